@@ -1,0 +1,3 @@
+mod email_address;
+
+pub use email_address::{AddressRefused, EmailAddress};
