@@ -1,1 +1,3 @@
+//! Canvass: a self-hosted newsletter and reader-poll service for news publishers.
+pub mod config;
 pub mod types;

@@ -1,1 +1,19 @@
+//! The schema of Canvass, as an append-only list of migrations.
+//!
+//! Rules: a released migration is never edited; each works on tables with rows in them, on SQLite and on
+//! PostgreSQL; times are integer milliseconds, ids are `BIGINT`; what is hot has no secondary index it does not need.
+//! They run under a lock and inside one transaction (see `canvass::db::migrate`), so a failed one leaves nothing behind.
 
+mod m0001_foundation;
+
+pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// The list, oldest first.
+pub struct Migrator;
+
+#[sea_orm_migration::async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_foundation::Migration)]
+    }
+}

@@ -1,3 +1,26 @@
+//! The vocabulary of Canvass: pure values that every part speaks.
+//!
+//! Nothing here does input or output, with two named exceptions that are passed
+//! in everywhere so that tests can move them: [`Clock`] and [`Random`]. All other
+//! code is forbidden (by `clippy.toml`) to read the time or draw random numbers.
+//!
+//! - [`time`]: instants in milliseconds, and the clock.
+//! - [`random`]: the source of randomness.
+//! - [`ids`]: one newtype for the key of each table; a bare integer is never an id.
+//! - [`secret`]: values that never print themselves.
+//! - [`keys`]: everything derived from the secret key: sealed link tokens by purpose, keyed hashes.
+//! - [`EmailAddress`]: addresses that can be mailed.
+
 mod email_address;
+pub mod ids;
+pub mod keys;
+pub mod random;
+pub mod secret;
+pub mod time;
 
 pub use email_address::{AddressRefused, EmailAddress};
+pub use ids::*;
+pub use keys::{BadToken, Keys, Purpose};
+pub use random::Random;
+pub use secret::Secret;
+pub use time::{Clock, UnixMillis};

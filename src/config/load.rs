@@ -1,0 +1,236 @@
+//! Merging the layers: reference, file, environment.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::Config;
+
+/// The compiled-in reference: every setting with its default and a comment.
+pub const REFERENCE: &str = include_str!("reference.toml");
+
+/// A configuration that cannot be used: names the setting or file, says what was found and what is expected.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct ConfigError {
+    /// The setting as the operator wrote it (`mail.smtp_url`, `CANVASS_MAIL__SMTP_URL`) or the file.
+    pub setting: String,
+    /// What was found and what is expected.
+    pub problem: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(setting: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            setting: setting.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// The environment's variables; ones that are not UTF-8 are left out.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect()
+}
+
+/// Reads `file` (if any) and the `CANVASS_…` variables of `environment` over the reference.
+///
+/// # Errors
+/// The first setting that is unknown, of the wrong type, or breaks a rule.
+pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Config, ConfigError> {
+    let mut table = reference();
+    if let Some(path) = file {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| ConfigError::new(&name, format!("cannot be read: {e}")))?;
+        let given: Table = text
+            .parse()
+            .map_err(|e| ConfigError::new(&name, format!("is not valid TOML: {e}")))?;
+        merge(&mut table, given, "")?;
+    }
+    for (variable, value) in environment {
+        // Tests and deployments keep other variables with this prefix; those have no section either.
+        let Some(path) = variable.strip_prefix("CANVASS_") else {
+            continue;
+        };
+        set_from_environment(&mut table, variable, path, value)?;
+    }
+    let config: Config = Value::Table(table)
+        .try_into()
+        .map_err(|e: toml::de::Error| ConfigError::new("configuration", e.message()))?;
+    config.checked()
+}
+
+/// The name of every setting, `section.key`, in the reference's order.
+#[must_use]
+pub fn keys() -> Vec<String> {
+    reference()
+        .into_iter()
+        .flat_map(|(name, value)| match value {
+            Value::Table(section) => section
+                .into_iter()
+                .map(|(key, _)| format!("{name}.{key}"))
+                .collect(),
+            _ => vec![name],
+        })
+        .collect()
+}
+
+fn reference() -> Table {
+    #[expect(clippy::expect_used, reason = "compiled in, and tested below")]
+    REFERENCE.parse().expect("the reference is valid TOML")
+}
+
+fn merge(into: &mut Table, given: Table, prefix: &str) -> Result<(), ConfigError> {
+    for (key, value) in given {
+        let setting = format!("{prefix}{key}");
+        match (into.get_mut(&key), value) {
+            (None, _) => return Err(unknown(&setting)),
+            (Some(Value::Table(section)), Value::Table(given)) => {
+                merge(section, given, &format!("{setting}."))?;
+            }
+            (Some(slot), value) => {
+                if slot.type_str() != value.type_str() {
+                    return Err(ConfigError::new(
+                        setting,
+                        format!("is {}; {} is expected", value.type_str(), slot.type_str()),
+                    ));
+                }
+                *slot = value;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set_from_environment(
+    table: &mut Table,
+    variable: &str,
+    path: &str,
+    value: &str,
+) -> Result<(), ConfigError> {
+    let lower = path.to_ascii_lowercase();
+    let slot = match lower.split_once("__") {
+        Some((section, key)) => table
+            .get_mut(section)
+            .and_then(Value::as_table_mut)
+            .and_then(|s| s.get_mut(key)),
+        // Without a section only the top-level settings are ours; CANVASS_TEST_… and the like are not.
+        None => match table.get_mut(&lower) {
+            Some(Value::Table(_)) | None => return Ok(()),
+            slot => slot,
+        },
+    };
+    let Some(slot) = slot else {
+        return Err(unknown(variable));
+    };
+    *slot = match slot {
+        Value::Integer(_) => Value::Integer(value.trim().parse().map_err(|_| {
+            ConfigError::new(
+                variable,
+                format!("is \"{value}\"; a whole number is expected"),
+            )
+        })?),
+        Value::Boolean(_) => Value::Boolean(value.trim().parse().map_err(|_| {
+            ConfigError::new(
+                variable,
+                format!("is \"{value}\"; true or false is expected"),
+            )
+        })?),
+        Value::Array(_) => Value::Array(
+            value
+                .split(',')
+                .map(str::trim)
+                .filter(|v| !v.is_empty())
+                .map(|v| Value::String(v.into()))
+                .collect(),
+        ),
+        _ => Value::String(value.into()),
+    };
+    Ok(())
+}
+
+fn unknown(setting: &str) -> ConfigError {
+    ConfigError::new(
+        setting,
+        "no such setting; `canvass --help` and the README list them all",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect()
+    }
+
+    #[test]
+    fn the_reference_alone_is_valid() {
+        let config = load(None, &[]).expect("valid");
+        assert_eq!(config.mail.connections, 10);
+        assert!(keys().contains(&"mail.smtp_url".to_string()));
+    }
+
+    #[test]
+    fn the_environment_wins_and_is_typed() {
+        let config = load(
+            None,
+            &env(&[
+                ("CANVASS_HTTP__BIND", "0.0.0.0:9"),
+                ("CANVASS_MAIL__CONNECTIONS", " 3 "),
+                ("CANVASS_HTTP__TRUSTED_PROXIES", "10.0.0.0/8, ::1/128"),
+                ("CANVASS_TEST_DATABASE_URL", "not ours"),
+                ("HOME", "/"),
+            ]),
+        )
+        .expect("valid");
+        assert_eq!(config.http.bind.to_string(), "0.0.0.0:9");
+        assert_eq!(config.mail.connections, 3);
+        assert_eq!(config.http.trusted_proxies.len(), 2);
+    }
+
+    #[test]
+    fn errors_name_the_setting_and_what_is_expected() {
+        for (pairs, name, expected) in [
+            (
+                [("CANVASS_MAIL__CONNECTIONS", "many")],
+                "CANVASS_MAIL__CONNECTIONS",
+                "whole number",
+            ),
+            (
+                [("CANVASS_MAIL__CONECTIONS", "3")],
+                "CANVASS_MAIL__CONECTIONS",
+                "no such setting",
+            ),
+            (
+                [("CANVASS_MAIL__CONNECTIONS", "0")],
+                "mail.connections",
+                "between 1 and",
+            ),
+            (
+                [("CANVASS_HTTP__PUBLIC_URL", "news")],
+                "http.public_url",
+                "http",
+            ),
+            ([("CANVASS_HTTP__BIND", "x")], "http.bind", "address"),
+            (
+                [("CANVASS_MAIL__IN_DOUBT", "maybe")],
+                "mail.in_doubt",
+                "resend or hold",
+            ),
+        ] {
+            let error = load(None, &env(&pairs)).expect_err("refused").to_string();
+            assert!(
+                error.contains(name) && error.contains(expected),
+                "{pairs:?} gave: {error}"
+            );
+        }
+    }
+}

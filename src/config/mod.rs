@@ -1,0 +1,18 @@
+//! The configuration: a reference file that is compiled in, a file of the operator's over it, and the
+//! environment over both. Read once at start, validated as a whole, never changed afterwards.
+//!
+//! - [`reference.toml`](../../src/config/reference.toml) is the list of settings, with
+//!   defaults and comments; a setting that is not in it does not exist.
+//! - [`load`]: merge the three layers; every error names the setting, what was found and what is expected.
+//! - [`settings`]: the typed values, and the rules between them.
+//!
+//! This is the only module that reads the environment (a lint sees to it). Secrets are
+//! [`Secret`](crate::types::Secret)s and print redacted.
+
+mod load;
+mod settings;
+
+pub use load::{ConfigError, REFERENCE, environment, keys, load};
+pub use settings::{
+    Config, Database, Http, InDoubt, Limits, Log, LogFormat, Mail, Polls, Subscriptions, Transport,
+};

@@ -1,0 +1,366 @@
+//! Everything that is derived from the installation's secret key.
+//!
+//! **Tokens.** A link in a mail or a signed form field is a token: `KID || base64url(SIV || ciphertext)`.
+//! The payload (a few varints) is sealed with AES-SIV (RFC 5297), which is deterministic, so
+//! the same link comes out on every attempt to send, and authenticated with 128 bits; the payload
+//! cannot be read, so no raw id ever shows. The purpose is part of the key derivation and of the associated data: a
+//! token of one purpose is noise to every other.
+//!
+//! **Rotation.** Two keys live at a time: the first seals, both open. The key id is one character.
+//!
+//! **Keyed hashes.** [`Keys::hash`] is HMAC-SHA-256 under a sub-key per domain, for look-ups of
+//! values that must not lie in the database in clear (suppressed addresses, networks). They must outlive
+//! every rotation (a suppression is for ever), so they hang on a pepper that lies sealed in the
+//! database and is sealed anew under the newest key at each start.
+
+use std::fmt;
+
+use aes_siv::KeyInit;
+use aes_siv::siv::Aes128Siv;
+use aws_lc_rs::{digest, hkdf, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Secret;
+
+/// What a token is for. Adding one is free; never reuse or rename one: links live for years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Confirm a subscription.
+    Confirm,
+    /// Stop a newsletter's mails. Never expires.
+    Unsubscribe,
+    /// Change preferences.
+    Manage,
+    /// Answer a poll from a mail.
+    Vote,
+    /// Read the premium archive.
+    Archive,
+    /// Erase or export one's data.
+    Erase,
+    /// The time at which a form was rendered.
+    FormTime,
+    /// A nonce that a page of a vote link gives.
+    VoteNonce,
+    /// An outbox payload at rest.
+    Outbox,
+    /// A token against cross-site requests in editors' forms.
+    Csrf,
+    /// The installation's pepper at rest.
+    Pepper,
+    /// A position in a list that is paged through.
+    Cursor,
+    /// The Return-Path of one mail.
+    Bounce,
+}
+
+impl Purpose {
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::Confirm => b"confirm",
+            Self::Unsubscribe => b"unsubscribe",
+            Self::Manage => b"manage",
+            Self::Vote => b"vote",
+            Self::Archive => b"archive",
+            Self::Erase => b"erase",
+            Self::FormTime => b"form-time",
+            Self::VoteNonce => b"vote-nonce",
+            Self::Outbox => b"outbox",
+            Self::Csrf => b"csrf",
+            Self::Pepper => b"pepper",
+            Self::Cursor => b"cursor",
+            Self::Bounce => b"bounce",
+        }
+    }
+}
+
+/// A token that was not sealed by us for this purpose, or was changed on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token is not valid")]
+pub struct BadToken;
+
+/// The secret keys of the installation, newest first. Derived keys are made on use: the root
+/// lives in memory once.
+#[derive(Clone)]
+pub struct Keys {
+    live: Vec<RootKey>,
+    pepper: [u8; 32],
+}
+
+#[derive(Clone)]
+struct RootKey {
+    id: char,
+    prk: hkdf::Prk,
+}
+
+/// The shortest secret key that is accepted, in characters: 128 bits written in hexadecimal.
+pub const SECRET_KEY_MIN_CHARS: usize = 32;
+
+struct Length(usize);
+
+impl hkdf::KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+impl Keys {
+    /// Keys from the configured secret: one key, or `new,old` while rotating.
+    ///
+    /// # Errors
+    /// A sentence for the operator when a key is missing or shorter than [`SECRET_KEY_MIN_CHARS`].
+    pub fn new(secret: &Secret) -> Result<Self, String> {
+        let mut live = Vec::new();
+        for key in secret
+            .expose()
+            .split(',')
+            .map(str::trim)
+            .filter(|k| !k.is_empty())
+        {
+            if key.len() < SECRET_KEY_MIN_CHARS {
+                return Err(format!(
+                    "a secret key has {} characters; at least {SECRET_KEY_MIN_CHARS} are needed (openssl rand -hex 32)",
+                    key.len()
+                ));
+            }
+            // The id is taken from a hash of the key, so that it need not be configured.
+            let hash = digest::digest(&digest::SHA256, key.as_bytes());
+            let id = char::from(b'a' + hash.as_ref()[0] % 26);
+            live.push(RootKey {
+                id,
+                prk: hkdf::Salt::new(hkdf::HKDF_SHA256, b"canvass").extract(key.as_bytes()),
+            });
+        }
+        match live.len() {
+            0 => Err("no secret key is set".into()),
+            1 | 2 => Ok(Self {
+                live,
+                pepper: [0; 32],
+            }),
+            n => Err(format!(
+                "{n} secret keys are set; at most two can be live (new,old)"
+            )),
+        }
+    }
+
+    /// Seals `payload` for `purpose`: `23 + payload * 4 / 3` characters of `[A-Za-z0-9_-]`.
+    #[must_use]
+    pub fn seal(&self, purpose: Purpose, payload: &[u8]) -> String {
+        let key = &self.live[0];
+        #[expect(
+            clippy::expect_used,
+            reason = "SIV fails only beyond its limit of headers"
+        )]
+        let sealed = key
+            .siv(purpose)
+            .encrypt([purpose.label()], payload)
+            .expect("one header is within the limit");
+        let mut token = String::with_capacity(1 + sealed.len() * 4 / 3 + 2);
+        token.push(key.id);
+        URL_SAFE_NO_PAD.encode_string(&sealed, &mut token);
+        token
+    }
+
+    /// The payload of a token sealed for `purpose` by a live key.
+    ///
+    /// # Errors
+    /// [`BadToken`] for anything else.
+    pub fn open(&self, purpose: Purpose, token: &str) -> Result<Vec<u8>, BadToken> {
+        let mut chars = token.chars();
+        let id = chars.next().ok_or(BadToken)?;
+        let sealed = URL_SAFE_NO_PAD
+            .decode(chars.as_str())
+            .map_err(|_| BadToken)?;
+        // Both live keys may share an id letter: try each that has it.
+        self.live
+            .iter()
+            .filter(|key| key.id == id)
+            .find_map(|key| {
+                key.siv(purpose)
+                    .decrypt([purpose.label()], &sealed)
+                    .ok()
+                    .map(|p| p.to_vec())
+            })
+            .ok_or(BadToken)
+    }
+
+    /// The same keys with the installation's pepper for [`Keys::hash`].
+    #[must_use]
+    pub fn with_pepper(mut self, pepper: [u8; 32]) -> Self {
+        self.pepper = pepper;
+        self
+    }
+
+    /// A keyed hash of `value` in `domain`; stable for the life of the database.
+    #[must_use]
+    pub fn hash(&self, domain: &str, value: &[u8]) -> [u8; 32] {
+        let domain_key = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, &self.pepper),
+            domain.as_bytes(),
+        );
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, domain_key.as_ref());
+        let mut out = [0; 32];
+        out.copy_from_slice(hmac::sign(&mac, value).as_ref());
+        out
+    }
+}
+
+impl RootKey {
+    fn siv(&self, purpose: Purpose) -> Aes128Siv {
+        Aes128Siv::new(&self.derive::<32>(&[b"seal", purpose.label()]).into())
+    }
+
+    fn derive<const N: usize>(&self, info: &[&[u8]]) -> [u8; N] {
+        let mut out = [0; N];
+        #[expect(clippy::expect_used, reason = "HKDF fails only beyond 255 blocks")]
+        self.prk
+            .expand(info, Length(N))
+            .and_then(|okm| okm.fill(&mut out))
+            .expect("the derived key is short");
+        out
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+/// SHA-256, for random tokens at rest (sessions, confirmations, API tokens): they have
+/// enough entropy that no key and no slow hash is needed.
+#[must_use]
+pub fn token_hash(token: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, token.as_bytes())
+        .as_ref()
+        .to_vec()
+}
+
+/// A random token of 128 bits as 22 characters of `[A-Za-z0-9_-]`.
+#[must_use]
+pub fn random_token(random: &super::Random) -> String {
+    URL_SAFE_NO_PAD.encode(random.bytes::<16>())
+}
+
+/// Writes numbers as LEB128 varints: the payload of most tokens.
+#[must_use]
+pub fn pack(numbers: &[i64]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(numbers.len() * 3);
+    for &n in numbers {
+        let mut rest = n as u64;
+        while rest >= 0x80 {
+            out.push((rest as u8) | 0x80);
+            rest >>= 7;
+        }
+        out.push(rest as u8);
+    }
+    out
+}
+
+/// Reads exactly `N` varints; `None` for anything else.
+#[must_use]
+pub fn unpack<const N: usize>(bytes: &[u8]) -> Option<[i64; N]> {
+    let mut out = [0; N];
+    let mut bytes = bytes.iter();
+    for slot in &mut out {
+        let (mut value, mut shift) = (0u64, 0);
+        loop {
+            let byte = *bytes.next()?;
+            if shift > 63 {
+                return None;
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        *slot = value as i64;
+    }
+    bytes.next().is_none().then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const A: &str = "0123456789abcdef0123456789abcdef";
+    const B: &str = "fedcba9876543210fedcba9876543210";
+
+    fn keys(secret: &str) -> Keys {
+        Keys::new(&Secret::new(secret)).expect("valid")
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_again_and_only_for_its_purpose(numbers in proptest::array::uniform3(0i64..)) {
+            let keys = keys(A);
+            let token = keys.seal(Purpose::Vote, &pack(&numbers));
+            prop_assert!(token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+            prop_assert_eq!(unpack(&keys.open(Purpose::Vote, &token).expect("opens")), Some(numbers));
+            prop_assert_eq!(keys.open(Purpose::Unsubscribe, &token), Err(BadToken));
+        }
+
+        #[test]
+        fn one_changed_character_is_refused(at in 0usize..28, to in "[A-Za-z0-9_-]") {
+            let keys = keys(A);
+            let token = keys.seal(Purpose::Unsubscribe, &pack(&[1, 987_654]));
+            let mut changed = token.clone();
+            let at = at.min(token.len() - 1);
+            changed.replace_range(at..=at, &to);
+            prop_assume!(changed != token);
+            prop_assert_eq!(keys.open(Purpose::Unsubscribe, &changed), Err(BadToken));
+        }
+
+        #[test]
+        fn arbitrary_text_never_panics(text in ".*") {
+            prop_assert_eq!(keys(A).open(Purpose::Confirm, &text), Err(BadToken));
+        }
+    }
+
+    #[test]
+    fn an_unsubscribe_token_is_short_enough_for_one_header_line() {
+        // 10 M readers, 1,000 newsletters.
+        let token = keys(A).seal(Purpose::Unsubscribe, &pack(&[999, 9_999_999]));
+        assert!(token.len() <= 31, "{} characters", token.len());
+    }
+
+    #[test]
+    fn the_old_key_opens_while_the_new_one_seals() {
+        let old = keys(A).seal(Purpose::Manage, b"x");
+        let rotated = keys(&format!("{B},{A}"));
+        assert_eq!(
+            rotated.open(Purpose::Manage, &old).as_deref(),
+            Ok(&b"x"[..])
+        );
+        assert_eq!(
+            keys(A).open(Purpose::Manage, &rotated.seal(Purpose::Manage, b"x")),
+            Err(BadToken)
+        );
+        assert_eq!(rotated.hash("d", b"v"), keys(A).hash("d", b"v"));
+        assert_ne!(
+            rotated.clone().with_pepper([1; 32]).hash("d", b"v"),
+            rotated.hash("d", b"v")
+        );
+    }
+
+    #[test]
+    fn short_and_missing_keys_are_refused_with_a_reason() {
+        assert!(Keys::new(&Secret::new("")).is_err());
+        assert!(
+            Keys::new(&Secret::new("short"))
+                .expect_err("short")
+                .contains("at least 32")
+        );
+    }
+
+    #[test]
+    fn varints_refuse_what_is_cut_or_too_long() {
+        assert_eq!(unpack::<1>(&[0x80]), None);
+        assert_eq!(unpack::<1>(&[1, 1]), None);
+        assert_eq!(unpack::<1>(&[0xff; 11]), None);
+        assert_eq!(unpack(&pack(&[i64::MAX])), Some([i64::MAX]));
+    }
+}
