@@ -1,1 +1,10 @@
-fn main() {}
+//! The one integration-test binary: a real app, a real database, a real reader.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test, and what it stands on, fails by panicking"
+)]
+
+mod support;
+
+mod support_itself;

@@ -1,0 +1,270 @@
+//! A real Chromium, headless, driven through its own driver.
+//!
+//! One driver for the whole test binary, one browser with an empty profile for each
+//! test. When the binary ends, however it ends, the driver and all browsers end too:
+//! a shell holds the other end of a pipe and stops them when it breaks.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::require;
+
+/// How long a page may take to say what it has to say.
+const PATIENCE: Duration = Duration::from_secs(20);
+const AXE: &str = include_str!("../vendor/axe-core/axe.min.js");
+
+/// Two at once: more browsers than cores only make each other miss their time.
+static TURNS: Semaphore = Semaphore::const_new(2);
+static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
+
+struct Driver {
+    url: String,
+    chromium: PathBuf,
+    /// Kept so that its standard input stays open as long as this process lives.
+    _keeper: Mutex<Child>,
+}
+
+/// One browser window with its own profile.
+pub struct Browser {
+    pub client: Client,
+    width: u32,
+    _profile: TempDir,
+    _turn: SemaphorePermit<'static>,
+}
+
+/// What a window is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    pub width: u32,
+    pub dark: bool,
+    pub javascript: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            width: 1280,
+            dark: false,
+            javascript: true,
+        }
+    }
+}
+
+impl Look {
+    pub fn phone() -> Self {
+        Self {
+            width: 375,
+            ..Self::default()
+        }
+    }
+
+    pub fn dark(self) -> Self {
+        Self { dark: true, ..self }
+    }
+
+    pub fn without_javascript(self) -> Self {
+        Self {
+            javascript: false,
+            ..self
+        }
+    }
+}
+
+impl Browser {
+    /// Opens a window; `None`, with the reason printed, where there is no browser.
+    pub async fn open(look: Look) -> Option<Self> {
+        let Some(driver) = DRIVER.get_or_init(Driver::start) else {
+            require::skip("chromium or chromedriver is not installed");
+            return None;
+        };
+        let turn = TURNS.acquire().await.unwrap();
+        let profile = TempDir::new().unwrap();
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(look, &driver.chromium, &profile))
+            .connect(&driver.url)
+            .await
+            .unwrap();
+        Some(Self {
+            client,
+            width: look.width,
+            _profile: profile,
+            _turn: turn,
+        })
+    }
+
+    /// Ends the browser. One that is not closed, because its test failed, ends with
+    /// the driver.
+    pub async fn close(self) {
+        self.client.close().await.unwrap();
+    }
+
+    /// Opens an address and waits until it is loaded.
+    pub async fn goto(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    /// The element, as soon as it is there.
+    pub async fn find(&self, css: &str) -> Element {
+        let wait = self.client.wait().at_most(PATIENCE);
+        match wait.for_element(Locator::Css(css)).await {
+            Ok(element) => element,
+            Err(e) => panic!("{css} does not come: {e}\n{}", self.text().await),
+        }
+    }
+
+    /// What stands on the page.
+    pub async fn text(&self) -> String {
+        let body = self.client.find(Locator::Css("body")).await.unwrap();
+        body.text().await.unwrap()
+    }
+
+    /// Waits until the page says something.
+    pub async fn wait_for_text(&self, words: &str) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            // While a page gives way to the next there is no body to read.
+            let text = match self.client.find(Locator::Css("body")).await {
+                Ok(body) => body.text().await.unwrap_or_default(),
+                Err(_) => String::new(),
+            };
+            if text.contains(words) {
+                return;
+            }
+            assert!(
+                tokio::time::Instant::now() < until,
+                "{words:?} does not come:\n{text}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Runs a script in the page and returns what it returns.
+    pub async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub async fn press(&self, keys: &[char]) {
+        let actions = keys
+            .iter()
+            .fold(KeyActions::new("keyboard".to_owned()), |actions, key| {
+                actions
+                    .then(KeyAction::Down { value: *key })
+                    .then(KeyAction::Up { value: *key })
+            });
+        self.client.perform_actions(actions).await.unwrap();
+    }
+
+    /// Fails if the page is wider than the window.
+    pub async fn assert_no_sideways_scroll(&self) {
+        // Not compared to `innerWidth`: an emulated phone zooms out until all fits.
+        let script = "const width = arguments[0];
+            const wide = document.documentElement.scrollWidth;
+            if (wide <= width) return null;
+            const guilty = [...document.querySelectorAll('body *')]
+              .filter(e => e.getBoundingClientRect().right > width + 1)
+              .slice(0, 5).map(e => e.outerHTML.slice(0, 120));
+            return {wide, guilty};";
+        let overflow = self.client.execute(script, vec![json!(self.width)]).await;
+        let overflow = overflow.unwrap();
+        assert!(overflow.is_null(), "wider than the window: {overflow:#}");
+    }
+
+    /// Lets axe-core judge the page: nothing serious, nothing critical.
+    pub async fn assert_accessible(&self) {
+        self.run(AXE).await;
+        let found = self
+            .client
+            .execute_async(
+                "const done = arguments[arguments.length - 1];
+                 axe.run(document, {resultTypes: ['violations']}).then(
+                   r => done(r.violations
+                     .filter(v => ['serious', 'critical'].includes(v.impact))
+                     .map(v => ({rule: v.id, help: v.help, nodes: v.nodes.slice(0, 5).map(n =>
+                       ({html: n.html.slice(0, 200), why: n.failureSummary}))}))),
+                   e => done([{rule: 'axe itself', help: String(e), nodes: []}]));",
+                Vec::new(),
+            )
+            .await
+            .unwrap();
+        let url = self.client.current_url().await.unwrap();
+        assert_eq!(found, json!([]), "axe-core on {url}: {found:#}");
+    }
+}
+
+fn capabilities(look: Look, chromium: &Path, profile: &TempDir) -> Map<String, Value> {
+    let mut arguments = vec![
+        "--headless=new".to_owned(),
+        "--no-sandbox".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-quic".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        "--disable-crash-reporter".to_owned(),
+        "--disable-breakpad".to_owned(),
+        "--hide-scrollbars".to_owned(),
+        "--lang=en".to_owned(),
+        format!("--window-size={},900", look.width.max(500)),
+        format!("--user-data-dir={}", profile.path().display()),
+    ];
+    if look.dark {
+        // The engine's own enumeration: 0 is dark, 1 is light.
+        arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
+    }
+    let mut options = json!({ "args": arguments, "binary": chromium });
+    if look.width < 500 {
+        // No window can be that narrow; an emulated phone can.
+        let screen = json!({ "width": look.width, "height": 812, "pixelRatio": 2.0, "mobile": true, "touch": true });
+        options["mobileEmulation"] = json!({ "deviceMetrics": screen });
+    }
+    if !look.javascript {
+        let key = "profile.managed_default_content_settings.javascript";
+        options["prefs"] = json!({ key: 2 });
+    }
+    Map::from_iter([("goog:chromeOptions".to_owned(), options)])
+}
+
+impl Driver {
+    fn start() -> Option<Self> {
+        let program = require::program(&["chromedriver"])?;
+        let chromium = require::program(&["chromium", "chromium-browser", "google-chrome"])?;
+        // In a process group of its own, so that the browsers can be ended with it.
+        let mut keeper = Command::new("setsid")
+            .args(["sh", "-c"])
+            .arg(r#""$0" --port=0 </dev/null & cat >/dev/null; kill 0"#)
+            .arg(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(keeper.stdout.take().unwrap());
+        let port: u16 = output
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let port = line.split("successfully on port ").nth(1)?;
+                port.trim_end_matches('.').parse().ok()
+            })
+            .expect("chromedriver says on which port it listens");
+        Some(Self {
+            url: format!("http://127.0.0.1:{port}"),
+            chromium,
+            _keeper: Mutex::new(keeper),
+        })
+    }
+}

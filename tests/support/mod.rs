@@ -1,0 +1,14 @@
+//! What the tests stand on.
+//!
+//! - [`reader`]: a browser without JavaScript: cookies, redirects, forms as HTML says.
+//! - [`inbox`]: a mail as its recipient sees it, with links to follow.
+//! - [`browser`]: a real Chromium, headless, and axe-core.
+//! - [`require`]: what to do when a program of the machine is missing.
+//!
+//! Tests move a clock and wait for markers; they do not sleep.
+
+pub mod browser;
+pub mod inbox;
+pub mod page;
+pub mod reader;
+pub mod require;
