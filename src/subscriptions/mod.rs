@@ -1,0 +1,4 @@
+//! Readers and what they subscribed to.
+
+pub mod import;
+pub mod reader_name;
