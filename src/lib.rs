@@ -1,4 +1,6 @@
 //! Canvass: a self-hosted newsletter and reader-poll service for news publishers.
+pub mod admin;
 pub mod config;
+pub mod newsletters;
 pub mod subscriptions;
 pub mod types;

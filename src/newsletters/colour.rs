@@ -1,0 +1,125 @@
+//! The accent colour of a newsletter, and whether it can be read.
+//!
+//! WCAG 2.2 §1.4.3: text on a button of this colour, and links in this colour on white, need a contrast of 4.5 to 1.
+
+use std::fmt;
+
+/// A colour as `#rrggbb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    red: u8,
+    green: u8,
+    blue: u8,
+}
+
+/// The least contrast that text needs (WCAG 2.2 §1.4.3).
+pub const TEXT_CONTRAST: f64 = 4.5;
+
+impl Colour {
+    /// White.
+    pub const WHITE: Self = Self {
+        red: 255,
+        green: 255,
+        blue: 255,
+    };
+
+    /// Reads `#rrggbb`, in either case; nothing else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix('#')?;
+        if hex.len() != 6 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let part = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).ok();
+        Some(Self {
+            red: part(0)?,
+            green: part(2)?,
+            blue: part(4)?,
+        })
+    }
+
+    /// The contrast ratio between two colours, 1 to 21.
+    #[must_use]
+    pub fn contrast(self, other: Self) -> f64 {
+        let (a, b) = (self.luminance(), other.luminance());
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    /// Whether white text on this colour, and this colour on white, can be read.
+    #[must_use]
+    pub fn reads_on_white(self) -> bool {
+        self.contrast(Self::WHITE) >= TEXT_CONTRAST
+    }
+
+    /// The nearest darker colour of the same hue that reads on white: itself when it does already.
+    #[must_use]
+    pub fn darkened_to_read(self) -> Self {
+        let mut factor = 1.0_f64;
+        let mut colour = self;
+        while !colour.reads_on_white() {
+            factor -= 0.02;
+            let part = |value: u8| (f64::from(value) * factor) as u8;
+            colour = Self {
+                red: part(self.red),
+                green: part(self.green),
+                blue: part(self.blue),
+            };
+        }
+        colour
+    }
+
+    /// Relative luminance (WCAG 2.2, definition).
+    fn luminance(self) -> f64 {
+        let part = |value: u8| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * part(self.red) + 0.7152 * part(self.green) + 0.0722 * part(self.blue)
+    }
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:02x}{:02x}{:02x}", self.red, self.green, self.blue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn contrast_is_that_of_the_standard() {
+        let black = Colour::parse("#000000").expect("black");
+        assert!((black.contrast(Colour::WHITE) - 21.0).abs() < 0.001);
+        // The grey that is known to be the lightest to pass on white.
+        assert!(Colour::parse("#767676").expect("grey").reads_on_white());
+        assert!(!Colour::parse("#777777").expect("grey").reads_on_white());
+    }
+
+    #[test]
+    fn only_six_digits_are_a_colour() {
+        for text in [
+            "", "#fff", "#gggggg", "red", "#0e5f5b;", "#0e5f5b ", "#é1234",
+        ] {
+            assert_eq!(Colour::parse(text), None, "{text}");
+        }
+        assert_eq!(
+            Colour::parse("#0E5F5B").map(|c| c.to_string()).as_deref(),
+            Some("#0e5f5b")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_darkened_colour_reads(red: u8, green: u8, blue: u8) {
+            let colour = Colour { red, green, blue }.darkened_to_read();
+            prop_assert!(colour.reads_on_white());
+        }
+    }
+}
