@@ -2,5 +2,6 @@
 pub mod admin;
 pub mod config;
 pub mod newsletters;
+pub mod polls;
 pub mod subscriptions;
 pub mod types;

@@ -247,6 +247,17 @@ const TABLES: &[&str] = &[
         n BIGINT NOT NULL,
         PRIMARY KEY (poll_id, option_id, tier, slot)
     ) {clustered}",
+    // Where and between which moments readers answered, for the note under every result: ballots by the place
+    // of their first cast, and the first and last moment of any. Changed in the same commit as the tally.
+    "CREATE TABLE poll_source (
+        poll_id BIGINT NOT NULL REFERENCES poll(id),
+        source SMALLINT NOT NULL,
+        slot BIGINT NOT NULL,
+        n BIGINT NOT NULL,
+        first_ms BIGINT NOT NULL,
+        last_ms BIGINT NOT NULL,
+        PRIMARY KEY (poll_id, source, slot)
+    ) {clustered}",
     // reason: 1 closed, 2 not open, 3 foreign option, 4 wrong number, 5 too fast, 6 bad proof.
     "CREATE TABLE refusal (
         poll_id BIGINT NOT NULL REFERENCES poll(id),

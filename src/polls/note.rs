@@ -1,0 +1,93 @@
+//! The note under every public result: who answered, when, where, and that it is no sample.
+//! After the guidance of the American Association for Public Opinion Research on opt-in samples.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::model::Place;
+use super::shares::grouped;
+use crate::types::UnixMillis;
+
+/// What the note is filled with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    pub voters: i64,
+    pub first: UnixMillis,
+    pub last: UnixMillis,
+    /// Where answers came from, in the order they are named.
+    pub places: Vec<Place>,
+}
+
+/// The note, with dates in `zone`.
+pub fn note(answered: &Answered, zone: &TimeZone) -> String {
+    let readers = if answered.voters == 1 {
+        "1 reader".to_owned()
+    } else {
+        format!("{} readers", grouped(answered.voters))
+    };
+    format!(
+        "{readers} chose to answer, between {} and {}, on {}. They selected themselves; no margin of error applies.",
+        date(answered.first, zone),
+        date(answered.last, zone),
+        places(&answered.places),
+    )
+}
+
+/// `22 November 2026`.
+pub fn date(at: UnixMillis, zone: &TimeZone) -> String {
+    stamp(at, zone, "%-d %B %Y")
+}
+
+/// `22 November 2026, 14:05 UTC`.
+pub fn date_time(at: UnixMillis, zone: &TimeZone) -> String {
+    stamp(at, zone, "%-d %B %Y, %H:%M %Z")
+}
+
+fn stamp(at: UnixMillis, zone: &TimeZone, format: &str) -> String {
+    let time = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.to_zoned(zone.clone()).strftime(format).to_string()
+}
+
+fn places(places: &[Place]) -> String {
+    match places {
+        [] => "this site".to_owned(),
+        [one] => one.name().to_owned(),
+        [most @ .., last] => {
+            let most: Vec<_> = most.iter().map(|p| p.name()).collect();
+            format!("{} and {}", most.join(", "), last.name())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_says_who_when_where_and_what_it_is_not() {
+        let answered = Answered {
+            voters: 1_213,
+            first: UnixMillis(1_793_700_000_000),
+            last: UnixMillis(1_794_218_400_000),
+            places: vec![Place::PollPage, Place::Article, Place::Mail],
+        };
+        assert_eq!(
+            note(&answered, &TimeZone::UTC),
+            "1,213 readers chose to answer, between 3 November 2026 and 9 November 2026, \
+             on the poll's page, an article and the newsletter. They selected themselves; no margin of error applies."
+        );
+    }
+
+    #[test]
+    fn one_reader_is_not_readers() {
+        let answered = Answered {
+            voters: 1,
+            first: UnixMillis(0),
+            last: UnixMillis(0),
+            places: vec![Place::Article],
+        };
+        assert!(
+            note(&answered, &TimeZone::UTC)
+                .starts_with("1 reader chose to answer, between 1 January 1970 and")
+        );
+    }
+}
