@@ -1,0 +1,365 @@
+//! What an editor should know before sending.
+//!
+//! Advice warns; it blocks only a mail that may not be sent (no postal address: CAN-SPAM, CASL) or
+//! that would say nothing (no subject, no body, a poll nobody can answer).
+
+use serde::Serialize;
+
+use super::{Body, Pieces};
+
+/// Gmail shows the first 102 kB of HTML and hides the rest, the unsubscribe link with it.
+pub const CLIPPED_AT: usize = 102_000;
+/// From here on there is little room left under [`CLIPPED_AT`].
+pub const WARN_AT: usize = 80_000;
+/// Phones show about this many characters of a subject.
+const SUBJECT_SHOWN: usize = 60;
+
+/// How much a piece of advice weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// Worth a look; the issue can be sent.
+    Warns,
+    /// The issue cannot be sent like this.
+    Blocks,
+}
+
+/// One thing to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Advice {
+    /// Whether it stands in the way.
+    pub weight: Weight,
+    /// A stable name for tests and scripts.
+    pub code: &'static str,
+    /// What to do, in a sentence.
+    pub text: String,
+}
+
+/// What there is to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// The subject as written, placeholders included.
+    pub subject: &'a str,
+    /// The preview text as written; empty takes the first words of the body.
+    pub preheader: &'a str,
+    /// The body.
+    pub body: &'a Body,
+    /// The newsletter's postal address.
+    pub postal_address: &'a str,
+    /// The size of the finished HTML in bytes, layout included.
+    pub html_bytes: usize,
+    /// Polls in the body that do not exist or take no answers.
+    pub dead_polls: &'a [String],
+}
+
+/// Everything worth saying about a draft, what blocks first.
+pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
+    let mut advice = Advices::default();
+    subject(draft, &mut advice);
+    if draft.body.is_empty() {
+        advice.blocks("empty", "There is nothing in this mail yet.".to_owned());
+    }
+    if draft.postal_address.trim().is_empty() {
+        advice.blocks(
+            "no_postal_address",
+            "The newsletter has no postal address, which the law asks for in every mail. Add it in the newsletter’s settings.".to_owned(),
+        );
+    }
+    for slug in draft.dead_polls {
+        advice.blocks("dead_poll", format!("No open poll is called “{slug}”."));
+    }
+    if draft.preheader.chars().count() > 140 {
+        advice.warns(
+            "long_preheader",
+            "The preview text is longer than any inbox shows; 40 to 100 characters read well."
+                .to_owned(),
+        );
+    }
+    links(draft.body, &mut advice);
+    placeholders(draft, &mut advice);
+    size(draft.html_bytes, &mut advice);
+    let mut advice = advice.0;
+    advice.sort_by_key(|advice| std::cmp::Reverse(advice.weight));
+    advice
+}
+
+/// Whether nothing stands in the way of sending.
+pub fn may_send(advice: &[Advice]) -> bool {
+    advice.iter().all(|advice| advice.weight == Weight::Warns)
+}
+
+#[derive(Default)]
+struct Advices(Vec<Advice>);
+
+impl Advices {
+    fn warns(&mut self, code: &'static str, text: String) {
+        self.0.push(Advice {
+            weight: Weight::Warns,
+            code,
+            text,
+        });
+    }
+
+    fn blocks(&mut self, code: &'static str, text: String) {
+        self.0.push(Advice {
+            weight: Weight::Blocks,
+            code,
+            text,
+        });
+    }
+}
+
+fn subject(draft: &Draft<'_>, advice: &mut Advices) {
+    let shown = Pieces::of_line(draft.subject).with_fallbacks();
+    let shown = shown.trim();
+    let length = shown.chars().count();
+    let letters = || shown.chars().filter(|c| c.is_alphabetic());
+    if shown.is_empty() {
+        advice.blocks("no_subject", "The mail has no subject.".to_owned());
+    } else if length > SUBJECT_SHOWN {
+        advice.warns(
+            "long_subject",
+            format!("The subject has {length} characters; phones show about {SUBJECT_SHOWN}. Put what matters first."),
+        );
+    }
+    if letters().count() > 10
+        && letters().all(|c| !c.is_lowercase())
+        && letters().any(char::is_uppercase)
+    {
+        advice.warns(
+            "shouting_subject",
+            "A subject all in capitals reads as shouting, to spam filters too.".to_owned(),
+        );
+    }
+    if ["re:", "fw:", "fwd:", "aw:"]
+        .iter()
+        .any(|tag| shown.to_lowercase().starts_with(tag))
+    {
+        advice.warns(
+            "false_reply",
+            "The subject looks like a reply or a forward, which readers take for a trick."
+                .to_owned(),
+        );
+    }
+}
+
+fn links(body: &Body, advice: &mut Advices) {
+    let empty = body
+        .links()
+        .iter()
+        .filter(|link| link.address.is_empty())
+        .count();
+    if empty > 0 {
+        advice.warns(
+            "empty_link",
+            format!(
+                "{} without an address, or with one that is not allowed in a mail.",
+                count(empty, "link or image", "links or images")
+            ),
+        );
+    }
+    for link in body.links().iter().filter(|link| !link.address.is_empty()) {
+        let shown = shorten(&link.address);
+        if link.is_relative() {
+            advice.warns(
+                "relative_link",
+                format!("“{shown}” leads nowhere from a mail; write the whole address, beginning with https://."),
+            );
+        } else if let Some(host) = local_host(&link.address) {
+            advice.warns(
+                "local_link",
+                format!("“{shown}” leads to {host}, which readers cannot reach."),
+            );
+        } else if link.image && link.address.to_ascii_lowercase().starts_with("http:") {
+            advice.warns(
+                "insecure_image",
+                format!("“{shown}” is not served over https; many mail clients will not show it."),
+            );
+        }
+        if link.address.contains("{{") || link.address.contains("%7B%7B") {
+            advice.warns(
+                "placeholder_in_link",
+                format!(
+                    "“{shown}” has a placeholder in it, which is not filled inside an address."
+                ),
+            );
+        }
+    }
+    if body.images_without_alt() > 0 {
+        advice.warns(
+            "missing_alt",
+            format!(
+                "{} without a description. Write it between the square brackets: ![a description](https://…).",
+                count(body.images_without_alt(), "image", "images")
+            ),
+        );
+    }
+    let images = body.links().iter().filter(|link| link.image).count();
+    if images > 0 && body.text().with_fallbacks().chars().count() < 80 * images.min(3) {
+        advice.warns("mostly_images", "This mail is mostly images; readers who block them see little, and filters distrust it.".to_owned());
+    }
+}
+
+fn placeholders(draft: &Draft<'_>, advice: &mut Advices) {
+    let mut unfilled = Pieces::of_line(draft.subject).unfilled();
+    unfilled.extend(Pieces::of_line(draft.preheader).unfilled());
+    unfilled.extend(draft.body.html().unfilled());
+    unfilled.dedup();
+    for placeholder in unfilled {
+        let text = if placeholder.contains("poll:") {
+            format!(
+                "“{placeholder}” does not become a poll: it has to stand alone in its paragraph."
+            )
+        } else {
+            format!("Nothing fills “{placeholder}”: readers will see it as it stands.")
+        };
+        advice.warns("unfilled_placeholder", text);
+    }
+}
+
+fn size(bytes: usize, advice: &mut Advices) {
+    let kilobytes = bytes.div_ceil(1000);
+    if bytes > CLIPPED_AT {
+        advice.warns("clipped", format!("The mail has {kilobytes} kB; Gmail cuts it at 102 kB and hides the end, the unsubscribe link with it."));
+    } else if bytes > WARN_AT {
+        advice.warns(
+            "large",
+            format!("The mail has {kilobytes} kB; Gmail cuts mails at 102 kB."),
+        );
+    }
+}
+
+/// The host of an address that only this machine or this network knows.
+fn local_host(address: &str) -> Option<&str> {
+    let rest = address.split_once("://")?.1;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = if host.starts_with('[') {
+        host
+    } else {
+        host.split(':').next()?
+    };
+    let lower = host.to_ascii_lowercase();
+    let private = lower
+        .parse::<std::net::Ipv4Addr>()
+        .is_ok_and(|ip| ip.is_private() || ip.is_loopback() || ip.is_link_local());
+    let named = ["localhost", "[::1]"].contains(&lower.as_str())
+        || [".localhost", ".local", ".internal", ".lan"]
+            .iter()
+            .any(|end| lower.ends_with(end));
+    (private || named).then_some(host)
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    if number == 1 {
+        format!("One {one}")
+    } else {
+        format!("{number} {many}")
+    }
+}
+
+fn shorten(address: &str) -> String {
+    if address.chars().count() <= 60 {
+        return address.to_owned();
+    }
+    let start: String = address.chars().take(59).collect();
+    format!("{start}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(
+        subject: &str,
+        markdown: &str,
+        postal_address: &str,
+        html_bytes: usize,
+    ) -> Vec<&'static str> {
+        let body = Body::parse(markdown);
+        let draft = Draft {
+            subject,
+            preheader: "",
+            body: &body,
+            postal_address,
+            html_bytes,
+            dead_polls: &[],
+        };
+        judge(&draft).iter().map(|advice| advice.code).collect()
+    }
+
+    fn of_body(markdown: &str) -> Vec<&'static str> {
+        codes("A subject", markdown, "1 Street", 9_000)
+    }
+
+    #[test]
+    fn a_sound_draft_needs_no_advice() {
+        let body =
+            "Good morning {{name|reader}}, [read this](https://example.org/a).\n\n{{poll:trust}}";
+        assert!(of_body(body).is_empty());
+    }
+
+    #[test]
+    fn what_blocks_comes_first() {
+        let all = codes(" ", "", "  ", 200_000);
+        assert_eq!(all, ["no_subject", "empty", "no_postal_address", "clipped"]);
+        let body = Body::parse("x {{poll:gone}}");
+        let dead = ["gone".to_owned()];
+        let draft = Draft {
+            subject: "S",
+            preheader: "",
+            body: &body,
+            postal_address: "1",
+            html_bytes: 1,
+            dead_polls: &dead,
+        };
+        assert!(!may_send(&judge(&draft)));
+    }
+
+    #[test]
+    fn subjects() {
+        assert_eq!(codes(&"x".repeat(61), "a", "1", 1), ["long_subject"]);
+        assert_eq!(
+            codes("READ THIS RIGHT NOW", "a", "1", 1),
+            ["shouting_subject"]
+        );
+        assert_eq!(codes("Re: your order", "a", "1", 1), ["false_reply"]);
+        assert_eq!(codes("{{first}}", "a", "1", 1), ["unfilled_placeholder"]);
+    }
+
+    #[test]
+    fn links_and_images() {
+        assert_eq!(of_body("[a](/news)"), ["relative_link"]);
+        assert_eq!(of_body("[a](#top)"), ["relative_link"]);
+        assert_eq!(of_body("[a](example.org)"), ["relative_link"]);
+        assert_eq!(of_body("[a](javascript:alert(1))"), ["empty_link"]);
+        assert_eq!(of_body("[a](http://192.168.1.4:8080/x)"), ["local_link"]);
+        assert_eq!(of_body("[a](http://u@localhost/x)"), ["local_link"]);
+        assert_eq!(
+            of_body("[a](https://example.org/?n={{name}})"),
+            ["placeholder_in_link"]
+        );
+        let long = "words ".repeat(40);
+        assert_eq!(
+            of_body(&format!("{long}![](https://e.org/a.png)")),
+            ["missing_alt"]
+        );
+        assert_eq!(
+            of_body(&format!("{long}![a](http://e.org/a.png)")),
+            ["insecure_image"]
+        );
+        assert_eq!(of_body("![a](https://e.org/a.png)"), ["mostly_images"]);
+    }
+
+    #[test]
+    fn placeholders_nobody_fills() {
+        assert_eq!(of_body("Dear {{first_name}}"), ["unfilled_placeholder"]);
+        assert_eq!(of_body("so: {{poll:trust}}"), ["unfilled_placeholder"]);
+    }
+
+    #[test]
+    fn size_near_and_over_the_limit() {
+        assert_eq!(codes("S", "a", "1", 80_001), ["large"]);
+        assert_eq!(codes("S", "a", "1", 102_001), ["clipped"]);
+    }
+}

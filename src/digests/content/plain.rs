@@ -1,0 +1,527 @@
+//! The text part: what one would type if there were no HTML.
+//!
+//! Headings are underlined, lists keep their marks, quotations their `>`, images their alternative
+//! text, and a link is followed by its address in angle brackets, which every client recognises as
+//! one address whatever punctuation follows (RFC 3986, appendix C).
+
+use super::pieces::Pieces;
+use super::tokens::Token;
+use super::wrap::{WIDTH, fill, width};
+
+/// The text part of a body.
+pub(super) fn from_tokens(tokens: &[Token]) -> String {
+    let mut writer = Writer::default();
+    for token in tokens {
+        match token {
+            Token::Open { name, .. } => writer.open(name, token),
+            Token::Close { name } => writer.close(name),
+            Token::Text(text) => writer.text(text),
+        }
+    }
+    writer.paragraph();
+    writer.out
+}
+
+/// The first words of a body, at most 140 characters, cut between words.
+pub(super) fn lead(tokens: &[Token]) -> String {
+    let mut all = String::new();
+    for token in tokens {
+        match token {
+            Token::Text(text) => all.push_str(text),
+            Token::Open { name, .. } | Token::Close { name } if !is_inline(name) => all.push(' '),
+            _ => {}
+        }
+        if all.len() > 2_000 {
+            break;
+        }
+    }
+    let all = Pieces::of_line(&all).with_fallbacks();
+    let mut lead = String::new();
+    for word in all
+        .split_whitespace()
+        .filter(|word| !word.starts_with("{{poll:"))
+    {
+        if lead.chars().count() + 1 + word.chars().count() > 140 {
+            break;
+        }
+        if !lead.is_empty() {
+            lead.push(' ');
+        }
+        lead.push_str(word);
+    }
+    lead
+}
+
+fn is_inline(name: &str) -> bool {
+    matches!(
+        name,
+        "a" | "abbr"
+            | "b"
+            | "cite"
+            | "code"
+            | "del"
+            | "em"
+            | "i"
+            | "img"
+            | "ins"
+            | "kbd"
+            | "mark"
+            | "q"
+            | "s"
+            | "small"
+            | "span"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "u"
+    )
+}
+
+/// What stands at the left of every line inside a list item or a quotation.
+struct Margin {
+    /// Before the first line, once.
+    first: Option<String>,
+    /// Before all others.
+    rest: String,
+}
+
+struct List {
+    /// The number of the next item of a numbered list.
+    next: Option<u32>,
+}
+
+struct Anchor {
+    address: String,
+    /// Where the link's own words begin in the paragraph.
+    from: usize,
+}
+
+#[derive(Default)]
+struct Writer {
+    out: String,
+    paragraph: String,
+    margins: Vec<Margin>,
+    lists: Vec<List>,
+    anchors: Vec<Anchor>,
+    rows: Vec<Vec<String>>,
+    preformatted: bool,
+    blank_line_due: bool,
+}
+
+impl Writer {
+    fn open(&mut self, name: &str, token: &Token) {
+        match name {
+            "br" => self.paragraph.push('\n'),
+            "hr" => {
+                self.block();
+                self.lines(&["* * *".to_owned()]);
+                self.blank_line_due = true;
+            }
+            "img" => {
+                let alt = token.attribute("alt").unwrap_or_default().trim();
+                if !alt.is_empty() {
+                    self.text(&format!("[{alt}]"));
+                }
+            }
+            "a" => self.anchors.push(Anchor {
+                address: token.attribute("href").unwrap_or_default().to_owned(),
+                from: self.paragraph.len(),
+            }),
+            "q" => self.paragraph.push('“'),
+            "pre" => {
+                self.block();
+                self.preformatted = true;
+            }
+            "blockquote" => {
+                self.block();
+                self.margins.push(Margin {
+                    first: None,
+                    rest: "> ".to_owned(),
+                });
+            }
+            "ul" | "ol" => {
+                // A list inside an item belongs to it: no empty line between.
+                if self.lists.is_empty() {
+                    self.block();
+                } else {
+                    self.paragraph();
+                }
+                let next = (name == "ol").then(|| {
+                    token
+                        .attribute("start")
+                        .and_then(|n| n.parse().ok())
+                        .unwrap_or(1)
+                });
+                self.lists.push(List { next });
+            }
+            "li" => {
+                self.paragraph();
+                let mark = match self.lists.last_mut() {
+                    Some(List { next: Some(number) }) => {
+                        let mark = format!("{number}. ");
+                        *number = number.saturating_add(1);
+                        mark
+                    }
+                    _ => "- ".to_owned(),
+                };
+                let rest = " ".repeat(mark.chars().count());
+                self.margins.push(Margin {
+                    first: Some(mark),
+                    rest,
+                });
+            }
+            "dd" => {
+                self.paragraph();
+                self.margins.push(Margin {
+                    first: None,
+                    rest: "  ".to_owned(),
+                });
+            }
+            "table" => self.block(),
+            "tr" => self.rows.push(Vec::new()),
+            "td" | "th" | "dt" => self.paragraph.clear(),
+            name if is_inline(name) || matches!(name, "thead" | "tbody" | "tfoot") => {}
+            _ => self.block(),
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "a" => self.close_anchor(),
+            "q" => self.paragraph.push('”'),
+            "h1" | "h2" => self.heading(if name == "h1" { "=" } else { "-" }),
+            "pre" => {
+                self.preformatted_block();
+                self.preformatted = false;
+            }
+            "li" | "dd" => {
+                self.paragraph();
+                if let Some(Margin {
+                    first: Some(mark), ..
+                }) = self.margins.pop()
+                {
+                    // An empty item still has its mark.
+                    self.lines(&[mark.trim_end().to_owned()]);
+                }
+            }
+            "blockquote" => {
+                self.paragraph();
+                self.margins.pop();
+                self.blank_line_due = true;
+            }
+            "ul" | "ol" => {
+                self.paragraph();
+                self.lists.pop();
+                if self.lists.is_empty() {
+                    self.blank_line_due = true;
+                }
+            }
+            "td" | "th" => {
+                let cell = squeeze(&std::mem::take(&mut self.paragraph)).replace('\n', " ");
+                if let Some(row) = self.rows.last_mut() {
+                    row.push(cell);
+                }
+            }
+            "tr" => self.paragraph.clear(),
+            "table" => self.table(),
+            "dt" => {
+                self.paragraph();
+            }
+            name if is_inline(name) || matches!(name, "thead" | "tbody" | "tfoot") => {}
+            _ => self.block(),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.preformatted {
+            self.paragraph.push_str(text);
+            return;
+        }
+        // White space is one space, as in HTML; only a <br> breaks a line.
+        for character in text.chars() {
+            if !character.is_ascii_whitespace() {
+                self.paragraph.push(character);
+            } else if !self.paragraph.ends_with([' ', '\n']) {
+                self.paragraph.push(' ');
+            }
+        }
+    }
+
+    /// Adds a link's address after its words, unless they are the address.
+    fn close_anchor(&mut self) {
+        let Some(anchor) = self.anchors.pop() else {
+            return;
+        };
+        let shown = self.paragraph.get(anchor.from..).unwrap_or_default().trim();
+        let bare = anchor
+            .address
+            .strip_prefix("mailto:")
+            .unwrap_or(&anchor.address);
+        let same = shown == bare
+            || shown == anchor.address
+            || format!("https://{shown}") == bare.trim_end_matches('/');
+        if bare.is_empty() || same {
+            return;
+        }
+        if !shown.is_empty() && !self.paragraph.ends_with([' ', '\n']) {
+            self.paragraph.push(' ');
+        }
+        self.paragraph.push_str(&format!("<{bare}>"));
+    }
+
+    /// Ends what was running and separates what follows by an empty line.
+    fn block(&mut self) {
+        if self.paragraph() {
+            self.blank_line_due = true;
+        }
+    }
+
+    /// Writes the running paragraph; false if there was none.
+    fn paragraph(&mut self) -> bool {
+        if self.preformatted {
+            return self.preformatted_block();
+        }
+        let text = squeeze(&std::mem::take(&mut self.paragraph));
+        if text.is_empty() {
+            return false;
+        }
+        let lines = fill(&text, self.room());
+        self.lines(&lines);
+        true
+    }
+
+    fn preformatted_block(&mut self) -> bool {
+        let text = std::mem::take(&mut self.paragraph);
+        let text = text.trim_matches('\n');
+        if text.is_empty() {
+            return false;
+        }
+        let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
+        self.lines(&lines);
+        self.blank_line_due = true;
+        true
+    }
+
+    fn heading(&mut self, rule: &str) {
+        let text = squeeze(&std::mem::take(&mut self.paragraph));
+        if text.is_empty() {
+            return;
+        }
+        let mut lines = fill(&text, self.room());
+        let widest = lines
+            .iter()
+            .map(|line| width(line))
+            .max()
+            .unwrap_or(0)
+            .min(WIDTH);
+        lines.push(rule.repeat(widest));
+        self.lines(&lines);
+        self.blank_line_due = true;
+    }
+
+    /// Columns side by side where they fit, else one line a row.
+    fn table(&mut self) {
+        let rows: Vec<Vec<String>> = std::mem::take(&mut self.rows)
+            .into_iter()
+            .filter(|row| !row.is_empty())
+            .collect();
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|at| {
+                rows.iter()
+                    .filter_map(|row| row.get(at))
+                    .map(|cell| width(cell))
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        let fits = widths.iter().sum::<usize>() + 3 * columns.saturating_sub(1) <= self.room();
+        let mut lines = Vec::new();
+        for row in &rows {
+            let line = if fits {
+                let cells: Vec<String> = row
+                    .iter()
+                    .zip(&widths)
+                    .map(|(cell, &full)| {
+                        format!("{cell}{}", " ".repeat(full.saturating_sub(width(cell))))
+                    })
+                    .collect();
+                cells.join("   ")
+            } else {
+                row.join(" | ")
+            };
+            lines.extend(if fits {
+                vec![line]
+            } else {
+                fill(&line, self.room())
+            });
+        }
+        if !lines.is_empty() {
+            self.lines(&lines);
+            self.blank_line_due = true;
+        }
+    }
+
+    fn room(&self) -> usize {
+        let taken: usize = self
+            .margins
+            .iter()
+            .map(|margin| margin.rest.chars().count())
+            .sum();
+        WIDTH.saturating_sub(taken).max(24)
+    }
+
+    /// Writes lines with the margins of where we are.
+    fn lines(&mut self, lines: &[String]) {
+        if std::mem::take(&mut self.blank_line_due) && !self.out.is_empty() {
+            // The empty line stands in what both neighbours share: never behind a new mark.
+            let margin: String = self
+                .margins
+                .iter()
+                .take_while(|margin| margin.first.is_none())
+                .map(|margin| margin.rest.as_str())
+                .collect();
+            self.out.push_str(margin.trim_end());
+            self.out.push('\n');
+        }
+        for line in lines {
+            let mut written = String::new();
+            for margin in &mut self.margins {
+                written.push_str(&margin.first.take().unwrap_or_else(|| margin.rest.clone()));
+            }
+            written.push_str(line);
+            self.out.push_str(written.trim_end());
+            self.out.push('\n');
+        }
+    }
+}
+
+/// Without spaces at the ends of its lines, or line breaks at its own ends.
+fn squeeze(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .split('\n')
+        .map(|line| line.trim_matches(' '))
+        .collect();
+    lines.join("\n").trim_matches(['\n', ' ']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Body;
+
+    #[track_caller]
+    fn check(markdown: &str, text: &str) {
+        let html = super::super::markdown::to_safe_html(markdown);
+        assert_eq!(super::from_tokens(&super::super::tokens::read(&html)), text);
+    }
+
+    #[test]
+    fn headings_paragraphs_and_breaks() {
+        check(
+            "# One\n\ntwo  \nthree\nfour\n\n### Five\n\nsix",
+            "One\n===\n\ntwo\nthree four\n\nFive\n\nsix\n",
+        );
+        check(
+            "## Two & more\n\n---\n\nend",
+            "Two & more\n----------\n\n* * *\n\nend\n",
+        );
+    }
+
+    #[test]
+    fn lists_keep_their_marks() {
+        check(
+            "- a\n- b\n  - c\n  - d\n- e\n\nend",
+            "- a\n- b\n  - c\n  - d\n- e\n\nend\n",
+        );
+        check("9. a\n10. b", "9. a\n10. b\n");
+        check("- a\n\n  more\n\n- b", "- a\n\n  more\n\n- b\n");
+        check("-\n- b", "-\n- b\n");
+    }
+
+    #[test]
+    fn quotations_and_code() {
+        check("> a\n>\n> b\n\nc", "> a\n>\n> b\n\nc\n");
+        check("> - a\n> - b", "> - a\n> - b\n");
+        check(
+            "a\n\n```\nx <y>\n  z\n```\n\nb",
+            "a\n\n    x <y>\n      z\n\nb\n",
+        );
+    }
+
+    #[test]
+    fn links_are_followed_by_their_address() {
+        check(
+            "[the *report*](https://example.org/r?a=1&b=2).",
+            "the report <https://example.org/r?a=1&b=2>.\n",
+        );
+        check("<https://example.org/r>", "https://example.org/r\n");
+        check("[example.org](https://example.org/)", "example.org\n");
+        check(
+            "[Write](mailto:desk@example.org)",
+            "Write <desk@example.org>\n",
+        );
+        check("<desk@example.org>", "desk@example.org\n");
+        check(
+            "[![](https://e.org/a.png)](https://e.org/)",
+            "<https://e.org/>\n",
+        );
+    }
+
+    #[test]
+    fn images_by_their_alternative_text() {
+        check(
+            "![A harbour at dawn](https://example.org/a.jpg)",
+            "[A harbour at dawn]\n",
+        );
+        check("a ![](https://example.org/a.jpg) b", "a b\n");
+    }
+
+    #[test]
+    fn tables_stand_in_columns_where_they_fit() {
+        check(
+            "|Party|Seats|\n|-|-:|\n|Ours|12|\n|Theirs|7|",
+            "Party    Seats\nOurs     12\nTheirs   7\n",
+        );
+        let wide = "w".repeat(60);
+        check(
+            &format!("|a|b|\n|-|-|\n|{wide}|{wide}|"),
+            &format!("a | b\n{wide} |\n{wide}\n"),
+        );
+    }
+
+    #[test]
+    fn lines_end_at_seventy_two() {
+        let markdown = format!("> - {}", "lorem ipsum ".repeat(30));
+        let body = Body::parse(&markdown);
+        let text = body.text().with_fallbacks();
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 72),
+            "{text}"
+        );
+        assert!(
+            text.lines()
+                .skip(1)
+                .all(|line| line.starts_with(">   lorem") || line.starts_with(">   ipsum"))
+        );
+    }
+
+    // Each of these took minutes, or the stack, in one parser or another.
+    #[test]
+    fn hostile_bodies_take_a_moment() {
+        for markdown in [
+            "> ".repeat(300) + &"a b [c](https://example.org) ".repeat(4_000),
+            "{{".repeat(100_000),
+            "{{name|a ".repeat(30_000),
+            "> ".repeat(4_000),
+            "- ".repeat(20_000),
+            "<div>".repeat(4_000),
+            "<b><i>".repeat(5_000),
+            "[".repeat(50_000),
+            "**a".repeat(30_000),
+            "|".repeat(50_000),
+        ] {
+            let body = Body::parse(&markdown);
+            let _ = body.text().with_fallbacks();
+        }
+    }
+}

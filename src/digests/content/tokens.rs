@@ -1,0 +1,111 @@
+//! Cleaned HTML read back as a list of tokens.
+//!
+//! The cleaner's output is well nested and holds none of the elements that change how a tokenizer
+//! reads on, so the list is the tree in document order.
+
+use std::cell::RefCell;
+
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::{
+    BufferQueue, TagKind, Token as Raw, TokenSink, TokenSinkResult, Tokenizer,
+};
+
+/// A start tag, an end tag or text with its entities decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    Open {
+        name: String,
+        attributes: Vec<(String, String)>,
+    },
+    Close {
+        name: String,
+    },
+    Text(String),
+}
+
+impl Token {
+    /// The value of an attribute of a start tag.
+    pub(super) fn attribute(&self, wanted: &str) -> Option<&str> {
+        match self {
+            Self::Open { attributes, .. } => attributes
+                .iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is not text, or text that shows nothing.
+    pub(super) fn is_blank(&self) -> bool {
+        match self {
+            Self::Text(text) => text.chars().all(char::is_whitespace),
+            _ => true,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Collector(RefCell<Vec<Token>>);
+
+impl TokenSink for Collector {
+    type Handle = ();
+
+    fn process_token(&self, token: Raw, _line: u64) -> TokenSinkResult<()> {
+        let mut tokens = self.0.borrow_mut();
+        match token {
+            Raw::TagToken(tag) => {
+                let name = tag.name.to_string();
+                tokens.push(match tag.kind {
+                    TagKind::EndTag => Token::Close { name },
+                    TagKind::StartTag => Token::Open {
+                        name,
+                        attributes: tag
+                            .attrs
+                            .iter()
+                            .map(|attribute| {
+                                (
+                                    attribute.name.local.to_string(),
+                                    attribute.value.to_string(),
+                                )
+                            })
+                            .collect(),
+                    },
+                });
+            }
+            Raw::CharacterTokens(text) => match tokens.last_mut() {
+                Some(Token::Text(before)) => before.push_str(&text),
+                _ => tokens.push(Token::Text(text.to_string())),
+            },
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+/// Reads cleaned HTML.
+pub(super) fn read(html: &str) -> Vec<Token> {
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from(html));
+    let tokenizer = Tokenizer::new(Collector::default(), Default::default());
+    let _ = tokenizer.feed(&input);
+    tokenizer.end();
+    tokenizer.sink.0.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_attributes_and_decoded_text() {
+        let tokens = read("<p>a &amp; b<br><a href=\"/x?a&amp;b\">c</a></p>");
+        assert_eq!(tokens[1], Token::Text("a & b".to_owned()));
+        assert_eq!(tokens[3].attribute("href"), Some("/x?a&b"));
+        assert_eq!(
+            tokens.last(),
+            Some(&Token::Close {
+                name: "p".to_owned()
+            })
+        );
+    }
+}
