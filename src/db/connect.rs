@@ -1,0 +1,186 @@
+//! Opening the database.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
+
+use super::fetch_one;
+use crate::types::Secret;
+
+/// The oldest SQLite that is safe: older ones can corrupt a WAL database
+/// (<https://www.sqlite.org/wal.html#walresetbug>).
+pub const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// Which database answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// One file, one process.
+    Sqlite,
+    /// A server, several nodes.
+    Postgres,
+}
+
+/// The connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    backend: Backend,
+    reader: DatabaseConnection,
+    pub(super) writer: DatabaseConnection,
+}
+
+/// A database that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be reached or opened.
+    #[error("the database cannot be opened: {0}")]
+    Connect(DbErr),
+    /// It is too old to be safe.
+    #[error(
+        "SQLite {found} is too old: {} or newer is needed (older ones can corrupt the database)",
+        "3.51.3"
+    )]
+    OldSqlite {
+        /// What was found.
+        found: String,
+    },
+}
+
+impl Db {
+    /// Opens `url` with up to `max_connections` connections.
+    ///
+    /// # Errors
+    /// [`OpenError`]; its text never holds the URL.
+    pub async fn open(url: &Secret, max_connections: u32) -> Result<Self, OpenError> {
+        if url.expose().starts_with("sqlite:") {
+            Self::open_sqlite(url, max_connections).await
+        } else {
+            Self::open_postgres(url, max_connections).await
+        }
+    }
+
+    async fn open_sqlite(url: &Secret, max_connections: u32) -> Result<Self, OpenError> {
+        // The writer first: it creates the file and switches it to WAL.
+        let writer = sqlite_pool(url, 1, false).await?;
+        let row = fetch_one(&writer, "SELECT sqlite_version()", [])
+            .await
+            .map_err(OpenError::Connect)?;
+        let found: String = row
+            .and_then(|r| r.try_get_by_index(0).ok())
+            .unwrap_or_default();
+        if version(&found) < OLDEST_SQLITE {
+            return Err(OpenError::OldSqlite { found });
+        }
+        let reader = sqlite_pool(url, max_connections.max(2) - 1, true).await?;
+        Ok(Self {
+            backend: Backend::Sqlite,
+            reader,
+            writer,
+        })
+    }
+
+    async fn open_postgres(url: &Secret, max_connections: u32) -> Result<Self, OpenError> {
+        let mut options = ConnectOptions::new(url.expose());
+        quiet(&mut options)
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(10))
+            // A server may close what idles; asking costs a round trip, so only after a rest.
+            .test_before_acquire_if_idle_for(Duration::from_secs(5));
+        let pool = Database::connect(options)
+            .await
+            .map_err(OpenError::Connect)?;
+        Ok(Self {
+            backend: Backend::Postgres,
+            reader: pool.clone(),
+            writer: pool,
+        })
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// For reading only.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// What the database or the pool said.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.reader.execute_unprepared("SELECT 1").await.map(drop)
+    }
+
+    /// Closes every connection; on SQLite this checkpoints the WAL.
+    ///
+    /// # Errors
+    /// What the driver said.
+    pub async fn close(self) -> Result<(), DbErr> {
+        if self.backend == Backend::Sqlite {
+            self.reader.close().await?;
+        }
+        self.writer.close().await
+    }
+}
+
+async fn sqlite_pool(
+    url: &Secret,
+    connections: u32,
+    read_only: bool,
+) -> Result<DatabaseConnection, OpenError> {
+    let mut options = ConnectOptions::new(url.expose());
+    quiet(&mut options)
+        .max_connections(connections)
+        // The one writer must never be recycled under load; readers are cheap to keep too.
+        .min_connections(1)
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .acquire_timeout(Duration::from_secs(30))
+        .map_sqlx_sqlite_opts(move |o| {
+            let o = o
+                .create_if_missing(!read_only)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(5))
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", "FULL")
+                .pragma("cache_size", "-8000")
+                .pragma("temp_store", "MEMORY")
+                .pragma("wal_autocheckpoint", "2000")
+                .pragma("journal_size_limit", "67108864")
+                .pragma("trusted_schema", "OFF");
+            if read_only {
+                // Not read_only(true): a reader of a WAL database must be able to write the shared-memory index.
+                o.pragma("query_only", "ON")
+            } else {
+                o
+            }
+        });
+    Database::connect(options).await.map_err(OpenError::Connect)
+}
+
+fn quiet(options: &mut ConnectOptions) -> &mut ConnectOptions {
+    options.sqlx_logging(false).test_before_acquire(false)
+}
+
+fn version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split('.').map(|p| p.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(version("3.51.3") >= OLDEST_SQLITE);
+        assert!(version("3.9.12") < OLDEST_SQLITE);
+        assert!(version("3.52.0") >= OLDEST_SQLITE);
+        assert!(version("nonsense") < OLDEST_SQLITE);
+    }
+}

@@ -1,0 +1,63 @@
+//! Bringing the schema up to date.
+
+use canvass_migrations::{Migrator, MigratorTrait};
+use sea_orm::DbErr;
+
+use super::{Backend, Db, fetch_all, run};
+
+/// A schema that cannot be used or brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database was written by a newer Canvass.
+    #[error(
+        "the database is from a newer version of Canvass (it has the migration {0}); \
+         start that version, or restore a backup made by this one"
+    )]
+    Newer(String),
+    /// A migration failed; nothing of it was kept.
+    #[error("the schema could not be brought up to date, nothing was changed: {0}")]
+    Failed(#[from] DbErr),
+}
+
+/// "canvass" in ASCII: the key of PostgreSQL's advisory lock that migrations hold.
+const LOCK: i64 = 0x63_61_6e_76_61_73_73;
+
+/// Applies what is missing, all in one transaction, under a lock: of several nodes that start at once
+/// one migrates, the others wait and find nothing to do. Returns the names of what was applied.
+///
+/// # Errors
+/// [`MigrateError`].
+pub async fn migrate(db: &Db) -> Result<Vec<String>, MigrateError> {
+    let txn = db.write_txn("migrate").await?;
+    if db.backend() == Backend::Postgres {
+        run(&*txn, format!("SELECT pg_advisory_xact_lock({LOCK})"), []).await?;
+    }
+    Migrator::install(&*txn).await?;
+    let applied = applied(&*txn).await?;
+    let known: Vec<String> = Migrator::migrations()
+        .iter()
+        .map(|m| m.name().to_string())
+        .collect();
+    if let Some(newer) = applied.iter().find(|name| !known.contains(name)) {
+        return Err(MigrateError::Newer(newer.clone()));
+    }
+    let missing: Vec<String> = known
+        .into_iter()
+        .filter(|name| !applied.contains(name))
+        .collect();
+    Migrator::up(&*txn, None).await?;
+    txn.commit().await?;
+    Ok(missing)
+}
+
+async fn applied<C: sea_orm::ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
+    fetch_all(
+        db,
+        "SELECT version FROM seaql_migrations ORDER BY version",
+        [],
+    )
+    .await?
+    .iter()
+    .map(|row| row.try_get_by_index(0))
+    .collect()
+}

@@ -1,0 +1,25 @@
+//! The database: SQLite by default, PostgreSQL when one machine is not enough; the same code for both.
+//!
+//! - [`Db::open`]: connect, with every pragma in the connect options so that each connection has them.
+//! - [`Db::read`]: for reading. On SQLite a pool of readers, which can never write.
+//! - [`Db::write_txn`]: the one way to write. On SQLite the pool behind it has one connection and the transaction
+//!   is `BEGIN IMMEDIATE`: writers queue in our process instead of failing in the file. Nothing that
+//!   waits on the network happens while one is open.
+//! - [`sql`]: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
+//! - [`group_commit`]: many small writes in one commit, each answered after it.
+//! - [`migrate`]: the schema, under our own lock; refuses a database from a newer version.
+//! - [`lock`]: one process per SQLite data directory.
+//! - [`entities`]: one file a table.
+
+mod connect;
+pub mod entities;
+pub mod group_commit;
+pub mod lock;
+pub mod migrate;
+mod sql;
+mod write;
+
+pub use connect::{Backend, Db, OpenError};
+pub use sea_orm::{DbErr, TryGetable};
+pub use sql::{fetch_all, fetch_one, in_list, is_unique_violation, query, run, values_list};
+pub use write::WriteTxn;

@@ -1,0 +1,65 @@
+//! The one way to write.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use sea_orm::{
+    DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+
+use super::Db;
+
+/// A named write transaction; rolled back when it is dropped without [`WriteTxn::commit`].
+#[derive(Debug)]
+pub struct WriteTxn {
+    txn: DatabaseTransaction,
+    name: &'static str,
+}
+
+/// No statement of ours may hold the writer longer than this, in seconds; then it is logged.
+const SLOW: Duration = Duration::from_secs(1);
+
+impl Db {
+    /// Begins a write transaction. `name` says what for, in metrics and logs.
+    ///
+    /// # Errors
+    /// What the database said; on SQLite also a writer that stayed busy for 30 s.
+    pub async fn write_txn(&self, name: &'static str) -> Result<WriteTxn, DbErr> {
+        let txn = self
+            .writer
+            .begin_with_options(TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            })
+            .await?;
+        Ok(WriteTxn { txn, name })
+    }
+}
+
+impl WriteTxn {
+    /// Makes it durable: after this returns, a power cut cannot undo it.
+    ///
+    /// # Errors
+    /// What the database said; then nothing was written.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        let started = tokio::time::Instant::now();
+        let done = self.txn.commit().await;
+        let took = started.elapsed();
+        metrics::histogram!("canvass_commit_seconds", "txn" => self.name).record(took);
+        if took > SLOW {
+            tracing::warn!(
+                txn = self.name,
+                ms = took.as_millis() as u64,
+                "a commit was slow"
+            );
+        }
+        done
+    }
+}
+
+impl Deref for WriteTxn {
+    type Target = DatabaseTransaction;
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+}
