@@ -14,7 +14,7 @@ use crate::types::{NewsletterId, UnixMillis};
 #[derive(Debug)]
 pub enum Created {
     /// It is there, with version 1 of its consent text.
-    New(Newsletter),
+    New(Box<Newsletter>),
     /// Another newsletter has the slug.
     SlugTaken,
 }
@@ -108,7 +108,7 @@ pub async fn create(txn: &WriteTxn, draft: &Draft, now: UnixMillis) -> Result<Cr
         Err(error) => return Err(error),
     };
     write_consent(txn, row.id, 1, &draft.consent, now).await?;
-    Ok(Created::New(row.into()))
+    Ok(Created::New(Box::new(row.into())))
 }
 
 /// Changes a newsletter; its slug stays. A changed consent text becomes the next version.
