@@ -7,4 +7,6 @@
 
 mod support;
 
+mod architecture;
+mod schema;
 mod support_itself;

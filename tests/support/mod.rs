@@ -8,6 +8,8 @@
 //! Tests move a clock and wait for markers; they do not sleep.
 
 pub mod browser;
+pub mod database;
+pub mod dump;
 pub mod inbox;
 pub mod page;
 pub mod reader;

@@ -1,0 +1,244 @@
+//! The rules between the parts, as machines: who may use whom, and how files look.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// One folder each; they know one another only through their `mod.rs`.
+const FEATURES: &[&str] = &["articles", "digests", "mailbox", "polls", "subscriptions"];
+
+/// What each part below the features may use. Parts not listed assemble the others
+/// (`app`, `routes`, `background`, `cli`, …) and may use all.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("types", &[]),
+    ("config", &["types"]),
+    ("db", &["config", "types"]),
+    ("web", &["app", "config", "db", "types"]),
+    ("mailer", &["app", "config", "db", "types", "web"]),
+    ("scheduler", &["app", "config", "db", "types"]),
+    ("admin", &["app", "config", "db", "mailer", "types", "web"]),
+];
+
+/// Crates that only some places may name.
+const CRATES: &[(&str, &[&str])] = &[
+    ("lettre", &["mailer/"]),
+    ("handlebars", &["web/pages", "mailer/templates"]),
+    ("std::env", &["config/"]),
+];
+
+/// Lines without the unit tests, and with them.
+const LONGEST_CODE: usize = 400;
+const LONGEST_FILE: usize = 600;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return found;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Every Rust file below `src`: its path there, and its text without comments and
+/// without its unit tests.
+fn sources() -> Vec<(String, String)> {
+    let src = root().join("src");
+    files(&src, "rs")
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            let code: Vec<&str> = code
+                .lines()
+                .filter(|l| !l.trim_start().starts_with("//"))
+                .collect();
+            let name = path.strip_prefix(&src).unwrap().display().to_string();
+            (name, code.join("\n"))
+        })
+        .collect()
+}
+
+/// The part a file belongs to: `polls/http.rs` and `polls.rs` to `polls`.
+fn part_of(file: &str) -> &str {
+    let first = file.split('/').next().unwrap_or(file);
+    first.trim_end_matches(".rs")
+}
+
+/// Every path that starts with `crate::`, groups in braces taken apart.
+fn crate_paths(code: &str) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        expand(&code[at + "crate::".len()..], String::new(), &mut paths);
+    }
+    paths
+}
+
+/// Reads one path or group; returns how many bytes it was long.
+fn expand(code: &str, prefix: String, paths: &mut BTreeSet<String>) -> usize {
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let end = code.find(|c| !word(c)).unwrap_or(code.len());
+    let path = format!("{prefix}{}", &code[..end]);
+    let open = path.is_empty() || path.ends_with("::");
+    if !(open && code[end..].starts_with('{')) {
+        paths.insert(path);
+        return end;
+    }
+    let mut at = end + 1;
+    while at < code.len() && !code[at..].starts_with('}') {
+        match code[at..].chars().next() {
+            Some(c) if word(c) => at += expand(&code[at..], path.clone(), paths),
+            Some(c) => at += c.len_utf8(),
+            None => break,
+        }
+    }
+    at + 1
+}
+
+#[test]
+fn parts_use_only_what_lies_below_them() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let part = part_of(&file);
+        let Some((_, below)) = LAYERS.iter().find(|(name, _)| *name == part) else {
+            continue;
+        };
+        for path in crate_paths(&code) {
+            let target = path.split("::").next().unwrap_or_default();
+            let known = root().join("src").join(target).is_dir()
+                || root().join(format!("src/{target}.rs")).is_file();
+            if known && target != part && !below.contains(&target) {
+                wrong.push(format!("{file}: `{part}` uses crate::{path}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn features_know_each_other_only_by_their_front_page() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let part = part_of(&file);
+        for path in crate_paths(&code) {
+            let mut segments = path.split("::");
+            let target = segments.next().unwrap_or_default();
+            let inner = segments.next().unwrap_or_default();
+            if target == part || !FEATURES.contains(&target) || inner.is_empty() {
+                continue;
+            }
+            let folder = root().join("src").join(target);
+            let inside =
+                folder.join(format!("{inner}.rs")).is_file() || folder.join(inner).is_dir();
+            // A function may be called like its file: then mod.rs exports it.
+            let front = std::fs::read_to_string(folder.join("mod.rs")).unwrap_or_default();
+            let exported = front.contains(&format!("::{inner};"))
+                || front.contains(&format!("::{{{inner}"))
+                || front.contains(&format!(" {inner},"))
+                || front.contains(&format!(" {inner}}}"));
+            if inside && (!exported || segments.next().is_some()) {
+                wrong.push(format!("{file}: crate::{path} is inside of `{target}`"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn some_crates_stay_in_their_place() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        for (name, places) in CRATES {
+            let named =
+                code.contains(&format!("{name}::")) || code.contains(&format!("use {name}"));
+            if named && !places.iter().any(|p| file.starts_with(p)) {
+                wrong.push(format!("{file}: names {name}, which belongs to {places:?}"));
+            }
+        }
+        // Ids and times say themselves how they lie in a column.
+        let storage = file.starts_with("db/")
+            || file.starts_with("types/")
+            || file.starts_with("mailer/")
+            || file.contains("/store")
+            || file.ends_with("_store.rs");
+        if code.contains("sea_orm::") && !storage {
+            wrong.push(format!(
+                "{file}: names sea_orm, which belongs to db and the stores"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short_and_named_after_what_they_do() {
+    let mut wrong = Vec::new();
+    for dir in ["src", "tests", "migrations/src", "benches"] {
+        for path in files(&root().join(dir), "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            let (code, all) = (code.lines().count(), text.lines().count());
+            if code > LONGEST_CODE || all > LONGEST_FILE {
+                wrong.push(format!(
+                    "{}: {code} lines, {all} with tests",
+                    path.display()
+                ));
+            }
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let drawers = ["utils", "util", "helpers", "common", "manager", "misc"];
+            if drawers.contains(&stem.as_ref()) {
+                wrong.push(format!("{}: a drawer, not a name", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn pages_hold_no_inline_script_or_style() {
+    let mut wrong = Vec::new();
+    for path in files(&root().join("src"), "hbs") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let lower = line.to_ascii_lowercase();
+            let handler = lower
+                .match_indices(" on")
+                .any(|(at, _)| is_attribute(&lower[at + 1..]));
+            let inline = lower.contains("<script>")
+                || lower.contains("<style")
+                || lower.contains(" style=")
+                || lower.contains("javascript:");
+            if handler || inline {
+                wrong.push(format!("{}:{}: {line}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a text starts like `onclick="`.
+fn is_attribute(text: &str) -> bool {
+    let end = text.find(|c: char| !c.is_ascii_alphabetic());
+    end.is_some_and(|end| end > 2 && text[end..].starts_with("=\""))
+}
+
+#[test]
+fn paths_are_taken_apart() {
+    let code = "use crate::{a::{b, C}, d::e};\nfn f() { crate::g::h(); mycrate::x(); }";
+    let paths: Vec<String> = crate_paths(code).into_iter().collect();
+    assert_eq!(paths, ["a::C", "a::b", "d::e", "g::h"]);
+}

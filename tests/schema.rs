@@ -1,0 +1,161 @@
+//! The schema: migrated by two at once, on tables with rows, never downwards; and the
+//! entities agree with it.
+
+use canvass::db::entities;
+use canvass::db::migrate::{MigrateError, migrate};
+use canvass::db::run;
+use canvass_migrations::{Migrator, MigratorTrait};
+use sea_orm::{EntityName, EntityTrait, IdenStatic, Iterable, QuerySelect};
+
+use crate::support::database::TestDatabase;
+use crate::support::dump::{self, Dump};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_start_at_once_migrate_once() {
+    let database = TestDatabase::empty().await;
+    // SQLite has one process for each file; two of its connections stand for two nodes.
+    let (one, two) = (database.open().await, database.open().await);
+    let (first, second) = tokio::join!(migrate(&one), migrate(&two));
+    let mut applied = [first.unwrap().len(), second.unwrap().len()];
+    applied.sort_unstable();
+    assert_eq!(applied, [0, Migrator::migrations().len()]);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    let txn = db.write_txn("test").await.unwrap();
+    let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)";
+    run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    let before = Dump::of(&db).await;
+    match migrate(&db).await {
+        Err(MigrateError::Newer(name)) => assert_eq!(name, "m9999_later"),
+        other => panic!("not refused: {other:?}"),
+    }
+    let after = Dump::of(&db).await;
+    assert_eq!(before.differences(&after, &[]), Vec::<String>::new());
+}
+
+/// Every migration after the first meets the rows that the versions before it wrote.
+#[tokio::test]
+async fn migrations_keep_the_rows_they_find() {
+    let database = TestDatabase::empty().await;
+    let db = database.open().await;
+    let steps = u32::try_from(Migrator::migrations().len()).unwrap();
+    for step in 0..steps {
+        let txn = db.write_txn("test").await.unwrap();
+        Migrator::up(&*txn, Some(1)).await.unwrap();
+        if step == 0 {
+            for sql in ROWS {
+                run(&*txn, *sql, []).await.unwrap();
+            }
+        }
+        txn.commit().await.unwrap();
+    }
+    let before = Dump::of(&db).await;
+    for table in ["setting", "editor", "newsletter", "reader", "subscription"] {
+        assert_eq!(before.rows(table), 1, "rows of {table}");
+    }
+    assert_eq!(migrate(&db).await.unwrap(), Vec::<String>::new());
+    assert_eq!(
+        Dump::of(&db).await,
+        before,
+        "a second start changes nothing"
+    );
+}
+
+/// A failed migration leaves nothing behind, on SQLite as well.
+#[tokio::test]
+async fn a_failed_migration_leaves_nothing_behind() {
+    let database = TestDatabase::empty().await;
+    let db = database.open().await;
+    let txn = db.write_txn("test").await.unwrap();
+    // In the way of the first migration: it fails when it comes to this table.
+    let taken = "CREATE TABLE subscription (id INTEGER PRIMARY KEY)";
+    run(&*txn, taken, []).await.unwrap();
+    txn.commit().await.unwrap();
+    assert!(matches!(migrate(&db).await, Err(MigrateError::Failed(_))));
+    assert_eq!(dump::tables(&db).await, ["subscription"]);
+}
+
+#[tokio::test]
+async fn every_entity_has_the_columns_of_its_table() {
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    let mut seen = vec![
+        agrees(&db, entities::api_token::Entity).await,
+        agrees(&db, entities::ballot::Entity).await,
+        agrees(&db, entities::captured_mail::Entity).await,
+        agrees(&db, entities::consent::Entity).await,
+        agrees(&db, entities::consent_text::Entity).await,
+        agrees(&db, entities::delivery::Entity).await,
+        agrees(&db, entities::delivery_attempt::Entity).await,
+        agrees(&db, entities::editor::Entity).await,
+        agrees(&db, entities::editor_invite::Entity).await,
+        agrees(&db, entities::editor_session::Entity).await,
+        agrees(&db, entities::idempotency::Entity).await,
+        agrees(&db, entities::issue::Entity).await,
+        agrees(&db, entities::issue_tally::Entity).await,
+        agrees(&db, entities::mail_batch::Entity).await,
+        agrees(&db, entities::mailing::Entity).await,
+        agrees(&db, entities::newsletter::Entity).await,
+        agrees(&db, entities::outbox::Entity).await,
+        agrees(&db, entities::poll::Entity).await,
+        agrees(&db, entities::poll_option::Entity).await,
+        agrees(&db, entities::poll_question::Entity).await,
+        agrees(&db, entities::reader::Entity).await,
+        agrees(&db, entities::refusal::Entity).await,
+        agrees(&db, entities::setting::Entity).await,
+        agrees(&db, entities::subscription::Entity).await,
+        agrees(&db, entities::subscription_request::Entity).await,
+        agrees(&db, entities::suppression::Entity).await,
+        agrees(&db, entities::tally::Entity).await,
+        agrees(&db, entities::triggered_mail::Entity).await,
+    ];
+    seen.sort();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/db/entities");
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|f| f.unwrap().path().file_stem()?.to_str().map(str::to_owned))
+        .filter(|name| name != "mod")
+        .collect();
+    files.sort();
+    assert_eq!(seen, files, "this test knows every entity");
+}
+
+async fn agrees<E: EntityTrait + EntityName>(db: &canvass::db::Db, entity: E) -> String {
+    let table = entity.table_name().to_owned();
+    let mut columns: Vec<String> = E::Column::iter().map(|c| c.as_str().to_owned()).collect();
+    columns.sort();
+    assert_eq!(
+        columns,
+        dump::columns(db, &table).await,
+        "columns of {table}"
+    );
+    E::find().limit(1).all(db.read()).await.unwrap();
+    table
+}
+
+/// One row of everything that a first version may have left.
+const ROWS: &[&str] = &[
+    "INSERT INTO setting (name, value) VALUES ('a', 'b')",
+    "INSERT INTO editor (id, email_key, email, name, created_ms) VALUES (1, 'e@x', 'E@x', 'E', 1)",
+    "INSERT INTO newsletter (id, slug, name, from_name, from_address, created_ms)
+     VALUES (1, 'morning', 'Morning', 'News', 'news@example.org', 1)",
+    "INSERT INTO consent_text (id, newsletter_id, version, body, created_ms) VALUES (1, 1, 1, 'Yes', 1)",
+    "INSERT INTO reader (id, email_key, email, created_ms) VALUES (1, 'r@x', 'R@x', 1)",
+    "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
+     VALUES (1, 1, 1, 1, 1)",
+    "INSERT INTO consent (reader_id, newsletter_id, consent_text_id, page, source, requested_ms, confirmed_ms)
+     VALUES (1, 1, 1, '/', 'form', 1, 1)",
+    "INSERT INTO poll (id, slug, title, state, created_ms, updated_ms) VALUES (1, 'trust', 'Trust', 1, 1, 1)",
+    "INSERT INTO poll_question (id, poll_id, position, wording, kind) VALUES (1, 1, 0, 'Do you?', 0)",
+    "INSERT INTO poll_option (id, poll_id, question_id, position, label) VALUES (1, 1, 1, 0, 'Yes')",
+    "INSERT INTO tally (poll_id, option_id, tier, slot, n) VALUES (1, 1, 0, 0, 3)",
+    "INSERT INTO issue (id, newsletter_id, slug, subject, body, state, created_ms, updated_ms)
+     VALUES (1, 1, 'first', 'First', 'Words', 3, 1, 1)",
+    "INSERT INTO delivery (issue_id, reader_id, state, fence, attempt, at_ms) VALUES (1, 1, 2, 1, 1, 1)",
+    "INSERT INTO issue_tally (issue_id, state, reason, slot, n) VALUES (1, 2, 0, 0, 1)",
+];

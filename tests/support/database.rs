@@ -1,0 +1,122 @@
+//! A database of its own for every test: SQLite in a temporary directory, or, where
+//! `CANVASS_TEST_DATABASE_URL` names a PostgreSQL server, a new database there.
+//! The shipped migrations run once; every test gets a copy of their result.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use canvass::db::{Db, migrate::migrate};
+use canvass::types::Secret;
+use sea_orm::{ConnectionTrait, Database};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+static SQLITE: OnceCell<Vec<u8>> = OnceCell::const_new();
+static POSTGRES: OnceCell<String> = OnceCell::const_new();
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// Gone, with all that is in it, when it is dropped.
+pub struct TestDatabase {
+    /// The data directory of the test; with SQLite the database lies in it.
+    pub dir: TempDir,
+    /// As for `database.url`, with an absolute path where it is a file.
+    pub url: String,
+    postgres: Option<String>,
+}
+
+impl TestDatabase {
+    /// A database without any table.
+    pub async fn empty() -> Self {
+        Self::copy_of("template0").await
+    }
+
+    /// A database as the shipped migrations leave it.
+    pub async fn migrated() -> Self {
+        if server().is_some() {
+            let template = POSTGRES.get_or_init(postgres_template).await;
+            return Self::copy_of(template).await;
+        }
+        let bytes = SQLITE.get_or_init(sqlite_template).await;
+        let database = Self::empty().await;
+        std::fs::write(database.dir.path().join("canvass.db"), bytes).unwrap();
+        database
+    }
+
+    async fn copy_of(template: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let Some(server) = server() else {
+            let url = format!("sqlite:{}", dir.path().join("canvass.db").display());
+            let postgres = None;
+            return Self { dir, url, postgres };
+        };
+        let name = format!(
+            "canvass_test_{}_{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        ask(
+            &server,
+            &format!("CREATE DATABASE {name} TEMPLATE {template}"),
+        )
+        .await;
+        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+        let postgres = Some(name);
+        Self { dir, url, postgres }
+    }
+
+    /// Connections of the test's own.
+    pub async fn open(&self) -> Db {
+        Db::open(&Secret::new(self.url.clone()), 4).await.unwrap()
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let (Some(server), Some(name)) = (server(), self.postgres.take()) {
+            // The test's own runtime may be the thing that is ending.
+            let dropped = std::thread::spawn(move || {
+                let mut runtime = tokio::runtime::Builder::new_current_thread();
+                let runtime = runtime.enable_all().build().unwrap();
+                runtime.block_on(ask(&server, &format!("DROP DATABASE {name} WITH (FORCE)")));
+            });
+            dropped.join().unwrap();
+        }
+    }
+}
+
+/// The server to make databases on, if the tests shall use one.
+pub fn server() -> Option<String> {
+    let url = std::env::var_os("CANVASS_TEST_DATABASE_URL")?;
+    url.into_string().ok().filter(|u| !u.is_empty())
+}
+
+async fn ask(server: &str, statement: &str) {
+    let connection = Database::connect(server).await.unwrap();
+    connection.execute_unprepared(statement).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn sqlite_template() -> Vec<u8> {
+    let database = TestDatabase::empty().await;
+    let db = database.open().await;
+    migrate(&db).await.unwrap();
+    // Closing brings everything from the write-ahead log into the file.
+    db.close().await.unwrap();
+    std::fs::read(database.dir.path().join("canvass.db")).unwrap()
+}
+
+/// Stays on the server until the next run: a template that nobody uses costs nothing.
+async fn postgres_template() -> String {
+    let server = server().unwrap();
+    let name = format!("canvass_template_{}", std::process::id());
+    ask(&server, &format!("DROP DATABASE IF EXISTS {name}")).await;
+    ask(
+        &server,
+        &format!("CREATE DATABASE {name} TEMPLATE template0"),
+    )
+    .await;
+    let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+    let db = Db::open(&Secret::new(url), 2).await.unwrap();
+    migrate(&db).await.unwrap();
+    db.close().await.unwrap();
+    name
+}
