@@ -16,18 +16,18 @@ pub struct Choice(Vec<OptionId>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChoiceError {
     /// A required question has no option chosen.
-    Nothing { question: i16 },
+    Nothing { question: i64 },
     /// More options than the question allows.
-    TooMany { question: i16, max: i16 },
+    TooMany { question: i64, max: i64 },
     /// Fewer options than the question asks for.
-    TooFew { question: i16, min: i16 },
+    TooFew { question: i64, min: i64 },
     /// An option this poll does not have: another poll's, or none at all.
     Unknown,
 }
 
 impl ChoiceError {
     /// The question to mend, if the fault lies in one.
-    pub fn question(self) -> Option<i16> {
+    pub fn question(self) -> Option<i64> {
         match self {
             Self::Nothing { question }
             | Self::TooMany { question, .. }
@@ -101,7 +101,7 @@ fn check(question: &Question, chosen: &[&PollOption]) -> Result<(), ChoiceError>
         .iter()
         .filter(|c| question.options.iter().any(|o| o.key == c.key))
         .count();
-    let n = i16::try_from(n).unwrap_or(i16::MAX);
+    let n = i64::try_from(n).unwrap_or(i64::MAX);
     let (min, max) = (question.min_choices.max(1), question.max_choices);
     match question.key {
         question_key if n == 0 && question.required => Err(ChoiceError::Nothing {

@@ -9,9 +9,15 @@
 //! - GET and HEAD count nothing. Answering needs no script, no nonce in the page, no third-party cookie.
 //! - No address and no raw network address lies beside an answer.
 //!
-//! `model`, `choice`, `shares` and `note` are pure.
+//! `model`, `choice`, `shares` and `note` are pure; `define` and `store` are what editors' pages and scripts use;
+//! `ballot_box` is the one way in for an answer.
 
+pub mod ballot_box;
 pub mod choice;
+pub mod define;
 pub mod model;
 pub mod note;
+pub mod refusals;
 pub mod shares;
+pub mod store;
+pub mod voter;

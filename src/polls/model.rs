@@ -35,11 +35,11 @@ pub struct Poll {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// Position in the poll, from 1.
-    pub key: i16,
+    pub key: i64,
     pub text: String,
     pub required: bool,
-    pub min_choices: i16,
-    pub max_choices: i16,
+    pub min_choices: i64,
+    pub max_choices: i64,
     pub options: Vec<PollOption>,
 }
 
@@ -47,7 +47,7 @@ pub struct Question {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollOption {
     pub id: OptionId,
-    pub key: i16,
+    pub key: i64,
     pub label: String,
     /// No longer offered; answers given before stay counted.
     pub retired: bool,
@@ -121,20 +121,30 @@ pub enum Phase {
     },
 }
 
+/// The phase of a poll with these times at `now`: see [`Poll::phase`].
+pub fn phase(
+    state: PollState,
+    opens_at: Option<UnixMillis>,
+    closes_at: Option<UnixMillis>,
+    now: UnixMillis,
+) -> Phase {
+    match state {
+        PollState::Draft => Phase::Hidden,
+        PollState::Closed => Phase::Closed {
+            at: closes_at.filter(|&at| at <= now),
+        },
+        PollState::Published => match (opens_at, closes_at) {
+            (_, Some(at)) if at <= now => Phase::Closed { at: Some(at) },
+            (Some(opens_at), _) if now < opens_at => Phase::NotYetOpen { opens_at },
+            (_, closes_at) => Phase::Open { closes_at },
+        },
+    }
+}
+
 impl Poll {
     /// The poll's phase at `now`. Open from `opens_at` (inclusive) to `closes_at` (exclusive), to the millisecond.
     pub fn phase(&self, now: UnixMillis) -> Phase {
-        match self.state {
-            PollState::Draft => Phase::Hidden,
-            PollState::Closed => Phase::Closed {
-                at: self.closes_at.filter(|&at| at <= now),
-            },
-            PollState::Published => match (self.opens_at, self.closes_at) {
-                (_, Some(at)) if at <= now => Phase::Closed { at: Some(at) },
-                (Some(opens_at), _) if now < opens_at => Phase::NotYetOpen { opens_at },
-                (_, closes_at) => Phase::Open { closes_at },
-            },
-        }
+        phase(self.state, self.opens_at, self.closes_at, now)
     }
 
     /// May the public see results at `now`, given whether this reader has answered?
@@ -153,7 +163,7 @@ impl Poll {
     }
 
     /// The option with this key, retired or not.
-    pub fn option(&self, key: i16) -> Option<&PollOption> {
+    pub fn option(&self, key: i64) -> Option<&PollOption> {
         self.options().find(|o| o.key == key)
     }
 
@@ -164,10 +174,10 @@ impl Poll {
 
     /// The offered option a form field or script named: its key in canonical decimal form and nothing else.
     pub fn offered(&self, raw: &str) -> Option<&PollOption> {
-        let key: i16 = raw
+        let key: i64 = raw
             .parse()
             .ok()
-            .filter(|key: &i16| key.to_string() == raw)?;
+            .filter(|key: &i64| key.to_string() == raw)?;
         self.option(key).filter(|o| !o.retired)
     }
 
@@ -286,11 +296,11 @@ pub mod sample {
         several(labels, 1, 1)
     }
 
-    pub fn several(labels: &[&str], min_choices: i16, max_choices: i16) -> Poll {
-        let options = (1_i16..)
+    pub fn several(labels: &[&str], min_choices: i64, max_choices: i64) -> Poll {
+        let options = (1_i64..)
             .zip(labels)
             .map(|(key, label)| PollOption {
-                id: OptionId(i64::from(key) + 100),
+                id: OptionId(key + 100),
                 key,
                 label: (*label).to_owned(),
                 retired: false,

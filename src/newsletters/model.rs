@@ -1,0 +1,285 @@
+//! What a newsletter is made of, parsed from what an editor or a script gave.
+
+use std::collections::BTreeMap;
+
+use super::{Colour, Slug};
+use crate::scheduler::Zone;
+use crate::types::{ConsentTextId, EmailAddress, NewsletterId};
+
+/// The accent of a newsletter whose editor chose none.
+pub const DEFAULT_ACCENT: &str = "#0e5f5b";
+
+/// A newsletter as every feature sees it.
+#[derive(Clone, Debug)]
+pub struct Newsletter {
+    pub id: NewsletterId,
+    pub slug: String,
+    pub name: String,
+    /// What readers get, for the sign-up page; may be empty.
+    pub description: String,
+    pub from_name: String,
+    pub from_address: String,
+    pub reply_to: Option<String>,
+    /// At the foot of every mail; lines separated by `\n`.
+    pub postal_address: String,
+    /// An IANA name.
+    pub time_zone: String,
+    /// A BCP 47 tag.
+    pub language: String,
+    /// `#rrggbb`, readable on white.
+    pub accent: String,
+    /// Whether past issues can be read on the web.
+    pub archive: bool,
+}
+
+/// One version of what readers of a newsletter agree to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentText {
+    pub id: ConsentTextId,
+    pub version: i64,
+    pub body: String,
+}
+
+/// What was typed into the form, or stood in the JSON, unchecked.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Typed {
+    pub slug: String,
+    pub name: String,
+    pub description: String,
+    pub from_name: String,
+    pub from_address: String,
+    pub reply_to: String,
+    pub postal_address: String,
+    pub time_zone: String,
+    pub accent: String,
+    pub consent: String,
+    pub archive: bool,
+}
+
+/// A newsletter that can be stored.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub slug: Slug,
+    pub name: String,
+    pub description: String,
+    pub from_name: String,
+    pub from_address: EmailAddress,
+    pub reply_to: Option<EmailAddress>,
+    pub postal_address: String,
+    pub time_zone: Zone,
+    pub accent: Colour,
+    pub consent: String,
+    pub archive: bool,
+}
+
+/// Field name and what is wrong with it, in words for the editor.
+pub type FieldErrors = BTreeMap<&'static str, String>;
+
+impl Typed {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// All that is wrong, by field.
+    pub fn check(&self) -> Result<Draft, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let mut note = |field: &'static str, message: String| {
+            errors.entry(field).or_insert(message);
+        };
+        let name = one_line(&self.name, 120).unwrap_or_else(|e| {
+            note("name", e);
+            String::new()
+        });
+        let from_name = one_line(&self.from_name, 120).unwrap_or_else(|e| {
+            note("from_name", e);
+            String::new()
+        });
+        let description = lines(&self.description, 1_000, true).unwrap_or_else(|e| {
+            note("description", e);
+            String::new()
+        });
+        let postal_address = lines(&self.postal_address, 500, false).unwrap_or_else(|e| {
+            note("postal_address", e);
+            String::new()
+        });
+        let consent = lines(&self.consent, 2_000, false).unwrap_or_else(|e| {
+            note("consent", e);
+            String::new()
+        });
+        let slug = Slug::parse(self.slug.trim())
+            .map_err(|e| note("slug", e.to_string()))
+            .ok();
+        let from_address = EmailAddress::from_typed(&self.from_address)
+            .map_err(|e| note("from_address", e.to_string()))
+            .ok();
+        let reply_to = match self.reply_to.trim() {
+            "" => None,
+            text => EmailAddress::from_typed(text)
+                .map_err(|e| note("reply_to", e.to_string()))
+                .ok(),
+        };
+        let time_zone = Zone::parse(&self.time_zone)
+            .map_err(|e| note("time_zone", e.to_string()))
+            .ok();
+        let accent = self.accent().map_err(|e| note("accent", e)).ok();
+        match (slug, from_address, time_zone, accent) {
+            (Some(slug), Some(from_address), Some(time_zone), Some(accent))
+                if errors.is_empty() =>
+            {
+                Ok(Draft {
+                    slug,
+                    name,
+                    description,
+                    from_name,
+                    from_address,
+                    reply_to,
+                    postal_address,
+                    time_zone,
+                    accent,
+                    consent,
+                    archive: self.archive,
+                })
+            }
+            _ => Err(errors),
+        }
+    }
+
+    fn accent(&self) -> Result<Colour, String> {
+        let text = if self.accent.trim().is_empty() {
+            DEFAULT_ACCENT
+        } else {
+            self.accent.trim()
+        };
+        let colour = Colour::parse(text).ok_or("Give a colour as six digits, like #0e5f5b.")?;
+        if colour.reads_on_white() {
+            return Ok(colour);
+        }
+        Err(format!(
+            "{colour} on white has a contrast of {:.1} to 1; readers need 4.5. The nearest that works is {}.",
+            // Rounded down: a contrast of 4.46 must not read as 4.5.
+            (colour.contrast(Colour::WHITE) * 10.0).floor() / 10.0,
+            colour.darkened_to_read()
+        ))
+    }
+}
+
+/// Trimmed text without line breaks or control characters.
+fn one_line(text: &str, longest: usize) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("Fill this in.".into());
+    }
+    if text.chars().any(char::is_control) {
+        return Err("Write this on one line.".into());
+    }
+    within(text, longest)
+}
+
+/// Trimmed text in lines; `\r\n` becomes `\n`.
+fn lines(text: &str, longest: usize, may_be_empty: bool) -> Result<String, String> {
+    let text = text.trim().replace("\r\n", "\n");
+    if text.is_empty() && !may_be_empty {
+        return Err("Fill this in.".into());
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n') {
+        return Err("Take out the control characters.".into());
+    }
+    within(&text, longest)
+}
+
+fn within(text: &str, longest: usize) -> Result<String, String> {
+    let count = text.chars().count();
+    if count > longest {
+        return Err(format!(
+            "This has {count} characters; at most {longest} fit."
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed() -> Typed {
+        Typed {
+            slug: "evening-brief".into(),
+            name: "The Evening Brief".into(),
+            from_name: "Linden Post".into(),
+            from_address: "brief@lindenpost.example".into(),
+            postal_address: "Linden Post\r\nMain Street 1\r\n12345 Linden".into(),
+            time_zone: "europe/berlin".into(),
+            consent: "Yes, send me the Evening Brief.".into(),
+            ..Typed::default()
+        }
+    }
+
+    #[test]
+    fn what_is_complete_passes_and_is_tidied() {
+        let draft = typed().check().expect("complete");
+        assert_eq!(draft.time_zone.name(), "Europe/Berlin");
+        assert_eq!(
+            draft.postal_address,
+            "Linden Post\nMain Street 1\n12345 Linden"
+        );
+        assert_eq!(draft.accent.to_string(), DEFAULT_ACCENT);
+        assert!(draft.reply_to.is_none());
+    }
+
+    #[test]
+    fn every_field_says_what_is_wrong_with_it() {
+        let errors = Typed::default().check().expect_err("empty");
+        let fields: Vec<_> = errors.keys().copied().collect();
+        assert_eq!(
+            fields,
+            [
+                "consent",
+                "from_address",
+                "from_name",
+                "name",
+                "postal_address",
+                "slug",
+                "time_zone"
+            ]
+        );
+    }
+
+    #[test]
+    fn line_breaks_cannot_reach_a_header() {
+        for break_ in ["\r\n", "\n", "\r", "\0", "\u{85}"] {
+            let name = format!("Linden{break_}Bcc: all@example.org");
+            let errors = Typed {
+                from_name: name.clone(),
+                name,
+                ..typed()
+            }
+            .check()
+            .expect_err("refused");
+            assert_eq!(errors.len(), 2, "{break_:?}");
+        }
+    }
+
+    #[test]
+    fn a_pale_accent_is_refused_with_one_that_works() {
+        let errors = Typed {
+            accent: "#f2c94c".into(),
+            ..typed()
+        }
+        .check()
+        .expect_err("pale");
+        let message = &errors["accent"];
+        let better = message
+            .split("works is ")
+            .nth(1)
+            .expect("named")
+            .trim_end_matches('.');
+        assert!(
+            Typed {
+                accent: better.into(),
+                ..typed()
+            }
+            .check()
+            .is_ok(),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! Answers that were not counted, by reason and hour: so that nothing is blocked in silence.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{DbErr, Value};
+
+use crate::db::{WriteTxn, run, values_list};
+use crate::types::{PollId, UnixMillis};
+
+/// Why an answer was not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    Closed,
+    NotOpen,
+    ForeignOption,
+    WrongNumber,
+    TooFast,
+}
+
+impl Reason {
+    /// As the table keeps it; 6 is reserved for a bad proof of work.
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Closed => 1,
+            Self::NotOpen => 2,
+            Self::ForeignOption => 3,
+            Self::WrongNumber => 4,
+            Self::TooFast => 5,
+        }
+    }
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Adds to the counters, in the caller's transaction. `slot` is this node's stripe.
+///
+/// # Errors
+/// What the database said.
+pub async fn add(
+    txn: &WriteTxn,
+    slot: i64,
+    now: UnixMillis,
+    refused: &[(PollId, Reason)],
+) -> Result<(), DbErr> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let mut counts: BTreeMap<(PollId, Reason), i64> = BTreeMap::new();
+    for key in refused {
+        *counts.entry(*key).or_default() += 1;
+    }
+    let hour = UnixMillis(now.0 - now.0.rem_euclid(HOUR_MS));
+    let sql = format!(
+        "INSERT INTO refusal (poll_id, reason, hour_ms, slot, n) VALUES {} \
+         ON CONFLICT (poll_id, reason, hour_ms, slot) DO UPDATE SET n = refusal.n + excluded.n",
+        values_list(counts.len(), 5, 0)
+    );
+    let values = counts.iter().flat_map(|((poll, reason), n)| -> [Value; 5] {
+        [
+            (*poll).into(),
+            reason.code().into(),
+            hour.into(),
+            slot.into(),
+            (*n).into(),
+        ]
+    });
+    run(&**txn, sql, values).await.map(drop)
+}

@@ -1,0 +1,288 @@
+//! Reading polls: definitions, lists and totals.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
+
+use super::ballot_box::VoterKey;
+use super::choice::stored_options;
+use super::model::{Place, Poll, PollOption, PollSecret, PollState, Question, Tier, Visibility};
+use super::note::Answered;
+use crate::db::entities::{ballot, poll, poll_option, poll_question};
+use crate::db::{Db, fetch_all};
+use crate::types::{OptionId, PollId, UnixMillis};
+
+/// The tally's row that counts voters instead of an option.
+pub const VOTERS: OptionId = OptionId(0);
+
+/// The poll with this slug, drafts included.
+///
+/// # Errors
+/// What the database said.
+pub async fn by_slug(db: &Db, slug: &str) -> Result<Option<Poll>, DbErr> {
+    let row = poll::Entity::find()
+        .filter(poll::Column::Slug.eq(slug))
+        .one(db.read())
+        .await?;
+    complete(db, row).await
+}
+
+/// The poll with this id, drafts included.
+///
+/// # Errors
+/// What the database said.
+pub async fn by_id(db: &Db, id: PollId) -> Result<Option<Poll>, DbErr> {
+    let row = poll::Entity::find_by_id(id).one(db.read()).await?;
+    complete(db, row).await
+}
+
+async fn complete(db: &Db, row: Option<poll::Model>) -> Result<Option<Poll>, DbErr> {
+    let Some(row) = row else { return Ok(None) };
+    let questions = poll_question::Entity::find()
+        .filter(poll_question::Column::PollId.eq(row.id))
+        .order_by_asc(poll_question::Column::Position)
+        .all(db.read())
+        .await?;
+    let options = poll_option::Entity::find()
+        .filter(poll_option::Column::PollId.eq(row.id))
+        .order_by_asc(poll_option::Column::Position)
+        .all(db.read())
+        .await?;
+    Ok(Some(assemble(row, questions, &options)))
+}
+
+fn assemble(
+    row: poll::Model,
+    questions: Vec<poll_question::Model>,
+    options: &[poll_option::Model],
+) -> Poll {
+    let questions = questions
+        .into_iter()
+        .map(|question| Question {
+            key: question.position,
+            required: question.required != 0,
+            min_choices: question.min_choices,
+            max_choices: question.max_choices,
+            options: options
+                .iter()
+                .filter(|option| option.question_id == question.id)
+                .map(|option| PollOption {
+                    id: option.id,
+                    key: option.position,
+                    label: option.label.clone(),
+                    retired: option.retired_ms.is_some(),
+                })
+                .collect(),
+            text: question.wording,
+        })
+        .collect();
+    Poll {
+        id: row.id,
+        slug: row.slug,
+        title: row.title,
+        intro: row.intro,
+        state: PollState::from_code(row.state),
+        opens_at: row.opens_ms,
+        closes_at: row.closes_ms,
+        visibility: Visibility::from_code(row.visibility),
+        headline_tier: Tier::from_code(row.headline_tier),
+        newsletter: row.newsletter_id,
+        time_zone: row.time_zone,
+        secret: PollSecret(row.secret.unwrap_or_default()),
+        revision: row.revision,
+        questions,
+    }
+}
+
+/// A poll in the editors' list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    pub id: PollId,
+    pub slug: String,
+    pub title: String,
+    pub state: PollState,
+    pub opens_at: Option<UnixMillis>,
+    pub closes_at: Option<UnixMillis>,
+    pub time_zone: String,
+    pub created_at: UnixMillis,
+    /// Ballots of all tiers.
+    pub voters: i64,
+}
+
+/// Polls, newest first: `limit` of them after the first `offset`.
+///
+/// # Errors
+/// What the database said.
+pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbErr> {
+    let sql = "SELECT id, slug, title, state, opens_ms, closes_ms, time_zone, created_ms, CAST(COALESCE((SELECT SUM(n) FROM tally \
+               WHERE tally.poll_id = poll.id AND option_id = 0), 0) AS BIGINT) AS voters \
+               FROM poll ORDER BY id DESC LIMIT $1 OFFSET $2";
+    let rows = fetch_all(db.read(), sql, [Value::from(limit), Value::from(offset)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Summary {
+                id: row.try_get("", "id")?,
+                slug: row.try_get("", "slug")?,
+                title: row.try_get("", "title")?,
+                state: PollState::from_code(row.try_get("", "state")?),
+                opens_at: row.try_get("", "opens_ms")?,
+                closes_at: row.try_get("", "closes_ms")?,
+                time_zone: row.try_get("", "time_zone")?,
+                created_at: row.try_get("", "created_ms")?,
+                voters: row.try_get("", "voters")?,
+            })
+        })
+        .collect()
+}
+
+/// The totals of a poll, read from the tally, never counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Answers by option and tier.
+    options: HashMap<OptionId, BTreeMap<Tier, i64>>,
+    /// When and where; `None` while nobody has answered.
+    pub answered: Option<Answered>,
+    /// Ballots by the place of their first cast.
+    pub places: Vec<(Place, i64)>,
+}
+
+impl Totals {
+    /// Answers for `option` of `tier` and better.
+    pub fn option(&self, option: OptionId, tier: Tier) -> i64 {
+        self.options
+            .get(&option)
+            .map_or(0, |tiers| tiers.range(tier..).map(|(_, n)| n).sum())
+    }
+
+    /// Voters of `tier` and better.
+    pub fn voters(&self, tier: Tier) -> i64 {
+        self.option(VOTERS, tier)
+    }
+
+    /// Voters of exactly `tier`.
+    pub fn voters_of(&self, tier: Tier) -> i64 {
+        self.options
+            .get(&VOTERS)
+            .and_then(|tiers| tiers.get(&tier))
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
+/// Reads the totals of a poll.
+///
+/// # Errors
+/// What the database said.
+pub async fn totals(db: &Db, poll: PollId) -> Result<Totals, DbErr> {
+    let sql = "SELECT option_id, tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 GROUP BY option_id, tier";
+    let mut totals = Totals::default();
+    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
+        let tier = Tier::from_code(row.try_get("", "tier")?);
+        totals
+            .options
+            .entry(row.try_get("", "option_id")?)
+            .or_default()
+            .insert(tier, row.try_get("", "n")?);
+    }
+    let sql = "SELECT source, CAST(SUM(n) AS BIGINT) AS n, MIN(first_ms) AS first_ms, MAX(last_ms) AS last_ms \
+               FROM poll_source WHERE poll_id = $1 GROUP BY source ORDER BY source";
+    let (mut first, mut last) = (UnixMillis(i64::MAX), UnixMillis(i64::MIN));
+    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
+        totals.places.push((
+            Place::from_code(row.try_get("", "source")?),
+            row.try_get("", "n")?,
+        ));
+        first = first.min(row.try_get("", "first_ms")?);
+        last = last.max(row.try_get("", "last_ms")?);
+    }
+    let voters = totals.voters(Tier::Anonymous);
+    if voters > 0 {
+        let places = totals.places.iter().map(|(place, _)| *place).collect();
+        totals.answered = Some(Answered {
+            voters,
+            first,
+            last,
+            places,
+        });
+    }
+    Ok(totals)
+}
+
+/// The options on a voter's ballot, if there is one. Several keys of one reader (a browser, a mail): the first found.
+///
+/// # Errors
+/// What the database said.
+pub async fn own_choice(
+    db: &Db,
+    poll: PollId,
+    voters: &[VoterKey],
+) -> Result<Option<Vec<OptionId>>, DbErr> {
+    if voters.is_empty() {
+        return Ok(None);
+    }
+    let row = ballot::Entity::find()
+        .filter(ballot::Column::PollId.eq(poll))
+        .filter(ballot::Column::VoterKey.is_in(voters.iter().map(|key| key.to_vec())))
+        .one(db.read())
+        .await?;
+    Ok(row.map(|ballot| stored_options(&ballot.choices)))
+}
+
+/// A difference between the tally and the ballots it should equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub option: OptionId,
+    pub tallied: i64,
+    pub counted: i64,
+}
+
+/// Recounts the ballots of a poll and compares them with the tally; empty when they agree. Reads every ballot.
+///
+/// # Errors
+/// What the database said.
+pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
+    let mut counted: BTreeMap<OptionId, i64> = BTreeMap::new();
+    let mut after: Vec<u8> = Vec::new();
+    loop {
+        let sql = "SELECT voter_key, choices FROM ballot WHERE poll_id = $1 AND voter_key > $2 ORDER BY voter_key LIMIT 10000";
+        let rows = fetch_all(
+            db.read(),
+            sql,
+            [Value::from(poll.id), Value::from(after.clone())],
+        )
+        .await?;
+        for row in &rows {
+            *counted.entry(VOTERS).or_default() += 1;
+            let choices: Vec<u8> = row.try_get("", "choices")?;
+            for option in stored_options(&choices) {
+                *counted.entry(option).or_default() += 1;
+            }
+        }
+        match rows.last() {
+            Some(row) => after = row.try_get("", "voter_key")?,
+            None => break,
+        }
+    }
+    let totals = totals(db, poll.id).await?;
+    let options = std::iter::once(VOTERS).chain(poll.options().map(|option| option.id));
+    Ok(options
+        .map(|option| Difference {
+            option,
+            tallied: totals.option(option, Tier::Anonymous),
+            counted: counted.get(&option).copied().unwrap_or(0),
+        })
+        .filter(|difference| difference.tallied != difference.counted)
+        .collect())
+}
+
+/// Refusals of a poll by reason code, all hours together.
+///
+/// # Errors
+/// What the database said.
+pub async fn refusals(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
+    let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
+    let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "reason")?, row.try_get("", "n")?)))
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! Who answered, as far as the ballot box needs to know: a key that means nothing outside its poll.
+//!
+//! A browser is known by a marker that is made when it first answers, a subscriber by the personal link in a mail.
+//! Both become an HMAC under the poll's secret: the same reader has unrelated keys in two polls, and
+//! once a secret poll's secret is destroyed no key leads back to anybody.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use aws_lc_rs::hmac;
+
+use super::ballot_box::VoterKey;
+use super::model::{Poll, Tier};
+use crate::types::{Random, ReaderId, UnixMillis};
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Voter {
+    /// A browser, by the marker in its cookie (or, on other sites' pages, in that site's own storage).
+    Browser(String),
+    /// A person a connected service vouches for by a name of its own, never an address.
+    Named(String),
+    /// A confirmed subscriber.
+    Subscriber(ReaderId),
+}
+
+impl Voter {
+    /// How much this tells about the voter.
+    pub fn tier(&self) -> Tier {
+        match self {
+            Self::Browser(_) | Self::Named(_) => Tier::Anonymous,
+            Self::Subscriber(_) => Tier::Subscriber,
+        }
+    }
+
+    /// The voter's key in `poll`.
+    pub fn key(&self, poll: &Poll) -> VoterKey {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, &poll.secret.0);
+        let mut context = hmac::Context::with_key(&secret);
+        match self {
+            Self::Browser(marker) => {
+                context.update(b"browser\0");
+                context.update(marker.as_bytes());
+            }
+            Self::Named(name) => {
+                context.update(b"named\0");
+                context.update(name.as_bytes());
+            }
+            Self::Subscriber(reader) => {
+                context.update(b"reader\0");
+                context.update(&reader.0.to_be_bytes());
+            }
+        }
+        first(context.sign())
+    }
+}
+
+/// Whether `text` can be a marker of ours: 22 characters of base64url, 128 bits.
+pub fn is_marker(text: &str) -> bool {
+    text.len() == 22
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// A hash of a client's network that holds for one day in this process and cannot be turned back afterwards:
+/// the secret is random, lives in memory only and is thrown away at midnight (UTC).
+#[derive(Debug)]
+pub struct NetworkOfTheDay {
+    random: Random,
+    today: Mutex<(i64, [u8; 32])>,
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+impl NetworkOfTheDay {
+    pub fn new(random: Random) -> Self {
+        Self {
+            random,
+            today: Mutex::new((i64::MIN, [0; 32])),
+        }
+    }
+
+    /// The hash of the /24 or /64 that `ip` lies in.
+    pub fn hash(&self, ip: IpAddr, now: UnixMillis) -> [u8; 8] {
+        let day = now.0.div_euclid(DAY_MS);
+        let secret = {
+            let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+            if today.0 != day {
+                *today = (day, self.random.bytes());
+            }
+            today.1
+        };
+        let mut network = [0_u8; 8];
+        match ip.to_canonical() {
+            IpAddr::V4(v4) => network[..3].copy_from_slice(&v4.octets()[..3]),
+            IpAddr::V6(v6) => network.copy_from_slice(&v6.octets()[..8]),
+        }
+        first(hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, &secret),
+            &network,
+        ))
+    }
+}
+
+fn first<const N: usize>(tag: hmac::Tag) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&tag.as_ref()[..N]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::polls::model::{PollSecret, sample};
+
+    #[test]
+    fn a_key_means_nothing_in_another_poll() {
+        let (one, mut other) = (sample::single(&["a", "b"]), sample::single(&["a", "b"]));
+        other.secret = PollSecret(vec![8; 32]);
+        let voter = Voter::Subscriber(ReaderId(5));
+        assert_eq!(voter.key(&one), voter.key(&one));
+        assert_ne!(voter.key(&one), voter.key(&other));
+    }
+
+    #[test]
+    fn kinds_of_voters_do_not_collide() {
+        let poll = sample::single(&["a", "b"]);
+        assert_ne!(
+            Voter::Browser("x".into()).key(&poll),
+            Voter::Named("x".into()).key(&poll)
+        );
+    }
+
+    #[test]
+    fn a_network_is_a_prefix_and_is_forgotten_overnight() {
+        let networks = NetworkOfTheDay::new(Random::seeded(3));
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let noon = UnixMillis(DAY_MS / 2);
+        assert_eq!(
+            networks.hash(ip("192.0.2.1"), noon),
+            networks.hash(ip("192.0.2.200"), noon)
+        );
+        assert_ne!(
+            networks.hash(ip("192.0.2.1"), noon),
+            networks.hash(ip("192.0.3.1"), noon)
+        );
+        let today = networks.hash(ip("192.0.2.1"), noon);
+        assert_ne!(today, networks.hash(ip("192.0.2.1"), UnixMillis(DAY_MS)));
+    }
+}
