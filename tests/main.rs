@@ -9,4 +9,5 @@ mod support;
 
 mod architecture;
 mod schema;
+mod subscriptions_import;
 mod support_itself;

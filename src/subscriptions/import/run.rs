@@ -1,0 +1,265 @@
+//! The run of an import: one thread reads the file, the runtime writes batches; what lies between them is bounded.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+use super::progress::Progress;
+use super::report::Report;
+use super::rows::{BadRow, HeaderRefused, Row, Rows};
+use super::store::{self, Fate, Ready, Target};
+use crate::db::{Db, DbErr};
+use crate::newsletters;
+use crate::subscriptions::{address_hash, reader_name::ReaderName};
+use crate::types::{Clock, Keys, UnixMillis};
+
+/// Rows of one transaction: large enough that the commit does not count, small enough that a writer beside us hardly waits.
+const BATCH: usize = 1000;
+/// Batches that may wait for the database.
+const AHEAD: usize = 2;
+/// Bad rows shown one by one when they are written to a report as well.
+const SHOWN: u64 = 20;
+
+/// What to import, and where.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub file: PathBuf,
+    /// The slug of the newsletter.
+    pub newsletter: String,
+    /// The words these readers agreed to, or a description of how and where.
+    pub consent: String,
+    /// Where each row that did not become a subscription is written, as CSV.
+    pub report: Option<PathBuf>,
+}
+
+/// What an import did. The counts sum up to the rows of the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub subscribed: u64,
+    pub already_there: u64,
+    pub left_before: u64,
+    pub suppressed: u64,
+    pub bad: u64,
+}
+
+/// Why an import could not run or stopped. What was committed stays; running it again is safe and goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    #[error("{0} cannot be read: {1}")]
+    Read(String, io::Error),
+    #[error("{0}: {1}")]
+    Header(String, HeaderRefused),
+    #[error("there is no newsletter “{0}”; create it first")]
+    NoNewsletter(String),
+    #[error(
+        "--consent is empty: write the words these readers agreed to, or how and where they did"
+    )]
+    NoConsent,
+    #[error("{0} cannot be written: {1}")]
+    Report(String, io::Error),
+    #[error(
+        "the database refused a batch: {0}; nothing that was reported as done is lost, run the import again to go on"
+    )]
+    Database(#[from] DbErr),
+}
+
+impl Summary {
+    /// Rows of the file that were dealt with.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.subscribed + self.already_there + self.left_before + self.suppressed + self.bad
+    }
+
+    fn count(&mut self, fate: Fate) {
+        *match fate {
+            Fate::Subscribed => &mut self.subscribed,
+            Fate::AlreadyThere => &mut self.already_there,
+            Fate::LeftBefore => &mut self.left_before,
+            Fate::Suppressed => &mut self.suppressed,
+        } += 1;
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>11} rows", self.rows())?;
+        writeln!(f, "{:>11} subscribed", self.subscribed)?;
+        writeln!(
+            f,
+            "{:>11} were subscribed already, or stand twice in the file",
+            self.already_there
+        )?;
+        writeln!(
+            f,
+            "{:>11} not subscribed: they had left, bounced or complained",
+            self.left_before
+        )?;
+        writeln!(
+            f,
+            "{:>11} not subscribed: their address is suppressed",
+            self.suppressed
+        )?;
+        write!(f, "{:>11} bad", self.bad)
+    }
+}
+
+enum Message {
+    /// Rows to write, and how far into the file they reach.
+    Batch(Vec<Ready>, u64),
+    Bad(BadRow),
+    Failed(io::Error),
+}
+
+/// Imports `order.file`, telling `terminal` (standard error) about progress and each bad row.
+///
+/// # Errors
+/// [`Stopped`]; everything up to the last batch is committed then.
+pub async fn run(
+    db: &Db,
+    keys: &Keys,
+    clock: &Clock,
+    order: &Order,
+    terminal: &mut dyn Write,
+) -> Result<Summary, Stopped> {
+    let name = order.file.display().to_string();
+    if order.consent.trim().is_empty() {
+        return Err(Stopped::NoConsent);
+    }
+    let file = File::open(&order.file).map_err(|e| Stopped::Read(name.clone(), e))?;
+    let size = file
+        .metadata()
+        .map(|m| m.len())
+        .map_err(|e| Stopped::Read(name.clone(), e))?;
+    let now = clock.now();
+    let rows = Rows::open(file, now.timestamp()).map_err(|e| Stopped::Header(name.clone(), e))?;
+    let target = target(db, order, now).await?;
+    let mut report = Report::open(order.report.as_deref())?;
+    let (to_writer, mut from_reader) = mpsc::channel(AHEAD);
+    let hashes = keys.clone();
+    let reader = tokio::task::spawn_blocking(move || read_file(rows, &hashes, now, &to_writer));
+
+    let mut summary = Summary::default();
+    let mut progress = Progress::new(size, clock.clone());
+    while let Some(message) = from_reader.recv().await {
+        match message {
+            Message::Bad(row) => {
+                summary.bad += 1;
+                report.bad(row)?;
+                if order.report.is_none() || summary.bad <= SHOWN {
+                    progress.line(terminal, &row.to_string());
+                } else if summary.bad == SHOWN + 1 {
+                    progress.line(terminal, "more bad rows are in the report only");
+                }
+            }
+            Message::Failed(error) => return Err(Stopped::Read(name, error)),
+            Message::Batch(batch, offset) => {
+                let txn = db.write_txn("import readers").await?;
+                let fates = store::write(&txn, &target, &batch, clock.now()).await?;
+                txn.commit().await?;
+                for (row, fate) in batch.iter().zip(fates) {
+                    for (line, fate) in std::iter::once((row.line, fate))
+                        .chain(row.again.iter().map(|&line| (line, fate.again())))
+                    {
+                        summary.count(fate);
+                        report.fate(line, fate)?;
+                    }
+                }
+                progress.advance(terminal, offset, summary.rows());
+            }
+        }
+    }
+    progress.finish();
+    // It has hung up, so it is done; a panic in it would have cut the file short.
+    reader
+        .await
+        .map_err(|e| Stopped::Read(name, io::Error::other(e)))?;
+    report.close()?;
+    Ok(summary)
+}
+
+async fn target(db: &Db, order: &Order, now: UnixMillis) -> Result<Target, Stopped> {
+    let newsletter = newsletters::by_slug(db.read(), &order.newsletter)
+        .await?
+        .ok_or_else(|| Stopped::NoNewsletter(order.newsletter.clone()))?;
+    let txn = db.write_txn("import consent").await?;
+    let consent_text =
+        store::keep_consent_text(&txn, newsletter.id, order.consent.trim(), now).await?;
+    txn.commit().await?;
+    let file = order
+        .file
+        .file_name()
+        .map_or_else(String::new, |f| f.to_string_lossy().into_owned());
+    Ok(Target {
+        newsletter: newsletter.id,
+        consent_text,
+        page: format!("import of {file}"),
+    })
+}
+
+/// Reads to the end, or until nobody listens any more.
+fn read_file(mut rows: Rows<File>, keys: &Keys, now: UnixMillis, to: &mpsc::Sender<Message>) {
+    let mut batch = Batch::default();
+    loop {
+        let message = match rows.read_next() {
+            Ok(Some(Ok(row))) => {
+                batch.add(row, keys, now);
+                if batch.rows.len() < BATCH {
+                    continue;
+                }
+                Message::Batch(batch.take(), rows.offset())
+            }
+            Ok(Some(Err(bad))) => Message::Bad(bad),
+            Ok(None) => {
+                let _ = to.blocking_send(Message::Batch(batch.take(), rows.offset()));
+                return;
+            }
+            Err(error) => {
+                let _ = to.blocking_send(Message::Failed(error));
+                return;
+            }
+        };
+        if to.blocking_send(message).is_err() {
+            return;
+        }
+    }
+}
+
+/// Rows of different readers: one statement must not meet the same one twice.
+#[derive(Default)]
+struct Batch {
+    rows: Vec<Ready>,
+    places: HashMap<String, usize>,
+}
+
+impl Batch {
+    fn add(&mut self, row: Row, keys: &Keys, now: UnixMillis) {
+        let key = row.address.key().to_owned();
+        if let Some(&place) = self.places.get(&key) {
+            self.rows[place].again.push(row.line);
+            return;
+        }
+        self.places.insert(key.clone(), self.rows.len());
+        self.rows.push(Ready {
+            line: row.line,
+            again: Vec::new(),
+            hash: address_hash(keys, &row.address).to_vec(),
+            email: row.address.as_str().to_owned(),
+            key,
+            name: row.name.map_or_else(String::new, ReaderName::into_string),
+            time_zone: row.time_zone,
+            confirmed: row.confirmed_at.map_or(now, UnixMillis::from),
+        });
+    }
+
+    /// In the order of their keys: neighbours in the index are written together, and two imports at once cannot lock each other out.
+    fn take(&mut self) -> Vec<Ready> {
+        self.places.clear();
+        let mut rows = std::mem::replace(&mut self.rows, Vec::with_capacity(BATCH));
+        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+}

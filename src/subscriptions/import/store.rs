@@ -1,0 +1,256 @@
+//! One batch of an import: a handful of set-based statements, whatever the number of rows.
+
+use std::collections::HashMap;
+
+use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, in_list, run, values_list};
+use crate::subscriptions::model::State;
+use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
+
+/// A row made ready for the database. Its keys are unique within the batch.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub line: u64,
+    /// Lines further down that hold the same address.
+    pub again: Vec<u64>,
+    pub key: String,
+    pub email: String,
+    pub hash: Vec<u8>,
+    pub name: String,
+    pub time_zone: Option<String>,
+    pub confirmed: UnixMillis,
+}
+
+/// Where a batch goes.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub newsletter: NewsletterId,
+    pub consent_text: ConsentTextId,
+    /// Stands as the page in the evidence: where these readers come from.
+    pub page: String,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Subscribed,
+    /// Was an active subscriber before, or stands twice in the file.
+    AlreadyThere,
+    /// Left, was removed, bounced or complained: an import does not bring anybody back.
+    LeftBefore,
+    Suppressed,
+}
+
+impl Fate {
+    /// The fate of the same address further down in the batch.
+    pub(super) fn again(self) -> Self {
+        match self {
+            Self::Subscribed => Self::AlreadyThere,
+            other => other,
+        }
+    }
+}
+
+/// Keeps the words these readers agreed to elsewhere. They are numbered −1, −2, …: evidence, never shown on our own forms, whose
+/// versions count up from 1.
+pub(super) async fn keep_consent_text(
+    txn: &WriteTxn,
+    newsletter: NewsletterId,
+    body: &str,
+    now: UnixMillis,
+) -> Result<ConsentTextId, DbErr> {
+    let known = fetch_one(
+        &**txn,
+        "SELECT id FROM consent_text WHERE newsletter_id = $1 AND body = $2 ORDER BY id LIMIT 1",
+        [newsletter.0.into(), body.into()],
+    )
+    .await?;
+    if let Some(row) = known {
+        return row.try_get_by_index(0).map(ConsentTextId);
+    }
+    let row = fetch_one(
+        &**txn,
+        "INSERT INTO consent_text (newsletter_id, version, body, created_ms)
+         SELECT $1, CASE WHEN MIN(version) < 0 THEN MIN(version) ELSE 0 END - 1, $2, $3 FROM consent_text WHERE newsletter_id = $1
+         RETURNING id",
+        [newsletter.0.into(), body.into(), now.0.into()],
+    )
+    .await?;
+    row.ok_or(DbErr::RecordNotInserted)?
+        .try_get_by_index(0)
+        .map(ConsentTextId)
+}
+
+/// Writes a batch; gives the fate of each row, in the batch's order.
+pub(super) async fn write(
+    txn: &WriteTxn,
+    target: &Target,
+    batch: &[Ready],
+    now: UnixMillis,
+) -> Result<Vec<Fate>, DbErr> {
+    let suppressed = suppressed(txn, batch).await?;
+    let welcome: Vec<&Ready> = batch
+        .iter()
+        .filter(|row| !suppressed.contains_key(&row.hash))
+        .collect();
+    let ids = upsert_readers(txn, &welcome, now).await?;
+    let entered = enter_subscriptions(txn, target, &welcome, &ids, now).await?;
+    let entered: HashMap<ReaderId, ()> = entered.into_iter().map(|id| (id, ())).collect();
+    record_consents(txn, target, &welcome, &ids, &entered).await?;
+    let others: Vec<ReaderId> = ids
+        .values()
+        .copied()
+        .filter(|id| !entered.contains_key(id))
+        .collect();
+    let states = states(txn, target.newsletter, &others).await?;
+    Ok(batch
+        .iter()
+        .map(|row| match ids.get(&row.key) {
+            None => Fate::Suppressed,
+            Some(id) if entered.contains_key(id) => Fate::Subscribed,
+            Some(id) if states.get(id) == Some(&State::Active.code()) => Fate::AlreadyThere,
+            Some(_) => Fate::LeftBefore,
+        })
+        .collect())
+}
+
+async fn suppressed(txn: &WriteTxn, batch: &[Ready]) -> Result<HashMap<Vec<u8>, ()>, DbErr> {
+    if batch.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!(
+        "SELECT address_hash FROM suppression WHERE address_hash IN {}",
+        in_list(batch.len(), 0)
+    );
+    fetch_all(&**txn, sql, batch.iter().map(|row| row.hash.clone().into()))
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, ())))
+        .collect()
+}
+
+/// Enters new readers; of known ones only fills in what they have not said themselves.
+async fn upsert_readers(
+    txn: &WriteTxn,
+    rows: &[&Ready],
+    now: UnixMillis,
+) -> Result<HashMap<String, ReaderId>, DbErr> {
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!(
+        "INSERT INTO reader (email_key, email, name, time_zone, created_ms) VALUES {}
+         ON CONFLICT (email_key) DO UPDATE SET
+             name = CASE WHEN reader.name = '' THEN excluded.name ELSE reader.name END,
+             time_zone = COALESCE(reader.time_zone, excluded.time_zone)
+         RETURNING email_key, id",
+        values_list(rows.len(), 5, 0)
+    );
+    let values = rows.iter().flat_map(|row| {
+        [
+            row.key.clone().into(),
+            row.email.clone().into(),
+            row.name.clone().into(),
+            row.time_zone.clone().into(),
+            now.0.into(),
+        ]
+    });
+    fetch_all(&**txn, sql, values)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, ReaderId(row.try_get_by_index(1)?))))
+        .collect()
+}
+
+/// Subscribes who has no subscription in any state; gives those.
+async fn enter_subscriptions(
+    txn: &WriteTxn,
+    target: &Target,
+    rows: &[&Ready],
+    ids: &HashMap<String, ReaderId>,
+    now: UnixMillis,
+) -> Result<Vec<ReaderId>, DbErr> {
+    let values: Vec<_> = rows
+        .iter()
+        .filter_map(|row| ids.get(&row.key).map(|id| (id, row)))
+        .flat_map(|(id, row)| {
+            [
+                target.newsletter.0.into(),
+                id.0.into(),
+                State::Active.code().into(),
+                row.confirmed.0.into(),
+                now.0.into(),
+                "import".into(),
+            ]
+        })
+        .collect();
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms, reason) VALUES {}
+         ON CONFLICT (newsletter_id, reader_id) DO NOTHING
+         RETURNING reader_id",
+        values_list(values.len() / 6, 6, 0)
+    );
+    fetch_all(&**txn, sql, values)
+        .await?
+        .iter()
+        .map(|row| row.try_get_by_index(0).map(ReaderId))
+        .collect()
+}
+
+async fn record_consents(
+    txn: &WriteTxn,
+    target: &Target,
+    rows: &[&Ready],
+    ids: &HashMap<String, ReaderId>,
+    entered: &HashMap<ReaderId, ()>,
+) -> Result<(), DbErr> {
+    let values: Vec<_> = rows
+        .iter()
+        .filter_map(|row| {
+            ids.get(&row.key)
+                .filter(|id| entered.contains_key(id))
+                .map(|id| (id, row))
+        })
+        .flat_map(|(id, row)| {
+            [
+                id.0.into(),
+                target.newsletter.0.into(),
+                target.consent_text.0.into(),
+                target.page.clone().into(),
+                "import".into(),
+                row.confirmed.0.into(),
+                row.confirmed.0.into(),
+            ]
+        })
+        .collect();
+    if values.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO consent (reader_id, newsletter_id, consent_text_id, page, source, requested_ms, confirmed_ms) VALUES {}",
+        values_list(values.len() / 7, 7, 0)
+    );
+    run(&**txn, sql, values).await.map(drop)
+}
+
+async fn states(
+    txn: &WriteTxn,
+    newsletter: NewsletterId,
+    readers: &[ReaderId],
+) -> Result<HashMap<ReaderId, i16>, DbErr> {
+    if readers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!(
+        "SELECT reader_id, state FROM subscription WHERE newsletter_id = $1 AND reader_id IN {}",
+        in_list(readers.len(), 1)
+    );
+    let values = std::iter::once(newsletter.0.into()).chain(readers.iter().map(|id| id.0.into()));
+    fetch_all(&**txn, sql, values)
+        .await?
+        .iter()
+        .map(|row| Ok((ReaderId(row.try_get_by_index(0)?), row.try_get_by_index(1)?)))
+        .collect()
+}

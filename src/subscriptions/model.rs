@@ -1,0 +1,145 @@
+//! The states of a subscription and the policies round it: pure, with `now` as a value.
+
+use std::time::Duration;
+
+use crate::types::UnixMillis;
+
+/// The state of one reader's subscription to one newsletter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Active,
+    /// By the reader's own wish.
+    Left,
+    /// By an editor.
+    Removed,
+    Bounced,
+    Complained,
+}
+
+impl State {
+    /// How it stands in the database.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::Active => 1,
+            Self::Left => 2,
+            Self::Removed => 3,
+            Self::Bounced => 4,
+            Self::Complained => 5,
+        }
+    }
+
+    /// The state behind a code; `None` for a code no version of ours wrote.
+    #[must_use]
+    pub const fn from_code(code: i16) -> Option<Self> {
+        Some(match code {
+            1 => Self::Active,
+            2 => Self::Left,
+            3 => Self::Removed,
+            4 => Self::Bounced,
+            5 => Self::Complained,
+            _ => return None,
+        })
+    }
+}
+
+/// Why an address must not be mailed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suppression {
+    HardBounce,
+    Complaint,
+    Editor,
+    Erased,
+}
+
+impl Suppression {
+    /// How it stands in the database.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::HardBounce => 1,
+            Self::Complaint => 2,
+            Self::Editor => 3,
+            Self::Erased => 4,
+        }
+    }
+
+    /// Whether the owner of the address can end it by a fresh double opt-in. A complaint and an editor's decision stand until an
+    /// editor lifts them: anybody can type the address of somebody who has called our mail spam, and one more mail would prove them right.
+    /// What an unknown code means is not ours to guess: it stands.
+    #[must_use]
+    pub const fn ends_by_opt_in(code: i16) -> bool {
+        code == Self::HardBounce.code() || code == Self::Erased.code()
+    }
+}
+
+/// How often anybody who can type an address may make us mail it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailCaps {
+    /// The shortest time between two mails.
+    pub pause: Duration,
+    /// The most mails within 24 hours.
+    pub per_day: u32,
+}
+
+impl MailCaps {
+    /// Since when mails count.
+    #[must_use]
+    pub fn window_start(now: UnixMillis) -> UnixMillis {
+        now - Duration::from_secs(24 * 60 * 60)
+    }
+
+    /// Whether one more mail may go to an address that got `count` since [`window_start`](Self::window_start), the last one at `last`.
+    #[must_use]
+    pub fn allow(self, count: i64, last: Option<UnixMillis>, now: UnixMillis) -> bool {
+        count < i64::from(self.per_day) && last.is_none_or(|last| now.since(last) >= self.pause)
+    }
+}
+
+/// How long a reader who has left can take it back from the page that told them. After that a link in an old, perhaps forwarded mail
+/// must not subscribe anybody: it takes a fresh double opt-in.
+pub const UNDO_WITHIN: Duration = Duration::from_secs(60 * 60);
+
+/// The age below which a submitted form was not filled in by a person.
+pub const FASTEST_FORM: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_states_are_one_to_one() {
+        for code in 1..=5 {
+            assert_eq!(State::from_code(code).map(State::code), Some(code));
+        }
+        assert_eq!(State::from_code(0), None);
+        assert_eq!(State::from_code(6), None);
+    }
+
+    #[test]
+    fn complaints_and_editors_decisions_outlive_a_fresh_opt_in() {
+        assert!(Suppression::ends_by_opt_in(Suppression::HardBounce.code()));
+        assert!(Suppression::ends_by_opt_in(Suppression::Erased.code()));
+        assert!(!Suppression::ends_by_opt_in(Suppression::Complaint.code()));
+        assert!(!Suppression::ends_by_opt_in(Suppression::Editor.code()));
+        assert!(!Suppression::ends_by_opt_in(99));
+    }
+
+    #[test]
+    fn one_mail_in_ten_minutes_and_three_a_day() {
+        let caps = MailCaps {
+            pause: Duration::from_secs(600),
+            per_day: 3,
+        };
+        let now = UnixMillis(1_000_000_000);
+        let ago = |seconds| Some(now - Duration::from_secs(seconds));
+        assert!(caps.allow(0, None, now));
+        assert!(!caps.allow(1, ago(599), now));
+        assert!(caps.allow(1, ago(600), now));
+        assert!(!caps.allow(3, ago(7_000), now));
+        assert!(
+            !caps.allow(1, Some(now + Duration::from_secs(5)), now),
+            "a clock that went back does not open the gate"
+        );
+    }
+}
