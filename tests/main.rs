@@ -8,6 +8,7 @@
 mod support;
 
 mod architecture;
+mod polls_ballot_box;
 mod schema;
 mod subscriptions_import;
 mod support_itself;

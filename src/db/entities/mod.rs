@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod poll;
 pub mod poll_option;
 pub mod poll_question;
+pub mod poll_source;
 pub mod reader;
 pub mod refusal;
 pub mod setting;

@@ -1,0 +1,306 @@
+//! The ballot box on a real database: many voters at once, the same voter at once, the close.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use canvass::db::{Db, group_commit::GroupCommit};
+use canvass::polls::ballot_box::{self, Answer, LARGEST_GROUP, Outcome};
+use canvass::polls::choice::Choice;
+use canvass::polls::define::{self, Definition, QuestionText, Stored};
+use canvass::polls::model::{Phase, Place, Poll, PollState, Tier, Visibility};
+use canvass::polls::store;
+use canvass::polls::voter::Voter;
+use canvass::types::{Clock, Random, UnixMillis};
+
+use crate::support::database::TestDatabase;
+
+const NOON: UnixMillis = UnixMillis(1_794_312_000_000);
+
+struct Box {
+    _database: TestDatabase,
+    db: Db,
+    clock: Clock,
+    poll: Arc<Poll>,
+    queue: GroupCommit<Answer, Outcome>,
+}
+
+async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis>) -> Box {
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    let clock = Clock::manual(NOON);
+    let mut definition = Definition {
+        slug: "trust".into(),
+        title: String::new(),
+        intro: String::new(),
+        visibility: Visibility::Always,
+        headline_tier: Tier::Anonymous,
+        newsletter: None,
+        opens_at: None,
+        closes_at,
+        time_zone: "UTC".into(),
+        questions: vec![QuestionText {
+            text: "Do you trust the mainstream media?".into(),
+            required: true,
+            min_choices: 1,
+            max_choices,
+            options: options.iter().map(|o| (*o).into()).collect(),
+        }],
+    };
+    assert_eq!(definition.check(), []);
+    let txn = db.write_txn("test").await.unwrap();
+    let stored = define::create(
+        &txn,
+        &Random::seeded(1),
+        NOON,
+        &definition,
+        PollState::Published,
+    )
+    .await
+    .unwrap();
+    txn.commit().await.unwrap();
+    let Stored::Yes(id) = stored else {
+        panic!("not stored: {stored:?}")
+    };
+    let poll = Arc::new(store::by_id(&db, id).await.unwrap().unwrap());
+    let (box_db, box_clock) = (db.clone(), clock.clone());
+    let (queue, _) = GroupCommit::start(
+        "ballots",
+        4_096,
+        LARGEST_GROUP,
+        move |group: Vec<Answer>| {
+            let (db, clock) = (box_db.clone(), box_clock.clone());
+            async move { ballot_box::commit(&db, &clock, 0, &group).await }
+        },
+    );
+    Box {
+        _database: database,
+        db,
+        clock,
+        poll,
+        queue,
+    }
+}
+
+impl Box {
+    fn answer(&self, who: usize, options: &[&str]) -> Answer {
+        let voter = Voter::Browser(format!("{who:022}"));
+        Answer {
+            voter: voter.key(&self.poll),
+            choice: Choice::read(&self.poll, options).unwrap(),
+            poll: self.poll.clone(),
+            tier: voter.tier(),
+            place: Place::PollPage,
+            network: None,
+        }
+    }
+
+    async fn cast(&self, who: usize, options: &[&str]) -> Outcome {
+        self.queue.submit(self.answer(who, options)).await.unwrap()
+    }
+
+    async fn counts(&self) -> Vec<i64> {
+        assert_eq!(
+            store::audit(&self.db, &self.poll).await.unwrap(),
+            [],
+            "the tally equals the ballots"
+        );
+        let totals = store::totals(&self.db, self.poll.id).await.unwrap();
+        std::iter::once(totals.voters(Tier::Anonymous))
+            .chain(
+                self.poll
+                    .options()
+                    .map(|o| totals.option(o.id, Tier::Anonymous)),
+            )
+            .collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_256_voters_at_once_are_all_counted() {
+    let ballots = Arc::new(opened(&["yes", "no"], 1, None).await);
+    let cast: Vec<_> = (0..256)
+        .map(|who| {
+            let ballots = ballots.clone();
+            tokio::spawn(async move {
+                ballots
+                    .cast(who, &[if who % 4 == 0 { "2" } else { "1" }])
+                    .await
+            })
+        })
+        .collect();
+    for outcome in cast {
+        assert_eq!(outcome.await.unwrap(), Outcome::Counted);
+    }
+    assert_eq!(ballots.counts().await, [256, 192, 64]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_a_thousand_answers_of_one_voter_are_one_ballot() {
+    let ballots = Arc::new(opened(&["yes", "no"], 1, None).await);
+    let cast: Vec<_> = (0..1_000)
+        .map(|n| {
+            let ballots = ballots.clone();
+            tokio::spawn(
+                async move { ballots.cast(7, &[if n % 2 == 0 { "1" } else { "2" }]).await },
+            )
+        })
+        .collect();
+    for outcome in cast {
+        assert!(matches!(
+            outcome.await.unwrap(),
+            Outcome::Counted | Outcome::Changed | Outcome::Same
+        ));
+    }
+    let counts = ballots.counts().await;
+    assert_eq!((counts[0], counts[1] + counts[2]), (1, 1));
+}
+
+#[tokio::test]
+async fn polls_a_changed_mind_moves_the_ballot() {
+    let ballots = opened(&["a", "b", "c"], 2, None).await;
+    assert_eq!(ballots.cast(1, &["1", "2"]).await, Outcome::Counted);
+    assert_eq!(ballots.cast(1, &["2", "1"]).await, Outcome::Same);
+    assert_eq!(ballots.counts().await, [1, 1, 1, 0]);
+    assert_eq!(ballots.cast(1, &["3"]).await, Outcome::Changed);
+    assert_eq!(ballots.cast(2, &["3"]).await, Outcome::Counted);
+    assert_eq!(ballots.counts().await, [2, 0, 0, 2]);
+    let own = store::own_choice(
+        &ballots.db,
+        ballots.poll.id,
+        &[ballots.answer(1, &["1"]).voter],
+    )
+    .await
+    .unwrap();
+    assert_eq!(own, Some(vec![ballots.poll.option(3).unwrap().id]));
+}
+
+#[tokio::test]
+async fn polls_the_close_is_decided_at_the_commit() {
+    let closes = NOON + Duration::from_millis(500);
+    let ballots = opened(&["yes", "no"], 1, Some(closes)).await;
+    ballots.clock.advance(Duration::from_millis(499));
+    assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
+    ballots.clock.advance(Duration::from_millis(1));
+    assert_eq!(
+        ballots.cast(2, &["1"]).await,
+        Outcome::NotOpen(Phase::Closed { at: Some(closes) })
+    );
+    assert_eq!(
+        ballots.cast(1, &["2"]).await,
+        Outcome::NotOpen(Phase::Closed { at: Some(closes) })
+    );
+    assert_eq!(ballots.counts().await, [1, 1, 0]);
+    assert_eq!(
+        store::refusals(&ballots.db, ballots.poll.id).await.unwrap(),
+        [(1, 2)]
+    );
+}
+
+#[tokio::test]
+async fn polls_an_editors_close_stops_answers_to_the_poll_as_it_was() {
+    let ballots = opened(&["yes", "no"], 1, None).await;
+    let txn = ballots.db.write_txn("test").await.unwrap();
+    assert!(
+        define::set_state(
+            &txn,
+            NOON,
+            ballots.poll.id,
+            PollState::Published,
+            PollState::Closed
+        )
+        .await
+        .unwrap()
+    );
+    txn.commit().await.unwrap();
+    assert_eq!(
+        ballots.cast(1, &["1"]).await,
+        Outcome::NotOpen(Phase::Closed { at: None })
+    );
+    let txn = ballots.db.write_txn("test").await.unwrap();
+    assert!(
+        define::set_state(
+            &txn,
+            NOON,
+            ballots.poll.id,
+            PollState::Closed,
+            PollState::Published
+        )
+        .await
+        .unwrap()
+    );
+    txn.commit().await.unwrap();
+    // Open again, but edited since this choice was read.
+    assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Edited);
+    assert_eq!(ballots.counts().await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn polls_a_draft_is_replaced_and_a_taken_slug_is_said() {
+    let ballots = opened(&["yes", "no"], 1, None).await;
+    let mut definition = Definition {
+        slug: "other".into(),
+        title: String::new(),
+        intro: String::new(),
+        visibility: Visibility::AfterVoting,
+        headline_tier: Tier::Subscriber,
+        newsletter: None,
+        opens_at: Some(NOON),
+        closes_at: None,
+        time_zone: "Europe/Berlin".into(),
+        questions: vec![QuestionText {
+            text: "One?".into(),
+            required: true,
+            min_choices: 1,
+            max_choices: 1,
+            options: vec!["a".into(), "b".into()],
+        }],
+    };
+    assert_eq!(definition.check(), []);
+    let txn = ballots.db.write_txn("test").await.unwrap();
+    let random = Random::seeded(2);
+    let Stored::Yes(id) = define::create(&txn, &random, NOON, &definition, PollState::Draft)
+        .await
+        .unwrap()
+    else {
+        panic!()
+    };
+    definition.questions.push(QuestionText {
+        text: "Two?".into(),
+        required: false,
+        min_choices: 1,
+        max_choices: 2,
+        options: vec!["c".into(), "d".into()],
+    });
+    assert_eq!(
+        define::replace_draft(&txn, NOON, id, 0, &definition)
+            .await
+            .unwrap(),
+        Stored::Yes(id)
+    );
+    assert_eq!(
+        define::replace_draft(&txn, NOON, id, 0, &definition)
+            .await
+            .unwrap(),
+        Stored::Conflict
+    );
+    definition.slug = "trust".into();
+    assert_eq!(
+        define::create(&txn, &random, NOON, &definition, PollState::Draft)
+            .await
+            .unwrap(),
+        Stored::SlugTaken
+    );
+    txn.commit().await.unwrap();
+    let poll = store::by_slug(&ballots.db, "other").await.unwrap().unwrap();
+    let keys: Vec<_> = poll.options().map(|o| (o.key, o.label.as_str())).collect();
+    assert_eq!(keys, [(1, "a"), (2, "b"), (3, "c"), (4, "d")]);
+    assert_eq!(
+        (poll.revision, poll.visibility, poll.questions.len()),
+        (1, Visibility::AfterVoting, 2)
+    );
+    let listed = store::list(&ballots.db, 10, 0).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|s| s.slug.as_str()).collect::<Vec<_>>(),
+        ["other", "trust"]
+    );
+}
