@@ -1,10 +1,34 @@
 //! Canvass: a self-hosted newsletter and reader-poll service for news publishers.
+//!
+//! The map of the crate, from the ground up:
+//!
+//! | module | what |
+//! |---|---|
+//! | [`types`] | the vocabulary: instants, ids, sealed tokens, addresses |
+//! | [`config`] | the settings: file and environment over a compiled-in reference |
+//! | [`db`] | SQLite or PostgreSQL behind one door; group commit; entities |
+//! | [`web`] | what all pages share: forms, problems, templates, headers, limits |
+//! | [`api`] | what all JSON endpoints share: tokens, idempotent writes, OpenAPI |
+//! | [`admin`] | editors: sign-in, sessions, the frame of their pages |
+//! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the features, one folder each |
+//! | [`scheduler`] | calendar arithmetic; what is due now |
+//! | [`app`], [`routes`], [`background`], [`serve`] | the assembled parts, the one list of URLs, the one list of tasks, the running server |
+//!
+//! ARCHITECTURE.md walks through one vote, one subscription and one issue.
+
 pub mod admin;
+pub mod api;
+pub mod app;
+pub mod background;
 pub mod config;
 pub mod db;
 pub mod digests;
 pub mod newsletters;
 pub mod polls;
+pub mod probes;
+pub mod routes;
 pub mod scheduler;
+pub mod serve;
 pub mod subscriptions;
 pub mod types;
+pub mod web;

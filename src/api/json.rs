@@ -1,0 +1,51 @@
+//! JSON bodies.
+
+use axum::extract::{FromRequest, Request};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use crate::web::Problem;
+use crate::web::forms::{bounded_bytes, has_type};
+
+/// A JSON body: 415 for another type, 413 when too large, 400 when it is not JSON, 422 when it has another shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !has_type(&request, "application/json") {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "JSON is expected",
+                "Send this as application/json.",
+            ));
+        }
+        let bytes = bounded_bytes(request, state).await?;
+        if has_nul(&bytes) {
+            return Err(Problem::bad_request("The JSON holds a NUL character."));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+            if error.is_data() {
+                // The text names the field and what was expected, and holds no value longer than a word.
+                let mut detail = error.to_string();
+                detail.truncate(detail.floor_char_boundary(300));
+                Problem::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "invalid",
+                    "The JSON has another shape than this endpoint takes",
+                    detail,
+                )
+            } else {
+                Problem::bad_request("The body is not valid JSON.")
+            }
+        })
+    }
+}
+
+/// PostgreSQL's TEXT cannot hold NUL, and nothing of ours means anything by it: raw, or escaped as `\u0000`.
+fn has_nul(bytes: &[u8]) -> bool {
+    bytes.contains(&0) || bytes.windows(6).any(|w| w == b"\\u0000")
+}

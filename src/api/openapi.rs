@@ -1,0 +1,41 @@
+//! `GET /api/v1/openapi.json`: generated from the handlers' annotations, so it cannot drift from them.
+
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+
+/// The document: what belongs to no feature. Features add theirs in [`document`].
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Canvass",
+    description = "Polls, subscriptions and issues. Errors are application/problem+json (RFC 9457). \
+                   Every write takes an Idempotency-Key."
+))]
+struct Root;
+
+/// The whole document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Root::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").into();
+    let parts: [utoipa::openapi::OpenApi; 0] = [];
+    for part in parts {
+        document.merge(part);
+    }
+    document
+        .components
+        .get_or_insert_default()
+        .add_security_scheme(
+            "bearer",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        );
+    document
+}
+
+pub(super) async fn serve() -> Response {
+    match document().to_json() {
+        Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => crate::web::Problem::internal(&error).into_response(),
+    }
+}

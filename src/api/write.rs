@@ -1,0 +1,146 @@
+//! Writes that can be repeated safely.
+
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::Caller;
+use crate::app::App;
+use crate::db::{self, WriteTxn};
+use crate::types::keys::token_hash;
+use crate::web::Problem;
+
+/// The longest `Idempotency-Key`, in characters.
+const LONGEST_KEY: usize = 255;
+
+/// A write of a script, begun: do the work in [`Write::txn`], then [`Write::finish`] it.
+#[derive(Debug)]
+pub struct Write {
+    /// The transaction the work belongs to.
+    pub txn: WriteTxn,
+    caller: Caller,
+    key: Option<String>,
+}
+
+/// What [`Write::begin`] found.
+#[derive(Debug)]
+pub enum Begun {
+    /// This key is new (or none was given): do the work.
+    Fresh(Box<Write>),
+    /// This key was used before with the same request: here is its answer.
+    Repeated(Response),
+}
+
+impl Write {
+    /// Opens the transaction and claims the request's `Idempotency-Key`. `request` is what was asked for, as the
+    /// handler understood it: the same key with another request is a 422.
+    ///
+    /// # Errors
+    /// That 422, a 400 for a key that is too long, or the database's.
+    pub async fn begin(
+        app: &App,
+        caller: Caller,
+        headers: &HeaderMap,
+        name: &'static str,
+        request: &impl Serialize,
+    ) -> Result<Begun, Problem> {
+        let key = match headers.get("idempotency-key").map(|v| v.to_str()) {
+            None => None,
+            Some(Ok(key)) if !key.is_empty() && key.len() <= LONGEST_KEY => Some(key.to_string()),
+            Some(_) => {
+                return Err(Problem::bad_request(
+                    "The Idempotency-Key must have 1 to 255 printable characters.",
+                ));
+            }
+        };
+        let txn = app.db.write_txn(name).await?;
+        let Some(key) = key else {
+            return Ok(Begun::Fresh(Box::new(Self {
+                txn,
+                caller,
+                key: None,
+            })));
+        };
+        let wanted = token_hash(&format!(
+            "{name}\n{}",
+            serde_json::to_string(request).unwrap_or_default()
+        ));
+        // Of two at once, the second waits here for the first's commit (PostgreSQL) or for the writer (SQLite).
+        let claimed = db::run(
+            &*txn,
+            "INSERT INTO idempotency (token_id, idempotency_key, request_hash, status, body, created_ms) \
+             VALUES ($1, $2, $3, 0, '', $4) ON CONFLICT DO NOTHING",
+            [
+                caller.token.into(),
+                key.clone().into(),
+                wanted.clone().into(),
+                app.clock.now().into(),
+            ],
+        )
+        .await?;
+        if claimed.rows_affected() == 1 {
+            return Ok(Begun::Fresh(Box::new(Self {
+                txn,
+                caller,
+                key: Some(key),
+            })));
+        }
+        let row = db::fetch_one(
+            &*txn,
+            "SELECT request_hash, status, body FROM idempotency \
+             WHERE token_id = $1 AND idempotency_key = $2",
+            [caller.token.into(), key.into()],
+        )
+        .await?
+        .ok_or_else(|| Problem::internal(&"an idempotency key vanished"))?;
+        let found: Vec<u8> = row.try_get_by_index(0)?;
+        if found != wanted {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "This Idempotency-Key was used for another request",
+                "Use a new key for a new request.",
+            ));
+        }
+        let status: i16 = row.try_get_by_index(1)?;
+        let body: String = row.try_get_by_index(2)?;
+        let status = u16::try_from(status)
+            .ok()
+            .and_then(|s| StatusCode::from_u16(s).ok())
+            .unwrap_or(StatusCode::OK);
+        Ok(Begun::Repeated(json_answer(status, body)))
+    }
+
+    /// Stores the answer under the key, commits everything, and gives the answer.
+    ///
+    /// # Errors
+    /// The database's; then nothing was done.
+    pub async fn finish(
+        self,
+        status: StatusCode,
+        body: &impl Serialize,
+    ) -> Result<Response, Problem> {
+        let body = serde_json::to_string(body).map_err(|e| Problem::internal(&e))?;
+        if let Some(key) = self.key {
+            db::run(
+                &*self.txn,
+                "UPDATE idempotency SET status = $1, body = $2 \
+                 WHERE token_id = $3 AND idempotency_key = $4",
+                [
+                    (status.as_u16() as i16).into(),
+                    body.clone().into(),
+                    self.caller.token.into(),
+                    key.into(),
+                ],
+            )
+            .await?;
+        }
+        self.txn.commit().await?;
+        Ok(json_answer(status, body))
+    }
+}
+
+fn json_answer(status: StatusCode, body: String) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,180 @@
+//! The assembled parts, built once at start; the same in production and in tests.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::db::lock::{DirLock, LockError};
+use crate::db::migrate::{MigrateError, migrate};
+use crate::db::{self, Backend, Db, DbErr, OpenError};
+use crate::types::{Clock, Keys, Purpose, Random};
+use crate::web::Pages;
+use crate::web::limits::Limits;
+
+/// A handle to all parts. Cheap to clone; the state of the router.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Parts>);
+
+/// The parts.
+#[derive(Debug)]
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// What is derived from the secret key.
+    pub keys: Keys,
+    /// The templates of pages.
+    pub pages: Pages,
+    /// Rate limits.
+    pub limits: Limits,
+    /// This node, in leases and logs.
+    pub node: String,
+    /// This node's stripe of counters that several nodes add to.
+    pub slot: i64,
+    /// Cancelled when the process begins to stop: streams end, loops finish what they have in hand.
+    pub stopping: CancellationToken,
+    _dir_lock: Option<DirLock>,
+}
+
+/// Why Canvass does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The secret key is missing or weak.
+    #[error("secret_key: {0}")]
+    SecretKey(String),
+    /// The data directory is taken or unusable.
+    #[error("data_dir: {0}")]
+    DataDir(#[from] LockError),
+    /// The database cannot be used.
+    #[error("database.url: {0}")]
+    Open(#[from] OpenError),
+    /// The schema cannot be used.
+    #[error("database.url: {0}")]
+    Migrate(#[from] MigrateError),
+    /// The database failed during start.
+    #[error("database.url: {0}")]
+    Db(#[from] DbErr),
+    /// A template is broken.
+    #[error("{0}")]
+    Template(String),
+}
+
+/// How many stripes counters have on PostgreSQL.
+const SLOTS: u64 = 16;
+
+impl App {
+    /// Locks the data directory (SQLite), opens and migrates the database, checks every template.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn build(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
+        let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
+        let url = config.database_url();
+        let dir_lock = url
+            .expose()
+            .starts_with("sqlite:")
+            .then(|| DirLock::take(&config.data_dir))
+            .transpose()?;
+        let db = Db::open(&url, config.database.max_connections).await?;
+        migrate(&db).await?;
+        let keys = keys.clone().with_pepper(pepper(&db, &keys, &random).await?);
+        let pages = Pages::new(&templates()).map_err(StartError::Template)?;
+        let limits = Limits::new(&config.limits, &clock);
+        let slot = match db.backend() {
+            Backend::Sqlite => 0,
+            Backend::Postgres => random.below(SLOTS) as i64,
+        };
+        Ok(Self(Arc::new(Parts {
+            node: crate::types::keys::random_token(&random),
+            slot,
+            stopping: CancellationToken::new(),
+            config,
+            db,
+            clock,
+            random,
+            keys,
+            pages,
+            limits,
+            _dir_lock: dir_lock,
+        })))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The templates of all features.
+fn templates() -> Vec<crate::web::pages::Templates> {
+    vec![crate::web::pages::PAGES]
+}
+
+/// The pepper of keyed hashes: made once, kept sealed, sealed anew under the newest key at each start.
+async fn pepper(db: &Db, keys: &Keys, random: &Random) -> Result<[u8; 32], StartError> {
+    let txn = db.write_txn("pepper").await?;
+    let fresh = random.bytes::<32>();
+    // Two nodes may start at once: the first row stands.
+    db::run(
+        &*txn,
+        "INSERT INTO setting (name, value) VALUES ('pepper', $1) ON CONFLICT (name) DO NOTHING",
+        [keys.seal(Purpose::Pepper, &fresh).into()],
+    )
+    .await?;
+    let row = db::fetch_one(&*txn, "SELECT value FROM setting WHERE name = 'pepper'", []).await?;
+    let sealed: String = row
+        .ok_or_else(|| DbErr::Custom("the pepper was not written".into()))?
+        .try_get_by_index(0)?;
+    let pepper: [u8; 32] = keys
+        .open(Purpose::Pepper, &sealed)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| {
+            StartError::SecretKey(
+                "this is not the key the database was made with; set that one \
+                 (or \"new,old\" while rotating)"
+                    .into(),
+            )
+        })?;
+    db::run(
+        &*txn,
+        "UPDATE setting SET value = $1 WHERE name = 'pepper'",
+        [keys.seal(Purpose::Pepper, &pepper).into()],
+    )
+    .await?;
+    txn.commit().await?;
+    Ok(pepper)
+}
+
+/// The secret key of a `demo` or a test: made once, kept in the data directory for its owner alone.
+///
+/// # Errors
+/// When the directory or file cannot be written.
+pub fn keep_secret_key(dir: &std::path::Path, random: &Random) -> std::io::Result<String> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = dir.join("secret.key");
+    if let Ok(key) = std::fs::read_to_string(&file) {
+        return Ok(key.trim().to_string());
+    }
+    std::fs::create_dir_all(dir)?;
+    let key = STANDARD.encode(random.bytes::<32>());
+    std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&file)
+        .and_then(|mut f| writeln!(f, "{key}"))?;
+    Ok(key)
+}

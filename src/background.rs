@@ -1,0 +1,62 @@
+//! The one list of background tasks: start, drain, stop.
+//!
+//! Each is a loop round a *tick*, a function that does what is due now and that tests call themselves. A loop
+//! sleeps between ticks, wakes early when something nudges it, and ends when [`Parts::stopping`](crate::app::Parts) is cancelled, after
+//! finishing what it has in hand.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::probes;
+
+/// The running tasks.
+#[derive(Debug)]
+pub struct Tasks {
+    tracker: TaskTracker,
+}
+
+/// How long the tasks may take to finish what they have in hand.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+impl Tasks {
+    /// Starts all of them.
+    #[must_use]
+    pub fn start(app: &App) -> Self {
+        let tracker = TaskTracker::new();
+        tracker.spawn(every(
+            app.clone(),
+            Duration::from_secs(60),
+            |app| async move {
+                app.limits.tidy();
+                probes::tidy();
+            },
+        ));
+        tracker.close();
+        Self { tracker }
+    }
+
+    /// Waits until all have ended; [`Parts::stopping`](crate::app::Parts) must have been cancelled. Returns whether they did in time.
+    pub async fn ended(self) -> bool {
+        tokio::time::timeout(PATIENCE, self.tracker.wait())
+            .await
+            .is_ok()
+    }
+}
+
+/// Runs `tick` now and then every `pause`, until the process stops.
+async fn every<F, Fut>(app: App, pause: Duration, tick: F)
+where
+    F: Fn(App) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    loop {
+        tick(app.clone()).await;
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

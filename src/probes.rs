@@ -1,0 +1,67 @@
+//! What machines probe: `/healthz` (the process lives), `/readyz` (it can serve), `/metrics` (Prometheus).
+
+use std::sync::OnceLock;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::app::App;
+
+static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(numbers))
+}
+
+/// Starts collecting numbers; once a process, further calls do nothing.
+pub fn collect() {
+    METRICS.get_or_init(|| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        // Only fails when another recorder is installed, and this is the only place that does.
+        let _ = metrics::set_global_recorder(recorder);
+        handle
+    });
+}
+
+/// Lets the histograms forget old samples; called once a minute.
+pub fn tidy() {
+    if let Some(handle) = METRICS.get() {
+        handle.run_upkeep();
+    }
+}
+
+/// Ready: not stopping, and the database answers.
+async fn ready(State(app): State<App>) -> Response {
+    if app.stopping.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    match app.db.ping().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready: the database does not answer");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database does not answer\n",
+            )
+                .into_response()
+        }
+    }
+}
+
+async fn numbers() -> Response {
+    let text = METRICS
+        .get()
+        .map(PrometheusHandle::render)
+        .unwrap_or_default();
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}

@@ -1,0 +1,72 @@
+//! A running server: listen, answer, drain, stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::background::Tasks;
+use crate::routes;
+
+/// How long answers that were begun may take after the stop.
+const ANSWERS: Duration = Duration::from_secs(5);
+
+/// A server that runs until it is told to stop.
+#[derive(Debug)]
+pub struct Server {
+    /// The assembled parts.
+    pub app: App,
+    /// Where it listens.
+    pub address: SocketAddr,
+    http: JoinHandle<std::io::Result<()>>,
+    tasks: Tasks,
+}
+
+/// Starts answering on `listener`, and the background tasks.
+///
+/// # Errors
+/// When the listener has no address.
+pub fn start(app: App, listener: TcpListener) -> std::io::Result<Server> {
+    crate::probes::collect();
+    let address = listener.local_addr()?;
+    let router = routes::router(&app).into_make_service_with_connect_info::<SocketAddr>();
+    let stopping = app.stopping.clone();
+    // Answers are written whole: waiting for more to send would only delay them. A peer that is already gone
+    // shows up at the first read.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let http = tokio::spawn(async move {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopping.cancelled_owned())
+            .await
+    });
+    let tasks = Tasks::start(&app);
+    Ok(Server {
+        app,
+        address,
+        http,
+        tasks,
+    })
+}
+
+impl Server {
+    /// Stops in two stages: no new connections and no new mail, then what is in hand is finished, within 10 s in all.
+    pub async fn stop(self) {
+        self.app.stopping.cancel();
+        let mut http = self.http;
+        if tokio::time::timeout(ANSWERS, &mut http).await.is_err() {
+            http.abort();
+            tracing::warn!("some connections were cut: they took too long to end");
+        }
+        if !self.tasks.ended().await {
+            tracing::warn!("a background task did not end in time");
+        }
+        if let Err(error) = self.app.db.clone().close().await {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
+}

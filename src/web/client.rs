@@ -1,0 +1,111 @@
+//! Who asks.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::HeaderMap;
+use http::request::Parts;
+use ipnet::IpNet;
+
+use super::Problem;
+use crate::app::App;
+
+/// The client of a request. The address lives as long as the request; only keyed hashes of its network are ever stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    ip: IpAddr,
+}
+
+impl Client {
+    /// The client behind the trusted proxies: the last address in `X-Forwarded-For` that is not a proxy of ours.
+    /// What stands before it was written by the client and is not believed.
+    #[must_use]
+    pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
+        let peer = canonical(peer);
+        if !is_trusted(peer) {
+            return Self { ip: peer };
+        }
+        let forwarded: Vec<IpAddr> = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .flat_map(|v| v.split(','))
+            .map_while(|part| part.trim().parse().ok().map(canonical))
+            .collect();
+        let ip = forwarded
+            .iter()
+            .rev()
+            .find(|ip| !is_trusted(**ip))
+            .or(forwarded.first())
+            .copied()
+            .unwrap_or(peer);
+        Self { ip }
+    }
+
+    /// The network a household or an office shares: IPv4 /24, IPv6 /64, as bytes.
+    #[must_use]
+    pub fn network(&self) -> Vec<u8> {
+        match self.ip {
+            IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
+            IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
+        }
+    }
+}
+
+fn canonical(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
+impl FromRequestParts<App> for Client {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |info| info.0.ip());
+        Ok(Self::behind(
+            peer,
+            &parts.headers,
+            &app.config.http.trusted_proxies,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", http::HeaderValue::from_static(value));
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|t| t.parse().expect("a net")).collect();
+        Client::behind(peer.parse().expect("an address"), &headers, &trusted)
+            .ip
+            .to_string()
+    }
+
+    #[test]
+    fn forwarded_addresses_are_believed_from_trusted_proxies_only() {
+        let proxy = &["10.0.0.0/8"];
+        assert_eq!(client("192.0.2.1", &["198.51.100.7"], &[]), "192.0.2.1");
+        assert_eq!(client("10.0.0.1", &["198.51.100.7"], proxy), "198.51.100.7");
+        // What the client itself wrote comes first and is passed over.
+        assert_eq!(
+            client("10.0.0.1", &["1.2.3.4, 198.51.100.7"], proxy),
+            "198.51.100.7"
+        );
+        assert_eq!(
+            client("10.0.0.1", &["1.2.3.4", "198.51.100.7, 10.0.0.2"], proxy),
+            "198.51.100.7"
+        );
+        assert_eq!(client("10.0.0.1", &["nonsense"], proxy), "10.0.0.1");
+        assert_eq!(client("::ffff:192.0.2.1", &[], &[]), "192.0.2.1");
+    }
+}

@@ -1,0 +1,88 @@
+//! The few cookies there are: an editor's session, a voter's marker, an archive reader. All are HttpOnly and first-party.
+
+use std::time::Duration;
+
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+/// Which requests from other sites carry a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// None but navigation by GET.
+    Lax,
+    /// All: only over TLS, and only for what a publisher's page must be able to send (a vote).
+    None,
+}
+
+/// The value of a cookie. Over TLS the name carries `__Host-`, so that no subdomain can plant one.
+#[must_use]
+pub fn get(headers: &HeaderMap, name: &str, https: bool) -> Option<String> {
+    let wanted = full_name(name, https);
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(n, _)| *n == wanted)
+        .map(|(_, v)| v.to_string())
+}
+
+/// A `Set-Cookie` value; `None` if `value` cannot stand in a header. A zero `max_age` deletes the cookie.
+#[must_use]
+pub fn set(
+    name: &str,
+    value: &str,
+    max_age: Duration,
+    same_site: SameSite,
+    https: bool,
+) -> Option<HeaderValue> {
+    let name = full_name(name, https);
+    let secure = if https { "; Secure" } else { "" };
+    let same_site = match same_site {
+        SameSite::None if https => "None",
+        _ => "Lax",
+    };
+    HeaderValue::from_str(&format!(
+        "{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite={same_site}{secure}",
+        max_age.as_secs()
+    ))
+    .ok()
+}
+
+fn full_name(name: &str, https: bool) -> String {
+    if https {
+        format!("__Host-{name}")
+    } else {
+        name.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_tls_names_are_bound_to_the_host() {
+        let value = set("s", "v", Duration::from_secs(9), SameSite::None, true).expect("plain");
+        assert_eq!(
+            value,
+            "__Host-s=v; Path=/; Max-Age=9; HttpOnly; SameSite=None; Secure"
+        );
+        let value = set("s", "v", Duration::ZERO, SameSite::None, false).expect("plain");
+        assert_eq!(value, "s=v; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+        assert_eq!(
+            set("s", "a\r\nb", Duration::ZERO, SameSite::Lax, true),
+            None
+        );
+    }
+
+    #[test]
+    fn the_right_cookie_is_read() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("a=1; __Host-s=v; s=w"));
+        assert_eq!(get(&headers, "s", true).as_deref(), Some("v"));
+        assert_eq!(get(&headers, "s", false).as_deref(), Some("w"));
+        assert_eq!(get(&headers, "x", false), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! The only parser of submitted forms.
+//!
+//! What arrives is bounded (413 before it is read when the length is declared, during reading when not), must be
+//! `application/x-www-form-urlencoded` (415), UTF-8 without NUL (400), and must not repeat a field that
+//! is asked for once (400). Line breaks inside a one-line field are refused where the field is read.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use super::Problem;
+
+/// More fields than any of our forms could send.
+const MOST_FIELDS: usize = 1_000;
+
+/// The fields of a submitted form, in order.
+#[derive(Clone, Debug, Default)]
+pub struct RawForm {
+    fields: Vec<(String, String)>,
+}
+
+impl RawForm {
+    /// Parses a form's bytes.
+    ///
+    /// # Errors
+    /// A 400 for bytes that are not UTF-8, hold NUL, or have too many fields.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        let mut fields = Vec::new();
+        for pair in bytes.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
+            if fields.len() == MOST_FIELDS {
+                return Err(Problem::bad_request("The form has too many fields."));
+            }
+            let (name, value) = match pair.iter().position(|b| *b == b'=') {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, &b""[..]),
+            };
+            fields.push((decode(name)?, decode(value)?));
+        }
+        Ok(Self { fields })
+    }
+
+    /// The value of a field that may be given once; `None` when it is absent.
+    ///
+    /// # Errors
+    /// A 400 when it is repeated.
+    pub fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Problem> {
+        let mut values = self.all(name);
+        let first = values.next();
+        if values.next().is_some() {
+            return Err(Problem::bad_request(format!(
+                "The field \u{201c}{name}\u{201d} was sent more than once."
+            )));
+        }
+        Ok(first)
+    }
+
+    /// As [`one`](Self::one), absent as empty, without blanks at its ends: what most fields want. Line breaks stay in.
+    ///
+    /// # Errors
+    /// As [`one`](Self::one).
+    pub fn text(&self, name: &str) -> Result<String, Problem> {
+        Ok(self
+            .one(name)?
+            .unwrap_or_default()
+            .trim()
+            .replace("\r\n", "\n"))
+    }
+
+    /// As [`text`](Self::text) for a field of one line.
+    ///
+    /// # Errors
+    /// As [`one`](Self::one), and a 422 naming the field when it holds a line break or another control character.
+    pub fn line(&self, name: &str) -> Result<String, Problem> {
+        let text = self.text(name)?;
+        if text.chars().any(char::is_control) {
+            return Err(Problem::invalid(
+                name,
+                "This must be a single line without control characters.",
+            ));
+        }
+        Ok(text)
+    }
+
+    /// Whether a checkbox was ticked.
+    ///
+    /// # Errors
+    /// As [`one`](Self::one).
+    pub fn ticked(&self, name: &str) -> Result<bool, Problem> {
+        Ok(matches!(self.one(name)?, Some("on" | "1" | "true" | "yes")))
+    }
+
+    /// All values of a field that may be repeated, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.fields
+            .iter()
+            .filter(move |(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// Every field, in order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(n, v)| (n.as_str(), v.as_str()))
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<String, Problem> {
+    let spaced: Vec<u8> = bytes
+        .iter()
+        .map(|b| if *b == b'+' { b' ' } else { *b })
+        .collect();
+    let text = percent_encoding::percent_decode(&spaced)
+        .decode_utf8()
+        .map_err(|_| Problem::bad_request("The form is not valid UTF-8."))?;
+    if text.contains('\0') {
+        return Err(Problem::bad_request("The form holds a NUL character."));
+    }
+    Ok(text.into_owned())
+}
+
+impl<S: Send + Sync> FromRequest<S> for RawForm {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !has_type(&request, "application/x-www-form-urlencoded") {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "A form is expected",
+                "Send this as application/x-www-form-urlencoded.",
+            ));
+        }
+        Self::parse(&bounded_bytes(request, state).await?)
+    }
+}
+
+/// Whether the request declares this media type (parameters aside).
+#[must_use]
+pub fn has_type(request: &Request, media_type: &str) -> bool {
+    request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.split(';').next())
+        .is_some_and(|v| v.trim().eq_ignore_ascii_case(media_type))
+}
+
+/// The body, within the router's limit.
+///
+/// # Errors
+/// 413 when it is larger, 400 when it breaks off.
+pub async fn bounded_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Problem::too_large()
+            } else {
+                Problem::bad_request("The request broke off.")
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_decoded_and_repeated_ones_are_refused_where_one_is_asked_for() {
+        let form = RawForm::parse(b"option=1&option=2&email=a%40b+c&empty=&bare").expect("valid");
+        assert_eq!(form.all("option").collect::<Vec<_>>(), ["1", "2"]);
+        assert!(form.one("option").is_err());
+        assert_eq!(form.text("email").expect("once"), "a@b c");
+        assert_eq!(form.one("bare").expect("once"), Some(""));
+        assert_eq!(form.one("absent").expect("none"), None);
+    }
+
+    #[test]
+    fn nul_and_broken_utf_8_are_refused() {
+        assert!(RawForm::parse(b"a=%00").is_err());
+        assert!(RawForm::parse(b"a=%ff").is_err());
+        assert!(RawForm::parse(b"%ff=a").is_err());
+        assert!(RawForm::parse(&b"a&".repeat(2_000)).is_err());
+    }
+
+    #[test]
+    fn a_line_has_no_line_breaks() {
+        let form = RawForm::parse(b"name=a%0d%0aBcc:+x&text=a%0d%0ab").expect("valid");
+        assert!(form.line("name").is_err());
+        assert_eq!(form.text("text").expect("text"), "a\nb");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_parse_or_are_refused(bytes: Vec<u8>) {
+            let _ = RawForm::parse(&bytes);
+        }
+    }
+}

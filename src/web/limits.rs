@@ -1,0 +1,141 @@
+//! Rate limits: so many a minute for each network, account or token, after a burst of as many.
+
+use std::num::NonZeroU32;
+use std::ops::Add;
+use std::time::Duration;
+
+use governor::clock::{Clock as LimitClock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use super::Problem;
+use crate::config;
+use crate::types::Clock;
+
+/// The limits of the installation.
+#[derive(Debug)]
+pub struct Limits {
+    /// Subscription requests, by network.
+    pub subscriptions: Limit,
+    /// Sign-ins, by network.
+    pub sign_ins_of_network: Limit,
+    /// Sign-ins, by account.
+    pub sign_ins_of_account: Limit,
+    /// API requests, by token.
+    pub api: Limit,
+}
+
+/// One limit for many keys.
+#[derive(Debug)]
+pub struct Limit {
+    limiter: RateLimiter<Vec<u8>, DashMapStateStore<Vec<u8>>, Hand, NoOpMiddleware<Instant>>,
+}
+
+impl Limits {
+    /// The limits as configured.
+    #[must_use]
+    pub fn new(settings: &config::Limits, clock: &Clock) -> Self {
+        Self {
+            subscriptions: Limit::per_minute(settings.subscriptions_per_minute, clock),
+            sign_ins_of_network: Limit::per_minute(
+                settings.sign_ins_per_minute.saturating_mul(3),
+                clock,
+            ),
+            sign_ins_of_account: Limit::per_minute(settings.sign_ins_per_minute, clock),
+            api: Limit::per_minute(settings.api_per_minute, clock),
+        }
+    }
+
+    /// Forgets the keys that are back to nothing, so that memory stays bounded.
+    pub fn tidy(&self) {
+        for limit in [
+            &self.subscriptions,
+            &self.sign_ins_of_network,
+            &self.sign_ins_of_account,
+            &self.api,
+        ] {
+            limit.limiter.retain_recent();
+            limit.limiter.shrink_to_fit();
+        }
+    }
+}
+
+impl Limit {
+    /// `n` a minute, and a burst of `n`.
+    #[must_use]
+    pub fn per_minute(n: u32, clock: &Clock) -> Self {
+        let n = NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self {
+            limiter: RateLimiter::new(
+                Quota::per_minute(n),
+                DashMapStateStore::default(),
+                Hand(clock.clone()),
+            ),
+        }
+    }
+
+    /// Counts one request of `key`.
+    ///
+    /// # Errors
+    /// A 429 with the time to wait.
+    pub fn check(&self, key: &[u8]) -> Result<(), Problem> {
+        self.limiter.check_key(&key.to_vec()).map_err(|not_until| {
+            let wait = not_until.wait_time_from(self.limiter.clock().now());
+            Problem::too_many(wait)
+        })
+    }
+}
+
+/// Our clock as the limiter reads it.
+#[derive(Clone, Debug)]
+pub struct Hand(Clock);
+
+/// An instant of the limiter: nanoseconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(u64);
+
+impl LimitClock for Hand {
+    type Instant = Instant;
+    fn now(&self) -> Instant {
+        let ms = u64::try_from(self.0.now().0).unwrap_or(0);
+        Instant(ms.saturating_mul(1_000_000))
+    }
+}
+
+impl Add<Nanos> for Instant {
+    type Output = Self;
+    fn add(self, by: Nanos) -> Self {
+        Self(self.0.saturating_add(by.as_u64()))
+    }
+}
+
+impl Reference for Instant {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0)).into()
+    }
+    fn saturating_sub(&self, by: Nanos) -> Self {
+        Self(self.0.saturating_sub(by.as_u64()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::UnixMillis;
+
+    #[test]
+    fn a_burst_then_a_wait_that_is_true() {
+        let clock = Clock::manual(UnixMillis(1_700_000_000_000));
+        let limit = Limit::per_minute(6, &clock);
+        for _ in 0..6 {
+            limit.check(b"a").expect("within the burst");
+        }
+        limit.check(b"b").expect("another network");
+        assert_eq!(limit.check(b"a").expect_err("over").status().as_u16(), 429);
+        clock.advance(Duration::from_secs(10));
+        limit.check(b"a").expect("one more after ten seconds");
+        limit.check(b"a").expect_err("but not two");
+    }
+}

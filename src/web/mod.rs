@@ -1,0 +1,28 @@
+//! The vocabulary of HTTP that all features share. One place for each thing:
+//!
+//! - [`forms::RawForm`]: the only parser of submitted forms: size, encoding, NUL, duplicates.
+//! - [`problems::Problem`]: the only error answer; a page for people, problem+json for scripts: the router's layer decides.
+//! - [`pages::Pages`]: the templates of all pages, checked at start.
+//! - [`assets`]: style sheets, scripts and images, from the binary, cached for ever by their hash.
+//! - [`security`]: the headers of every answer; no inline script, no inline style, no third party.
+//! - [`origin`]: cross-site requests are told from our own by Origin and Sec-Fetch-Site.
+//! - [`client`]: who asks: the address behind trusted proxies, and its network.
+//! - [`limits`]: rate limits by network, account and token.
+//! - [`cookies`]: reading and setting the few cookies there are.
+//!
+//! Promise kept here: nothing is parsed without a bound, and no answer leaves without its headers.
+
+pub mod assets;
+pub mod client;
+pub mod cookies;
+pub mod forms;
+pub mod limits;
+pub mod origin;
+pub mod pages;
+pub mod problems;
+pub mod security;
+
+pub use client::Client;
+pub use forms::RawForm;
+pub use pages::Pages;
+pub use problems::Problem;

@@ -1,0 +1,85 @@
+//! The templates of all pages: compiled into the binary, registered once at start.
+//!
+//! Each feature lists its own (`PAGES` beside its `pages/` folder); a template is named `feature/page`. Everything a
+//! page shows goes through handlebars' HTML escaping; `{{{` is for fragments our own code has made safe.
+
+use std::sync::Arc;
+
+use axum::response::{Html, IntoResponse, Response};
+use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderError};
+use serde::Serialize;
+
+use super::{Problem, assets};
+
+/// Name and text of templates.
+pub type Templates = &'static [(&'static str, &'static str)];
+
+/// The frame of readers' pages, and the page of problems.
+pub const PAGES: Templates = &[
+    ("reader", include_str!("pages/reader.hbs")),
+    ("problem", include_str!("pages/problem.hbs")),
+];
+
+/// All templates. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    registry: Arc<Handlebars<'static>>,
+}
+
+impl Pages {
+    /// Registers the templates of all features.
+    ///
+    /// # Errors
+    /// The name of a template that does not parse, and why.
+    pub fn new(all: &[Templates]) -> Result<Self, String> {
+        let mut registry = Handlebars::new();
+        registry.register_helper("asset", Box::new(asset));
+        for (name, text) in all.iter().flat_map(|templates| templates.iter()) {
+            registry
+                .register_template_string(name, text)
+                .map_err(|e| format!("the page template {name} does not parse: {e}"))?;
+        }
+        Ok(Self {
+            registry: Arc::new(registry),
+        })
+    }
+
+    /// Renders a page to text.
+    ///
+    /// # Errors
+    /// A 500: a template that is missing or fails, which tests catch.
+    pub fn html(&self, name: &str, context: &impl Serialize) -> Result<String, Problem> {
+        self.registry
+            .render(name, context)
+            .map_err(|e| Problem::internal(&format!("the page {name} does not render: {e}")))
+    }
+
+    /// Renders a page as an answer with status 200.
+    ///
+    /// # Errors
+    /// As [`html`](Self::html).
+    pub fn render(&self, name: &str, context: &impl Serialize) -> Result<Response, Problem> {
+        Ok(Html(self.html(name, context)?).into_response())
+    }
+}
+
+/// `{{asset "reader.css"}}`: the address of an asset with its hash, so that it can be cached for ever.
+fn asset(
+    helper: &Helper<'_>,
+    _: &Handlebars<'_>,
+    _: &Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    let name = helper
+        .param(0)
+        .and_then(|p| p.value().as_str())
+        .unwrap_or_default();
+    let url = assets::url(name).ok_or_else(|| {
+        RenderError::from(handlebars::RenderErrorReason::Other(format!(
+            "no asset {name}"
+        )))
+    })?;
+    out.write(&url)?;
+    Ok(())
+}

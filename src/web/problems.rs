@@ -1,0 +1,352 @@
+//! The only error answer.
+//!
+//! A handler returns a [`Problem`]; a layer on the router turns it into what the caller can read:
+//! [`as_pages`] a page for people, [`as_json`] `application/problem+json` (RFC 9457) for scripts. The same
+//! layers dress what axum itself refuses (404, 405, extractor rejections).
+//!
+//! Unexpected errors are logged here, once, without anything a person typed; the page says nothing of them.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use sea_orm::DbErr;
+use serde::Serialize;
+
+use super::Pages;
+use crate::db::group_commit::Refused;
+
+/// Why a request was not done, for whoever made it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    #[serde(skip)]
+    status: StatusCode,
+    /// A stable name of the kind, `about:blank`-like but readable: `canvass:too-large`.
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    detail: String,
+    /// What is wrong with single fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// The field's name in the form or JSON.
+    pub field: String,
+    /// A sentence for the person who filled it in.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of any status. `kind` is a stable slug, `title` a few words, `detail` a sentence that says what to do.
+    #[must_use]
+    pub fn new(
+        status: StatusCode,
+        kind: &str,
+        title: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            kind: format!("canvass:{kind}"),
+            title: title.into(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// 400: the request is malformed in a way no form of ours produces.
+    #[must_use]
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "This request cannot be read",
+            detail,
+        )
+    }
+
+    /// 404.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is nothing here",
+            "The address may have been mistyped, or the page was taken down.",
+        )
+    }
+
+    /// 403: a request that another site made a browser send.
+    #[must_use]
+    pub fn wrong_origin() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "wrong-origin",
+            "This form came from another site",
+            "Nothing was done. Please open the page here and send the form again.",
+        )
+    }
+
+    /// 409: the state of things does not allow it.
+    #[must_use]
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "This is not possible now",
+            detail,
+        )
+    }
+
+    /// 413.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "This is too large",
+            "More was sent than any form here can take.",
+        )
+    }
+
+    /// 422 for one field.
+    #[must_use]
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::invalid_fields(vec![FieldProblem {
+            field: field.into(),
+            message: message.into(),
+        }])
+    }
+
+    /// 422 for several fields.
+    #[must_use]
+    pub fn invalid_fields(errors: Vec<FieldProblem>) -> Self {
+        let detail = errors
+            .first()
+            .map_or_else(String::new, |e| format!("{}: {}", e.field, e.message));
+        Self {
+            errors,
+            ..Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid",
+                "Something needs your attention",
+                detail,
+            )
+        }
+    }
+
+    /// 429 with the time to wait.
+    #[must_use]
+    pub fn too_many(wait: Duration) -> Self {
+        let seconds = wait.as_secs().max(1);
+        let words = match seconds {
+            1 => "one second".to_string(),
+            2..=90 => format!("{seconds} seconds"),
+            _ => format!("{} minutes", seconds.div_ceil(60)),
+        };
+        Self {
+            retry_after: Some(Duration::from_secs(seconds)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Too many requests from your network",
+                format!("Please wait {words} and try again."),
+            )
+        }
+    }
+
+    /// 503: overloaded, and honest about it.
+    #[must_use]
+    pub fn busy() -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(2)),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Very many people are here at once",
+                "Nothing was saved. Please try again in a few seconds.",
+            )
+        }
+    }
+
+    /// 500; `error` is logged, never shown.
+    #[must_use]
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong here",
+            "This is our fault, not yours. Please try again in a moment.",
+        )
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong with single fields.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldProblem] {
+        &self.errors
+    }
+
+    /// A problem for a bare status that something other than our handlers answered.
+    fn from_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::not_found(),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
+            StatusCode::SERVICE_UNAVAILABLE => Self::busy(),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                status,
+                "method-not-allowed",
+                "This cannot be done here",
+                "The address exists, but not for this kind of request.",
+            ),
+            s if s.is_server_error() => Self::new(
+                s,
+                "internal",
+                "Something went wrong here",
+                "This is our fault, not yours. Please try again in a moment.",
+            ),
+            s => Self {
+                status: s,
+                ..Self::bad_request("Some part of the request is malformed.")
+            },
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if let Some(wait) = self.retry_after
+            && let Ok(value) = HeaderValue::from_str(&wait.as_secs().to_string())
+        {
+            response.headers_mut().insert(RETRY_AFTER, value);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<DbErr> for Problem {
+    fn from(error: DbErr) -> Self {
+        if matches!(error, DbErr::ConnectionAcquire(_)) {
+            tracing::warn!(%error, "no database connection was free");
+            return Self::busy();
+        }
+        Self::internal(&error)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Busy => Self::busy(),
+            Refused::Failed(error) => Self::internal(&error),
+        }
+    }
+}
+
+/// The problem an answer stands for, if it is one that still has to be written out.
+fn problem_of(response: &mut Response) -> Option<Problem> {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return Some(problem);
+    }
+    let written = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.starts_with("text/html") || v.contains("json"));
+    let status = response.status();
+    ((status.is_client_error() || status.is_server_error()) && !written)
+        .then(|| Problem::from_status(status))
+}
+
+/// Writes the body of a problem, keeping the status and headers that were set (Allow, Retry-After).
+fn write_out(response: Response, content_type: &'static str, body: String) -> Response {
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    parts
+        .headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Response::from_parts(parts, body.into())
+}
+
+/// The layer for routes that people use.
+pub async fn as_pages(State(pages): State<Pages>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let Some(problem) = problem_of(&mut response) else {
+        return response;
+    };
+    let context = serde_json::json!({
+        "status": problem.status.as_u16(),
+        "title": problem.title,
+        "detail": problem.detail,
+        "errors": problem.errors,
+        "noindex": true,
+        "narrow": true,
+    });
+    match pages.html("problem", &context) {
+        Ok(body) => write_out(response, "text/html; charset=utf-8", body),
+        Err(_) => write_out(response, "text/plain; charset=utf-8", problem.detail),
+    }
+}
+
+/// The layer for routes that scripts use.
+pub async fn as_json(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let Some(problem) = problem_of(&mut response) else {
+        return response;
+    };
+    let mut body = serde_json::to_value(&problem).unwrap_or_default();
+    body["status"] = problem.status.as_u16().into();
+    write_out(response, "application/problem+json", body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_status() {
+        for (problem, status) in [
+            (Problem::bad_request("x"), 400),
+            (Problem::wrong_origin(), 403),
+            (Problem::not_found(), 404),
+            (Problem::conflict("x"), 409),
+            (Problem::too_large(), 413),
+            (Problem::invalid("email", "x"), 422),
+            (Problem::too_many(Duration::from_millis(10)), 429),
+            (Problem::internal(&"secret"), 500),
+            (Problem::busy(), 503),
+            (
+                DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout).into(),
+                503,
+            ),
+        ] {
+            assert_eq!(problem.status.as_u16(), status);
+            assert!(!problem.detail.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn waiting_times_are_said_in_words_and_in_the_header() {
+        let problem = Problem::too_many(Duration::from_secs(150));
+        assert!(problem.detail.contains("3 minutes"));
+        assert_eq!(problem.into_response().headers()[RETRY_AFTER], "150");
+    }
+}
