@@ -23,6 +23,7 @@ pub mod background;
 pub mod config;
 pub mod db;
 pub mod digests;
+pub mod mailer;
 pub mod newsletters;
 pub mod polls;
 pub mod probes;

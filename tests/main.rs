@@ -9,6 +9,7 @@ mod support;
 
 mod architecture;
 mod polls_ballot_box;
+mod mailer_smtp;
 mod schema;
 mod subscriptions_import;
 mod support_itself;

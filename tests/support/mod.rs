@@ -3,6 +3,7 @@
 //! - [`reader`]: a browser without JavaScript: cookies, redirects, forms as HTML says.
 //! - [`inbox`]: a mail as its recipient sees it, with links to follow.
 //! - [`browser`]: a real Chromium, headless, and axe-core.
+//! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
@@ -14,3 +15,4 @@ pub mod inbox;
 pub mod page;
 pub mod reader;
 pub mod require;
+pub mod smtp_server;

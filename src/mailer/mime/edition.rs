@@ -1,0 +1,301 @@
+//! A mail that is encoded once and filled per recipient.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    draft::{Draft, ListHeaders},
+    header,
+    quoted_printable::{self, Encoder},
+    slots::{Piece, Recipient, Slot, Slots, pieces},
+};
+use crate::types::{Keys, Purpose, UnixMillis};
+
+/// No quoted-printable text contains `=_`, so this boundary cannot occur in a body.
+const BOUNDARY: &str = "=_canvass";
+/// The alias of `/unsubscribe/` that keeps `List-Unsubscribe` on one line.
+const UNSUBSCRIBE_PATH: &str = "/u/";
+
+/// A compiled mail. Stored with its issue when that is frozen, so the form of the JSON is kept readable by later
+/// versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edition {
+    segments: Vec<Segment>,
+    slots: Vec<Slot>,
+    sender: String,
+    html_octets: usize,
+}
+
+/// A stretch of the message: bytes as they are, or one recipient's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Segment {
+    /// ASCII with CRLF line ends.
+    Fixed(String),
+    /// The recipient's address.
+    To,
+    /// The subject, where it has slots; encoded per recipient.
+    Subject(String),
+    /// Time of sending.
+    Date,
+    /// The Message-ID.
+    MessageId,
+    /// A slot in a header, as it is.
+    Header(usize),
+    /// A slot in the text body.
+    Text(usize),
+    /// A slot in the HTML body: escaped.
+    Html(usize),
+}
+
+/// What is the same for all mails of one filling, and the Message-ID.
+#[derive(Clone, Copy)]
+pub struct Sending<'s> {
+    /// Seals the links.
+    pub keys: &'s Keys,
+    /// `https://host`, without a path.
+    pub public_url: &'s str,
+    /// The `Date` of the mail.
+    pub now: UnixMillis,
+    /// With its angle brackets.
+    pub message_id: &'s str,
+}
+
+impl Edition {
+    /// Encodes a draft.
+    #[must_use]
+    pub fn compile(draft: Draft) -> Self {
+        let Draft {
+            from,
+            reply_to,
+            subject,
+            text,
+            html,
+            mut slots,
+            list,
+        } = draft;
+        let unsubscribe = list
+            .as_ref()
+            .map(|list| slots.link(UNSUBSCRIBE_PATH, Purpose::Unsubscribe, &list.unsubscribe));
+        let slots = Slots::into_vec(slots);
+
+        let mut compiled = Compiler::default();
+        let head = &mut compiled.fixed;
+        header::mailbox(head, "From", &from.name, from.address.as_str());
+        head.push_str("To: ");
+        compiled.open(Segment::To);
+        compiled.fixed.push_str("\r\n");
+        if pieces(&subject, &slots)
+            .iter()
+            .any(|p| matches!(p, Piece::Slot(_)))
+        {
+            compiled.open(Segment::Subject(subject.clone()));
+        } else {
+            header::unstructured(&mut compiled.fixed, "Subject", &subject);
+        }
+        compiled.fixed.push_str("Date: ");
+        compiled.open(Segment::Date);
+        compiled.fixed.push_str("\r\nMessage-ID: ");
+        compiled.open(Segment::MessageId);
+        let head = &mut compiled.fixed;
+        head.push_str("\r\n");
+        if let Some(reply_to) = &reply_to {
+            header::mailbox(head, "Reply-To", &reply_to.name, reply_to.address.as_str());
+        }
+        match (&list, &unsubscribe) {
+            (Some(list), Some(unsubscribe)) => {
+                head.push_str("List-Unsubscribe: <");
+                for piece in pieces(unsubscribe, &slots) {
+                    if let Piece::Slot(index) = piece {
+                        compiled.open(Segment::Header(index));
+                    }
+                }
+                compiled.fixed.push_str(">\r\n");
+                list_headers(&mut compiled.fixed, list);
+            }
+            _ => header::verbatim(head, "Auto-Submitted", "auto-generated"),
+        }
+        let head = &mut compiled.fixed;
+        header::verbatim(head, "X-Auto-Response-Suppress", "All");
+        header::verbatim(head, "MIME-Version", "1.0");
+        head.push_str("Content-Type: multipart/alternative;\r\n boundary=\"");
+        head.push_str(BOUNDARY);
+        head.push_str("\"\r\n\r\n");
+        compiled.part("text/plain", &text, &slots, Segment::Text);
+        compiled.part("text/html", &html, &slots, Segment::Html);
+        compiled.fixed.push_str("--");
+        compiled.fixed.push_str(BOUNDARY);
+        compiled.fixed.push_str("--\r\n");
+        Self {
+            segments: compiled.finish(),
+            slots,
+            sender: from.address.as_str().to_owned(),
+            html_octets: html.len(),
+        }
+    }
+
+    /// Writes the whole message for one recipient into `out`, which is cleared first.
+    pub fn fill(&self, recipient: &Recipient<'_>, sending: &Sending<'_>, out: &mut Vec<u8>) {
+        out.clear();
+        let mut values: Vec<Option<String>> = vec![None; self.slots.len()];
+        for segment in &self.segments {
+            match segment {
+                Segment::Fixed(bytes) => out.extend_from_slice(bytes.as_bytes()),
+                Segment::To => {
+                    out.extend_from_slice(header::one_line(recipient.address).as_bytes())
+                }
+                Segment::Subject(subject) => {
+                    let mut line = String::new();
+                    let subject = self.plain(subject, recipient, sending);
+                    header::unstructured(&mut line, "Subject", &subject);
+                    out.extend_from_slice(line.as_bytes());
+                }
+                Segment::Date => out.extend_from_slice(date(sending.now).as_bytes()),
+                Segment::MessageId => out.extend_from_slice(sending.message_id.as_bytes()),
+                Segment::Header(index) | Segment::Text(index) | Segment::Html(index) => {
+                    let Some(slot) = self.slots.get(*index) else {
+                        continue;
+                    };
+                    let value = values[*index].get_or_insert_with(|| {
+                        slot.value(recipient, sending.public_url, sending.keys)
+                    });
+                    match segment {
+                        Segment::Header(_) => out.extend_from_slice(value.as_bytes()),
+                        Segment::Html(_) => quoted_printable::inset(&escape(value), out),
+                        _ => quoted_printable::inset(value, out),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Marked text with this recipient's values.
+    fn plain(&self, marked: &str, recipient: &Recipient<'_>, sending: &Sending<'_>) -> String {
+        let mut text = String::new();
+        for piece in pieces(marked, &self.slots) {
+            match piece {
+                Piece::Text(fixed) => text.push_str(fixed),
+                Piece::Slot(index) => {
+                    let slot = &self.slots[index];
+                    text.push_str(&slot.value(recipient, sending.public_url, sending.keys));
+                }
+            }
+        }
+        text
+    }
+
+    /// The sender's address: the return path, and the domain of Message-IDs.
+    #[must_use]
+    pub fn sender(&self) -> &str {
+        &self.sender
+    }
+
+    /// The domain of the sender's address.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.sender
+            .rsplit_once('@')
+            .map_or("", |(_, domain)| domain)
+    }
+
+    /// Size of the HTML in octets before transfer encoding: Gmail clips a mail at 102 kB.
+    #[must_use]
+    pub fn html_octets(&self) -> usize {
+        self.html_octets
+    }
+}
+
+fn list_headers(head: &mut String, list: &ListHeaders) {
+    header::verbatim(head, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+    header::phrase_and_id(head, "List-Id", &list.name, &list.id);
+    header::verbatim(head, "List-Help", &format!("<{}>", list.help));
+    header::verbatim(head, "List-Owner", &format!("<mailto:{}>", list.owner));
+    if let Some(archive) = &list.archive {
+        header::verbatim(head, "List-Archive", &format!("<{archive}>"));
+    }
+    header::verbatim(head, "List-Post", "NO");
+    header::verbatim(head, "Precedence", "bulk");
+    header::verbatim(head, "Feedback-ID", &list.feedback_id);
+}
+
+/// Collects segments; `fixed` is the open stretch of bytes.
+#[derive(Default)]
+struct Compiler {
+    segments: Vec<Segment>,
+    fixed: String,
+}
+
+impl Compiler {
+    fn open(&mut self, segment: Segment) {
+        if !self.fixed.is_empty() {
+            self.segments
+                .push(Segment::Fixed(std::mem::take(&mut self.fixed)));
+        }
+        self.segments.push(segment);
+    }
+
+    fn part(&mut self, kind: &str, body: &str, slots: &[Slot], open: fn(usize) -> Segment) {
+        self.fixed.push_str("--");
+        self.fixed.push_str(BOUNDARY);
+        self.fixed.push_str("\r\n");
+        header::verbatim(
+            &mut self.fixed,
+            "Content-Type",
+            &format!("{kind}; charset=utf-8"),
+        );
+        header::verbatim(
+            &mut self.fixed,
+            "Content-Transfer-Encoding",
+            "quoted-printable",
+        );
+        self.fixed.push_str("\r\n");
+        let mut encoder = Encoder::default();
+        for piece in pieces(body, slots) {
+            match piece {
+                Piece::Text(text) => encoder.text(text),
+                Piece::Slot(index) => {
+                    encoder.soft_break();
+                    self.fixed.push_str(&encoder.take());
+                    self.open(open(index));
+                }
+            }
+        }
+        // A slot at the very end left a soft break open: the line end belongs to the delimiter (RFC 2046 §5.1.1).
+        if body.is_empty() || !body.ends_with('\n') {
+            encoder.text("\n");
+        }
+        encoder.finish();
+        self.fixed.push_str(&encoder.take());
+    }
+
+    fn finish(mut self) -> Vec<Segment> {
+        if !self.fixed.is_empty() {
+            self.segments.push(Segment::Fixed(self.fixed));
+        }
+        self.segments
+    }
+}
+
+/// RFC 5322 §3.3, in UTC.
+fn date(now: UnixMillis) -> String {
+    now.timestamp()
+        .strftime("%a, %d %b %Y %H:%M:%S +0000")
+        .to_string()
+}
+
+fn escape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len() + 8);
+    for c in value.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

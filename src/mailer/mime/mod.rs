@@ -1,0 +1,22 @@
+//! Messages as bytes.
+//!
+//! A [`Draft`] is what somebody wants to send: subject, sender, headers, an HTML and a text body with open [`Slots`].
+//! [`Edition::compile`] encodes it once; [`Edition::fill`] puts one recipient's values into the slots, at about the
+//! cost of copying it. Single mails go the same way, with one recipient.
+//!
+//! Promises: CRLF everywhere, no bare CR, LF or NUL, no line over 998 octets (quoted-printable: 76), no header that a
+//! value can add to, multipart/alternative with the text first, `List-Unsubscribe` on one line.
+
+mod draft;
+mod edition;
+mod header;
+mod message_id;
+mod quoted_printable;
+mod slots;
+mod view;
+
+pub use draft::{Draft, ListHeaders, Mailbox};
+pub use edition::{Edition, Sending};
+pub use message_id::message_id;
+pub use slots::{Recipient, Slot, Slots};
+pub use view::View;

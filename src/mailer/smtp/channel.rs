@@ -1,0 +1,151 @@
+//! The byte stream under a session: clear or TLS, with an ear on what the server says.
+//!
+//! lettre keeps the EHLO reply to itself (so that PIPELINING stays unseen) and drops the words of a reply it cannot
+//! parse. The channel remembers what was read since [`Heard::forget`], up to a bound, so that both can be looked up.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use lettre::transport::smtp::client::AsyncTokioStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
+
+/// The longest stretch of replies that is remembered, in bytes.
+const MEMORY: usize = 8 * 1024;
+
+/// What the server said since the last command.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard(Arc<Mutex<Since>>);
+
+#[derive(Debug, Default)]
+struct Since {
+    replies: Vec<u8>,
+    dot: bool,
+}
+
+impl Heard {
+    pub(super) fn forget(&self) {
+        let mut since = self.lock();
+        since.replies.clear();
+        since.dot = false;
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lock().replies).into_owned()
+    }
+
+    /// Whether the end of a message was given to the network.
+    pub(super) fn dot_written(&self) -> bool {
+        self.lock().dot
+    }
+
+    fn hear(&self, bytes: &[u8]) {
+        let mut since = self.lock();
+        let room = MEMORY.saturating_sub(since.replies.len()).min(bytes.len());
+        since.replies.extend_from_slice(&bytes[..room]);
+    }
+
+    fn wrote(&self, bytes: &[u8]) {
+        // lettre writes the end of a message on its own, and the body's dots are stuffed.
+        if bytes.ends_with(b".\r\n") && bytes.len() <= 5 {
+            self.lock().dot = true;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Since> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Clear or encrypted.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A stream that first replays what was read before lettre took over, then passes everything on.
+#[derive(Debug)]
+pub(super) struct Channel {
+    stream: Stream,
+    replay: Vec<u8>,
+    heard: Heard,
+}
+
+impl Channel {
+    pub(super) fn new(stream: Stream, replay: Vec<u8>, heard: Heard) -> Self {
+        Self {
+            stream,
+            replay,
+            heard,
+        }
+    }
+}
+
+impl AsyncRead for Channel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.replay.is_empty() {
+            let polled = match &mut self.stream {
+                Stream::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
+                Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            };
+            std::task::ready!(polled)?;
+        } else {
+            let n = self.replay.len().min(buf.remaining());
+            buf.put_slice(&self.replay[..n]);
+            self.replay.drain(..n);
+        }
+        self.heard.hear(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Channel {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.heard.wrote(buf);
+        match &mut self.stream {
+            Stream::Clear(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Clear(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        }
+    }
+}
+
+impl AsyncTokioStream for Channel {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match &self.stream {
+            Stream::Clear(stream) => stream.peer_addr(),
+            Stream::Tls(stream) => stream.get_ref().0.peer_addr(),
+        }
+    }
+}

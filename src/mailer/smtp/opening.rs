@@ -1,0 +1,162 @@
+//! From nothing to a channel that is protected as asked for.
+//!
+//! STARTTLS is spoken here and not by lettre: lettre keeps its read buffer across the handshake, so that a reply
+//! which somebody injected in clear would be believed after it (the flaw of CVE-2011-0411, on the client's side).
+
+use std::{io, sync::Arc};
+
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    channel::{Channel, Heard, Stream},
+    relay::{Relay, Tls},
+    session::{Refusal, RefusalKind},
+};
+use crate::mailer::reply::{Phase, Reply};
+
+/// The longest greeting or EHLO reply that is read before TLS, in bytes.
+const MAX_CLEAR_REPLY: usize = 8 * 1024;
+
+/// Connects and protects; with STARTTLS the greeting is kept, for lettre to read.
+pub(super) async fn open(relay: &Relay, heard: Heard) -> Result<Channel, Refusal> {
+    let connecting = TcpStream::connect((relay.host.as_str(), relay.port));
+    let mut tcp = match timeout(relay.patience.connect, connecting).await {
+        Ok(Ok(tcp)) => tcp,
+        Ok(Err(error)) => return Err(lost(Phase::Connect, &error)),
+        Err(_) => return Err(Refusal::timed_out(Phase::Connect)),
+    };
+    tcp.set_nodelay(true)
+        .map_err(|e| lost(Phase::Connect, &e))?;
+    match relay.tls {
+        Tls::None => Ok(Channel::new(Stream::Clear(tcp), Vec::new(), heard)),
+        Tls::Implicit => {
+            let stream = handshake(relay, tcp).await?;
+            Ok(Channel::new(stream, Vec::new(), heard))
+        }
+        Tls::StartTls => {
+            let asking = ask_for_tls(relay, &mut tcp);
+            let greeting = match timeout(relay.patience.greeting, asking).await {
+                Ok(asked) => asked?,
+                Err(_) => return Err(Refusal::timed_out(Phase::Tls)),
+            };
+            let stream = handshake(relay, tcp).await?;
+            Ok(Channel::new(stream, greeting, heard))
+        }
+    }
+}
+
+async fn handshake(relay: &Relay, tcp: TcpStream) -> Result<Stream, Refusal> {
+    let name = ServerName::try_from(relay.host.clone()).map_err(|_| {
+        Refusal::unusable(Phase::Tls, "the host is not a name a certificate can bear")
+    })?;
+    let connector = TlsConnector::from(Arc::clone(&relay.trust));
+    match timeout(relay.patience.connect, connector.connect(name, tcp)).await {
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Err(error)) => Err(lost(Phase::Tls, &error)),
+        Err(_) => Err(Refusal::timed_out(Phase::Tls)),
+    }
+}
+
+/// Speaks up to the server's go-ahead and returns the greeting.
+async fn ask_for_tls(relay: &Relay, tcp: &mut TcpStream) -> Result<Vec<u8>, Refusal> {
+    let greeting = read_reply(tcp, Phase::Greeting).await?;
+    expect(220, &greeting, Phase::Greeting)?;
+    let hello = format!("EHLO {}\r\n", relay.hello);
+    tcp.write_all(hello.as_bytes())
+        .await
+        .map_err(|e| lost(Phase::Hello, &e))?;
+    let features = read_reply(tcp, Phase::Hello).await?;
+    expect(250, &features, Phase::Hello)?;
+    let offers_tls = String::from_utf8_lossy(&features).lines().any(|line| {
+        line.get(4..)
+            .is_some_and(|f| f.trim().eq_ignore_ascii_case("STARTTLS"))
+    });
+    if !offers_tls {
+        return Err(Refusal::unusable(
+            Phase::Tls,
+            "the server does not offer STARTTLS",
+        ));
+    }
+    tcp.write_all(b"STARTTLS\r\n")
+        .await
+        .map_err(|e| lost(Phase::Tls, &e))?;
+    let go_ahead = read_reply(tcp, Phase::Tls).await?;
+    expect(220, &go_ahead, Phase::Tls)?;
+    Ok(greeting)
+}
+
+fn expect(code: u16, raw: &[u8], phase: Phase) -> Result<(), Refusal> {
+    let text = String::from_utf8_lossy(raw);
+    match Reply::parse(&text) {
+        Some(reply) if reply.code == code => Ok(()),
+        Some(reply) => Err(Refusal {
+            phase,
+            kind: RefusalKind::Refused(reply),
+        }),
+        None => Err(Refusal::unusable(phase, "the server's reply is not SMTP")),
+    }
+}
+
+/// Reads exactly one reply. Bytes after it were sent before we asked for anything: refused.
+async fn read_reply(tcp: &mut TcpStream, phase: Phase) -> Result<Vec<u8>, Refusal> {
+    let mut raw = Vec::with_capacity(512);
+    loop {
+        if let Some(end) = end_of_reply(&raw) {
+            return if end == raw.len() {
+                Ok(raw)
+            } else {
+                Err(Refusal::unusable(
+                    phase,
+                    "the server spoke out of turn before TLS",
+                ))
+            };
+        }
+        if raw.len() > MAX_CLEAR_REPLY {
+            return Err(Refusal::unusable(phase, "the server's reply is too long"));
+        }
+        let n = tcp.read_buf(&mut raw).await.map_err(|e| lost(phase, &e))?;
+        if n == 0 {
+            let closed = io::Error::from(io::ErrorKind::UnexpectedEof);
+            return Err(lost(phase, &closed));
+        }
+    }
+}
+
+/// Where the first complete reply ends: after a line whose fourth octet is not a hyphen.
+fn end_of_reply(raw: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    while let Some(length) = raw[start..].windows(2).position(|w| w == b"\r\n") {
+        let line = &raw[start..start + length];
+        start += length + 2;
+        if line.get(3) != Some(&b'-') {
+            return Some(start);
+        }
+    }
+    None
+}
+
+fn lost(phase: Phase, error: &io::Error) -> Refusal {
+    Refusal {
+        phase,
+        kind: RefusalKind::Lost(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::end_of_reply;
+
+    #[test]
+    fn a_reply_ends_with_its_last_line() {
+        assert_eq!(end_of_reply(b"220 hi\r\n"), Some(8));
+        assert_eq!(end_of_reply(b"250-a\r\n250 b\r\n"), Some(14));
+        assert_eq!(end_of_reply(b"250-a\r\n250 b"), None);
+        assert_eq!(end_of_reply(b"220 go\r\n250 injected\r\n"), Some(8));
+    }
+}

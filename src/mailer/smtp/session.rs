@@ -1,0 +1,372 @@
+//! One connection, driven phase by phase.
+
+use std::{error::Error as _, fmt, future::Future, time::Duration};
+
+use lettre::transport::smtp::{
+    Error as LettreError,
+    authentication::{Credentials, Mechanism},
+    client::AsyncSmtpConnection,
+    extension::{ClientId, Extension},
+    response::Response,
+};
+use tokio::time::{Instant, timeout};
+
+use super::{
+    channel::Heard,
+    envelope::Envelope,
+    opening,
+    relay::{Patience, Recycle, Relay},
+};
+use crate::mailer::reply::{Phase, Reply};
+
+/// Why a mail was not taken, with certainty: nothing was handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The step that failed.
+    pub phase: Phase,
+    /// How it failed.
+    pub kind: RefusalKind,
+}
+
+/// How a step before the final dot failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The server said so.
+    Refused(Reply),
+    /// The connection broke or a time-out passed.
+    Lost(String),
+    /// The server does not offer what this mail or our configuration needs.
+    Unusable(String),
+}
+
+impl Refusal {
+    pub(super) fn timed_out(phase: Phase) -> Self {
+        Self {
+            phase,
+            kind: RefusalKind::Lost("timed out".to_owned()),
+        }
+    }
+
+    pub(super) fn unusable(phase: Phase, why: &str) -> Self {
+        Self {
+            phase,
+            kind: RefusalKind::Unusable(why.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            RefusalKind::Refused(reply) => write!(f, "{}: {reply}", self.phase),
+            RefusalKind::Lost(why) | RefusalKind::Unusable(why) => {
+                write!(f, "{}: {why}", self.phase)
+            }
+        }
+    }
+}
+
+/// What became of a message whose body we began to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The relay took the responsibility (RFC 5321 §6.1).
+    Accepted(Reply),
+    /// The relay refused the message.
+    Refused(Reply),
+    /// The connection broke before the final dot was written: not taken.
+    NotSent(String),
+    /// No readable answer after the final dot: taken or not, nobody knows.
+    InDoubt(String),
+}
+
+enum StepError {
+    Refused(Reply),
+    Lost(String),
+    /// Not SMTP; the reply was consumed, but the conversation may be out of step.
+    Unreadable(Option<Reply>),
+}
+
+/// A connection which has said hello and, where asked for, logged in.
+pub struct Session {
+    connection: AsyncSmtpConnection,
+    heard: Heard,
+    patience: Patience,
+    recycle: Recycle,
+    pipelining: bool,
+    smtputf8: bool,
+    eight_bit: bool,
+    opened: Instant,
+    mails: u32,
+    refusals: u32,
+    usable: bool,
+}
+
+impl Session {
+    /// Connects, protects, greets and logs in.
+    ///
+    /// # Errors
+    /// The phase and the server's words; nothing was sent.
+    pub async fn connect(relay: &Relay) -> Result<Self, Refusal> {
+        let heard = Heard::default();
+        let channel = opening::open(relay, heard.clone()).await?;
+        let hello = ClientId::Domain(relay.hello.clone());
+        let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(channel), &hello);
+        let connection = step(&heard, 0, relay.patience.greeting, greeting)
+            .await
+            .map_err(|error| refusal(Phase::Hello, error))?;
+        let said = heard.text();
+        let info = connection.server_info();
+        let mut session = Self {
+            pipelining: offers(&said, "PIPELINING"),
+            smtputf8: info.supports_feature(Extension::SmtpUtfEight),
+            eight_bit: info.supports_feature(Extension::EightBitMime),
+            connection,
+            heard,
+            patience: relay.patience,
+            recycle: relay.recycle,
+            opened: Instant::now(),
+            mails: 0,
+            refusals: 0,
+            usable: true,
+        };
+        if let Some(login) = &relay.login {
+            let credentials = Credentials::new(login.user.clone(), login.password.clone());
+            session.heard.forget();
+            let auth = session
+                .connection
+                .auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
+            step(&session.heard, 0, relay.patience.greeting, auth)
+                .await
+                .map_err(|error| refusal(Phase::Auth, error))?;
+        }
+        Ok(session)
+    }
+
+    /// Whether another mail may go over this connection.
+    #[must_use]
+    pub fn reusable(&self) -> bool {
+        self.usable
+            && self.mails < self.recycle.mails
+            && self.refusals < self.recycle.refusals
+            && self.opened.elapsed() < self.recycle.age
+    }
+
+    /// `MAIL`, `RCPT` and `DATA`, in one packet where the server offers PIPELINING (RFC 2920).
+    ///
+    /// # Errors
+    /// The mail was not taken; [`Session::reusable`] says whether the connection can go on.
+    pub async fn open(&mut self, envelope: &Envelope) -> Result<Ready<'_>, Refusal> {
+        if envelope.needs_smtputf8() && !self.smtputf8 {
+            return Err(Refusal::unusable(
+                Phase::Mail,
+                "the relay does not speak SMTPUTF8",
+            ));
+        }
+        // Until this is over: a caller that drops the future leaves a conversation out of step behind.
+        self.usable = false;
+        self.heard.forget();
+        let result = if self.pipelining {
+            self.open_pipelined(envelope).await
+        } else {
+            self.open_stepwise(envelope).await
+        };
+        match result {
+            Ok(()) => Ok(Ready { session: self }),
+            Err(refusal) => {
+                self.refusals += 1;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn open_pipelined(&mut self, envelope: &Envelope) -> Result<(), Refusal> {
+        let patience = self.patience;
+        let commands = format!("{}{}DATA\r\n", self.mail(envelope), rcpt(envelope));
+        let first = self.connection.command(commands);
+        let mail = settled(
+            Phase::Mail,
+            step(&self.heard, 0, patience.command, first).await,
+        )?;
+        let second = self.connection.read_response();
+        let rcpt = settled(
+            Phase::Rcpt,
+            step(&self.heard, 1, patience.command, second).await,
+        )?;
+        let third = self.connection.read_response();
+        let data = settled(
+            Phase::Data,
+            step(&self.heard, 2, patience.data, third).await,
+        )?;
+        match (mail.and(rcpt), data) {
+            (Ok(()), Ok(())) => Ok(()),
+            (Err(refusal), Ok(())) => {
+                // RFC 2920 §3.1: DATA was accepted without a recipient; an empty message ends it.
+                self.heard.forget();
+                let dot = self.connection.command(".\r\n");
+                let ended = step(&self.heard, 0, patience.data, dot).await;
+                self.usable =
+                    !closing(&refusal) && matches!(ended, Ok(_) | Err(StepError::Refused(_)));
+                Err(refusal)
+            }
+            (Err(refusal), Err(_)) | (Ok(()), Err(refusal)) => {
+                self.reset(&refusal).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn open_stepwise(&mut self, envelope: &Envelope) -> Result<(), Refusal> {
+        let patience = self.patience;
+        let commands = [
+            (Phase::Mail, self.mail(envelope), patience.command),
+            (Phase::Rcpt, rcpt(envelope), patience.command),
+            (Phase::Data, "DATA\r\n".to_owned(), patience.data),
+        ];
+        for (phase, command, limit) in commands {
+            self.heard.forget();
+            let reply = self.connection.command(command);
+            if let Err(refusal) = settled(phase, step(&self.heard, 0, limit, reply).await)? {
+                self.reset(&refusal).await;
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a half-open transaction, so that the next `MAIL` is not a nested one.
+    async fn reset(&mut self, refusal: &Refusal) {
+        if closing(refusal) {
+            return;
+        }
+        self.heard.forget();
+        let reset = self.connection.command("RSET\r\n");
+        self.usable = step(&self.heard, 0, self.patience.command, reset)
+            .await
+            .is_ok();
+    }
+
+    /// Says goodbye, briefly. Errors do not matter any more.
+    pub async fn quit(mut self) {
+        if self.usable {
+            let _ = timeout(Duration::from_secs(1), self.connection.quit()).await;
+        }
+    }
+
+    fn mail(&self, envelope: &Envelope) -> String {
+        let parameters = match (envelope.needs_smtputf8(), self.eight_bit) {
+            (false, _) => "",
+            (true, false) => " SMTPUTF8",
+            (true, true) => " SMTPUTF8 BODY=8BITMIME",
+        };
+        format!("MAIL FROM:<{}>{parameters}\r\n", envelope.from())
+    }
+}
+
+/// A session whose server said `354`: it waits for the message.
+///
+/// Dropping it without [`Ready::finish`] gives the connection up, since `DATA` cannot be taken back.
+pub struct Ready<'s> {
+    session: &'s mut Session,
+}
+
+impl Ready<'_> {
+    /// Sends the message and the final dot, and waits for the verdict.
+    ///
+    /// `message` has CRLF line ends only; lettre stuffs the dots.
+    pub async fn finish(self, message: &[u8]) -> Outcome {
+        let session = self.session;
+        session.heard.forget();
+        session.mails += 1;
+        // lettre ends the last line itself; a message that brings its own would gain an empty one.
+        let message = message.strip_suffix(b"\r\n").unwrap_or(message);
+        let sending = session.connection.message(message);
+        match step(&session.heard, 0, session.patience.dot, sending).await {
+            Ok(response) if u16::from(response.code()) / 100 == 2 => {
+                session.usable = true;
+                session.refusals = 0;
+                Outcome::Accepted(reply_of(&response))
+            }
+            Ok(response) => Outcome::InDoubt(format!("unexpected reply {}", response.code())),
+            Err(StepError::Refused(reply)) => {
+                session.usable = reply.code != 421;
+                session.refusals += 1;
+                Outcome::Refused(reply)
+            }
+            Err(StepError::Unreadable(Some(reply))) if reply.code >= 400 => Outcome::Refused(reply),
+            Err(StepError::Unreadable(_)) => {
+                Outcome::InDoubt("the server's reply is not SMTP".to_owned())
+            }
+            Err(StepError::Lost(why)) if session.heard.dot_written() => Outcome::InDoubt(why),
+            Err(StepError::Lost(why)) => Outcome::NotSent(why),
+        }
+    }
+}
+
+fn rcpt(envelope: &Envelope) -> String {
+    format!("RCPT TO:<{}>\r\n", envelope.to())
+}
+
+/// Splits "the server refused" (the conversation goes on) from "the conversation is over".
+fn settled(
+    phase: Phase,
+    result: Result<Response, StepError>,
+) -> Result<Result<(), Refusal>, Refusal> {
+    match result {
+        Ok(_) => Ok(Ok(())),
+        Err(StepError::Refused(reply)) => Ok(Err(Refusal {
+            phase,
+            kind: RefusalKind::Refused(reply),
+        })),
+        Err(error) => Err(refusal(phase, error)),
+    }
+}
+
+/// Awaits one reply with a limit. `index` says which of the replies heard so far it is, for one lettre cannot parse.
+async fn step<T>(
+    heard: &Heard,
+    index: usize,
+    limit: Duration,
+    reply: impl Future<Output = Result<T, LettreError>>,
+) -> Result<T, StepError> {
+    match timeout(limit, reply).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(match error.status() {
+            Some(code) => {
+                let words = error.source().map(ToString::to_string).unwrap_or_default();
+                StepError::Refused(Reply::new(code.into(), &words))
+            }
+            None if error.is_response() && !heard.text().is_empty() => {
+                StepError::Unreadable(Reply::nth(&heard.text(), index))
+            }
+            None => StepError::Lost(error.to_string()),
+        }),
+        Err(_) => Err(StepError::Lost("timed out".to_owned())),
+    }
+}
+
+fn refusal(phase: Phase, error: StepError) -> Refusal {
+    let kind = match error {
+        StepError::Refused(reply) => RefusalKind::Refused(reply),
+        StepError::Unreadable(Some(reply)) if reply.code >= 400 => RefusalKind::Refused(reply),
+        StepError::Unreadable(_) => RefusalKind::Lost("the server's reply is not SMTP".to_owned()),
+        StepError::Lost(why) => RefusalKind::Lost(why),
+    };
+    Refusal { phase, kind }
+}
+
+/// RFC 5321 §3.8: after a 421 the server closes the channel.
+fn closing(refusal: &Refusal) -> bool {
+    matches!(&refusal.kind, RefusalKind::Refused(reply) if reply.code == 421)
+}
+
+fn offers(hello: &str, feature: &str) -> bool {
+    hello
+        .lines()
+        .filter_map(|line| line.strip_prefix("250").and_then(|rest| rest.get(1..)))
+        .any(|offer| offer.trim().eq_ignore_ascii_case(feature))
+}
+
+fn reply_of(response: &Response) -> Reply {
+    let words: Vec<&str> = response.message().collect();
+    Reply::new(response.code().into(), &words.join(" "))
+}

@@ -1,0 +1,252 @@
+//! An SMTP server for tests: speaks the protocol, keeps what it took, and misbehaves when told to.
+//!
+//! It records a mail before it answers the final dot, so that "the server took it" and "the client heard so" can differ,
+//! as they do in the world.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio_rustls::TlsAcceptor;
+
+use self::conversation::Conversation;
+
+mod conversation;
+
+/// A mail the server took.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Value of the `Message-ID` header.
+    pub message_id: String,
+    /// Envelope sender.
+    pub from: String,
+    /// Envelope recipient.
+    pub to: String,
+    /// The message, dots unstuffed.
+    pub raw: String,
+    /// Which connection it came over, counted from 0.
+    pub connection: usize,
+}
+
+/// The commands a rule can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Greeting,
+    Ehlo,
+    Auth,
+    Mail,
+    Rcpt,
+    Data,
+    Dot,
+}
+
+/// What the server does instead of saying yes.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Answers with these lines (without the last CRLF).
+    Say(String),
+    /// Closes the connection without a word.
+    Drop,
+    /// Waits, then goes on as usual.
+    Wait(Duration),
+}
+
+struct Rule {
+    at: At,
+    /// Part of the recipient's address; empty for all.
+    matching: String,
+    act: Act,
+    times: Option<usize>,
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Rule>,
+    received: Vec<Received>,
+    connections: usize,
+    commands: HashMap<String, usize>,
+    refuse: bool,
+}
+
+/// The features the server offers.
+#[derive(Clone)]
+pub struct Offers {
+    pub pipelining: bool,
+    pub smtputf8: bool,
+    pub starttls: Option<TlsAcceptor>,
+    /// TLS from the first byte.
+    pub implicit_tls: Option<TlsAcceptor>,
+    /// `AUTH PLAIN` with this base64 initial response.
+    pub auth: Option<String>,
+    /// Says this right after the reply to STARTTLS, in clear.
+    pub injected: Option<String>,
+}
+
+impl Default for Offers {
+    fn default() -> Self {
+        Self {
+            pipelining: true,
+            smtputf8: true,
+            starttls: None,
+            implicit_tls: None,
+            auth: None,
+            injected: None,
+        }
+    }
+}
+
+/// A running server; ends when dropped.
+pub struct SmtpServer {
+    port: u16,
+    state: Arc<Mutex<State>>,
+    news: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl SmtpServer {
+    /// Listens on a free port of this machine.
+    pub async fn start() -> Self {
+        Self::offering(Offers::default()).await
+    }
+
+    /// Listens with other features.
+    pub async fn offering(offers: Offers) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State::default()));
+        let news = Arc::new(Notify::new());
+        let (shared, bell) = (Arc::clone(&state), Arc::clone(&news));
+        let task = tokio::spawn(async move {
+            let mut conversations = tokio::task::JoinSet::new();
+            while let Ok((tcp, _)) = listener.accept().await {
+                let number = {
+                    let mut state = shared.lock().unwrap();
+                    if state.refuse {
+                        continue;
+                    }
+                    state.connections += 1;
+                    state.connections - 1
+                };
+                tcp.set_nodelay(true).unwrap();
+                let conversation = Conversation {
+                    offers: offers.clone(),
+                    state: Arc::clone(&shared),
+                    news: Arc::clone(&bell),
+                    number,
+                };
+                conversations.spawn(conversation.run(tcp));
+            }
+        });
+        Self {
+            port,
+            state,
+            news,
+            task,
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// For `CANVASS_MAIL__SMTP_URL`.
+    pub fn url(&self) -> String {
+        format!("smtp://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on: `act` at this command, for recipients containing `matching`, `times` times or for ever.
+    pub fn rule(&self, at: At, matching: &str, act: Act, times: Option<usize>) {
+        self.state.lock().unwrap().rules.push(Rule {
+            at,
+            matching: matching.to_owned(),
+            act,
+            times,
+        });
+    }
+
+    /// Shorthand: always answers `reply`.
+    pub fn say(&self, at: At, matching: &str, reply: &str) {
+        self.rule(at, matching, Act::Say(reply.to_owned()), None);
+    }
+
+    /// Behaves again.
+    pub fn forgive(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.rules.clear();
+        state.refuse = false;
+    }
+
+    /// Closes new connections at once.
+    pub fn refuse_connections(&self) {
+        self.state.lock().unwrap().refuse = true;
+    }
+
+    /// All mails taken, in order.
+    pub fn received(&self) -> Vec<Received> {
+        self.state.lock().unwrap().received.clone()
+    }
+
+    /// How many mails were taken.
+    pub fn count(&self) -> usize {
+        self.state.lock().unwrap().received.len()
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+
+    /// How often a command was given.
+    pub fn commands(&self, command: &str) -> usize {
+        self.state
+            .lock()
+            .unwrap()
+            .commands
+            .get(command)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Waits until `n` mails were taken; panics after `limit`.
+    pub async fn wait_for(&self, n: usize, limit: Duration) -> Vec<Received> {
+        let waiting = async {
+            loop {
+                let news = self.news.notified();
+                if self.count() >= n {
+                    return;
+                }
+                news.await;
+            }
+        };
+        if tokio::time::timeout(limit, waiting).await.is_err() {
+            panic!("{} of {n} mails came within {limit:?}", self.count());
+        }
+        self.received()
+    }
+
+    /// Waits for the next mail to this address.
+    pub async fn mail_to(&self, address: &str, limit: Duration) -> Received {
+        let waiting = async {
+            loop {
+                let news = self.news.notified();
+                if let Some(mail) = self.received().into_iter().rev().find(|m| m.to == address) {
+                    return mail;
+                }
+                news.await;
+            }
+        };
+        match tokio::time::timeout(limit, waiting).await {
+            Ok(mail) => mail,
+            Err(_) => panic!("no mail to {address} came within {limit:?}"),
+        }
+    }
+}
