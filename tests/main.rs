@@ -8,8 +8,8 @@
 mod support;
 
 mod architecture;
-mod polls_ballot_box;
 mod mailer_smtp;
+mod polls_ballot_box;
 mod schema;
 mod subscriptions_import;
 mod support_itself;
