@@ -4,7 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// One folder each; they know one another only through their `mod.rs`.
-const FEATURES: &[&str] = &["articles", "digests", "mailbox", "polls", "subscriptions"];
+const FEATURES: &[&str] = &[
+    "articles",
+    "digests",
+    "mailbox",
+    "newsletters",
+    "polls",
+    "subscriptions",
+];
 
 /// What each part below the features may use. Parts not listed assemble the others
 /// (`app`, `routes`, `background`, `cli`, …) and may use all.

@@ -12,4 +12,5 @@ mod mailer_smtp;
 mod polls_ballot_box;
 mod schema;
 mod subscriptions_import;
+mod server;
 mod support_itself;

@@ -8,12 +8,12 @@
 
 use std::time::Duration;
 
+use crate::db::DbErr;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use sea_orm::DbErr;
 use serde::Serialize;
 
 use super::Pages;

@@ -8,6 +8,7 @@
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
 
+pub mod app;
 pub mod browser;
 pub mod database;
 pub mod dump;

@@ -1,0 +1,90 @@
+//! The server as a whole: what machines probe, what every answer carries, how it ends.
+
+use std::time::Duration;
+
+use canvass::app::{App, StartError};
+use canvass::db::run;
+use canvass::types::{Clock, Random};
+
+use crate::support::app::{START, TestApp};
+use crate::support::dump::Dump;
+
+#[tokio::test]
+async fn it_is_alive_ready_and_counted() {
+    let app = TestApp::start().await;
+    let reader = app.reader();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        reader.get(path).await.expect(200);
+    }
+    assert_eq!(app.app.clock.now(), START);
+    app.advance(Duration::from_secs(1));
+    assert_eq!(app.app.clock.now(), START + Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_page_for_people_and_json_for_scripts() {
+    let app = TestApp::start().await;
+    let reader = app.reader();
+    let page = reader.get(&app.url("/nothing/here")).await.expect(404);
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    let page = page.says("There is nothing here");
+    assert_eq!(page.attributes("html", "lang"), ["en"]);
+
+    let answer = reader.get("/api/v1/nothing").await.expect(404);
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_data_directory_is_refused() {
+    let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
+    let config = app.app.config.clone();
+    let second = App::build(config, Clock::manual(START), Random::System).await;
+    if canvass::db::Backend::Sqlite == app.app.db.backend() {
+        match second {
+            Err(error @ StartError::DataDir(_)) => {
+                let words = error.to_string();
+                assert!(
+                    words.contains("in use by another canvass process"),
+                    "{words}"
+                );
+            }
+            other => panic!("not refused: {:?}", other.map(drop)),
+        }
+    } else {
+        second.expect("several nodes share a PostgreSQL database");
+    }
+}
+
+#[tokio::test]
+async fn what_was_captured_can_be_read() {
+    let app = TestApp::start().await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "INSERT INTO captured_mail (envelope_from, envelope_to, subject, raw, captured_ms)
+               VALUES ('n@example.org', 'r@example.org', 'Words', $1, 1)";
+    let raw = b"To: r@example.org\r\nSubject: Words\r\n\r\nText".to_vec();
+    run(&*txn, sql, [raw.into()]).await.unwrap();
+    txn.commit().await.unwrap();
+    assert_eq!(app.mail_to("r@example.org", 1).await.subject, "Words");
+}
+
+#[tokio::test]
+async fn a_stop_is_quick_and_a_restart_finds_everything() {
+    let app = TestApp::start().await;
+    app.newsletter("morning").await;
+    app.poll("trust").await;
+    let secret = app.api_token().await;
+    assert!(secret.len() > 32, "{secret}");
+    assert_eq!(app.count("SELECT COUNT(*) FROM newsletter").await, 1);
+    assert!(app.mails_to("r@example.org").await.is_empty());
+    let before = Dump::of(&app.app.db).await;
+    let began = tokio::time::Instant::now();
+    let database = app.stop().await;
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+    let after = Dump::of(&database.open().await).await;
+    assert_eq!(before.differences(&after, &[]), Vec::<String>::new());
+    assert_eq!(after.rows("poll"), 1);
+}

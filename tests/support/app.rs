@@ -1,0 +1,212 @@
+//! The real app on a free port, with a database of its own and a clock to move.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use canvass::app::App;
+use canvass::config::{self, Config};
+use canvass::db::{fetch_all, fetch_one};
+use canvass::newsletters::{self, Created, Newsletter, Typed};
+use canvass::polls::define::{self, Definition, QuestionText, Stored};
+use canvass::polls::model::{PollState, Tier, Visibility};
+use canvass::serve::{self, Server};
+use canvass::types::{Clock, PollId, Random, UnixMillis};
+use tokio::net::TcpListener;
+
+use super::database::TestDatabase;
+use super::inbox::Mail;
+use super::reader::Reader;
+
+/// Monday, 2 March 2026, 09:00 UTC: before the clocks change, far from any midnight.
+pub const START: UnixMillis = UnixMillis(1_772_442_000_000);
+
+/// How long something that happens in the background may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running Canvass. Its tasks end with the runtime of the test, its database with
+/// this value.
+pub struct TestApp {
+    pub app: App,
+    pub address: SocketAddr,
+    server: Option<Server>,
+    // Last, so that it is dropped last.
+    pub database: TestDatabase,
+}
+
+impl TestApp {
+    /// With mail that stays in the built-in mailbox, and limits that no test meets.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With a configuration of the test's own.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let database = TestDatabase::migrated().await;
+        let mut config = Self::config(&database, address);
+        change(&mut config);
+        let clock = Clock::manual(START);
+        let app = App::build(config, clock, Random::System).await.unwrap();
+        let server = serve::start(app.clone(), listener).unwrap();
+        Self {
+            app,
+            address,
+            server: Some(server),
+            database,
+        }
+    }
+
+    fn config(database: &TestDatabase, address: SocketAddr) -> Config {
+        let settings = [
+            (
+                "CANVASS_DATA_DIR",
+                database.dir.path().display().to_string(),
+            ),
+            ("CANVASS_DATABASE__URL", database.url.clone()),
+            (
+                "CANVASS_SECRET_KEY",
+                "a secret key of at least 32 characters".to_owned(),
+            ),
+            ("CANVASS_HTTP__PUBLIC_URL", format!("http://{address}")),
+            ("CANVASS_MAIL__TRANSPORT", "mailbox".to_owned()),
+            ("CANVASS_MAIL__ALLOW_CAPTURE", "true".to_owned()),
+            ("CANVASS_MAIL__UNDO_SECONDS", "0".to_owned()),
+            (
+                "CANVASS_LIMITS__SUBSCRIPTIONS_PER_MINUTE",
+                "1000000".to_owned(),
+            ),
+            ("CANVASS_LIMITS__SIGN_INS_PER_MINUTE", "1000000".to_owned()),
+            ("CANVASS_LIMITS__API_PER_MINUTE", "1000000".to_owned()),
+        ];
+        let settings = settings.map(|(k, v)| (k.to_owned(), v));
+        config::load(None, &settings).unwrap()
+    }
+
+    /// The address of a path on this server.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Somebody with a browser of their own.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.address, &self.app.config.origin())
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by: Duration) {
+        self.app.clock.advance(by);
+    }
+
+    /// Every captured mail to an address, oldest first.
+    pub async fn mails_to(&self, address: &str) -> Vec<Mail> {
+        let sql = "SELECT raw FROM captured_mail WHERE envelope_to = $1 ORDER BY id";
+        let rows = fetch_all(self.app.db.read(), sql, [address.into()]);
+        rows.await
+            .unwrap()
+            .iter()
+            .map(|row| Mail::parse(&row.try_get_by_index::<Vec<u8>>(0).unwrap()))
+            .collect()
+    }
+
+    /// The newest mail to an address, as soon as at least `count` have come.
+    pub async fn mail_to(&self, address: &str, count: usize) -> Mail {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let mut mails = self.mails_to(address).await;
+            if mails.len() >= count {
+                return mails.pop().unwrap();
+            }
+            assert!(
+                tokio::time::Instant::now() < until,
+                "{} of {count} mails to {address}",
+                mails.len()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// One number from the database.
+    pub async fn count(&self, sql: &str) -> i64 {
+        let row = fetch_one(self.app.db.read(), sql, []).await.unwrap();
+        row.map_or(0, |row| row.try_get_by_index(0).unwrap())
+    }
+
+    /// A token for the JSON API.
+    pub async fn api_token(&self) -> String {
+        let token = canvass::api::tokens::create(&self.app, "test")
+            .await
+            .unwrap();
+        token.expose().to_owned()
+    }
+
+    /// A newsletter with this slug.
+    pub async fn newsletter(&self, slug: &str) -> Newsletter {
+        let draft = Typed {
+            slug: slug.to_owned(),
+            name: format!("The {slug} letter"),
+            from_name: "The newsroom".to_owned(),
+            from_address: "news@example.org".to_owned(),
+            postal_address: "1 Press Street, Newtown".to_owned(),
+            time_zone: "Europe/Berlin".to_owned(),
+            accent: "#0e5f5b".to_owned(),
+            consent: "Send me this newsletter by mail.".to_owned(),
+            archive: true,
+            ..Typed::default()
+        };
+        let txn = self.app.db.write_txn("test").await.unwrap();
+        let now = self.app.clock.now();
+        let made = newsletters::create(&txn, &draft.check().unwrap(), now).await;
+        txn.commit().await.unwrap();
+        match made.unwrap() {
+            Created::New(newsletter) => *newsletter,
+            Created::SlugTaken => panic!("two newsletters {slug}"),
+        }
+    }
+
+    /// An open poll with this slug, one question and the options Yes, No and Unsure.
+    pub async fn poll(&self, slug: &str) -> PollId {
+        self.poll_with(slug, |_| {}).await
+    }
+
+    /// An open poll with something changed.
+    pub async fn poll_with(&self, slug: &str, change: impl FnOnce(&mut Definition)) -> PollId {
+        let mut definition = Definition {
+            slug: slug.to_owned(),
+            title: String::new(),
+            intro: String::new(),
+            visibility: Visibility::Always,
+            headline_tier: Tier::Anonymous,
+            newsletter: None,
+            opens_at: None,
+            closes_at: None,
+            time_zone: "Europe/Berlin".to_owned(),
+            questions: vec![QuestionText {
+                text: "Do you trust the mainstream media?".to_owned(),
+                required: true,
+                min_choices: 1,
+                max_choices: 1,
+                options: ["Yes", "No", "Unsure"].map(str::to_owned).to_vec(),
+            }],
+        };
+        change(&mut definition);
+        assert_eq!(definition.check(), []);
+        let txn = self.app.db.write_txn("test").await.unwrap();
+        let (random, now) = (&self.app.random, self.app.clock.now());
+        let state = PollState::Published;
+        let stored = define::create(&txn, random, now, &definition, state).await;
+        txn.commit().await.unwrap();
+        match stored.unwrap() {
+            Stored::Yes(id) => id,
+            other => panic!("poll {slug}: {other:?}"),
+        }
+    }
+
+    /// Stops the server as SIGTERM does, and waits until it has ended.
+    pub async fn stop(mut self) -> TestDatabase {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+        self.database
+    }
+}
