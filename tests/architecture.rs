@@ -34,6 +34,7 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// Stores by another name.
 const STORES: &[&str] = &[
+    "api/tokens.rs",
     "polls/ballot_box.rs",
     "polls/define.rs",
     "polls/refusals.rs",

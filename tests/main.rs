@@ -11,6 +11,6 @@ mod architecture;
 mod mailer_smtp;
 mod polls_ballot_box;
 mod schema;
-mod subscriptions_import;
 mod server;
+mod subscriptions_import;
 mod support_itself;
