@@ -8,6 +8,7 @@
 mod support;
 
 mod architecture;
+mod documents;
 mod mailer_smtp;
 mod polls_ballot_box;
 mod schema;
