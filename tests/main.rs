@@ -8,7 +8,9 @@
 mod support;
 
 mod architecture;
+mod bad_input;
 mod documents;
+mod every_route;
 mod mailer_smtp;
 mod polls_ballot_box;
 mod schema;

@@ -16,4 +16,7 @@ pub mod inbox;
 pub mod page;
 pub mod reader;
 pub mod require;
+pub mod routes;
 pub mod smtp_server;
+pub mod wire;
+pub mod world;

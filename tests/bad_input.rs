@@ -1,0 +1,278 @@
+//! Everything a hostile or broken client may send, to every URL that takes something.
+//!
+//! Nothing may panic, nothing may be written by halves, and the only 5xx is an honest 503.
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+
+use crate::support::dump::Dump;
+use crate::support::routes;
+use crate::support::wire;
+use crate::support::world::{Visitor, World};
+
+/// Counted, but not part of what anybody meant to change.
+const COUNTERS: &[&str] = &["refusal", "idempotency"];
+
+/// Names that fields have somewhere; a field that a form does not have is one more
+/// kind of bad input.
+const FIELDS: &[&str] = &[
+    "option",
+    "email",
+    "name",
+    "newsletter",
+    "consent",
+    "subject",
+    "body",
+    "slug",
+    "question",
+    "password",
+    "address",
+    "time",
+    "csrf",
+    "text",
+    "title",
+    "audience",
+    "scheduled_local",
+];
+
+/// Values no field should trip over: line breaks that would start a header, numbers
+/// that are none, markup, other scripts, direction marks, and sheer length.
+fn values() -> Vec<String> {
+    [
+        "",
+        " ",
+        "r@example.org\r\nBcc: x@example.org",
+        "a\nb",
+        "-1",
+        "99999999999999999999",
+        "1e309",
+        "1.5",
+        "null",
+        "'; DROP TABLE reader; --",
+        "<script>alert(1)</script>",
+        "{{secret_key}}",
+        "../../etc/passwd",
+        "\u{202e}gnp.exe",
+        "\u{fffe}\u{feff}",
+        "e\u{301}\u{1f469}\u{200d}\u{1f469}",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain(["x".repeat(100_000)])
+    .collect()
+}
+
+/// Bodies that are not what they say, with a content type.
+fn bodies() -> Vec<(&'static str, Vec<u8>)> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const JSON: &str = "application/json";
+    let mut bodies: Vec<(&'static str, Vec<u8>)> = vec![
+        (FORM, b"".to_vec()),
+        (FORM, b"&&&===%%%".to_vec()),
+        (FORM, b"option=%ff%fe&email=%c3%28".to_vec()),
+        (FORM, b"option=\xff\xfe".to_vec()),
+        (
+            FORM,
+            b"option=1%00&email=a%00@example.org&name=%00".to_vec(),
+        ),
+        (FORM, [b"option=".as_slice(), &[b'1'; 1_000_000]].concat()),
+        (FORM, "option=1&".repeat(5_000).into_bytes()),
+        (FORM, "email=a%40example.org&".repeat(2).into_bytes()),
+        (JSON, b"".to_vec()),
+        (JSON, b"{".to_vec()),
+        (JSON, b"null".to_vec()),
+        (JSON, b"[]".to_vec()),
+        (JSON, b"\"text\"".to_vec()),
+        (
+            JSON,
+            b"{\"slug\": 1, \"option\": \"x\", \"subject\": [], \"email\": {}}".to_vec(),
+        ),
+        (
+            JSON,
+            b"{\"slug\": \"a\\u0000b\", \"email\": \"\\u0000\"}".to_vec(),
+        ),
+        (JSON, b"{\"slug\": \"\xff\"}".to_vec()),
+        (JSON, b"{\"slug\": \"a\", \"slug\": \"b\"}".to_vec()),
+        (JSON, "[".repeat(100_000).into_bytes()),
+        (
+            JSON,
+            format!("{{\"option\": [\"{}\"]}}", "x".repeat(1_000_000)).into_bytes(),
+        ),
+        ("text/plain", b"option=1&email=a%40example.org".to_vec()),
+        (
+            "multipart/form-data; boundary=b",
+            b"--b\r\n\r\n--b--".to_vec(),
+        ),
+        (
+            "application/xml",
+            b"<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>".to_vec(),
+        ),
+        ("", b"option=1".to_vec()),
+    ];
+    for value in values() {
+        let fields = FIELDS.iter().map(|name| (*name, value.as_str()));
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields.clone())
+            .finish();
+        bodies.push((FORM, form.into_bytes()));
+        let json: serde_json::Map<String, serde_json::Value> =
+            fields.map(|(k, v)| (k.to_owned(), v.into())).collect();
+        bodies.push((JSON, serde_json::to_vec(&json).unwrap()));
+    }
+    bodies
+}
+
+fn typed(kind: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if !kind.is_empty() {
+        headers.insert("content-type", HeaderValue::from_static(kind));
+    }
+    headers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_body_breaks_anything() {
+    let world = World::build().await;
+    let db = &world.app.app.db;
+    let mut wrong = Vec::new();
+    let mut before = Dump::of(db).await;
+    for route in routes::all(&world.app).await.into_iter().filter(|r| r.post) {
+        for visitor in Visitor::ALL {
+            let url = &world.urls(&route)[0];
+            for (kind, body) in bodies() {
+                let request = world
+                    .request(visitor, Method::POST, url)
+                    .headers(typed(kind));
+                // A refusal may come, and the connection end, before all is sent.
+                let Ok(answer) = request.body(body.clone()).send().await else {
+                    continue;
+                };
+                let status = answer.status();
+                let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
+                if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+                    wrong.push(format!("{visitor:?} {url} {kind} {start:?}: {status}"));
+                }
+                let refused = status.is_client_error();
+                let after = Dump::of(db).await;
+                if refused {
+                    for change in before.differences(&after, COUNTERS) {
+                        wrong.push(format!("{url} {kind} {start:?}: {status}, but {change}"));
+                    }
+                }
+                before = after;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A body that is too large is refused while it comes, not after it has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_is_refused_before_it_is_read() {
+    let world = World::build().await;
+    let origin = world.app.app.config.origin();
+    for route in routes::all(&world.app).await.into_iter().filter(|r| r.post) {
+        let url = &world.urls(&route)[0];
+        let kind = if route.is_api() {
+            "application/json"
+        } else {
+            "application/x-www-form-urlencoded"
+        };
+        let head = format!(
+            "POST {url} HTTP/1.1\r\nHost: {}\r\nOrigin: {origin}\r\nSec-Fetch-Site: same-origin\r\n\
+             Content-Type: {kind}\r\nAuthorization: Bearer {}\r\n",
+            world.app.address,
+            world.token()
+        );
+        let declared = format!("{head}Content-Length: 10000000000\r\n\r\n");
+        let answer = wire::exchange(world.app.address, declared.as_bytes()).await;
+        assert!(
+            (400..500).contains(&answer.status),
+            "{url}: ten gigabytes declared: {}",
+            answer.text
+        );
+        let piece = format!("4000\r\n{}\r\n", "x".repeat(0x4000));
+        let endless = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+        let (answer, sent) = wire::flood(world.app.address, &endless, piece.as_bytes()).await;
+        assert!(
+            (400..500).contains(&answer.status),
+            "{url}: endless body: {}",
+            answer.text
+        );
+        // What lies in the buffers of both sides comes on top of the limit.
+        assert!(sent < 16 << 20, "{url} took {sent} bytes before it refused");
+    }
+}
+
+/// Names of things that cannot be: in the path and in the query.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_breaks_anything() {
+    let world = World::build().await;
+    let mut wrong = Vec::new();
+    let long = "x".repeat(5_000);
+    let names = [
+        "%00",
+        "%ff",
+        "..%2f..%2fetc%2fpasswd",
+        "%0d%0aX-Injected:%201",
+        "-1",
+        "0",
+        "9223372036854775808",
+        "%F0%9F%92%A9",
+        "a%20b",
+        "'",
+        "%22%3E%3Cscript%3E",
+        "%25s%25n",
+        "\u{2e}%2e",
+        long.as_str(),
+    ];
+    for route in routes::all(&world.app).await {
+        if route.parameters().is_empty() {
+            continue;
+        }
+        for name in names {
+            let path = route.with(|_| name.to_owned());
+            let query = format!("{path}?page={name}&q={name}&after={name}&url={name}");
+            for visitor in Visitor::ALL {
+                for method in [Method::GET, Method::POST] {
+                    if method == Method::POST && !route.post {
+                        continue;
+                    }
+                    let answer = world.send(visitor, method.clone(), &query).await;
+                    let status = answer.status();
+                    let injected = answer.headers().contains_key("x-injected");
+                    if status.is_server_error() || injected {
+                        wrong.push(format!("{visitor:?} {method} {query}: {status}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Requests that no library would send.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_bytes_break_anything() {
+    let world = World::build().await;
+    let address = world.app.address;
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(1 << 20));
+    let many = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "X: y\r\n".repeat(100_000)
+    );
+    for bytes in [
+        "GET\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "POST /p/trust HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        "POST /p/trust HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /p/trust HTTP/1.1\r\nHost: x\r\nCookie: \u{1}\u{ff}\r\n\r\n",
+        long.as_str(),
+        many.as_str(),
+    ] {
+        let answer = wire::exchange(address, bytes.as_bytes()).await;
+        let start: String = bytes.chars().take(40).collect();
+        assert!(answer.status < 500, "{start:?}: {}", answer.text);
+    }
+    world.app.reader().get("/readyz").await.expect(200);
+}

@@ -1,0 +1,130 @@
+//! What holds for every URL, also for one that was added yesterday.
+
+use reqwest::{Client, Method, Response};
+
+use crate::support::dump::Dump;
+use crate::support::routes::{self, Route};
+use crate::support::world::{Visitor, World};
+
+/// Scanners, prefetchers and crawlers open every link, with and without a session: it
+/// must be as if they had not been there.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_changes_nothing() {
+    let world = World::build().await;
+    let before = Dump::of(&world.app.app.db).await;
+    let mut wrong = Vec::new();
+    let mut walked = 0;
+    for route in routes::all(&world.app).await {
+        for url in world.urls(&route) {
+            for visitor in Visitor::ALL {
+                for method in [Method::GET, Method::HEAD] {
+                    let answer = world.send(visitor, method.clone(), &url).await;
+                    walked += 1;
+                    if answer.status().is_server_error() {
+                        wrong.push(format!("{visitor:?} {method} {url}: {}", answer.status()));
+                    }
+                }
+            }
+        }
+        let after = Dump::of(&world.app.app.db).await;
+        for change in before.differences(&after, &[]) {
+            wrong.push(format!("after GET and HEAD of {}: {change}", route.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(walked > 20, "only {walked} requests: are the routes found?");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_guarded() {
+    let world = World::build().await;
+    let mut wrong = Vec::new();
+    for route in routes::all(&world.app).await {
+        for url in world.urls(&route) {
+            for visitor in Visitor::ALL {
+                let answer = world.send(visitor, Method::GET, &url).await;
+                wrong.extend(unguarded(&route, &answer));
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is missing among the headers that keep browsers from doing harm.
+fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
+    let text = |name: &str| {
+        let value = answer.headers().get(name).and_then(|v| v.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let mut wrong = Vec::new();
+    let mut must = |name: &str, good: bool| {
+        if !good {
+            let status = answer.status();
+            wrong.push(format!(
+                "{} ({status}): {name} is {:?}",
+                route.path,
+                text(name)
+            ));
+        }
+    };
+    let policy = text("content-security-policy");
+    must(
+        "content-security-policy",
+        policy.contains("default-src 'none'") && !policy.contains("unsafe"),
+    );
+    // Only what is made to stand in other sites' pages may be framed.
+    let embed = route.path.starts_with("/embed/");
+    must(
+        "content-security-policy",
+        embed || policy.contains("frame-ancestors 'none'"),
+    );
+    must(
+        "x-content-type-options",
+        text("x-content-type-options") == "nosniff",
+    );
+    must("referrer-policy", !text("referrer-policy").is_empty());
+    if answer.status().is_success() {
+        must("content-type", !text("content-type").is_empty());
+    }
+    // A page that is made for one person must not stay in a shared cache.
+    let private = [
+        "/admin",
+        "/api/",
+        "/manage/",
+        "/confirm/",
+        "/unsubscribe/",
+        "/v/",
+    ];
+    if private.iter().any(|p| route.path.starts_with(p)) && !route.path.contains("openapi") {
+        must("cache-control", text("cache-control").contains("no-store"));
+    }
+    wrong
+}
+
+/// A URL answers only to the methods it has, and says which those are.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_methods_are_refused() {
+    let world = World::build().await;
+    let client = Client::builder().no_proxy().build().unwrap();
+    let before = Dump::of(&world.app.app.db).await;
+    for route in routes::all(&world.app).await {
+        for method in ["PUT", "DELETE", "PATCH", "TRACE"] {
+            let url = world.app.url(&world.urls(&route)[0]);
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let answer = client.request(method.clone(), &url).send().await.unwrap();
+            assert_eq!(answer.status(), 405, "{method} {}", route.path);
+            let allowed = answer.headers().get("allow").map(|v| v.to_str().unwrap());
+            let allowed = allowed.unwrap_or_default();
+            assert_eq!(
+                allowed.contains("POST"),
+                route.post,
+                "{}: {allowed}",
+                route.path
+            );
+        }
+    }
+    let after = Dump::of(&world.app.app.db).await;
+    assert_eq!(before.differences(&after, &[]), Vec::<String>::new());
+}

@@ -1,0 +1,118 @@
+//! Every URL of the app, read from the source: a route that nobody thought of when the
+//! tests were written is in the list as soon as it exists.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use reqwest::{Client, Method, StatusCode};
+
+use super::app::TestApp;
+
+/// One URL pattern and what it takes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// As the router has it: `/p/{poll}`, with the prefix of its nest.
+    pub path: String,
+    /// Whether it takes POST.
+    pub post: bool,
+}
+
+impl Route {
+    /// The names of the parts in braces.
+    pub fn parameters(&self) -> Vec<&str> {
+        self.path
+            .split('/')
+            .filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'))
+            .map(|s| s.trim_start_matches('*'))
+            .collect()
+    }
+
+    /// Whether scripts call it.
+    pub fn is_api(&self) -> bool {
+        self.path.starts_with("/api/")
+    }
+
+    /// The path with its parameters filled in.
+    pub fn with(&self, value: impl Fn(&str) -> String) -> String {
+        let segments: Vec<String> = self
+            .path
+            .split('/')
+            .map(|segment| {
+                let name = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
+                match name {
+                    Some(name) => value(name.trim_start_matches('*')),
+                    None => segment.to_owned(),
+                }
+            })
+            .collect();
+        segments.join("/")
+    }
+}
+
+/// Reads the source for `.route("…", …)`, and asks the running app below which prefix
+/// each lies: what answers 405 to a method that nobody has is there.
+pub async fn all(app: &TestApp) -> Vec<Route> {
+    let mut written = BTreeSet::new();
+    collect(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
+        &mut written,
+    );
+    let client = Client::builder().no_proxy().build().unwrap();
+    let mut routes = Vec::new();
+    for (path, post) in written {
+        let mut found = false;
+        for prefix in ["", "/api/v1"] {
+            let route = Route {
+                path: format!("{prefix}{path}"),
+                post,
+            };
+            let url = app.url(&route.with(|_| "x".to_owned()));
+            let method = Method::from_bytes(b"PROPFIND").unwrap();
+            let answer = client.request(method, &url).send().await.unwrap();
+            if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+                routes.push(route);
+                found = true;
+            }
+        }
+        assert!(
+            found,
+            "{path} stands in the source, but the router does not know it"
+        );
+    }
+    routes
+}
+
+fn collect(dir: &Path, routes: &mut BTreeSet<(String, bool)>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, routes);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            for call in code.split(".route(").skip(1) {
+                let Some(path) = call.trim_start().strip_prefix('"') else {
+                    panic!("{}: a route without a literal path", path.display());
+                };
+                let Some((path, rest)) = path.split_once('"') else {
+                    continue;
+                };
+                routes.insert((path.to_owned(), arguments(rest).contains("post(")));
+            }
+        }
+    }
+}
+
+/// What stands before the bracket that ends the call.
+fn arguments(code: &str) -> &str {
+    let mut depth = 0;
+    for (at, c) in code.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => return &code[..at],
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    code
+}

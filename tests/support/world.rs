@@ -1,0 +1,109 @@
+//! An app with something of everything in it, for tests that walk over all of it.
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+
+use super::app::TestApp;
+use super::routes::Route;
+
+/// Who sends a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visitor {
+    Stranger,
+    Script,
+}
+
+impl Visitor {
+    pub const ALL: [Self; 2] = [Self::Stranger, Self::Script];
+}
+
+/// The app, and what its URLs can be filled in with.
+pub struct World {
+    pub app: TestApp,
+    token: String,
+    client: Client,
+    /// Values by the name of the parameter: real ones first.
+    values: Vec<(&'static str, String)>,
+}
+
+impl World {
+    pub async fn build() -> Self {
+        let app = TestApp::start().await;
+        let newsletter = app.newsletter("morning").await;
+        app.poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
+            .await;
+        let token = app.api_token().await;
+        let values = vec![
+            ("poll", "trust".to_owned()),
+            ("newsletter", "morning".to_owned()),
+            ("slug", "trust".to_owned()),
+            ("slug", "morning".to_owned()),
+            ("id", "1".to_owned()),
+            ("issue", "1".to_owned()),
+            ("reader", "1".to_owned()),
+            ("name", "reader.css".to_owned()),
+        ];
+        Self {
+            client: Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
+            app,
+            token,
+            values,
+        }
+    }
+
+    /// A request by somebody, from one of our own pages.
+    pub fn request(&self, visitor: Visitor, method: Method, path: &str) -> RequestBuilder {
+        let request = self
+            .client
+            .request(method, self.app.url(path))
+            .header("origin", self.app.app.config.origin())
+            .header("sec-fetch-site", "same-origin");
+        match visitor {
+            Visitor::Stranger => request,
+            Visitor::Script => request.bearer_auth(&self.token),
+        }
+    }
+
+    /// Sends it, and does not wait for the end of a body that may have none.
+    pub async fn send(&self, visitor: Visitor, method: Method, path: &str) -> Response {
+        let sent = self.request(visitor, method, path).send();
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(30), sent).await;
+        answer.expect("an answer within 30 s").unwrap()
+    }
+
+    /// A route with everything filled in that exists, and with what does not.
+    pub fn urls(&self, route: &Route) -> Vec<String> {
+        let mut urls = vec![String::new()];
+        for segment in route.path.split('/').skip(1) {
+            let name = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
+            let values = match name {
+                Some(name) => self.values(name.trim_start_matches('*')),
+                None => vec![segment.to_owned()],
+            };
+            urls = urls
+                .iter()
+                .flat_map(|url| values.iter().map(move |v| format!("{url}/{v}")))
+                .collect();
+        }
+        urls
+    }
+
+    /// The token that a script shows.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Values to try for a parameter: those that exist, or one that does not.
+    fn values(&self, parameter: &str) -> Vec<String> {
+        let known: Vec<String> = self
+            .values
+            .iter()
+            .filter(|(name, _)| *name == parameter)
+            .map(|(_, value)| value.clone())
+            .collect();
+        known.into_iter().chain(["unknown".to_owned()]).collect()
+    }
+}
