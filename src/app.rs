@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::db::lock::{DirLock, LockError};
-use crate::db::migrate::{MigrateError, migrate};
+use crate::db::migrate::{MigrateError, migrate, up_to_date};
 use crate::db::{self, Backend, Db, DbErr, OpenError};
 use crate::types::{Clock, Keys, Purpose, Random};
 use crate::web::Pages;
@@ -68,6 +68,15 @@ pub enum StartError {
     Template(String),
 }
 
+/// What the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It serves and sends: on SQLite it must be the only one, and it migrates.
+    Server,
+    /// A command that runs beside a server. Next to a running one it must find the schema up to date.
+    Tool,
+}
+
 /// How many stripes counters have on PostgreSQL.
 const SLOTS: u64 = 16;
 
@@ -76,16 +85,14 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn build(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
+    pub async fn build(
+        config: Config,
+        role: Role,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, StartError> {
         let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
-        let url = config.database_url();
-        let dir_lock = url
-            .expose()
-            .starts_with("sqlite:")
-            .then(|| DirLock::take(&config.data_dir))
-            .transpose()?;
-        let db = Db::open(&url, config.database.max_connections).await?;
-        migrate(&db).await?;
+        let (db, dir_lock) = open(&config, role).await?;
         let keys = keys.clone().with_pepper(pepper(&db, &keys, &random).await?);
         let pages = Pages::new(&templates()).map_err(StartError::Template)?;
         let limits = Limits::new(&config.limits, &clock);
@@ -113,6 +120,34 @@ impl Deref for App {
     type Target = Parts;
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+/// Opens the database with its schema up to date, and the lock of the data directory on SQLite. Of the processes on one
+/// directory one may be a server; a tool goes without the lock while a server has it.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<DirLock>), StartError> {
+    let url = config.database_url();
+    let connections = config.database.max_connections;
+    if !url.expose().starts_with("sqlite:") {
+        let db = Db::open(&url, connections).await?;
+        migrate(&db).await?;
+        return Ok((db, None));
+    }
+    match DirLock::take(&config.data_dir) {
+        Ok(lock) => {
+            let db = Db::open(&url, connections).await?;
+            migrate(&db).await?;
+            Ok((db, Some(lock)))
+        }
+        Err(LockError::Held(_)) if role == Role::Tool => {
+            let db = Db::open(&url, connections).await?;
+            up_to_date(&db).await?;
+            Ok((db, None))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -12,7 +12,7 @@
 //! | [`admin`] | editors: sign-in, sessions, the frame of their pages |
 //! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the features, one folder each |
 //! | [`scheduler`] | calendar arithmetic; what is due now |
-//! | [`app`], [`routes`], [`background`], [`serve`] | the assembled parts, the one list of URLs, the one list of tasks, the running server |
+//! | [`app`], [`routes`], [`background`], [`serve`], [`cli`] | the assembled parts, the one list of URLs, the one list of tasks, the running server, the command line |
 //!
 //! ARCHITECTURE.md walks through one vote, one subscription and one issue.
 
@@ -20,6 +20,7 @@ pub mod admin;
 pub mod api;
 pub mod app;
 pub mod background;
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod digests;

@@ -105,6 +105,7 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::poll::Entity).await,
         agrees(&db, entities::poll_option::Entity).await,
         agrees(&db, entities::poll_question::Entity).await,
+        agrees(&db, entities::poll_source::Entity).await,
         agrees(&db, entities::reader::Entity).await,
         agrees(&db, entities::refusal::Entity).await,
         agrees(&db, entities::setting::Entity).await,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::app::{App, StartError};
+use canvass::app::{App, Role, StartError};
 use canvass::db::run;
 use canvass::types::{Clock, Random};
 
@@ -38,7 +38,7 @@ async fn what_is_not_there_is_a_page_for_people_and_json_for_scripts() {
 async fn a_second_process_on_the_same_data_directory_is_refused() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
     let config = app.app.config.clone();
-    let second = App::build(config, Clock::manual(START), Random::System).await;
+    let second = App::build(config, Role::Server, Clock::manual(START), Random::System).await;
     if canvass::db::Backend::Sqlite == app.app.db.backend() {
         match second {
             Err(error @ StartError::DataDir(_)) => {

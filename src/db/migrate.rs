@@ -14,6 +14,11 @@ pub enum MigrateError {
          start that version, or restore a backup made by this one"
     )]
     Newer(String),
+    /// The schema is older, and a running server must not have it changed under its feet.
+    #[error(
+        "the schema is not up to date and a server is running; stop it and run `canvass migrate`"
+    )]
+    Outdated,
     /// A migration failed; nothing of it was kept.
     #[error("the schema could not be brought up to date, nothing was changed: {0}")]
     Failed(#[from] DbErr),
@@ -48,6 +53,25 @@ pub async fn migrate(db: &Db) -> Result<Vec<String>, MigrateError> {
     Migrator::up(&*txn, None).await?;
     txn.commit().await?;
     Ok(missing)
+}
+
+/// Checks, without changing anything, that the schema is exactly ours.
+///
+/// # Errors
+/// [`MigrateError`].
+pub async fn up_to_date(db: &Db) -> Result<(), MigrateError> {
+    let applied = applied(db.read()).await?;
+    let known = Migrator::migrations();
+    if let Some(newer) = applied
+        .iter()
+        .find(|name| !known.iter().any(|m| m.name() == name.as_str()))
+    {
+        return Err(MigrateError::Newer(newer.clone()));
+    }
+    if applied.len() < known.len() {
+        return Err(MigrateError::Outdated);
+    }
+    Ok(())
 }
 
 async fn applied<C: sea_orm::ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {

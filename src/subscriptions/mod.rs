@@ -4,6 +4,8 @@ pub mod import;
 pub mod model;
 pub mod reader_name;
 
+pub use import::{Order as ImportOrder, Stopped as ImportStopped, run as import_readers};
+
 use crate::types::{EmailAddress, Keys};
 
 /// The form in which an address lies in the tables of suppressed addresses and of caps: a keyed hash, so that it outlives erasure

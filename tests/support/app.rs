@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use canvass::app::App;
+use canvass::app::{App, Role};
 use canvass::config::{self, Config};
 use canvass::db::{fetch_all, fetch_one};
 use canvass::newsletters::{self, Created, Newsletter, Typed};
@@ -47,7 +47,9 @@ impl TestApp {
         let mut config = Self::config(&database, address);
         change(&mut config);
         let clock = Clock::manual(START);
-        let app = App::build(config, clock, Random::System).await.unwrap();
+        let app = App::build(config, Role::Server, clock, Random::System)
+            .await
+            .unwrap();
         let server = serve::start(app.clone(), listener).unwrap();
         Self {
             app,

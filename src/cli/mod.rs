@@ -1,0 +1,197 @@
+//! The command line: parse arguments, run one command, map its outcome to an exit code.
+//!
+//! Exit codes: 0 done, 1 failed, 2 used wrongly (arguments or configuration). What a command is asked for goes to
+//! standard output, everything about it to standard error.
+
+mod check;
+mod serve;
+mod tools;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::{App, Role, StartError};
+use crate::config::{self, Config, ConfigError, LogFormat};
+use crate::types::{Clock, Random};
+
+const AFTER: &str = "\
+Configuration: canvass.toml in the working directory or --config FILE, and over it the environment, \
+CANVASS_<SECTION>__<KEY> (CANVASS_HTTP__BIND=0.0.0.0:8080). `canvass settings` prints every setting with its default.
+
+A first look:    canvass demo
+In production:   canvass check, then canvass serve (see deploy/ for systemd, Docker and nginx)";
+
+/// Newsletters and reader polls for news publishers.
+#[derive(Debug, Parser)]
+#[command(name = "canvass", version, after_help = AFTER)]
+struct Cli {
+    /// The configuration file; default: canvass.toml, if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service: web pages, API, scheduler and mailer.
+    Serve,
+    /// Bring the database's schema up to date (serve does it too).
+    Migrate,
+    /// Test the configuration, the database, every template, and the mail relay.
+    Check,
+    /// Print every setting with its default and meaning.
+    Settings,
+    /// Tokens for scripts.
+    #[command(subcommand, name = "api-token")]
+    ApiToken(TokenCommand),
+    /// Bring data in.
+    #[command(subcommand)]
+    Import(ImportCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token: printed once, stored hashed.
+    Create {
+        /// What it is for, so that it can be told from others.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportCommand {
+    /// Readers who opted in elsewhere, from a CSV file with a header row: email, and optionally
+    /// name, time_zone, confirmed_at. Bad rows are reported with line and reason; the good ones are kept.
+    Readers(ImportReaders),
+}
+
+#[derive(Debug, Args)]
+struct ImportReaders {
+    /// The CSV file (UTF-8).
+    file: PathBuf,
+    /// The newsletter they subscribed to.
+    #[arg(long, value_name = "SLUG")]
+    newsletter: String,
+    /// They did confirm their addresses elsewhere. Required: unconfirmed addresses are not imported.
+    #[arg(long, required = true)]
+    confirmed: bool,
+    /// The words they agreed to, kept as evidence.
+    #[arg(long, value_name = "TEXT")]
+    consent: String,
+    /// Write the bad rows here instead of to standard error.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Used(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+impl From<crate::db::DbErr> for Failed {
+    fn from(error: crate::db::DbErr) -> Self {
+        Self::Other(format!("the database failed: {error}"))
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("canvass: the runtime cannot start: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(failed) => {
+            eprintln!("canvass: {failed}");
+            ExitCode::from(match failed {
+                Failed::Config(_) | Failed::Used(_) => 2,
+                Failed::Start(_) | Failed::Other(_) => 1,
+            })
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, Failed> {
+    if matches!(cli.command, Command::Settings) {
+        print!("{}", config::REFERENCE);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let environment = config::environment();
+    let default = PathBuf::from("canvass.toml");
+    let file = cli.config.or_else(|| default.exists().then_some(default));
+    let config = config::load(file.as_deref(), &environment)?;
+    log_to_stderr(&config)?;
+    match cli.command {
+        Command::Serve => serve::run(config).await?,
+        Command::Migrate => tools::migrate(config).await?,
+        Command::Check => return check::run(config).await,
+        Command::Settings => {}
+        Command::ApiToken(TokenCommand::Create { name }) => {
+            tools::create_token(config, &name).await?;
+        }
+        Command::Import(ImportCommand::Readers(asked)) => {
+            return tools::import_readers(config, asked).await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log_to_stderr(config: &Config) -> Result<(), Failed> {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&config.log.filter)
+        .map_err(|e| Failed::Used(format!("log.filter: {e}")))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    // Fails only when a subscriber is set already, which only an embedding test does.
+    let _ = match config.log.format {
+        LogFormat::Text => lines.with_target(false).try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    Ok(())
+}
+
+/// The parts for a command beside a running server.
+async fn tool(config: Config) -> Result<App, Failed> {
+    if config.secret_key.is_empty() {
+        return Err(Failed::Config(missing_key()));
+    }
+    Ok(App::build(config, Role::Tool, Clock::System, Random::System).await?)
+}
+
+fn missing_key() -> ConfigError {
+    ConfigError {
+        setting: "secret_key".into(),
+        problem: "is not set; it signs every link. Make one with `openssl rand -hex 32` and set \
+                  CANVASS_SECRET_KEY or CANVASS_SECRET_KEY_FILE"
+            .into(),
+    }
+}

@@ -1,0 +1,121 @@
+//! `canvass serve`: refuse what is dangerous, then run until SIGTERM or SIGINT.
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failed, missing_key};
+use crate::app::{App, Role};
+use crate::config::{Config, ConfigError, Transport};
+use crate::serve::{self, Server};
+use crate::types::{Clock, Random};
+
+pub async fn run(config: Config) -> Result<(), Failed> {
+    let server = start(safe(config)?).await?;
+    tracing::info!(address = %server.address, "listening");
+    until_stopped(server).await
+}
+
+/// What production must have. Everything else has a default that is safe.
+fn safe(config: Config) -> Result<Config, ConfigError> {
+    let refuse = |setting: &str, problem: &str| {
+        Err(ConfigError {
+            setting: setting.into(),
+            problem: problem.into(),
+        })
+    };
+    if config.secret_key.is_empty() {
+        return Err(missing_key());
+    }
+    if config.http.public_url.is_empty() && !config.http.bind.ip().is_loopback() {
+        return refuse(
+            "http.public_url",
+            "is not set, and links in mails start with it; set it to what readers type (https://polls.example)",
+        );
+    }
+    match config.mail.transport {
+        Transport::Smtp if config.mail.smtp_url.is_empty() => refuse(
+            "mail.smtp_url",
+            "is not set, so no mail could be sent; set it (smtps://user:password@host:465), \
+             or try `canvass demo`, which needs none",
+        ),
+        Transport::Mailbox | Transport::File if !config.mail.allow_capture => refuse(
+            "mail.transport",
+            "is set to keep mails here instead of sending them; \
+             if that is meant, set mail.allow_capture = true",
+        ),
+        _ => Ok(config),
+    }
+}
+
+/// Binds, assembles and starts. The public URL falls back to the bound address, which matters for port 0.
+pub async fn start(mut config: Config) -> Result<Server, Failed> {
+    let bind = config.http.bind;
+    let listener = TcpListener::bind(bind).await.map_err(|e| {
+        Failed::Other(format!(
+            "http.bind: {bind} cannot be listened on: {e}; is another server running there?"
+        ))
+    })?;
+    if config.http.public_url.is_empty() {
+        config.http.public_url = format!("http://{}", listener.local_addr()?);
+    }
+    let app = App::build(config, Role::Server, Clock::System, Random::System).await?;
+    Ok(serve::start(app, listener)?)
+}
+
+/// Runs until the operating system or a person says stop. A second signal ends the process at once.
+pub async fn until_stopped(server: Server) -> Result<(), Failed> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: what is in hand is finished first");
+    tokio::select! {
+        () = server.stop() => tracing::info!("stopped"),
+        _ = terminate.recv() => tracing::warn!("stopped at once, as asked twice"),
+        _ = interrupt.recv() => tracing::warn!("stopped at once, as asked twice"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(pairs: &[(&str, &str)]) -> Option<String> {
+        let mut environment = vec![
+            ("CANVASS_SECRET_KEY".to_string(), "k".repeat(32)),
+            (
+                "CANVASS_MAIL__SMTP_URL".to_string(),
+                "smtp://localhost:25".to_string(),
+            ),
+        ];
+        environment.extend(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())));
+        let config = crate::config::load(None, &environment).expect("well-formed");
+        safe(config).err().map(|e| e.to_string())
+    }
+
+    #[test]
+    fn production_needs_a_key_a_url_and_a_relay() {
+        assert_eq!(refused(&[]), None);
+        for (pairs, setting) in [
+            (&[("CANVASS_SECRET_KEY", "")][..], "secret_key"),
+            (&[("CANVASS_MAIL__SMTP_URL", "")], "mail.smtp_url"),
+            (&[("CANVASS_MAIL__TRANSPORT", "mailbox")], "mail.transport"),
+            (&[("CANVASS_HTTP__BIND", "0.0.0.0:80")], "http.public_url"),
+        ] {
+            assert!(
+                refused(pairs).is_some_and(|e| e.starts_with(setting)),
+                "{pairs:?}"
+            );
+        }
+        assert_eq!(
+            refused(&[
+                ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+                ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+            ]),
+            None
+        );
+    }
+}
