@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::PasswordHasher;
 use crate::config::Config;
 use crate::db::lock::{DirLock, LockError};
 use crate::db::migrate::{MigrateError, migrate, up_to_date};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub keys: Keys,
     /// The templates of pages.
     pub pages: Pages,
+    /// Where editors' passwords are hashed, a few at a time.
+    pub passwords: PasswordHasher,
     /// Rate limits.
     pub limits: Limits,
     /// This node, in leases and logs.
@@ -111,6 +114,7 @@ impl App {
             keys,
             pages,
             limits,
+            passwords: PasswordHasher::default(),
             _dir_lock: dir_lock,
         })))
     }
@@ -153,7 +157,11 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<DirLock>), 
 
 /// The templates of all features.
 fn templates() -> Vec<crate::web::pages::Templates> {
-    vec![crate::web::pages::PAGES]
+    vec![
+        crate::web::pages::PAGES,
+        crate::admin::PAGES,
+        crate::newsletters::PAGES,
+    ]
 }
 
 /// The pepper of keyed hashes: made once, kept sealed, sealed anew under the newest key at each start.

@@ -19,7 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
 use crate::web::{Problem, assets, problems, security};
-use crate::{api, probes};
+use crate::{admin, api, newsletters, probes};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
@@ -56,7 +56,10 @@ pub fn router(app: &App) -> Router {
 
 /// What people open.
 fn pages(_app: &App) -> Router<App> {
-    Router::new().route("/assets/{name}", get(assets::serve))
+    Router::new()
+        .route("/assets/{name}", get(assets::serve))
+        .merge(admin::routes())
+        .merge(newsletters::routes())
 }
 
 /// What scripts call, below `/api/v1`.

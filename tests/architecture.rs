@@ -22,7 +22,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("web", &["app", "config", "db", "types"]),
     ("mailer", &["app", "config", "db", "types", "web"]),
     ("scheduler", &["app", "config", "db", "types"]),
-    ("admin", &["app", "config", "db", "mailer", "types", "web"]),
+    (
+        "admin",
+        &["app", "config", "db", "mailer", "scheduler", "types", "web"],
+    ),
 ];
 
 /// Crates that only some places may name.

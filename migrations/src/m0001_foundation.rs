@@ -64,7 +64,6 @@ const TABLES: &[&str] = &[
         token_hash {blob} PRIMARY KEY,
         editor_id BIGINT NOT NULL REFERENCES editor(id),
         created_ms BIGINT NOT NULL,
-        seen_ms BIGINT NOT NULL,
         expires_ms BIGINT NOT NULL
     )",
     "CREATE INDEX editor_session_of ON editor_session (editor_id)",

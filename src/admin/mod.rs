@@ -1,9 +1,66 @@
 //! The editors' side: who may sign in, and the frame that every editors' page hangs in.
 //!
 //! Editors are invited by the operator (`canvass admin add`), choose a password by a one-time link, and sign in with it.
-//! A session is a random token in a cookie, stored hashed; it ends by signing out, by time, and with every change of the password.
+//! A session is a random token in a cookie, stored hashed; it ends by signing out, after a week, and with every change of the
+//! password. Handlers of other features ask for an [`Editor`] (GET) or an [`EditorForm`] (POST: the sender is signed in, sent it
+//! from our own page, and holds the token of this session), and render into the partial `admin`:
+//! `{{#> admin title="…" nav="polls"}}…{{/admin}}` with [`Editor::frame`] under `frame` and `{{> csrf}}` in every form.
 //!
-//! - [`password`], [`password_hash`]: what may be a password, and argon2id, a few at a time.
+//! Promises: an unknown editor and a wrong password get the same answer after the same work; attempts are limited by
+//! account and by network; GET changes nothing; a form from elsewhere, or of another session, does nothing.
 
-pub mod password;
-pub mod password_hash;
+mod editor;
+mod invite;
+mod password;
+mod password_hash;
+mod session;
+mod set_password;
+pub mod show;
+mod sign_in;
+mod store;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+pub use editor::{Editor, EditorForm, Frame};
+pub use invite::{LINK_LIFETIME, invite};
+pub use password_hash::PasswordHasher;
+pub use store::{Listed, list};
+
+use crate::app::App;
+use crate::web::pages::Templates;
+
+/// The frame, its parts, and the pages of this folder.
+pub const PAGES: Templates = &[
+    ("admin", include_str!("pages/admin.hbs")),
+    ("admin_nav", include_str!("pages/admin_nav.hbs")),
+    ("admin_who", include_str!("pages/admin_who.hbs")),
+    ("csrf", include_str!("pages/csrf.hbs")),
+    ("time", include_str!("pages/time.hbs")),
+    ("door", include_str!("pages/door.hbs")),
+    ("error_summary", include_str!("pages/error_summary.hbs")),
+    ("field_text", include_str!("pages/field_text.hbs")),
+    ("field_area", include_str!("pages/field_area.hbs")),
+    ("admin/sign_in", include_str!("pages/sign_in.hbs")),
+    ("admin/set_password", include_str!("pages/set_password.hbs")),
+    (
+        "admin/change_password",
+        include_str!("pages/change_password.hbs"),
+    ),
+    ("admin/invite_gone", include_str!("pages/invite_gone.hbs")),
+];
+
+/// Signing in and out, and passwords.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/admin/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/admin/sign-out", post(sign_in::sign_out))
+        .route(
+            "/admin/set-password/{token}",
+            get(set_password::show).post(set_password::set),
+        )
+        .route(
+            "/admin/password",
+            get(set_password::show_change).post(set_password::change),
+        )
+}

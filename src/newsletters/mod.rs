@@ -7,12 +7,40 @@
 //! - A changed consent text is a new version: what somebody agreed to is never edited.
 //! - The accent can be read: 4.5 to 1 on white, checked at the door.
 
+mod admin;
 mod colour;
 mod model;
 mod slug;
 mod store;
 
+use axum::Router;
+use axum::routing::{get, post};
+
 pub use colour::Colour;
 pub use model::{ConsentText, Draft, FieldErrors, Newsletter, Typed};
 pub use slug::{Slug, SlugRefused};
-pub use store::{Created, all, by_id, by_slug, consent_versions, create, current_consent, save};
+pub use store::{Created, all, by_id, by_slug, create, current_consent, home_zone, save};
+
+use crate::app::App;
+use crate::web::pages::Templates;
+
+/// The pages of the settings.
+pub const PAGES: Templates = &[
+    ("newsletters/settings", include_str!("pages/settings.hbs")),
+    (
+        "newsletters/form",
+        include_str!("pages/newsletter_form.hbs"),
+    ),
+];
+
+/// The settings and the newsletters in them.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/admin/settings", get(admin::settings))
+        .route("/admin/newsletters", post(admin::create))
+        .route("/admin/newsletters/new", get(admin::show_new))
+        .route(
+            "/admin/newsletters/{slug}",
+            get(admin::show_edit).post(admin::save),
+        )
+}

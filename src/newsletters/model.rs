@@ -76,6 +76,24 @@ pub struct Draft {
 pub type FieldErrors = BTreeMap<&'static str, String>;
 
 impl Typed {
+    /// A stored newsletter as the form shows it.
+    #[must_use]
+    pub fn of(letter: &Newsletter, consent: Option<ConsentText>) -> Self {
+        Self {
+            slug: letter.slug.clone(),
+            name: letter.name.clone(),
+            description: letter.description.clone(),
+            from_name: letter.from_name.clone(),
+            from_address: letter.from_address.clone(),
+            reply_to: letter.reply_to.clone().unwrap_or_default(),
+            postal_address: letter.postal_address.clone(),
+            time_zone: letter.time_zone.clone(),
+            accent: letter.accent.clone(),
+            consent: consent.map(|text| text.body).unwrap_or_default(),
+            archive: letter.archive,
+        }
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -108,6 +126,13 @@ impl Typed {
         let slug = Slug::parse(self.slug.trim())
             .map_err(|e| note("slug", e.to_string()))
             .ok();
+        // The editors' pages have this address themselves.
+        if slug.as_ref().is_some_and(|slug| slug.as_str() == "new") {
+            note(
+                "slug",
+                "Choose another name: this one is Canvass's own.".into(),
+            );
+        }
         let from_address = EmailAddress::from_typed(&self.from_address)
             .map_err(|e| note("from_address", e.to_string()))
             .ok();

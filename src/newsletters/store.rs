@@ -8,6 +8,7 @@ use sea_orm::{
 use super::model::{ConsentText, DEFAULT_ACCENT, Draft, Newsletter};
 use crate::db::entities::{consent_text, newsletter};
 use crate::db::{WriteTxn, is_unique_violation};
+use crate::scheduler::Zone;
 use crate::types::{NewsletterId, UnixMillis};
 
 /// What came of creating a newsletter.
@@ -54,6 +55,20 @@ pub async fn all<C: ConnectionTrait>(db: &C) -> Result<Vec<Newsletter>, DbErr> {
         .all(db)
         .await?;
     Ok(rows.into_iter().map(Newsletter::from).collect())
+}
+
+/// The zone that times without a newsletter of their own are shown in: that of the oldest newsletter.
+///
+/// # Errors
+/// What the database said.
+pub async fn home_zone<C: ConnectionTrait>(db: &C) -> Result<Zone, DbErr> {
+    let row = newsletter::Entity::find()
+        .order_by_asc(newsletter::Column::Id)
+        .one(db)
+        .await?;
+    Ok(row
+        .and_then(|row| Zone::parse(&row.time_zone).ok())
+        .unwrap_or_else(Zone::utc))
 }
 
 /// The consent text that readers of this newsletter see now.

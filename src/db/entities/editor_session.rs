@@ -12,7 +12,6 @@ pub struct Model {
     pub token_hash: Vec<u8>,
     pub editor_id: EditorId,
     pub created_ms: UnixMillis,
-    pub seen_ms: UnixMillis,
     pub expires_ms: UnixMillis,
 }
 

@@ -1,0 +1,183 @@
+//! What handlers of editors' pages ask for: [`Editor`], somebody signed in, and [`EditorForm`], a form that this editor's own
+//! browser sent from our own page.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use super::{session, store};
+use crate::app::App;
+use crate::types::EditorId;
+use crate::web::{Problem, RawForm, origin};
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct Editor {
+    pub id: EditorId,
+    pub email: String,
+    pub name: String,
+    csrf: String,
+    session: Vec<u8>,
+}
+
+/// What the frame of every editors' page shows; stands under `frame` in a page's data.
+#[derive(Clone, Debug, Serialize)]
+pub struct Frame {
+    editor: String,
+    csrf: String,
+    notice: Option<&'static str>,
+}
+
+/// A submitted form whose sender is signed in, sent it from our own page, and holds the token of this session.
+#[derive(Clone, Debug)]
+pub struct EditorForm {
+    pub editor: Editor,
+    pub form: RawForm,
+}
+
+impl Editor {
+    /// The frame's data.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        Frame {
+            editor: self.email.clone(),
+            csrf: self.csrf.clone(),
+            notice: None,
+        }
+    }
+
+    /// The frame's data, with a line that says what was just done.
+    #[must_use]
+    pub fn frame_saying(&self, notice: Option<&'static str>) -> Frame {
+        Frame {
+            notice,
+            ..self.frame()
+        }
+    }
+
+    /// The hash of this session's token.
+    pub(super) fn session(&self) -> &[u8] {
+        &self.session
+    }
+}
+
+impl FromRequestParts<App> for Editor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let Some(session) = session::of_request(app, &parts.headers) else {
+            return Err(not_signed_in(&parts.method, &parts.uri));
+        };
+        let account = store::of_session(app.db.read(), &session, app.clock.now())
+            .await
+            .map_err(|error| Problem::from(error).into_response())?;
+        let Some(account) = account else {
+            return Err(not_signed_in(&parts.method, &parts.uri));
+        };
+        Ok(Self {
+            id: account.id,
+            email: account.email,
+            name: account.name,
+            csrf: session::csrf(&app.keys, &session),
+            session,
+        })
+    }
+}
+
+impl FromRequest<App> for EditorForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        from_our_page(app, &parts.headers).map_err(Problem::into_response)?;
+        let editor = Editor::from_request_parts(&mut parts, app).await?;
+        let form = RawForm::from_request(Request::from_parts(parts, body), app)
+            .await
+            .map_err(Problem::into_response)?;
+        let token = form
+            .one("csrf")
+            .map_err(Problem::into_response)?
+            .unwrap_or_default();
+        if session::csrf_matches(&app.keys, &editor.session, token) {
+            Ok(Self { editor, form })
+        } else {
+            Err(stale_form().into_response())
+        }
+    }
+}
+
+/// Refuses a form that no page of ours sent. Browsers always say where a POST comes from; what says nothing is refused too.
+///
+/// # Errors
+/// A 403.
+pub fn from_our_page(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    match origin::of(headers, &app.config.origin(), &[]) {
+        origin::From::Ours => Ok(()),
+        _ => Err(Problem::wrong_origin()),
+    }
+}
+
+/// Where a reader of `GET` goes to sign in, and back; a form that was sent says that nothing was saved.
+fn not_signed_in(method: &Method, uri: &Uri) -> Response {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        let back = uri.path_and_query().map_or("/admin", |p| p.as_str());
+        let back = utf8_percent_encode(back, NON_ALPHANUMERIC);
+        return Redirect::to(&format!("/admin/sign-in?next={back}")).into_response();
+    }
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "signed-out",
+        "You are signed out",
+        "Nothing was saved. Go back and copy what you wrote, then sign in again.",
+    )
+    .into_response()
+}
+
+fn stale_form() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "stale-form",
+        "This form is from an earlier sign-in",
+        "Nothing was saved. Go back and copy what you wrote, then load the page again.",
+    )
+}
+
+/// The address to go to after signing in: one of our editors' pages, or the overview.
+#[must_use]
+pub fn safe_next(next: &str) -> &str {
+    let inside = next == "/admin" || next.starts_with("/admin/") || next.starts_with("/admin?");
+    let plain = next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    let loops = next.starts_with("/admin/sign-");
+    if inside && plain && !loops {
+        next
+    } else {
+        "/admin"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_to_our_own_pages_only() {
+        for good in ["/admin", "/admin/polls?state=open", "/admin?done=1"] {
+            assert_eq!(safe_next(good), good);
+        }
+        for bad in [
+            "",
+            "//evil.example",
+            "https://evil.example/admin/",
+            "/\\evil.example",
+            "/adminx",
+            "/admin/\r\nx: y",
+            "/admin/sign-in?next=/admin",
+            "/p/trust",
+        ] {
+            assert_eq!(safe_next(bad), "/admin", "{bad}");
+        }
+    }
+}

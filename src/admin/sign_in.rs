@@ -1,0 +1,121 @@
+//! Signing in and out.
+//!
+//! The answer to a wrong password and to an unknown address is the same page after the same work. Attempts are limited by
+//! account and by network, whether or not the account exists.
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::editor::{from_our_page, safe_next};
+use super::password::Password;
+use super::password_hash::HashError;
+use super::{EditorForm, session, store};
+use crate::app::App;
+use crate::types::{EditorId, EmailAddress};
+use crate::web::{Client, Problem, RawForm};
+
+/// Where to go afterwards, and what was just done.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct SignInQuery {
+    next: String,
+    done: String,
+}
+
+/// `GET /admin/sign-in`
+pub async fn show(
+    State(app): State<App>,
+    Query(query): Query<SignInQuery>,
+) -> Result<Response, Problem> {
+    let notice = match query.done.as_str() {
+        "out" => Some("You are signed out."),
+        _ => None,
+    };
+    let page = json!({ "next": safe_next(&query.next), "notice": notice });
+    app.pages.render("admin/sign_in", &page)
+}
+
+/// `POST /admin/sign-in`
+pub async fn sign_in(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    form: RawForm,
+) -> Result<Response, Problem> {
+    from_our_page(&app, &headers)?;
+    let (email, next) = (form.line("email")?, form.line("next")?);
+    let typed = form.one("password")?.unwrap_or_default();
+    app.limits.sign_ins_of_network.check(&client.network())?;
+    app.limits
+        .sign_ins_of_account
+        .check(email.to_lowercase().as_bytes())?;
+
+    let account = match EmailAddress::from_typed(&email) {
+        Ok(address) => store::by_email_key(app.db.read(), address.key()).await?,
+        Err(_) => None,
+    };
+    let (id, hash) = account.map(|a| (a.id, a.password_hash)).unzip();
+    let right = match Password::typed(typed) {
+        Some(password) => app.passwords.verify(password, hash.flatten()).await?,
+        None => false,
+    };
+    let Some(id) = id.filter(|_| right) else {
+        let page = json!({ "next": safe_next(&next), "email": email, "failed": true });
+        let page = app.pages.render("admin/sign_in", &page)?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    };
+    start_and_go(&app, &headers, id, safe_next(&next)).await
+}
+
+/// `POST /admin/sign-out`
+pub async fn sign_out(
+    State(app): State<App>,
+    EditorForm { editor, .. }: EditorForm,
+) -> Result<Response, Problem> {
+    let txn = app.db.write_txn("sign-out").await?;
+    store::end_session(&txn, editor.session()).await?;
+    txn.commit().await?;
+    let mut response = Redirect::to("/admin/sign-in?done=out").into_response();
+    if let Some(cookie) = session::no_cookie(&app) {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Starts a session in place of the one the browser had, and goes to `next`.
+async fn start_and_go(
+    app: &App,
+    headers: &HeaderMap,
+    editor: EditorId,
+    next: &str,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let txn = app.db.write_txn("sign-in").await?;
+    if let Some(before) = session::of_request(app, headers) {
+        store::end_session(&txn, &before).await?;
+    }
+    let token = session::start(app, &txn, editor, now).await?;
+    txn.commit().await?;
+    go_with(app, &token, next)
+}
+
+/// An answer that sets the session's cookie and leads to `next`.
+pub(super) fn go_with(app: &App, token: &str, next: &str) -> Result<Response, Problem> {
+    let mut response = Redirect::to(next).into_response();
+    response
+        .headers_mut()
+        .insert(SET_COOKIE, session::cookie(app, token)?);
+    Ok(response)
+}
+
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::busy(),
+            HashError::Broken(_) => Self::internal(&error),
+        }
+    }
+}
