@@ -161,6 +161,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
         crate::web::pages::PAGES,
         crate::admin::PAGES,
         crate::newsletters::PAGES,
+        crate::overview::PAGES,
     ]
 }
 

@@ -11,6 +11,7 @@
 //! | [`api`] | what all JSON endpoints share: tokens, idempotent writes, OpenAPI |
 //! | [`admin`] | editors: sign-in, sessions, the frame of their pages |
 //! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the features, one folder each |
+//! | [`overview`] | the editors' first page: what is left to do, the numbers of the day |
 //! | [`scheduler`] | calendar arithmetic; what is due now |
 //! | [`app`], [`routes`], [`background`], [`serve`], [`cli`] | the assembled parts, the one list of URLs, the one list of tasks, the running server, the command line |
 //!
@@ -26,6 +27,7 @@ pub mod db;
 pub mod digests;
 pub mod mailer;
 pub mod newsletters;
+pub mod overview;
 pub mod polls;
 pub mod probes;
 pub mod routes;

@@ -19,7 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
 use crate::web::{Problem, assets, problems, security};
-use crate::{admin, api, newsletters, probes};
+use crate::{admin, api, newsletters, overview, probes};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
@@ -60,6 +60,7 @@ fn pages(_app: &App) -> Router<App> {
         .route("/assets/{name}", get(assets::serve))
         .merge(admin::routes())
         .merge(newsletters::routes())
+        .merge(overview::routes())
 }
 
 /// What scripts call, below `/api/v1`.

@@ -7,11 +7,13 @@
 
 mod support;
 
+mod admin_sign_in;
 mod architecture;
 mod bad_input;
 mod documents;
 mod every_route;
 mod mailer_smtp;
+mod newsletters_editing;
 mod polls_ballot_box;
 mod schema;
 mod server;

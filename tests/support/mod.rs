@@ -1,6 +1,7 @@
 //! What the tests stand on.
 //!
 //! - [`reader`]: a browser without JavaScript: cookies, redirects, forms as HTML says.
+//! - [`editor`]: somebody signed in.
 //! - [`inbox`]: a mail as its recipient sees it, with links to follow.
 //! - [`browser`]: a real Chromium, headless, and axe-core.
 //! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
@@ -12,6 +13,7 @@ pub mod app;
 pub mod browser;
 pub mod database;
 pub mod dump;
+pub mod editor;
 pub mod inbox;
 pub mod page;
 pub mod reader;

@@ -1,0 +1,37 @@
+//! `GET /admin`
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::steps::steps;
+use super::store;
+use crate::admin::{Editor, show};
+use crate::app::App;
+use crate::web::Problem;
+
+pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
+    let so_far = store::progress(app.db.read(), app.clock.now()).await?;
+    let audiences = store::audiences(app.db.read()).await?;
+    let steps = steps(&so_far, app.config.mail.transport);
+    let left = steps.iter().filter(|step| !step.done).count();
+    let newsletters: Vec<Value> = audiences
+        .iter()
+        .map(|a| json!({ "slug": a.slug, "name": a.name, "active": show::count(a.active), "gone": show::count(a.gone) }))
+        .collect();
+    let number = |label: &str, n: i64| json!({ "label": label, "value": show::count(n) });
+    let page = json!({
+        "frame": editor.frame(),
+        "steps": steps,
+        "left": show::counted(left as i64, "step is left", "steps are left"),
+        "finished": left == 0,
+        "numbers": [
+            number("Open polls", so_far.open_polls),
+            number("Answers so far", so_far.answers),
+            number("Confirmed subscriptions", audiences.iter().map(|a| a.active).sum()),
+            number("Single mails waiting", so_far.waiting),
+        ],
+        "newsletters": newsletters,
+    });
+    app.pages.render("overview", &page)
+}

@@ -1,0 +1,155 @@
+//! The steps from a fresh installation to the first sent issue.
+
+use serde::Serialize;
+
+use super::store::Progress;
+use crate::config::Transport;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    title: &'static str,
+    text: &'static str,
+    action: Option<&'static str>,
+    href: String,
+    pub done: bool,
+    /// The first that is not done.
+    next: bool,
+}
+
+/// All steps, in the order they are best taken.
+#[must_use]
+pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
+    let poll = so_far.poll.as_deref();
+    let (relay, relay_done) = match transport {
+        Transport::Smtp => ("Mails go out through your relay.", true),
+        Transport::Mailbox => (
+            "While you try things out, mails stay in the built-in mailbox. For real readers, set mail.smtp_url.",
+            true,
+        ),
+        Transport::File => (
+            "Mails are written to files. For real readers, set mail.smtp_url.",
+            true,
+        ),
+    };
+    let mut steps = vec![
+        step(
+            "Say who the mail comes from",
+            "A newsletter has a sender, a postal address, a time zone, and the words readers agree to.",
+            "New newsletter",
+            "/admin/newsletters/new",
+            so_far.newsletters > 0,
+        ),
+        step(
+            "Know where mails go",
+            relay,
+            "Mail queue",
+            "/admin/mail",
+            relay_done,
+        ),
+        step(
+            "Ask the first question",
+            "A poll with two options is enough to start.",
+            "New poll",
+            "/admin/polls/new",
+            poll.is_some(),
+        ),
+        step(
+            "Put the poll into an article",
+            "Copy its snippet into the article. Done when the first answer is in.",
+            "Show the snippet",
+            poll.map_or("/admin/polls", |_| ""),
+            so_far.answers > 0,
+        ),
+        step(
+            "Write an issue",
+            "Markdown, with the preview beside it. Nothing goes out until you say so.",
+            "Write an issue",
+            "/admin/issues/new",
+            so_far.issues > 0,
+        ),
+        step(
+            "Send yourself a test",
+            "See it in your own inbox before anybody else does.",
+            "Issues",
+            "/admin/issues",
+            so_far.tests > 0 || so_far.sent_issues > 0,
+        ),
+        step(
+            "Send the first issue",
+            "You see the number of readers and the time before you confirm.",
+            "Issues",
+            "/admin/issues",
+            so_far.sent_issues > 0,
+        ),
+    ];
+    if let (Some(slug), Some(step)) = (poll, steps.get_mut(3)) {
+        step.href = format!("/admin/polls/{slug}");
+    }
+    if let Some(next) = steps.iter_mut().find(|step| !step.done) {
+        next.next = true;
+    }
+    for done in steps.iter_mut().filter(|step| step.done) {
+        done.action = None;
+    }
+    steps
+}
+
+fn step(
+    title: &'static str,
+    text: &'static str,
+    action: &'static str,
+    href: &str,
+    done: bool,
+) -> Step {
+    Step {
+        title,
+        text,
+        action: Some(action),
+        href: href.to_owned(),
+        done,
+        next: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fresh_installation_begins_with_the_sender() {
+        let steps = steps(&Progress::default(), Transport::Smtp);
+        let next: Vec<_> = steps.iter().filter(|s| s.next).map(|s| s.title).collect();
+        assert_eq!(next, ["Say who the mail comes from"]);
+        assert!(steps.iter().all(|s| s.done != s.action.is_some()));
+    }
+
+    #[test]
+    fn the_snippet_is_that_of_the_first_poll() {
+        let so_far = Progress {
+            newsletters: 1,
+            poll: Some("trust".into()),
+            ..Progress::default()
+        };
+        let steps = steps(&so_far, Transport::Mailbox);
+        assert_eq!(steps[3].href, "/admin/polls/trust");
+        assert!(steps[3].next);
+    }
+
+    #[test]
+    fn a_sent_issue_finishes_the_list() {
+        let so_far = Progress {
+            newsletters: 1,
+            poll: Some("trust".into()),
+            answers: 1,
+            issues: 1,
+            sent_issues: 1,
+            ..Progress::default()
+        };
+        assert!(
+            steps(&so_far, Transport::Smtp)
+                .iter()
+                .all(|s| s.done && !s.next)
+        );
+    }
+}

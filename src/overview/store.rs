@@ -1,0 +1,78 @@
+//! The numbers of the overview, read across the tables of all features.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::db::{fetch_all, fetch_one};
+use crate::types::UnixMillis;
+
+/// How far the installation has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub newsletters: i64,
+    /// The oldest poll that is no draft.
+    pub poll: Option<String>,
+    pub open_polls: i64,
+    pub answers: i64,
+    /// Mails of the template `test` that were enqueued.
+    pub tests: i64,
+    pub issues: i64,
+    /// Issues handed to the mailer.
+    pub sent_issues: i64,
+    /// Single mails that wait.
+    pub waiting: i64,
+}
+
+/// Reads how far the installation has come.
+pub async fn progress<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Progress, DbErr> {
+    let sql = "SELECT (SELECT COUNT(*) FROM newsletter) AS newsletters, \
+        (SELECT slug FROM poll WHERE state <> 0 ORDER BY id LIMIT 1) AS poll, \
+        (SELECT COUNT(*) FROM poll WHERE state = 1 AND (opens_ms IS NULL OR opens_ms <= $1) \
+            AND (closes_ms IS NULL OR closes_ms > $1)) AS open_polls, \
+        (SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE option_id = 0) AS answers, \
+        (SELECT COUNT(*) FROM outbox WHERE template = 'test') AS tests, \
+        (SELECT COUNT(*) FROM issue) AS issues, \
+        (SELECT COUNT(*) FROM mailing) AS sent_issues, \
+        (SELECT COUNT(*) FROM outbox WHERE state IN (0, 1)) AS waiting";
+    let Some(row) = fetch_one(db, sql, [now.into()]).await? else {
+        return Ok(Progress::default());
+    };
+    Ok(Progress {
+        newsletters: row.try_get("", "newsletters")?,
+        poll: row.try_get("", "poll")?,
+        open_polls: row.try_get("", "open_polls")?,
+        answers: row.try_get("", "answers")?,
+        tests: row.try_get("", "tests")?,
+        issues: row.try_get("", "issues")?,
+        sent_issues: row.try_get("", "sent_issues")?,
+        waiting: row.try_get("", "waiting")?,
+    })
+}
+
+/// A newsletter and its readers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience {
+    pub slug: String,
+    pub name: String,
+    pub active: i64,
+    /// Left, removed, bounced or complained.
+    pub gone: i64,
+}
+
+/// Every newsletter with its readers, by name.
+pub async fn audiences<C: ConnectionTrait>(db: &C) -> Result<Vec<Audience>, DbErr> {
+    let sql = "SELECT slug, name, \
+        (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state = 1) AS active, \
+        (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state > 1) AS gone \
+        FROM newsletter n ORDER BY name, id";
+    let rows = fetch_all(db, sql, []).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Audience {
+                slug: row.try_get("", "slug")?,
+                name: row.try_get("", "name")?,
+                active: row.try_get("", "active")?,
+                gone: row.try_get("", "gone")?,
+            })
+        })
+        .collect()
+}

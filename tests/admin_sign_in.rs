@@ -1,0 +1,307 @@
+//! Signing in, sessions, and what keeps others out.
+
+use std::time::Duration;
+
+use super::support::app::TestApp;
+use super::support::editor::{EDITOR, PASSWORD, invited, signed_in};
+use super::support::reader::{Form, Page, Reader};
+
+const SESSIONS: &str = "SELECT COUNT(*) FROM editor_session";
+const NEW_PASSWORD: &str = "nine lemons under a bridge";
+
+async fn sign_in(browser: &Reader, email: &str, password: &str) -> Page {
+    let page = browser.get("/admin/settings").await;
+    let form = page
+        .the_form()
+        .fill("email", email)
+        .fill("password", password);
+    browser.submit(form).await
+}
+
+/// The only form of an editors' page that is not the frame's own.
+fn own_form(page: &Page) -> Form {
+    page.form("main form[method=post]")
+}
+
+#[tokio::test]
+async fn a_set_up_link_sets_the_password_once_and_signs_in() {
+    let app = TestApp::start().await;
+    let link = invited(&app, EDITOR).await;
+    let browser = app.reader();
+    let page = browser.get(&link).await.expect(200).says(EDITOR);
+    assert_eq!(app.count(SESSIONS).await, 0, "a look changes nothing");
+
+    let weak = page
+        .the_form()
+        .fill("password", "password1234")
+        .fill("again", "password1234");
+    browser
+        .submit(weak)
+        .await
+        .expect(422)
+        .says("first passwords a guesser tries");
+    let differ = page
+        .the_form()
+        .fill("password", PASSWORD)
+        .fill("again", "something else entirely");
+    browser
+        .submit(differ)
+        .await
+        .expect(422)
+        .says("not the same");
+    let good = page
+        .the_form()
+        .fill("password", PASSWORD)
+        .fill("again", PASSWORD);
+    browser.submit(good.clone()).await.expect(200);
+    browser
+        .get("/admin/settings")
+        .await
+        .expect(200)
+        .says(EDITOR);
+
+    browser.submit(good).await.expect(410).says("used already");
+    app.reader()
+        .get(&link)
+        .await
+        .expect(410)
+        .says("sign in with the password");
+    assert_eq!(app.count(SESSIONS).await, 1);
+}
+
+#[tokio::test]
+async fn a_set_up_link_ends_after_three_days_and_with_a_newer_one() {
+    let app = TestApp::start().await;
+    let old = invited(&app, EDITOR).await;
+    let new = invited(&app, EDITOR).await;
+    app.reader().get(&old).await.expect(410);
+    app.reader().get(&new).await.expect(200);
+    app.advance(Duration::from_secs(3 * 24 * 3_600));
+    let gone = app.reader().get(&new).await.expect(410).says("three days");
+    let unknown = app
+        .reader()
+        .get("/admin/set-password/nobody-made-this")
+        .await
+        .expect(410);
+    assert_eq!(gone.body, unknown.body, "an unknown link is told the same");
+}
+
+#[tokio::test]
+async fn signing_in_leads_back_to_where_one_wanted_to_go() {
+    let app = TestApp::start().await;
+    signed_in(&app).await;
+    let browser = app.reader();
+    let page = sign_in(&browser, &EDITOR.to_uppercase(), PASSWORD)
+        .await
+        .expect(200);
+    assert_eq!(page.url.path(), "/admin/settings");
+    // Somebody else's site is no place to go to.
+    let page = browser
+        .get("/admin/sign-in?next=https%3A%2F%2Fevil.example%2F")
+        .await;
+    assert_eq!(page.form("form").value("next"), Some("/admin"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_address_look_the_same() {
+    let app = TestApp::start().await;
+    signed_in(&app).await;
+    let known = sign_in(&app.reader(), EDITOR, "not the password")
+        .await
+        .expect(422);
+    let unknown = sign_in(&app.reader(), "nobody@lindenpost.example", PASSWORD)
+        .await
+        .expect(422);
+    assert_eq!(
+        known.body.replace(EDITOR, "x"),
+        unknown.body.replace("nobody@lindenpost.example", "x")
+    );
+    sign_in(&app.reader(), "not an address", PASSWORD)
+        .await
+        .expect(422)
+        .says("is not right");
+    sign_in(&app.reader(), EDITOR, &"long".repeat(5_000))
+        .await
+        .expect(422);
+    // Invited, no password yet: nothing opens it, not even an empty one.
+    invited(&app, "new@lindenpost.example").await;
+    sign_in(&app.reader(), "new@lindenpost.example", "")
+        .await
+        .expect(422);
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_every_other_session() {
+    let app = TestApp::start().await;
+    let here = signed_in(&app).await;
+    let there = app.reader();
+    sign_in(&there, EDITOR, PASSWORD).await.expect(200);
+    assert_eq!(app.count(SESSIONS).await, 2);
+
+    let form = own_form(&here.get("/admin/password").await);
+    let form = form
+        .fill("password", NEW_PASSWORD)
+        .fill("again", NEW_PASSWORD);
+    here.submit(form.clone().fill("current", "wrong"))
+        .await
+        .expect(422)
+        .says("not the password you have");
+    assert_eq!(app.count(SESSIONS).await, 2, "nothing happened yet");
+    here.submit(form.fill("current", PASSWORD))
+        .await
+        .expect(200)
+        .says("Your password is changed");
+
+    assert_eq!(app.count(SESSIONS).await, 1);
+    assert_eq!(
+        there.get("/admin/settings").await.url.path(),
+        "/admin/sign-in"
+    );
+    sign_in(&app.reader(), EDITOR, PASSWORD).await.expect(422);
+    sign_in(&app.reader(), EDITOR, NEW_PASSWORD)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn a_session_ends_by_signing_out_and_after_a_week() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let page = browser.get("/admin/settings").await;
+    let out = browser
+        .submit(page.form("form[action='/admin/sign-out']"))
+        .await;
+    out.expect(200).says("You are signed out");
+    assert_eq!(app.count(SESSIONS).await, 0);
+
+    sign_in(&browser, EDITOR, PASSWORD).await.expect(200);
+    app.advance(Duration::from_secs(7 * 24 * 3_600));
+    assert_eq!(
+        browser.get("/admin/settings").await.url.path(),
+        "/admin/sign-in"
+    );
+    sign_in(&browser, EDITOR, PASSWORD).await.expect(200);
+    assert_eq!(
+        app.count(SESSIONS).await,
+        1,
+        "the session that ran out was forgotten"
+    );
+}
+
+#[tokio::test]
+async fn attempts_are_limited_by_account_and_the_page_says_how_long() {
+    let app = TestApp::start_with(|c| c.limits.sign_ins_per_minute = 4).await;
+    let browser = app.reader();
+    for _ in 0..4 {
+        sign_in(&browser, EDITOR, "a wrong password")
+            .await
+            .expect(422);
+    }
+    let page = sign_in(&browser, EDITOR, "a wrong password")
+        .await
+        .expect(429);
+    let wait: u64 = page.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    page.says("second");
+    // The account is limited whether or not it exists; another one is not, until the network's turn comes.
+    sign_in(&browser, "other@lindenpost.example", "a wrong password")
+        .await
+        .expect(422);
+    app.advance(Duration::from_secs(wait));
+    sign_in(&browser, EDITOR, "a wrong password")
+        .await
+        .expect(422);
+}
+
+#[tokio::test]
+async fn attempts_are_limited_by_network() {
+    let app = TestApp::start_with(|c| c.limits.sign_ins_per_minute = 2).await;
+    let browser = app.reader();
+    for n in 0..6 {
+        sign_in(&browser, &format!("guess{n}@lindenpost.example"), "wrong")
+            .await
+            .expect(422);
+    }
+    sign_in(&browser, "guess7@lindenpost.example", "wrong")
+        .await
+        .expect(429);
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_or_of_another_session_does_nothing() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let form = own_form(&browser.get("/admin/newsletters/new").await);
+    let newsletters = || app.count("SELECT COUNT(*) FROM newsletter");
+
+    let mut without = form.clone();
+    without.fields.retain(|(name, _)| name != "csrf");
+    browser
+        .submit(without)
+        .await
+        .expect(403)
+        .says("earlier sign-in");
+    browser
+        .submit(form.clone().fill("csrf", "aaaa"))
+        .await
+        .expect(403);
+
+    let other = app.reader();
+    sign_in(&other, EDITOR, PASSWORD).await.expect(200);
+    other.submit(form.clone()).await.expect(403);
+    // Their token, twice: a field that is sent twice is no field of ours.
+    let mut twice = form.clone();
+    twice.fields.push(("csrf".into(), "x".into()));
+    browser.submit(twice).await.expect(400);
+
+    let mut elsewhere = form.clone();
+    elsewhere.page = "https://evil.example/".parse().unwrap();
+    browser
+        .submit(elsewhere)
+        .await
+        .expect(403)
+        .says("another site");
+    app.reader()
+        .submit(form)
+        .await
+        .expect(401)
+        .says("signed out");
+    assert_eq!(newsletters().await, 0);
+
+    // Signing in and setting a password refuse strangers' pages as well.
+    let mut sign_in = app.reader().get("/admin/sign-in").await.the_form();
+    sign_in.page = "https://evil.example/".parse().unwrap();
+    app.reader()
+        .submit(sign_in.fill("email", EDITOR).fill("password", PASSWORD))
+        .await
+        .expect(403);
+}
+
+#[tokio::test]
+async fn over_tls_the_cookie_is_bound_to_the_host() {
+    let app = TestApp::start_with(|c| c.http.public_url = "https://polls.example".into()).await;
+    let browser = app.reader();
+    let page = browser.get("/admin/sign-in").await.expect(200);
+    let link = invited(&app, EDITOR).await;
+    let response = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap()
+        .post(app.url(&link))
+        .header("origin", "https://polls.example")
+        .form(&[("password", PASSWORD), ("again", PASSWORD)])
+        .send()
+        .await
+        .unwrap();
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-canvass_editor="), "{cookie}");
+    for part in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert_eq!(page.headers["cache-control"], "no-store");
+}

@@ -1,0 +1,109 @@
+//! Making and changing newsletters.
+
+use super::support::app::TestApp;
+use super::support::editor::signed_in;
+use super::support::reader::{Form, Page};
+
+const TEXTS: &str = "SELECT COUNT(*) FROM consent_text";
+
+fn filled(page: &Page) -> Form {
+    [
+        ("name", "The Evening Brief"),
+        ("slug", "evening-brief"),
+        ("from_name", "Linden Post"),
+        ("from_address", "brief@lindenpost.example"),
+        ("postal_address", "Linden Post\r\nMain Street 1"),
+        ("time_zone", "Europe/Berlin"),
+        ("consent", "Yes, send me the Evening Brief."),
+    ]
+    .into_iter()
+    .fold(
+        page.form("main form[method=post]"),
+        |form, (name, value)| form.fill(name, value),
+    )
+}
+
+#[tokio::test]
+async fn a_newsletter_is_made_and_changed() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let page = browser.get("/admin/newsletters/new").await.expect(200);
+    let page = browser.submit(filled(&page)).await.expect(200);
+    let page = page
+        .says("The newsletter is there")
+        .says("The Evening Brief")
+        .says("version 1");
+
+    let edit = browser.follow(&page, "The Evening Brief").await.expect(200);
+    let form = edit.form("main form[method=post]");
+    assert_eq!(
+        form.value("postal_address"),
+        Some("Linden Post\r\nMain Street 1")
+    );
+    browser
+        .submit(form.clone().fill("name", "Evening"))
+        .await
+        .expect(200)
+        .says("saved")
+        .says("version 1");
+    assert_eq!(
+        app.count(TEXTS).await,
+        1,
+        "the same words are the same version"
+    );
+
+    let changed = form.fill("consent", "Yes, send me the Evening Brief, twice a week.");
+    browser.submit(changed).await.expect(200).says("version 2");
+    let edit = browser
+        .get("/admin/newsletters/evening-brief")
+        .await
+        .expect(200);
+    edit.says("Yes, send me the Evening Brief.")
+        .says("twice a week");
+    browser.get("/admin/newsletters/unknown").await.expect(404);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_and_what_was_typed_is_kept() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let page = browser.get("/admin/newsletters/new").await.expect(200);
+    let form = filled(&page);
+    for (field, value, words) in [
+        ("name", "", "Fill this in"),
+        ("name", "a\r\nBcc: b@example.org", "one line"),
+        ("slug", "Evening Brief", "lower-case"),
+        ("slug", "new", "Canvass's own"),
+        ("from_address", "brief@", "nothing after the @"),
+        ("reply_to", "x\r\n@example.org", "cannot have"),
+        ("time_zone", "Mars/Olympus", "not a time zone"),
+        ("accent", "#f2c94c", "contrast"),
+        ("consent", &"x".repeat(2_001), "at most 2000"),
+    ] {
+        let page = browser
+            .submit(form.clone().fill(field, value))
+            .await
+            .expect(422)
+            .says(words);
+        let again = page.form("main form[method=post]");
+        assert_eq!(
+            again.value("postal_address"),
+            form.value("postal_address"),
+            "kept"
+        );
+        let summary = page.attributes(".error-summary a", "href");
+        assert_eq!(summary, [format!("#{field}")]);
+    }
+    browser
+        .submit(form.clone().fill("name", "nul\0"))
+        .await
+        .expect(400);
+    assert_eq!(app.count(TEXTS).await, 0);
+
+    browser.submit(form.clone()).await.expect(200);
+    browser
+        .submit(form)
+        .await
+        .expect(422)
+        .says("Another newsletter has this name");
+}

@@ -1,0 +1,38 @@
+//! Somebody who works here: invited, with a password, signed in.
+
+use canvass::admin;
+use canvass::types::EmailAddress;
+
+use super::app::TestApp;
+use super::reader::Reader;
+
+/// The address of [`signed_in`].
+pub const EDITOR: &str = "mara@lindenpost.example";
+/// Their password.
+pub const PASSWORD: &str = "tram linden orange 4";
+
+/// The path of a fresh set-up link.
+pub async fn invited(app: &TestApp, email: &str) -> String {
+    let email = EmailAddress::parse(email).unwrap();
+    let (random, now) = (&app.app.random, app.app.clock.now());
+    admin::invite(&app.app.db, random, now, &email, "Mara")
+        .await
+        .unwrap()
+}
+
+/// A browser that has just set the password and is signed in by it.
+pub async fn signed_in(app: &TestApp) -> Reader {
+    signed_in_as(app, EDITOR).await
+}
+
+/// The same for another address.
+pub async fn signed_in_as(app: &TestApp, email: &str) -> Reader {
+    let browser = app.reader();
+    let page = browser.get(&invited(app, email).await).await.expect(200);
+    let form = page
+        .the_form()
+        .fill("password", PASSWORD)
+        .fill("again", PASSWORD);
+    browser.submit(form).await.expect(200);
+    browser
+}
