@@ -45,12 +45,27 @@ enum Command {
     Check,
     /// Print every setting with its default and meaning.
     Settings,
+    /// Editors' accounts.
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Tokens for scripts.
     #[command(subcommand, name = "api-token")]
     ApiToken(TokenCommand),
     /// Bring data in.
     #[command(subcommand)]
     Import(ImportCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Add an editor, or let a known one choose a new password: prints a one-time link.
+    Add {
+        /// The editor's mail address.
+        email: String,
+        /// The name shown to other editors.
+        #[arg(long, default_value = "")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -153,6 +168,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Migrate => tools::migrate(config).await?,
         Command::Check => return check::run(config).await,
         Command::Settings => {}
+        Command::Admin(AdminCommand::Add { email, name }) => {
+            tools::add_editor(config, &email, &name).await?;
+        }
         Command::ApiToken(TokenCommand::Create { name }) => {
             tools::create_token(config, &name).await?;
         }

@@ -3,15 +3,27 @@
 use std::process::ExitCode;
 
 use super::{Failed, ImportReaders, tool};
+use crate::admin;
 use crate::api::tokens;
 use crate::app::Role;
 use crate::config::Config;
 use crate::subscriptions::{self, ImportOrder};
+use crate::types::EmailAddress;
 
 pub async fn migrate(config: Config) -> Result<(), Failed> {
     let before = crate::app::open(&config, Role::Server).await?;
     drop(before);
     eprintln!("The schema is up to date.");
+    Ok(())
+}
+
+pub async fn add_editor(config: Config, email: &str, name: &str) -> Result<(), Failed> {
+    let email = EmailAddress::parse(email).map_err(|e| Failed::Used(format!("EMAIL: {e}")))?;
+    let app = tool(config).await?;
+    let path = admin::invite(&app.db, &app.random, app.clock.now(), &email, name).await?;
+    let days = admin::LINK_LIFETIME.as_secs() / 86_400;
+    eprintln!("This link sets the password, once, within {days} days:");
+    println!("{}{path}", app.config.origin());
     Ok(())
 }
 
