@@ -1,0 +1,307 @@
+//! The program itself: its commands, its words when something is wrong, its exit codes,
+//! and how it ends when it is told to.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use canvass::db::run;
+use reqwest::Client;
+use tokio::time::Instant;
+
+use crate::support::database::TestDatabase;
+
+const KEY: &str = "a secret key of at least 32 characters";
+
+/// The binary, with nothing in its environment but what is given.
+fn canvass(dir: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
+    command
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env("CANVASS_DATA_DIR", dir)
+        .env("CANVASS_SECRET_KEY", KEY)
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null());
+    command
+}
+
+fn words(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8(both).unwrap()
+}
+
+#[test]
+fn help_reads_like_a_manual_and_wrong_use_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = canvass(dir.path(), &["--help"], &[]).output().unwrap();
+    assert_eq!(help.status.code(), Some(0));
+    let text = words(&help);
+    for command in [
+        "serve",
+        "migrate",
+        "check",
+        "settings",
+        "api-token",
+        "import",
+    ] {
+        assert!(text.contains(command), "no {command} in:\n{text}");
+    }
+    for wrong in [
+        &["serve", "--nonsense"][..],
+        &["fly"],
+        &[],
+        &["import", "readers"],
+    ] {
+        let output = canvass(dir.path(), wrong, &[]).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{wrong:?}: {}",
+            words(&output)
+        );
+    }
+}
+
+#[test]
+fn wrong_settings_are_named_with_what_is_expected() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("wrong.toml");
+    for (settings, named, expected) in [
+        (&[][..], "mail.smtp_url", "demo"),
+        (&[("CANVASS_SECRET_KEY", "")], "secret_key", "openssl rand"),
+        (&[("CANVASS_HTTP__BIND", "here")], "http.bind", "address"),
+        (
+            &[("CANVASS_HTTP__PORT", "1")],
+            "CANVASS_HTTP__PORT",
+            "no such setting",
+        ),
+        (
+            &[("CANVASS_MAIL__TRANSPORT", "pigeon")],
+            "mail.transport",
+            "smtp or mailbox or file",
+        ),
+        (
+            &[("CANVASS_DATABASE__URL", "mysql://x")],
+            "database.url",
+            "sqlite:PATH or postgres://",
+        ),
+        (
+            &[("CANVASS_POLLS__QUEUE", "many")],
+            "CANVASS_POLLS__QUEUE",
+            "whole number",
+        ),
+        (
+            &[("CANVASS_SECRET_KEY_FILE", "/nowhere/key")],
+            "secret_key_file",
+            "cannot be read",
+        ),
+        (&[("CANVASS_LOG__FILTER", "=,=")], "log.filter", ""),
+    ] {
+        let output = canvass(dir.path(), &["serve"], settings).output().unwrap();
+        let text = words(&output);
+        assert_eq!(output.status.code(), Some(2), "{settings:?}: {text}");
+        assert!(
+            text.contains(named) && text.contains(expected),
+            "{settings:?}: {text}"
+        );
+        assert!(!text.contains(KEY), "the key is printed: {text}");
+    }
+    for (content, expected) in [
+        ("[http]\nbund = \"x\"", "http.bund"),
+        ("[http]\nbind = 5", "http.bind"),
+        ("[http", "wrong.toml"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let arguments = ["--config", file.to_str().unwrap(), "serve"];
+        let output = canvass(dir.path(), &arguments, &[]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            words(&output).contains(expected),
+            "{content}: {}",
+            words(&output)
+        );
+    }
+}
+
+/// A server process; killed with the test, however that ends.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    async fn start(database: &TestDatabase) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let settings = [
+            ("CANVASS_HTTP__BIND", address.as_str()),
+            ("CANVASS_DATABASE__URL", &database.url),
+            ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+            ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+        ];
+        let child = canvass(database.dir.path(), &["serve"], &settings)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self {
+            child,
+            url: format!("http://{address}"),
+        };
+        let client = Client::builder().no_proxy().build().unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let ready = client.get(format!("{}/readyz", server.url)).send().await;
+            if ready.is_ok_and(|r| r.status() == 200) {
+                return server;
+            }
+            assert!(Instant::now() < until, "the server does not get ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.args([name, &self.child.id().to_string()]);
+        assert!(kill.status().unwrap().success());
+    }
+
+    async fn ended(&mut self) -> (Option<i32>, Duration) {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), began.elapsed());
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "it does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_it_within_ten_seconds_and_it_starts_again() {
+    let database = TestDatabase::empty().await;
+    for signal in ["-TERM", "-INT"] {
+        let mut server = Server::start(&database).await;
+        // Connections that say nothing must not hold it up.
+        let address = server.url.trim_start_matches("http://").to_owned();
+        let _idle = tokio::net::TcpStream::connect(&address).await.unwrap();
+        server.signal(signal);
+        let (code, took) = server.ended().await;
+        assert_eq!(code, Some(0), "{signal}");
+        assert!(took < Duration::from_secs(10), "{signal}: {took:?}");
+    }
+    let mut server = Server::start(&database).await;
+    server.signal("-KILL");
+    server.ended().await;
+    Server::start(&database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_the_same_data_directory_says_why_it_does_not_start() {
+    let database = TestDatabase::empty().await;
+    if database.url.starts_with("postgres") {
+        return;
+    }
+    let _first = Server::start(&database).await;
+    let settings = [
+        ("CANVASS_HTTP__BIND", "127.0.0.1:0"),
+        ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+        ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+    ];
+    let second = canvass(database.dir.path(), &["serve"], &settings);
+    let output = tokio::task::spawn_blocking(move || {
+        let mut second = second;
+        second.output().unwrap()
+    })
+    .await
+    .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(
+        words(&output).contains("in use by another canvass process"),
+        "{}",
+        words(&output)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_say_what_they_did() {
+    let database = TestDatabase::empty().await;
+    let settings = [("CANVASS_DATABASE__URL", database.url.as_str())];
+    let dir = database.dir.path();
+    for _ in 0..2 {
+        let output = canvass(dir, &["migrate"], &settings).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    }
+    let output = canvass(dir, &["api-token", "create", "newsroom"], &settings)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let token = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        token.trim().len() > 40,
+        "only the token is on standard output: {token:?}"
+    );
+
+    let output = canvass(dir, &["settings"], &settings).output().unwrap();
+    assert_eq!(words(&output), canvass::config::REFERENCE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_version_is_refused() {
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    let txn = db.write_txn("test").await.unwrap();
+    let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)";
+    run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    db.close().await.unwrap();
+    let settings = [("CANVASS_DATABASE__URL", database.url.as_str())];
+    let output = canvass(database.dir.path(), &["migrate"], &settings)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(
+        words(&output).contains("newer version of Canvass"),
+        "{}",
+        words(&output)
+    );
+}
+
+/// The key is part of the database: another one must not start to sign links.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_secret_key_is_refused() {
+    let database = TestDatabase::empty().await;
+    let mut settings = vec![("CANVASS_DATABASE__URL", database.url.as_str())];
+    let dir = database.dir.path();
+    let output = canvass(dir, &["api-token", "create", "x"], &settings)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    settings.push((
+        "CANVASS_SECRET_KEY",
+        "another key that is long enough but not that one",
+    ));
+    let output = canvass(dir, &["api-token", "create", "x"], &settings)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(words(&output).contains("secret_key"), "{}", words(&output));
+    // While rotating both are listed.
+    let both = format!("another key that is long enough but not that one,{KEY}");
+    settings.push(("CANVASS_SECRET_KEY", &both));
+    let output = canvass(dir, &["api-token", "create", "x"], &settings)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+}
