@@ -18,20 +18,25 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
+use crate::web::forms::refuse_declared;
 use crate::web::{Problem, assets, problems, security};
 use crate::{admin, api, newsletters, overview, probes};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
     let limit = usize::try_from(app.config.http.max_body_bytes).unwrap_or(usize::MAX);
+    let bytes = app.config.http.max_body_bytes;
     let pages = pages(app)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(middleware::from_fn_with_state(bytes, refuse_declared))
         .layer(middleware::from_fn_with_state(
             app.pages.clone(),
             problems::as_pages,
         ));
-    let scripts = scripts().layer(middleware::from_fn(problems::as_json));
+    let scripts = scripts()
+        .layer(middleware::from_fn_with_state(bytes, refuse_declared))
+        .layer(middleware::from_fn(problems::as_json));
     Router::new()
         .merge(probes::routes())
         .nest("/api/v1", scripts)

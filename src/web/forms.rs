@@ -5,9 +5,11 @@
 //! is asked for once (400). Line breaks inside a one-line field are refused where the field is read.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::Problem;
 
@@ -132,6 +134,16 @@ impl<S: Send + Sync> FromRequest<S> for RawForm {
         }
         Self::parse(&bounded_bytes(request, state).await?)
     }
+}
+
+/// A layer: refuses a body that declares more than `limit` bytes before any of it is read.
+pub async fn refuse_declared(State(limit): State<u64>, request: Request, next: Next) -> Response {
+    let declared = request.headers().get(CONTENT_LENGTH);
+    let declared: Option<u64> = declared.and_then(|v| v.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|bytes| bytes > limit) {
+        return Problem::too_large().into_response();
+    }
+    next.run(request).await
 }
 
 /// Whether the request declares this media type (parameters aside).
