@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::db::lock::{DirLock, LockError};
 use crate::db::migrate::{MigrateError, migrate, up_to_date};
 use crate::db::{self, Backend, Db, DbErr, OpenError};
+use crate::polls::Station;
 use crate::types::{Clock, Keys, Purpose, Random};
 use crate::web::Pages;
 use crate::web::limits::Limits;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub passwords: PasswordHasher,
     /// Rate limits.
     pub limits: Limits,
+    /// What answering polls needs beside the database.
+    pub polls: Station,
     /// This node, in leases and logs.
     pub node: String,
     /// This node's stripe of counters that several nodes add to.
@@ -103,10 +106,12 @@ impl App {
             Backend::Sqlite => 0,
             Backend::Postgres => random.below(SLOTS) as i64,
         };
+        let stopping = CancellationToken::new();
+        let polls = Station::open(&db, &clock, &random, slot, config.polls.queue, &stopping);
         Ok(Self(Arc::new(Parts {
             node: crate::types::keys::random_token(&random),
             slot,
-            stopping: CancellationToken::new(),
+            stopping,
             config,
             db,
             clock,
@@ -115,6 +120,7 @@ impl App {
             pages,
             limits,
             passwords: PasswordHasher::default(),
+            polls,
             _dir_lock: dir_lock,
         })))
     }
@@ -162,6 +168,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
         crate::admin::PAGES,
         crate::newsletters::PAGES,
         crate::overview::PAGES,
+        crate::polls::PAGES,
     ]
 }
 

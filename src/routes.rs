@@ -20,7 +20,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::app::App;
 use crate::web::forms::refuse_declared;
 use crate::web::{Problem, assets, problems, security};
-use crate::{admin, api, newsletters, overview, probes};
+use crate::{admin, api, newsletters, overview, polls, probes};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
@@ -66,6 +66,7 @@ fn pages(_app: &App) -> Router<App> {
         .merge(admin::routes())
         .merge(newsletters::routes())
         .merge(overview::routes())
+        .merge(polls::routes())
 }
 
 /// What scripts call, below `/api/v1`.

@@ -15,6 +15,7 @@ mod every_route;
 mod mailer_smtp;
 mod newsletters_editing;
 mod polls_ballot_box;
+mod polls_pages;
 mod program;
 mod schema;
 mod server;

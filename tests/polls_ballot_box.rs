@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canvass::db::{Db, group_commit::GroupCommit};
-use canvass::polls::ballot_box::{self, Answer, LARGEST_GROUP, Outcome};
+use canvass::polls::ballot_box::{self, Answer, LARGEST_GROUP, Outcome, Slip};
 use canvass::polls::choice::Choice;
 use canvass::polls::define::{self, Definition, QuestionText, Stored};
 use canvass::polls::model::{Phase, Place, Poll, PollState, Tier, Visibility};
@@ -21,7 +21,7 @@ struct Box {
     db: Db,
     clock: Clock,
     poll: Arc<Poll>,
-    queue: GroupCommit<Answer, Outcome>,
+    queue: GroupCommit<Slip, Outcome>,
 }
 
 async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis>) -> Box {
@@ -63,15 +63,11 @@ async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis
     };
     let poll = Arc::new(store::by_id(&db, id).await.unwrap().unwrap());
     let (box_db, box_clock) = (db.clone(), clock.clone());
-    let (queue, _) = GroupCommit::start(
-        "ballots",
-        4_096,
-        LARGEST_GROUP,
-        move |group: Vec<Answer>| {
+    let (queue, _) =
+        GroupCommit::start("ballots", 4_096, LARGEST_GROUP, move |group: Vec<Slip>| {
             let (db, clock) = (box_db.clone(), box_clock.clone());
             async move { ballot_box::commit(&db, &clock, 0, &group).await }
-        },
-    );
+        });
     Box {
         _database: database,
         db,
@@ -95,7 +91,10 @@ impl Box {
     }
 
     async fn cast(&self, who: usize, options: &[&str]) -> Outcome {
-        self.queue.submit(self.answer(who, options)).await.unwrap()
+        self.queue
+            .submit(Slip::Answer(self.answer(who, options)))
+            .await
+            .unwrap()
     }
 
     async fn counts(&self) -> Vec<i64> {

@@ -32,6 +32,25 @@ pub struct Answer {
     pub network: Option<[u8; 8]>,
 }
 
+/// What goes into the box.
+#[derive(Debug, Clone)]
+pub enum Slip {
+    Answer(Answer),
+    /// An answer that could not be read as one: noted, so that nothing is blocked in silence.
+    Refused(PollId, Reason),
+}
+
+impl Slip {
+    /// The poll it is for.
+    #[must_use]
+    pub fn poll(&self) -> PollId {
+        match self {
+            Self::Answer(answer) => answer.poll.id,
+            Self::Refused(poll, _) => *poll,
+        }
+    }
+}
+
 /// What became of an answer. The first three are durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -45,6 +64,8 @@ pub enum Outcome {
     NotOpen(Phase),
     /// The poll was edited since the choice was read: read it again.
     Edited,
+    /// A refusal was written down.
+    Noted,
 }
 
 /// The largest group: 512 ballots are 4,096 parameters, far below what either database takes.
@@ -58,7 +79,7 @@ pub async fn commit(
     db: &Db,
     clock: &Clock,
     slot: i64,
-    group: &[Answer],
+    group: &[Slip],
 ) -> Result<Vec<Outcome>, DbErr> {
     let txn = db.write_txn("ballots").await?;
     // The clock is read when the writer is ours: nothing that closed before can slip in behind.
@@ -67,9 +88,17 @@ pub async fn commit(
 
     // None: in the box; what it did there is known once the ballots are written.
     let mut outcomes: Vec<Option<Outcome>> = vec![Some(Outcome::Edited); group.len()];
-    let mut last: BTreeMap<(PollId, VoterKey), usize> = BTreeMap::new();
+    let mut last: BTreeMap<(PollId, VoterKey), &Answer> = BTreeMap::new();
     let mut refused: Vec<(PollId, Reason)> = Vec::new();
-    for (i, answer) in group.iter().enumerate() {
+    for (i, slip) in group.iter().enumerate() {
+        let answer = match slip {
+            Slip::Answer(answer) => answer,
+            Slip::Refused(poll, reason) => {
+                outcomes[i] = Some(Outcome::Noted);
+                refused.push((*poll, *reason));
+                continue;
+            }
+        };
         let Some(state) = current.get(&answer.poll.id) else {
             continue;
         };
@@ -77,7 +106,7 @@ pub async fn commit(
             Phase::Open { .. } if state.revision != answer.poll.revision => {}
             Phase::Open { .. } => {
                 // Of several answers of one voter in a group the last counts, as if they had come one by one.
-                last.insert((answer.poll.id, answer.voter), i);
+                last.insert((answer.poll.id, answer.voter), answer);
                 outcomes[i] = None;
             }
             closed => {
@@ -93,7 +122,7 @@ pub async fn commit(
     }
 
     let mut counts = Counts::default();
-    let news = insert(&txn, group, &last, now).await?;
+    let news = insert(&txn, &last, now).await?;
     let existing: Vec<(PollId, VoterKey)> = last
         .keys()
         .filter(|key| !news.contains(*key))
@@ -102,8 +131,7 @@ pub async fn commit(
     let before = lock(db, &txn, &existing).await?;
     let mut changed: Vec<&Answer> = Vec::new();
     let mut said: HashMap<(PollId, VoterKey), Outcome> = HashMap::with_capacity(last.len());
-    for (key, &i) in &last {
-        let answer = &group[i];
+    for (key, &answer) in &last {
         let outcome = match before.get(key) {
             None => {
                 counts.voter(answer, now);
@@ -126,14 +154,15 @@ pub async fn commit(
     refusals::add(&txn, slot, now, &refused).await?;
     txn.commit().await?;
 
-    let in_the_box = |answer: &Answer| said.get(&(answer.poll.id, answer.voter)).copied();
     Ok(group
         .iter()
         .zip(outcomes)
-        .map(|(answer, outcome)| {
-            outcome
-                .or_else(|| in_the_box(answer))
-                .unwrap_or(Outcome::Edited)
+        .map(|(slip, outcome)| match (outcome, slip) {
+            (None, Slip::Answer(answer)) => said
+                .get(&(answer.poll.id, answer.voter))
+                .copied()
+                .unwrap_or(Outcome::Edited),
+            (outcome, _) => outcome.unwrap_or(Outcome::Noted),
         })
         .collect())
 }
@@ -146,12 +175,8 @@ struct Now {
     revision: i64,
 }
 
-async fn polls_now(
-    db: &Db,
-    txn: &WriteTxn,
-    group: &[Answer],
-) -> Result<HashMap<PollId, Now>, DbErr> {
-    let mut ids: Vec<PollId> = group.iter().map(|a| a.poll.id).collect();
+async fn polls_now(db: &Db, txn: &WriteTxn, group: &[Slip]) -> Result<HashMap<PollId, Now>, DbErr> {
+    let mut ids: Vec<PollId> = group.iter().map(Slip::poll).collect();
     ids.sort_unstable();
     ids.dedup();
     // FOR SHARE: an editor's close waits for this commit or this commit sees it; never both half.
@@ -181,14 +206,13 @@ async fn polls_now(
 /// Inserts every ballot that has none yet, in key order (two nodes cannot lock each other out); says which were new.
 async fn insert(
     txn: &WriteTxn,
-    group: &[Answer],
-    last: &BTreeMap<(PollId, VoterKey), usize>,
+    last: &BTreeMap<(PollId, VoterKey), &Answer>,
     now: UnixMillis,
 ) -> Result<HashSet<(PollId, VoterKey)>, DbErr> {
     if last.is_empty() {
         return Ok(HashSet::new());
     }
-    let values = last.values().flat_map(|&i| ballot_values(&group[i], now));
+    let values = last.values().flat_map(|answer| ballot_values(answer, now));
     let sql = format!(
         "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms) VALUES {} \
          ON CONFLICT (poll_id, voter_key) DO NOTHING RETURNING poll_id, voter_key",

@@ -12,12 +12,45 @@
 //! `model`, `choice`, `shares` and `note` are pure; `define` and `store` are what editors' pages and scripts use;
 //! `ballot_box` is the one way in for an answer.
 
+pub mod answer;
+mod asking;
 pub mod ballot_box;
+mod book;
 pub mod choice;
 pub mod define;
+mod http;
+pub mod live;
 pub mod model;
 pub mod note;
+mod offer;
 pub mod refusals;
+pub mod results;
 pub mod shares;
+mod station;
 pub mod store;
+mod view;
 pub mod voter;
+
+pub use station::Station;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::app::App;
+use crate::web::pages::Templates;
+
+/// The templates of this feature.
+pub const PAGES: Templates = &[
+    ("polls/form", include_str!("pages/form.hbs")),
+    ("polls/poll", include_str!("pages/poll.hbs")),
+    ("polls/table", include_str!("pages/table.hbs")),
+    ("polls/results", include_str!("pages/results.hbs")),
+];
+
+/// The pages of polls.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/p/{poll}", get(http::page).post(http::submit))
+        .route("/p/{poll}/results", get(http::results))
+        .route("/p/{poll}/live", get(http::live))
+}

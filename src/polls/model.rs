@@ -150,7 +150,7 @@ impl Poll {
     /// May the public see results at `now`, given whether this reader has answered?
     pub fn shows_results(&self, now: UnixMillis, answered: bool) -> bool {
         let phase = self.phase(now);
-        if phase == Phase::Hidden {
+        if matches!(phase, Phase::Hidden | Phase::NotYetOpen { .. }) {
             return false;
         }
         let closed = matches!(phase, Phase::Closed { .. });

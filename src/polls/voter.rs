@@ -4,7 +4,6 @@
 //! Both become an HMAC under the poll's secret: the same reader has unrelated keys in two polls, and
 //! once a secret poll's secret is destroyed no key leads back to anybody.
 
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::hmac;
@@ -81,8 +80,8 @@ impl NetworkOfTheDay {
         }
     }
 
-    /// The hash of the /24 or /64 that `ip` lies in.
-    pub fn hash(&self, ip: IpAddr, now: UnixMillis) -> [u8; 8] {
+    /// The hash of a client's network (see [`crate::web::Client::network`]).
+    pub fn hash(&self, network: &[u8], now: UnixMillis) -> [u8; 8] {
         let day = now.0.div_euclid(DAY_MS);
         let secret = {
             let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,14 +90,9 @@ impl NetworkOfTheDay {
             }
             today.1
         };
-        let mut network = [0_u8; 8];
-        match ip.to_canonical() {
-            IpAddr::V4(v4) => network[..3].copy_from_slice(&v4.octets()[..3]),
-            IpAddr::V6(v6) => network.copy_from_slice(&v6.octets()[..8]),
-        }
         first(hmac::sign(
             &hmac::Key::new(hmac::HMAC_SHA256, &secret),
-            &network,
+            network,
         ))
     }
 }
@@ -133,19 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_a_prefix_and_is_forgotten_overnight() {
+    fn a_network_is_forgotten_overnight() {
         let networks = NetworkOfTheDay::new(Random::seeded(3));
-        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
-        let noon = UnixMillis(DAY_MS / 2);
-        assert_eq!(
-            networks.hash(ip("192.0.2.1"), noon),
-            networks.hash(ip("192.0.2.200"), noon)
-        );
-        assert_ne!(
-            networks.hash(ip("192.0.2.1"), noon),
-            networks.hash(ip("192.0.3.1"), noon)
-        );
-        let today = networks.hash(ip("192.0.2.1"), noon);
-        assert_ne!(today, networks.hash(ip("192.0.2.1"), UnixMillis(DAY_MS)));
+        let today = networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS / 2));
+        assert_eq!(today, networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS - 1)));
+        assert_ne!(today, networks.hash(b"\xc0\0\x03", UnixMillis(DAY_MS / 2)));
+        assert_ne!(today, networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS)));
     }
 }

@@ -1,0 +1,101 @@
+//! Answering a poll: the one use case behind the page, the mail link and the API.
+
+use std::sync::Arc;
+
+use super::ballot_box::{Answer, Outcome, Slip};
+use super::choice::{Choice, ChoiceError};
+use super::model::{Phase, Place, Poll};
+use super::refusals::Reason;
+use super::station::Station;
+use super::voter::Voter;
+use crate::db::DbErr;
+use crate::db::group_commit::Refused;
+
+/// What became of it. `Counted` is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// The voter's ballot says this now. `first`: they had none before.
+    Counted { choice: Choice, first: bool },
+    /// The poll was not open at the commit.
+    NotOpen(Phase),
+    /// What was sent is no answer to this poll.
+    Invalid(ChoiceError),
+    /// The poll was edited while this was on its way, or is gone.
+    Edited,
+}
+
+/// Why it could not be answered at all.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// Puts what a reader sent into the ballot box. Once more when an edit came in between.
+///
+/// # Errors
+/// A full queue, or what the database said; then nothing was counted.
+pub async fn answer<S: AsRef<str>>(
+    station: &Station,
+    poll: Arc<Poll>,
+    sent: &[S],
+    voter: &Voter,
+    place: Place,
+    network: Option<[u8; 8]>,
+) -> Result<Answered, AnswerError> {
+    let mut poll = poll;
+    for _ in 0..2 {
+        let choice = match Choice::read(&poll, sent) {
+            Ok(choice) => choice,
+            Err(error) => {
+                note(station, &poll, error).await?;
+                return Ok(Answered::Invalid(error));
+            }
+        };
+        let slip = Slip::Answer(Answer {
+            voter: voter.key(&poll),
+            choice: choice.clone(),
+            poll: poll.clone(),
+            tier: voter.tier(),
+            place,
+            network,
+        });
+        match station.queue.submit(slip).await? {
+            Outcome::Counted => {
+                return Ok(Answered::Counted {
+                    choice,
+                    first: true,
+                });
+            }
+            Outcome::Changed | Outcome::Same => {
+                return Ok(Answered::Counted {
+                    choice,
+                    first: false,
+                });
+            }
+            Outcome::NotOpen(phase) => return Ok(Answered::NotOpen(phase)),
+            Outcome::Edited | Outcome::Noted => {}
+        }
+        match station.book.reread(&poll.slug).await? {
+            Some(reread) => poll = reread,
+            None => break,
+        }
+    }
+    Ok(Answered::Edited)
+}
+
+async fn note(station: &Station, poll: &Poll, error: ChoiceError) -> Result<(), Refused> {
+    let reason = match error {
+        // A form sent too early is no refusal worth keeping.
+        ChoiceError::Nothing { .. } => return Ok(()),
+        ChoiceError::Unknown => Reason::ForeignOption,
+        ChoiceError::TooMany { .. } | ChoiceError::TooFew { .. } => Reason::WrongNumber,
+    };
+    station
+        .queue
+        .submit(Slip::Refused(poll.id, reason))
+        .await
+        .map(drop)
+}

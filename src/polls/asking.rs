@@ -1,0 +1,135 @@
+//! Who asks, in what form: what the handlers of polls read from a request.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ORIGIN, SET_COOKIE, VARY,
+};
+use http::{HeaderMap, HeaderValue};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::AnswerError;
+use super::model::{Phase, Poll};
+use super::store;
+use super::voter::{Voter, is_marker};
+use crate::app::App;
+use crate::types::OptionId;
+use crate::types::keys::random_token;
+use crate::web::cookies::{self, SameSite};
+use crate::web::{Problem, RawForm};
+
+/// The cookie that holds a voter's marker. Set only when the reader votes.
+pub const MARKER: &str = "canvass_voter";
+/// As long as browsers keep a cookie.
+const KEEP_MARKER: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// The marker a browser brought, if it has voted here before.
+pub fn marker(app: &App, headers: &HeaderMap) -> Option<String> {
+    cookies::get(headers, MARKER, app.config.is_https()).filter(|text| is_marker(text))
+}
+
+/// The marker to vote with: the cookie's, the one a page of another site keeps for itself, or a new one.
+pub fn marker_or_new(app: &App, headers: &HeaderMap, form: &RawForm) -> Result<String, Problem> {
+    if let Some(marker) = marker(app, headers) {
+        return Ok(marker);
+    }
+    let sent = form.one("marker")?.filter(|text| is_marker(text));
+    Ok(sent.map_or_else(|| random_token(&app.random), str::to_owned))
+}
+
+/// Sets the marker. Over TLS a form on another site's page carries it too; it is first-party when the form leads here.
+pub fn remember(app: &App, response: &mut Response, marker: &str) {
+    if let Some(cookie) = cookies::set(
+        MARKER,
+        marker,
+        KEEP_MARKER,
+        SameSite::None,
+        app.config.is_https(),
+    ) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+}
+
+/// The poll with this slug as the public knows it: a draft does not exist.
+pub async fn public_poll(app: &App, slug: &str) -> Result<Arc<Poll>, Problem> {
+    let poll = app
+        .polls
+        .book
+        .poll(slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    if poll.phase(app.clock.now()) == Phase::Hidden {
+        return Err(Problem::not_found());
+    }
+    Ok(poll)
+}
+
+/// What this browser has answered, if it has.
+pub async fn own_choice(
+    app: &App,
+    poll: &Poll,
+    headers: &HeaderMap,
+) -> Result<Option<Vec<OptionId>>, Problem> {
+    match marker(app, headers) {
+        Some(marker) => {
+            Ok(store::own_choice(&app.db, poll.id, &[Voter::Browser(marker).key(poll)]).await?)
+        }
+        None => Ok(None),
+    }
+}
+
+/// The options a form named: `option`, repeated, or `option.1`, `option.2` where several questions stand in one form.
+pub fn sent_options(form: &RawForm) -> Vec<String> {
+    form.fields()
+        .filter(|(name, _)| *name == "option" || name.starts_with("option."))
+        .map(|(_, value)| value.to_owned())
+        .collect()
+}
+
+/// Whether the caller is a script of ours that wants JSON.
+pub fn wants_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|accept| accept.starts_with("application/json"))
+}
+
+/// Lets the page that embeds the poll read the answer, if its site may embed polls. Never with credentials:
+/// what other sites' pages read is what anybody may read.
+pub fn allow_embedding(app: &App, headers: &HeaderMap, response: &mut Response) {
+    let out = response.headers_mut();
+    out.append(VARY, HeaderValue::from_static("Origin"));
+    out.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    let Some(origin) = headers.get(ORIGIN) else {
+        return;
+    };
+    let allowed = |site: &String| site == "*" || origin.as_bytes() == site.as_bytes();
+    if app.config.http.embed_origins.iter().any(allowed) {
+        out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        out.insert(
+            "cross-origin-resource-policy",
+            HeaderValue::from_static("cross-origin"),
+        );
+    }
+}
+
+/// A problem as JSON, for scripts of ours on routes that otherwise give pages.
+pub fn json_problem(problem: &Problem) -> Response {
+    let mut response = (problem.status(), axum::Json(problem)).into_response();
+    if problem.status() == http::StatusCode::SERVICE_UNAVAILABLE {
+        response
+            .headers_mut()
+            .insert(http::header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    response
+}
+
+impl From<AnswerError> for Problem {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Refused(refused) => refused.into(),
+            AnswerError::Db(error) => error.into(),
+        }
+    }
+}

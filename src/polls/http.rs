@@ -1,0 +1,366 @@
+//! The poll's own pages: `/p/{poll}`, its results, and the results while they change.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Redirect, Response};
+use futures::stream;
+use http::header::{CACHE_CONTROL, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
+
+use super::answer::{Answered, answer};
+use super::asking::{
+    allow_embedding, json_problem, marker_or_new, own_choice, public_poll, remember, sent_options,
+    wants_json,
+};
+use super::model::{Phase, Place, Poll};
+use super::offer::{self, Left};
+use super::results::Results;
+use super::store;
+use super::view::{FormPage, FormView, ResultsPage, closed, hidden_reason};
+use super::voter::Voter;
+use crate::app::App;
+use crate::types::OptionId;
+use crate::web::{Client, Problem, RawForm, origin};
+
+/// `GET /p/{poll}`: the form, or what there is to see when the poll is not open.
+///
+/// # Errors
+/// 404 for an unknown poll or a draft.
+pub async fn page(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    let now = app.clock.now();
+    let own = own_choice(&app, &poll, &headers).await?;
+    let mut response = match poll.phase(now) {
+        Phase::Open { .. } => {
+            let mut form = form(&app, &poll).await?;
+            form.check(|key| {
+                poll.option(key)
+                    .is_some_and(|o| own.as_ref().is_some_and(|own| own.contains(&o.id)))
+            });
+            app.pages
+                .render("polls/poll", &FormPage::of(&poll, now, form))?
+        }
+        _ => results_response(&app, &poll, own.as_deref(), |_| {}).await?,
+    };
+    let out = response.headers_mut();
+    out.insert(VARY, HeaderValue::from_static("Cookie"));
+    if own.is_none() {
+        // Holds nothing of the reader: a cache may keep it, and the form in it works for as long as the poll is open.
+        out.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=60"),
+        );
+    }
+    Ok(response)
+}
+
+/// The form of a poll with the newsletter it promises, empty.
+///
+/// # Errors
+/// What the database said.
+pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
+    let mut form = FormView::of(poll, offer::of(app, poll).await?);
+    form.results_href = poll
+        .shows_results(app.clock.now(), false)
+        .then(|| format!("/p/{}/results", poll.slug));
+    Ok(form)
+}
+
+/// `POST /p/{poll}`: answers, and asks for the newsletter if an address was left. The answer counts either way.
+///
+/// # Errors
+/// 403 from a site that may not embed polls, 404, 400 and 413 for malformed forms, 503 when too many wait.
+pub async fn submit(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    client: Client,
+    headers: HeaderMap,
+    form: RawForm,
+) -> Result<Response, Problem> {
+    let json = wants_json(&headers);
+    let done = submitted(&app, &slug, client, &headers, &form, json).await;
+    let mut response = match done {
+        Err(problem) if json => json_problem(&problem),
+        done => done?,
+    };
+    if json {
+        allow_embedding(&app, &headers, &mut response);
+    }
+    Ok(response)
+}
+
+async fn submitted(
+    app: &App,
+    slug: &str,
+    client: Client,
+    headers: &HeaderMap,
+    form: &RawForm,
+    json: bool,
+) -> Result<Response, Problem> {
+    if origin::of(
+        headers,
+        &app.config.origin(),
+        &app.config.http.embed_origins,
+    ) == origin::From::Stranger
+    {
+        return Err(Problem::wrong_origin());
+    }
+    let poll = public_poll(app, slug).await?;
+    let marker = marker_or_new(app, headers, form)?;
+    let place = match form.one("place")? {
+        Some("article") => Place::Article,
+        Some("embed") => Place::Embed,
+        _ => Place::PollPage,
+    };
+    let now = app.clock.now();
+    let network = app.polls.networks.hash(&client.network(), now);
+    let sent = sent_options(form);
+    let answered = answer(
+        &app.polls,
+        poll.clone(),
+        &sent,
+        &Voter::Browser(marker.clone()),
+        place,
+        Some(network),
+    )
+    .await?;
+    let (choice, left) = match answered {
+        Answered::Counted { choice, .. } => {
+            let left = offer::take(app, &poll, form).await?;
+            (choice, left)
+        }
+        Answered::Invalid(error) if json => {
+            return Err(Problem::invalid("option", error.message()));
+        }
+        Answered::Invalid(error) => {
+            let mut view = retyped(app, &poll, form, &sent).await?;
+            let field = view.mark(error);
+            let page = FormPage {
+                errors: vec![field],
+                ..FormPage::of(&poll, now, view)
+            };
+            return shown(app, "polls/poll", &page, StatusCode::UNPROCESSABLE_ENTITY);
+        }
+        Answered::NotOpen(phase) if json => {
+            return Err(Problem::conflict(not_counted(&poll, phase)));
+        }
+        Answered::NotOpen(phase) => {
+            let own = own_choice(app, &poll, headers).await?;
+            let mut response = results_response(app, &poll, own.as_deref(), |page| {
+                page.refused = Some(not_counted(&poll, phase));
+                page.counted = false;
+            })
+            .await?;
+            *response.status_mut() = StatusCode::CONFLICT;
+            return Ok(response);
+        }
+        Answered::Edited => {
+            return Err(Problem::conflict(
+                "The poll was changed just now. Please open it again and answer once more.",
+            ));
+        }
+    };
+    let mut response = if json {
+        counted_json(app, &poll, choice.options(), &left).await?
+    } else if let Left::Mend(errors) = left {
+        let mut view = retyped(app, &poll, form, &sent).await?;
+        let mut page_errors = Vec::new();
+        for error in errors {
+            match error.field.as_str() {
+                "consent" => view.consent_error = Some(error.message.clone()),
+                _ => view.email_error = Some(error.message.clone()),
+            }
+            page_errors.push(error);
+        }
+        let page = FormPage {
+            errors: page_errors,
+            error_title: "Your answer is counted, the subscription is not",
+            counted: true,
+            ..FormPage::of(&poll, now, view)
+        };
+        shown(app, "polls/poll", &page, StatusCode::UNPROCESSABLE_ENTITY)?
+    } else {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if left == Left::Asked {
+            query.append_pair("mail", "sent");
+        }
+        if let Some(from) = form.one("from")?.filter(|from| is_article(from)) {
+            query.append_pair("from", from);
+        }
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        Redirect::to(&format!("/p/{}/results{mark}{query}", poll.slug)).into_response()
+    };
+    remember(app, &mut response, &marker);
+    Ok(response)
+}
+
+/// The form with everything that was typed.
+async fn retyped(
+    app: &App,
+    poll: &Poll,
+    form: &RawForm,
+    sent: &[String],
+) -> Result<FormView, Problem> {
+    let mut view = self::form(app, poll).await?;
+    view.check(|key| sent.contains(&key.to_string()));
+    view.email = form.all("email").next().unwrap_or_default().to_owned();
+    view.consent_checked = form.all("consent").next().is_some();
+    view.from = form
+        .all("from")
+        .next()
+        .filter(|from| is_article(from))
+        .map(str::to_owned);
+    view.place = match form.all("place").next() {
+        Some("article") => Some("article"),
+        Some("embed") => Some("embed"),
+        _ => None,
+    };
+    Ok(view)
+}
+
+fn shown(
+    app: &App,
+    page: &str,
+    context: &impl serde::Serialize,
+    status: StatusCode,
+) -> Result<Response, Problem> {
+    let mut response = app.pages.render(page, context)?;
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// What a reader is told whose answer came when the poll was not open.
+pub fn not_counted(poll: &Poll, phase: Phase) -> String {
+    let when = match phase {
+        Phase::NotYetOpen { .. } => hidden_reason(poll, phase),
+        _ => closed(poll, phase).map_or_else(
+            || "This poll is closed.".to_owned(),
+            |closed| format!("{closed}."),
+        ),
+    };
+    format!("Your answer was not counted. {when}")
+}
+
+/// Articles of ours: the only pages a result links back to.
+fn is_article(path: &str) -> bool {
+    path.strip_prefix("/articles/")
+        .is_some_and(super::define::is_slug)
+}
+
+async fn counted_json(
+    app: &App,
+    poll: &Poll,
+    own: &[OptionId],
+    left: &Left,
+) -> Result<Response, Problem> {
+    let results = visible(app, poll, Some(own)).await?;
+    let phase = poll.phase(app.clock.now());
+    let body = serde_json::json!({
+        "counted": true,
+        "open": true,
+        "own": poll.options().filter(|o| own.contains(&o.id)).map(|o| o.key).collect::<Vec<_>>(),
+        "message": results.is_none().then(|| hidden_reason(poll, phase)),
+        "results": results,
+        "mail": (*left == Left::Asked).then_some(offer::LOOK_INTO_INBOX),
+        "errors": if let Left::Mend(errors) = left { errors.clone() } else { Vec::new() },
+    });
+    Ok(axum::Json(body).into_response())
+}
+
+/// The results, if this reader may see them now.
+///
+/// # Errors
+/// What the database said.
+pub async fn visible(
+    app: &App,
+    poll: &Poll,
+    own: Option<&[OptionId]>,
+) -> Result<Option<Results>, Problem> {
+    if !poll.shows_results(app.clock.now(), own.is_some()) {
+        return Ok(None);
+    }
+    let totals = store::totals(&app.db, poll.id).await?;
+    Ok(Some(Results::of(poll, &totals, own.unwrap_or_default())))
+}
+
+async fn results_response(
+    app: &App,
+    poll: &Poll,
+    own: Option<&[OptionId]>,
+    change: impl FnOnce(&mut ResultsPage),
+) -> Result<Response, Problem> {
+    let results = visible(app, poll, own).await?;
+    let mut page = ResultsPage::of(poll, app.clock.now(), results, own);
+    change(&mut page);
+    app.pages.render("polls/results", &page)
+}
+
+/// What a result page is told by the address it was sent to.
+#[derive(Debug, Default, Deserialize)]
+pub struct Arrived {
+    #[serde(default)]
+    mail: String,
+    #[serde(default)]
+    from: String,
+}
+
+/// `GET /p/{poll}/results`
+///
+/// # Errors
+/// 404 for an unknown poll or a draft.
+pub async fn results(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(arrived): Query<Arrived>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    let own = own_choice(&app, &poll, &headers).await?;
+    results_response(&app, &poll, own.as_deref(), |page| {
+        page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
+        page.back_href = is_article(&arrived.from).then_some(arrived.from);
+        page.noindex = own.is_some();
+    })
+    .await
+}
+
+/// `GET /p/{poll}/live`: results as server-sent events.
+///
+/// # Errors
+/// 404 for an unknown poll, or one whose results this reader may not see now.
+pub async fn live(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    let own = own_choice(&app, &poll, &headers).await?;
+    if !poll.shows_results(app.clock.now(), own.is_some()) {
+        return Err(Problem::not_found());
+    }
+    let mut viewer = app.polls.live.watch(&poll);
+    viewer.mark_changed();
+    let events = stream::unfold(viewer, |mut viewer| async move {
+        loop {
+            viewer.changed().await.ok()?;
+            let latest: Option<Arc<str>> = viewer.borrow_and_update().clone();
+            if let Some(json) = latest {
+                return Some((Ok::<_, Infallible>(Event::default().data(&*json)), viewer));
+            }
+        }
+    });
+    let mut response = Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response();
+    allow_embedding(&app, &headers, &mut response);
+    Ok(response)
+}

@@ -1,0 +1,134 @@
+//! Results while they change: one reader of the tally for each watched poll, whatever the number of viewers.
+//!
+//! At most four readings a second, conflated; nothing runs for a poll that nobody watches. Ballots of other nodes are
+//! seen by looking once a second.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::model::Poll;
+use super::results::Results;
+use super::store;
+use crate::db::Db;
+use crate::types::PollId;
+
+const PAUSE: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The polls that are being watched.
+#[derive(Debug, Clone)]
+pub struct Live {
+    db: Db,
+    stopping: CancellationToken,
+    watched: Arc<Mutex<HashMap<PollId, Watched>>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    latest: watch::Sender<Option<Arc<str>>>,
+    touched: Arc<Notify>,
+}
+
+impl Live {
+    pub fn new(db: Db, stopping: CancellationToken) -> Self {
+        Self {
+            db,
+            stopping,
+            watched: Arc::default(),
+        }
+    }
+
+    /// Results of `poll` as JSON, now and whenever they change; closed when the process stops.
+    pub fn watch(&self, poll: &Arc<Poll>) -> watch::Receiver<Option<Arc<str>>> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = watched.get(&poll.id) {
+            return known.latest.subscribe();
+        }
+        let (latest, viewer) = watch::channel(None);
+        let touched = Arc::new(Notify::new());
+        watched.insert(
+            poll.id,
+            Watched {
+                latest: latest.clone(),
+                touched: touched.clone(),
+            },
+        );
+        let live = self.clone();
+        let poll = poll.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = live.stopping.cancelled() => live.forget(poll.id),
+                () = live.follow(&poll, &latest, &touched) => {}
+            }
+        });
+        viewer
+    }
+
+    /// Says that ballots of these polls were committed.
+    pub fn touch(&self, polls: impl Iterator<Item = PollId>) {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.is_empty() {
+            return;
+        }
+        for poll in polls {
+            if let Some(known) = watched.get(&poll) {
+                known.touched.notify_one();
+            }
+        }
+    }
+
+    async fn follow(
+        &self,
+        poll: &Poll,
+        latest: &watch::Sender<Option<Arc<str>>>,
+        touched: &Notify,
+    ) {
+        loop {
+            match store::totals(&self.db, poll.id).await {
+                Ok(totals) => {
+                    let json =
+                        serde_json::to_string(&Results::of(poll, &totals, &[])).unwrap_or_default();
+                    latest.send_if_modified(|old| {
+                        let changed = old.as_deref() != Some(&*json);
+                        if changed {
+                            *old = Some(json.into());
+                        }
+                        changed
+                    });
+                }
+                Err(error) => tracing::warn!(%error, "live results could not be read"),
+            }
+            tokio::time::sleep(PAUSE).await;
+            tokio::select! {
+                () = touched.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if self.is_unwatched(poll.id) {
+                return;
+            }
+        }
+    }
+
+    /// Forgets a poll that nobody watches any more, under the lock under which viewers come.
+    fn is_unwatched(&self, poll: PollId) -> bool {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let unwatched = watched
+            .get(&poll)
+            .is_none_or(|known| known.latest.receiver_count() == 0);
+        if unwatched {
+            watched.remove(&poll);
+        }
+        unwatched
+    }
+
+    fn forget(&self, poll: PollId) {
+        self.watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&poll);
+    }
+}

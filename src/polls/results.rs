@@ -1,0 +1,158 @@
+//! The numbers of a poll as they may be shown: on the page, over the API, in an embed and live, all the same.
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::model::{Poll, Question, Tier};
+use super::note::note;
+use super::shares::{Share, grouped, shares};
+use super::store::Totals;
+use crate::types::OptionId;
+
+/// The results of a poll.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollResults)]
+pub struct Results {
+    /// Readers counted here: of the headline tier and better.
+    pub voters: i64,
+    pub questions: Vec<QuestionResult>,
+    /// Who answered, when and where, and that it is no sample.
+    pub note: String,
+    /// What else is to be said of the tiers.
+    pub asides: Vec<String>,
+}
+
+/// The results of a question.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct QuestionResult {
+    /// Position in the poll, from 1.
+    pub key: i64,
+    pub text: String,
+    /// Readers could choose several options: shares are per cent of readers.
+    pub several: bool,
+    /// There are enough answers for percentages.
+    pub shares: bool,
+    pub rows: Vec<Row>,
+}
+
+/// The results of an option.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Row {
+    pub key: i64,
+    pub label: String,
+    pub votes: i64,
+    /// `votes` for reading: `12,480`.
+    pub count: String,
+    /// `34%` or `34.1%`; absent under 30 answers.
+    pub share: Option<String>,
+    /// The bar's length in per cent.
+    pub width: f64,
+    /// The reader who asks chose it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
+}
+
+impl Results {
+    /// The results as a reader with the ballot `own` sees them.
+    pub fn of(poll: &Poll, totals: &Totals, own: &[OptionId]) -> Self {
+        let tier = poll.headline_tier;
+        let voters = totals.voters(tier);
+        let questions = poll
+            .questions
+            .iter()
+            .map(|question| question_result(question, totals, tier, voters, own))
+            .collect();
+        let zone = TimeZone::get(&poll.time_zone).unwrap_or(TimeZone::UTC);
+        let note = match &totals.answered {
+            Some(answered) if voters > 0 => {
+                let mut answered = answered.clone();
+                answered.voters = voters;
+                note(&answered, &zone)
+            }
+            _ => "Nobody has answered yet.".to_owned(),
+        };
+        Self {
+            voters,
+            questions,
+            note,
+            asides: asides(totals, tier),
+        }
+    }
+}
+
+fn question_result(
+    question: &Question,
+    totals: &Totals,
+    tier: Tier,
+    voters: i64,
+    own: &[OptionId],
+) -> QuestionResult {
+    // A retired option is shown as long as somebody had chosen it.
+    let options: Vec<_> = question
+        .options
+        .iter()
+        .filter(|o| !o.retired || totals.option(o.id, tier) > 0)
+        .collect();
+    let counts: Vec<i64> = options.iter().map(|o| totals.option(o.id, tier)).collect();
+    // A question that may be skipped has its own number of readers, as far as one answer excludes the others.
+    let of = if question.is_single() {
+        counts.iter().sum()
+    } else {
+        voters
+    };
+    let shown = shares(&counts, of, question.is_single());
+    let rows = options
+        .iter()
+        .zip(&counts)
+        .enumerate()
+        .map(|(i, (option, &votes))| Row {
+            key: option.key,
+            label: option.label.clone(),
+            votes,
+            count: grouped(votes),
+            share: shown
+                .as_ref()
+                .and_then(|shares| shares.get(i))
+                .map(|share: &Share| share.text()),
+            width: width(votes, of),
+            own: own.contains(&option.id),
+        })
+        .collect();
+    QuestionResult {
+        key: question.key,
+        text: question.text.clone(),
+        several: !question.is_single(),
+        shares: shown.is_some(),
+        rows,
+    }
+}
+
+/// Per cent with one decimal: what the bar's drawing takes.
+fn width(votes: i64, of: i64) -> f64 {
+    if of <= 0 {
+        0.0
+    } else {
+        (votes as f64 * 1_000.0 / of as f64).round() / 10.0
+    }
+}
+
+fn asides(totals: &Totals, headline: Tier) -> Vec<String> {
+    let all = totals.voters(Tier::Anonymous);
+    let subscribers = totals.voters(Tier::Subscriber);
+    match headline {
+        Tier::Anonymous if subscribers > 0 => {
+            vec![format!(
+                "{} of them are confirmed subscribers who answered from their mail.",
+                grouped(subscribers)
+            )]
+        }
+        Tier::Anonymous => Vec::new(),
+        _ if all > totals.voters(headline) => {
+            vec![format!(
+                "In all {} readers answered; counted here are those of whom more is known: confirmed subscribers.",
+                grouped(all)
+            )]
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,56 @@
+//! The polling station: what answering needs beside the database. One in each process.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::ballot_box::{self, LARGEST_GROUP, Outcome, Slip};
+use super::book::Book;
+use super::live::Live;
+use super::voter::NetworkOfTheDay;
+use crate::db::Db;
+use crate::db::group_commit::GroupCommit;
+use crate::types::{Clock, Random};
+
+/// Definitions, the queue into the ballot box, and the viewers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Station {
+    pub book: Arc<Book>,
+    pub queue: GroupCommit<Slip, Outcome>,
+    pub live: Live,
+    pub networks: Arc<NetworkOfTheDay>,
+}
+
+impl Station {
+    /// Opens it: starts the one writer of ballots. `capacity` answers may wait; `slot` is this node's stripe.
+    pub fn open(
+        db: &Db,
+        clock: &Clock,
+        random: &Random,
+        slot: i64,
+        capacity: usize,
+        stopping: &CancellationToken,
+    ) -> Self {
+        let live = Live::new(db.clone(), stopping.clone());
+        let (box_db, box_clock, box_live) = (db.clone(), clock.clone(), live.clone());
+        let (queue, _) = GroupCommit::start(
+            "ballots",
+            capacity,
+            LARGEST_GROUP,
+            move |group: Vec<Slip>| {
+                let (db, clock, live) = (box_db.clone(), box_clock.clone(), box_live.clone());
+                async move {
+                    let outcomes = ballot_box::commit(&db, &clock, slot, &group).await?;
+                    live.touch(group.iter().map(Slip::poll));
+                    Ok(outcomes)
+                }
+            },
+        );
+        Self {
+            book: Arc::new(Book::new(db.clone(), clock.clone())),
+            queue,
+            live,
+            networks: Arc::new(NetworkOfTheDay::new(random.clone())),
+        }
+    }
+}

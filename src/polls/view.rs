@@ -1,0 +1,318 @@
+//! What the templates of polls are filled with.
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::choice::ChoiceError;
+use super::model::{Phase, Poll, Question};
+use super::note::date_time;
+use super::results::Results;
+use crate::newsletters::{ConsentText, Newsletter};
+use crate::types::{OptionId, UnixMillis};
+use crate::web::problems::FieldProblem;
+
+/// The form of a poll, as in `pages/form.hbs`.
+#[derive(Debug, Clone, Serialize)]
+pub struct FormView {
+    pub action: String,
+    pub questions: Vec<QuestionView>,
+    pub newsletter: Option<Offer>,
+    /// What was typed, kept.
+    pub email: String,
+    pub consent_checked: bool,
+    pub email_error: Option<String>,
+    pub consent_error: Option<String>,
+    /// Where the form stands, if not on the poll's own page.
+    pub place: Option<&'static str>,
+    /// The article to go back to.
+    pub from: Option<String>,
+    pub results_href: Option<String>,
+    /// The question is the page's headline.
+    pub headline: bool,
+}
+
+/// A question in the form.
+#[derive(Debug, Clone, Serialize)]
+pub struct QuestionView {
+    pub key: i64,
+    pub text: String,
+    pub required: bool,
+    pub hint: Option<String>,
+    pub error: Option<String>,
+    /// `radio` or `checkbox`.
+    pub input: &'static str,
+    pub name: String,
+    /// The browser itself may ask for an answer.
+    pub native_required: bool,
+    pub max: i64,
+    pub options: Vec<OptionView>,
+}
+
+/// An option in the form.
+#[derive(Debug, Clone, Serialize)]
+pub struct OptionView {
+    pub key: i64,
+    pub label: String,
+    pub checked: bool,
+}
+
+/// The newsletter promised beside the poll.
+#[derive(Debug, Clone, Serialize)]
+pub struct Offer {
+    pub slug: String,
+    pub name: String,
+    pub promise: String,
+    pub consent: String,
+    pub consent_version: i64,
+}
+
+impl Offer {
+    pub fn of(newsletter: &Newsletter, consent: &ConsentText) -> Self {
+        let description = newsletter.description.trim();
+        let promise = if description.is_empty() {
+            format!("Leave it to get {}.", newsletter.name)
+        } else {
+            format!("Leave it to get {}: {description}", newsletter.name)
+        };
+        Self {
+            slug: newsletter.slug.clone(),
+            name: newsletter.name.clone(),
+            promise,
+            consent: consent.body.clone(),
+            consent_version: consent.version,
+        }
+    }
+}
+
+impl FormView {
+    /// An empty form of `poll`.
+    pub fn of(poll: &Poll, newsletter: Option<Offer>) -> Self {
+        let several = poll.questions.len() > 1;
+        Self {
+            action: format!("/p/{}", poll.slug),
+            questions: poll
+                .questions
+                .iter()
+                .map(|question| question_view(question, several))
+                .collect(),
+            newsletter,
+            email: String::new(),
+            consent_checked: false,
+            email_error: None,
+            consent_error: None,
+            place: None,
+            from: None,
+            results_href: None,
+            headline: true,
+        }
+    }
+
+    /// Ticks the options whose key `chosen` says yes to.
+    pub fn check(&mut self, chosen: impl Fn(i64) -> bool) {
+        for option in self.questions.iter_mut().flat_map(|q| &mut q.options) {
+            option.checked = chosen(option.key);
+        }
+    }
+
+    /// Puts the reason beside its question, and lists it for the summary at the top.
+    pub fn mark(&mut self, error: ChoiceError) -> FieldProblem {
+        let at = error.question().unwrap_or(1);
+        for question in self.questions.iter_mut().filter(|q| q.key == at) {
+            question.error = Some(error.message());
+            if let Some(option) = question.options.first() {
+                return FieldProblem {
+                    field: format!("o{}", option.key),
+                    message: error.message(),
+                };
+            }
+        }
+        FieldProblem {
+            field: format!("q{at}"),
+            message: error.message(),
+        }
+    }
+}
+
+fn question_view(question: &Question, several: bool) -> QuestionView {
+    let single = question.is_single();
+    let hint = match (question.min_choices, question.max_choices) {
+        _ if single => None,
+        (1, max) => Some(format!("Choose up to {max}.")),
+        (min, max) if min == max => Some(format!("Choose {max}.")),
+        (min, max) => Some(format!("Choose {min} to {max}.")),
+    };
+    QuestionView {
+        key: question.key,
+        text: question.text.clone(),
+        required: question.required,
+        hint,
+        error: None,
+        input: if single { "radio" } else { "checkbox" },
+        name: if several {
+            format!("option.{}", question.key)
+        } else {
+            "option".to_owned()
+        },
+        native_required: single && question.required,
+        max: question.max_choices,
+        options: question
+            .options
+            .iter()
+            .filter(|option| !option.retired)
+            .map(|option| OptionView {
+                key: option.key,
+                label: option.label.clone(),
+                checked: false,
+            })
+            .collect(),
+    }
+}
+
+/// A page with a form, as in `pages/poll.hbs` and `pages/mail_vote.hbs`.
+#[derive(Debug, Serialize)]
+pub struct FormPage {
+    pub title: String,
+    pub form: FormView,
+    pub errors: Vec<FieldProblem>,
+    pub error_title: &'static str,
+    /// The answer stands although something else is to be mended.
+    pub counted: bool,
+    pub closes: Option<String>,
+    pub noindex: bool,
+    /// Mail votes only: the nonce of this page, and why it is shown again.
+    pub nonce: Option<String>,
+    pub again: Option<&'static str>,
+}
+
+impl FormPage {
+    pub fn of(poll: &Poll, now: UnixMillis, form: FormView) -> Self {
+        let closes = match poll.phase(now) {
+            Phase::Open { closes_at } => closes_at.map(|at| date_time(at, &zone(poll))),
+            _ => None,
+        };
+        Self {
+            title: poll.headline().to_owned(),
+            form,
+            errors: Vec::new(),
+            error_title: "There is a problem with your answer",
+            counted: false,
+            closes,
+            noindex: false,
+            nonce: None,
+            again: None,
+        }
+    }
+}
+
+/// A page with results, or why there are none, as in `pages/results.hbs`.
+#[derive(Debug, Serialize)]
+pub struct ResultsPage {
+    pub title: String,
+    pub question: String,
+    pub counted: bool,
+    /// What happens with the address that was left.
+    pub mail: Option<String>,
+    /// An answer that came too late or too early.
+    pub refused: Option<String>,
+    pub closed: Option<String>,
+    pub results: Option<ResultsView>,
+    pub hidden_reason: Option<String>,
+    pub own: Option<String>,
+    pub change_href: Option<String>,
+    pub change_label: &'static str,
+    pub back_href: Option<String>,
+    pub noindex: bool,
+    pub script: Option<&'static str>,
+}
+
+/// Results with what the page adds to them.
+#[derive(Debug, Serialize)]
+pub struct ResultsView {
+    #[serde(flatten)]
+    pub results: Results,
+    pub headline: bool,
+    /// Where live results come from, while they can change.
+    pub live: Option<String>,
+}
+
+impl ResultsPage {
+    /// The page as a reader sees it who answered `own` (`None`: has not answered).
+    pub fn of(
+        poll: &Poll,
+        now: UnixMillis,
+        results: Option<Results>,
+        own: Option<&[OptionId]>,
+    ) -> Self {
+        let phase = poll.phase(now);
+        let open = matches!(phase, Phase::Open { .. });
+        let own_labels: Vec<&str> = poll
+            .options()
+            .filter(|o| own.is_some_and(|own| own.contains(&o.id)))
+            .map(|o| o.label.as_str())
+            .collect();
+        Self {
+            title: format!("Results: {}", poll.headline()),
+            question: poll.headline().to_owned(),
+            counted: open && own.is_some(),
+            mail: None,
+            refused: None,
+            closed: closed(poll, phase),
+            hidden_reason: results.is_none().then(|| hidden_reason(poll, phase)),
+            results: results.map(|results| ResultsView {
+                results,
+                headline: true,
+                live: open.then(|| format!("/p/{}/live", poll.slug)),
+            }),
+            own: (!own_labels.is_empty()).then(|| own_labels.join(", ")),
+            change_href: open.then(|| format!("/p/{}", poll.slug)),
+            change_label: if own.is_some() {
+                "Change my answer"
+            } else {
+                "Answer the poll"
+            },
+            back_href: None,
+            noindex: false,
+            script: open.then_some("/assets/live.js"),
+        }
+    }
+}
+
+/// "Closed on …", once it is.
+pub fn closed(poll: &Poll, phase: Phase) -> Option<String> {
+    match phase {
+        Phase::Closed { at: Some(at) } => Some(format!("Closed on {}", date_time(at, &zone(poll)))),
+        Phase::Closed { at: None } => Some("Closed".to_owned()),
+        _ => None,
+    }
+}
+
+/// Why this reader sees no numbers now.
+pub fn hidden_reason(poll: &Poll, phase: Phase) -> String {
+    use super::model::Visibility;
+    match (poll.visibility, phase) {
+        (_, Phase::NotYetOpen { opens_at }) => {
+            format!("This poll opens on {}.", date_time(opens_at, &zone(poll)))
+        }
+        (Visibility::AfterVoting, _) => {
+            "The results are shown to readers who have answered.".to_owned()
+        }
+        (
+            Visibility::AfterClose,
+            Phase::Open {
+                closes_at: Some(at),
+            },
+        ) => {
+            format!(
+                "The results are shown when the poll has closed, on {}.",
+                date_time(at, &zone(poll))
+            )
+        }
+        (Visibility::AfterClose, _) => "The results are shown when the poll has closed.".to_owned(),
+        (_, _) => "The results of this poll are not public.".to_owned(),
+    }
+}
+
+/// The zone a poll's times are shown in.
+pub fn zone(poll: &Poll) -> TimeZone {
+    TimeZone::get(&poll.time_zone).unwrap_or(TimeZone::UTC)
+}

@@ -1,0 +1,365 @@
+//! Answering on the poll's own page, as a reader without JavaScript.
+
+use std::time::Duration;
+
+use canvass::polls::define::QuestionText;
+use canvass::polls::model::Visibility;
+
+use crate::support::app::{START, TestApp};
+
+#[tokio::test]
+async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let reader = app.reader();
+    let page = reader
+        .get("/p/trust")
+        .await
+        .expect(200)
+        .says("Do you trust the mainstream media?");
+    assert!(
+        page.headers.get("set-cookie").is_none(),
+        "no cookie before a vote"
+    );
+    let result = reader
+        .submit(page.the_form().choose("option", "1"))
+        .await
+        .expect(200);
+    assert!(result.url.path().ends_with("/p/trust/results"));
+    result.clone().says("Your answer is counted").says(
+        "1 reader chose to answer, between 2 March 2026 and 2 March 2026, on the poll's page.",
+    );
+    assert_eq!(result.all("tr.is-own .result-label"), ["Yes"]);
+
+    let again = reader.follow(&result, "Change my answer").await.expect(200);
+    assert_eq!(again.attributes("input[checked]", "value"), ["1"]);
+    let result = reader
+        .submit(again.the_form().choose("option", "3"))
+        .await
+        .expect(200);
+    assert_eq!(result.all("tr.is-own .result-label"), ["Unsure"]);
+    assert_eq!(result.all(".result-count"), ["0", "0", "1"]);
+
+    // Somebody else, with a browser of their own.
+    let other = app.reader();
+    let page = other.get("/p/trust").await.expect(200);
+    let result = other
+        .submit(page.the_form().choose("option", "3"))
+        .await
+        .expect(200);
+    assert_eq!(result.all(".result-count"), ["0", "0", "2"]);
+    assert!(
+        result.all(".result-share").is_empty(),
+        "no percentages under 30"
+    );
+}
+
+#[tokio::test]
+async fn polls_what_cannot_be_counted_has_a_page_that_says_why() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    app.poll_with("several", |d| {
+        d.questions[0].min_choices = 2;
+        d.questions[0].max_choices = 2;
+    })
+    .await;
+    app.poll_with("later", |d| {
+        d.opens_at = Some(START + Duration::from_secs(60))
+    })
+    .await;
+    app.poll_with("over", |d| {
+        d.closes_at = Some(START + Duration::from_secs(60))
+    })
+    .await;
+    let reader = app.reader();
+
+    reader.get("/p/nothing").await.expect(404);
+    reader
+        .post("/p/nothing", &[("option", "1")])
+        .await
+        .expect(404);
+    let page = reader
+        .post("/p/trust", &[])
+        .await
+        .expect(422)
+        .says("Choose an answer");
+    assert_eq!(page.attributes(".error-summary a", "href"), ["#o1"]);
+    reader
+        .post("/p/trust", &[("option", "9")])
+        .await
+        .expect(422)
+        .says("Choose one of the answers of this poll");
+    reader
+        .post("/p/trust", &[("option", "1"), ("option", "2")])
+        .await
+        .expect(422)
+        .says("Choose at most 1");
+    reader
+        .post("/p/several", &[("option", "1")])
+        .await
+        .expect(422)
+        .says("Choose at least 2");
+    let kept = reader
+        .post(
+            "/p/several",
+            &[("option", "1"), ("option", "2"), ("option", "3")],
+        )
+        .await
+        .expect(422);
+    assert_eq!(
+        kept.attributes("input[checked]", "value"),
+        ["1", "2", "3"],
+        "what was ticked is kept"
+    );
+
+    reader
+        .get("/p/later")
+        .await
+        .expect(200)
+        .says("This poll opens on 2 March 2026, 10:01 CET");
+    reader
+        .post("/p/later", &[("option", "1")])
+        .await
+        .expect(409)
+        .says("Your answer was not counted");
+    let before = app.reader();
+    before.post("/p/over", &[("option", "1")]).await.expect(200);
+    app.advance(Duration::from_secs(60));
+    before
+        .post("/p/over", &[("option", "2")])
+        .await
+        .expect(409)
+        .says("Your answer was not counted. Closed on 2 March 2026");
+    let over = reader
+        .get("/p/over")
+        .await
+        .expect(200)
+        .says("Closed on 2 March 2026");
+    assert_eq!(over.all(".result-count"), ["1", "0", "0"]);
+    reader
+        .post("/p/later", &[("option", "1")])
+        .await
+        .expect(200);
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 2);
+    assert_eq!(
+        app.count("SELECT CAST(SUM(n) AS BIGINT) FROM refusal")
+            .await,
+        6
+    );
+}
+
+#[tokio::test]
+async fn polls_bad_input_is_refused_without_a_trace() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let reader = app.reader();
+    let form = "application/x-www-form-urlencoded";
+    let huge = "option=".to_owned() + &"1".repeat(1_000_000);
+    for (body, content_type, status) in [
+        (&b"option=%ff"[..], form, 400),
+        (b"option=1%00", form, 400),
+        (b"option=\xff", form, 400),
+        (b"option=1%0d%0aSet-Cookie:x", form, 422),
+        (b"option=1&place=a&place=b", form, 400),
+        (b"option=1&marker=a&marker=b", form, 400),
+        (b"{\"option\":[1]}", "application/json", 415),
+        (b"option=1", "text/plain", 415),
+        (b"option=-1", form, 422),
+        (b"option=101", form, 422),
+        (b"", form, 422),
+        (huge.as_bytes(), form, 413),
+    ] {
+        let request = reqwest::Client::new().post(app.url("/p/trust"));
+        let answer = request
+            .header("content-type", content_type)
+            .body(body.to_vec())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            answer.status().as_u16(),
+            status,
+            "{}",
+            String::from_utf8_lossy(&body[..body.len().min(60)])
+        );
+    }
+    for path in [
+        "/p/trust",
+        "/p/%00",
+        "/p/%ff",
+        "/p/..%2f",
+        "/p/trust/results?from=//evil.example&mail=%00",
+    ] {
+        let page = reader.get(path).await;
+        assert!(page.status.as_u16() < 500, "{path}: {}", page.status);
+        assert!(!page.body.contains("evil.example"));
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 0);
+}
+
+#[tokio::test]
+async fn polls_only_sites_that_may_embed_can_send_answers() {
+    let app = TestApp::start_with(|config| {
+        config.http.embed_origins = vec!["https://news.example".into()]
+    })
+    .await;
+    app.poll("trust").await;
+    let from = |origin: &str, site: &str| {
+        app.reader()
+            .with_header("origin", origin)
+            .with_header("sec-fetch-site", site)
+    };
+    from("https://evil.example", "cross-site")
+        .post("/p/trust", &[("option", "1")])
+        .await
+        .expect(403)
+        .says("another site");
+    from("null", "cross-site")
+        .post("/p/trust", &[("option", "1")])
+        .await
+        .expect(403);
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 0);
+    from("https://news.example", "cross-site")
+        .post("/p/trust", &[("option", "1")])
+        .await
+        .expect(200);
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
+}
+
+#[tokio::test]
+async fn polls_a_page_kept_for_a_month_still_votes() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let page = app.reader().get("/p/trust").await.expect(200);
+    assert_eq!(page.headers["cache-control"], "public, max-age=60");
+    app.advance(Duration::from_secs(30 * 24 * 60 * 60));
+    // Another reader gets it from a cache.
+    let reader = app.reader();
+    reader
+        .submit(page.the_form().choose("option", "2"))
+        .await
+        .expect(200)
+        .says("Your answer is counted");
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
+}
+
+#[tokio::test]
+async fn polls_looking_counts_nothing() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let reader = app.reader();
+    for path in ["/p/trust?option=1", "/p/trust/results?option=1"] {
+        reader.get(path).await.expect(200);
+        let head = reqwest::Client::new()
+            .head(app.url(path))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(head.status().as_u16(), 200);
+    }
+    for table in ["ballot", "tally", "refusal", "poll_source"] {
+        assert_eq!(
+            app.count(&format!("SELECT COUNT(*) FROM {table}")).await,
+            0,
+            "{table}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn polls_results_show_when_the_editor_said() {
+    let app = TestApp::start().await;
+    app.poll_with("after", |d| d.visibility = Visibility::AfterVoting)
+        .await;
+    app.poll_with("never", |d| d.visibility = Visibility::Never)
+        .await;
+    let reader = app.reader();
+    let hidden = reader
+        .get("/p/after/results")
+        .await
+        .expect(200)
+        .says("shown to readers who have answered");
+    assert!(hidden.all("table").is_empty());
+    reader.get("/p/after/live").await.expect(404);
+    reader
+        .post("/p/after", &[("option", "1")])
+        .await
+        .expect(200)
+        .says("1 reader chose to answer");
+    let page = reader
+        .post("/p/never", &[("option", "1")])
+        .await
+        .expect(200)
+        .says("are not public")
+        .says("Your answer: Yes");
+    assert!(page.all("table").is_empty());
+}
+
+#[tokio::test]
+async fn polls_several_questions_in_one_form_are_answered_together() {
+    let app = TestApp::start().await;
+    app.poll_with("two", |d| {
+        d.questions.push(QuestionText {
+            text: "Which do you read?".into(),
+            required: false,
+            min_choices: 1,
+            max_choices: 2,
+            options: vec![
+                "Papers".into(),
+                "Sites".into(),
+                "<b>Feeds</b> & \"more\"".into(),
+            ],
+        });
+    })
+    .await;
+    let reader = app.reader();
+    let page = reader
+        .get("/p/two")
+        .await
+        .expect(200)
+        .says("<b>Feeds</b> & \"more\"");
+    let form = page
+        .the_form()
+        .choose("option.1", "2")
+        .tick("option.2", "6");
+    let result = reader.submit(form).await.expect(200);
+    assert_eq!(
+        result.all("tr.is-own .result-label"),
+        ["No", "<b>Feeds</b> & \"more\""]
+    );
+}
+
+#[tokio::test]
+async fn polls_scripts_of_the_page_get_json() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let reader = app
+        .reader()
+        .with_header("accept", "application/json")
+        .with_header("origin", "https://blog.example")
+        .with_header("sec-fetch-site", "cross-site");
+    let marker = "AAAAAAAAAAAAAAAAAAAAAA";
+    let answer = reader
+        .post(
+            "/p/trust",
+            &[("option", "2"), ("marker", marker), ("place", "embed")],
+        )
+        .await
+        .expect(200);
+    assert_eq!(
+        answer.headers["access-control-allow-origin"],
+        "https://blog.example"
+    );
+    let said: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(
+        (said["counted"].as_bool(), &said["own"]),
+        (Some(true), &serde_json::json!([2]))
+    );
+    assert_eq!(said["results"]["questions"][0]["rows"][1]["votes"], 1);
+    let refused = reader
+        .post("/p/trust", &[("marker", marker)])
+        .await
+        .expect(422);
+    let said: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
+    assert_eq!(said["errors"][0]["message"], "Choose an answer");
+}
