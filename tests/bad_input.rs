@@ -2,7 +2,8 @@
 //!
 //! Nothing may panic, nothing may be written by halves, and the only 5xx is an honest 503.
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use std::fmt;
+
 use reqwest::{Method, StatusCode};
 
 use crate::support::dump::Dump;
@@ -62,10 +63,24 @@ fn values() -> Vec<String> {
     .collect()
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+struct Body {
+    kind: &'static str,
+    bytes: Vec<u8>,
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = &self.bytes[..self.bytes.len().min(60)];
+        let start = String::from_utf8_lossy(start);
+        write!(f, "{} {start:?} ({} bytes)", self.kind, self.bytes.len())
+    }
+}
+
 /// Bodies that are not what they say, with a content type.
-fn bodies() -> Vec<(&'static str, Vec<u8>)> {
-    const FORM: &str = "application/x-www-form-urlencoded";
-    const JSON: &str = "application/json";
+fn bodies() -> Vec<Body> {
     let mut bodies: Vec<(&'static str, Vec<u8>)> = vec![
         (FORM, b"".to_vec()),
         (FORM, b"&&&===%%%".to_vec()),
@@ -120,43 +135,64 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
         bodies.push((JSON, serde_json::to_vec(&json).unwrap()));
     }
     bodies
+        .into_iter()
+        .map(|(kind, bytes)| Body { kind, bytes })
+        .collect()
 }
 
-fn typed(kind: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    if !kind.is_empty() {
-        headers.insert("content-type", HeaderValue::from_static(kind));
+/// What the server said to a body; `None` where it refused and hung up before it had
+/// taken all of it.
+async fn post(world: &World, visitor: Visitor, url: &str, body: &Body) -> Option<StatusCode> {
+    let mut bytes = body.bytes.clone();
+    if visitor == Visitor::Editor && body.kind == FORM {
+        bytes = [b"csrf=", world.csrf().as_bytes(), b"&", &bytes].concat();
     }
-    headers
+    let mut request = world.request(visitor, Method::POST, url).body(bytes);
+    if !body.kind.is_empty() {
+        request = request.header("content-type", body.kind);
+    }
+    request.send().await.ok().map(|answer| answer.status())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_body_breaks_anything() {
     let world = World::build().await;
     let db = &world.app.app.db;
+    let bodies = bodies();
     let mut wrong = Vec::new();
     let mut before = Dump::of(db).await;
     for route in routes::all(&world.app).await.into_iter().filter(|r| r.post) {
         for visitor in Visitor::ALL {
+            // The editor is still needed for the routes that follow.
+            if visitor == Visitor::Editor && route.path == "/admin/sign-out" {
+                continue;
+            }
             let url = &world.urls(&route)[0];
-            for (kind, body) in bodies() {
-                let request = world
-                    .request(visitor, Method::POST, url)
-                    .headers(typed(kind));
-                // A refusal may come, and the connection end, before all is sent.
-                let Ok(answer) = request.body(body.clone()).send().await else {
+            let mut refused = Vec::new();
+            for body in &bodies {
+                let Some(status) = post(&world, visitor, url, body).await else {
                     continue;
                 };
-                let status = answer.status();
-                let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
                 if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
-                    wrong.push(format!("{visitor:?} {url} {kind} {start:?}: {status}"));
+                    wrong.push(format!("{visitor:?} {url} {body}: {status}"));
                 }
-                let refused = status.is_client_error();
+                if status.is_client_error() {
+                    refused.push(body);
+                }
+            }
+            let after = Dump::of(db).await;
+            let changed = !before.differences(&after, COUNTERS).is_empty();
+            before = after;
+            if !changed {
+                continue;
+            }
+            // Some were taken. Those that were refused must have changed nothing.
+            for body in refused {
+                let status = post(&world, visitor, url, body).await;
                 let after = Dump::of(db).await;
-                if refused {
+                if status.is_some_and(|s| s.is_client_error()) {
                     for change in before.differences(&after, COUNTERS) {
-                        wrong.push(format!("{url} {kind} {start:?}: {status}, but {change}"));
+                        wrong.push(format!("{visitor:?} {url} {body}: refused, but {change}"));
                     }
                 }
                 before = after;
@@ -173,11 +209,7 @@ async fn what_is_too_large_is_refused_before_it_is_read() {
     let origin = world.app.app.config.origin();
     for route in routes::all(&world.app).await.into_iter().filter(|r| r.post) {
         let url = &world.urls(&route)[0];
-        let kind = if route.is_api() {
-            "application/json"
-        } else {
-            "application/x-www-form-urlencoded"
-        };
+        let kind = if route.is_api() { JSON } else { FORM };
         let head = format!(
             "POST {url} HTTP/1.1\r\nHost: {}\r\nOrigin: {origin}\r\nSec-Fetch-Site: same-origin\r\n\
              Content-Type: {kind}\r\nAuthorization: Bearer {}\r\n",

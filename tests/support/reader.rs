@@ -96,6 +96,11 @@ impl Reader {
         self.submit(Form::unseen(&url, fields)).await
     }
 
+    /// The client with this browser's cookies, for requests that no browser sends.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     fn locate(&self, to: &str) -> Url {
         let url = self.base.join(to).unwrap();
         if url.origin() == self.public.origin() {

@@ -3,17 +3,20 @@
 use reqwest::{Client, Method, RequestBuilder, Response};
 
 use super::app::TestApp;
+use super::editor::signed_in;
+use super::reader::Reader;
 use super::routes::Route;
 
 /// Who sends a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visitor {
     Stranger,
+    Editor,
     Script,
 }
 
 impl Visitor {
-    pub const ALL: [Self; 2] = [Self::Stranger, Self::Script];
+    pub const ALL: [Self; 3] = [Self::Stranger, Self::Editor, Self::Script];
 }
 
 /// The app, and what its URLs can be filled in with.
@@ -21,6 +24,8 @@ pub struct World {
     pub app: TestApp,
     token: String,
     client: Client,
+    editor: Reader,
+    csrf: String,
     /// Values by the name of the parameter: real ones first.
     values: Vec<(&'static str, String)>,
 }
@@ -32,6 +37,9 @@ impl World {
         app.poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
             .await;
         let token = app.api_token().await;
+        let editor = signed_in(&app).await;
+        let frame = editor.get("/admin/settings").await.expect(200);
+        let csrf = frame.attributes("input[name=csrf]", "value").pop();
         let values = vec![
             ("poll", "trust".to_owned()),
             ("newsletter", "morning".to_owned()),
@@ -50,19 +58,24 @@ impl World {
                 .unwrap(),
             app,
             token,
+            editor,
+            csrf: csrf.unwrap_or_default(),
             values,
         }
     }
 
     /// A request by somebody, from one of our own pages.
     pub fn request(&self, visitor: Visitor, method: Method, path: &str) -> RequestBuilder {
-        let request = self
-            .client
+        let client = match visitor {
+            Visitor::Editor => self.editor.client(),
+            Visitor::Stranger | Visitor::Script => &self.client,
+        };
+        let request = client
             .request(method, self.app.url(path))
             .header("origin", self.app.app.config.origin())
             .header("sec-fetch-site", "same-origin");
         match visitor {
-            Visitor::Stranger => request,
+            Visitor::Stranger | Visitor::Editor => request,
             Visitor::Script => request.bearer_auth(&self.token),
         }
     }
@@ -94,6 +107,11 @@ impl World {
     /// The token that a script shows.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The field without which no form of an editor is taken.
+    pub fn csrf(&self) -> &str {
+        &self.csrf
     }
 
     /// Values to try for a parameter: those that exist, or one that does not.
