@@ -169,6 +169,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
         crate::newsletters::PAGES,
         crate::overview::PAGES,
         crate::polls::PAGES,
+        crate::polls::ADMIN_PAGES,
     ]
 }
 

@@ -67,6 +67,7 @@ fn pages(_app: &App) -> Router<App> {
         .merge(newsletters::routes())
         .merge(overview::routes())
         .merge(polls::routes())
+        .merge(polls::admin_routes())
 }
 
 /// What scripts call, below `/api/v1`.

@@ -14,6 +14,7 @@ mod documents;
 mod every_route;
 mod mailer_smtp;
 mod newsletters_editing;
+mod polls_admin;
 mod polls_ballot_box;
 mod polls_pages;
 mod program;

@@ -12,6 +12,7 @@
 //! `model`, `choice`, `shares` and `note` are pure; `define` and `store` are what editors' pages and scripts use;
 //! `ballot_box` is the one way in for an answer.
 
+mod admin;
 pub mod answer;
 mod asking;
 pub mod ballot_box;
@@ -31,6 +32,7 @@ pub mod store;
 mod view;
 pub mod voter;
 
+pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use station::Station;
 
 use axum::Router;

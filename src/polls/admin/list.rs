@@ -1,0 +1,154 @@
+//! `GET /admin/polls`: everything about the list stands in its address.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::badge;
+use super::list_store::{Only, Order, PAGE, Row, Wanted, page};
+use crate::admin::{Editor, show as shown};
+use crate::app::App;
+use crate::polls::model::phase;
+use crate::scheduler::Zone;
+use crate::types::UnixMillis;
+use crate::web::Problem;
+
+/// The address's query; what makes no sense is as if it were not there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    q: String,
+    state: String,
+    sort: String,
+    page: String,
+}
+
+const STATES: [(&str, &str, Only); 4] = [
+    ("draft", "Draft", Only::Draft),
+    ("waiting", "Not yet open", Only::Waiting),
+    ("open", "Open", Only::Open),
+    ("closed", "Closed", Only::Closed),
+];
+
+const COLUMNS: [(&str, &str, Option<Order>); 5] = [
+    ("question", "Question", Some(Order::Question)),
+    ("", "State", None),
+    ("answers", "Answers", Some(Order::Answers)),
+    ("confirmed", "Confirmed readers", Some(Order::Confirmed)),
+    ("closes", "Closes", Some(Order::Closes)),
+];
+
+pub async fn show(
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let wanted = asked.wanted();
+    let (rows, total) = page(&app.db, &wanted, now).await?;
+    let filtered = !wanted.text.is_empty() || wanted.state.is_some();
+    let first = wanted.page * PAGE;
+    let last = first + rows.len() as i64;
+    let turned = |page: i64| asked.address(&[("page", page.to_string())]);
+    let states: Vec<Value> = STATES
+        .iter()
+        .map(|(value, label, only)| json!({ "value": value, "label": label, "chosen": wanted.state == Some(*only) }))
+        .collect();
+    let context = json!({
+        "frame": editor.frame(),
+        "any": filtered || total > 0 || wanted.page > 0,
+        "filtered": filtered,
+        "filter": { "q": wanted.text, "sort": asked.sort },
+        "states": states,
+        "columns": COLUMNS.iter().map(|column| asked.column(column, &wanted)).collect::<Vec<_>>(),
+        "rows": rows.iter().map(|row| listed(row, now)).collect::<Vec<_>>(),
+        "shown": shown::counted(total, if filtered { "poll matches" } else { "poll" }, if filtered { "polls match" } else { "polls" }),
+        "range": format!("{} to {} of {}", shown::count(first + 1), shown::count(last), shown::count(total)),
+        "previous": (wanted.page > 0).then(|| turned(wanted.page - 1)),
+        "next": (last < total).then(|| turned(wanted.page + 1)),
+    });
+    app.pages.render("polls/admin_list", &context)
+}
+
+fn listed(row: &Row, now: UnixMillis) -> Value {
+    let zone = Zone::parse(&row.time_zone).unwrap_or_else(|_| Zone::utc());
+    let (state, badge) = badge(phase(row.state, row.opens, row.closes, now));
+    json!({
+        "slug": row.slug, "question": row.title, "state": state, "badge": badge,
+        "answers": shown::count(row.answers), "confirmed": shown::count(row.confirmed),
+        "closes": row.closes.map(|at| shown::time(at, &zone)),
+    })
+}
+
+impl Asked {
+    fn wanted(&self) -> Wanted {
+        let (descending, sort) = match self.sort.strip_prefix('-') {
+            Some(sort) => (true, sort),
+            None => (self.sort.is_empty(), self.sort.as_str()),
+        };
+        let order = COLUMNS
+            .iter()
+            .find(|(name, ..)| !name.is_empty() && *name == sort)
+            .and_then(|(_, _, order)| *order);
+        Wanted {
+            text: self
+                .q
+                .trim()
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(200)
+                .collect(),
+            state: STATES
+                .iter()
+                .find(|(value, ..)| *value == self.state)
+                .map(|(_, _, only)| *only),
+            descending: descending || order.is_none(),
+            order: order.unwrap_or_default(),
+            page: self.page.parse().unwrap_or(0).clamp(0, 1_000_000),
+        }
+    }
+
+    /// A heading: a link that sorts by it, the other way round when it is sorted by already.
+    fn column(&self, (name, label, order): &(&str, &str, Option<Order>), wanted: &Wanted) -> Value {
+        let numeric = matches!(order, Some(Order::Answers | Order::Confirmed));
+        let Some(order) = order else {
+            return json!({ "label": label });
+        };
+        let current = wanted.order == *order;
+        // Numbers are first wanted from the top, words from A.
+        let descend = if current { !wanted.descending } else { numeric };
+        let sort = format!("{}{name}", if descend { "-" } else { "" });
+        let direction = current.then_some(if wanted.descending {
+            "descending"
+        } else {
+            "ascending"
+        });
+        json!({ "label": label, "numeric": numeric, "direction": direction, "href": self.address(&[("sort", sort), ("page", String::new())]) })
+    }
+
+    /// This list's address with something changed; what is empty is left out.
+    fn address(&self, changes: &[(&str, String)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [
+            ("q", &self.q),
+            ("state", &self.state),
+            ("sort", &self.sort),
+            ("page", &self.page),
+        ] {
+            let value = changes
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map_or(value, |(_, v)| v);
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.finish();
+        if query.is_empty() {
+            "/admin/polls".into()
+        } else {
+            format!("/admin/polls?{query}")
+        }
+    }
+}

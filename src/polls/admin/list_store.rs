@@ -1,0 +1,147 @@
+//! The editors' list of polls: filtered, sorted and cut into pages by the database.
+
+use sea_orm::{DbErr, QueryResult, Value};
+
+use crate::db::{Db, fetch_all, fetch_one};
+use crate::polls::model::PollState;
+use crate::types::UnixMillis;
+
+/// A page of the list.
+pub const PAGE: i64 = 50;
+
+/// Which polls, in which order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Part of the question, in any case of ASCII letters; empty: all.
+    pub text: String,
+    pub state: Option<Only>,
+    pub order: Order,
+    pub descending: bool,
+    /// From 0.
+    pub page: i64,
+}
+
+/// Polls of one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    Draft,
+    Waiting,
+    Open,
+    Closed,
+}
+
+/// What the list is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Newest,
+    Question,
+    Answers,
+    Confirmed,
+    Closes,
+}
+
+/// A row of the list.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub slug: String,
+    pub title: String,
+    pub state: PollState,
+    pub opens: Option<UnixMillis>,
+    pub closes: Option<UnixMillis>,
+    pub time_zone: String,
+    /// Ballots of all tiers, and of confirmed subscribers and better.
+    pub answers: i64,
+    pub confirmed: i64,
+}
+
+/// The page that is wanted, and how many polls match in all.
+pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>, i64), DbErr> {
+    let (condition, values) = condition(wanted, now);
+    let total = fetch_one(
+        db.read(),
+        format!("SELECT COUNT(*) FROM poll WHERE {condition}"),
+        values.clone(),
+    )
+    .await?;
+    let total = total.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    let order = match wanted.order {
+        Order::Newest => "id",
+        Order::Question => "LOWER(title)",
+        Order::Answers => "answers",
+        Order::Confirmed => "confirmed",
+        // Open ends come last.
+        Order::Closes => "COALESCE(closes_ms, 9223372036854775807)",
+    };
+    let direction = if wanted.descending { "DESC" } else { "ASC" };
+    let sum = |tiers: &str| {
+        format!(
+            "(SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE tally.poll_id = poll.id AND option_id = 0{tiers})"
+        )
+    };
+    let sql = format!(
+        "SELECT * FROM (SELECT id, slug, title, state, opens_ms, closes_ms, time_zone, {} AS answers, {} AS confirmed \
+         FROM poll WHERE {condition}) AS listed ORDER BY {order} {direction}, id DESC LIMIT {PAGE} OFFSET {}",
+        sum(""),
+        sum(" AND tier >= 2"),
+        wanted.page.saturating_mul(PAGE),
+    );
+    let rows = fetch_all(db.read(), sql, values).await?;
+    let rows: Result<Vec<Row>, DbErr> = rows.iter().map(read).collect();
+    Ok((rows?, total))
+}
+
+fn condition(wanted: &Wanted, now: UnixMillis) -> (String, Vec<Value>) {
+    let mut all = vec!["1 = 1".to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    if !wanted.text.is_empty() {
+        let escaped = wanted
+            .text
+            .to_lowercase()
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_");
+        values.push(format!("%{escaped}%").into());
+        all.push("LOWER(title) LIKE $1 ESCAPE '\\'".to_owned());
+    }
+    if let Some(only) = wanted.state {
+        let n = values.len() + 1;
+        let (state, uses_now) = match only {
+            Only::Draft => ("state = 0".to_owned(), false),
+            Only::Waiting => (
+                format!(
+                    "state = 1 AND opens_ms > ${n} AND (closes_ms IS NULL OR closes_ms > ${n})"
+                ),
+                true,
+            ),
+            Only::Open => (
+                format!(
+                    "state = 1 AND (opens_ms IS NULL OR opens_ms <= ${n}) AND (closes_ms IS NULL OR closes_ms > ${n})"
+                ),
+                true,
+            ),
+            Only::Closed => (
+                format!("(state = 2 OR (state = 1 AND closes_ms <= ${n}))"),
+                true,
+            ),
+        };
+        all.push(state);
+        if uses_now {
+            values.push(now.into());
+        }
+    }
+    (all.join(" AND "), values)
+}
+
+fn read(row: &QueryResult) -> Result<Row, DbErr> {
+    Ok(Row {
+        slug: row.try_get("", "slug")?,
+        title: row.try_get("", "title")?,
+        state: PollState::from_code(row.try_get("", "state")?),
+        opens: row.try_get("", "opens_ms")?,
+        closes: row.try_get("", "closes_ms")?,
+        time_zone: row.try_get("", "time_zone")?,
+        answers: row.try_get("", "answers")?,
+        confirmed: row.try_get("", "confirmed")?,
+    })
+}

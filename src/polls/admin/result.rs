@@ -1,0 +1,174 @@
+//! `GET /admin/polls/{slug}`: the result as it comes in, all tiers, whatever readers may see of it.
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{acts, badge};
+use crate::admin::{Editor, show as shown};
+use crate::app::App;
+use crate::newsletters;
+use crate::polls::model::{Phase, Poll, Question, Tier, Visibility, phase};
+use crate::polls::note::note;
+use crate::polls::shares::shares;
+use crate::polls::store::{self, Totals};
+use crate::scheduler::{Zone, written};
+use crate::types::UnixMillis;
+use crate::web::Problem;
+
+const TIERS: [(Tier, &str); 4] = [
+    (Tier::SignedIn, "Signed in"),
+    (Tier::Subscriber, "Confirmed readers"),
+    (Tier::Worked, "Browsers that solved a proof of work"),
+    (Tier::Anonymous, "Other browsers"),
+];
+
+/// What was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    done: String,
+}
+
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(query): Query<Done>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = store::by_slug(&app.db, &slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let totals = store::totals(&app.db, poll.id).await?;
+    let now = app.clock.now();
+    let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
+    let notice = match query.done.as_str() {
+        "created" => Some("The draft is saved. Nobody sees it until you open it."),
+        "saved" => Some("Saved."),
+        "published" => Some("The poll is open to readers from its opening time."),
+        "closed" => Some("The poll is closed. Nobody can answer any more."),
+        "reopened" => Some("The poll takes answers again."),
+        _ => None,
+    };
+    let at = phase(poll.state, poll.opens_at, poll.closes_at, now);
+    let (state, badge) = badge(at);
+    let url = format!("{}/p/{}", app.config.origin(), poll.slug);
+    let facts = facts(&app, &poll).await?;
+    let voters = totals.voters(Tier::Anonymous);
+    let acts: Vec<Value> = acts(&poll, now)
+        .into_iter()
+        .map(|(act, label)| json!({ "act": act, "label": label, "primary": act == "publish" }))
+        .collect();
+    let tiers: Vec<Value> = TIERS
+        .iter()
+        .map(|(tier, label)| (label, totals.voters_of(*tier)))
+        .filter(|(_, n)| *n > 0)
+        .map(|(label, n)| json!({ "label": label, "count": shown::count(n) }))
+        .collect();
+    let page = json!({
+        "frame": editor.frame_saying(notice),
+        "slug": poll.slug, "question": poll.headline(),
+        "state": state, "badge": badge, "times": times(at, &poll, &zone),
+        "acts": acts,
+        "live": matches!(at, Phase::Open { .. }),
+        "numbers": [
+            { "label": "Answered", "value": shown::count(voters) },
+            { "label": "Of them confirmed readers", "value": shown::count(totals.voters(Tier::Subscriber)) },
+        ],
+        "questions": poll.questions.iter().map(|q| question(q, &totals, poll.questions.len() > 1)).collect::<Vec<_>>(),
+        "note": totals.answered.as_ref().map(|answered| note(answered, &jiff::tz::TimeZone::get(zone.name()).unwrap_or(jiff::tz::TimeZone::UTC))),
+        "tiers": tiers,
+        "snippet": snippet(&app.config.origin(), &poll),
+        "url": url,
+        "public": !matches!(at, Phase::Hidden),
+        "facts": facts,
+    });
+    app.pages.render("polls/admin_result", &page)
+}
+
+/// When it opens and closes, in its own zone and in UTC.
+fn times(at: Phase, poll: &Poll, zone: &Zone) -> String {
+    let full = |at: UnixMillis| written::full(at.timestamp(), zone);
+    match at {
+        Phase::Hidden => "Only editors see it.".into(),
+        Phase::NotYetOpen { opens_at } => format!("Opens {}.", full(opens_at)),
+        Phase::Open {
+            closes_at: Some(at),
+        } => format!("Closes {}.", full(at)),
+        Phase::Open { closes_at: None } => "Open until you close it.".into(),
+        Phase::Closed { .. } => match poll.closes_at {
+            Some(at) => format!("Closing time: {}.", full(at)),
+            None => "Closed by an editor.".into(),
+        },
+    }
+}
+
+fn question(question: &Question, totals: &Totals, many: bool) -> Value {
+    let voters = totals.voters(Tier::Anonymous);
+    let counts: Vec<i64> = question
+        .options
+        .iter()
+        .map(|option| totals.option(option.id, Tier::Anonymous))
+        .collect();
+    let shares = shares(&counts, voters, question.is_single());
+    let options: Vec<Value> = question
+        .options
+        .iter()
+        .zip(&counts)
+        .enumerate()
+        .map(|(at, (option, n))| {
+            json!({
+                "key": option.key, "label": option.label, "retired": option.retired, "n": n, "count": shown::count(*n),
+                "max": voters.max(1), "share": shares.as_ref().map(|shares| shares[at].text()).unwrap_or_default(),
+            })
+        })
+        .collect();
+    json!({ "text": question.text, "many": many, "answers": voters > 0, "options": options })
+}
+
+/// What goes into an article: it works without the script as a link.
+fn snippet(origin: &str, poll: &Poll) -> String {
+    let options = poll.options().filter(|option| !option.retired).count();
+    let (slug, question) = (&poll.slug, escaped(poll.headline()));
+    format!(
+        "<script type=\"module\" src=\"{origin}/embed/poll.js\"></script>\n\
+         <canvass-poll src=\"{origin}/p/{slug}\" options=\"{options}\"><a href=\"{origin}/p/{slug}\">{question}</a></canvass-poll>\n"
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
+    let newsletter = match poll.newsletter {
+        Some(id) => newsletters::by_id(app.db.read(), id)
+            .await?
+            .map(|letter| letter.name),
+        None => None,
+    };
+    let seen = match poll.visibility {
+        Visibility::Always => "Everybody, at any time",
+        Visibility::AfterVoting => "Whoever has answered",
+        Visibility::AfterClose => "Everybody, after the close",
+        Visibility::Never => "Only editors",
+    };
+    let choice = match poll.questions.first() {
+        Some(q) if !q.is_single() => format!("{} to {} options", q.min_choices, q.max_choices),
+        _ => "One option".into(),
+    };
+    let fact = |label: &str, value: String| json!({ "label": label, "value": value });
+    Ok(vec![
+        fact("Readers choose", choice),
+        fact("Who sees the result", seen.into()),
+        fact(
+            "Newsletter beside the answer",
+            newsletter.unwrap_or_else(|| "None".into()),
+        ),
+        fact("Secrecy", "Answers and addresses are not joined".into()),
+        fact("Time zone", poll.time_zone.clone()),
+    ])
+}

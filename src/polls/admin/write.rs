@@ -1,0 +1,291 @@
+//! Making, editing, opening and closing polls.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::form::{Errors, Then, Typed, VISIBILITIES};
+use crate::admin::{Editor, EditorForm, Frame, show};
+use crate::app::App;
+use crate::newsletters::{self, Newsletter};
+use crate::polls::define::{self, Stored};
+use crate::polls::model::{Poll, PollState, Tier};
+use crate::polls::store;
+use crate::scheduler::Zone;
+use crate::web::Problem;
+
+/// `GET /admin/polls/new`
+pub async fn show_new(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
+    let zone = newsletters::home_zone(app.db.read()).await?;
+    form_page(
+        &app,
+        editor.frame(),
+        None,
+        &Typed::empty(&zone),
+        &Errors::new(),
+    )
+    .await
+}
+
+/// `POST /admin/polls`
+pub async fn create(
+    State(app): State<App>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let (typed, then) = (Typed::read(&form)?, Then::read(&form)?);
+    if then != Then::Save {
+        return form_page(
+            &app,
+            editor.frame(),
+            None,
+            &typed.changed(then),
+            &Errors::new(),
+        )
+        .await;
+    }
+    let letters = newsletters::all(app.db.read()).await?;
+    let mut definition = match typed.definition(&letters) {
+        Ok(definition) => definition,
+        Err(errors) => return form_page(&app, editor.frame(), None, &typed, &errors).await,
+    };
+    if typed.slug.is_empty() {
+        definition.slug = free_slug(&app, &definition.slug).await?;
+    }
+    let txn = app.db.write_txn("create-poll").await?;
+    let stored = define::create(
+        &txn,
+        &app.random,
+        app.clock.now(),
+        &definition,
+        PollState::Draft,
+    )
+    .await?;
+    if let Stored::Yes(_) = stored {
+        txn.commit().await?;
+        return Ok(
+            Redirect::to(&format!("/admin/polls/{}?done=created", definition.slug)).into_response(),
+        );
+    }
+    drop(txn);
+    form_page(&app, editor.frame(), None, &typed, &slug_taken()).await
+}
+
+/// `GET /admin/polls/{slug}/edit`
+pub async fn show_edit(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = found(&app, &slug).await?;
+    let letters = newsletters::all(app.db.read()).await?;
+    let typed = Typed::of(&poll, &letters);
+    form_page(&app, editor.frame(), Some(&poll), &typed, &Errors::new()).await
+}
+
+/// `POST /admin/polls/{slug}/edit`
+pub async fn save(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let poll = found(&app, &slug).await?;
+    let (typed, then) = (Typed::read(&form)?, Then::read(&form)?);
+    let typed = Typed {
+        slug: poll.slug.clone(),
+        ..typed
+    };
+    if then != Then::Save {
+        return form_page(
+            &app,
+            editor.frame(),
+            Some(&poll),
+            &typed.changed(then),
+            &Errors::new(),
+        )
+        .await;
+    }
+    let done = if poll.state == PollState::Draft {
+        save_draft(&app, &poll, &typed).await?
+    } else {
+        save_timing(&app, &poll, &typed).await?
+    };
+    match done {
+        Ok(()) => {
+            Ok(Redirect::to(&format!("/admin/polls/{}?done=saved", poll.slug)).into_response())
+        }
+        Err(errors) => form_page(&app, editor.frame(), Some(&poll), &typed, &errors).await,
+    }
+}
+
+async fn save_draft(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(), Errors>, Problem> {
+    let letters = newsletters::all(app.db.read()).await?;
+    let definition = match typed.definition(&letters) {
+        Ok(definition) => definition,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    let revision = typed.revision.parse().unwrap_or(-1);
+    let txn = app.db.write_txn("edit-poll").await?;
+    match define::replace_draft(&txn, app.clock.now(), poll.id, revision, &definition).await? {
+        Stored::Yes(_) => {
+            txn.commit().await?;
+            Ok(Ok(()))
+        }
+        Stored::SlugTaken => Ok(Err(slug_taken())),
+        Stored::Conflict => Err(Problem::conflict(
+            "Somebody else changed this poll while you were editing it. Go back, copy what you wrote, and load the page again.",
+        )),
+    }
+}
+
+async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(), Errors>, Problem> {
+    // The zone of a poll that readers have seen stays: its page names it.
+    let typed = Typed {
+        time_zone: poll.time_zone.clone(),
+        ..typed.clone()
+    };
+    let (opens, closes, visibility) = match typed.timing() {
+        Ok(timing) => timing,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    let txn = app.db.write_txn("time-poll").await?;
+    define::retime(&txn, app.clock.now(), poll.id, opens, closes, visibility).await?;
+    txn.commit().await?;
+    Ok(Ok(()))
+}
+
+/// `POST /admin/polls/{slug}/publish`
+pub async fn publish(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    _: EditorForm,
+) -> Result<Response, Problem> {
+    turn(
+        &app,
+        &slug,
+        PollState::Draft,
+        PollState::Published,
+        "published",
+    )
+    .await
+}
+
+/// `POST /admin/polls/{slug}/close`
+pub async fn close(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    _: EditorForm,
+) -> Result<Response, Problem> {
+    turn(
+        &app,
+        &slug,
+        PollState::Published,
+        PollState::Closed,
+        "closed",
+    )
+    .await
+}
+
+/// `POST /admin/polls/{slug}/reopen`
+pub async fn reopen(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    _: EditorForm,
+) -> Result<Response, Problem> {
+    turn(
+        &app,
+        &slug,
+        PollState::Closed,
+        PollState::Published,
+        "reopened",
+    )
+    .await
+}
+
+async fn turn(
+    app: &App,
+    slug: &str,
+    from: PollState,
+    to: PollState,
+    done: &str,
+) -> Result<Response, Problem> {
+    let poll = found(app, slug).await?;
+    let txn = app.db.write_txn("turn-poll").await?;
+    let turned = define::set_state(&txn, app.clock.now(), poll.id, from, to).await?;
+    txn.commit().await?;
+    if turned || poll.state == to {
+        return Ok(Redirect::to(&format!("/admin/polls/{slug}?done={done}")).into_response());
+    }
+    Err(Problem::conflict(
+        "The poll is in another state now. Go back and load the page again.",
+    ))
+}
+
+async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
+    store::by_slug(&app.db, slug)
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+/// A slug that no poll has: as given, or with a number.
+async fn free_slug(app: &App, slug: &str) -> Result<String, Problem> {
+    let mut free = slug.to_owned();
+    for n in 2..100 {
+        // The editors' pages have this address themselves.
+        if free != "new" && !define::is_taken(&app.db, &free).await? {
+            break;
+        }
+        free = format!("{slug}-{n}");
+    }
+    Ok(free)
+}
+
+fn slug_taken() -> Errors {
+    Errors::from([("slug", "Another poll has this name in links.".to_owned())])
+}
+
+async fn form_page(
+    app: &App,
+    frame: Frame,
+    poll: Option<&Poll>,
+    typed: &Typed,
+    errors: &Errors,
+) -> Result<Response, Problem> {
+    let letters = newsletters::all(app.db.read()).await?;
+    let letters: Vec<Value> = letters
+        .iter()
+        .map(|letter: &Newsletter| json!({ "slug": letter.slug, "name": letter.name, "chosen": letter.slug == typed.newsletter }))
+        .collect();
+    let visibilities: Vec<Value> = VISIBILITIES
+        .iter()
+        .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.visibility }))
+        .collect();
+    let mut page = json!({
+        "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(), "newsletters": letters,
+        "visibilities": visibilities, "whole": true,
+        "heading": "New poll", "action": "/admin/polls", "submit": "Save the draft", "back": "/admin/polls", "back_label": "Polls",
+    });
+    if let Some(poll) = poll {
+        let back = format!("/admin/polls/{}", poll.slug);
+        page["existing"] = poll.slug.as_str().into();
+        page["heading"] = "Edit the poll".into();
+        page["action"] = format!("{back}/edit").into();
+        page["back"] = back.into();
+        page["back_label"] = poll.headline().into();
+        if poll.state != PollState::Draft {
+            let voters = store::totals(&app.db, poll.id)
+                .await?
+                .voters(Tier::Anonymous);
+            page["whole"] = false.into();
+            page["submit"] = "Save".into();
+            page["answered"] = show::counted(voters, "reader has", "readers have").into();
+        }
+    }
+    let page = app.pages.render("polls/admin_form", &page)?;
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    Ok((status, page).into_response())
+}

@@ -1,0 +1,293 @@
+//! Polls on the editors' side.
+
+use super::support::app::TestApp;
+use super::support::editor::signed_in;
+use super::support::reader::{Form, Page};
+
+fn own_form(page: &Page) -> Form {
+    page.form("main form.form")
+}
+
+/// Types options into the lines of the form, adding none.
+fn with_options(mut form: Form, options: &[&str]) -> Form {
+    form.fields.retain(|(name, _)| name != "option");
+    let options = options
+        .iter()
+        .map(|o| ("option".to_owned(), (*o).to_owned()));
+    form.fields.extend(options);
+    form
+}
+
+#[tokio::test]
+async fn a_poll_is_drafted_opened_closed_and_opened_again() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let browser = signed_in(&app).await;
+    browser
+        .get("/admin/polls")
+        .await
+        .expect(200)
+        .says("No polls yet");
+
+    let page = browser.get("/admin/polls/new").await.expect(200);
+    let form = own_form(&page)
+        .fill("question", "Is the tram worth it?")
+        .choose("newsletter", "premium");
+    let page = browser
+        .submit(with_options(form, &["Yes", "No"]).button("then", "add"))
+        .await
+        .expect(200);
+    assert_eq!(
+        page.attributes("input[name=option]", "value"),
+        ["Yes", "No", ""]
+    );
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM poll").await,
+        0,
+        "a line more is no poll yet"
+    );
+    let page = browser
+        .submit(own_form(&page).button("then", "remove-1"))
+        .await
+        .expect(200);
+    assert_eq!(page.attributes("input[name=option]", "value"), ["No", ""]);
+
+    let form = with_options(own_form(&page), &["Yes", "No", "", "Ask me later"]);
+    let form = form
+        .fill("closes", "2026-03-09T18:00")
+        .fill("time_zone", "Europe/Berlin");
+    let page = browser
+        .submit(form.button("then", "save"))
+        .await
+        .expect(200);
+    assert_eq!(page.url.path(), "/admin/polls/is-the-tram-worth-it");
+    let page = page
+        .says("Draft")
+        .says("Nobody sees it until you open it")
+        .says("The premium letter");
+    assert!(
+        page.all("textarea")[0].contains("options=\"3\""),
+        "{:?}",
+        page.all("textarea")
+    );
+
+    let page = browser
+        .submit(page.form("form[action$='/publish']"))
+        .await
+        .expect(200);
+    let page = page
+        .says("Mon 9 Mar 2026, 18:00 Europe/Berlin (17:00 UTC)")
+        .says("Open");
+    let published = page.form("form[action$='/close']");
+    let page = browser
+        .submit(published.clone())
+        .await
+        .expect(200)
+        .says("Closed");
+    // The same button twice is no error; a button that no longer fits is.
+    browser.submit(published).await.expect(200);
+    let page = browser
+        .submit(page.form("form[action$='/reopen']"))
+        .await
+        .expect(200)
+        .says("takes answers again");
+    let mut again = page.form("form[action$='/close']");
+    again
+        .action
+        .set_path("/admin/polls/is-the-tram-worth-it/publish");
+    browser.submit(again).await.expect(200);
+
+    let list = browser
+        .get("/admin/polls?state=open&q=TRAM")
+        .await
+        .expect(200)
+        .says("1 poll matches");
+    list.says("Is the tram worth it?").says("9 Mar 2026, 18:00");
+    browser
+        .get("/admin/polls?state=draft")
+        .await
+        .expect(200)
+        .says("No poll matches");
+    browser.get("/admin/polls/unknown").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let page = browser.get("/admin/polls/new").await;
+    let form = with_options(
+        own_form(&page)
+            .fill("question", "First?")
+            .fill("slug", "mine"),
+        &["A", "B"],
+    );
+    browser.submit(form.clone()).await.expect(200);
+    browser
+        .submit(form)
+        .await
+        .expect(422)
+        .says("Another poll has this name");
+
+    let edit = browser.get("/admin/polls/mine/edit").await.expect(200);
+    let earlier = own_form(&edit);
+    let form = with_options(
+        earlier
+            .clone()
+            .fill("question", "Second?")
+            .choose("kind", "several"),
+        &["A", "B", "C"],
+    );
+    browser
+        .submit(form.fill("max_choices", "3"))
+        .await
+        .expect(200)
+        .says("Second?")
+        .says("1 to 3 options");
+    let late = with_options(earlier.fill("question", "Third?"), &["A", "B"]);
+    browser
+        .submit(late)
+        .await
+        .expect(409)
+        .says("Somebody else changed this poll");
+
+    let page = browser.get("/admin/polls/mine").await;
+    browser
+        .submit(page.form("form[action$='/publish']"))
+        .await
+        .expect(200);
+    let edit = browser
+        .get("/admin/polls/mine/edit")
+        .await
+        .expect(200)
+        .says("The question was seen");
+    let mut form = own_form(&edit)
+        .fill("closes", "2026-03-03 07:00")
+        .choose("visibility", "never");
+    form.fields
+        .push(("question".into(), "Changed behind readers' backs?".into()));
+    browser
+        .submit(form.clone())
+        .await
+        .expect(200)
+        .says("Second?")
+        .says("Only editors");
+    browser
+        .submit(form.fill("opens", "2026-03-04 07:00"))
+        .await
+        .expect(422)
+        .says("close after it opens");
+}
+
+#[tokio::test]
+async fn the_live_result_counts_every_tier_for_editors() {
+    let app = TestApp::start().await;
+    let poll = app.poll("trust").await;
+    let browser = signed_in(&app).await;
+    let page = browser
+        .get("/admin/polls/trust")
+        .await
+        .expect(200)
+        .says("Nobody has answered yet");
+    assert_eq!(page.attributes("[data-live]", "id"), ["results"]);
+
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let tally = "INSERT INTO tally (poll_id, option_id, tier, slot, n) VALUES \
+        ($1, 0, 0, 0, 30), ($1, 0, 2, 0, 10), ($1, (SELECT MIN(id) FROM poll_option), 0, 0, 30), \
+        ($1, (SELECT MAX(id) FROM poll_option), 2, 0, 10)";
+    canvass::db::run(&*txn, tally, [poll.into()]).await.unwrap();
+    txn.commit().await.unwrap();
+
+    let page = browser.get("/admin/polls/trust").await.expect(200);
+    assert_eq!(page.all(".stat dd"), ["40", "10"]);
+    assert_eq!(
+        page.all(".bars .num"),
+        ["30", "75%", "0", "0%", "10", "25%"]
+    );
+    let list = browser.get("/admin/polls?sort=-answers").await.expect(200);
+    assert_eq!(list.all("td.num"), ["40", "10"]);
+}
+
+#[tokio::test]
+async fn the_list_is_cut_into_pages_without_gaps() {
+    let app = TestApp::start().await;
+    for n in 0..103 {
+        app.poll(&format!("poll-{n:03}")).await;
+    }
+    let browser = signed_in(&app).await;
+    let mut page = browser
+        .get("/admin/polls?sort=question")
+        .await
+        .expect(200)
+        .says("1 to 50 of 103");
+    let mut seen = page.attributes("tbody th a", "href");
+    for _ in 0..2 {
+        page = browser.follow(&page, "Next page").await.expect(200);
+        seen.extend(page.attributes("tbody th a", "href"));
+    }
+    page.says("101 to 103 of 103");
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 103);
+    for odd in [
+        "page=-1",
+        "page=999999999999",
+        "page=x",
+        "sort=%27;DROP",
+        "state=%00",
+        "q=%25_%5C",
+    ] {
+        browser
+            .get(&format!("/admin/polls?{odd}"))
+            .await
+            .expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_poll_is_said_beside_the_field() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let form = with_options(
+        own_form(&browser.get("/admin/polls/new").await),
+        &["Yes", "No"],
+    )
+    .fill("question", "Why?");
+    for (field, value, shown_at) in [
+        ("question", "", "question"),
+        ("question", "a\r\nb", "question"),
+        ("slug", "Not A Slug", "slug"),
+        ("time_zone", "Mars/Olympus", "time_zone"),
+        ("opens", "2026-02-30T10:00", "opens"),
+        ("closes", "yesterday", "closes"),
+    ] {
+        let page = browser
+            .submit(form.clone().fill(field, value))
+            .await
+            .expect(422);
+        assert_eq!(
+            page.attributes(".error-summary a", "href"),
+            [format!("#{shown_at}")],
+            "{field}"
+        );
+        assert_eq!(
+            page.attributes("input[name=option]", "value"),
+            ["Yes", "No"],
+            "kept"
+        );
+    }
+    for options in [&["Yes"][..], &["Yes", "Yes"], &["Yes", &"x".repeat(1_000)]] {
+        let page = browser
+            .submit(with_options(form.clone(), options))
+            .await
+            .expect(422);
+        assert_eq!(page.attributes(".error-summary a", "href"), ["#options"]);
+    }
+    browser
+        .submit(with_options(form.clone(), &["a\0", "b"]))
+        .await
+        .expect(400);
+    let many = vec!["x"; 900];
+    browser.submit(with_options(form, &many)).await.expect(422);
+    assert_eq!(app.count("SELECT COUNT(*) FROM poll").await, 0);
+}
