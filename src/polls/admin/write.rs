@@ -112,6 +112,7 @@ pub async fn save(
     };
     match done {
         Ok(()) => {
+            app.polls.book.reread(&poll.slug).await?;
             Ok(Redirect::to(&format!("/admin/polls/{}?done=saved", poll.slug)).into_response())
         }
         Err(errors) => form_page(&app, editor.frame(), Some(&poll), &typed, &errors).await,
@@ -213,6 +214,8 @@ async fn turn(
     let txn = app.db.write_txn("turn-poll").await?;
     let turned = define::set_state(&txn, app.clock.now(), poll.id, from, to).await?;
     txn.commit().await?;
+    // Readers see it at once on this node, within a second on others.
+    app.polls.book.reread(slug).await?;
     if turned || poll.state == to {
         return Ok(Redirect::to(&format!("/admin/polls/{slug}?done={done}")).into_response());
     }
