@@ -74,6 +74,7 @@ fn pages(_app: &App) -> Router<App> {
 fn scripts() -> Router<App> {
     Router::new()
         .merge(api::routes())
+        .merge(polls::api_routes())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
 }

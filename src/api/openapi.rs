@@ -19,7 +19,7 @@ struct Root;
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Root::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").into();
-    let parts: [utoipa::openapi::OpenApi; 0] = [];
+    let parts = [crate::polls::api::Document::openapi()];
     for part in parts {
         document.merge(part);
     }

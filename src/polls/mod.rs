@@ -14,13 +14,16 @@
 
 mod admin;
 pub mod answer;
+pub mod api;
 mod asking;
 pub mod ballot_box;
 mod book;
 pub mod choice;
 pub mod define;
+mod embed;
 mod http;
 pub mod live;
+mod mail_vote;
 pub mod model;
 pub mod note;
 mod offer;
@@ -33,10 +36,14 @@ mod view;
 pub mod voter;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
+pub use define::is_slug;
+pub use model::{Phase, Poll, PollState};
 pub use station::Station;
+pub use store::{by_id, by_slug};
+pub use view::FormView;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::web::pages::Templates;
@@ -47,6 +54,8 @@ pub const PAGES: Templates = &[
     ("polls/poll", include_str!("pages/poll.hbs")),
     ("polls/table", include_str!("pages/table.hbs")),
     ("polls/results", include_str!("pages/results.hbs")),
+    ("polls/mail_vote", include_str!("pages/mail_vote.hbs")),
+    ("polls/embed", include_str!("pages/embed.hbs")),
 ];
 
 /// The pages of polls.
@@ -55,4 +64,18 @@ pub fn routes() -> Router<App> {
         .route("/p/{poll}", get(http::page).post(http::submit))
         .route("/p/{poll}/results", get(http::results))
         .route("/p/{poll}/live", get(http::live))
+        .route("/v/{token}", get(mail_vote::page).post(mail_vote::cast))
+        .route("/v/{token}/results", get(mail_vote::results))
+        .route("/embed/poll.js", get(embed::module))
+        .route("/embed/p/{poll}", get(embed::page))
+        .route("/embed/p/{poll}/data", get(embed::data))
+        .route("/oembed", get(embed::oembed))
+}
+
+/// The endpoints of polls, below `/api/v1`.
+pub fn api_routes() -> Router<App> {
+    Router::new()
+        .route("/polls", post(api::create))
+        .route("/polls/{poll}/ballots", post(api::cast))
+        .route("/polls/{poll}/results", get(api::results))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
 
 use super::ballot_box::VoterKey;
 use super::choice::stored_options;
@@ -10,7 +10,7 @@ use super::model::{Place, Poll, PollOption, PollSecret, PollState, Question, Tie
 use super::note::Answered;
 use crate::db::entities::{ballot, poll, poll_option, poll_question};
 use crate::db::{Db, fetch_all};
-use crate::types::{OptionId, PollId, UnixMillis};
+use crate::types::{OptionId, PollId, ReaderId, UnixMillis};
 
 /// The tally's row that counts voters instead of an option.
 pub const VOTERS: OptionId = OptionId(0);
@@ -24,7 +24,7 @@ pub async fn by_slug(db: &Db, slug: &str) -> Result<Option<Poll>, DbErr> {
         .filter(poll::Column::Slug.eq(slug))
         .one(db.read())
         .await?;
-    complete(db, row).await
+    complete(db.read(), row).await
 }
 
 /// The poll with this id, drafts included.
@@ -32,21 +32,31 @@ pub async fn by_slug(db: &Db, slug: &str) -> Result<Option<Poll>, DbErr> {
 /// # Errors
 /// What the database said.
 pub async fn by_id(db: &Db, id: PollId) -> Result<Option<Poll>, DbErr> {
-    let row = poll::Entity::find_by_id(id).one(db.read()).await?;
-    complete(db, row).await
+    by_id_in(db.read(), id).await
 }
 
-async fn complete(db: &Db, row: Option<poll::Model>) -> Result<Option<Poll>, DbErr> {
+/// As [`by_id`], within a transaction that may have made it.
+///
+/// # Errors
+/// What the database said.
+pub async fn by_id_in<C: ConnectionTrait>(db: &C, id: PollId) -> Result<Option<Poll>, DbErr> {
+    complete(db, poll::Entity::find_by_id(id).one(db).await?).await
+}
+
+async fn complete<C: ConnectionTrait>(
+    db: &C,
+    row: Option<poll::Model>,
+) -> Result<Option<Poll>, DbErr> {
     let Some(row) = row else { return Ok(None) };
     let questions = poll_question::Entity::find()
         .filter(poll_question::Column::PollId.eq(row.id))
         .order_by_asc(poll_question::Column::Position)
-        .all(db.read())
+        .all(db)
         .await?;
     let options = poll_option::Entity::find()
         .filter(poll_option::Column::PollId.eq(row.id))
         .order_by_asc(poll_option::Column::Position)
-        .all(db.read())
+        .all(db)
         .await?;
     Ok(Some(assemble(row, questions, &options)))
 }
@@ -285,4 +295,15 @@ pub async fn refusals(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
     rows.iter()
         .map(|row| Ok((row.try_get("", "reason")?, row.try_get("", "n")?)))
         .collect()
+}
+
+/// Whether a reader with this id exists and has not been erased: a personal link of somebody else counts for nobody.
+///
+/// # Errors
+/// What the database said.
+pub async fn is_reader(db: &Db, reader: ReaderId) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM reader WHERE id = $1 AND erased_ms IS NULL";
+    Ok(!fetch_all(db.read(), sql, [Value::from(reader)])
+        .await?
+        .is_empty())
 }

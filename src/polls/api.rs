@@ -1,0 +1,420 @@
+//! Polls for scripts: `/api/v1/polls`.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::answer::{Answered, answer};
+use super::asking;
+use super::define::{self, Definition, QuestionText, Stored};
+use super::http::not_counted;
+use super::model::{Place, Poll, PollState, Tier, Visibility};
+use super::results::Results;
+use super::store;
+use super::voter::Voter;
+use crate::api::{Begun, Caller, Json, Write};
+use crate::app::App;
+use crate::newsletters;
+use crate::types::UnixMillis;
+use crate::types::keys::random_token;
+use crate::web::Problem;
+use crate::web::problems::FieldProblem;
+
+/// A poll to make: one question, or several in `questions`.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPoll {
+    /// Part of its address: lower-case letters, digits and hyphens.
+    pub slug: String,
+    #[serde(default)]
+    pub question: String,
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// Options a reader must choose at least; 1.
+    #[serde(default)]
+    pub min_choices: Option<i64>,
+    /// Options a reader may choose at most; 1.
+    #[serde(default)]
+    pub max_choices: Option<i64>,
+    /// Instead of `question` and `options`.
+    #[serde(default)]
+    pub questions: Vec<NewQuestion>,
+    /// What editors call it; the first question.
+    #[serde(default)]
+    pub title: String,
+    /// RFC 3339; at once.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub opens_at: Option<jiff::Timestamp>,
+    /// RFC 3339; until an editor closes it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub closes_at: Option<jiff::Timestamp>,
+    /// The zone its times are shown in; UTC.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    /// When the public sees results; always.
+    #[serde(default)]
+    pub results: ResultsFor,
+    /// The slug of a newsletter offered beside the answer.
+    #[serde(default)]
+    pub newsletter: Option<String>,
+    /// Keep it unpublished.
+    #[serde(default)]
+    pub draft: bool,
+}
+
+/// A question of a poll to make.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewQuestion {
+    pub question: String,
+    pub options: Vec<String>,
+    #[serde(default)]
+    pub min_choices: Option<i64>,
+    #[serde(default)]
+    pub max_choices: Option<i64>,
+    /// May be left out by readers.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// When the public sees results.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultsFor {
+    #[default]
+    Always,
+    AfterVoting,
+    AfterClose,
+    Never,
+}
+
+/// A poll as it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PollView {
+    pub slug: String,
+    pub title: String,
+    /// Where readers answer.
+    pub url: String,
+    /// `draft`, `published` or `closed`.
+    pub state: &'static str,
+    pub questions: Vec<PollQuestionView>,
+}
+
+/// A question of a poll.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PollQuestionView {
+    pub key: i64,
+    pub question: String,
+    pub options: Vec<PollOptionView>,
+}
+
+/// An option of a question; its key stands in forms and ballots.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PollOptionView {
+    pub key: i64,
+    pub label: String,
+}
+
+impl PollView {
+    fn of(app: &App, poll: &Poll) -> Self {
+        Self {
+            slug: poll.slug.clone(),
+            title: poll.title.clone(),
+            url: format!("{}/p/{}", app.config.origin(), poll.slug),
+            state: match poll.state {
+                PollState::Draft => "draft",
+                PollState::Published => "published",
+                PollState::Closed => "closed",
+            },
+            questions: poll
+                .questions
+                .iter()
+                .map(|question| PollQuestionView {
+                    key: question.key,
+                    question: question.text.clone(),
+                    options: question
+                        .options
+                        .iter()
+                        .map(|option| PollOptionView {
+                            key: option.key,
+                            label: option.label.clone(),
+                        })
+                        .collect(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Makes a poll; published unless `draft` is set.
+///
+/// # Errors
+/// 401, 409 for a taken slug, 422 with the fields to mend.
+#[utoipa::path(post, path = "/api/v1/polls", tag = "polls", security(("bearer" = [])), request_body = NewPoll,
+    responses((status = 201, body = PollView), (status = 401), (status = 409), (status = 422)))]
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(new): Json<NewPoll>,
+) -> Result<Response, Problem> {
+    let mut definition = definition(&app, &new).await?;
+    let faults = definition.check();
+    if !faults.is_empty() {
+        let fields = faults.into_iter().map(|fault| FieldProblem {
+            field: fault.field.to_owned(),
+            message: fault.message,
+        });
+        return Err(Problem::invalid_fields(fields.collect()));
+    }
+    let write = match Write::begin(&app, caller, &headers, "api-poll", &new).await? {
+        Begun::Fresh(write) => write,
+        Begun::Repeated(answer) => return Ok(answer),
+    };
+    let state = if new.draft {
+        PollState::Draft
+    } else {
+        PollState::Published
+    };
+    let now = app.clock.now();
+    match define::create(&write.txn, &app.random, now, &definition, state).await? {
+        Stored::Yes(id) => {
+            let poll = store::by_id_in(&*write.txn, id)
+                .await?
+                .ok_or_else(Problem::not_found)?;
+            write
+                .finish(StatusCode::CREATED, &PollView::of(&app, &poll))
+                .await
+        }
+        Stored::SlugTaken | Stored::Conflict => {
+            Err(Problem::conflict("Another poll has this slug."))
+        }
+    }
+}
+
+async fn definition(app: &App, new: &NewPoll) -> Result<Definition, Problem> {
+    let newsletter = match &new.newsletter {
+        None => None,
+        Some(slug) => Some(
+            newsletters::by_slug(app.db.read(), slug)
+                .await?
+                .ok_or_else(|| {
+                    Problem::invalid("newsletter", "There is no newsletter with this slug")
+                })?
+                .id,
+        ),
+    };
+    let text = |text: &str, options: &[String], min: Option<i64>, max: Option<i64>, required| {
+        QuestionText {
+            text: text.to_owned(),
+            required,
+            min_choices: min.unwrap_or(1),
+            max_choices: max.unwrap_or(1),
+            options: options.to_vec(),
+        }
+    };
+    let mut questions: Vec<QuestionText> = new
+        .questions
+        .iter()
+        .map(|q| {
+            text(
+                &q.question,
+                &q.options,
+                q.min_choices,
+                q.max_choices,
+                !q.optional,
+            )
+        })
+        .collect();
+    if questions.is_empty() || !new.question.is_empty() {
+        questions.insert(
+            0,
+            text(
+                &new.question,
+                &new.options,
+                new.min_choices,
+                new.max_choices,
+                true,
+            ),
+        );
+    }
+    Ok(Definition {
+        slug: new.slug.clone(),
+        title: new.title.clone(),
+        intro: String::new(),
+        visibility: match new.results {
+            ResultsFor::Always => Visibility::Always,
+            ResultsFor::AfterVoting => Visibility::AfterVoting,
+            ResultsFor::AfterClose => Visibility::AfterClose,
+            ResultsFor::Never => Visibility::Never,
+        },
+        headline_tier: Tier::Anonymous,
+        newsletter,
+        opens_at: new.opens_at.map(UnixMillis::from),
+        closes_at: new.closes_at.map(UnixMillis::from),
+        time_zone: new.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
+        questions,
+    })
+}
+
+/// An answer to cast.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBallot {
+    /// Keys of options (or their exact labels), one or several.
+    #[schema(value_type = Vec<String>)]
+    pub option: Named,
+    /// The caller's own name for the voter, never an address: the same name is the same voter. Without it the marker
+    /// cookie counts, or the Idempotency-Key, or each request is a new voter.
+    #[serde(default)]
+    pub voter: Option<String>,
+}
+
+/// One or several options.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Named {
+    One(Name),
+    Several(Vec<Name>),
+}
+
+/// An option's key as a number or text, or its label.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Name {
+    Key(i64),
+    Text(String),
+}
+
+/// The ballot that counts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ballot {
+    /// Keys of the options.
+    pub option: Vec<i64>,
+    pub labels: Vec<String>,
+}
+
+/// The longest name of a voter, in bytes.
+const LONGEST_VOTER: usize = 200;
+
+/// Casts an answer. A second one by the same voter changes the first and never adds one.
+///
+/// # Errors
+/// 401, 404, 409 while the poll is not open, 422 for what is no answer to it, 503 when too many wait.
+#[utoipa::path(post, path = "/api/v1/polls/{slug}/ballots", tag = "polls", security(("bearer" = [])),
+    params(("slug" = String, Path, description = "The poll's slug")), request_body = NewBallot,
+    responses((status = 201, body = Ballot, description = "A first ballot"),
+        (status = 200, body = Ballot, description = "The voter had one; this is what counts now"),
+        (status = 401), (status = 404), (status = 409), (status = 422), (status = 503)))]
+pub async fn cast(
+    State(app): State<App>,
+    caller: Caller,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Json(ballot): Json<NewBallot>,
+) -> Result<Response, Problem> {
+    let poll = asking::public_poll(&app, &slug).await?;
+    let voter = voter(&app, caller, &headers, ballot.voter)?;
+    let sent = keys(&poll, ballot.option);
+    match answer(&app.polls, poll.clone(), &sent, &voter, Place::Api, None).await? {
+        Answered::Counted { choice, first } => {
+            let chosen = || poll.options().filter(|o| choice.options().contains(&o.id));
+            let ballot = Ballot {
+                option: chosen().map(|o| o.key).collect(),
+                labels: chosen().map(|o| o.label.clone()).collect(),
+            };
+            let status = if first {
+                StatusCode::CREATED
+            } else {
+                StatusCode::OK
+            };
+            let mut response = (status, axum::Json(ballot)).into_response();
+            if let Voter::Browser(marker) = &voter {
+                asking::remember(&app, &mut response, marker);
+            }
+            Ok(response)
+        }
+        Answered::Invalid(error) => Err(Problem::invalid("option", error.message())),
+        Answered::NotOpen(phase) => Err(Problem::conflict(not_counted(&poll, phase))),
+        Answered::Edited => Err(Problem::conflict("The poll was changed just now.")),
+    }
+}
+
+fn voter(
+    app: &App,
+    caller: Caller,
+    headers: &HeaderMap,
+    name: Option<String>,
+) -> Result<Voter, Problem> {
+    if let Some(name) = name {
+        if name.is_empty() || name.len() > LONGEST_VOTER || name.contains('@') {
+            return Err(Problem::invalid(
+                "voter",
+                "Use 1 to 200 bytes, and nothing that looks like an address",
+            ));
+        }
+        return Ok(Voter::Named(format!("{}:{name}", caller.token.0)));
+    }
+    if let Some(marker) = asking::marker(app, headers) {
+        return Ok(Voter::Browser(marker));
+    }
+    match headers.get("idempotency-key").map(|key| key.to_str()) {
+        None => Ok(Voter::Browser(random_token(&app.random))),
+        Some(Ok(key)) if !key.is_empty() && key.len() <= LONGEST_VOTER => {
+            Ok(Voter::Named(format!("{}:key:{key}", caller.token.0)))
+        }
+        Some(_) => Err(Problem::bad_request(
+            "The Idempotency-Key must have 1 to 200 printable characters.",
+        )),
+    }
+}
+
+/// What was named, as the keys a form would send. A label counts where it is no key; what is neither stays and is refused.
+fn keys(poll: &Poll, named: Named) -> Vec<String> {
+    let named = match named {
+        Named::One(one) => vec![one],
+        Named::Several(several) => several,
+    };
+    named
+        .into_iter()
+        .map(|name| match name {
+            Name::Key(key) => key.to_string(),
+            Name::Text(text) if poll.offered(&text).is_some() => text,
+            Name::Text(text) => {
+                let option = poll.options().find(|o| !o.retired && o.label == text);
+                option.map_or(text, |o| o.key.to_string())
+            }
+        })
+        .collect()
+}
+
+/// The results, whatever the public may see.
+///
+/// # Errors
+/// 401, 404.
+#[utoipa::path(get, path = "/api/v1/polls/{slug}/results", tag = "polls", security(("bearer" = [])),
+    params(("slug" = String, Path, description = "The poll's slug")),
+    responses((status = 200, body = Results), (status = 401), (status = 404)))]
+pub async fn results(
+    State(app): State<App>,
+    _: Caller,
+    Path(slug): Path<String>,
+) -> Result<Response, Problem> {
+    let poll = app
+        .polls
+        .book
+        .poll(&slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let totals = store::totals(&app.db, poll.id).await?;
+    Ok(axum::Json(Results::of(&poll, &totals, &[])).into_response())
+}
+
+/// The part of the OpenAPI document that describes polls.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(create, cast, results))]
+pub struct Document;
