@@ -16,6 +16,7 @@ mod mailer_smtp;
 mod newsletters_editing;
 mod polls_admin;
 mod polls_ballot_box;
+mod polls_elsewhere;
 mod polls_pages;
 mod program;
 mod schema;
