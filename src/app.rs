@@ -170,6 +170,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
         crate::overview::PAGES,
         crate::polls::PAGES,
         crate::polls::ADMIN_PAGES,
+        crate::subscriptions::ADMIN_PAGES,
     ]
 }
 

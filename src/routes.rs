@@ -20,7 +20,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::app::App;
 use crate::web::forms::refuse_declared;
 use crate::web::{Problem, assets, problems, security};
-use crate::{admin, api, newsletters, overview, polls, probes};
+use crate::{admin, api, newsletters, overview, polls, probes, subscriptions};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
@@ -68,6 +68,7 @@ fn pages(_app: &App) -> Router<App> {
         .merge(overview::routes())
         .merge(polls::routes())
         .merge(polls::admin_routes())
+        .merge(subscriptions::admin_routes())
 }
 
 /// What scripts call, below `/api/v1`.

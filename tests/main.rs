@@ -21,5 +21,6 @@ mod polls_pages;
 mod program;
 mod schema;
 mod server;
+mod subscriptions_admin;
 mod subscriptions_import;
 mod support_itself;

@@ -1,9 +1,11 @@
 //! Readers and what they subscribed to.
 
+mod admin;
 pub mod import;
 pub mod model;
 pub mod reader_name;
 
+pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use import::{Order as ImportOrder, Stopped as ImportStopped, run as import_readers};
 
 use crate::types::{EmailAddress, Keys};

@@ -1,0 +1,156 @@
+//! `GET /admin/readers`
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::list_store::{After, COUNTED, PAGE, Row, Wanted, page, subscriptions, total};
+use super::{STATES, state_words};
+use crate::admin::{Editor, show as shown};
+use crate::app::App;
+use crate::newsletters::{self, Newsletter};
+use crate::types::{Keys, Purpose, ReaderId};
+use crate::web::Problem;
+
+/// The address's query; what makes no sense is as if it were not there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    q: String,
+    newsletter: String,
+    state: String,
+    after: String,
+}
+
+pub async fn show(
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let letters = newsletters::all(app.db.read()).await?;
+    let zone = newsletters::home_zone(app.db.read()).await?;
+    let wanted = asked.wanted(&letters, &app.keys);
+    let mut rows = page(&app.db, &wanted).await?;
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let of_readers = subscriptions(&app.db, &rows).await?;
+    let total = total(&app.db, &wanted).await?;
+    let filtered = asked.is_filtered();
+    let listed: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            let subscriptions = of_readers.get(&row.id).map_or(&[][..], Vec::as_slice);
+            json!({
+                "id": row.id, "email": row.email, "name": row.name, "since": shown::time(row.since, &zone),
+                "subscriptions": subscriptions.iter().map(|(name, code)| {
+                    let (state, badge) = state_words(*code);
+                    json!({ "newsletter": name, "state": state, "badge": badge })
+                }).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|last| asked.turned(&cursor(&app.keys, &wanted, last)));
+    let context = json!({
+        "frame": editor.frame(),
+        "total": total_words(total, filtered),
+        "filter": { "q": asked.q.trim() },
+        "filtered": filtered,
+        "newsletters": letters.iter().map(|letter| json!({
+            "slug": letter.slug, "name": letter.name, "chosen": letter.slug == asked.newsletter,
+        })).collect::<Vec<_>>(),
+        "states": STATES.iter().map(|(value, _, label, _)| json!({
+            "value": value, "label": label, "chosen": *value == asked.state,
+        })).collect::<Vec<_>>(),
+        "rows": listed,
+        "shown": shown::counted(rows.len() as i64, "reader on this page", "readers on this page"),
+        "first": wanted.after.is_some().then(|| asked.turned("")),
+        "next": next,
+    });
+    app.pages.render("readers/list", &context)
+}
+
+/// The number, and no more than is known of it.
+fn total_words(total: i64, filtered: bool) -> String {
+    match (filtered, total) {
+        (true, n) if n > COUNTED => format!("More than {} readers match.", shown::count(COUNTED)),
+        (true, n) => format!("{}.", shown::counted(n, "reader matches", "readers match")),
+        (false, n) => format!("{}.", shown::counted(n, "reader", "readers")),
+    }
+}
+
+/// The place after `last`, sealed: an address in a URL would end up in logs.
+fn cursor(keys: &Keys, wanted: &Wanted, last: &Row) -> String {
+    let place = if wanted.prefix.is_empty() {
+        format!("i{}", last.id.0)
+    } else {
+        format!("k{}", last.key)
+    };
+    keys.seal(Purpose::Cursor, place.as_bytes())
+}
+
+impl Asked {
+    fn wanted(&self, letters: &[Newsletter], keys: &Keys) -> Wanted {
+        let state = STATES
+            .iter()
+            .find(|(value, ..)| *value == self.state)
+            .map(|(_, state, ..)| *state);
+        let chosen = letters
+            .iter()
+            .filter(|letter| letter.slug == self.newsletter);
+        let mut newsletters: Vec<_> = chosen.map(|letter| letter.id).collect();
+        if newsletters.is_empty() && state.is_some() {
+            newsletters = letters.iter().map(|letter| letter.id).collect();
+        }
+        let place = keys
+            .open(Purpose::Cursor, &self.after)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let after = place.and_then(|place| match place.split_at_checked(1) {
+            Some(("i", id)) => id.parse().ok().map(|id| After::Id(ReaderId(id))),
+            Some(("k", key)) => Some(After::Key(key.to_owned())),
+            _ => None,
+        });
+        let prefix = self.q.trim().to_lowercase();
+        // Outside ASCII no key begins like that: a search for it finds nobody, as it should.
+        let prefix: String = prefix
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(254)
+            .collect();
+        Wanted {
+            prefix,
+            newsletters,
+            state,
+            after,
+        }
+    }
+
+    fn is_filtered(&self) -> bool {
+        !(self.q.trim().is_empty() && self.newsletter.is_empty() && self.state.is_empty())
+    }
+
+    /// This list's address, turned to the page after `after`.
+    fn turned(&self, after: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [
+            ("q", self.q.trim()),
+            ("newsletter", &self.newsletter),
+            ("state", &self.state),
+            ("after", after),
+        ] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.finish();
+        if query.is_empty() {
+            "/admin/readers".into()
+        } else {
+            format!("/admin/readers?{query}")
+        }
+    }
+}

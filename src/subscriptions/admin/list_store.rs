@@ -1,0 +1,264 @@
+//! The list of readers, by SQL that touches a page's worth of rows.
+
+use std::collections::HashMap;
+
+use sea_orm::{DbErr, QueryResult, Value};
+
+use crate::db::{Db, fetch_all, fetch_one, in_list};
+use crate::subscriptions::model::State;
+use crate::types::{NewsletterId, ReaderId, UnixMillis};
+
+/// Readers on a page.
+pub const PAGE: usize = 50;
+/// Matches are counted this far.
+pub const COUNTED: i64 = 10_000;
+
+/// Which readers, from where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The beginning of the address, lower case; empty: all, newest first.
+    pub prefix: String,
+    /// Newsletters to look in; empty: any reader, subscribed or not.
+    pub newsletters: Vec<NewsletterId>,
+    pub state: Option<State>,
+    pub after: Option<After>,
+}
+
+/// The last reader of the page before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    Key(String),
+    Id(ReaderId),
+}
+
+/// A reader in the list.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub id: ReaderId,
+    pub key: String,
+    pub email: String,
+    pub name: String,
+    pub since: UnixMillis,
+}
+
+/// A statement under construction: every value gets the next number.
+#[derive(Default)]
+struct Sql {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    fn add(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    fn value(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        let number = format!("${}", self.values.len());
+        self.add(&number)
+    }
+}
+
+/// The page that is wanted: one reader more than [`PAGE`] when there is another page.
+pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
+    let limit = PAGE + 1;
+    let mut sql = Sql::default();
+    if wanted.newsletters.is_empty() {
+        sql.add(
+            "SELECT id, email_key, email, name, created_ms FROM reader r WHERE erased_ms IS NULL",
+        );
+        narrow(&mut sql, wanted);
+        sql.add(order(wanted)).add(&format!(" LIMIT {limit}"));
+    } else if wanted.prefix.is_empty() || is_rare(db, wanted).await? {
+        // From the subscriptions: each newsletter's part is read in the order of its index and cut before they are joined.
+        sql.add("SELECT DISTINCT id, email_key, email, name, created_ms FROM (");
+        for (n, newsletter) in wanted.newsletters.iter().enumerate() {
+            sql.add(if n == 0 {
+                "SELECT * FROM ("
+            } else {
+                " UNION ALL SELECT * FROM ("
+            });
+            sql.add("SELECT r.id, r.email_key, r.email, r.name, r.created_ms FROM subscription s JOIN reader r ON r.id = s.reader_id WHERE s.newsletter_id = ");
+            sql.value(*newsletter);
+            if let Some(state) = wanted.state {
+                sql.add(" AND s.state = ").value(state.code());
+            }
+            if let (Some(After::Id(id)), true) = (&wanted.after, wanted.prefix.is_empty()) {
+                // Said of the subscription, so that its index begins there.
+                sql.add(" AND s.reader_id < ").value(*id);
+            }
+            sql.add(" AND r.erased_ms IS NULL");
+            narrow(&mut sql, wanted);
+            let order = if wanted.prefix.is_empty() {
+                " ORDER BY s.reader_id DESC"
+            } else {
+                order(wanted)
+            };
+            sql.add(order).add(&format!(" LIMIT {limit}) AS part{n}"));
+        }
+        sql.add(") AS r")
+            .add(order(wanted))
+            .add(&format!(" LIMIT {limit}"));
+    } else {
+        // From the addresses: matches are dense enough that a page's worth is near.
+        sql.add(
+            "SELECT id, email_key, email, name, created_ms FROM reader r WHERE erased_ms IS NULL",
+        );
+        narrow(&mut sql, wanted);
+        sql.add(" AND EXISTS (SELECT 1 FROM subscription s WHERE s.reader_id = r.id AND s.newsletter_id IN (");
+        for (n, newsletter) in wanted.newsletters.iter().enumerate() {
+            sql.add(if n == 0 { "" } else { "," }).value(*newsletter);
+        }
+        sql.add(")");
+        if let Some(state) = wanted.state {
+            sql.add(" AND s.state = ").value(state.code());
+        }
+        sql.add(")")
+            .add(order(wanted))
+            .add(&format!(" LIMIT {limit}"));
+    }
+    fetch_all(db.read(), sql.text, sql.values)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// How many match; counted to [`COUNTED`] and one more where a search narrows it, exactly where an index counts them.
+pub async fn total(db: &Db, wanted: &Wanted) -> Result<i64, DbErr> {
+    let mut sql = Sql::default();
+    match (wanted.newsletters.as_slice(), wanted.prefix.is_empty()) {
+        ([], true) => {
+            sql.add("SELECT (SELECT COUNT(*) FROM reader) - (SELECT COUNT(*) FROM reader WHERE erased_ms IS NOT NULL)");
+        }
+        ([], false) => {
+            sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM reader r WHERE erased_ms IS NULL");
+            narrow(
+                &mut sql,
+                &Wanted {
+                    after: None,
+                    ..wanted.clone()
+                },
+            );
+            sql.add(&format!(" LIMIT {}) AS counted", COUNTED + 1));
+        }
+        ([newsletter], true) => {
+            sql.add("SELECT COUNT(*) FROM subscription WHERE newsletter_id = ")
+                .value(*newsletter);
+            if let Some(state) = wanted.state {
+                sql.add(" AND state = ").value(state.code());
+            }
+        }
+        _ => {
+            subscribed(&mut sql, wanted, COUNTED + 1);
+        }
+    }
+    let row = fetch_one(db.read(), sql.text, sql.values).await?;
+    row.map_or(Ok(0), |row| row.try_get_by_index(0))
+}
+
+/// Fewer subscriptions in this state than a walk along the addresses would pass over.
+async fn is_rare(db: &Db, wanted: &Wanted) -> Result<bool, DbErr> {
+    const FEW: i64 = 5_000;
+    let mut sql = Sql::default();
+    subscribed(
+        &mut sql,
+        &Wanted {
+            prefix: String::new(),
+            ..wanted.clone()
+        },
+        FEW + 1,
+    );
+    let row = fetch_one(db.read(), sql.text, sql.values).await?;
+    let found: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    Ok(found <= FEW)
+}
+
+/// Counts the readers with a subscription that is wanted, up to `most`.
+fn subscribed(sql: &mut Sql, wanted: &Wanted, most: i64) {
+    let all = Wanted {
+        after: None,
+        ..wanted.clone()
+    };
+    if all.prefix.is_empty() {
+        sql.add("SELECT COUNT(*) FROM (SELECT DISTINCT reader_id FROM (SELECT s.reader_id FROM subscription s WHERE s.newsletter_id IN (");
+    } else {
+        sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM reader r WHERE erased_ms IS NULL");
+        narrow(sql, &all);
+        sql.add(" AND EXISTS (SELECT 1 FROM subscription s WHERE s.reader_id = r.id AND s.newsletter_id IN (");
+    }
+    for (n, newsletter) in all.newsletters.iter().enumerate() {
+        sql.add(if n == 0 { "" } else { "," }).value(*newsletter);
+    }
+    sql.add(")");
+    if let Some(state) = all.state {
+        sql.add(" AND s.state = ").value(state.code());
+    }
+    if all.prefix.is_empty() {
+        sql.add(&format!(" LIMIT {most}) AS found) AS counted"));
+    } else {
+        sql.add(&format!(") LIMIT {most}) AS counted"));
+    }
+}
+
+/// The beginning of the address and the place to go on from. Keys are ASCII, compared byte by byte on both databases.
+fn narrow(sql: &mut Sql, wanted: &Wanted) {
+    if !wanted.prefix.is_empty() {
+        sql.add(" AND r.email_key >= ")
+            .value(wanted.prefix.as_str());
+        sql.add(" AND r.email_key < ")
+            .value(format!("{}\u{7f}", wanted.prefix));
+    }
+    match &wanted.after {
+        Some(After::Key(key)) if !wanted.prefix.is_empty() => {
+            sql.add(" AND r.email_key > ").value(key.as_str())
+        }
+        Some(After::Id(id)) if wanted.prefix.is_empty() => sql.add(" AND r.id < ").value(*id),
+        _ => sql,
+    };
+}
+
+fn order(wanted: &Wanted) -> &'static str {
+    if wanted.prefix.is_empty() {
+        " ORDER BY id DESC"
+    } else {
+        " ORDER BY email_key"
+    }
+}
+
+fn read(row: &QueryResult) -> Result<Row, DbErr> {
+    Ok(Row {
+        id: row.try_get("", "id")?,
+        key: row.try_get("", "email_key")?,
+        email: row.try_get("", "email")?,
+        name: row.try_get("", "name")?,
+        since: row.try_get("", "created_ms")?,
+    })
+}
+
+/// The newsletters' names and states of each reader's subscriptions.
+pub async fn subscriptions(
+    db: &Db,
+    readers: &[Row],
+) -> Result<HashMap<ReaderId, Vec<(String, i16)>>, DbErr> {
+    let mut found: HashMap<ReaderId, Vec<(String, i16)>> = HashMap::new();
+    if readers.is_empty() {
+        return Ok(found);
+    }
+    let sql = format!(
+        "SELECT s.reader_id, n.name, s.state FROM subscription s JOIN newsletter n ON n.id = s.newsletter_id \
+         WHERE s.reader_id IN {} ORDER BY n.name, n.id",
+        in_list(readers.len(), 0)
+    );
+    let ids = readers.iter().map(|row| Value::from(row.id));
+    for row in fetch_all(db.read(), sql, ids).await? {
+        let subscription = (row.try_get("", "name")?, row.try_get("", "state")?);
+        found
+            .entry(row.try_get("", "reader_id")?)
+            .or_default()
+            .push(subscription);
+    }
+    Ok(found)
+}

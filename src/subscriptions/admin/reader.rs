@@ -1,0 +1,229 @@
+//! `/admin/readers/{id}`: one reader, and stopping their mails.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::reader_store::{self as store, MAILS, Reader, Subscription};
+use super::state_words;
+use crate::admin::{Editor, EditorForm, Frame, show as shown};
+use crate::app::App;
+use crate::newsletters;
+use crate::subscriptions::address_hash;
+use crate::subscriptions::model::{self, Suppression};
+use crate::types::{EmailAddress, ReaderId};
+use crate::web::Problem;
+
+type Errors = BTreeMap<&'static str, &'static str>;
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 200;
+
+/// What was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    done: String,
+}
+
+pub async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(query): Query<Done>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let notice = match query.done.as_str() {
+        "removed" => Some("Taken off. No more issues of that newsletter go to this reader."),
+        "suppressed" => Some("This address is never mailed again."),
+        "allowed" => Some("This address can be mailed again, once its owner subscribes."),
+        _ => None,
+    };
+    let reader = found(&app, &id).await?;
+    reader_page(
+        &app,
+        editor.frame_saying(notice),
+        &reader,
+        ("", ""),
+        &Errors::new(),
+    )
+    .await
+}
+
+/// `POST /admin/readers/{id}/stop`
+pub async fn stop(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let reader = found(&app, &id).await?;
+    let (what, reason) = (form.text("what")?, form.text("reason")?);
+    let subscriptions = store::subscriptions(&app.db, reader.id).await?;
+    let wish = Wish::read(&what, &subscriptions);
+    let mut errors = Errors::new();
+    if wish.is_none() || reader.erased {
+        errors.insert("what", "Choose what to do.");
+    }
+    if reason.is_empty()
+        || reason.chars().any(char::is_control)
+        || reason.chars().count() > LONGEST_REASON
+    {
+        errors.insert("reason", "Say why, in one line of at most 200 characters.");
+    }
+    let (Some(wish), true) = (wish, errors.is_empty()) else {
+        return reader_page(&app, editor.frame(), &reader, (&what, &reason), &errors).await;
+    };
+    let now = app.clock.now();
+    let hash = hash_of(&app, &reader);
+    let txn = app.db.write_txn("stop-reader").await?;
+    let done = match (wish, hash) {
+        (Wish::Remove(subscription), _) => {
+            store::remove(
+                &txn,
+                reader.id,
+                Some(subscription.newsletter_id),
+                &reason,
+                now,
+            )
+            .await?;
+            "removed"
+        }
+        (Wish::Suppress, Some(hash)) => {
+            store::suppress(&txn, &hash, &reason, now).await?;
+            store::remove(&txn, reader.id, None, &reason, now).await?;
+            "suppressed"
+        }
+        (Wish::Allow, Some(hash)) => {
+            store::allow(&txn, &hash).await?;
+            "allowed"
+        }
+        (_, None) => return Err(Problem::internal(&"a stored address does not parse")),
+    };
+    txn.commit().await?;
+    Ok(Redirect::to(&format!("/admin/readers/{}?done={done}", reader.id.0)).into_response())
+}
+
+/// What an editor can do about a reader's mails.
+#[derive(Clone, Copy)]
+enum Wish<'a> {
+    Remove(&'a Subscription),
+    Suppress,
+    Allow,
+}
+
+impl<'a> Wish<'a> {
+    fn read(what: &str, subscriptions: &'a [Subscription]) -> Option<Self> {
+        match what {
+            "!suppress" => Some(Self::Suppress),
+            "!allow" => Some(Self::Allow),
+            slug => subscriptions
+                .iter()
+                .find(|s| s.slug == slug)
+                .map(Self::Remove),
+        }
+    }
+}
+
+async fn found(app: &App, id: &str) -> Result<Reader, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found())?;
+    store::reader(&app.db, ReaderId(id))
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+/// The address as the table of suppressions knows it; none for an erased reader.
+fn hash_of(app: &App, reader: &Reader) -> Option<[u8; 32]> {
+    EmailAddress::parse(&reader.email)
+        .ok()
+        .map(|address| address_hash(&app.keys, &address))
+}
+
+async fn reader_page(
+    app: &App,
+    frame: Frame,
+    reader: &Reader,
+    (what, reason): (&str, &str),
+    errors: &Errors,
+) -> Result<Response, Problem> {
+    let zone = newsletters::home_zone(app.db.read()).await?;
+    let at = |instant| shown::time(instant, &zone);
+    let subscriptions = store::subscriptions(&app.db, reader.id).await?;
+    let suppressed = match hash_of(app, reader) {
+        Some(hash) => store::suppressed(&app.db, &hash).await?,
+        None => None,
+    };
+    let suppressed = suppressed
+        .map(|s| json!({ "reason": suppression_words(s.reason), "note": s.note, "at": at(s.at) }));
+    let active = model::State::Active.code();
+    let stoppable: Vec<Value> = subscriptions
+        .iter()
+        .filter(|s| s.state == active)
+        .map(|s| json!({ "slug": s.slug, "name": s.newsletter, "chosen": s.slug == what }))
+        .collect();
+    let subscriptions: Vec<Value> = subscriptions
+        .iter()
+        .map(|s| {
+            let (state, badge) = state_words(s.state);
+            json!({ "newsletter": s.newsletter, "state": state, "badge": badge, "confirmed": at(s.confirmed), "changed": at(s.changed), "reason": s.reason })
+        })
+        .collect();
+    let consents: Vec<Value> = store::consents(&app.db, reader.id)
+        .await?
+        .iter()
+        .map(|c| {
+            json!({
+                "newsletter": c.newsletter, "version": c.version, "body": c.body, "page": c.page, "source": c.source,
+                "requested": at(c.requested), "confirmed": at(c.confirmed), "withdrawn": c.withdrawn.map(at),
+            })
+        })
+        .collect();
+    let mails: Vec<Value> = store::mails(&app.db, reader.id)
+        .await?
+        .iter()
+        .map(|m| {
+            let (state, badge) = delivery_words(m.state);
+            json!({ "subject": m.subject, "state": state, "badge": badge, "at": at(m.at), "attempt": m.attempt })
+        })
+        .collect();
+    let page = json!({
+        "frame": frame, "errors": errors, "id": reader.id, "email": reader.email, "name": reader.name, "since": at(reader.since),
+        "erased": reader.erased, "suppressed": suppressed, "subscriptions": subscriptions, "stoppable": stoppable,
+        "suppress_chosen": what == "!suppress", "allow_chosen": what == "!allow", "form": { "reason": reason },
+        "consents": consents, "mails": mails, "mails_shown": MAILS,
+    });
+    let page = app.pages.render("readers/reader", &page)?;
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    Ok((status, page).into_response())
+}
+
+fn suppression_words(code: i16) -> &'static str {
+    const BOUNCE: i16 = Suppression::HardBounce.code();
+    const COMPLAINT: i16 = Suppression::Complaint.code();
+    const EDITOR: i16 = Suppression::Editor.code();
+    match code {
+        BOUNCE => "The address does not exist any more",
+        COMPLAINT => "Its owner called a mail of ours spam",
+        EDITOR => "An editor stopped it",
+        _ => "Its owner had everything erased",
+    }
+}
+
+/// A delivery's state in a word: nothing is called sent before the relay has taken it.
+fn delivery_words(code: i16) -> (&'static str, &'static str) {
+    match code {
+        1 => ("Being sent", "is-live"),
+        2 => ("Sent", "is-good"),
+        3 => ("Deferred", "is-wait"),
+        4 => ("Failed", "is-bad"),
+        5 => ("In doubt", "is-bad"),
+        6 => ("Skipped", "is-neutral"),
+        _ => ("Unknown", "is-bad"),
+    }
+}

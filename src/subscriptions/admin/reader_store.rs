@@ -1,0 +1,202 @@
+//! One reader: what they agreed to, what was mailed, and stopping it.
+
+use sea_orm::{DbErr, QueryResult, Value};
+
+use crate::db::{Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::subscriptions::model::{State, Suppression};
+use crate::types::{NewsletterId, ReaderId, UnixMillis};
+
+/// Mails shown of a reader's history.
+pub const MAILS: i64 = 30;
+
+pub struct Reader {
+    pub id: ReaderId,
+    pub email: String,
+    pub name: String,
+    pub since: UnixMillis,
+    pub erased: bool,
+}
+
+pub struct Subscription {
+    pub newsletter_id: NewsletterId,
+    pub slug: String,
+    pub newsletter: String,
+    pub state: i16,
+    pub confirmed: UnixMillis,
+    pub changed: UnixMillis,
+    pub reason: String,
+}
+
+/// The evidence of one consent.
+pub struct Consent {
+    pub newsletter: String,
+    pub version: i64,
+    pub body: String,
+    pub page: String,
+    pub source: String,
+    pub requested: UnixMillis,
+    pub confirmed: UnixMillis,
+    pub withdrawn: Option<UnixMillis>,
+}
+
+pub struct Mail {
+    pub subject: String,
+    pub state: i16,
+    pub at: UnixMillis,
+    pub attempt: i64,
+}
+
+/// Why and since when an address is not mailed.
+pub struct Suppressed {
+    pub reason: i16,
+    pub note: String,
+    pub at: UnixMillis,
+}
+
+pub async fn reader(db: &Db, id: ReaderId) -> Result<Option<Reader>, DbErr> {
+    let sql = "SELECT id, email, name, created_ms, erased_ms IS NOT NULL AS erased FROM reader WHERE id = $1";
+    let row = fetch_one(db.read(), sql, [id.into()]).await?;
+    row.map(|row| {
+        Ok(Reader {
+            id: row.try_get("", "id")?,
+            email: row.try_get("", "email")?,
+            name: row.try_get("", "name")?,
+            since: row.try_get("", "created_ms")?,
+            erased: row.try_get("", "erased")?,
+        })
+    })
+    .transpose()
+}
+
+pub async fn subscriptions(db: &Db, id: ReaderId) -> Result<Vec<Subscription>, DbErr> {
+    let sql = "SELECT n.id, n.slug, n.name, s.state, s.confirmed_ms, s.changed_ms, s.reason FROM subscription s \
+               JOIN newsletter n ON n.id = s.newsletter_id WHERE s.reader_id = $1 ORDER BY n.name, n.id";
+    all(db, sql, id, |row| {
+        Ok(Subscription {
+            newsletter_id: row.try_get("", "id")?,
+            slug: row.try_get("", "slug")?,
+            newsletter: row.try_get("", "name")?,
+            state: row.try_get("", "state")?,
+            confirmed: row.try_get("", "confirmed_ms")?,
+            changed: row.try_get("", "changed_ms")?,
+            reason: row.try_get("", "reason")?,
+        })
+    })
+    .await
+}
+
+pub async fn consents(db: &Db, id: ReaderId) -> Result<Vec<Consent>, DbErr> {
+    let sql = "SELECT n.name, t.version, t.body, c.page, c.source, c.requested_ms, c.confirmed_ms, c.withdrawn_ms \
+               FROM consent c JOIN consent_text t ON t.id = c.consent_text_id JOIN newsletter n ON n.id = c.newsletter_id \
+               WHERE c.reader_id = $1 ORDER BY c.confirmed_ms DESC, c.id DESC";
+    all(db, sql, id, |row| {
+        Ok(Consent {
+            newsletter: row.try_get("", "name")?,
+            version: row.try_get("", "version")?,
+            body: row.try_get("", "body")?,
+            page: row.try_get("", "page")?,
+            source: row.try_get("", "source")?,
+            requested: row.try_get("", "requested_ms")?,
+            confirmed: row.try_get("", "confirmed_ms")?,
+            withdrawn: row.try_get("", "withdrawn_ms")?,
+        })
+    })
+    .await
+}
+
+/// The newest issues that went to the reader, or were to.
+pub async fn mails(db: &Db, id: ReaderId) -> Result<Vec<Mail>, DbErr> {
+    let sql = format!(
+        "SELECT i.subject, d.state, d.at_ms, d.attempt FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1 \
+         ORDER BY i.id DESC LIMIT {MAILS}"
+    );
+    all(db, &sql, id, |row| {
+        Ok(Mail {
+            subject: row.try_get("", "subject")?,
+            state: row.try_get("", "state")?,
+            at: row.try_get("", "at_ms")?,
+            attempt: row.try_get("", "attempt")?,
+        })
+    })
+    .await
+}
+
+pub async fn suppressed(db: &Db, hash: &[u8]) -> Result<Option<Suppressed>, DbErr> {
+    let sql = "SELECT reason, note, created_ms FROM suppression WHERE address_hash = $1";
+    let row = fetch_one(db.read(), sql, [hash.to_vec().into()]).await?;
+    row.map(|row| {
+        Ok(Suppressed {
+            reason: row.try_get("", "reason")?,
+            note: row.try_get("", "note")?,
+            at: row.try_get("", "created_ms")?,
+        })
+    })
+    .transpose()
+}
+
+/// Takes a reader off a newsletter, or off all; only what is active changes.
+pub async fn remove(
+    txn: &WriteTxn,
+    id: ReaderId,
+    newsletter: Option<NewsletterId>,
+    reason: &str,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    let withdraw =
+        "UPDATE consent SET withdrawn_ms = $1 WHERE reader_id = $2 AND withdrawn_ms IS NULL";
+    let remove = "UPDATE subscription SET state = $1, changed_ms = $2, reason = $3 WHERE reader_id = $4 AND state = $5";
+    let mut withdraw_values: Vec<Value> = vec![now.into(), id.into()];
+    let mut remove_values: Vec<Value> = vec![
+        State::Removed.code().into(),
+        now.into(),
+        reason.into(),
+        id.into(),
+        State::Active.code().into(),
+    ];
+    let (mut withdraw, mut remove) = (withdraw.to_owned(), remove.to_owned());
+    if let Some(newsletter) = newsletter {
+        withdraw_values.push(newsletter.into());
+        remove_values.push(newsletter.into());
+        withdraw.push_str(" AND newsletter_id = $3");
+        remove.push_str(" AND newsletter_id = $6");
+    }
+    run(&**txn, withdraw, withdraw_values).await?;
+    run(&**txn, remove, remove_values).await.map(drop)
+}
+
+/// Never mails the address again. A suppression that is there already stays as it is.
+pub async fn suppress(
+    txn: &WriteTxn,
+    hash: &[u8],
+    note: &str,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    let sql = "INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (address_hash) DO NOTHING";
+    let values = [
+        hash.to_vec().into(),
+        Suppression::Editor.code().into(),
+        note.into(),
+        now.into(),
+    ];
+    run(&**txn, sql, values).await.map(drop)
+}
+
+/// Allows mails to the address again.
+pub async fn allow(txn: &WriteTxn, hash: &[u8]) -> Result<(), DbErr> {
+    let sql = "DELETE FROM suppression WHERE address_hash = $1";
+    run(&**txn, sql, [hash.to_vec().into()]).await.map(drop)
+}
+
+async fn all<T>(
+    db: &Db,
+    sql: &str,
+    id: ReaderId,
+    read: impl Fn(&QueryResult) -> Result<T, DbErr>,
+) -> Result<Vec<T>, DbErr> {
+    fetch_all(db.read(), sql, [id.into()])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
