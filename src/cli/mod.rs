@@ -4,6 +4,7 @@
 //! standard output, everything about it to standard error.
 
 mod check;
+mod demo;
 mod serve;
 mod tools;
 
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Run the service: web pages, API, scheduler and mailer.
     Serve,
+    /// Run a demonstration on built-in defaults: SQLite, a mailbox in the browser, a sample article with a poll.
+    Demo,
     /// Bring the database's schema up to date (serve does it too).
     Migrate,
     /// Test the configuration, the database, every template, and the mail relay.
@@ -165,6 +168,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
     log_to_stderr(&config)?;
     match cli.command {
         Command::Serve => serve::run(config).await?,
+        Command::Demo => demo::run(config, &environment).await?,
         Command::Migrate => tools::migrate(config).await?,
         Command::Check => return check::run(config).await,
         Command::Settings => {}

@@ -36,8 +36,8 @@ mod view;
 pub mod voter;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
-pub use define::is_slug;
-pub use model::{Phase, Poll, PollState};
+pub use define::{Definition, Fault, QuestionText, Stored, create, is_slug};
+pub use model::{Phase, Poll, PollState, Tier, Visibility};
 pub use station::Station;
 pub use store::{by_id, by_slug};
 pub use view::FormView;

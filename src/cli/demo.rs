@@ -1,0 +1,154 @@
+//! `canvass demo`: everything on built-in defaults, filled with a newsletter, a poll and an article, and told where to click.
+//!
+//! It may be started again: what is there is kept.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::{Failed, serve};
+use crate::admin;
+use crate::app::{App, keep_secret_key};
+use crate::config::{Config, Transport};
+use crate::newsletters::{self, Created};
+use crate::polls;
+use crate::types::{EmailAddress, Random, Secret};
+
+const EDITOR: &str = "editor@example.org";
+const NEWSLETTER: &str = "premium";
+const POLL: &str = "trust";
+const ARTICLE: &str = "/articles/trust";
+
+pub async fn run(mut config: Config, environment: &[(String, String)]) -> Result<(), Failed> {
+    let given = |name: &str| environment.iter().any(|(n, _)| n == name);
+    if !given("CANVASS_DATA_DIR") {
+        config.data_dir = PathBuf::from("canvass-demo");
+    }
+    config.mail.transport = Transport::Mailbox;
+    config.mail.allow_capture = true;
+    if config.secret_key.is_empty() {
+        let key = keep_secret_key(&config.data_dir, &Random::System).map_err(|e| {
+            Failed::Other(format!(
+                "data_dir: {} cannot be written: {e}",
+                config.data_dir.display()
+            ))
+        })?;
+        config.secret_key = Secret::new(key);
+    }
+    if !given("CANVASS_HTTP__BIND") && is_taken(config.http.bind).await {
+        // Somebody else has the usual port: a demonstration takes any.
+        config.http.bind.set_port(0);
+    }
+    let data_dir = config.data_dir.display().to_string();
+    let server = serve::start(config).await?;
+    fill(&server.app).await?;
+    let editor = editor_link(&server.app).await?;
+    let origin = server.app.config.origin();
+    println!(
+        "\n  Canvass is running. Click through it in this order:\n\
+         \n    1. An article with a poll   {origin}{ARTICLE}\
+         \n    2. The mail it causes       {origin}/mailbox\
+         \n    3. The editors' side        {origin}{editor}\
+         \n\
+         \n    The poll on its own page    {origin}/p/{POLL}\
+         \n    Subscribing without it      {origin}/subscribe/{NEWSLETTER}\
+         \n\
+         \n  The editor is {EDITOR}. No mail leaves this machine: all of it is in the mailbox.\
+         \n  Everything is kept in {data_dir}; remove that directory to start afresh. Stop with Ctrl-C.\n"
+    );
+    serve::until_stopped(server).await
+}
+
+async fn is_taken(address: SocketAddr) -> bool {
+    tokio::net::TcpListener::bind(address)
+        .await
+        .is_err_and(|e| e.kind() == std::io::ErrorKind::AddrInUse)
+}
+
+/// A set-up link while the editor has no password, the sign-in page after.
+async fn editor_link(app: &App) -> Result<String, Failed> {
+    let now = app.clock.now();
+    let known = admin::list(app.db.read(), now).await?;
+    if known.iter().any(|e| e.email == EDITOR && e.has_password) {
+        return Ok("/admin/sign-in".into());
+    }
+    let email = EmailAddress::parse(EDITOR).map_err(|e| Failed::Other(e.to_string()))?;
+    Ok(admin::invite(&app.db, &app.random, now, &email, "Demo Editor").await?)
+}
+
+/// The newsletter and the poll, unless they are there.
+async fn fill(app: &App) -> Result<(), Failed> {
+    let now = app.clock.now();
+    let draft = newsletter()
+        .check()
+        .map_err(|errors| Failed::Other(format!("the demo's newsletter: {errors:?}")))?;
+    let txn = app.db.write_txn("demo").await?;
+    let letter = match newsletters::create(&txn, &draft, now).await? {
+        Created::New(letter) => {
+            txn.commit().await?;
+            *letter
+        }
+        Created::SlugTaken => {
+            drop(txn);
+            newsletters::by_slug(app.db.read(), NEWSLETTER)
+                .await?
+                .ok_or_else(|| Failed::Other("the demo's newsletter vanished".into()))?
+        }
+    };
+    let mut definition = polls::Definition {
+        slug: POLL.into(),
+        title: "Trust in the media".into(),
+        intro: String::new(),
+        visibility: polls::Visibility::Always,
+        headline_tier: polls::Tier::Anonymous,
+        newsletter: Some(letter.id),
+        opens_at: None,
+        closes_at: None,
+        time_zone: letter.time_zone,
+        questions: vec![polls::QuestionText {
+            text: "Do you trust the mainstream media?".into(),
+            required: true,
+            min_choices: 1,
+            max_choices: 1,
+            options: [
+                "Yes, mostly",
+                "It depends on the outlet",
+                "No, hardly",
+                "I do not follow the news",
+            ]
+            .map(String::from)
+            .into(),
+        }],
+    };
+    let faults = definition.check();
+    if !faults.is_empty() {
+        return Err(Failed::Other(format!("the demo's poll: {faults:?}")));
+    }
+    let txn = app.db.write_txn("demo").await?;
+    polls::create(
+        &txn,
+        &app.random,
+        now,
+        &definition,
+        polls::PollState::Published,
+    )
+    .await?;
+    txn.commit().await?;
+    Ok(())
+}
+
+fn newsletter() -> newsletters::Typed {
+    newsletters::Typed {
+        slug: NEWSLETTER.into(),
+        name: "The Premium Newsletter".into(),
+        description: "What happened, what it means, and what we got wrong. Every Friday at seven.".into(),
+        from_name: "The Daily Canvass".into(),
+        from_address: "newsletter@canvass.example".into(),
+        reply_to: String::new(),
+        postal_address: "The Daily Canvass\n1 Press Lane\n1010 Vienna, Austria".into(),
+        time_zone: "Europe/Vienna".into(),
+        accent: "#0e5f5b".into(),
+        consent: "Yes, send me the premium newsletter by email every week. I can stop it at any time with one click."
+            .into(),
+        archive: true,
+    }
+}
