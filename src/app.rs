@@ -12,6 +12,9 @@ use crate::config::Config;
 use crate::db::lock::{DirLock, LockError};
 use crate::db::migrate::{MigrateError, migrate, up_to_date};
 use crate::db::{self, Backend, Db, DbErr, OpenError};
+use crate::mailer::Mailer;
+use crate::mailer::templates::Templates;
+use crate::mailer::transport::{Transport, TransportError};
 use crate::polls::Station;
 use crate::types::{Clock, Keys, Purpose, Random};
 use crate::web::Pages;
@@ -38,6 +41,12 @@ pub struct Parts {
     pub pages: Pages,
     /// Where editors' passwords are hashed, a few at a time.
     pub passwords: PasswordHasher,
+    /// The templates of mails.
+    pub mail_templates: Templates,
+    /// What the mail lanes share.
+    pub mailer: Mailer,
+    /// Where mails leave.
+    pub transport: Transport,
     /// Rate limits.
     pub limits: Limits,
     /// What answering polls needs beside the database.
@@ -72,6 +81,9 @@ pub enum StartError {
     /// A template is broken.
     #[error("{0}")]
     Template(String),
+    /// The mail transport cannot be used.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
 }
 
 /// What the process is.
@@ -101,6 +113,13 @@ impl App {
         let (db, dir_lock) = open(&config, role).await?;
         let keys = keys.clone().with_pepper(pepper(&db, &keys, &random).await?);
         let pages = Pages::new(&templates()).map_err(StartError::Template)?;
+        let overrides = Some(config.mail.templates_dir.as_str()).filter(|dir| !dir.is_empty());
+        let mail_templates = Templates::load(overrides.map(std::path::Path::new))
+            .map_err(|e| StartError::Template(e.to_string()))?;
+        let transport = match role {
+            Role::Server => Transport::of(&config)?,
+            Role::Tool => Transport::Nowhere,
+        };
         let limits = Limits::new(&config.limits, &clock);
         let slot = match db.backend() {
             Backend::Sqlite => 0,
@@ -118,6 +137,9 @@ impl App {
             random,
             keys,
             pages,
+            mail_templates,
+            mailer: Mailer::default(),
+            transport,
             limits,
             passwords: PasswordHasher::default(),
             polls,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::probes;
+use crate::{mailer, probes};
 
 /// The running tasks.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ impl Tasks {
                 probes::tidy();
             },
         ));
+        mailer::start(app, &tracker);
         tracker.close();
         Self { tracker }
     }

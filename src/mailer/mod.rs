@@ -1,13 +1,101 @@
 //! Mail: from "this has to be sent" to "the relay took it", or a row that says why not.
 //!
+//! - [`outbox`]: single mails, enqueued in the transaction of their cause; they go first;
+//! - [`mailing`]: issues: a frozen audience in leased batches, and a ledger of every recipient;
 //! - [`smtp`]: one conversation after another over a long-lived connection;
 //! - [`reply`]: what a server's answer means;
-//! - [`mime`]: messages as bytes, and editions that are compiled once and filled per recipient.
-//! - [`templates`]: what mails look like.
+//! - [`mime`]: messages as bytes, and editions that are compiled once and filled per recipient;
+//! - [`templates`]: what mails look like;
+//! - [`transport`]: a relay, the built-in mailbox, or files.
+//!
+//! [`start`] starts the lanes: tasks with one connection each. One is reserved for single mails, the others work
+//! through batches and look into the outbox between them.
 //!
 //! The mailer knows no feature: what a mail says, and who should get it, is handed to it.
 
+mod breaker;
+mod fate;
+mod held;
+mod lanes;
+pub mod mailing;
 pub mod mime;
+pub mod outbox;
 pub mod reply;
+mod retry;
 pub mod smtp;
 pub mod templates;
+pub mod transport;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use self::breaker::Breaker;
+use self::held::{Held, HeldBatches};
+use self::mime::Edition;
+use crate::types::{BatchId, IssueId};
+
+pub use lanes::start;
+
+/// Compiled editions that are kept in memory.
+const EDITIONS: usize = 4;
+
+/// What the lanes of this process share.
+#[derive(Debug)]
+pub struct Mailer {
+    bell: watch::Sender<u64>,
+    breaker: Breaker,
+    held: HeldBatches,
+    editions: Mutex<BTreeMap<i64, Arc<Edition>>>,
+}
+
+impl Default for Mailer {
+    fn default() -> Self {
+        Self {
+            bell: watch::Sender::new(0),
+            breaker: Breaker::default(),
+            held: HeldBatches::default(),
+            editions: Mutex::default(),
+        }
+    }
+}
+
+impl Mailer {
+    /// Says that there may be something to send, after a commit; without it the lanes look by themselves several times a
+    /// second.
+    pub fn nudge(&self) {
+        self.bell.send_modify(|rung| *rung += 1);
+    }
+
+    fn edition(&self, issue: IssueId) -> Option<Arc<Edition>> {
+        let editions = self.editions.lock().unwrap_or_else(PoisonError::into_inner);
+        editions.get(&issue.0).cloned()
+    }
+
+    fn keep_edition(&self, issue: IssueId, edition: Arc<Edition>) -> Arc<Edition> {
+        let mut editions = self.editions.lock().unwrap_or_else(PoisonError::into_inner);
+        while editions.len() >= EDITIONS {
+            editions.pop_first();
+        }
+        editions.insert(issue.0, edition.clone());
+        edition
+    }
+
+    fn hold(&self, batch: BatchId, until: Instant) -> Held {
+        self.held.hold(batch, until)
+    }
+
+    fn held(&self) -> Vec<BatchId> {
+        self.held.all()
+    }
+
+    fn renewed(&self, batch: BatchId, until: Instant) {
+        self.held.renewed(batch, until);
+    }
+
+    fn relay_answers(&self) {
+        self.breaker.close();
+    }
+}

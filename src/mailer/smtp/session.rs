@@ -47,7 +47,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn unusable(phase: Phase, why: &str) -> Self {
+    pub(in crate::mailer) fn unusable(phase: Phase, why: &str) -> Self {
         Self {
             phase,
             kind: RefusalKind::Unusable(why.to_owned()),

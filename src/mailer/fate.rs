@@ -1,0 +1,129 @@
+//! From what the conversation gave to what becomes of the mail. Pure.
+
+use super::{
+    mailing::Reason,
+    reply::{Bounce, Phase, Reply, Verdict, decide},
+    smtp::{Outcome, Refusal, RefusalKind},
+};
+
+/// What becomes of one mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The relay took it.
+    Sent,
+    /// Try it again later; an attempt is spent.
+    Later(Words),
+    /// Never.
+    Never(Reason, Words),
+    /// Nobody knows whether the relay has it.
+    InDoubt(Words),
+    /// It is not about this mail: the connection is gone.
+    Lost(Words),
+    /// It is not about this mail: the relay wants no more for a while, or is not there.
+    RelayRests(Words),
+}
+
+/// The server's words, for the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    /// Reply code; 0 where there was no reply.
+    pub code: i16,
+    /// Enhanced code, or empty.
+    pub enhanced: String,
+    /// What was said, or what happened instead.
+    pub text: String,
+}
+
+impl Words {
+    fn of(reply: &Reply) -> Self {
+        let (enhanced, code) = (reply.enhanced, i16::try_from(reply.code).unwrap_or(0));
+        Self {
+            code,
+            enhanced: enhanced.map_or_else(String::new, |(a, b, c)| format!("{a}.{b}.{c}")),
+            text: reply.text.clone(),
+        }
+    }
+
+    fn event(phase: Phase, what: &str) -> Self {
+        Self {
+            text: format!("{phase}: {what}"),
+            ..Self::default()
+        }
+    }
+}
+
+impl Fate {
+    /// Of a conversation that ended before the final dot.
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        let phase = refusal.phase;
+        match &refusal.kind {
+            RefusalKind::Refused(reply) => Self::decided(phase, reply),
+            RefusalKind::Lost(why) if phase.before_mail() => {
+                Self::RelayRests(Words::event(phase, why))
+            }
+            RefusalKind::Lost(why) => Self::Lost(Words::event(phase, why)),
+            RefusalKind::Unusable(why) if phase.before_mail() => {
+                Self::RelayRests(Words::event(phase, why))
+            }
+            RefusalKind::Unusable(why) => Self::Never(Reason::Refused, Words::event(phase, why)),
+        }
+    }
+
+    /// Of a message that was sent.
+    pub(super) fn after_dot(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted(_) => Self::Sent,
+            Outcome::Refused(reply) => Self::decided(Phase::Dot, reply),
+            Outcome::NotSent(why) => Self::Lost(Words::event(Phase::Dot, why)),
+            Outcome::InDoubt(why) => Self::InDoubt(Words::event(Phase::Dot, why)),
+        }
+    }
+
+    fn decided(phase: Phase, reply: &Reply) -> Self {
+        let words = Words::of(reply);
+        match decide(phase, reply) {
+            Verdict::Defer => Self::Later(words),
+            Verdict::FailRecipient(Bounce::Hard) => Self::Never(Reason::BadAddress, words),
+            Verdict::FailRecipient(Bounce::Soft) => Self::Never(Reason::Refused, words),
+            Verdict::FailOurs => Self::Never(Reason::Ours, words),
+            Verdict::PauseRelay => Self::RelayRests(words),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(phase: Phase, kind: RefusalKind) -> Fate {
+        Fate::refused(&Refusal { phase, kind })
+    }
+
+    #[test]
+    fn only_a_loss_after_the_dot_is_in_doubt() {
+        let lost = || RefusalKind::Lost("reset".into());
+        assert!(matches!(
+            refusal(Phase::Connect, lost()),
+            Fate::RelayRests(_)
+        ));
+        assert!(matches!(refusal(Phase::Rcpt, lost()), Fate::Lost(_)));
+        assert!(matches!(
+            Fate::after_dot(&Outcome::NotSent("reset".into())),
+            Fate::Lost(_)
+        ));
+        assert!(matches!(
+            Fate::after_dot(&Outcome::InDoubt("reset".into())),
+            Fate::InDoubt(_)
+        ));
+    }
+
+    #[test]
+    fn the_servers_words_are_kept() {
+        let reply = Reply::new(550, "5.1.1 no such user");
+        let fate = refusal(Phase::Rcpt, RefusalKind::Refused(reply));
+        let Fate::Never(Reason::BadAddress, words) = fate else {
+            panic!("{fate:?}");
+        };
+        assert_eq!((words.code, words.enhanced.as_str()), (550, "5.1.1"));
+    }
+}

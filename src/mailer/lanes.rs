@@ -1,0 +1,167 @@
+//! The lanes: tasks that hold a connection each and look for work.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    mailing::{self, Ended, Ledger},
+    outbox::{self, Looked},
+    transport::Line,
+};
+use crate::{app::App, db::DbErr};
+
+/// Between looks of the reserved lane: what bounds the wait of a mail nobody nudged for.
+const LOOK: Duration = Duration::from_millis(250);
+/// Between looks of the other lanes: they are woken when there is something.
+const LOOK_IDLE: Duration = Duration::from_secs(2);
+/// A connection without work is closed after this.
+const IDLE: Duration = Duration::from_secs(5);
+/// After an error of the database.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// Between heartbeats: a quarter of a lease.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Starts the lanes and what keeps them going. They end when [`Parts::stopping`](crate::app::Parts) is cancelled, after the
+/// mail each has in hand.
+pub fn start(app: &App, tasks: &TaskTracker) {
+    let (app, tracker) = (app.clone(), tasks.clone());
+    tasks.spawn(async move {
+        while let Err(error) = mailing::release_all(&app).await {
+            tracing::error!(%error, "the leases of before the start could not be ended");
+            if pause(&app, DATABASE_PAUSE).await {
+                return;
+            }
+        }
+        let ledger = mailing::start_ledger(&app);
+        // One more than configured is reserved: single mails never wait for a batch.
+        for number in 0..=app.config.mail.connections {
+            tracker.spawn(keep(app.clone(), ledger.clone(), number == 0));
+        }
+        tracker.spawn(heartbeat(app.clone()));
+        tracker.spawn(upkeep(app.clone()));
+    });
+}
+
+/// A lane that panicked is replaced; its lease runs out, which counts as a crash of its batch.
+async fn keep(app: App, ledger: Ledger, reserved: bool) {
+    loop {
+        let lane = tokio::spawn(lane(app.clone(), ledger.clone(), reserved));
+        match lane.await {
+            Ok(()) => return,
+            Err(error) => tracing::error!(%error, "a mail lane broke and is replaced"),
+        }
+        if pause(&app, DATABASE_PAUSE).await {
+            return;
+        }
+    }
+}
+
+async fn lane(app: App, ledger: Ledger, reserved: bool) {
+    let mut line = Line::new(&app);
+    let mut bell = app.mailer.bell.subscribe();
+    let mut idle = Duration::ZERO;
+    while !app.stopping.is_cancelled() {
+        if let Some(wait) = app.mailer.breaker.wait() {
+            line.close().await;
+            pause(&app, wait).await;
+            continue;
+        }
+        bell.mark_unchanged();
+        match look(&app, &ledger, &mut line, reserved).await {
+            Ok(true) => idle = Duration::ZERO,
+            Ok(false) => {
+                let wait = if reserved { LOOK } else { LOOK_IDLE };
+                idle += wait;
+                if idle >= IDLE {
+                    line.close().await;
+                }
+                rest(&app, &mut bell, wait).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a mail lane waits for the database");
+                pause(&app, DATABASE_PAUSE).await;
+            }
+        }
+    }
+    line.close().await;
+}
+
+/// Does what is due; single mails first. Returns whether there was anything.
+async fn look(app: &App, ledger: &Ledger, line: &mut Line, reserved: bool) -> Result<bool, DbErr> {
+    match outbox::work(app, line).await? {
+        Looked::Worked => return Ok(true),
+        Looked::RelayRests => {
+            app.mailer.breaker.open(&app.random);
+            return Ok(true);
+        }
+        Looked::Nothing => {}
+    }
+    if reserved {
+        return Ok(false);
+    }
+    let Some(holding) = mailing::lease(app).await? else {
+        return Ok(false);
+    };
+    metrics::counter!("canvass_mail_batches_total").increment(1);
+    match mailing::run(app, ledger, line, holding).await {
+        Ended::Well => {}
+        Ended::RelayRests => app.mailer.breaker.open(&app.random),
+        Ended::Badly => {
+            pause(app, DATABASE_PAUSE).await;
+        }
+    }
+    Ok(true)
+}
+
+async fn heartbeat(app: App) {
+    while !pause(&app, HEARTBEAT).await {
+        if let Err(error) = mailing::renew(&app).await {
+            tracing::error!(%error, "leases could not be renewed");
+        }
+    }
+}
+
+/// Freezes audiences, writes off what was cancelled, ends what is over, measures.
+async fn upkeep(app: App) {
+    let mut bell = app.mailer.bell.subscribe();
+    while !app.stopping.is_cancelled() {
+        bell.mark_unchanged();
+        let done = async {
+            outbox::tick(&app).await?;
+            mailing::tick(&app).await
+        };
+        if let Err(error) = done.await {
+            tracing::error!(%error, "the mail upkeep waits for the database");
+            pause(&app, DATABASE_PAUSE).await;
+        }
+        if let Ok(depth) = outbox::depth(&app).await {
+            let age = depth
+                .oldest
+                .map_or(0.0, |at| app.clock.now().since(at).as_secs_f64());
+            metrics::gauge!("canvass_outbox_waiting").set(depth.waiting as f64);
+            metrics::gauge!("canvass_outbox_oldest_seconds").set(age);
+        }
+        // Rung for each mail that is enqueued: not more often than this.
+        pause(&app, LOOK).await;
+        rest(&app, &mut bell, LOOK * 2).await;
+    }
+}
+
+/// Waits for the bell, the time, or the stop.
+async fn rest(app: &App, bell: &mut watch::Receiver<u64>, wait: Duration) {
+    tokio::select! {
+        () = app.stopping.cancelled() => {}
+        () = tokio::time::sleep(wait) => {}
+        _ = bell.changed() => {}
+    }
+}
+
+/// Waits; returns whether the process is stopping.
+async fn pause(app: &App, wait: Duration) -> bool {
+    tokio::select! {
+        () = app.stopping.cancelled() => true,
+        () = tokio::time::sleep(wait) => false,
+    }
+}

@@ -1,0 +1,120 @@
+//! Writing off what a cancelled issue did not send, batch by batch.
+
+use std::sync::Arc;
+
+use super::lease::in_ledger;
+use super::ledger::{Entry, Row, write_off};
+use super::readers::unpacked;
+use super::states::{DeliveryState, MailingState, Reason};
+use crate::{
+    app::App,
+    db::{self, Backend, DbErr},
+    types::{BatchId, IssueId},
+};
+
+/// Writes off what is free of every cancelled issue; what a lane still holds comes with a later tick.
+pub(super) async fn sweep(app: &App) -> Result<bool, DbErr> {
+    let rows = db::fetch_all(
+        app.db.read(),
+        "SELECT issue_id FROM mailing WHERE state = $1",
+        [MailingState::Cancelling.code().into()],
+    )
+    .await?;
+    let mut any = false;
+    for row in &rows {
+        let issue = IssueId(row.try_get_by_index(0)?);
+        while !app.stopping.is_cancelled() && write_off_batch(app, issue).await? {
+            any = true;
+        }
+        any |= finish(app, issue).await?;
+    }
+    Ok(any)
+}
+
+/// One batch, one commit. Returns false when none is free.
+async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
+    let now = app.clock.now();
+    let lock = match app.db.backend() {
+        Backend::Postgres => "FOR UPDATE SKIP LOCKED",
+        Backend::Sqlite => "",
+    };
+    let txn = app.db.write_txn("mailing_cancel").await?;
+    let batch = db::fetch_one(
+        &*txn,
+        format!(
+            "SELECT id, fence, attempt, readers FROM mail_batch WHERE issue_id = $1 AND
+             (state = 0 OR (state = 1 AND lease_until_ms < $2)) ORDER BY id LIMIT 1 {lock}"
+        ),
+        [issue.0.into(), now.0.into()],
+    )
+    .await?;
+    let Some(batch) = batch else {
+        return Ok(false);
+    };
+    let id: i64 = batch.try_get_by_index(0)?;
+    let fence: i64 = batch.try_get_by_index(1)?;
+    let attempt: i64 = batch.try_get_by_index(2)?;
+    let readers = unpacked(&batch.try_get_by_index::<Vec<u8>>(3)?);
+    let ledger = in_ledger(&*txn, issue, &readers).await?;
+    let mut off = Vec::with_capacity(readers.len());
+    for reader in readers {
+        let known = ledger.get(&reader);
+        let (state, reason) = match known.map(|k| k.state) {
+            None | Some(DeliveryState::Deferred) => (DeliveryState::Skipped, Reason::Cancelled),
+            Some(DeliveryState::Intent) => (DeliveryState::Unknown, Reason::InDoubt),
+            Some(_) => continue,
+        };
+        off.push(Row {
+            reader,
+            was_deferred: known.is_some_and(|k| k.was_deferred()),
+            state,
+            reason,
+            words: None,
+            suppress: None,
+        });
+    }
+    let entry = Entry {
+        batch: BatchId(id),
+        issue,
+        fence: fence + 1,
+        attempt,
+        rows: Arc::new(off),
+        intent: None,
+        ending: None,
+    };
+    write_off(&txn, app.slot, &entry, now).await?;
+    db::run(
+        &*txn,
+        "UPDATE mail_batch SET state = 2, fence = fence + 1 WHERE id = $1",
+        [id.into()],
+    )
+    .await?;
+    txn.commit().await?;
+    Ok(true)
+}
+
+async fn finish(app: &App, issue: IssueId) -> Result<bool, DbErr> {
+    let txn = app.db.write_txn("mailing_cancelled").await?;
+    let done = db::run(
+        &*txn,
+        "UPDATE mailing SET state = $2, finished_ms = $3 WHERE issue_id = $1 AND state = $4
+         AND NOT EXISTS (SELECT 1 FROM mail_batch WHERE issue_id = $1 AND state < 2)",
+        [
+            issue.0.into(),
+            MailingState::Cancelled.code().into(),
+            app.clock.now().0.into(),
+            MailingState::Cancelling.code().into(),
+        ],
+    )
+    .await?;
+    if done.rows_affected() > 0 {
+        db::run(
+            &*txn,
+            "DELETE FROM mail_batch WHERE issue_id = $1",
+            [issue.0.into()],
+        )
+        .await?;
+    }
+    txn.commit().await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,198 @@
+//! What an editor can do with a mailing.
+
+use super::states::MailingState;
+use crate::{
+    app::App,
+    db::{self, DbErr, WriteTxn},
+    mailer::mime::Edition,
+    types::{IssueId, NewsletterId, UnixMillis},
+};
+
+/// An issue on its way to the mailer.
+#[derive(Clone, Debug)]
+pub struct Handover<'e> {
+    /// Which issue.
+    pub issue: IssueId,
+    /// Whose readers get it.
+    pub newsletter: NewsletterId,
+    /// The compiled mail, frozen from now on.
+    pub edition: &'e Edition,
+    /// The first mail goes out at this time; until then the issue can be recalled.
+    pub not_before: UnixMillis,
+    /// Deferred mails are given up then.
+    pub expires: UnixMillis,
+    /// The cut-off: who subscribed later is not in the audience.
+    pub now: UnixMillis,
+}
+
+/// What became of a request to change a mailing's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Done.
+    Done,
+    /// It is in this state already, or in one from which that cannot be done.
+    NotNow(MailingState),
+    /// There is no such mailing.
+    Unknown,
+}
+
+/// Hands an issue over, in the transaction that freezes it. Call [`Mailer::nudge`](crate::mailer::Mailer::nudge)
+/// after the commit.
+///
+/// # Errors
+/// What the database said; a unique violation when the issue was handed over before.
+pub async fn hand_over(txn: &WriteTxn, handover: &Handover<'_>) -> Result<(), DbErr> {
+    let edition = serde_json::to_vec(handover.edition).map_err(|e| DbErr::Json(e.to_string()))?;
+    db::run(
+        &**txn,
+        "INSERT INTO mailing (issue_id, newsletter_id, state, edition, not_before_ms, expires_ms, frozen_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [
+            handover.issue.0.into(),
+            handover.newsletter.0.into(),
+            MailingState::Preparing.code().into(),
+            edition.into(),
+            handover.not_before.0.into(),
+            handover.expires.0.into(),
+            handover.now.0.into(),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Takes an issue back before its first mail, in the caller's transaction: the mailing is gone then, as if it had not
+/// been handed over.
+///
+/// # Errors
+/// What the database said.
+pub async fn recall(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> Result<Change, DbErr> {
+    // The delay has passed: a lane may be at it.
+    let taken = db::run(
+        &**txn,
+        "UPDATE mailing SET state = $2 WHERE issue_id = $1 AND state IN (0, 1, 2) AND started_ms IS NULL
+         AND (not_before_ms > $3 OR state <> 1)",
+        [issue.0.into(), MailingState::Paused.code().into(), now.0.into()],
+    )
+    .await?;
+    if taken.rows_affected() == 0 {
+        return refused(txn, issue).await;
+    }
+    for sql in [
+        "DELETE FROM mail_batch WHERE issue_id = $1",
+        "DELETE FROM mailing WHERE issue_id = $1",
+    ] {
+        db::run(&**txn, sql, [issue.0.into()]).await?;
+    }
+    Ok(Change::Done)
+}
+
+/// Stops an issue: at most one mail a connection still goes.
+///
+/// # Errors
+/// What the database said.
+pub async fn pause(app: &App, issue: IssueId, reason: &str) -> Result<Change, DbErr> {
+    change(app, issue, "1", MailingState::Paused, reason).await
+}
+
+/// Goes on with a paused issue: exactly the rest.
+///
+/// # Errors
+/// What the database said.
+pub async fn resume(app: &App, issue: IssueId) -> Result<Change, DbErr> {
+    change(app, issue, "2", MailingState::Sending, "").await
+}
+
+/// Stops an issue for good; who has not got it is counted as skipped.
+///
+/// # Errors
+/// What the database said.
+pub async fn cancel(app: &App, issue: IssueId) -> Result<Change, DbErr> {
+    change(
+        app,
+        issue,
+        "1, 2",
+        MailingState::Cancelling,
+        "cancelled by an editor",
+    )
+    .await
+}
+
+async fn change(
+    app: &App,
+    issue: IssueId,
+    from: &str,
+    to: MailingState,
+    reason: &str,
+) -> Result<Change, DbErr> {
+    let txn = app.db.write_txn("mailing_change").await?;
+    let changed = db::run(
+        &*txn,
+        format!(
+            "UPDATE mailing SET state = $2, reason = $3 WHERE issue_id = $1 AND state IN ({from})"
+        ),
+        [issue.0.into(), to.code().into(), reason.into()],
+    )
+    .await?;
+    let change = if changed.rows_affected() == 0 {
+        refused(&txn, issue).await?
+    } else {
+        Change::Done
+    };
+    txn.commit().await?;
+    app.mailer.nudge();
+    Ok(change)
+}
+
+async fn refused(txn: &WriteTxn, issue: IssueId) -> Result<Change, DbErr> {
+    let row = db::fetch_one(
+        &**txn,
+        "SELECT state FROM mailing WHERE issue_id = $1",
+        [issue.0.into()],
+    )
+    .await?;
+    Ok(match row {
+        Some(row) => Change::NotNow(MailingState::of(row.try_get_by_index(0)?)),
+        None => Change::Unknown,
+    })
+}
+
+/// Finishes mailings whose batches are all done: what the last commit of a batch usually does itself.
+pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
+    let done = db::fetch_all(
+        app.db.read(),
+        "SELECT issue_id FROM mailing m WHERE state = 1 AND NOT EXISTS
+           (SELECT 1 FROM mail_batch b WHERE b.issue_id = m.issue_id AND b.state < 2)",
+        [],
+    )
+    .await?;
+    if done.is_empty() {
+        return Ok(false);
+    }
+    let txn = app.db.write_txn("mailing_finish").await?;
+    for row in &done {
+        finish(&txn, IssueId(row.try_get_by_index(0)?), app.clock.now()).await?;
+    }
+    txn.commit().await?;
+    Ok(true)
+}
+
+/// Finishes a mailing if nothing of it waits. The caller holds the mailing's row.
+pub(super) async fn finish(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> Result<(), DbErr> {
+    let finished = db::run(
+        &**txn,
+        "UPDATE mailing SET state = $2, finished_ms = $3, reason = '' WHERE issue_id = $1 AND state = 1
+         AND NOT EXISTS (SELECT 1 FROM mail_batch WHERE issue_id = $1 AND state < 2)",
+        [issue.0.into(), MailingState::Finished.code().into(), now.0.into()],
+    )
+    .await?;
+    if finished.rows_affected() > 0 {
+        db::run(
+            &**txn,
+            "DELETE FROM mail_batch WHERE issue_id = $1",
+            [issue.0.into()],
+        )
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,402 @@
+//! Taking a batch, and reading what is still to do in it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use sea_orm::ConnectionTrait;
+use tokio::time::Instant;
+
+use super::readers::unpacked;
+use super::states::{DeliveryState, Reason};
+use crate::{
+    app::App,
+    config::InDoubt,
+    db::{self, Backend, DbErr},
+    mailer::{held::Held, mime::Edition},
+    types::{BatchId, IssueId, NewsletterId, ReaderId, UnixMillis},
+};
+
+/// How long a lease lasts without a heartbeat.
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+/// After so many crashes on one recipient it is put aside.
+const CRASHES: i16 = 3;
+
+/// A batch this node holds.
+pub(in crate::mailer) struct Holding {
+    pub(super) batch: BatchId,
+    pub(super) issue: IssueId,
+    pub(super) fence: i64,
+    pub(super) attempt: i64,
+    pub(super) expires: UnixMillis,
+    pub(super) edition: Arc<Edition>,
+    /// Who is to get the mail.
+    pub(super) work: Vec<Work>,
+    /// Who is not, and why.
+    pub(super) settled: Vec<Settled>,
+    /// Recipients of this attempt that were deferred before a crash or pause: they go into the retry batch.
+    pub(super) deferred: Vec<ReaderId>,
+    /// While it lives, the heartbeat renews the lease.
+    pub(super) held: Held,
+}
+
+/// A recipient to send to.
+pub(super) struct Work {
+    pub(super) reader: ReaderId,
+    pub(super) address: String,
+    pub(super) key: String,
+    pub(super) name: String,
+    pub(super) was_deferred: bool,
+    pub(super) crashes: i16,
+}
+
+/// A recipient that is not sent to.
+pub(super) struct Settled {
+    pub(super) reader: ReaderId,
+    pub(super) was_deferred: bool,
+    pub(super) state: DeliveryState,
+    pub(super) reason: Reason,
+}
+
+/// Takes the next due batch: issues take turns, so that a large one does not hold up a small one.
+pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr> {
+    static TURN: AtomicI64 = AtomicI64::new(0);
+    let now = app.clock.now();
+    // A look without the writer: an idle system writes nothing.
+    let rows = db::fetch_all(
+        app.db.read(),
+        "SELECT m.issue_id FROM mailing m WHERE m.state = 1 AND m.not_before_ms <= $1 AND EXISTS
+           (SELECT 1 FROM mail_batch b WHERE b.issue_id = m.issue_id AND
+             ((b.state = 0 AND b.not_before_ms <= $1) OR (b.state = 1 AND b.lease_until_ms < $1)))
+         ORDER BY m.issue_id",
+        [now.0.into()],
+    )
+    .await?;
+    let mut issues = Vec::with_capacity(rows.len());
+    for row in &rows {
+        issues.push(row.try_get_by_index::<i64>(0)?);
+    }
+    let turn = TURN.load(Ordering::Relaxed);
+    let next = issues.partition_point(|issue| *issue <= turn);
+    issues.rotate_left(next);
+    for issue in issues {
+        TURN.store(issue, Ordering::Relaxed);
+        if let Some(holding) = take(app, IssueId(issue), now).await? {
+            return Ok(Some(holding));
+        }
+    }
+    Ok(None)
+}
+
+async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holding>, DbErr> {
+    let lock = match app.db.backend() {
+        Backend::Postgres => "FOR UPDATE SKIP LOCKED",
+        Backend::Sqlite => "",
+    };
+    let txn = app.db.write_txn("lease").await?;
+    let until = Instant::now() + LEASE;
+    let row = db::fetch_one(
+        &*txn,
+        // A batch that is leased already was left by a crash: its count of crashes rises.
+        format!(
+            "WITH due AS MATERIALIZED (SELECT id FROM mail_batch WHERE issue_id = $1 AND
+               ((state = 0 AND not_before_ms <= $2) OR (state = 1 AND lease_until_ms < $2))
+               ORDER BY id LIMIT 1 {lock})
+             UPDATE mail_batch SET crashes = crashes + state, state = 1, fence = fence + 1,
+               worker = $3, lease_until_ms = $4 FROM due WHERE mail_batch.id = due.id
+             RETURNING mail_batch.id, fence, attempt, readers"
+        ),
+        [
+            issue.0.into(),
+            now.0.into(),
+            app.node.clone().into(),
+            (now + LEASE).0.into(),
+        ],
+    )
+    .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    db::run(
+        &*txn,
+        "UPDATE mailing SET started_ms = $2 WHERE issue_id = $1 AND started_ms IS NULL",
+        [issue.0.into(), now.0.into()],
+    )
+    .await?;
+    txn.commit().await?;
+
+    let (batch, fence, attempt) = (
+        BatchId(row.try_get_by_index(0)?),
+        row.try_get_by_index(1)?,
+        row.try_get_by_index(2)?,
+    );
+    let readers = unpacked(&row.try_get_by_index::<Vec<u8>>(3)?);
+    let mailing = db::fetch_one(
+        app.db.read(),
+        "SELECT newsletter_id, expires_ms FROM mailing WHERE issue_id = $1",
+        [issue.0.into()],
+    )
+    .await?
+    .ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
+    let mut holding = Holding {
+        batch,
+        issue,
+        fence,
+        attempt,
+        expires: UnixMillis(mailing.try_get_by_index(1)?),
+        edition: edition(app, issue).await?,
+        work: Vec::with_capacity(readers.len()),
+        settled: Vec::new(),
+        deferred: Vec::new(),
+        held: app.mailer.hold(batch, until),
+    };
+    let newsletter = NewsletterId(mailing.try_get_by_index(0)?);
+    holding.read(app, newsletter, &readers, now).await?;
+    Ok(Some(holding))
+}
+
+impl Holding {
+    /// Sorts the batch's readers into those to send to and those not.
+    async fn read(
+        &mut self,
+        app: &App,
+        newsletter: NewsletterId,
+        readers: &[ReaderId],
+        now: UnixMillis,
+    ) -> Result<(), DbErr> {
+        let ledger = if self.fence == 1 && self.attempt == 1 {
+            HashMap::new()
+        } else {
+            in_ledger(app.db.read(), self.issue, readers).await?
+        };
+        let mut people = people(app, newsletter, readers).await?;
+        let suppressed = suppressed(app, &people).await?;
+        for &reader in readers {
+            let entry = ledger.get(&reader).copied();
+            let was_deferred = entry.is_some_and(InLedger::was_deferred);
+            let mut crashes = 0;
+            let mut settled = |state, reason| {
+                self.settled.push(Settled {
+                    reader,
+                    was_deferred,
+                    state,
+                    reason,
+                });
+            };
+            match entry.map(|e| (e.state, e)) {
+                None => {}
+                Some((DeliveryState::Deferred, e)) if e.attempt < self.attempt => {}
+                Some((DeliveryState::Deferred, _)) => {
+                    self.deferred.push(reader);
+                    continue;
+                }
+                Some((DeliveryState::Intent, e)) => {
+                    // The process ended between the intent and its outcome: nobody knows.
+                    crashes = e.reason + 1;
+                    if app.config.mail.in_doubt == InDoubt::Hold {
+                        settled(DeliveryState::Unknown, Reason::InDoubt);
+                        continue;
+                    }
+                    if crashes >= CRASHES {
+                        settled(DeliveryState::Unknown, Reason::Crashed);
+                        continue;
+                    }
+                }
+                Some(_) => continue,
+            }
+            let Some(person) = people.remove(&reader) else {
+                settled(DeliveryState::Skipped, Reason::Erased);
+                continue;
+            };
+            if let Some(reason) = person.not_now(&suppressed) {
+                settled(DeliveryState::Skipped, reason);
+                continue;
+            }
+            if now > self.expires {
+                settled(DeliveryState::Failed, Reason::Expired);
+                continue;
+            }
+            self.work.push(Work {
+                reader,
+                address: person.address,
+                key: person.key,
+                name: person.name,
+                was_deferred,
+                crashes,
+            });
+        }
+        // A recipient that upsets the relay must not be the first each time.
+        if self.fence > 1 && !self.work.is_empty() {
+            let by = usize::try_from(self.fence * 7_919).unwrap_or(0) % self.work.len();
+            self.work.rotate_left(by);
+        }
+        Ok(())
+    }
+}
+
+/// What the ledger holds of a recipient.
+#[derive(Clone, Copy)]
+pub(super) struct InLedger {
+    pub(super) state: DeliveryState,
+    reason: i16,
+    attempt: i64,
+}
+
+impl InLedger {
+    /// Whether the tally counts it as deferred: an intent of a later attempt still is.
+    pub(super) fn was_deferred(self) -> bool {
+        self.attempt > 1 || self.state == DeliveryState::Deferred
+    }
+}
+
+pub(super) async fn in_ledger<C: ConnectionTrait>(
+    db: &C,
+    issue: IssueId,
+    readers: &[ReaderId],
+) -> Result<HashMap<ReaderId, InLedger>, DbErr> {
+    let list = db::in_list(readers.len(), 1);
+    let ids = readers.iter().map(|r| r.0.into());
+    let rows = db::fetch_all(
+        db,
+        format!("SELECT reader_id, state, reason, attempt FROM delivery WHERE issue_id = $1 AND reader_id IN {list}"),
+        std::iter::once(issue.0.into()).chain(ids),
+    )
+    .await?;
+    let mut ledger = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(state) = DeliveryState::of(row.try_get_by_index(1)?) {
+            let entry = InLedger {
+                state,
+                reason: row.try_get_by_index(2)?,
+                attempt: row.try_get_by_index(3)?,
+            };
+            ledger.insert(ReaderId(row.try_get_by_index(0)?), entry);
+        }
+    }
+    Ok(ledger)
+}
+
+struct Person {
+    address: String,
+    key: String,
+    name: String,
+    hash: [u8; 32],
+    erased: bool,
+    subscription: Option<i16>,
+}
+
+impl Person {
+    fn not_now(&self, suppressed: &HashSet<Vec<u8>>) -> Option<Reason> {
+        if self.erased {
+            return Some(Reason::Erased);
+        }
+        if suppressed.contains(&self.hash[..]) {
+            return Some(Reason::Suppressed);
+        }
+        match self.subscription {
+            Some(1) => None,
+            Some(3) => Some(Reason::Removed),
+            Some(4) => Some(Reason::Bounced),
+            Some(5) => Some(Reason::Complained),
+            _ => Some(Reason::Left),
+        }
+    }
+}
+
+/// The keyed hash under which an address lies in `suppression`; `key` is its lower-case form.
+pub(super) fn address_hash(app: &App, key: &str) -> [u8; 32] {
+    app.keys.hash("address", key.as_bytes())
+}
+
+async fn people(
+    app: &App,
+    newsletter: NewsletterId,
+    readers: &[ReaderId],
+) -> Result<HashMap<ReaderId, Person>, DbErr> {
+    let list = db::in_list(readers.len(), 1);
+    let ids = readers.iter().map(|r| r.0.into());
+    let rows = db::fetch_all(
+        app.db.read(),
+        format!(
+            "SELECT r.id, r.email, r.email_key, r.name, CASE WHEN r.erased_ms IS NULL THEN 0 ELSE 1 END, s.state
+             FROM reader r LEFT JOIN subscription s ON s.newsletter_id = $1 AND s.reader_id = r.id
+             WHERE r.id IN {list}"
+        ),
+        std::iter::once(newsletter.0.into()).chain(ids),
+    )
+    .await?;
+    let mut people = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let key: String = row.try_get_by_index(2)?;
+        let person = Person {
+            address: row.try_get_by_index(1)?,
+            hash: address_hash(app, &key),
+            key,
+            name: row.try_get_by_index(3)?,
+            erased: row.try_get_by_index::<i32>(4)? != 0,
+            subscription: row.try_get_by_index(5)?,
+        };
+        people.insert(ReaderId(row.try_get_by_index(0)?), person);
+    }
+    Ok(people)
+}
+
+async fn suppressed(
+    app: &App,
+    people: &HashMap<ReaderId, Person>,
+) -> Result<HashSet<Vec<u8>>, DbErr> {
+    if people.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let list = db::in_list(people.len(), 0);
+    let hashes = people.values().map(|p| p.hash.to_vec().into());
+    let sql = format!("SELECT address_hash FROM suppression WHERE address_hash IN {list}");
+    let rows = db::fetch_all(app.db.read(), sql, hashes).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// The compiled mail; kept, since every batch of an issue needs the same.
+async fn edition(app: &App, issue: IssueId) -> Result<Arc<Edition>, DbErr> {
+    if let Some(edition) = app.mailer.edition(issue) {
+        return Ok(edition);
+    }
+    let row = db::fetch_one(
+        app.db.read(),
+        "SELECT edition FROM mailing WHERE issue_id = $1",
+        [issue.0.into()],
+    )
+    .await?
+    .ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
+    let stored: Vec<u8> = row.try_get_by_index(0)?;
+    let edition = serde_json::from_slice(&stored).map_err(|e| DbErr::Json(e.to_string()))?;
+    Ok(app.mailer.keep_edition(issue, Arc::new(edition)))
+}
+
+/// Renews the leases of the batches that lanes of this node have in hand. A node that stood still for longer than a lease
+/// finds its fences raised instead.
+pub(in crate::mailer) async fn renew(app: &App) -> Result<(), DbErr> {
+    let held = app.mailer.held();
+    if held.is_empty() {
+        return Ok(());
+    }
+    let (now, until) = (app.clock.now(), Instant::now() + LEASE);
+    let txn = app.db.write_txn("lease_renew").await?;
+    let list = db::in_list(held.len(), 3);
+    let sql = format!(
+        "UPDATE mail_batch SET lease_until_ms = $2 WHERE worker = $1 AND state = 1 AND lease_until_ms >= $3
+         AND id IN {list} RETURNING id"
+    );
+    let values: [sea_orm::Value; 3] = [
+        app.node.clone().into(),
+        (now + LEASE).0.into(),
+        now.0.into(),
+    ];
+    let ids = held.iter().map(|batch| batch.0.into());
+    let renewed = db::fetch_all(&*txn, sql, values.into_iter().chain(ids)).await?;
+    txn.commit().await?;
+    for row in &renewed {
+        app.mailer.renewed(BatchId(row.try_get_by_index(0)?), until);
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The sending half of an issue: a frozen audience, leased batches, and a ledger of what became of each recipient.
+//!
+//! A `mailing` row is handed over in the transaction that freezes the issue, and is the mailer's from then on:
+//! *preparing* (the audience is frozen from one snapshot into `mail_batch` rows of packed reader ids) → *sending* (from
+//! `not_before_ms`, which leaves time to undo) ⇄ *paused* → *finished*, or *cancelling* → *cancelled*.
+//!
+//! `delivery` has a row for each recipient that was attempted or skipped; no row means: still to send. What was
+//! deferred goes into a new batch, with its own `not_before_ms`, in the commit that closes the old one.
+//! `issue_tally` counts (state, reason) in the same commit as the rows, so that at every instant
+//! audience = queued + sent + deferred + failed + unknown + skipped. Server replies other than 250 are kept in
+//! `delivery_attempt`.
+//!
+//! Promises: every write of a batch's holder is refused once somebody else holds it (the fence); an intent is on disk
+//! before a final dot is sent; nothing is sent while the mailing is not in *sending*, checked in the intent's commit;
+//! a crash leaves at most one recipient a connection in doubt.
+
+mod cancel;
+mod control;
+mod lease;
+mod ledger;
+mod prepare;
+mod preview;
+mod progress;
+mod readers;
+mod recover;
+mod run;
+mod states;
+
+pub use control::{Change, Handover, cancel, hand_over, pause, recall, resume};
+pub use preview::{preview, send_test};
+pub use progress::{Counts, Progress, audience, progress};
+pub use states::{DeliveryState, MailingState, Reason};
+
+pub(super) use lease::{lease, renew};
+pub(super) use ledger::{Ledger, start as start_ledger};
+pub(super) use recover::release_all;
+pub(super) use run::{Ended, run};
+
+use crate::{app::App, db::DbErr};
+
+/// Does what is due between mails: freezes audiences, writes off what was cancelled, finishes what is done. Returns
+/// whether there was anything.
+///
+/// # Errors
+/// What the database said; the next tick tries again.
+pub async fn tick(app: &App) -> Result<bool, DbErr> {
+    let prepared = prepare::prepare_due(app).await?;
+    let cancelled = cancel::sweep(app).await?;
+    let finished = control::finish_done(app).await?;
+    Ok(prepared || cancelled || finished)
+}

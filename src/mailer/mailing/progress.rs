@@ -1,0 +1,150 @@
+//! Numbers that add up.
+
+use serde::Serialize;
+
+use super::states::{DeliveryState, MailingState, Reason};
+use crate::{
+    app::App,
+    db::{self, DbErr},
+    types::{IssueId, NewsletterId, UnixMillis},
+};
+
+/// How many recipients are where: audience = queued + sent + deferred + failed + unknown + skipped, always.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Readers at the cut-off.
+    pub audience: i64,
+    /// Not attempted yet.
+    pub queued: i64,
+    /// The relay took it.
+    pub sent: i64,
+    /// To be tried again.
+    pub deferred: i64,
+    /// Refused for good.
+    pub failed: i64,
+    /// In doubt and held.
+    pub unknown: i64,
+    /// Not to be sent.
+    pub skipped: i64,
+}
+
+/// Where a mailing stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// Its state.
+    pub state: MailingState,
+    /// Why it is paused or cancelled, in words; empty otherwise.
+    pub reason: String,
+    /// The numbers.
+    pub counts: Counts,
+    /// Failed and skipped by reason.
+    pub reasons: Vec<(DeliveryStateName, Reason, i64)>,
+    /// Handed over per second since the first mail.
+    pub per_second: f64,
+    /// When the first mail may go, or went.
+    pub not_before: UnixMillis,
+    /// When the first batch was begun.
+    pub started: Option<UnixMillis>,
+    /// When the last recipient got a final state.
+    pub finished: Option<UnixMillis>,
+}
+
+/// `failed` or `skipped`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryStateName {
+    /// Refused for good.
+    Failed,
+    /// Not to be sent.
+    Skipped,
+}
+
+/// The progress of an issue; `None` before it was handed over. One statement, so one instant.
+///
+/// # Errors
+/// What the database said.
+pub async fn progress(app: &App, issue: IssueId) -> Result<Option<Progress>, DbErr> {
+    let rows = db::fetch_all(
+        app.db.read(),
+        "SELECT m.state, m.reason, m.audience, m.not_before_ms, m.started_ms, m.finished_ms,
+                t.state, t.reason, CAST(SUM(t.n) AS BIGINT)
+         FROM mailing m LEFT JOIN issue_tally t ON t.issue_id = m.issue_id WHERE m.issue_id = $1
+         GROUP BY m.state, m.reason, m.audience, m.not_before_ms, m.started_ms, m.finished_ms, t.state, t.reason
+         ORDER BY t.state, t.reason",
+        [issue.0.into()],
+    )
+    .await?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let started: Option<i64> = first.try_get_by_index(4)?;
+    let finished: Option<i64> = first.try_get_by_index(5)?;
+    let mut counts = Counts {
+        audience: first.try_get_by_index(2)?,
+        ..Counts::default()
+    };
+    let mut reasons = Vec::new();
+    for row in &rows {
+        let (Some(state), Some(reason), Some(n)) = (
+            row.try_get_by_index::<Option<i16>>(6)?,
+            row.try_get_by_index::<Option<i16>>(7)?,
+            row.try_get_by_index::<Option<i64>>(8)?,
+        ) else {
+            continue;
+        };
+        if n == 0 {
+            continue;
+        }
+        let reason = Reason::of(reason);
+        match DeliveryState::of(state) {
+            Some(DeliveryState::Sent) => counts.sent += n,
+            Some(DeliveryState::Deferred) => counts.deferred += n,
+            Some(DeliveryState::Unknown) => counts.unknown += n,
+            Some(DeliveryState::Failed) => {
+                counts.failed += n;
+                reasons.push((DeliveryStateName::Failed, reason, n));
+            }
+            Some(DeliveryState::Skipped) => {
+                counts.skipped += n;
+                reasons.push((DeliveryStateName::Skipped, reason, n));
+            }
+            Some(DeliveryState::Intent) | None => {}
+        }
+    }
+    counts.queued = counts.audience
+        - counts.sent
+        - counts.deferred
+        - counts.failed
+        - counts.unknown
+        - counts.skipped;
+    let until = finished.map_or(app.clock.now(), UnixMillis);
+    let seconds = started.map_or(0.0, |s| until.since(UnixMillis(s)).as_secs_f64());
+    Ok(Some(Progress {
+        state: MailingState::of(first.try_get_by_index(0)?),
+        reason: first.try_get_by_index(1)?,
+        per_second: if seconds > 0.0 {
+            counts.sent as f64 / seconds
+        } else {
+            0.0
+        },
+        counts,
+        reasons,
+        not_before: UnixMillis(first.try_get_by_index(3)?),
+        started: started.map(UnixMillis),
+        finished: finished.map(UnixMillis),
+    }))
+}
+
+/// How many readers an issue of this newsletter would go to now.
+///
+/// # Errors
+/// What the database said.
+pub async fn audience(app: &App, newsletter: NewsletterId) -> Result<i64, DbErr> {
+    let row = db::fetch_one(
+        app.db.read(),
+        "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = 1",
+        [newsletter.0.into()],
+    )
+    .await?;
+    row.map_or(Ok(0), |row| row.try_get_by_index(0))
+}

@@ -1,0 +1,297 @@
+//! One lane works through one batch.
+
+use std::sync::Arc;
+
+use super::control;
+use super::lease::{Holding, Work, address_hash};
+use super::ledger::{Answer, Ending, Entry, Intent, Ledger, Row};
+use super::states::{DeliveryState, Reason};
+use crate::{
+    app::App,
+    config::InDoubt,
+    mailer::{
+        fate::{Fate, Words},
+        mime::{Recipient, Sending, message_id},
+        retry::{Waiting, pause},
+        smtp::Envelope,
+        transport::Line,
+    },
+    types::{ReaderId, UnixMillis},
+};
+
+/// Outcomes that no intent has carried away are written after so many.
+const FLUSH: usize = 50;
+/// The issue pauses itself after so many refusals in a row that are about us.
+const OURS: usize = 10;
+
+/// How a batch ended for a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mailer) enum Ended {
+    /// All of it, or given back.
+    Well,
+    /// The relay wants a rest.
+    RelayRests,
+    /// The ledger could not be written: the lease will run out.
+    Badly,
+}
+
+/// Why the batch is left before its end.
+enum Stop {
+    /// Give the rest back.
+    Release,
+    /// Give the rest back; the relay wants a rest.
+    Rest,
+    /// Somebody else holds it.
+    Stale,
+    /// The database refused.
+    Broken,
+}
+
+/// Sends what is to send of a batch.
+pub(in crate::mailer) async fn run(
+    app: &App,
+    ledger: &Ledger,
+    line: &mut Line,
+    mut holding: Holding,
+) -> Ended {
+    let mut lane = Lane {
+        app,
+        ledger,
+        origin: app.config.origin(),
+        message: Vec::with_capacity(16 * 1024),
+        pending: Vec::new(),
+        again: std::mem::take(&mut holding.deferred),
+        doubtful: Vec::new(),
+        ours: 0,
+    };
+    for settled in holding.settled.drain(..) {
+        lane.pending.push(Row {
+            reader: settled.reader,
+            was_deferred: settled.was_deferred,
+            state: settled.state,
+            reason: settled.reason,
+            words: None,
+            suppress: None,
+        });
+    }
+    let work = std::mem::take(&mut holding.work);
+    let mut stopped = None;
+    for work in &work {
+        if let Err(stop) = lane.deal(line, &holding, work).await {
+            stopped = Some(stop);
+            break;
+        }
+    }
+    let now = app.clock.now();
+    let ending = match stopped {
+        Some(Stop::Stale) => return Ended::Well,
+        Some(Stop::Broken) => return Ended::Badly,
+        Some(Stop::Release | Stop::Rest) => Ending::Released(now),
+        None => lane.retries(&holding, now),
+    };
+    match lane.write(&holding, None, Some(ending)).await {
+        Ok(_) if matches!(stopped, Some(Stop::Rest)) => Ended::RelayRests,
+        Ok(_) | Err(Stop::Stale) => Ended::Well,
+        Err(_) => Ended::Badly,
+    }
+}
+
+/// What a lane has in hand while it works through a batch.
+struct Lane<'a> {
+    app: &'a App,
+    ledger: &'a Ledger,
+    origin: String,
+    /// The message being sent; the same memory for every mail.
+    message: Vec<u8>,
+    /// Outcomes that are not on disk yet: they travel with the next intent.
+    pending: Vec<Row>,
+    again: Vec<ReaderId>,
+    doubtful: Vec<ReaderId>,
+    ours: usize,
+}
+
+impl Lane<'_> {
+    /// Sends one mail and notes its outcome.
+    async fn deal(&mut self, line: &mut Line, holding: &Holding, work: &Work) -> Result<(), Stop> {
+        if self.app.stopping.is_cancelled() {
+            return Err(Stop::Release);
+        }
+        let mut intended = false;
+        let mut fate = self.send(line, holding, work, &mut intended).await?;
+        if let Fate::Lost(_) = fate {
+            // Most likely a connection that had grown old: once more, over a new one.
+            fate = self.send(line, holding, work, &mut intended).await?;
+        }
+        if let Fate::RelayRests(words) = fate {
+            if intended {
+                // An intent without an outcome would be in doubt; this one is not.
+                self.later(holding, work, words, Waiting::Bulk);
+            }
+            return Err(Stop::Rest);
+        }
+        self.note(holding, work, fate);
+        if self.ours >= OURS {
+            let why = "the relay refuses our mail; see the last replies";
+            if let Err(error) = control::pause(self.app, holding.issue, why).await {
+                tracing::error!(%error, "an issue that the relay refuses could not be paused");
+            }
+            return Err(Stop::Release);
+        }
+        if self.pending.len() >= FLUSH {
+            self.write(holding, None, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &mut self,
+        line: &mut Line,
+        holding: &Holding,
+        work: &Work,
+        intended: &mut bool,
+    ) -> Result<Fate, Stop> {
+        let edition = &holding.edition;
+        let Ok(envelope) = Envelope::new(edition.sender(), &work.address) else {
+            return Ok(Fate::Never(Reason::Refused, Words::default()));
+        };
+        let opened = match line.open(&envelope).await {
+            Ok(opened) => opened,
+            Err(refusal) => return Ok(Fate::refused(&refusal)),
+        };
+        let intent = Intent {
+            reader: work.reader,
+            crashes: work.crashes,
+        };
+        match self.write(holding, Some(intent), None).await? {
+            Answer::Written => *intended = true,
+            Answer::Halted => return Err(Stop::Release),
+            Answer::Stale => return Err(Stop::Stale),
+        }
+        if !holding.held.good() {
+            return Err(Stop::Stale);
+        }
+        let keys = &self.app.keys;
+        let recipient = Recipient {
+            reader: work.reader,
+            address: &work.address,
+            name: Some(work.name.as_str()).filter(|name| !name.is_empty()),
+        };
+        let sending = Sending {
+            keys,
+            public_url: &self.origin,
+            now: self.app.clock.now(),
+            message_id: &message_id(keys, holding.issue, work.reader, edition.domain()),
+        };
+        edition.fill(&recipient, &sending, &mut self.message);
+        let outcome = opened.finish(&envelope, &self.message).await;
+        Ok(Fate::after_dot(&outcome))
+    }
+
+    fn note(&mut self, holding: &Holding, work: &Work, fate: Fate) {
+        let row = |state, reason, words| Row {
+            reader: work.reader,
+            was_deferred: work.was_deferred,
+            state,
+            reason,
+            words,
+            suppress: None,
+        };
+        match fate {
+            Fate::Sent => {
+                self.ours = 0;
+                self.app.mailer.relay_answers();
+                self.pending
+                    .push(row(DeliveryState::Sent, Reason::None, None));
+                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "sent")
+                    .increment(1);
+            }
+            Fate::Never(reason, words) => {
+                if reason == Reason::Ours {
+                    self.ours += 1;
+                }
+                let mut row = row(DeliveryState::Failed, reason, Some(words));
+                if reason == Reason::BadAddress {
+                    row.suppress = Some(address_hash(self.app, &work.key).to_vec());
+                }
+                self.pending.push(row);
+                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "failed")
+                    .increment(1);
+            }
+            Fate::InDoubt(words) if self.app.config.mail.in_doubt == InDoubt::Hold => {
+                self.pending
+                    .push(row(DeliveryState::Unknown, Reason::InDoubt, Some(words)));
+                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "unknown")
+                    .increment(1);
+            }
+            Fate::InDoubt(words) => self.later(holding, work, words, Waiting::InDoubt),
+            Fate::Later(words) | Fate::Lost(words) | Fate::RelayRests(words) => {
+                self.later(holding, work, words, Waiting::Bulk);
+            }
+        }
+    }
+
+    /// Defers a mail, unless the issue would be too old by then.
+    fn later(&mut self, holding: &Holding, work: &Work, words: Words, waiting: Waiting) {
+        let wait = pause(waiting, holding.attempt, &self.app.random);
+        let too_late = self.app.clock.now() + wait > holding.expires;
+        let (state, reason) = match (too_late, waiting) {
+            (true, _) => (DeliveryState::Failed, Reason::Expired),
+            (false, Waiting::InDoubt) => (DeliveryState::Deferred, Reason::InDoubt),
+            (false, _) => (DeliveryState::Deferred, Reason::None),
+        };
+        self.pending.push(Row {
+            reader: work.reader,
+            was_deferred: work.was_deferred,
+            state,
+            reason,
+            words: Some(words),
+            suppress: None,
+        });
+        match (too_late, waiting) {
+            (true, _) => {}
+            (false, Waiting::InDoubt) => self.doubtful.push(work.reader),
+            (false, _) => self.again.push(work.reader),
+        }
+        metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "deferred")
+            .increment(1);
+    }
+
+    /// The batches in which what was deferred comes back.
+    fn retries(&mut self, holding: &Holding, now: UnixMillis) -> Ending {
+        let group = |mut readers: Vec<ReaderId>, waiting| {
+            readers.sort_unstable();
+            (
+                now + pause(waiting, holding.attempt, &self.app.random),
+                readers,
+            )
+        };
+        let again = group(std::mem::take(&mut self.again), Waiting::Bulk);
+        let doubtful = group(std::mem::take(&mut self.doubtful), Waiting::InDoubt);
+        Ending::Done(vec![again, doubtful])
+    }
+
+    async fn write(
+        &mut self,
+        holding: &Holding,
+        intent: Option<Intent>,
+        ending: Option<Ending>,
+    ) -> Result<Answer, Stop> {
+        let entry = Entry {
+            batch: holding.batch,
+            issue: holding.issue,
+            fence: holding.fence,
+            attempt: holding.attempt,
+            rows: Arc::new(std::mem::take(&mut self.pending)),
+            intent,
+            ending,
+        };
+        match self.ledger.submit_waiting(entry).await {
+            Ok(Answer::Stale) => Err(Stop::Stale),
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                tracing::error!(%error, "the mail ledger could not be written");
+                Err(Stop::Broken)
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The states of the ledger, as they lie in its columns. Numbers are never reused.
+
+/// Where an issue's mailing stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailingState {
+    /// Handed over; its audience is being frozen.
+    Preparing = 0,
+    /// Going out, or waiting for its time.
+    Sending = 1,
+    /// Stopped by an editor, or by itself; goes on when resumed.
+    Paused = 2,
+    /// Stopped for good; what was not sent is being written off.
+    Cancelling = 3,
+    /// Every recipient has a final state.
+    Finished = 4,
+    /// Cancelled; every recipient has a final state.
+    Cancelled = 5,
+}
+
+impl MailingState {
+    pub(in crate::mailer) fn of(code: i16) -> Self {
+        match code {
+            0 => Self::Preparing,
+            1 => Self::Sending,
+            2 => Self::Paused,
+            3 => Self::Cancelling,
+            5 => Self::Cancelled,
+            _ => Self::Finished,
+        }
+    }
+
+    pub(in crate::mailer) fn code(self) -> i16 {
+        self as i16
+    }
+}
+
+/// What the ledger says of one recipient. No row: not attempted yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DeliveryState {
+    /// The final dot was about to be sent; without an outcome after a crash: in doubt.
+    Intent = 1,
+    /// The relay took it.
+    Sent = 2,
+    /// To be tried again.
+    Deferred = 3,
+    /// Refused for good.
+    Failed = 4,
+    /// In doubt, and held for a person to decide.
+    Unknown = 5,
+    /// Not to be sent: the reason says why.
+    Skipped = 6,
+}
+
+impl DeliveryState {
+    pub(in crate::mailer) fn of(code: i16) -> Option<Self> {
+        [
+            Self::Intent,
+            Self::Sent,
+            Self::Deferred,
+            Self::Failed,
+            Self::Unknown,
+            Self::Skipped,
+        ]
+        .into_iter()
+        .find(|state| state.code() == code)
+    }
+
+    pub(in crate::mailer) fn code(self) -> i16 {
+        self as i16
+    }
+}
+
+/// Why a recipient was skipped, failed or waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Nothing to say.
+    None = 0,
+    /// Unsubscribed after the audience was frozen.
+    Left = 1,
+    /// Removed by an editor.
+    Removed = 2,
+    /// The subscription ended by bounces.
+    Bounced = 3,
+    /// The reader complained.
+    Complained = 4,
+    /// The address must not be mailed.
+    Suppressed = 5,
+    /// The reader's data were erased.
+    Erased = 6,
+    /// The issue was cancelled.
+    Cancelled = 7,
+    /// The address does not exist.
+    BadAddress = 8,
+    /// The receiving side refused this mail.
+    Refused = 9,
+    /// The relay refused us or the message.
+    Ours = 10,
+    /// Deferred until the issue was too old.
+    Expired = 11,
+    /// The connection was lost after the final dot.
+    InDoubt = 12,
+    /// Three crashes while this recipient was in hand.
+    Crashed = 13,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 14] = [
+        Self::None,
+        Self::Left,
+        Self::Removed,
+        Self::Bounced,
+        Self::Complained,
+        Self::Suppressed,
+        Self::Erased,
+        Self::Cancelled,
+        Self::BadAddress,
+        Self::Refused,
+        Self::Ours,
+        Self::Expired,
+        Self::InDoubt,
+        Self::Crashed,
+    ];
+
+    pub(in crate::mailer) fn of(code: i16) -> Self {
+        let found = Self::ALL.into_iter().find(|reason| reason.code() == code);
+        found.unwrap_or(Self::None)
+    }
+
+    pub(in crate::mailer) fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// In a few words, for an editor.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "no reason recorded",
+            Self::Left => "unsubscribed",
+            Self::Removed => "removed by an editor",
+            Self::Bounced => "bounced before",
+            Self::Complained => "complained before",
+            Self::Suppressed => "must not be mailed",
+            Self::Erased => "data erased",
+            Self::Cancelled => "issue cancelled",
+            Self::BadAddress => "no such address",
+            Self::Refused => "refused by the receiving side",
+            Self::Ours => "refused because of us or the message",
+            Self::Expired => "deferred until the issue was too old",
+            Self::InDoubt => "connection lost after the message",
+            Self::Crashed => "put aside after three crashes",
+        }
+    }
+}

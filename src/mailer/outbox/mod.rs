@@ -1,0 +1,114 @@
+//! Single mails: confirmations, invitations, test mails.
+//!
+//! A mail is a row, written in the transaction of its cause, so that neither exists without the other. Its payload is
+//! sealed at rest (a confirmation's link opens a subscription), its Message-ID is fixed when it is enqueued.
+//!
+//! States: *waiting* → *intent* (the final dot is about to be sent) → *sent*, *failed* with the server's words, or back to
+//! *waiting* with a later `not_before_ms`; *expired* when its use is over; *unknown* when it is in doubt and the policy is
+//! `hold`. Finished rows lose their payload at once and are deleted after 30 days.
+//!
+//! Promise: at the relay within a second of the commit, whatever else is queued, and never inside a request.
+
+mod payload;
+mod send;
+mod store;
+
+use serde_json::Value;
+
+use self::payload::Payload;
+use super::{
+    mime::{Edition, Mailbox},
+    templates::Template,
+};
+use crate::{
+    app::App,
+    db::{DbErr, WriteTxn},
+    types::{EmailAddress, OutboxId, UnixMillis, keys::random_token},
+};
+
+pub(super) use send::{Looked, work};
+pub(super) use store::tick;
+pub use store::{Depth, depth};
+
+/// What goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Somebody sits and waits for it.
+    Now = 0,
+    /// It may be a little later.
+    Soon = 5,
+}
+
+/// A single mail.
+#[derive(Clone, Debug)]
+pub struct OutboxMail {
+    /// Its template; see `email-templates/` for the data each wants.
+    pub template: Template,
+    /// The data.
+    pub data: Value,
+    /// The sender.
+    pub from: Mailbox,
+    /// Where answers go.
+    pub reply_to: Option<Mailbox>,
+    /// The recipient.
+    pub to: EmailAddress,
+    /// What goes first.
+    pub priority: Priority,
+    /// After this it is of no use: the end of its link's life.
+    pub expires: UnixMillis,
+}
+
+/// Enqueues a mail in the caller's transaction. It goes within a second of the commit; a
+/// [`nudge`](super::Mailer::nudge) after the commit makes that at once.
+///
+/// # Errors
+/// What the database said.
+pub async fn enqueue(txn: &WriteTxn, app: &App, mail: &OutboxMail) -> Result<OutboxId, DbErr> {
+    let payload = Payload::letter(mail);
+    let domain = mail.from.address.domain();
+    let id = store::insert(
+        txn,
+        app,
+        mail.template.name(),
+        mail.priority,
+        &payload,
+        domain,
+        mail.expires,
+    );
+    let id = id.await?;
+    app.mailer.nudge();
+    Ok(id)
+}
+
+/// Enqueues an edition for one address: a test mail.
+pub(super) async fn enqueue_edition(
+    txn: &WriteTxn,
+    app: &App,
+    edition: &Edition,
+    to: &EmailAddress,
+    name: Option<&str>,
+) -> Result<OutboxId, DbErr> {
+    let payload = Payload::Edition {
+        edition: Box::new(edition.clone()),
+        to: to.as_str().to_owned(),
+        name: name.map(str::to_owned),
+    };
+    let expires = app.clock.now() + std::time::Duration::from_secs(3_600);
+    let id = store::insert(
+        txn,
+        app,
+        "test",
+        Priority::Now,
+        &payload,
+        edition.domain(),
+        expires,
+    )
+    .await?;
+    app.mailer.nudge();
+    Ok(id)
+}
+
+/// A Message-ID for a single mail.
+fn fresh_message_id(app: &App, domain: &str) -> String {
+    format!("<{}@{domain}>", random_token(&app.random))
+}

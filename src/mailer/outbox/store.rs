@@ -1,0 +1,256 @@
+//! The table `outbox`.
+
+use std::time::Duration;
+
+use super::{Payload, Priority, fresh_message_id};
+use crate::{
+    app::App,
+    config::InDoubt,
+    db::{self, Backend, DbErr, WriteTxn},
+    types::{OutboxId, UnixMillis},
+};
+
+/// How long a lease lasts: longer than any step of a conversation but the final dot, and a mail in that step is in
+/// state intent.
+const LEASE: Duration = Duration::from_secs(15 * 60);
+/// Mails taken at once.
+const TAKE: i64 = 10;
+/// Finished rows are kept for the queue page.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// The final states of a row, as in its column; 0 is waiting, 1 intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Final {
+    Sent = 2,
+    Failed = 3,
+    Unknown = 4,
+    Expired = 5,
+}
+
+/// A mail in hand.
+pub(super) struct Taken {
+    pub(super) id: OutboxId,
+    pub(super) fence: i64,
+    pub(super) attempt: i64,
+    pub(super) payload: String,
+    pub(super) message_id: String,
+    pub(super) expires: UnixMillis,
+}
+
+/// How full the outbox is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Mails that wait or are in hand.
+    pub waiting: i64,
+    /// When the oldest of them was enqueued.
+    pub oldest: Option<UnixMillis>,
+}
+
+pub(super) async fn insert(
+    txn: &WriteTxn,
+    app: &App,
+    template: &str,
+    priority: Priority,
+    payload: &Payload,
+    domain: &str,
+    expires: UnixMillis,
+) -> Result<OutboxId, DbErr> {
+    let now = app.clock.now();
+    let sealed = payload.seal(app).map_err(|e| DbErr::Json(e.to_string()))?;
+    let row = db::fetch_one(
+        &**txn,
+        "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms)
+         VALUES ($1, $2, $3, $4, 0, $5, $6, $5) RETURNING id",
+        [
+            (priority as i16).into(),
+            template.into(),
+            sealed.into(),
+            fresh_message_id(app, domain).into(),
+            now.0.into(),
+            expires.0.into(),
+        ],
+    )
+    .await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotInserted)?;
+    Ok(OutboxId(row.try_get_by_index(0)?))
+}
+
+/// Takes what is due, the most urgent first. A look without the writer comes first: an idle system writes nothing.
+pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
+    let now = app.clock.now();
+    let due = "state = 0 AND not_before_ms <= $1 AND lease_until_ms <= $1";
+    let any = db::fetch_one(
+        app.db.read(),
+        format!("SELECT 1 FROM outbox WHERE {due} LIMIT 1"),
+        [now.0.into()],
+    )
+    .await?;
+    if any.is_none() {
+        return Ok(Vec::new());
+    }
+    let lock = match app.db.backend() {
+        Backend::Postgres => "FOR UPDATE SKIP LOCKED",
+        Backend::Sqlite => "",
+    };
+    let txn = app.db.write_txn("outbox_lease").await?;
+    let rows = db::fetch_all(
+        &*txn,
+        format!(
+            "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE {due}
+               ORDER BY priority, not_before_ms, id LIMIT {TAKE} {lock})
+             UPDATE outbox SET fence = fence + 1, lease_until_ms = $2, worker = $3 FROM due WHERE outbox.id = due.id
+             RETURNING outbox.id, fence, attempt, payload, message_id, expires_ms, priority"
+        ),
+        [
+            now.0.into(),
+            (now + LEASE).0.into(),
+            app.node.clone().into(),
+        ],
+    )
+    .await?;
+    txn.commit().await?;
+    let mut taken = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mail = Taken {
+            id: OutboxId(row.try_get_by_index(0)?),
+            fence: row.try_get_by_index(1)?,
+            attempt: row.try_get_by_index(2)?,
+            payload: row.try_get_by_index(3)?,
+            message_id: row.try_get_by_index(4)?,
+            expires: UnixMillis(row.try_get_by_index(5)?),
+        };
+        taken.push((row.try_get_by_index::<i16>(6)?, mail));
+    }
+    taken.sort_by_key(|(priority, mail)| (*priority, mail.id.0));
+    Ok(taken.into_iter().map(|(_, mail)| mail).collect())
+}
+
+/// Marks a mail as about to be sent. `false`: somebody else has it now.
+pub(super) async fn intend(app: &App, mail: &Taken) -> Result<bool, DbErr> {
+    let txn = app.db.write_txn("outbox_intent").await?;
+    let done = db::run(
+        &*txn,
+        "UPDATE outbox SET state = 1, attempt = attempt + 1 WHERE id = $1 AND fence = $2 AND state = 0",
+        [mail.id.0.into(), mail.fence.into()],
+    )
+    .await?;
+    txn.commit().await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a mail its final state; the payload is erased.
+pub(super) async fn finish(
+    app: &App,
+    mail: &Taken,
+    state: Final,
+    reply: &str,
+) -> Result<(), DbErr> {
+    let txn = app.db.write_txn("outbox_finish").await?;
+    // What is in doubt keeps its payload: a person may decide to send it.
+    let payload = if state == Final::Unknown {
+        "payload"
+    } else {
+        "''"
+    };
+    db::run(
+        &*txn,
+        format!(
+            "UPDATE outbox SET state = $3, payload = {payload}, reply = $4, finished_ms = $5, lease_until_ms = 0
+             WHERE id = $1 AND fence = $2"
+        ),
+        [
+            mail.id.0.into(),
+            mail.fence.into(),
+            (state as i16).into(),
+            reply.into(),
+            app.clock.now().0.into(),
+        ],
+    )
+    .await?;
+    txn.commit().await
+}
+
+/// Puts a mail back, to be tried at `at`.
+pub(super) async fn put_back(
+    app: &App,
+    mail: &Taken,
+    at: UnixMillis,
+    attempt: i64,
+    reply: &str,
+) -> Result<(), DbErr> {
+    let txn = app.db.write_txn("outbox_again").await?;
+    db::run(
+        &*txn,
+        "UPDATE outbox SET state = 0, not_before_ms = $3, attempt = $4, reply = $5, lease_until_ms = 0
+         WHERE id = $1 AND fence = $2",
+        [
+            mail.id.0.into(),
+            mail.fence.into(),
+            at.0.into(),
+            attempt.into(),
+            reply.into(),
+        ],
+    )
+    .await?;
+    txn.commit().await
+}
+
+/// What a crash left: mails in state intent whose lease is over are in doubt. Expired and old rows go too.
+pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    let any = db::fetch_one(
+        app.db.read(),
+        "SELECT 1 FROM outbox WHERE (state = 1 AND lease_until_ms <= $1) OR (state = 0 AND expires_ms <= $1)
+           OR (state > 1 AND state <> 4 AND finished_ms < $2) LIMIT 1",
+        [now.0.into(), (now - KEPT).0.into()],
+    )
+    .await?;
+    if any.is_none() {
+        return Ok(());
+    }
+    let doubtful = match app.config.mail.in_doubt {
+        InDoubt::Resend => "state = 0, not_before_ms = $1",
+        InDoubt::Hold => "state = 4, finished_ms = $1",
+    };
+    let txn = app.db.write_txn("outbox_tick").await?;
+    db::run(
+        &*txn,
+        format!("UPDATE outbox SET {doubtful}, fence = fence + 1 WHERE state = 1 AND lease_until_ms <= $1"),
+        [now.0.into()],
+    )
+    .await?;
+    db::run(
+        &*txn,
+        "UPDATE outbox SET state = 5, payload = '', finished_ms = $1, reply = 'expired before it could be sent'
+         WHERE state = 0 AND expires_ms <= $1 AND lease_until_ms <= $1",
+        [now.0.into()],
+    )
+    .await?;
+    db::run(
+        &*txn,
+        "DELETE FROM outbox WHERE state > 1 AND state <> 4 AND finished_ms < $1",
+        [(now - KEPT).0.into()],
+    )
+    .await?;
+    txn.commit().await
+}
+
+/// How full the outbox is, for the queue page and the metrics.
+///
+/// # Errors
+/// What the database said.
+pub async fn depth(app: &App) -> Result<Depth, DbErr> {
+    let row = db::fetch_one(
+        app.db.read(),
+        "SELECT COUNT(*), MIN(created_ms) FROM outbox WHERE state IN (0, 1)",
+        [],
+    )
+    .await?;
+    row.map_or(Ok(Depth::default()), |row| {
+        let oldest: Option<i64> = row.try_get_by_index(1)?;
+        Ok(Depth {
+            waiting: row.try_get_by_index(0)?,
+            oldest: oldest.map(UnixMillis),
+        })
+    })
+}
