@@ -12,6 +12,7 @@ mod architecture;
 mod bad_input;
 mod documents;
 mod every_route;
+mod mailer_mailing;
 mod mailer_smtp;
 mod newsletters_editing;
 mod polls_admin;

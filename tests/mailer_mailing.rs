@@ -1,0 +1,439 @@
+//! Issues on their way: a real app, a real database, a mail server that misbehaves.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use canvass::config::{Config, InDoubt, Transport};
+use canvass::db;
+use canvass::mailer::mailing::{self, Change, Counts, Handover, MailingState, Progress, Reason};
+use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
+use canvass::newsletters::Newsletter;
+use canvass::types::{EmailAddress, IssueId, Secret};
+
+use crate::support::app::TestApp;
+use crate::support::smtp_server::{Act, At, SmtpServer};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An app whose relay is `server`.
+async fn app_with(server: &SmtpServer, change: impl FnOnce(&mut Config)) -> TestApp {
+    let url = server.url();
+    TestApp::start_with(|config| {
+        config.mail.transport = Transport::Smtp;
+        config.mail.smtp_url = Secret::new(url);
+        config.mail.connections = 3;
+        change(config);
+    })
+    .await
+}
+
+/// Readers `reader1@example.org` to `reader{n}@example.org`, all subscribed.
+async fn subscribe(app: &TestApp, newsletter: &Newsletter, n: i64) {
+    let now = app.app.clock.now().0;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    for i in 1..=n {
+        let address = format!("reader{i}@example.org");
+        let row = db::fetch_one(
+            &*txn,
+            "INSERT INTO reader (email_key, email, name, created_ms) VALUES ($1, $1, $2, $3) RETURNING id",
+            [address.into(), format!("Reader {i}").into(), now.into()],
+        );
+        let id: i64 = row.await.unwrap().unwrap().try_get_by_index(0).unwrap();
+        db::run(
+            &*txn,
+            "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
+             VALUES ($1, $2, 1, $3, $3)",
+            [newsletter.id.0.into(), id.into(), now.into()],
+        )
+        .await
+        .unwrap();
+    }
+    txn.commit().await.unwrap();
+}
+
+fn edition(newsletter: &Newsletter) -> Edition {
+    let mut slots = Slots::new();
+    let name = slots.name("reader");
+    Edition::compile(Draft {
+        from: Mailbox {
+            name: newsletter.from_name.clone(),
+            address: EmailAddress::parse(&newsletter.from_address).unwrap(),
+        },
+        reply_to: None,
+        subject: "Trust, measured".to_owned(),
+        text: format!("Hello {name}\n"),
+        html: format!("<p>Hello {name}</p>\n"),
+        slots,
+        list: Some(ListHeaders {
+            name: newsletter.name.clone(),
+            id: format!("{}.example.org", newsletter.slug),
+            unsubscribe: vec![newsletter.id.0],
+            help: "https://example.org/help".to_owned(),
+            owner: newsletter.from_address.clone(),
+            archive: None,
+            feedback_id: "1:daily:issue:canvass".to_owned(),
+        }),
+    })
+}
+
+/// Hands an issue over, to be sent after `delay`.
+async fn hand_over(app: &TestApp, newsletter: &Newsletter, delay: Duration) -> IssueId {
+    let now = app.app.clock.now();
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let row = db::fetch_one(
+        &*txn,
+        "INSERT INTO issue (newsletter_id, slug, subject, body, state, created_ms, updated_ms)
+         VALUES ($1, 'trust', 'Trust, measured', '', 3, $2, $2) RETURNING id",
+        [newsletter.id.0.into(), now.0.into()],
+    );
+    let issue = IssueId(row.await.unwrap().unwrap().try_get_by_index(0).unwrap());
+    let handover = Handover {
+        issue,
+        newsletter: newsletter.id,
+        edition: &edition(newsletter),
+        not_before: now + delay,
+        expires: now + Duration::from_secs(48 * 3_600),
+        now,
+    };
+    mailing::hand_over(&txn, &handover).await.unwrap();
+    txn.commit().await.unwrap();
+    app.app.mailer.nudge();
+    issue
+}
+
+async fn progress(app: &TestApp, issue: IssueId) -> Progress {
+    let progress = mailing::progress(&app.app, issue).await.unwrap().unwrap();
+    let Counts {
+        audience,
+        queued,
+        sent,
+        deferred,
+        failed,
+        unknown,
+        skipped,
+    } = progress.counts;
+    assert_eq!(
+        audience,
+        queued + sent + deferred + failed + unknown + skipped
+    );
+    assert!(queued >= 0 && deferred >= 0, "{progress:?}");
+    progress
+}
+
+/// Waits until the progress is as wanted.
+async fn until(app: &TestApp, issue: IssueId, wanted: impl Fn(&Progress) -> bool) -> Progress {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let progress = progress(app, issue).await;
+        if wanted(&progress) {
+            return progress;
+        }
+        assert!(tokio::time::Instant::now() < end, "still {progress:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The tally says what the ledger says.
+async fn the_ledger_agrees(app: &TestApp, issue: IssueId) {
+    let count = |table: &str, n: &str| {
+        format!(
+            "SELECT CAST(COALESCE({n}, 0) AS BIGINT) FROM {table} WHERE issue_id = {} AND state = ",
+            issue.0
+        )
+    };
+    for state in [2, 3, 4, 5, 6] {
+        let rows = app
+            .count(&format!("{}{state}", count("delivery", "COUNT(*)")))
+            .await;
+        let tally = app
+            .count(&format!("{}{state}", count("issue_tally", "SUM(n)")))
+            .await;
+        assert_eq!(rows, tally, "state {state}");
+    }
+}
+
+#[tokio::test]
+async fn every_reader_gets_one_mail() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 120).await;
+    assert_eq!(mailing::audience(&app.app, daily.id).await.unwrap(), 120);
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!((done.counts.audience, done.counts.sent), (120, 120));
+    let mails = server.received();
+    let to: BTreeSet<&str> = mails.iter().map(|m| m.to.as_str()).collect();
+    let ids: BTreeSet<&str> = mails.iter().map(|m| m.message_id.as_str()).collect();
+    assert_eq!((mails.len(), to.len(), ids.len()), (120, 120, 120));
+    assert!(
+        server.connections() <= 4,
+        "{} connections",
+        server.connections()
+    );
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM mail_batch").await,
+        0,
+        "batches have a way out"
+    );
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test]
+async fn who_left_after_the_cut_off_is_skipped_with_the_reason() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 6).await;
+    let issue = hand_over(&app, &daily, Duration::from_secs(30)).await;
+    until(&app, issue, |p| p.counts.audience == 6).await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    for sql in [
+        "UPDATE subscription SET state = 2 WHERE reader_id = (SELECT id FROM reader WHERE email = 'reader1@example.org')",
+        "UPDATE subscription SET state = 5 WHERE reader_id = (SELECT id FROM reader WHERE email = 'reader2@example.org')",
+        "UPDATE reader SET erased_ms = 1 WHERE email = 'reader3@example.org'",
+    ] {
+        db::run(&*txn, sql, []).await.unwrap();
+    }
+    let hash = app
+        .app
+        .keys
+        .hash("address", b"reader4@example.org")
+        .to_vec();
+    let suppress = "INSERT INTO suppression (address_hash, reason, created_ms) VALUES ($1, 2, 1)";
+    db::run(&*txn, suppress, [hash.into()]).await.unwrap();
+    txn.commit().await.unwrap();
+    assert_eq!(server.count(), 0, "the undo delay has not passed");
+    app.advance(Duration::from_secs(31));
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!((done.counts.sent, done.counts.skipped), (2, 4));
+    let reasons: Vec<(Reason, i64)> = done.reasons.iter().map(|(_, r, n)| (*r, *n)).collect();
+    assert_eq!(
+        reasons,
+        [
+            (Reason::Left, 1),
+            (Reason::Complained, 1),
+            (Reason::Suppressed, 1),
+            (Reason::Erased, 1)
+        ]
+    );
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test]
+async fn what_is_deferred_comes_back_and_what_is_refused_does_not() {
+    let server = SmtpServer::start().await;
+    server.rule(
+        At::Rcpt,
+        "reader2@",
+        Act::Say("450 4.2.0 greylisted".into()),
+        Some(1),
+    );
+    server.rule(
+        At::Dot,
+        "reader3@",
+        Act::Say("451 4.3.0 later".into()),
+        Some(1),
+    );
+    server.say(At::Rcpt, "reader4@", "550 5.1.1 no such user");
+    server.say(At::Dot, "reader5@", "554 5.7.1 not from you");
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 8).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let first = until(&app, issue, |p| {
+        p.counts.queued == 0 && p.counts.deferred == 2
+    })
+    .await;
+    assert_eq!((first.counts.sent, first.counts.failed), (4, 2));
+    assert_eq!(first.state, MailingState::Sending);
+    the_ledger_agrees(&app, issue).await;
+    app.advance(Duration::from_secs(15 * 60));
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!(
+        (done.counts.sent, done.counts.failed, done.counts.deferred),
+        (6, 2, 0)
+    );
+    the_ledger_agrees(&app, issue).await;
+    assert_eq!(server.count(), 6);
+    let words = "SELECT COUNT(*) FROM delivery_attempt WHERE reply LIKE '%no such user%' AND enhanced = '5.1.1'";
+    assert_eq!(app.count(words).await, 1, "the server's words are kept");
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM suppression").await,
+        1,
+        "only the hard bounce"
+    );
+}
+
+#[tokio::test]
+async fn a_loss_after_the_dot_is_sent_again_with_the_same_message_id() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "reader2@", Act::Drop, Some(1));
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 4).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |p| {
+        p.counts.sent == 3 && p.counts.deferred == 1
+    })
+    .await;
+    app.advance(Duration::from_secs(60));
+    until(&app, issue, |p| {
+        p.state == MailingState::Finished && p.counts.sent == 4
+    })
+    .await;
+    let mails = server.received();
+    let twice: Vec<_> = mails
+        .iter()
+        .filter(|m| m.to == "reader2@example.org")
+        .collect();
+    assert_eq!((mails.len(), twice.len()), (5, 2));
+    assert_eq!(twice[0].message_id, twice[1].message_id);
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test]
+async fn a_loss_after_the_dot_is_held_where_the_policy_says_so() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "reader2@", Act::Drop, Some(1));
+    let app = app_with(&server, |config| config.mail.in_doubt = InDoubt::Hold).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 4).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!((done.counts.sent, done.counts.unknown), (3, 1));
+    assert_eq!(server.count(), 4);
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test]
+async fn pause_resume_and_cancel_keep_the_numbers_true() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "", Act::Wait(Duration::from_millis(20)), None);
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 200).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    server.wait_for(20, PATIENCE).await;
+    assert_eq!(
+        mailing::pause(&app.app, issue, "").await.unwrap(),
+        Change::Done
+    );
+    let at_pause = server.count();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let after = server.count();
+    assert!(
+        after <= at_pause + 3,
+        "{at_pause} at the pause, then {after}"
+    );
+    let paused = progress(&app, issue).await;
+    assert_eq!(paused.state, MailingState::Paused);
+    assert_eq!(paused.counts.sent, i64::try_from(after).unwrap());
+
+    assert_eq!(
+        mailing::resume(&app.app, issue).await.unwrap(),
+        Change::Done
+    );
+    server.wait_for(after + 20, PATIENCE).await;
+    assert_eq!(
+        mailing::cancel(&app.app, issue).await.unwrap(),
+        Change::Done
+    );
+    let done = until(&app, issue, |p| p.state == MailingState::Cancelled).await;
+    assert_eq!(done.counts.sent, i64::try_from(server.count()).unwrap());
+    assert_eq!(
+        (done.counts.queued, done.counts.sent + done.counts.skipped),
+        (0, 200)
+    );
+    let to: BTreeSet<String> = server.received().into_iter().map(|m| m.to).collect();
+    assert_eq!(to.len(), server.count(), "nobody twice");
+    the_ledger_agrees(&app, issue).await;
+    let late = mailing::resume(&app.app, issue).await.unwrap();
+    assert_eq!(late, Change::NotNow(MailingState::Cancelled));
+}
+
+#[tokio::test]
+async fn an_issue_can_be_recalled_until_its_first_mail() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let issue = hand_over(&app, &daily, Duration::from_secs(30)).await;
+    until(&app, issue, |p| p.state == MailingState::Sending).await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let now = app.app.clock.now();
+    assert_eq!(
+        mailing::recall(&txn, issue, now).await.unwrap(),
+        Change::Done
+    );
+    assert_eq!(
+        mailing::recall(&txn, issue, now).await.unwrap(),
+        Change::Unknown
+    );
+    txn.commit().await.unwrap();
+    app.advance(Duration::from_secs(60));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(server.count(), 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM mail_batch").await, 0);
+}
+
+#[tokio::test]
+async fn a_relay_that_is_down_costs_no_attempt() {
+    let server = SmtpServer::start().await;
+    server.say(At::Greeting, "", "421 4.3.2 not now");
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 10).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |_| server.connections() >= 2).await;
+    let down = progress(&app, issue).await;
+    assert_eq!((down.counts.queued, down.counts.deferred), (10, 0));
+    server.forgive();
+    until(&app, issue, |p| {
+        p.state == MailingState::Finished && p.counts.sent == 10
+    })
+    .await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM delivery_attempt").await, 0);
+}
+
+#[tokio::test]
+async fn an_issue_that_the_relay_refuses_stops_itself() {
+    let server = SmtpServer::start().await;
+    server.say(At::Mail, "", "550 5.7.1 you may not send");
+    let app = app_with(&server, |config| config.mail.connections = 1).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 100).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let stopped = until(&app, issue, |p| p.state == MailingState::Paused).await;
+    assert!(stopped.reason.contains("refuses"), "{}", stopped.reason);
+    let stopped = until(&app, issue, |p| p.counts.failed > 0).await;
+    assert!(stopped.counts.failed <= 10, "{stopped:?}");
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test]
+async fn two_issues_take_turns() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "", Act::Wait(Duration::from_millis(2)), None);
+    let app = app_with(&server, |config| config.mail.connections = 1).await;
+    let (daily, weekly) = (
+        app.newsletter("daily").await,
+        app.newsletter("weekly").await,
+    );
+    subscribe(&app, &daily, 300).await;
+    let large = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, large, |p| p.counts.sent > 0).await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    db::run(
+        &*txn,
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
+         SELECT $1, reader_id, 1, confirmed_ms, changed_ms FROM subscription WHERE reader_id <= 5",
+        [weekly.id.0.into()],
+    )
+    .await
+    .unwrap();
+    txn.commit().await.unwrap();
+    let small = hand_over(&app, &weekly, Duration::ZERO).await;
+    until(&app, small, |p| p.state == MailingState::Finished).await;
+    assert_ne!(progress(&app, large).await.state, MailingState::Finished);
+}
