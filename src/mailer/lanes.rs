@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -63,7 +64,7 @@ async fn lane(app: App, ledger: Ledger, reserved: bool) {
     let mut bell = app.mailer.bell.subscribe();
     let mut idle = Duration::ZERO;
     while !app.stopping.is_cancelled() {
-        if let Some(wait) = app.mailer.breaker.wait() {
+        if let Some(wait) = app.mailer.breaker.wait(Instant::now()) {
             line.close().await;
             pause(&app, wait).await;
             continue;
@@ -93,7 +94,7 @@ async fn look(app: &App, ledger: &Ledger, line: &mut Line, reserved: bool) -> Re
     match outbox::work(app, line).await? {
         Looked::Worked => return Ok(true),
         Looked::RelayRests => {
-            app.mailer.breaker.open(&app.random);
+            app.mailer.breaker.open(Instant::now(), &app.random);
             return Ok(true);
         }
         Looked::Nothing => {}
@@ -107,7 +108,7 @@ async fn look(app: &App, ledger: &Ledger, line: &mut Line, reserved: bool) -> Re
     metrics::counter!("canvass_mail_batches_total").increment(1);
     match mailing::run(app, ledger, line, holding).await {
         Ended::Well => {}
-        Ended::RelayRests => app.mailer.breaker.open(&app.random),
+        Ended::RelayRests => app.mailer.breaker.open(Instant::now(), &app.random),
         Ended::Badly => {
             pause(app, DATABASE_PAUSE).await;
         }
