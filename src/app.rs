@@ -193,6 +193,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
         crate::polls::PAGES,
         crate::polls::ADMIN_PAGES,
         crate::subscriptions::ADMIN_PAGES,
+        crate::subscriptions::PAGES,
     ]
 }
 

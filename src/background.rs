@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::{mailer, probes};
+use crate::{mailer, probes, subscriptions};
 
 /// The running tasks.
 #[derive(Debug)]
@@ -35,6 +35,15 @@ impl Tasks {
             },
         ));
         mailer::start(app, &tracker);
+        tracker.spawn(every(
+            app.clone(),
+            Duration::from_secs(3_600),
+            |app| async move {
+                if let Err(error) = subscriptions::purge(&app).await {
+                    tracing::error!(%error, "old subscription requests were not purged");
+                }
+            },
+        ));
         tracker.close();
         Self { tracker }
     }

@@ -69,6 +69,7 @@ fn pages(_app: &App) -> Router<App> {
         .merge(polls::routes())
         .merge(polls::admin_routes())
         .merge(subscriptions::admin_routes())
+        .merge(subscriptions::routes())
 }
 
 /// What scripts call, below `/api/v1`.
@@ -76,6 +77,7 @@ fn scripts() -> Router<App> {
     Router::new()
         .merge(api::routes())
         .merge(polls::api_routes())
+        .merge(subscriptions::api_routes())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
 }

@@ -19,7 +19,10 @@ struct Root;
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Root::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").into();
-    let parts = [crate::polls::api::Document::openapi()];
+    let parts = [
+        crate::polls::api::Document::openapi(),
+        crate::subscriptions::ApiDocument::openapi(),
+    ];
     for part in parts {
         document.merge(part);
     }

@@ -57,6 +57,9 @@ enum Command {
     /// Bring data in.
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Take data out.
+    #[command(subcommand)]
+    Export(ExportCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,6 +106,25 @@ struct ImportReaders {
     /// Write the bad rows here instead of to standard error.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ExportCommand {
+    /// The subscribers of a newsletter as CSV: email, name, time_zone, confirmed_at, as an import takes them.
+    Readers(ExportReaders),
+}
+
+#[derive(Debug, Args)]
+struct ExportReaders {
+    /// The newsletter.
+    #[arg(long, value_name = "SLUG")]
+    newsletter: String,
+    /// Write here instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Put an apostrophe before cells that a spreadsheet would run as a formula. The file cannot be imported again then.
+    #[arg(long)]
+    spreadsheet: bool,
 }
 
 /// Why a command failed.
@@ -180,6 +202,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         }
         Command::Import(ImportCommand::Readers(asked)) => {
             return tools::import_readers(config, asked).await;
+        }
+        Command::Export(ExportCommand::Readers(asked)) => {
+            tools::export_readers(config, asked).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

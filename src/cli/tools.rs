@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failed, ImportReaders, tool};
+use super::{ExportReaders, Failed, ImportReaders, tool};
 use crate::admin;
 use crate::api::tokens;
 use crate::app::Role;
@@ -55,4 +55,27 @@ pub async fn import_readers(config: Config, asked: ImportReaders) -> Result<Exit
     println!("{summary}");
     // Bad rows were reported; the good ones are in. A script may want to know.
     Ok(ExitCode::from(u8::from(summary.bad > 0)))
+}
+
+pub async fn export_readers(config: Config, asked: ExportReaders) -> Result<(), Failed> {
+    let app = tool(config).await?;
+    let out: Box<dyn std::io::Write> = match &asked.out {
+        Some(path) => Box::new(private_file(path)?),
+        None => Box::new(std::io::stdout().lock()),
+    };
+    let count =
+        subscriptions::export_readers(&app.db, &asked.newsletter, asked.spreadsheet, out).await;
+    let count = count.map_err(|e| Failed::Other(e.to_string()))?;
+    eprintln!("{count} readers.");
+    Ok(())
+}
+
+/// A list of addresses is for its owner alone.
+fn private_file(path: &std::path::Path) -> Result<std::fs::File, Failed> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options
+        .open(path)
+        .map_err(|e| Failed::Other(format!("{} cannot be written: {e}", path.display())))
 }

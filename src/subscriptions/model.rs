@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::types::UnixMillis;
+use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
 /// The state of one reader's subscription to one newsletter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,76 @@ impl Suppression {
     }
 }
 
+/// What is known of an address when somebody asks to subscribe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The code of a [`Suppression`].
+    pub suppressed: Option<i16>,
+    pub reader: Option<ReaderId>,
+    /// The code of the [`State`] of the subscription asked for.
+    pub state: Option<i16>,
+    /// Mails anybody could trigger, since [`MailCaps::window_start`].
+    pub mails: i64,
+    pub last_mail: Option<UnixMillis>,
+}
+
+/// What is mailed in answer to a request. Whoever asked sees the same page in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A link that confirms.
+    Confirmation,
+    /// That there is nothing to confirm.
+    AlreadySubscribed(ReaderId),
+    Nothing(Silence),
+}
+
+/// Why nothing is mailed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// Enough was mailed to this address lately.
+    Capped,
+    Suppressed,
+}
+
+impl Standing {
+    /// Decides what is mailed.
+    #[must_use]
+    pub fn answer(&self, caps: MailCaps, now: UnixMillis) -> Answer {
+        if !caps.allow(self.mails, self.last_mail, now) {
+            return Answer::Nothing(Silence::Capped);
+        }
+        match (self.suppressed, self.reader) {
+            (Some(reason), _) if !Suppression::ends_by_opt_in(reason) => {
+                Answer::Nothing(Silence::Suppressed)
+            }
+            (None, Some(reader)) if self.state == Some(State::Active.code()) => {
+                Answer::AlreadySubscribed(reader)
+            }
+            _ => Answer::Confirmation,
+        }
+    }
+}
+
+/// One of a reader's subscriptions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscribed {
+    pub newsletter: NewsletterId,
+    pub slug: String,
+    pub name: String,
+    pub description: String,
+    /// The code of a [`State`].
+    pub state: i16,
+    pub changed: UnixMillis,
+}
+
+impl Subscribed {
+    /// Whether mails are sent.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.state == State::Active.code()
+    }
+}
+
 /// How often anybody who can type an address may make us mail it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailCaps {
@@ -123,6 +193,69 @@ mod tests {
         assert!(!Suppression::ends_by_opt_in(Suppression::Complaint.code()));
         assert!(!Suppression::ends_by_opt_in(Suppression::Editor.code()));
         assert!(!Suppression::ends_by_opt_in(99));
+    }
+
+    #[test]
+    fn what_is_mailed_depends_on_who_it_is() {
+        let caps = MailCaps {
+            pause: Duration::from_secs(600),
+            per_day: 3,
+        };
+        let now = UnixMillis(1_000_000_000);
+        let unknown = Standing {
+            suppressed: None,
+            reader: None,
+            state: None,
+            mails: 0,
+            last_mail: None,
+        };
+        let known = Standing {
+            reader: Some(ReaderId(7)),
+            state: Some(State::Active.code()),
+            ..unknown
+        };
+        let suppressed = |reason: Suppression| Standing {
+            suppressed: Some(reason.code()),
+            ..known
+        };
+        for (standing, answer) in [
+            (unknown, Answer::Confirmation),
+            (known, Answer::AlreadySubscribed(ReaderId(7))),
+            (
+                Standing {
+                    state: Some(State::Left.code()),
+                    ..known
+                },
+                Answer::Confirmation,
+            ),
+            (
+                Standing {
+                    state: None,
+                    ..known
+                },
+                Answer::Confirmation,
+            ),
+            (
+                suppressed(Suppression::Complaint),
+                Answer::Nothing(Silence::Suppressed),
+            ),
+            (
+                suppressed(Suppression::Editor),
+                Answer::Nothing(Silence::Suppressed),
+            ),
+            (suppressed(Suppression::HardBounce), Answer::Confirmation),
+            (suppressed(Suppression::Erased), Answer::Confirmation),
+            (
+                Standing {
+                    mails: 1,
+                    last_mail: Some(now),
+                    ..known
+                },
+                Answer::Nothing(Silence::Capped),
+            ),
+        ] {
+            assert_eq!(standing.answer(caps, now), answer, "{standing:?}");
+        }
     }
 
     #[test]

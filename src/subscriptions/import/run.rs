@@ -14,7 +14,8 @@ use super::rows::{BadRow, HeaderRefused, Row, Rows};
 use super::store::{self, Fate, Ready, Target};
 use crate::db::{Db, DbErr};
 use crate::newsletters;
-use crate::subscriptions::{address_hash, reader_name::ReaderName};
+use crate::subscriptions::reader_name::ReaderName;
+use crate::subscriptions::{address_hash, store::consent_texts};
 use crate::types::{Clock, Keys, UnixMillis};
 
 /// Rows of one transaction: large enough that the commit does not count, small enough that a writer beside us hardly waits.
@@ -186,8 +187,9 @@ async fn target(db: &Db, order: &Order, now: UnixMillis) -> Result<Target, Stopp
         .await?
         .ok_or_else(|| Stopped::NoNewsletter(order.newsletter.clone()))?;
     let txn = db.write_txn("import consent").await?;
-    let consent_text =
-        store::keep_consent_text(&txn, newsletter.id, order.consent.trim(), now).await?;
+    let consent_text = consent_texts::keep(&txn, newsletter.id, order.consent.trim(), now)
+        .await?
+        .id;
     txn.commit().await?;
     let file = order
         .file

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, in_list, run, values_list};
+use crate::db::{DbErr, WriteTxn, fetch_all, in_list, run, values_list};
 use crate::subscriptions::model::State;
 use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
 
@@ -48,36 +48,6 @@ impl Fate {
             other => other,
         }
     }
-}
-
-/// Keeps the words these readers agreed to elsewhere. They are numbered −1, −2, …: evidence, never shown on our own forms, whose
-/// versions count up from 1.
-pub(super) async fn keep_consent_text(
-    txn: &WriteTxn,
-    newsletter: NewsletterId,
-    body: &str,
-    now: UnixMillis,
-) -> Result<ConsentTextId, DbErr> {
-    let known = fetch_one(
-        &**txn,
-        "SELECT id FROM consent_text WHERE newsletter_id = $1 AND body = $2 ORDER BY id LIMIT 1",
-        [newsletter.0.into(), body.into()],
-    )
-    .await?;
-    if let Some(row) = known {
-        return row.try_get_by_index(0).map(ConsentTextId);
-    }
-    let row = fetch_one(
-        &**txn,
-        "INSERT INTO consent_text (newsletter_id, version, body, created_ms)
-         SELECT $1, CASE WHEN MIN(version) < 0 THEN MIN(version) ELSE 0 END - 1, $2, $3 FROM consent_text WHERE newsletter_id = $1
-         RETURNING id",
-        [newsletter.0.into(), body.into(), now.0.into()],
-    )
-    .await?;
-    row.ok_or(DbErr::RecordNotInserted)?
-        .try_get_by_index(0)
-        .map(ConsentTextId)
 }
 
 /// Writes a batch; gives the fate of each row, in the batch's order.

@@ -1,0 +1,137 @@
+//! The owner of an address confirms, or finds out why not.
+
+use std::time::Duration;
+
+use super::address_hash;
+use super::model::Suppression;
+use super::request::{Source, Wish, send};
+use super::store::{consent_texts, requests, subscribers};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::newsletters::{self, Newsletter};
+use crate::types::keys::token_hash;
+use crate::types::{EmailAddress, ReaderId};
+
+/// What a confirmation link stands for now.
+#[derive(Debug)]
+pub enum Link {
+    /// It can be confirmed.
+    Open(Newsletter),
+    /// It was confirmed.
+    Done(Newsletter),
+    /// It can be replaced by a fresh one.
+    Expired(Newsletter),
+    /// It was never ours, or is so old that it was forgotten.
+    Unknown,
+}
+
+/// What pressing the button did.
+#[derive(Debug)]
+pub enum Confirmed {
+    Now(Newsletter, ReaderId),
+    /// Nothing new: the button was pressed before.
+    Before(Newsletter),
+    Expired(Newsletter),
+    /// The address is suppressed, by a complaint or by an editor.
+    Refused(Newsletter),
+    Unknown,
+}
+
+/// Looks; changes nothing.
+///
+/// # Errors
+/// What the database said.
+pub async fn look(app: &App, token: &str) -> Result<Link, DbErr> {
+    let Some(request) = requests::by_token(app.db.read(), token_hash(token)).await? else {
+        return Ok(Link::Unknown);
+    };
+    let Some(newsletter) = newsletters::by_id(app.db.read(), request.newsletter).await? else {
+        return Ok(Link::Unknown);
+    };
+    Ok(if request.confirmed.is_some() {
+        Link::Done(newsletter)
+    } else if request.expires <= app.clock.now() {
+        Link::Expired(newsletter)
+    } else {
+        Link::Open(newsletter)
+    })
+}
+
+/// Confirms: the reader, the subscription and the evidence are one write. A fresh double opt-in ends a suppression
+/// that [its owner can end](Suppression::ends_by_opt_in).
+///
+/// # Errors
+/// What the database said.
+pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
+    let now = app.clock.now();
+    let txn = app.db.write_txn("confirm").await?;
+    let Some(request) = requests::by_token(&*txn, token_hash(token)).await? else {
+        return Ok(Confirmed::Unknown);
+    };
+    let Some(newsletter) = newsletters::by_id(&*txn, request.newsletter).await? else {
+        return Ok(Confirmed::Unknown);
+    };
+    if request.confirmed.is_some() {
+        return Ok(Confirmed::Before(newsletter));
+    }
+    if request.expires <= now {
+        return Ok(Confirmed::Expired(newsletter));
+    }
+    let address = parse_own(&request.email)?;
+    let hash = address_hash(&app.keys, &address);
+    match subscribers::suppression(&*txn, &hash).await? {
+        Some(reason) if !Suppression::ends_by_opt_in(reason) => {
+            return Ok(Confirmed::Refused(newsletter));
+        }
+        Some(_) => subscribers::lift_suppression(&txn, &hash).await?,
+        None => {}
+    }
+    // Of two at once one gets the row; the other finds it done.
+    if !requests::mark_confirmed(&txn, request.id, now).await? {
+        return Ok(Confirmed::Before(newsletter));
+    }
+    let reader = subscribers::enter(&txn, address.key(), &request, now).await?;
+    subscribers::subscribe(&txn, reader, &request, now).await?;
+    txn.commit().await?;
+    Ok(Confirmed::Now(newsletter, reader))
+}
+
+/// Mails a fresh link for an expired one, within the caps; the evidence keeps the time at which the words were agreed to.
+/// `None` when there is nothing to renew.
+///
+/// # Errors
+/// What the database said.
+pub async fn renew(app: &App, token: &str) -> Result<Option<Newsletter>, DbErr> {
+    let now = app.clock.now();
+    let txn = app.db.write_txn("renew confirmation").await?;
+    let Some(request) = requests::by_token(&*txn, token_hash(token)).await? else {
+        return Ok(None);
+    };
+    let Some(newsletter) = newsletters::by_id(&*txn, request.newsletter).await? else {
+        return Ok(None);
+    };
+    let consent = consent_texts::by_id(&*txn, request.consent_text).await?;
+    let (None, Some(consent)) = (request.confirmed, consent) else {
+        return Ok(Some(newsletter));
+    };
+    let wish = Wish {
+        address: parse_own(&request.email)?,
+        name: super::reader_name::ReaderName::parse(&request.name)
+            .ok()
+            .flatten(),
+        consent,
+        page: request.page,
+        source: Source::named(&request.source),
+        newsletter: newsletter.clone(),
+    };
+    let expires = now + Duration::from_secs(app.config.subscriptions.confirm_days * 24 * 60 * 60);
+    send(app, &txn, &wish, request.asked, now, expires).await?;
+    txn.commit().await?;
+    Ok(Some(newsletter))
+}
+
+/// An address we have stored ourselves.
+pub(super) fn parse_own(stored: &str) -> Result<EmailAddress, DbErr> {
+    EmailAddress::parse(stored)
+        .map_err(|refused| DbErr::Type(format!("a stored address is refused: {refused}")))
+}

@@ -1,0 +1,101 @@
+//! `canvass export readers`: the subscribers of a newsletter as CSV, a page at a time, in the columns that an import takes.
+
+use std::io::{self, Write};
+
+use super::store::subscribers;
+use crate::db::{Db, DbErr};
+use crate::newsletters;
+use crate::types::{ReaderId, UnixMillis};
+
+/// Rows read at once: bounded memory, whatever the list.
+const PAGE: u64 = 2_000;
+
+/// Why an export stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportStopped {
+    #[error("there is no newsletter “{0}”")]
+    NoNewsletter(String),
+    #[error("the list cannot be written: {0}")]
+    Write(#[from] io::Error),
+    #[error("the database refused: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// Writes the active subscribers of the newsletter with this slug: `email,name,time_zone,confirmed_at`. Gives how many.
+///
+/// A cell that a spreadsheet would take for a formula is not one of ours to keep: an address can begin with `=` or `+`, a name with
+/// anything. Such a cell gets an apostrophe in front when `for_spreadsheets` is set; else the file is exact and can be imported again.
+///
+/// # Errors
+/// [`ExportStopped`].
+pub async fn run(
+    db: &Db,
+    newsletter: &str,
+    for_spreadsheets: bool,
+    to: impl Write,
+) -> Result<u64, ExportStopped> {
+    let newsletter = newsletters::by_slug(db.read(), newsletter)
+        .await?
+        .ok_or_else(|| ExportStopped::NoNewsletter(newsletter.to_owned()))?;
+    let mut writer = csv::Writer::from_writer(to);
+    writer
+        .write_record(["email", "name", "time_zone", "confirmed_at"])
+        .map_err(io::Error::from)?;
+    let mut after = ReaderId(0);
+    let mut count = 0;
+    loop {
+        let page = subscribers::active_after(db.read(), newsletter.id, after, PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = last.id;
+        for (reader, confirmed) in &page {
+            let row = [
+                reader.email.clone(),
+                reader.name.clone(),
+                reader.time_zone.clone().unwrap_or_default(),
+                instant(*confirmed),
+            ];
+            let row = row.map(|cell| {
+                if for_spreadsheets {
+                    defused(cell)
+                } else {
+                    cell
+                }
+            });
+            writer.write_record(&row).map_err(io::Error::from)?;
+            count += 1;
+        }
+    }
+    writer.flush()?;
+    Ok(count)
+}
+
+fn instant(at: UnixMillis) -> String {
+    at.to_string()
+}
+
+/// CSV injection (OWASP): a cell that starts like a formula is run as one.
+fn defused(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_formula_is_defused() {
+        for cell in [
+            "=1+1@example.org",
+            "+a@example.org",
+            "-a@example.org",
+            "@SUM(A1)",
+        ] {
+            assert_eq!(defused(cell.to_owned()), format!("'{cell}"));
+        }
+        assert_eq!(defused("anna@example.org".to_owned()), "anna@example.org");
+    }
+}

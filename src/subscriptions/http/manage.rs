@@ -1,0 +1,156 @@
+//! `/manage/{token}`: what a reader receives, and how we call them.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{page, unknown_link};
+use crate::app::App;
+use crate::scheduler::Zone;
+use crate::subscriptions::links;
+use crate::subscriptions::preferences::{self, Change, Preferences};
+use crate::subscriptions::reader_name::ReaderName;
+use crate::types::ReaderId;
+use crate::web::{Problem, RawForm};
+
+const BROKEN: &str = "It may be cut off. Nothing was changed.";
+
+/// What stands in the form, and what is wrong with it.
+struct Filled {
+    name: String,
+    time_zone: String,
+    name_error: Option<String>,
+    time_zone_error: Option<String>,
+}
+
+/// `GET`
+pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
+    match links::open_manage(&app.keys, &token) {
+        Some(reader) => as_stored(&app, &token, reader, None).await,
+        None => unknown_link(&app, BROKEN),
+    }
+}
+
+/// `POST`
+pub async fn submit(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    form: RawForm,
+) -> Result<Response, Problem> {
+    let Some(reader) = links::open_manage(&app.keys, &token) else {
+        return unknown_link(&app, BROKEN);
+    };
+    let Some(preferences) = preferences::look(&app, reader).await? else {
+        return unknown_link(&app, BROKEN);
+    };
+    if form.one("action")? == Some("leave-all") {
+        preferences::leave_all(&app, reader).await?;
+        return as_stored(&app, &token, reader, Some("All mails are stopped.")).await;
+    }
+    let mut filled = Filled {
+        name: form.one("name")?.unwrap_or_default().to_owned(),
+        time_zone: form.one("time_zone")?.unwrap_or_default().trim().to_owned(),
+        name_error: None,
+        time_zone_error: None,
+    };
+    let name = ReaderName::parse(&filled.name)
+        .map_err(|refused| filled.name_error = Some(refused.to_string()));
+    let time_zone = match filled.time_zone.as_str() {
+        "" => Ok(None),
+        text => Zone::parse(text).map(Some).map_err(|_| {
+            filled.time_zone_error = Some(
+                "This is no time zone. Use a name like Europe/Vienna or America/New_York."
+                    .to_owned(),
+            );
+        }),
+    };
+    let (Ok(name), Ok(time_zone)) = (name, time_zone) else {
+        return show_form(&app, &token, &preferences, &filled, None);
+    };
+    // Only what the form listed can be left by leaving its box empty: a subscription confirmed since then is not.
+    let leave = preferences
+        .active
+        .iter()
+        .filter(|s| {
+            form.all("listed").any(|slug| slug == s.slug)
+                && !form.all("keep").any(|slug| slug == s.slug)
+        })
+        .map(|s| s.newsletter)
+        .collect();
+    preferences::change(
+        &app,
+        reader,
+        &Change {
+            name,
+            time_zone,
+            leave,
+        },
+    )
+    .await?;
+    as_stored(&app, &token, reader, Some("Your changes are saved.")).await
+}
+
+async fn as_stored(
+    app: &App,
+    token: &str,
+    reader: ReaderId,
+    saved: Option<&str>,
+) -> Result<Response, Problem> {
+    let Some(preferences) = preferences::look(app, reader).await? else {
+        return unknown_link(app, BROKEN);
+    };
+    let filled = Filled {
+        name: preferences.reader.name.clone(),
+        time_zone: preferences.reader.time_zone.clone().unwrap_or_default(),
+        name_error: None,
+        time_zone_error: None,
+    };
+    show_form(app, token, &preferences, &filled, saved)
+}
+
+fn show_form(
+    app: &App,
+    token: &str,
+    preferences: &Preferences,
+    filled: &Filled,
+    saved: Option<&str>,
+) -> Result<Response, Problem> {
+    let problems: Vec<Value> = [
+        ("name", &filled.name_error),
+        ("time_zone", &filled.time_zone_error),
+    ]
+    .into_iter()
+    .filter_map(|(field, error)| {
+        error
+            .as_ref()
+            .map(|message| json!({ "field": field, "message": message }))
+    })
+    .collect();
+    let status = if problems.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    let entry = |slug: &str, name: &str| json!({ "slug": slug, "name": name });
+    page(
+        app,
+        status,
+        "manage",
+        "What you receive",
+        json!({
+            "token": token,
+            "email": preferences.reader.email,
+            "active": preferences.active.iter().map(|s| entry(&s.slug, &s.name)).collect::<Vec<_>>(),
+            "others": preferences.others.iter().map(|n| entry(&n.slug, &n.name)).collect::<Vec<_>>(),
+            "name": filled.name,
+            "name_error": filled.name_error,
+            "time_zone": filled.time_zone,
+            "time_zone_error": filled.time_zone_error,
+            "zones": Zone::names(),
+            "problems": problems,
+            "summary": "Please look at this again",
+            "saved": saved,
+        }),
+    )
+}

@@ -1,0 +1,115 @@
+//! The readers' pages: one task each, one button, no script, no login.
+
+mod confirm;
+mod manage;
+mod subscribe;
+mod unsubscribe;
+
+pub(super) use confirm::KEPT_AFTER_EXPIRY;
+pub use subscribe::agreed;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::web::Problem;
+use crate::web::pages::Templates;
+
+/// The templates of these pages.
+pub const PAGES: Templates = &[
+    (
+        "subscriptions/subscribe",
+        include_str!("../pages/subscribe.hbs"),
+    ),
+    (
+        "subscriptions/subscribe_sent",
+        include_str!("../pages/subscribe_sent.hbs"),
+    ),
+    (
+        "subscriptions/confirm",
+        include_str!("../pages/confirm.hbs"),
+    ),
+    (
+        "subscriptions/confirmed",
+        include_str!("../pages/confirmed.hbs"),
+    ),
+    (
+        "subscriptions/confirm_expired",
+        include_str!("../pages/confirm_expired.hbs"),
+    ),
+    (
+        "subscriptions/confirm_renewed",
+        include_str!("../pages/confirm_renewed.hbs"),
+    ),
+    (
+        "subscriptions/confirm_refused",
+        include_str!("../pages/confirm_refused.hbs"),
+    ),
+    (
+        "subscriptions/link_unknown",
+        include_str!("../pages/link_unknown.hbs"),
+    ),
+    (
+        "subscriptions/unsubscribe",
+        include_str!("../pages/unsubscribe.hbs"),
+    ),
+    (
+        "subscriptions/unsubscribed",
+        include_str!("../pages/unsubscribed.hbs"),
+    ),
+    (
+        "subscriptions/resubscribed",
+        include_str!("../pages/resubscribed.hbs"),
+    ),
+    ("subscriptions/manage", include_str!("../pages/manage.hbs")),
+];
+
+/// The routes of readers' subscriptions.
+pub fn routes() -> Router<App> {
+    let unsubscribe = get(unsubscribe::show).post(unsubscribe::submit);
+    Router::new()
+        .route(
+            "/subscribe/{newsletter}",
+            get(subscribe::show).post(subscribe::submit),
+        )
+        .route("/confirm/{token}", get(confirm::show).post(confirm::submit))
+        .route("/unsubscribe/{token}", unsubscribe.clone())
+        // For List-Unsubscribe, which must fit on one line.
+        .route("/u/{token}", unsubscribe)
+        .route("/manage/{token}", get(manage::show).post(manage::submit))
+}
+
+/// A page with the frame's words, and a status of its own.
+fn page(
+    app: &App,
+    status: StatusCode,
+    name: &str,
+    title: &str,
+    mut words: Value,
+) -> Result<Response, Problem> {
+    words["title"] = title.into();
+    words["noindex"] = true.into();
+    let mut response = app.pages.render(&format!("subscriptions/{name}"), &words)?;
+    *response.status_mut() = status;
+    Ok(response.into_response())
+}
+
+/// For a link that is not ours, was changed on its way, or belongs to something long forgotten.
+fn unknown_link(app: &App, detail: &str) -> Result<Response, Problem> {
+    page(
+        app,
+        StatusCode::NOT_FOUND,
+        "link_unknown",
+        "Unknown link",
+        json!({ "detail": detail }),
+    )
+}
+
+/// "7 days", "10 minutes".
+fn span(count: u64, unit: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}

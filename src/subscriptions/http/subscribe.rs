@@ -1,0 +1,220 @@
+//! `/subscribe/{newsletter}`: one field, one box, one button.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::header::REFERER;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::{page, span};
+use crate::app::App;
+use crate::newsletters::{self, ConsentText, Newsletter};
+use crate::subscriptions::model::FASTEST_FORM;
+use crate::subscriptions::request::{self, Source, Wish};
+use crate::subscriptions::store::consent_texts;
+use crate::types::keys::{pack, unpack};
+use crate::types::{EmailAddress, Purpose, UnixMillis};
+use crate::web::origin::{self, From};
+use crate::web::{Client, Problem, RawForm};
+
+/// What was typed, and what is wrong with it.
+#[derive(Default)]
+struct Filled {
+    email: String,
+    consent_ticked: bool,
+    email_error: Option<String>,
+    consent_error: Option<String>,
+    form_error: Option<String>,
+}
+
+/// `GET`
+pub async fn show(State(app): State<App>, Path(slug): Path<String>) -> Result<Response, Problem> {
+    let (newsletter, consent) = find(&app, &slug).await?;
+    form_page(
+        &app,
+        StatusCode::OK,
+        &newsletter,
+        &consent,
+        &Filled::default(),
+    )
+}
+
+/// `POST`
+pub async fn submit(
+    State(app): State<App>,
+    client: Client,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    form: RawForm,
+) -> Result<Response, Problem> {
+    if origin::of(
+        &headers,
+        &app.config.origin(),
+        &app.config.http.embed_origins,
+    ) == From::Stranger
+    {
+        return Err(Problem::wrong_origin());
+    }
+    let (newsletter, current) = find(&app, &slug).await?;
+    let typed = form.one("email")?.unwrap_or_default().to_owned();
+    let agreed = match form.one("consent")? {
+        Some(given) => agreed(&app, &newsletter, &current, given).await?,
+        None => None,
+    };
+    let mut filled = Filled {
+        email: typed,
+        consent_ticked: agreed.is_some(),
+        ..Filled::default()
+    };
+
+    let address = EmailAddress::from_typed(&filled.email);
+    if let Err(refused) = &address {
+        filled.email_error = Some(refused.to_string());
+    }
+    if agreed.is_none() {
+        filled.consent_error = Some("Tick the box to agree.".to_owned());
+    }
+    if !form_time_is_human(&app, form.one("form_time")?) {
+        filled.form_error = Some("That was very fast. Press the button once more.".to_owned());
+    }
+    let (Ok(address), Some(consent), None) = (address, agreed, &filled.form_error) else {
+        return form_page(
+            &app,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &newsletter,
+            &current,
+            &filled,
+        );
+    };
+
+    // A field no person sees. Whatever filled it in gets the same page, and nothing happens.
+    let trapped = form.one("website")?.is_some_and(|text| !text.is_empty());
+    if !trapped {
+        let wish = Wish {
+            newsletter: newsletter.clone(),
+            address: address.clone(),
+            name: None,
+            consent,
+            page: page_of(&app, &headers, &slug),
+            source: Source::Form,
+        };
+        request::request(&app, &client, &wish).await?;
+    }
+    page(
+        &app,
+        StatusCode::OK,
+        "subscribe_sent",
+        "Now look into your inbox",
+        json!({
+            "newsletter": newsletter.name,
+            "slug": newsletter.slug,
+            "lang": newsletter.language,
+            "email": address.typed(),
+            "pause": span(app.config.subscriptions.confirm_pause_minutes, "minute"),
+        }),
+    )
+}
+
+/// A newsletter and the words its form shows.
+async fn find(app: &App, slug: &str) -> Result<(Newsletter, ConsentText), Problem> {
+    let db = app.db.read();
+    let newsletter = newsletters::by_slug(db, slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let consent = newsletters::current_consent(db, newsletter.id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    Ok((newsletter, consent))
+}
+
+/// The words that were agreed to: the version the form was rendered with, which may be older than today's, or today's when a form of the
+/// publisher's own says only yes. `None` when the box was not ticked.
+pub async fn agreed(
+    app: &App,
+    newsletter: &Newsletter,
+    current: &ConsentText,
+    given: &str,
+) -> Result<Option<ConsentText>, Problem> {
+    let given = given.trim();
+    if given == current.version.to_string() || matches!(given, "on" | "yes" | "true") {
+        return Ok(Some(current.clone()));
+    }
+    let Ok(version) = given.parse() else {
+        return Ok(None);
+    };
+    Ok(consent_texts::by_version(app.db.read(), newsletter.id, version).await?)
+}
+
+/// Whether a person can have filled the form in. A form without a time is one that a site has built in or cached, and fine.
+fn form_time_is_human(app: &App, given: Option<&str>) -> bool {
+    let Some(given) = given.filter(|text| !text.is_empty()) else {
+        return true;
+    };
+    let shown = app
+        .keys
+        .open(Purpose::FormTime, given)
+        .ok()
+        .and_then(|bytes| unpack(&bytes));
+    shown.is_some_and(|[shown]| app.clock.now().since(UnixMillis(shown)) >= FASTEST_FORM)
+}
+
+/// Where the form stood: the page that sent it, without what may be personal in its query.
+fn page_of(app: &App, headers: &HeaderMap, slug: &str) -> String {
+    let referer = headers
+        .get(REFERER)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let referer = referer.split(['?', '#']).next().unwrap_or_default();
+    if referer.starts_with("https://") || referer.starts_with("http://") {
+        referer.to_owned()
+    } else {
+        format!("{}/subscribe/{slug}", app.config.origin())
+    }
+}
+
+fn form_page(
+    app: &App,
+    status: StatusCode,
+    newsletter: &Newsletter,
+    consent: &ConsentText,
+    filled: &Filled,
+) -> Result<Response, Problem> {
+    let problems: Vec<_> = [
+        ("email", &filled.email_error),
+        ("consent", &filled.consent_error),
+        ("email", &filled.form_error),
+    ]
+    .into_iter()
+    .filter_map(|(field, error)| {
+        error
+            .as_ref()
+            .map(|message| json!({ "field": field, "message": message }))
+    })
+    .collect();
+    let summary = match problems.len() {
+        1 => "One thing is missing".to_owned(),
+        n => format!("{n} things are missing"),
+    };
+    let title = format!("Subscribe to {}", newsletter.name);
+    page(
+        app,
+        status,
+        "subscribe",
+        &title,
+        json!({
+            "newsletter": newsletter.name,
+            "description": newsletter.description,
+            "slug": newsletter.slug,
+            "lang": newsletter.language,
+            "consent": consent.body,
+            "consent_version": consent.version,
+            "consent_ticked": filled.consent_ticked,
+            "consent_error": filled.consent_error,
+            "email": filled.email,
+            "email_error": filled.email_error,
+            "problems": problems,
+            "summary": summary,
+            "form_time": app.keys.seal(Purpose::FormTime, &pack(&[app.clock.now().0])),
+        }),
+    )
+}

@@ -1,0 +1,110 @@
+//! `/unsubscribe/{token}`: the link in every issue, and the target of its `List-Unsubscribe` header.
+//!
+//! RFC 8058: a mail program posts `List-Unsubscribe=One-Click`, as a form in either encoding, without cookies, login or redirects, perhaps
+//! twice. So every POST that does not say "undo" stops the mails. A GET never does: scanners follow every link.
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::json;
+
+use super::{page, unknown_link};
+use crate::app::App;
+use crate::subscriptions::leave::{self, Relation};
+use crate::subscriptions::links;
+use crate::types::{NewsletterId, ReaderId};
+use crate::web::forms::{bounded_bytes, has_type};
+use crate::web::{Problem, RawForm};
+
+const BROKEN: &str = "It may be cut off. Nothing was changed.";
+
+/// `GET`
+pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
+    let Some((newsletter, reader)) = links::open_unsubscribe(&app.keys, &token) else {
+        return unknown_link(&app, BROKEN);
+    };
+    let Some(relation) = leave::look(&app, newsletter, reader).await? else {
+        return unknown_link(&app, BROKEN);
+    };
+    if relation.receives {
+        let title = format!("Stop getting {}?", relation.newsletter.name);
+        return say(&app, "unsubscribe", &title, &relation, &token);
+    }
+    gone(&app, &relation, &token)
+}
+
+/// `POST`
+pub async fn submit(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Some((newsletter, reader)) = links::open_unsubscribe(&app.keys, &token) else {
+        return unknown_link(&app, BROKEN);
+    };
+    let is_form = has_type(&request, "application/x-www-form-urlencoded");
+    let body = bounded_bytes(request, &app).await?;
+    // A body that cannot be read does not say "undo".
+    let action = RawForm::parse(&body).ok().filter(|_| is_form);
+    let action = action
+        .as_ref()
+        .and_then(|form| form.one("action").ok().flatten());
+    match action {
+        Some("undo") => undo(&app, newsletter, reader, &token).await,
+        Some(_) => stop(&app, newsletter, reader, &token, "page").await,
+        None => stop(&app, newsletter, reader, &token, "one-click").await,
+    }
+}
+
+async fn stop(
+    app: &App,
+    newsletter: NewsletterId,
+    reader: ReaderId,
+    token: &str,
+    how: &str,
+) -> Result<Response, Problem> {
+    leave::leave(app, newsletter, reader, how).await?;
+    match leave::look(app, newsletter, reader).await? {
+        Some(relation) => gone(app, &relation, token),
+        None => unknown_link(app, BROKEN),
+    }
+}
+
+async fn undo(
+    app: &App,
+    newsletter: NewsletterId,
+    reader: ReaderId,
+    token: &str,
+) -> Result<Response, Problem> {
+    let done = leave::undo(app, newsletter, reader).await?;
+    match leave::look(app, newsletter, reader).await? {
+        Some(relation) if done => {
+            let title = format!("You keep getting {}", relation.newsletter.name);
+            say(app, "resubscribed", &title, &relation, token)
+        }
+        Some(relation) => gone(app, &relation, token),
+        None => unknown_link(app, BROKEN),
+    }
+}
+
+fn gone(app: &App, relation: &Relation, token: &str) -> Result<Response, Problem> {
+    let title = format!("You no longer get {}", relation.newsletter.name);
+    say(app, "unsubscribed", &title, relation, token)
+}
+
+fn say(
+    app: &App,
+    name: &str,
+    title: &str,
+    relation: &Relation,
+    token: &str,
+) -> Result<Response, Problem> {
+    let words = json!({
+        "newsletter": relation.newsletter.name,
+        "slug": relation.newsletter.slug,
+        "lang": relation.newsletter.language,
+        "undo": relation.can_undo,
+        "token": token,
+    });
+    page(app, StatusCode::OK, name, title, words)
+}

@@ -1,0 +1,87 @@
+//! The mails of subscriptions. They say nothing a stranger has typed, not even a name.
+
+use serde_json::json;
+
+use super::confirm::parse_own;
+use super::links;
+use super::model::Answer;
+use super::request::Wish;
+use crate::app::App;
+use crate::db::{DbErr, WriteTxn};
+use crate::mailer::mime::Mailbox;
+use crate::mailer::outbox::{self, OutboxMail, Priority};
+use crate::mailer::templates::Template;
+use crate::newsletters::Newsletter;
+use crate::types::{EmailAddress, UnixMillis};
+
+/// Puts the answer to a request into the outbox. One that must not leave is expired from the start: it costs the same work as one that does.
+pub(super) async fn answer(
+    app: &App,
+    txn: &WriteTxn,
+    wish: &Wish,
+    answer: Answer,
+    token: &str,
+    expires: UnixMillis,
+) -> Result<(), DbErr> {
+    let origin = app.config.origin();
+    let newsletter = &wish.newsletter;
+    let mut data = json!({
+        "lang": newsletter.language,
+        "publication": newsletter.from_name,
+        "newsletter": newsletter.name,
+        "postal_address": newsletter.postal_address,
+    });
+    let (template, expires) = match answer {
+        Answer::AlreadySubscribed(reader) => {
+            let token = links::manage_token(&app.keys, reader);
+            data["manage_url"] = format!("{origin}/manage/{token}").into();
+            (Template::AlreadySubscribed, expires)
+        }
+        Answer::Confirmation | Answer::Nothing(_) => {
+            data["confirm_url"] = format!("{origin}/confirm/{token}").into();
+            data["valid_for"] = valid_for(app).into();
+            let live = answer == Answer::Confirmation;
+            (
+                Template::ConfirmSubscription,
+                if live { expires } else { UnixMillis(0) },
+            )
+        }
+    };
+    send(app, txn, newsletter, &wish.address, template, data, expires).await
+}
+
+async fn send(
+    app: &App,
+    txn: &WriteTxn,
+    newsletter: &Newsletter,
+    to: &EmailAddress,
+    template: Template,
+    data: serde_json::Value,
+    expires: UnixMillis,
+) -> Result<(), DbErr> {
+    let mailbox = |name: &str, address: &str| -> Result<Mailbox, DbErr> {
+        Ok(Mailbox {
+            name: name.to_owned(),
+            address: parse_own(address)?,
+        })
+    };
+    let mail = OutboxMail {
+        template,
+        data,
+        from: mailbox(&newsletter.from_name, &newsletter.from_address)?,
+        reply_to: newsletter
+            .reply_to
+            .as_deref()
+            .map(|address| mailbox(&newsletter.from_name, address))
+            .transpose()?,
+        to: to.clone(),
+        priority: Priority::Now,
+        expires,
+    };
+    outbox::enqueue(txn, app, &mail).await.map(drop)
+}
+
+fn valid_for(app: &App) -> String {
+    let days = app.config.subscriptions.confirm_days;
+    format!("{days} day{}", if days == 1 { "" } else { "s" })
+}

@@ -1,0 +1,82 @@
+//! What a reader gets, and how we call them.
+
+use super::model::Subscribed;
+use super::reader_name::ReaderName;
+use super::store::subscribers::{self, Reader};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::newsletters::{self, Newsletter};
+use crate::scheduler::Zone;
+use crate::types::{NewsletterId, ReaderId};
+
+/// A reader's preferences as they stand.
+#[derive(Debug)]
+pub struct Preferences {
+    pub reader: Reader,
+    /// What the reader gets.
+    pub active: Vec<Subscribed>,
+    /// What the reader could get.
+    pub others: Vec<Newsletter>,
+}
+
+/// What the reader wants them to be.
+#[derive(Debug)]
+pub struct Change {
+    pub name: Option<ReaderName>,
+    pub time_zone: Option<Zone>,
+    /// To be left. Nothing is ever subscribed here: that takes a double opt-in.
+    pub leave: Vec<NewsletterId>,
+}
+
+/// The preferences of a reader; `None` when the reader was erased.
+///
+/// # Errors
+/// What the database said.
+pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, DbErr> {
+    let Some(reader) = subscribers::reader(app.db.read(), reader).await? else {
+        return Ok(None);
+    };
+    let mut active = subscribers::of_reader(app.db.read(), reader.id).await?;
+    active.retain(Subscribed::is_active);
+    let mut others = newsletters::all(app.db.read()).await?;
+    others.retain(|newsletter| active.iter().all(|s| s.newsletter != newsletter.id));
+    Ok(Some(Preferences {
+        reader,
+        active,
+        others,
+    }))
+}
+
+/// Changes them, all in one write.
+///
+/// # Errors
+/// What the database said.
+pub async fn change(app: &App, reader: ReaderId, change: &Change) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    let txn = app.db.write_txn("preferences").await?;
+    let name = change.name.as_ref().map_or("", ReaderName::as_str);
+    subscribers::describe(
+        &txn,
+        reader,
+        name,
+        change.time_zone.as_ref().map(Zone::name),
+    )
+    .await?;
+    for newsletter in &change.leave {
+        subscribers::leave(&txn, *newsletter, reader, "preferences", now).await?;
+    }
+    txn.commit().await
+}
+
+/// Leaves everything.
+///
+/// # Errors
+/// What the database said.
+pub async fn leave_all(app: &App, reader: ReaderId) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    let txn = app.db.write_txn("leave all").await?;
+    for subscribed in subscribers::of_reader(&*txn, reader).await? {
+        subscribers::leave(&txn, subscribed.newsletter, reader, "preferences", now).await?;
+    }
+    txn.commit().await
+}

@@ -1,0 +1,9 @@
+//! The SQL of subscriptions.
+//!
+//! - [`requests`]: wishes that wait for their confirmation, and the caps on mails that anybody can trigger.
+//! - [`consent_texts`]: words that were agreed to elsewhere.
+//! - [`subscribers`]: readers, their subscriptions, the evidence of their consent.
+
+pub mod consent_texts;
+pub mod requests;
+pub mod subscribers;

@@ -1,0 +1,176 @@
+//! Requests that wait for their confirmation, and what is known of an address when one comes in.
+
+use sea_orm::ConnectionTrait;
+
+use crate::db::{Backend, Db, DbErr, WriteTxn, fetch_one, run};
+use crate::subscriptions::model::Standing;
+use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
+
+/// A wish to subscribe, as it lies in the database.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub id: i64,
+    pub newsletter: NewsletterId,
+    pub email: String,
+    pub name: String,
+    pub consent_text: ConsentTextId,
+    pub page: String,
+    pub source: String,
+    pub asked: UnixMillis,
+    pub expires: UnixMillis,
+    pub confirmed: Option<UnixMillis>,
+}
+
+/// A wish to write down.
+#[derive(Debug)]
+pub struct NewRequest<'a> {
+    pub token_hash: Vec<u8>,
+    pub newsletter: NewsletterId,
+    pub email_key: &'a str,
+    pub email: &'a str,
+    pub name: &'a str,
+    pub consent_text: ConsentTextId,
+    pub page: &'a str,
+    pub source: &'a str,
+    pub asked: UnixMillis,
+    pub expires: UnixMillis,
+}
+
+/// Makes requests for one address wait for each other: two at once must not both find that no mail was sent yet. On SQLite the single
+/// writer does that already.
+pub async fn queue_up(db: &Db, txn: &WriteTxn, address_hash: &[u8]) -> Result<(), DbErr> {
+    if db.backend() == Backend::Postgres {
+        let mut key = [0; 8];
+        key.copy_from_slice(&address_hash[..8]);
+        run(
+            &**txn,
+            "SELECT pg_advisory_xact_lock($1)",
+            [i64::from_le_bytes(key).into()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// All that is known of an address, in one query whatever there is to find.
+pub async fn standing(
+    txn: &WriteTxn,
+    newsletter: NewsletterId,
+    email_key: &str,
+    address_hash: &[u8],
+    since: UnixMillis,
+) -> Result<Standing, DbErr> {
+    let row = fetch_one(
+        &**txn,
+        "SELECT (SELECT reason FROM suppression WHERE address_hash = $1),
+                (SELECT id FROM reader WHERE email_key = $2),
+                (SELECT s.state FROM subscription s JOIN reader r ON r.id = s.reader_id WHERE s.newsletter_id = $3 AND r.email_key = $2),
+                (SELECT COUNT(*) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4),
+                (SELECT MAX(sent_ms) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4)",
+        [address_hash.to_vec().into(), email_key.into(), newsletter.0.into(), since.0.into()],
+    )
+    .await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("a row of facts".into()))?;
+    Ok(Standing {
+        suppressed: row.try_get_by_index(0)?,
+        reader: row.try_get_by_index::<Option<i64>>(1)?.map(ReaderId),
+        state: row.try_get_by_index(2)?,
+        mails: row.try_get_by_index(3)?,
+        last_mail: row.try_get_by_index::<Option<i64>>(4)?.map(UnixMillis),
+    })
+}
+
+/// Counts a mail against the caps; one that is not sent is written down outside of every window, so that both take as long.
+pub async fn count_mail(
+    txn: &WriteTxn,
+    address_hash: &[u8],
+    sent: Option<UnixMillis>,
+) -> Result<(), DbErr> {
+    let at = sent.unwrap_or(UnixMillis(0));
+    run(
+        &**txn,
+        "INSERT INTO triggered_mail (address_hash, sent_ms) VALUES ($1, $2)",
+        [address_hash.to_vec().into(), at.0.into()],
+    )
+    .await
+    .map(drop)
+}
+
+/// Writes a request down.
+pub async fn insert(txn: &WriteTxn, new: &NewRequest<'_>) -> Result<(), DbErr> {
+    run(
+        &**txn,
+        "INSERT INTO subscription_request
+             (token_hash, newsletter_id, email_key, email, name, consent_text_id, page, source, created_ms, expires_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        [
+            new.token_hash.clone().into(),
+            new.newsletter.0.into(),
+            new.email_key.into(),
+            new.email.into(),
+            new.name.into(),
+            new.consent_text.0.into(),
+            new.page.into(),
+            new.source.into(),
+            new.asked.0.into(),
+            new.expires.0.into(),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// The request behind a mailed token.
+pub async fn by_token<C: ConnectionTrait>(
+    db: &C,
+    token_hash: Vec<u8>,
+) -> Result<Option<Request>, DbErr> {
+    let row = fetch_one(
+        db,
+        "SELECT id, newsletter_id, email, name, consent_text_id, page, source, created_ms, expires_ms, confirmed_ms
+         FROM subscription_request WHERE token_hash = $1",
+        [token_hash.into()],
+    )
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Request {
+        id: row.try_get_by_index(0)?,
+        newsletter: NewsletterId(row.try_get_by_index(1)?),
+        email: row.try_get_by_index(2)?,
+        name: row.try_get_by_index(3)?,
+        consent_text: ConsentTextId(row.try_get_by_index(4)?),
+        page: row.try_get_by_index(5)?,
+        source: row.try_get_by_index(6)?,
+        asked: UnixMillis(row.try_get_by_index(7)?),
+        expires: UnixMillis(row.try_get_by_index(8)?),
+        confirmed: row.try_get_by_index::<Option<i64>>(9)?.map(UnixMillis),
+    }))
+}
+
+/// Marks a request as confirmed; false when it was already.
+pub async fn mark_confirmed(txn: &WriteTxn, id: i64, now: UnixMillis) -> Result<bool, DbErr> {
+    let done = run(
+        &**txn,
+        "UPDATE subscription_request SET confirmed_ms = $1 WHERE id = $2 AND confirmed_ms IS NULL",
+        [now.0.into(), id.into()],
+    )
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Forgets requests that expired before `requests`, and counted mails before `mails`. Gives how many rows went.
+pub async fn purge(txn: &WriteTxn, requests: UnixMillis, mails: UnixMillis) -> Result<u64, DbErr> {
+    let gone = run(
+        &**txn,
+        "DELETE FROM subscription_request WHERE expires_ms < $1",
+        [requests.0.into()],
+    )
+    .await?;
+    let counted = run(
+        &**txn,
+        "DELETE FROM triggered_mail WHERE sent_ms < $1",
+        [mails.0.into()],
+    )
+    .await?;
+    Ok(gone.rows_affected() + counted.rows_affected())
+}

@@ -1,0 +1,286 @@
+//! Readers, their subscriptions, and the evidence of their consent.
+
+use sea_orm::ConnectionTrait;
+
+use super::requests::Request;
+use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, run};
+use crate::subscriptions::model::{State, Subscribed};
+use crate::types::{NewsletterId, ReaderId, UnixMillis};
+
+/// A reader as they see themselves.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub id: ReaderId,
+    pub email: String,
+    pub name: String,
+    pub time_zone: Option<String>,
+}
+
+/// The reader, unless erased.
+pub async fn reader<C: ConnectionTrait>(db: &C, id: ReaderId) -> Result<Option<Reader>, DbErr> {
+    let row = fetch_one(
+        db,
+        "SELECT email, name, time_zone FROM reader WHERE id = $1 AND erased_ms IS NULL",
+        [id.0.into()],
+    )
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Reader {
+        id,
+        email: row.try_get_by_index(0)?,
+        name: row.try_get_by_index(1)?,
+        time_zone: row.try_get_by_index(2)?,
+    }))
+}
+
+/// Enters the reader a confirmed request speaks of, or finds them. The name they gave now counts, if they gave one.
+pub async fn enter(
+    txn: &WriteTxn,
+    email_key: &str,
+    request: &Request,
+    now: UnixMillis,
+) -> Result<ReaderId, DbErr> {
+    let row = fetch_one(
+        &**txn,
+        "INSERT INTO reader (email_key, email, name, created_ms) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (email_key) DO UPDATE SET
+             email = excluded.email,
+             name = CASE WHEN excluded.name = '' THEN reader.name ELSE excluded.name END
+         RETURNING id",
+        [
+            email_key.into(),
+            request.email.clone().into(),
+            request.name.clone().into(),
+            now.0.into(),
+        ],
+    )
+    .await?;
+    row.ok_or(DbErr::RecordNotInserted)?
+        .try_get_by_index(0)
+        .map(ReaderId)
+}
+
+/// Makes the subscription active, whatever it was, and keeps the evidence of the request behind it.
+pub async fn subscribe(
+    txn: &WriteTxn,
+    reader: ReaderId,
+    request: &Request,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    run(
+        &**txn,
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms, reason)
+         VALUES ($1, $2, $3, $4, $4, 'confirmed')
+         ON CONFLICT (newsletter_id, reader_id) DO UPDATE SET
+             state = excluded.state, confirmed_ms = excluded.confirmed_ms, changed_ms = excluded.changed_ms, reason = excluded.reason",
+        [request.newsletter.0.into(), reader.0.into(), State::Active.code().into(), now.0.into()],
+    )
+    .await?;
+    run(
+        &**txn,
+        "INSERT INTO consent (reader_id, newsletter_id, consent_text_id, page, source, requested_ms, confirmed_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [
+            reader.0.into(),
+            request.newsletter.0.into(),
+            request.consent_text.0.into(),
+            request.page.clone().into(),
+            request.source.clone().into(),
+            request.asked.0.into(),
+            now.0.into(),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// The state of a subscription, and since when.
+pub async fn state<C: ConnectionTrait>(
+    db: &C,
+    newsletter: NewsletterId,
+    reader: ReaderId,
+) -> Result<Option<(i16, UnixMillis)>, DbErr> {
+    let row = fetch_one(
+        db,
+        "SELECT state, changed_ms FROM subscription WHERE newsletter_id = $1 AND reader_id = $2",
+        [newsletter.0.into(), reader.0.into()],
+    )
+    .await?;
+    row.map(|row| {
+        Ok((
+            row.try_get_by_index(0)?,
+            UnixMillis(row.try_get_by_index(1)?),
+        ))
+    })
+    .transpose()
+}
+
+/// Everything the reader has or had.
+pub async fn of_reader<C: ConnectionTrait>(
+    db: &C,
+    reader: ReaderId,
+) -> Result<Vec<Subscribed>, DbErr> {
+    fetch_all(
+        db,
+        "SELECT n.id, n.slug, n.name, n.description, s.state, s.changed_ms
+         FROM subscription s JOIN newsletter n ON n.id = s.newsletter_id
+         WHERE s.reader_id = $1 ORDER BY n.name, n.id",
+        [reader.0.into()],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(Subscribed {
+            newsletter: NewsletterId(row.try_get_by_index(0)?),
+            slug: row.try_get_by_index(1)?,
+            name: row.try_get_by_index(2)?,
+            description: row.try_get_by_index(3)?,
+            state: row.try_get_by_index(4)?,
+            changed: UnixMillis(row.try_get_by_index(5)?),
+        })
+    })
+    .collect()
+}
+
+/// Ends an active subscription by the reader's wish and withdraws the consent; false when it was not active.
+pub async fn leave(
+    txn: &WriteTxn,
+    newsletter: NewsletterId,
+    reader: ReaderId,
+    how: &str,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let done = run(
+        &**txn,
+        "UPDATE subscription SET state = $1, changed_ms = $2, reason = $3 WHERE newsletter_id = $4 AND reader_id = $5 AND state = $6",
+        [
+            State::Left.code().into(),
+            now.0.into(),
+            how.into(),
+            newsletter.0.into(),
+            reader.0.into(),
+            State::Active.code().into(),
+        ],
+    )
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    run(
+        &**txn,
+        "UPDATE consent SET withdrawn_ms = $1 WHERE reader_id = $2 AND newsletter_id = $3 AND withdrawn_ms IS NULL",
+        [now.0.into(), reader.0.into(), newsletter.0.into()],
+    )
+    .await?;
+    Ok(true)
+}
+
+/// Takes back a leaving of the instant `left`; false when there is none.
+pub async fn come_back(
+    txn: &WriteTxn,
+    newsletter: NewsletterId,
+    reader: ReaderId,
+    left: UnixMillis,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let done = run(
+        &**txn,
+        "UPDATE subscription SET state = $1, changed_ms = $2, reason = 'undone'
+         WHERE newsletter_id = $3 AND reader_id = $4 AND state = $5 AND changed_ms = $6",
+        [
+            State::Active.code().into(),
+            now.0.into(),
+            newsletter.0.into(),
+            reader.0.into(),
+            State::Left.code().into(),
+            left.0.into(),
+        ],
+    )
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    run(
+        &**txn,
+        "UPDATE consent SET withdrawn_ms = NULL WHERE reader_id = $1 AND newsletter_id = $2 AND withdrawn_ms = $3",
+        [reader.0.into(), newsletter.0.into(), left.0.into()],
+    )
+    .await?;
+    Ok(true)
+}
+
+/// Changes what a reader says of themselves.
+pub async fn describe(
+    txn: &WriteTxn,
+    reader: ReaderId,
+    name: &str,
+    time_zone: Option<&str>,
+) -> Result<(), DbErr> {
+    run(
+        &**txn,
+        "UPDATE reader SET name = $1, time_zone = $2 WHERE id = $3 AND erased_ms IS NULL",
+        [
+            name.into(),
+            time_zone.map(str::to_owned).into(),
+            reader.0.into(),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Why an address must not be mailed.
+pub async fn suppression<C: ConnectionTrait>(
+    db: &C,
+    address_hash: &[u8],
+) -> Result<Option<i16>, DbErr> {
+    let row = fetch_one(
+        db,
+        "SELECT reason FROM suppression WHERE address_hash = $1",
+        [address_hash.to_vec().into()],
+    )
+    .await?;
+    row.map(|row| row.try_get_by_index(0)).transpose()
+}
+
+/// Ends a suppression.
+pub async fn lift_suppression(txn: &WriteTxn, address_hash: &[u8]) -> Result<(), DbErr> {
+    run(
+        &**txn,
+        "DELETE FROM suppression WHERE address_hash = $1",
+        [address_hash.to_vec().into()],
+    )
+    .await
+    .map(drop)
+}
+
+/// Active subscribers and when they confirmed, by id, after `after`.
+pub async fn active_after<C: ConnectionTrait>(
+    db: &C,
+    newsletter: NewsletterId,
+    after: ReaderId,
+    limit: u64,
+) -> Result<Vec<(Reader, UnixMillis)>, DbErr> {
+    fetch_all(
+        db,
+        format!(
+            "SELECT r.id, r.email, r.name, r.time_zone, s.confirmed_ms
+             FROM subscription s JOIN reader r ON r.id = s.reader_id
+             WHERE s.newsletter_id = $1 AND s.reader_id > $2 AND s.state = $3 AND r.erased_ms IS NULL
+             ORDER BY s.reader_id LIMIT {limit}"
+        ),
+        [newsletter.0.into(), after.0.into(), State::Active.code().into()],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        let reader = Reader {
+            id: ReaderId(row.try_get_by_index(0)?),
+            email: row.try_get_by_index(1)?,
+            name: row.try_get_by_index(2)?,
+            time_zone: row.try_get_by_index(3)?,
+        };
+        Ok((reader, UnixMillis(row.try_get_by_index(4)?)))
+    })
+    .collect()
+}
