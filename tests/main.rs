@@ -10,6 +10,8 @@ mod support;
 mod admin_sign_in;
 mod architecture;
 mod bad_input;
+mod browser_every_page;
+mod browser_polls;
 mod documents;
 mod every_route;
 mod mailer_mailing;

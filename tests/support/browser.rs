@@ -149,6 +149,19 @@ impl Browser {
         }
     }
 
+    /// Waits until the address has this path.
+    pub async fn wait_for_path(&self, path: &str) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let url = self.client.current_url().await.unwrap();
+            if url.path() == path {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < until, "still at {url}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Runs a script in the page and returns what it returns.
     pub async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
@@ -235,7 +248,12 @@ fn capabilities(look: Look, chromium: &Path, profile: &TempDir) -> Map<String, V
         let key = "profile.managed_default_content_settings.javascript";
         options["prefs"] = json!({ key: 2 });
     }
-    Map::from_iter([("goog:chromeOptions".to_owned(), options)])
+    // Nothing waits for ever: a page that hangs is a failure, not a hanging test.
+    let timeouts = json!({ "script": 30_000, "pageLoad": 30_000 });
+    Map::from_iter([
+        ("goog:chromeOptions".to_owned(), options),
+        ("timeouts".to_owned(), timeouts),
+    ])
 }
 
 impl Driver {

@@ -1,0 +1,92 @@
+//! Every page in a real browser: nothing serious for axe-core, nothing wider than a
+//! phone, nothing asked of a third party, in light and dark.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+
+use crate::support::browser::{Browser, Look};
+use crate::support::editor::{EDITOR, PASSWORD, invited};
+use crate::support::routes;
+use crate::support::world::{Visitor, World};
+
+/// The addresses of all pages that this visitor can open: whatever answers a GET with
+/// HTML, errors included, since those are pages too.
+async fn pages(world: &World, visitor: Visitor) -> BTreeSet<String> {
+    let mut pages = BTreeSet::new();
+    for route in routes::all(&world.app).await {
+        for url in world.urls(&route) {
+            let answer = world.send(visitor, Method::GET, &url).await;
+            let kind = answer.headers().get("content-type").cloned();
+            let html = kind.is_some_and(|k| k.as_bytes().starts_with(b"text/html"));
+            let unknown = answer.status() == 404 && !url.ends_with("/unknown");
+            if html && !unknown && !answer.status().is_redirection() {
+                pages.insert(url);
+            }
+        }
+    }
+    pages
+}
+
+async fn tour(world: &World, browser: &Browser, pages: &BTreeSet<String>) {
+    for page in pages {
+        browser.goto(&world.app.url(page)).await;
+        browser.assert_accessible().await;
+        browser.assert_no_sideways_scroll().await;
+        let foreign = browser
+            .run(
+                "return performance.getEntriesByType('resource').map(r => r.name)
+                   .filter(name => !name.startsWith(location.origin));",
+            )
+            .await;
+        assert_eq!(foreign, serde_json::json!([]), "{page} asks a third party");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_pages_are_fit_for_everybody() {
+    let world = World::build().await;
+    let pages = pages(&world, Visitor::Stranger).await;
+    assert!(pages.contains("/p/trust"), "{pages:?}");
+    for look in [Look::default(), Look::phone().dark()] {
+        let Some(browser) = Browser::open(look).await else {
+            return;
+        };
+        tour(&world, &browser, &pages).await;
+        browser.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn editors_pages_are_fit_for_everybody() {
+    let world = World::build().await;
+    let mut pages = pages(&world, Visitor::Editor).await;
+    let readers = self::pages(&world, Visitor::Stranger).await;
+    pages.retain(|page| page.starts_with("/admin") || !readers.contains(page));
+    assert!(pages.len() > 3, "{pages:?}");
+    for look in [Look::default(), Look::phone().dark()] {
+        let Some(browser) = Browser::open(look).await else {
+            return;
+        };
+        sign_in(&world, &browser).await;
+        tour(&world, &browser, &pages).await;
+        browser.close().await;
+    }
+}
+
+/// Through the set-up link, as an editor does the first time.
+async fn sign_in(world: &World, browser: &Browser) {
+    let link = invited(&world.app, EDITOR).await;
+    browser.goto(&world.app.url(&link)).await;
+    for field in ["password", "again"] {
+        let field = browser.find(&format!("[name={field}]")).await;
+        field.send_keys(PASSWORD).await.unwrap();
+    }
+    browser
+        .find("main form button")
+        .await
+        .click()
+        .await
+        .unwrap();
+    browser.wait_for_path("/admin").await;
+}
