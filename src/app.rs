@@ -188,6 +188,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
     vec![
         crate::web::pages::PAGES,
         crate::admin::PAGES,
+        crate::mailbox::PAGES,
         crate::newsletters::PAGES,
         crate::overview::PAGES,
         crate::polls::PAGES,

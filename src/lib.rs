@@ -12,6 +12,8 @@
 //! | [`admin`] | editors: sign-in, sessions, the frame of their pages |
 //! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the features, one folder each |
 //! | [`overview`] | the editors' first page: what is left to do, the numbers of the day |
+//! | [`mailer`] | the outbox, the ledger of issues, SMTP lanes; what mails look like |
+//! | [`mailbox`] | the built-in mailbox |
 //! | [`scheduler`] | calendar arithmetic; what is due now |
 //! | [`app`], [`routes`], [`background`], [`serve`], [`cli`] | the assembled parts, the one list of URLs, the one list of tasks, the running server, the command line |
 //!
@@ -25,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod digests;
+pub mod mailbox;
 pub mod mailer;
 pub mod newsletters;
 pub mod overview;

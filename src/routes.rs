@@ -20,7 +20,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::app::App;
 use crate::web::forms::refuse_declared;
 use crate::web::{Problem, assets, problems, security};
-use crate::{admin, api, newsletters, overview, polls, probes, subscriptions};
+use crate::{admin, api, mailbox, newsletters, overview, polls, probes, subscriptions};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
@@ -64,6 +64,7 @@ fn pages(_app: &App) -> Router<App> {
     Router::new()
         .route("/assets/{name}", get(assets::serve))
         .merge(admin::routes())
+        .merge(mailbox::routes())
         .merge(newsletters::routes())
         .merge(overview::routes())
         .merge(polls::routes())

@@ -75,8 +75,9 @@ mod tests {
             now += wait;
             assert_eq!(breaker.wait(now), None);
         }
+        assert!(rests[0] <= 2 && rests[..6].is_sorted(), "{rests:?}");
         assert!(
-            rests[0] <= 2 && rests.is_sorted() && rests[8] >= 60 && rests[8] <= 75,
+            rests[7..].iter().all(|s| (60..=75).contains(s)),
             "{rests:?}"
         );
         breaker.close();

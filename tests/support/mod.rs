@@ -15,6 +15,7 @@ pub mod database;
 pub mod dump;
 pub mod editor;
 pub mod inbox;
+pub mod issues;
 pub mod page;
 pub mod reader;
 pub mod require;

@@ -1,0 +1,169 @@
+//! Single mails: from the transaction of their cause to the relay, or a row that says why not.
+
+use std::time::Duration;
+
+use canvass::config::InDoubt;
+use canvass::mailer::mime::Mailbox;
+use canvass::mailer::outbox::{self, OutboxMail, Priority};
+use canvass::mailer::templates::Template;
+use canvass::types::EmailAddress;
+
+use crate::support::app::TestApp;
+use crate::support::issues::{app_with, hand_over, subscribe};
+use crate::support::smtp_server::{Act, At, SmtpServer};
+
+const SECOND: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn mail(app: &TestApp, to: &str) -> OutboxMail {
+    OutboxMail {
+        template: Template::ConfirmSubscription,
+        data: app
+            .app
+            .mail_templates
+            .sample(Template::ConfirmSubscription)
+            .clone(),
+        from: Mailbox {
+            name: "The newsroom".to_owned(),
+            address: EmailAddress::parse("news@example.org").unwrap(),
+        },
+        reply_to: None,
+        to: EmailAddress::parse(to).unwrap(),
+        priority: Priority::Now,
+        expires: app.app.clock.now() + Duration::from_secs(3_600),
+    }
+}
+
+async fn enqueue(app: &TestApp, to: &str) {
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    outbox::enqueue(&txn, &app.app, &mail(app, to))
+        .await
+        .unwrap();
+    txn.commit().await.unwrap();
+}
+
+async fn wait_for_state(app: &TestApp, state: i16, n: i64) {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    let sql = format!("SELECT COUNT(*) FROM outbox WHERE state = {state}");
+    while app.count(&sql).await != n {
+        assert!(
+            tokio::time::Instant::now() < end,
+            "never {n} mails in state {state}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mail_is_at_the_relay_within_a_second_of_its_commit_while_an_issue_goes_out() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "reader", Act::Wait(Duration::from_millis(5)), None);
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 600).await;
+    hand_over(&app, &daily, Duration::ZERO).await;
+    server.wait_for(5, PATIENCE).await;
+    for n in 0..3 {
+        let to = format!("ada{n}@example.org");
+        enqueue(&app, &to).await;
+        let came = server.mail_to(&to, 3 * SECOND).await;
+        assert!(came.raw.contains("Auto-Submitted: auto-generated"));
+    }
+    assert!(server.count() < 603, "the issue was still going out");
+}
+
+#[tokio::test]
+async fn a_mail_whose_transaction_is_rolled_back_never_was() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    outbox::enqueue(&txn, &app.app, &mail(&app, "ada@example.org"))
+        .await
+        .unwrap();
+    drop(txn);
+    enqueue(&app, "bob@example.org").await;
+    server.mail_to("bob@example.org", PATIENCE).await;
+    assert_eq!(server.count(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_is_tried_again_and_one_for_good_is_not() {
+    let server = SmtpServer::start().await;
+    server.rule(
+        At::Rcpt,
+        "later@",
+        Act::Say("451 4.7.1 greylisted".into()),
+        Some(1),
+    );
+    server.say(At::Rcpt, "never@", "550 5.1.1 no such user");
+    let app = app_with(&server, |_| {}).await;
+    enqueue(&app, "later@example.org").await;
+    enqueue(&app, "never@example.org").await;
+    wait_for_state(&app, 3, 1).await;
+    let told =
+        "SELECT COUNT(*) FROM outbox WHERE state = 3 AND reply LIKE '550 5.1.1%' AND payload = ''";
+    assert_eq!(app.count(told).await, 1, "why, and without the payload");
+    assert_eq!(server.count(), 0);
+    app.advance(Duration::from_secs(60));
+    server.mail_to("later@example.org", PATIENCE).await;
+    wait_for_state(&app, 2, 1).await;
+}
+
+#[tokio::test]
+async fn a_loss_after_the_dot_keeps_the_message_id() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "", Act::Drop, Some(1));
+    let app = app_with(&server, |_| {}).await;
+    enqueue(&app, "ada@example.org").await;
+    server.wait_for(1, PATIENCE).await;
+    wait_for_state(&app, 0, 1).await;
+    app.advance(Duration::from_secs(10));
+    let mails = server.wait_for(2, PATIENCE).await;
+    assert_eq!(mails[0].message_id, mails[1].message_id);
+    wait_for_state(&app, 2, 1).await;
+}
+
+#[tokio::test]
+async fn a_loss_after_the_dot_is_held_where_the_policy_says_so() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "", Act::Drop, Some(1));
+    let app = app_with(&server, |config| config.mail.in_doubt = InDoubt::Hold).await;
+    enqueue(&app, "ada@example.org").await;
+    wait_for_state(&app, 4, 1).await;
+    assert_eq!(server.count(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_that_nobody_could_send_in_time_expires() {
+    let server = SmtpServer::start().await;
+    server.say(At::Rcpt, "", "450 4.2.0 not today");
+    let app = app_with(&server, |_| {}).await;
+    enqueue(&app, "ada@example.org").await;
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while app
+        .count("SELECT COUNT(*) FROM outbox WHERE attempt = 1 AND state = 0")
+        .await
+        == 0
+    {
+        assert!(tokio::time::Instant::now() < end);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    app.advance(Duration::from_secs(2 * 3_600));
+    wait_for_state(&app, 5, 1).await;
+}
+
+#[tokio::test]
+async fn payloads_cannot_be_read_at_rest() {
+    let server = SmtpServer::start().await;
+    server.say(At::Greeting, "", "421 4.3.2 not now");
+    let app = app_with(&server, |_| {}).await;
+    enqueue(&app, "ada@example.org").await;
+    let readable =
+        "SELECT COUNT(*) FROM outbox WHERE payload LIKE '%ada%' OR payload LIKE '%confirm/%'";
+    assert_eq!(app.count(readable).await, 0);
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM outbox WHERE payload <> ''")
+            .await,
+        1
+    );
+}

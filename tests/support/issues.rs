@@ -1,0 +1,152 @@
+//! Issues that are handed to the mailer, and what becomes of them.
+
+use std::time::Duration;
+
+use canvass::config::{Config, Transport};
+use canvass::db;
+use canvass::mailer::mailing::{self, Counts, Handover, Progress};
+use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
+use canvass::newsletters::Newsletter;
+use canvass::types::{EmailAddress, IssueId, Secret};
+
+use super::app::TestApp;
+use super::smtp_server::SmtpServer;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An app whose relay is `server`.
+pub async fn app_with(server: &SmtpServer, change: impl FnOnce(&mut Config)) -> TestApp {
+    let url = server.url();
+    TestApp::start_with(|config| {
+        config.mail.transport = Transport::Smtp;
+        config.mail.smtp_url = Secret::new(url);
+        config.mail.connections = 3;
+        change(config);
+    })
+    .await
+}
+
+/// Readers `reader1@example.org` to `reader{n}@example.org`, all subscribed.
+pub async fn subscribe(app: &TestApp, newsletter: &Newsletter, n: i64) {
+    let now = app.app.clock.now().0;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    for i in 1..=n {
+        let address = format!("reader{i}@example.org");
+        let row = db::fetch_one(
+            &*txn,
+            "INSERT INTO reader (email_key, email, name, created_ms) VALUES ($1, $1, $2, $3) RETURNING id",
+            [address.into(), format!("Reader {i}").into(), now.into()],
+        );
+        let id: i64 = row.await.unwrap().unwrap().try_get_by_index(0).unwrap();
+        db::run(
+            &*txn,
+            "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
+             VALUES ($1, $2, 1, $3, $3)",
+            [newsletter.id.0.into(), id.into(), now.into()],
+        )
+        .await
+        .unwrap();
+    }
+    txn.commit().await.unwrap();
+}
+
+pub fn edition(newsletter: &Newsletter) -> Edition {
+    let mut slots = Slots::new();
+    let name = slots.name("reader");
+    Edition::compile(Draft {
+        from: Mailbox {
+            name: newsletter.from_name.clone(),
+            address: EmailAddress::parse(&newsletter.from_address).unwrap(),
+        },
+        reply_to: None,
+        subject: "Trust, measured".to_owned(),
+        text: format!("Hello {name}\n"),
+        html: format!("<p>Hello {name}</p>\n"),
+        slots,
+        list: Some(ListHeaders {
+            name: newsletter.name.clone(),
+            id: format!("{}.example.org", newsletter.slug),
+            unsubscribe: vec![newsletter.id.0],
+            help: "https://example.org/help".to_owned(),
+            owner: newsletter.from_address.clone(),
+            archive: None,
+            feedback_id: "1:daily:issue:canvass".to_owned(),
+        }),
+    })
+}
+
+/// Hands an issue over, to be sent after `delay`.
+pub async fn hand_over(app: &TestApp, newsletter: &Newsletter, delay: Duration) -> IssueId {
+    let now = app.app.clock.now();
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let row = db::fetch_one(
+        &*txn,
+        "INSERT INTO issue (newsletter_id, slug, subject, body, state, created_ms, updated_ms)
+         VALUES ($1, 'trust', 'Trust, measured', '', 3, $2, $2) RETURNING id",
+        [newsletter.id.0.into(), now.0.into()],
+    );
+    let issue = IssueId(row.await.unwrap().unwrap().try_get_by_index(0).unwrap());
+    let handover = Handover {
+        issue,
+        newsletter: newsletter.id,
+        edition: &edition(newsletter),
+        not_before: now + delay,
+        expires: now + Duration::from_secs(48 * 3_600),
+        now,
+    };
+    mailing::hand_over(&txn, &handover).await.unwrap();
+    txn.commit().await.unwrap();
+    app.app.mailer.nudge();
+    issue
+}
+
+pub async fn progress(app: &TestApp, issue: IssueId) -> Progress {
+    let progress = mailing::progress(&app.app, issue).await.unwrap().unwrap();
+    let Counts {
+        audience,
+        queued,
+        sent,
+        deferred,
+        failed,
+        unknown,
+        skipped,
+    } = progress.counts;
+    assert_eq!(
+        audience,
+        queued + sent + deferred + failed + unknown + skipped
+    );
+    assert!(queued >= 0 && deferred >= 0, "{progress:?}");
+    progress
+}
+
+/// Waits until the progress is as wanted.
+pub async fn until(app: &TestApp, issue: IssueId, wanted: impl Fn(&Progress) -> bool) -> Progress {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let progress = progress(app, issue).await;
+        if wanted(&progress) {
+            return progress;
+        }
+        assert!(tokio::time::Instant::now() < end, "still {progress:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The tally says what the ledger says.
+pub async fn the_ledger_agrees(app: &TestApp, issue: IssueId) {
+    let count = |table: &str, n: &str| {
+        format!(
+            "SELECT CAST(COALESCE({n}, 0) AS BIGINT) FROM {table} WHERE issue_id = {} AND state = ",
+            issue.0
+        )
+    };
+    for state in [2, 3, 4, 5, 6] {
+        let rows = app
+            .count(&format!("{}{state}", count("delivery", "COUNT(*)")))
+            .await;
+        let tally = app
+            .count(&format!("{}{state}", count("issue_tally", "SUM(n)")))
+            .await;
+        assert_eq!(rows, tally, "state {state}");
+    }
+}
