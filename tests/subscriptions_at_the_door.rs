@@ -1,0 +1,495 @@
+//! The public form and the API under people who mean no good: the same answer for every address, limits, traps, bad input.
+
+use std::time::Duration;
+
+use canvass::db::run;
+use canvass::subscriptions::{Suppression, address_hash};
+use canvass::types::EmailAddress;
+
+use crate::subscriptions_double_opt_in::{ask, state_of, subscribe, text};
+use crate::support::app::TestApp;
+use crate::support::page::Page;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn suppress(app: &TestApp, address: &str, reason: Suppression) {
+    let hash = address_hash(&app.app.keys, &EmailAddress::parse(address).unwrap());
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    run(
+        &*txn,
+        "INSERT INTO suppression (address_hash, reason, created_ms) VALUES ($1, $2, 0)",
+        [hash.to_vec().into(), reason.code().into()],
+    )
+    .await
+    .unwrap();
+    txn.commit().await.unwrap();
+}
+
+/// Four addresses of equal length: one of each kind, and the mail of their own doing out of the way.
+async fn four_kinds(app: &TestApp) -> [&'static str; 4] {
+    let addresses = [
+        "aaaa1@example.org",
+        "aaaa2@example.org",
+        "aaaa3@example.org",
+        "aaaa4@example.org",
+    ];
+    app.newsletter("premium").await;
+    subscribe(app, &app.reader(), addresses[0]).await;
+    ask(app, &app.reader(), addresses[1]).await.expect(200);
+    suppress(app, addresses[3], Suppression::Complaint).await;
+    app.advance(11 * MINUTE);
+    addresses
+}
+
+fn without_address(page: &Page, address: &str) -> String {
+    page.body.replace(address, "…")
+}
+
+#[tokio::test]
+async fn known_unknown_pending_and_suppressed_addresses_get_the_same_page() {
+    let app = TestApp::start().await;
+    let addresses = four_kinds(&app).await;
+    let mut pages = Vec::new();
+    for address in addresses {
+        let page = ask(&app, &app.reader(), address).await.expect(200);
+        let mut headers: Vec<_> = page.headers.keys().map(|k| k.to_string()).collect();
+        headers.sort();
+        pages.push((
+            without_address(&page, address),
+            headers,
+            page.headers["content-length"].clone(),
+        ));
+    }
+    assert!(pages.windows(2).all(|two| two[0] == two[1]), "{pages:#?}");
+    // And the same again, now that the caps hold for all of them.
+    for address in addresses {
+        let page = ask(&app, &app.reader(), address).await.expect(200);
+        assert_eq!(without_address(&page, address), pages[0].0);
+    }
+    // The mails tell them apart, in the inbox of the owner alone.
+    assert_eq!(
+        app.mail_to(addresses[2], 1).await.subject,
+        app.mail_to(addresses[1], 2).await.subject
+    );
+    assert!(
+        app.mail_to(addresses[0], 2)
+            .await
+            .subject
+            .contains("already")
+    );
+    assert_eq!(app.mails_to(addresses[3]).await.len(), 0);
+}
+
+/// The same rows are written for every kind, so the same time is taken; what is counted here is work, which unlike time cannot be
+/// disturbed by what else the machine does.
+#[tokio::test]
+async fn every_kind_of_address_costs_the_same_rows() {
+    let app = TestApp::start().await;
+    let addresses = four_kinds(&app).await;
+    let mut work = Vec::new();
+    for round in 0..2 {
+        for address in addresses {
+            let before = rows(&app).await;
+            ask(&app, &app.reader(), address).await.expect(200);
+            let after = rows(&app).await;
+            work.push((
+                round,
+                [
+                    after[0] - before[0],
+                    after[1] - before[1],
+                    after[2] - before[2],
+                ],
+            ));
+        }
+    }
+    assert!(work.iter().all(|(_, rows)| *rows == [1, 1, 1]), "{work:?}");
+}
+
+async fn rows(app: &TestApp) -> [i64; 3] {
+    [
+        app.count("SELECT COUNT(*) FROM triggered_mail").await,
+        app.count("SELECT COUNT(*) FROM subscription_request").await,
+        app.count("SELECT COUNT(*) FROM outbox").await,
+    ]
+}
+
+/// Medians of interleaved requests: a difference that shows over the noise of the machine would be a leak.
+#[tokio::test]
+async fn every_kind_of_address_takes_the_same_time() {
+    let app = TestApp::start().await;
+    let addresses = four_kinds(&app).await;
+    let mut times = [const { Vec::new() }; 4];
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for _ in 0..40 {
+        app.advance(1500 * MINUTE);
+        for (kind, address) in addresses.into_iter().enumerate() {
+            let form = [("email", address), ("consent", "1")];
+            let started = tokio::time::Instant::now();
+            let response = client
+                .post(app.url("/subscribe/premium"))
+                .form(&form)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(response.status().as_u16(), 200);
+            response.bytes().await.unwrap();
+            times[kind].push(started.elapsed());
+        }
+    }
+    let medians = times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64() * 1000.0
+    });
+    let (least, most) = medians
+        .iter()
+        .fold((f64::MAX, 0.0_f64), |(a, b), &m| (a.min(m), b.max(m)));
+    assert!(
+        most < least * 1.5 + 2.0,
+        "medians in ms: known, pending, unknown, suppressed = {medians:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_fresh_double_opt_in_ends_a_bounce_but_not_a_complaint() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    for (address, reason, ends) in [
+        ("bounced@example.org", Suppression::HardBounce, true),
+        ("erased@example.org", Suppression::Erased, true),
+        ("complained@example.org", Suppression::Complaint, false),
+        ("editor@example.org", Suppression::Editor, false),
+    ] {
+        suppress(&app, address, reason).await;
+        if ends {
+            subscribe(&app, &app.reader(), address)
+                .await
+                .says("You are subscribed");
+            assert_eq!(state_of(&app, address).await, 1, "{address}");
+        } else {
+            ask(&app, &app.reader(), address).await.expect(200);
+        }
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM suppression").await, 2);
+    // A complaint between the request and the button.
+    ask(&app, &app.reader(), "late@example.org")
+        .await
+        .expect(200);
+    let link = app.mail_to("late@example.org", 1).await.link("/confirm/");
+    let form = app.reader().get(&link).await.expect(200).the_form();
+    suppress(&app, "late@example.org", Suppression::Complaint).await;
+    app.reader()
+        .submit(form)
+        .await
+        .expect(409)
+        .says("may not mail");
+    assert_eq!(state_of(&app, "late@example.org").await, 0);
+    assert_eq!(app.mails_to("complained@example.org").await.len(), 0);
+}
+
+#[tokio::test]
+async fn mistakes_are_named_and_what_was_typed_is_kept() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let reader = app.reader();
+    let form = reader
+        .get("/subscribe/premium")
+        .await
+        .expect(200)
+        .the_form();
+    app.advance(MINUTE);
+    let page = reader
+        .submit(form.clone().fill("email", "anna example.org"))
+        .await
+        .expect(422);
+    let page = page
+        .says("needs an @")
+        .says("Tick the box")
+        .says("2 things are missing");
+    assert_eq!(page.the_form().value("email"), Some("anna example.org"));
+    assert_eq!(
+        page.attributes("input[name=email]", "aria-invalid"),
+        ["true"]
+    );
+    assert_eq!(
+        page.attributes("input[name=email]", "aria-describedby"),
+        ["email-hint email-error"]
+    );
+    assert_eq!(
+        page.attributes(".error-summary a", "href"),
+        ["#email", "#consent"]
+    );
+    let page = reader
+        .submit(
+            page.the_form()
+                .fill("email", "dörte@example.org")
+                .tick("consent", "1"),
+        )
+        .await;
+    let page = page.expect(422).says("letters beyond a–z");
+    assert_eq!(
+        page.attributes("input[name=consent][checked]", "value"),
+        ["1"]
+    );
+    assert_eq!(rows(&app).await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn robots_that_are_too_fast_or_fill_in_everything_get_nothing() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let reader = app.reader();
+    let form = reader
+        .get("/subscribe/premium")
+        .await
+        .the_form()
+        .fill("email", "anna@example.org")
+        .tick("consent", "1");
+    let page = reader
+        .submit(form.clone())
+        .await
+        .expect(422)
+        .says("very fast");
+    assert_eq!(page.the_form().value("email"), Some("anna@example.org"));
+    app.advance(Duration::from_secs(2));
+    let trapped = reader
+        .submit(form.clone().fill("website", "http://spam.example"))
+        .await
+        .expect(200);
+    assert_eq!(rows(&app).await, [0, 0, 0]);
+    let tampered = form.value("form_time").unwrap().to_owned() + "A";
+    reader
+        .submit(form.clone().fill("form_time", &tampered))
+        .await
+        .expect(422);
+    assert_eq!(rows(&app).await, [0, 0, 0]);
+    let honest = reader.submit(form).await.expect(200);
+    assert_eq!(trapped.body, honest.body, "the trap does not show");
+    // A form that a site has built in, or cached for a month, has no time or an old one.
+    reader
+        .post(
+            "/subscribe/premium",
+            &[("email", "bo@example.org"), ("consent", "on")],
+        )
+        .await
+        .expect(200);
+    assert_eq!(rows(&app).await, [2, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_network_that_asks_too_often_waits_and_others_do_not() {
+    let app = TestApp::start_with(|config| {
+        config.limits.subscriptions_per_minute = 5;
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    app.newsletter("premium").await;
+    let noisy = app.reader().with_header("x-forwarded-for", "198.51.100.7");
+    for n in 0..5 {
+        let address = format!("reader{n}@example.org");
+        noisy
+            .post(
+                "/subscribe/premium",
+                &[("email", &address), ("consent", "on")],
+            )
+            .await
+            .expect(200);
+    }
+    let fields = [("email", "more@example.org"), ("consent", "on")];
+    let page = noisy
+        .post("/subscribe/premium", &fields)
+        .await
+        .expect(429)
+        .says("12 seconds");
+    assert_eq!(page.headers["retry-after"], "12");
+    app.reader()
+        .with_header("x-forwarded-for", "198.51.100.8")
+        .post("/subscribe/premium", &fields)
+        .await
+        .expect(429);
+    app.reader()
+        .with_header("x-forwarded-for", "203.0.113.8")
+        .post("/subscribe/premium", &fields)
+        .await
+        .expect(200);
+    app.advance(Duration::from_secs(12));
+    noisy.post("/subscribe/premium", &fields).await.expect(200);
+}
+
+#[tokio::test]
+async fn nothing_a_stranger_sends_breaks_anything_or_reaches_a_mail() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let reader = app.reader();
+    for email in [
+        "anna@example.org\r\nBcc: all@example.org",
+        "anna@example.org%0ABcc: x@example.org",
+        "anna@example.org,bo@example.org",
+        "anna@example.org\0",
+        "Anna <anna@example.org>",
+        "\"a\r\n\"@example.org",
+        "anna@[127.0.0.1]",
+        "",
+        &format!("{}@example.org", "a".repeat(200_000)),
+    ] {
+        let page = reader
+            .post("/subscribe/premium", &[("email", email), ("consent", "on")])
+            .await;
+        assert!(
+            page.status.is_client_error(),
+            "{:.60}: {}",
+            email,
+            page.status
+        );
+    }
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = app.url("/subscribe/premium");
+    let form = "application/x-www-form-urlencoded";
+    for (content_type, body, status) in [
+        (form, b"email=%ff%fe&consent=on".to_vec(), 400),
+        (
+            form,
+            b"email=a%40example.org&email=b%40example.org&consent=on".to_vec(),
+            400,
+        ),
+        (form, vec![b'a'; 300_000], 413),
+        (form, Vec::new(), 422),
+        (
+            "text/plain",
+            b"email=a@example.org&consent=on".to_vec(),
+            415,
+        ),
+        ("application/json", b"{}".to_vec(), 415),
+    ] {
+        let response = client
+            .post(&url)
+            .header("content-type", content_type)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), status, "{content_type}");
+    }
+    reader
+        .post("/subscribe/nothing", &[("email", "a@example.org")])
+        .await
+        .expect(404);
+    reader
+        .post(
+            "/subscribe/premium",
+            &[("email", "a@example.org"), ("consent", "7")],
+        )
+        .await
+        .expect(422);
+    reader
+        .post(
+            "/subscribe/premium",
+            &[("email", "a@example.org"), ("consent", "-1")],
+        )
+        .await
+        .expect(422);
+    assert_eq!(rows(&app).await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_post_where_embedding_is_not_allowed() {
+    let app = TestApp::start_with(|config| {
+        config.http.embed_origins = vec!["https://news.example".to_owned()]
+    })
+    .await;
+    app.newsletter("premium").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (origin, status) in [("https://evil.example", 403), ("https://news.example", 200)] {
+        let response = client
+            .post(app.url("/subscribe/premium"))
+            .header("origin", origin)
+            .header("sec-fetch-site", "cross-site")
+            .header("referer", format!("{origin}/article?user=7#x"))
+            .form(&[("email", "anna@example.org"), ("consent", "on")])
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), status, "{origin}");
+    }
+    let page = text(&app, "SELECT page FROM subscription_request").await;
+    assert!(!page.contains("user=7"), "{page}");
+}
+
+#[tokio::test]
+async fn the_api_takes_every_well_formed_wish_alike() {
+    let app = TestApp::start().await;
+    let addresses = four_kinds(&app).await;
+    let token = app.api_token().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let send = |body: serde_json::Value| {
+        let request = client
+            .post(app.url("/api/v1/subscriptions"))
+            .bearer_auth(&token)
+            .json(&body);
+        async move {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        }
+    };
+    let mut answers = Vec::new();
+    for address in addresses {
+        let body = serde_json::json!({"newsletter": "premium", "email": address, "consent": "Yes, send it to me.", "page": "https://news.example/a"});
+        answers.push(send(body).await);
+    }
+    assert!(
+        answers
+            .iter()
+            .all(|answer| *answer == (202, r#"{"status":"accepted"}"#.to_owned())),
+        "{answers:?}"
+    );
+    let link = app.mail_to(addresses[2], 1).await.link("/confirm/");
+    let reader = app.reader();
+    reader
+        .submit(reader.get(&link).await.the_form())
+        .await
+        .expect(200);
+    let evidence = text(
+        &app,
+        "SELECT t.body || '|' || t.version || '|' || c.page || '|' || c.source FROM consent c \
+         JOIN consent_text t ON t.id = c.consent_text_id JOIN reader r ON r.id = c.reader_id WHERE r.email_key = 'aaaa3@example.org'",
+    )
+    .await;
+    assert_eq!(
+        evidence,
+        "Yes, send it to me.|-1|https://news.example/a|api"
+    );
+    reader.get("/subscribe/premium").await.expect(200);
+
+    for (body, status) in [
+        (
+            serde_json::json!({"newsletter": "premium", "email": "new@example.org", "consent": true}),
+            202,
+        ),
+        (
+            serde_json::json!({"newsletter": "premium", "email": "x", "consent": true}),
+            422,
+        ),
+        (
+            serde_json::json!({"newsletter": "premium", "email": "a@example.org", "consent": false}),
+            422,
+        ),
+        (
+            serde_json::json!({"newsletter": "premium", "email": "a@example.org", "consent": " "}),
+            422,
+        ),
+        (
+            serde_json::json!({"newsletter": "premium", "email": "a@example.org"}),
+            422,
+        ),
+        (
+            serde_json::json!({"newsletter": "premium", "email": 7, "consent": true}),
+            422,
+        ),
+        (
+            serde_json::json!({"newsletter": "nothing", "email": "a@example.org", "consent": true}),
+            404,
+        ),
+        (serde_json::json!([]), 422),
+    ] {
+        assert_eq!(send(body.clone()).await.0, status, "{body}");
+    }
+}

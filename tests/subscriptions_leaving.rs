@@ -1,0 +1,240 @@
+//! Leaving a newsletter: one tap, no login, for ever; by mistake, it can be taken back.
+
+use std::time::Duration;
+
+use canvass::subscriptions::{manage_token, unsubscribe_token};
+use canvass::types::{NewsletterId, ReaderId};
+
+use crate::subscriptions_double_opt_in::{state_of, subscribe};
+use crate::support::app::TestApp;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn subscriber(app: &TestApp) -> (NewsletterId, ReaderId) {
+    let newsletter = app.newsletter("premium").await;
+    subscribe(app, &app.reader(), "anna@example.org").await;
+    let reader = app
+        .count("SELECT id FROM reader WHERE email_key = 'anna@example.org'")
+        .await;
+    (newsletter.id, ReaderId(reader))
+}
+
+async fn post(
+    app: &TestApp,
+    path: &str,
+    content_type: Option<&str>,
+    body: &'static str,
+) -> reqwest::Response {
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap();
+    let mut request = client.post(app.url(path)).body(body);
+    if let Some(content_type) = content_type {
+        request = request.header("content-type", content_type);
+    }
+    request.send().await.unwrap()
+}
+
+#[tokio::test]
+async fn one_click_in_either_encoding_stops_the_mails_and_may_come_twice() {
+    let multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+    for (content_type, body) in [
+        (
+            Some("application/x-www-form-urlencoded"),
+            "List-Unsubscribe=One-Click",
+        ),
+        (Some("multipart/form-data; boundary=b"), multipart),
+        (None, ""),
+    ] {
+        let app = TestApp::start().await;
+        let (newsletter, reader) = subscriber(&app).await;
+        let path = format!(
+            "/u/{}",
+            unsubscribe_token(&app.app.keys, newsletter, reader)
+        );
+        for _ in 0..2 {
+            let response = post(&app, &path, content_type, body).await;
+            assert_eq!(response.status().as_u16(), 200, "{content_type:?}");
+            assert!(!response.headers().contains_key("set-cookie"));
+        }
+        assert_eq!(state_of(&app, "anna@example.org").await, 2);
+        assert_eq!(
+            app.count("SELECT COUNT(*) FROM consent WHERE withdrawn_ms IS NULL")
+                .await,
+            0
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_page_has_one_button_and_what_it_did_can_be_undone_for_an_hour() {
+    let app = TestApp::start().await;
+    let (newsletter, id) = subscriber(&app).await;
+    let path = format!(
+        "/unsubscribe/{}",
+        unsubscribe_token(&app.app.keys, newsletter, id)
+    );
+    let reader = app.reader();
+    let page = reader.get(&path).await.expect(200);
+    assert_eq!(page.all("main button"), ["Stop these mails"]);
+    assert_eq!(state_of(&app, "anna@example.org").await, 1);
+    let form = page.the_form().button("action", "leave");
+    let gone = reader
+        .submit(form.clone())
+        .await
+        .expect(200)
+        .says("You no longer get");
+    assert_eq!(state_of(&app, "anna@example.org").await, 2);
+
+    app.advance(HOUR - Duration::from_secs(1));
+    let back = reader
+        .submit(gone.the_form().button("action", "undo"))
+        .await
+        .expect(200);
+    back.says("You keep getting");
+    assert_eq!(state_of(&app, "anna@example.org").await, 1);
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM consent WHERE withdrawn_ms IS NULL")
+            .await,
+        1
+    );
+
+    // An hour later an old mail, perhaps forwarded, subscribes nobody.
+    let gone = reader.submit(form).await.expect(200);
+    let undo = gone.the_form().button("action", "undo");
+    app.advance(HOUR + Duration::from_secs(1));
+    reader
+        .submit(undo)
+        .await
+        .expect(200)
+        .says("You no longer get");
+    assert_eq!(state_of(&app, "anna@example.org").await, 2);
+    assert!(
+        reader
+            .get(&path)
+            .await
+            .expect(200)
+            .all("main button")
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn an_unsubscribe_link_works_years_later_and_does_not_touch_other_states() {
+    let app = TestApp::start().await;
+    let (newsletter, reader) = subscriber(&app).await;
+    let path = format!(
+        "/unsubscribe/{}",
+        unsubscribe_token(&app.app.keys, newsletter, reader)
+    );
+    app.advance(Duration::from_secs(10 * 365 * 24 * 3_600));
+    app.reader().get(&path).await.expect(200);
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    canvass::db::run(&*txn, "UPDATE subscription SET state = 5", [])
+        .await
+        .unwrap();
+    txn.commit().await.unwrap();
+    post(&app, &path, None, "").await;
+    assert_eq!(state_of(&app, "anna@example.org").await, 5);
+    // Undoing does not lift a complaint either.
+    post(
+        &app,
+        &path,
+        Some("application/x-www-form-urlencoded"),
+        "action=undo",
+    )
+    .await;
+    assert_eq!(state_of(&app, "anna@example.org").await, 5);
+}
+
+#[tokio::test]
+async fn preferences_keep_what_was_typed_and_only_leave_what_was_listed() {
+    let app = TestApp::start().await;
+    let (_, id) = subscriber(&app).await;
+    let path = format!("/manage/{}", manage_token(&app.app.keys, id));
+    let reader = app.reader();
+    let page = reader.get(&path).await.expect(200).says("anna@example.org");
+    let form = page.the_form();
+    let wrong = form
+        .clone()
+        .fill("name", "Anna Ø")
+        .fill("time_zone", "Mars/Base")
+        .button("action", "save");
+    let page = reader.submit(wrong).await.expect(422).says("no time zone");
+    assert_eq!(page.the_form().value("name"), Some("Anna Ø"));
+    assert_eq!(page.the_form().value("time_zone"), Some("Mars/Base"));
+    let right = page
+        .the_form()
+        .fill("time_zone", "europe/vienna")
+        .button("action", "save");
+    let page = reader.submit(right).await.expect(200).says("saved");
+    assert_eq!(page.the_form().value("time_zone"), Some("Europe/Vienna"));
+    assert_eq!(
+        state_of(&app, "anna@example.org").await,
+        1,
+        "the box was still ticked"
+    );
+
+    // A form that did not list the newsletter cannot leave it.
+    reader
+        .post(&path, &[("action", "save"), ("name", "Anna")])
+        .await
+        .expect(200);
+    assert_eq!(state_of(&app, "anna@example.org").await, 1);
+    reader
+        .post(&path, &[("action", "leave-all")])
+        .await
+        .expect(200)
+        .says("stopped");
+    assert_eq!(state_of(&app, "anna@example.org").await, 2);
+    for bad in ["An\0na", "a\u{202e}b", &"x".repeat(5_000)] {
+        let page = reader
+            .post(&path, &[("action", "save"), ("name", bad)])
+            .await;
+        assert!(page.status.is_client_error(), "{bad:?}");
+    }
+}
+
+/// What mail scanners do: HEAD and GET on every link of every mail, in any order, many times.
+#[tokio::test]
+async fn a_scanner_confirms_and_unsubscribes_nobody() {
+    let app = TestApp::start().await;
+    let (newsletter, id) = subscriber(&app).await;
+    crate::subscriptions_double_opt_in::ask(&app, &app.reader(), "bo@example.org")
+        .await
+        .expect(200);
+    let pending = app.mail_to("bo@example.org", 1).await.link("/confirm/");
+    let before = app.count("SELECT COUNT(*) FROM outbox").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let unsubscribe = unsubscribe_token(&app.app.keys, newsletter, id);
+    for link in [
+        pending,
+        app.url(&format!("/unsubscribe/{unsubscribe}")),
+        app.url(&format!("/u/{unsubscribe}")),
+        app.url(&format!("/manage/{}", manage_token(&app.app.keys, id))),
+        app.url("/subscribe/premium"),
+    ] {
+        for _ in 0..3 {
+            assert_eq!(
+                client.head(&link).send().await.unwrap().status().as_u16(),
+                200,
+                "{link}"
+            );
+            assert_eq!(
+                client.get(&link).send().await.unwrap().status().as_u16(),
+                200,
+                "{link}"
+            );
+            client
+                .get(format!("{link}?action=leave&fresh=1&email=x@example.org"))
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(state_of(&app, "anna@example.org").await, 1);
+    assert_eq!(state_of(&app, "bo@example.org").await, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM outbox").await, before);
+}
