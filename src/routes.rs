@@ -77,6 +77,7 @@ fn pages(_app: &App) -> Router<App> {
 fn scripts() -> Router<App> {
     Router::new()
         .merge(api::routes())
+        .merge(newsletters::api_routes())
         .merge(polls::api_routes())
         .merge(subscriptions::api_routes())
         .fallback(|| async { Problem::not_found() })

@@ -18,6 +18,7 @@ mod mailbox;
 mod mailer_mailing;
 mod mailer_outbox;
 mod mailer_smtp;
+mod newsletters_api;
 mod newsletters_editing;
 mod polls_admin;
 mod polls_ballot_box;

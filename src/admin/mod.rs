@@ -11,6 +11,8 @@
 
 mod editor;
 mod invite;
+mod mail_queue;
+mod mail_queue_store;
 mod password;
 mod password_hash;
 mod session;
@@ -41,6 +43,7 @@ pub const PAGES: Templates = &[
     ("error_summary", include_str!("pages/error_summary.hbs")),
     ("field_text", include_str!("pages/field_text.hbs")),
     ("field_area", include_str!("pages/field_area.hbs")),
+    ("admin/mail_queue", include_str!("pages/mail_queue.hbs")),
     ("admin/sign_in", include_str!("pages/sign_in.hbs")),
     ("admin/set_password", include_str!("pages/set_password.hbs")),
     (
@@ -54,6 +57,7 @@ pub const PAGES: Templates = &[
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/admin/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/admin/mail", get(mail_queue::show))
         .route("/admin/sign-out", post(sign_in::sign_out))
         .route(
             "/admin/set-password/{token}",

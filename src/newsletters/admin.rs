@@ -156,6 +156,7 @@ fn read(form: &RawForm) -> Result<Typed, Problem> {
         from_address: form.text("from_address")?,
         reply_to: form.text("reply_to")?,
         postal_address: form.text("postal_address")?,
+        postal_address_can_wait: false,
         time_zone: form.text("time_zone")?,
         accent: form.text("accent")?,
         consent: form.text("consent")?,

@@ -8,6 +8,7 @@
 //! - The accent can be read: 4.5 to 1 on white, checked at the door.
 
 mod admin;
+pub mod api;
 mod colour;
 mod model;
 mod slug;
@@ -43,4 +44,9 @@ pub fn routes() -> Router<App> {
             "/admin/newsletters/{slug}",
             get(admin::show_edit).post(admin::save),
         )
+}
+
+/// Below `/api/v1`.
+pub fn api_routes() -> Router<App> {
+    Router::new().route("/newsletters", post(api::create))
 }

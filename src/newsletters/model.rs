@@ -50,6 +50,9 @@ pub struct Typed {
     pub from_address: String,
     pub reply_to: String,
     pub postal_address: String,
+    /// A script may make a newsletter before its postal address is known; the editors' form asks for it.
+    #[serde(skip)]
+    pub postal_address_can_wait: bool,
     pub time_zone: String,
     pub accent: String,
     pub consent: String,
@@ -87,6 +90,7 @@ impl Typed {
             from_address: letter.from_address.clone(),
             reply_to: letter.reply_to.clone().unwrap_or_default(),
             postal_address: letter.postal_address.clone(),
+            postal_address_can_wait: false,
             time_zone: letter.time_zone.clone(),
             accent: letter.accent.clone(),
             consent: consent.map(|text| text.body).unwrap_or_default(),
@@ -115,10 +119,11 @@ impl Typed {
             note("description", e);
             String::new()
         });
-        let postal_address = lines(&self.postal_address, 500, false).unwrap_or_else(|e| {
-            note("postal_address", e);
-            String::new()
-        });
+        let postal_address = lines(&self.postal_address, 500, self.postal_address_can_wait)
+            .unwrap_or_else(|e| {
+                note("postal_address", e);
+                String::new()
+            });
         let consent = lines(&self.consent, 2_000, false).unwrap_or_else(|e| {
             note("consent", e);
             String::new()

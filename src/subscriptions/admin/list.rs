@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::list_store::{After, COUNTED, PAGE, Row, Wanted, page, subscriptions, total};
+use super::list_store::{After, PAGE, Row, Total, Wanted, page, subscriptions, total};
 use super::{STATES, state_words};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
@@ -74,11 +74,14 @@ pub async fn show(
 }
 
 /// The number, and no more than is known of it.
-fn total_words(total: i64, filtered: bool) -> String {
+fn total_words(total: Total, filtered: bool) -> String {
     match (filtered, total) {
-        (true, n) if n > COUNTED => format!("More than {} readers match.", shown::count(COUNTED)),
-        (true, n) => format!("{}.", shown::counted(n, "reader matches", "readers match")),
-        (false, n) => format!("{}.", shown::counted(n, "reader", "readers")),
+        (true, Total::MoreThan(n)) => format!("More than {} readers match.", shown::count(n)),
+        (true, Total::Exactly(n)) => {
+            format!("{}.", shown::counted(n, "reader matches", "readers match"))
+        }
+        (false, Total::MoreThan(n)) => format!("More than {} readers.", shown::count(n)),
+        (false, Total::Exactly(n)) => format!("{}.", shown::counted(n, "reader", "readers")),
     }
 }
 

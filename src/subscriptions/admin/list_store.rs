@@ -10,8 +10,12 @@ use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
 /// Readers on a page.
 pub const PAGE: usize = 50;
-/// Matches are counted this far.
-pub const COUNTED: i64 = 10_000;
+/// Matches of a search are counted this far, those of a newsletter and state that far: more would take longer than the page.
+const COUNTED_IN_SEARCH: i64 = 1_000;
+const COUNTED_IN_INDEX: i64 = 100_000;
+
+/// Erased readers keep their row under a key that no address has; said of the key, so that an index of it is enough.
+const ALIVE: &str = "NOT (r.email_key >= 'erased:' AND r.email_key < 'erased;')";
 
 /// Which readers, from where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,9 +70,8 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
     let limit = PAGE + 1;
     let mut sql = Sql::default();
     if wanted.newsletters.is_empty() {
-        sql.add(
-            "SELECT id, email_key, email, name, created_ms FROM reader r WHERE erased_ms IS NULL",
-        );
+        sql.add("SELECT id, email_key, email, name, created_ms FROM reader r WHERE ")
+            .add(ALIVE);
         narrow(&mut sql, wanted);
         sql.add(order(wanted)).add(&format!(" LIMIT {limit}"));
     } else if wanted.prefix.is_empty() || is_rare(db, wanted).await? {
@@ -89,7 +92,7 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
                 // Said of the subscription, so that its index begins there.
                 sql.add(" AND s.reader_id < ").value(*id);
             }
-            sql.add(" AND r.erased_ms IS NULL");
+            sql.add(" AND ").add(ALIVE);
             narrow(&mut sql, wanted);
             let order = if wanted.prefix.is_empty() {
                 " ORDER BY s.reader_id DESC"
@@ -103,18 +106,11 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
             .add(&format!(" LIMIT {limit}"));
     } else {
         // From the addresses: matches are dense enough that a page's worth is near.
-        sql.add(
-            "SELECT id, email_key, email, name, created_ms FROM reader r WHERE erased_ms IS NULL",
-        );
+        sql.add("SELECT id, email_key, email, name, created_ms FROM reader r WHERE ")
+            .add(ALIVE);
         narrow(&mut sql, wanted);
-        sql.add(" AND EXISTS (SELECT 1 FROM subscription s WHERE s.reader_id = r.id AND s.newsletter_id IN (");
-        for (n, newsletter) in wanted.newsletters.iter().enumerate() {
-            sql.add(if n == 0 { "" } else { "," }).value(*newsletter);
-        }
-        sql.add(")");
-        if let Some(state) = wanted.state {
-            sql.add(" AND s.state = ").value(state.code());
-        }
+        sql.add(" AND EXISTS (SELECT 1 FROM subscription s WHERE s.reader_id = r.id");
+        subscribed(&mut sql, wanted);
         sql.add(")")
             .add(order(wanted))
             .add(&format!(" LIMIT {limit}"));
@@ -126,80 +122,90 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
         .collect()
 }
 
-/// How many match; counted to [`COUNTED`] and one more where a search narrows it, exactly where an index counts them.
-pub async fn total(db: &Db, wanted: &Wanted) -> Result<i64, DbErr> {
-    let mut sql = Sql::default();
-    match (wanted.newsletters.as_slice(), wanted.prefix.is_empty()) {
-        ([], true) => {
-            sql.add("SELECT (SELECT COUNT(*) FROM reader) - (SELECT COUNT(*) FROM reader WHERE erased_ms IS NOT NULL)");
-        }
-        ([], false) => {
-            sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM reader r WHERE erased_ms IS NULL");
-            narrow(
-                &mut sql,
-                &Wanted {
-                    after: None,
-                    ..wanted.clone()
-                },
-            );
-            sql.add(&format!(" LIMIT {}) AS counted", COUNTED + 1));
-        }
-        ([newsletter], true) => {
-            sql.add("SELECT COUNT(*) FROM subscription WHERE newsletter_id = ")
-                .value(*newsletter);
-            if let Some(state) = wanted.state {
-                sql.add(" AND state = ").value(state.code());
-            }
-        }
-        _ => {
-            subscribed(&mut sql, wanted, COUNTED + 1);
-        }
-    }
-    let row = fetch_one(db.read(), sql.text, sql.values).await?;
-    row.map_or(Ok(0), |row| row.try_get_by_index(0))
+/// How many readers match, as far as it was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    Exactly(i64),
+    MoreThan(i64),
 }
 
-/// Fewer subscriptions in this state than a walk along the addresses would pass over.
+/// How many match.
+pub async fn total(db: &Db, wanted: &Wanted) -> Result<Total, DbErr> {
+    let mut sql = Sql::default();
+    let all = Wanted {
+        after: None,
+        ..wanted.clone()
+    };
+    let most = if all.prefix.is_empty() {
+        COUNTED_IN_INDEX
+    } else {
+        COUNTED_IN_SEARCH
+    };
+    match (all.newsletters.is_empty(), all.prefix.is_empty()) {
+        // The smallest index, from end to end: 25 ms for a million, where a condition would take ten times that.
+        (true, true) => {
+            sql.add("SELECT (SELECT COUNT(*) FROM reader) - (SELECT COUNT(*) FROM reader WHERE erased_ms IS NOT NULL)");
+            let row = fetch_one(db.read(), sql.text, sql.values).await?;
+            return row.map_or(Ok(Total::Exactly(0)), |row| {
+                Ok(Total::Exactly(row.try_get_by_index(0)?))
+            });
+        }
+        (true, false) => {
+            sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM reader r WHERE ")
+                .add(ALIVE);
+            narrow(&mut sql, &all);
+        }
+        (false, false) if !is_rare(db, &all).await? => {
+            sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM reader r WHERE ")
+                .add(ALIVE);
+            narrow(&mut sql, &all);
+            sql.add(" AND EXISTS (SELECT 1 FROM subscription s WHERE s.reader_id = r.id");
+            subscribed(&mut sql, &all);
+            sql.add(")");
+        }
+        (false, false) => {
+            sql.add("SELECT COUNT(*) FROM (SELECT DISTINCT s.reader_id FROM subscription s JOIN reader r ON r.id = s.reader_id WHERE ").add(ALIVE);
+            subscribed(&mut sql, &all);
+            narrow(&mut sql, &all);
+        }
+        (false, true) => {
+            sql.add(
+                "SELECT COUNT(*) FROM (SELECT DISTINCT s.reader_id FROM subscription s WHERE 1 = 1",
+            );
+            subscribed(&mut sql, &all);
+        }
+    }
+    sql.add(&format!(" LIMIT {}) AS counted", most + 1));
+    let row = fetch_one(db.read(), sql.text, sql.values).await?;
+    let found: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    Ok(if found > most {
+        Total::MoreThan(most)
+    } else {
+        Total::Exactly(found)
+    })
+}
+
+/// Whether there are fewer subscriptions in this state than a walk along the addresses would pass over.
 async fn is_rare(db: &Db, wanted: &Wanted) -> Result<bool, DbErr> {
     const FEW: i64 = 5_000;
     let mut sql = Sql::default();
-    subscribed(
-        &mut sql,
-        &Wanted {
-            prefix: String::new(),
-            ..wanted.clone()
-        },
-        FEW + 1,
-    );
+    sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM subscription s WHERE 1 = 1");
+    subscribed(&mut sql, wanted);
+    sql.add(&format!(" LIMIT {}) AS counted", FEW + 1));
     let row = fetch_one(db.read(), sql.text, sql.values).await?;
     let found: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
     Ok(found <= FEW)
 }
 
-/// Counts the readers with a subscription that is wanted, up to `most`.
-fn subscribed(sql: &mut Sql, wanted: &Wanted, most: i64) {
-    let all = Wanted {
-        after: None,
-        ..wanted.clone()
-    };
-    if all.prefix.is_empty() {
-        sql.add("SELECT COUNT(*) FROM (SELECT DISTINCT reader_id FROM (SELECT s.reader_id FROM subscription s WHERE s.newsletter_id IN (");
-    } else {
-        sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM reader r WHERE erased_ms IS NULL");
-        narrow(sql, &all);
-        sql.add(" AND EXISTS (SELECT 1 FROM subscription s WHERE s.reader_id = r.id AND s.newsletter_id IN (");
-    }
-    for (n, newsletter) in all.newsletters.iter().enumerate() {
+/// The newsletters and the state, said of the subscription `s`.
+fn subscribed(sql: &mut Sql, wanted: &Wanted) {
+    sql.add(" AND s.newsletter_id IN (");
+    for (n, newsletter) in wanted.newsletters.iter().enumerate() {
         sql.add(if n == 0 { "" } else { "," }).value(*newsletter);
     }
     sql.add(")");
-    if let Some(state) = all.state {
+    if let Some(state) = wanted.state {
         sql.add(" AND s.state = ").value(state.code());
-    }
-    if all.prefix.is_empty() {
-        sql.add(&format!(" LIMIT {most}) AS found) AS counted"));
-    } else {
-        sql.add(&format!(") LIMIT {most}) AS counted"));
     }
 }
 

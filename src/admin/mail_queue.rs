@@ -1,0 +1,160 @@
+//! `GET /admin/mail`: what waits, why, and what did not go out.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::mail_queue_store::{self as store, Mail, Mailing, Single};
+use super::{Editor, show};
+use crate::app::App;
+use crate::config::Transport;
+use crate::scheduler::Zone;
+use crate::types::UnixMillis;
+use crate::web::Problem;
+
+/// A single mail that waits longer than this is worth a look: they go out within a second.
+const LONG: Duration = Duration::from_secs(5 * 60);
+
+pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
+    let single = store::single(&app.db).await?;
+    let mails = store::mails(&app.db).await?;
+    let mailings = store::mailings(&app.db).await?;
+    let zone = Zone::utc();
+    let number = |label: &str, value: String| json!({ "label": label, "value": value });
+    let page = json!({
+        "frame": editor.frame(),
+        "relay": relay(app.config.mail.transport, &single, app.clock.now()),
+        "numbers": [
+            number("Single mails waiting", show::count(single.waiting)),
+            number("Oldest waits since", single.oldest.map_or("nothing waits".into(), |at| show::time(at, &zone).text)),
+            number("Failed", show::count(single.failed)),
+            number("In doubt", show::count(single.unknown)),
+        ],
+        "mailings": mailings.iter().map(mailing).collect::<Vec<_>>(),
+        "outbox": mails.iter().map(|mail| single_mail(mail, &zone)).collect::<Vec<_>>(),
+    });
+    app.pages.render("admin/mail_queue", &page)
+}
+
+/// How it looks from here: nothing is known of a relay but what it does with our mail.
+fn relay(transport: Transport, single: &Single, now: UnixMillis) -> Value {
+    let say = |tone: &str, heading: &str, text: &str| json!({ "tone": tone, "heading": heading, "text": text });
+    match transport {
+        Transport::Mailbox => {
+            return say(
+                "",
+                "Nothing leaves this machine.",
+                "Mails stay in the built-in mailbox.",
+            );
+        }
+        Transport::File => {
+            return say(
+                "",
+                "Nothing leaves this machine.",
+                "Mails are written to files below the data directory.",
+            );
+        }
+        Transport::Smtp => {}
+    }
+    let late = single.oldest.is_some_and(|at| now.since(at) > LONG);
+    match (late, single.tried > 0) {
+        (true, true) => say(
+            "is-bad",
+            "Mail is not getting through.",
+            "The oldest single mail has waited for more than five minutes, after attempts. The reason stands beside it below.",
+        ),
+        (true, false) => say(
+            "is-bad",
+            "Mail is not being sent.",
+            "The oldest single mail has waited for more than five minutes without an attempt. Is the server running with its background tasks?",
+        ),
+        (false, true) => say(
+            "is-wait",
+            "Some mail is deferred.",
+            "It is tried again by itself; what the relay said stands below.",
+        ),
+        (false, false) => say(
+            "is-good",
+            "Mail flows.",
+            "No single mail waits longer than it should.",
+        ),
+    }
+}
+
+fn mailing(m: &Mailing) -> Value {
+    let (state, badge) = match m.state {
+        0 => ("Preparing", "is-wait"),
+        1 => ("Sending", "is-live"),
+        2 => ("Paused", "is-wait"),
+        3 => ("Cancelling", "is-wait"),
+        5 => ("Cancelled", "is-bad"),
+        _ => ("Finished", "is-good"),
+    };
+    let waiting = m.audience - m.sent - m.deferred - m.failed - m.unknown - m.skipped;
+    json!({
+        "id": m.issue, "subject": m.subject, "state": state, "badge": badge,
+        "audience": show::count(m.audience), "sent": show::count(m.sent), "waiting": show::count(waiting),
+        "deferred": show::count(m.deferred), "failed": show::count(m.failed), "unknown": show::count(m.unknown),
+        "skipped": show::count(m.skipped),
+    })
+}
+
+fn single_mail(mail: &Mail, zone: &Zone) -> Value {
+    let (state, badge) = match (mail.state, mail.attempt) {
+        (0, 0) => ("Waiting", "is-neutral"),
+        (0, _) => ("Deferred", "is-wait"),
+        (1, _) => ("Being sent", "is-live"),
+        (4, _) => ("In doubt", "is-bad"),
+        (5, _) => ("Expired", "is-bad"),
+        _ => ("Failed", "is-bad"),
+    };
+    let waits = matches!(mail.state, 0 | 1);
+    json!({
+        "kind": kind(&mail.template), "state": state, "badge": badge, "since": show::time(mail.since, zone),
+        "next": waits.then(|| show::time(mail.next, zone)), "attempt": show::count(mail.attempt), "reply": mail.reply,
+    })
+}
+
+/// A template's name in words: `confirm-subscription` is “Confirm subscription”.
+fn kind(template: &str) -> String {
+    let words = template.replace(['-', '_', '/'], " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_the_relay_follows_from_what_waits() {
+        let now = UnixMillis(10_000_000);
+        let tone = |single: Single| relay(Transport::Smtp, &single, now)["tone"].clone();
+        assert_eq!(tone(Single::default()), "is-good");
+        assert_eq!(
+            tone(Single {
+                tried: 1,
+                oldest: Some(now),
+                ..Single::default()
+            }),
+            "is-wait"
+        );
+        assert_eq!(
+            tone(Single {
+                oldest: Some(UnixMillis(0)),
+                ..Single::default()
+            }),
+            "is-bad"
+        );
+        assert_eq!(
+            relay(Transport::Mailbox, &Single::default(), now)["tone"],
+            ""
+        );
+        assert_eq!(kind("confirm-subscription"), "Confirm subscription");
+        assert_eq!(kind(""), "");
+    }
+}

@@ -1,0 +1,123 @@
+//! What the mail queue shows, read from the mailer's tables.
+
+use sea_orm::DbErr;
+
+use crate::db::{Db, fetch_all, fetch_one};
+use crate::types::{IssueId, UnixMillis};
+
+/// Rows shown of each list.
+pub const SHOWN: i64 = 50;
+
+/// Single mails by state.
+#[derive(Clone, Debug, Default)]
+pub struct Single {
+    pub waiting: i64,
+    pub failed: i64,
+    pub unknown: i64,
+    /// When the oldest that waits was enqueued.
+    pub oldest: Option<UnixMillis>,
+    /// Mails that wait and were tried already: the relay, or its way, is in trouble.
+    pub tried: i64,
+}
+
+/// A single mail that waits or did not go out.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    pub template: String,
+    pub state: i16,
+    pub since: UnixMillis,
+    pub next: UnixMillis,
+    pub attempt: i64,
+    pub reply: String,
+}
+
+/// An issue that is on its way.
+#[derive(Clone, Debug)]
+pub struct Mailing {
+    pub issue: IssueId,
+    pub subject: String,
+    pub state: i16,
+    pub audience: i64,
+    pub sent: i64,
+    pub deferred: i64,
+    pub failed: i64,
+    pub unknown: i64,
+    pub skipped: i64,
+}
+
+pub async fn single(db: &Db) -> Result<Single, DbErr> {
+    let sql = "SELECT (SELECT COUNT(*) FROM outbox WHERE state IN (0, 1)) AS waiting, \
+        (SELECT COUNT(*) FROM outbox WHERE state IN (3, 5)) AS failed, \
+        (SELECT COUNT(*) FROM outbox WHERE state = 4) AS unknown_, \
+        (SELECT COUNT(*) FROM outbox WHERE state IN (0, 1) AND attempt > 0) AS tried, \
+        (SELECT MIN(created_ms) FROM outbox WHERE state IN (0, 1)) AS oldest";
+    let Some(row) = fetch_one(db.read(), sql, []).await? else {
+        return Ok(Single::default());
+    };
+    Ok(Single {
+        waiting: row.try_get("", "waiting")?,
+        failed: row.try_get("", "failed")?,
+        unknown: row.try_get("", "unknown_")?,
+        tried: row.try_get("", "tried")?,
+        oldest: row.try_get("", "oldest")?,
+    })
+}
+
+/// What waits, the oldest first, after what did not go out, the newest first.
+pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
+    let columns =
+        "SELECT template, state, created_ms, not_before_ms, attempt, reply FROM outbox WHERE state";
+    let mut mails = Vec::new();
+    for condition in [
+        format!("{columns} IN (3, 4, 5) ORDER BY id DESC LIMIT {SHOWN}"),
+        format!("{columns} IN (0, 1) ORDER BY id LIMIT {SHOWN}"),
+    ] {
+        for row in fetch_all(db.read(), condition, []).await? {
+            mails.push(Mail {
+                template: row.try_get("", "template")?,
+                state: row.try_get("", "state")?,
+                since: row.try_get("", "created_ms")?,
+                next: row.try_get("", "not_before_ms")?,
+                attempt: row.try_get("", "attempt")?,
+                reply: row.try_get("", "reply")?,
+            });
+        }
+    }
+    Ok(mails)
+}
+
+/// Issues that are not finished, and those that were lately.
+pub async fn mailings(db: &Db) -> Result<Vec<Mailing>, DbErr> {
+    let n = |state: i16| {
+        format!(
+            "(SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM issue_tally t WHERE t.issue_id = m.issue_id AND t.state = {state})"
+        )
+    };
+    let sql = format!(
+        "SELECT m.issue_id, i.subject, m.state, m.audience, {} AS sent, {} AS deferred, {} AS failed, {} AS unknown_, {} AS skipped \
+         FROM mailing m JOIN issue i ON i.id = m.issue_id \
+         ORDER BY CASE WHEN m.finished_ms IS NULL THEN 0 ELSE 1 END, m.issue_id DESC LIMIT 10",
+        n(2),
+        n(3),
+        n(4),
+        n(5),
+        n(6)
+    );
+    fetch_all(db.read(), sql, [])
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Mailing {
+                issue: row.try_get("", "issue_id")?,
+                subject: row.try_get("", "subject")?,
+                state: row.try_get("", "state")?,
+                audience: row.try_get("", "audience")?,
+                sent: row.try_get("", "sent")?,
+                deferred: row.try_get("", "deferred")?,
+                failed: row.try_get("", "failed")?,
+                unknown: row.try_get("", "unknown_")?,
+                skipped: row.try_get("", "skipped")?,
+            })
+        })
+        .collect()
+}
