@@ -55,7 +55,8 @@ async fn what_is_wrong_is_named_by_field() {
         body[field] = value;
         let (status, problem) = post(&app, &token, field, &body).await;
         assert_eq!(status, 422, "{field}: {problem}");
-        assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+        let named = problem["errors"].as_array().unwrap();
+        assert!(named.iter().any(|e| e["field"] == field), "{problem}");
     }
     let mut body = whole.clone();
     body["colour"] = json!("red");

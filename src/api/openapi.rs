@@ -20,7 +20,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Root::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").into();
     let parts = [
-        crate::newsletters::api::Document::openapi(),
+        crate::newsletters::ApiDocument::openapi(),
         crate::polls::api::Document::openapi(),
         crate::subscriptions::ApiDocument::openapi(),
     ];

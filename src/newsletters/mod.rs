@@ -8,7 +8,7 @@
 //! - The accent can be read: 4.5 to 1 on white, checked at the door.
 
 mod admin;
-pub mod api;
+mod api;
 mod colour;
 mod model;
 mod slug;
@@ -17,6 +17,7 @@ mod store;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub use api::Document as ApiDocument;
 pub use colour::Colour;
 pub use model::{ConsentText, Draft, FieldErrors, Newsletter, Typed};
 pub use slug::{Slug, SlugRefused};
