@@ -189,6 +189,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
         crate::web::pages::PAGES,
         crate::admin::PAGES,
         crate::mailbox::PAGES,
+        crate::articles::PAGES,
         crate::newsletters::PAGES,
         crate::overview::PAGES,
         crate::polls::PAGES,

@@ -22,6 +22,7 @@
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod articles;
 pub mod background;
 pub mod cli;
 pub mod config;

@@ -363,3 +363,80 @@ async fn polls_scripts_of_the_page_get_json() {
     let said: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
     assert_eq!(said["errors"][0]["message"], "Choose an answer");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
+    let app = TestApp::start().await;
+    let letter = app.newsletter("premium").await;
+    app.poll_with("trust", |d| d.newsletter = Some(letter.id))
+        .await;
+    let reader = app.reader();
+    let page = reader
+        .get("/articles/trust")
+        .await
+        .expect(200)
+        .says("Do you trust the mainstream media?");
+    let form = page.the_form();
+    assert_eq!(
+        form.value("consent"),
+        None,
+        "nothing is agreed to beforehand"
+    );
+    let result = reader
+        .submit(
+            form.choose("option", "1")
+                .fill("email", "ada@example.org")
+                .tick("consent", "1"),
+        )
+        .await
+        .expect(200)
+        .says("Your answer is counted")
+        .says("Look into your inbox");
+    let back = reader
+        .follow(&result, "Back to the article")
+        .await
+        .expect(200);
+    assert_eq!(back.url.path(), "/articles/trust");
+    app.mail_to("ada@example.org", 1).await;
+
+    // Whatever is wrong with the address, the answer is counted and everything typed is kept.
+    for (address, agreed, says, at) in [
+        ("ada@@example", true, "Write an address like", "#email"),
+        ("", true, "Write the address", "#email"),
+        ("bob@example.org", false, "Tick the box", "#consent"),
+    ] {
+        let reader = app.reader();
+        let mut form = reader
+            .get("/p/trust")
+            .await
+            .the_form()
+            .choose("option", "2")
+            .fill("email", address);
+        if agreed {
+            form = form.tick("consent", "1");
+        }
+        let page = reader
+            .submit(form)
+            .await
+            .expect(422)
+            .says(says)
+            .says("Your answer is counted");
+        assert_eq!(page.attributes(".error-summary a", "href"), [at]);
+        assert_eq!(page.attributes("#email", "value"), [address]);
+        assert_eq!(
+            page.attributes("input[type=radio][checked]", "value"),
+            ["2"]
+        );
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 4);
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM subscription_request").await,
+        1
+    );
+    // The answer and the address are not joined: no table holds both.
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM ballot WHERE tier <> 0")
+            .await,
+        0
+    );
+}

@@ -74,6 +74,30 @@ pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
     Ok(form)
 }
 
+/// The form of an open poll as it stands in an article of ours, which the result links back to; `None` if it is not open.
+///
+/// # Errors
+/// What the database said.
+pub async fn form_for_article(
+    app: &App,
+    slug: &str,
+    from: &str,
+) -> Result<Option<FormView>, Problem> {
+    let Some(poll) = app.polls.book.poll(slug).await? else {
+        return Ok(None);
+    };
+    if !matches!(poll.phase(app.clock.now()), Phase::Open { .. }) {
+        return Ok(None);
+    }
+    let form = form(app, &poll).await?;
+    Ok(Some(FormView {
+        place: Some("article"),
+        from: Some(from.to_owned()),
+        headline: false,
+        ..form
+    }))
+}
+
 /// `POST /p/{poll}`: answers, and asks for the newsletter if an address was left. The answer counts either way.
 ///
 /// # Errors
@@ -134,7 +158,7 @@ async fn submitted(
     .await?;
     let (choice, left) = match answered {
         Answered::Counted { choice, .. } => {
-            let left = offer::take(app, &poll, form).await?;
+            let left = offer::take(app, &poll, &client, headers, form).await?;
             (choice, left)
         }
         Answered::Invalid(error) if json => {

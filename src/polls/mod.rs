@@ -37,6 +37,7 @@ pub mod voter;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use define::{Definition, Fault, QuestionText, Stored, create, is_slug};
+pub use http::form_for_article;
 pub use model::{Phase, Poll, PollState, Tier, Visibility};
 pub use station::Station;
 pub use store::{by_id, by_slug};

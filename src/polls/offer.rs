@@ -1,12 +1,16 @@
 //! The newsletter promised beside a poll: an address left with the answer asks for it.
 
+use http::header::REFERER;
+use http::{HeaderMap, StatusCode};
+
 use super::model::Poll;
 use super::view::Offer;
 use crate::app::App;
-use crate::newsletters;
+use crate::newsletters::{self, ConsentText, Newsletter};
+use crate::subscriptions::{self, Source, Wish};
 use crate::types::EmailAddress;
 use crate::web::problems::FieldProblem;
-use crate::web::{Problem, RawForm};
+use crate::web::{Client, Problem, RawForm};
 
 /// What a reader is told who left an address: the same for known and unknown ones.
 pub const LOOK_INTO_INBOX: &str =
@@ -28,6 +32,12 @@ pub enum Left {
 /// # Errors
 /// What the database said.
 pub async fn of(app: &App, poll: &Poll) -> Result<Option<Offer>, Problem> {
+    Ok(promised(app, poll)
+        .await?
+        .map(|(newsletter, consent)| Offer::of(&newsletter, &consent)))
+}
+
+async fn promised(app: &App, poll: &Poll) -> Result<Option<(Newsletter, ConsentText)>, Problem> {
     let Some(id) = poll.newsletter else {
         return Ok(None);
     };
@@ -35,41 +45,82 @@ pub async fn of(app: &App, poll: &Poll) -> Result<Option<Offer>, Problem> {
         return Ok(None);
     };
     let consent = newsletters::current_consent(app.db.read(), id).await?;
-    Ok(consent.map(|consent| Offer::of(&newsletter, &consent)))
+    Ok(consent.map(|consent| (newsletter, consent)))
 }
 
 /// Asks for the newsletter on behalf of a reader who has answered.
 ///
 /// # Errors
 /// A 400 for repeated fields; the database's.
-pub async fn take(app: &App, poll: &Poll, form: &RawForm) -> Result<Left, Problem> {
-    let Some(offer) = of(app, poll).await? else {
-        return Ok(Left::Nothing);
-    };
-    let (typed, agreed) = (form.text("email")?, form.ticked("consent")?);
-    if typed.is_empty() && !agreed {
+pub async fn take(
+    app: &App,
+    poll: &Poll,
+    client: &Client,
+    headers: &HeaderMap,
+    form: &RawForm,
+) -> Result<Left, Problem> {
+    let (typed, ticked) = (form.text("email")?, form.text("consent")?);
+    if typed.is_empty() && ticked.is_empty() {
         return Ok(Left::Nothing);
     }
-    let mend = |field: &str, message: &str| {
-        Ok(Left::Mend(vec![FieldProblem {
-            field: field.to_owned(),
-            message: message.to_owned(),
-        }]))
+    let Some((newsletter, current)) = promised(app, poll).await? else {
+        return Ok(Left::Nothing);
     };
     if typed.is_empty() {
-        return mend("email", "Write the address the newsletter shall go to");
+        return Ok(mend(
+            "email",
+            "Write the address the newsletter shall go to",
+        ));
     }
-    if EmailAddress::parse(&typed).is_err() {
-        return mend("email", "Write an address like name@example.com");
-    }
-    if !agreed {
-        return mend(
-            "consent",
-            &format!(
-                "Tick the box if we shall send you {}, or clear the address",
-                offer.name
-            ),
+    let Ok(address) = EmailAddress::from_typed(&typed) else {
+        return Ok(mend("email", "Write an address like name@example.com"));
+    };
+    let Some(consent) = subscriptions::agreed(app, &newsletter, &current, &ticked).await? else {
+        let message = format!(
+            "Tick the box if we shall send you {}, or clear the address",
+            newsletter.name
         );
+        return Ok(mend("consent", &message));
+    };
+    // Only a program fills in what nobody sees: it gets the same answer and no mail.
+    if form.one("website")?.is_some_and(|text| !text.is_empty()) {
+        return Ok(Left::Asked);
     }
-    Ok(Left::Asked)
+    let page = page_of(app, poll, headers);
+    let wish = Wish {
+        newsletter,
+        address,
+        name: None,
+        consent,
+        page,
+        source: Source::Poll,
+    };
+    match subscriptions::request(app, client, &wish).await {
+        Ok(()) => Ok(Left::Asked),
+        // The answer is counted: what is left to say belongs beside the address.
+        Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => Ok(mend(
+            "email",
+            "Too many addresses were left from your network. Please try again in a minute",
+        )),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn mend(field: &str, message: &str) -> Left {
+    Left::Mend(vec![FieldProblem {
+        field: field.to_owned(),
+        message: message.to_owned(),
+    }])
+}
+
+/// The page the reader agreed on: where the form stood, without what may be personal in its query.
+fn page_of(app: &App, poll: &Poll, headers: &HeaderMap) -> String {
+    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
+    let page = referer
+        .and_then(|url| url.split(['?', '#']).next())
+        .filter(|url| !url.is_empty());
+    page.map_or_else(
+        || format!("{}/p/{}", app.config.origin(), poll.slug),
+        str::to_owned,
+    )
 }

@@ -103,9 +103,8 @@ class CanvassPoll extends HTMLElement {
     const extra = letter ? [
       el("label", { class: "text" }, "Email address", el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
       el("p", {}, `Optional. ${letter.promise} Your answer counts either way.`),
-      el("label", { class: "plain" }, el("input", { type: "checkbox", name: "consent", value: "yes" }), el("span", {}, letter.consent)),
+      el("label", { class: "plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
       el("input", { type: "hidden", name: "newsletter", value: letter.slug, hidden: true }),
-      el("input", { type: "hidden", name: "consent_version", value: letter.consent_version, hidden: true }),
     ] : [];
     const form = el("form", { method: "post", action: this.source, part: "form" },
       el("p", {}, "Questions marked * need an answer."), ...fields, ...extra,
