@@ -20,11 +20,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::app::App;
 use crate::web::forms::refuse_declared;
 use crate::web::{Problem, assets, problems, security};
-<<<<<<< HEAD
-use crate::{admin, api, mailbox, newsletters, overview, polls, probes, subscriptions};
-=======
-use crate::{admin, api, articles, newsletters, overview, polls, probes, subscriptions};
->>>>>>> e6e85a9 (Show the poll in a story: the sample article of the demonstration)
+use crate::{admin, api, articles, mailbox, newsletters, overview, polls, probes, subscriptions};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
@@ -68,11 +64,7 @@ fn pages(_app: &App) -> Router<App> {
     Router::new()
         .route("/assets/{name}", get(assets::serve))
         .merge(admin::routes())
-<<<<<<< HEAD
         .merge(mailbox::routes())
-=======
-        .merge(articles::routes())
->>>>>>> e6e85a9 (Show the poll in a story: the sample article of the demonstration)
         .merge(newsletters::routes())
         .merge(overview::routes())
         .merge(polls::routes())
