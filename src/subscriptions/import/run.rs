@@ -159,7 +159,7 @@ pub async fn run(
             Message::Failed(error) => return Err(Stopped::Read(name, error)),
             Message::Batch(batch, offset) => {
                 let txn = db.write_txn("import readers").await?;
-                let fates = store::write(&txn, &target, &batch, clock.now()).await?;
+                let fates = store::write(db.backend(), &txn, &target, &batch, clock.now()).await?;
                 txn.commit().await?;
                 for (row, fate) in batch.iter().zip(fates) {
                     for (line, fate) in std::iter::once((row.line, fate))
