@@ -15,6 +15,7 @@ mod browser_polls;
 mod documents;
 mod every_route;
 mod mailbox;
+mod mailer_kill;
 mod mailer_mailing;
 mod mailer_outbox;
 mod mailer_smtp;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use canvass::config::{Config, Transport};
-use canvass::db;
+use canvass::db::{self, Db};
 use canvass::mailer::mailing::{self, Counts, Handover, Progress};
 use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
-use canvass::newsletters::Newsletter;
-use canvass::types::{EmailAddress, IssueId, Secret};
+use canvass::newsletters::{self, Created, Newsletter, Typed};
+use canvass::types::{EmailAddress, IssueId, NewsletterId, Secret, UnixMillis};
 
 use super::app::TestApp;
 use super::smtp_server::SmtpServer;
@@ -28,26 +28,53 @@ pub async fn app_with(server: &SmtpServer, change: impl FnOnce(&mut Config)) -> 
 
 /// Readers `reader1@example.org` to `reader{n}@example.org`, all subscribed.
 pub async fn subscribe(app: &TestApp, newsletter: &Newsletter, n: i64) {
-    let now = app.app.clock.now().0;
-    let txn = app.app.db.write_txn("test").await.unwrap();
+    subscribe_in(&app.app.db, newsletter.id, n, app.app.clock.now()).await;
+}
+
+/// As [`subscribe`], without a running app.
+pub async fn subscribe_in(db: &Db, newsletter: NewsletterId, n: i64, now: UnixMillis) {
+    let txn = db.write_txn("test").await.unwrap();
     for i in 1..=n {
         let address = format!("reader{i}@example.org");
         let row = db::fetch_one(
             &*txn,
             "INSERT INTO reader (email_key, email, name, created_ms) VALUES ($1, $1, $2, $3) RETURNING id",
-            [address.into(), format!("Reader {i}").into(), now.into()],
+            [address.into(), format!("Reader {i}").into(), now.0.into()],
         );
         let id: i64 = row.await.unwrap().unwrap().try_get_by_index(0).unwrap();
         db::run(
             &*txn,
             "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
              VALUES ($1, $2, 1, $3, $3)",
-            [newsletter.id.0.into(), id.into(), now.into()],
+            [newsletter.0.into(), id.into(), now.0.into()],
         )
         .await
         .unwrap();
     }
     txn.commit().await.unwrap();
+}
+
+/// A newsletter, without a running app.
+pub async fn newsletter(db: &Db, now: UnixMillis) -> Newsletter {
+    let draft = Typed {
+        slug: "daily".to_owned(),
+        name: "The daily letter".to_owned(),
+        from_name: "The newsroom".to_owned(),
+        from_address: "news@example.org".to_owned(),
+        postal_address: "1 Press Street, Newtown".to_owned(),
+        time_zone: "Europe/Berlin".to_owned(),
+        accent: "#0e5f5b".to_owned(),
+        consent: "Send me this newsletter by mail.".to_owned(),
+        archive: true,
+        ..Typed::default()
+    };
+    let txn = db.write_txn("test").await.unwrap();
+    let made = newsletters::create(&txn, &draft.check().unwrap(), now).await;
+    txn.commit().await.unwrap();
+    match made.unwrap() {
+        Created::New(newsletter) => *newsletter,
+        Created::SlugTaken => panic!("two newsletters"),
+    }
 }
 
 pub fn edition(newsletter: &Newsletter) -> Edition {
@@ -78,7 +105,30 @@ pub fn edition(newsletter: &Newsletter) -> Edition {
 /// Hands an issue over, to be sent after `delay`.
 pub async fn hand_over(app: &TestApp, newsletter: &Newsletter, delay: Duration) -> IssueId {
     let now = app.app.clock.now();
-    let txn = app.app.db.write_txn("test").await.unwrap();
+    let expires = now + Duration::from_secs(48 * 3_600);
+    let issue = hand_over_at(&app.app.db, newsletter, now, now + delay, expires).await;
+    app.app.mailer.nudge();
+    issue
+}
+
+/// As [`hand_over`], without a running app.
+pub async fn hand_over_in(
+    db: &Db,
+    newsletter: &Newsletter,
+    now: UnixMillis,
+    expires: UnixMillis,
+) -> IssueId {
+    hand_over_at(db, newsletter, now, now, expires).await
+}
+
+async fn hand_over_at(
+    db: &Db,
+    newsletter: &Newsletter,
+    now: UnixMillis,
+    not_before: UnixMillis,
+    expires: UnixMillis,
+) -> IssueId {
+    let txn = db.write_txn("test").await.unwrap();
     let row = db::fetch_one(
         &*txn,
         "INSERT INTO issue (newsletter_id, slug, subject, body, state, created_ms, updated_ms)
@@ -90,13 +140,12 @@ pub async fn hand_over(app: &TestApp, newsletter: &Newsletter, delay: Duration) 
         issue,
         newsletter: newsletter.id,
         edition: &edition(newsletter),
-        not_before: now + delay,
-        expires: now + Duration::from_secs(48 * 3_600),
+        not_before,
+        expires,
         now,
     };
     mailing::hand_over(&txn, &handover).await.unwrap();
     txn.commit().await.unwrap();
-    app.app.mailer.nudge();
     issue
 }
 
