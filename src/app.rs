@@ -191,6 +191,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
         crate::mailbox::PAGES,
         crate::articles::PAGES,
         crate::newsletters::PAGES,
+        crate::digests::PAGES,
         crate::overview::PAGES,
         crate::polls::PAGES,
         crate::polls::ADMIN_PAGES,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::{mailer, probes, subscriptions};
+use crate::{digests, mailer, probes, subscriptions};
 
 /// The running tasks.
 #[derive(Debug)]
@@ -41,6 +41,15 @@ impl Tasks {
             |app| async move {
                 if let Err(error) = subscriptions::purge(&app).await {
                     tracing::error!(%error, "old subscription requests were not purged");
+                }
+            },
+        ));
+        tracker.spawn(every(
+            app.clone(),
+            Duration::from_millis(500),
+            |app| async move {
+                if let Err(error) = digests::tick(&app).await {
+                    tracing::error!(%error, "due issues could not be looked for");
                 }
             },
         ));

@@ -20,7 +20,9 @@ use tower_http::timeout::TimeoutLayer;
 use crate::app::App;
 use crate::web::forms::refuse_declared;
 use crate::web::{Problem, assets, problems, security};
-use crate::{admin, api, articles, mailbox, newsletters, overview, polls, probes, subscriptions};
+use crate::{
+    admin, api, articles, digests, mailbox, newsletters, overview, polls, probes, subscriptions,
+};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
@@ -66,6 +68,7 @@ fn pages(_app: &App) -> Router<App> {
         .merge(admin::routes())
         .merge(mailbox::routes())
         .merge(newsletters::routes())
+        .merge(digests::routes())
         .merge(overview::routes())
         .merge(polls::routes())
         .merge(polls::admin_routes())
@@ -80,6 +83,7 @@ fn scripts() -> Router<App> {
         .merge(newsletters::api_routes())
         .merge(polls::api_routes())
         .merge(subscriptions::api_routes())
+        .merge(digests::api_routes())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
 }

@@ -278,7 +278,8 @@ const TABLES: &[&str] = &[
         PRIMARY KEY (poll_id, reason, hour_ms, slot)
     )",
     // ---- Issues ----------------------------------------------------------------------------
-    // state: 0 draft, 1 scheduled, 2 held (its slot was missed: a person decides), 3 handed to the mailer.
+    // state: 0 draft, 1 scheduled, 2 held (a person decides; held_reason says why), 3 handed to the mailer.
+    // slug: random until the issue is handed over, then date and subject. revision rises with every change.
     "CREATE TABLE issue (
         id {id},
         newsletter_id BIGINT NOT NULL REFERENCES newsletter(id),
@@ -292,6 +293,7 @@ const TABLES: &[&str] = &[
         scheduled_ms BIGINT,
         scheduled_local TEXT,
         time_zone TEXT,
+        held_reason TEXT NOT NULL DEFAULT '',
         created_ms BIGINT NOT NULL,
         updated_ms BIGINT NOT NULL,
         handed_ms BIGINT,

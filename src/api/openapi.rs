@@ -23,6 +23,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         crate::newsletters::ApiDocument::openapi(),
         crate::polls::api::Document::openapi(),
         crate::subscriptions::ApiDocument::openapi(),
+        crate::digests::ApiDocument::openapi(),
     ];
     for part in parts {
         document.merge(part);

@@ -1,3 +1,40 @@
 //! Issues: written in Markdown, previewed, tested, scheduled, sent and watched.
+//!
+//! States: draft → scheduled → handed to the mailer (whose mailing then says: sending, paused,
+//! finished, cancelled). A due issue that cannot or should not go out by itself is *held*.
+//!
+//! Promises:
+//! - A due issue is handed over exactly once: one conditional update decides, on any number of
+//!   nodes, after any restart, however the clock steps.
+//! - Content and audience are frozen in that very transaction.
+//! - What the preview shows is what is sent: one function makes both.
+//! - Nobody's words are lost: a save names the revision it was made from, and of two the later one
+//!   is shown both.
 
+mod admin;
+mod api;
+mod archive;
+mod audience_store;
 pub mod content;
+mod edition;
+mod fire;
+mod list_store;
+mod model;
+mod prepare;
+mod send;
+mod store;
+mod test_mail;
+mod write;
+
+use axum::Router;
+
+pub use admin::PAGES;
+pub use api::{Document as ApiDocument, routes as api_routes};
+pub use fire::tick;
+
+use crate::app::App;
+
+/// The editors' pages of issues, and the archive.
+pub fn routes() -> Router<App> {
+    admin::routes().merge(archive::routes())
+}

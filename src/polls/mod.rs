@@ -38,9 +38,9 @@ pub mod voter;
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use define::{Definition, Fault, QuestionText, Stored, create, is_slug};
 pub use http::form_for_article;
-pub use model::{Phase, Poll, PollState, Tier, Visibility};
+pub use model::{Phase, Poll, PollState, Tier, Visibility, phase};
 pub use station::Station;
-pub use store::{by_id, by_slug};
+pub use store::{by_id, by_slug, list};
 pub use view::FormView;
 
 use axum::Router;

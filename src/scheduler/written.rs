@@ -28,6 +28,14 @@ pub fn short(at: Timestamp, zone: &Zone) -> String {
         .to_string()
 }
 
+/// `23 November 2026`, the local date, for readers.
+pub fn date(at: Timestamp, zone: &Zone) -> String {
+    WallTime::at(at, zone)
+        .civil()
+        .strftime("%-d %B %Y")
+        .to_string()
+}
+
 /// `2026-11-23T06:00:00Z`, for the `datetime` of a `<time>` element and for the API.
 pub fn machine(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -53,6 +61,7 @@ mod tests {
         );
         assert_eq!(full(at, &Zone::utc()), "Mon 23 Nov 2026, 06:00 UTC");
         assert_eq!(short(at, &vienna), "23 Nov 2026, 07:00");
+        assert_eq!(date(at, &vienna), "23 November 2026");
         assert_eq!(machine(at), "2026-11-23T06:00:00Z");
     }
 }

@@ -36,6 +36,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "text/javascript; charset=utf-8",
         include_str!("assets/admin.js"),
     ),
+    (
+        "composer.js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/composer.js"),
+    ),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

@@ -21,6 +21,7 @@ pub struct Model {
     pub scheduled_ms: Option<UnixMillis>,
     pub scheduled_local: Option<String>,
     pub time_zone: Option<String>,
+    pub held_reason: String,
     pub created_ms: UnixMillis,
     pub updated_ms: UnixMillis,
     pub handed_ms: Option<UnixMillis>,

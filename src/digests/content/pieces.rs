@@ -1,5 +1,7 @@
 //! Placeholders: what differs from reader to reader, and polls.
 
+use super::tokens::{self, Token};
+
 /// A stretch of a part that is the same for everybody, or a placeholder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -14,9 +16,9 @@ pub enum Piece {
 /// What is filled for each reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Personal {
-    /// The reader's name, else `fallback` (already escaped for the part it stands in).
+    /// The reader's name, else `fallback`.
     Name {
-        /// What stands there for readers whose name is not known; may be empty.
+        /// What stands there for readers whose name is not known, as plain text; may be empty.
         fallback: String,
     },
 }
@@ -31,6 +33,19 @@ pub(super) enum Syntax {
     Html,
     Text,
     Line,
+}
+
+impl Syntax {
+    /// A fallback as plain text: whoever fills the placeholder escapes for the part.
+    fn plain(self, fallback: &str) -> String {
+        match self {
+            Self::Text | Self::Line => fallback.to_owned(),
+            Self::Html => tokens::read(fallback)
+                .into_iter()
+                .filter_map(Token::into_text)
+                .collect(),
+        }
+    }
 }
 
 /// What can be written between double braces.
@@ -57,7 +72,7 @@ impl Pieces {
             let mut after = from.get(length..).unwrap_or_default();
             let piece = match placeholder {
                 Placeholder::Name { fallback } => Some(Piece::Personal(Personal::Name {
-                    fallback: fallback.to_owned(),
+                    fallback: syntax.plain(fallback),
                 })),
                 Placeholder::Poll(slug) => {
                     alone(&mut literal, &mut after, syntax).then(|| Piece::Poll(slug.to_owned()))
@@ -201,6 +216,16 @@ mod tests {
         ];
         assert_eq!(pieces.0, expected);
         assert_eq!(pieces.with_fallbacks(), "Dear friend, or ");
+    }
+
+    #[test]
+    fn a_fallback_is_plain_text_in_both_parts() {
+        for (part, syntax) in [
+            ("{{name|A &amp; B}}", Syntax::Html),
+            ("{{name|A & B}}", Syntax::Text),
+        ] {
+            assert_eq!(Pieces::find(part, syntax).0, [name("A & B")]);
+        }
     }
 
     #[test]

@@ -35,6 +35,14 @@ impl Token {
         }
     }
 
+    /// The text, if it is text.
+    pub(super) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether it is not text, or text that shows nothing.
     pub(super) fn is_blank(&self) -> bool {
         match self {

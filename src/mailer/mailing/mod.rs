@@ -28,7 +28,7 @@ mod states;
 
 pub use control::{Change, Handover, cancel, hand_over, pause, recall, resume};
 pub use preview::{preview, send_test};
-pub use progress::{Counts, Progress, audience, progress};
+pub use progress::{Counts, DeliveryStateName, Progress, audience, progress};
 pub use states::{DeliveryState, MailingState, Reason};
 
 pub(super) use lease::{lease, renew};

@@ -1,0 +1,105 @@
+//! The two acts that lose something ask first: deleting a draft, cancelling a sending.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::json;
+
+use super::super::model::{Issue, IssueState};
+use super::super::write;
+use super::compose::address;
+use crate::admin::{Editor, EditorForm};
+use crate::app::App;
+use crate::mailer::mailing;
+use crate::web::Problem;
+
+/// `POST /admin/issues/{id}/delete`: asks, and deletes when it was answered.
+pub(super) async fn delete(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let issue = super::find(&app, &id).await?;
+    if !issue.is_draft() {
+        return Err(Problem::conflict(
+            "This issue is no draft any more. Only drafts can be deleted.",
+        ));
+    }
+    let revision: i64 = form.text("revision")?.parse().unwrap_or(issue.revision);
+    if form.text("sure")? != "yes" {
+        return question(
+            &app,
+            &editor,
+            &issue,
+            (
+                "Delete this draft?",
+                "Its text is gone for good. Nobody was mailed.",
+                "Delete the draft",
+                "Keep it",
+            ),
+            "delete",
+        );
+    }
+    if !write::delete(&app, issue.id, revision).await? {
+        return Err(Problem::conflict(
+            "Somebody changed this draft in the meantime, so it was not deleted. Look at it once more.",
+        ));
+    }
+    Ok(Redirect::to("/admin/issues").into_response())
+}
+
+/// `GET /admin/issues/{id}/cancel`.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    editor: Editor,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let issue = super::find(&app, &id).await?;
+    let IssueState::Handed(_) = issue.state else {
+        return Ok(Redirect::to(&address(issue.id)).into_response());
+    };
+    let Some(progress) = mailing::progress(&app, issue.id).await? else {
+        return Err(Problem::not_found());
+    };
+    let left = crate::admin::show::counted(
+        progress.counts.queued + progress.counts.deferred,
+        "reader",
+        "readers",
+    );
+    question(
+        &app,
+        &editor,
+        &issue,
+        (
+            "Cancel the rest?",
+            &format!(
+                "{left} will not get this issue. What was handed over stays handed over: a mail cannot be called back. This cannot be undone."
+            ),
+            "Cancel the rest",
+            "Keep sending",
+        ),
+        "cancel",
+    )
+}
+
+fn question(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+    (heading, text, button, keep): (&str, &str, &str, &str),
+    act: &str,
+) -> Result<Response, Problem> {
+    app.pages.render(
+        "digests/ask",
+        &json!({
+            "frame": editor.frame(),
+            "id": issue.id.0,
+            "title": issue.title(),
+            "revision": issue.revision,
+            "heading": heading,
+            "text": text,
+            "button": button,
+            "keep": keep,
+            "action": format!("{}/{act}", address(issue.id)),
+        }),
+    )
+}

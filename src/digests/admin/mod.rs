@@ -1,0 +1,94 @@
+//! The editors' pages of issues: list, composer, last page, progress.
+
+mod ask;
+mod compose;
+mod list;
+mod new;
+mod outbound;
+mod pace;
+mod preview;
+mod progress;
+mod show;
+mod views;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::model::Issue;
+use super::prepare::PrepareError;
+use super::store;
+use crate::app::App;
+use crate::types::IssueId;
+use crate::web::Problem;
+use crate::web::pages::Templates;
+
+/// The pages of this feature.
+pub const PAGES: Templates = &[
+    ("digests/list", include_str!("../pages/admin_issues.hbs")),
+    ("digests/new", include_str!("../pages/admin_issue_new.hbs")),
+    (
+        "digests/edit",
+        include_str!("../pages/admin_issue_edit.hbs"),
+    ),
+    (
+        "digests/conflict",
+        include_str!("../pages/admin_issue_conflict.hbs"),
+    ),
+    (
+        "digests/send",
+        include_str!("../pages/admin_issue_send.hbs"),
+    ),
+    (
+        "digests/waiting",
+        include_str!("../pages/admin_issue_waiting.hbs"),
+    ),
+    (
+        "digests/progress",
+        include_str!("../pages/admin_issue_progress.hbs"),
+    ),
+    ("digests/ask", include_str!("../pages/admin_issue_ask.hbs")),
+    ("digests/archive", include_str!("../pages/archive.hbs")),
+    (
+        "digests/archive_issue",
+        include_str!("../pages/archive_issue.hbs"),
+    ),
+];
+
+/// The routes under `/admin/issues`.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/admin/issues", get(list::show).post(new::create))
+        .route("/admin/issues/new", get(new::show))
+        .route("/admin/issues/{id}", get(show::show).post(compose::save))
+        .route("/admin/issues/{id}/autosave", post(compose::autosave))
+        .route("/admin/issues/{id}/preview", get(preview::show))
+        .route("/admin/issues/{id}/delete", post(ask::delete))
+        .route(
+            "/admin/issues/{id}/send",
+            get(outbound::ask).post(outbound::send),
+        )
+        .route("/admin/issues/{id}/schedule", post(outbound::schedule))
+        .route("/admin/issues/{id}/unschedule", post(outbound::unschedule))
+        .route("/admin/issues/{id}/pause", post(progress::pause))
+        .route("/admin/issues/{id}/resume", post(progress::resume))
+        .route(
+            "/admin/issues/{id}/cancel",
+            get(ask::cancel).post(progress::cancel),
+        )
+}
+
+/// The issue an address names; what is no number is not found, like a number nobody has.
+async fn find(app: &App, id: &str) -> Result<Issue, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found())?;
+    store::find(app.db.read(), IssueId(id))
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+/// A failed preparation as a problem: nothing an editor wrote can cause one.
+fn prepared<T>(result: Result<T, PrepareError>) -> Result<T, Problem> {
+    result.map_err(|error| match error {
+        PrepareError::Db(error) => error.into(),
+        error => Problem::internal(&error),
+    })
+}

@@ -1,0 +1,294 @@
+//! The last page before an issue goes out, and the page of one that waits for its time.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::super::audience_store;
+use super::super::content::advice::Weight;
+use super::super::model::{Issue, IssueState, Slot};
+use super::super::prepare::prepare;
+use super::super::send::{self, Sent};
+use super::compose::address;
+use super::views;
+use crate::admin::{Editor, EditorForm, show};
+use crate::app::App;
+use crate::scheduler::{Resolution, Resolved, WallTime, Zone, written};
+use crate::types::UnixMillis;
+use crate::web::Problem;
+
+/// What stands in the form of the last page.
+#[derive(Default)]
+struct Planned {
+    at: String,
+    zone: String,
+    errors: Map<String, Value>,
+    resolved: Option<(Resolved, Zone)>,
+}
+
+/// `GET /admin/issues/{id}/send`: who gets it, what, and when.
+pub(super) async fn ask(
+    State(app): State<App>,
+    editor: Editor,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let issue = super::find(&app, &id).await?;
+    if !matches!(issue.state, IssueState::Draft | IssueState::Held { .. }) {
+        return Ok(Redirect::to(&address(issue.id)).into_response());
+    }
+    last_page(&app, &editor, &issue, Planned::default()).await
+}
+
+/// `POST /admin/issues/{id}/send`: now, after the undo delay.
+pub(super) async fn send(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let issue = at_revision(&app, &id, &form.text("revision")?).await?;
+    if audience_store::count(app.db.read(), issue.newsletter).await? == 0 {
+        return last_page(&app, &editor, &issue, Planned::default()).await;
+    }
+    let delay = Duration::from_secs(app.config.mail.undo_seconds);
+    let sent = super::prepared(send::send(&app, &issue, delay).await)?;
+    after(&app, &editor, &issue, sent, Planned::default()).await
+}
+
+/// `POST /admin/issues/{id}/schedule`: shows what the time means, then takes it.
+pub(super) async fn schedule(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let issue = at_revision(&app, &id, &form.text("revision")?).await?;
+    let mut planned = Planned {
+        at: form.text("at")?.chars().take(40).collect(),
+        zone: form.text("zone")?.chars().take(64).collect(),
+        ..Planned::default()
+    };
+    let wall = WallTime::parse(&planned.at)
+        .map_err(|bad| planned.errors.insert("at".into(), bad.to_string().into()));
+    let zone = Zone::parse(&planned.zone)
+        .map_err(|bad| planned.errors.insert("zone".into(), bad.to_string().into()));
+    let (Ok(wall), Ok(zone)) = (wall, zone) else {
+        return refused(&app, &editor, &issue, planned).await;
+    };
+    let Ok(resolved) = wall.resolve(&zone) else {
+        planned.errors.insert(
+            "at".into(),
+            "That is beyond the end of the calendar.".into(),
+        );
+        return refused(&app, &editor, &issue, planned).await;
+    };
+    let at = UnixMillis::from(resolved.at);
+    if at < app.clock.now() {
+        planned.errors.insert(
+            "at".into(),
+            "That time has passed. Choose a later one.".into(),
+        );
+        return refused(&app, &editor, &issue, planned).await;
+    }
+    // The first press shows the instant in local time and UTC; the second means it. A clock change
+    // in between, or another time typed over the shown one, is shown again by asking for a check.
+    if form.text("then")? != "schedule" {
+        planned.resolved = Some((resolved, zone));
+        return last_page(&app, &editor, &issue, planned).await;
+    }
+    let slot = Slot {
+        at,
+        local: Some((wall.to_string(), zone)),
+    };
+    let sent = super::prepared(send::schedule(&app, &issue, slot).await)?;
+    after(&app, &editor, &issue, sent, planned).await
+}
+
+/// `POST /admin/issues/{id}/unschedule`: back to the drafts; also the undo of "send".
+pub(super) async fn unschedule(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    _: EditorForm,
+) -> Result<Response, Problem> {
+    let issue = super::find(&app, &id).await?;
+    let done = if send::unschedule(&app, issue.id).await? {
+        "?done=back"
+    } else {
+        ""
+    };
+    Ok(Redirect::to(&format!("{}{done}", address(issue.id))).into_response())
+}
+
+/// The issue, if it still is what the editor looked at.
+async fn at_revision(app: &App, id: &str, revision: &str) -> Result<Issue, Problem> {
+    let issue = super::find(app, id).await?;
+    if revision != issue.revision.to_string() {
+        return Err(Problem::conflict(
+            "This issue was changed, or is on its way already. Nothing was done; look at it once more.",
+        ));
+    }
+    Ok(issue)
+}
+
+async fn after(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+    sent: Sent,
+    mut planned: Planned,
+) -> Result<Response, Problem> {
+    match sent {
+        Sent::Scheduled(_) | Sent::Handed { .. } => {
+            Ok(Redirect::to(&address(issue.id)).into_response())
+        }
+        Sent::Blocked(_) | Sent::NoAudience => refused(app, editor, issue, planned).await,
+        Sent::InThePast => {
+            planned.errors.insert(
+                "at".into(),
+                "That time has passed. Choose a later one.".into(),
+            );
+            refused(app, editor, issue, planned).await
+        }
+        Sent::Changed => Err(Problem::conflict(
+            "This issue was changed, or is on its way already. Nothing was done; look at it once more.",
+        )),
+    }
+}
+
+async fn refused(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+    planned: Planned,
+) -> Result<Response, Problem> {
+    let page = last_page(app, editor, issue, planned).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+async fn last_page(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+    planned: Planned,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let at = planned
+        .resolved
+        .as_ref()
+        .map_or(now, |(resolved, _)| resolved.at.into());
+    let prepared = super::prepared(prepare(app, issue, at).await)?;
+    let zone = views::zone_of(&prepared.newsletter);
+    let audience = audience_store::count(app.db.read(), issue.newsletter).await?;
+    let excluded = audience_store::excluded(app.db.read(), issue.newsletter).await?;
+    let (blocked, warnings): (Vec<_>, Vec<_>) = prepared
+        .compiled
+        .advice
+        .iter()
+        .cloned()
+        .partition(|advice| advice.weight == Weight::Blocks);
+    let resolved = planned
+        .resolved
+        .as_ref()
+        .map(|(resolved, zone)| written::full(resolved.at, zone));
+    let schedule_words = match &resolved {
+        Some(when) => format!("Schedule for {when}"),
+        None => "Check this time".to_owned(),
+    };
+    app.pages.render(
+        "digests/send",
+        &json!({
+            "frame": editor.frame(),
+            "id": issue.id.0,
+            "title": issue.title(),
+            "revision": issue.revision,
+            "subject": views::subject(issue, &prepared),
+            "from": views::sender(&prepared.newsletter),
+            "reply_to": prepared.newsletter.reply_to,
+            "newsletter": views::newsletter(&prepared.newsletter),
+            "errors": planned.errors,
+            "blocked": (!blocked.is_empty()).then(|| views::advice(&blocked)),
+            "advice": views::advice(&warnings),
+            "undo": app.config.mail.undo_seconds,
+            "audience": audience,
+            "audience_count": show::count(audience),
+            "audience_words": show::counted(audience, "reader", "readers"),
+            "excluded": excluded.iter().map(|excluded| json!({
+                "reason": excluded.reason, "count": show::count(excluded.readers),
+            })).collect::<Vec<_>>(),
+            "now_local": written::short(now.timestamp(), &zone),
+            "form": {
+                "at": if planned.at.is_empty() { next_morning(now, &zone) } else { planned.at },
+                "zone": if planned.zone.is_empty() { zone.name().to_owned() } else { planned.zone },
+            },
+            "zones": Zone::names(),
+            "resolved": resolved,
+            "odd": planned.resolved.as_ref().and_then(|(resolved, zone)| oddity(resolved, zone)),
+            "schedule_words": schedule_words,
+            "weight": views::weight(&prepared),
+        }),
+    )
+}
+
+/// What to say about a wall time that the clocks show twice or never.
+fn oddity(resolved: &Resolved, zone: &Zone) -> Option<String> {
+    match resolved.how {
+        Resolution::Exact => None,
+        Resolution::AfterGap => Some(format!(
+            "Clocks in {zone} are put forward over that time, so it does not exist on that day. The first minute after it is taken."
+        )),
+        Resolution::FirstOfTwo => Some(format!(
+            "Clocks in {zone} are put back over that time, so it comes twice on that day. The first one is taken."
+        )),
+    }
+}
+
+/// Seven in the morning of the next day: what most newsletters want, and a valid value to change.
+fn next_morning(now: UnixMillis, zone: &Zone) -> String {
+    let tomorrow = now + Duration::from_secs(24 * 3_600);
+    let wall = WallTime::at(tomorrow.timestamp(), zone).to_string();
+    let date = wall.split('T').next().unwrap_or_default();
+    format!("{date}T07:00")
+}
+
+/// The page of a scheduled or held issue.
+pub(super) async fn waiting(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+) -> Result<Response, Problem> {
+    let (slot, held) = match &issue.state {
+        IssueState::Scheduled(slot) => (slot, None),
+        IssueState::Held { slot, reason } => (slot, Some(reason)),
+        _ => return Err(Problem::not_found()),
+    };
+    let now = app.clock.now();
+    let prepared = super::prepared(prepare(app, issue, slot.at).await)?;
+    let zone = slot.local.as_ref().map_or_else(
+        || views::zone_of(&prepared.newsletter),
+        |(_, zone)| zone.clone(),
+    );
+    let audience = audience_store::count(app.db.read(), issue.newsletter).await?;
+    let soon = (held.is_none() && slot.local.is_none())
+        .then(|| slot.at.since(now).as_millis().div_ceil(1000).max(1));
+    app.pages.render(
+        "digests/waiting",
+        &json!({
+            "frame": editor.frame(),
+            "id": issue.id.0,
+            "title": issue.title(),
+            "revision": issue.revision,
+            "newsletter": views::newsletter(&prepared.newsletter),
+            "state": if held.is_some() { "Held" } else { "Scheduled" },
+            "badge": if held.is_some() { "is-wait" } else { "is-live" },
+            "held": held,
+            "soon": soon,
+            "live": if soon.is_some() { Some(1_000) } else { held.is_none().then_some(10_000) },
+            "script_free": soon.is_some(),
+            "when": written::full(slot.at.timestamp(), &zone),
+            "audience_words": show::counted(audience, "reader", "readers"),
+            "shown_subject": views::subject(issue, &prepared),
+            "shown_preheader": prepared.compiled.preheader,
+        }),
+    )
+}

@@ -1,0 +1,77 @@
+//! `GET /admin/issues/{id}/preview`: the mail itself, filled by the code that sends, read back as a
+//! mail client reads it.
+//!
+//! It stands in a sandboxed frame and brings its own policy: inline styles, as mails have them, and
+//! nothing else: no script, no form, no frame.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
+
+use super::super::prepare::prepare;
+use super::views::view_of;
+use crate::admin::Editor;
+use crate::app::App;
+use crate::mailer::mailing;
+use crate::web::{Problem, RawForm};
+
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+pub(super) async fn show(
+    State(app): State<App>,
+    editor: Editor,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let issue = super::find(&app, &id).await?;
+    let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
+    let view = view_of(&query.line("view")?);
+    let now = app.clock.now();
+    let prepared = super::prepared(prepare(&app, &issue, now).await)?;
+    let mail = mailing::preview(
+        &app,
+        &prepared.compiled.edition,
+        &editor.email,
+        Some(&editor.name),
+    );
+    let (kind, body) = match view {
+        "text" => ("text/plain; charset=utf-8", mail.text),
+        "dark" => ("text/html; charset=utf-8", in_scheme(&mail.html, true)),
+        _ => ("text/html; charset=utf-8", in_scheme(&mail.html, false)),
+    };
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    Ok(response)
+}
+
+/// The mail as a client in the light or in the dark shows it, whatever this browser prefers.
+fn in_scheme(html: &str, dark: bool) -> String {
+    let query = "(prefers-color-scheme: dark)";
+    if dark {
+        html.replace(query, "all")
+            .replace("content=\"light dark\"", "content=\"dark\"")
+    } else {
+        html.replace(query, "not all")
+            .replace("content=\"light dark\"", "content=\"light\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scheme_is_shown_whatever_the_browser_prefers() {
+        let html = "<meta name=\"color-scheme\" content=\"light dark\"><style>@media (prefers-color-scheme: dark) { a {} }</style>";
+        assert!(
+            in_scheme(html, true).contains("@media all {")
+                && in_scheme(html, true).contains("content=\"dark\"")
+        );
+        assert!(in_scheme(html, false).contains("@media not all {"));
+    }
+}

@@ -1,0 +1,70 @@
+//! What several of the pages show alike.
+
+use serde_json::{Value, json};
+
+use super::super::content::advice::{Advice, Weight};
+use super::super::model::Issue;
+use super::super::prepare::Prepared;
+use crate::newsletters::Newsletter;
+use crate::scheduler::Zone;
+
+/// The ways to look at a mail: name in addresses, words.
+pub(super) const VIEWS: &[(&str, &str)] = &[
+    ("desktop", "Desktop"),
+    ("phone", "Phone"),
+    ("dark", "Dark"),
+    ("text", "Plain text"),
+];
+
+/// The view of that name, else the first.
+pub(super) fn view_of(name: &str) -> &'static str {
+    VIEWS
+        .iter()
+        .find(|(view, _)| *view == name)
+        .map_or("desktop", |(view, _)| view)
+}
+
+/// The newsletter's own zone.
+pub(super) fn zone_of(newsletter: &Newsletter) -> Zone {
+    Zone::parse(&newsletter.time_zone).unwrap_or_else(|_| Zone::utc())
+}
+
+/// The parts of a newsletter that pages show.
+pub(super) fn newsletter(newsletter: &Newsletter) -> Value {
+    json!({ "name": newsletter.name, "slug": newsletter.slug, "from_name": newsletter.from_name })
+}
+
+/// `Linden Post <brief@lindenpost.example>`.
+pub(super) fn sender(newsletter: &Newsletter) -> String {
+    format!("{} <{}>", newsletter.from_name, newsletter.from_address)
+}
+
+/// The advice as the list shows it.
+pub(super) fn advice(advice: &[Advice]) -> Vec<Value> {
+    advice
+        .iter()
+        .map(|advice| {
+            let tone = match advice.weight {
+                Weight::Blocks => "is-bad",
+                Weight::Warns => "is-wait",
+            };
+            json!({ "tone": tone, "text": advice.text })
+        })
+        .collect()
+}
+
+/// The size that Gmail counts.
+pub(super) fn weight(prepared: &Prepared) -> String {
+    let bytes = prepared.compiled.edition.html_octets();
+    format!("{} kB of HTML; Gmail shows up to 102", bytes.div_ceil(1000))
+}
+
+/// The subject as inboxes show it.
+pub(super) fn subject(issue: &Issue, prepared: &Prepared) -> String {
+    let subject = &prepared.compiled.subject;
+    if subject.is_empty() {
+        issue.title().to_owned()
+    } else {
+        subject.clone()
+    }
+}

@@ -1,0 +1,325 @@
+//! Issues for scripts: create, send, schedule, pause, resume, cancel, watch.
+
+mod status;
+mod steer;
+
+use axum::Router;
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use super::content::advice::{self, Advice};
+use super::model::{Content, Issue, IssueState, Slot};
+use super::prepare::{PrepareError, Prepared};
+use super::send::{self, Sent};
+use super::{store, write};
+use crate::api::{Begun, Caller, Json, Write};
+use crate::app::App;
+use crate::mailer::mailing;
+use crate::newsletters;
+use crate::scheduler::{WallTime, Zone, written};
+use crate::types::{IssueId, UnixMillis};
+use crate::web::{Problem, forms};
+use status::{Counts, Status};
+
+/// This feature's part of the OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    create,
+    show,
+    send_now,
+    schedule,
+    steer::pause,
+    steer::resume,
+    steer::cancel
+))]
+pub struct Document;
+
+/// The routes below `/api/v1`.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/issues", post(create))
+        .route("/issues/{id}", get(show))
+        .route("/issues/{id}/send", post(send_now))
+        .route("/issues/{id}/schedule", post(schedule))
+        .route("/issues/{id}/pause", post(steer::pause))
+        .route("/issues/{id}/resume", post(steer::resume))
+        .route("/issues/{id}/cancel", post(steer::cancel))
+}
+
+/// An issue to write.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewIssue {
+    /// The newsletter's slug.
+    newsletter: String,
+    /// One line of at most 200 characters.
+    subject: String,
+    /// Markdown, at most 200 kB.
+    body: String,
+    /// The line inboxes show beside the subject; by default the first words of the body.
+    #[serde(default)]
+    preheader: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Created {
+    id: i64,
+}
+
+/// How to send.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SendOrder {
+    /// Seconds during which it can still be taken back; 0, the default, starts at once.
+    #[serde(default)]
+    undo_seconds: u32,
+}
+
+/// When to send.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ScheduleOrder {
+    /// A wall time (`2026-11-23T07:00`), or an instant (`2026-11-23T06:00:00Z`).
+    at: String,
+    /// The IANA zone of a wall time; by default the newsletter's.
+    time_zone: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Scheduled {
+    state: &'static str,
+    /// The instant in UTC.
+    at: String,
+    /// The same, as editors see it.
+    local: String,
+}
+
+#[utoipa::path(post, path = "/api/v1/issues", tag = "issues", request_body = NewIssue, security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    responses((status = 201, body = Created), (status = 401), (status = 422)))]
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(order): Json<NewIssue>,
+) -> Result<Response, Problem> {
+    let content = Content::new(&order.subject, &order.preheader, &order.body)
+        .map_err(|bad| Problem::invalid(bad.field(), bad.to_string()))?;
+    let newsletter = newsletters::by_slug(app.db.read(), &order.newsletter).await?;
+    let newsletter =
+        newsletter.ok_or_else(|| Problem::invalid("newsletter", "No newsletter has this slug."))?;
+    let write = match Write::begin(&app, caller, &headers, "issue_create", &order).await? {
+        Begun::Fresh(write) => write,
+        Begun::Repeated(answer) => return Ok(answer),
+    };
+    let id = write::create_in(&write.txn, &app, newsletter.id, &content, None).await?;
+    write
+        .finish(StatusCode::CREATED, &Created { id: id.0 })
+        .await
+}
+
+#[utoipa::path(get, path = "/api/v1/issues/{id}", tag = "issues", params(("id" = i64, Path)), security(("bearer" = [])),
+    responses((status = 200, body = Status), (status = 401), (status = 404)))]
+async fn show(
+    State(app): State<App>,
+    _: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let issue = find(&app, &id).await?;
+    let progress = match issue.state {
+        IssueState::Handed(_) => mailing::progress(&app, issue.id).await?,
+        _ => None,
+    };
+    Ok(axum::Json(Status::of(&issue).with(progress)).into_response())
+}
+
+#[utoipa::path(post, path = "/api/v1/issues/{id}/send", tag = "issues", params(("id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    request_body(content = Option<SendOrder>), security(("bearer" = [])),
+    responses((status = 202, body = Status), (status = 404), (status = 409, description = "Sent already, or nobody to send to"),
+        (status = 422, description = "It may not be sent like this")))]
+async fn send_now(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Optional(order): Optional<SendOrder>,
+) -> Result<Response, Problem> {
+    let issue = find(&app, &id).await?;
+    let now = app.clock.now();
+    let prepared = prepare_to_leave(&app, &issue, now).await?;
+    let write =
+        match Write::begin(&app, caller, &headers, "issue_send", &(issue.id, &order)).await? {
+            Begun::Fresh(write) => write,
+            Begun::Repeated(answer) => return Ok(answer),
+        };
+    let prepared = prepared.ok_or_else(on_its_way)?;
+    let delay = std::time::Duration::from_secs(u64::from(order.undo_seconds.min(3_600)));
+    let mut answer = Status::of(&issue);
+    if delay.is_zero() {
+        match send::freeze(&write.txn, &app, &issue, &prepared, now).await? {
+            Sent::Handed { audience } => {
+                answer.state = "sending";
+                answer.counts = Counts {
+                    audience,
+                    queued: audience,
+                    ..Counts::default()
+                };
+            }
+            Sent::NoAudience => {
+                return Err(Problem::conflict(
+                    "Nobody has confirmed a subscription to this newsletter yet.",
+                ));
+            }
+            _ => return Err(on_its_way()),
+        }
+    } else {
+        let slot = Slot {
+            at: now + delay,
+            local: None,
+        };
+        if !store::schedule(&write.txn, issue.id, issue.revision, &slot, now).await? {
+            return Err(on_its_way());
+        }
+        answer.state = "scheduled";
+    }
+    let answer = write.finish(StatusCode::ACCEPTED, &answer).await?;
+    app.mailer.nudge();
+    Ok(answer)
+}
+
+#[utoipa::path(post, path = "/api/v1/issues/{id}/schedule", tag = "issues", params(("id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    request_body = ScheduleOrder, security(("bearer" = [])),
+    responses((status = 200, body = Scheduled), (status = 404), (status = 409), (status = 422)))]
+async fn schedule(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Json(order): Json<ScheduleOrder>,
+) -> Result<Response, Problem> {
+    let issue = find(&app, &id).await?;
+    let newsletter = newsletters::by_id(app.db.read(), issue.newsletter)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let (slot, zone) = slot_of(&order, &newsletter.time_zone)?;
+    let now = app.clock.now();
+    let prepared = prepare_to_leave(&app, &issue, slot.at).await?;
+    let write = match Write::begin(
+        &app,
+        caller,
+        &headers,
+        "issue_schedule",
+        &(issue.id, &order),
+    )
+    .await?
+    {
+        Begun::Fresh(write) => write,
+        Begun::Repeated(answer) => return Ok(answer),
+    };
+    prepared.ok_or_else(on_its_way)?;
+    if slot.at < now {
+        return Err(Problem::invalid("at", "That time has passed."));
+    }
+    if !store::schedule(&write.txn, issue.id, issue.revision, &slot, now).await? {
+        return Err(on_its_way());
+    }
+    let at = slot.at.timestamp();
+    let answer = Scheduled {
+        state: "scheduled",
+        at: written::machine(at),
+        local: written::full(at, &zone),
+    };
+    write.finish(StatusCode::OK, &answer).await
+}
+
+async fn find(app: &App, id: &str) -> Result<Issue, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found())?;
+    store::find(app.db.read(), IssueId(id))
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+/// Prepares a draft or held issue and refuses what may not be sent; `None` when it has left already.
+async fn prepare_to_leave(
+    app: &App,
+    issue: &Issue,
+    at: UnixMillis,
+) -> Result<Option<Prepared>, Problem> {
+    if !matches!(issue.state, IssueState::Draft | IssueState::Held { .. }) {
+        return Ok(None);
+    }
+    let prepared = send::prepare_named(app, issue, at)
+        .await
+        .map_err(|error| match error {
+            PrepareError::Db(error) => error.into(),
+            error => Problem::internal(&error),
+        })?;
+    if !advice::may_send(&prepared.compiled.advice) {
+        let first: Option<&Advice> = prepared.compiled.advice.first();
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "cannot-be-sent",
+            "This issue cannot be sent as it is",
+            first.map_or_else(String::new, |advice| advice.text.clone()),
+        ));
+    }
+    Ok(Some(prepared))
+}
+
+fn on_its_way() -> Problem {
+    Problem::conflict("This issue was changed, is scheduled or is on its way already.")
+}
+
+/// The slot an order means: an instant as it is, a wall time in its zone.
+fn slot_of(order: &ScheduleOrder, zone: &str) -> Result<(Slot, Zone), Problem> {
+    let zone = Zone::parse(order.time_zone.as_deref().unwrap_or(zone))
+        .map_err(|bad| Problem::invalid("time_zone", bad.to_string()))?;
+    if let Ok(instant) = order.at.parse::<jiff::Timestamp>() {
+        let wall = WallTime::at(instant, &zone).to_string();
+        let slot = Slot {
+            at: instant.into(),
+            local: Some((wall, zone.clone())),
+        };
+        return Ok((slot, zone));
+    }
+    let bad = |_| {
+        Problem::invalid(
+            "at",
+            "Give a wall time such as 2026-11-23T07:00, or an instant such as 2026-11-23T06:00:00Z.",
+        )
+    };
+    let wall = WallTime::parse(&order.at).map_err(bad)?;
+    let resolved = wall.resolve(&zone).map_err(bad)?;
+    let slot = Slot {
+        at: resolved.at.into(),
+        local: Some((wall.to_string(), zone.clone())),
+    };
+    Ok((slot, zone))
+}
+
+/// A JSON body that may be left out.
+struct Optional<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Optional<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let typed = Request::from_parts(parts.clone(), axum::body::Body::empty());
+        let bytes = forms::bounded_bytes(Request::from_parts(parts, body), state).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let (parts, _) = typed.into_parts();
+        let Json(value) =
+            Json::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        Ok(Self(value))
+    }
+}

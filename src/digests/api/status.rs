@@ -1,0 +1,85 @@
+//! What a script is told about an issue.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::model::{Issue, IssueState};
+use crate::mailer::mailing::{MailingState, Progress};
+
+/// Where an issue stands. The counts always add up: audience = queued + sent + deferred + failed + unknown + skipped.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Status {
+    id: i64,
+    /// draft, scheduled, held, sending, paused, cancelling, finished or cancelled.
+    pub(super) state: &'static str,
+    subject: String,
+    pub(super) counts: Counts,
+    /// Why it is held or paused; empty otherwise.
+    reason: String,
+}
+
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Counts {
+    /// Readers at the moment the issue was frozen.
+    pub(super) audience: i64,
+    /// Not attempted yet.
+    pub(super) queued: i64,
+    /// Taken by the relay; not "delivered", which nobody knows.
+    pub(super) sent: i64,
+    /// Refused for now; tried again later.
+    pub(super) deferred: i64,
+    /// Refused for good.
+    pub(super) failed: i64,
+    /// In doubt after a crash, held for a person.
+    pub(super) unknown: i64,
+    /// Left, bounced, complained or was suppressed since it was frozen.
+    pub(super) skipped: i64,
+}
+
+impl Status {
+    pub(super) fn of(issue: &Issue) -> Self {
+        let (state, reason) = match &issue.state {
+            IssueState::Draft => ("draft", ""),
+            IssueState::Scheduled(_) => ("scheduled", ""),
+            IssueState::Held { reason, .. } => ("held", reason.as_str()),
+            IssueState::Handed(_) => ("sending", ""),
+        };
+        Self {
+            id: issue.id.0,
+            state,
+            subject: issue.content.subject.clone(),
+            counts: Counts::default(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    pub(super) fn with(self, progress: Option<Progress>) -> Self {
+        let Some(progress) = progress else {
+            return self;
+        };
+        Self {
+            state: state_name(progress.state),
+            counts: Counts {
+                audience: progress.counts.audience,
+                queued: progress.counts.queued,
+                sent: progress.counts.sent,
+                deferred: progress.counts.deferred,
+                failed: progress.counts.failed,
+                unknown: progress.counts.unknown,
+                skipped: progress.counts.skipped,
+            },
+            reason: progress.reason,
+            ..self
+        }
+    }
+}
+
+fn state_name(state: MailingState) -> &'static str {
+    match state {
+        MailingState::Preparing | MailingState::Sending => "sending",
+        MailingState::Paused => "paused",
+        MailingState::Cancelling => "cancelling",
+        MailingState::Finished => "finished",
+        MailingState::Cancelled => "cancelled",
+    }
+}

@@ -1,0 +1,158 @@
+//! `GET /archive/{newsletter}[/{issue}]`: past issues on the web, where the newsletter has them.
+//!
+//! An issue can be read from its first mail on, because its mails link here. The page is made from
+//! the frozen text; a name becomes its fallback and a poll a link to its page.
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
+use serde_json::json;
+
+use super::content::{Body, Personal, Piece, Pieces};
+use super::store;
+use crate::app::App;
+use crate::newsletters::{self, Newsletter};
+use crate::polls;
+use crate::scheduler::{Zone, written};
+use crate::types::UnixMillis;
+use crate::web::{Problem, RawForm};
+
+/// Issues on one page of the list.
+const PAGE: i64 = 30;
+
+/// The archive's routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/archive/{newsletter}", get(list))
+        .route("/archive/{newsletter}/{issue}", get(show))
+}
+
+async fn list(
+    State(app): State<App>,
+    Path(newsletter): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let newsletter = open(&app, &newsletter).await?;
+    let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
+    let page = query
+        .line("page")?
+        .parse::<i64>()
+        .unwrap_or(1)
+        .clamp(1, 100_000);
+    let mut issues =
+        store::archive(app.db.read(), newsletter.id, PAGE + 1, (page - 1) * PAGE).await?;
+    let more = issues.len() as i64 > PAGE;
+    issues.truncate(PAGE as usize);
+    let zone = zone_of(&newsletter);
+    let page = app.pages.render(
+        "digests/archive",
+        &json!({
+            "title": newsletter.name,
+            "description": newsletter.description,
+            "lang": newsletter.language,
+            "newsletter": { "name": newsletter.name, "description": newsletter.description, "slug": newsletter.slug },
+            "issues": issues.iter().map(|issue| json!({
+                "href": format!("/archive/{}/{}", newsletter.slug, issue.slug),
+                "subject": Pieces::of_line(&issue.subject).with_fallbacks(),
+                "date": date(issue.handed, &zone),
+                "iso": written::machine(issue.handed.timestamp()),
+            })).collect::<Vec<_>>(),
+            "older": more.then(|| format!("/archive/{}?page={}", newsletter.slug, page + 1)),
+        }),
+    )?;
+    Ok(public(page))
+}
+
+async fn show(
+    State(app): State<App>,
+    Path((newsletter, issue)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let newsletter = open(&app, &newsletter).await?;
+    let issue = store::find_archived(app.db.read(), newsletter.id, &issue)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let body = Body::parse(&issue.content.body);
+    let subject = Pieces::of_line(&issue.content.subject).with_fallbacks();
+    let handed = match issue.state {
+        super::model::IssueState::Handed(at) => at,
+        _ => issue.updated,
+    };
+    let page = app.pages.render(
+        "digests/archive_issue",
+        &json!({
+            "title": subject,
+            "lang": newsletter.language,
+            "newsletter": { "name": newsletter.name, "slug": newsletter.slug },
+            "subject": subject,
+            "date": date(handed, &zone_of(&newsletter)),
+            "iso": written::machine(handed.timestamp()),
+            "content": on_the_web(&app, &body).await?,
+        }),
+    )?;
+    Ok(public(page))
+}
+
+/// The newsletter, if its past issues are on the web.
+async fn open(app: &App, slug: &str) -> Result<Newsletter, Problem> {
+    let newsletter = newsletters::by_slug(app.db.read(), slug).await?;
+    newsletter
+        .filter(|newsletter| newsletter.archive)
+        .ok_or_else(Problem::not_found)
+}
+
+async fn on_the_web(app: &App, body: &Body) -> Result<String, Problem> {
+    let mut html = String::new();
+    for piece in body.html().iter() {
+        match piece {
+            Piece::Literal(literal) => html.push_str(&without_styles(literal)),
+            Piece::Personal(Personal::Name { fallback }) => html.push_str(&escaped(fallback)),
+            Piece::Poll(slug) => {
+                let poll = polls::by_slug(&app.db, slug).await?;
+                let question = poll
+                    .as_ref()
+                    .map_or("The poll of this issue", |poll| poll.headline());
+                html.push_str(&format!(
+                    "<p><a href=\"/p/{slug}\">{}</a></p>",
+                    escaped(question)
+                ));
+            }
+        }
+    }
+    Ok(html)
+}
+
+/// Our pages allow no inline style; the alignment of table columns is the only one there is.
+fn without_styles(html: &str) -> String {
+    ["left", "center", "right"]
+        .iter()
+        .fold(html.to_owned(), |html, side| {
+            html.replace(&format!(" style=\"text-align:{side}\""), "")
+        })
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+fn zone_of(newsletter: &Newsletter) -> Zone {
+    Zone::parse(&newsletter.time_zone).unwrap_or_else(|_| Zone::utc())
+}
+
+fn date(at: UnixMillis, zone: &Zone) -> String {
+    written::date(at.timestamp(), zone)
+}
+
+/// Nothing on these pages is about the person who reads them.
+fn public(mut page: Response) -> Response {
+    page.headers_mut().insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
+    page.into_response()
+}

@@ -1,0 +1,51 @@
+//! Who gets an issue: the confirmed readers of its newsletter, and why others do not.
+
+use sea_orm::ConnectionTrait;
+
+use crate::db::{DbErr, fetch_all, fetch_one};
+use crate::types::NewsletterId;
+
+/// Readers of a newsletter who are not mailed, by reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excluded {
+    /// In a few words, for the last page before sending.
+    pub reason: &'static str,
+    /// How many.
+    pub readers: i64,
+}
+
+/// How many readers would get an issue of this newsletter now.
+pub(super) async fn count<C: ConnectionTrait>(
+    db: &C,
+    newsletter: NewsletterId,
+) -> Result<i64, DbErr> {
+    let sql =
+        "SELECT CAST(COUNT(*) AS BIGINT) FROM subscription WHERE newsletter_id = $1 AND state = 1";
+    fetch_one(db, sql, [newsletter.0.into()])
+        .await?
+        .map_or(Ok(0), |row| row.try_get_by_index(0))
+}
+
+/// Who would not, and why.
+pub(super) async fn excluded<C: ConnectionTrait>(
+    db: &C,
+    newsletter: NewsletterId,
+) -> Result<Vec<Excluded>, DbErr> {
+    let sql = "SELECT state, CAST(COUNT(*) AS BIGINT) AS readers FROM subscription
+               WHERE newsletter_id = $1 AND state <> 1 GROUP BY state ORDER BY state";
+    let mut excluded = Vec::new();
+    for row in fetch_all(db, sql, [newsletter.0.into()]).await? {
+        let state: i16 = row.try_get("", "state")?;
+        excluded.push(Excluded {
+            reason: match state {
+                2 => "left",
+                3 => "taken off by an editor",
+                4 => "their address bounced",
+                5 => "complained",
+                _ => "not subscribed",
+            },
+            readers: row.try_get("", "readers")?,
+        });
+    }
+    Ok(excluded)
+}

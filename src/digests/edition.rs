@@ -1,0 +1,255 @@
+//! From what an editor wrote to the edition that is mailed.
+//!
+//! One function for the preview, the test mail and the sending: what was looked at is what goes out.
+
+use serde::Serialize;
+
+use super::content::advice::{self, Advice};
+use super::content::{Body, Personal, Piece, Pieces};
+use super::model::{Content, public_slug};
+use crate::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
+use crate::mailer::templates::{Template, TemplateError, Templates};
+use crate::newsletters::Newsletter;
+use crate::types::{EmailAddress, IssueId, PollId, Purpose};
+
+/// A poll as a mail asks it: its first question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its name, as in `{{poll:slug}}`.
+    pub slug: String,
+    /// Its key, for the links.
+    pub poll: PollId,
+    /// The question.
+    pub question: String,
+    /// Key and words of each option offered.
+    pub options: Vec<(i64, String)>,
+}
+
+/// Everything an edition is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// Which issue.
+    pub issue: IssueId,
+    /// Its name in the archive.
+    pub slug: &'a str,
+    /// What the editor wrote.
+    pub content: &'a Content,
+    /// Who sends it.
+    pub newsletter: &'a Newsletter,
+    /// The polls it asks that take answers.
+    pub polls: &'a [Asked],
+    /// `https://host`, without a path.
+    pub origin: &'a str,
+    /// The host of [`Self::origin`].
+    pub host: &'a str,
+}
+
+/// A compiled issue, and what an editor should know about it.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What the mailer fills per reader.
+    pub edition: Edition,
+    /// What blocks first.
+    pub advice: Vec<Advice>,
+    /// The subject as it is mailed.
+    pub subject: String,
+    /// The line inboxes show beside the subject.
+    pub preheader: String,
+}
+
+/// Why an issue cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// A template is broken.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The newsletter's sender is no address any more (the rules became stricter).
+    #[error("the newsletter's sender is not a valid address")]
+    Sender,
+}
+
+#[derive(Serialize)]
+struct Frame<'a> {
+    lang: &'a str,
+    publication: &'a str,
+    newsletter: &'a str,
+    subject: &'a str,
+    preheader: &'a str,
+    content_html: &'a str,
+    content_text: &'a str,
+    email: String,
+    unsubscribe_url: String,
+    manage_url: String,
+    archive_url: Option<&'a str>,
+    postal_address: &'a str,
+}
+
+#[derive(Serialize)]
+struct PollBlock<'a> {
+    question: &'a str,
+    choices: Vec<Choice<'a>>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    label: &'a str,
+    url: String,
+}
+
+/// Compiles an issue.
+///
+/// # Errors
+/// A broken template or sender; nothing an editor writes can make it fail.
+pub fn compile(templates: &Templates, parts: &Parts<'_>) -> Result<Compiled, CompileError> {
+    let Parts {
+        content,
+        newsletter,
+        ..
+    } = *parts;
+    let body = Body::parse(&content.body);
+    let mut slots = Slots::new();
+    let subject = Pieces::of_line(&content.subject)
+        .with_fallbacks()
+        .trim()
+        .to_owned();
+    let written = if content.preheader.is_empty() {
+        body.lead()
+    } else {
+        &content.preheader
+    };
+    let (preheader, _) = fill(
+        templates,
+        &Pieces::of_line(written),
+        parts.polls,
+        &mut slots,
+    )?;
+    let (_, html) = fill(templates, body.html(), parts.polls, &mut slots)?;
+    let (text, _) = fill(templates, body.text(), parts.polls, &mut slots)?;
+    let archive = newsletter
+        .archive
+        .then(|| format!("{}/archive/{}", parts.origin, newsletter.slug));
+    let archived = archive
+        .as_ref()
+        .map(|archive| format!("{archive}/{}", parts.slug));
+    let rendered = templates.render(
+        Template::Issue,
+        &Frame {
+            lang: &newsletter.language,
+            publication: &newsletter.from_name,
+            newsletter: &newsletter.name,
+            subject: &subject,
+            preheader: &preheader,
+            content_html: &html,
+            content_text: text.trim_end(),
+            email: slots.email(),
+            unsubscribe_url: slots.link("/unsubscribe/", Purpose::Unsubscribe, &[newsletter.id.0]),
+            manage_url: slots.link("/manage/", Purpose::Manage, &[newsletter.id.0]),
+            archive_url: archived.as_deref(),
+            postal_address: &newsletter.postal_address,
+        },
+    )?;
+    let html_bytes = rendered.html.len();
+    let sender = |address: &str| EmailAddress::parse(address).map_err(|_| CompileError::Sender);
+    let reply_to = match &newsletter.reply_to {
+        Some(address) => Some(Mailbox {
+            name: newsletter.from_name.clone(),
+            address: sender(address)?,
+        }),
+        None => None,
+    };
+    let owner = newsletter
+        .reply_to
+        .as_ref()
+        .unwrap_or(&newsletter.from_address);
+    let edition = Edition::compile(Draft {
+        from: Mailbox {
+            name: newsletter.from_name.clone(),
+            address: sender(&newsletter.from_address)?,
+        },
+        reply_to,
+        subject: rendered.subject,
+        text: rendered.text,
+        html: rendered.html,
+        slots,
+        list: Some(ListHeaders {
+            name: newsletter.name.clone(),
+            id: format!("{}.{}", newsletter.slug, parts.host),
+            unsubscribe: vec![newsletter.id.0],
+            help: format!("{}/subscribe/{}", parts.origin, newsletter.slug),
+            owner: owner.clone(),
+            archive,
+            feedback_id: format!("{}:{}:issue:canvass", parts.issue.0, newsletter.slug),
+        }),
+    });
+    let dead_polls: Vec<String> = body
+        .polls()
+        .into_iter()
+        .filter(|slug| parts.polls.iter().all(|poll| poll.slug != *slug))
+        .map(str::to_owned)
+        .collect();
+    let advice = advice::judge(&advice::Draft {
+        subject: &content.subject,
+        preheader: &content.preheader,
+        body: &body,
+        postal_address: &newsletter.postal_address,
+        html_bytes,
+        dead_polls: &dead_polls,
+    });
+    Ok(Compiled {
+        edition,
+        advice,
+        subject,
+        preheader: Pieces::of_line(written).with_fallbacks(),
+    })
+}
+
+/// A part with its placeholders replaced by the mailer's markers and its polls by their blocks,
+/// once as text and once as HTML: the caller takes the one it gave.
+fn fill(
+    templates: &Templates,
+    part: &Pieces,
+    polls: &[Asked],
+    slots: &mut Slots,
+) -> Result<(String, String), TemplateError> {
+    let (mut text, mut html) = (String::new(), String::new());
+    for piece in part.iter() {
+        match piece {
+            Piece::Literal(literal) => {
+                text.push_str(literal);
+                html.push_str(literal);
+            }
+            Piece::Personal(Personal::Name { fallback }) => {
+                let marker = slots.name(fallback);
+                text.push_str(&marker);
+                html.push_str(&marker);
+            }
+            Piece::Poll(slug) => {
+                // A poll that takes no answers is left out here and blocks the sending as advice.
+                let Some(poll) = polls.iter().find(|poll| poll.slug == *slug) else {
+                    continue;
+                };
+                let choices = poll.options.iter().map(|(key, label)| Choice {
+                    label,
+                    url: slots.link("/v/", Purpose::Vote, &[poll.poll.0, *key]),
+                });
+                let block = PollBlock {
+                    question: &poll.question,
+                    choices: choices.collect(),
+                };
+                let rendered = templates.render(Template::PollBlock, &block)?;
+                text.push_str(rendered.text.trim_end());
+                html.push_str(rendered.html.trim_end());
+            }
+        }
+    }
+    Ok((text, html))
+}
+
+/// The issue's name in the archive, were it to go out on that local date.
+pub fn slug(content: &Content, local_date: &str) -> String {
+    public_slug(
+        &Pieces::of_line(&content.subject).with_fallbacks(),
+        local_date,
+        None,
+    )
+}

@@ -1,0 +1,185 @@
+//! The list of issues: what the editors' table shows, filtered, sorted and paged in the database.
+
+use sea_orm::Value;
+
+use crate::db::{Db, DbErr, fetch_all, fetch_one};
+use crate::types::{IssueId, UnixMillis};
+
+/// How many rows a page has.
+pub(super) const PAGE: i64 = 50;
+
+/// What the list is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Filter {
+    /// Part of the subject, whatever its case.
+    pub(super) subject: String,
+    /// One of [`STATES`]; anything else is no narrowing.
+    pub(super) state: String,
+    /// A newsletter's slug.
+    pub(super) newsletter: String,
+}
+
+/// What the list is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sort {
+    #[default]
+    When,
+    Subject,
+    Audience,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) id: IssueId,
+    pub(super) subject: String,
+    pub(super) newsletter: String,
+    pub(super) time_zone: String,
+    pub(super) state: State,
+    /// The time that matters in this state.
+    pub(super) when: UnixMillis,
+    /// Frozen readers, once handed over.
+    pub(super) audience: Option<i64>,
+    /// Taken by the relay.
+    pub(super) sent: i64,
+}
+
+/// Where an issue stands, its mailing included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Draft,
+    Scheduled,
+    Held,
+    Sending,
+    Paused,
+    Cancelling,
+    Finished,
+    Cancelled,
+}
+
+/// Name in addresses, words, condition in SQL.
+pub(super) const STATES: &[(&str, &str, &str)] = &[
+    ("draft", "Draft", "i.state = 0"),
+    ("scheduled", "Scheduled", "i.state = 1"),
+    ("held", "Held", "i.state = 2"),
+    ("sending", "Sending", "i.state = 3 AND m.state IN (0, 1, 3)"),
+    ("paused", "Paused", "i.state = 3 AND m.state = 2"),
+    ("finished", "Finished", "i.state = 3 AND m.state = 4"),
+    ("cancelled", "Cancelled", "i.state = 3 AND m.state = 5"),
+];
+
+const FROM: &str = "FROM issue i JOIN newsletter n ON n.id = i.newsletter_id LEFT JOIN mailing m ON m.issue_id = i.id";
+
+impl State {
+    fn of(issue: i16, mailing: Option<i16>) -> Self {
+        match (issue, mailing) {
+            (0, _) => Self::Draft,
+            (1, _) => Self::Scheduled,
+            (2, _) => Self::Held,
+            (_, Some(2)) => Self::Paused,
+            (_, Some(3)) => Self::Cancelling,
+            (_, Some(4)) => Self::Finished,
+            (_, Some(5)) => Self::Cancelled,
+            _ => Self::Sending,
+        }
+    }
+
+    /// Words and the badge's class.
+    pub(super) fn shown(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Draft => ("Draft", "is-neutral"),
+            Self::Scheduled => ("Scheduled", "is-live"),
+            Self::Held => ("Held", "is-wait"),
+            Self::Sending => ("Sending", "is-live"),
+            Self::Paused => ("Paused", "is-wait"),
+            Self::Cancelling => ("Cancelling", "is-wait"),
+            Self::Finished => ("Finished", "is-good"),
+            Self::Cancelled => ("Cancelled", "is-bad"),
+        }
+    }
+
+    /// What the time of the row is.
+    pub(super) fn when(self) -> &'static str {
+        match self {
+            Self::Draft => "saved",
+            Self::Scheduled => "goes out",
+            Self::Held => "was due",
+            _ => "went out",
+        }
+    }
+}
+
+fn conditions(filter: &Filter) -> (String, Vec<Value>) {
+    let mut conditions = vec!["1 = 1".to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    if !filter.subject.is_empty() {
+        let pattern = filter
+            .subject
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_");
+        values.push(format!("%{}%", pattern.to_lowercase()).into());
+        conditions.push(format!(
+            "LOWER(i.subject) LIKE ${} ESCAPE '\\'",
+            values.len()
+        ));
+    }
+    if let Some((_, _, sql)) = STATES.iter().find(|(name, ..)| *name == filter.state) {
+        conditions.push((*sql).to_owned());
+    }
+    if !filter.newsletter.is_empty() {
+        values.push(filter.newsletter.clone().into());
+        conditions.push(format!("n.slug = ${}", values.len()));
+    }
+    (conditions.join(" AND "), values)
+}
+
+/// How many issues there are in that narrowing.
+pub(super) async fn count(db: &Db, filter: &Filter) -> Result<i64, DbErr> {
+    let (conditions, values) = conditions(filter);
+    let sql = format!("SELECT CAST(COUNT(*) AS BIGINT) {FROM} WHERE {conditions}");
+    fetch_one(db.read(), sql, values)
+        .await?
+        .map_or(Ok(0), |row| row.try_get_by_index(0))
+}
+
+/// The rows of one page.
+pub(super) async fn page(
+    db: &Db,
+    filter: &Filter,
+    sort: Sort,
+    ascending: bool,
+    offset: i64,
+) -> Result<Vec<Row>, DbErr> {
+    let (conditions, mut values) = conditions(filter);
+    let by = match sort {
+        Sort::When => "COALESCE(i.handed_ms, i.scheduled_ms, i.updated_ms)",
+        Sort::Subject => "LOWER(i.subject)",
+        Sort::Audience => "COALESCE(m.audience, -1)",
+    };
+    let direction = if ascending { "ASC" } else { "DESC" };
+    values.push(PAGE.into());
+    values.push(offset.into());
+    let (limit, skip) = (values.len() - 1, values.len());
+    let sql = format!(
+        "SELECT i.id, i.subject, i.state, n.name AS newsletter, n.time_zone, m.state AS mailing_state, m.audience,
+           COALESCE(i.handed_ms, i.scheduled_ms, i.updated_ms) AS when_ms,
+           CAST(COALESCE((SELECT SUM(t.n) FROM issue_tally t WHERE t.issue_id = i.id AND t.state = 2), 0) AS BIGINT) AS sent
+         {FROM} WHERE {conditions} ORDER BY {by} {direction}, i.id {direction} LIMIT ${limit} OFFSET ${skip}"
+    );
+    let rows = fetch_all(db.read(), sql, values).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Row {
+                id: IssueId(row.try_get("", "id")?),
+                subject: row.try_get("", "subject")?,
+                newsletter: row.try_get("", "newsletter")?,
+                time_zone: row.try_get("", "time_zone")?,
+                state: State::of(row.try_get("", "state")?, row.try_get("", "mailing_state")?),
+                when: UnixMillis(row.try_get("", "when_ms")?),
+                audience: row.try_get("", "audience")?,
+                sent: row.try_get("", "sent")?,
+            })
+        })
+        .collect()
+}

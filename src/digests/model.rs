@@ -1,0 +1,238 @@
+//! What an issue is, and what may be done with it. Pure.
+
+use crate::db::entities::issue;
+use crate::scheduler::Zone;
+use crate::types::{IssueId, NewsletterId, UnixMillis};
+
+/// An issue: one mail to the readers of one newsletter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// Its key.
+    pub id: IssueId,
+    /// Whose readers get it.
+    pub newsletter: NewsletterId,
+    /// Its name in the archive's links; settled when it is handed over.
+    pub slug: String,
+    /// What the editor wrote.
+    pub content: Content,
+    /// Where it stands.
+    pub state: IssueState,
+    /// Rises with every change; whoever changes it names the one that was read.
+    pub revision: i64,
+    /// When it was first saved.
+    pub created: UnixMillis,
+    /// When it was last changed.
+    pub updated: UnixMillis,
+}
+
+/// What the editor wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    /// One line.
+    pub subject: String,
+    /// The line inboxes show beside the subject; empty takes the first words.
+    pub preheader: String,
+    /// Markdown.
+    pub body: String,
+}
+
+/// Where an issue stands. What happens after it was handed over is the mailing's to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssueState {
+    /// Being written.
+    Draft,
+    /// Waiting for its time.
+    Scheduled(Slot),
+    /// Its time has come, but a person has to decide.
+    Held {
+        /// When it should have gone out.
+        slot: Slot,
+        /// Why it did not, in a sentence.
+        reason: String,
+    },
+    /// Frozen and with the mailer since then.
+    Handed(UnixMillis),
+}
+
+/// When an issue goes out: the instant, and how the editor said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The instant.
+    pub at: UnixMillis,
+    /// The wall time and zone; `None` for "now", which has only the undo delay before it.
+    pub local: Option<(String, Zone)>,
+}
+
+/// The most an editor can write, in bytes: several times what a mail may weigh.
+pub const BODY_MAX: usize = 200_000;
+/// The most a subject can have, in characters.
+pub const SUBJECT_MAX: usize = 200;
+/// The most a preview text can have, in characters.
+pub const PREHEADER_MAX: usize = 300;
+
+/// What is wrong with what was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadContent {
+    /// Over [`SUBJECT_MAX`], or with a line break or control character.
+    #[error("The subject has to be one line of at most {SUBJECT_MAX} characters.")]
+    Subject,
+    /// Over [`PREHEADER_MAX`], or with a line break or control character.
+    #[error("The preview text has to be one line of at most {PREHEADER_MAX} characters.")]
+    Preheader,
+    /// Over [`BODY_MAX`].
+    #[error("The text is longer than {} kB.", BODY_MAX / 1000)]
+    Body,
+}
+
+impl BadContent {
+    /// The form field it is about.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Preheader => "preheader",
+            Self::Body => "body",
+        }
+    }
+}
+
+impl Content {
+    /// Checks what can be stored; a draft may be incomplete, so empty is fine.
+    ///
+    /// # Errors
+    /// The first field that cannot be stored.
+    pub fn new(subject: &str, preheader: &str, body: &str) -> Result<Self, BadContent> {
+        let line = |text: &str, most: usize| {
+            let text = text.trim();
+            let fits = text.chars().count() <= most && !text.chars().any(char::is_control);
+            fits.then(|| text.to_owned())
+        };
+        if body.len() > BODY_MAX {
+            return Err(BadContent::Body);
+        }
+        Ok(Self {
+            subject: line(subject, SUBJECT_MAX).ok_or(BadContent::Subject)?,
+            preheader: line(preheader, PREHEADER_MAX).ok_or(BadContent::Preheader)?,
+            // One kind of line end, so that what was saved compares equal to what is typed.
+            body: body.replace("\r\n", "\n").replace(['\r', '\0'], "\n"),
+        })
+    }
+}
+
+impl Issue {
+    /// Whether its words can be changed.
+    pub fn is_draft(&self) -> bool {
+        self.state == IssueState::Draft
+    }
+
+    /// The subject, or words for a list where there is none yet.
+    pub fn title(&self) -> &str {
+        if self.content.subject.is_empty() {
+            "(no subject yet)"
+        } else {
+            &self.content.subject
+        }
+    }
+}
+
+impl IssueState {
+    pub(super) const SCHEDULED: i16 = 1;
+    pub(super) const HELD: i16 = 2;
+    pub(super) const HANDED: i16 = 3;
+}
+
+impl From<issue::Model> for Issue {
+    fn from(row: issue::Model) -> Self {
+        let slot = Slot {
+            at: row.scheduled_ms.unwrap_or(row.updated_ms),
+            local: row
+                .scheduled_local
+                .zip(row.time_zone)
+                .map(|(local, zone)| (local, Zone::parse(&zone).unwrap_or_else(|_| Zone::utc()))),
+        };
+        let state = match row.state {
+            IssueState::SCHEDULED => IssueState::Scheduled(slot),
+            IssueState::HELD => IssueState::Held {
+                slot,
+                reason: row.held_reason,
+            },
+            IssueState::HANDED => IssueState::Handed(row.handed_ms.unwrap_or(row.updated_ms)),
+            _ => IssueState::Draft,
+        };
+        Self {
+            id: row.id,
+            newsletter: row.newsletter_id,
+            slug: row.slug,
+            content: Content {
+                subject: row.subject,
+                preheader: row.preheader,
+                body: row.body,
+            },
+            state,
+            revision: row.revision,
+            created: row.created_ms,
+            updated: row.updated_ms,
+        }
+    }
+}
+
+/// The name of a handed-over issue in links: its local date and the words of its subject, so that
+/// a link tells what it leads to. `nonce` keeps two issues of one day and subject apart.
+pub fn public_slug(subject: &str, local_date: &str, nonce: Option<u32>) -> String {
+    let mut words = String::new();
+    for part in subject.split(|c: char| !c.is_ascii_alphanumeric()) {
+        if part.is_empty() {
+            continue;
+        }
+        if words.len() + part.len() >= 60 {
+            break;
+        }
+        words.push('-');
+        words.push_str(&part.to_ascii_lowercase());
+    }
+    let nonce = nonce.map(|n| format!("-{n}")).unwrap_or_default();
+    format!("{local_date}{words}{nonce}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_lines_and_sizes_have_ends() {
+        assert!(Content::new(&"é".repeat(200), "", "").is_ok());
+        assert_eq!(
+            Content::new(&"é".repeat(201), "", ""),
+            Err(BadContent::Subject)
+        );
+        for bad in ["a\nBcc: b@example.org", "a\rb", "a\0b", "a\tb\u{7f}"] {
+            assert_eq!(
+                Content::new(bad, "", ""),
+                Err(BadContent::Subject),
+                "{bad:?}"
+            );
+            assert_eq!(
+                Content::new("", bad, ""),
+                Err(BadContent::Preheader),
+                "{bad:?}"
+            );
+        }
+        assert_eq!(
+            Content::new("", "", &"a".repeat(BODY_MAX + 1)),
+            Err(BadContent::Body)
+        );
+        assert_eq!(
+            Content::new(" a ", "", "a\r\nb\rc\0").unwrap().body,
+            "a\nb\nc\n"
+        );
+    }
+
+    #[test]
+    fn links_tell_what_they_lead_to() {
+        assert_eq!(
+            public_slug("Größe: does it count?", "2026-11-23", None),
+            "2026-11-23-gr-e-does-it-count"
+        );
+        assert_eq!(public_slug("選挙", "2026-11-23", Some(2)), "2026-11-23-2");
+        assert!(public_slug(&"word ".repeat(60), "2026-11-23", None).len() <= 72);
+    }
+}

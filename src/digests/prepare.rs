@@ -1,0 +1,133 @@
+//! Gathering what an issue is compiled from: its newsletter and the polls it asks.
+
+use super::content::Body;
+use super::edition::{self, Asked, CompileError, Compiled, Parts};
+use super::model::{Content, Issue, IssueState};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::newsletters::{self, Newsletter};
+use crate::polls;
+use crate::scheduler::{WallTime, Zone};
+use crate::types::{IssueId, NewsletterId, UnixMillis};
+
+/// A compiled issue with what it came from.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Whose readers get it.
+    pub newsletter: Newsletter,
+    /// What the mailer would fill, and the advice.
+    pub compiled: Compiled,
+    /// Its name in the archive, were it to go out at that time.
+    pub slug: String,
+}
+
+/// Why an issue cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// What the database said.
+    #[error(transparent)]
+    Db(#[from] DbErr),
+    /// A broken template or sender.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The newsletter's row is gone, which no page of ours can do.
+    #[error("newsletter {} is missing", .0.0)]
+    NoNewsletter(NewsletterId),
+}
+
+/// Compiles an issue as it would go out at `at`.
+///
+/// # Errors
+/// Nothing an editor writes can make it fail: see [`PrepareError`].
+pub async fn prepare(app: &App, issue: &Issue, at: UnixMillis) -> Result<Prepared, PrepareError> {
+    let slug = match issue.state {
+        IssueState::Handed(_) => Some(issue.slug.clone()),
+        _ => None,
+    };
+    prepare_content(
+        app,
+        issue.id,
+        issue.newsletter,
+        issue.content.clone(),
+        slug,
+        at,
+    )
+    .await
+}
+
+async fn prepare_content(
+    app: &App,
+    issue: IssueId,
+    newsletter: NewsletterId,
+    content: Content,
+    slug: Option<String>,
+    at: UnixMillis,
+) -> Result<Prepared, PrepareError> {
+    let newsletter = newsletters::by_id(app.db.read(), newsletter)
+        .await?
+        .ok_or(PrepareError::NoNewsletter(newsletter))?;
+    let slug =
+        slug.unwrap_or_else(|| edition::slug(&content, &local_date(at, &newsletter.time_zone)));
+    let asked = asked(app, &content.body, at).await?;
+    let app = app.clone();
+    // A long body takes a while: not on a thread that answers requests.
+    let compiling = tokio::task::spawn_blocking(move || {
+        let compiled = edition::compile(
+            &app.mail_templates,
+            &Parts {
+                issue,
+                slug: &slug,
+                content: &content,
+                newsletter: &newsletter,
+                polls: &asked,
+                origin: &app.config.origin(),
+                host: &app.config.host(),
+            },
+        )?;
+        Ok::<_, CompileError>(Prepared {
+            newsletter,
+            compiled,
+            slug,
+        })
+    });
+    match compiling.await {
+        Ok(prepared) => Ok(prepared?),
+        Err(panicked) => Err(DbErr::Custom(format!("compiling an issue broke: {panicked}")).into()),
+    }
+}
+
+/// The polls a body asks that take answers at `at`.
+async fn asked(app: &App, body: &str, at: UnixMillis) -> Result<Vec<Asked>, DbErr> {
+    let mut asked = Vec::new();
+    if !body.contains("poll:") {
+        return Ok(asked);
+    }
+    for slug in Body::parse(body).polls() {
+        let Some(poll) = polls::by_slug(&app.db, slug).await? else {
+            continue;
+        };
+        if !matches!(poll.phase(at), polls::Phase::Open { .. }) {
+            continue;
+        }
+        if let Some(question) = poll.questions.first() {
+            asked.push(Asked {
+                slug: poll.slug.clone(),
+                poll: poll.id,
+                question: question.text.clone(),
+                options: question
+                    .options
+                    .iter()
+                    .filter(|option| !option.retired)
+                    .map(|option| (option.key, option.label.clone()))
+                    .collect(),
+            });
+        }
+    }
+    Ok(asked)
+}
+
+fn local_date(at: UnixMillis, zone: &str) -> String {
+    let zone = Zone::parse(zone).unwrap_or_else(|_| Zone::utc());
+    let wall = WallTime::at(at.timestamp(), &zone).to_string();
+    wall.split('T').next().unwrap_or_default().to_owned()
+}

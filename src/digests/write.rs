@@ -1,0 +1,103 @@
+//! Writing: a new draft, a save, a deletion.
+
+use super::model::{Content, Issue};
+use super::store;
+use crate::app::App;
+use crate::db::{DbErr, WriteTxn};
+use crate::types::keys::random_token;
+use crate::types::{EditorId, IssueId, NewsletterId, UnixMillis};
+
+/// What came of a save.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// On disk.
+    Stored {
+        /// The revision it has now.
+        revision: i64,
+        /// When.
+        at: UnixMillis,
+    },
+    /// Somebody saved another version in the meantime: this one. Nothing was changed.
+    Conflict(Box<Issue>),
+    /// It is on its way and cannot be changed any more.
+    NotADraft(Box<Issue>),
+    /// There is no such issue.
+    Gone,
+}
+
+/// Starts a draft.
+///
+/// # Errors
+/// What the database said.
+pub async fn create(
+    app: &App,
+    newsletter: NewsletterId,
+    content: &Content,
+    editor: EditorId,
+) -> Result<IssueId, DbErr> {
+    let txn = app.db.write_txn("issue_create").await?;
+    let id = create_in(&txn, app, newsletter, content, Some(editor)).await?;
+    txn.commit().await?;
+    Ok(id)
+}
+
+/// Starts a draft inside the caller's transaction.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn create_in(
+    txn: &WriteTxn,
+    app: &App,
+    newsletter: NewsletterId,
+    content: &Content,
+    editor: Option<EditorId>,
+) -> Result<IssueId, DbErr> {
+    let slug = random_token(&app.random);
+    store::insert(txn, newsletter, content, &slug, editor, app.clock.now()).await
+}
+
+/// Saves what was written on the base of `revision`. Saving what is already stored succeeds, so a
+/// repeated request and a second tab with the same words are no conflict.
+///
+/// # Errors
+/// What the database said.
+pub async fn save(
+    app: &App,
+    id: IssueId,
+    revision: i64,
+    content: &Content,
+) -> Result<Saved, DbErr> {
+    let now = app.clock.now();
+    let txn = app.db.write_txn("issue_save").await?;
+    let Some(issue) = store::find(&*txn, id).await? else {
+        return Ok(Saved::Gone);
+    };
+    if !issue.is_draft() {
+        return Ok(Saved::NotADraft(Box::new(issue)));
+    }
+    if issue.content == *content {
+        return Ok(Saved::Stored {
+            revision: issue.revision,
+            at: issue.updated,
+        });
+    }
+    if !store::save(&txn, id, revision, content, now).await? {
+        return Ok(Saved::Conflict(Box::new(issue)));
+    }
+    txn.commit().await?;
+    Ok(Saved::Stored {
+        revision: revision + 1,
+        at: now,
+    })
+}
+
+/// Deletes a draft; false when it is none any more or was changed since.
+///
+/// # Errors
+/// What the database said.
+pub async fn delete(app: &App, id: IssueId, revision: i64) -> Result<bool, DbErr> {
+    let txn = app.db.write_txn("issue_delete").await?;
+    let deleted = store::delete(&txn, id, revision).await?;
+    txn.commit().await?;
+    Ok(deleted)
+}

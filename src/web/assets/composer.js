@@ -1,0 +1,225 @@
+// The composer works without this file: its buttons save and show the preview. It adds:
+//
+//   - saving and a fresh preview a moment after the last key, with the advice that goes with it;
+//   - buttons and shortcuts for Markdown (Ctrl or ⌘ with B, I, K), a poll picker, Ctrl+S;
+//   - changing the view without leaving the page.
+//
+// The preview is never made here: it is fetched from the server, which fills it by the code that sends.
+
+const form = document.getElementById("composer");
+const body = document.getElementById("body");
+const frame = document.getElementById("preview");
+const saved = document.getElementById("saved");
+const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+
+// --- saving ---
+
+const PAUSE = 700;
+let timer;
+let running = false;
+let again = false;
+let stopped = false;
+let stored = words();
+
+function words() {
+  const data = new FormData(form);
+  return JSON.stringify([data.get("subject"), data.get("preheader"), data.get("body")]);
+}
+
+function say(text, tone) {
+  saved.textContent = text;
+  saved.className = tone ? `badge ${tone}` : "";
+}
+
+function changed() {
+  if (stopped) return;
+  clearTimeout(timer);
+  if (words() === stored) return;
+  say("not saved yet");
+  timer = setTimeout(save, PAUSE);
+}
+
+async function save() {
+  clearTimeout(timer);
+  if (stopped) return;
+  if (running) { again = true; return; }
+  const sent = words();
+  if (sent === stored) return;
+  running = true;
+  try {
+    const answer = await fetch(form.dataset.autosave, {
+      method: "POST",
+      body: new URLSearchParams(new FormData(form)),
+      headers: { accept: "application/json" },
+    });
+    const told = answer.headers.get("content-type")?.includes("json") ? await answer.json() : {};
+    if (answer.ok) {
+      stored = sent;
+      form.elements.revision.value = told.revision;
+      show(told);
+      refresh();
+    } else if (answer.status === 422) {
+      say(told.problem ?? "not saved", "is-bad");
+    } else if (answer.status >= 500 || answer.status === 429) {
+      throw new Error(String(answer.status));
+    } else {
+      // Signed out, changed by somebody else, on its way: trying again would not help.
+      stopped = true;
+      say(told.problem ?? "Not saved: copy your text, then load this page again.", "is-bad");
+    }
+  } catch {
+    say("not saved: the server does not answer, trying again", "is-wait");
+    timer = setTimeout(save, 5000);
+  } finally {
+    running = false;
+    if (again) { again = false; save(); }
+  }
+}
+
+function show(told) {
+  const time = Object.assign(document.createElement("time"), { dateTime: told.saved.iso, title: told.saved.full, textContent: told.saved.text });
+  saved.className = "";
+  saved.replaceChildren("saved ", time);
+  document.getElementById("weight").textContent = told.weight;
+  document.getElementById("shown-subject").textContent = told.subject;
+  document.getElementById("shown-preheader").textContent = told.preheader;
+  const advice = told.advice.length ? told.advice : [{ tone: "is-good", text: "Nothing to point out." }];
+  const list = document.getElementById("advice");
+  const before = list.textContent.replace(/\s+/g, " ").trim();
+  if (before === advice.map((piece) => piece.text).join(" ")) return;
+  list.replaceChildren(...advice.map((piece) => {
+    const item = Object.assign(document.createElement("li"), { className: `notice ${piece.tone}` });
+    item.append(Object.assign(document.createElement("p"), { textContent: piece.text }));
+    return item;
+  }));
+}
+
+form.addEventListener("input", changed);
+form.addEventListener("submit", () => { stopped = true; clearTimeout(timer); });
+addEventListener("beforeunload", (event) => { if (!stopped && words() !== stored) event.preventDefault(); });
+document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") save(); });
+
+// --- the preview ---
+
+const source = () => `${form.dataset.preview}?view=${frame.dataset.view}`;
+
+async function refresh() {
+  const inside = frame.contentDocument;
+  if (!inside || frame.dataset.view === "text") { frame.src = source(); return; }
+  try {
+    const answer = await fetch(source(), { cache: "no-store" });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const at = inside.scrollingElement?.scrollTop ?? 0;
+    inside.replaceChild(inside.adoptNode(fresh.documentElement), inside.documentElement);
+    if (inside.scrollingElement) inside.scrollingElement.scrollTop = at;
+  } catch { /* The next save refreshes it. */ }
+}
+
+document.getElementById("views").addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-view]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  for (const other of document.querySelectorAll("#views a")) other.removeAttribute("aria-current");
+  link.setAttribute("aria-current", "true");
+  frame.dataset.view = link.dataset.view;
+  frame.classList.toggle("preview-phone", link.dataset.view === "phone");
+  frame.src = source();
+});
+
+// --- Markdown ---
+
+// Through the browser's own editing, so that "undo" takes it back.
+function put(text, from, to) {
+  body.focus();
+  body.setSelectionRange(from, to);
+  if (!document.execCommand("insertText", false, text)) body.setRangeText(text, from, to, "end");
+  changed();
+}
+
+function wrap(before, after, filler) {
+  const { selectionStart: from, selectionEnd: to, value } = body;
+  const chosen = value.slice(from, to);
+  const wrapped = chosen.startsWith(before) && chosen.endsWith(after) && chosen.length >= before.length + after.length;
+  const inner = wrapped ? chosen.slice(before.length, chosen.length - after.length) : chosen || filler;
+  put(wrapped ? inner : before + inner + after, from, to);
+  if (!wrapped) body.setSelectionRange(from + before.length, from + before.length + inner.length);
+}
+
+function link() {
+  const { selectionStart: from, selectionEnd: to, value } = body;
+  const chosen = value.slice(from, to);
+  if (/^https?:\/\/\S+$/.test(chosen)) {
+    put(`[words](${chosen})`, from, to);
+    body.setSelectionRange(from + 1, from + 6);
+  } else {
+    put(`[${chosen || "words"}](https://)`, from, to);
+    const address = from + (chosen || "words").length + 3;
+    body.setSelectionRange(address + 8, address + 8);
+  }
+}
+
+function lines(mark) {
+  const { selectionStart, selectionEnd, value } = body;
+  const from = value.lastIndexOf("\n", selectionStart - 1) + 1;
+  const end = value.indexOf("\n", selectionEnd);
+  const to = end < 0 ? value.length : end;
+  let n = 0;
+  put(value.slice(from, to).split("\n").map((line) => (mark === "1. " ? `${(n += 1)}. ` : mark) + line).join("\n"), from, to);
+}
+
+function block(text) {
+  const { selectionEnd: at, value } = body;
+  const before = at === 0 || value.slice(0, at).endsWith("\n\n") ? "" : value.slice(0, at).endsWith("\n") ? "\n" : "\n\n";
+  put(`${before}${text}\n\n`, at, at);
+}
+
+const key = mac ? "⌘" : "Ctrl+";
+const tools = [
+  ["Bold", "B", () => wrap("**", "**", "bold")],
+  ["Italic", "I", () => wrap("*", "*", "italic")],
+  ["Link", "K", link],
+  ["Heading", "", () => lines("## ")],
+  ["List", "", () => lines("- ")],
+  ["Quote", "", () => lines("> ")],
+  ["Image", "", () => block("![what it shows](https://)")],
+  ["Name", "", () => wrap("{{name|", "}}", "reader")],
+];
+
+const toolbar = document.getElementById("toolbar");
+for (const [label, letter, act] of tools) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: label });
+  if (letter) {
+    button.title = `${label} (${key}${letter})`;
+    button.setAttribute("aria-keyshortcuts", `${mac ? "Meta" : "Control"}+${letter}`);
+  }
+  button.tabIndex = toolbar.childElementCount ? -1 : 0;
+  button.addEventListener("click", act);
+  toolbar.append(button);
+}
+toolbar.hidden = false;
+// One stop for the Tab key; arrows move inside, as in every toolbar.
+toolbar.addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  const buttons = [...toolbar.children];
+  const next = buttons[(buttons.indexOf(document.activeElement) + step + buttons.length) % buttons.length];
+  for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
+  next.focus();
+  event.preventDefault();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (!(mac ? event.metaKey : event.ctrlKey) || event.altKey || event.shiftKey) return;
+  const pressed = event.key.toUpperCase();
+  if (pressed === "S") { event.preventDefault(); save(); return; }
+  const tool = document.activeElement === body && tools.find(([, letter]) => letter === pressed);
+  if (tool) { event.preventDefault(); tool[2](); }
+});
+
+const insert = document.getElementById("insert-poll");
+if (insert) {
+  insert.hidden = false;
+  document.getElementById("poll-hint").textContent = "It is put where the cursor is. Readers answer with one tap and one button.";
+  insert.addEventListener("click", () => block(document.getElementById("poll").value));
+}
