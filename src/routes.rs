@@ -64,6 +64,7 @@ fn pages(_app: &App) -> Router<App> {
     Router::new()
         .route("/assets/{name}", get(assets::serve))
         .merge(admin::routes())
+        .merge(articles::routes())
         .merge(mailbox::routes())
         .merge(newsletters::routes())
         .merge(digests::routes())
