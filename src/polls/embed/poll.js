@@ -12,12 +12,12 @@ input[type]{flex:none;inline-size:1.375rem;block-size:1.375rem;margin:0;accent-c
 label.plain{border:0;padding-inline:0;background:none;box-shadow:none;font-weight:400;font-size:.9375rem}
 label.text{display:block;border:0;padding:0;font-weight:600;box-shadow:none}
 input[type=email]{display:block;inline-size:100%;block-size:3rem;padding:0 .75rem;margin-block-start:.375rem;font:inherit;border:1px solid #73757b;border-radius:3px}
-button{min-block-size:3rem;padding:.625rem 1.375rem;border:1px solid var(--a);border-radius:3px;background:var(--a);color:var(--canvass-on-accent,#fff);font:600 1rem/1.25 inherit;font-family:inherit;cursor:pointer}
+button{min-block-size:3rem;padding:.625rem 1.375rem;border:1px solid var(--a);border-radius:3px;background:var(--a);color:var(--canvass-on-accent,#fff);font:inherit;font-weight:600;cursor:pointer}
 button.quiet{background:none;color:inherit;border-color:#73757b}
 :focus-visible{outline:3px solid var(--a);outline-offset:2px}[tabindex]:focus{outline:0}
 table{inline-size:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}caption{margin-block-end:.5rem}
 tr{position:relative;block-size:3.75rem}th,td{padding:.375rem 0 1.125rem;vertical-align:bottom;font-weight:400;line-height:1.3;text-align:start}
-th{inline-size:100%}td{text-align:end;white-space:nowrap;padding-inline-start:.875rem}td+td{font-weight:700}.own th{font-weight:700}.own i{font:600 .8125rem inherit;color:var(--a)}
+th{inline-size:100%}td{text-align:end;white-space:nowrap;padding-inline-start:.875rem}td+td{font-weight:700}.own th{font-weight:700}.own i{font-style:normal;font-weight:600;font-size:.8125rem;color:var(--a)}
 thead tr{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%)}
 svg{position:absolute;inset:auto 0 .375rem;inline-size:100%;block-size:.5rem}.track{fill:var(--r)}.fill{fill:var(--a);opacity:.6}.own .fill{opacity:1}
 :host(:dir(rtl)) svg{transform:scaleX(-1)}
