@@ -77,8 +77,11 @@ async fn in_state(db: &Db, state: i16) -> i64 {
     row.try_get_by_index(0).unwrap()
 }
 
-/// Kills the program several times, lets it finish, and gives how often each recipient's mail was taken.
-async fn survive(in_doubt: &str) -> (BTreeMap<String, Vec<String>>, Db, TestDatabase) {
+/// Ends the program several times, lets it finish, and gives how often each recipient's mail was taken.
+async fn survive(
+    in_doubt: &str,
+    signal: &str,
+) -> (BTreeMap<String, Vec<String>>, Db, TestDatabase) {
     let server = SmtpServer::start().await;
     server.rule(At::Dot, "", Act::Wait(Duration::from_millis(10)), None);
     let database = TestDatabase::migrated().await;
@@ -90,8 +93,21 @@ async fn survive(in_doubt: &str) -> (BTreeMap<String, Vec<String>>, Db, TestData
     for kill in 1..=KILLS {
         let mut program = start(&database, &server, in_doubt);
         server.wait_for(kill * 50, PATIENCE).await;
-        program.0.kill().unwrap();
-        program.0.wait().unwrap();
+        let id = program.0.id().to_string();
+        let asked = std::time::Instant::now();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        tokio::task::block_in_place(|| program.0.wait()).unwrap();
+        assert!(
+            asked.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            asked.elapsed()
+        );
         let_leases_run_out(&db).await;
     }
     let _program = start(&database, &server, in_doubt);
@@ -123,7 +139,7 @@ fn duplicates(taken: &BTreeMap<String, Vec<String>>) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_loses_nobody_and_doubles_at_most_one_mail_a_connection() {
-    let (taken, db, _database) = survive("resend").await;
+    let (taken, db, _database) = survive("resend", "-KILL").await;
     assert_eq!(
         taken.len(),
         usize::try_from(READERS).unwrap(),
@@ -137,11 +153,21 @@ async fn a_kill_loses_nobody_and_doubles_at_most_one_mail_a_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_doubles_nobody_where_doubts_are_held() {
-    let (taken, db, _database) = survive("hold").await;
+    let (taken, db, _database) = survive("hold", "-KILL").await;
     assert_eq!(duplicates(&taken), 0);
     let (sent, unknown) = (in_state(&db, 2).await, in_state(&db, 5).await);
     println!("{KILLS} kills, {CONNECTIONS} connections: {unknown} unknown");
     assert_eq!(sent + unknown, READERS, "everybody has a final state");
     assert!(usize::try_from(unknown).unwrap() <= KILLS * CONNECTIONS);
     assert!(taken.len() >= usize::try_from(sent).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_loses_nobody_and_doubles_nobody() {
+    let (taken, db, _database) = survive("resend", "-TERM").await;
+    assert_eq!(
+        (taken.len(), duplicates(&taken)),
+        (usize::try_from(READERS).unwrap(), 0)
+    );
+    assert_eq!(in_state(&db, 2).await, READERS);
 }

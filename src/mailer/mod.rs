@@ -27,6 +27,7 @@ pub mod templates;
 pub mod transport;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -49,6 +50,8 @@ pub struct Mailer {
     breaker: Breaker,
     held: HeldBatches,
     editions: Mutex<BTreeMap<i64, Arc<Edition>>>,
+    /// The issue whose batch was taken last: issues take turns.
+    turn: AtomicI64,
 }
 
 impl Default for Mailer {
@@ -58,6 +61,7 @@ impl Default for Mailer {
             breaker: Breaker::default(),
             held: HeldBatches::default(),
             editions: Mutex::default(),
+            turn: AtomicI64::new(0),
         }
     }
 }

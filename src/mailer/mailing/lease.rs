@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
@@ -61,7 +61,6 @@ pub(super) struct Settled {
 
 /// Takes the next due batch: issues take turns, so that a large one does not hold up a small one.
 pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr> {
-    static TURN: AtomicI64 = AtomicI64::new(0);
     let now = app.clock.now();
     // A look without the writer: an idle system writes nothing.
     let rows = db::fetch_all(
@@ -77,11 +76,11 @@ pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr
     for row in &rows {
         issues.push(row.try_get_by_index::<i64>(0)?);
     }
-    let turn = TURN.load(Ordering::Relaxed);
+    let turn = app.mailer.turn.load(Ordering::Relaxed);
     let next = issues.partition_point(|issue| *issue <= turn);
     issues.rotate_left(next);
     for issue in issues {
-        TURN.store(issue, Ordering::Relaxed);
+        app.mailer.turn.store(issue, Ordering::Relaxed);
         if let Some(holding) = take(app, IssueId(issue), now).await? {
             return Ok(Some(holding));
         }

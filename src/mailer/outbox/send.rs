@@ -31,16 +31,20 @@ pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<Looked
         return Ok(Looked::Nothing);
     }
     let mut mails = mails.into_iter();
-    while let Some(mail) = mails.next() {
-        let rests = app.stopping.is_cancelled() || !deal(app, line, &mail).await?;
-        if rests {
-            for rest in mails {
-                store::put_back(app, &rest, app.clock.now(), rest.attempt, "").await?;
-            }
-            return Ok(Looked::RelayRests);
+    let mut looked = Looked::Worked;
+    while !app.stopping.is_cancelled() {
+        let Some(mail) = mails.next() else {
+            break;
+        };
+        if !deal(app, line, &mail).await? {
+            looked = Looked::RelayRests;
+            break;
         }
     }
-    Ok(Looked::Worked)
+    for rest in mails {
+        store::put_back(app, &rest, app.clock.now(), rest.attempt, "").await?;
+    }
+    Ok(looked)
 }
 
 /// Sends one mail; `false` when the relay wants a rest.

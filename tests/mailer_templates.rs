@@ -1,0 +1,79 @@
+//! Every mail as it looks: rendered with its sample data, kept as a snapshot.
+//!
+//! After a wanted change: `INSTA_UPDATE=always cargo test --test canvass mailer_templates`, then read the difference.
+
+use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Recipient, Sending, Slots};
+use canvass::mailer::templates::{Template, Templates};
+use canvass::types::{EmailAddress, Keys, Purpose, ReaderId, Secret, UnixMillis};
+
+#[test]
+fn every_mail_looks_as_it_did() {
+    let templates = Templates::load(None).unwrap();
+    for template in Template::ALL {
+        let mail = templates
+            .render(template, templates.sample(template))
+            .unwrap();
+        let whole = format!(
+            "Subject: {}\n\n{}\n\n-------- html --------\n\n{}",
+            mail.subject, mail.text, mail.html
+        );
+        insta::assert_snapshot!(template.name(), whole);
+    }
+}
+
+/// The whole message of an issue, headers and all, byte for byte but for its line ends.
+#[test]
+fn an_issue_leaves_as_these_octets() {
+    let templates = Templates::load(None).unwrap();
+    let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef")).unwrap();
+    let mut slots = Slots::new();
+    let mut data = templates.sample(Template::Issue).clone();
+    data["email"] = slots.email().into();
+    data["unsubscribe_url"] = slots
+        .link("/unsubscribe/", Purpose::Unsubscribe, &[1])
+        .into();
+    data["manage_url"] = slots.link("/manage/", Purpose::Manage, &[1]).into();
+    let rendered = templates.render(Template::Issue, &data).unwrap();
+    let edition = Edition::compile(Draft {
+        from: Mailbox {
+            name: "The Example Post".to_owned(),
+            address: EmailAddress::parse("news@news.example.org").unwrap(),
+        },
+        reply_to: None,
+        subject: rendered.subject,
+        text: rendered.text,
+        html: rendered.html,
+        slots,
+        list: Some(ListHeaders {
+            name: "Premium Digest".to_owned(),
+            id: "premium.news.example.org".to_owned(),
+            unsubscribe: vec![1],
+            help: "https://news.example.org/subscribe/premium".to_owned(),
+            owner: "news@news.example.org".to_owned(),
+            archive: Some("https://news.example.org/archive/premium".to_owned()),
+            feedback_id: "7:premium:issue:canvass".to_owned(),
+        }),
+    });
+    assert!(edition.html_octets() < 90_000, "far below what Gmail clips");
+    let mut raw = Vec::new();
+    edition.fill(
+        &Recipient {
+            reader: ReaderId(7),
+            address: "ada@example.org",
+            name: Some("Ada"),
+        },
+        &Sending {
+            keys: &keys,
+            public_url: "https://news.example.org",
+            now: UnixMillis(1_700_000_000_000),
+            message_id: "<stable@news.example.org>",
+        },
+        &mut raw,
+    );
+    let raw = String::from_utf8(raw).unwrap();
+    assert!(
+        raw.split("\r\n")
+            .all(|line| line.len() <= 78 && !line.contains(['\r', '\n']))
+    );
+    insta::assert_snapshot!("issue-message", raw.replace("\r\n", "\n"));
+}
