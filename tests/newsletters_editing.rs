@@ -107,3 +107,37 @@ async fn what_is_wrong_is_said_and_what_was_typed_is_kept() {
         .expect(422)
         .says("Another newsletter has this name");
 }
+
+#[tokio::test]
+async fn the_overview_leads_to_the_first_issue() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let page = browser
+        .get("/admin")
+        .await
+        .expect(200)
+        .says("6 steps are left");
+    let steps = page.all(".step h3");
+    assert_eq!(steps[0], "Say who the mail comes from");
+    assert_eq!(page.all(".step.is-next h3"), steps[..1]);
+    app.newsletter("brief").await;
+    app.poll("trust").await;
+    let page = browser
+        .get("/admin")
+        .await
+        .expect(200)
+        .says("4 steps are left");
+    assert_eq!(
+        page.all(".step.is-next h3"),
+        ["Put the poll into an article"]
+    );
+    assert_eq!(
+        page.attributes(".step.is-next a", "href"),
+        ["/admin/polls/trust"]
+    );
+    browser
+        .get("/admin/mail")
+        .await
+        .expect(200)
+        .says("Nothing leaves this machine");
+}

@@ -28,7 +28,7 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
         "relay": relay(app.config.mail.transport, &single, app.clock.now()),
         "numbers": [
             number("Single mails waiting", show::count(single.waiting)),
-            number("Oldest waits since", single.oldest.map_or("nothing waits".into(), |at| show::time(at, &zone).text)),
+            number("Oldest waits since", single.oldest.map_or("\u{2013}".into(), |at| show::time(at, &zone).text)),
             number("Failed", show::count(single.failed)),
             number("In doubt", show::count(single.unknown)),
         ],

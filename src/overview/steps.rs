@@ -8,7 +8,8 @@ use crate::config::Transport;
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    title: &'static str,
+    /// Not `title`: the frame's own would stand in its place.
+    heading: &'static str,
     text: &'static str,
     action: Option<&'static str>,
     href: String,
@@ -96,14 +97,14 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
 }
 
 fn step(
-    title: &'static str,
+    heading: &'static str,
     text: &'static str,
     action: &'static str,
     href: &str,
     done: bool,
 ) -> Step {
     Step {
-        title,
+        heading,
         text,
         action: Some(action),
         href: href.to_owned(),
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn a_fresh_installation_begins_with_the_sender() {
         let steps = steps(&Progress::default(), Transport::Smtp);
-        let next: Vec<_> = steps.iter().filter(|s| s.next).map(|s| s.title).collect();
+        let next: Vec<_> = steps.iter().filter(|s| s.next).map(|s| s.heading).collect();
         assert_eq!(next, ["Say who the mail comes from"]);
         assert!(steps.iter().all(|s| s.done != s.action.is_some()));
     }
