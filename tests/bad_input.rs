@@ -161,7 +161,11 @@ async fn no_body_breaks_anything() {
     let bodies = bodies();
     let mut wrong = Vec::new();
     let mut before = Dump::of(db).await;
-    for route in routes::all(&world.app).await.into_iter().filter(|r| r.post) {
+    for route in routes::all(&world.app)
+        .await
+        .into_iter()
+        .filter(|r| r.post())
+    {
         for visitor in Visitor::ALL {
             // The editor is still needed for the routes that follow.
             if visitor == Visitor::Editor && route.path == "/admin/sign-out" {
@@ -207,7 +211,11 @@ async fn no_body_breaks_anything() {
 async fn what_is_too_large_is_refused_before_it_is_read() {
     let world = World::build().await;
     let origin = world.app.app.config.origin();
-    for route in routes::all(&world.app).await.into_iter().filter(|r| r.post) {
+    for route in routes::all(&world.app)
+        .await
+        .into_iter()
+        .filter(|r| r.post())
+    {
         let url = &world.urls(&route)[0];
         let kind = if route.is_api() { JSON } else { FORM };
         let head = format!(
@@ -267,7 +275,7 @@ async fn no_address_breaks_anything() {
             let query = format!("{path}?page={name}&q={name}&after={name}&url={name}");
             for visitor in Visitor::ALL {
                 for method in [Method::GET, Method::POST] {
-                    if method == Method::POST && !route.post {
+                    if method == Method::POST && !route.post() {
                         continue;
                     }
                     let answer = world.send(visitor, method.clone(), &query).await;

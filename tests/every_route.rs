@@ -103,6 +103,44 @@ fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
     wrong
 }
 
+/// What scripts are told is there is there, and the other way round.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openapi_document_matches_the_router() {
+    let world = World::build().await;
+    let document = world
+        .send(Visitor::Stranger, Method::GET, "/api/v1/openapi.json")
+        .await;
+    let document: serde_json::Value = document.json().await.unwrap();
+    let mut described = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.strip_prefix("/api/v1").unwrap_or(path);
+        for method in item.as_object().unwrap().keys() {
+            described.push(format!("{method} {}", nameless(path)));
+        }
+    }
+    let mut routed = Vec::new();
+    for route in routes::all(&world.app).await {
+        let Some(path) = route.path.strip_prefix("/api/v1") else {
+            continue;
+        };
+        for method in &route.methods {
+            if path != "/openapi.json" {
+                routed.push(format!("{method} {}", nameless(path)));
+            }
+        }
+    }
+    described.sort();
+    routed.sort();
+    assert_eq!(described, routed);
+}
+
+/// What a parameter is called does not matter to whoever calls.
+fn nameless(path: &str) -> String {
+    let segments = path.split('/');
+    let segments = segments.map(|s| if s.starts_with('{') { "{}" } else { s });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// A URL answers only to the methods it has, and says which those are.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_methods_are_refused() {

@@ -15,6 +15,7 @@ mod browser_polls;
 mod digests_api;
 mod digests_composing;
 mod digests_sending;
+mod browser_subscribing;
 mod documents;
 mod every_route;
 mod mailbox;

@@ -1,6 +1,7 @@
 //! The program itself: its commands, its words when something is wrong, its exit codes,
 //! and how it ends when it is told to.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -41,6 +42,8 @@ fn help_reads_like_a_manual_and_wrong_use_is_told() {
     let text = words(&help);
     for command in [
         "serve",
+        "demo",
+        "admin",
         "migrate",
         "check",
         "settings",
@@ -276,6 +279,47 @@ async fn a_database_of_a_newer_version_is_refused() {
         "{}",
         words(&output)
     );
+}
+
+/// The newcomer's first command: it prints where to click, and what it prints is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_shows_where_to_click() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [
+        ("CANVASS_HTTP__BIND", "127.0.0.1:0"),
+        ("CANVASS_SECRET_KEY", ""),
+    ];
+    for _start in ["first", "again"] {
+        let mut child = canvass(dir.path(), &["demo"], &settings)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Server {
+            child,
+            url: String::new(),
+        };
+        let links: Vec<String> = output
+            .lines()
+            .map_while(Result::ok)
+            .take_while(|line| !line.contains("Ctrl-C"))
+            .flat_map(|line| {
+                line.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .filter(|word| word.starts_with("http://"))
+            .collect();
+        assert!(links.len() >= 3, "{links:?}");
+        let client = Client::builder().no_proxy().build().unwrap();
+        for link in links {
+            let answer = client.get(&link).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{link}");
+        }
+        server.signal("-TERM");
+        assert_eq!(server.ended().await.0, Some(0));
+    }
 }
 
 /// The key is part of the database: another one must not start to sign links.

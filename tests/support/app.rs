@@ -134,6 +134,22 @@ impl TestApp {
         row.map_or(0, |row| row.try_get_by_index(0).unwrap())
     }
 
+    /// Waits until a query of one number says so.
+    pub async fn wait_until(&self, sql: &str, number: i64) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let found = self.count(sql).await;
+            if found == number {
+                return;
+            }
+            assert!(
+                tokio::time::Instant::now() < until,
+                "{sql}: {found}, not {number}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// A token for the JSON API.
     pub async fn api_token(&self) -> String {
         let token = canvass::api::tokens::create(&self.app, "test")

@@ -1,7 +1,7 @@
 //! Every URL of the app, read from the source: a route that nobody thought of when the
 //! tests were written is in the list as soon as it exists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use reqwest::{Client, Method, StatusCode};
@@ -13,8 +13,8 @@ use super::app::TestApp;
 pub struct Route {
     /// As the router has it: `/p/{poll}`, with the prefix of its nest.
     pub path: String,
-    /// Whether it takes POST.
-    pub post: bool,
+    /// What it takes, in lower case.
+    pub methods: Vec<&'static str>,
 }
 
 impl Route {
@@ -25,6 +25,11 @@ impl Route {
             .filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'))
             .map(|s| s.trim_start_matches('*'))
             .collect()
+    }
+
+    /// Whether it takes POST.
+    pub fn post(&self) -> bool {
+        self.methods.contains(&"post")
     }
 
     /// Whether scripts call it.
@@ -52,19 +57,19 @@ impl Route {
 /// Reads the source for `.route("…", …)`, and asks the running app below which prefix
 /// each lies: what answers 405 to a method that nobody has is there.
 pub async fn all(app: &TestApp) -> Vec<Route> {
-    let mut written = BTreeSet::new();
+    let mut written = BTreeMap::new();
     collect(
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
         &mut written,
     );
     let client = Client::builder().no_proxy().build().unwrap();
     let mut routes = Vec::new();
-    for (path, post) in written {
+    for (path, methods) in written {
         let mut found = false;
         for prefix in ["", "/api/v1"] {
             let route = Route {
                 path: format!("{prefix}{path}"),
-                post,
+                methods: methods.iter().copied().collect(),
             };
             let url = app.url(&route.with(|_| "x".to_owned()));
             let method = Method::from_bytes(b"PROPFIND").unwrap();
@@ -82,7 +87,7 @@ pub async fn all(app: &TestApp) -> Vec<Route> {
     routes
 }
 
-fn collect(dir: &Path, routes: &mut BTreeSet<(String, bool)>) {
+fn collect(dir: &Path, routes: &mut BTreeMap<String, BTreeSet<&'static str>>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -97,7 +102,11 @@ fn collect(dir: &Path, routes: &mut BTreeSet<(String, bool)>) {
                 let Some((path, rest)) = path.split_once('"') else {
                     continue;
                 };
-                routes.insert((path.to_owned(), arguments(rest).contains("post(")));
+                let handlers = arguments(rest);
+                let methods = ["get", "post"]
+                    .into_iter()
+                    .filter(|m| handlers.contains(&format!("{m}(")));
+                routes.entry(path.to_owned()).or_default().extend(methods);
             }
         }
     }

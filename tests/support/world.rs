@@ -1,9 +1,12 @@
 //! An app with something of everything in it, for tests that walk over all of it.
 
+use std::time::Duration;
+
 use reqwest::{Client, Method, RequestBuilder, Response};
 
 use super::app::TestApp;
 use super::editor::signed_in;
+use super::inbox::Mail;
 use super::reader::Reader;
 use super::routes::Route;
 
@@ -37,10 +40,11 @@ impl World {
         app.poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
             .await;
         let token = app.api_token().await;
+        let mut values = subscribed(&app).await;
         let editor = signed_in(&app).await;
         let frame = editor.get("/admin/settings").await.expect(200);
         let csrf = frame.attributes("input[name=csrf]", "value").pop();
-        let values = vec![
+        values.extend([
             ("poll", "trust".to_owned()),
             ("newsletter", "morning".to_owned()),
             ("slug", "trust".to_owned()),
@@ -49,7 +53,7 @@ impl World {
             ("issue", "1".to_owned()),
             ("reader", "1".to_owned()),
             ("name", "reader.css".to_owned()),
-        ];
+        ]);
         Self {
             client: Client::builder()
                 .no_proxy()
@@ -83,7 +87,7 @@ impl World {
     /// Sends it, and does not wait for the end of a body that may have none.
     pub async fn send(&self, visitor: Visitor, method: Method, path: &str) -> Response {
         let sent = self.request(visitor, method, path).send();
-        let answer = tokio::time::timeout(std::time::Duration::from_secs(30), sent).await;
+        let answer = tokio::time::timeout(Duration::from_secs(30), sent).await;
         answer.expect("an answer within 30 s").unwrap()
     }
 
@@ -124,4 +128,39 @@ impl World {
             .collect();
         known.into_iter().chain(["unknown".to_owned()]).collect()
     }
+}
+
+/// Subscribes somebody as readers do, and begins to subscribe somebody else. Returns
+/// every token that was mailed on the way: each is then tried on every route, its own
+/// and those of other purposes.
+async fn subscribed(app: &TestApp) -> Vec<(&'static str, String)> {
+    let reader = app.reader();
+    let mut mails = Vec::new();
+    for address in ["first@example.org", "second@example.org"] {
+        let form = reader
+            .get("/subscribe/morning")
+            .await
+            .expect(200)
+            .the_form();
+        app.advance(Duration::from_secs(5));
+        let form = form.fill("email", address).tick("consent", "1");
+        reader.submit(form).await.expect(200);
+        mails.push(app.mail_to(address, 1).await);
+    }
+    let page = reader.get(&mails[0].link("/confirm/")).await.expect(200);
+    let done = reader.submit(page.the_form()).await.expect(200);
+    // The unconfirmed one comes first: it is the one that GET could still confirm.
+    let mut tokens: Vec<String> = mails.iter().rev().flat_map(Mail::links).collect();
+    tokens.extend(done.links().into_iter().map(|(href, _)| href));
+    tokens.retain(|link| {
+        ["/confirm/", "/unsubscribe/", "/manage/"]
+            .iter()
+            .any(|p| link.contains(p))
+    });
+    tokens.dedup();
+    tokens
+        .iter()
+        .filter_map(|link| link.rsplit('/').next())
+        .map(|token| ("token", token.to_owned()))
+        .collect()
 }
