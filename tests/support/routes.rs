@@ -1,7 +1,7 @@
 //! Every URL of the app, read from the source: a route that nobody thought of when the
 //! tests were written is in the list as soon as it exists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use reqwest::{Client, Method, StatusCode};
@@ -14,7 +14,7 @@ pub struct Route {
     /// As the router has it: `/p/{poll}`, with the prefix of its nest.
     pub path: String,
     /// What it takes, in lower case.
-    pub methods: Vec<&'static str>,
+    pub methods: Vec<String>,
 }
 
 impl Route {
@@ -29,7 +29,7 @@ impl Route {
 
     /// Whether it takes POST.
     pub fn post(&self) -> bool {
-        self.methods.contains(&"post")
+        self.methods.iter().any(|m| m == "post")
     }
 
     /// Whether scripts call it.
@@ -57,25 +57,30 @@ impl Route {
 /// Reads the source for `.route("…", …)`, and asks the running app below which prefix
 /// each lies: what answers 405 to a method that nobody has is there.
 pub async fn all(app: &TestApp) -> Vec<Route> {
-    let mut written = BTreeMap::new();
+    let mut written = BTreeSet::new();
     collect(
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
         &mut written,
     );
     let client = Client::builder().no_proxy().build().unwrap();
     let mut routes = Vec::new();
-    for (path, methods) in written {
+    for path in written {
         let mut found = false;
         for prefix in ["", "/api/v1"] {
             let route = Route {
                 path: format!("{prefix}{path}"),
-                methods: methods.iter().copied().collect(),
+                methods: Vec::new(),
             };
             let url = app.url(&route.with(|_| "x".to_owned()));
             let method = Method::from_bytes(b"PROPFIND").unwrap();
             let answer = client.request(method, &url).send().await.unwrap();
             if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
-                routes.push(route);
+                let allowed = answer.headers()["allow"].to_str().unwrap().to_lowercase();
+                let methods = allowed.split(',').map(str::trim).filter(|m| *m != "head");
+                routes.push(Route {
+                    methods: methods.map(str::to_owned).collect(),
+                    ..route
+                });
                 found = true;
             }
         }
@@ -87,7 +92,7 @@ pub async fn all(app: &TestApp) -> Vec<Route> {
     routes
 }
 
-fn collect(dir: &Path, routes: &mut BTreeMap<String, BTreeSet<&'static str>>) {
+fn collect(dir: &Path, routes: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -99,29 +104,8 @@ fn collect(dir: &Path, routes: &mut BTreeMap<String, BTreeSet<&'static str>>) {
                 let Some(path) = call.trim_start().strip_prefix('"') else {
                     panic!("{}: a route without a literal path", path.display());
                 };
-                let Some((path, rest)) = path.split_once('"') else {
-                    continue;
-                };
-                let handlers = arguments(rest);
-                let methods = ["get", "post"]
-                    .into_iter()
-                    .filter(|m| handlers.contains(&format!("{m}(")));
-                routes.entry(path.to_owned()).or_default().extend(methods);
+                routes.extend(path.split('"').next().map(str::to_owned));
             }
         }
     }
-}
-
-/// What stands before the bracket that ends the call.
-fn arguments(code: &str) -> &str {
-    let mut depth = 0;
-    for (at, c) in code.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' if depth == 0 => return &code[..at],
-            ')' => depth -= 1,
-            _ => {}
-        }
-    }
-    code
 }
