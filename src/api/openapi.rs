@@ -21,7 +21,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     document.info.version = env!("CARGO_PKG_VERSION").into();
     let parts = [
         crate::newsletters::ApiDocument::openapi(),
-        crate::polls::api::Document::openapi(),
+        crate::polls::ApiDocument::openapi(),
         crate::subscriptions::ApiDocument::openapi(),
         crate::digests::ApiDocument::openapi(),
     ];

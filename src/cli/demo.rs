@@ -39,7 +39,8 @@ pub async fn run(mut config: Config, environment: &[(String, String)]) -> Result
         config.http.bind.set_port(0);
     }
     let data_dir = config.data_dir.display().to_string();
-    let server = serve::start(config).await?;
+    let running = serve::start(config).await?;
+    let server = &running.server;
     fill(&server.app).await?;
     let editor = editor_link(&server.app).await?;
     let origin = server.app.config.origin();
@@ -55,7 +56,7 @@ pub async fn run(mut config: Config, environment: &[(String, String)]) -> Result
          \n  The editor is {EDITOR}. No mail leaves this machine: all of it is in the mailbox.\
          \n  Everything is kept in {data_dir}; remove that directory to start afresh. Stop with Ctrl-C.\n"
     );
-    serve::until_stopped(server).await
+    running.until_stopped().await
 }
 
 async fn is_taken(address: SocketAddr) -> bool {

@@ -1,7 +1,7 @@
 //! `canvass serve`: refuse what is dangerous, then run until SIGTERM or SIGINT.
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failed, missing_key};
 use crate::app::{App, Role};
@@ -10,9 +10,9 @@ use crate::serve::{self, Server};
 use crate::types::{Clock, Random};
 
 pub async fn run(config: Config) -> Result<(), Failed> {
-    let server = start(safe(config)?).await?;
-    tracing::info!(address = %server.address, "listening");
-    until_stopped(server).await
+    let running = start(safe(config)?).await?;
+    tracing::info!(address = %running.server.address, "listening");
+    running.until_stopped().await
 }
 
 /// What production must have. Everything else has a default that is safe.
@@ -48,7 +48,10 @@ fn safe(config: Config) -> Result<Config, ConfigError> {
 }
 
 /// Binds, assembles and starts. The public URL falls back to the bound address, which matters for port 0.
-pub async fn start(mut config: Config) -> Result<Server, Failed> {
+pub async fn start(mut config: Config) -> Result<Running, Failed> {
+    // First of all: whoever sees that it answers may already want it to stop.
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
     let bind = config.http.bind;
     let listener = TcpListener::bind(bind).await.map_err(|e| {
         Failed::Other(format!(
@@ -59,24 +62,35 @@ pub async fn start(mut config: Config) -> Result<Server, Failed> {
         config.http.public_url = format!("http://{}", listener.local_addr()?);
     }
     let app = App::build(config, Role::Server, Clock::System, Random::System).await?;
-    Ok(serve::start(app, listener)?)
+    Ok(Running {
+        server: serve::start(app, listener)?,
+        terminate,
+        interrupt,
+    })
 }
 
-/// Runs until the operating system or a person says stop. A second signal ends the process at once.
-pub async fn until_stopped(server: Server) -> Result<(), Failed> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// A server, and the ways to tell it to stop.
+pub struct Running {
+    pub server: Server,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Running {
+    /// Runs until the operating system or a person says stop. A second signal ends the process at once.
+    pub async fn until_stopped(mut self) -> Result<(), Failed> {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("stopping: what is in hand is finished first");
+        tokio::select! {
+            () = self.server.stop() => tracing::info!("stopped"),
+            _ = self.terminate.recv() => tracing::warn!("stopped at once, as asked twice"),
+            _ = self.interrupt.recv() => tracing::warn!("stopped at once, as asked twice"),
+        }
+        Ok(())
     }
-    tracing::info!("stopping: what is in hand is finished first");
-    tokio::select! {
-        () = server.stop() => tracing::info!("stopped"),
-        _ = terminate.recv() => tracing::warn!("stopped at once, as asked twice"),
-        _ = interrupt.recv() => tracing::warn!("stopped at once, as asked twice"),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

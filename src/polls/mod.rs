@@ -36,6 +36,7 @@ mod view;
 pub mod voter;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
+pub use api::Document as ApiDocument;
 pub use define::{Definition, Fault, QuestionText, Stored, create, is_slug};
 pub use http::form_for_article;
 pub use model::{Phase, Poll, PollState, Tier, Visibility, phase};
