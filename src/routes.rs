@@ -20,7 +20,9 @@ use tower_http::timeout::TimeoutLayer;
 use crate::app::App;
 use crate::web::forms::refuse_declared;
 use crate::web::{Problem, assets, problems, security};
-use crate::{admin, api, digests, mailbox, newsletters, overview, polls, probes, subscriptions};
+use crate::{
+    admin, api, articles, digests, mailbox, newsletters, overview, polls, probes, subscriptions,
+};
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
