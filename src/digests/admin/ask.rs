@@ -93,7 +93,7 @@ fn question(
         &json!({
             "frame": editor.frame(),
             "id": issue.id.0,
-            "title": issue.title(),
+            "crumb": issue.title(),
             "revision": issue.revision,
             "heading": heading,
             "text": text,

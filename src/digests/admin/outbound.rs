@@ -200,7 +200,7 @@ async fn last_page(
         &json!({
             "frame": editor.frame(),
             "id": issue.id.0,
-            "title": issue.title(),
+            "crumb": issue.title(),
             "revision": issue.revision,
             "subject": views::subject(issue, &prepared),
             "from": views::sender(&prepared.newsletter),
