@@ -11,9 +11,9 @@
 //! | [`api`] | what all JSON endpoints share: tokens, idempotent writes, OpenAPI |
 //! | [`admin`] | editors: sign-in, sessions, the frame of their pages |
 //! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the features, one folder each |
+//! | [`mailbox`] | the built-in mailbox: what would have been mailed, as a mail program shows it |
 //! | [`overview`] | the editors' first page: what is left to do, the numbers of the day |
 //! | [`mailer`] | the outbox, the ledger of issues, SMTP lanes; what mails look like |
-//! | [`mailbox`] | the built-in mailbox |
 //! | [`scheduler`] | calendar arithmetic; what is due now |
 //! | [`app`], [`routes`], [`background`], [`serve`], [`cli`] | the assembled parts, the one list of URLs, the one list of tasks, the running server, the command line |
 //!

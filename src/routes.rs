@@ -62,12 +62,12 @@ pub fn router(app: &App) -> Router {
 }
 
 /// What people open.
-fn pages(_app: &App) -> Router<App> {
+fn pages(app: &App) -> Router<App> {
     Router::new()
         .route("/assets/{name}", get(assets::serve))
         .merge(admin::routes())
         .merge(articles::routes())
-        .merge(mailbox::routes())
+        .merge(mailbox::routes(app.config.mail.transport))
         .merge(newsletters::routes())
         .merge(digests::routes())
         .merge(overview::routes())

@@ -19,6 +19,7 @@ mod digests_sending;
 mod documents;
 mod every_route;
 mod mailbox;
+mod mailbox_pages;
 mod mailer_fence;
 mod mailer_kill;
 mod mailer_mailing;

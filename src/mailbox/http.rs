@@ -1,157 +1,242 @@
-//! The mailbox's pages. All of them only show.
+//! The pages.
 
-use axum::Router;
-use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use serde::{Deserialize, Serialize};
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::HeaderMap;
+use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use serde_json::{Value, json};
 
+use super::inert::{self, Images};
+use super::letter::{self, Letter};
 use super::store;
+use crate::admin::show;
 use crate::app::App;
-use crate::mailer::mime::View;
-use crate::mailer::transport::Transport;
-use crate::types::UnixMillis;
-use crate::web::Problem;
+use crate::db::entities::captured_mail;
+use crate::newsletters;
+use crate::types::CapturedMailId;
+use crate::web::origin::{self, From};
+use crate::web::{Problem, RawForm};
 
-/// What a captured mail may do: look as it was written. Nothing runs, nothing is sent, nobody else frames it.
-const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; \
-     base-uri 'self'; form-action 'none'; frame-ancestors 'self'; \
-     sandbox allow-top-navigation-by-user-activation allow-popups allow-popups-to-escape-sandbox";
+/// Mails on a page of the list.
+const PAGE: usize = 50;
 
-/// The ways to look at a mail.
-const WAYS: [(&str, &str); 4] = [
-    ("html", "As a mail"),
-    ("text", "Plain text"),
-    ("headers", "Headers"),
-    ("source", "Source"),
-];
+/// How much of a source a page shows, in bytes; the download has all of it.
+const SHOWN: usize = 256 * 1024;
 
-/// The URLs.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/mailbox", get(list))
-        .route("/mailbox/{mail}", get(mail))
-        .route("/mailbox/{mail}/html", get(html))
-}
-
-#[derive(Deserialize)]
-struct Before {
-    before: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct Show {
-    show: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Entry {
-    id: i64,
-    to: String,
-    subject: String,
-    at: String,
-}
-
-async fn list(State(app): State<App>, Query(query): Query<Before>) -> Result<Response, Problem> {
-    only_with_mailbox(&app)?;
-    let mut lines = store::newest(&app.db, query.before.unwrap_or(i64::MAX)).await?;
-    let more = lines.len() > store::PAGE;
-    lines.truncate(store::PAGE);
-    let older = lines.last().filter(|_| more).map(|line| line.id);
-    let mails: Vec<Entry> = lines
-        .into_iter()
-        .map(|line| Entry {
-            id: line.id,
-            to: line.to,
-            subject: or(line.subject, "(no subject)"),
-            at: when(line.at),
+/// `GET /mailbox?to=…&before=…`
+pub async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
+    let to = query.line("to")?;
+    // A place that cannot be read is the beginning.
+    let before = query.text("before")?.parse().ok().map(CapturedMailId);
+    let mut mails = store::list(app.db.read(), &to, before, PAGE as i64 + 1).await?;
+    let more = mails.len() > PAGE;
+    mails.truncate(PAGE);
+    let zone = newsletters::home_zone(app.db.read()).await?;
+    let rows: Vec<Value> = mails
+        .iter()
+        .map(|mail| {
+            json!({
+                "id": mail.id, "to": mail.to, "subject": mail.subject,
+                "at": show::time(mail.at, &zone),
+            })
         })
         .collect();
-    let page = serde_json::json!({
-        "title": "Mailbox", "noindex": true, "mails": mails, "older": older,
-        "newest": query.before.is_some(),
+    let older = mails.last().filter(|_| more).map(|last| {
+        let last = last.id.0.to_string();
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("to", to.as_str()), ("before", &last)])
+            .finish()
+    });
+    let page = json!({
+        "title": "Mailbox", "noindex": true, "stylesheet": "mailbox.css",
+        "mails": rows, "to": to, "older": older, "paged": before.is_some(), "zone": zone.name(),
+        "refresh": form_urlencoded::Serializer::new(String::new()).append_pair("to", &to).finish(),
     });
     app.pages.render("mailbox/list", &page)
 }
 
-async fn mail(
+/// `GET /mailbox/{id}?view=html|text|headers|source&images=remote`
+pub async fn show(
     State(app): State<App>,
     Path(id): Path<String>,
-    Query(query): Query<Show>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (id, raw, at) = find(&app, &id).await?;
-    let view = View::of(&raw);
-    let asked = query.show.unwrap_or_default();
-    let show = WAYS
-        .iter()
-        .map(|(name, _)| *name)
-        .find(|name| *name == asked);
-    let show = show.unwrap_or("html");
-    let tabs: Vec<_> = WAYS
-        .iter()
-        .map(|(name, label)| serde_json::json!({"name": name, "label": label, "current": *name == show}))
-        .collect();
-    let headers: Vec<_> = view
-        .headers
-        .iter()
-        .map(|(name, value)| serde_json::json!({"name": name, "value": value}))
-        .collect();
-    let page = serde_json::json!({
-        "title": or(view.subject, "(no subject)"), "noindex": true, "id": id, "from": view.from,
-        "to": view.to, "at": when(at), "tabs": tabs, "html": show == "html",
-        "text": (show == "text").then_some(view.text),
-        "headers": (show == "headers").then_some(headers),
-        "source": (show == "source").then(|| String::from_utf8_lossy(&raw).into_owned()),
+    let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
+    let mail = find(&app, &id).await?;
+    let letter = Letter::parse(&mail.raw);
+    let view = View::chosen(query.one("view")?.unwrap_or_default(), letter.as_ref());
+    let readable = letter.is_some();
+    let letter = letter.unwrap_or_default();
+    let origin = app.config.origin();
+    let zone = newsletters::home_zone(app.db.read()).await?;
+    let mut page = json!({
+        "title": if mail.subject.is_empty() { "(no subject)" } else { &mail.subject },
+        "noindex": true, "stylesheet": "mailbox.css",
+        "id": mail.id, "readable": readable,
+        "subject": letter.subject, "from": letter.from, "to": letter.to, "reply_to": letter.reply_to,
+        "envelope_from": mail.envelope_from, "envelope_to": mail.envelope_to,
+        "date": letter.date.map(|date| show::time(date, &zone)),
+        "captured": show::time(mail.captured_ms, &zone),
+        "tabs": tabs(view, readable),
+        "unsubscribe": unsubscribe(&letter, &origin),
     });
+    let shown = match view {
+        View::Html => {
+            let remote = images(&query)? == Images::Remote;
+            json!({
+                "missing": letter.html.is_none(),
+                "remote": remote,
+                "offer_remote": !remote && letter.html.is_some_and(|html| inert::has_remote_images(&html, &origin)),
+                "sandbox": inert::SANDBOX,
+            })
+        }
+        View::Text => {
+            json!({ "missing": letter.text.is_none(), "pieces": letter::pieces(&letter.text.unwrap_or_default()) })
+        }
+        View::Headers => raw(letter::header(&mail.raw)),
+        View::Source => raw(&mail.raw),
+    };
+    page[view.name()] = shown;
     app.pages.render("mailbox/mail", &page)
 }
 
-/// The HTML part itself, for the frame.
-async fn html(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let (_, raw, _) = find(&app, &id).await?;
-    let html = View::of(&raw).html;
-    // Links leave the frame, so that what they open is a page and not a picture of one.
-    let html = match html.find("<head>") {
-        Some(head) => {
-            let (before, after) = html.split_at(head + "<head>".len());
-            format!("{before}<base target=\"_top\">{after}")
-        }
-        None => format!("<base target=\"_top\">{html}"),
-    };
-    let headers = [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CONTENT_SECURITY_POLICY, MAIL_POLICY),
-    ];
-    Ok((headers, html).into_response())
-}
-
-fn only_with_mailbox(app: &App) -> Result<(), Problem> {
-    match app.transport {
-        Transport::Mailbox => Ok(()),
-        _ => Err(Problem::not_found()),
-    }
-}
-
-async fn find(app: &App, id: &str) -> Result<(i64, Vec<u8>, UnixMillis), Problem> {
-    only_with_mailbox(app)?;
-    let id: i64 = id.parse().map_err(|_| Problem::not_found())?;
-    let (raw, at) = store::mail(&app.db, id)
-        .await?
+/// `GET /mailbox/{id}/html`: what the frame shows.
+pub async fn html(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
+    let mail = find(&app, &id).await?;
+    let html = Letter::parse(&mail.raw)
+        .and_then(|letter| letter.html)
         .ok_or_else(Problem::not_found)?;
-    Ok((id, raw, at))
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (CONTENT_SECURITY_POLICY, inert::policy(images(&query)?)),
+    ];
+    Ok((headers, inert::page(&html)).into_response())
 }
 
-fn or(text: String, otherwise: &str) -> String {
-    if text.is_empty() {
-        otherwise.to_owned()
-    } else {
-        text
+/// `GET /mailbox/{id}/source`: the bytes as they were captured, to keep. As text, so that no browser guesses at it.
+pub async fn source(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let mail = find(&app, &id).await?;
+    let name = format!("attachment; filename=\"mail-{}.eml\"", mail.id.0);
+    let headers = [
+        (CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+        (CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, mail.raw).into_response())
+}
+
+/// `POST /mailbox/clear`
+pub async fn clear(
+    State(app): State<App>,
+    headers: HeaderMap,
+    _: RawForm,
+) -> Result<Response, Problem> {
+    // Scripts of a test bench say nothing of where they come from; sites that embed polls have no business here.
+    match origin::of(&headers, &app.config.origin(), &[]) {
+        From::Ours | From::Unknown => {}
+        From::Embedder | From::Stranger => return Err(Problem::wrong_origin()),
+    }
+    let txn = app.db.write_txn("mailbox_clear").await?;
+    store::clear(&txn).await?;
+    txn.commit().await?;
+    Ok(Redirect::to("/mailbox").into_response())
+}
+
+async fn find(app: &App, id: &str) -> Result<captured_mail::Model, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found())?;
+    store::by_id(app.db.read(), CapturedMailId(id))
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+fn images(query: &RawForm) -> Result<Images, Problem> {
+    Ok(match query.one("images")? {
+        Some("remote") => Images::Remote,
+        _ => Images::Own,
+    })
+}
+
+/// A way to look at a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    Html,
+    Text,
+    Headers,
+    Source,
+}
+
+impl View {
+    const ALL: [Self; 4] = [Self::Html, Self::Text, Self::Headers, Self::Source];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Text => "text",
+            Self::Headers => "headers",
+            Self::Source => "source",
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Html => "HTML",
+            Self::Text => "Text",
+            Self::Headers => "Headers",
+            Self::Source => "Source",
+        }
+    }
+
+    /// The view that was asked for; else the best there is. What is no mail has only its source.
+    fn chosen(name: &str, letter: Option<&Letter>) -> Self {
+        let Some(letter) = letter else {
+            return Self::Source;
+        };
+        let asked = Self::ALL.into_iter().find(|view| view.name() == name);
+        asked.unwrap_or(match (&letter.html, &letter.text) {
+            (Some(_), _) => Self::Html,
+            (None, Some(_)) => Self::Text,
+            (None, None) => Self::Source,
+        })
     }
 }
 
-fn when(at: UnixMillis) -> String {
-    at.timestamp()
-        .strftime("%-d %B %Y, %H:%M:%S UTC")
-        .to_string()
+fn tabs(chosen: View, readable: bool) -> Vec<Value> {
+    View::ALL
+        .into_iter()
+        .filter(|view| readable || *view == View::Source)
+        .map(
+            |view| json!({ "name": view.name(), "label": view.label(), "current": view == chosen }),
+        )
+        .collect()
+}
+
+/// Bytes as a page shows them: text, up to a length.
+fn raw(bytes: &[u8]) -> Value {
+    let cut = bytes.len() > SHOWN;
+    let shown = &bytes[..bytes.len().min(SHOWN)];
+    json!({ "text": String::from_utf8_lossy(shown), "cut": cut })
+}
+
+/// What a mail program makes of `List-Unsubscribe`: a button where the address is ours, words where it is not: a form
+/// here must not post to other hosts.
+fn unsubscribe(letter: &Letter, origin: &str) -> Value {
+    let ours = |url: &String| {
+        let path = url.strip_prefix(origin)?;
+        (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
+    };
+    let own = letter.unsubscribe.iter().find_map(ours);
+    let others: Vec<&String> = letter
+        .unsubscribe
+        .iter()
+        .filter(|url| ours(url).is_none())
+        .collect();
+    if own.is_none() && others.is_empty() {
+        return Value::Null;
+    }
+    json!({ "own": own, "one_click": letter.one_click, "others": others })
 }

@@ -1,51 +1,78 @@
-//! The table `captured_mail`, which the mailer fills.
+//! The table `captured_mail`.
 
-use crate::db::{self, Db, DbErr};
-use crate::types::UnixMillis;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-/// Mails on one page.
-pub(super) const PAGE: usize = 50;
+use crate::db::entities::captured_mail;
+use crate::db::{WriteTxn, fetch_all, run};
+use crate::types::{CapturedMailId, UnixMillis};
 
-/// A line of the list.
-pub(super) struct Line {
-    pub(super) id: i64,
-    pub(super) to: String,
-    pub(super) subject: String,
-    pub(super) at: UnixMillis,
+/// A mail as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub id: CapturedMailId,
+    pub to: String,
+    pub subject: String,
+    pub at: UnixMillis,
 }
 
-/// The newest mails before that one, one more than a page to see whether there are older ones.
-pub(super) async fn newest(db: &Db, before: i64) -> Result<Vec<Line>, DbErr> {
-    let rows = db::fetch_all(
-        db.read(),
-        format!(
-            "SELECT id, envelope_to, subject, captured_ms FROM captured_mail WHERE id < $1
-             ORDER BY id DESC LIMIT {}",
-            PAGE + 1
-        ),
-        [before.into()],
-    )
-    .await?;
-    let lines = rows.iter().map(|row| {
-        Ok(Line {
-            id: row.try_get_by_index(0)?,
-            to: row.try_get_by_index(1)?,
-            subject: row.try_get_by_index(2)?,
-            at: UnixMillis(row.try_get_by_index(3)?),
+/// Up to `most` mails, the newest first: those whose envelope recipient contains `to`, older than `before`.
+pub async fn list<C: ConnectionTrait>(
+    db: &C,
+    to: &str,
+    before: Option<CapturedMailId>,
+    most: i64,
+) -> Result<Vec<Listed>, DbErr> {
+    let before = before.unwrap_or(CapturedMailId(i64::MAX));
+    let sql = "SELECT id, envelope_to, subject, captured_ms FROM captured_mail \
+        WHERE id < $1 AND LOWER(envelope_to) LIKE $2 ESCAPE '!' ORDER BY id DESC LIMIT $3";
+    let values = [before.into(), containing(to).into(), most.into()];
+    let rows = fetch_all(db, sql, values).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Listed {
+                id: row.try_get("", "id")?,
+                to: row.try_get("", "envelope_to")?,
+                subject: row.try_get("", "subject")?,
+                at: row.try_get("", "captured_ms")?,
+            })
         })
-    });
-    lines.collect()
+        .collect()
 }
 
-/// A mail as it was captured, and when.
-pub(super) async fn mail(db: &Db, id: i64) -> Result<Option<(Vec<u8>, UnixMillis)>, DbErr> {
-    let sql = "SELECT raw, captured_ms FROM captured_mail WHERE id = $1";
-    let row = db::fetch_one(db.read(), sql, [id.into()]).await?;
-    row.map(|row| {
-        Ok((
-            row.try_get_by_index(0)?,
-            UnixMillis(row.try_get_by_index(1)?),
-        ))
-    })
-    .transpose()
+/// The pattern for LIKE that finds `text` anywhere, whatever its case.
+fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// One mail.
+pub async fn by_id<C: ConnectionTrait>(
+    db: &C,
+    id: CapturedMailId,
+) -> Result<Option<captured_mail::Model>, DbErr> {
+    captured_mail::Entity::find_by_id(id).one(db).await
+}
+
+/// Deletes all mails.
+pub async fn clear(txn: &WriteTxn) -> Result<(), DbErr> {
+    run(&**txn, "DELETE FROM captured_mail", []).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_with_a_meaning_are_searched_for_as_they_stand() {
+        assert_eq!(containing("A_b%!"), "%a!_b!%!!%");
+        assert_eq!(containing(""), "%%");
+    }
 }

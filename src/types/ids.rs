@@ -174,6 +174,23 @@ pub struct BatchId(pub i64);
 #[serde(transparent)]
 pub struct OutboxId(pub i64);
 
+/// The key of a mail in the built-in mailbox.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    DeriveValueType,
+)]
+#[serde(transparent)]
+pub struct CapturedMailId(pub i64);
+
 /// The key of an API token.
 #[derive(
     Clone,

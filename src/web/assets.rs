@@ -27,6 +27,11 @@ const FILES: &[(&str, &str, &str)] = &[
         include_str!("assets/reader.css"),
     ),
     (
+        "mailbox.css",
+        "text/css; charset=utf-8",
+        include_str!("assets/mailbox.css"),
+    ),
+    (
         "admin.css",
         "text/css; charset=utf-8",
         include_str!("assets/admin.css"),

@@ -100,6 +100,19 @@ impl TestApp {
         self.app.clock.advance(by);
     }
 
+    /// Puts a mail into the built-in mailbox, as the mailer does; returns its id.
+    pub async fn capture(&self, to: &str, subject: &str, raw: &[u8]) -> i64 {
+        let sql =
+            "INSERT INTO captured_mail (envelope_from, envelope_to, subject, raw, captured_ms)
+                   VALUES ('news@example.org', $1, $2, $3, $4) RETURNING id";
+        let at = self.app.clock.now();
+        let values = [to.into(), subject.into(), raw.to_vec().into(), at.into()];
+        let txn = self.app.db.write_txn("test").await.unwrap();
+        let row = fetch_one(&*txn, sql, values).await.unwrap().unwrap();
+        txn.commit().await.unwrap();
+        row.try_get_by_index(0).unwrap()
+    }
+
     /// Every captured mail to an address, oldest first.
     pub async fn mails_to(&self, address: &str) -> Vec<Mail> {
         let sql = "SELECT raw FROM captured_mail WHERE envelope_to = $1 ORDER BY id";

@@ -39,6 +39,8 @@ impl World {
         let newsletter = app.newsletter("morning").await;
         app.poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
             .await;
+        let mail = b"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>x";
+        app.capture("r@example.org", "x", mail).await;
         let token = app.api_token().await;
         let mut values = subscribed(&app).await;
         let editor = signed_in(&app).await;

@@ -2,14 +2,14 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::types::UnixMillis;
+use crate::types::{CapturedMailId, UnixMillis};
 
 /// A row of `captured_mail`; the columns are explained in the migration.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "captured_mail")]
 pub struct Model {
     #[sea_orm(primary_key)]
-    pub id: i64,
+    pub id: CapturedMailId,
     pub envelope_from: String,
     pub envelope_to: String,
     pub subject: String,
