@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::post;
-use canvass::app::App;
+use canvass::app::{App, Role};
 use canvass::polls::{self, Definition, PollState, QuestionText, Tier, Visibility};
 use canvass::types::{Clock, Random};
 use canvass::{config, serve};
@@ -91,7 +91,7 @@ async fn canvass(dir: &std::path::Path) -> App {
         ("CANVASS_MAIL__ALLOW_CAPTURE", "true".to_owned()),
     ];
     let config = config::load(None, &settings.map(|(k, v)| (k.to_owned(), v))).unwrap();
-    let app = App::build(config, Clock::System, Random::System)
+    let app = App::build(config, Role::Server, Clock::System, Random::System)
         .await
         .unwrap();
     let mut definition = Definition {
