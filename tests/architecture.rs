@@ -211,6 +211,7 @@ fn files_are_short_and_named_after_what_they_do() {
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
             let (code, all) = (code.lines().count(), text.lines().count());
+            let code = if dir == "tests" { 0 } else { code };
             if code > LONGEST_CODE || all > LONGEST_FILE {
                 wrong.push(format!(
                     "{}: {code} lines, {all} with tests",

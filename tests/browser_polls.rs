@@ -72,7 +72,7 @@ async fn what_is_touched_is_large_enough() {
     browser.goto(&app.url("/p/trust")).await;
     let small = browser
         .run(
-            "return [...document.querySelectorAll('main button, main input:not([type=hidden])')]
+            "return [...document.querySelectorAll('main button, main input:not([type=hidden], [tabindex^=\"-\"])')]
                .map(e => e.closest('label') ?? e)
                .map(e => [e.getBoundingClientRect().height, e.outerHTML.slice(0, 100)])
                .filter(([height]) => height < 44);",
