@@ -38,6 +38,7 @@ mod server;
 mod subscriptions_admin;
 mod subscriptions_at_the_door;
 mod subscriptions_double_opt_in;
+mod subscriptions_from_elsewhere;
 mod subscriptions_import;
 mod subscriptions_leaving;
 mod support_itself;

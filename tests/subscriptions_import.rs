@@ -321,3 +321,41 @@ async fn what_cannot_be_imported_is_said_and_changes_nothing() {
     assert!(matches!(stopped, Stopped::Header(..)), "{stopped}");
     assert_eq!(desk.count("reader").await, 0);
 }
+
+#[tokio::test]
+async fn what_is_exported_can_be_imported_and_holds_active_readers_only() {
+    let desk = Desk::open().await;
+    let order = desk.order(
+        "email,name,time_zone,confirmed_at\n\
+         =anna@example.org,\"O\"\"Brien, Anna\",Europe/Berlin,2024-02-29T12:00:00.123Z\n\
+         left@example.org,,,\n\
+         bo@bücher.example,,,2024-01-01\n",
+    );
+    desk.import(&order).await;
+    desk.write("UPDATE subscription SET state = 2 WHERE reader_id = (SELECT id FROM reader WHERE email_key = 'left@example.org')").await;
+    let mut exported = Vec::new();
+    let count = canvass::subscriptions::export_readers(&desk.db, "premium", false, &mut exported)
+        .await
+        .unwrap();
+    assert_eq!(count, 2);
+    let text = String::from_utf8(exported.clone()).unwrap();
+    assert_eq!(
+        text,
+        "email,name,time_zone,confirmed_at\n\
+         =anna@example.org,\"O\"\"Brien, Anna\",Europe/Berlin,2024-02-29T12:00:00.123Z\n\
+         bo@xn--bcher-kva.example,,,2024-01-01T00:00:00.000Z\n"
+    );
+    let other = Desk::open().await;
+    let (summary, _) = other.import(&other.order(&exported)).await;
+    assert_eq!((summary.subscribed, summary.bad), (2, 0));
+
+    let mut defused = Vec::new();
+    canvass::subscriptions::export_readers(&desk.db, "premium", true, &mut defused)
+        .await
+        .unwrap();
+    assert!(
+        String::from_utf8(defused)
+            .unwrap()
+            .contains("\n'=anna@example.org,")
+    );
+}

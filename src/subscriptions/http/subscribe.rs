@@ -192,8 +192,8 @@ fn form_page(
     })
     .collect();
     let summary = match problems.len() {
-        1 => "One thing is missing".to_owned(),
-        n => format!("{n} things are missing"),
+        1 => "One thing needs your attention".to_owned(),
+        n => format!("{n} things need your attention"),
     };
     let title = format!("Subscribe to {}", newsletter.name);
     page(
