@@ -24,10 +24,14 @@ pub fn note(answered: &Answered, zone: &TimeZone) -> String {
     } else {
         format!("{} readers", grouped(answered.voters))
     };
+    let (first, last) = (date(answered.first, zone), date(answered.last, zone));
+    let when = if first == last {
+        format!("on {first}")
+    } else {
+        format!("between {first} and {last}")
+    };
     format!(
-        "{readers} chose to answer, between {} and {}, on {}. They selected themselves; no margin of error applies.",
-        date(answered.first, zone),
-        date(answered.last, zone),
+        "{readers} chose to answer, {when}, on {}. They selected themselves; no margin of error applies.",
         places(&answered.places),
     )
 }
