@@ -87,16 +87,16 @@ impl Mailer {
         edition
     }
 
-    fn hold(&self, batch: BatchId, until: Instant) -> Held {
-        self.held.hold(batch, until)
+    fn hold(&self, batch: BatchId, fence: i64, until: Instant) -> Held {
+        self.held.hold(batch, fence, until)
     }
 
     fn held(&self) -> Vec<BatchId> {
         self.held.all()
     }
 
-    fn renewed(&self, batch: BatchId, until: Instant) {
-        self.held.renewed(batch, until);
+    fn renewed(&self, batch: BatchId, fence: i64, until: Instant) {
+        self.held.renewed(batch, fence, until);
     }
 
     fn relay_answers(&self) {

@@ -148,7 +148,7 @@ async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holdi
         work: Vec::with_capacity(readers.len()),
         settled: Vec::new(),
         deferred: Vec::new(),
-        held: app.mailer.hold(batch, until),
+        held: app.mailer.hold(batch, fence, until),
     };
     let newsletter = NewsletterId(mailing.try_get_by_index(0)?);
     holding.read(app, newsletter, &readers, now).await?;
@@ -384,7 +384,7 @@ pub(in crate::mailer) async fn renew(app: &App) -> Result<(), DbErr> {
     let list = db::in_list(held.len(), 3);
     let sql = format!(
         "UPDATE mail_batch SET lease_until_ms = $2 WHERE worker = $1 AND state = 1 AND lease_until_ms >= $3
-         AND id IN {list} RETURNING id"
+         AND id IN {list} RETURNING id, fence"
     );
     let values: [sea_orm::Value; 3] = [
         app.node.clone().into(),
@@ -395,7 +395,8 @@ pub(in crate::mailer) async fn renew(app: &App) -> Result<(), DbErr> {
     let renewed = db::fetch_all(&*txn, sql, values.into_iter().chain(ids)).await?;
     txn.commit().await?;
     for row in &renewed {
-        app.mailer.renewed(BatchId(row.try_get_by_index(0)?), until);
+        let (batch, fence) = (BatchId(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
+        app.mailer.renewed(batch, fence, until);
     }
     Ok(())
 }
