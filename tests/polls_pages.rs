@@ -332,7 +332,10 @@ async fn polls_several_questions_in_one_form_are_answered_together() {
 
 #[tokio::test]
 async fn polls_scripts_of_the_page_get_json() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(|config| {
+        config.http.embed_origins = vec!["https://blog.example".into()];
+    })
+    .await;
     app.poll("trust").await;
     let reader = app
         .reader()

@@ -91,7 +91,7 @@ mod tests {
         };
         assert!(
             note(&answered, &TimeZone::UTC)
-                .starts_with("1 reader chose to answer, between 1 January 1970 and")
+                .starts_with("1 reader chose to answer, on 1 January 1970, on")
         );
     }
 }
