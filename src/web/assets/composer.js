@@ -103,17 +103,11 @@ document.addEventListener("visibilitychange", () => { if (document.visibilitySta
 
 const source = () => `${form.dataset.preview}?view=${frame.dataset.view}`;
 
+// The frame is loaded anew: its own policy permits the mail's inline styles, this page's would strip them from anything put in.
 async function refresh() {
-  const inside = frame.contentDocument;
-  if (!inside || frame.dataset.view === "text") { frame.src = source(); return; }
-  try {
-    const answer = await fetch(source(), { cache: "no-store" });
-    if (!answer.ok || answer.redirected) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const at = inside.scrollingElement?.scrollTop ?? 0;
-    inside.replaceChild(inside.adoptNode(fresh.documentElement), inside.documentElement);
-    if (inside.scrollingElement) inside.scrollingElement.scrollTop = at;
-  } catch { /* The next save refreshes it. */ }
+  const at = frame.contentWindow?.scrollY ?? 0;
+  frame.addEventListener("load", () => frame.contentWindow?.scrollTo(0, at), { once: true });
+  frame.src = source();
 }
 
 document.getElementById("views").addEventListener("click", (event) => {
