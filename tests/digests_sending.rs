@@ -278,8 +278,7 @@ async fn nobody_to_send_to_is_said_before_and_never_called_finished() {
 }
 
 #[tokio::test]
-async fn who_joins_after_the_cut_off_waits_and_who_leaves_is_skipped() {
-    // The relay is not there, so everything waits until it is known who left.
+async fn who_joins_after_the_cut_off_waits_for_the_next_issue() {
     let app = TestApp::start().await;
     let newsletter = app.newsletter("brief").await;
     readers(&app, newsletter.id, 1, 5).await;
