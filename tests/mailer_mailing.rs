@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use canvass::config::InDoubt;
 use canvass::db;
-use canvass::mailer::mailing::{self, Change, MailingState, Reason};
+use canvass::mailer::mailing::{self, Change, MailingState, Reason, Steer};
 
-use crate::support::issues::{app_with, hand_over, progress, subscribe, the_ledger_agrees, until};
+use crate::support::issues::{
+    app_with, hand_over, progress, steer, subscribe, the_ledger_agrees, until,
+};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -175,10 +177,7 @@ async fn pause_resume_and_cancel_keep_the_numbers_true() {
     subscribe(&app, &daily, 200).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     server.wait_for(20, PATIENCE).await;
-    assert_eq!(
-        mailing::pause(&app.app, issue, "").await.unwrap(),
-        Change::Done
-    );
+    assert_eq!(steer(&app, issue, Steer::Pause).await, Change::Done);
     let at_pause = server.count();
     tokio::time::sleep(Duration::from_millis(600)).await;
     let after = server.count();
@@ -190,15 +189,9 @@ async fn pause_resume_and_cancel_keep_the_numbers_true() {
     assert_eq!(paused.state, MailingState::Paused);
     assert_eq!(paused.counts.sent, i64::try_from(after).unwrap());
 
-    assert_eq!(
-        mailing::resume(&app.app, issue).await.unwrap(),
-        Change::Done
-    );
+    assert_eq!(steer(&app, issue, Steer::Resume).await, Change::Done);
     server.wait_for(after + 20, PATIENCE).await;
-    assert_eq!(
-        mailing::cancel(&app.app, issue).await.unwrap(),
-        Change::Done
-    );
+    assert_eq!(steer(&app, issue, Steer::Cancel).await, Change::Done);
     let done = until(&app, issue, |p| p.state == MailingState::Cancelled).await;
     assert_eq!(done.counts.sent, i64::try_from(server.count()).unwrap());
     assert_eq!(
@@ -208,7 +201,7 @@ async fn pause_resume_and_cancel_keep_the_numbers_true() {
     let to: BTreeSet<String> = server.received().into_iter().map(|m| m.to).collect();
     assert_eq!(to.len(), server.count(), "nobody twice");
     the_ledger_agrees(&app, issue).await;
-    let late = mailing::resume(&app.app, issue).await.unwrap();
+    let late = steer(&app, issue, Steer::Resume).await;
     assert_eq!(late, Change::NotNow(MailingState::Cancelled));
 }
 

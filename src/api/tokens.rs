@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use crate::app::App;
 use crate::db::entities::api_token;
@@ -42,6 +42,15 @@ pub async fn create(app: &App, name: &str) -> Result<Secret, DbErr> {
     .await?;
     txn.commit().await?;
     Ok(Secret::new(text))
+}
+
+/// The name that a token was made with.
+///
+/// # Errors
+/// What the database said.
+pub async fn name<C: ConnectionTrait>(db: &C, token: ApiTokenId) -> Result<String, DbErr> {
+    let row = api_token::Entity::find_by_id(token).one(db).await?;
+    Ok(row.map_or_else(String::new, |row| row.name))
 }
 
 impl FromRequestParts<App> for Caller {

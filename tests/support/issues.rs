@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use canvass::config::{Config, Transport};
 use canvass::db::{self, Db};
-use canvass::mailer::mailing::{self, Counts, Handover, Progress};
+use canvass::mailer::mailing::{self, By, Change, Counts, Handover, Progress, Steer};
 use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
 use canvass::newsletters::{self, Created, Newsletter, Typed};
 use canvass::types::{EmailAddress, IssueId, NewsletterId, Secret, UnixMillis};
@@ -197,5 +197,22 @@ pub async fn the_ledger_agrees(app: &TestApp, issue: IssueId) {
             .count(&format!("{}{state}", count("issue_tally", "SUM(n)")))
             .await;
         assert_eq!(rows, tally, "state {state}");
+    }
+}
+
+/// Orders what an editor would, in a transaction of its own.
+pub async fn steer(app: &TestApp, issue: IssueId, what: Steer) -> Change {
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let change = mailing::steer(&txn, issue, what, &by(app)).await.unwrap();
+    txn.commit().await.unwrap();
+    app.app.mailer.nudge();
+    change
+}
+
+/// Mara, now.
+pub fn by(app: &TestApp) -> By {
+    By {
+        who: "Mara".to_owned(),
+        now: app.app.clock.now(),
     }
 }

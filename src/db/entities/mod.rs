@@ -17,6 +17,7 @@ pub mod issue;
 pub mod issue_tally;
 pub mod mail_batch;
 pub mod mailing;
+pub mod mailing_order;
 pub mod newsletter;
 pub mod outbox;
 pub mod poll;

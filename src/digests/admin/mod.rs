@@ -9,6 +9,7 @@ mod pace;
 mod preview;
 mod progress;
 mod show;
+mod steer;
 mod views;
 
 use axum::Router;
@@ -69,11 +70,11 @@ pub fn routes() -> Router<App> {
         )
         .route("/admin/issues/{id}/schedule", post(outbound::schedule))
         .route("/admin/issues/{id}/unschedule", post(outbound::unschedule))
-        .route("/admin/issues/{id}/pause", post(progress::pause))
-        .route("/admin/issues/{id}/resume", post(progress::resume))
+        .route("/admin/issues/{id}/pause", post(steer::pause))
+        .route("/admin/issues/{id}/resume", post(steer::resume))
         .route(
             "/admin/issues/{id}/cancel",
-            get(ask::cancel).post(progress::cancel),
+            get(ask::cancel).post(steer::cancel),
         )
 }
 

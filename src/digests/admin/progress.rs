@@ -1,25 +1,20 @@
-//! The page of an issue on its way, and what an editor can do about it.
+//! The page of an issue on its way.
 //!
 //! Every number comes from the mailer's ledger, read in one statement: the bar is what the relay has
 //! taken, and audience = handed over + waiting + deferred + failed + in doubt + skipped at every look.
 
-use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::super::model::{Issue, IssueState};
 use super::super::prepare::prepare;
-use super::compose::address;
 use super::{pace, views};
-use crate::admin::{Editor, EditorForm, show};
+use crate::admin::{Editor, show};
 use crate::app::App;
-use crate::mailer::mailing::{self, Change, DeliveryStateName, MailingState, Progress};
+use crate::mailer::mailing::{self, DeliveryStateName, MailingState, Progress};
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 use crate::web::Problem;
-
-/// What the page says of an issue that an editor paused.
-const PAUSED: &str = "paused by an editor";
 
 pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Response, Problem> {
     let progress = mailing::progress(app, issue.id)
@@ -72,58 +67,6 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
             "finished_label": if progress.state == MailingState::Cancelled { "Cancelled" } else { "Last mail" },
         }),
     )
-}
-
-pub(super) async fn pause(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    _: EditorForm,
-) -> Result<Response, Problem> {
-    let issue = super::find(&app, &id).await?;
-    let change = mailing::pause(&app, issue.id, PAUSED).await?;
-    after(&issue, change, MailingState::Paused)
-}
-
-pub(super) async fn resume(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    _: EditorForm,
-) -> Result<Response, Problem> {
-    let issue = super::find(&app, &id).await?;
-    let change = mailing::resume(&app, issue.id).await?;
-    after(&issue, change, MailingState::Sending)
-}
-
-pub(super) async fn cancel(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    EditorForm { form, .. }: EditorForm,
-) -> Result<Response, Problem> {
-    let issue = super::find(&app, &id).await?;
-    if form.text("sure")? != "yes" {
-        return Ok(Redirect::to(&format!("{}/cancel", address(issue.id))).into_response());
-    }
-    let change = mailing::cancel(&app, issue.id).await?;
-    after(&issue, change, MailingState::Cancelling)
-}
-
-/// Back to the page, which shows the state; a second press of the same button is no error.
-fn after(issue: &Issue, change: Change, wanted: MailingState) -> Result<Response, Problem> {
-    match change {
-        Change::Done => {}
-        Change::NotNow(state) if state == wanted => {}
-        Change::NotNow(MailingState::Finished | MailingState::Cancelled) => {
-            return Err(Problem::conflict(
-                "This issue has gone out already: nothing was waiting any more.",
-            ));
-        }
-        Change::NotNow(_) | Change::Unknown => {
-            return Err(Problem::conflict(
-                "The issue is not in a state in which this can be done.",
-            ));
-        }
-    }
-    Ok(Redirect::to(&address(issue.id)).into_response())
 }
 
 fn full(at: UnixMillis, zone: &Zone) -> String {

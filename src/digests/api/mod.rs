@@ -1,4 +1,4 @@
-//! Issues for scripts: create, send, schedule, pause, resume, cancel, watch.
+//! Issues for scripts: create, send, schedule, pause, resume, cancel, send again, settle, watch.
 
 mod status;
 mod steer;
@@ -35,7 +35,9 @@ use status::{Counts, Status};
     schedule,
     steer::pause,
     steer::resume,
-    steer::cancel
+    steer::cancel,
+    steer::resend,
+    steer::settle
 ))]
 pub struct Document;
 
@@ -49,6 +51,8 @@ pub fn routes() -> Router<App> {
         .route("/issues/{id}/pause", post(steer::pause))
         .route("/issues/{id}/resume", post(steer::resume))
         .route("/issues/{id}/cancel", post(steer::cancel))
+        .route("/issues/{id}/resend", post(steer::resend))
+        .route("/issues/{id}/settle", post(steer::settle))
 }
 
 /// An issue to write.

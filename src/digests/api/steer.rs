@@ -1,19 +1,26 @@
-//! Pause, resume, cancel.
+//! Pause, resume, cancel; send those again that failed; settle those in doubt.
+//!
+//! Each is one transaction with its `Idempotency-Key`: a script that repeats a request gets the first answer, and the order is
+//! carried out once, also when the process died in between.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::super::model::IssueState;
-use super::super::send;
-use super::find;
+use super::super::model::{Issue, IssueState};
+use super::super::store;
 use super::status::Status;
-use crate::api::{Begun, Caller, Write};
+use super::{Optional, find};
+use crate::api::{Begun, Caller, Json, Write, tokens};
 use crate::app::App;
-use crate::mailer::mailing::{self, Change, MailingState};
+use crate::mailer::mailing::{self, By, Change, Ordered, Reason, Steer, Verdict, Which};
+use crate::types::EmailAddress;
 use crate::web::Problem;
 
-#[utoipa::path(post, path = "/api/v1/issues/{id}/pause", tag = "issues", params(("id" = i64, Path)), security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/issues/{id}/pause", tag = "issues", params(("id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), security(("bearer" = [])),
     responses((status = 200, body = Status), (status = 404), (status = 409)))]
 pub(super) async fn pause(
     State(app): State<App>,
@@ -21,10 +28,11 @@ pub(super) async fn pause(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    steer(&app, caller, &headers, &id, Order::Pause).await
+    steer(&app, caller, &headers, &id, Steer::Pause).await
 }
 
-#[utoipa::path(post, path = "/api/v1/issues/{id}/resume", tag = "issues", params(("id" = i64, Path)), security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/issues/{id}/resume", tag = "issues", params(("id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), security(("bearer" = [])),
     responses((status = 200, body = Status), (status = 404), (status = 409)))]
 pub(super) async fn resume(
     State(app): State<App>,
@@ -32,10 +40,11 @@ pub(super) async fn resume(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    steer(&app, caller, &headers, &id, Order::Resume).await
+    steer(&app, caller, &headers, &id, Steer::Resume).await
 }
 
-#[utoipa::path(post, path = "/api/v1/issues/{id}/cancel", tag = "issues", params(("id" = i64, Path)), security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/issues/{id}/cancel", tag = "issues", params(("id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), security(("bearer" = [])),
     responses((status = 200, body = Status), (status = 404), (status = 409)))]
 pub(super) async fn cancel(
     State(app): State<App>,
@@ -43,17 +52,7 @@ pub(super) async fn cancel(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    steer(&app, caller, &headers, &id, Order::Cancel).await
-}
-
-/// What the page of an issue says that a script paused.
-const PAUSED: &str = "paused through the API";
-
-#[derive(Clone, Copy)]
-enum Order {
-    Pause,
-    Resume,
-    Cancel,
+    steer(&app, caller, &headers, &id, Steer::Cancel).await
 }
 
 async fn steer(
@@ -61,54 +60,226 @@ async fn steer(
     caller: Caller,
     headers: &HeaderMap,
     id: &str,
-    order: Order,
+    what: Steer,
 ) -> Result<Response, Problem> {
     let issue = find(app, id).await?;
-    let name = match order {
-        Order::Pause => "issue_pause",
-        Order::Resume => "issue_resume",
-        Order::Cancel => "issue_cancel",
+    let name = match what {
+        Steer::Pause => "issue_pause",
+        Steer::Resume => "issue_resume",
+        Steer::Cancel => "issue_cancel",
     };
+    let by = script(app, caller).await?;
     let write = match Write::begin(app, caller, headers, name, &issue.id).await? {
         Begun::Fresh(write) => write,
         Begun::Repeated(answer) => return Ok(answer),
     };
-    // The change has a transaction of its own: the key is looked up before it, and taken after it.
-    drop(write);
     // What waits for its time has left nobody behind: cancelling it is taking it back.
-    let (change, wanted) = match order {
-        Order::Cancel if !matches!(issue.state, IssueState::Handed(_)) => {
-            let back = send::unschedule(app, issue.id).await?;
-            (
-                if back { Change::Done } else { Change::Unknown },
-                MailingState::Cancelled,
-            )
+    let waits = !matches!(issue.state, IssueState::Handed(_));
+    let done = if waits && what == Steer::Cancel {
+        store::unschedule(&write.txn, issue.id, by.now).await?
+    } else {
+        match mailing::steer(&write.txn, issue.id, what, &by).await? {
+            Change::Done => true,
+            // A script that asks twice without a key wanted it once.
+            Change::NotNow(state) => state == what.leads_to(),
+            Change::Unknown => false,
         }
-        Order::Pause => (
-            mailing::pause(app, issue.id, PAUSED).await?,
-            MailingState::Paused,
-        ),
-        Order::Resume => (mailing::resume(app, issue.id).await?, MailingState::Sending),
-        Order::Cancel => (
-            mailing::cancel(app, issue.id).await?,
-            MailingState::Cancelling,
-        ),
-    };
-    let done = match change {
-        Change::Done => true,
-        // A script that asks twice without a key wanted it once.
-        Change::NotNow(state) => state == wanted,
-        Change::Unknown => false,
     };
     if !done {
-        return Err(Problem::conflict(
-            "The issue is not in a state in which this can be done.",
+        return Err(not_now());
+    }
+    let answer = status(&write, &issue, &by).await?;
+    let answer = write.finish(StatusCode::OK, &answer).await?;
+    app.mailer.nudge();
+    Ok(answer)
+}
+
+/// Why a recipient failed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Failure {
+    /// The receiving side refused this mail.
+    Refused,
+    /// The relay refused us or the message.
+    Ours,
+    /// It was deferred until the issue was too old.
+    Expired,
+    /// The address does not exist. It is suppressed, so it is skipped again unless an editor has lifted that.
+    BadAddress,
+}
+
+impl From<Failure> for Reason {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused => Self::Refused,
+            Failure::Ours => Self::Ours,
+            Failure::Expired => Self::Expired,
+            Failure::BadAddress => Self::BadAddress,
+        }
+    }
+}
+
+/// Which of those that failed are sent to again.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResendOrder {
+    /// By default all but those whose address does not exist.
+    #[serde(default = "worth_another_try")]
+    reasons: Vec<Failure>,
+}
+
+impl Default for ResendOrder {
+    fn default() -> Self {
+        Self {
+            reasons: worth_another_try(),
+        }
+    }
+}
+
+fn worth_another_try() -> Vec<Failure> {
+    vec![Failure::Refused, Failure::Ours, Failure::Expired]
+}
+
+/// What is to become of recipients in doubt.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SettleOrder {
+    how: How,
+    /// Which of them, at most 500; left out: all.
+    emails: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum How {
+    /// Send it again, with the same Message-ID.
+    Resend,
+    /// Take it as handed over.
+    Accept,
+}
+
+/// Where the issue stands after an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Settled {
+    /// How many recipients the order concerned.
+    recipients: i64,
+    #[serde(flatten)]
+    status: Status,
+}
+
+/// The most addresses in one order.
+const EMAILS: usize = 500;
+
+#[utoipa::path(post, path = "/api/v1/issues/{id}/resend", tag = "issues", params(("id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    request_body(content = Option<ResendOrder>), security(("bearer" = [])),
+    responses((status = 202, body = Settled), (status = 404), (status = 409), (status = 422)))]
+pub(super) async fn resend(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Optional(order): Optional<ResendOrder>,
+) -> Result<Response, Problem> {
+    let issue = find(&app, &id).await?;
+    if order.reasons.is_empty() {
+        return Err(Problem::invalid("reasons", "Name at least one reason."));
+    }
+    let reasons: Vec<Reason> = order.reasons.iter().map(|r| Reason::from(*r)).collect();
+    let by = script(&app, caller).await?;
+    let key = (issue.id, &order);
+    let write = match Write::begin(&app, caller, &headers, "issue_resend", &key).await? {
+        Begun::Fresh(write) => write,
+        Begun::Repeated(answer) => return Ok(answer),
+    };
+    let ordered = mailing::resend_failed(&app, &write.txn, issue.id, &reasons, &by).await?;
+    finish(&app, write, &issue, &by, ordered).await
+}
+
+#[utoipa::path(post, path = "/api/v1/issues/{id}/settle", tag = "issues", params(("id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    request_body = SettleOrder, security(("bearer" = [])),
+    responses((status = 202, body = Settled), (status = 404), (status = 409), (status = 422)))]
+pub(super) async fn settle(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Json(order): Json<SettleOrder>,
+) -> Result<Response, Problem> {
+    let issue = find(&app, &id).await?;
+    let verdict = match order.how {
+        How::Resend => Verdict::Resend,
+        How::Accept => Verdict::Accept,
+    };
+    let readers = match &order.emails {
+        Some(emails) => Some(mailing::readers_named(app.db.read(), &keys(emails)?).await?),
+        None => None,
+    };
+    let by = script(&app, caller).await?;
+    let key = (issue.id, &order);
+    let write = match Write::begin(&app, caller, &headers, "issue_settle", &key).await? {
+        Begun::Fresh(write) => write,
+        Begun::Repeated(answer) => return Ok(answer),
+    };
+    let which = readers.as_deref().map_or(Which::All, Which::These);
+    let ordered = mailing::settle_unknown(&app, &write.txn, issue.id, which, verdict, &by).await?;
+    finish(&app, write, &issue, &by, ordered).await
+}
+
+/// The addresses as readers are found by.
+fn keys(emails: &[String]) -> Result<Vec<String>, Problem> {
+    if emails.is_empty() || emails.len() > EMAILS {
+        return Err(Problem::invalid(
+            "emails",
+            format!("Name 1 to {EMAILS} addresses, or leave it out for all."),
         ));
     }
-    let issue = find(app, id).await?;
-    let answer = Status::of(&issue).with(mailing::progress(app, issue.id).await?);
-    match Write::begin(app, caller, headers, name, &issue.id).await? {
-        Begun::Fresh(write) => write.finish(StatusCode::OK, &answer).await,
-        Begun::Repeated(answer) => Ok(answer),
-    }
+    let keys = emails.iter().map(|email| {
+        let address = EmailAddress::parse(email)
+            .map_err(|_| Problem::invalid("emails", "One of them is not an email address."))?;
+        Ok(address.key().to_owned())
+    });
+    keys.collect()
+}
+
+async fn finish(
+    app: &App,
+    write: Box<Write>,
+    issue: &Issue,
+    by: &By,
+    ordered: Ordered,
+) -> Result<Response, Problem> {
+    let Ordered::Done(recipients) = ordered else {
+        return Err(not_now());
+    };
+    let answer = Settled {
+        recipients,
+        status: status(&write, issue, by).await?,
+    };
+    let answer = write.finish(StatusCode::ACCEPTED, &answer).await?;
+    app.mailer.nudge();
+    Ok(answer)
+}
+
+/// The name under which the record shows a script.
+async fn script(app: &App, caller: Caller) -> Result<By, Problem> {
+    let name = tokens::name(app.db.read(), caller.token).await?;
+    Ok(By {
+        who: format!("the API token “{name}”"),
+        now: app.clock.now(),
+    })
+}
+
+/// Where the issue stands, with what this transaction has changed.
+async fn status(write: &Write, issue: &Issue, by: &By) -> Result<Status, Problem> {
+    let issue = store::find(&*write.txn, issue.id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let progress = mailing::progress_in(&*write.txn, issue.id, by.now).await?;
+    Ok(Status::of(&issue).with(progress))
+}
+
+fn not_now() -> Problem {
+    Problem::conflict("The issue is not in a state in which this can be done.")
 }

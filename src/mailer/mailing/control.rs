@@ -1,5 +1,7 @@
 //! What an editor can do with a mailing.
 
+use super::orders::{self, By, OrderKind};
+use super::settle::lock;
 use super::states::MailingState;
 use crate::{
     app::App,
@@ -79,6 +81,7 @@ pub async fn recall(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> Result<C
         return refused(txn, issue).await;
     }
     for sql in [
+        "DELETE FROM mailing_order WHERE issue_id = $1",
         "DELETE FROM mail_batch WHERE issue_id = $1",
         "DELETE FROM mailing WHERE issue_id = $1",
     ] {
@@ -87,61 +90,85 @@ pub async fn recall(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> Result<C
     Ok(Change::Done)
 }
 
-/// Stops an issue: at most one mail a connection still goes.
-///
-/// # Errors
-/// What the database said.
-pub async fn pause(app: &App, issue: IssueId, reason: &str) -> Result<Change, DbErr> {
-    change(app, issue, "1", MailingState::Paused, reason).await
+/// What can be asked of an issue on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steer {
+    /// Stops it: at most one mail a connection still goes.
+    Pause,
+    /// Goes on: exactly the rest.
+    Resume,
+    /// Stops it for good; who has not got it is counted as skipped.
+    Cancel,
 }
 
-/// Goes on with a paused issue: exactly the rest.
-///
-/// # Errors
-/// What the database said.
-pub async fn resume(app: &App, issue: IssueId) -> Result<Change, DbErr> {
-    change(app, issue, "2", MailingState::Sending, "").await
+impl Steer {
+    /// The state it leads to.
+    #[must_use]
+    pub fn leads_to(self) -> MailingState {
+        match self {
+            Self::Pause => MailingState::Paused,
+            Self::Resume => MailingState::Sending,
+            Self::Cancel => MailingState::Cancelling,
+        }
+    }
 }
 
-/// Stops an issue for good; who has not got it is counted as skipped.
+/// Pauses, resumes or cancels, in the caller's transaction. Call [`Mailer::nudge`](crate::mailer::Mailer::nudge) after the commit.
 ///
 /// # Errors
 /// What the database said.
-pub async fn cancel(app: &App, issue: IssueId) -> Result<Change, DbErr> {
-    change(
-        app,
-        issue,
-        "1, 2",
-        MailingState::Cancelling,
-        "cancelled by an editor",
-    )
-    .await
+pub async fn steer(txn: &WriteTxn, issue: IssueId, what: Steer, by: &By) -> Result<Change, DbErr> {
+    let (from, reason, kind) = match what {
+        Steer::Pause => ("1", format!("paused by {}", by.who), OrderKind::Pause),
+        Steer::Resume => ("2", String::new(), OrderKind::Resume),
+        Steer::Cancel => (
+            "1, 2",
+            format!("cancelled by {}", by.who),
+            OrderKind::Cancel,
+        ),
+    };
+    let change = change(txn, issue, from, what.leads_to(), &reason).await?;
+    if change == Change::Done {
+        orders::record(txn, issue, kind, by, 0, "").await?;
+    }
+    Ok(change)
+}
+
+/// The mailer stops an issue by itself, and says why.
+///
+/// # Errors
+/// What the database said.
+pub async fn pause(app: &App, issue: IssueId, why: &str) -> Result<Change, DbErr> {
+    let txn = app.db.write_txn("mailing_pause").await?;
+    let change = change(&txn, issue, "1", MailingState::Paused, why).await?;
+    if change == Change::Done {
+        let by = By::nobody(app.clock.now());
+        orders::record(&txn, issue, OrderKind::PausedItself, &by, 0, why).await?;
+    }
+    txn.commit().await?;
+    Ok(change)
 }
 
 async fn change(
-    app: &App,
+    txn: &WriteTxn,
     issue: IssueId,
     from: &str,
     to: MailingState,
     reason: &str,
 ) -> Result<Change, DbErr> {
-    let txn = app.db.write_txn("mailing_change").await?;
     let changed = db::run(
-        &*txn,
+        &**txn,
         format!(
             "UPDATE mailing SET state = $2, reason = $3 WHERE issue_id = $1 AND state IN ({from})"
         ),
         [issue.0.into(), to.code().into(), reason.into()],
     )
     .await?;
-    let change = if changed.rows_affected() == 0 {
-        refused(&txn, issue).await?
+    if changed.rows_affected() == 0 {
+        refused(txn, issue).await
     } else {
-        Change::Done
-    };
-    txn.commit().await?;
-    app.mailer.nudge();
-    Ok(change)
+        Ok(Change::Done)
+    }
 }
 
 async fn refused(txn: &WriteTxn, issue: IssueId) -> Result<Change, DbErr> {
@@ -171,7 +198,10 @@ pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
     }
     let txn = app.db.write_txn("mailing_finish").await?;
     for row in &done {
-        finish(&txn, IssueId(row.try_get_by_index(0)?), app.clock.now()).await?;
+        let issue = IssueId(row.try_get_by_index(0)?);
+        // Somebody may just order a part of it again: the row is held first, so that the look at the batches is a fresh one.
+        lock(app, &txn, issue).await?;
+        finish(&txn, issue, app.clock.now()).await?;
     }
     txn.commit().await?;
     Ok(true)

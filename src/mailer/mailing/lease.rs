@@ -186,6 +186,8 @@ impl Holding {
             match entry.map(|e| (e.state, e)) {
                 None => {}
                 Some((DeliveryState::Deferred, e)) if e.attempt < self.attempt => {}
+                // A person ordered it again while this batch was open: it lies in a batch of its own.
+                Some((DeliveryState::Deferred, e)) if e.attempt > self.attempt => continue,
                 Some((DeliveryState::Deferred, _)) => {
                     self.deferred.push(reader);
                     continue;

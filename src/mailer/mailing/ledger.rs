@@ -240,9 +240,21 @@ async fn write_tally(txn: &WriteTxn, slot: i64, valid: &[(&Entry, Answer)]) -> R
 
 /// Changes of the counters, gathered.
 #[derive(Default)]
-struct Tally(BTreeMap<(i64, i16, i16), i64>);
+pub(super) struct Tally(BTreeMap<(i64, i16, i16), i64>);
 
 impl Tally {
+    /// A recipient that goes from one state to another by an order, with no batch in hand.
+    pub(super) fn moved(
+        &mut self,
+        issue: IssueId,
+        from: (DeliveryState, Reason),
+        to: (DeliveryState, Reason),
+    ) {
+        let left = (issue.0, from.0.code(), from.1.code());
+        *self.0.entry(left).or_default() -= 1;
+        self.row(issue, false, to.0, to.1);
+    }
+
     fn row(&mut self, issue: IssueId, was_deferred: bool, state: DeliveryState, reason: Reason) {
         let deferred = (issue.0, DeliveryState::Deferred.code(), 0);
         if was_deferred {
@@ -257,7 +269,7 @@ impl Tally {
     }
 
     /// Keys are written in order: two nodes never wait for each other in a ring.
-    async fn write(self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
+    pub(super) async fn write(self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
         let changes: Vec<_> = self.0.into_iter().filter(|(_, n)| *n != 0).collect();
         if changes.is_empty() {
             return Ok(());

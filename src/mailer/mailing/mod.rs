@@ -10,6 +10,9 @@
 //! audience = queued + sent + deferred + failed + unknown + skipped. Server replies other than 250 are kept in
 //! `delivery_attempt`.
 //!
+//! A person can order a part again: what failed, or what is in doubt. That goes into new batches too, and a finished mailing is
+//! *sending* again. Who ordered what and when stands in `mailing_order`.
+//!
 //! Promises: every write of a batch's holder is refused once somebody else holds it (the fence); an intent is on disk
 //! before a final dot is sent; nothing is sent while the mailing is not in *sending*, checked in the intent's commit;
 //! a crash leaves at most one recipient a connection in doubt.
@@ -18,17 +21,23 @@ mod cancel;
 mod control;
 mod lease;
 mod ledger;
+mod orders;
 mod prepare;
 mod preview;
 mod progress;
 mod readers;
+mod recipients;
 mod recover;
 mod run;
+mod settle;
 mod states;
 
-pub use control::{Change, Handover, cancel, hand_over, pause, recall, resume};
+pub use control::{Change, Handover, Steer, hand_over, pause, recall, steer};
+pub use orders::{By, Order, OrderKind, orders};
 pub use preview::{preview, send_test};
-pub use progress::{Counts, DeliveryStateName, Progress, audience, progress};
+pub use progress::{Counts, DeliveryStateName, Progress, audience, progress, progress_in};
+pub use recipients::readers_named;
+pub use settle::{Ordered, Verdict, Which, resend_failed, settle_unknown};
 pub use states::{DeliveryState, MailingState, Reason};
 
 pub(super) use lease::{lease, renew};

@@ -1,5 +1,6 @@
 //! Numbers that add up.
 
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
 use super::states::{DeliveryState, MailingState, Reason};
@@ -64,8 +65,20 @@ pub enum DeliveryStateName {
 /// # Errors
 /// What the database said.
 pub async fn progress(app: &App, issue: IssueId) -> Result<Option<Progress>, DbErr> {
+    progress_in(app.db.read(), issue, app.clock.now()).await
+}
+
+/// The same as a transaction sees it that has changed something of it.
+///
+/// # Errors
+/// What the database said.
+pub async fn progress_in<C: ConnectionTrait>(
+    db: &C,
+    issue: IssueId,
+    now: UnixMillis,
+) -> Result<Option<Progress>, DbErr> {
     let rows = db::fetch_all(
-        app.db.read(),
+        db,
         "SELECT m.state, m.reason, m.audience, m.not_before_ms, m.started_ms, m.finished_ms,
                 t.state, t.reason, CAST(SUM(t.n) AS BIGINT)
          FROM mailing m LEFT JOIN issue_tally t ON t.issue_id = m.issue_id WHERE m.issue_id = $1
@@ -117,7 +130,7 @@ pub async fn progress(app: &App, issue: IssueId) -> Result<Option<Progress>, DbE
         - counts.failed
         - counts.unknown
         - counts.skipped;
-    let until = finished.map_or(app.clock.now(), UnixMillis);
+    let until = finished.map_or(now, UnixMillis);
     let seconds = started.map_or(0.0, |s| until.since(UnixMillis(s)).as_secs_f64());
     Ok(Some(Progress {
         state: MailingState::of(first.try_get_by_index(0)?),

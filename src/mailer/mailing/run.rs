@@ -237,7 +237,7 @@ impl Lane<'_> {
         let (state, reason) = match (too_late, waiting) {
             (true, _) => (DeliveryState::Failed, Reason::Expired),
             (false, Waiting::InDoubt) => (DeliveryState::Deferred, Reason::InDoubt),
-            (false, _) => (DeliveryState::Deferred, Reason::None),
+            (false, _) => (DeliveryState::Deferred, Reason::Later),
         };
         self.pending.push(Row {
             reader: work.reader,

@@ -103,11 +103,15 @@ pub enum Reason {
     InDoubt = 12,
     /// Three crashes while this recipient was in hand.
     Crashed = 13,
+    /// The receiving side asked to come back later.
+    Later = 14,
+    /// A person ordered it to be sent again.
+    Again = 15,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::None,
         Self::Left,
         Self::Removed,
@@ -122,7 +126,12 @@ impl Reason {
         Self::Expired,
         Self::InDoubt,
         Self::Crashed,
+        Self::Later,
+        Self::Again,
     ];
+
+    /// Why a recipient can have failed.
+    pub const FAILURES: [Self; 4] = [Self::Refused, Self::Ours, Self::Expired, Self::BadAddress];
 
     pub(in crate::mailer) fn of(code: i16) -> Self {
         let found = Self::ALL.into_iter().find(|reason| reason.code() == code);
@@ -151,6 +160,8 @@ impl Reason {
             Self::Expired => "deferred until the issue was too old",
             Self::InDoubt => "connection lost after the message",
             Self::Crashed => "put aside after three crashes",
+            Self::Later => "asked to come back later",
+            Self::Again => "to be sent again, as ordered",
         }
     }
 }

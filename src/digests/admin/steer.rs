@@ -1,0 +1,89 @@
+//! What an editor does with an issue on its way: pause, resume, cancel, send again to those that failed, settle those in doubt.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::super::model::Issue;
+use super::compose::address;
+use crate::admin::{Editor, EditorForm};
+use crate::app::App;
+use crate::mailer::mailing::{self, By, Change, MailingState, Steer};
+use crate::web::Problem;
+
+/// `POST /admin/issues/{id}/pause`.
+pub(super) async fn pause(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, .. }: EditorForm,
+) -> Result<Response, Problem> {
+    let issue = super::find(&app, &id).await?;
+    steer(&app, &editor, &issue, Steer::Pause).await
+}
+
+/// `POST /admin/issues/{id}/resume`.
+pub(super) async fn resume(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, .. }: EditorForm,
+) -> Result<Response, Problem> {
+    let issue = super::find(&app, &id).await?;
+    steer(&app, &editor, &issue, Steer::Resume).await
+}
+
+/// `POST /admin/issues/{id}/cancel`, once the editor is sure.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let issue = super::find(&app, &id).await?;
+    if form.text("sure")? != "yes" {
+        return Ok(Redirect::to(&format!("{}/cancel", address(issue.id))).into_response());
+    }
+    steer(&app, &editor, &issue, Steer::Cancel).await
+}
+
+async fn steer(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+    what: Steer,
+) -> Result<Response, Problem> {
+    let txn = app.db.write_txn("issue_steer").await?;
+    let change = mailing::steer(&txn, issue.id, what, &by(app, editor)).await?;
+    txn.commit().await?;
+    app.mailer.nudge();
+    after(issue, change, what.leads_to())
+}
+
+/// An editor, for the record.
+pub(super) fn by(app: &App, editor: &Editor) -> By {
+    let name = if editor.name.is_empty() {
+        &editor.email
+    } else {
+        &editor.name
+    };
+    By {
+        who: name.clone(),
+        now: app.clock.now(),
+    }
+}
+
+/// Back to the page, which shows the state; a second press of the same button is no error.
+fn after(issue: &Issue, change: Change, wanted: MailingState) -> Result<Response, Problem> {
+    match change {
+        Change::Done => {}
+        Change::NotNow(state) if state == wanted => {}
+        Change::NotNow(MailingState::Finished | MailingState::Cancelled) => {
+            return Err(Problem::conflict(
+                "This issue has gone out already: nothing was waiting any more.",
+            ));
+        }
+        Change::NotNow(_) | Change::Unknown => {
+            return Err(Problem::conflict(
+                "The issue is not in a state in which this can be done.",
+            ));
+        }
+    }
+    Ok(Redirect::to(&address(issue.id)).into_response())
+}
