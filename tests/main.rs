@@ -24,6 +24,7 @@ mod mailer_fence;
 mod mailer_kill;
 mod mailer_mailing;
 mod mailer_outbox;
+mod mailer_reply_corpus;
 mod mailer_settle;
 mod mailer_smtp;
 mod mailer_templates;

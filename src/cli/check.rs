@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{Failed, missing_key, tool};
 use crate::config::Config;
-use crate::mailer::transport::Transport;
+use crate::mailer::transport::{Transport, probe};
 
 /// What was tried, and how it went.
 struct Findings {
@@ -33,7 +33,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Failed> {
             Ok(format!("readers come to {}", config.origin()))
         },
     );
-    findings.add("mail relay", relay(&config).await);
+    relays(&config, &mut findings).await;
     if !config.secret_key.is_empty() {
         // The mail templates are rendered with their sample data when the parts are assembled.
         match tool(config).await {
@@ -54,17 +54,27 @@ pub async fn run(config: Config) -> Result<ExitCode, Failed> {
     Ok(ExitCode::from(1))
 }
 
-/// Goes as far as a relay lets us without a mail: connection, TLS, EHLO, AUTH.
-async fn relay(config: &Config) -> Result<String, String> {
-    let transport = Transport::of(config).map_err(|e| e.to_string())?;
-    transport
-        .probe()
-        .await
-        .map_err(|e| format!("mail.smtp_url: {e}"))?;
-    Ok(match transport {
-        Transport::Smtp(_) => "it answers and lets us in".into(),
-        Transport::Mailbox | Transport::Files(_) | Transport::Nowhere => {
-            "none is used: mails are kept here".into()
+/// Goes as far as each relay lets us without a mail: connection, TLS, EHLO, AUTH.
+async fn relays(config: &Config, findings: &mut Findings) {
+    let relays = match Transport::of(config) {
+        Ok(Transport::Smtp(relays)) => relays,
+        Ok(_) => {
+            let found = "none is used: mails are kept here".into();
+            return findings.add("mail relay", Ok(found));
         }
-    })
+        Err(error) => return findings.add("mail relay", Err(error.to_string())),
+    };
+    let mut any = false;
+    for (index, (name, relay)) in relays.each().enumerate() {
+        any = true;
+        let setting = config.mail.relay_setting(index);
+        let outcome = match probe(relay).await {
+            Ok(()) => Ok("it answers and lets us in".into()),
+            Err(refusal) => Err(format!("{setting}: {refusal}")),
+        };
+        findings.add(&format!("mail relay {name}"), outcome);
+    }
+    if !any {
+        findings.add("mail relay", Err("mail.smtp_url: is not set".into()));
+    }
 }

@@ -33,7 +33,7 @@ fn safe(config: Config) -> Result<Config, ConfigError> {
         );
     }
     match config.mail.transport {
-        Transport::Smtp if config.mail.smtp_url.is_empty() => refuse(
+        Transport::Smtp if config.mail.all_relays().is_empty() => refuse(
             "mail.smtp_url",
             "is not set, so no mail could be sent; set it (smtps://user:password@host:465), \
              or try `canvass demo`, which needs none",

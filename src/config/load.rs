@@ -127,6 +127,13 @@ fn set_from_environment(
     let Some(slot) = slot else {
         return Err(unknown(variable));
     };
+    if ["mail__relays", "mail__domains"].contains(&lower.as_str()) {
+        return Err(ConfigError::new(
+            variable,
+            "is a list of tables; the file is expected to hold it (several relays can also stand in \
+             CANVASS_MAIL__SMTP_URL, separated by commas)",
+        ));
+    }
     *slot = match slot {
         Value::Integer(_) => Value::Integer(value.trim().parse().map_err(|_| {
             ConfigError::new(

@@ -4,15 +4,17 @@
 //! - [`reference.toml`](../../src/config/reference.toml) is the list of settings, with
 //!   defaults and comments; a setting that is not in it does not exist.
 //! - [`load`]: merge the three layers; every error names the setting, what was found and what is expected.
-//! - [`settings`]: the typed values, and the rules between them.
+//! - [`settings`]: the typed values, and the rules between them; [`relays`]: the tables of relays and recipient domains.
 //!
 //! This is the only module that reads the environment (a lint sees to it). Secrets are
 //! [`Secret`](crate::types::Secret)s and print redacted.
 
 mod load;
+mod relays;
 mod settings;
 
 pub use load::{ConfigError, REFERENCE, environment, keys, load};
+pub use relays::{Domain, Relay, WarmUp};
 pub use settings::{
     Config, Database, Http, InDoubt, Limits, Log, LogFormat, Mail, Polls, Subscriptions, Transport,
 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use super::{ConfigError, Domain, Relay};
 use crate::types::Secret;
 
 /// The whole configuration, validated; `reference.toml` documents every field.
@@ -56,6 +56,8 @@ pub struct Mail {
     pub transport: Transport,
     pub allow_capture: bool,
     pub smtp_url: Secret,
+    pub relays: Vec<Relay>,
+    pub domains: Vec<Domain>,
     pub connections: u32,
     pub mails_per_connection: u32,
     #[serde(deserialize_with = "in_doubt")]
@@ -203,6 +205,7 @@ impl Config {
             ));
         }
         self.http.public_url = url;
+        self.mail.check_tables()?;
         let database = self.database.url.expose();
         if !["sqlite:", "postgres://", "postgresql://"]
             .iter()

@@ -1,5 +1,9 @@
-//! A relay that is down or wants a rest is left alone for a while, by all lanes.
+//! A relay that is down or wants a rest is left alone for a while, by all lanes; then one of them tries.
+//!
+//! *Closed* (mails flow) → *open* (left alone until a time) → *half-open* (one lane tries) → closed, or open for twice as
+//! long. Nobody's attempts are spent meanwhile.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,52 +13,113 @@ use crate::types::Random;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
+/// A lane that tries and does not come back is given up after this; another may try then.
+const TRIAL: Duration = Duration::from_secs(60);
+/// Between looks of the lanes that wait for the one that tries.
+const LOOK: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+pub(super) struct Breaker {
+    /// False while all is well: then a lane asks nothing else.
+    troubled: AtomicBool,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
     until: Option<Instant>,
+    trial: Option<Instant>,
+    words: String,
+}
+
+/// A breaker as somebody who looks at it sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) failures: u32,
+    /// How long it stays open.
+    pub(super) wait: Option<Duration>,
+    /// Why it opened.
+    pub(super) words: String,
 }
 
 impl Breaker {
-    /// How long a lane has to wait before it may try.
+    /// Whether a lane may use the relay now. After a rest the first one that asks may, and the others wait for what
+    /// it finds.
+    ///
+    /// # Errors
+    /// How long to wait before asking again.
+    pub(super) fn pass(&self, now: Instant) -> Result<(), Duration> {
+        if !self.troubled.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        if let Some(wait) = state.wait(now) {
+            return Err(wait);
+        }
+        if state.failures == 0 {
+            return Ok(());
+        }
+        if state.trial.is_some_and(|since| now < since + TRIAL) {
+            return Err(LOOK);
+        }
+        state.trial = Some(now);
+        Ok(())
+    }
+
+    /// How long until a lane may ask; changes nothing.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
-        let until = self.lock().until?;
-        until
-            .checked_duration_since(now)
-            .filter(|wait| !wait.is_zero())
+        if !self.troubled.load(Ordering::Acquire) {
+            return None;
+        }
+        let state = self.lock();
+        let trial = state.trial.is_some_and(|since| now < since + TRIAL);
+        state.wait(now).or(trial.then_some(LOOK))
     }
 
     /// Opens: from 1 s, twice as long each time, at most a minute. Lanes that fail at the same time count once.
-    pub(super) fn open(&self, now: Instant, random: &Random) {
+    /// Returns for how long, unless it was open.
+    pub(super) fn open(&self, now: Instant, random: &Random, words: &str) -> Option<Duration> {
         let mut state = self.lock();
-        if state.until.is_some_and(|until| until > now) {
-            return;
+        if state.wait(now).is_some() {
+            return None;
         }
         let pause = (FIRST * 2u32.saturating_pow(state.failures.min(8))).min(LONGEST);
         let jitter = random.below(u64::try_from(pause.as_millis() / 4).unwrap_or(0));
         state.until = Some(now + pause + Duration::from_millis(jitter));
         state.failures = state.failures.saturating_add(1);
-        metrics::counter!("canvass_relay_rests_total").increment(1);
-        tracing::warn!(
-            seconds = pause.as_secs(),
-            "the relay is left alone for a while"
-        );
+        state.trial = None;
+        words.clone_into(&mut state.words);
+        self.troubled.store(true, Ordering::Release);
+        Some(pause)
     }
 
-    /// A mail was taken: all is well.
+    /// The relay answered as it should: all is well.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
-        if state.failures > 0 {
-            *state = State::default();
+        if self.troubled.load(Ordering::Acquire) {
+            *self.lock() = State::default();
+            self.troubled.store(false, Ordering::Release);
+        }
+    }
+
+    pub(super) fn seen(&self, now: Instant) -> Seen {
+        let state = self.lock();
+        Seen {
+            failures: state.failures,
+            wait: state.wait(now),
+            words: state.words.clone(),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        let wait = self.until?.checked_duration_since(now)?;
+        (!wait.is_zero()).then_some(wait)
     }
 }
 
@@ -66,11 +131,12 @@ mod tests {
     fn rests_grow_to_a_minute_and_end_with_a_success() {
         let (breaker, random) = (Breaker::default(), Random::seeded(1));
         let mut now = Instant::now();
+        assert_eq!(breaker.pass(now), Ok(()));
         let mut rests = Vec::new();
         for _ in 0..9 {
-            breaker.open(now, &random);
-            breaker.open(now, &random);
-            let wait = breaker.wait(now).unwrap();
+            assert!(breaker.open(now, &random, "421 busy").is_some());
+            assert!(breaker.open(now, &random, "421 busy").is_none());
+            let wait = breaker.pass(now).unwrap_err();
             rests.push(wait.as_secs());
             now += wait;
             assert_eq!(breaker.wait(now), None);
@@ -80,8 +146,27 @@ mod tests {
             rests[7..].iter().all(|s| (60..=75).contains(s)),
             "{rests:?}"
         );
+        assert_eq!(breaker.seen(now).words, "421 busy");
         breaker.close();
-        breaker.open(now, &random);
+        assert_eq!(breaker.seen(now), Seen::default());
+        breaker.open(now, &random, "");
         assert!(breaker.wait(now).unwrap() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn after_a_rest_one_lane_tries_and_the_others_wait_for_it() {
+        let (breaker, random) = (Breaker::default(), Random::seeded(1));
+        let mut now = Instant::now();
+        breaker.open(now, &random, "gone");
+        now += LONGEST;
+        assert_eq!(breaker.pass(now), Ok(()));
+        assert_eq!(breaker.pass(now), Err(LOOK));
+        assert_eq!(
+            breaker.pass(now + TRIAL),
+            Ok(()),
+            "the first never came back"
+        );
+        breaker.close();
+        assert_eq!((breaker.pass(now), breaker.pass(now)), (Ok(()), Ok(())));
     }
 }

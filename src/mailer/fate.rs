@@ -44,6 +44,14 @@ impl Words {
         }
     }
 
+    /// In one line, for people.
+    pub(super) fn told(&self) -> String {
+        match self.code {
+            0 => self.text.clone(),
+            code => format!("{code} {}", self.text),
+        }
+    }
+
     fn event(phase: Phase, what: &str) -> Self {
         Self {
             text: format!("{phase}: {what}"),
@@ -86,7 +94,7 @@ impl Fate {
             Verdict::FailRecipient(Bounce::Hard) => Self::Never(Reason::BadAddress, words),
             Verdict::FailRecipient(Bounce::Soft) => Self::Never(Reason::Refused, words),
             Verdict::FailOurs => Self::Never(Reason::Ours, words),
-            Verdict::PauseRelay => Self::RelayRests(words),
+            Verdict::PauseRelay | Verdict::SlowProvider => Self::RelayRests(words),
         }
     }
 }

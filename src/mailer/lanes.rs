@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::{
     mailing::{self, Ended, Ledger},
-    outbox::{self, Looked},
+    outbox,
+    status::Doing,
     transport::Line,
 };
 use crate::{app::App, db::DbErr};
@@ -19,6 +19,10 @@ const LOOK: Duration = Duration::from_millis(250);
 const LOOK_IDLE: Duration = Duration::from_secs(2);
 /// A connection without work is closed after this.
 const IDLE: Duration = Duration::from_secs(5);
+/// Between looks at relays that rest: their day may have ended.
+const RELAY_LOOK: Duration = Duration::from_secs(1);
+/// The lane for single mails only.
+const RESERVED: usize = 0;
 /// After an error of the database.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// Between heartbeats: a quarter of a lease.
@@ -38,7 +42,7 @@ pub fn start(app: &App, tasks: &TaskTracker) {
         let ledger = mailing::start_ledger(&app);
         // One more than configured is reserved: single mails never wait for a batch.
         for number in 0..=app.config.mail.connections {
-            tracker.spawn(keep(app.clone(), ledger.clone(), number == 0));
+            tracker.spawn(keep(app.clone(), ledger.clone(), number as usize));
         }
         tracker.spawn(heartbeat(app.clone()));
         tracker.spawn(upkeep(app.clone()));
@@ -46,9 +50,9 @@ pub fn start(app: &App, tasks: &TaskTracker) {
 }
 
 /// A lane that panicked is replaced; its lease runs out, which counts as a crash of its batch.
-async fn keep(app: App, ledger: Ledger, reserved: bool) {
+async fn keep(app: App, ledger: Ledger, number: usize) {
     loop {
-        let lane = tokio::spawn(lane(app.clone(), ledger.clone(), reserved));
+        let lane = tokio::spawn(lane(app.clone(), ledger.clone(), number));
         match lane.await {
             Ok(()) => return,
             Err(error) => tracing::error!(%error, "a mail lane broke and is replaced"),
@@ -59,24 +63,27 @@ async fn keep(app: App, ledger: Ledger, reserved: bool) {
     }
 }
 
-async fn lane(app: App, ledger: Ledger, reserved: bool) {
-    let mut line = Line::new(&app);
+async fn lane(app: App, ledger: Ledger, number: usize) {
+    let reserved = number == RESERVED;
+    let mut line = Line::new(&app, reserved);
     let mut bell = app.mailer.bell.subscribe();
     let mut idle = Duration::ZERO;
     while !app.stopping.is_cancelled() {
-        if let Some(wait) = app.mailer.breaker.wait(Instant::now()) {
-            line.close().await;
-            pause(&app, wait).await;
+        if let Some(wait) = line.wait() {
+            app.mailer.report(&app, number, Doing::WaitsForRelay);
+            line.close(false).await;
+            pause(&app, wait.min(RELAY_LOOK)).await;
             continue;
         }
         bell.mark_unchanged();
-        match look(&app, &ledger, &mut line, reserved).await {
+        match look(&app, &ledger, &mut line, number).await {
             Ok(true) => idle = Duration::ZERO,
             Ok(false) => {
+                app.mailer.report(&app, number, Doing::Idle);
                 let wait = if reserved { LOOK } else { LOOK_IDLE };
                 idle += wait;
                 if idle >= IDLE {
-                    line.close().await;
+                    line.close(false).await;
                 }
                 rest(&app, &mut bell, wait).await;
             }
@@ -86,29 +93,28 @@ async fn lane(app: App, ledger: Ledger, reserved: bool) {
             }
         }
     }
-    line.close().await;
+    line.close(true).await;
 }
 
 /// Does what is due; single mails first. Returns whether there was anything.
-async fn look(app: &App, ledger: &Ledger, line: &mut Line, reserved: bool) -> Result<bool, DbErr> {
-    match outbox::work(app, line).await? {
-        Looked::Worked => return Ok(true),
-        Looked::RelayRests => {
-            app.mailer.breaker.open(Instant::now(), &app.random);
+async fn look(app: &App, ledger: &Ledger, line: &mut Line, number: usize) -> Result<bool, DbErr> {
+    if outbox::any_due(app).await? {
+        app.mailer.report(app, number, Doing::SingleMail);
+        if outbox::work(app, line).await? {
             return Ok(true);
         }
-        Looked::Nothing => {}
     }
-    if reserved {
+    if number == RESERVED || line.wait().is_some() {
         return Ok(false);
     }
     let Some(holding) = mailing::lease(app).await? else {
         return Ok(false);
     };
     metrics::counter!("canvass_mail_batches_total").increment(1);
+    let issue = holding.issue();
+    app.mailer.report(app, number, Doing::Issue { issue });
     match mailing::run(app, ledger, line, holding).await {
         Ended::Well => {}
-        Ended::RelayRests => app.mailer.breaker.open(Instant::now(), &app.random),
         Ended::Badly => {
             pause(app, DATABASE_PAUSE).await;
         }

@@ -2,11 +2,13 @@
 //!
 //! - [`outbox`]: single mails, enqueued in the transaction of their cause; they go first;
 //! - [`mailing`]: issues: a frozen audience in leased batches, and a ledger of every recipient;
+//! - [`relays`]: which relay takes a mail, and which ones rest;
 //! - [`smtp`]: one conversation after another over a long-lived connection;
 //! - [`reply`]: what a server's answer means;
 //! - [`mime`]: messages as bytes, and editions that are compiled once and filled per recipient;
 //! - [`templates`]: what mails look like;
-//! - [`transport`]: a relay, the built-in mailbox, or files.
+//! - [`transport`]: relays, the built-in mailbox, or files;
+//! - [`status()`]: what relays, providers and lanes do now, for those who look.
 //!
 //! [`start`] starts the lanes: tasks with one connection each. One is reserved for single mails, the others work
 //! through batches and look into the outbox between them.
@@ -20,9 +22,12 @@ mod lanes;
 pub mod mailing;
 pub mod mime;
 pub mod outbox;
+mod pace;
+pub mod relays;
 pub mod reply;
 mod retry;
 pub mod smtp;
+mod status;
 pub mod templates;
 pub mod transport;
 
@@ -33,12 +38,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::breaker::Breaker;
 use self::held::{Held, HeldBatches};
 use self::mime::Edition;
-use crate::types::{BatchId, IssueId};
+use self::status::Board;
+use crate::{
+    app::App,
+    types::{BatchId, IssueId},
+};
 
 pub use lanes::start;
+pub use status::{BreakerState, Doing, DomainStatus, LaneStatus, RelayStatus, Status, status};
 
 /// Compiled editions that are kept in memory.
 const EDITIONS: usize = 4;
@@ -47,7 +56,7 @@ const EDITIONS: usize = 4;
 #[derive(Debug)]
 pub struct Mailer {
     bell: watch::Sender<u64>,
-    breaker: Breaker,
+    board: Board,
     held: HeldBatches,
     editions: Mutex<BTreeMap<i64, Arc<Edition>>>,
     /// The issue whose batch was taken last: issues take turns.
@@ -58,7 +67,7 @@ impl Default for Mailer {
     fn default() -> Self {
         Self {
             bell: watch::Sender::new(0),
-            breaker: Breaker::default(),
+            board: Board::default(),
             held: HeldBatches::default(),
             editions: Mutex::default(),
             turn: AtomicI64::new(0),
@@ -71,6 +80,11 @@ impl Mailer {
     /// second.
     pub fn nudge(&self) {
         self.bell.send_modify(|rung| *rung += 1);
+    }
+
+    /// A lane says what it does.
+    fn report(&self, app: &App, lane: usize, doing: Doing) {
+        self.board.set(lane, doing, app.clock.now());
     }
 
     fn edition(&self, issue: IssueId) -> Option<Arc<Edition>> {
@@ -97,9 +111,5 @@ impl Mailer {
 
     fn renewed(&self, batch: BatchId, fence: i64, until: Instant) {
         self.held.renewed(batch, fence, until);
-    }
-
-    fn relay_answers(&self) {
-        self.breaker.close();
     }
 }

@@ -1,10 +1,15 @@
 //! What a mail server's answer means. Pure, and decided by tables.
 //!
-//! Order: the words of the large providers, then the enhanced code (RFC 3463), then the reply code, then plain words.
+//! Order: words of load and of the sender's affairs, then the enhanced code (RFC 3463), then words about the address, then the
+//! reply code and the phase; see [`decide`].
 //! "5xx is the recipient's fault" is wrong for most of the real world: only a code that speaks about the *address*
 //! may cost a reader the subscription.
 
+mod words;
+
 use std::fmt;
+
+use self::words::{Topic, plain, topic};
 
 /// The step of the conversation that an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +155,9 @@ pub enum Verdict {
     FailRecipient(Bounce),
     /// The server refuses *us* or this message: not the recipient's fault, and repeating does not help.
     FailOurs,
-    /// The server wants no more mail for a while; no attempt is spent.
+    /// The recipient's provider wants fewer mails for a while; no attempt is spent, and the relay goes on with others.
+    SlowProvider,
+    /// The relay wants no more mail for a while; no attempt is spent.
     PauseRelay,
 }
 
@@ -163,39 +170,29 @@ pub enum Bounce {
     Soft,
 }
 
-/// Words that decide before any code does, in lower case.
-const WORDS_FIRST: [(&str, Verdict); 5] = [
-    ("[tss04]", Verdict::PauseRelay),
-    ("rp-001", Verdict::PauseRelay),
-    ("too many connections", Verdict::PauseRelay),
-    ("too many concurrent", Verdict::PauseRelay),
-    ("4.7.28", Verdict::PauseRelay),
-];
-
-/// Words that decide when the codes say too little, in lower case.
-const WORDS_LAST: [(&str, Verdict); 9] = [
-    ("user unknown", Verdict::FailRecipient(Bounce::Hard)),
-    ("unknown user", Verdict::FailRecipient(Bounce::Hard)),
-    ("no such user", Verdict::FailRecipient(Bounce::Hard)),
-    ("does not exist", Verdict::FailRecipient(Bounce::Hard)),
-    ("mailbox full", Verdict::FailRecipient(Bounce::Soft)),
-    ("over quota", Verdict::FailRecipient(Bounce::Soft)),
-    ("spam", Verdict::FailOurs),
-    ("block", Verdict::FailOurs),
-    ("policy", Verdict::FailOurs),
-];
-
 /// Decides what a refusal in `phase` means for the mail. `reply.code` is 4xx or 5xx.
+///
+/// 1. Before MAIL everything is about the connection: the relay rests (a refused login too: trying on would lock us out).
+/// 2. Words or codes of load (`[TSS04]`, `4.7.28`, "too many connections"): after RCPT they speak of this recipient's
+///    provider, which the relay quotes or is; before, and with a plain 421, of the relay itself.
+/// 3. 4xx: later. 5xx to MAIL: about us.
+/// 4. 5xx to a recipient or message: words about the sender decide before any code, since servers give 5.1.1 for a bad
+///    reputation, too; then the enhanced code; then words about the address, which count only as an answer to RCPT or
+///    beside a code for addresses: after the message they mostly mean a filter.
 #[must_use]
 pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
-    let text = reply.text.to_lowercase();
-    if reply.code == 421 {
+    if phase.before_mail() {
         return Verdict::PauseRelay;
     }
-    if let Some(verdict) = by_words(&WORDS_FIRST, &text) {
-        return verdict;
+    let text = plain(&reply.text);
+    let topic = topic(&text);
+    if topic == Some(Topic::Rate) || matches!(reply.enhanced, Some((_, 7, 28))) {
+        return match phase {
+            Phase::Mail => Verdict::PauseRelay,
+            _ => Verdict::SlowProvider,
+        };
     }
-    if phase.before_mail() {
+    if reply.code == 421 {
         return Verdict::PauseRelay;
     }
     if reply.code < 500 {
@@ -204,23 +201,28 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
     if phase == Phase::Mail {
         return Verdict::FailOurs;
     }
-    match reply.enhanced {
-        Some((5, 1, 1 | 3 | 6 | 10)) => Verdict::FailRecipient(Bounce::Hard),
-        Some((5, 1, 7 | 8) | (5, 5..=7, _)) => Verdict::FailOurs,
-        Some((5, 1..=4, _)) => Verdict::FailRecipient(Bounce::Soft),
-        _ => by_words(&WORDS_LAST, &text).unwrap_or(match (reply.code, phase) {
-            (550 | 551 | 553, Phase::Rcpt) => Verdict::FailRecipient(Bounce::Soft),
-            (552, _) => Verdict::FailRecipient(Bounce::Soft),
+    let address = match (reply.enhanced, phase) {
+        (Some((5, 1, _)), _) | (_, Phase::Rcpt) => Bounce::Hard,
+        _ => Bounce::Soft,
+    };
+    match (topic, reply.enhanced) {
+        (Some(Topic::Mailbox), _) => Verdict::FailRecipient(Bounce::Soft),
+        (Some(Topic::Sender), Some((5, 1, 1))) if text.contains(" recipient address rejected ") => {
+            Verdict::FailRecipient(Bounce::Soft)
+        }
+        (Some(Topic::Sender), Some((5, 4, 1))) => Verdict::FailRecipient(Bounce::Soft),
+        (Some(Topic::Sender), _) => Verdict::FailOurs,
+        (_, Some((5, 1, 1 | 3 | 6 | 10))) => Verdict::FailRecipient(Bounce::Hard),
+        (_, Some((5, 1, 7 | 8))) => Verdict::FailOurs,
+        (Some(_), Some((5, 7, _))) => Verdict::FailRecipient(Bounce::Soft),
+        (None, Some((5, 5..=7, _))) => Verdict::FailOurs,
+        (Some(_), _) => Verdict::FailRecipient(address),
+        (None, Some((5, 1..=4, _))) => Verdict::FailRecipient(Bounce::Soft),
+        (None, _) => match (reply.code, phase) {
+            (550 | 551 | 553, Phase::Rcpt) | (552, _) => Verdict::FailRecipient(Bounce::Soft),
             _ => Verdict::FailOurs,
-        }),
+        },
     }
-}
-
-fn by_words(table: &[(&str, Verdict)], text: &str) -> Option<Verdict> {
-    table
-        .iter()
-        .find(|(words, _)| text.contains(words))
-        .map(|(_, verdict)| *verdict)
 }
 
 #[cfg(test)]
@@ -274,9 +276,77 @@ mod tests {
                 Phase::Dot,
                 421,
                 "4.7.0 [TSS04] deferred",
+                Verdict::SlowProvider,
+            ),
+            (
+                Phase::Rcpt,
+                450,
+                "4.7.28 unusual rate",
+                Verdict::SlowProvider,
+            ),
+            (Phase::Mail, 450, "4.7.28 unusual rate", Verdict::PauseRelay),
+            (
+                Phase::Rcpt,
+                421,
+                "RP-001 unfortunately",
+                Verdict::SlowProvider,
+            ),
+            (
+                Phase::Mail,
+                421,
+                "4.7.0 [TSS04] deferred",
                 Verdict::PauseRelay,
             ),
-            (Phase::Rcpt, 450, "4.7.28 unusual rate", Verdict::PauseRelay),
+            (
+                Phase::Greeting,
+                421,
+                "4.7.0 too many connections",
+                Verdict::PauseRelay,
+            ),
+            (
+                Phase::Rcpt,
+                550,
+                "5.1.1 <a@example.org> has sent to too many recipients this hour",
+                Verdict::SlowProvider,
+            ),
+            (
+                Phase::Rcpt,
+                550,
+                "5.1.1 <spam@example.org>: user unknown, see https://x.example/#blocked",
+                HARD,
+            ),
+            (
+                Phase::Rcpt,
+                550,
+                "5.1.1 sender rejected, bad reputation",
+                Verdict::FailOurs,
+            ),
+            (Phase::Rcpt, 550, "5.2.1 account disabled", SOFT),
+            (
+                Phase::Rcpt,
+                550,
+                "5.2.1 <a@b.example>... User Unknown",
+                HARD,
+            ),
+            (Phase::Dot, 550, "Unknown user a@b.example", SOFT),
+            (
+                Phase::Rcpt,
+                550,
+                "5.5.0 Invalid recipient. LPN007_416",
+                HARD,
+            ),
+            (
+                Phase::Rcpt,
+                550,
+                "5.7.1 Recipient rejected: User unknown",
+                SOFT,
+            ),
+            (
+                Phase::Rcpt,
+                554,
+                "5.7.1 Relay access denied",
+                Verdict::FailOurs,
+            ),
             (Phase::Auth, 535, "5.7.8 bad password", Verdict::PauseRelay),
             (Phase::Greeting, 554, "no service", Verdict::PauseRelay),
         ] {

@@ -1,13 +1,18 @@
 //! Where mails leave: to a relay, into the built-in mailbox, or into files.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::smtp::{
     Envelope, Outcome, Patience, Ready, Recycle, Refusal, Relay, Session, SmtpUrlError,
     trust_of_this_machine,
 };
 use super::{
+    fate::Fate,
     mime::View,
+    relays::{Choice, Kind, Relays, Seat},
     reply::{Phase, Reply},
 };
 use crate::{
@@ -17,11 +22,14 @@ use crate::{
     types::keys::random_token,
 };
 
+/// The longest sleep between looks at the relays' pace.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// The configured transport.
 #[derive(Clone, Debug)]
 pub enum Transport {
-    /// A relay.
-    Smtp(Box<Relay>),
+    /// One relay or several.
+    Smtp(Relays),
     /// The table `captured_mail`, shown at `/mailbox`.
     Mailbox,
     /// One `.eml` file a mail in this directory.
@@ -33,9 +41,12 @@ pub enum Transport {
 /// A transport that cannot be used: names the setting.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The relay's URL.
-    #[error("mail.smtp_url: {0}")]
-    Url(#[from] SmtpUrlError),
+    /// A relay's URL.
+    #[error("{0}: {1}")]
+    Url(String, SmtpUrlError),
+    /// Two relays that cannot be told apart.
+    #[error("{0}: another relay is called {1}, too; give each a name of its own")]
+    Twice(String, String),
     /// TLS of this build.
     #[error("mail.smtp_url: TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -47,50 +58,71 @@ impl Transport {
     /// # Errors
     /// The setting that is wrong, without its value.
     pub fn of(config: &Config) -> Result<Self, TransportError> {
-        let mail = &config.mail;
-        match mail.transport {
+        match config.mail.transport {
             config::Transport::Mailbox => Ok(Self::Mailbox),
             config::Transport::File => Ok(Self::Files(config.data_dir.join("mail"))),
-            config::Transport::Smtp => {
-                let hello = match mail.hello_name.as_str() {
-                    "" => config.host(),
-                    name => name.to_owned(),
-                };
-                let url = mail.smtp_url.expose();
-                let mut relay = Relay::parse(url, &hello, trust_of_this_machine()?)?;
-                let seconds = std::time::Duration::from_secs;
-                let command = seconds(mail.command_timeout_seconds);
-                relay.patience = Patience {
-                    connect: command.min(Patience::default().connect),
-                    dot: seconds(mail.final_dot_timeout_seconds),
-                    ..Patience::of(command)
-                };
-                relay.recycle = Recycle {
-                    mails: mail.mails_per_connection,
-                    ..Recycle::default()
-                };
-                Ok(Self::Smtp(Box::new(relay)))
-            }
+            config::Transport::Smtp => relays(config).map(Self::Smtp),
         }
-    }
-
-    /// Says hello to the relay, for `canvass check`; captures nothing and sends nothing.
-    ///
-    /// # Errors
-    /// The step that failed and the server's words.
-    pub async fn probe(&self) -> Result<(), Refusal> {
-        if let Self::Smtp(relay) = self {
-            Session::connect(relay).await?.quit().await;
-        }
-        Ok(())
     }
 }
 
-/// One lane's way out: with a relay, a connection that is kept.
+fn relays(config: &Config) -> Result<Relays, TransportError> {
+    let mail = &config.mail;
+    let hello = match mail.hello_name.as_str() {
+        "" => config.host(),
+        name => name.to_owned(),
+    };
+    let trust = trust_of_this_machine()?;
+    let command = Duration::from_secs(mail.command_timeout_seconds);
+    let mut relays = Relays::default();
+    for (index, settings) in mail.all_relays().iter().enumerate() {
+        let setting = mail.relay_setting(index);
+        let mut relay = Relay::parse(settings.url.expose(), &hello, trust.clone())
+            .map_err(|error| TransportError::Url(setting.clone(), error))?;
+        relay.patience = Patience {
+            connect: command.min(Patience::default().connect),
+            dot: Duration::from_secs(mail.final_dot_timeout_seconds),
+            ..Patience::of(command)
+        };
+        relay.recycle = Recycle {
+            mails: settings
+                .mails_per_connection
+                .unwrap_or(mail.mails_per_connection),
+            ..Recycle::default()
+        };
+        let connections = settings.connections.unwrap_or(mail.connections);
+        relays
+            .push(settings, relay, connections)
+            .map_err(|name| TransportError::Twice(setting, name))?;
+    }
+    Ok(relays)
+}
+
+/// Says hello to a relay, for `canvass check`; sends nothing.
+///
+/// # Errors
+/// The step that failed and the server's words.
+pub async fn probe(relay: &Relay) -> Result<(), Refusal> {
+    Session::connect(relay).await?.quit().await;
+    Ok(())
+}
+
+/// One lane's way out: with relays, at most one connection to each, that is kept.
 pub(super) struct Line {
     app: App,
-    session: Option<Session>,
+    /// For single mails only: it has a place at every relay.
+    reserved: bool,
+    places: Vec<Option<Place>>,
 }
+
+struct Place {
+    session: Option<Session>,
+    _seat: Seat,
+}
+
+/// Which relay a mail goes through.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way(usize);
 
 /// The way is open: the relay said `354`.
 pub(super) enum Opened<'l> {
@@ -100,38 +132,143 @@ pub(super) enum Opened<'l> {
 }
 
 impl Line {
-    pub(super) fn new(app: &App) -> Self {
+    pub(super) fn new(app: &App, reserved: bool) -> Self {
+        let relays = match &app.transport {
+            Transport::Smtp(relays) => relays.len(),
+            _ => 0,
+        };
         Self {
             app: app.clone(),
-            session: None,
+            reserved,
+            places: (0..relays).map(|_| None).collect(),
         }
     }
 
+    /// How long there is no use in looking for work: every relay rests, or has no place for this lane.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        let Transport::Smtp(relays) = &self.app.transport else {
+            return None;
+        };
+        let (now, at) = (Instant::now(), self.app.clock.now());
+        relays.wait(now, at, !self.reserved, |way| self.places[way].is_some())
+    }
+
+    /// Chooses the relay for a mail. `key` is the reader's: the same one comes to the same relay. `None`: all of them rest.
+    pub(super) async fn choose(&mut self, key: u64, kind: Kind) -> Result<Option<Way>, db::DbErr> {
+        let app = self.app.clone();
+        let Transport::Smtp(relays) = &app.transport else {
+            return Ok(Some(Way(0)));
+        };
+        loop {
+            let (now, at) = (Instant::now(), app.clock.now());
+            let connected = |way: usize| self.places[way].is_some();
+            match relays.choose(key, kind, now, at, connected, self.reserved) {
+                Choice::Way(way) => {
+                    if self.sit(relays, way).await {
+                        return Ok(Some(Way(way)));
+                    }
+                    relays.not_taken(way);
+                }
+                Choice::Refill(way) => relays.refill(&app, way).await?,
+                Choice::None => return Ok(None),
+                Choice::Wait(_) if app.stopping.is_cancelled() => return Ok(None),
+                Choice::Wait(wait) => tokio::time::sleep(wait.min(LOOK)).await,
+            }
+        }
+    }
+
+    /// Takes a place at a relay; gives up those that others wait for.
+    async fn sit(&mut self, relays: &Relays, way: usize) -> bool {
+        if self.places[way].is_none() {
+            let seat = relays.route(way).seat(self.reserved);
+            self.places[way] = seat.map(|seat| Place {
+                session: None,
+                _seat: seat,
+            });
+        }
+        if self.places.len() > 1 && !self.reserved {
+            for (other, place) in self.places.iter_mut().enumerate() {
+                if other == way || relays.route(other).has_seat() {
+                    continue;
+                }
+                if let Some(session) = place.take().and_then(|place| place.session) {
+                    session.quit().await;
+                }
+            }
+        }
+        self.places[way].is_some()
+    }
+
     /// Connects where needed and goes up to the `354`.
-    pub(super) async fn open(&mut self, envelope: &Envelope) -> Result<Opened<'_>, Refusal> {
-        let relay = match &self.app.transport {
+    pub(super) async fn open(
+        &mut self,
+        way: Way,
+        envelope: &Envelope,
+    ) -> Result<Opened<'_>, Refusal> {
+        let relays = match &self.app.transport {
             Transport::Mailbox => return Ok(Opened::Mailbox(&self.app)),
             Transport::Files(directory) => return Ok(Opened::Files(&self.app, directory)),
             Transport::Nowhere => {
                 let why = "this process sends nothing";
                 return Err(Refusal::unusable(Phase::Connect, why));
             }
-            Transport::Smtp(relay) => relay,
+            Transport::Smtp(relays) => relays,
         };
-        if let Some(old) = self.session.take_if(|session| !session.reusable()) {
+        let Some(place) = &mut self.places[way.0] else {
+            return Err(Refusal::unusable(Phase::Rcpt, "no connection is free"));
+        };
+        if let Some(old) = place.session.take_if(|session| !session.reusable()) {
             old.quit().await;
         }
-        let session = match &mut self.session {
+        let session = match &mut place.session {
             Some(session) => session,
-            none => none.insert(Session::connect(relay).await?),
+            none => none.insert(Session::connect(&relays.route(way.0).relay).await?),
         };
         session.open(envelope).await.map(Opened::Smtp)
     }
 
-    /// Closes the connection, if there is one.
-    pub(super) async fn close(&mut self) {
-        if let Some(session) = self.session.take() {
-            session.quit().await;
+    /// Tells the relay's breaker and counters what became of a mail.
+    pub(super) fn note(&self, way: Way, fate: &Fate) {
+        let Transport::Smtp(relays) = &self.app.transport else {
+            return;
+        };
+        let at = self.app.clock.now();
+        match fate {
+            Fate::Sent => relays.took(way.0, Instant::now()),
+            Fate::InDoubt(words) => relays.lost(way.0, &words.told(), at, &self.app.random),
+            Fate::Lost(words) => {
+                relays.not_taken(way.0);
+                relays.lost(way.0, &words.told(), at, &self.app.random);
+            }
+            Fate::RelayRests(words) => {
+                relays.not_taken(way.0);
+                relays.rests(way.0, &words.told(), at, &self.app.random);
+            }
+            Fate::Later(words) | Fate::Never(_, words) => {
+                relays.not_taken(way.0);
+                relays.said(way.0, &words.told(), at);
+            }
+        }
+    }
+
+    /// A mail for which a relay was chosen is not sent after all.
+    pub(super) fn not_taken(&self, way: Way) {
+        if let Transport::Smtp(relays) = &self.app.transport {
+            relays.not_taken(way.0);
+        }
+    }
+
+    /// Closes the connections, if there are any; `end`: the process stops.
+    pub(super) async fn close(&mut self, end: bool) {
+        for place in &mut self.places {
+            if let Some(session) = place.take().and_then(|place| place.session) {
+                session.quit().await;
+            }
+        }
+        if let Transport::Smtp(relays) = &self.app.transport
+            && let Err(error) = relays.give_back(&self.app, end).await
+        {
+            tracing::error!(%error, "a relay's count of the day could not be corrected");
         }
     }
 }

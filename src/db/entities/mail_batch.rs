@@ -21,6 +21,7 @@ pub struct Model {
     pub worker: String,
     pub lease_until_ms: UnixMillis,
     pub crashes: i64,
+    pub provider: String,
 }
 
 /// None are declared: joins are written where they are needed.

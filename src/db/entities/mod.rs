@@ -26,6 +26,7 @@ pub mod poll_question;
 pub mod poll_source;
 pub mod reader;
 pub mod refusal;
+pub mod relay_day;
 pub mod setting;
 pub mod subscription;
 pub mod subscription_request;

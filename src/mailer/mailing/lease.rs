@@ -156,6 +156,11 @@ async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holdi
 }
 
 impl Holding {
+    /// Whose batch it is.
+    pub(in crate::mailer) fn issue(&self) -> IssueId {
+        self.issue
+    }
+
     /// Sorts the batch's readers into those to send to and those not.
     async fn read(
         &mut self,

@@ -12,9 +12,10 @@ use crate::{
     mailer::{
         fate::{Fate, Words},
         mime::{Recipient, Sending, message_id},
+        relays::Kind,
         retry::{Waiting, pause},
         smtp::Envelope,
-        transport::Line,
+        transport::{Line, Way},
     },
     types::{ReaderId, UnixMillis},
 };
@@ -29,8 +30,6 @@ const OURS: usize = 10;
 pub(in crate::mailer) enum Ended {
     /// All of it, or given back.
     Well,
-    /// The relay wants a rest.
-    RelayRests,
     /// The ledger could not be written: the lease will run out.
     Badly,
 }
@@ -39,8 +38,6 @@ pub(in crate::mailer) enum Ended {
 enum Stop {
     /// Give the rest back.
     Release,
-    /// Give the rest back; the relay wants a rest.
-    Rest,
     /// Somebody else holds it.
     Stale,
     /// The database refused.
@@ -86,11 +83,10 @@ pub(in crate::mailer) async fn run(
     let ending = match stopped {
         Some(Stop::Stale) => return Ended::Well,
         Some(Stop::Broken) => return Ended::Badly,
-        Some(Stop::Release | Stop::Rest) => Ending::Released(now),
+        Some(Stop::Release) => Ending::Released(now),
         None => lane.retries(&holding, now),
     };
     match lane.write(&holding, None, Some(ending)).await {
-        Ok(_) if matches!(stopped, Some(Stop::Rest)) => Ended::RelayRests,
         Ok(_) | Err(Stop::Stale) => Ended::Well,
         Err(_) => Ended::Badly,
     }
@@ -116,19 +112,35 @@ impl Lane<'_> {
         if self.app.stopping.is_cancelled() {
             return Err(Stop::Release);
         }
-        let mut intended = false;
-        let mut fate = self.send(line, holding, work, &mut intended).await?;
-        if let Fate::Lost(_) = fate {
-            // Most likely a connection that had grown old: once more, over a new one.
-            fate = self.send(line, holding, work, &mut intended).await?;
-        }
-        if let Fate::RelayRests(words) = fate {
-            if intended {
-                // An intent without an outcome would be in doubt; this one is not.
-                self.later(holding, work, words, Waiting::Bulk);
+        let kind = if work.was_deferred {
+            Kind::Again
+        } else {
+            Kind::First
+        };
+        let (mut intended, mut lost, mut rested) = (false, false, None);
+        let fate = loop {
+            let chosen = line.choose(work.reader.0.unsigned_abs(), kind).await;
+            let way = chosen.map_err(|error| {
+                tracing::error!(%error, "a relay's count of the day could not be read");
+                Stop::Broken
+            })?;
+            let Some(way) = way else {
+                if let (true, Some(words)) = (intended, rested) {
+                    // An intent without an outcome would be in doubt; this one is not.
+                    self.later(holding, work, words, Waiting::Bulk);
+                }
+                return Err(Stop::Release);
+            };
+            let fate = self.send(line, way, holding, work, &mut intended).await?;
+            line.note(way, &fate);
+            match fate {
+                // Most likely a connection that had grown old: once more, over a new one.
+                Fate::Lost(_) if !lost => lost = true,
+                // Another relay may have time.
+                Fate::RelayRests(words) => rested = Some(words),
+                fate => break fate,
             }
-            return Err(Stop::Rest);
-        }
+        };
         self.note(holding, work, fate);
         if self.ours >= OURS {
             let why = "the relay refuses our mail; see the last replies";
@@ -146,15 +158,17 @@ impl Lane<'_> {
     async fn send(
         &mut self,
         line: &mut Line,
+        way: Way,
         holding: &Holding,
         work: &Work,
         intended: &mut bool,
     ) -> Result<Fate, Stop> {
         let edition = &holding.edition;
         let Ok(envelope) = Envelope::new(edition.sender(), &work.address) else {
+            line.not_taken(way);
             return Ok(Fate::Never(Reason::Refused, Words::default()));
         };
-        let opened = match line.open(&envelope).await {
+        let opened = match line.open(way, &envelope).await {
             Ok(opened) => opened,
             Err(refusal) => return Ok(Fate::refused(&refusal)),
         };
@@ -199,7 +213,6 @@ impl Lane<'_> {
         match fate {
             Fate::Sent => {
                 self.ours = 0;
-                self.app.mailer.relay_answers();
                 self.pending
                     .push(row(DeliveryState::Sent, Reason::None, None));
                 metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "sent")

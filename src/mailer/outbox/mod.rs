@@ -26,9 +26,9 @@ use crate::{
     types::{EmailAddress, OutboxId, UnixMillis, keys::random_token},
 };
 
-pub(super) use send::{Looked, work};
-pub(super) use store::tick;
+pub(super) use send::work;
 pub use store::{Depth, depth};
+pub(super) use store::{any_due, tick};
 
 /// What goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,44 +7,31 @@ use crate::{
     config::InDoubt,
     db::DbErr,
     mailer::{
-        fate::{Fate, Words},
+        fate::Fate,
+        relays::Kind,
         retry::{Waiting, pause},
-        transport::Line,
+        transport::{Line, Way},
     },
 };
 
-/// How a look into the outbox ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::mailer) enum Looked {
-    /// Nothing was due.
-    Nothing,
-    /// Something was sent, or settled.
-    Worked,
-    /// The relay wants a rest.
-    RelayRests,
-}
-
-/// Takes some mails and sends them.
-pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<Looked, DbErr> {
+/// Takes some mails and sends them. Returns whether any was settled or put off.
+pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, DbErr> {
     let mails = store::take(app).await?;
-    if mails.is_empty() {
-        return Ok(Looked::Nothing);
-    }
+    let mut worked = false;
     let mut mails = mails.into_iter();
-    let mut looked = Looked::Worked;
     while !app.stopping.is_cancelled() {
         let Some(mail) = mails.next() else {
             break;
         };
         if !deal(app, line, &mail).await? {
-            looked = Looked::RelayRests;
             break;
         }
+        worked = true;
     }
     for rest in mails {
         store::put_back(app, &rest, app.clock.now(), rest.attempt, "").await?;
     }
-    Ok(looked)
+    Ok(worked)
 }
 
 /// Sends one mail; `false` when the relay wants a rest.
@@ -55,79 +42,79 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
         count("expired");
         return Ok(true);
     }
-    let mut fate = send(app, line, mail).await?;
-    if let Some(Fate::Lost(_)) = fate {
-        // Most likely a connection that had grown old: once more, over a new one.
-        fate = send(app, line, mail).await?;
-    }
-    let Some(fate) = fate else {
-        return Ok(true);
+    let (mut lost, mut rested) = (false, String::new());
+    let fate = loop {
+        let Some(way) = line.choose(mail.id.0.unsigned_abs(), Kind::Single).await? else {
+            store::put_back(app, mail, now, mail.attempt, &rested).await?;
+            return Ok(false);
+        };
+        let Some(fate) = send(app, line, way, mail).await? else {
+            return Ok(true);
+        };
+        line.note(way, &fate);
+        match fate {
+            // Most likely a connection that had grown old: once more, over a new one.
+            Fate::Lost(_) if !lost => lost = true,
+            // Another relay may have time.
+            Fate::RelayRests(words) => rested = words.told(),
+            fate => break fate,
+        }
     };
     let attempt = mail.attempt + 1;
     match fate {
         Fate::Sent => {
-            app.mailer.relay_answers();
             count("sent");
             store::finish(app, mail, Final::Sent, "").await?;
         }
         Fate::Never(_, words) => {
             count("failed");
-            store::finish(app, mail, Final::Failed, &told(&words)).await?;
+            store::finish(app, mail, Final::Failed, &words.told()).await?;
         }
         Fate::InDoubt(words) if app.config.mail.in_doubt == InDoubt::Hold => {
             count("unknown");
-            store::finish(app, mail, Final::Unknown, &told(&words)).await?;
+            store::finish(app, mail, Final::Unknown, &words.told()).await?;
         }
-        Fate::Later(words) | Fate::Lost(words) => {
+        Fate::Later(words) | Fate::Lost(words) | Fate::RelayRests(words) => {
             count("deferred");
             let at = now + pause(Waiting::Single, attempt, &app.random);
-            store::put_back(app, mail, at, attempt, &told(&words)).await?;
+            store::put_back(app, mail, at, attempt, &words.told()).await?;
         }
         Fate::InDoubt(words) => {
             count("deferred");
             let at = now + pause(Waiting::InDoubt, attempt, &app.random);
-            store::put_back(app, mail, at, attempt, &told(&words)).await?;
-        }
-        Fate::RelayRests(words) => {
-            store::put_back(app, mail, now, mail.attempt, &told(&words)).await?;
-            return Ok(false);
+            store::put_back(app, mail, at, attempt, &words.told()).await?;
         }
     }
     Ok(true)
 }
 
 /// `None`: somebody else has the mail now.
-async fn send(app: &App, line: &mut Line, mail: &Taken) -> Result<Option<Fate>, DbErr> {
+async fn send(app: &App, line: &mut Line, way: Way, mail: &Taken) -> Result<Option<Fate>, DbErr> {
     let letter = match Payload::compose(app, &mail.payload, &mail.message_id) {
         Ok(letter) => letter,
         Err(error) => {
             tracing::error!(mail = mail.id.0, %error, "a waiting mail cannot be made");
             store::finish(app, mail, Final::Failed, &error.to_string()).await?;
             count("failed");
+            line.not_taken(way);
             return Ok(None);
         }
     };
-    let opened = match line.open(&letter.envelope).await {
+    let opened = match line.open(way, &letter.envelope).await {
         Ok(opened) => opened,
         Err(refusal) => return Ok(Some(Fate::refused(&refusal))),
     };
     if !store::intend(app, mail).await? {
+        line.not_taken(way);
         return Ok(None);
     }
     let outcome = opened.finish(&letter.envelope, &letter.message).await;
     let fate = Fate::after_dot(&outcome);
-    if let Fate::Lost(_) = fate {
+    if let Fate::Lost(_) | Fate::RelayRests(_) = fate {
         // It was not taken, for certain: the intent is taken back before it is tried again.
-        store::put_back(app, mail, app.clock.now(), mail.attempt, "").await?;
+        store::take_back(app, mail).await?;
     }
     Ok(Some(fate))
-}
-
-fn told(words: &Words) -> String {
-    match words.code {
-        0 => words.text.clone(),
-        code => format!("{code} {}", words.text),
-    }
 }
 
 fn count(outcome: &'static str) {

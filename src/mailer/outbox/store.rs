@@ -13,6 +13,8 @@ use crate::{
 /// How long a lease lasts: longer than any step of a conversation but the final dot, and a mail in that step is in
 /// state intent.
 const LEASE: Duration = Duration::from_secs(15 * 60);
+/// What may be taken at `$1`.
+const DUE: &str = "state = 0 AND not_before_ms <= $1 AND lease_until_ms <= $1";
 /// Mails taken at once.
 const TAKE: i64 = 10;
 /// Finished rows are kept for the queue page.
@@ -75,19 +77,19 @@ pub(super) async fn insert(
     Ok(OutboxId(row.try_get_by_index(0)?))
 }
 
-/// Takes what is due, the most urgent first. A look without the writer comes first: an idle system writes nothing.
-pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
-    let now = app.clock.now();
-    let due = "state = 0 AND not_before_ms <= $1 AND lease_until_ms <= $1";
+/// Whether anything is due. A look without the writer: an idle system writes nothing.
+pub(in crate::mailer) async fn any_due(app: &App) -> Result<bool, DbErr> {
     let any = db::fetch_one(
         app.db.read(),
-        format!("SELECT 1 FROM outbox WHERE {due} LIMIT 1"),
-        [now.0.into()],
-    )
-    .await?;
-    if any.is_none() {
-        return Ok(Vec::new());
-    }
+        format!("SELECT 1 FROM outbox WHERE {DUE} LIMIT 1"),
+        [app.clock.now().0.into()],
+    );
+    Ok(any.await?.is_some())
+}
+
+/// Takes what is due, the most urgent first.
+pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
+    let now = app.clock.now();
     let lock = match app.db.backend() {
         Backend::Postgres => "FOR UPDATE SKIP LOCKED",
         Backend::Sqlite => "",
@@ -96,7 +98,7 @@ pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
     let rows = db::fetch_all(
         &*txn,
         format!(
-            "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE {due}
+            "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE {DUE}
                ORDER BY priority, not_before_ms, id LIMIT {TAKE} {lock})
              UPDATE outbox SET fence = fence + 1, lease_until_ms = $2, worker = $3 FROM due WHERE outbox.id = due.id
              RETURNING outbox.id, fence, attempt, payload, message_id, expires_ms, priority"
@@ -190,6 +192,18 @@ pub(super) async fn put_back(
             attempt.into(),
             reply.into(),
         ],
+    )
+    .await?;
+    txn.commit().await
+}
+
+/// Takes an intent back: the mail did not go. The lease stays, and no attempt is spent.
+pub(super) async fn take_back(app: &App, mail: &Taken) -> Result<(), DbErr> {
+    let txn = app.db.write_txn("outbox_take_back").await?;
+    db::run(
+        &*txn,
+        "UPDATE outbox SET state = 0, attempt = $3 WHERE id = $1 AND fence = $2 AND state = 1",
+        [mail.id.0.into(), mail.fence.into(), mail.attempt.into()],
     )
     .await?;
     txn.commit().await

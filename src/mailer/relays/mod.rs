@@ -1,0 +1,264 @@
+//! The relays: which one a mail goes through, and which ones rest.
+//!
+//! Rendezvous hashing with weights decides by the reader, so that the same reader comes to the same relay at every attempt
+//! (greylisting wants that), a relay that rests gives its share to the others, and nobody else moves. Left out are
+//! relays whose breaker is open, whose day is used up, or whose connections are all taken; a first attempt also evades
+//! a relay that would have to wait for its pace.
+//!
+//! A breaker is opened by what concerns the relay: no connection, no TLS, no login, 421, a refusal of MAIL that speaks
+//! of load. A relay that fails TLS is never used in clear. Limits of a recipient's provider are
+//! no relay's affair.
+
+mod quota;
+mod route;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{smtp::Relay, status::RelayStatus};
+use crate::{
+    app::App,
+    config,
+    db::DbErr,
+    types::{Random, UnixMillis},
+};
+
+pub(super) use route::{Route, Seat};
+
+/// The relays of this process, in the order of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Relays(Vec<Arc<Route>>);
+
+/// What a mail is, to a relay's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Somebody waits for it: it is counted, but does not wait for pace or day.
+    Single,
+    /// One of an issue.
+    First,
+    /// One of an issue, not for the first time: it goes to its own relay, even if that is busy.
+    Again,
+}
+
+/// What a choice came to.
+#[derive(Debug)]
+pub(super) enum Choice {
+    /// This relay.
+    Way(usize),
+    /// None yet: ask again after this.
+    Wait(Duration),
+    /// This relay's day has grants to be taken.
+    Refill(usize),
+    /// None for a while.
+    None,
+}
+
+impl Relays {
+    /// Adds a relay; `Err` with its name if another has it.
+    pub(super) fn push(
+        &mut self,
+        settings: &config::Relay,
+        relay: Relay,
+        connections: u32,
+    ) -> Result<(), String> {
+        let route = Route::new(settings, relay, connections);
+        if self.0.iter().any(|other| other.name == route.name) {
+            return Err(route.name);
+        }
+        self.0.push(Arc::new(route));
+        Ok(())
+    }
+
+    /// Each relay's name and address, for `canvass check`.
+    pub fn each(&self) -> impl Iterator<Item = (&str, &Relay)> {
+        self.0
+            .iter()
+            .map(|route| (route.name.as_str(), &route.relay))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn route(&self, way: usize) -> &Arc<Route> {
+        &self.0[way]
+    }
+
+    /// The place in the list that this key prefers: for putting mails of one relay together.
+    #[cfg(test)]
+    pub(super) fn preferred(&self, key: u64) -> usize {
+        let score = |route: &Arc<Route>| score(key, route);
+        (0..self.0.len())
+            .min_by(|a, b| score(&self.0[*a]).total_cmp(&score(&self.0[*b])))
+            .unwrap_or(0)
+    }
+
+    /// Which relay a mail with this key goes through now. `connected` says to which the lane has a connection.
+    pub(super) fn choose(
+        &self,
+        key: u64,
+        kind: Kind,
+        now: Instant,
+        at: UnixMillis,
+        connected: impl Fn(usize) -> bool,
+        reserved: bool,
+    ) -> Choice {
+        let mut best: Option<(f64, usize)> = None;
+        let mut soonest: Option<Duration> = None;
+        for (way, route) in self.0.iter().enumerate() {
+            let room = reserved || connected(way) || route.has_seat();
+            let rests = route.breaker.wait(now).is_some()
+                || (kind != Kind::Single && route.quota.wait(at).is_some());
+            if rests || !room {
+                continue;
+            }
+            let wait = match kind {
+                Kind::Single => Duration::ZERO,
+                Kind::First | Kind::Again => route.pace_wait(now),
+            };
+            let score = score(key, route);
+            if wait.is_zero() || kind == Kind::Again {
+                if best.is_none_or(|(least, _)| score < least) {
+                    best = Some((score, way));
+                }
+            } else {
+                soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
+            }
+        }
+        let Some((_, way)) = best else {
+            return soonest.map_or(Choice::None, Choice::Wait);
+        };
+        let route = &self.0[way];
+        let wait = route.pace_wait(now);
+        if kind == Kind::Again && !wait.is_zero() {
+            return Choice::Wait(wait);
+        }
+        if let Err(wait) = route.breaker.pass(now) {
+            return Choice::Wait(wait);
+        }
+        if route.quota.limits() && !route.quota.take(at, kind == Kind::Single) {
+            return Choice::Refill(way);
+        }
+        route.pace_take(now);
+        Choice::Way(way)
+    }
+
+    pub(super) async fn refill(&self, app: &App, way: usize) -> Result<(), DbErr> {
+        let route = &self.0[way];
+        route.quota.refill(app, &route.name).await
+    }
+
+    /// The mail that was counted did not go.
+    pub(super) fn not_taken(&self, way: usize) {
+        if let Some(route) = self.0.get(way).filter(|route| route.quota.limits()) {
+            route.quota.put_back();
+        }
+    }
+
+    /// Whether a lane has to wait because every relay rests, and how long at least. `bulk` also minds the limits of the day.
+    pub(super) fn wait(
+        &self,
+        now: Instant,
+        at: UnixMillis,
+        bulk: bool,
+        connected: impl Fn(usize) -> bool,
+    ) -> Option<Duration> {
+        const LOOK: Duration = Duration::from_millis(250);
+        let mut least: Option<Duration> = None;
+        for (way, route) in self.0.iter().enumerate() {
+            let room = !bulk || connected(way) || route.has_seat();
+            let wait = route
+                .breaker
+                .wait(now)
+                .or_else(|| route.quota.wait(at).filter(|_| bulk))
+                .or((!room).then_some(LOOK))?;
+            least = Some(least.map_or(wait, |least| least.min(wait)));
+        }
+        least
+    }
+
+    /// A relay took a mail.
+    pub(super) fn took(&self, way: usize, now: Instant) {
+        if let Some(route) = self.0.get(way) {
+            route.breaker.close();
+            route.took(now);
+        }
+    }
+
+    /// A relay answered for one mail, other than by taking it.
+    pub(super) fn said(&self, way: usize, words: &str, at: UnixMillis) {
+        if let Some(route) = self.0.get(way) {
+            route.breaker.close();
+            route.said(words, at);
+        }
+    }
+
+    /// A relay wants a rest, or is not there.
+    pub(super) fn rests(&self, way: usize, words: &str, at: UnixMillis, random: &Random) {
+        let Some(route) = self.0.get(way) else {
+            return;
+        };
+        route.said(words, at);
+        if let Some(pause) = route.breaker.open(Instant::now(), random, words) {
+            metrics::counter!("canvass_relay_rests_total", "relay" => route.name.clone())
+                .increment(1);
+            tracing::warn!(
+                relay = %route.name,
+                seconds = pause.as_secs(),
+                "a relay is left alone for a while"
+            );
+        }
+    }
+
+    /// A connection broke in the middle of a mail. Once may be the mail's affair or chance; often in a row is the relay's.
+    pub(super) fn lost(&self, way: usize, words: &str, at: UnixMillis, random: &Random) {
+        const OFTEN: u32 = 5;
+        let Some(route) = self.0.get(way) else {
+            return;
+        };
+        if route.lost(words, at) >= OFTEN {
+            self.rests(way, words, at, random);
+        }
+    }
+
+    /// Gives back the day's grants that nobody needs.
+    pub(super) async fn give_back(&self, app: &App, end: bool) -> Result<(), DbErr> {
+        for route in self.0.iter().filter(|route| route.quota.limits()) {
+            route.quota.give_back(app, &route.name, end).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn status(&self, at: UnixMillis) -> Vec<RelayStatus> {
+        let now = Instant::now();
+        self.0.iter().map(|route| route.status(now, at)).collect()
+    }
+}
+
+/// The relay with the least score has the key: −ln(u) / weight, u even in (0, 1) from key and relay. Each relay is
+/// the least in the share of its weight, and leaving one out moves only the keys that were its own.
+fn score(key: u64, route: &Route) -> f64 {
+    let mixed = mix(key ^ route.seed);
+    let even = ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    -even.ln() / route.weight
+}
+
+/// The finaliser of SplitMix64.
+fn mix(key: u64) -> u64 {
+    let mut z = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// FNV-1a: the same number on every node and after every restart.
+pub(super) fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests;

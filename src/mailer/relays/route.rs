@@ -1,0 +1,192 @@
+//! One relay: its connections, its pace, its day, its breaker, and what it took.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::quota::Quota;
+use crate::{
+    config,
+    mailer::{
+        breaker::Breaker,
+        pace::Pace,
+        smtp::Relay,
+        status::{BreakerState, RelayStatus},
+    },
+    types::UnixMillis,
+};
+
+/// Seconds in the window of "the last minute".
+const MINUTE: usize = 60;
+
+/// A relay and what this process knows of it.
+#[derive(Debug)]
+pub struct Route {
+    pub(super) name: String,
+    pub(super) weight: f64,
+    /// A number of its own, from its name: rendezvous hashing mixes it with the mail's.
+    pub(super) seed: u64,
+    pub(in crate::mailer) relay: Relay,
+    pub(super) breaker: Breaker,
+    pub(super) quota: Quota,
+    seats: Arc<Semaphore>,
+    /// Connections for issues; single mails have one more.
+    connections: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    pace: Pace,
+    open: u32,
+    total: u64,
+    /// Connections that broke, in a row.
+    lost: u32,
+    /// Taken in each of the last seconds, in a ring, and the second that was written last.
+    minute: [u32; MINUTE],
+    second: u64,
+    started: Instant,
+    words: String,
+    words_at: Option<UnixMillis>,
+}
+
+/// A connection's place; free again when dropped.
+#[derive(Debug)]
+pub(in crate::mailer) struct Seat {
+    route: Arc<Route>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.route.lock().open -= 1;
+    }
+}
+
+impl Route {
+    pub(super) fn new(settings: &config::Relay, relay: Relay, connections: u32) -> Self {
+        let name = match settings.name.as_str() {
+            "" => format!("{}:{}", relay.host, relay.port),
+            name => name.to_owned(),
+        };
+        Self {
+            weight: f64::from(settings.weight),
+            seed: super::fnv(name.as_bytes()),
+            name,
+            relay,
+            breaker: Breaker::default(),
+            quota: Quota::of(settings),
+            seats: Arc::new(Semaphore::new(connections as usize)),
+            connections,
+            state: Mutex::new(State {
+                pace: Pace::of(settings.per_second),
+                open: 0,
+                total: 0,
+                lost: 0,
+                minute: [0; MINUTE],
+                second: 0,
+                started: Instant::now(),
+                words: String::new(),
+                words_at: None,
+            }),
+        }
+    }
+
+    /// A place for one more connection. The lane that is reserved for single mails always gets one.
+    pub(in crate::mailer) fn seat(self: &Arc<Self>, reserved: bool) -> Option<Seat> {
+        let permit = if reserved {
+            None
+        } else {
+            Some(Arc::clone(&self.seats).try_acquire_owned().ok()?)
+        };
+        self.lock().open += 1;
+        Some(Seat {
+            route: Arc::clone(self),
+            _permit: permit,
+        })
+    }
+
+    pub(in crate::mailer) fn has_seat(&self) -> bool {
+        self.seats.available_permits() > 0
+    }
+
+    pub(super) fn pace_wait(&self, now: Instant) -> Duration {
+        self.lock().pace.wait(now)
+    }
+
+    pub(super) fn pace_take(&self, now: Instant) {
+        self.lock().pace.take(now);
+    }
+
+    /// It took a mail.
+    pub(super) fn took(&self, now: Instant) {
+        let mut state = self.lock();
+        state.total += 1;
+        state.lost = 0;
+        let second = state.forward(now);
+        state.minute[second] += 1;
+    }
+
+    /// It said something else.
+    pub(super) fn said(&self, words: &str, at: UnixMillis) {
+        let mut state = self.lock();
+        words.clone_into(&mut state.words);
+        state.words_at = Some(at);
+        state.lost = 0;
+    }
+
+    /// A connection broke; returns how many did in a row.
+    pub(super) fn lost(&self, words: &str, at: UnixMillis) -> u32 {
+        let mut state = self.lock();
+        words.clone_into(&mut state.words);
+        state.words_at = Some(at);
+        state.lost += 1;
+        state.lost
+    }
+
+    pub(super) fn status(&self, now: Instant, at: UnixMillis) -> RelayStatus {
+        let breaker = self.breaker.seen(now);
+        let mut state = self.lock();
+        state.forward(now);
+        RelayStatus {
+            name: self.name.clone(),
+            connections: state.open,
+            connections_allowed: self.connections + 1,
+            handed_over: state.total,
+            last_minute: state.minute.iter().map(|n| u64::from(*n)).sum(),
+            per_day: self.quota.cap(at),
+            today: self.quota.limits().then(|| self.quota.used(at)),
+            breaker: match (breaker.failures, breaker.wait) {
+                (0, _) => BreakerState::Closed,
+                (failures, None) => BreakerState::HalfOpen { failures },
+                (failures, Some(wait)) => BreakerState::Open {
+                    failures,
+                    until: at + wait,
+                },
+            },
+            breaker_words: breaker.words,
+            last_words: state.words.clone(),
+            last_words_at: state.words_at,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Moves the ring to the current second, and returns its place.
+    fn forward(&mut self, now: Instant) -> usize {
+        let second = now.saturating_duration_since(self.started).as_secs();
+        let passed = second.saturating_sub(self.second).min(MINUTE as u64);
+        for n in 0..passed {
+            let place = (second - n) % MINUTE as u64;
+            self.minute[usize::try_from(place).unwrap_or(0)] = 0;
+        }
+        self.second = self.second.max(second);
+        usize::try_from(self.second % MINUTE as u64).unwrap_or(0)
+    }
+}

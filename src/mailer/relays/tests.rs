@@ -1,0 +1,138 @@
+use super::*;
+use crate::{mailer::smtp::trust_of_this_machine, types::Secret};
+
+const AT: UnixMillis = UnixMillis(1_772_442_000_000);
+
+fn settings(weight: u32) -> config::Relay {
+    config::Relay {
+        name: String::new(),
+        url: Secret::default(),
+        weight,
+        connections: None,
+        mails_per_connection: None,
+        per_second: 0,
+        per_day: 0,
+        warm_up: None,
+    }
+}
+
+fn relays(weights: &[u32], change: impl Fn(usize, &mut config::Relay)) -> Relays {
+    let mut relays = Relays::default();
+    let trust = trust_of_this_machine().unwrap();
+    for (n, weight) in weights.iter().enumerate() {
+        let url = format!("smtp://mx{n}.example");
+        let mut settings = settings(*weight);
+        change(n, &mut settings);
+        let relay = Relay::parse(&url, "news.example", trust.clone()).unwrap();
+        relays.push(&settings, relay, 2).unwrap();
+    }
+    relays
+}
+
+fn way(relays: &Relays, key: u64, kind: Kind) -> Option<usize> {
+    match relays.choose(key, kind, Instant::now(), AT, |_| false, false) {
+        Choice::Way(way) => Some(way),
+        _ => None,
+    }
+}
+
+#[test]
+fn weights_are_shares_and_a_key_stays_with_its_relay() {
+    let relays = relays(&[1, 2, 7], |_, _| ());
+    let mut shares = [0_i32; 3];
+    for key in 0..10_000 {
+        let chosen = way(&relays, key, Kind::First).unwrap();
+        assert_eq!(way(&relays, key, Kind::Again), Some(chosen));
+        assert_eq!(relays.preferred(key), chosen);
+        shares[chosen] += 1;
+    }
+    for (share, wanted) in shares.iter().zip([1_000, 2_000, 7_000]) {
+        assert!((share - wanted).abs() < 250, "{shares:?}");
+    }
+}
+
+#[test]
+fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
+    let relays = relays(&[1, 1, 1], |_, _| ());
+    let before: Vec<_> = (0..3_000)
+        .map(|key| way(&relays, key, Kind::First))
+        .collect();
+    relays.rests(1, "421 busy", AT, &Random::seeded(1));
+    let mut moved = [0; 3];
+    for (key, before) in before.iter().enumerate() {
+        let now = way(&relays, key as u64, Kind::First);
+        if *before == Some(1) {
+            moved[now.unwrap()] += 1;
+        } else {
+            assert_eq!(now, *before);
+        }
+    }
+    assert!(
+        moved[0] > 400 && moved[1] == 0 && moved[2] > 400,
+        "{moved:?}"
+    );
+    assert_eq!(relays.wait(Instant::now(), AT, true, |_| false), None);
+    relays.rests(0, "gone", AT, &Random::seeded(1));
+    relays.rests(2, "gone", AT, &Random::seeded(1));
+    assert_eq!(way(&relays, 1, Kind::Single), None);
+    assert!(relays.wait(Instant::now(), AT, true, |_| false).is_some());
+}
+
+#[test]
+fn connections_are_counted() {
+    let relays = relays(&[1], |_, _| ());
+    let route = relays.route(0);
+    let seats: Vec<_> = (0..2).map(|_| route.seat(false).unwrap()).collect();
+    assert!(route.seat(false).is_none());
+    let reserved = route.seat(true).unwrap();
+    assert_eq!(relays.status(AT)[0].connections, 3);
+    assert_eq!(relays.status(AT)[0].connections_allowed, 3);
+    assert_eq!(way(&relays, 1, Kind::First), None);
+    assert!(relays.wait(Instant::now(), AT, true, |_| false).is_some());
+    drop((seats, reserved));
+    assert_eq!(way(&relays, 1, Kind::First), Some(0));
+    assert_eq!(relays.status(AT)[0].connections, 0);
+}
+
+#[test]
+fn a_pace_spreads_first_attempts_and_single_mails_do_not_wait() {
+    let relays = relays(&[1, 1], |_, settings| settings.per_second = 1);
+    let key = (0..).find(|key| relays.preferred(*key) == 0).unwrap();
+    assert_eq!(way(&relays, key, Kind::First), Some(0));
+    assert_eq!(
+        way(&relays, key, Kind::First),
+        Some(1),
+        "the other has time"
+    );
+    assert_eq!(way(&relays, key, Kind::First), None);
+    assert_eq!(way(&relays, key, Kind::Single), Some(0));
+    let now = Instant::now();
+    let choice = relays.choose(key, Kind::Again, now, AT, |_| false, false);
+    assert!(matches!(choice, Choice::Wait(wait) if !wait.is_zero()));
+}
+
+#[test]
+fn one_name_is_one_relay() {
+    let mut relays = relays(&[1], |_, _| ());
+    let trust = trust_of_this_machine().unwrap();
+    let relay = Relay::parse("smtp://mx0.example", "news.example", trust).unwrap();
+    assert_eq!(
+        relays.push(&settings(1), relay, 1),
+        Err("mx0.example:25".to_owned())
+    );
+}
+
+#[test]
+fn the_last_minute_is_counted_by_the_second() {
+    let relays = relays(&[1], |_, _| ());
+    for _ in 0..5 {
+        relays.took(0, Instant::now());
+    }
+    let status = &relays.status(AT)[0];
+    assert_eq!((status.handed_over, status.last_minute), (5, 5));
+    relays.took(0, Instant::now() + Duration::from_secs(3_600));
+    let later = relays
+        .route(0)
+        .status(Instant::now() + Duration::from_secs(3_601), AT);
+    assert_eq!((later.handed_over, later.last_minute), (6, 1));
+}

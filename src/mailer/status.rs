@@ -1,0 +1,151 @@
+//! What the mailer does at this moment, in values that can be shown and serialised: for the queue page and the metrics.
+//! It is what this process knows: with several nodes each has its own.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::transport::Transport;
+use crate::{
+    app::App,
+    types::{IssueId, UnixMillis},
+};
+
+/// Everything at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Status {
+    /// The relays, in the order of the configuration; none where mails are captured.
+    pub relays: Vec<RelayStatus>,
+    /// The recipients' providers that have to wait now, or had to lately.
+    pub domains: Vec<DomainStatus>,
+    /// The lanes; the first is reserved for single mails.
+    pub lanes: Vec<LaneStatus>,
+}
+
+/// One relay.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RelayStatus {
+    /// Its name, or host and port; never its credentials.
+    pub name: String,
+    /// Connections that are open.
+    pub connections: u32,
+    /// Connections that may be open: those for issues and one for single mails.
+    pub connections_allowed: u32,
+    /// Mails it took since this process started.
+    pub handed_over: u64,
+    /// Mails it took in the last 60 seconds.
+    pub last_minute: u64,
+    /// Mails of this day (UTC), of all nodes, where days have a limit.
+    pub today: Option<i64>,
+    /// The limit of this day.
+    pub per_day: Option<i64>,
+    /// Whether it is used.
+    pub breaker: BreakerState,
+    /// Why the breaker is not closed: the server's words or ours; empty when it is.
+    pub breaker_words: String,
+    /// The last thing it said that was not yes.
+    pub last_words: String,
+    /// When it said so.
+    pub last_words_at: Option<UnixMillis>,
+}
+
+/// The state of a relay's circuit breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Mails flow.
+    Closed,
+    /// Left alone.
+    Open {
+        /// In a row.
+        failures: u32,
+        /// One lane tries then.
+        until: UnixMillis,
+    },
+    /// One lane may try, or does.
+    HalfOpen {
+        /// In a row.
+        failures: u32,
+    },
+}
+
+/// One provider of mailboxes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DomainStatus {
+    /// The provider's name, or the domain.
+    pub name: String,
+    /// Mails in the air.
+    pub in_flight: u32,
+    /// Mails that may be in the air at the same time; `None`: no limit.
+    pub limit: Option<u32>,
+    /// Nothing goes there before.
+    pub waits_until: Option<UnixMillis>,
+    /// What was said when it was limited.
+    pub words: String,
+}
+
+/// One lane.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LaneStatus {
+    /// What it does.
+    #[serde(flatten)]
+    pub doing: Doing,
+    /// Since when.
+    pub since: UnixMillis,
+}
+
+/// What a lane does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "doing", rename_all = "snake_case")]
+pub enum Doing {
+    /// There is nothing to do.
+    Idle,
+    /// It sends single mails.
+    SingleMail,
+    /// It works through a batch.
+    Issue {
+        /// Of this issue.
+        issue: IssueId,
+    },
+    /// Every relay rests, or has all the connections it may have.
+    WaitsForRelay,
+}
+
+/// What the mailer of this process does now.
+#[must_use]
+pub fn status(app: &App) -> Status {
+    let now = app.clock.now();
+    Status {
+        relays: match &app.transport {
+            Transport::Smtp(relays) => relays.status(now),
+            _ => Vec::new(),
+        },
+        domains: Vec::new(),
+        lanes: app.mailer.board.lanes(),
+    }
+}
+
+/// Where the lanes write what they do.
+#[derive(Debug, Default)]
+pub(super) struct Board(Mutex<Vec<LaneStatus>>);
+
+impl Board {
+    pub(super) fn set(&self, lane: usize, doing: Doing, now: UnixMillis) {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() <= lane {
+            let idle = LaneStatus {
+                doing: Doing::Idle,
+                since: now,
+            };
+            lanes.resize(lane + 1, idle);
+        }
+        if lanes[lane].doing != doing {
+            lanes[lane] = LaneStatus { doing, since: now };
+        }
+    }
+
+    fn lanes(&self) -> Vec<LaneStatus> {
+        let lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.clone()
+    }
+}
