@@ -125,6 +125,10 @@ impl App {
             Backend::Sqlite => 0,
             Backend::Postgres => random.below(SLOTS) as i64,
         };
+        let mailer = Mailer::default();
+        if role == Role::Server {
+            mailer.load_signing_keys(&db, &keys).await?;
+        }
         let stopping = CancellationToken::new();
         let polls = Station::open(&db, &clock, &random, slot, config.polls.queue, &stopping);
         Ok(Self(Arc::new(Parts {
@@ -138,7 +142,7 @@ impl App {
             keys,
             pages,
             mail_templates,
-            mailer: Mailer::default(),
+            mailer,
             transport,
             limits,
             passwords: PasswordHasher::default(),

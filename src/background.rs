@@ -37,6 +37,13 @@ impl Tasks {
         mailer::start(app, &tracker);
         tracker.spawn(every(
             app.clone(),
+            Duration::from_secs(5),
+            |app| async move {
+                mailer::refresh_signing_keys(&app).await;
+            },
+        ));
+        tracker.spawn(every(
+            app.clone(),
             Duration::from_secs(3_600),
             |app| async move {
                 if let Err(error) = subscriptions::purge(&app).await {

@@ -20,6 +20,7 @@ mod documents;
 mod every_route;
 mod mailbox;
 mod mailbox_pages;
+mod mailer_dkim;
 mod mailer_fence;
 mod mailer_kill;
 mod mailer_mailing;

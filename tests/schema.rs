@@ -92,6 +92,7 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::consent_text::Entity).await,
         agrees(&db, entities::delivery::Entity).await,
         agrees(&db, entities::delivery_attempt::Entity).await,
+        agrees(&db, entities::dkim_key::Entity).await,
         agrees(&db, entities::editor::Entity).await,
         agrees(&db, entities::editor_invite::Entity).await,
         agrees(&db, entities::editor_session::Entity).await,

@@ -6,6 +6,7 @@
 
 mod m0001_foundation;
 mod m0003_politeness;
+mod m0004_dkim;
 mod m0005_orders;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_foundation::Migration),
             Box::new(m0003_politeness::Migration),
+            Box::new(m0004_dkim::Migration),
             Box::new(m0005_orders::Migration),
         ]
     }

@@ -7,12 +7,18 @@ use crate::config::Config;
 use crate::mailer::transport::{Transport, probe};
 
 /// What was tried, and how it went.
-struct Findings {
-    failed: usize,
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) failed: usize,
 }
 
 impl Findings {
-    fn add(&mut self, what: &str, outcome: Result<String, String>) {
+    /// Something to know that stands in nobody's way.
+    pub(super) fn note(what: &str, told: &str) {
+        println!("note    {what}: {told}");
+    }
+
+    pub(super) fn add(&mut self, what: &str, outcome: Result<String, String>) {
         match outcome {
             Ok(found) => println!("ok      {what}: {found}"),
             Err(problem) => {
@@ -24,7 +30,7 @@ impl Findings {
 }
 
 pub async fn run(config: Config) -> Result<ExitCode, Failed> {
-    let mut findings = Findings { failed: 0 };
+    let mut findings = Findings::default();
     findings.add(
         "configuration",
         if config.secret_key.is_empty() {
@@ -42,6 +48,19 @@ pub async fn run(config: Config) -> Result<ExitCode, Failed> {
                 findings.add("database", Ok(format!("{backend:?}, schema up to date")));
                 findings.add("pages", Ok("all templates parse".into()));
                 findings.add("mails", Ok("all templates render".into()));
+                match super::dkim::unsigned(&app).await {
+                    Ok(domains) if domains.is_empty() => {
+                        findings.add("signatures", Ok("every sender's domain has a key".into()));
+                    }
+                    Ok(domains) => Findings::note(
+                        "signatures",
+                        &format!(
+                            "mails of {} go unsigned; see `canvass dkim create --help`",
+                            domains.join(", ")
+                        ),
+                    ),
+                    Err(error) => findings.add("signatures", Err(error.to_string())),
+                }
             }
             Err(error) => findings.add("database and templates", Err(error.to_string())),
         }

@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod dkim;
 mod serve;
 mod tools;
 
@@ -45,7 +46,14 @@ enum Command {
     /// Bring the database's schema up to date (serve does it too).
     Migrate,
     /// Test the configuration, the database, every template, and the mail relay.
-    Check,
+    Check {
+        /// Look at one thing more closely.
+        #[command(subcommand)]
+        what: Option<CheckCommand>,
+    },
+    /// The keys that sign mails.
+    #[command(subcommand)]
+    Dkim(dkim::DkimCommand),
     /// Print every setting with its default and meaning.
     Settings,
     /// Editors' accounts.
@@ -60,6 +68,12 @@ enum Command {
     /// Take data out.
     #[command(subcommand)]
     Export(ExportCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum CheckCommand {
+    /// Print the DNS records of the signing keys and compare them with DNS; SPF and DMARC of the senders' domains too.
+    Dkim,
 }
 
 #[derive(Debug, Subcommand)]
@@ -192,7 +206,11 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Serve => serve::run(config).await?,
         Command::Demo => demo::run(config, &environment).await?,
         Command::Migrate => tools::migrate(config).await?,
-        Command::Check => return check::run(config).await,
+        Command::Check { what: None } => return check::run(config).await,
+        Command::Check {
+            what: Some(CheckCommand::Dkim),
+        } => return dkim::check(config).await,
+        Command::Dkim(command) => return dkim::run(config, command).await,
         Command::Settings => {}
         Command::Admin(AdminCommand::Add { email, name }) => {
             tools::add_editor(config, &email, &name).await?;

@@ -1,6 +1,6 @@
 //! The typed settings. Their meaning and units stand in `reference.toml`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +68,7 @@ pub struct Mail {
     pub retry_hours: u64,
     pub undo_seconds: u64,
     pub templates_dir: String,
+    pub dns_server: String,
 }
 
 /// `[polls]`
@@ -176,6 +177,16 @@ impl Config {
         }
     }
 
+    /// The name server to ask; none: those of this machine.
+    #[must_use]
+    pub fn name_server(&self) -> Option<SocketAddr> {
+        let text = &self.mail.dns_server;
+        let with_port = |ip| SocketAddr::new(ip, 53);
+        text.parse()
+            .ok()
+            .or_else(|| text.parse::<IpAddr>().ok().map(with_port))
+    }
+
     /// How long a request may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
@@ -214,6 +225,15 @@ impl Config {
             return Err(ConfigError::new(
                 "database.url",
                 "sqlite:PATH or postgres://… is expected",
+            ));
+        }
+        if !self.mail.dns_server.is_empty() && self.name_server().is_none() {
+            return Err(ConfigError::new(
+                "mail.dns_server",
+                format!(
+                    "is \"{}\"; an address like 192.0.2.53 or 127.0.0.1:5353 is expected",
+                    self.mail.dns_server
+                ),
             ));
         }
         for (setting, value, low, high) in [

@@ -6,6 +6,7 @@
 //! - [`smtp`]: one conversation after another over a long-lived connection;
 //! - [`reply`]: what a server's answer means;
 //! - [`mime`]: messages as bytes, and editions that are compiled once and filled per recipient;
+//! - [`dkim`]: every mail leaves signed by the domain of its sender;
 //! - [`templates`]: what mails look like;
 //! - [`transport`]: relays, the built-in mailbox, or files;
 //! - [`status()`]: what relays, providers and lanes do now, for those who look.
@@ -16,6 +17,8 @@
 //! The mailer knows no feature: what a mail says, and who should get it, is handed to it.
 
 mod breaker;
+pub mod dkim;
+pub mod dns;
 mod fate;
 mod held;
 mod lanes;
@@ -38,12 +41,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use self::dkim::Keyring;
 use self::held::{Held, HeldBatches};
 use self::mime::Edition;
 use self::status::Board;
 use crate::{
     app::App,
-    types::{BatchId, IssueId},
+    db::{Db, DbErr},
+    types::{BatchId, IssueId, Keys, UnixMillis},
 };
 
 pub use lanes::start;
@@ -61,6 +66,7 @@ pub struct Mailer {
     editions: Mutex<BTreeMap<i64, Arc<Edition>>>,
     /// The issue whose batch was taken last: issues take turns.
     turn: AtomicI64,
+    keyring: Keyring,
 }
 
 impl Default for Mailer {
@@ -71,6 +77,7 @@ impl Default for Mailer {
             held: HeldBatches::default(),
             editions: Mutex::default(),
             turn: AtomicI64::new(0),
+            keyring: Keyring::default(),
         }
     }
 }
@@ -85,6 +92,20 @@ impl Mailer {
     /// A lane says what it does.
     fn report(&self, app: &App, lane: usize, doing: Doing) {
         self.board.set(lane, doing, app.clock.now());
+    }
+
+    /// Reads the signing keys, at the start of a server; they are sealed anew under the newest secret key.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn load_signing_keys(&self, db: &Db, keys: &Keys) -> Result<(), DbErr> {
+        self.keyring.seal_anew(db, keys).await?;
+        self.keyring.load(db, keys).await
+    }
+
+    /// Signs a finished message for the domain of its sender; without a key for it the message stays as it is.
+    fn sign(&self, domain: &str, now: UnixMillis, message: &mut Vec<u8>) {
+        self.keyring.sign(domain, now, message);
     }
 
     fn edition(&self, issue: IssueId) -> Option<Arc<Edition>> {
@@ -111,5 +132,12 @@ impl Mailer {
 
     fn renewed(&self, batch: BatchId, fence: i64, until: Instant) {
         self.held.renewed(batch, fence, until);
+    }
+}
+
+/// Looks whether the signing keys have changed: a command, or another node, may have done it.
+pub async fn refresh_signing_keys(app: &App) {
+    if let Err(error) = app.mailer.keyring.load(&app.db, &app.keys).await {
+        tracing::warn!(%error, "the DKIM keys could not be looked at; those in memory go on signing");
     }
 }

@@ -53,6 +53,8 @@ pub enum Purpose {
     Cursor,
     /// The Return-Path of one mail.
     Bounce,
+    /// A private DKIM key at rest.
+    Dkim,
 }
 
 impl Purpose {
@@ -71,6 +73,7 @@ impl Purpose {
             Self::Pepper => b"pepper",
             Self::Cursor => b"cursor",
             Self::Bounce => b"bounce",
+            Self::Dkim => b"dkim",
         }
     }
 }

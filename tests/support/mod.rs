@@ -4,6 +4,8 @@
 //! - [`editor`]: somebody signed in.
 //! - [`inbox`]: a mail as its recipient sees it, with links to follow.
 //! - [`browser`]: a real Chromium, headless, and axe-core.
+//! - [`dns_server`]: a name server that says what it is told to.
+//! - [`dkim`]: somebody else's judgement on our signatures.
 //! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
@@ -12,6 +14,8 @@
 pub mod app;
 pub mod browser;
 pub mod database;
+pub mod dkim;
+pub mod dns_server;
 pub mod dump;
 pub mod editor;
 pub mod inbox;

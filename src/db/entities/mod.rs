@@ -9,6 +9,7 @@ pub mod consent;
 pub mod consent_text;
 pub mod delivery;
 pub mod delivery_attempt;
+pub mod dkim_key;
 pub mod editor;
 pub mod editor_invite;
 pub mod editor_session;

@@ -197,6 +197,9 @@ impl Lane<'_> {
             message_id: &message_id(keys, holding.issue, work.reader, edition.domain()),
         };
         edition.fill(&recipient, &sending, &mut self.message);
+        self.app
+            .mailer
+            .sign(edition.domain(), sending.now, &mut self.message);
         let outcome = opened.finish(&envelope, &self.message).await;
         Ok(Fate::after_dot(&outcome))
     }

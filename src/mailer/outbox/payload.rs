@@ -136,6 +136,7 @@ impl Payload {
         };
         let mut message = Vec::new();
         edition.fill(&recipient, &sending, &mut message);
+        app.mailer.sign(edition.domain(), sending.now, &mut message);
         Ok(Letter { envelope, message })
     }
 }

@@ -1,0 +1,350 @@
+//! `canvass dkim` and `canvass check dkim`: the keys that sign mails, and what DNS says of them.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Subcommand;
+
+use super::check::Findings;
+use super::{Failed, tool};
+use crate::app::App;
+use crate::config::Config;
+use crate::mailer::dkim::{self, DkimError, Key, Record, State, record};
+use crate::mailer::dns::Resolver;
+use crate::newsletters;
+use crate::types::EmailAddress;
+
+/// How long the record of a key stays needed after its last mail: queues, greylisting, readers who verify late.
+const STILL_NEEDED: Duration = Duration::from_secs(14 * 24 * 3_600);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DkimCommand {
+    /// Make an RSA and an Ed25519 key, and print the DNS records to publish. Nothing is signed with them until they are activated.
+    Create {
+        /// The domain after the @ of the sender, or one above it.
+        #[arg(long)]
+        domain: String,
+    },
+    /// Take over a key that was made elsewhere: PEM, PKCS#8 or PKCS#1.
+    Import {
+        /// The domain after the @ of the sender, or one above it.
+        #[arg(long)]
+        domain: String,
+        /// The name under which its record is published.
+        #[arg(long)]
+        selector: String,
+        /// The file with the private key; - reads standard input.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// List all keys and what each does.
+    List,
+    /// Sign with this key from now on; the one of its kind that did so far waits again. Running servers follow within seconds.
+    Activate {
+        /// The key.
+        selector: String,
+        /// Whose, where several domains have one of that name.
+        #[arg(long)]
+        domain: Option<String>,
+        /// Even if DNS shows another record, or none.
+        #[arg(long)]
+        anyway: bool,
+    },
+    /// End a key: its private half is erased. Keep its record published for two weeks.
+    Retire {
+        /// The key.
+        selector: String,
+        /// Whose, where several domains have one of that name.
+        #[arg(long)]
+        domain: Option<String>,
+    },
+}
+
+impl From<DkimError> for Failed {
+    fn from(error: DkimError) -> Self {
+        match error {
+            DkimError::Db(_) | DkimError::Key(_) => Self::Other(error.to_string()),
+            _ => Self::Used(error.to_string()),
+        }
+    }
+}
+
+pub(super) async fn run(config: Config, command: DkimCommand) -> Result<ExitCode, Failed> {
+    let app = tool(config).await?;
+    match command {
+        DkimCommand::Create { domain } => to_publish(&dkim::create(&app, &domain).await?),
+        DkimCommand::Import {
+            domain,
+            selector,
+            key,
+        } => {
+            let pem = read(&key)?;
+            to_publish(&dkim::import(&app, &domain, &selector, &pem).await?);
+        }
+        DkimCommand::List => list(&app).await?,
+        DkimCommand::Activate {
+            selector,
+            domain,
+            anyway,
+        } => activate(&app, &selector, domain.as_deref(), anyway).await?,
+        DkimCommand::Retire { selector, domain } => {
+            let key = dkim::retire(&app, &selector, domain.as_deref()).await?;
+            let others = dkim::list(&app.db).await?;
+            eprintln!("{selector} is retired. Keep its record published for two weeks.");
+            if Key::signing_for(&others, &key.domain).is_empty() {
+                eprintln!(
+                    "No key signs for {} now: its mails go unsigned.",
+                    key.domain
+                );
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &std::path::Path) -> Result<Vec<u8>, Failed> {
+    if file.as_os_str() == "-" {
+        let mut pem = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut pem)?;
+        return Ok(pem);
+    }
+    std::fs::read(file).map_err(|e| Failed::Used(format!("{} cannot be read: {e}", file.display())))
+}
+
+fn to_publish(keys: &[Key]) {
+    eprintln!("Publish in DNS (a record's strings are joined without a space between):");
+    for key in keys {
+        println!("{}", Record::of(key).zone_line());
+    }
+    eprintln!("Then `canvass check dkim`, and when it finds them:");
+    for key in keys {
+        eprintln!("    canvass dkim activate {}", key.selector);
+    }
+}
+
+async fn list(app: &App) -> Result<(), Failed> {
+    let keys = dkim::list(&app.db).await?;
+    if keys.is_empty() {
+        eprintln!("There is no key: all mails go unsigned. `canvass dkim create` makes some.");
+    }
+    for key in &keys {
+        println!(
+            "{}\t{}\t{}\t{}",
+            key.domain,
+            key.selector,
+            key.algorithm.signature_name(),
+            does(key, app)
+        );
+    }
+    Ok(())
+}
+
+fn does(key: &Key, app: &App) -> String {
+    let needed = if needed(key, app) {
+        "; keep its record published"
+    } else {
+        ""
+    };
+    match (key.state, key.stopped) {
+        (State::Signing, _) => "signs".to_owned(),
+        (State::Waiting, None) => "waits for its activation".to_owned(),
+        (State::Waiting, Some(at)) => format!("waits; signed until {}{needed}", day(at)),
+        (State::Retired, None) => "retired; never signed".to_owned(),
+        (State::Retired, Some(at)) => format!("retired; signed until {}{needed}", day(at)),
+    }
+}
+
+fn day(at: crate::types::UnixMillis) -> String {
+    at.timestamp().strftime("%Y-%m-%d").to_string()
+}
+
+/// Whether mails that it signed may still be about.
+fn needed(key: &Key, app: &App) -> bool {
+    let now = app.clock.now();
+    key.stopped.is_some_and(|at| at + STILL_NEEDED > now)
+}
+
+async fn activate(
+    app: &App,
+    selector: &str,
+    domain: Option<&str>,
+    anyway: bool,
+) -> Result<(), Failed> {
+    let keys = dkim::list(&app.db).await?;
+    // An unknown or ambiguous name is refused by `dkim::activate`, in its own words.
+    let wanted = |key: &&Key| key.selector == selector && domain.is_none_or(|d| key.domain == d);
+    if let (false, Some(key)) = (anyway, keys.iter().find(wanted)) {
+        let record = Record::of(key);
+        let found = match Resolver::new(app.config.name_server()) {
+            Ok(resolver) => resolver.txt(&record.name).await,
+            Err(error) => Err(error),
+        };
+        match found.map(|found| record.matches(&found)) {
+            Ok(Ok(told)) => eprintln!("{}: {told}.", record.name),
+            Ok(Err(problem)) => {
+                return Err(Failed::Other(format!(
+                    "{}: {problem}. Mails signed with this key would fail; publish the record \
+                     (`canvass check dkim` prints it), or add --anyway",
+                    record.name
+                )));
+            }
+            Err(error) => eprintln!("{}: not looked up: {error}", record.name),
+        }
+    }
+    let key = dkim::activate(app, selector, domain).await?;
+    eprintln!(
+        "{} signs the mails of {} from now on; running servers follow within ten seconds.",
+        key.selector, key.domain
+    );
+    Ok(())
+}
+
+/// The domains of the newsletters' senders.
+async fn senders(app: &App) -> Result<BTreeSet<String>, Failed> {
+    let newsletters = newsletters::all(app.db.read()).await?;
+    let domain = |address: &str| EmailAddress::parse(address).map(|a| a.domain().to_owned());
+    Ok(newsletters
+        .iter()
+        .filter_map(|newsletter| domain(&newsletter.from_address).ok())
+        .collect())
+}
+
+/// The senders' domains that no key signs for.
+pub(super) async fn unsigned(app: &App) -> Result<Vec<String>, Failed> {
+    let keys = dkim::list(&app.db).await?;
+    let mut domains: Vec<String> = senders(app).await?.into_iter().collect();
+    domains.retain(|domain| Key::signing_for(&keys, domain).is_empty());
+    Ok(domains)
+}
+
+/// Compares what is in use with what is published.
+pub(super) async fn check(config: Config) -> Result<ExitCode, Failed> {
+    let app = tool(config).await?;
+    let keys = dkim::list(&app.db).await?;
+    let mut looking = Looking {
+        resolver: Resolver::new(app.config.name_server()).map_err(|e| e.to_string()),
+        findings: Findings::default(),
+    };
+    for key in &keys {
+        looking.key(key, needed(key, &app)).await;
+    }
+    for domain in &senders(&app).await? {
+        looking.sender(domain, &keys).await;
+    }
+    if keys.is_empty() {
+        Findings::note(
+            "keys",
+            "there is none, so mails go unsigned: `canvass dkim create --domain …`",
+        );
+    }
+    if let Err(why) = &looking.resolver {
+        println!("Nothing was compared with DNS: {why}");
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::from(u8::from(looking.findings.failed > 0)))
+}
+
+struct Looking {
+    /// Or why nobody can be asked: one time-out is enough.
+    resolver: Result<Resolver, String>,
+    findings: Findings,
+}
+
+impl Looking {
+    /// `None` when DNS cannot be reached.
+    async fn txt(&mut self, name: &str) -> Option<Vec<String>> {
+        let found = self.resolver.as_ref().ok()?.txt(name).await;
+        match found {
+            Ok(found) => Some(found),
+            Err(error) => {
+                self.resolver = Err(error.to_string());
+                None
+            }
+        }
+    }
+
+    async fn key(&mut self, key: &Key, needed: bool) {
+        if key.state == State::Retired && !needed {
+            return;
+        }
+        let record = Record::of(key);
+        println!("{}", record.zone_line());
+        let Some(found) = self.txt(&record.name).await else {
+            return;
+        };
+        let judged = record.matches(&found);
+        match (key.state, judged) {
+            (_, Ok(told)) => self.findings.add(&record.name, Ok(told.to_owned())),
+            (State::Signing, Err(problem)) => self.findings.add(&record.name, Err(problem)),
+            (_, Err(problem)) if needed => Findings::note(
+                &record.name,
+                &format!("{problem}, and mails that it signed may still be about"),
+            ),
+            (_, Err(problem)) => Findings::note(
+                &record.name,
+                &format!(
+                    "{problem}; publish it before `canvass dkim activate {}`",
+                    key.selector
+                ),
+            ),
+        }
+    }
+
+    async fn sender(&mut self, domain: &str, keys: &[Key]) {
+        let signing = Key::signing_for(keys, domain);
+        if signing.is_empty() && !keys.is_empty() {
+            Findings::note(domain, "no key signs for it, so its mails go unsigned");
+        }
+        if let Some(found) = self.txt(domain).await {
+            match record::spf(&found) {
+                Ok(spf) => Findings::note(domain, &format!("SPF says: {spf}")),
+                Err(problem) => Findings::note(domain, &problem),
+            }
+        }
+        // The record of the nearest domain above counts where this one has none (RFC 9989 §4.10).
+        let mut at = domain;
+        let dmarc = loop {
+            let Some(found) = self.txt(&format!("_dmarc.{at}")).await else {
+                return;
+            };
+            if let Some(dmarc) = record::Dmarc::read(&found) {
+                break Some(dmarc);
+            }
+            match at.split_once('.') {
+                Some((_, above)) if above.contains('.') => at = above,
+                _ => break None,
+            }
+        };
+        let Some(dmarc) = dmarc else {
+            Findings::note(
+                domain,
+                "there is no DMARC record; large providers ask for one (v=DMARC1; p=none is a start)",
+            );
+            return;
+        };
+        let told = format!("DMARC asks for p={}", dmarc.policy);
+        match signing.first() {
+            None => self.findings.add(
+                domain,
+                match dmarc.policy.as_str() {
+                    "none" => Ok(format!("{told}; no signature aligns")),
+                    _ => Err(format!("{told}, and no signature aligns")),
+                },
+            ),
+            Some(key) if dmarc.strict && key.domain != domain => self.findings.add(
+                domain,
+                Err(format!(
+                    "{told} with adkim=s, and the key is that of {}: it does not align",
+                    key.domain
+                )),
+            ),
+            Some(key) => self.findings.add(
+                domain,
+                Ok(format!("{told}; the signature of {} aligns", key.domain)),
+            ),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What a domain publishes, and what is to say of what it does publish.
+
+use std::collections::BTreeMap;
+
+use super::store::Key;
+
+/// The longest string of a TXT record, in octets (RFC 1035 §3.3.14).
+const LONGEST_STRING: usize = 255;
+
+/// The TXT record of a key (RFC 6376 §3.6.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where: `selector._domainkey.domain`.
+    pub name: String,
+    /// What, in one piece.
+    pub text: String,
+}
+
+impl Record {
+    /// The record of a key.
+    #[must_use]
+    pub fn of(key: &Key) -> Self {
+        Self {
+            name: format!("{}._domainkey.{}", key.selector, key.domain),
+            text: format!("v=DKIM1; k={}; p={}", key.algorithm.key_name(), key.public),
+        }
+    }
+
+    /// The text in strings that a TXT record can hold; whoever reads it joins them without a space.
+    #[must_use]
+    pub fn strings(&self) -> Vec<&str> {
+        let mut strings = Vec::new();
+        let mut rest = self.text.as_str();
+        while rest.len() > LONGEST_STRING {
+            // ASCII throughout.
+            let (string, after) = rest.split_at(LONGEST_STRING);
+            strings.push(string);
+            rest = after;
+        }
+        strings.push(rest);
+        strings
+    }
+
+    /// As a line of a zone file.
+    #[must_use]
+    pub fn zone_line(&self) -> String {
+        let strings: Vec<String> = self.strings().iter().map(|s| format!("\"{s}\"")).collect();
+        format!("{}. 3600 IN TXT ( {} )", self.name, strings.join(" "))
+    }
+
+    /// Whether what was found at [`Self::name`] verifies our signatures, or what is wrong with it.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn matches(&self, found: &[String]) -> Result<&'static str, String> {
+        let found = match found {
+            [] => return Err("the name has no TXT record".to_owned()),
+            [one] => one,
+            several => {
+                return Err(format!(
+                    "{} TXT records stand there; receivers may take any of them: keep one",
+                    several.len()
+                ));
+            }
+        };
+        let (theirs, ours) = (tags(found), tags(&self.text));
+        let tag = |name: &str| theirs.get(name).map(String::as_str);
+        let lists = |name: &str, wanted: &[&str]| {
+            tag(name).is_none_or(|list| list.split(':').any(|item| wanted.contains(&item)))
+        };
+        if tag("v").is_some_and(|v| v != "DKIM1") {
+            return Err("it does not begin with v=DKIM1".to_owned());
+        }
+        let Some(public) = tag("p") else {
+            return Err("it has no p=, so it is no DKIM key".to_owned());
+        };
+        if public.is_empty() {
+            return Err("its p= is empty: the key is revoked there".to_owned());
+        }
+        if Some(tag("k").unwrap_or("rsa")) != ours.get("k").map(String::as_str) {
+            return Err("its k= names another kind of key".to_owned());
+        }
+        if Some(public) != ours.get("p").map(String::as_str) {
+            return Err("it holds another public key".to_owned());
+        }
+        if !lists("h", &["sha256"]) {
+            return Err("its h= does not allow sha256".to_owned());
+        }
+        if !lists("s", &["*", "email"]) {
+            return Err("its s= does not allow mail".to_owned());
+        }
+        Ok(match tag("t") {
+            Some(flags) if flags.split(':').any(|f| f == "y") => {
+                "it is published, and says that it is a test (t=y): receivers may ignore it"
+            }
+            _ => "it is published",
+        })
+    }
+}
+
+/// `name=value; …` with all white space left out, which no value of these records needs. Of a repeated tag the first counts.
+pub(super) fn tags(text: &str) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::new();
+    for tag in text.split(';') {
+        let tag: String = tag.split_whitespace().collect();
+        if let Some((name, value)) = tag.split_once('=') {
+            tags.entry(name.to_owned())
+                .or_insert_with(|| value.to_owned());
+        }
+    }
+    tags
+}
+
+/// What a domain's DMARC record asks for (RFC 9989).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dmarc {
+    /// `none`, `quarantine` or `reject`.
+    pub policy: String,
+    /// Whether the domain of the signature must be that of the sender to the letter.
+    pub strict: bool,
+}
+
+impl Dmarc {
+    /// Reads the records at `_dmarc.domain`; none where there is not exactly one.
+    #[must_use]
+    pub fn read(found: &[String]) -> Option<Self> {
+        let mut records = found
+            .iter()
+            .map(|text| tags(text))
+            .filter(|tags| tags.get("v").is_some_and(|v| v == "DMARC1"));
+        let (record, None) = (records.next()?, records.next()) else {
+            return None;
+        };
+        Some(Self {
+            policy: record.get("p").map_or("none", String::as_str).to_owned(),
+            strict: record.get("adkim").is_some_and(|mode| mode == "s"),
+        })
+    }
+}
+
+/// The SPF record among a domain's TXT records (RFC 7208 §4.5).
+///
+/// # Errors
+/// A sentence for the operator: none, or several.
+pub fn spf(found: &[String]) -> Result<&str, String> {
+    let is_spf = |text: &&String| {
+        let version = text.split(' ').next().unwrap_or_default();
+        version.eq_ignore_ascii_case("v=spf1")
+    };
+    let records: Vec<&String> = found.iter().filter(is_spf).collect();
+    match records[..] {
+        [one] => Ok(one),
+        [] => Err("there is no SPF record (v=spf1 …) that names the relay".to_owned()),
+        _ => Err("there are several SPF records, which is an error: join them".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailer::dkim::{Algorithm, State};
+    use crate::types::UnixMillis;
+
+    fn record() -> Record {
+        Record::of(&Key {
+            domain: "example.org".to_owned(),
+            selector: "s1".to_owned(),
+            algorithm: Algorithm::Rsa,
+            public: "MIIB".repeat(98),
+            state: State::Waiting,
+            created: UnixMillis(0),
+            stopped: None,
+        })
+    }
+
+    #[test]
+    fn a_long_key_is_split_into_strings_that_join_again() {
+        let record = record();
+        assert_eq!(record.name, "s1._domainkey.example.org");
+        let strings = record.strings();
+        assert!(strings.len() > 1 && strings.iter().all(|s| s.len() <= 255));
+        assert_eq!(strings.concat(), record.text);
+        let line = record.zone_line();
+        assert!(line.starts_with("s1._domainkey.example.org. 3600 IN TXT ( \"v=DKIM1; k=rsa; p="));
+        assert!(line.contains("\" \"") && line.ends_with("\" )"));
+    }
+
+    #[test]
+    fn what_is_published_is_judged() {
+        let record = record();
+        let text = record.text.clone();
+        let spaced = text.replace("p=MIIB", "p= MIIB ").replace("; ", ";");
+        for good in [
+            text.clone(),
+            spaced,
+            text.replace("k=rsa; ", ""),
+            format!("{text}; s=email:*; h=sha256"),
+        ] {
+            assert!(
+                record.matches(std::slice::from_ref(&good)).is_ok(),
+                "{good}"
+            );
+        }
+        for (bad, why) in [
+            (vec![], "no TXT"),
+            (vec![text.clone(), "v=spf1 -all".to_owned()], "2 TXT"),
+            (
+                vec![text.replace("MIIBMIIB", "MIICMIIC")],
+                "another public key",
+            ),
+            (vec!["v=DKIM1; p=".to_owned()], "revoked"),
+            (vec!["v=spf1 -all".to_owned()], "v=DKIM1"),
+            (vec!["hello".to_owned()], "no p="),
+            (vec![text.replace("k=rsa", "k=ed25519")], "another kind"),
+            (vec![format!("{text}; h=sha1")], "sha256"),
+            (vec![format!("{text}; s=tlsrpt")], "mail"),
+        ] {
+            let told = record.matches(&bad).unwrap_err();
+            assert!(told.contains(why), "{bad:?}: {told}");
+        }
+        assert!(
+            record
+                .matches(&[format!("{text}; t=y")])
+                .unwrap()
+                .contains("test")
+        );
+    }
+
+    #[test]
+    fn dmarc_and_spf_are_found_among_other_texts() {
+        let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+        let strict = Dmarc::read(&texts(&["v=DMARC1; p=reject; adkim=s"])).unwrap();
+        assert_eq!((strict.policy.as_str(), strict.strict), ("reject", true));
+        assert!(!Dmarc::read(&texts(&["v=DMARC1;p=none"])).unwrap().strict);
+        assert_eq!(
+            Dmarc::read(&texts(&["v=DMARC1; p=none", "v=DMARC1; p=none"])),
+            None
+        );
+        assert_eq!(Dmarc::read(&texts(&["v=spf1 -all"])), None);
+        assert_eq!(
+            spf(&texts(&["site=1", "v=spf1 mx -all"])),
+            Ok("v=spf1 mx -all")
+        );
+        assert!(spf(&texts(&["v=spf10"])).is_err());
+        assert!(
+            spf(&texts(&["v=spf1 a", "v=spf1 b"]))
+                .unwrap_err()
+                .contains("several")
+        );
+    }
+}

@@ -1,0 +1,85 @@
+//! Looking into DNS, for `canvass check dkim`. Nothing that sends depends on it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_resolver::{
+    TokioResolver,
+    config::{ConnectionConfig, NameServerConfig, ResolverConfig},
+    net::runtime::TokioRuntimeProvider,
+    proto::rr::{RData, RecordType},
+};
+
+/// The longest wait for one answer; an attempt and one more fit into it.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// Asks name servers.
+pub struct Resolver(TokioResolver);
+
+/// No answer: what that means nobody can tell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("DNS cannot be reached: {0}")]
+pub struct Unreachable(String);
+
+impl Resolver {
+    /// Asks `server` (`127.0.0.1`, `[::1]:5353`), or those of `/etc/resolv.conf` where none is named.
+    ///
+    /// # Errors
+    /// When the machine names no server.
+    pub fn new(server: Option<SocketAddr>) -> Result<Self, Unreachable> {
+        let unreachable = |e: hickory_resolver::net::NetError| Unreachable(e.to_string());
+        let mut builder = match server {
+            Some(address) => {
+                let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+                for connection in &mut connections {
+                    connection.port = address.port();
+                }
+                let server = NameServerConfig::new(address.ip(), true, connections);
+                let config = ResolverConfig::from_name_servers(vec![server]);
+                TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            }
+            None => TokioResolver::builder_tokio().map_err(unreachable)?,
+        };
+        let options = builder.options_mut();
+        options.timeout = PATIENCE / 3;
+        options.attempts = 1;
+        Ok(Self(builder.build().map_err(unreachable)?))
+    }
+
+    /// The TXT records at `name`, the strings of each joined; none where the name or the type is not there.
+    ///
+    /// # Errors
+    /// No answer in time, or one that is no answer.
+    pub async fn txt(&self, name: &str) -> Result<Vec<String>, Unreachable> {
+        let found = self.lookup(name, RecordType::TXT).await?;
+        let text = |data: &RData| match data {
+            RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
+            _ => None,
+        };
+        Ok(found.iter().filter_map(text).collect())
+    }
+
+    /// The hosts that take the mail of `name`, without order.
+    ///
+    /// # Errors
+    /// As [`Self::txt`].
+    pub async fn mx(&self, name: &str) -> Result<Vec<String>, Unreachable> {
+        let found = self.lookup(name, RecordType::MX).await?;
+        let host = |data: &RData| match data {
+            RData::MX(mx) => Some(mx.exchange.to_utf8()),
+            _ => None,
+        };
+        Ok(found.iter().filter_map(host).collect())
+    }
+
+    async fn lookup(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, Unreachable> {
+        // With the dot at its end no search domain is tried.
+        let asking = self.0.lookup(format!("{name}."), kind);
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(Ok(found)) => Ok(found.answers().iter().map(|r| r.data.clone()).collect()),
+            Ok(Err(error)) if error.is_nx_domain() || error.is_no_records_found() => Ok(Vec::new()),
+            Ok(Err(error)) => Err(Unreachable(error.to_string())),
+            Err(_) => Err(Unreachable("no answer in time".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! Signed mails, as a verifier that is not ours sees them; keys that are rotated while the server runs.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use canvass::app::{App, Role};
+use canvass::config::Config;
+use canvass::db::{self, fetch_all};
+use canvass::mailer::dkim::{self, DkimError, Key, State};
+use canvass::mailer::mailing::MailingState;
+use canvass::mailer::refresh_signing_keys;
+use canvass::types::{Clock, Keys, Purpose, Random, Secret};
+
+use crate::support::app::{START, TestApp};
+use crate::support::database::TestDatabase;
+use crate::support::dkim::{Verdict, records, verdicts};
+use crate::support::dns_server::DnsServer;
+use crate::support::issues::{app_with, hand_over, subscribe, until};
+use crate::support::smtp_server::{Received, SmtpServer};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Makes keys for a domain and lets them sign.
+async fn keys_for(app: &TestApp, domain: &str) -> Vec<Key> {
+    let keys = dkim::create(&app.app, domain).await.unwrap();
+    for key in &keys {
+        dkim::activate(&app.app, &key.selector, None).await.unwrap();
+    }
+    keys
+}
+
+/// Sends one issue to `n` readers and returns its mails.
+async fn issue(app: &TestApp, server: &SmtpServer, slug: &str, n: i64) -> Vec<Received> {
+    let newsletter = app.newsletter(slug).await;
+    if app.count("SELECT COUNT(*) FROM reader").await == 0 {
+        subscribe(app, &newsletter, n).await;
+    } else {
+        let sql =
+            "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
+                   SELECT $1, id, 1, 1, 1 FROM reader";
+        let txn = app.app.db.write_txn("test").await.unwrap();
+        db::run(&*txn, sql, [newsletter.id.0.into()]).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+    let before = server.count();
+    let issue = hand_over(app, &newsletter, Duration::ZERO).await;
+    until(app, issue, |p| p.state == MailingState::Finished).await;
+    server.received()[before..].to_vec()
+}
+
+fn raw(mails: &[Received]) -> Vec<String> {
+    mails.iter().map(|mail| mail.raw.clone()).collect()
+}
+
+fn good(algorithm: &str, selector: &str) -> Verdict {
+    Verdict {
+        good: true,
+        algorithm: algorithm.to_owned(),
+        selector: selector.to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn issues_and_single_mails_are_signed_twice_and_verify_elsewhere() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let keys = keys_for(&app, "example.org").await;
+    refresh_signing_keys(&app.app).await;
+    let mut mails = issue(&app, &server, "daily", 5).await;
+    let reader = app.reader();
+    let form = reader.get("/subscribe/daily").await.the_form();
+    app.advance(Duration::from_secs(5));
+    let form = form.fill("email", "zoe@example.org").tick("consent", "1");
+    reader.submit(form).await.expect(200);
+    mails.push(server.mail_to("zoe@example.org", PATIENCE).await);
+    let Some(said) = verdicts(&records(&keys), &raw(&mails)) else {
+        return;
+    };
+    assert_eq!(said.len(), 6);
+    for verdict in said {
+        assert_eq!(
+            verdict,
+            [
+                good("rsa-sha256", &keys[0].selector),
+                good("ed25519-sha256", &keys[1].selector),
+            ]
+        );
+    }
+
+    // The judge does say no, and to exactly what a forger would do.
+    let mail = mails[0].raw.clone();
+    let forged = [
+        mail.replacen("Subject: ", "Subject: You won\r\nSubject: ", 1),
+        mail.replacen("From: ", "From: boss@example.org\r\nFrom: ", 1),
+        mail.replacen("Date: ", "Reply-To: thief@example.net\r\nDate: ", 1),
+        mail.replacen("<http://127.0.0.1", "<http://127.0.0.2", 1),
+        mail.replacen("List-Unsubscribe-Post: ", "X-Was: ", 1),
+        mail.replacen("Reader 1=", "Robber 1=", 1),
+        format!("{mail}An appendix\r\n"),
+    ];
+    for forged in forged {
+        assert_ne!(forged, mail);
+        let said = verdicts(&records(&keys), &[forged]).unwrap().remove(0);
+        assert_eq!(said.len(), 2);
+        assert!(said.iter().all(|v| !v.good), "{said:?}");
+    }
+    // What relays do to white space and to empty lines at the end does no harm.
+    let handled = mail.replacen("Subject: ", "Subject:   ", 1) + "\r\n\r\n";
+    let said = verdicts(&records(&keys), &[handled]).unwrap().remove(0);
+    assert!(said.iter().all(|v| v.good), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_change_while_the_server_runs_and_old_mails_go_on_verifying() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let unsigned = issue(&app, &server, "one", 2).await;
+    assert!(unsigned.iter().all(|m| !m.raw.contains("DKIM-Signature")));
+
+    let first = keys_for(&app, "example.org").await;
+    // Without a nudge: the server looks by itself.
+    let mut signed = Vec::new();
+    for n in 0..40 {
+        signed = issue(&app, &server, &format!("try{n}"), 2).await;
+        if signed[0].raw.contains("DKIM-Signature") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    app.advance(Duration::from_secs(1));
+    let second = keys_for(&app, "example.org").await;
+    assert_ne!(first[0].selector, second[0].selector);
+    refresh_signing_keys(&app.app).await;
+    let later = issue(&app, &server, "later", 2).await;
+
+    let listed = dkim::list(&app.app.db).await.unwrap();
+    let state = |key: &Key| {
+        let same = |k: &&Key| k.selector == key.selector;
+        listed
+            .iter()
+            .find(same)
+            .map(|k| (k.state, k.stopped.is_some()))
+    };
+    assert_eq!(state(&first[0]), Some((State::Waiting, true)));
+    assert_eq!(state(&second[0]), Some((State::Signing, false)));
+
+    if let Some(said) = verdicts(&records(&listed), &raw(&[signed, later].concat())) {
+        let selectors = |mail: &[Verdict]| -> Vec<String> {
+            assert!(mail.iter().all(|v| v.good), "{mail:?}");
+            mail.iter().map(|v| v.selector.clone()).collect()
+        };
+        let of = |keys: &[Key]| keys.iter().map(|k| k.selector.clone()).collect::<Vec<_>>();
+        assert_eq!(selectors(&said[0]), of(&first));
+        assert_eq!(selectors(said.last().unwrap()), of(&second));
+    }
+
+    // A retired key has no private half, and cannot come back.
+    dkim::retire(&app.app, &first[0].selector, None)
+        .await
+        .unwrap();
+    let erased = "SELECT COUNT(*) FROM dkim_key WHERE state = 2 AND sealed = ''";
+    assert_eq!(app.count(erased).await, 1);
+    assert!(matches!(
+        dkim::activate(&app.app, &first[0].selector, None).await,
+        Err(DkimError::Retired(_))
+    ));
+    for key in &second {
+        dkim::retire(&app.app, &key.selector, None).await.unwrap();
+    }
+    refresh_signing_keys(&app.app).await;
+    let last = issue(&app, &server, "last", 2).await;
+    assert!(last.iter().all(|m| !m.raw.contains("DKIM-Signature")));
+}
+
+#[tokio::test]
+async fn a_key_signs_for_its_domain_and_those_below_it() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    keys_for(&app, "org.example").await;
+    refresh_signing_keys(&app.app).await;
+    let foreign = issue(&app, &server, "one", 1).await;
+    assert!(!foreign[0].raw.contains("DKIM-Signature"), "another domain");
+    for (domain, refused) in [("", true), ("example", true), ("Bücher.example", false)] {
+        assert_eq!(dkim::create(&app.app, domain).await.is_err(), refused);
+    }
+    let stored = "SELECT COUNT(*) FROM dkim_key WHERE domain = 'xn--bcher-kva.example'";
+    assert_eq!(app.count(stored).await, 2, "the domain is an A-label");
+}
+
+/// The private keys lie sealed, and a new secret key takes them over.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_survive_a_new_secret_key() {
+    let app = TestApp::start().await;
+    keys_for(&app, "example.org").await;
+    let mut config: Config = app.app.config.clone();
+    let old = config.secret_key.expose().to_owned();
+    let new = "quite another secret key of more than 32 characters";
+    let database = app.stop().await;
+    config.secret_key = Secret::new(format!("{new},{old}"));
+    let clock = Clock::manual(START);
+    let rotated = App::build(config, Role::Server, clock, Random::System)
+        .await
+        .unwrap();
+    let sql = "SELECT sealed FROM dkim_key WHERE state = 1";
+    let rows = fetch_all(rotated.db.read(), sql, []).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        let sealed: String = row.try_get_by_index(0).unwrap();
+        assert!(!sealed.contains("PRIVATE") && !sealed.contains("MII"));
+        let open = |key: &str| {
+            let keys = Keys::new(&Secret::new(key)).unwrap();
+            keys.open(Purpose::Dkim, &sealed)
+        };
+        assert!(open(new).is_ok(), "the old key is not needed any more");
+        assert!(open(&old).is_err());
+    }
+    drop(rotated);
+    drop(database);
+}
+
+fn canvass(dir: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_canvass"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env("CANVASS_DATA_DIR", dir)
+        .env(
+            "CANVASS_SECRET_KEY",
+            "a secret key of at least 32 characters",
+        )
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_makes_publishes_checks_and_activates_keys() {
+    let database = TestDatabase::migrated().await;
+    let dir = database.dir.path();
+    let dns = DnsServer::start().await;
+    let server = dns.address.to_string();
+    let settings = [
+        ("CANVASS_DATABASE__URL", database.url.as_str()),
+        ("CANVASS_MAIL__DNS_SERVER", server.as_str()),
+    ];
+    let db = database.open().await;
+    crate::support::issues::newsletter(&db, START).await;
+    db.close().await.unwrap();
+    let run = |arguments: &[&str]| {
+        let output = canvass(dir, arguments, &settings);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let both = text(&output.stdout) + &text(&output.stderr);
+        assert!(!both.contains("PRIVATE"), "{both}");
+        (output.status.code(), text(&output.stdout), both)
+    };
+
+    let (code, _, said) = run(&["check", "dkim"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("unsigned") && said.contains("dkim create"),
+        "{said}"
+    );
+
+    let (code, zone, said) = run(&["dkim", "create", "--domain", "example.org"]);
+    assert_eq!(code, Some(0), "{said}");
+    let mut published = Vec::new();
+    for line in zone.lines() {
+        let (name, strings) = line.split_once(". 3600 IN TXT ( ").unwrap();
+        let strings: Vec<&str> = strings.split('"').skip(1).step_by(2).collect();
+        assert!(strings.iter().all(|s| s.len() <= 255), "{line}");
+        published.push((name.to_owned(), strings.concat()));
+    }
+    assert_eq!(published.len(), 2, "{zone}");
+    let selector = |n: usize| published[n].0.split('.').next().unwrap().to_owned();
+
+    // Nothing is published: a key is not let sign by mistake.
+    let (code, _, said) = run(&["dkim", "activate", &selector(0)]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("no TXT record") && said.contains("--anyway"),
+        "{said}"
+    );
+    for (name, text) in &published {
+        dns.txt(name, text);
+    }
+    dns.txt("example.org", "v=spf1 include:relay.example -all");
+    dns.txt("_dmarc.example.org", "v=DMARC1; p=reject; adkim=s");
+    for n in 0..2 {
+        let (code, _, said) = run(&["dkim", "activate", &selector(n)]);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (code, _, said) = run(&["dkim", "list"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("\tsigns").count(), 2, "{said}");
+    let (code, _, said) = run(&["check", "dkim"]);
+    assert_eq!(code, Some(0), "{said}");
+    for wanted in [
+        "it is published",
+        "SPF says: v=spf1 include:relay.example",
+        "p=reject; the signature of example.org aligns",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let (_, zone, _) = run(&["check", "dkim"]);
+    assert!(zone.contains(" IN TXT ( \"v=DKIM1; k=rsa; p="), "{zone}");
+
+    // Somebody changes the record: the check fails and says which.
+    dns.txt(&published[1].0, "v=DKIM1; k=ed25519; p=AAAA");
+    let (code, _, said) = run(&["check", "dkim"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains(&format!(
+            "FAILED  {}: it holds another public key",
+            published[1].0
+        )),
+        "{said}"
+    );
+
+    // Nobody answers: said in words, once, and soon.
+    drop(dns);
+    let started = tokio::time::Instant::now();
+    let (code, _, said) = run(&["check", "dkim"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("Nothing was compared with DNS: DNS cannot be reached"),
+        "{said}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(15));
+
+    let (code, _, said) = run(&["dkim", "retire", &selector(0)]);
+    assert_eq!(code, Some(0), "{said}");
+    for wrong in [
+        &["dkim", "activate", "nobody"][..],
+        &["dkim", "create", "--domain", "not a domain"],
+        &[
+            "dkim",
+            "import",
+            "--domain",
+            "example.org",
+            "--selector",
+            "a b",
+            "--key",
+            "/dev/null",
+        ],
+        &[
+            "dkim",
+            "import",
+            "--domain",
+            "example.org",
+            "--selector",
+            "a",
+            "--key",
+            "/nowhere",
+        ],
+    ] {
+        let (code, _, said) = run(wrong);
+        assert_eq!(code, Some(2), "{wrong:?}: {said}");
+    }
+}
+
+/// Keys made by another program, in both forms; and one that is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_from_elsewhere_is_taken_over() {
+    let Some(openssl) = crate::support::require::program(&["openssl"]) else {
+        crate::support::require::skip("openssl is not installed");
+        return;
+    };
+    let app = TestApp::start().await;
+    let make = |arguments: &[&str]| {
+        let output = Command::new(&openssl).args(arguments).output().unwrap();
+        assert!(output.status.success());
+        output.stdout
+    };
+    let rsa = ["genpkey", "-algorithm", "RSA", "-pkeyopt"];
+    for (selector, pem) in [
+        ("one", make(&[&rsa[..], &["rsa_keygen_bits:2048"]].concat())),
+        ("two", make(&["genrsa", "-traditional", "2048"])),
+        ("three", make(&["genpkey", "-algorithm", "ED25519"])),
+    ] {
+        let made = dkim::import(&app.app, "example.org", selector, &pem).await;
+        let made = made.unwrap_or_else(|e| panic!("{selector}: {e}"));
+        assert_eq!((made.len(), made[0].state), (1, State::Waiting));
+        let public = std::fs::write(app.database.dir.path().join("key.pem"), &pem);
+        public.unwrap();
+        let file = app.database.dir.path().join("key.pem");
+        let der = make(&[
+            "pkey",
+            "-in",
+            file.to_str().unwrap(),
+            "-pubout",
+            "-outform",
+            "DER",
+        ]);
+        let wanted = if selector == "three" {
+            &der[12..]
+        } else {
+            &der[..]
+        };
+        use base64::Engine as _;
+        let ours = base64::engine::general_purpose::STANDARD.decode(&made[0].public);
+        assert_eq!(ours.unwrap(), wanted, "{selector}");
+    }
+    for (selector, pem) in [
+        (
+            "short",
+            make(&[&rsa[..], &["rsa_keygen_bits:1024"]].concat()),
+        ),
+        (
+            "curve",
+            make(&[
+                "genpkey",
+                "-algorithm",
+                "EC",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+            ]),
+        ),
+        ("none", b"hello".to_vec()),
+    ] {
+        let made = dkim::import(&app.app, "example.org", selector, &pem).await;
+        assert!(
+            matches!(made, Err(DkimError::Key(_))),
+            "{selector}: {made:?}"
+        );
+    }
+    let pem = make(&["genpkey", "-algorithm", "ED25519"]);
+    let again = dkim::import(&app.app, "example.org", "one", &pem).await;
+    assert!(matches!(again, Err(DkimError::Taken(..))), "{again:?}");
+}
