@@ -244,6 +244,7 @@ async fn an_operator_makes_publishes_checks_and_activates_keys() {
     let settings = [
         ("CANVASS_DATABASE__URL", database.url.as_str()),
         ("CANVASS_MAIL__DNS_SERVER", server.as_str()),
+        ("CANVASS_MAIL__BOUNCE_DOMAIN", "bounces.example.org"),
     ];
     let db = database.open().await;
     crate::support::issues::newsletter(&db, START).await;
@@ -257,7 +258,13 @@ async fn an_operator_makes_publishes_checks_and_activates_keys() {
     };
 
     let (code, _, said) = run(&["check", "dkim"]);
+    assert_eq!(code, Some(1), "nobody takes the bounces: {said}");
+    assert!(said.contains("no MX record"), "{said}");
+    dns.mx("bounces.example.org", "mx.example.org");
+    dns.txt("bounces.example.org", "v=spf1 include:relay.example -all");
+    let (code, _, said) = run(&["check", "dkim"]);
     assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("bounces go to mx.example.org"), "{said}");
     assert!(
         said.contains("unsigned") && said.contains("dkim create"),
         "{said}"

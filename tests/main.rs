@@ -22,6 +22,7 @@ mod mailbox;
 mod mailbox_pages;
 mod mailer_dkim;
 mod mailer_fence;
+mod mailer_headers;
 mod mailer_kill;
 mod mailer_mailing;
 mod mailer_outbox;

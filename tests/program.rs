@@ -92,6 +92,16 @@ fn wrong_settings_are_named_with_what_is_expected() {
             "sqlite:PATH or postgres://",
         ),
         (
+            &[("CANVASS_MAIL__BOUNCE_DOMAIN", "no domain")],
+            "mail.bounce_domain",
+            "bounces.news.example",
+        ),
+        (
+            &[("CANVASS_MAIL__DNS_SERVER", "dns.example")],
+            "mail.dns_server",
+            "an address",
+        ),
+        (
             &[("CANVASS_POLLS__QUEUE", "many")],
             "CANVASS_POLLS__QUEUE",
             "whole number",

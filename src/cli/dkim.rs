@@ -234,6 +234,10 @@ pub(super) async fn check(config: Config) -> Result<ExitCode, Failed> {
     for domain in &senders(&app).await? {
         looking.sender(domain, &keys).await;
     }
+    let bounces = app.config.mail.bounce_domain.as_str();
+    if !bounces.is_empty() {
+        looking.bounces(bounces).await;
+    }
     if keys.is_empty() {
         Findings::note(
             "keys",
@@ -290,6 +294,27 @@ impl Looking {
                     key.selector
                 ),
             ),
+        }
+    }
+
+    /// The domain of the return paths: somebody has to take its mail, and SPF is looked up there.
+    async fn bounces(&mut self, domain: &str) {
+        if let Some(found) = self.txt(domain).await {
+            let spf = record::spf(&found).map(|spf| format!("SPF of the return paths: {spf}"));
+            self.findings.add(domain, spf);
+        }
+        let Ok(resolver) = &self.resolver else {
+            return;
+        };
+        match resolver.mx(domain).await {
+            Ok(hosts) if hosts.is_empty() => self.findings.add(
+                domain,
+                Err("no MX record: bounces cannot come back".to_owned()),
+            ),
+            Ok(hosts) => self
+                .findings
+                .add(domain, Ok(format!("bounces go to {}", hosts.join(", ")))),
+            Err(error) => self.resolver = Err(error.to_string()),
         }
     }
 

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Domain, Relay};
-use crate::types::Secret;
+use crate::types::{EmailAddress, Secret};
 
 /// The whole configuration, validated; `reference.toml` documents every field.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,6 +69,7 @@ pub struct Mail {
     pub undo_seconds: u64,
     pub templates_dir: String,
     pub dns_server: String,
+    pub bounce_domain: String,
 }
 
 /// `[polls]`
@@ -226,6 +227,19 @@ impl Config {
                 "database.url",
                 "sqlite:PATH or postgres://… is expected",
             ));
+        }
+        if !self.mail.bounce_domain.is_empty() {
+            let address = format!("bounce@{}", self.mail.bounce_domain);
+            let address = EmailAddress::parse(&address).map_err(|_| {
+                ConfigError::new(
+                    "mail.bounce_domain",
+                    format!(
+                        "is \"{}\"; a domain like bounces.news.example is expected",
+                        self.mail.bounce_domain
+                    ),
+                )
+            })?;
+            self.mail.bounce_domain = address.domain().to_owned();
         }
         if !self.mail.dns_server.is_empty() && self.name_server().is_none() {
             return Err(ConfigError::new(

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::content::advice::{self, Advice};
 use super::content::{Body, Personal, Piece, Pieces};
 use super::model::{Content, public_slug};
+use crate::mailer::mailing::Size;
 use crate::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
 use crate::mailer::templates::{Template, TemplateError, Templates};
 use crate::newsletters::Newsletter;
@@ -51,6 +52,8 @@ pub struct Compiled {
     pub edition: Edition,
     /// What blocks first.
     pub advice: Vec<Advice>,
+    /// How large its mails are.
+    pub size: Size,
     /// The subject as it is mailed.
     pub subject: String,
     /// The line inboxes show beside the subject.
@@ -96,11 +99,15 @@ struct Choice<'a> {
     url: String,
 }
 
-/// Compiles an issue.
+/// Compiles an issue; `measure` says how large its mails are.
 ///
 /// # Errors
 /// A broken template or sender; nothing an editor writes can make it fail.
-pub fn compile(templates: &Templates, parts: &Parts<'_>) -> Result<Compiled, CompileError> {
+pub fn compile(
+    templates: &Templates,
+    parts: &Parts<'_>,
+    measure: impl Fn(&Edition) -> Size,
+) -> Result<Compiled, CompileError> {
     let Parts {
         content,
         newsletter,
@@ -148,7 +155,6 @@ pub fn compile(templates: &Templates, parts: &Parts<'_>) -> Result<Compiled, Com
             postal_address: &newsletter.postal_address,
         },
     )?;
-    let html_bytes = rendered.html.len();
     let sender = |address: &str| EmailAddress::parse(address).map_err(|_| CompileError::Sender);
     let reply_to = match &newsletter.reply_to {
         Some(address) => Some(Mailbox {
@@ -181,6 +187,7 @@ pub fn compile(templates: &Templates, parts: &Parts<'_>) -> Result<Compiled, Com
             feedback_id: format!("{}:{}:issue:canvass", parts.issue.0, newsletter.slug),
         }),
     });
+    let size = measure(&edition);
     let dead_polls: Vec<String> = body
         .polls()
         .into_iter()
@@ -192,12 +199,13 @@ pub fn compile(templates: &Templates, parts: &Parts<'_>) -> Result<Compiled, Com
         preheader: &content.preheader,
         body: &body,
         postal_address: &newsletter.postal_address,
-        html_bytes,
+        html_bytes: size.html,
         dead_polls: &dead_polls,
     });
     Ok(Compiled {
         edition,
         advice,
+        size,
         subject,
         preheader: Pieces::of_line(written).with_fallbacks(),
     })

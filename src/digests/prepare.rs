@@ -5,6 +5,7 @@ use super::edition::{self, Asked, CompileError, Compiled, Parts};
 use super::model::{Content, Issue, IssueState};
 use crate::app::App;
 use crate::db::DbErr;
+use crate::mailer::mailing;
 use crate::newsletters::{self, Newsletter};
 use crate::polls;
 use crate::scheduler::{WallTime, Zone};
@@ -83,6 +84,7 @@ async fn prepare_content(
                 origin: &app.config.origin(),
                 host: &app.config.host(),
             },
+            |edition| mailing::measure(&app, edition),
         )?;
         Ok::<_, CompileError>(Prepared {
             newsletter,

@@ -7,6 +7,7 @@
 //! - [`reply`]: what a server's answer means;
 //! - [`mime`]: messages as bytes, and editions that are compiled once and filled per recipient;
 //! - [`dkim`]: every mail leaves signed by the domain of its sender;
+//! - [`verp`]: a return path for each mail;
 //! - [`templates`]: what mails look like;
 //! - [`transport`]: relays, the built-in mailbox, or files;
 //! - [`status()`]: what relays, providers and lanes do now, for those who look.
@@ -33,6 +34,7 @@ pub mod smtp;
 mod status;
 pub mod templates;
 pub mod transport;
+pub mod verp;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicI64;

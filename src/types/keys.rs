@@ -20,6 +20,7 @@ use aes_siv::siv::Aes128Siv;
 use aws_lc_rs::{digest, hkdf, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE32_NOPAD_NOCASE;
 
 use super::Secret;
 
@@ -151,14 +152,7 @@ impl Keys {
     #[must_use]
     pub fn seal(&self, purpose: Purpose, payload: &[u8]) -> String {
         let key = &self.live[0];
-        #[expect(
-            clippy::expect_used,
-            reason = "SIV fails only beyond its limit of headers"
-        )]
-        let sealed = key
-            .siv(purpose)
-            .encrypt([purpose.label()], payload)
-            .expect("one header is within the limit");
+        let sealed = key.seal(purpose, payload);
         let mut token = String::with_capacity(1 + sealed.len() * 4 / 3 + 2);
         token.push(key.id);
         URL_SAFE_NO_PAD.encode_string(&sealed, &mut token);
@@ -175,13 +169,39 @@ impl Keys {
         let sealed = URL_SAFE_NO_PAD
             .decode(chars.as_str())
             .map_err(|_| BadToken)?;
+        self.unseal(id, purpose, &sealed)
+    }
+
+    /// As [`seal`](Self::seal), in lower-case letters and digits only, which the local part of an address keeps:
+    /// `27 + payload * 8 / 5` characters.
+    #[must_use]
+    pub fn seal_lowercase(&self, purpose: Purpose, payload: &[u8]) -> String {
+        let key = &self.live[0];
+        let sealed = BASE32_NOPAD_NOCASE.encode(&key.seal(purpose, payload));
+        format!("{}{}", key.id, sealed.to_ascii_lowercase())
+    }
+
+    /// As [`open`](Self::open), for what [`seal_lowercase`](Self::seal_lowercase) made, in whatever case it came back.
+    ///
+    /// # Errors
+    /// [`BadToken`] for anything else.
+    pub fn open_lowercase(&self, purpose: Purpose, token: &str) -> Result<Vec<u8>, BadToken> {
+        let mut chars = token.chars();
+        let id = chars.next().ok_or(BadToken)?.to_ascii_lowercase();
+        let sealed = BASE32_NOPAD_NOCASE
+            .decode(chars.as_str().as_bytes())
+            .map_err(|_| BadToken)?;
+        self.unseal(id, purpose, &sealed)
+    }
+
+    fn unseal(&self, id: char, purpose: Purpose, sealed: &[u8]) -> Result<Vec<u8>, BadToken> {
         // Both live keys may share an id letter: try each that has it.
         self.live
             .iter()
             .filter(|key| key.id == id)
             .find_map(|key| {
                 key.siv(purpose)
-                    .decrypt([purpose.label()], &sealed)
+                    .decrypt([purpose.label()], sealed)
                     .ok()
                     .map(|p| p.to_vec())
             })
@@ -210,6 +230,17 @@ impl Keys {
 }
 
 impl RootKey {
+    fn seal(&self, purpose: Purpose, payload: &[u8]) -> Vec<u8> {
+        #[expect(
+            clippy::expect_used,
+            reason = "SIV fails only beyond its limit of headers"
+        )]
+        self.siv(purpose)
+            .encrypt([purpose.label()], payload)
+            .expect("one header is within the limit")
+            .to_vec()
+    }
+
     fn siv(&self, purpose: Purpose) -> Aes128Siv {
         Aes128Siv::new(&self.derive::<32>(&[b"seal", purpose.label()]).into())
     }

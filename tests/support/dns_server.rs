@@ -1,4 +1,4 @@
-//! A name server on loopback that answers TXT from a table, and "no such name" to everything else.
+//! A name server on loopback that answers TXT and MX from a table, and "no such name" to everything else.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 type Table = Arc<Mutex<HashMap<(String, u16), Vec<Vec<u8>>>>>;
 
+const MX: u16 = 15;
 const TXT: u16 = 16;
 
 /// A running name server; ends when dropped.
@@ -53,6 +54,17 @@ impl DnsServer {
             data.extend_from_slice(string);
         }
         self.publish(name, TXT, data);
+    }
+
+    /// The one MX record of a name.
+    pub fn mx(&self, name: &str, host: &str) {
+        let mut data = vec![0, 10];
+        for label in host.split('.') {
+            data.push(u8::try_from(label.len()).unwrap());
+            data.extend_from_slice(label.as_bytes());
+        }
+        data.push(0);
+        self.publish(name, MX, data);
     }
 
     fn publish(&self, name: &str, kind: u16, data: Vec<u8>) {

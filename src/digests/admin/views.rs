@@ -53,10 +53,14 @@ pub(super) fn advice(advice: &[Advice]) -> Vec<Value> {
         .collect()
 }
 
-/// The size that Gmail counts.
+/// The size that Gmail counts, and that of the whole mail.
 pub(super) fn weight(prepared: &Prepared) -> String {
-    let bytes = prepared.compiled.edition.html_octets();
-    format!("{} kB of HTML; Gmail shows up to 102", bytes.div_ceil(1000))
+    let size = prepared.compiled.size;
+    format!(
+        "{} kB of HTML; Gmail shows up to 102. The whole mail has {} kB.",
+        size.html.div_ceil(1000),
+        size.whole.div_ceil(1000)
+    )
 }
 
 /// The subject as inboxes show it.

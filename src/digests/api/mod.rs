@@ -14,7 +14,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::content::advice::{self, Advice};
 use super::model::{Content, Issue, IssueState, Slot};
-use super::prepare::{PrepareError, Prepared};
+use super::prepare::{PrepareError, Prepared, prepare};
 use super::send::{self, Sent};
 use super::{store, write};
 use crate::api::{Begun, Caller, Json, Write};
@@ -135,11 +135,15 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let issue = find(&app, &id).await?;
-    let progress = match issue.state {
-        IssueState::Handed(_) => mailing::progress(&app, issue.id).await?,
-        _ => None,
+    let status = Status::of(&issue);
+    let status = match issue.state {
+        IssueState::Handed(_) => status.with(mailing::progress(&app, issue.id).await?),
+        _ => {
+            let prepared = prepare(&app, &issue, app.clock.now()).await;
+            status.sized(prepared.map_err(cannot_prepare)?.compiled.size)
+        }
     };
-    Ok(axum::Json(Status::of(&issue).with(progress)).into_response())
+    Ok(axum::Json(status).into_response())
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/send", tag = "issues", params(("id" = i64, Path),
@@ -261,10 +265,7 @@ async fn prepare_to_leave(
     }
     let prepared = send::prepare_named(app, issue, at)
         .await
-        .map_err(|error| match error {
-            PrepareError::Db(error) => error.into(),
-            error => Problem::internal(&error),
-        })?;
+        .map_err(cannot_prepare)?;
     if !advice::may_send(&prepared.compiled.advice) {
         let first: Option<&Advice> = prepared.compiled.advice.first();
         return Err(Problem::new(
@@ -275,6 +276,13 @@ async fn prepare_to_leave(
         ));
     }
     Ok(Some(prepared))
+}
+
+fn cannot_prepare(error: PrepareError) -> Problem {
+    match error {
+        PrepareError::Db(error) => error.into(),
+        error => Problem::internal(&error),
+    }
 }
 
 fn on_its_way() -> Problem {

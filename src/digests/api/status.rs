@@ -3,8 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::content::advice::CLIPPED_AT;
 use super::super::model::{Issue, IssueState};
-use crate::mailer::mailing::{MailingState, Progress};
+use crate::mailer::mailing::{self, MailingState, Progress};
 
 /// Where an issue stands. The counts always add up: audience = queued + sent + deferred + failed + unknown + skipped.
 #[derive(Debug, Serialize, ToSchema)]
@@ -16,6 +17,20 @@ pub(super) struct Status {
     pub(super) counts: Counts,
     /// Why it is held or paused; empty otherwise.
     reason: String,
+    /// How large its mails are; only before it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<Size>,
+}
+
+/// The size of a mail when everything is in it, in bytes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Size {
+    /// The HTML with its links, before its transfer encoding.
+    html_bytes: usize,
+    /// The whole message with headers and signatures.
+    mail_bytes: usize,
+    /// Whether Gmail hides the end of it: beyond 102 kB of HTML.
+    clipped_by_gmail: bool,
 }
 
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -50,6 +65,18 @@ impl Status {
             subject: issue.content.subject.clone(),
             counts: Counts::default(),
             reason: reason.to_owned(),
+            size: None,
+        }
+    }
+
+    pub(super) fn sized(self, size: mailing::Size) -> Self {
+        Self {
+            size: Some(Size {
+                html_bytes: size.html,
+                mail_bytes: size.whole,
+                clipped_by_gmail: size.html > CLIPPED_AT,
+            }),
+            ..self
         }
     }
 

@@ -11,6 +11,8 @@ use super::{Body, Pieces};
 pub const CLIPPED_AT: usize = 102_000;
 /// From here on there is little room left under [`CLIPPED_AT`].
 pub const WARN_AT: usize = 80_000;
+/// More than this is asking for it: a reader's long name or a relay's additions may use up the rest.
+pub const BUDGET: usize = 90_000;
 /// Phones show about this many characters of a subject.
 const SUBJECT_SHOWN: usize = 60;
 
@@ -221,6 +223,11 @@ fn size(bytes: usize, advice: &mut Advices) {
     let kilobytes = bytes.div_ceil(1000);
     if bytes > CLIPPED_AT {
         advice.warns("clipped", format!("The mail has {kilobytes} kB; Gmail cuts it at 102 kB and hides the end, the unsubscribe link with it."));
+    } else if bytes > BUDGET {
+        advice.warns(
+            "over_budget",
+            format!("The mail has {kilobytes} kB; Gmail cuts mails at 102 kB, and more than 90 is too close to that. Shorten it."),
+        );
     } else if bytes > WARN_AT {
         advice.warns(
             "large",
@@ -359,7 +366,9 @@ mod tests {
 
     #[test]
     fn size_near_and_over_the_limit() {
+        assert!(codes("S", "a", "1", 80_000).is_empty());
         assert_eq!(codes("S", "a", "1", 80_001), ["large"]);
+        assert_eq!(codes("S", "a", "1", 90_001), ["over_budget"]);
         assert_eq!(codes("S", "a", "1", 102_001), ["clipped"]);
     }
 }

@@ -34,7 +34,7 @@ mod states;
 
 pub use control::{Change, Handover, Steer, hand_over, pause, recall, steer};
 pub use orders::{By, Order, OrderKind, orders};
-pub use preview::{preview, send_test};
+pub use preview::{Size, measure, preview, send_test};
 pub use progress::{Counts, DeliveryStateName, Progress, audience, progress, progress_in};
 pub use recipients::readers_named;
 pub use settle::{Ordered, Verdict, Which, resend_failed, settle_unknown};

@@ -13,11 +13,49 @@ use crate::{
 /// The reader whose links a preview bears: nobody.
 const NOBODY: ReaderId = ReaderId(0);
 
+/// A reader like most, for what depends on how long ids and addresses are.
+const SOMEBODY: ReaderId = ReaderId(9_999_999);
+
+/// How large a mail is when everything is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// The HTML with its links, before its transfer encoding: what Gmail counts.
+    pub html: usize,
+    /// The whole message with headers and signatures, as it goes over the wire.
+    pub whole: usize,
+}
+
+/// The size of an edition's mails.
+#[must_use]
+pub fn measure(app: &App, edition: &Edition) -> Size {
+    let raw = filled(
+        app,
+        edition,
+        SOMEBODY,
+        "firstname.lastname@example.org",
+        None,
+    );
+    Size {
+        html: View::of(&raw).html.len(),
+        whole: raw.len(),
+    }
+}
+
 /// An edition filled for a reader of this address and name, as a mail client would show it.
 #[must_use]
 pub fn preview(app: &App, edition: &Edition, address: &str, name: Option<&str>) -> View {
+    View::of(&filled(app, edition, NOBODY, address, name))
+}
+
+fn filled(
+    app: &App,
+    edition: &Edition,
+    reader: ReaderId,
+    address: &str,
+    name: Option<&str>,
+) -> Vec<u8> {
     let recipient = Recipient {
-        reader: NOBODY,
+        reader,
         address,
         name,
     };
@@ -30,7 +68,8 @@ pub fn preview(app: &App, edition: &Edition, address: &str, name: Option<&str>) 
     };
     let mut raw = Vec::new();
     edition.fill(&recipient, &sending, &mut raw);
-    View::of(&raw)
+    app.mailer.sign(edition.domain(), sending.now, &mut raw);
+    raw
 }
 
 /// Sends an edition to one address, in the caller's transaction. Its links belong to nobody, so that trying them out

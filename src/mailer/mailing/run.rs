@@ -16,6 +16,7 @@ use crate::{
         retry::{Waiting, pause},
         smtp::Envelope,
         transport::{Line, Way},
+        verp,
     },
     types::{ReaderId, UnixMillis},
 };
@@ -164,10 +165,15 @@ impl Lane<'_> {
         intended: &mut bool,
     ) -> Result<Fate, Stop> {
         let edition = &holding.edition;
-        let Ok(envelope) = Envelope::new(edition.sender(), &work.address) else {
+        let keys = &self.app.keys;
+        let message_id = message_id(keys, holding.issue, work.reader, edition.domain());
+        let mail = verp::Mail::Issue(holding.issue, work.reader);
+        let from = verp::return_path(self.app, mail, edition.sender());
+        let Ok(envelope) = Envelope::new(&from, &work.address) else {
             line.not_taken(way);
             return Ok(Fate::Never(Reason::Refused, Words::default()));
         };
+        let envelope = envelope.identified(&message_id);
         let opened = match line.open(way, &envelope).await {
             Ok(opened) => opened,
             Err(refusal) => return Ok(Fate::refused(&refusal)),
@@ -184,7 +190,6 @@ impl Lane<'_> {
         if !holding.held.good() {
             return Err(Stop::Stale);
         }
-        let keys = &self.app.keys;
         let recipient = Recipient {
             reader: work.reader,
             address: &work.address,
@@ -194,7 +199,7 @@ impl Lane<'_> {
             keys,
             public_url: &self.origin,
             now: self.app.clock.now(),
-            message_id: &message_id(keys, holding.issue, work.reader, edition.domain()),
+            message_id: &message_id,
         };
         edition.fill(&recipient, &sending, &mut self.message);
         self.app

@@ -22,7 +22,6 @@ pub struct Edition {
     segments: Vec<Segment>,
     slots: Vec<Slot>,
     sender: String,
-    html_octets: usize,
 }
 
 /// A stretch of the message: bytes as they are, or one recipient's value.
@@ -129,7 +128,6 @@ impl Edition {
             segments: compiled.finish(),
             slots,
             sender: from.address.as_str().to_owned(),
-            html_octets: html.len(),
         }
     }
 
@@ -183,7 +181,7 @@ impl Edition {
         text
     }
 
-    /// The sender's address: the return path, and the domain of Message-IDs.
+    /// The sender's address: its domain is that of Message-IDs; the return path where no bounce domain is configured.
     #[must_use]
     pub fn sender(&self) -> &str {
         &self.sender
@@ -195,12 +193,6 @@ impl Edition {
         self.sender
             .rsplit_once('@')
             .map_or("", |(_, domain)| domain)
-    }
-
-    /// Size of the HTML in octets before transfer encoding: Gmail clips a mail at 102 kB.
-    #[must_use]
-    pub fn html_octets(&self) -> usize {
-        self.html_octets
     }
 }
 

@@ -10,8 +10,9 @@ use crate::{
         mime::{Draft, Edition, Mailbox, Recipient, Sending, Slots},
         smtp::Envelope,
         templates::Template,
+        verp,
     },
-    types::{EmailAddress, Purpose, ReaderId},
+    types::{EmailAddress, OutboxId, Purpose, ReaderId},
 };
 
 /// The payload's JSON is read by later versions: fields may be added, never renamed.
@@ -92,7 +93,12 @@ impl Payload {
     }
 
     /// Opens a payload and makes the mail.
-    pub(super) fn compose(app: &App, sealed: &str, message_id: &str) -> Result<Letter, Unsendable> {
+    pub(super) fn compose(
+        app: &App,
+        id: OutboxId,
+        sealed: &str,
+        message_id: &str,
+    ) -> Result<Letter, Unsendable> {
         let bytes = app
             .keys
             .open(Purpose::Outbox, sealed)
@@ -121,7 +127,10 @@ impl Payload {
                 (edition, to, None)
             }
         };
-        let envelope = Envelope::new(edition.sender(), &to).map_err(|_| Unsendable::Address)?;
+        let from = verp::return_path(app, verp::Mail::Single(id), edition.sender());
+        let envelope = Envelope::new(&from, &to)
+            .map_err(|_| Unsendable::Address)?
+            .identified(message_id);
         let recipient = Recipient {
             reader: ReaderId(0),
             address: &to,

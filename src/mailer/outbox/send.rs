@@ -90,7 +90,7 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
 
 /// `None`: somebody else has the mail now.
 async fn send(app: &App, line: &mut Line, way: Way, mail: &Taken) -> Result<Option<Fate>, DbErr> {
-    let letter = match Payload::compose(app, &mail.payload, &mail.message_id) {
+    let letter = match Payload::compose(app, mail.id, &mail.payload, &mail.message_id) {
         Ok(letter) => letter,
         Err(error) => {
             tracing::error!(mail = mail.id.0, %error, "a waiting mail cannot be made");

@@ -1,5 +1,7 @@
 //! The envelope: who answers for the mail, and the one who gets it.
 
+use std::fmt::Write as _;
+
 /// An address that must not be put on an SMTP command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address holds a character that an SMTP command line cannot carry")]
@@ -10,6 +12,7 @@ pub struct Unmailable;
 pub struct Envelope {
     from: String,
     to: String,
+    id: String,
 }
 
 impl Envelope {
@@ -29,7 +32,16 @@ impl Envelope {
         Ok(Self {
             from: from.to_owned(),
             to: to.to_owned(),
+            id: String::new(),
         })
+    }
+
+    /// The same, with what a delivery status notification is to call it: the local part of its Message-ID.
+    #[must_use]
+    pub fn identified(mut self, message_id: &str) -> Self {
+        let local = message_id.trim_start_matches('<').split('@').next();
+        self.id = local.unwrap_or_default().to_owned();
+        self
     }
 
     /// The recipient.
@@ -48,6 +60,40 @@ impl Envelope {
     #[must_use]
     pub fn needs_smtputf8(&self) -> bool {
         !self.from.is_ascii() || !self.to.is_ascii()
+    }
+
+    /// What `MAIL` says to a server that sends notifications (RFC 3461 §4.3, §4.4): the headers are enough, under this name.
+    pub(super) fn mail_wishes(&self) -> String {
+        let mut wishes = " RET=HDRS".to_owned();
+        // At most 100 characters.
+        if !self.id.is_empty() && self.id.len() <= 80 {
+            wishes.push_str(" ENVID=");
+            xtext(&self.id, &mut wishes);
+        }
+        wishes
+    }
+
+    /// What `RCPT` says to one (§4.1, §4.2): tell of a failure, not of a delay, and repeat whom it was for.
+    pub(super) fn rcpt_wishes(&self) -> String {
+        let mut wishes = " NOTIFY=FAILURE".to_owned();
+        if self.to.is_ascii() {
+            wishes.push_str(" ORCPT=rfc822;");
+            xtext(&self.to, &mut wishes);
+        }
+        wishes
+    }
+}
+
+/// Appends ASCII text as `xtext` (RFC 3461 §4).
+fn xtext(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '!'..='~' if c != '+' && c != '=' => out.push(c),
+            // Writing into a String cannot fail.
+            _ => {
+                let _ = write!(out, "+{:02X}", u32::from(c));
+            }
+        }
     }
 }
 
@@ -72,5 +118,19 @@ mod tests {
                 .unwrap()
                 .needs_smtputf8()
         );
+    }
+
+    #[test]
+    fn wishes_are_written_as_xtext() {
+        let envelope = Envelope::new("news@example.org", "a+b=c@example.org").unwrap();
+        assert_eq!(envelope.mail_wishes(), " RET=HDRS");
+        assert_eq!(
+            envelope.rcpt_wishes(),
+            " NOTIFY=FAILURE ORCPT=rfc822;a+2Bb+3Dc@example.org"
+        );
+        let named = envelope.identified("<x-1_y@example.org>");
+        assert_eq!(named.mail_wishes(), " RET=HDRS ENVID=x-1_y");
+        let foreign = Envelope::new("", "jürgen@example.org").unwrap();
+        assert_eq!(foreign.rcpt_wishes(), " NOTIFY=FAILURE");
     }
 }

@@ -95,6 +95,7 @@ pub struct Session {
     pipelining: bool,
     smtputf8: bool,
     eight_bit: bool,
+    dsn: bool,
     opened: Instant,
     mails: u32,
     refusals: u32,
@@ -118,6 +119,7 @@ impl Session {
         let info = connection.server_info();
         let mut session = Self {
             pipelining: offers(&said, "PIPELINING"),
+            dsn: offers(&said, "DSN"),
             smtputf8: info.supports_feature(Extension::SmtpUtfEight),
             eight_bit: info.supports_feature(Extension::EightBitMime),
             connection,
@@ -181,7 +183,7 @@ impl Session {
 
     async fn open_pipelined(&mut self, envelope: &Envelope) -> Result<(), Refusal> {
         let patience = self.patience;
-        let commands = format!("{}{}DATA\r\n", self.mail(envelope), rcpt(envelope));
+        let commands = format!("{}{}DATA\r\n", self.mail(envelope), self.rcpt(envelope));
         let first = self.connection.command(commands);
         let mail = settled(
             Phase::Mail,
@@ -219,7 +221,7 @@ impl Session {
         let patience = self.patience;
         let commands = [
             (Phase::Mail, self.mail(envelope), patience.command),
-            (Phase::Rcpt, rcpt(envelope), patience.command),
+            (Phase::Rcpt, self.rcpt(envelope), patience.command),
             (Phase::Data, "DATA\r\n".to_owned(), patience.data),
         ];
         for (phase, command, limit) in commands {
@@ -258,7 +260,21 @@ impl Session {
             (true, false) => " SMTPUTF8",
             (true, true) => " SMTPUTF8 BODY=8BITMIME",
         };
-        format!("MAIL FROM:<{}>{parameters}\r\n", envelope.from())
+        let wishes = if self.dsn {
+            envelope.mail_wishes()
+        } else {
+            String::new()
+        };
+        format!("MAIL FROM:<{}>{parameters}{wishes}\r\n", envelope.from())
+    }
+
+    fn rcpt(&self, envelope: &Envelope) -> String {
+        let wishes = if self.dsn {
+            envelope.rcpt_wishes()
+        } else {
+            String::new()
+        };
+        format!("RCPT TO:<{}>{wishes}\r\n", envelope.to())
     }
 }
 
@@ -300,10 +316,6 @@ impl Ready<'_> {
             Err(StepError::Lost(why)) => Outcome::NotSent(why),
         }
     }
-}
-
-fn rcpt(envelope: &Envelope) -> String {
-    format!("RCPT TO:<{}>\r\n", envelope.to())
 }
 
 /// Splits "the server refused" (the conversation goes on) from "the conversation is over".

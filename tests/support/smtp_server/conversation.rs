@@ -73,6 +73,7 @@ impl Conversation {
             say(&mut stream, refused.as_deref().unwrap_or("220 test ESMTP")).await?;
         }
         let (mut from, mut to) = (String::new(), String::new());
+        let mut commands = [String::new(), String::new()];
         loop {
             let mut line = Vec::new();
             if stream.read_until(b'\n', &mut line).await? == 0 {
@@ -119,6 +120,7 @@ impl Conversation {
                     };
                     if reply.is_none() {
                         from = format!("<{address}>");
+                        commands[0].clone_from(&line);
                     }
                     say(&mut stream, reply.as_deref().unwrap_or("250 2.1.0 ok")).await?;
                 }
@@ -131,6 +133,7 @@ impl Conversation {
                     };
                     if reply.is_none() {
                         to = address;
+                        commands[1].clone_from(&line);
                     }
                     say(&mut stream, reply.as_deref().unwrap_or("250 2.1.5 ok")).await?;
                 }
@@ -148,7 +151,7 @@ impl Conversation {
                     let reply = if to.is_empty() {
                         "554 5.5.1 no valid recipients".to_owned()
                     } else {
-                        self.take(&from, &to, raw).await?
+                        self.take(&from, &to, raw, commands.clone()).await?
                     };
                     from.clear();
                     to.clear();
@@ -170,7 +173,13 @@ impl Conversation {
     }
 
     /// Records the mail unless a rule refuses it, then answers, waits or drops.
-    async fn take(&self, from: &str, to: &str, raw: String) -> std::io::Result<String> {
+    async fn take(
+        &self,
+        from: &str,
+        to: &str,
+        raw: String,
+        commands: [String; 2],
+    ) -> std::io::Result<String> {
         let refused = {
             let state = self.state.lock().unwrap();
             state.rules.iter().any(|rule| {
@@ -191,6 +200,7 @@ impl Conversation {
                 from: from.trim_matches(['<', '>']).to_owned(),
                 to: to.to_owned(),
                 raw,
+                commands,
                 connection: self.number,
             });
             self.news.notify_waiters();
@@ -203,6 +213,9 @@ impl Conversation {
         let mut lines = vec!["test".to_owned(), "8BITMIME".to_owned()];
         if self.offers.pipelining {
             lines.push("PIPELINING".to_owned());
+        }
+        if self.offers.dsn {
+            lines.push("DSN".to_owned());
         }
         if self.offers.smtputf8 {
             lines.push("SMTPUTF8".to_owned());

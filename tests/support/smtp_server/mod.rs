@@ -27,6 +27,8 @@ pub struct Received {
     pub to: String,
     /// The message, dots unstuffed.
     pub raw: String,
+    /// The commands that began it, `MAIL` and `RCPT`.
+    pub commands: [String; 2],
     /// Which connection it came over, counted from 0.
     pub connection: usize,
 }
@@ -76,6 +78,8 @@ struct State {
 pub struct Offers {
     pub pipelining: bool,
     pub smtputf8: bool,
+    /// RFC 3461.
+    pub dsn: bool,
     pub starttls: Option<TlsAcceptor>,
     /// TLS from the first byte.
     pub implicit_tls: Option<TlsAcceptor>,
@@ -90,6 +94,7 @@ impl Default for Offers {
         Self {
             pipelining: true,
             smtputf8: true,
+            dsn: true,
             starttls: None,
             implicit_tls: None,
             auth: None,

@@ -190,3 +190,66 @@ fn a_subject_may_bear_the_readers_name() {
     assert_eq!(view.subject, "For Zoë  Bcc: x@example.org");
     assert!(header(&view, "Bcc").is_empty());
 }
+
+mod hostile {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Text as an attacker, an emoji keyboard or a broken import writes it.
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("\r\n".to_owned()),
+            Just("\r".to_owned()),
+            Just("\n.\n".to_owned()),
+            Just("\0".to_owned()),
+            Just("\r\n\r\n--=_canvass--\r\n".to_owned()),
+            Just("\nBcc: all@example.org".to_owned()),
+            Just("=?UTF-8?B?".to_owned()),
+            Just("\u{2028}".to_owned()),
+            Just(" \t ".to_owned()),
+            Just("qzslotx0xzq".to_owned()),
+            "[ -~]{0,90}",
+            "\\PC{0,40}",
+            "(?s).{0,20}",
+        ];
+        proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_breaks_out_of_its_place(subject in text(), from in text(), list in text(), body in text(), html in text(), name in text()) {
+            let mut draft = draft(true);
+            let marker = draft.slots.name("reader");
+            draft.subject = format!("{subject}{marker}");
+            draft.from.name = from;
+            draft.list.as_mut().unwrap().name = list;
+            draft.text = format!("{body}{marker}{body}");
+            draft.html = format!("{html}{marker}{html}");
+            let raw = fill(&Edition::compile(draft), "ada@example.org", Some(&name));
+            prop_assert!(raw.is_ascii() && !raw.contains('\0'));
+            prop_assert!(!raw.replace("\r\n", "").contains(['\r', '\n']));
+            let (head, rest) = raw.split_once("\r\n\r\n").unwrap();
+            prop_assert!(head.split("\r\n").all(|l| l.len() <= 78 && !l.trim().is_empty()), "{head}");
+            prop_assert!(rest.split("\r\n").all(|l| l.len() <= 76));
+            let names: Vec<&str> = head
+                .split("\r\n")
+                .filter(|l| !l.starts_with(' '))
+                .map(|l| l.split(':').next().unwrap())
+                .collect();
+            prop_assert_eq!(
+                names,
+                ["From", "To", "Subject", "Date", "Message-ID", "Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post",
+                 "List-Id", "List-Help", "List-Owner", "List-Archive", "List-Post", "Precedence", "Feedback-ID",
+                 "X-Auto-Response-Suppress", "MIME-Version", "Content-Type"]
+            );
+            for word in head.split([' ', '\r', '\n']).filter(|w| w.starts_with("=?UTF-8?B?") && w.ends_with("?=")) {
+                prop_assert!(word.len() <= 75);
+            }
+            let delimiters = rest.matches("--=_canvass").count();
+            prop_assert_eq!(delimiters, 3, "{}", rest);
+            let view = View::of(raw.as_bytes());
+            prop_assert_eq!(view.to, "ada@example.org");
+            prop_assert_eq!(header(&View::of(raw.as_bytes()), "Bcc").len(), 0);
+        }
+    }
+}
