@@ -13,6 +13,8 @@ use crate::routes;
 
 /// How long answers that were begun may take after the stop.
 const ANSWERS: Duration = Duration::from_secs(5);
+/// How long the database may take to close.
+const CLOSING: Duration = Duration::from_millis(1_500);
 
 /// A server that runs until it is told to stop.
 #[derive(Debug)]
@@ -58,15 +60,20 @@ impl Server {
     pub async fn stop(self) {
         self.app.stopping.cancel();
         let mut http = self.http;
-        if tokio::time::timeout(ANSWERS, &mut http).await.is_err() {
-            http.abort();
-            tracing::warn!("some connections were cut: they took too long to end");
-        }
-        if !self.tasks.ended().await {
+        let answered = async {
+            if tokio::time::timeout(ANSWERS, &mut http).await.is_err() {
+                http.abort();
+                tracing::warn!("some connections were cut: they took too long to end");
+            }
+        };
+        let ((), ended) = tokio::join!(answered, self.tasks.ended());
+        if !ended {
             tracing::warn!("a background task did not end in time");
         }
-        if let Err(error) = self.app.db.clone().close().await {
-            tracing::warn!(%error, "the database did not close cleanly");
+        match tokio::time::timeout(CLOSING, self.app.db.clone().close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the database did not close cleanly"),
+            Err(_) => tracing::warn!("the database did not close in time"),
         }
     }
 }

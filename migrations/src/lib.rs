@@ -5,6 +5,7 @@
 //! They run under a lock and inside one transaction (see `canvass::db::migrate`), so a failed one leaves nothing behind.
 
 mod m0001_foundation;
+mod m0002_reliability;
 mod m0003_politeness;
 mod m0004_dkim;
 mod m0005_orders;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m0001_foundation::Migration),
+            Box::new(m0002_reliability::Migration),
             Box::new(m0003_politeness::Migration),
             Box::new(m0004_dkim::Migration),
             Box::new(m0005_orders::Migration),

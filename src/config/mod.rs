@@ -5,14 +5,17 @@
 //!   defaults and comments; a setting that is not in it does not exist.
 //! - [`load`]: merge the three layers; every error names the setting, what was found and what is expected.
 //! - [`settings`]: the typed values, and the rules between them; [`relays`]: the tables of relays and recipient domains.
+//! - [`crash_point`]: where a debug build can be told to die, for the tests of crashes.
 //!
 //! This is the only module that reads the environment (a lint sees to it). Secrets are
 //! [`Secret`](crate::types::Secret)s and print redacted.
 
+mod crash;
 mod load;
 mod relays;
 mod settings;
 
+pub use crash::{CRASH_POINTS, crash_point};
 pub use load::{ConfigError, REFERENCE, environment, keys, load};
 pub use relays::{Domain, Relay, WarmUp};
 pub use settings::{

@@ -59,6 +59,7 @@ pub struct Mail {
     pub relays: Vec<Relay>,
     pub domains: Vec<Domain>,
     pub connections: u32,
+    pub lease_seconds: u64,
     pub mails_per_connection: u32,
     #[serde(deserialize_with = "in_doubt")]
     pub in_doubt: InDoubt,
@@ -136,6 +137,14 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl Mail {
+    /// How long a lease lasts without a heartbeat.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
 }
 
 impl Config {
@@ -252,6 +261,7 @@ impl Config {
         }
         for (setting, value, low, high) in [
             ("mail.connections", u64::from(self.mail.connections), 1, 500),
+            ("mail.lease_seconds", self.mail.lease_seconds, 2, 600),
             (
                 "mail.mails_per_connection",
                 u64::from(self.mail.mails_per_connection),

@@ -5,13 +5,24 @@
 //! request. A full queue is [`Refused::Busy`] at once: the caller says 503 with Retry-After instead of letting
 //! people wait for a time-out.
 //!
-//! A group that fails is tried again one request at a time, so that one bad request cannot fail its neighbours.
+//! A group that fails is tried again one request at a time, so that one bad request cannot fail its neighbours. A group that failed
+//! because the database was lost is tried again as a whole, for a few seconds: a [`WriteTxn`](super::WriteTxn) that
+//! fails has written nothing, so nothing can be applied twice.
 
 use std::future::Future;
+use std::time::Duration;
 
 use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::connection_lost;
+
+/// How long a group is tried again while the database cannot be reached.
+const RECONNECT: Duration = Duration::from_secs(5);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A request that was not committed.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +53,7 @@ impl<Req, Res> Clone for GroupCommit<Req, Res> {
 
 impl<Req, Res> GroupCommit<Req, Res>
 where
-    Req: Clone + Send + 'static,
+    Req: Clone + Send + Sync + 'static,
     Res: Send + 'static,
 {
     /// Starts a writer. `commit` gets 1 to `largest` requests, commits them in one transaction and returns one
@@ -54,7 +65,7 @@ where
         commit: F,
     ) -> (Self, JoinHandle<()>)
     where
-        F: Fn(Vec<Req>) -> Fut + Send + 'static,
+        F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
     {
         let (queue, mut waiting) = mpsc::channel::<Waiting<Req, Res>>(capacity);
@@ -64,9 +75,11 @@ where
                 metrics::histogram!("canvass_group_size", "queue" => name)
                     .record(group.len() as f64);
                 let (requests, answers): (Vec<_>, Vec<_>) = group.drain(..).unzip();
-                match commit(requests.clone()).await {
+                match reconnecting(&commit, &requests).await {
                     Ok(results) => answer_all(answers, results),
-                    Err(error) if answers.len() == 1 => answer_failed(answers, name, &error),
+                    Err(error) if answers.len() == 1 || connection_lost(&error) => {
+                        answer_failed(answers, name, &error);
+                    }
                     Err(error) => {
                         tracing::warn!(queue = name, %error, "a group failed; each request is tried alone");
                         for (request, answer) in requests.into_iter().zip(answers) {
@@ -105,6 +118,22 @@ where
             .await
             .map_err(|_| Refused::Busy)?;
         answered.await.map_err(|_| Refused::Busy)?
+    }
+}
+
+/// Commits a group, again and again while the database is only lost for a moment.
+async fn reconnecting<Req, Res, F, Fut>(commit: &F, requests: &[Req]) -> Result<Vec<Res>, DbErr>
+where
+    Req: Clone,
+    F: Fn(Vec<Req>) -> Fut,
+    Fut: Future<Output = Result<Vec<Res>, DbErr>>,
+{
+    let until = Instant::now() + RECONNECT;
+    loop {
+        match commit(requests.to_vec()).await {
+            Err(error) if connection_lost(&error) && Instant::now() < until => sleep(AGAIN).await,
+            done => return done,
+        }
     }
 }
 
@@ -198,5 +227,22 @@ mod tests {
         assert_eq!(a.expect("good"), 1);
         assert!(matches!(b, Err(Refused::Failed(_))));
         assert_eq!(c.expect("good"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_group_waits_for_a_database_that_comes_back() {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counted = tries.clone();
+        let (queue, _writer) = GroupCommit::start("test", 10, 10, move |group: Vec<i32>| {
+            let n = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if n < 3 {
+                    return Err(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout));
+                }
+                Ok(group)
+            }
+        });
+        assert_eq!(queue.submit(1).await.expect("after some tries"), 1);
+        assert_eq!(tries.load(Ordering::SeqCst), 4);
     }
 }

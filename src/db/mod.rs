@@ -4,7 +4,8 @@
 //! - [`Db::read`]: for reading. On SQLite a pool of readers, which can never write.
 //! - [`Db::write_txn`]: the one way to write. On SQLite the pool behind it has one connection and the transaction
 //!   is `BEGIN IMMEDIATE`: writers queue in our process instead of failing in the file. Nothing that
-//!   waits on the network happens while one is open.
+//!   waits on the network happens while one is open. A commit whose answer is lost is looked up afterwards: it is either done or
+//!   not, never both.
 //! - [`sql`]: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
 //! - [`group_commit`]: many small writes in one commit, each answered after it.
 //! - [`migrate`]: the schema, under our own lock; refuses a database from a newer version.
@@ -13,6 +14,7 @@
 
 mod connect;
 pub mod entities;
+mod fate;
 pub mod group_commit;
 pub mod lock;
 pub mod migrate;
@@ -20,6 +22,7 @@ mod sql;
 mod write;
 
 pub use connect::{Backend, Db, OpenError};
+pub use fate::connection_lost;
 pub use sea_orm::{DbErr, TryGetable};
 pub use sql::{fetch_all, fetch_one, in_list, is_unique_violation, query, run, values_list};
 pub use write::WriteTxn;

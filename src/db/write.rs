@@ -4,16 +4,20 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
 
-use super::Db;
+use super::fate::{Ticket, connection_lost};
+use super::{Backend, Db};
 
 /// A named write transaction; rolled back when it is dropped without [`WriteTxn::commit`].
 #[derive(Debug)]
 pub struct WriteTxn {
     txn: DatabaseTransaction,
     name: &'static str,
+    /// Where to ask what became of it: PostgreSQL only.
+    ask: Option<DatabaseConnection>,
 }
 
 /// No statement of ours may hold the writer longer than this, in seconds; then it is logged.
@@ -32,18 +36,32 @@ impl Db {
                 ..TransactionOptions::default()
             })
             .await?;
-        Ok(WriteTxn { txn, name })
+        let ask = match self.backend() {
+            Backend::Postgres => Some(self.writer.clone()),
+            Backend::Sqlite => None,
+        };
+        Ok(WriteTxn { txn, name, ask })
     }
 }
 
 impl WriteTxn {
-    /// Makes it durable: after this returns, a power cut cannot undo it.
+    /// Makes it durable: after this returns, a power cut cannot undo it. When the connection breaks before the answer, this
+    /// waits until the database says whether it is.
     ///
     /// # Errors
     /// What the database said; then nothing was written.
     pub async fn commit(self) -> Result<(), DbErr> {
         let started = tokio::time::Instant::now();
-        let done = self.txn.commit().await;
+        let ticket = match &self.ask {
+            Some(_) => Some(Ticket::of(&self.txn).await?),
+            None => None,
+        };
+        let done = match (self.txn.commit().await, ticket, &self.ask) {
+            (Err(error), Some(ticket), Some(db)) if connection_lost(&error) => {
+                ticket.settle(db, self.name, error).await
+            }
+            (done, _, _) => done,
+        };
         let took = started.elapsed();
         metrics::histogram!("canvass_commit_seconds", "txn" => self.name).record(took);
         if took > SLOW {

@@ -5,23 +5,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::types::BatchId;
-
 #[derive(Clone, Debug, Default)]
-pub(super) struct HeldBatches(Arc<Mutex<BTreeMap<Lease, Instant>>>);
+pub(super) struct HeldLeases(Arc<Mutex<BTreeMap<Lease, Instant>>>);
 
-/// Which lease: batch and fence. A batch that was taken over by another lane of this process is another lease.
+/// Which lease: a row's id and its fence. A row that was taken over by another lane of this process is another lease.
 type Lease = (i64, i64);
 
-/// A batch in hand; let go when dropped.
+/// A leased row in hand; let go when dropped.
 pub(super) struct Held {
-    all: HeldBatches,
+    all: HeldLeases,
     lease: Lease,
 }
 
-impl HeldBatches {
-    pub(super) fn hold(&self, batch: BatchId, fence: i64, until: Instant) -> Held {
-        let lease = (batch.0, fence);
+impl HeldLeases {
+    /// Takes a lease in hand, before the transaction that grants it is committed: between the two nobody else of this
+    /// process may believe that the row is free.
+    pub(super) fn hold(&self, id: i64, fence: i64, until: Instant) -> Held {
+        let lease = (id, fence);
         self.lock().insert(lease, until);
         Held {
             all: self.clone(),
@@ -29,12 +29,24 @@ impl HeldBatches {
         }
     }
 
-    pub(super) fn all(&self) -> Vec<BatchId> {
-        self.lock().keys().map(|lease| BatchId(lease.0)).collect()
+    /// Whether a lane has this row in hand.
+    pub(super) fn holds(&self, id: i64) -> bool {
+        self.lock()
+            .range((id, i64::MIN)..=(id, i64::MAX))
+            .next()
+            .is_some()
     }
 
-    pub(super) fn renewed(&self, batch: BatchId, fence: i64, until: Instant) {
-        if let Some(good) = self.lock().get_mut(&(batch.0, fence)) {
+    pub(super) fn ids(&self) -> Vec<i64> {
+        self.lock().keys().map(|lease| lease.0).collect()
+    }
+
+    pub(super) fn leases(&self) -> Vec<Lease> {
+        self.lock().keys().copied().collect()
+    }
+
+    pub(super) fn renewed(&self, id: i64, fence: i64, until: Instant) {
+        if let Some(good) = self.lock().get_mut(&(id, fence)) {
             *good = until;
         }
     }
@@ -58,5 +70,28 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.all.lock().remove(&self.lease);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_lease_is_good_until_it_runs_out_or_is_renewed() {
+        let held = HeldLeases::default();
+        let hour = Duration::from_secs(3_600);
+        let lease = held.hold(7, 1, Instant::now() + hour);
+        assert!(lease.good() && held.holds(7) && !held.holds(8));
+        held.renewed(7, 1, Instant::now());
+        assert!(!lease.good(), "it ran out");
+        held.renewed(7, 2, Instant::now() + hour);
+        assert!(!lease.good(), "another fence is another lease");
+        held.renewed(7, 1, Instant::now() + hour);
+        assert!(lease.good());
+        drop(lease);
+        assert!(!held.holds(7));
     }
 }

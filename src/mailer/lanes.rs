@@ -6,9 +6,11 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::{
+    leases,
     mailing::{self, Ended, Ledger},
     outbox,
     status::Doing,
+    stop,
     transport::Line,
 };
 use crate::{app::App, db::DbErr};
@@ -25,28 +27,18 @@ const RELAY_LOOK: Duration = Duration::from_secs(1);
 const RESERVED: usize = 0;
 /// After an error of the database.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
-/// Between heartbeats: a quarter of a lease.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Starts the lanes and what keeps them going. They end when [`Parts::stopping`](crate::app::Parts) is cancelled, after the
 /// mail each has in hand.
 pub fn start(app: &App, tasks: &TaskTracker) {
-    let (app, tracker) = (app.clone(), tasks.clone());
-    tasks.spawn(async move {
-        while let Err(error) = mailing::release_all(&app).await {
-            tracing::error!(%error, "the leases of before the start could not be ended");
-            if pause(&app, DATABASE_PAUSE).await {
-                return;
-            }
-        }
-        let ledger = mailing::start_ledger(&app);
-        // One more than configured is reserved: single mails never wait for a batch.
-        for number in 0..=app.config.mail.connections {
-            tracker.spawn(keep(app.clone(), ledger.clone(), number as usize));
-        }
-        tracker.spawn(heartbeat(app.clone()));
-        tracker.spawn(upkeep(app.clone()));
-    });
+    let ledger = mailing::start_ledger(app);
+    // One more than configured is reserved: single mails never wait for a batch.
+    for number in 0..=app.config.mail.connections {
+        tasks.spawn(keep(app.clone(), ledger.clone(), number as usize));
+    }
+    // Nobody waits for it to end: it outlives the stop, for what is on the wire then is still in hand.
+    tokio::spawn(heartbeat(app.clone()));
+    tasks.spawn(upkeep(app.clone()));
 }
 
 /// A lane that panicked is replaced; its lease runs out, which counts as a crash of its batch.
@@ -123,9 +115,16 @@ async fn look(app: &App, ledger: &Ledger, line: &mut Line, number: usize) -> Res
 }
 
 async fn heartbeat(app: App) {
-    while !pause(&app, HEARTBEAT).await {
-        if let Err(error) = mailing::renew(&app).await {
+    let mut wait = leases::heartbeat(&app);
+    loop {
+        tokio::select! {
+            () = stop::out_of_time(&app) => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = leases::heartbeat(&app);
+        if let Err(error) = leases::renew(&app).await {
             tracing::error!(%error, "leases could not be renewed");
+            wait = wait.min(DATABASE_PAUSE);
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod dns;
 mod fate;
 mod held;
 mod lanes;
+mod leases;
 pub mod mailing;
 pub mod mime;
 pub mod outbox;
@@ -32,6 +33,7 @@ pub mod reply;
 mod retry;
 pub mod smtp;
 mod status;
+mod stop;
 pub mod templates;
 pub mod transport;
 pub mod verp;
@@ -41,16 +43,15 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use self::dkim::Keyring;
-use self::held::{Held, HeldBatches};
+use self::held::HeldLeases;
 use self::mime::Edition;
 use self::status::Board;
 use crate::{
     app::App,
     db::{Db, DbErr},
-    types::{BatchId, IssueId, Keys, UnixMillis},
+    types::{IssueId, Keys, UnixMillis},
 };
 
 pub use lanes::start;
@@ -64,7 +65,8 @@ const EDITIONS: usize = 4;
 pub struct Mailer {
     bell: watch::Sender<u64>,
     board: Board,
-    held: HeldBatches,
+    batches: HeldLeases,
+    mails: HeldLeases,
     editions: Mutex<BTreeMap<i64, Arc<Edition>>>,
     /// The issue whose batch was taken last: issues take turns.
     turn: AtomicI64,
@@ -76,7 +78,8 @@ impl Default for Mailer {
         Self {
             bell: watch::Sender::new(0),
             board: Board::default(),
-            held: HeldBatches::default(),
+            batches: HeldLeases::default(),
+            mails: HeldLeases::default(),
             editions: Mutex::default(),
             turn: AtomicI64::new(0),
             keyring: Keyring::default(),
@@ -124,16 +127,12 @@ impl Mailer {
         edition
     }
 
-    fn hold(&self, batch: BatchId, fence: i64, until: Instant) -> Held {
-        self.held.hold(batch, fence, until)
+    fn held_batches(&self) -> &HeldLeases {
+        &self.batches
     }
 
-    fn held(&self) -> Vec<BatchId> {
-        self.held.all()
-    }
-
-    fn renewed(&self, batch: BatchId, fence: i64, until: Instant) {
-        self.held.renewed(batch, fence, until);
+    fn held_mails(&self) -> &HeldLeases {
+        &self.mails
     }
 }
 

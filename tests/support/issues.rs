@@ -12,6 +12,7 @@ use canvass::types::{EmailAddress, IssueId, NewsletterId, Secret, UnixMillis};
 use super::app::TestApp;
 use super::smtp_server::SmtpServer;
 
+const SUBJECT: &str = "Trust, measured";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An app whose relay is `server`.
@@ -77,7 +78,7 @@ pub async fn newsletter(db: &Db, now: UnixMillis) -> Newsletter {
     }
 }
 
-pub fn edition(newsletter: &Newsletter) -> Edition {
+pub fn edition(newsletter: &Newsletter, subject: &str) -> Edition {
     let mut slots = Slots::new();
     let name = slots.name("reader");
     Edition::compile(Draft {
@@ -86,8 +87,11 @@ pub fn edition(newsletter: &Newsletter) -> Edition {
             address: EmailAddress::parse(&newsletter.from_address).unwrap(),
         },
         reply_to: None,
-        subject: "Trust, measured".to_owned(),
-        text: format!("Hello {name}\n"),
+        subject: subject.to_owned(),
+        text: format!(
+            "Hello {name}\n{}",
+            "Half of you do, half of you do not.\n".repeat(40)
+        ),
         html: format!("<p>Hello {name}</p>\n"),
         slots,
         list: Some(ListHeaders {
@@ -106,24 +110,27 @@ pub fn edition(newsletter: &Newsletter) -> Edition {
 pub async fn hand_over(app: &TestApp, newsletter: &Newsletter, delay: Duration) -> IssueId {
     let now = app.app.clock.now();
     let expires = now + Duration::from_secs(48 * 3_600);
-    let issue = hand_over_at(&app.app.db, newsletter, now, now + delay, expires).await;
+    let due = now + delay;
+    let issue = hand_over_at(&app.app.db, newsletter, SUBJECT, now, due, expires).await;
     app.app.mailer.nudge();
     issue
 }
 
 /// As [`hand_over`], without a running app.
-pub async fn hand_over_in(
+pub async fn hand_over_about(
     db: &Db,
     newsletter: &Newsletter,
+    subject: &str,
     now: UnixMillis,
     expires: UnixMillis,
 ) -> IssueId {
-    hand_over_at(db, newsletter, now, now, expires).await
+    hand_over_at(db, newsletter, subject, now, now, expires).await
 }
 
 async fn hand_over_at(
     db: &Db,
     newsletter: &Newsletter,
+    subject: &str,
     now: UnixMillis,
     not_before: UnixMillis,
     expires: UnixMillis,
@@ -132,14 +139,19 @@ async fn hand_over_at(
     let row = db::fetch_one(
         &*txn,
         "INSERT INTO issue (newsletter_id, slug, subject, body, state, created_ms, updated_ms)
-         VALUES ($1, 'trust', 'Trust, measured', '', 3, $2, $2) RETURNING id",
-        [newsletter.id.0.into(), now.0.into()],
+         VALUES ($1, $2, $3, '', 3, $4, $4) RETURNING id",
+        [
+            newsletter.id.0.into(),
+            subject.to_lowercase().replace([' ', ','], "-").into(),
+            subject.into(),
+            now.0.into(),
+        ],
     );
     let issue = IssueId(row.await.unwrap().unwrap().try_get_by_index(0).unwrap());
     let handover = Handover {
         issue,
         newsletter: newsletter.id,
-        edition: &edition(newsletter),
+        edition: &edition(newsletter, subject),
         not_before,
         expires,
         now,

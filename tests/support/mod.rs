@@ -7,12 +7,15 @@
 //! - [`dns_server`]: a name server that says what it is told to.
 //! - [`dkim`]: somebody else's judgement on our signatures.
 //! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
+//! - [`node`]: the program as a process, to be killed; [`trial`]: issues that go out meanwhile, and the verdict.
+//! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
 
 pub mod app;
 pub mod browser;
+pub mod cutting_proxy;
 pub mod database;
 pub mod dkim;
 pub mod dns_server;
@@ -20,10 +23,12 @@ pub mod dump;
 pub mod editor;
 pub mod inbox;
 pub mod issues;
+pub mod node;
 pub mod page;
 pub mod reader;
 pub mod require;
 pub mod routes;
 pub mod smtp_server;
+pub mod trial;
 pub mod wire;
 pub mod world;

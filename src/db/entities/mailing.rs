@@ -20,6 +20,9 @@ pub struct Model {
     pub started_ms: Option<UnixMillis>,
     pub finished_ms: Option<UnixMillis>,
     pub reason: String,
+    pub prepare_fence: i64,
+    pub prepare_until_ms: UnixMillis,
+    pub bounce_paused: i16,
 }
 
 /// None are declared: joins are written where they are needed.

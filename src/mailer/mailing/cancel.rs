@@ -8,7 +8,8 @@ use super::readers::unpacked;
 use super::states::{DeliveryState, MailingState, Reason};
 use crate::{
     app::App,
-    db::{self, Backend, DbErr},
+    db::{self, DbErr},
+    mailer::leases::LeaseSql,
     types::{BatchId, IssueId},
 };
 
@@ -34,18 +35,16 @@ pub(super) async fn sweep(app: &App) -> Result<bool, DbErr> {
 /// One batch, one commit. Returns false when none is free.
 async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let now = app.clock.now();
-    let lock = match app.db.backend() {
-        Backend::Postgres => "FOR UPDATE SKIP LOCKED",
-        Backend::Sqlite => "",
-    };
     let txn = app.db.write_txn("mailing_cancel").await?;
+    let sql = LeaseSql::new(app, app.mailer.held_batches());
+    let (over, lock) = (sql.over(""), sql.lock);
     let batch = db::fetch_one(
         &*txn,
         format!(
             "SELECT id, fence, attempt, readers FROM mail_batch WHERE issue_id = $1 AND
-             (state = 0 OR (state = 1 AND lease_until_ms < $2)) ORDER BY id LIMIT 1 {lock}"
+             (state = 0 OR (state = 1 AND {over})) ORDER BY id LIMIT 1 {lock}"
         ),
-        [issue.0.into(), now.0.into()],
+        [issue.0.into()],
     )
     .await?;
     let Some(batch) = batch else {

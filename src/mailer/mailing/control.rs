@@ -5,6 +5,7 @@ use super::settle::lock;
 use super::states::MailingState;
 use crate::{
     app::App,
+    config::crash_point,
     db::{self, DbErr, WriteTxn},
     mailer::mime::Edition,
     types::{IssueId, NewsletterId, UnixMillis},
@@ -217,6 +218,7 @@ pub(super) async fn finish(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> R
     )
     .await?;
     if finished.rows_affected() > 0 {
+        crash_point("in_finish");
         db::run(
             &**txn,
             "DELETE FROM mail_batch WHERE issue_id = $1",

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use tokio::time::Instant;
@@ -12,14 +11,12 @@ use super::readers::unpacked;
 use super::states::{DeliveryState, Reason};
 use crate::{
     app::App,
-    config::InDoubt,
-    db::{self, Backend, DbErr},
-    mailer::{held::Held, mime::Edition},
+    config::{InDoubt, crash_point},
+    db::{self, DbErr},
+    mailer::{held::Held, leases::LeaseSql, mime::Edition},
     types::{BatchId, IssueId, NewsletterId, ReaderId, UnixMillis},
 };
 
-/// How long a lease lasts without a heartbeat.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
 /// After so many crashes on one recipient it is put aside.
 const CRASHES: i16 = 3;
 
@@ -62,13 +59,16 @@ pub(super) struct Settled {
 /// Takes the next due batch: issues take turns, so that a large one does not hold up a small one.
 pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr> {
     let now = app.clock.now();
+    let over = LeaseSql::new(app, app.mailer.held_batches()).over("b.");
     // A look without the writer: an idle system writes nothing.
     let rows = db::fetch_all(
         app.db.read(),
-        "SELECT m.issue_id FROM mailing m WHERE m.state = 1 AND m.not_before_ms <= $1 AND EXISTS
-           (SELECT 1 FROM mail_batch b WHERE b.issue_id = m.issue_id AND
-             ((b.state = 0 AND b.not_before_ms <= $1) OR (b.state = 1 AND b.lease_until_ms < $1)))
-         ORDER BY m.issue_id",
+        format!(
+            "SELECT m.issue_id FROM mailing m WHERE m.state = 1 AND m.not_before_ms <= $1 AND EXISTS
+               (SELECT 1 FROM mail_batch b WHERE b.issue_id = m.issue_id AND
+                 ((b.state = 0 AND b.not_before_ms <= $1) OR (b.state = 1 AND {over})))
+             ORDER BY m.issue_id"
+        ),
         [now.0.into()],
     )
     .await?;
@@ -89,34 +89,38 @@ pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr
 }
 
 async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holding>, DbErr> {
-    let lock = match app.db.backend() {
-        Backend::Postgres => "FOR UPDATE SKIP LOCKED",
-        Backend::Sqlite => "",
-    };
     let txn = app.db.write_txn("lease").await?;
-    let until = Instant::now() + LEASE;
+    let sql = LeaseSql::new(app, app.mailer.held_batches());
+    let (over, until, lock) = (sql.over(""), sql.until(), sql.lock);
+    let good = Instant::now() + app.config.mail.lease();
     let row = db::fetch_one(
         &*txn,
         // A batch that is leased already was left by a crash: its count of crashes rises.
         format!(
             "WITH due AS MATERIALIZED (SELECT id FROM mail_batch WHERE issue_id = $1 AND
-               ((state = 0 AND not_before_ms <= $2) OR (state = 1 AND lease_until_ms < $2))
+               ((state = 0 AND not_before_ms <= $2) OR (state = 1 AND {over}))
                ORDER BY id LIMIT 1 {lock})
              UPDATE mail_batch SET crashes = crashes + state, state = 1, fence = fence + 1,
-               worker = $3, lease_until_ms = $4 FROM due WHERE mail_batch.id = due.id
+               worker = $3, lease_until_ms = {until} FROM due WHERE mail_batch.id = due.id
              RETURNING mail_batch.id, fence, attempt, readers"
         ),
-        [
-            issue.0.into(),
-            now.0.into(),
-            app.node.clone().into(),
-            (now + LEASE).0.into(),
-        ],
+        [issue.0.into(), now.0.into(), app.node.clone().into()],
     )
     .await?;
     let Some(row) = row else {
         return Ok(None);
     };
+    let (batch, fence, attempt) = (
+        BatchId(row.try_get_by_index(0)?),
+        row.try_get_by_index(1)?,
+        row.try_get_by_index(2)?,
+    );
+    if app.mailer.held_batches().holds(batch.0) {
+        // The database was away for longer than a lease, and a lane of this process is still at it: the next heartbeat
+        // renews what nobody else took.
+        return Ok(None);
+    }
+    let held = app.mailer.held_batches().hold(batch.0, fence, good);
     db::run(
         &*txn,
         "UPDATE mailing SET started_ms = $2 WHERE issue_id = $1 AND started_ms IS NULL",
@@ -124,12 +128,8 @@ async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holdi
     )
     .await?;
     txn.commit().await?;
+    crash_point("lease_taken");
 
-    let (batch, fence, attempt) = (
-        BatchId(row.try_get_by_index(0)?),
-        row.try_get_by_index(1)?,
-        row.try_get_by_index(2)?,
-    );
     let readers = unpacked(&row.try_get_by_index::<Vec<u8>>(3)?);
     let mailing = db::fetch_one(
         app.db.read(),
@@ -148,7 +148,7 @@ async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holdi
         work: Vec::with_capacity(readers.len()),
         settled: Vec::new(),
         deferred: Vec::new(),
-        held: app.mailer.hold(batch, fence, until),
+        held,
     };
     let newsletter = NewsletterId(mailing.try_get_by_index(0)?);
     holding.read(app, newsletter, &readers, now).await?;
@@ -236,6 +236,8 @@ impl Holding {
         if self.fence > 1 && !self.work.is_empty() {
             let by = usize::try_from(self.fence * 7_919).unwrap_or(0) % self.work.len();
             self.work.rotate_left(by);
+            // One at which a process died comes last: a crash that it causes costs the others nothing.
+            self.work.sort_by_key(|work| work.crashes);
         }
         Ok(())
     }
@@ -377,33 +379,4 @@ async fn edition(app: &App, issue: IssueId) -> Result<Arc<Edition>, DbErr> {
     let stored: Vec<u8> = row.try_get_by_index(0)?;
     let edition = serde_json::from_slice(&stored).map_err(|e| DbErr::Json(e.to_string()))?;
     Ok(app.mailer.keep_edition(issue, Arc::new(edition)))
-}
-
-/// Renews the leases of the batches that lanes of this node have in hand. A node that stood still for longer than a lease
-/// finds its fences raised instead.
-pub(in crate::mailer) async fn renew(app: &App) -> Result<(), DbErr> {
-    let held = app.mailer.held();
-    if held.is_empty() {
-        return Ok(());
-    }
-    let (now, until) = (app.clock.now(), Instant::now() + LEASE);
-    let txn = app.db.write_txn("lease_renew").await?;
-    let list = db::in_list(held.len(), 3);
-    let sql = format!(
-        "UPDATE mail_batch SET lease_until_ms = $2 WHERE worker = $1 AND state = 1 AND lease_until_ms >= $3
-         AND id IN {list} RETURNING id, fence"
-    );
-    let values: [sea_orm::Value; 3] = [
-        app.node.clone().into(),
-        (now + LEASE).0.into(),
-        now.0.into(),
-    ];
-    let ids = held.iter().map(|batch| batch.0.into());
-    let renewed = db::fetch_all(&*txn, sql, values.into_iter().chain(ids)).await?;
-    txn.commit().await?;
-    for row in &renewed {
-        let (batch, fence) = (BatchId(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
-        app.mailer.renewed(batch, fence, until);
-    }
-    Ok(())
 }

@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::control;
 use super::readers::packed;
 use super::states::{DeliveryState, MailingState, Reason};
+use super::{bounces, control};
 use crate::{
     app::App,
+    config::crash_point,
     db::{self, Backend, DbErr, WriteTxn, group_commit::GroupCommit},
     mailer::fate::Words,
     types::{BatchId, IssueId, ReaderId, UnixMillis},
@@ -96,13 +97,16 @@ async fn commit(app: &App, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
     write_deliveries(&txn, &valid, now).await?;
     write_attempts(&txn, &valid, now).await?;
     write_tally(&txn, app.slot, &valid).await?;
-    suppress(&txn, &valid, now).await?;
+    let written: Vec<&Entry> = valid.iter().map(|(entry, _)| *entry).collect();
+    bounces::settle(&txn, &written, now).await?;
     for (entry, _) in &valid {
         if let Some(ending) = &entry.ending {
             end(&txn, entry, ending, now).await?;
         }
     }
+    crash_point("in_ledger_commit");
     txn.commit().await?;
+    crash_point("after_ledger_commit");
     Ok(answers)
 }
 
@@ -304,25 +308,6 @@ pub(super) async fn write_off(
     write_tally(txn, slot, &valid).await
 }
 
-/// An address that does not exist is not written to again.
-async fn suppress(
-    txn: &WriteTxn,
-    valid: &[(&Entry, Answer)],
-    now: UnixMillis,
-) -> Result<(), DbErr> {
-    let rows = valid.iter().flat_map(|(entry, _)| entry.rows.iter());
-    for hash in rows.filter_map(|row| row.suppress.as_ref()) {
-        db::run(
-            &**txn,
-            "INSERT INTO suppression (address_hash, reason, created_ms) VALUES ($1, 1, $2)
-             ON CONFLICT (address_hash) DO NOTHING",
-            [hash.clone().into(), now.0.into()],
-        )
-        .await?;
-    }
-    Ok(())
-}
-
 async fn end(txn: &WriteTxn, entry: &Entry, ending: &Ending, now: UnixMillis) -> Result<(), DbErr> {
     match ending {
         Ending::Released(not_before) => {
@@ -357,6 +342,7 @@ async fn end(txn: &WriteTxn, entry: &Entry, ending: &Ending, now: UnixMillis) ->
                 )
                 .await?;
             }
+            crash_point("in_batch_end");
             control::finish(txn, entry.issue, now).await?;
         }
     }

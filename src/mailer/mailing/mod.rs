@@ -13,10 +13,31 @@
 //! A person can order a part again: what failed, or what is in doubt. That goes into new batches too, and a finished mailing is
 //! *sending* again. Who ordered what and when stands in `mailing_order`.
 //!
+//! The flow, step by step, with the names of the crash points at which tests end the process ([`crash_point`]):
+//!
+//! 1. *prepare*: claim (`prepare_begun`), chunks of batches (`prepare_chunk`), the last of them with the size of the
+//!    audience (`prepare_end`, before its commit);
+//! 2. *lease*: a batch is taken, its fence rises (`lease_taken`, after the commit);
+//! 3. MAIL, RCPT and DATA up to the relay's `354` (`before_intent`);
+//! 4. the intent's commit, which carries the last outcome (`in_ledger_commit`, `after_ledger_commit`, and
+//!    `after_intent` when the lane has heard of it);
+//! 5. the message (`in_body`) and the final dot (`after_dot`: the answer is not read yet);
+//! 6. the answer (`after_reply`: its outcome is not on disk yet), and its commit (`after_outcome`);
+//! 7. the end of the batch, with the retry batches (`in_batch_end`, before the commit; `after_batch_end`);
+//! 8. the end of the mailing, in the commit that ends the last batch (`in_finish`).
+//!
+//! A crash between the intent's commit (4) and the outcome's (6) leaves the recipient in doubt; anywhere else it costs nothing. A
+//! stop gives what is on the wire 5 s to be answered; after that it is in doubt as well.
+//!
+//! A lane that cannot write an outcome, since the database is away, keeps it and tries again: only a process that ends forgets.
+//!
+//! [`crash_point`]: crate::config::crash_point
+//!
 //! Promises: every write of a batch's holder is refused once somebody else holds it (the fence); an intent is on disk
 //! before a final dot is sent; nothing is sent while the mailing is not in *sending*, checked in the intent's commit;
 //! a crash leaves at most one recipient a connection in doubt.
 
+mod bounces;
 mod cancel;
 mod control;
 mod lease;
@@ -27,7 +48,6 @@ mod preview;
 mod progress;
 mod readers;
 mod recipients;
-mod recover;
 mod run;
 mod settle;
 mod states;
@@ -40,9 +60,8 @@ pub use recipients::readers_named;
 pub use settle::{Ordered, Verdict, Which, resend_failed, settle_unknown};
 pub use states::{DeliveryState, MailingState, Reason};
 
-pub(super) use lease::{lease, renew};
+pub(super) use lease::lease;
 pub(super) use ledger::{Ledger, start as start_ledger};
-pub(super) use recover::release_all;
 pub(super) use run::{Ended, run};
 
 use crate::{app::App, db::DbErr};

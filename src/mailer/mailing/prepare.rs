@@ -1,103 +1,227 @@
-//! Freezing an audience: one snapshot in, packed batches out, one commit.
+//! Freezing an audience: one snapshot in, packed batches out, in constant memory.
+//!
+//! The ids come from one statement, so from one instant, and go out in chunks of batches, each its own short commit, while the
+//! mailing is still *preparing*: nothing of it is sent before the last commit says how many they are. Whoever begins raises
+//! the mailing's `prepare_fence` and removes what an earlier try left; each chunk is written under that fence. So a crash
+//! in between only means that somebody starts over, and of two that prepare the same mailing one is refused.
 
 use futures::TryStreamExt as _;
-use sea_orm::StreamTrait as _;
+use sea_orm::{StreamTrait as _, Value};
 
 use super::readers::{batch_size, packed};
 use super::states::MailingState;
 use crate::{
     app::App,
-    db::{self, DbErr},
+    config::crash_point,
+    db::{self, DbErr, WriteTxn},
+    mailer::leases::LeaseSql,
     types::{IssueId, NewsletterId, ReaderId, UnixMillis},
 };
 
-/// Rows of one insert: 64 × 6 parameters.
-const ROWS: usize = 64;
+/// Batches of one commit: 64 × 6 parameters, up to 32,000 readers.
+const CHUNK: usize = 64;
 
-/// Freezes the audience of every mailing that waits for it.
+/// A mailing whose audience is to be frozen.
+struct Frozen {
+    issue: IssueId,
+    newsletter: NewsletterId,
+    /// The cut-off.
+    at: UnixMillis,
+    not_before: UnixMillis,
+}
+
+/// Freezes the audience of every mailing that waits for it. Returns whether one was.
 pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
+    let free = LeaseSql::new(app, app.mailer.held_batches()).run_out("prepare_until_ms");
     let due = db::fetch_all(
         app.db.read(),
-        "SELECT issue_id, newsletter_id, frozen_ms, not_before_ms FROM mailing WHERE state = 0 ORDER BY issue_id",
+        format!(
+            "SELECT issue_id, newsletter_id, frozen_ms, not_before_ms FROM mailing WHERE state = 0 AND {free}
+             ORDER BY issue_id"
+        ),
         [],
     )
     .await?;
+    let mut any = false;
     for row in &due {
-        let issue = IssueId(row.try_get_by_index(0)?);
-        let newsletter = NewsletterId(row.try_get_by_index(1)?);
-        let frozen = UnixMillis(row.try_get_by_index(2)?);
-        prepare(app, issue, newsletter, frozen, row.try_get_by_index(3)?).await?;
+        let frozen = Frozen {
+            issue: IssueId(row.try_get_by_index(0)?),
+            newsletter: NewsletterId(row.try_get_by_index(1)?),
+            at: UnixMillis(row.try_get_by_index(2)?),
+            not_before: UnixMillis(row.try_get_by_index(3)?),
+        };
+        any |= prepare(app, &frozen).await?;
     }
-    Ok(!due.is_empty())
+    Ok(any)
 }
 
-/// A crash before the commit leaves nothing behind; of two nodes that prepare the same issue, the first commit stands.
-async fn prepare(
-    app: &App,
-    issue: IssueId,
-    newsletter: NewsletterId,
-    frozen: UnixMillis,
-    not_before: i64,
-) -> Result<(), DbErr> {
-    let readers = snapshot(app, newsletter, frozen).await?;
-    let lanes = usize::try_from(app.config.mail.connections).unwrap_or(1);
-    let batches: Vec<&[ReaderId]> = readers.chunks(batch_size(readers.len(), lanes)).collect();
-    let audience = i64::try_from(readers.len()).unwrap_or(i64::MAX);
+async fn prepare(app: &App, frozen: &Frozen) -> Result<bool, DbErr> {
+    let Some(fence) = claim(app, frozen.issue).await? else {
+        return Ok(false);
+    };
+    crash_point("prepare_begun");
+    let filled = fill(app, frozen, fence).await;
+    match filled {
+        Ok(Some(audience)) => {
+            tracing::info!(issue = frozen.issue.0, audience, "an audience is frozen");
+            app.mailer.nudge();
+            Ok(true)
+        }
+        Ok(None) => give_back(app, frozen.issue, fence).await.map(|()| false),
+        Err(error) => {
+            // The error that counts is the first.
+            let _ = give_back(app, frozen.issue, fence).await;
+            Err(error)
+        }
+    }
+}
 
-    let txn = app.db.write_txn("mailing_prepare").await?;
-    let mine = db::run(
+/// Makes the preparation this process's. `None`: it is somebody else's, or no longer to be done.
+async fn claim(app: &App, issue: IssueId) -> Result<Option<i64>, DbErr> {
+    let txn = app.db.write_txn("mailing_claim").await?;
+    let sql = LeaseSql::new(app, app.mailer.held_batches());
+    let (free, until) = (sql.run_out("prepare_until_ms"), sql.until());
+    let claimed = db::fetch_one(
         &*txn,
-        "UPDATE mailing SET state = $2, audience = $3 WHERE issue_id = $1 AND state = 0",
+        format!(
+            "UPDATE mailing SET prepare_fence = prepare_fence + 1, prepare_until_ms = {until}
+             WHERE issue_id = $1 AND state = 0 AND {free} RETURNING prepare_fence"
+        ),
+        [issue.0.into()],
+    )
+    .await?;
+    let Some(row) = claimed else {
+        return Ok(None);
+    };
+    db::run(
+        &*txn,
+        "DELETE FROM mail_batch WHERE issue_id = $1",
+        [issue.0.into()],
+    )
+    .await?;
+    txn.commit().await?;
+    Ok(Some(row.try_get_by_index(0)?))
+}
+
+/// Lets somebody begin at once.
+async fn give_back(app: &App, issue: IssueId, fence: i64) -> Result<(), DbErr> {
+    let txn = app.db.write_txn("mailing_unclaim").await?;
+    db::run(
+        &*txn,
+        "UPDATE mailing SET prepare_until_ms = 0 WHERE issue_id = $1 AND prepare_fence = $2",
+        [issue.0.into(), fence.into()],
+    )
+    .await?;
+    txn.commit().await
+}
+
+/// Writes the batches; returns the size of the audience, or `None` when the preparation is over for this process.
+async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbErr> {
+    let lanes = usize::try_from(app.config.mail.connections).unwrap_or(1);
+    let size = batch_size(expected(app, frozen).await?, lanes);
+    // Everybody who is subscribed now and was at the cut-off, in order of their ids.
+    let snapshot = db::query(
+        app.db.read(),
+        "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = 1 AND confirmed_ms <= $2
+         ORDER BY reader_id",
+        [frozen.newsletter.0.into(), frozen.at.0.into()],
+    );
+    let mut rows = app.db.read().stream_raw(snapshot).await?;
+    let mut audience = 0;
+    let mut batch: Vec<ReaderId> = Vec::with_capacity(size);
+    let mut chunk: Vec<Vec<Value>> = Vec::with_capacity(CHUNK);
+    while let Some(row) = rows.try_next().await? {
+        batch.push(ReaderId(row.try_get_by_index(0)?));
+        audience += 1;
+        if batch.len() == size {
+            chunk.push(row_of(frozen, &batch));
+            batch.clear();
+        }
+        if chunk.len() == CHUNK {
+            if app.stopping.is_cancelled() {
+                return Ok(None);
+            }
+            let txn = app.db.write_txn("mailing_chunk").await?;
+            if !write(app, &txn, frozen.issue, fence, std::mem::take(&mut chunk)).await? {
+                return Ok(None);
+            }
+            txn.commit().await?;
+            crash_point("prepare_chunk");
+        }
+    }
+    drop(rows);
+    if !batch.is_empty() {
+        chunk.push(row_of(frozen, &batch));
+    }
+    let txn = app.db.write_txn("mailing_prepare").await?;
+    if !write(app, &txn, frozen.issue, fence, chunk).await? {
+        return Ok(None);
+    }
+    db::run(
+        &*txn,
+        "UPDATE mailing SET state = $2, audience = $3 WHERE issue_id = $1",
         [
-            issue.0.into(),
+            frozen.issue.0.into(),
             MailingState::Sending.code().into(),
             audience.into(),
         ],
     )
     .await?;
+    crash_point("prepare_end");
+    txn.commit().await?;
+    Ok(Some(audience))
+}
+
+/// About how many they will be: decides how large a batch is.
+async fn expected(app: &App, frozen: &Frozen) -> Result<usize, DbErr> {
+    let row = db::fetch_one(
+        app.db.read(),
+        "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = 1",
+        [frozen.newsletter.0.into()],
+    )
+    .await?;
+    let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+fn row_of(frozen: &Frozen, batch: &[ReaderId]) -> Vec<Value> {
+    let end = |reader: Option<&ReaderId>| reader.map_or(0, |r| r.0);
+    vec![
+        frozen.issue.0.into(),
+        end(batch.first()).into(),
+        end(batch.last()).into(),
+        packed(batch).into(),
+        0i16.into(),
+        frozen.not_before.0.into(),
+    ]
+}
+
+/// Writes a chunk under the fence. `false`: somebody else prepares, or the issue was taken back.
+async fn write(
+    app: &App,
+    txn: &WriteTxn,
+    issue: IssueId,
+    fence: i64,
+    chunk: Vec<Vec<Value>>,
+) -> Result<bool, DbErr> {
+    let until = LeaseSql::new(app, app.mailer.held_batches()).until();
+    let mine = db::run(
+        &**txn,
+        format!(
+            "UPDATE mailing SET prepare_until_ms = {until} WHERE issue_id = $1 AND state = 0 AND prepare_fence = $2"
+        ),
+        [issue.0.into(), fence.into()],
+    )
+    .await?;
     if mine.rows_affected() == 0 {
-        return Ok(());
+        return Ok(false);
     }
-    for group in batches.chunks(ROWS) {
-        let mut values = Vec::with_capacity(group.len() * 6);
-        for batch in group {
-            let ends = |reader: Option<&ReaderId>| reader.map_or(0, |r| r.0);
-            values.push(issue.0.into());
-            values.push(ends(batch.first()).into());
-            values.push(ends(batch.last()).into());
-            values.push(packed(batch).into());
-            values.push(0i16.into());
-            values.push(not_before.into());
-        }
-        let rows = db::values_list(group.len(), 6, 0);
+    if !chunk.is_empty() {
+        let rows = db::values_list(chunk.len(), 6, 0);
         let sql = format!(
             "INSERT INTO mail_batch (issue_id, lo, hi, readers, state, not_before_ms) VALUES {rows}"
         );
-        db::run(&*txn, sql, values).await?;
+        db::run(&**txn, sql, chunk.into_iter().flatten()).await?;
     }
-    txn.commit().await?;
-    tracing::info!(issue = issue.0, audience, "an audience is frozen");
-    app.mailer.nudge();
-    Ok(())
-}
-
-/// Everybody who is subscribed now and was at the cut-off, in order of their ids, from one statement.
-async fn snapshot(
-    app: &App,
-    newsletter: NewsletterId,
-    frozen: UnixMillis,
-) -> Result<Vec<ReaderId>, DbErr> {
-    let db = app.db.read();
-    let statement = db::query(
-        db,
-        "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = 1 AND confirmed_ms <= $2
-         ORDER BY reader_id",
-        [newsletter.0.into(), frozen.0.into()],
-    );
-    let mut rows = db.stream_raw(statement).await?;
-    let mut readers = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        readers.push(ReaderId(row.try_get_by_index(0)?));
-    }
-    Ok(readers)
+    Ok(true)
 }

@@ -1,6 +1,9 @@
 //! One lane works through one batch.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::control;
 use super::lease::{Holding, Work, address_hash};
@@ -8,13 +11,14 @@ use super::ledger::{Answer, Ending, Entry, Intent, Ledger, Row};
 use super::states::{DeliveryState, Reason};
 use crate::{
     app::App,
-    config::InDoubt,
+    config::{InDoubt, crash_point},
     mailer::{
         fate::{Fate, Words},
         mime::{Recipient, Sending, message_id},
         relays::Kind,
         retry::{Waiting, pause},
-        smtp::Envelope,
+        smtp::{Envelope, Outcome},
+        stop,
         transport::{Line, Way},
         verp,
     },
@@ -25,6 +29,10 @@ use crate::{
 const FLUSH: usize = 50;
 /// The issue pauses itself after so many refusals in a row that are about us.
 const OURS: usize = 10;
+/// While the database cannot be written, a lane keeps what it knows for so long: an outcome that is forgotten is a mail in doubt.
+const REMEMBER: Duration = Duration::from_secs(600);
+/// Between tries to write it.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// How a batch ended for a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +47,8 @@ pub(in crate::mailer) enum Ended {
 enum Stop {
     /// Give the rest back.
     Release,
+    /// Give the rest back; the database is in trouble.
+    Trouble,
     /// Somebody else holds it.
     Stale,
     /// The database refused.
@@ -84,10 +94,13 @@ pub(in crate::mailer) async fn run(
     let ending = match stopped {
         Some(Stop::Stale) => return Ended::Well,
         Some(Stop::Broken) => return Ended::Badly,
-        Some(Stop::Release) => Ending::Released(now),
+        Some(Stop::Release | Stop::Trouble) => Ending::Released(now),
         None => lane.retries(&holding, now),
     };
-    match lane.write(&holding, None, Some(ending)).await {
+    let ended = lane.write(&holding, None, Some(ending)).await;
+    crash_point("after_batch_end");
+    match ended {
+        Ok(_) if matches!(stopped, Some(Stop::Trouble)) => Ended::Badly,
         Ok(_) | Err(Stop::Stale) => Ended::Well,
         Err(_) => Ended::Badly,
     }
@@ -119,28 +132,44 @@ impl Lane<'_> {
             Kind::First
         };
         let (mut intended, mut lost, mut rested) = (false, false, None);
-        let fate = loop {
-            let chosen = line.choose(work.reader.0.unsigned_abs(), kind).await;
-            let way = chosen.map_err(|error| {
-                tracing::error!(%error, "a relay's count of the day could not be read");
-                Stop::Broken
-            })?;
-            let Some(way) = way else {
-                if let (true, Some(words)) = (intended, rested) {
-                    // An intent without an outcome would be in doubt; this one is not.
-                    self.later(holding, work, words, Waiting::Bulk);
+        let sent = loop {
+            let way = match line.choose(work.reader.0.unsigned_abs(), kind).await {
+                Ok(Some(way)) => way,
+                Ok(None) => break Err(Stop::Release),
+                Err(error) => {
+                    tracing::error!(%error, "a relay's count of the day could not be read");
+                    break Err(Stop::Trouble);
                 }
-                return Err(Stop::Release);
             };
-            let fate = self.send(line, way, holding, work, &mut intended).await?;
+            let fate = match self.send(line, way, holding, work, &mut intended).await {
+                Ok(fate) => fate,
+                Err(stop) => {
+                    line.not_taken(way);
+                    break Err(stop);
+                }
+            };
             line.note(way, &fate);
             match fate {
                 // Most likely a connection that had grown old: once more, over a new one.
                 Fate::Lost(_) if !lost => lost = true,
                 // Another relay may have time.
                 Fate::RelayRests(words) => rested = Some(words),
-                fate => break fate,
+                fate => break Ok(fate),
             }
+        };
+        crash_point("after_reply");
+        let fate = match sent {
+            Ok(fate) => fate,
+            Err(stop @ (Stop::Release | Stop::Trouble)) if intended => {
+                // An intent without an outcome would be in doubt; this one is not.
+                let words = rested.unwrap_or_else(|| Words {
+                    text: "given back before the message was sent".to_owned(),
+                    ..Words::default()
+                });
+                self.later(holding, work, words, Waiting::Bulk);
+                return Err(stop);
+            }
+            Err(stop) => return Err(stop),
         };
         self.note(holding, work, fate);
         if self.ours >= OURS {
@@ -174,10 +203,17 @@ impl Lane<'_> {
             return Ok(Fate::Never(Reason::Refused, Words::default()));
         };
         let envelope = envelope.identified(&message_id);
-        let opened = match line.open(way, &envelope).await {
+        let opened = tokio::select! {
+            biased;
+            opened = line.open(way, &envelope) => opened,
+            // Nothing was handed over: whoever has the batch next begins with this recipient.
+            () = self.app.stopping.cancelled() => return Err(Stop::Release),
+        };
+        let opened = match opened {
             Ok(opened) => opened,
             Err(refusal) => return Ok(Fate::refused(&refusal)),
         };
+        crash_point("before_intent");
         let intent = Intent {
             reader: work.reader,
             crashes: work.crashes,
@@ -187,8 +223,10 @@ impl Lane<'_> {
             Answer::Halted => return Err(Stop::Release),
             Answer::Stale => return Err(Stop::Stale),
         }
+        crash_point("after_intent");
         if !holding.held.good() {
-            return Err(Stop::Stale);
+            // This process stood still for longer than its lease. Whether somebody else has the batch, the fence will say.
+            return Err(Stop::Release);
         }
         let recipient = Recipient {
             reader: work.reader,
@@ -205,7 +243,11 @@ impl Lane<'_> {
         self.app
             .mailer
             .sign(edition.domain(), sending.now, &mut self.message);
-        let outcome = opened.finish(&envelope, &self.message).await;
+        let outcome = tokio::select! {
+            biased;
+            outcome = opened.finish(&envelope, &self.message) => outcome,
+            () = stop::out_of_time(self.app) => Outcome::InDoubt(stop::UNANSWERED.to_owned()),
+        };
         Ok(Fate::after_dot(&outcome))
     }
 
@@ -297,7 +339,7 @@ impl Lane<'_> {
         intent: Option<Intent>,
         ending: Option<Ending>,
     ) -> Result<Answer, Stop> {
-        let entry = Entry {
+        let mut entry = Entry {
             batch: holding.batch,
             issue: holding.issue,
             fence: holding.fence,
@@ -306,13 +348,28 @@ impl Lane<'_> {
             intent,
             ending,
         };
-        match self.ledger.submit_waiting(entry).await {
-            Ok(Answer::Stale) => Err(Stop::Stale),
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                tracing::error!(%error, "the mail ledger could not be written");
-                Err(Stop::Broken)
+        let until = Instant::now() + REMEMBER;
+        let mut dropped = false;
+        loop {
+            let error = match self.ledger.submit_waiting(entry.clone()).await {
+                Ok(Answer::Stale) => return Err(Stop::Stale),
+                Ok(_) if dropped => return Err(Stop::Trouble),
+                Ok(answer) => {
+                    if !entry.rows.is_empty() {
+                        crash_point("after_outcome");
+                    }
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            tracing::error!(%error, "the mail ledger could not be written");
+            // The relay does not wait for us at its 354; the outcomes are worth waiting for.
+            dropped |= entry.intent.take().is_some();
+            let nothing_to_lose = entry.rows.is_empty() && entry.ending.is_none();
+            if nothing_to_lose || self.app.stopping.is_cancelled() || Instant::now() >= until {
+                return Err(Stop::Broken);
             }
+            sleep(AGAIN).await;
         }
     }
 }

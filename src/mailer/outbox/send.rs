@@ -10,6 +10,8 @@ use crate::{
         fate::Fate,
         relays::Kind,
         retry::{Waiting, pause},
+        smtp::Outcome,
+        stop,
         transport::{Line, Way},
     },
 };
@@ -100,7 +102,16 @@ async fn send(app: &App, line: &mut Line, way: Way, mail: &Taken) -> Result<Opti
             return Ok(None);
         }
     };
-    let opened = match line.open(way, &letter.envelope).await {
+    let opened = tokio::select! {
+        biased;
+        opened = line.open(way, &letter.envelope) => opened,
+        () = app.stopping.cancelled() => {
+            line.not_taken(way);
+            store::put_back(app, mail, app.clock.now(), mail.attempt, "").await?;
+            return Ok(None);
+        }
+    };
+    let opened = match opened {
         Ok(opened) => opened,
         Err(refusal) => return Ok(Some(Fate::refused(&refusal))),
     };
@@ -108,7 +119,17 @@ async fn send(app: &App, line: &mut Line, way: Way, mail: &Taken) -> Result<Opti
         line.not_taken(way);
         return Ok(None);
     }
-    let outcome = opened.finish(&letter.envelope, &letter.message).await;
+    if !mail.held.good() {
+        line.not_taken(way);
+        // This process stood still for longer than its lease. Whether somebody else has the mail, the fence will say.
+        store::put_back(app, mail, app.clock.now(), mail.attempt, "").await?;
+        return Ok(None);
+    }
+    let outcome = tokio::select! {
+        biased;
+        outcome = opened.finish(&letter.envelope, &letter.message) => outcome,
+        () = stop::out_of_time(app) => Outcome::InDoubt(stop::UNANSWERED.to_owned()),
+    };
     let fate = Fate::after_dot(&outcome);
     if let Fate::Lost(_) | Fate::RelayRests(_) = fate {
         // It was not taken, for certain: the intent is taken back before it is tried again.

@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Payload, Priority, fresh_message_id};
 use crate::{
     app::App,
     config::InDoubt,
-    db::{self, Backend, DbErr, WriteTxn},
+    db::{self, DbErr, WriteTxn},
+    mailer::{held::Held, leases::LeaseSql},
     types::{OutboxId, UnixMillis},
 };
 
-/// How long a lease lasts: longer than any step of a conversation but the final dot, and a mail in that step is in
-/// state intent.
-const LEASE: Duration = Duration::from_secs(15 * 60);
-/// What may be taken at `$1`.
-const DUE: &str = "state = 0 AND not_before_ms <= $1 AND lease_until_ms <= $1";
 /// Mails taken at once.
 const TAKE: i64 = 10;
 /// Finished rows are kept for the queue page.
@@ -37,6 +35,8 @@ pub(super) struct Taken {
     pub(super) payload: String,
     pub(super) message_id: String,
     pub(super) expires: UnixMillis,
+    /// While it lives, the heartbeat renews the lease.
+    pub(super) held: Held,
 }
 
 /// How full the outbox is.
@@ -79,9 +79,10 @@ pub(super) async fn insert(
 
 /// Whether anything is due. A look without the writer: an idle system writes nothing.
 pub(in crate::mailer) async fn any_due(app: &App) -> Result<bool, DbErr> {
+    let over = LeaseSql::new(app, app.mailer.held_mails()).over("");
     let any = db::fetch_one(
         app.db.read(),
-        format!("SELECT 1 FROM outbox WHERE {DUE} LIMIT 1"),
+        format!("SELECT 1 FROM outbox WHERE state = 0 AND not_before_ms <= $1 AND {over} LIMIT 1"),
         [app.clock.now().0.into()],
     );
     Ok(any.await?.is_some())
@@ -90,39 +91,40 @@ pub(in crate::mailer) async fn any_due(app: &App) -> Result<bool, DbErr> {
 /// Takes what is due, the most urgent first.
 pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
     let now = app.clock.now();
-    let lock = match app.db.backend() {
-        Backend::Postgres => "FOR UPDATE SKIP LOCKED",
-        Backend::Sqlite => "",
-    };
     let txn = app.db.write_txn("outbox_lease").await?;
+    let sql = LeaseSql::new(app, app.mailer.held_mails());
+    let (over, until, lock) = (sql.over(""), sql.until(), sql.lock);
+    let good = Instant::now() + app.config.mail.lease();
     let rows = db::fetch_all(
         &*txn,
         format!(
-            "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE {DUE}
+            "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE state = 0 AND not_before_ms <= $1 AND {over}
                ORDER BY priority, not_before_ms, id LIMIT {TAKE} {lock})
-             UPDATE outbox SET fence = fence + 1, lease_until_ms = $2, worker = $3 FROM due WHERE outbox.id = due.id
+             UPDATE outbox SET fence = fence + 1, lease_until_ms = {until}, worker = $2 FROM due WHERE outbox.id = due.id
              RETURNING outbox.id, fence, attempt, payload, message_id, expires_ms, priority"
         ),
-        [
-            now.0.into(),
-            (now + LEASE).0.into(),
-            app.node.clone().into(),
-        ],
+        [now.0.into(), app.node.clone().into()],
     )
     .await?;
-    txn.commit().await?;
     let mut taken = Vec::with_capacity(rows.len());
     for row in &rows {
+        let (id, fence) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        if app.mailer.held_mails().holds(id) {
+            // See the batches: a lane of this process is still at it.
+            return Ok(Vec::new());
+        }
         let mail = Taken {
-            id: OutboxId(row.try_get_by_index(0)?),
-            fence: row.try_get_by_index(1)?,
+            id: OutboxId(id),
+            fence,
             attempt: row.try_get_by_index(2)?,
             payload: row.try_get_by_index(3)?,
             message_id: row.try_get_by_index(4)?,
             expires: UnixMillis(row.try_get_by_index(5)?),
+            held: app.mailer.held_mails().hold(id, fence, good),
         };
         taken.push((row.try_get_by_index::<i16>(6)?, mail));
     }
+    txn.commit().await?;
     taken.sort_by_key(|(priority, mail)| (*priority, mail.id.0));
     Ok(taken.into_iter().map(|(_, mail)| mail).collect())
 }
@@ -212,10 +214,13 @@ pub(super) async fn take_back(app: &App, mail: &Taken) -> Result<(), DbErr> {
 /// What a crash left: mails in state intent whose lease is over are in doubt. Expired and old rows go too.
 pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
+    let over = LeaseSql::new(app, app.mailer.held_mails()).over("");
     let any = db::fetch_one(
         app.db.read(),
-        "SELECT 1 FROM outbox WHERE (state = 1 AND lease_until_ms <= $1) OR (state = 0 AND expires_ms <= $1)
-           OR (state > 1 AND state <> 4 AND finished_ms < $2) LIMIT 1",
+        format!(
+            "SELECT 1 FROM outbox WHERE (state = 1 AND {over}) OR (state = 0 AND expires_ms <= $1)
+               OR (state > 1 AND state <> 4 AND finished_ms < $2) LIMIT 1"
+        ),
         [now.0.into(), (now - KEPT).0.into()],
     )
     .await?;
@@ -227,16 +232,19 @@ pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
         InDoubt::Hold => "state = 4, finished_ms = $1",
     };
     let txn = app.db.write_txn("outbox_tick").await?;
+    let over = LeaseSql::new(app, app.mailer.held_mails()).over("");
     db::run(
         &*txn,
-        format!("UPDATE outbox SET {doubtful}, fence = fence + 1 WHERE state = 1 AND lease_until_ms <= $1"),
+        format!("UPDATE outbox SET {doubtful}, fence = fence + 1 WHERE state = 1 AND {over}"),
         [now.0.into()],
     )
     .await?;
     db::run(
         &*txn,
-        "UPDATE outbox SET state = 5, payload = '', finished_ms = $1, reply = 'expired before it could be sent'
-         WHERE state = 0 AND expires_ms <= $1 AND lease_until_ms <= $1",
+        format!(
+            "UPDATE outbox SET state = 5, payload = '', finished_ms = $1, reply = 'expired before it could be sent'
+             WHERE state = 0 AND expires_ms <= $1 AND {over}"
+        ),
         [now.0.into()],
     )
     .await?;

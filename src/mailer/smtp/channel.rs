@@ -18,6 +18,10 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use crate::config::crash_point;
+
+/// What is longer is part of a message (RFC 5321 §4.5.3.1.4, and three commands at once).
+const LONGEST_COMMAND: usize = 1_000;
 /// The longest stretch of replies that is remembered, in bytes.
 const MEMORY: usize = 8 * 1024;
 
@@ -120,10 +124,16 @@ impl AsyncWrite for Channel {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.heard.wrote(buf);
-        match &mut self.stream {
+        let written = match &mut self.stream {
             Stream::Clear(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+        };
+        if written.is_ready() && self.heard.dot_written() {
+            crash_point("after_dot");
+        } else if written.is_ready() && buf.len() > LONGEST_COMMAND {
+            crash_point("in_body");
         }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,5 +1,6 @@
 //! The server's side of the protocol.
 
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
 use tokio::{
@@ -40,18 +41,27 @@ impl Conversation {
         }
     }
 
-    /// The reply of the first rule that fits; `None` is yes; an error ends the conversation.
+    /// What the first rule that fits says, or else the whim.
+    fn act(&self, at: At, recipient: &str) -> Option<Act> {
+        let mut state = self.state.lock().unwrap();
+        let rule = state.rules.iter_mut().find(|rule| {
+            rule.at == at && rule.times != Some(0) && recipient.contains(&rule.matching)
+        });
+        if let Some(rule) = rule {
+            rule.times = rule.times.map(|n| n - 1);
+            return Some(rule.act.clone());
+        }
+        let whim = state.whim.clone();
+        drop(state);
+        whim.and_then(|whim| whim(at, recipient))
+    }
+
     async fn consult(&self, at: At, recipient: &str) -> std::io::Result<Option<String>> {
-        let act = {
-            let mut state = self.state.lock().unwrap();
-            let rule = state.rules.iter_mut().find(|rule| {
-                rule.at == at && rule.times != Some(0) && recipient.contains(&rule.matching)
-            });
-            rule.map(|rule| {
-                rule.times = rule.times.map(|n| n - 1);
-                rule.act.clone()
-            })
-        };
+        self.perform(self.act(at, recipient)).await
+    }
+
+    /// The reply; `None` is yes; an error ends the conversation.
+    async fn perform(&self, act: Option<Act>) -> std::io::Result<Option<String>> {
         match act {
             None => Ok(None),
             Some(Act::Say(reply)) => Ok(Some(reply)),
@@ -180,22 +190,20 @@ impl Conversation {
         raw: String,
         commands: [String; 2],
     ) -> std::io::Result<String> {
-        let refused = {
-            let state = self.state.lock().unwrap();
-            state.rules.iter().any(|rule| {
-                rule.at == At::Dot
-                    && rule.times != Some(0)
-                    && to.contains(&rule.matching)
-                    && matches!(&rule.act, Act::Say(reply) if reply.starts_with(['4', '5']))
-            })
-        };
+        let act = self.act(At::Dot, to);
+        let refused = matches!(&act, Some(Act::Say(reply)) if reply.starts_with(['4', '5']));
         if !refused {
-            let message_id = raw
-                .lines()
-                .find_map(|line| line.strip_prefix("Message-ID: "))
-                .unwrap_or("")
-                .to_owned();
-            self.state.lock().unwrap().received.push(Received {
+            let header = |name: &str| {
+                let line = raw.lines().find_map(|line| line.strip_prefix(name));
+                line.unwrap_or("").to_owned()
+            };
+            let message_id = header("Message-ID: ");
+            let mut state = self.state.lock().unwrap();
+            if let Some(log) = &mut state.log {
+                writeln!(log, "{message_id}\t{to}\t{}", header("Subject: "))?;
+                log.sync_data()?;
+            }
+            state.received.push(Received {
                 message_id,
                 from: from.trim_matches(['<', '>']).to_owned(),
                 to: to.to_owned(),
@@ -203,9 +211,10 @@ impl Conversation {
                 commands,
                 connection: self.number,
             });
+            drop(state);
             self.news.notify_waiters();
         }
-        let reply = self.consult(At::Dot, to).await?;
+        let reply = self.perform(act).await?;
         Ok(reply.unwrap_or_else(|| "250 2.0.0 queued".to_owned()))
     }
 

@@ -5,6 +5,8 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -56,6 +58,9 @@ pub enum Act {
     Wait(Duration),
 }
 
+/// What a server does that nobody told it to.
+pub type Whim = Arc<dyn Fn(At, &str) -> Option<Act> + Send + Sync>;
+
 struct Rule {
     at: At,
     /// Part of the recipient's address; empty for all.
@@ -71,6 +76,8 @@ struct State {
     connections: usize,
     commands: HashMap<String, usize>,
     refuse: bool,
+    whim: Option<Whim>,
+    log: Option<File>,
 }
 
 /// The features the server offers.
@@ -193,6 +200,21 @@ impl SmtpServer {
     /// Closes new connections at once.
     pub fn refuse_connections(&self) {
         self.state.lock().unwrap().refuse = true;
+    }
+
+    /// Takes new connections again.
+    pub fn accept_connections(&self) {
+        self.state.lock().unwrap().refuse = false;
+    }
+
+    /// From now on, where no rule fits.
+    pub fn whim(&self, whim: impl Fn(At, &str) -> Option<Act> + Send + Sync + 'static) {
+        self.state.lock().unwrap().whim = Some(Arc::new(whim));
+    }
+
+    /// From now on Message-ID, recipient and subject of each mail are on disk in this file before it is answered.
+    pub fn record_into(&self, file: &Path) {
+        self.state.lock().unwrap().log = Some(File::create(file).unwrap());
     }
 
     /// All mails taken, in order.

@@ -1,0 +1,80 @@
+//! Crash points: named steps at which a debug build can be told to die, so that tests can show what a crash there costs.
+//!
+//! `CANVASS_CRASH_AT=after_dot:3` ends the process when it comes to that step for the third time. It is no setting: a
+//! release build has no crash points.
+
+/// The steps, in the order in which an issue comes to them; `mailer::mailing` says where each lies.
+pub const CRASH_POINTS: [&str; 15] = [
+    "prepare_begun",
+    "prepare_chunk",
+    "prepare_end",
+    "lease_taken",
+    "before_intent",
+    "in_ledger_commit",
+    "after_ledger_commit",
+    "after_intent",
+    "in_body",
+    "after_dot",
+    "after_reply",
+    "after_outcome",
+    "in_batch_end",
+    "after_batch_end",
+    "in_finish",
+];
+
+/// Ends the process at once, without any clean-up, if it was told to die here.
+#[cfg(debug_assertions)]
+pub fn crash_point(name: &str) {
+    use std::sync::OnceLock;
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    debug_assert!(CRASH_POINTS.contains(&name), "{name} is not in the list");
+    let armed = ARMED.get_or_init(|| Armed::of(&super::environment()));
+    if armed.as_ref().is_some_and(|armed| armed.hit(name)) {
+        std::process::abort();
+    }
+}
+
+/// Nothing, in a release build.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn crash_point(_name: &str) {}
+
+#[cfg(debug_assertions)]
+struct Armed {
+    name: String,
+    left: std::sync::atomic::AtomicU32,
+}
+
+#[cfg(debug_assertions)]
+impl Armed {
+    fn of(environment: &[(String, String)]) -> Option<Self> {
+        let (_, value) = environment.iter().find(|(k, _)| k == "CANVASS_CRASH_AT")?;
+        let (name, times) = value.split_once(':').unwrap_or((value, "1"));
+        Some(Self {
+            name: name.to_owned(),
+            left: times.parse().unwrap_or(1).into(),
+        })
+    }
+
+    /// Whether this is the visit to die at.
+    fn hit(&self, name: &str) -> bool {
+        use std::sync::atomic::Ordering;
+        self.name == name && self.left.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_hit_at_the_visit_it_was_told() {
+        let armed = |value: &str| Armed::of(&[("CANVASS_CRASH_AT".into(), value.into())]);
+        let third = armed("after_dot:3").expect("armed");
+        let hits = [0; 4].map(|_| third.hit("after_dot"));
+        assert_eq!(hits, [false, false, true, false]);
+        assert!(!third.hit("in_finish"));
+        assert!(armed("in_finish").is_some_and(|a| a.hit("in_finish")));
+        assert!(Armed::of(&[]).is_none());
+    }
+}

@@ -1,0 +1,106 @@
+//! The connection to PostgreSQL breaks exactly at `COMMIT`, before or after it arrives: what adds to counters is still
+//! counted once.
+
+use std::time::Duration;
+
+use canvass::db::group_commit::GroupCommit;
+use canvass::db::{self, Db};
+use canvass::mailer::mailing::MailingState;
+use canvass::polls::ballot_box::{Answer, Slip};
+use canvass::polls::choice::Choice;
+use canvass::polls::model::Place;
+use canvass::polls::store;
+use canvass::polls::voter::Voter;
+use canvass::types::Secret;
+
+use crate::support::cutting_proxy::{Cut, CuttingProxy};
+use crate::support::database::{TestDatabase, server};
+use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
+use crate::support::smtp_server::SmtpServer;
+
+async fn count(db: &Db, sql: &str) -> i64 {
+    let row = db::fetch_one(db.read(), sql, []).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_added_is_added_once() {
+    // SQLite is in the same process: there is no answer that could be lost.
+    let Some(server) = server() else { return };
+    let proxy = CuttingProxy::before(&server).await;
+    let database = TestDatabase::migrated().await;
+    let direct = database.open().await;
+    let cut = Db::open(&Secret::new(proxy.url(&database.url)), 4)
+        .await
+        .unwrap();
+    proxy.cut(3, &[Cut::Before, Cut::After, Cut::Vanish]);
+    let (queue, _writer) = GroupCommit::start("test", 100, 10, move |group: Vec<i64>| {
+        let db = cut.clone();
+        async move {
+            let txn = db.write_txn("test").await?;
+            let sql = "INSERT INTO issue_tally (issue_id, state, reason, slot, n) VALUES (1, 2, 0, 0, $1)
+                 ON CONFLICT (issue_id, state, reason, slot) DO UPDATE SET n = issue_tally.n + excluded.n";
+            db::run(&*txn, sql, [group.iter().sum::<i64>().into()]).await?;
+            txn.commit().await?;
+            Ok(group)
+        }
+    });
+    for n in 1..=20 {
+        assert_eq!(
+            queue.submit(n).await.unwrap(),
+            n,
+            "in the end it is written"
+        );
+    }
+    let cuts = proxy.cuts();
+    println!("{cuts} connections cut at COMMIT");
+    assert!(cuts >= 6);
+    assert_eq!(count(&direct, "SELECT n FROM issue_tally").await, 210);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
+    let Some(server) = server() else { return };
+    let proxy = CuttingProxy::before(&server).await;
+    let relay = SmtpServer::start().await;
+    let app = app_with(&relay, |config| {
+        let direct = config.database.url.expose().to_owned();
+        config.database.url = Secret::new(proxy.url(&direct));
+    })
+    .await;
+    let daily = app.newsletter("daily").await;
+    let poll = app.poll("trust").await;
+    subscribe(&app, &daily, 90).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    proxy.cut(4, &[Cut::Before, Cut::After]);
+    let poll = std::sync::Arc::new(store::by_id(&app.app.db, poll).await.unwrap().unwrap());
+    let voting = (0..40).map(|who| {
+        let voter = Voter::Browser(format!("{who:022}"));
+        let answer = Answer {
+            voter: voter.key(&poll),
+            choice: Choice::read(&poll, &["1"]).unwrap(),
+            poll: poll.clone(),
+            tier: voter.tier(),
+            place: Place::PollPage,
+            network: None,
+        };
+        app.app.polls.queue.submit(Slip::Answer(answer))
+    });
+    for outcome in futures::future::join_all(voting).await {
+        outcome.unwrap();
+    }
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    let cuts = proxy.cuts();
+    proxy.cut(0, &[]);
+    println!("{cuts} connections cut at COMMIT");
+    assert!(cuts >= 10);
+    assert_eq!(
+        (done.counts.sent, relay.count()),
+        (90, 90),
+        "nobody lost, nobody twice"
+    );
+    the_ledger_agrees(&app, issue).await;
+    let voters = "SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE option_id = 0";
+    assert_eq!(app.count(voters).await, 40);
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 40);
+}

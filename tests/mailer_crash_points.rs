@@ -1,0 +1,60 @@
+//! A crash at every named step of an issue's way, on the real program: the same verdict as after a kill.
+#![cfg(debug_assertions)]
+
+use std::time::Duration;
+
+use canvass::config::CRASH_POINTS;
+
+use crate::support::trial::Trial;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Steps that an issue comes to once or only a few times: the first visit is taken.
+const RARE: [&str; 6] = [
+    "prepare_begun",
+    "prepare_chunk",
+    "prepare_end",
+    "in_batch_end",
+    "after_batch_end",
+    "in_finish",
+];
+
+/// One issue, crashed at each step in turn, and finished by a program that is left alone.
+async fn survive(in_doubt: &'static str) {
+    let mut trial = Trial::new(in_doubt, 700).await;
+    trial.setup.connections = 2;
+    trial.calm(Duration::from_millis(1));
+    trial.hand_over().await;
+    for point in CRASH_POINTS {
+        let visit = if RARE.contains(&point) { 1 } else { 3 };
+        let mut setup = trial.setup.clone();
+        if point.starts_with("prepare") {
+            // Small batches, so many that the first chunk is not the last.
+            setup.connections = 20;
+        }
+        setup.crash_at = Some(format!("{point}:{visit}"));
+        let mut node = setup.start();
+        let crashed = tokio::time::timeout(PATIENCE, node.aborted(PATIENCE)).await;
+        assert!(crashed.is_ok(), "nothing ever came to {point}");
+    }
+    let _node = trial.setup.start();
+    trial.finish(PATIENCE).await;
+    let verdict = trial.verdict().await;
+    println!("{} crash points, {in_doubt}: {verdict}", CRASH_POINTS.len());
+    assert_eq!(verdict.failed + verdict.skipped, 0);
+    if in_doubt == "hold" {
+        assert_eq!(verdict.twice, 0);
+    } else {
+        assert!(verdict.twice <= CRASH_POINTS.len() * trial.setup.connections);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_step_loses_nobody() {
+    survive("resend").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_step_doubles_nobody_where_doubts_are_held() {
+    survive("hold").await;
+}

@@ -1,0 +1,284 @@
+//! Issues that go out while something is done to the program, and the verdict afterwards, by what the mail server has on disk.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use canvass::db::{self, Db};
+use canvass::newsletters::Newsletter;
+use canvass::types::{IssueId, Random, UnixMillis};
+use tokio::time::Instant;
+
+use super::database::TestDatabase;
+use super::issues;
+use super::node::Setup;
+use super::smtp_server::{Act, At, SmtpServer};
+
+const NOW: UnixMillis = UnixMillis(1_772_442_000_000);
+/// No mail is ever too old.
+const NEVER: UnixMillis = UnixMillis(i64::MAX / 2);
+/// What the server took, in the data directory.
+const RECORDED: &str = "recorded.txt";
+/// Readers whose address does not exist: one in a hundred, below what stops an issue.
+const NOBODY: &str = "77@example.org";
+
+/// A newsletter with readers, a server that records, and the issues handed over so far.
+pub struct Trial {
+    pub database: TestDatabase,
+    pub db: Db,
+    pub server: SmtpServer,
+    pub setup: Setup,
+    pub issues: Vec<IssueId>,
+    newsletter: Newsletter,
+    /// Mails whose answer the server kept for itself: each may come twice, without any crash.
+    kept: Arc<AtomicUsize>,
+}
+
+/// What the recorder and the ledger say.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    pub mails: usize,
+    pub twice: usize,
+    pub unknown: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    /// How many answers the server kept for itself.
+    pub kept: usize,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} mails, {} twice, {} unknown, {} failed, {} skipped, {} answers kept by the server; 0 lost",
+            self.mails, self.twice, self.unknown, self.failed, self.skipped, self.kept
+        )
+    }
+}
+
+impl Trial {
+    /// Everybody is subscribed; nothing is handed over yet.
+    pub async fn new(in_doubt: &'static str, readers: i64) -> Self {
+        let server = SmtpServer::start().await;
+        let database = TestDatabase::migrated().await;
+        let db = database.open().await;
+        let newsletter = issues::newsletter(&db, NOW).await;
+        issues::subscribe_in(&db, newsletter.id, readers, NOW).await;
+        server.record_into(&database.dir.path().join(RECORDED));
+        let mut setup = Setup::new(&database, server.url());
+        setup.in_doubt = in_doubt;
+        Self {
+            database,
+            db,
+            server,
+            setup,
+            issues: Vec::new(),
+            newsletter,
+            kept: Arc::default(),
+        }
+    }
+
+    /// The server answers after `pace`.
+    pub fn calm(&self, pace: Duration) {
+        self.server.rule(At::Dot, "", Act::Wait(pace), None);
+    }
+
+    /// The server stalls after the dot, drops after the dot, greylists, defers and refuses, now and then.
+    pub fn moody(&self, seed: u64, pace: Duration) {
+        let (random, kept) = (Random::seeded(seed), self.kept.clone());
+        self.server.whim(move |at, to| {
+            let dice = random.below(1_000);
+            match at {
+                At::Rcpt if to.ends_with(NOBODY) => {
+                    Some(Act::Say("550 5.1.1 no such user".to_owned()))
+                }
+                At::Rcpt if dice < 15 => Some(Act::Say("450 4.2.0 greylisted".to_owned())),
+                At::Mail if dice < 3 => Some(Act::Drop),
+                At::Data if dice < 3 => Some(Act::Drop),
+                At::Dot if dice < 6 => {
+                    kept.fetch_add(1, Ordering::SeqCst);
+                    Some(Act::Drop)
+                }
+                At::Dot if dice < 9 => {
+                    // Longer than the program waits for it.
+                    kept.fetch_add(1, Ordering::SeqCst);
+                    Some(Act::Wait(Duration::from_secs(4)))
+                }
+                At::Dot if dice < 25 => Some(Act::Wait(Duration::from_millis(700))),
+                At::Dot if dice < 40 => Some(Act::Say("451 4.3.0 try again".to_owned())),
+                At::Dot => Some(Act::Wait(pace)),
+                _ => None,
+            }
+        });
+    }
+
+    /// Hands the next issue over.
+    pub async fn hand_over(&mut self) -> IssueId {
+        let subject = format!("Issue {}", self.issues.len());
+        let (db, newsletter) = (&self.db, &self.newsletter);
+        let issue = issues::hand_over_about(db, newsletter, &subject, NOW, NEVER).await;
+        self.issues.push(issue);
+        issue
+    }
+
+    /// What waits for its time is due now: as if hours had passed. The program may be away just now, and its database too.
+    pub async fn let_time_pass(&self) {
+        let Ok(txn) = self.db.write_txn("test").await else {
+            return;
+        };
+        let due = "UPDATE mail_batch SET not_before_ms = 0 WHERE state = 0 AND not_before_ms > 0";
+        if db::run(&*txn, due, []).await.is_ok() {
+            let _ = txn.commit().await;
+        }
+    }
+
+    /// Whether the newest issue has reached its end.
+    pub async fn finished(&self) -> bool {
+        let Some(issue) = self.issues.last() else {
+            return true;
+        };
+        let sql = "SELECT state, reason FROM mailing WHERE issue_id = $1";
+        let Ok(Some(row)) = db::fetch_one(self.db.read(), sql, [issue.0.into()]).await else {
+            return false;
+        };
+        let state: i16 = row.try_get_by_index(0).unwrap();
+        let reason: String = row.try_get_by_index(1).unwrap();
+        assert_ne!(state, 2, "an issue paused itself: {reason}");
+        state == 4
+    }
+
+    /// Waits for the end of the newest issue.
+    pub async fn finish(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        while !self.finished().await {
+            assert!(
+                Instant::now() < end,
+                "not finished after {limit:?}: {} mails",
+                self.server.count()
+            );
+            self.let_time_pass().await;
+            self.numbers_add_up().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// audience = queued + sent + deferred + failed + unknown + skipped, now, with nothing below zero.
+    pub async fn numbers_add_up(&self) {
+        let sql = "SELECT m.audience, t.state, CAST(SUM(t.n) AS BIGINT) FROM mailing m
+             JOIN issue_tally t ON t.issue_id = m.issue_id WHERE m.issue_id = $1 GROUP BY m.audience, t.state";
+        let Some(issue) = self.issues.last() else {
+            return;
+        };
+        let rows = db::fetch_all(self.db.read(), sql, [issue.0.into()])
+            .await
+            .unwrap();
+        let mut dealt = 0;
+        let mut audience = 0;
+        for row in &rows {
+            audience = row.try_get_by_index(0).unwrap();
+            let (state, n): (i16, i64) = (
+                row.try_get_by_index(1).unwrap(),
+                row.try_get_by_index(2).unwrap(),
+            );
+            assert!(n >= 0, "{n} in state {state}");
+            dealt += n;
+        }
+        assert!(dealt <= audience, "{dealt} of {audience}");
+    }
+
+    /// The verdict; panics where anything was lost, or doubled with another Message-ID, or the ledger does not agree with the recorder.
+    pub async fn verdict(&self) -> Verdict {
+        let mut recorded: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        let log = self.database.dir.path().join(RECORDED);
+        for line in std::fs::read_to_string(log).unwrap().lines() {
+            let mut parts = line.split('\t').map(str::to_owned);
+            let (id, to, subject) = (
+                parts.next().unwrap(),
+                parts.next().unwrap(),
+                parts.next().unwrap(),
+            );
+            recorded.entry((subject, to)).or_default().push(id);
+        }
+        let mut verdict = Verdict {
+            kept: self.kept.load(Ordering::SeqCst),
+            ..Verdict::default()
+        };
+        for ((subject, to), ids) in &recorded {
+            verdict.mails += ids.len();
+            verdict.twice += ids.len() - 1;
+            let same = ids.iter().all(|id| *id == ids[0] && !id.is_empty());
+            assert!(same, "{subject} to {to} has several Message-IDs: {ids:?}");
+        }
+        for (number, issue) in self.issues.iter().enumerate() {
+            let taken = |to: &str| {
+                let key = (format!("Issue {number}"), to.to_owned());
+                recorded.get(&key).map_or(0, Vec::len)
+            };
+            self.judge(*issue, taken, &mut verdict).await;
+        }
+        verdict
+    }
+
+    async fn judge(&self, issue: IssueId, taken: impl Fn(&str) -> usize, verdict: &mut Verdict) {
+        let sql =
+            "SELECT r.email, d.state, d.reason FROM delivery d JOIN reader r ON r.id = d.reader_id
+             WHERE d.issue_id = $1 ORDER BY r.id";
+        let rows = db::fetch_all(self.db.read(), sql, [issue.0.into()])
+            .await
+            .unwrap();
+        let mut states: BTreeMap<i16, i64> = BTreeMap::new();
+        for row in &rows {
+            let to: String = row.try_get_by_index(0).unwrap();
+            let (state, reason): (i16, i16) = (
+                row.try_get_by_index(1).unwrap(),
+                row.try_get_by_index(2).unwrap(),
+            );
+            *states.entry(state).or_default() += 1;
+            match state {
+                2 => assert!(taken(&to) > 0, "{to} is lost: sent, says the ledger"),
+                4 | 6 => {
+                    assert!(
+                        to.ends_with(NOBODY),
+                        "{to} is given up: state {state}, reason {reason}"
+                    );
+                    assert_eq!(
+                        taken(&to),
+                        0,
+                        "{to} got it, and the ledger says state {state}"
+                    );
+                }
+                // Held, or put aside after three crashes: a row that says so.
+                5 => assert!(
+                    self.setup.in_doubt == "hold" || reason == 13,
+                    "{to} is unknown for reason {reason}"
+                ),
+                other => panic!("{to} is in state {other} after the end"),
+            }
+        }
+        let audience = "SELECT audience FROM mailing WHERE issue_id = $1";
+        let row = db::fetch_one(self.db.read(), audience, [issue.0.into()]).await;
+        let audience: i64 = row.unwrap().unwrap().try_get_by_index(0).unwrap();
+        assert_eq!(audience, rows.len() as i64, "everybody has a row");
+        let tally = "SELECT state, CAST(SUM(n) AS BIGINT) FROM issue_tally WHERE issue_id = $1 GROUP BY state
+             HAVING SUM(n) <> 0";
+        let rows = db::fetch_all(self.db.read(), tally, [issue.0.into()])
+            .await
+            .unwrap();
+        let tally: BTreeMap<i16, i64> = rows
+            .iter()
+            .map(|r| {
+                (
+                    r.try_get_by_index(0).unwrap(),
+                    r.try_get_by_index(1).unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(tally, states, "the tally says what the ledger says");
+        let n = |state| usize::try_from(states.get(&state).copied().unwrap_or(0)).unwrap();
+        verdict.failed += n(4);
+        verdict.unknown += n(5);
+        verdict.skipped += n(6);
+    }
+}
