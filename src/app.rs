@@ -125,7 +125,7 @@ impl App {
             Backend::Sqlite => 0,
             Backend::Postgres => random.below(SLOTS) as i64,
         };
-        let mailer = Mailer::default();
+        let mailer = Mailer::new(&config.mail);
         if role == Role::Server {
             mailer.load_signing_keys(&db, &keys).await?;
         }

@@ -28,6 +28,7 @@ mod mailer_headers;
 mod mailer_kill;
 mod mailer_mailing;
 mod mailer_outbox;
+mod mailer_politeness;
 mod mailer_reply_corpus;
 mod mailer_settle;
 mod mailer_smtp;

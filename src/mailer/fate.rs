@@ -19,6 +19,8 @@ pub(super) enum Fate {
     InDoubt(Words),
     /// It is not about this mail: the connection is gone.
     Lost(Words),
+    /// It is not about this mail: the recipient's provider wants fewer for a while.
+    ProviderRests(Words),
     /// It is not about this mail: the relay wants no more for a while, or is not there.
     RelayRests(Words),
 }
@@ -94,7 +96,8 @@ impl Fate {
             Verdict::FailRecipient(Bounce::Hard) => Self::Never(Reason::BadAddress, words),
             Verdict::FailRecipient(Bounce::Soft) => Self::Never(Reason::Refused, words),
             Verdict::FailOurs => Self::Never(Reason::Ours, words),
-            Verdict::PauseRelay | Verdict::SlowProvider => Self::RelayRests(words),
+            Verdict::SlowProvider => Self::ProviderRests(words),
+            Verdict::PauseRelay => Self::RelayRests(words),
         }
     }
 }

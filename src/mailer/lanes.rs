@@ -11,7 +11,7 @@ use super::{
     outbox,
     status::Doing,
     stop,
-    transport::Line,
+    transport::{self, Line},
 };
 use crate::{app::App, db::DbErr};
 
@@ -63,7 +63,7 @@ async fn lane(app: App, ledger: Ledger, number: usize) {
     while !app.stopping.is_cancelled() {
         if let Some(wait) = line.wait() {
             app.mailer.report(&app, number, Doing::WaitsForRelay);
-            line.close(false).await;
+            line.close().await;
             pause(&app, wait.min(RELAY_LOOK)).await;
             continue;
         }
@@ -75,7 +75,7 @@ async fn lane(app: App, ledger: Ledger, number: usize) {
                 let wait = if reserved { LOOK } else { LOOK_IDLE };
                 idle += wait;
                 if idle >= IDLE {
-                    line.close(false).await;
+                    line.close().await;
                 }
                 rest(&app, &mut bell, wait).await;
             }
@@ -85,7 +85,10 @@ async fn lane(app: App, ledger: Ledger, number: usize) {
             }
         }
     }
-    line.close(true).await;
+    line.close().await;
+    if let Err(error) = transport::give_back(&app, true).await {
+        tracing::error!(%error, "a relay's count of the day could not be corrected");
+    }
 }
 
 /// Does what is due; single mails first. Returns whether there was anything.
@@ -105,7 +108,7 @@ async fn look(app: &App, ledger: &Ledger, line: &mut Line, number: usize) -> Res
     metrics::counter!("canvass_mail_batches_total").increment(1);
     let issue = holding.issue();
     app.mailer.report(app, number, Doing::Issue { issue });
-    match mailing::run(app, ledger, line, holding).await {
+    match mailing::run(app, ledger, line, number, holding).await {
         Ended::Well => {}
         Ended::Badly => {
             pause(app, DATABASE_PAUSE).await;
@@ -134,8 +137,11 @@ async fn upkeep(app: App) {
     let mut bell = app.mailer.bell.subscribe();
     while !app.stopping.is_cancelled() {
         bell.mark_unchanged();
+        app.mailer.domains.tick();
         let done = async {
             outbox::tick(&app).await?;
+            mailing::look(&app).await?;
+            transport::give_back(&app, false).await?;
             mailing::tick(&app).await
         };
         if let Err(error) = done.await {

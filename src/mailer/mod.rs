@@ -4,6 +4,7 @@
 //! - [`mailing`]: issues: a frozen audience in leased batches, and a ledger of every recipient;
 //! - [`relays`]: which relay takes a mail, and which ones rest;
 //! - [`smtp`]: one conversation after another over a long-lived connection;
+//! - `domains`: what the recipients' providers take at a time;
 //! - [`reply`]: what a server's answer means;
 //! - [`mime`]: messages as bytes, and editions that are compiled once and filled per recipient;
 //! - [`dkim`]: every mail leaves signed by the domain of its sender;
@@ -13,13 +14,14 @@
 //! - [`status()`]: what relays, providers and lanes do now, for those who look.
 //!
 //! [`start`] starts the lanes: tasks with one connection each. One is reserved for single mails, the others work
-//! through batches and look into the outbox between them.
+//! through batches and look into the outbox between two mails.
 //!
 //! The mailer knows no feature: what a mail says, and who should get it, is handed to it.
 
 mod breaker;
 pub mod dkim;
 pub mod dns;
+mod domains;
 mod fate;
 mod held;
 mod lanes;
@@ -36,20 +38,24 @@ mod status;
 mod stop;
 pub mod templates;
 pub mod transport;
+mod urgent;
 pub mod verp;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use self::dkim::Keyring;
+use self::domains::Domains;
 use self::held::HeldLeases;
+use self::mailing::Turns;
 use self::mime::Edition;
 use self::status::Board;
+use self::urgent::Urgent;
 use crate::{
     app::App,
+    config,
     db::{Db, DbErr},
     types::{IssueId, Keys, UnixMillis},
 };
@@ -68,29 +74,33 @@ pub struct Mailer {
     batches: HeldLeases,
     mails: HeldLeases,
     editions: Mutex<BTreeMap<i64, Arc<Edition>>>,
-    /// The issue whose batch was taken last: issues take turns.
-    turn: AtomicI64,
+    domains: Domains,
+    turns: Arc<Turns>,
+    urgent: Urgent,
     keyring: Keyring,
 }
 
-impl Default for Mailer {
-    fn default() -> Self {
+impl Mailer {
+    /// With the limits that the configuration sets for recipients' providers.
+    #[must_use]
+    pub fn new(settings: &config::Mail) -> Self {
         Self {
             bell: watch::Sender::new(0),
             board: Board::default(),
             batches: HeldLeases::default(),
             mails: HeldLeases::default(),
             editions: Mutex::default(),
-            turn: AtomicI64::new(0),
+            domains: Domains::new(&settings.domains),
+            turns: Arc::default(),
+            urgent: Urgent::default(),
             keyring: Keyring::default(),
         }
     }
-}
 
-impl Mailer {
     /// Says that there may be something to send, after a commit; without it the lanes look by themselves several times a
     /// second.
     pub fn nudge(&self) {
+        self.urgent.nudge();
         self.bell.send_modify(|rung| *rung += 1);
     }
 

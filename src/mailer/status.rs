@@ -120,7 +120,10 @@ pub fn status(app: &App) -> Status {
             Transport::Smtp(relays) => relays.status(now),
             _ => Vec::new(),
         },
-        domains: Vec::new(),
+        domains: app
+            .mailer
+            .domains
+            .status(now, app.mailer.turns.crowd(app, "")),
         lanes: app.mailer.board.lanes(),
     }
 }

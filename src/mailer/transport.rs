@@ -244,7 +244,7 @@ impl Line {
                 relays.not_taken(way.0);
                 relays.rests(way.0, &words.told(), at, &self.app.random);
             }
-            Fate::Later(words) | Fate::Never(_, words) => {
+            Fate::Later(words) | Fate::Never(_, words) | Fate::ProviderRests(words) => {
                 relays.not_taken(way.0);
                 relays.said(way.0, &words.told(), at);
             }
@@ -258,18 +258,21 @@ impl Line {
         }
     }
 
-    /// Closes the connections, if there are any; `end`: the process stops.
-    pub(super) async fn close(&mut self, end: bool) {
+    /// Closes the connections, if there are any.
+    pub(super) async fn close(&mut self) {
         for place in &mut self.places {
             if let Some(session) = place.take().and_then(|place| place.session) {
                 session.quit().await;
             }
         }
-        if let Transport::Smtp(relays) = &self.app.transport
-            && let Err(error) = relays.give_back(&self.app, end).await
-        {
-            tracing::error!(%error, "a relay's count of the day could not be corrected");
-        }
+    }
+}
+
+/// Gives back what relays may still take today and nobody needs; `end`: the process stops.
+pub(super) async fn give_back(app: &App, end: bool) -> Result<(), db::DbErr> {
+    match &app.transport {
+        Transport::Smtp(relays) => relays.give_back(app, end).await,
+        _ => Ok(()),
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use sea_orm::ConnectionTrait;
 use tokio::time::Instant;
 
 use super::readers::unpacked;
 use super::states::{DeliveryState, Reason};
+use super::turns::{self, Due, Turn};
 use crate::{
     app::App,
     config::{InDoubt, crash_point},
     db::{self, DbErr},
-    mailer::{held::Held, leases::LeaseSql, mime::Edition},
+    mailer::{domains::Group, held::Held, leases::LeaseSql, mime::Edition},
     types::{BatchId, IssueId, NewsletterId, ReaderId, UnixMillis},
 };
 
@@ -34,6 +34,10 @@ pub(in crate::mailer) struct Holding {
     pub(super) settled: Vec<Settled>,
     /// Recipients of this attempt that were deferred before a crash or pause: they go into the retry batch.
     pub(super) deferred: Vec<ReaderId>,
+    /// The provider all of it waits for; empty: readers of all kinds.
+    pub(super) provider: String,
+    /// While it lives, a lane of this process is counted for the issue.
+    pub(super) _turn: Turn,
     /// While it lives, the heartbeat renews the lease.
     pub(super) held: Held,
 }
@@ -43,6 +47,8 @@ pub(super) struct Work {
     pub(super) reader: ReaderId,
     pub(super) address: String,
     pub(super) key: String,
+    /// Whose limits it is under.
+    pub(super) group: Arc<Group>,
     pub(super) name: String,
     pub(super) was_deferred: bool,
     pub(super) crashes: i16,
@@ -56,39 +62,20 @@ pub(super) struct Settled {
     pub(super) reason: Reason,
 }
 
-/// Takes the next due batch: issues take turns, so that a large one does not hold up a small one.
+/// Takes the next due batch, of the issue whose turn it is.
 pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr> {
+    turns::look(app).await?;
     let now = app.clock.now();
-    let over = LeaseSql::new(app, app.mailer.held_batches()).over("b.");
-    // A look without the writer: an idle system writes nothing.
-    let rows = db::fetch_all(
-        app.db.read(),
-        format!(
-            "SELECT m.issue_id FROM mailing m WHERE m.state = 1 AND m.not_before_ms <= $1 AND EXISTS
-               (SELECT 1 FROM mail_batch b WHERE b.issue_id = m.issue_id AND
-                 ((b.state = 0 AND b.not_before_ms <= $1) OR (b.state = 1 AND {over})))
-             ORDER BY m.issue_id"
-        ),
-        [now.0.into()],
-    )
-    .await?;
-    let mut issues = Vec::with_capacity(rows.len());
-    for row in &rows {
-        issues.push(row.try_get_by_index::<i64>(0)?);
-    }
-    let turn = app.mailer.turn.load(Ordering::Relaxed);
-    let next = issues.partition_point(|issue| *issue <= turn);
-    issues.rotate_left(next);
-    for issue in issues {
-        app.mailer.turn.store(issue, Ordering::Relaxed);
-        if let Some(holding) = take(app, IssueId(issue), now).await? {
+    for due in app.mailer.turns.order(app) {
+        if let Some(holding) = take(app, &due, now).await? {
             return Ok(Some(holding));
         }
     }
     Ok(None)
 }
 
-async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holding>, DbErr> {
+async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, DbErr> {
+    let issue = due.issue;
     let txn = app.db.write_txn("lease").await?;
     let sql = LeaseSql::new(app, app.mailer.held_batches());
     let (over, until, lock) = (sql.over(""), sql.until(), sql.lock);
@@ -97,14 +84,19 @@ async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holdi
         &*txn,
         // A batch that is leased already was left by a crash: its count of crashes rises.
         format!(
-            "WITH due AS MATERIALIZED (SELECT id FROM mail_batch WHERE issue_id = $1 AND
+            "WITH due AS MATERIALIZED (SELECT id FROM mail_batch WHERE issue_id = $1 AND provider = $4 AND
                ((state = 0 AND not_before_ms <= $2) OR (state = 1 AND {over}))
                ORDER BY id LIMIT 1 {lock})
              UPDATE mail_batch SET crashes = crashes + state, state = 1, fence = fence + 1,
                worker = $3, lease_until_ms = {until} FROM due WHERE mail_batch.id = due.id
              RETURNING mail_batch.id, fence, attempt, readers"
         ),
-        [issue.0.into(), now.0.into(), app.node.clone().into()],
+        [
+            issue.0.into(),
+            now.0.into(),
+            app.node.clone().into(),
+            due.provider.clone().into(),
+        ],
     )
     .await?;
     let Some(row) = row else {
@@ -148,6 +140,8 @@ async fn take(app: &App, issue: IssueId, now: UnixMillis) -> Result<Option<Holdi
         work: Vec::with_capacity(readers.len()),
         settled: Vec::new(),
         deferred: Vec::new(),
+        provider: due.provider.clone(),
+        _turn: app.mailer.turns.begin(issue),
         held,
     };
     let newsletter = NewsletterId(mailing.try_get_by_index(0)?);
@@ -226,6 +220,7 @@ impl Holding {
             self.work.push(Work {
                 reader,
                 address: person.address,
+                group: app.mailer.domains.of(&person.key),
                 key: person.key,
                 name: person.name,
                 was_deferred,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::readers::packed;
+use super::rest::{self, Rest};
 use super::states::{DeliveryState, MailingState, Reason};
 use super::{bounces, control};
 use crate::{
@@ -55,8 +55,8 @@ pub(super) struct Row {
 /// How a lane leaves a batch.
 #[derive(Clone, Debug)]
 pub(super) enum Ending {
-    /// Every recipient was dealt with; these are to be tried again, each group at its time.
-    Done(Vec<(UnixMillis, Vec<ReaderId>)>),
+    /// Every recipient was dealt with, but for those that wait or are tried again.
+    Done(Vec<Rest>),
     /// The rest is for somebody else, not before this time.
     Released(UnixMillis),
 }
@@ -101,7 +101,7 @@ async fn commit(app: &App, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
     bounces::settle(&txn, &written, now).await?;
     for (entry, _) in &valid {
         if let Some(ending) = &entry.ending {
-            end(&txn, entry, ending, now).await?;
+            end(&txn, app.db.backend(), entry, ending, now).await?;
         }
     }
     crash_point("in_ledger_commit");
@@ -308,7 +308,13 @@ pub(super) async fn write_off(
     write_tally(txn, slot, &valid).await
 }
 
-async fn end(txn: &WriteTxn, entry: &Entry, ending: &Ending, now: UnixMillis) -> Result<(), DbErr> {
+async fn end(
+    txn: &WriteTxn,
+    backend: Backend,
+    entry: &Entry,
+    ending: &Ending,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
     match ending {
         Ending::Released(not_before) => {
             db::run(
@@ -318,29 +324,15 @@ async fn end(txn: &WriteTxn, entry: &Entry, ending: &Ending, now: UnixMillis) ->
             )
             .await?;
         }
-        Ending::Done(again) => {
+        Ending::Done(rests) => {
             db::run(
                 &**txn,
                 "UPDATE mail_batch SET state = 2, lease_until_ms = 0 WHERE id = $1",
                 [entry.batch.0.into()],
             )
             .await?;
-            for (at, readers) in again.iter().filter(|(_, readers)| !readers.is_empty()) {
-                let ends = |reader: Option<&ReaderId>| reader.map_or(0, |r| r.0);
-                db::run(
-                    &**txn,
-                    "INSERT INTO mail_batch (issue_id, lo, hi, readers, state, attempt, not_before_ms)
-                     VALUES ($1, $2, $3, $4, 0, $5, $6)",
-                    [
-                        entry.issue.0.into(),
-                        ends(readers.first()).into(),
-                        ends(readers.last()).into(),
-                        packed(readers).into(),
-                        (entry.attempt + 1).into(),
-                        at.0.into(),
-                    ],
-                )
-                .await?;
+            for rest in rests.iter().filter(|rest| !rest.readers.is_empty()) {
+                rest::put(txn, backend, entry.issue, entry.attempt, rest).await?;
             }
             crash_point("in_batch_end");
             control::finish(txn, entry.issue, now).await?;

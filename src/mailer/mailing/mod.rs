@@ -48,9 +48,11 @@ mod preview;
 mod progress;
 mod readers;
 mod recipients;
+mod rest;
 mod run;
 mod settle;
 mod states;
+mod turns;
 
 pub use control::{Change, Handover, Steer, hand_over, pause, recall, steer};
 pub use orders::{By, Order, OrderKind, orders};
@@ -63,6 +65,7 @@ pub use states::{DeliveryState, MailingState, Reason};
 pub(super) use lease::lease;
 pub(super) use ledger::{Ledger, start as start_ledger};
 pub(super) use run::{Ended, run};
+pub(super) use turns::{Turns, look};
 
 use crate::{app::App, db::DbErr};
 

@@ -1,28 +1,34 @@
 //! One lane works through one batch.
 
+mod outcome;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::control;
-use super::lease::{Holding, Work, address_hash};
+use super::lease::{Holding, Work};
 use super::ledger::{Answer, Ending, Entry, Intent, Ledger, Row};
-use super::states::{DeliveryState, Reason};
+use super::rest::Aside;
+use super::states::Reason;
 use crate::{
     app::App,
-    config::{InDoubt, crash_point},
+    config::crash_point,
     mailer::{
+        domains::Ticket,
         fate::{Fate, Words},
         mime::{Recipient, Sending, message_id},
+        outbox,
         relays::Kind,
-        retry::{Waiting, pause},
+        retry::Waiting,
         smtp::{Envelope, Outcome},
+        status::Doing,
         stop,
         transport::{Line, Way},
         verp,
     },
-    types::{ReaderId, UnixMillis},
+    types::ReaderId,
 };
 
 /// Outcomes that no intent has carried away are written after so many.
@@ -33,6 +39,10 @@ const OURS: usize = 10;
 const REMEMBER: Duration = Duration::from_secs(600);
 /// Between tries to write it.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// A lane keeps a batch so long before another issue can ask for it, and looks so often.
+const KEEP: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How a batch ended for a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +57,8 @@ pub(in crate::mailer) enum Ended {
 enum Stop {
     /// Give the rest back.
     Release,
+    /// Give the rest back, for later: its provider has no room.
+    Wait(Instant),
     /// Give the rest back; the database is in trouble.
     Trouble,
     /// Somebody else holds it.
@@ -60,6 +72,7 @@ pub(in crate::mailer) async fn run(
     app: &App,
     ledger: &Ledger,
     line: &mut Line,
+    number: usize,
     mut holding: Holding,
 ) -> Ended {
     let mut lane = Lane {
@@ -70,7 +83,11 @@ pub(in crate::mailer) async fn run(
         pending: Vec::new(),
         again: std::mem::take(&mut holding.deferred),
         doubtful: Vec::new(),
+        aside: Aside::default(),
         ours: 0,
+        number,
+        began: Instant::now(),
+        looked: Instant::now(),
     };
     for settled in holding.settled.drain(..) {
         lane.pending.push(Row {
@@ -83,18 +100,15 @@ pub(in crate::mailer) async fn run(
         });
     }
     let work = std::mem::take(&mut holding.work);
-    let mut stopped = None;
-    for work in &work {
-        if let Err(stop) = lane.deal(line, &holding, work).await {
-            stopped = Some(stop);
-            break;
-        }
-    }
+    let stopped = lane.work(line, &holding, &work).await.err();
     let now = app.clock.now();
     let ending = match stopped {
         Some(Stop::Stale) => return Ended::Well,
         Some(Stop::Broken) => return Ended::Badly,
         Some(Stop::Release | Stop::Trouble) => Ending::Released(now),
+        Some(Stop::Wait(until)) => {
+            Ending::Released(now + until.saturating_duration_since(Instant::now()))
+        }
         None => lane.retries(&holding, now),
     };
     let ended = lane.write(&holding, None, Some(ending)).await;
@@ -117,15 +131,95 @@ struct Lane<'a> {
     pending: Vec<Row>,
     again: Vec<ReaderId>,
     doubtful: Vec<ReaderId>,
+    /// Who waits for a provider.
+    aside: Aside,
     ours: usize,
+    /// The lane's, for the queue page.
+    number: usize,
+    began: Instant,
+    /// When it last looked what others do.
+    looked: Instant,
 }
 
 impl Lane<'_> {
-    /// Sends one mail and notes its outcome.
-    async fn deal(&mut self, line: &mut Line, holding: &Holding, work: &Work) -> Result<(), Stop> {
-        if self.app.stopping.is_cancelled() {
-            return Err(Stop::Release);
+    /// Sends to all of them, or puts them aside.
+    async fn work(
+        &mut self,
+        line: &mut Line,
+        holding: &Holding,
+        work: &[Work],
+    ) -> Result<(), Stop> {
+        let app = self.app;
+        // With a batch that is all for one provider, the lane itself has a place there.
+        let mut seat: Option<Ticket> = None;
+        for work in work {
+            if app.stopping.is_cancelled() {
+                return Err(Stop::Release);
+            }
+            let now = Instant::now();
+            self.look_round(line, holding, now).await?;
+            let group = &work.group;
+            let own = group.name() == holding.provider;
+            let crowd = app.mailer.turns.crowd(app, group.name());
+            let ticket = match &seat {
+                Some(_) if own => group.go_on(now, crowd).map(|()| None),
+                _ => group.enter(now, crowd).map(Some),
+            };
+            let mut ticket = match ticket {
+                Ok(ticket) => ticket,
+                Err(until) if own => return Err(Stop::Wait(until)),
+                Err(until) => {
+                    self.aside.add(group, work.reader, until);
+                    continue;
+                }
+            };
+            if own && ticket.is_some() {
+                seat = ticket.take();
+            }
+            group.begin(now);
+            let sent = self.deal(line, holding, work).await?;
+            group.heard(now, Instant::now(), sent, crowd);
         }
+        Ok(())
+    }
+
+    /// Between two mails: somebody may wait for a single mail, or another issue for lanes.
+    async fn look_round(
+        &mut self,
+        line: &mut Line,
+        holding: &Holding,
+        now: Instant,
+    ) -> Result<(), Stop> {
+        let app = self.app;
+        if app.mailer.urgent.my_turn(now) {
+            let due = outbox::any_due(app).await;
+            if due.is_ok_and(|due| due) {
+                // Nothing of this lane is in doubt while it sends another mail.
+                self.write(holding, None, None).await?;
+                app.mailer.report(app, self.number, Doing::SingleMail);
+                if let Err(error) = outbox::work(app, line).await {
+                    tracing::error!(%error, "a lane could not look for single mails");
+                }
+                let issue = holding.issue;
+                app.mailer.report(app, self.number, Doing::Issue { issue });
+            }
+        }
+        if now >= self.looked + LOOK {
+            self.looked = now;
+            if now >= self.began + KEEP && app.mailer.turns.should_yield(holding.issue) {
+                return Err(Stop::Release);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one mail and notes its outcome. Returns whether it was taken.
+    async fn deal(
+        &mut self,
+        line: &mut Line,
+        holding: &Holding,
+        work: &Work,
+    ) -> Result<bool, Stop> {
         let kind = if work.was_deferred {
             Kind::Again
         } else {
@@ -171,6 +265,18 @@ impl Lane<'_> {
             }
             Err(stop) => return Err(stop),
         };
+        let sent = fate == Fate::Sent;
+        if let Fate::ProviderRests(words) = fate {
+            let (now, random) = (Instant::now(), &self.app.random);
+            let until = work.group.throttled(now, random, &words.told());
+            if intended {
+                // An intent without an outcome would be in doubt; this one is not.
+                self.later(holding, work, words, Waiting::Bulk);
+            } else {
+                self.aside.add(&work.group, work.reader, until);
+            }
+            return Ok(false);
+        }
         self.note(holding, work, fate);
         if self.ours >= OURS {
             let why = "the relay refuses our mail; see the last replies";
@@ -182,7 +288,7 @@ impl Lane<'_> {
         if self.pending.len() >= FLUSH {
             self.write(holding, None, None).await?;
         }
-        Ok(())
+        Ok(sent)
     }
 
     async fn send(
@@ -249,88 +355,6 @@ impl Lane<'_> {
             () = stop::out_of_time(self.app) => Outcome::InDoubt(stop::UNANSWERED.to_owned()),
         };
         Ok(Fate::after_dot(&outcome))
-    }
-
-    fn note(&mut self, holding: &Holding, work: &Work, fate: Fate) {
-        let row = |state, reason, words| Row {
-            reader: work.reader,
-            was_deferred: work.was_deferred,
-            state,
-            reason,
-            words,
-            suppress: None,
-        };
-        match fate {
-            Fate::Sent => {
-                self.ours = 0;
-                self.pending
-                    .push(row(DeliveryState::Sent, Reason::None, None));
-                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "sent")
-                    .increment(1);
-            }
-            Fate::Never(reason, words) => {
-                if reason == Reason::Ours {
-                    self.ours += 1;
-                }
-                let mut row = row(DeliveryState::Failed, reason, Some(words));
-                if reason == Reason::BadAddress {
-                    row.suppress = Some(address_hash(self.app, &work.key).to_vec());
-                }
-                self.pending.push(row);
-                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "failed")
-                    .increment(1);
-            }
-            Fate::InDoubt(words) if self.app.config.mail.in_doubt == InDoubt::Hold => {
-                self.pending
-                    .push(row(DeliveryState::Unknown, Reason::InDoubt, Some(words)));
-                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "unknown")
-                    .increment(1);
-            }
-            Fate::InDoubt(words) => self.later(holding, work, words, Waiting::InDoubt),
-            Fate::Later(words) | Fate::Lost(words) | Fate::RelayRests(words) => {
-                self.later(holding, work, words, Waiting::Bulk);
-            }
-        }
-    }
-
-    /// Defers a mail, unless the issue would be too old by then.
-    fn later(&mut self, holding: &Holding, work: &Work, words: Words, waiting: Waiting) {
-        let wait = pause(waiting, holding.attempt, &self.app.random);
-        let too_late = self.app.clock.now() + wait > holding.expires;
-        let (state, reason) = match (too_late, waiting) {
-            (true, _) => (DeliveryState::Failed, Reason::Expired),
-            (false, Waiting::InDoubt) => (DeliveryState::Deferred, Reason::InDoubt),
-            (false, _) => (DeliveryState::Deferred, Reason::Later),
-        };
-        self.pending.push(Row {
-            reader: work.reader,
-            was_deferred: work.was_deferred,
-            state,
-            reason,
-            words: Some(words),
-            suppress: None,
-        });
-        match (too_late, waiting) {
-            (true, _) => {}
-            (false, Waiting::InDoubt) => self.doubtful.push(work.reader),
-            (false, _) => self.again.push(work.reader),
-        }
-        metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "deferred")
-            .increment(1);
-    }
-
-    /// The batches in which what was deferred comes back.
-    fn retries(&mut self, holding: &Holding, now: UnixMillis) -> Ending {
-        let group = |mut readers: Vec<ReaderId>, waiting| {
-            readers.sort_unstable();
-            (
-                now + pause(waiting, holding.attempt, &self.app.random),
-                readers,
-            )
-        };
-        let again = group(std::mem::take(&mut self.again), Waiting::Bulk);
-        let doubtful = group(std::mem::take(&mut self.doubtful), Waiting::InDoubt);
-        Ending::Done(vec![again, doubtful])
     }
 
     async fn write(

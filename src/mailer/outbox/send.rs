@@ -1,5 +1,8 @@
 //! A lane sends what is due in the outbox.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use super::payload::Payload;
 use super::store::{self, Final, Taken};
 use crate::{
@@ -16,24 +19,53 @@ use crate::{
     },
 };
 
+/// A mail that takes longer does not hold up those that were taken with it.
+const LONG: Duration = Duration::from_millis(300);
+
 /// Takes some mails and sends them. Returns whether any was settled or put off.
 pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, DbErr> {
     let mails = store::take(app).await?;
     let mut worked = false;
-    let mut mails = mails.into_iter();
+    let mut mails = VecDeque::from(mails);
     while !app.stopping.is_cancelled() {
-        let Some(mail) = mails.next() else {
+        let Some(mail) = mails.pop_front() else {
             break;
         };
-        if !deal(app, line, &mail).await? {
+        if !deal_or_share(app, line, &mail, &mut mails).await? {
             break;
         }
         worked = true;
     }
-    for rest in mails {
-        store::put_back(app, &rest, app.clock.now(), rest.attempt, "").await?;
-    }
+    put_all_back(app, &mut mails).await?;
     Ok(worked)
+}
+
+/// Sends one mail; when that takes long, the others in hand are put back for other lanes.
+async fn deal_or_share(
+    app: &App,
+    line: &mut Line,
+    mail: &Taken,
+    others: &mut VecDeque<Taken>,
+) -> Result<bool, DbErr> {
+    let dealing = deal(app, line, mail);
+    tokio::pin!(dealing);
+    tokio::select! {
+        biased;
+        dealt = &mut dealing => return dealt,
+        () = tokio::time::sleep(LONG) => {}
+    }
+    if !others.is_empty() {
+        put_all_back(app, others).await?;
+        app.mailer.nudge();
+    }
+    dealing.await
+}
+
+async fn put_all_back(app: &App, mails: &mut VecDeque<Taken>) -> Result<(), DbErr> {
+    while let Some(mail) = mails.pop_front() {
+        store::put_back(app, &mail, app.clock.now(), mail.attempt, "").await?;
+    }
+    Ok(())
 }
 
 /// Sends one mail; `false` when the relay wants a rest.
@@ -76,7 +108,10 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
             count("unknown");
             store::finish(app, mail, Final::Unknown, &words.told()).await?;
         }
-        Fate::Later(words) | Fate::Lost(words) | Fate::RelayRests(words) => {
+        Fate::Later(words)
+        | Fate::Lost(words)
+        | Fate::ProviderRests(words)
+        | Fate::RelayRests(words) => {
             count("deferred");
             let at = now + pause(Waiting::Single, attempt, &app.random);
             store::put_back(app, mail, at, attempt, &words.told()).await?;

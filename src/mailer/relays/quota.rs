@@ -159,12 +159,14 @@ impl Quota {
         Ok(())
     }
 
-    /// Gives back what is in hand, if nothing was used since the last time or `now` is the end.
+    /// Gives back what is in hand, if nothing was used since the last time or this is the `end`; owns up to what was used
+    /// without a grant.
     pub(super) async fn give_back(&self, app: &App, relay: &str, end: bool) -> Result<(), DbErr> {
         let (day, left) = {
             let mut state = self.lock();
             let busy = std::mem::take(&mut state.used);
-            if state.left == 0 || state.day == 0 || (busy && !end) {
+            let needed = state.left > 0 && busy && !end;
+            if state.left == 0 || state.day == 0 || needed {
                 return Ok(());
             }
             state.granted -= state.left;

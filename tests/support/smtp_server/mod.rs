@@ -222,6 +222,12 @@ impl SmtpServer {
         self.state.lock().unwrap().received.clone()
     }
 
+    /// Everybody to whom a mail was taken, in order.
+    pub fn recipients(&self) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        state.received.iter().map(|mail| mail.to.clone()).collect()
+    }
+
     /// How many mails were taken.
     pub fn count(&self) -> usize {
         self.state.lock().unwrap().received.len()

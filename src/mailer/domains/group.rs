@@ -1,0 +1,347 @@
+//! One provider: how many mails may be in the air to it, and when it wants to be left alone.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::providers::Limits;
+use crate::{
+    mailer::{pace::Pace, status::DomainStatus},
+    types::{Random, UnixMillis},
+};
+
+/// The first rest after a throttling reply; twice as long each time.
+const REST: Duration = Duration::from_secs(5);
+const LONGEST_REST: Duration = Duration::from_secs(30 * 60);
+/// Who finds a provider full comes back after this.
+const FULL: Duration = Duration::from_millis(500);
+/// So much of its pace may go in advance.
+const BURST: Duration = Duration::from_secs(1);
+/// A provider with a shorter mean time a mail holds nobody up.
+const SLOW: f64 = 0.5;
+/// And it is slow if the quickest is so many times as quick.
+const SLOWER: f64 = 4.0;
+/// The weight of the newest mail in the mean time.
+const NEWEST: f64 = 0.2;
+/// From so many on a limit that grew again is none.
+const PLENTY: f64 = 200.0;
+/// How long a time is remembered for comparison.
+pub(super) const RECENT: Duration = Duration::from_secs(60);
+
+/// A provider, or a domain that is its own.
+#[derive(Debug)]
+pub(in crate::mailer) struct Group {
+    name: String,
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    in_flight: u32,
+    /// Adaptive: halved by a throttling reply, one more with each round of successes; infinite: no limit.
+    limit: f64,
+    pace: Pace,
+    rests_until: Option<Instant>,
+    /// Rests in a row.
+    rests: u32,
+    /// Mean seconds from the connection to the outcome of a mail.
+    mean: f64,
+    heard: Option<Instant>,
+    words: String,
+}
+
+/// One mail in the air, or one lane that works for one provider; ends when dropped.
+#[derive(Debug)]
+pub(in crate::mailer) struct Ticket(Arc<Group>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.lock().in_flight -= 1;
+    }
+}
+
+/// What a lane knows of the others when it asks to enter.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::mailer) struct Crowd {
+    /// The mean seconds a mail of the quickest provider takes.
+    pub(super) quickest: f64,
+    /// Whether other work waits for lanes.
+    pub(super) others: bool,
+}
+
+impl Group {
+    pub(super) fn new(name: &str, limits: Limits) -> Self {
+        Self {
+            name: name.to_owned(),
+            limits,
+            state: Mutex::new(State {
+                in_flight: 0,
+                limit: steady(limits),
+                pace: Pace::of(limits.per_second),
+                rests_until: None,
+                rests: 0,
+                mean: 0.0,
+                heard: None,
+                words: String::new(),
+            }),
+        }
+    }
+
+    /// The provider's name, or the domain: what stands in `mail_batch.provider`.
+    pub(in crate::mailer) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One more mail in the air.
+    ///
+    /// # Errors
+    /// When to come back: the lane goes on with others meanwhile.
+    pub(in crate::mailer) fn enter(
+        self: &Arc<Self>,
+        now: Instant,
+        crowd: Crowd,
+    ) -> Result<Ticket, Instant> {
+        let mut state = self.lock();
+        if let Some(until) = state.closed(now, crowd, 1) {
+            return Err(until);
+        }
+        state.in_flight += 1;
+        drop(state);
+        Ok(Ticket(Arc::clone(self)))
+    }
+
+    /// Whether a lane that has a [`Ticket`] may send one more.
+    ///
+    /// # Errors
+    /// When to come back.
+    pub(in crate::mailer) fn go_on(&self, now: Instant, crowd: Crowd) -> Result<(), Instant> {
+        self.lock().closed(now, crowd, 0).map_or(Ok(()), Err)
+    }
+
+    /// Until when nobody can enter, if so.
+    pub(in crate::mailer) fn closed(&self, now: Instant, crowd: Crowd) -> Option<Instant> {
+        self.lock().closed(now, crowd, 1)
+    }
+
+    /// A mail goes out: the pace counts it.
+    pub(in crate::mailer) fn begin(&self, now: Instant) {
+        if self.limits.per_second > 0 {
+            self.lock().pace.take(now);
+        }
+    }
+
+    /// A mail that began at `began` has an outcome. A slow provider rests as long as the mail took, if others wait.
+    pub(in crate::mailer) fn heard(&self, began: Instant, now: Instant, sent: bool, crowd: Crowd) {
+        let took = now.saturating_duration_since(began);
+        let mut state = self.lock();
+        let seconds = took.as_secs_f64();
+        state.mean = match state.heard {
+            None => seconds,
+            Some(_) => state.mean + (seconds - state.mean) * NEWEST,
+        };
+        state.heard = Some(now);
+        if sent && state.limit.is_finite() {
+            let most = steady(self.limits);
+            state.limit = (state.limit + 1.0 / state.limit).min(most);
+            if state.limit > PLENTY {
+                state.limit = most;
+            }
+            state.rests = state.rests.saturating_sub(1);
+        }
+        if crowd.others && state.is_slow(crowd) {
+            let until = now + took;
+            state.rests_until = Some(state.rests_until.map_or(until, |rests| rests.max(until)));
+        }
+    }
+
+    /// It wants fewer mails: half as many at a time, after a rest that grows. Replies to mails that were in the air together
+    /// count once. Returns until when.
+    pub(in crate::mailer) fn throttled(
+        &self,
+        now: Instant,
+        random: &Random,
+        words: &str,
+    ) -> Instant {
+        let mut state = self.lock();
+        words.clone_into(&mut state.words);
+        if let Some(until) = state.rests_until.filter(|until| *until > now) {
+            return until;
+        }
+        let flying = f64::from(state.in_flight.max(1));
+        state.limit = (state.limit.min(flying) / 2.0).max(1.0);
+        let rest = (REST * 2u32.saturating_pow(state.rests.min(16))).min(LONGEST_REST);
+        let jitter = random.below(u64::try_from(rest.as_millis() / 4).unwrap_or(0));
+        let until = now + rest + Duration::from_millis(jitter);
+        state.rests = state.rests.saturating_add(1);
+        state.rests_until = Some(until);
+        metrics::counter!("canvass_mail_throttled_total").increment(1);
+        until
+    }
+
+    /// The mean time of a mail, if one was heard of lately.
+    pub(super) fn mean(&self, now: Instant) -> Option<f64> {
+        let state = self.lock();
+        let recent = state.heard.is_some_and(|heard| now < heard + RECENT);
+        recent.then_some(state.mean)
+    }
+
+    /// Whether its mails take much longer than the quickest provider's.
+    pub(in crate::mailer) fn is_slow(&self, crowd: Crowd) -> bool {
+        self.lock().is_slow(crowd)
+    }
+
+    /// Whether nothing would be lost if it were forgotten.
+    pub(super) fn is_unremarkable(&self, now: Instant) -> bool {
+        let state = self.lock();
+        state.in_flight == 0
+            && state.limit >= steady(self.limits)
+            && state.rests_until.is_none_or(|until| until < now)
+    }
+
+    /// `None` while nothing holds it up.
+    pub(super) fn status(
+        &self,
+        now: Instant,
+        at: UnixMillis,
+        crowd: Crowd,
+    ) -> Option<DomainStatus> {
+        let state = self.lock();
+        let rests = state.rests_until.filter(|until| *until > now);
+        let held_up = rests.is_some()
+            || state.limit < steady(self.limits)
+            || state.closed(now, crowd, 1).is_some();
+        held_up.then(|| DomainStatus {
+            name: self.name.clone(),
+            in_flight: state.in_flight,
+            limit: state.limit.is_finite().then_some(state.limit as u32),
+            waits_until: rests.map(|until| at + (until - now)),
+            words: state.words.clone(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Until when `more` mails at the same time are too many.
+    fn closed(&self, now: Instant, crowd: Crowd, more: u32) -> Option<Instant> {
+        if let Some(until) = self.rests_until.filter(|until| *until > now) {
+            return Some(until);
+        }
+        let wait = self.pace.wait(now);
+        if wait > BURST {
+            return Some(now + wait);
+        }
+        let mut limit = self.limit;
+        if crowd.others && self.is_slow(crowd) {
+            // One lane, and that half of the time: what the others lose is a twentieth of ten lanes.
+            limit = limit.min(1.0);
+        }
+        (f64::from(self.in_flight + more) > limit.floor()).then(|| now + FULL)
+    }
+
+    fn is_slow(&self, crowd: Crowd) -> bool {
+        self.mean > SLOW && self.mean > crowd.quickest * SLOWER
+    }
+}
+
+fn steady(limits: Limits) -> f64 {
+    match limits.connections {
+        0 => f64::INFINITY,
+        connections => f64::from(connections),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALONE: Crowd = Crowd {
+        quickest: 0.01,
+        others: false,
+    };
+    const CROWDED: Crowd = Crowd {
+        quickest: 0.01,
+        others: true,
+    };
+
+    fn group(connections: u32, per_second: u32) -> Arc<Group> {
+        let limits = Limits {
+            connections,
+            per_second,
+        };
+        Arc::new(Group::new("example.org", limits))
+    }
+
+    #[test]
+    fn a_provider_has_so_many_mails_in_the_air() {
+        let (group, now) = (group(2, 0), Instant::now());
+        let first = group.enter(now, ALONE).unwrap();
+        let _second = group.enter(now, ALONE).unwrap();
+        assert_eq!(group.enter(now, ALONE).unwrap_err(), now + FULL);
+        assert!(group.go_on(now, ALONE).is_ok(), "who is in may go on");
+        drop(first);
+        assert!(group.enter(now, ALONE).is_ok());
+    }
+
+    #[test]
+    fn throttling_halves_and_rests_and_success_grows_again() {
+        let (group, random) = (group(8, 0), Random::seeded(1));
+        let mut now = Instant::now();
+        let tickets: Vec<_> = (0..8).map(|_| group.enter(now, ALONE).unwrap()).collect();
+        let until = group.throttled(now, &random, "450 4.7.28 unusual rate");
+        assert_eq!(group.throttled(now, &random, "again"), until, "once");
+        assert!(until >= now + REST && until <= now + REST * 5 / 4);
+        assert_eq!(group.go_on(now, ALONE), Err(until));
+        let status = group.status(now, UnixMillis(0), ALONE).unwrap();
+        assert_eq!((status.in_flight, status.limit), (8, Some(4)));
+        assert!(status.waits_until.is_some() && status.words == "again");
+        drop(tickets);
+        now = until;
+        let second = group.throttled(now, &random, "") - now;
+        assert!(second > REST * 2 - Duration::from_secs(1), "{second:?}");
+        now += second;
+        for _ in 0..60 {
+            group.heard(now, now, true, ALONE);
+        }
+        assert_eq!(group.lock().limit, 8.0, "back at its steady limit");
+        assert!(group.is_unremarkable(now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_pace_lets_a_second_go_in_advance_and_no_more() {
+        let (group, now) = (group(0, 10), Instant::now());
+        let mut sent = 0;
+        while group.go_on(now, ALONE).is_ok() {
+            group.begin(now);
+            sent += 1;
+        }
+        assert!((10..=12).contains(&sent), "{sent}");
+        let later = now + Duration::from_secs(5);
+        assert!(group.go_on(later, ALONE).is_ok());
+    }
+
+    #[test]
+    fn a_slow_provider_leaves_the_lanes_to_others_while_they_wait() {
+        let (group, mut now) = (group(0, 0), Instant::now());
+        let began = now;
+        now += Duration::from_secs(2);
+        group.heard(began, now, true, ALONE);
+        let _one = group.enter(now, CROWDED).unwrap();
+        assert!(group.enter(now, CROWDED).is_err(), "one lane");
+        assert!(group.enter(now, ALONE).is_ok(), "all, if nobody waits");
+        group.heard(now, now + Duration::from_secs(2), true, CROWDED);
+        now += Duration::from_secs(2);
+        assert_eq!(group.go_on(now, CROWDED), Err(now + Duration::from_secs(2)));
+        let same = Crowd {
+            quickest: 1.9,
+            others: true,
+        };
+        now += Duration::from_secs(2);
+        assert!(group.enter(now, same).is_ok(), "all are slow: nobody is");
+    }
+}

@@ -1,0 +1,154 @@
+//! Recipients' providers: each has its own limits, and none holds up another.
+//!
+//! A lane never waits for a provider. Before a mail it asks the provider's [`Group`]; if that is full, at its pace, or rests,
+//! the recipient is put aside and the lane goes on. What was put aside goes back in the commit that ends the batch, into a batch of
+//! this provider with its own time, without an attempt spent; lanes take such a batch only when the provider has room.
+//!
+//! Limits come from a table of the large providers under the operator's `[[mail.domains]]`, and adapt: a throttling
+//! reply halves what may be in the air and makes a rest, successes let it grow by one a round. A provider whose mails take much
+//! longer than the quickest one's has one lane for half of the time while other work waits: a tarpit costs another issue
+//! a twentieth of its lanes.
+
+mod group;
+mod providers;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use self::providers::Providers;
+use super::status::DomainStatus;
+use crate::{config, types::UnixMillis};
+
+pub(super) use group::{Crowd, Group, Ticket};
+
+/// From so many domains on those are forgotten of which there is nothing to say.
+const DOMAINS: usize = 20_000;
+
+/// All providers that this process has met.
+#[derive(Debug)]
+pub(super) struct Domains {
+    providers: Providers,
+    known: Mutex<Known>,
+    /// The mean microseconds of the quickest provider's mails.
+    quickest: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_domain: HashMap<String, Arc<Group>>,
+    by_name: HashMap<String, Arc<Group>>,
+}
+
+impl Domains {
+    pub(super) fn new(settings: &[config::Domain]) -> Self {
+        Self {
+            providers: Providers::of(settings),
+            known: Mutex::default(),
+            quickest: AtomicU64::new(0),
+        }
+    }
+
+    /// The provider of an address in lower case.
+    pub(super) fn of(&self, address: &str) -> Arc<Group> {
+        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let mut known = self.lock();
+        if let Some(group) = known.by_domain.get(domain) {
+            return Arc::clone(group);
+        }
+        let (name, limits) = self.providers.find(domain);
+        let group = known.named(name, limits);
+        known
+            .by_domain
+            .insert(domain.to_owned(), Arc::clone(&group));
+        group
+    }
+
+    /// The provider called so.
+    pub(super) fn named(&self, name: &str) -> Arc<Group> {
+        self.lock().named(name, self.providers.named(name))
+    }
+
+    /// What the lanes have to know of each other.
+    pub(super) fn crowd(&self, others: bool) -> Crowd {
+        Crowd {
+            quickest: self.quickest.load(Ordering::Relaxed) as f64 / 1e6,
+            others,
+        }
+    }
+
+    /// Compares the providers, and forgets some when there are too many.
+    pub(super) fn tick(&self) {
+        let now = Instant::now();
+        let mut known = self.lock();
+        let means = known.by_name.values().filter_map(|group| group.mean(now));
+        let quickest = means.reduce(f64::min).unwrap_or(0.0);
+        self.quickest
+            .store((quickest * 1e6) as u64, Ordering::Relaxed);
+        if known.by_domain.len() > DOMAINS {
+            known.by_domain.clear();
+            known
+                .by_name
+                .retain(|_, group| Arc::strong_count(group) > 1 || !group.is_unremarkable(now));
+        }
+    }
+
+    /// Those that are held up.
+    pub(super) fn status(&self, at: UnixMillis, crowd: Crowd) -> Vec<DomainStatus> {
+        let now = Instant::now();
+        let groups: Vec<_> = self.lock().by_name.values().cloned().collect();
+        let mut held_up: Vec<_> = groups
+            .iter()
+            .filter_map(|group| group.status(now, at, crowd))
+            .collect();
+        held_up.sort_by(|a, b| a.name.cmp(&b.name));
+        held_up
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn named(&mut self, name: &str, limits: providers::Limits) -> Arc<Group> {
+        if let Some(group) = self.by_name.get(name) {
+            return Arc::clone(group);
+        }
+        let group = Arc::new(Group::new(name, limits));
+        self.by_name.insert(name.to_owned(), Arc::clone(&group));
+        group
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_of_one_provider_share_its_limits() {
+        let domains = Domains::new(&[]);
+        let one = domains.of("ada@yahoo.co.uk");
+        assert!(Arc::ptr_eq(&one, &domains.of("bob@ymail.com")));
+        assert!(Arc::ptr_eq(&one, &domains.named("yahoo")));
+        assert!(!Arc::ptr_eq(&one, &domains.of("bob@example.org")));
+        assert_eq!(domains.of("bob@example.org").name(), "example.org");
+    }
+
+    #[test]
+    fn many_domains_are_forgotten_unless_there_is_something_to_say() {
+        let domains = Domains::new(&[]);
+        for n in 0..=DOMAINS {
+            domains.of(&format!("a@d{n}.example"));
+        }
+        let random = crate::types::Random::seeded(1);
+        domains
+            .named("d7.example")
+            .throttled(Instant::now(), &random, "450 slow down");
+        domains.tick();
+        assert_eq!(domains.lock().by_name.len(), 1);
+        assert_eq!(domains.status(UnixMillis(0), domains.crowd(false)).len(), 1);
+    }
+}

@@ -1,0 +1,137 @@
+//! What is left of a batch: who is tried again later, and who waits for a provider. They go into batches of their own, in
+//! the commit that closes theirs; small ones of the same kind are put together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::readers::{packed, unpacked};
+use crate::{
+    app::App,
+    db::{self, Backend, DbErr, WriteTxn},
+    mailer::domains::Group,
+    types::{IssueId, ReaderId, UnixMillis},
+};
+
+/// The most readers in one batch.
+const LARGEST: usize = 500;
+/// Retries come this much sooner or later to travel together.
+const TOGETHER_MS: i64 = 60_000;
+
+/// Readers that share a next time.
+#[derive(Clone, Debug)]
+pub(super) struct Rest {
+    pub(super) readers: Vec<ReaderId>,
+    pub(super) at: UnixMillis,
+    /// Number of their next attempt: it is spent already, or it is still the batch's own.
+    pub(super) attempt: i64,
+    /// The provider they wait for; empty: none.
+    pub(super) provider: String,
+}
+
+/// Readers of a batch in hand whose providers have no room, by provider.
+#[derive(Debug, Default)]
+pub(super) struct Aside(BTreeMap<String, (Instant, Vec<ReaderId>)>);
+
+impl Aside {
+    pub(super) fn add(&mut self, group: &Arc<Group>, reader: ReaderId, until: Instant) {
+        if let Some((last, readers)) = self.0.get_mut(group.name()) {
+            *last = until.max(*last);
+            readers.push(reader);
+        } else {
+            let name = group.name().to_owned();
+            self.0.insert(name, (until, vec![reader]));
+        }
+    }
+
+    /// The batches they wait in, with no attempt spent.
+    pub(super) fn rests(&mut self, app: &App, attempt: i64) -> impl Iterator<Item = Rest> {
+        let (now, at) = (Instant::now(), app.clock.now());
+        let aside = std::mem::take(&mut self.0).into_iter();
+        aside.map(move |(provider, (until, readers))| Rest {
+            readers,
+            at: at + until.saturating_duration_since(now),
+            attempt,
+            provider,
+        })
+    }
+}
+
+/// Puts the readers into a batch. `attempt` is that of the batch they come from.
+pub(super) async fn put(
+    txn: &WriteTxn,
+    backend: Backend,
+    issue: IssueId,
+    attempt: i64,
+    rest: &Rest,
+) -> Result<(), DbErr> {
+    let mut readers = rest.readers.clone();
+    // Whoever holds it is at work in it: then these become a batch of their own.
+    let lock = match backend {
+        Backend::Postgres => "FOR UPDATE SKIP LOCKED",
+        Backend::Sqlite => "",
+    };
+    let together = if rest.provider.is_empty() {
+        TOGETHER_MS
+    } else {
+        i64::MAX / 4
+    };
+    let found = db::fetch_one(
+        &**txn,
+        format!(
+            "SELECT id, readers FROM mail_batch WHERE issue_id = $1 AND state = 0 AND provider = $2 AND attempt = $3
+             AND not_before_ms BETWEEN $4 AND $5 ORDER BY id DESC LIMIT 1 {lock}"
+        ),
+        [
+            issue.0.into(),
+            rest.provider.clone().into(),
+            rest.attempt.into(),
+            (rest.at.0 - together).into(),
+            (rest.at.0 + together).into(),
+        ],
+    )
+    .await?;
+    let mut into = None;
+    if let Some(row) = found {
+        let others = unpacked(&row.try_get_by_index::<Vec<u8>>(1)?);
+        if others.len() + readers.len() <= LARGEST {
+            into = Some(row.try_get_by_index::<i64>(0)?);
+            readers.extend(others);
+        }
+    }
+    readers.sort_unstable();
+    readers.dedup();
+    let ends = |reader: Option<&ReaderId>| reader.map_or(0, |r| r.0);
+    let (lo, hi) = (ends(readers.first()), ends(readers.last()));
+    if let Some(id) = into {
+        let sql = "UPDATE mail_batch SET lo = $2, hi = $3, readers = $4, not_before_ms = $5 WHERE id = $1";
+        let values = [
+            id.into(),
+            lo.into(),
+            hi.into(),
+            packed(&readers).into(),
+            rest.at.0.into(),
+        ];
+        return db::run(&**txn, sql, values).await.map(drop);
+    }
+    // A batch of a first attempt is taken to be new to the ledger under its first fence; this one may not be.
+    let fence = i64::from(rest.attempt == attempt);
+    db::run(
+        &**txn,
+        "INSERT INTO mail_batch (issue_id, lo, hi, readers, state, attempt, not_before_ms, provider, fence)
+         VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8)",
+        [
+            issue.0.into(),
+            lo.into(),
+            hi.into(),
+            packed(&readers).into(),
+            rest.attempt.into(),
+            rest.at.0.into(),
+            rest.provider.clone().into(),
+            fence.into(),
+        ],
+    )
+    .await
+    .map(drop)
+}

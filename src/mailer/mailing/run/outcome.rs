@@ -1,0 +1,104 @@
+//! What a lane notes of each mail, and what is left when the batch ends.
+
+use super::super::lease::{Holding, Work, address_hash};
+use super::super::ledger::{Ending, Row};
+use super::super::rest::Rest;
+use super::super::states::{DeliveryState, Reason};
+use super::Lane;
+use crate::{
+    config::InDoubt,
+    mailer::{
+        fate::{Fate, Words},
+        retry::{Waiting, pause},
+    },
+    types::{ReaderId, UnixMillis},
+};
+
+impl Lane<'_> {
+    pub(super) fn note(&mut self, holding: &Holding, work: &Work, fate: Fate) {
+        let row = |state, reason, words| Row {
+            reader: work.reader,
+            was_deferred: work.was_deferred,
+            state,
+            reason,
+            words,
+            suppress: None,
+        };
+        match fate {
+            Fate::Sent => {
+                self.ours = 0;
+                self.pending
+                    .push(row(DeliveryState::Sent, Reason::None, None));
+                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "sent")
+                    .increment(1);
+            }
+            Fate::Never(reason, words) => {
+                if reason == Reason::Ours {
+                    self.ours += 1;
+                }
+                let mut row = row(DeliveryState::Failed, reason, Some(words));
+                if reason == Reason::BadAddress {
+                    row.suppress = Some(address_hash(self.app, &work.key).to_vec());
+                }
+                self.pending.push(row);
+                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "failed")
+                    .increment(1);
+            }
+            Fate::InDoubt(words) if self.app.config.mail.in_doubt == InDoubt::Hold => {
+                self.pending
+                    .push(row(DeliveryState::Unknown, Reason::InDoubt, Some(words)));
+                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "unknown")
+                    .increment(1);
+            }
+            Fate::InDoubt(words) => self.later(holding, work, words, Waiting::InDoubt),
+            Fate::Later(words)
+            | Fate::Lost(words)
+            | Fate::ProviderRests(words)
+            | Fate::RelayRests(words) => {
+                self.later(holding, work, words, Waiting::Bulk);
+            }
+        }
+    }
+
+    /// Defers a mail, unless the issue would be too old by then.
+    pub(super) fn later(&mut self, holding: &Holding, work: &Work, words: Words, waiting: Waiting) {
+        let wait = pause(waiting, holding.attempt, &self.app.random);
+        let too_late = self.app.clock.now() + wait > holding.expires;
+        let (state, reason) = match (too_late, waiting) {
+            (true, _) => (DeliveryState::Failed, Reason::Expired),
+            (false, Waiting::InDoubt) => (DeliveryState::Deferred, Reason::InDoubt),
+            (false, _) => (DeliveryState::Deferred, Reason::Later),
+        };
+        self.pending.push(Row {
+            reader: work.reader,
+            was_deferred: work.was_deferred,
+            state,
+            reason,
+            words: Some(words),
+            suppress: None,
+        });
+        match (too_late, waiting) {
+            (true, _) => {}
+            (false, Waiting::InDoubt) => self.doubtful.push(work.reader),
+            (false, _) => self.again.push(work.reader),
+        }
+        metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "deferred")
+            .increment(1);
+    }
+
+    /// The batches in which what was deferred comes back.
+    pub(super) fn retries(&mut self, holding: &Holding, now: UnixMillis) -> Ending {
+        let rest = |readers: Vec<ReaderId>, waiting| Rest {
+            readers,
+            at: now + pause(waiting, holding.attempt, &self.app.random),
+            attempt: holding.attempt + 1,
+            provider: String::new(),
+        };
+        let mut rests = vec![
+            rest(std::mem::take(&mut self.again), Waiting::Bulk),
+            rest(std::mem::take(&mut self.doubtful), Waiting::InDoubt),
+        ];
+        rests.extend(self.aside.rests(self.app, holding.attempt));
+        Ending::Done(rests)
+    }
+}

@@ -1,0 +1,172 @@
+//! Whose batch a lane takes next: issues share the lanes, and nothing is taken for a provider without room.
+//!
+//! The issue with the fewest lanes of this process goes first; among equals they take turns. A lane that has been at a batch for a
+//! while gives the rest back when another issue has fewer lanes ([`Turns::should_yield`]), so that a slow issue
+//! does not keep the lanes it found when it was alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::{
+    app::App,
+    db::{self, DbErr},
+    mailer::{domains::Crowd, leases::LeaseSql},
+    types::IssueId,
+};
+
+/// Who works at what, and what is due.
+#[derive(Debug, Default)]
+pub(in crate::mailer) struct Turns(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The issue whose batch was taken last.
+    last: i64,
+    lanes: BTreeMap<i64, u32>,
+    due: Vec<Due>,
+}
+
+/// Batches of one issue that could be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) issue: IssueId,
+    /// The provider they wait for; empty: readers of all kinds.
+    pub(super) provider: String,
+    /// Whether only the number of lanes limits how fast they go.
+    quick: bool,
+}
+
+/// A lane is at a batch of this issue; ends when dropped.
+#[derive(Debug)]
+pub(in crate::mailer) struct Turn {
+    turns: Arc<Turns>,
+    issue: i64,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.turns.lock();
+        if let Some(lanes) = state.lanes.get_mut(&self.issue) {
+            *lanes -= 1;
+            if *lanes == 0 {
+                state.lanes.remove(&self.issue);
+            }
+        }
+    }
+}
+
+/// Looks at what is due, without the writer: an idle system writes nothing.
+pub(in crate::mailer) async fn look(app: &App) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    let over = LeaseSql::new(app, app.mailer.held_batches()).over("b.");
+    let rows = db::fetch_all(
+        app.db.read(),
+        format!(
+            "SELECT DISTINCT b.issue_id, b.provider FROM mailing m JOIN mail_batch b ON b.issue_id = m.issue_id
+         WHERE m.state = 1 AND m.not_before_ms <= $1 AND
+           ((b.state = 0 AND b.not_before_ms <= $1) OR (b.state = 1 AND {over}))"
+        ),
+        [now.0.into()],
+    )
+    .await?;
+    let (now, alone) = (Instant::now(), app.mailer.domains.crowd(false));
+    let mut due = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let provider: String = row.try_get_by_index(1)?;
+        let quick = provider.is_empty() || {
+            let group = app.mailer.domains.named(&provider);
+            group.closed(now, alone).is_none() && !group.is_slow(alone)
+        };
+        due.push(Due {
+            issue: IssueId(row.try_get_by_index(0)?),
+            provider,
+            quick,
+        });
+    }
+    app.mailer.turns.lock().due = due;
+    Ok(())
+}
+
+impl Turns {
+    /// What is due and may be taken, the best first.
+    pub(super) fn order(&self, app: &App) -> Vec<Due> {
+        let now = Instant::now();
+        let open = |due: &Due| {
+            due.provider.is_empty() || {
+                let group = app.mailer.domains.named(&due.provider);
+                group.closed(now, self.crowd(app, &due.provider)).is_none()
+            }
+        };
+        let due = self.lock().due.clone();
+        let mut due: Vec<Due> = due.into_iter().filter(open).collect();
+        let state = self.lock();
+        due.sort_by_cached_key(|due| {
+            let issue = due.issue.0;
+            let lanes = state.lanes.get(&issue).copied().unwrap_or(0);
+            let (had_its_turn, mixed) = (issue <= state.last, due.provider.is_empty());
+            (lanes, had_its_turn, issue, mixed, due.provider.clone())
+        });
+        due
+    }
+
+    /// A lane takes a batch.
+    pub(super) fn begin(self: &Arc<Self>, issue: IssueId) -> Turn {
+        let mut state = self.lock();
+        state.last = issue.0;
+        *state.lanes.entry(issue.0).or_default() += 1;
+        Turn {
+            turns: Arc::clone(self),
+            issue: issue.0,
+        }
+    }
+
+    /// Whether an issue that could go faster has less than its share of the lanes because of this one.
+    pub(super) fn should_yield(&self, issue: IssueId) -> bool {
+        let state = self.lock();
+        let lanes = |issue: i64| state.lanes.get(&issue).copied().unwrap_or(0);
+        let mine = lanes(issue.0);
+        let others = state
+            .due
+            .iter()
+            .filter(|due| due.quick && due.issue != issue);
+        others.into_iter().any(|due| lanes(due.issue.0) + 1 < mine)
+    }
+
+    /// What a lane has to know of the others before it sends to this provider.
+    pub(in crate::mailer) fn crowd(&self, app: &App, provider: &str) -> Crowd {
+        let others = |due: &Due| due.quick && due.provider != provider;
+        let others = self.lock().due.iter().any(others);
+        app.mailer.domains.crowd(others)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issue_with_more_lanes_than_another_gives_some_back() {
+        let turns = Arc::new(Turns::default());
+        let (large, small) = (IssueId(1), IssueId(2));
+        let held: Vec<_> = (0..3).map(|_| turns.begin(large)).collect();
+        assert!(!turns.should_yield(large), "nobody else is there");
+        turns.lock().due = vec![Due {
+            issue: small,
+            provider: String::new(),
+            quick: true,
+        }];
+        assert!(turns.should_yield(large));
+        let _one = turns.begin(small);
+        assert!(turns.should_yield(large), "three to one");
+        let _two = turns.begin(small);
+        assert!(!turns.should_yield(large), "three to two of five");
+        drop(held);
+        assert_eq!(turns.lock().lanes.len(), 1);
+    }
+}
