@@ -104,3 +104,42 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
     assert_eq!(app.count(voters).await, 40);
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 40);
 }
+
+/// SQLite ends a transaction by itself when the disk is full. What comes after it must not hang on it.
+#[tokio::test]
+async fn a_full_disk_does_not_swallow_the_writes_after_it() {
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    if db.backend() == db::Backend::Postgres {
+        return;
+    }
+    let insert = "INSERT INTO setting (name, value) VALUES ($1, $2)";
+    for round in 0..3 {
+        let txn = db.write_txn("test").await.unwrap();
+        let limit = "PRAGMA max_page_count = 1";
+        db::fetch_all(&*txn, limit, []).await.unwrap();
+        let large = "x".repeat(20 << 20);
+        let full = db::run(
+            &*txn,
+            insert,
+            [format!("large {round}").into(), large.into()],
+        )
+        .await;
+        assert!(full.unwrap_err().to_string().contains("full"));
+        drop(txn);
+        for _ in 0..2 {
+            // One that is given up, and one that counts.
+            let given_up = db.write_txn("test").await.unwrap();
+            drop(given_up);
+        }
+        let txn = db.write_txn("test").await.unwrap();
+        let small = [format!("small {round}").into(), "".into()];
+        db::run(&*txn, insert, small).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+    // Read by another connection: it sees only what was committed.
+    assert_eq!(
+        count(&db, "SELECT COUNT(*) FROM setting WHERE name LIKE 'small%'").await,
+        3
+    );
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
+
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 
 use super::fetch_one;
@@ -140,6 +142,11 @@ async fn sqlite_pool(
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>)
         .acquire_timeout(Duration::from_secs(30))
+        // After some errors (a full disk) SQLite ends the transaction itself; the driver's ROLLBACK fails then, and it goes
+        // on believing in a transaction. What follows would be savepoints in one that nobody ever commits.
+        .map_sqlx_sqlite_before_acquire(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
         .map_sqlx_sqlite_opts(move |o| {
             let o = o
                 .create_if_missing(!read_only)

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL: several nodes, each with a clock of its own, so leases are granted, compared and renewed by the database's
 //! clock alone. SQLite: one process owns the data directory, so whatever it does not have in hand is free at once, and what it has in
-//! hand is never taken again, whatever the wall clock does. On both, the holder measures its lease with this machine's
+//! hand is never taken again, whatever the wall clock does. On PostgreSQL the holder measures its lease with its machine's
 //! monotonic clock and sends nothing once it has run out. Due times (`not_before_ms`) are of the wall clock.
 
 use std::time::Duration;
@@ -76,6 +76,15 @@ impl LeaseSql {
     }
 }
 
+/// How long a lease that is granted now is good for its holder. On SQLite nobody else can take it: for ever, that is, 30 years.
+pub(super) fn good_until(app: &App) -> Instant {
+    Instant::now()
+        + match app.db.backend() {
+            Backend::Postgres => app.config.mail.lease(),
+            Backend::Sqlite => Duration::from_secs(30 * 365 * 86_400),
+        }
+}
+
 /// Between heartbeats: a quarter of a lease.
 pub(super) fn heartbeat(app: &App) -> Duration {
     app.config.mail.lease() / 4
@@ -100,16 +109,10 @@ pub(super) async fn renew(app: &App) -> Result<(), DbErr> {
 
 async fn renew_in(app: &App, table: &str, held: &HeldLeases) -> Result<(), DbErr> {
     let leases = held.leases();
-    let until = Instant::now() + app.config.mail.lease();
-    if app.db.backend() == Backend::Sqlite {
-        for (id, fence) in leases {
-            held.renewed(id, fence, until);
-        }
+    if leases.is_empty() || app.db.backend() == Backend::Sqlite {
         return Ok(());
     }
-    if leases.is_empty() {
-        return Ok(());
-    }
+    let until = good_until(app);
     let txn = app.db.write_txn("lease_renew").await?;
     let (list, end) = (
         db::in_list(leases.len(), 1),

@@ -41,6 +41,19 @@ impl TestDatabase {
         database
     }
 
+    /// The database `postgres` of another PostgreSQL server, migrated; it goes with its server.
+    pub async fn on(url: &str) -> Self {
+        let database = Self {
+            dir: tempfile::tempdir().unwrap(),
+            url: url.to_owned(),
+            postgres: None,
+        };
+        let db = database.open().await;
+        migrate(&db).await.unwrap();
+        db.close().await.unwrap();
+        database
+    }
+
     async fn copy_of(template: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let Some(server) = server() else {

@@ -8,13 +8,14 @@
 //! - [`dkim`]: somebody else's judgement on our signatures.
 //! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
 //! - [`node`]: the program as a process, to be killed; [`trial`]: issues that go out meanwhile, and the verdict.
-//! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT.
+//! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT; [`cluster`]: a PostgreSQL to be stopped without warning.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
 
 pub mod app;
 pub mod browser;
+pub mod cluster;
 pub mod cutting_proxy;
 pub mod database;
 pub mod dkim;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use canvass::db::{self, Db};
 use canvass::newsletters::Newsletter;
 use canvass::types::{IssueId, Random, UnixMillis};
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::database::TestDatabase;
@@ -19,19 +20,22 @@ use super::smtp_server::{Act, At, SmtpServer};
 const NOW: UnixMillis = UnixMillis(1_772_442_000_000);
 /// No mail is ever too old.
 const NEVER: UnixMillis = UnixMillis(i64::MAX / 2);
-/// What the server took, in the data directory.
+/// What the server took.
 const RECORDED: &str = "recorded.txt";
 /// Readers whose address does not exist: one in a hundred, below what stops an issue.
 const NOBODY: &str = "77@example.org";
 
 /// A newsletter with readers, a server that records, and the issues handed over so far.
 pub struct Trial {
-    pub database: TestDatabase,
+    /// Gone with the trial.
+    _database: TestDatabase,
     pub db: Db,
     pub server: SmtpServer,
     pub setup: Setup,
     pub issues: Vec<IssueId>,
     newsletter: Newsletter,
+    /// Where the server keeps its record: not on the program's disk.
+    log: TempDir,
     /// Mails whose answer the server kept for itself: each may come twice, without any crash.
     kept: Arc<AtomicUsize>,
 }
@@ -61,21 +65,27 @@ impl fmt::Display for Verdict {
 impl Trial {
     /// Everybody is subscribed; nothing is handed over yet.
     pub async fn new(in_doubt: &'static str, readers: i64) -> Self {
+        Self::on(TestDatabase::migrated().await, in_doubt, readers).await
+    }
+
+    /// On a database of the test's own making.
+    pub async fn on(database: TestDatabase, in_doubt: &'static str, readers: i64) -> Self {
         let server = SmtpServer::start().await;
-        let database = TestDatabase::migrated().await;
         let db = database.open().await;
         let newsletter = issues::newsletter(&db, NOW).await;
         issues::subscribe_in(&db, newsletter.id, readers, NOW).await;
-        server.record_into(&database.dir.path().join(RECORDED));
+        let log = tempfile::tempdir().unwrap();
+        server.record_into(&log.path().join(RECORDED));
         let mut setup = Setup::new(&database, server.url());
         setup.in_doubt = in_doubt;
         Self {
-            database,
+            _database: database,
             db,
             server,
             setup,
             issues: Vec::new(),
             newsletter,
+            log,
             kept: Arc::default(),
         }
     }
@@ -171,9 +181,10 @@ impl Trial {
         let Some(issue) = self.issues.last() else {
             return;
         };
-        let rows = db::fetch_all(self.db.read(), sql, [issue.0.into()])
-            .await
-            .unwrap();
+        // The database may be away just now.
+        let Ok(rows) = db::fetch_all(self.db.read(), sql, [issue.0.into()]).await else {
+            return;
+        };
         let mut dealt = 0;
         let mut audience = 0;
         for row in &rows {
@@ -191,7 +202,7 @@ impl Trial {
     /// The verdict; panics where anything was lost, or doubled with another Message-ID, or the ledger does not agree with the recorder.
     pub async fn verdict(&self) -> Verdict {
         let mut recorded: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        let log = self.database.dir.path().join(RECORDED);
+        let log = self.log.path().join(RECORDED);
         for line in std::fs::read_to_string(log).unwrap().lines() {
             let mut parts = line.split('\t').map(str::to_owned);
             let (id, to, subject) = (

@@ -3,9 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sea_orm::ConnectionTrait;
-use tokio::time::Instant;
-
 use super::readers::unpacked;
 use super::states::{DeliveryState, Reason};
 use super::turns::{self, Due, Turn};
@@ -13,9 +10,15 @@ use crate::{
     app::App,
     config::{InDoubt, crash_point},
     db::{self, DbErr},
-    mailer::{domains::Group, held::Held, leases::LeaseSql, mime::Edition},
+    mailer::{
+        domains::Group,
+        held::Held,
+        leases::{LeaseSql, good_until},
+        mime::Edition,
+    },
     types::{BatchId, IssueId, NewsletterId, ReaderId, UnixMillis},
 };
+use sea_orm::ConnectionTrait;
 
 /// After so many crashes on one recipient it is put aside.
 const CRASHES: i16 = 3;
@@ -79,7 +82,7 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
     let txn = app.db.write_txn("lease").await?;
     let sql = LeaseSql::new(app, app.mailer.held_batches());
     let (over, until, lock) = (sql.over(""), sql.until(), sql.lock);
-    let good = Instant::now() + app.config.mail.lease();
+    let good = good_until(app);
     let row = db::fetch_one(
         &*txn,
         // A batch that is leased already was left by a crash: its count of crashes rises.

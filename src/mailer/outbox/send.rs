@@ -1,7 +1,10 @@
 //! A lane sends what is due in the outbox.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::payload::Payload;
 use super::store::{self, Final, Taken};
@@ -21,6 +24,10 @@ use crate::{
 
 /// A mail that takes longer does not hold up those that were taken with it.
 const LONG: Duration = Duration::from_millis(300);
+/// While the database cannot be written, an outcome is kept for so long.
+const REMEMBER: Duration = Duration::from_secs(600);
+/// Between tries to write it.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Takes some mails and sends them. Returns whether any was settled or put off.
 pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, DbErr> {
@@ -95,34 +102,50 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
         }
     };
     let attempt = mail.attempt + 1;
-    match fate {
-        Fate::Sent => {
-            count("sent");
-            store::finish(app, mail, Final::Sent, "").await?;
-        }
-        Fate::Never(_, words) => {
-            count("failed");
-            store::finish(app, mail, Final::Failed, &words.told()).await?;
-        }
+    let mut waiting = Waiting::InDoubt;
+    let (outcome, state, words) = match fate {
+        Fate::Sent => ("sent", Some(Final::Sent), String::new()),
+        Fate::Never(_, words) => ("failed", Some(Final::Failed), words.told()),
         Fate::InDoubt(words) if app.config.mail.in_doubt == InDoubt::Hold => {
-            count("unknown");
-            store::finish(app, mail, Final::Unknown, &words.told()).await?;
+            ("unknown", Some(Final::Unknown), words.told())
         }
         Fate::Later(words)
         | Fate::Lost(words)
         | Fate::ProviderRests(words)
         | Fate::RelayRests(words) => {
-            count("deferred");
-            let at = now + pause(Waiting::Single, attempt, &app.random);
-            store::put_back(app, mail, at, attempt, &words.told()).await?;
+            waiting = Waiting::Single;
+            ("deferred", None, words.told())
         }
-        Fate::InDoubt(words) => {
-            count("deferred");
-            let at = now + pause(Waiting::InDoubt, attempt, &app.random);
-            store::put_back(app, mail, at, attempt, &words.told()).await?;
+        Fate::InDoubt(words) => ("deferred", None, words.told()),
+    };
+    count(outcome);
+    match state {
+        Some(state) => remember(app, || store::finish(app, mail, state, &words)).await?,
+        None => {
+            let at = now + pause(waiting, attempt, &app.random);
+            remember(app, || store::put_back(app, mail, at, attempt, &words)).await?;
         }
     }
     Ok(true)
+}
+
+/// Writes what became of a mail. An outcome that is forgotten is a mail in doubt: it is kept and tried again while the database is
+/// away.
+async fn remember<F, Fut>(app: &App, write: F) -> Result<(), DbErr>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<(), DbErr>>,
+{
+    let until = Instant::now() + REMEMBER;
+    loop {
+        match write().await {
+            Err(error) if !app.stopping.is_cancelled() && Instant::now() < until => {
+                tracing::error!(%error, "what became of a mail could not be written");
+                sleep(AGAIN).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// `None`: somebody else has the mail now.

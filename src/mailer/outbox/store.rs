@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::{Payload, Priority, fresh_message_id};
 use crate::{
     app::App,
     config::InDoubt,
     db::{self, DbErr, WriteTxn},
-    mailer::{held::Held, leases::LeaseSql},
+    mailer::{
+        held::Held,
+        leases::{LeaseSql, good_until},
+    },
     types::{OutboxId, UnixMillis},
 };
 
@@ -94,7 +95,7 @@ pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
     let txn = app.db.write_txn("outbox_lease").await?;
     let sql = LeaseSql::new(app, app.mailer.held_mails());
     let (over, until, lock) = (sql.over(""), sql.until(), sql.lock);
-    let good = Instant::now() + app.config.mail.lease();
+    let good = good_until(app);
     let rows = db::fetch_all(
         &*txn,
         format!(

@@ -1,0 +1,194 @@
+//! The ground shakes while an issue goes out: the database is lost, restarted, full; the clock jumps. Nobody is lost, nobody gets
+//! it twice, and nobody has to lend a hand.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use canvass::db;
+use canvass::mailer::mailing::{self, MailingState};
+use canvass::types::Clock;
+
+use crate::support::cluster::Cluster;
+use crate::support::database::{TestDatabase, server};
+use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
+use crate::support::require;
+use crate::support::smtp_server::{Act, At, SmtpServer};
+use crate::support::trial::Trial;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const HOUR: i64 = 3_600_000;
+
+async fn relay() -> SmtpServer {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "", Act::Wait(Duration::from_millis(10)), None);
+    server
+}
+
+fn nobody_twice(server: &SmtpServer, readers: usize) {
+    let mails = server.received();
+    let to: BTreeSet<&str> = mails.iter().map(|m| m.to.as_str()).collect();
+    assert_eq!((to.len(), mails.len()), (readers, readers));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_connections_to_the_database_are_ended_again_and_again() {
+    // SQLite has no connection that somebody else could end.
+    if server().is_none() {
+        return;
+    }
+    let relay = relay().await;
+    let app = app_with(&relay, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 200).await;
+    let outside = app.database.open().await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    for blow in 1..=6 {
+        relay.wait_for(blow * 25, PATIENCE).await;
+        let sql = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        // The test's other connections go too; the next use makes new ones.
+        let _ = db::fetch_one(outside.read(), sql, []).await;
+    }
+    relay.wait_for(200, PATIENCE).await;
+    // The test's own questions find connections that were ended, until none is left.
+    while mailing::progress(&app.app, issue).await.is_err() {}
+    until(&app, issue, |p| p.state == MailingState::Finished).await;
+    nobody_twice(&relay, 200);
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_is_stopped_without_warning_and_started_again() {
+    if server().is_none() {
+        return;
+    }
+    let cluster = match Cluster::start() {
+        Ok(cluster) => cluster,
+        Err(why) => return require::skip(&why),
+    };
+    let database = TestDatabase::on(&cluster.url()).await;
+    let mut trial = Trial::on(database, "resend", 300).await;
+    trial.calm(Duration::from_millis(10));
+    trial.hand_over().await;
+    let node = trial.setup.start();
+    for stop in 1..=3 {
+        trial.server.wait_for(stop * 60, PATIENCE).await;
+        cluster.down();
+        tokio::time::sleep(Duration::from_millis(700 * stop as u64)).await;
+        cluster.up();
+    }
+    trial.finish(PATIENCE).await;
+    let verdict = trial.verdict().await;
+    println!("three immediate stops of PostgreSQL: {verdict}");
+    assert_eq!((verdict.mails, verdict.twice, verdict.unknown), (300, 0, 0));
+    drop(node);
+    drop(trial);
+}
+
+/// A small file system over a directory, gone when dropped.
+struct SmallDisk(PathBuf);
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+impl SmallDisk {
+    /// `None` where that needs rights that we do not have.
+    fn over(dir: &Path) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=32m", "tmpfs"])
+            .arg(dir);
+        let mounted = mount.stderr(Stdio::null()).status();
+        mounted
+            .is_ok_and(|status| status.success())
+            .then(|| Self(dir.to_owned()))
+    }
+
+    /// Not a byte is left.
+    fn fill(&self) {
+        let mut ballast = std::fs::File::create(self.0.join("ballast")).unwrap();
+        for piece in [1 << 20, 4_096, 1] {
+            while ballast.write_all(&vec![0; piece]).is_ok() {}
+        }
+    }
+
+    fn empty(&self) {
+        std::fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_is_full_again_and_again() {
+    if server().is_some() {
+        // A PostgreSQL without disk stops, and is started again: the test above.
+        return;
+    }
+    let database = TestDatabase::migrated().await;
+    let file = database.dir.path().join("canvass.db");
+    let bytes = std::fs::read(&file).unwrap();
+    let Some(disk) = SmallDisk::over(database.dir.path()) else {
+        eprintln!("skipped: a small file system cannot be mounted without privileges");
+        return;
+    };
+    std::fs::write(&file, bytes).unwrap();
+    let mut trial = Trial::on(database, "resend", 500).await;
+    trial.calm(Duration::from_millis(10));
+    trial.hand_over().await;
+    let node = trial.setup.start();
+    for full in 1..=3 {
+        trial.server.wait_for(full * 80, PATIENCE).await;
+        disk.fill();
+        // Nothing goes any more: each mail wants its intent on disk first.
+        let mut before = usize::MAX;
+        while trial.server.count() != before {
+            before = trial.server.count();
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+        }
+        assert!(before < 500, "there was room for all");
+        println!("{before} had gone when the disk was full");
+        disk.empty();
+    }
+    trial.finish(PATIENCE).await;
+    let verdict = trial.verdict().await;
+    println!("a full disk, three times: {verdict}");
+    assert_eq!((verdict.mails, verdict.twice, verdict.unknown), (500, 0, 0));
+    drop(node);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clock_jumps_an_hour_either_way() {
+    let relay = relay().await;
+    let app = app_with(&relay, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 300).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let Clock::Manual(hand) = &app.app.clock else {
+        panic!("the tests move the clock");
+    };
+    let step = |by: i64| hand.fetch_add(by, std::sync::atomic::Ordering::SeqCst);
+    for (mails, by) in [
+        (40, HOUR),
+        (80, -HOUR),
+        (120, -HOUR),
+        (120, HOUR),
+        (200, HOUR),
+    ] {
+        relay.wait_for(mails, PATIENCE).await;
+        step(by);
+    }
+    until(&app, issue, |p| p.state == MailingState::Finished).await;
+    nobody_twice(&relay, 300);
+    the_ledger_agrees(&app, issue).await;
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM delivery WHERE fence > 1")
+            .await,
+        0,
+        "no lease was taken away"
+    );
+}
