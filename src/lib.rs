@@ -13,6 +13,7 @@
 //! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the features, one folder each |
 //! | [`mailbox`] | the built-in mailbox: what would have been mailed, as a mail program shows it |
 //! | [`overview`] | the editors' first page: what is left to do, the numbers of the day |
+//! | [`bounces`] | what comes back: bounces and complaints |
 //! | [`mailer`] | the outbox, the ledger of issues, SMTP lanes; what mails look like |
 //! | [`scheduler`] | calendar arithmetic; what is due now |
 //! | [`app`], [`routes`], [`background`], [`serve`], [`cli`] | the assembled parts, the one list of URLs, the one list of tasks, the running server, the command line |
@@ -24,6 +25,7 @@ pub mod api;
 pub mod app;
 pub mod articles;
 pub mod background;
+pub mod bounces;
 pub mod cli;
 pub mod config;
 pub mod db;

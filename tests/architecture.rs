@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// One folder each; they know one another only through their `mod.rs`.
 const FEATURES: &[&str] = &[
     "articles",
+    "bounces",
     "digests",
     "mailbox",
     "newsletters",

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use canvass::app::{App, Role};
+use canvass::app::{App, Role, StartError};
 use canvass::config::Config;
 use canvass::db::{self, fetch_all};
 use canvass::mailer::dkim::{self, DkimError, Key, State};
@@ -198,10 +198,18 @@ async fn keys_survive_a_new_secret_key() {
     let new = "quite another secret key of more than 32 characters";
     let database = app.stop().await;
     config.secret_key = Secret::new(format!("{new},{old}"));
-    let clock = Clock::manual(START);
-    let rotated = App::build(config, Role::Server, clock, Random::System)
-        .await
-        .unwrap();
+    // The last task of the stopped server may hold the data directory for a moment longer.
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let rotated = loop {
+        let clock = Clock::manual(START);
+        match App::build(config.clone(), Role::Server, clock, Random::System).await {
+            Ok(app) => break app,
+            Err(StartError::DataDir(_)) if tokio::time::Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
     let sql = "SELECT sealed FROM dkim_key WHERE state = 1";
     let rows = fetch_all(rotated.db.read(), sql, []).await.unwrap();
     assert_eq!(rows.len(), 2);

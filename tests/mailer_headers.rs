@@ -234,6 +234,16 @@ async fn a_return_path_names_its_mail_and_stays_the_same() {
         let id = mail.message_id.trim_matches(['<', '>']);
         let (local, domain) = id.split_once('@').unwrap();
         assert_eq!(domain, "example.org");
+        let unsubscribe = mail
+            .raw
+            .split("\r\n")
+            .find(|l| l.starts_with("List-Unsubscribe: "));
+        assert!(
+            unsubscribe
+                .unwrap()
+                .ends_with(&format!(">, <mailto:{}?subject=unsubscribe>", mail.from)),
+            "{unsubscribe:?}"
+        );
         let [begin, to] = &mail.commands;
         assert!(
             begin.ends_with(&format!("> RET=HDRS ENVID={local}")),

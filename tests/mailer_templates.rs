@@ -68,6 +68,7 @@ fn an_issue_leaves_as_these_octets() {
             public_url: "https://news.example.org",
             now: UnixMillis(1_700_000_000_000),
             message_id: "<stable@news.example.org>",
+            mailto: None,
         },
         &mut raw,
     );

@@ -10,6 +10,7 @@ mod support;
 mod admin_sign_in;
 mod architecture;
 mod bad_input;
+mod bounces;
 mod browser_every_page;
 mod browser_polls;
 mod browser_subscribing;

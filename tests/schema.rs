@@ -87,6 +87,7 @@ async fn every_entity_has_the_columns_of_its_table() {
     let mut seen = vec![
         agrees(&db, entities::api_token::Entity).await,
         agrees(&db, entities::ballot::Entity).await,
+        agrees(&db, entities::bounce::Entity).await,
         agrees(&db, entities::captured_mail::Entity).await,
         agrees(&db, entities::consent::Entity).await,
         agrees(&db, entities::consent_text::Entity).await,

@@ -9,6 +9,7 @@ mod m0002_reliability;
 mod m0003_politeness;
 mod m0004_dkim;
 mod m0005_orders;
+mod m0006_bounces;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_politeness::Migration),
             Box::new(m0004_dkim::Migration),
             Box::new(m0005_orders::Migration),
+            Box::new(m0006_bounces::Migration),
         ]
     }
 }

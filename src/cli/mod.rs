@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 used wrongly (arguments or configuration). What a command is asked for goes to
 //! standard output, everything about it to standard error.
 
+mod bounce;
 mod check;
 mod demo;
 mod dkim;
@@ -50,6 +51,12 @@ enum Command {
         /// Look at one thing more closely.
         #[command(subcommand)]
         what: Option<CheckCommand>,
+    },
+    /// Take a mail that came back, from standard input: a bounce or a complaint. For the pipe of a mail server.
+    Bounce {
+        /// Whom it came to, as the mail server says; otherwise that is looked for in the mail.
+        #[arg(long, value_name = "ADDRESS")]
+        recipient: Option<String>,
     },
     /// The keys that sign mails.
     #[command(subcommand)]
@@ -210,6 +217,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Check {
             what: Some(CheckCommand::Dkim),
         } => return dkim::check(config).await,
+        Command::Bounce { recipient } => return bounce::run(config, recipient).await,
         Command::Dkim(command) => return dkim::run(config, command).await,
         Command::Settings => {}
         Command::Admin(AdminCommand::Add { email, name }) => {

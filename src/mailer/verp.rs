@@ -45,11 +45,11 @@ pub fn read(keys: &Keys, address: &str) -> Option<Mail> {
         .or_else(|| unpack(&payload).map(|[id]| Mail::Single(OutboxId(id))))
 }
 
-/// The return path of a mail: its own at the bounce domain, or the sender's address where none is configured.
-pub(super) fn return_path(app: &App, mail: Mail, sender: &str) -> String {
+/// The return path of a mail at the bounce domain, where one is configured.
+pub(super) fn own(app: &App, mail: Mail) -> Option<String> {
     match app.config.mail.bounce_domain.as_str() {
-        "" => sender.to_owned(),
-        domain => address(&app.keys, domain, mail),
+        "" => None,
+        domain => Some(address(&app.keys, domain, mail)),
     }
 }
 

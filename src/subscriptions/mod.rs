@@ -28,6 +28,7 @@ mod purge;
 pub mod reader_name;
 mod request;
 mod sign_in;
+mod stop;
 mod store;
 
 pub use api::{Document as ApiDocument, routes as api_routes};
@@ -38,6 +39,7 @@ pub use model::{State, Suppression};
 pub use purge::purge;
 pub use request::{Source, Wish, request, request_in};
 pub use sign_in::signed_in;
+pub use stop::{leave_in, stop};
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use import::{Order as ImportOrder, Stopped as ImportStopped, run as import_readers};

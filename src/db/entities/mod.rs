@@ -4,6 +4,7 @@
 
 pub mod api_token;
 pub mod ballot;
+pub mod bounce;
 pub mod captured_mail;
 pub mod consent;
 pub mod consent_text;

@@ -65,6 +65,7 @@ fn filled(
         public_url: &origin,
         now: app.clock.now(),
         message_id: &format!("<preview@{}>", edition.domain()),
+        mailto: None,
     };
     let mut raw = Vec::new();
     edition.fill(&recipient, &sending, &mut raw);

@@ -303,8 +303,9 @@ impl Lane<'_> {
         let keys = &self.app.keys;
         let message_id = message_id(keys, holding.issue, work.reader, edition.domain());
         let mail = verp::Mail::Issue(holding.issue, work.reader);
-        let from = verp::return_path(self.app, mail, edition.sender());
-        let Ok(envelope) = Envelope::new(&from, &work.address) else {
+        let own = verp::own(self.app, mail);
+        let from = own.as_deref().unwrap_or(edition.sender());
+        let Ok(envelope) = Envelope::new(from, &work.address) else {
             line.not_taken(way);
             return Ok(Fate::Never(Reason::Refused, Words::default()));
         };
@@ -344,6 +345,7 @@ impl Lane<'_> {
             public_url: &self.origin,
             now: self.app.clock.now(),
             message_id: &message_id,
+            mailto: own.as_deref(),
         };
         edition.fill(&recipient, &sending, &mut self.message);
         self.app

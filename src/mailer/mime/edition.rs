@@ -38,6 +38,8 @@ enum Segment {
     Date,
     /// The Message-ID.
     MessageId,
+    /// Where one unsubscribes by mail, if anywhere.
+    Mailto,
     /// A slot in a header, as it is.
     Header(usize),
     /// A slot in the text body.
@@ -57,6 +59,8 @@ pub struct Sending<'s> {
     pub now: UnixMillis,
     /// With its angle brackets.
     pub message_id: &'s str,
+    /// An address of ours that takes "unsubscribe" for this recipient.
+    pub mailto: Option<&'s str>,
 }
 
 impl Edition {
@@ -108,7 +112,9 @@ impl Edition {
                         compiled.open(Segment::Header(index));
                     }
                 }
-                compiled.fixed.push_str(">\r\n");
+                compiled.fixed.push('>');
+                compiled.open(Segment::Mailto);
+                compiled.fixed.push_str("\r\n");
                 list_headers(&mut compiled.fixed, list);
             }
             _ => header::verbatim(head, "Auto-Submitted", "auto-generated"),
@@ -149,6 +155,13 @@ impl Edition {
                 }
                 Segment::Date => out.extend_from_slice(date(sending.now).as_bytes()),
                 Segment::MessageId => out.extend_from_slice(sending.message_id.as_bytes()),
+                Segment::Mailto => {
+                    if let Some(address) = sending.mailto {
+                        out.extend_from_slice(b", <mailto:");
+                        out.extend_from_slice(header::one_line(address).as_bytes());
+                        out.extend_from_slice(b"?subject=unsubscribe>");
+                    }
+                }
                 Segment::Header(index) | Segment::Text(index) | Segment::Html(index) => {
                     let Some(slot) = self.slots.get(*index) else {
                         continue;

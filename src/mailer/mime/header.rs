@@ -85,6 +85,8 @@ pub(super) fn one_line(value: &str) -> String {
 fn plain(value: &str) -> bool {
     value.is_ascii()
         && !value.contains("=?")
+        // White space at a fold is easily lost.
+        && !value.contains("   ")
         && value.split(' ').all(|word| word.len() < FOLD_AT - 20)
 }
 

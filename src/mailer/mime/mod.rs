@@ -5,8 +5,8 @@
 //! cost of copying it. Single mails go the same way, with one recipient.
 //!
 //! Promises: CRLF everywhere, no bare CR, LF or NUL, no line over 998 octets (quoted-printable: 76), no header that a
-//! value can add to, multipart/alternative with the text first, `List-Unsubscribe` on one line. It names the https link
-//! alone: nobody reads what would come to a `mailto:` of ours.
+//! value can add to, multipart/alternative with the text first, `List-Unsubscribe` on one line: the https link, and
+//! where a bounce domain is configured a `mailto:` that is the mail's own return path.
 
 mod draft;
 mod edition;

@@ -127,8 +127,9 @@ impl Payload {
                 (edition, to, None)
             }
         };
-        let from = verp::return_path(app, verp::Mail::Single(id), edition.sender());
-        let envelope = Envelope::new(&from, &to)
+        let own = verp::own(app, verp::Mail::Single(id));
+        let from = own.as_deref().unwrap_or(edition.sender());
+        let envelope = Envelope::new(from, &to)
             .map_err(|_| Unsendable::Address)?
             .identified(message_id);
         let recipient = Recipient {
@@ -142,6 +143,7 @@ impl Payload {
             public_url: &origin,
             now: app.clock.now(),
             message_id,
+            mailto: own.as_deref(),
         };
         let mut message = Vec::new();
         edition.fill(&recipient, &sending, &mut message);

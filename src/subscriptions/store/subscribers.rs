@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 
 use super::requests::Request;
 use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, run};
-use crate::subscriptions::model::{State, Subscribed};
+use crate::subscriptions::model::{State, Subscribed, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
 /// A reader as they see themselves.
@@ -173,6 +173,53 @@ pub async fn leave(
     )
     .await?;
     Ok(true)
+}
+
+/// Ends every active subscription of a reader; the consent stays as it was given.
+pub async fn stop(
+    txn: &WriteTxn,
+    reader: ReaderId,
+    state: State,
+    why: &str,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    run(
+        &**txn,
+        "UPDATE subscription SET state = $1, changed_ms = $2, reason = $3 WHERE reader_id = $4 AND state = $5",
+        [
+            state.code().into(),
+            now.0.into(),
+            why.into(),
+            reader.0.into(),
+            State::Active.code().into(),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Never mails an address again. A complaint outweighs a bounce and an erasure; else the first reason stands.
+pub async fn suppress(
+    txn: &WriteTxn,
+    address_hash: &[u8],
+    reason: Suppression,
+    why: &str,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    run(
+        &**txn,
+        "INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (address_hash) DO UPDATE SET reason = excluded.reason, note = excluded.note
+         WHERE excluded.reason = 2 AND suppression.reason IN (1, 4)",
+        [
+            address_hash.to_vec().into(),
+            reason.code().into(),
+            why.into(),
+            now.0.into(),
+        ],
+    )
+    .await
+    .map(drop)
 }
 
 /// Takes back a leaving of the instant `left`; false when there is none.

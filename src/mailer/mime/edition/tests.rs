@@ -53,6 +53,7 @@ fn fill(edition: &Edition, address: &str, name: Option<&str>) -> String {
             public_url: "https://news.example.org/",
             now: UnixMillis(1_700_000_000_000),
             message_id: &message_id(&keys, IssueId(7), reader, edition.domain()),
+            mailto: None,
         },
         &mut out,
     );

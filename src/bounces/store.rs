@@ -1,0 +1,80 @@
+//! The table `bounce`, and what the ledger says of a reader's last mails.
+
+use super::read::Kind;
+use crate::db::{DbErr, WriteTxn, fetch_one, run};
+use crate::types::{IssueId, NewsletterId, ReaderId, UnixMillis};
+
+/// Notes what was said of a mail; `false` when it was noted before.
+pub(super) async fn note(
+    txn: &WriteTxn,
+    issue: IssueId,
+    reader: ReaderId,
+    kind: Kind,
+    status: &str,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let done = run(
+        &**txn,
+        "INSERT INTO bounce (reader_id, issue_id, kind, status, at_ms) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT DO NOTHING",
+        [
+            reader.0.into(),
+            issue.0.into(),
+            (kind as i16).into(),
+            status.into(),
+            now.0.into(),
+        ],
+    )
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// How many issues bounced like this for a reader since then, and when the first of them did.
+pub(super) async fn issues(
+    txn: &WriteTxn,
+    reader: ReaderId,
+    kind: Kind,
+    since: UnixMillis,
+) -> Result<(i64, UnixMillis), DbErr> {
+    let row = fetch_one(
+        &**txn,
+        "SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM bounce WHERE reader_id = $1 AND kind = $2 AND at_ms >= $3",
+        [reader.0.into(), (kind as i16).into(), since.0.into()],
+    )
+    .await?;
+    row.map_or(Ok((0, since)), |row| {
+        Ok((
+            row.try_get_by_index(0)?,
+            UnixMillis(row.try_get_by_index(1)?),
+        ))
+    })
+}
+
+/// Whether a mail that left for the reader between the two instants has come to no bounce.
+pub(super) async fn arrived(
+    txn: &WriteTxn,
+    reader: ReaderId,
+    from: UnixMillis,
+    until: UnixMillis,
+) -> Result<bool, DbErr> {
+    let row = fetch_one(
+        &**txn,
+        "SELECT COUNT(*) FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1
+         WHERE d.state = 2 AND d.at_ms > $2 AND d.at_ms < $3
+           AND NOT EXISTS (SELECT 1 FROM bounce b WHERE b.reader_id = d.reader_id AND b.issue_id = d.issue_id)",
+        [reader.0.into(), from.0.into(), until.0.into()],
+    )
+    .await?;
+    row.map_or(Ok(false), |row| Ok(row.try_get_by_index::<i64>(0)? > 0))
+}
+
+/// The newsletter of an issue.
+pub(super) async fn newsletter(
+    txn: &WriteTxn,
+    issue: IssueId,
+) -> Result<Option<NewsletterId>, DbErr> {
+    let sql = "SELECT newsletter_id FROM issue WHERE id = $1";
+    let row = fetch_one(&**txn, sql, [issue.0.into()]).await?;
+    row.map(|row| Ok(NewsletterId(row.try_get_by_index(0)?)))
+        .transpose()
+}

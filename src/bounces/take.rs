@@ -1,0 +1,113 @@
+//! Doing what a report says.
+
+use std::time::Duration;
+
+use super::read::{Kind, read};
+use super::store;
+use crate::app::App;
+use crate::db::{DbErr, WriteTxn};
+use crate::mailer::verp::{self, Mail};
+use crate::subscriptions::{self, State};
+use crate::types::{IssueId, ReaderId, UnixMillis};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// Soft bounces are counted for so long.
+const WINDOW: Duration = Duration::from_secs(14 * 24 * 3_600);
+/// So many of them end a subscription.
+const SOFT: i64 = 5;
+/// A mail that left later than this may still bounce, so it says nothing yet.
+const SETTLES: Duration = DAY;
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// No return path of ours is in it.
+    NotOurs,
+    /// It is about a single mail: no subscription hangs on it.
+    Single(Kind),
+    /// Nothing follows from it.
+    Ignored(Kind),
+    /// It was taken before.
+    Repeated(Kind),
+    /// It counts, and nothing follows yet.
+    Noted(Kind),
+    /// The reader gets no more mail.
+    Stopped(Kind),
+    /// The reader left one newsletter.
+    Left,
+}
+
+/// Takes one mail that came back. `recipient` is whom it came to, where the mail server says so; otherwise a return path
+/// of ours is looked for in the mail.
+///
+/// # Errors
+/// What the database said; nothing was done then, and the mail can be given again.
+pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Taken, DbErr> {
+    let named = recipient.and_then(|address| verp::read(&app.keys, address));
+    let Some(mail) = named.or_else(|| inside(app, raw)) else {
+        return Ok(Taken::NotOurs);
+    };
+    let report = read(raw);
+    let kind = report.kind;
+    let Mail::Issue(issue, reader) = mail else {
+        return Ok(Taken::Single(kind));
+    };
+    if matches!(
+        kind,
+        Kind::AutoReply | Kind::Delivered | Kind::Delayed | Kind::Authentication | Kind::Nothing
+    ) {
+        return Ok(Taken::Ignored(kind));
+    }
+    let now = app.clock.now();
+    let txn = app.db.write_txn("bounce").await?;
+    if !store::note(&txn, issue, reader, kind, &report.status, now).await? {
+        return Ok(Taken::Repeated(kind));
+    }
+    let taken = follow(app, &txn, issue, reader, kind, now).await?;
+    txn.commit().await?;
+    Ok(taken)
+}
+
+async fn follow(
+    app: &App,
+    txn: &WriteTxn,
+    issue: IssueId,
+    reader: ReaderId,
+    kind: Kind,
+    now: UnixMillis,
+) -> Result<Taken, DbErr> {
+    let ends = match kind {
+        Kind::Hard => Some((State::Bounced, "the address does not exist")),
+        Kind::Complaint => Some((State::Complained, "reported as spam")),
+        Kind::NoDomain => {
+            let (said, _) = store::issues(txn, reader, kind, UnixMillis(0)).await?;
+            (said >= 2).then_some((State::Bounced, "the domain does not exist"))
+        }
+        Kind::Soft => {
+            let (said, first) = store::issues(txn, reader, kind, now - WINDOW).await?;
+            let worn = said >= SOFT && !store::arrived(txn, reader, first, now - SETTLES).await?;
+            worn.then_some((State::Bounced, "it bounced for two weeks"))
+        }
+        Kind::OptOut => {
+            if let Some(newsletter) = store::newsletter(txn, issue).await? {
+                subscriptions::leave_in(txn, newsletter, reader, "feedback loop", now).await?;
+            }
+            return Ok(Taken::Left);
+        }
+        _ => None,
+    };
+    let Some((state, why)) = ends else {
+        return Ok(Taken::Noted(kind));
+    };
+    subscriptions::stop(txn, &app.keys, reader, state, why, now).await?;
+    Ok(Taken::Stopped(kind))
+}
+
+/// A return path of ours anywhere in a mail: in a header, in the report, in the copy of our mail.
+fn inside(app: &App, raw: &[u8]) -> Option<Mail> {
+    let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'@' | b'.' | b'-');
+    raw.split(|b| !word(b))
+        .filter(|w| w.len() > 30 && w.contains(&b'@'))
+        .filter_map(|w| std::str::from_utf8(w).ok())
+        .find_map(|w| verp::read(&app.keys, w))
+}

@@ -1,0 +1,33 @@
+//! `canvass bounce`: one mail that came back, from a mail server's pipe.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use super::{Failed, tool};
+use crate::bounces;
+use crate::config::Config;
+
+/// The longest mail that is read, in bytes; what matters stands in front.
+const LONGEST: u64 = 4 << 20;
+/// `EX_TEMPFAIL` of sysexits: mail servers keep the mail and try again later.
+const LATER: u8 = 75;
+
+pub async fn run(config: Config, recipient: Option<String>) -> Result<ExitCode, Failed> {
+    let mut raw = Vec::new();
+    let mut input = std::io::stdin().lock().take(LONGEST);
+    let taken = async {
+        input.read_to_end(&mut raw)?;
+        let app = tool(config).await?;
+        Ok::<_, Failed>(bounces::take(&app, &raw, recipient.as_deref()).await?)
+    };
+    match taken.await {
+        Ok(taken) => {
+            eprintln!("canvass: {taken:?}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            eprintln!("canvass: {error}");
+            Ok(ExitCode::from(LATER))
+        }
+    }
+}
