@@ -1,17 +1,19 @@
-//! `GET /admin/mail`: what waits, why, and what did not go out.
+//! `/admin/mail`: relays and lanes, what waits and why, what did not go out, and what to do with it.
 
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 
 use super::mail_queue_store::{self as store, Mail, Mailing, Single};
-use super::{Editor, show};
+use super::{Editor, EditorForm, mail_relays, show};
 use crate::app::App;
 use crate::config::Transport;
+use crate::mailer;
+use crate::mailer::outbox::{self, Order};
 use crate::scheduler::Zone;
-use crate::types::UnixMillis;
+use crate::types::{OutboxId, UnixMillis};
 use crate::web::Problem;
 
 /// A single mail that waits longer than this is worth a look: they go out within a second.
@@ -22,20 +24,48 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let mails = store::mails(&app.db).await?;
     let mailings = store::mailings(&app.db).await?;
     let zone = Zone::utc();
+    let now = app.clock.now();
+    let status = mailer::status(&app);
+    let due = store::oldest_due(&app.db).await?.filter(|at| *at < now);
     let number = |label: &str, value: String| json!({ "label": label, "value": value });
     let page = json!({
         "frame": editor.frame(),
-        "relay": relay(app.config.mail.transport, &single, app.clock.now()),
+        "relay": relay(app.config.mail.transport, &single, now),
         "numbers": [
             number("Single mails waiting", show::count(single.waiting)),
             number("Oldest waits since", single.oldest.map_or("\u{2013}".into(), |at| show::time(at, &zone).text)),
             number("Failed", show::count(single.failed)),
             number("In doubt", show::count(single.unknown)),
+            number("Oldest mail of an issue due since", due.map_or("\u{2013}".into(), |at| show::time(at, &zone).text)),
         ],
+        "relays": status.relays.iter().map(|r| mail_relays::relay(r, &zone)).collect::<Vec<_>>(),
+        "domains": status.domains.iter().map(|d| mail_relays::domain(d, &zone)).collect::<Vec<_>>(),
+        "lanes": mail_relays::lanes(&status.lanes, &zone),
         "mailings": mailings.iter().map(mailing).collect::<Vec<_>>(),
-        "outbox": mails.iter().map(|mail| single_mail(mail, &zone)).collect::<Vec<_>>(),
+        "outbox": mails.iter().map(|mail| single_mail(mail, now, &zone)).collect::<Vec<_>>(),
     });
     app.pages.render("admin/mail_queue", &page)
+}
+
+/// `POST /admin/mail`: tries a single mail now, or settles one in doubt.
+pub async fn order(
+    State(app): State<App>,
+    EditorForm { form, .. }: EditorForm,
+) -> Result<Response, Problem> {
+    let mail = form.text("mail")?.parse().map(OutboxId);
+    let order = match form.text("what")?.as_str() {
+        "now" => Order::TryNow,
+        "resend" => Order::Resend,
+        "accept" => Order::Accept,
+        _ => return Err(Problem::bad_request("Choose what to do with it.")),
+    };
+    let mail = mail.map_err(|_| Problem::not_found())?;
+    let txn = app.db.write_txn("outbox_order").await?;
+    outbox::order(&txn, mail, order, app.clock.now()).await?;
+    txn.commit().await?;
+    app.mailer.nudge();
+    // What had changed in between shows on the page: it is no error that somebody was faster.
+    Ok(Redirect::to("/admin/mail").into_response())
 }
 
 /// How it looks from here: nothing is known of a relay but what it does with our mail.
@@ -101,7 +131,7 @@ fn mailing(m: &Mailing) -> Value {
     })
 }
 
-fn single_mail(mail: &Mail, zone: &Zone) -> Value {
+fn single_mail(mail: &Mail, now: UnixMillis, zone: &Zone) -> Value {
     let (state, badge) = match (mail.state, mail.attempt) {
         (0, 0) => ("Waiting", "is-neutral"),
         (0, _) => ("Deferred", "is-wait"),
@@ -114,6 +144,11 @@ fn single_mail(mail: &Mail, zone: &Zone) -> Value {
     json!({
         "kind": kind(&mail.template), "state": state, "badge": badge, "since": show::time(mail.since, zone),
         "next": waits.then(|| show::time(mail.next, zone)), "attempt": show::count(mail.attempt), "reply": mail.reply,
+        "id": mail.id.0,
+        "try_now": mail.state == 0 && mail.next > now,
+        "in_doubt": mail.state == 4,
+        "resend": mail.state == 4 && mail.expires > now,
+        "gone": matches!(mail.state, 3 | 5),
     })
 }
 

@@ -3,7 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::db::{Db, fetch_all, fetch_one};
-use crate::types::{IssueId, UnixMillis};
+use crate::types::{IssueId, OutboxId, UnixMillis};
 
 /// Rows shown of each list.
 pub const SHOWN: i64 = 50;
@@ -23,6 +23,8 @@ pub struct Single {
 /// A single mail that waits or did not go out.
 #[derive(Clone, Debug)]
 pub struct Mail {
+    pub id: OutboxId,
+    pub expires: UnixMillis,
     pub template: String,
     pub state: i16,
     pub since: UnixMillis,
@@ -65,8 +67,7 @@ pub async fn single(db: &Db) -> Result<Single, DbErr> {
 
 /// What waits, the oldest first, after what did not go out, the newest first.
 pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
-    let columns =
-        "SELECT template, state, created_ms, not_before_ms, attempt, reply FROM outbox WHERE state";
+    let columns = "SELECT id, expires_ms, template, state, created_ms, not_before_ms, attempt, reply FROM outbox WHERE state";
     let mut mails = Vec::new();
     for condition in [
         format!("{columns} IN (3, 4, 5) ORDER BY id DESC LIMIT {SHOWN}"),
@@ -74,6 +75,8 @@ pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
     ] {
         for row in fetch_all(db.read(), condition, []).await? {
             mails.push(Mail {
+                id: row.try_get("", "id")?,
+                expires: row.try_get("", "expires_ms")?,
                 template: row.try_get("", "template")?,
                 state: row.try_get("", "state")?,
                 since: row.try_get("", "created_ms")?,
@@ -84,6 +87,13 @@ pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
         }
     }
     Ok(mails)
+}
+
+/// When the oldest mail of an issue that is being sent was due, as far as none has it in hand.
+pub async fn oldest_due(db: &Db) -> Result<Option<UnixMillis>, DbErr> {
+    let sql = "SELECT MIN(b.not_before_ms) FROM mail_batch b JOIN mailing m ON m.issue_id = b.issue_id WHERE m.state = 1 AND b.state = 0";
+    let row = fetch_one(db.read(), sql, []).await?;
+    row.map_or(Ok(None), |row| row.try_get_by_index(0))
 }
 
 /// Issues that are not finished, and those that were lately.

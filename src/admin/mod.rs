@@ -13,6 +13,7 @@ mod editor;
 mod invite;
 mod mail_queue;
 mod mail_queue_store;
+mod mail_relays;
 mod password;
 mod password_hash;
 mod session;
@@ -57,7 +58,7 @@ pub const PAGES: Templates = &[
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/admin/sign-in", get(sign_in::show).post(sign_in::sign_in))
-        .route("/admin/mail", get(mail_queue::show))
+        .route("/admin/mail", get(mail_queue::show).post(mail_queue::order))
         .route("/admin/sign-out", post(sign_in::sign_out))
         .route(
             "/admin/set-password/{token}",

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::{
     leases,
     mailing::{self, Ended, Ledger},
-    outbox,
+    measure, outbox,
     status::Doing,
     stop,
     transport::{self, Line},
@@ -27,6 +28,8 @@ const RELAY_LOOK: Duration = Duration::from_secs(1);
 const RESERVED: usize = 0;
 /// After an error of the database.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// Between looks at what is only measured.
+const MEASURE: Duration = Duration::from_secs(5);
 
 /// Starts the lanes and what keeps them going. They end when [`Parts::stopping`](crate::app::Parts) is cancelled, after the
 /// mail each has in hand.
@@ -135,6 +138,7 @@ async fn heartbeat(app: App) {
 /// Freezes audiences, writes off what was cancelled, ends what is over, measures.
 async fn upkeep(app: App) {
     let mut bell = app.mailer.bell.subscribe();
+    let mut due = Instant::now();
     while !app.stopping.is_cancelled() {
         bell.mark_unchanged();
         app.mailer.domains.tick();
@@ -148,12 +152,17 @@ async fn upkeep(app: App) {
             tracing::error!(%error, "the mail upkeep waits for the database");
             pause(&app, DATABASE_PAUSE).await;
         }
-        if let Ok(depth) = outbox::depth(&app).await {
-            let age = depth
-                .oldest
-                .map_or(0.0, |at| app.clock.now().since(at).as_secs_f64());
-            metrics::gauge!("canvass_outbox_waiting").set(depth.waiting as f64);
-            metrics::gauge!("canvass_outbox_oldest_seconds").set(age);
+        let measured = async {
+            measure::outbox(&app).await?;
+            if due <= Instant::now() {
+                due = Instant::now() + MEASURE;
+                measure::relays(&app);
+                measure::mailings(&app).await?;
+            }
+            Ok::<_, DbErr>(())
+        };
+        if let Err(error) = measured.await {
+            tracing::warn!(%error, "the mail could not be measured");
         }
         // Rung for each mail that is enqueued: not more often than this.
         pause(&app, LOOK).await;

@@ -27,6 +27,7 @@ mod held;
 mod lanes;
 mod leases;
 pub mod mailing;
+mod measure;
 pub mod mime;
 pub mod outbox;
 mod pace;
@@ -78,6 +79,7 @@ pub struct Mailer {
     turns: Arc<Turns>,
     urgent: Urgent,
     keyring: Keyring,
+    watches: mailing::Watches,
 }
 
 impl Mailer {
@@ -94,6 +96,7 @@ impl Mailer {
             turns: Arc::default(),
             urgent: Urgent::default(),
             keyring: Keyring::default(),
+            watches: mailing::Watches::default(),
         }
     }
 

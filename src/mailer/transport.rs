@@ -234,8 +234,14 @@ impl Line {
         };
         let at = self.app.clock.now();
         match fate {
-            Fate::Sent => relays.took(way.0, Instant::now()),
-            Fate::InDoubt(words) => relays.lost(way.0, &words.told(), at, &self.app.random),
+            Fate::Sent => {
+                relays.count(way.0, "handed_over");
+                relays.took(way.0, Instant::now());
+            }
+            Fate::InDoubt(words) => {
+                relays.count(way.0, "in_doubt");
+                relays.lost(way.0, &words.told(), at, &self.app.random);
+            }
             Fate::Lost(words) => {
                 relays.not_taken(way.0);
                 relays.lost(way.0, &words.told(), at, &self.app.random);
@@ -245,6 +251,8 @@ impl Line {
                 relays.rests(way.0, &words.told(), at, &self.app.random);
             }
             Fate::Later(words) | Fate::Never(_, words) | Fate::ProviderRests(words) => {
+                let never = matches!(fate, Fate::Never(..));
+                relays.count(way.0, if never { "failed" } else { "deferred" });
                 relays.not_taken(way.0);
                 relays.said(way.0, &words.told(), at);
             }

@@ -6,6 +6,7 @@ use super::store::subscribers;
 use crate::db::{Db, DbErr};
 use crate::newsletters;
 use crate::types::{ReaderId, UnixMillis};
+use crate::web::sheets::defused;
 
 /// Rows read at once: bounded memory, whatever the list.
 const PAGE: u64 = 2_000;
@@ -71,31 +72,4 @@ pub async fn run(
 
 fn instant(at: UnixMillis) -> String {
     at.to_string()
-}
-
-/// CSV injection (OWASP): a cell that starts like a formula is run as one.
-fn defused(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_looks_like_a_formula_is_defused() {
-        for cell in [
-            "=1+1@example.org",
-            "+a@example.org",
-            "-a@example.org",
-            "@SUM(A1)",
-        ] {
-            assert_eq!(defused(cell.to_owned()), format!("'{cell}"));
-        }
-        assert_eq!(defused("anna@example.org".to_owned()), "anna@example.org");
-    }
 }

@@ -46,6 +46,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "text/javascript; charset=utf-8",
         include_str!("assets/composer.js"),
     ),
+    (
+        "progress.js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/progress.js"),
+    ),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

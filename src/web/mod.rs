@@ -8,6 +8,7 @@
 //! - [`origin`]: cross-site requests are told from our own by Origin and Sec-Fetch-Site.
 //! - [`client`]: who asks: the address behind trusted proxies, and its network.
 //! - [`limits`]: rate limits by network, account and token.
+//! - [`sheets`]: cells of CSV files that no spreadsheet runs.
 //! - [`cookies`]: reading and setting the few cookies there are.
 //!
 //! Promise kept here: nothing is parsed without a bound, and no answer leaves without its headers.
@@ -21,6 +22,7 @@ pub mod origin;
 pub mod pages;
 pub mod problems;
 pub mod security;
+pub mod sheets;
 
 pub use client::Client;
 pub use forms::RawForm;

@@ -1,14 +1,18 @@
 //! The editors' pages of issues: list, composer, last page, progress.
 
+mod again;
 mod ask;
 mod compose;
+mod headline;
 mod list;
 mod new;
 mod outbound;
 mod pace;
 mod preview;
 mod progress;
+mod recipients;
 mod show;
+mod standing;
 mod steer;
 mod views;
 
@@ -47,6 +51,22 @@ pub const PAGES: Templates = &[
         "digests/progress",
         include_str!("../pages/admin_issue_progress.hbs"),
     ),
+    (
+        "digests/recipients",
+        include_str!("../pages/admin_issue_recipients.hbs"),
+    ),
+    (
+        "digests/recipient",
+        include_str!("../pages/admin_issue_recipient.hbs"),
+    ),
+    (
+        "digests/resend",
+        include_str!("../pages/admin_issue_resend.hbs"),
+    ),
+    (
+        "digests/settle",
+        include_str!("../pages/admin_issue_settle.hbs"),
+    ),
     ("digests/ask", include_str!("../pages/admin_issue_ask.hbs")),
     ("digests/archive", include_str!("../pages/archive.hbs")),
     (
@@ -75,6 +95,21 @@ pub fn routes() -> Router<App> {
         .route(
             "/admin/issues/{id}/cancel",
             get(ask::cancel).post(steer::cancel),
+        )
+        .route(
+            "/admin/issues/{id}/resend",
+            get(again::ask_resend).post(again::resend),
+        )
+        .route(
+            "/admin/issues/{id}/settle",
+            get(again::ask_settle).post(again::settle),
+        )
+        .route("/admin/issues/{id}/live", get(progress::live))
+        .route("/admin/issues/{id}/recipients", get(recipients::list))
+        .route("/admin/issues/{id}/recipients.csv", get(recipients::file))
+        .route(
+            "/admin/issues/{id}/recipients/{reader}",
+            get(recipients::one),
         )
 }
 

@@ -3,9 +3,16 @@
 use std::time::Duration;
 
 use crate::admin::show;
-use crate::mailer::mailing::{Counts, MailingState, Progress};
+use crate::mailer::mailing::{Counts, MailingState, Pace, Progress};
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
+
+/// What is known of an issue on its way.
+pub(super) struct Moment<'a> {
+    pub(super) progress: &'a Progress,
+    pub(super) pace: Option<Pace>,
+    pub(super) next_attempt: Option<UnixMillis>,
+}
 
 /// The headline of the bar. Never "delivered", and never "all" while one of them waits.
 pub(super) fn bar_words(state: MailingState, counts: &Counts) -> String {
@@ -28,9 +35,9 @@ pub(super) fn percent(done: i64, audience: i64) -> String {
 }
 
 /// Rate and end, as far as they can be known.
-pub(super) fn words(progress: &Progress, now: UnixMillis, zone: &Zone) -> String {
-    let counts = &progress.counts;
-    match progress.state {
+pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String {
+    let counts = &now.progress.counts;
+    match now.progress.state {
         MailingState::Preparing => "The first mail leaves in a moment.".to_owned(),
         MailingState::Paused => format!(
             "{} waiting.",
@@ -38,7 +45,7 @@ pub(super) fn words(progress: &Progress, now: UnixMillis, zone: &Zone) -> String
         ),
         MailingState::Cancelling => "What was not handed over is being written off.".to_owned(),
         MailingState::Finished | MailingState::Cancelled => {
-            match (progress.started, progress.finished) {
+            match (now.progress.started, now.progress.finished) {
                 (Some(started), Some(finished)) => {
                     format!("It took {}.", lasting(finished.since(started)))
                 }
@@ -46,28 +53,42 @@ pub(super) fn words(progress: &Progress, now: UnixMillis, zone: &Zone) -> String
             }
         }
         MailingState::Sending if counts.queued == 0 && counts.deferred > 0 => {
-            "Only deferred mails are left; they are tried again at growing distances.".to_owned()
-        }
-        MailingState::Sending if progress.per_second < 0.01 => {
-            "No mail has been taken by the relay yet.".to_owned()
-        }
-        MailingState::Sending => {
-            let rate = if progress.per_second >= 10.0 {
+            let next = now.next_attempt.filter(|at| *at > clock);
+            let next = next.map(|at| {
                 format!(
-                    "{} mails a second",
-                    show::count(progress.per_second.round() as i64)
+                    " The next attempt is at {} {zone}.",
+                    written::short(at.timestamp(), zone)
                 )
-            } else {
-                format!(
-                    "{} mails a minute",
-                    show::count((progress.per_second * 60.0).round() as i64)
-                )
-            };
-            let left =
-                Duration::from_secs_f64((counts.queued as f64 / progress.per_second).min(1e7));
-            let end = written::short((now + left).timestamp(), zone);
+            });
             format!(
-                "{rate}; at this pace it is done in about {}, at {end} {zone}.",
+                "Only deferred mails are left; they are tried again at growing distances.{}",
+                next.unwrap_or_default()
+            )
+        }
+        MailingState::Sending => sending(now.pace, clock, zone),
+    }
+}
+
+fn sending(pace: Option<Pace>, clock: UnixMillis, zone: &Zone) -> String {
+    let Some(pace) = pace else {
+        return "The pace is being measured.".to_owned();
+    };
+    if pace.per_second < 0.01 {
+        return "No mail was taken by the relay in the last moments.".to_owned();
+    }
+    let rate = if pace.per_second >= 10.0 {
+        let n = pace.per_second.round() as i64;
+        format!("{} mails a second", show::count(n))
+    } else {
+        let n = (pace.per_second * 60.0).round() as i64;
+        format!("{} mails a minute", show::count(n))
+    };
+    match pace.left {
+        None => format!("{rate}."),
+        Some(left) => {
+            let end = written::short((clock + left).timestamp(), zone);
+            format!(
+                "{rate}; at this pace nobody waits any more in about {}, at {end} {zone}.",
                 lasting(left)
             )
         }
@@ -114,7 +135,7 @@ fn lasting(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn progress(state: MailingState, per_second: f64) -> Progress {
+    fn progress(state: MailingState) -> Progress {
         Progress {
             state,
             reason: String::new(),
@@ -128,7 +149,6 @@ mod tests {
                 skipped: 2,
             },
             reasons: Vec::new(),
-            per_second,
             not_before: UnixMillis(0),
             started: Some(UnixMillis(0)),
             finished: None,
@@ -144,27 +164,59 @@ mod tests {
 
     #[test]
     fn rate_and_end_are_said_only_where_they_are_known() {
-        let now = UnixMillis(1_795_000_000_000);
+        let clock = UnixMillis(1_795_000_000_000);
         let zone = Zone::parse("Europe/Vienna").unwrap();
-        let fast = words(&progress(MailingState::Sending, 20.0), now, &zone);
+        let of = |state, pace: Option<(f64, u64)>| {
+            let progress = progress(state);
+            let pace = pace.map(|(per_second, left)| Pace {
+                per_second,
+                left: (left > 0).then(|| Duration::from_secs(left)),
+            });
+            let moment = Moment {
+                progress: &progress,
+                pace,
+                next_attempt: None,
+            };
+            words(&moment, clock, &zone)
+        };
         assert_eq!(
-            fast,
-            "20 mails a second; at this pace it is done in about 30 seconds, at 18 Nov 2026, 12:07 Europe/Vienna."
+            of(MailingState::Sending, Some((20.0, 30))),
+            "20 mails a second; at this pace nobody waits any more in about 30 seconds, at 18 Nov 2026, 12:07 Europe/Vienna."
         );
+        assert!(of(MailingState::Sending, Some((0.5, 1_200))).starts_with("30 mails a minute; "));
+        assert_eq!(
+            of(MailingState::Sending, Some((12.0, 0))),
+            "12 mails a second."
+        );
+        assert!(of(MailingState::Sending, Some((0.0, 0))).starts_with("No mail"));
+        assert!(of(MailingState::Sending, None).contains("measured"));
+        assert_eq!(of(MailingState::Paused, None), "604 readers are waiting.");
+    }
+
+    #[test]
+    fn when_only_deferred_mails_are_left_the_next_attempt_is_named() {
+        let clock = UnixMillis(1_795_000_000_000);
+        let zone = Zone::utc();
+        let mut progress = progress(MailingState::Sending);
+        progress.counts.queued = 0;
+        let of = |next_attempt| {
+            let moment = Moment {
+                progress: &progress,
+                pace: None,
+                next_attempt,
+            };
+            words(&moment, clock, &zone)
+        };
+        assert!(of(Some(clock + Duration::from_secs(600))).contains("18 Nov 2026, 11:16 UTC"));
         assert!(
-            words(&progress(MailingState::Sending, 0.5), now, &zone)
-                .starts_with("30 mails a minute")
-        );
-        assert!(words(&progress(MailingState::Sending, 0.0), now, &zone).starts_with("No mail"));
-        assert_eq!(
-            words(&progress(MailingState::Paused, 9.0), now, &zone),
-            "604 readers are waiting."
+            of(Some(clock)).ends_with("growing distances."),
+            "due already"
         );
     }
 
     #[test]
     fn the_parts_are_named_with_their_sum() {
-        let counts = progress(MailingState::Sending, 1.0).counts;
+        let counts = progress(MailingState::Sending).counts;
         assert_eq!(
             sum_words(&counts),
             "390 handed over + 600 waiting + 4 deferred + 3 failed + 1 in doubt + 2 skipped = 1,000 in all."

@@ -1,20 +1,39 @@
-//! The page of an issue on its way.
+//! The page of an issue on its way, and the stream that keeps it current.
 //!
 //! Every number comes from the mailer's ledger, read in one statement: the bar is what the relay has
-//! taken, and audience = handed over + waiting + deferred + failed + in doubt + skipped at every look.
+//! taken, and audience = handed over + waiting + deferred + failed + in doubt + skipped at every look. Page and stream are made of
+//! the same parts, so the page is whole without a script.
 
-use axum::response::Response;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
 use serde_json::{Value, json};
 
 use super::super::model::{Issue, IssueState};
 use super::super::prepare::prepare;
-use super::{pace, views};
+use super::pace::{self, Moment};
+use super::recipients::handed;
+use super::{headline, standing, views};
 use crate::admin::{Editor, show};
 use crate::app::App;
-use crate::mailer::mailing::{self, DeliveryStateName, MailingState, Progress};
+use crate::mailer::mailing::{
+    self, Deferrals, DeliveryStateName, MailingState, Order, OrderKind, Progress, Snapshot,
+};
 use crate::scheduler::{Zone, written};
-use crate::types::UnixMillis;
+use crate::types::{IssueId, UnixMillis};
 use crate::web::Problem;
+
+/// Orders shown.
+const ORDERS: i64 = 20;
+/// How long a page waits for the first look of a watch.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// Between reloads where there is no script, in seconds: long enough to reach a button by keyboard.
+const RELOAD: u32 = 15;
 
 pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Response, Problem> {
     let progress = mailing::progress(app, issue.id)
@@ -22,19 +41,27 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
         .ok_or_else(Problem::not_found)?;
     let prepared = super::prepared(prepare(app, issue, app.clock.now()).await)?;
     let zone = views::zone_of(&prepared.newsletter);
-    let counts = &progress.counts;
-    let (state, badge) = state_words(progress.state);
-    let open = counts.queued + counts.deferred;
-    let done = counts.audience - open;
-    let sending = matches!(
-        progress.state,
-        MailingState::Preparing | MailingState::Sending
-    );
-    let live = sending || progress.state == MailingState::Cancelling;
+    let orders = mailing::orders(app.db.read(), issue.id, ORDERS).await?;
+    let state = progress.state;
+    let live = moves(state);
+    // The numbers are read here, so that the page shows what was just done; the pace takes a watch.
+    let seen = if live {
+        look(app, issue.id).await
+    } else {
+        None
+    };
+    let snapshot = Snapshot {
+        pace: seen.as_ref().and_then(|seen| seen.pace),
+        next_attempt: seen.as_ref().and_then(|seen| seen.next_attempt),
+        deferrals: seen.map(|seen| seen.deferrals.clone()).unwrap_or_default(),
+        progress,
+    };
+    let progress = &snapshot.progress;
     let frozen = match issue.state {
         IssueState::Handed(at) => at,
         _ => issue.updated,
     };
+    let goes_on = !matches!(state, MailingState::Cancelled | MailingState::Cancelling);
     app.pages.render(
         "digests/progress",
         &json!({
@@ -42,31 +69,107 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
             "id": issue.id.0,
             "title": issue.title(),
             "newsletter": views::newsletter(&prepared.newsletter),
-            "state": state,
-            "badge": badge,
+            "refresh": live.then_some(RELOAD),
             "live": live,
-            "notices": notices(&progress),
-            "bar_words": pace::bar_words(progress.state, counts),
-            "bar_tone": bar_tone(progress.state),
-            "done": done,
-            "audience": counts.audience.max(1),
-            "percent": pace::percent(done, counts.audience),
-            "pace": pace::words(&progress, app.clock.now(), &zone),
-            "counts": counts_shown(&progress),
-            "sum_words": pace::sum_words(counts),
-            "reasons": reasons(&progress),
-            "can_pause": sending,
-            "can_resume": progress.state == MailingState::Paused,
-            "can_cancel": progress.state == MailingState::Sending || progress.state == MailingState::Paused,
+            "badge": state_words(state).1,
+            "headline": headline::of(progress, &orders, issue.id, &zone),
+            "bar_tone": bar_tone(state),
+            "now": parts(&snapshot, app.clock.now(), &zone),
+            "can_pause": state == MailingState::Sending,
+            "can_resume": state == MailingState::Paused,
+            "can_cancel": state == MailingState::Sending || state == MailingState::Paused,
+            "can_resend": progress.counts.failed > 0 && goes_on,
+            "can_settle": progress.counts.unknown > 0,
             "archive": (prepared.newsletter.archive && progress.started.is_some())
                 .then(|| format!("/archive/{}/{}", prepared.newsletter.slug, issue.slug)),
             "shown_subject": views::subject(issue, &prepared),
             "frozen": full(frozen, &zone),
             "started": progress.started.map(|at| full(at, &zone)),
             "finished": progress.finished.map(|at| full(at, &zone)),
-            "finished_label": if progress.state == MailingState::Cancelled { "Cancelled" } else { "Last mail" },
+            "finished_label": if state == MailingState::Cancelled { "Cancelled" } else { "Last mail" },
+            "orders": orders.iter().map(|order| order_line(order, &zone)).collect::<Vec<_>>(),
         }),
     )
+}
+
+/// `GET /admin/issues/{id}/live`: the parts of the page that change, as server-sent events; ends when the issue does.
+pub(super) async fn live(
+    State(app): State<App>,
+    _: Editor,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (issue, zone) = handed(&app, &id).await?;
+    if mailing::progress(&app, issue.id).await?.is_none() {
+        return Err(Problem::not_found());
+    }
+    let mut viewer = mailing::watch(&app, issue.id);
+    viewer.mark_changed();
+    let clock = app.clock.clone();
+    // None: the last event was sent.
+    let events = stream::unfold(Some(viewer), move |viewer| {
+        let (clock, zone) = (clock.clone(), zone.clone());
+        async move {
+            let mut viewer = viewer?;
+            loop {
+                if viewer.changed().await.is_err() {
+                    let end = Event::default().event("end").data("");
+                    return Some((Ok::<_, Infallible>(end), None));
+                }
+                let latest: Option<Arc<Snapshot>> = viewer.borrow_and_update().clone();
+                if let Some(snapshot) = latest {
+                    let data = parts(&snapshot, clock.now(), &zone).to_string();
+                    let event = Event::default().event("progress").data(data);
+                    return Some((Ok(event), Some(viewer)));
+                }
+            }
+        }
+    });
+    Ok(Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response())
+}
+
+/// What a watch has seen last, or sees first.
+async fn look(app: &App, issue: IssueId) -> Option<Arc<Snapshot>> {
+    let mut viewer = mailing::watch(app, issue);
+    let seen = tokio::time::timeout(FIRST_LOOK, viewer.wait_for(Option::is_some)).await;
+    seen.ok()?.ok()?.clone()
+}
+
+/// What changes while the page is looked at; `shape` changes when more than numbers has to.
+fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
+    let progress = &snapshot.progress;
+    let counts = &progress.counts;
+    let done = counts.audience - counts.queued - counts.deferred;
+    let (state, _) = state_words(progress.state);
+    let moment = Moment {
+        progress,
+        pace: snapshot.pace,
+        next_attempt: snapshot.next_attempt,
+    };
+    json!({
+        "shape": format!("{state} {} {} {}", progress.reason, counts.failed > 0, counts.unknown > 0),
+        "state": state,
+        "bar": pace::bar_words(progress.state, counts),
+        "done": done,
+        "audience": counts.audience.max(1),
+        "percent": pace::percent(done, counts.audience),
+        "pace": pace::words(&moment, now, zone),
+        "sum": pace::sum_words(counts),
+        "counts": counts_shown(progress),
+        "reasons": reasons(progress),
+        "deferred": deferred(&snapshot.deferrals),
+        "deferred_among": snapshot.deferrals.among.map(|n| format!("Among the first {} deferred.", show::count(n))),
+        "as_of": written::short(now.timestamp(), zone),
+    })
+}
+
+/// Whether the numbers still change.
+fn moves(state: MailingState) -> bool {
+    match state {
+        MailingState::Preparing | MailingState::Sending | MailingState::Cancelling => true,
+        MailingState::Paused | MailingState::Finished | MailingState::Cancelled => false,
+    }
 }
 
 fn full(at: UnixMillis, zone: &Zone) -> String {
@@ -93,63 +196,19 @@ fn bar_tone(state: MailingState) -> &'static str {
     }
 }
 
-fn notices(progress: &Progress) -> Vec<Value> {
-    let mut notices = Vec::new();
-    let mut say = |tone: &str, text: String| notices.push(json!({ "tone": tone, "text": text }));
-    match progress.state {
-        MailingState::Paused => {
-            let reason = if progress.reason.is_empty() {
-                String::new()
-            } else {
-                format!(": {}", progress.reason)
-            };
-            say(
-                "is-wait",
-                format!("Nothing goes out until somebody resumes it{reason}."),
-            );
-        }
-        MailingState::Cancelled => say(
-            "is-bad",
-            "It was cancelled. What had been handed over stays handed over.".to_owned(),
-        ),
-        _ => {}
-    }
-    let counts = &progress.counts;
-    if counts.deferred > 0 && progress.state != MailingState::Finished {
-        say(
-            "is-wait",
-            format!(
-                "{} could not be mailed for now, because the receiving side asked us to come back later. Canvass tries again by itself.",
-                show::counted(counts.deferred, "reader", "readers"),
-            ),
-        );
-    }
-    if counts.unknown > 0 {
-        say(
-            "is-wait",
-            format!(
-                "{} may or may not have got it: the connection broke at the last moment. They are held, so that nobody gets it twice.",
-                show::counted(counts.unknown, "reader", "readers"),
-            ),
-        );
-    }
-    notices
-}
-
+/// Name in addresses, label, number.
 fn counts_shown(progress: &Progress) -> Vec<Value> {
     let counts = &progress.counts;
     [
-        ("Audience", counts.audience, true),
-        ("Handed over", counts.sent, true),
-        ("Waiting", counts.queued, true),
-        ("Deferred", counts.deferred, counts.deferred > 0),
-        ("Failed", counts.failed, true),
-        ("In doubt", counts.unknown, counts.unknown > 0),
-        ("Skipped", counts.skipped, true),
+        ("sent", "Handed over", counts.sent),
+        ("waiting", "Waiting", counts.queued),
+        ("deferred", "Deferred", counts.deferred),
+        ("failed", "Failed", counts.failed),
+        ("unknown", "In doubt", counts.unknown),
+        ("skipped", "Skipped", counts.skipped),
     ]
     .into_iter()
-    .filter(|(.., shown)| *shown)
-    .map(|(label, value, _)| json!({ "label": label, "value": show::count(value) }))
+    .map(|(name, label, n)| json!({ "name": name, "label": label, "value": show::count(n) }))
     .collect()
 }
 
@@ -162,7 +221,47 @@ fn reasons(progress: &Progress) -> Vec<Value> {
                 DeliveryStateName::Failed => "failed",
                 DeliveryStateName::Skipped => "skipped",
             };
-            json!({ "reason": reason.words(), "kind": kind, "count": show::count(*n) })
+            let name = standing::REASONS.iter().find(|(_, known)| known == reason);
+            json!({
+                "reason": reason.words(), "kind": kind, "count": show::count(*n),
+                "query": name.map(|(name, _)| format!("state={kind}&reason={name}")),
+            })
         })
         .collect()
+}
+
+fn deferred(deferrals: &Deferrals) -> Vec<Value> {
+    deferrals
+        .domains
+        .iter()
+        .map(|domain| {
+            json!({
+                "domain": domain.domain,
+                "count": show::count(domain.recipients),
+                "said": domain.said.as_ref().map(standing::said).unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+fn order_line(order: &Order, zone: &Zone) -> Value {
+    let readers = show::counted(order.recipients, "reader", "readers");
+    let what = match order.kind {
+        OrderKind::Pause => "paused it".to_owned(),
+        OrderKind::Resume => "resumed it".to_owned(),
+        OrderKind::Cancel => "cancelled it".to_owned(),
+        OrderKind::Resend => format!(
+            "sent it again to {readers} that had failed: {}",
+            order.detail
+        ),
+        OrderKind::SettleResend => format!("sent it again to {readers} in doubt"),
+        OrderKind::SettleAccept => format!("took {readers} in doubt as handed over"),
+        OrderKind::PausedItself => format!("paused by itself: {}", order.detail),
+    };
+    let who = if order.who.is_empty() {
+        "Canvass"
+    } else {
+        &order.who
+    };
+    json!({ "at": show::time(order.at, zone), "who": who, "what": what })
 }

@@ -88,7 +88,7 @@ async fn steer(
     if !done {
         return Err(not_now());
     }
-    let answer = status(&write, &issue, &by).await?;
+    let answer = status(&write, &issue).await?;
     let answer = write.finish(StatusCode::OK, &answer).await?;
     app.mailer.nudge();
     Ok(answer)
@@ -193,7 +193,7 @@ pub(super) async fn resend(
         Begun::Repeated(answer) => return Ok(answer),
     };
     let ordered = mailing::resend_failed(&app, &write.txn, issue.id, &reasons, &by).await?;
-    finish(&app, write, &issue, &by, ordered).await
+    finish(&app, write, &issue, ordered).await
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/settle", tag = "issues", params(("id" = i64, Path),
@@ -224,7 +224,7 @@ pub(super) async fn settle(
     };
     let which = readers.as_deref().map_or(Which::All, Which::These);
     let ordered = mailing::settle_unknown(&app, &write.txn, issue.id, which, verdict, &by).await?;
-    finish(&app, write, &issue, &by, ordered).await
+    finish(&app, write, &issue, ordered).await
 }
 
 /// The addresses as readers are found by.
@@ -247,7 +247,6 @@ async fn finish(
     app: &App,
     write: Box<Write>,
     issue: &Issue,
-    by: &By,
     ordered: Ordered,
 ) -> Result<Response, Problem> {
     let Ordered::Done(recipients) = ordered else {
@@ -255,7 +254,7 @@ async fn finish(
     };
     let answer = Settled {
         recipients,
-        status: status(&write, issue, by).await?,
+        status: status(&write, issue).await?,
     };
     let answer = write.finish(StatusCode::ACCEPTED, &answer).await?;
     app.mailer.nudge();
@@ -272,11 +271,11 @@ async fn script(app: &App, caller: Caller) -> Result<By, Problem> {
 }
 
 /// Where the issue stands, with what this transaction has changed.
-async fn status(write: &Write, issue: &Issue, by: &By) -> Result<Status, Problem> {
+async fn status(write: &Write, issue: &Issue) -> Result<Status, Problem> {
     let issue = store::find(&*write.txn, issue.id)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let progress = mailing::progress_in(&*write.txn, issue.id, by.now).await?;
+    let progress = mailing::progress_in(&*write.txn, issue.id).await?;
     Ok(Status::of(&issue).with(progress))
 }
 

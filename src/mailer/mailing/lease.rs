@@ -363,7 +363,7 @@ async fn suppressed(
 }
 
 /// The compiled mail; kept, since every batch of an issue needs the same.
-async fn edition(app: &App, issue: IssueId) -> Result<Arc<Edition>, DbErr> {
+pub(super) async fn edition(app: &App, issue: IssueId) -> Result<Arc<Edition>, DbErr> {
     if let Some(edition) = app.mailer.edition(issue) {
         return Ok(edition);
     }

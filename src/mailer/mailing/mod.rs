@@ -40,6 +40,7 @@
 mod bounces;
 mod cancel;
 mod control;
+mod deferred;
 mod lease;
 mod ledger;
 mod orders;
@@ -53,19 +54,28 @@ mod run;
 mod settle;
 mod states;
 mod turns;
+mod waiting;
+mod watch;
 
 pub use control::{Change, Handover, Steer, hand_over, pause, recall, steer};
+pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, orders};
 pub use preview::{Size, measure, preview, send_test};
 pub use progress::{Counts, DeliveryStateName, Progress, audience, progress, progress_in};
-pub use recipients::readers_named;
+pub use recipients::{
+    After, Attempt, Listed, Recipient, Standing, Wanted, attempts, message_id_of, readers_named,
+    recipient, recipients,
+};
 pub use settle::{Ordered, Verdict, Which, resend_failed, settle_unknown};
 pub use states::{DeliveryState, MailingState, Reason};
+
+pub use watch::{Pace, Snapshot, watch};
 
 pub(super) use lease::lease;
 pub(super) use ledger::{Ledger, start as start_ledger};
 pub(super) use run::{Ended, run};
 pub(super) use turns::{Turns, look};
+pub(super) use watch::Watches;
 
 use crate::{app::App, db::DbErr};
 

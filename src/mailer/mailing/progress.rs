@@ -40,8 +40,6 @@ pub struct Progress {
     pub counts: Counts,
     /// Failed and skipped by reason.
     pub reasons: Vec<(DeliveryStateName, Reason, i64)>,
-    /// Handed over per second since the first mail.
-    pub per_second: f64,
     /// When the first mail may go, or went.
     pub not_before: UnixMillis,
     /// When the first batch was begun.
@@ -65,7 +63,7 @@ pub enum DeliveryStateName {
 /// # Errors
 /// What the database said.
 pub async fn progress(app: &App, issue: IssueId) -> Result<Option<Progress>, DbErr> {
-    progress_in(app.db.read(), issue, app.clock.now()).await
+    progress_in(app.db.read(), issue).await
 }
 
 /// The same as a transaction sees it that has changed something of it.
@@ -75,7 +73,6 @@ pub async fn progress(app: &App, issue: IssueId) -> Result<Option<Progress>, DbE
 pub async fn progress_in<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,
-    now: UnixMillis,
 ) -> Result<Option<Progress>, DbErr> {
     let rows = db::fetch_all(
         db,
@@ -130,16 +127,9 @@ pub async fn progress_in<C: ConnectionTrait>(
         - counts.failed
         - counts.unknown
         - counts.skipped;
-    let until = finished.map_or(now, UnixMillis);
-    let seconds = started.map_or(0.0, |s| until.since(UnixMillis(s)).as_secs_f64());
     Ok(Some(Progress {
         state: MailingState::of(first.try_get_by_index(0)?),
         reason: first.try_get_by_index(1)?,
-        per_second: if seconds > 0.0 {
-            counts.sent as f64 / seconds
-        } else {
-            0.0
-        },
         counts,
         reasons,
         not_before: UnixMillis(first.try_get_by_index(3)?),

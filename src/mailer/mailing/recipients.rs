@@ -1,11 +1,395 @@
-//! Who got an issue and who did not.
+//! Who got an issue and who did not, a page at a time.
+//!
+//! A page costs the same at a million recipients as at a hundred: it begins where the last one ended, and each way of looking has
+//! an index. What failed, waits or is in doubt is found by its reason (only rows with one are in that index), a domain by the
+//! readers of it, an address by its beginning; who was not attempted yet lies in the batches.
 
-use sea_orm::{ConnectionTrait, Value};
+use std::collections::HashMap;
 
+use sea_orm::{ConnectionTrait, QueryResult, Value};
+
+use super::lease::edition;
+use super::states::{DeliveryState, Reason};
+use super::waiting;
 use crate::{
-    db::{self, DbErr},
-    types::ReaderId,
+    app::App,
+    db::{self, Backend, Db, DbErr},
+    mailer::mime::message_id,
+    types::{IssueId, ReaderId, UnixMillis},
 };
+
+/// Where a recipient stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not attempted yet.
+    Waiting,
+    /// In the ledger, in this state.
+    Is(DeliveryState),
+}
+
+/// What a list is narrowed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only those that stand there; none: all that were attempted or skipped, and with an address also those that wait.
+    pub standing: Option<Standing>,
+    /// Only those with this reason.
+    pub reason: Option<Reason>,
+    /// The domain of the address, in lower case; empty: any.
+    pub domain: String,
+    /// The beginning of the address, in lower case; empty: any.
+    pub address: String,
+    /// Where the last page ended.
+    pub after: Option<After>,
+}
+
+/// The last recipient of the page before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Of a list in the order of readers.
+    Reader(ReaderId),
+    /// Of a list in the order of addresses.
+    Address(String),
+}
+
+/// A recipient in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Whom the readers' pages show.
+    pub reader: ReaderId,
+    /// As it was typed; empty when the reader's data were erased.
+    pub email: String,
+    /// Where the recipient stands.
+    pub standing: Standing,
+    /// Why.
+    pub reason: Reason,
+    /// The time of the last change; none while waiting.
+    pub at: Option<UnixMillis>,
+    key: String,
+}
+
+/// A page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// At most as many as asked for.
+    pub recipients: Vec<Recipient>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<After>,
+}
+
+/// What the server said to one attempt that it did not simply accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What became of it.
+    pub state: Option<DeliveryState>,
+    /// When.
+    pub at: UnixMillis,
+    /// Reply code; 0 where there was no reply.
+    pub code: i16,
+    /// Enhanced code (RFC 3463), or empty.
+    pub enhanced: String,
+    /// The server's words, or what happened instead.
+    pub reply: String,
+}
+
+/// Up to here a list is read from the recipients in that state and sorted out afterwards.
+const FEW: i64 = 5_000;
+const COLUMNS: &str = "r.id, r.email, r.email_key, d.state, d.reason, d.at_ms,
+    CASE WHEN r.erased_ms IS NULL THEN 0 ELSE 1 END AS erased";
+
+/// The page that is wanted, of at most `limit` recipients.
+///
+/// # Errors
+/// What the database said.
+pub async fn recipients(
+    db: &Db,
+    issue: IssueId,
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Listed, DbErr> {
+    if wanted.address.is_empty() {
+        return match wanted.standing {
+            Some(Standing::Waiting) => waiting::listed(db, issue, wanted, limit).await,
+            _ => by_reader(db, issue, wanted, limit).await,
+        };
+    }
+    let by_address = match wanted.after {
+        Some(After::Address(_)) => true,
+        Some(After::Reader(_)) => false,
+        // Where few stand there, they are looked through instead of all readers with such an address.
+        None => by_reason(wanted).is_none() || many(db, issue, wanted).await?,
+    };
+    if by_address {
+        waiting::by_address(db, issue, wanted, limit).await
+    } else {
+        by_reader(db, issue, wanted, limit).await
+    }
+}
+
+/// In the order of readers.
+async fn by_reader(
+    db: &Db,
+    issue: IssueId,
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Listed, DbErr> {
+    let mut query = Query::of(db, limit + 1);
+    let after = match wanted.after {
+        Some(After::Reader(reader)) => reader.0,
+        _ => 0,
+    };
+    let reasons = by_reason(wanted);
+    let from_reasons = match &reasons {
+        Some(_) if wanted.domain.is_empty() => true,
+        Some(_) => !many(db, issue, wanted).await?,
+        None => false,
+    };
+    let sql = if let (Some(reasons), true) = (reasons, from_reasons) {
+        // Each reason is read in the order of the index and cut before they are put together.
+        let parts: Vec<String> = reasons
+            .iter()
+            .map(|reason| {
+                let mut part = format!(
+                    "SELECT {COLUMNS} FROM delivery d JOIN reader r ON r.id = d.reader_id
+                     WHERE d.issue_id = {} AND d.reason <> 0 AND d.reason = {} AND d.reader_id > {}",
+                    query.value(issue.0),
+                    reason.code(),
+                    query.value(after),
+                );
+                query.narrow(&mut part, wanted);
+                format!(
+                    "SELECT * FROM ({part} ORDER BY d.reader_id LIMIT {}) AS part{}",
+                    query.limit,
+                    reason.code()
+                )
+            })
+            .collect();
+        format!("SELECT * FROM ({}) AS listed", parts.join(" UNION ALL "))
+    } else {
+        // A domain has its readers in order; without one it is the ledger itself.
+        let place = if wanted.domain.is_empty() {
+            "d.reader_id"
+        } else {
+            "r.id"
+        };
+        let mut sql = format!(
+            "SELECT {COLUMNS} FROM delivery d JOIN reader r ON r.id = d.reader_id
+             WHERE d.issue_id = {} AND {place} > {}",
+            query.value(issue.0),
+            query.value(after),
+        );
+        query.narrow(&mut sql, wanted);
+        format!(
+            "SELECT * FROM ({sql} ORDER BY {place} LIMIT {}) AS listed",
+            query.limit
+        )
+    };
+    let rows = db::fetch_all(
+        db.read(),
+        format!("{sql} ORDER BY id LIMIT {}", query.limit),
+        query.values,
+    )
+    .await?;
+    let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more);
+    Ok(Listed {
+        next: next.map(|last| After::Reader(last.reader)),
+        recipients: found,
+    })
+}
+
+/// A statement under construction.
+pub(super) struct Query {
+    pub(super) values: Vec<Value>,
+    pub(super) limit: usize,
+    domain: &'static str,
+}
+
+impl Query {
+    pub(super) fn of(db: &Db, limit: usize) -> Self {
+        Self {
+            values: Vec::new(),
+            limit,
+            domain: domain_of(db.backend()),
+        }
+    }
+
+    pub(super) fn value(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
+    /// Says of the delivery `d` and the reader `r` what is wanted.
+    pub(super) fn narrow(&mut self, sql: &mut String, wanted: &Wanted) {
+        if let Some(Standing::Is(state)) = wanted.standing {
+            sql.push_str(&format!(" AND d.state = {}", state.code()));
+        }
+        if let Some(reason) = wanted.reason {
+            sql.push_str(&format!(" AND d.reason = {}", reason.code()));
+        }
+        if !wanted.domain.is_empty() {
+            let domain = self.value(wanted.domain.as_str());
+            sql.push_str(&format!(" AND {} = {domain}", self.domain));
+        }
+        if !wanted.address.is_empty() {
+            // Keys are ASCII, compared byte by byte on both databases.
+            let (from, to) = (
+                self.value(wanted.address.as_str()),
+                self.value(format!("{}\u{7f}", wanted.address)),
+            );
+            sql.push_str(&format!(
+                " AND r.email_key >= {from} AND r.email_key < {to}"
+            ));
+        }
+    }
+}
+
+/// What the index of domains is made of.
+pub(super) fn domain_of(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Postgres => "substr(r.email_key, strpos(r.email_key, '@') + 1)",
+        Backend::Sqlite => "substr(r.email_key, instr(r.email_key, '@') + 1)",
+    }
+}
+
+/// The reasons of those that are wanted, where every one of them has a reason.
+fn by_reason(wanted: &Wanted) -> Option<Vec<Reason>> {
+    if let Some(reason) = wanted.reason {
+        return (reason != Reason::None).then(|| vec![reason]);
+    }
+    let Some(Standing::Is(state)) = wanted.standing else {
+        return None;
+    };
+    Reason::of_state(state).map(<[Reason]>::to_vec)
+}
+
+/// Whether more stand there than are quickly looked through.
+async fn many(db: &Db, issue: IssueId, wanted: &Wanted) -> Result<bool, DbErr> {
+    let (mut sql, mut values) = (
+        "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM issue_tally WHERE issue_id = $1"
+            .to_owned(),
+        vec![Value::from(issue.0)],
+    );
+    match (wanted.standing, wanted.reason) {
+        (Some(Standing::Is(state)), _) => {
+            values.push(state.code().into());
+            sql.push_str(" AND state = $2");
+        }
+        (_, Some(reason)) => {
+            values.push(reason.code().into());
+            sql.push_str(" AND (reason = $2 OR state = 3)");
+        }
+        _ => {}
+    }
+    let row = db::fetch_one(db.read(), sql, values).await?;
+    let n: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    Ok(n > FEW)
+}
+
+/// A row of [`COLUMNS`]; without a state it waits.
+pub(super) fn read(row: &QueryResult) -> Result<Recipient, DbErr> {
+    let state: Option<i16> = row.try_get("", "state")?;
+    let reason: Option<i16> = row.try_get("", "reason")?;
+    let erased: i32 = row.try_get("", "erased")?;
+    let email: String = row.try_get("", "email")?;
+    let standing = state.and_then(DeliveryState::of);
+    Ok(Recipient {
+        reader: ReaderId(row.try_get("", "id")?),
+        email: if erased == 0 { email } else { String::new() },
+        key: row.try_get("", "email_key")?,
+        // An intent's column holds how often a crash interrupted it.
+        reason: match standing {
+            Some(DeliveryState::Intent) | None => Reason::None,
+            Some(_) => Reason::of(reason.unwrap_or(0)),
+        },
+        standing: standing.map_or(Standing::Waiting, Standing::Is),
+        at: row.try_get::<Option<i64>>("", "at_ms")?.map(UnixMillis),
+    })
+}
+
+impl Recipient {
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+pub(super) const fn columns() -> &'static str {
+    COLUMNS
+}
+
+/// One recipient of an issue; `None` when the reader is not in its audience.
+///
+/// # Errors
+/// What the database said.
+pub async fn recipient(
+    db: &Db,
+    issue: IssueId,
+    reader: ReaderId,
+) -> Result<Option<Recipient>, DbErr> {
+    let row = db::fetch_one(
+        db.read(),
+        format!(
+            "SELECT {COLUMNS} FROM reader r LEFT JOIN delivery d ON d.issue_id = $1 AND d.reader_id = r.id WHERE r.id = $2"
+        ),
+        [issue.0.into(), reader.0.into()],
+    )
+    .await?;
+    let Some(found) = row.map(|row| read(&row)).transpose()? else {
+        return Ok(None);
+    };
+    if found.standing == Standing::Waiting
+        && !waiting::among(db, issue, &[reader])
+            .await?
+            .contains(&reader)
+    {
+        return Ok(None);
+    }
+    Ok(Some(found))
+}
+
+/// The Message-ID of one recipient's mail: the same on every attempt.
+///
+/// # Errors
+/// What the database said.
+pub async fn message_id_of(app: &App, issue: IssueId, reader: ReaderId) -> Result<String, DbErr> {
+    let edition = edition(app, issue).await?;
+    Ok(message_id(&app.keys, issue, reader, edition.domain()))
+}
+
+/// Every attempt of these recipients that was not simply accepted, the oldest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn attempts<C: ConnectionTrait>(
+    db: &C,
+    issue: IssueId,
+    readers: &[ReaderId],
+) -> Result<HashMap<ReaderId, Vec<Attempt>>, DbErr> {
+    let mut attempts: HashMap<ReaderId, Vec<Attempt>> = HashMap::new();
+    if readers.is_empty() {
+        return Ok(attempts);
+    }
+    let sql = format!(
+        "SELECT reader_id, state, at_ms, code, enhanced, reply FROM delivery_attempt
+         WHERE issue_id = $1 AND reader_id IN {} ORDER BY reader_id, attempt",
+        db::in_list(readers.len(), 1)
+    );
+    let ids = readers.iter().map(|reader| Value::from(reader.0));
+    let values = std::iter::once(Value::from(issue.0)).chain(ids);
+    for row in db::fetch_all(db, sql, values).await? {
+        let attempt = Attempt {
+            state: DeliveryState::of(row.try_get_by_index(1)?),
+            at: UnixMillis(row.try_get_by_index(2)?),
+            code: row.try_get_by_index(3)?,
+            enhanced: row.try_get_by_index(4)?,
+            reply: row.try_get_by_index(5)?,
+        };
+        let reader = ReaderId(row.try_get_by_index(0)?);
+        attempts.entry(reader).or_default().push(attempt);
+    }
+    Ok(attempts)
+}
 
 /// The readers with these addresses, as far as there are any; `keys` are in lower case.
 ///

@@ -133,6 +133,26 @@ impl Reason {
     /// Why a recipient can have failed.
     pub const FAILURES: [Self; 4] = [Self::Refused, Self::Ours, Self::Expired, Self::BadAddress];
 
+    /// The reasons a recipient in this state can have; none where it needs no reason.
+    #[must_use]
+    pub fn of_state(state: DeliveryState) -> Option<&'static [Self]> {
+        match state {
+            DeliveryState::Intent | DeliveryState::Sent => None,
+            DeliveryState::Deferred => Some(&[Self::Later, Self::InDoubt, Self::Again]),
+            DeliveryState::Failed => Some(&Self::FAILURES),
+            DeliveryState::Unknown => Some(&[Self::InDoubt, Self::Crashed]),
+            DeliveryState::Skipped => Some(&[
+                Self::Left,
+                Self::Removed,
+                Self::Bounced,
+                Self::Complained,
+                Self::Suppressed,
+                Self::Erased,
+                Self::Cancelled,
+            ]),
+        }
+    }
+
     pub(in crate::mailer) fn of(code: i16) -> Self {
         let found = Self::ALL.into_iter().find(|reason| reason.code() == code);
         found.unwrap_or(Self::None)

@@ -9,6 +9,7 @@
 //!
 //! Promise: at the relay within a second of the commit, whatever else is queued, and never inside a request.
 
+mod order;
 mod payload;
 mod send;
 mod store;
@@ -26,6 +27,7 @@ use crate::{
     types::{EmailAddress, OutboxId, UnixMillis, keys::random_token},
 };
 
+pub use order::{Order, order};
 pub(super) use send::work;
 pub use store::{Depth, depth};
 pub(super) use store::{any_due, tick};

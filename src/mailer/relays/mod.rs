@@ -179,6 +179,14 @@ impl Relays {
         least
     }
 
+    /// Counts what became of a mail at a relay.
+    pub(super) fn count(&self, way: usize, outcome: &'static str) {
+        if let Some(route) = self.0.get(way) {
+            metrics::counter!("canvass_relay_mails_total", "relay" => route.name.clone(), "outcome" => outcome)
+                .increment(1);
+        }
+    }
+
     /// A relay took a mail.
     pub(super) fn took(&self, way: usize, now: Instant) {
         if let Some(route) = self.0.get(way) {

@@ -1,0 +1,214 @@
+//! Two pages with one decision each: whom of those that failed to send to again, and what became of those in doubt.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::model::Issue;
+use super::compose::address;
+use super::recipients::handed;
+use super::standing::{self, REASONS};
+use super::steer::by;
+use crate::admin::{Editor, EditorForm, show as shown};
+use crate::app::App;
+use crate::mailer::mailing::{
+    self, DeliveryState, DeliveryStateName, MailingState, Ordered, Reason, Standing, Verdict,
+    Wanted, Which,
+};
+use crate::types::ReaderId;
+use crate::web::Problem;
+
+/// Recipients in doubt on one page; the others come up when these are settled.
+const PAGE: usize = 100;
+
+/// `GET /admin/issues/{id}/resend`.
+pub(super) async fn ask_resend(
+    State(app): State<App>,
+    editor: Editor,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (issue, _) = handed(&app, &id).await?;
+    resend_page(&app, &editor, &issue, false).await
+}
+
+/// `POST /admin/issues/{id}/resend`.
+pub(super) async fn resend(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let (issue, _) = handed(&app, &id).await?;
+    let reasons: Vec<Reason> = form
+        .all("reason")
+        .filter_map(standing::reason_named)
+        .collect();
+    let failures: Vec<Reason> = reasons
+        .into_iter()
+        .filter(|reason| Reason::FAILURES.contains(reason))
+        .collect();
+    if failures.is_empty() {
+        let page = resend_page(&app, &editor, &issue, true).await?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    }
+    let txn = app.db.write_txn("issue_resend").await?;
+    let by = by(&app, &editor);
+    let ordered = mailing::resend_failed(&app, &txn, issue.id, &failures, &by).await?;
+    txn.commit().await?;
+    app.mailer.nudge();
+    after(&issue, ordered)
+}
+
+async fn resend_page(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+    nothing_chosen: bool,
+) -> Result<Response, Problem> {
+    let progress = mailing::progress(app, issue.id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let failed = progress.reasons.iter().filter_map(|(state, reason, n)| {
+        let name = REASONS.iter().find(|(_, known)| known == reason)?.0;
+        (*state == DeliveryStateName::Failed).then(|| {
+            json!({
+                "value": name,
+                "label": reason.words(),
+                "count": shown::counted(*n, "reader", "readers"),
+                "hint": hint(*reason),
+                "chosen": *reason != Reason::BadAddress,
+            })
+        })
+    });
+    let failed: Vec<Value> = failed.collect();
+    app.pages.render(
+        "digests/resend",
+        &json!({
+            "frame": editor.frame(),
+            "id": issue.id.0,
+            "crumb": issue.title(),
+            "failed": failed,
+            "cancelled": matches!(progress.state, MailingState::Cancelled | MailingState::Cancelling),
+            "errors": nothing_chosen.then(|| json!({ "reasons": "Choose at least one." })),
+        }),
+    )
+}
+
+/// What to know before trying again.
+fn hint(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Refused => "A full mailbox or a mail that is too large may have changed since.",
+        Reason::Ours => "First see to the cause: the relay’s words stand beside each recipient.",
+        Reason::Expired => "Their servers asked for patience until the issue was too old.",
+        Reason::BadAddress => {
+            "These addresses do not exist and are suppressed: they are skipped again unless that was lifted."
+        }
+        _ => "",
+    }
+}
+
+/// `GET /admin/issues/{id}/settle`.
+pub(super) async fn ask_settle(
+    State(app): State<App>,
+    editor: Editor,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (issue, _) = handed(&app, &id).await?;
+    settle_page(&app, &editor, &issue, false).await
+}
+
+/// `POST /admin/issues/{id}/settle`.
+pub(super) async fn settle(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let (issue, _) = handed(&app, &id).await?;
+    let chosen: Vec<ReaderId> = form
+        .all("reader")
+        .filter_map(|reader| reader.parse().ok().map(ReaderId))
+        .collect();
+    let (which, verdict) = match form.text("how")?.as_str() {
+        "accept" => (Which::These(&chosen), Verdict::Accept),
+        "resend" => (Which::These(&chosen), Verdict::Resend),
+        "accept-all" => (Which::All, Verdict::Accept),
+        "resend-all" => (Which::All, Verdict::Resend),
+        _ => (Which::These(&[]), Verdict::Accept),
+    };
+    if which == Which::These(&[]) {
+        let page = settle_page(&app, &editor, &issue, true).await?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    }
+    let txn = app.db.write_txn("issue_settle").await?;
+    let by = by(&app, &editor);
+    let ordered = mailing::settle_unknown(&app, &txn, issue.id, which, verdict, &by).await?;
+    txn.commit().await?;
+    app.mailer.nudge();
+    after(&issue, ordered)
+}
+
+async fn settle_page(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+    nothing_chosen: bool,
+) -> Result<Response, Problem> {
+    let (_, zone) = handed(app, &issue.id.0.to_string()).await?;
+    let progress = mailing::progress(app, issue.id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let wanted = Wanted {
+        standing: Some(Standing::Is(DeliveryState::Unknown)),
+        ..Wanted::default()
+    };
+    let listed = mailing::recipients(&app.db, issue.id, &wanted, PAGE).await?;
+    let readers: Vec<ReaderId> = listed.recipients.iter().map(|one| one.reader).collect();
+    let attempts = mailing::attempts(app.db.read(), issue.id, &readers).await?;
+    let rows: Vec<Value> = listed
+        .recipients
+        .iter()
+        .map(|one| {
+            let tried = attempts.get(&one.reader).and_then(|all| all.last());
+            json!({
+                "reader": one.reader.0,
+                "href": format!("{}/recipients/{}", address(issue.id), one.reader.0),
+                "email": standing::email(one),
+                "reason": standing::reason(one),
+                "words": tried.map(standing::said),
+                "at": one.at.map(|at| shown::time(at, &zone)),
+            })
+        })
+        .collect();
+    let unknown = progress.counts.unknown;
+    let can_resend = !matches!(
+        progress.state,
+        MailingState::Cancelled | MailingState::Cancelling
+    );
+    app.pages.render(
+        "digests/settle",
+        &json!({
+            "frame": editor.frame(),
+            "id": issue.id.0,
+            "crumb": issue.title(),
+            "rows": rows,
+            "count": shown::counted(unknown, "reader", "readers"),
+            "all": if unknown == 1 { "it".to_owned() } else { format!("all {}", shown::count(unknown)) },
+            "more": (listed.next.is_some()).then(|| shown::count(unknown - rows.len() as i64)),
+            "can_resend": can_resend,
+            "errors": nothing_chosen.then(|| json!({ "readers": "Tick at least one recipient, or use the buttons for all." })),
+        }),
+    )
+}
+
+/// Back to the issue; that somebody else was faster is no error.
+fn after(issue: &Issue, ordered: Ordered) -> Result<Response, Problem> {
+    match ordered {
+        Ordered::Done(_) => Ok(Redirect::to(&address(issue.id)).into_response()),
+        Ordered::NotNow(MailingState::Cancelled | MailingState::Cancelling) => Err(
+            Problem::conflict("This issue was cancelled: nothing of it is sent any more."),
+        ),
+        Ordered::NotNow(_) | Ordered::Unknown => Err(Problem::conflict(
+            "The issue is not in a state in which this can be done.",
+        )),
+    }
+}

@@ -1,0 +1,199 @@
+//! What to say first of an issue on its way: how it stands, and the next thing to do. Pure.
+
+use serde_json::{Value, json};
+
+use super::compose::address;
+use crate::admin::show;
+use crate::mailer::mailing::{MailingState, Order, OrderKind, Progress};
+use crate::scheduler::{Zone, written};
+use crate::types::IssueId;
+
+/// The headline; none while it simply goes out.
+pub(super) fn of(
+    progress: &Progress,
+    orders: &[Order],
+    issue: IssueId,
+    zone: &Zone,
+) -> Option<Value> {
+    let counts = &progress.counts;
+    let readers = |n: i64| show::counted(n, "reader", "readers");
+    let waiting = readers(counts.queued + counts.deferred);
+    let base = address(issue);
+    let stopped = orders
+        .iter()
+        .find(|order| matches!(order.kind, OrderKind::Pause | OrderKind::PausedItself));
+    match progress.state {
+        MailingState::Preparing => Some(say(
+            "is-live",
+            "The readers are being counted and frozen.",
+            "Nobody has been mailed yet. It starts by itself in a moment.".to_owned(),
+            None,
+        )),
+        MailingState::Sending => (counts.failed > 0 && counts.sent == 0).then(|| {
+            say(
+                "is-bad",
+                "Nothing has been taken so far.",
+                format!("{} failed and none was handed over.", readers(counts.failed)),
+                Some((format!("{base}/recipients?state=failed"), "See what the relay says")),
+            )
+        }),
+        MailingState::Paused => {
+            let itself = stopped.is_some_and(|order| order.kind == OrderKind::PausedItself);
+            if itself {
+                return Some(say(
+                    "is-bad",
+                    "Canvass stopped this issue by itself.",
+                    format!(
+                        "The reason: {}. {waiting} wait, and lose nothing by waiting. See to the cause, then resume; those that failed can be sent to again afterwards.",
+                        progress.reason
+                    ),
+                    Some((format!("{base}/recipients?state=failed"), "What the relay said")),
+                ));
+            }
+            let by = stopped.map_or_else(String::new, |order| {
+                let at = written::short(order.at.timestamp(), zone);
+                format!(" It was paused by {} at {at}.", order.who)
+            });
+            Some(say(
+                "is-wait",
+                "Nothing goes out until somebody resumes it.",
+                format!("{waiting} wait.{by} Resuming sends to exactly those."),
+                None,
+            ))
+        }
+        MailingState::Cancelling => Some(say(
+            "is-wait",
+            "It is being cancelled.",
+            "Those who have not got it are written off.".to_owned(),
+            None,
+        )),
+        MailingState::Cancelled => Some(cancelled(progress, orders, zone)),
+        MailingState::Finished if counts.unknown > 0 => Some(say(
+            "is-wait",
+            &format!("Finished, with {} in doubt.", readers(counts.unknown)),
+            "The connection broke at the last moment, so nobody knows whether they got it. They are held, so that nobody gets it twice.".to_owned(),
+            Some((format!("{base}/settle"), "Decide what to do")),
+        )),
+        MailingState::Finished if counts.failed > 0 => Some(say(
+            "is-wait",
+            &format!("Finished; {} could not be mailed.", readers(counts.failed)),
+            "Why stands below. Who may still be mailed can be sent to again.".to_owned(),
+            None,
+        )),
+        MailingState::Finished => Some(say(
+            "is-good",
+            "Finished.",
+            format!(
+                "Everybody who could be mailed was handed over: {}.",
+                readers(counts.sent)
+            ),
+            None,
+        )),
+    }
+}
+
+fn cancelled(progress: &Progress, orders: &[Order], zone: &Zone) -> Value {
+    let counts = &progress.counts;
+    let by = orders.iter().find(|order| order.kind == OrderKind::Cancel);
+    let by = by.map_or_else(
+        || "It was cancelled.".to_owned(),
+        |order| {
+            let at = written::short(order.at.timestamp(), zone);
+            format!("{} cancelled it at {at}.", order.who)
+        },
+    );
+    let text = if counts.sent == 0 {
+        format!("{by} Nobody had got it by then.")
+    } else {
+        format!(
+            "{by} {} had been handed over by then; a mail cannot be called back. To reach the others, write a new issue.",
+            show::counted(counts.sent, "reader", "readers")
+        )
+    };
+    say("is-bad", "Cancelled.", text, None)
+}
+
+fn say(tone: &str, heading: &str, text: String, link: Option<(String, &str)>) -> Value {
+    json!({
+        "tone": tone, "heading": heading, "text": text, "alert": tone == "is-bad",
+        "link": link.map(|(href, words)| json!({ "href": href, "words": words })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailer::mailing::Counts;
+    use crate::types::UnixMillis;
+
+    fn heading(state: MailingState, counts: Counts, kind: Option<OrderKind>) -> String {
+        let progress = Progress {
+            state,
+            reason: "the relay refuses our mail".to_owned(),
+            counts,
+            reasons: Vec::new(),
+            not_before: UnixMillis(0),
+            started: None,
+            finished: None,
+        };
+        let orders: Vec<Order> = kind
+            .map(|kind| Order {
+                kind,
+                who: "Mara".to_owned(),
+                recipients: 0,
+                detail: String::new(),
+                at: UnixMillis(1_795_000_000_000),
+            })
+            .into_iter()
+            .collect();
+        of(&progress, &orders, IssueId(7), &Zone::utc())
+            .map(|said| format!("{} {}", said["heading"], said["text"]).replace('"', ""))
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn every_state_says_how_it_stands() {
+        let counts = |sent, queued, failed, unknown| Counts {
+            audience: sent + queued + failed + unknown,
+            sent,
+            queued,
+            failed,
+            unknown,
+            ..Counts::default()
+        };
+        let one = counts(1_200, 300, 0, 0);
+        let said = heading(MailingState::Paused, one.clone(), Some(OrderKind::Pause));
+        assert!(
+            said.contains("300 readers wait. It was paused by Mara at 18 Nov 2026"),
+            "{said}"
+        );
+        let said = heading(
+            MailingState::Paused,
+            one.clone(),
+            Some(OrderKind::PausedItself),
+        );
+        assert!(
+            said.starts_with("Canvass stopped this issue by itself."),
+            "{said}"
+        );
+        assert!(said.contains("the relay refuses our mail"), "{said}");
+        assert_eq!(heading(MailingState::Sending, one.clone(), None), "");
+        let said = heading(MailingState::Cancelled, one, Some(OrderKind::Cancel));
+        assert!(
+            said.contains("1,200 readers had been handed over"),
+            "{said}"
+        );
+        let said = heading(MailingState::Finished, counts(5, 0, 3, 2), None);
+        assert!(
+            said.starts_with("Finished, with 2 readers in doubt."),
+            "{said}"
+        );
+        let said = heading(MailingState::Finished, counts(5, 0, 1, 0), None);
+        assert!(
+            said.starts_with("Finished; 1 reader could not be mailed."),
+            "{said}"
+        );
+        let said = heading(MailingState::Finished, counts(5, 0, 0, 0), None);
+        assert!(said.starts_with("Finished. Everybody"), "{said}");
+    }
+}

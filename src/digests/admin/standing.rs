@@ -1,0 +1,112 @@
+//! Words for where a recipient stands, and the names of filters in addresses.
+
+use crate::mailer::mailing::{Attempt, Counts, DeliveryState, Reason, Recipient, Standing};
+
+/// Name in addresses and files, label of the filter, what it is.
+pub(super) const STANDINGS: &[(&str, &str, Standing)] = &[
+    ("sent", "Handed over", Standing::Is(DeliveryState::Sent)),
+    ("waiting", "Waiting", Standing::Waiting),
+    (
+        "deferred",
+        "Deferred",
+        Standing::Is(DeliveryState::Deferred),
+    ),
+    ("failed", "Failed", Standing::Is(DeliveryState::Failed)),
+    ("unknown", "In doubt", Standing::Is(DeliveryState::Unknown)),
+    ("skipped", "Skipped", Standing::Is(DeliveryState::Skipped)),
+];
+
+/// Name in addresses, and the reason: those that a list can be narrowed to.
+pub(super) const REASONS: &[(&str, Reason)] = &[
+    ("later", Reason::Later),
+    ("again", Reason::Again),
+    ("in_doubt", Reason::InDoubt),
+    ("crashed", Reason::Crashed),
+    ("refused", Reason::Refused),
+    ("ours", Reason::Ours),
+    ("expired", Reason::Expired),
+    ("bad_address", Reason::BadAddress),
+    ("left", Reason::Left),
+    ("removed", Reason::Removed),
+    ("bounced", Reason::Bounced),
+    ("complained", Reason::Complained),
+    ("suppressed", Reason::Suppressed),
+    ("erased", Reason::Erased),
+    ("cancelled", Reason::Cancelled),
+];
+
+pub(super) fn named(name: &str) -> Option<Standing> {
+    STANDINGS
+        .iter()
+        .find(|(known, ..)| *known == name)
+        .map(|(_, _, standing)| *standing)
+}
+
+pub(super) fn reason_named(name: &str) -> Option<Reason> {
+    REASONS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, reason)| *reason)
+}
+
+/// The name in files.
+pub(super) fn name(standing: Standing) -> &'static str {
+    STANDINGS
+        .iter()
+        .find(|(_, _, known)| *known == standing)
+        .map_or("in hand", |(name, ..)| name)
+}
+
+/// Words and the badge's class.
+pub(super) fn words(standing: Standing) -> (&'static str, &'static str) {
+    match standing {
+        Standing::Waiting => ("Waiting", "is-neutral"),
+        Standing::Is(DeliveryState::Intent) => ("Being sent", "is-live"),
+        Standing::Is(DeliveryState::Sent) => ("Handed over", "is-good"),
+        Standing::Is(DeliveryState::Deferred) => ("Deferred", "is-wait"),
+        Standing::Is(DeliveryState::Failed) => ("Failed", "is-bad"),
+        Standing::Is(DeliveryState::Unknown) => ("In doubt", "is-bad"),
+        Standing::Is(DeliveryState::Skipped) => ("Skipped", "is-neutral"),
+    }
+}
+
+/// Why, or nothing where there is nothing to say.
+pub(super) fn reason(one: &Recipient) -> &'static str {
+    match one.reason {
+        Reason::None => "",
+        reason => reason.words(),
+    }
+}
+
+/// The address, or that there is none any more.
+pub(super) fn email(one: &Recipient) -> &str {
+    if one.email.is_empty() {
+        "(erased)"
+    } else {
+        &one.email
+    }
+}
+
+/// The server's words with the code before them.
+pub(super) fn said(attempt: &Attempt) -> String {
+    match attempt.code {
+        0 => attempt.reply.clone(),
+        code => format!("{code} {}", attempt.reply),
+    }
+}
+
+/// How many of the audience a filter shows; without one all that were attempted or skipped.
+pub(super) fn of_counts(counts: &Counts, name: &str) -> i64 {
+    match named(name) {
+        None => counts.audience - counts.queued,
+        Some(Standing::Waiting) => counts.queued,
+        Some(Standing::Is(state)) => match state {
+            DeliveryState::Intent => 0,
+            DeliveryState::Sent => counts.sent,
+            DeliveryState::Deferred => counts.deferred,
+            DeliveryState::Failed => counts.failed,
+            DeliveryState::Unknown => counts.unknown,
+            DeliveryState::Skipped => counts.skipped,
+        },
+    }
+}

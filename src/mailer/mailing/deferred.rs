@@ -1,0 +1,80 @@
+//! Who asked to come back later: the receiving domains with the most deferred recipients, and what their server said.
+
+use super::recipients::{Attempt, attempts, domain_of};
+use super::states::{DeliveryState, Reason};
+use crate::{
+    db::{self, Db, DbErr},
+    types::{IssueId, ReaderId},
+};
+
+/// Deferred recipients that are looked at: a page that is watched must not cost more the more trouble there is.
+const LOOKED_AT: i64 = 50_000;
+/// Domains that are named.
+const NAMED: usize = 8;
+
+/// The deferred recipients of an issue by domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deferrals {
+    /// Those with the most, first.
+    pub domains: Vec<DeferredDomain>,
+    /// Set where more were deferred than were looked at: the numbers are of so many.
+    pub among: Option<i64>,
+}
+
+/// A receiving domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeferredDomain {
+    /// In lower case.
+    pub domain: String,
+    /// Deferred recipients there.
+    pub recipients: i64,
+    /// What the server said last to one of them.
+    pub said: Option<Attempt>,
+}
+
+/// The domains that defer most.
+///
+/// # Errors
+/// What the database said.
+pub async fn deferrals(db: &Db, issue: IssueId) -> Result<Deferrals, DbErr> {
+    let reasons: Vec<String> = Reason::of_state(DeliveryState::Deferred)
+        .unwrap_or_default()
+        .iter()
+        .map(|reason| reason.code().to_string())
+        .collect();
+    let rows = db::fetch_all(
+        db.read(),
+        format!(
+            "SELECT {} AS domain, CAST(COUNT(*) AS BIGINT) AS n, MAX(d.reader_id) AS one FROM
+               (SELECT reader_id FROM delivery WHERE issue_id = $1 AND reason <> 0 AND reason IN ({})
+                AND state = {} LIMIT {LOOKED_AT}) AS d
+             JOIN reader r ON r.id = d.reader_id GROUP BY 1 ORDER BY 2 DESC, 1",
+            domain_of(db.backend()),
+            reasons.join(","),
+            DeliveryState::Deferred.code(),
+        ),
+        [issue.0.into()],
+    )
+    .await?;
+    let (mut domains, mut ones, mut all) = (Vec::new(), Vec::new(), 0);
+    for row in &rows {
+        let n: i64 = row.try_get("", "n")?;
+        all += n;
+        if domains.len() < NAMED {
+            ones.push(ReaderId(row.try_get("", "one")?));
+            domains.push(DeferredDomain {
+                domain: row.try_get("", "domain")?,
+                recipients: n,
+                said: None,
+            });
+        }
+    }
+    let mut said = attempts(db.read(), issue, &ones).await?;
+    for (domain, one) in domains.iter_mut().zip(&ones) {
+        domain.said = said.remove(one).and_then(|mut all| all.pop());
+    }
+    Ok(Deferrals {
+        domains,
+        among: (all >= LOOKED_AT).then_some(LOOKED_AT),
+    })
+}

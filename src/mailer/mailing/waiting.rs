@@ -1,0 +1,196 @@
+//! Recipients that were not attempted yet: they have no row, they lie in the open batches.
+
+use std::collections::HashSet;
+
+use sea_orm::Value;
+
+use super::lease::in_ledger;
+use super::readers::unpacked;
+use super::recipients::{After, Listed, Query, Recipient, Standing, Wanted, columns, read};
+use crate::{
+    db::{self, Db, DbErr},
+    types::{IssueId, ReaderId},
+};
+
+/// Looks at most for one page, so that no page takes long: batches, or parts of the list of addresses.
+const LOOKS: usize = 40;
+/// Readers of one look along the addresses.
+const PART: usize = 400;
+
+/// Those that wait, in the order of readers.
+pub(super) async fn listed(
+    db: &Db,
+    issue: IssueId,
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Listed, DbErr> {
+    let mut after = match wanted.after {
+        Some(After::Reader(reader)) => reader,
+        _ => ReaderId(0),
+    };
+    let mut recipients = Vec::new();
+    for _ in 0..LOOKS {
+        let row = db::fetch_one(
+            db.read(),
+            "SELECT readers FROM mail_batch WHERE issue_id = $1 AND state < 2 AND attempt = 1 AND hi > $2
+             ORDER BY lo LIMIT 1",
+            [issue.0.into(), after.0.into()],
+        )
+        .await?;
+        let Some(row) = row else {
+            return Ok(Listed {
+                recipients,
+                next: None,
+            });
+        };
+        let mut readers = unpacked(&row.try_get_by_index::<Vec<u8>>(0)?);
+        readers.retain(|reader| *reader > after);
+        let Some(last) = readers.last().copied() else {
+            break;
+        };
+        let attempted = in_ledger(db.read(), issue, &readers).await?;
+        readers.retain(|reader| !attempted.contains_key(reader));
+        for found in people(db, &readers, wanted).await? {
+            if recipients.len() == limit {
+                let next = recipients
+                    .last()
+                    .map(|r: &Recipient| After::Reader(r.reader));
+                return Ok(Listed { recipients, next });
+            }
+            recipients.push(found);
+        }
+        after = last;
+    }
+    Ok(Listed {
+        recipients,
+        next: Some(After::Reader(after)),
+    })
+}
+
+async fn people(db: &Db, readers: &[ReaderId], wanted: &Wanted) -> Result<Vec<Recipient>, DbErr> {
+    if readers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = Query::of(db, readers.len());
+    let list: Vec<String> = readers.iter().map(|reader| query.value(reader.0)).collect();
+    let mut sql = format!(
+        "SELECT {} FROM reader r LEFT JOIN delivery d ON 1 = 0 WHERE r.id IN ({})",
+        columns(),
+        list.join(",")
+    );
+    let any = Wanted {
+        standing: None,
+        reason: None,
+        ..wanted.clone()
+    };
+    query.narrow(&mut sql, &any);
+    sql.push_str(" ORDER BY r.id");
+    let rows = db::fetch_all(db.read(), sql, query.values).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Those whose address begins like that, in the order of addresses. Who is not in the audience is left out.
+pub(super) async fn by_address(
+    db: &Db,
+    issue: IssueId,
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Listed, DbErr> {
+    let mut after = match &wanted.after {
+        Some(After::Address(key)) => key.clone(),
+        _ => String::new(),
+    };
+    let in_ledger = matches!(wanted.standing, Some(Standing::Is(_))) || wanted.reason.is_some();
+    let mut recipients: Vec<Recipient> = Vec::new();
+    for _ in 0..LOOKS {
+        let mut query = Query::of(db, PART.max(limit + 1));
+        let (join, only) = match wanted.standing {
+            _ if in_ledger => ("JOIN", ""),
+            Some(Standing::Waiting) => ("LEFT JOIN", " AND d.reader_id IS NULL"),
+            _ => ("LEFT JOIN", ""),
+        };
+        let mut sql = format!(
+            "SELECT {} FROM reader r {join} delivery d ON d.issue_id = {} AND d.reader_id = r.id
+             WHERE r.email_key > {}{only}",
+            columns(),
+            query.value(issue.0),
+            query.value(after.as_str()),
+        );
+        query.narrow(&mut sql, wanted);
+        sql.push_str(&format!(" ORDER BY r.email_key LIMIT {}", query.limit));
+        let rows = db::fetch_all(db.read(), sql, query.values).await?;
+        let found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let without: Vec<ReaderId> = found
+            .iter()
+            .filter(|one| one.standing == Standing::Waiting)
+            .map(|one| one.reader)
+            .collect();
+        let waiting = among(db, issue, &without).await?;
+        let Some(last) = found.last().map(|one| one.key().to_owned()) else {
+            return Ok(Listed {
+                recipients,
+                next: None,
+            });
+        };
+        let end = found.len() < query.limit;
+        for one in found {
+            if one.standing == Standing::Waiting && !waiting.contains(&one.reader) {
+                continue;
+            }
+            if recipients.len() == limit {
+                let next = recipients
+                    .last()
+                    .map(|r| After::Address(r.key().to_owned()));
+                return Ok(Listed { recipients, next });
+            }
+            recipients.push(one);
+        }
+        if end {
+            return Ok(Listed {
+                recipients,
+                next: None,
+            });
+        }
+        after = last;
+    }
+    Ok(Listed {
+        recipients,
+        next: Some(After::Address(after)),
+    })
+}
+
+/// Which of these readers lie in an open batch.
+pub(super) async fn among(
+    db: &Db,
+    issue: IssueId,
+    readers: &[ReaderId],
+) -> Result<HashSet<ReaderId>, DbErr> {
+    let mut found = HashSet::new();
+    if readers.is_empty() {
+        return Ok(found);
+    }
+    let wanted: HashSet<ReaderId> = readers.iter().copied().collect();
+    let rows = db::fetch_all(
+        db.read(),
+        "SELECT id, lo, hi FROM mail_batch WHERE issue_id = $1 AND state < 2 AND attempt = 1",
+        [issue.0.into()],
+    )
+    .await?;
+    let mut batches = Vec::new();
+    for row in &rows {
+        let (lo, hi): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        if readers.iter().any(|reader| (lo..=hi).contains(&reader.0)) {
+            batches.push(row.try_get_by_index::<i64>(0)?);
+        }
+    }
+    for part in batches.chunks(500) {
+        let list = db::in_list(part.len(), 0);
+        let sql = format!("SELECT readers FROM mail_batch WHERE id IN {list}");
+        let ids = part.iter().map(|id| Value::from(*id));
+        for row in db::fetch_all(db.read(), sql, ids).await? {
+            let packed: Vec<u8> = row.try_get_by_index(0)?;
+            found.extend(unpacked(&packed).into_iter().filter(|r| wanted.contains(r)));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,268 @@
+//! Issues while they go out: one look a second at each that is watched, whatever the number of viewers.
+//!
+//! A look is one statement on the tally, which has a handful of rows. The pace is that of the last moments, not the average since the
+//! start. Deferrals by domain are looked at less often, and less often still where that takes long. Nothing runs for an issue
+//! that nobody watches; a page that is opened again and again without a script finds the pace of before.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::deferred::{Deferrals, deferrals};
+use super::progress::{Progress, progress};
+use super::states::MailingState;
+use crate::{
+    app::App,
+    db::{self, DbErr},
+    types::{IssueId, UnixMillis},
+};
+
+/// Between looks.
+const LOOK: Duration = Duration::from_secs(1);
+/// What the pace is measured over.
+const WINDOW: Duration = Duration::from_secs(20);
+/// An issue is looked at for so long after its last viewer has gone.
+const LINGER: Duration = Duration::from_secs(20);
+/// Between looks at deferrals, at the least; and in the time that one takes.
+const DEFERRALS: Duration = Duration::from_secs(5);
+const DEFERRALS_SHARE: u32 = 20;
+
+/// What is shown of an issue on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// The numbers.
+    pub progress: Progress,
+    /// How fast it goes; none while it is being measured, and while nothing goes.
+    pub pace: Option<Pace>,
+    /// Who asks to come back later.
+    pub deferrals: Deferrals,
+    /// When something is tried next, where only deferred mails are left.
+    pub next_attempt: Option<UnixMillis>,
+}
+
+/// How fast an issue goes out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Mails handed over in a second.
+    pub per_second: f64,
+    /// Until nobody waits any more, at this pace; none when nothing moves.
+    pub left: Option<Duration>,
+}
+
+type Latest = Option<Arc<Snapshot>>;
+
+/// The issues that are watched in this process.
+#[derive(Debug, Default)]
+pub(in crate::mailer) struct Watches(Mutex<HashMap<i64, watch::Sender<Latest>>>);
+
+impl Watches {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, watch::Sender<Latest>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An issue, now and whenever something has changed; closed after the last change there can be, and when the process stops.
+#[must_use]
+pub fn watch(app: &App, issue: IssueId) -> watch::Receiver<Latest> {
+    let mut watches = app.mailer.watches.lock();
+    if let Some(known) = watches.get(&issue.0) {
+        return known.subscribe();
+    }
+    let (latest, viewer) = watch::channel(None);
+    watches.insert(issue.0, latest.clone());
+    let app = app.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = app.stopping.cancelled() => {}
+            () = follow(&app, issue, &latest) => {}
+        }
+        // Whoever asks from now on starts anew; dropping the sender ends the streams.
+        app.mailer.watches.lock().remove(&issue.0);
+    });
+    viewer
+}
+
+async fn follow(app: &App, issue: IssueId, latest: &watch::Sender<Latest>) {
+    let mut eye = Eye::default();
+    let mut alone_since: Option<Instant> = None;
+    loop {
+        match eye.look(app, issue).await {
+            Ok(None) => return,
+            Ok(Some(snapshot)) => {
+                let done = matches!(
+                    snapshot.progress.state,
+                    MailingState::Finished | MailingState::Cancelled
+                );
+                latest.send_if_modified(|old| {
+                    let changed = old.as_deref() != Some(&snapshot);
+                    if changed {
+                        *old = Some(Arc::new(snapshot));
+                    }
+                    changed
+                });
+                if done {
+                    return;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the progress of an issue could not be read"),
+        }
+        tokio::time::sleep(LOOK).await;
+        if latest.receiver_count() > 0 {
+            alone_since = None;
+        } else if alone_since.get_or_insert_with(Instant::now).elapsed() > LINGER {
+            // Under the lock under which viewers come.
+            let mut watches = app.mailer.watches.lock();
+            if latest.receiver_count() == 0 {
+                watches.remove(&issue.0);
+                return;
+            }
+        }
+    }
+}
+
+/// What a watch remembers between looks.
+#[derive(Default)]
+struct Eye {
+    samples: VecDeque<Sample>,
+    deferrals: Deferrals,
+    deferrals_due: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+struct Sample {
+    at: Instant,
+    sent: i64,
+    queued: i64,
+}
+
+impl Eye {
+    async fn look(&mut self, app: &App, issue: IssueId) -> Result<Option<Snapshot>, DbErr> {
+        let Some(progress) = progress(app, issue).await? else {
+            return Ok(None);
+        };
+        let now = Instant::now();
+        self.note(&progress, now);
+        if progress.counts.deferred == 0 {
+            self.deferrals = Deferrals::default();
+        } else if self.deferrals_due.is_none_or(|due| due <= now) {
+            self.deferrals = deferrals(&app.db, issue).await?;
+            let wait = (now.elapsed() * DEFERRALS_SHARE).max(DEFERRALS);
+            self.deferrals_due = Some(Instant::now() + wait);
+        }
+        let only_deferred = progress.counts.queued == 0 && progress.counts.deferred > 0;
+        let next_attempt = if only_deferred && progress.state == MailingState::Sending {
+            next_attempt(app, issue).await?
+        } else {
+            None
+        };
+        Ok(Some(Snapshot {
+            pace: pace(&self.samples),
+            deferrals: self.deferrals.clone(),
+            next_attempt,
+            progress,
+        }))
+    }
+
+    fn note(&mut self, progress: &Progress, at: Instant) {
+        if progress.state != MailingState::Sending {
+            // After a pause the pace is measured anew.
+            self.samples.clear();
+            return;
+        }
+        self.samples.push_back(Sample {
+            at,
+            sent: progress.counts.sent,
+            queued: progress.counts.queued,
+        });
+        while self
+            .samples
+            .front()
+            .is_some_and(|oldest| at.duration_since(oldest.at) > WINDOW)
+        {
+            self.samples.pop_front();
+        }
+    }
+}
+
+fn pace(samples: &VecDeque<Sample>) -> Option<Pace> {
+    let (first, last) = (samples.front()?, samples.back()?);
+    let seconds = last.at.duration_since(first.at).as_secs_f64();
+    if seconds < 0.9 {
+        return None;
+    }
+    let gone = (first.queued - last.queued) as f64 / seconds;
+    // Past a year nobody asks for the hour.
+    let left = (gone > 0.0).then(|| Duration::from_secs_f64((last.queued as f64 / gone).min(3e7)));
+    Some(Pace {
+        per_second: ((last.sent - first.sent) as f64 / seconds).max(0.0),
+        left,
+    })
+}
+
+async fn next_attempt(app: &App, issue: IssueId) -> Result<Option<UnixMillis>, DbErr> {
+    let row = db::fetch_one(
+        app.db.read(),
+        "SELECT MIN(not_before_ms) FROM mail_batch WHERE issue_id = $1 AND state = 0",
+        [issue.0.into()],
+    )
+    .await?;
+    let at: Option<i64> = row.map_or(Ok(None), |row| row.try_get_by_index(0))?;
+    Ok(at.map(UnixMillis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_pace_is_that_of_the_last_moments() {
+        let start = Instant::now();
+        let sample = |second: u64, sent: i64, queued: i64| Sample {
+            at: start + Duration::from_secs(second),
+            sent,
+            queued,
+        };
+        let of = |samples: &[Sample]| pace(&samples.iter().copied().collect());
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[sample(0, 10, 90)]), None, "one look is no pace");
+        let steady = of(&[sample(0, 10, 90), sample(10, 50, 48)]).unwrap();
+        assert!((steady.per_second - 4.0).abs() < 1e-9);
+        // 42 left the queue in ten seconds, two of them without being handed over.
+        let left = steady.left.unwrap().as_secs_f64();
+        assert!((left - 48.0 / 4.2).abs() < 1e-6, "{left}");
+        let still = of(&[sample(0, 50, 48), sample(5, 50, 48)]).unwrap();
+        assert_eq!((still.per_second, still.left), (0.0, None));
+        let settled = of(&[sample(0, 50, 0), sample(5, 45, 5)]).unwrap();
+        assert_eq!(
+            (settled.per_second, settled.left),
+            (0.0, None),
+            "never backwards"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_older_than_the_window_is_forgotten_and_a_pause_begins_anew() {
+        let mut eye = Eye::default();
+        let start = Instant::now();
+        let mut progress = Progress {
+            state: MailingState::Sending,
+            reason: String::new(),
+            counts: super::super::Counts::default(),
+            reasons: Vec::new(),
+            not_before: UnixMillis(0),
+            started: None,
+            finished: None,
+        };
+        for second in 0..60 {
+            progress.counts.sent = second * 100;
+            eye.note(&progress, start + Duration::from_secs(second as u64));
+        }
+        assert!(eye.samples.len() <= 21, "{}", eye.samples.len());
+        progress.state = MailingState::Paused;
+        eye.note(&progress, start + Duration::from_secs(61));
+        assert!(eye.samples.is_empty());
+    }
+}

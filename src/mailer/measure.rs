@@ -1,0 +1,114 @@
+//! Gauges of the mail, for `/metrics`. Labels are relays, states and what lanes do: as many as the configuration names, and never
+//! an issue, a domain or an address.
+
+use super::{
+    mailing::DeliveryState,
+    outbox,
+    status::{BreakerState, Doing, status},
+};
+use crate::{
+    app::App,
+    db::{self, DbErr},
+};
+
+/// The states of a mailing that is not over, in the order of their codes.
+const MAILINGS: [&str; 4] = ["preparing", "sending", "paused", "cancelling"];
+
+/// Single mails that wait: what somebody is waiting for.
+pub(super) async fn outbox(app: &App) -> Result<(), DbErr> {
+    let depth = outbox::depth(app).await?;
+    let age = depth
+        .oldest
+        .map_or(0.0, |at| app.clock.now().since(at).as_secs_f64());
+    metrics::gauge!("canvass_outbox_waiting").set(depth.waiting as f64);
+    metrics::gauge!("canvass_outbox_oldest_seconds").set(age);
+    Ok(())
+}
+
+/// Relays and lanes of this process.
+pub(super) fn relays(app: &App) {
+    let status = status(app);
+    for relay in status.relays {
+        let gauge = |name: &'static str, value: f64| {
+            metrics::gauge!(name, "relay" => relay.name.clone()).set(value);
+        };
+        gauge("canvass_relay_connections", f64::from(relay.connections));
+        let open = matches!(relay.breaker, BreakerState::Open { .. });
+        gauge("canvass_relay_breaker_open", f64::from(u8::from(open)));
+        if let Some(today) = relay.today {
+            gauge("canvass_relay_mails_today", today as f64);
+        }
+        if let Some(limit) = relay.per_day {
+            gauge("canvass_relay_mails_per_day_limit", limit as f64);
+        }
+    }
+    let doing = |doing: Doing| match doing {
+        Doing::Idle => 0,
+        Doing::SingleMail => 1,
+        Doing::Issue { .. } => 2,
+        Doing::WaitsForRelay => 3,
+    };
+    let mut lanes = [0u32; 4];
+    for lane in &status.lanes {
+        lanes[doing(lane.doing)] += 1;
+    }
+    for (name, n) in ["idle", "single_mail", "issue", "waits_for_relay"]
+        .into_iter()
+        .zip(lanes)
+    {
+        metrics::gauge!("canvass_mail_lanes", "doing" => name).set(f64::from(n));
+    }
+}
+
+/// Issues that are not over, and their recipients: the same numbers on every node.
+pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
+    let (mut mailings, mut audience) = ([0i64; 4], 0i64);
+    let rows = db::fetch_all(
+        app.db.read(),
+        "SELECT state, CAST(COUNT(*) AS BIGINT), CAST(SUM(audience) AS BIGINT) FROM mailing WHERE state < 4 GROUP BY state",
+        [],
+    )
+    .await?;
+    for row in &rows {
+        let state: i16 = row.try_get_by_index(0)?;
+        if let Some(n) = usize::try_from(state)
+            .ok()
+            .and_then(|s| mailings.get_mut(s))
+        {
+            *n = row.try_get_by_index(1)?;
+        }
+        audience += row.try_get_by_index::<i64>(2)?;
+    }
+    let states = [
+        ("sent", DeliveryState::Sent),
+        ("deferred", DeliveryState::Deferred),
+        ("failed", DeliveryState::Failed),
+        ("unknown", DeliveryState::Unknown),
+        ("skipped", DeliveryState::Skipped),
+    ];
+    let mut recipients = [0i64; 5];
+    let rows = db::fetch_all(
+        app.db.read(),
+        "SELECT t.state, CAST(SUM(t.n) AS BIGINT) FROM mailing m JOIN issue_tally t ON t.issue_id = m.issue_id
+         WHERE m.state < 4 GROUP BY t.state",
+        [],
+    )
+    .await?;
+    for row in &rows {
+        let state = DeliveryState::of(row.try_get_by_index(0)?);
+        if let Some(at) = states.iter().position(|(_, known)| Some(*known) == state) {
+            recipients[at] = row.try_get_by_index(1)?;
+        }
+    }
+    for (name, n) in MAILINGS.into_iter().zip(mailings) {
+        metrics::gauge!("canvass_mailings", "state" => name).set(n as f64);
+    }
+    let recipient = |state: &'static str, n: i64| {
+        metrics::gauge!("canvass_recipients", "state" => state).set(n as f64);
+    };
+    for ((name, _), n) in states.into_iter().zip(recipients) {
+        recipient(name, n);
+    }
+    recipient("queued", audience - recipients.iter().sum::<i64>());
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! What a person orders of a single mail.
+
+use crate::{
+    db::{self, DbErr, WriteTxn},
+    types::{OutboxId, UnixMillis},
+};
+
+/// What is to become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// One that waits: try it now.
+    TryNow,
+    /// One in doubt: send it again, with the same Message-ID.
+    Resend,
+    /// One in doubt: take it as handed over.
+    Accept,
+}
+
+/// Carries out an order, in the caller's transaction; false when the mail is not in that state, or of no use any more. What
+/// failed or expired has lost its content and cannot be sent again: whoever wanted it asks anew.
+///
+/// # Errors
+/// What the database said.
+pub async fn order(
+    txn: &WriteTxn,
+    mail: OutboxId,
+    order: Order,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let sql = match order {
+        Order::TryNow => {
+            "UPDATE outbox SET not_before_ms = $2 WHERE id = $1 AND state = 0 AND not_before_ms > $2"
+        }
+        Order::Resend => {
+            "UPDATE outbox SET state = 0, not_before_ms = $2, finished_ms = NULL, fence = fence + 1, lease_until_ms = 0
+             WHERE id = $1 AND state = 4 AND expires_ms > $2 AND payload <> ''"
+        }
+        Order::Accept => {
+            "UPDATE outbox SET state = 2, payload = '', finished_ms = $2 WHERE id = $1 AND state = 4"
+        }
+    };
+    let done = db::run(&**txn, sql, [mail.0.into(), now.0.into()]).await?;
+    Ok(done.rows_affected() == 1)
+}

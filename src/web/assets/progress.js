@@ -1,0 +1,145 @@
+// Keeps the page of an issue on its way current. The page is whole without it.
+//
+//   <div id="now" data-progress="…">   numbers come by server-sent events; where more than numbers changes, the part is fetched anew
+//   <div id="now" data-countdown="30"> the seconds left to undo; then the page is loaded again
+//
+// Only a change of state is said to screen readers: numbers that run would never let them finish.
+
+const said = document.getElementById("said");
+const part = () => document.getElementById("now");
+
+function row(cells) {
+  const line = document.createElement("tr");
+  for (const cell of cells) line.append(cell);
+  return line;
+}
+
+function cell(tag, text, { label, numeric, href } = {}) {
+  const made = document.createElement(tag);
+  if (tag === "th") made.scope = "row";
+  if (label) made.dataset.label = label;
+  if (numeric) made.className = "num";
+  if (href) made.append(Object.assign(document.createElement("a"), { href, textContent: text }));
+  else made.textContent = text;
+  return made;
+}
+
+function words(text) {
+  const made = cell("td", "");
+  made.className = "said";
+  made.append(Object.assign(document.createElement("span"), { className: "mono small", textContent: text }));
+  return made;
+}
+
+// Rows are replaced only when they differ, so that a link in one keeps the focus.
+function fill(name, rows, make) {
+  const section = document.getElementById(name);
+  const body = section?.querySelector(`[data-rows="${name}"]`);
+  if (!body) return;
+  const key = JSON.stringify(rows);
+  section.hidden = rows.length === 0;
+  if (body.dataset.key === key) return;
+  body.dataset.key = key;
+  body.replaceChildren(...rows.map(make));
+}
+
+function show(now) {
+  const box = part();
+  for (const name of ["state", "bar", "percent", "pace", "sum", "deferred_among"]) {
+    const place = box.querySelector(`[data-f="${name}"]`);
+    if (place && place.textContent !== (now[name] ?? "")) place.textContent = now[name] ?? "";
+  }
+  const bar = box.querySelector("progress");
+  bar.max = now.audience;
+  bar.value = now.done;
+  for (const { name, value } of now.counts) {
+    const place = box.querySelector(`[data-count="${name}"]`);
+    if (place && place.textContent !== value) place.textContent = value;
+  }
+  const list = `${location.pathname}/recipients`;
+  fill("deferred", now.deferred, (d) => row([
+    cell("th", d.domain, { href: `${list}?state=deferred&domain=${encodeURIComponent(d.domain)}` }),
+    cell("td", d.count, { label: "Readers", numeric: true }),
+    words(d.said),
+  ]));
+  fill("reasons", now.reasons, (r) => row([
+    cell("th", r.reason, { href: `${list}?${r.query}` }),
+    cell("td", r.kind, { label: "Kind" }),
+    cell("td", r.count, { label: "Readers", numeric: true }),
+  ]));
+}
+
+// Fetches the part anew and puts the focus back on what it was on.
+async function renew() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+  if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.getElementById("now");
+  if (!fresh) throw new Error("another page");
+  const held = part().contains(document.activeElement) ? document.activeElement.id : "";
+  part().replaceWith(document.adoptNode(fresh));
+  if (held) (document.getElementById(held) ?? part().querySelector("button, a.button"))?.focus();
+}
+
+function tell(text) {
+  if (said && text) said.textContent = text;
+}
+
+function listen() {
+  const box = part();
+  if (!box?.dataset.progress) return;
+  const source = new EventSource(box.dataset.progress);
+  let state = box.querySelector('[data-f="state"]')?.textContent;
+  let busy = false;
+  let over = false;
+  const link = (text) => {
+    const place = part().querySelector('[data-f="link"]');
+    if (place) place.textContent = text;
+  };
+  source.addEventListener("progress", async (event) => {
+    const now = JSON.parse(event.data);
+    show(now);
+    link("Live.");
+    if (now.shape === part().dataset.shape || busy) return;
+    busy = true;
+    try {
+      await renew();
+      const bar = part().querySelector('[data-f="bar"]')?.textContent;
+      if (now.state !== state) tell(`${now.state}. ${bar}.`);
+      state = now.state;
+      if (over || !part().dataset.progress) source.close();
+    } catch {
+      part().dataset.shape = now.shape;
+    }
+    busy = false;
+  });
+  source.addEventListener("end", () => {
+    over = true;
+    source.close();
+    // An issue that ended shows so; a server that stopped is asked again.
+    setTimeout(() => renew().then(listen).catch(() => setTimeout(listen, 5_000)), 1_000);
+  });
+  source.addEventListener("error", () => {
+    link("The connection is lost. Trying again…");
+    if (source.readyState === EventSource.CLOSED && !over) setTimeout(listen, 10_000);
+  });
+  addEventListener("pagehide", () => source.close(), { once: true });
+}
+
+function countDown() {
+  const box = part();
+  const seconds = Number(box?.dataset.countdown);
+  if (!seconds) return;
+  const end = performance.now() + seconds * 1_000;
+  const place = box.querySelector("[data-seconds]");
+  const tick = () => {
+    const left = Math.ceil((end - performance.now()) / 1_000);
+    if (left <= 0) return setTimeout(() => location.reload(), 700);
+    if (place) place.textContent = String(left);
+    setTimeout(tick, 250);
+  };
+  tick();
+}
+
+listen();
+countDown();

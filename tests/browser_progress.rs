@@ -1,0 +1,146 @@
+//! Watching an issue in a real browser: it moves by itself, is paused by keyboard, and says so.
+
+use std::time::Duration;
+
+use canvass::types::IssueId;
+
+use crate::support::app::TestApp;
+use crate::support::browser::{Browser, Look};
+use crate::support::editor::{EDITOR, PASSWORD, invited};
+use crate::support::issues::{app_with, hand_over, subscribe};
+use crate::support::smtp_server::{Act, At, SmtpServer};
+
+const TAB: char = '\u{e004}';
+const ENTER: char = '\u{e007}';
+
+async fn slow(readers: i64) -> (SmtpServer, TestApp, IssueId) {
+    let server = SmtpServer::start().await;
+    server.say(At::Rcpt, "reader7@", "450 4.2.0 greylisted");
+    server.say(At::Dot, "reader8@", "554 5.7.1 not from you");
+    server.rule(At::Dot, "", Act::Wait(Duration::from_millis(60)), None);
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, readers).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    (server, app, issue)
+}
+
+async fn signed_in(app: &TestApp, browser: &Browser) {
+    let link = invited(app, EDITOR).await;
+    browser.goto(&app.url(&link)).await;
+    for field in ["password", "again"] {
+        let field = browser.find(&format!("[name={field}]")).await;
+        field.send_keys(PASSWORD).await.unwrap();
+    }
+    let button = browser.find("main form button").await;
+    button.click().await.unwrap();
+    browser.wait_for_path("/admin").await;
+}
+
+async fn handed_over(browser: &Browser) -> i64 {
+    let shown =
+        "return document.querySelector('[data-count=sent]').textContent.replaceAll(',', '');";
+    let shown = browser.run(shown).await;
+    shown.as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
+    let (_server, app, issue) = slow(1_500).await;
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    signed_in(&app, &browser).await;
+    browser
+        .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
+        .await;
+    browser.wait_for_text("Live.").await;
+    // A mark that a new page would not have.
+    browser.run("window.stayed = true; return 1;").await;
+    let before = handed_over(&browser).await;
+    browser.wait_for_text("mails a").await;
+    browser.wait_for_text("450 4.2.0 greylisted").await;
+    assert!(handed_over(&browser).await > before, "it moves");
+    assert_eq!(browser.run("return window.stayed;").await, true);
+    browser.assert_accessible().await;
+    browser.assert_no_sideways_scroll().await;
+    let said = browser
+        .run("return document.getElementById('said').textContent;")
+        .await;
+    assert_eq!(said, "", "running numbers are not read out");
+
+    for _ in 0..40 {
+        browser.press(&[TAB]).await;
+        if browser.run("return document.activeElement.id;").await == "pause" {
+            break;
+        }
+    }
+    // The focus outlives the numbers that run under it.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(
+        browser.run("return document.activeElement.id;").await,
+        "pause"
+    );
+    browser.press(&[ENTER]).await;
+    browser
+        .wait_for_text("Nothing goes out until somebody resumes it.")
+        .await;
+    let at_pause = handed_over(&browser).await;
+    browser.assert_accessible().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    browser
+        .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
+        .await;
+    assert!(handed_over(&browser).await <= at_pause + 3);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_comes_by_itself_and_is_said_to_screen_readers() {
+    let (server, app, issue) = slow(120).await;
+    let Some(browser) = Browser::open(Look::phone().dark()).await else {
+        return;
+    };
+    signed_in(&app, &browser).await;
+    browser
+        .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
+        .await;
+    browser.wait_for_text("Only deferred mails are left").await;
+    browser.assert_no_sideways_scroll().await;
+    server.forgive();
+    app.advance(Duration::from_secs(15 * 60));
+    browser
+        .wait_for_text("Finished; 1 reader could not be mailed.")
+        .await;
+    let said = browser
+        .run("return document.getElementById('said').textContent;")
+        .await;
+    assert_eq!(said, "Finished. Handed over for 119 of 120 readers.");
+    browser.assert_accessible().await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_javascript_the_page_loads_itself_again() {
+    let (_server, app, issue) = slow(3_000).await;
+    let Some(browser) = Browser::open(Look::default().without_javascript()).await else {
+        return;
+    };
+    signed_in(&app, &browser).await;
+    browser
+        .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
+        .await;
+    let number = async |browser: &Browser| {
+        let place = browser.find("[data-count=sent]").await;
+        let text = place.text().await.unwrap_or_default().replace(',', "");
+        text.parse::<i64>().unwrap_or(0)
+    };
+    let before = number(&browser).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(40);
+    while number(&browser).await <= before {
+        assert!(tokio::time::Instant::now() < until, "it stands still");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    browser.wait_for_text("mails a").await;
+    browser.close().await;
+}

@@ -1,0 +1,162 @@
+//! The queue page: relays and what they say, lanes, single mails and what can be done with them; the same numbers in `/metrics`.
+
+use std::time::Duration;
+
+use canvass::config::InDoubt;
+use canvass::mailer::mailing::MailingState;
+
+use crate::support::app::TestApp;
+use crate::support::editor::signed_in;
+use crate::support::issues::{app_with, hand_over, subscribe, until};
+use crate::support::smtp_server::{Act, At, SmtpServer};
+
+async fn subscribes(app: &TestApp, address: &str) {
+    let reader = app.reader();
+    let page = reader.get("/subscribe/daily").await.expect(200);
+    let form = page.the_form().fill("email", address).tick("consent", "1");
+    app.advance(Duration::from_secs(5));
+    reader.submit(form).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn single_mails_are_tried_now_or_settled() {
+    let server = SmtpServer::start().await;
+    server.rule(
+        At::Rcpt,
+        "later@",
+        Act::Say("450 4.2.0 greylisted".into()),
+        Some(1),
+    );
+    server.rule(At::Dot, "doubt@", Act::Drop, Some(1));
+    server.rule(At::Dot, "twice@", Act::Drop, Some(1));
+    server.say(At::Rcpt, "never@", "550 5.1.1 no such user");
+    let app = app_with(&server, |config| config.mail.in_doubt = InDoubt::Hold).await;
+    app.newsletter("daily").await;
+    let editor = signed_in(&app).await;
+    for name in ["later", "doubt", "twice", "never"] {
+        subscribes(&app, &format!("{name}@example.org")).await;
+    }
+    app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 4", 2)
+        .await;
+    app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 3", 1)
+        .await;
+    app.wait_until(
+        "SELECT COUNT(*) FROM outbox WHERE state = 0 AND attempt = 1",
+        1,
+    )
+    .await;
+    let page = editor.get("/admin/mail").await.expect(200);
+    let page = page
+        .says("450 4.2.0 greylisted")
+        .says("550 5.1.1 no such user")
+        .says("Its content is gone")
+        .says("In use");
+
+    let order = async |id: i64, what: &str| {
+        let id = id.to_string();
+        let token = page.attributes("input[name=csrf]", "value").pop().unwrap();
+        let form = [
+            ("mail", id.as_str()),
+            ("what", what),
+            ("csrf", token.as_str()),
+        ];
+        editor.post("/admin/mail", &form).await
+    };
+    let id = async |sql: &str| app.count(sql).await;
+    let waiting = id("SELECT id FROM outbox WHERE state = 0").await;
+    order(waiting, "now").await.expect(200);
+    server
+        .mail_to("later@example.org", Duration::from_secs(10))
+        .await;
+    let doubt = id("SELECT MIN(id) FROM outbox WHERE state = 4").await;
+    let twice = id("SELECT MAX(id) FROM outbox WHERE state = 4").await;
+    order(doubt, "accept").await.expect(200);
+    order(twice, "resend").await.expect(200);
+    app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 2", 3)
+        .await;
+    let mails = server.received();
+    let ids = |name: &str| -> Vec<String> {
+        let to = format!("{name}@example.org");
+        mails
+            .iter()
+            .filter(|m| m.to == to)
+            .map(|m| m.message_id.clone())
+            .collect()
+    };
+    assert_eq!(ids("doubt").len(), 1);
+    assert_eq!(ids("twice").len(), 2);
+    assert_eq!(ids("twice")[0], ids("twice")[1]);
+    // Orders that come too late change nothing.
+    let failed = id("SELECT id FROM outbox WHERE state = 3").await;
+    for (mail, what) in [
+        (doubt, "resend"),
+        (doubt, "accept"),
+        (failed, "now"),
+        (failed, "resend"),
+        (999, "now"),
+    ] {
+        order(mail, what).await.expect(200);
+    }
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM outbox WHERE state = 2")
+            .await,
+        3
+    );
+    assert_eq!(server.received().len(), mails.len());
+    order(doubt, "burn").await.expect(400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_and_the_metrics_tell_of_relays_and_issues() {
+    let server = SmtpServer::start().await;
+    server.say(At::Rcpt, "reader7@", "450 4.2.0 greylisted");
+    server.say(At::Dot, "reader8@", "554 5.7.1 not from you");
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 40).await;
+    let editor = signed_in(&app).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |p| {
+        p.counts.sent == 38 && p.counts.deferred == 1
+    })
+    .await;
+    let page = editor.get("/admin/mail").await.expect(200);
+    page.says("Relays")
+        .says("127.0.0.1")
+        .says("lanes:")
+        .says("Oldest mail of an issue due since");
+    let metrics = async || {
+        let answer = reqwest::get(app.url("/metrics")).await.unwrap();
+        answer.text().await.unwrap()
+    };
+    // Measured every few seconds; other tests of this process measure into the same numbers.
+    let named = [
+        "canvass_relay_connections{relay=\"127.0.0.1",
+        "canvass_relay_breaker_open{relay=\"127.0.0.1",
+        "canvass_relay_mails_total{relay=\"127.0.0.1",
+        "outcome=\"handed_over\"",
+        "outcome=\"deferred\"",
+        "canvass_mail_lanes{doing=\"idle\"}",
+        "canvass_mailings{state=\"sending\"}",
+        "canvass_recipients{state=\"queued\"}",
+        "canvass_recipients{state=\"deferred\"}",
+        "canvass_outbox_oldest_seconds",
+    ];
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = metrics().await;
+        let missing: Vec<&&str> = named.iter().filter(|name| !text.contains(**name)).collect();
+        if missing.is_empty() {
+            assert!(!text.contains("example.org"), "no domain is a label");
+            break;
+        }
+        assert!(
+            tokio::time::Instant::now() < until,
+            "{missing:?} in\n{text}"
+        );
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    server.forgive();
+    app.advance(Duration::from_secs(15 * 60));
+    crate::support::issues::until(&app, issue, |p| p.state == MailingState::Finished).await;
+}
