@@ -250,7 +250,11 @@ async fn credentials_are_given_and_a_refusal_is_told() {
 }
 
 fn acceptor() -> TlsAcceptor {
-    let cert = CertificateDer::from_pem_slice(include_bytes!("support/tls/server.pem")).unwrap();
+    acceptor_with(include_bytes!("support/tls/server.pem"))
+}
+
+fn acceptor_with(pem: &[u8]) -> TlsAcceptor {
+    let cert = CertificateDer::from_pem_slice(pem).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("support/tls/server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -263,9 +267,15 @@ fn acceptor() -> TlsAcceptor {
 }
 
 fn trusting(mut relay: Relay) -> Relay {
-    let ca = CertificateDer::from_pem_slice(include_bytes!("support/tls/ca.pem")).unwrap();
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(ca).unwrap();
+    for ca in [
+        &include_bytes!("support/tls/ca.pem")[..],
+        include_bytes!("support/tls/bad-ca.pem"),
+    ] {
+        roots
+            .add(CertificateDer::from_pem_slice(ca).unwrap())
+            .unwrap();
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -324,6 +334,42 @@ async fn tls_that_was_asked_for_never_becomes_clear_text() {
         .unwrap_err();
     assert_eq!(refusal.phase, Phase::Tls, "{refusal}");
     assert_eq!(server.commands("MAIL"), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_good_is_refused_in_clear_words() {
+    for (pem, words) in [
+        (
+            &include_bytes!("support/tls/wrong-name.pem")[..],
+            "the certificate is for another name than localhost",
+        ),
+        (
+            include_bytes!("support/tls/expired.pem"),
+            "the certificate has expired: that of localhost",
+        ),
+        (
+            include_bytes!("support/tls/self-signed.pem"),
+            "nobody whom this machine trusts has signed the certificate of localhost",
+        ),
+    ] {
+        for starttls in [true, false] {
+            let server = SmtpServer::offering(Offers {
+                starttls: starttls.then(|| acceptor_with(pem)),
+                implicit_tls: (!starttls).then(|| acceptor_with(pem)),
+                ..Offers::default()
+            })
+            .await;
+            let scheme = if starttls { "smtp+starttls" } else { "smtps" };
+            let url = format!("{scheme}://localhost:{}", server.port());
+            let refusal = Session::connect(&trusting(relay(&url)))
+                .await
+                .map(|_| ())
+                .unwrap_err();
+            assert_eq!(refusal.phase, Phase::Tls);
+            assert!(refusal.to_string().contains(words), "{refusal}");
+            assert_eq!((server.commands("MAIL"), server.commands("AUTH")), (0, 0));
+        }
+    }
 }
 
 #[tokio::test]

@@ -204,6 +204,62 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_relays_are_read_and_what_is_wrong_with_one_is_named() {
+        let given = |text: &str| {
+            let mut table = reference();
+            merge(&mut table, text.parse().expect("TOML"), "").map_err(|e| e.to_string())?;
+            let config: Config = Value::Table(table)
+                .try_into()
+                .map_err(|e: toml::de::Error| e.to_string())?;
+            config.checked().map_err(|e| e.to_string())
+        };
+        let good = "[[mail.relays]]\nname = \"a\"\nurl = \"smtp://a\"\nweight = 3\nper_day = 9\n\
+                    warm_up = { start = \"2026-12-01\", mails = 5 }\n[[mail.relays]]\nurl = \"smtp://b\"\n\
+                    [[mail.domains]]\nname = \"google\"\nconnections = 20";
+        let config = given(good).expect("valid");
+        let relays = config.mail.all_relays();
+        assert_eq!(
+            (relays[0].weight, relays[1].weight, relays.len()),
+            (3, 1, 2)
+        );
+        let warm_up = relays[0].warm_up.as_ref().expect("given");
+        assert!((warm_up.growth - 2.0).abs() < f64::EPSILON);
+        assert_eq!(config.mail.domains[0].connections, Some(20));
+        for (rest, words) in [
+            ("weight = 0", "mail.relays.a.weight: is 0"),
+            ("wieght = 1", "wieght"),
+            (
+                "warm_up = { start = \"soon\", mails = 5 }",
+                "mail.relays.a.warm_up.start",
+            ),
+            (
+                "warm_up = { start = \"2026-12-01\", mails = 5, growth = 3.0 }",
+                "mail.relays.a.warm_up.growth",
+            ),
+            ("[mail]\nsmtp_url = \"smtp://c\"", "mail.relays"),
+            (
+                "[[mail.relays]]\nname = \"a\"\nurl = \"smtp://b\"",
+                "another relay has this name",
+            ),
+            (
+                "[[mail.domains]]\nname = \"x\"\ndomains = [\"a b\"]",
+                "mail.domains[0].domains",
+            ),
+        ] {
+            let (head, table) = match rest.strip_prefix("[mail]\n") {
+                Some(head) => (format!("[mail]\n{head}\n"), ""),
+                None => (String::new(), rest),
+            };
+            let text = format!("{head}[[mail.relays]]\nname = \"a\"\nurl = \"smtp://a\"\n{table}");
+            let error = given(&text).expect_err("refused");
+            assert!(error.contains(words), "{text} gave: {error}");
+        }
+        let variable = env(&[("CANVASS_MAIL__RELAYS", "smtp://a")]);
+        let error = load(None, &variable).expect_err("refused").to_string();
+        assert!(error.contains("CANVASS_MAIL__SMTP_URL"), "{error}");
+    }
+
+    #[test]
     fn errors_name_the_setting_and_what_is_expected() {
         for (pairs, name, expected) in [
             (

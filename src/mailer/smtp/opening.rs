@@ -58,9 +58,36 @@ async fn handshake(relay: &Relay, tcp: TcpStream) -> Result<Stream, Refusal> {
     let connector = TlsConnector::from(Arc::clone(&relay.trust));
     match timeout(relay.patience.connect, connector.connect(name, tcp)).await {
         Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
-        Ok(Err(error)) => Err(lost(Phase::Tls, &error)),
+        Ok(Err(error)) => match distrust(&error) {
+            Some(why) => Err(Refusal::unusable(
+                Phase::Tls,
+                &format!("{why} {}", relay.host),
+            )),
+            None => Err(lost(Phase::Tls, &error)),
+        },
         Err(_) => Err(Refusal::timed_out(Phase::Tls)),
     }
+}
+
+/// What is wrong with the server's certificate, in words that end with the name we asked for.
+fn distrust(error: &io::Error) -> Option<&'static str> {
+    use rustls::CertificateError as Bad;
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(bad) = error else {
+        return None;
+    };
+    Some(match bad {
+        Bad::Expired | Bad::ExpiredContext { .. } => "the certificate has expired: that of",
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+            "the certificate is not valid yet: that of"
+        }
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+            "the certificate is for another name than"
+        }
+        Bad::UnknownIssuer => "nobody whom this machine trusts has signed the certificate of",
+        Bad::Revoked => "the certificate was revoked: that of",
+        _ => return None,
+    })
 }
 
 /// Speaks up to the server's go-ahead and returns the greeting.
