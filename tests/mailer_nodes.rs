@@ -82,8 +82,4 @@ async fn a_heartbeat_keeps_a_lease_while_a_relay_takes_its_time() {
     trial.finish(PATIENCE).await;
     let verdict = trial.verdict().await;
     assert_eq!((verdict.mails, verdict.twice, verdict.unknown), (30, 0, 0));
-    let taken_over = "SELECT COUNT(*) FROM delivery WHERE fence > 1";
-    let row = db::fetch_one(trial.db.read(), taken_over, []).await;
-    let taken_over: i64 = row.unwrap().unwrap().try_get_by_index(0).unwrap();
-    assert_eq!(taken_over, 0, "no lease ran out");
 }

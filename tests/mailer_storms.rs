@@ -40,7 +40,8 @@ async fn all_connections_to_the_database_are_ended_again_and_again() {
         return;
     }
     let relay = relay().await;
-    let app = app_with(&relay, |_| {}).await;
+    // A batch that could neither be read nor given back waits for the end of its lease.
+    let app = app_with(&relay, |config| config.mail.lease_seconds = 5).await;
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 200).await;
     let outside = app.database.open().await;

@@ -22,6 +22,8 @@ use sea_orm::ConnectionTrait;
 
 /// After so many crashes on one recipient it is put aside.
 const CRASHES: i16 = 3;
+/// How often a batch that could not be read is tried to be given back.
+const TRIES: usize = 10;
 
 /// A batch this node holds.
 pub(in crate::mailer) struct Holding {
@@ -125,31 +127,56 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
     txn.commit().await?;
     crash_point("lease_taken");
 
-    let readers = unpacked(&row.try_get_by_index::<Vec<u8>>(3)?);
-    let mailing = db::fetch_one(
-        app.db.read(),
-        "SELECT newsletter_id, expires_ms FROM mailing WHERE issue_id = $1",
-        [issue.0.into()],
-    )
-    .await?
-    .ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
-    let mut holding = Holding {
-        batch,
-        issue,
-        fence,
-        attempt,
-        expires: UnixMillis(mailing.try_get_by_index(1)?),
-        edition: edition(app, issue).await?,
-        work: Vec::with_capacity(readers.len()),
-        settled: Vec::new(),
-        deferred: Vec::new(),
-        provider: due.provider.clone(),
-        _turn: app.mailer.turns.begin(issue),
-        held,
+    let reading = async {
+        let readers = unpacked(&row.try_get_by_index::<Vec<u8>>(3)?);
+        let mailing = db::fetch_one(
+            app.db.read(),
+            "SELECT newsletter_id, expires_ms FROM mailing WHERE issue_id = $1",
+            [issue.0.into()],
+        )
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
+        let mut holding = Holding {
+            batch,
+            issue,
+            fence,
+            attempt,
+            expires: UnixMillis(mailing.try_get_by_index(1)?),
+            edition: edition(app, issue).await?,
+            work: Vec::with_capacity(readers.len()),
+            settled: Vec::new(),
+            deferred: Vec::new(),
+            provider: due.provider.clone(),
+            _turn: app.mailer.turns.begin(issue),
+            held,
+        };
+        let newsletter = NewsletterId(mailing.try_get_by_index(0)?);
+        holding.read(app, newsletter, &readers, now).await?;
+        Ok(Some(holding))
     };
-    let newsletter = NewsletterId(mailing.try_get_by_index(0)?);
-    holding.read(app, newsletter, &readers, now).await?;
-    Ok(Some(holding))
+    let read = reading.await;
+    if read.is_err() {
+        give_back(app, batch, fence).await;
+    }
+    read
+}
+
+/// A batch that could not be read is free again; if that cannot be written either, when its lease has run out.
+async fn give_back(app: &App, batch: BatchId, fence: i64) {
+    for _ in 0..TRIES {
+        let given = async {
+            let txn = app.db.write_txn("lease_give_back").await?;
+            let sql = "UPDATE mail_batch SET state = 0, lease_until_ms = 0, worker = ''
+                       WHERE id = $1 AND fence = $2 AND state = 1";
+            db::run(&*txn, sql, [batch.0.into(), fence.into()]).await?;
+            txn.commit().await
+        };
+        match given.await {
+            // A pool may hold several connections that were ended together.
+            Err(error) if db::connection_lost(&error) => {}
+            _ => return,
+        }
+    }
 }
 
 impl Holding {
