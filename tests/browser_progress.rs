@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use canvass::config::InDoubt;
 use canvass::types::IssueId;
 
 use crate::support::app::TestApp;
 use crate::support::browser::{Browser, Look};
 use crate::support::editor::{EDITOR, PASSWORD, invited};
-use crate::support::issues::{app_with, hand_over, subscribe};
+use crate::support::issues::{app_with, hand_over, subscribe, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 const TAB: char = '\u{e004}';
@@ -142,5 +143,83 @@ async fn without_javascript_the_page_loads_itself_again() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     browser.wait_for_text("mails a").await;
+    browser.close().await;
+}
+
+/// What belongs to an issue on its way, for eyes, keyboards and screen readers, on a desk and on a phone in the dark.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_of_an_issue_is_fit_for_everybody() {
+    let server = SmtpServer::start().await;
+    server.say(At::Rcpt, "reader7@", "450 4.2.0 greylisted");
+    server.say(At::Dot, "reader8@", "554 5.7.1 not from you");
+    server.rule(At::Dot, "reader9@", Act::Drop, Some(1));
+    let app = app_with(&server, |config| config.mail.in_doubt = InDoubt::Hold).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 60).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |p| p.counts.queued == 0).await;
+    let failed = app
+        .count("SELECT id FROM reader WHERE email = 'reader8@example.org'")
+        .await;
+    let base = format!("/admin/issues/{}", issue.0);
+    for look in [Look::default(), Look::phone().dark()] {
+        let Some(browser) = Browser::open(look).await else {
+            return;
+        };
+        signed_in(&app, &browser).await;
+        for path in [
+            base.clone(),
+            format!("{base}/recipients"),
+            format!("{base}/recipients?state=failed"),
+            format!("{base}/recipients?q=nobody"),
+            format!("{base}/recipients/{failed}"),
+            format!("{base}/resend"),
+            format!("{base}/settle"),
+            "/admin/mail".to_owned(),
+        ] {
+            browser.goto(&app.url(&path)).await;
+            browser.find("h1").await;
+            browser.assert_accessible().await;
+            browser.assert_no_sideways_scroll().await;
+        }
+        browser.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_preview_follows_what_is_typed() {
+    let app = TestApp::start().await;
+    app.newsletter("daily").await;
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    signed_in(&app, &browser).await;
+    browser.goto(&app.url("/admin/issues/new")).await;
+    let subject = browser.find("#subject").await;
+    subject.send_keys("Written in a browser").await.unwrap();
+    let start = browser.find("main form .button-primary").await;
+    start.click().await.unwrap();
+    let body = browser.find("#body").await;
+    body.send_keys("The **harbour** is open again.")
+        .await
+        .unwrap();
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    let shown = "const doc = document.getElementById('preview').contentDocument;
+        return [doc?.querySelector('strong')?.textContent ?? '', doc?.body?.textContent ?? ''];";
+    loop {
+        let seen = browser.run(shown).await;
+        let text = seen[1].as_str().unwrap_or_default();
+        if seen[0] == "harbour" && text.contains("is open again.") {
+            break;
+        }
+        assert!(
+            tokio::time::Instant::now() < until,
+            "the preview shows {seen}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    browser.assert_accessible().await;
+    let saved = "SELECT COUNT(*) FROM issue WHERE body LIKE '%harbour%'";
+    app.wait_until(saved, 1).await;
     browser.close().await;
 }

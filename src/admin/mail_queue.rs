@@ -28,15 +28,16 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let status = mailer::status(&app);
     let due = store::oldest_due(&app.db).await?.filter(|at| *at < now);
     let number = |label: &str, value: String| json!({ "label": label, "value": value });
+    let when = |label: &str, at: Option<UnixMillis>| json!({ "label": label, "value": at.map_or("\u{2013}".to_owned(), |at| show::time(at, &zone).text), "when": at.is_some() });
     let page = json!({
         "frame": editor.frame(),
         "relay": relay(app.config.mail.transport, &single, now),
         "numbers": [
             number("Single mails waiting", show::count(single.waiting)),
-            number("Oldest waits since", single.oldest.map_or("\u{2013}".into(), |at| show::time(at, &zone).text)),
+            when("Oldest waits since", single.oldest),
             number("Failed", show::count(single.failed)),
             number("In doubt", show::count(single.unknown)),
-            number("Oldest mail of an issue due since", due.map_or("\u{2013}".into(), |at| show::time(at, &zone).text)),
+            when("Oldest mail of an issue due since", due),
         ],
         "relays": status.relays.iter().map(|r| mail_relays::relay(r, &zone)).collect::<Vec<_>>(),
         "domains": status.domains.iter().map(|d| mail_relays::domain(d, &zone)).collect::<Vec<_>>(),

@@ -44,8 +44,8 @@ pub(super) fn of(
                     "is-bad",
                     "Canvass stopped this issue by itself.",
                     format!(
-                        "The reason: {}. {waiting} wait, and lose nothing by waiting. See to the cause, then resume; those that failed can be sent to again afterwards.",
-                        progress.reason
+                        "The reason: {}. {waiting} wait. See to the cause, then resume; those that failed can be sent to again afterwards.",
+                        progress.reason.trim_end_matches('.')
                     ),
                     Some((format!("{base}/recipients?state=failed"), "What the relay said")),
                 ));

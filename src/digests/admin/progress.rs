@@ -50,10 +50,15 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
     } else {
         None
     };
+    let deferrals = match &seen {
+        Some(seen) => seen.deferrals.clone(),
+        None if progress.counts.deferred > 0 => mailing::deferrals(&app.db, issue.id).await?,
+        None => Deferrals::default(),
+    };
     let snapshot = Snapshot {
         pace: seen.as_ref().and_then(|seen| seen.pace),
         next_attempt: seen.as_ref().and_then(|seen| seen.next_attempt),
-        deferrals: seen.map(|seen| seen.deferrals.clone()).unwrap_or_default(),
+        deferrals,
         progress,
     };
     let progress = &snapshot.progress;
@@ -164,12 +169,9 @@ fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
     })
 }
 
-/// Whether the numbers still change.
+/// Whether the numbers may still change: after a pause the last mails in hand come in, and somebody else may resume it.
 fn moves(state: MailingState) -> bool {
-    match state {
-        MailingState::Preparing | MailingState::Sending | MailingState::Cancelling => true,
-        MailingState::Paused | MailingState::Finished | MailingState::Cancelled => false,
-    }
+    !matches!(state, MailingState::Finished | MailingState::Cancelled)
 }
 
 fn full(at: UnixMillis, zone: &Zone) -> String {
