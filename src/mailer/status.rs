@@ -120,10 +120,7 @@ pub fn status(app: &App) -> Status {
             Transport::Smtp(relays) => relays.status(now),
             _ => Vec::new(),
         },
-        domains: app
-            .mailer
-            .domains
-            .status(now, app.mailer.turns.crowd(app, "")),
+        domains: app.mailer.domains.status(now, app.mailer.turns.any_due()),
         lanes: app.mailer.board.lanes(),
     }
 }

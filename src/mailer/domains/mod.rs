@@ -13,7 +13,6 @@ mod group;
 mod providers;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -32,8 +31,26 @@ const DOMAINS: usize = 20_000;
 pub(super) struct Domains {
     providers: Providers,
     known: Mutex<Known>,
-    /// The mean microseconds of the quickest provider's mails.
-    quickest: AtomicU64,
+    quickest: Mutex<Quickest>,
+}
+
+/// The two providers whose mails take the shortest time: each is compared with another one, never with itself.
+#[derive(Clone, Debug)]
+struct Quickest {
+    name: String,
+    /// Mean seconds a mail; infinite where there is none to compare with.
+    mean: f64,
+    second: f64,
+}
+
+impl Default for Quickest {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            mean: f64::INFINITY,
+            second: f64::INFINITY,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +64,7 @@ impl Domains {
         Self {
             providers: Providers::of(settings),
             known: Mutex::default(),
-            quickest: AtomicU64::new(0),
+            quickest: Mutex::default(),
         }
     }
 
@@ -71,22 +88,37 @@ impl Domains {
         self.lock().named(name, self.providers.named(name))
     }
 
-    /// What the lanes have to know of each other.
-    pub(super) fn crowd(&self, others: bool) -> Crowd {
-        Crowd {
-            quickest: self.quickest.load(Ordering::Relaxed) as f64 / 1e6,
-            others,
-        }
+    /// What a lane has to know before it sends to the provider called so.
+    pub(super) fn crowd(&self, name: &str, others: bool) -> Crowd {
+        let quickest = self.quickest.lock().unwrap_or_else(PoisonError::into_inner);
+        let quickest = if quickest.name == name {
+            quickest.second
+        } else {
+            quickest.mean
+        };
+        Crowd { quickest, others }
     }
 
     /// Compares the providers, and forgets some when there are too many.
     pub(super) fn tick(&self) {
         let now = Instant::now();
         let mut known = self.lock();
-        let means = known.by_name.values().filter_map(|group| group.mean(now));
-        let quickest = means.reduce(f64::min).unwrap_or(0.0);
-        self.quickest
-            .store((quickest * 1e6) as u64, Ordering::Relaxed);
+        let mut quickest = Quickest::default();
+        for group in known.by_name.values() {
+            let Some(mean) = group.mean(now) else {
+                continue;
+            };
+            if mean < quickest.mean {
+                quickest = Quickest {
+                    name: group.name().to_owned(),
+                    mean,
+                    second: quickest.mean,
+                };
+            } else {
+                quickest.second = quickest.second.min(mean);
+            }
+        }
+        *self.quickest.lock().unwrap_or_else(PoisonError::into_inner) = quickest;
         if known.by_domain.len() > DOMAINS {
             known.by_domain.clear();
             known
@@ -96,12 +128,12 @@ impl Domains {
     }
 
     /// Those that are held up.
-    pub(super) fn status(&self, at: UnixMillis, crowd: Crowd) -> Vec<DomainStatus> {
+    pub(super) fn status(&self, at: UnixMillis, others: bool) -> Vec<DomainStatus> {
         let now = Instant::now();
         let groups: Vec<_> = self.lock().by_name.values().cloned().collect();
         let mut held_up: Vec<_> = groups
             .iter()
-            .filter_map(|group| group.status(now, at, crowd))
+            .filter_map(|group| group.status(now, at, self.crowd(group.name(), others)))
             .collect();
         held_up.sort_by(|a, b| a.name.cmp(&b.name));
         held_up
@@ -138,6 +170,27 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_slow_without_another_to_compare_with() {
+        let domains = Domains::new(&[]);
+        let began = Instant::now();
+        let after = |millis| began + std::time::Duration::from_millis(millis);
+        let hear = |name: &str, millis| {
+            let crowd = domains.crowd(name, true);
+            domains.named(name).heard(began, after(millis), true, crowd);
+        };
+        let slow = |name: &str| domains.named(name).is_slow(domains.crowd(name, true));
+        hear("one.example", 5);
+        domains.tick();
+        hear("one.example", 6_000);
+        assert!(!slow("one.example"), "its own past is no measure");
+        hear("two.example", 20);
+        domains.tick();
+        assert!(slow("one.example") && !slow("two.example"));
+        hear("three.example", 3_000);
+        assert!(slow("three.example"));
+    }
+
+    #[test]
     fn many_domains_are_forgotten_unless_there_is_something_to_say() {
         let domains = Domains::new(&[]);
         for n in 0..=DOMAINS {
@@ -149,6 +202,6 @@ mod tests {
             .throttled(Instant::now(), &random, "450 slow down");
         domains.tick();
         assert_eq!(domains.lock().by_name.len(), 1);
-        assert_eq!(domains.status(UnixMillis(0), domains.crowd(false)).len(), 1);
+        assert_eq!(domains.status(UnixMillis(0), false).len(), 1);
     }
 }

@@ -71,12 +71,13 @@ pub(in crate::mailer) async fn look(app: &App) -> Result<(), DbErr> {
         [now.0.into()],
     )
     .await?;
-    let (now, alone) = (Instant::now(), app.mailer.domains.crowd(false));
+    let now = Instant::now();
     let mut due = Vec::with_capacity(rows.len());
     for row in &rows {
         let provider: String = row.try_get_by_index(1)?;
         let quick = provider.is_empty() || {
             let group = app.mailer.domains.named(&provider);
+            let alone = app.mailer.domains.crowd(&provider, false);
             group.closed(now, alone).is_none() && !group.is_slow(alone)
         };
         due.push(Due {
@@ -138,7 +139,12 @@ impl Turns {
     pub(in crate::mailer) fn crowd(&self, app: &App, provider: &str) -> Crowd {
         let others = |due: &Due| due.quick && due.provider != provider;
         let others = self.lock().due.iter().any(others);
-        app.mailer.domains.crowd(others)
+        app.mailer.domains.crowd(provider, others)
+    }
+
+    /// Whether anything is due that only waits for lanes.
+    pub(in crate::mailer) fn any_due(&self) -> bool {
+        self.lock().due.iter().any(|due| due.quick)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
