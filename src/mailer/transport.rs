@@ -217,7 +217,7 @@ impl Line {
         let Some(place) = &mut self.places[way.0] else {
             return Err(Refusal::unusable(Phase::Rcpt, "no connection is free"));
         };
-        if let Some(old) = place.session.take_if(|session| !session.reusable()) {
+        if let Some(old) = place.session.take_if(|session| !session.takes(envelope)) {
             old.quit().await;
         }
         let session = match &mut place.session {
@@ -285,10 +285,15 @@ pub(super) async fn give_back(app: &App, end: bool) -> Result<(), db::DbErr> {
 }
 
 impl Opened<'_> {
-    /// Sends the message.
-    pub(super) async fn finish(self, envelope: &Envelope, message: &[u8]) -> Outcome {
+    /// Sends the message; `next` is the mail that will go the same way after it, if one will.
+    pub(super) async fn finish(
+        self,
+        envelope: &Envelope,
+        message: &[u8],
+        next: Option<&Envelope>,
+    ) -> Outcome {
         let kept = match self {
-            Self::Smtp(ready) => return ready.finish(message).await,
+            Self::Smtp(ready) => return ready.finish(message, next).await,
             Self::Mailbox(app) => capture(app, envelope, message)
                 .await
                 .map_err(|e| e.to_string()),

@@ -353,7 +353,7 @@ impl Lane<'_> {
             .sign(edition.domain(), sending.now, &mut self.message);
         let outcome = tokio::select! {
             biased;
-            outcome = opened.finish(&envelope, &self.message) => outcome,
+            outcome = opened.finish(&envelope, &self.message, None) => outcome,
             () = stop::out_of_time(self.app) => Outcome::InDoubt(stop::UNANSWERED.to_owned()),
         };
         Ok(Fate::after_dot(&outcome))

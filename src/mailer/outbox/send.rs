@@ -185,7 +185,7 @@ async fn send(app: &App, line: &mut Line, way: Way, mail: &Taken) -> Result<Opti
     }
     let outcome = tokio::select! {
         biased;
-        outcome = opened.finish(&letter.envelope, &letter.message) => outcome,
+        outcome = opened.finish(&letter.envelope, &letter.message, None) => outcome,
         () = stop::out_of_time(app) => Outcome::InDoubt(stop::UNANSWERED.to_owned()),
     };
     let fate = Fate::after_dot(&outcome);

@@ -10,6 +10,7 @@
 
 mod channel;
 mod envelope;
+mod framed;
 mod opening;
 mod relay;
 mod session;

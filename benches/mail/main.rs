@@ -1,0 +1,265 @@
+//! Mails per second to a relay that takes everything, as a share of what its own load generator reaches.
+//!
+//!     cargo bench --bench mail                    4 kB and 30 kB at 20 connections, both databases; a far relay
+//!     cargo bench --bench mail -- table           1, 10, 20 and 50 connections, 4 kB and 30 kB, both databases
+//!     cargo bench --bench mail -- long            10,000, 100,000 and 1,000,000 recipients, with the editors' pages meanwhile
+//!
+//! In turn, three times, medians: `smtp-source` against `smtp-sink` (the limit), then Canvass against the same sink, with
+//! a durable ledger: SQLite with `synchronous=FULL`, or a PostgreSQL of its own with `synchronous_commit=on`. The far relay answers
+//! after 20 ms; its limit is a client without a ledger that pipelines. `long` runs once. Needs the two
+//! programs, which come with Postfix; PostgreSQL is left out where it is not installed. All on loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement")]
+
+mod cluster;
+mod relays;
+mod seed;
+mod sender;
+
+use std::path::Path;
+use std::time::Duration;
+
+use self::cluster::Cluster;
+use self::relays::Sink;
+use self::sender::{Program, Sent};
+
+const RUNS: usize = 3;
+const RECIPIENTS: usize = 10_000;
+const FAR: Duration = Duration::from_millis(20);
+
+/// One line of a table.
+#[derive(Clone, Copy)]
+struct Case {
+    octets: usize,
+    connections: usize,
+    recipients: usize,
+    postgres: bool,
+    /// Whether a page of the editors is asked for again and again meanwhile.
+    watched: bool,
+}
+
+struct Bench {
+    sink: String,
+    source: String,
+    cluster: Option<Cluster>,
+    runtime: tokio::runtime::Runtime,
+}
+
+fn main() {
+    let Some((sink, source)) = relays::program("smtp-sink").zip(relays::program("smtp-source"))
+    else {
+        println!("skipped: smtp-sink and smtp-source are not installed (they come with postfix)");
+        return;
+    };
+    let bench = Bench {
+        sink,
+        source,
+        cluster: Cluster::start(),
+        runtime: tokio::runtime::Runtime::new().unwrap(),
+    };
+    if bench.cluster.is_none() {
+        println!("without PostgreSQL: it is not installed");
+    }
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|w| !w.starts_with('-'))
+        .collect();
+    match words.first().map(String::as_str) {
+        Some("table") => bench.table(),
+        Some("long") => bench.long(),
+        Some(other) => panic!("{other}? table, long, or nothing"),
+        None => bench.short(),
+    }
+}
+
+impl Bench {
+    fn databases(&self) -> &'static [bool] {
+        match self.cluster {
+            Some(_) => &[false, true],
+            None => &[false],
+        }
+    }
+
+    fn short(&self) {
+        heading();
+        for octets in [4_000, 30_000] {
+            for &postgres in self.databases() {
+                self.measure(Case {
+                    octets,
+                    connections: 20,
+                    recipients: RECIPIENTS,
+                    postgres,
+                    watched: false,
+                });
+            }
+        }
+        self.far_away(false);
+    }
+
+    fn table(&self) {
+        heading();
+        for &postgres in self.databases() {
+            for octets in [4_000, 30_000] {
+                for connections in [1, 10, 20, 50] {
+                    self.measure(Case {
+                        octets,
+                        connections,
+                        recipients: RECIPIENTS,
+                        postgres,
+                        watched: false,
+                    });
+                }
+            }
+        }
+        for &postgres in self.databases() {
+            self.far_away(postgres);
+        }
+    }
+
+    fn long(&self) {
+        println!("4 kB, 20 connections, once each; the editors' pages are asked for meanwhile");
+        for &postgres in self.databases() {
+            for recipients in [10_000, 100_000, 1_000_000] {
+                let sink = Sink::start(&self.sink);
+                let case = Case {
+                    octets: 4_000,
+                    connections: 20,
+                    recipients,
+                    postgres,
+                    watched: true,
+                };
+                let sent = self.send(sink.port, case);
+                println!(
+                    "{:10} {recipients:9} recipients: {:6.0} mails/s, {:6.1} µs a mail, first batch after {:.2} s, {:.2} CPU s per 1,000, peak {:.1} MB, pages p50 {:.1} ms p95 {:.1} ms max {:.1} ms ({} asked)",
+                    name(postgres),
+                    rate(recipients, sent.took),
+                    sent.took.as_secs_f64() * 1e6 / recipients as f64,
+                    sent.until_first.as_secs_f64(),
+                    sent.cpu_seconds * 1_000.0 / recipients as f64,
+                    sent.peak_mb,
+                    share(&sent.pages_ms, 50),
+                    share(&sent.pages_ms, 95),
+                    share(&sent.pages_ms, 100),
+                    sent.pages_ms.len(),
+                );
+            }
+        }
+    }
+
+    fn measure(&self, case: Case) {
+        let (mut limit, mut ours, mut cpu, mut peak) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..RUNS {
+            let sink = Sink::start(&self.sink);
+            let took = relays::flood(
+                &self.source,
+                sink.port,
+                case.connections,
+                case.recipients,
+                case.octets,
+            );
+            limit.push(rate(case.recipients, took));
+            let sent = self.send(sink.port, case);
+            ours.push(rate(case.recipients, sent.took));
+            cpu.push(sent.cpu_seconds * 1_000.0 / case.recipients as f64);
+            peak.push(sent.peak_mb);
+        }
+        line(case, "", &mut limit, &mut ours, &mut cpu, &mut peak);
+    }
+
+    /// A relay that answers after 20 ms.
+    fn far_away(&self, postgres: bool) {
+        let case = Case {
+            octets: 4_000,
+            connections: 20,
+            recipients: 4_000,
+            postgres,
+            watched: false,
+        };
+        let (mut limit, mut ours, mut cpu, mut peak) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..RUNS {
+            let port = self.runtime.block_on(relays::far_away(FAR));
+            let took = relays::bare(port, case.connections, case.recipients, case.octets);
+            limit.push(rate(case.recipients, self.runtime.block_on(took)));
+            let sent = self.send(port, case);
+            ours.push(rate(case.recipients, sent.took));
+            cpu.push(sent.cpu_seconds * 1_000.0 / case.recipients as f64);
+            peak.push(sent.peak_mb);
+        }
+        line(
+            case,
+            " 20 ms away",
+            &mut limit,
+            &mut ours,
+            &mut cpu,
+            &mut peak,
+        );
+    }
+
+    fn send(&self, relay: u16, case: Case) -> Sent {
+        let dir = tempfile::tempdir().unwrap();
+        let database = match (&self.cluster, case.postgres) {
+            (Some(cluster), true) => cluster.database("bench"),
+            _ => format!("sqlite:{}", dir.path().join("canvass.db").display()),
+        };
+        self.runtime
+            .block_on(send(dir.path(), &database, relay, case))
+    }
+}
+
+async fn send(dir: &Path, database: &str, relay: u16, case: Case) -> Sent {
+    let db = seed::readers(database, case.recipients).await;
+    if !case.watched {
+        seed::hand_over(&db, case.octets).await;
+        let program = Program::serve(dir, database, relay, case.connections);
+        return program.sent(&db, case.recipients, None).await;
+    }
+    let program = Program::serve(dir, database, relay, case.connections);
+    let editor = program.sign_in(dir, database).await;
+    seed::hand_over(&db, case.octets).await;
+    program.sent(&db, case.recipients, Some(editor)).await
+}
+
+fn heading() {
+    println!("{RECIPIENTS} recipients, medians of {RUNS}");
+    println!("database   octets  conns    limit/s     ours/s   share   CPU s/1,000   peak MB");
+}
+
+fn line(
+    case: Case,
+    what: &str,
+    limit: &mut [f64],
+    ours: &mut [f64],
+    cpu: &mut [f64],
+    peak: &mut [f64],
+) {
+    let (limit, ours) = (median(limit), median(ours));
+    println!(
+        "{:10} {:6} {:6} {limit:10.0} {ours:10.0} {:6.0} % {:13.3} {:9.1}{what}",
+        name(case.postgres),
+        case.octets,
+        case.connections,
+        ours * 100.0 / limit,
+        median(cpu),
+        median(peak),
+    );
+}
+
+fn name(postgres: bool) -> &'static str {
+    if postgres { "PostgreSQL" } else { "SQLite" }
+}
+
+fn rate(mails: usize, took: Duration) -> f64 {
+    mails as f64 / took.as_secs_f64()
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The value below which so many of a hundred lie.
+fn share(ascending: &[f64], of_a_hundred: usize) -> f64 {
+    match ascending.len() {
+        0 => 0.0,
+        n => ascending[(n * of_a_hundred / 100).min(n - 1)],
+    }
+}

@@ -1,0 +1,88 @@
+//! A database with readers and an issue that is ready to go.
+
+use std::time::Duration;
+
+use canvass::db::{self, Backend, Db, migrate::migrate};
+use canvass::mailer::mailing::{self, Handover};
+use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
+use canvass::types::{Clock, EmailAddress, IssueId, NewsletterId, Purpose, Secret};
+
+pub const ISSUE: IssueId = IssueId(1);
+
+/// A database with the newsletter and its readers; nothing is handed over yet.
+pub async fn readers(url: &str, readers: usize) -> Db {
+    let db = Db::open(&Secret::new(url.to_owned()), 2).await.unwrap();
+    migrate(&db).await.unwrap();
+    let txn = db.write_txn("seed").await.unwrap();
+    for sql in [
+        "INSERT INTO newsletter (id, slug, name, from_name, from_address, created_ms)
+         VALUES (1, 'daily', 'The daily letter', 'The newsroom', 'news@example.org', 1)"
+            .to_owned(),
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {readers})
+             INSERT INTO reader (id, email_key, email, name, created_ms)
+             SELECT i, 'reader' || i || '@example.org', 'reader' || i || '@example.org', 'Reader ' || i, 1 FROM n"
+        ),
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
+         SELECT 1, id, 1, 1, 1 FROM reader"
+            .to_owned(),
+        "INSERT INTO issue (id, newsletter_id, slug, subject, body, state, created_ms, updated_ms)
+         VALUES (1, 1, 'trust', 'Trust, measured', '', 3, 1, 1)"
+            .to_owned(),
+    ] {
+        db::run(&*txn, sql, []).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    if db.backend() == Backend::Postgres {
+        // What autovacuum would have done long before an issue is sent.
+        let txn = db.write_txn("analyze").await.unwrap();
+        db::run(&*txn, "ANALYZE", []).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+    db
+}
+
+/// Hands the issue over, with mails of about so many octets.
+pub async fn hand_over(db: &Db, octets: usize) {
+    let now = Clock::System.now();
+    let txn = db.write_txn("hand_over").await.unwrap();
+    let handover = Handover {
+        issue: ISSUE,
+        newsletter: NewsletterId(1),
+        edition: &edition(octets),
+        not_before: now,
+        expires: now + Duration::from_secs(3_600),
+        now,
+    };
+    mailing::hand_over(&txn, &handover).await.unwrap();
+    txn.commit().await.unwrap();
+}
+
+fn edition(octets: usize) -> Edition {
+    let mut slots = Slots::new();
+    let name = slots.name("reader");
+    let manage = slots.link("/manage/", Purpose::Manage, &[1]);
+    let paragraph = "What readers told us about the news they read, and why it matters to them. ";
+    // The rest of the mail is headers, links and the frame of its parts.
+    let body = paragraph.repeat(octets.saturating_sub(1_800) / 2 / paragraph.len());
+    Edition::compile(Draft {
+        from: Mailbox {
+            name: "The newsroom".to_owned(),
+            address: EmailAddress::parse("news@example.org").unwrap(),
+        },
+        reply_to: None,
+        subject: "Trust, measured".to_owned(),
+        text: format!("Hello {name}\n\n{body}\n\n{manage}\n"),
+        html: format!("<p>Hello {name}</p><p>{body}</p><p><a href=\"{manage}\">Manage</a></p>\n"),
+        slots,
+        list: Some(ListHeaders {
+            name: "The daily letter".to_owned(),
+            id: "daily.news.example.org".to_owned(),
+            unsubscribe: vec![1],
+            help: "https://news.example.org/subscribe/daily".to_owned(),
+            owner: "news@example.org".to_owned(),
+            archive: None,
+            feedback_id: "1:daily:issue:canvass".to_owned(),
+        }),
+    })
+}

@@ -1,0 +1,194 @@
+//! The real program, measured from outside while it sends an issue.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use canvass::db::{self, Db};
+
+use crate::relays::{Running, free_port};
+use crate::seed::ISSUE;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_canvass");
+const KEY: &str = "a secret key of at least 32 characters";
+/// Ticks of `/proc/<pid>/stat` in a second, on every Linux of today.
+const TICKS: f64 = 100.0;
+
+/// What an issue took.
+pub struct Sent {
+    /// From the first batch to the last recipient's final state.
+    pub took: Duration,
+    /// From the start of the program to the first batch: the freezing of the audience is in it.
+    pub until_first: Duration,
+    /// Processor time of the program, user and system, in seconds.
+    pub cpu_seconds: f64,
+    /// Largest resident memory, in MB.
+    pub peak_mb: f64,
+    /// Times of the editors' pages that were asked for meanwhile, in milliseconds, ascending.
+    pub pages_ms: Vec<f64>,
+}
+
+pub struct Program {
+    process: Running,
+    address: String,
+    began: Instant,
+}
+
+impl Program {
+    pub fn command(dir: &Path, database: &str) -> Command {
+        let mut command = Command::new(BINARY);
+        command
+            .env("CANVASS_DATA_DIR", dir)
+            .env("CANVASS_DATABASE__URL", database)
+            .env("CANVASS_SECRET_KEY", KEY)
+            .env("CANVASS_HTTP__PUBLIC_URL", "https://news.example.org")
+            .env("CANVASS_LOG__FILTER", "warn");
+        command
+    }
+
+    pub fn serve(dir: &Path, database: &str, relay: u16, connections: usize) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let child = Self::command(dir, database)
+            .arg("serve")
+            .env("CANVASS_HTTP__BIND", &address)
+            .env(
+                "CANVASS_MAIL__SMTP_URL",
+                format!("smtp://127.0.0.1:{relay}"),
+            )
+            .env("CANVASS_MAIL__CONNECTIONS", connections.to_string())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            process: Running(child),
+            address,
+            began: Instant::now(),
+        }
+    }
+
+    /// Waits until the issue is finished; `editor` is a cookie under which pages are asked for meanwhile.
+    pub async fn sent(mut self, db: &Db, readers: usize, editor: Option<String>) -> Sent {
+        let (mut before, mut until_first) = (self.cpu_seconds(), Duration::ZERO);
+        let mut pages_ms = Vec::new();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let took = loop {
+            let (started, finished) = times(db).await;
+            if let (Some(started), Some(finished)) = (started, finished) {
+                break Duration::from_millis(u64::try_from(finished - started).unwrap().max(1));
+            }
+            match (started, &editor) {
+                (None, _) => (before, until_first) = (self.cpu_seconds(), self.began.elapsed()),
+                (Some(_), Some(cookie)) => {
+                    for page in ["/admin/issues/1", "/admin"] {
+                        let url = format!("http://{}{page}", self.address);
+                        let asked = Instant::now();
+                        let got = client
+                            .get(url)
+                            .header("cookie", cookie)
+                            .send()
+                            .await
+                            .unwrap();
+                        assert_eq!(got.status(), 200);
+                        got.bytes().await.unwrap();
+                        pages_ms.push(asked.elapsed().as_secs_f64() * 1_000.0);
+                    }
+                }
+                (Some(_), None) => {}
+            }
+            let ended = self.process.0.try_wait().unwrap();
+            assert!(ended.is_none(), "the program ended");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let cpu_seconds = self.cpu_seconds() - before;
+        if std::env::var_os("BENCH_METRICS").is_some() {
+            let url = format!("http://{}/metrics", self.address);
+            let text = client.get(url).send().await.unwrap().text().await.unwrap();
+            for line in text
+                .lines()
+                .filter(|l| l.contains("ledger") || l.contains("lease"))
+            {
+                println!("  {line}");
+            }
+        }
+        let sql = "SELECT COUNT(*) FROM delivery WHERE state = 2";
+        let sent = db::fetch_one(db.read(), sql, []).await.unwrap().unwrap();
+        let sent: i64 = sent.try_get_by_index(0).unwrap();
+        assert_eq!(usize::try_from(sent).unwrap(), readers);
+        pages_ms.sort_by(f64::total_cmp);
+        Sent {
+            took,
+            until_first,
+            cpu_seconds,
+            peak_mb: self.peak_mb(),
+            pages_ms,
+        }
+    }
+
+    fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.0.id())).unwrap();
+        let fields = stat.rsplit_once(") ").unwrap().1;
+        let mut fields = fields.split(' ').skip(11);
+        let mut next = || fields.next().unwrap().parse::<f64>().unwrap();
+        (next() + next()) / TICKS
+    }
+
+    fn peak_mb(&self) -> f64 {
+        let id = self.process.0.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.unwrap().trim().trim_end_matches(" kB");
+        kilobytes.parse::<f64>().unwrap() / 1_000.0
+    }
+
+    /// Signs an editor in as a person does: the printed link, a password, the cookie.
+    pub async fn sign_in(&self, dir: &Path, database: &str) -> String {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let base = format!("http://{}", self.address);
+        while client.get(format!("{base}/readyz")).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let output = Self::command(dir, database)
+            .args(["admin", "add", "editor@news.example"])
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let path = printed
+            .split_whitespace()
+            .find_map(|word| word.split_once("https://news.example.org"));
+        let url = format!("{base}{}", path.unwrap().1);
+        let password = "a long password for one run";
+        let form = [("password", password), ("again", password)];
+        let answer = client
+            .post(&url)
+            .header("origin", "https://news.example.org")
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
+        let cookie = answer.headers().get("set-cookie");
+        let cookie = cookie.unwrap_or_else(|| panic!("{}", answer.status()));
+        cookie
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+async fn times(db: &Db) -> (Option<i64>, Option<i64>) {
+    let sql = "SELECT started_ms, finished_ms FROM mailing WHERE issue_id = $1";
+    let row = db::fetch_one(db.read(), sql, [ISSUE.0.into()])
+        .await
+        .unwrap()
+        .unwrap();
+    (
+        row.try_get_by_index(0).unwrap(),
+        row.try_get_by_index(1).unwrap(),
+    )
+}
