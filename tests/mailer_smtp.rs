@@ -30,7 +30,7 @@ fn to(address: &str) -> Envelope {
 async fn send(session: &mut Session, address: &str) -> Result<Outcome, Refusal> {
     let envelope = to(address);
     let ready = session.open(&envelope).await?;
-    Ok(ready.finish(MAIL).await)
+    Ok(ready.finish(MAIL, None).await)
 }
 
 fn accepted(outcome: &Result<Outcome, Refusal>) -> bool {
@@ -92,7 +92,7 @@ async fn a_refused_recipient_does_not_cost_the_connection() {
             Phase::Rcpt,
             550,
         );
-        assert!(session.reusable());
+        assert!(session.takes(&to("next@example.org")));
         refused_with(
             send(&mut session, "late@example.org").await,
             Phase::Data,
@@ -130,7 +130,7 @@ async fn only_a_loss_after_the_final_dot_is_in_doubt() {
         let mut session = Session::connect(&relay(&server.url())).await.unwrap();
         let outcome = send(&mut session, "r@example.org").await;
         assert!(matches!(outcome, Ok(Outcome::InDoubt(_))), "{outcome:?}");
-        assert!(!session.reusable());
+        assert!(!session.takes(&to("next@example.org")));
         assert_eq!(server.count(), 1, "the server has it: that is the doubt");
     }
     for at in [At::Mail, At::Rcpt, At::Data] {
@@ -153,7 +153,7 @@ async fn only_a_loss_after_the_final_dot_is_in_doubt() {
                 ),
                 "{at:?} {outcome:?}"
             );
-            assert!(!session.reusable());
+            assert!(!session.takes(&to("next@example.org")));
         }
     }
 }
@@ -189,7 +189,7 @@ async fn a_421_ends_the_connection() {
     server.say(At::Rcpt, "", "421 4.7.0 enough");
     let mut session = Session::connect(&relay(&server.url())).await.unwrap();
     refused_with(send(&mut session, "r@example.org").await, Phase::Rcpt, 421);
-    assert!(!session.reusable());
+    assert!(!session.takes(&to("next@example.org")));
 }
 
 #[tokio::test]
@@ -197,7 +197,113 @@ async fn an_interrupted_mail_gives_the_connection_up() {
     let server = SmtpServer::start().await;
     let mut session = Session::connect(&relay(&server.url())).await.unwrap();
     assert!(session.open(&to("r@example.org")).await.is_ok());
-    assert!(!session.reusable(), "DATA cannot be taken back");
+    assert!(
+        !session.takes(&to("next@example.org")),
+        "DATA cannot be taken back"
+    );
+}
+
+/// Sends to all of them, each opened with the end of the one before.
+async fn send_on(session: &mut Session, addresses: &[&str]) -> Vec<Result<Outcome, Refusal>> {
+    let mut results = Vec::new();
+    for (index, address) in addresses.iter().enumerate() {
+        let next = addresses.get(index + 1).map(|next| to(next));
+        results.push(match session.open(&to(address)).await {
+            Ok(ready) => Ok(ready.finish(MAIL, next.as_ref()).await),
+            Err(refusal) => Err(refusal),
+        });
+    }
+    results
+}
+
+#[tokio::test]
+async fn the_next_mail_is_opened_with_the_end_of_this_one() {
+    for pipelining in [true, false] {
+        let server = SmtpServer::offering(Offers {
+            pipelining,
+            ..Offers::default()
+        })
+        .await;
+        server.say(At::Rcpt, "bad", "550 5.1.1 no such user");
+        server.say(At::Dot, "spam", "554 5.7.1 looks like spam");
+        let mut session = Session::connect(&relay(&server.url())).await.unwrap();
+        let results = send_on(
+            &mut session,
+            &[
+                "a@x.example",
+                "bad@x.example",
+                "b@x.example",
+                "spam@x.example",
+                "c@x.example",
+            ],
+        )
+        .await;
+        assert!(
+            accepted(&results[0]) && accepted(&results[2]) && accepted(&results[4]),
+            "{results:?}"
+        );
+        assert!(
+            matches!(
+                &results[1],
+                Err(Refusal {
+                    phase: Phase::Rcpt,
+                    ..
+                })
+            ),
+            "{results:?}"
+        );
+        assert!(
+            matches!(&results[3], Ok(Outcome::Refused(reply)) if reply.code == 554),
+            "{results:?}"
+        );
+        let to: Vec<String> = server.received().into_iter().map(|mail| mail.to).collect();
+        assert_eq!(
+            to,
+            ["a@x.example", "b@x.example", "c@x.example"],
+            "pipelining {pipelining}"
+        );
+        assert_eq!(server.connections(), 1);
+        assert!(
+            server
+                .received()
+                .iter()
+                .all(|mail| mail.raw.as_bytes() == MAIL)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_was_opened_ahead_and_is_not_sent_reaches_nobody() {
+    let server = SmtpServer::start().await;
+    let mut session = Session::connect(&relay(&server.url())).await.unwrap();
+    let ready = session.open(&to("a@x.example")).await.unwrap();
+    let outcome = ready.finish(MAIL, Some(&to("b@x.example"))).await;
+    assert!(matches!(outcome, Outcome::Accepted(_)));
+    assert!(session.takes(&to("b@x.example")) && !session.takes(&to("c@x.example")));
+    let other = send(&mut session, "c@x.example").await;
+    assert!(matches!(
+        other,
+        Err(Refusal {
+            kind: RefusalKind::Lost(_),
+            ..
+        })
+    ));
+    session.quit().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(server.count(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_with_the_message_is_good_for_no_next_mail() {
+    let server = SmtpServer::start().await;
+    server.say(At::Dot, "a@", "421 4.3.2 closing");
+    let mut session = Session::connect(&relay(&server.url())).await.unwrap();
+    let next = to("b@x.example");
+    let ready = session.open(&to("a@x.example")).await.unwrap();
+    let outcome = ready.finish(MAIL, Some(&next)).await;
+    assert!(matches!(outcome, Outcome::Refused(reply) if reply.code == 421));
+    assert!(!session.takes(&next));
+    assert_eq!(server.count(), 0);
 }
 
 #[tokio::test]
@@ -206,8 +312,14 @@ async fn a_connection_retires_after_its_mails() {
     let mut relay = relay(&server.url());
     relay.recycle.mails = 2;
     let mut session = Session::connect(&relay).await.unwrap();
-    assert!(accepted(&send(&mut session, "a@example.org").await) && session.reusable());
-    assert!(accepted(&send(&mut session, "b@example.org").await) && !session.reusable());
+    assert!(
+        accepted(&send(&mut session, "a@example.org").await)
+            && session.takes(&to("next@example.org"))
+    );
+    assert!(
+        accepted(&send(&mut session, "b@example.org").await)
+            && !session.takes(&to("next@example.org"))
+    );
 }
 
 #[tokio::test]
@@ -226,7 +338,7 @@ async fn non_ascii_addresses_need_smtputf8() {
             ..
         })
     ));
-    assert!(session.reusable());
+    assert!(session.takes(&to("next@example.org")));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod framed;
 mod opening;
 mod relay;
 mod session;
+mod step;
 mod url;
 
 pub use envelope::{Envelope, Unmailable};

@@ -1,9 +1,8 @@
 //! One connection, driven phase by phase.
 
-use std::{error::Error as _, fmt, future::Future, time::Duration};
+use std::{fmt, time::Duration};
 
 use lettre::transport::smtp::{
-    Error as LettreError,
     authentication::{Credentials, Mechanism},
     client::AsyncSmtpConnection,
     extension::{ClientId, Extension},
@@ -17,6 +16,7 @@ use super::{
     framed::Framed,
     opening,
     relay::{Patience, Recycle, Relay},
+    step::{StepError, closing, offers, refusal, reply_of, settled, step},
 };
 use crate::mailer::reply::{Phase, Reply};
 
@@ -78,13 +78,6 @@ pub enum Outcome {
     NotSent(String),
     /// No readable answer after the final dot: taken or not, nobody knows.
     InDoubt(String),
-}
-
-enum StepError {
-    Refused(Reply),
-    Lost(String),
-    /// Not SMTP; the reply was consumed, but the conversation may be out of step.
-    Unreadable(Option<Reply>),
 }
 
 /// A connection which has said hello and, where asked for, logged in.
@@ -373,69 +366,4 @@ impl Session {
             Err(StepError::Lost(why)) => Outcome::NotSent(why),
         }
     }
-}
-
-/// Splits "the server refused" (the conversation goes on) from "the conversation is over".
-fn settled(
-    phase: Phase,
-    result: Result<Response, StepError>,
-) -> Result<Result<(), Refusal>, Refusal> {
-    match result {
-        Ok(_) => Ok(Ok(())),
-        Err(StepError::Refused(reply)) => Ok(Err(Refusal {
-            phase,
-            kind: RefusalKind::Refused(reply),
-        })),
-        Err(error) => Err(refusal(phase, error)),
-    }
-}
-
-/// Awaits one reply with a limit. `index` says which of the replies heard so far it is, for one lettre cannot parse.
-async fn step<T>(
-    heard: &Heard,
-    index: usize,
-    limit: Duration,
-    reply: impl Future<Output = Result<T, LettreError>>,
-) -> Result<T, StepError> {
-    match timeout(limit, reply).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(match error.status() {
-            Some(code) => {
-                let words = error.source().map(ToString::to_string).unwrap_or_default();
-                StepError::Refused(Reply::new(code.into(), &words))
-            }
-            None if error.is_response() && !heard.text().is_empty() => {
-                StepError::Unreadable(Reply::nth(&heard.text(), index))
-            }
-            None => StepError::Lost(error.to_string()),
-        }),
-        Err(_) => Err(StepError::Lost("timed out".to_owned())),
-    }
-}
-
-fn refusal(phase: Phase, error: StepError) -> Refusal {
-    let kind = match error {
-        StepError::Refused(reply) => RefusalKind::Refused(reply),
-        StepError::Unreadable(Some(reply)) if reply.code >= 400 => RefusalKind::Refused(reply),
-        StepError::Unreadable(_) => RefusalKind::Lost("the server's reply is not SMTP".to_owned()),
-        StepError::Lost(why) => RefusalKind::Lost(why),
-    };
-    Refusal { phase, kind }
-}
-
-/// RFC 5321 §3.8: after a 421 the server closes the channel.
-fn closing(refusal: &Refusal) -> bool {
-    matches!(&refusal.kind, RefusalKind::Refused(reply) if reply.code == 421)
-}
-
-fn offers(hello: &str, feature: &str) -> bool {
-    hello
-        .lines()
-        .filter_map(|line| line.strip_prefix("250").and_then(|rest| rest.get(1..)))
-        .any(|offer| offer.trim().eq_ignore_ascii_case(feature))
-}
-
-fn reply_of(response: &Response) -> Reply {
-    let words: Vec<&str> = response.message().collect();
-    Reply::new(response.code().into(), &words.join(" "))
 }

@@ -1,0 +1,85 @@
+//! One step of a conversation: a reply within its time, and what it means for the step.
+
+use std::{error::Error as _, future::Future, time::Duration};
+
+use lettre::transport::smtp::{Error as LettreError, response::Response};
+use tokio::time::timeout;
+
+use super::{
+    channel::Heard,
+    session::{Refusal, RefusalKind},
+};
+use crate::mailer::reply::{Phase, Reply};
+
+/// A step that was not answered with yes.
+pub(super) enum StepError {
+    Refused(Reply),
+    Lost(String),
+    /// Not SMTP; the reply was consumed, but the conversation may be out of step.
+    Unreadable(Option<Reply>),
+}
+
+/// Splits "the server refused" (the conversation goes on) from "the conversation is over".
+pub(super) fn settled(
+    phase: Phase,
+    result: Result<Response, StepError>,
+) -> Result<Result<(), Refusal>, Refusal> {
+    match result {
+        Ok(_) => Ok(Ok(())),
+        Err(StepError::Refused(reply)) => Ok(Err(Refusal {
+            phase,
+            kind: RefusalKind::Refused(reply),
+        })),
+        Err(error) => Err(refusal(phase, error)),
+    }
+}
+
+/// Awaits one reply with a limit. `index` says which of the replies heard so far it is, for one lettre cannot parse.
+pub(super) async fn step<T>(
+    heard: &Heard,
+    index: usize,
+    limit: Duration,
+    reply: impl Future<Output = Result<T, LettreError>>,
+) -> Result<T, StepError> {
+    match timeout(limit, reply).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(match error.status() {
+            Some(code) => {
+                let words = error.source().map(ToString::to_string).unwrap_or_default();
+                StepError::Refused(Reply::new(code.into(), &words))
+            }
+            None if error.is_response() && !heard.text().is_empty() => {
+                StepError::Unreadable(Reply::nth(&heard.text(), index))
+            }
+            None => StepError::Lost(error.to_string()),
+        }),
+        Err(_) => Err(StepError::Lost("timed out".to_owned())),
+    }
+}
+
+pub(super) fn refusal(phase: Phase, error: StepError) -> Refusal {
+    let kind = match error {
+        StepError::Refused(reply) => RefusalKind::Refused(reply),
+        StepError::Unreadable(Some(reply)) if reply.code >= 400 => RefusalKind::Refused(reply),
+        StepError::Unreadable(_) => RefusalKind::Lost("the server's reply is not SMTP".to_owned()),
+        StepError::Lost(why) => RefusalKind::Lost(why),
+    };
+    Refusal { phase, kind }
+}
+
+/// RFC 5321 §3.8: after a 421 the server closes the channel.
+pub(super) fn closing(refusal: &Refusal) -> bool {
+    matches!(&refusal.kind, RefusalKind::Refused(reply) if reply.code == 421)
+}
+
+pub(super) fn offers(hello: &str, feature: &str) -> bool {
+    hello
+        .lines()
+        .filter_map(|line| line.strip_prefix("250").and_then(|rest| rest.get(1..)))
+        .any(|offer| offer.trim().eq_ignore_ascii_case(feature))
+}
+
+pub(super) fn reply_of(response: &Response) -> Reply {
+    let words: Vec<&str> = response.message().collect();
+    Reply::new(response.code().into(), &words.join(" "))
+}
