@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -11,7 +11,6 @@ use super::{
     mailing::{self, Ended, Ledger},
     measure, outbox,
     status::Doing,
-    stop,
     transport::{self, Line},
 };
 use crate::{app::App, db::DbErr};
@@ -35,12 +34,20 @@ const MEASURE: Duration = Duration::from_secs(5);
 /// mail each has in hand.
 pub fn start(app: &App, tasks: &TaskTracker) {
     let ledger = mailing::start_ledger(app);
+    let (at_work, all_gone) = mpsc::channel(1);
     // One more than configured is reserved: single mails never wait for a batch.
     for number in 0..=app.config.mail.connections {
-        tasks.spawn(keep(app.clone(), ledger.clone(), number as usize));
+        let (at_work, keep) = (
+            at_work.clone(),
+            keep(app.clone(), ledger.clone(), number as usize),
+        );
+        tasks.spawn(async move {
+            keep.await;
+            drop(at_work);
+        });
     }
-    // Nobody waits for it to end: it outlives the stop, for what is on the wire then is still in hand.
-    tokio::spawn(heartbeat(app.clone()));
+    // It outlives the stop for as long as lanes do: what is on the wire then is still in hand.
+    tasks.spawn(heartbeat(app.clone(), all_gone));
     tasks.spawn(upkeep(app.clone()));
 }
 
@@ -120,11 +127,12 @@ async fn look(app: &App, ledger: &Ledger, line: &mut Line, number: usize) -> Res
     Ok(true)
 }
 
-async fn heartbeat(app: App) {
+/// Nothing is ever sent through `lanes`: it closes when the last lane ends.
+async fn heartbeat(app: App, mut lanes: mpsc::Receiver<()>) {
     let mut wait = leases::heartbeat(&app);
     loop {
         tokio::select! {
-            () = stop::out_of_time(&app) => return,
+            _ = lanes.recv() => return,
             () = tokio::time::sleep(wait) => {}
         }
         wait = leases::heartbeat(&app);
