@@ -121,7 +121,7 @@ struct Place {
 }
 
 /// Which relay a mail goes through.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Way(usize);
 
 /// The way is open: the relay said `354`.
@@ -174,6 +174,31 @@ impl Line {
                 Choice::Wait(_) if app.stopping.is_cancelled() => return Ok(None),
                 Choice::Wait(wait) => tokio::time::sleep(wait.min(LOOK)).await,
             }
+        }
+    }
+
+    /// As [`choose`](Self::choose), but only a relay that takes the mail at once over a connection this line has.
+    pub(super) fn choose_at_once(&self, key: u64, kind: Kind) -> Option<Way> {
+        let app = self.app.clone();
+        let Transport::Smtp(relays) = &app.transport else {
+            return None;
+        };
+        let connected = |way: usize| self.places[way].is_some();
+        let (now, at) = (Instant::now(), app.clock.now());
+        let Choice::Way(way) = relays.choose(key, kind, now, at, connected, self.reserved) else {
+            return None;
+        };
+        if self.places[way].is_none() {
+            relays.not_taken(way);
+            return None;
+        }
+        Some(Way(way))
+    }
+
+    /// A relay that was chosen early is not used.
+    pub(super) fn forgo(&self, way: Option<Way>) {
+        if let Some(way) = way {
+            self.not_taken(way);
         }
     }
 

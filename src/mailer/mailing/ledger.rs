@@ -78,7 +78,12 @@ pub(in crate::mailer) type Ledger = GroupCommit<Entry, Answer>;
 /// Starts the writer.
 pub(in crate::mailer) fn start(app: &App) -> Ledger {
     let app = app.clone();
-    let (ledger, _writer) = GroupCommit::start("ledger", 1_024, 256, move |entries| {
+    // Half of the lanes at a time: while one half commits, the other half talks to the relay. With larger groups all
+    // lanes fall into step and relay and disk wait for each other.
+    let largest = (app.config.mail.connections as usize)
+        .div_ceil(2)
+        .clamp(8, 256);
+    let (ledger, _writer) = GroupCommit::start("ledger", 1_024, largest, move |entries| {
         let app = app.clone();
         async move { commit(&app, &entries).await }
     });

@@ -1,5 +1,6 @@
 //! One lane works through one batch.
 
+mod ahead;
 mod outcome;
 
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use self::ahead::{Mail, Recipients, hand_on};
 use super::control;
 use super::lease::{Holding, Work};
 use super::ledger::{Answer, Ending, Entry, Intent, Ledger, Row};
@@ -16,17 +18,14 @@ use crate::{
     app::App,
     config::crash_point,
     mailer::{
-        domains::Ticket,
         fate::{Fate, Words},
-        mime::{Recipient, Sending, message_id},
+        mime::{Recipient, Sending},
         outbox,
-        relays::Kind,
         retry::Waiting,
-        smtp::{Envelope, Outcome},
+        smtp::Outcome,
         status::Doing,
         stop,
         transport::{Line, Way},
-        verp,
     },
     types::ReaderId,
 };
@@ -149,48 +148,53 @@ impl Lane<'_> {
         holding: &Holding,
         work: &[Work],
     ) -> Result<(), Stop> {
-        let app = self.app;
-        // With a batch that is all for one provider, the lane itself has a place there.
-        let mut seat: Option<Ticket> = None;
-        for work in work {
-            if app.stopping.is_cancelled() {
-                return Err(Stop::Release);
+        let mut recipients = Recipients::of(work);
+        let mut next = None;
+        loop {
+            if let Err(stop) = self.look_round(line, holding).await {
+                line.forgo(next.and_then(|mail: Mail<'_>| mail.way));
+                return Err(stop);
             }
-            let now = Instant::now();
-            self.look_round(line, holding, now).await?;
-            let group = &work.group;
-            let own = group.name() == holding.provider;
-            let crowd = app.mailer.turns.crowd(app, group.name());
-            let ticket = match &seat {
-                Some(_) if own => group.go_on(now, crowd).map(|()| None),
-                _ => group.enter(now, crowd).map(Some),
+            let this = match next.take() {
+                Some(mail) => Some(mail),
+                None => recipients.next(self, holding, None)?,
             };
-            let mut ticket = match ticket {
-                Ok(ticket) => ticket,
-                Err(until) if own => return Err(Stop::Wait(until)),
-                Err(until) => {
-                    self.aside.add(group, work.reader, until);
-                    continue;
+            let Some(mut mail) = this else {
+                return Ok(());
+            };
+            let after = recipients.next(self, holding, Some(&mail));
+            let (mut after, stop) = match after {
+                Ok(after) => (after, None),
+                Err(stop) => (None, Some(stop)),
+            };
+            if let Some(after) = &mut after {
+                after.choose_early(line);
+            }
+            let (group, began) = (&mail.work.group, Instant::now());
+            group.begin(began);
+            let way = mail.way.take();
+            let sent = match self.deal(line, holding, &mail, way, after.as_ref()).await {
+                Ok(sent) => sent,
+                Err(stop) => {
+                    line.forgo(after.and_then(|mail| mail.way));
+                    return Err(stop);
                 }
             };
-            if own && ticket.is_some() {
-                seat = ticket.take();
+            group.heard(began, Instant::now(), sent, mail.crowd);
+            hand_on(&mut mail, after.as_mut());
+            next = after;
+            if let Some(stop) = stop {
+                return Err(stop);
             }
-            group.begin(now);
-            let sent = self.deal(line, holding, work).await?;
-            group.heard(now, Instant::now(), sent, crowd);
         }
-        Ok(())
     }
 
-    /// Between two mails: somebody may wait for a single mail, or another issue for lanes.
-    async fn look_round(
-        &mut self,
-        line: &mut Line,
-        holding: &Holding,
-        now: Instant,
-    ) -> Result<(), Stop> {
-        let app = self.app;
+    /// Between two mails: the process may stop, somebody may wait for a single mail, or another issue for lanes.
+    async fn look_round(&mut self, line: &mut Line, holding: &Holding) -> Result<(), Stop> {
+        let (app, now) = (self.app, Instant::now());
+        if app.stopping.is_cancelled() {
+            return Err(Stop::Release);
+        }
         if app.mailer.urgent.my_turn(now) {
             let due = outbox::any_due(app).await;
             if due.is_ok_and(|due| due) {
@@ -218,16 +222,18 @@ impl Lane<'_> {
         &mut self,
         line: &mut Line,
         holding: &Holding,
-        work: &Work,
+        mail: &Mail<'_>,
+        mut chosen: Option<Way>,
+        next: Option<&Mail<'_>>,
     ) -> Result<bool, Stop> {
-        let kind = if work.was_deferred {
-            Kind::Again
-        } else {
-            Kind::First
-        };
+        let work = mail.work;
         let (mut intended, mut lost, mut rested) = (false, false, None);
         let sent = loop {
-            let way = match line.choose(work.reader.0.unsigned_abs(), kind).await {
+            let way = match chosen.take() {
+                Some(way) => Ok(Some(way)),
+                None => line.choose(mail.key(), mail.kind()).await,
+            };
+            let way = match way {
                 Ok(Some(way)) => way,
                 Ok(None) => break Err(Stop::Release),
                 Err(error) => {
@@ -235,7 +241,10 @@ impl Lane<'_> {
                     break Err(Stop::Trouble);
                 }
             };
-            let fate = match self.send(line, way, holding, work, &mut intended).await {
+            let fate = match self
+                .send(line, way, holding, mail, next, &mut intended)
+                .await
+            {
                 Ok(fate) => fate,
                 Err(stop) => {
                     line.not_taken(way);
@@ -296,23 +305,19 @@ impl Lane<'_> {
         line: &mut Line,
         way: Way,
         holding: &Holding,
-        work: &Work,
+        mail: &Mail<'_>,
+        next: Option<&Mail<'_>>,
         intended: &mut bool,
     ) -> Result<Fate, Stop> {
+        let work = mail.work;
         let edition = &holding.edition;
-        let keys = &self.app.keys;
-        let message_id = message_id(keys, holding.issue, work.reader, edition.domain());
-        let mail = verp::Mail::Issue(holding.issue, work.reader);
-        let own = verp::own(self.app, mail);
-        let from = own.as_deref().unwrap_or(edition.sender());
-        let Ok(envelope) = Envelope::new(from, &work.address) else {
+        let Some(envelope) = &mail.envelope else {
             line.not_taken(way);
             return Ok(Fate::Never(Reason::Refused, Words::default()));
         };
-        let envelope = envelope.identified(&message_id);
         let opened = tokio::select! {
             biased;
-            opened = line.open(way, &envelope) => opened,
+            opened = line.open(way, envelope) => opened,
             // Nothing was handed over: whoever has the batch next begins with this recipient.
             () = self.app.stopping.cancelled() => return Err(Stop::Release),
         };
@@ -341,19 +346,21 @@ impl Lane<'_> {
             name: Some(work.name.as_str()).filter(|name| !name.is_empty()),
         };
         let sending = Sending {
-            keys,
+            keys: &self.app.keys,
             public_url: &self.origin,
             now: self.app.clock.now(),
-            message_id: &message_id,
-            mailto: own.as_deref(),
+            message_id: &mail.message_id,
+            mailto: mail.own.as_deref(),
         };
         edition.fill(&recipient, &sending, &mut self.message);
         self.app
             .mailer
             .sign(edition.domain(), sending.now, &mut self.message);
+        let same_way = next.filter(|next| next.way == Some(way));
+        let then = same_way.and_then(|next| next.envelope.as_ref());
         let outcome = tokio::select! {
             biased;
-            outcome = opened.finish(&envelope, &self.message, None) => outcome,
+            outcome = opened.finish(envelope, &self.message, then) => outcome,
             () = stop::out_of_time(self.app) => Outcome::InDoubt(stop::UNANSWERED.to_owned()),
         };
         Ok(Fate::after_dot(&outcome))

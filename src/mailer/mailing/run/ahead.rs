@@ -1,0 +1,126 @@
+//! Whose turn it is, and who comes after: the next mail is let in early, so that it can be opened in the same packet that ends
+//! the one before.
+
+use std::slice;
+
+use tokio::time::Instant;
+
+use super::super::lease::{Holding, Work};
+use super::{Lane, Stop};
+use crate::mailer::{
+    domains::{Crowd, Ticket},
+    mime::message_id,
+    relays::Kind,
+    smtp::Envelope,
+    transport::{Line, Way},
+    verp,
+};
+
+/// A recipient whose provider has room.
+pub(super) struct Mail<'w> {
+    pub(super) work: &'w Work,
+    pub(super) message_id: String,
+    /// The address that bounces of this one mail come to, if there is a domain for them.
+    pub(super) own: Option<String>,
+    /// `None` when the address cannot stand on a command line.
+    pub(super) envelope: Option<Envelope>,
+    pub(super) crowd: Crowd,
+    /// The relay that was chosen early; whoever does not use it says so.
+    pub(super) way: Option<Way>,
+    ticket: Option<Ticket>,
+}
+
+impl Mail<'_> {
+    pub(super) fn kind(&self) -> Kind {
+        if self.work.was_deferred {
+            Kind::Again
+        } else {
+            Kind::First
+        }
+    }
+
+    /// What chooses its relay: the same reader comes to the same one.
+    pub(super) fn key(&self) -> u64 {
+        self.work.reader.0.unsigned_abs()
+    }
+
+    /// Chooses a relay for it, if that takes no waiting.
+    pub(super) fn choose_early(&mut self, line: &Line) {
+        self.way = line.choose_at_once(self.key(), self.kind());
+    }
+}
+
+/// The recipients of a batch, in order.
+pub(super) struct Recipients<'w> {
+    rest: slice::Iter<'w, Work>,
+    /// With a batch that is all for one provider, the lane itself has a place there.
+    seat: Option<Ticket>,
+}
+
+impl<'w> Recipients<'w> {
+    pub(super) fn of(work: &'w [Work]) -> Self {
+        Self {
+            rest: work.iter(),
+            seat: None,
+        }
+    }
+
+    /// The next whose provider has room; those whose has none are put aside. `now_sending` goes out before it.
+    pub(super) fn next(
+        &mut self,
+        lane: &mut Lane<'_>,
+        holding: &Holding,
+        now_sending: Option<&Mail<'w>>,
+    ) -> Result<Option<Mail<'w>>, Stop> {
+        let now = Instant::now();
+        for work in self.rest.by_ref() {
+            let group = &work.group;
+            let own = group.name() == holding.provider;
+            let crowd = lane.app.mailer.turns.crowd(lane.app, group.name());
+            let has_place = (own && self.seat.is_some())
+                || now_sending.is_some_and(|mail| mail.work.group.name() == group.name());
+            let ticket = if has_place {
+                group.go_on(now, crowd).map(|()| None)
+            } else {
+                group.enter(now, crowd).map(Some)
+            };
+            let mut ticket = match ticket {
+                Ok(ticket) => ticket,
+                Err(until) if own => return Err(Stop::Wait(until)),
+                Err(until) => {
+                    lane.aside.add(group, work.reader, until);
+                    continue;
+                }
+            };
+            if own && ticket.is_some() {
+                self.seat = ticket.take();
+            }
+            let (keys, edition) = (&lane.app.keys, &holding.edition);
+            let message_id = message_id(keys, holding.issue, work.reader, edition.domain());
+            let mail = verp::Mail::Issue(holding.issue, work.reader);
+            let own = verp::own(lane.app, mail);
+            let from = own.as_deref().unwrap_or(edition.sender());
+            let envelope = Envelope::new(from, &work.address).ok();
+            return Ok(Some(Mail {
+                work,
+                envelope: envelope.map(|envelope| envelope.identified(&message_id)),
+                message_id,
+                own,
+                crowd,
+                way: None,
+                ticket,
+            }));
+        }
+        Ok(None)
+    }
+}
+
+/// `mail` is over: its place at the provider goes to `next`, if that has none of its own.
+pub(super) fn hand_on(mail: &mut Mail<'_>, next: Option<&mut Mail<'_>>) {
+    if let Some(next) = next
+        && next.ticket.is_none()
+        && next.work.group.name() == mail.work.group.name()
+    {
+        next.ticket = mail.ticket.take();
+    }
+}
