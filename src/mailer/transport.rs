@@ -183,16 +183,22 @@ impl Line {
         let Transport::Smtp(relays) = &app.transport else {
             return None;
         };
-        let connected = |way: usize| self.places[way].is_some();
+        let connected = |way: usize| self.is_connected(Way(way));
         let (now, at) = (Instant::now(), app.clock.now());
         let Choice::Way(way) = relays.choose(key, kind, now, at, connected, self.reserved) else {
             return None;
         };
-        if self.places[way].is_none() {
+        if !connected(way) {
             relays.not_taken(way);
             return None;
         }
         Some(Way(way))
+    }
+
+    /// Whether a connection to this relay is open.
+    pub(super) fn is_connected(&self, way: Way) -> bool {
+        let place = self.places.get(way.0).and_then(Option::as_ref);
+        place.is_some_and(|place| place.session.is_some())
     }
 
     /// A relay that was chosen early is not used.

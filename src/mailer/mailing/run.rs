@@ -167,13 +167,10 @@ impl Lane<'_> {
                 Ok(after) => (after, None),
                 Err(stop) => (None, Some(stop)),
             };
-            if let Some(after) = &mut after {
-                after.choose_early(line);
-            }
             let (group, began) = (&mail.work.group, Instant::now());
             group.begin(began);
             let way = mail.way.take();
-            let sent = match self.deal(line, holding, &mail, way, after.as_ref()).await {
+            let sent = match self.deal(line, holding, &mail, way, after.as_mut()).await {
                 Ok(sent) => sent,
                 Err(stop) => {
                     line.forgo(after.and_then(|mail| mail.way));
@@ -224,14 +221,19 @@ impl Lane<'_> {
         holding: &Holding,
         mail: &Mail<'_>,
         mut chosen: Option<Way>,
-        next: Option<&Mail<'_>>,
+        mut next: Option<&mut Mail<'_>>,
     ) -> Result<bool, Stop> {
         let work = mail.work;
         let (mut intended, mut lost, mut rested) = (false, false, None);
         let sent = loop {
-            let way = match chosen.take() {
+            let early = chosen.take();
+            let way = match early.filter(|way| line.is_connected(*way)) {
                 Some(way) => Ok(Some(way)),
-                None => line.choose(mail.key(), mail.kind()).await,
+                None => {
+                    // The mail before went another way, and the place at this relay is gone.
+                    line.forgo(early);
+                    line.choose(mail.key(), mail.kind()).await
+                }
             };
             let way = match way {
                 Ok(Some(way)) => way,
@@ -242,7 +244,7 @@ impl Lane<'_> {
                 }
             };
             let fate = match self
-                .send(line, way, holding, mail, next, &mut intended)
+                .send(line, way, holding, mail, next.as_deref_mut(), &mut intended)
                 .await
             {
                 Ok(fate) => fate,
@@ -306,7 +308,7 @@ impl Lane<'_> {
         way: Way,
         holding: &Holding,
         mail: &Mail<'_>,
-        next: Option<&Mail<'_>>,
+        next: Option<&mut Mail<'_>>,
         intended: &mut bool,
     ) -> Result<Fate, Stop> {
         let work = mail.work;
@@ -315,6 +317,10 @@ impl Lane<'_> {
             line.not_taken(way);
             return Ok(Fate::Never(Reason::Refused, Words::default()));
         };
+        let next = next.filter(|_| line.is_connected(way)).map(|next| {
+            next.choose_early(line);
+            &*next
+        });
         let opened = tokio::select! {
             biased;
             opened = line.open(way, envelope) => opened,

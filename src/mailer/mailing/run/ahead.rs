@@ -46,7 +46,9 @@ impl Mail<'_> {
 
     /// Chooses a relay for it, if that takes no waiting.
     pub(super) fn choose_early(&mut self, line: &Line) {
-        self.way = line.choose_at_once(self.key(), self.kind());
+        if self.way.is_none() {
+            self.way = line.choose_at_once(self.key(), self.kind());
+        }
     }
 }
 
