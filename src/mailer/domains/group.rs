@@ -192,6 +192,11 @@ impl Group {
         self.lock().is_slow(crowd)
     }
 
+    /// Whether it is slow while other work waits for lanes.
+    pub(in crate::mailer) fn holds_up(&self, crowd: Crowd) -> bool {
+        crowd.others && self.is_slow(crowd)
+    }
+
     /// Whether nothing would be lost if it were forgotten.
     pub(super) fn is_unremarkable(&self, now: Instant) -> bool {
         let state = self.lock();

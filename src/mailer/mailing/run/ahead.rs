@@ -75,10 +75,15 @@ impl<'w> Recipients<'w> {
         now_sending: Option<&Mail<'w>>,
     ) -> Result<Option<Mail<'w>>, Stop> {
         let now = Instant::now();
-        for work in self.rest.by_ref() {
+        while let Some(work) = self.rest.as_slice().first() {
             let group = &work.group;
             let own = group.name() == holding.provider;
             let crowd = lane.app.mailer.turns.crowd(lane.app, group.name());
+            if now_sending.is_some() && group.holds_up(crowd) {
+                // It rests after each mail, for as long as that took: only its outcome says when the next may go.
+                return Ok(None);
+            }
+            self.rest.next();
             let has_place = (own && self.seat.is_some())
                 || now_sending.is_some_and(|mail| mail.work.group.name() == group.name());
             let ticket = if has_place {
