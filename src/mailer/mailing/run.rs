@@ -156,7 +156,10 @@ impl Lane<'_> {
                 return Err(stop);
             }
             let this = match next.take() {
-                Some(mail) => Some(mail),
+                Some(mail) => match self.still_wanted(line, holding, mail)? {
+                    Some(mail) => Some(mail),
+                    None => continue,
+                },
                 None => recipients.next(self, holding, None)?,
             };
             let Some(mut mail) = this else {
@@ -177,7 +180,7 @@ impl Lane<'_> {
                     return Err(stop);
                 }
             };
-            group.heard(began, Instant::now(), sent, mail.crowd);
+            group.heard(began, Instant::now(), sent, mail.crowd(self));
             hand_on(&mut mail, after.as_mut());
             next = after;
             if let Some(stop) = stop {

@@ -24,13 +24,18 @@ pub(super) struct Mail<'w> {
     pub(super) own: Option<String>,
     /// `None` when the address cannot stand on a command line.
     pub(super) envelope: Option<Envelope>,
-    pub(super) crowd: Crowd,
     /// The relay that was chosen early; whoever does not use it says so.
     pub(super) way: Option<Way>,
     ticket: Option<Ticket>,
 }
 
 impl Mail<'_> {
+    /// What others do by now.
+    pub(super) fn crowd(&self, lane: &Lane<'_>) -> Crowd {
+        let app = lane.app;
+        app.mailer.turns.crowd(app, self.work.group.name())
+    }
+
     pub(super) fn kind(&self) -> Kind {
         if self.work.was_deferred {
             Kind::Again
@@ -113,11 +118,31 @@ impl<'w> Recipients<'w> {
                 envelope: envelope.map(|envelope| envelope.identified(&message_id)),
                 message_id,
                 own,
-                crowd,
                 way: None,
                 ticket,
             }));
         }
+        Ok(None)
+    }
+}
+
+impl Lane<'_> {
+    /// A mail that was let in early, unless its provider wants a rest by now.
+    pub(super) fn still_wanted<'w>(
+        &mut self,
+        line: &Line,
+        holding: &Holding,
+        mail: Mail<'w>,
+    ) -> Result<Option<Mail<'w>>, Stop> {
+        let (group, crowd) = (&mail.work.group, mail.crowd(self));
+        let Err(until) = group.go_on(Instant::now(), crowd) else {
+            return Ok(Some(mail));
+        };
+        line.forgo(mail.way);
+        if group.name() == holding.provider {
+            return Err(Stop::Wait(until));
+        }
+        self.aside.add(group, mail.work.reader, until);
         Ok(None)
     }
 }
