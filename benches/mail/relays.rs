@@ -51,7 +51,7 @@ impl Sink {
             _process: Running(child),
         };
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::yield_now();
         }
         sink
     }
