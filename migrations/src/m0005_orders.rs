@@ -53,5 +53,5 @@ const STATEMENTS: &[&str] = &[
     // Deferred recipients have a reason from now on: 14, asked to come back later.
     "UPDATE delivery SET reason = 14 WHERE state = 3 AND reason = 0",
     "CREATE INDEX delivery_by_reason ON delivery (issue_id, reason, reader_id) WHERE reason <> 0",
-    "CREATE INDEX reader_domain ON reader (({domain}), id)",
+    "CREATE INDEX reader_domain ON reader (({domain}), email_key)",
 ];

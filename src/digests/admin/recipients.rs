@@ -148,7 +148,8 @@ pub(super) async fn file(
     // Without a narrowing of the state those that wait come after those that were attempted.
     let waiting = (wanted.standing.is_none()
         && wanted.reason.is_none()
-        && wanted.address.is_empty())
+        && wanted.address.is_empty()
+        && wanted.domain.is_empty())
     .then(|| Wanted {
         standing: Some(Standing::Waiting),
         ..wanted.clone()

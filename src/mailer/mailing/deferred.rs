@@ -1,6 +1,7 @@
 //! Who asked to come back later: the receiving domains with the most deferred recipients, and what their server said.
 
-use super::recipients::{Attempt, attempts, domain_of};
+use super::attempts::{Attempt, attempts};
+use super::recipients::{by_reason_index, domain_of};
 use super::states::{DeliveryState, Reason};
 use crate::{
     db::{self, Db, DbErr},
@@ -46,10 +47,11 @@ pub async fn deferrals(db: &Db, issue: IssueId) -> Result<Deferrals, DbErr> {
         db.read(),
         format!(
             "SELECT {} AS domain, CAST(COUNT(*) AS BIGINT) AS n, MAX(d.reader_id) AS one FROM
-               (SELECT reader_id FROM delivery WHERE issue_id = $1 AND reason <> 0 AND reason IN ({})
+               (SELECT reader_id FROM delivery {} WHERE issue_id = $1 AND reason <> 0 AND reason IN ({})
                 AND state = {} LIMIT {LOOKED_AT}) AS d
              JOIN reader r ON r.id = d.reader_id GROUP BY 1 ORDER BY 2 DESC, 1",
             domain_of(db.backend()),
+            by_reason_index(db.backend()),
             reasons.join(","),
             DeliveryState::Deferred.code(),
         ),

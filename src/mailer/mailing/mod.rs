@@ -37,6 +37,7 @@
 //! before a final dot is sent; nothing is sent while the mailing is not in *sending*, checked in the intent's commit;
 //! a crash leaves at most one recipient a connection in doubt.
 
+mod attempts;
 mod bounces;
 mod cancel;
 mod control;
@@ -57,14 +58,14 @@ mod turns;
 mod waiting;
 mod watch;
 
+pub use attempts::{Attempt, attempts, message_id_of};
 pub use control::{Change, Handover, Steer, hand_over, pause, recall, steer};
 pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, orders};
 pub use preview::{Size, measure, preview, send_test};
 pub use progress::{Counts, DeliveryStateName, Progress, audience, progress, progress_in};
 pub use recipients::{
-    After, Attempt, Listed, Recipient, Standing, Wanted, attempts, message_id_of, readers_named,
-    recipient, recipients,
+    After, Listed, Recipient, Standing, Wanted, readers_named, recipient, recipients,
 };
 pub use settle::{Ordered, Verdict, Which, resend_failed, settle_unknown};
 pub use states::{DeliveryState, MailingState, Reason};

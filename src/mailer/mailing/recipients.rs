@@ -4,17 +4,12 @@
 //! an index. What failed, waits or is in doubt is found by its reason (only rows with one are in that index), a domain by the
 //! readers of it, an address by its beginning; who was not attempted yet lies in the batches.
 
-use std::collections::HashMap;
-
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use super::lease::edition;
 use super::states::{DeliveryState, Reason};
 use super::waiting;
 use crate::{
-    app::App,
     db::{self, Backend, Db, DbErr},
-    mailer::mime::message_id,
     types::{IssueId, ReaderId, UnixMillis},
 };
 
@@ -30,7 +25,8 @@ pub enum Standing {
 /// What a list is narrowed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Only those that stand there; none: all that were attempted or skipped, and with an address also those that wait.
+    /// Only those that stand there; none: all that were attempted or skipped, and by address or domain also those that
+    /// wait.
     pub standing: Option<Standing>,
     /// Only those with this reason.
     pub reason: Option<Reason>,
@@ -76,21 +72,6 @@ pub struct Listed {
     pub next: Option<After>,
 }
 
-/// What the server said to one attempt that it did not simply accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// What became of it.
-    pub state: Option<DeliveryState>,
-    /// When.
-    pub at: UnixMillis,
-    /// Reply code; 0 where there was no reply.
-    pub code: i16,
-    /// Enhanced code (RFC 3463), or empty.
-    pub enhanced: String,
-    /// The server's words, or what happened instead.
-    pub reply: String,
-}
-
 /// Up to here a list is read from the recipients in that state and sorted out afterwards.
 const FEW: i64 = 5_000;
 const COLUMNS: &str = "r.id, r.email, r.email_key, d.state, d.reason, d.at_ms,
@@ -106,18 +87,17 @@ pub async fn recipients(
     wanted: &Wanted,
     limit: usize,
 ) -> Result<Listed, DbErr> {
-    if wanted.address.is_empty() {
-        return match wanted.standing {
-            Some(Standing::Waiting) => waiting::listed(db, issue, wanted, limit).await,
-            _ => by_reader(db, issue, wanted, limit).await,
-        };
+    let named = !wanted.address.is_empty() || !wanted.domain.is_empty();
+    if wanted.standing == Some(Standing::Waiting) && wanted.address.is_empty() {
+        return waiting::listed(db, issue, wanted, limit).await;
     }
-    let by_address = match wanted.after {
-        Some(After::Address(_)) => true,
-        Some(After::Reader(_)) => false,
-        // Where few stand there, they are looked through instead of all readers with such an address.
-        None => by_reason(wanted).is_none() || many(db, issue, wanted).await?,
-    };
+    let by_address = named
+        && match wanted.after {
+            Some(After::Address(_)) => true,
+            Some(After::Reader(_)) => false,
+            // Where few stand there, they are looked through instead of all readers with such an address.
+            None => by_reason(wanted).is_none() || many(db, issue, wanted).await?,
+        };
     if by_address {
         waiting::by_address(db, issue, wanted, limit).await
     } else {
@@ -137,25 +117,25 @@ async fn by_reader(
         Some(After::Reader(reader)) => reader.0,
         _ => 0,
     };
-    let reasons = by_reason(wanted);
-    let from_reasons = match &reasons {
-        Some(_) if wanted.domain.is_empty() => true,
-        Some(_) => !many(db, issue, wanted).await?,
-        None => false,
-    };
-    let sql = if let (Some(reasons), true) = (reasons, from_reasons) {
+    let sql = if let Some(reasons) = by_reason(wanted) {
+        let reasons = counted(db, issue, wanted, reasons).await?;
+        if reasons.is_empty() {
+            return Ok(Listed::default());
+        }
         // Each reason is read in the order of the index and cut before they are put together.
+        let hint = by_reason_index(db.backend());
         let parts: Vec<String> = reasons
             .iter()
             .map(|reason| {
                 let mut part = format!(
-                    "SELECT {COLUMNS} FROM delivery d JOIN reader r ON r.id = d.reader_id
-                     WHERE d.issue_id = {} AND d.reason <> 0 AND d.reason = {} AND d.reader_id > {}",
+                    "SELECT {COLUMNS} FROM delivery d {hint} CROSS JOIN reader r WHERE r.id = d.reader_id
+                     AND d.issue_id = {} AND d.reason <> 0 AND d.reason = {} AND d.reader_id > {}",
                     query.value(issue.0),
                     reason.code(),
                     query.value(after),
                 );
                 query.narrow(&mut part, wanted);
+                query.address(&mut part, wanted, "");
                 format!(
                     "SELECT * FROM ({part} ORDER BY d.reader_id LIMIT {}) AS part{}",
                     query.limit,
@@ -165,21 +145,15 @@ async fn by_reader(
             .collect();
         format!("SELECT * FROM ({}) AS listed", parts.join(" UNION ALL "))
     } else {
-        // A domain has its readers in order; without one it is the ledger itself.
-        let place = if wanted.domain.is_empty() {
-            "d.reader_id"
-        } else {
-            "r.id"
-        };
         let mut sql = format!(
-            "SELECT {COLUMNS} FROM delivery d JOIN reader r ON r.id = d.reader_id
-             WHERE d.issue_id = {} AND {place} > {}",
+            "SELECT {COLUMNS} FROM delivery d CROSS JOIN reader r WHERE r.id = d.reader_id
+             AND d.issue_id = {} AND d.reader_id > {}",
             query.value(issue.0),
             query.value(after),
         );
         query.narrow(&mut sql, wanted);
         format!(
-            "SELECT * FROM ({sql} ORDER BY {place} LIMIT {}) AS listed",
+            "SELECT * FROM ({sql} ORDER BY d.reader_id LIMIT {}) AS listed",
             query.limit
         )
     };
@@ -220,7 +194,7 @@ impl Query {
         format!("${}", self.values.len())
     }
 
-    /// Says of the delivery `d` and the reader `r` what is wanted.
+    /// Says of the delivery `d` what is wanted.
     pub(super) fn narrow(&mut self, sql: &mut String, wanted: &Wanted) {
         if let Some(Standing::Is(state)) = wanted.standing {
             sql.push_str(&format!(" AND d.state = {}", state.code()));
@@ -228,20 +202,35 @@ impl Query {
         if let Some(reason) = wanted.reason {
             sql.push_str(&format!(" AND d.reason = {}", reason.code()));
         }
+    }
+
+    /// Says of the reader `r` which addresses are wanted, from the one after `after` on. One lower bound, not two: SQLite would
+    /// begin at the first.
+    pub(super) fn address(&mut self, sql: &mut String, wanted: &Wanted, after: &str) {
         if !wanted.domain.is_empty() {
             let domain = self.value(wanted.domain.as_str());
             sql.push_str(&format!(" AND {} = {domain}", self.domain));
         }
+        if after > wanted.address.as_str() {
+            let after = self.value(after);
+            sql.push_str(&format!(" AND r.email_key > {after}"));
+        } else if !wanted.address.is_empty() {
+            let from = self.value(wanted.address.as_str());
+            sql.push_str(&format!(" AND r.email_key >= {from}"));
+        }
         if !wanted.address.is_empty() {
             // Keys are ASCII, compared byte by byte on both databases.
-            let (from, to) = (
-                self.value(wanted.address.as_str()),
-                self.value(format!("{}\u{7f}", wanted.address)),
-            );
-            sql.push_str(&format!(
-                " AND r.email_key >= {from} AND r.email_key < {to}"
-            ));
+            let to = self.value(format!("{}\u{7f}", wanted.address));
+            sql.push_str(&format!(" AND r.email_key < {to}"));
         }
+    }
+}
+
+/// SQLite would walk along the primary key, which has all rows in order: a million to find ten. PostgreSQL counts first.
+pub(super) fn by_reason_index(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => "INDEXED BY delivery_by_reason",
+        Backend::Postgres => "",
     }
 }
 
@@ -262,6 +251,35 @@ fn by_reason(wanted: &Wanted) -> Option<Vec<Reason>> {
         return None;
     };
     Reason::of_state(state).map(<[Reason]>::to_vec)
+}
+
+/// Those of the reasons that anybody has: a look for nobody is the longest. Deferred ones are counted together.
+async fn counted(
+    db: &Db,
+    issue: IssueId,
+    wanted: &Wanted,
+    reasons: Vec<Reason>,
+) -> Result<Vec<Reason>, DbErr> {
+    let Some(Standing::Is(state)) = wanted.standing else {
+        return Ok(reasons);
+    };
+    let rows = db::fetch_all(
+        db.read(),
+        "SELECT reason FROM issue_tally WHERE issue_id = $1 AND state = $2 GROUP BY reason HAVING SUM(n) > 0",
+        [issue.0.into(), state.code().into()],
+    )
+    .await?;
+    let mut known = Vec::with_capacity(rows.len());
+    for row in &rows {
+        known.push(Reason::of(row.try_get_by_index(0)?));
+    }
+    if state == DeliveryState::Deferred && !known.is_empty() {
+        return Ok(reasons);
+    }
+    Ok(reasons
+        .into_iter()
+        .filter(|reason| known.contains(reason))
+        .collect())
 }
 
 /// Whether more stand there than are quickly looked through.
@@ -346,49 +364,6 @@ pub async fn recipient(
         return Ok(None);
     }
     Ok(Some(found))
-}
-
-/// The Message-ID of one recipient's mail: the same on every attempt.
-///
-/// # Errors
-/// What the database said.
-pub async fn message_id_of(app: &App, issue: IssueId, reader: ReaderId) -> Result<String, DbErr> {
-    let edition = edition(app, issue).await?;
-    Ok(message_id(&app.keys, issue, reader, edition.domain()))
-}
-
-/// Every attempt of these recipients that was not simply accepted, the oldest first.
-///
-/// # Errors
-/// What the database said.
-pub async fn attempts<C: ConnectionTrait>(
-    db: &C,
-    issue: IssueId,
-    readers: &[ReaderId],
-) -> Result<HashMap<ReaderId, Vec<Attempt>>, DbErr> {
-    let mut attempts: HashMap<ReaderId, Vec<Attempt>> = HashMap::new();
-    if readers.is_empty() {
-        return Ok(attempts);
-    }
-    let sql = format!(
-        "SELECT reader_id, state, at_ms, code, enhanced, reply FROM delivery_attempt
-         WHERE issue_id = $1 AND reader_id IN {} ORDER BY reader_id, attempt",
-        db::in_list(readers.len(), 1)
-    );
-    let ids = readers.iter().map(|reader| Value::from(reader.0));
-    let values = std::iter::once(Value::from(issue.0)).chain(ids);
-    for row in db::fetch_all(db, sql, values).await? {
-        let attempt = Attempt {
-            state: DeliveryState::of(row.try_get_by_index(1)?),
-            at: UnixMillis(row.try_get_by_index(2)?),
-            code: row.try_get_by_index(3)?,
-            enhanced: row.try_get_by_index(4)?,
-            reply: row.try_get_by_index(5)?,
-        };
-        let reader = ReaderId(row.try_get_by_index(0)?);
-        attempts.entry(reader).or_default().push(attempt);
-    }
-    Ok(attempts)
 }
 
 /// The readers with these addresses, as far as there are any; `keys` are in lower case.

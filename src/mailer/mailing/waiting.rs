@@ -12,10 +12,12 @@ use crate::{
     types::{IssueId, ReaderId},
 };
 
-/// Looks at most for one page, so that no page takes long: batches, or parts of the list of addresses.
+/// Batches that are looked at for one page, so that none takes long.
 const LOOKS: usize = 40;
-/// Readers of one look along the addresses.
+/// Recipients of one look along the addresses.
 const PART: usize = 400;
+/// Addresses that are looked at for one page; then it goes on with the next.
+const MOST: usize = 16_000;
 
 /// Those that wait, in the order of readers.
 pub(super) async fn listed(
@@ -78,12 +80,7 @@ async fn people(db: &Db, readers: &[ReaderId], wanted: &Wanted) -> Result<Vec<Re
         columns(),
         list.join(",")
     );
-    let any = Wanted {
-        standing: None,
-        reason: None,
-        ..wanted.clone()
-    };
-    query.narrow(&mut sql, &any);
+    query.address(&mut sql, wanted, "");
     sql.push_str(" ORDER BY r.id");
     let rows = db::fetch_all(db.read(), sql, query.values).await?;
     rows.iter().map(read).collect()
@@ -102,37 +99,56 @@ pub(super) async fn by_address(
     };
     let in_ledger = matches!(wanted.standing, Some(Standing::Is(_))) || wanted.reason.is_some();
     let mut recipients: Vec<Recipient> = Vec::new();
-    for _ in 0..LOOKS {
-        let mut query = Query::of(db, PART.max(limit + 1));
-        let (join, only) = match wanted.standing {
-            _ if in_ledger => ("JOIN", ""),
-            Some(Standing::Waiting) => ("LEFT JOIN", " AND d.reader_id IS NULL"),
-            _ => ("LEFT JOIN", ""),
+    let mut looked = 0;
+    loop {
+        // Who is in the ledger matches, however far apart; of the others some are not in the audience.
+        let (part, rows) = if in_ledger {
+            (MOST, limit + 1)
+        } else {
+            (PART.max(limit + 1), PART.max(limit + 1))
         };
-        let mut sql = format!(
-            "SELECT {} FROM reader r {join} delivery d ON d.issue_id = {} AND d.reader_id = r.id
-             WHERE r.email_key > {}{only}",
-            columns(),
-            query.value(issue.0),
-            query.value(after.as_str()),
-        );
+        let mut query = Query::of(db, rows);
+        let mut addresses = "FROM reader r WHERE 1 = 1".to_owned();
+        query.address(&mut addresses, wanted, &after);
+        addresses.push_str(" ORDER BY r.email_key");
+        let (end_values, issue_id) = (query.values.clone(), query.value(issue.0));
+        let mut sql = match wanted.standing {
+            _ if in_ledger => format!(
+                "CROSS JOIN delivery d WHERE d.issue_id = {issue_id} AND d.reader_id = r.id"
+            ),
+            standing => format!(
+                "LEFT JOIN delivery d ON d.issue_id = {issue_id} AND d.reader_id = r.id WHERE {}",
+                if standing.is_some() {
+                    "d.reader_id IS NULL"
+                } else {
+                    "1 = 1"
+                }
+            ),
+        };
         query.narrow(&mut sql, wanted);
-        sql.push_str(&format!(" ORDER BY r.email_key LIMIT {}", query.limit));
-        let rows = db::fetch_all(db.read(), sql, query.values).await?;
-        let found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let sql = format!(
+            "SELECT {} FROM (SELECT id, email, email_key, erased_ms {addresses} LIMIT {part}) AS r {sql} ORDER BY r.email_key LIMIT {}",
+            columns(),
+            query.limit
+        );
+        let found_rows = db::fetch_all(db.read(), sql, query.values).await?;
+        let found = found_rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let without: Vec<ReaderId> = found
             .iter()
             .filter(|one| one.standing == Standing::Waiting)
             .map(|one| one.reader)
             .collect();
         let waiting = among(db, issue, &without).await?;
-        let Some(last) = found.last().map(|one| one.key().to_owned()) else {
-            return Ok(Listed {
-                recipients,
-                next: None,
-            });
+        // All of a part were looked at: the next one begins behind it, if there is one.
+        let all = !in_ledger || found.len() < rows;
+        let last = match found.last().filter(|_| !all) {
+            Some(last) => Some(last.key().to_owned()),
+            None => {
+                let end = format!("SELECT r.email_key {addresses} LIMIT 1 OFFSET {}", part - 1);
+                let row = db::fetch_one(db.read(), end, end_values).await?;
+                row.map(|row| row.try_get_by_index(0)).transpose()?
+            }
         };
-        let end = found.len() < query.limit;
         for one in found {
             if one.standing == Standing::Waiting && !waiting.contains(&one.reader) {
                 continue;
@@ -145,13 +161,17 @@ pub(super) async fn by_address(
             }
             recipients.push(one);
         }
-        if end {
+        let Some(last) = last else {
             return Ok(Listed {
                 recipients,
                 next: None,
             });
-        }
+        };
         after = last;
+        looked += if all { part } else { rows };
+        if looked >= MOST {
+            break;
+        }
     }
     Ok(Listed {
         recipients,

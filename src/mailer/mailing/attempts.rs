@@ -1,0 +1,72 @@
+//! What was tried for a recipient, and what the server said.
+
+use std::collections::HashMap;
+
+use sea_orm::{ConnectionTrait, Value};
+
+use super::lease::edition;
+use super::states::DeliveryState;
+use crate::{
+    app::App,
+    db::{self, DbErr},
+    mailer::mime::message_id,
+    types::{IssueId, ReaderId, UnixMillis},
+};
+
+/// What the server said to one attempt that it did not simply accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What became of it.
+    pub state: Option<DeliveryState>,
+    /// When.
+    pub at: UnixMillis,
+    /// Reply code; 0 where there was no reply.
+    pub code: i16,
+    /// Enhanced code (RFC 3463), or empty.
+    pub enhanced: String,
+    /// The server's words, or what happened instead.
+    pub reply: String,
+}
+
+/// The Message-ID of one recipient's mail: the same on every attempt.
+///
+/// # Errors
+/// What the database said.
+pub async fn message_id_of(app: &App, issue: IssueId, reader: ReaderId) -> Result<String, DbErr> {
+    let edition = edition(app, issue).await?;
+    Ok(message_id(&app.keys, issue, reader, edition.domain()))
+}
+
+/// Every attempt of these recipients that was not simply accepted, the oldest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn attempts<C: ConnectionTrait>(
+    db: &C,
+    issue: IssueId,
+    readers: &[ReaderId],
+) -> Result<HashMap<ReaderId, Vec<Attempt>>, DbErr> {
+    let mut attempts: HashMap<ReaderId, Vec<Attempt>> = HashMap::new();
+    if readers.is_empty() {
+        return Ok(attempts);
+    }
+    let sql = format!(
+        "SELECT reader_id, state, at_ms, code, enhanced, reply FROM delivery_attempt
+         WHERE issue_id = $1 AND reader_id IN {} ORDER BY reader_id, attempt",
+        db::in_list(readers.len(), 1)
+    );
+    let ids = readers.iter().map(|reader| Value::from(reader.0));
+    let values = std::iter::once(Value::from(issue.0)).chain(ids);
+    for row in db::fetch_all(db, sql, values).await? {
+        let attempt = Attempt {
+            state: DeliveryState::of(row.try_get_by_index(1)?),
+            at: UnixMillis(row.try_get_by_index(2)?),
+            code: row.try_get_by_index(3)?,
+            enhanced: row.try_get_by_index(4)?,
+            reply: row.try_get_by_index(5)?,
+        };
+        let reader = ReaderId(row.try_get_by_index(0)?);
+        attempts.entry(reader).or_default().push(attempt);
+    }
+    Ok(attempts)
+}
