@@ -18,7 +18,7 @@
 //! 1. *prepare*: claim (`prepare_begun`), chunks of batches (`prepare_chunk`), the last of them with the size of the
 //!    audience (`prepare_end`, before its commit);
 //! 2. *lease*: a batch is taken, its fence rises (`lease_taken`, after the commit);
-//! 3. MAIL, RCPT and DATA up to the relay's `354` (`before_intent`);
+//! 3. MAIL, RCPT and DATA up to the relay's `354` (`before_intent`); sent with step 5 of the mail before, where that can be;
 //! 4. the intent's commit, which carries the last outcome (`in_ledger_commit`, `after_ledger_commit`, and
 //!    `after_intent` when the lane has heard of it);
 //! 5. the message (`in_body`) and the final dot (`after_dot`: the answer is not read yet);
