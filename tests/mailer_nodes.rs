@@ -27,7 +27,8 @@ async fn two_nodes_share_an_issue_and_the_numbers_add_up_at_every_instant() {
         return;
     }
     let mut trial = Trial::new("resend", 600).await;
-    trial.calm(Duration::from_millis(5));
+    // Long enough for the second node, which looks for work every 2 s when it is idle.
+    trial.calm(Duration::from_millis(30));
     let _nodes = [trial.setup.start(), trial.setup.start()];
     trial.hand_over().await;
     let mut seen = BTreeSet::new();
