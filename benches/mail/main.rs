@@ -1,6 +1,6 @@
 //! Mails per second to a relay that takes everything, as a share of what its own load generator reaches.
 //!
-//!     cargo bench --bench mail                    4 kB and 30 kB at 20 connections, both databases; a far relay
+//!     cargo bench --bench mail                    4 kB and 30 kB at 20 connections, both databases; DKIM; a far relay
 //!     cargo bench --bench mail -- table           1, 10, 20 and 50 connections, 4 kB and 30 kB, both databases
 //!     cargo bench --bench mail -- long            10,000, 100,000 and 1,000,000 recipients, with the editors' pages meanwhile
 //!
@@ -33,6 +33,8 @@ struct Case {
     connections: usize,
     recipients: usize,
     postgres: bool,
+    /// Whether each mail is signed, with an RSA key of 2,048 bits and an Ed25519 one.
+    signed: bool,
     /// Whether a page of the editors is asked for again and again meanwhile.
     watched: bool,
 }
@@ -88,9 +90,20 @@ impl Bench {
                     connections: 20,
                     recipients: RECIPIENTS,
                     postgres,
+                    signed: false,
                     watched: false,
                 });
             }
+        }
+        for &postgres in self.databases() {
+            self.measure(Case {
+                octets: 4_000,
+                connections: 20,
+                recipients: RECIPIENTS,
+                postgres,
+                signed: true,
+                watched: false,
+            });
         }
         self.far_away(false);
     }
@@ -105,6 +118,7 @@ impl Bench {
                         connections,
                         recipients: RECIPIENTS,
                         postgres,
+                        signed: false,
                         watched: false,
                     });
                 }
@@ -125,6 +139,7 @@ impl Bench {
                     connections: 20,
                     recipients,
                     postgres,
+                    signed: false,
                     watched: true,
                 };
                 let sent = self.send(sink.port, case);
@@ -162,7 +177,8 @@ impl Bench {
             cpu.push(sent.cpu_seconds * 1_000.0 / case.recipients as f64);
             peak.push(sent.peak_mb);
         }
-        line(case, "", &mut limit, &mut ours, &mut cpu, &mut peak);
+        let what = if case.signed { " with DKIM" } else { "" };
+        line(case, what, &mut limit, &mut ours, &mut cpu, &mut peak);
     }
 
     /// A relay that answers after 20 ms.
@@ -172,6 +188,7 @@ impl Bench {
             connections: 20,
             recipients: 4_000,
             postgres,
+            signed: false,
             watched: false,
         };
         let (mut limit, mut ours, mut cpu, mut peak) = (vec![], vec![], vec![], vec![]);
@@ -207,6 +224,9 @@ impl Bench {
 
 async fn send(dir: &Path, database: &str, relay: u16, case: Case) -> Sent {
     let db = seed::readers(database, case.recipients).await;
+    if case.signed {
+        Program::sign_as(dir, database, "example.org");
+    }
     if !case.watched {
         seed::hand_over(&db, case.octets).await;
         let program = Program::serve(dir, database, relay, case.connections);
