@@ -317,7 +317,6 @@ impl Lane<'_> {
         let work = mail.work;
         let edition = &holding.edition;
         let Some(envelope) = &mail.envelope else {
-            line.not_taken(way);
             return Ok(Fate::Never(Reason::Refused, Words::default()));
         };
         let next = next.filter(|_| line.is_connected(way)).map(|next| {
