@@ -202,6 +202,22 @@ async fn a_provider_that_throttles_holds_up_nobody_else_and_spends_no_attempts()
 }
 
 #[tokio::test]
+async fn an_address_that_cannot_be_mailed_makes_a_days_limit_no_larger() {
+    let server = SmtpServer::start().await;
+    let mut limited = relay("limited", server.url());
+    limited.per_day = 5;
+    let app = app_of(vec![limited], |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    readers_at(&app, &daily, "exam ple.org", 3).await;
+    readers_at(&app, &daily, "example.org", 12).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let day = until(&app, issue, |p| p.counts.sent >= 5).await;
+    assert_eq!(day.counts.failed, 3);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(server.count(), 5);
+}
+
+#[tokio::test]
 async fn a_days_limit_is_exact_and_the_rest_goes_the_next_day() {
     let server = SmtpServer::start().await;
     let mut limited = relay("limited", server.url());
