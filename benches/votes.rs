@@ -55,7 +55,7 @@ async fn measure() -> i64 {
         );
     }
     let poll = polls::by_slug(&app.db, "trust").await.unwrap().unwrap();
-    let tallied = polls::store::totals(&app.db, poll.id)
+    let tallied = polls::results::totals(&app.db, poll.id)
         .await
         .unwrap()
         .voters(Tier::Anonymous);

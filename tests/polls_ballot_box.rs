@@ -103,7 +103,9 @@ impl Box {
             [],
             "the tally equals the ballots"
         );
-        let totals = store::totals(&self.db, self.poll.id).await.unwrap();
+        let totals = canvass::polls::results::totals(&self.db, self.poll.id)
+            .await
+            .unwrap();
         std::iter::once(totals.voters(Tier::Anonymous))
             .chain(
                 self.poll

@@ -11,7 +11,7 @@ use super::asking;
 use super::define::{self, Definition, QuestionText, Stored};
 use super::http::not_counted;
 use super::model::{Place, Poll, PollState, Tier, Visibility};
-use super::results::Results;
+use super::results::{Results, totals};
 use super::store;
 use super::voter::Voter;
 use crate::api::{Begun, Caller, Json, Write};
@@ -410,7 +410,7 @@ pub async fn results(
         .poll(&slug)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let totals = store::totals(&app.db, poll.id).await?;
+    let totals = totals(&app.db, poll.id).await?;
     Ok(axum::Json(Results::of(&poll, &totals, &[])).into_response())
 }
 

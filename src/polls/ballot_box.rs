@@ -314,7 +314,7 @@ impl Counts {
     fn voter(&mut self, answer: &Answer, now: UnixMillis) {
         *self
             .tally
-            .entry((answer.poll.id, super::store::VOTERS, answer.tier.code()))
+            .entry((answer.poll.id, super::results::VOTERS, answer.tier.code()))
             .or_default() += 1;
         self.touch(answer.poll.id, answer.place, now);
         self.places

@@ -18,8 +18,7 @@ use super::asking::{
 };
 use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
-use super::results::Results;
-use super::store;
+use super::results::{Results, totals};
 use super::view::{FormPage, FormView, ResultsPage, closed, hidden_reason};
 use super::voter::Voter;
 use crate::app::App;
@@ -312,7 +311,7 @@ pub async fn visible(
     if !poll.shows_results(app.clock.now(), own.is_some()) {
         return Ok(None);
     }
-    let totals = store::totals(&app.db, poll.id).await?;
+    let totals = totals(&app.db, poll.id).await?;
     Ok(Some(Results::of(poll, &totals, own.unwrap_or_default())))
 }
 

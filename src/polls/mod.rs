@@ -9,8 +9,8 @@
 //! - GET and HEAD count nothing. Answering needs no script, no nonce in the page, no third-party cookie.
 //! - No address and no raw network address lies beside an answer.
 //!
-//! `model`, `choice`, `shares` and `note` are pure; `define` and `store` are what editors' pages and scripts use;
-//! `ballot_box` is the one way in for an answer.
+//! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballot_box` is the
+//! one way in for an answer; `results` is what became of it.
 
 mod admin;
 pub mod answer;
@@ -22,14 +22,11 @@ pub mod choice;
 pub mod define;
 mod embed;
 mod http;
-pub mod live;
 mod mail_vote;
 pub mod model;
-pub mod note;
 mod offer;
 pub mod refusals;
 pub mod results;
-pub mod shares;
 mod station;
 pub mod store;
 mod view;

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ballot_box::{self, LARGEST_GROUP, Outcome, Slip};
 use super::book::Book;
-use super::live::Live;
+use super::results::live::Live;
 use super::voter::NetworkOfTheDay;
 use crate::db::Db;
 use crate::db::group_commit::GroupCommit;

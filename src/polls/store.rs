@@ -1,19 +1,16 @@
-//! Reading polls: definitions, lists and totals.
+//! Reading polls: definitions, lists, ballots.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
 
 use super::ballot_box::VoterKey;
 use super::choice::stored_options;
-use super::model::{Place, Poll, PollOption, PollSecret, PollState, Question, Tier, Visibility};
-use super::note::Answered;
+use super::model::{Poll, PollOption, PollSecret, PollState, Question, Tier, Visibility};
+use super::results::store::{VOTERS, totals};
 use crate::db::entities::{ballot, poll, poll_option, poll_question};
 use crate::db::{Db, fetch_all};
 use crate::types::{OptionId, PollId, ReaderId, UnixMillis};
-
-/// The tally's row that counts voters instead of an option.
-pub const VOTERS: OptionId = OptionId(0);
 
 /// The poll with this slug, drafts included.
 ///
@@ -143,79 +140,6 @@ pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbEr
             })
         })
         .collect()
-}
-
-/// The totals of a poll, read from the tally, never counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Answers by option and tier.
-    options: HashMap<OptionId, BTreeMap<Tier, i64>>,
-    /// When and where; `None` while nobody has answered.
-    pub answered: Option<Answered>,
-    /// Ballots by the place of their first cast.
-    pub places: Vec<(Place, i64)>,
-}
-
-impl Totals {
-    /// Answers for `option` of `tier` and better.
-    pub fn option(&self, option: OptionId, tier: Tier) -> i64 {
-        self.options
-            .get(&option)
-            .map_or(0, |tiers| tiers.range(tier..).map(|(_, n)| n).sum())
-    }
-
-    /// Voters of `tier` and better.
-    pub fn voters(&self, tier: Tier) -> i64 {
-        self.option(VOTERS, tier)
-    }
-
-    /// Voters of exactly `tier`.
-    pub fn voters_of(&self, tier: Tier) -> i64 {
-        self.options
-            .get(&VOTERS)
-            .and_then(|tiers| tiers.get(&tier))
-            .copied()
-            .unwrap_or(0)
-    }
-}
-
-/// Reads the totals of a poll.
-///
-/// # Errors
-/// What the database said.
-pub async fn totals(db: &Db, poll: PollId) -> Result<Totals, DbErr> {
-    let sql = "SELECT option_id, tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 GROUP BY option_id, tier";
-    let mut totals = Totals::default();
-    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
-        let tier = Tier::from_code(row.try_get("", "tier")?);
-        totals
-            .options
-            .entry(row.try_get("", "option_id")?)
-            .or_default()
-            .insert(tier, row.try_get("", "n")?);
-    }
-    let sql = "SELECT source, CAST(SUM(n) AS BIGINT) AS n, MIN(first_ms) AS first_ms, MAX(last_ms) AS last_ms \
-               FROM poll_source WHERE poll_id = $1 GROUP BY source ORDER BY source";
-    let (mut first, mut last) = (UnixMillis(i64::MAX), UnixMillis(i64::MIN));
-    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
-        totals.places.push((
-            Place::from_code(row.try_get("", "source")?),
-            row.try_get("", "n")?,
-        ));
-        first = first.min(row.try_get("", "first_ms")?);
-        last = last.max(row.try_get("", "last_ms")?);
-    }
-    let voters = totals.voters(Tier::Anonymous);
-    if voters > 0 {
-        let places = totals.places.iter().map(|(place, _)| *place).collect();
-        totals.answered = Some(Answered {
-            voters,
-            first,
-            last,
-            places,
-        });
-    }
-    Ok(totals)
 }
 
 /// The options on a voter's ballot, if there is one. Several keys of one reader (a browser, a mail): the first found.

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::choice::ChoiceError;
 use super::model::{Phase, Poll, Question};
-use super::note::date_time;
 use super::results::Results;
+use super::results::note::date_time;
 use crate::newsletters::{ConsentText, Newsletter};
 use crate::types::{OptionId, UnixMillis};
 use crate::web::problems::FieldProblem;

@@ -10,9 +10,10 @@ use crate::admin::{Editor, show as shown};
 use crate::app::App;
 use crate::newsletters;
 use crate::polls::model::{Phase, Poll, Question, Tier, Visibility, phase};
-use crate::polls::note::note;
-use crate::polls::shares::shares;
-use crate::polls::store::{self, Totals};
+use crate::polls::results::note::note;
+use crate::polls::results::shares::shares;
+use crate::polls::results::{Totals, totals};
+use crate::polls::store;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 use crate::web::Problem;
@@ -40,7 +41,7 @@ pub async fn show(
     let poll = store::by_slug(&app.db, &slug)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let totals = store::totals(&app.db, poll.id).await?;
+    let totals = totals(&app.db, poll.id).await?;
     let now = app.clock.now();
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
     let notice = match query.done.as_str() {

@@ -3,8 +3,8 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::model::Place;
 use super::shares::grouped;
+use crate::polls::model::Place;
 use crate::types::UnixMillis;
 
 /// What the note is filled with.

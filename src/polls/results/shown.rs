@@ -3,10 +3,10 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::model::{Poll, Question, Tier};
 use super::note::note;
 use super::shares::{Share, grouped, shares};
 use super::store::Totals;
+use crate::polls::model::{Poll, Question, Tier};
 use crate::types::OptionId;
 
 /// The results of a poll.

@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::model::Poll;
-use super::results::Results;
+use super::Results;
 use super::store;
 use crate::db::Db;
+use crate::polls::model::Poll;
 use crate::types::PollId;
 
 const PAUSE: Duration = Duration::from_millis(250);

@@ -1,0 +1,13 @@
+//! What became of a poll: numbers that may be shown, and what has to be said with them.
+//!
+//! Everything is read from counting tables that change in the commit of the ballot they count. `shares`, `note` and `shown` are
+//! pure; `store` reads the totals; `live` sends them to whoever watches.
+
+pub mod live;
+pub mod note;
+pub mod shares;
+mod shown;
+pub mod store;
+
+pub use shown::{QuestionResult, Results, Row};
+pub use store::{Totals, VOTERS, totals};

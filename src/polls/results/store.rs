@@ -1,0 +1,86 @@
+//! Reading totals: from the tally, never by counting ballots.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::{DbErr, Value};
+
+use super::note::Answered;
+use crate::db::{Db, fetch_all};
+use crate::polls::model::{Place, Tier};
+use crate::types::{OptionId, PollId, UnixMillis};
+
+/// The tally's row that counts voters instead of an option.
+pub const VOTERS: OptionId = OptionId(0);
+
+/// The totals of a poll, read from the tally, never counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Answers by option and tier.
+    options: HashMap<OptionId, BTreeMap<Tier, i64>>,
+    /// When and where; `None` while nobody has answered.
+    pub answered: Option<Answered>,
+    /// Ballots by the place of their first cast.
+    pub places: Vec<(Place, i64)>,
+}
+
+impl Totals {
+    /// Answers for `option` of `tier` and better.
+    pub fn option(&self, option: OptionId, tier: Tier) -> i64 {
+        self.options
+            .get(&option)
+            .map_or(0, |tiers| tiers.range(tier..).map(|(_, n)| n).sum())
+    }
+
+    /// Voters of `tier` and better.
+    pub fn voters(&self, tier: Tier) -> i64 {
+        self.option(VOTERS, tier)
+    }
+
+    /// Voters of exactly `tier`.
+    pub fn voters_of(&self, tier: Tier) -> i64 {
+        self.options
+            .get(&VOTERS)
+            .and_then(|tiers| tiers.get(&tier))
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
+/// Reads the totals of a poll.
+///
+/// # Errors
+/// What the database said.
+pub async fn totals(db: &Db, poll: PollId) -> Result<Totals, DbErr> {
+    let sql = "SELECT option_id, tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 GROUP BY option_id, tier";
+    let mut totals = Totals::default();
+    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
+        let tier = Tier::from_code(row.try_get("", "tier")?);
+        totals
+            .options
+            .entry(row.try_get("", "option_id")?)
+            .or_default()
+            .insert(tier, row.try_get("", "n")?);
+    }
+    let sql = "SELECT source, CAST(SUM(n) AS BIGINT) AS n, MIN(first_ms) AS first_ms, MAX(last_ms) AS last_ms \
+               FROM poll_source WHERE poll_id = $1 GROUP BY source ORDER BY source";
+    let (mut first, mut last) = (UnixMillis(i64::MAX), UnixMillis(i64::MIN));
+    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
+        totals.places.push((
+            Place::from_code(row.try_get("", "source")?),
+            row.try_get("", "n")?,
+        ));
+        first = first.min(row.try_get("", "first_ms")?);
+        last = last.max(row.try_get("", "last_ms")?);
+    }
+    let voters = totals.voters(Tier::Anonymous);
+    if voters > 0 {
+        let places = totals.places.iter().map(|(place, _)| *place).collect();
+        totals.answered = Some(Answered {
+            voters,
+            first,
+            last,
+            places,
+        });
+    }
+    Ok(totals)
+}
