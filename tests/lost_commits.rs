@@ -6,7 +6,7 @@ use std::time::Duration;
 use canvass::db::group_commit::GroupCommit;
 use canvass::db::{self, Db};
 use canvass::mailer::mailing::MailingState;
-use canvass::polls::ballot_box::{Answer, Slip};
+use canvass::polls::ballots::{Answer, Slip};
 use canvass::polls::choice::Choice;
 use canvass::polls::model::Place;
 use canvass::polls::store;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canvass::db::{Db, group_commit::GroupCommit};
-use canvass::polls::ballot_box::{self, Answer, LARGEST_GROUP, Outcome, Slip};
+use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
 use canvass::polls::choice::Choice;
 use canvass::polls::define::{self, Definition, QuestionText, Stored};
 use canvass::polls::model::{Phase, Place, Poll, PollState, Tier, Visibility};
@@ -66,7 +66,7 @@ async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis
     let (queue, _) =
         GroupCommit::start("ballots", 4_096, LARGEST_GROUP, move |group: Vec<Slip>| {
             let (db, clock) = (box_db.clone(), box_clock.clone());
-            async move { ballot_box::commit(&db, &clock, 0, &group).await }
+            async move { ballots::commit(&db, &clock, 0, &group).await }
         });
     Box {
         _database: database,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ballot_box::{Answer, Outcome, Slip};
+use super::ballots::{Answer, Outcome, Slip};
 use super::choice::{Choice, ChoiceError};
 use super::model::{Phase, Place, Poll};
 use super::refusals::Reason;

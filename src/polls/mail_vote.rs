@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::answer::{Answered, answer};
 use super::asking::sent_options;
-use super::ballot_box::Slip;
+use super::ballots::Slip;
 use super::http::{not_counted, visible};
 use super::model::{Phase, Place, Poll};
 use super::refusals::Reason;

@@ -9,14 +9,14 @@
 //! - GET and HEAD count nothing. Answering needs no script, no nonce in the page, no third-party cookie.
 //! - No address and no raw network address lies beside an answer.
 //!
-//! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballot_box` is the
-//! one way in for an answer; `results` is what became of it.
+//! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballots` is the box:
+//! the one way in for an answer; `results` is what became of it.
 
 mod admin;
 pub mod answer;
 pub mod api;
 mod asking;
-pub mod ballot_box;
+pub mod ballots;
 mod book;
 pub mod choice;
 pub mod define;

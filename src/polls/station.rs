@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ballot_box::{self, LARGEST_GROUP, Outcome, Slip};
+use super::ballots::{self, LARGEST_GROUP, Outcome, Slip};
 use super::book::Book;
 use super::results::live::Live;
 use super::voter::NetworkOfTheDay;
@@ -40,7 +40,7 @@ impl Station {
             move |group: Vec<Slip>| {
                 let (db, clock, live) = (box_db.clone(), box_clock.clone(), box_live.clone());
                 async move {
-                    let outcomes = ballot_box::commit(&db, &clock, slot, &group).await?;
+                    let outcomes = ballots::commit(&db, &clock, slot, &group).await?;
                     live.touch(group.iter().map(Slip::poll));
                     Ok(outcomes)
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
 
-use super::ballot_box::VoterKey;
+use super::ballots::VoterKey;
 use super::choice::stored_options;
 use super::model::{Poll, PollOption, PollSecret, PollState, Question, Tier, Visibility};
 use super::results::store::{VOTERS, totals};

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::hmac;
 
-use super::ballot_box::VoterKey;
+use super::ballots::VoterKey;
 use super::model::{Poll, Tier};
 use crate::types::{Random, ReaderId, UnixMillis};
 

@@ -1,0 +1,87 @@
+//! The counting tables: the tally and the places.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{DbErr, Value};
+
+use super::slip::Answer;
+use crate::db::{WriteTxn, run, values_list};
+use crate::polls::model::{Place, Tier};
+use crate::polls::results::VOTERS;
+use crate::types::{OptionId, PollId, UnixMillis};
+
+/// What a group adds to the counting tables. Sorted, so that two nodes touch rows in the same order.
+#[derive(Default)]
+pub(super) struct Counts {
+    tally: BTreeMap<(PollId, OptionId, i16), i64>,
+    places: BTreeMap<(PollId, i16), (i64, UnixMillis)>,
+}
+
+impl Counts {
+    pub(super) fn voter(&mut self, answer: &Answer, now: UnixMillis) {
+        *self
+            .tally
+            .entry((answer.poll.id, VOTERS, answer.tier.code()))
+            .or_default() += 1;
+        self.touch(answer.poll.id, answer.place, now);
+        self.places
+            .entry((answer.poll.id, answer.place.code()))
+            .and_modify(|place| place.0 += 1);
+    }
+
+    pub(super) fn touch(&mut self, poll: PollId, place: Place, now: UnixMillis) {
+        self.places.entry((poll, place.code())).or_insert((0, now));
+    }
+
+    pub(super) fn options(&mut self, poll: PollId, tier: Tier, options: &[OptionId], by: i64) {
+        for &option in options {
+            *self.tally.entry((poll, option, tier.code())).or_default() += by;
+        }
+    }
+
+    pub(super) async fn write(&self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
+        let tally: Vec<_> = self.tally.iter().filter(|(_, n)| **n != 0).collect();
+        if !tally.is_empty() {
+            let sql = format!(
+                "INSERT INTO tally (poll_id, option_id, tier, slot, n) VALUES {} \
+                 ON CONFLICT (poll_id, option_id, tier, slot) DO UPDATE SET n = tally.n + excluded.n",
+                values_list(tally.len(), 5, 0)
+            );
+            let values = tally
+                .iter()
+                .flat_map(|((poll, option, tier), n)| -> [Value; 5] {
+                    [
+                        (*poll).into(),
+                        (*option).into(),
+                        (*tier).into(),
+                        slot.into(),
+                        (**n).into(),
+                    ]
+                });
+            run(&**txn, sql, values).await?;
+        }
+        if !self.places.is_empty() {
+            let sql = format!(
+                "INSERT INTO poll_source (poll_id, source, slot, n, first_ms, last_ms) VALUES {} \
+                 ON CONFLICT (poll_id, source, slot) DO UPDATE SET n = poll_source.n + excluded.n, \
+                 last_ms = CASE WHEN excluded.last_ms > poll_source.last_ms THEN excluded.last_ms ELSE poll_source.last_ms END",
+                values_list(self.places.len(), 6, 0)
+            );
+            let values = self
+                .places
+                .iter()
+                .flat_map(|((poll, place), (n, at))| -> [Value; 6] {
+                    [
+                        (*poll).into(),
+                        (*place).into(),
+                        slot.into(),
+                        (*n).into(),
+                        (*at).into(),
+                        (*at).into(),
+                    ]
+                });
+            run(&**txn, sql, values).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! What goes into the ballot box, and what became of it.
+
+use std::sync::Arc;
+
+use crate::polls::choice::Choice;
+use crate::polls::model::{Phase, Place, Poll, Tier};
+use crate::polls::refusals::Reason;
+use crate::types::PollId;
+
+/// A voter in one poll: a keyed hash, see [`super::voter`].
+pub type VoterKey = [u8; 16];
+
+/// One answer on its way into the box.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The poll as it was when the choice was read.
+    pub poll: Arc<Poll>,
+    pub voter: VoterKey,
+    pub choice: Choice,
+    pub tier: Tier,
+    pub place: Place,
+    /// The client's network under today's secret: a signal of haste, not an identity.
+    pub network: Option<[u8; 8]>,
+}
+
+/// What goes into the box.
+#[derive(Debug, Clone)]
+pub enum Slip {
+    Answer(Answer),
+    /// An answer that could not be read as one: noted, so that nothing is blocked in silence.
+    Refused(PollId, Reason),
+}
+
+impl Slip {
+    /// The poll it is for.
+    #[must_use]
+    pub fn poll(&self) -> PollId {
+        match self {
+            Self::Answer(answer) => answer.poll.id,
+            Self::Refused(poll, _) => *poll,
+        }
+    }
+}
+
+/// What became of an answer. The first three are durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A first ballot.
+    Counted,
+    /// The voter's ballot now says this.
+    Changed,
+    /// The voter's ballot said so already.
+    Same,
+    /// The poll was not open at the commit.
+    NotOpen(Phase),
+    /// The poll was edited since the choice was read: read it again.
+    Edited,
+    /// A refusal was written down.
+    Noted,
+}
