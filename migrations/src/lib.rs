@@ -10,6 +10,7 @@ mod m0003_politeness;
 mod m0004_dkim;
 mod m0005_orders;
 mod m0006_bounces;
+mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -20,12 +21,12 @@ pub struct Migrator;
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
-            Box::new(m0001_foundation::Migration),
-            Box::new(m0002_reliability::Migration),
-            Box::new(m0003_politeness::Migration),
-            Box::new(m0004_dkim::Migration),
-            Box::new(m0005_orders::Migration),
-            Box::new(m0006_bounces::Migration),
+            Box::new(m0001_foundation::MIGRATION),
+            Box::new(m0002_reliability::MIGRATION),
+            Box::new(m0003_politeness::MIGRATION),
+            Box::new(m0004_dkim::MIGRATION),
+            Box::new(m0005_orders::MIGRATION),
+            Box::new(m0006_bounces::MIGRATION),
         ]
     }
 }

@@ -1,29 +1,13 @@
 //! What a mailing needs to be prepared in many commits, and to stop itself once when too many addresses do not exist.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::ConnectionTrait;
+use super::statements::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
+pub const MIGRATION: Step = Step {
+    name: "m0002_reliability",
+    statements: STATEMENTS,
+};
 
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        for sql in COLUMNS {
-            db.execute_unprepared(sql).await?;
-        }
-        Ok(())
-    }
-
-    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        Err(DbErr::Migration(
-            "a mailing may be in preparation: restore a backup instead".into(),
-        ))
-    }
-}
-
-const COLUMNS: &[&str] = &[
+const STATEMENTS: &[&str] = &[
     // The fence rises with everybody who begins to prepare; a chunk under an older one is refused.
     "ALTER TABLE mailing ADD COLUMN prepare_fence BIGINT NOT NULL DEFAULT 0",
     // Until when the preparation is somebody's, by the database's clock; PostgreSQL only.

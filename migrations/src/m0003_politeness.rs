@@ -1,32 +1,11 @@
 //! Mails a day through each relay, and batches that wait for one provider.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
+use super::statements::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        let clustered = match db.get_database_backend() {
-            DbBackend::Postgres => "",
-            _ => "WITHOUT ROWID",
-        };
-        for statement in STATEMENTS {
-            db.execute_unprepared(&statement.replace("{clustered}", clustered))
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        Err(DbErr::Migration(
-            "this cannot be undone: restore a backup instead".into(),
-        ))
-    }
-}
+pub const MIGRATION: Step = Step {
+    name: "m0003_politeness",
+    statements: STATEMENTS,
+};
 
 const STATEMENTS: &[&str] = &[
     // What nodes may hand over on a day (UTC, days since 1970); granted in blocks.
