@@ -55,7 +55,7 @@ async fn measure() -> i64 {
         );
     }
     let poll = polls::by_slug(&app.db, "trust").await.unwrap().unwrap();
-    let tallied = polls::results::totals(&app.db, poll.id)
+    let tallied = polls::results::totals(&app.db, &poll)
         .await
         .unwrap()
         .voters(Tier::Anonymous);
@@ -106,10 +106,8 @@ async fn canvass(dir: &std::path::Path) -> App {
         time_zone: "UTC".to_owned(),
         questions: vec![QuestionText {
             text: "Do you trust the mainstream media?".to_owned(),
-            required: true,
-            min_choices: 1,
-            max_choices: 1,
-            options: vec!["Yes".to_owned(), "No".to_owned()],
+            options: vec!["Yes".into(), "No".into()],
+            ..QuestionText::default()
         }],
     };
     assert!(definition.check().is_empty());

@@ -9,6 +9,7 @@ use canvass::mailer::mailing::MailingState;
 use canvass::polls::ballots::{Answer, Slip};
 use canvass::polls::choice::Choice;
 use canvass::polls::model::Place;
+use canvass::polls::sent::Sent;
 use canvass::polls::store;
 use canvass::polls::voter::Voter;
 use canvass::types::Secret;
@@ -78,7 +79,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
         let voter = Voter::Browser(format!("{who:022}"));
         let answer = Answer {
             voter: voter.key(&poll),
-            choice: Choice::read(&poll, &["1"]).unwrap(),
+            choice: Choice::read(&poll, &Sent::options(["1"])).unwrap(),
             poll: poll.clone(),
             tier: voter.tier(),
             place: Place::PollPage,

@@ -48,6 +48,7 @@ mod newsletters_editing;
 mod polls_admin;
 mod polls_ballot_box;
 mod polls_elsewhere;
+mod polls_kinds;
 mod polls_pages;
 mod program;
 mod schema;

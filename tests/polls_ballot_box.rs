@@ -8,6 +8,7 @@ use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
 use canvass::polls::choice::Choice;
 use canvass::polls::define::{self, Definition, QuestionText, Stored};
 use canvass::polls::model::{Phase, Place, Poll, PollState, Tier, Visibility};
+use canvass::polls::sent::Sent;
 use canvass::polls::store;
 use canvass::polls::voter::Voter;
 use canvass::types::{Clock, Random, UnixMillis};
@@ -40,10 +41,9 @@ async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis
         time_zone: "UTC".into(),
         questions: vec![QuestionText {
             text: "Do you trust the mainstream media?".into(),
-            required: true,
-            min_choices: 1,
             max_choices,
             options: options.iter().map(|o| (*o).into()).collect(),
+            ..QuestionText::default()
         }],
     };
     assert_eq!(definition.check(), []);
@@ -82,7 +82,7 @@ impl Box {
         let voter = Voter::Browser(format!("{who:022}"));
         Answer {
             voter: voter.key(&self.poll),
-            choice: Choice::read(&self.poll, options).unwrap(),
+            choice: Choice::read(&self.poll, &Sent::options(options.iter().copied())).unwrap(),
             poll: self.poll.clone(),
             tier: voter.tier(),
             place: Place::PollPage,
@@ -103,7 +103,7 @@ impl Box {
             [],
             "the tally equals the ballots"
         );
-        let totals = canvass::polls::results::totals(&self.db, self.poll.id)
+        let totals = canvass::polls::results::totals(&self.db, &self.poll)
             .await
             .unwrap();
         std::iter::once(totals.voters(Tier::Anonymous))
@@ -172,7 +172,8 @@ async fn polls_a_changed_mind_moves_the_ballot() {
     )
     .await
     .unwrap();
-    assert_eq!(own, Some(vec![ballots.poll.option(3).unwrap().id]));
+    let own = own.expect("a ballot");
+    assert_eq!(own.options(), [ballots.poll.option(3).unwrap().id]);
 }
 
 #[tokio::test]
@@ -250,10 +251,8 @@ async fn polls_a_draft_is_replaced_and_a_taken_slug_is_said() {
         time_zone: "Europe/Berlin".into(),
         questions: vec![QuestionText {
             text: "One?".into(),
-            required: true,
-            min_choices: 1,
-            max_choices: 1,
             options: vec!["a".into(), "b".into()],
+            ..QuestionText::default()
         }],
     };
     assert_eq!(definition.check(), []);
@@ -268,9 +267,9 @@ async fn polls_a_draft_is_replaced_and_a_taken_slug_is_said() {
     definition.questions.push(QuestionText {
         text: "Two?".into(),
         required: false,
-        min_choices: 1,
         max_choices: 2,
         options: vec!["c".into(), "d".into()],
+        ..QuestionText::default()
     });
     assert_eq!(
         define::replace_draft(&txn, NOON, id, 0, &definition)

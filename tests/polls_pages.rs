@@ -303,13 +303,13 @@ async fn polls_several_questions_in_one_form_are_answered_together() {
         d.questions.push(QuestionText {
             text: "Which do you read?".into(),
             required: false,
-            min_choices: 1,
             max_choices: 2,
             options: vec![
                 "Papers".into(),
                 "Sites".into(),
                 "<b>Feeds</b> & \"more\"".into(),
             ],
+            ..QuestionText::default()
         });
     })
     .await;

@@ -106,10 +106,12 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::mailing_order::Entity).await,
         agrees(&db, entities::newsletter::Entity).await,
         agrees(&db, entities::outbox::Entity).await,
+        agrees(&db, entities::picture::Entity).await,
         agrees(&db, entities::poll::Entity).await,
         agrees(&db, entities::poll_option::Entity).await,
         agrees(&db, entities::poll_question::Entity).await,
         agrees(&db, entities::poll_source::Entity).await,
+        agrees(&db, entities::ranking_tally::Entity).await,
         agrees(&db, entities::reader::Entity).await,
         agrees(&db, entities::refusal::Entity).await,
         agrees(&db, entities::setting::Entity).await,
@@ -118,6 +120,8 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::suppression::Entity).await,
         agrees(&db, entities::tally::Entity).await,
         agrees(&db, entities::triggered_mail::Entity).await,
+        agrees(&db, entities::words_ruling::Entity).await,
+        agrees(&db, entities::words_tally::Entity).await,
     ];
     seen.sort();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/db/entities");

@@ -10,6 +10,7 @@ mod m0003_politeness;
 mod m0004_dkim;
 mod m0005_orders;
 mod m0006_bounces;
+mod m0008_questions;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_dkim::MIGRATION),
             Box::new(m0005_orders::MIGRATION),
             Box::new(m0006_bounces::MIGRATION),
+            Box::new(m0008_questions::MIGRATION),
         ]
     }
 }

@@ -107,17 +107,15 @@ async fn fill(app: &App) -> Result<(), Failed> {
         time_zone: letter.time_zone,
         questions: vec![polls::QuestionText {
             text: "Do you trust the mainstream media?".into(),
-            required: true,
-            min_choices: 1,
-            max_choices: 1,
             options: [
                 "Yes, mostly",
                 "It depends on the outlet",
                 "No, hardly",
                 "I do not follow the news",
             ]
-            .map(String::from)
+            .map(Into::into)
             .into(),
+            ..polls::QuestionText::default()
         }],
     };
     let faults = definition.check();

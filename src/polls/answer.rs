@@ -6,6 +6,7 @@ use super::ballots::{Answer, Outcome, Slip};
 use super::choice::{Choice, ChoiceError};
 use super::model::{Phase, Place, Poll};
 use super::refusals::Reason;
+use super::sent::Sent;
 use super::station::Station;
 use super::voter::Voter;
 use crate::db::DbErr;
@@ -37,10 +38,10 @@ pub enum AnswerError {
 ///
 /// # Errors
 /// A full queue, or what the database said; then nothing was counted.
-pub async fn answer<S: AsRef<str>>(
+pub async fn answer(
     station: &Station,
     poll: Arc<Poll>,
-    sent: &[S],
+    sent: &Sent,
     voter: &Voter,
     place: Place,
     network: Option<[u8; 8]>,
@@ -89,9 +90,9 @@ pub async fn answer<S: AsRef<str>>(
 async fn note(station: &Station, poll: &Poll, error: ChoiceError) -> Result<(), Refused> {
     let reason = match error {
         // A form sent too early is no refusal worth keeping.
-        ChoiceError::Nothing { .. } => return Ok(()),
+        ChoiceError::Nothing { .. } | ChoiceError::Unranked { .. } => return Ok(()),
         ChoiceError::Unknown => Reason::ForeignOption,
-        ChoiceError::TooMany { .. } | ChoiceError::TooFew { .. } => Reason::WrongNumber,
+        _ => Reason::WrongNumber,
     };
     station
         .queue

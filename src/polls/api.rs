@@ -1,5 +1,7 @@
 //! Polls for scripts: `/api/v1/polls`.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
@@ -7,11 +9,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{Answered, answer};
+use super::api_question::{
+    NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind, ResultsFor,
+};
 use super::asking;
 use super::define::{self, Definition, QuestionText, Stored};
 use super::http::not_counted;
-use super::model::{Place, Poll, PollState, Tier, Visibility};
+use super::model::{Place, Poll, PollState, Tier};
 use super::results::{Results, totals};
+use super::sent::Sent;
 use super::store;
 use super::voter::Voter;
 use crate::api::{Begun, Caller, Json, Write};
@@ -31,13 +37,26 @@ pub struct NewPoll {
     #[serde(default)]
     pub question: String,
     #[serde(default)]
-    pub options: Vec<String>,
-    /// Options a reader must choose at least; 1.
+    pub options: Vec<NewOption>,
+    #[serde(default)]
+    pub kind: Option<QuestionKind>,
+    /// Options a reader must choose (or rank) at least; 1.
     #[serde(default)]
     pub min_choices: Option<i64>,
-    /// Options a reader may choose at most; 1.
+    /// Options a reader may choose at most; 1, or of a ranked question as many as may be.
     #[serde(default)]
     pub max_choices: Option<i64>,
+    /// Of a rating.
+    #[serde(default)]
+    pub scale: Option<NewScale>,
+    #[serde(default)]
+    pub order: OptionOrder,
+    /// The label of a last option with a field for the reader's own words.
+    #[serde(default)]
+    pub other: Option<String>,
+    /// The label of a last option that excludes the others.
+    #[serde(default)]
+    pub none: Option<String>,
     /// Instead of `question` and `options`.
     #[serde(default)]
     pub questions: Vec<NewQuestion>,
@@ -66,32 +85,6 @@ pub struct NewPoll {
     pub draft: bool,
 }
 
-/// A question of a poll to make.
-#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewQuestion {
-    pub question: String,
-    pub options: Vec<String>,
-    #[serde(default)]
-    pub min_choices: Option<i64>,
-    #[serde(default)]
-    pub max_choices: Option<i64>,
-    /// May be left out by readers.
-    #[serde(default)]
-    pub optional: bool,
-}
-
-/// When the public sees results.
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResultsFor {
-    #[default]
-    Always,
-    AfterVoting,
-    AfterClose,
-    Never,
-}
-
 /// A poll as it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PollView {
@@ -109,6 +102,7 @@ pub struct PollView {
 pub struct PollQuestionView {
     pub key: i64,
     pub question: String,
+    pub kind: QuestionKind,
     pub options: Vec<PollOptionView>,
 }
 
@@ -117,6 +111,24 @@ pub struct PollQuestionView {
 pub struct PollOptionView {
     pub key: i64,
     pub label: String,
+}
+
+impl NewPoll {
+    /// The question that stands in the poll itself.
+    fn only_question(&self) -> NewQuestion {
+        NewQuestion {
+            question: self.question.clone(),
+            options: self.options.clone(),
+            kind: self.kind,
+            min_choices: self.min_choices,
+            max_choices: self.max_choices,
+            scale: self.scale.clone(),
+            order: self.order,
+            other: self.other.clone(),
+            none: self.none.clone(),
+            optional: false,
+        }
+    }
 }
 
 impl PollView {
@@ -136,6 +148,7 @@ impl PollView {
                 .map(|question| PollQuestionView {
                     key: question.key,
                     question: question.text.clone(),
+                    kind: question.kind.into(),
                     options: question
                         .options
                         .iter()
@@ -165,8 +178,12 @@ pub async fn create(
     let mut definition = definition(&app, &new).await?;
     let faults = definition.check();
     if !faults.is_empty() {
+        let several = definition.questions.len() > 1;
         let fields = faults.into_iter().map(|fault| FieldProblem {
-            field: fault.field.to_owned(),
+            field: match fault.question {
+                Some(place) if several => format!("questions.{place}.{}", fault.field),
+                _ => fault.field.to_owned(),
+            },
             message: fault.message,
         });
         return Err(Problem::invalid_fields(fields.collect()));
@@ -208,50 +225,15 @@ async fn definition(app: &App, new: &NewPoll) -> Result<Definition, Problem> {
                 .id,
         ),
     };
-    let text = |text: &str, options: &[String], min: Option<i64>, max: Option<i64>, required| {
-        QuestionText {
-            text: text.to_owned(),
-            required,
-            min_choices: min.unwrap_or(1),
-            max_choices: max.unwrap_or(1),
-            options: options.to_vec(),
-        }
-    };
-    let mut questions: Vec<QuestionText> = new
-        .questions
-        .iter()
-        .map(|q| {
-            text(
-                &q.question,
-                &q.options,
-                q.min_choices,
-                q.max_choices,
-                !q.optional,
-            )
-        })
-        .collect();
+    let mut questions: Vec<QuestionText> = new.questions.iter().map(QuestionText::from).collect();
     if questions.is_empty() || !new.question.is_empty() {
-        questions.insert(
-            0,
-            text(
-                &new.question,
-                &new.options,
-                new.min_choices,
-                new.max_choices,
-                true,
-            ),
-        );
+        questions.insert(0, QuestionText::from(&new.only_question()));
     }
     Ok(Definition {
         slug: new.slug.clone(),
         title: new.title.clone(),
         intro: String::new(),
-        visibility: match new.results {
-            ResultsFor::Always => Visibility::Always,
-            ResultsFor::AfterVoting => Visibility::AfterVoting,
-            ResultsFor::AfterClose => Visibility::AfterClose,
-            ResultsFor::Never => Visibility::Never,
-        },
+        visibility: new.results.into(),
         headline_tier: Tier::Anonymous,
         newsletter,
         opens_at: new.opens_at.map(UnixMillis::from),
@@ -265,9 +247,12 @@ async fn definition(app: &App, new: &NewPoll) -> Result<Definition, Problem> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBallot {
-    /// Keys of options (or their exact labels), one or several.
+    /// Keys of options (or their exact labels), one or several; of a ranked question in order of preference.
     #[schema(value_type = Vec<String>)]
     pub option: Named,
+    /// The voter's own words, by the key of the option that takes them.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
     /// The caller's own name for the voter, never an address: the same name is the same voter. Without it the marker
     /// cookie counts, or the Idempotency-Key, or each request is a new voter.
     #[serde(default)]
@@ -293,7 +278,7 @@ pub enum Name {
 /// The ballot that counts.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Ballot {
-    /// Keys of the options.
+    /// Keys of the options; of a ranked question in order of preference.
     pub option: Vec<i64>,
     pub labels: Vec<String>,
 }
@@ -319,13 +304,16 @@ pub async fn cast(
 ) -> Result<Response, Problem> {
     let poll = asking::public_poll(&app, &slug).await?;
     let voter = voter(&app, caller, &headers, ballot.voter)?;
-    let sent = keys(&poll, ballot.option);
+    let mut sent = Sent::options(keys(&poll, ballot.option));
+    for (option, words) in ballot.words {
+        sent = sent.with_words(option, words);
+    }
     match answer(&app.polls, poll.clone(), &sent, &voter, Place::Api, None).await? {
         Answered::Counted { choice, first } => {
-            let chosen = || poll.options().filter(|o| choice.options().contains(&o.id));
+            let labels = poll.labels(choice.options());
             let ballot = Ballot {
-                option: chosen().map(|o| o.key).collect(),
-                labels: chosen().map(|o| o.label.clone()).collect(),
+                option: poll.keys(choice.options()),
+                labels: labels.into_iter().map(str::to_owned).collect(),
             };
             let status = if first {
                 StatusCode::CREATED
@@ -410,7 +398,7 @@ pub async fn results(
         .poll(&slug)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let totals = totals(&app.db, poll.id).await?;
+    let totals = totals(&app.db, &poll).await?;
     Ok(axum::Json(Results::of(&poll, &totals, &[])).into_response())
 }
 

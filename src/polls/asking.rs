@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::AnswerError;
+use super::choice::Choice;
 use super::model::{Phase, Poll};
 use super::store;
 use super::voter::{Voter, is_marker};
 use crate::app::App;
-use crate::types::OptionId;
 use crate::types::keys::random_token;
 use crate::web::cookies::{self, SameSite};
 use crate::web::{Problem, RawForm};
@@ -70,21 +70,13 @@ pub async fn own_choice(
     app: &App,
     poll: &Poll,
     headers: &HeaderMap,
-) -> Result<Option<Vec<OptionId>>, Problem> {
+) -> Result<Option<Choice>, Problem> {
     match marker(app, headers) {
         Some(marker) => {
             Ok(store::own_choice(&app.db, poll.id, &[Voter::Browser(marker).key(poll)]).await?)
         }
         None => Ok(None),
     }
-}
-
-/// The options a form named: `option`, repeated, or `option.1`, `option.2` where several questions stand in one form.
-pub fn sent_options(form: &RawForm) -> Vec<String> {
-    form.fields()
-        .filter(|(name, _)| *name == "option" || name.starts_with("option."))
-        .map(|(_, value)| value.to_owned())
-        .collect()
 }
 
 /// Whether the caller is a script of ours that wants JSON.

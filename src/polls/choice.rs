@@ -2,25 +2,53 @@
 //!
 //! Options are named by their key: the position in the whole poll, from 1, fixed when the poll is made.
 //! So one repeated field (`option=2&option=5`) answers every question of the poll, and no database id
-//! appears in a form, a link or the API.
+//! appears in a form, a link or the API. A ranked question is answered by `rank.KEY=1`, `rank.KEY=2`, … or by its
+//! options in order of preference.
 
-use super::model::{Poll, PollOption, Question};
+use super::model::{Kind, Poll, PollOption, Question, Role};
+use super::own_words::{MAX_WORDS_CHARS, NotWords, cleaned};
+use super::sent::Sent;
 use crate::types::OptionId;
 use crate::types::keys::pack;
 
-/// What one ballot says: options in the order of the poll, each once, valid for the poll it was made from.
+/// What one ballot says, valid for the poll it was made from: options question by question, each once, in the order of
+/// the poll, those of a ranked question in order of preference; and the reader's own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    options: Vec<OptionId>,
+    words: Vec<Words>,
+}
+
+/// What a reader wrote beside an option: see [`super::own_words`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice(Vec<OptionId>);
+pub struct Words {
+    pub option: OptionId,
+    pub text: String,
+}
 
 /// Why what was sent is not an answer. `question` is the key of the question to mend, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChoiceError {
     /// A required question has no option chosen.
     Nothing { question: i64 },
+    /// A required ranked question has no rank given.
+    Unranked { question: i64 },
     /// More options than the question allows.
     TooMany { question: i64, max: i64 },
     /// Fewer options than the question asks for.
     TooFew { question: i64, min: i64 },
+    /// Two options of a ranked question have the same rank.
+    SameRank { question: i64, rank: i64 },
+    /// A rank that the question does not have, or two ranks for one option.
+    BadRank { question: i64, max: i64 },
+    /// "None of these" together with one of these.
+    NotAlone { question: i64 },
+    /// Words of the reader's own beside another answer, where only one may be given.
+    TwoAnswers { question: i64 },
+    /// More than [`MAX_WORDS_CHARS`] characters.
+    LongWords { question: i64 },
+    /// Characters that cannot be shown.
+    BadWords { question: i64 },
     /// An option this poll does not have: another poll's, or none at all.
     Unknown,
 }
@@ -30,8 +58,15 @@ impl ChoiceError {
     pub fn question(self) -> Option<i64> {
         match self {
             Self::Nothing { question }
+            | Self::Unranked { question }
             | Self::TooMany { question, .. }
-            | Self::TooFew { question, .. } => Some(question),
+            | Self::TooFew { question, .. }
+            | Self::SameRank { question, .. }
+            | Self::BadRank { question, .. }
+            | Self::NotAlone { question }
+            | Self::TwoAnswers { question }
+            | Self::LongWords { question }
+            | Self::BadWords { question } => Some(question),
             Self::Unknown => None,
         }
     }
@@ -40,185 +75,272 @@ impl ChoiceError {
     pub fn message(self) -> String {
         match self {
             Self::Nothing { .. } => "Choose an answer".to_owned(),
+            Self::Unranked { .. } => "Give at least your first choice a rank".to_owned(),
             Self::TooMany { max, .. } => format!("Choose at most {max} answers"),
             Self::TooFew { min, .. } => format!("Choose at least {min} answers"),
+            Self::SameRank { rank, .. } => {
+                format!("Two answers have rank {rank}. Give each its own")
+            }
+            Self::BadRank { max, .. } => format!("Use each rank from 1 to {max} once at most"),
+            Self::NotAlone { .. } => {
+                "The last answer excludes the others. Choose it alone, or leave it out".to_owned()
+            }
+            Self::TwoAnswers { .. } => {
+                "You chose an answer and wrote one of your own. Keep one of them".to_owned()
+            }
+            Self::LongWords { .. } => {
+                format!("Write at most {MAX_WORDS_CHARS} characters of your own")
+            }
+            Self::BadWords { .. } => {
+                "Write your own answer in one line of plain characters".to_owned()
+            }
             Self::Unknown => "Choose one of the answers of this poll".to_owned(),
         }
     }
 }
 
 impl Choice {
-    /// Reads the keys a form, a link or a script sent. The same option twice counts once.
+    /// Reads what a form, a link or a script sent. The same option ticked twice counts once; ranks may have gaps.
     ///
     /// # Errors
     /// The first reason why it is not an answer to this poll.
-    pub fn read<S: AsRef<str>>(poll: &Poll, sent: &[S]) -> Result<Self, ChoiceError> {
-        let mut chosen: Vec<&PollOption> = Vec::with_capacity(sent.len());
-        for raw in sent {
-            let option = poll.offered(raw.as_ref()).ok_or(ChoiceError::Unknown)?;
-            if !chosen.iter().any(|c| c.key == option.key) {
-                chosen.push(option);
+    pub fn read(poll: &Poll, sent: &Sent) -> Result<Self, ChoiceError> {
+        let mut ticked: Vec<&PollOption> = Vec::new();
+        for raw in &sent.options {
+            let option = poll.offered(raw).ok_or(ChoiceError::Unknown)?;
+            if !ticked.iter().any(|c| c.key == option.key) {
+                ticked.push(option);
             }
         }
-        chosen.sort_by_key(|option| option.key);
-        for question in &poll.questions {
-            check(question, &chosen)?;
+        let mut ranked: Vec<(&PollOption, &str)> = Vec::new();
+        for (raw, rank) in &sent.ranks {
+            ranked.push((poll.offered(raw).ok_or(ChoiceError::Unknown)?, rank));
         }
-        if chosen.is_empty() {
+        let mut written: Vec<(&PollOption, &str)> = Vec::new();
+        for (raw, words) in &sent.words {
+            let option = poll.offered(raw).ok_or(ChoiceError::Unknown)?;
+            if option.role != Role::Words || written.iter().any(|(o, _)| o.key == option.key) {
+                return Err(ChoiceError::Unknown);
+            }
+            written.push((option, words));
+        }
+        let mut choice = Self::default();
+        for question in &poll.questions {
+            let mut of_this: Vec<&PollOption> = ticked
+                .iter()
+                .filter(|o| question.has(o.id))
+                .copied()
+                .collect();
+            let ranks = ranked.iter().filter(|(o, _)| question.has(o.id));
+            if question.kind == Kind::Ranked {
+                of_this = in_order(question, of_this, ranks)?;
+            } else if ranks.count() > 0 {
+                return Err(ChoiceError::Unknown);
+            } else {
+                for (option, text) in written.iter().filter(|(o, _)| question.has(o.id)) {
+                    choice.write(question, &mut of_this, option, text)?;
+                }
+                of_this.sort_by_key(|option| option.key);
+            }
+            check(question, &of_this)?;
+            choice
+                .options
+                .extend(of_this.iter().map(|option| option.id));
+        }
+        if choice.options.is_empty() {
             let question = poll.questions.first().map_or(1, |q| q.key);
             return Err(ChoiceError::Nothing { question });
         }
-        Ok(Self(chosen.into_iter().map(|option| option.id).collect()))
+        Ok(choice)
     }
 
-    /// The options, in the order of the poll.
+    /// Takes the reader's own words; who writes them need not tick their option as well.
+    fn write<'a>(
+        &mut self,
+        question: &Question,
+        chosen: &mut Vec<&'a PollOption>,
+        option: &'a PollOption,
+        text: &str,
+    ) -> Result<(), ChoiceError> {
+        let key = question.key;
+        let text = cleaned(text).map_err(|not| match not {
+            NotWords::TooLong => ChoiceError::LongWords { question: key },
+            NotWords::Unprintable => ChoiceError::BadWords { question: key },
+        })?;
+        if !chosen.iter().any(|o| o.key == option.key) {
+            if question.is_single() && !chosen.is_empty() {
+                return Err(ChoiceError::TwoAnswers { question: key });
+            }
+            chosen.push(option);
+        }
+        if !text.is_empty() {
+            self.words.push(Words {
+                option: option.id,
+                text,
+            });
+        }
+        Ok(())
+    }
+
+    /// The options: question by question, those of a ranked question in order of preference.
     pub fn options(&self) -> &[OptionId] {
-        &self.0
+        &self.options
     }
 
-    /// How a ballot's row keeps it: the ids as varints.
+    /// What the reader wrote.
+    pub fn words(&self) -> &[Words] {
+        &self.words
+    }
+
+    /// The rankings on this ballot: the key of each ranked question that was answered, and its options by preference.
+    pub fn rankings(&self, poll: &Poll) -> impl Iterator<Item = (i64, Vec<OptionId>)> {
+        poll.questions
+            .iter()
+            .filter(|question| question.kind == Kind::Ranked)
+            .map(|question| {
+                let of_this = self.options.iter().filter(|id| question.has(**id));
+                (question.key, of_this.copied().collect::<Vec<_>>())
+            })
+            .filter(|(_, ranking)| !ranking.is_empty())
+    }
+
+    /// How a ballot's row keeps it: the ids of the options as varints; then, if the reader wrote something, a zero, and for
+    /// each of the words the option, the length in bytes and the text.
     pub fn to_stored(&self) -> Vec<u8> {
-        pack(&self.0.iter().map(|id| id.0).collect::<Vec<_>>())
+        let mut stored = pack(&self.options.iter().map(|id| id.0).collect::<Vec<_>>());
+        if !self.words.is_empty() {
+            stored.push(0);
+        }
+        for words in &self.words {
+            let length = i64::try_from(words.text.len()).unwrap_or(0);
+            stored.extend(pack(&[words.option.0, length]));
+            stored.extend(words.text.as_bytes());
+        }
+        stored
+    }
+
+    /// Reads a ballot's row, written by [`to_stored`](Self::to_stored).
+    pub fn from_stored(stored: &[u8]) -> Self {
+        let mut choice = Self::default();
+        let mut rest = stored;
+        while let Some(id) = varint(&mut rest).filter(|id| *id != 0) {
+            choice.options.push(OptionId(id));
+        }
+        while let (Some(option), Some(length)) = (varint(&mut rest), varint(&mut rest)) {
+            let length = usize::try_from(length)
+                .unwrap_or(usize::MAX)
+                .min(rest.len());
+            let (text, after) = rest.split_at(length);
+            choice.words.push(Words {
+                option: OptionId(option),
+                text: String::from_utf8_lossy(text).into_owned(),
+            });
+            rest = after;
+        }
+        choice
     }
 }
 
-/// Reads a ballot's row, written by [`Choice::to_stored`].
+/// The options on a ballot's row: see [`Choice::from_stored`].
 pub fn stored_options(stored: &[u8]) -> Vec<OptionId> {
-    let (mut options, mut value, mut shift) = (Vec::new(), 0_u64, 0_u32);
-    for &byte in stored {
+    Choice::from_stored(stored).options
+}
+
+/// Takes one varint off the front.
+fn varint(bytes: &mut &[u8]) -> Option<i64> {
+    let (mut value, mut shift) = (0_u64, 0_u32);
+    loop {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
         value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
         shift += 7;
         if byte & 0x80 == 0 {
-            options.push(OptionId(value as i64));
-            (value, shift) = (0, 0);
+            return Some(value as i64);
         }
     }
-    options
+}
+
+/// The options of a ranked question by preference: by their ranks, or as they were ticked.
+fn in_order<'a, 'b>(
+    question: &Question,
+    ticked: Vec<&'a PollOption>,
+    ranks: impl Iterator<Item = &'b (&'a PollOption, &'b str)>,
+) -> Result<Vec<&'a PollOption>, ChoiceError>
+where
+    'a: 'b,
+{
+    let key = question.key;
+    let bad = ChoiceError::BadRank {
+        question: key,
+        max: question.max_choices,
+    };
+    let mut by_rank: Vec<(i64, &PollOption)> = Vec::new();
+    for (option, raw) in ranks {
+        let rank = raw
+            .parse::<i64>()
+            .ok()
+            .filter(|rank| rank.to_string() == *raw && (1..=question.max_choices).contains(rank))
+            .ok_or(bad)?;
+        if by_rank.iter().any(|(_, o)| o.key == option.key) {
+            return Err(bad);
+        }
+        if by_rank.iter().any(|(r, _)| *r == rank) {
+            return Err(ChoiceError::SameRank {
+                question: key,
+                rank,
+            });
+        }
+        by_rank.push((rank, option));
+    }
+    if by_rank.is_empty() {
+        return Ok(ticked);
+    }
+    // Ranks beside ticks: which of them should count?
+    if !ticked.is_empty() {
+        return Err(bad);
+    }
+    by_rank.sort_by_key(|(rank, _)| *rank);
+    Ok(by_rank.into_iter().map(|(_, option)| option).collect())
 }
 
 fn check(question: &Question, chosen: &[&PollOption]) -> Result<(), ChoiceError> {
-    let n = chosen
-        .iter()
-        .filter(|c| question.options.iter().any(|o| o.key == c.key))
-        .count();
-    let n = i64::try_from(n).unwrap_or(i64::MAX);
+    let n = i64::try_from(chosen.len()).unwrap_or(i64::MAX);
     let (min, max) = (question.min_choices.max(1), question.max_choices);
-    match question.key {
-        question_key if n == 0 && question.required => Err(ChoiceError::Nothing {
-            question: question_key,
-        }),
-        _ if n == 0 => Ok(()),
-        question_key if n > max => Err(ChoiceError::TooMany {
+    let question_key = question.key;
+    if n == 0 && question.required {
+        return Err(match question.kind {
+            Kind::Ranked => ChoiceError::Unranked {
+                question: question_key,
+            },
+            _ => ChoiceError::Nothing {
+                question: question_key,
+            },
+        });
+    }
+    if n == 0 {
+        return Ok(());
+    }
+    let stands_alone = n == 1 && chosen.iter().all(|o| o.role == Role::Apart);
+    if n > max {
+        return Err(ChoiceError::TooMany {
             question: question_key,
             max,
-        }),
-        question_key if n < min => Err(ChoiceError::TooFew {
+        });
+    }
+    if n > 1 && chosen.iter().any(|o| o.role == Role::Apart) {
+        return Err(ChoiceError::NotAlone {
+            question: question_key,
+        });
+    }
+    // "None of these" is one answer, however many of the others are asked for.
+    if n < min && !stands_alone {
+        return Err(ChoiceError::TooFew {
             question: question_key,
             min,
-        }),
-        _ => Ok(()),
+        });
     }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::polls::model::sample;
-    use proptest::prelude::*;
-
-    #[test]
-    fn one_option_of_the_poll_is_an_answer() {
-        let poll = sample::single(&["yes", "no"]);
-        let choice = Choice::read(&poll, &["2"]).expect("valid");
-        assert_eq!(choice.options(), [OptionId(102)]);
-        assert_eq!(stored_options(&choice.to_stored()), [OptionId(102)]);
-    }
-
-    #[test]
-    fn nothing_too_many_too_few_and_foreign_have_their_own_reason() {
-        let poll = sample::single(&["yes", "no"]);
-        assert_eq!(
-            Choice::read::<&str>(&poll, &[]),
-            Err(ChoiceError::Nothing { question: 1 })
-        );
-        assert_eq!(
-            Choice::read(&poll, &["1", "2"]),
-            Err(ChoiceError::TooMany {
-                question: 1,
-                max: 1
-            })
-        );
-        for foreign in [
-            "3",
-            "0",
-            "-1",
-            "99999999999",
-            "",
-            " 1",
-            "01",
-            "+1",
-            "yes\0",
-            "１",
-        ] {
-            assert_eq!(
-                Choice::read(&poll, &[foreign]),
-                Err(ChoiceError::Unknown),
-                "{foreign:?}"
-            );
-        }
-        let several = sample::several(&["a", "b", "c", "d"], 2, 3);
-        assert_eq!(
-            Choice::read(&several, &["1"]),
-            Err(ChoiceError::TooFew {
-                question: 1,
-                min: 2
-            })
-        );
-        assert_eq!(
-            Choice::read(&several, &["1", "2", "3", "4"]),
-            Err(ChoiceError::TooMany {
-                question: 1,
-                max: 3
-            })
-        );
-    }
-
-    #[test]
-    fn the_same_option_twice_is_one_choice() {
-        let poll = sample::single(&["yes", "no"]);
-        assert_eq!(
-            Choice::read(&poll, &["1", "1"]).map(|c| c.options().to_vec()),
-            Ok(vec![OptionId(101)])
-        );
-    }
-
-    #[test]
-    fn a_retired_option_is_no_longer_offered() {
-        let mut poll = sample::single(&["yes", "no"]);
-        poll.questions[0].options[1].retired = true;
-        assert_eq!(Choice::read(&poll, &["2"]), Err(ChoiceError::Unknown));
-    }
-
-    #[test]
-    fn an_optional_question_may_stay_open_but_not_the_whole_poll() {
-        let mut poll = sample::single(&["yes", "no"]);
-        poll.questions[0].required = false;
-        assert_eq!(
-            Choice::read::<&str>(&poll, &[]),
-            Err(ChoiceError::Nothing { question: 1 })
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_sent_an_accepted_choice_is_within_the_rules(sent in proptest::collection::vec("[0-9a-z ,-]{0,3}", 0..8)) {
-            let poll = sample::several(&["a", "b", "c", "d", "e"], 2, 4);
-            if let Ok(choice) = Choice::read(&poll, &sent) {
-                prop_assert!((2..=4).contains(&choice.options().len()));
-                prop_assert!(choice.options().iter().all(|id| (101..=105).contains(&id.0)));
-                prop_assert!(choice.options().is_sorted());
-                prop_assert_eq!(stored_options(&choice.to_stored()), choice.options());
-            }
-        }
-    }
-}
+mod tests;

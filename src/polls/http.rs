@@ -13,16 +13,18 @@ use serde::Deserialize;
 
 use super::answer::{Answered, answer};
 use super::asking::{
-    allow_embedding, json_problem, marker_or_new, own_choice, public_poll, remember, sent_options,
+    allow_embedding, json_problem, marker, marker_or_new, own_choice, public_poll, remember,
     wants_json,
 };
+use super::choice::Choice;
 use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
+use super::order::seed_of;
 use super::results::{Results, totals};
+use super::sent::Sent;
 use super::view::{FormPage, FormView, ResultsPage, closed, hidden_reason};
 use super::voter::Voter;
 use crate::app::App;
-use crate::types::OptionId;
 use crate::web::{Client, Problem, RawForm, origin};
 
 /// `GET /p/{poll}`: the form, or what there is to see when the poll is not open.
@@ -40,14 +42,14 @@ pub async fn page(
     let mut response = match poll.phase(now) {
         Phase::Open { .. } => {
             let mut form = form(&app, &poll).await?;
-            form.check(|key| {
-                poll.option(key)
-                    .is_some_and(|o| own.as_ref().is_some_and(|own| own.contains(&o.id)))
-            });
+            form.shuffle(&poll, seed(&app, &poll, &headers));
+            if let Some(own) = &own {
+                form.fill_in(&poll, own);
+            }
             app.pages
                 .render("polls/poll", &FormPage::of(&poll, now, form))?
         }
-        _ => results_response(&app, &poll, own.as_deref(), |_| {}).await?,
+        _ => results_response(&app, &poll, own.as_ref(), |_| {}).await?,
     };
     let out = response.headers_mut();
     out.insert(VARY, HeaderValue::from_static("Cookie"));
@@ -61,12 +63,21 @@ pub async fn page(
     Ok(response)
 }
 
+/// Where the random order of options comes from: the marker of who has voted here before, else chance.
+fn seed(app: &App, poll: &Poll, headers: &HeaderMap) -> u64 {
+    match marker(app, headers) {
+        Some(marker) => seed_of(&Voter::Browser(marker).key(poll)),
+        None => u64::from_le_bytes(app.random.bytes()),
+    }
+}
+
 /// The form of a poll with the newsletter it promises, empty.
 ///
 /// # Errors
 /// What the database said.
 pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
     let mut form = FormView::of(poll, offer::of(app, poll).await?);
+    form.shuffle(poll, u64::from_le_bytes(app.random.bytes()));
     form.results_href = poll
         .shows_results(app.clock.now(), false)
         .then(|| format!("/p/{}/results", poll.slug));
@@ -145,7 +156,7 @@ async fn submitted(
     };
     let now = app.clock.now();
     let network = app.polls.networks.hash(&client.network(), now);
-    let sent = sent_options(form);
+    let sent = Sent::of(form);
     let answered = answer(
         &app.polls,
         poll.clone(),
@@ -164,7 +175,7 @@ async fn submitted(
             return Err(Problem::invalid("option", error.message()));
         }
         Answered::Invalid(error) => {
-            let mut view = retyped(app, &poll, form, &sent).await?;
+            let mut view = retyped(app, &poll, form, &sent, seed(app, &poll, headers)).await?;
             let field = view.mark(error);
             let page = FormPage {
                 errors: vec![field],
@@ -177,7 +188,7 @@ async fn submitted(
         }
         Answered::NotOpen(phase) => {
             let own = own_choice(app, &poll, headers).await?;
-            let mut response = results_response(app, &poll, own.as_deref(), |page| {
+            let mut response = results_response(app, &poll, own.as_ref(), |page| {
                 page.refused = Some(not_counted(&poll, phase));
                 page.counted = false;
             })
@@ -192,9 +203,9 @@ async fn submitted(
         }
     };
     let mut response = if json {
-        counted_json(app, &poll, choice.options(), &left).await?
+        counted_json(app, &poll, &choice, &left).await?
     } else if let Left::Mend(errors) = left {
-        let mut view = retyped(app, &poll, form, &sent).await?;
+        let mut view = retyped(app, &poll, form, &sent, seed(app, &poll, headers)).await?;
         let mut page_errors = Vec::new();
         for error in errors {
             match error.field.as_str() {
@@ -231,10 +242,12 @@ async fn retyped(
     app: &App,
     poll: &Poll,
     form: &RawForm,
-    sent: &[String],
+    sent: &Sent,
+    seed: u64,
 ) -> Result<FormView, Problem> {
     let mut view = self::form(app, poll).await?;
-    view.check(|key| sent.contains(&key.to_string()));
+    view.shuffle(poll, seed);
+    view.refill(sent);
     view.email = form.all("email").next().unwrap_or_default().to_owned();
     view.consent_checked = form.all("consent").next().is_some();
     view.from = form
@@ -282,7 +295,7 @@ fn is_article(path: &str) -> bool {
 async fn counted_json(
     app: &App,
     poll: &Poll,
-    own: &[OptionId],
+    own: &Choice,
     left: &Left,
 ) -> Result<Response, Problem> {
     let results = visible(app, poll, Some(own)).await?;
@@ -290,7 +303,7 @@ async fn counted_json(
     let body = serde_json::json!({
         "counted": true,
         "open": true,
-        "own": poll.options().filter(|o| own.contains(&o.id)).map(|o| o.key).collect::<Vec<_>>(),
+        "own": poll.keys(own.options()),
         "message": results.is_none().then(|| hidden_reason(poll, phase)),
         "results": results,
         "mail": (*left == Left::Asked).then_some(offer::LOOK_INTO_INBOX),
@@ -306,19 +319,23 @@ async fn counted_json(
 pub async fn visible(
     app: &App,
     poll: &Poll,
-    own: Option<&[OptionId]>,
+    own: Option<&Choice>,
 ) -> Result<Option<Results>, Problem> {
     if !poll.shows_results(app.clock.now(), own.is_some()) {
         return Ok(None);
     }
-    let totals = totals(&app.db, poll.id).await?;
-    Ok(Some(Results::of(poll, &totals, own.unwrap_or_default())))
+    let totals = totals(&app.db, poll).await?;
+    Ok(Some(Results::of(
+        poll,
+        &totals,
+        own.map(Choice::options).unwrap_or_default(),
+    )))
 }
 
 async fn results_response(
     app: &App,
     poll: &Poll,
-    own: Option<&[OptionId]>,
+    own: Option<&Choice>,
     change: impl FnOnce(&mut ResultsPage),
 ) -> Result<Response, Problem> {
     let results = visible(app, poll, own).await?;
@@ -348,7 +365,7 @@ pub async fn results(
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
     let own = own_choice(&app, &poll, &headers).await?;
-    results_response(&app, &poll, own.as_deref(), |page| {
+    results_response(&app, &poll, own.as_ref(), |page| {
         page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
         page.back_href = is_article(&arrived.from).then_some(arrived.from);
         page.noindex = own.is_some();

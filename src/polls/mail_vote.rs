@@ -13,11 +13,12 @@ use http::header::{ORIGIN, REFERRER_POLICY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::answer::{Answered, answer};
-use super::asking::sent_options;
 use super::ballots::Slip;
 use super::http::{not_counted, visible};
 use super::model::{Phase, Place, Poll};
+use super::order::seed_of;
 use super::refusals::Reason;
+use super::sent::Sent;
 use super::store;
 use super::view::{FormPage, FormView, ResultsPage};
 use super::voter::Voter;
@@ -82,7 +83,7 @@ pub async fn page(State(app): State<App>, Path(token): Path<String>) -> Result<R
         return finished(&app, &link, None).await.map(private);
     }
     let mut form = form(&link, &token);
-    form.check(|key| key == link.key);
+    form.refill(&Sent::options([link.key.to_string()]));
     let again =
         own.map(|_| "You have answered this poll before. Sending this changes your answer.");
     shown(&app, &link, &token, form, again, StatusCode::OK)
@@ -107,7 +108,7 @@ pub async fn cast(
     }
     let link = open(&app, &token).await?;
     let now = app.clock.now();
-    let sent = sent_options(&form);
+    let sent = Sent::of(&form);
     if link.is_test {
         return Err(Problem::conflict(
             "This link is from a test mail. Answers to it are not counted.",
@@ -115,7 +116,7 @@ pub async fn cast(
     }
     let retyped = |link: &Link| {
         let mut view = self::form(link, &token);
-        view.check(|key| sent.contains(&key.to_string()));
+        view.refill(&sent);
         view
     };
     if let Some(again) = refuse_nonce(&app, form.one("nonce")?.unwrap_or_default(), &token, now) {
@@ -180,8 +181,8 @@ pub async fn results(
 
 async fn finished(app: &App, link: &Link, refused: Option<String>) -> Result<Response, Problem> {
     let own = store::own_choice(&app.db, link.poll.id, &[link.voter.key(&link.poll)]).await?;
-    let results = visible(app, &link.poll, own.as_deref()).await?;
-    let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_deref());
+    let results = visible(app, &link.poll, own.as_ref()).await?;
+    let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_ref());
     page.counted &= refused.is_none();
     page.refused = refused;
     page.noindex = true;
@@ -191,10 +192,12 @@ async fn finished(app: &App, link: &Link, refused: Option<String>) -> Result<Res
 }
 
 fn form(link: &Link, token: &str) -> FormView {
-    FormView {
+    let mut form = FormView {
         action: format!("/v/{token}"),
         ..FormView::of(&link.poll, None)
-    }
+    };
+    form.shuffle(&link.poll, seed_of(&link.voter.key(&link.poll)));
+    form
 }
 
 fn with_nonce(

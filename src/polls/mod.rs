@@ -15,18 +15,25 @@
 mod admin;
 pub mod answer;
 pub mod api;
+mod api_question;
 mod asking;
 pub mod ballots;
 mod book;
 pub mod choice;
 pub mod define;
+pub mod definition;
 mod embed;
 mod http;
 mod mail_vote;
 pub mod model;
 mod offer;
+mod order;
+pub mod own_words;
+pub mod question;
+mod question_view;
 pub mod refusals;
 pub mod results;
+pub mod sent;
 mod station;
 pub mod store;
 mod view;
@@ -34,9 +41,9 @@ pub mod voter;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use api::Document as ApiDocument;
-pub use define::{Definition, Fault, QuestionText, Stored, create, is_slug};
+pub use define::{Definition, Fault, OptionText, QuestionText, ScaleText, Stored, create, is_slug};
 pub use http::form_for_article;
-pub use model::{Phase, Poll, PollState, Tier, Visibility, phase};
+pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
 pub use station::Station;
 pub use store::{by_id, by_slug, list};
 pub use view::FormView;
@@ -50,6 +57,7 @@ use crate::web::pages::Templates;
 /// The templates of this feature.
 pub const PAGES: Templates = &[
     ("polls/form", include_str!("pages/form.hbs")),
+    ("polls/question", include_str!("pages/question.hbs")),
     ("polls/poll", include_str!("pages/poll.hbs")),
     ("polls/table", include_str!("pages/table.hbs")),
     ("polls/results", include_str!("pages/results.hbs")),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use super::question::{Kind, Order, Picture, PollOption, Question, Role, Scale};
 use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 
 /// A poll as readers and the ballot box see it. Cheap to share: kept in memory behind an `Arc`.
@@ -29,28 +30,6 @@ pub struct Poll {
     /// Rises with every edit.
     pub revision: i64,
     pub questions: Vec<Question>,
-}
-
-/// A question with its options.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// Position in the poll, from 1.
-    pub key: i64,
-    pub text: String,
-    pub required: bool,
-    pub min_choices: i64,
-    pub max_choices: i64,
-    pub options: Vec<PollOption>,
-}
-
-/// One option. Its key is its position in the whole poll, from 1, and never changes once the poll is published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PollOption {
-    pub id: OptionId,
-    pub key: i64,
-    pub label: String,
-    /// No longer offered; answers given before stay counted.
-    pub retired: bool,
 }
 
 /// The key of a poll's voter keys. Empty once it was destroyed, some days after the close:
@@ -172,6 +151,22 @@ impl Poll {
         self.questions.iter().flat_map(|q| &q.options)
     }
 
+    /// The keys of these options, in their order.
+    pub fn keys(&self, options: &[OptionId]) -> Vec<i64> {
+        let key = |id: &OptionId| self.options().find(|o| o.id == *id).map(|o| o.key);
+        options.iter().filter_map(key).collect()
+    }
+
+    /// The labels of these options, in their order.
+    pub fn labels(&self, options: &[OptionId]) -> Vec<&str> {
+        let label = |id: &OptionId| self.options().find(|o| o.id == *id);
+        options
+            .iter()
+            .filter_map(label)
+            .map(|o| o.label.as_str())
+            .collect()
+    }
+
     /// The offered option a form field or script named: its key in canonical decimal form and nothing else.
     pub fn offered(&self, raw: &str) -> Option<&PollOption> {
         let key: i64 = raw
@@ -186,13 +181,6 @@ impl Poll {
         self.questions
             .first()
             .map_or(self.title.as_str(), |q| q.text.as_str())
-    }
-}
-
-impl Question {
-    /// One answer excludes the others: shares sum to 100.
-    pub fn is_single(&self) -> bool {
-        self.max_choices <= 1
     }
 }
 
@@ -292,6 +280,12 @@ impl Place {
 pub mod sample {
     use super::*;
 
+    pub fn ranked(labels: &[&str], min_choices: i64, max_choices: i64) -> Poll {
+        let mut poll = several(labels, min_choices, max_choices);
+        poll.questions[0].kind = Kind::Ranked;
+        poll
+    }
+
     pub fn single(labels: &[&str]) -> Poll {
         several(labels, 1, 1)
     }
@@ -303,6 +297,8 @@ pub mod sample {
                 id: OptionId(key + 100),
                 key,
                 label: (*label).to_owned(),
+                role: Role::Plain,
+                picture: None,
                 retired: false,
             })
             .collect();
@@ -324,8 +320,15 @@ pub mod sample {
                 key: 1,
                 text: "Sample?".to_owned(),
                 required: true,
+                kind: if max_choices > 1 {
+                    Kind::Several
+                } else {
+                    Kind::Single
+                },
                 min_choices,
                 max_choices,
+                order: Order::Fixed,
+                scale: None,
                 options,
             }],
         }

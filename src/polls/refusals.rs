@@ -13,6 +13,7 @@ pub enum Reason {
     Closed,
     NotOpen,
     ForeignOption,
+    /// Too many or too few options, ranks that do not fit, words that do not.
     WrongNumber,
     TooFast,
 }

@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
 
 use super::ballots::VoterKey;
-use super::choice::stored_options;
-use super::model::{Poll, PollOption, PollSecret, PollState, Question, Tier, Visibility};
+use super::ballots::details_store::{Counted, differences};
+use super::choice::Choice;
+use super::model::{
+    Kind, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role, Scale, Tier,
+    Visibility,
+};
 use super::results::store::{VOTERS, totals};
 use crate::db::entities::{ballot, poll, poll_option, poll_question};
 use crate::db::{Db, fetch_all};
@@ -65,22 +69,25 @@ fn assemble(
 ) -> Poll {
     let questions = questions
         .into_iter()
-        .map(|question| Question {
-            key: question.position,
-            required: question.required != 0,
-            min_choices: question.min_choices,
-            max_choices: question.max_choices,
-            options: options
+        .map(|question| {
+            let options = options
                 .iter()
-                .filter(|option| option.question_id == question.id)
-                .map(|option| PollOption {
-                    id: option.id,
-                    key: option.position,
-                    label: option.label.clone(),
-                    retired: option.retired_ms.is_some(),
-                })
-                .collect(),
-            text: question.wording,
+                .filter(|option| option.question_id == question.id);
+            Question {
+                key: question.position,
+                required: question.required != 0,
+                kind: Kind::from_code(question.kind),
+                min_choices: question.min_choices,
+                max_choices: question.max_choices,
+                order: Order::from_code(question.ordering),
+                options: options.map(option).collect(),
+                scale: question.scale_from.map(|from| Scale {
+                    from,
+                    low: question.low_label,
+                    high: question.high_label,
+                }),
+                text: question.wording,
+            }
         })
         .collect();
     Poll {
@@ -98,6 +105,21 @@ fn assemble(
         secret: PollSecret(row.secret.unwrap_or_default()),
         revision: row.revision,
         questions,
+    }
+}
+
+fn option(row: &poll_option::Model) -> PollOption {
+    PollOption {
+        id: row.id,
+        key: row.position,
+        label: row.label.clone(),
+        role: Role::from_code(row.role),
+        picture: row.picture.clone().map(|path| Picture {
+            path,
+            alt: row.picture_alt.clone(),
+            size: row.picture_width.zip(row.picture_height),
+        }),
+        retired: row.retired_ms.is_some(),
     }
 }
 
@@ -142,7 +164,7 @@ pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbEr
         .collect()
 }
 
-/// The options on a voter's ballot, if there is one. Several keys of one reader (a browser, a mail): the first found.
+/// What a voter's ballot says, if there is one. Several keys of one reader (a browser, a mail): the first found.
 ///
 /// # Errors
 /// What the database said.
@@ -150,7 +172,7 @@ pub async fn own_choice(
     db: &Db,
     poll: PollId,
     voters: &[VoterKey],
-) -> Result<Option<Vec<OptionId>>, DbErr> {
+) -> Result<Option<Choice>, DbErr> {
     if voters.is_empty() {
         return Ok(None);
     }
@@ -159,10 +181,10 @@ pub async fn own_choice(
         .filter(ballot::Column::VoterKey.is_in(voters.iter().map(|key| key.to_vec())))
         .one(db.read())
         .await?;
-    Ok(row.map(|ballot| stored_options(&ballot.choices)))
+    Ok(row.map(|ballot| Choice::from_stored(&ballot.choices)))
 }
 
-/// A difference between the tally and the ballots it should equal.
+/// A difference between a tally and the ballots it should equal; one of a ranking stands at its first choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     pub option: OptionId,
@@ -176,9 +198,10 @@ pub struct Difference {
 /// What the database said.
 pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
     let mut counted: BTreeMap<OptionId, i64> = BTreeMap::new();
+    let mut details = Counted::default();
     let mut after: Vec<u8> = Vec::new();
     loop {
-        let sql = "SELECT voter_key, choices FROM ballot WHERE poll_id = $1 AND voter_key > $2 ORDER BY voter_key LIMIT 10000";
+        let sql = "SELECT voter_key, choices, tier FROM ballot WHERE poll_id = $1 AND voter_key > $2 ORDER BY voter_key LIMIT 10000";
         let rows = fetch_all(
             db.read(),
             sql,
@@ -188,8 +211,10 @@ pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
         for row in &rows {
             *counted.entry(VOTERS).or_default() += 1;
             let choices: Vec<u8> = row.try_get("", "choices")?;
-            for option in stored_options(&choices) {
-                *counted.entry(option).or_default() += 1;
+            let choice = Choice::from_stored(&choices);
+            details.ballot(poll, Tier::from_code(row.try_get("", "tier")?), &choice);
+            for option in choice.options() {
+                *counted.entry(*option).or_default() += 1;
             }
         }
         match rows.last() {
@@ -197,15 +222,20 @@ pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
             None => break,
         }
     }
-    let totals = totals(db, poll.id).await?;
+    let totals = totals(db, poll).await?;
     let options = std::iter::once(VOTERS).chain(poll.options().map(|option| option.id));
+    let options = options.map(|option| {
+        let counted = counted.get(&option).copied().unwrap_or(0);
+        (option, totals.option(option, Tier::Anonymous), counted)
+    });
     Ok(options
-        .map(|option| Difference {
+        .chain(differences(db, poll, details).await?)
+        .filter(|(_, tallied, counted)| tallied != counted)
+        .map(|(option, tallied, counted)| Difference {
             option,
-            tallied: totals.option(option, Tier::Anonymous),
-            counted: counted.get(&option).copied().unwrap_or(0),
+            tallied,
+            counted,
         })
-        .filter(|difference| difference.tallied != difference.counted)
         .collect())
 }
 

@@ -3,12 +3,14 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::choice::ChoiceError;
-use super::model::{Phase, Poll, Question};
+use super::choice::{Choice, ChoiceError};
+use super::model::{Kind, Phase, Poll};
+use super::question_view::{QuestionView, needs_a_page};
 use super::results::Results;
 use super::results::note::date_time;
+use super::sent::Sent;
 use crate::newsletters::{ConsentText, Newsletter};
-use crate::types::{OptionId, UnixMillis};
+use crate::types::UnixMillis;
 use crate::web::problems::FieldProblem;
 
 /// The form of a poll, as in `pages/form.hbs`.
@@ -29,31 +31,8 @@ pub struct FormView {
     pub results_href: Option<String>,
     /// The question is the page's headline.
     pub headline: bool,
-}
-
-/// A question in the form.
-#[derive(Debug, Clone, Serialize)]
-pub struct QuestionView {
-    pub key: i64,
-    pub text: String,
-    pub required: bool,
-    pub hint: Option<String>,
-    pub error: Option<String>,
-    /// `radio` or `checkbox`.
-    pub input: &'static str,
-    pub name: String,
-    /// The browser itself may ask for an answer.
-    pub native_required: bool,
-    pub max: i64,
-    pub options: Vec<OptionView>,
-}
-
-/// An option in the form.
-#[derive(Debug, Clone, Serialize)]
-pub struct OptionView {
-    pub key: i64,
-    pub label: String,
-    pub checked: bool,
+    /// Only the server's own page draws this form: the module shows a link to it where it would have to draw itself.
+    pub plain: bool,
 }
 
 /// The newsletter promised beside the poll.
@@ -93,7 +72,7 @@ impl FormView {
             questions: poll
                 .questions
                 .iter()
-                .map(|question| question_view(question, several))
+                .map(|question| QuestionView::of(question, several))
                 .collect(),
             newsletter,
             email: String::new(),
@@ -104,13 +83,21 @@ impl FormView {
             from: None,
             results_href: None,
             headline: true,
+            plain: poll.questions.iter().any(needs_a_page),
         }
     }
 
-    /// Ticks the options whose key `chosen` says yes to.
-    pub fn check(&mut self, chosen: impl Fn(i64) -> bool) {
-        for option in self.questions.iter_mut().flat_map(|q| &mut q.options) {
-            option.checked = chosen(option.key);
+    /// What was sent, kept.
+    pub fn refill(&mut self, sent: &Sent) {
+        for question in &mut self.questions {
+            question.refill(sent);
+        }
+    }
+
+    /// What a ballot says.
+    pub fn fill_in(&mut self, poll: &Poll, own: &Choice) {
+        for (view, question) in self.questions.iter_mut().zip(&poll.questions) {
+            view.fill_in(question, own);
         }
     }
 
@@ -130,41 +117,6 @@ impl FormView {
             field: format!("q{at}"),
             message: error.message(),
         }
-    }
-}
-
-fn question_view(question: &Question, several: bool) -> QuestionView {
-    let single = question.is_single();
-    let hint = match (question.min_choices, question.max_choices) {
-        _ if single => None,
-        (1, max) => Some(format!("Choose up to {max}.")),
-        (min, max) if min == max => Some(format!("Choose {max}.")),
-        (min, max) => Some(format!("Choose {min} to {max}.")),
-    };
-    QuestionView {
-        key: question.key,
-        text: question.text.clone(),
-        required: question.required,
-        hint,
-        error: None,
-        input: if single { "radio" } else { "checkbox" },
-        name: if several {
-            format!("option.{}", question.key)
-        } else {
-            "option".to_owned()
-        },
-        native_required: single && question.required,
-        max: question.max_choices,
-        options: question
-            .options
-            .iter()
-            .filter(|option| !option.retired)
-            .map(|option| OptionView {
-                key: option.key,
-                label: option.label.clone(),
-                checked: false,
-            })
-            .collect(),
     }
 }
 
@@ -241,15 +193,11 @@ impl ResultsPage {
         poll: &Poll,
         now: UnixMillis,
         results: Option<Results>,
-        own: Option<&[OptionId]>,
+        own: Option<&Choice>,
     ) -> Self {
         let phase = poll.phase(now);
         let open = matches!(phase, Phase::Open { .. });
-        let own_labels: Vec<&str> = poll
-            .options()
-            .filter(|o| own.is_some_and(|own| own.contains(&o.id)))
-            .map(|o| o.label.as_str())
-            .collect();
+        let own_labels = own.map_or_else(String::new, |own| said(poll, own));
         Self {
             title: format!("Results: {}", poll.headline()),
             question: poll.headline().to_owned(),
@@ -263,7 +211,7 @@ impl ResultsPage {
                 headline: true,
                 live: open.then(|| format!("/p/{}/live", poll.slug)),
             }),
-            own: (!own_labels.is_empty()).then(|| own_labels.join(", ")),
+            own: (!own_labels.is_empty()).then_some(own_labels),
             change_href: open.then(|| format!("/p/{}", poll.slug)),
             change_label: if own.is_some() {
                 "Change my answer"
@@ -275,6 +223,24 @@ impl ResultsPage {
             script: open.then_some("/assets/live.js"),
         }
     }
+}
+
+/// A ballot in one line: the labels, numbered where their order counts, and the reader's own words.
+fn said(poll: &Poll, own: &Choice) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for question in &poll.questions {
+        let of_this = own.options().iter().filter(|id| question.has(**id));
+        for (rank, id) in of_this.enumerate() {
+            let label = poll.labels(&[*id]).concat();
+            let words = own.words().iter().find(|words| words.option == *id);
+            parts.push(match (question.kind, words) {
+                (Kind::Ranked, _) => format!("{}. {label}", rank + 1),
+                (_, Some(words)) => format!("{label}: {}", words.text),
+                _ => label,
+            });
+        }
+    }
+    parts.join(", ")
 }
 
 /// "Closed on …", once it is.

@@ -214,10 +214,8 @@ impl TestApp {
             time_zone: "Europe/Berlin".to_owned(),
             questions: vec![QuestionText {
                 text: "Do you trust the mainstream media?".to_owned(),
-                required: true,
-                min_choices: 1,
-                max_choices: 1,
-                options: ["Yes", "No", "Unsure"].map(str::to_owned).to_vec(),
+                options: ["Yes", "No", "Unsure"].map(Into::into).to_vec(),
+                ..QuestionText::default()
             }],
         };
         change(&mut definition);

@@ -15,6 +15,11 @@ pub struct Model {
     pub position: i64,
     pub label: String,
     pub retired_ms: Option<UnixMillis>,
+    pub role: i16,
+    pub picture: Option<String>,
+    pub picture_alt: String,
+    pub picture_width: Option<i64>,
+    pub picture_height: Option<i64>,
 }
 
 /// None are declared: joins are written where they are needed.

@@ -18,6 +18,9 @@ pub struct Model {
     pub min_choices: i64,
     pub max_choices: i64,
     pub ordering: i16,
+    pub scale_from: Option<i64>,
+    pub low_label: String,
+    pub high_label: String,
 }
 
 /// None are declared: joins are written where they are needed.

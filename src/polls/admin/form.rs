@@ -215,10 +215,14 @@ impl Typed {
             time_zone: self.time_zone.clone(),
             questions: vec![QuestionText {
                 text: self.question.clone(),
-                required: true,
                 min_choices,
                 max_choices,
-                options: self.options.iter().map(|line| line.label.clone()).collect(),
+                options: self
+                    .options
+                    .iter()
+                    .map(|line| line.label.as_str().into())
+                    .collect(),
+                ..QuestionText::default()
             }],
         };
         for fault in definition.check() {
@@ -319,6 +323,7 @@ fn slug_of(question: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::polls::define::OptionText;
 
     fn typed() -> Typed {
         Typed {
@@ -332,7 +337,10 @@ mod tests {
     fn a_poll_is_named_after_its_question() {
         let definition = typed().definition(&[]).expect("whole");
         assert_eq!(definition.slug, "do-you-trust-the-mainstream-media");
-        assert_eq!(definition.questions[0].options, ["Yes", "No"]);
+        assert_eq!(
+            definition.questions[0].options,
+            ["Yes", "No"].map(OptionText::from)
+        );
         assert_eq!(slug_of("¿Qué?"), "qu");
         assert_eq!(slug_of("谁?"), "poll");
         assert!(slug_of(&"word ".repeat(100)).len() <= 60);

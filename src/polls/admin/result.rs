@@ -41,7 +41,7 @@ pub async fn show(
     let poll = store::by_slug(&app.db, &slug)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let totals = totals(&app.db, poll.id).await?;
+    let totals = totals(&app.db, &poll).await?;
     let now = app.clock.now();
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
     let notice = match query.done.as_str() {

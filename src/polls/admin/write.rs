@@ -276,7 +276,7 @@ async fn form_page(
         page["back"] = back.into();
         page["back_label"] = poll.headline().into();
         if poll.state != PollState::Draft {
-            let voters = crate::polls::results::totals(&app.db, poll.id)
+            let voters = crate::polls::results::totals(&app.db, poll)
                 .await?
                 .voters(Tier::Anonymous);
             page["whole"] = false.into();

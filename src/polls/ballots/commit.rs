@@ -84,13 +84,13 @@ pub async fn commit(
         let outcome = match before.get(key) {
             None => {
                 counts.voter(answer, now);
-                counts.options(answer.poll.id, answer.tier, answer.choice.options(), 1);
+                counts.choice(&answer.poll, answer.tier, &answer.choice, 1);
                 Outcome::Counted
             }
-            Some(old) if old.choices == answer.choice.options() => Outcome::Same,
+            Some(old) if old.choice == answer.choice => Outcome::Same,
             Some(old) => {
-                counts.options(answer.poll.id, old.tier, &old.choices, -1);
-                counts.options(answer.poll.id, old.tier, answer.choice.options(), 1);
+                counts.choice(&answer.poll, old.tier, &old.choice, -1);
+                counts.choice(&answer.poll, old.tier, &answer.choice, 1);
                 counts.touch(answer.poll.id, old.place, now);
                 changed.push(answer);
                 Outcome::Changed

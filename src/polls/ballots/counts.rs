@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use sea_orm::{DbErr, Value};
 
+use super::details_store::Details;
 use super::slip::Answer;
 use crate::db::{WriteTxn, run, values_list};
-use crate::polls::model::{Place, Tier};
+use crate::polls::choice::Choice;
+use crate::polls::model::{Place, Poll, Tier};
 use crate::polls::results::VOTERS;
 use crate::types::{OptionId, PollId, UnixMillis};
 
@@ -15,6 +17,7 @@ use crate::types::{OptionId, PollId, UnixMillis};
 pub(super) struct Counts {
     tally: BTreeMap<(PollId, OptionId, i16), i64>,
     places: BTreeMap<(PollId, i16), (i64, UnixMillis)>,
+    details: Details,
 }
 
 impl Counts {
@@ -33,10 +36,15 @@ impl Counts {
         self.places.entry((poll, place.code())).or_insert((0, now));
     }
 
-    pub(super) fn options(&mut self, poll: PollId, tier: Tier, options: &[OptionId], by: i64) {
-        for &option in options {
-            *self.tally.entry((poll, option, tier.code())).or_default() += by;
+    /// Everything a ballot says, `by` times: −1 takes it back.
+    pub(super) fn choice(&mut self, poll: &Poll, tier: Tier, choice: &Choice, by: i64) {
+        for &option in choice.options() {
+            *self
+                .tally
+                .entry((poll.id, option, tier.code()))
+                .or_default() += by;
         }
+        self.details.add(poll, tier, choice, by);
     }
 
     pub(super) async fn write(&self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
@@ -60,6 +68,7 @@ impl Counts {
                 });
             run(&**txn, sql, values).await?;
         }
+        self.details.write(txn, slot).await?;
         if !self.places.is_empty() {
             let sql = format!(
                 "INSERT INTO poll_source (poll_id, source, slot, n, first_ms, last_ms) VALUES {} \

@@ -6,9 +6,9 @@ use sea_orm::{DbErr, QueryResult, Value};
 
 use super::slip::{Answer, Slip, VoterKey};
 use crate::db::{Backend, Db, WriteTxn, fetch_all, in_list, run, values_list};
-use crate::polls::choice::stored_options;
+use crate::polls::choice::Choice;
 use crate::polls::model::{Place, PollState, Tier};
-use crate::types::{OptionId, PollId, UnixMillis};
+use crate::types::{PollId, UnixMillis};
 
 /// What the commit must know of a poll.
 pub(super) struct Now {
@@ -71,7 +71,7 @@ pub(super) async fn insert(
 
 /// A ballot that was there before.
 pub(super) struct Before {
-    pub(super) choices: Vec<OptionId>,
+    pub(super) choice: Choice,
     pub(super) tier: Tier,
     pub(super) place: Place,
 }
@@ -101,7 +101,7 @@ pub(super) async fn lock(
         .map(|row| {
             let choices: Vec<u8> = row.try_get("", "choices")?;
             let before = Before {
-                choices: stored_options(&choices),
+                choice: Choice::from_stored(&choices),
                 tier: Tier::from_code(row.try_get("", "tier")?),
                 place: Place::from_code(row.try_get("", "source")?),
             };

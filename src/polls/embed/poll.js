@@ -81,7 +81,8 @@ class CanvassPoll extends HTMLElement {
       const answer = await fetch(new URL(data, this.source));
       if (!answer.ok) throw new Error(answer.status);
       const poll = await answer.json();
-      if (poll.open) this.draw(poll);
+      if (poll.open && poll.plain) this.show(el("p", {}, el("a", { href: this.source }, "Answer the poll")));
+      else if (poll.open) this.draw(poll);
       else if (poll.results) this.results(poll, false);
       else this.show(el("p", {}, poll.message));
     } catch {
@@ -152,7 +153,7 @@ class CanvassPoll extends HTMLElement {
       this.alertBox.replaceChildren();
       const notes = (voted ? [el("p", { class: "counted", role: "status" }, "Your answer is counted.", data.mail ? ` ${data.mail}` : "")] : []);
       const change = voted && data.open ? [this.changeButton(form)] : [];
-      box.replaceChildren(...notes, ...(results ? [...results.questions.map((question) => table(question, data.own ?? [])), el("p", {}, results.note)]
+      box.replaceChildren(...notes, ...(results ? [...results.questions.flatMap((question) => [table(question, data.own ?? []), ...(question.summary ? [el("p", {}, question.summary)] : [])]), el("p", {}, results.note)]
         : [el("p", {}, data.message)]), ...change);
     };
     fill(data.results);

@@ -88,7 +88,7 @@ impl Live {
         touched: &Notify,
     ) {
         loop {
-            match store::totals(&self.db, poll.id).await {
+            match store::totals(&self.db, poll).await {
                 Ok(totals) => {
                     let json =
                         serde_json::to_string(&Results::of(poll, &totals, &[])).unwrap_or_default();

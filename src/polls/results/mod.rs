@@ -1,10 +1,13 @@
 //! What became of a poll: numbers that may be shown, and what has to be said with them.
 //!
-//! Everything is read from counting tables that change in the commit of the ballot they count. `shares`, `note` and `shown` are
-//! pure; `store` reads the totals; `live` sends them to whoever watches.
+//! Everything is read from counting tables that change in the commit of the ballot they count. `shares`, `note`, `shown`, `kinds`, `rating` and
+//! `runoff` are pure; `store` reads the totals; `live` sends them to whoever watches.
 
+pub mod kinds;
 pub mod live;
 pub mod note;
+pub mod rating;
+pub mod runoff;
 pub mod shares;
 mod shown;
 pub mod store;

@@ -3,10 +3,11 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::kinds::{self, OwnWords, Runoff};
 use super::note::note;
 use super::shares::{Share, grouped, shares};
 use super::store::Totals;
-use crate::polls::model::{Poll, Question, Tier};
+use crate::polls::model::{Kind, Poll, Question, Tier};
 use crate::types::OptionId;
 
 /// The results of a poll.
@@ -30,6 +31,12 @@ pub struct QuestionResult {
     pub text: String,
     /// Readers could choose several options: shares are per cent of readers.
     pub several: bool,
+    /// `single`, `several`, `rating` or `ranked`; of a ranked question the rows are first choices.
+    pub kind: &'static str,
+    /// What the rows do not say: a rating's mean, a run-off's end.
+    pub summary: Option<String>,
+    /// Of a ranked question.
+    pub runoff: Option<Runoff>,
     /// There are enough answers for percentages.
     pub shares: bool,
     pub rows: Vec<Row>,
@@ -50,6 +57,12 @@ pub struct Row {
     /// The reader who asks chose it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub own: bool,
+    /// Of "Other": what readers wrote and editors let stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<OwnWords>,
+    /// Ballots for "Other" beside those words, for reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unshown: Option<String>,
 }
 
 impl Results {
@@ -93,35 +106,62 @@ fn question_result(
         .iter()
         .filter(|o| !o.retired || totals.option(o.id, tier) > 0)
         .collect();
-    let counts: Vec<i64> = options.iter().map(|o| totals.option(o.id, tier)).collect();
+    // The rows of a ranked question are first choices: there the reader's own is the first as well.
+    let mut mine: Vec<OptionId> = own
+        .iter()
+        .filter(|id| question.has(**id))
+        .copied()
+        .collect();
+    if question.kind == Kind::Ranked {
+        mine.truncate(1);
+    }
+    let (runoff, counted) = kinds::runoff(question, totals, tier).unzip();
+    let counts: Vec<i64> = match &counted {
+        Some(counted) => kinds::first_choices(counted, &options),
+        None => options.iter().map(|o| totals.option(o.id, tier)).collect(),
+    };
+    let exclusive = question.is_single() || counted.is_some();
     // A question that may be skipped has its own number of readers, as far as one answer excludes the others.
-    let of = if question.is_single() {
+    let of = if exclusive {
         counts.iter().sum()
     } else {
         voters
     };
-    let shown = shares(&counts, of, question.is_single());
+    let shown = shares(&counts, of, exclusive);
     let rows = options
         .iter()
         .zip(&counts)
         .enumerate()
-        .map(|(i, (option, &votes))| Row {
-            key: option.key,
-            label: option.label.clone(),
-            votes,
-            count: grouped(votes),
-            share: shown
-                .as_ref()
-                .and_then(|shares| shares.get(i))
-                .map(|share: &Share| share.text()),
-            width: width(votes, of),
-            own: own.contains(&option.id),
+        .map(|(i, (option, &votes))| {
+            let (words, unshown) = kinds::own_words(option, totals, tier);
+            Row {
+                key: option.key,
+                label: option.label.clone(),
+                votes,
+                count: grouped(votes),
+                share: shown
+                    .as_ref()
+                    .and_then(|shares| shares.get(i))
+                    .map(|share: &Share| share.text()),
+                width: width(votes, of),
+                own: mine.contains(&option.id),
+                unshown: (!words.is_empty() && unshown > 0).then(|| grouped(unshown)),
+                words,
+            }
         })
+        .collect();
+    let all: Vec<i64> = question
+        .options
+        .iter()
+        .map(|o| totals.option(o.id, tier))
         .collect();
     QuestionResult {
         key: question.key,
         text: question.text.clone(),
-        several: !question.is_single(),
+        several: question.kind == Kind::Several,
+        kind: question.kind.name(),
+        summary: kinds::summary(question, &all, counted.as_ref()),
+        runoff,
         shares: shown.is_some(),
         rows,
     }

@@ -6,8 +6,9 @@ use sea_orm::{DbErr, Value};
 
 use super::note::Answered;
 use crate::db::{Db, fetch_all};
-use crate::polls::model::{Place, Tier};
-use crate::types::{OptionId, PollId, UnixMillis};
+use crate::polls::ballots::details_store::{Approved, Ranking, approved, rankings};
+use crate::polls::model::{Place, Poll, Tier};
+use crate::types::{OptionId, UnixMillis};
 
 /// The tally's row that counts voters instead of an option.
 pub const VOTERS: OptionId = OptionId(0);
@@ -21,6 +22,10 @@ pub struct Totals {
     pub answered: Option<Answered>,
     /// Ballots by the place of their first cast.
     pub places: Vec<(Place, i64)>,
+    /// Ballots by ranking, of the ranked questions.
+    pub rankings: Vec<Ranking>,
+    /// Readers' own words that editors let stand.
+    pub words: Vec<Approved>,
 }
 
 impl Totals {
@@ -50,10 +55,14 @@ impl Totals {
 ///
 /// # Errors
 /// What the database said.
-pub async fn totals(db: &Db, poll: PollId) -> Result<Totals, DbErr> {
+pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
     let sql = "SELECT option_id, tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 GROUP BY option_id, tier";
-    let mut totals = Totals::default();
-    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
+    let mut totals = Totals {
+        rankings: rankings(db, poll).await?,
+        words: approved(db, poll).await?,
+        ..Totals::default()
+    };
+    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
         let tier = Tier::from_code(row.try_get("", "tier")?);
         totals
             .options
@@ -64,7 +73,7 @@ pub async fn totals(db: &Db, poll: PollId) -> Result<Totals, DbErr> {
     let sql = "SELECT source, CAST(SUM(n) AS BIGINT) AS n, MIN(first_ms) AS first_ms, MAX(last_ms) AS last_ms \
                FROM poll_source WHERE poll_id = $1 GROUP BY source ORDER BY source";
     let (mut first, mut last) = (UnixMillis(i64::MAX), UnixMillis(i64::MIN));
-    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
+    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
         totals.places.push((
             Place::from_code(row.try_get("", "source")?),
             row.try_get("", "n")?,

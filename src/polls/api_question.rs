@@ -1,0 +1,182 @@
+//! A question as a script writes it, and what else it chooses by name.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::define::{OptionText, QuestionText, ScaleText};
+use super::model::{Kind, Order, Picture, Visibility};
+
+/// A question of a poll to make.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewQuestion {
+    pub question: String,
+    #[serde(default)]
+    pub options: Vec<NewOption>,
+    /// `single`, or `several` where `max_choices` is above 1.
+    #[serde(default)]
+    pub kind: Option<QuestionKind>,
+    #[serde(default)]
+    pub min_choices: Option<i64>,
+    #[serde(default)]
+    pub max_choices: Option<i64>,
+    #[serde(default)]
+    pub scale: Option<NewScale>,
+    #[serde(default)]
+    pub order: OptionOrder,
+    #[serde(default)]
+    pub other: Option<String>,
+    #[serde(default)]
+    pub none: Option<String>,
+    /// May be left out by readers.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// How a question is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QuestionKind {
+    /// One option.
+    Single,
+    /// Between `min_choices` and `max_choices` options.
+    Several,
+    /// One point of a scale.
+    Rating,
+    /// Options in order of preference, at most 12; the result is an instant run-off.
+    Ranked,
+}
+
+/// The order in which options stand before readers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionOrder {
+    #[default]
+    Fixed,
+    /// Another one for each reader.
+    Random,
+}
+
+/// An option: its label, or its label with a picture.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum NewOption {
+    Label(String),
+    Pictured(PicturedOption),
+}
+
+/// An option with a picture.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PicturedOption {
+    pub label: String,
+    /// A path of this site.
+    pub picture: String,
+    /// What the picture shows.
+    pub alt: String,
+}
+
+/// The scale of a rating.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewScale {
+    /// 0 or 1.
+    pub from: i64,
+    /// 10 at most.
+    pub to: i64,
+    /// Words beside the lowest point.
+    #[serde(default)]
+    pub low: String,
+    /// Words beside the highest point.
+    #[serde(default)]
+    pub high: String,
+}
+
+/// When the public sees results.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultsFor {
+    #[default]
+    Always,
+    AfterVoting,
+    AfterClose,
+    Never,
+}
+
+impl From<ResultsFor> for Visibility {
+    fn from(results: ResultsFor) -> Self {
+        match results {
+            ResultsFor::Always => Self::Always,
+            ResultsFor::AfterVoting => Self::AfterVoting,
+            ResultsFor::AfterClose => Self::AfterClose,
+            ResultsFor::Never => Self::Never,
+        }
+    }
+}
+
+impl From<Kind> for QuestionKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Single => Self::Single,
+            Kind::Several => Self::Several,
+            Kind::Rating => Self::Rating,
+            Kind::Ranked => Self::Ranked,
+        }
+    }
+}
+
+impl From<QuestionKind> for Kind {
+    fn from(kind: QuestionKind) -> Self {
+        match kind {
+            QuestionKind::Single => Self::Single,
+            QuestionKind::Several => Self::Several,
+            QuestionKind::Rating => Self::Rating,
+            QuestionKind::Ranked => Self::Ranked,
+        }
+    }
+}
+
+impl From<&NewQuestion> for QuestionText {
+    fn from(new: &NewQuestion) -> Self {
+        let kind = new.kind.map_or(Kind::Single, Kind::from);
+        Self {
+            text: new.question.clone(),
+            required: !new.optional,
+            kind,
+            min_choices: new.min_choices.unwrap_or(1),
+            max_choices: new.max_choices.unwrap_or(match kind {
+                Kind::Ranked => 0,
+                _ => 1,
+            }),
+            order: match new.order {
+                OptionOrder::Fixed => Order::Fixed,
+                OptionOrder::Random => Order::Random,
+            },
+            scale: new.scale.as_ref().map(|scale| ScaleText {
+                from: scale.from,
+                to: scale.to,
+                low: scale.low.clone(),
+                high: scale.high.clone(),
+            }),
+            options: new.options.iter().map(OptionText::from).collect(),
+            other: new.other.clone(),
+            none: new.none.clone(),
+        }
+    }
+}
+
+impl From<&NewOption> for OptionText {
+    fn from(new: &NewOption) -> Self {
+        match new {
+            NewOption::Label(label) => Self::from(label.as_str()),
+            NewOption::Pictured(new) => Self {
+                label: new.label.clone(),
+                picture: Some(Picture {
+                    path: new.picture.clone(),
+                    alt: new.alt.clone(),
+                    size: None,
+                }),
+            },
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What a ballot says beyond its options, tallied: the order of a ranking, and the reader's own words.
+//!
+//! Written in the same commit as `tally`; results are read from here and never by counting ballots.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::{DbErr, Value};
+
+use crate::db::{Db, WriteTxn, fetch_all, run, values_list};
+use crate::polls::choice::{Choice, stored_options};
+use crate::polls::model::{Kind, Poll, Role, Tier};
+use crate::polls::own_words::words_key;
+use crate::types::keys::pack;
+use crate::types::{OptionId, PollId};
+
+/// Poll, option, the words' key, tier.
+type WordsOf = (PollId, OptionId, [u8; 16], i16);
+
+/// What a group of ballots changes. Sorted, so that two nodes touch rows in the same order.
+#[derive(Debug, Default)]
+pub struct Details {
+    rankings: BTreeMap<(PollId, i64, Vec<u8>, i16), i64>,
+    words: BTreeMap<WordsOf, (i64, String)>,
+}
+
+impl Details {
+    /// Adds what `choice` says `by` times; −1 takes it back.
+    pub fn add(&mut self, poll: &Poll, tier: Tier, choice: &Choice, by: i64) {
+        for (question, ranking) in choice.rankings(poll) {
+            let ranking = pack(&ranking.iter().map(|id| id.0).collect::<Vec<_>>());
+            *self
+                .rankings
+                .entry((poll.id, question, ranking, tier.code()))
+                .or_default() += by;
+        }
+        for words in choice.words() {
+            self.words
+                .entry((poll.id, words.option, words_key(&words.text), tier.code()))
+                .or_insert_with(|| (0, words.text.clone()))
+                .0 += by;
+        }
+    }
+
+    /// Writes it down. `slot` is this node's stripe.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn write(&self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
+        let rankings: Vec<_> = self.rankings.iter().filter(|(_, n)| **n != 0).collect();
+        if !rankings.is_empty() {
+            let sql = format!(
+                "INSERT INTO ranking_tally (poll_id, question, ranking, tier, slot, n) VALUES {} \
+                 ON CONFLICT (poll_id, question, ranking, tier, slot) DO UPDATE SET n = ranking_tally.n + excluded.n",
+                values_list(rankings.len(), 6, 0)
+            );
+            let values =
+                rankings
+                    .iter()
+                    .flat_map(|((poll, question, ranking, tier), n)| -> [Value; 6] {
+                        [
+                            (*poll).into(),
+                            (*question).into(),
+                            ranking.clone().into(),
+                            (*tier).into(),
+                            slot.into(),
+                            (**n).into(),
+                        ]
+                    });
+            run(&**txn, sql, values).await?;
+        }
+        let words: Vec<_> = self.words.iter().filter(|(_, (n, _))| *n != 0).collect();
+        if !words.is_empty() {
+            let sql = format!(
+                "INSERT INTO words_tally (poll_id, option_id, words_key, tier, slot, written, n) VALUES {} \
+                 ON CONFLICT (poll_id, option_id, words_key, tier, slot) DO UPDATE SET n = words_tally.n + excluded.n",
+                values_list(words.len(), 7, 0)
+            );
+            let values =
+                words
+                    .iter()
+                    .flat_map(|((poll, option, key, tier), (n, written))| -> [Value; 7] {
+                        [
+                            (*poll).into(),
+                            (*option).into(),
+                            key.to_vec().into(),
+                            (*tier).into(),
+                            slot.into(),
+                            written.as_str().into(),
+                            (*n).into(),
+                        ]
+                    });
+            run(&**txn, sql, values).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A ranking and how many ballots of each tier say exactly it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranking {
+    /// The question's key.
+    pub question: i64,
+    /// Options by preference.
+    pub options: Vec<OptionId>,
+    pub tier: Tier,
+    pub n: i64,
+}
+
+/// Words that an editor let stand, and how many ballots of a tier say them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    pub option: OptionId,
+    pub shown: String,
+    pub tier: Tier,
+    pub n: i64,
+}
+
+/// The rankings of a poll; asks nothing where no question is ranked.
+///
+/// # Errors
+/// What the database said.
+pub async fn rankings(db: &Db, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
+    if poll.questions.iter().all(|q| q.kind != Kind::Ranked) {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT question, ranking, tier, CAST(SUM(n) AS BIGINT) AS n FROM ranking_tally WHERE poll_id = $1 \
+               GROUP BY question, ranking, tier HAVING SUM(n) <> 0 ORDER BY question, ranking, tier";
+    let rows = fetch_all(db.read(), sql, [Value::from(poll.id)]).await?;
+    rows.iter()
+        .map(|row| {
+            let ranking: Vec<u8> = row.try_get("", "ranking")?;
+            Ok(Ranking {
+                question: row.try_get("", "question")?,
+                options: stored_options(&ranking),
+                tier: Tier::from_code(row.try_get("", "tier")?),
+                n: row.try_get("", "n")?,
+            })
+        })
+        .collect()
+}
+
+/// The words of a poll that may be shown; asks nothing where none can be written.
+///
+/// # Errors
+/// What the database said.
+pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
+    if poll.options().all(|option| option.role != Role::Words) {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT w.option_id, r.shown, w.tier, CAST(SUM(w.n) AS BIGINT) AS n FROM words_ruling r JOIN words_tally w \
+               ON w.poll_id = r.poll_id AND w.option_id = r.option_id AND w.words_key = r.words_key \
+               WHERE r.poll_id = $1 AND r.ruling = 1 GROUP BY w.option_id, r.shown, w.tier HAVING SUM(w.n) <> 0 \
+               ORDER BY w.option_id, r.shown, w.tier";
+    let rows = fetch_all(db.read(), sql, [Value::from(poll.id)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Approved {
+                option: row.try_get("", "option_id")?,
+                shown: row.try_get("", "shown")?,
+                tier: Tier::from_code(row.try_get("", "tier")?),
+                n: row.try_get("", "n")?,
+            })
+        })
+        .collect()
+}
+
+/// Where the tallies of rankings and words differ from what the ballots say: an option (of a ranking its first choice), the
+/// number tallied and the number counted.
+///
+/// # Errors
+/// What the database said.
+pub async fn differences(
+    db: &Db,
+    poll: &Poll,
+    mut counted: Counted,
+) -> Result<Vec<(OptionId, i64, i64)>, DbErr> {
+    let mut differences = Vec::new();
+    let sql = "SELECT question, ranking, tier, CAST(SUM(n) AS BIGINT) AS n FROM ranking_tally WHERE poll_id = $1 \
+               GROUP BY question, ranking, tier";
+    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
+        let ranking: Vec<u8> = row.try_get("", "ranking")?;
+        let first = stored_options(&ranking).first().copied();
+        let key = (
+            row.try_get("", "question")?,
+            ranking,
+            row.try_get("", "tier")?,
+        );
+        let (tallied, n) = (
+            row.try_get("", "n")?,
+            counted.rankings.remove(&key).unwrap_or(0),
+        );
+        differences.push((first.unwrap_or(OptionId(0)), tallied, n));
+    }
+    let sql = "SELECT option_id, words_key, tier, CAST(SUM(n) AS BIGINT) AS n FROM words_tally WHERE poll_id = $1 \
+               GROUP BY option_id, words_key, tier";
+    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
+        let key = (
+            row.try_get("", "option_id")?,
+            row.try_get("", "words_key")?,
+            row.try_get("", "tier")?,
+        );
+        let (tallied, n) = (
+            row.try_get("", "n")?,
+            counted.words.remove(&key).unwrap_or(0),
+        );
+        differences.push((key.0, tallied, n));
+    }
+    for ((_, ranking, _), n) in counted.rankings {
+        let first = stored_options(&ranking).first().copied();
+        differences.push((first.unwrap_or(OptionId(0)), 0, n));
+    }
+    differences.extend(
+        counted
+            .words
+            .into_iter()
+            .map(|((option, ..), n)| (option, 0, n)),
+    );
+    differences.retain(|(_, tallied, counted)| tallied != counted);
+    Ok(differences)
+}
+
+/// Rankings and words, counted from ballots.
+#[derive(Debug, Default)]
+pub struct Counted {
+    rankings: HashMap<(i64, Vec<u8>, i16), i64>,
+    words: HashMap<(OptionId, Vec<u8>, i16), i64>,
+}
+
+impl Counted {
+    /// Adds one ballot.
+    pub fn ballot(&mut self, poll: &Poll, tier: Tier, choice: &Choice) {
+        let mut one = Details::default();
+        one.add(poll, tier, choice, 1);
+        for ((_, question, ranking, tier), n) in one.rankings {
+            *self.rankings.entry((question, ranking, tier)).or_default() += n;
+        }
+        for ((_, option, key, tier), (n, _)) in one.words {
+            *self.words.entry((option, key.to_vec(), tier)).or_default() += n;
+        }
+    }
+}

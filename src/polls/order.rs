@@ -1,0 +1,117 @@
+//! The order in which a reader sees the options of a question. Pure.
+//!
+//! A browser that has voted here keeps its order, a reader of a mail has one for each mail's link; who comes for the first
+//! time gets one drawn for the rendering. A page that a cache keeps has one order for all who get that copy: no
+//! cookie is set before an answer, so nothing tells them apart. "Other" and "None of these" stay last.
+
+use super::model::{Order, Poll, Question, Role};
+use super::view::FormView;
+
+/// Where each option of the question stands, by its place in the definition.
+pub fn places(question: &Question, seed: u64) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..question.options.len()).collect();
+    if question.order == Order::Random {
+        let mut random = SplitMix(seed ^ question.key.unsigned_abs().rotate_left(32));
+        // Fisher and Yates.
+        for at in (1..places.len()).rev() {
+            places.swap(at, random.below(at + 1));
+        }
+    }
+    places.sort_by_key(|place| match question.options[*place].role {
+        Role::Plain => 0,
+        Role::Words => 1,
+        Role::Apart => 2,
+    });
+    places
+}
+
+impl FormView {
+    /// Puts the options into the order that `seed` stands for, in questions whose order is random.
+    pub fn shuffle(&mut self, poll: &Poll, seed: u64) {
+        for (view, question) in self.questions.iter_mut().zip(&poll.questions) {
+            if question.order == Order::Fixed {
+                continue;
+            }
+            let order: Vec<i64> = places(question, seed)
+                .into_iter()
+                .map(|place| question.options[place].key)
+                .collect();
+            view.options
+                .sort_by_key(|option| order.iter().position(|key| *key == option.key));
+        }
+    }
+}
+
+/// A seed from what a voter's key begins with.
+pub fn seed_of(key: &[u8]) -> u64 {
+    key.iter()
+        .take(8)
+        .fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): even enough for an order, and the same on every machine.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::polls::model::sample;
+
+    #[test]
+    fn every_place_is_as_likely_and_the_same_seed_gives_the_same_order() {
+        let mut poll = sample::single(&["a", "b", "c", "d"]);
+        poll.questions[0].order = Order::Random;
+        let question = &poll.questions[0];
+        let mut first = [0_i32; 4];
+        for seed in 0..40_000 {
+            let places = places(question, seed);
+            first[places[0]] += 1;
+        }
+        assert!(first.iter().all(|n| (n - 10_000).abs() < 500), "{first:?}");
+        assert_eq!(places(question, 7), places(question, 7));
+    }
+
+    #[test]
+    fn what_stands_apart_stays_last_and_a_fixed_order_stays() {
+        let mut poll = sample::single(&["a", "b", "c", "Other", "None"]);
+        poll.questions[0].options[3].role = Role::Words;
+        poll.questions[0].options[4].role = Role::Apart;
+        assert_eq!(places(&poll.questions[0], 9), [0, 1, 2, 3, 4]);
+        poll.questions[0].order = Order::Random;
+        let mut moved = false;
+        for seed in 0..100 {
+            let places = places(&poll.questions[0], seed);
+            assert_eq!(places[3..], [3, 4]);
+            moved |= places[..3] != [0, 1, 2];
+        }
+        assert!(moved);
+        let mut view = FormView::of(&poll, None);
+        view.shuffle(&poll, 3);
+        let expected: Vec<i64> = places(&poll.questions[0], 3)
+            .iter()
+            .map(|p| *p as i64 + 1)
+            .collect();
+        assert_eq!(
+            view.questions[0]
+                .options
+                .iter()
+                .map(|o| o.key)
+                .collect::<Vec<_>>(),
+            expected
+        );
+    }
+}

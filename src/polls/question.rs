@@ -1,0 +1,234 @@
+//! What a question is: its kind, its options, and the order they stand in. Pure.
+
+use crate::types::OptionId;
+
+/// A question with its options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Position in the poll, from 1.
+    pub key: i64,
+    pub text: String,
+    pub required: bool,
+    pub kind: Kind,
+    /// Of a ranked question: how many ranks must be given at least.
+    pub min_choices: i64,
+    /// Of a ranked question: how many ranks may be given at most.
+    pub max_choices: i64,
+    pub order: Order,
+    /// Of a rating only.
+    pub scale: Option<Scale>,
+    pub options: Vec<PollOption>,
+}
+
+/// One option. Its key is its position in the whole poll, from 1, and never changes once the poll is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollOption {
+    pub id: OptionId,
+    pub key: i64,
+    pub label: String,
+    pub role: Role,
+    pub picture: Option<Picture>,
+    /// No longer offered; answers given before stay counted.
+    pub retired: bool,
+}
+
+/// How a question is answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// One option.
+    #[default]
+    Single,
+    /// Between `min_choices` and `max_choices` options.
+    Several,
+    /// One point of a scale; the options are its points, in rising order.
+    Rating,
+    /// Options in order of preference, as many as the reader likes; the result is an instant run-off.
+    Ranked,
+}
+
+/// The order in which the options stand before a reader.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// As the editor wrote them.
+    #[default]
+    Fixed,
+    /// Shuffled for each reader; what stands apart stays last.
+    Random,
+}
+
+/// What an option is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    #[default]
+    Plain,
+    /// "Other", with a field for the reader's own words. Stands last.
+    Words,
+    /// "None of these": stands last, and with no other option on one ballot.
+    Apart,
+}
+
+/// The scale of a rating: the point of the first option, and the words at both ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scale {
+    pub from: i64,
+    pub low: String,
+    pub high: String,
+}
+
+/// A picture beside an option: lies on this site, never on another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// A path of this site, from the root.
+    pub path: String,
+    /// What it shows, for those who do not see it.
+    pub alt: String,
+    /// Width and height in pixels, where they are known.
+    pub size: Option<(i64, i64)>,
+}
+
+impl Question {
+    /// One answer excludes the others: shares sum to 100.
+    pub fn is_single(&self) -> bool {
+        matches!(self.kind, Kind::Single | Kind::Rating)
+    }
+
+    /// Whether one of its options is this one.
+    pub fn has(&self, option: OptionId) -> bool {
+        self.options.iter().any(|o| o.id == option)
+    }
+
+    /// The point of the scale that the option at this place stands for.
+    pub fn point(&self, place: usize) -> Option<i64> {
+        let from = self.scale.as_ref()?.from;
+        Some(from.saturating_add(i64::try_from(place).ok()?))
+    }
+}
+
+impl Kind {
+    pub fn from_code(code: i16) -> Self {
+        match code {
+            1 => Self::Several,
+            2 => Self::Rating,
+            3 => Self::Ranked,
+            _ => Self::Single,
+        }
+    }
+
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Single => 0,
+            Self::Several => 1,
+            Self::Rating => 2,
+            Self::Ranked => 3,
+        }
+    }
+
+    /// As scripts, forms and style sheets name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Several => "several",
+            Self::Rating => "rating",
+            Self::Ranked => "ranked",
+        }
+    }
+
+    /// The kind with this [`name`](Self::name).
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Single, Self::Several, Self::Rating, Self::Ranked]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+}
+
+impl Order {
+    pub fn from_code(code: i16) -> Self {
+        match code {
+            1 => Self::Random,
+            _ => Self::Fixed,
+        }
+    }
+
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Fixed => 0,
+            Self::Random => 1,
+        }
+    }
+}
+
+impl Role {
+    pub fn from_code(code: i16) -> Self {
+        match code {
+            1 => Self::Words,
+            2 => Self::Apart,
+            _ => Self::Plain,
+        }
+    }
+
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Plain => 0,
+            Self::Words => 1,
+            Self::Apart => 2,
+        }
+    }
+}
+
+/// The most options a ranked question may have.
+pub const MAX_RANKED_OPTIONS: usize = 12;
+/// The most different rankings a question may allow: what reading its result may cost at worst.
+const MOST_RANKINGS: i64 = 110_000;
+
+/// How many ranks a question with this many options may ask for, so that there are at most 110,000 different
+/// rankings: all of them up to 8 options, 6 of 9, 5 of 10 to 12. The result is computed from one row of
+/// the tally for each ranking that occurs, so its cost has a bound whatever the number of ballots.
+pub fn deepest_ranking(options: usize) -> i64 {
+    let options = i64::try_from(options.min(MAX_RANKED_OPTIONS)).unwrap_or(0);
+    let (mut all, mut of_this_depth) = (0_i64, 1_i64);
+    for depth in 0..options {
+        of_this_depth *= options - depth;
+        all += of_this_depth;
+        if all > MOST_RANKINGS {
+            return depth;
+        }
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_survive_the_round_trip() {
+        for code in 0..4 {
+            let kind = Kind::from_code(code);
+            assert_eq!(kind.code(), code);
+            assert_eq!(Kind::named(kind.name()), Some(kind));
+        }
+        for code in 0..2 {
+            assert_eq!(Order::from_code(code).code(), code);
+        }
+        for code in 0..3 {
+            assert_eq!(Role::from_code(code).code(), code);
+        }
+        assert_eq!(Kind::named("multiple"), None);
+    }
+
+    #[test]
+    fn rankings_are_as_deep_as_their_number_allows() {
+        let depths: Vec<i64> = (0..=14).map(deepest_ranking).collect();
+        assert_eq!(depths, [0, 1, 2, 3, 4, 5, 6, 7, 8, 6, 5, 5, 5, 5, 5]);
+        // 8! / 0! + 8! / 1! + … = 109,600.
+        assert!(
+            (1..=8)
+                .fold((0, 1), |(all, n), depth| (
+                    all + n * (9 - depth),
+                    n * (9 - depth)
+                ))
+                .0
+                <= MOST_RANKINGS
+        );
+    }
+}

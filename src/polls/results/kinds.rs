@@ -1,0 +1,363 @@
+//! What the kinds of questions add to a result: the rounds of a run-off, the mean of a rating, readers' own words. Pure.
+
+use serde::Serialize;
+
+use super::rating::mean;
+use super::runoff::{Count, Round, count};
+use super::shares::grouped;
+use super::store::Totals;
+use crate::polls::model::{Kind, PollOption, Question, Role, Tier};
+use crate::types::OptionId;
+
+/// The count of a ranked question, round by round. The rule stands in `results::runoff`.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollRunoff)]
+pub struct Runoff {
+    pub rounds: Vec<RunoffRound>,
+    /// Keys of those who have more than half in the last round, or of all who are equal in it.
+    pub winners: Vec<i64>,
+    /// The same, an option a line: who stayed longest first.
+    pub lines: Vec<RunoffLine>,
+    /// Exhausted ballots by round, for reading.
+    pub exhausted: Vec<String>,
+    /// What has to be said of ties that a rule decided.
+    pub ties: Option<String>,
+}
+
+/// A round of a run-off.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollRunoffRound)]
+pub struct RunoffRound {
+    pub number: usize,
+    pub counts: Vec<RunoffCount>,
+    /// Ballots that rank none of the options still in.
+    pub exhausted: i64,
+    /// Keys of the options that leave after it.
+    pub leaving: Vec<i64>,
+    /// Those in last place were equal in every way that matters, and the documented rule chose.
+    pub by_rule: bool,
+}
+
+/// The ballots of an option in a round.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollRunoffCount)]
+pub struct RunoffCount {
+    pub key: i64,
+    pub votes: i64,
+}
+
+/// An option through all rounds.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollRunoffLine)]
+pub struct RunoffLine {
+    pub key: i64,
+    pub label: String,
+    /// Ballots by round, for reading; empty once it has left.
+    pub cells: Vec<String>,
+    pub leads: bool,
+}
+
+/// Words of readers that an editor let stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = PollWords)]
+pub struct OwnWords {
+    pub text: String,
+    pub votes: i64,
+    /// `votes` for reading.
+    pub count: String,
+}
+
+/// The run-off of a ranked question among ballots of `tier` and better; `None` for other kinds.
+pub fn runoff(question: &Question, totals: &Totals, tier: Tier) -> Option<(Runoff, Count)> {
+    if question.kind != Kind::Ranked {
+        return None;
+    }
+    let ballots: Vec<(&[OptionId], i64)> = totals
+        .rankings
+        .iter()
+        .filter(|ranking| ranking.question == question.key && ranking.tier >= tier)
+        .map(|ranking| (ranking.options.as_slice(), ranking.n))
+        .collect();
+    let options: Vec<OptionId> = question.options.iter().map(|o| o.id).collect();
+    let counted = count(&options, &ballots);
+    Some((Runoff::of(question, &counted), counted))
+}
+
+impl Runoff {
+    fn of(question: &Question, counted: &Count) -> Self {
+        let key = |id: &OptionId| question.options.iter().find(|o| o.id == *id).map(|o| o.key);
+        let keys = |ids: &[OptionId]| ids.iter().filter_map(key).collect::<Vec<_>>();
+        let rounds = (1..)
+            .zip(&counted.rounds)
+            .map(|(number, round)| RunoffRound {
+                number,
+                counts: round
+                    .standing
+                    .iter()
+                    .filter_map(|(id, votes)| {
+                        Some(RunoffCount {
+                            key: key(id)?,
+                            votes: *votes,
+                        })
+                    })
+                    .collect(),
+                exhausted: round.exhausted,
+                leaving: keys(&round.leaving),
+                by_rule: round.by_rule,
+            });
+        let by_rule = counted.rounds.iter().any(|round| round.by_rule);
+        Self {
+            rounds: rounds.collect(),
+            winners: keys(&counted.winners),
+            lines: lines(question, counted),
+            exhausted: counted.rounds.iter().map(|r| grouped(r.exhausted)).collect(),
+            ties: by_rule.then(|| {
+                "Where options were equal in last place, the one left that had fewer ballots in earlier rounds, then the one \
+                 fewer readers ranked at all, then the one listed later."
+                    .to_owned()
+            }),
+        }
+    }
+}
+
+fn lines(question: &Question, counted: &Count) -> Vec<RunoffLine> {
+    let through = |option: &PollOption| -> Vec<i64> {
+        counted
+            .rounds
+            .iter()
+            .map_while(|round| round.of(option.id))
+            .collect()
+    };
+    let mut options: Vec<(Vec<i64>, &PollOption)> = question
+        .options
+        .iter()
+        .filter(|o| !o.retired || through(o).iter().any(|n| *n > 0))
+        .map(|option| (through(option), option))
+        .collect();
+    // Who stayed longer first, then who had more in the last round there.
+    options.sort_by_key(|(votes, _)| std::cmp::Reverse((votes.len(), votes.last().copied())));
+    options
+        .into_iter()
+        .map(|(votes, option)| RunoffLine {
+            key: option.key,
+            label: option.label.clone(),
+            cells: (0..counted.rounds.len())
+                .map(|at| votes.get(at).map(|n| grouped(*n)).unwrap_or_default())
+                .collect(),
+            leads: counted.winners.contains(&option.id),
+        })
+        .collect()
+}
+
+/// First choices, in the order of `options`.
+pub fn first_choices(counted: &Count, options: &[&PollOption]) -> Vec<i64> {
+    let of = |option: &&PollOption| counted.rounds.first().and_then(|round| round.of(option.id));
+    options
+        .iter()
+        .map(|option| of(option).unwrap_or(0))
+        .collect()
+}
+
+/// The result in a sentence, where it is more than its rows say. `counts`: the answers by option, all of them.
+pub fn summary(question: &Question, counts: &[i64], counted: Option<&Count>) -> Option<String> {
+    match (question.kind, &question.scale) {
+        (Kind::Rating, Some(scale)) => {
+            let mean = mean(scale.from, counts)?;
+            let to = question.point(question.options.len().checked_sub(1)?)?;
+            let answers = grouped(counts.iter().sum());
+            Some(format!(
+                "The mean is {mean} on the scale from {} to {to}, of {answers} ratings.",
+                scale.from
+            ))
+        }
+        (Kind::Ranked, _) => {
+            let counted = counted?;
+            let last = counted.rounds.last()?;
+            Some(ranked_summary(question, counted, last))
+        }
+        _ => None,
+    }
+}
+
+fn ranked_summary(question: &Question, counted: &Count, last: &Round) -> String {
+    let labels: Vec<&str> = question
+        .options
+        .iter()
+        .filter(|o| counted.winners.contains(&o.id))
+        .map(|o| o.label.as_str())
+        .collect();
+    let after = match counted.rounds.len() {
+        1 => "In the first round".to_owned(),
+        n => format!("After {n} rounds"),
+    };
+    let most = counted
+        .winners
+        .first()
+        .and_then(|id| last.of(*id))
+        .unwrap_or(0);
+    match labels.as_slice() {
+        [label] => format!(
+            "{after} {label} has {} of the {} ballots that still count.",
+            grouped(most),
+            grouped(last.continuing())
+        ),
+        [first @ .., end] => format!(
+            "{after} {} and {end} are equal, with {} ballots each.",
+            first.join(", "),
+            grouped(most)
+        ),
+        [] => String::new(),
+    }
+}
+
+/// What readers wrote beside this option and editors let stand, most first; and how many ballots say something else there.
+pub fn own_words(option: &PollOption, totals: &Totals, tier: Tier) -> (Vec<OwnWords>, i64) {
+    if option.role != Role::Words {
+        return (Vec::new(), 0);
+    }
+    let mut words: Vec<OwnWords> = Vec::new();
+    let of_this = totals
+        .words
+        .iter()
+        .filter(|w| w.option == option.id && w.tier >= tier);
+    for approved in of_this {
+        match words.iter_mut().find(|w| w.text == approved.shown) {
+            Some(same) => same.votes += approved.n,
+            None => words.push(OwnWords {
+                text: approved.shown.clone(),
+                votes: approved.n,
+                count: String::new(),
+            }),
+        }
+    }
+    words.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.text.cmp(&b.text)));
+    for words in &mut words {
+        words.count = grouped(words.votes);
+    }
+    let shown: i64 = words.iter().map(|w| w.votes).sum();
+    (words, (totals.option(option.id, tier) - shown).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::polls::ballots::details_store::{Approved, Ranking};
+    use crate::polls::model::{Scale, sample};
+
+    fn ranking(options: &[i64], tier: Tier, n: i64) -> Ranking {
+        Ranking {
+            question: 1,
+            options: options.iter().map(|id| OptionId(*id)).collect(),
+            tier,
+            n,
+        }
+    }
+
+    #[test]
+    fn a_run_off_counts_the_headline_tier_and_better() {
+        let poll = sample::ranked(&["Memphis", "Nashville", "Chattanooga", "Knoxville"], 1, 4);
+        let mut totals = Totals::default();
+        totals.rankings = vec![
+            ranking(&[101, 102, 103, 104], Tier::Subscriber, 42),
+            ranking(&[102, 103, 104, 101], Tier::Subscriber, 26),
+            ranking(&[103, 104, 102, 101], Tier::SignedIn, 15),
+            ranking(&[104, 103, 102, 101], Tier::Subscriber, 17),
+            ranking(&[101], Tier::Anonymous, 10_000),
+        ];
+        let question = &poll.questions[0];
+        let (runoff, counted) = runoff(question, &totals, Tier::Subscriber).expect("ranked");
+        assert_eq!(runoff.winners, [4]);
+        let lines: Vec<(&str, Vec<&str>)> = runoff
+            .lines
+            .iter()
+            .map(|l| {
+                (
+                    l.label.as_str(),
+                    l.cells.iter().map(String::as_str).collect(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                ("Knoxville", vec!["17", "32", "58"]),
+                ("Memphis", vec!["42", "42", "42"]),
+                ("Nashville", vec!["26", "26", ""]),
+                ("Chattanooga", vec!["15", "", ""]),
+            ]
+        );
+        let all: Vec<&PollOption> = question.options.iter().collect();
+        assert_eq!(first_choices(&counted, &all), [42, 26, 15, 17]);
+        assert_eq!(
+            summary(question, &[], Some(&counted)).as_deref(),
+            Some("After 3 rounds Knoxville has 58 of the 100 ballots that still count.")
+        );
+        let (_, stuffed) = super::runoff(question, &totals, Tier::Anonymous).expect("ranked");
+        assert_eq!(stuffed.winners, [OptionId(101)]);
+        assert!(
+            super::runoff(
+                &sample::single(&["a", "b"]).questions[0],
+                &totals,
+                Tier::Anonymous
+            )
+            .is_none()
+        );
+    }
+
+    #[test]
+    fn equal_to_the_end_is_said_so() {
+        let poll = sample::ranked(&["a", "b"], 1, 2);
+        let mut totals = Totals::default();
+        totals.rankings = vec![
+            ranking(&[101], Tier::Anonymous, 5),
+            ranking(&[102], Tier::Anonymous, 5),
+        ];
+        let (_, counted) = runoff(&poll.questions[0], &totals, Tier::Anonymous).expect("ranked");
+        assert_eq!(
+            summary(&poll.questions[0], &[], Some(&counted)).as_deref(),
+            Some("In the first round a and b are equal, with 5 ballots each.")
+        );
+    }
+
+    #[test]
+    fn a_rating_names_its_scale() {
+        let mut poll = sample::single(&["1", "2", "3"]);
+        poll.questions[0].kind = Kind::Rating;
+        poll.questions[0].scale = Some(Scale {
+            from: 1,
+            low: String::new(),
+            high: String::new(),
+        });
+        assert_eq!(
+            summary(&poll.questions[0], &[10, 10, 11], None).as_deref(),
+            Some("The mean is 2.0 on the scale from 1 to 3, of 31 ratings.")
+        );
+        assert_eq!(summary(&poll.questions[0], &[1, 0, 0], None), None);
+    }
+
+    #[test]
+    fn words_shown_alike_are_counted_together() {
+        let mut poll = sample::single(&["a", "Other"]);
+        poll.questions[0].options[1].role = Role::Words;
+        let approved = |shown: &str, tier, n| Approved {
+            option: OptionId(102),
+            shown: shown.into(),
+            tier,
+            n,
+        };
+        let mut totals = Totals::default();
+        totals.words = vec![
+            approved("The Greens", Tier::Anonymous, 2),
+            approved("The Greens", Tier::Subscriber, 3),
+            approved("Pirates", Tier::Subscriber, 4),
+        ];
+        let other = &poll.questions[0].options[1];
+        let (words, rest) = own_words(other, &totals, Tier::Anonymous);
+        let said: Vec<(&str, i64)> = words.iter().map(|w| (w.text.as_str(), w.votes)).collect();
+        assert_eq!((said, rest), (vec![("The Greens", 5), ("Pirates", 4)], 0));
+        assert_eq!(
+            own_words(&poll.questions[0].options[0], &totals, Tier::Anonymous).0,
+            []
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! What a reader's form, a mail's page or a script sent as an answer: not yet judged.
+
+use crate::web::RawForm;
+
+/// The fields of an answer. Options are named by their key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Options that were ticked, in the order they came; of a ranked question, the first is the first choice.
+    pub(super) options: Vec<String>,
+    /// An option and the rank it was given, where something was chosen.
+    pub(super) ranks: Vec<(String, String)>,
+    /// An option and what was written beside it, where something was.
+    pub(super) words: Vec<(String, String)>,
+}
+
+impl Sent {
+    /// The fields of a form: `option`, repeated, or `option.1`, `option.2` where several questions stand in one form;
+    /// `rank.KEY` with a number; `words.KEY` with the reader's own words.
+    pub fn of(form: &RawForm) -> Self {
+        let mut sent = Self::default();
+        for (name, value) in form.fields() {
+            if name == "option" || name.starts_with("option.") {
+                sent.options.push(value.to_owned());
+            } else if let Some(key) = name.strip_prefix("rank.") {
+                if !value.is_empty() {
+                    sent.ranks.push((key.to_owned(), value.to_owned()));
+                }
+            } else if let Some(key) = name.strip_prefix("words.")
+                && !value.trim().is_empty()
+            {
+                sent.words.push((key.to_owned(), value.to_owned()));
+            }
+        }
+        sent
+    }
+
+    /// Options alone, as a link or a script names them.
+    pub fn options<S: Into<String>>(options: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            options: options.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The same with the reader's own words beside an option.
+    #[must_use]
+    pub fn with_words(mut self, option: impl Into<String>, words: impl Into<String>) -> Self {
+        self.words.push((option.into(), words.into()));
+        self
+    }
+
+    /// Whether this option was ticked.
+    pub fn ticks(&self, key: i64) -> bool {
+        self.options.iter().any(|sent| *sent == key.to_string())
+    }
+
+    /// What was chosen as this option's rank, as it was sent.
+    pub fn rank(&self, key: i64) -> Option<&str> {
+        find(&self.ranks, key)
+    }
+
+    /// What was written beside this option, as it was sent.
+    pub fn words(&self, key: i64) -> Option<&str> {
+        find(&self.words, key)
+    }
+}
+
+fn find(fields: &[(String, String)], key: i64) -> Option<&str> {
+    let key = key.to_string();
+    fields
+        .iter()
+        .find(|(name, _)| *name == key)
+        .map(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_read_by_its_fields() {
+        let form = RawForm::parse(
+            b"option=2&option.3=7&rank.1=2&rank.2=&words.7=+a+b+&words.8=++&email=x&optional=1",
+        )
+        .expect("a form");
+        let sent = Sent::of(&form);
+        assert!(sent.ticks(2) && sent.ticks(7) && !sent.ticks(1));
+        assert_eq!((sent.rank(1), sent.rank(2)), (Some("2"), None));
+        assert_eq!((sent.words(7), sent.words(8)), (Some(" a b "), None));
+    }
+}
