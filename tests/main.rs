@@ -50,6 +50,7 @@ mod polls_ballot_box;
 mod polls_elsewhere;
 mod polls_kinds;
 mod polls_pages;
+mod polls_tiers;
 mod program;
 mod schema;
 mod server;

@@ -78,6 +78,7 @@ pub struct Mail {
 #[serde(deny_unknown_fields)]
 pub struct Polls {
     pub queue: usize,
+    pub proof_work: u64,
 }
 
 /// `[subscriptions]`
@@ -296,6 +297,7 @@ impl Config {
             ),
             ("http.timeout_seconds", self.http.timeout_seconds, 1, 3_600),
             ("polls.queue", self.polls.queue as u64, 1, 1 << 20),
+            ("polls.proof_work", self.polls.proof_work, 0, 10_000_000),
             (
                 "subscriptions.confirm_days",
                 self.subscriptions.confirm_days,

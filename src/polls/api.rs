@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{Answered, answer};
-use super::api_question::{
-    NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind, ResultsFor,
-};
+use super::api_names::{HeadlineTier, ResultsFor};
+use super::api_question::{NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind};
 use super::asking;
 use super::define::{self, Definition, QuestionText, Stored};
 use super::http::not_counted;
-use super::model::{Place, Poll, PollState, Tier};
+use super::model::{Place, Poll, PollState};
 use super::results::{Results, totals};
 use super::sent::Sent;
 use super::store;
@@ -77,6 +76,9 @@ pub struct NewPoll {
     /// When the public sees results; always.
     #[serde(default)]
     pub results: ResultsFor,
+    /// Whose answers make the result; everybody's. The others are counted apart.
+    #[serde(default)]
+    pub headline_tier: HeadlineTier,
     /// The slug of a newsletter offered beside the answer.
     #[serde(default)]
     pub newsletter: Option<String>,
@@ -234,7 +236,7 @@ async fn definition(app: &App, new: &NewPoll) -> Result<Definition, Problem> {
         title: new.title.clone(),
         intro: String::new(),
         visibility: new.results.into(),
-        headline_tier: Tier::Anonymous,
+        headline_tier: new.headline_tier.into(),
         newsletter,
         opens_at: new.opens_at.map(UnixMillis::from),
         closes_at: new.closes_at.map(UnixMillis::from),

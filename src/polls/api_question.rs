@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::define::{OptionText, QuestionText, ScaleText};
-use super::model::{Kind, Order, Picture, Visibility};
+use super::model::{Kind, Order, Picture};
 
 /// A question of a poll to make.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
@@ -90,28 +90,6 @@ pub struct NewScale {
     /// Words beside the highest point.
     #[serde(default)]
     pub high: String,
-}
-
-/// When the public sees results.
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResultsFor {
-    #[default]
-    Always,
-    AfterVoting,
-    AfterClose,
-    Never,
-}
-
-impl From<ResultsFor> for Visibility {
-    fn from(results: ResultsFor) -> Self {
-        match results {
-            ResultsFor::Always => Self::Always,
-            ResultsFor::AfterVoting => Self::AfterVoting,
-            ResultsFor::AfterClose => Self::AfterClose,
-            ResultsFor::Never => Self::Never,
-        }
-    }
 }
 
 impl From<Kind> for QuestionKind {

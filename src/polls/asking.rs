@@ -15,9 +15,8 @@ use super::model::{Phase, Poll};
 use super::store;
 use super::voter::{Voter, is_marker};
 use crate::app::App;
-use crate::types::keys::random_token;
+use crate::web::Problem;
 use crate::web::cookies::{self, SameSite};
-use crate::web::{Problem, RawForm};
 
 /// The cookie that holds a voter's marker. Set only when the reader votes.
 pub const MARKER: &str = "canvass_voter";
@@ -27,15 +26,6 @@ const KEEP_MARKER: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// The marker a browser brought, if it has voted here before.
 pub fn marker(app: &App, headers: &HeaderMap) -> Option<String> {
     cookies::get(headers, MARKER, app.config.is_https()).filter(|text| is_marker(text))
-}
-
-/// The marker to vote with: the cookie's, the one a page of another site keeps for itself, or a new one.
-pub fn marker_or_new(app: &App, headers: &HeaderMap, form: &RawForm) -> Result<String, Problem> {
-    if let Some(marker) = marker(app, headers) {
-        return Ok(marker);
-    }
-    let sent = form.one("marker")?.filter(|text| is_marker(text));
-    Ok(sent.map_or_else(|| random_token(&app.random), str::to_owned))
 }
 
 /// Sets the marker. Over TLS a form on another site's page carries it too; it is first-party when the form leads here.

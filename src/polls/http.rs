@@ -13,15 +13,17 @@ use serde::Deserialize;
 
 use super::answer::{Answered, answer};
 use super::asking::{
-    allow_embedding, json_problem, marker, marker_or_new, own_choice, public_poll, remember,
-    wants_json,
+    allow_embedding, json_problem, marker, own_choice, public_poll, remember, wants_json,
 };
+use super::ballots::Slip;
 use super::choice::Choice;
 use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
 use super::order::seed_of;
+use super::refusals::Reason;
 use super::results::{Results, totals};
 use super::sent::Sent;
+use super::trust::{Browser, Showed};
 use super::view::{FormPage, FormView, ResultsPage, closed, hidden_reason};
 use super::voter::Voter;
 use crate::app::App;
@@ -148,20 +150,24 @@ async fn submitted(
         return Err(Problem::wrong_origin());
     }
     let poll = public_poll(app, slug).await?;
-    let marker = marker_or_new(app, headers, form)?;
+    let now = app.clock.now();
+    let browser = Browser::read(app, &poll, headers, form, now)?;
     let place = match form.one("place")? {
         Some("article") => Place::Article,
         Some("embed") => Place::Embed,
         _ => Place::PollPage,
     };
-    let now = app.clock.now();
     let network = app.polls.networks.hash(&client.network(), now);
+    if let Showed::Bad(_) = browser.showed {
+        let bad = Slip::Refused(poll.id, Reason::BadProof);
+        app.polls.queue.submit(bad).await?;
+    }
     let sent = Sent::of(form);
     let answered = answer(
         &app.polls,
         poll.clone(),
         &sent,
-        &Voter::Browser(marker.clone()),
+        &browser.voter(),
         place,
         Some(network),
     )
@@ -233,7 +239,7 @@ async fn submitted(
         let mark = if query.is_empty() { "" } else { "?" };
         Redirect::to(&format!("/p/{}/results{mark}{query}", poll.slug)).into_response()
     };
-    remember(app, &mut response, &marker);
+    remember(app, &mut response, &browser.marker);
     Ok(response)
 }
 

@@ -214,6 +214,7 @@ fn with_nonce(
                 .seal(Purpose::VoteNonce, &pack(&[now.0, fingerprint(token)])),
         ),
         again,
+        script: None,
         noindex: true,
         ..FormPage::of(&link.poll, now, form)
     }

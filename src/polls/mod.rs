@@ -15,6 +15,7 @@
 mod admin;
 pub mod answer;
 pub mod api;
+mod api_names;
 mod api_question;
 mod asking;
 pub mod ballots;
@@ -36,6 +37,7 @@ pub mod results;
 pub mod sent;
 mod station;
 pub mod store;
+mod trust;
 mod view;
 pub mod voter;
 
@@ -71,6 +73,7 @@ pub fn routes() -> Router<App> {
         .route("/p/{poll}", get(http::page).post(http::submit))
         .route("/p/{poll}/results", get(http::results))
         .route("/p/{poll}/live", get(http::live))
+        .route("/p/{poll}/proof", get(trust::puzzle))
         .route("/v/{token}", get(mail_vote::page).post(mail_vote::cast))
         .route("/v/{token}/results", get(mail_vote::results))
         .route("/embed/poll.js", get(embed::module))

@@ -16,10 +16,12 @@ pub enum Reason {
     /// Too many or too few options, ranks that do not fit, words that do not.
     WrongNumber,
     TooFast,
+    /// The answer itself was counted, as one without a proof of work.
+    BadProof,
 }
 
 impl Reason {
-    /// As the table keeps it; 6 is reserved for a bad proof of work.
+    /// As the table keeps it.
     pub fn code(self) -> i16 {
         match self {
             Self::Closed => 1,
@@ -27,6 +29,7 @@ impl Reason {
             Self::ForeignOption => 3,
             Self::WrongNumber => 4,
             Self::TooFast => 5,
+            Self::BadProof => 6,
         }
     }
 }

@@ -11,6 +11,7 @@ use super::results::note::date_time;
 use super::sent::Sent;
 use crate::newsletters::{ConsentText, Newsletter};
 use crate::types::UnixMillis;
+use crate::web::assets;
 use crate::web::problems::FieldProblem;
 
 /// The form of a poll, as in `pages/form.hbs`.
@@ -134,6 +135,8 @@ pub struct FormPage {
     /// Mail votes only: the nonce of this page, and why it is shown again.
     pub nonce: Option<String>,
     pub again: Option<&'static str>,
+    /// Works while the reader answers, for a better tier.
+    pub script: Option<String>,
 }
 
 impl FormPage {
@@ -152,6 +155,7 @@ impl FormPage {
             noindex: false,
             nonce: None,
             again: None,
+            script: assets::url("proof.js"),
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::types::{Random, ReaderId, UnixMillis};
 pub enum Voter {
     /// A browser, by the marker in its cookie (or, on other sites' pages, in that site's own storage).
     Browser(String),
+    /// The same browser, after it did some work: see [`super::trust`].
+    Worked(String),
     /// A person a connected service vouches for by a name of its own, never an address.
     Named(String),
     /// A confirmed subscriber.
@@ -28,6 +30,7 @@ impl Voter {
     pub fn tier(&self) -> Tier {
         match self {
             Self::Browser(_) | Self::Named(_) => Tier::Anonymous,
+            Self::Worked(_) => Tier::Worked,
             Self::Subscriber(_) => Tier::Subscriber,
         }
     }
@@ -37,7 +40,7 @@ impl Voter {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, &poll.secret.0);
         let mut context = hmac::Context::with_key(&secret);
         match self {
-            Self::Browser(marker) => {
+            Self::Browser(marker) | Self::Worked(marker) => {
                 context.update(b"browser\0");
                 context.update(marker.as_bytes());
             }
@@ -123,6 +126,11 @@ mod tests {
         assert_ne!(
             Voter::Browser("x".into()).key(&poll),
             Voter::Named("x".into()).key(&poll)
+        );
+        assert_eq!(
+            Voter::Browser("x".into()).key(&poll),
+            Voter::Worked("x".into()).key(&poll),
+            "work makes no other voter"
         );
     }
 

@@ -56,6 +56,8 @@ pub enum Purpose {
     Bounce,
     /// A private DKIM key at rest.
     Dkim,
+    /// A puzzle given to a browser, with its solution.
+    Proof,
 }
 
 impl Purpose {
@@ -75,6 +77,7 @@ impl Purpose {
             Self::Cursor => b"cursor",
             Self::Bounce => b"bounce",
             Self::Dkim => b"dkim",
+            Self::Proof => b"proof",
         }
     }
 }

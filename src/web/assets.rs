@@ -51,6 +51,22 @@ const FILES: &[(&str, &str, &str)] = &[
         "text/javascript; charset=utf-8",
         include_str!("assets/progress.js"),
     ),
+    (
+        "proof.js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/proof.js"),
+    ),
+    // ALTCHA 3.2.2 (MIT), as published: its worker for SHA-256.
+    (
+        "altcha-3.2.2-sha.js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/altcha-3.2.2/sha.js"),
+    ),
+    (
+        "altcha-3.2.2-license.txt",
+        "text/plain; charset=utf-8",
+        include_str!("assets/altcha-3.2.2/LICENSE.txt"),
+    ),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

@@ -9,6 +9,7 @@
 //! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
 //! - [`node`]: the program as a process, to be killed; [`trial`]: issues that go out meanwhile, and the verdict.
 //! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT; [`cluster`]: a PostgreSQL to be stopped without warning.
+//! - [`proof`]: the work a browser with JavaScript does for its tier.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
@@ -26,6 +27,7 @@ pub mod inbox;
 pub mod issues;
 pub mod node;
 pub mod page;
+pub mod proof;
 pub mod reader;
 pub mod require;
 pub mod routes;

@@ -27,6 +27,7 @@ pub struct Typed {
     pub closes: String,
     pub time_zone: String,
     pub visibility: String,
+    pub headline_tier: String,
     pub newsletter: String,
     pub revision: String,
 }
@@ -66,6 +67,28 @@ pub const VISIBILITIES: [(&str, Visibility, &str, &str); 4] = [
     ),
 ];
 
+/// The values of the field `headline_tier`, its words and its hint.
+pub const HEADLINES: [(&str, Tier, &str, &str); 3] = [
+    (
+        "all",
+        Tier::Anonymous,
+        "Everybody who answers",
+        "The most answers, and the easiest to push. How many of them are known better is shown beside the result.",
+    ),
+    (
+        "worked",
+        Tier::Worked,
+        "Browsers that did a small computation",
+        "Nobody notices it; it makes answers in thousands dear. Readers without JavaScript are named beside the result.",
+    ),
+    (
+        "subscriber",
+        Tier::Subscriber,
+        "Confirmed subscribers",
+        "Only answers from a personal link in a mail. Others may answer and are named beside the result.",
+    ),
+];
+
 /// What the pressed button asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
@@ -99,6 +122,7 @@ impl Typed {
             max_choices: "2".into(),
             time_zone: zone.name().to_owned(),
             visibility: "answered".into(),
+            headline_tier: "all".into(),
             ..Self::default()
         }
     }
@@ -118,6 +142,7 @@ impl Typed {
             closes: form.text("closes")?,
             time_zone: form.text("time_zone")?,
             visibility: form.text("visibility")?,
+            headline_tier: form.text("headline_tier")?,
             newsletter: form.text("newsletter")?,
             revision: form.text("revision")?,
         })
@@ -148,6 +173,12 @@ impl Typed {
             visibility: VISIBILITIES
                 .iter()
                 .find(|(_, v, ..)| *v == poll.visibility)
+                .map(|(name, ..)| *name)
+                .unwrap_or_default()
+                .into(),
+            headline_tier: HEADLINES
+                .iter()
+                .find(|(_, tier, ..)| *tier == poll.headline_tier)
                 .map(|(name, ..)| *name)
                 .unwrap_or_default()
                 .into(),
@@ -208,7 +239,7 @@ impl Typed {
             title: String::new(),
             intro: String::new(),
             visibility: self.visibility(),
-            headline_tier: Tier::Anonymous,
+            headline_tier: self.headline_tier(),
             newsletter,
             opens_at,
             closes_at,
@@ -264,6 +295,13 @@ impl Typed {
             .iter()
             .find(|(name, ..)| *name == self.visibility);
         known.map_or(Visibility::AfterVoting, |(_, visibility, ..)| *visibility)
+    }
+
+    fn headline_tier(&self) -> Tier {
+        let known = HEADLINES
+            .iter()
+            .find(|(name, ..)| *name == self.headline_tier);
+        known.map_or(Tier::Anonymous, |(_, tier, ..)| *tier)
     }
 
     fn times(&self, errors: &mut Errors) -> (Option<UnixMillis>, Option<UnixMillis>) {

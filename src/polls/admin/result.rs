@@ -169,6 +169,16 @@ async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
             "Newsletter beside the answer",
             newsletter.unwrap_or_else(|| "None".into()),
         ),
+        fact(
+            "Whose answers make the result",
+            match poll.headline_tier {
+                Tier::Anonymous => "Everybody's",
+                Tier::Worked => "Browsers that solved a proof of work, and better",
+                Tier::Subscriber => "Confirmed subscribers",
+                Tier::SignedIn => "Signed in",
+            }
+            .into(),
+        ),
         fact("Secrecy", "Answers and addresses are not joined".into()),
         fact("Time zone", poll.time_zone.clone()),
     ])

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::form::{Errors, Then, Typed, VISIBILITIES};
+use super::form::{Errors, HEADLINES, Then, Typed, VISIBILITIES};
 use crate::admin::{Editor, EditorForm, Frame, show};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
@@ -263,9 +263,13 @@ async fn form_page(
         .iter()
         .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.visibility }))
         .collect();
+    let headlines: Vec<Value> = HEADLINES
+        .iter()
+        .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.headline_tier }))
+        .collect();
     let mut page = json!({
         "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(), "newsletters": letters,
-        "visibilities": visibilities, "whole": true,
+        "visibilities": visibilities, "headlines": headlines, "whole": true,
         "heading": "New poll", "action": "/admin/polls", "submit": "Save the draft", "back": "/admin/polls", "back_label": "Polls",
     });
     if let Some(poll) = poll {

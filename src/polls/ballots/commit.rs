@@ -87,10 +87,13 @@ pub async fn commit(
                 counts.choice(&answer.poll, answer.tier, &answer.choice, 1);
                 Outcome::Counted
             }
-            Some(old) if old.choice == answer.choice => Outcome::Same,
+            Some(old) if old.choice == answer.choice && answer.tier <= old.tier => Outcome::Same,
             Some(old) => {
+                // More may be known of the voter than before; what was known stays known.
+                let tier = old.tier.max(answer.tier);
+                counts.raise(answer.poll.id, old.tier, tier);
                 counts.choice(&answer.poll, old.tier, &old.choice, -1);
-                counts.choice(&answer.poll, old.tier, &answer.choice, 1);
+                counts.choice(&answer.poll, tier, &answer.choice, 1);
                 counts.touch(answer.poll.id, old.place, now);
                 changed.push(answer);
                 Outcome::Changed

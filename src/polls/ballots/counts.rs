@@ -32,6 +32,13 @@ impl Counts {
             .and_modify(|place| place.0 += 1);
     }
 
+    /// Moves one voter from tier to tier.
+    pub(super) fn raise(&mut self, poll: PollId, from: Tier, to: Tier) {
+        for (tier, by) in [(from, -1), (to, 1)] {
+            *self.tally.entry((poll, VOTERS, tier.code())).or_default() += by;
+        }
+    }
+
     pub(super) fn touch(&mut self, poll: PollId, place: Place, now: UnixMillis) {
         self.places.entry((poll, place.code())).or_insert((0, now));
     }

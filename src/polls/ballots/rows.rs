@@ -121,6 +121,7 @@ pub(super) async fn update(
     let sql = format!(
         "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms) VALUES {} \
          ON CONFLICT (poll_id, voter_key) DO UPDATE SET choices = excluded.choices, network = excluded.network, \
+         tier = CASE WHEN excluded.tier > ballot.tier THEN excluded.tier ELSE ballot.tier END, \
          changed_ms = excluded.changed_ms, revision = ballot.revision + 1",
         values_list(changed.len(), 8, 0)
     );

@@ -179,6 +179,13 @@ fn width(votes: i64, of: i64) -> f64 {
 fn asides(totals: &Totals, headline: Tier) -> Vec<String> {
     let all = totals.voters(Tier::Anonymous);
     let subscribers = totals.voters(Tier::Subscriber);
+    let others = |known: &str| {
+        format!(
+            "In all {} readers answered; counted here are {known}.",
+            grouped(all)
+        )
+    };
+    let partly = all > totals.voters(headline);
     match headline {
         Tier::Anonymous if subscribers > 0 => {
             vec![format!(
@@ -187,12 +194,10 @@ fn asides(totals: &Totals, headline: Tier) -> Vec<String> {
             )]
         }
         Tier::Anonymous => Vec::new(),
-        _ if all > totals.voters(headline) => {
-            vec![format!(
-                "In all {} readers answered; counted here are those of whom more is known: confirmed subscribers.",
-                grouped(all)
-            )]
-        }
+        Tier::Worked if partly => vec![others(
+            "those whose browser did a small computation for it, and confirmed subscribers",
+        )],
+        _ if partly => vec![others("those of whom more is known: confirmed subscribers")],
         _ => Vec::new(),
     }
 }

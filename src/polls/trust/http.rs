@@ -1,0 +1,54 @@
+//! `GET /p/{poll}/proof`: a puzzle for a browser whose reader has begun to answer. Nothing is stored.
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
+
+use super::proof::{bond, pose};
+use crate::app::App;
+use crate::polls::asking::{allow_embedding, marker, public_poll};
+use crate::polls::model::Phase;
+use crate::web::Problem;
+
+/// What a page of another site says of the marker it keeps: see [`bond`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    r#for: String,
+}
+
+/// A puzzle. 204 while there is none to solve: the poll takes no answers, or the operator wants no work.
+///
+/// # Errors
+/// 404 for an unknown poll or a draft.
+pub async fn puzzle(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    let now = app.clock.now();
+    let work = app.config.polls.proof_work;
+    let is_open = matches!(poll.phase(now), Phase::Open { .. });
+    let mut response = if work == 0 || !is_open {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        let bound = match marker(&app, &headers) {
+            Some(marker) => bond(&poll, &marker),
+            // 56 bits in hexadecimal; anything else is nobody's.
+            None => i64::from_str_radix(&wanted.r#for, 16)
+                .ok()
+                .filter(|_| wanted.r#for.len() == 14)
+                .map_or(0, |bond| bond.max(1)),
+        };
+        axum::Json(pose(&app.keys, &app.random, &poll, bound, work, now)).into_response()
+    };
+    let out = response.headers_mut();
+    out.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    out.insert(VARY, HeaderValue::from_static("Cookie"));
+    allow_embedding(&app, &headers, &mut response);
+    Ok(response)
+}

@@ -1,0 +1,34 @@
+//! A browser with JavaScript, as far as proof of work goes: it fetches a puzzle and searches.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use serde_json::Value;
+
+use super::reader::Reader;
+
+/// Fetches a puzzle for a poll and solves it: the value of the field `proof`.
+pub async fn solved(reader: &Reader, poll: &str) -> String {
+    solved_at(reader, &format!("/p/{poll}/proof")).await
+}
+
+/// The same, from an address with a query.
+pub async fn solved_at(reader: &Reader, address: &str) -> String {
+    let answer = reader.get(address).await.expect(200);
+    let puzzle: Value = serde_json::from_str(&answer.body).unwrap();
+    format!("{}.{}", puzzle["token"].as_str().unwrap(), search(&puzzle))
+}
+
+/// What ALTCHA's worker does.
+fn search(puzzle: &Value) -> u32 {
+    let bytes = |name: &str| {
+        let text = puzzle["parameters"][name].as_str().unwrap();
+        HEXLOWER.decode(text.as_bytes()).unwrap()
+    };
+    let (salt, nonce, prefix) = (bytes("salt"), bytes("nonce"), bytes("keyPrefix"));
+    (1..=10_000_000_u32)
+        .find(|number| {
+            let text = [&salt[..], &nonce[..], &number.to_be_bytes()].concat();
+            digest(&SHA256, &text).as_ref().starts_with(&prefix)
+        })
+        .expect("a number that fits")
+}
