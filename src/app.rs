@@ -15,6 +15,7 @@ use crate::db::{self, Backend, Db, DbErr, OpenError};
 use crate::mailer::Mailer;
 use crate::mailer::templates::Templates;
 use crate::mailer::transport::{Transport, TransportError};
+use crate::overview::Counted;
 use crate::polls::Station;
 use crate::types::{Clock, Keys, Purpose, Random};
 use crate::web::Pages;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub keys: Keys,
     /// The templates of pages.
     pub pages: Pages,
+    /// The readers of each newsletter, as the overview shows them.
+    pub counted: Counted,
     /// Where editors' passwords are hashed, a few at a time.
     pub passwords: PasswordHasher,
     /// The templates of mails.
@@ -145,10 +148,19 @@ impl App {
             mailer,
             transport,
             limits,
+            counted: Counted::default(),
             passwords: PasswordHasher::default(),
             polls,
             _dir_lock: dir_lock,
         })))
+    }
+
+    /// The stripe of one of several writers of this process.
+    pub(crate) fn slot_of(&self, writer: usize) -> i64 {
+        match self.db.backend() {
+            Backend::Sqlite => 0,
+            Backend::Postgres => (self.slot + writer as i64 * (SLOTS as i64 / 2)) % SLOTS as i64,
+        }
     }
 }
 

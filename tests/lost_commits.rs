@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use canvass::db::group_commit::GroupCommit;
-use canvass::db::{self, Db};
+use canvass::db::{self, Db, TURN, Turns};
 use canvass::mailer::mailing::MailingState;
 use canvass::polls::ballots::{Answer, Slip};
 use canvass::polls::choice::Choice;
@@ -12,9 +12,9 @@ use canvass::polls::model::Place;
 use canvass::polls::sent::Sent;
 use canvass::polls::store;
 use canvass::polls::voter::Voter;
-use canvass::types::Secret;
+use canvass::types::{Secret, UnixMillis};
 
-use crate::support::cutting_proxy::{Cut, CuttingProxy};
+use crate::support::cutting_proxy::{Cut, CuttingProxy, WRITER};
 use crate::support::database::{TestDatabase, server};
 use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
 use crate::support::smtp_server::SmtpServer;
@@ -59,6 +59,76 @@ async fn what_is_added_is_added_once() {
     assert_eq!(count(&direct, "SELECT n FROM issue_tally").await, 210);
 }
 
+/// A statement that is a transaction of its own: done, never done, or on its way while the writer has given it up.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_added_in_one_statement_is_added_once() {
+    let Some(server) = server() else { return };
+    let proxy = CuttingProxy::before(&server).await;
+    let database = TestDatabase::migrated().await;
+    let direct = database.open().await;
+    let cut = Db::open(&Secret::new(proxy.url(&database.url)), 4)
+        .await
+        .unwrap();
+    proxy.cut(3, &[Cut::Before, Cut::After, Cut::Vanish, Cut::Late]);
+    let mut turns = Turns::new(&cut, "test", format!("{WRITER}of a test"));
+    let sql = format!(
+        "WITH {TURN} INSERT INTO issue_tally (issue_id, state, reason, slot, n) SELECT 1, 2, 0, 0, $4 FROM turn
+         ON CONFLICT (issue_id, state, reason, slot) DO UPDATE SET n = issue_tally.n + excluded.n RETURNING n"
+    );
+    let (mut lost, mut never) = (0, 0);
+    for n in 1..=40i64 {
+        loop {
+            match turns.run(&sql, vec![n.into()], UnixMillis(n)).await {
+                Ok(Some(_)) => break,
+                Ok(None) => {
+                    lost += 1;
+                    break;
+                }
+                Err(error) if db::connection_lost(&error) => never += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    let cuts = proxy.cuts();
+    proxy.cut(0, &[]);
+    println!("{cuts} cuts: {lost} answers lost, {never} statements never carried out");
+    assert!(lost >= 2 && never >= 4, "{lost} lost, {never} never");
+    // What was late has come by now.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(count(&direct, "SELECT n FROM issue_tally").await, 820);
+}
+
+/// Whoever uses the name of another disturbs it; neither counts twice, and none hangs.
+#[tokio::test]
+async fn a_writer_that_lost_its_turn_to_another_writes_nothing_and_finds_it_again() {
+    if server().is_none() {
+        return;
+    }
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    let writer = || Turns::new(&db, "test", "writer".to_owned());
+    let (mut one, mut two) = (writer(), writer());
+    let sql = format!(
+        "WITH {TURN} INSERT INTO issue_tally (issue_id, state, reason, slot, n) SELECT 1, 2, 0, 0, $4 FROM turn
+         ON CONFLICT (issue_id, state, reason, slot) DO UPDATE SET n = issue_tally.n + excluded.n RETURNING n"
+    );
+    let now = UnixMillis(1);
+    assert!(one.run(&sql, vec![1i64.into()], now).await.is_ok());
+    assert!(two.run(&sql, vec![1i64.into()], now).await.is_ok());
+    let refused = one.run(&sql, vec![1i64.into()], now).await;
+    assert!(refused.is_err(), "its number is another's by now");
+    assert_eq!(count(&db, "SELECT n FROM issue_tally").await, 2);
+    assert!(one.run(&sql, vec![1i64.into()], now).await.is_ok());
+    // A month later the row of a process that is gone is removed by the next that begins.
+    let later = UnixMillis(40 * 86_400_000);
+    let mut three = Turns::new(&db, "test", "another".to_owned());
+    assert!(three.run(&sql, vec![1i64.into()], later).await.is_ok());
+    assert_eq!(count(&db, "SELECT COUNT(*) FROM write_turn").await, 1);
+    assert!(one.run(&sql, vec![1i64.into()], later).await.is_err());
+    assert!(one.run(&sql, vec![1i64.into()], later).await.is_ok());
+    assert_eq!(count(&db, "SELECT n FROM issue_tally").await, 5);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
     let Some(server) = server() else { return };
@@ -73,7 +143,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
     let poll = app.poll("trust").await;
     subscribe(&app, &daily, 90).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
-    proxy.cut(4, &[Cut::Before, Cut::After]);
+    proxy.cut(4, &[Cut::Before, Cut::After, Cut::Late]);
     let poll = std::sync::Arc::new(store::by_id(&app.app.db, poll).await.unwrap().unwrap());
     let voting = (0..40).map(|who| {
         let voter = Voter::Browser(format!("{who:022}"));

@@ -122,6 +122,7 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::triggered_mail::Entity).await,
         agrees(&db, entities::words_ruling::Entity).await,
         agrees(&db, entities::words_tally::Entity).await,
+        agrees(&db, entities::write_turn::Entity).await,
     ];
     seen.sort();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/db/entities");

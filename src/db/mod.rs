@@ -7,6 +7,7 @@
 //!   waits on the network happens while one is open. A commit whose answer is lost is looked up afterwards: it is either done or
 //!   not, never both.
 //! - [`sql`]: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
+//! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
 //! - [`group_commit`]: many small writes in one commit, each answered after it.
 //! - [`migrate`]: the schema, under our own lock; refuses a database from a newer version.
 //! - [`lock`]: one process per SQLite data directory.
@@ -19,10 +20,12 @@ pub mod group_commit;
 pub mod lock;
 pub mod migrate;
 mod sql;
+mod turn;
 mod write;
 
 pub use connect::{Backend, Db, OpenError};
 pub use fate::connection_lost;
 pub use sea_orm::{DbErr, TryGetable};
 pub use sql::{fetch_all, fetch_one, in_list, is_unique_violation, query, run, values_list};
+pub use turn::{TURN, Turns};
 pub use write::WriteTxn;

@@ -3,6 +3,7 @@
 //! The list leads from a fresh installation to the first sent issue. Each step is done when the database says so, not when
 //! somebody clicked it away; when all are done, the list is gone.
 
+mod counted;
 mod page;
 mod steps;
 mod store;
@@ -12,6 +13,8 @@ use axum::routing::get;
 
 use crate::app::App;
 use crate::web::pages::Templates;
+
+pub use counted::Counted;
 
 /// The page.
 pub const PAGES: Templates = &[("overview", include_str!("pages/overview.hbs"))];

@@ -5,14 +5,14 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::steps::steps;
-use super::store;
+use super::{counted, store};
 use crate::admin::{Editor, show};
 use crate::app::App;
 use crate::web::Problem;
 
 pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
     let so_far = store::progress(app.db.read(), app.clock.now()).await?;
-    let audiences = store::audiences(app.db.read()).await?;
+    let audiences = counted::audiences(&app).await?;
     let steps = steps(&so_far, app.config.mail.transport);
     let left = steps.iter().filter(|step| !step.done).count();
     let newsletters: Vec<Value> = audiences

@@ -1,6 +1,7 @@
-//! A network between the program and PostgreSQL that breaks exactly at a `COMMIT`.
+//! A network between the program and PostgreSQL that breaks exactly at a `COMMIT`, or at a statement that is a transaction of its own.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +16,8 @@ pub enum Cut {
     After,
     /// The server never sees the `COMMIT`, nor that the client is gone.
     Vanish,
+    /// The server sees it when the client has long gone on.
+    Late,
 }
 
 #[derive(Default)]
@@ -99,6 +102,10 @@ impl State {
 
 /// A simple query of this one word, as the driver sends it.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+/// The beginning of the names of writers whose statements are transactions of their own: a value of each.
+pub const WRITER: &str = "ledger ";
+/// How late is late.
+const LATE: Duration = Duration::from_millis(400);
 
 async fn carry(mut client: TcpStream, mut server: TcpStream, state: Arc<Mutex<State>>) {
     let (mut from_client, mut from_server) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
@@ -107,12 +114,20 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, state: Arc<Mutex<St
             read = client.read(&mut from_client) => {
                 let Ok(n @ 1..) = read else { return };
                 let bytes = &from_client[..n];
-                let commits = bytes.windows(COMMIT.len()).any(|w| w == COMMIT);
+                let holds = |mark: &[u8]| bytes.windows(mark.len()).any(|w| w == mark);
+                let commits = holds(COMMIT) || holds(WRITER.as_bytes());
                 let cut = if commits { state.lock().unwrap().at_commit() } else { None };
                 match cut {
                     Some(Cut::Before) => return,
                     Some(Cut::Vanish) => {
                         state.lock().unwrap().vanished.push(server);
+                        return;
+                    }
+                    Some(Cut::Late) => {
+                        drop(client);
+                        tokio::time::sleep(LATE).await;
+                        let _ = server.write_all(bytes).await;
+                        let _ = server.read(&mut from_server).await;
                         return;
                     }
                     Some(Cut::After) => {

@@ -39,3 +39,4 @@ pub mod tally;
 pub mod triggered_mail;
 pub mod words_ruling;
 pub mod words_tally;
+pub mod write_turn;

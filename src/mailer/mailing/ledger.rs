@@ -1,19 +1,27 @@
-//! The ledger's writer: intents and outcomes of all lanes in one durable commit.
+//! The ledger's writers: intents and outcomes of many lanes in one durable commit.
 //!
 //! A lane's entry holds the outcomes it has not written yet, and the intent for its next mail. The holders of the
 //! batches are checked in the same transaction (with row locks on PostgreSQL): an entry under an old fence writes
-//! nothing.
+//! nothing. On PostgreSQL a group without anything unusual in it is one statement ([`at_once`]), on SQLite a few ([`apart`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod apart;
+mod at_once;
+mod tally;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
+pub(super) use self::apart::write_off;
+pub(super) use self::tally::Tally;
 use super::rest::{self, Rest};
-use super::states::{DeliveryState, MailingState, Reason};
+use super::states::{DeliveryState, Reason};
 use super::{bounces, control};
 use crate::{
     app::App,
     config::crash_point,
-    db::{self, Backend, DbErr, WriteTxn, group_commit::GroupCommit},
+    db::{self, Backend, DbErr, Turns, WriteTxn, group_commit::GroupCommit},
     mailer::fate::Words,
     types::{BatchId, IssueId, ReaderId, UnixMillis},
 };
@@ -72,245 +80,108 @@ pub(in crate::mailer) enum Answer {
     Stale,
 }
 
-/// The queue to the writer.
-pub(in crate::mailer) type Ledger = GroupCommit<Entry, Answer>;
+/// The queues to the writers. A lane keeps to its own.
+#[derive(Clone)]
+pub(in crate::mailer) struct Ledger(Vec<GroupCommit<Entry, Answer>>);
 
-/// Starts the writer.
+impl Ledger {
+    /// The queue of a lane, by its number.
+    pub(super) fn of(&self, lane: usize) -> &GroupCommit<Entry, Answer> {
+        // There is at least one.
+        &self.0[lane % self.0.len()]
+    }
+}
+
+/// Writers on PostgreSQL: while the commit of one waits for the disk, the other goes on.
+const WRITERS: usize = 2;
+
+/// Starts the writers.
 pub(in crate::mailer) fn start(app: &App) -> Ledger {
-    let app = app.clone();
+    let writers = match app.db.backend() {
+        Backend::Sqlite => 1,
+        Backend::Postgres => WRITERS,
+    };
     // Half of the lanes at a time: while one half commits, the other half talks to the relay. With larger groups all
     // lanes fall into step and relay and disk wait for each other.
     let largest = (app.config.mail.connections as usize)
         .div_ceil(2)
         .clamp(8, 256);
-    let (ledger, _writer) = GroupCommit::start("ledger", 1_024, largest, move |entries| {
-        let app = app.clone();
-        async move { commit(&app, &entries).await }
+    let queues = (0..writers).map(|number| {
+        let writer = Arc::new(Writer::new(app, number));
+        let (queue, _task) = GroupCommit::start("ledger", 1_024, largest, move |entries| {
+            let writer = Arc::clone(&writer);
+            async move { writer.commit(&entries).await }
+        });
+        queue
     });
-    ledger
+    Ledger(queues.collect())
 }
 
-async fn commit(app: &App, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
-    let txn = app.db.write_txn("ledger").await?;
-    let now = app.clock.now();
-    let answers = check(app, &txn, entries).await?;
-    let valid: Vec<(&Entry, Answer)> = entries
-        .iter()
-        .zip(answers.iter().copied())
-        .filter(|(_, answer)| *answer != Answer::Stale)
-        .collect();
-    write_deliveries(&txn, &valid, now).await?;
-    write_attempts(&txn, &valid, now).await?;
-    write_tally(&txn, app.slot, &valid).await?;
-    let written: Vec<&Entry> = valid.iter().map(|(entry, _)| *entry).collect();
-    bounces::settle(&txn, &written, now).await?;
-    for (entry, _) in &valid {
-        if let Some(ending) = &entry.ending {
-            end(&txn, app.db.backend(), entry, ending, now).await?;
-        }
-    }
-    crash_point("in_ledger_commit");
-    txn.commit().await?;
-    crash_point("after_ledger_commit");
-    Ok(answers)
+/// Writes one group after another.
+struct Writer {
+    app: App,
+    /// Its stripe of the counters: two writers that add to one row would wait for each other's commits.
+    slot: i64,
+    turns: Mutex<Turns>,
 }
 
-/// Who still holds which batch.
-async fn check(app: &App, txn: &WriteTxn, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
-    let postgres = app.db.backend() == Backend::Postgres;
-    let ending: BTreeSet<i64> = entries
-        .iter()
-        .filter(|e| e.ending.is_some())
-        .map(|e| e.issue.0)
-        .collect();
-    if postgres && !ending.is_empty() {
-        // Of two nodes that close the last two batches, the second must see the first's.
-        let list = db::in_list(ending.len(), 0);
-        let sql =
-            format!("SELECT 1 FROM mailing WHERE issue_id IN {list} ORDER BY issue_id FOR UPDATE");
-        db::fetch_all(&**txn, sql, ending.iter().map(|i| (*i).into())).await?;
-    }
-    let batches: BTreeSet<i64> = entries.iter().map(|e| e.batch.0).collect();
-    let list = db::in_list(batches.len(), 0);
-    let lock = if postgres { "FOR UPDATE OF b" } else { "" };
-    let sql = format!(
-        "SELECT b.id, b.fence, b.state, m.state FROM mail_batch b JOIN mailing m ON m.issue_id = b.issue_id
-         WHERE b.id IN {list} ORDER BY b.id {lock}"
-    );
-    let rows = db::fetch_all(&**txn, sql, batches.iter().map(|i| (*i).into())).await?;
-    let mut held: HashMap<i64, (i64, bool)> = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let (id, fence): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        let (leased, mailing): (i16, i16) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
-        if leased == 1 {
-            held.insert(
-                id,
-                (fence, MailingState::of(mailing) == MailingState::Sending),
-            );
+impl Writer {
+    fn new(app: &App, number: usize) -> Self {
+        let name = format!("ledger {number} of {}", app.node);
+        Self {
+            app: app.clone(),
+            slot: app.slot_of(number),
+            turns: Mutex::new(Turns::new(&app.db, "ledger", name)),
         }
     }
-    let answers = entries.iter().map(|entry| match held.get(&entry.batch.0) {
-        Some((fence, sending)) if *fence == entry.fence => {
-            if entry.intent.is_none() || *sending {
-                Answer::Written
-            } else {
-                Answer::Halted
+
+    async fn commit(&self, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
+        let (app, now) = (&self.app, self.app.clock.now());
+        let backend = app.db.backend();
+        let plain = |entry: &Entry| {
+            entry.ending.is_none() && entry.rows.iter().all(|row| row.suppress.is_none())
+        };
+        if backend == Backend::Postgres && entries.iter().all(plain) {
+            crash_point("in_ledger_commit");
+            let turns = &mut *self.turns.lock().await;
+            let answers = at_once::commit(turns, &app.db, self.slot, entries, now).await?;
+            crash_point("after_ledger_commit");
+            return Ok(answers);
+        }
+        let txn = app.db.write_txn("ledger").await?;
+        let answers = match backend {
+            Backend::Sqlite => apart::write(&txn, self.slot, entries, now).await?,
+            Backend::Postgres => {
+                hold_mailings(&txn, entries).await?;
+                at_once::write(&txn, self.slot, entries, now).await?
+            }
+        };
+        let written: Vec<&Entry> = entries
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| **answer != Answer::Stale)
+            .map(|(entry, _)| entry)
+            .collect();
+        bounces::settle(&txn, &written, now).await?;
+        for entry in written {
+            if let Some(ending) = &entry.ending {
+                end(&txn, backend, entry, ending, now).await?;
             }
         }
-        _ => Answer::Stale,
-    });
-    Ok(answers.collect())
-}
-
-async fn write_deliveries(
-    txn: &WriteTxn,
-    valid: &[(&Entry, Answer)],
-    now: UnixMillis,
-) -> Result<(), DbErr> {
-    const COLUMNS: usize = 8;
-    let mut rows: Vec<[sea_orm::Value; COLUMNS]> = Vec::new();
-    for (entry, answer) in valid {
-        let row = |reader: ReaderId, state: DeliveryState, reason: i16, code: i16| {
-            [
-                entry.issue.0.into(),
-                reader.0.into(),
-                state.code().into(),
-                reason.into(),
-                entry.fence.into(),
-                entry.attempt.into(),
-                now.0.into(),
-                code.into(),
-            ]
-        };
-        for r in entry.rows.iter() {
-            let code = r.words.as_ref().map_or(0, |words| words.code);
-            rows.push(row(r.reader, r.state, r.reason.code(), code));
-        }
-        if let (Some(intent), Answer::Written) = (entry.intent, answer) {
-            rows.push(row(intent.reader, DeliveryState::Intent, intent.crashes, 0));
-        }
-    }
-    for chunk in rows.chunks(1_000) {
-        let list = db::values_list(chunk.len(), COLUMNS, 0);
-        let sql = format!(
-            "INSERT INTO delivery (issue_id, reader_id, state, reason, fence, attempt, at_ms, code)
-             VALUES {list} ON CONFLICT (issue_id, reader_id) DO UPDATE SET state = excluded.state,
-             reason = excluded.reason, fence = excluded.fence, attempt = excluded.attempt,
-             at_ms = excluded.at_ms, code = excluded.code"
-        );
-        db::run(&**txn, sql, chunk.iter().flatten().cloned()).await?;
-    }
-    Ok(())
-}
-
-/// What the server said, where it was not simply yes.
-async fn write_attempts(
-    txn: &WriteTxn,
-    valid: &[(&Entry, Answer)],
-    now: UnixMillis,
-) -> Result<(), DbErr> {
-    const COLUMNS: usize = 8;
-    let mut values: Vec<sea_orm::Value> = Vec::new();
-    for (entry, _) in valid {
-        for row in entry.rows.iter() {
-            let Some(words) = &row.words else {
-                continue;
-            };
-            values.push(entry.issue.0.into());
-            values.push(row.reader.0.into());
-            values.push(entry.attempt.into());
-            values.push(now.0.into());
-            values.push(row.state.code().into());
-            values.push(words.code.into());
-            values.push(words.enhanced.clone().into());
-            values.push(words.text.clone().into());
-        }
-    }
-    for chunk in values.chunks(1_000 * COLUMNS) {
-        let list = db::values_list(chunk.len() / COLUMNS, COLUMNS, 0);
-        let sql = format!(
-            "INSERT INTO delivery_attempt (issue_id, reader_id, attempt, at_ms, state, code, enhanced, reply)
-             VALUES {list} ON CONFLICT (issue_id, reader_id, attempt) DO NOTHING"
-        );
-        db::run(&**txn, sql, chunk.iter().cloned()).await?;
-    }
-    Ok(())
-}
-
-async fn write_tally(txn: &WriteTxn, slot: i64, valid: &[(&Entry, Answer)]) -> Result<(), DbErr> {
-    let mut changes = Tally::default();
-    for (entry, _) in valid {
-        for row in entry.rows.iter() {
-            changes.row(entry.issue, row.was_deferred, row.state, row.reason);
-        }
-    }
-    changes.write(txn, slot).await
-}
-
-/// Changes of the counters, gathered.
-#[derive(Default)]
-pub(super) struct Tally(BTreeMap<(i64, i16, i16), i64>);
-
-impl Tally {
-    /// A recipient that goes from one state to another by an order, with no batch in hand.
-    pub(super) fn moved(
-        &mut self,
-        issue: IssueId,
-        from: (DeliveryState, Reason),
-        to: (DeliveryState, Reason),
-    ) {
-        let left = (issue.0, from.0.code(), from.1.code());
-        *self.0.entry(left).or_default() -= 1;
-        self.row(issue, false, to.0, to.1);
-    }
-
-    fn row(&mut self, issue: IssueId, was_deferred: bool, state: DeliveryState, reason: Reason) {
-        let deferred = (issue.0, DeliveryState::Deferred.code(), 0);
-        if was_deferred {
-            *self.0.entry(deferred).or_default() -= 1;
-        }
-        // Deferred ones are counted together, so that leaving the state needs no memory of the reason.
-        let key = match state {
-            DeliveryState::Deferred => deferred,
-            _ => (issue.0, state.code(), reason.code()),
-        };
-        *self.0.entry(key).or_default() += 1;
-    }
-
-    /// Keys are written in order: two nodes never wait for each other in a ring.
-    pub(super) async fn write(self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
-        let changes: Vec<_> = self.0.into_iter().filter(|(_, n)| *n != 0).collect();
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let list = db::values_list(changes.len(), 5, 0);
-        let sql = format!(
-            "INSERT INTO issue_tally (issue_id, state, reason, slot, n) VALUES {list}
-             ON CONFLICT (issue_id, state, reason, slot) DO UPDATE SET n = issue_tally.n + excluded.n"
-        );
-        let values = changes.into_iter().flat_map(|((issue, state, reason), n)| {
-            [
-                issue.into(),
-                state.into(),
-                reason.into(),
-                slot.into(),
-                n.into(),
-            ]
-        });
-        db::run(&**txn, sql, values).await.map(drop)
+        crash_point("in_ledger_commit");
+        txn.commit().await?;
+        crash_point("after_ledger_commit");
+        Ok(answers)
     }
 }
 
-/// Writes an entry in a transaction that has made sure of the batch itself.
-pub(super) async fn write_off(
-    txn: &WriteTxn,
-    slot: i64,
-    entry: &Entry,
-    now: UnixMillis,
-) -> Result<(), DbErr> {
-    let valid = [(entry, Answer::Written)];
-    write_deliveries(txn, &valid, now).await?;
-    write_tally(txn, slot, &valid).await
+/// Of two that close the last two batches of a mailing, the second must see the first's.
+async fn hold_mailings(txn: &WriteTxn, entries: &[Entry]) -> Result<(), DbErr> {
+    let ending = entries.iter().filter(|entry| entry.ending.is_some());
+    let ending: BTreeSet<i64> = ending.map(|entry| entry.issue.0).collect();
+    let sql = "SELECT 1 FROM mailing WHERE issue_id = ANY($1) ORDER BY issue_id FOR UPDATE";
+    let issues: Vec<i64> = ending.into_iter().collect();
+    db::fetch_all(&**txn, sql, [issues.into()]).await.map(drop)
 }
 
 async fn end(

@@ -389,10 +389,10 @@ impl Lane<'_> {
             intent,
             ending,
         };
-        let until = Instant::now() + REMEMBER;
+        let (queue, until) = (self.ledger.of(self.number), Instant::now() + REMEMBER);
         let mut dropped = false;
         loop {
-            let error = match self.ledger.submit_waiting(entry.clone()).await {
+            let error = match queue.submit_waiting(entry.clone()).await {
                 Ok(Answer::Stale) => return Err(Stop::Stale),
                 Ok(_) if dropped => return Err(Stop::Trouble),
                 Ok(answer) => {
