@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::{digests, mailer, probes, subscriptions};
+use crate::{digests, mailer, polls, probes, subscriptions};
 
 /// The running tasks.
 #[derive(Debug)]
@@ -57,6 +57,15 @@ impl Tasks {
             |app| async move {
                 if let Err(error) = digests::tick(&app).await {
                     tracing::error!(%error, "due issues could not be looked for");
+                }
+            },
+        ));
+        tracker.spawn(every(
+            app.clone(),
+            Duration::from_secs(3_600),
+            |app| async move {
+                if let Err(error) = polls::purge_pictures(&app).await {
+                    tracing::error!(%error, "unused pictures were not purged");
                 }
             },
         ));

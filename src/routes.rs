@@ -36,6 +36,18 @@ pub fn router(app: &App) -> Router {
             app.pages.clone(),
             problems::as_pages,
         ));
+    let uploads = polls::UPLOAD_BYTES;
+    let uploads = polls::upload_routes()
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(DefaultBodyLimit::max(uploads))
+        .layer(middleware::from_fn_with_state(
+            uploads as u64,
+            refuse_declared,
+        ))
+        .layer(middleware::from_fn_with_state(
+            app.pages.clone(),
+            problems::as_pages,
+        ));
     let scripts = scripts()
         .layer(middleware::from_fn_with_state(bytes, refuse_declared))
         .layer(middleware::from_fn(problems::as_json));
@@ -43,6 +55,7 @@ pub fn router(app: &App) -> Router {
         .merge(probes::routes())
         .nest("/api/v1", scripts)
         .merge(pages)
+        .merge(uploads)
         .layer(DefaultBodyLimit::max(limit))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

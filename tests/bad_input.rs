@@ -34,6 +34,17 @@ const FIELDS: &[&str] = &[
     "title",
     "audience",
     "scheduled_local",
+    "option.1",
+    "rank.1",
+    "words.4",
+    "question.1",
+    "kind.1",
+    "scale.1",
+    "then",
+    "act",
+    "words",
+    "shown",
+    "revision",
 ];
 
 /// Values no field should trip over: line breaks that would start a header, numbers

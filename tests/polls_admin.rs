@@ -10,10 +10,10 @@ fn own_form(page: &Page) -> Form {
 
 /// Types options into the lines of the form, adding none.
 fn with_options(mut form: Form, options: &[&str]) -> Form {
-    form.fields.retain(|(name, _)| name != "option");
+    form.fields.retain(|(name, _)| name != "option.1");
     let options = options
         .iter()
-        .map(|o| ("option".to_owned(), (*o).to_owned()));
+        .map(|o| ("option.1".to_owned(), (*o).to_owned()));
     form.fields.extend(options);
     form
 }
@@ -31,14 +31,14 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
 
     let page = browser.get("/admin/polls/new").await.expect(200);
     let form = own_form(&page)
-        .fill("question", "Is the tram worth it?")
+        .fill("question.1", "Is the tram worth it?")
         .choose("newsletter", "premium");
     let page = browser
-        .submit(with_options(form, &["Yes", "No"]).button("then", "add"))
+        .submit(with_options(form, &["Yes", "No"]).button("then", "add.1"))
         .await
         .expect(200);
     assert_eq!(
-        page.attributes("input[name=option]", "value"),
+        page.attributes("input[name='option.1']", "value"),
         ["Yes", "No", ""]
     );
     assert_eq!(
@@ -47,10 +47,13 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
         "a line more is no poll yet"
     );
     let page = browser
-        .submit(own_form(&page).button("then", "remove-1"))
+        .submit(own_form(&page).button("then", "remove.1.1"))
         .await
         .expect(200);
-    assert_eq!(page.attributes("input[name=option]", "value"), ["No", ""]);
+    assert_eq!(
+        page.attributes("input[name='option.1']", "value"),
+        ["No", ""]
+    );
 
     let form = with_options(own_form(&page), &["Yes", "No", "", "Ask me later"]);
     let form = form
@@ -118,7 +121,7 @@ async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
     let page = browser.get("/admin/polls/new").await;
     let form = with_options(
         own_form(&page)
-            .fill("question", "First?")
+            .fill("question.1", "First?")
             .fill("slug", "mine"),
         &["A", "B"],
     );
@@ -134,17 +137,17 @@ async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
     let form = with_options(
         earlier
             .clone()
-            .fill("question", "Second?")
-            .choose("kind", "several"),
+            .fill("question.1", "Second?")
+            .choose("kind.1", "several"),
         &["A", "B", "C"],
     );
     browser
-        .submit(form.fill("max_choices", "3"))
+        .submit(form.fill("max_choices.1", "3"))
         .await
         .expect(200)
         .says("Second?")
         .says("1 to 3 options");
-    let late = with_options(earlier.fill("question", "Third?"), &["A", "B"]);
+    let late = with_options(earlier.fill("question.1", "Third?"), &["A", "B"]);
     browser
         .submit(late)
         .await
@@ -165,7 +168,7 @@ async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
         .fill("closes", "2026-03-03 07:00")
         .choose("visibility", "never");
     form.fields
-        .push(("question".into(), "Changed behind readers' backs?".into()));
+        .push(("question.1".into(), "Changed behind readers' backs?".into()));
     browser
         .submit(form.clone())
         .await
@@ -252,10 +255,10 @@ async fn what_is_wrong_with_a_poll_is_said_beside_the_field() {
         own_form(&browser.get("/admin/polls/new").await),
         &["Yes", "No"],
     )
-    .fill("question", "Why?");
+    .fill("question.1", "Why?");
     for (field, value, shown_at) in [
-        ("question", "", "question"),
-        ("question", "a\r\nb", "question"),
+        ("question.1", "", "question.1"),
+        ("question.1", "a\r\nb", "question.1"),
         ("slug", "Not A Slug", "slug"),
         ("time_zone", "Mars/Olympus", "time_zone"),
         ("opens", "2026-02-30T10:00", "opens"),
@@ -271,7 +274,7 @@ async fn what_is_wrong_with_a_poll_is_said_beside_the_field() {
             "{field}"
         );
         assert_eq!(
-            page.attributes("input[name=option]", "value"),
+            page.attributes("input[name='option.1']", "value"),
             ["Yes", "No"],
             "kept"
         );
@@ -281,7 +284,7 @@ async fn what_is_wrong_with_a_poll_is_said_beside_the_field() {
             .submit(with_options(form.clone(), options))
             .await
             .expect(422);
-        assert_eq!(page.attributes(".error-summary a", "href"), ["#options"]);
+        assert_eq!(page.attributes(".error-summary a", "href"), ["#options.1"]);
     }
     browser
         .submit(with_options(form.clone(), &["a\0", "b"]))

@@ -44,11 +44,11 @@ async fn the_editor_says_before_the_opening_whose_answers_make_the_result() {
     let page = browser.get("/admin/polls/new").await.expect(200);
     let mut form = page
         .form("main form.form")
-        .fill("question", "Is the tram worth it?")
+        .fill("question.1", "Is the tram worth it?")
         .choose("headline_tier", "subscriber");
-    form.fields.retain(|(name, _)| name != "option");
+    form.fields.retain(|(name, _)| name != "option.1");
     for option in ["Yes", "No"] {
-        form.fields.push(("option".into(), option.into()));
+        form.fields.push(("option.1".into(), option.into()));
     }
     let page = browser
         .submit(form.button("then", "save"))

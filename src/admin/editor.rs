@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{session, store};
 use crate::app::App;
 use crate::types::EditorId;
-use crate::web::{Problem, RawForm, origin};
+use crate::web::{Problem, RawForm, origin, uploads};
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
@@ -103,6 +103,40 @@ impl FromRequest<App> for EditorForm {
             .unwrap_or_default();
         if session::csrf_matches(&app.keys, &editor.session, token) {
             Ok(Self { editor, form })
+        } else {
+            Err(stale_form().into_response())
+        }
+    }
+}
+
+/// As [`EditorForm`], with files: see [`uploads`].
+#[derive(Clone, Debug)]
+pub struct EditorUpload {
+    pub editor: Editor,
+    pub form: RawForm,
+    pub files: Vec<uploads::File>,
+}
+
+impl FromRequest<App> for EditorUpload {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        from_our_page(app, &parts.headers).map_err(Problem::into_response)?;
+        let editor = Editor::from_request_parts(&mut parts, app).await?;
+        let (form, files) = uploads::read(Request::from_parts(parts, body), app)
+            .await
+            .map_err(Problem::into_response)?;
+        let token = form
+            .one("csrf")
+            .map_err(Problem::into_response)?
+            .unwrap_or_default();
+        if session::csrf_matches(&app.keys, &editor.session, token) {
+            Ok(Self {
+                editor,
+                form,
+                files,
+            })
         } else {
             Err(stale_form().into_response())
         }

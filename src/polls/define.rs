@@ -3,7 +3,8 @@
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Value};
 
 pub use super::definition::{
-    Definition, Fault, MAX_OPTIONS, MAX_QUESTIONS, OptionText, QuestionText, ScaleText, is_slug,
+    Definition, Fault, MAX_OPTIONS, MAX_QUESTIONS, OptionText, QuestionText, ScaleText, is_line,
+    is_path, is_slug,
 };
 use super::model::{PollState, Visibility};
 use crate::db::entities::{poll, poll_option, poll_question};

@@ -380,7 +380,7 @@ pub fn is_slug(text: &str) -> bool {
 }
 
 /// A path of this site from its root, which no browser reads as another site's address.
-fn is_path(path: &str) -> bool {
+pub fn is_path(path: &str) -> bool {
     path.len() <= MAX_TEXT_CHARS
         && path.starts_with('/')
         && !path.starts_with("//")
@@ -393,7 +393,8 @@ fn trim(text: &mut String) {
     *text = text.trim().to_owned();
 }
 
-fn is_line(text: &str) -> bool {
+/// One line of at most [`MAX_TEXT_CHARS`] characters.
+pub fn is_line(text: &str) -> bool {
     !too_long(text) && !text.chars().any(char::is_control)
 }
 

@@ -30,6 +30,7 @@ pub mod model;
 mod offer;
 mod order;
 pub mod own_words;
+mod pictures;
 pub mod question;
 mod question_view;
 pub mod refusals;
@@ -40,6 +41,7 @@ pub mod store;
 mod trust;
 mod view;
 pub mod voter;
+mod words_store;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use api::Document as ApiDocument;
@@ -54,6 +56,8 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::app::App;
+use crate::db::DbErr;
+use crate::types::UnixMillis;
 use crate::web::pages::Templates;
 
 /// The templates of this feature.
@@ -80,6 +84,25 @@ pub fn routes() -> Router<App> {
         .route("/embed/p/{poll}", get(embed::page))
         .route("/embed/p/{poll}/data", get(embed::data))
         .route("/oembed", get(embed::oembed))
+        .route("/media/{name}", get(pictures::http::serve))
+}
+
+/// Throws away pictures that were uploaded a day ago and stand beside no option.
+///
+/// # Errors
+/// What the database said.
+pub async fn purge_pictures(app: &App) -> Result<u64, DbErr> {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let before = UnixMillis(app.clock.now().0 - DAY_MS);
+    pictures::store::purge(&app.db, before).await
+}
+
+/// The most bytes a form of [`upload_routes`] may have: a file and a little more.
+pub const UPLOAD_BYTES: usize = pictures::LARGEST_UPLOAD + 64 * 1024;
+
+/// Where editors upload files: with a limit of its own, see [`UPLOAD_BYTES`].
+pub fn upload_routes() -> Router<App> {
+    admin::upload_routes()
 }
 
 /// The endpoints of polls, below `/api/v1`.

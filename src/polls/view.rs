@@ -34,6 +34,10 @@ pub struct FormView {
     pub headline: bool,
     /// Only the server's own page draws this form: the module shows a link to it where it would have to draw itself.
     pub plain: bool,
+    /// A sentence above the questions.
+    pub intro: String,
+    /// An editor looks at it: the button sends nothing.
+    pub preview: bool,
 }
 
 /// The newsletter promised beside the poll.
@@ -85,6 +89,8 @@ impl FormView {
             results_href: None,
             headline: true,
             plain: poll.questions.iter().any(needs_a_page),
+            intro: poll.intro.clone(),
+            preview: false,
         }
     }
 

@@ -31,13 +31,30 @@ impl RawForm {
         let mut fields = Vec::new();
         for pair in bytes.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
             if fields.len() == MOST_FIELDS {
-                return Err(Problem::bad_request("The form has too many fields."));
+                return Err(too_many_fields());
             }
             let (name, value) = match pair.iter().position(|b| *b == b'=') {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &b""[..]),
             };
             fields.push((decode(name)?, decode(value)?));
+        }
+        Ok(Self { fields })
+    }
+
+    /// Fields that came another way, held to the same rules.
+    ///
+    /// # Errors
+    /// A 400 for NUL or too many of them.
+    pub fn of(fields: Vec<(String, String)>) -> Result<Self, Problem> {
+        if fields.len() > MOST_FIELDS {
+            return Err(too_many_fields());
+        }
+        if fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || value.contains('\0'))
+        {
+            return Err(Problem::bad_request("The form holds a NUL character."));
         }
         Ok(Self { fields })
     }
@@ -104,6 +121,11 @@ impl RawForm {
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(n, v)| (n.as_str(), v.as_str()))
     }
+}
+
+/// More fields than any form of ours has.
+pub(super) fn too_many_fields() -> Problem {
+    Problem::bad_request("The form has too many fields.")
 }
 
 fn decode(bytes: &[u8]) -> Result<String, Problem> {

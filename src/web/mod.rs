@@ -8,6 +8,7 @@
 //! - [`origin`]: cross-site requests are told from our own by Origin and Sec-Fetch-Site.
 //! - [`client`]: who asks: the address behind trusted proxies, and its network.
 //! - [`limits`]: rate limits by network, account and token.
+//! - [`uploads`]: forms that carry files.
 //! - [`sheets`]: cells of CSV files that no spreadsheet runs.
 //! - [`cookies`]: reading and setting the few cookies there are.
 //!
@@ -23,6 +24,7 @@ pub mod pages;
 pub mod problems;
 pub mod security;
 pub mod sheets;
+pub mod uploads;
 
 pub use client::Client;
 pub use forms::RawForm;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response};
 
+use canvass::polls::definition::{Definition, QuestionText, ScaleText};
+use canvass::polls::{Kind, Order, Picture};
+
 use super::app::TestApp;
 use super::editor::signed_in;
 use super::inbox::Mail;
@@ -39,6 +42,7 @@ impl World {
         let newsletter = app.newsletter("morning").await;
         app.poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
             .await;
+        app.poll_with("kinds", every_kind).await;
         let mail = b"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>x";
         app.capture("r@example.org", "x", mail).await;
         let token = app.api_token().await;
@@ -48,8 +52,10 @@ impl World {
         let csrf = frame.attributes("input[name=csrf]", "value").pop();
         values.extend([
             ("poll", "trust".to_owned()),
+            ("poll", "kinds".to_owned()),
             ("newsletter", "morning".to_owned()),
             ("slug", "trust".to_owned()),
+            ("slug", "kinds".to_owned()),
             ("slug", "morning".to_owned()),
             ("id", "1".to_owned()),
             ("issue", "1".to_owned()),
@@ -130,6 +136,38 @@ impl World {
             .collect();
         known.into_iter().chain(["unknown".to_owned()]).collect()
     }
+}
+
+/// A poll with a question of each kind.
+fn every_kind(poll: &mut Definition) {
+    poll.questions[0].other = Some("Another answer".into());
+    poll.questions[0].none = Some("None of these".into());
+    poll.questions[0].order = Order::Random;
+    poll.questions[0].options[0].picture = Some(Picture {
+        path: "/assets/icon.svg".into(),
+        alt: "A ballot".into(),
+        size: Some((32, 32)),
+    });
+    poll.questions.push(QuestionText {
+        text: "How good is the tram?".into(),
+        kind: Kind::Rating,
+        scale: Some(ScaleText {
+            from: 0,
+            to: 10,
+            low: "not at all".into(),
+            high: "as good as can be".into(),
+        }),
+        ..QuestionText::default()
+    });
+    poll.questions.push(QuestionText {
+        text: "Where shall the capital be?".into(),
+        kind: Kind::Ranked,
+        max_choices: 0,
+        options: ["Memphis", "Nashville", "Chattanooga", "Knoxville"]
+            .map(Into::into)
+            .into(),
+        ..QuestionText::default()
+    });
 }
 
 /// Subscribes somebody as readers do, and begins to subscribe somebody else. Returns

@@ -4,25 +4,25 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::moment;
+use super::questions::{Then, TypedQuestion, changed, numbered};
 use crate::newsletters::Newsletter;
-use crate::polls::define::{Definition, MAX_OPTIONS, QuestionText};
+use crate::polls::define::{Definition, Fault};
 use crate::polls::model::{Poll, Tier, Visibility};
-use crate::scheduler::{WallTime, Zone};
+use crate::scheduler::Zone;
 use crate::types::UnixMillis;
 use crate::web::{Problem, RawForm};
 
-/// Field name and what is wrong with it, in words for the editor.
-pub type Errors = BTreeMap<&'static str, String>;
+/// The id of the field that is wrong, and what is wrong with it, in words for the editor. A field of a question carries its
+/// place: `options.2`.
+pub type Errors = BTreeMap<String, String>;
 
 /// What was typed, unchecked.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Typed {
-    pub question: String,
+    pub intro: String,
     pub slug: String,
-    pub options: Vec<Line>,
-    pub several: bool,
-    pub min_choices: String,
-    pub max_choices: String,
+    pub questions: Vec<TypedQuestion>,
     pub opens: String,
     pub closes: String,
     pub time_zone: String,
@@ -30,13 +30,6 @@ pub struct Typed {
     pub headline_tier: String,
     pub newsletter: String,
     pub revision: String,
-}
-
-/// An option's line, numbered from 1.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Line {
-    pub number: usize,
-    pub label: String,
 }
 
 /// The values of the field `visibility`, its words and its hint.
@@ -89,37 +82,11 @@ pub const HEADLINES: [(&str, Tier, &str, &str); 3] = [
     ),
 ];
 
-/// What the pressed button asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    Save,
-    AddOption,
-    RemoveOption(usize),
-}
-
-impl Then {
-    /// # Errors
-    /// A 400 when several buttons were pressed at once.
-    pub fn read(form: &RawForm) -> Result<Self, Problem> {
-        // Pressing Enter presses the first button of the form; the page puts a hidden "save" there.
-        Ok(match form.one("then")? {
-            Some("add") => Self::AddOption,
-            Some(other) => match other.strip_prefix("remove-").and_then(|n| n.parse().ok()) {
-                Some(number) => Self::RemoveOption(number),
-                None => Self::Save,
-            },
-            None => Self::Save,
-        })
-    }
-}
-
 impl Typed {
-    /// An empty form with two lines for options.
+    /// An empty form with one question.
     pub fn empty(zone: &Zone) -> Self {
         Self {
-            options: lines(["", ""].map(str::to_owned)),
-            min_choices: "1".into(),
-            max_choices: "2".into(),
+            questions: vec![TypedQuestion::empty()],
             time_zone: zone.name().to_owned(),
             visibility: "answered".into(),
             headline_tier: "all".into(),
@@ -130,14 +97,10 @@ impl Typed {
     /// # Errors
     /// A 400 for a field that was sent twice.
     pub fn read(form: &RawForm) -> Result<Self, Problem> {
-        let options = form.all("option").take(2 * MAX_OPTIONS).map(str::to_owned);
         Ok(Self {
-            question: form.text("question")?,
+            intro: form.text("intro")?,
             slug: form.text("slug")?,
-            options: lines(options),
-            several: form.text("kind")? == "several",
-            min_choices: form.text("min_choices")?,
-            max_choices: form.text("max_choices")?,
+            questions: TypedQuestion::read_all(form)?,
             opens: form.text("opens")?,
             closes: form.text("closes")?,
             time_zone: form.text("time_zone")?,
@@ -151,22 +114,12 @@ impl Typed {
     /// A stored poll as the form shows it.
     pub fn of(poll: &Poll, newsletters: &[Newsletter]) -> Self {
         let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
-        let local = |at: Option<UnixMillis>| {
-            at.map(|at| WallTime::at(at.timestamp(), &zone).to_string())
-                .unwrap_or_default()
-        };
-        let question = poll.questions.first();
-        let offered = poll
-            .options()
-            .filter(|option| !option.retired)
-            .map(|option| option.label.clone());
+        let local =
+            |at: Option<UnixMillis>| at.map(|at| moment::written(at, &zone)).unwrap_or_default();
         Self {
-            question: poll.headline().to_owned(),
+            intro: poll.intro.clone(),
             slug: poll.slug.clone(),
-            options: lines(offered),
-            several: question.is_some_and(|q| !q.is_single()),
-            min_choices: question.map_or(1, |q| q.min_choices).to_string(),
-            max_choices: question.map_or(2, |q| q.max_choices.max(2)).to_string(),
+            questions: numbered(poll.questions.iter().map(TypedQuestion::of).collect()),
             opens: local(poll.opens_at),
             closes: local(poll.closes_at),
             time_zone: zone.name().to_owned(),
@@ -191,19 +144,9 @@ impl Typed {
         }
     }
 
-    /// Adds or takes away a line.
+    /// After a button that adds, moves or takes away.
     pub fn changed(mut self, then: Then) -> Self {
-        let mut labels: Vec<String> = self.options.drain(..).map(|line| line.label).collect();
-        match then {
-            Then::AddOption if labels.len() < MAX_OPTIONS => labels.push(String::new()),
-            Then::RemoveOption(number)
-                if (1..=labels.len()).contains(&number) && labels.len() > 1 =>
-            {
-                labels.remove(number - 1);
-            }
-            _ => {}
-        }
-        self.options = lines(labels);
+        self.questions = changed(self.questions, then);
         self
     }
 
@@ -220,49 +163,29 @@ impl Typed {
             .map(|letter| letter.id);
         if newsletter.is_none() && !self.newsletter.is_empty() {
             errors.insert(
-                "newsletter",
+                "newsletter".into(),
                 "There is no such newsletter any more. Choose another.".into(),
             );
         }
-        let number = |text: &str| text.parse::<i64>().unwrap_or(0);
-        let (min_choices, max_choices) = if self.several {
-            (number(&self.min_choices), number(&self.max_choices))
-        } else {
-            (1, 1)
-        };
         let mut definition = Definition {
             slug: if self.slug.is_empty() {
-                slug_of(&self.question)
+                slug_of(self.questions.first().map_or("", |q| q.text.as_str()))
             } else {
                 self.slug.clone()
             },
             title: String::new(),
-            intro: String::new(),
+            intro: self.intro.clone(),
             visibility: self.visibility(),
             headline_tier: self.headline_tier(),
             newsletter,
             opens_at,
             closes_at,
             time_zone: self.time_zone.clone(),
-            questions: vec![QuestionText {
-                text: self.question.clone(),
-                min_choices,
-                max_choices,
-                options: self
-                    .options
-                    .iter()
-                    .map(|line| line.label.as_str().into())
-                    .collect(),
-                ..QuestionText::default()
-            }],
+            questions: self.questions.iter().map(TypedQuestion::text).collect(),
         };
         for fault in definition.check() {
-            let field = match fault.field {
-                "closes_at" => "closes",
-                "title" => "question",
-                field => field,
-            };
-            errors.entry(field).or_insert(format!("{}.", fault.message));
+            let message = format!("{}.", fault.message);
+            errors.entry(field_of(&fault)).or_insert(message);
         }
         if errors.is_empty() {
             Ok(definition)
@@ -281,7 +204,10 @@ impl Typed {
         if let (Some(opens), Some(closes)) = (opens, closes)
             && closes <= opens
         {
-            errors.insert("closes", "The poll must close after it opens.".into());
+            errors.insert(
+                "closes".into(),
+                "The poll must close after it opens.".into(),
+            );
         }
         if errors.is_empty() {
             Ok((opens, closes, self.visibility()))
@@ -308,35 +234,41 @@ impl Typed {
         let zone = match Zone::parse(&self.time_zone) {
             Ok(zone) => zone,
             Err(unknown) => {
-                errors.insert("time_zone", format!("{unknown}."));
+                errors.insert("time_zone".into(), format!("{unknown}."));
                 return (None, None);
             }
         };
-        let mut read = |field: &'static str, text: &str| {
+        let mut read = |field: &str, text: &str| {
             if text.is_empty() {
                 return None;
             }
-            match WallTime::parse(text).and_then(|wall| wall.resolve(&zone)) {
-                Ok(resolved) => Some(UnixMillis::from(resolved.at)),
-                Err(_) => {
-                    errors.insert(
-                        field,
-                        "Write a date and a time, such as 2026-11-23 07:00.".into(),
-                    );
-                    None
-                }
+            let at = moment::read(text, &zone);
+            if at.is_none() {
+                errors.insert(
+                    field.into(),
+                    "Write a date and a time, such as 2026-11-23 07:00 or 2026-11-23 07:00:30."
+                        .into(),
+                );
             }
+            at
         };
         (read("opens", &self.opens), read("closes", &self.closes))
     }
 }
 
-fn lines(labels: impl IntoIterator<Item = String>) -> Vec<Line> {
-    labels
-        .into_iter()
-        .zip(1..)
-        .map(|(label, number)| Line { number, label })
-        .collect()
+/// The id of the field in which a fault is mended.
+fn field_of(fault: &Fault) -> String {
+    let field = match fault.field {
+        "closes_at" => "closes",
+        "title" => "intro",
+        field => field,
+    };
+    match (field, fault.question) {
+        ("question" | "options" | "max_choices" | "scale" | "other" | "pictures", place) => {
+            format!("{field}.{}", place.unwrap_or(0) + 1)
+        }
+        _ => field.to_owned(),
+    }
 }
 
 /// A name in links made of a question: its ASCII letters and digits, words joined by hyphens, cut at a word.
@@ -364,11 +296,11 @@ mod tests {
     use crate::polls::define::OptionText;
 
     fn typed() -> Typed {
-        Typed {
-            question: "Do you trust the mainstream media?".into(),
-            options: lines(["Yes", "No", ""].map(str::to_owned)),
-            ..Typed::empty(&Zone::parse("Europe/Berlin").expect("a zone"))
-        }
+        let mut typed = Typed::empty(&Zone::parse("Europe/Berlin").expect("a zone"));
+        typed.questions[0].text = "Do you trust the mainstream media?".into();
+        typed.questions[0].options[0].label = "Yes".into();
+        typed.questions[0].options[1].label = "No".into();
+        typed.changed(Then::AddOption(1))
     }
 
     #[test]
@@ -385,15 +317,31 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_and_go() {
-        let form = typed().changed(Then::AddOption);
-        assert_eq!(form.options.len(), 4);
-        let form = form.changed(Then::RemoveOption(1));
-        assert_eq!(form.options[0].label, "No");
-        assert_eq!(form.options[0].number, 1);
+    fn a_stored_poll_comes_back_as_it_was() {
+        let mut form = typed();
+        form.questions.push(TypedQuestion {
+            text: "How good?".into(),
+            kind: "rating".into(),
+            scale: "0-10".into(),
+            low: "bad".into(),
+            ..TypedQuestion::empty()
+        });
+        form.questions[0].other = true;
+        form.closes = "2026-11-29T18:00:30.250".into();
+        let definition = form.definition(&[]).expect("whole");
+        let again = Typed::of(&definition.sketch(), &[]);
+        assert_eq!(again.closes, form.closes);
+        assert_eq!(again.definition(&[]).as_ref(), Ok(&definition));
+    }
+
+    #[test]
+    fn a_fault_stands_at_its_question() {
+        let mut form = typed();
+        form.questions.push(TypedQuestion::empty());
+        let errors = form.definition(&[]).expect_err("an empty question");
         assert_eq!(
-            form.clone().changed(Then::RemoveOption(99)).options.len(),
-            form.options.len()
+            errors.keys().collect::<Vec<_>>(),
+            ["options.2", "question.2"]
         );
     }
 
@@ -415,7 +363,7 @@ mod tests {
         }
         .definition(&[])
         .expect_err("no time");
-        assert_eq!(errors.keys().copied().collect::<Vec<_>>(), ["opens"]);
+        assert_eq!(errors.keys().collect::<Vec<_>>(), ["opens"]);
         let errors = Typed {
             closes: "2026-11-22T17:59".into(),
             ..form
@@ -423,22 +371,5 @@ mod tests {
         .timing()
         .expect_err("backwards");
         assert!(errors.contains_key("closes"));
-    }
-
-    #[test]
-    fn limits_matter_only_for_several() {
-        let form = Typed {
-            min_choices: "x".into(),
-            max_choices: "9".into(),
-            ..typed()
-        };
-        assert!(form.definition(&[]).is_ok());
-        let errors = Typed {
-            several: true,
-            ..form
-        }
-        .definition(&[])
-        .expect_err("limits");
-        assert!(errors.contains_key("max_choices"));
     }
 }

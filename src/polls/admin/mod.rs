@@ -4,16 +4,26 @@
 //! result can be changed then.
 
 mod form;
+mod form_page;
 mod list;
 mod list_store;
+mod moment;
+mod pictures;
+mod questions;
 mod result;
+mod words;
 mod write;
 
 use axum::Router;
 use axum::routing::{get, post};
 
-use super::model::{Phase, Poll, PollState, phase};
+use serde_json::{Value, json};
+
+use super::model::{Phase, Poll, PollState, Role, phase};
+use super::words_store;
+use crate::admin::show;
 use crate::app::App;
+use crate::db::DbErr;
 use crate::types::UnixMillis;
 use crate::web::pages::Templates;
 
@@ -23,6 +33,14 @@ pub const PAGES: Templates = &[
     (
         "polls/admin_form",
         include_str!("../pages/admin_poll_form.hbs"),
+    ),
+    (
+        "polls/admin_words",
+        include_str!("../pages/admin_words.hbs"),
+    ),
+    (
+        "polls/admin_pictures",
+        include_str!("../pages/admin_pictures.hbs"),
     ),
     (
         "polls/admin_result",
@@ -40,9 +58,45 @@ pub fn routes() -> Router<App> {
             "/admin/polls/{slug}/edit",
             get(write::show_edit).post(write::save),
         )
+        .route("/admin/polls/{slug}/preview", get(form_page::show_preview))
+        .route(
+            "/admin/polls/{slug}/words",
+            get(words::show).post(words::decide),
+        )
         .route("/admin/polls/{slug}/publish", post(write::publish))
         .route("/admin/polls/{slug}/close", post(write::close))
         .route("/admin/polls/{slug}/reopen", post(write::reopen))
+}
+
+/// The pages with files to upload.
+pub fn upload_routes() -> Router<App> {
+    Router::new().route(
+        "/admin/polls/{slug}/pictures",
+        get(pictures::show).post(pictures::place),
+    )
+}
+
+/// What else an editor may want to open of a poll: readers' own words, and pictures while it is a draft.
+///
+/// # Errors
+/// What the database said.
+async fn pages_of(app: &App, poll: &Poll) -> Result<Vec<Value>, DbErr> {
+    let mut pages = Vec::new();
+    if poll.options().any(|option| option.role == Role::Words) {
+        let [waiting, ..] = words_store::numbers(&app.db, poll.id).await?;
+        let waiting = match waiting {
+            0 => String::new(),
+            n => format!(" ({} waiting)", show::count(n)),
+        };
+        pages.push(json!({ "href": format!("/admin/polls/{}/words", poll.slug), "label": format!("Readers\u{2019} own words{waiting}") }));
+    }
+    let pictured = poll.options().any(|option| option.picture.is_some());
+    if poll.state == PollState::Draft || pictured {
+        pages.push(
+            json!({ "href": format!("/admin/polls/{}/pictures", poll.slug), "label": "Pictures" }),
+        );
+    }
+    Ok(pages)
 }
 
 /// A poll's state in a word, and the badge it wears.

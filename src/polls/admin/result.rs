@@ -9,7 +9,8 @@ use super::{acts, badge};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
 use crate::newsletters;
-use crate::polls::model::{Phase, Poll, Question, Tier, Visibility, phase};
+use crate::polls::model::{Kind, Phase, Poll, Question, Tier, Visibility, phase};
+use crate::polls::results::kinds;
 use crate::polls::results::note::note;
 use crate::polls::results::shares::shares;
 use crate::polls::results::{Totals, totals};
@@ -82,6 +83,7 @@ pub async fn show(
         "tiers": tiers,
         "snippet": snippet(&app.config.origin(), &poll),
         "url": url,
+        "pages": super::pages_of(&app, &poll).await?,
         "public": !matches!(at, Phase::Hidden),
         "facts": facts,
     });
@@ -107,12 +109,22 @@ fn times(at: Phase, poll: &Poll, zone: &Zone) -> String {
 
 fn question(question: &Question, totals: &Totals, many: bool) -> Value {
     let voters = totals.voters(Tier::Anonymous);
-    let counts: Vec<i64> = question
+    let ranked = kinds::runoff(question, totals, Tier::Anonymous);
+    let all: Vec<i64> = question
         .options
         .iter()
         .map(|option| totals.option(option.id, Tier::Anonymous))
         .collect();
-    let shares = shares(&counts, voters, question.is_single());
+    let counts = match &ranked {
+        // A ranked option stands on most ballots: what tells them apart is the first choice.
+        Some((_, counted)) => {
+            kinds::first_choices(counted, &question.options.iter().collect::<Vec<_>>())
+        }
+        None => all.clone(),
+    };
+    let exclusive = question.is_single() || ranked.is_some();
+    let summary = kinds::summary(question, &all, ranked.as_ref().map(|(_, counted)| counted));
+    let shares = shares(&counts, voters, exclusive);
     let options: Vec<Value> = question
         .options
         .iter()
@@ -125,7 +137,10 @@ fn question(question: &Question, totals: &Totals, many: bool) -> Value {
             })
         })
         .collect();
-    json!({ "text": question.text, "many": many, "answers": voters > 0, "options": options })
+    json!({
+        "text": question.text, "many": many, "answers": voters > 0, "options": options,
+        "summary": summary, "ranked": ranked.is_some(),
+    })
 }
 
 /// What goes into an article: it works without the script as a link.
@@ -158,6 +173,8 @@ async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
         Visibility::Never => "Only editors",
     };
     let choice = match poll.questions.first() {
+        Some(q) if q.kind == Kind::Rating => "A point of a scale".into(),
+        Some(q) if q.kind == Kind::Ranked => format!("Up to {} ranks", q.max_choices),
         Some(q) if !q.is_single() => format!("{} to {} options", q.min_choices, q.max_choices),
         _ => "One option".into(),
     };

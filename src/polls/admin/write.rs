@@ -2,17 +2,16 @@
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
-use serde_json::{Value, json};
 
-use super::form::{Errors, HEADLINES, Then, Typed, VISIBILITIES};
-use crate::admin::{Editor, EditorForm, Frame, show};
+use super::form::{Errors, Typed};
+use super::form_page::{form_page, preview};
+use super::questions::Then;
+use crate::admin::{Editor, EditorForm};
 use crate::app::App;
-use crate::newsletters::{self, Newsletter};
+use crate::newsletters;
 use crate::polls::define::{self, Stored};
-use crate::polls::model::{Poll, PollState, Tier};
+use crate::polls::model::{Poll, PollState};
 use crate::polls::store;
-use crate::scheduler::Zone;
 use crate::web::Problem;
 
 /// `GET /admin/polls/new`
@@ -34,6 +33,9 @@ pub async fn create(
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
     let (typed, then) = (Typed::read(&form)?, Then::read(&form)?);
+    if then == Then::Preview {
+        return previewed(&app, &editor, None, &typed).await;
+    }
     if then != Then::Save {
         return form_page(
             &app,
@@ -95,6 +97,9 @@ pub async fn save(
         slug: poll.slug.clone(),
         ..typed
     };
+    if then == Then::Preview {
+        return previewed(&app, &editor, Some(&poll), &typed).await;
+    }
     if then != Then::Save {
         return form_page(
             &app,
@@ -116,6 +121,20 @@ pub async fn save(
             Ok(Redirect::to(&format!("/admin/polls/{}?done=saved", poll.slug)).into_response())
         }
         Err(errors) => form_page(&app, editor.frame(), Some(&poll), &typed, &errors).await,
+    }
+}
+
+/// What was typed as readers would see it; nothing is saved.
+async fn previewed(
+    app: &App,
+    editor: &Editor,
+    poll: Option<&Poll>,
+    typed: &Typed,
+) -> Result<Response, Problem> {
+    let letters = newsletters::all(app.db.read()).await?;
+    match typed.definition(&letters) {
+        Ok(definition) => preview(app, &definition.sketch()).await,
+        Err(errors) => form_page(app, editor.frame(), poll, typed, &errors).await,
     }
 }
 
@@ -244,55 +263,8 @@ async fn free_slug(app: &App, slug: &str) -> Result<String, Problem> {
 }
 
 fn slug_taken() -> Errors {
-    Errors::from([("slug", "Another poll has this name in links.".to_owned())])
-}
-
-async fn form_page(
-    app: &App,
-    frame: Frame,
-    poll: Option<&Poll>,
-    typed: &Typed,
-    errors: &Errors,
-) -> Result<Response, Problem> {
-    let letters = newsletters::all(app.db.read()).await?;
-    let letters: Vec<Value> = letters
-        .iter()
-        .map(|letter: &Newsletter| json!({ "slug": letter.slug, "name": letter.name, "chosen": letter.slug == typed.newsletter }))
-        .collect();
-    let visibilities: Vec<Value> = VISIBILITIES
-        .iter()
-        .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.visibility }))
-        .collect();
-    let headlines: Vec<Value> = HEADLINES
-        .iter()
-        .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.headline_tier }))
-        .collect();
-    let mut page = json!({
-        "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(), "newsletters": letters,
-        "visibilities": visibilities, "headlines": headlines, "whole": true,
-        "heading": "New poll", "action": "/admin/polls", "submit": "Save the draft", "back": "/admin/polls", "back_label": "Polls",
-    });
-    if let Some(poll) = poll {
-        let back = format!("/admin/polls/{}", poll.slug);
-        page["existing"] = poll.slug.as_str().into();
-        page["heading"] = "Edit the poll".into();
-        page["action"] = format!("{back}/edit").into();
-        page["back"] = back.into();
-        page["back_label"] = poll.headline().into();
-        if poll.state != PollState::Draft {
-            let voters = crate::polls::results::totals(&app.db, poll)
-                .await?
-                .voters(Tier::Anonymous);
-            page["whole"] = false.into();
-            page["submit"] = "Save".into();
-            page["answered"] = show::counted(voters, "reader has", "readers have").into();
-        }
-    }
-    let page = app.pages.render("polls/admin_form", &page)?;
-    let status = if errors.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Errors::from([(
+        "slug".to_owned(),
+        "Another poll has this name in links.".to_owned(),
+    )])
 }

@@ -1,9 +1,52 @@
 // Keeps the numbers on a result page current while it is open. The page is whole without it.
 const box = document.querySelector("[data-live]");
+
+function el(name, className, ...children) {
+  const node = document.createElement(name);
+  node.className = className;
+  node.append(...children);
+  return node;
+}
+
+// The sentence under the question: a rating's mean, a run-off's end.
+function summarise(caption, text) {
+  let line = caption.querySelector(".result-summary");
+  if (!line && text) caption.append(" ", (line = el("span", "result-summary")));
+  if (line) line.textContent = text ?? "";
+}
+
+// The rounds of a run-off, as table.hbs draws them.
+function rounds(table, runoff) {
+  const cell = (text) => (text ? text : [Object.assign(el("span", "", "\u2013"), { ariaHidden: "true" }), el("span", "visually-hidden", "out")]);
+  const heading = el("th", "", "Round by round");
+  heading.scope = "col";
+  const numbers = runoff.rounds.map((round) => Object.assign(el("th", "num", String(round.number)), { scope: "col" }));
+  const line = (className, label, cells) =>
+    el("tr", className, Object.assign(el("th", "", label), { scope: "row" }), ...cells.map((text) => el("td", "num", ...[cell(text)].flat())));
+  table.tHead.replaceChildren(el("tr", "", heading, ...numbers));
+  table.tBodies[0].replaceChildren(
+    ...runoff.lines.map((option) => line(option.leads ? "leads" : "", option.label, option.cells)),
+    line("quiet", "Ballots that rank none of those left", runoff.exhausted));
+}
+
+// What readers wrote beside "Other" and editors let stand.
+function words(line, row) {
+  let list = line.querySelector(".own-words-shown");
+  if (!list && !row.words) return;
+  if (!list) line.querySelector(".bar").before((list = el("span", "own-words-shown")));
+  list.replaceChildren(
+    ...(row.words ?? []).map((said) => el("span", "", el("bdi", "", said.text), " ", el("span", "quiet", said.count))),
+    ...(row.unshown ? [el("span", "quiet", `in other words ${row.unshown}`)] : []));
+}
+
 if (box) {
   new EventSource(box.dataset.live).onmessage = (event) => {
     const results = JSON.parse(event.data);
     for (const question of results.questions) {
+      const table = box.querySelector(`[data-question="${Number(question.key)}"]`);
+      if (table) summarise(table.caption, question.summary);
+      const after = table?.nextElementSibling?.querySelector("table");
+      if (question.runoff && after) rounds(after, question.runoff);
       for (const row of question.rows) {
         const line = box.querySelector(`[data-option="${Number(row.key)}"]`);
         if (!line) continue;
@@ -11,6 +54,7 @@ if (box) {
         const share = line.querySelector(".result-share");
         if (share && row.share) share.textContent = row.share;
         line.querySelector(".bar-fill").setAttribute("width", row.width);
+        words(line, row);
       }
     }
     box.querySelector(".results-note").textContent = results.note;

@@ -1,0 +1,157 @@
+//! The page with the form of a poll, and its preview.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::form::{Errors, HEADLINES, Typed, VISIBILITIES};
+use crate::admin::{Editor, Frame, show};
+use crate::app::App;
+use crate::newsletters::{self, Newsletter};
+use crate::polls::model::{Kind, Poll, PollState, Tier};
+use crate::polls::offer;
+use crate::polls::store;
+use crate::polls::view::{FormPage, FormView};
+use crate::scheduler::Zone;
+use crate::web::Problem;
+
+/// The kinds a question can have: words and a hint.
+const KINDS: [(Kind, &str, &str); 4] = [
+    (Kind::Single, "Choosing one option", ""),
+    (
+        Kind::Several,
+        "Choosing several options",
+        "Shares are then of the people who answered, so they can add up to more than 100 per cent.",
+    ),
+    (
+        Kind::Rating,
+        "Rating on a scale",
+        "The result is the distribution and, from 30 answers on, the mean.",
+    ),
+    (
+        Kind::Ranked,
+        "Ranking the options",
+        "The result is an instant run-off, shown round by round.",
+    ),
+];
+
+/// The scales a rating can have.
+const SCALES: [(&str, &str); 6] = [
+    ("1-3", "1 to 3"),
+    ("1-4", "1 to 4"),
+    ("1-5", "1 to 5"),
+    ("1-7", "1 to 7"),
+    ("1-10", "1 to 10"),
+    ("0-10", "0 to 10"),
+];
+
+/// The form, with what is wrong in it.
+///
+/// # Errors
+/// What the database said.
+pub async fn form_page(
+    app: &App,
+    frame: Frame,
+    poll: Option<&Poll>,
+    typed: &Typed,
+    errors: &Errors,
+) -> Result<Response, Problem> {
+    let letters = newsletters::all(app.db.read()).await?;
+    let letters: Vec<Value> = letters
+        .iter()
+        .map(|letter: &Newsletter| json!({ "slug": letter.slug, "name": letter.name, "chosen": letter.slug == typed.newsletter }))
+        .collect();
+    let visibilities: Vec<Value> = VISIBILITIES
+        .iter()
+        .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.visibility }))
+        .collect();
+    let headlines: Vec<Value> = HEADLINES
+        .iter()
+        .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.headline_tier }))
+        .collect();
+    let mut page = json!({
+        "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(), "newsletters": letters,
+        "visibilities": visibilities, "headlines": headlines, "whole": true, "many": typed.questions.len() > 1,
+        "step": if typed.opens.contains('.') || typed.closes.contains('.') { "0.001" } else { "1" },
+        "heading": "New poll", "action": "/admin/polls", "submit": "Save the draft", "back": "/admin/polls", "back_label": "Polls",
+    });
+    for (place, question) in typed.questions.iter().enumerate() {
+        let into = &mut page["form"]["questions"][place];
+        into["kinds"] = KINDS
+            .iter()
+            .map(|(kind, label, hint)| json!({ "value": kind.name(), "label": label, "hint": hint, "chosen": kind.name() == question.kind }))
+            .collect();
+        let known = SCALES.iter().any(|(value, _)| *value == question.scale);
+        let own = (!known).then(|| question.scale.replace('-', " to "));
+        into["scales"] = SCALES
+            .iter()
+            .copied()
+            .chain(own.as_deref().map(|label| (question.scale.as_str(), label)))
+            .map(|(value, label)| json!({ "value": value, "label": label, "chosen": value == question.scale }))
+            .collect();
+        for field in [
+            "question",
+            "options",
+            "max_choices",
+            "scale",
+            "other",
+            "pictures",
+        ] {
+            if let Some(error) = errors.get(&format!("{field}.{}", question.number)) {
+                into[format!("{field}_error")] = error.as_str().into();
+            }
+        }
+    }
+    if let Some(poll) = poll {
+        let back = format!("/admin/polls/{}", poll.slug);
+        page["existing"] = poll.slug.as_str().into();
+        page["heading"] = "Edit the poll".into();
+        page["action"] = format!("{back}/edit").into();
+        page["back"] = back.into();
+        page["back_label"] = poll.headline().into();
+        if poll.state != PollState::Draft {
+            let voters = crate::polls::results::totals(&app.db, poll)
+                .await?
+                .voters(Tier::Anonymous);
+            page["whole"] = false.into();
+            page["submit"] = "Save".into();
+            page["answered"] = show::counted(voters, "reader has", "readers have").into();
+        }
+    }
+    let page = app.pages.render("polls/admin_form", &page)?;
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    Ok((status, page).into_response())
+}
+
+/// `GET /admin/polls/{slug}/preview`: the stored poll as readers see it before they answer, whatever its state.
+///
+/// # Errors
+/// 404.
+pub async fn show_preview(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    _: Editor,
+) -> Result<Response, Problem> {
+    let poll = store::by_slug(&app.db, &slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    preview(&app, &poll).await
+}
+
+/// A poll as readers see it, with a button that does nothing.
+///
+/// # Errors
+/// What the database said.
+pub async fn preview(app: &App, poll: &Poll) -> Result<Response, Problem> {
+    let mut form = FormView::of(poll, offer::of(app, poll).await?);
+    form.shuffle(poll, u64::from_le_bytes(app.random.bytes()));
+    form.preview = true;
+    let mut page = FormPage::of(poll, app.clock.now(), form);
+    page.noindex = true;
+    app.pages.render("polls/poll", &page)
+}

@@ -1,0 +1,200 @@
+//! Pictures beside the options of a draft: uploaded one by one, by a form that needs no script.
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::admin::{Editor, EditorUpload};
+use crate::app::App;
+use crate::polls::define::{is_line, is_path};
+use crate::polls::model::{Kind, Picture, Poll, PollState, Role};
+use crate::polls::pictures::{FOLDER, Redrawn, redraw, store as pictures};
+use crate::polls::store;
+use crate::web::Problem;
+use crate::web::uploads::File;
+
+/// One picture is decoded at a time: it may take a hundred megabytes.
+static DECODING: Semaphore = Semaphore::const_new(1);
+
+/// What was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    done: String,
+}
+
+/// What was typed beside an option, and what is wrong with it.
+#[derive(Debug, Default)]
+struct Typed {
+    option: i64,
+    path: String,
+    alt: String,
+    error: Option<String>,
+}
+
+/// `GET /admin/polls/{slug}/pictures`
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(done): Query<Done>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = found(&app, &slug).await?;
+    let notice = match done.done.as_str() {
+        "placed" => Some("The picture stands beside its option."),
+        "removed" => Some("The picture is gone."),
+        _ => None,
+    };
+    page(&app, &poll, &editor, notice, &Typed::default())
+}
+
+/// `POST /admin/polls/{slug}/pictures`: a file, or a path of this site, beside one option; or none any more.
+pub async fn place(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    EditorUpload {
+        editor,
+        form,
+        mut files,
+    }: EditorUpload,
+) -> Result<Response, Problem> {
+    let poll = found(&app, &slug).await?;
+    if poll.state != PollState::Draft {
+        return Err(Problem::conflict(
+            "Readers have seen this poll. Its pictures stay as they are.",
+        ));
+    }
+    let mut typed = Typed {
+        option: form.text("option")?.parse().unwrap_or(0),
+        path: form.text("path")?,
+        alt: form.text("alt")?,
+        error: None,
+    };
+    let Some(option) = pictured(&poll).find(|o| o.key == typed.option) else {
+        return Err(Problem::not_found());
+    };
+    let removes = form.one("then")? == Some("remove");
+    files.retain(|file| file.field == "file");
+    let chosen = if removes {
+        Ok((None, None))
+    } else {
+        picture(option.picture.as_ref(), &typed, files).await
+    };
+    let (redrawn, picture) = match chosen {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            typed.error = Some(error);
+            return page(&app, &poll, &editor, None, &typed);
+        }
+    };
+    let now = app.clock.now();
+    let revision = form.text("revision")?.parse().unwrap_or(-1);
+    let txn = app.db.write_txn("place-picture").await?;
+    if let Some(redrawn) = &redrawn {
+        pictures::keep(&txn, now, redrawn).await?;
+    }
+    let placed = pictures::place(&txn, now, poll.id, revision, typed.option, picture.as_ref());
+    if !placed.await? {
+        return Err(Problem::conflict(
+            "Somebody else changed this poll just now. Load the page again.",
+        ));
+    }
+    txn.commit().await?;
+    app.polls.book.reread(&slug).await?;
+    let done = if removes { "removed" } else { "placed" };
+    let to = format!(
+        "/admin/polls/{slug}/pictures?done={done}#option-{}",
+        typed.option
+    );
+    Ok(Redirect::to(&to).into_response())
+}
+
+/// The picture that was uploaded or named; or what is wrong.
+async fn picture(
+    before: Option<&Picture>,
+    typed: &Typed,
+    mut files: Vec<File>,
+) -> Result<(Option<Redrawn>, Option<Picture>), String> {
+    if typed.alt.is_empty() || !is_line(&typed.alt) {
+        return Err("Say in one line what the picture shows.".to_owned());
+    }
+    let Some(file) = files.pop() else {
+        if !is_path(&typed.path) {
+            return Err(
+                "Choose a file, or write a path of this site such as /media/tram.jpg.".to_owned(),
+            );
+        }
+        let same = before.filter(|picture| picture.path == typed.path);
+        let picture = Picture {
+            path: typed.path.clone(),
+            alt: typed.alt.clone(),
+            size: same.and_then(|picture| picture.size),
+        };
+        return Ok((None, Some(picture)));
+    };
+    let _one = DECODING
+        .acquire()
+        .await
+        .map_err(|_| "The server stops.".to_owned())?;
+    let redrawn = tokio::task::spawn_blocking(move || redraw(&file.bytes))
+        .await
+        .map_err(|_| "The file is damaged. Save the picture again and upload that.".to_owned())?
+        .map_err(|not| format!("{not}."))?;
+    let picture = Picture {
+        path: format!("{FOLDER}{}", redrawn.name),
+        alt: typed.alt.clone(),
+        size: Some((redrawn.width.into(), redrawn.height.into())),
+    };
+    Ok((Some(redrawn), Some(picture)))
+}
+
+/// The options that can have a picture.
+fn pictured(poll: &Poll) -> impl Iterator<Item = &crate::polls::model::PollOption> {
+    poll.questions
+        .iter()
+        .filter(|question| question.kind != Kind::Rating)
+        .flat_map(|question| &question.options)
+        .filter(|option| option.role == Role::Plain)
+}
+
+async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
+    store::by_slug(&app.db, slug)
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+fn page(
+    app: &App,
+    poll: &Poll,
+    editor: &Editor,
+    notice: Option<&'static str>,
+    typed: &Typed,
+) -> Result<Response, Problem> {
+    let rows: Vec<Value> = pictured(poll)
+        .map(|option| {
+            let stored = option.picture.as_ref();
+            let this = (typed.option == option.key).then_some(typed);
+            json!({
+                "key": option.key, "label": option.label,
+                "picture": stored.map(|p| &p.path),
+                "path": this.map(|t| &t.path).or(stored.map(|p| &p.path)),
+                "alt": this.map(|t| &t.alt).or(stored.map(|p| &p.alt)),
+                "error": this.and_then(|t| t.error.as_ref()),
+            })
+        })
+        .collect();
+    let context = json!({
+        "frame": editor.frame_saying(notice), "slug": poll.slug, "question": poll.headline(), "revision": poll.revision,
+        "rows": rows, "draft": poll.state == PollState::Draft, "failed": typed.error, "at": typed.option,
+    });
+    let page = app.pages.render("polls/admin_pictures", &context)?;
+    let status = if typed.error.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, page).into_response())
+}

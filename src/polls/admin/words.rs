@@ -1,0 +1,204 @@
+//! Readers' own words: nothing of them shows in a result before an editor let it stand.
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use data_encoding::HEXLOWER;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::{Editor, EditorForm, show as shown};
+use crate::app::App;
+use crate::polls::model::{Poll, Role};
+use crate::polls::own_words::{MAX_WORDS_CHARS, cleaned};
+use crate::polls::store;
+use crate::polls::words_store::{self, PAGE, Ruling, Wording};
+use crate::types::OptionId;
+use crate::web::{Problem, RawForm};
+
+/// Value in the address, words, what is said where there are none.
+const TABS: [(&str, Ruling, &str, &str); 3] = [
+    (
+        "waiting",
+        Ruling::Waiting,
+        "Waiting",
+        "Nothing waits. What readers write beside this poll comes here first.",
+    ),
+    (
+        "shown",
+        Ruling::Shown,
+        "Shown",
+        "Nothing shows yet beside the result.",
+    ),
+    ("hidden", Ruling::Hidden, "Hidden", "Nothing is hidden."),
+];
+
+/// The address's query; what makes no sense is as if it were not there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    show: String,
+    page: String,
+    done: String,
+}
+
+/// `GET /admin/polls/{slug}/words`
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(asked): Query<Asked>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = found(&app, &slug).await?;
+    page(&app, &poll, &editor, &asked, None).await
+}
+
+/// `POST /admin/polls/{slug}/words`: shows, hides, or lets wait again.
+pub async fn decide(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let poll = found(&app, &slug).await?;
+    let (ruling, done) = match form.one("act")? {
+        Some("show") => (Ruling::Shown, "shown"),
+        Some("hide") => (Ruling::Hidden, "hidden"),
+        Some("wait") => (Ruling::Waiting, "waiting"),
+        _ => return Err(Problem::bad_request("Choose what to do with the words.")),
+    };
+    let tab = form.text("show")?;
+    let asked = Asked {
+        show: tab.clone(),
+        ..Asked::default()
+    };
+    let chosen = match chosen(&poll, &form) {
+        Ok(chosen) if !chosen.is_empty() => chosen,
+        Ok(_) => {
+            let error = Some("Choose at least one line first.");
+            return page(&app, &poll, &editor, &asked, error).await;
+        }
+        Err(problem) => return Err(problem),
+    };
+    let text = match cleaned(form.one("shown")?.unwrap_or_default()) {
+        Ok(text) => text,
+        Err(_) => {
+            let error = Some("Write at most 120 characters in one line.");
+            return page(&app, &poll, &editor, &asked, error).await;
+        }
+    };
+    let text = (!text.is_empty()).then_some(text.as_str());
+    let txn = app.db.write_txn("rule-words").await?;
+    for (option, key) in &chosen {
+        let words = (*option, key.as_slice());
+        if !words_store::rule(
+            &txn,
+            app.clock.now(),
+            editor.id,
+            poll.id,
+            words,
+            ruling,
+            text,
+        )
+        .await?
+        {
+            return Err(Problem::not_found());
+        }
+    }
+    txn.commit().await?;
+    app.polls.live.touch(std::iter::once(poll.id));
+    let tab = if TABS.iter().any(|(name, ..)| *name == tab) {
+        tab
+    } else {
+        "waiting".to_owned()
+    };
+    Ok(Redirect::to(&format!("/admin/polls/{slug}/words?show={tab}&done={done}")).into_response())
+}
+
+/// What was ticked: `KEY.HASH` of an option of this poll.
+fn chosen(poll: &Poll, form: &RawForm) -> Result<Vec<(OptionId, Vec<u8>)>, Problem> {
+    form.all("words")
+        .map(|raw| {
+            let (key, hash) = raw.split_once('.')?;
+            let option = poll
+                .option(key.parse().ok()?)
+                .filter(|o| o.role == Role::Words)?;
+            let hash = HEXLOWER
+                .decode(hash.as_bytes())
+                .ok()
+                .filter(|h| h.len() == 16)?;
+            Some((option.id, hash))
+        })
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| Problem::bad_request("These are no words of this poll."))
+}
+
+async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
+    store::by_slug(&app.db, slug)
+        .await?
+        .filter(|poll| poll.options().any(|option| option.role == Role::Words))
+        .ok_or_else(Problem::not_found)
+}
+
+async fn page(
+    app: &App,
+    poll: &Poll,
+    editor: &Editor,
+    asked: &Asked,
+    error: Option<&str>,
+) -> Result<Response, Problem> {
+    let tab = TABS.iter().find(|(name, ..)| *name == asked.show);
+    let (name, ruling, _, empty) = *tab.unwrap_or(&TABS[0]);
+    let at = asked.page.parse::<i64>().unwrap_or(0).clamp(0, 1_000_000);
+    let words = words_store::list(&app.db, poll.id, ruling, at).await?;
+    let numbers = words_store::numbers(&app.db, poll.id).await?;
+    let total = numbers[match ruling {
+        Ruling::Waiting => 0,
+        Ruling::Shown => 1,
+        Ruling::Hidden => 2,
+    }];
+    let here = format!("/admin/polls/{}/words", poll.slug);
+    let notice = match asked.done.as_str() {
+        "shown" => Some("They show in the result now."),
+        "hidden" => Some("They are hidden. The ballots count as before."),
+        "waiting" => Some("They wait again and do not show."),
+        _ => None,
+    };
+    let tabs: Vec<Value> = TABS
+        .iter()
+        .zip(numbers)
+        .map(|((value, _, label, _), n)| {
+            json!({ "href": format!("{here}?show={value}"), "label": label, "count": shown::count(n), "current": *value == name })
+        })
+        .collect();
+    let several = poll.options().filter(|o| o.role == Role::Words).count() > 1;
+    let context = json!({
+        "frame": editor.frame_saying(notice),
+        "slug": poll.slug, "question": poll.headline(), "here": here, "tab": name, "tabs": tabs, "empty": empty, "error": error,
+        "rows": words.iter().map(|words| row(poll, words, several)).collect::<Vec<_>>(),
+        "known": words_store::shown_texts(&app.db, poll.id).await?,
+        "most": MAX_WORDS_CHARS,
+        "can_show": ruling != Ruling::Shown, "can_rename": ruling == Ruling::Shown,
+        "can_hide": ruling != Ruling::Hidden, "can_wait": ruling != Ruling::Waiting,
+        "range": format!("{} to {} of {}", at * PAGE + 1, at * PAGE + words.len() as i64, shown::count(total)),
+        "previous": (at > 0).then(|| format!("{here}?show={name}&page={}", at - 1)),
+        "next": ((at + 1) * PAGE < total).then(|| format!("{here}?show={name}&page={}", at + 1)),
+    });
+    let page = app.pages.render("polls/admin_words", &context)?;
+    let status = if error.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, page).into_response())
+}
+
+fn row(poll: &Poll, words: &Wording, several: bool) -> Value {
+    let key = poll.keys(&[words.option]).first().copied().unwrap_or(0);
+    let hash = HEXLOWER.encode(&words.key);
+    json!({
+        "value": format!("{key}.{hash}"), "id": format!("w{key}-{hash}"),
+        "written": words.written, "count": shown::count(words.n),
+        "shown": (words.shown != words.written && !words.shown.is_empty()).then_some(&words.shown),
+        "option": several.then(|| poll.labels(&[words.option]).concat()),
+    })
+}

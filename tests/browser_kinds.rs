@@ -1,0 +1,137 @@
+//! Kinds of questions in a real browser: on a phone, by keyboard, without JavaScript, and while the result changes.
+
+use canvass::polls::definition::{QuestionText, ScaleText};
+use canvass::polls::model::{Kind, Order};
+
+use super::polls_kinds::{capital, options};
+use super::support::app::TestApp;
+use super::support::browser::{Browser, Look};
+
+const TAB: char = '\u{e004}';
+const ENTER: char = '\u{e007}';
+
+async fn kinds(app: &TestApp) {
+    app.poll_with("kinds", |poll| {
+        poll.questions[0].other = Some("Another answer".into());
+        poll.questions[0].none = Some("None of these".into());
+        poll.questions[0].order = Order::Random;
+        poll.questions.push(QuestionText {
+            text: "How good is the tram?".into(),
+            kind: Kind::Rating,
+            scale: Some(ScaleText {
+                from: 0,
+                to: 10,
+                low: "not at all".into(),
+                high: "as good as can be".into(),
+            }),
+            ..QuestionText::default()
+        });
+        poll.questions.push(QuestionText {
+            text: "Where shall the capital be?".into(),
+            kind: Kind::Ranked,
+            max_choices: 0,
+            options: options(&["Memphis", "Nashville", "Chattanooga", "Knoxville"]),
+            ..QuestionText::default()
+        });
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_fits_a_phone_and_a_finger() {
+    let app = TestApp::start().await;
+    kinds(&app).await;
+    for look in [Look::phone(), Look::phone().dark()] {
+        let Some(browser) = Browser::open(look).await else {
+            return;
+        };
+        browser.goto(&app.url("/p/kinds")).await;
+        browser.assert_no_sideways_scroll().await;
+        browser.assert_accessible().await;
+        let small = browser
+            .run(
+                "return [...document.querySelectorAll('main button, main select, main input:not([type=hidden], [tabindex^=\"-\"])')]
+                   .map(e => e.closest('label') ?? e)
+                   .map(e => [Math.min(e.getBoundingClientRect().height, e.getBoundingClientRect().width), e.outerHTML.slice(0, 100)])
+                   .filter(([least]) => least < 44);",
+            )
+            .await;
+        assert_eq!(
+            small,
+            serde_json::json!([]),
+            "smaller than 44 px: {small:#}"
+        );
+        browser.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ranking_is_given_by_keyboard_without_javascript() {
+    let app = TestApp::start().await;
+    capital(&app).await;
+    let Some(browser) = Browser::open(Look::default().without_javascript()).await else {
+        return;
+    };
+    browser.goto(&app.url("/p/capital")).await;
+    browser
+        .find("select[name='rank.2']")
+        .await
+        .send_keys("1")
+        .await
+        .unwrap();
+    browser
+        .find("select[name='rank.4']")
+        .await
+        .send_keys("2")
+        .await
+        .unwrap();
+    browser.press(&[TAB, ENTER]).await;
+    browser.wait_for_text("Your answer is counted").await;
+    assert!(
+        browser
+            .text()
+            .await
+            .contains("In the first round Nashville has 1 of the 1 ballots")
+    );
+    assert_eq!(app.count("SELECT COUNT(*) FROM ranking_tally").await, 1);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_off_stays_true_while_it_is_watched() {
+    let app = TestApp::start().await;
+    capital(&app).await;
+    app.reader()
+        .post("/p/capital", &[("option", "1")])
+        .await
+        .expect(200);
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    browser.goto(&app.url("/p/capital/results")).await;
+    browser
+        .wait_for_text("In the first round Memphis has 1 of the 1 ballots")
+        .await;
+    for (ballot, times) in [
+        (["1", "2", "3", "4"], 3),
+        (["2", "3", "4", "1"], 3),
+        (["4", "3", "2", "1"], 2),
+    ] {
+        for _ in 0..times {
+            let fields: Vec<(&str, &str)> =
+                ballot.iter().map(|option| ("option", *option)).collect();
+            app.reader().post("/p/capital", &fields).await.expect(200);
+        }
+    }
+    // Nobody for Chattanooga; then Knoxville leaves, and its ballots go to Nashville.
+    browser
+        .wait_for_text("After 3 rounds Nashville has 5 of the 9 ballots that still count.")
+        .await;
+    let rounds = browser
+        .run("return [...document.querySelectorAll('.rounds tbody tr')].map(r => [...r.cells].map(c => c.textContent));")
+        .await;
+    assert_eq!(rounds[0], serde_json::json!(["Nashville", "3", "3", "5"]));
+    assert_eq!(rounds[1], serde_json::json!(["Memphis", "4", "4", "4"]));
+    browser.assert_accessible().await;
+    browser.close().await;
+}
