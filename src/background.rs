@@ -60,6 +60,12 @@ impl Tasks {
                 }
             },
         ));
+        let last = app.clone();
+        let views = every(app.clone(), Duration::from_secs(30), add_views);
+        tracker.spawn(async move {
+            views.await;
+            add_views(last).await;
+        });
         tracker.spawn(every(
             app.clone(),
             Duration::from_secs(3_600),
@@ -78,6 +84,12 @@ impl Tasks {
         tokio::time::timeout(PATIENCE, self.tracker.wait())
             .await
             .is_ok()
+    }
+}
+
+async fn add_views(app: App) {
+    if let Err(error) = polls::flush_views(&app).await {
+        tracing::error!(%error, "views of polls were not added");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::support::wire;
 use crate::support::world::{Visitor, World};
 
 /// Counted, but not part of what anybody meant to change.
-const COUNTERS: &[&str] = &["refusal", "idempotency"];
+const COUNTERS: &[&str] = &["refusal", "idempotency", "poll_step"];
 
 /// Names that fields have somewhere; a field that a form does not have is one more
 /// kind of bad input.

@@ -11,6 +11,7 @@ mod m0004_dkim;
 mod m0005_orders;
 mod m0006_bounces;
 mod m0008_questions;
+mod m0011_turnout;
 mod m0020_write_turns;
 mod statements;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_orders::MIGRATION),
             Box::new(m0006_bounces::MIGRATION),
             Box::new(m0008_questions::MIGRATION),
+            Box::new(m0011_turnout::MIGRATION),
             Box::new(m0020_write_turns::MIGRATION),
         ]
     }

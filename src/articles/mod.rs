@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
+use http::Method;
 use serde::Serialize;
 
 use crate::app::App;
@@ -39,7 +40,11 @@ struct Article {
     form: Option<FormView>,
 }
 
-async fn page(State(app): State<App>, Path(slug): Path<String>) -> Result<Response, Problem> {
+async fn page(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    method: Method,
+) -> Result<Response, Problem> {
     if slug != SLUG || app.config.mail.transport != Transport::Mailbox {
         return Err(Problem::not_found());
     }
@@ -48,7 +53,7 @@ async fn page(State(app): State<App>, Path(slug): Path<String>) -> Result<Respon
         description: "In a small harbour town a reading group has found out what surveys keep missing.",
         script: "/embed/poll.js",
         poll: format!("/p/{SLUG}"),
-        form: polls::form_for_article(&app, SLUG, &format!("/articles/{SLUG}")).await?,
+        form: polls::form_for_article(&app, SLUG, &format!("/articles/{SLUG}"), &method).await?,
     };
     app.pages.render("articles/trust", &article)
 }

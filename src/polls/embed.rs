@@ -8,12 +8,12 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     IF_NONE_MATCH,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::asking::{allow_embedding, public_poll};
 use super::http::{form, visible};
-use super::model::{Phase, Poll};
+use super::model::{Phase, Place, Poll};
 use super::results::Results;
 use super::view::{FormView, ResultsView, closed, hidden_reason};
 use crate::app::App;
@@ -80,10 +80,12 @@ struct Data {
 pub async fn data(
     State(app): State<App>,
     Path(slug): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
     let phase = poll.phase(app.clock.now());
+    seen(&app, &poll, phase, &method);
     let data = Data {
         open: matches!(phase, Phase::Open { .. }),
         form: form(&app, &poll).await?,
@@ -97,6 +99,13 @@ pub async fn data(
     );
     allow_embedding(&app, &headers, &mut response);
     Ok(response)
+}
+
+/// Counts a look at a poll that can be answered.
+fn seen(app: &App, poll: &Poll, phase: Phase, method: &Method) {
+    if matches!(phase, Phase::Open { .. }) {
+        app.polls.views.count(poll.id, Place::Embed, method);
+    }
 }
 
 fn said_without(poll: &Poll, phase: Phase) -> String {
@@ -117,9 +126,14 @@ struct EmbedPage {
 ///
 /// # Errors
 /// 404 for an unknown poll or a draft.
-pub async fn page(State(app): State<App>, Path(slug): Path<String>) -> Result<Response, Problem> {
+pub async fn page(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    method: Method,
+) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
     let phase = poll.phase(app.clock.now());
+    seen(&app, &poll, phase, &method);
     let form = match phase {
         Phase::Open { .. } => Some(FormView {
             place: Some("embed"),

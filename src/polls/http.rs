@@ -8,7 +8,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use futures::stream;
 use http::header::{CACHE_CONTROL, VARY};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 
 use super::answer::{Answered, answer};
@@ -36,6 +36,7 @@ use crate::web::{Client, Problem, RawForm, origin};
 pub async fn page(
     State(app): State<App>,
     Path(slug): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
@@ -43,6 +44,7 @@ pub async fn page(
     let own = own_choice(&app, &poll, &headers).await?;
     let mut response = match poll.phase(now) {
         Phase::Open { .. } => {
+            app.polls.views.count(poll.id, Place::PollPage, &method);
             let mut form = form(&app, &poll).await?;
             form.shuffle(&poll, seed(&app, &poll, &headers));
             if let Some(own) = &own {
@@ -94,6 +96,7 @@ pub async fn form_for_article(
     app: &App,
     slug: &str,
     from: &str,
+    method: &Method,
 ) -> Result<Option<FormView>, Problem> {
     let Some(poll) = app.polls.book.poll(slug).await? else {
         return Ok(None);
@@ -101,6 +104,7 @@ pub async fn form_for_article(
     if !matches!(poll.phase(app.clock.now()), Phase::Open { .. }) {
         return Ok(None);
     }
+    app.polls.views.count(poll.id, Place::Article, method);
     let form = form(app, &poll).await?;
     Ok(Some(FormView {
         place: Some("article"),

@@ -94,6 +94,7 @@ pub async fn take(
         consent,
         page,
         source: Source::Poll,
+        poll: Some(poll.id),
     };
     match subscriptions::request(app, client, &wish).await {
         Ok(()) => Ok(Left::Asked),

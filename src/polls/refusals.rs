@@ -34,8 +34,6 @@ impl Reason {
     }
 }
 
-const HOUR_MS: i64 = 3_600_000;
-
 /// Adds to the counters, in the caller's transaction. `slot` is this node's stripe.
 ///
 /// # Errors
@@ -53,7 +51,7 @@ pub async fn add(
     for key in refused {
         *counts.entry(*key).or_default() += 1;
     }
-    let hour = UnixMillis(now.0 - now.0.rem_euclid(HOUR_MS));
+    let hour = now.hour();
     let sql = format!(
         "INSERT INTO refusal (poll_id, reason, hour_ms, slot, n) VALUES {} \
          ON CONFLICT (poll_id, reason, hour_ms, slot) DO UPDATE SET n = refusal.n + excluded.n",

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ballots::{self, LARGEST_GROUP, Outcome, Slip};
 use super::book::Book;
+use super::insight::{Answers, Views};
 use super::results::live::Live;
 use super::voter::NetworkOfTheDay;
 use crate::db::Db;
@@ -19,6 +20,10 @@ pub struct Station {
     pub queue: GroupCommit<Slip, Outcome>,
     pub live: Live,
     pub networks: Arc<NetworkOfTheDay>,
+    /// Looks at open polls since they were last added to the database.
+    pub views: Views,
+    /// What ballots say together, for editors.
+    pub answers: Answers,
 }
 
 impl Station {
@@ -51,6 +56,8 @@ impl Station {
             queue,
             live,
             networks: Arc::new(NetworkOfTheDay::new(random.clone())),
+            views: Views::default(),
+            answers: Answers::default(),
         }
     }
 }

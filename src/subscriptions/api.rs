@@ -123,6 +123,7 @@ async fn subscribe(
         consent,
         page: asked.page,
         source: Source::Api,
+        poll: None,
     };
     request::request_in(&app, &write.txn, &wish).await?;
     write

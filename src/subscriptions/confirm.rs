@@ -9,6 +9,7 @@ use super::store::{consent_texts, requests, subscribers};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::newsletters::{self, Newsletter};
+use crate::polls;
 use crate::types::keys::token_hash;
 use crate::types::{EmailAddress, ReaderId};
 
@@ -92,6 +93,9 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     }
     let reader = subscribers::enter(&txn, address.key(), &request, now).await?;
     subscribers::subscribe(&txn, reader, &request, now).await?;
+    if let Some(poll) = request.poll {
+        polls::count_step(&txn, app.slot, poll, polls::Step::Confirmed).await?;
+    }
     txn.commit().await?;
     Ok(Confirmed::Now(newsletter, reader))
 }
@@ -122,6 +126,7 @@ pub async fn renew(app: &App, token: &str) -> Result<Option<Newsletter>, DbErr> 
         consent,
         page: request.page,
         source: Source::named(&request.source),
+        poll: request.poll,
         newsletter: newsletter.clone(),
     };
     let expires = now + Duration::from_secs(app.config.subscriptions.confirm_days * 24 * 60 * 60);

@@ -11,8 +11,9 @@ use super::{address_hash, mails, reader_name::ReaderName};
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::newsletters::{ConsentText, Newsletter};
+use crate::polls;
 use crate::types::keys::{random_token, token_hash};
-use crate::types::{EmailAddress, UnixMillis};
+use crate::types::{EmailAddress, PollId, UnixMillis};
 use crate::web::{Client, Problem};
 
 /// A wish to subscribe, checked at the door.
@@ -26,6 +27,8 @@ pub struct Wish {
     /// The address of the page on which it was expressed.
     pub page: String,
     pub source: Source,
+    /// The poll it was expressed beside.
+    pub poll: Option<PollId>,
 }
 
 /// How a wish came.
@@ -81,6 +84,9 @@ pub async fn request(app: &App, client: &Client, wish: &Wish) -> Result<(), Prob
 pub async fn request_in(app: &App, txn: &WriteTxn, wish: &Wish) -> Result<(), DbErr> {
     let now = app.clock.now();
     let expires = now + Duration::from_secs(app.config.subscriptions.confirm_days * 24 * 60 * 60);
+    if let Some(poll) = wish.poll {
+        polls::count_step(txn, app.slot, poll, polls::Step::Asked).await?;
+    }
     send(app, txn, wish, now, now, expires).await
 }
 
@@ -130,6 +136,7 @@ pub(super) async fn send(
             source: wish.source.label(),
             asked,
             expires: if live { expires } else { now },
+            poll: wish.poll,
         },
     )
     .await?;

@@ -38,6 +38,13 @@ impl UnixMillis {
         })
     }
 
+    /// The beginning of its hour: the grain of counters over time.
+    #[must_use]
+    pub fn hour(self) -> Self {
+        const HOUR_MS: i64 = 3_600_000;
+        Self(self.0.saturating_sub(self.0.rem_euclid(HOUR_MS)))
+    }
+
     /// How long after `earlier` this is; zero when it is not after.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

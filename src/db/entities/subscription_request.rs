@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::types::{ConsentTextId, NewsletterId, UnixMillis};
+use crate::types::{ConsentTextId, NewsletterId, PollId, UnixMillis};
 
 /// A row of `subscription_request`; the columns are explained in the migration.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -21,6 +21,7 @@ pub struct Model {
     pub created_ms: UnixMillis,
     pub expires_ms: UnixMillis,
     pub confirmed_ms: Option<UnixMillis>,
+    pub poll_id: Option<PollId>,
 }
 
 /// None are declared: joins are written where they are needed.

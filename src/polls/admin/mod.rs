@@ -3,6 +3,7 @@
 //! A draft can be changed in every part. Once a poll was opened, readers have seen its question: only its times and who sees the
 //! result can be changed then.
 
+mod compare;
 mod form;
 mod form_page;
 mod list;
@@ -11,6 +12,9 @@ mod moment;
 mod pictures;
 mod questions;
 mod result;
+mod tabs;
+mod turnout;
+mod weigh;
 mod words;
 mod write;
 
@@ -46,6 +50,19 @@ pub const PAGES: Templates = &[
         "polls/admin_result",
         include_str!("../pages/admin_poll.hbs"),
     ),
+    ("polls/admin_tabs", include_str!("../pages/admin_tabs.hbs")),
+    (
+        "polls/admin_turnout",
+        include_str!("../pages/admin_turnout.hbs"),
+    ),
+    (
+        "polls/admin_compare",
+        include_str!("../pages/admin_compare.hbs"),
+    ),
+    (
+        "polls/admin_weigh",
+        include_str!("../pages/admin_weigh.hbs"),
+    ),
 ];
 
 /// Everything below `/admin/polls`.
@@ -54,6 +71,9 @@ pub fn routes() -> Router<App> {
         .route("/admin/polls", get(list::show).post(write::create))
         .route("/admin/polls/new", get(write::show_new))
         .route("/admin/polls/{slug}", get(result::show))
+        .route("/admin/polls/{slug}/turnout", get(turnout::show))
+        .route("/admin/polls/{slug}/compare", get(compare::show))
+        .route("/admin/polls/{slug}/weigh", get(weigh::show))
         .route(
             "/admin/polls/{slug}/edit",
             get(write::show_edit).post(write::save),

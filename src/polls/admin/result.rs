@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::tabs::{Tab, tabs};
 use super::{acts, badge};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
@@ -19,7 +20,7 @@ use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 use crate::web::Problem;
 
-const TIERS: [(Tier, &str); 4] = [
+pub(super) const TIERS: [(Tier, &str); 4] = [
     (Tier::SignedIn, "Signed in"),
     (Tier::Subscriber, "Confirmed readers"),
     (Tier::Worked, "Browsers that solved a proof of work"),
@@ -73,6 +74,7 @@ pub async fn show(
         "slug": poll.slug, "question": poll.headline(),
         "state": state, "badge": badge, "times": times(at, &poll, &zone),
         "acts": acts,
+        "tabs": tabs(&poll, Tab::Result),
         "live": matches!(at, Phase::Open { .. }),
         "numbers": [
             { "label": "Answered", "value": shown::count(voters) },

@@ -1,4 +1,4 @@
-//! The counting tables: the tally and the places.
+//! The counting tables: the tally, the places, the hours.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,7 @@ use crate::types::{OptionId, PollId, UnixMillis};
 pub(super) struct Counts {
     tally: BTreeMap<(PollId, OptionId, i16), i64>,
     places: BTreeMap<(PollId, i16), (i64, UnixMillis)>,
+    hours: BTreeMap<(PollId, UnixMillis, i16), i64>,
     details: Details,
 }
 
@@ -25,6 +26,10 @@ impl Counts {
         *self
             .tally
             .entry((answer.poll.id, VOTERS, answer.tier.code()))
+            .or_default() += 1;
+        *self
+            .hours
+            .entry((answer.poll.id, now.hour(), answer.tier.code()))
             .or_default() += 1;
         self.touch(answer.poll.id, answer.place, now);
         self.places
@@ -94,6 +99,26 @@ impl Counts {
                         (*n).into(),
                         (*at).into(),
                         (*at).into(),
+                    ]
+                });
+            run(&**txn, sql, values).await?;
+        }
+        if !self.hours.is_empty() {
+            let sql = format!(
+                "INSERT INTO poll_hour (poll_id, hour_ms, tier, slot, n) VALUES {} \
+                 ON CONFLICT (poll_id, hour_ms, tier, slot) DO UPDATE SET n = poll_hour.n + excluded.n",
+                values_list(self.hours.len(), 5, 0)
+            );
+            let values = self
+                .hours
+                .iter()
+                .flat_map(|((poll, hour, tier), n)| -> [Value; 5] {
+                    [
+                        (*poll).into(),
+                        (*hour).into(),
+                        (*tier).into(),
+                        slot.into(),
+                        (*n).into(),
                     ]
                 });
             run(&**txn, sql, values).await?;

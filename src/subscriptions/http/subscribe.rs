@@ -97,6 +97,7 @@ pub async fn submit(
             consent,
             page: page_of(&app, &headers, &slug),
             source: Source::Form,
+            poll: None,
         };
         request::request(&app, &client, &wish).await?;
     }

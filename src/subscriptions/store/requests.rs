@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::db::{Backend, Db, DbErr, WriteTxn, fetch_one, run};
 use crate::subscriptions::model::Standing;
-use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
+use crate::types::{ConsentTextId, NewsletterId, PollId, ReaderId, UnixMillis};
 
 /// A wish to subscribe, as it lies in the database.
 #[derive(Debug, Clone)]
@@ -19,6 +19,7 @@ pub struct Request {
     pub asked: UnixMillis,
     pub expires: UnixMillis,
     pub confirmed: Option<UnixMillis>,
+    pub poll: Option<PollId>,
 }
 
 /// A wish to write down.
@@ -34,6 +35,8 @@ pub struct NewRequest<'a> {
     pub source: &'a str,
     pub asked: UnixMillis,
     pub expires: UnixMillis,
+    /// The poll it was expressed beside.
+    pub poll: Option<PollId>,
 }
 
 /// Makes requests for one address wait for each other: two at once must not both find that no mail was sent yet. On SQLite the single
@@ -101,8 +104,8 @@ pub async fn insert(txn: &WriteTxn, new: &NewRequest<'_>) -> Result<(), DbErr> {
     run(
         &**txn,
         "INSERT INTO subscription_request
-             (token_hash, newsletter_id, email_key, email, name, consent_text_id, page, source, created_ms, expires_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             (token_hash, newsletter_id, email_key, email, name, consent_text_id, page, source, created_ms, expires_ms, poll_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         [
             new.token_hash.clone().into(),
             new.newsletter.0.into(),
@@ -114,6 +117,7 @@ pub async fn insert(txn: &WriteTxn, new: &NewRequest<'_>) -> Result<(), DbErr> {
             new.source.into(),
             new.asked.0.into(),
             new.expires.0.into(),
+            new.poll.map(|poll| poll.0).into(),
         ],
     )
     .await
@@ -127,7 +131,7 @@ pub async fn by_token<C: ConnectionTrait>(
 ) -> Result<Option<Request>, DbErr> {
     let row = fetch_one(
         db,
-        "SELECT id, newsletter_id, email, name, consent_text_id, page, source, created_ms, expires_ms, confirmed_ms
+        "SELECT id, newsletter_id, email, name, consent_text_id, page, source, created_ms, expires_ms, confirmed_ms, poll_id
          FROM subscription_request WHERE token_hash = $1",
         [token_hash.into()],
     )
@@ -144,6 +148,7 @@ pub async fn by_token<C: ConnectionTrait>(
         asked: UnixMillis(row.try_get_by_index(7)?),
         expires: UnixMillis(row.try_get_by_index(8)?),
         confirmed: row.try_get_by_index::<Option<i64>>(9)?.map(UnixMillis),
+        poll: row.try_get_by_index::<Option<i64>>(10)?.map(PollId),
     }))
 }
 

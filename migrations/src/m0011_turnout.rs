@@ -1,0 +1,32 @@
+//! When readers answered, and how far they came: counters beside the tally.
+
+use super::statements::Step;
+
+pub const MIGRATION: Step = Step {
+    name: "m0011_turnout",
+    statements: STATEMENTS,
+};
+
+const STATEMENTS: &[&str] = &[
+    // First ballots by the hour of their cast, changed in the commit of the ballot.
+    "CREATE TABLE poll_hour (
+        poll_id BIGINT NOT NULL REFERENCES poll(id),
+        hour_ms BIGINT NOT NULL,
+        tier SMALLINT NOT NULL,
+        slot BIGINT NOT NULL,
+        n BIGINT NOT NULL,
+        PRIMARY KEY (poll_id, hour_ms, tier, slot)
+    ) {clustered}",
+    // step: 1 the poll was shown, 2 the newsletter beside it was asked for, 3 that was confirmed.
+    // source: as in `ballot`. What is shown is counted in memory and added now and then.
+    "CREATE TABLE poll_step (
+        poll_id BIGINT NOT NULL REFERENCES poll(id),
+        step SMALLINT NOT NULL,
+        source SMALLINT NOT NULL,
+        slot BIGINT NOT NULL,
+        n BIGINT NOT NULL,
+        PRIMARY KEY (poll_id, step, source, slot)
+    ) {clustered}",
+    // The poll the newsletter was asked for beside, until the request is purged.
+    "ALTER TABLE subscription_request ADD COLUMN poll_id BIGINT",
+];

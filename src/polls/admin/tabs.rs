@@ -1,0 +1,52 @@
+//! The pages about one poll, and the tabs between them.
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::polls::model::Poll;
+use crate::polls::store;
+use crate::web::Problem;
+
+/// A page about a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    Result,
+    Turnout,
+    Compare,
+    Weigh,
+}
+
+const TABS: [(Tab, &str, &str); 4] = [
+    (Tab::Result, "", "Result"),
+    (Tab::Turnout, "/turnout", "Turnout"),
+    (Tab::Compare, "/compare", "Compare"),
+    (Tab::Weigh, "/weigh", "Precision"),
+];
+
+/// What the partial `polls/admin_tabs` is filled with.
+pub fn tabs(poll: &Poll, current: Tab) -> Vec<Value> {
+    TABS.iter()
+        .map(|(tab, path, label)| {
+            json!({
+                "href": format!("/admin/polls/{}{path}", poll.slug),
+                "label": label,
+                "current": *tab == current,
+            })
+        })
+        .collect()
+}
+
+/// The poll an editor asks for, drafts included.
+///
+/// # Errors
+/// 404; the database's.
+pub async fn poll_of(app: &App, slug: &str) -> Result<Poll, Problem> {
+    store::by_slug(&app.db, slug)
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+/// A share for reading: `34.1%`, as editors see it whatever the number of answers.
+pub fn per_cent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}

@@ -1,0 +1,144 @@
+//! `GET /admin/polls/{slug}/turnout`: when readers came, from where, and how far.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::result::TIERS;
+use super::tabs::{Tab, per_cent, poll_of, tabs};
+use crate::admin::{Editor, show as shown};
+use crate::app::App;
+use crate::polls::insight::store::{self, Steps};
+use crate::polls::insight::turnout::{Bucket, Turnout, Unit, turnout};
+use crate::polls::model::{Place, Tier};
+use crate::polls::results::{Totals, totals};
+use crate::polls::view::zone;
+use crate::web::Problem;
+
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = poll_of(&app, &slug).await?;
+    let totals = totals(&app.db, poll.id).await?;
+    let steps = store::steps(&app.db, poll.id).await?;
+    let hours = store::hours(&app.db, poll.id).await?;
+    let answered = totals.voters(Tier::Anonymous);
+    let in_hours: i64 = hours.iter().map(|hour| hour.n).sum();
+    let tiers: Vec<Value> = TIERS
+        .iter()
+        .map(|(tier, label)| (label, totals.voters_of(*tier)))
+        .filter(|(_, n)| *n > 0)
+        .map(|(label, n)| json!({ "label": label, "count": shown::count(n) }))
+        .collect();
+    let page = json!({
+        "frame": editor.frame(),
+        "title": format!("Turnout: {}", poll.headline()),
+        "question": poll.headline(),
+        "tabs": tabs(&poll, Tab::Turnout),
+        "time_zone": poll.time_zone,
+        "chart": turnout(&hours, &zone(&poll)).map(|found| chart(&found, answered - in_hours)),
+        "nobody": if answered > 0 { "These answers came in before Canvass kept count of the hours." } else { "Nobody has answered yet." },
+        "steps": funnel(&steps, answered, poll.newsletter.is_some()),
+        "places": places(&steps, &totals),
+        "tiers": tiers,
+    });
+    app.pages.render("polls/admin_turnout", &page)
+}
+
+/// How wide a step is drawn, and how much of it is the bar.
+const STEP: f64 = 10.0;
+const BAR: f64 = 8.0;
+
+fn chart(found: &Turnout, uncounted: i64) -> Value {
+    let most = found.buckets.iter().map(Bucket::all).max().unwrap_or(0);
+    let height = |n: i64| {
+        let exact = n as f64 * 100.0 / most.max(1) as f64;
+        (exact * 100.0).round() / 100.0
+    };
+    let bars: Vec<Value> = found
+        .buckets
+        .iter()
+        .enumerate()
+        .map(|(at, bucket)| {
+            let (all, confirmed) = (height(bucket.all()), height(bucket.confirmed));
+            json!({
+                "x": at as f64 * STEP + (STEP - BAR) / 2.0, "width": BAR,
+                "top": 100.0 - all, "others_height": all - confirmed,
+                "middle": 100.0 - confirmed, "confirmed_height": confirmed,
+                "label": bucket.label,
+                "confirmed": shown::count(bucket.confirmed),
+                "others": shown::count(bucket.others),
+                "all": shown::count(bucket.all()),
+            })
+        })
+        .collect();
+    let (unit, unit_name, heading) = match found.unit {
+        Unit::Hour => ("an hour", "the hour", "Hour from"),
+        Unit::Day => ("a day", "the day", "Day"),
+        Unit::Month => ("a month", "the month", "Month"),
+    };
+    let label = |bucket: Option<&Bucket>| bucket.map(|b| b.label.clone()).unwrap_or_default();
+    json!({
+        "unit": unit, "unit_name": unit_name, "heading": heading,
+        "most": shown::count(most),
+        "width": found.buckets.len().max(1) as f64 * STEP,
+        "first": label(found.buckets.first()),
+        "last": if found.buckets.len() > 1 { label(found.buckets.last()) } else { String::new() },
+        "bars": bars,
+        "earlier": (uncounted > 0).then(|| format!("{} came in before Canvass kept count of the hours.", shown::counted(uncounted, "answer", "answers"))),
+    })
+}
+
+fn funnel(steps: &Steps, answered: i64, offers: bool) -> Vec<Value> {
+    let seen: i64 = steps.seen.iter().map(|(_, n)| n).sum();
+    let step = |label: &str, n: i64, before: Option<i64>| {
+        // More answers than looks: the form stands in other pages too.
+        let share = before
+            .filter(|&before| before > 0 && n <= before)
+            .map(|before| per_cent(n as f64 / before as f64));
+        json!({ "label": label, "count": shown::count(n), "share": share.unwrap_or_default() })
+    };
+    let mut all = vec![
+        step("Looked at the poll", seen, None),
+        step("Answered", answered, Some(seen)),
+    ];
+    if offers || steps.asked > 0 {
+        all.push(step(
+            "Asked for the newsletter",
+            steps.asked,
+            Some(answered),
+        ));
+        all.push(step("Confirmed it", steps.confirmed, Some(steps.asked)));
+    }
+    all
+}
+
+const PLACES: [(Place, &str); 5] = [
+    (Place::PollPage, "The poll’s own page"),
+    (Place::Article, "A form in an article"),
+    (Place::Embed, "An embed in another page"),
+    (Place::Mail, "A mail"),
+    (Place::Api, "The API"),
+];
+
+fn places(steps: &Steps, totals: &Totals) -> Vec<Value> {
+    let of = |all: &[(Place, i64)], place: Place| {
+        let found = all.iter().find(|(at, _)| *at == place);
+        found.map_or(0, |(_, n)| *n)
+    };
+    PLACES
+        .iter()
+        .map(|(place, label)| {
+            let countable = !matches!(place, Place::Mail | Place::Api);
+            let seen = if countable {
+                shown::count(of(&steps.seen, *place))
+            } else {
+                "not counted".to_owned()
+            };
+            let answered = shown::count(of(&totals.places, *place));
+            json!({ "label": label, "seen": seen, "answered": answered })
+        })
+        .collect()
+}

@@ -1,0 +1,191 @@
+//! `GET /admin/polls/{slug}/weigh`: intervals, and shares weighted to what an editor knows of the readership. A form that is asked by its
+//! address: nothing is stored, and a colleague can be sent the link.
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::tabs::{Tab, per_cent, poll_of, tabs};
+use crate::admin::{Editor, show as shown};
+use crate::app::App;
+use crate::polls::insight::weigh::{Known, Weights, margins, refused, weigh};
+use crate::polls::model::{Poll, Question};
+use crate::polls::results::note::date_time;
+use crate::polls::results::totals;
+use crate::polls::statistics::Interval;
+use crate::polls::statistics::raking::USUAL_CAP;
+use crate::polls::view::zone;
+use crate::web::Problem;
+
+type Asked = HashMap<String, String>;
+
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(asked): Query<Asked>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = poll_of(&app, &slug).await?;
+    let mut page = json!({
+        "frame": editor.frame(),
+        "title": format!("Precision: {}", poll.headline()),
+        "question": poll.headline(),
+        "slug": poll.slug,
+        "tabs": tabs(&poll, Tab::Weigh),
+    });
+    let named = asked.get("of").map_or("", String::as_str);
+    let question = poll
+        .questions
+        .iter()
+        .find(|q| q.key.to_string() == named)
+        .or_else(|| poll.questions.first());
+    let voters = totals(&app.db, poll.id).await?.voters(poll.headline_tier);
+    let now = app.clock.now();
+    let counted = app.polls.answers.of(&app.db, &poll, voters, now).await?;
+    let (Some(question), Some(counted)) = (question, counted) else {
+        page["said"] = "Readers answered in too many different ways to weigh them here.".into();
+        return app.pages.render("polls/admin_weigh", &page);
+    };
+    let cap = asked
+        .get("cap")
+        .and_then(|text| number(text))
+        .unwrap_or(USUAL_CAP)
+        .clamp(1.0, 10.0);
+    let known: Vec<Known<'_>> = margins(&poll, question.key)
+        .filter_map(|margin| known(margin, &asked))
+        .collect();
+    let found = weigh(&counted, question, &known, cap);
+    if let Some(Err(refusal)) = &found.raked {
+        page["refused"] = refused(*refusal, &known).into();
+    }
+    if let Some(Ok(weights)) = &found.raked {
+        page["weights"] = cost(weights);
+    }
+    let rows: Vec<Value> = found
+        .shares
+        .iter()
+        .map(|share| {
+            let weighted = share.weighted;
+            json!({
+                "label": share.label, "count": shown::count(share.k),
+                "raw": share.raw.map(per_cent).unwrap_or_default(),
+                "interval": share.interval.map(range).unwrap_or_default(),
+                "weighted": weighted.map(|w| per_cent(w.0)),
+                "weighted_interval": weighted.and_then(|w| w.1).map(range),
+            })
+        })
+        .collect();
+    page["of"] = json!({ "text": question.text, "n": shown::count(found.n) });
+    page["at"] = date_time(counted.at, &zone(&poll)).into();
+    page["rows"] = rows.into();
+    if poll.questions.len() > 1 {
+        page["questions"] = poll
+            .questions
+            .iter()
+            .map(|q| json!({ "key": q.key, "text": q.text, "chosen": q.key == question.key }))
+            .collect();
+    }
+    page["margins"] = form(&poll, question, &asked);
+    page["no_margins"] =
+        "Weighting needs another question in the poll, of one answer each, whose true shares among your readers you know: where they live, for example.".into();
+    page["cap"] = asked
+        .get("cap")
+        .cloned()
+        .unwrap_or_else(|| USUAL_CAP.to_string())
+        .into();
+    app.pages.render("polls/admin_weigh", &page)
+}
+
+fn form(poll: &Poll, question: &Question, asked: &Asked) -> Value {
+    margins(poll, question.key)
+        .map(|margin| {
+            let options: Vec<Value> = margin
+                .options
+                .iter()
+                .map(|option| {
+                    let value = asked.get(&format!("m{}", option.key));
+                    json!({ "key": option.key, "label": option.label, "value": value })
+                })
+                .collect();
+            json!({ "text": margin.text, "options": options })
+        })
+        .collect()
+}
+
+/// The shares typed for a question; `None` where nothing was. What is no number is no share, so the sum will not fit and is refused with its reason.
+fn known<'a>(question: &'a Question, asked: &Asked) -> Option<Known<'a>> {
+    let typed: Vec<&str> = question
+        .options
+        .iter()
+        .map(|o| asked.get(&format!("m{}", o.key)).map_or("", |t| t.trim()))
+        .collect();
+    if typed.iter().all(|text| text.is_empty()) {
+        return None;
+    }
+    let share = |text: &&str| match *text {
+        "" => 0.0,
+        text => number(text).map_or(f64::NAN, |n| n / 100.0),
+    };
+    Some(Known {
+        question,
+        shares: typed.iter().map(share).collect(),
+    })
+}
+
+/// `12.5`, `12,5` or `12.5 %`.
+fn number(text: &str) -> Option<f64> {
+    let text = text.trim().trim_end_matches('%').trim_end();
+    let found: f64 = text.replace(',', ".").parse().ok()?;
+    found.is_finite().then_some(found)
+}
+
+fn range(interval: Interval) -> String {
+    format!("{:.1} to {}", interval.low * 100.0, per_cent(interval.high))
+}
+
+fn cost(weights: &Weights) -> Value {
+    let raked = &weights.raked;
+    let stat = |label: &str, value: String| json!({ "label": label, "value": value });
+    let mut words = format!(
+        "{} weighted are worth as much as {:.0} equal ones.",
+        shown::counted(weights.used, "answer", "answers"),
+        raked.effective_size
+    );
+    if raked.capped {
+        words.push_str(&format!(
+            " The cap was used; the shares you gave are missed by at most {:.1} points.",
+            raked.missed * 100.0
+        ));
+    }
+    if weights.left_out > 0 {
+        words.push_str(&format!(
+            " Left out: {} without an answer to a question that is weighted by.",
+            shown::counted(weights.left_out, "reader", "readers")
+        ));
+    }
+    json!({
+        "numbers": [
+            stat("Answers", shown::count(weights.used)),
+            stat("Effective answers", format!("{:.0}", raked.effective_size)),
+            stat("Largest weight", format!("{:.2}", raked.largest)),
+        ],
+        "words": words,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn per_cent_are_typed_in_many_ways() {
+        for text in ["12.5", "12,5", " 12.5 % ", "12.5%"] {
+            assert_eq!(number(text), Some(12.5), "{text}");
+        }
+        for text in ["", "x", "inf", "NaN", "1e999", "1.2.3"] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The counters of turnout and steps, and what ballots say together.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{DbErr, Value};
+
+use super::steps::Step;
+use crate::db::{Db, WriteTxn, fetch_all, run, values_list};
+use crate::polls::choice::stored_options;
+use crate::polls::model::{Place, Tier};
+use crate::types::{OptionId, PollId, UnixMillis};
+
+/// Adds one to a step that is taken once, in the caller's transaction. `slot` is this node's stripe.
+///
+/// # Errors
+/// What the database said.
+pub async fn count_step(txn: &WriteTxn, slot: i64, poll: PollId, step: Step) -> Result<(), DbErr> {
+    add(txn, slot, step, &[(poll, Place::PollPage, 1)]).await
+}
+
+/// Adds views in a transaction of their own.
+///
+/// # Errors
+/// What the database said.
+pub async fn add_views(
+    db: &Db,
+    slot: i64,
+    seen: &BTreeMap<(PollId, Place), i64>,
+) -> Result<(), DbErr> {
+    let txn = db.write_txn("poll views").await?;
+    let rows: Vec<_> = seen
+        .iter()
+        .map(|(&(poll, place), &n)| (poll, place, n))
+        .collect();
+    for part in rows.chunks(500) {
+        add(&txn, slot, Step::Seen, part).await?;
+    }
+    txn.commit().await
+}
+
+async fn add(
+    txn: &WriteTxn,
+    slot: i64,
+    step: Step,
+    rows: &[(PollId, Place, i64)],
+) -> Result<(), DbErr> {
+    let sql = format!(
+        "INSERT INTO poll_step (poll_id, step, source, slot, n) VALUES {} \
+         ON CONFLICT (poll_id, step, source, slot) DO UPDATE SET n = poll_step.n + excluded.n",
+        values_list(rows.len(), 5, 0)
+    );
+    let values = rows.iter().flat_map(|(poll, place, n)| -> [Value; 5] {
+        [
+            (*poll).into(),
+            step.code().into(),
+            place.code().into(),
+            slot.into(),
+            (*n).into(),
+        ]
+    });
+    run(&**txn, sql, values).await.map(drop)
+}
+
+/// Steps beside the ballots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// Views by place.
+    pub seen: Vec<(Place, i64)>,
+    pub asked: i64,
+    pub confirmed: i64,
+}
+
+/// The steps of a poll, as far as they were added.
+///
+/// # Errors
+/// What the database said.
+pub async fn steps(db: &Db, poll: PollId) -> Result<Steps, DbErr> {
+    let sql = "SELECT step, source, CAST(SUM(n) AS BIGINT) AS n FROM poll_step WHERE poll_id = $1 \
+               GROUP BY step, source ORDER BY step, source";
+    let mut steps = Steps::default();
+    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
+        let (step, n): (i16, i64) = (row.try_get("", "step")?, row.try_get("", "n")?);
+        match step {
+            1 => steps
+                .seen
+                .push((Place::from_code(row.try_get("", "source")?), n)),
+            2 => steps.asked += n,
+            _ => steps.confirmed += n,
+        }
+    }
+    Ok(steps)
+}
+
+/// First ballots in an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hour {
+    pub at: UnixMillis,
+    pub tier: Tier,
+    pub n: i64,
+}
+
+/// First ballots by hour and tier, oldest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn hours(db: &Db, poll: PollId) -> Result<Vec<Hour>, DbErr> {
+    let sql = "SELECT hour_ms, tier, CAST(SUM(n) AS BIGINT) AS n FROM poll_hour WHERE poll_id = $1 \
+               GROUP BY hour_ms, tier ORDER BY hour_ms, tier";
+    let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Hour {
+                at: row.try_get("", "hour_ms")?,
+                tier: Tier::from_code(row.try_get("", "tier")?),
+                n: row.try_get("", "n")?,
+            })
+        })
+        .collect()
+}
+
+/// Ballots that say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alike {
+    pub options: Vec<OptionId>,
+    pub n: i64,
+}
+
+/// More kinds of answers than this are not compared.
+const MOST_KINDS: usize = 20_000;
+
+/// The ballots of `tier` and better by what they say; `None` where they say too many different things. Reads every ballot of the poll.
+///
+/// # Errors
+/// What the database said.
+pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike>>, DbErr> {
+    let sql = "SELECT choices, CAST(COUNT(*) AS BIGINT) AS n FROM ballot WHERE poll_id = $1 AND tier >= $2 \
+               GROUP BY choices LIMIT $3";
+    let most = i64::try_from(MOST_KINDS + 1).unwrap_or(i64::MAX);
+    let values = [Value::from(poll), tier.code().into(), most.into()];
+    let rows = fetch_all(db.read(), sql, values).await?;
+    if rows.len() > MOST_KINDS {
+        return Ok(None);
+    }
+    let alike = |row: &sea_orm::QueryResult| -> Result<Alike, DbErr> {
+        let choices: Vec<u8> = row.try_get("", "choices")?;
+        Ok(Alike {
+            options: stored_options(&choices),
+            n: row.try_get("", "n")?,
+        })
+    };
+    rows.iter().map(alike).collect::<Result<_, _>>().map(Some)
+}

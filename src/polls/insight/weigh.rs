@@ -1,0 +1,266 @@
+//! A question's shares for editors: as counted with an interval, and weighted to what is known of the readership.
+
+use super::answers::Counted;
+use crate::polls::model::{Poll, Question};
+use crate::polls::statistics::interval::wilson_weighted;
+use crate::polls::statistics::raking::{Margin, Pattern, Raked, Refusal, rake, weighted_share};
+use crate::polls::statistics::{Interval, wilson};
+use crate::types::OptionId;
+
+/// An answer's shares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    pub label: String,
+    pub k: i64,
+    /// As counted; `None` without answers.
+    pub raw: Option<f64>,
+    pub interval: Option<Interval>,
+    /// Weighted, where margins were given and not refused.
+    pub weighted: Option<(f64, Option<Interval>)>,
+}
+
+/// A question's shares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weighed {
+    /// Readers the shares are of.
+    pub n: i64,
+    pub shares: Vec<Share>,
+    pub raked: Option<Result<Weights, Refusal>>,
+}
+
+/// What the weights did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    pub raked: Raked,
+    /// Readers with an answer to every question that is weighted by.
+    pub used: i64,
+    /// Readers without, who are left out.
+    pub left_out: i64,
+}
+
+/// A question that is weighted by, with the known share of each of its options, from 0 to 1, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known<'a> {
+    pub question: &'a Question,
+    pub shares: Vec<f64>,
+}
+
+/// The questions whose shares may be known: one answer each, and not the one that is asked about.
+pub fn margins(poll: &Poll, of: i64) -> impl Iterator<Item = &Question> {
+    poll.questions
+        .iter()
+        .filter(move |q| q.is_single() && q.key != of)
+}
+
+/// The shares of `question` among those who answered it; weighted by what is `known`, if anything is.
+#[must_use]
+pub fn weigh(counted: &Counted, question: &Question, known: &[Known<'_>], cap: f64) -> Weighed {
+    let answered = |options: &[OptionId]| question.options.iter().any(|o| options.contains(&o.id));
+    let n = counted
+        .alike
+        .iter()
+        .filter(|alike| answered(&alike.options))
+        .map(|alike| alike.n)
+        .sum();
+    let mut patterns = Vec::new();
+    let mut said: Vec<&[OptionId]> = Vec::new();
+    let mut left_out = 0;
+    for alike in counted.alike.iter().filter(|a| answered(&a.options)) {
+        let groups: Option<Vec<usize>> = known
+            .iter()
+            .map(|known| {
+                let options = &known.question.options;
+                options.iter().position(|o| alike.options.contains(&o.id))
+            })
+            .collect();
+        match groups {
+            Some(groups) => {
+                patterns.push(Pattern {
+                    groups,
+                    count: alike.n,
+                });
+                said.push(&alike.options);
+            }
+            None => left_out += alike.n,
+        }
+    }
+    let by: Vec<Margin> = known
+        .iter()
+        .map(|known| Margin {
+            shares: known.shares.clone(),
+        })
+        .collect();
+    let raked = (!known.is_empty()).then(|| rake(&patterns, &by, cap));
+    let shares = question
+        .options
+        .iter()
+        .map(|option| {
+            let k = counted.with(option.id);
+            let weighted = match &raked {
+                Some(Ok(raked)) => {
+                    weighted_share(&patterns, &raked.weights, |i| said[i].contains(&option.id))
+                        .map(|share| (share, wilson_weighted(share, raked.effective_size)))
+                }
+                _ => None,
+            };
+            Share {
+                label: option.label.clone(),
+                k,
+                raw: (n > 0).then(|| k as f64 / n as f64),
+                interval: wilson(k, n),
+                weighted,
+            }
+        })
+        .collect();
+    let used = patterns.iter().map(|p| p.count).sum();
+    Weighed {
+        n,
+        shares,
+        raked: raked.map(|raked| {
+            raked.map(|raked| Weights {
+                raked,
+                used,
+                left_out,
+            })
+        }),
+    }
+}
+
+/// Why nothing is weighted, in words.
+#[must_use]
+pub fn refused(refusal: Refusal, known: &[Known<'_>]) -> String {
+    let question = |margin: usize| known.get(margin).map_or("", |k| k.question.text.as_str());
+    let option = |margin: usize, group: usize| {
+        known
+            .get(margin)
+            .and_then(|k| k.question.options.get(group))
+            .map_or("", |o| o.label.as_str())
+    };
+    match refusal {
+        Refusal::Nothing => "There is nothing to weight yet.".to_owned(),
+        Refusal::NoMargin { margin } => format!(
+            "The shares for “{}” do not add up to 100 per cent.",
+            question(margin)
+        ),
+        Refusal::SmallGroup {
+            margin,
+            group,
+            count,
+        } => format!(
+            "Only {count} answered “{}”. They cannot stand for all readers of that group: at least {} are needed.",
+            option(margin, group),
+            crate::polls::statistics::raking::SMALLEST_GROUP
+        ),
+        Refusal::NoSuchGroup {
+            margin,
+            group,
+            count,
+        } => format!(
+            "You gave 0 per cent for “{}”, but {count} readers chose it.",
+            option(margin, group)
+        ),
+        Refusal::NoFit => "No weights fit all these shares at once.".to_owned(),
+        Refusal::Capped { missed } => format!(
+            "Weights up to the cap miss the shares you gave by {:.1} points. Those who answered are too different from them.",
+            missed * 100.0
+        ),
+        Refusal::TooLittle { effective_size } => format!(
+            "After weighting, the answers would be worth no more than {effective_size:.0} equal ones. At least {} are needed.",
+            crate::polls::statistics::raking::SMALLEST_EFFECTIVE
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::Alike;
+    use super::*;
+    use crate::polls::model::{Tier, sample};
+    use crate::types::UnixMillis;
+
+    /// 300 in the town of whom 100 say yes, 100 in the country of whom 80 do, and 7 who do not say where they live.
+    fn town_and_country() -> (Poll, Counted) {
+        let mut poll = sample::single(&["yes", "no"]);
+        let mut second = poll.questions[0].clone();
+        second.key = 2;
+        for (i, (one, two)) in poll.questions[0]
+            .options
+            .iter_mut()
+            .zip(&mut second.options)
+            .enumerate()
+        {
+            one.id = OptionId(1 + i as i64);
+            two.id = OptionId(3 + i as i64);
+        }
+        poll.questions.push(second);
+        let alike: Vec<Alike> = [(1, 3, 100), (2, 3, 200), (1, 4, 80), (2, 4, 20), (1, 0, 7)]
+            .into_iter()
+            .map(|(a, b, n)| Alike {
+                options: [a, b]
+                    .into_iter()
+                    .filter(|&o| o > 0)
+                    .map(OptionId)
+                    .collect(),
+                n,
+            })
+            .collect();
+        let counted = Counted {
+            ballots: 407,
+            alike,
+            at: UnixMillis(0),
+            tier: Tier::Anonymous,
+        };
+        (poll, counted)
+    }
+
+    #[test]
+    fn weighting_moves_the_share_as_post_stratification_does() {
+        let (poll, counted) = town_and_country();
+        let known = [Known {
+            question: &poll.questions[1],
+            shares: vec![0.5, 0.5],
+        }];
+        let found = weigh(&counted, &poll.questions[0], &known, 5.0);
+        assert_eq!((found.n, found.shares[0].k), (407, 187));
+        let Some(Ok(weights)) = &found.raked else {
+            panic!("{:?}", found.raked)
+        };
+        assert_eq!((weights.used, weights.left_out), (400, 7));
+        // Half of a third and half of four fifths.
+        let (share, interval) = found.shares[0].weighted.unwrap();
+        assert!((share - (1.0 / 6.0 + 0.4)).abs() < 1e-9, "{share}");
+        let interval = interval.unwrap();
+        assert!(interval.low < share && share < interval.high);
+        let sum: f64 = found
+            .shares
+            .iter()
+            .filter_map(|s| s.weighted)
+            .map(|w| w.0)
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn without_margins_there_are_intervals_only() {
+        let (poll, counted) = town_and_country();
+        let found = weigh(&counted, &poll.questions[0], &[], 5.0);
+        assert!(found.raked.is_none() && found.shares[0].weighted.is_none());
+        assert_eq!(found.shares[0].interval, wilson(187, 407));
+    }
+
+    #[test]
+    fn a_refusal_names_the_answer_it_is_about() {
+        let (poll, mut counted) = town_and_country();
+        counted.alike.retain(|alike| alike.n != 80);
+        counted.alike[2].n = 6;
+        let known = [Known {
+            question: &poll.questions[1],
+            shares: vec![0.5, 0.5],
+        }];
+        let found = weigh(&counted, &poll.questions[0], &known, 5.0);
+        let Some(Err(refusal)) = found.raked else {
+            panic!("{found:?}")
+        };
+        assert!(refused(refusal, &known).contains("Only 6 answered “no”"));
+    }
+}

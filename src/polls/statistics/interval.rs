@@ -1,0 +1,184 @@
+//! Intervals for a share.
+
+/// The 97.5th percentile of the normal distribution: 95 per cent of draws lie within.
+pub const Z95: f64 = 1.959_963_984_540_054;
+
+/// From and to, as shares from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    pub low: f64,
+    pub high: f64,
+}
+
+/// The score interval of Wilson (1927, JASA 22, 209) for `k` of `n`, at 95 per cent. `None` where there is no share.
+#[must_use]
+pub fn wilson(k: i64, n: i64) -> Option<Interval> {
+    if n <= 0 || k < 0 || k > n {
+        return None;
+    }
+    score(k as f64 / n as f64, n as f64)
+}
+
+/// The same for a share of a weighted sample, with the size it is worth (see [`super::effective_size`]).
+#[must_use]
+pub fn wilson_weighted(share: f64, effective_size: f64) -> Option<Interval> {
+    ((0.0..=1.0).contains(&share) && effective_size > 0.0 && effective_size.is_finite())
+        .then(|| score(share, effective_size))
+        .flatten()
+}
+
+/// The interval for a share of a finite list of `population`, of which a simple random sample of `n` answered. The
+/// sample counts for `n · (N − 1) / (N − n)`: the finite-population correction of the variance (Cochran 1977, §3.2)
+/// within Wilson's interval, so that it stays inside 0 to 1 and shrinks to a point when all were asked.
+#[must_use]
+pub fn of_list(k: i64, n: i64, population: i64) -> Option<Interval> {
+    if n <= 0 || k < 0 || k > n || population < n {
+        return None;
+    }
+    let share = k as f64 / n as f64;
+    if population == n {
+        return Some(Interval {
+            low: share,
+            high: share,
+        });
+    }
+    let (n, list) = (n as f64, population as f64);
+    score(share, n * (list - 1.0) / (list - n))
+}
+
+/// The standard error of the number in a list of `population` that `k` of a sample of `n` stand for (Cochran 1977, eq. 3.13).
+#[must_use]
+pub fn standard_error_of_total(k: i64, n: i64, population: i64) -> Option<f64> {
+    if n < 2 || k < 0 || k > n || population < n {
+        return None;
+    }
+    let (p, n, list) = (k as f64 / n as f64, n as f64, population as f64);
+    Some((list * (list - n) * p * (1.0 - p) / (n - 1.0)).sqrt())
+}
+
+fn score(p: f64, n: f64) -> Option<Interval> {
+    let z2 = Z95 * Z95;
+    let middle = p + z2 / (2.0 * n);
+    let reach = Z95 * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z2 / n;
+    let found = Interval {
+        low: ((middle - reach) / scale).clamp(0.0, 1.0),
+        high: ((middle + reach) / scale).clamp(0.0, 1.0),
+    };
+    (found.low.is_finite() && found.high.is_finite()).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Random;
+    use proptest::prelude::*;
+
+    /// Newcombe (1998), "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17,
+    /// table I, method 3.
+    #[test]
+    fn the_published_examples_of_wilsons_interval() {
+        for (k, n, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
+            let found = wilson(k, n).unwrap();
+            assert!((found.low - low).abs() < 5e-5, "{k}/{n}: {found:?}");
+            assert!((found.high - high).abs() < 5e-5, "{k}/{n}: {found:?}");
+        }
+    }
+
+    /// Cochran (1977), Sampling Techniques, §3.2: of 3,042 names on a list, 38 of 200 drawn at random have a wrong address;
+    /// 578 in all, with a standard error of 81.8.
+    #[test]
+    fn the_published_example_of_a_finite_list() {
+        assert!((standard_error_of_total(38, 200, 3_042).unwrap() - 81.8).abs() < 0.05);
+        assert!((3_042.0 * 38.0 / 200.0_f64).round() - 578.0 == 0.0);
+        // The interval's half is near 1.96 of these errors, and narrower than without the list.
+        let of_it = of_list(38, 200, 3_042).unwrap();
+        let half = (of_it.high - of_it.low) / 2.0 * 3_042.0;
+        assert!((half / 81.8 - Z95).abs() < 0.05, "{half}");
+        let open = wilson(38, 200).unwrap();
+        assert!(of_it.high - of_it.low < open.high - open.low);
+    }
+
+    #[test]
+    fn asking_everybody_leaves_nothing_open() {
+        let all = of_list(30, 100, 100).unwrap();
+        assert_eq!((all.low, all.high), (0.3, 0.3));
+    }
+
+    #[test]
+    fn numbers_that_mean_nothing_have_no_interval() {
+        for (k, n) in [(0, 0), (-1, 5), (6, 5), (1, -1), (i64::MIN, i64::MAX)] {
+            assert_eq!(wilson(k, n), None, "{k}/{n}");
+            assert_eq!(of_list(k, n, 10), None, "{k}/{n}");
+        }
+        assert_eq!(of_list(1, 11, 10), None);
+        for (share, size) in [(f64::NAN, 9.0), (0.5, f64::NAN), (0.5, 0.0), (1.1, 9.0)] {
+            assert_eq!(wilson_weighted(share, size), None);
+        }
+    }
+
+    /// Draws a sample of `n` from a list of `population` with `with` of them; how many it has.
+    fn draw(random: &Random, n: u64, with: u64, population: u64) -> i64 {
+        let (mut left, mut good, mut found) = (population, with, 0);
+        for _ in 0..n {
+            if random.below(left) < good {
+                good -= 1;
+                found += 1;
+            }
+            left -= 1;
+        }
+        found
+    }
+
+    #[test]
+    fn ninety_five_of_a_hundred_intervals_hold_the_truth() {
+        const ROUNDS: i32 = 4_000;
+        let random = Random::seeded(1_927);
+        for (with, population, n) in [
+            (2_000_u64, 10_000_u64, 200_u64),
+            (5_000, 10_000, 100),
+            (300, 1_000, 400),
+            (450, 500, 250),
+        ] {
+            let truth = with as f64 / population as f64;
+            let (mut held, mut width) = (0, 0.0);
+            for _ in 0..ROUNDS {
+                let k = draw(&random, n, with, population);
+                let found = of_list(k, n as i64, population as i64).unwrap();
+                held += i32::from(found.low <= truth && truth <= found.high);
+                width += found.high - found.low;
+            }
+            let share = f64::from(held) / f64::from(ROUNDS);
+            assert!(
+                (0.935..=0.968).contains(&share),
+                "{with}/{population}: {share}"
+            );
+            // Narrow as well: what the normal distribution would give, within a twentieth.
+            let error = (truth * (1.0 - truth) / n as f64 * (population - n) as f64
+                / (population - 1) as f64)
+                .sqrt();
+            let ratio = width / f64::from(ROUNDS) / (2.0 * Z95 * error);
+            assert!(
+                (0.93..=1.05).contains(&ratio),
+                "{with}/{population}: {ratio}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_interval_lies_in_0_to_1_round_its_share(n in 1_i64..1_000_000, of in 0.0_f64..=1.0, more in 0_i64..1_000_000) {
+            let k = (of * n as f64) as i64;
+            let share = k as f64 / n as f64;
+            for found in [wilson(k, n).unwrap(), of_list(k, n, n + more).unwrap()] {
+                prop_assert!(0.0 <= found.low && found.high <= 1.0);
+                prop_assert!(found.low <= share + 1e-12 && share <= found.high + 1e-12);
+            }
+        }
+    }
+}
