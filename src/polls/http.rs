@@ -23,6 +23,7 @@ use super::order::seed_of;
 use super::refusals::Reason;
 use super::results::{Results, totals};
 use super::sent::Sent;
+use super::share::{Shared, json_ld};
 use super::trust::{Browser, Showed};
 use super::view::{FormPage, FormView, ResultsPage, closed, hidden_reason};
 use super::voter::Voter;
@@ -50,8 +51,13 @@ pub async fn page(
             if let Some(own) = &own {
                 form.fill_in(&poll, own);
             }
-            app.pages
-                .render("polls/poll", &FormPage::of(&poll, now, form))?
+            let shown = visible(&app, &poll, None).await?;
+            let share = Shared::of(&app.config.origin(), &poll, shown.as_ref());
+            let page = FormPage {
+                share: Some(share),
+                ..FormPage::of(&poll, now, form)
+            };
+            app.pages.render("polls/poll", &page)?
         }
         _ => results_response(&app, &poll, own.as_ref(), |_| {}).await?,
     };
@@ -349,7 +355,16 @@ async fn results_response(
     change: impl FnOnce(&mut ResultsPage),
 ) -> Result<Response, Problem> {
     let results = visible(app, poll, own).await?;
-    let mut page = ResultsPage::of(poll, app.clock.now(), results, own);
+    let (now, origin) = (app.clock.now(), app.config.origin());
+    // What this reader may see because of an answer is nothing to be shared.
+    let public = results.as_ref().filter(|_| poll.shows_results(now, false));
+    let share = Shared::of(&origin, poll, public);
+    let json_ld = public.and_then(|results| json_ld(&origin, poll, results));
+    let mut page = ResultsPage {
+        share: Some(share),
+        json_ld,
+        ..ResultsPage::of(poll, now, results, own)
+    };
     change(&mut page);
     app.pages.render("polls/results", &page)
 }

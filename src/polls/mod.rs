@@ -37,6 +37,7 @@ mod question_view;
 pub mod refusals;
 pub mod results;
 pub mod sent;
+pub mod share;
 mod station;
 pub mod statistics;
 pub mod store;
@@ -80,6 +81,7 @@ pub fn routes() -> Router<App> {
         .route("/p/{poll}", get(http::page).post(http::submit))
         .route("/p/{poll}/results", get(http::results))
         .route("/p/{poll}/live", get(http::live))
+        .route("/p/{poll}/share.png", get(share::picture))
         .route("/p/{poll}/proof", get(trust::puzzle))
         .route("/v/{token}", get(mail_vote::page).post(mail_vote::cast))
         .route("/v/{token}/results", get(mail_vote::results))

@@ -8,6 +8,7 @@ use super::ballots::{self, LARGEST_GROUP, Outcome, Slip};
 use super::book::Book;
 use super::insight::{Answers, Views};
 use super::results::live::Live;
+use super::share::Pictures;
 use super::voter::NetworkOfTheDay;
 use crate::db::Db;
 use crate::db::group_commit::GroupCommit;
@@ -24,6 +25,8 @@ pub struct Station {
     pub views: Views,
     /// What ballots say together, for editors.
     pub answers: Answers,
+    /// Pictures for those who share a poll.
+    pub pictures: Pictures,
 }
 
 impl Station {
@@ -58,6 +61,7 @@ impl Station {
             networks: Arc::new(NetworkOfTheDay::new(random.clone())),
             views: Views::default(),
             answers: Answers::default(),
+            pictures: Pictures::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::question_view::{QuestionView, needs_a_page};
 use super::results::Results;
 use super::results::note::date_time;
 use super::sent::Sent;
+use super::share::Shared;
 use crate::newsletters::{ConsentText, Newsletter};
 use crate::types::UnixMillis;
 use crate::web::assets;
@@ -138,6 +139,8 @@ pub struct FormPage {
     pub counted: bool,
     pub closes: Option<String>,
     pub noindex: bool,
+    /// What is said where somebody shares the page.
+    pub share: Option<Shared>,
     /// Mail votes only: the nonce of this page, and why it is shown again.
     pub nonce: Option<String>,
     pub again: Option<&'static str>,
@@ -159,6 +162,7 @@ impl FormPage {
             counted: false,
             closes,
             noindex: false,
+            share: None,
             nonce: None,
             again: None,
             script: assets::url("proof.js"),
@@ -184,6 +188,10 @@ pub struct ResultsPage {
     pub change_label: &'static str,
     pub back_href: Option<String>,
     pub noindex: bool,
+    /// What is said where somebody shares the page.
+    pub share: Option<Shared>,
+    /// The results for machines, safe in a data block.
+    pub json_ld: Option<String>,
     pub script: Option<&'static str>,
 }
 
@@ -230,6 +238,8 @@ impl ResultsPage {
             },
             back_href: None,
             noindex: false,
+            share: None,
+            json_ld: None,
             script: open.then_some("/assets/live.js"),
         }
     }

@@ -154,7 +154,7 @@ fn steady(table: &Table, answer: &str) -> Value {
             None => json!({ "label": row.label, "hidden": true }),
             Some(k) => json!({
                 "label": row.label, "k": shown::count(k), "n": shown::count(row.n),
-                "raw": per_cent(k as f64 / row.n.max(1) as f64),
+                "plain": per_cent(k as f64 / row.n.max(1) as f64),
                 "shrunk": row.shrunk.map(per_cent).unwrap_or_else(|| "–".to_owned()),
             }),
         })

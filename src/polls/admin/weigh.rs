@@ -70,7 +70,7 @@ pub async fn show(
             let weighted = share.weighted;
             json!({
                 "label": share.label, "count": shown::count(share.k),
-                "raw": share.raw.map(per_cent).unwrap_or_default(),
+                "plain": share.raw.map(per_cent).unwrap_or_default(),
                 "interval": share.interval.map(range).unwrap_or_default(),
                 "weighted": weighted.map(|w| per_cent(w.0)),
                 "weighted_interval": weighted.and_then(|w| w.1).map(range),

@@ -48,6 +48,9 @@ pub fn comparable(poll: &Poll) -> impl Iterator<Item = &Question> {
 pub fn table(counted: &Counted, rows: &Question, columns: &Question) -> Result<Table, NoTable> {
     let (row_ids, row_labels) = answers(counted, rows);
     let (column_ids, column_labels) = answers(counted, columns);
+    if counted.ballots == 0 {
+        return Err(NoTable::TooSmall);
+    }
     if row_ids.len() * column_ids.len() > MOST_CELLS {
         return Err(NoTable::TooLarge);
     }
@@ -212,9 +215,9 @@ mod tests {
         assert!(table.hides);
         let steadied = steadied(&table, 0);
         assert_eq!((steadied[0].k, steadied[0].shrunk), (None, None));
-        let last = steadied.last().unwrap();
-        let raw = 80.0 / 270.0;
-        assert!(last.k == Some(80) && (last.shrunk.unwrap() - raw).abs() < 0.05);
+        let whole = super::steadied(&table, 2);
+        let last = whole.last().unwrap();
+        assert!(last.k == Some(100) && (last.shrunk.unwrap() - 100.0 / 270.0).abs() < 0.05);
     }
 
     #[test]

@@ -1,0 +1,378 @@
+//! Drawing: text is shaped and wrapped by cosmic-text, which knows scripts and directions; the rest is rectangles.
+
+use cosmic_text::{
+    Align, Attrs, Buffer, Color, Ellipsize, EllipsizeHeightLimit, Family, FontSystem, Metrics,
+    Shaping, SwashCache, Weight, Wrap, fontdb,
+};
+
+use super::sketch::{Bar, Sketch};
+
+/// As Open Graph and its readers like it.
+pub const WIDTH: u32 = 1_200;
+pub const HEIGHT: u32 = 630;
+
+const PAPER: [u8; 3] = [255, 255, 255];
+const INK: Color = Color::rgb(0x19, 0x1a, 0x1c);
+const SOFT: Color = Color::rgb(0x55, 0x57, 0x5c);
+const ACCENT: [u8; 3] = [0x0b, 0x56, 0x66];
+const TRACK: [u8; 3] = [0xe9, 0xe7, 0xe1];
+const MARGIN: f32 = 72.0;
+
+const HEADLINES: &[u8] = include_bytes!("fonts/NotoSerif-Bold.ttf");
+const WORDS: &[u8] = include_bytes!("fonts/DejaVuSans.ttf");
+
+/// Fonts, and the shapes of glyphs drawn before. One picture at a time.
+pub struct Painter {
+    fonts: FontSystem,
+    glyphs: SwashCache,
+    /// The machine's fonts were looked for.
+    knows_machine: bool,
+}
+
+struct Canvas {
+    pixels: Vec<u8>,
+}
+
+/// How a text is set.
+#[derive(Clone, Copy)]
+struct Style {
+    headline: bool,
+    size: f32,
+    lines: usize,
+    color: Color,
+    align: Option<Align>,
+}
+
+impl Painter {
+    pub fn new() -> Self {
+        let mut db = fontdb::Database::new();
+        for font in [HEADLINES, WORDS] {
+            db.load_font_source(fontdb::Source::Binary(std::sync::Arc::new(font)));
+        }
+        Self {
+            fonts: FontSystem::new_with_locale_and_db("en".to_owned(), db),
+            glyphs: SwashCache::new(),
+            knows_machine: false,
+        }
+    }
+
+    /// The picture as PNG.
+    ///
+    /// # Errors
+    /// What the encoder said; drawing itself does not fail.
+    pub fn paint(&mut self, sketch: &Sketch) -> Result<Vec<u8>, png::EncodingError> {
+        let mut canvas = Canvas {
+            pixels: PAPER.repeat((WIDTH * HEIGHT) as usize),
+        };
+        canvas.fill(0.0, 0.0, WIDTH as f32, 14.0, ACCENT);
+        let wide = WIDTH as f32 - 2.0 * MARGIN;
+        // Few bars leave room for a larger question.
+        let (size, lines) = match (sketch.bars.len(), sketch.question.chars().count()) {
+            (0, ..=90) => (76.0, 4),
+            (0, _) => (56.0, 6),
+            (_, ..=60) => (58.0, 2),
+            (..=3, _) => (46.0, 3),
+            _ => (42.0, 2),
+        };
+        let question = Style {
+            headline: true,
+            size,
+            lines,
+            color: INK,
+            align: None,
+        };
+        let height = self.text(
+            &mut canvas,
+            &sketch.question,
+            (MARGIN, 62.0),
+            wide,
+            question,
+        );
+        let foot = HEIGHT as f32 - 74.0;
+        let room = foot - 24.0 - (62.0 + height + 28.0);
+        if !sketch.bars.is_empty() {
+            let row = (room / sketch.bars.len() as f32).clamp(48.0, 92.0);
+            // What is left stays between the question and the bars.
+            let mut y = foot - 20.0 - row * sketch.bars.len() as f32;
+            for bar in &sketch.bars {
+                self.bar(&mut canvas, bar, y, wide, row);
+                y += row;
+            }
+        }
+        canvas.fill(MARGIN, foot - 14.0, wide, 2.0, TRACK);
+        let small = Style {
+            headline: false,
+            size: 25.0,
+            lines: 1,
+            color: SOFT,
+            align: Some(Align::Left),
+        };
+        self.text(
+            &mut canvas,
+            &sketch.foot,
+            (MARGIN, foot),
+            wide * 0.68,
+            small,
+        );
+        let right = Style {
+            align: Some(Align::Right),
+            ..small
+        };
+        let at = (MARGIN + wide * 0.7, foot);
+        self.text(&mut canvas, &sketch.host, at, wide * 0.3, right);
+        canvas.png()
+    }
+
+    fn bar(&mut self, canvas: &mut Canvas, bar: &Bar, y: f32, wide: f32, row: f32) {
+        let size = (row * 0.42).clamp(24.0, 34.0);
+        let style = |align| Style {
+            headline: false,
+            size,
+            lines: 1,
+            color: INK,
+            align,
+        };
+        // Arabic and Hebrew begin at the right: there the number stands left and the bar grows leftwards.
+        let mirrored = self.is_right_to_left(&bar.label);
+        let (label_at, value_at, value_align) = if mirrored {
+            (MARGIN + 190.0, MARGIN, Align::Left)
+        } else {
+            (MARGIN, MARGIN + wide - 180.0, Align::Right)
+        };
+        self.text(canvas, &bar.label, (label_at, y), wide - 190.0, style(None));
+        self.text(
+            canvas,
+            &bar.value,
+            (value_at, y),
+            180.0,
+            style(Some(value_align)),
+        );
+        let (top, thick) = (y + size * 1.36, (row * 0.16).clamp(8.0, 14.0));
+        canvas.fill(MARGIN, top, wide, thick, TRACK);
+        let length = wide * bar.length as f32 / 1_000.0;
+        let from = if mirrored {
+            MARGIN + wide - length
+        } else {
+            MARGIN
+        };
+        canvas.fill(from, top, length, thick, ACCENT);
+    }
+
+    fn is_right_to_left(&mut self, text: &str) -> bool {
+        let style = Style {
+            headline: false,
+            size: 30.0,
+            lines: 1,
+            color: INK,
+            align: None,
+        };
+        let buffer = self.laid_out(text, 4_000.0, style);
+        buffer.layout_runs().next().is_some_and(|run| run.rtl)
+    }
+
+    /// Sets a text in a column; its height. What no font can draw is left out: squares say nothing.
+    fn text(
+        &mut self,
+        canvas: &mut Canvas,
+        text: &str,
+        (left, top): (f32, f32),
+        width: f32,
+        style: Style,
+    ) -> f32 {
+        let mut buffer = self.laid_out(text, width, style);
+        if is_missing(&buffer) && !self.knows_machine {
+            self.fonts.db_mut().load_system_fonts();
+            let fonts = std::mem::replace(self, Self::new()).fonts;
+            let (locale, db) = fonts.into_locale_and_db();
+            self.fonts = FontSystem::new_with_locale_and_db(locale, db);
+            self.knows_machine = true;
+            buffer = self.laid_out(text, width, style);
+        }
+        if is_missing(&buffer) {
+            return 0.0;
+        }
+        buffer.draw(
+            &mut self.fonts,
+            &mut self.glyphs,
+            style.color,
+            |x, y, w, h, color| {
+                for (dx, dy) in (0..w).flat_map(|dx| (0..h).map(move |dy| (dx, dy))) {
+                    let at = (
+                        x + dx.cast_signed() + left as i32,
+                        y + dy.cast_signed() + top as i32,
+                    );
+                    canvas.blend(at, color);
+                }
+            },
+        );
+        buffer
+            .layout_runs()
+            .map(|run| run.line_top + run.line_height)
+            .fold(0.0, f32::max)
+    }
+
+    fn laid_out(&mut self, text: &str, width: f32, style: Style) -> Buffer {
+        let line = style.size * 1.25;
+        let mut buffer = Buffer::new(&mut self.fonts, Metrics::new(style.size, line));
+        buffer.set_wrap(Wrap::WordOrGlyph);
+        buffer.set_ellipsize(Ellipsize::End(EllipsizeHeightLimit::Lines(style.lines)));
+        buffer.set_size(Some(width), Some(line * style.lines as f32 + 1.0));
+        let attrs = if style.headline {
+            Attrs::new()
+                .family(Family::Name("Noto Serif"))
+                .weight(Weight::BOLD)
+        } else {
+            Attrs::new().family(Family::Name("DejaVu Sans"))
+        };
+        // One paragraph, whatever was typed; and no more than can be seen.
+        let text: String = text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(400)
+            .collect();
+        buffer.set_text(&text, &attrs, Shaping::Advanced, style.align);
+        buffer.shape_until_scroll(&mut self.fonts, false);
+        buffer
+    }
+}
+
+/// A glyph 0 is what a font shows for a character it does not have.
+fn is_missing(buffer: &Buffer) -> bool {
+    buffer
+        .layout_runs()
+        .any(|run| run.glyphs.iter().any(|glyph| glyph.glyph_id == 0))
+}
+
+impl Canvas {
+    fn fill(&mut self, x: f32, y: f32, width: f32, height: f32, color: [u8; 3]) {
+        let span = |from: f32, length: f32, most: u32| {
+            let end = (from + length).round().clamp(0.0, most as f32) as usize;
+            from.round().clamp(0.0, most as f32) as usize..end
+        };
+        for row in span(y, height, HEIGHT) {
+            for column in span(x, width, WIDTH) {
+                let at = (row * WIDTH as usize + column) * 3;
+                self.pixels[at..at + 3].copy_from_slice(&color);
+            }
+        }
+    }
+
+    fn blend(&mut self, (x, y): (i32, i32), color: Color) {
+        let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else {
+            return;
+        };
+        if x >= WIDTH || y >= HEIGHT {
+            return;
+        }
+        let at = ((y * WIDTH + x) * 3) as usize;
+        let alpha = u32::from(color.a());
+        for (pixel, ink) in
+            self.pixels[at..at + 3]
+                .iter_mut()
+                .zip([color.r(), color.g(), color.b()])
+        {
+            let mixed = (u32::from(*pixel) * (255 - alpha) + u32::from(ink) * alpha + 127) / 255;
+            *pixel = u8::try_from(mixed).unwrap_or(u8::MAX);
+        }
+    }
+
+    fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
+        let mut out = Vec::with_capacity(64 * 1_024);
+        let mut encoder = png::Encoder::new(&mut out, WIDTH, HEIGHT);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.pixels)?;
+        writer.finish()?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sketch(question: &str, labels: &[&str]) -> Sketch {
+        Sketch {
+            question: question.to_owned(),
+            bars: labels
+                .iter()
+                .map(|label| Bar {
+                    label: (*label).to_owned(),
+                    value: "34%".to_owned(),
+                    length: 340,
+                })
+                .collect(),
+            foot: "1,213 readers chose to answer. No random sample.".to_owned(),
+            host: "polls.example.org".to_owned(),
+        }
+    }
+
+    fn decoded(png: &[u8]) -> Vec<u8> {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!((info.width, info.height), (WIDTH, HEIGHT));
+        pixels
+    }
+
+    /// Whether anything dark is drawn in a part of the picture.
+    fn has_ink(pixels: &[u8], x: std::ops::Range<u32>, y: std::ops::Range<u32>) -> bool {
+        y.flat_map(|y| x.clone().map(move |x| ((y * WIDTH + x) * 3) as usize))
+            .any(|at| pixels[at..at + 3].iter().all(|c| *c < 0x60))
+    }
+
+    #[test]
+    fn long_texts_are_wrapped_and_cut_and_never_leave_the_picture() {
+        let long = "Donaudampfschifffahrtsgesellschaftskapitän".repeat(20);
+        let mut painter = Painter::new();
+        for question in ["Why?", "word ".repeat(200).as_str(), long.as_str(), ""] {
+            let bars = [long.as_str(), "No", "Unsure", "word word"];
+            for bars in [&bars[..0], &bars[..1], &bars] {
+                let pixels = decoded(&painter.paint(&sketch(question, bars)).unwrap());
+                assert!(!has_ink(&pixels, 0..60, 20..HEIGHT), "left margin");
+                assert!(
+                    !has_ink(&pixels, WIDTH - 60..WIDTH, 20..HEIGHT),
+                    "right margin"
+                );
+                assert!(!has_ink(&pixels, 0..WIDTH, HEIGHT - 24..HEIGHT), "below");
+                assert!(question.is_empty() || has_ink(&pixels, 60..WIDTH, 60..200));
+            }
+        }
+    }
+
+    #[test]
+    fn what_reads_from_the_right_stands_at_the_right() {
+        let mut painter = Painter::new();
+        for label in ["نعم", "כן"] {
+            assert!(painter.is_right_to_left(label));
+            let pixels = decoded(&painter.paint(&sketch("ما رأيك؟", &[label])).unwrap());
+            // The bar, 34 per cent long, ends where the text begins.
+            let row = (350..530).find(|y| {
+                let at = ((y * WIDTH + WIDTH - 100) * 3) as usize;
+                pixels[at..at + 3] == ACCENT
+            });
+            let left = ((row.unwrap() * WIDTH + 100) * 3) as usize;
+            assert_eq!(pixels[left..left + 3], TRACK);
+        }
+        assert!(!painter.is_right_to_left("Yes"));
+    }
+
+    #[test]
+    fn a_script_without_a_font_is_left_out_and_the_rest_is_drawn() {
+        let mut painter = Painter::new();
+        painter.knows_machine = true;
+        let pixels = decoded(
+            &painter
+                .paint(&sketch("你相信主流媒体吗？", &["是", "Yes"]))
+                .unwrap(),
+        );
+        assert!(!has_ink(&pixels, 60..WIDTH, 60..180));
+        assert!(
+            has_ink(&pixels, 60..WIDTH, 300..530),
+            "the label that can be drawn"
+        );
+    }
+}

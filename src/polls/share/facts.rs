@@ -1,0 +1,122 @@
+//! What stands in the head of a poll's pages: for those who share it, and for machines that read results.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::draw::{HEIGHT, WIDTH};
+use crate::polls::model::Poll;
+use crate::polls::results::Results;
+
+/// Open Graph, as in `reader.hbs`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shared {
+    pub title: String,
+    pub description: String,
+    pub url: String,
+    pub image: String,
+    pub image_alt: String,
+    pub image_width: u32,
+    pub image_height: u32,
+}
+
+impl Shared {
+    /// What is said of `poll` where somebody shares it; `results`: what anybody may see.
+    pub fn of(origin: &str, poll: &Poll, results: Option<&Results>) -> Self {
+        let description = match results {
+            Some(results) if results.voters > 0 => results.note.clone(),
+            _ if poll.intro.is_empty() => "A poll among readers.".to_owned(),
+            _ => poll.intro.clone(),
+        };
+        Self {
+            title: poll.headline().to_owned(),
+            description,
+            url: format!("{origin}/p/{}", poll.slug),
+            image: format!("{origin}/p/{}/share.png", poll.slug),
+            image_alt: alternative(poll, results),
+            image_width: WIDTH,
+            image_height: HEIGHT,
+        }
+    }
+}
+
+/// The picture in words.
+fn alternative(poll: &Poll, results: Option<&Results>) -> String {
+    let mut words = poll.headline().to_owned();
+    let question = results
+        .filter(|results| results.voters > 0)
+        .and_then(|results| results.questions.first());
+    for row in question.iter().flat_map(|question| &question.rows) {
+        let value = row.share.as_ref().unwrap_or(&row.count);
+        words.push_str(&format!(" {}: {value}.", row.label));
+    }
+    words
+}
+
+/// `polls.example.org` of `https://polls.example.org`.
+pub fn host(origin: &str) -> &str {
+    origin.split_once("://").map_or(origin, |(_, host)| host)
+}
+
+/// The results as schema.org's `Dataset`, for a data block: it says how the numbers came about, which a rating or a question-and-answer page
+/// could not. Safe inside `<script>`: nothing in it can end the element.
+pub fn json_ld(origin: &str, poll: &Poll, results: &Results) -> Option<String> {
+    if results.voters == 0 {
+        return None;
+    }
+    let url = format!("{origin}/p/{}/results", poll.slug);
+    let measured: Vec<Value> = results
+        .questions
+        .iter()
+        .flat_map(|question| {
+            question.rows.iter().map(move |row| {
+                json!({
+                    "@type": "PropertyValue",
+                    "name": format!("{} – {}", question.text, row.label),
+                    "value": row.votes,
+                    "unitText": "readers",
+                })
+            })
+        })
+        .collect();
+    let data = json!({
+        "@context": "https://schema.org",
+        "@type": "Dataset",
+        "@id": url,
+        "url": url,
+        "name": format!("Reader poll: {}", poll.headline()),
+        "description": results.note,
+        "measurementTechnique": "Open reader poll. Respondents selected themselves; not a probability sample.",
+        "isAccessibleForFree": true,
+        "creator": { "@type": "Organization", "name": host(origin), "url": origin },
+        "image": format!("{origin}/p/{}/share.png", poll.slug),
+        "variableMeasured": measured,
+    });
+    Some(harmless(&data.to_string()))
+}
+
+/// JSON in which no character means anything to HTML.
+fn harmless(json: &str) -> String {
+    json.chars()
+        .map(|c| match c {
+            '<' => "\\u003c".to_owned(),
+            '>' => "\\u003e".to_owned(),
+            '&' => "\\u0026".to_owned(),
+            '\u{2028}' => "\\u2028".to_owned(),
+            '\u{2029}' => "\\u2029".to_owned(),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_data_block_ends_it() {
+        let evil = json!({ "name": "</script><script>alert(1)</script><!-- & \u{2028}" });
+        let text = harmless(&evil.to_string());
+        assert!(!text.contains(['<', '>', '&', '\u{2028}']), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), evil);
+    }
+}

@@ -1,0 +1,87 @@
+//! What stands in the picture of a poll. Pure; two sketches that are equal are the same picture.
+
+use crate::polls::model::{Phase, Poll};
+use crate::polls::results::Results;
+use crate::types::UnixMillis;
+
+/// The picture before it is drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sketch {
+    pub question: String,
+    pub bars: Vec<Bar>,
+    /// What is to be known with it.
+    pub foot: String,
+    /// Whose it is.
+    pub host: String,
+}
+
+/// An answer with its bar.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Bar {
+    pub label: String,
+    pub value: String,
+    /// Tenths of a per cent of the whole length.
+    pub length: i64,
+}
+
+/// The picture holds so many answers.
+const MOST: usize = 4;
+
+impl Sketch {
+    /// The picture of `poll` with `results` that anybody may see, or with its question alone.
+    pub fn of(poll: &Poll, results: Option<&Results>, now: UnixMillis, host: &str) -> Self {
+        let question = results.and_then(|results| results.questions.first());
+        let mut rows: Vec<_> = question
+            .map(|q| q.rows.iter().collect())
+            .unwrap_or_default();
+        let all = rows.len();
+        if all > MOST {
+            // The most chosen, in the order of the poll.
+            let mut by_votes = rows.clone();
+            by_votes.sort_by_key(|row| std::cmp::Reverse(row.votes));
+            by_votes.truncate(MOST);
+            rows.retain(|row| by_votes.iter().any(|kept| kept.key == row.key));
+        }
+        let bars = rows
+            .iter()
+            .map(|row| Bar {
+                label: row.label.clone(),
+                value: row.share.clone().unwrap_or_else(|| row.count.clone()),
+                length: (row.width.clamp(0.0, 100.0) * 10.0).round() as i64,
+            })
+            .collect();
+        let open = matches!(poll.phase(now), Phase::Open { .. });
+        let foot = match results {
+            Some(results) if results.voters > 0 => {
+                let more = all.saturating_sub(MOST);
+                let more = match more {
+                    0 => String::new(),
+                    n => format!(" {n} more answers."),
+                };
+                let readers = if results.voters == 1 {
+                    "1 reader chose to answer".to_owned()
+                } else {
+                    format!(
+                        "{} readers chose to answer",
+                        crate::polls::results::shares::grouped(results.voters)
+                    )
+                };
+                let first = question.is_some_and(|q| q.kind == "ranked");
+                let first = if first { " First choices." } else { "" };
+                format!("{readers}. No random sample.{first}{more}")
+            }
+            _ if open => "Readers are asked. Answer with one tap.".to_owned(),
+            _ => "Readers were asked.".to_owned(),
+        };
+        Self {
+            question: poll.headline().to_owned(),
+            bars: if results.is_some_and(|r| r.voters > 0) {
+                bars
+            } else {
+                Vec::new()
+            },
+            foot,
+            host: host.to_owned(),
+        }
+    }
+}
