@@ -49,6 +49,7 @@ mod newsletters_editing;
 mod polls_admin;
 mod polls_ballot_box;
 mod polls_elsewhere;
+mod polls_export;
 mod polls_insight;
 mod polls_form;
 mod polls_kinds;

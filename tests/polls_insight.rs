@@ -14,7 +14,7 @@ async fn town_poll(app: &TestApp) {
     app.poll_with("trust", |d| {
         d.questions.push(QuestionText {
             text: "Where do you live?".to_owned(),
-            options: ["Harbour", "Hill", "Elsewhere"].map(str::to_owned).to_vec(),
+            options: ["Harbour", "Hill", "Elsewhere"].map(Into::into).to_vec(),
             ..d.questions[0].clone()
         });
     })

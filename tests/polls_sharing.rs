@@ -93,7 +93,7 @@ async fn polls_results_are_described_for_machines_without_breaking_out() {
     let app = TestApp::start().await;
     let evil = "</script><script>alert(1)</script> & \"quotes\"";
     app.poll_with("trust", |d| {
-        d.questions[0].options[0] = evil.to_owned();
+        d.questions[0].options[0] = evil.into();
     })
     .await;
     let empty = app.reader().get("/p/trust/results").await.expect(200);

@@ -406,5 +406,5 @@ pub async fn results(
 
 /// The part of the OpenAPI document that describes polls.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(create, cast, results))]
+#[openapi(paths(create, cast, results, super::export::http::export))]
 pub struct Document;

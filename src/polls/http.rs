@@ -1,12 +1,7 @@
-//! The poll's own pages: `/p/{poll}`, its results, and the results while they change.
-
-use std::convert::Infallible;
-use std::sync::Arc;
+//! The poll's own pages: `/p/{poll}` and its results.
 
 use axum::extract::{Path, Query, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
-use futures::stream;
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
@@ -396,36 +391,4 @@ pub async fn results(
         page.noindex = own.is_some();
     })
     .await
-}
-
-/// `GET /p/{poll}/live`: results as server-sent events.
-///
-/// # Errors
-/// 404 for an unknown poll, or one whose results this reader may not see now.
-pub async fn live(
-    State(app): State<App>,
-    Path(slug): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let poll = public_poll(&app, &slug).await?;
-    let own = own_choice(&app, &poll, &headers).await?;
-    if !poll.shows_results(app.clock.now(), own.is_some()) {
-        return Err(Problem::not_found());
-    }
-    let mut viewer = app.polls.live.watch(&poll);
-    viewer.mark_changed();
-    let events = stream::unfold(viewer, |mut viewer| async move {
-        loop {
-            viewer.changed().await.ok()?;
-            let latest: Option<Arc<str>> = viewer.borrow_and_update().clone();
-            if let Some(json) = latest {
-                return Some((Ok::<_, Infallible>(Event::default().data(&*json)), viewer));
-            }
-        }
-    });
-    let mut response = Sse::new(events)
-        .keep_alive(KeepAlive::default())
-        .into_response();
-    allow_embedding(&app, &headers, &mut response);
-    Ok(response)
 }

@@ -24,6 +24,7 @@ pub mod choice;
 pub mod define;
 pub mod definition;
 mod embed;
+pub mod export;
 mod http;
 pub mod insight;
 mod mail_vote;
@@ -80,7 +81,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/p/{poll}", get(http::page).post(http::submit))
         .route("/p/{poll}/results", get(http::results))
-        .route("/p/{poll}/live", get(http::live))
+        .route("/p/{poll}/live", get(results::stream::live))
         .route("/p/{poll}/share.png", get(share::picture))
         .route("/p/{poll}/proof", get(trust::puzzle))
         .route("/v/{token}", get(mail_vote::page).post(mail_vote::cast))
@@ -116,4 +117,5 @@ pub fn api_routes() -> Router<App> {
         .route("/polls", post(api::create))
         .route("/polls/{poll}/ballots", post(api::cast))
         .route("/polls/{poll}/results", get(api::results))
+        .route("/polls/{poll}/export/{file}", get(export::http::export))
 }

@@ -39,7 +39,8 @@ impl Station {
         capacity: usize,
         stopping: &CancellationToken,
     ) -> Self {
-        let live = Live::new(db.clone(), stopping.clone());
+        let book = Arc::new(Book::new(db.clone(), clock.clone()));
+        let live = Live::new(db.clone(), book.clone(), clock.clone(), stopping.clone());
         let (box_db, box_clock, box_live) = (db.clone(), clock.clone(), live.clone());
         let (queue, _) = GroupCommit::start(
             "ballots",
@@ -55,7 +56,7 @@ impl Station {
             },
         );
         Self {
-            book: Arc::new(Book::new(db.clone(), clock.clone())),
+            book,
             queue,
             live,
             networks: Arc::new(NetworkOfTheDay::new(random.clone())),

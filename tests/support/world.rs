@@ -61,6 +61,8 @@ impl World {
             ("issue", "1".to_owned()),
             ("reader", "1".to_owned()),
             ("name", "reader.css".to_owned()),
+            ("file", "poll.json".to_owned()),
+            ("file", "results.csv".to_owned()),
         ]);
         Self {
             client: Client::builder()

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::tabs::{Tab, per_cent, poll_of, tabs};
+use super::tabs::{Tab, page, per_cent, poll_of};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
 use crate::polls::insight::answers::Counted;
@@ -34,13 +34,7 @@ pub async fn show(
     editor: Editor,
 ) -> Result<Response, Problem> {
     let poll = poll_of(&app, &slug).await?;
-    let mut page = json!({
-        "frame": editor.frame(),
-        "title": format!("Compare: {}", poll.headline()),
-        "question": poll.headline(),
-        "slug": poll.slug,
-        "tabs": tabs(&poll, Tab::Compare),
-    });
+    let mut page = page(&editor, &poll, Tab::Compare, "Compare");
     match found(&app, &poll, &asked).await? {
         Ok((rows, columns, counted)) => {
             page["choices"] =
@@ -78,7 +72,7 @@ async fn found<'a>(
     let Some(columns) = other.or_else(|| comparable(poll).find(|q| q.key != rows.key)) else {
         return Ok(Err(NONE));
     };
-    let voters = totals(&app.db, poll.id).await?.voters(poll.headline_tier);
+    let voters = totals(&app.db, poll).await?.voters(poll.headline_tier);
     let counted = app
         .polls
         .answers

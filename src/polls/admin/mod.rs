@@ -4,6 +4,7 @@
 //! result can be changed then.
 
 mod compare;
+mod export;
 mod form;
 mod form_page;
 mod list;
@@ -60,6 +61,10 @@ pub const PAGES: Templates = &[
         include_str!("../pages/admin_compare.hbs"),
     ),
     (
+        "polls/admin_export",
+        include_str!("../pages/admin_export.hbs"),
+    ),
+    (
         "polls/admin_weigh",
         include_str!("../pages/admin_weigh.hbs"),
     ),
@@ -74,6 +79,11 @@ pub fn routes() -> Router<App> {
         .route("/admin/polls/{slug}/turnout", get(turnout::show))
         .route("/admin/polls/{slug}/compare", get(compare::show))
         .route("/admin/polls/{slug}/weigh", get(weigh::show))
+        .route("/admin/polls/{slug}/export", get(export::show))
+        .route(
+            "/admin/polls/{slug}/export/{file}",
+            get(super::export::http::download),
+        )
         .route(
             "/admin/polls/{slug}/edit",
             get(write::show_edit).post(write::save),

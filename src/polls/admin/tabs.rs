@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::admin::Editor;
 use crate::app::App;
 use crate::polls::model::Poll;
 use crate::polls::store;
@@ -14,14 +15,27 @@ pub enum Tab {
     Turnout,
     Compare,
     Weigh,
+    Export,
 }
 
-const TABS: [(Tab, &str, &str); 4] = [
+const TABS: [(Tab, &str, &str); 5] = [
     (Tab::Result, "", "Result"),
     (Tab::Turnout, "/turnout", "Turnout"),
     (Tab::Compare, "/compare", "Compare"),
     (Tab::Weigh, "/weigh", "Precision"),
+    (Tab::Export, "/export", "Export"),
 ];
+
+/// What every page about `poll` begins with; `name` stands before the question in the title.
+pub fn page(editor: &Editor, poll: &Poll, current: Tab, name: &str) -> Value {
+    json!({
+        "frame": editor.frame(),
+        "title": format!("{name}: {}", poll.headline()),
+        "question": poll.headline(),
+        "slug": poll.slug,
+        "tabs": tabs(poll, current),
+    })
+}
 
 /// What the partial `polls/admin_tabs` is filled with.
 pub fn tabs(poll: &Poll, current: Tab) -> Vec<Value> {

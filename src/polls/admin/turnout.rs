@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::result::TIERS;
-use super::tabs::{Tab, per_cent, poll_of, tabs};
+use super::tabs::{Tab, page, per_cent, poll_of};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
 use crate::polls::insight::store::{self, Steps};
@@ -21,7 +21,7 @@ pub async fn show(
     editor: Editor,
 ) -> Result<Response, Problem> {
     let poll = poll_of(&app, &slug).await?;
-    let totals = totals(&app.db, poll.id).await?;
+    let totals = totals(&app.db, &poll).await?;
     let steps = store::steps(&app.db, poll.id).await?;
     let hours = store::hours(&app.db, poll.id).await?;
     let answered = totals.voters(Tier::Anonymous);
@@ -32,18 +32,19 @@ pub async fn show(
         .filter(|(_, n)| *n > 0)
         .map(|(label, n)| json!({ "label": label, "count": shown::count(n) }))
         .collect();
-    let page = json!({
-        "frame": editor.frame(),
-        "title": format!("Turnout: {}", poll.headline()),
-        "question": poll.headline(),
-        "tabs": tabs(&poll, Tab::Turnout),
-        "time_zone": poll.time_zone,
-        "chart": turnout(&hours, &zone(&poll)).map(|found| chart(&found, answered - in_hours)),
-        "nobody": if answered > 0 { "These answers came in before Canvass kept count of the hours." } else { "Nobody has answered yet." },
-        "steps": funnel(&steps, answered, poll.newsletter.is_some()),
-        "places": places(&steps, &totals),
-        "tiers": tiers,
-    });
+    let mut page = page(&editor, &poll, Tab::Turnout, "Turnout");
+    page["time_zone"] = poll.time_zone.clone().into();
+    page["chart"] = turnout(&hours, &zone(&poll))
+        .map(|found| chart(&found, answered - in_hours))
+        .into();
+    page["nobody"] = if answered > 0 {
+        "These answers came in before Canvass kept count of the hours.".into()
+    } else {
+        "Nobody has answered yet.".into()
+    };
+    page["steps"] = funnel(&steps, answered, poll.newsletter.is_some()).into();
+    page["places"] = places(&steps, &totals).into();
+    page["tiers"] = tiers.into();
     app.pages.render("polls/admin_turnout", &page)
 }
 

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::tabs::{Tab, per_cent, poll_of, tabs};
+use super::tabs::{Tab, page, per_cent, poll_of};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
 use crate::polls::insight::weigh::{Known, Weights, margins, refused, weigh};
@@ -28,20 +28,14 @@ pub async fn show(
     editor: Editor,
 ) -> Result<Response, Problem> {
     let poll = poll_of(&app, &slug).await?;
-    let mut page = json!({
-        "frame": editor.frame(),
-        "title": format!("Precision: {}", poll.headline()),
-        "question": poll.headline(),
-        "slug": poll.slug,
-        "tabs": tabs(&poll, Tab::Weigh),
-    });
+    let mut page = page(&editor, &poll, Tab::Weigh, "Precision");
     let named = asked.get("of").map_or("", String::as_str);
     let question = poll
         .questions
         .iter()
         .find(|q| q.key.to_string() == named)
         .or_else(|| poll.questions.first());
-    let voters = totals(&app.db, poll.id).await?.voters(poll.headline_tier);
+    let voters = totals(&app.db, &poll).await?.voters(poll.headline_tier);
     let now = app.clock.now();
     let counted = app.polls.answers.of(&app.db, &poll, voters, now).await?;
     let (Some(question), Some(counted)) = (question, counted) else {

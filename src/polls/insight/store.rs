@@ -141,12 +141,12 @@ pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike
     if rows.len() > MOST_KINDS {
         return Ok(None);
     }
-    let alike = |row: &sea_orm::QueryResult| -> Result<Alike, DbErr> {
+    // What readers wrote themselves is left out: ballots that differ only there are alike.
+    let mut alike: BTreeMap<Vec<OptionId>, i64> = BTreeMap::new();
+    for row in &rows {
         let choices: Vec<u8> = row.try_get("", "choices")?;
-        Ok(Alike {
-            options: stored_options(&choices),
-            n: row.try_get("", "n")?,
-        })
-    };
-    rows.iter().map(alike).collect::<Result<_, _>>().map(Some)
+        *alike.entry(stored_options(&choices)).or_default() += row.try_get::<i64>("", "n")?;
+    }
+    let alike = alike.into_iter().map(|(options, n)| Alike { options, n });
+    Ok(Some(alike.collect()))
 }

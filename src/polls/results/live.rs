@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::Results;
 use super::store;
 use crate::db::Db;
-use crate::polls::model::Poll;
-use crate::types::PollId;
+use crate::polls::book::Book;
+use crate::polls::model::{Phase, Poll};
+use crate::types::{Clock, PollId};
 
 const PAUSE: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Live {
     db: Db,
+    book: Arc<Book>,
+    clock: Clock,
     stopping: CancellationToken,
     watched: Arc<Mutex<HashMap<PollId, Watched>>>,
 }
@@ -34,15 +37,18 @@ struct Watched {
 }
 
 impl Live {
-    pub fn new(db: Db, stopping: CancellationToken) -> Self {
+    pub fn new(db: Db, book: Arc<Book>, clock: Clock, stopping: CancellationToken) -> Self {
         Self {
             db,
+            book,
+            clock,
             stopping,
             watched: Arc::default(),
         }
     }
 
-    /// Results of `poll` as JSON, now and whenever they change; closed when the process stops.
+    /// Results of `poll` as JSON, now and whenever they change; ended when the poll has closed, when nobody may see them any more,
+    /// and when the process stops.
     pub fn watch(&self, poll: &Arc<Poll>) -> watch::Receiver<Option<Arc<str>>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = watched.get(&poll.id) {
@@ -61,9 +67,10 @@ impl Live {
         let poll = poll.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = live.stopping.cancelled() => live.forget(poll.id),
+                () = live.stopping.cancelled() => {}
                 () = live.follow(&poll, &latest, &touched) => {}
             }
+            live.forget(poll.id, &touched);
         });
         viewer
     }
@@ -87,11 +94,25 @@ impl Live {
         latest: &watch::Sender<Option<Arc<str>>>,
         touched: &Notify,
     ) {
+        let mut was_closed = false;
         loop {
-            match store::totals(&self.db, poll).await {
+            // As it is now: an editor may have closed or hidden it meanwhile.
+            let Ok(current) = self.book.poll(&poll.slug).await else {
+                tokio::time::sleep(LOOK).await;
+                if self.is_unwatched(poll.id) {
+                    return;
+                }
+                continue;
+            };
+            let now = self.clock.now();
+            let Some(poll) = current.filter(|poll| poll.shows_results(now, true)) else {
+                return;
+            };
+            let is_closed = matches!(poll.phase(now), Phase::Closed { .. });
+            match store::totals(&self.db, &poll).await {
                 Ok(totals) => {
-                    let json =
-                        serde_json::to_string(&Results::of(poll, &totals, &[])).unwrap_or_default();
+                    let json = serde_json::to_string(&Results::of(&poll, &totals, &[]))
+                        .unwrap_or_default();
                     latest.send_if_modified(|old| {
                         let changed = old.as_deref() != Some(&*json);
                         if changed {
@@ -102,6 +123,11 @@ impl Live {
                 }
                 Err(error) => tracing::warn!(%error, "live results could not be read"),
             }
+            // A ballot that was let in just before the close may still be on its way: one more look, and that was it.
+            if was_closed {
+                return;
+            }
+            was_closed = is_closed;
             tokio::time::sleep(PAUSE).await;
             tokio::select! {
                 () = touched.notified() => {}
@@ -125,10 +151,14 @@ impl Live {
         unwatched
     }
 
-    fn forget(&self, poll: PollId) {
-        self.watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&poll);
+    /// Ends the stream, unless another has begun in its place.
+    fn forget(&self, poll: PollId, ended: &Arc<Notify>) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched
+            .get(&poll)
+            .is_some_and(|known| Arc::ptr_eq(&known.touched, ended))
+        {
+            watched.remove(&poll);
+        }
     }
 }

@@ -41,13 +41,18 @@ impl Totals {
         self.option(VOTERS, tier)
     }
 
-    /// Voters of exactly `tier`.
-    pub fn voters_of(&self, tier: Tier) -> i64 {
+    /// Answers for `option` of exactly `tier`.
+    pub fn option_of(&self, option: OptionId, tier: Tier) -> i64 {
         self.options
-            .get(&VOTERS)
+            .get(&option)
             .and_then(|tiers| tiers.get(&tier))
             .copied()
             .unwrap_or(0)
+    }
+
+    /// Voters of exactly `tier`.
+    pub fn voters_of(&self, tier: Tier) -> i64 {
+        self.option_of(VOTERS, tier)
     }
 }
 

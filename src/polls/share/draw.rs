@@ -182,9 +182,6 @@ impl Painter {
         let mut buffer = self.laid_out(text, width, style);
         if is_missing(&buffer) && !self.knows_machine {
             self.fonts.db_mut().load_system_fonts();
-            let fonts = std::mem::replace(self, Self::new()).fonts;
-            let (locale, db) = fonts.into_locale_and_db();
-            self.fonts = FontSystem::new_with_locale_and_db(locale, db);
             self.knows_machine = true;
             buffer = self.laid_out(text, width, style);
         }

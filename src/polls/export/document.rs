@@ -1,0 +1,277 @@
+//! The export as it is gathered, and as JSON has it.
+
+use serde::Serialize;
+
+use super::dictionary::{DICTIONARY, Entry};
+use crate::app::App;
+use crate::polls::insight::compare::{comparable, table};
+use crate::polls::insight::store;
+use crate::polls::model::{Kind, Place, Poll, PollState, Tier, Visibility};
+use crate::polls::results::totals;
+use crate::web::Problem;
+
+/// A poll with all its counts.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExport)]
+pub struct Document {
+    pub poll: About,
+    /// RFC 3339.
+    pub exported_at: String,
+    pub results: Vec<Answer>,
+    pub voters: Vec<Voters>,
+    pub turnout: Vec<Hour>,
+    pub places: Vec<At>,
+    pub steps: Vec<Taken>,
+    pub tables: Vec<Cell>,
+    /// What every field means.
+    pub dictionary: Vec<Entry>,
+}
+
+/// The poll itself.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExportAbout)]
+pub struct About {
+    pub slug: String,
+    pub title: String,
+    pub url: String,
+    /// `draft`, `published` or `closed`.
+    pub state: &'static str,
+    pub opens_at: Option<String>,
+    pub closes_at: Option<String>,
+    pub time_zone: String,
+    /// `always`, `after_voting`, `after_close` or `never`.
+    pub results_for: &'static str,
+    /// The tier whose ballots, and better ones, the result counts.
+    pub headline_tier: &'static str,
+    /// What has to be said with every number.
+    pub note: &'static str,
+}
+
+/// Ballots of a tier with an option.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExportAnswer)]
+pub struct Answer {
+    pub question_key: i64,
+    pub question: String,
+    pub kind: &'static str,
+    pub option_key: i64,
+    pub option: String,
+    pub tier: &'static str,
+    pub answers: i64,
+}
+
+/// Ballots of a tier.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExportVoters)]
+pub struct Voters {
+    pub tier: &'static str,
+    pub readers: i64,
+}
+
+/// First ballots of a tier within an hour.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExportHour)]
+pub struct Hour {
+    pub hour: String,
+    pub tier: &'static str,
+    pub answers: i64,
+}
+
+/// A place with its looks and first ballots.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExportAt)]
+pub struct At {
+    pub place: &'static str,
+    pub looks: Option<i64>,
+    pub answers: i64,
+}
+
+/// How often a step was taken.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExportTaken)]
+pub struct Taken {
+    pub step: &'static str,
+    pub count: i64,
+}
+
+/// Ballots with two answers; `None` is hidden.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExportCell)]
+pub struct Cell {
+    pub row_question_key: i64,
+    pub row: String,
+    pub column_question_key: i64,
+    pub column: String,
+    pub answers: Option<i64>,
+}
+
+const NOTE: &str = "Readers chose to answer. They selected themselves; no margin of error applies.";
+
+const TIERS: [Tier; 4] = [
+    Tier::Anonymous,
+    Tier::Worked,
+    Tier::Subscriber,
+    Tier::SignedIn,
+];
+
+const PLACES: [(Place, bool); 5] = [
+    (Place::PollPage, true),
+    (Place::Article, true),
+    (Place::Embed, true),
+    (Place::Mail, false),
+    (Place::Api, false),
+];
+
+impl Document {
+    /// Gathers what is to be known of `poll`.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn of(app: &App, poll: &Poll) -> Result<Self, Problem> {
+        let totals = totals(&app.db, poll).await?;
+        let steps = store::steps(&app.db, poll.id).await?;
+        let hours = store::hours(&app.db, poll.id).await?;
+        let options = poll
+            .questions
+            .iter()
+            .flat_map(|q| q.options.iter().map(move |option| (q, option)));
+        let results = options
+            .flat_map(|(q, option)| TIERS.iter().map(move |tier| (q, option, *tier)))
+            .map(|(q, option, tier)| Answer {
+                question_key: q.key,
+                question: q.text.clone(),
+                kind: kind(q.kind),
+                option_key: option.key,
+                option: option.label.clone(),
+                tier: tier_name(tier),
+                answers: totals.option_of(option.id, tier),
+            })
+            .collect();
+        let voters = TIERS.map(|tier| Voters {
+            tier: tier_name(tier),
+            readers: totals.voters_of(tier),
+        });
+        let turnout = hours
+            .iter()
+            .map(|hour| Hour {
+                hour: hour.at.timestamp().to_string(),
+                tier: tier_name(hour.tier),
+                answers: hour.n,
+            })
+            .collect();
+        let of = |all: &[(Place, i64)], place: Place| {
+            let found = all.iter().find(|(at, _)| *at == place);
+            found.map_or(0, |(_, n)| *n)
+        };
+        let places = PLACES.map(|(place, countable)| At {
+            place: place_name(place),
+            looks: countable.then(|| of(&steps.seen, place)),
+            answers: of(&totals.places, place),
+        });
+        let looked = steps.seen.iter().map(|(_, n)| n).sum();
+        let taken = [
+            ("looked", looked),
+            ("answered", totals.voters(Tier::Anonymous)),
+            ("asked", steps.asked),
+            ("confirmed", steps.confirmed),
+        ];
+        let counted = totals.voters(poll.headline_tier);
+        Ok(Self {
+            poll: About::of(&app.config.origin(), poll),
+            exported_at: app.clock.now().timestamp().to_string(),
+            results,
+            voters: voters.into(),
+            turnout,
+            places: places.into(),
+            steps: taken.map(|(step, count)| Taken { step, count }).into(),
+            tables: tables(app, poll, counted).await?,
+            dictionary: DICTIONARY.to_vec(),
+        })
+    }
+}
+
+/// Every pair of questions whose table can be shown.
+async fn tables(app: &App, poll: &Poll, voters: i64) -> Result<Vec<Cell>, Problem> {
+    let questions: Vec<_> = comparable(poll).collect();
+    if questions.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let now = app.clock.now();
+    let Some(counted) = app.polls.answers.of(&app.db, poll, voters, now).await? else {
+        return Ok(Vec::new());
+    };
+    let mut cells = Vec::new();
+    for (at, rows) in questions.iter().enumerate() {
+        for columns in &questions[at + 1..] {
+            let Ok(found) = table(&counted, rows, columns) else {
+                continue;
+            };
+            for line in &found.rows {
+                for (answers, (column, _)) in line.cells.iter().zip(&found.columns) {
+                    cells.push(Cell {
+                        row_question_key: rows.key,
+                        row: line.label.clone(),
+                        column_question_key: columns.key,
+                        column: column.clone(),
+                        answers: *answers,
+                    });
+                }
+            }
+        }
+    }
+    Ok(cells)
+}
+
+impl About {
+    fn of(origin: &str, poll: &Poll) -> Self {
+        Self {
+            slug: poll.slug.clone(),
+            title: poll.headline().to_owned(),
+            url: format!("{origin}/p/{}", poll.slug),
+            state: match poll.state {
+                PollState::Draft => "draft",
+                PollState::Published => "published",
+                PollState::Closed => "closed",
+            },
+            opens_at: poll.opens_at.map(|at| at.timestamp().to_string()),
+            closes_at: poll.closes_at.map(|at| at.timestamp().to_string()),
+            time_zone: poll.time_zone.clone(),
+            results_for: match poll.visibility {
+                Visibility::Always => "always",
+                Visibility::AfterVoting => "after_voting",
+                Visibility::AfterClose => "after_close",
+                Visibility::Never => "never",
+            },
+            headline_tier: tier_name(poll.headline_tier),
+            note: NOTE,
+        }
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Single => "single",
+        Kind::Several => "several",
+        Kind::Rating => "rating",
+        Kind::Ranked => "ranked",
+    }
+}
+
+fn tier_name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Anonymous => "anonymous",
+        Tier::Worked => "worked",
+        Tier::Subscriber => "subscriber",
+        Tier::SignedIn => "signed_in",
+    }
+}
+
+fn place_name(place: Place) -> &'static str {
+    match place {
+        Place::PollPage => "poll_page",
+        Place::Article => "article",
+        Place::Embed => "embed",
+        Place::Mail => "mail",
+        Place::Api => "api",
+    }
+}

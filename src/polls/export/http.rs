@@ -1,0 +1,60 @@
+//! The export for editors, as files of their page, and for scripts.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+
+use super::{Document, file};
+use crate::admin::Editor;
+use crate::api::Caller;
+use crate::app::App;
+use crate::polls::store;
+use crate::web::Problem;
+
+/// `GET /admin/polls/{slug}/export/{file}`: `results.csv` and its like, or `poll.json` with all of it.
+///
+/// # Errors
+/// 404 for an unknown poll or file.
+pub async fn download(
+    State(app): State<App>,
+    Path((slug, name)): Path<(String, String)>,
+    _: Editor,
+) -> Result<Response, Problem> {
+    taken(&app, &slug, &name).await
+}
+
+/// A poll with all its counts, as `poll.json` or as one of the CSV files that the dictionary names. Every count is of many: no ballot, reader, key or
+/// exact time is in it.
+///
+/// # Errors
+/// 401, 404.
+#[utoipa::path(get, path = "/api/v1/polls/{slug}/export/{file}", tag = "polls", security(("bearer" = [])),
+    params(("slug" = String, Path, description = "The poll's slug"),
+        ("file" = String, Path, description = "poll.json, results.csv, voters.csv, turnout.csv, places.csv, steps.csv, tables.csv or dictionary.csv")),
+    responses((status = 200, body = Document), (status = 401), (status = 404)))]
+pub async fn export(
+    State(app): State<App>,
+    _: Caller,
+    Path((slug, name)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    taken(&app, &slug, &name).await
+}
+
+async fn taken(app: &App, slug: &str, name: &str) -> Result<Response, Problem> {
+    let poll = store::by_slug(&app.db, slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let document = Document::of(app, &poll).await?;
+    let mut response = if name == "poll.json" {
+        axum::Json(document).into_response()
+    } else {
+        let csv = file(&document, name).ok_or_else(Problem::not_found)?;
+        ([(CONTENT_TYPE, "text/csv; charset=utf-8")], csv).into_response()
+    };
+    let said = format!("attachment; filename=\"{}-{name}\"", poll.slug);
+    if let Ok(said) = HeaderValue::from_str(&said) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, said);
+    }
+    Ok(response)
+}

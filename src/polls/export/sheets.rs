@@ -1,0 +1,100 @@
+//! The export as files for spreadsheets: no cell begins a formula, and a byte order mark tells Excel that it is UTF-8.
+
+use super::dictionary::DICTIONARY;
+use super::document::Document;
+use crate::web::sheets::defused;
+
+/// The files, by their name.
+pub const FILES: [(&str, &str); 7] = [
+    ("results.csv", "Answers by option and tier"),
+    ("voters.csv", "Readers by tier"),
+    ("turnout.csv", "First answers by the hour"),
+    ("places.csv", "Looks and answers by place"),
+    ("steps.csv", "From a look to a subscription"),
+    (
+        "tables.csv",
+        "Two questions side by side, small cells hidden",
+    ),
+    ("dictionary.csv", "What every field means"),
+];
+
+/// The file of this name; `None` when there is none.
+pub fn file(document: &Document, name: &str) -> Option<Vec<u8>> {
+    let number = |n: i64| n.to_string();
+    let maybe = |n: Option<i64>| n.map(number).unwrap_or_default();
+    let list = name.strip_suffix(".csv")?;
+    let rows: Vec<Vec<String>> = match list {
+        "results" => document
+            .results
+            .iter()
+            .map(|a| {
+                vec![
+                    number(a.question_key),
+                    a.question.clone(),
+                    a.kind.into(),
+                    number(a.option_key),
+                    a.option.clone(),
+                    a.tier.into(),
+                    number(a.answers),
+                ]
+            })
+            .collect(),
+        "voters" => document
+            .voters
+            .iter()
+            .map(|v| vec![v.tier.into(), number(v.readers)])
+            .collect(),
+        "turnout" => document
+            .turnout
+            .iter()
+            .map(|h| vec![h.hour.clone(), h.tier.into(), number(h.answers)])
+            .collect(),
+        "places" => document
+            .places
+            .iter()
+            .map(|p| vec![p.place.into(), maybe(p.looks), number(p.answers)])
+            .collect(),
+        "steps" => document
+            .steps
+            .iter()
+            .map(|s| vec![s.step.into(), number(s.count)])
+            .collect(),
+        "tables" => document
+            .tables
+            .iter()
+            .map(|c| {
+                vec![
+                    number(c.row_question_key),
+                    c.row.clone(),
+                    number(c.column_question_key),
+                    c.column.clone(),
+                    maybe(c.answers),
+                ]
+            })
+            .collect(),
+        "dictionary" => DICTIONARY
+            .iter()
+            .map(|e| {
+                [e.file, e.field, e.kind, e.meaning]
+                    .map(str::to_owned)
+                    .to_vec()
+            })
+            .collect(),
+        _ => return None,
+    };
+    let heading: Vec<&str> = match list {
+        "dictionary" => vec!["file", "field", "type", "meaning"],
+        _ => DICTIONARY
+            .iter()
+            .filter(|e| e.file == list)
+            .map(|e| e.field)
+            .collect(),
+    };
+    let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
+    // Writing into memory cannot fail.
+    let _ = writer.write_record(heading);
+    for row in rows {
+        let _ = writer.write_record(row.into_iter().map(defused));
+    }
+    writer.into_inner().ok()
+}

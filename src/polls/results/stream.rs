@@ -1,0 +1,53 @@
+//! `GET /p/{poll}/live`
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use http::{HeaderMap, StatusCode};
+
+use crate::app::App;
+use crate::polls::asking::{allow_embedding, own_choice, public_poll};
+use crate::polls::model::Phase;
+use crate::web::Problem;
+
+/// Results as server-sent events, until the poll closes.
+///
+/// # Errors
+/// 404 for an unknown poll, or one whose results this reader may not see now.
+pub async fn live(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    let own = own_choice(&app, &poll, &headers).await?;
+    if !poll.shows_results(app.clock.now(), own.is_some()) {
+        return Err(Problem::not_found());
+    }
+    if matches!(poll.phase(app.clock.now()), Phase::Closed { .. }) {
+        // Nothing changes any more: 204 tells a browser not to come back.
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        allow_embedding(&app, &headers, &mut response);
+        return Ok(response);
+    }
+    let mut viewer = app.polls.live.watch(&poll);
+    viewer.mark_changed();
+    let events = stream::unfold(viewer, |mut viewer| async move {
+        loop {
+            viewer.changed().await.ok()?;
+            let latest: Option<Arc<str>> = viewer.borrow_and_update().clone();
+            if let Some(json) = latest {
+                return Some((Ok::<_, Infallible>(Event::default().data(&*json)), viewer));
+            }
+        }
+    });
+    let mut response = Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response();
+    allow_embedding(&app, &headers, &mut response);
+    Ok(response)
+}
