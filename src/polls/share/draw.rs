@@ -212,8 +212,7 @@ impl Painter {
         let line = style.size * 1.25;
         let mut buffer = Buffer::new(&mut self.fonts, Metrics::new(style.size, line));
         buffer.set_wrap(Wrap::WordOrGlyph);
-        buffer.set_ellipsize(Ellipsize::End(EllipsizeHeightLimit::Lines(style.lines)));
-        buffer.set_size(Some(width), Some(line * style.lines as f32 + 1.0));
+        buffer.set_size(Some(width), None);
         let attrs = if style.headline {
             Attrs::new()
                 .family(Family::Name("Noto Serif"))
@@ -229,6 +228,12 @@ impl Painter {
             .collect();
         buffer.set_text(&text, &attrs, Shaping::Advanced, style.align);
         buffer.shape_until_scroll(&mut self.fonts, false);
+        // Only then: a text that is cut keeps the blanks at which it was wrapped.
+        if buffer.layout_runs().count() > style.lines {
+            buffer.set_ellipsize(Ellipsize::End(EllipsizeHeightLimit::Lines(style.lines)));
+            buffer.set_size(Some(width), Some(line * style.lines as f32 + 1.0));
+            buffer.shape_until_scroll(&mut self.fonts, false);
+        }
         buffer
     }
 }
