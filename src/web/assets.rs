@@ -67,6 +67,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "text/plain; charset=utf-8",
         include_str!("assets/altcha-3.2.2/LICENSE.txt"),
     ),
+    (
+        "gesture.js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/gesture.js"),
+    ),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

@@ -10,6 +10,7 @@
 //! - [`limits`]: rate limits by network, account and token.
 //! - [`uploads`]: forms that carry files.
 //! - [`sheets`]: cells of CSV files that no spreadsheet runs.
+//! - [`press`]: buttons in mailed pages that only a person presses.
 //! - [`cookies`]: reading and setting the few cookies there are.
 //!
 //! Promise kept here: nothing is parsed without a bound, and no answer leaves without its headers.
@@ -21,6 +22,7 @@ pub mod forms;
 pub mod limits;
 pub mod origin;
 pub mod pages;
+pub mod press;
 pub mod problems;
 pub mod security;
 pub mod sheets;

@@ -14,9 +14,10 @@ use super::{Problem, assets};
 /// Name and text of templates.
 pub type Templates = &'static [(&'static str, &'static str)];
 
-/// The frame of readers' pages, and the page of problems.
+/// The frame of readers' pages, what stands above a button that only a person presses, and the page of problems.
 pub const PAGES: Templates = &[
     ("reader", include_str!("pages/reader.hbs")),
+    ("press", include_str!("pages/press.hbs")),
     ("problem", include_str!("pages/problem.hbs")),
 ];
 

@@ -8,14 +8,15 @@ use http::StatusCode;
 use http::header::SET_COOKIE;
 use serde_json::{Value, json};
 
-use super::{page, span, unknown_link};
+use super::{page, pressed_by_a_program, span, unknown_link};
 use crate::app::App;
 use crate::newsletters::Newsletter;
 use crate::subscriptions::confirm::{self, Confirmed, Link};
 use crate::subscriptions::{links, sign_in};
 use crate::types::ReaderId;
-use crate::web::{Client, Problem, RawForm};
+use crate::web::{Client, Problem, RawForm, press};
 
+const EXPIRED: &str = "This link has expired";
 const FORGOTTEN: &str = "It may be cut off, or so old that it was forgotten. If you have confirmed before, all is well: you are subscribed.";
 
 /// `GET`
@@ -41,6 +42,24 @@ pub async fn submit(
     Path(token): Path<String>,
     form: RawForm,
 ) -> Result<Response, Problem> {
+    if !press::is_by_a_person(&form)? {
+        return match confirm::look(&app, &token).await? {
+            Link::Open(newsletter) => pressed_by_a_program(
+                &app,
+                "confirm",
+                &format!("Subscribe to {}", newsletter.name),
+                words(&newsletter, &token),
+            ),
+            Link::Expired(newsletter) => pressed_by_a_program(
+                &app,
+                "confirm_expired",
+                EXPIRED,
+                expired_words(&app, &newsletter, &token),
+            ),
+            Link::Done(newsletter) => done(&app, &newsletter, None),
+            Link::Unknown => unknown_link(&app, FORGOTTEN),
+        };
+    }
     if form.one("fresh")?.is_some() {
         return renew(&app, &client, &token).await;
     }
@@ -93,15 +112,14 @@ fn done(app: &App, newsletter: &Newsletter, reader: Option<ReaderId>) -> Result<
 }
 
 fn expired(app: &App, newsletter: &Newsletter, token: &str) -> Result<Response, Problem> {
+    let words = expired_words(app, newsletter, token);
+    page(app, StatusCode::GONE, "confirm_expired", EXPIRED, words)
+}
+
+fn expired_words(app: &App, newsletter: &Newsletter, token: &str) -> Value {
     let mut words = words(newsletter, token);
     words["valid_for"] = span(app.config.subscriptions.confirm_days, "day").into();
-    page(
-        app,
-        StatusCode::GONE,
-        "confirm_expired",
-        "This link has expired",
-        words,
-    )
+    words
 }
 
 fn words(newsletter: &Newsletter, token: &str) -> Value {

@@ -12,7 +12,7 @@ use crate::subscriptions::links;
 use crate::subscriptions::preferences::{self, Change, Preferences};
 use crate::subscriptions::reader_name::ReaderName;
 use crate::types::ReaderId;
-use crate::web::{Problem, RawForm};
+use crate::web::{Problem, RawForm, press};
 
 const BROKEN: &str = "It may be cut off. Nothing was changed.";
 
@@ -44,6 +44,10 @@ pub async fn submit(
     let Some(preferences) = preferences::look(&app, reader).await? else {
         return unknown_link(&app, BROKEN);
     };
+    if !press::is_by_a_person(&form)? {
+        let filled = Filled::of(&preferences);
+        return show_form(&app, &token, &preferences, &filled, Shown::ByAProgram);
+    }
     if form.one("action")? == Some("leave-all") {
         preferences::leave_all(&app, reader).await?;
         return as_stored(&app, &token, reader, Some("All mails are stopped.")).await;
@@ -66,7 +70,7 @@ pub async fn submit(
         }),
     };
     let (Ok(name), Ok(time_zone)) = (name, time_zone) else {
-        return show_form(&app, &token, &preferences, &filled, None);
+        return show_form(&app, &token, &preferences, &filled, Shown::AsItIs);
     };
     // Only what the form listed can be left by leaving its box empty: a subscription confirmed since then is not.
     let leave = preferences
@@ -100,13 +104,29 @@ async fn as_stored(
     let Some(preferences) = preferences::look(app, reader).await? else {
         return unknown_link(app, BROKEN);
     };
-    let filled = Filled {
-        name: preferences.reader.name.clone(),
-        time_zone: preferences.reader.time_zone.clone().unwrap_or_default(),
-        name_error: None,
-        time_zone_error: None,
-    };
-    show_form(app, token, &preferences, &filled, saved)
+    let filled = Filled::of(&preferences);
+    let shown = saved.map_or(Shown::AsItIs, Shown::Saved);
+    show_form(app, token, &preferences, &filled, shown)
+}
+
+impl Filled {
+    fn of(preferences: &Preferences) -> Self {
+        Self {
+            name: preferences.reader.name.clone(),
+            time_zone: preferences.reader.time_zone.clone().unwrap_or_default(),
+            name_error: None,
+            time_zone_error: None,
+        }
+    }
+}
+
+/// Why the form is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown<'s> {
+    AsItIs,
+    Saved(&'s str),
+    /// A script sent it.
+    ByAProgram,
 }
 
 fn show_form(
@@ -114,8 +134,12 @@ fn show_form(
     token: &str,
     preferences: &Preferences,
     filled: &Filled,
-    saved: Option<&str>,
+    shown: Shown<'_>,
 ) -> Result<Response, Problem> {
+    let saved = match shown {
+        Shown::Saved(words) => Some(words),
+        _ => None,
+    };
     let problems: Vec<Value> = [
         ("name", &filled.name_error),
         ("time_zone", &filled.time_zone_error),
@@ -127,7 +151,9 @@ fn show_form(
             .map(|message| json!({ "field": field, "message": message }))
     })
     .collect();
-    let status = if problems.is_empty() {
+    let status = if shown == Shown::ByAProgram {
+        StatusCode::CONFLICT
+    } else if problems.is_empty() {
         StatusCode::OK
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
@@ -151,6 +177,8 @@ fn show_form(
             "problems": problems,
             "summary": "Please look at this again",
             "saved": saved,
+            "ask_person": shown == Shown::ByAProgram,
+            "again": press::AGAIN,
         }),
     )
 }

@@ -15,8 +15,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::web::Problem;
 use crate::web::pages::Templates;
+use crate::web::{Problem, press};
 
 /// The templates of these pages.
 pub const PAGES: Templates = &[
@@ -95,6 +95,18 @@ fn page(
     let mut response = app.pages.render(&format!("subscriptions/{name}"), &words)?;
     *response.status_mut() = status;
     Ok(response.into_response())
+}
+
+/// The page again whose button a program pressed: a person ticks a box and presses once more.
+fn pressed_by_a_program(
+    app: &App,
+    name: &str,
+    title: &str,
+    mut words: Value,
+) -> Result<Response, Problem> {
+    words["ask_person"] = true.into();
+    words["again"] = press::AGAIN.into();
+    page(app, StatusCode::CONFLICT, name, title, words)
 }
 
 /// For a link that is not ours, was changed on its way, or belongs to something long forgotten.

@@ -6,15 +6,15 @@
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{page, unknown_link};
+use super::{page, pressed_by_a_program, unknown_link};
 use crate::app::App;
 use crate::subscriptions::leave::{self, Relation};
 use crate::subscriptions::links;
 use crate::types::{NewsletterId, ReaderId};
 use crate::web::forms::{bounded_bytes, has_type};
-use crate::web::{Problem, RawForm};
+use crate::web::{Problem, RawForm, press};
 
 const BROKEN: &str = "It may be cut off. Nothing was changed.";
 
@@ -45,8 +45,12 @@ pub async fn submit(
     let is_form = has_type(&request, "application/x-www-form-urlencoded");
     let body = bounded_bytes(request, &app).await?;
     // A body that cannot be read does not say "undo".
-    let action = RawForm::parse(&body).ok().filter(|_| is_form);
-    let action = action
+    let form = RawForm::parse(&body).ok().filter(|_| is_form);
+    let by_a_program = |form: &RawForm| !press::is_by_a_person(form).unwrap_or(true);
+    if form.as_ref().is_some_and(by_a_program) {
+        return not_pressed(&app, newsletter, reader, &token).await;
+    }
+    let action = form
         .as_ref()
         .and_then(|form| form.one("action").ok().flatten());
     match action {
@@ -54,6 +58,25 @@ pub async fn submit(
         Some(_) => stop(&app, newsletter, reader, &token, "page").await,
         None => stop(&app, newsletter, reader, &token, "one-click").await,
     }
+}
+
+/// Our own page's form, sent by a script: mail programs that unsubscribe by one click never saw the page.
+async fn not_pressed(
+    app: &App,
+    newsletter: NewsletterId,
+    reader: ReaderId,
+    token: &str,
+) -> Result<Response, Problem> {
+    let Some(relation) = leave::look(app, newsletter, reader).await? else {
+        return unknown_link(app, BROKEN);
+    };
+    let name = &relation.newsletter.name;
+    let (page, title) = if relation.receives {
+        ("unsubscribe", format!("Stop getting {name}?"))
+    } else {
+        ("unsubscribed", format!("You no longer get {name}"))
+    };
+    pressed_by_a_program(app, page, &title, words(&relation, token))
 }
 
 async fn stop(
@@ -99,12 +122,15 @@ fn say(
     relation: &Relation,
     token: &str,
 ) -> Result<Response, Problem> {
-    let words = json!({
+    page(app, StatusCode::OK, name, title, words(relation, token))
+}
+
+fn words(relation: &Relation, token: &str) -> Value {
+    json!({
         "newsletter": relation.newsletter.name,
         "slug": relation.newsletter.slug,
         "lang": relation.newsletter.language,
         "undo": relation.can_undo,
         "token": token,
-    });
-    page(app, StatusCode::OK, name, title, words)
+    })
 }
