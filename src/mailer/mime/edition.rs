@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    choices::Choices,
     draft::{Draft, ListHeaders},
     header,
     quoted_printable::{self, Encoder},
-    slots::{Piece, Recipient, Slot, Slots, pieces},
+    slots::{Piece, Recipient, Slot, Slots, Values, pieces},
 };
 use crate::types::{Keys, Purpose, UnixMillis};
 
@@ -21,6 +22,8 @@ const UNSUBSCRIBE_PATH: &str = "/u/";
 pub struct Edition {
     segments: Vec<Segment>,
     slots: Vec<Slot>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<Choices>,
     sender: String,
 }
 
@@ -79,7 +82,7 @@ impl Edition {
         let unsubscribe = list
             .as_ref()
             .map(|list| slots.link(UNSUBSCRIBE_PATH, Purpose::Unsubscribe, &list.unsubscribe));
-        let slots = Slots::into_vec(slots);
+        let (slots, choices) = Slots::into_parts(slots);
 
         let mut compiled = Compiler::default();
         let head = &mut compiled.fixed;
@@ -133,6 +136,7 @@ impl Edition {
         Self {
             segments: compiled.finish(),
             slots,
+            choices,
             sender: from.address.as_str().to_owned(),
         }
     }
@@ -140,6 +144,7 @@ impl Edition {
     /// Writes the whole message for one recipient into `out`, which is cleared first.
     pub fn fill(&self, recipient: &Recipient<'_>, sending: &Sending<'_>, out: &mut Vec<u8>) {
         out.clear();
+        let own = Values::new(recipient, sending.public_url, sending.keys, &self.choices);
         let mut values: Vec<Option<String>> = vec![None; self.slots.len()];
         for segment in &self.segments {
             match segment {
@@ -149,7 +154,7 @@ impl Edition {
                 }
                 Segment::Subject(subject) => {
                     let mut line = String::new();
-                    let subject = self.plain(subject, recipient, sending);
+                    let subject = self.plain(subject, &own);
                     header::unstructured(&mut line, "Subject", &subject);
                     out.extend_from_slice(line.as_bytes());
                 }
@@ -166,9 +171,7 @@ impl Edition {
                     let Some(slot) = self.slots.get(*index) else {
                         continue;
                     };
-                    let value = values[*index].get_or_insert_with(|| {
-                        slot.value(recipient, sending.public_url, sending.keys)
-                    });
+                    let value = values[*index].get_or_insert_with(|| own.of(slot));
                     match segment {
                         Segment::Header(_) => out.extend_from_slice(value.as_bytes()),
                         Segment::Html(_) => quoted_printable::inset(&escape(value), out),
@@ -180,15 +183,12 @@ impl Edition {
     }
 
     /// Marked text with this recipient's values.
-    fn plain(&self, marked: &str, recipient: &Recipient<'_>, sending: &Sending<'_>) -> String {
+    fn plain(&self, marked: &str, own: &Values<'_>) -> String {
         let mut text = String::new();
         for piece in pieces(marked, &self.slots) {
             match piece {
                 Piece::Text(fixed) => text.push_str(fixed),
-                Piece::Slot(index) => {
-                    let slot = &self.slots[index];
-                    text.push_str(&slot.value(recipient, sending.public_url, sending.keys));
-                }
+                Piece::Slot(index) => text.push_str(&own.of(&self.slots[index])),
             }
         }
         text

@@ -8,6 +8,7 @@
 //! value can add to, multipart/alternative with the text first, `List-Unsubscribe` on one line: the https link, and
 //! where a bounce domain is configured a `mailto:` that is the mail's own return path.
 
+mod choices;
 mod draft;
 mod edition;
 mod header;
@@ -16,6 +17,7 @@ mod quoted_printable;
 mod slots;
 mod view;
 
+pub use choices::Choices;
 pub use draft::{Draft, ListHeaders, Mailbox};
 pub use edition::{Edition, Sending};
 pub use message_id::message_id;

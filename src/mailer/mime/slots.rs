@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::choices::Choices;
 use crate::types::{Keys, Purpose, ReaderId, keys::pack};
 
 /// What stands in an open place.
@@ -12,15 +13,32 @@ pub enum Slot {
     Email,
     /// The reader's name, or these words where no name is known.
     Name(String),
-    /// A signed link: `public URL + path + token`, the token sealing `numbers` and then the reader's id.
-    Link {
-        /// From the first slash to the last, as in `/u/`.
-        path: String,
-        /// What the link may be used for.
-        purpose: Purpose,
-        /// What the token carries before the reader's id.
-        numbers: Vec<i64>,
-    },
+    /// A signed link.
+    Link(SignedLink),
+    /// The words of what stands at a place among choices.
+    ChoiceWords(Place),
+    /// Its link.
+    ChoiceLink(Place),
+}
+
+/// `public URL + path + token`, the token sealing `numbers` and then the reader's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedLink {
+    /// From the first slash to the last, as in `/u/`.
+    path: String,
+    /// What the link may be used for.
+    purpose: Purpose,
+    /// What the token carries before the reader's id.
+    numbers: Vec<i64>,
+}
+
+/// A place among choices that stand in another order in each mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Which set of choices, in the order they were given.
+    set: usize,
+    /// From 0.
+    at: usize,
 }
 
 /// Who a mail is for.
@@ -41,6 +59,7 @@ pub struct Recipient<'r> {
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
     slots: Vec<Slot>,
+    choices: Vec<Choices>,
 }
 
 impl Slots {
@@ -62,11 +81,28 @@ impl Slots {
 
     /// The marker for a signed link under `path` (as in `/manage/`).
     pub fn link(&mut self, path: &str, purpose: Purpose, numbers: &[i64]) -> String {
-        let slot = Slot::Link {
-            path: path.to_owned(),
-            purpose,
-            numbers: numbers.to_vec(),
-        };
+        let slot = Slot::Link(SignedLink::new(path, purpose, numbers));
+        self.url(slot)
+    }
+
+    /// The markers of choices, place by place: words and link. The same set is given the same places again.
+    pub fn choices(&mut self, choices: Choices) -> Vec<(String, String)> {
+        let places = choices.len();
+        let known = self.choices.iter().position(|known| *known == choices);
+        let set = known.unwrap_or_else(|| {
+            self.choices.push(choices);
+            self.choices.len() - 1
+        });
+        (0..places)
+            .map(|at| {
+                let place = Place { set, at };
+                let words = self.word(Slot::ChoiceWords(place));
+                (words, self.url(Slot::ChoiceLink(place)))
+            })
+            .collect()
+    }
+
+    fn url(&mut self, slot: Slot) -> String {
         let word = self.word(slot);
         format!("{LINK_START}{word}{LINK_END}")
     }
@@ -83,8 +119,8 @@ impl Slots {
         format!("{WORD_START}{index}{WORD_END}")
     }
 
-    pub(super) fn into_vec(self) -> Vec<Slot> {
-        self.slots
+    pub(super) fn into_parts(self) -> (Vec<Slot>, Vec<Choices>) {
+        (self.slots, self.choices)
     }
 }
 
@@ -117,7 +153,7 @@ pub(super) fn pieces<'t>(text: &'t str, slots: &[Slot]) -> Vec<Piece<'t>> {
             continue;
         };
         let (mut begin, mut end) = (word, from + length + WORD_END.len());
-        if matches!(slot, Slot::Link { .. }) {
+        if matches!(slot, Slot::Link(_) | Slot::ChoiceLink(_)) {
             if !text[..begin].ends_with(LINK_START) || !text[end..].starts_with(LINK_END) {
                 continue;
             }
@@ -137,29 +173,78 @@ pub(super) fn pieces<'t>(text: &'t str, slots: &[Slot]) -> Vec<Piece<'t>> {
     pieces
 }
 
-impl Slot {
-    /// The value for one recipient, as plain text.
-    pub(super) fn value(&self, recipient: &Recipient<'_>, public_url: &str, keys: &Keys) -> String {
-        match self {
-            Self::Email => recipient.address.to_owned(),
-            Self::Name(otherwise) => {
-                let name = recipient
+impl SignedLink {
+    pub(super) fn new(path: &str, purpose: Purpose, numbers: &[i64]) -> Self {
+        Self {
+            path: path.to_owned(),
+            purpose,
+            numbers: numbers.to_vec(),
+        }
+    }
+}
+
+/// One recipient's values.
+pub(super) struct Values<'v> {
+    recipient: &'v Recipient<'v>,
+    public_url: &'v str,
+    keys: &'v Keys,
+    choices: &'v [Choices],
+    /// The order of each set of choices, drawn once for both parts.
+    orders: Vec<Vec<usize>>,
+}
+
+impl<'v> Values<'v> {
+    pub(super) fn new(
+        recipient: &'v Recipient<'v>,
+        public_url: &'v str,
+        keys: &'v Keys,
+        choices: &'v [Choices],
+    ) -> Self {
+        Self {
+            recipient,
+            public_url: public_url.trim_end_matches('/'),
+            keys,
+            choices,
+            orders: choices
+                .iter()
+                .map(|choices| choices.order(recipient.reader))
+                .collect(),
+        }
+    }
+
+    /// What stands in a slot, as plain text.
+    pub(super) fn of(&self, slot: &Slot) -> String {
+        match slot {
+            Slot::Email => self.recipient.address.to_owned(),
+            Slot::Name(otherwise) => {
+                let name = self
+                    .recipient
                     .name
                     .map(super::header::one_line)
                     .filter(|n| !n.is_empty());
                 name.unwrap_or_else(|| otherwise.clone())
             }
-            Self::Link {
-                path,
-                purpose,
-                numbers,
-            } => {
-                let mut payload = numbers.clone();
-                payload.push(recipient.reader.0);
-                let token = keys.seal(*purpose, &pack(&payload));
-                format!("{}{path}{token}", public_url.trim_end_matches('/'))
-            }
+            Slot::Link(link) => self.link(link),
+            Slot::ChoiceWords(place) => self
+                .choice(*place)
+                .map_or_else(String::new, |(choices, at)| choices.words(at).to_owned()),
+            Slot::ChoiceLink(place) => self
+                .choice(*place)
+                .and_then(|(choices, at)| choices.link(at))
+                .map_or_else(String::new, |link| self.link(link)),
         }
+    }
+
+    fn choice(&self, place: Place) -> Option<(&'v Choices, usize)> {
+        let at = *self.orders.get(place.set)?.get(place.at)?;
+        Some((self.choices.get(place.set)?, at))
+    }
+
+    fn link(&self, link: &SignedLink) -> String {
+        let mut payload = link.numbers.clone();
+        payload.push(self.recipient.reader.0);
+        let token = self.keys.seal(link.purpose, &pack(&payload));
+        format!("{}{}{token}", self.public_url, link.path)
     }
 }
 
@@ -178,7 +263,7 @@ mod tests {
             "one link, one slot"
         );
         let text = format!("Hello {name}, leave: <a href=\"{link}\">");
-        let slots = slots.into_vec();
+        let (slots, _) = slots.into_parts();
         assert_eq!(
             pieces(&text, &slots),
             [
@@ -192,6 +277,21 @@ mod tests {
     }
 
     #[test]
+    fn a_set_of_choices_is_given_its_places_once() {
+        let mut choices = Choices::new(&[7]);
+        choices.add("Yes", "/v/", Purpose::Vote, &[7, 1]);
+        choices.add("No", "/v/", Purpose::Vote, &[7, 2]);
+        let mut slots = Slots::new();
+        let html = slots.choices(choices.clone());
+        assert_eq!(slots.choices(choices), html, "both parts have one order");
+        let text: String = html.iter().map(|(w, l)| format!("{w} {l} ")).collect();
+        let (slots, sets) = slots.into_parts();
+        let found = pieces(&text, &slots);
+        let found = found.iter().filter(|p| matches!(p, Piece::Slot(_)));
+        assert_eq!((found.count(), sets.len()), (4, 1));
+    }
+
+    #[test]
     fn a_marker_nobody_was_given_is_text() {
         for text in [
             "qzslotx9xzq",
@@ -202,11 +302,7 @@ mod tests {
         ] {
             assert_eq!(pieces(text, &[Slot::Email]), [Piece::Text(text)]);
         }
-        let link = Slot::Link {
-            path: "/u/".into(),
-            purpose: Purpose::Unsubscribe,
-            numbers: vec![],
-        };
+        let link = Slot::Link(SignedLink::new("/u/", Purpose::Unsubscribe, &[]));
         assert_eq!(pieces("qzslotx0xzq", &[link]), [Piece::Text("qzslotx0xzq")]);
     }
 }
