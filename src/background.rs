@@ -75,6 +75,7 @@ impl Tasks {
                 }
             },
         ));
+        tracker.spawn(polls::keep_looks(app.clone()));
         tracker.close();
         Self { tracker }
     }

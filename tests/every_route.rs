@@ -104,6 +104,7 @@ fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
         "/confirm/",
         "/unsubscribe/",
         "/v/",
+        "/c/",
     ];
     if private.iter().any(|p| route.path.starts_with(p)) && !route.path.contains("openapi") {
         must("cache-control", text("cache-control").contains("no-store"));

@@ -153,6 +153,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
             poll: poll.clone(),
             tier: voter.tier(),
             place: Place::PollPage,
+            issue: None,
             network: None,
         };
         app.app.polls.queue.submit(Slip::Answer(answer))

@@ -86,6 +86,7 @@ impl Box {
             poll: self.poll.clone(),
             tier: voter.tier(),
             place: Place::PollPage,
+            issue: None,
             network: None,
         }
     }

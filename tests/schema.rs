@@ -102,6 +102,7 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::issue_tally::Entity).await,
         agrees(&db, entities::relay_day::Entity).await,
         agrees(&db, entities::mail_batch::Entity).await,
+        agrees(&db, entities::mail_vote::Entity).await,
         agrees(&db, entities::mailing::Entity).await,
         agrees(&db, entities::mailing_order::Entity).await,
         agrees(&db, entities::newsletter::Entity).await,

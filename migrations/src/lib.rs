@@ -11,6 +11,7 @@ mod m0004_dkim;
 mod m0005_orders;
 mod m0006_bounces;
 mod m0008_questions;
+mod m0009_mail_votes;
 mod m0011_turnout;
 mod m0020_write_turns;
 mod statements;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_orders::MIGRATION),
             Box::new(m0006_bounces::MIGRATION),
             Box::new(m0008_questions::MIGRATION),
+            Box::new(m0009_mail_votes::MIGRATION),
             Box::new(m0011_turnout::MIGRATION),
             Box::new(m0020_write_turns::MIGRATION),
         ]

@@ -8,9 +8,10 @@ use super::content::advice::{self, Advice};
 use super::content::{Body, Personal, Piece, Pieces};
 use super::model::{Content, public_slug};
 use crate::mailer::mailing::Size;
-use crate::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
+use crate::mailer::mime::{Choices, Draft, Edition, ListHeaders, Mailbox, Slots};
 use crate::mailer::templates::{Template, TemplateError, Templates};
 use crate::newsletters::Newsletter;
+use crate::polls::Offered;
 use crate::types::{EmailAddress, IssueId, PollId, Purpose};
 
 /// A poll as a mail asks it: its first question.
@@ -22,8 +23,8 @@ pub struct Asked {
     pub poll: PollId,
     /// The question.
     pub question: String,
-    /// Key and words of each option offered.
-    pub options: Vec<(i64, String)>,
+    /// The options that one link can answer with; none: the mail leads to the whole question.
+    pub options: Vec<Offered>,
 }
 
 /// Everything an edition is made of.
@@ -83,6 +84,8 @@ struct Frame<'a> {
     email: String,
     unsubscribe_url: String,
     manage_url: String,
+    /// Stands unseen first and last, where a poll is asked: only programs open it.
+    canary_url: Option<String>,
     archive_url: Option<&'a str>,
     postal_address: &'a str,
 }
@@ -90,12 +93,14 @@ struct Frame<'a> {
 #[derive(Serialize)]
 struct PollBlock<'a> {
     question: &'a str,
-    choices: Vec<Choice<'a>>,
+    choices: Vec<Choice>,
+    /// Where the whole question is answered that no single link can answer.
+    answer_url: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Choice<'a> {
-    label: &'a str,
+struct Choice {
+    label: String,
     url: String,
 }
 
@@ -124,14 +129,9 @@ pub fn compile(
     } else {
         &content.preheader
     };
-    let (preheader, _) = fill(
-        templates,
-        &Pieces::of_line(written),
-        parts.polls,
-        &mut slots,
-    )?;
-    let (_, html) = fill(templates, body.html(), parts.polls, &mut slots)?;
-    let (text, _) = fill(templates, body.text(), parts.polls, &mut slots)?;
+    let (preheader, _) = fill(templates, &Pieces::of_line(written), parts, &mut slots)?;
+    let (_, html) = fill(templates, body.html(), parts, &mut slots)?;
+    let (text, _) = fill(templates, body.text(), parts, &mut slots)?;
     let archive = newsletter
         .archive
         .then(|| format!("{}/archive/{}", parts.origin, newsletter.slug));
@@ -151,6 +151,10 @@ pub fn compile(
             email: slots.email(),
             unsubscribe_url: slots.link("/unsubscribe/", Purpose::Unsubscribe, &[newsletter.id.0]),
             manage_url: slots.link("/manage/", Purpose::Manage, &[newsletter.id.0]),
+            canary_url: parts
+                .polls
+                .first()
+                .map(|poll| slots.link("/c/", Purpose::Canary, &[poll.poll.0, parts.issue.0])),
             archive_url: archived.as_deref(),
             postal_address: &newsletter.postal_address,
         },
@@ -216,7 +220,7 @@ pub fn compile(
 fn fill(
     templates: &Templates,
     part: &Pieces,
-    polls: &[Asked],
+    parts: &Parts<'_>,
     slots: &mut Slots,
 ) -> Result<(String, String), TemplateError> {
     let (mut text, mut html) = (String::new(), String::new());
@@ -233,17 +237,10 @@ fn fill(
             }
             Piece::Poll(slug) => {
                 // A poll that takes no answers is left out here and blocks the sending as advice.
-                let Some(poll) = polls.iter().find(|poll| poll.slug == *slug) else {
+                let Some(poll) = parts.polls.iter().find(|poll| poll.slug == *slug) else {
                     continue;
                 };
-                let choices = poll.options.iter().map(|(key, label)| Choice {
-                    label,
-                    url: slots.link("/v/", Purpose::Vote, &[poll.poll.0, *key]),
-                });
-                let block = PollBlock {
-                    question: &poll.question,
-                    choices: choices.collect(),
-                };
+                let block = poll_block(poll, parts.issue, slots);
                 let rendered = templates.render(Template::PollBlock, &block)?;
                 text.push_str(rendered.text.trim_end());
                 html.push_str(rendered.html.trim_end());
@@ -251,6 +248,30 @@ fn fill(
         }
     }
     Ok((text, html))
+}
+
+/// A poll with the reader's own links: its options in an order that differs from reader to reader, or one link to all of it.
+fn poll_block<'a>(poll: &'a Asked, issue: IssueId, slots: &mut Slots) -> PollBlock<'a> {
+    let numbers = |key: i64| [poll.poll.0, key, issue.0];
+    let mut options = Choices::new(&[issue.0, poll.poll.0]);
+    for option in &poll.options {
+        let numbers = numbers(option.key);
+        if option.last {
+            options.add_last(&option.label, "/v/", Purpose::Vote, &numbers);
+        } else {
+            options.add(&option.label, "/v/", Purpose::Vote, &numbers);
+        }
+    }
+    let answer_url = poll
+        .options
+        .is_empty()
+        .then(|| slots.link("/v/", Purpose::Vote, &numbers(0)));
+    let choices = slots.choices(options).into_iter();
+    PollBlock {
+        question: &poll.question,
+        choices: choices.map(|(label, url)| Choice { label, url }).collect(),
+        answer_url,
+    }
 }
 
 /// The issue's name in the archive, were it to go out on that local date.

@@ -116,12 +116,7 @@ async fn asked(app: &App, body: &str, at: UnixMillis) -> Result<Vec<Asked>, DbEr
                 slug: poll.slug.clone(),
                 poll: poll.id,
                 question: question.text.clone(),
-                options: question
-                    .options
-                    .iter()
-                    .filter(|option| !option.retired)
-                    .map(|option| (option.key, option.label.clone()))
-                    .collect(),
+                options: polls::by_one_link(question),
             });
         }
     }

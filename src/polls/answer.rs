@@ -11,6 +11,7 @@ use super::station::Station;
 use super::voter::Voter;
 use crate::db::DbErr;
 use crate::db::group_commit::Refused;
+use crate::types::IssueId;
 
 /// What became of it. `Counted` is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,33 @@ pub async fn answer(
     place: Place,
     network: Option<[u8; 8]>,
 ) -> Result<Answered, AnswerError> {
+    cast(station, poll, sent, voter, (place, None), network).await
+}
+
+/// As [`answer`], by a link in the mails of `issue`, whose numbers move with the ballot.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn answer_from_mail(
+    station: &Station,
+    poll: Arc<Poll>,
+    sent: &Sent,
+    voter: &Voter,
+    issue: IssueId,
+    network: [u8; 8],
+) -> Result<Answered, AnswerError> {
+    let from = (Place::Mail, Some(issue));
+    cast(station, poll, sent, voter, from, Some(network)).await
+}
+
+async fn cast(
+    station: &Station,
+    poll: Arc<Poll>,
+    sent: &Sent,
+    voter: &Voter,
+    (place, issue): (Place, Option<IssueId>),
+    network: Option<[u8; 8]>,
+) -> Result<Answered, AnswerError> {
     let mut poll = poll;
     for _ in 0..2 {
         let choice = match Choice::read(&poll, sent) {
@@ -61,6 +89,7 @@ pub async fn answer(
             poll: poll.clone(),
             tier: voter.tier(),
             place,
+            issue,
             network,
         });
         match station.queue.submit(slip).await? {

@@ -10,7 +10,7 @@
 //! - No address and no raw network address lies beside an answer.
 //!
 //! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballots` is the box:
-//! the one way in for an answer; `results` is what became of it.
+//! the one way in for an answer; `mail` is answering by a personal link; `results` is what became of it.
 
 mod admin;
 pub mod answer;
@@ -27,7 +27,7 @@ mod embed;
 pub mod export;
 mod http;
 pub mod insight;
-mod mail_vote;
+mod mail;
 pub mod model;
 mod offer;
 mod order;
@@ -52,6 +52,9 @@ pub use api::Document as ApiDocument;
 pub use define::{Definition, Fault, OptionText, QuestionText, ScaleText, Stored, create, is_slug};
 pub use http::form_for_article;
 pub use insight::{Step, count_step, flush as flush_views};
+pub use mail::{
+    Offered, by_one_link, keep as keep_looks, of_issue as mail_numbers, tick as count_looks,
+};
 pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
 pub use station::Station;
 pub use store::{by_id, by_slug, list};
@@ -73,6 +76,7 @@ pub const PAGES: Templates = &[
     ("polls/table", include_str!("pages/table.hbs")),
     ("polls/results", include_str!("pages/results.hbs")),
     ("polls/mail_vote", include_str!("pages/mail_vote.hbs")),
+    ("polls/canary", include_str!("pages/canary.hbs")),
     ("polls/embed", include_str!("pages/embed.hbs")),
 ];
 
@@ -84,8 +88,9 @@ pub fn routes() -> Router<App> {
         .route("/p/{poll}/live", get(results::stream::live))
         .route("/p/{poll}/share.png", get(share::picture))
         .route("/p/{poll}/proof", get(trust::puzzle))
-        .route("/v/{token}", get(mail_vote::page).post(mail_vote::cast))
-        .route("/v/{token}/results", get(mail_vote::results))
+        .route("/v/{token}", get(mail::page).post(mail::cast))
+        .route("/v/{token}/results", get(mail::results))
+        .route("/c/{token}", get(mail::canary))
         .route("/embed/poll.js", get(embed::module))
         .route("/embed/p/{poll}", get(embed::page))
         .route("/embed/p/{poll}/data", get(embed::data))

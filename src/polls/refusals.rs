@@ -18,6 +18,10 @@ pub enum Reason {
     TooFast,
     /// The answer itself was counted, as one without a proof of work.
     BadProof,
+    /// A vote from a mail with no nonce, an old one, or another link's.
+    BadNonce,
+    /// A vote from a mail that a script pressed.
+    Untouched,
 }
 
 impl Reason {
@@ -30,6 +34,8 @@ impl Reason {
             Self::WrongNumber => 4,
             Self::TooFast => 5,
             Self::BadProof => 6,
+            Self::BadNonce => 20,
+            Self::Untouched => 21,
         }
     }
 }

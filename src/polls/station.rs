@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::ballots::{self, LARGEST_GROUP, Outcome, Slip};
 use super::book::Book;
 use super::insight::{Answers, Views};
+use super::mail::Looks;
 use super::results::live::Live;
 use super::share::Pictures;
 use super::voter::NetworkOfTheDay;
@@ -27,6 +28,8 @@ pub struct Station {
     pub answers: Answers,
     /// Pictures for those who share a poll.
     pub pictures: Pictures,
+    /// Who is looking at the links of mails.
+    pub looks: Arc<Looks>,
 }
 
 impl Station {
@@ -63,6 +66,7 @@ impl Station {
             views: Views::default(),
             answers: Answers::default(),
             pictures: Pictures::default(),
+            looks: Arc::default(),
         }
     }
 }

@@ -146,6 +146,8 @@ pub struct FormPage {
     pub again: Option<&'static str>,
     /// Works while the reader answers, for a better tier.
     pub script: Option<String>,
+    /// A script pressed the button: ask whether it was a person after all.
+    pub ask_person: bool,
 }
 
 impl FormPage {
@@ -166,6 +168,7 @@ impl FormPage {
             nonce: None,
             again: None,
             script: assets::url("proof.js"),
+            ask_person: false,
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum Purpose {
     Manage,
     /// Answer a poll from a mail.
     Vote,
+    /// Stands unseen in a mail: who opens it is a program.
+    Canary,
     /// Read the premium archive.
     Archive,
     /// Erase or export one's data.
@@ -67,6 +69,7 @@ impl Purpose {
             Self::Unsubscribe => b"unsubscribe",
             Self::Manage => b"manage",
             Self::Vote => b"vote",
+            Self::Canary => b"canary",
             Self::Archive => b"archive",
             Self::Erase => b"erase",
             Self::FormTime => b"form-time",

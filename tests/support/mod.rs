@@ -10,6 +10,7 @@
 //! - [`node`]: the program as a process, to be killed; [`trial`]: issues that go out meanwhile, and the verdict.
 //! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT; [`cluster`]: a PostgreSQL to be stopped without warning.
 //! - [`proof`]: the work a browser with JavaScript does for its tier.
+//! - [`scanner`]: programs that check mails, and an issue for them to check.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
@@ -31,6 +32,7 @@ pub mod proof;
 pub mod reader;
 pub mod require;
 pub mod routes;
+pub mod scanner;
 pub mod smtp_server;
 pub mod trial;
 pub mod wire;

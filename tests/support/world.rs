@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use canvass::types::Purpose;
+use canvass::types::keys::pack;
 use reqwest::{Client, Method, RequestBuilder, Response};
 
 use canvass::polls::definition::{Definition, QuestionText, ScaleText};
@@ -40,13 +42,23 @@ impl World {
     pub async fn build() -> Self {
         let app = TestApp::start().await;
         let newsletter = app.newsletter("morning").await;
-        app.poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
+        let poll = app
+            .poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
             .await;
         app.poll_with("kinds", every_kind).await;
         let mail = b"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>x";
         app.capture("r@example.org", "x", mail).await;
         let token = app.api_token().await;
         let mut values = subscribed(&app).await;
+        // The links of a mailed poll: an option, the whole question, the unseen one.
+        let keys = &app.app.keys;
+        for token in [
+            keys.seal(Purpose::Vote, &pack(&[poll.0, 1, 1, 1])),
+            keys.seal(Purpose::Vote, &pack(&[poll.0, 0, 1, 1])),
+            keys.seal(Purpose::Canary, &pack(&[poll.0, 1, 1])),
+        ] {
+            values.push(("token", token));
+        }
         let editor = signed_in(&app).await;
         let frame = editor.get("/admin/settings").await.expect(200);
         let csrf = frame.attributes("input[name=csrf]", "value").pop();

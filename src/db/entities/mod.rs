@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod issue;
 pub mod issue_tally;
 pub mod mail_batch;
+pub mod mail_vote;
 pub mod mailing;
 pub mod mailing_order;
 pub mod newsletter;

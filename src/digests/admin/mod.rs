@@ -1,6 +1,7 @@
 //! The editors' pages of issues: list, composer, last page, progress.
 
 mod again;
+mod answers;
 mod ask;
 mod compose;
 mod headline;

@@ -18,7 +18,7 @@ use super::super::model::{Issue, IssueState};
 use super::super::prepare::prepare;
 use super::pace::{self, Moment};
 use super::recipients::handed;
-use super::{headline, standing, views};
+use super::{answers, headline, standing, views};
 use crate::admin::{Editor, show};
 use crate::app::App;
 use crate::mailer::mailing::{
@@ -92,6 +92,7 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
             "started": progress.started.map(|at| full(at, &zone)),
             "finished": progress.finished.map(|at| full(at, &zone)),
             "finished_label": if state == MailingState::Cancelled { "Cancelled" } else { "Last mail" },
+            "answers": answers::rows(app, issue).await?,
             "orders": orders.iter().map(|order| order_line(order, &zone)).collect::<Vec<_>>(),
         }),
     )

@@ -68,6 +68,7 @@ pub const PAGES: Templates = &[
         "polls/admin_weigh",
         include_str!("../pages/admin_weigh.hbs"),
     ),
+    ("polls/admin_mail", include_str!("../pages/admin_mail.hbs")),
 ];
 
 /// Everything below `/admin/polls`.

@@ -10,6 +10,7 @@ use super::{acts, badge};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
 use crate::newsletters;
+use crate::polls::mail;
 use crate::polls::model::{Kind, Phase, Poll, Question, Tier, Visibility, phase};
 use crate::polls::results::kinds;
 use crate::polls::results::note::note;
@@ -83,6 +84,7 @@ pub async fn show(
         "questions": poll.questions.iter().map(|q| question(q, &totals, poll.questions.len() > 1)).collect::<Vec<_>>(),
         "note": totals.answered.as_ref().map(|answered| note(answered, &jiff::tz::TimeZone::get(zone.name()).unwrap_or(jiff::tz::TimeZone::UTC))),
         "tiers": tiers,
+        "mail": from_the_mail(&app, &poll).await?,
         "snippet": snippet(&app.config.origin(), &poll),
         "url": url,
         "pages": super::pages_of(&app, &poll).await?,
@@ -90,6 +92,20 @@ pub async fn show(
         "facts": facts,
     });
     app.pages.render("polls/admin_result", &page)
+}
+
+/// What became of the links to the poll in mails; nothing where no mail asked it.
+async fn from_the_mail(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
+    let numbers = mail::of_poll(&app.db, poll.id).await?;
+    if numbers == mail::Numbers::default() {
+        return Ok(Vec::new());
+    }
+    let number = |label: &str, n: i64| json!({ "label": label, "value": shown::count(n) });
+    Ok(vec![
+        number("Counted", numbers.counted),
+        number("Seen, not answered", numbers.seen),
+        number("Opened by scanners", numbers.scanner),
+    ])
 }
 
 /// When it opens and closes, in its own zone and in UTC.

@@ -84,6 +84,9 @@ pub async fn commit(
         let outcome = match before.get(key) {
             None => {
                 counts.voter(answer, now);
+                if let Some(issue) = answer.issue {
+                    counts.mail(answer.poll.id, issue);
+                }
                 counts.choice(&answer.poll, answer.tier, &answer.choice, 1);
                 Outcome::Counted
             }

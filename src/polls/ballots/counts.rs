@@ -10,7 +10,7 @@ use crate::db::{WriteTxn, run, values_list};
 use crate::polls::choice::Choice;
 use crate::polls::model::{Place, Poll, Tier};
 use crate::polls::results::VOTERS;
-use crate::types::{OptionId, PollId, UnixMillis};
+use crate::types::{IssueId, OptionId, PollId, UnixMillis};
 
 /// What a group adds to the counting tables. Sorted, so that two nodes touch rows in the same order.
 #[derive(Default)]
@@ -18,6 +18,7 @@ pub(super) struct Counts {
     tally: BTreeMap<(PollId, OptionId, i16), i64>,
     places: BTreeMap<(PollId, i16), (i64, UnixMillis)>,
     hours: BTreeMap<(PollId, UnixMillis, i16), i64>,
+    mails: BTreeMap<(PollId, IssueId), i64>,
     details: Details,
 }
 
@@ -59,7 +60,26 @@ impl Counts {
         self.details.add(poll, tier, choice, by);
     }
 
+    /// One more ballot that a mail of the issue brought.
+    pub(super) fn mail(&mut self, poll: PollId, issue: IssueId) {
+        *self.mails.entry((poll, issue)).or_default() += 1;
+    }
+
     pub(super) async fn write(&self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
+        if !self.mails.is_empty() {
+            let sql = format!(
+                "INSERT INTO mail_vote (poll_id, issue_id, slot, counted) VALUES {} \
+                 ON CONFLICT (poll_id, issue_id, slot) DO UPDATE SET counted = mail_vote.counted + excluded.counted",
+                values_list(self.mails.len(), 4, 0)
+            );
+            let values = self
+                .mails
+                .iter()
+                .flat_map(|((poll, issue), n)| -> [Value; 4] {
+                    [(*poll).into(), (*issue).into(), slot.into(), (*n).into()]
+                });
+            run(&**txn, sql, values).await?;
+        }
         let tally: Vec<_> = self.tally.iter().filter(|(_, n)| **n != 0).collect();
         if !tally.is_empty() {
             let sql = format!(

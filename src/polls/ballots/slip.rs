@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::polls::choice::Choice;
 use crate::polls::model::{Phase, Place, Poll, Tier};
 use crate::polls::refusals::Reason;
-use crate::types::PollId;
+use crate::types::{IssueId, PollId};
 
 /// A voter in one poll: a keyed hash, see [`super::voter`].
 pub type VoterKey = [u8; 16];
@@ -19,6 +19,8 @@ pub struct Answer {
     pub choice: Choice,
     pub tier: Tier,
     pub place: Place,
+    /// The issue whose mail it came from.
+    pub issue: Option<IssueId>,
     /// The client's network under today's secret: a signal of haste, not an identity.
     pub network: Option<[u8; 8]>,
 }

@@ -1,64 +1,81 @@
 //! A vote from a mail: `/v/{token}`. The GET shows, the POST casts.
 //!
 //! Mail scanners open every link, run its scripts and submit what submits itself. So the link only preselects; the
-//! one button counts, with a nonce that the page was given at least [`SLOWEST_SCANNER`] earlier. No token is ever
-//! burnt: whatever a machine did before, the reader's own press works.
+//! one button counts, with a nonce that the page was given a moment earlier, and where scripts run only after a person
+//! has touched the page ([`press`]). No token is ever burnt: whatever a machine did before, the reader's own press works.
+//!
+//! The link is the ballot: it works until the poll closes, also for a reader who has left the newsletter since. Only who
+//! was erased has no ballot any more.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::header::{ORIGIN, REFERRER_POLICY};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::ORIGIN;
+use http::{HeaderMap, Method, StatusCode};
 
-use super::answer::{Answered, answer};
-use super::ballots::Slip;
-use super::http::{not_counted, visible};
-use super::model::{Phase, Place, Poll};
-use super::order::seed_of;
-use super::refusals::Reason;
-use super::sent::Sent;
-use super::store;
-use super::view::{FormPage, FormView, ResultsPage};
-use super::voter::Voter;
+use super::link::{Said, by_one_link};
+use super::looks::from;
+use super::visit::Target;
+use super::{nonce, private};
 use crate::app::App;
-use crate::types::keys::{pack, token_hash, unpack};
-use crate::types::{PollId, Purpose, ReaderId, UnixMillis};
-use crate::web::{Client, Problem, RawForm, origin};
-
-/// A press that comes sooner after the page was not a person's.
-pub const SLOWEST_SCANNER: Duration = Duration::from_millis(700);
-/// After so long the page is shown once more before it counts.
-const NONCE_LIVES: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::polls::answer::{Answered, answer_from_mail};
+use crate::polls::ballots::Slip;
+use crate::polls::http::{not_counted, visible};
+use crate::polls::model::{Phase, Poll};
+use crate::polls::order::seed_of;
+use crate::polls::refusals::Reason;
+use crate::polls::sent::Sent;
+use crate::polls::store;
+use crate::polls::view::{FormPage, FormView, ResultsPage};
+use crate::polls::voter::Voter;
+use crate::types::{IssueId, ReaderId};
+use crate::web::{Client, Problem, RawForm, assets, origin, press};
 
 /// A link, opened.
 struct Link {
     poll: Arc<Poll>,
-    key: i64,
+    said: Said,
     voter: Voter,
     /// From a test mail, which belongs to no reader.
     is_test: bool,
 }
 
+impl Link {
+    /// The mail it stood in.
+    fn mail(&self) -> (IssueId, ReaderId) {
+        (self.said.issue.unwrap_or(IssueId(0)), self.said.reader)
+    }
+
+    /// What a look at it is a look at.
+    fn target(&self) -> Target {
+        let poll = self.poll.id;
+        let of = self
+            .poll
+            .questions
+            .first()
+            .map_or(0, |q| by_one_link(q).len());
+        match self.said.key {
+            key if key != 0 && of != 0 => Target::Option { poll, key, of },
+            _ => Target::Whole(poll),
+        }
+    }
+}
+
 /// Opens a link: the poll and the option as the mail named them, and the reader it was sent to.
 async fn open(app: &App, token: &str) -> Result<Link, Problem> {
-    let payload = app
-        .keys
-        .open(Purpose::Vote, token)
-        .map_err(|_| invalid_link())?;
-    let [poll, key, reader] = unpack::<3>(&payload).ok_or_else(invalid_link)?;
-    let poll = store::by_id(&app.db, PollId(poll))
+    let said = Said::read(&app.keys, token).ok_or_else(invalid_link)?;
+    let poll = store::by_id(&app.db, said.poll)
         .await?
         .ok_or_else(invalid_link)?;
     if poll.phase(app.clock.now()) == Phase::Hidden {
         return Err(invalid_link());
     }
-    let is_test = !store::is_reader(&app.db, ReaderId(reader)).await?;
+    let is_test = !store::is_reader(&app.db, said.reader).await?;
     Ok(Link {
         poll: Arc::new(poll),
-        key,
-        voter: Voter::Subscriber(ReaderId(reader)),
+        said,
+        voter: Voter::Subscriber(said.reader),
         is_test,
     })
 }
@@ -76,17 +93,33 @@ fn invalid_link() -> Problem {
 ///
 /// # Errors
 /// 404 for a token that is not ours.
-pub async fn page(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
+pub async fn page(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    method: Method,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
     let own = store::own_choice(&app.db, link.poll.id, &[link.voter.key(&link.poll)]).await?;
+    if !link.is_test
+        && let Some(look) = from(&app, &method, &client, &headers, link.target())
+    {
+        app.polls.looks.note(link.mail(), look);
+        // Who has answered and comes back is not somebody who did not.
+        if own.is_some() {
+            app.polls.looks.answered(link.mail(), link.poll.id);
+        }
+    }
     if !matches!(link.poll.phase(app.clock.now()), Phase::Open { .. }) {
-        return finished(&app, &link, None).await.map(private);
+        return finished(&app, &link, &token, None).await.map(private);
     }
     let mut form = form(&link, &token);
-    form.refill(&Sent::options([link.key.to_string()]));
+    form.refill(&Sent::options([link.said.key.to_string()]));
     let again =
         own.map(|_| "You have answered this poll before. Sending this changes your answer.");
-    shown(&app, &link, &token, form, again, StatusCode::OK)
+    let page = with_nonce(&app, &link, &token, form, again);
+    render(&app, &page, StatusCode::OK)
 }
 
 /// `POST /v/{token}`: casts.
@@ -119,34 +152,43 @@ pub async fn cast(
         view.refill(&sent);
         view
     };
-    if let Some(again) = refuse_nonce(&app, form.one("nonce")?.unwrap_or_default(), &token, now) {
+    let refused = if press::is_by_a_person(&form)? {
+        nonce::refuse(
+            &app.keys,
+            form.one("nonce")?.unwrap_or_default(),
+            &token,
+            now,
+        )
+    } else {
+        Some((Reason::Untouched, press::AGAIN))
+    };
+    if let Some((reason, again)) = refused {
         app.polls
             .queue
-            .submit(Slip::Refused(link.poll.id, Reason::TooFast))
+            .submit(Slip::Refused(link.poll.id, reason))
             .await?;
-        return shown(
-            &app,
-            &link,
-            &token,
-            retyped(&link),
-            Some(again),
-            StatusCode::CONFLICT,
-        );
+        let page = FormPage {
+            ask_person: reason == Reason::Untouched,
+            ..with_nonce(&app, &link, &token, retyped(&link), Some(again))
+        };
+        return render(&app, &page, StatusCode::CONFLICT);
     }
     let network = app.polls.networks.hash(&client.network(), now);
-    match answer(
+    match answer_from_mail(
         &app.polls,
         link.poll.clone(),
         &sent,
         &link.voter,
-        Place::Mail,
-        Some(network),
+        link.mail().0,
+        network,
     )
     .await?
     {
-        Answered::Counted { .. } => Ok(private(
-            Redirect::to(&format!("/v/{token}/results")).into_response(),
-        )),
+        Answered::Counted { .. } => {
+            app.polls.looks.answered(link.mail(), link.poll.id);
+            let results = Redirect::to(&format!("/v/{token}/results"));
+            Ok(private(results.into_response()))
+        }
         Answered::Invalid(error) => {
             let mut view = retyped(&link);
             let field = view.mark(error);
@@ -157,7 +199,8 @@ pub async fn cast(
             render(&app, &page, StatusCode::UNPROCESSABLE_ENTITY)
         }
         Answered::NotOpen(phase) => {
-            let mut response = finished(&app, &link, Some(not_counted(&link.poll, phase))).await?;
+            let mut response =
+                finished(&app, &link, &token, Some(not_counted(&link.poll, phase))).await?;
             *response.status_mut() = StatusCode::CONFLICT;
             Ok(private(response))
         }
@@ -176,10 +219,15 @@ pub async fn results(
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
-    finished(&app, &link, None).await.map(private)
+    finished(&app, &link, &token, None).await.map(private)
 }
 
-async fn finished(app: &App, link: &Link, refused: Option<String>) -> Result<Response, Problem> {
+async fn finished(
+    app: &App,
+    link: &Link,
+    token: &str,
+    refused: Option<String>,
+) -> Result<Response, Problem> {
     let own = store::own_choice(&app.db, link.poll.id, &[link.voter.key(&link.poll)]).await?;
     let results = visible(app, &link.poll, own.as_ref()).await?;
     let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_ref());
@@ -187,7 +235,7 @@ async fn finished(app: &App, link: &Link, refused: Option<String>) -> Result<Res
     page.refused = refused;
     page.noindex = true;
     // Back to the mail's own link, where this reader is known; the poll's page would count a second, anonymous one.
-    page.change_href = None;
+    page.change_href = page.change_href.map(|_| format!("/v/{token}"));
     app.pages.render("polls/results", &page)
 }
 
@@ -209,71 +257,16 @@ fn with_nonce(
 ) -> FormPage {
     let now = app.clock.now();
     FormPage {
-        nonce: Some(
-            app.keys
-                .seal(Purpose::VoteNonce, &pack(&[now.0, fingerprint(token)])),
-        ),
+        nonce: Some(nonce::give(&app.keys, token, now)),
+        script: assets::url("gesture.js"),
         again,
-        script: None,
         noindex: true,
         ..FormPage::of(&link.poll, now, form)
     }
-}
-
-fn shown(
-    app: &App,
-    link: &Link,
-    token: &str,
-    form: FormView,
-    again: Option<&'static str>,
-    status: StatusCode,
-) -> Result<Response, Problem> {
-    render(app, &with_nonce(app, link, token, form, again), status)
 }
 
 fn render(app: &App, page: &FormPage, status: StatusCode) -> Result<Response, Problem> {
     let mut response = app.pages.render("polls/mail_vote", page)?;
     *response.status_mut() = status;
     Ok(private(response))
-}
-
-/// Why this nonce does not count; `None`: it does.
-fn refuse_nonce(app: &App, nonce: &str, token: &str, now: UnixMillis) -> Option<&'static str> {
-    let given = app
-        .keys
-        .open(Purpose::VoteNonce, nonce)
-        .ok()
-        .and_then(|payload| unpack::<2>(&payload));
-    let Some([at, of]) = given else {
-        return Some("Please press the button once more.");
-    };
-    let age = now.since(UnixMillis(at));
-    if of != fingerprint(token) || age > NONCE_LIVES {
-        return Some("This page was open for a long time. Please press the button once more.");
-    }
-    (age < SLOWEST_SCANNER)
-        .then_some("That was faster than a person reads. Please press the button once more.")
-}
-
-/// Ties a nonce to the link it was given for: 56 bits of a hash.
-fn fingerprint(token: &str) -> i64 {
-    token_hash(token)
-        .iter()
-        .take(7)
-        .fold(0, |all, byte| (all << 8) | i64::from(*byte))
-}
-
-/// Not kept, not indexed, not told to anybody by a referrer.
-fn private(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        "x-robots-tag",
-        HeaderValue::from_static("noindex, nofollow"),
-    );
-    headers.insert(
-        http::header::CACHE_CONTROL,
-        HeaderValue::from_static("no-store"),
-    );
-    response
 }

@@ -1,0 +1,36 @@
+//! What became of the polls in an issue's mails: three numbers for each.
+
+use serde_json::{Value, json};
+
+use super::super::content::Body;
+use super::super::model::Issue;
+use crate::admin::show;
+use crate::app::App;
+use crate::db::DbErr;
+use crate::polls;
+
+/// A row for each poll the issue asks, in its order.
+pub(super) async fn rows(app: &App, issue: &Issue) -> Result<Vec<Value>, DbErr> {
+    let mut rows = Vec::new();
+    let body = Body::parse(&issue.content.body);
+    let slugs = body.polls();
+    if slugs.is_empty() {
+        return Ok(rows);
+    }
+    let numbers = polls::mail_numbers(&app.db, issue.id).await?;
+    for slug in slugs {
+        let Some(poll) = polls::by_slug(&app.db, slug).await? else {
+            continue;
+        };
+        let known = numbers.iter().find(|(id, _)| *id == poll.id);
+        let numbers = known.map(|(_, numbers)| *numbers).unwrap_or_default();
+        rows.push(json!({
+            "question": poll.headline(),
+            "href": format!("/admin/polls/{}", poll.slug),
+            "counted": show::count(numbers.counted),
+            "seen": show::count(numbers.seen),
+            "scanner": show::count(numbers.scanner),
+        }));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,86 @@
+//! The numbers of answers from a mail: counted, seen but not cast, scanned. By poll and issue; no reader is in them.
+
+use sea_orm::{DbErr, QueryResult, Value};
+
+use super::looks::Counts;
+use crate::app::App;
+use crate::db::{Db, fetch_all, run, values_list};
+use crate::types::{IssueId, PollId};
+
+/// What became of the links to a poll in the mails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// Ballots that were first cast by such a link.
+    pub counted: i64,
+    /// Visits of somebody who looked and did not answer.
+    pub seen: i64,
+    /// Visits of programs.
+    pub scanner: i64,
+}
+
+impl Numbers {
+    fn read(row: &QueryResult) -> Result<Self, DbErr> {
+        Ok(Self {
+            counted: row.try_get("", "counted")?,
+            seen: row.try_get("", "seen")?,
+            scanner: row.try_get("", "scanner")?,
+        })
+    }
+}
+
+const SUMS: &str = "CAST(COALESCE(SUM(counted), 0) AS BIGINT) AS counted, CAST(COALESCE(SUM(seen), 0) AS BIGINT) AS seen, \
+     CAST(COALESCE(SUM(scanner), 0) AS BIGINT) AS scanner";
+
+/// The numbers of a poll, over all issues that asked it.
+///
+/// # Errors
+/// What the database said.
+pub async fn of_poll(db: &Db, poll: PollId) -> Result<Numbers, DbErr> {
+    let sql = format!("SELECT {SUMS} FROM mail_vote WHERE poll_id = $1");
+    let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
+    rows.first().map_or(Ok(Numbers::default()), Numbers::read)
+}
+
+/// The numbers of the polls an issue asked, those without any left out.
+///
+/// # Errors
+/// What the database said.
+pub async fn of_issue(db: &Db, issue: IssueId) -> Result<Vec<(PollId, Numbers)>, DbErr> {
+    let sql = format!(
+        "SELECT poll_id, {SUMS} FROM mail_vote WHERE issue_id = $1 GROUP BY poll_id ORDER BY poll_id"
+    );
+    let rows = fetch_all(db.read(), sql, [Value::from(issue)]).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "poll_id")?, Numbers::read(row)?)))
+        .collect()
+}
+
+/// Adds visits that are over.
+///
+/// # Errors
+/// What the database said; then nothing was added.
+pub(super) async fn add(app: &App, counts: &Counts) -> Result<(), DbErr> {
+    let txn = app.db.write_txn("looks").await?;
+    // A group at a time: five values a row, far below what either database takes.
+    for chunk in counts.iter().collect::<Vec<_>>().chunks(1_000) {
+        let sql = format!(
+            "INSERT INTO mail_vote (poll_id, issue_id, slot, seen, scanner) VALUES {} \
+             ON CONFLICT (poll_id, issue_id, slot) DO UPDATE SET \
+             seen = mail_vote.seen + excluded.seen, scanner = mail_vote.scanner + excluded.scanner",
+            values_list(chunk.len(), 5, 0)
+        );
+        let values = chunk
+            .iter()
+            .flat_map(|((poll, issue), (seen, scanner))| -> [Value; 5] {
+                [
+                    (*poll).into(),
+                    (*issue).into(),
+                    app.slot.into(),
+                    (*seen).into(),
+                    (*scanner).into(),
+                ]
+            });
+        run(&*txn, sql, values).await?;
+    }
+    txn.commit().await
+}

@@ -1,0 +1,241 @@
+//! Mail scanners that run a browser and its scripts, against a real issue; and a person, in the same kind of browser.
+
+use std::time::Duration;
+
+use fantoccini::Locator;
+
+use crate::support::browser::{Browser, Look};
+use crate::support::scanner::{Scanner, Sent, option};
+
+/// Opens every link of every mail of ours in a browser, gives the page all the time it wants, and does `act` to it,
+/// and again to the page that comes of it.
+async fn scan(sent: &Sent, browser: &Browser, act: &str) {
+    let scanner = Scanner::new(&sent.app, "browser");
+    for mail in sent.inboxes() {
+        for link in scanner.ours(mail) {
+            browser.goto(&link).await;
+            for _ in 0..2 {
+                sent.app.advance(Duration::from_secs(2));
+                if !act.is_empty() {
+                    // The page may be gone before the script has returned.
+                    browser.client.execute(act, Vec::new()).await.ok();
+                    loaded(browser).await;
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the page that a script led to is there.
+async fn loaded(browser: &Browser) {
+    for _ in 0..200 {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        let state = browser
+            .client
+            .execute("return document.readyState", Vec::new());
+        if state.await.is_ok_and(|state| state == "complete") {
+            return;
+        }
+    }
+    panic!("the page does not load");
+}
+
+/// A person on a phone: a tap in the mail, a tap on the page.
+async fn a_person_votes(sent: &Sent, browser: &Browser) {
+    browser.goto(&option(&sent.mails[0], "No")).await;
+    sent.app.advance(Duration::from_secs(1));
+    browser
+        .find("main form button")
+        .await
+        .click()
+        .await
+        .unwrap();
+    browser.wait_for_text("Your answer is counted").await;
+    assert_eq!(sent.harm().await, [1, 0, 0]);
+}
+
+async fn a_class_that_fakes_no_gesture(act: &str) {
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    let sent = Sent::to(1).await;
+    scan(&sent, &browser, act).await;
+    assert_eq!(sent.harm().await, [0, 0, 0]);
+    a_person_votes(&sent, &browser).await;
+    assert_eq!(sent.numbers().await, [1, 0, 1]);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_scanners_that_only_look_cast_nothing() {
+    a_class_that_fakes_no_gesture("").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_scanners_that_submit_every_form_cast_nothing() {
+    a_class_that_fakes_no_gesture("for (const form of document.forms) form.submit();").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_scanners_that_click_by_script_cast_nothing() {
+    // All that a script can do to look like a finger.
+    a_class_that_fakes_no_gesture(
+        "for (const target of document.querySelectorAll('main button, main label.option, main input[type=radio]')) {
+           for (const type of ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click']) {
+             const made = type.startsWith('pointer') ? PointerEvent : MouseEvent;
+             target.dispatchEvent(new made(type, {bubbles: true, cancelable: true, isPrimary: true, button: 0}));
+           }
+           target.click();
+         }
+         for (const form of document.forms) form.requestSubmit();",
+    )
+    .await;
+}
+
+/// The last class is a person for everything a server can see. What is measured: it casts one ballot, however often it clicks,
+/// and the reader's own press changes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_scanners_that_fake_a_hand_cast_one_ballot_that_the_reader_changes() {
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    let sent = Sent::to(1).await;
+    let scanner = Scanner::new(&sent.app, "hand");
+    for link in scanner.ours(&sent.mails[0]) {
+        if !link.contains("/v/") {
+            continue;
+        }
+        browser.goto(&link).await;
+        sent.app.advance(Duration::from_secs(2));
+        browser
+            .find("main form button")
+            .await
+            .click()
+            .await
+            .unwrap();
+        browser.wait_for_text("Your answer is counted").await;
+    }
+    let [false_votes, ..] = sent.harm().await;
+    println!("a scanner with a hand of its own: {false_votes} false vote of 1 reader");
+    assert_eq!(false_votes, 1);
+    a_person_votes(&sent, &browser).await;
+    let no = "SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE option_id = (SELECT id FROM poll_option WHERE position = 2)";
+    assert_eq!(sent.app.count(no).await, 1);
+    browser.close().await;
+}
+
+/// With scripts, a tap on the answer that is selected sends it; a tap on another selects that one and sends nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_a_second_tap_on_the_own_answer_sends_it() {
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    let sent = Sent::to(1).await;
+    browser.goto(&option(&sent.mails[0], "No")).await;
+    browser.wait_for_text("or tap your answer once more").await;
+    browser.assert_accessible().await;
+    browser.assert_no_sideways_scroll().await;
+    sent.app.advance(Duration::from_secs(1));
+    let options = Locator::Css("main label.option");
+    let options = browser.client.find_all(options).await.unwrap();
+    options[2].click().await.unwrap();
+    let chosen = "return document.querySelector('main input:checked').value";
+    assert_eq!(browser.run(chosen).await, "3");
+    assert_eq!(sent.harm().await, [0, 0, 0], "another answer was selected");
+    options[2].click().await.unwrap();
+    browser.wait_for_text("Your answer is counted").await;
+    let sql = "SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE option_id = (SELECT id FROM poll_option WHERE position = 3)";
+    assert_eq!(sent.app.count(sql).await, 1);
+    browser.close().await;
+}
+
+/// A thumb that is quicker than the server allows waits, and is not asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_a_quick_thumb_is_not_asked_twice() {
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    let sent = Sent::to(1).await;
+    browser.goto(&option(&sent.mails[0], "No")).await;
+    let before =
+        "return performance.now() - performance.getEntriesByType('navigation')[0].responseStart";
+    browser.run("window.sentAt = null; addEventListener('pagehide', () => localStorage.setItem('left', String(performance.now() - performance.getEntriesByType('navigation')[0].responseStart)))").await;
+    let seen = browser.run(before).await.as_f64().unwrap();
+    sent.app.advance(Duration::from_secs(1));
+    browser
+        .find("main form button")
+        .await
+        .click()
+        .await
+        .unwrap();
+    browser.wait_for_text("Your answer is counted").await;
+    let left = browser.run("return localStorage.getItem('left')").await;
+    let left: f64 = left.as_str().unwrap().parse().unwrap();
+    assert!(left >= 750.0, "seen after {seen} ms, sent after {left} ms");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_a_mailed_answer_needs_no_script_and_no_mouse() {
+    for look in [Look::default().without_javascript(), Look::default()] {
+        let Some(browser) = Browser::open(look).await else {
+            return;
+        };
+        let sent = Sent::to(1).await;
+        if look.javascript {
+            browser.goto(&option(&sent.mails[0], "Unsure")).await;
+            sent.app.advance(Duration::from_secs(1));
+            keys(&browser).await;
+            browser.wait_for_text("Your answer is counted").await;
+            assert_eq!(sent.harm().await, [1, 0, 0]);
+        } else {
+            a_person_votes(&sent, &browser).await;
+        }
+        browser.close().await;
+    }
+}
+
+/// Tab to the selected answer, Enter.
+async fn keys(browser: &Browser) {
+    for _ in 0..20 {
+        browser.press(&['\u{e004}']).await;
+        let on = browser
+            .run("return document.activeElement.name === 'option'")
+            .await;
+        if on == true {
+            break;
+        }
+    }
+    browser.press(&['\u{e007}']).await;
+}
+
+/// The unseen links are reached by no key, read by no screen reader, and take no room.
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_nobody_meets_the_unseen_link() {
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    let sent = Sent::to(1).await;
+    let mail = &sent.mails[0];
+    assert!(!mail.text.contains("/c/"), "people read the text part");
+    let html: String = form_urlencoded::byte_serialize(mail.html.as_bytes()).collect();
+    let page = format!("data:text/html;charset=utf-8,{}", html.replace('+', "%20"));
+    browser.goto(&page).await;
+    let found = browser
+        .run(
+            "return [...document.querySelectorAll('a[href*=\"/c/\"]')].map(a => {
+               const box = a.getBoundingClientRect(), style = getComputedStyle(a);
+               return [box.width, a.tabIndex, a.getAttribute('aria-hidden'), a.textContent, style.display, style.visibility];
+             });",
+        )
+        .await;
+    let unseen = serde_json::json!([0, -1, "true", "", "inline", "visible"]);
+    assert_eq!(found, serde_json::json!([unseen, unseen]));
+    let height = "return document.querySelector('table').getBoundingClientRect().height";
+    let with = browser.run(height).await;
+    browser
+        .run("document.querySelectorAll('a[href*=\"/c/\"]').forEach(a => a.remove())")
+        .await;
+    assert_eq!(browser.run(height).await, with, "it takes room");
+    browser.close().await;
+}
