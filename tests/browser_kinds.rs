@@ -135,3 +135,25 @@ async fn a_run_off_stays_true_while_it_is_watched() {
     browser.assert_accessible().await;
     browser.close().await;
 }
+
+/// What keeps a result current has to be there at all: without it the page is whole and silently stands still.
+#[tokio::test]
+async fn every_script_that_a_readers_page_names_is_served() {
+    let app = TestApp::start().await;
+    kinds(&app).await;
+    let mut seen = 0;
+    for path in ["/p/kinds", "/p/kinds/results", "/embed/p/kinds"] {
+        let page = app.reader().get(path).await.expect(200);
+        for script in page.attributes("script[src]", "src") {
+            let script = app.reader().get(&script).await.expect(200);
+            assert!(
+                script.headers["content-type"]
+                    .to_str()
+                    .unwrap()
+                    .starts_with("text/javascript")
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2, "{seen} scripts");
+}
