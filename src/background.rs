@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::{digests, mailer, polls, probes, subscriptions};
+use crate::{bounces, digests, mailer, polls, probes, subscriptions};
 
 /// The running tasks.
 #[derive(Debug)]
@@ -48,6 +48,9 @@ impl Tasks {
             |app| async move {
                 if let Err(error) = subscriptions::purge(&app).await {
                     tracing::error!(%error, "old subscription requests were not purged");
+                }
+                if let Err(error) = bounces::purge(&app).await {
+                    tracing::error!(%error, "old bounces were not purged");
                 }
             },
         ));

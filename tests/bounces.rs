@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use canvass::bounces::{Kind, Taken, take};
+use canvass::bounces::{Kind, Taken, purge, take};
 use canvass::db;
 use canvass::mailer::verp::{self, Mail};
 use canvass::types::{IssueId, NewsletterId, ReaderId};
@@ -304,4 +304,24 @@ async fn a_mail_server_pipes_into_the_command_and_keeps_the_mail_when_it_fails()
     assert!(said.contains("NotOurs") && !said.contains('@'), "{said}");
     let output = run("postgres://nobody@127.0.0.1:1/none");
     assert_eq!(output.status.code(), Some(75), "later, not never");
+}
+
+#[tokio::test]
+async fn what_came_back_long_ago_is_forgotten_and_what_it_led_to_is_not() {
+    let world = World::new().await;
+    let old = world.issue().await;
+    let refused = dsn("failed", "5.1.1", "550 5.1.1 User unknown");
+    assert_eq!(
+        world.comes_back(old, &refused).await,
+        Taken::Stopped(Kind::Hard)
+    );
+    world.app.advance(DAY * 399);
+    assert_eq!(purge(&world.app.app).await.unwrap(), 0, "not yet");
+    let new = world.issue().await;
+    let full = dsn("failed", "5.2.2", "552 5.2.2 Mailbox full");
+    assert_eq!(world.comes_back(new, &full).await, Taken::Noted(Kind::Soft));
+    world.app.advance(DAY * 2);
+    assert_eq!(purge(&world.app.app).await.unwrap(), 1);
+    assert_eq!(world.app.count("SELECT COUNT(*) FROM bounce").await, 1);
+    assert_eq!(world.state().await, (4, 1), "still bounced and suppressed");
 }

@@ -14,12 +14,16 @@
 //! | about us: blocked, policy, authentication | noted; it never costs a reader anything |
 //! | delivered, delayed, an auto-reply, anything else | nothing |
 //!
+//! Reports are kept for 400 days ([`purge`]).
+//!
 //! Promises: the same report twice changes nothing the second time; nothing is ever answered; no address in a log line.
 
+mod purge;
 mod read;
 mod signs;
 mod store;
 mod take;
 
+pub use purge::purge;
 pub use read::{Kind, Report, read};
 pub use take::{Taken, take};

@@ -68,6 +68,13 @@ pub(super) async fn arrived(
     row.map_or(Ok(false), |row| Ok(row.try_get_by_index::<i64>(0)? > 0))
 }
 
+/// Forgets what was said before then; gives how many rows went.
+pub(super) async fn forget(txn: &WriteTxn, before: UnixMillis) -> Result<u64, DbErr> {
+    let sql = "DELETE FROM bounce WHERE at_ms < $1";
+    let gone = run(&**txn, sql, [before.into()]).await?;
+    Ok(gone.rows_affected())
+}
+
 /// The newsletter of an issue.
 pub(super) async fn newsletter(
     txn: &WriteTxn,
