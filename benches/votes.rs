@@ -59,7 +59,7 @@ async fn measure() -> i64 {
         .await
         .unwrap()
         .voters(Tier::Anonymous);
-    let wrong = polls::store::audit(&app.db, &poll).await.unwrap().len();
+    let wrong = polls::ballots::audit(&app.db, &poll).await.unwrap().len();
     println!(
         "{counted} answered with 303, {tallied} in the tally, {wrong} differences to the ballots"
     );

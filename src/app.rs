@@ -16,7 +16,7 @@ use crate::mailer::Mailer;
 use crate::mailer::templates::Templates;
 use crate::mailer::transport::{Transport, TransportError};
 use crate::overview::Counted;
-use crate::polls::Station;
+use crate::polls::{self, Station};
 use crate::types::{Clock, Keys, Purpose, Random};
 use crate::web::Pages;
 use crate::web::limits::Limits;
@@ -128,6 +128,9 @@ impl App {
             Backend::Sqlite => 0,
             Backend::Postgres => random.below(SLOTS) as i64,
         };
+        if role == Role::Server {
+            polls::adopt_ballots(&db, clock.now()).await?;
+        }
         let mailer = Mailer::new(&config.mail);
         if role == Role::Server {
             mailer.load_signing_keys(&db, &keys).await?;

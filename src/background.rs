@@ -79,6 +79,24 @@ impl Tasks {
             },
         ));
         tracker.spawn(polls::keep_looks(app.clone()));
+        tracker.spawn(every(
+            app.clone(),
+            Duration::from_secs(1),
+            |app| async move {
+                if let Err(error) = polls::watch_closes(&app.db, app.clock.now()).await {
+                    tracing::error!(%error, "polls that close could not be looked for");
+                }
+            },
+        ));
+        tracker.spawn(every(
+            app.clone(),
+            Duration::from_secs(60),
+            |app| async move {
+                if let Err(error) = app.polls.audits.tick(&app.db).await {
+                    tracing::error!(%error, "tallies could not be audited");
+                }
+            },
+        ));
         tracker.close();
         Self { tracker }
     }

@@ -15,17 +15,17 @@ use canvass::types::{Clock, Random, UnixMillis};
 
 use crate::support::database::TestDatabase;
 
-const NOON: UnixMillis = UnixMillis(1_794_312_000_000);
+pub const NOON: UnixMillis = UnixMillis(1_794_312_000_000);
 
-struct Box {
-    _database: TestDatabase,
-    db: Db,
-    clock: Clock,
-    poll: Arc<Poll>,
-    queue: GroupCommit<Slip, Outcome>,
+pub struct Box {
+    pub database: TestDatabase,
+    pub db: Db,
+    pub clock: Clock,
+    pub poll: Arc<Poll>,
+    pub queue: GroupCommit<Slip, Outcome>,
 }
 
-async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis>) -> Box {
+pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis>) -> Box {
     let database = TestDatabase::migrated().await;
     let db = database.open().await;
     let clock = Clock::manual(NOON);
@@ -69,7 +69,7 @@ async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis
             async move { ballots::commit(&db, &clock, 0, &group).await }
         });
     Box {
-        _database: database,
+        database,
         db,
         clock,
         poll,
@@ -78,7 +78,7 @@ async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMillis
 }
 
 impl Box {
-    fn answer(&self, who: usize, options: &[&str]) -> Answer {
+    pub fn answer(&self, who: usize, options: &[&str]) -> Answer {
         let voter = Voter::Browser(format!("{who:022}"));
         Answer {
             voter: voter.key(&self.poll),
@@ -91,16 +91,16 @@ impl Box {
         }
     }
 
-    async fn cast(&self, who: usize, options: &[&str]) -> Outcome {
+    pub async fn cast(&self, who: usize, options: &[&str]) -> Outcome {
         self.queue
             .submit(Slip::Answer(self.answer(who, options)))
             .await
             .unwrap()
     }
 
-    async fn counts(&self) -> Vec<i64> {
+    pub async fn counts(&self) -> Vec<i64> {
         assert_eq!(
-            store::audit(&self.db, &self.poll).await.unwrap(),
+            ballots::audit(&self.db, &self.poll).await.unwrap(),
             [],
             "the tally equals the ballots"
         );
@@ -197,6 +197,73 @@ async fn polls_the_close_is_decided_at_the_commit() {
         store::refusals(&ballots.db, ballots.poll.id).await.unwrap(),
         [(1, 2)]
     );
+}
+
+/// Whatever the clock does afterwards, also when nobody answered in between.
+#[tokio::test]
+async fn polls_a_clock_that_steps_back_over_the_close_opens_nothing() {
+    let closes = NOON + Duration::from_millis(500);
+    let closed = Outcome::NotOpen(Phase::Closed { at: Some(closes) });
+    for answered in [true, false] {
+        let ballots = opened(&["yes", "no"], 1, Some(closes)).await;
+        assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
+        ballots.clock.set(closes);
+        if answered {
+            assert_eq!(ballots.cast(2, &["1"]).await, closed);
+        } else {
+            let seen = ballots::watch_closes(&ballots.db, ballots.clock.now());
+            seen.await.unwrap();
+        }
+        ballots.clock.set(NOON);
+        assert_eq!(ballots.cast(3, &["1"]).await, closed);
+        assert_eq!(ballots.cast(1, &["2"]).await, closed);
+        let id = ballots.poll.id;
+        let read = store::by_id(&ballots.db, id).await.unwrap().unwrap();
+        assert_eq!(read.phase(NOON), Phase::Closed { at: Some(closes) });
+        assert_eq!(ballots.counts().await, [1, 1, 0]);
+        // An editor who moves the close means it.
+        let txn = ballots.db.write_txn("test").await.unwrap();
+        let later = Some(closes + Duration::from_secs(60));
+        define::retime(&txn, NOON, id, None, later, Visibility::Always)
+            .await
+            .unwrap();
+        txn.commit().await.unwrap();
+        let read = store::by_id(&ballots.db, id).await.unwrap().unwrap();
+        assert_eq!(read.phase(NOON), Phase::Open { closes_at: later });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_closing_while_a_thousand_vote_counts_who_was_told_so() {
+    let closes = NOON + Duration::from_millis(500);
+    let ballots = Arc::new(opened(&["yes", "no"], 1, Some(closes)).await);
+    let cast: Vec<_> = (0..1_000)
+        .map(|who| {
+            let ballots = ballots.clone();
+            tokio::spawn(async move {
+                if who == 500 {
+                    ballots.clock.set(closes);
+                }
+                ballots.cast(who, &["1"]).await
+            })
+        })
+        .collect();
+    let (mut counted, mut late) = (0, 0);
+    for outcome in cast {
+        match outcome.await.unwrap() {
+            Outcome::Counted => counted += 1,
+            Outcome::NotOpen(Phase::Closed { at }) if at == Some(closes) => late += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(counted + late, 1_000);
+    assert_eq!(ballots.counts().await, [counted, counted, 0]);
+    let after = "SELECT COUNT(*) FROM ballot WHERE cast_ms >= $1";
+    let row = canvass::db::fetch_one(ballots.db.read(), after, [closes.into()]).await;
+    assert_eq!(row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap(), 0);
+    let refused = store::refusals(&ballots.db, ballots.poll.id).await.unwrap();
+    let refused: i64 = refused.iter().map(|(_, n)| n).sum();
+    assert_eq!(refused, late, "nobody was refused in silence");
 }
 
 #[tokio::test]

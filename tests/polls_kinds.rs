@@ -2,7 +2,7 @@
 
 use canvass::polls::define::{OptionText, QuestionText, ScaleText};
 use canvass::polls::model::{Kind, Order};
-use canvass::polls::{by_slug, store};
+use canvass::polls::{ballots, by_slug};
 
 use super::support::app::TestApp;
 use super::support::page::Page;
@@ -27,7 +27,27 @@ pub async fn capital(app: &TestApp) {
 
 async fn nothing_differs(app: &TestApp, slug: &str) {
     let poll = by_slug(&app.app.db, slug).await.unwrap().unwrap();
-    assert_eq!(store::audit(&app.app.db, &poll).await.unwrap(), []);
+    assert_eq!(ballots::audit(&app.app.db, &poll).await.unwrap(), []);
+    let verified = ballots::verify(&app.app.db, poll.id).await.unwrap();
+    assert_eq!(verified.unwrap().findings, Vec::<String>::new());
+    // And what differs there is found.
+    let ranked = "UPDATE ranking_tally SET n = n + $1";
+    let words = "UPDATE words_tally SET n = n + $1";
+    for table in [ranked, words] {
+        let mut found = 0;
+        for by in [1_i64, -1] {
+            let txn = app.app.db.write_txn("test").await.unwrap();
+            let done = canvass::db::run(&*txn, table, [by.into()]).await.unwrap();
+            txn.commit().await.unwrap();
+            let audited = ballots::audit(&app.app.db, &poll).await.unwrap();
+            let verified = ballots::verify(&app.app.db, poll.id).await.unwrap();
+            let differs = !verified.unwrap().findings.is_empty();
+            assert_eq!(differs, !audited.is_empty());
+            found += u64::from(differs);
+            assert_eq!(differs, by == 1 && done.rows_affected() > 0, "{table}");
+        }
+        assert!(found <= 1);
+    }
 }
 
 fn chosen_ranks(page: &Page) -> Vec<(String, String)> {

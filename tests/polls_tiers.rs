@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use canvass::polls::ballots::{audit, verify};
 use canvass::polls::by_slug;
-use canvass::polls::store::audit;
 use futures::future::join_all;
 use serde_json::json;
 
@@ -29,6 +29,8 @@ async fn bad_proofs(app: &TestApp) -> i64 {
 async fn balanced(app: &TestApp, slug: &str) {
     let poll = by_slug(&app.app.db, slug).await.unwrap().unwrap();
     assert_eq!(audit(&app.app.db, &poll).await.unwrap(), []);
+    let verified = verify(&app.app.db, poll.id).await.unwrap().unwrap();
+    assert_eq!(verified.findings, Vec::<String>::new());
 }
 
 /// Answers with a proof beside the option.

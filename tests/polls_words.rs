@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use canvass::polls::{by_slug, store};
+use canvass::polls::{ballots, by_slug};
 
 use super::support::app::TestApp;
 use super::support::editor::signed_in;
@@ -132,7 +132,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
         ["Pirate Party 3 in other words 3"]
     );
     let poll = by_slug(&app.app.db, "party").await.unwrap().unwrap();
-    assert_eq!(store::audit(&app.app.db, &poll).await.unwrap(), []);
+    assert_eq!(ballots::audit(&app.app.db, &poll).await.unwrap(), []);
 }
 
 #[tokio::test]

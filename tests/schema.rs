@@ -58,6 +58,13 @@ async fn migrations_keep_the_rows_they_find() {
     for table in ["setting", "editor", "newsletter", "reader", "subscription"] {
         assert_eq!(before.rows(table), 1, "rows of {table}");
     }
+    let sql = "SELECT unchained FROM poll";
+    let poll = canvass::db::fetch_one(db.read(), sql, []).await.unwrap();
+    let unchained: i16 = poll.unwrap().try_get_by_index(0).unwrap();
+    assert_eq!(
+        unchained, 1,
+        "its ballots are written down at the next start"
+    );
     assert_eq!(migrate(&db).await.unwrap(), Vec::<String>::new());
     assert_eq!(
         Dump::of(&db).await,
@@ -87,6 +94,9 @@ async fn every_entity_has_the_columns_of_its_table() {
     let mut seen = vec![
         agrees(&db, entities::api_token::Entity).await,
         agrees(&db, entities::ballot::Entity).await,
+        agrees(&db, entities::ballot_chain::Entity).await,
+        agrees(&db, entities::ballot_log::Entity).await,
+        agrees(&db, entities::ballot_removal::Entity).await,
         agrees(&db, entities::bounce::Entity).await,
         agrees(&db, entities::captured_mail::Entity).await,
         agrees(&db, entities::consent::Entity).await,
@@ -112,6 +122,7 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::poll_hour::Entity).await,
         agrees(&db, entities::poll_option::Entity).await,
         agrees(&db, entities::poll_question::Entity).await,
+        agrees(&db, entities::poll_record::Entity).await,
         agrees(&db, entities::poll_source::Entity).await,
         agrees(&db, entities::poll_step::Entity).await,
         agrees(&db, entities::ranking_tally::Entity).await,
@@ -166,6 +177,8 @@ const ROWS: &[&str] = &[
     "INSERT INTO poll (id, slug, title, state, created_ms, updated_ms) VALUES (1, 'trust', 'Trust', 1, 1, 1)",
     "INSERT INTO poll_question (id, poll_id, position, wording, kind) VALUES (1, 1, 0, 'Do you?', 0)",
     "INSERT INTO poll_option (id, poll_id, question_id, position, label) VALUES (1, 1, 1, 0, 'Yes')",
+    "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, cast_ms, changed_ms)
+     VALUES (1, '0123456789abcdef', '1', 0, 0, 1, 1)",
     "INSERT INTO tally (poll_id, option_id, tier, slot, n) VALUES (1, 1, 0, 0, 3)",
     "INSERT INTO issue (id, newsletter_id, slug, subject, body, state, created_ms, updated_ms)
      VALUES (1, 1, 'first', 'First', 'Words', 3, 1, 1)",

@@ -10,6 +10,7 @@ mod m0003_politeness;
 mod m0004_dkim;
 mod m0005_orders;
 mod m0006_bounces;
+mod m0007_ballot_log;
 mod m0008_questions;
 mod m0009_mail_votes;
 mod m0011_turnout;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_dkim::MIGRATION),
             Box::new(m0005_orders::MIGRATION),
             Box::new(m0006_bounces::MIGRATION),
+            Box::new(m0007_ballot_log::MIGRATION),
             Box::new(m0008_questions::MIGRATION),
             Box::new(m0009_mail_votes::MIGRATION),
             Box::new(m0011_turnout::MIGRATION),

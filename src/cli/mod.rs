@@ -9,6 +9,7 @@ mod demo;
 mod dkim;
 mod serve;
 mod tools;
+mod verify;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -72,6 +73,9 @@ enum Command {
     /// Bring data in.
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Check that what is counted is what was cast.
+    #[command(subcommand)]
+    Verify(VerifyCommand),
     /// Take data out.
     #[command(subcommand)]
     Export(ExportCommand),
@@ -81,6 +85,15 @@ enum Command {
 enum CheckCommand {
     /// Print the DNS records of the signing keys and compare them with DNS; SPF and DMARC of the senders' domains too.
     Dkim,
+}
+
+#[derive(Debug, Subcommand)]
+enum VerifyCommand {
+    /// Recompute a poll's log, ballots and tally from the rows, while it is answered or not. Fails when anything differs.
+    Poll {
+        /// The poll's name in links.
+        slug: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -229,6 +242,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Import(ImportCommand::Readers(asked)) => {
             return tools::import_readers(config, asked).await;
         }
+        Command::Verify(VerifyCommand::Poll { slug }) => return verify::poll(config, &slug).await,
         Command::Export(ExportCommand::Readers(asked)) => {
             tools::export_readers(config, asked).await?;
         }

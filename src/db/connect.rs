@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    DbErr, IsolationLevel, TransactionOptions, TransactionTrait,
+};
 
 use super::fetch_one;
 use crate::types::Secret;
@@ -107,6 +110,22 @@ impl Db {
     #[must_use]
     pub fn read(&self) -> &DatabaseConnection {
         &self.reader
+    }
+
+    /// A read transaction that sees one moment of the database, whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// What the database or the pool said.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = match self.backend {
+            Backend::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+            Backend::Sqlite => TransactionOptions::default(),
+        };
+        self.reader.begin_with_options(options).await
     }
 
     /// Asks the database for a sign of life.

@@ -153,7 +153,8 @@ pub async fn retime(
     closes_at: Option<UnixMillis>,
     visibility: Visibility,
 ) -> Result<(), DbErr> {
-    let sql = "UPDATE poll SET opens_ms = $1, closes_ms = $2, visibility = $3, updated_ms = $4, revision = revision + 1 WHERE id = $5";
+    let sql = "UPDATE poll SET opens_ms = $1, closes_ms = $2, visibility = $3, updated_ms = $4, revision = revision + 1, \
+               closed_ms = CASE WHEN closes_ms IS NOT DISTINCT FROM $5 THEN closed_ms END WHERE id = $6";
     run(
         &**txn,
         sql,
@@ -162,6 +163,7 @@ pub async fn retime(
             closes_at.into(),
             visibility.code().into(),
             now.into(),
+            closes_at.into(),
             id.into(),
         ],
     )

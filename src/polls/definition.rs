@@ -196,6 +196,7 @@ impl Definition {
             state: PollState::Draft,
             opens_at: self.opens_at,
             closes_at: self.closes_at,
+            seen_closed: None,
             visibility: self.visibility,
             headline_tier: self.headline_tier,
             newsletter: self.newsletter,

@@ -49,6 +49,7 @@ mod words_store;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use api::Document as ApiDocument;
+pub use ballots::{Verified, adopt as adopt_ballots, verify as verify_ballots, watch_closes};
 pub use define::{Definition, Fault, OptionText, QuestionText, ScaleText, Stored, create, is_slug};
 pub use http::form_for_article;
 pub use insight::{Step, count_step, flush as flush_views};

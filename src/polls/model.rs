@@ -19,6 +19,8 @@ pub struct Poll {
     pub opens_at: Option<UnixMillis>,
     /// From this moment on nobody may answer; `None`: until an editor closes it.
     pub closes_at: Option<UnixMillis>,
+    /// When it was first seen closed by its time: for this poll the clock never goes back behind that.
+    pub seen_closed: Option<UnixMillis>,
     pub visibility: Visibility,
     /// The tier whose totals are named first.
     pub headline_tier: Tier,
@@ -123,6 +125,7 @@ pub fn phase(
 impl Poll {
     /// The poll's phase at `now`. Open from `opens_at` (inclusive) to `closes_at` (exclusive), to the millisecond.
     pub fn phase(&self, now: UnixMillis) -> Phase {
+        let now = self.seen_closed.map_or(now, |at| at.max(now));
         phase(self.state, self.opens_at, self.closes_at, now)
     }
 
@@ -174,6 +177,14 @@ impl Poll {
             .ok()
             .filter(|key: &i64| key.to_string() == raw)?;
         self.option(key).filter(|o| !o.retired)
+    }
+
+    /// Whether a ballot can say more than which options: an order, or words.
+    pub fn has_details(&self) -> bool {
+        self.questions
+            .iter()
+            .any(|question| question.kind == Kind::Ranked)
+            || self.options().any(|option| option.role == Role::Words)
     }
 
     /// The first question: what the poll is called in a list.
@@ -310,6 +321,7 @@ pub mod sample {
             state: PollState::Published,
             opens_at: None,
             closes_at: None,
+            seen_closed: None,
             visibility: Visibility::Always,
             headline_tier: Tier::Anonymous,
             newsletter: None,

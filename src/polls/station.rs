@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ballots::{self, LARGEST_GROUP, Outcome, Slip};
+use super::ballots::{self, Audits, LARGEST_GROUP, Outcome, Slip};
 use super::book::Book;
 use super::insight::{Answers, Views};
 use super::mail::Looks;
@@ -30,6 +30,7 @@ pub struct Station {
     pub pictures: Pictures,
     /// Who is looking at the links of mails.
     pub looks: Arc<Looks>,
+    pub audits: Arc<Audits>,
 }
 
 impl Station {
@@ -67,6 +68,7 @@ impl Station {
             answers: Answers::default(),
             pictures: Pictures::default(),
             looks: Arc::default(),
+            audits: Arc::default(),
         }
     }
 }

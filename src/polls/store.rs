@@ -1,20 +1,16 @@
 //! Reading polls: definitions, lists, ballots.
 
-use std::collections::BTreeMap;
-
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
 
 use super::ballots::VoterKey;
-use super::ballots::details_store::{Counted, differences};
 use super::choice::Choice;
 use super::model::{
     Kind, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role, Scale, Tier,
     Visibility,
 };
-use super::results::store::{VOTERS, totals};
 use crate::db::entities::{ballot, poll, poll_option, poll_question};
 use crate::db::{Db, fetch_all};
-use crate::types::{OptionId, PollId, ReaderId, UnixMillis};
+use crate::types::{PollId, ReaderId, UnixMillis};
 
 /// The poll with this slug, drafts included.
 ///
@@ -98,6 +94,7 @@ fn assemble(
         state: PollState::from_code(row.state),
         opens_at: row.opens_ms,
         closes_at: row.closes_ms,
+        seen_closed: row.closed_ms,
         visibility: Visibility::from_code(row.visibility),
         headline_tier: Tier::from_code(row.headline_tier),
         newsletter: row.newsletter_id,
@@ -182,61 +179,6 @@ pub async fn own_choice(
         .one(db.read())
         .await?;
     Ok(row.map(|ballot| Choice::from_stored(&ballot.choices)))
-}
-
-/// A difference between a tally and the ballots it should equal; one of a ranking stands at its first choice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    pub option: OptionId,
-    pub tallied: i64,
-    pub counted: i64,
-}
-
-/// Recounts the ballots of a poll and compares them with the tally; empty when they agree. Reads every ballot.
-///
-/// # Errors
-/// What the database said.
-pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
-    let mut counted: BTreeMap<OptionId, i64> = BTreeMap::new();
-    let mut details = Counted::default();
-    let mut after: Vec<u8> = Vec::new();
-    loop {
-        let sql = "SELECT voter_key, choices, tier FROM ballot WHERE poll_id = $1 AND voter_key > $2 ORDER BY voter_key LIMIT 10000";
-        let rows = fetch_all(
-            db.read(),
-            sql,
-            [Value::from(poll.id), Value::from(after.clone())],
-        )
-        .await?;
-        for row in &rows {
-            *counted.entry(VOTERS).or_default() += 1;
-            let choices: Vec<u8> = row.try_get("", "choices")?;
-            let choice = Choice::from_stored(&choices);
-            details.ballot(poll, Tier::from_code(row.try_get("", "tier")?), &choice);
-            for option in choice.options() {
-                *counted.entry(*option).or_default() += 1;
-            }
-        }
-        match rows.last() {
-            Some(row) => after = row.try_get("", "voter_key")?,
-            None => break,
-        }
-    }
-    let totals = totals(db, poll).await?;
-    let options = std::iter::once(VOTERS).chain(poll.options().map(|option| option.id));
-    let options = options.map(|option| {
-        let counted = counted.get(&option).copied().unwrap_or(0);
-        (option, totals.option(option, Tier::Anonymous), counted)
-    });
-    Ok(options
-        .chain(differences(db, poll, details).await?)
-        .filter(|(_, tallied, counted)| tallied != counted)
-        .map(|(option, tallied, counted)| Difference {
-            option,
-            tallied,
-            counted,
-        })
-        .collect())
 }
 
 /// Refusals of a poll by reason code, all hours together.

@@ -19,6 +19,7 @@ pub struct Model {
     pub cast_ms: UnixMillis,
     pub changed_ms: UnixMillis,
     pub revision: i64,
+    pub removed: Option<i64>,
 }
 
 /// None are declared: joins are written where they are needed.

@@ -4,6 +4,9 @@
 
 pub mod api_token;
 pub mod ballot;
+pub mod ballot_chain;
+pub mod ballot_log;
+pub mod ballot_removal;
 pub mod bounce;
 pub mod captured_mail;
 pub mod consent;
@@ -28,6 +31,7 @@ pub mod poll;
 pub mod poll_hour;
 pub mod poll_option;
 pub mod poll_question;
+pub mod poll_record;
 pub mod poll_source;
 pub mod poll_step;
 pub mod ranking_tally;

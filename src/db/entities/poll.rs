@@ -25,6 +25,9 @@ pub struct Model {
     pub revision: i64,
     pub created_ms: UnixMillis,
     pub updated_ms: UnixMillis,
+    pub closed_ms: Option<UnixMillis>,
+    pub sealed_ms: Option<UnixMillis>,
+    pub unchained: i16,
 }
 
 /// None are declared: joins are written where they are needed.

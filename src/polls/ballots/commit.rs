@@ -2,16 +2,19 @@
 //!
 //! A group of answers that waited together is written with a handful of set-based statements, whatever its
 //! size: the polls' state (the close is decided here, by the clock at the commit), the new ballots, the
-//! ballots that changed, the tally, the places, the refusals. The primary key of `ballot` decides
-//! whether a voter is new; nothing is checked first and inserted later.
+//! ballots that changed, the tally, the places, the refusals, and the page of the log that tells of it. The primary key
+//! of `ballot` decides whether a voter is new; nothing is checked first and inserted later.
 
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::DbErr;
 
+use super::chain::{self, Heads};
+use super::close;
 use super::counts::Counts;
-use super::rows::{insert, lock, polls_now, update};
-use super::slip::{Answer, Outcome, Slip, VoterKey};
+use super::log::{Ballot, Entry, write};
+use super::rows::{Waiting, insert, lock, polls_now, update};
+use super::slip::{Outcome, Slip, VoterKey};
 use crate::db::Db;
 use crate::polls::model::{Phase, phase};
 use crate::polls::refusals::{self, Reason};
@@ -20,7 +23,7 @@ use crate::types::{Clock, PollId};
 /// The largest group: 512 ballots are 4,096 parameters, far below what either database takes.
 pub const LARGEST_GROUP: usize = 512;
 
-/// Commits a group. `slot` is this node's stripe of the counting tables.
+/// Commits a group. `slot` is this node's stripe of the counting tables, and its chain.
 ///
 /// # Errors
 /// What the database said; then nothing was written.
@@ -33,12 +36,13 @@ pub async fn commit(
     let txn = db.write_txn("ballots").await?;
     // The clock is read when the writer is ours: nothing that closed before can slip in behind.
     let now = clock.now();
-    let current = polls_now(db, &txn, group).await?;
+    let current = polls_now(db, &txn, slot, group).await?;
 
     // None: in the box; what it did there is known once the ballots are written.
     let mut outcomes: Vec<Option<Outcome>> = vec![Some(Outcome::Edited); group.len()];
-    let mut last: BTreeMap<(PollId, VoterKey), &Answer> = BTreeMap::new();
+    let mut last: BTreeMap<(PollId, VoterKey), Waiting<'_>> = BTreeMap::new();
     let mut refused: Vec<(PollId, Reason)> = Vec::new();
+    let mut seen_closed: Vec<PollId> = Vec::new();
     for (i, slip) in group.iter().enumerate() {
         let answer = match slip {
             Slip::Answer(answer) => answer,
@@ -48,29 +52,37 @@ pub async fn commit(
                 continue;
             }
         };
-        let Some(state) = current.get(&answer.poll.id) else {
+        let poll = answer.poll.id;
+        let Some(state) = current.get(&poll) else {
             continue;
         };
-        match phase(state.state, state.opens_at, state.closes_at, now) {
+        // Once it was seen closed, no clock that steps back opens it again.
+        let latest = state.seen_closed.map_or(now, |at| at.max(now));
+        match phase(state.state, state.opens_at, state.closes_at, latest) {
             Phase::Open { .. } if state.revision != answer.poll.revision => {}
             Phase::Open { .. } => {
                 // Of several answers of one voter in a group the last counts, as if they had come one by one.
-                last.insert((answer.poll.id, answer.voter), answer);
+                last.insert((poll, answer.voter), Waiting::of(answer));
                 outcomes[i] = None;
             }
             closed => {
                 outcomes[i] = Some(Outcome::NotOpen(closed));
-                let reason = if matches!(closed, Phase::Closed { .. }) {
+                let reason = if let Phase::Closed { at } = closed {
+                    if at.is_some() && state.seen_closed.is_none() && !seen_closed.contains(&poll) {
+                        seen_closed.push(poll);
+                    }
                     Reason::Closed
                 } else {
                     Reason::NotOpen
                 };
-                refused.push((answer.poll.id, reason));
+                refused.push((poll, reason));
             }
         }
     }
 
     let mut counts = Counts::default();
+    let heads: Heads = current.iter().map(|(id, now)| (*id, now.head)).collect();
+    let mut pages: BTreeMap<PollId, Vec<u8>> = BTreeMap::new();
     let news = insert(&txn, &last, now).await?;
     let existing: Vec<(PollId, VoterKey)> = last
         .keys()
@@ -78,36 +90,62 @@ pub async fn commit(
         .copied()
         .collect();
     let before = lock(db, &txn, &existing).await?;
-    let mut changed: Vec<&Answer> = Vec::new();
+    let mut changed: Vec<&Waiting<'_>> = Vec::new();
     let mut said: HashMap<(PollId, VoterKey), Outcome> = HashMap::with_capacity(last.len());
-    for (key, &answer) in &last {
-        let outcome = match before.get(key) {
+    for (key, waiting) in &last {
+        let answer = waiting.answer;
+        let mut ballot = Ballot {
+            voter: answer.voter,
+            revision: 0,
+            tier: answer.tier.code(),
+            place: answer.place.code(),
+            network: answer.network.as_ref().map(|network| &network[..]),
+            choices: &waiting.choices,
+        };
+        let entry = match before.get(key) {
             None => {
-                counts.voter(answer, now);
+                counts.ballot(&answer.poll, ballot.tier, ballot.choices, 1);
+                counts.place(answer.poll.id, ballot.place, 1, now);
+                counts.hour(answer.poll.id, ballot.tier, now);
                 if let Some(issue) = answer.issue {
                     counts.mail(answer.poll.id, issue);
                 }
-                counts.choice(&answer.poll, answer.tier, &answer.choice, 1);
-                Outcome::Counted
+                said.insert(*key, Outcome::Counted);
+                Entry::Cast(ballot)
             }
-            Some(old) if old.choice == answer.choice && answer.tier <= old.tier => Outcome::Same,
+            Some(old) if old.choices == waiting.choices && ballot.tier <= old.tier => {
+                said.insert(*key, Outcome::Same);
+                continue;
+            }
             Some(old) => {
+                ballot.revision = old.revision + 1;
                 // More may be known of the voter than before; what was known stays known.
-                let tier = old.tier.max(answer.tier);
-                counts.raise(answer.poll.id, old.tier, tier);
-                counts.choice(&answer.poll, old.tier, &old.choice, -1);
-                counts.choice(&answer.poll, tier, &answer.choice, 1);
-                counts.touch(answer.poll.id, old.place, now);
-                changed.push(answer);
-                Outcome::Changed
+                (ballot.tier, ballot.place) = (ballot.tier.max(old.tier), old.place);
+                // What an editor set aside stays so, whatever it says now.
+                if old.counts {
+                    counts.ballot(&answer.poll, old.tier, &old.choices, -1);
+                    counts.ballot(&answer.poll, ballot.tier, ballot.choices, 1);
+                    counts.place(answer.poll.id, old.place, 0, now);
+                }
+                changed.push(waiting);
+                said.insert(*key, Outcome::Changed);
+                Entry::Changed(ballot)
             }
         };
-        said.insert(*key, outcome);
+        let page = pages.entry(answer.poll.id).or_insert_with(|| {
+            let head = heads.get(&answer.poll.id).copied().unwrap_or_default();
+            chain::page(head, &answer.poll)
+        });
+        write(page, &entry);
     }
     update(&txn, &changed, now).await?;
     counts.write(&txn, slot).await?;
+    chain::append(&txn, slot, now, &heads, pages.into_iter().collect()).await?;
     refusals::add(&txn, slot, now, &refused).await?;
     txn.commit().await?;
+    if let Err(error) = close::remember(db, now, &seen_closed).await {
+        tracing::warn!(%error, "that a poll is closed was not written down");
+    }
 
     Ok(group
         .iter()

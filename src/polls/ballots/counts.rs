@@ -1,63 +1,84 @@
-//! The counting tables: the tally, the places, the hours.
+//! The counting tables: the tally, the places, the hours. What counts, and how, stands here once: the commit, the removals, the
+//! audit and the verification all ask these functions.
 
 use std::collections::BTreeMap;
 
 use sea_orm::{DbErr, Value};
 
 use super::details_store::Details;
-use super::slip::Answer;
 use crate::db::{WriteTxn, run, values_list};
-use crate::polls::choice::Choice;
-use crate::polls::model::{Place, Poll, Tier};
+use crate::polls::choice::{Choice, stored_options};
+use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
 use crate::types::{IssueId, OptionId, PollId, UnixMillis};
 
-/// What a group adds to the counting tables. Sorted, so that two nodes touch rows in the same order.
+/// What changes in the counting tables. Sorted, so that two nodes touch rows in the same order.
 #[derive(Default)]
 pub(super) struct Counts {
     tally: BTreeMap<(PollId, OptionId, i16), i64>,
-    places: BTreeMap<(PollId, i16), (i64, UnixMillis)>,
+    places: BTreeMap<(PollId, i16), Seen>,
     hours: BTreeMap<(PollId, UnixMillis, i16), i64>,
     mails: BTreeMap<(PollId, IssueId), i64>,
     details: Details,
 }
 
+/// Ballots first cast at a place, and between which moments anything happened to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) n: i64,
+    pub(super) first: UnixMillis,
+    pub(super) last: UnixMillis,
+}
+
+impl Seen {
+    /// As the row takes it up, in whatever order.
+    pub(super) fn join(seen: &mut Option<Self>, n: i64, at: UnixMillis) {
+        match seen {
+            None => {
+                *seen = Some(Self {
+                    n,
+                    first: at,
+                    last: at,
+                });
+            }
+            Some(seen) => {
+                seen.n += n;
+                seen.first = seen.first.min(at);
+                seen.last = seen.last.max(at);
+            }
+        }
+    }
+}
+
+/// The rows of the tally that a ballot counts in.
+pub(super) fn counted(choices: &[u8]) -> impl Iterator<Item = OptionId> {
+    std::iter::once(VOTERS).chain(stored_options(choices))
+}
+
 impl Counts {
-    pub(super) fn voter(&mut self, answer: &Answer, now: UnixMillis) {
-        *self
-            .tally
-            .entry((answer.poll.id, VOTERS, answer.tier.code()))
-            .or_default() += 1;
-        *self
-            .hours
-            .entry((answer.poll.id, now.hour(), answer.tier.code()))
-            .or_default() += 1;
-        self.touch(answer.poll.id, answer.place, now);
-        self.places
-            .entry((answer.poll.id, answer.place.code()))
-            .and_modify(|place| place.0 += 1);
-    }
-
-    /// Moves one voter from tier to tier.
-    pub(super) fn raise(&mut self, poll: PollId, from: Tier, to: Tier) {
-        for (tier, by) in [(from, -1), (to, 1)] {
-            *self.tally.entry((poll, VOTERS, tier.code())).or_default() += by;
+    /// Counts a ballot (`by` 1) or takes it out (`by` -1).
+    pub(super) fn ballot(&mut self, poll: &Poll, tier: i16, choices: &[u8], by: i64) {
+        for option in counted(choices) {
+            *self.tally.entry((poll.id, option, tier)).or_default() += by;
+        }
+        if poll.has_details() {
+            let choice = Choice::from_stored(choices);
+            self.details.add(poll, Tier::from_code(tier), &choice, by);
         }
     }
 
-    pub(super) fn touch(&mut self, poll: PollId, place: Place, now: UnixMillis) {
-        self.places.entry((poll, place.code())).or_insert((0, now));
+    /// `n` more ballots of a place, or none more: something happened to one.
+    pub(super) fn place(&mut self, poll: PollId, place: i16, n: i64, at: UnixMillis) {
+        let mut seen = self.places.get(&(poll, place)).copied();
+        Seen::join(&mut seen, n, at);
+        if let Some(seen) = seen {
+            self.places.insert((poll, place), seen);
+        }
     }
 
-    /// Everything a ballot says, `by` times: −1 takes it back.
-    pub(super) fn choice(&mut self, poll: &Poll, tier: Tier, choice: &Choice, by: i64) {
-        for &option in choice.options() {
-            *self
-                .tally
-                .entry((poll.id, option, tier.code()))
-                .or_default() += by;
-        }
-        self.details.add(poll, tier, choice, by);
+    /// One more voter in this hour. Turnout tells when readers came; what is set aside later came all the same.
+    pub(super) fn hour(&mut self, poll: PollId, tier: i16, now: UnixMillis) {
+        *self.hours.entry((poll, now.hour(), tier)).or_default() += 1;
     }
 
     /// One more ballot that a mail of the issue brought.
@@ -105,20 +126,21 @@ impl Counts {
             let sql = format!(
                 "INSERT INTO poll_source (poll_id, source, slot, n, first_ms, last_ms) VALUES {} \
                  ON CONFLICT (poll_id, source, slot) DO UPDATE SET n = poll_source.n + excluded.n, \
+                 first_ms = CASE WHEN excluded.first_ms < poll_source.first_ms THEN excluded.first_ms ELSE poll_source.first_ms END, \
                  last_ms = CASE WHEN excluded.last_ms > poll_source.last_ms THEN excluded.last_ms ELSE poll_source.last_ms END",
                 values_list(self.places.len(), 6, 0)
             );
             let values = self
                 .places
                 .iter()
-                .flat_map(|((poll, place), (n, at))| -> [Value; 6] {
+                .flat_map(|((poll, place), seen)| -> [Value; 6] {
                     [
                         (*poll).into(),
                         (*place).into(),
                         slot.into(),
-                        (*n).into(),
-                        (*at).into(),
-                        (*at).into(),
+                        seen.n.into(),
+                        seen.first.into(),
+                        seen.last.into(),
                     ]
                 });
             run(&**txn, sql, values).await?;

@@ -2,9 +2,9 @@
 //!
 //! Written in the same commit as `tally`; results are read from here and never by counting ballots.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, Value};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use crate::db::{Db, WriteTxn, fetch_all, run, values_list};
 use crate::polls::choice::{Choice, stored_options};
@@ -164,78 +164,75 @@ pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
         .collect()
 }
 
-/// Where the tallies of rankings and words differ from what the ballots say: an option (of a ranking its first choice), the
-/// number tallied and the number counted.
+/// Tallied and counted, by what it is of, its bytes, tier and stripe.
+type Numbers<Of> = BTreeMap<(Of, Vec<u8>, i64, i64), (i64, i64)>;
+
+/// Where the tallies of rankings and words differ from what was `counted`, by stripe: the option (of a ranking its first
+/// choice), the number tallied and the number counted. Without `by_slot` all stripes are taken together.
 ///
 /// # Errors
 /// What the database said.
-pub async fn differences(
-    db: &Db,
-    poll: &Poll,
-    mut counted: Counted,
+pub async fn differences<C: ConnectionTrait>(
+    db: &C,
+    poll: PollId,
+    counted: &BTreeMap<i64, Details>,
+    by_slot: bool,
 ) -> Result<Vec<(OptionId, i64, i64)>, DbErr> {
-    let mut differences = Vec::new();
-    let sql = "SELECT question, ranking, tier, CAST(SUM(n) AS BIGINT) AS n FROM ranking_tally WHERE poll_id = $1 \
-               GROUP BY question, ranking, tier";
-    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
-        let ranking: Vec<u8> = row.try_get("", "ranking")?;
-        let first = stored_options(&ranking).first().copied();
+    let slot_of = |slot: i64| if by_slot { slot } else { 0 };
+    // Tallied and counted: of rankings by question and ranking, of words by option and key; then tier and stripe.
+    let mut rankings: Numbers<i64> = BTreeMap::new();
+    let mut words: Numbers<OptionId> = BTreeMap::new();
+    for (slot, details) in counted {
+        for ((_, question, ranking, tier), n) in &details.rankings {
+            let key = (*question, ranking.clone(), i64::from(*tier), slot_of(*slot));
+            rankings.entry(key).or_default().1 += n;
+        }
+        for ((_, option, key, tier), (n, _)) in &details.words {
+            let key = (*option, key.to_vec(), i64::from(*tier), slot_of(*slot));
+            words.entry(key).or_default().1 += n;
+        }
+    }
+    let sql = "SELECT question, ranking, CAST(tier AS BIGINT) AS tier, slot, n FROM ranking_tally WHERE poll_id = $1";
+    for row in fetch_all(db, sql, [Value::from(poll)]).await? {
         let key = (
             row.try_get("", "question")?,
-            ranking,
+            row.try_get("", "ranking")?,
             row.try_get("", "tier")?,
+            slot_of(row.try_get("", "slot")?),
         );
-        let (tallied, n) = (
-            row.try_get("", "n")?,
-            counted.rankings.remove(&key).unwrap_or(0),
-        );
-        differences.push((first.unwrap_or(OptionId(0)), tallied, n));
+        rankings.entry(key).or_default().0 += row.try_get::<i64>("", "n")?;
     }
-    let sql = "SELECT option_id, words_key, tier, CAST(SUM(n) AS BIGINT) AS n FROM words_tally WHERE poll_id = $1 \
-               GROUP BY option_id, words_key, tier";
-    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
+    let mut differences = Vec::new();
+    let sql = "SELECT option_id, words_key, CAST(tier AS BIGINT) AS tier, slot, written, n FROM words_tally WHERE poll_id = $1";
+    for row in fetch_all(db, sql, [Value::from(poll)]).await? {
+        let (option, n): (OptionId, i64) = (row.try_get("", "option_id")?, row.try_get("", "n")?);
+        let (written, key): (String, Vec<u8>) =
+            (row.try_get("", "written")?, row.try_get("", "words_key")?);
+        if words_key(&written)[..] != key[..] {
+            // Other words stand there than those that were counted.
+            differences.push((option, n, 0));
+        }
         let key = (
-            row.try_get("", "option_id")?,
-            row.try_get("", "words_key")?,
+            option,
+            key,
             row.try_get("", "tier")?,
+            slot_of(row.try_get("", "slot")?),
         );
-        let (tallied, n) = (
-            row.try_get("", "n")?,
-            counted.words.remove(&key).unwrap_or(0),
-        );
-        differences.push((key.0, tallied, n));
-    }
-    for ((_, ranking, _), n) in counted.rankings {
-        let first = stored_options(&ranking).first().copied();
-        differences.push((first.unwrap_or(OptionId(0)), 0, n));
+        words.entry(key).or_default().0 += n;
     }
     differences.extend(
-        counted
-            .words
+        rankings
             .into_iter()
-            .map(|((option, ..), n)| (option, 0, n)),
+            .map(|((_, ranking, ..), (tallied, n))| {
+                let first = stored_options(&ranking).first().copied();
+                (first.unwrap_or(OptionId(0)), tallied, n)
+            }),
+    );
+    differences.extend(
+        words
+            .into_iter()
+            .map(|((option, ..), (tallied, n))| (option, tallied, n)),
     );
     differences.retain(|(_, tallied, counted)| tallied != counted);
     Ok(differences)
-}
-
-/// Rankings and words, counted from ballots.
-#[derive(Debug, Default)]
-pub struct Counted {
-    rankings: HashMap<(i64, Vec<u8>, i16), i64>,
-    words: HashMap<(OptionId, Vec<u8>, i16), i64>,
-}
-
-impl Counted {
-    /// Adds one ballot.
-    pub fn ballot(&mut self, poll: &Poll, tier: Tier, choice: &Choice) {
-        let mut one = Details::default();
-        one.add(poll, tier, choice, 1);
-        for ((_, question, ranking, tier), n) in one.rankings {
-            *self.rankings.entry((question, ranking, tier)).or_default() += n;
-        }
-        for ((_, option, key, tier), (n, _)) in one.words {
-            *self.words.entry((option, key.to_vec(), tier)).or_default() += n;
-        }
-    }
 }

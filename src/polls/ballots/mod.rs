@@ -1,16 +1,36 @@
-//! The ballot box: the one way in for an answer.
+//! The ballot box: the one way in for an answer, and what vouches for what is in it.
 //!
 //! - `slip`: what goes in, and what became of it. Pure.
 //! - `commit`: many answers in one durable commit.
 //! - `rows`: ballots as rows, many in a statement.
-//! - `counts`: the counting tables, which move in the same commit.
+//! - `counts`: the counting tables, which move in the same commit; and what counts at all.
 //! - `details_store`: the counting tables of rankings and of readers' own words.
+//! - `log`: the bytes of the log and how they are chained. Pure. `chain`: its pages as rows.
+//! - `replay`: from the log back to ballots and numbers. Pure. `root`: one hash over all ballots.
+//! - [`verify`]: recomputes all of it from the rows and compares.
+//! - [`adopt`]: ballots from before there was a log.
+//! - [`removal`]: what editors set aside, with a reason that readers see.
+//! - [`audit`]: a recount now and then.
+//! - `close`: a close that stays, whatever the clock does.
 
+mod adopt;
+mod audit;
+mod chain;
+mod close;
 mod commit;
 mod counts;
 pub mod details_store;
+pub mod log;
+pub mod removal;
+mod replay;
+mod root;
 mod rows;
 mod slip;
+mod verify;
 
+pub use adopt::adopt;
+pub use audit::{Audits, Difference, audit};
+pub use close::watch as watch_closes;
 pub use commit::{LARGEST_GROUP, commit};
 pub use slip::{Answer, Outcome, Slip, VoterKey};
+pub use verify::{Verified, verify};

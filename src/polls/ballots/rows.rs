@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::{DbErr, QueryResult, Value};
 
+use super::chain;
+use super::log::Head;
 use super::slip::{Answer, Slip, VoterKey};
 use crate::db::{Backend, Db, WriteTxn, fetch_all, in_list, run, values_list};
-use crate::polls::choice::Choice;
-use crate::polls::model::{Place, PollState, Tier};
+use crate::polls::model::PollState;
 use crate::types::{PollId, UnixMillis};
 
 /// What the commit must know of a poll.
@@ -15,35 +16,62 @@ pub(super) struct Now {
     pub(super) state: PollState,
     pub(super) opens_at: Option<UnixMillis>,
     pub(super) closes_at: Option<UnixMillis>,
+    pub(super) seen_closed: Option<UnixMillis>,
     pub(super) revision: i64,
+    /// The end of this slot's chain.
+    pub(super) head: Head,
 }
 
+/// An answer that is written now, and its choices as the row keeps them.
+pub(super) struct Waiting<'a> {
+    pub(super) answer: &'a Answer,
+    pub(super) choices: Vec<u8>,
+}
+
+impl<'a> Waiting<'a> {
+    pub(super) fn of(answer: &'a Answer) -> Self {
+        Self {
+            answer,
+            choices: answer.choice.to_stored(),
+        }
+    }
+}
+
+/// The state of the polls, and the end of their chains, locked.
 pub(super) async fn polls_now(
     db: &Db,
     txn: &WriteTxn,
+    slot: i64,
     group: &[Slip],
 ) -> Result<HashMap<PollId, Now>, DbErr> {
     let mut ids: Vec<PollId> = group.iter().map(Slip::poll).collect();
     ids.sort_unstable();
     ids.dedup();
-    // FOR SHARE: an editor's close waits for this commit or this commit sees it; never both half.
-    let share = if db.backend() == Backend::Postgres {
-        " ORDER BY id FOR SHARE"
-    } else {
-        ""
+    let columns = "id, state, opens_ms, closes_ms, closed_ms, revision, seq, hash";
+    let among = in_list(ids.len(), 1);
+    let sql = match db.backend() {
+        // FOR SHARE: an editor's close waits for this commit or this commit sees it; never both half.
+        Backend::Postgres => format!(
+            "WITH chain AS MATERIALIZED (SELECT poll_id, seq, hash FROM ballot_chain WHERE slot = $1 AND poll_id IN {among} \
+             ORDER BY poll_id FOR UPDATE) \
+             SELECT {columns} FROM poll LEFT JOIN chain ON chain.poll_id = poll.id WHERE id IN {among} \
+             ORDER BY id FOR SHARE OF poll"
+        ),
+        Backend::Sqlite => format!(
+            "SELECT {columns} FROM poll LEFT JOIN ballot_chain ON slot = $1 AND poll_id = id WHERE id IN {among}"
+        ),
     };
-    let sql = format!(
-        "SELECT id, state, opens_ms, closes_ms, revision FROM poll WHERE id IN {}{share}",
-        in_list(ids.len(), 0)
-    );
-    let rows = fetch_all(&**txn, sql, ids.into_iter().map(Value::from)).await?;
+    let values = std::iter::once(slot.into()).chain(ids.into_iter().map(Value::from));
+    let rows = fetch_all(&**txn, sql, values).await?;
     rows.iter()
         .map(|row| {
             let now = Now {
                 state: PollState::from_code(row.try_get("", "state")?),
                 opens_at: row.try_get("", "opens_ms")?,
                 closes_at: row.try_get("", "closes_ms")?,
+                seen_closed: row.try_get("", "closed_ms")?,
                 revision: row.try_get("", "revision")?,
+                head: chain::head(row)?,
             };
             Ok((row.try_get("", "id")?, now))
         })
@@ -53,13 +81,13 @@ pub(super) async fn polls_now(
 /// Inserts every ballot that has none yet, in key order (two nodes cannot lock each other out); says which were new.
 pub(super) async fn insert(
     txn: &WriteTxn,
-    last: &BTreeMap<(PollId, VoterKey), &Answer>,
+    last: &BTreeMap<(PollId, VoterKey), Waiting<'_>>,
     now: UnixMillis,
 ) -> Result<HashSet<(PollId, VoterKey)>, DbErr> {
     if last.is_empty() {
         return Ok(HashSet::new());
     }
-    let values = last.values().flat_map(|answer| ballot_values(answer, now));
+    let values = last.values().flat_map(|waiting| values(waiting, now));
     let sql = format!(
         "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms) VALUES {} \
          ON CONFLICT (poll_id, voter_key) DO NOTHING RETURNING poll_id, voter_key",
@@ -71,9 +99,12 @@ pub(super) async fn insert(
 
 /// A ballot that was there before.
 pub(super) struct Before {
-    pub(super) choice: Choice,
-    pub(super) tier: Tier,
-    pub(super) place: Place,
+    pub(super) choices: Vec<u8>,
+    pub(super) tier: i16,
+    pub(super) place: i16,
+    pub(super) revision: i64,
+    /// No editor set it aside.
+    pub(super) counts: bool,
 }
 
 pub(super) async fn lock(
@@ -90,7 +121,8 @@ pub(super) async fn lock(
         ""
     };
     let sql = format!(
-        "SELECT poll_id, voter_key, choices, tier, source FROM ballot WHERE (poll_id, voter_key) IN (VALUES {}){lock}",
+        "SELECT poll_id, voter_key, choices, tier, source, revision, removed FROM ballot \
+         WHERE (poll_id, voter_key) IN (VALUES {}){lock}",
         values_list(keys.len(), 2, 0)
     );
     let values = keys
@@ -99,11 +131,13 @@ pub(super) async fn lock(
     let rows = fetch_all(&**txn, sql, values).await?;
     rows.iter()
         .map(|row| {
-            let choices: Vec<u8> = row.try_get("", "choices")?;
+            let removed: Option<i64> = row.try_get("", "removed")?;
             let before = Before {
-                choice: Choice::from_stored(&choices),
-                tier: Tier::from_code(row.try_get("", "tier")?),
-                place: Place::from_code(row.try_get("", "source")?),
+                choices: row.try_get("", "choices")?,
+                tier: row.try_get("", "tier")?,
+                place: row.try_get("", "source")?,
+                revision: row.try_get("", "revision")?,
+                counts: removed.is_none(),
             };
             Ok((key(row)?, before))
         })
@@ -112,7 +146,7 @@ pub(super) async fn lock(
 
 pub(super) async fn update(
     txn: &WriteTxn,
-    changed: &[&Answer],
+    changed: &[&Waiting<'_>],
     now: UnixMillis,
 ) -> Result<(), DbErr> {
     if changed.is_empty() {
@@ -128,17 +162,18 @@ pub(super) async fn update(
     run(
         &**txn,
         sql,
-        changed.iter().flat_map(|answer| ballot_values(answer, now)),
+        changed.iter().flat_map(|waiting| values(waiting, now)),
     )
     .await
     .map(drop)
 }
 
-fn ballot_values(answer: &Answer, now: UnixMillis) -> [Value; 8] {
+fn values(waiting: &Waiting<'_>, now: UnixMillis) -> [Value; 8] {
+    let answer = waiting.answer;
     [
         answer.poll.id.into(),
         answer.voter.to_vec().into(),
-        answer.choice.to_stored().into(),
+        waiting.choices.clone().into(),
         answer.tier.code().into(),
         answer.place.code().into(),
         answer.network.map(|n| n.to_vec()).into(),
@@ -148,9 +183,13 @@ fn ballot_values(answer: &Answer, now: UnixMillis) -> [Value; 8] {
 }
 
 fn key(row: &QueryResult) -> Result<(PollId, VoterKey), DbErr> {
+    Ok((row.try_get("", "poll_id")?, voter_key(row)?))
+}
+
+/// The key in a row of `ballot`.
+pub(super) fn voter_key(row: &QueryResult) -> Result<VoterKey, DbErr> {
     let voter: Vec<u8> = row.try_get("", "voter_key")?;
-    let voter = voter
+    voter
         .try_into()
-        .map_err(|_| DbErr::Type("a voter key is 16 bytes".into()))?;
-    Ok((row.try_get("", "poll_id")?, voter))
+        .map_err(|_| DbErr::Type("a voter key is 16 bytes".into()))
 }

@@ -133,7 +133,7 @@ const MOST_KINDS: usize = 20_000;
 /// # Errors
 /// What the database said.
 pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike>>, DbErr> {
-    let sql = "SELECT choices, CAST(COUNT(*) AS BIGINT) AS n FROM ballot WHERE poll_id = $1 AND tier >= $2 \
+    let sql = "SELECT choices, CAST(COUNT(*) AS BIGINT) AS n FROM ballot WHERE poll_id = $1 AND tier >= $2 AND removed IS NULL \
                GROUP BY choices LIMIT $3";
     let most = i64::try_from(MOST_KINDS + 1).unwrap_or(i64::MAX);
     let values = [Value::from(poll), tier.code().into(), most.into()];

@@ -1,0 +1,45 @@
+//! `canvass verify`: whether what is counted is what was cast.
+
+use std::process::ExitCode;
+
+use super::{Failed, tool};
+use crate::config::Config;
+use crate::polls;
+
+fn hex(hash: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(hash)
+}
+
+pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
+    let app = tool(config).await?;
+    let unknown = || Failed::Other(format!("there is no poll {slug}"));
+    let poll = polls::by_slug(&app.db, slug).await?.ok_or_else(unknown)?;
+    let verified = polls::verify_ballots(&app.db, poll.id)
+        .await?
+        .ok_or_else(unknown)?;
+    for finding in verified.told() {
+        println!("differs: {finding}");
+    }
+    for (slot, head) in &verified.chains {
+        println!("chain {slot}: {} pages, head {}", head.seq, hex(&head.hash));
+    }
+    println!("head: {}", hex(&verified.head));
+    println!("ballot root: {}", hex(&verified.root));
+    println!(
+        "{} entries, {} ballots counted, {} set aside",
+        verified.entries, verified.ballots, verified.set_aside
+    );
+    for option in poll.options() {
+        let n = verified.tally.get(&option.id).copied().unwrap_or(0);
+        println!("{n:>10}  {}", option.label);
+    }
+    if verified.findings.is_empty() {
+        println!("verified: log, ballots and tally of {slug} agree");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "NOT verified: {} differences in {slug}",
+        verified.findings.len()
+    );
+    Ok(ExitCode::from(1))
+}

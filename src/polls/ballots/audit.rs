@@ -1,0 +1,162 @@
+//! A recount now and then: that the tally says what the ballots say, and a shout when it does not.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use tokio::time::Instant;
+
+use super::counts::counted;
+use super::details_store::{Details, differences};
+use crate::db::{Db, fetch_all};
+use crate::polls::choice::Choice;
+use crate::polls::model::{Poll, Tier};
+use crate::polls::store;
+use crate::types::{OptionId, PollId};
+
+/// A difference between the tally and the ballots it should equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub option: OptionId,
+    /// `None`: of a ranking or of words, all tiers together.
+    pub tier: Option<i16>,
+    pub tallied: i64,
+    pub counted: i64,
+}
+
+/// Recounts the ballots of a poll and compares them with the tallies; empty when they agree. Reads every ballot, and sees one
+/// moment of a poll that is being answered.
+///
+/// # Errors
+/// What the database said.
+pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
+    let moment = db.snapshot().await?;
+    let sql = "SELECT choices, CAST(NULL AS BIGINT) AS option_id, tier, COUNT(*) AS n FROM ballot \
+               WHERE poll_id = $1 AND removed IS NULL GROUP BY choices, tier \
+               UNION ALL SELECT NULL, option_id, tier, CAST(SUM(n) AS BIGINT) FROM tally \
+               WHERE poll_id = $2 GROUP BY option_id, tier";
+    // Tallied and counted, by option and tier.
+    let mut numbers: BTreeMap<(OptionId, Option<i16>), (i64, i64)> = BTreeMap::new();
+    let mut details = Details::default();
+    for row in fetch_all(&moment, sql, [poll.id.into(), poll.id.into()]).await? {
+        let tier: i16 = row.try_get("", "tier")?;
+        let n: i64 = row.try_get("", "n")?;
+        let choices: Option<Vec<u8>> = row.try_get("", "choices")?;
+        match choices {
+            Some(choices) => {
+                for option in counted(&choices) {
+                    numbers.entry((option, Some(tier))).or_default().1 += n;
+                }
+                if poll.has_details() {
+                    let tier = Tier::from_code(tier);
+                    details.add(poll, tier, &Choice::from_stored(&choices), n);
+                }
+            }
+            None => {
+                let option: OptionId = row.try_get("", "option_id")?;
+                numbers.entry((option, Some(tier))).or_default().0 += n;
+            }
+        }
+    }
+    let details = BTreeMap::from([(0, details)]);
+    let further = differences(&moment, poll.id, &details, false).await?;
+    moment.rollback().await?;
+    let further = further
+        .into_iter()
+        .map(|(option, tallied, counted)| ((option, None), (tallied, counted)));
+    Ok(numbers
+        .into_iter()
+        .chain(further)
+        .filter(|(_, (tallied, counted))| tallied != counted)
+        .map(|((option, tier), (tallied, counted))| Difference {
+            option,
+            tier,
+            tallied,
+            counted,
+        })
+        .collect())
+}
+
+/// What the recounts have found so far, in this process.
+#[derive(Debug, Default)]
+pub struct Audits {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last poll that was looked at: the next look goes on behind it.
+    after: i64,
+    /// Polls whose tally differs.
+    wrong: BTreeMap<PollId, Vec<Difference>>,
+    rest_until: Option<Instant>,
+}
+
+/// A look may take so long, and is followed by a rest of twenty times what it took.
+const LOOK: Duration = Duration::from_millis(500);
+const REST: u32 = 20;
+
+impl Audits {
+    /// Recounts the polls that are next, some of them at a time, round and round.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn tick(&self, db: &Db) -> Result<(), DbErr> {
+        let began = Instant::now();
+        let (after, rest_until) = {
+            let state = self.state();
+            (state.after, state.rest_until)
+        };
+        if rest_until.is_some_and(|until| began < until) {
+            return Ok(());
+        }
+        let sql = "SELECT id FROM poll WHERE id > $1 AND state <> 0 ORDER BY id LIMIT 200";
+        let rows = fetch_all(db.read(), sql, [after.into()]).await?;
+        if rows.is_empty() {
+            self.state().after = 0;
+            return Ok(());
+        }
+        for row in rows {
+            let poll: PollId = row.try_get("", "id")?;
+            if let Some(whole) = store::by_id(db, poll).await? {
+                let found = audit(db, &whole).await?;
+                self.note(poll, found);
+            }
+            if began.elapsed() > LOOK {
+                break;
+            }
+        }
+        self.state().rest_until = Some(Instant::now() + began.elapsed() * REST);
+        Ok(())
+    }
+
+    /// What differs in a poll, as far as it was looked at.
+    pub fn differences(&self, poll: PollId) -> Vec<Difference> {
+        self.state().wrong.get(&poll).cloned().unwrap_or_default()
+    }
+
+    fn note(&self, poll: PollId, found: Vec<Difference>) {
+        let mut state = self.state();
+        state.after = poll.0;
+        if found.is_empty() {
+            state.wrong.remove(&poll);
+        } else if let Some(first) = found.first().cloned()
+            && state.wrong.insert(poll, found).is_none()
+        {
+            // Once: it is true at every later look as well.
+            tracing::error!(
+                poll = poll.0,
+                option = first.option.0,
+                tallied = first.tallied,
+                counted = first.counted,
+                "the tally of a poll is not what its ballots say; `canvass verify poll` tells more"
+            );
+        }
+        metrics::gauge!("canvass_polls_with_wrong_tally").set(state.wrong.len() as f64);
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,361 @@
+//! Ballots that an editor sets aside, in public: a reason that readers see, an entry in the log, and the way back.
+//!
+//! A ballot that is set aside is kept and not counted; whoever cast it may still change it, which changes nothing. The tally moves
+//! in the commit that says so.
+
+use sea_orm::{DbErr, QueryResult, Value};
+
+use super::chain::{self, Heads};
+use super::counts::Counts;
+use super::log::{Entry, sha256, write};
+use super::rows::voter_key;
+use super::slip::VoterKey;
+use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, in_list, run};
+use crate::polls::model::{Place, Poll, Tier};
+use crate::polls::store;
+use crate::types::{EditorId, PollId, UnixMillis};
+
+/// Which ballots: those that meet every condition given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    pub tier: Option<Tier>,
+    pub place: Option<Place>,
+    /// From any of these networks of the day.
+    pub networks: Vec<Vec<u8>>,
+    /// First cast at this moment or later.
+    pub from: Option<UnixMillis>,
+    /// First cast before this moment.
+    pub until: Option<UnixMillis>,
+    /// Exactly these voters.
+    pub voters: Option<Vec<VoterKey>>,
+}
+
+impl Selection {
+    /// Without any condition it would be every ballot.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As conditions on `ballot`, with parameters after the first `taken`.
+    fn conditions(&self, taken: usize) -> (String, Vec<Value>) {
+        let (mut sql, mut values) = (String::new(), Vec::new());
+        let mut and = |condition: &str, value: Value| {
+            values.push(value);
+            sql.push_str(&format!(" AND {condition} ${}", taken + values.len()));
+        };
+        if let Some(tier) = self.tier {
+            and("tier =", tier.code().into());
+        }
+        if let Some(place) = self.place {
+            and("source =", place.code().into());
+        }
+        if let Some(from) = self.from {
+            and("cast_ms >=", from.into());
+        }
+        if let Some(until) = self.until {
+            and("cast_ms <", until.into());
+        }
+        if !self.networks.is_empty() {
+            let among = in_list(self.networks.len(), taken + values.len());
+            sql.push_str(&format!(" AND network IN {among}"));
+            values.extend(self.networks.iter().map(|network| network.clone().into()));
+        }
+        if let Some(voters) = &self.voters {
+            if voters.is_empty() {
+                sql.push_str(" AND 1 = 0");
+            } else {
+                let among = in_list(voters.len(), taken + values.len());
+                sql.push_str(&format!(" AND voter_key IN {among}"));
+                values.extend(voters.iter().map(|voter| Value::from(voter.to_vec())));
+            }
+        }
+        (sql, values)
+    }
+}
+
+/// A removal, as readers see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// From 1, in each poll.
+    pub number: i64,
+    pub at: UnixMillis,
+    pub reason: String,
+    pub ballots: i64,
+    /// When the ballots were given back.
+    pub undone: Option<UnixMillis>,
+}
+
+/// Why nothing was set aside or given back.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRemoved {
+    /// No ballot that counts meets the conditions.
+    #[error("no ballot meets these conditions")]
+    Nothing,
+    /// A removal without a reason that readers can read.
+    #[error("a reason of 1 to 500 characters is needed")]
+    NoReason,
+    /// The poll's secret is destroyed: its ballots stay as they are.
+    #[error("the ballots of this poll are sealed")]
+    Sealed,
+    /// There is no such removal, or its ballots were given back before.
+    #[error("there is nothing to give back")]
+    NotThere,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// The longest reason, in characters.
+pub const LONGEST_REASON: usize = 500;
+
+/// How many ballots that count meet the conditions now.
+///
+/// # Errors
+/// What the database said.
+pub async fn matching(db: &Db, poll: PollId, selection: &Selection) -> Result<i64, DbErr> {
+    let (conditions, mut values) = selection.conditions(1);
+    values.insert(0, poll.into());
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND removed IS NULL{conditions}"
+    );
+    let row = fetch_one(db.read(), sql, values).await?;
+    row.map_or(Ok(0), |row| row.try_get("", "n"))
+}
+
+/// Sets every ballot aside that meets the conditions. `slot` is this node's chain.
+///
+/// # Errors
+/// [`NotRemoved`]; then nothing was written.
+pub async fn set_aside(
+    db: &Db,
+    now: UnixMillis,
+    slot: i64,
+    poll: PollId,
+    selection: &Selection,
+    reason: &str,
+    editor: Option<EditorId>,
+) -> Result<Removal, NotRemoved> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+        return Err(NotRemoved::NoReason);
+    }
+    let (txn, poll, heads) = begin(db, slot, poll).await?;
+    let (conditions, mut values) = selection.conditions(1);
+    values.insert(0, poll.id.into());
+    let rows = select(db, &txn, &format!("removed IS NULL{conditions}"), values).await?;
+    if rows.is_empty() {
+        return Err(NotRemoved::Nothing);
+    }
+    let sql =
+        "SELECT COALESCE(MAX(number), 0) + 1 AS number FROM ballot_removal WHERE poll_id = $1";
+    let row = fetch_one(&*txn, sql, [poll.id.into()]).await?;
+    let number: i64 = row.map_or(Ok(1), |row| row.try_get("", "number"))?;
+    let removal = Removal {
+        number,
+        at: now,
+        reason: reason.to_owned(),
+        ballots: i64::try_from(rows.len()).unwrap_or(i64::MAX),
+        undone: None,
+    };
+    let sql = "INSERT INTO ballot_removal (poll_id, number, at_ms, reason, ballots, editor_id) VALUES ($1, $2, $3, $4, $5, $6)";
+    let values: [Value; 6] = [
+        poll.id.into(),
+        number.into(),
+        now.into(),
+        reason.into(),
+        removal.ballots.into(),
+        editor.into(),
+    ];
+    run(&*txn, sql, values).await?;
+    let first = Entry::Removal {
+        number,
+        reason: sha256(reason.as_bytes()),
+        ballots: removal.ballots,
+    };
+    turn(&txn, now, slot, &poll, &heads, &rows, Some(number), &first).await?;
+    txn.commit().await?;
+    tracing::info!(
+        poll = poll.slug,
+        number,
+        ballots = removal.ballots,
+        "ballots were set aside"
+    );
+    Ok(removal)
+}
+
+/// Gives the ballots of a removal back: they count again, as they are now.
+///
+/// # Errors
+/// [`NotRemoved`]; then nothing was written.
+pub async fn give_back(
+    db: &Db,
+    now: UnixMillis,
+    slot: i64,
+    poll: PollId,
+    number: i64,
+) -> Result<i64, NotRemoved> {
+    let (txn, poll, heads) = begin(db, slot, poll).await?;
+    let sql = "UPDATE ballot_removal SET undone_ms = $1 WHERE poll_id = $2 AND number = $3 AND undone_ms IS NULL";
+    let undone = run(&*txn, sql, [now.into(), poll.id.into(), number.into()]).await?;
+    if undone.rows_affected() == 0 {
+        return Err(NotRemoved::NotThere);
+    }
+    let rows = select(
+        db,
+        &txn,
+        "removed = $2",
+        vec![poll.id.into(), number.into()],
+    )
+    .await?;
+    let ballots = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let first = Entry::Undone { number, ballots };
+    // Which removal it was stands in the entries; the rows forget it.
+    turn(&txn, now, slot, &poll, &heads, &rows, None, &first).await?;
+    txn.commit().await?;
+    tracing::info!(poll = poll.slug, number, ballots, "ballots were given back");
+    Ok(ballots)
+}
+
+/// The removals of a poll, oldest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
+    let sql = "SELECT number, at_ms, reason, ballots, undone_ms FROM ballot_removal WHERE poll_id = $1 ORDER BY number";
+    let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Removal {
+                number: row.try_get("", "number")?,
+                at: row.try_get("", "at_ms")?,
+                reason: row.try_get("", "reason")?,
+                ballots: row.try_get("", "ballots")?,
+                undone: row.try_get("", "undone_ms")?,
+            })
+        })
+        .collect()
+}
+
+/// Takes the chain and then the poll, in the order in which commits of answers take them. With the poll locked, no answer is
+/// on its way in.
+async fn begin(db: &Db, slot: i64, poll: PollId) -> Result<(WriteTxn, Poll, Heads), NotRemoved> {
+    let txn = db.write_txn("set-aside").await?;
+    let head = chain::lock_head(db, &txn, slot, poll).await?;
+    let lock = match db.backend() {
+        Backend::Postgres => " FOR UPDATE",
+        Backend::Sqlite => "",
+    };
+    let sql = format!("SELECT sealed_ms FROM poll WHERE id = $1{lock}");
+    let row = fetch_one(&*txn, sql, [poll.into()]).await?;
+    let row = row.ok_or(NotRemoved::NotThere)?;
+    let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
+    if sealed.is_some() {
+        return Err(NotRemoved::Sealed);
+    }
+    let poll = store::by_id_in(&*txn, poll)
+        .await?
+        .ok_or(NotRemoved::NotThere)?;
+    let heads = Heads::from([(poll.id, head)]);
+    Ok((txn, poll, heads))
+}
+
+/// A ballot that is turned.
+struct Row {
+    voter: VoterKey,
+    choices: Vec<u8>,
+    tier: i16,
+    place: i16,
+    cast: UnixMillis,
+    revision: i64,
+    removed: Option<i64>,
+}
+
+async fn select(
+    db: &Db,
+    txn: &WriteTxn,
+    conditions: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Row>, DbErr> {
+    let lock = match db.backend() {
+        Backend::Postgres => " FOR UPDATE",
+        Backend::Sqlite => "",
+    };
+    let sql = format!(
+        "SELECT voter_key, choices, tier, source, cast_ms, revision, removed FROM ballot \
+         WHERE poll_id = $1 AND {conditions} ORDER BY voter_key{lock}"
+    );
+    let rows = fetch_all(&**txn, sql, values).await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &QueryResult) -> Result<Row, DbErr> {
+    Ok(Row {
+        voter: voter_key(row)?,
+        choices: row.try_get("", "choices")?,
+        tier: row.try_get("", "tier")?,
+        place: row.try_get("", "source")?,
+        cast: row.try_get("", "cast_ms")?,
+        revision: row.try_get("", "revision")?,
+        removed: row.try_get("", "removed")?,
+    })
+}
+
+/// Turns ballots to `removed`, in the rows, the numbers and the log.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one place, called twice, with what a commit has in hand"
+)]
+async fn turn(
+    txn: &WriteTxn,
+    now: UnixMillis,
+    slot: i64,
+    poll: &Poll,
+    heads: &Heads,
+    rows: &[Row],
+    removed: Option<i64>,
+    first: &Entry<'_>,
+) -> Result<(), DbErr> {
+    let head = heads.get(&poll.id).copied().unwrap_or_default();
+    let mut page = chain::page(head, poll);
+    write(&mut page, first);
+    let mut counts = Counts::default();
+    for row in rows {
+        let (voter, revision) = (row.voter, row.revision + 1);
+        let (entry, by) = match removed {
+            Some(removal) => (
+                Entry::SetAside {
+                    voter,
+                    revision,
+                    removal,
+                },
+                -1,
+            ),
+            None => (
+                Entry::GivenBack {
+                    voter,
+                    revision,
+                    removal: row.removed.unwrap_or_default(),
+                },
+                1,
+            ),
+        };
+        write(&mut page, &entry);
+        counts.ballot(poll, row.tier, &row.choices, by);
+        counts.place(poll.id, row.place, by, row.cast);
+    }
+    for some in rows.chunks(1_000) {
+        let sql = format!(
+            "UPDATE ballot SET removed = $1, revision = revision + 1 WHERE poll_id = $2 AND voter_key IN {}",
+            in_list(some.len(), 2)
+        );
+        let values: Vec<Value> = [removed.into(), poll.id.into()]
+            .into_iter()
+            .chain(some.iter().map(|row| Value::from(row.voter.to_vec())))
+            .collect();
+        run(&**txn, sql, values).await?;
+    }
+    counts.write(txn, slot).await?;
+    chain::append(txn, slot, now, heads, vec![(poll.id, page)])
+        .await
+        .map(drop)
+}
