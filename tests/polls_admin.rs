@@ -68,10 +68,14 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
         .says("Draft")
         .says("Nobody sees it until you open it")
         .says("The premium letter");
+    let paste = browser
+        .follow(&page, "Show what to paste")
+        .await
+        .expect(200);
     assert!(
-        page.all("textarea")[0].contains("options=\"3\""),
+        paste.all("#short")[0].contains("options=\"3\""),
         "{:?}",
-        page.all("textarea")
+        paste.all("textarea")
     );
 
     let page = browser

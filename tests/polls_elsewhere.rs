@@ -322,6 +322,19 @@ async fn polls_other_sites_get_a_module_an_iframe_and_oembed() {
         (&json!("rich"), &json!(400))
     );
     assert!(found["html"].as_str().unwrap().contains("/embed/p/trust"));
+    // Named on the poll's page, where systems look for it; the same as XML.
+    let page = reader.get("/p/trust").await.expect(200);
+    let named = page.attributes("link[type='application/json+oembed']", "href");
+    assert_eq!(named, [app.url(&format!("/oembed?url={url}"))]);
+    reader.get(&named[0]).await.expect(200);
+    let named = page.attributes("link[type='text/xml+oembed']", "href");
+    let xml = reader.get(&named[0]).await.expect(200);
+    assert_eq!(xml.headers["content-type"], "text/xml; charset=utf-8");
+    assert!(xml.body.contains("<html>&lt;iframe src=&quot;http://"));
+    reader
+        .get(&format!("/oembed?url={url}&format=yaml"))
+        .await
+        .expect(501);
     reader
         .get("/oembed?url=https://evil.example/p/trust")
         .await

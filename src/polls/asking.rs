@@ -2,7 +2,8 @@
 
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ORIGIN, SET_COOKIE, VARY,
+    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ORIGIN, SET_COOKIE, VARY,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -89,6 +90,11 @@ pub fn allow_embedding(app: &App, headers: &HeaderMap, response: &mut Response) 
     let allowed = |site: &String| site == "*" || origin.as_bytes() == site.as_bytes();
     if app.config.http.embed_origins.iter().any(allowed) {
         out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        // How long to wait when many answer at once.
+        out.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("Retry-After"),
+        );
         out.insert(
             "cross-origin-resource-policy",
             HeaderValue::from_static("cross-origin"),

@@ -12,11 +12,13 @@ use super::asking::{
 };
 use super::ballots::Slip;
 use super::choice::Choice;
+use super::embed;
 use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
 use super::order::seed_of;
 use super::refusals::Reason;
 use super::results::{Results, totals};
+use super::retyped::{is_article, retyped, shown, unsent};
 use super::sent::Sent;
 use super::share::{Shared, json_ld};
 use super::trust::{Browser, Showed};
@@ -49,6 +51,7 @@ pub async fn page(
             let shown = visible(&app, &poll, None).await?;
             let share = Shared::of(&app.config.origin(), &poll, shown.as_ref());
             let page = FormPage {
+                oembed: Some(embed::oembed::discovery(&app.config.origin(), &poll.slug)),
                 share: Some(share),
                 ..FormPage::of(&poll, now, form)
             };
@@ -69,7 +72,7 @@ pub async fn page(
 }
 
 /// Where the random order of options comes from: the marker of who has voted here before, else chance.
-fn seed(app: &App, poll: &Poll, headers: &HeaderMap) -> u64 {
+pub fn seed(app: &App, poll: &Poll, headers: &HeaderMap) -> u64 {
     match marker(app, headers) {
         Some(marker) => seed_of(&Voter::Browser(marker).key(poll)),
         None => u64::from_le_bytes(app.random.bytes()),
@@ -152,7 +155,7 @@ async fn submitted(
         &app.config.http.embed_origins,
     ) == origin::From::Stranger
     {
-        return Err(Problem::wrong_origin());
+        return unsent(app, slug, headers, form, json).await;
     }
     let poll = public_poll(app, slug).await?;
     let now = app.clock.now();
@@ -248,43 +251,6 @@ async fn submitted(
     Ok(response)
 }
 
-/// The form with everything that was typed.
-async fn retyped(
-    app: &App,
-    poll: &Poll,
-    form: &RawForm,
-    sent: &Sent,
-    seed: u64,
-) -> Result<FormView, Problem> {
-    let mut view = self::form(app, poll).await?;
-    view.shuffle(poll, seed);
-    view.refill(sent);
-    view.email = form.all("email").next().unwrap_or_default().to_owned();
-    view.consent_checked = form.all("consent").next().is_some();
-    view.from = form
-        .all("from")
-        .next()
-        .filter(|from| is_article(from))
-        .map(str::to_owned);
-    view.place = match form.all("place").next() {
-        Some("article") => Some("article"),
-        Some("embed") => Some("embed"),
-        _ => None,
-    };
-    Ok(view)
-}
-
-fn shown(
-    app: &App,
-    page: &str,
-    context: &impl serde::Serialize,
-    status: StatusCode,
-) -> Result<Response, Problem> {
-    let mut response = app.pages.render(page, context)?;
-    *response.status_mut() = status;
-    Ok(response)
-}
-
 /// What a reader is told whose answer came when the poll was not open.
 pub fn not_counted(poll: &Poll, phase: Phase) -> String {
     let when = match phase {
@@ -295,12 +261,6 @@ pub fn not_counted(poll: &Poll, phase: Phase) -> String {
         ),
     };
     format!("Your answer was not counted. {when}")
-}
-
-/// Articles of ours: the only pages a result links back to.
-fn is_article(path: &str) -> bool {
-    path.strip_prefix("/articles/")
-        .is_some_and(super::define::is_slug)
 }
 
 async fn counted_json(
@@ -389,6 +349,7 @@ pub async fn results(
         page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
         page.back_href = is_article(&arrived.from).then_some(arrived.from);
         page.noindex = own.is_some();
+        page.oembed = Some(embed::oembed::discovery(&app.config.origin(), &poll.slug));
     })
     .await
 }

@@ -37,6 +37,7 @@ pub mod question;
 mod question_view;
 pub mod refusals;
 pub mod results;
+mod retyped;
 pub mod sent;
 pub mod share;
 mod station;
@@ -79,6 +80,7 @@ pub const PAGES: Templates = &[
     ("polls/mail_vote", include_str!("pages/mail_vote.hbs")),
     ("polls/canary", include_str!("pages/canary.hbs")),
     ("polls/embed", include_str!("pages/embed.hbs")),
+    ("polls/paste", include_str!("pages/paste.hbs")),
 ];
 
 /// The pages of polls.
@@ -93,9 +95,11 @@ pub fn routes() -> Router<App> {
         .route("/v/{token}/results", get(mail::results))
         .route("/c/{token}", get(mail::canary))
         .route("/embed/poll.js", get(embed::module))
+        .route("/embed/poll.css", get(embed::sheet))
+        .route("/embed/frame.js", get(embed::frame_script))
         .route("/embed/p/{poll}", get(embed::page))
         .route("/embed/p/{poll}/data", get(embed::data))
-        .route("/oembed", get(embed::oembed))
+        .route("/oembed", get(embed::oembed::oembed))
         .route("/media/{name}", get(pictures::http::serve))
 }
 

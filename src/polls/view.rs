@@ -148,6 +148,10 @@ pub struct FormPage {
     pub script: Option<String>,
     /// A script pressed the button: ask whether it was a person after all.
     pub ask_person: bool,
+    /// Where systems that embed polls ask, see [`super::embed::oembed`].
+    pub oembed: Option<String>,
+    /// Came from a page that may not embed polls: shown again here, to be sent from here.
+    pub unsent: bool,
 }
 
 impl FormPage {
@@ -169,6 +173,8 @@ impl FormPage {
             again: None,
             script: assets::url("proof.js"),
             ask_person: false,
+            oembed: None,
+            unsent: false,
         }
     }
 }
@@ -196,6 +202,8 @@ pub struct ResultsPage {
     /// The results for machines, safe in a data block.
     pub json_ld: Option<String>,
     pub script: Option<&'static str>,
+    /// Where systems that embed polls ask, see [`super::embed::oembed`].
+    pub oembed: Option<String>,
 }
 
 /// Results with what the page adds to them.
@@ -244,6 +252,7 @@ impl ResultsPage {
             share: None,
             json_ld: None,
             script: open.then_some("/assets/live.js"),
+            oembed: None,
         }
     }
 }

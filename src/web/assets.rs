@@ -77,6 +77,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "text/javascript; charset=utf-8",
         include_str!("assets/gesture.js"),
     ),
+    (
+        "specimen.css",
+        "text/css; charset=utf-8",
+        include_str!("assets/specimen.css"),
+    ),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

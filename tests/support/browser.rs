@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use reqwest::Url;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -167,6 +169,57 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
+    /// Runs a script that hands its result to `done`.
+    pub async fn run_async(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[arguments.length - 1]; {script}");
+        let done = self.client.execute_async(&script, Vec::new());
+        done.await.unwrap()
+    }
+
+    /// A command of the browser's own protocol, which sees more than a page may.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let command = Devtools(json!({ "cmd": command, "params": parameters }));
+        self.client.issue_cmd(command).await.unwrap()
+    }
+
+    /// Pretends that the reader set up the machine so: `prefers-color-scheme`, `forced-colors`.
+    pub async fn prefer(&self, feature: &str, value: &str) {
+        let features = json!({ "features": [{ "name": feature, "value": value }] });
+        self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// All that has moved on this page without being asked, since it was opened: the sum of its layout shifts,
+    /// those shortly after a key or a tap included.
+    pub async fn moved(&self) -> f64 {
+        let sum = self
+            .run_async(
+                "let sum = 0, seen = [];
+                 const at = r => [r.x, r.y, r.width, r.height].map(Math.round).join(' ');
+                 new PerformanceObserver(list => list.getEntries().forEach(e => {
+                   sum += e.value;
+                   for (const s of e.sources) {
+                     const name = s.node ? s.node.outerHTML?.slice(0, 80) ?? s.node.textContent : 'something gone';
+                     seen.push(`${name}: ${at(s.previousRect)} → ${at(s.currentRect)}`);
+                   }
+                 })).observe({ type: 'layout-shift', buffered: true });
+                 // Two frames: what was just drawn is reported then.
+                 requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done([sum, seen]), 100)));",
+            )
+            .await;
+        let sum_of_shifts = sum[0].as_f64().unwrap();
+        if sum_of_shifts > 0.0 {
+            println!("moved: {:#}", sum[1]);
+        }
+        sum_of_shifts
+    }
+
+    /// Keeps a picture of the window for a person to judge, in the build's own directory for tests.
+    pub async fn picture(&self, name: &str) {
+        let png = self.client.screenshot().await.unwrap();
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
+        std::fs::write(path, png).unwrap();
+    }
+
     /// Presses keys, wherever the focus is.
     pub async fn press(&self, keys: &[char]) {
         let actions = keys
@@ -214,6 +267,25 @@ impl Browser {
             .unwrap();
         let url = self.client.current_url().await.unwrap();
         assert_eq!(found, json!([]), "axe-core on {url}: {found:#}");
+    }
+}
+
+/// [`Browser::devtools`]
+#[derive(Debug)]
+struct Devtools(Value);
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(
+        &self,
+        base: &Url,
+        session: Option<&str>,
+    ) -> Result<Url, <Url as std::str::FromStr>::Err> {
+        let session = session.unwrap_or_default();
+        base.join(&format!("session/{session}/goog/cdp/execute"))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.0.to_string()))
     }
 }
 

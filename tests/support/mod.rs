@@ -4,6 +4,7 @@
 //! - [`editor`]: somebody signed in.
 //! - [`inbox`]: a mail as its recipient sees it, with links to follow.
 //! - [`browser`]: a real Chromium, headless, and axe-core.
+//! - [`elsewhere`]: a publisher's site that embeds polls, and a slow or broken road to us.
 //! - [`dns_server`]: a name server that says what it is told to.
 //! - [`dkim`]: somebody else's judgement on our signatures.
 //! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
@@ -24,6 +25,7 @@ pub mod dkim;
 pub mod dns_server;
 pub mod dump;
 pub mod editor;
+pub mod elsewhere;
 pub mod inbox;
 pub mod issues;
 pub mod node;

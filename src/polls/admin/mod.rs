@@ -4,6 +4,7 @@
 //! result can be changed then.
 
 mod compare;
+mod embed;
 mod export;
 mod form;
 mod form_page;
@@ -69,6 +70,14 @@ pub const PAGES: Templates = &[
         include_str!("../pages/admin_weigh.hbs"),
     ),
     ("polls/admin_mail", include_str!("../pages/admin_mail.hbs")),
+    (
+        "polls/admin_embed",
+        include_str!("../pages/admin_embed.hbs"),
+    ),
+    (
+        "polls/embed_preview",
+        include_str!("../pages/embed_preview.hbs"),
+    ),
 ];
 
 /// Everything below `/admin/polls`.
@@ -94,6 +103,8 @@ pub fn routes() -> Router<App> {
             "/admin/polls/{slug}/words",
             get(words::show).post(words::decide),
         )
+        .route("/admin/polls/{slug}/embed", get(embed::show))
+        .route("/admin/polls/{slug}/embed/preview", get(embed::preview))
         .route("/admin/polls/{slug}/publish", post(write::publish))
         .route("/admin/polls/{slug}/close", post(write::close))
         .route("/admin/polls/{slug}/reopen", post(write::reopen))

@@ -85,7 +85,6 @@ pub async fn show(
         "note": totals.answered.as_ref().map(|answered| note(answered, &jiff::tz::TimeZone::get(zone.name()).unwrap_or(jiff::tz::TimeZone::UTC))),
         "tiers": tiers,
         "mail": from_the_mail(&app, &poll).await?,
-        "snippet": snippet(&app.config.origin(), &poll),
         "url": url,
         "pages": super::pages_of(&app, &poll).await?,
         "public": !matches!(at, Phase::Hidden),
@@ -159,22 +158,6 @@ fn question(question: &Question, totals: &Totals, many: bool) -> Value {
         "text": question.text, "many": many, "answers": voters > 0, "options": options,
         "summary": summary, "ranked": ranked.is_some(),
     })
-}
-
-/// What goes into an article: it works without the script as a link.
-fn snippet(origin: &str, poll: &Poll) -> String {
-    let options = poll.options().filter(|option| !option.retired).count();
-    let (slug, question) = (&poll.slug, escaped(poll.headline()));
-    format!(
-        "<script type=\"module\" src=\"{origin}/embed/poll.js\"></script>\n\
-         <canvass-poll src=\"{origin}/p/{slug}\" options=\"{options}\"><a href=\"{origin}/p/{slug}\">{question}</a></canvass-poll>\n"
-    )
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {

@@ -1,38 +1,25 @@
-// <canvass-poll src="https://news.example/p/trust" options="4"></canvass-poll>
-// A poll in any page. Around a plain form it improves that form; empty, it draws the poll itself.
-// No inline style or script, no innerHTML, no cookie of a third party. Colours: --canvass-accent, -ink, -paper, -rule.
+// <canvass-poll src="https://polls.example/p/trust">: a poll in any page.
+//
+// Around a plain form (what the editors' page gives to paste) it improves that form where it stands, so that nothing is
+// asked for and nothing moves before the reader answers. Empty (options="4") it draws the poll from one request.
+// No inline style or script, no innerHTML, no cookie of another site. The look: poll.css, custom properties, ::part().
+//
+// Before an answer is sent the element fires `canvass-answer`; a listener may add fields to `detail.body`, and let the
+// answer wait for a promise with `detail.wait(promise)`.
 const sheet = new CSSStyleSheet();
-sheet.replaceSync(`
-:host{display:block;--a:var(--canvass-accent,#0b5666);--i:var(--canvass-ink,inherit);--p:var(--canvass-paper,transparent);--r:var(--canvass-rule,#8888);color:var(--i);font:1rem/1.45 var(--canvass-font,inherit)}
-*{box-sizing:border-box}fieldset{border:0;margin:0 0 1rem;padding:0;min-inline-size:0}
-legend,caption{padding:0;text-align:start;font:700 1.5rem/1.2 var(--canvass-serif,Georgia,serif)}
-label{display:flex;gap:.75rem;align-items:center;min-block-size:3.25rem;padding:.625rem .875rem;margin-block-start:.5rem;border:1px solid #73757b;border-radius:3px;background:var(--p);cursor:pointer}
-label:has(:checked){border-color:var(--a);box-shadow:inset 0 0 0 1px var(--a);font-weight:600}
-input[type]{flex:none;inline-size:1.375rem;block-size:1.375rem;margin:0;accent-color:var(--a)}
-label.plain{border:0;padding-inline:0;background:none;box-shadow:none;font-weight:400;font-size:.9375rem}
-label.text{display:block;border:0;padding:0;font-weight:600;box-shadow:none}
-input[type=email]{display:block;inline-size:100%;block-size:3rem;padding:0 .75rem;margin-block-start:.375rem;font:inherit;border:1px solid #73757b;border-radius:3px}
-button{min-block-size:3rem;padding:.625rem 1.375rem;border:1px solid var(--a);border-radius:3px;background:var(--a);color:var(--canvass-on-accent,#fff);font:inherit;font-weight:600;cursor:pointer}
-button.quiet{background:none;color:inherit;border-color:#73757b}
-:focus-visible{outline:3px solid var(--a);outline-offset:2px}[tabindex]:focus{outline:0}
-table{inline-size:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}caption{margin-block-end:.5rem}
-tr{position:relative;block-size:3.75rem}th,td{padding:.375rem 0 1.125rem;vertical-align:bottom;font-weight:400;line-height:1.3;text-align:start}
-th{inline-size:100%}td{text-align:end;white-space:nowrap;padding-inline-start:.875rem}td+td{font-weight:700}.own th{font-weight:700}.own i{font-style:normal;font-weight:600;font-size:.8125rem;color:var(--a)}
-thead tr{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%)}
-svg{position:absolute;inset:auto 0 .375rem;inline-size:100%;block-size:.5rem}.track{fill:var(--r)}.fill{fill:var(--a);opacity:.6}.own .fill{opacity:1}
-:host(:dir(rtl)) svg{transform:scaleX(-1)}
-p{margin:.75rem 0;font-size:.875rem}.error{color:var(--canvass-bad,#a8161c);font-size:.9375rem;font-weight:600}.counted{border-inline-start:4px solid #1d6b3a;padding:.5rem .875rem;font-size:1rem}
-@media(forced-colors:active){svg{forced-color-adjust:none;border:1px solid CanvasText}.track{fill:Canvas}.fill{fill:CanvasText}}
-`);
+// In a page that links the sheet, as it should, this comes out of the browser's cache.
+const styled = fetch(new URL("poll.css", import.meta.url)).then((answer) => answer.text()).then((text) => sheet.replace(text)).catch(() => {});
+const home = new URL(import.meta.url).origin;
+const frames = new Set();
+const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 function el(name, attributes = {}, ...children) {
-  const space = /^(svg|rect)$/.test(name) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
-  const node = document.createElementNS(space, name);
+  const space = /^(svg|rect)$/.test(name) ? "2000/svg" : "1999/xhtml";
+  const node = document.createElementNS(`http://www.w3.org/${space}`, name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (value === true) node.setAttribute(key, "");
-    else if (value !== false && value != null) node.setAttribute(key, value);
+    if (value || value === 0) node.setAttribute(key, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child != null));
+  node.append(...children.filter((child) => child));
   return node;
 }
 
@@ -53,68 +40,110 @@ function marker() {
 
 class CanvassPoll extends HTMLElement {
   connectedCallback() {
-    if (this.shadowRoot) return;
-    this.source = new URL(this.getAttribute("src"), document.baseURI);
-    this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
-    this.alertBox = el("div", { role: "alert" });
-    const form = this.querySelector("form");
-    if (form) {
-      this.show(el("slot"));
-      this.listen(form);
-    } else {
-      this.style.minBlockSize = `${11 + 3.75 * (this.getAttribute("options") || 2)}rem`;
-      this.load();
-    }
+    // Moved within the page, it goes on where it was. While the page comes in, the form in it may not be there yet.
+    if (this.shadowRoot) this.watch();
+    else if (document.readyState === "loading" && !this.querySelector("form")) addEventListener("DOMContentLoaded", () => this.start());
+    else this.start();
   }
 
   disconnectedCallback() {
     this.live?.close();
+    this.live = null;
   }
 
-  show(...nodes) {
-    this.shadowRoot.replaceChildren(this.alertBox, ...nodes);
+  start() {
+    const form = this.querySelector("form");
+    if (this.shadowRoot || !(form || this.hasAttribute("src"))) return;
+    this.source = new URL(this.getAttribute("src") ?? form.action, document.baseURI);
+    this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
+    this.status = el("div", { class: "canvass-top", role: "status", part: "status" });
+    // Over the last line, which keeps room for it: what is said moves nothing. A form of somebody else's making has no such line.
+    this.alertBox = el("div", { class: !form || form.matches(".canvass, .poll") ? "canvass-error canvass-over" : "canvass-error", role: "alert", part: "error" });
+    this.slotted = el("slot");
+    this.body = el("div", {}, this.slotted);
+    this.whole = el("div", { class: "canvass" }, this.status, this.body, this.alertBox);
+    this.shadowRoot.append(this.whole);
+    if (form) return this.listen(form);
+    this.style.minBlockSize = `${(this.hasAttribute("newsletter") ? 34 : 17) + 3.75 * (this.getAttribute("options") || 4)}em`;
+    this.load();
   }
 
-  async load() {
-    const data = this.source.pathname.replace("/p/", "/embed/p/") + "/data";
+  show(node, said = "") {
+    this.status.textContent = said;
+    this.alertBox.replaceChildren();
+    this.body.replaceChildren(node);
+    // What is said lies above the body and makes room in it: the body itself stays where it is.
+    this.body.style.paddingBlockStart = said && `${this.status.offsetHeight + 11}px`;
+  }
+
+  warn(...nodes) {
+    this.alertBox.replaceChildren(...nodes.map((node) => el("p", {}, node)));
+  }
+
+  path(end) {
+    return this.source.href.replace("/p/", "/embed/p/").replace(/\/$/, "") + end;
+  }
+
+  // `closed`: what was said to an answer that came after the close, or after the question was changed.
+  async load(closed) {
     try {
-      const answer = await fetch(new URL(data, this.source));
-      if (!answer.ok) throw new Error(answer.status);
+      const answer = await fetch(this.path("/data"));
+      if (!answer.ok) throw answer.status;
       const poll = await answer.json();
-      if (poll.open && poll.plain) this.show(el("p", {}, el("a", { href: this.source }, "Answer the poll")));
-      else if (poll.open) this.draw(poll);
-      else if (poll.results) this.results(poll, false);
-      else this.show(el("p", {}, poll.message));
+      await styled;
+      if (!poll.open && poll.results) return this.results(poll, closed);
+      if (!poll.open) return this.show(el("p", { class: "canvass-note" }), closed ?? poll.message);
+      poll.plain ? this.frame(poll) : this.draw(poll);
+      if (closed) this.warn(closed);
     } catch {
-      this.show(el("p", {}, el("a", { href: this.source }, "Answer the poll")));
+      if (closed) this.warn(closed);
+      else this.show(el("p", {}, this.link("", "Answer the poll")));
     }
+  }
+
+  link(end, text) {
+    return el("a", { href: this.source.href.replace(/\/$/, "") + end }, text);
+  }
+
+  // A kind of question that is not drawn here.
+  frame(poll) {
+    const frame = el("iframe", { src: this.path(""), title: poll.questions[0].text, width: "100%", height: poll.height, frameborder: 0 });
+    frames.add(frame);
+    this.show(frame);
   }
 
   draw(poll) {
     const fields = poll.questions.map((question) =>
-      el("fieldset", {}, el("legend", {}, question.text, question.required ? " *" : ""),
+      el("fieldset", {}, el("legend", {}, question.text, question.required && " *"), question.hint && el("p", { class: "canvass-top" }, question.hint),
+        question.scale?.low && el("p", { class: "canvass-top" }, `From “${question.scale.low}” to “${question.scale.high}”.`),
         ...question.options.map((option) =>
-          el("label", {},
-            el("input", {
-              type: question.max > 1 ? "checkbox" : "radio", name: poll.questions.length > 1 ? `option.${question.key}` : "option",
-              value: option.key, required: question.required && question.max === 1,
-            }),
-            el("span", {}, option.label)))));
+          el("label", { part: "option" },
+            el("input", { type: question.input, name: question.name, value: option.key, required: question.native_required }), el("span", {}, option.label)))));
     const letter = poll.newsletter;
-    const extra = letter ? [
-      el("label", { class: "text" }, "Email address", el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
-      el("p", {}, `Optional. ${letter.promise} Your answer counts either way.`),
-      el("label", { class: "plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
-      el("input", { type: "hidden", name: "newsletter", value: letter.slug, hidden: true }),
-    ] : [];
-    const form = el("form", { method: "post", action: this.source, part: "form" },
-      el("p", {}, "Questions marked * need an answer."), ...fields, ...extra,
-      el("input", { type: "hidden", name: "place", value: "embed", hidden: true }), el("button", { part: "button" }, "Answer"));
+    const form = el("form", { class: "canvass", method: "post", action: this.source, part: "form" },
+      el("p", { class: "canvass-top" }, "Questions marked * need an answer."), ...fields,
+      letter && el("label", { class: "canvass-field" }, "Email address", el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
+      letter && el("p", { class: "canvass-top" }, `Optional. ${letter.promise} Your answer counts either way.`),
+      letter && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
+      letter && el("input", { type: "hidden", name: "newsletter", value: letter.slug }),
+      el("input", { type: "hidden", name: "place", value: "embed" }),
+      el("div", { class: "canvass-act" }, el("button", { part: "button" }, "Answer"), poll.results_href && this.link("/results", "See the results")),
+      el("p", { class: "canvass-note" }, poll.small_print));
     this.listen(form);
     this.show(form);
   }
 
+  // The marker to send along: in a frame our cookie is another site's as well.
+  mark() {
+    return this.source.origin !== location.origin || parent !== window ? marker() : "";
+  }
+
   listen(form) {
+    // From the first choice on the browser works for a better tier; what it needs for that is fetched only then.
+    form.addEventListener("input", async () => {
+      this.proof ??= import(new URL("/assets/proof.js", import.meta.url)).catch(() => {});
+      (await this.proof)?.begin(form, this.source.href, this.mark());
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send(form);
@@ -124,55 +153,68 @@ class CanvassPoll extends HTMLElement {
   async send(form) {
     if (this.busy) return;
     this.busy = true;
-    const body = new URLSearchParams(new FormData(form));
-    const foreign = this.source.origin !== location.origin;
-    if (foreign) body.set("marker", marker());
+    form.setAttribute("aria-busy", true);
+    this.warn();
     try {
-      const answer = await fetch(this.source, { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
+      const proof = await this.proof;
+      await proof?.settled(form);
+      const body = new URLSearchParams(new FormData(form));
+      if (this.mark()) body.set("marker", this.mark());
+      proof?.renew(form);
+      const waiting = [];
+      this.dispatchEvent(new CustomEvent("canvass-answer", { bubbles: true, composed: true, detail: { body, wait: (promise) => waiting.push(promise) } }));
+      await Promise.allSettled(waiting);
+      let answer;
+      for (let tries = 0; ; tries++) {
+        answer = await fetch(this.source, { method: "POST", body, headers: { Accept: "application/json" } });
+        if (answer.status !== 503 || tries > 2) break;
+        this.warn("Many readers answer just now. Your answer is sent again in a moment.");
+        await pause(Math.min(answer.headers.get("Retry-After") || 2, 20) * (1 + Math.random() / 2));
+      }
       const said = await answer.json();
-      if (said.counted && !said.errors?.length) this.results(said, true, form);
-      else this.warn(said.counted, said.errors?.map((error) => error.message) ?? [said.detail ?? said.title]);
+      if (said.counted && !said.errors?.length) this.results(said, `Your answer is counted. ${said.mail ?? ""}`, form);
+      else if (answer.status === 409) await this.load(said.detail);
+      else this.warn(said.counted && "Your answer is counted.", ...(said.errors?.map((error) => error.message) ?? [said.detail]));
     } catch {
-      // No JSON came back: the form still works by itself.
-      form.submit();
-    } finally {
-      this.busy = false;
+      this.warn("Your answer could not be sent. Check the connection and try again, or ", this.link("", "answer on the poll’s own page"));
     }
+    this.busy = false;
+    form.removeAttribute("aria-busy");
   }
 
-  warn(counted, messages) {
-    this.alertBox.replaceChildren(
-      ...(counted ? [el("p", { class: "counted" }, "Your answer is counted.")] : []),
-      ...messages.map((message) => el("p", { class: "error" }, message)));
+  // `said`: what became of the answer; `form`: the form that was answered, to come back to.
+  results(data, said, form) {
+    this.whole.style.minBlockSize = `${this.whole.offsetHeight}px`;
+    this.tables = el("div");
+    this.note = el("p", { class: "canvass-note", part: "note" });
+    this.own = data.own ?? [];
+    const box = el("div", { tabindex: -1, role: "group", "aria-label": "Results", part: "results" }, this.tables,
+      el("div", { class: "canvass-act" }, form && this.changeButton(form), this.link("/results", "The whole result")), this.note);
+    this.fill(data.results, data.message);
+    this.show(box, said);
+    if (said) box.focus({ preventScroll: true });
+    this.watching = data.open && data.results;
+    this.watch();
   }
 
-  results(data, voted, form) {
-    const height = form?.offsetHeight;
-    const box = el("div", { tabindex: -1, part: "results" });
-    const fill = (results) => {
-      this.alertBox.replaceChildren();
-      const notes = (voted ? [el("p", { class: "counted", role: "status" }, "Your answer is counted.", data.mail ? ` ${data.mail}` : "")] : []);
-      const change = voted && data.open ? [this.changeButton(form)] : [];
-      box.replaceChildren(...notes, ...(results ? [...results.questions.flatMap((question) => [table(question, data.own ?? []), ...(question.summary ? [el("p", {}, question.summary)] : [])]), el("p", {}, results.note)]
-        : [el("p", {}, data.message)]), ...change);
-    };
-    fill(data.results);
-    this.show(box);
-    if (height) box.style.minBlockSize = `${height}px`;
-    if (voted) box.focus({ preventScroll: true });
-    if (data.results && !this.live) {
-      this.live = new EventSource(`${this.source.href.replace(/\/$/, "")}/live`);
-      this.live.onmessage = (event) => this.shadowRoot.contains(box) && !box.contains(this.shadowRoot.activeElement) && fill(JSON.parse(event.data));
-    }
+  fill(results, message) {
+    this.tables.replaceChildren(...(results?.questions.flatMap((question) => [table(question, this.own), question.summary && el("p", { class: "canvass-top" }, question.summary)]).filter(Boolean) ?? []));
+    this.note.textContent = results?.note ?? message;
+  }
+
+  watch() {
+    if (!this.watching || this.live) return;
+    this.live = new EventSource(this.source.href.replace(/\/$/, "") + "/live");
+    this.live.onmessage = (event) => this.fill(JSON.parse(event.data));
   }
 
   changeButton(form) {
-    const button = el("button", { class: "quiet", type: "button" }, "Change my answer");
+    const button = el("button", { class: "canvass-quiet", type: "button", part: "change" }, "Change my answer");
     button.addEventListener("click", () => {
-      this.live?.close();
-      this.live = null;
-      this.show(form.isConnected || this.contains(form) ? el("slot") : form);
-      form.querySelector("input")?.focus();
+      this.disconnectedCallback();
+      this.watching = false;
+      this.show(this.contains(form) ? this.slotted : form);
+      (form.querySelector(":checked") ?? form.querySelector("input")).focus();
     });
     return button;
   }
@@ -181,24 +223,26 @@ class CanvassPoll extends HTMLElement {
 function table(question, own) {
   const shares = question.rows.some((row) => row.share);
   return el("table", {}, el("caption", {}, question.text),
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Answer"), el("th", { scope: "col" }, "Readers"), shares ? el("th", { scope: "col" }, "Share") : null)),
+    el("thead", {}, el("tr", {}, ...["Answer", "Readers", shares && "Share"].map((head) => head && el("th", { scope: "col" }, head)))),
     el("tbody", {}, ...question.rows.map((row) => {
       const mine = own.includes(row.key);
-      return el("tr", { class: mine ? "own" : null },
-        el("th", { scope: "row" }, row.label, mine ? el("i", {}, " your answer") : null,
+      return el("tr", { class: mine && "own", part: "row" },
+        el("th", { scope: "row" }, row.label, mine && el("i", {}, " your answer"),
           el("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": "true" },
             el("rect", { class: "track", width: 100, height: 1 }), el("rect", { class: "fill", width: row.width, height: 1 }))),
-        el("td", {}, row.count), shares ? el("td", {}, row.share) : null);
+        el("td", {}, row.count), shares && el("td", {}, row.share));
     })));
 }
 
-customElements.define("canvass-poll", CanvassPoll);
-
-// In an iframe: tell the page around it how high we are. Around an iframe: listen.
-if (parent !== window) {
-  new ResizeObserver(() => parent.postMessage({ canvassHeight: document.documentElement.offsetHeight }, "*")).observe(document.documentElement);
+// A second copy of this file leaves the first one alone.
+if (!customElements.get("canvass-poll")) {
+  customElements.define("canvass-poll", CanvassPoll);
+  // A frame of ours says how high it is. Any other origin is not believed, and a frame only grows: nothing jumps twice.
+  addEventListener("message", ({ origin, source, data }) => {
+    const height = data?.canvassHeight;
+    if (origin !== home || !(height > 0 && height < 1e4)) return;
+    for (const frame of [...document.querySelectorAll("iframe"), ...frames]) {
+      if (frame.contentWindow === source && !(frame.height >= height)) frame.height = height;
+    }
+  });
 }
-addEventListener("message", (event) => {
-  const height = event.data?.canvassHeight;
-  if (Number.isFinite(height)) for (const frame of document.querySelectorAll("iframe")) if (frame.contentWindow === event.source) frame.height = height;
-});

@@ -1,0 +1,81 @@
+//! `GET /admin/polls/{slug}/embed`: what to paste into an article, and how it will look there.
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::CONTENT_SECURITY_POLICY;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::admin::Editor;
+use crate::app::App;
+use crate::polls::embed::paste;
+use crate::polls::model::{PollState, phase};
+use crate::polls::store;
+use crate::web::Problem;
+
+/// Nothing runs and nothing is sent: an editor who tries the preview does not vote.
+const PREVIEW_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'self'; sandbox";
+
+/// How the page around the poll looks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Look {
+    look: String,
+}
+
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = store::by_slug(&app.db, &slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let (state, badge) = super::badge(phase(
+        poll.state,
+        poll.opens_at,
+        poll.closes_at,
+        app.clock.now(),
+    ));
+    let sites = &app.config.http.embed_origins;
+    let page = json!({
+        "frame": editor.frame(),
+        "slug": poll.slug, "question": poll.headline(), "state": state, "badge": badge,
+        "draft": poll.state == PollState::Draft,
+        "every_site": sites.iter().any(|site| site == "*"),
+        "sites": sites,
+        "origin": app.config.origin(),
+        "paste": paste::snippets(&app, &poll).await?,
+    });
+    app.pages.render("polls/admin_embed", &page)
+}
+
+/// `GET /admin/polls/{slug}/embed/preview`: a page of somebody else with the form in it, for a frame.
+pub async fn preview(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(asked): Query<Look>,
+    _: Editor,
+) -> Result<Response, Problem> {
+    let poll = store::by_slug(&app.db, &slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let scheme = if asked.look == "dark" {
+        "dark"
+    } else {
+        "light"
+    };
+    let page = json!({
+        "scheme": scheme,
+        "title": poll.headline(),
+        "form": paste::snippets(&app, &poll).await?.form,
+    });
+    let mut response = app.pages.render("polls/embed_preview", &page)?;
+    response.headers_mut().insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(PREVIEW_POLICY),
+    );
+    Ok(response)
+}

@@ -1,0 +1,75 @@
+//! What the module draws a poll from, when the page holds no form.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, HeaderValue, Method};
+use serde::Serialize;
+
+use super::height::height;
+use super::paste::SMALL_PRINT;
+use crate::app::App;
+use crate::polls::asking::{allow_embedding, public_poll};
+use crate::polls::http::{form, visible};
+use crate::polls::model::{Phase, Place, Poll};
+use crate::polls::results::Results;
+use crate::polls::view::{FormView, closed, hidden_reason};
+use crate::web::Problem;
+
+#[derive(Debug, Serialize)]
+struct Data {
+    open: bool,
+    /// Of the iframe, where the module cannot draw the form.
+    height: u32,
+    /// The form to draw, while the poll is open.
+    #[serde(flatten)]
+    form: FormView,
+    results: Option<Results>,
+    /// What to say when there is neither.
+    message: String,
+    small_print: &'static str,
+}
+
+/// `GET /embed/p/{poll}/data`
+///
+/// # Errors
+/// 404 for an unknown poll or a draft.
+pub async fn data(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    let phase = poll.phase(app.clock.now());
+    seen(&app, &poll, phase, &method);
+    let form = form(&app, &poll).await?;
+    let data = Data {
+        open: matches!(phase, Phase::Open { .. }),
+        height: height(&poll),
+        form,
+        results: visible(&app, &poll, None).await?,
+        message: said_without(&poll, phase),
+        small_print: SMALL_PRINT,
+    };
+    let mut response = axum::Json(data).into_response();
+    response.headers_mut().insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=10"),
+    );
+    allow_embedding(&app, &headers, &mut response);
+    Ok(response)
+}
+
+/// Counts a look at a poll that can be answered.
+pub fn seen(app: &App, poll: &Poll, phase: Phase, method: &Method) {
+    if matches!(phase, Phase::Open { .. }) {
+        app.polls.views.count(poll.id, Place::Embed, method);
+    }
+}
+
+/// What a poll without form and numbers says.
+pub fn said_without(poll: &Poll, phase: Phase) -> String {
+    let reason = hidden_reason(poll, phase);
+    closed(poll, phase).map_or(reason.clone(), |closed| format!("{closed}. {reason}"))
+}

@@ -1,0 +1,108 @@
+//! The three files that other sites' pages load. They have one address for ever, so they may be kept for an hour only.
+
+use std::sync::LazyLock;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::types::keys::token_hash;
+
+/// A file as it is sent: without comments and indentation, which no reader's page needs.
+struct File {
+    body: String,
+    tag: String,
+}
+
+impl File {
+    fn script(source: &str) -> Self {
+        let lines = source.lines().map(str::trim);
+        let kept: Vec<&str> = lines
+            .filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .collect();
+        Self::of(kept.join("\n"))
+    }
+
+    fn style(source: &str) -> Self {
+        let mut parts = source.split("/*");
+        let mut body = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            body.push_str(part.split_once("*/").map_or("", |(_, rest)| rest));
+        }
+        Self::of(body.trim().to_owned())
+    }
+
+    fn of(body: String) -> Self {
+        let hash = token_hash(&body);
+        let hash: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        Self {
+            body,
+            tag: format!("\"{hash}\""),
+        }
+    }
+
+    fn answer(&self, headers: &HeaderMap, kind: &'static str) -> Response {
+        let known = headers
+            .get(IF_NONE_MATCH)
+            .is_some_and(|tag| tag.as_bytes() == self.tag.as_bytes());
+        let mut response = if known {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            self.body.clone().into_response()
+        };
+        let out = response.headers_mut();
+        out.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        out.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=3600, stale-while-revalidate=86400"),
+        );
+        out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        out.insert(
+            "cross-origin-resource-policy",
+            HeaderValue::from_static("cross-origin"),
+        );
+        if let Ok(tag) = HeaderValue::from_str(&self.tag) {
+            out.insert(ETAG, tag);
+        }
+        response
+    }
+}
+
+static MODULE: LazyLock<File> = LazyLock::new(|| File::script(include_str!("poll.js")));
+static SHEET: LazyLock<File> = LazyLock::new(|| File::style(include_str!("poll.css")));
+static FRAME: LazyLock<File> = LazyLock::new(|| File::script(include_str!("frame.js")));
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// `GET /embed/poll.js`: the module behind `<canvass-poll>`.
+pub async fn module(headers: HeaderMap) -> Response {
+    MODULE.answer(&headers, JAVASCRIPT)
+}
+
+/// `GET /embed/poll.css`: its look, for the page and for the module.
+pub async fn sheet(headers: HeaderMap) -> Response {
+    SHEET.answer(&headers, "text/css; charset=utf-8")
+}
+
+/// `GET /embed/frame.js`: what the page in an iframe tells the page around it.
+pub async fn frame_script(headers: HeaderMap) -> Response {
+    FRAME.answer(&headers, JAVASCRIPT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_has_no_comments() {
+        assert_eq!(
+            File::script("// Why.\nconst a = \"https://b\"; // kept\n\n  a();\n").body,
+            "const a = \"https://b\"; // kept\na();"
+        );
+        assert_eq!(
+            File::style("/* Why. */\na{b:c}/* x */\nd{}").body,
+            "a{b:c}\nd{}"
+        );
+        assert!(!SHEET.body.contains("/*"));
+    }
+}

@@ -1,0 +1,23 @@
+// Inside the iframe: tells the page around it how high this one is. What is told is no secret, and the frame's policy
+// already says who may stand around it; the other side checks from whom it hears.
+//
+// WordPress puts pages it does not know into a frame that may run scripts but send no form, and speaks a protocol of its own
+// (wp-embed.js): the height, and a link that the page around may follow.
+if (parent !== window) {
+  const secret = /secret=(\w+)/.exec(location.hash)?.[1];
+  const tell = (message, value) => secret && parent.postMessage({ message, value, secret }, "*");
+  new ResizeObserver(() => {
+    const height = document.documentElement.offsetHeight;
+    parent.postMessage({ canvassHeight: height }, "*");
+    tell("height", height);
+  }).observe(document.documentElement);
+  if (origin === "null") {
+    const poll = document.querySelector("canvass-poll form")?.action;
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("a, button");
+      if (!link) return;
+      event.preventDefault();
+      tell("link", link.href ?? poll);
+    }, true);
+  }
+}

@@ -1,0 +1,73 @@
+//! `GET /embed/p/{poll}`: the poll alone, for an iframe on a site that may embed polls.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use http::{HeaderValue, Method};
+use serde::Serialize;
+
+use super::data::{said_without, seen};
+use crate::app::App;
+use crate::polls::asking::public_poll;
+use crate::polls::http::{form, visible};
+use crate::polls::model::Phase;
+use crate::polls::view::{FormView, ResultsView};
+use crate::web::{Problem, security};
+
+#[derive(Debug, Serialize)]
+struct EmbedPage {
+    title: String,
+    src: String,
+    form: Option<FormView>,
+    results: Option<ResultsView>,
+    closed: String,
+}
+
+/// The page in the frame.
+///
+/// # Errors
+/// 404 for an unknown poll or a draft.
+pub async fn page(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    method: Method,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    let phase = poll.phase(app.clock.now());
+    seen(&app, &poll, phase, &method);
+    let form = match phase {
+        Phase::Open { .. } => Some(FormView {
+            place: Some("embed"),
+            headline: false,
+            ..form(&app, &poll).await?
+        }),
+        _ => None,
+    };
+    let results = visible(&app, &poll, None).await?;
+    let page = EmbedPage {
+        title: poll.headline().to_owned(),
+        src: format!("/p/{}", poll.slug),
+        form,
+        results: results.map(|results| ResultsView {
+            results,
+            headline: false,
+            live: None,
+        }),
+        closed: said_without(&poll, phase),
+    };
+    let mut response = app.pages.render("polls/embed", &page)?;
+    let ancestors = app.config.http.embed_origins.join(" ");
+    let policy = security::POLICY.replace(
+        "frame-ancestors 'none'",
+        &format!("frame-ancestors 'self' {ancestors}"),
+    );
+    let out = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        out.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    out.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=60"),
+    );
+    Ok(response)
+}

@@ -1,0 +1,38 @@
+//! How high the poll in a frame is, known from its words, so that the page around it need not jump.
+
+use crate::polls::model::Poll;
+
+/// Characters of the question and of an option on one line of a narrow phone; the heights of those lines and of the rest in
+/// CSS pixels. After `reader.css`; a browser test compares them with what is drawn.
+const QUESTION_CHARS: usize = 27;
+const OPTION_CHARS: usize = 34;
+const QUESTION_LINE: u32 = 29;
+const OPTION_LINE: u32 = 22;
+const OPTION: u32 = 60;
+const AROUND_QUESTION: u32 = 26;
+const REST: u32 = 236;
+const NEWSLETTER: u32 = 300;
+
+/// The height of the form, in CSS pixels, as a phone of 375 px shows it: elsewhere it needs no more.
+pub fn height(poll: &Poll) -> u32 {
+    let mut height = REST;
+    for question in &poll.questions {
+        height += AROUND_QUESTION + lines(&question.text, QUESTION_CHARS) * QUESTION_LINE;
+        if !question.is_single() {
+            height += OPTION_LINE;
+        }
+        for option in question.options.iter().filter(|option| !option.retired) {
+            height += OPTION + (lines(&option.label, OPTION_CHARS) - 1) * OPTION_LINE;
+        }
+    }
+    if poll.newsletter.is_some() {
+        height += NEWSLETTER;
+    }
+    height
+}
+
+/// Words are not cut: one more character in ten is lost at the ends of lines.
+fn lines(text: &str, chars: usize) -> u32 {
+    let length = text.chars().count();
+    u32::try_from((length + length / 10).div_ceil(chars).max(1)).unwrap_or(1)
+}

@@ -1,0 +1,353 @@
+//! Polls in somebody else's page, in a real browser: what readers see and do there.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::app::TestApp;
+use crate::support::browser::{Browser, Look};
+use crate::support::editor::signed_in;
+use crate::support::elsewhere::{Publisher, Road};
+
+const TAB: char = '\u{e004}';
+const ENTER: char = '\u{e007}';
+const DOWN: char = '\u{e015}';
+
+/// An app whose polls a publisher embeds, and the road its readers take to it.
+pub struct Embedding {
+    pub app: TestApp,
+    pub publisher: Publisher,
+    pub road: Road,
+}
+
+impl Embedding {
+    pub async fn of(polls: &[&str]) -> Self {
+        let publisher = Publisher::open().await;
+        let site = publisher.origin.clone();
+        let app = TestApp::start_with(|config| config.http.embed_origins = vec![site]).await;
+        let road = Road::to(app.address).await;
+        for slug in polls {
+            app.poll(slug).await;
+        }
+        Self {
+            app,
+            publisher,
+            road,
+        }
+    }
+
+    /// What the editors' page gives to paste, with the road's origin for ours.
+    pub async fn snippet(&self, poll: &str, which: &str) -> String {
+        let editor = signed_in(&self.app).await;
+        let page = editor.get(&format!("/admin/polls/{poll}/embed")).await;
+        let text = page.expect(200).all(&format!("#{which}")).remove(0);
+        text.replace(&self.app.app.config.origin(), &self.road.origin)
+    }
+
+    /// Publishes it under the strictest policy.
+    pub fn publish(&self, html: &str) {
+        self.publisher.publish(html, &self.road.origin);
+    }
+
+    pub async fn ballots(&self) -> i64 {
+        self.app.count("SELECT COUNT(*) FROM ballot").await
+    }
+}
+
+/// The shadow tree's text and what in it has the focus, once it says `words`.
+pub async fn wait_for_result(browser: &Browser, words: &str) -> Value {
+    for _ in 0..400 {
+        let seen = browser
+            .run(
+                "const root = document.querySelector('canvass-poll')?.shadowRoot;
+                 return root && {text: root.textContent, focus: root.activeElement?.getAttribute('aria-label') ?? null};",
+            )
+            .await;
+        if seen["text"].as_str().is_some_and(|t| t.contains(words)) {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{words:?} does not come:\n{}", browser.text().await);
+}
+
+pub async fn choose_and_send(browser: &Browser, key: usize) {
+    let option = browser.find(&format!("canvass-poll [value='{key}']")).await;
+    option.click().await.unwrap();
+    let button = browser.find("canvass-poll button").await;
+    button.click().await.unwrap();
+}
+
+/// Waits until the module has taken the element over.
+pub async fn wait_for_module(browser: &Browser) {
+    for _ in 0..400 {
+        let ready = browser
+            .run("return [...document.querySelectorAll('canvass-poll')].every(e => e.shadowRoot);")
+            .await;
+        if ready == true {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the module does not come");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embed_is_answered_by_keyboard_and_the_result_takes_the_focus() {
+    let here = Embedding::of(&["trust"]).await;
+    here.publish(&here.snippet("trust", "element").await);
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    browser.goto(&here.publisher.article()).await;
+    wait_for_module(&browser).await;
+    browser.assert_accessible().await;
+    // Into the group, to its second option.
+    browser.press(&[TAB, ' ', DOWN, ENTER]).await;
+    let seen = wait_for_result(&browser, "Your answer is counted").await;
+    assert_eq!(seen["focus"], "Results");
+    browser.assert_accessible().await;
+    assert_eq!(here.ballots().await, 1);
+    // On to "Change my answer": the form comes back with the focus on what was chosen.
+    browser.press(&[TAB, ENTER]).await;
+    let focus = browser
+        .run("return [document.activeElement.name, document.activeElement.value];")
+        .await;
+    assert_eq!(focus, json!(["option", "2"]));
+    browser.press(&[DOWN, ENTER]).await;
+    wait_for_result(&browser, "Unsure your answer").await;
+    assert_eq!(here.ballots().await, 1, "a changed answer is one ballot");
+    browser.close().await;
+}
+
+/// What a screen reader is told: roles, names, and what is read out by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embed_tells_a_screen_reader_what_it_is() {
+    let here = Embedding::of(&["trust"]).await;
+    here.publish(&here.snippet("trust", "element").await);
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    browser.goto(&here.publisher.article()).await;
+    wait_for_module(&browser).await;
+    let question = "Do you trust the mainstream media?";
+    let tree = tree(&browser).await;
+    for (role, name) in [
+        ("group", format!("{question} *").as_str()),
+        ("radio", "Yes"),
+        ("radio", "No"),
+        ("radio", "Unsure"),
+        ("button", "Answer"),
+        ("link", "See the results"),
+        ("alert", ""),
+        ("status", ""),
+    ] {
+        assert!(
+            tree.contains(&(role.to_owned(), name.to_owned())),
+            "no {role} {name:?} in {tree:#?}"
+        );
+    }
+    choose_and_send(&browser, 1).await;
+    wait_for_result(&browser, "Your answer is counted").await;
+    let tree = self::tree(&browser).await;
+    for (role, name) in [
+        ("group", "Results"),
+        ("table", question),
+        ("columnheader", "Readers"),
+        ("rowheader", "Yes your answer"),
+        ("button", "Change my answer"),
+    ] {
+        assert!(
+            tree.contains(&(role.to_owned(), name.to_owned())),
+            "no {role} {name:?} in {tree:#?}"
+        );
+    }
+    browser.close().await;
+}
+
+async fn tree(browser: &Browser) -> Vec<(String, String)> {
+    browser.devtools("Accessibility.enable", json!({})).await;
+    let tree = browser
+        .devtools("Accessibility.getFullAXTree", json!({}))
+        .await;
+    let nodes = tree["nodes"].as_array().unwrap();
+    let text = |node: &Value, what: &str| {
+        let text = node[what]["value"].as_str().unwrap_or_default();
+        text.trim().to_owned()
+    };
+    nodes
+        .iter()
+        .filter(|node| node["ignored"] != true)
+        .map(|node| (text(node, "role"), text(node, "name")))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embed_works_without_javascript_on_a_page_kept_for_a_month() {
+    let here = Embedding::of(&["trust"]).await;
+    let cached = here.snippet("trust", "element").await;
+    let plain = here.snippet("trust", "form").await;
+    here.app.advance(Duration::from_secs(30 * 24 * 60 * 60));
+    for (i, html) in [cached.as_str(), &plain].iter().enumerate() {
+        here.publish(html);
+        let Some(browser) = Browser::open(Look::default().without_javascript()).await else {
+            return;
+        };
+        browser.goto(&here.publisher.article()).await;
+        browser.picture(&format!("embed-no-script-{i}")).await;
+        browser.find("[value='2']").await.click().await.unwrap();
+        browser.find("form button").await.click().await.unwrap();
+        browser.wait_for_text("Your answer is counted").await;
+        browser.close().await;
+    }
+    assert_eq!(here.ballots().await, 2, "two browsers");
+    // With JavaScript the same cached page sends it by the module.
+    here.publish(&cached);
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    browser.goto(&here.publisher.article()).await;
+    wait_for_module(&browser).await;
+    choose_and_send(&browser, 2).await;
+    wait_for_result(&browser, "Your answer is counted").await;
+    assert_eq!(here.ballots().await, 3);
+    browser.close().await;
+}
+
+/// A feed reader hides where it is, or is a site nobody named: the answer is one button away.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embed_on_a_site_that_was_not_named_needs_one_more_tap() {
+    let here = Embedding::of(&["trust"]).await;
+    let stranger = Publisher::open().await;
+    let form = here.snippet("trust", "form").await;
+    let form = form.replace(&here.road.origin, &here.app.app.config.origin());
+    stranger.publish(&form, &here.app.app.config.origin());
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    browser.goto(&stranger.article()).await;
+    browser.find("[value='3']").await.click().await.unwrap();
+    browser.find("form button").await.click().await.unwrap();
+    browser.wait_for_text("is not counted yet").await;
+    assert_eq!(here.ballots().await, 0);
+    browser.picture("embed-one-more-tap").await;
+    browser
+        .find("main form button")
+        .await
+        .click()
+        .await
+        .unwrap();
+    browser.wait_for_text("Your answer is counted").await;
+    assert_eq!(
+        browser
+            .find("tr.is-own .result-label")
+            .await
+            .text()
+            .await
+            .unwrap(),
+        "Unsure"
+    );
+    assert_eq!(here.ballots().await, 1);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_polls_on_a_page_do_not_meet() {
+    let here = Embedding::of(&["one", "two", "three"]).await;
+    let mut page = here.snippet("one", "element").await;
+    page.push_str(&here.snippet("two", "element").await);
+    page.push_str(&here.snippet("three", "short").await);
+    here.publish(&page);
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    browser.goto(&here.publisher.article()).await;
+    wait_for_module(&browser).await;
+    for (n, key) in [(0, 1), (1, 2), (2, 3)] {
+        let sent = format!(
+            "const poll = document.querySelectorAll('canvass-poll')[{n}];
+             const find = css => poll.querySelector(css) ?? poll.shadowRoot.querySelector(css);
+             const again = () => {{
+               if (!find('form')) return setTimeout(again, 20);
+               find('[value=\"{key}\"]').click();
+               find('button').click();
+               const wait = () => poll.shadowRoot.querySelector('table')
+                 ? done(poll.shadowRoot.querySelector('.own th').textContent) : setTimeout(wait, 20);
+               wait();
+             }};
+             again();"
+        );
+        let own = browser.run_async(&sent).await;
+        let label = ["Yes", "No", "Unsure"][n];
+        assert_eq!(own, format!("{label} your answer"));
+        assert_eq!(here.ballots().await, n as i64 + 1);
+    }
+    assert_eq!(
+        here.app
+            .count("SELECT COUNT(DISTINCT poll_id) FROM ballot")
+            .await,
+        3
+    );
+    browser.picture("embed-three").await;
+    browser.close().await;
+}
+
+/// Colours and directions a reader may have set up, each looked at by axe and kept as a picture.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embed_follows_the_page_around_it() {
+    let here = Embedding::of(&["trust"]).await;
+    let html = here.snippet("trust", "element").await;
+    for (name, opening, feature, value) in [
+        (
+            "light",
+            "<html lang=\"en\">",
+            "prefers-color-scheme",
+            "light",
+        ),
+        ("dark", "<html lang=\"en\">", "prefers-color-scheme", "dark"),
+        (
+            "rtl",
+            "<html lang=\"ar\" dir=\"rtl\">",
+            "prefers-color-scheme",
+            "light",
+        ),
+        ("forced", "<html lang=\"en\">", "forced-colors", "active"),
+    ] {
+        for (width, look) in [("1280", Look::default()), ("375", Look::phone())] {
+            let body = if name == "dark" {
+                "<body bgcolor=\"#121212\" text=\"#eeeeee\">"
+            } else {
+                "<body>"
+            };
+            here.publisher
+                .publish_as(opening, body, &html, &here.road.origin);
+            let Some(browser) = Browser::open(look).await else {
+                return;
+            };
+            browser.prefer(feature, value).await;
+            browser.goto(&here.publisher.article()).await;
+            wait_for_module(&browser).await;
+            browser.picture(&format!("embed-{name}-{width}")).await;
+            browser.assert_accessible().await;
+            choose_and_send(&browser, 1).await;
+            wait_for_result(&browser, "Your answer is counted").await;
+            browser
+                .picture(&format!("embed-{name}-{width}-result"))
+                .await;
+            browser.assert_accessible().await;
+            browser.assert_no_sideways_scroll().await;
+            if name == "rtl" {
+                let mirrored = browser
+                    .run(
+                        "const root = document.querySelector('canvass-poll').shadowRoot;
+                         const label = root.querySelector('th[scope=row]').getBoundingClientRect();
+                         const count = root.querySelector('td').getBoundingClientRect();
+                         return [label.right > count.right, getComputedStyle(root.querySelector('svg')).transform];",
+                    )
+                    .await;
+                assert_eq!(mirrored, json!([true, "matrix(-1, 0, 0, 1, 0, 0)"]));
+            }
+            browser.close().await;
+        }
+    }
+}

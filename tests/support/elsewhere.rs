@@ -1,0 +1,190 @@
+//! Somebody else's web site, on another origin than ours, and a road between it and us that can be slow, full or broken.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode};
+use tokio::net::TcpListener;
+
+async fn listen(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+/// A publisher's site: every path answers with the page it has at the moment. It is called `localhost`, so that it is another
+/// site than ours, not only another port.
+#[derive(Clone)]
+pub struct Publisher {
+    pub origin: String,
+    page: Arc<Mutex<(String, String)>>,
+}
+
+impl Publisher {
+    pub async fn open() -> Self {
+        let page = Arc::new(Mutex::new((String::new(), String::new())));
+        let router = Router::new().fallback(show).with_state(page.clone());
+        let address = listen(router).await;
+        Self {
+            origin: format!("http://localhost:{}", address.port()),
+            page,
+        }
+    }
+
+    /// Puts `html` between two paragraphs of an article, under a policy that allows nothing but `host`.
+    pub fn publish(&self, html: &str, host: &str) {
+        self.publish_as("<html lang=\"en\">", "<body>", html, host);
+    }
+
+    /// The same with opening tags of one's own, for direction and colours.
+    pub fn publish_as(&self, opening: &str, body: &str, html: &str, host: &str) {
+        let policy = format!(
+            "default-src 'none'; style-src {host}; script-src {host}; connect-src {host}; \
+             frame-src {host}; form-action {host}; base-uri 'none'"
+        );
+        let page = format!(
+            "<!doctype html>{opening}<head><meta charset=\"utf-8\"><title>An article</title>\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <meta name=\"color-scheme\" content=\"light dark\"></head>\n\
+             {body}<main><h1>An article</h1><p>Before it.</p>\n{html}\n<p id=\"after\">After it.</p></main></body></html>"
+        );
+        *self.page.lock().unwrap() = (page, policy);
+    }
+
+    pub fn article(&self) -> String {
+        format!("{}/article", self.origin)
+    }
+}
+
+async fn show(State(page): State<Arc<Mutex<(String, String)>>>) -> Response {
+    let (page, policy) = page.lock().unwrap().clone();
+    let mut response = axum::response::Html(page).into_response();
+    let policy = HeaderValue::from_str(&policy).unwrap();
+    response
+        .headers_mut()
+        .insert("content-security-policy", policy);
+    response
+}
+
+/// What happens to requests whose method and path begin so.
+#[derive(Debug, Clone)]
+pub enum Trouble {
+    Slow(Duration),
+    /// So many are refused with 503 and `Retry-After: 1`, the next go through.
+    Full(usize),
+}
+
+#[derive(Default)]
+struct Traffic {
+    troubles: Vec<(String, Trouble)>,
+    seen: Vec<String>,
+}
+
+/// A proxy in front of the app, under an origin of its own.
+#[derive(Clone)]
+pub struct Road {
+    pub origin: String,
+    traffic: Arc<Mutex<Traffic>>,
+}
+
+#[derive(Clone)]
+struct Forward {
+    to: String,
+    client: reqwest::Client,
+    traffic: Arc<Mutex<Traffic>>,
+}
+
+impl Road {
+    pub async fn to(address: SocketAddr) -> Self {
+        let traffic = Arc::new(Mutex::new(Traffic::default()));
+        let forward = Forward {
+            to: format!("http://{address}"),
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
+            traffic: traffic.clone(),
+        };
+        let address = listen(Router::new().fallback(pass).with_state(forward)).await;
+        Self {
+            origin: format!("http://{address}"),
+            traffic,
+        }
+    }
+
+    /// From now on, for requests that begin like `POST /p/`.
+    pub fn trouble(&self, requests: &str, trouble: Trouble) {
+        let mut traffic = self.traffic.lock().unwrap();
+        traffic.troubles.push((requests.to_owned(), trouble));
+    }
+
+    /// What has come along so far.
+    pub fn seen(&self) -> Vec<String> {
+        self.traffic.lock().unwrap().seen.clone()
+    }
+}
+
+async fn pass(State(road): State<Forward>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().unwrap().as_str().to_owned();
+    let line = format!("{} {path}", parts.method);
+    let mut wait = Duration::ZERO;
+    let mut full = false;
+    {
+        let mut traffic = road.traffic.lock().unwrap();
+        traffic.seen.push(line.clone());
+        for (_, trouble) in traffic
+            .troubles
+            .iter_mut()
+            .filter(|(start, _)| line.starts_with(start))
+        {
+            match trouble {
+                Trouble::Slow(by) => wait += *by,
+                Trouble::Full(left) if *left > 0 => {
+                    *left -= 1;
+                    full = true;
+                }
+                Trouble::Full(_) => {}
+            }
+        }
+    }
+    tokio::time::sleep(wait).await;
+    if full {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [
+                ("retry-after", "1"),
+                ("access-control-allow-origin", "*"),
+                ("access-control-expose-headers", "Retry-After"),
+            ],
+        )
+            .into_response();
+    }
+    let mut headers = parts.headers;
+    headers.remove("host");
+    headers.remove("accept-encoding");
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    let sent = road
+        .client
+        .request(parts.method, format!("{}{path}", road.to))
+        .headers(headers)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = sent.status();
+    *response.headers_mut() = sent.headers().clone();
+    response.headers_mut().remove("transfer-encoding");
+    if !path.ends_with("/live") {
+        *response.body_mut() = Body::from(sent.bytes().await.unwrap());
+    }
+    response
+}
