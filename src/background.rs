@@ -97,6 +97,11 @@ impl Tasks {
                 }
             },
         ));
+        tracker.spawn(every(app.clone(), polls::WATCH_PAUSE, |app| async move {
+            if let Err(error) = polls::watch_tick(&app).await {
+                tracing::error!(%error, "a burst of answers could not be set aside");
+            }
+        }));
         tracker.close();
         Self { tracker }
     }

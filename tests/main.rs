@@ -63,6 +63,7 @@ mod polls_pictures;
 mod polls_scanners;
 mod polls_set_aside;
 mod polls_sharing;
+mod polls_stuffing;
 mod polls_tiers;
 mod polls_verify;
 mod polls_words;

@@ -119,6 +119,8 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::outbox::Entity).await,
         agrees(&db, entities::picture::Entity).await,
         agrees(&db, entities::poll::Entity).await,
+        agrees(&db, entities::poll_burst::Entity).await,
+        agrees(&db, entities::poll_burst_removal::Entity).await,
         agrees(&db, entities::poll_hour::Entity).await,
         agrees(&db, entities::poll_option::Entity).await,
         agrees(&db, entities::poll_question::Entity).await,

@@ -13,6 +13,7 @@ mod m0006_bounces;
 mod m0007_ballot_log;
 mod m0008_questions;
 mod m0009_mail_votes;
+mod m0010_bursts;
 mod m0011_turnout;
 mod m0020_write_turns;
 mod statements;
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_ballot_log::MIGRATION),
             Box::new(m0008_questions::MIGRATION),
             Box::new(m0009_mail_votes::MIGRATION),
+            Box::new(m0010_bursts::MIGRATION),
             Box::new(m0011_turnout::MIGRATION),
             Box::new(m0020_write_turns::MIGRATION),
         ]

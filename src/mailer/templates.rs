@@ -19,6 +19,8 @@ pub enum Template {
     AlreadySubscribed,
     /// A one-time link that sets an editor's password.
     EditorInvite,
+    /// Tells editors of a burst of answers.
+    PollBurst,
     /// The frame of an issue.
     Issue,
     /// A poll inside an issue.
@@ -27,10 +29,11 @@ pub enum Template {
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ConfirmSubscription,
         Self::AlreadySubscribed,
         Self::EditorInvite,
+        Self::PollBurst,
         Self::Issue,
         Self::PollBlock,
     ];
@@ -42,6 +45,7 @@ impl Template {
             Self::ConfirmSubscription => "confirm-subscription",
             Self::AlreadySubscribed => "already-subscribed",
             Self::EditorInvite => "editor-invite",
+            Self::PollBurst => "poll-burst",
             Self::Issue => "issue",
             Self::PollBlock => "poll-block",
         }
@@ -95,7 +99,7 @@ macro_rules! built_in {
 }
 
 /// Everything in `email-templates/` (a test compares the list with the directory).
-const BUILT_IN: [(&str, &str); 22] = built_in![
+const BUILT_IN: [(&str, &str); 26] = built_in![
     "layout.html.hbs",
     "style.css",
     "dark.css",
@@ -111,6 +115,10 @@ const BUILT_IN: [(&str, &str); 22] = built_in![
     "editor-invite/text.hbs",
     "editor-invite/html.hbs",
     "editor-invite/sample.json",
+    "poll-burst/subject.hbs",
+    "poll-burst/text.hbs",
+    "poll-burst/html.hbs",
+    "poll-burst/sample.json",
     "issue/subject.hbs",
     "issue/text.hbs",
     "issue/html.hbs",

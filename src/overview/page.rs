@@ -8,11 +8,17 @@ use super::steps::steps;
 use super::{counted, store};
 use crate::admin::{Editor, show};
 use crate::app::App;
+use crate::polls;
 use crate::web::Problem;
 
 pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
     let so_far = store::progress(app.db.read(), app.clock.now()).await?;
     let audiences = counted::audiences(&app).await?;
+    let bursts: Vec<Value> = polls::bursts_waiting(&app.db)
+        .await?
+        .iter()
+        .map(|burst| json!({ "slug": burst.slug, "question": burst.title, "ballots": show::counted(burst.ballots, "answer", "answers") }))
+        .collect();
     let steps = steps(&so_far, app.config.mail.transport);
     let left = steps.iter().filter(|step| !step.done).count();
     let newsletters: Vec<Value> = audiences
@@ -22,6 +28,7 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let number = |label: &str, n: i64| json!({ "label": label, "value": show::count(n) });
     let page = json!({
         "frame": editor.frame(),
+        "bursts": bursts,
         "steps": steps,
         "left": show::counted(left as i64, "step is left", "steps are left"),
         "finished": left == 0,

@@ -21,7 +21,7 @@ use super::results::{Results, totals};
 use super::retyped::{is_article, retyped, shown, unsent};
 use super::sent::Sent;
 use super::share::{Shared, json_ld};
-use super::trust::{Browser, Showed};
+use super::trust::{self, Browser, Showed};
 use super::view::{FormPage, FormView, ResultsPage, closed, hidden_reason};
 use super::voter::Voter;
 use crate::app::App;
@@ -35,9 +35,11 @@ pub async fn page(
     State(app): State<App>,
     Path(slug): Path<String>,
     method: Method,
+    client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
+    trust::opened(&app, &poll, &client);
     let now = app.clock.now();
     let own = own_choice(&app, &poll, &headers).await?;
     let mut response = match poll.phase(now) {
@@ -181,7 +183,10 @@ async fn submitted(
     )
     .await?;
     let (choice, left) = match answered {
-        Answered::Counted { choice, .. } => {
+        Answered::Counted { choice, first } => {
+            if first {
+                trust::cast(app, &poll, &browser, &client, headers, &choice);
+            }
             let left = offer::take(app, &poll, &client, headers, form).await?;
             (choice, left)
         }

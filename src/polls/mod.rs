@@ -60,6 +60,7 @@ pub use mail::{
 pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
 pub use station::Station;
 pub use store::{by_id, by_slug, list};
+pub use trust::{PAUSE as WATCH_PAUSE, tick as watch_tick, waiting as bursts_waiting};
 pub use view::FormView;
 
 use axum::Router;

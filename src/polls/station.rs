@@ -10,6 +10,7 @@ use super::insight::{Answers, Views};
 use super::mail::Looks;
 use super::results::live::Live;
 use super::share::Pictures;
+use super::trust::Watch;
 use super::voter::NetworkOfTheDay;
 use crate::db::Db;
 use crate::db::group_commit::GroupCommit;
@@ -31,6 +32,8 @@ pub struct Station {
     /// Who is looking at the links of mails.
     pub looks: Arc<Looks>,
     pub audits: Arc<Audits>,
+    /// New ballots of the last minutes, and the bursts among them.
+    pub watch: Arc<Watch>,
 }
 
 impl Station {
@@ -69,6 +72,7 @@ impl Station {
             pictures: Pictures::default(),
             looks: Arc::default(),
             audits: Arc::default(),
+            watch: Arc::default(),
         }
     }
 }

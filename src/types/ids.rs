@@ -4,6 +4,23 @@
 use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};
 
+/// The key of a burst of answers.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    DeriveValueType,
+)]
+#[serde(transparent)]
+pub struct BurstId(pub i64);
+
 /// The key of an editor.
 #[derive(
     Clone,

@@ -10,6 +10,7 @@
 //! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
 //! - [`node`]: the program as a process, to be killed; [`trial`]: issues that go out meanwhile, and the verdict.
 //! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT; [`cluster`]: a PostgreSQL to be stopped without warning.
+//! - [`crowd`]: people and programs that answer a poll at times of their own.
 //! - [`proof`]: the work a browser with JavaScript does for its tier.
 //! - [`scanner`]: programs that check mails, and an issue for them to check.
 //! - [`require`]: what to do when a program of the machine is missing.
@@ -19,6 +20,7 @@
 pub mod app;
 pub mod browser;
 pub mod cluster;
+pub mod crowd;
 pub mod cutting_proxy;
 pub mod database;
 pub mod dkim;

@@ -15,7 +15,12 @@ pub async fn solved(reader: &Reader, poll: &str) -> String {
 pub async fn solved_at(reader: &Reader, address: &str) -> String {
     let answer = reader.get(address).await.expect(200);
     let puzzle: Value = serde_json::from_str(&answer.body).unwrap();
-    format!("{}.{}", puzzle["token"].as_str().unwrap(), search(&puzzle))
+    solution(&puzzle)
+}
+
+/// What a form sends for a puzzle that was fetched.
+pub fn solution(puzzle: &Value) -> String {
+    format!("{}.{}", puzzle["token"].as_str().unwrap(), search(puzzle))
 }
 
 /// What ALTCHA's worker does.

@@ -28,6 +28,8 @@ pub mod newsletter;
 pub mod outbox;
 pub mod picture;
 pub mod poll;
+pub mod poll_burst;
+pub mod poll_burst_removal;
 pub mod poll_hour;
 pub mod poll_option;
 pub mod poll_question;

@@ -10,6 +10,7 @@ use super::list_store::{Only, Order, PAGE, Row, Wanted, page};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
 use crate::polls::model::phase;
+use crate::polls::trust;
 use crate::scheduler::Zone;
 use crate::types::UnixMillis;
 use crate::web::Problem;
@@ -47,6 +48,7 @@ pub async fn show(
     let now = app.clock.now();
     let wanted = asked.wanted();
     let (rows, total) = page(&app.db, &wanted, now).await?;
+    let bursts = trust::waiting(&app.db).await?;
     let filtered = !wanted.text.is_empty() || wanted.state.is_some();
     let first = wanted.page * PAGE;
     let last = first + rows.len() as i64;
@@ -62,7 +64,7 @@ pub async fn show(
         "filter": { "q": wanted.text, "sort": asked.sort },
         "states": states,
         "columns": COLUMNS.iter().map(|column| asked.column(column, &wanted)).collect::<Vec<_>>(),
-        "rows": rows.iter().map(|row| listed(row, now)).collect::<Vec<_>>(),
+        "rows": rows.iter().map(|row| listed(row, &bursts, now)).collect::<Vec<_>>(),
         "shown": shown::counted(total, if filtered { "poll matches" } else { "poll" }, if filtered { "polls match" } else { "polls" }),
         "range": format!("{} to {} of {}", shown::count(first + 1), shown::count(last), shown::count(total)),
         "previous": (wanted.page > 0).then(|| turned(wanted.page - 1)),
@@ -71,10 +73,12 @@ pub async fn show(
     app.pages.render("polls/admin_list", &context)
 }
 
-fn listed(row: &Row, now: UnixMillis) -> Value {
+fn listed(row: &Row, bursts: &[trust::Waiting], now: UnixMillis) -> Value {
     let zone = Zone::parse(&row.time_zone).unwrap_or_else(|_| Zone::utc());
     let (state, badge) = badge(phase(row.state, row.opens, row.closes, now));
+    let burst = bursts.iter().find(|burst| burst.slug == row.slug);
     json!({
+        "burst": burst.map(|burst| shown::count(burst.ballots)),
         "slug": row.slug, "question": row.title, "state": state, "badge": badge,
         "answers": shown::count(row.answers), "confirmed": shown::count(row.confirmed),
         "closes": row.closes.map(|at| shown::time(at, &zone)),

@@ -3,6 +3,7 @@
 //! A draft can be changed in every part. Once a poll was opened, readers have seen its question: only its times and who sees the
 //! result can be changed then.
 
+mod bursts;
 mod compare;
 mod embed;
 mod export;
@@ -47,6 +48,10 @@ pub const PAGES: Templates = &[
     (
         "polls/admin_pictures",
         include_str!("../pages/admin_pictures.hbs"),
+    ),
+    (
+        "polls/admin_bursts",
+        include_str!("../pages/admin_bursts.hbs"),
     ),
     (
         "polls/admin_result",
@@ -105,6 +110,10 @@ pub fn routes() -> Router<App> {
         )
         .route("/admin/polls/{slug}/embed", get(embed::show))
         .route("/admin/polls/{slug}/embed/preview", get(embed::preview))
+        .route(
+            "/admin/polls/{slug}/bursts",
+            get(bursts::show).post(bursts::decide),
+        )
         .route("/admin/polls/{slug}/publish", post(write::publish))
         .route("/admin/polls/{slug}/close", post(write::close))
         .route("/admin/polls/{slug}/reopen", post(write::reopen))

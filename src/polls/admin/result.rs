@@ -17,6 +17,7 @@ use crate::polls::results::note::note;
 use crate::polls::results::shares::shares;
 use crate::polls::results::{Totals, totals};
 use crate::polls::store;
+use crate::polls::trust;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 use crate::web::Problem;
@@ -70,7 +71,14 @@ pub async fn show(
         .filter(|(_, n)| *n > 0)
         .map(|(label, n)| json!({ "label": label, "count": shown::count(n) }))
         .collect();
+    let bursts = trust::waiting(&app.db).await?;
+    let bursts: i64 = bursts
+        .iter()
+        .filter(|b| b.slug == slug)
+        .map(|b| b.ballots)
+        .sum();
     let page = json!({
+        "bursts": (bursts > 0).then(|| shown::counted(bursts, "answer", "answers")),
         "frame": editor.frame_saying(notice),
         "slug": poll.slug, "question": poll.headline(),
         "state": state, "badge": badge, "times": times(at, &poll, &zone),

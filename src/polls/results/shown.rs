@@ -88,7 +88,10 @@ impl Results {
             voters,
             questions,
             note,
-            asides: asides(totals, tier),
+            asides: asides(totals, tier)
+                .into_iter()
+                .chain(left_out(totals))
+                .collect(),
         }
     }
 }
@@ -174,6 +177,20 @@ fn width(votes: i64, of: i64) -> f64 {
     } else {
         (votes as f64 * 1_000.0 / of as f64).round() / 10.0
     }
+}
+
+/// What was left out of the count, in public.
+fn left_out(totals: &Totals) -> impl Iterator<Item = String> {
+    totals.left_out.iter().map(|(n, reason)| {
+        let n = grouped(*n);
+        if reason.is_empty() {
+            format!(
+                "{n} more answers are set aside: they came as one person or one program sends them, and an editor looks at them."
+            )
+        } else {
+            format!("{n} answers were left out by the editors: {reason}")
+        }
+    })
 }
 
 fn asides(totals: &Totals, headline: Tier) -> Vec<String> {

@@ -22,6 +22,8 @@ pub struct Totals {
     pub answered: Option<Answered>,
     /// Ballots by the place of their first cast.
     pub places: Vec<(Place, i64)>,
+    /// Ballots that came in bursts and do not count: how many, and the editors' reason once there is one.
+    pub left_out: Vec<(i64, String)>,
     /// Ballots by ranking, of the ranked questions.
     pub rankings: Vec<Ranking>,
     /// Readers' own words that editors let stand.
@@ -85,6 +87,13 @@ pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
         ));
         first = first.min(row.try_get("", "first_ms")?);
         last = last.max(row.try_get("", "last_ms")?);
+    }
+    // States 1 and 3: see `trust`. The words of all bursts that wait are the same: one line.
+    let sql = "SELECT reason, CAST(SUM(ballots) AS BIGINT) AS n FROM poll_burst WHERE poll_id = $1 AND state IN (1, 3) GROUP BY reason ORDER BY reason";
+    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
+        totals
+            .left_out
+            .push((row.try_get("", "n")?, row.try_get("", "reason")?));
     }
     let voters = totals.voters(Tier::Anonymous);
     if voters > 0 {

@@ -10,7 +10,10 @@ use super::proof::{bond, pose};
 use crate::app::App;
 use crate::polls::asking::{allow_embedding, marker, public_poll};
 use crate::polls::model::Phase;
-use crate::web::Problem;
+use crate::web::{Client, Problem};
+
+/// How many times the work while answers of the same network are set aside.
+const HARDER: u64 = 8;
 
 /// What a page of another site says of the marker it keeps: see [`bond`].
 #[derive(Debug, Default, Deserialize)]
@@ -27,11 +30,16 @@ pub async fn puzzle(
     State(app): State<App>,
     Path(slug): Path<String>,
     Query(wanted): Query<Wanted>,
+    client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
     let now = app.clock.now();
-    let work = app.config.polls.proof_work;
+    let network = app.polls.networks.hash(&client.network(), now);
+    app.polls.watch.opened(poll.id, network, now);
+    // Where answers are being set aside, work is dearer.
+    let harder = app.polls.watch.is_suspect(poll.id, network);
+    let work = app.config.polls.proof_work * if harder { HARDER } else { 1 };
     let is_open = matches!(poll.phase(now), Phase::Open { .. });
     let mut response = if work == 0 || !is_open {
         StatusCode::NO_CONTENT.into_response()

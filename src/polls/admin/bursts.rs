@@ -1,0 +1,188 @@
+//! `/admin/polls/{slug}/bursts`: answers that were set aside, what they have in common, what they would change, and what to do.
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::{Editor, EditorForm, show as shown};
+use crate::app::App;
+use crate::polls::ballots::removal::{LONGEST_REASON, NotRemoved, give_back};
+use crate::polls::choice::stored_options;
+use crate::polls::model::{Poll, Tier};
+use crate::polls::results::{self, Totals};
+use crate::polls::store;
+use crate::polls::trust::{self, Burst, BurstState};
+use crate::scheduler::Zone;
+use crate::types::BurstId;
+use crate::web::Problem;
+
+/// What was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    done: String,
+}
+
+/// `GET /admin/polls/{slug}/bursts`
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(query): Query<Done>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let notice = match query.done.as_str() {
+        "counted" => Some("These answers count again."),
+        "removed" => Some("The answers stay out, and readers see your reason."),
+        _ => None,
+    };
+    page(&app, &slug, editor.frame_saying(notice), None).await
+}
+
+/// `POST /admin/polls/{slug}/bursts`: counts a burst after all, or removes it for a reason.
+pub async fn decide(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let poll = found(&app, &slug).await?;
+    let id: i64 = form.text("burst")?.parse().unwrap_or(0);
+    let bursts = trust::bursts_of(&app.db, poll.id).await?;
+    let burst = bursts
+        .iter()
+        .find(|burst| burst.id == BurstId(id))
+        .ok_or_else(Problem::not_found)?;
+    let now = app.clock.now();
+    let done = if form.text("then")? == "count" {
+        // First what changes the count: pressed again after a crash, the button ends what it began.
+        for number in &burst.removals {
+            match give_back(&app.db, now, app.slot, poll.id, *number).await {
+                Ok(_) | Err(NotRemoved::NotThere) => {}
+                Err(NotRemoved::Db(error)) => return Err(error.into()),
+                Err(refused) => return Err(Problem::conflict(format!("{refused}."))),
+            }
+        }
+        app.polls.watch.excuse(poll.id, burst.id, now);
+        app.polls.live.touch(std::iter::once(poll.id));
+        trust::decide(&app.db, burst.id, BurstState::Counted, "", editor.id, now).await?;
+        "counted"
+    } else {
+        let reason = form.line("reason")?;
+        if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+            let error = "Write why in at most 500 characters: readers see it beside the result.";
+            let mut response = page(&app, &slug, editor.frame(), Some((burst.id, error))).await?;
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            return Ok(response);
+        }
+        let removed = BurstState::Removed;
+        if !trust::decide(&app.db, burst.id, removed, &reason, editor.id, now).await? {
+            return Err(Problem::conflict(
+                "These answers count again. Load the page to see how it stands.",
+            ));
+        }
+        "removed"
+    };
+    Ok(Redirect::to(&format!("/admin/polls/{slug}/bursts?done={done}")).into_response())
+}
+
+async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
+    store::by_slug(&app.db, slug)
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+async fn page(
+    app: &App,
+    slug: &str,
+    frame: crate::admin::Frame,
+    error: Option<(BurstId, &str)>,
+) -> Result<Response, Problem> {
+    let poll = found(app, slug).await?;
+    let bursts = trust::bursts_of(&app.db, poll.id).await?;
+    let totals = results::totals(&app.db, &poll).await?;
+    let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
+    let mut listed = Vec::new();
+    for burst in &bursts {
+        let with = trust::counts_of(&app.db, poll.id, &burst.removals).await?;
+        let mut row = burst_view(&poll, burst, &zone);
+        row["rows"] = compared(&poll, &totals, &with).into();
+        row["error"] = error
+            .filter(|(id, _)| *id == burst.id)
+            .map(|(_, words)| words)
+            .into();
+        listed.push(row);
+    }
+    let page = json!({
+        "frame": frame, "slug": poll.slug, "question": poll.headline(),
+        "headline": headline(poll.headline_tier), "bursts": listed,
+    });
+    app.pages.render("polls/admin_bursts", &page)
+}
+
+fn burst_view(poll: &Poll, burst: &Burst, zone: &Zone) -> Value {
+    let said = stored_options(&burst.choices);
+    let said: Vec<&str> = poll
+        .options()
+        .filter(|option| said.contains(&option.id))
+        .map(|option| option.label.as_str())
+        .collect();
+    let (state, badge) = match burst.state {
+        BurstState::Noticed => ("Counted so far", "is-wait"),
+        BurstState::SetAside => ("Set aside", "is-wait"),
+        BurstState::Counted => ("Counted", "is-good"),
+        BurstState::Removed => ("Removed", "is-neutral"),
+    };
+    json!({
+        "id": burst.id.0,
+        "ballots": shown::counted(burst.ballots, "answer", "answers"),
+        "state": state, "badge": badge,
+        "noticed": burst.state == BurstState::Noticed,
+        "out": matches!(burst.state, BurstState::SetAside | BurstState::Removed),
+        "removed": burst.state == BurstState::Removed,
+        "said": said.join(", "),
+        "networks": shown::count(burst.networks),
+        "first": shown::time(burst.first, zone),
+        "last": shown::time(burst.last, zone),
+        "found": shown::time(burst.found, zone),
+        "decided": burst.decided.map(|at| shown::time(at, zone)),
+        "signs": burst.signs.iter().map(|sign| sign.words()).collect::<Vec<_>>(),
+        "reason": burst.reason,
+    })
+}
+
+/// Each option with and without the burst, in the headline's tier.
+fn compared(poll: &Poll, totals: &Totals, burst: &trust::Counts) -> Vec<Value> {
+    let tier = poll.headline_tier;
+    let voters = totals.voters(tier);
+    let with_voters = voters + burst.voters(tier);
+    let share = |n: i64, of: i64| match of {
+        0 => "–".to_owned(),
+        of => format!("{:.1}%", n as f64 * 100.0 / of as f64),
+    };
+    let row = |label: &str, n: i64, more: i64| {
+        json!({
+            "label": label, "n": shown::count(n), "share": share(n, voters),
+            "both": shown::count(n + more), "both_share": share(n + more, with_voters),
+        })
+    };
+    poll.options()
+        .map(|option| {
+            let n = totals.option(option.id, tier);
+            row(&option.label, n, burst.option(option.id, tier))
+        })
+        .chain(std::iter::once(json!({
+            "label": "Readers", "n": shown::count(voters), "share": "",
+            "both": shown::count(with_voters), "both_share": "", "total": true,
+        })))
+        .collect()
+}
+
+fn headline(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Anonymous => "everybody who answered",
+        Tier::Worked => "browsers that solved a proof of work, and better",
+        Tier::Subscriber => "confirmed subscribers",
+        Tier::SignedIn => "readers who are signed in",
+    }
+}

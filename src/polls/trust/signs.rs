@@ -1,0 +1,308 @@
+//! What tells one person or one program from a crowd. Pure.
+//!
+//! A school of 500 behind one address, a press of readers after the evening news, and a person who clears cookies 32 times a
+//! minute all send many answers in a short time; counting them tells nothing. What differs is *how*: a crowd has many browsers, its answers come at
+//! random moments and overlap, and it does not agree with itself. So a burst needs several signs together, and on top of them it must
+//! *push*: nearly all of it says the same, and the others do not. What does not push is no attempt to move the result.
+
+use std::collections::HashMap;
+
+use crate::polls::ballots::VoterKey;
+use crate::types::UnixMillis;
+
+/// One new ballot as the watch remembers it, in memory and for minutes only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    pub at: UnixMillis,
+    pub voter: VoterKey,
+    /// The client's network under today's secret.
+    pub network: [u8; 8],
+    /// How its browser describes itself in every request, under the same secret. Never stored.
+    pub shape: [u8; 8],
+    /// Milliseconds between the puzzle and the answer, if the puzzle was solved.
+    pub worked: Option<i64>,
+    pub bad_proof: bool,
+    /// Somebody of that network had opened the poll before.
+    pub opened: bool,
+    /// What the whole ballot says, as a number.
+    pub said: u64,
+    /// Part of a burst already.
+    pub taken: bool,
+}
+
+impl Trace {
+    /// Sent without work, or faster than hands are.
+    pub fn is_machine_like(&self) -> bool {
+        self.worked.is_none_or(|took| took < HASTE_MS)
+    }
+}
+
+/// A reason to doubt that a group of ballots is a group of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sign {
+    OneBrowser,
+    EvenPace,
+    OneAtATime,
+    NoWork,
+    Unopened,
+    Haste,
+    Forged,
+    Rush,
+}
+
+/// A person takes longer from the first touch of an option to the button; the puzzle alone takes about as long.
+const HASTE_MS: i64 = 700;
+/// So many ballots make a group: the binding one is a hand at 32 a minute, found within 60 s.
+pub const SMALLEST_GROUP: usize = 20;
+/// And so many when they come from everywhere, where coincidence has more room.
+pub const SMALLEST_FLEET: usize = 50;
+/// The weight at which signs together are enough.
+const ENOUGH: u32 = 4;
+
+impl Sign {
+    /// How much it says against a crowd. One alone is never enough.
+    fn weight(self) -> u32 {
+        match self {
+            Self::NoWork | Self::Rush => 1,
+            Self::OneBrowser | Self::OneAtATime | Self::Unopened | Self::Forged => 2,
+            Self::EvenPace | Self::Haste => 3,
+        }
+    }
+
+    /// As the table keeps it: one bit each.
+    pub fn bit(self) -> i64 {
+        1 << (self as i64)
+    }
+
+    /// The signs of a sum of bits.
+    pub fn of_bits(bits: i64) -> Vec<Self> {
+        const ALL: [Sign; 8] = [
+            Sign::OneBrowser,
+            Sign::EvenPace,
+            Sign::OneAtATime,
+            Sign::NoWork,
+            Sign::Unopened,
+            Sign::Haste,
+            Sign::Forged,
+            Sign::Rush,
+        ];
+        ALL.into_iter()
+            .filter(|sign| bits & sign.bit() != 0)
+            .collect()
+    }
+
+    /// For editors.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::OneBrowser => "All came from browsers that describe themselves in the same way.",
+            Self::EvenPace => "They came at even intervals; people come at random ones.",
+            Self::OneAtATime => {
+                "Each was begun after the one before had been sent, at a pace at which people overlap."
+            }
+            Self::NoWork => {
+                "The browsers did not do the small computation that nearly all browsers do."
+            }
+            Self::Unopened => "Nobody there had opened the poll before.",
+            Self::Haste => "They were sent sooner after the first touch than hands can.",
+            Self::Forged => "Proofs of work were made up or used again.",
+            Self::Rush => "More than one came each second.",
+        }
+    }
+}
+
+/// The signs of a group, if they are enough. `one_browser`: the group was formed by that. In order of time.
+pub fn signs(group: &[Trace], one_browser: bool) -> Option<Vec<Sign>> {
+    let n = group.len();
+    let share = |is: fn(&Trace) -> bool| group.iter().filter(|t| is(t)).count() as f64 / n as f64;
+    let span_ms = match (group.first(), group.last()) {
+        (Some(first), Some(last)) => (last.at.0 - first.at.0).max(1),
+        _ => return None,
+    };
+    let per_minute = (n as f64 - 1.0) * 60_000.0 / span_ms as f64;
+    let mut found = Vec::new();
+    let mut say = |sign, is: bool| {
+        if is {
+            found.push(sign);
+        }
+    };
+    say(Sign::OneBrowser, one_browser);
+    say(Sign::EvenPace, is_even(group));
+    say(
+        Sign::OneAtATime,
+        per_minute >= 20.0 && share(|t| t.worked.is_some()) >= 0.8 && overlaps(group) <= 0.05,
+    );
+    say(Sign::NoWork, share(|t| t.worked.is_none()) >= 0.8);
+    say(Sign::Unopened, share(|t| !t.opened) >= 0.5);
+    say(
+        Sign::Haste,
+        share(|t| t.worked.is_some_and(|took| took < HASTE_MS)) >= 0.5,
+    );
+    say(Sign::Forged, share(|t| t.bad_proof) >= 0.1);
+    say(Sign::Rush, per_minute > 60.0);
+    let weight: u32 = found.iter().map(|sign| sign.weight()).sum();
+    (weight >= ENOUGH).then_some(found)
+}
+
+/// Random arrivals have an interquartile range of 1.6 times the median of their intervals (exponential distribution); a hand's or a
+/// program's rhythm a fifth to a half. Quartiles, so that a pause for a telephone call changes nothing. The limits are those that
+/// two of a thousand random groups of 20 fall below, and none of a hundred thousand of 60 (simulated).
+fn is_even(group: &[Trace]) -> bool {
+    let mut gaps: Vec<i64> = group.windows(2).map(|w| w[1].at.0 - w[0].at.0).collect();
+    if gaps.len() + 1 < SMALLEST_GROUP {
+        return false;
+    }
+    gaps.sort_unstable();
+    let at = |quarter: usize| gaps[(gaps.len() - 1) * quarter / 4] as f64;
+    let limit = if gaps.len() < 40 { 0.5 } else { 0.7 };
+    at(2) > 0.0 && (at(3) - at(1)) / at(2) < limit
+}
+
+/// The share of ballots that were begun before the one before them was sent.
+fn overlaps(group: &[Trace]) -> f64 {
+    let over = group
+        .windows(2)
+        .filter(|w| w[1].at.0 - w[1].worked.unwrap_or(0) < w[0].at.0)
+        .count();
+    over as f64 / group.len().max(1) as f64
+}
+
+/// What a group says, as far as it pushes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// Nearly all of it says this; there are too few others to say that they do not.
+    Perhaps(u64),
+    /// Nearly all of it says this, and the others do not.
+    Yes(u64),
+}
+
+/// Fewer others than this are nothing to compare with.
+const FEWEST_OTHERS: u64 = 20;
+
+/// Whether a group pushes: at least 80 of 100 of it say the same, and of the `rest` at least 15 points fewer.
+pub fn push(group: &[Trace], rest: &HashMap<u64, u64>) -> Option<Push> {
+    let mut said: HashMap<u64, usize> = HashMap::new();
+    for trace in group {
+        *said.entry(trace.said).or_default() += 1;
+    }
+    let (&most, &times) = said.iter().max_by_key(|(_, n)| **n)?;
+    let share = times as f64 / group.len() as f64;
+    if share < 0.8 {
+        return None;
+    }
+    match usual(most, rest) {
+        None => Some(Push::Perhaps(most)),
+        Some(usual) => (share - usual >= 0.15).then_some(Push::Yes(most)),
+    }
+}
+
+/// The share of the others that say the same as `said`, if they are enough.
+pub fn usual(said: u64, rest: &HashMap<u64, u64>) -> Option<f64> {
+    let others: u64 = rest.values().sum();
+    (others >= FEWEST_OTHERS).then(|| rest.get(&said).copied().unwrap_or(0) as f64 / others as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Random;
+
+    /// `n` ballots for one option, with these gaps.
+    fn group(
+        n: usize,
+        gap: impl Fn(usize) -> i64,
+        change: impl Fn(usize, &mut Trace),
+    ) -> Vec<Trace> {
+        let mut at = 0;
+        (0..n)
+            .map(|i| {
+                at += gap(i).max(1);
+                let mut trace = Trace {
+                    at: UnixMillis(at),
+                    voter: [0; 16],
+                    network: [1; 8],
+                    shape: [1; 8],
+                    worked: Some(4_000),
+                    bad_proof: false,
+                    opened: true,
+                    said: 1,
+                    taken: false,
+                };
+                change(i, &mut trace);
+                trace
+            })
+            .collect()
+    }
+
+    fn exponential(random: &Random, mean_ms: f64) -> i64 {
+        let unit = (random.below(1 << 30) as f64 + 1.0) / (1u64 << 30) as f64;
+        (-unit.ln() * mean_ms) as i64
+    }
+
+    #[test]
+    fn a_hand_is_told_by_its_rhythm() {
+        let random = Random::seeded(1);
+        let hand = group(
+            20,
+            |_| 1_500 + random.below(750) as i64,
+            |_, t| t.worked = Some(1_200),
+        );
+        let found = signs(&hand, true).expect("a hand");
+        assert!(
+            found.contains(&Sign::EvenPace) && found.contains(&Sign::OneAtATime),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_program_is_told_by_what_it_leaves_out() {
+        let bare = |_: usize, t: &mut Trace| (t.worked, t.opened) = (None, false);
+        assert!(signs(&group(20, |_| 10, bare), true).is_some());
+        // Changing its description with every answer helps it little.
+        assert!(signs(&group(20, |_| 10, bare), false).is_some());
+        let hasty = |_: usize, t: &mut Trace| t.worked = Some(30);
+        assert!(signs(&group(20, |_| 300, hasty), false).is_some());
+    }
+
+    /// 500 pupils within 20 minutes, a thousand times: with phones of their own or identical machines of the school, with or
+    /// without JavaScript.
+    #[test]
+    fn a_school_is_no_burst() {
+        for seed in 0..1_000 {
+            let random = Random::seeded(seed);
+            let js = seed % 2 == 0;
+            let school = group(
+                500,
+                |_| exponential(&random, 2_400.0),
+                |_, t| t.worked = js.then(|| 2_000 + random.below(9_000) as i64),
+            );
+            for window in school.chunks(250) {
+                assert_eq!(signs(window, true), None, "seed {seed}");
+                assert_eq!(signs(window, false), None, "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_push_is_left_alone() {
+        let mixed = group(100, |_| 1_000, |i, t| t.said = u64::from(i % 3 == 0));
+        let none = HashMap::new();
+        assert_eq!(push(&mixed, &none), None);
+        let one = group(100, |_| 1_000, |_, _| {});
+        assert_eq!(push(&one, &none), Some(Push::Perhaps(1)));
+        let agreed = HashMap::from([(1, 900), (2, 50)]);
+        assert_eq!(push(&one, &agreed), None, "as everybody says");
+        let divided = HashMap::from([(1, 500), (2, 500)]);
+        assert_eq!(push(&one, &divided), Some(Push::Yes(1)));
+    }
+
+    #[test]
+    fn bits_survive_the_round_trip() {
+        let all = Sign::of_bits(i64::MAX);
+        assert_eq!(all.len(), 8);
+        assert_eq!(Sign::of_bits(all.iter().map(|sign| sign.bit()).sum()), all);
+        assert!(
+            all.iter().all(|sign| sign.weight() < ENOUGH),
+            "one is never enough"
+        );
+    }
+}

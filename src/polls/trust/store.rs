@@ -1,0 +1,281 @@
+//! Bursts as rows.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::{DbErr, QueryResult, Value};
+
+use super::signs::Sign;
+use super::watch::Due;
+use crate::db::{Db, WriteTxn, fetch_all, fetch_one, in_list, run};
+use crate::polls::choice::stored_options;
+use crate::polls::model::Tier;
+use crate::types::{BurstId, EditorId, OptionId, PollId, UnixMillis};
+
+/// What is done with a burst's ballots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Told of and counted: there are too few other answers to compare with.
+    Noticed,
+    /// Not counted, waiting for an editor.
+    SetAside,
+    /// An editor took them for a crowd.
+    Counted,
+    /// An editor's reason stands beside the result.
+    Removed,
+}
+
+impl State {
+    fn code(self) -> i16 {
+        match self {
+            Self::Noticed => 0,
+            Self::SetAside => 1,
+            Self::Counted => 2,
+            Self::Removed => 3,
+        }
+    }
+
+    fn from_code(code: i16) -> Self {
+        match code {
+            0 => Self::Noticed,
+            2 => Self::Counted,
+            3 => Self::Removed,
+            _ => Self::SetAside,
+        }
+    }
+}
+
+/// A burst.
+#[derive(Debug, Clone)]
+pub struct Burst {
+    pub id: BurstId,
+    pub state: State,
+    pub signs: Vec<Sign>,
+    /// What most of its ballots said, as a ballot keeps a choice.
+    pub choices: Vec<u8>,
+    pub ballots: i64,
+    /// Networks they came from.
+    pub networks: i64,
+    pub first: UnixMillis,
+    pub last: UnixMillis,
+    pub found: UnixMillis,
+    pub reason: String,
+    pub decided: Option<UnixMillis>,
+    /// The removals that hold its ballots.
+    pub removals: Vec<i64>,
+}
+
+/// Writes down a new burst.
+///
+/// # Errors
+/// What the database said.
+pub async fn open(txn: &WriteTxn, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {
+    let sql = "INSERT INTO poll_burst (poll_id, state, signs, choices, ballots, networks, first_ms, last_ms, found_ms) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
+    let state = if due.held > 0 {
+        State::Noticed
+    } else {
+        State::SetAside
+    };
+    let values: [Value; 9] = [
+        due.poll.into(),
+        state.code().into(),
+        due.signs.iter().map(|sign| sign.bit()).sum::<i64>().into(),
+        due.choices.clone().into(),
+        (due.held as i64).into(),
+        (due.networks as i64).into(),
+        due.first.into(),
+        due.last.into(),
+        now.into(),
+    ];
+    fetch_one(&**txn, sql, values)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotInserted)?
+        .try_get_by_index(0)
+}
+
+/// Whether editors are to be told by mail now: not when they were told of this poll since `since`. Marks the burst when they are.
+///
+/// # Errors
+/// What the database said.
+pub async fn warn(
+    txn: &WriteTxn,
+    burst: BurstId,
+    poll: PollId,
+    since: UnixMillis,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE poll_burst SET warned_ms = $1 WHERE id = $2 AND NOT EXISTS \
+               (SELECT 1 FROM poll_burst other WHERE other.poll_id = $3 AND other.warned_ms > $4)";
+    let values: [Value; 4] = [now.into(), burst.into(), poll.into(), since.into()];
+    Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
+}
+
+/// Notes that removal `number` set `ballots` more of its ballots aside.
+///
+/// # Errors
+/// What the database said.
+pub async fn add(
+    db: &Db,
+    burst: BurstId,
+    number: i64,
+    ballots: i64,
+    due: &Due,
+) -> Result<(), DbErr> {
+    let txn = db.write_txn("burst").await?;
+    let link = "INSERT INTO poll_burst_removal (burst_id, number) VALUES ($1, $2)";
+    run(&*txn, link, [burst.into(), number.into()]).await?;
+    // What was told of is now set aside, and counted from there.
+    let sql = "UPDATE poll_burst SET ballots = CASE state WHEN 0 THEN $1 ELSE ballots + $1 END, \
+               state = CASE state WHEN 0 THEN 1 ELSE state END, networks = $2, last_ms = $3 WHERE id = $4";
+    let values: [Value; 4] = [
+        ballots.into(),
+        (due.networks as i64).into(),
+        due.last.into(),
+        burst.into(),
+    ];
+    run(&*txn, sql, values).await?;
+    txn.commit().await
+}
+
+/// The bursts of a poll, newest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn of_poll(db: &Db, poll: PollId) -> Result<Vec<Burst>, DbErr> {
+    let sql = "SELECT id, state, signs, choices, ballots, networks, first_ms, last_ms, found_ms, reason, decided_ms \
+               FROM poll_burst WHERE poll_id = $1 ORDER BY id DESC";
+    let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
+    let mut bursts: Vec<Burst> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let sql = "SELECT burst_id, number FROM poll_burst_removal \
+               WHERE burst_id IN (SELECT id FROM poll_burst WHERE poll_id = $1) ORDER BY number";
+    for row in fetch_all(db.read(), sql, [poll.into()]).await? {
+        let id: BurstId = row.try_get("", "burst_id")?;
+        let number = row.try_get("", "number")?;
+        for burst in bursts.iter_mut().filter(|burst| burst.id == id) {
+            burst.removals.push(number);
+        }
+    }
+    Ok(bursts)
+}
+
+fn read(row: &QueryResult) -> Result<Burst, DbErr> {
+    Ok(Burst {
+        id: row.try_get("", "id")?,
+        state: State::from_code(row.try_get("", "state")?),
+        signs: Sign::of_bits(row.try_get("", "signs")?),
+        choices: row.try_get("", "choices")?,
+        ballots: row.try_get("", "ballots")?,
+        networks: row.try_get("", "networks")?,
+        first: row.try_get("", "first_ms")?,
+        last: row.try_get("", "last_ms")?,
+        found: row.try_get("", "found_ms")?,
+        reason: row.try_get("", "reason")?,
+        decided: row.try_get("", "decided_ms")?,
+        removals: Vec::new(),
+    })
+}
+
+/// Writes an editor's decision down. False: the burst is not in a state from which that is possible.
+///
+/// # Errors
+/// What the database said.
+pub async fn decide(
+    db: &Db,
+    burst: BurstId,
+    to: State,
+    reason: &str,
+    editor: EditorId,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let txn = db.write_txn("decide-burst").await?;
+    // What counts again stays counted: its ballots were given back and cannot be told from others.
+    let sql = "UPDATE poll_burst SET state = $1, reason = $2, decided_ms = $3, editor_id = $4 WHERE id = $5 AND state <> 2 AND (state <> 0 OR $1 = 2)";
+    let values: [Value; 5] = [
+        to.code().into(),
+        reason.into(),
+        now.into(),
+        editor.into(),
+        burst.into(),
+    ];
+    let done = run(&*txn, sql, values).await?.rows_affected() == 1;
+    txn.commit().await?;
+    Ok(done)
+}
+
+/// A poll with bursts that wait for an editor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub slug: String,
+    pub title: String,
+    pub ballots: i64,
+    pub found: UnixMillis,
+}
+
+/// Every poll with bursts that wait for an editor, the newest burst first.
+///
+/// # Errors
+/// What the database said.
+pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, DbErr> {
+    let sql = "SELECT p.slug, p.title, CAST(SUM(b.ballots) AS BIGINT) AS ballots, MAX(b.found_ms) AS found_ms \
+               FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN (0, 1) \
+               GROUP BY p.id, p.slug, p.title ORDER BY found_ms DESC";
+    let rows = fetch_all(db.read(), sql, []).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Waiting {
+                slug: row.try_get("", "slug")?,
+                title: row.try_get("", "title")?,
+                ballots: row.try_get("", "ballots")?,
+                found: row.try_get("", "found_ms")?,
+            })
+        })
+        .collect()
+}
+
+/// What ballots that are set aside would add to the result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    voters: BTreeMap<Tier, i64>,
+    options: HashMap<OptionId, BTreeMap<Tier, i64>>,
+}
+
+impl Counts {
+    /// Voters of `tier` and better.
+    pub fn voters(&self, tier: Tier) -> i64 {
+        self.voters.range(tier..).map(|(_, n)| n).sum()
+    }
+
+    /// Answers for `option` of `tier` and better.
+    pub fn option(&self, option: OptionId, tier: Tier) -> i64 {
+        self.options
+            .get(&option)
+            .map_or(0, |tiers| tiers.range(tier..).map(|(_, n)| n).sum())
+    }
+}
+
+/// Counts the ballots of these removals. Reads every ballot of the poll: for editors, once a page.
+///
+/// # Errors
+/// What the database said.
+pub async fn counts_of(db: &Db, poll: PollId, removals: &[i64]) -> Result<Counts, DbErr> {
+    let mut counts = Counts::default();
+    if removals.is_empty() {
+        return Ok(counts);
+    }
+    let sql = format!(
+        "SELECT tier, choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND removed IN {} GROUP BY tier, choices",
+        in_list(removals.len(), 1)
+    );
+    let values = std::iter::once(Value::from(poll)).chain(removals.iter().map(|n| (*n).into()));
+    for row in fetch_all(db.read(), sql, values.collect::<Vec<_>>()).await? {
+        let tier = Tier::from_code(row.try_get("", "tier")?);
+        let n: i64 = row.try_get("", "n")?;
+        *counts.voters.entry(tier).or_default() += n;
+        let choices: Vec<u8> = row.try_get("", "choices")?;
+        for option in stored_options(&choices) {
+            let tiers = counts.options.entry(option).or_default();
+            *tiers.entry(tier).or_default() += n;
+        }
+    }
+    Ok(counts)
+}

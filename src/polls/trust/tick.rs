@@ -1,0 +1,78 @@
+//! What the watch found is set aside, written down, and told to the editors. Called every few seconds, and by tests.
+
+use std::time::Duration;
+
+use super::store;
+use super::warn::warn;
+use super::watch::Due;
+use crate::app::App;
+use crate::db::DbErr;
+use crate::polls::ballots::removal::{NotRemoved, Selection, set_aside};
+use crate::types::{BurstId, UnixMillis};
+
+/// How often the watch looks: with the smallest group, a hand is found within 60 s.
+pub const PAUSE: Duration = Duration::from_secs(3);
+/// Ballots in one statement: far below what either database takes as parameters.
+const AT_ONCE: usize = 2_000;
+/// The reason that readers see until an editor has decided.
+const REASON: &str = "Set aside by the program until an editor has looked: these answers came as one person or one program sends them.";
+
+/// Sets aside what is due.
+///
+/// # Errors
+/// What the database said; what was not set aside is tried again.
+pub async fn tick(app: &App) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    let mut failed = None;
+    for due in app.polls.watch.due(now) {
+        if let Err(error) = act(app, &due, now).await {
+            app.polls.watch.put_back(due);
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
+    let burst = match due.burst {
+        Some(burst) => burst,
+        None => open(app, due, now).await?,
+    };
+    for voters in due.voters.chunks(AT_ONCE) {
+        let selection = Selection {
+            voters: Some(voters.to_vec()),
+            ..Selection::default()
+        };
+        let done = set_aside(&app.db, now, app.slot, due.poll, &selection, REASON, None).await;
+        match done {
+            Ok(removal) => {
+                store::add(&app.db, burst, removal.number, removal.ballots, due).await?;
+                metrics::counter!("canvass_poll_set_aside_total")
+                    .increment(removal.ballots.unsigned_abs());
+            }
+            Err(NotRemoved::Db(error)) => return Err(error),
+            // They are set aside already, or the poll is sealed.
+            Err(_) => {}
+        }
+    }
+    app.polls.live.touch(std::iter::once(due.poll));
+    Ok(())
+}
+
+async fn open(app: &App, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {
+    let txn = app.db.write_txn("open-burst").await?;
+    let burst = store::open(&txn, due, now).await?;
+    warn(app, &txn, burst, due, now).await?;
+    txn.commit().await?;
+    app.polls.watch.stored(due.poll, due.key, burst);
+    metrics::counter!("canvass_poll_bursts_total").increment(1);
+    tracing::warn!(
+        poll = due.poll.0,
+        ballots = due.voters.len() + due.held,
+        held = due.held,
+        networks = due.networks,
+        signs = ?due.signs,
+        "a burst of answers came as one person or one program sends them: see the poll's page"
+    );
+    Ok(burst)
+}

@@ -1,0 +1,176 @@
+//! People and programs that answer a poll, at times of their own: the clock is moved from one act to the next, and the watch
+//! looks every few seconds, as in production.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use canvass::polls::watch_tick;
+use canvass::types::Random;
+use reqwest::Client;
+use reqwest::header::{HeaderMap, HeaderValue};
+
+use super::app::TestApp;
+use super::proof::solution;
+
+/// Somebody, or something, that answers once.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// Milliseconds after the beginning: opening the page, touching it, sending. `None`: left out.
+    pub opens: Option<i64>,
+    pub touches: Option<i64>,
+    pub sends: i64,
+    pub address: String,
+    pub agent: String,
+    pub option: u8,
+}
+
+/// Description strings of browsers that people have.
+pub fn agents() -> Vec<String> {
+    let systems = [
+        "Windows NT 10.0; Win64; x64",
+        "Macintosh; Intel Mac OS X 10_15_7",
+        "X11; Linux x86_64",
+        "Linux; Android 10; K",
+        "iPhone; CPU iPhone OS 18_1 like Mac OS X",
+        "iPad; CPU OS 17_6 like Mac OS X",
+    ];
+    let engines = [
+        "Chrome/131.0.0.0",
+        "Firefox/132.0",
+        "Version/18.1 Safari/605.1.15",
+    ];
+    systems
+        .iter()
+        .flat_map(|system| engines.map(|engine| format!("Mozilla/5.0 ({system}) {engine}")))
+        .collect()
+}
+
+/// A time between two random arrivals, in milliseconds.
+pub fn random_gap(random: &Random, mean_ms: f64) -> i64 {
+    let unit = (random.below(1 << 30) as f64 + 1.0) / (1_u64 << 30) as f64;
+    (-unit.ln() * mean_ms) as i64
+}
+
+/// `n` people who come at random within `minutes`, read, choose and send; `option` says what each answers.
+pub fn people(
+    random: &Random,
+    n: usize,
+    minutes: i64,
+    address: impl Fn(usize) -> String,
+    option: impl Fn(usize) -> u8,
+) -> Vec<Visitor> {
+    let agents = agents();
+    let mean = minutes as f64 * 60_000.0 / n as f64;
+    let mut at = 0;
+    (0..n)
+        .map(|i| {
+            at += random_gap(random, mean);
+            let reads = 3_000 + random_gap(random, 8_000.0);
+            let chooses = 1_200 + random_gap(random, 2_500.0);
+            Visitor {
+                opens: Some(at),
+                touches: Some(at + reads),
+                sends: at + reads + chooses,
+                address: address(i),
+                agent: agents[random.below(agents.len() as u64) as usize].clone(),
+                option: option(i),
+            }
+        })
+        .collect()
+}
+
+/// How many answers were taken, and how long after the first the first burst was found, in milliseconds.
+#[derive(Debug)]
+pub struct Ran {
+    pub accepted: usize,
+    pub warned_after_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Act {
+    Open,
+    Touch,
+    Send,
+}
+
+/// Lets all of them come to `/p/trust`. Every answer must be taken.
+pub async fn run(app: &TestApp, visitors: &[Visitor]) -> Ran {
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let mut acts: Vec<(i64, usize, Act)> = Vec::new();
+    for (i, visitor) in visitors.iter().enumerate() {
+        acts.extend(visitor.opens.map(|at| (at, i, Act::Open)));
+        acts.extend(visitor.touches.map(|at| (at, i, Act::Touch)));
+        acts.push((visitor.sends, i, Act::Send));
+    }
+    acts.sort_unstable();
+    let bursts = "SELECT COUNT(*) FROM poll_burst";
+    let before = app.count(bursts).await;
+    let start = app.app.clock.now();
+    let mut proofs: HashMap<usize, String> = HashMap::new();
+    let (mut accepted, mut first, mut warned) = (0, None, None);
+    let mut looked = start;
+    for (at, i, act) in acts {
+        let at = start + Duration::from_millis(at.unsigned_abs());
+        while looked + Duration::from_secs(5) <= at {
+            looked = looked + Duration::from_secs(5);
+            app.advance(looked.since(app.app.clock.now()));
+            watch_tick(&app.app).await.unwrap();
+            if warned.is_none() && app.count(bursts).await > before {
+                warned = Some(looked);
+            }
+        }
+        app.advance(at.since(app.app.clock.now()));
+        let visitor = &visitors[i];
+        let headers = headers(visitor);
+        let get = |path: &str| client.get(app.url(path)).headers(headers.clone()).send();
+        match act {
+            Act::Open => {
+                let page = get("/p/trust").await.unwrap();
+                assert_eq!(page.status(), 200);
+            }
+            Act::Touch => {
+                let puzzle = get("/p/trust/proof").await.unwrap().json().await.unwrap();
+                proofs.insert(i, solution(&puzzle));
+            }
+            Act::Send => {
+                let mut form = vec![("option", visitor.option.to_string())];
+                form.extend(proofs.remove(&i).map(|proof| ("proof", proof)));
+                let body = form_urlencoded::Serializer::new(String::new())
+                    .extend_pairs(form)
+                    .finish();
+                let post = client.post(app.url("/p/trust")).headers(headers);
+                let kind = "application/x-www-form-urlencoded";
+                let post = post.header("content-type", kind).body(body);
+                let answer = post.send().await.unwrap();
+                assert_eq!(answer.status(), 303, "nobody is turned away");
+                accepted += 1;
+                first.get_or_insert(at);
+            }
+        }
+    }
+    for _ in 0..12 {
+        app.advance(Duration::from_secs(5));
+        watch_tick(&app.app).await.unwrap();
+        if warned.is_none() && app.count(bursts).await > before {
+            warned = Some(app.app.clock.now());
+        }
+    }
+    let began = first.unwrap_or(start);
+    Ran {
+        accepted,
+        warned_after_ms: warned.map(|at| at.0 - began.0),
+    }
+}
+
+fn headers(visitor: &Visitor) -> HeaderMap {
+    let text = |value: &str| HeaderValue::from_str(value).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("x-forwarded-for", text(&visitor.address));
+    headers.insert("user-agent", text(&visitor.agent));
+    headers.insert("accept-language", text("en"));
+    headers
+}
