@@ -253,7 +253,8 @@ async fn a_puzzle_is_there_while_the_poll_takes_answers() {
 /// In a real browser: nothing is asked for before the reader chooses, and the answer counts in its tier.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_works_while_its_reader_answers() {
-    let app = TestApp::start().await;
+    // Little enough that a busy machine ends it before the page stops waiting for it.
+    let app = TestApp::start_with(|config| config.polls.proof_work = 300).await;
     app.poll("trust").await;
     for (look, tier) in [
         (Look::default(), 1),
