@@ -172,8 +172,8 @@ fn compared(poll: &Poll, totals: &Totals, burst: &trust::Counts) -> Vec<Value> {
             row(&option.label, n, burst.option(option.id, tier))
         })
         .chain(std::iter::once(json!({
-            "label": "Readers", "n": shown::count(voters), "share": "",
-            "both": shown::count(with_voters), "both_share": "", "total": true,
+            "label": "Readers", "n": shown::count(voters), "share": "–",
+            "both": shown::count(with_voters), "both_share": "–", "total": true,
         })))
         .collect()
 }
