@@ -16,6 +16,7 @@ pub struct Setup {
     /// The database's, or one of the test's own making.
     pub database_url: String,
     pub data_dir: String,
+    pub bind: String,
     /// As in `CANVASS_CRASH_AT`.
     pub crash_at: Option<String>,
 }
@@ -29,6 +30,7 @@ impl Setup {
             final_dot_seconds: 2,
             database_url: database.url.clone(),
             data_dir: database.dir.path().display().to_string(),
+            bind: "127.0.0.1:0".to_owned(),
             crash_at: None,
         }
     }
@@ -44,7 +46,7 @@ impl Setup {
                 "CANVASS_SECRET_KEY",
                 "a secret key of at least 32 characters",
             )
-            .env("CANVASS_HTTP__BIND", "127.0.0.1:0")
+            .env("CANVASS_HTTP__BIND", &self.bind)
             .env("CANVASS_HTTP__PUBLIC_URL", "https://news.example.org")
             .env("CANVASS_MAIL__TRANSPORT", "smtp")
             .env("CANVASS_MAIL__SMTP_URL", &self.smtp_url)

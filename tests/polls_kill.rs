@@ -1,0 +1,133 @@
+//! The kill loop of the ballot box: `kill -9` at random moments while readers answer; every answer that got its 303 is in the log,
+//! the ballots and the tally afterwards.
+//!
+//! Every run does the short form. The long one: `tests/run --ignored polls_a_hundred_kills`
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use canvass::polls::ballots::{audit, verify};
+use canvass::polls::store;
+use canvass::types::Random;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::polls_ballot_box::opened;
+use crate::support::node::Setup;
+
+/// One reader after another, each with a marker of their own, until told to stop; returns the markers that got a 303.
+async fn readers(
+    port: u16,
+    lane: usize,
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+) -> Vec<String> {
+    let mut counted = Vec::new();
+    let mut n = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        loop {
+            let marker = format!("{lane:011}{n:011}");
+            n += 1;
+            let body = format!("option={}&marker={marker}", n % 2 + 1);
+            let request = format!(
+                "POST /p/trust HTTP/1.1\r\nHost: news.example.org\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            if stream.write_all(request.as_bytes()).await.is_err() {
+                break;
+            }
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => break,
+                }
+            }
+            if !head.starts_with(b"HTTP/1.1 303") || !head.ends_with(b"\r\n\r\n") {
+                assert!(
+                    head.len() < 12 || head.starts_with(b"HTTP/1.1 503"),
+                    "{}",
+                    String::from_utf8_lossy(&head)
+                );
+                break;
+            }
+            counted.push(marker);
+            answered.fetch_add(1, Ordering::Relaxed);
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+    counted
+}
+
+async fn survive(kills: usize) {
+    let seed = u64::from_le_bytes(Random::System.bytes());
+    let random = Random::seeded(seed);
+    let ballots = opened(&["yes", "no"], 1, None).await;
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let mut setup = Setup::new(&ballots.database, "smtp://127.0.0.1:9".to_owned());
+    setup.bind = format!("127.0.0.1:{port}");
+    let (stop, answered) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let lanes: Vec<_> = (0..16)
+        .map(|lane| tokio::spawn(readers(port, lane, stop.clone(), answered.clone())))
+        .collect();
+    let mut node = setup.start();
+    for _ in 0..kills {
+        let some = answered.load(Ordering::Relaxed) + 20 + random.below(200) as usize;
+        let enough = tokio::time::Instant::now() + Duration::from_secs(30);
+        while answered.load(Ordering::Relaxed) < some && tokio::time::Instant::now() < enough {
+            tokio::time::sleep(Duration::from_millis(1 + random.below(5))).await;
+        }
+        node.kill();
+        node = setup.start();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut counted = Vec::new();
+    for lane in lanes {
+        counted.extend(lane.await.unwrap());
+    }
+    node.kill();
+    assert!(counted.len() > kills * 20, "{} answers", counted.len());
+    for marker in &counted {
+        let key = canvass::polls::voter::Voter::Browser(marker.clone()).key(&ballots.poll);
+        let own = store::own_choice(&ballots.db, ballots.poll.id, &[key])
+            .await
+            .unwrap();
+        assert!(own.is_some(), "seed {seed}: a 303 is lost");
+    }
+    let verified = verify(&ballots.db, ballots.poll.id).await.unwrap().unwrap();
+    assert_eq!(verified.findings, Vec::<String>::new(), "seed {seed}");
+    assert_eq!(audit(&ballots.db, &ballots.poll).await.unwrap(), []);
+    // What was on its way when the program died may be in, and is then in everywhere.
+    let all = usize::try_from(verified.ballots + verified.set_aside).unwrap();
+    let extra = all - counted.len();
+    println!(
+        "{kills} kills, seed {seed}: {} answers with 303, 0 lost, {extra} more in the box",
+        counted.len()
+    );
+    assert!(extra <= (kills + 2) * 16);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_a_kill_loses_no_answer() {
+    survive(4).await;
+}
+
+#[ignore = "the long form, some minutes: tests/run --ignored polls_a_hundred_kills"]
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_a_hundred_kills() {
+    survive(100).await;
+}
