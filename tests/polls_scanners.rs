@@ -11,6 +11,8 @@ use canvass::types::{ReaderId, UnixMillis};
 use reqwest::Method;
 
 use crate::support::dump::Dump;
+use crate::support::editor::signed_in;
+use crate::support::reader::Form;
 use crate::support::scanner::{Scanner, Sent, option, options};
 
 const READERS: i64 = 12;
@@ -194,6 +196,93 @@ async fn polls_looks_are_counted_and_the_reader_forgotten() {
     );
     let seen: i64 = row.await.unwrap().unwrap().try_get_by_index(0).unwrap();
     assert_eq!(seen, 4);
+}
+
+/// Editors read the three numbers on the issue's page and on the poll's.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_editors_see_counted_seen_and_scanned() {
+    let sent = Sent::to(4).await;
+    let editor = signed_in(&sent.app).await;
+    let issue = format!("/admin/issues/{}", sent.issue);
+    let cells = "section[aria-labelledby=answers-head] td";
+    let none = editor.get(&issue).await.expect(200).all(cells);
+    assert_eq!(none, ["0", "0", "0"]);
+    let reader = sent.app.reader();
+    let page = reader.get(&option(&sent.mails[0], "No")).await.expect(200);
+    sent.app.advance(Duration::from_secs(1));
+    reader.submit(page.the_form()).await.expect(200);
+    for mail in &sent.mails[1..3] {
+        let looking = sent.app.reader();
+        looking.get(&option(mail, "No")).await.expect(200);
+    }
+    let scanner = Scanner::new(&sent.app, "get");
+    scanner.open_all(Method::GET, &sent.mails[3]).await;
+    assert_eq!(sent.numbers().await, [1, 2, 1]);
+    let seen = editor.get(&issue).await.expect(200).all(cells);
+    assert_eq!(seen, ["1", "2", "1"]);
+    let poll = editor.get("/admin/polls/trust").await.expect(200);
+    let seen = poll.all("section[aria-labelledby=from-mail] dd");
+    assert_eq!(seen, ["1", "2", "1"]);
+}
+
+/// What the page's own script says about a form that nobody touched, and the way out for who presses by a program.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_an_untouched_page_is_asked_once_more() {
+    let sent = Sent::to(1).await;
+    let (mail, reader) = (&sent.mails[0], sent.app.reader());
+    let untouched = |mut form: Form| {
+        form.fields.push(("untouched".to_owned(), "1".to_owned()));
+        form
+    };
+    let links = [
+        option(mail, "Yes"),
+        sent.confirmation.link("/confirm/"),
+        mail.link("/unsubscribe/"),
+        mail.link("/manage/"),
+    ];
+    for link in &links {
+        let form = reader.get(link).await.expect(200).the_form();
+        sent.app.advance(Duration::from_secs(1));
+        let page = reader.submit(untouched(form)).await.expect(409);
+        page.clone()
+            .says("It looks as if a program had pressed the button");
+        // A program that goes on meets the same.
+        sent.app.advance(Duration::from_secs(1));
+        reader.submit(untouched(page.the_form())).await.expect(409);
+    }
+    assert_eq!(sent.harm().await, [0, 0, 0]);
+    let recorded = "SELECT CAST(SUM(n) AS BIGINT) FROM refusal WHERE reason = 21";
+    assert_eq!(sent.app.count(recorded).await, 2);
+    for link in &links[..3] {
+        let form = reader.get(link).await.expect(200).the_form();
+        sent.app.advance(Duration::from_secs(1));
+        let page = reader.submit(untouched(form)).await.expect(409);
+        sent.app.advance(Duration::from_secs(1));
+        let ticked = untouched(page.the_form().tick("person", "1"));
+        reader.submit(ticked).await.expect(200);
+    }
+    assert_eq!(sent.harm().await, [1, 1, 1]);
+}
+
+/// The link is the ballot, also of somebody who has left since.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_who_has_left_still_votes_from_an_old_mail() {
+    let sent = Sent::to(1).await;
+    let (mail, reader) = (&sent.mails[0], sent.app.reader());
+    let leave = reader.get(&mail.link("/unsubscribe/")).await.expect(200);
+    let leave = leave.the_form().button("action", "leave");
+    reader.submit(leave).await.expect(200);
+    let page = reader.get(&option(mail, "No")).await.expect(200);
+    sent.app.advance(Duration::from_secs(1));
+    let done = reader.submit(page.the_form()).await.expect(200);
+    let done = done.says("Your answer is counted");
+    // Changing the answer leads back to the own link, so it stays one ballot.
+    let page = reader.follow(&done, "Change my answer").await.expect(200);
+    sent.app.advance(Duration::from_secs(1));
+    let form = page.the_form().choose("option", "1");
+    reader.submit(form).await.expect(200);
+    assert_eq!(sent.harm().await, [1, 0, 1]);
+    assert_eq!(sent.numbers().await, [1, 0, 0]);
 }
 
 /// Both parts of a mail show the options in the reader's own order, and who takes the first takes each equally often.
