@@ -150,7 +150,7 @@ pub fn compile(
             content_text: text.trim_end(),
             email: slots.email(),
             unsubscribe_url: slots.link("/unsubscribe/", Purpose::Unsubscribe, &[newsletter.id.0]),
-            manage_url: slots.link("/manage/", Purpose::Manage, &[newsletter.id.0]),
+            manage_url: slots.link("/manage/", Purpose::Manage, &[]),
             canary_url: parts
                 .polls
                 .first()

@@ -28,10 +28,12 @@ pub fn manage_token(keys: &Keys, reader: ReaderId) -> String {
     keys.seal(Purpose::Manage, &pack(&[reader.0]))
 }
 
-/// Whose preferences these are.
+/// Whose preferences these are. Issues once named their newsletter before the reader; such mails still lie in inboxes.
 #[must_use]
 pub fn open_manage(keys: &Keys, token: &str) -> Option<ReaderId> {
-    let [reader] = unpack(&keys.open(Purpose::Manage, token).ok()?)?;
+    let payload = keys.open(Purpose::Manage, token).ok()?;
+    let with_newsletter = || unpack::<2>(&payload).map(|[_, reader]| [reader]);
+    let [reader] = unpack(&payload).or_else(with_newsletter)?;
     Some(ReaderId(reader))
 }
 
