@@ -55,6 +55,7 @@ mod polls_ballot_box;
 mod polls_elsewhere;
 mod polls_export;
 mod polls_form;
+mod polls_import;
 mod polls_insight;
 mod polls_kill;
 mod polls_kinds;

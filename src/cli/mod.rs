@@ -122,6 +122,28 @@ enum ImportCommand {
     /// Readers who opted in elsewhere, from a CSV file with a header row: email, and optionally
     /// name, time_zone, confirmed_at. Bad rows are reported with line and reason; the good ones are kept.
     Readers(ImportReaders),
+    /// Polls of another system, from a dump of its tables (SQL) or each table as CSV: questions, answers, counts, times. They
+    /// come as closed. Voters' addresses, names and cookies are not taken. Running it again adds nothing.
+    Polls(ImportPolls),
+}
+
+#[derive(Debug, Args)]
+struct ImportPolls {
+    /// The dump, or the tables as CSV files.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The system.
+    #[arg(long, value_parser = ["wp-polls", "yop"])]
+    from: String,
+    /// The zone of the site's clocks (Settings, General, Timezone in WordPress): its times are stored without one.
+    #[arg(long, value_name = "ZONE")]
+    time_zone: String,
+    /// Polls that were open there stay open here, until the time they were to close.
+    #[arg(long)]
+    open: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -243,6 +265,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
             return tools::import_readers(config, asked).await;
         }
         Command::Verify(VerifyCommand::Poll { slug }) => return verify::poll(config, &slug).await,
+        Command::Import(ImportCommand::Polls(asked)) => {
+            return tools::import_polls(config, asked).await;
+        }
         Command::Export(ExportCommand::Readers(asked)) => {
             tools::export_readers(config, asked).await?;
         }

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::{ExportReaders, Failed, ImportReaders, tool};
+use super::{ExportReaders, Failed, ImportPolls, ImportReaders, tool};
 use crate::admin;
 use crate::api::tokens;
 use crate::app::Role;
 use crate::config::Config;
+use crate::polls::import;
 use crate::subscriptions::{self, ImportOrder};
 use crate::types::EmailAddress;
 
@@ -55,6 +56,26 @@ pub async fn import_readers(config: Config, asked: ImportReaders) -> Result<Exit
     println!("{summary}");
     // Bad rows were reported; the good ones are in. A script may want to know.
     Ok(ExitCode::from(u8::from(summary.bad > 0)))
+}
+
+pub async fn import_polls(config: Config, asked: ImportPolls) -> Result<ExitCode, Failed> {
+    let app = tool(config).await?;
+    let order = import::Order {
+        files: asked.files,
+        from: match asked.from.as_str() {
+            "yop" => import::System::Yop,
+            _ => import::System::WpPolls,
+        },
+        time_zone: asked.time_zone,
+        open: asked.open,
+        dry_run: asked.dry_run,
+    };
+    let summary = import::run(&app, &order, &mut std::io::stderr())
+        .await
+        .map_err(|e| Failed::Other(e.to_string()))?;
+    println!("{summary}");
+    // What was left out was said; the rest is in. A script may want to know.
+    Ok(ExitCode::from(u8::from(summary.left_out > 0)))
 }
 
 pub async fn export_readers(config: Config, asked: ExportReaders) -> Result<(), Failed> {

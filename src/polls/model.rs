@@ -83,6 +83,8 @@ pub enum Place {
     Embed,
     Mail,
     Api,
+    /// In another poll system, from which the poll was carried over.
+    Elsewhere,
 }
 
 /// What may be done with a poll at one moment.
@@ -260,6 +262,7 @@ impl Place {
             2 => Self::Embed,
             3 => Self::Mail,
             4 => Self::Api,
+            5 => Self::Elsewhere,
             _ => Self::PollPage,
         }
     }
@@ -271,6 +274,7 @@ impl Place {
             Self::Embed => 2,
             Self::Mail => 3,
             Self::Api => 4,
+            Self::Elsewhere => 5,
         }
     }
 
@@ -282,6 +286,7 @@ impl Place {
             Self::Embed => "pages that carry it",
             Self::Mail => "the newsletter",
             Self::Api => "connected services",
+            Self::Elsewhere => "another poll system, from which it was carried over",
         }
     }
 }
@@ -413,7 +418,7 @@ mod tests {
 
     #[test]
     fn codes_survive_the_round_trip() {
-        for code in 0..5 {
+        for code in 0..6 {
             assert_eq!(Place::from_code(code).code(), code);
         }
         for code in 0..4 {

@@ -23,13 +23,15 @@ pub enum Voter {
     Named(String),
     /// A confirmed subscriber.
     Subscriber(ReaderId),
+    /// Somebody who answered in another poll system: a number in the order of its ballots.
+    Carried(u64),
 }
 
 impl Voter {
     /// How much this tells about the voter.
     pub fn tier(&self) -> Tier {
         match self {
-            Self::Browser(_) | Self::Named(_) => Tier::Anonymous,
+            Self::Browser(_) | Self::Named(_) | Self::Carried(_) => Tier::Anonymous,
             Self::Worked(_) => Tier::Worked,
             Self::Subscriber(_) => Tier::Subscriber,
         }
@@ -47,6 +49,10 @@ impl Voter {
             Self::Named(name) => {
                 context.update(b"named\0");
                 context.update(name.as_bytes());
+            }
+            Self::Carried(number) => {
+                context.update(b"carried\0");
+                context.update(&number.to_be_bytes());
             }
             Self::Subscriber(reader) => {
                 context.update(b"reader\0");

@@ -31,6 +31,7 @@ pub mod poll;
 pub mod poll_burst;
 pub mod poll_burst_removal;
 pub mod poll_hour;
+pub mod poll_import;
 pub mod poll_option;
 pub mod poll_question;
 pub mod poll_record;

@@ -169,7 +169,7 @@ impl Typed {
         }
         let mut definition = Definition {
             slug: if self.slug.is_empty() {
-                slug_of(self.questions.first().map_or("", |q| q.text.as_str()))
+                crate::polls::slug::slug_of(self.questions.first().map_or("", |q| q.text.as_str()))
             } else {
                 self.slug.clone()
             },
@@ -271,25 +271,6 @@ fn field_of(fault: &Fault) -> String {
     }
 }
 
-/// A name in links made of a question: its ASCII letters and digits, words joined by hyphens, cut at a word.
-fn slug_of(question: &str) -> String {
-    let mut slug = String::new();
-    let plain = question.to_lowercase();
-    let words = plain
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty());
-    for word in words {
-        if slug.len() + word.len() >= 60 {
-            break;
-        }
-        if !slug.is_empty() {
-            slug.push('-');
-        }
-        slug.push_str(word);
-    }
-    if slug.is_empty() { "poll".into() } else { slug }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,9 +292,9 @@ mod tests {
             definition.questions[0].options,
             ["Yes", "No"].map(OptionText::from)
         );
-        assert_eq!(slug_of("¿Qué?"), "qu");
-        assert_eq!(slug_of("谁?"), "poll");
-        assert!(slug_of(&"word ".repeat(100)).len() <= 60);
+        assert_eq!(crate::polls::slug::slug_of("¿Qué?"), "qu");
+        assert_eq!(crate::polls::slug::slug_of("谁?"), "poll");
+        assert!(crate::polls::slug::slug_of(&"word ".repeat(100)).len() <= 60);
     }
 
     #[test]

@@ -1,0 +1,381 @@
+//! A poll of another system with its ballots. Pure.
+//!
+//! These systems keep a count for each answer and, if they are told to, a log of votes; the two need not agree. Every vote of the log becomes
+//! a ballot with its hour; what the counts hold beyond it becomes ballots without a log.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::words::plain;
+use crate::polls::definition::QuestionText;
+use crate::polls::model::Kind;
+use crate::types::UnixMillis;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// A poll as its rows told it.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What it is known by there: system, table prefix, id and what it asks.
+    pub key: String,
+    pub questions: Vec<FoundQuestion>,
+    pub opens: Option<DateTime>,
+    pub closes: Option<DateTime>,
+    /// It took answers, or was going to.
+    pub active: bool,
+    /// It had not begun.
+    pub future: bool,
+    /// How many people answered, where that was counted.
+    pub voters: Option<u64>,
+    /// Votes of the log: answers by their ids there, and the hour on the site's clocks.
+    pub log: BTreeMap<(Option<DateTime>, Vec<u64>), u64>,
+}
+
+#[derive(Debug, Default)]
+pub struct FoundQuestion {
+    pub text: String,
+    /// 1: one answer; more: several.
+    pub most: u64,
+    pub options: Vec<FoundOption>,
+}
+
+#[derive(Debug, Default)]
+pub struct FoundOption {
+    pub id: u64,
+    pub label: String,
+    pub count: u64,
+}
+
+/// A ballot to cast: the keys of its options, and when.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ballot {
+    pub at: UnixMillis,
+    pub options: Vec<i64>,
+}
+
+/// What is to be stored.
+#[derive(Debug)]
+pub struct Plan {
+    pub questions: Vec<QuestionText>,
+    pub opens_at: UnixMillis,
+    pub closes_at: UnixMillis,
+    /// When it was going to close there, if that lies ahead; `None`: it had no end.
+    pub goes_on: Option<Option<UnixMillis>>,
+    pub ballots: Vec<Ballot>,
+    /// Of them, those of the log.
+    pub logged: usize,
+    /// More votes of an answer in the log than in its count.
+    pub disagrees: bool,
+}
+
+/// An instant on the site's clocks. Of a time that came twice the first, of one that was skipped the one after.
+pub fn instant(local: DateTime, zone: &TimeZone) -> Option<UnixMillis> {
+    let at = zone.to_ambiguous_timestamp(local).compatible().ok()?;
+    Some(UnixMillis(at.as_millisecond()))
+}
+
+/// WordPress' `current_time('timestamp')`: seconds that show the site's local time when they are read as UTC.
+pub fn local(shifted: i64) -> Option<DateTime> {
+    let at = Timestamp::from_second(shifted)
+        .ok()
+        .filter(|_| shifted > 0)?;
+    Some(TimeZone::UTC.to_datetime(at))
+}
+
+/// `2024-03-31 02:30:00`, with or without seconds; zeros are no time.
+pub fn written(text: &str) -> Option<DateTime> {
+    let text = text.trim();
+    let text = if text.len() == 16 {
+        format!("{text}:00")
+    } else {
+        text.to_owned()
+    };
+    DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()
+}
+
+/// The hour it lies in: nobody needs to know when a single person answered.
+pub fn hour(at: DateTime) -> DateTime {
+    let whole = at.with().minute(0).second(0).subsec_nanosecond(0).build();
+    whole.unwrap_or(at)
+}
+
+impl Found {
+    /// What to store of it, as of `now`. `Err`: why it cannot be a poll here.
+    pub fn plan(&self, zone: &TimeZone, now: UnixMillis) -> Result<Plan, String> {
+        let at = |local: Option<DateTime>| local.and_then(|local| instant(local, zone));
+        let (questions, keys) = self.wording()?;
+        let mut left: BTreeMap<i64, u64> = BTreeMap::new();
+        for option in self.questions.iter().flat_map(|q| &q.options) {
+            if let Some(key) = keys.get(&option.id) {
+                *left.entry(*key).or_default() += option.count;
+            }
+        }
+        let mut ballots = Vec::new();
+        let mut disagrees = false;
+        for ((hour, ids), n) in &self.log {
+            let mut options: Vec<i64> = ids.iter().filter_map(|id| keys.get(id).copied()).collect();
+            options.sort_unstable();
+            options.dedup();
+            if options.is_empty() {
+                continue;
+            }
+            for key in &options {
+                let count = left.entry(*key).or_default();
+                disagrees |= *count < *n;
+                *count = count.saturating_sub(*n);
+            }
+            let at = at(*hour);
+            for _ in 0..*n {
+                ballots.push((at, options.clone()));
+            }
+        }
+        let logged = ballots.len();
+        ballots.extend(
+            self.unlogged(&questions, &left, logged)
+                .into_iter()
+                .map(|options| (None, options)),
+        );
+
+        let first = ballots.iter().filter_map(|(at, _)| *at).min();
+        let opens_at = at(self.opens)
+            .into_iter()
+            .chain(first)
+            .min()
+            .unwrap_or(UnixMillis(0));
+        let end = at(self.closes);
+        let closes_at = end
+            .filter(|end| *end <= now)
+            .unwrap_or(now)
+            .max(UnixMillis(opens_at.0 + 1));
+        let goes_on = (self.active && end.is_none_or(|end| end > now)).then_some(end);
+        // Their close was not exact: a vote after it counts as the last one before it. Without a time, the first and the last hour.
+        let last = UnixMillis(closes_at.0 - 1);
+        let unlogged_at = |i: usize| if i == logged { opens_at } else { last };
+        let mut ballots: Vec<Ballot> = ballots
+            .into_iter()
+            .enumerate()
+            .map(|(i, (at, options))| Ballot {
+                at: at.unwrap_or_else(|| unlogged_at(i)).clamp(opens_at, last),
+                options,
+            })
+            .collect();
+        ballots.sort();
+        Ok(Plan {
+            questions,
+            opens_at,
+            closes_at,
+            goes_on,
+            ballots,
+            logged,
+            disagrees,
+        })
+    }
+
+    /// The questions as they are asked here, and the key of each option by its id there.
+    fn wording(&self) -> Result<(Vec<QuestionText>, BTreeMap<u64, i64>), String> {
+        let mut keys = BTreeMap::new();
+        let mut key = 0;
+        let mut questions = Vec::new();
+        for question in &self.questions {
+            let mut labels: Vec<String> = Vec::new();
+            for option in &question.options {
+                let mut label = plain(&option.label);
+                if label.is_empty() {
+                    label = format!("Answer {}", labels.len() + 1);
+                }
+                // Two answers with the same words stay two.
+                let mut n = 2;
+                let words: String = label.chars().take(290).collect();
+                while labels.contains(&label) {
+                    label = format!("{words} ({n})");
+                    n += 1;
+                }
+                key += 1;
+                keys.insert(option.id, key);
+                labels.push(label);
+            }
+            let most =
+                i64::try_from(question.most.clamp(1, labels.len().max(1) as u64)).unwrap_or(1);
+            questions.push(QuestionText {
+                text: plain(&question.text),
+                required: self.questions.len() == 1,
+                kind: if most > 1 {
+                    Kind::Several
+                } else {
+                    Kind::Single
+                },
+                max_choices: most,
+                options: labels.into_iter().map(Into::into).collect(),
+                ..QuestionText::default()
+            });
+        }
+        if questions.is_empty() {
+            return Err("it asks nothing that has answers to choose from".into());
+        }
+        Ok((questions, keys))
+    }
+
+    /// Ballots for what the counts hold beyond the log: as many as people are left, each with as many answers as needed.
+    fn unlogged(
+        &self,
+        questions: &[QuestionText],
+        left: &BTreeMap<i64, u64>,
+        logged: usize,
+    ) -> Vec<Vec<i64>> {
+        let people = self.voters.map(|all| all.saturating_sub(logged as u64));
+        let mut ballots: Vec<Vec<i64>> = Vec::new();
+        let mut key = 0;
+        for question in questions {
+            let counts: Vec<(i64, u64)> = question
+                .options
+                .iter()
+                .map(|_| {
+                    key += 1;
+                    (key, left.get(&key).copied().unwrap_or(0))
+                })
+                .collect();
+            let most = u64::try_from(question.max_choices).unwrap_or(1);
+            for (i, options) in spread(&counts, people, most).into_iter().enumerate() {
+                match ballots.get_mut(i) {
+                    Some(ballot) => ballot.extend(options),
+                    None => ballots.push(options),
+                }
+            }
+        }
+        ballots
+    }
+}
+
+/// Deals `counts` out to `people`: every ballot has at least one answer, none twice and at most `most`. Where the number of people does not
+/// allow that, it gives way, not the counts.
+fn spread(counts: &[(i64, u64)], people: Option<u64>, most: u64) -> Vec<Vec<i64>> {
+    let all: u64 = counts.iter().map(|(_, n)| n).sum();
+    let highest = counts.iter().map(|(_, n)| *n).max().unwrap_or(0);
+    let least = highest.max(all.div_ceil(most.max(1)));
+    let people = people.map_or(all, |people| people.clamp(least, all.max(least)));
+    let Ok(size) = usize::try_from(people) else {
+        return Vec::new();
+    };
+    let mut ballots = vec![Vec::new(); size];
+    // Round and round: neighbours differ by one answer at most, and no answer comes round to the same ballot.
+    let mut at = 0;
+    for (key, n) in counts {
+        for _ in 0..*n {
+            ballots[at].push(*key);
+            at = (at + 1) % size;
+        }
+    }
+    ballots
+}
+
+/// A time as it is kept: the hour.
+pub fn coarse(at: UnixMillis) -> UnixMillis {
+    UnixMillis(at.0 - at.0.rem_euclid(HOUR_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn berlin() -> TimeZone {
+        TimeZone::get("Europe/Berlin").expect("bundled")
+    }
+
+    #[test]
+    fn site_times_are_read_on_the_sites_clocks() {
+        // 1 July 2024, 12:00 in Berlin, stored as if it were UTC.
+        let summer = local(1_719_835_200).expect("a time");
+        assert_eq!(
+            instant(summer, &berlin()),
+            Some(UnixMillis(1_719_828_000_000))
+        );
+        for (text, utc_ms) in [
+            ("2024-01-15 12:00:00", 1_705_316_400_000),
+            // Skipped: the clocks went from 02:00 to 03:00.
+            ("2024-03-31 02:30:00", 1_711_848_600_000),
+            // Came twice: the first.
+            ("2024-10-27 02:30", 1_729_989_000_000),
+        ] {
+            let local = written(text).expect("a time");
+            assert_eq!(
+                instant(local, &berlin()),
+                Some(UnixMillis(utc_ms)),
+                "{text}"
+            );
+        }
+        assert_eq!(written("0000-00-00 00:00:00"), None);
+        assert_eq!(local(0), None);
+    }
+
+    fn found(most: u64, counts: &[u64], voters: Option<u64>) -> Found {
+        Found {
+            questions: vec![FoundQuestion {
+                text: "Which?".into(),
+                most,
+                options: (1..)
+                    .zip(counts)
+                    .map(|(id, count)| FoundOption {
+                        id: id + 10,
+                        label: format!("Answer {id}"),
+                        count: *count,
+                    })
+                    .collect(),
+            }],
+            opens: written("2024-01-01 00:00:00"),
+            closes: written("2024-02-01 00:00:00"),
+            voters,
+            ..Found::default()
+        }
+    }
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+    #[test]
+    fn the_log_is_kept_and_the_rest_becomes_ballots_without_one() {
+        let mut poll = found(1, &[3, 1], Some(4));
+        let late = written("2024-02-01 05:00:00");
+        poll.log.insert((late, vec![11]), 2);
+        let plan = poll.plan(&TimeZone::UTC, NOW).expect("a plan");
+        assert_eq!(
+            (plan.logged, plan.disagrees, plan.ballots.len()),
+            (2, false, 4)
+        );
+        let last = UnixMillis(plan.closes_at.0 - 1);
+        let at = |option| -> Vec<UnixMillis> {
+            let of = plan.ballots.iter().filter(|b| b.options == [option]);
+            of.map(|b| b.at).collect()
+        };
+        assert_eq!(
+            at(1),
+            [plan.opens_at, last, last],
+            "a vote after the close is the last before it"
+        );
+        assert_eq!(at(2), [last]);
+        assert!(plan.goes_on.is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn ballots_hold_exactly_the_counts(counts in proptest::collection::vec(0..30u64, 2..8), most in 1..5u64, people in proptest::option::of(0..100u64)) {
+            let poll = found(most, &counts, people);
+            let plan = poll.plan(&TimeZone::UTC, NOW).expect("a plan");
+            for (key, count) in (1..).zip(&counts) {
+                let n = plan.ballots.iter().filter(|b| b.options.contains(&key)).count();
+                prop_assert_eq!(n as u64, *count);
+            }
+            let most = most.min(counts.len() as u64) as usize;
+            for ballot in &plan.ballots {
+                prop_assert!((1..=most).contains(&ballot.options.len()), "{:?}", ballot);
+                prop_assert!(ballot.at >= plan.opens_at && ballot.at < plan.closes_at);
+                let mut once = ballot.options.clone();
+                once.dedup();
+                prop_assert_eq!(&once, &ballot.options);
+            }
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The run of an import: reads all files, then stores poll by poll. What was stored stays; running it again goes on.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::carried::{Ballot, Found, Plan, coarse};
+use super::dump::Dump;
+use super::sheets::Sheet;
+use super::store;
+use super::tables::{Fields, System, Table};
+use super::words::plain;
+use super::wp_polls::WpPolls;
+use super::yop::Yop;
+use crate::app::App;
+use crate::db::DbErr;
+use crate::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
+use crate::polls::choice::Choice;
+use crate::polls::define::{self, Stored};
+use crate::polls::definition::Definition;
+use crate::polls::model::{Place, Poll, PollState, Tier, Visibility};
+use crate::polls::sent::Sent;
+use crate::polls::slug::slug_of;
+use crate::polls::store as polls;
+use crate::polls::voter::Voter;
+use crate::types::keys::token_hash;
+use crate::types::{Clock, PollId};
+
+/// What to import.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// A dump, or each table as CSV.
+    pub files: Vec<PathBuf>,
+    pub from: System,
+    /// The zone of the site's clocks.
+    pub time_zone: String,
+    /// Polls that were open there stay open here.
+    pub open: bool,
+    /// Says what would be done, and does nothing.
+    pub dry_run: bool,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub polls: u64,
+    pub ballots: u64,
+    /// Of the ballots, those with a time.
+    pub logged: u64,
+    pub already_there: u64,
+    pub left_out: u64,
+    pub dry_run: bool,
+}
+
+/// Why an import could not run or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    #[error("{0} cannot be read: {1}")]
+    Read(String, io::Error),
+    #[error("--time-zone: there is no zone {0:?}; use a name like Europe/Berlin")]
+    Zone(String),
+    #[error("{0} holds none of the tables of {1}")]
+    Nothing(String, &'static str),
+    #[error("{0:?}: {1}")]
+    Poll(String, String),
+    #[error("the database failed: {0}; run the import again to go on")]
+    Database(#[from] DbErr),
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let done = if self.dry_run {
+            "would be carried over"
+        } else {
+            "carried over"
+        };
+        writeln!(f, "{:>11} polls {done}", self.polls)?;
+        writeln!(
+            f,
+            "{:>11} ballots, {} of them with their hour",
+            self.ballots, self.logged
+        )?;
+        writeln!(f, "{:>11} polls were there already", self.already_there)?;
+        writeln!(f, "{:>11} polls left out", self.left_out)?;
+        write!(
+            f,
+            "Voters' addresses, names and cookies were not carried over."
+        )
+    }
+}
+
+enum Tables {
+    WpPolls(WpPolls),
+    Yop(Box<Yop>),
+}
+
+impl Tables {
+    fn take(&mut self, prefix: &str, table: Table, row: &Fields) {
+        match self {
+            Self::WpPolls(tables) => tables.take(prefix, table, row),
+            Self::Yop(tables) => tables.take(prefix, table, row),
+        }
+    }
+}
+
+/// Imports, telling `terminal` (standard error) about each poll.
+///
+/// # Errors
+/// [`Stopped`]; what was stored before stays.
+pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<Summary, Stopped> {
+    let zone =
+        TimeZone::get(&order.time_zone).map_err(|_| Stopped::Zone(order.time_zone.clone()))?;
+    let reading = order.clone();
+    let found = tokio::task::spawn_blocking(move || read(&reading))
+        .await
+        .map_err(|e| Stopped::Read("the file".into(), io::Error::other(e)))??;
+    let mut summary = Summary {
+        dry_run: order.dry_run,
+        ..Summary::default()
+    };
+    let mut say = |text: String| {
+        // A terminal that has gone away does not stop an import.
+        let _ = writeln!(terminal, "{text}");
+    };
+    let all = found.len();
+    for (at, poll) in found.into_iter().enumerate() {
+        let name = poll
+            .questions
+            .first()
+            .map(|q| plain(&q.text))
+            .unwrap_or_default();
+        let name = format!("{}/{all} “{name}”", at + 1);
+        let plan = match poll.plan(&zone, app.clock.now()) {
+            Ok(plan) => plan,
+            Err(reason) => {
+                summary.left_out += 1;
+                say(format!("{name}: left out, {reason}"));
+                continue;
+            }
+        };
+        let hash = token_hash(&format!("{} {}", order.from.name(), poll.key));
+        let key: String = hash.iter().map(|b| format!("{b:02x}")).collect();
+        let known = store::known(&app.db, &key).await?;
+        if known.is_some_and(|known| known.done) {
+            summary.already_there += 1;
+            say(format!("{name}: was there already"));
+            continue;
+        }
+        let mut definition = definition(&poll, &plan, order);
+        if let Some(fault) = definition.check().into_iter().find(|f| f.field != "slug") {
+            summary.left_out += 1;
+            say(format!("{name}: left out: {}", fault.message));
+            continue;
+        }
+        summary.polls += 1;
+        summary.ballots += plan.ballots.len() as u64;
+        summary.logged += plan.logged as u64;
+        let more = if plan.disagrees {
+            "; its log holds more votes than its counts, the log was taken"
+        } else {
+            ""
+        };
+        say(format!(
+            "{name}: {} ballots, {} with their hour{more}",
+            plan.ballots.len(),
+            plan.logged
+        ));
+        if order.dry_run {
+            continue;
+        }
+        let id = match known {
+            Some(known) => known.poll,
+            None => create(app, &key, definition, &poll).await?,
+        };
+        if !poll.future {
+            cast(app, id, &plan.ballots, &name).await?;
+        }
+        let txn = app.db.write_txn("import poll").await?;
+        let now = app.clock.now();
+        if let Some(end) = plan.goes_on.filter(|_| order.open && !poll.future) {
+            define::retime(&txn, now, id, Some(plan.opens_at), end, Visibility::Always).await?;
+        }
+        store::finish(&txn, &key, now).await?;
+        txn.commit().await?;
+    }
+    Ok(summary)
+}
+
+fn read(order: &Order) -> Result<Vec<Found>, Stopped> {
+    let mut tables = match order.from {
+        System::WpPolls => Tables::WpPolls(WpPolls::default()),
+        System::Yop => Tables::Yop(Box::default()),
+    };
+    for path in &order.files {
+        let name = path.display().to_string();
+        let rows = read_file(path, order.from, &mut tables);
+        let rows = rows.map_err(|e| Stopped::Read(name.clone(), e))?;
+        if rows == 0 {
+            return Err(Stopped::Nothing(name, order.from.name()));
+        }
+    }
+    Ok(match tables {
+        Tables::WpPolls(tables) => tables.polls(),
+        Tables::Yop(tables) => tables.polls(),
+    })
+}
+
+/// Returns how many rows of the system's tables it held.
+fn read_file(path: &Path, from: System, tables: &mut Tables) -> io::Result<u64> {
+    let input = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let mut rows = 0;
+    if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+    {
+        let mut sheet = Sheet::open(input)?;
+        let Some(table) = from.sheet(sheet.columns()) else {
+            return Ok(0);
+        };
+        while let Some(values) = sheet.next_row()? {
+            tables.take("", table, &Fields::of(sheet.columns(), values));
+            rows += 1;
+        }
+        // A table without rows is a table.
+        return Ok(rows.max(1));
+    }
+    let mut dump = Dump::new(input);
+    while let Some(row) = dump.next_row()? {
+        if let Some((prefix, table)) = from.table(&row.table) {
+            tables.take(&prefix, table, &Fields::of(&row.columns, row.values));
+            rows += 1;
+        }
+    }
+    Ok(rows)
+}
+
+fn definition(found: &Found, plan: &Plan, order: &Order) -> Definition {
+    let question = plan.questions.first().map_or("", |q| q.text.as_str());
+    Definition {
+        slug: slug_of(question),
+        title: String::new(),
+        intro: String::new(),
+        visibility: Visibility::Always,
+        headline_tier: Tier::Anonymous,
+        newsletter: None,
+        opens_at: Some(plan.opens_at),
+        // While ballots come in nobody else may answer: by all clocks but theirs it is closed.
+        closes_at: (!found.future).then_some(plan.closes_at),
+        time_zone: order.time_zone.clone(),
+        questions: plan.questions.clone(),
+    }
+}
+
+async fn create(
+    app: &App,
+    key: &str,
+    mut definition: Definition,
+    found: &Found,
+) -> Result<PollId, Stopped> {
+    let state = if found.future {
+        PollState::Draft
+    } else {
+        PollState::Published
+    };
+    let base = definition.slug.clone();
+    for n in 1..1_000 {
+        if n > 1 || base.is_empty() {
+            let base: String = base.chars().take(70).collect();
+            definition.slug = format!("{}-{n}", if base.is_empty() { "poll" } else { &base });
+        }
+        let txn = app.db.write_txn("import poll").await?;
+        let now = app.clock.now();
+        if let Stored::Yes(id) = define::create(&txn, &app.random, now, &definition, state).await? {
+            store::begin(&txn, key, id, now).await?;
+            txn.commit().await?;
+            return Ok(id);
+        }
+    }
+    Err(Stopped::Poll(
+        base,
+        "its name in links is taken a thousand times".into(),
+    ))
+}
+
+/// Casts the ballots in the order of their hours, through the box. Those that are there already stay as they are.
+async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(), Stopped> {
+    let stopped = |why: &str| Stopped::Poll(name.to_owned(), why.to_owned());
+    let poll: Arc<Poll> = polls::by_id(&app.db, id)
+        .await?
+        .ok_or_else(|| stopped("is gone"))?
+        .into();
+    let (opens, closes) = (poll.opens_at.unwrap_or_default(), poll.closes_at);
+    let mut numbered = ballots.iter().enumerate().peekable();
+    while let Some((_, first)) = numbered.peek() {
+        let at = coarse(first.at);
+        let mut group = Vec::new();
+        while let Some((number, ballot)) =
+            numbered.next_if(|(_, ballot)| group.len() < LARGEST_GROUP && coarse(ballot.at) == at)
+        {
+            let sent = Sent::options(ballot.options.iter().map(ToString::to_string));
+            let choice = Choice::read(&poll, &sent).map_err(|e| stopped(&e.message()))?;
+            group.push(Slip::Answer(Answer {
+                poll: poll.clone(),
+                voter: Voter::Carried(number as u64).key(&poll),
+                choice,
+                tier: Tier::Anonymous,
+                place: Place::Elsewhere,
+                network: None,
+            }));
+        }
+        // The box decides by its clock whether the poll is open: for these it shows the hour in which they were cast there.
+        let at = at.max(opens).min(closes.map_or(at.max(opens), |closes| {
+            crate::types::UnixMillis(closes.0 - 1)
+        }));
+        let outcomes = ballots::commit(&app.db, &Clock::manual(at), app.slot, &group).await?;
+        if let Some(other) = outcomes
+            .iter()
+            .find(|o| !matches!(o, Outcome::Counted | Outcome::Same))
+        {
+            return Err(stopped(&format!(
+                "a ballot was not taken ({other:?}); run the import again"
+            )));
+        }
+    }
+    Ok(())
+}

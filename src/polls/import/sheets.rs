@@ -1,0 +1,54 @@
+//! Rows of a table that was exported as CSV, with the names of the columns in the first row.
+
+use std::io::{self, BufRead};
+
+/// A sheet, read to the end once.
+pub struct Sheet<R> {
+    reader: csv::Reader<R>,
+    columns: Vec<String>,
+}
+
+impl<R: BufRead> Sheet<R> {
+    /// Reads the first row. phpMyAdmin separates by commas or by semicolons.
+    ///
+    /// # Errors
+    /// What reading the file said.
+    pub fn open(mut input: R) -> io::Result<Self> {
+        let start = input.fill_buf()?;
+        let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
+        let count = |mark: u8| line.iter().filter(|b| **b == mark).count();
+        let delimiter = if count(b';') > count(b',') {
+            b';'
+        } else {
+            b','
+        };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .escape(Some(b'\\'))
+            .flexible(true)
+            .from_reader(input);
+        let columns = reader.byte_headers()?.iter();
+        let columns = columns
+            .map(|name| super::dump::decoded(name.to_vec()))
+            .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
+            .collect();
+        Ok(Self { reader, columns })
+    }
+
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The next row; `NULL` alone in a cell is NULL.
+    ///
+    /// # Errors
+    /// What reading the file said.
+    pub fn next_row(&mut self) -> io::Result<Option<Vec<Option<String>>>> {
+        let mut record = csv::ByteRecord::new();
+        if !self.reader.read_byte_record(&mut record)? {
+            return Ok(None);
+        }
+        let cell = |bytes: &[u8]| (bytes != b"NULL").then(|| super::dump::decoded(bytes.to_vec()));
+        Ok(Some(record.iter().map(cell).collect()))
+    }
+}

@@ -1,0 +1,51 @@
+//! Which polls were carried over: `poll_import`.
+
+use sea_orm::DbErr;
+
+use crate::db::{Db, WriteTxn, fetch_one, run};
+use crate::types::{PollId, UnixMillis};
+
+/// A poll that was carried over before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pub poll: PollId,
+    /// All of its ballots are in.
+    pub done: bool,
+}
+
+/// The poll this key was given.
+///
+/// # Errors
+/// What the database said.
+pub async fn known(db: &Db, key: &str) -> Result<Option<Known>, DbErr> {
+    let sql = "SELECT poll_id, done_ms FROM poll_import WHERE source_key = $1";
+    let row = fetch_one(db.read(), sql, [key.into()]).await?;
+    row.map(|row| {
+        let done: Option<UnixMillis> = row.try_get("", "done_ms")?;
+        Ok(Known {
+            poll: row.try_get("", "poll_id")?,
+            done: done.is_some(),
+        })
+    })
+    .transpose()
+}
+
+/// Notes that `key` becomes `poll`, in the transaction that makes it.
+///
+/// # Errors
+/// What the database said; a key that is there already among it.
+pub async fn begin(txn: &WriteTxn, key: &str, poll: PollId, now: UnixMillis) -> Result<(), DbErr> {
+    let sql = "INSERT INTO poll_import (source_key, poll_id, begun_ms) VALUES ($1, $2, $3)";
+    run(&**txn, sql, [key.into(), poll.into(), now.into()])
+        .await
+        .map(drop)
+}
+
+/// Notes that everything is in.
+///
+/// # Errors
+/// What the database said.
+pub async fn finish(txn: &WriteTxn, key: &str, now: UnixMillis) -> Result<(), DbErr> {
+    let sql = "UPDATE poll_import SET done_ms = $1 WHERE source_key = $2";
+    run(&**txn, sql, [now.into(), key.into()]).await.map(drop)
+}

@@ -1,0 +1,122 @@
+//! The few tables that are read, and of each row only what is needed: no address, name or cookie of a voter leaves this file.
+
+use std::collections::BTreeMap;
+
+/// The system the polls come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    WpPolls,
+    Yop,
+}
+
+/// A table, by the end of its name: sites choose what stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    Questions,
+    Answers,
+    Log,
+    Polls,
+    Elements,
+    Subelements,
+    Votes,
+}
+
+const WP_POLLS: &[(&str, &str, Table)] = &[
+    ("pollsq", "pollq_id", Table::Questions),
+    ("pollsa", "polla_aid", Table::Answers),
+    ("pollsip", "pollip_id", Table::Log),
+];
+
+const YOP: &[(&str, &str, Table)] = &[
+    ("yoppoll_polls", "total_submited_answers", Table::Polls),
+    ("yoppoll_elements", "etext", Table::Elements),
+    ("yoppoll_subelements", "stext", Table::Subelements),
+    ("yoppoll_votes", "vote_data", Table::Votes),
+];
+
+impl System {
+    fn tables(self) -> &'static [(&'static str, &'static str, Table)] {
+        match self {
+            Self::WpPolls => WP_POLLS,
+            Self::Yop => YOP,
+        }
+    }
+
+    /// The table with this name, and what stands before it: `wp_`, or `wp_2_` of a second site.
+    pub fn table(self, name: &str) -> Option<(String, Table)> {
+        self.tables().iter().find_map(|(end, _, table)| {
+            let prefix = name.strip_suffix(end)?;
+            // `wp_yoppoll_polls` ends with `polls` too; a prefix ends where a word does.
+            (prefix.is_empty() || prefix.ends_with('_')).then(|| (prefix.to_owned(), *table))
+        })
+    }
+
+    /// The table a sheet with these columns was taken from.
+    pub fn sheet(self, columns: &[String]) -> Option<Table> {
+        self.tables()
+            .iter()
+            .find(|(_, column, _)| columns.iter().any(|c| c == column))
+            .map(|(_, _, table)| *table)
+    }
+
+    /// As it is written on the command line and in the key of a poll.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WpPolls => "wp-polls",
+            Self::Yop => "yop",
+        }
+    }
+}
+
+/// A row's values by the names of its columns.
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    pub fn of(columns: &[String], values: Vec<Option<String>>) -> Self {
+        let pairs = columns.iter().cloned().zip(values);
+        Self(
+            pairs
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect(),
+        )
+    }
+
+    /// The text of a column; empty where it is NULL or missing.
+    pub fn text(&self, column: &str) -> &str {
+        self.0.get(column).map_or("", String::as_str)
+    }
+
+    /// A whole number; 0 where there is none. Counts below 0 are 0.
+    pub fn number(&self, column: &str) -> u64 {
+        self.text(column).trim().parse().unwrap_or(0)
+    }
+
+    /// A whole number that may be negative.
+    pub fn signed(&self, column: &str) -> i64 {
+        self.text(column).trim().parse().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_found_whatever_stands_before_them() {
+        let found = |system: System, name| system.table(name);
+        assert_eq!(
+            found(System::WpPolls, "wp_pollsip"),
+            Some(("wp_".into(), Table::Log))
+        );
+        assert_eq!(
+            found(System::WpPolls, "blog_2_pollsq"),
+            Some(("blog_2_".into(), Table::Questions))
+        );
+        assert_eq!(found(System::WpPolls, "wp_mypollsq"), None);
+        assert_eq!(
+            found(System::Yop, "x_yoppoll_subelements"),
+            Some(("x_".into(), Table::Subelements))
+        );
+        assert_eq!(found(System::Yop, "wp_pollsq"), None);
+    }
+}

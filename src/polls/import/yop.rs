@@ -1,0 +1,189 @@
+//! YOP Poll 6 and 7: polls, their elements (questions), subelements (answers with counts) and votes, whose answers stand in one column.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::DateTime;
+use serde_json::Value;
+
+use super::carried::{Found, FoundOption, FoundQuestion, hour, written};
+use super::php;
+use super::tables::{Fields, Table};
+
+/// What has been read so far, by the prefix of the tables and the id.
+#[derive(Default)]
+pub struct Yop {
+    polls: BTreeMap<(String, u64), Poll>,
+    elements: BTreeMap<(String, u64), Vec<Element>>,
+    options: BTreeMap<(String, u64), Vec<(u64, FoundOption)>>,
+    votes: BTreeMap<(String, u64), BTreeMap<(Option<DateTime>, Vec<u64>), u64>>,
+}
+
+struct Poll {
+    name: String,
+    status: String,
+    begins: Option<DateTime>,
+    ends: Option<DateTime>,
+}
+
+struct Element {
+    id: u64,
+    order: i64,
+    text: String,
+    most: u64,
+}
+
+impl Yop {
+    pub fn take(&mut self, prefix: &str, table: Table, row: &Fields) {
+        let of = |column: &str| (prefix.to_owned(), row.number(column));
+        match table {
+            Table::Polls => {
+                let meta = php::value(row.text("meta_data")).unwrap_or_default();
+                let options = &meta["options"]["poll"];
+                let custom = |which: &str, date: &str| {
+                    let chosen = options[which].as_str() == Some("custom");
+                    let date = options[date].as_str().filter(|_| chosen);
+                    date.and_then(written)
+                };
+                let poll = Poll {
+                    name: row.text("name").to_owned(),
+                    status: row.text("status").to_owned(),
+                    begins: custom("startDateOption", "startDateCustom")
+                        .or_else(|| written(row.text("added_date"))),
+                    ends: custom("endDateOption", "endDateCustom"),
+                };
+                self.polls.insert(of("id"), poll);
+            }
+            Table::Elements if is_question(row) => {
+                let meta = php::value(row.text("meta_data")).unwrap_or_default();
+                let several = is_yes(&meta["allowMultipleAnswers"]);
+                let element = Element {
+                    id: row.number("id"),
+                    order: row.signed("sorder"),
+                    text: row.text("etext").to_owned(),
+                    // Without a limit of its own: as many as there are.
+                    most: match number(&meta["multipleAnswersMaxim"]) {
+                        _ if !several => 1,
+                        Some(0) | None => u64::MAX,
+                        Some(most) => most,
+                    },
+                };
+                self.elements
+                    .entry(of("poll_id"))
+                    .or_default()
+                    .push(element);
+            }
+            Table::Subelements if !is_deleted(row) => {
+                let option = FoundOption {
+                    id: row.number("id"),
+                    label: row.text("stext").to_owned(),
+                    count: row.number("total_submits"),
+                };
+                let options = self.options.entry(of("element_id")).or_default();
+                options.push((row.number("sorder"), option));
+            }
+            Table::Votes if row.text("status") == "active" => {
+                let mut answers = php::value(row.text("vote_data"))
+                    .map(|data| answers(&data))
+                    .unwrap_or_default();
+                answers.sort_unstable();
+                answers.dedup();
+                let at = written(row.text("added_date")).map(hour);
+                let votes = self.votes.entry(of("poll_id")).or_default();
+                *votes.entry((at, answers)).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+
+    pub fn polls(mut self) -> Vec<Found> {
+        let mut polls = Vec::new();
+        for (place, poll) in self.polls {
+            let mut elements = self.elements.remove(&place).unwrap_or_default();
+            elements.sort_by_key(|element| (element.order, element.id));
+            let mut questions = Vec::new();
+            for element in elements {
+                let of = (place.0.clone(), element.id);
+                let mut options = self.options.remove(&of).unwrap_or_default();
+                options.sort_by_key(|(order, option)| (*order, option.id));
+                questions.push(FoundQuestion {
+                    text: element.text,
+                    most: element.most,
+                    options: options.into_iter().map(|(_, option)| option).collect(),
+                });
+            }
+            polls.push(Found {
+                key: format!("{}{} {}", place.0, place.1, poll.name),
+                questions,
+                opens: poll.begins,
+                closes: poll.ends,
+                active: poll.status == "published",
+                future: false,
+                voters: None,
+                log: self.votes.remove(&place).unwrap_or_default(),
+            });
+        }
+        polls
+    }
+}
+
+fn is_question(row: &Fields) -> bool {
+    let kinds = [
+        "text-question",
+        "media-question",
+        "question-text",
+        "question-media",
+    ];
+    kinds.contains(&row.text("etype")) && !is_deleted(row)
+}
+
+fn is_deleted(row: &Fields) -> bool {
+    matches!(row.text("status"), "deleted" | "trash")
+}
+
+/// `yes` before version 7, `1` since.
+fn is_yes(value: &Value) -> bool {
+    matches!(value.as_str(), Some("yes" | "1"))
+        || value == &Value::Bool(true)
+        || value == &Value::from(1)
+}
+
+fn number(value: &Value) -> Option<u64> {
+    value
+        .as_u64()
+        .or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// The ids of all chosen answers. An answer of the voter's own has the id 0: its words are not carried over.
+fn answers(data: &Value) -> Vec<u64> {
+    let elements = entries(&data["elements"]);
+    elements
+        .flat_map(|element| entries(&element["data"]))
+        .filter_map(|item| number(&item["id"]))
+        .filter(|id| *id > 0)
+        .collect()
+}
+
+/// A list, or a map with numbers for keys, which PHP does not tell apart.
+fn entries(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value {
+        Value::Array(list) => Box::new(list.iter()),
+        Value::Object(map) => Box::new(map.values()),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn votes_name_their_answers_in_either_way() {
+        let json = r#"{"elements":[{"id":"1","type":"question","data":[{"id":"5","data":["A"]},{"id":"0","data":["mine"]}]}],"user":{"weight":1}}"#;
+        let php = r#"a:1:{s:8:"elements";a:1:{i:0;a:2:{s:2:"id";s:1:"1";s:4:"data";a:1:{i:0;a:2:{s:2:"id";s:1:"5";s:4:"data";s:1:"A";}}}}}"#;
+        for stored in [json, php] {
+            let data = php::value(stored).expect("readable");
+            assert_eq!(answers(&data), [5], "{stored}");
+        }
+        assert_eq!(answers(&Value::Null), [0_u64; 0]);
+    }
+}
