@@ -98,8 +98,11 @@ async fn polls_of_wp_polls_come_with_their_counts_and_times() {
     // Tally and ballots agree; nothing of the voters came along.
     for slug in ["don-t-you-trust-the-press", "what-do-you-read"] {
         let poll = polls::by_slug(&app.app.db, slug).await.unwrap().unwrap();
-        let differences = polls::store::audit(&app.app.db, &poll).await.unwrap();
+        let differences = polls::ballots::audit(&app.app.db, &poll).await.unwrap();
         assert_eq!(differences, [], "{slug}");
+        let verified = polls::ballots::verify(&app.app.db, poll.id).await.unwrap();
+        let findings = verified.unwrap().findings;
+        assert!(findings.is_empty(), "{slug}: {findings:?}");
     }
     assert_eq!(
         app.count("SELECT COUNT(*) FROM ballot WHERE network IS NOT NULL")
@@ -131,8 +134,12 @@ async fn polls_an_import_that_was_cut_off_goes_on() {
     import(&app, &asked).await;
     // As a crash before the last commit leaves it.
     let txn = app.app.db.write_txn("test").await.unwrap();
-    let sql = "UPDATE poll_import SET done_ms = NULL";
-    canvass::db::run(&*txn, sql, []).await.unwrap();
+    for sql in [
+        "UPDATE poll_import SET done_ms = NULL",
+        "UPDATE poll SET closes_ms = NULL",
+    ] {
+        canvass::db::run(&*txn, sql, []).await.unwrap();
+    }
     txn.commit().await.unwrap();
     let again = import(&app, &asked).await;
     assert_eq!((again.polls, again.already_there), (2, 0));

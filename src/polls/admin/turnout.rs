@@ -116,12 +116,13 @@ fn funnel(steps: &Steps, answered: i64, offers: bool) -> Vec<Value> {
     all
 }
 
-const PLACES: [(Place, &str); 5] = [
+const PLACES: [(Place, &str); 6] = [
     (Place::PollPage, "The poll’s own page"),
     (Place::Article, "A form in an article"),
     (Place::Embed, "An embed in another page"),
     (Place::Mail, "A mail"),
     (Place::Api, "The API"),
+    (Place::Elsewhere, "Another poll system, before"),
 ];
 
 fn places(steps: &Steps, totals: &Totals) -> Vec<Value> {
@@ -132,7 +133,7 @@ fn places(steps: &Steps, totals: &Totals) -> Vec<Value> {
     PLACES
         .iter()
         .map(|(place, label)| {
-            let countable = !matches!(place, Place::Mail | Place::Api);
+            let countable = !matches!(place, Place::Mail | Place::Api | Place::Elsewhere);
             let seen = if countable {
                 shown::count(of(&steps.seen, *place))
             } else {

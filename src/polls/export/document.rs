@@ -114,12 +114,13 @@ const TIERS: [Tier; 4] = [
     Tier::SignedIn,
 ];
 
-const PLACES: [(Place, bool); 5] = [
+const PLACES: [(Place, bool); 6] = [
     (Place::PollPage, true),
     (Place::Article, true),
     (Place::Embed, true),
     (Place::Mail, false),
     (Place::Api, false),
+    (Place::Elsewhere, false),
 ];
 
 impl Document {
@@ -273,5 +274,6 @@ fn place_name(place: Place) -> &'static str {
         Place::Embed => "embed",
         Place::Mail => "mail",
         Place::Api => "api",
+        Place::Elsewhere => "carried_over",
     }
 }

@@ -28,7 +28,7 @@ use crate::polls::slug::slug_of;
 use crate::polls::store as polls;
 use crate::polls::voter::Voter;
 use crate::types::keys::token_hash;
-use crate::types::{Clock, PollId};
+use crate::types::{Clock, PollId, UnixMillis};
 
 /// What to import.
 #[derive(Debug, Clone)]
@@ -181,7 +181,9 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
         }
         let txn = app.db.write_txn("import poll").await?;
         let now = app.clock.now();
-        if let Some(end) = plan.goes_on.filter(|_| order.open && !poll.future) {
+        if !poll.future {
+            let goes_on = plan.goes_on.filter(|_| order.open);
+            let end = goes_on.unwrap_or(Some(plan.closes_at));
             define::retime(&txn, now, id, Some(plan.opens_at), end, Visibility::Always).await?;
         }
         store::finish(&txn, &key, now).await?;
@@ -248,8 +250,8 @@ fn definition(found: &Found, plan: &Plan, order: &Order) -> Definition {
         headline_tier: Tier::Anonymous,
         newsletter: None,
         opens_at: Some(plan.opens_at),
-        // While ballots come in nobody else may answer: by all clocks but theirs it is closed.
-        closes_at: (!found.future).then_some(plan.closes_at),
+        // Closed with the commit that notes that all is in: a ballot box that has seen a close takes nothing any more.
+        closes_at: None,
         time_zone: order.time_zone.clone(),
         questions: plan.questions.clone(),
     }
@@ -293,7 +295,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
         .await?
         .ok_or_else(|| stopped("is gone"))?
         .into();
-    let (opens, closes) = (poll.opens_at.unwrap_or_default(), poll.closes_at);
+    let opens = poll.opens_at.unwrap_or(UnixMillis(0));
     let mut numbered = ballots.iter().enumerate().peekable();
     while let Some((_, first)) = numbered.peek() {
         let at = coarse(first.at);
@@ -309,13 +311,12 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
                 choice,
                 tier: Tier::Anonymous,
                 place: Place::Elsewhere,
+                issue: None,
                 network: None,
             }));
         }
         // The box decides by its clock whether the poll is open: for these it shows the hour in which they were cast there.
-        let at = at.max(opens).min(closes.map_or(at.max(opens), |closes| {
-            crate::types::UnixMillis(closes.0 - 1)
-        }));
+        let at = at.max(opens);
         let outcomes = ballots::commit(&app.db, &Clock::manual(at), app.slot, &group).await?;
         if let Some(other) = outcomes
             .iter()
