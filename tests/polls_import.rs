@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use canvass::polls;
-use canvass::polls::import::{Order, Summary, System, run};
+use canvass::polls::{
+    ImportOrder as Order, ImportSummary as Summary, ImportSystem as System, import as run,
+};
 use tempfile::TempDir;
 
 use crate::support::app::TestApp;

@@ -122,6 +122,7 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::poll_burst::Entity).await,
         agrees(&db, entities::poll_burst_removal::Entity).await,
         agrees(&db, entities::poll_hour::Entity).await,
+        agrees(&db, entities::poll_import::Entity).await,
         agrees(&db, entities::poll_option::Entity).await,
         agrees(&db, entities::poll_question::Entity).await,
         agrees(&db, entities::poll_record::Entity).await,

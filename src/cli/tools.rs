@@ -7,7 +7,7 @@ use crate::admin;
 use crate::api::tokens;
 use crate::app::Role;
 use crate::config::Config;
-use crate::polls::import;
+use crate::polls;
 use crate::subscriptions::{self, ImportOrder};
 use crate::types::EmailAddress;
 
@@ -60,17 +60,17 @@ pub async fn import_readers(config: Config, asked: ImportReaders) -> Result<Exit
 
 pub async fn import_polls(config: Config, asked: ImportPolls) -> Result<ExitCode, Failed> {
     let app = tool(config).await?;
-    let order = import::Order {
+    let order = polls::ImportOrder {
         files: asked.files,
         from: match asked.from.as_str() {
-            "yop" => import::System::Yop,
-            _ => import::System::WpPolls,
+            "yop" => polls::ImportSystem::Yop,
+            _ => polls::ImportSystem::WpPolls,
         },
         time_zone: asked.time_zone,
         open: asked.open,
         dry_run: asked.dry_run,
     };
-    let summary = import::run(&app, &order, &mut std::io::stderr())
+    let summary = polls::import(&app, &order, &mut std::io::stderr())
         .await
         .map_err(|e| Failed::Other(e.to_string()))?;
     println!("{summary}");

@@ -26,7 +26,7 @@ pub mod definition;
 mod embed;
 pub mod export;
 mod http;
-pub mod import;
+mod import;
 pub mod insight;
 mod mail;
 pub mod model;
@@ -55,6 +55,9 @@ pub use api::Document as ApiDocument;
 pub use ballots::{Verified, adopt as adopt_ballots, verify as verify_ballots, watch_closes};
 pub use define::{Definition, Fault, OptionText, QuestionText, ScaleText, Stored, create, is_slug};
 pub use http::form_for_article;
+pub use import::{
+    Order as ImportOrder, Summary as ImportSummary, System as ImportSystem, run as import,
+};
 pub use insight::{Step, count_step, flush as flush_views};
 pub use mail::{
     Offered, by_one_link, keep as keep_looks, of_issue as mail_numbers, tick as count_looks,

@@ -16,6 +16,12 @@ use crate::types::UnixMillis;
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// Votes that say the same in the same hour of the site's clocks (`None`: the log does not say when), and how many they are.
+pub type Votes = BTreeMap<(Option<DateTime>, Vec<u64>), u64>;
+
+/// Votes by the prefix of the tables and the poll's id.
+pub type Log = BTreeMap<(String, u64), Votes>;
+
 /// A poll as its rows told it.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -31,7 +37,7 @@ pub struct Found {
     /// How many people answered, where that was counted.
     pub voters: Option<u64>,
     /// Votes of the log: answers by their ids there, and the hour on the site's clocks.
-    pub log: BTreeMap<(Option<DateTime>, Vec<u64>), u64>,
+    pub log: Votes,
 }
 
 #[derive(Debug, Default)]

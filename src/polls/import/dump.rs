@@ -269,7 +269,12 @@ impl<R: BufRead> Dump<R> {
 
     fn word(&mut self, first: u8) -> io::Result<Token> {
         let mut word = vec![first];
-        while let Some(byte) = self.peek()?.filter(|b| is_word(*b)) {
+        // A point parts names, but belongs to a number.
+        let number = first.is_ascii_digit() || matches!(first, b'-' | b'+');
+        while let Some(byte) = self
+            .peek()?
+            .filter(|b| is_word(*b) || (number && *b == b'.'))
+        {
             self.bump();
             if word.len() < LONGEST_VALUE {
                 word.push(byte);

@@ -16,5 +16,5 @@ mod words;
 mod wp_polls;
 mod yop;
 
-pub use run::{Order, Stopped, Summary, run};
+pub use run::{Order, Summary, run};
 pub use tables::System;

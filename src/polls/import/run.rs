@@ -94,7 +94,7 @@ impl fmt::Display for Summary {
 }
 
 enum Tables {
-    WpPolls(WpPolls),
+    WpPolls(Box<WpPolls>),
     Yop(Box<Yop>),
 }
 
@@ -150,7 +150,7 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
             say(format!("{name}: was there already"));
             continue;
         }
-        let mut definition = definition(&poll, &plan, order);
+        let mut definition = definition(&plan, order);
         if let Some(fault) = definition.check().into_iter().find(|f| f.field != "slug") {
             summary.left_out += 1;
             say(format!("{name}: left out: {}", fault.message));
@@ -194,7 +194,7 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
 
 fn read(order: &Order) -> Result<Vec<Found>, Stopped> {
     let mut tables = match order.from {
-        System::WpPolls => Tables::WpPolls(WpPolls::default()),
+        System::WpPolls => Tables::WpPolls(Box::default()),
         System::Yop => Tables::Yop(Box::default()),
     };
     for path in &order.files {
@@ -240,7 +240,7 @@ fn read_file(path: &Path, from: System, tables: &mut Tables) -> io::Result<u64> 
     Ok(rows)
 }
 
-fn definition(found: &Found, plan: &Plan, order: &Order) -> Definition {
+fn definition(plan: &Plan, order: &Order) -> Definition {
     let question = plan.questions.first().map_or("", |q| q.text.as_str());
     Definition {
         slug: slug_of(question),

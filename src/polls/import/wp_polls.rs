@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 
-use super::carried::{Found, FoundOption, FoundQuestion, hour, local};
+use super::carried::{Found, FoundOption, FoundQuestion, Log, hour, local};
 use super::tables::{Fields, Table};
 
 /// What has been read so far.
@@ -12,7 +12,7 @@ use super::tables::{Fields, Table};
 pub struct WpPolls {
     questions: BTreeMap<(String, u64), Question>,
     answers: BTreeMap<(String, u64), Vec<FoundOption>>,
-    log: BTreeMap<(String, u64), BTreeMap<(Option<DateTime>, Vec<u64>), u64>>,
+    log: Log,
     /// The vote whose rows are coming in: rows of one vote follow each other, and agree in everything but the answer.
     vote: Option<Vote>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 use serde_json::Value;
 
-use super::carried::{Found, FoundOption, FoundQuestion, hour, written};
+use super::carried::{Found, FoundOption, FoundQuestion, Log, hour, written};
 use super::php;
 use super::tables::{Fields, Table};
 
@@ -15,7 +15,7 @@ pub struct Yop {
     polls: BTreeMap<(String, u64), Poll>,
     elements: BTreeMap<(String, u64), Vec<Element>>,
     options: BTreeMap<(String, u64), Vec<(u64, FoundOption)>>,
-    votes: BTreeMap<(String, u64), BTreeMap<(Option<DateTime>, Vec<u64>), u64>>,
+    votes: Log,
 }
 
 struct Poll {
