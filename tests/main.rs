@@ -60,6 +60,7 @@ mod polls_insight;
 mod polls_kill;
 mod polls_kinds;
 mod polls_kinds_api;
+mod polls_one_reader;
 mod polls_pages;
 mod polls_pictures;
 mod polls_scanners;

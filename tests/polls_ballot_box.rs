@@ -169,7 +169,7 @@ async fn polls_a_changed_mind_moves_the_ballot() {
     let own = store::own_choice(
         &ballots.db,
         ballots.poll.id,
-        &[ballots.answer(1, &["1"]).voter],
+        ballots.answer(1, &["1"]).voter,
     )
     .await
     .unwrap();

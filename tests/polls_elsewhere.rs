@@ -11,7 +11,7 @@ use crate::support::app::{START, TestApp};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A reader's personal link to option `key`.
-async fn link(app: &TestApp, poll: PollId, key: i64, address: &str) -> String {
+pub async fn link(app: &TestApp, poll: PollId, key: i64, address: &str) -> String {
     let sql = format!(
         "INSERT INTO reader (email_key, email, created_ms) VALUES ('{address}', '{address}', 1) \
          ON CONFLICT (email_key) DO UPDATE SET created_ms = 1 RETURNING id"

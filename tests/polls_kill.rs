@@ -103,7 +103,7 @@ async fn survive(kills: usize) {
     assert!(counted.len() > kills * 20, "{} answers", counted.len());
     for marker in &counted {
         let key = canvass::polls::voter::Voter::Browser(marker.clone()).key(&ballots.poll);
-        let own = store::own_choice(&ballots.db, ballots.poll.id, &[key])
+        let own = store::own_choice(&ballots.db, ballots.poll.id, key)
             .await
             .unwrap();
         assert!(own.is_some(), "seed {seed}: a 303 is lost");

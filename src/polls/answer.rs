@@ -22,6 +22,8 @@ pub enum Answered {
     NotOpen(Phase),
     /// What was sent is no answer to this poll.
     Invalid(ChoiceError),
+    /// The browser's ballot was handed over to the reader it belongs to, who is not known here.
+    HandedOver,
     /// The poll was edited while this was on its way, or is gone.
     Edited,
 }
@@ -105,6 +107,7 @@ async fn cast(
                     first: false,
                 });
             }
+            Outcome::HandedOver => return Ok(Answered::HandedOver),
             Outcome::NotOpen(phase) => return Ok(Answered::NotOpen(phase)),
             Outcome::Edited | Outcome::Noted => {}
         }

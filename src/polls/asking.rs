@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::answer::AnswerError;
 use super::choice::Choice;
+use super::known;
 use super::model::{Phase, Poll};
 use super::store;
 use super::voter::{Voter, is_marker};
@@ -62,12 +63,16 @@ pub async fn own_choice(
     poll: &Poll,
     headers: &HeaderMap,
 ) -> Result<Option<Choice>, Problem> {
-    match marker(app, headers) {
-        Some(marker) => {
-            Ok(store::own_choice(&app.db, poll.id, &[Voter::Browser(marker).key(poll)]).await?)
+    let reader = known::reader(app, poll, headers).await?;
+    let browser = marker(app, headers).map(Voter::Browser);
+    // A reader's own ballot says more than what the browser holds, which may have been another's.
+    for voter in [reader, browser].into_iter().flatten() {
+        let own = store::own_choice(&app.db, poll.id, voter.key(poll)).await?;
+        if own.is_some() {
+            return Ok(own);
         }
-        None => Ok(None),
     }
+    Ok(None)
 }
 
 /// Whether the caller is a script of ours that wants JSON.

@@ -13,6 +13,7 @@ use super::asking::{
 use super::ballots::Slip;
 use super::choice::Choice;
 use super::embed;
+use super::known;
 use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
 use super::order::seed_of;
@@ -42,11 +43,16 @@ pub async fn page(
     trust::opened(&app, &poll, &client);
     let now = app.clock.now();
     let own = own_choice(&app, &poll, &headers).await?;
+    let known = known::reader(&app, &poll, &headers).await?;
     let mut response = match poll.phase(now) {
         Phase::Open { .. } => {
             app.polls.views.count(poll.id, Place::PollPage, &method);
             let mut form = form(&app, &poll).await?;
             form.shuffle(&poll, seed(&app, &poll, &headers));
+            if known.is_some() {
+                // A subscriber needs no promise of a newsletter.
+                form.newsletter = None;
+            }
             if let Some(own) = &own {
                 form.fill_in(&poll, own);
             }
@@ -55,6 +61,7 @@ pub async fn page(
             let page = FormPage {
                 oembed: Some(embed::oembed::discovery(&app.config.origin(), &poll.slug)),
                 share: Some(share),
+                known: known.is_some(),
                 ..FormPage::of(&poll, now, form)
             };
             app.pages.render("polls/poll", &page)?
@@ -63,7 +70,7 @@ pub async fn page(
     };
     let out = response.headers_mut();
     out.insert(VARY, HeaderValue::from_static("Cookie"));
-    if own.is_none() {
+    if own.is_none() && known.is_none() {
         // Holds nothing of the reader: a cache may keep it, and the form in it works for as long as the poll is open.
         out.insert(
             CACHE_CONTROL,
@@ -167,6 +174,10 @@ async fn submitted(
         Some("embed") => Place::Embed,
         _ => Place::PollPage,
     };
+    let known = known::reader(app, &poll, headers).await?;
+    if let Some(reader) = &known {
+        known::take_over(app, &poll, headers, reader).await?;
+    }
     let network = app.polls.networks.hash(&client.network(), now);
     if let Showed::Bad(_) = browser.showed {
         let bad = Slip::Refused(poll.id, Reason::BadProof);
@@ -177,17 +188,18 @@ async fn submitted(
         &app.polls,
         poll.clone(),
         &sent,
-        &browser.voter(),
+        known.as_ref().unwrap_or(&browser.voter()),
         place,
         Some(network),
     )
     .await?;
     let (choice, left) = match answered {
         Answered::Counted { choice, first } => {
-            if first {
+            if first && known.is_none() {
                 trust::cast(app, &poll, &browser, &client, headers, &choice);
             }
-            let left = offer::take(app, &poll, &client, headers, form).await?;
+            let marker = known.is_none().then_some(&*browser.marker);
+            let left = offer::take(app, &poll, &client, headers, form, marker).await?;
             (choice, left)
         }
         Answered::Invalid(error) if json => {
@@ -205,10 +217,15 @@ async fn submitted(
         Answered::NotOpen(phase) if json => {
             return Err(Problem::conflict(not_counted(&poll, phase)));
         }
-        Answered::NotOpen(phase) => {
+        Answered::HandedOver if json => return Err(Problem::conflict(known::HANDED_OVER)),
+        refused @ (Answered::NotOpen(_) | Answered::HandedOver) => {
+            let why = match refused {
+                Answered::NotOpen(phase) => not_counted(&poll, phase),
+                _ => known::HANDED_OVER.to_owned(),
+            };
             let own = own_choice(app, &poll, headers).await?;
             let mut response = results_response(app, &poll, own.as_ref(), |page| {
-                page.refused = Some(not_counted(&poll, phase));
+                page.refused = Some(why);
                 page.counted = false;
             })
             .await?;
@@ -252,7 +269,9 @@ async fn submitted(
         let mark = if query.is_empty() { "" } else { "?" };
         Redirect::to(&format!("/p/{}/results{mark}{query}", poll.slug)).into_response()
     };
-    remember(app, &mut response, &browser.marker);
+    if known.is_none() {
+        remember(app, &mut response, &browser.marker);
+    }
     Ok(response)
 }
 

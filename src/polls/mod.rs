@@ -28,6 +28,7 @@ pub mod export;
 mod http;
 mod import;
 pub mod insight;
+mod known;
 mod mail;
 pub mod model;
 mod offer;
@@ -59,8 +60,10 @@ pub use import::{
     Order as ImportOrder, Summary as ImportSummary, System as ImportSystem, run as import,
 };
 pub use insight::{Step, count_step, flush as flush_views};
+pub use known::{Waiting as WaitingAnswer, count_as_readers, waiting as waiting_answer};
 pub use mail::{
-    Offered, by_one_link, keep as keep_looks, of_issue as mail_numbers, tick as count_looks,
+    Offered, answer_link, by_one_link, keep as keep_looks, of_issue as mail_numbers,
+    tick as count_looks,
 };
 pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
 pub use station::Station;

@@ -3,11 +3,12 @@
 use http::header::REFERER;
 use http::{HeaderMap, StatusCode};
 
+use super::known;
 use super::model::Poll;
 use super::view::Offer;
 use crate::app::App;
 use crate::newsletters::{self, ConsentText, Newsletter};
-use crate::subscriptions::{self, Source, Wish};
+use crate::subscriptions::{self, Beside, Source, Wish};
 use crate::types::EmailAddress;
 use crate::web::problems::FieldProblem;
 use crate::web::{Client, Problem, RawForm};
@@ -48,7 +49,8 @@ async fn promised(app: &App, poll: &Poll) -> Result<Option<(Newsletter, ConsentT
     Ok(consent.map(|consent| (newsletter, consent)))
 }
 
-/// Asks for the newsletter on behalf of a reader who has answered.
+/// Asks for the newsletter on behalf of a reader who has answered. `marker`: of a browser that is not known to be a reader's; who confirms
+/// the address may make its answer theirs.
 ///
 /// # Errors
 /// A 400 for repeated fields; the database's.
@@ -58,6 +60,7 @@ pub async fn take(
     client: &Client,
     headers: &HeaderMap,
     form: &RawForm,
+    marker: Option<&str>,
 ) -> Result<Left, Problem> {
     let (typed, ticked) = (form.text("email")?, form.text("consent")?);
     if typed.is_empty() && ticked.is_empty() {
@@ -95,6 +98,11 @@ pub async fn take(
         page,
         source: Source::Poll,
         poll: Some(poll.id),
+        answer: marker.map(|marker| Beside {
+            token: known::answer_token(&app.keys, poll, marker),
+            question: poll.headline().to_owned(),
+            poll: poll.id,
+        }),
     };
     match subscriptions::request(app, client, &wish).await {
         Ok(()) => Ok(Left::Asked),

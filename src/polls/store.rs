@@ -161,21 +161,14 @@ pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbEr
         .collect()
 }
 
-/// What a voter's ballot says, if there is one. Several keys of one reader (a browser, a mail): the first found.
+/// What a voter's ballot says, if there is one.
 ///
 /// # Errors
 /// What the database said.
-pub async fn own_choice(
-    db: &Db,
-    poll: PollId,
-    voters: &[VoterKey],
-) -> Result<Option<Choice>, DbErr> {
-    if voters.is_empty() {
-        return Ok(None);
-    }
+pub async fn own_choice(db: &Db, poll: PollId, voter: VoterKey) -> Result<Option<Choice>, DbErr> {
     let row = ballot::Entity::find()
         .filter(ballot::Column::PollId.eq(poll))
-        .filter(ballot::Column::VoterKey.is_in(voters.iter().map(|key| key.to_vec())))
+        .filter(ballot::Column::VoterKey.eq(voter.to_vec()))
         .one(db.read())
         .await?;
     Ok(row.map(|ballot| Choice::from_stored(&ballot.choices)))

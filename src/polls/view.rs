@@ -150,6 +150,8 @@ pub struct FormPage {
     pub ask_person: bool,
     /// Where systems that embed polls ask, see [`super::embed::oembed`].
     pub oembed: Option<String>,
+    /// This browser is a reader's: the answer counts as that of a confirmed subscriber.
+    pub known: bool,
     /// Came from a page that may not embed polls: shown again here, to be sent from here.
     pub unsent: bool,
 }
@@ -174,6 +176,7 @@ impl FormPage {
             script: assets::url("proof.js"),
             ask_person: false,
             oembed: None,
+            known: false,
             unsent: false,
         }
     }

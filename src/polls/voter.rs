@@ -23,6 +23,8 @@ pub enum Voter {
     Named(String),
     /// A confirmed subscriber.
     Subscriber(ReaderId),
+    /// The same reader, signed in in this browser.
+    SignedIn(ReaderId),
     /// Somebody who answered in another poll system: a number in the order of its ballots.
     Carried(u64),
 }
@@ -34,6 +36,7 @@ impl Voter {
             Self::Browser(_) | Self::Named(_) | Self::Carried(_) => Tier::Anonymous,
             Self::Worked(_) => Tier::Worked,
             Self::Subscriber(_) => Tier::Subscriber,
+            Self::SignedIn(_) => Tier::SignedIn,
         }
     }
 
@@ -54,7 +57,7 @@ impl Voter {
                 context.update(b"carried\0");
                 context.update(&number.to_be_bytes());
             }
-            Self::Subscriber(reader) => {
+            Self::Subscriber(reader) | Self::SignedIn(reader) => {
                 context.update(b"reader\0");
                 context.update(&reader.0.to_be_bytes());
             }

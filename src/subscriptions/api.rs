@@ -117,6 +117,7 @@ async fn subscribe(
         _ => current,
     };
     let wish = Wish {
+        answer: None,
         newsletter,
         address,
         name: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::address_hash;
 use super::model::Suppression;
-use super::request::{Source, Wish, send};
+use super::request::{Beside, Source, Wish, send};
 use super::store::{consent_texts, requests, subscribers};
 use crate::app::App;
 use crate::db::DbErr;
@@ -31,7 +31,7 @@ pub enum Link {
 pub enum Confirmed {
     Now(Newsletter, ReaderId),
     /// Nothing new: the button was pressed before.
-    Before(Newsletter),
+    Before(Newsletter, Option<ReaderId>),
     Expired(Newsletter),
     /// The address is suppressed, by a complaint or by an editor.
     Refused(Newsletter),
@@ -72,13 +72,14 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     let Some(newsletter) = newsletters::by_id(&*txn, request.newsletter).await? else {
         return Ok(Confirmed::Unknown);
     };
+    let address = parse_own(&request.email)?;
     if request.confirmed.is_some() {
-        return Ok(Confirmed::Before(newsletter));
+        let reader = subscribers::by_address(&*txn, address.key()).await?;
+        return Ok(Confirmed::Before(newsletter, reader));
     }
     if request.expires <= now {
         return Ok(Confirmed::Expired(newsletter));
     }
-    let address = parse_own(&request.email)?;
     let hash = address_hash(&app.keys, &address);
     match subscribers::suppression(&*txn, &hash).await? {
         Some(reason) if !Suppression::ends_by_opt_in(reason) => {
@@ -89,7 +90,7 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     }
     // Of two at once one gets the row; the other finds it done.
     if !requests::mark_confirmed(&txn, request.id, now).await? {
-        return Ok(Confirmed::Before(newsletter));
+        return Ok(Confirmed::Before(newsletter, None));
     }
     let reader = subscribers::enter(&txn, address.key(), &request, now).await?;
     subscribers::subscribe(&txn, reader, &request, now).await?;
@@ -100,12 +101,16 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     Ok(Confirmed::Now(newsletter, reader))
 }
 
-/// Mails a fresh link for an expired one, within the caps; the evidence keeps the time at which the words were agreed to.
+/// Mails a fresh link for an expired one, which leads to the same `answer` to a poll, within the caps; the evidence keeps the time at which the words were agreed to.
 /// `None` when there is nothing to renew.
 ///
 /// # Errors
 /// What the database said.
-pub async fn renew(app: &App, token: &str) -> Result<Option<Newsletter>, DbErr> {
+pub async fn renew(
+    app: &App,
+    token: &str,
+    answer: Option<Beside>,
+) -> Result<Option<Newsletter>, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("renew confirmation").await?;
     let Some(request) = requests::by_token(&*txn, token_hash(token)).await? else {
@@ -127,6 +132,7 @@ pub async fn renew(app: &App, token: &str) -> Result<Option<Newsletter>, DbErr> 
         page: request.page,
         source: Source::named(&request.source),
         poll: request.poll,
+        answer,
         newsletter: newsletter.clone(),
     };
     let expires = now + Duration::from_secs(app.config.subscriptions.confirm_days * 24 * 60 * 60);

@@ -12,6 +12,7 @@ use crate::mailer::mime::Mailbox;
 use crate::mailer::outbox::{self, OutboxMail, Priority};
 use crate::mailer::templates::Template;
 use crate::newsletters::Newsletter;
+use crate::polls;
 use crate::types::{EmailAddress, UnixMillis};
 
 /// Puts the answer to a request into the outbox. One that must not leave is expired from the start: it costs the same work as one that does.
@@ -35,10 +36,18 @@ pub(super) async fn answer(
         Answer::AlreadySubscribed(reader) => {
             let token = links::manage_token(&app.keys, reader);
             data["manage_url"] = format!("{origin}/manage/{token}").into();
+            if let Some(beside) = &wish.answer {
+                // The answer itself is not told: who typed the address may not be its owner.
+                let token = polls::answer_link(&app.keys, beside.poll, reader);
+                data["question"] = beside.question.clone().into();
+                data["answer_url"] = format!("{origin}/v/{token}").into();
+            }
             (Template::AlreadySubscribed, expires)
         }
         Answer::Confirmation | Answer::Nothing(_) => {
-            data["confirm_url"] = format!("{origin}/confirm/{token}").into();
+            let beside = wish.answer.as_ref();
+            let query = beside.map_or_else(String::new, |b| format!("?answer={}", b.token));
+            data["confirm_url"] = format!("{origin}/confirm/{token}{query}").into();
             data["valid_for"] = valid_for(app).into();
             let live = answer == Answer::Confirmation;
             (

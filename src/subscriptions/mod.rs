@@ -37,7 +37,7 @@ pub use http::{PAGES, agreed, routes};
 pub use links::{manage_token, unsubscribe_token};
 pub use model::{State, Suppression};
 pub use purge::purge;
-pub use request::{Source, Wish, request, request_in};
+pub use request::{Beside, Source, Wish, request, request_in};
 pub use sign_in::signed_in;
 pub use stop::{leave_in, stop};
 

@@ -29,6 +29,18 @@ pub struct Wish {
     pub source: Source,
     /// The poll it was expressed beside.
     pub poll: Option<PollId>,
+    /// The answer it was expressed beside, if it is nobody's yet.
+    pub answer: Option<Beside>,
+}
+
+/// An answer to a poll, given by a browser that may turn out to be the reader's.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Goes into the confirmation's link; sealed.
+    pub token: String,
+    /// What was asked.
+    pub question: String,
+    pub poll: PollId,
 }
 
 /// How a wish came.

@@ -58,6 +58,10 @@ pub enum Purpose {
     Bounce,
     /// A private DKIM key at rest.
     Dkim,
+    /// An answer that its reader, once known, may make theirs.
+    Answer,
+    /// The reader behind a vote from a mail, in the cookie of the browser it was cast in.
+    Ballot,
     /// A puzzle given to a browser, with its solution.
     Proof,
 }
@@ -81,6 +85,8 @@ impl Purpose {
             Self::Bounce => b"bounce",
             Self::Dkim => b"dkim",
             Self::Proof => b"proof",
+            Self::Answer => b"answer",
+            Self::Ballot => b"ballot",
         }
     }
 }

@@ -113,6 +113,10 @@ pub async fn commit(
                 said.insert(*key, Outcome::Counted);
                 Entry::Cast(ballot)
             }
+            Some(old) if old.handed_over => {
+                said.insert(*key, Outcome::HandedOver);
+                continue;
+            }
             Some(old) if old.choices == waiting.choices && ballot.tier <= old.tier => {
                 said.insert(*key, Outcome::Same);
                 continue;

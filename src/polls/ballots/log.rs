@@ -12,10 +12,12 @@
 //!   6 removal             removal | SHA-256(reason) | ballots    an editor's decision; the ballots follow
 //!   7 undone              removal | ballots
 //!   8 wording             n | n × (question | SHA-256(text)) | m | m × (option | question | SHA-256(label))
+//!   9 received              ballot | cast_ms                      a reader's, from a browser that turned out to be theirs
+//!   10 handed over          key | revision                       a browser's, that counts as its reader's now
 //! ballot = key (16 bytes) | revision | tier | place | length and bytes of the network | length and bytes of the choices
 //! ```
 //!
-//! Numbers within entries are unsigned LEB128, except the two times. A ballot's revision is 0 when it is cast and rises by one
+//! Numbers within entries are unsigned LEB128, except the times. A ballot's revision is 0 when it is cast and rises by one
 //! with every entry about it: so the pages of several nodes fit together in one way only.
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -77,6 +79,14 @@ pub enum Entry<'a> {
         ballots: i64,
     },
     Wording(Wording),
+    Received {
+        ballot: Ballot<'a>,
+        cast: UnixMillis,
+    },
+    HandedOver {
+        voter: VoterKey,
+        revision: i64,
+    },
 }
 
 /// What the poll asks: the hashes of its words, so that swapped labels are found like swapped ballots.
@@ -220,6 +230,15 @@ pub fn write(out: &mut Vec<u8>, entry: &Entry<'_>) {
                 numbers(out, &[*id, *key]);
                 out.extend(label);
             }
+        }
+        Entry::Received { ballot, cast } => {
+            write_ballot(out, 9, ballot);
+            out.extend(cast.0.to_be_bytes());
+        }
+        Entry::HandedOver { voter, revision } => {
+            out.push(10);
+            out.extend(voter);
+            numbers(out, &[*revision]);
         }
     }
 }
@@ -371,6 +390,14 @@ impl<'a> Reader<'a> {
                 ballots: self.number()?,
             },
             8 => Entry::Wording(self.wording()?),
+            9 => Entry::Received {
+                ballot: self.ballot()?,
+                cast: self.time()?,
+            },
+            10 => Entry::HandedOver {
+                voter: self.array()?,
+                revision: self.number()?,
+            },
             _ => return None,
         })
     }
@@ -421,6 +448,14 @@ mod tests {
                 questions: vec![(n, [4; 32])],
                 options: vec![(n, 1, [5; 32]), (2, 1, [6; 32])],
             }),
+            Entry::Received {
+                ballot,
+                cast: UnixMillis(n),
+            },
+            Entry::HandedOver {
+                voter: [8; 16],
+                revision: n,
+            },
         ]
     }
 

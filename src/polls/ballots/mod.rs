@@ -9,6 +9,7 @@
 //! - `replay`: from the log back to ballots and numbers. Pure. `root`: one hash over all ballots.
 //! - [`verify`]: recomputes all of it from the rows and compares.
 //! - [`adopt`]: ballots from before there was a log.
+//! - [`hand_over`]: a browser's ballot becomes its reader's.
 //! - [`removal`]: what editors set aside, with a reason that readers see.
 //! - [`audit`]: a recount now and then.
 //! - `close`: a close that stays, whatever the clock does.
@@ -20,6 +21,7 @@ mod close;
 mod commit;
 mod counts;
 pub mod details_store;
+mod hand_over;
 pub mod log;
 pub mod removal;
 mod replay;
@@ -32,5 +34,6 @@ pub use adopt::adopt;
 pub use audit::{Audits, Difference, audit};
 pub use close::watch as watch_closes;
 pub use commit::{LARGEST_GROUP, commit};
+pub use hand_over::{hand_over, has_own};
 pub use slip::{Answer, Outcome, Slip, VoterKey};
 pub use verify::{Verified, verify};

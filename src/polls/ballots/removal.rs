@@ -3,12 +3,12 @@
 //! A ballot that is set aside is kept and not counted; whoever cast it may still change it, which changes nothing. The tally moves
 //! in the commit that says so.
 
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{DbErr, Value};
 
 use super::chain::{self, Heads};
 use super::counts::Counts;
 use super::log::{Entry, sha256, write};
-use super::rows::voter_key;
+use super::rows::{Stored, select};
 use super::slip::VoterKey;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, in_list, run};
 use crate::polls::model::{Place, Poll, Tier};
@@ -259,47 +259,6 @@ async fn begin(db: &Db, slot: i64, poll: PollId) -> Result<(WriteTxn, Poll, Head
     Ok((txn, poll, heads))
 }
 
-/// A ballot that is turned.
-struct Row {
-    voter: VoterKey,
-    choices: Vec<u8>,
-    tier: i16,
-    place: i16,
-    cast: UnixMillis,
-    revision: i64,
-    removed: Option<i64>,
-}
-
-async fn select(
-    db: &Db,
-    txn: &WriteTxn,
-    conditions: &str,
-    values: Vec<Value>,
-) -> Result<Vec<Row>, DbErr> {
-    let lock = match db.backend() {
-        Backend::Postgres => " FOR UPDATE",
-        Backend::Sqlite => "",
-    };
-    let sql = format!(
-        "SELECT voter_key, choices, tier, source, cast_ms, revision, removed FROM ballot \
-         WHERE poll_id = $1 AND {conditions} ORDER BY voter_key{lock}"
-    );
-    let rows = fetch_all(&**txn, sql, values).await?;
-    rows.iter().map(read).collect()
-}
-
-fn read(row: &QueryResult) -> Result<Row, DbErr> {
-    Ok(Row {
-        voter: voter_key(row)?,
-        choices: row.try_get("", "choices")?,
-        tier: row.try_get("", "tier")?,
-        place: row.try_get("", "source")?,
-        cast: row.try_get("", "cast_ms")?,
-        revision: row.try_get("", "revision")?,
-        removed: row.try_get("", "removed")?,
-    })
-}
-
 /// Turns ballots to `removed`, in the rows, the numbers and the log.
 #[expect(
     clippy::too_many_arguments,
@@ -311,7 +270,7 @@ async fn turn(
     slot: i64,
     poll: &Poll,
     heads: &Heads,
-    rows: &[Row],
+    rows: &[Stored],
     removed: Option<i64>,
     first: &Entry<'_>,
 ) -> Result<(), DbErr> {

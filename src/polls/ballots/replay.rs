@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::counts::{Seen, counted};
 use super::details_store::Details;
+use super::hand_over::HANDED_OVER;
 use super::log::{Ballot, Entry, Hash, Malformed, Wording, read};
 use super::slip::VoterKey;
 use crate::polls::choice::Choice;
@@ -66,6 +67,7 @@ enum What {
     Says(Held),
     SetAside(i64),
     GivenBack(i64),
+    HandedOver,
 }
 
 impl<'a> Replay<'a> {
@@ -125,6 +127,15 @@ impl<'a> Replay<'a> {
                         },
                     );
                 }
+                // Cast when the browser cast it.
+                Entry::Received { ballot, cast } => {
+                    let what = What::New(held(&ballot, cast, at));
+                    self.take(ballot.voter, 0, Step { slot, at, what });
+                }
+                Entry::HandedOver { voter, revision } => {
+                    let what = What::HandedOver;
+                    self.take(voter, revision, Step { slot, at, what });
+                }
                 Entry::Changed(ballot) => {
                     let what = What::Says(held(&ballot, at, at));
                     self.take(ballot.voter, ballot.revision, Step { slot, at, what });
@@ -179,9 +190,12 @@ impl<'a> Replay<'a> {
         self.early.values().map(BTreeMap::len).sum()
     }
 
-    /// Ballots that are kept and not counted.
+    /// Ballots that an editor set aside.
     pub(super) fn set_aside(&self) -> i64 {
-        let aside = self.ballots.values().filter(|b| b.removed.is_some());
+        let aside = self
+            .ballots
+            .values()
+            .filter(|ballot| ballot.removed.is_some_and(|removal| removal != HANDED_OVER));
         i64::try_from(aside.count()).unwrap_or(i64::MAX)
     }
 
@@ -255,6 +269,16 @@ impl<'a> Replay<'a> {
                 self.see(before, slot, 1, before.cast);
                 Held {
                     removed: None,
+                    ..before.clone()
+                }
+            }
+            (Some(before), What::HandedOver) if before.removed != Some(HANDED_OVER) => {
+                if before.removed.is_none() {
+                    self.count(before, slot, -1);
+                    self.see(before, slot, -1, before.cast);
+                }
+                Held {
+                    removed: Some(HANDED_OVER),
                     ..before.clone()
                 }
             }

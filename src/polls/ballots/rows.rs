@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sea_orm::{DbErr, QueryResult, Value};
 
 use super::chain;
+use super::hand_over::HANDED_OVER;
 use super::log::Head;
 use super::slip::{Answer, Slip, VoterKey};
 use crate::db::{Backend, Db, WriteTxn, fetch_all, in_list, run, values_list};
@@ -105,6 +106,8 @@ pub(super) struct Before {
     pub(super) revision: i64,
     /// No editor set it aside.
     pub(super) counts: bool,
+    /// It is counted as its reader's.
+    pub(super) handed_over: bool,
 }
 
 pub(super) async fn lock(
@@ -138,6 +141,7 @@ pub(super) async fn lock(
                 place: row.try_get("", "source")?,
                 revision: row.try_get("", "revision")?,
                 counts: removed.is_none(),
+                handed_over: removed == Some(HANDED_OVER),
             };
             Ok((key(row)?, before))
         })
@@ -184,6 +188,52 @@ fn values(waiting: &Waiting<'_>, now: UnixMillis) -> [Value; 8] {
 
 fn key(row: &QueryResult) -> Result<(PollId, VoterKey), DbErr> {
     Ok((row.try_get("", "poll_id")?, voter_key(row)?))
+}
+
+/// A ballot as its row is.
+pub(super) struct Stored {
+    pub(super) voter: VoterKey,
+    pub(super) choices: Vec<u8>,
+    pub(super) tier: i16,
+    pub(super) place: i16,
+    pub(super) network: Option<Vec<u8>>,
+    pub(super) cast: UnixMillis,
+    pub(super) changed: UnixMillis,
+    pub(super) revision: i64,
+    pub(super) removed: Option<i64>,
+}
+
+/// The ballots of poll `$1` that meet `conditions`, locked in the order of their keys.
+pub(super) async fn select(
+    db: &Db,
+    txn: &WriteTxn,
+    conditions: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Stored>, DbErr> {
+    let lock = match db.backend() {
+        Backend::Postgres => " FOR UPDATE",
+        Backend::Sqlite => "",
+    };
+    let sql = format!(
+        "SELECT voter_key, choices, tier, source, network, cast_ms, changed_ms, revision, removed FROM ballot \
+         WHERE poll_id = $1 AND {conditions} ORDER BY voter_key{lock}"
+    );
+    let rows = fetch_all(&**txn, sql, values).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Stored {
+                voter: voter_key(row)?,
+                choices: row.try_get("", "choices")?,
+                tier: row.try_get("", "tier")?,
+                place: row.try_get("", "source")?,
+                network: row.try_get("", "network")?,
+                cast: row.try_get("", "cast_ms")?,
+                changed: row.try_get("", "changed_ms")?,
+                revision: row.try_get("", "revision")?,
+                removed: row.try_get("", "removed")?,
+            })
+        })
+        .collect()
 }
 
 /// The key in a row of `ballot`.

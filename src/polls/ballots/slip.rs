@@ -55,6 +55,8 @@ pub enum Outcome {
     Same,
     /// The poll was not open at the commit.
     NotOpen(Phase),
+    /// The voter's ballot counts under the key of the reader they turned out to be, and is changed there.
+    HandedOver,
     /// The poll was edited since the choice was read: read it again.
     Edited,
     /// A refusal was written down.

@@ -1,7 +1,7 @@
 //! What a personal link says: which answer to which poll, in which issue, for which reader.
 
 use crate::polls::model::{Kind, Question, Role};
-use crate::types::keys::unpack;
+use crate::types::keys::{pack, unpack};
 use crate::types::{IssueId, Keys, PollId, Purpose, ReaderId};
 
 /// A vote link.
@@ -10,7 +10,7 @@ pub(super) struct Said {
     pub poll: PollId,
     /// The option to preselect; 0: none, the whole form.
     pub key: i64,
-    /// `None` in mails older than the counting by issue.
+    /// `None` in mails that are no issue, and in those older than the counting by issue.
     pub issue: Option<IssueId>,
     /// 0: nobody, from a preview or a test mail.
     pub reader: ReaderId,
@@ -34,6 +34,11 @@ impl Said {
             reader: ReaderId(reader),
         })
     }
+}
+
+/// The token of a link to all of `poll` for `reader`, in a mail that is no issue.
+pub fn answer_link(keys: &Keys, poll: PollId, reader: ReaderId) -> String {
+    keys.seal(Purpose::Vote, &pack(&[poll.0, 0, reader.0]))
 }
 
 /// Reads the token of `/c/{token}`: the first poll of its mail, the issue, the reader.
@@ -72,7 +77,6 @@ mod tests {
     use super::*;
     use crate::polls::model::sample;
     use crate::types::Secret;
-    use crate::types::keys::pack;
 
     #[test]
     fn only_what_one_link_can_answer_is_offered_by_links() {

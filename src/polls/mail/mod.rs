@@ -19,7 +19,7 @@ mod visit;
 mod vote;
 
 pub use canary::page as canary;
-pub use link::{Offered, by_one_link};
+pub use link::{Offered, answer_link, by_one_link};
 pub use looks::{Looks, keep, tick};
 pub use store::{Numbers, of_issue, of_poll};
 pub use vote::{cast, page, results};

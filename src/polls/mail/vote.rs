@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::polls::answer::{Answered, answer_from_mail};
 use crate::polls::ballots::Slip;
 use crate::polls::http::{not_counted, visible};
+use crate::polls::known;
 use crate::polls::model::{Phase, Poll};
 use crate::polls::order::seed_of;
 use crate::polls::refusals::Reason;
@@ -101,7 +102,7 @@ pub async fn page(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
-    let own = store::own_choice(&app.db, link.poll.id, &[link.voter.key(&link.poll)]).await?;
+    let own = store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await?;
     if !link.is_test
         && let Some(look) = from(&app, &method, &client, &headers, link.target())
     {
@@ -173,6 +174,7 @@ pub async fn cast(
         };
         return render(&app, &page, StatusCode::CONFLICT);
     }
+    known::take_over(&app, &link.poll, &headers, &link.voter).await?;
     let network = app.polls.networks.hash(&client.network(), now);
     match answer_from_mail(
         &app.polls,
@@ -187,7 +189,10 @@ pub async fn cast(
         Answered::Counted { .. } => {
             app.polls.looks.answered(link.mail(), link.poll.id);
             let results = Redirect::to(&format!("/v/{token}/results"));
-            Ok(private(results.into_response()))
+            let mut response = results.into_response();
+            let headers = response.headers_mut();
+            headers.extend(known::remember(&app, &link.poll, link.said.reader));
+            Ok(private(response))
         }
         Answered::Invalid(error) => {
             let mut view = retyped(&link);
@@ -204,6 +209,7 @@ pub async fn cast(
             *response.status_mut() = StatusCode::CONFLICT;
             Ok(private(response))
         }
+        Answered::HandedOver => Err(Problem::conflict(known::HANDED_OVER)),
         Answered::Edited => Err(Problem::conflict(
             "The poll was changed just now. Please open the link again.",
         )),
@@ -228,7 +234,7 @@ async fn finished(
     token: &str,
     refused: Option<String>,
 ) -> Result<Response, Problem> {
-    let own = store::own_choice(&app.db, link.poll.id, &[link.voter.key(&link.poll)]).await?;
+    let own = store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await?;
     let results = visible(app, &link.poll, own.as_ref()).await?;
     let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_ref());
     page.counted &= refused.is_none();

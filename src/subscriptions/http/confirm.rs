@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::SET_COOKIE;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{page, pressed_by_a_program, span, unknown_link};
 use crate::app::App;
 use crate::newsletters::Newsletter;
+use crate::polls::{self, WaitingAnswer};
+use crate::subscriptions::Beside;
 use crate::subscriptions::confirm::{self, Confirmed, Link};
 use crate::subscriptions::{links, sign_in};
 use crate::types::ReaderId;
@@ -19,18 +22,34 @@ use crate::web::{Client, Problem, RawForm, press};
 const EXPIRED: &str = "This link has expired";
 const FORGOTTEN: &str = "It may be cut off, or so old that it was forgotten. If you have confirmed before, all is well: you are subscribed.";
 
+/// What a link says beside its token.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Linked {
+    /// The answer to a poll that waits for its reader, see [`polls::waiting_answer`].
+    answer: String,
+}
+
 /// `GET`
-pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    Query(linked): Query<Linked>,
+) -> Result<Response, Problem> {
+    let answer = linked.answer;
     match confirm::look(&app, &token).await? {
         Link::Open(newsletter) => page(
             &app,
             StatusCode::OK,
             "confirm",
             &format!("Subscribe to {}", newsletter.name),
-            words(&newsletter, &token),
+            words_with(&app, &newsletter, &token, &answer).await?,
         ),
-        Link::Done(newsletter) => done(&app, &newsletter, None),
-        Link::Expired(newsletter) => expired(&app, &newsletter, &token),
+        Link::Done(newsletter) => done(&app, &newsletter, None, None),
+        Link::Expired(newsletter) => {
+            let words = expired_words(&app, &newsletter, &token, &answer).await?;
+            page(&app, StatusCode::GONE, "confirm_expired", EXPIRED, words)
+        }
         Link::Unknown => unknown_link(&app, FORGOTTEN),
     }
 }
@@ -42,31 +61,45 @@ pub async fn submit(
     Path(token): Path<String>,
     form: RawForm,
 ) -> Result<Response, Problem> {
+    let answer = form.one("answer")?.unwrap_or_default();
     if !press::is_by_a_person(&form)? {
         return match confirm::look(&app, &token).await? {
             Link::Open(newsletter) => pressed_by_a_program(
                 &app,
                 "confirm",
                 &format!("Subscribe to {}", newsletter.name),
-                words(&newsletter, &token),
+                words_with(&app, &newsletter, &token, answer).await?,
             ),
             Link::Expired(newsletter) => pressed_by_a_program(
                 &app,
                 "confirm_expired",
                 EXPIRED,
-                expired_words(&app, &newsletter, &token),
+                expired_words(&app, &newsletter, &token, answer).await?,
             ),
-            Link::Done(newsletter) => done(&app, &newsletter, None),
+            Link::Done(newsletter) => done(&app, &newsletter, None, None),
             Link::Unknown => unknown_link(&app, FORGOTTEN),
         };
     }
     if form.one("fresh")?.is_some() {
-        return renew(&app, &client, &token).await;
+        return renew(&app, &client, &token, answer).await;
     }
     match confirm::confirm(&app, &token).await? {
-        Confirmed::Now(newsletter, reader) => done(&app, &newsletter, Some(reader)),
-        Confirmed::Before(newsletter) => done(&app, &newsletter, None),
-        Confirmed::Expired(newsletter) => expired(&app, &newsletter, &token),
+        Confirmed::Now(newsletter, reader) => {
+            let counted = polls::count_as_readers(&app, answer, reader).await?;
+            done(&app, &newsletter, Some(reader), counted)
+        }
+        // The program may have been stopped between the two.
+        Confirmed::Before(newsletter, reader) => {
+            let counted = match reader {
+                Some(reader) => polls::count_as_readers(&app, answer, reader).await?,
+                None => None,
+            };
+            done(&app, &newsletter, None, counted)
+        }
+        Confirmed::Expired(newsletter) => {
+            let words = expired_words(&app, &newsletter, &token, answer).await?;
+            page(&app, StatusCode::GONE, "confirm_expired", EXPIRED, words)
+        }
         Confirmed::Refused(newsletter) => page(
             &app,
             StatusCode::CONFLICT,
@@ -78,9 +111,16 @@ pub async fn submit(
     }
 }
 
-async fn renew(app: &App, client: &Client, token: &str) -> Result<Response, Problem> {
+async fn renew(app: &App, client: &Client, token: &str, answer: &str) -> Result<Response, Problem> {
     app.limits.subscriptions.check(&client.network())?;
-    let Some(newsletter) = confirm::renew(app, token).await? else {
+    let beside = polls::waiting_answer(app, answer)
+        .await?
+        .map(|waiting| Beside {
+            token: answer.to_owned(),
+            question: waiting.question,
+            poll: waiting.poll,
+        });
+    let Some(newsletter) = confirm::renew(app, token, beside).await? else {
         return unknown_link(app, FORGOTTEN);
     };
     let mut words = words(&newsletter, token);
@@ -95,9 +135,18 @@ async fn renew(app: &App, client: &Client, token: &str) -> Result<Response, Prob
     )
 }
 
-/// `reader`: who has confirmed just now, and is signed in to the archive with it.
-fn done(app: &App, newsletter: &Newsletter, reader: Option<ReaderId>) -> Result<Response, Problem> {
+/// `reader`: who has confirmed just now, and is signed in to the archive with it. `counted`: the poll whose answer is theirs now.
+fn done(
+    app: &App,
+    newsletter: &Newsletter,
+    reader: Option<ReaderId>,
+    counted: Option<WaitingAnswer>,
+) -> Result<Response, Problem> {
     let mut words = words(newsletter, "");
+    if let Some(counted) = counted {
+        words["question"] = counted.question.into();
+        words["results"] = format!("/p/{}/results", counted.slug).into();
+    }
     words["again"] = reader.is_none().into();
     words["archive"] = newsletter.archive.into();
     words["manage"] = reader
@@ -111,15 +160,30 @@ fn done(app: &App, newsletter: &Newsletter, reader: Option<ReaderId>) -> Result<
     Ok(response)
 }
 
-fn expired(app: &App, newsletter: &Newsletter, token: &str) -> Result<Response, Problem> {
-    let words = expired_words(app, newsletter, token);
-    page(app, StatusCode::GONE, "confirm_expired", EXPIRED, words)
+async fn expired_words(
+    app: &App,
+    newsletter: &Newsletter,
+    token: &str,
+    answer: &str,
+) -> Result<Value, Problem> {
+    let mut words = words_with(app, newsletter, token, answer).await?;
+    words["valid_for"] = span(app.config.subscriptions.confirm_days, "day").into();
+    Ok(words)
 }
 
-fn expired_words(app: &App, newsletter: &Newsletter, token: &str) -> Value {
+/// With the question whose answer waits for its reader, if there is one.
+async fn words_with(
+    app: &App,
+    newsletter: &Newsletter,
+    token: &str,
+    answer: &str,
+) -> Result<Value, Problem> {
     let mut words = words(newsletter, token);
-    words["valid_for"] = span(app.config.subscriptions.confirm_days, "day").into();
-    words
+    if let Some(waiting) = polls::waiting_answer(app, answer).await? {
+        words["question"] = waiting.question.into();
+        words["answer"] = answer.into();
+    }
+    Ok(words)
 }
 
 fn words(newsletter: &Newsletter, token: &str) -> Value {

@@ -91,6 +91,7 @@ pub async fn submit(
     let trapped = form.one("website")?.is_some_and(|text| !text.is_empty());
     if !trapped {
         let wish = Wish {
+            answer: None,
             newsletter: newsletter.clone(),
             address: address.clone(),
             name: None,

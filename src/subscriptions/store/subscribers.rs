@@ -60,6 +60,17 @@ pub async fn enter(
         .map(ReaderId)
 }
 
+/// The reader with this address.
+pub async fn by_address<C: ConnectionTrait>(
+    db: &C,
+    email_key: &str,
+) -> Result<Option<ReaderId>, DbErr> {
+    let sql = "SELECT id FROM reader WHERE email_key = $1 AND erased_ms IS NULL";
+    let row = fetch_one(db, sql, [email_key.into()]).await?;
+    row.map(|row| row.try_get_by_index(0).map(ReaderId))
+        .transpose()
+}
+
 /// Makes the subscription active, whatever it was, and keeps the evidence of the request behind it.
 pub async fn subscribe(
     txn: &WriteTxn,

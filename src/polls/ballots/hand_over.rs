@@ -1,0 +1,204 @@
+//! A browser's ballot becomes its reader's: whoever answered without being known and then showed who they are has one ballot,
+//! not two.
+//!
+//! The reader's ballot takes over what the browser's said, unless it was changed later itself. The browser's row stays, counted no
+//! more and marked with [`HANDED_OVER`]: the key in it must not be free for a second ballot. Which reader it went to is written nowhere.
+
+use sea_orm::{DbErr, Value};
+
+use super::chain::{self, Heads};
+use super::counts::Counts;
+use super::log::{Ballot, Entry, write};
+use super::rows::{Stored, select};
+use super::slip::VoterKey;
+use crate::db::{Backend, Db, WriteTxn, fetch_one, run};
+use crate::polls::model::{Phase, Poll, Tier};
+use crate::polls::store;
+use crate::types::{Clock, PollId, UnixMillis};
+
+/// In place of a removal's number, which begin at 1: the ballot is counted under its reader's key.
+pub const HANDED_OVER: i64 = 0;
+
+/// Whether a browser has a ballot of its own that could be handed over.
+///
+/// # Errors
+/// What the database said.
+pub async fn has_own(db: &Db, poll: PollId, browser: VoterKey) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM ballot WHERE poll_id = $1 AND voter_key = $2 AND (removed IS NULL OR removed <> 0)";
+    let row = fetch_one(db.read(), sql, [poll.into(), browser.to_vec().into()]).await?;
+    Ok(row.is_some())
+}
+
+/// Hands the ballot of `browser` over to `reader`, who is of `tier`. False when there is none, or the poll takes no answers any more:
+/// then nothing has changed. `slot` is this node's chain.
+///
+/// # Errors
+/// What the database said; then nothing was written.
+pub async fn hand_over(
+    db: &Db,
+    clock: &Clock,
+    slot: i64,
+    poll: PollId,
+    browser: VoterKey,
+    (reader, tier): (VoterKey, Tier),
+) -> Result<bool, DbErr> {
+    let txn = db.write_txn("hand over").await?;
+    let head = chain::lock_head(db, &txn, slot, poll).await?;
+    let lock = match db.backend() {
+        Backend::Postgres => " FOR UPDATE",
+        Backend::Sqlite => "",
+    };
+    let sql = format!("SELECT 1 FROM poll WHERE id = $1{lock}");
+    fetch_one(&*txn, sql, [poll.into()]).await?;
+    // As with every answer: the clock is read when the writer is ours.
+    let now = clock.now();
+    let Some(poll) = store::by_id_in(&*txn, poll).await? else {
+        return Ok(false);
+    };
+    if !matches!(poll.phase(now), Phase::Open { .. }) {
+        return Ok(false);
+    }
+    let (mut from, mut to) = (None, None);
+    let both: Vec<Value> = [
+        poll.id.into(),
+        browser.to_vec().into(),
+        reader.to_vec().into(),
+    ]
+    .into();
+    for row in select(db, &txn, "voter_key IN ($2, $3)", both).await? {
+        match row.voter {
+            voter if voter == browser => from = Some(row),
+            _ => to = Some(row),
+        }
+    }
+    let Some(from) = from.filter(|from| from.removed != Some(HANDED_OVER)) else {
+        return Ok(false);
+    };
+    let mut hand = Hand {
+        poll: &poll,
+        page: chain::page(head, &poll),
+        counts: Counts::default(),
+    };
+    hand.take(&txn, &from).await?;
+    match to {
+        None => hand.give(&txn, &from, reader, tier, now).await?,
+        Some(to) => hand.change(&txn, &from, &to, tier, now).await?,
+    }
+    hand.counts.write(&txn, slot).await?;
+    let heads = Heads::from([(poll.id, head)]);
+    chain::append(&txn, slot, now, &heads, vec![(poll.id, hand.page)]).await?;
+    txn.commit().await?;
+    Ok(true)
+}
+
+/// What the commit writes.
+struct Hand<'a> {
+    poll: &'a Poll,
+    page: Vec<u8>,
+    counts: Counts,
+}
+
+impl Hand<'_> {
+    /// The browser's ballot counts no more.
+    async fn take(&mut self, txn: &WriteTxn, from: &Stored) -> Result<(), DbErr> {
+        if from.removed.is_none() {
+            let place = (self.poll.id, from.place);
+            self.counts.ballot(self.poll, from.tier, &from.choices, -1);
+            self.counts.place(place.0, place.1, -1, from.cast);
+        }
+        let entry = Entry::HandedOver {
+            voter: from.voter,
+            revision: from.revision + 1,
+        };
+        write(&mut self.page, &entry);
+        let sql = "UPDATE ballot SET removed = $1, revision = revision + 1 WHERE poll_id = $2 AND voter_key = $3";
+        let values: [Value; 3] = [
+            HANDED_OVER.into(),
+            self.poll.id.into(),
+            from.voter.to_vec().into(),
+        ];
+        run(&**txn, sql, values).await.map(drop)
+    }
+
+    /// The reader had none: this is it, cast when the browser cast it.
+    async fn give(
+        &mut self,
+        txn: &WriteTxn,
+        from: &Stored,
+        reader: VoterKey,
+        tier: Tier,
+        now: UnixMillis,
+    ) -> Result<(), DbErr> {
+        let ballot = Ballot {
+            voter: reader,
+            revision: 0,
+            tier: tier.code(),
+            place: from.place,
+            network: from.network.as_deref(),
+            choices: &from.choices,
+        };
+        self.counts
+            .ballot(self.poll, ballot.tier, ballot.choices, 1);
+        self.counts.place(self.poll.id, from.place, 1, from.cast);
+        self.counts.place(self.poll.id, from.place, 0, now);
+        let entry = Entry::Received {
+            ballot,
+            cast: from.cast,
+        };
+        write(&mut self.page, &entry);
+        let sql = "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let values: [Value; 8] = [
+            self.poll.id.into(),
+            reader.to_vec().into(),
+            from.choices.clone().into(),
+            ballot.tier.into(),
+            from.place.into(),
+            from.network.clone().into(),
+            from.cast.into(),
+            now.into(),
+        ];
+        run(&**txn, sql, values).await.map(drop)
+    }
+
+    /// The reader had one: the later of the two says what counts.
+    async fn change(
+        &mut self,
+        txn: &WriteTxn,
+        from: &Stored,
+        to: &Stored,
+        tier: Tier,
+        now: UnixMillis,
+    ) -> Result<(), DbErr> {
+        let says = if from.changed > to.changed { from } else { to };
+        let tier = tier.code().max(to.tier);
+        if says.choices == to.choices && tier == to.tier {
+            return Ok(());
+        }
+        let ballot = Ballot {
+            voter: to.voter,
+            revision: to.revision + 1,
+            tier,
+            place: to.place,
+            network: says.network.as_deref(),
+            choices: &says.choices,
+        };
+        if to.removed.is_none() {
+            self.counts.ballot(self.poll, to.tier, &to.choices, -1);
+            self.counts.ballot(self.poll, tier, ballot.choices, 1);
+            self.counts.place(self.poll.id, to.place, 0, now);
+        }
+        write(&mut self.page, &Entry::Changed(ballot));
+        let sql = "UPDATE ballot SET choices = $1, network = $2, tier = $3, changed_ms = $4, revision = revision + 1 \
+                   WHERE poll_id = $5 AND voter_key = $6";
+        let values: [Value; 6] = [
+            says.choices.clone().into(),
+            says.network.clone().into(),
+            tier.into(),
+            now.into(),
+            self.poll.id.into(),
+            to.voter.to_vec().into(),
+        ];
+        run(&**txn, sql, values).await.map(drop)
+    }
+}

@@ -1,0 +1,196 @@
+//! Readers that a browser is known to be, beyond its marker: so that one reader has one ballot, whichever way it comes.
+//!
+//! Known is who is signed in, and who has answered this poll by the link in a mail, in this browser. A browser that answered first
+//! and turns out to be a reader's hands its ballot over ([`take_over`]). A reader who left an address beside an answer may, when
+//! confirming it on whatever device, say that the answer is theirs ([`answer_token`], [`count_as_readers`]).
+
+use std::time::Duration;
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+use super::asking::marker;
+use super::ballots::{hand_over, has_own};
+use super::model::{Phase, Poll};
+use super::store;
+use super::voter::{Voter, is_marker};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::subscriptions;
+use crate::types::keys::{pack, unpack};
+use crate::types::{Keys, PollId, Purpose, ReaderId};
+use crate::web::cookies::{self, SameSite};
+
+/// What a browser is told whose ballot has become a reader's, and that is not known to be this reader's.
+pub const HANDED_OVER: &str = "Your answer counts already, as that of a confirmed subscriber. You can change it in the browser in which you \
+     confirmed your address, or by a link in the mail.";
+
+/// As long as browsers keep a cookie.
+const KEEP: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// The reader this browser is known to be for `poll`, as a voter.
+///
+/// # Errors
+/// What the database said.
+pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Option<Voter>, DbErr> {
+    let by_mail = || {
+        let sealed = cookies::get(headers, &cookie(poll), app.config.is_https())?;
+        let [of, reader] = unpack(&app.keys.open(Purpose::Ballot, &sealed).ok()?)?;
+        (PollId(of) == poll.id).then_some(Voter::Subscriber(ReaderId(reader)))
+    };
+    let signed_in = subscriptions::signed_in(app, headers).map(Voter::SignedIn);
+    let Some(voter) = signed_in.or_else(by_mail) else {
+        return Ok(None);
+    };
+    let exists = match voter {
+        Voter::SignedIn(reader) | Voter::Subscriber(reader) => {
+            store::is_reader(&app.db, reader).await?
+        }
+        _ => false,
+    };
+    Ok(exists.then_some(voter))
+}
+
+/// The `Set-Cookie` by which a browser knows whose link it answered `poll` with.
+pub fn remember(
+    app: &App,
+    poll: &Poll,
+    reader: ReaderId,
+) -> Option<(http::HeaderName, HeaderValue)> {
+    let sealed = app
+        .keys
+        .seal(Purpose::Ballot, &pack(&[poll.id.0, reader.0]));
+    let https = app.config.is_https();
+    let set = cookies::set(&cookie(poll), &sealed, KEEP, SameSite::Lax, https)?;
+    Some((SET_COOKIE, set))
+}
+
+/// One for each poll: a link that was forwarded tells nothing about who answers the next one.
+fn cookie(poll: &Poll) -> String {
+    format!("canvass_ballot_{}", poll.slug)
+}
+
+/// Hands over what the browser that sent these headers has answered, to the reader it is known to be now.
+///
+/// # Errors
+/// What the database said; then nothing was handed over.
+pub async fn take_over(
+    app: &App,
+    poll: &Poll,
+    headers: &HeaderMap,
+    voter: &Voter,
+) -> Result<(), DbErr> {
+    if let Some(marker) = marker(app, headers) {
+        hand_over_of(app, poll, marker, voter).await?;
+    }
+    Ok(())
+}
+
+async fn hand_over_of(
+    app: &App,
+    poll: &Poll,
+    marker: String,
+    voter: &Voter,
+) -> Result<bool, DbErr> {
+    let browser = Voter::Browser(marker).key(poll);
+    if !has_own(&app.db, poll.id, browser).await? {
+        return Ok(false);
+    }
+    let reader = (voter.key(poll), voter.tier());
+    let done = hand_over(&app.db, &app.clock, app.slot, poll.id, browser, reader).await?;
+    if done {
+        app.polls.live.touch(std::iter::once(poll.id));
+    }
+    Ok(done)
+}
+
+/// For the link that confirms an address left beside an answer: names the answer by the browser's marker, which without the poll's
+/// secret leads to no ballot.
+pub fn answer_token(keys: &Keys, poll: &Poll, marker: &str) -> String {
+    let mut payload = poll.id.0.to_be_bytes().to_vec();
+    payload.extend(marker.as_bytes());
+    keys.seal(Purpose::Answer, &payload)
+}
+
+fn open(keys: &Keys, token: &str) -> Option<(PollId, String)> {
+    let payload = keys.open(Purpose::Answer, token).ok()?;
+    let (poll, marker) = payload.split_first_chunk::<8>()?;
+    let marker = String::from_utf8(marker.to_vec()).ok()?;
+    is_marker(&marker).then_some((PollId(i64::from_be_bytes(*poll)), marker))
+}
+
+/// An answer that waits for its reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub poll: PollId,
+    pub slug: String,
+    /// What was asked.
+    pub question: String,
+}
+
+impl Waiting {
+    fn of(poll: Poll) -> Self {
+        Self {
+            poll: poll.id,
+            question: poll.headline().to_owned(),
+            slug: poll.slug,
+        }
+    }
+}
+
+/// The poll of an answer that can still become its reader's; `None` for a token that is not ours, and once the poll is closed.
+///
+/// # Errors
+/// What the database said.
+pub async fn waiting(app: &App, token: &str) -> Result<Option<Waiting>, DbErr> {
+    let poll = open_poll(app, token).await?;
+    Ok(poll.map(|(poll, _)| Waiting::of(poll)))
+}
+
+async fn open_poll(app: &App, token: &str) -> Result<Option<(Poll, String)>, DbErr> {
+    let Some((poll, marker)) = open(&app.keys, token) else {
+        return Ok(None);
+    };
+    let poll = store::by_id(&app.db, poll).await?;
+    let now = app.clock.now();
+    Ok(poll
+        .filter(|poll| matches!(poll.phase(now), Phase::Open { .. }))
+        .map(|poll| (poll, marker)))
+}
+
+/// The answer behind `token` is the reader's from now on. `None` when there is none, or it was before.
+///
+/// # Errors
+/// What the database said; then nothing has changed.
+pub async fn count_as_readers(
+    app: &App,
+    token: &str,
+    reader: ReaderId,
+) -> Result<Option<Waiting>, DbErr> {
+    let Some((poll, marker)) = open_poll(app, token).await? else {
+        return Ok(None);
+    };
+    let done = hand_over_of(app, &poll, marker, &Voter::Subscriber(reader)).await?;
+    Ok(done.then(|| Waiting::of(poll)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::polls::model::sample;
+    use crate::types::Secret;
+
+    #[test]
+    fn a_token_names_one_answer_and_no_other_token_does() {
+        let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef")).expect("a key");
+        let poll = sample::single(&["Yes", "No"]);
+        let marker = "abcdefghijklmnopqrstuv";
+        let token = answer_token(&keys, &poll, marker);
+        assert_eq!(open(&keys, &token), Some((poll.id, marker.to_owned())));
+        let ballot = keys.seal(Purpose::Ballot, &pack(&[poll.id.0, 7]));
+        assert_eq!(open(&keys, &ballot), None);
+        let odd = keys.seal(Purpose::Answer, b"1234567 and no marker at all");
+        assert_eq!(open(&keys, &odd), None);
+        assert_eq!(open(&keys, &keys.seal(Purpose::Answer, b"short")), None);
+    }
+}
