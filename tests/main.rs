@@ -63,6 +63,7 @@ mod polls_kinds_api;
 mod polls_one_reader;
 mod polls_pages;
 mod polls_pictures;
+mod polls_sample;
 mod polls_scanners;
 mod polls_set_aside;
 mod polls_sharing;

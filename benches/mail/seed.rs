@@ -49,6 +49,7 @@ pub async fn hand_over(db: &Db, octets: usize) {
     let handover = Handover {
         issue: ISSUE,
         newsletter: NewsletterId(1),
+        only: None,
         edition: &edition(octets),
         not_before: now,
         expires: now + Duration::from_secs(3_600),

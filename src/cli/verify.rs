@@ -33,13 +33,17 @@ pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
         let n = verified.tally.get(&option.id).copied().unwrap_or(0);
         println!("{n:>10}  {}", option.label);
     }
-    if verified.findings.is_empty() {
+    let sample = polls::sample_is_as_drawn(&app.db, poll.id).await?;
+    match sample {
+        Some(true) => println!("sample: drawn again from its list and seed, the same readers"),
+        Some(false) => println!("differs: drawn again, other readers come out than were asked"),
+        None => {}
+    }
+    if verified.findings.is_empty() && sample != Some(false) {
         println!("verified: log, ballots and tally of {slug} agree");
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
-        "NOT verified: {} differences in {slug}",
-        verified.findings.len()
-    );
+    let differences = verified.findings.len() + usize::from(sample == Some(false));
+    println!("NOT verified: {differences} differences in {slug}");
     Ok(ExitCode::from(1))
 }

@@ -2,8 +2,8 @@
 
 use sea_orm::ConnectionTrait;
 
-use crate::db::{DbErr, fetch_all, fetch_one};
-use crate::types::NewsletterId;
+use crate::db::{DbErr, fetch_all, fetch_one, in_list};
+use crate::types::{NewsletterId, ReaderId};
 
 /// Readers of a newsletter who are not mailed, by reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,26 @@ pub(super) async fn count<C: ConnectionTrait>(
     fetch_one(db, sql, [newsletter.0.into()])
         .await?
         .map_or(Ok(0), |row| row.try_get_by_index(0))
+}
+
+/// How many of these readers would.
+pub(super) async fn count_of<C: ConnectionTrait>(
+    db: &C,
+    newsletter: NewsletterId,
+    readers: &[ReaderId],
+) -> Result<i64, DbErr> {
+    let mut all = 0;
+    for part in readers.chunks(1_000) {
+        let sql = format!(
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM subscription WHERE newsletter_id = $1 AND state = 1 AND reader_id IN {}",
+            in_list(part.len(), 1)
+        );
+        let values = std::iter::once(newsletter.0.into()).chain(part.iter().map(|r| r.0.into()));
+        if let Some(row) = fetch_one(db, sql, values).await? {
+            all += row.try_get_by_index::<i64>(0)?;
+        }
+    }
+    Ok(all)
 }
 
 /// Who would not, and why.

@@ -84,6 +84,10 @@ async fn fire(app: &App, issue: &Issue, slot: &Slot, now: UnixMillis) -> Result<
             )
             .await
         }
+        Sent::NotNow(why) => {
+            drop(txn);
+            hold(app, issue, &why, now).await
+        }
         // Another node, another tick or an editor was first.
         _ => Ok(false),
     }

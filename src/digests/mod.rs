@@ -14,6 +14,7 @@
 mod admin;
 mod api;
 mod archive;
+mod audience;
 mod audience_store;
 pub mod content;
 mod edition;
@@ -21,6 +22,7 @@ mod fire;
 mod list_store;
 mod model;
 mod prepare;
+mod sample;
 mod send;
 mod store;
 mod test_mail;
@@ -31,6 +33,7 @@ use axum::Router;
 pub use admin::PAGES;
 pub use api::{Document as ApiDocument, routes as api_routes};
 pub use fire::tick;
+pub use sample::{SampleMail, ToSample, mails_to_sample, write_to_sample};
 
 use crate::app::App;
 

@@ -1,8 +1,9 @@
 //! What an issue is, and what may be done with it. Pure.
 
 use crate::db::entities::issue;
+use crate::polls::SampleRound;
 use crate::scheduler::Zone;
-use crate::types::{IssueId, NewsletterId, UnixMillis};
+use crate::types::{IssueId, NewsletterId, PollId, UnixMillis};
 
 /// An issue: one mail to the readers of one newsletter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +18,23 @@ pub struct Issue {
     pub content: Content,
     /// Where it stands.
     pub state: IssueState,
+    /// Whom it is for, where that is not every reader of the newsletter.
+    pub sample: Option<ForSample>,
     /// Rises with every change; whoever changes it names the one that was read.
     pub revision: i64,
     /// When it was first saved.
     pub created: UnixMillis,
     /// When it was last changed.
     pub updated: UnixMillis,
+}
+
+/// A mail to the sample that a poll asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForSample {
+    /// The poll.
+    pub poll: PollId,
+    /// Who of those who were drawn.
+    pub round: SampleRound,
 }
 
 /// What the editor wrote.
@@ -168,6 +180,10 @@ impl From<issue::Model> for Issue {
                 body: row.body,
             },
             state,
+            sample: row
+                .sample_poll_id
+                .zip(SampleRound::from_code(row.sample_round))
+                .map(|(poll, round)| ForSample { poll, round }),
             revision: row.revision,
             created: row.created_ms,
             updated: row.updated_ms,

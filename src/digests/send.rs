@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
+use super::audience::{self, Audience};
 use super::content::advice::{self, Advice, Weight};
 use super::model::{Issue, IssueState, Slot};
 use super::prepare::{PrepareError, Prepared, prepare};
-use super::{audience_store, store};
+use super::store;
 use crate::app::App;
 use crate::db::{Db, DbErr, WriteTxn};
 use crate::mailer::mailing::{self, Handover};
@@ -29,6 +30,8 @@ pub enum Sent {
     Blocked(Vec<Advice>),
     /// Nobody would get it.
     NoAudience,
+    /// A mail to a sample that cannot leave now, and why.
+    NotNow(String),
     /// That time has passed.
     InThePast,
     /// It was changed since it was read, or is on its way already.
@@ -102,7 +105,15 @@ pub(super) async fn freeze(
     prepared: &Prepared,
     now: UnixMillis,
 ) -> Result<Sent, DbErr> {
-    let audience = audience_store::count(&**txn, issue.newsletter).await?;
+    let Audience {
+        readers: audience,
+        only,
+        not_now,
+        ..
+    } = audience::of(app, issue).await?;
+    if let Some(why) = not_now {
+        return Ok(Sent::NotNow(why));
+    }
     if audience == 0 {
         return Ok(Sent::NoAudience);
     }
@@ -114,6 +125,7 @@ pub(super) async fn freeze(
         &Handover {
             issue: issue.id,
             newsletter: issue.newsletter,
+            only: only.as_deref(),
             edition: &prepared.compiled.edition,
             // The undo delay has passed in the schedule already.
             not_before: now,

@@ -5,10 +5,10 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value,
 };
 
-use super::model::{Content, Issue, IssueState, Slot};
+use super::model::{Content, ForSample, Issue, IssueState, Slot};
 use crate::db::entities::issue;
-use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, run};
-use crate::types::{EditorId, IssueId, NewsletterId, UnixMillis};
+use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, is_unique_violation, run};
+use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
 
 /// The issue of that key.
 pub(super) async fn find<C: ConnectionTrait>(db: &C, id: IssueId) -> Result<Option<Issue>, DbErr> {
@@ -61,6 +61,33 @@ pub(super) async fn insert(
     .await?
     .ok_or_else(|| DbErr::RecordNotInserted)?;
     Ok(IssueId(row.try_get_by_index(0)?))
+}
+
+/// Makes a fresh draft one for a sample. False: there is such a mail already.
+pub(super) async fn address_to(txn: &WriteTxn, id: IssueId, to: ForSample) -> Result<bool, DbErr> {
+    let done = change(
+        txn,
+        "UPDATE issue SET sample_poll_id = $1, sample_round = $2 WHERE id = $3 AND state = 0",
+        [to.poll.into(), to.round.code().into(), id.0.into()],
+    )
+    .await;
+    match done {
+        Err(error) if is_unique_violation(&error) => Ok(false),
+        done => done,
+    }
+}
+
+/// The mails to the sample of a poll, the invitation first.
+pub(super) async fn to_sample<C: ConnectionTrait>(
+    db: &C,
+    poll: PollId,
+) -> Result<Vec<Issue>, DbErr> {
+    let rows = issue::Entity::find()
+        .filter(issue::Column::SamplePollId.eq(poll))
+        .order_by_asc(issue::Column::SampleRound)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Issue::from).collect())
 }
 
 /// Replaces a draft's words. False: it is no draft any more, or not at that revision.
@@ -198,6 +225,8 @@ pub(super) struct Archived {
 /// What has begun to go out is in the archive, because its mails link there; what was stopped
 /// before its first mail is not.
 const IN_ARCHIVE: &str = "i.state = 3 AND m.started_ms IS NOT NULL";
+/// A mail to a sample is no issue for everybody: its links lead to it, the list does not.
+const IN_THE_LIST: &str = "i.sample_poll_id IS NULL";
 
 /// The archive of a newsletter, newest first: `limit` issues after the first `offset`.
 pub(super) async fn archive<C: ConnectionTrait>(
@@ -208,7 +237,7 @@ pub(super) async fn archive<C: ConnectionTrait>(
 ) -> Result<Vec<Archived>, DbErr> {
     let sql = format!(
         "SELECT i.slug, i.subject, i.handed_ms FROM issue i JOIN mailing m ON m.issue_id = i.id
-         WHERE i.newsletter_id = $1 AND {IN_ARCHIVE} ORDER BY i.handed_ms DESC, i.id DESC LIMIT $2 OFFSET $3"
+         WHERE i.newsletter_id = $1 AND {IN_ARCHIVE} AND {IN_THE_LIST} ORDER BY i.handed_ms DESC, i.id DESC LIMIT $2 OFFSET $3"
     );
     let rows = fetch_all(db, sql, [newsletter.0.into(), limit.into(), offset.into()]).await?;
     rows.iter()

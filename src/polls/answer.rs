@@ -24,6 +24,8 @@ pub enum Answered {
     Invalid(ChoiceError),
     /// The browser's ballot was handed over to the reader it belongs to, who is not known here.
     HandedOver,
+    /// The poll asks a sample, and this voter was not drawn, or did not come by the personal link.
+    NotInvited,
     /// The poll was edited while this was on its way, or is gone.
     Edited,
 }
@@ -78,6 +80,11 @@ async fn cast(
 ) -> Result<Answered, AnswerError> {
     let mut poll = poll;
     for _ in 0..2 {
+        if !voter.is_asked_by(&poll) {
+            let refused = Slip::Refused(poll.id, Reason::NotInvited);
+            station.queue.submit(refused).await?;
+            return Ok(Answered::NotInvited);
+        }
         let choice = match Choice::read(&poll, sent) {
             Ok(choice) => choice,
             Err(error) => {

@@ -13,7 +13,7 @@ use super::api_names::{HeadlineTier, ResultsFor};
 use super::api_question::{NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind};
 use super::asking;
 use super::define::{self, Definition, QuestionText, Stored};
-use super::http::not_counted;
+use super::http::{not_asked, not_counted};
 use super::known;
 use super::model::{Place, Poll, PollState};
 use super::results::{Results, totals};
@@ -332,6 +332,7 @@ pub async fn cast(
         Answered::Invalid(error) => Err(Problem::invalid("option", error.message())),
         Answered::NotOpen(phase) => Err(Problem::conflict(not_counted(&poll, phase))),
         Answered::HandedOver => Err(Problem::conflict(known::HANDED_OVER)),
+        Answered::NotInvited => Err(Problem::conflict(not_asked())),
         Answered::Edited => Err(Problem::conflict("The poll was changed just now.")),
     }
 }

@@ -5,6 +5,7 @@ use super::model::{
     Visibility,
 };
 use super::question::{MAX_RANKED_OPTIONS, deepest_ranking};
+use super::sample::Sampling;
 use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 
 /// A poll as it was written, not yet checked.
@@ -200,6 +201,7 @@ impl Definition {
             visibility: self.visibility,
             headline_tier: self.headline_tier,
             newsletter: self.newsletter,
+            sampling: Sampling::Open,
             time_zone: self.time_zone.clone(),
             secret: PollSecret(Vec::new()),
             revision: 0,

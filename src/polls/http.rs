@@ -11,6 +11,7 @@ use super::asking::{
     allow_embedding, json_problem, marker, own_choice, public_poll, remember, wants_json,
 };
 use super::ballots::Slip;
+use super::beside::beside;
 use super::choice::Choice;
 use super::embed;
 use super::known;
@@ -23,7 +24,7 @@ use super::retyped::{is_article, retyped, shown, unsent};
 use super::sent::Sent;
 use super::share::{Shared, json_ld};
 use super::trust::{self, Browser, Showed};
-use super::view::{FormPage, FormView, ResultsPage, closed, hidden_reason};
+use super::view::{BY_INVITATION, FormPage, FormView, ResultsPage, closed, hidden_reason};
 use super::voter::Voter;
 use crate::app::App;
 use crate::web::{Client, Problem, RawForm, origin};
@@ -44,8 +45,8 @@ pub async fn page(
     let now = app.clock.now();
     let own = own_choice(&app, &poll, &headers).await?;
     let known = known::reader(&app, &poll, &headers).await?;
-    let mut response = match poll.phase(now) {
-        Phase::Open { .. } => {
+    let mut response = match poll.is_open_to_all(now) {
+        true => {
             app.polls.views.count(poll.id, Place::PollPage, &method);
             let mut form = form(&app, &poll).await?;
             form.shuffle(&poll, seed(&app, &poll, &headers));
@@ -66,7 +67,7 @@ pub async fn page(
             };
             app.pages.render("polls/poll", &page)?
         }
-        _ => results_response(&app, &poll, own.as_ref(), |_| {}).await?,
+        false => results_response(&app, &poll, own.as_ref(), |_| {}).await?,
     };
     let out = response.headers_mut();
     out.insert(VARY, HeaderValue::from_static("Cookie"));
@@ -114,7 +115,7 @@ pub async fn form_for_article(
     let Some(poll) = app.polls.book.poll(slug).await? else {
         return Ok(None);
     };
-    if !matches!(poll.phase(app.clock.now()), Phase::Open { .. }) {
+    if !poll.is_open_to_all(app.clock.now()) {
         return Ok(None);
     }
     app.polls.views.count(poll.id, Place::Article, method);
@@ -214,18 +215,19 @@ async fn submitted(
             };
             return shown(app, "polls/poll", &page, StatusCode::UNPROCESSABLE_ENTITY);
         }
-        Answered::NotOpen(phase) if json => {
-            return Err(Problem::conflict(not_counted(&poll, phase)));
-        }
-        Answered::HandedOver if json => return Err(Problem::conflict(known::HANDED_OVER)),
-        refused @ (Answered::NotOpen(_) | Answered::HandedOver) => {
+        refused @ (Answered::NotOpen(_) | Answered::HandedOver | Answered::NotInvited) => {
             let why = match refused {
                 Answered::NotOpen(phase) => not_counted(&poll, phase),
-                _ => known::HANDED_OVER.to_owned(),
+                Answered::HandedOver => known::HANDED_OVER.to_owned(),
+                _ => not_asked(),
             };
+            if json {
+                return Err(Problem::conflict(why));
+            }
             let own = own_choice(app, &poll, headers).await?;
             let mut response = results_response(app, &poll, own.as_ref(), |page| {
                 page.refused = Some(why);
+                page.invitation = None;
                 page.counted = false;
             })
             .await?;
@@ -287,6 +289,11 @@ pub fn not_counted(poll: &Poll, phase: Phase) -> String {
     format!("Your answer was not counted. {when}")
 }
 
+/// What a reader is told who was not drawn, or who did not come by the personal link.
+pub fn not_asked() -> String {
+    format!("Your answer was not counted. {BY_INVITATION}")
+}
+
 async fn counted_json(
     app: &App,
     poll: &Poll,
@@ -342,6 +349,7 @@ async fn results_response(
     let mut page = ResultsPage {
         share: Some(share),
         json_ld,
+        beside: beside(app, poll).await?,
         ..ResultsPage::of(poll, now, results, own)
     };
     change(&mut page);

@@ -10,7 +10,8 @@
 //! - No address and no raw network address lies beside an answer.
 //!
 //! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballots` is the box:
-//! the one way in for an answer; `mail` is answering by a personal link; `results` is what became of it.
+//! the one way in for an answer; `mail` is answering by a personal link; `results` is what became of it; `sample` is asking a random sample
+//! instead of everybody.
 
 mod admin;
 pub mod answer;
@@ -19,6 +20,7 @@ mod api_names;
 mod api_question;
 mod asking;
 pub mod ballots;
+mod beside;
 mod book;
 pub mod choice;
 pub mod define;
@@ -40,6 +42,7 @@ mod question_view;
 pub mod refusals;
 pub mod results;
 mod retyped;
+pub mod sample;
 pub mod sent;
 pub mod share;
 mod slug;
@@ -66,6 +69,10 @@ pub use mail::{
     tick as count_looks,
 };
 pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
+pub use sample::{
+    PAUSE as REMINDER_PAUSE, Round as SampleRound, audience as sample_audience,
+    is_as_drawn as sample_is_as_drawn,
+};
 pub use station::Station;
 pub use store::{by_id, by_slug, list};
 pub use trust::{PAUSE as WATCH_PAUSE, tick as watch_tick, waiting as bursts_waiting};

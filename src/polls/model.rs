@@ -3,6 +3,7 @@
 use std::fmt;
 
 pub use super::question::{Kind, Order, Picture, PollOption, Question, Role, Scale};
+use super::sample::{Sample, Sampling};
 use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 
 /// A poll as readers and the ballot box see it. Cheap to share: kept in memory behind an `Arc`.
@@ -31,6 +32,8 @@ pub struct Poll {
     pub secret: PollSecret,
     /// Rises with every edit.
     pub revision: i64,
+    /// Whom it asks.
+    pub sampling: Sampling,
     pub questions: Vec<Question>,
 }
 
@@ -144,6 +147,19 @@ impl Poll {
             Visibility::AfterClose => closed,
             Visibility::Never => false,
         }
+    }
+
+    /// The sample it asks, and nobody else; `None` where everybody may answer.
+    pub fn sample(&self) -> Option<&Sample> {
+        match &self.sampling {
+            Sampling::Drawn(sample) => Some(sample),
+            Sampling::Open | Sampling::OpenBeside(_) => None,
+        }
+    }
+
+    /// Whether whoever comes by may answer at `now`.
+    pub fn is_open_to_all(&self, now: UnixMillis) -> bool {
+        self.sample().is_none() && matches!(self.phase(now), Phase::Open { .. })
     }
 
     /// The option with this key, retired or not.
@@ -330,6 +346,7 @@ pub mod sample {
             visibility: Visibility::Always,
             headline_tier: Tier::Anonymous,
             newsletter: None,
+            sampling: Sampling::Open,
             time_zone: "UTC".to_owned(),
             secret: PollSecret(vec![7; 32]),
             revision: 0,

@@ -22,6 +22,8 @@ pub enum Reason {
     BadNonce,
     /// A vote from a mail that a script pressed.
     Untouched,
+    /// Not one of the sample that the poll asks.
+    NotInvited,
 }
 
 impl Reason {
@@ -36,6 +38,7 @@ impl Reason {
             Self::BadProof => 6,
             Self::BadNonce => 20,
             Self::Untouched => 21,
+            Self::NotInvited => 22,
         }
     }
 }

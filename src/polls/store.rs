@@ -8,6 +8,7 @@ use super::model::{
     Kind, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role, Scale, Tier,
     Visibility,
 };
+use super::sample::{self, Sampling};
 use crate::db::entities::{ballot, poll, poll_option, poll_question};
 use crate::db::{Db, fetch_all};
 use crate::types::{PollId, ReaderId, UnixMillis};
@@ -55,13 +56,15 @@ async fn complete<C: ConnectionTrait>(
         .order_by_asc(poll_option::Column::Position)
         .all(db)
         .await?;
-    Ok(Some(assemble(row, questions, &options)))
+    let sampling = sample::store::of_poll(db, row.id).await?;
+    Ok(Some(assemble(row, questions, &options, sampling)))
 }
 
 fn assemble(
     row: poll::Model,
     questions: Vec<poll_question::Model>,
     options: &[poll_option::Model],
+    sampling: Sampling,
 ) -> Poll {
     let questions = questions
         .into_iter()
@@ -101,6 +104,7 @@ fn assemble(
         time_zone: row.time_zone,
         secret: PollSecret(row.secret.unwrap_or_default()),
         revision: row.revision,
+        sampling,
         questions,
     }
 }

@@ -193,7 +193,11 @@ pub struct ResultsPage {
     /// An answer that came too late or too early.
     pub refused: Option<String>,
     pub closed: Option<String>,
+    /// Whom the poll asks, where that is not everybody.
+    pub invitation: Option<&'static str>,
     pub results: Option<ResultsView>,
+    /// The poll that asks others the same: the open one beside a sample's, a sample's beside the open one.
+    pub beside: Option<Beside>,
     pub hidden_reason: Option<String>,
     pub own: Option<String>,
     pub change_href: Option<String>,
@@ -207,6 +211,15 @@ pub struct ResultsPage {
     pub script: Option<&'static str>,
     /// Where systems that embed polls ask, see [`super::embed::oembed`].
     pub oembed: Option<String>,
+}
+
+/// What others answered to the same.
+#[derive(Debug, Serialize)]
+pub struct Beside {
+    pub heading: &'static str,
+    pub href: String,
+    /// As far as anybody may see them.
+    pub results: Option<ResultsView>,
 }
 
 /// Results with what the page adds to them.
@@ -237,6 +250,8 @@ impl ResultsPage {
             mail: None,
             refused: None,
             closed: closed(poll, phase),
+            invitation: poll.sample().map(|_| BY_INVITATION),
+            beside: None,
             hidden_reason: results.is_none().then(|| hidden_reason(poll, phase)),
             results: results.map(|results| ResultsView {
                 results,
@@ -244,7 +259,9 @@ impl ResultsPage {
                 live: open.then(|| format!("/p/{}/live", poll.slug)),
             }),
             own: (!own_labels.is_empty()).then_some(own_labels),
-            change_href: open.then(|| format!("/p/{}", poll.slug)),
+            change_href: poll
+                .is_open_to_all(now)
+                .then(|| format!("/p/{}", poll.slug)),
             change_label: if own.is_some() {
                 "Change my answer"
             } else {
@@ -259,6 +276,10 @@ impl ResultsPage {
         }
     }
 }
+
+/// What is said to readers of a poll that asks a sample.
+pub const BY_INVITATION: &str =
+    "This poll asks a random sample of subscribers. Who was drawn has a personal link in a mail.";
 
 /// A ballot in one line: the labels, numbered where their order counts, and the reader's own words.
 fn said(poll: &Poll, own: &Choice) -> String {

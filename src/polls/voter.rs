@@ -40,6 +40,17 @@ impl Voter {
         }
     }
 
+    /// Whether the poll asks this voter: a poll with a sample asks those who were drawn, by their personal links.
+    pub fn is_asked_by(&self, poll: &Poll) -> bool {
+        match (poll.sample(), self) {
+            (None, _) => true,
+            (Some(sample), Self::Subscriber(reader) | Self::SignedIn(reader)) => {
+                sample.holds(*reader)
+            }
+            (Some(_), _) => false,
+        }
+    }
+
     /// The voter's key in `poll`.
     pub fn key(&self, poll: &Poll) -> VoterKey {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, &poll.secret.0);

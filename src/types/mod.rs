@@ -7,6 +7,7 @@
 //! - [`time`]: instants in milliseconds, and the clock.
 //! - [`random`]: the source of randomness.
 //! - [`ids`]: one newtype for the key of each table; a bare integer is never an id.
+//! - [`reader_list`]: many readers in few bytes.
 //! - [`secret`]: values that never print themselves.
 //! - [`keys`]: everything derived from the secret key: sealed link tokens by purpose, keyed hashes.
 //! - [`EmailAddress`]: addresses that can be mailed.
@@ -15,6 +16,7 @@ mod email_address;
 pub mod ids;
 pub mod keys;
 pub mod random;
+pub mod reader_list;
 pub mod secret;
 pub mod time;
 

@@ -151,6 +151,7 @@ async fn hand_over_at(
     let handover = Handover {
         issue,
         newsletter: newsletter.id,
+        only: None,
         edition: &edition(newsletter, subject),
         not_before,
         expires,

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::types::{EditorId, IssueId, NewsletterId, UnixMillis};
+use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
 
 /// A row of `issue`; the columns are explained in the migration.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -25,6 +25,8 @@ pub struct Model {
     pub created_ms: UnixMillis,
     pub updated_ms: UnixMillis,
     pub handed_ms: Option<UnixMillis>,
+    pub sample_poll_id: Option<PollId>,
+    pub sample_round: i16,
 }
 
 /// None are declared: joins are written where they are needed.

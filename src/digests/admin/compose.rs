@@ -196,6 +196,7 @@ async fn page(
             "frame": editor.frame_saying(said),
             "id": issue.id.0,
             "heading": issue.title(),
+            "sample": issue.sample.is_some(),
             "newsletter": views::newsletter(&prepared.newsletter),
             "saved": show::time(issue.updated, &zone),
             "revision": typed.revision,

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::super::audience_store;
+use super::super::audience::{self, Audience};
 use super::super::content::advice::Weight;
 use super::super::model::{Issue, IssueState, Slot};
 use super::super::prepare::prepare;
@@ -49,7 +49,7 @@ pub(super) async fn send(
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
     let issue = at_revision(&app, &id, &form.text("revision")?).await?;
-    if audience_store::count(app.db.read(), issue.newsletter).await? == 0 {
+    if audience::of(&app, &issue).await?.readers == 0 {
         return last_page(&app, &editor, &issue, Planned::default()).await;
     }
     let delay = Duration::from_secs(app.config.mail.undo_seconds);
@@ -142,7 +142,9 @@ async fn after(
         Sent::Scheduled(_) | Sent::Handed { .. } => {
             Ok(Redirect::to(&address(issue.id)).into_response())
         }
-        Sent::Blocked(_) | Sent::NoAudience => refused(app, editor, issue, planned).await,
+        Sent::Blocked(_) | Sent::NoAudience | Sent::NotNow(_) => {
+            refused(app, editor, issue, planned).await
+        }
         Sent::InThePast => {
             planned.errors.insert(
                 "at".into(),
@@ -179,8 +181,12 @@ async fn last_page(
         .map_or(now, |(resolved, _)| resolved.at.into());
     let prepared = super::prepared(prepare(app, issue, at).await)?;
     let zone = views::zone_of(&prepared.newsletter);
-    let audience = audience_store::count(app.db.read(), issue.newsletter).await?;
-    let excluded = audience_store::excluded(app.db.read(), issue.newsletter).await?;
+    let Audience {
+        readers: audience,
+        excluded,
+        not_now,
+        ..
+    } = audience::of(app, issue).await?;
     let (blocked, warnings): (Vec<_>, Vec<_>) = prepared
         .compiled
         .advice
@@ -209,6 +215,8 @@ async fn last_page(
             "errors": planned.errors,
             "blocked": (!blocked.is_empty()).then(|| views::advice(&blocked)),
             "advice": views::advice(&warnings),
+            "not_now": not_now,
+            "sample": issue.sample.is_some(),
             "undo": app.config.mail.undo_seconds,
             "audience": audience,
             "audience_count": show::count(audience),
@@ -268,7 +276,7 @@ pub(super) async fn waiting(
         || views::zone_of(&prepared.newsletter),
         |(_, zone)| zone.clone(),
     );
-    let audience = audience_store::count(app.db.read(), issue.newsletter).await?;
+    let audience = audience::of(app, issue).await?.readers;
     let soon = (held.is_none() && slot.local.is_none())
         .then(|| slot.at.since(now).as_millis().div_ceil(1000).max(1));
     app.pages.render(

@@ -184,6 +184,7 @@ async fn send_now(
                     "Nobody has confirmed a subscription to this newsletter yet.",
                 ));
             }
+            Sent::NotNow(why) => return Err(Problem::conflict(why)),
             _ => return Err(on_its_way()),
         }
     } else {

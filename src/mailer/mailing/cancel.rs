@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::lease::in_ledger;
 use super::ledger::{Entry, Row, write_off};
-use super::readers::unpacked;
 use super::states::{DeliveryState, MailingState, Reason};
+use crate::types::reader_list::unpacked;
 use crate::{
     app::App,
     db::{self, DbErr},

@@ -8,7 +8,7 @@ use crate::{
     config::crash_point,
     db::{self, DbErr, WriteTxn},
     mailer::mime::Edition,
-    types::{IssueId, NewsletterId, UnixMillis},
+    types::{IssueId, NewsletterId, ReaderId, UnixMillis, reader_list::packed},
 };
 
 /// An issue on its way to the mailer.
@@ -18,6 +18,8 @@ pub struct Handover<'e> {
     pub issue: IssueId,
     /// Whose readers get it.
     pub newsletter: NewsletterId,
+    /// Only these of them, ascending; `None`: all.
+    pub only: Option<&'e [ReaderId]>,
     /// The compiled mail, frozen from now on.
     pub edition: &'e Edition,
     /// The first mail goes out at this time; until then the issue can be recalled.
@@ -45,6 +47,14 @@ pub enum Change {
 /// # Errors
 /// What the database said; a unique violation when the issue was handed over before.
 pub async fn hand_over(txn: &WriteTxn, handover: &Handover<'_>) -> Result<(), DbErr> {
+    if let Some(only) = handover.only {
+        db::run(
+            &**txn,
+            "INSERT INTO mailing_only (issue_id, readers) VALUES ($1, $2)",
+            [handover.issue.0.into(), packed(only).into()],
+        )
+        .await?;
+    }
     let edition = serde_json::to_vec(handover.edition).map_err(|e| DbErr::Json(e.to_string()))?;
     db::run(
         &**txn,
@@ -84,6 +94,7 @@ pub async fn recall(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> Result<C
     for sql in [
         "DELETE FROM mailing_order WHERE issue_id = $1",
         "DELETE FROM mail_batch WHERE issue_id = $1",
+        "DELETE FROM mailing_only WHERE issue_id = $1",
         "DELETE FROM mailing WHERE issue_id = $1",
     ] {
         db::run(&**txn, sql, [issue.0.into()]).await?;

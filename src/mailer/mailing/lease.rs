@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::readers::unpacked;
 use super::states::{DeliveryState, Reason};
 use super::turns::{self, Due, Turn};
+use crate::types::reader_list::unpacked;
 use crate::{
     app::App,
     config::{InDoubt, crash_point},

@@ -8,8 +8,9 @@
 use futures::TryStreamExt as _;
 use sea_orm::{StreamTrait as _, Value};
 
-use super::readers::{batch_size, packed};
+use super::readers::batch_size;
 use super::states::MailingState;
+use crate::types::reader_list::{packed, unpacked};
 use crate::{
     app::App,
     config::crash_point,
@@ -117,8 +118,13 @@ async fn give_back(app: &App, issue: IssueId, fence: i64) -> Result<(), DbErr> {
 
 /// Writes the batches; returns the size of the audience, or `None` when the preparation is over for this process.
 async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbErr> {
+    let only = only(app, frozen.issue).await?;
     let lanes = usize::try_from(app.config.mail.connections).unwrap_or(1);
-    let size = batch_size(expected(app, frozen).await?, lanes);
+    let expected = match &only {
+        Some(only) => only.len(),
+        None => expected(app, frozen).await?,
+    };
+    let size = batch_size(expected, lanes);
     // Everybody who is subscribed now and was at the cut-off, in order of their ids.
     let snapshot = db::query(
         app.db.read(),
@@ -131,7 +137,14 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     let mut batch: Vec<ReaderId> = Vec::with_capacity(size);
     let mut chunk: Vec<Vec<Value>> = Vec::with_capacity(CHUNK);
     while let Some(row) = rows.try_next().await? {
-        batch.push(ReaderId(row.try_get_by_index(0)?));
+        let reader = ReaderId(row.try_get_by_index(0)?);
+        if only
+            .as_ref()
+            .is_some_and(|only| only.binary_search(&reader).is_err())
+        {
+            continue;
+        }
+        batch.push(reader);
         audience += 1;
         if batch.len() == size {
             chunk.push(row_of(frozen, &batch));
@@ -167,9 +180,24 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
         ],
     )
     .await?;
+    // They lie in the batches now.
+    db::run(
+        &*txn,
+        "DELETE FROM mailing_only WHERE issue_id = $1",
+        [frozen.issue.0.into()],
+    )
+    .await?;
     crash_point("prepare_end");
     txn.commit().await?;
     Ok(Some(audience))
+}
+
+/// The readers it is for, where those are not all of the newsletter's; ascending.
+async fn only(app: &App, issue: IssueId) -> Result<Option<Vec<ReaderId>>, DbErr> {
+    let sql = "SELECT readers FROM mailing_only WHERE issue_id = $1";
+    let row = db::fetch_one(app.db.read(), sql, [issue.0.into()]).await?;
+    row.map(|row| Ok(unpacked(&row.try_get_by_index::<Vec<u8>>(0)?)))
+        .transpose()
 }
 
 /// About how many they will be: decides how large a batch is.

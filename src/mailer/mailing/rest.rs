@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::readers::{packed, unpacked};
+use crate::types::reader_list::{packed, unpacked};
 use crate::{
     app::App,
     db::{self, Backend, DbErr, WriteTxn},

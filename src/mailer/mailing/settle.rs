@@ -11,8 +11,9 @@ use sea_orm::Value;
 
 use super::ledger::Tally;
 use super::orders::{self, By, OrderKind};
-use super::readers::{batch_size, packed};
+use super::readers::batch_size;
 use super::states::{DeliveryState, MailingState, Reason};
+use crate::types::reader_list::packed;
 use crate::{
     app::App,
     db::{self, Backend, DbErr, WriteTxn},

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use sea_orm::Value;
 
 use super::lease::in_ledger;
-use super::readers::unpacked;
 use super::recipients::{After, Listed, Query, Recipient, Standing, Wanted, columns, read};
+use crate::types::reader_list::unpacked;
 use crate::{
     db::{self, Db, DbErr},
     types::{IssueId, ReaderId},

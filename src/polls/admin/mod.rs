@@ -15,6 +15,8 @@ mod moment;
 mod pictures;
 mod questions;
 mod result;
+mod sample;
+mod sample_form;
 mod tabs;
 mod turnout;
 mod weigh;
@@ -74,6 +76,14 @@ pub const PAGES: Templates = &[
         "polls/admin_weigh",
         include_str!("../pages/admin_weigh.hbs"),
     ),
+    (
+        "polls/admin_sample",
+        include_str!("../pages/admin_sample.hbs"),
+    ),
+    (
+        "polls/admin_sample_new",
+        include_str!("../pages/admin_sample_new.hbs"),
+    ),
     ("polls/admin_mail", include_str!("../pages/admin_mail.hbs")),
     (
         "polls/admin_embed",
@@ -94,6 +104,12 @@ pub fn routes() -> Router<App> {
         .route("/admin/polls/{slug}/turnout", get(turnout::show))
         .route("/admin/polls/{slug}/compare", get(compare::show))
         .route("/admin/polls/{slug}/weigh", get(weigh::show))
+        .route(
+            "/admin/polls/{slug}/sample",
+            get(sample::show).post(sample_form::draw),
+        )
+        .route("/admin/polls/{slug}/sample/mail", post(sample::write))
+        .route("/admin/polls/{slug}/sample/check", get(sample::check))
         .route("/admin/polls/{slug}/export", get(export::show))
         .route(
             "/admin/polls/{slug}/export/{file}",

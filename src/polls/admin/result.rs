@@ -15,7 +15,7 @@ use crate::polls::model::{Kind, Phase, Poll, Question, Tier, Visibility, phase};
 use crate::polls::results::kinds;
 use crate::polls::results::note::note;
 use crate::polls::results::shares::shares;
-use crate::polls::results::{Totals, totals};
+use crate::polls::results::{Results, Totals, totals};
 use crate::polls::store;
 use crate::polls::trust;
 use crate::scheduler::{Zone, written};
@@ -90,7 +90,8 @@ pub async fn show(
             { "label": "Of them confirmed readers", "value": shown::count(totals.voters(Tier::Subscriber)) },
         ],
         "questions": poll.questions.iter().map(|q| question(q, &totals, poll.questions.len() > 1)).collect::<Vec<_>>(),
-        "note": totals.answered.as_ref().map(|answered| note(answered, &jiff::tz::TimeZone::get(zone.name()).unwrap_or(jiff::tz::TimeZone::UTC))),
+        "note": said_of(&poll, &totals, &zone),
+        "sample": poll.sample().is_some(),
         "tiers": tiers,
         "mail": from_the_mail(&app, &poll).await?,
         "url": url,
@@ -99,6 +100,21 @@ pub async fn show(
         "facts": facts,
     });
     app.pages.render("polls/admin_result", &page)
+}
+
+/// Who answered, and what their number means.
+fn said_of(poll: &Poll, totals: &Totals, zone: &Zone) -> Option<String> {
+    if poll.sample().is_some() {
+        let results = Results::of(poll, totals, &[]);
+        return results
+            .sample
+            .map(|found| format!("{} {}", found.line, results.note));
+    }
+    let zone = jiff::tz::TimeZone::get(zone.name()).unwrap_or(jiff::tz::TimeZone::UTC);
+    totals
+        .answered
+        .as_ref()
+        .map(|answered| note(answered, &zone))
 }
 
 /// What became of the links to the poll in mails; nothing where no mail asked it.

@@ -15,14 +15,16 @@ pub enum Tab {
     Turnout,
     Compare,
     Weigh,
+    Sample,
     Export,
 }
 
-const TABS: [(Tab, &str, &str); 5] = [
+const TABS: [(Tab, &str, &str); 6] = [
     (Tab::Result, "", "Result"),
     (Tab::Turnout, "/turnout", "Turnout"),
     (Tab::Compare, "/compare", "Compare"),
     (Tab::Weigh, "/weigh", "Precision"),
+    (Tab::Sample, "/sample", "Random sample"),
     (Tab::Export, "/export", "Export"),
 ];
 

@@ -50,7 +50,9 @@ pub async fn show(
     let known: Vec<Known<'_>> = margins(&poll, question.key)
         .filter_map(|margin| known(margin, &asked))
         .collect();
-    let found = weigh(&counted, question, &known, cap);
+    let list = poll.sample().map(|sample| sample.population);
+    let found = weigh(&counted, question, &known, cap, list);
+    page["sample"] = list.map(shown::count).into();
     if let Some(Err(refusal)) = &found.raked {
         page["refused"] = refused(*refusal, &known).into();
     }

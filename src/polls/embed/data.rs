@@ -13,7 +13,7 @@ use crate::polls::asking::{allow_embedding, public_poll};
 use crate::polls::http::{form, visible};
 use crate::polls::model::{Phase, Place, Poll};
 use crate::polls::results::Results;
-use crate::polls::view::{FormView, closed, hidden_reason};
+use crate::polls::view::{BY_INVITATION, FormView, closed, hidden_reason};
 use crate::web::Problem;
 
 #[derive(Debug, Serialize)]
@@ -45,7 +45,7 @@ pub async fn data(
     seen(&app, &poll, phase, &method);
     let form = form(&app, &poll).await?;
     let data = Data {
-        open: matches!(phase, Phase::Open { .. }),
+        open: poll.is_open_to_all(app.clock.now()),
         height: height(&poll),
         form,
         results: visible(&app, &poll, None).await?,
@@ -70,6 +70,9 @@ pub fn seen(app: &App, poll: &Poll, phase: Phase, method: &Method) {
 
 /// What a poll without form and numbers says.
 pub fn said_without(poll: &Poll, phase: Phase) -> String {
+    if poll.sample().is_some() && matches!(phase, Phase::Open { .. }) {
+        return BY_INVITATION.to_owned();
+    }
     let reason = hidden_reason(poll, phase);
     closed(poll, phase).map_or(reason.clone(), |closed| format!("{closed}. {reason}"))
 }

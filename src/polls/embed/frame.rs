@@ -10,7 +10,6 @@ use super::data::{said_without, seen};
 use crate::app::App;
 use crate::polls::asking::public_poll;
 use crate::polls::http::{form, visible};
-use crate::polls::model::Phase;
 use crate::polls::view::{FormView, ResultsView};
 use crate::web::{Problem, security};
 
@@ -35,13 +34,13 @@ pub async fn page(
     let poll = public_poll(&app, &slug).await?;
     let phase = poll.phase(app.clock.now());
     seen(&app, &poll, phase, &method);
-    let form = match phase {
-        Phase::Open { .. } => Some(FormView {
+    let form = match poll.is_open_to_all(app.clock.now()) {
+        true => Some(FormView {
             place: Some("embed"),
             headline: false,
             ..form(&app, &poll).await?
         }),
-        _ => None,
+        false => None,
     };
     let results = visible(&app, &poll, None).await?;
     let page = EmbedPage {

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::dictionary::{DICTIONARY, Entry};
+use super::sampled::{Draw, Estimated, drawn, estimated};
 use crate::app::App;
 use crate::polls::insight::compare::{comparable, table};
 use crate::polls::insight::store;
 use crate::polls::model::{Kind, Place, Poll, PollState, Tier, Visibility};
-use crate::polls::results::totals;
+use crate::polls::results::{Results, Totals, totals};
 use crate::web::Problem;
 
 /// A poll with all its counts.
@@ -23,6 +24,10 @@ pub struct Document {
     pub places: Vec<At>,
     pub steps: Vec<Taken>,
     pub tables: Vec<Cell>,
+    /// Of a poll that asks a random sample: an estimate for each option. Empty for any other poll.
+    pub sample: Vec<Estimated>,
+    /// How the sample was drawn.
+    pub draw: Vec<Draw>,
     /// What every field means.
     pub dictionary: Vec<Entry>,
 }
@@ -44,7 +49,7 @@ pub struct About {
     /// The tier whose ballots, and better ones, the result counts.
     pub headline_tier: &'static str,
     /// What has to be said with every number.
-    pub note: &'static str,
+    pub note: String,
 }
 
 /// Ballots of a tier with an option.
@@ -178,7 +183,7 @@ impl Document {
         ];
         let counted = totals.voters(poll.headline_tier);
         Ok(Self {
-            poll: About::of(&app.config.origin(), poll),
+            poll: About::of(&app.config.origin(), poll, &totals),
             exported_at: app.clock.now().timestamp().to_string(),
             results,
             voters: voters.into(),
@@ -186,6 +191,8 @@ impl Document {
             places: places.into(),
             steps: taken.map(|(step, count)| Taken { step, count }).into(),
             tables: tables(app, poll, counted).await?,
+            sample: estimated(poll, &totals),
+            draw: drawn(app, poll, counted).await?,
             dictionary: DICTIONARY.to_vec(),
         })
     }
@@ -224,7 +231,7 @@ async fn tables(app: &App, poll: &Poll, voters: i64) -> Result<Vec<Cell>, Proble
 }
 
 impl About {
-    fn of(origin: &str, poll: &Poll) -> Self {
+    fn of(origin: &str, poll: &Poll, totals: &Totals) -> Self {
         Self {
             slug: poll.slug.clone(),
             title: poll.headline().to_owned(),
@@ -244,7 +251,10 @@ impl About {
                 Visibility::Never => "never",
             },
             headline_tier: tier_name(poll.headline_tier),
-            note: NOTE,
+            note: match poll.sample() {
+                Some(_) => Results::of(poll, totals, &[]).note,
+                None => NOTE.to_owned(),
+            },
         }
     }
 }

@@ -7,6 +7,7 @@
 mod dictionary;
 mod document;
 pub mod http;
+mod sampled;
 mod sheets;
 
 pub use dictionary::DICTIONARY;

@@ -5,7 +5,7 @@ use super::document::Document;
 use crate::web::sheets::defused;
 
 /// The files, by their name.
-pub const FILES: [(&str, &str); 7] = [
+pub const FILES: [(&str, &str); 9] = [
     ("results.csv", "Answers by option and tier"),
     ("voters.csv", "Readers by tier"),
     ("turnout.csv", "First answers by the hour"),
@@ -15,6 +15,14 @@ pub const FILES: [(&str, &str); 7] = [
         "tables.csv",
         "Two questions side by side, small cells hidden",
     ),
+    (
+        "sample.csv",
+        "Estimates of a random sample, with their ranges",
+    ),
+    (
+        "draw.csv",
+        "How the sample was drawn, and the response rate",
+    ),
     ("dictionary.csv", "What every field means"),
 ];
 
@@ -22,6 +30,7 @@ pub const FILES: [(&str, &str); 7] = [
 pub fn file(document: &Document, name: &str) -> Option<Vec<u8>> {
     let number = |n: i64| n.to_string();
     let maybe = |n: Option<i64>| n.map(number).unwrap_or_default();
+    let part = |share: Option<f64>| share.map(|share| format!("{share:.4}")).unwrap_or_default();
     let list = name.strip_suffix(".csv")?;
     let rows: Vec<Vec<String>> = match list {
         "results" => document
@@ -69,6 +78,40 @@ pub fn file(document: &Document, name: &str) -> Option<Vec<u8>> {
                     number(c.column_question_key),
                     c.column.clone(),
                     maybe(c.answers),
+                ]
+            })
+            .collect(),
+        "sample" => document
+            .sample
+            .iter()
+            .map(|e| {
+                vec![
+                    number(e.question_key),
+                    number(e.option_key),
+                    e.option.clone(),
+                    number(e.answers),
+                    number(e.of),
+                    part(e.share),
+                    part(e.low),
+                    part(e.high),
+                ]
+            })
+            .collect(),
+        "draw" => document
+            .draw
+            .iter()
+            .map(|d| {
+                vec![
+                    d.newsletter.clone(),
+                    d.drawn_at.clone(),
+                    number(d.population),
+                    number(d.drawn),
+                    number(d.answered),
+                    part(Some(d.response_rate)),
+                    d.margin.map(|m| m.to_string()).unwrap_or_default(),
+                    d.method.into(),
+                    d.seed.clone(),
+                    d.frame_sha256.clone(),
                 ]
             })
             .collect(),

@@ -2,9 +2,9 @@
 
 use super::answers::Counted;
 use crate::polls::model::{Poll, Question};
-use crate::polls::statistics::interval::wilson_weighted;
+use crate::polls::statistics::interval::{of_list_weighted, wilson_weighted};
 use crate::polls::statistics::raking::{Margin, Pattern, Raked, Refusal, rake, weighted_share};
-use crate::polls::statistics::{Interval, wilson};
+use crate::polls::statistics::{Interval, of_list, wilson};
 use crate::types::OptionId;
 
 /// An answer's shares.
@@ -52,9 +52,16 @@ pub fn margins(poll: &Poll, of: i64) -> impl Iterator<Item = &Question> {
         .filter(move |q| q.is_single() && q.key != of)
 }
 
-/// The shares of `question` among those who answered it; weighted by what is `known`, if anything is.
+/// The shares of `question` among those who answered it; weighted by what is `known`, if anything is. `list`: the size of the list, where
+/// those who answered are a random draw from one.
 #[must_use]
-pub fn weigh(counted: &Counted, question: &Question, known: &[Known<'_>], cap: f64) -> Weighed {
+pub fn weigh(
+    counted: &Counted,
+    question: &Question,
+    known: &[Known<'_>],
+    cap: f64,
+    list: Option<i64>,
+) -> Weighed {
     let answered = |options: &[OptionId]| question.options.iter().any(|o| options.contains(&o.id));
     let n = counted
         .alike
@@ -91,6 +98,11 @@ pub fn weigh(counted: &Counted, question: &Question, known: &[Known<'_>], cap: f
         })
         .collect();
     let raked = (!known.is_empty()).then(|| rake(&patterns, &by, cap));
+    let used = patterns.iter().map(|p| p.count).sum();
+    let weighted_interval = |share: f64, worth: f64| match list {
+        Some(population) => of_list_weighted(share, worth, used, population),
+        None => wilson_weighted(share, worth),
+    };
     let shares = question
         .options
         .iter()
@@ -99,7 +111,7 @@ pub fn weigh(counted: &Counted, question: &Question, known: &[Known<'_>], cap: f
             let weighted = match &raked {
                 Some(Ok(raked)) => {
                     weighted_share(&patterns, &raked.weights, |i| said[i].contains(&option.id))
-                        .map(|share| (share, wilson_weighted(share, raked.effective_size)))
+                        .map(|share| (share, weighted_interval(share, raked.effective_size)))
                 }
                 _ => None,
             };
@@ -107,12 +119,14 @@ pub fn weigh(counted: &Counted, question: &Question, known: &[Known<'_>], cap: f
                 label: option.label.clone(),
                 k,
                 raw: (n > 0).then(|| k as f64 / n as f64),
-                interval: wilson(k, n),
+                interval: match list {
+                    Some(population) => of_list(k, n, population),
+                    None => wilson(k, n),
+                },
                 weighted,
             }
         })
         .collect();
-    let used = patterns.iter().map(|p| p.count).sum();
     Weighed {
         n,
         shares,
@@ -220,7 +234,7 @@ mod tests {
             question: &poll.questions[1],
             shares: vec![0.5, 0.5],
         }];
-        let found = weigh(&counted, &poll.questions[0], &known, 5.0);
+        let found = weigh(&counted, &poll.questions[0], &known, 5.0, None);
         assert_eq!((found.n, found.shares[0].k), (407, 187));
         let Some(Ok(weights)) = &found.raked else {
             panic!("{:?}", found.raked)
@@ -243,9 +257,29 @@ mod tests {
     #[test]
     fn without_margins_there_are_intervals_only() {
         let (poll, counted) = town_and_country();
-        let found = weigh(&counted, &poll.questions[0], &[], 5.0);
+        let found = weigh(&counted, &poll.questions[0], &[], 5.0, None);
         assert!(found.raked.is_none() && found.shares[0].weighted.is_none());
         assert_eq!(found.shares[0].interval, wilson(187, 407));
+    }
+
+    #[test]
+    fn a_random_draw_from_a_list_is_more_exact_the_more_of_it_answered() {
+        let (poll, counted) = town_and_country();
+        let known = [Known {
+            question: &poll.questions[1],
+            shares: vec![0.5, 0.5],
+        }];
+        let width = |list: Option<i64>| {
+            let found = weigh(&counted, &poll.questions[0], &known, 5.0, list);
+            let (_, weighted) = found.shares[0].weighted.unwrap();
+            let [plain, weighted] = [found.shares[0].interval, weighted].map(Option::unwrap);
+            [plain.high - plain.low, weighted.high - weighted.low]
+        };
+        let (open, large, small) = (width(None), width(Some(1_000_000)), width(Some(500)));
+        for at in 0..2 {
+            assert!((open[at] - large[at]).abs() < 1e-4);
+            assert!(small[at] < open[at] / 2.0, "{small:?} {open:?}");
+        }
     }
 
     #[test]
@@ -257,7 +291,7 @@ mod tests {
             question: &poll.questions[1],
             shares: vec![0.5, 0.5],
         }];
-        let found = weigh(&counted, &poll.questions[0], &known, 5.0);
+        let found = weigh(&counted, &poll.questions[0], &known, 5.0, None);
         let Some(Err(refusal)) = found.raked else {
             panic!("{found:?}")
         };

@@ -21,6 +21,7 @@ use super::{nonce, private};
 use crate::app::App;
 use crate::polls::answer::{Answered, answer_from_mail};
 use crate::polls::ballots::Slip;
+use crate::polls::beside::beside;
 use crate::polls::http::{not_counted, visible};
 use crate::polls::known;
 use crate::polls::model::{Phase, Poll};
@@ -114,6 +115,9 @@ pub async fn page(
     }
     if !matches!(link.poll.phase(app.clock.now()), Phase::Open { .. }) {
         return finished(&app, &link, &token, None).await.map(private);
+    }
+    if !link.is_test && !link.voter.is_asked_by(&link.poll) {
+        return not_drawn(&app, &link, StatusCode::OK).await;
     }
     let mut form = form(&link, &token);
     form.refill(&Sent::options([link.said.key.to_string()]));
@@ -210,6 +214,7 @@ pub async fn cast(
             Ok(private(response))
         }
         Answered::HandedOver => Err(Problem::conflict(known::HANDED_OVER)),
+        Answered::NotInvited => not_drawn(&app, &link, StatusCode::CONFLICT).await,
         Answered::Edited => Err(Problem::conflict(
             "The poll was changed just now. Please open the link again.",
         )),
@@ -228,6 +233,23 @@ pub async fn results(
     finished(&app, &link, &token, None).await.map(private)
 }
 
+/// The poll asks a sample, and the reader of this mail is not in it.
+async fn not_drawn(app: &App, link: &Link, status: StatusCode) -> Result<Response, Problem> {
+    let results = visible(app, &link.poll, None).await?;
+    let page = ResultsPage {
+        invitation: None,
+        refused: Some(NOT_DRAWN.to_owned()),
+        beside: beside(app, &link.poll).await?,
+        noindex: true,
+        ..ResultsPage::of(&link.poll, app.clock.now(), results, None)
+    };
+    let mut response = app.pages.render("polls/results", &page)?;
+    *response.status_mut() = status;
+    Ok(private(response))
+}
+
+const NOT_DRAWN: &str = "This poll asks a random sample of subscribers, and you were not drawn this time. It has no ballot for you.";
+
 async fn finished(
     app: &App,
     link: &Link,
@@ -241,7 +263,10 @@ async fn finished(
     page.refused = refused;
     page.noindex = true;
     // Back to the mail's own link, where this reader is known; the poll's page would count a second, anonymous one.
-    page.change_href = page.change_href.map(|_| format!("/v/{token}"));
+    let open = matches!(link.poll.phase(app.clock.now()), Phase::Open { .. });
+    page.change_href = open.then(|| format!("/v/{token}"));
+    page.invitation = None;
+    page.beside = beside(app, &link.poll).await?;
     app.pages.render("polls/results", &page)
 }
 

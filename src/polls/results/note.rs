@@ -24,16 +24,21 @@ pub fn note(answered: &Answered, zone: &TimeZone) -> String {
     } else {
         format!("{} readers", grouped(answered.voters))
     };
+    format!(
+        "{readers} chose to answer, {}, on {}. They selected themselves; no margin of error applies.",
+        between(answered, zone),
+        places(&answered.places),
+    )
+}
+
+/// When they answered: `on 3 November 2026`, `between 3 November 2026 and 9 November 2026`.
+pub fn between(answered: &Answered, zone: &TimeZone) -> String {
     let (first, last) = (date(answered.first, zone), date(answered.last, zone));
-    let when = if first == last {
+    if first == last {
         format!("on {first}")
     } else {
         format!("between {first} and {last}")
-    };
-    format!(
-        "{readers} chose to answer, {when}, on {}. They selected themselves; no margin of error applies.",
-        places(&answered.places),
-    )
+    }
 }
 
 /// `22 November 2026`.

@@ -8,6 +8,7 @@ use super::note::note;
 use super::shares::{Share, grouped, shares};
 use super::store::Totals;
 use crate::polls::model::{Kind, Poll, Question, Tier};
+use crate::polls::sample::{Estimate, estimate, range, range_of_mean, share_range};
 use crate::types::OptionId;
 
 /// The results of a poll.
@@ -21,6 +22,9 @@ pub struct Results {
     pub note: String,
     /// What else is to be said of the tiers.
     pub asides: Vec<String>,
+    /// Of a poll that asks a random sample: from how many, how many answered, and how exact that is. Only then is there a margin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Estimate>,
 }
 
 /// The results of a question.
@@ -52,6 +56,9 @@ pub struct Row {
     pub count: String,
     /// `34%` or `34.1%`; absent under 30 answers.
     pub share: Option<String>,
+    /// Of a sample: between what the share among all on the list may lie, for reading: `31 to 43%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
     /// The bar's length in per cent.
     pub width: f64,
     /// The reader who asks chose it.
@@ -73,10 +80,16 @@ impl Results {
         let questions = poll
             .questions
             .iter()
-            .map(|question| question_result(question, totals, tier, voters, own))
+            .map(|question| question_result(poll, question, totals, voters, own))
             .collect();
         let zone = TimeZone::get(&poll.time_zone).unwrap_or(TimeZone::UTC);
+        let sampled = poll
+            .sample()
+            .map(|sample| (sample, estimate(sample, voters)));
         let note = match &totals.answered {
+            answered if let Some((sample, found)) = &sampled => {
+                found.note(sample, answered.as_ref(), &zone)
+            }
             Some(answered) if voters > 0 => {
                 let mut answered = answered.clone();
                 answered.voters = voters;
@@ -92,17 +105,20 @@ impl Results {
                 .into_iter()
                 .chain(left_out(totals))
                 .collect(),
+            sample: sampled.map(|(_, found)| found),
         }
     }
 }
 
 fn question_result(
+    poll: &Poll,
     question: &Question,
     totals: &Totals,
-    tier: Tier,
     voters: i64,
     own: &[OptionId],
 ) -> QuestionResult {
+    let tier = poll.headline_tier;
+    let population = poll.sample().map(|sample| sample.population);
     // A retired option is shown as long as somebody had chosen it.
     let options: Vec<_> = question
         .options
@@ -146,6 +162,9 @@ fn question_result(
                     .as_ref()
                     .and_then(|shares| shares.get(i))
                     .map(|share: &Share| share.text()),
+                range: population
+                    .and_then(|population| range(votes, of, population))
+                    .map(|found| share_range(&found, of)),
                 width: width(votes, of),
                 own: mine.contains(&option.id),
                 unshown: (!words.is_empty() && unshown > 0).then(|| grouped(unshown)),
@@ -163,10 +182,23 @@ fn question_result(
         text: question.text.clone(),
         several: question.kind == Kind::Several,
         kind: question.kind.name(),
-        summary: kinds::summary(question, &all, counted.as_ref()),
+        summary: kinds::summary(question, &all, counted.as_ref())
+            .map(|said| said + &mean_range(question, &all, population)),
         runoff,
         shares: shown.is_some(),
         rows,
+    }
+}
+
+/// What a sample adds to the mean of a rating.
+fn mean_range(question: &Question, counts: &[i64], population: Option<i64>) -> String {
+    match (&question.scale, population) {
+        (Some(scale), Some(population)) if question.kind == Kind::Rating => {
+            range_of_mean(scale.from, counts, population).map_or_else(String::new, |range| {
+                format!(" Among all subscribers it may lie at {range}.")
+            })
+        }
+        _ => String::new(),
     }
 }
 

@@ -85,7 +85,10 @@ pub fn json_ld(origin: &str, poll: &Poll, results: &Results) -> Option<String> {
         "url": url,
         "name": format!("Reader poll: {}", poll.headline()),
         "description": results.note,
-        "measurementTechnique": "Open reader poll. Respondents selected themselves; not a probability sample.",
+        "measurementTechnique": match &results.sample {
+            Some(_) => "Simple random sample, without replacement, of a newsletter's confirmed subscribers, asked by mail.",
+            None => "Open reader poll. Respondents selected themselves; not a probability sample.",
+        },
         "isAccessibleForFree": true,
         "creator": { "@type": "Organization", "name": host(origin), "url": origin },
         "image": format!("{origin}/p/{}/share.png", poll.slug),

@@ -46,6 +46,55 @@ pub fn of_list(k: i64, n: i64, population: i64) -> Option<Interval> {
     score(share, n * (list - 1.0) / (list - n))
 }
 
+/// The same for a weighted share, whose sample is worth `effective_size` and was given by `n` of the list.
+#[must_use]
+pub fn of_list_weighted(
+    share: f64,
+    effective_size: f64,
+    n: i64,
+    population: i64,
+) -> Option<Interval> {
+    if n <= 0 || population < n {
+        return None;
+    }
+    if population == n {
+        return (0.0..=1.0).contains(&share).then_some(Interval {
+            low: share,
+            high: share,
+        });
+    }
+    let (n, list) = (n as f64, population as f64);
+    wilson_weighted(share, effective_size * (list - 1.0) / (list - n))
+}
+
+/// Half of the widest interval that [`of_list`] can give with `n` of `population`: that of a share of one half.
+#[must_use]
+pub fn widest_of_list(n: i64, population: i64) -> Option<f64> {
+    of_list_weighted(0.5, n as f64, n, population).map(|found| (found.high - found.low) / 2.0)
+}
+
+/// The interval for the mean of a finite list of `population`, of which `counts[i]` answered with the point `from + i`: the mean and
+/// 1.96 standard errors `√((1 − n/N) s² / n)` (Cochran 1977, eq. 2.20) either way, not beyond the scale.
+#[must_use]
+pub fn mean_of_list(from: i64, counts: &[i64], population: i64) -> Option<Interval> {
+    let n: i64 = counts.iter().sum();
+    if n < 2 || population < n || counts.iter().any(|&count| count < 0) {
+        return None;
+    }
+    let points = || (from..).zip(counts).map(|(at, &k)| (at as f64, k as f64));
+    let (size, list) = (n as f64, population as f64);
+    let mean = points().map(|(at, k)| at * k).sum::<f64>() / size;
+    let spread = points()
+        .map(|(at, k)| k * (at - mean) * (at - mean))
+        .sum::<f64>();
+    let error = ((1.0 - size / list) * spread / (size - 1.0) / size).sqrt();
+    let last = from as f64 + counts.len() as f64 - 1.0;
+    Some(Interval {
+        low: (mean - Z95 * error).max(from as f64),
+        high: (mean + Z95 * error).min(last),
+    })
+}
+
 /// The standard error of the number in a list of `population` that `k` of a sample of `n` stand for (Cochran 1977, eq. 3.13).
 #[must_use]
 pub fn standard_error_of_total(k: i64, n: i64, population: i64) -> Option<f64> {
@@ -102,6 +151,42 @@ mod tests {
         assert!((half / 81.8 - Z95).abs() < 0.05, "{half}");
         let open = wilson(38, 200).unwrap();
         assert!(of_it.high - of_it.low < open.high - open.low);
+    }
+
+    /// Lohr (2010), Sampling: Design and Analysis, example 2.5: 300 of 3,078 counties have a mean of 297,897 acres and a standard
+    /// deviation of 344,551.9, so a standard error of 18,898.434428. Here a scale of two points with that spread.
+    #[test]
+    fn the_mean_of_a_list_scatters_as_published() {
+        let error = ((1.0 - 300.0 / 3_078.0) * 344_551.9_f64.powi(2) / 300.0).sqrt();
+        assert!((error - 18_898.43).abs() < 0.01, "{error}");
+        // A scale of 0 and 1 is a share: s² = n p (1 − p) / (n − 1), as in eq. 3.8.
+        let found = mean_of_list(0, &[162, 38], 3_042).unwrap();
+        let half = (found.high - found.low) / 2.0 * 3_042.0;
+        assert!((half / 81.8 - Z95).abs() < 0.01, "{half}");
+        let all = mean_of_list(1, &[10, 20, 30], 60).unwrap();
+        assert!((all.low - all.high).abs() < 1e-12);
+        for (counts, population) in [
+            (&[1][..], 9),
+            (&[][..], 9),
+            (&[5, 5][..], 9),
+            (&[-1, 9][..], 99),
+        ] {
+            assert_eq!(mean_of_list(1, counts, population), None);
+        }
+    }
+
+    #[test]
+    fn no_interval_is_wider_than_the_widest() {
+        for n in [30, 100, 700] {
+            let widest = widest_of_list(n, 1_000).unwrap();
+            for k in 0..=n {
+                let found = of_list(k, n, 1_000).unwrap();
+                assert!((found.high - found.low) / 2.0 <= widest + 1e-12, "{k}/{n}");
+            }
+        }
+        assert_eq!(widest_of_list(50, 50), Some(0.0));
+        assert_eq!(widest_of_list(51, 50), None);
+        assert_eq!(of_list_weighted(0.4, 60.0, 0, 50), None);
     }
 
     #[test]

@@ -53,10 +53,14 @@ if (box) {
         line.querySelector(".result-count").textContent = row.count;
         const share = line.querySelector(".result-share");
         if (share && row.share) share.textContent = row.share;
+        const range = line.querySelector(".result-range");
+        if (range && row.range) range.textContent = row.range;
         line.querySelector(".bar-fill").setAttribute("width", row.width);
         words(line, row);
       }
     }
+    const sample = box.querySelector(".result-sample");
+    if (sample && results.sample) sample.textContent = results.sample.line;
     box.querySelector(".results-note").textContent = results.note;
   };
 }

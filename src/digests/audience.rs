@@ -1,0 +1,98 @@
+//! Who would get an issue, were it to leave now: all readers of its newsletter, or those of a sample.
+
+use super::audience_store::{Excluded, count, count_of, excluded};
+use super::content::Body;
+use super::model::{Issue, IssueState};
+use super::store;
+use crate::app::App;
+use crate::db::DbErr;
+use crate::polls::{self, REMINDER_PAUSE, SampleRound};
+use crate::types::ReaderId;
+
+/// An issue's readers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Audience {
+    /// How many get it.
+    pub(super) readers: i64,
+    /// Who does not, and why.
+    pub(super) excluded: Vec<Excluded>,
+    /// Of a mail to a sample: the readers it is for.
+    pub(super) only: Option<Vec<ReaderId>>,
+    /// Why a mail to a sample cannot leave now.
+    pub(super) not_now: Option<String>,
+}
+
+/// Finds them.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn of(app: &App, issue: &Issue) -> Result<Audience, DbErr> {
+    let Some(to) = issue.sample else {
+        return Ok(Audience {
+            readers: count(app.db.read(), issue.newsletter).await?,
+            excluded: excluded(app.db.read(), issue.newsletter).await?,
+            ..Audience::default()
+        });
+    };
+    let not_now = |why: String| Audience {
+        not_now: Some(why),
+        ..Audience::default()
+    };
+    let readers = match polls::sample_audience(app, to.poll, to.round).await? {
+        Ok(readers) => readers,
+        Err(why) => return Ok(not_now(why.to_owned())),
+    };
+    let poll = polls::by_id(&app.db, to.poll).await?;
+    let slug = poll.as_ref().map_or("", |poll| poll.slug.as_str());
+    let asks = Body::parse(&issue.content.body)
+        .polls()
+        .into_iter()
+        .any(|asked| asked == slug);
+    if !asks {
+        return Ok(not_now(format!(
+            "The mail does not ask the poll. Put {{{{poll:{slug}}}}} into its text, alone in a paragraph."
+        )));
+    }
+    if to.round == SampleRound::Reminder
+        && let Some(why) = too_early(app, issue).await?
+    {
+        return Ok(not_now(why));
+    }
+    let subscribed = count_of(app.db.read(), issue.newsletter, &readers).await?;
+    let left = i64::try_from(readers.len()).unwrap_or(i64::MAX) - subscribed;
+    Ok(Audience {
+        readers: subscribed,
+        excluded: (left > 0)
+            .then_some(Excluded {
+                reason: "drawn, and not subscribed any more",
+                readers: left,
+            })
+            .into_iter()
+            .collect(),
+        only: Some(readers),
+        not_now: None,
+    })
+}
+
+/// A reminder leaves [`REMINDER_PAUSE`] after the invitation, and not before.
+async fn too_early(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {
+    let Some(to) = issue.sample else {
+        return Ok(None);
+    };
+    let mails = store::to_sample(app.db.read(), to.poll).await?;
+    let invited = mails
+        .iter()
+        .find_map(|mail| match (mail.sample, &mail.state) {
+            (Some(other), IssueState::Handed(at)) if other.round == SampleRound::Invitation => {
+                Some(*at)
+            }
+            _ => None,
+        });
+    Ok(match invited {
+        None => Some("The invitation has not gone out yet.".to_owned()),
+        Some(at) if at + REMINDER_PAUSE > app.clock.now() => {
+            Some("A reminder leaves three days after the invitation at the earliest.".to_owned())
+        }
+        Some(_) => None,
+    })
+}

@@ -1,0 +1,127 @@
+//! Mails to the sample that a poll asks: the invitation, and one reminder. Drafts like any other, for fewer readers.
+
+use super::list_store::State;
+use super::model::{Content, ForSample, IssueState};
+use super::{store, write};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::mailer::mailing::{self, MailingState};
+use crate::polls::SampleRound;
+use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
+
+/// The sample, as its mails tell of it.
+#[derive(Clone, Copy, Debug)]
+pub struct ToSample<'a> {
+    pub poll: PollId,
+    pub slug: &'a str,
+    pub newsletter: NewsletterId,
+    /// What the newsletter is called.
+    pub name: &'a str,
+    pub drawn: i64,
+    pub population: i64,
+    pub round: SampleRound,
+}
+
+/// Writes the draft. `None`: there is such a mail already.
+///
+/// # Errors
+/// What the database said.
+pub async fn write_to_sample(
+    app: &App,
+    to: &ToSample<'_>,
+    editor: EditorId,
+) -> Result<Option<IssueId>, DbErr> {
+    let txn = app.db.write_txn("issue_to_sample").await?;
+    let id = write::create_in(&txn, app, to.newsletter, &words(to), Some(editor)).await?;
+    let sample = ForSample {
+        poll: to.poll,
+        round: to.round,
+    };
+    if !store::address_to(&txn, id, sample).await? {
+        return Ok(None);
+    }
+    txn.commit().await?;
+    Ok(Some(id))
+}
+
+/// Words to begin with.
+fn words(to: &ToSample<'_>) -> Content {
+    let (drawn, all) = (
+        crate::admin::show::count(to.drawn),
+        crate::admin::show::count(to.population),
+    );
+    let (name, slug) = (to.name, to.slug);
+    let (subject, before) = match to.round {
+        SampleRound::Invitation => (
+            format!("You were drawn: one question for readers of {name}"),
+            format!(
+                "we would like to know what all readers of {name} think, and not only those who like to answer polls. So we drew {drawn} of our {all} \
+                 subscribers at random. You are one of them, and nobody can answer in your place."
+            ),
+        ),
+        SampleRound::Reminder => (
+            format!("Your answer is still missing: one question for readers of {name}"),
+            format!(
+                "some days ago we asked you a question. We drew {drawn} of our {all} subscribers at random, and you are one of them. If you have answered \
+                 meanwhile: thank you, and there is nothing more to do. This is the only reminder."
+            ),
+        ),
+    };
+    Content {
+        subject,
+        preheader: "One tap and one button.".to_owned(),
+        body: format!(
+            "Dear {{{{name|reader}}}},\n\n{before}\n\n{{{{poll:{slug}}}}}\n\nYour answer is kept without your name and your address. \
+             Whether you answer or not changes nothing about what we send you.\n"
+        ),
+    }
+}
+
+/// A mail to a sample, and where it stands.
+#[derive(Clone, Debug)]
+pub struct SampleMail {
+    pub issue: IssueId,
+    pub round: SampleRound,
+    /// Words, and the class of a badge.
+    pub state: (&'static str, &'static str),
+    /// When it was frozen and handed to the mailer.
+    pub handed: Option<UnixMillis>,
+    /// Readers whose mail a relay has taken.
+    pub sent: Option<i64>,
+}
+
+/// The mails to the sample of a poll, the invitation first.
+///
+/// # Errors
+/// What the database said.
+pub async fn mails_to_sample(app: &App, poll: PollId) -> Result<Vec<SampleMail>, DbErr> {
+    let mut mails = Vec::new();
+    for issue in store::to_sample(app.db.read(), poll).await? {
+        let Some(to) = issue.sample else { continue };
+        let progress = match issue.state {
+            IssueState::Handed(_) => mailing::progress(app, issue.id).await?,
+            _ => None,
+        };
+        let state = match (&issue.state, progress.as_ref().map(|p| p.state)) {
+            (IssueState::Draft, _) => State::Draft,
+            (IssueState::Scheduled(_), _) => State::Scheduled,
+            (IssueState::Held { .. }, _) => State::Held,
+            (_, Some(MailingState::Paused)) => State::Paused,
+            (_, Some(MailingState::Cancelling)) => State::Cancelling,
+            (_, Some(MailingState::Finished)) => State::Finished,
+            (_, Some(MailingState::Cancelled)) => State::Cancelled,
+            _ => State::Sending,
+        };
+        mails.push(SampleMail {
+            issue: issue.id,
+            round: to.round,
+            state: state.shown(),
+            handed: match issue.state {
+                IssueState::Handed(at) => Some(at),
+                _ => None,
+            },
+            sent: progress.map(|progress| progress.counts.sent),
+        });
+    }
+    Ok(mails)
+}

@@ -1,0 +1,39 @@
+//! An open poll and the one that asks a random sample the same show each other's results.
+
+use super::http::visible;
+use super::model::{Phase, Poll};
+use super::sample::{Sample, Sampling};
+use super::store;
+use super::view::{Beside, ResultsView};
+use crate::app::App;
+use crate::web::Problem;
+
+/// What stands beside a poll's result: an open poll and the sample's that asks the same show each other.
+///
+/// # Errors
+/// What the database said.
+pub async fn beside(app: &App, poll: &Poll) -> Result<Option<Beside>, Problem> {
+    let (id, heading) = match &poll.sampling {
+        Sampling::OpenBeside(id) => (*id, "A random sample of subscribers was asked the same"),
+        Sampling::Drawn(Sample {
+            beside: Some(id), ..
+        }) => (*id, "Everybody could answer the open poll"),
+        Sampling::Open | Sampling::Drawn(_) => return Ok(None),
+    };
+    let Some(other) = store::by_id(&app.db, id).await? else {
+        return Ok(None);
+    };
+    if other.phase(app.clock.now()) == Phase::Hidden {
+        return Ok(None);
+    }
+    let results = visible(app, &other, None).await?;
+    Ok(Some(Beside {
+        heading,
+        href: format!("/p/{}", other.slug),
+        results: results.map(|results| ResultsView {
+            results,
+            headline: false,
+            live: None,
+        }),
+    }))
+}

@@ -1,0 +1,47 @@
+//! Who gets a mail to the sample.
+
+use std::collections::HashSet;
+
+use super::remind::to_remind;
+use super::{Round, Sampling, store};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::polls::model::Phase;
+use crate::polls::store::by_id;
+use crate::polls::voter::Voter;
+use crate::types::{PollId, ReaderId};
+
+/// The readers a mail of this round is for, were it to leave now; `Err`: nobody, and why.
+///
+/// # Errors
+/// What the database said.
+pub async fn audience(
+    app: &App,
+    poll: PollId,
+    round: Round,
+) -> Result<Result<Vec<ReaderId>, &'static str>, DbErr> {
+    let Some(poll) = by_id(&app.db, poll).await? else {
+        return Ok(Err("The poll is gone."));
+    };
+    let Sampling::Drawn(sample) = &poll.sampling else {
+        return Ok(Err("The poll asks no sample."));
+    };
+    if !matches!(poll.phase(app.clock.now()), Phase::Open { .. }) {
+        return Ok(Err("The poll is not open, so nobody could answer."));
+    }
+    if round == Round::Invitation {
+        return Ok(Ok(sample.readers.to_vec()));
+    }
+    if poll.secret.0.is_empty() {
+        return Ok(Err(
+            "The poll's secret is destroyed: nobody can tell any more who has answered.",
+        ));
+    }
+    let cast: HashSet<Vec<u8>> = store::voter_keys(&app.db, poll.id)
+        .await?
+        .into_iter()
+        .collect();
+    let answered =
+        |reader: ReaderId| cast.contains(Voter::Subscriber(reader).key(&poll).as_slice());
+    Ok(to_remind(&sample.readers, answered))
+}

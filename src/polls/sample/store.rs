@@ -1,0 +1,151 @@
+//! The `poll_sample` table: written once, at the draw.
+
+use sea_orm::{ConnectionTrait, DbErr, Value};
+
+use super::{Sample, Sampling};
+use crate::db::{Db, WriteTxn, fetch_all, fetch_one, is_unique_violation, run};
+use crate::types::reader_list::{packed, unpacked};
+use crate::types::{EditorId, NewsletterId, PollId, ReaderId, UnixMillis};
+
+/// Whom a poll asks.
+///
+/// # Errors
+/// What the database said.
+pub async fn of_poll<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Sampling, DbErr> {
+    // One question for both: is it a sample's poll, and does a sample's poll stand beside it.
+    let sql = "SELECT s.poll_id, s.beside_poll_id, s.newsletter_id, s.population, s.drawn_ms, n.name, \
+               CASE WHEN s.poll_id = $1 THEN s.readers END AS readers \
+               FROM poll_sample s JOIN newsletter n ON n.id = s.newsletter_id WHERE s.poll_id = $1 OR s.beside_poll_id = $1";
+    let Some(row) = fetch_one(db, sql, [Value::from(poll)]).await? else {
+        return Ok(Sampling::Open);
+    };
+    let of: PollId = row.try_get("", "poll_id")?;
+    if of != poll {
+        return Ok(Sampling::OpenBeside(of));
+    }
+    let readers: Option<Vec<u8>> = row.try_get("", "readers")?;
+    Ok(Sampling::Drawn(Sample {
+        newsletter: row.try_get("", "newsletter_id")?,
+        name: row.try_get("", "name")?,
+        population: row.try_get("", "population")?,
+        readers: unpacked(&readers.unwrap_or_default()).into(),
+        drawn_at: row.try_get("", "drawn_ms")?,
+        beside: row.try_get("", "beside_poll_id")?,
+    }))
+}
+
+/// A draw with what it was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub newsletter: NewsletterId,
+    pub beside: Option<PollId>,
+    pub seed: String,
+    /// The confirmed subscribers at the draw, ascending.
+    pub frame: Vec<ReaderId>,
+    pub frame_sha256: Vec<u8>,
+    pub readers: Vec<ReaderId>,
+    pub drawn_at: UnixMillis,
+    pub editor: Option<EditorId>,
+}
+
+/// Keeps a draw. False: the poll, or the open poll beside it, has a sample already.
+///
+/// # Errors
+/// What the database said.
+pub async fn insert(txn: &WriteTxn, poll: PollId, record: &Record) -> Result<bool, DbErr> {
+    let sql = "INSERT INTO poll_sample (poll_id, beside_poll_id, newsletter_id, seed, population, frame, frame_sha256, readers, drawn_ms, editor_id) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let values: [Value; 10] = [
+        poll.into(),
+        record.beside.into(),
+        record.newsletter.into(),
+        record.seed.as_str().into(),
+        i64::try_from(record.frame.len()).unwrap_or(i64::MAX).into(),
+        packed(&record.frame).into(),
+        record.frame_sha256.clone().into(),
+        packed(&record.readers).into(),
+        record.drawn_at.into(),
+        record.editor.into(),
+    ];
+    match run(&**txn, sql, values).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_unique_violation(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The draw of a poll with its list, to be made again.
+///
+/// # Errors
+/// What the database said.
+pub async fn record(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
+    let sql = "SELECT newsletter_id, beside_poll_id, seed, frame, frame_sha256, readers, drawn_ms, editor_id FROM poll_sample WHERE poll_id = $1";
+    let Some(row) = fetch_one(db.read(), sql, [Value::from(poll)]).await? else {
+        return Ok(None);
+    };
+    let list = |column: &str| -> Result<Vec<ReaderId>, DbErr> {
+        Ok(unpacked(&row.try_get::<Vec<u8>>("", column)?))
+    };
+    Ok(Some(Record {
+        newsletter: row.try_get("", "newsletter_id")?,
+        beside: row.try_get("", "beside_poll_id")?,
+        seed: row.try_get("", "seed")?,
+        frame: list("frame")?,
+        frame_sha256: row.try_get("", "frame_sha256")?,
+        readers: list("readers")?,
+        drawn_at: row.try_get("", "drawn_ms")?,
+        editor: row.try_get("", "editor_id")?,
+    }))
+}
+
+/// The confirmed subscribers of a newsletter, ascending: one statement, so one instant.
+///
+/// # Errors
+/// What the database said.
+pub async fn frame(db: &Db, newsletter: NewsletterId) -> Result<Vec<ReaderId>, DbErr> {
+    let sql = "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = 1 ORDER BY reader_id";
+    let rows = fetch_all(db.read(), sql, [Value::from(newsletter)]).await?;
+    rows.iter()
+        .map(|row| row.try_get("", "reader_id"))
+        .collect()
+}
+
+/// How many they are.
+///
+/// # Errors
+/// What the database said.
+pub async fn population(db: &Db, newsletter: NewsletterId) -> Result<i64, DbErr> {
+    let sql = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM subscription WHERE newsletter_id = $1 AND state = 1";
+    fetch_one(db.read(), sql, [Value::from(newsletter)])
+        .await?
+        .map_or(Ok(0), |row| row.try_get("", "n"))
+}
+
+/// The keys of all ballots in a poll.
+///
+/// # Errors
+/// What the database said.
+pub async fn voter_keys(db: &Db, poll: PollId) -> Result<Vec<Vec<u8>>, DbErr> {
+    let sql = "SELECT voter_key FROM ballot WHERE poll_id = $1";
+    let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
+    rows.iter()
+        .map(|row| row.try_get("", "voter_key"))
+        .collect()
+}
+
+/// A draft becomes the sample's poll: from now on confirmed subscribers make its result. False: it is no draft at that revision any more.
+///
+/// # Errors
+/// What the database said.
+pub async fn open_draft(
+    txn: &WriteTxn,
+    poll: PollId,
+    revision: i64,
+    tier: i16,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE poll SET state = 1, headline_tier = $1, newsletter_id = NULL, updated_ms = $2, revision = revision + 1 \
+               WHERE id = $3 AND revision = $4 AND state = 0";
+    let values = [tier.into(), now.into(), poll.into(), revision.into()];
+    Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
+}

@@ -1,0 +1,116 @@
+//! Drawing the sample of a poll, once.
+
+use super::draw::{checksum, draw};
+use super::store::{self, Record};
+use crate::app::App;
+use crate::db::{Db, DbErr};
+use crate::polls::define::{self, Definition, Stored};
+use crate::polls::model::{Poll, PollState, Tier};
+use crate::types::keys::random_token;
+use crate::types::{EditorId, NewsletterId, PollId, ReaderId};
+
+/// The smallest sample: from 30 answers on there is a percentage.
+pub const SMALLEST: i64 = 30;
+/// The largest: if a tenth answer, they know a share to two points and a half either way.
+pub const LARGEST: i64 = 20_000;
+
+/// What is to be drawn.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub newsletter: NewsletterId,
+    /// Readers, [`SMALLEST`] to [`LARGEST`].
+    pub size: i64,
+    /// Empty: a random one.
+    pub seed: String,
+    pub editor: EditorId,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// Drawn; the poll with this slug asks them, and is open.
+    Drawn { slug: String },
+    /// The newsletter has only so many confirmed subscribers.
+    TooFew { population: i64 },
+    /// The poll has a sample, or was changed since it was read.
+    Conflict,
+}
+
+/// Draws. A draft becomes the sample's poll; beside any other poll stands `copy`, which asks the same.
+///
+/// # Errors
+/// What the database said; then nothing was drawn.
+pub async fn take(
+    app: &App,
+    poll: &Poll,
+    copy: Option<Definition>,
+    order: &Order,
+) -> Result<Taken, DbErr> {
+    let size = usize::try_from(order.size).unwrap_or(0);
+    let frame = store::frame(&app.db, order.newsletter).await?;
+    if frame.len() < size {
+        let population = i64::try_from(frame.len()).unwrap_or(i64::MAX);
+        return Ok(Taken::TooFew { population });
+    }
+    let seed = match order.seed.trim() {
+        "" => random_token(&app.random),
+        typed => typed.to_owned(),
+    };
+    let now = app.clock.now();
+    let record = Record {
+        newsletter: order.newsletter,
+        beside: copy.is_some().then_some(poll.id),
+        readers: drawn(frame.clone(), size, seed.clone()).await?,
+        frame_sha256: checksum(&frame),
+        frame,
+        seed,
+        drawn_at: now,
+        editor: Some(order.editor),
+    };
+    let txn = app.db.write_txn("poll_sample").await?;
+    let (id, slug) = match copy {
+        None => {
+            let tier = Tier::Subscriber.code();
+            if !store::open_draft(&txn, poll.id, poll.revision, tier, now).await? {
+                return Ok(Taken::Conflict);
+            }
+            (poll.id, poll.slug.clone())
+        }
+        Some(copy) => {
+            let state = PollState::Published;
+            match define::create(&txn, &app.random, now, &copy, state).await? {
+                Stored::Yes(id) => (id, copy.slug),
+                Stored::SlugTaken | Stored::Conflict => return Ok(Taken::Conflict),
+            }
+        }
+    };
+    if !store::insert(&txn, id, &record).await? {
+        return Ok(Taken::Conflict);
+    }
+    txn.commit().await?;
+    app.polls.book.reread(&poll.slug).await?;
+    Ok(Taken::Drawn { slug })
+}
+
+/// A million readers take a second: not on a thread that answers requests.
+async fn drawn(frame: Vec<ReaderId>, size: usize, seed: String) -> Result<Vec<ReaderId>, DbErr> {
+    tokio::task::spawn_blocking(move || draw(&frame, size, &seed))
+        .await
+        .map_err(|panicked| DbErr::Custom(format!("drawing a sample broke: {panicked}")))
+}
+
+/// Draws again from what was kept of a poll's sample: whether the list is the one that was kept, and the same readers come out. `None`:
+/// it has no sample.
+///
+/// # Errors
+/// What the database said.
+pub async fn is_as_drawn(db: &Db, poll: PollId) -> Result<Option<bool>, DbErr> {
+    let Some(record) = store::record(db, poll).await? else {
+        return Ok(None);
+    };
+    if checksum(&record.frame) != record.frame_sha256 {
+        return Ok(Some(false));
+    }
+    let again = drawn(record.frame, record.readers.len(), record.seed).await?;
+    Ok(Some(again == record.readers))
+}
