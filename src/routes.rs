@@ -4,73 +4,60 @@
 //! (readers and editors), the JSON API, and what machines probe. Each feature exports its own routes;
 //! this file joins them and puts the layers round them.
 
-use std::any::Any;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
-use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
-use crate::web::forms::refuse_declared;
-use crate::web::{Problem, assets, problems, security};
+use crate::web::guard::Guard;
+use crate::web::problems::Readers;
+use crate::web::{Problem, assets, security};
 use crate::{
     admin, api, articles, digests, mailbox, newsletters, overview, polls, probes, subscriptions,
 };
 
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
-    let limit = usize::try_from(app.config.http.max_body_bytes).unwrap_or(usize::MAX);
     let bytes = app.config.http.max_body_bytes;
+    let guard = |readers, most_bytes| Guard {
+        readers,
+        most_bytes,
+        patience: app.config.timeout(),
+    };
+    let people = Readers::People(app.pages.clone());
     let pages = pages(app)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(middleware::from_fn_with_state(bytes, refuse_declared))
-        .layer(middleware::from_fn_with_state(
-            app.pages.clone(),
-            problems::as_pages,
-        ));
-    let uploads = polls::UPLOAD_BYTES;
+        .layer(guard(people.clone(), bytes));
     let uploads = polls::upload_routes()
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(DefaultBodyLimit::max(uploads))
-        .layer(middleware::from_fn_with_state(
-            uploads as u64,
-            refuse_declared,
-        ))
-        .layer(middleware::from_fn_with_state(
-            app.pages.clone(),
-            problems::as_pages,
-        ));
-    let scripts = scripts()
-        .layer(middleware::from_fn_with_state(bytes, refuse_declared))
-        .layer(middleware::from_fn(problems::as_json));
+        .layer(
+            ServiceBuilder::new()
+                .layer(guard(people, polls::UPLOAD_BYTES as u64))
+                .layer(DefaultBodyLimit::max(polls::UPLOAD_BYTES)),
+        );
+    let scripts = scripts().layer(guard(Readers::Scripts, bytes));
+    let headers = security::Headers::new(app.config.is_https());
     Router::new()
-        .merge(probes::routes())
+        .merge(probes::routes().layer(guard(Readers::Nobody, bytes)))
         .nest("/api/v1", scripts)
         .merge(pages)
         .merge(uploads)
-        .layer(DefaultBodyLimit::max(limit))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            app.config.timeout(),
-        ))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(CompressionLayer::new().compress_when(
-            SizeAbove::new(1_024).and(NotForContentType::const_new("text/event-stream")),
-        ))
-        .layer(middleware::from_fn_with_state(
-            security::Headers {
-                https: app.config.is_https(),
-            },
-            security::headers,
-        ))
+        // One layer for all of it: see `web::guard`.
+        .layer(
+            ServiceBuilder::new()
+                .map_response(move |response| headers.add(response))
+                .layer(CompressionLayer::new().compress_when(
+                    SizeAbove::new(1_024).and(NotForContentType::const_new("text/event-stream")),
+                ))
+                .layer(DefaultBodyLimit::max(
+                    usize::try_from(bytes).unwrap_or(usize::MAX),
+                )),
+        )
         .with_state(app.clone())
 }
 
@@ -100,14 +87,4 @@ fn scripts() -> Router<App> {
         .merge(digests::api_routes())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-}
-
-/// A panic is a bug: it is logged, the reader gets a page, the process goes on.
-fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let what = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("unknown");
-    Problem::internal(&format!("a handler panicked: {what}")).into_response()
 }

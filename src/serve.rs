@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
 use crate::background::Tasks;
 use crate::routes;
+use crate::web::connections;
 
 /// How long answers that were begun may take after the stop.
 const ANSWERS: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ pub struct Server {
     pub app: App,
     /// Where it listens.
     pub address: SocketAddr,
-    http: JoinHandle<std::io::Result<()>>,
+    http: JoinHandle<()>,
     tasks: Tasks,
 }
 
@@ -34,18 +34,12 @@ pub struct Server {
 pub fn start(app: App, listener: TcpListener) -> std::io::Result<Server> {
     crate::probes::collect();
     let address = listener.local_addr()?;
-    let router = routes::router(&app).into_make_service_with_connect_info::<SocketAddr>();
-    let stopping = app.stopping.clone();
-    // Answers are written whole: waiting for more to send would only delay them. A peer that is already gone
-    // shows up at the first read.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let http = tokio::spawn(async move {
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stopping.cancelled_owned())
-            .await
-    });
+    let http = tokio::spawn(connections::serve(
+        listener,
+        routes::router(&app),
+        app.clock.clone(),
+        app.stopping.clone(),
+    ));
     let tasks = Tasks::start(&app);
     Ok(Server {
         app,

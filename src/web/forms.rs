@@ -5,9 +5,7 @@
 //! is asked for once (400). Line breaks inside a one-line field are refused where the field is read.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{FromRequest, Request};
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
@@ -158,18 +156,16 @@ impl<S: Send + Sync> FromRequest<S> for RawForm {
     }
 }
 
-/// A layer: refuses a body that declares more than `limit` bytes before any of it is read, and a path with a NUL in it.
-pub async fn refuse_declared(State(limit): State<u64>, request: Request, next: Next) -> Response {
+/// Why a request is refused before any of it is read: a body that declares more than `limit` bytes, or a path with a NUL in it.
+pub(super) fn refusal(request: &Request, limit: u64) -> Option<Problem> {
     let declared = request.headers().get(CONTENT_LENGTH);
     let declared: Option<u64> = declared.and_then(|v| v.to_str().ok()?.parse().ok());
     if declared.is_some_and(|bytes| bytes > limit) {
-        return Problem::too_large().into_response();
+        return Some(Problem::too_large());
     }
     // No path of ours holds NUL, and PostgreSQL fails on a text that does. What stands in a query its page judges.
-    if request.uri().path().contains("%00") {
-        return Problem::not_found().into_response();
-    }
-    next.run(request).await
+    let path = request.uri().path();
+    path.contains("%00").then(Problem::not_found)
 }
 
 /// Whether the request declares this media type (parameters aside).

@@ -1,16 +1,14 @@
 //! The only error answer.
 //!
-//! A handler returns a [`Problem`]; a layer on the router turns it into what the caller can read:
-//! [`as_pages`] a page for people, [`as_json`] `application/problem+json` (RFC 9457) for scripts. The same
-//! layers dress what axum itself refuses (404, 405, extractor rejections).
+//! A handler returns a [`Problem`]; the [`guard`](super::guard) round it turns it into what the caller can read ([`Readers`]):
+//! a page for people, `application/problem+json` (RFC 9457) for scripts. It dresses what axum itself
+//! refuses (404, 405, extractor rejections) as well.
 //!
 //! Unexpected errors are logged here, once, without anything a person typed; the page says nothing of them.
 
 use std::time::Duration;
 
 use crate::db::DbErr;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -179,6 +177,20 @@ impl Problem {
         }
     }
 
+    /// 503: it took too long, and nobody waits any more for what becomes of it.
+    #[must_use]
+    pub fn late() -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(10)),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "late",
+                "This took too long",
+                "What you sent may be saved or not. Please look again in a moment.",
+            )
+        }
+    }
+
     /// 500; `error` is logged, never shown.
     #[must_use]
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
@@ -276,22 +288,42 @@ fn problem_of(response: &mut Response) -> Option<Problem> {
         .then(|| Problem::from_status(status))
 }
 
-/// Writes the body of a problem, keeping the status and headers that were set (Allow, Retry-After).
-fn write_out(response: Response, content_type: &'static str, body: String) -> Response {
-    let (mut parts, _) = response.into_parts();
-    parts.headers.remove(http::header::CONTENT_LENGTH);
-    parts
-        .headers
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    Response::from_parts(parts, body.into())
+/// Who reads what went wrong.
+#[derive(Clone, Debug)]
+pub enum Readers {
+    /// People: a page.
+    People(Pages),
+    /// Scripts: `application/problem+json`.
+    Scripts,
+    /// Machines that look at the status alone.
+    Nobody,
 }
 
-/// The layer for routes that people use.
-pub async fn as_pages(State(pages): State<Pages>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let Some(problem) = problem_of(&mut response) else {
-        return response;
-    };
+impl Readers {
+    /// Writes the body of a problem, keeping the status and headers that were set (Allow, Retry-After).
+    pub(super) fn write_out(&self, mut response: Response) -> Response {
+        let Some(problem) = problem_of(&mut response) else {
+            return response;
+        };
+        let (content_type, body) = match self {
+            Self::People(pages) => page(pages, problem),
+            Self::Scripts => {
+                let mut body = serde_json::to_value(&problem).unwrap_or_default();
+                body["status"] = problem.status.as_u16().into();
+                ("application/problem+json", body.to_string())
+            }
+            Self::Nobody => return response,
+        };
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(http::header::CONTENT_LENGTH);
+        parts
+            .headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Response::from_parts(parts, body.into())
+    }
+}
+
+fn page(pages: &Pages, problem: Problem) -> (&'static str, String) {
     let context = serde_json::json!({
         "status": problem.status.as_u16(),
         "title": problem.title,
@@ -301,20 +333,9 @@ pub async fn as_pages(State(pages): State<Pages>, request: Request, next: Next) 
         "narrow": true,
     });
     match pages.html("problem", &context) {
-        Ok(body) => write_out(response, "text/html; charset=utf-8", body),
-        Err(_) => write_out(response, "text/plain; charset=utf-8", problem.detail),
+        Ok(body) => ("text/html; charset=utf-8", body),
+        Err(_) => ("text/plain; charset=utf-8", problem.detail),
     }
-}
-
-/// The layer for routes that scripts use.
-pub async fn as_json(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let Some(problem) = problem_of(&mut response) else {
-        return response;
-    };
-    let mut body = serde_json::to_value(&problem).unwrap_or_default();
-    body["status"] = problem.status.as_u16().into();
-    write_out(response, "application/problem+json", body.to_string())
 }
 
 #[cfg(test)]
@@ -333,6 +354,7 @@ mod tests {
             (Problem::too_many(Duration::from_millis(10)), 429),
             (Problem::internal(&"secret"), 500),
             (Problem::busy(), 503),
+            (Problem::late(), 503),
             (
                 DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout).into(),
                 503,

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +17,7 @@ use crate::db::Db;
 use crate::polls::book::Book;
 use crate::polls::model::{Phase, Poll};
 use crate::types::{Clock, PollId};
+use crate::web::held::event;
 
 const PAUSE: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,7 +34,7 @@ pub struct Live {
 
 #[derive(Debug)]
 struct Watched {
-    latest: watch::Sender<Option<Arc<str>>>,
+    latest: watch::Sender<Option<Bytes>>,
     touched: Arc<Notify>,
 }
 
@@ -47,9 +49,9 @@ impl Live {
         }
     }
 
-    /// Results of `poll` as JSON, now and whenever they change; ended when the poll has closed, when nobody may see them any more,
+    /// Results of `poll` as JSON in an event, now and whenever they change; ended when the poll has closed, when nobody may see them any more,
     /// and when the process stops.
-    pub fn watch(&self, poll: &Arc<Poll>) -> watch::Receiver<Option<Arc<str>>> {
+    pub fn watch(&self, poll: &Arc<Poll>) -> watch::Receiver<Option<Bytes>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = watched.get(&poll.id) {
             return known.latest.subscribe();
@@ -88,12 +90,7 @@ impl Live {
         }
     }
 
-    async fn follow(
-        &self,
-        poll: &Poll,
-        latest: &watch::Sender<Option<Arc<str>>>,
-        touched: &Notify,
-    ) {
+    async fn follow(&self, poll: &Poll, latest: &watch::Sender<Option<Bytes>>, touched: &Notify) {
         let mut was_closed = false;
         loop {
             // As it is now: an editor may have closed or hidden it meanwhile.
@@ -113,10 +110,11 @@ impl Live {
                 Ok(totals) => {
                     let json = serde_json::to_string(&Results::of(&poll, &totals, &[]))
                         .unwrap_or_default();
+                    let event = Some(event(&json));
                     latest.send_if_modified(|old| {
-                        let changed = old.as_deref() != Some(&*json);
+                        let changed = *old != event;
                         if changed {
-                            *old = Some(json.into());
+                            *old = event;
                         }
                         changed
                     });

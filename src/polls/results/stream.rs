@@ -1,18 +1,14 @@
 //! `GET /p/{poll}/live`
 
-use std::convert::Infallible;
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
 use http::{HeaderMap, StatusCode};
 
 use crate::app::App;
 use crate::polls::asking::{allow_embedding, own_choice, public_poll};
 use crate::polls::model::Phase;
 use crate::web::Problem;
+use crate::web::held::Held;
 
 /// Results as server-sent events, until the poll closes.
 ///
@@ -34,20 +30,7 @@ pub async fn live(
         allow_embedding(&app, &headers, &mut response);
         return Ok(response);
     }
-    let mut viewer = app.polls.live.watch(&poll);
-    viewer.mark_changed();
-    let events = stream::unfold(viewer, |mut viewer| async move {
-        loop {
-            viewer.changed().await.ok()?;
-            let latest: Option<Arc<str>> = viewer.borrow_and_update().clone();
-            if let Some(json) = latest {
-                return Some((Ok::<_, Infallible>(Event::default().data(&*json)), viewer));
-            }
-        }
-    });
-    let mut response = Sse::new(events)
-        .keep_alive(KeepAlive::default())
-        .into_response();
+    let mut response = Held::answer(app.polls.live.watch(&poll));
     allow_embedding(&app, &headers, &mut response);
     Ok(response)
 }

@@ -1,0 +1,149 @@
+//! What stands round every handler: the bound on what it is sent and on the time it takes, the panics, and the page that says what went
+//! wrong. One layer: axum allocates for each, and clones all that lie below it for each request.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::time::timeout;
+use tower::{Layer, Service};
+
+use super::Problem;
+use super::forms::refusal;
+use super::problems::Readers;
+
+/// The layer. Its clones share what they hold.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// Who reads what went wrong.
+    pub readers: Readers,
+    /// A longer body is refused before it is read, if it says how long it is.
+    pub most_bytes: u64,
+    /// A handler that takes longer is given up: 503.
+    pub patience: Duration,
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded {
+            guard: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A service with the guard round it.
+#[derive(Clone, Debug)]
+pub struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+impl<S> Service<Request> for Guarded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let refused = refusal(&request, self.guard.most_bytes);
+        let patience = self.guard.patience;
+        let readers = self.guard.readers.clone();
+        let answering = refused.is_none().then(|| self.inner.call(request));
+        Box::pin(async move {
+            let response = match (answering, refused) {
+                (Some(answering), _) => {
+                    match timeout(patience, AssertUnwindSafe(answering).catch_unwind()).await {
+                        Ok(Ok(answered)) => answered?,
+                        Ok(Err(panic)) => panicked(&*panic).into_response(),
+                        Err(_) => Problem::late().into_response(),
+                    }
+                }
+                (None, problem) => problem.unwrap_or_else(Problem::busy).into_response(),
+            };
+            Ok(readers.write_out(response))
+        })
+    }
+}
+
+/// A panic is a bug: it is logged, the reader gets a page, the process goes on.
+fn panicked(panic: &(dyn Any + Send)) -> Problem {
+    let what = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    Problem::internal(&format!("a handler panicked: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::{get, post};
+    use http::StatusCode;
+    use http::header::{CONTENT_TYPE, RETRY_AFTER};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    fn router() -> Router {
+        async fn panics() -> StatusCode {
+            panic!("a bug")
+        }
+        Router::new()
+            .route("/", get(|| async { "well" }).post(|| async { "taken" }))
+            .route("/panics", post(panics))
+            .route("/hangs", get(std::future::pending::<StatusCode>))
+            .layer(Guard {
+                readers: Readers::Scripts,
+                most_bytes: 10,
+                patience: Duration::from_millis(50),
+            })
+    }
+
+    async fn answered(method: &str, path: &str, length: &str) -> Response {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-length", length)
+            .body(Body::empty())
+            .expect("a request");
+        router().oneshot(request).await.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn whatever_happens_is_answered_so_that_it_can_be_read() {
+        for (method, path, length, status) in [
+            ("GET", "/", "0", 200),
+            ("POST", "/", "10", 200),
+            ("POST", "/", "11", 413),
+            ("GET", "/%00", "0", 404),
+            ("POST", "/panics", "0", 500),
+            ("GET", "/hangs", "0", 503),
+        ] {
+            let response = answered(method, path, length).await;
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            let kind = response.headers().get(CONTENT_TYPE).map(|v| v.as_bytes());
+            let readable = kind.is_some_and(|kind| kind == b"application/problem+json");
+            assert_eq!(readable, status != 200, "{method} {path}");
+            let later = response.headers().contains_key(RETRY_AFTER);
+            assert_eq!(later, status == 503, "{method} {path}");
+        }
+    }
+}
