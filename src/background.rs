@@ -97,6 +97,15 @@ impl Tasks {
                 }
             },
         ));
+        tracker.spawn(every(
+            app.clone(),
+            Duration::from_secs(10),
+            |app| async move {
+                if let Err(error) = polls::seal_tick(&app).await {
+                    tracing::error!(%error, "polls could not be recorded or sealed");
+                }
+            },
+        ));
         tracker.spawn(every(app.clone(), polls::WATCH_PAUSE, |app| async move {
             if let Err(error) = polls::watch_tick(&app).await {
                 tracing::error!(%error, "a burst of answers could not be set aside");

@@ -65,6 +65,8 @@ mod polls_pages;
 mod polls_pictures;
 mod polls_sample;
 mod polls_scanners;
+mod polls_sealed;
+mod polls_sealed_pages;
 mod polls_set_aside;
 mod polls_sharing;
 mod polls_stuffing;

@@ -16,6 +16,7 @@ mod m0009_mail_votes;
 mod m0010_bursts;
 mod m0011_turnout;
 mod m0012_poll_import;
+mod m0013_sealing;
 mod m0015_sample;
 mod m0020_write_turns;
 mod statements;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_poll_import::MIGRATION),
             Box::new(m0015_sample::MIGRATION),
             Box::new(m0020_write_turns::MIGRATION),
+            Box::new(m0013_sealing::MIGRATION),
         ]
     }
 }

@@ -25,9 +25,16 @@ pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
     }
     println!("head: {}", hex(&verified.head));
     println!("ballot root: {}", hex(&verified.root));
+    if let Some(record) = &verified.record {
+        println!("record {}: {}", record.number, hex(&record.hash));
+    }
+    let log = match poll.sealed_at {
+        None => format!("{} entries", verified.entries),
+        Some(_) => "sealed: the log is destroyed".to_owned(),
+    };
     println!(
-        "{} entries, {} ballots counted, {} set aside",
-        verified.entries, verified.ballots, verified.set_aside
+        "{log}, {} ballots counted, {} set aside",
+        verified.ballots, verified.set_aside
     );
     for option in poll.options() {
         let n = verified.tally.get(&option.id).copied().unwrap_or(0);
@@ -40,7 +47,11 @@ pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
         None => {}
     }
     if verified.findings.is_empty() && sample != Some(false) {
-        println!("verified: log, ballots and tally of {slug} agree");
+        let log = match poll.sealed_at {
+            None => "log",
+            Some(_) => "record",
+        };
+        println!("verified: {log}, ballots and tally of {slug} agree");
         return Ok(ExitCode::SUCCESS);
     }
     let differences = verified.findings.len() + usize::from(sample == Some(false));

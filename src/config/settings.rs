@@ -79,6 +79,7 @@ pub struct Mail {
 pub struct Polls {
     pub queue: usize,
     pub proof_work: u64,
+    pub seal_days: u64,
 }
 
 /// `[subscriptions]`
@@ -298,6 +299,7 @@ impl Config {
             ("http.timeout_seconds", self.http.timeout_seconds, 1, 3_600),
             ("polls.queue", self.polls.queue as u64, 1, 1 << 20),
             ("polls.proof_work", self.polls.proof_work, 0, 10_000_000),
+            ("polls.seal_days", self.polls.seal_days, 1, 365),
             (
                 "subscriptions.confirm_days",
                 self.subscriptions.confirm_days,

@@ -178,7 +178,9 @@ async fn sqlite_pool(
                 .pragma("temp_store", "MEMORY")
                 .pragma("wal_autocheckpoint", "2000")
                 .pragma("journal_size_limit", "67108864")
-                .pragma("trusted_schema", "OFF");
+                .pragma("trusted_schema", "OFF")
+                // What is freed becomes zeros: see `scrub`.
+                .pragma("secure_delete", "ON");
             if read_only {
                 // Not read_only(true): a reader of a WAL database must be able to write the shared-memory index.
                 o.pragma("query_only", "ON")

@@ -10,6 +10,7 @@
 //! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
 //! - [`group_commit`]: many small writes in one commit, each answered after it.
 //! - [`migrate`]: the schema, under our own lock; refuses a database from a newer version.
+//! - [`Db::scrub`]: takes what was deleted out of the files as well.
 //! - [`lock`]: one process per SQLite data directory.
 //! - [`entities`]: one file a table.
 
@@ -19,6 +20,7 @@ mod fate;
 pub mod group_commit;
 pub mod lock;
 pub mod migrate;
+mod scrub;
 mod sql;
 mod turn;
 mod write;

@@ -17,6 +17,7 @@ use super::http::{not_asked, not_counted};
 use super::known;
 use super::model::{Place, Poll, PollState};
 use super::results::{Results, totals};
+use super::secrecy::ClosedResults;
 use super::sent::Sent;
 use super::store;
 use super::voter::Voter;
@@ -391,7 +392,7 @@ fn keys(poll: &Poll, named: Named) -> Vec<String> {
 /// 401, 404.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/results", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug")),
-    responses((status = 200, body = Results), (status = 401), (status = 404)))]
+    responses((status = 200, body = ClosedResults), (status = 401), (status = 404)))]
 pub async fn results(
     State(app): State<App>,
     _: Caller,
@@ -404,7 +405,9 @@ pub async fn results(
         .await?
         .ok_or_else(Problem::not_found)?;
     let totals = totals(&app.db, &poll).await?;
-    Ok(axum::Json(Results::of(&poll, &totals, &[])).into_response())
+    let results = Results::of(&poll, &totals, &[]);
+    let results = ClosedResults::of(&app, &poll, results).await?;
+    Ok(axum::Json(results).into_response())
 }
 
 /// The part of the OpenAPI document that describes polls.

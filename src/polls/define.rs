@@ -7,7 +7,7 @@ pub use super::definition::{
     is_path, is_slug,
 };
 use super::model::{PollState, Visibility};
-use crate::db::entities::{poll, poll_option, poll_question};
+use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
 use crate::db::{Db, WriteTxn, fetch_one, is_unique_violation, run};
 use crate::types::{PollId, Random, UnixMillis};
 
@@ -54,7 +54,7 @@ pub async fn create(
         opens_ms: Set(definition.opens_at),
         closes_ms: Set(definition.closes_at),
         time_zone: Set(definition.time_zone.clone()),
-        secret: Set(Some(random.bytes::<32>().to_vec())),
+        secret: Set(None),
         revision: Set(0),
         created_ms: Set(now),
         updated_ms: Set(now),
@@ -62,8 +62,16 @@ pub async fn create(
     };
     match poll::Entity::insert(row).exec(&**txn).await {
         Ok(inserted) => {
-            insert_questions(&**txn, inserted.last_insert_id, &definition.questions).await?;
-            Ok(Stored::Yes(inserted.last_insert_id))
+            let id = inserted.last_insert_id;
+            let secret = poll_secret::ActiveModel {
+                poll_id: Set(id),
+                secret: Set(random.bytes::<32>().to_vec()),
+            };
+            poll_secret::Entity::insert(secret)
+                .exec_without_returning(&**txn)
+                .await?;
+            insert_questions(&**txn, id, &definition.questions).await?;
+            Ok(Stored::Yes(id))
         }
         Err(error) if is_unique_violation(&error) => Ok(Stored::SlugTaken),
         Err(error) => Err(error),
@@ -120,7 +128,7 @@ pub async fn replace_draft(
     Ok(Stored::Yes(id))
 }
 
-/// Publishes, closes or reopens a poll. False: it is in another state than `from`.
+/// Publishes, closes or reopens a poll. False: it is in another state than `from`, or sealed: then it stays closed.
 ///
 /// # Errors
 /// What the database said.
@@ -131,17 +139,21 @@ pub async fn set_state(
     from: PollState,
     to: PollState,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE poll SET state = $1, updated_ms = $2, revision = revision + 1 WHERE id = $3 AND state = $4";
-    let done = run(
-        &**txn,
-        sql,
-        [to.code().into(), now.into(), id.into(), from.code().into()],
-    )
-    .await?;
+    let sql = "UPDATE poll SET state = $1, updated_ms = $2, closed_ms = $3, revision = revision + 1 \
+               WHERE id = $4 AND state = $5 AND sealed_ms IS NULL";
+    let closed = (to == PollState::Closed).then_some(now);
+    let values: [Value; 5] = [
+        to.code().into(),
+        now.into(),
+        closed.into(),
+        id.into(),
+        from.code().into(),
+    ];
+    let done = run(&**txn, sql, values).await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Moves the opening, the close, and who may see results when, of a poll in any state.
+/// Moves the opening, the close, and who may see results when, of a poll in any state. False: it is sealed, so its close stays.
 ///
 /// # Errors
 /// What the database said.
@@ -152,23 +164,21 @@ pub async fn retime(
     opens_at: Option<UnixMillis>,
     closes_at: Option<UnixMillis>,
     visibility: Visibility,
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let sql = "UPDATE poll SET opens_ms = $1, closes_ms = $2, visibility = $3, updated_ms = $4, revision = revision + 1, \
-               closed_ms = CASE WHEN closes_ms IS NOT DISTINCT FROM $5 THEN closed_ms END WHERE id = $6";
-    run(
-        &**txn,
-        sql,
-        [
-            opens_at.into(),
-            closes_at.into(),
-            visibility.code().into(),
-            now.into(),
-            closes_at.into(),
-            id.into(),
-        ],
-    )
-    .await
-    .map(drop)
+               closed_ms = CASE WHEN state = 2 OR closes_ms IS NOT DISTINCT FROM $5 THEN closed_ms END \
+               WHERE id = $6 AND (sealed_ms IS NULL OR closes_ms IS NOT DISTINCT FROM $7)";
+    let values: [Value; 7] = [
+        opens_at.into(),
+        closes_at.into(),
+        visibility.code().into(),
+        now.into(),
+        closes_at.into(),
+        id.into(),
+        closes_at.into(),
+    ];
+    let done = run(&**txn, sql, values).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Questions and options get positions from 1; options through the whole poll.

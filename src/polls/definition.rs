@@ -198,6 +198,7 @@ impl Definition {
             opens_at: self.opens_at,
             closes_at: self.closes_at,
             seen_closed: None,
+            sealed_at: None,
             visibility: self.visibility,
             headline_tier: self.headline_tier,
             newsletter: self.newsletter,

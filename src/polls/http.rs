@@ -21,6 +21,7 @@ use super::order::seed_of;
 use super::refusals::Reason;
 use super::results::{Results, totals};
 use super::retyped::{is_article, retyped, shown, unsent};
+use super::secrecy;
 use super::sent::Sent;
 use super::share::{Shared, json_ld};
 use super::trust::{self, Browser, Showed};
@@ -352,6 +353,7 @@ async fn results_response(
         beside: beside(app, poll).await?,
         ..ResultsPage::of(poll, now, results, own)
     };
+    secrecy::tell(app, poll, &mut page).await?;
     change(&mut page);
     app.pages.render("polls/results", &page)
 }

@@ -43,6 +43,7 @@ pub mod refusals;
 pub mod results;
 mod retyped;
 pub mod sample;
+mod secrecy;
 pub mod sent;
 pub mod share;
 mod slug;
@@ -127,6 +128,25 @@ pub async fn purge_pictures(app: &App) -> Result<u64, DbErr> {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     let before = UnixMillis(app.clock.now().0 - DAY_MS);
     pictures::store::purge(&app.db, before).await
+}
+
+/// Records the counts of closed polls and destroys what could join the ballots of old ones to readers. Called now and then, and by
+/// tests.
+///
+/// # Errors
+/// What the database said; what was not done is done the next time.
+pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    ballots::record::record_closed(&app.db, now).await?;
+    for poll in ballots::seal::seal_due(&app.db, now, app.config.polls.seal_days).await? {
+        app.polls.book.reread(&poll.slug).await?;
+    }
+    if !ballots::seal::scrub(&app.db, now).await? {
+        tracing::info!(
+            "destroyed keys of polls still lie in freed room of the files: somebody reads; trying again"
+        );
+    }
+    Ok(())
 }
 
 /// The most bytes a form of [`upload_routes`] may have: a file and a little more.

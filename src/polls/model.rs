@@ -1,6 +1,7 @@
 //! What a poll is and what it allows at a given moment. Pure: `now` comes in as a value.
 
 use std::fmt;
+use std::time::Duration;
 
 pub use super::question::{Kind, Order, Picture, PollOption, Question, Role, Scale};
 use super::sample::{Sample, Sampling};
@@ -20,8 +21,10 @@ pub struct Poll {
     pub opens_at: Option<UnixMillis>,
     /// From this moment on nobody may answer; `None`: until an editor closes it.
     pub closes_at: Option<UnixMillis>,
-    /// When it was first seen closed by its time: for this poll the clock never goes back behind that.
+    /// When it was first seen closed by its time, or closed by an editor: for this poll the clock never goes back behind that.
     pub seen_closed: Option<UnixMillis>,
+    /// When its secret was destroyed: no ballot can be joined to a reader any more, and it never opens again.
+    pub sealed_at: Option<UnixMillis>,
     pub visibility: Visibility,
     /// The tier whose totals are named first.
     pub headline_tier: Tier,
@@ -131,7 +134,20 @@ impl Poll {
     /// The poll's phase at `now`. Open from `opens_at` (inclusive) to `closes_at` (exclusive), to the millisecond.
     pub fn phase(&self, now: UnixMillis) -> Phase {
         let now = self.seen_closed.map_or(now, |at| at.max(now));
+        if self.sealed_at.is_some() {
+            let at = self.closes_at.filter(|&at| at <= now);
+            return Phase::Closed { at };
+        }
         phase(self.state, self.opens_at, self.closes_at, now)
+    }
+
+    /// When its secret is destroyed, `days` after the close; `None` while it is not closed, and once it is destroyed.
+    pub fn seals_at(&self, now: UnixMillis, days: u64) -> Option<UnixMillis> {
+        let closed = matches!(self.phase(now), Phase::Closed { .. });
+        let since = self.seen_closed.or(self.closes_at.filter(|&at| at <= now));
+        since
+            .filter(|_| closed && self.sealed_at.is_none())
+            .map(|at| at + Duration::from_secs(days * 24 * 60 * 60))
     }
 
     /// May the public see results at `now`, given whether this reader has answered?
@@ -343,6 +359,7 @@ pub mod sample {
             opens_at: None,
             closes_at: None,
             seen_closed: None,
+            sealed_at: None,
             visibility: Visibility::Always,
             headline_tier: Tier::Anonymous,
             newsletter: None,

@@ -9,7 +9,7 @@ use super::model::{
     Visibility,
 };
 use super::sample::{self, Sampling};
-use crate::db::entities::{ballot, poll, poll_option, poll_question};
+use crate::db::entities::{ballot, poll, poll_option, poll_question, poll_secret};
 use crate::db::{Db, fetch_all};
 use crate::types::{PollId, ReaderId, UnixMillis};
 
@@ -57,11 +57,14 @@ async fn complete<C: ConnectionTrait>(
         .all(db)
         .await?;
     let sampling = sample::store::of_poll(db, row.id).await?;
-    Ok(Some(assemble(row, questions, &options, sampling)))
+    let secret = poll_secret::Entity::find_by_id(row.id).one(db).await?;
+    let secret = PollSecret(secret.map(|row| row.secret).unwrap_or_default());
+    Ok(Some(assemble(row, secret, questions, &options, sampling)))
 }
 
 fn assemble(
     row: poll::Model,
+    secret: PollSecret,
     questions: Vec<poll_question::Model>,
     options: &[poll_option::Model],
     sampling: Sampling,
@@ -98,11 +101,12 @@ fn assemble(
         opens_at: row.opens_ms,
         closes_at: row.closes_ms,
         seen_closed: row.closed_ms,
+        sealed_at: row.sealed_ms,
         visibility: Visibility::from_code(row.visibility),
         headline_tier: Tier::from_code(row.headline_tier),
         newsletter: row.newsletter_id,
         time_zone: row.time_zone,
-        secret: PollSecret(row.secret.unwrap_or_default()),
+        secret,
         revision: row.revision,
         sampling,
         questions,

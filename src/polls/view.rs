@@ -198,6 +198,10 @@ pub struct ResultsPage {
     pub results: Option<ResultsView>,
     /// The poll that asks others the same: the open one beside a sample's, a sample's beside the open one.
     pub beside: Option<Beside>,
+    /// The beginning of the record's hash, after the close: see [`super::secrecy`].
+    pub code: Option<String>,
+    /// What becomes of the key that could join answers to readers.
+    pub secrecy: Option<String>,
     pub hidden_reason: Option<String>,
     pub own: Option<String>,
     pub change_href: Option<String>,
@@ -252,6 +256,8 @@ impl ResultsPage {
             closed: closed(poll, phase),
             invitation: poll.sample().map(|_| BY_INVITATION),
             beside: None,
+            code: None,
+            secrecy: None,
             hidden_reason: results.is_none().then(|| hidden_reason(poll, phase)),
             results: results.map(|results| ResultsView {
                 results,

@@ -12,12 +12,14 @@
 //! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT; [`cluster`]: a PostgreSQL to be stopped without warning.
 //! - [`crowd`]: people and programs that answer a poll at times of their own.
 //! - [`proof`]: the work a browser with JavaScript does for its tier.
+//! - [`attacker`]: somebody with a dump, who wants to know what readers answered.
 //! - [`scanner`]: programs that check mails, and an issue for them to check.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
 
 pub mod app;
+pub mod attacker;
 pub mod browser;
 pub mod cluster;
 pub mod crowd;

@@ -28,6 +28,7 @@ pub struct Model {
     pub closed_ms: Option<UnixMillis>,
     pub sealed_ms: Option<UnixMillis>,
     pub unchained: i16,
+    pub scrubbed_ms: Option<UnixMillis>,
 }
 
 /// None are declared: joins are written where they are needed.

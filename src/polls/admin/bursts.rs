@@ -18,6 +18,9 @@ use crate::scheduler::Zone;
 use crate::types::BurstId;
 use crate::web::Problem;
 
+/// Why nothing can be decided any more.
+const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. What counts stays as it is.";
+
 /// What was just done.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -53,6 +56,9 @@ pub async fn decide(
         .iter()
         .find(|burst| burst.id == BurstId(id))
         .ok_or_else(Problem::not_found)?;
+    if poll.sealed_at.is_some() {
+        return Err(Problem::conflict(SEALED));
+    }
     let now = app.clock.now();
     let done = if form.text("then")? == "count" {
         // First what changes the count: pressed again after a crash, the button ends what it began.
@@ -60,6 +66,7 @@ pub async fn decide(
             match give_back(&app.db, now, app.slot, poll.id, *number).await {
                 Ok(_) | Err(NotRemoved::NotThere) => {}
                 Err(NotRemoved::Db(error)) => return Err(error.into()),
+                Err(NotRemoved::Sealed) => return Err(Problem::conflict(SEALED)),
                 Err(refused) => return Err(Problem::conflict(format!("{refused}."))),
             }
         }
@@ -115,6 +122,7 @@ async fn page(
     }
     let page = json!({
         "frame": frame, "slug": poll.slug, "question": poll.headline(),
+        "sealed": poll.sealed_at.map(|_| SEALED),
         "headline": headline(poll.headline_tier), "bursts": listed,
     });
     app.pages.render("polls/admin_bursts", &page)

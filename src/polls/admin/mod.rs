@@ -178,6 +178,9 @@ fn badge(phase: Phase) -> (&'static str, &'static str) {
 
 /// What an editor may do with a poll now: the last part of the address, the words of the button.
 fn acts(poll: &Poll, now: UnixMillis) -> Vec<(&'static str, &'static str)> {
+    if poll.sealed_at.is_some() {
+        return vec![];
+    }
     match (
         poll.state,
         phase(poll.state, poll.opens_at, poll.closes_at, now),

@@ -16,6 +16,7 @@ use crate::polls::results::kinds;
 use crate::polls::results::note::note;
 use crate::polls::results::shares::shares;
 use crate::polls::results::{Results, Totals, totals};
+use crate::polls::secrecy;
 use crate::polls::store;
 use crate::polls::trust;
 use crate::scheduler::{Zone, written};
@@ -221,7 +222,10 @@ async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
             }
             .into(),
         ),
-        fact("Secrecy", "Answers and addresses are not joined".into()),
+        fact(
+            "Secrecy",
+            secrecy::for_editors(poll, app.clock.now(), app.config.polls.seal_days),
+        ),
         fact("Time zone", poll.time_zone.clone()),
     ])
 }

@@ -42,6 +42,7 @@ pub async fn show(
     } else {
         "Nobody has answered yet.".into()
     };
+    page["sealed"] = poll.sealed_at.is_some().into();
     page["steps"] = funnel(&steps, answered, poll.newsletter.is_some()).into();
     page["places"] = places(&steps, &totals).into();
     page["tiers"] = tiers.into();

@@ -14,6 +14,9 @@ use crate::polls::model::{Poll, PollState};
 use crate::polls::store;
 use crate::web::Problem;
 
+/// Why a poll stays closed.
+pub const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. It stays closed; make a new poll instead.";
+
 /// `GET /admin/polls/new`
 pub async fn show_new(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
     let zone = newsletters::home_zone(app.db.read()).await?;
@@ -168,8 +171,19 @@ async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(),
         Ok(timing) => timing,
         Err(errors) => return Ok(Err(errors)),
     };
+    // Who may see the result of a sealed poll can still be changed. What is typed has no seconds: the close may have some.
+    let untouched = typed.closes == Typed::of(poll, &[]).closes;
+    let closes = match poll.sealed_at {
+        Some(_) if untouched => poll.closes_at,
+        _ => closes,
+    };
     let txn = app.db.write_txn("time-poll").await?;
-    define::retime(&txn, app.clock.now(), poll.id, opens, closes, visibility).await?;
+    if !define::retime(&txn, app.clock.now(), poll.id, opens, closes, visibility).await? {
+        return Ok(Err(Errors::from([(
+            "closes".to_owned(),
+            SEALED.to_owned(),
+        )])));
+    }
     txn.commit().await?;
     Ok(Ok(()))
 }
@@ -238,9 +252,10 @@ async fn turn(
     if turned || poll.state == to {
         return Ok(Redirect::to(&format!("/admin/polls/{slug}?done={done}")).into_response());
     }
-    Err(Problem::conflict(
-        "The poll is in another state now. Go back and load the page again.",
-    ))
+    Err(Problem::conflict(match poll.sealed_at {
+        Some(_) => SEALED,
+        None => "The poll is in another state now. Go back and load the page again.",
+    }))
 }
 
 async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {

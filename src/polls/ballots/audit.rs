@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use tokio::time::Instant;
 
 use super::counts::counted;
-use super::details_store::{Details, differences};
+use super::details_store::{Details, Scope, differences};
 use crate::db::{Db, fetch_all};
 use crate::polls::choice::Choice;
 use crate::polls::model::{Poll, Tier};
@@ -25,8 +25,8 @@ pub struct Difference {
     pub counted: i64,
 }
 
-/// Recounts the ballots of a poll and compares them with the tallies; empty when they agree. Reads every ballot, and sees one
-/// moment of a poll that is being answered.
+/// Recounts the ballots of a poll, sealed or not, and compares them with the tallies; empty when they agree. Reads every ballot, and
+/// sees one moment of a poll that is being answered.
 ///
 /// # Errors
 /// What the database said.
@@ -34,12 +34,19 @@ pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
     let moment = db.snapshot().await?;
     let sql = "SELECT choices, CAST(NULL AS BIGINT) AS option_id, tier, COUNT(*) AS n FROM ballot \
                WHERE poll_id = $1 AND removed IS NULL GROUP BY choices, tier \
+               UNION ALL SELECT choices, NULL, tier, n FROM sealed_ballot WHERE poll_id = $2 AND set_aside = 0 \
                UNION ALL SELECT NULL, option_id, tier, CAST(SUM(n) AS BIGINT) FROM tally \
-               WHERE poll_id = $2 GROUP BY option_id, tier";
+               WHERE poll_id = $3 GROUP BY option_id, tier";
     // Tallied and counted, by option and tier.
     let mut numbers: BTreeMap<(OptionId, Option<i16>), (i64, i64)> = BTreeMap::new();
     let mut details = Details::default();
-    for row in fetch_all(&moment, sql, [poll.id.into(), poll.id.into()]).await? {
+    for row in fetch_all(
+        &moment,
+        sql,
+        [poll.id.into(), poll.id.into(), poll.id.into()],
+    )
+    .await?
+    {
         let tier: i16 = row.try_get("", "tier")?;
         let n: i64 = row.try_get("", "n")?;
         let choices: Option<Vec<u8>> = row.try_get("", "choices")?;
@@ -60,7 +67,11 @@ pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
         }
     }
     let details = BTreeMap::from([(0, details)]);
-    let further = differences(&moment, poll.id, &details, false).await?;
+    let scope = match poll.sealed_at {
+        None => Scope::Together,
+        Some(_) => Scope::Rankings,
+    };
+    let further = differences(&moment, poll.id, &details, scope).await?;
     moment.rollback().await?;
     let further = further
         .into_iter()

@@ -167,8 +167,19 @@ pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
 /// Tallied and counted, by what it is of, its bytes, tier and stripe.
 type Numbers<Of> = BTreeMap<(Of, Vec<u8>, i64, i64), (i64, i64)>;
 
+/// What is compared with the tallies of rankings and words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Each stripe by itself.
+    Slots,
+    /// All stripes together.
+    Together,
+    /// All stripes together, and no words: the ballots of a sealed poll have none.
+    Rankings,
+}
+
 /// Where the tallies of rankings and words differ from what was `counted`, by stripe: the option (of a ranking its first
-/// choice), the number tallied and the number counted. Without `by_slot` all stripes are taken together.
+/// choice), the number tallied and the number counted.
 ///
 /// # Errors
 /// What the database said.
@@ -176,9 +187,9 @@ pub async fn differences<C: ConnectionTrait>(
     db: &C,
     poll: PollId,
     counted: &BTreeMap<i64, Details>,
-    by_slot: bool,
+    scope: Scope,
 ) -> Result<Vec<(OptionId, i64, i64)>, DbErr> {
-    let slot_of = |slot: i64| if by_slot { slot } else { 0 };
+    let slot_of = |slot: i64| if scope == Scope::Slots { slot } else { 0 };
     // Tallied and counted: of rankings by question and ranking, of words by option and key; then tier and stripe.
     let mut rankings: Numbers<i64> = BTreeMap::new();
     let mut words: Numbers<OptionId> = BTreeMap::new();
@@ -228,6 +239,9 @@ pub async fn differences<C: ConnectionTrait>(
                 (first.unwrap_or(OptionId(0)), tallied, n)
             }),
     );
+    if scope == Scope::Rankings {
+        words.clear();
+    }
     differences.extend(
         words
             .into_iter()

@@ -7,12 +7,14 @@
 //! - `details_store`: the counting tables of rankings and of readers' own words.
 //! - `log`: the bytes of the log and how they are chained. Pure. `chain`: its pages as rows.
 //! - `replay`: from the log back to ballots and numbers. Pure. `root`: one hash over all ballots.
-//! - [`verify`]: recomputes all of it from the rows and compares.
+//! - [`verify`]: recomputes all of it from the rows and compares; `verify_sealed`: as much of it as is left.
 //! - [`adopt`]: ballots from before there was a log.
 //! - [`hand_over`]: a browser's ballot becomes its reader's.
 //! - [`removal`]: what editors set aside, with a reason that readers see.
 //! - [`audit`]: a recount now and then.
 //! - `close`: a close that stays, whatever the clock does.
+//! - `record`: how the count stands once it has come to rest, in a hash that readers are shown.
+//! - `seal`: destroys what could join a ballot to a reader, some days after the close.
 
 mod adopt;
 mod audit;
@@ -23,12 +25,15 @@ mod counts;
 pub mod details_store;
 mod hand_over;
 pub mod log;
+pub mod record;
 pub mod removal;
 mod replay;
 mod root;
 mod rows;
+pub mod seal;
 mod slip;
 mod verify;
+mod verify_sealed;
 
 pub use adopt::adopt;
 pub use audit::{Audits, Difference, audit};

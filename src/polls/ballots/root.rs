@@ -1,29 +1,91 @@
-//! One hash over all ballots, whatever the order they came in: what stays to be compared when the log is gone.
+//! One hash over all ballots, whatever the order they came in and whoever cast them: what stays to be compared when the log and
+//! the voters' keys are gone.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use futures::TryStreamExt as _;
+use sea_orm::{DatabaseTransaction, DbErr, StreamTrait as _};
 
+use super::hand_over::HANDED_OVER;
 use super::log::{Hash, finished};
+use crate::db::{Backend, query};
+use crate::polls::model::Poll;
 use crate::types::PollId;
 
-/// A root in the making: `SHA-256("canvass ballots 1" 00 | poll | each ballot)`, ballots in the order of their keys, each as
-/// key | tier | 1 if set aside, else 0 | length of the choices | choices; numbers are 8 bytes, big endian.
+/// Ballots that say the same: options alone, without the readers' own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alike {
+    pub choices: Vec<u8>,
+    pub tier: i64,
+    pub set_aside: bool,
+    pub n: i64,
+}
+
+/// The columns of [`Alike`], from the ballots of a poll as they were cast. Kinds in the order of their bytes. What was handed over
+/// is counted where it went.
+pub(super) fn of_ballots(backend: Backend) -> String {
+    // No byte of an option's number is zero; the first zero stands before the words.
+    let options = match backend {
+        Backend::Sqlite => {
+            "CASE WHEN instr(choices, X'00') > 0 THEN substr(choices, 1, instr(choices, X'00') - 1) ELSE choices END"
+        }
+        Backend::Postgres => {
+            "CASE WHEN position('\\x00'::bytea IN choices) > 0 \
+             THEN substring(choices FROM 1 FOR position('\\x00'::bytea IN choices) - 1) ELSE choices END"
+        }
+    };
+    format!(
+        "SELECT {options} AS said, CAST(tier AS BIGINT) AS tier, CAST(CASE WHEN removed IS NULL THEN 0 ELSE 1 END AS BIGINT) AS set_aside, \
+         COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND (removed IS NULL OR removed <> {HANDED_OVER}) \
+         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+}
+
+/// The same of a sealed poll, which keeps nothing else.
+const OF_SEALED: &str = "SELECT choices AS said, CAST(tier AS BIGINT) AS tier, CAST(set_aside AS BIGINT) AS set_aside, n \
+     FROM sealed_ballot WHERE poll_id = $1 ORDER BY 1, 2, 3";
+
+/// Takes up the ballots of a poll kind by kind, sealed or not; none is held.
+pub(super) async fn each_kind(
+    db: &DatabaseTransaction,
+    backend: Backend,
+    poll: &Poll,
+    mut take: impl FnMut(Alike) + Send,
+) -> Result<(), DbErr> {
+    let sql = match poll.sealed_at {
+        None => of_ballots(backend),
+        Some(_) => OF_SEALED.to_owned(),
+    };
+    let mut rows = db.stream_raw(query(db, sql, [poll.id.into()])).await?;
+    while let Some(row) = rows.try_next().await? {
+        take(Alike {
+            choices: row.try_get("", "said")?,
+            tier: row.try_get("", "tier")?,
+            set_aside: row.try_get::<i64>("", "set_aside")? != 0,
+            n: row.try_get("", "n")?,
+        });
+    }
+    Ok(())
+}
+
+/// A root in the making: `SHA-256("canvass ballots 2" 00 | poll | each kind)`, kinds in the order of their bytes, each as
+/// length of the choices | choices | tier | 1 if set aside, else 0 | how many; numbers are 8 bytes, big endian.
 pub(super) struct Root(Context);
 
 impl Root {
     pub(super) fn of(poll: PollId) -> Self {
         let mut context = Context::new(&SHA256);
-        context.update(b"canvass ballots 1\0");
+        context.update(b"canvass ballots 2\0");
         context.update(&poll.0.to_be_bytes());
         Self(context)
     }
 
-    pub(super) fn add(&mut self, voter: &[u8], tier: i64, set_aside: bool, choices: &[u8]) {
-        self.0.update(voter);
-        self.0.update(&tier.to_be_bytes());
-        self.0.update(&i64::from(set_aside).to_be_bytes());
-        let length = i64::try_from(choices.len()).unwrap_or(i64::MAX);
+    pub(super) fn add(&mut self, kind: &Alike) {
+        let length = i64::try_from(kind.choices.len()).unwrap_or(i64::MAX);
         self.0.update(&length.to_be_bytes());
-        self.0.update(choices);
+        self.0.update(&kind.choices);
+        for number in [kind.tier, i64::from(kind.set_aside), kind.n] {
+            self.0.update(&number.to_be_bytes());
+        }
     }
 
     pub(super) fn finish(self) -> Hash {

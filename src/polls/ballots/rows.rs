@@ -48,7 +48,7 @@ pub(super) async fn polls_now(
     let mut ids: Vec<PollId> = group.iter().map(Slip::poll).collect();
     ids.sort_unstable();
     ids.dedup();
-    let columns = "id, state, opens_ms, closes_ms, closed_ms, revision, seq, hash";
+    let columns = "id, state, opens_ms, closes_ms, closed_ms, sealed_ms, revision, seq, hash";
     let among = in_list(ids.len(), 1);
     let sql = match db.backend() {
         // FOR SHARE: an editor's close waits for this commit or this commit sees it; never both half.
@@ -66,8 +66,11 @@ pub(super) async fn polls_now(
     let rows = fetch_all(&**txn, sql, values).await?;
     rows.iter()
         .map(|row| {
+            let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
+            let state = PollState::from_code(row.try_get("", "state")?);
             let now = Now {
-                state: PollState::from_code(row.try_get("", "state")?),
+                // Whatever its times say: there is no key to know its voters by.
+                state: sealed.map_or(state, |_| PollState::Closed),
                 opens_at: row.try_get("", "opens_ms")?,
                 closes_at: row.try_get("", "closes_ms")?,
                 seen_closed: row.try_get("", "closed_ms")?,

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::counts::Seen;
-use super::details_store::differences;
+use super::details_store::{Scope, differences};
 use super::log::{Hash, Head, Wording, head_of_all, hex, page_hash, sha256};
+use super::record::Record;
 use super::replay::{Held, Removed, Replay};
-use super::root::Root;
+use super::verify_sealed::{records, sealed};
 use crate::db::{Db, fetch_all};
 use crate::polls::model::Poll;
 use crate::polls::results::VOTERS;
@@ -27,8 +28,10 @@ pub struct Verified {
     /// Ballots that count.
     pub ballots: i64,
     pub set_aside: i64,
-    /// Over the ballots in the order of their keys.
+    /// Over all ballots, whoever cast them: the same before and after the sealing.
     pub root: Hash,
+    /// The last record, once the poll was closed.
+    pub record: Option<Record>,
     /// Counted from the ballots; option 0: voters.
     pub tally: BTreeMap<OptionId, i64>,
     /// What differs; empty when all agrees.
@@ -39,7 +42,7 @@ pub struct Verified {
 const TOLD: usize = 40;
 
 impl Verified {
-    fn find(&mut self, what: impl Into<String>) {
+    pub(super) fn find(&mut self, what: impl Into<String>) {
         self.findings.push(what.into());
     }
 
@@ -63,6 +66,12 @@ pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
         return Ok(None);
     };
     let mut verified = Verified::default();
+    if poll.sealed_at.is_some() {
+        sealed(&moment, db.backend(), &poll, &mut verified).await?;
+        records(&moment, db.backend(), &poll, &mut verified).await?;
+        moment.rollback().await?;
+        return Ok(Some(verified));
+    }
     let mut replay = chains(&moment, &poll, &mut verified).await?;
     verified.entries = replay.entries;
     for odd in std::mem::take(&mut replay.odd) {
@@ -78,6 +87,7 @@ pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
     places(&moment, &poll, &replay, &mut verified).await?;
     removals(&moment, &poll, &replay, &mut verified).await?;
     ballots(&moment, &poll, replay, &mut verified).await?;
+    records(&moment, db.backend(), &poll, &mut verified).await?;
     moment.rollback().await?;
     Ok(Some(verified))
 }
@@ -167,7 +177,7 @@ fn wording(poll: &Poll, wordings: &[Wording], verified: &mut Verified) {
 }
 
 /// An option as people know it: its position, and its label as it is now.
-fn name(poll: &Poll, id: OptionId) -> String {
+pub(super) fn name(poll: &Poll, id: OptionId) -> String {
     if id == VOTERS {
         return "the number of voters".to_owned();
     }
@@ -209,7 +219,7 @@ async fn tally<C: ConnectionTrait>(
             ));
         }
     }
-    for (option, said, counted) in differences(db, poll.id, &replay.details, true).await? {
+    for (option, said, counted) in differences(db, poll.id, &replay.details, Scope::Slots).await? {
         let name = name(poll, option);
         verified.find(format!(
             "orders or words of {name}: the tally says {said}, the ballots {counted}"
@@ -281,7 +291,7 @@ async fn removals<C: ConnectionTrait>(
     Ok(())
 }
 
-/// Every ballot against the one that the log leads to; the root on the way.
+/// Every ballot against the one that the log leads to.
 async fn ballots<C: ConnectionTrait>(
     db: &C,
     poll: &Poll,
@@ -290,7 +300,6 @@ async fn ballots<C: ConnectionTrait>(
 ) -> Result<(), DbErr> {
     let sql = "SELECT voter_key, choices, CAST(tier AS BIGINT) AS tier, CAST(source AS BIGINT) AS source, network, cast_ms, \
                changed_ms, revision, removed FROM ballot WHERE poll_id = $1 AND voter_key > $2 ORDER BY voter_key LIMIT 5000";
-    let mut root = Root::of(poll.id);
     let mut after: Vec<u8> = Vec::new();
     loop {
         let rows = fetch_all(db, sql, [poll.id.into(), after.clone().into()]).await?;
@@ -299,7 +308,6 @@ async fn ballots<C: ConnectionTrait>(
         for row in &rows {
             let voter: Vec<u8> = row.try_get("", "voter_key")?;
             let said = held(row)?;
-            root.add(&voter, said.tier, said.removed.is_some(), &said.choices);
             let known = <[u8; 16]>::try_from(&voter[..]).ok();
             match known.and_then(|voter| replay.ballots.remove(&voter)) {
                 Some(held) if held == said => {}
@@ -311,7 +319,6 @@ async fn ballots<C: ConnectionTrait>(
     for voter in replay.ballots.keys() {
         verified.find(format!("ballot {} is gone", hex(voter)));
     }
-    verified.root = root.finish();
     Ok(())
 }
 

@@ -133,10 +133,18 @@ const MOST_KINDS: usize = 20_000;
 /// # Errors
 /// What the database said.
 pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike>>, DbErr> {
-    let sql = "SELECT choices, CAST(COUNT(*) AS BIGINT) AS n FROM ballot WHERE poll_id = $1 AND tier >= $2 AND removed IS NULL \
-               GROUP BY choices LIMIT $3";
+    let sql = "SELECT choices, CAST(SUM(n) AS BIGINT) AS n FROM (\
+               SELECT choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND tier >= $2 AND removed IS NULL GROUP BY choices \
+               UNION ALL SELECT choices, n FROM sealed_ballot WHERE poll_id = $3 AND tier >= $4 AND set_aside = 0) AS kinds \
+               GROUP BY choices LIMIT $5";
     let most = i64::try_from(MOST_KINDS + 1).unwrap_or(i64::MAX);
-    let values = [Value::from(poll), tier.code().into(), most.into()];
+    let values: [Value; 5] = [
+        poll.into(),
+        tier.code().into(),
+        poll.into(),
+        tier.code().into(),
+        most.into(),
+    ];
     let rows = fetch_all(db.read(), sql, values).await?;
     if rows.len() > MOST_KINDS {
         return Ok(None);

@@ -27,6 +27,7 @@ use crate::polls::known;
 use crate::polls::model::{Phase, Poll};
 use crate::polls::order::seed_of;
 use crate::polls::refusals::Reason;
+use crate::polls::secrecy;
 use crate::polls::sent::Sent;
 use crate::polls::store;
 use crate::polls::view::{FormPage, FormView, ResultsPage};
@@ -259,6 +260,7 @@ async fn finished(
     let own = store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await?;
     let results = visible(app, &link.poll, own.as_ref()).await?;
     let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_ref());
+    secrecy::tell(app, &link.poll, &mut page).await?;
     page.counted &= refused.is_none();
     page.refused = refused;
     page.noindex = true;

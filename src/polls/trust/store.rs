@@ -211,13 +211,13 @@ pub struct Waiting {
     pub found: UnixMillis,
 }
 
-/// Every poll with bursts that wait for an editor, the newest burst first.
+/// Every poll with bursts that wait for an editor and can still be decided about, the newest burst first.
 ///
 /// # Errors
 /// What the database said.
 pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, DbErr> {
     let sql = "SELECT p.slug, p.title, CAST(SUM(b.ballots) AS BIGINT) AS ballots, MAX(b.found_ms) AS found_ms \
-               FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN (0, 1) \
+               FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN (0, 1) AND p.sealed_ms IS NULL \
                GROUP BY p.id, p.slug, p.title ORDER BY found_ms DESC";
     let rows = fetch_all(db.read(), sql, []).await?;
     rows.iter()

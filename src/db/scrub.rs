@@ -1,0 +1,177 @@
+//! Taking what was deleted out of the files as well.
+//!
+//! A deleted row leaves its bytes behind: in the gaps of pages, in pages that are free, in the write-ahead log, in row versions that
+//! nobody sees any more. For what must not be found again, the tables it stood in are written anew and the old pages overwritten.
+//!
+//! - SQLite: every write overwrites what it frees with zeros (`secure_delete`), but pages that were split keep copies in their gaps. So
+//!   a table is copied in the order of its key into a new one, and the old one dropped: all its pages become zeros. Then the log is
+//!   brought into the file and cut to nothing.
+//! - PostgreSQL: `VACUUM FULL` writes a table into a new file and removes the old one, once nobody looks at an older moment. Archived
+//!   write-ahead logs, replicas and backups are the operator's.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Row as _};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{Backend, Db, fetch_all, fetch_one};
+
+/// How long the log may be waited for, and on PostgreSQL a table: ballots wait as long.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// "scrub" in ASCII: the key of PostgreSQL's advisory lock, so that one node does it.
+const LOCK: i64 = 0x73_63_72_75_62;
+
+impl Db {
+    /// Writes `tables` anew and overwrites where they lay. False: somebody still looks at an older moment, or holds a table; then it is to
+    /// be called again. What was done twice is as if it was done once. No other table may point at one of these.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn scrub(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
+        match self.backend() {
+            Backend::Sqlite => {
+                self.rewrite_sqlite(tables).await?;
+                self.cut_log().await
+            }
+            Backend::Postgres => self.rewrite_postgres(tables).await,
+        }
+    }
+
+    async fn rewrite_sqlite(&self, tables: &[&'static str]) -> Result<(), DbErr> {
+        let txn = self.write_txn("scrub").await?;
+        for table in tables {
+            let made = "SELECT type, sql FROM sqlite_master WHERE tbl_name = $1 AND sql IS NOT NULL ORDER BY type DESC";
+            let mut indexes: Vec<String> = Vec::new();
+            let mut columns = String::new();
+            for row in fetch_all(&*txn, made, [(*table).into()]).await? {
+                let (kind, sql): (String, String) =
+                    (row.try_get("", "type")?, row.try_get("", "sql")?);
+                match sql.split_once('(') {
+                    Some((_, rest)) if kind == "table" => columns = rest.to_owned(),
+                    _ => indexes.push(sql),
+                }
+            }
+            let key = "SELECT name FROM pragma_table_info($1) WHERE pk > 0 ORDER BY pk";
+            let key: Vec<String> = fetch_all(&*txn, key, [(*table).into()])
+                .await?
+                .iter()
+                .map(|row| row.try_get("", "name"))
+                .collect::<Result<_, _>>()?;
+            let mut statements = vec![
+                format!("CREATE TABLE {table}_anew ({columns}"),
+                // In the order of the key: not even the place of a row says when it came.
+                format!(
+                    "INSERT INTO {table}_anew SELECT * FROM {table} ORDER BY {}",
+                    key.join(", ")
+                ),
+                format!("DROP TABLE {table}"),
+                format!("ALTER TABLE {table}_anew RENAME TO {table}"),
+            ];
+            statements.append(&mut indexes);
+            for statement in statements {
+                txn.execute_unprepared(&statement).await?;
+            }
+        }
+        txn.commit().await
+    }
+
+    /// Brings the write-ahead log into the file and cuts it to nothing, unless a reader still needs it.
+    async fn cut_log(&self) -> Result<bool, DbErr> {
+        let patience = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
+        self.writer.execute_unprepared(&patience).await?;
+        let cut = fetch_one(&self.writer, "PRAGMA wal_checkpoint(TRUNCATE)", []).await;
+        self.writer
+            .execute_unprepared("PRAGMA busy_timeout = 5000")
+            .await?;
+        let busy: i64 = cut?.map_or(Ok(1), |row| row.try_get("", "busy"))?;
+        Ok(busy == 0)
+    }
+
+    async fn rewrite_postgres(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
+        // VACUUM takes no transaction, and the settings are for one connection, which is thrown away afterwards.
+        let pool = self.writer.get_postgres_connection_pool();
+        let mut connection = pool.acquire().await.map_err(failed)?;
+        let done = rewrite(&mut connection, tables).await;
+        connection.close().await.map_err(failed)?;
+        match done {
+            Err(error) if is_taken(&error) => Ok(false),
+            done => done.map_err(failed),
+        }
+    }
+
+    /// Rewrites the whole file of a SQLite database. Takes as much room again as the file, and the only writer for as long as it takes.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub(super) async fn rewrite_whole(&self) -> Result<(), DbErr> {
+        for sql in [
+            "PRAGMA temp_store = FILE",
+            "VACUUM",
+            "PRAGMA temp_store = MEMORY",
+        ] {
+            self.writer.execute_unprepared(sql).await?;
+        }
+        self.cut_log().await.map(drop)
+    }
+}
+
+async fn rewrite(
+    connection: &mut sqlx::PgConnection,
+    tables: &[&'static str],
+) -> Result<bool, sqlx::Error> {
+    let lock = format!("SELECT pg_try_advisory_lock({LOCK})");
+    let row = sqlx::query(AssertSqlSafe(lock))
+        .fetch_one(&mut *connection)
+        .await?;
+    if !row.try_get::<bool, _>(0)? {
+        return Ok(false);
+    }
+    if !are_alone(connection).await? {
+        return Ok(false);
+    }
+    let patience = format!("SET lock_timeout = {}", PATIENCE.as_millis());
+    sqlx::query(AssertSqlSafe(patience))
+        .execute(&mut *connection)
+        .await?;
+    for table in tables {
+        sqlx::query(AssertSqlSafe(format!("VACUUM (FULL) {table}")))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(true)
+}
+
+/// Waits until nobody looks at a moment before this one: rows that were deleted would be copied for them.
+async fn are_alone(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("SELECT pg_current_xact_id()::xid::text")
+        .fetch_one(&mut *connection)
+        .await?;
+    let now: String = row.try_get(0)?;
+    let older = format!(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+         AND age(backend_xmin) >= age('{now}'::xid)"
+    );
+    for _ in 0..20 {
+        let row = sqlx::query(AssertSqlSafe(older.clone()))
+            .fetch_one(&mut *connection)
+            .await?;
+        if row.try_get::<i64, _>(0)? == 0 {
+            return Ok(true);
+        }
+        tokio::time::sleep(PATIENCE / 10).await;
+    }
+    Ok(false)
+}
+
+/// Whether somebody held the table (`lock_not_available`).
+fn is_taken(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code == "55P03")
+}
+
+fn failed(error: sqlx::Error) -> DbErr {
+    DbErr::Custom(format!("a table could not be written anew: {error}"))
+}

@@ -1,0 +1,205 @@
+//! Sealing: some days after the close, everything that could join a ballot to a reader is destroyed.
+//!
+//! In one transaction: the secret, the log, the ballots with their keys, times, places and networks. What is left is how many ballots
+//! say what ([`super::root::Alike`]), and numbers without a time nearer than the close: of all that is kept about a poll, only the
+//! turnout by hour says when, and it says nothing about answers. Nodes' stripes are added up, zeros (what somebody said and took back)
+//! go. The record ([`super::record`]) is the same before and after.
+//!
+//! Then the files are scrubbed ([`Db::scrub`]). That may have to wait for a reader of an older moment; `scrubbed_ms` says when it is done,
+//! and a process that was killed in between begins it again.
+
+use sea_orm::{DbErr, Value};
+
+use super::record::{self, days};
+use super::root::of_ballots;
+use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::polls::model::{Phase, Poll};
+use crate::polls::store;
+use crate::types::{PollId, UnixMillis};
+
+/// The stripe of counters that were added up.
+const ALL_SLOTS: i64 = -2;
+
+/// The tables whose deleted rows say who, when, or in which order.
+const TABLES: [&str; 11] = [
+    "poll_secret",
+    "ballot",
+    "ballot_log",
+    "ballot_removal",
+    "tally",
+    "ranking_tally",
+    "words_tally",
+    "words_ruling",
+    "poll_source",
+    "poll_hour",
+    "sealed_ballot",
+];
+
+/// Seals every poll that was closed `days` ago. Returns those that were sealed just now.
+///
+/// # Errors
+/// What the database said; what was not sealed is tried again.
+pub async fn seal_due(db: &Db, now: UnixMillis, days: u64) -> Result<Vec<Poll>, DbErr> {
+    let days = i64::try_from(days).unwrap_or(i64::MAX);
+    let before = UnixMillis(
+        now.0
+            .saturating_sub(days.saturating_mul(24 * 60 * 60 * 1_000)),
+    );
+    // By when it was seen closed, not by its closing time: a clock that jumped ahead for a moment destroys nothing.
+    let sql = "SELECT id FROM poll WHERE closed_ms <= $1 AND sealed_ms IS NULL AND state <> 0 AND unchained = 0 ORDER BY id";
+    let mut sealed = Vec::new();
+    for row in fetch_all(db.read(), sql, [before.into()]).await? {
+        sealed.extend(seal(db, now, before, row.try_get("", "id")?).await?);
+    }
+    Ok(sealed)
+}
+
+/// Seals one poll, if it was closed at `before` or earlier and nobody else sealed it meanwhile.
+async fn seal(
+    db: &Db,
+    now: UnixMillis,
+    before: UnixMillis,
+    id: PollId,
+) -> Result<Option<Poll>, DbErr> {
+    let txn = db.write_txn("seal-poll").await?;
+    lock(db, &txn, id).await?;
+    let closed =
+        "SELECT closed_ms FROM poll WHERE id = $1 AND closed_ms <= $2 AND sealed_ms IS NULL";
+    let Some(row) = fetch_one(&*txn, closed, [id.into(), before.into()]).await? else {
+        return Ok(None);
+    };
+    let closed: UnixMillis = row.try_get("", "closed_ms")?;
+    let poll = store::by_id_in(&*txn, id).await?;
+    let Some(poll) = poll.filter(|poll| matches!(poll.phase(now), Phase::Closed { .. })) else {
+        return Ok(None);
+    };
+    record::renew(&txn, db.backend(), &poll, now).await?;
+    keep_numbers(&txn, db.backend(), &poll).await?;
+    forget_times(&txn, &poll, closed).await?;
+    destroy(&txn, &poll, now).await?;
+    txn.commit().await?;
+    tracing::info!(
+        poll = poll.slug,
+        "a poll was sealed: its secret is destroyed"
+    );
+    Ok(Some(Poll {
+        sealed_at: Some(now),
+        ..poll
+    }))
+}
+
+/// Takes the poll: no answer, removal or record is on its way while it is held.
+pub(super) async fn lock(db: &Db, txn: &WriteTxn, poll: PollId) -> Result<(), DbErr> {
+    if db.backend() == Backend::Postgres {
+        let sql = "SELECT 1 FROM poll WHERE id = $1 FOR UPDATE";
+        fetch_one(&**txn, sql, [poll.into()]).await?;
+    }
+    Ok(())
+}
+
+/// What is counted, without who cast it, and with the nodes taken together.
+async fn keep_numbers(txn: &WriteTxn, backend: Backend, poll: &Poll) -> Result<(), DbErr> {
+    let kinds = of_ballots(backend);
+    let sql = format!(
+        "INSERT INTO sealed_ballot (poll_id, choices, tier, set_aside, n) \
+         SELECT $2, said, tier, set_aside, n FROM ({kinds}) AS kinds"
+    );
+    run(&**txn, sql, [poll.id.into(), poll.id.into()]).await?;
+    for (table, keys, written) in [
+        ("tally", "option_id, tier", ""),
+        ("ranking_tally", "question, ranking, tier", ""),
+        (
+            "words_tally",
+            "option_id, words_key, tier",
+            ", MIN(written)",
+        ),
+    ] {
+        let column = if written.is_empty() { "" } else { ", written" };
+        let sql = format!(
+            "INSERT INTO {table} (poll_id, {keys}, slot, n{column}) \
+             SELECT poll_id, {keys}, {ALL_SLOTS}, CAST(SUM(n) AS BIGINT){written} FROM {table} WHERE poll_id = $1 \
+             GROUP BY poll_id, {keys} HAVING SUM(n) <> 0"
+        );
+        run(&**txn, sql, [poll.id.into()]).await?;
+        only_all_slots(txn, table, poll).await?;
+    }
+    // Whose words were taken back is not to be read from what an editor said about them.
+    let sql = "DELETE FROM words_ruling WHERE poll_id = $1 AND NOT EXISTS (SELECT 1 FROM words_tally w \
+               WHERE w.poll_id = words_ruling.poll_id AND w.option_id = words_ruling.option_id AND w.words_key = words_ruling.words_key)";
+    run(&**txn, sql, [poll.id.into()]).await?;
+    // Tiers are taken together: the one subscriber of an hour would be the one subscriber of the tally.
+    let sql = format!(
+        "INSERT INTO poll_hour (poll_id, hour_ms, tier, slot, n) SELECT poll_id, hour_ms, 0, {ALL_SLOTS}, CAST(SUM(n) AS BIGINT) \
+         FROM poll_hour WHERE poll_id = $1 GROUP BY poll_id, hour_ms"
+    );
+    run(&**txn, sql, [poll.id.into()]).await?;
+    only_all_slots(txn, "poll_hour", poll).await
+}
+
+async fn only_all_slots(txn: &WriteTxn, table: &str, poll: &Poll) -> Result<(), DbErr> {
+    let sql = format!("DELETE FROM {table} WHERE poll_id = $1 AND slot <> {ALL_SLOTS}");
+    run(&**txn, sql, [poll.id.into()]).await.map(drop)
+}
+
+/// Nothing that tells of ballots keeps a moment from before the close. Places keep the days that readers are told.
+async fn forget_times(txn: &WriteTxn, poll: &Poll, closed: UnixMillis) -> Result<(), DbErr> {
+    if let Some((first, last)) = days(txn, poll).await? {
+        let sql = format!(
+            "INSERT INTO poll_source (poll_id, source, slot, n, first_ms, last_ms) \
+             SELECT poll_id, source, {ALL_SLOTS}, CAST(SUM(n) AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT) FROM poll_source \
+             WHERE poll_id = $1 GROUP BY poll_id, source"
+        );
+        let values: [Value; 3] = [poll.id.into(), first.into(), last.into()];
+        run(&**txn, sql, values).await?;
+        only_all_slots(txn, "poll_source", poll).await?;
+    }
+    for (table, column) in [
+        ("ballot_removal", "at_ms"),
+        ("ballot_removal", "undone_ms"),
+        ("words_ruling", "ruled_ms"),
+        ("poll_burst", "first_ms"),
+        ("poll_burst", "last_ms"),
+        ("poll_burst", "found_ms"),
+        ("poll_burst", "warned_ms"),
+        ("poll_burst", "decided_ms"),
+    ] {
+        let sql = format!("UPDATE {table} SET {column} = $1 WHERE poll_id = $2 AND {column} < $3");
+        let values: [Value; 3] = [closed.into(), poll.id.into(), closed.into()];
+        run(&**txn, sql, values).await?;
+    }
+    Ok(())
+}
+
+async fn destroy(txn: &WriteTxn, poll: &Poll, now: UnixMillis) -> Result<(), DbErr> {
+    for table in ["ballot", "ballot_log", "poll_secret"] {
+        let sql = format!("DELETE FROM {table} WHERE poll_id = $1");
+        run(&**txn, sql, [poll.id.into()]).await?;
+    }
+    let sql = "UPDATE poll SET sealed_ms = $1, secret = NULL, updated_ms = $2, revision = revision + 1 WHERE id = $3";
+    let values: [Value; 3] = [now.into(), now.into(), poll.id.into()];
+    run(&**txn, sql, values).await.map(drop)
+}
+
+/// Scrubs the files, if anything was destroyed since they were. True: nothing is left to scrub.
+///
+/// # Errors
+/// What the database said; then it is to be called again.
+pub async fn scrub(db: &Db, now: UnixMillis) -> Result<bool, DbErr> {
+    let sql = "SELECT id FROM poll WHERE sealed_ms IS NOT NULL AND scrubbed_ms IS NULL ORDER BY id";
+    let rows = fetch_all(db.read(), sql, []).await?;
+    if rows.is_empty() {
+        return Ok(true);
+    }
+    if !db.scrub(&TABLES).await? {
+        return Ok(false);
+    }
+    // Only those that were sealed before it began.
+    let txn = db.write_txn("scrubbed").await?;
+    for row in rows {
+        let id: PollId = row.try_get("", "id")?;
+        let sql = "UPDATE poll SET scrubbed_ms = $1 WHERE id = $2";
+        run(&*txn, sql, [now.into(), id.into()]).await?;
+    }
+    txn.commit().await?;
+    Ok(true)
+}

@@ -1,0 +1,121 @@
+//! What can be verified of a count without its log: the ballots that are left against the numbers, and both against the record.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{DatabaseTransaction, DbErr};
+
+use super::counts::counted;
+use super::details_store::{Details, Scope, differences};
+use super::log::head_of_all;
+use super::record::{self, State};
+use super::root::{Alike, each_kind};
+use super::verify::{Verified, name};
+use crate::db::{Backend, fetch_all, fetch_one};
+use crate::polls::choice::Choice;
+use crate::polls::model::{Poll, Tier};
+use crate::polls::results::VOTERS;
+use crate::types::OptionId;
+
+/// The records of a poll, each against the one before, and the last against how the count stands.
+pub(super) async fn records(
+    db: &DatabaseTransaction,
+    backend: Backend,
+    poll: &Poll,
+    verified: &mut Verified,
+) -> Result<(), DbErr> {
+    let state = State::of(db, backend, poll).await?;
+    verified.root = state.root;
+    let records = record::all(db, poll.id).await?;
+    let mut before = None;
+    for record in &records {
+        if !record.fits(poll.id, before) {
+            verified.find(format!("record {}: the hash does not fit", record.number));
+        }
+        before = Some(record);
+    }
+    let Some(last) = records.last() else {
+        if poll.sealed_at.is_some() {
+            verified.find("the poll is sealed and has no record");
+        }
+        return Ok(());
+    };
+    // A poll that is not sealed may have gone on since: then the next record tells.
+    if poll.sealed_at.is_some() || last.state.head == state.head {
+        for what in last.state.differences(&state) {
+            verified.find(format!(
+                "record {}: the {what} are not what was recorded",
+                last.number
+            ));
+        }
+    }
+    verified.record = Some(last.clone());
+    Ok(())
+}
+
+/// The ballots and numbers of a sealed poll.
+pub(super) async fn sealed(
+    db: &DatabaseTransaction,
+    backend: Backend,
+    poll: &Poll,
+    verified: &mut Verified,
+) -> Result<(), DbErr> {
+    for table in ["ballot", "ballot_log", "poll_secret"] {
+        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE poll_id = $1");
+        let row = fetch_one(db, sql, [poll.id.into()]).await?;
+        let left: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+        if left > 0 {
+            verified.find(format!(
+                "the poll is sealed, and {left} rows of {table} are left"
+            ));
+        }
+    }
+    verified.chains = record::chains(db, poll.id).await?;
+    verified.pages = verified.chains.iter().map(|(_, head)| head.seq).sum();
+    verified.head = head_of_all(poll.id, &verified.chains);
+    let (mut numbers, mut details) = (BTreeMap::new(), Details::default());
+    each_kind(db, backend, poll, |kind| {
+        if kind.set_aside {
+            verified.set_aside += kind.n;
+        } else {
+            count(poll, &kind, &mut numbers, &mut details);
+        }
+    })
+    .await?;
+    let sql = "SELECT option_id, CAST(tier AS BIGINT) AS tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 \
+               GROUP BY option_id, tier";
+    for row in fetch_all(db, sql, [poll.id.into()]).await? {
+        let key: (OptionId, i64) = (row.try_get("", "option_id")?, row.try_get("", "tier")?);
+        numbers.entry(key).or_default().0 += row.try_get::<i64>("", "n")?;
+    }
+    for ((option, tier), (said, counted)) in numbers {
+        *verified.tally.entry(option).or_default() += counted;
+        if said != counted {
+            let name = name(poll, option);
+            verified.find(format!(
+                "{name}, tier {tier}: the tally says {said}, the ballots {counted}"
+            ));
+        }
+    }
+    let details = BTreeMap::from([(0, details)]);
+    for (option, said, counted) in differences(db, poll.id, &details, Scope::Rankings).await? {
+        let name = name(poll, option);
+        verified.find(format!(
+            "orders of {name}: the tally says {said}, the ballots {counted}"
+        ));
+    }
+    verified.ballots = verified.tally.get(&VOTERS).copied().unwrap_or(0);
+    Ok(())
+}
+
+/// Tallied and counted, by option and tier.
+type Numbers = BTreeMap<(OptionId, i64), (i64, i64)>;
+
+fn count(poll: &Poll, kind: &Alike, numbers: &mut Numbers, details: &mut Details) {
+    for option in counted(&kind.choices) {
+        numbers.entry((option, kind.tier)).or_default().1 += kind.n;
+    }
+    if poll.has_details() {
+        let tier = Tier::from_code(i16::try_from(kind.tier).unwrap_or_default());
+        details.add(poll, tier, &Choice::from_stored(&kind.choices), kind.n);
+    }
+}
