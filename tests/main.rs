@@ -56,6 +56,7 @@ mod polls_elsewhere;
 mod polls_export;
 mod polls_form;
 mod polls_import;
+mod polls_import_dumps;
 mod polls_insight;
 mod polls_kill;
 mod polls_kinds;

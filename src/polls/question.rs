@@ -175,6 +175,25 @@ impl Role {
     }
 }
 
+impl Question {
+    /// An option's words in a result: at the ends of a scale with what they stand for, since the points alone say nothing.
+    pub fn shown_label(&self, option: &PollOption) -> String {
+        let Some(scale) = self.scale.as_ref().filter(|_| self.kind == Kind::Rating) else {
+            return option.label.clone();
+        };
+        let end = match self.options.iter().position(|o| o.id == option.id) {
+            Some(0) => &scale.low,
+            Some(at) if at + 1 == self.options.len() => &scale.high,
+            _ => return option.label.clone(),
+        };
+        if end.is_empty() {
+            option.label.clone()
+        } else {
+            format!("{}, {end}", option.label)
+        }
+    }
+}
+
 /// The most options a ranked question may have.
 pub const MAX_RANKED_OPTIONS: usize = 12;
 /// The most different rankings a question may allow: what reading its result may cost at worst.

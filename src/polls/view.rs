@@ -254,7 +254,7 @@ impl ResultsPage {
             mail: None,
             refused: None,
             closed: closed(poll, phase),
-            invitation: poll.sample().map(|_| BY_INVITATION),
+            invitation: poll.sample().filter(|_| open).map(|_| BY_INVITATION),
             beside: None,
             code: None,
             secrecy: None,
@@ -320,6 +320,9 @@ pub fn hidden_reason(poll: &Poll, phase: Phase) -> String {
     match (poll.visibility, phase) {
         (_, Phase::NotYetOpen { opens_at }) => {
             format!("This poll opens on {}.", date_time(opens_at, &zone(poll)))
+        }
+        (Visibility::AfterVoting, _) if poll.sample().is_some() => {
+            "The results are shown to those who were drawn and have answered, and to everybody after the close.".to_owned()
         }
         (Visibility::AfterVoting, _) => {
             "The results are shown to readers who have answered.".to_owned()

@@ -174,7 +174,7 @@ fn question(question: &Question, totals: &Totals, many: bool) -> Value {
         .enumerate()
         .map(|(at, (option, n))| {
             json!({
-                "key": option.key, "label": option.label, "retired": option.retired, "n": n, "count": shown::count(*n),
+                "key": option.key, "label": question.shown_label(option), "retired": option.retired, "n": n, "count": shown::count(*n),
                 "max": voters.max(1), "share": shares.as_ref().map(|shares| shares[at].text()).unwrap_or_default(),
             })
         })

@@ -188,7 +188,9 @@ fn next(app: &App, poll: &Poll, mails: &[SampleMail], zone: &Zone) -> Value {
     match (of(Round::Invitation), of(Round::Reminder)) {
         (None, _) => json!({ "round": "invitation", "button": "Write the invitation" }),
         (Some(invitation), None) => match invitation.handed {
-            None => json!({ "wait": "The invitation is written. Send it from its page." }),
+            None => {
+                json!({ "wait": "The invitation has not gone out yet. Its page sends it, or says when." })
+            }
             Some(at) if at + PAUSE > now => {
                 let when = crate::scheduler::written::full((at + PAUSE).timestamp(), zone);
                 json!({ "wait": format!("One reminder can go to those who have not answered, three days after the invitation: from {when}.") })

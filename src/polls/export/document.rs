@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::dictionary::{DICTIONARY, Entry};
+use super::ranked::{Ranked, Round, ranks, rounds};
 use super::sampled::{Draw, Estimated, drawn, estimated};
 use crate::app::App;
 use crate::polls::insight::compare::{comparable, table};
@@ -26,6 +27,10 @@ pub struct Document {
     pub tables: Vec<Cell>,
     /// Of a poll that asks a random sample: an estimate for each option. Empty for any other poll.
     pub sample: Vec<Estimated>,
+    /// Of ranked questions: how often each option stands on each rank.
+    pub ranks: Vec<Ranked>,
+    /// Of ranked questions: the run-off, round by round.
+    pub rounds: Vec<Round>,
     /// How the sample was drawn.
     pub draw: Vec<Draw>,
     /// What every field means.
@@ -191,6 +196,8 @@ impl Document {
             places: places.into(),
             steps: taken.map(|(step, count)| Taken { step, count }).into(),
             tables: tables(app, poll, counted).await?,
+            ranks: ranks(poll, &totals),
+            rounds: rounds(poll, &totals),
             sample: estimated(poll, &totals),
             draw: drawn(app, poll, counted).await?,
             dictionary: DICTIONARY.to_vec(),

@@ -31,7 +31,7 @@ pub async fn download(
 /// 401, 404.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/export/{file}", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug"),
-        ("file" = String, Path, description = "poll.json, results.csv, voters.csv, turnout.csv, places.csv, steps.csv, tables.csv, sample.csv, draw.csv or dictionary.csv")),
+        ("file" = String, Path, description = "poll.json, results.csv, voters.csv, turnout.csv, places.csv, steps.csv, tables.csv, ranks.csv, rounds.csv, sample.csv, draw.csv or dictionary.csv")),
     responses((status = 200, body = Document), (status = 401), (status = 404)))]
 pub async fn export(
     State(app): State<App>,

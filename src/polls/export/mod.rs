@@ -7,6 +7,7 @@
 mod dictionary;
 mod document;
 pub mod http;
+mod ranked;
 mod sampled;
 mod sheets;
 

@@ -5,7 +5,7 @@ use super::document::Document;
 use crate::web::sheets::defused;
 
 /// The files, by their name.
-pub const FILES: [(&str, &str); 9] = [
+pub const FILES: [(&str, &str); 11] = [
     ("results.csv", "Answers by option and tier"),
     ("voters.csv", "Readers by tier"),
     ("turnout.csv", "First answers by the hour"),
@@ -15,6 +15,8 @@ pub const FILES: [(&str, &str); 9] = [
         "tables.csv",
         "Two questions side by side, small cells hidden",
     ),
+    ("ranks.csv", "Of rankings: options by rank"),
+    ("rounds.csv", "Of rankings: the run-off, round by round"),
     (
         "sample.csv",
         "Estimates of a random sample, with their ranges",
@@ -78,6 +80,32 @@ pub fn file(document: &Document, name: &str) -> Option<Vec<u8>> {
                     number(c.column_question_key),
                     c.column.clone(),
                     maybe(c.answers),
+                ]
+            })
+            .collect(),
+        "ranks" => document
+            .ranks
+            .iter()
+            .map(|r| {
+                vec![
+                    number(r.question_key),
+                    number(r.option_key),
+                    r.option.clone(),
+                    r.rank.to_string(),
+                    number(r.answers),
+                ]
+            })
+            .collect(),
+        "rounds" => document
+            .rounds
+            .iter()
+            .map(|r| {
+                vec![
+                    number(r.question_key),
+                    r.round.to_string(),
+                    maybe(r.option_key),
+                    r.option.clone(),
+                    number(r.ballots),
                 ]
             })
             .collect(),

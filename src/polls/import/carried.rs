@@ -34,6 +34,8 @@ pub struct Found {
     pub active: bool,
     /// It had not begun.
     pub future: bool,
+    /// Why it is not to be carried over.
+    pub gone: Option<&'static str>,
     /// How many people answered, where that was counted.
     pub voters: Option<u64>,
     /// Votes of the log: answers by their ids there, and the hour on the site's clocks.
@@ -91,13 +93,13 @@ pub fn local(shifted: i64) -> Option<DateTime> {
     Some(TimeZone::UTC.to_datetime(at))
 }
 
-/// `2024-03-31 02:30:00`, with or without seconds; zeros are no time.
+/// `2024-03-31 02:30:00`, with or without seconds, also with a `T` between; zeros are no time.
 pub fn written(text: &str) -> Option<DateTime> {
-    let text = text.trim();
+    let text = text.trim().replacen('T', " ", 1);
     let text = if text.len() == 16 {
         format!("{text}:00")
     } else {
-        text.to_owned()
+        text
     };
     DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()
 }
@@ -111,6 +113,9 @@ pub fn hour(at: DateTime) -> DateTime {
 impl Found {
     /// What to store of it, as of `now`. `Err`: why it cannot be a poll here.
     pub fn plan(&self, zone: &TimeZone, now: UnixMillis) -> Result<Plan, String> {
+        if let Some(why) = self.gone {
+            return Err(why.to_owned());
+        }
         let at = |local: Option<DateTime>| local.and_then(|local| instant(local, zone));
         let (questions, keys) = self.wording()?;
         let mut left: BTreeMap<i64, u64> = BTreeMap::new();
@@ -306,6 +311,7 @@ mod tests {
             ("2024-03-31 02:30:00", 1_711_848_600_000),
             // Came twice: the first.
             ("2024-10-27 02:30", 1_729_989_000_000),
+            ("2024-10-27T02:30", 1_729_989_000_000),
         ] {
             let local = written(text).expect("a time");
             assert_eq!(

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead};
 
+use super::latin1::decoded;
+
 /// Longer values than any column of these tables needs; what is behind is dropped, so memory stays bounded.
 const LONGEST_VALUE: usize = 1 << 20;
 
@@ -301,22 +303,6 @@ fn is(word: &str, keyword: &str) -> bool {
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'-' | b'+') || byte >= 0x80
-}
-
-/// UTF-8, or else what MySQL calls latin1, which is Windows-1252.
-pub fn decoded(bytes: Vec<u8>) -> String {
-    const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
-        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
-        'ž', 'Ÿ',
-    ];
-    String::from_utf8(bytes).unwrap_or_else(|error| {
-        let letter = |b: u8| match b {
-            0x80..=0x9f => HIGH[usize::from(b - 0x80)],
-            b => char::from(b),
-        };
-        error.into_bytes().into_iter().map(letter).collect()
-    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod carried;
 mod dump;
+mod latin1;
 mod php;
 mod run;
 mod sheets;

@@ -63,7 +63,9 @@ pub enum Stopped {
     Read(String, io::Error),
     #[error("--time-zone: there is no zone {0:?}; use a name like Europe/Berlin")]
     Zone(String),
-    #[error("{0} holds none of the tables of {1}")]
+    #[error(
+        "{0} holds none of the tables of {1}; YOP Poll before version 6 kept its polls in others: let a newer one carry them over first"
+    )]
     Nothing(String, &'static str),
     #[error("{0:?}: {1}")]
     Poll(String, String),

@@ -29,7 +29,7 @@ impl<R: BufRead> Sheet<R> {
             .from_reader(input);
         let columns = reader.byte_headers()?.iter();
         let columns = columns
-            .map(|name| super::dump::decoded(name.to_vec()))
+            .map(|name| super::latin1::decoded(name.to_vec()))
             .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
             .collect();
         Ok(Self { reader, columns })
@@ -48,7 +48,8 @@ impl<R: BufRead> Sheet<R> {
         if !self.reader.read_byte_record(&mut record)? {
             return Ok(None);
         }
-        let cell = |bytes: &[u8]| (bytes != b"NULL").then(|| super::dump::decoded(bytes.to_vec()));
+        let cell =
+            |bytes: &[u8]| (bytes != b"NULL").then(|| super::latin1::decoded(bytes.to_vec()));
         Ok(Some(record.iter().map(cell).collect()))
     }
 }

@@ -1,10 +1,11 @@
 //! Words as these systems stored them: with slashes before quotes, entities and tags.
 
+use super::latin1::as_meant;
 use crate::polls::definition::MAX_TEXT_CHARS;
 
 /// One line of plain text, short enough for a question or an option.
 pub fn plain(stored: &str) -> String {
-    let text = decoded(&without_tags(&without_slashes(stored)));
+    let text = decoded(&without_tags(&without_slashes(&as_meant(stored))));
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
         if !word.is_empty() {
@@ -139,6 +140,15 @@ mod tests {
         ] {
             assert_eq!(plain(stored), typed);
         }
+    }
+
+    #[test]
+    fn what_was_stored_in_the_wrong_encoding_reads_as_it_was_typed() {
+        assert_eq!(
+            plain("DÃ©jÃ\u{a0} vu â€\u{201d} &quot;trÃ¨s&quot;"),
+            "Déjà vu — \"très\""
+        );
+        assert_eq!(plain("Zürich & Genève"), "Zürich & Genève");
     }
 
     proptest! {

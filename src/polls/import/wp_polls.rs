@@ -128,6 +128,7 @@ impl WpPolls {
                 closes: local(question.ends),
                 active: question.state != 0,
                 future: question.state < 0,
+                gone: None,
                 voters: several.then_some(question.voters),
                 log,
             });

@@ -15,6 +15,8 @@ pub struct Yop {
     polls: BTreeMap<(String, u64), Poll>,
     elements: BTreeMap<(String, u64), Vec<Element>>,
     options: BTreeMap<(String, u64), Vec<(u64, FoundOption)>>,
+    /// Answers that voters wrote and that became options, by their words: votes name them by these alone.
+    written: BTreeMap<(String, u64, String), u64>,
     votes: Log,
 }
 
@@ -40,7 +42,7 @@ impl Yop {
                 let meta = php::value(row.text("meta_data")).unwrap_or_default();
                 let options = &meta["options"]["poll"];
                 let custom = |which: &str, date: &str| {
-                    let chosen = options[which].as_str() == Some("custom");
+                    let chosen = matches!(options[which].as_str(), Some("custom" | "custom-date"));
                     let date = options[date].as_str().filter(|_| chosen);
                     date.and_then(written)
                 };
@@ -78,12 +80,17 @@ impl Yop {
                     label: row.text("stext").to_owned(),
                     count: row.number("total_submits"),
                 };
+                if row.text("stype") == "other" {
+                    let words = option.label.trim().to_owned();
+                    let place = (prefix.to_owned(), row.number("element_id"), words);
+                    self.written.insert(place, option.id);
+                }
                 let options = self.options.entry(of("element_id")).or_default();
                 options.push((row.number("sorder"), option));
             }
             Table::Votes if row.text("status") == "active" => {
                 let mut answers = php::value(row.text("vote_data"))
-                    .map(|data| answers(&data))
+                    .map(|data| self.answers(prefix, &data))
                     .unwrap_or_default();
                 answers.sort_unstable();
                 answers.dedup();
@@ -93,6 +100,26 @@ impl Yop {
             }
             _ => {}
         }
+    }
+
+    /// The ids of all chosen answers. An answer of the voter's own has the id 0: it is found where it became an option before the vote was
+    /// read, as in the order of a dump; other words are not carried over.
+    fn answers(&self, prefix: &str, data: &Value) -> Vec<u64> {
+        let mut chosen = Vec::new();
+        for element in entries(&data["elements"]) {
+            for item in entries(&element["data"]) {
+                match number(&item["id"]) {
+                    Some(0) => {
+                        let words = item["data"].as_str().or_else(|| item["data"][0].as_str());
+                        let of = number(&element["id"]).unwrap_or(0);
+                        let words = words.unwrap_or_default().trim().to_owned();
+                        chosen.extend(self.written.get(&(prefix.to_owned(), of, words)));
+                    }
+                    id => chosen.extend(id),
+                }
+            }
+        }
+        chosen
     }
 
     pub fn polls(mut self) -> Vec<Found> {
@@ -118,6 +145,7 @@ impl Yop {
                 closes: poll.ends,
                 active: poll.status == "published",
                 future: false,
+                gone: (poll.status == "deleted").then_some("it was deleted there"),
                 voters: None,
                 log: self.votes.remove(&place).unwrap_or_default(),
             });
@@ -153,16 +181,6 @@ fn number(value: &Value) -> Option<u64> {
         .or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-/// The ids of all chosen answers. An answer of the voter's own has the id 0: its words are not carried over.
-fn answers(data: &Value) -> Vec<u64> {
-    let elements = entries(&data["elements"]);
-    elements
-        .flat_map(|element| entries(&element["data"]))
-        .filter_map(|item| number(&item["id"]))
-        .filter(|id| *id > 0)
-        .collect()
-}
-
 /// A list, or a map with numbers for keys, which PHP does not tell apart.
 fn entries(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value {
@@ -180,10 +198,17 @@ mod tests {
     fn votes_name_their_answers_in_either_way() {
         let json = r#"{"elements":[{"id":"1","type":"question","data":[{"id":"5","data":["A"]},{"id":"0","data":["mine"]}]}],"user":{"weight":1}}"#;
         let php = r#"a:1:{s:8:"elements";a:1:{i:0;a:2:{s:2:"id";s:1:"1";s:4:"data";a:1:{i:0;a:2:{s:2:"id";s:1:"5";s:4:"data";s:1:"A";}}}}}"#;
+        let mut yop = Yop::default();
         for stored in [json, php] {
             let data = php::value(stored).expect("readable");
-            assert_eq!(answers(&data), [5], "{stored}");
+            assert_eq!(yop.answers("wp_", &data), [5], "{stored}");
         }
-        assert_eq!(answers(&Value::Null), [0_u64; 0]);
+        assert_eq!(yop.answers("wp_", &Value::Null), [0_u64; 0]);
+        // What a voter wrote became an answer that others could choose: there it counts.
+        let place = ("wp_".to_owned(), 1, "mine".to_owned());
+        yop.written.insert(place, 9);
+        let data = php::value(json).expect("readable");
+        assert_eq!(yop.answers("wp_", &data), [5, 9]);
+        assert_eq!(yop.answers("wp_2_", &data), [5], "another site\'s");
     }
 }

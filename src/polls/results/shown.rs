@@ -7,7 +7,7 @@ use super::kinds::{self, OwnWords, Runoff};
 use super::note::note;
 use super::shares::{Share, grouped, shares};
 use super::store::Totals;
-use crate::polls::model::{Kind, Poll, Question, Tier};
+use crate::polls::model::{Kind, Picture, Poll, Question, Tier};
 use crate::polls::sample::{Estimate, estimate, range, range_of_mean, share_range};
 use crate::types::OptionId;
 
@@ -52,6 +52,9 @@ pub struct Row {
     pub key: i64,
     pub label: String,
     pub votes: i64,
+    /// The picture beside the option.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Thumbnail>,
     /// `votes` for reading: `12,480`.
     pub count: String,
     /// `34%` or `34.1%`; absent under 30 answers.
@@ -70,6 +73,29 @@ pub struct Row {
     /// Ballots for "Other" beside those words, for reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unshown: Option<String>,
+}
+
+/// An option's picture beside its result.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollThumbnail)]
+pub struct Thumbnail {
+    /// Its address on this site.
+    pub path: String,
+    /// What it shows, in words.
+    pub alt: String,
+    pub width: Option<i64>,
+    pub height: Option<i64>,
+}
+
+impl Thumbnail {
+    fn of(picture: &Picture) -> Self {
+        Self {
+            path: picture.path.clone(),
+            alt: picture.alt.clone(),
+            width: picture.size.map(|(width, _)| width),
+            height: picture.size.map(|(_, height)| height),
+        }
+    }
 }
 
 impl Results {
@@ -155,7 +181,8 @@ fn question_result(
             let (words, unshown) = kinds::own_words(option, totals, tier);
             Row {
                 key: option.key,
-                label: option.label.clone(),
+                label: question.shown_label(option),
+                picture: option.picture.as_ref().map(Thumbnail::of),
                 votes,
                 count: grouped(votes),
                 share: shown

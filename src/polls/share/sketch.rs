@@ -1,7 +1,8 @@
 //! What stands in the picture of a poll. Pure; two sketches that are equal are the same picture.
 
 use crate::polls::model::{Phase, Poll};
-use crate::polls::results::Results;
+use crate::polls::results::shares::{grouped, shares};
+use crate::polls::results::{QuestionResult, Results};
 use crate::types::UnixMillis;
 
 /// The picture before it is drawn.
@@ -42,6 +43,7 @@ impl Sketch {
             by_votes.truncate(MOST);
             rows.retain(|row| by_votes.iter().any(|kept| kept.key == row.key));
         }
+        let last = question.and_then(last_round);
         let bars = rows
             .iter()
             .map(|row| Bar {
@@ -50,8 +52,13 @@ impl Sketch {
                 length: (row.width.clamp(0.0, 100.0) * 10.0).round() as i64,
             })
             .collect();
+        let bars = match &last {
+            Some((_, bars)) => bars.clone(),
+            None => bars,
+        };
         let open = matches!(poll.phase(now), Phase::Open { .. });
         let foot = match results {
+            Some(results) if let Some(sample) = &results.sample => sample.line.clone(),
             Some(results) if results.voters > 0 => {
                 let more = all.saturating_sub(MOST);
                 let more = match more {
@@ -61,14 +68,15 @@ impl Sketch {
                 let readers = if results.voters == 1 {
                     "1 reader chose to answer".to_owned()
                 } else {
-                    format!(
-                        "{} readers chose to answer",
-                        crate::polls::results::shares::grouped(results.voters)
-                    )
+                    format!("{} readers chose to answer", grouped(results.voters))
                 };
-                let first = question.is_some_and(|q| q.kind == "ranked");
-                let first = if first { " First choices." } else { "" };
-                format!("{readers}. No random sample.{first}{more}")
+                match last {
+                    Some((1, _)) => format!("{readers}. No random sample. First choices."),
+                    Some((rounds, _)) => {
+                        format!("{readers}. No random sample. After {rounds} rounds.")
+                    }
+                    None => format!("{readers}. No random sample.{more}"),
+                }
             }
             _ if open => "Readers are asked. Answer with one tap.".to_owned(),
             _ => "Readers were asked.".to_owned(),
@@ -84,4 +92,26 @@ impl Sketch {
             host: host.to_owned(),
         }
     }
+}
+
+/// Of a ranked question: how many rounds its count had, and who was left in the last of them, most ballots first. First choices alone would
+/// show another winner than the result has.
+fn last_round(question: &QuestionResult) -> Option<(usize, Vec<Bar>)> {
+    let rounds = &question.runoff.as_ref()?.rounds;
+    let last = rounds.last()?;
+    let all: i64 = last.counts.iter().map(|count| count.votes).sum();
+    let mut counts: Vec<_> = last.counts.iter().collect();
+    counts.sort_by_key(|count| std::cmp::Reverse(count.votes));
+    let votes: Vec<i64> = counts.iter().map(|count| count.votes).collect();
+    let shown = shares(&votes, all, true);
+    let label = |key: i64| question.rows.iter().find(|row| row.key == key);
+    let bars = counts.iter().enumerate().take(MOST).map(|(at, count)| Bar {
+        label: label(count.key).map_or_else(String::new, |row| row.label.clone()),
+        value: shown
+            .as_ref()
+            .and_then(|shares| shares.get(at))
+            .map_or_else(|| grouped(count.votes), |share| share.text()),
+        length: (count.votes * 1_000).checked_div(all).unwrap_or(0),
+    });
+    Some((rounds.len(), bars.collect()))
 }

@@ -95,16 +95,6 @@ pub fn mean_of_list(from: i64, counts: &[i64], population: i64) -> Option<Interv
     })
 }
 
-/// The standard error of the number in a list of `population` that `k` of a sample of `n` stand for (Cochran 1977, eq. 3.13).
-#[must_use]
-pub fn standard_error_of_total(k: i64, n: i64, population: i64) -> Option<f64> {
-    if n < 2 || k < 0 || k > n || population < n {
-        return None;
-    }
-    let (p, n, list) = (k as f64 / n as f64, n as f64, population as f64);
-    Some((list * (list - n) * p * (1.0 - p) / (n - 1.0)).sqrt())
-}
-
 fn score(p: f64, n: f64) -> Option<Interval> {
     let z2 = Z95 * Z95;
     let middle = p + z2 / (2.0 * n);
@@ -124,7 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Newcombe (1998), "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17,
-    /// table I, method 3.
+    /// table I, method 3; looked up as the tests of several independent statistics packages cite it.
     #[test]
     fn the_published_examples_of_wilsons_interval() {
         for (k, n, low, high) in [
@@ -139,30 +129,25 @@ mod tests {
         }
     }
 
-    /// Cochran (1977), Sampling Techniques, §3.2: of 3,042 names on a list, 38 of 200 drawn at random have a wrong address;
-    /// 578 in all, with a standard error of 81.8.
+    /// Lohr (2022), Sampling: Design and Analysis (3rd ed.), §2.3, data set `agsrs`: 300 of 3,078 counties with a mean of 297,897 acres have a
+    /// standard error of 18,898.43, as R's `svymean` with `fpc` gives it too (looked up in four published solutions of the example).
     #[test]
-    fn the_published_example_of_a_finite_list() {
-        assert!((standard_error_of_total(38, 200, 3_042).unwrap() - 81.8).abs() < 0.05);
-        assert!((3_042.0 * 38.0 / 200.0_f64).round() - 578.0 == 0.0);
-        // The interval's half is near 1.96 of these errors, and narrower than without the list.
-        let of_it = of_list(38, 200, 3_042).unwrap();
-        let half = (of_it.high - of_it.low) / 2.0 * 3_042.0;
-        assert!((half / 81.8 - Z95).abs() < 0.05, "{half}");
-        let open = wilson(38, 200).unwrap();
-        assert!(of_it.high - of_it.low < open.high - open.low);
-    }
-
-    /// Lohr (2010), Sampling: Design and Analysis, example 2.5: 300 of 3,078 counties have a mean of 297,897 acres and a standard
-    /// deviation of 344,551.9, so a standard error of 18,898.434428. Here a scale of two points with that spread.
-    #[test]
-    fn the_mean_of_a_list_scatters_as_published() {
-        let error = ((1.0 - 300.0 / 3_078.0) * 344_551.9_f64.powi(2) / 300.0).sqrt();
-        assert!((error - 18_898.43).abs() < 0.01, "{error}");
-        // A scale of 0 and 1 is a share: s² = n p (1 − p) / (n − 1), as in eq. 3.8.
-        let found = mean_of_list(0, &[162, 38], 3_042).unwrap();
-        let half = (found.high - found.low) / 2.0 * 3_042.0;
-        assert!((half / 81.8 - Z95).abs() < 0.01, "{half}");
+    fn the_published_correction_for_a_finite_list() {
+        let (n, list, deviation) = (300.0, 3_078.0, 344_551.9_f64);
+        let published = 18_898.43;
+        assert!((((1.0 - n / list) * deviation.powi(2) / n).sqrt() - published).abs() < 0.01);
+        // The same correction as of a mean and of a share: here of a question with two points, of which p have the upper one.
+        for k in [30_i64, 153, 270] {
+            let p = k as f64 / n;
+            let error = ((1.0 - n / list) * p * (1.0 - p) / (n - 1.0)).sqrt();
+            let mean = mean_of_list(0, &[300 - k, k], 3_078).unwrap();
+            assert!(((mean.high - mean.low) / 2.0 / Z95 - error).abs() < 1e-9);
+            let share = of_list(k, 300, 3_078).unwrap();
+            assert!(
+                ((share.high - share.low) / 2.0 / Z95 / error - 1.0).abs() < 0.02,
+                "{k}"
+            );
+        }
         let all = mean_of_list(1, &[10, 20, 30], 60).unwrap();
         assert!((all.low - all.high).abs() < 1e-12);
         for (counts, population) in [

@@ -286,27 +286,40 @@ mod tests {
         }
     }
 
-    /// Agresti (2002), Categorical Data Analysis (2nd ed.), table 8.15, after Smith (1976): schooling by attitude towards legalized abortion,
-    /// standardized by raking so that all rows and columns sum to 100.
+    /// The worked example of Wikipedia's article "Iterative proportional fitting", which the documentation of `ipfn` solves as well: a table
+    /// of 4 × 4 and the margins it is to have, and the fitted table, after the few steps printed there.
     #[test]
-    fn the_published_standardization_of_a_table() {
-        let patterns = table(&[&[209, 101, 237], &[151, 126, 426], &[16, 21, 138]]);
-        let third = margin(&[1.0 / 3.0; 3]);
-        let raked = rake(&patterns, &[third.clone(), third], 100.0).unwrap();
-        let n = 1_425.0;
-        let cells: Vec<f64> = patterns
+    fn the_published_fit_of_a_table() {
+        let cells = [
+            &[40, 30, 20, 10][..],
+            &[35, 50, 100, 75],
+            &[30, 80, 70, 120],
+            &[20, 30, 40, 50],
+        ];
+        let published = [
+            64.61, 46.28, 35.42, 3.83, 49.95, 68.15, 156.49, 25.37, 56.70, 144.40, 145.06, 53.76,
+            28.74, 41.18, 63.03, 17.03,
+        ];
+        let patterns = table(&cells);
+        let margins = [
+            margin(&[0.15, 0.3, 0.4, 0.15]),
+            margin(&[0.2, 0.3, 0.4, 0.1]),
+        ];
+        let raked = rake(&patterns, &margins, 100.0).unwrap();
+        // The margins are of 1,000; the weights keep the number of answers.
+        let n: f64 = patterns.iter().map(|p| p.count as f64).sum();
+        let found: Vec<f64> = patterns
             .iter()
             .zip(&raked.weights)
-            .map(|(p, w)| p.count as f64 * w / n * 300.0)
+            .map(|(p, w)| p.count as f64 * w * 1_000.0 / n)
             .collect();
-        let published = [49.4, 32.0, 18.6, 32.8, 36.6, 30.6, 17.8, 31.4, 50.8];
-        for (found, given) in cells.iter().zip(published) {
-            assert!((found - given).abs() < 0.15, "{cells:?}");
+        for (found, given) in found.iter().zip(published) {
+            assert!((found - given).abs() < 0.15, "{found} for {given}");
         }
-        // What raking keeps is the association: every odds ratio (Deming & Stephan's property, Mosteller 1968).
-        let odds = |c: &[f64]| c[0] * c[4] / (c[1] * c[3]);
+        // What raking keeps is the association: every odds ratio.
+        let odds = |c: &[f64]| c[0] * c[5] / (c[1] * c[4]);
         let before: Vec<f64> = patterns.iter().map(|p| p.count as f64).collect();
-        assert!((odds(&cells) / odds(&before) - 1.0).abs() < 1e-6);
+        assert!((odds(&found) / odds(&before) - 1.0).abs() < 1e-6);
     }
 
     /// One margin is post-stratification, in closed form: share given / share found (Holt & Smith 1979).

@@ -30,10 +30,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Kish (1992), "Weighting for unequal Pᵢ", Journal of Official Statistics 8, 183: half of a sample with weights of
-    /// k times the other half's has 1 + L = 2 (1 + k²) / (1 + k)²: 1.11 for k = 2, 1.25 for 3, 1.36 for 4, 1.44 for 5, 1.67 for 10.
+    /// After Kish (1992), "Weighting for unequal Pᵢ", Journal of Official Statistics 8, 183, as R's `surveysd::kishFactor` has it squared: n Σw² / (Σw)².
+    /// Half of a sample with weights of k times the other half's has then 2 (1 + k²) / (1 + k)².
     #[test]
-    fn the_published_losses_of_two_weights() {
+    fn the_losses_of_two_weights_follow_the_published_formula() {
         for (k, effect) in [
             (1.0, 1.0),
             (2.0, 1.11),

@@ -1,0 +1,81 @@
+//! What MySQL calls latin1, which is Windows-1252, and what it makes of UTF-8 that was taken for it. Pure.
+
+/// The letters of the bytes 0x80 to 0x9f; where Windows-1252 has none, the control character, as MySQL does.
+const HIGH: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+/// UTF-8, or else latin1.
+pub fn decoded(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let letter = |b: u8| match b {
+            0x80..=0x9f => HIGH[usize::from(b - 0x80)],
+            b => char::from(b),
+        };
+        error.into_bytes().into_iter().map(letter).collect()
+    })
+}
+
+/// The byte of a letter in latin1, if it has one.
+fn byte(letter: char) -> Option<u8> {
+    if let Some(at) = HIGH.iter().position(|high| *high == letter) {
+        return u8::try_from(at + 0x80).ok();
+    }
+    u8::try_from(u32::from(letter)).ok()
+}
+
+/// UTF-8 that was taken for latin1 on its way into a table, as it was meant: `DÃ©jÃ\u{a0}` is `Déjà`. Old sites did so for years,
+/// some twice over. Any other text comes back as it is: by chance its bytes are hardly ever UTF-8.
+pub fn as_meant(text: &str) -> String {
+    let mut meant = text.to_owned();
+    for _ in 0..2 {
+        let bytes: Option<Vec<u8>> = meant.chars().map(byte).collect();
+        match bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            Some(once) if once != meant => meant = once,
+            _ => break,
+        }
+    }
+    meant
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mangled(text: &str) -> String {
+        let letter = |b: &u8| match b {
+            0x80..=0x9f => HIGH[usize::from(b - 0x80)],
+            b => char::from(*b),
+        };
+        text.as_bytes().iter().map(letter).collect()
+    }
+
+    #[test]
+    fn what_was_meant_is_read_and_what_is_right_stays() {
+        for text in [
+            "Déjà vu — “so”",
+            "Größe",
+            "Да",
+            "投票",
+            "plain",
+            "€ 5",
+            "naïve café",
+        ] {
+            assert_eq!(as_meant(text), text, "right as it is");
+            assert_eq!(as_meant(&mangled(text)), text);
+            assert_eq!(as_meant(&mangled(&mangled(text))), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_mangled_once_is_read(text in "\\PC{0,40}") {
+            // Text that is itself what mangling makes cannot be told from it.
+            prop_assume!(as_meant(&text) == text);
+            prop_assert_eq!(as_meant(&mangled(&text)), text);
+        }
+    }
+}
