@@ -351,3 +351,29 @@ async fn an_embed_follows_the_page_around_it() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embed_speaks_the_words_of_its_site() {
+    let here = Embedding::of(&["trust"]).await;
+    let words =
+        r#"{"answer":"Antworten","counted":"Ihre Antwort zählt.","yours":"<b>Ihre</b> Antwort"}"#;
+    let html = format!(
+        "<canvass-poll src=\"{}/p/trust\" words='{words}'></canvass-poll><script type=\"module\" src=\"{}/embed/poll.js\"></script>",
+        here.road.origin, here.road.origin
+    );
+    here.publish(&html);
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    browser.goto(&here.publisher.article()).await;
+    wait_for_result(&browser, "Antworten").await;
+    let pressed = "const root = document.querySelector('canvass-poll').shadowRoot;
+         root.querySelector('[value=\"1\"]').click(); root.querySelector('button').click(); return true;";
+    browser.run(pressed).await;
+    let seen = wait_for_result(&browser, "Ihre Antwort zählt.").await;
+    let text = seen["text"].as_str().unwrap_or_default();
+    // Words are text, whatever is in them; those that were not given stay as they are.
+    assert!(text.contains("<b>Ihre</b> Antwort"), "{text}");
+    assert!(text.contains("Change my answer"), "{text}");
+    assert_eq!(here.ballots().await, 1);
+}

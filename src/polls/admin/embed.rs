@@ -47,6 +47,7 @@ pub async fn show(
         "every_site": sites.iter().any(|site| site == "*"),
         "sites": sites,
         "origin": app.config.origin(),
+        "words": paste::WORDS,
         "paste": paste::snippets(&app, &poll).await?,
     });
     app.pages.render("polls/admin_embed", &page)

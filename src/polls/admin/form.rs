@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::moment;
-use super::questions::{Then, TypedQuestion, changed, numbered};
+use super::question_moves::{Then, changed};
+use super::questions::{TypedQuestion, numbered};
 use crate::newsletters::Newsletter;
 use crate::polls::define::{Definition, Fault};
 use crate::polls::model::{Poll, Tier, Visibility};

@@ -13,6 +13,7 @@ mod list;
 mod list_store;
 mod moment;
 mod pictures;
+mod question_moves;
 mod questions;
 mod result;
 mod sample;

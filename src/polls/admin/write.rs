@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::form::{Errors, Typed};
 use super::form_page::{form_page, preview};
-use super::questions::Then;
+use super::question_moves::Then;
 use crate::admin::{Editor, EditorForm};
 use crate::app::App;
 use crate::newsletters;

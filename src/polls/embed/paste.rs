@@ -13,6 +13,18 @@ use crate::web::Problem;
 pub const SMALL_PRINT: &str = "No account is needed. You can change your answer as long as the poll is open. \
      The result counts the readers who chose to answer; it says nothing about others.";
 
+/// The module's own words, in the attribute that replaces them. A test holds them to those in the module.
+pub const WORDS: &str = r#"<canvass-poll words='{
+  "marked": "Questions marked * need an answer.", "from": "From", "to": "to",
+  "email": "Email address", "optional": "Optional.", "either": "Your answer counts either way.",
+  "answer": "Answer", "see": "See the results", "counted": "Your answer is counted.",
+  "busy": "Many readers answer just now. Your answer is sent again in a moment.",
+  "unsent": "Your answer could not be sent. Check the connection and try again, or",
+  "there": "answer on the poll’s own page", "open": "Answer the poll",
+  "results": "Results", "whole": "The whole result", "change": "Change my answer",
+  "readers": "Readers", "share": "Share", "yours": "your answer"
+}' …>"#;
+
 /// A poll, ready to be pasted.
 #[derive(Debug, Serialize)]
 pub struct Snippets {
@@ -108,4 +120,29 @@ pub fn escaped(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_to_paste_are_those_of_the_module() {
+        let json = WORDS
+            .split_once('\'')
+            .and_then(|(_, rest)| rest.split_once('\''));
+        let words: std::collections::BTreeMap<String, String> =
+            serde_json::from_str(json.unwrap().0).unwrap();
+        let module = include_str!("poll.js");
+        let own = module.split_once("const WORDS = {\n").unwrap().1;
+        let own: std::collections::BTreeMap<String, String> = own
+            .lines()
+            .take_while(|line| *line != "};")
+            .map(|line| {
+                let (key, text) = line.trim().trim_end_matches(',').split_once(": ").unwrap();
+                (key.to_owned(), text.trim_matches('"').to_owned())
+            })
+            .collect();
+        assert_eq!(words, own);
+    }
 }

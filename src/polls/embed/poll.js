@@ -4,6 +4,8 @@
 // asked for and nothing moves before the reader answers. Empty (options="4") it draws the poll from one request.
 // No inline style or script, no innerHTML, no cookie of another site. The look: poll.css, custom properties, ::part().
 //
+// It speaks English, or what its attribute `words` says: JSON with words of its own for any of those in WORDS, for the site's language.
+//
 // Before an answer is sent the element fires `canvass-answer`; a listener may add fields to `detail.body`, and let the
 // answer wait for a promise with `detail.wait(promise)`.
 const sheet = new CSSStyleSheet();
@@ -11,6 +13,27 @@ const sheet = new CSSStyleSheet();
 const styled = fetch(new URL("poll.css", import.meta.url)).then((answer) => answer.text()).then((text) => sheet.replace(text)).catch(() => {});
 const home = new URL(import.meta.url).origin;
 const frames = new Set();
+const WORDS = {
+  marked: "Questions marked * need an answer.",
+  from: "From",
+  to: "to",
+  email: "Email address",
+  optional: "Optional.",
+  either: "Your answer counts either way.",
+  answer: "Answer",
+  see: "See the results",
+  counted: "Your answer is counted.",
+  busy: "Many readers answer just now. Your answer is sent again in a moment.",
+  unsent: "Your answer could not be sent. Check the connection and try again, or",
+  there: "answer on the poll’s own page",
+  open: "Answer the poll",
+  results: "Results",
+  whole: "The whole result",
+  change: "Change my answer",
+  readers: "Readers",
+  share: "Share",
+  yours: "your answer",
+};
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 function el(name, attributes = {}, ...children) {
@@ -54,6 +77,11 @@ class CanvassPoll extends HTMLElement {
   start() {
     const form = this.querySelector("form");
     if (this.shadowRoot || !(form || this.hasAttribute("src"))) return;
+    try {
+      this.words = { ...WORDS, ...JSON.parse(this.getAttribute("words")) };
+    } catch {
+      this.words = WORDS;
+    }
     this.source = new URL(this.getAttribute("src") ?? form.action, document.baseURI);
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
     this.status = el("div", { class: "canvass-top", role: "status", part: "status" });
@@ -97,7 +125,7 @@ class CanvassPoll extends HTMLElement {
       if (closed) this.warn(closed);
     } catch {
       if (closed) this.warn(closed);
-      else this.show(el("p", {}, this.link("", "Answer the poll")));
+      else this.show(el("p", {}, this.link("", this.words.open)));
     }
   }
 
@@ -113,21 +141,22 @@ class CanvassPoll extends HTMLElement {
   }
 
   draw(poll) {
+    const words = this.words;
     const fields = poll.questions.map((question) =>
       el("fieldset", {}, el("legend", {}, question.text, question.required && " *"), question.hint && el("p", { class: "canvass-top" }, question.hint),
-        question.scale?.low && el("p", { class: "canvass-top" }, `From “${question.scale.low}” to “${question.scale.high}”.`),
+        question.scale?.low && el("p", { class: "canvass-top" }, `${words.from} “${question.scale.low}” ${words.to} “${question.scale.high}”.`),
         ...question.options.map((option) =>
           el("label", { part: "option" },
             el("input", { type: question.input, name: question.name, value: option.key, required: question.native_required }), el("span", {}, option.label)))));
     const letter = poll.newsletter;
     const form = el("form", { class: "canvass", method: "post", action: this.source, part: "form" },
-      el("p", { class: "canvass-top" }, "Questions marked * need an answer."), ...fields,
-      letter && el("label", { class: "canvass-field" }, "Email address", el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
-      letter && el("p", { class: "canvass-top" }, `Optional. ${letter.promise} Your answer counts either way.`),
+      el("p", { class: "canvass-top" }, words.marked), ...fields,
+      letter && el("label", { class: "canvass-field" }, words.email, el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
+      letter && el("p", { class: "canvass-top" }, `${words.optional} ${letter.promise} ${words.either}`),
       letter && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
       letter && el("input", { type: "hidden", name: "newsletter", value: letter.slug }),
       el("input", { type: "hidden", name: "place", value: "embed" }),
-      el("div", { class: "canvass-act" }, el("button", { part: "button" }, "Answer"), poll.results_href && this.link("/results", "See the results")),
+      el("div", { class: "canvass-act" }, el("button", { part: "button" }, words.answer), poll.results_href && this.link("/results", words.see)),
       el("p", { class: "canvass-note" }, poll.small_print));
     this.listen(form);
     this.show(form);
@@ -168,15 +197,15 @@ class CanvassPoll extends HTMLElement {
       for (let tries = 0; ; tries++) {
         answer = await fetch(this.source, { method: "POST", body, headers: { Accept: "application/json" } });
         if (answer.status !== 503 || tries > 2) break;
-        this.warn("Many readers answer just now. Your answer is sent again in a moment.");
+        this.warn(this.words.busy);
         await pause(Math.min(answer.headers.get("Retry-After") || 2, 20) * (1 + Math.random() / 2));
       }
       const said = await answer.json();
-      if (said.counted && !said.errors?.length) this.results(said, `Your answer is counted. ${said.mail ?? ""}`, form);
+      if (said.counted && !said.errors?.length) this.results(said, `${this.words.counted} ${said.mail ?? ""}`, form);
       else if (answer.status === 409) await this.load(said.detail);
-      else this.warn(said.counted && "Your answer is counted.", ...(said.errors?.map((error) => error.message) ?? [said.detail]));
+      else this.warn(said.counted && this.words.counted, ...(said.errors?.map((error) => error.message) ?? [said.detail]));
     } catch {
-      this.warn("Your answer could not be sent. Check the connection and try again, or ", this.link("", "answer on the poll’s own page"));
+      this.warn(`${this.words.unsent} `, this.link("", this.words.there));
     }
     this.busy = false;
     form.removeAttribute("aria-busy");
@@ -188,8 +217,8 @@ class CanvassPoll extends HTMLElement {
     this.tables = el("div");
     this.note = el("p", { class: "canvass-note", part: "note" });
     this.own = data.own ?? [];
-    const box = el("div", { tabindex: -1, role: "group", "aria-label": "Results", part: "results" }, this.tables,
-      el("div", { class: "canvass-act" }, form && this.changeButton(form), this.link("/results", "The whole result")), this.note);
+    const box = el("div", { tabindex: -1, role: "group", "aria-label": this.words.results, part: "results" }, this.tables,
+      el("div", { class: "canvass-act" }, form && this.changeButton(form), this.link("/results", this.words.whole)), this.note);
     this.fill(data.results, data.message);
     this.show(box, said);
     if (said) box.focus({ preventScroll: true });
@@ -198,7 +227,7 @@ class CanvassPoll extends HTMLElement {
   }
 
   fill(results, message) {
-    this.tables.replaceChildren(...(results?.questions.flatMap((question) => [table(question, this.own), question.summary && el("p", { class: "canvass-top" }, question.summary)]).filter(Boolean) ?? []));
+    this.tables.replaceChildren(...(results?.questions.flatMap((question) => [table(question, this.own, this.words), question.summary && el("p", { class: "canvass-top" }, question.summary)]).filter(Boolean) ?? []));
     this.note.textContent = results?.note ?? message;
   }
 
@@ -209,7 +238,7 @@ class CanvassPoll extends HTMLElement {
   }
 
   changeButton(form) {
-    const button = el("button", { class: "canvass-quiet", type: "button", part: "change" }, "Change my answer");
+    const button = el("button", { class: "canvass-quiet", type: "button", part: "change" }, this.words.change);
     button.addEventListener("click", () => {
       this.disconnectedCallback();
       this.watching = false;
@@ -220,14 +249,14 @@ class CanvassPoll extends HTMLElement {
   }
 }
 
-function table(question, own) {
+function table(question, own, words) {
   const shares = question.rows.some((row) => row.share);
   return el("table", {}, el("caption", {}, question.text),
-    el("thead", {}, el("tr", {}, ...["Answer", "Readers", shares && "Share"].map((head) => head && el("th", { scope: "col" }, head)))),
+    el("thead", {}, el("tr", {}, ...[words.answer, words.readers, shares && words.share].map((head) => head && el("th", { scope: "col" }, head)))),
     el("tbody", {}, ...question.rows.map((row) => {
       const mine = own.includes(row.key);
       return el("tr", { class: mine && "own", part: "row" },
-        el("th", { scope: "row" }, row.label, mine && el("i", {}, " your answer"),
+        el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${words.yours}`),
           el("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": "true" },
             el("rect", { class: "track", width: 100, height: 1 }), el("rect", { class: "fill", width: row.width, height: 1 }))),
         el("td", {}, row.count), shares && el("td", {}, row.share));
