@@ -102,8 +102,8 @@ impl Painter {
         canvas.fill(MARGIN, foot - 14.0, wide, 2.0, TRACK);
         let small = Style {
             headline: false,
-            size: 25.0,
-            lines: 1,
+            size: 23.0,
+            lines: 2,
             color: SOFT,
             align: Some(Align::Left),
         };
