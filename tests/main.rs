@@ -64,6 +64,7 @@ mod polls_kinds_api;
 mod polls_one_reader;
 mod polls_pages;
 mod polls_pictures;
+mod polls_removals;
 mod polls_sample;
 mod polls_scanners;
 mod polls_sealed;

@@ -310,3 +310,84 @@ async fn words_are_data_on_every_page() {
     }
     drop(plain);
 }
+
+/// What editors decide about words is in the log, in the record after the close, and in a further record after the sealing.
+#[tokio::test]
+async fn words_that_readers_see_are_verified() {
+    let app = TestApp::start().await;
+    party(&app).await;
+    for words in ["The Pirates", "An insult", "Greens"] {
+        write(&app, words).await;
+    }
+    let verified = || async {
+        let poll = by_slug(&app.app.db, "party").await.unwrap().unwrap();
+        let verified = ballots::verify(&app.app.db, poll.id).await.unwrap();
+        verified.unwrap().findings
+    };
+    let tamper = |sql: &'static str| {
+        let db = &app.app.db;
+        async move {
+            let txn = db.write_txn("test").await.unwrap();
+            canvass::db::run(&*txn, sql, []).await.unwrap();
+            txn.commit().await.unwrap();
+        }
+    };
+    let days = |days: u64| app.advance(std::time::Duration::from_secs(days * 24 * 60 * 60));
+    let rule = |line: &'static str, act: &'static str, tab: &'static str| {
+        let app = &app;
+        async move {
+            let browser = signed_in(app).await;
+            let page = browser
+                .get(&format!("/admin/polls/party/words?show={tab}"))
+                .await
+                .expect(200);
+            decide(&browser, &page, &[line], None, act)
+                .await
+                .expect(200);
+        }
+    };
+    rule("The Pirates", "show", "waiting").await;
+    rule("An insult", "hide", "waiting").await;
+    assert_eq!(verified().await, Vec::<String>::new());
+    for (change, back) in [
+        (
+            "UPDATE words_ruling SET ruling = 1, shown = 'Insulted'  WHERE ruling = 2",
+            "UPDATE words_ruling SET ruling = 2, shown = '' WHERE shown = 'Insulted'",
+        ),
+        (
+            "UPDATE words_ruling SET shown = 'Others' WHERE ruling = 1",
+            "UPDATE words_ruling SET shown = 'The Pirates' WHERE ruling = 1",
+        ),
+        (
+            "UPDATE mail_vote SET counted = 1",
+            "UPDATE mail_vote SET counted = 0",
+        ),
+    ] {
+        tamper("INSERT INTO mail_vote (poll_id, issue_id, slot) SELECT id, 7, 0 FROM poll WHERE slug = 'party' ON CONFLICT DO NOTHING").await;
+        tamper(change).await;
+        assert_eq!(verified().await.len(), 1, "{change}");
+        tamper(back).await;
+        assert_eq!(verified().await, Vec::<String>::new(), "{back}");
+    }
+    let close = "UPDATE poll SET state = 2, closed_ms = 1772442000000";
+    tamper(close).await;
+    canvass::polls::seal_tick(&app.app).await.unwrap();
+    assert_eq!(app.count("SELECT MAX(number) FROM poll_record").await, 1);
+    rule("Greens", "show", "waiting").await;
+    assert_eq!(
+        verified().await,
+        Vec::<String>::new(),
+        "the record is renewed by the next tick"
+    );
+    canvass::polls::seal_tick(&app.app).await.unwrap();
+    assert_eq!(app.count("SELECT MAX(number) FROM poll_record").await, 2);
+    days(8);
+    canvass::polls::seal_tick(&app.app).await.unwrap();
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 0);
+    // What turns out to be an insult is hidden after that as well.
+    rule("Greens", "hide", "shown").await;
+    assert_eq!(app.count("SELECT MAX(number) FROM poll_record").await, 3);
+    assert_eq!(verified().await, Vec::<String>::new());
+    tamper("UPDATE words_ruling SET ruling = 1, shown = 'Greens' WHERE ruling = 2").await;
+    assert!(!verified().await.is_empty());
+}

@@ -19,6 +19,12 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
         .iter()
         .map(|burst| json!({ "slug": burst.slug, "question": burst.title, "ballots": show::counted(burst.ballots, "answer", "answers") }))
         .collect();
+    let mut differing = Vec::new();
+    for poll in app.polls.audits.wrong() {
+        if let Some(poll) = polls::by_id(&app.db, poll).await? {
+            differing.push(json!({ "slug": poll.slug, "question": poll.headline() }));
+        }
+    }
     let steps = steps(&so_far, app.config.mail.transport);
     let left = steps.iter().filter(|step| !step.done).count();
     let newsletters: Vec<Value> = audiences
@@ -28,6 +34,7 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let number = |label: &str, n: i64| json!({ "label": label, "value": show::count(n) });
     let page = json!({
         "frame": editor.frame(),
+        "differing": differing,
         "bursts": bursts,
         "steps": steps,
         "left": show::counted(left as i64, "step is left", "steps are left"),

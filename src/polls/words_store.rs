@@ -101,7 +101,8 @@ pub async fn shown_texts(db: &Db, poll: PollId) -> Result<Vec<String>, DbErr> {
     rows.iter().map(|row| row.try_get("", "shown")).collect()
 }
 
-/// Decides about words. `shown`: as they show; `None`: as they were written. False: nobody wrote them.
+/// Decides about words. `shown`: as they show; `None`: as they were written. Returns what readers see of them now, which may be nothing;
+/// `None`: nobody wrote them. Goes into the log by [`super::ballots::ruled`].
 ///
 /// # Errors
 /// What the database said.
@@ -113,7 +114,7 @@ pub async fn rule(
     words: (OptionId, &[u8]),
     ruling: Ruling,
     shown: Option<&str>,
-) -> Result<bool, DbErr> {
+) -> Result<Option<String>, DbErr> {
     let (option, key) = words;
     let of_words = || -> [Value; 3] { [poll.into(), option.into(), key.to_vec().into()] };
     let sql = "SELECT MIN(written) AS written FROM words_tally WHERE poll_id = $1 AND option_id = $2 AND words_key = $3";
@@ -122,13 +123,13 @@ pub async fn rule(
         None => None,
     };
     let Some(written) = written else {
-        return Ok(false);
+        return Ok(None);
     };
     if ruling == Ruling::Waiting {
         let sql =
             "DELETE FROM words_ruling WHERE poll_id = $1 AND option_id = $2 AND words_key = $3";
         run(&**txn, sql, of_words()).await?;
-        return Ok(true);
+        return Ok(Some(String::new()));
     }
     let shown = match ruling {
         Ruling::Shown => shown.unwrap_or(&written),
@@ -143,6 +144,7 @@ pub async fn rule(
         editor.into(),
         now.into(),
     ];
+    let shown = shown.to_owned();
     run(&**txn, sql, of_words().into_iter().chain(decided)).await?;
-    Ok(true)
+    Ok(Some(shown))
 }

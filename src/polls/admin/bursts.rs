@@ -19,7 +19,7 @@ use crate::types::BurstId;
 use crate::web::Problem;
 
 /// Why nothing can be decided any more.
-const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. What counts stays as it is.";
+pub(super) const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. What counts stays as it is.";
 
 /// What was just done.
 #[derive(Debug, Default, Deserialize)]

@@ -15,6 +15,7 @@ mod moment;
 mod pictures;
 mod question_moves;
 mod questions;
+mod removals;
 mod result;
 mod sample;
 mod sample_form;
@@ -55,6 +56,10 @@ pub const PAGES: Templates = &[
     (
         "polls/admin_bursts",
         include_str!("../pages/admin_bursts.hbs"),
+    ),
+    (
+        "polls/admin_removals",
+        include_str!("../pages/admin_removals.hbs"),
     ),
     (
         "polls/admin_result",
@@ -131,6 +136,10 @@ pub fn routes() -> Router<App> {
             "/admin/polls/{slug}/bursts",
             get(bursts::show).post(bursts::decide),
         )
+        .route(
+            "/admin/polls/{slug}/removals",
+            get(removals::show).post(removals::decide),
+        )
         .route("/admin/polls/{slug}/publish", post(write::publish))
         .route("/admin/polls/{slug}/close", post(write::close))
         .route("/admin/polls/{slug}/reopen", post(write::reopen))
@@ -157,6 +166,11 @@ async fn pages_of(app: &App, poll: &Poll) -> Result<Vec<Value>, DbErr> {
             n => format!(" ({} waiting)", show::count(n)),
         };
         pages.push(json!({ "href": format!("/admin/polls/{}/words", poll.slug), "label": format!("Readers\u{2019} own words{waiting}") }));
+    }
+    if poll.state != PollState::Draft {
+        pages.push(
+            json!({ "href": format!("/admin/polls/{}/removals", poll.slug), "label": "Left out" }),
+        );
     }
     let pictured = poll.options().any(|option| option.picture.is_some());
     if poll.state == PollState::Draft || pictured {

@@ -79,6 +79,7 @@ pub async fn show(
         .map(|b| b.ballots)
         .sum();
     let page = json!({
+        "differs": !app.polls.audits.differences(poll.id).is_empty(),
         "bursts": (bursts > 0).then(|| shown::counted(bursts, "answer", "answers")),
         "frame": editor.frame_saying(notice),
         "slug": poll.slug, "question": poll.headline(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Editor, EditorForm, show as shown};
 use crate::app::App;
+use crate::polls::ballots::RulingLog;
 use crate::polls::model::{Poll, Role};
 use crate::polls::own_words::{MAX_WORDS_CHARS, cleaned};
 use crate::polls::store;
@@ -88,22 +89,15 @@ pub async fn decide(
     };
     let text = (!text.is_empty()).then_some(text.as_str());
     let txn = app.db.write_txn("rule-words").await?;
-    for (option, key) in &chosen {
-        let words = (*option, key.as_slice());
-        if !words_store::rule(
-            &txn,
-            app.clock.now(),
-            editor.id,
-            poll.id,
-            words,
-            ruling,
-            text,
-        )
-        .await?
-        {
-            return Err(Problem::not_found());
-        }
+    let log = RulingLog::open(&app.db, &txn, app.slot, poll.id).await?;
+    let now = app.clock.now();
+    let mut ruled = Vec::with_capacity(chosen.len());
+    for (option, key) in chosen {
+        let words = (option, key.as_slice());
+        let shown = words_store::rule(&txn, now, editor.id, poll.id, words, ruling, text).await?;
+        ruled.push((option, key, shown.ok_or_else(Problem::not_found)?));
     }
+    log.close(&app.db, &txn, now, &ruled).await?;
     txn.commit().await?;
     app.polls.live.touch(std::iter::once(poll.id));
     let tab = if TABS.iter().any(|(name, ..)| *name == tab) {

@@ -147,6 +147,11 @@ impl Audits {
         self.state().wrong.get(&poll).cloned().unwrap_or_default()
     }
 
+    /// Polls whose tally differs, as far as they were looked at.
+    pub fn wrong(&self) -> Vec<PollId> {
+        self.state().wrong.keys().copied().collect()
+    }
+
     fn note(&self, poll: PollId, found: Vec<Difference>) {
         let mut state = self.state();
         state.after = poll.0;

@@ -48,6 +48,7 @@ pub async fn lock_head(db: &Db, txn: &WriteTxn, slot: i64, poll: PollId) -> Resu
 pub fn page(head: Head, poll: &Poll) -> Vec<u8> {
     let mut entries = Vec::new();
     if head.seq == 0 {
+        write(&mut entries, &Entry::Whole);
         write(&mut entries, &Entry::Wording(Wording::of(poll)));
     }
     entries

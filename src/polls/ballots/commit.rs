@@ -142,6 +142,12 @@ pub async fn commit(
         });
         write(page, &entry);
     }
+    for (poll, issue, ballots) in counts.mailed() {
+        if let Some(page) = pages.get_mut(&poll) {
+            let issue = issue.0;
+            write(page, &Entry::Mailed { issue, ballots });
+        }
+    }
     update(&txn, &changed, now).await?;
     counts.write(&txn, slot).await?;
     chain::append(&txn, slot, now, &heads, pages.into_iter().collect()).await?;

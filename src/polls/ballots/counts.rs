@@ -86,6 +86,13 @@ impl Counts {
         *self.mails.entry((poll, issue)).or_default() += 1;
     }
 
+    /// The ballots that mails brought, by poll and issue.
+    pub(super) fn mailed(&self) -> impl Iterator<Item = (PollId, IssueId, i64)> {
+        self.mails
+            .iter()
+            .map(|((poll, issue), n)| (*poll, *issue, *n))
+    }
+
     pub(super) async fn write(&self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
         if !self.mails.is_empty() {
             let sql = format!(

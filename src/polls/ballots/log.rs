@@ -14,6 +14,9 @@
 //!   8 wording             n | n × (question | SHA-256(text)) | m | m × (option | question | SHA-256(label))
 //!   9 received              ballot | cast_ms                      a reader's, from a browser that turned out to be theirs
 //!   10 handed over          key | revision                       a browser's, that counts as its reader's now
+//!   11 words ruled on     option | key (16 bytes) | 1 and SHA-256(what shows), or 0
+//!   12 came by mail       issue | ballots
+//!   13 whole              nothing: the chain tells of 11 and 12
 //! ballot = key (16 bytes) | revision | tier | place | length and bytes of the network | length and bytes of the choices
 //! ```
 //!
@@ -28,6 +31,8 @@ use crate::types::{PollId, UnixMillis};
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
+
+pub use super::log_read::read;
 
 const DOMAIN: &[u8] = b"canvass ballot log 1\0";
 
@@ -87,6 +92,19 @@ pub enum Entry<'a> {
         voter: VoterKey,
         revision: i64,
     },
+    /// What readers see of words from now on; `None`: nothing.
+    Ruled {
+        option: i64,
+        words: [u8; 16],
+        shown: Option<Hash>,
+    },
+    /// So many ballots that were cast on this page came by the mails of an issue.
+    Mailed {
+        issue: i64,
+        ballots: i64,
+    },
+    /// The first of a chain that tells of words and mails as well.
+    Whole,
 }
 
 /// What the poll asks: the hashes of its words, so that swapped labels are found like swapped ballots.
@@ -240,6 +258,22 @@ pub fn write(out: &mut Vec<u8>, entry: &Entry<'_>) {
             out.extend(voter);
             numbers(out, &[*revision]);
         }
+        Entry::Ruled {
+            option,
+            words,
+            shown,
+        } => {
+            out.push(11);
+            numbers(out, &[*option]);
+            out.extend(words);
+            out.push(u8::from(shown.is_some()));
+            out.extend(shown.iter().flatten());
+        }
+        Entry::Mailed { issue, ballots } => {
+            out.push(12);
+            numbers(out, &[*issue, *ballots]);
+        }
+        Entry::Whole => out.push(13),
     }
 }
 
@@ -273,133 +307,6 @@ fn numbers(out: &mut Vec<u8>, numbers: &[i64]) {
             rest >>= 7;
         }
         out.push(rest as u8);
-    }
-}
-
-/// Reads all entries of a page.
-///
-/// # Errors
-/// Where they end to make sense.
-pub fn read(entries: &[u8]) -> Result<Vec<Entry<'_>>, Malformed> {
-    let mut reader = Reader {
-        bytes: entries,
-        at: 0,
-    };
-    let mut found = Vec::new();
-    while reader.at < entries.len() {
-        let start = reader.at;
-        found.push(reader.entry().ok_or(Malformed(start))?);
-    }
-    Ok(found)
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        let taken = self.bytes.get(self.at..self.at.checked_add(n)?)?;
-        self.at += n;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    fn number(&mut self) -> Option<i64> {
-        let (mut value, mut shift) = (0_u64, 0);
-        loop {
-            let [byte] = self.array()?;
-            if shift > 63 {
-                return None;
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return Some(value as i64);
-            }
-        }
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.number()?).ok()?;
-        self.take(length)
-    }
-
-    fn ballot(&mut self) -> Option<Ballot<'a>> {
-        Some(Ballot {
-            voter: self.array()?,
-            revision: self.number()?,
-            tier: i16::try_from(self.number()?).ok()?,
-            place: i16::try_from(self.number()?).ok()?,
-            network: self
-                .bytes()
-                .map(|bytes| Some(bytes).filter(|b| !b.is_empty()))?,
-            choices: self.bytes()?,
-        })
-    }
-
-    fn time(&mut self) -> Option<UnixMillis> {
-        self.array()
-            .map(|bytes| UnixMillis(i64::from_be_bytes(bytes)))
-    }
-
-    fn wording(&mut self) -> Option<Wording> {
-        let mut wording = Wording::default();
-        for _ in 0..self.number()? {
-            wording.questions.push((self.number()?, self.array()?));
-        }
-        for _ in 0..self.number()? {
-            wording
-                .options
-                .push((self.number()?, self.number()?, self.array()?));
-        }
-        Some(wording)
-    }
-
-    fn entry(&mut self) -> Option<Entry<'a>> {
-        let [kind] = self.array()?;
-        Some(match kind {
-            1 => Entry::Cast(self.ballot()?),
-            2 => Entry::Changed(self.ballot()?),
-            3 => Entry::Found {
-                ballot: self.ballot()?,
-                cast: self.time()?,
-                changed: self.time()?,
-            },
-            4 => Entry::SetAside {
-                voter: self.array()?,
-                revision: self.number()?,
-                removal: self.number()?,
-            },
-            5 => Entry::GivenBack {
-                voter: self.array()?,
-                revision: self.number()?,
-                removal: self.number()?,
-            },
-            6 => Entry::Removal {
-                number: self.number()?,
-                reason: self.array()?,
-                ballots: self.number()?,
-            },
-            7 => Entry::Undone {
-                number: self.number()?,
-                ballots: self.number()?,
-            },
-            8 => Entry::Wording(self.wording()?),
-            9 => Entry::Received {
-                ballot: self.ballot()?,
-                cast: self.time()?,
-            },
-            10 => Entry::HandedOver {
-                voter: self.array()?,
-                revision: self.number()?,
-            },
-            _ => return None,
-        })
     }
 }
 
@@ -444,6 +351,16 @@ mod tests {
                 number: n,
                 ballots: n,
             },
+            Entry::Ruled {
+                option: n,
+                words: [8; 16],
+                shown: (n % 2 == 0).then_some([9; 32]),
+            },
+            Entry::Mailed {
+                issue: n,
+                ballots: n,
+            },
+            Entry::Whole,
             Entry::Wording(Wording {
                 questions: vec![(n, [4; 32])],
                 options: vec![(n, 1, [5; 32]), (2, 1, [6; 32])],

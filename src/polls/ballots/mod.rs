@@ -7,10 +7,12 @@
 //! - `details_store`: the counting tables of rankings and of readers' own words.
 //! - `log`: the bytes of the log and how they are chained. Pure. `chain`: its pages as rows.
 //! - `replay`: from the log back to ballots and numbers. Pure. `root`: one hash over all ballots.
-//! - [`verify`]: recomputes all of it from the rows and compares; `verify_sealed`: as much of it as is left.
+//! - [`verify`]: recomputes all of it from the rows and compares; `verify_counters`: the numbers beside the tally;
+//!   `verify_sealed`: as much of it as is left when the log is destroyed.
 //! - [`adopt`]: ballots from before there was a log.
 //! - [`hand_over`]: a browser's ballot becomes its reader's.
 //! - [`removal`]: what editors set aside, with a reason that readers see.
+//! - `ruled`: what editors decide about readers' own words, in the log.
 //! - [`audit`]: a recount now and then.
 //! - `close`: a close that stays, whatever the clock does.
 //! - `record`: how the count stands once it has come to rest, in a hash that readers are shown.
@@ -25,14 +27,17 @@ mod counts;
 pub mod details_store;
 mod hand_over;
 pub mod log;
+mod log_read;
 pub mod record;
 pub mod removal;
 mod replay;
 mod root;
 mod rows;
+mod ruled;
 pub mod seal;
 mod slip;
 mod verify;
+mod verify_counters;
 mod verify_sealed;
 
 pub use adopt::adopt;
@@ -40,5 +45,6 @@ pub use audit::{Audits, Difference, audit};
 pub use close::watch as watch_closes;
 pub use commit::{LARGEST_GROUP, commit};
 pub use hand_over::{hand_over, has_own};
+pub use ruled::RulingLog;
 pub use slip::{Answer, Outcome, Slip, VoterKey};
 pub use verify::{Verified, verify};

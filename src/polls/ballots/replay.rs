@@ -46,6 +46,14 @@ pub(super) struct Replay<'a> {
     pub(super) places: BTreeMap<(i64, i64), Seen>,
     pub(super) removals: BTreeMap<i64, Removed>,
     pub(super) wordings: Vec<Wording>,
+    /// First casts by hour, tier and slot.
+    pub(super) hours: BTreeMap<(i64, i64, i64), i64>,
+    /// Ballots from mails, by issue and slot.
+    pub(super) mails: BTreeMap<(i64, i64), i64>,
+    /// What readers see of words, by option and key, and since when; `None`: nothing.
+    pub(super) ruled: BTreeMap<(i64, [u8; 16]), (UnixMillis, Option<Hash>)>,
+    /// Chains that tell of mails and words from their first page on, and those that do not.
+    pub(super) whole: BTreeMap<i64, bool>,
     pub(super) entries: i64,
     /// Entries that come before the one they follow: it stands on another node's page.
     early: HashMap<VoterKey, BTreeMap<i64, Step>>,
@@ -80,6 +88,10 @@ impl<'a> Replay<'a> {
             places: BTreeMap::new(),
             removals: BTreeMap::new(),
             wordings: Vec::new(),
+            hours: BTreeMap::new(),
+            mails: BTreeMap::new(),
+            ruled: BTreeMap::new(),
+            whole: BTreeMap::new(),
             entries: 0,
             early: HashMap::new(),
             odd: Vec::new(),
@@ -98,8 +110,27 @@ impl<'a> Replay<'a> {
     ) -> Result<(), Malformed> {
         for entry in read(entries)? {
             self.entries += 1;
+            let whole = self.whole.entry(slot).or_insert(entry == Entry::Whole);
+            // Of ballots from before the log nobody knows how they came.
+            *whole &= !matches!(entry, Entry::Found { .. });
             match entry {
+                Entry::Whole => {}
+                Entry::Mailed { issue, ballots } => {
+                    *self.mails.entry((issue, slot)).or_default() += ballots;
+                }
+                Entry::Ruled {
+                    option,
+                    words,
+                    shown,
+                } => {
+                    let known = self.ruled.entry((option, words)).or_insert((at, shown));
+                    if known.0 <= at {
+                        *known = (at, shown);
+                    }
+                }
                 Entry::Cast(ballot) => {
+                    let hour = (at.hour().0, ballot.tier.into(), slot);
+                    *self.hours.entry(hour).or_default() += 1;
                     let new = What::New(held(&ballot, at, at));
                     self.take(
                         ballot.voter,
@@ -183,6 +214,11 @@ impl<'a> Replay<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether every chain tells of mails and words, and of the hour of every ballot.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole.values().all(|whole| *whole)
     }
 
     /// How many entries never found the one they follow.

@@ -9,6 +9,7 @@ use super::details_store::{Scope, differences};
 use super::log::{Hash, Head, Wording, head_of_all, hex, page_hash, sha256};
 use super::record::Record;
 use super::replay::{Held, Removed, Replay};
+use super::verify_counters::counters;
 use super::verify_sealed::{records, sealed};
 use crate::db::{Db, fetch_all};
 use crate::polls::model::Poll;
@@ -86,6 +87,7 @@ pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
     tally(&moment, &poll, &replay, &mut verified).await?;
     places(&moment, &poll, &replay, &mut verified).await?;
     removals(&moment, &poll, &replay, &mut verified).await?;
+    counters(&moment, &poll, &replay, &mut verified).await?;
     ballots(&moment, &poll, replay, &mut verified).await?;
     records(&moment, db.backend(), &poll, &mut verified).await?;
     moment.rollback().await?;

@@ -95,6 +95,16 @@ pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
             .left_out
             .push((row.try_get("", "n")?, row.try_get("", "reason")?));
     }
+    // What editors left out by themselves.
+    let sql = "SELECT reason, CAST(SUM(ballots) AS BIGINT) AS n FROM ballot_removal WHERE poll_id = $1 AND undone_ms IS NULL \
+               AND number NOT IN (SELECT r.number FROM poll_burst_removal r JOIN poll_burst b ON b.id = r.burst_id WHERE b.poll_id = $2) \
+               GROUP BY reason ORDER BY reason";
+    let both = [Value::from(poll.id), Value::from(poll.id)];
+    for row in fetch_all(db.read(), sql, both).await? {
+        totals
+            .left_out
+            .push((row.try_get("", "n")?, row.try_get("", "reason")?));
+    }
     let voters = totals.voters(Tier::Anonymous);
     if voters > 0 {
         let places = totals.places.iter().map(|(place, _)| *place).collect();

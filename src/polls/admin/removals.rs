@@ -1,0 +1,241 @@
+//! `/admin/polls/{slug}/removals`: leaving answers out in public, by what an editor may know of them, and the way back.
+//!
+//! By the hour, the place and the tier, and never fewer than [`SMALLEST_CELL`] at once: whoever sets one answer aside sees in the
+//! result what it said.
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::bursts::SEALED;
+use super::moment;
+use super::result::TIERS;
+use super::tabs::poll_of;
+use crate::admin::{Editor, EditorForm, Frame, show as shown};
+use crate::app::App;
+use crate::polls::ballots::removal::{
+    LONGEST_REASON, NotRemoved, Removal, Selection, give_back, matching, removals, set_aside,
+};
+use crate::polls::model::{Place, Poll, Tier};
+use crate::polls::results;
+use crate::polls::statistics::cells::SMALLEST_CELL;
+use crate::polls::trust;
+use crate::scheduler::Zone;
+use crate::web::{Problem, RawForm};
+
+const PLACES: [Place; 6] = [
+    Place::PollPage,
+    Place::Article,
+    Place::Embed,
+    Place::Mail,
+    Place::Api,
+    Place::Elsewhere,
+];
+
+/// Which answers, as it was typed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    from: String,
+    until: String,
+    place: String,
+    tier: String,
+    done: String,
+}
+
+impl Asked {
+    fn read(form: &RawForm) -> Result<Self, Problem> {
+        Ok(Self {
+            from: form.text("from")?,
+            until: form.text("until")?,
+            place: form.text("place")?,
+            tier: form.text("tier")?,
+            done: String::new(),
+        })
+    }
+
+    /// `None`: nothing was asked for yet.
+    fn selection(&self, zone: &Zone) -> Result<Option<Selection>, &'static str> {
+        let hour = |text: &str| match moment::read(text, zone) {
+            _ if text.is_empty() => Ok(None),
+            Some(at) if matches!(text.trim().get(14..), Some("00" | "00:00")) => Ok(Some(at)),
+            _ => Err("Write a date and a whole hour, such as 2026-11-23 07:00."),
+        };
+        let code = |text: &str| text.parse::<i16>().ok();
+        let place = PLACES
+            .into_iter()
+            .find(|place| Some(place.code()) == code(&self.place));
+        let tier = TIERS.iter().map(|(tier, _)| *tier);
+        let tier = tier
+            .into_iter()
+            .find(|tier| Some(tier.code()) == code(&self.tier));
+        let selection = Selection {
+            from: hour(&self.from)?,
+            until: hour(&self.until)?,
+            place,
+            tier,
+            ..Selection::default()
+        };
+        if let (Some(from), Some(until)) = (selection.from, selection.until)
+            && until <= from
+        {
+            return Err("The end must come after the beginning.");
+        }
+        Ok(Some(selection).filter(|selection| !selection.is_everything()))
+    }
+}
+
+/// `GET /admin/polls/{slug}/removals`: what was left out, and how many answers meet what was asked.
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(asked): Query<Asked>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = poll_of(&app, &slug).await?;
+    let notice = match asked.done.as_str() {
+        "removed" => Some("These answers are left out, and readers see your reason."),
+        "restored" => Some("These answers count again."),
+        _ => None,
+    };
+    page(&app, &poll, editor.frame_saying(notice), &asked, None).await
+}
+
+/// `POST /admin/polls/{slug}/removals`: leaves answers out, or gives them back.
+pub async fn decide(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let poll = poll_of(&app, &slug).await?;
+    let now = app.clock.now();
+    let asked = Asked::read(&form)?;
+    let done = match form.one("then")? {
+        Some("restore") => {
+            let number: i64 = form.text("number")?.parse().unwrap_or(0);
+            if !own(&app, &poll).await?.iter().any(|r| r.number == number) {
+                return Err(Problem::not_found());
+            }
+            give_back(&app.db, now, app.slot, poll.id, number)
+                .await
+                .map(|_| "restored")
+        }
+        Some("remove") => {
+            let zone = zone(&poll);
+            let selection = match asked.selection(&zone) {
+                Ok(Some(selection)) => selection,
+                Ok(None) => return again(&app, &poll, &editor, &asked, NOTHING_ASKED).await,
+                Err(error) => return again(&app, &poll, &editor, &asked, error).await,
+            };
+            let reason = form.line("reason")?;
+            if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+                return again(&app, &poll, &editor, &asked, NO_REASON).await;
+            }
+            if matching(&app.db, poll.id, &selection).await? < SMALLEST_CELL {
+                return again(&app, &poll, &editor, &asked, TOO_FEW).await;
+            }
+            let by = Some(editor.id);
+            set_aside(&app.db, now, app.slot, poll.id, &selection, &reason, by)
+                .await
+                .map(|_| "removed")
+        }
+        _ => return Err(Problem::bad_request("Choose what to do with the answers.")),
+    };
+    match done {
+        Ok(done) => {
+            app.polls.live.touch(std::iter::once(poll.id));
+            let page = format!("/admin/polls/{slug}/removals?done={done}");
+            Ok(Redirect::to(&page).into_response())
+        }
+        Err(NotRemoved::Db(error)) => Err(error.into()),
+        Err(NotRemoved::Sealed) => Err(Problem::conflict(SEALED)),
+        Err(refused) => Err(Problem::conflict(format!(
+            "Nothing was changed: {refused}. Load the page to see how it stands."
+        ))),
+    }
+}
+
+const NOTHING_ASKED: &str = "Say which answers: by time, place or how much is known.";
+const NO_REASON: &str = "Write why in at most 500 characters: readers see it beside the result.";
+const TOO_FEW: &str = "Fewer than ten answers meet this. So few are not left out: the result would show what they said.";
+
+async fn again(
+    app: &App,
+    poll: &Poll,
+    editor: &Editor,
+    asked: &Asked,
+    error: &str,
+) -> Result<Response, Problem> {
+    let mut response = page(app, poll, editor.frame(), asked, Some(error)).await?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// The removals that are decided here: those of bursts are decided where bursts are.
+async fn own(app: &App, poll: &Poll) -> Result<Vec<Removal>, Problem> {
+    let bursts = trust::bursts_of(&app.db, poll.id).await?;
+    let mut own = removals(&app.db, poll.id).await?;
+    own.retain(|removal| !bursts.iter().any(|b| b.removals.contains(&removal.number)));
+    Ok(own)
+}
+
+fn zone(poll: &Poll) -> Zone {
+    Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc())
+}
+
+async fn page(
+    app: &App,
+    poll: &Poll,
+    frame: Frame,
+    asked: &Asked,
+    error: Option<&str>,
+) -> Result<Response, Problem> {
+    let zone = zone(poll);
+    let (selection, odd) = match asked.selection(&zone) {
+        Ok(selection) => (selection, None),
+        Err(odd) => (None, Some(odd)),
+    };
+    let found = match &selection {
+        Some(selection) => Some(matching(&app.db, poll.id, selection).await?),
+        None => None,
+    };
+    let voters = results::totals(&app.db, poll)
+        .await?
+        .voters(Tier::Anonymous);
+    let listed: Vec<Value> = own(app, poll)
+        .await?
+        .iter()
+        .rev()
+        .map(|removal| {
+            json!({
+                "number": removal.number, "reason": removal.reason,
+                "ballots": shown::counted(removal.ballots, "answer", "answers"),
+                "at": shown::time(removal.at, &zone),
+                "undone": removal.undone.map(|at| shown::time(at, &zone)),
+            })
+        })
+        .collect();
+    let choice = |value: String, label: &str, chosen: &str| {
+        let is_chosen = value == chosen;
+        json!({ "value": value, "label": label, "chosen": is_chosen })
+    };
+    let places = PLACES.map(|p| choice(p.code().to_string(), p.name(), &asked.place));
+    let tiers = TIERS.map(|(tier, label)| choice(tier.code().to_string(), label, &asked.tier));
+    let page = json!({
+        "frame": frame, "slug": poll.slug, "question": poll.headline(), "time_zone": poll.time_zone,
+        "sealed": poll.sealed_at.map(|_| SEALED),
+        "from": asked.from, "until": asked.until, "place": asked.place, "tier": asked.tier,
+        "places": places, "tiers": tiers,
+        "error": error.or(odd),
+        "found": found.filter(|n| *n >= SMALLEST_CELL).map(|n| shown::counted(n, "answer", "answers")),
+        "few": found.filter(|n| *n < SMALLEST_CELL).map(|n| match n {
+            0 => "No answer that counts meets this.",
+            _ => TOO_FEW,
+        }),
+        "of": shown::count(voters),
+        "removals": listed,
+    });
+    app.pages.render("polls/admin_removals", &page)
+}

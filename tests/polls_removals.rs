@@ -1,0 +1,171 @@
+//! Answers that an editor leaves out, by hour, place and tier: counted first, with a reason that readers see, and back again.
+
+use std::time::Duration;
+
+use canvass::polls::{ballots, store};
+
+use crate::support::app::{START, TestApp};
+use crate::support::editor::signed_in;
+use crate::support::reader::Reader;
+
+/// 12 answers on the poll's page at nine o'clock in UTC, then 14 from embeds an hour later.
+async fn answered(app: &TestApp) -> Reader {
+    app.poll("trust").await;
+    for who in 0..26 {
+        if who == 12 {
+            app.advance(Duration::from_secs(3_600));
+        }
+        let mut fields = vec![("option", if who < 12 { "1" } else { "2" })];
+        if who >= 12 {
+            fields.push(("place", "embed"));
+        }
+        app.reader().post("/p/trust", &fields).await.expect(200);
+    }
+    signed_in(app).await
+}
+
+async fn verified(app: &TestApp) -> Vec<String> {
+    let poll = store::by_slug(&app.app.db, "trust").await.unwrap().unwrap();
+    let verified = ballots::verify(&app.app.db, poll.id).await.unwrap();
+    verified.unwrap().findings
+}
+
+#[tokio::test]
+async fn polls_answers_are_left_out_in_public_and_given_back() {
+    let app = TestApp::start().await;
+    let editor = answered(&app).await;
+    let page = editor.get("/admin/polls/trust").await.expect(200);
+    let page = editor.follow(&page, "Left out").await.expect(200);
+    // In Berlin the second hour begins at eleven.
+    let asked = page.form("form.filters").fill("from", "2026-03-02T11:00");
+    let page = editor.submit(asked.choose("place", "2")).await.expect(200);
+    let page = page.says("14 answers of 26 that count meet this");
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot_removal").await, 0);
+    let form = page.form("main form.form");
+    editor
+        .submit(form.clone().fill("reason", " ").button("then", "remove"))
+        .await
+        .expect(422)
+        .says("Write why");
+    let form = form
+        .fill("reason", "A class did its homework twice")
+        .button("then", "remove");
+    let page = editor
+        .submit(form)
+        .await
+        .expect(200)
+        .says("readers see your reason");
+    let result = app.reader().get("/p/trust/results").await.expect(200);
+    result.says("14 answers were left out by the editors: A class did its homework twice");
+    assert_eq!(
+        app.count("SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE option_id = 0")
+            .await,
+        12
+    );
+    assert_eq!(verified(&app).await, Vec::<String>::new());
+    let back = page
+        .form("form.inline-form[action='/admin/polls/trust/removals']")
+        .button("then", "restore");
+    let page = editor
+        .submit(back.clone())
+        .await
+        .expect(200)
+        .says("count again");
+    assert!(page.text().contains("Given back"));
+    assert_eq!(
+        app.count("SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE option_id = 0")
+            .await,
+        26
+    );
+    editor
+        .submit(back)
+        .await
+        .expect(409)
+        .says("nothing to give back");
+    let result = app.reader().get("/p/trust/results").await.expect(200);
+    assert!(!result.text().contains("left out by the editors"));
+    assert_eq!(verified(&app).await, Vec::<String>::new());
+}
+
+/// Whoever could set a single answer aside would see in the result what it said.
+#[tokio::test]
+async fn polls_nobody_leaves_out_so_few_that_it_shows_what_they_said() {
+    let app = TestApp::start().await;
+    let editor = answered(&app).await;
+    app.advance(Duration::from_secs(3_600));
+    app.reader()
+        .post("/p/trust", &[("option", "3")])
+        .await
+        .expect(200);
+    let path = "/admin/polls/trust/removals";
+    let get = |query: &str| {
+        let url = format!("{path}?{query}");
+        let editor = editor.clone();
+        async move { editor.get(&url).await.expect(200) }
+    };
+    let page = get("from=2026-03-02T12:00")
+        .await
+        .says("Fewer than ten answers meet this");
+    assert!(page.all("main form.form").is_empty());
+    get("from=2026-03-02T12:00:30").await.says("whole hour");
+    get("from=2026-03-02T12:30").await.says("whole hour");
+    get("from=2026-03-02T12:00&until=2026-03-02T11:00")
+        .await
+        .says("after the beginning");
+    get("place=4").await.says("No answer that counts");
+    // A form that was never shown.
+    let form = get("place=2")
+        .await
+        .form("main form.form")
+        .fill("reason", "Because")
+        .button("then", "remove");
+    for (field, value, status) in [
+        ("place", "0", 200),
+        ("from", "2026-03-02T12:00", 422),
+        ("place", "", 422),
+    ] {
+        let mut form = form.clone();
+        form.fields
+            .retain(|(name, _)| !["from", "until", "place", "tier"].contains(&name.as_str()));
+        form.fields
+            .extend(["from", "until", "place", "tier"].map(|name| {
+                let value = if name == field { value } else { "" };
+                (name.to_owned(), value.to_owned())
+            }));
+        let page = editor.submit(form).await;
+        assert_eq!(page.status.as_u16(), status, "{field}={value}");
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot_removal").await, 1);
+    assert!(app.app.clock.now() > START);
+}
+
+#[tokio::test]
+async fn polls_a_difference_found_by_the_audit_is_on_the_editors_pages() {
+    let app = TestApp::start().await;
+    let editor = answered(&app).await;
+    app.app.polls.audits.tick(&app.app.db).await.unwrap();
+    let quiet = editor.get("/admin").await.expect(200);
+    assert!(!quiet.text().contains("not what its ballots say"));
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "UPDATE tally SET n = n + 1 WHERE option_id <> 0";
+    canvass::db::run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    let id = app.count("SELECT id FROM poll").await;
+    for _ in 0..200 {
+        app.app.polls.audits.tick(&app.app.db).await.unwrap();
+        if !app
+            .app
+            .polls
+            .audits
+            .differences(canvass::types::PollId(id))
+            .is_empty()
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let page = editor.get("/admin").await.expect(200);
+    page.says("not what its ballots say");
+    let page = editor.get("/admin/polls/trust").await.expect(200);
+    page.says("canvass verify poll trust");
+}
