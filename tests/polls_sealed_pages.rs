@@ -87,6 +87,8 @@ async fn polls_a_sealed_poll_is_kind_to_everybody() {
         .await
         .expect(200)
         .says("for all readers together");
+    let page = editor.get("/admin/polls/trust/export/turnout.csv").await;
+    page.expect(200).says(",all,1");
     editor.get("/admin/polls/trust/compare").await.expect(200);
     editor
         .get("/admin/polls/trust/bursts")

@@ -29,6 +29,8 @@ const fn entry(
 }
 
 const TIER: &str = "How much is known of who answered: anonymous (a browser), worked (a browser that solved a proof of work), subscriber (confirmed, by a personal link), signed_in.";
+const TIER_OF_HOURS: &str =
+    "How much is known of who answered, as in voters; all, once the key of the poll is destroyed.";
 
 /// Every field of every file, in order.
 pub const DICTIONARY: &[Entry] = &[
@@ -77,7 +79,7 @@ pub const DICTIONARY: &[Entry] = &[
         "RFC 3339, UTC",
         "The beginning of an hour.",
     ),
-    entry("turnout", "tier", "text", TIER),
+    entry("turnout", "tier", "text", TIER_OF_HOURS),
     entry(
         "turnout",
         "answers",

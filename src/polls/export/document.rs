@@ -166,7 +166,8 @@ impl Document {
             .iter()
             .map(|hour| Hour {
                 hour: hour.at.timestamp().to_string(),
-                tier: tier_name(hour.tier),
+                // The hours of a sealed poll are kept for all tiers together.
+                tier: poll.sealed_at.map_or(tier_name(hour.tier), |_| "all"),
                 answers: hour.n,
             })
             .collect();
