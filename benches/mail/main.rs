@@ -10,6 +10,7 @@
 //! programs, which come with Postfix; PostgreSQL is left out where it is not installed. All on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement")]
 
+#[path = "../cluster.rs"]
 mod cluster;
 mod relays;
 mod seed;

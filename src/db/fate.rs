@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqlxError};
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbErr, QueryResult, RuntimeErr, SqlxError,
+};
 use tokio::time::{Instant, sleep};
 
 use super::fetch_one;
@@ -56,13 +58,23 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
+    /// What a ticket is read from.
+    pub(super) const COLUMNS: &str = "CAST(pg_current_xact_id() AS TEXT), pg_backend_pid()";
+
     /// Notes the transaction's id.
     ///
     /// # Errors
     /// What the database said; nothing was committed.
     pub(super) async fn of<C: ConnectionTrait>(txn: &C) -> Result<Self, DbErr> {
-        let sql = "SELECT CAST(pg_current_xact_id() AS TEXT), pg_backend_pid()";
-        let row = fetch_one(txn, sql, []).await?;
+        let sql = format!("SELECT {}", Self::COLUMNS);
+        Self::read(fetch_one(txn, sql, []).await?)
+    }
+
+    /// As a row of [`COLUMNS`](Self::COLUMNS) has it.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub(super) fn read(row: Option<QueryResult>) -> Result<Self, DbErr> {
         let row = row.ok_or_else(|| DbErr::Custom("the transaction has no id".into()))?;
         Ok(Self {
             id: row.try_get_by_index(0)?,

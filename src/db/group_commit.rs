@@ -2,23 +2,33 @@
 //!
 //! A bounded queue and one writer. The writer takes everything that is waiting when the last commit has ended (there
 //! is no timer, so an idle system adds no latency), commits it as one group, and only then answers each
-//! request. A full queue is [`Refused::Busy`] at once: the caller says 503 with Retry-After instead of letting
-//! people wait for a time-out.
+//! request. A full queue is [`Refused::Busy`] at once, and so is one that moves too slowly, after [`PATIENCE`]: the caller says 503
+//! with Retry-After instead of letting people wait for a time-out. What is refused so is out of the queue, and never written. Only
+//! what is being written when patience ends is [`Refused::Unknown`].
 //!
 //! A group that fails is tried again one request at a time, so that one bad request cannot fail its neighbours. A group that failed
 //! because the database was lost is tried again as a whole, for a few seconds: a [`WriteTxn`](super::WriteTxn) that
 //! fails has written nothing, so nothing can be applied twice.
 
+use std::collections::VecDeque;
 use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DbErr;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep};
 
 use super::connection_lost;
 
+/// How long a request may wait in the queue before it is told to come again.
+pub const PATIENCE: Duration = Duration::from_secs(8);
+/// How long one may wait that is being written: the database hangs, and nobody knows what it will do.
+pub const LONGEST_WRITE: Duration = Duration::from_secs(20);
+/// While a commit is slow, the queue is looked through so often.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a group is tried again while the database cannot be reached.
 const RECONNECT: Duration = Duration::from_secs(5);
 /// Between two tries.
@@ -30,23 +40,37 @@ pub enum Refused {
     /// The queue is full, or the writer has stopped: try again in a moment.
     #[error("the write queue is full")]
     Busy,
+    /// It is being written, and the database does not answer: it may stand later, or not.
+    #[error("the database does not answer")]
+    Unknown,
     /// The database refused it; nothing was written.
     #[error("the write failed: {0}")]
     Failed(String),
 }
 
-type Waiting<Req, Res> = (Req, oneshot::Sender<Result<Res, Refused>>);
+/// A request in the queue.
+struct Waiting<Req, Res> {
+    request: Req,
+    answer: Answer<Res>,
+    /// When it is told to come again; never, if it has a bound of its own.
+    until: Option<Instant>,
+    /// Its place.
+    room: OwnedSemaphorePermit,
+}
 
 /// The sending side of a queue. Cheap to clone; the writer stops when all are dropped and the queue is empty.
 #[derive(Debug)]
 pub struct GroupCommit<Req, Res> {
-    queue: mpsc::Sender<Waiting<Req, Res>>,
+    queue: mpsc::UnboundedSender<Waiting<Req, Res>>,
+    /// Bounds the queue, wherever in it a request waits.
+    room: Arc<Semaphore>,
 }
 
 impl<Req, Res> Clone for GroupCommit<Req, Res> {
     fn clone(&self) -> Self {
         Self {
             queue: self.queue.clone(),
+            room: self.room.clone(),
         }
     }
 }
@@ -68,14 +92,32 @@ where
         F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
     {
-        let (queue, mut waiting) = mpsc::channel::<Waiting<Req, Res>>(capacity);
+        let (queue, arriving) = mpsc::unbounded_channel();
+        let mut line = Line {
+            name,
+            arriving,
+            waiting: VecDeque::new(),
+        };
         let writer = tokio::spawn(async move {
-            let mut group = Vec::with_capacity(largest);
-            while waiting.recv_many(&mut group, largest).await > 0 {
-                metrics::histogram!("canvass_group_size", "queue" => name)
-                    .record(group.len() as f64);
-                let (requests, answers): (Vec<_>, Vec<_>) = group.drain(..).unzip();
-                match reconnecting(&commit, &requests).await {
+            let mut last = 1;
+            while line.someone().await {
+                line.gather((last / 2).max(2)).await;
+                let size = line.waiting.len().min(largest);
+                metrics::histogram!("canvass_group_size", "queue" => name).record(size as f64);
+                last = size;
+                let (mut requests, mut answers) =
+                    (Vec::with_capacity(size), Answers::with_capacity(size));
+                for Waiting {
+                    request, answer, ..
+                } in line.waiting.drain(..size)
+                {
+                    requests.push(request);
+                    answers.push(Some(answer));
+                }
+                let done = line
+                    .meanwhile(&mut answers, reconnecting(&commit, &requests))
+                    .await;
+                match done {
                     Ok(results) => answer_all(answers, results),
                     Err(error) if answers.len() == 1 || connection_lost(&error) => {
                         answer_failed(answers, name, &error);
@@ -83,41 +125,149 @@ where
                     Err(error) => {
                         tracing::warn!(queue = name, %error, "a group failed; each request is tried alone");
                         for (request, answer) in requests.into_iter().zip(answers) {
-                            match commit(vec![request]).await {
-                                Ok(results) => answer_all(vec![answer], results),
-                                Err(error) => answer_failed(vec![answer], name, &error),
+                            let mut answer = vec![answer];
+                            match line.meanwhile(&mut answer, commit(vec![request])).await {
+                                Ok(results) => answer_all(answer, results),
+                                Err(error) => answer_failed(answer, name, &error),
                             }
                         }
                     }
                 }
             }
         });
-        (Self { queue }, writer)
+        let room = Arc::new(Semaphore::new(capacity));
+        (Self { queue, room }, writer)
     }
 
-    /// Queues `request` and waits until it is committed.
+    /// Queues `request` and waits until it is committed, or until patience ends.
     ///
     /// # Errors
-    /// [`Refused`]; then nothing of the request was written.
+    /// [`Refused`]; then nothing of the request was written, unless it is [`Refused::Unknown`].
     pub async fn submit(&self, request: Req) -> Result<Res, Refused> {
-        let (answer, answered) = oneshot::channel();
-        self.queue
-            .try_send((request, answer))
-            .map_err(|_| Refused::Busy)?;
-        answered.await.map_err(|_| Refused::Busy)?
+        let room = self.room.clone();
+        let room = room.try_acquire_owned().map_err(|_| Refused::Busy)?;
+        self.enqueue(request, Some(Instant::now() + PATIENCE), room)
+            .await
     }
 
-    /// As [`submit`](Self::submit), but waits for room in the queue: for background work that has its own bound.
+    /// As [`submit`](Self::submit), but waits for room in the queue, and in it as long as it takes: for background work that has its
+    /// own bound.
     ///
     /// # Errors
     /// [`Refused::Failed`], or [`Refused::Busy`] when the writer has stopped.
     pub async fn submit_waiting(&self, request: Req) -> Result<Res, Refused> {
+        let room = self.room.clone();
+        let room = room.acquire_owned().await.map_err(|_| Refused::Busy)?;
+        self.enqueue(request, None, room).await
+    }
+
+    async fn enqueue(
+        &self,
+        request: Req,
+        until: Option<Instant>,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Res, Refused> {
         let (answer, answered) = oneshot::channel();
-        self.queue
-            .send((request, answer))
-            .await
-            .map_err(|_| Refused::Busy)?;
+        let waiting = Waiting {
+            request,
+            answer: Answer {
+                to: answer,
+                is_patient: until.is_none(),
+            },
+            until,
+            room,
+        };
+        self.queue.send(waiting).map_err(|_| Refused::Busy)?;
         answered.await.map_err(|_| Refused::Busy)?
+    }
+}
+
+/// Whom to answer.
+struct Answer<Res> {
+    to: oneshot::Sender<Result<Res, Refused>>,
+    /// However long it takes.
+    is_patient: bool,
+}
+
+/// The answers of a group, in order; none where one was given already.
+type Answers<Res> = Vec<Option<Answer<Res>>>;
+
+/// The queue, as the writer has it.
+struct Line<Req, Res> {
+    name: &'static str,
+    arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
+    waiting: VecDeque<Waiting<Req, Res>>,
+}
+
+impl<Req, Res> Line<Req, Res> {
+    /// Waits for a request; false when there can be none any more.
+    async fn someone(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            match self.arriving.recv().await {
+                Some(first) => self.waiting.push_back(first),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Takes in what has arrived. While that is less than `enough`, whoever else is ready to run may add to it: those who were answered
+    /// just now come again at the same time, and a commit for the first of them alone would make the others wait for two. What arrived
+    /// during the last commit is committed at once, so that the answers to one half are made while the other half is written.
+    async fn gather(&mut self, enough: usize) {
+        self.take_in();
+        let mut before = 0;
+        while self.waiting.len() < enough && self.waiting.len() > before {
+            before = self.waiting.len();
+            yield_now().await;
+            self.take_in();
+        }
+    }
+
+    fn take_in(&mut self) {
+        while let Ok(waiting) = self.arriving.try_recv() {
+            self.waiting.push_back(waiting);
+        }
+    }
+
+    /// Waits for a commit. While it is slow, those are refused who have waited for too long.
+    async fn meanwhile<T>(
+        &mut self,
+        answers: &mut [Option<Answer<Res>>],
+        commit: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let begun = Instant::now();
+        let mut commit = pin!(commit);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut commit => return done,
+                () = sleep(LOOK) => {}
+            }
+            self.take_in();
+            let now = Instant::now();
+            let late = |waiting: &Waiting<Req, Res>| waiting.until.is_some_and(|at| at <= now);
+            if self.waiting.iter().any(late) {
+                let (refused, waiting): (VecDeque<_>, _) = self.waiting.drain(..).partition(late);
+                self.waiting = waiting;
+                tracing::warn!(
+                    queue = self.name,
+                    refused = refused.len(),
+                    "the database is slow; requests were told to come again"
+                );
+                for Waiting { answer, room, .. } in refused {
+                    drop(room);
+                    let _ = answer.to.send(Err(Refused::Busy));
+                }
+            }
+            if now - begun >= LONGEST_WRITE {
+                for answer in answers.iter_mut() {
+                    if let Some(answer) = answer.take_if(|answer| !answer.is_patient) {
+                        let _ = answer.to.send(Err(Refused::Unknown));
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -137,22 +287,20 @@ where
     }
 }
 
-fn answer_all<Res>(answers: Vec<oneshot::Sender<Result<Res, Refused>>>, results: Vec<Res>) {
+fn answer_all<Res>(answers: Answers<Res>, results: Vec<Res>) {
     debug_assert_eq!(answers.len(), results.len(), "one result a request");
     for (answer, result) in answers.into_iter().zip(results) {
-        // Whoever asked may have gone; the write stands all the same.
-        let _ = answer.send(Ok(result));
+        if let Some(answer) = answer {
+            // Whoever asked may have gone; the write stands all the same.
+            let _ = answer.to.send(Ok(result));
+        }
     }
 }
 
-fn answer_failed<Res>(
-    answers: Vec<oneshot::Sender<Result<Res, Refused>>>,
-    name: &'static str,
-    error: &DbErr,
-) {
+fn answer_failed<Res>(answers: Answers<Res>, name: &'static str, error: &DbErr) {
     tracing::error!(queue = name, %error, "a write failed");
-    for answer in answers {
-        let _ = answer.send(Err(Refused::Failed(error.to_string())));
+    for answer in answers.into_iter().flatten() {
+        let _ = answer.to.send(Err(Refused::Failed(error.to_string())));
     }
 }
 
@@ -213,6 +361,43 @@ mod tests {
             }
         }
         assert!(refused >= 2);
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_refused_and_not_written() {
+        let (written, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+        let (counted, closed) = (written.clone(), gate.clone());
+        let (queue, writer) = GroupCommit::start("test", 10, 1, move |group: Vec<u32>| {
+            let (counted, closed) = (counted.clone(), closed.clone());
+            async move {
+                drop(closed.acquire().await);
+                counted.fetch_add(group.len(), Ordering::SeqCst);
+                Ok(group)
+            }
+        });
+        let submit = |queue: &GroupCommit<u32, u32>, n, patience: Option<Duration>| {
+            let (queue, room) = (queue.clone(), queue.room.clone());
+            let until = patience.map(|patience| Instant::now() + patience);
+            tokio::spawn(async move {
+                let room = room.acquire_owned().await.expect("open");
+                queue.enqueue(n, until, room).await
+            })
+        };
+        let first = submit(&queue, 1, Some(Duration::ZERO));
+        while queue.room.available_permits() == 10 {
+            yield_now().await;
+        }
+        let second = submit(&queue, 2, Some(Duration::ZERO));
+        let third = submit(&queue, 3, None);
+        let refused = second.await.expect("no panic");
+        assert!(matches!(refused, Err(Refused::Busy)), "{refused:?}");
+        assert!(!first.is_finished(), "what is being written is waited for");
+        gate.close();
+        assert_eq!(first.await.expect("no panic").expect("written"), 1);
+        assert_eq!(third.await.expect("no panic").expect("written"), 3);
+        drop(queue);
+        writer.await.expect("stops");
+        assert_eq!(written.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]

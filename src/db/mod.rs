@@ -28,6 +28,8 @@ mod write;
 pub use connect::{Backend, Db, OpenError};
 pub use fate::connection_lost;
 pub use sea_orm::{DbErr, TryGetable};
-pub use sql::{fetch_all, fetch_one, in_list, is_unique_violation, query, run, values_list};
+pub use sql::{
+    Batch, fetch_all, fetch_one, in_list, is_unique_violation, query, round_up, run, values_list,
+};
 pub use turn::{TURN, Turns};
 pub use write::WriteTxn;

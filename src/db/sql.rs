@@ -73,6 +73,79 @@ pub async fn fetch_one<C: ConnectionTrait>(
     db.query_one_raw(query(db, sql, values)).await
 }
 
+/// Statements that only write, carried out together: one trip to the database instead of one for each.
+#[derive(Debug, Default)]
+pub struct Batch {
+    statements: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Batch {
+    /// How many parameters are taken: the next statement's come after them, in order and once each.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Adds a statement. No two of a batch may touch the same row: PostgreSQL carries them out at one moment.
+    pub fn push(&mut self, sql: String, values: impl IntoIterator<Item = Value>) {
+        self.statements.push(sql);
+        self.values.extend(values);
+    }
+
+    /// Whether there is nothing to carry out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    /// Carries them out.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<(), DbErr> {
+        self.run_and_ask(db, "1").await.map(drop)
+    }
+
+    /// Carries them out; on PostgreSQL with a row of `columns`, from the same trip.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub(super) async fn run_and_ask<C: ConnectionTrait>(
+        self,
+        db: &C,
+        columns: &str,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        if db.get_database_backend() == DbBackend::Sqlite {
+            let sql = self.statements.join("; ");
+            return run(db, sql, self.values).await.map(|_| None);
+        }
+        let mut sql = String::from("WITH ");
+        for (n, statement) in self.statements.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            // Writing into a String cannot fail.
+            let _ = write!(sql, "{comma}part{n} AS ({statement})");
+        }
+        let _ = write!(sql, " SELECT {columns}");
+        fetch_one(db, sql, self.values).await
+    }
+}
+
+/// The next of a few sizes: a statement whose rows are filled up to it, by repeating one, has one of few texts, which the database
+/// has prepared already. At most half as many rows again.
+#[must_use]
+pub fn round_up(rows: usize) -> usize {
+    let power = rows.next_power_of_two();
+    if rows > 4 && rows <= power / 4 * 3 {
+        power / 4 * 3
+    } else {
+        power
+    }
+}
+
 /// `($1,$2),($3,$4),…` for a multi-row insert of `rows` rows of `columns` columns, numbered after the first
 /// `taken` parameters. Keep `rows * columns` below 32,000: SQLite takes 32,766 parameters, PostgreSQL 65,535.
 #[must_use]
@@ -118,6 +191,20 @@ mod tests {
         assert_eq!(nameless("UPDATE t SET a = $2 WHERE b = $1"), None);
         assert_eq!(nameless("SELECT $1 WHERE a = $1"), None);
         assert_eq!(nameless("SELECT '$' || $1"), None);
+    }
+
+    #[test]
+    fn rows_are_filled_up_to_few_sizes() {
+        let sizes: std::collections::BTreeSet<usize> = (1..=512).map(round_up).collect();
+        assert_eq!(
+            sizes.into_iter().collect::<Vec<_>>(),
+            [
+                1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512
+            ]
+        );
+        for rows in 1..=512 {
+            assert!((rows..=rows * 3 / 2).contains(&round_up(rows)), "{rows}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 
-use super::answer::{Answered, answer};
+use super::answer::{AnswerError, Answered, answer};
 use super::asking::{
     allow_embedding, json_problem, marker, own_choice, public_poll, remember, wants_json,
 };
@@ -28,6 +28,7 @@ use super::trust::{self, Browser, Showed};
 use super::view::{BY_INVITATION, FormPage, FormView, ResultsPage, closed, hidden_reason};
 use super::voter::Voter;
 use crate::app::App;
+use crate::db::group_commit::Refused;
 use crate::web::{Client, Problem, RawForm, origin};
 
 /// `GET /p/{poll}`: the form, or what there is to see when the poll is not open.
@@ -166,7 +167,8 @@ async fn submitted(
         &app.config.http.embed_origins,
     ) == origin::From::Stranger
     {
-        return unsent(app, slug, headers, form, json).await;
+        // Boxed, as all that is rare here: the room a vote's future takes is copied and cleared for each vote.
+        return Box::pin(unsent(app, slug, headers, form, json)).await;
     }
     let poll = public_poll(app, slug).await?;
     let now = app.clock.now();
@@ -194,11 +196,18 @@ async fn submitted(
         place,
         Some(network),
     )
-    .await?;
+    .await;
+    if let Err(AnswerError::Refused(Refused::Unknown)) = &answered {
+        // It may count: whoever comes again shall be the same voter.
+        let mut response = Problem::late().into_response();
+        remember(app, &mut response, &browser.marker);
+        return Ok(response);
+    }
+    let answered = answered?;
     let (choice, left) = match answered {
         Answered::Counted { choice, first } => {
             if first && known.is_none() {
-                trust::cast(app, &poll, &browser, &client, headers, &choice);
+                trust::cast(app, &poll, &browser, network, headers, &choice);
             }
             let marker = known.is_none().then_some(&*browser.marker);
             let left = offer::take(app, &poll, &client, headers, form, marker).await?;
@@ -208,7 +217,8 @@ async fn submitted(
             return Err(Problem::invalid("option", error.message()));
         }
         Answered::Invalid(error) => {
-            let mut view = retyped(app, &poll, form, &sent, seed(app, &poll, headers)).await?;
+            let retyped = retyped(app, &poll, form, &sent, seed(app, &poll, headers));
+            let mut view = Box::pin(retyped).await?;
             let field = view.mark(error);
             let page = FormPage {
                 errors: vec![field],
@@ -226,12 +236,12 @@ async fn submitted(
                 return Err(Problem::conflict(why));
             }
             let own = own_choice(app, &poll, headers).await?;
-            let mut response = results_response(app, &poll, own.as_ref(), |page| {
+            let response = results_response(app, &poll, own.as_ref(), |page| {
                 page.refused = Some(why);
                 page.invitation = None;
                 page.counted = false;
-            })
-            .await?;
+            });
+            let mut response = Box::pin(response).await?;
             *response.status_mut() = StatusCode::CONFLICT;
             return Ok(response);
         }
@@ -242,9 +252,10 @@ async fn submitted(
         }
     };
     let mut response = if json {
-        counted_json(app, &poll, &choice, &left).await?
+        Box::pin(counted_json(app, &poll, &choice, &left)).await?
     } else if let Left::Mend(errors) = left {
-        let mut view = retyped(app, &poll, form, &sent, seed(app, &poll, headers)).await?;
+        let retyped = retyped(app, &poll, form, &sent, seed(app, &poll, headers));
+        let mut view = Box::pin(retyped).await?;
         let mut page_errors = Vec::new();
         for error in errors {
             match error.field.as_str() {

@@ -66,6 +66,24 @@ pub async fn take(
     if typed.is_empty() && ticked.is_empty() {
         return Ok(Left::Nothing);
     }
+    // Boxed: most answers come without an address, and shall not take its room.
+    Box::pin(asked(
+        app, poll, client, headers, form, marker, typed, ticked,
+    ))
+    .await
+}
+
+#[expect(clippy::too_many_arguments, reason = "the rest of one function")]
+async fn asked(
+    app: &App,
+    poll: &Poll,
+    client: &Client,
+    headers: &HeaderMap,
+    form: &RawForm,
+    marker: Option<&str>,
+    typed: String,
+    ticked: String,
+) -> Result<Left, Problem> {
     let Some((newsletter, current)) = promised(app, poll).await? else {
         return Ok(Left::Nothing);
     };

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, Value};
+use sea_orm::Value;
 
-use crate::db::{WriteTxn, run, values_list};
+use crate::db::{Batch, values_list};
 use crate::types::{PollId, UnixMillis};
 
 /// Why an answer was not counted.
@@ -43,18 +43,10 @@ impl Reason {
     }
 }
 
-/// Adds to the counters, in the caller's transaction. `slot` is this node's stripe.
-///
-/// # Errors
-/// What the database said.
-pub async fn add(
-    txn: &WriteTxn,
-    slot: i64,
-    now: UnixMillis,
-    refused: &[(PollId, Reason)],
-) -> Result<(), DbErr> {
+/// Adds to the counters, with the rest of the batch. `slot` is this node's stripe.
+pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Reason)]) {
     if refused.is_empty() {
-        return Ok(());
+        return;
     }
     let mut counts: BTreeMap<(PollId, Reason), i64> = BTreeMap::new();
     for key in refused {
@@ -64,7 +56,7 @@ pub async fn add(
     let sql = format!(
         "INSERT INTO refusal (poll_id, reason, hour_ms, slot, n) VALUES {} \
          ON CONFLICT (poll_id, reason, hour_ms, slot) DO UPDATE SET n = refusal.n + excluded.n",
-        values_list(counts.len(), 5, 0)
+        values_list(counts.len(), 5, batch.taken())
     );
     let values = counts.iter().flat_map(|((poll, reason), n)| -> [Value; 5] {
         [
@@ -75,5 +67,5 @@ pub async fn add(
             (*n).into(),
         ]
     });
-    run(&**txn, sql, values).await.map(drop)
+    batch.push(sql, values);
 }

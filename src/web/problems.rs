@@ -268,6 +268,7 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Busy => Self::busy(),
+            Refused::Unknown => Self::late(),
             Refused::Failed(error) => Self::internal(&error),
         }
     }

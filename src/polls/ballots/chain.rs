@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{DbErr, QueryResult, Value};
 
 use super::log::{Entry, Hash, Head, Wording, page_hash, write};
-use crate::db::{Backend, Db, WriteTxn, fetch_all, run, values_list};
+use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all, values_list};
 use crate::polls::model::Poll;
 use crate::types::{PollId, UnixMillis};
 
@@ -63,9 +63,23 @@ pub async fn append(
     heads: &Heads,
     pages: Vec<(PollId, Vec<u8>)>,
 ) -> Result<Heads, DbErr> {
+    let mut batch = Batch::default();
+    let ahead = add(&mut batch, slot, now, heads, pages);
+    batch.run(&**txn).await?;
+    Ok(ahead)
+}
+
+/// As [`append`], with the rest of the batch.
+pub fn add(
+    batch: &mut Batch,
+    slot: i64,
+    now: UnixMillis,
+    heads: &Heads,
+    pages: Vec<(PollId, Vec<u8>)>,
+) -> Heads {
     let mut ahead = Heads::with_capacity(pages.len());
     if pages.is_empty() {
-        return Ok(ahead);
+        return ahead;
     }
     let mut ends: Vec<Value> = Vec::with_capacity(pages.len() * 4);
     let n = pages.len();
@@ -94,14 +108,14 @@ pub async fn append(
         .collect();
     let sql = format!(
         "INSERT INTO ballot_log (poll_id, slot, seq, at_ms, entries, hash) VALUES {}",
-        values_list(n, 6, 0)
+        values_list(n, 6, batch.taken())
     );
-    run(&**txn, sql, values).await?;
+    batch.push(sql, values);
     let sql = format!(
         "INSERT INTO ballot_chain (poll_id, slot, seq, hash) VALUES {} \
          ON CONFLICT (poll_id, slot) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
-        values_list(n, 4, 0)
+        values_list(n, 4, batch.taken())
     );
-    run(&**txn, sql, ends).await?;
-    Ok(ahead)
+    batch.push(sql, ends);
+    ahead
 }

@@ -1,9 +1,9 @@
 //! Many answers in one durable commit.
 //!
-//! A group of answers that waited together is written with a handful of set-based statements, whatever its
-//! size: the polls' state (the close is decided here, by the clock at the commit), the new ballots, the
-//! ballots that changed, the tally, the places, the refusals, and the page of the log that tells of it. The primary key
-//! of `ballot` decides whether a voter is new; nothing is checked first and inserted later.
+//! A group of answers that waited together is written with a handful of set-based statements in two or three trips to the database, whatever
+//! its size: the polls' state (the close is decided here, by the clock at the commit), the new ballots, the
+//! ballots that changed, the tally, the places, the refusals, and the page of the log that tells of it. Whether a
+//! voter is new is decided under the writer's lock (SQLite) or by the primary key of `ballot` (PostgreSQL); nothing is checked before that.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,9 +13,9 @@ use super::chain::{self, Heads};
 use super::close;
 use super::counts::Counts;
 use super::log::{Ballot, Entry, write};
-use super::rows::{Waiting, insert, lock, polls_now, update};
+use super::rows::{Last, Waiting, insert, look, update};
 use super::slip::{Outcome, Slip, VoterKey};
-use crate::db::Db;
+use crate::db::{Batch, Db};
 use crate::polls::model::{Phase, phase};
 use crate::polls::refusals::{self, Reason};
 use crate::types::{Clock, PollId};
@@ -36,11 +36,11 @@ pub async fn commit(
     let txn = db.write_txn("ballots").await?;
     // The clock is read when the writer is ours: nothing that closed before can slip in behind.
     let now = clock.now();
-    let current = polls_now(db, &txn, slot, group).await?;
+    let (current, mut before) = look(db, &txn, slot, group).await?;
 
     // None: in the box; what it did there is known once the ballots are written.
     let mut outcomes: Vec<Option<Outcome>> = vec![Some(Outcome::Edited); group.len()];
-    let mut last: BTreeMap<(PollId, VoterKey), Waiting<'_>> = BTreeMap::new();
+    let mut last = Last::new();
     let mut refused: Vec<(PollId, Reason)> = Vec::new();
     let mut seen_closed: Vec<PollId> = Vec::new();
     for (i, slip) in group.iter().enumerate() {
@@ -83,13 +83,8 @@ pub async fn commit(
     let mut counts = Counts::default();
     let heads: Heads = current.iter().map(|(id, now)| (*id, now.head)).collect();
     let mut pages: BTreeMap<PollId, Vec<u8>> = BTreeMap::new();
-    let news = insert(&txn, &last, now).await?;
-    let existing: Vec<(PollId, VoterKey)> = last
-        .keys()
-        .filter(|key| !news.contains(*key))
-        .copied()
-        .collect();
-    let before = lock(db, &txn, &existing).await?;
+    let mut batch = Batch::default();
+    insert(db, &txn, &last, &mut before, now, &mut batch).await?;
     let mut changed: Vec<&Waiting<'_>> = Vec::new();
     let mut said: HashMap<(PollId, VoterKey), Outcome> = HashMap::with_capacity(last.len());
     for (key, waiting) in &last {
@@ -148,11 +143,11 @@ pub async fn commit(
             write(page, &Entry::Mailed { issue, ballots });
         }
     }
-    update(&txn, &changed, now).await?;
-    counts.write(&txn, slot).await?;
-    chain::append(&txn, slot, now, &heads, pages.into_iter().collect()).await?;
-    refusals::add(&txn, slot, now, &refused).await?;
-    txn.commit().await?;
+    update(&mut batch, &changed, now);
+    counts.write(&mut batch, slot);
+    chain::add(&mut batch, slot, now, &heads, pages.into_iter().collect());
+    refusals::add(&mut batch, slot, now, &refused);
+    txn.commit_with(batch).await?;
     if let Err(error) = close::remember(db, now, &seen_closed).await {
         tracing::warn!(%error, "that a poll is closed was not written down");
     }

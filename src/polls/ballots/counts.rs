@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, Value};
+use sea_orm::Value;
 
 use super::details_store::Details;
-use crate::db::{WriteTxn, run, values_list};
+use crate::db::{Batch, values_list};
 use crate::polls::choice::{Choice, stored_options};
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
@@ -93,12 +93,13 @@ impl Counts {
             .map(|((poll, issue), n)| (*poll, *issue, *n))
     }
 
-    pub(super) async fn write(&self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
+    /// Adds what is to be written. `slot` is this node's stripe.
+    pub(super) fn write(&self, batch: &mut Batch, slot: i64) {
         if !self.mails.is_empty() {
             let sql = format!(
                 "INSERT INTO mail_vote (poll_id, issue_id, slot, counted) VALUES {} \
                  ON CONFLICT (poll_id, issue_id, slot) DO UPDATE SET counted = mail_vote.counted + excluded.counted",
-                values_list(self.mails.len(), 4, 0)
+                values_list(self.mails.len(), 4, batch.taken())
             );
             let values = self
                 .mails
@@ -106,14 +107,14 @@ impl Counts {
                 .flat_map(|((poll, issue), n)| -> [Value; 4] {
                     [(*poll).into(), (*issue).into(), slot.into(), (*n).into()]
                 });
-            run(&**txn, sql, values).await?;
+            batch.push(sql, values);
         }
         let tally: Vec<_> = self.tally.iter().filter(|(_, n)| **n != 0).collect();
         if !tally.is_empty() {
             let sql = format!(
                 "INSERT INTO tally (poll_id, option_id, tier, slot, n) VALUES {} \
                  ON CONFLICT (poll_id, option_id, tier, slot) DO UPDATE SET n = tally.n + excluded.n",
-                values_list(tally.len(), 5, 0)
+                values_list(tally.len(), 5, batch.taken())
             );
             let values = tally
                 .iter()
@@ -126,16 +127,16 @@ impl Counts {
                         (**n).into(),
                     ]
                 });
-            run(&**txn, sql, values).await?;
+            batch.push(sql, values);
         }
-        self.details.write(txn, slot).await?;
+        self.details.write(batch, slot);
         if !self.places.is_empty() {
             let sql = format!(
                 "INSERT INTO poll_source (poll_id, source, slot, n, first_ms, last_ms) VALUES {} \
                  ON CONFLICT (poll_id, source, slot) DO UPDATE SET n = poll_source.n + excluded.n, \
                  first_ms = CASE WHEN excluded.first_ms < poll_source.first_ms THEN excluded.first_ms ELSE poll_source.first_ms END, \
                  last_ms = CASE WHEN excluded.last_ms > poll_source.last_ms THEN excluded.last_ms ELSE poll_source.last_ms END",
-                values_list(self.places.len(), 6, 0)
+                values_list(self.places.len(), 6, batch.taken())
             );
             let values = self
                 .places
@@ -150,13 +151,13 @@ impl Counts {
                         seen.last.into(),
                     ]
                 });
-            run(&**txn, sql, values).await?;
+            batch.push(sql, values);
         }
         if !self.hours.is_empty() {
             let sql = format!(
                 "INSERT INTO poll_hour (poll_id, hour_ms, tier, slot, n) VALUES {} \
                  ON CONFLICT (poll_id, hour_ms, tier, slot) DO UPDATE SET n = poll_hour.n + excluded.n",
-                values_list(self.hours.len(), 5, 0)
+                values_list(self.hours.len(), 5, batch.taken())
             );
             let values = self
                 .hours
@@ -170,8 +171,7 @@ impl Counts {
                         (*n).into(),
                     ]
                 });
-            run(&**txn, sql, values).await?;
+            batch.push(sql, values);
         }
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
-use crate::db::{Db, WriteTxn, fetch_all, run, values_list};
+use crate::db::{Batch, Db, fetch_all, values_list};
 use crate::polls::choice::{Choice, stored_options};
 use crate::polls::model::{Kind, Poll, Role, Tier};
 use crate::polls::own_words::words_key;
@@ -41,17 +41,14 @@ impl Details {
         }
     }
 
-    /// Writes it down. `slot` is this node's stripe.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn write(&self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
+    /// Adds what is to be written. `slot` is this node's stripe.
+    pub fn write(&self, batch: &mut Batch, slot: i64) {
         let rankings: Vec<_> = self.rankings.iter().filter(|(_, n)| **n != 0).collect();
         if !rankings.is_empty() {
             let sql = format!(
                 "INSERT INTO ranking_tally (poll_id, question, ranking, tier, slot, n) VALUES {} \
                  ON CONFLICT (poll_id, question, ranking, tier, slot) DO UPDATE SET n = ranking_tally.n + excluded.n",
-                values_list(rankings.len(), 6, 0)
+                values_list(rankings.len(), 6, batch.taken())
             );
             let values =
                 rankings
@@ -66,14 +63,14 @@ impl Details {
                             (**n).into(),
                         ]
                     });
-            run(&**txn, sql, values).await?;
+            batch.push(sql, values);
         }
         let words: Vec<_> = self.words.iter().filter(|(_, (n, _))| *n != 0).collect();
         if !words.is_empty() {
             let sql = format!(
                 "INSERT INTO words_tally (poll_id, option_id, words_key, tier, slot, written, n) VALUES {} \
                  ON CONFLICT (poll_id, option_id, words_key, tier, slot) DO UPDATE SET n = words_tally.n + excluded.n",
-                values_list(words.len(), 7, 0)
+                values_list(words.len(), 7, batch.taken())
             );
             let values =
                 words
@@ -89,9 +86,8 @@ impl Details {
                             (*n).into(),
                         ]
                     });
-            run(&**txn, sql, values).await?;
+            batch.push(sql, values);
         }
-        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use super::counts::Counts;
 use super::log::{Ballot, Entry, write};
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
-use crate::db::{Backend, Db, WriteTxn, fetch_one, run};
+use crate::db::{Backend, Batch, Db, WriteTxn, fetch_one, run};
 use crate::polls::model::{Phase, Poll, Tier};
 use crate::polls::store;
 use crate::types::{Clock, PollId, UnixMillis};
@@ -84,10 +84,11 @@ pub async fn hand_over(
         None => hand.give(&txn, &from, reader, tier, now).await?,
         Some(to) => hand.change(&txn, &from, &to, tier, now).await?,
     }
-    hand.counts.write(&txn, slot).await?;
+    let mut batch = Batch::default();
+    hand.counts.write(&mut batch, slot);
     let heads = Heads::from([(poll.id, head)]);
-    chain::append(&txn, slot, now, &heads, vec![(poll.id, hand.page)]).await?;
-    txn.commit().await?;
+    chain::add(&mut batch, slot, now, &heads, vec![(poll.id, hand.page)]);
+    txn.commit_with(batch).await?;
     Ok(true)
 }
 

@@ -10,7 +10,7 @@ use super::counts::Counts;
 use super::log::{Entry, sha256, write};
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
-use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, in_list, run};
+use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all, fetch_one, in_list, run};
 use crate::polls::model::{Place, Poll, Tier};
 use crate::polls::store;
 use crate::types::{EditorId, PollId, UnixMillis};
@@ -313,8 +313,8 @@ async fn turn(
             .collect();
         run(&**txn, sql, values).await?;
     }
-    counts.write(txn, slot).await?;
-    chain::append(txn, slot, now, heads, vec![(poll.id, page)])
-        .await
-        .map(drop)
+    let mut batch = Batch::default();
+    counts.write(&mut batch, slot);
+    chain::add(&mut batch, slot, now, heads, vec![(poll.id, page)]);
+    batch.run(&**txn).await
 }

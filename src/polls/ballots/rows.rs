@@ -8,7 +8,7 @@ use super::chain;
 use super::hand_over::HANDED_OVER;
 use super::log::Head;
 use super::slip::{Answer, Slip, VoterKey};
-use crate::db::{Backend, Db, WriteTxn, fetch_all, in_list, run, values_list};
+use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all, in_list, round_up, values_list};
 use crate::polls::model::PollState;
 use crate::types::{PollId, UnixMillis};
 
@@ -38,68 +38,140 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// The state of the polls, and the end of their chains, locked.
-pub(super) async fn polls_now(
+/// The polls a group is about, by id.
+pub(super) type Polls = HashMap<PollId, Now>;
+/// Ballots that were there before.
+pub(super) type Known = HashMap<(PollId, VoterKey), Before>;
+/// The answers to be written, the last of each voter, in key order: two nodes cannot lock each other out.
+pub(super) type Last<'a> = BTreeMap<(PollId, VoterKey), Waiting<'a>>;
+
+/// The state of the polls, and the end of their chains, locked. SQLite, where nobody else writes while this transaction is open, says in
+/// the same trip which voters have a ballot; of PostgreSQL that is asked by [`insert`].
+pub(super) async fn look(
     db: &Db,
     txn: &WriteTxn,
     slot: i64,
     group: &[Slip],
-) -> Result<HashMap<PollId, Now>, DbErr> {
+) -> Result<(Polls, Known), DbErr> {
     let mut ids: Vec<PollId> = group.iter().map(Slip::poll).collect();
     ids.sort_unstable();
     ids.dedup();
     let columns = "id, state, opens_ms, closes_ms, closed_ms, sealed_ms, revision, seq, hash";
     let among = in_list(ids.len(), 1);
+    let mut values: Vec<Value> = vec![slot.into()];
+    values.extend(ids.into_iter().map(Value::from));
     let sql = match db.backend() {
         // FOR SHARE: an editor's close waits for this commit or this commit sees it; never both half.
         Backend::Postgres => format!(
             "WITH chain AS MATERIALIZED (SELECT poll_id, seq, hash FROM ballot_chain WHERE slot = $1 AND poll_id IN {among} \
              ORDER BY poll_id FOR UPDATE) \
-             SELECT {columns} FROM poll LEFT JOIN chain ON chain.poll_id = poll.id WHERE id IN {among} \
+             SELECT FALSE AS known, {columns} FROM poll LEFT JOIN chain ON chain.poll_id = poll.id WHERE id IN {among} \
              ORDER BY id FOR SHARE OF poll"
         ),
-        Backend::Sqlite => format!(
-            "SELECT {columns} FROM poll LEFT JOIN ballot_chain ON slot = $1 AND poll_id = id WHERE id IN {among}"
-        ),
+        Backend::Sqlite => {
+            let keys: Vec<(PollId, VoterKey)> = group
+                .iter()
+                .filter_map(|slip| match slip {
+                    Slip::Answer(answer) => Some((answer.poll.id, answer.voter)),
+                    Slip::Refused(..) => None,
+                })
+                .collect();
+            let mut sql = format!(
+                "SELECT FALSE AS known, {columns} FROM poll LEFT JOIN ballot_chain ON slot = $1 AND poll_id = id WHERE id IN {among}"
+            );
+            if !keys.is_empty() {
+                let rows = values_list(round_up(keys.len()), 2, values.len());
+                values.extend(filled(&keys).flat_map(key_values));
+                // As a join, so that each key is looked up in the table, not each row of it among the keys.
+                sql += &format!(
+                    "; SELECT TRUE AS known, {BEFORE} FROM (VALUES {rows}) AS k \
+                     CROSS JOIN ballot ON poll_id = k.column1 AND voter_key = k.column2"
+                );
+            }
+            sql
+        }
     };
-    let values = std::iter::once(slot.into()).chain(ids.into_iter().map(Value::from));
-    let rows = fetch_all(&**txn, sql, values).await?;
-    rows.iter()
-        .map(|row| {
-            let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
-            let state = PollState::from_code(row.try_get("", "state")?);
-            let now = Now {
-                // Whatever its times say: there is no key to know its voters by.
-                state: sealed.map_or(state, |_| PollState::Closed),
-                opens_at: row.try_get("", "opens_ms")?,
-                closes_at: row.try_get("", "closes_ms")?,
-                seen_closed: row.try_get("", "closed_ms")?,
-                revision: row.try_get("", "revision")?,
-                head: chain::head(row)?,
-            };
-            Ok((row.try_get("", "id")?, now))
-        })
-        .collect()
+    let (mut polls, mut known) = (Polls::new(), Known::new());
+    for row in fetch_all(&**txn, sql, values).await? {
+        if row.try_get("", "known")? {
+            known.insert(key(&row)?, Before::of(&row)?);
+            continue;
+        }
+        let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
+        let state = PollState::from_code(row.try_get("", "state")?);
+        let now = Now {
+            // Whatever its times say: there is no key to know its voters by.
+            state: sealed.map_or(state, |_| PollState::Closed),
+            opens_at: row.try_get("", "opens_ms")?,
+            closes_at: row.try_get("", "closes_ms")?,
+            seen_closed: row.try_get("", "closed_ms")?,
+            revision: row.try_get("", "revision")?,
+            head: chain::head(&row)?,
+        };
+        polls.insert(row.try_get("", "id")?, now);
+    }
+    Ok((polls, known))
 }
 
-/// Inserts every ballot that has none yet, in key order (two nodes cannot lock each other out); says which were new.
-pub(super) async fn insert(
-    txn: &WriteTxn,
-    last: &BTreeMap<(PollId, VoterKey), Waiting<'_>>,
-    now: UnixMillis,
-) -> Result<HashSet<(PollId, VoterKey)>, DbErr> {
-    if last.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let values = last.values().flat_map(|waiting| values(waiting, now));
-    let sql = format!(
-        "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms) VALUES {} \
-         ON CONFLICT (poll_id, voter_key) DO NOTHING RETURNING poll_id, voter_key",
-        values_list(last.len(), 8, 0)
-    );
-    let rows = fetch_all(&**txn, sql, values).await?;
-    rows.iter().map(key).collect()
+/// All of `items`, the last one again and again: as many as [`round_up`] says.
+fn filled<T>(items: &[T]) -> impl Iterator<Item = &T> {
+    let more = round_up(items.len()) - items.len();
+    items
+        .iter()
+        .chain(items.last().into_iter().cycle().take(more))
 }
+
+/// Inserts every ballot of a voter who has none yet. `known` names those who have one, and afterwards all of them. SQLite knows them
+/// already: there it is left to the batch.
+pub(super) async fn insert(
+    db: &Db,
+    txn: &WriteTxn,
+    last: &Last<'_>,
+    known: &mut Known,
+    now: UnixMillis,
+    batch: &mut Batch,
+) -> Result<(), DbErr> {
+    let rows: Vec<&Waiting<'_>> = last
+        .iter()
+        .filter(|(key, _)| !known.contains_key(*key))
+        .map(|(_, waiting)| waiting)
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    // A row that is there twice conflicts with itself, which is nothing.
+    let sql = format!(
+        "INSERT INTO ballot ({COLUMNS}) VALUES {} ON CONFLICT (poll_id, voter_key) DO NOTHING",
+        values_list(round_up(rows.len()), 8, batch.taken())
+    );
+    let values = filled(&rows).flat_map(|waiting| values(waiting, now));
+    if db.backend() == Backend::Sqlite {
+        batch.push(sql, values);
+        return Ok(());
+    }
+    let sql = format!("{sql} RETURNING poll_id, voter_key");
+    let inserted = fetch_all(&**txn, sql, values).await?;
+    let news: HashSet<(PollId, VoterKey)> = inserted.iter().map(key).collect::<Result<_, _>>()?;
+    let keys: Vec<(PollId, VoterKey)> = last
+        .keys()
+        .filter(|key| !news.contains(*key))
+        .copied()
+        .collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT {BEFORE} FROM ballot WHERE (poll_id, voter_key) IN (VALUES {}) ORDER BY poll_id, voter_key FOR UPDATE",
+        values_list(round_up(keys.len()), 2, 0)
+    );
+    for row in fetch_all(&**txn, sql, filled(&keys).flat_map(key_values)).await? {
+        known.insert(key(&row)?, Before::of(&row)?);
+    }
+    Ok(())
+}
+
+const COLUMNS: &str = "poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms";
+const BEFORE: &str = "poll_id, voter_key, choices, tier, source, revision, removed";
 
 /// A ballot that was there before.
 pub(super) struct Before {
@@ -113,66 +185,33 @@ pub(super) struct Before {
     pub(super) handed_over: bool,
 }
 
-pub(super) async fn lock(
-    db: &Db,
-    txn: &WriteTxn,
-    keys: &[(PollId, VoterKey)],
-) -> Result<HashMap<(PollId, VoterKey), Before>, DbErr> {
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let lock = if db.backend() == Backend::Postgres {
-        " ORDER BY poll_id, voter_key FOR UPDATE"
-    } else {
-        ""
-    };
-    let sql = format!(
-        "SELECT poll_id, voter_key, choices, tier, source, revision, removed FROM ballot \
-         WHERE (poll_id, voter_key) IN (VALUES {}){lock}",
-        values_list(keys.len(), 2, 0)
-    );
-    let values = keys
-        .iter()
-        .flat_map(|(poll, voter)| [Value::from(*poll), Value::from(voter.to_vec())]);
-    let rows = fetch_all(&**txn, sql, values).await?;
-    rows.iter()
-        .map(|row| {
-            let removed: Option<i64> = row.try_get("", "removed")?;
-            let before = Before {
-                choices: row.try_get("", "choices")?,
-                tier: row.try_get("", "tier")?,
-                place: row.try_get("", "source")?,
-                revision: row.try_get("", "revision")?,
-                counts: removed.is_none(),
-                handed_over: removed == Some(HANDED_OVER),
-            };
-            Ok((key(row)?, before))
+impl Before {
+    fn of(row: &QueryResult) -> Result<Self, DbErr> {
+        let removed: Option<i64> = row.try_get("", "removed")?;
+        Ok(Self {
+            choices: row.try_get("", "choices")?,
+            tier: row.try_get("", "tier")?,
+            place: row.try_get("", "source")?,
+            revision: row.try_get("", "revision")?,
+            counts: removed.is_none(),
+            handed_over: removed == Some(HANDED_OVER),
         })
-        .collect()
+    }
 }
 
-pub(super) async fn update(
-    txn: &WriteTxn,
-    changed: &[&Waiting<'_>],
-    now: UnixMillis,
-) -> Result<(), DbErr> {
+/// Writes what voters say now who had a ballot.
+pub(super) fn update(batch: &mut Batch, changed: &[&Waiting<'_>], now: UnixMillis) {
     if changed.is_empty() {
-        return Ok(());
+        return;
     }
     let sql = format!(
-        "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms) VALUES {} \
+        "INSERT INTO ballot ({COLUMNS}) VALUES {} \
          ON CONFLICT (poll_id, voter_key) DO UPDATE SET choices = excluded.choices, network = excluded.network, \
          tier = CASE WHEN excluded.tier > ballot.tier THEN excluded.tier ELSE ballot.tier END, \
          changed_ms = excluded.changed_ms, revision = ballot.revision + 1",
-        values_list(changed.len(), 8, 0)
+        values_list(changed.len(), 8, batch.taken())
     );
-    run(
-        &**txn,
-        sql,
-        changed.iter().flat_map(|waiting| values(waiting, now)),
-    )
-    .await
-    .map(drop)
+    batch.push(sql, changed.iter().flat_map(|waiting| values(waiting, now)));
 }
 
 fn values(waiting: &Waiting<'_>, now: UnixMillis) -> [Value; 8] {
@@ -187,6 +226,10 @@ fn values(waiting: &Waiting<'_>, now: UnixMillis) -> [Value; 8] {
         now.into(),
         now.into(),
     ]
+}
+
+fn key_values((poll, voter): &(PollId, VoterKey)) -> [Value; 2] {
+    [(*poll).into(), voter.to_vec().into()]
 }
 
 fn key(row: &QueryResult) -> Result<(PollId, VoterKey), DbErr> {

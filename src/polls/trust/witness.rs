@@ -29,12 +29,12 @@ pub fn opened(app: &App, poll: &Poll, client: &Client) {
     app.polls.watch.opened(poll.id, network, now);
 }
 
-/// A new ballot of this browser is in the box.
+/// A new ballot of this browser is in the box. `network`: as today's secret hashes it.
 pub fn cast(
     app: &App,
     poll: &Poll,
     browser: &Browser,
-    client: &Client,
+    network: [u8; 8],
     headers: &HeaderMap,
     choice: &Choice,
 ) {
@@ -45,7 +45,7 @@ pub fn cast(
     let trace = Trace {
         at: now,
         voter: browser.voter().key(poll),
-        network: app.polls.networks.hash(&client.network(), now),
+        network,
         shape: shape(app, headers, now),
         worked: match browser.showed {
             Showed::Work { posed_at } => Some(now.0 - posed_at.0),

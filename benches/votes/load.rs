@@ -1,0 +1,140 @@
+//! Clients that keep a connection and ask again as soon as they have their answer.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// How much is asked, and what must be answered.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    connections: usize,
+    lasts: Duration,
+    status: &'static [u8; 3],
+}
+
+impl Limits {
+    pub fn new(connections: usize, lasts: Duration, status: &'static [u8; 3]) -> Self {
+        Self {
+            connections,
+            lasts,
+            status,
+        }
+    }
+}
+
+/// What a run reached.
+pub struct Run {
+    pub answers: u64,
+    pub rate: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// Keeps the connections busy; every answer must have the status.
+pub async fn load(to: SocketAddr, path: &'static str, limits: Limits) -> Run {
+    let started = Instant::now();
+    let clients: Vec<_> = (0..limits.connections)
+        .map(|n| {
+            tokio::spawn(async move {
+                let mut client = Client::open(to, path, n % 2 + 1, "").await;
+                let mut waits = Vec::new();
+                while started.elapsed() < limits.lasts {
+                    let sent = Instant::now();
+                    let answer = client.ask().await;
+                    assert_eq!(&answer.status, limits.status);
+                    waits.push(sent.elapsed().as_secs_f64() * 1_000.0);
+                }
+                waits
+            })
+        })
+        .collect();
+    let mut waits = Vec::new();
+    for client in clients {
+        waits.extend(client.await.unwrap());
+    }
+    let took = started.elapsed().as_secs_f64();
+    waits.sort_by(f64::total_cmp);
+    Run {
+        answers: waits.len() as u64,
+        rate: waits.len() as f64 / took,
+        p50_ms: waits[waits.len() / 2],
+        p99_ms: waits[waits.len() * 99 / 100],
+    }
+}
+
+/// One client on one connection.
+pub struct Client {
+    stream: TcpStream,
+    request: String,
+    buffer: Vec<u8>,
+}
+
+/// What it is told.
+pub struct Answer {
+    pub status: [u8; 3],
+    pub says_when: bool,
+}
+
+impl Client {
+    /// `headers`: more of them, each with its line end.
+    pub async fn open(to: SocketAddr, path: &str, option: usize, headers: &str) -> Self {
+        let stream = TcpStream::connect(to).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             {headers}Content-Length: 8\r\n\r\noption={option}"
+        );
+        Self {
+            stream,
+            request,
+            buffer: vec![0; 32_768],
+        }
+    }
+
+    pub async fn ask(&mut self) -> Answer {
+        self.stream
+            .write_all(self.request.as_bytes())
+            .await
+            .unwrap();
+        let (mut got, mut whole) = (0, None);
+        while whole.is_none_or(|whole| got < whole) {
+            let n = self.stream.read(&mut self.buffer[got..]).await.unwrap();
+            assert!(n > 0, "the server hung up");
+            got += n;
+            if whole.is_none() {
+                whole = whole_length(&self.buffer[..got]);
+            }
+        }
+        let head = &self.buffer[..got];
+        let mut status = [0; 3];
+        status.copy_from_slice(&head[9..12]);
+        // Only looked for where it is expected: the load is to cost as little as it can.
+        let says_when = &status == b"503" && find(head, b"retry-after: ").is_some();
+        Answer { status, says_when }
+    }
+}
+
+/// How long the answer is, once its head is there.
+fn whole_length(bytes: &[u8]) -> Option<usize> {
+    if bytes.ends_with(b"\r\n\r\n") && bytes.starts_with(b"HTTP/1.1 303") {
+        // Has no body: the head is all of it.
+        return Some(bytes.len());
+    }
+    let head = find(bytes, b"\r\n\r\n")? + 4;
+    let named = b"content-length: ";
+    let length = find(&bytes[..head], named).map_or(0, |at| {
+        let digits = &bytes[at + named.len()..head];
+        let end = digits.iter().position(|b| *b == b'\r').unwrap();
+        std::str::from_utf8(&digits[..end])
+            .unwrap()
+            .parse()
+            .unwrap()
+    });
+    Some(head + length)
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}

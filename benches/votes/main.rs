@@ -1,0 +1,157 @@
+//! Durable answers per second, as a share of what an empty axum handler answers in the same run.
+//!
+//!     cargo bench --bench votes
+//!
+//! On SQLite (`synchronous=FULL`), and on a PostgreSQL of our own (as it comes out of the box: `synchronous_commit=on`) where it is
+//! installed. At 64 and 256 kept-alive connections, three times in turn, medians: `POST /nothing` on a bare axum router (the
+//! limit), then `POST /p/trust` on the whole of Canvass, a new voter each time. The load comes from this process, from tasks
+//! beside the server's on the same threads: the cheapest generator there is, so that the empty handler's rate is as high as it can be
+//! and our share of it no higher than it is. What a flush of the disk costs is measured in the same directory.
+//!
+//! Then: a thousand duplicates of one voter at once, 256 voters at the same moment, and a database that hangs for ten seconds while
+//! far more answer than fit into the queue. Every 303 must be a ballot in the tally, everything else a 503 with `Retry-After` in time, and
+//! the chain must verify. Fails when a promise is broken; a rate is only told, because it is the machine's as much as ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement")]
+
+#[path = "../cluster.rs"]
+mod cluster;
+mod load;
+mod promises;
+mod stage;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use self::cluster::Cluster;
+use self::load::{Limits, load};
+use self::stage::Stage;
+
+const TURNS: usize = 3;
+const EMPTY_LASTS: Duration = Duration::from_secs(2);
+const VOTES_LAST: Duration = Duration::from_secs(4);
+/// The share of an empty handler's rate at 64 connections, in percent: what is aimed at.
+const AIM_SQLITE: f64 = 40.0;
+const AIM_POSTGRES: f64 = 25.0;
+const AIM_SLOW_MS: f64 = 50.0;
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let cluster = Cluster::start();
+    let mut broken = runtime.block_on(measure("SQLite", None, AIM_SQLITE));
+    match &cluster {
+        Some(cluster) => {
+            let database = cluster.database("votes");
+            let other = cluster.database("overload");
+            broken += runtime.block_on(measure(
+                "PostgreSQL",
+                Some((&database, &other)),
+                AIM_POSTGRES,
+            ));
+        }
+        None => println!("PostgreSQL is not installed: only SQLite was measured."),
+    }
+    drop(cluster);
+    std::process::exit(i32::from(broken != 0));
+}
+
+/// Measures on one database; says how many promises were broken. `urls`: of two empty databases of a server.
+async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    println!("== {name}, in {}", dir.path().display());
+    let flush = flush_ms(dir.path());
+    println!(
+        "a flush of 16 kB: median {:.2} ms, p99 {:.2} ms",
+        flush.0, flush.1
+    );
+    let stage = Stage::open(dir.path(), urls.map(|urls| urls.0), 4_096).await;
+    let empty = stage::nothing().await;
+    let mut counted = 0;
+    for connections in [64, 256] {
+        let (mut limit, mut ours) = (Vec::new(), Vec::new());
+        let (mut p50, mut p99, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
+        let groups = stage.groups().await;
+        let mut votes = 0;
+        for _ in 0..TURNS {
+            let nothing = Limits::new(connections, EMPTY_LASTS, b"200");
+            limit.push(load(empty, "/nothing", nothing).await.rate);
+            let before = cpu_seconds();
+            let votes_now = Limits::new(connections, VOTES_LAST, b"303");
+            let run = load(stage.address(), "/p/trust", votes_now).await;
+            cpu.push((cpu_seconds() - before) * 1_000.0 / run.answers as f64);
+            votes += run.answers;
+            ours.push(run.rate);
+            p50.push(run.p50_ms);
+            p99.push(run.p99_ms);
+        }
+        counted += votes;
+        let after = stage.groups().await;
+        let (limit, ours) = (median(&mut limit), median(&mut ours));
+        let (share, slow) = (ours * 100.0 / limit, median(&mut p99));
+        println!(
+            "{connections} connections: empty handler {limit:.0}/s, durable answers {ours:.0}/s = {share:.0} %{}",
+            if connections == 64 {
+                format!(" (aim {aim:.0} %: {})", reached(share >= aim))
+            } else {
+                String::new()
+            }
+        );
+        println!(
+            "    p50 {:.1} ms, p99 {slow:.1} ms{}; {:.3} s of processor for 1,000 (the load's too); {:.0} answers a commit",
+            median(&mut p50),
+            if connections == 256 {
+                format!(
+                    " (aim {AIM_SLOW_MS:.0} ms: {})",
+                    reached(slow < AIM_SLOW_MS)
+                )
+            } else {
+                String::new()
+            },
+            median(&mut cpu),
+            votes as f64 / (after - groups).max(1.0)
+        );
+    }
+    let mut broken = stage.check("the load", counted).await;
+    broken += promises::duplicates(&stage).await;
+    broken += promises::at_once(&stage).await;
+    stage.close().await;
+    broken + promises::overload(urls.map(|urls| urls.1)).await
+}
+
+fn reached(yes: bool) -> &'static str {
+    if yes { "reached" } else { "missed" }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// What writing 16 kB over old ones and flushing them costs here: median and 99th of a hundred, in milliseconds.
+fn flush_ms(dir: &Path) -> (f64, f64) {
+    let mut file = std::fs::File::create(dir.join("flush")).unwrap();
+    file.write_all(&vec![0; 1 << 20]).unwrap();
+    file.sync_all().unwrap();
+    let mut took: Vec<f64> = (0..300)
+        .map(|n| {
+            use std::os::unix::fs::FileExt as _;
+            let began = Instant::now();
+            file.write_all_at(&[1; 16_384], n % 64 * 16_384).unwrap();
+            file.sync_data().unwrap();
+            began.elapsed().as_secs_f64() * 1_000.0
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    (took[took.len() / 2], took[took.len() * 99 / 100])
+}
+
+/// Time on the processor so far; 100 ticks are a second. PostgreSQL's own is not in it.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit(')').next().unwrap();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    ticks
+        .map(|ticks| ticks.parse::<f64>().unwrap())
+        .sum::<f64>()
+        / 100.0
+}
