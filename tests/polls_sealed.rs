@@ -429,3 +429,24 @@ async fn polls_only_what_was_closed_for_days_is_sealed() {
         0
     );
 }
+
+/// Whoever changes a ballot between the close and the sealing finds no record that agrees.
+#[tokio::test]
+async fn polls_sealing_records_nothing_that_is_not_in_the_log() {
+    let ballots = eventful().await;
+    close(&ballots).await;
+    let txn = ballots.db.write_txn("test").await.unwrap();
+    for sql in [
+        "UPDATE ballot SET tier = 3 WHERE tier = 2",
+        "UPDATE tally SET tier = 3 WHERE tier = 2",
+    ] {
+        db::run(&*txn, sql, []).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    sealed(&ballots).await;
+    let findings = verified(&ballots).await.findings.join("; ");
+    assert!(
+        findings.contains("the ballots are not what was recorded"),
+        "{findings}"
+    );
+}

@@ -358,6 +358,20 @@ pub(super) async fn renew(
     run(&**txn, sql, values).await.map(drop)
 }
 
+/// As [`renew`], if the log went on since the last record. What was changed past the log must not be recorded as if it had been decided.
+pub(super) async fn renew_after_log(
+    txn: &WriteTxn,
+    backend: Backend,
+    poll: &Poll,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    let head = head_of_all(poll.id, &chains(txn, poll.id).await?);
+    match all(txn, poll.id).await?.pop() {
+        Some(last) if last.state.head == head => Ok(()),
+        _ => renew(txn, backend, poll, now).await,
+    }
+}
+
 /// The ends of a poll's chains, and the head its last record names.
 #[derive(Default)]
 struct Ends {

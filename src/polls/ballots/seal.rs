@@ -73,7 +73,7 @@ async fn seal(
     let Some(poll) = poll.filter(|poll| matches!(poll.phase(now), Phase::Closed { .. })) else {
         return Ok(None);
     };
-    record::renew(&txn, db.backend(), &poll, now).await?;
+    record::renew_after_log(&txn, db.backend(), &poll, now).await?;
     keep_numbers(&txn, db.backend(), &poll).await?;
     forget_times(&txn, &poll, closed).await?;
     destroy(&txn, &poll, now).await?;
