@@ -6,16 +6,13 @@
 
 use super::model::{Order, Poll, Question, Role};
 use super::view::FormView;
+use crate::types::SplitMix;
 
 /// Where each option of the question stands, by its place in the definition.
 pub fn places(question: &Question, seed: u64) -> Vec<usize> {
     let mut places: Vec<usize> = (0..question.options.len()).collect();
     if question.order == Order::Random {
-        let mut random = SplitMix(seed ^ question.key.unsigned_abs().rotate_left(32));
-        // Fisher and Yates.
-        for at in (1..places.len()).rev() {
-            places.swap(at, random.below(at + 1));
-        }
+        SplitMix::new(seed ^ question.key.unsigned_abs().rotate_left(32)).shuffle(&mut places);
     }
     places.sort_by_key(|place| match question.options[*place].role {
         Role::Plain => 0,
@@ -47,23 +44,6 @@ pub fn seed_of(key: &[u8]) -> u64 {
     key.iter()
         .take(8)
         .fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): even enough for an order, and the same on every machine.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]

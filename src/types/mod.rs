@@ -8,6 +8,7 @@
 //! - [`random`]: the source of randomness.
 //! - [`ids`]: one newtype for the key of each table; a bare integer is never an id.
 //! - [`reader_list`]: many readers in few bytes.
+//! - [`split_mix`]: an order that a seed stands for, the same everywhere.
 //! - [`secret`]: values that never print themselves.
 //! - [`keys`]: everything derived from the secret key: sealed link tokens by purpose, keyed hashes.
 //! - [`EmailAddress`]: addresses that can be mailed.
@@ -18,6 +19,7 @@ pub mod keys;
 pub mod random;
 pub mod reader_list;
 pub mod secret;
+pub mod split_mix;
 pub mod time;
 
 pub use email_address::{AddressRefused, EmailAddress};
@@ -25,4 +27,5 @@ pub use ids::*;
 pub use keys::{BadToken, Keys, Purpose};
 pub use random::Random;
 pub use secret::Secret;
+pub use split_mix::SplitMix;
 pub use time::{Clock, UnixMillis};

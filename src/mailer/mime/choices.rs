@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::slots::SignedLink;
-use crate::types::{Purpose, ReaderId};
+use crate::types::{Purpose, ReaderId, SplitMix};
 
 /// A set of choices, each words and a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,40 +78,11 @@ impl Choices {
         let (Some(shuffled), Ok(readers @ 1..)) = (order.get_mut(..n), i64::try_from(n)) else {
             return order;
         };
-        let mut draw = Draw::of(&self.seed, reader.0.div_euclid(readers));
-        for last in (1..n).rev() {
-            shuffled.swap(last, draw.below(last + 1));
-        }
+        let block = reader.0.div_euclid(readers);
+        SplitMix::of(self.seed.iter().copied().chain([block])).shuffle(shuffled);
         let turn = usize::try_from(reader.0.rem_euclid(readers)).unwrap_or(0);
         shuffled.rotate_left(turn);
         order
-    }
-}
-
-/// SplitMix64 over a hash of the seed: a few nanoseconds a number.
-struct Draw(u64);
-
-impl Draw {
-    fn of(seed: &[i64], block: i64) -> Self {
-        let mut draw = Self(0);
-        for &number in seed.iter().chain([&block]) {
-            draw.0 ^= number as u64;
-            draw.0 = draw.next();
-        }
-        draw
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n`, even but for 2⁻⁵⁰.
-    fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     app::App,
     config,
     db::DbErr,
-    types::{Random, UnixMillis},
+    types::{Random, SplitMix, UnixMillis},
 };
 
 pub(super) use route::{Route, Seat};
@@ -248,17 +248,9 @@ impl Relays {
 /// The relay with the least score has the key: −ln(u) / weight, u even in (0, 1) from key and relay. Each relay is
 /// the least in the share of its weight, and leaving one out moves only the keys that were its own.
 fn score(key: u64, route: &Route) -> f64 {
-    let mixed = mix(key ^ route.seed);
+    let mixed = SplitMix::new(key ^ route.seed).draw();
     let even = ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     -even.ln() / route.weight
-}
-
-/// The finaliser of SplitMix64.
-fn mix(key: u64) -> u64 {
-    let mut z = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// FNV-1a: the same number on every node and after every restart.
