@@ -29,7 +29,7 @@ fn canvass(dir: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command
     command
 }
 
-fn words(output: &Output) -> String {
+pub fn words(output: &Output) -> String {
     let both = [output.stdout.as_slice(), &output.stderr].concat();
     String::from_utf8(both).unwrap()
 }

@@ -3,10 +3,12 @@
 //! Exit codes: 0 done, 1 failed, 2 used wrongly (arguments or configuration). What a command is asked for goes to
 //! standard output, everything about it to standard error.
 
+mod backup;
 mod bounce;
 mod check;
 mod demo;
 mod dkim;
+mod postgres_tools;
 mod serve;
 mod tools;
 mod verify;
@@ -45,6 +47,19 @@ enum Command {
     Serve,
     /// Run a demonstration on built-in defaults: SQLite, a mailbox in the browser, a sample article with a poll.
     Demo,
+    /// Write the whole database into one file, while the servers run. The secret key is not in it.
+    Backup {
+        /// The file to write; it must not exist.
+        file: PathBuf,
+    },
+    /// Put a backup in place, with every server stopped. What would send mail by itself is held back for a person to decide on.
+    Restore {
+        /// What `canvass backup` wrote; none: the database was put back by other means, only hold back what is due.
+        file: Option<PathBuf>,
+        /// There is a SQLite database already: set it aside.
+        #[arg(long)]
+        replace: bool,
+    },
     /// Bring the database's schema up to date (serve does it too).
     Migrate,
     /// Test the configuration, the database, every template, and the mail relay.
@@ -247,6 +262,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
     match cli.command {
         Command::Serve => serve::run(config).await?,
         Command::Demo => demo::run(config, &environment).await?,
+        Command::Backup { file } => backup::backup(config, &file).await?,
+        Command::Restore { file, replace } => {
+            backup::restore(config, file.as_deref(), replace).await?;
+        }
         Command::Migrate => tools::migrate(config).await?,
         Command::Check { what: None } => return check::run(config).await,
         Command::Check {

@@ -11,10 +11,12 @@
 //! - [`group_commit`]: many small writes in one commit, each answered after it.
 //! - [`migrate`]: the schema, under our own lock; refuses a database from a newer version.
 //! - [`Db::scrub`]: takes what was deleted out of the files as well.
+//! - [`Db::copy_into`]: a copy while it is used.
 //! - [`lock`]: one process per SQLite data directory.
 //! - [`entities`]: one file a table.
 
 mod connect;
+mod copy;
 pub mod entities;
 mod fate;
 pub mod group_commit;

@@ -34,6 +34,7 @@ pub use admin::PAGES;
 pub use api::{Document as ApiDocument, routes as api_routes};
 pub use fire::tick;
 pub use sample::{SampleMail, ToSample, mails_to_sample, write_to_sample};
+pub use store::hold_all;
 
 use crate::app::App;
 

@@ -150,6 +150,16 @@ pub(super) async fn unschedule(
     .await
 }
 
+/// Holds every scheduled issue for a person to decide on. Returns how many.
+///
+/// # Errors
+/// What the database said.
+pub async fn hold_all(txn: &WriteTxn, reason: &str, now: UnixMillis) -> Result<u64, DbErr> {
+    let sql = "UPDATE issue SET state = 2, held_reason = $1, updated_ms = $2, revision = revision + 1 WHERE state = 1";
+    let held = run(&**txn, sql, [reason.into(), now.0.into()]).await?;
+    Ok(held.rows_affected())
+}
+
 /// Holds a due issue for a person to decide on.
 pub(super) async fn hold(
     txn: &WriteTxn,

@@ -161,6 +161,16 @@ pub async fn pause(app: &App, issue: IssueId, why: &str) -> Result<Change, DbErr
     Ok(change)
 }
 
+/// Pauses everything that is under way or about to begin, for a database that may not know what was sent since. Returns how many
+/// issues that is.
+///
+/// # Errors
+/// What the database said.
+pub async fn pause_all(txn: &WriteTxn, why: &str) -> Result<u64, DbErr> {
+    let sql = "UPDATE mailing SET state = 2, reason = $1 WHERE state IN (0, 1)";
+    Ok(db::run(&**txn, sql, [why.into()]).await?.rows_affected())
+}
+
 async fn change(
     txn: &WriteTxn,
     issue: IssueId,

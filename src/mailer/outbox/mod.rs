@@ -27,7 +27,7 @@ use crate::{
     types::{EmailAddress, OutboxId, UnixMillis, keys::random_token},
 };
 
-pub use order::{Order, order};
+pub use order::{Order, drop_all, order};
 pub(super) use send::work;
 pub use store::{Depth, depth};
 pub(super) use store::{any_due, tick};

@@ -42,3 +42,13 @@ pub async fn order(
     let done = db::run(&**txn, sql, [mail.0.into(), now.0.into()]).await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// Drops every mail that waits, is in hand or in doubt: whoever wanted it asks anew. Returns how many.
+///
+/// # Errors
+/// What the database said.
+pub async fn drop_all(txn: &WriteTxn, why: &str, now: UnixMillis) -> Result<u64, DbErr> {
+    let sql = "UPDATE outbox SET state = 5, payload = '', reply = $1, finished_ms = $2, lease_until_ms = 0 WHERE state IN (0, 1, 4)";
+    let done = db::run(&**txn, sql, [why.into(), now.0.into()]).await?;
+    Ok(done.rows_affected())
+}

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::admin::Editor;
 use crate::app::App;
-use crate::polls::embed::paste;
+use crate::polls::embed::{self, paste};
 use crate::polls::model::{PollState, phase};
 use crate::polls::store;
 use crate::web::Problem;
@@ -17,6 +17,9 @@ use crate::web::Problem;
 /// Nothing runs and nothing is sent: an editor who tries the preview does not vote.
 const PREVIEW_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'self'; sandbox";
+
+/// The height of what stands before the poll in a preview, in CSS pixels.
+const LINE_BEFORE: u32 = 90;
 
 /// How the page around the poll looks.
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +51,7 @@ pub async fn show(
         "sites": sites,
         "origin": app.config.origin(),
         "words": paste::WORDS,
+        "height": embed::height(&poll) + LINE_BEFORE,
         "paste": paste::snippets(&app, &poll).await?,
     });
     app.pages.render("polls/admin_embed", &page)

@@ -18,3 +18,4 @@ pub mod paste;
 pub use data::data;
 pub use files::{frame_script, module, sheet};
 pub use frame::page;
+pub use height::height;

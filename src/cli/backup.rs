@@ -1,0 +1,211 @@
+//! `canvass backup` and `canvass restore`: one file that holds everything but the secret key.
+//!
+//! A backup is made while the servers run. What is restored believes what it believed then, a mail that was sent since to be due: so
+//! everything that would leave is held back for a person to decide on, before anything can start.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::postgres_tools::Tool;
+use super::{Failed, tool};
+use crate::config::Config;
+use crate::db::lock::DirLock;
+use crate::db::migrate::migrate;
+use crate::db::{Backend, Db};
+use crate::types::{Clock, Secret};
+use crate::{digests, mailer};
+
+/// What editors read beside what was held back.
+const WHY: &str = "restored from a backup";
+
+pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
+    if to.exists() {
+        return Err(used(
+            to,
+            "exists already, and a backup is never overwritten",
+        ));
+    }
+    let (url, file) = (config.database_url(), config.database_file());
+    if let Some(file) = file.filter(|file| !file.exists()) {
+        return Err(used(&file, "is not there, so there is nothing to back up"));
+    }
+    let part = beside(to, ".part");
+    // For its owner alone: it holds addresses. A part that was left behind by a stop is of no use to anybody.
+    create(&part)?;
+    let done = dump(&url, &part).await;
+    if let Err(failed) = done.and_then(|()| put(&part, to)) {
+        let _ = std::fs::remove_file(&part);
+        return Err(failed);
+    }
+    let size = std::fs::metadata(to)?.len();
+    eprintln!(
+        "{} holds the whole database ({} kB). It does not hold the secret key: keep that too, in another place.",
+        to.display(),
+        size.div_ceil(1_000)
+    );
+    Ok(())
+}
+
+/// The database as it is: its schema is not brought up to date, so that a backup can be made before an update.
+async fn dump(url: &Secret, part: &Path) -> Result<(), Failed> {
+    if url.expose().starts_with("sqlite:") {
+        let db = Db::open(url, 2).await.map_err(other)?;
+        db.copy_into(part).await?;
+        return db.close().await.map_err(Failed::from);
+    }
+    let how = ["--format=custom", "--no-owner", "--no-privileges", "--file"];
+    Tool::find("pg_dump")?.run(url, &how, part)
+}
+
+/// `from`: none when the database itself was put back by other means.
+pub async fn restore(config: Config, from: Option<&Path>, replace: bool) -> Result<(), Failed> {
+    let url = config.database_url();
+    if let Some(from) = from
+        && let Err(error) = File::open(from)
+    {
+        return Err(used(from, &error.to_string()));
+    }
+    let Some(file) = config.database_file() else {
+        let db = Db::open(&url, 1).await.map_err(other)?;
+        let others = db.others_connected().await?;
+        if others > 0 {
+            return Err(Failed::Used(format!(
+                "{others} connections to this database are open: stop every server first"
+            )));
+        }
+        if let Some(from) = from {
+            if !db.is_empty().await? {
+                let empty = "the database has tables already: restore into a new one (createdb)";
+                return Err(Failed::Used(empty.to_owned()));
+            }
+            let how = [
+                "--exit-on-error",
+                "--single-transaction",
+                "--no-owner",
+                "--no-privileges",
+            ];
+            Tool::find("pg_restore")?.run(&url, &how, from)?;
+        }
+        db.close().await?;
+        return hold_back(config, &url).await;
+    };
+    let _lock = DirLock::take(&config.data_dir).map_err(other)?;
+    let Some(from) = from else {
+        return hold_back(config, &url).await;
+    };
+    if file.exists() && !replace {
+        let there = "is there already; with --replace it is set aside, not deleted";
+        return Err(used(&file, there));
+    }
+    let fresh = beside(&file, ".restoring");
+    clear(&fresh)?;
+    std::io::copy(&mut File::open(from)?, &mut create(&fresh)?)?;
+    let done = prepare(config, from, &fresh).await;
+    if let Err(failed) = done.and_then(|()| swap(&fresh, &file)) {
+        let _ = clear(&fresh);
+        return Err(failed);
+    }
+    Ok(())
+}
+
+/// Makes a copy of a backup ready to be served: whole, ours, under our key, with the schema of this version, and with nothing due.
+async fn prepare(mut config: Config, from: &Path, fresh: &Path) -> Result<(), Failed> {
+    config.database.url = Secret::new(format!("sqlite:{}", fresh.display()));
+    let url = config.database_url();
+    let unusable =
+        |error: &dyn std::fmt::Display| used(from, &format!("is no backup of Canvass: {error}"));
+    let db = Db::open(&url, 2).await.map_err(|error| unusable(&error))?;
+    db.look_over().await.map_err(|error| unusable(&error))?;
+    db.close().await?;
+    hold_back(config, &url).await
+}
+
+/// Brings the schema up to date and holds back what would leave by itself.
+async fn hold_back(config: Config, url: &Secret) -> Result<(), Failed> {
+    let db = Db::open(url, 1).await.map_err(other)?;
+    migrate(&db).await.map_err(other)?;
+    db.close().await?;
+    // Fails under another secret key than the one it was written with.
+    let app = tool(config).await?;
+    let now = Clock::System.now();
+    let txn = app.db.write_txn("restore").await?;
+    let paused = mailer::mailing::pause_all(&txn, WHY).await?;
+    let dropped = mailer::outbox::drop_all(&txn, WHY, now).await?;
+    let held = digests::hold_all(&txn, WHY, now).await?;
+    txn.commit().await?;
+    if app.db.backend() == Backend::Sqlite {
+        app.db.settle().await?;
+    }
+    app.db.clone().close().await?;
+    eprintln!(
+        "Restored. Held back: {paused} issues that were going out are paused, {held} scheduled ones wait for a person, \
+         {dropped} single mails are dropped. deploy/backup.md says what to look at before they go on."
+    );
+    Ok(())
+}
+
+/// Puts the new database in the place of the old one, which is kept beside it with its log.
+fn swap(fresh: &Path, file: &Path) -> Result<(), Failed> {
+    if file.exists() {
+        let at = jiff::Timestamp::from_millisecond(Clock::System.now().0).map_or_else(
+            |_| String::new(),
+            |at| at.strftime("%Y%m%dT%H%M%SZ").to_string(),
+        );
+        let aside = beside(file, &format!(".before-restore-{at}"));
+        // A second name first: at no moment is there no database, which the next start would take for a new beginning.
+        std::fs::hard_link(file, &aside)?;
+        // A log that belongs to the old file must not be read into the new one.
+        for log in ["-wal", "-shm"] {
+            let old = beside(file, log);
+            if old.exists() {
+                std::fs::rename(&old, beside(&aside, log))?;
+            }
+        }
+        eprintln!("What was there is kept as {}.", aside.display());
+    }
+    put(fresh, file)
+}
+
+/// Renames, durably.
+fn put(from: &Path, to: &Path) -> Result<(), Failed> {
+    File::open(from)?.sync_all()?;
+    std::fs::rename(from, to)?;
+    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(())
+}
+
+fn create(file: &Path) -> Result<File, Failed> {
+    let created = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file);
+    created.map_err(|error| used(file, &error.to_string()))
+}
+
+fn clear(file: &Path) -> std::io::Result<()> {
+    for name in ["", "-wal", "-shm"] {
+        match std::fs::remove_file(beside(file, name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn used(file: &Path, what: &str) -> Failed {
+    Failed::Used(format!("{}: {what}", file.display()))
+}
+
+fn other(error: impl std::fmt::Display) -> Failed {
+    Failed::Other(error.to_string())
+}

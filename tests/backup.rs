@@ -1,0 +1,263 @@
+//! A backup while readers answer, and what is made of it afterwards.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use canvass::db::{Db, fetch_one, run};
+use canvass::polls::{by_slug, verify_ballots};
+use canvass::types::Secret;
+
+use crate::program::words;
+use crate::support::app::TestApp;
+use crate::support::database::TestDatabase;
+
+const KEY: &str = "a secret key of at least 32 characters";
+
+/// The program, on this database.
+fn canvass(dir: &Path, url: &str, key: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
+    command
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env("CANVASS_DATA_DIR", dir)
+        .env("CANVASS_DATABASE__URL", url)
+        .env("CANVASS_SECRET_KEY", key)
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", words(output));
+    words(output)
+}
+
+#[track_caller]
+fn refused(output: &Output, why: &str) {
+    let said = words(output);
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains(why), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+async fn number(db: &Db, sql: &'static str) -> i64 {
+    let row = fetch_one(db.read(), sql, []).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+async fn write(db: &Db, sql: &'static str) {
+    let txn = db.write_txn("test").await.unwrap();
+    run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+}
+
+/// A publisher at work: a poll with answers, a scheduled issue, one that goes out, a mail that waits.
+async fn at_work() -> TestApp {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("premium").await.id.0;
+    app.poll("trust").await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    for (state, subject) in [(1, "tomorrow"), (3, "now")] {
+        let sql = format!(
+            "INSERT INTO issue (newsletter_id, slug, state, subject, body, created_ms, updated_ms, scheduled_ms) \
+             VALUES ({newsletter}, '{subject}', {state}, '{subject}', 'x', 1, 1, 4000000000000)"
+        );
+        run(&*txn, sql, []).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    app
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_is_one_moment_of_a_database_in_use() {
+    let app = at_work().await;
+    let dir = app.database.dir.path().to_owned();
+    let url = app.database.url.clone();
+    let file = dir.join("night.backup");
+    let name = file.display().to_string();
+    let answering = async {
+        for i in 0..60 {
+            let fields = [("option", if i % 2 == 0 { "1" } else { "2" })];
+            app.reader().post("/p/trust", &fields).await.expect(200);
+        }
+    };
+    let backing_up = {
+        let (dir, url, name) = (dir.clone(), url.clone(), name.clone());
+        async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let output = move || canvass(&dir, &url, KEY, &["backup", &name]);
+            tokio::task::spawn_blocking(output).await.unwrap()
+        }
+    };
+    let ((), output) = tokio::join!(answering, backing_up);
+    let said = done(&output);
+    assert!(said.contains("secret key"), "{said}");
+    assert!(!file.with_extension("backup.part").exists());
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others can read it");
+    refused(
+        &canvass(&dir, &url, KEY, &["backup", &name]),
+        "never overwritten",
+    );
+
+    // Another machine, with the same key.
+    let other = TestDatabase::empty().await;
+    let there = other.dir.path();
+    let restore = ["restore", name.as_str()];
+    refused(
+        &canvass(there, &other.url, &KEY.replace("key", "KEY"), &restore),
+        "secret",
+    );
+    // On PostgreSQL the tables are there by now; nothing was served from them.
+    let other = TestDatabase::empty().await;
+    let there = other.dir.path();
+    let said = done(&canvass(there, &other.url, KEY, &restore));
+    assert!(said.contains("1 scheduled"), "{said}");
+    let db = other.open().await;
+    let poll = by_slug(&db, "trust").await.unwrap().unwrap();
+    let verified = verify_ballots(&db, poll.id).await.unwrap().unwrap();
+    assert_eq!(verified.findings, Vec::<String>::new());
+    assert!((0..=60).contains(&verified.ballots));
+    assert_eq!(
+        number(
+            &db,
+            "SELECT COUNT(*) FROM issue WHERE state = 2 AND held_reason LIKE '%backup%'"
+        )
+        .await,
+        1
+    );
+    assert_eq!(
+        number(&db, "SELECT COUNT(*) FROM issue WHERE state = 1").await,
+        0
+    );
+    db.close().await.unwrap();
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_would_leave_is_held_also_where_others_put_the_database_back() {
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    write(
+        &db,
+        "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms) \
+         VALUES (0, 'x', 'x', 'x', 0, 1, 2, 1)",
+    )
+    .await;
+    db.close().await.unwrap();
+    let said = done(&canvass(
+        database.dir.path(),
+        &database.url,
+        KEY,
+        &["restore"],
+    ));
+    assert!(said.contains("1 single mails"), "{said}");
+    let db = database.open().await;
+    let sql = "SELECT COUNT(*) FROM outbox WHERE state = 5 AND payload = ''";
+    assert_eq!(number(&db, sql).await, 1);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_replaced_by_what_cannot_be_used() {
+    let app = at_work().await;
+    let dir = app.database.dir.path().to_owned();
+    let url = app.database.url.clone();
+    let file = dir.join("night.backup").display().to_string();
+    done(&canvass(&dir, &url, KEY, &["backup", &file]));
+    refused(
+        &canvass(&dir, &url, KEY, &["restore", "--replace", &file]),
+        if url.starts_with("sqlite:") {
+            "in use"
+        } else {
+            "stop every server"
+        },
+    );
+    let database = app.stop().await;
+    refused(
+        &canvass(&dir, &url, KEY, &["restore", &file]),
+        if url.starts_with("sqlite:") {
+            "--replace"
+        } else {
+            "has tables already"
+        },
+    );
+    refused(
+        &canvass(&dir, &url, KEY, &["restore", "nowhere"]),
+        "nowhere",
+    );
+    if !url.starts_with("sqlite:") {
+        return;
+    }
+    let before = std::fs::read(dir.join("canvass.db")).unwrap();
+    let copy = dir.join("newer.backup");
+    std::fs::copy(&file, &copy).unwrap();
+    let newer = Db::open(&Secret::new(format!("sqlite:{}", copy.display())), 2)
+        .await
+        .unwrap();
+    write(
+        &newer,
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)",
+    )
+    .await;
+    newer.close().await.unwrap();
+    let torn = dir.join("torn.backup");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
+    let words = dir.join("words.backup");
+    std::fs::write(&words, "Dear readers, ".repeat(1_000)).unwrap();
+    let empty = dir.join("empty.backup");
+    std::fs::write(&empty, "").unwrap();
+    for (file, why) in [
+        (&copy, "newer version"),
+        (&torn, "no backup"),
+        (&words, "no backup"),
+        (&empty, "no backup"),
+    ] {
+        let file = file.display().to_string();
+        refused(
+            &canvass(&dir, &url, KEY, &["restore", "--replace", &file]),
+            why,
+        );
+        assert_eq!(std::fs::read(dir.join("canvass.db")).unwrap(), before);
+    }
+    done(&canvass(&dir, &url, KEY, &["restore", "--replace", &file]));
+    let names: Vec<String> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let aside = names
+        .iter()
+        .find(|name| name.contains(".before-restore-") && name.ends_with('Z'));
+    assert_eq!(std::fs::read(dir.join(aside.unwrap())).unwrap(), before);
+    assert!(
+        !names.iter().any(|name| name.contains("restoring")),
+        "{names:?}"
+    );
+    let db = database.open().await;
+    assert_eq!(
+        number(&db, "SELECT COUNT(*) FROM issue WHERE state = 2").await,
+        1
+    );
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_back_up_before_the_first_start() {
+    let database = TestDatabase::empty().await;
+    if !database.url.starts_with("sqlite:") {
+        return;
+    }
+    let dir = database.dir.path();
+    refused(
+        &canvass(dir, &database.url, KEY, &["backup", "x"]),
+        "nothing to back up",
+    );
+    assert!(
+        !dir.join("canvass.db").exists() && !dir.join("x").exists() && !dir.join("x.part").exists()
+    );
+}
