@@ -1,14 +1,14 @@
 //! The typed settings. Their meaning and units stand in `reference.toml`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Domain, Relay};
-use crate::types::{EmailAddress, Secret};
+use super::{Domain, Relay};
+use crate::types::Secret;
 
 /// The whole configuration, validated; `reference.toml` documents every field.
 #[derive(Clone, Debug, Serialize, Deserialize)]
