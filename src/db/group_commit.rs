@@ -92,6 +92,35 @@ where
         F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
     {
+        Self::writing(name, capacity, largest, false, commit)
+    }
+
+    /// As [`start`](Self::start), for requests that come by hundreds at once and have nothing else to do: a small group lets others
+    /// run first, so that it grows. Where those others have much to do, such as to sign mails, that would only hold up the writer.
+    pub fn start_gathering<F, Fut>(
+        name: &'static str,
+        capacity: usize,
+        largest: usize,
+        commit: F,
+    ) -> (Self, JoinHandle<()>)
+    where
+        F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
+    {
+        Self::writing(name, capacity, largest, true, commit)
+    }
+
+    fn writing<F, Fut>(
+        name: &'static str,
+        capacity: usize,
+        largest: usize,
+        gathers: bool,
+        commit: F,
+    ) -> (Self, JoinHandle<()>)
+    where
+        F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
+    {
         let (queue, arriving) = mpsc::unbounded_channel();
         let mut line = Line {
             name,
@@ -101,7 +130,8 @@ where
         let writer = tokio::spawn(async move {
             let mut last = 1;
             while line.someone().await {
-                line.gather((last / 2).max(2)).await;
+                let enough = if gathers { (last / 2).max(2) } else { 0 };
+                line.gather(enough).await;
                 let size = line.waiting.len().min(largest);
                 metrics::histogram!("canvass_group_size", "queue" => name).record(size as f64);
                 last = size;
@@ -367,8 +397,11 @@ mod tests {
     async fn who_waits_too_long_is_refused_and_not_written() {
         let (written, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
         let (counted, closed) = (written.clone(), gate.clone());
+        let begun = Arc::new(AtomicUsize::new(0));
+        let begins = begun.clone();
         let (queue, writer) = GroupCommit::start("test", 10, 1, move |group: Vec<u32>| {
             let (counted, closed) = (counted.clone(), closed.clone());
+            begins.fetch_add(1, Ordering::SeqCst);
             async move {
                 drop(closed.acquire().await);
                 counted.fetch_add(group.len(), Ordering::SeqCst);
@@ -384,7 +417,7 @@ mod tests {
             })
         };
         let first = submit(&queue, 1, Some(Duration::ZERO));
-        while queue.room.available_permits() == 10 {
+        while begun.load(Ordering::SeqCst) == 0 {
             yield_now().await;
         }
         let second = submit(&queue, 2, Some(Duration::ZERO));

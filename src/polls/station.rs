@@ -49,7 +49,7 @@ impl Station {
         let book = Arc::new(Book::new(db.clone(), clock.clone()));
         let live = Live::new(db.clone(), book.clone(), clock.clone(), stopping.clone());
         let (box_db, box_clock, box_live) = (db.clone(), clock.clone(), live.clone());
-        let (queue, _) = GroupCommit::start(
+        let (queue, _) = GroupCommit::start_gathering(
             "ballots",
             capacity,
             LARGEST_GROUP,
