@@ -11,7 +11,8 @@
 //!
 //! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballots` is the box:
 //! the one way in for an answer; `mail` is answering by a personal link; `results` is what became of it; `sample` is asking a random sample
-//! instead of everybody.
+//! instead of everybody. `known` says whose browser it is, so that one reader has one ballot; `secrecy` what is told
+//! of a poll's secret and of the code of its count.
 
 mod admin;
 pub mod answer;
