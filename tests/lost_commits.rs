@@ -155,6 +155,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
             place: Place::PollPage,
             issue: None,
             network: None,
+            link: None,
         };
         app.app.polls.queue.submit(Slip::Answer(answer))
     });

@@ -36,6 +36,7 @@ pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMi
         visibility: Visibility::Always,
         headline_tier: Tier::Anonymous,
         newsletter: None,
+        linking: None,
         opens_at: None,
         closes_at,
         time_zone: "UTC".into(),
@@ -88,6 +89,7 @@ impl Box {
             place: Place::PollPage,
             issue: None,
             network: None,
+            link: None,
         }
     }
 
@@ -314,6 +316,7 @@ async fn polls_a_draft_is_replaced_and_a_taken_slug_is_said() {
         visibility: Visibility::AfterVoting,
         headline_tier: Tier::Subscriber,
         newsletter: None,
+        linking: None,
         opens_at: Some(NOON),
         closes_at: None,
         time_zone: "Europe/Berlin".into(),

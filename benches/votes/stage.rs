@@ -110,6 +110,7 @@ async fn poll(app: &App) {
         visibility: Visibility::Always,
         headline_tier: Tier::Anonymous,
         newsletter: None,
+        linking: None,
         opens_at: None,
         closes_at: None,
         time_zone: "UTC".to_owned(),

@@ -18,6 +18,7 @@ mod m0011_turnout;
 mod m0012_poll_import;
 mod m0013_sealing;
 mod m0015_sample;
+mod m0016_linked;
 mod m0020_write_turns;
 mod statements;
 
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_sample::MIGRATION),
             Box::new(m0020_write_turns::MIGRATION),
             Box::new(m0013_sealing::MIGRATION),
+            Box::new(m0016_linked::MIGRATION),
         ]
     }
 }

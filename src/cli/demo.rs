@@ -102,6 +102,7 @@ async fn fill(app: &App) -> Result<(), Failed> {
         visibility: polls::Visibility::Always,
         headline_tier: polls::Tier::Anonymous,
         newsletter: Some(letter.id),
+        linking: None,
         opens_at: None,
         closes_at: None,
         time_zone: letter.time_zone,

@@ -36,6 +36,9 @@ pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
         "{log}, {} ballots counted, {} set aside",
         verified.ballots, verified.set_aside
     );
+    if poll.linking.is_some() {
+        println!("{} answers linked to readers who agreed", verified.linked);
+    }
     for option in poll.options() {
         let n = verified.tally.get(&option.id).copied().unwrap_or(0);
         println!("{n:>10}  {}", option.label);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ballots::{Answer, Outcome, Slip};
 use super::choice::{Choice, ChoiceError};
+use super::linked::Tick;
 use super::model::{Phase, Place, Poll};
 use super::refusals::Reason;
 use super::sent::Sent;
@@ -93,6 +94,7 @@ async fn cast(
             }
         };
         let slip = Slip::Answer(Answer {
+            link: Tick::of(&poll, voter, sent),
             voter: voter.key(&poll),
             choice: choice.clone(),
             poll: poll.clone(),

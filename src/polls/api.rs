@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{Answered, answer};
-use super::api_names::{HeadlineTier, ResultsFor};
+use super::api_names::{HeadlineTier, Linking, ResultsFor};
 use super::api_question::{NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind};
+use super::api_view::PollView;
 use super::asking;
 use super::define::{self, Definition, QuestionText, Stored};
 use super::http::{not_asked, not_counted};
@@ -84,37 +85,15 @@ pub struct NewPoll {
     /// The slug of a newsletter offered beside the answer.
     #[serde(default)]
     pub newsletter: Option<String>,
+    /// Whether answers may be joined to the addresses of readers who agree; fixed once the poll is published.
+    #[serde(default)]
+    pub linking: Linking,
+    /// What readers agree to, of a linked poll; one paragraph of at most 500 characters. A suggestion of ours stands in when it is left out.
+    #[serde(default)]
+    pub link_words: Option<String>,
     /// Keep it unpublished.
     #[serde(default)]
     pub draft: bool,
-}
-
-/// A poll as it is.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PollView {
-    pub slug: String,
-    pub title: String,
-    /// Where readers answer.
-    pub url: String,
-    /// `draft`, `published` or `closed`.
-    pub state: &'static str,
-    pub questions: Vec<PollQuestionView>,
-}
-
-/// A question of a poll.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PollQuestionView {
-    pub key: i64,
-    pub question: String,
-    pub kind: QuestionKind,
-    pub options: Vec<PollOptionView>,
-}
-
-/// An option of a question; its key stands in forms and ballots.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PollOptionView {
-    pub key: i64,
-    pub label: String,
 }
 
 impl NewPoll {
@@ -131,38 +110,6 @@ impl NewPoll {
             other: self.other.clone(),
             none: self.none.clone(),
             optional: false,
-        }
-    }
-}
-
-impl PollView {
-    fn of(app: &App, poll: &Poll) -> Self {
-        Self {
-            slug: poll.slug.clone(),
-            title: poll.title.clone(),
-            url: format!("{}/p/{}", app.config.origin(), poll.slug),
-            state: match poll.state {
-                PollState::Draft => "draft",
-                PollState::Published => "published",
-                PollState::Closed => "closed",
-            },
-            questions: poll
-                .questions
-                .iter()
-                .map(|question| PollQuestionView {
-                    key: question.key,
-                    question: question.text.clone(),
-                    kind: question.kind.into(),
-                    options: question
-                        .options
-                        .iter()
-                        .map(|option| PollOptionView {
-                            key: option.key,
-                            label: option.label.clone(),
-                        })
-                        .collect(),
-                })
-                .collect(),
         }
     }
 }
@@ -229,6 +176,7 @@ async fn definition(app: &App, new: &NewPoll) -> Result<Definition, Problem> {
                 .id,
         ),
     };
+    let linking = new.linking.words(new.link_words.as_deref())?;
     let mut questions: Vec<QuestionText> = new.questions.iter().map(QuestionText::from).collect();
     if questions.is_empty() || !new.question.is_empty() {
         questions.insert(0, QuestionText::from(&new.only_question()));
@@ -240,6 +188,7 @@ async fn definition(app: &App, new: &NewPoll) -> Result<Definition, Problem> {
         visibility: new.results.into(),
         headline_tier: new.headline_tier.into(),
         newsletter,
+        linking,
         opens_at: new.opens_at.map(UnixMillis::from),
         closes_at: new.closes_at.map(UnixMillis::from),
         time_zone: new.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::linked::SUGGESTED;
 use super::model::{Tier, Visibility};
+use crate::web::Problem;
 
 /// When the public sees results.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
@@ -49,6 +51,34 @@ impl From<HeadlineTier> for Tier {
             HeadlineTier::Worked => Self::Worked,
             HeadlineTier::Subscriber => Self::Subscriber,
             HeadlineTier::SignedIn => Self::SignedIn,
+        }
+    }
+}
+
+/// Whether answers may be joined to the addresses of readers who agree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Linking {
+    /// They are not, and cannot be once the poll's key is destroyed.
+    #[default]
+    Secret,
+    /// Where the reader ticks a separate box.
+    Linked,
+}
+
+impl Linking {
+    /// The words of a poll to make: as given, or our suggestion.
+    ///
+    /// # Errors
+    /// A 422 for words without a box.
+    pub fn words(self, given: Option<&str>) -> Result<Option<String>, Problem> {
+        match (self, given) {
+            (Self::Linked, given) => Ok(Some(given.unwrap_or(SUGGESTED).to_owned())),
+            (Self::Secret, None) => Ok(None),
+            (Self::Secret, Some(_)) => Err(Problem::invalid(
+                "link_words",
+                "Readers of a secret poll agree to nothing. Leave the words out, or set linking to linked",
+            )),
         }
     }
 }

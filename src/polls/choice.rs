@@ -192,6 +192,15 @@ impl Choice {
         &self.words
     }
 
+    /// The same without the reader's own words.
+    #[must_use]
+    pub fn without_words(self) -> Self {
+        Self {
+            words: Vec::new(),
+            ..self
+        }
+    }
+
     /// The rankings on this ballot: the key of each ranked question that was answered, and its options by preference.
     pub fn rankings(&self, poll: &Poll) -> impl Iterator<Item = (i64, Vec<OptionId>)> {
         poll.questions

@@ -6,7 +6,9 @@ pub use super::definition::{
     Definition, Fault, MAX_OPTIONS, MAX_QUESTIONS, OptionText, QuestionText, ScaleText, is_line,
     is_path, is_slug,
 };
+use super::linked;
 use super::model::{PollState, Visibility};
+use super::store;
 use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
 use crate::db::{Db, WriteTxn, fetch_one, is_unique_violation, run};
 use crate::types::{PollId, Random, UnixMillis};
@@ -42,13 +44,15 @@ pub async fn create(
     {
         return Ok(Stored::SlugTaken);
     }
+    let (linked, words) = linking(txn, now, definition).await?;
     let row = poll::ActiveModel {
         slug: Set(definition.slug.clone()),
         title: Set(definition.title.clone()),
         intro: Set(definition.intro.clone()),
         state: Set(state.code()),
         visibility: Set(definition.visibility.code()),
-        linked: Set(0),
+        linked: Set(linked),
+        link_text_id: Set(words),
         headline_tier: Set(definition.headline_tier.code()),
         newsletter_id: Set(definition.newsletter),
         opens_ms: Set(definition.opens_at),
@@ -78,6 +82,21 @@ pub async fn create(
     }
 }
 
+/// The columns `linked` and `link_text_id`.
+async fn linking(
+    txn: &WriteTxn,
+    now: UnixMillis,
+    definition: &Definition,
+) -> Result<(i16, Option<i64>), DbErr> {
+    match &definition.linking {
+        None => Ok((0, None)),
+        Some(words) => {
+            let version = linked::store::keep_words(txn, words, now).await?;
+            Ok((store::LINKED, Some(version)))
+        }
+    }
+}
+
 /// Replaces a draft. A published poll keeps its questions: use [`retime`] and [`set_state`] on it.
 ///
 /// # Errors
@@ -90,9 +109,10 @@ pub async fn replace_draft(
     definition: &Definition,
 ) -> Result<Stored, DbErr> {
     let sql = "UPDATE poll SET slug = $1, title = $2, intro = $3, visibility = $4, headline_tier = $5, newsletter_id = $6, \
-               opens_ms = $7, closes_ms = $8, time_zone = $9, updated_ms = $10, revision = revision + 1 \
-               WHERE id = $11 AND revision = $12 AND state = 0";
-    let values: [Value; 12] = [
+               opens_ms = $7, closes_ms = $8, time_zone = $9, updated_ms = $10, linked = $11, link_text_id = $12, revision = revision + 1 \
+               WHERE id = $13 AND revision = $14 AND state = 0";
+    let (linked, words) = linking(txn, now, definition).await?;
+    let values: [Value; 14] = [
         definition.slug.as_str().into(),
         definition.title.as_str().into(),
         definition.intro.as_str().into(),
@@ -103,6 +123,8 @@ pub async fn replace_draft(
         definition.closes_at.into(),
         definition.time_zone.as_str().into(),
         now.into(),
+        linked.into(),
+        words.into(),
         id.into(),
         revision.into(),
     ];

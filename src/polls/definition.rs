@@ -1,8 +1,9 @@
 //! A poll as an editor or a script wrote it: checked here, stored by [`super::define`]. Pure.
 
+use super::linked;
 use super::model::{
-    Kind, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role, Scale, Tier,
-    Visibility,
+    Kind, LinkWords, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role,
+    Scale, Tier, Visibility,
 };
 use super::question::{MAX_RANKED_OPTIONS, deepest_ranking};
 use super::sample::Sampling;
@@ -19,6 +20,8 @@ pub struct Definition {
     pub visibility: Visibility,
     pub headline_tier: Tier,
     pub newsletter: Option<NewsletterId>,
+    /// The words under which answers may be linked; `None`: the poll is secret. Fixed once it is published.
+    pub linking: Option<String>,
     pub opens_at: Option<UnixMillis>,
     pub closes_at: Option<UnixMillis>,
     pub time_zone: String,
@@ -115,6 +118,7 @@ impl Definition {
         ] {
             trim(text);
         }
+        self.linking.iter_mut().for_each(trim);
         for question in &mut self.questions {
             question.tidy();
         }
@@ -139,6 +143,9 @@ impl Definition {
         }
         if too_long(&self.title) || too_long(&self.intro) {
             faults.add("title", "Use at most 300 characters");
+        }
+        if let Some(why) = self.linking.as_deref().and_then(linked::fault) {
+            faults.add("link_words", why);
         }
         if self.questions.is_empty() || self.questions.len() > MAX_QUESTIONS {
             faults.add("question", "Ask at least one question and at most 20");
@@ -202,6 +209,10 @@ impl Definition {
             visibility: self.visibility,
             headline_tier: self.headline_tier,
             newsletter: self.newsletter,
+            linking: self
+                .linking
+                .clone()
+                .map(|text| LinkWords { version: 0, text }),
             sampling: Sampling::Open,
             time_zone: self.time_zone.clone(),
             secret: PollSecret(Vec::new()),

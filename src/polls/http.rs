@@ -15,6 +15,7 @@ use super::beside::beside;
 use super::choice::Choice;
 use super::embed;
 use super::known;
+use super::linked;
 use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
 use super::order::seed_of;
@@ -55,7 +56,9 @@ pub async fn page(
             if known.is_some() {
                 // A subscriber needs no promise of a newsletter.
                 form.newsletter = None;
+                form.linking = None;
             }
+            linked::offer(&app, &poll, known.as_ref(), &mut form).await?;
             if let Some(own) = &own {
                 form.fill_in(&poll, own);
             }
@@ -69,7 +72,10 @@ pub async fn page(
             };
             app.pages.render("polls/poll", &page)?
         }
-        false => results_response(&app, &poll, own.as_ref(), |_| {}).await?,
+        false => {
+            let linked = linked::note(&app, &poll, known.as_ref()).await?;
+            results_response(&app, &poll, own.as_ref(), |page| page.linked = linked).await?
+        }
     };
     let out = response.headers_mut();
     out.insert(VARY, HeaderValue::from_static("Cookie"));
@@ -187,7 +193,17 @@ async fn submitted(
         let bad = Slip::Refused(poll.id, Reason::BadProof);
         app.polls.queue.submit(bad).await?;
     }
-    let sent = Sent::of(form);
+    let mut sent = Sent::of(form);
+    if sent.link.is_some() {
+        Box::pin(linked::only_own(
+            app,
+            &poll,
+            known.as_ref(),
+            form,
+            &mut sent,
+        ))
+        .await?;
+    }
     let answered = answer(
         &app.polls,
         poll.clone(),
@@ -210,7 +226,7 @@ async fn submitted(
                 trust::cast(app, &poll, &browser, network, headers, &choice);
             }
             let marker = known.is_none().then_some(&*browser.marker);
-            let left = offer::take(app, &poll, &client, headers, form, marker).await?;
+            let left = offer::take(app, &poll, &client, headers, (form, &sent), marker).await?;
             (choice, left)
         }
         Answered::Invalid(error) if json => {
@@ -219,6 +235,8 @@ async fn submitted(
         Answered::Invalid(error) => {
             let retyped = retyped(app, &poll, form, &sent, seed(app, &poll, headers));
             let mut view = Box::pin(retyped).await?;
+            let ticked = linked::is_agreed(&poll, &sent);
+            linked::offer_again(&poll, known.is_some(), ticked, &mut view);
             let field = view.mark(error);
             let page = FormPage {
                 errors: vec![field],
@@ -390,7 +408,9 @@ pub async fn results(
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
     let own = own_choice(&app, &poll, &headers).await?;
+    let linked = linked::note_by(&app, &poll, &headers).await?;
     results_response(&app, &poll, own.as_ref(), |page| {
+        page.linked = linked;
         page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
         page.back_href = is_article(&arrived.from).then_some(arrived.from);
         page.noindex = own.is_some();

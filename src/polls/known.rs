@@ -10,7 +10,8 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use super::asking::marker;
-use super::ballots::{hand_over, has_own};
+use super::ballots::{Receiver, hand_over, has_own};
+use super::linked;
 use super::model::{Phase, Poll};
 use super::store;
 use super::voter::{Voter, is_marker};
@@ -18,12 +19,15 @@ use crate::app::App;
 use crate::db::DbErr;
 use crate::subscriptions;
 use crate::types::keys::{pack, unpack};
-use crate::types::{Keys, PollId, Purpose, ReaderId};
+use crate::types::{Keys, PollId, Purpose, ReaderId, UnixMillis};
 use crate::web::cookies::{self, SameSite};
 
 /// What a browser is told whose ballot has become a reader's, and that is not known to be this reader's.
 pub const HANDED_OVER: &str = "Your answer counts already, as that of a confirmed subscriber. You can change it in the browser in which you \
      confirmed your address, or by a link in the mail.";
+
+/// The length of a marker.
+const MARKER_BYTES: usize = 22;
 
 /// As long as browsers keep a cookie.
 const KEEP: Duration = Duration::from_secs(400 * 24 * 60 * 60);
@@ -81,7 +85,7 @@ pub async fn take_over(
     voter: &Voter,
 ) -> Result<(), DbErr> {
     if let Some(marker) = marker(app, headers) {
-        hand_over_of(app, poll, marker, voter).await?;
+        hand_over_of(app, poll, marker, voter, None).await?;
     }
     Ok(())
 }
@@ -91,13 +95,22 @@ async fn hand_over_of(
     poll: &Poll,
     marker: String,
     voter: &Voter,
+    agreed: Option<UnixMillis>,
 ) -> Result<bool, DbErr> {
+    let Some(reader) = linked::reader_of(voter) else {
+        return Ok(false);
+    };
     let browser = Voter::Browser(marker).key(poll);
     if !has_own(&app.db, poll.id, browser).await? {
         return Ok(false);
     }
-    let reader = (voter.key(poll), voter.tier());
-    let done = hand_over(&app.db, &app.clock, app.slot, poll.id, browser, reader).await?;
+    let receiver = Receiver {
+        reader,
+        voter: voter.key(poll),
+        tier: voter.tier(),
+        agreed,
+    };
+    let done = hand_over(&app.db, &app.clock, app.slot, poll.id, browser, receiver).await?;
     if done {
         app.polls.live.touch(std::iter::once(poll.id));
     }
@@ -105,18 +118,38 @@ async fn hand_over_of(
 }
 
 /// For the link that confirms an address left beside an answer: names the answer by the browser's marker, which without the poll's
-/// secret leads to no ballot.
-pub fn answer_token(keys: &Keys, poll: &Poll, marker: &str) -> String {
+/// secret leads to no ballot. `agreed`: when the reader agreed that it is joined to that address; nothing else keeps this until then.
+pub fn answer_token(keys: &Keys, poll: &Poll, marker: &str, agreed: Option<UnixMillis>) -> String {
     let mut payload = poll.id.0.to_be_bytes().to_vec();
     payload.extend(marker.as_bytes());
+    if let Some(at) = agreed {
+        payload.extend(at.0.to_be_bytes());
+    }
     keys.seal(Purpose::Answer, &payload)
 }
 
-fn open(keys: &Keys, token: &str) -> Option<(PollId, String)> {
+/// What a token of [`answer_token`] names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    poll: PollId,
+    marker: String,
+    agreed: Option<UnixMillis>,
+}
+
+fn open(keys: &Keys, token: &str) -> Option<Named> {
     let payload = keys.open(Purpose::Answer, token).ok()?;
-    let (poll, marker) = payload.split_first_chunk::<8>()?;
+    let (poll, rest) = payload.split_first_chunk::<8>()?;
+    let (marker, agreed) = rest.split_at_checked(MARKER_BYTES)?;
+    let agreed = match agreed {
+        [] => None,
+        at => Some(UnixMillis(i64::from_be_bytes(at.try_into().ok()?))),
+    };
     let marker = String::from_utf8(marker.to_vec()).ok()?;
-    is_marker(&marker).then_some((PollId(i64::from_be_bytes(*poll)), marker))
+    is_marker(&marker).then_some(Named {
+        poll: PollId(i64::from_be_bytes(*poll)),
+        marker,
+        agreed,
+    })
 }
 
 /// An answer that waits for its reader.
@@ -126,14 +159,17 @@ pub struct Waiting {
     pub slug: String,
     /// What was asked.
     pub question: String,
+    /// What was agreed to beside the answer: that it is joined to the address.
+    pub linking: Option<String>,
 }
 
 impl Waiting {
-    fn of(poll: Poll) -> Self {
+    fn of(poll: Poll, agreed: bool) -> Self {
         Self {
             poll: poll.id,
             question: poll.headline().to_owned(),
             slug: poll.slug,
+            linking: poll.linking.filter(|_| agreed).map(|words| words.text),
         }
     }
 }
@@ -144,21 +180,22 @@ impl Waiting {
 /// What the database said.
 pub async fn waiting(app: &App, token: &str) -> Result<Option<Waiting>, DbErr> {
     let poll = open_poll(app, token).await?;
-    Ok(poll.map(|(poll, _)| Waiting::of(poll)))
+    Ok(poll.map(|(poll, named)| Waiting::of(poll, named.agreed.is_some())))
 }
 
-async fn open_poll(app: &App, token: &str) -> Result<Option<(Poll, String)>, DbErr> {
-    let Some((poll, marker)) = open(&app.keys, token) else {
+async fn open_poll(app: &App, token: &str) -> Result<Option<(Poll, Named)>, DbErr> {
+    let Some(named) = open(&app.keys, token) else {
         return Ok(None);
     };
-    let poll = store::by_id(&app.db, poll).await?;
+    let poll = store::by_id(&app.db, named.poll).await?;
     let now = app.clock.now();
     Ok(poll
         .filter(|poll| matches!(poll.phase(now), Phase::Open { .. }))
-        .map(|poll| (poll, marker)))
+        .map(|poll| (poll, named)))
 }
 
-/// The answer behind `token` is the reader's from now on. `None` when there is none, or it was before.
+/// The answer behind `token` is the reader's from now on, and joined to their address if they agreed beside it and still do: `link`. `None`
+/// when there is no such answer, or it was theirs before.
 ///
 /// # Errors
 /// What the database said; then nothing has changed.
@@ -166,12 +203,15 @@ pub async fn count_as_readers(
     app: &App,
     token: &str,
     reader: ReaderId,
+    link: bool,
 ) -> Result<Option<Waiting>, DbErr> {
-    let Some((poll, marker)) = open_poll(app, token).await? else {
+    let Some((poll, named)) = open_poll(app, token).await? else {
         return Ok(None);
     };
-    let done = hand_over_of(app, &poll, marker, &Voter::Subscriber(reader)).await?;
-    Ok(done.then(|| Waiting::of(poll)))
+    let agreed = named.agreed.filter(|_| link);
+    let voter = Voter::Subscriber(reader);
+    let done = hand_over_of(app, &poll, named.marker, &voter, agreed).await?;
+    Ok(done.then(|| Waiting::of(poll, agreed.is_some())))
 }
 
 #[cfg(test)]
@@ -185,8 +225,17 @@ mod tests {
         let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef")).expect("a key");
         let poll = sample::single(&["Yes", "No"]);
         let marker = "abcdefghijklmnopqrstuv";
-        let token = answer_token(&keys, &poll, marker);
-        assert_eq!(open(&keys, &token), Some((poll.id, marker.to_owned())));
+        for agreed in [None, Some(UnixMillis(1_700_000_000_000))] {
+            let named = Named {
+                poll: poll.id,
+                marker: marker.to_owned(),
+                agreed,
+            };
+            let token = answer_token(&keys, &poll, marker, agreed);
+            assert_eq!(open(&keys, &token), Some(named));
+        }
+        let cut = keys.seal(Purpose::Answer, b"12345678abcdefghijklmnopqrstuvwxy");
+        assert_eq!(open(&keys, &cut), None);
         let ballot = keys.seal(Purpose::Ballot, &pack(&[poll.id.0, 7]));
         assert_eq!(open(&keys, &ballot), None);
         let odd = keys.seal(Purpose::Answer, b"1234567 and no marker at all");

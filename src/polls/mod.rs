@@ -11,7 +11,7 @@
 //!
 //! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballots` is the box:
 //! the one way in for an answer; `mail` is answering by a personal link; `results` is what became of it; `sample` is asking a random sample
-//! instead of everybody. `known` says whose browser it is, so that one reader has one ballot; `secrecy` what is told
+//! instead of everybody; `linked` is answers that may be joined to an address. `known` says whose browser it is, so that one reader has one ballot; `secrecy` what is told
 //! of a poll's secret and of the code of its count.
 
 mod admin;
@@ -19,6 +19,7 @@ pub mod answer;
 pub mod api;
 mod api_names;
 mod api_question;
+mod api_view;
 mod asking;
 pub mod ballots;
 mod beside;
@@ -32,6 +33,7 @@ mod http;
 mod import;
 pub mod insight;
 mod known;
+pub mod linked;
 mod mail;
 pub mod model;
 mod offer;
@@ -92,6 +94,7 @@ use crate::web::pages::Templates;
 pub const PAGES: Templates = &[
     ("polls/form", include_str!("pages/form.hbs")),
     ("polls/question", include_str!("pages/question.hbs")),
+    ("polls/link_box", include_str!("pages/link_box.hbs")),
     ("polls/poll", include_str!("pages/poll.hbs")),
     ("polls/table", include_str!("pages/table.hbs")),
     ("polls/results", include_str!("pages/results.hbs")),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+pub use super::linked::LinkWords;
 pub use super::question::{Kind, Order, Picture, PollOption, Question, Role, Scale};
 use super::sample::{Sample, Sampling};
 use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
@@ -30,6 +31,8 @@ pub struct Poll {
     pub headline_tier: Tier,
     /// The newsletter promised beside the answer, if any.
     pub newsletter: Option<NewsletterId>,
+    /// The words under which readers may let their answer join to their address; `None`: the poll is secret.
+    pub linking: Option<LinkWords>,
     /// The IANA name of the zone its times are shown in.
     pub time_zone: String,
     pub secret: PollSecret,
@@ -363,6 +366,7 @@ pub mod sample {
             visibility: Visibility::Always,
             headline_tier: Tier::Anonymous,
             newsletter: None,
+            linking: None,
             sampling: Sampling::Open,
             time_zone: "UTC".to_owned(),
             secret: PollSecret(vec![7; 32]),

@@ -4,7 +4,9 @@ use http::header::REFERER;
 use http::{HeaderMap, StatusCode};
 
 use super::known;
+use super::linked;
 use super::model::Poll;
+use super::sent::Sent;
 use super::view::Offer;
 use crate::app::App;
 use crate::newsletters::{self, ConsentText, Newsletter};
@@ -16,6 +18,10 @@ use crate::web::{Client, Problem, RawForm};
 /// What a reader is told who left an address: the same for known and unknown ones.
 pub const LOOK_INTO_INBOX: &str =
     "Look into your inbox: one mail with one button confirms your subscription.";
+
+/// What a reader is told who agreed that the answer is joined to an address, and left none.
+const NO_ADDRESS: &str =
+    "Write your address if your answer may be joined to it. It is counted, and secret";
 
 /// What became of the address field. The answer counts whatever this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +56,7 @@ async fn promised(app: &App, poll: &Poll) -> Result<Option<(Newsletter, ConsentT
 }
 
 /// Asks for the newsletter on behalf of a reader who has answered. `marker`: of a browser that is not known to be a reader's; who confirms
-/// the address may make its answer theirs.
+/// the address may make its answer theirs. `sent`: the answer in the form.
 ///
 /// # Errors
 /// A 400 for repeated fields; the database's.
@@ -59,16 +65,21 @@ pub async fn take(
     poll: &Poll,
     client: &Client,
     headers: &HeaderMap,
-    form: &RawForm,
+    (form, sent): (&RawForm, &Sent),
     marker: Option<&str>,
 ) -> Result<Left, Problem> {
     let (typed, ticked) = (form.text("email")?, form.text("consent")?);
+    let linked = linked::is_agreed(poll, sent);
     if typed.is_empty() && ticked.is_empty() {
-        return Ok(Left::Nothing);
+        // Without an address there is nothing to join the answer to.
+        return Ok(match marker {
+            Some(_) if linked && poll.newsletter.is_some() => mend("email", NO_ADDRESS),
+            _ => Left::Nothing,
+        });
     }
     // Boxed: most answers come without an address, and shall not take its room.
     Box::pin(asked(
-        app, poll, client, headers, form, marker, typed, ticked,
+        app, poll, client, headers, form, marker, typed, ticked, linked,
     ))
     .await
 }
@@ -83,6 +94,7 @@ async fn asked(
     marker: Option<&str>,
     typed: String,
     ticked: String,
+    linked: bool,
 ) -> Result<Left, Problem> {
     let Some((newsletter, current)) = promised(app, poll).await? else {
         return Ok(Left::Nothing);
@@ -117,7 +129,7 @@ async fn asked(
         source: Source::Poll,
         poll: Some(poll.id),
         answer: marker.map(|marker| Beside {
-            token: known::answer_token(&app.keys, poll, marker),
+            token: known::answer_token(&app.keys, poll, marker, linked.then(|| app.clock.now())),
             question: poll.headline().to_owned(),
             poll: poll.id,
         }),

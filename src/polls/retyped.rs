@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::asking::public_poll;
 use super::http::{form as form_of, seed};
+use super::linked;
 use super::model::{Phase, Poll};
 use super::sent::Sent;
 use super::view::{FormPage, FormView};
@@ -28,7 +29,9 @@ pub async fn unsent(
     if json || !matches!(poll.phase(now), Phase::Open { .. }) {
         return Err(Problem::wrong_origin());
     }
-    let view = retyped(app, &poll, form, &Sent::of(form), seed(app, &poll, headers)).await?;
+    let mut view = retyped(app, &poll, form, &Sent::of(form), seed(app, &poll, headers)).await?;
+    // What another site's page ticked nobody has agreed to.
+    linked::offer_again(&poll, false, false, &mut view);
     let page = FormPage {
         unsent: true,
         noindex: true,
@@ -53,6 +56,7 @@ pub async fn retyped(
     view.refill(sent);
     view.email = form.all("email").next().unwrap_or_default().to_owned();
     view.consent_checked = form.all("consent").next().is_some();
+    linked::offer_again(poll, false, linked::is_agreed(poll, sent), &mut view);
     view.from = form
         .all("from")
         .next()

@@ -108,33 +108,46 @@ pub fn for_readers(poll: &Poll, now: UnixMillis, days: u64) -> Option<String> {
     let zone = zone(poll);
     if let Some(at) = poll.sealed_at {
         return Some(format!(
-            "No answer can be joined to a reader any more: the key was destroyed on {}.",
-            date(at, &zone)
+            "No answer can be joined to a reader any more: the key was destroyed on {}.{}",
+            date(at, &zone),
+            agreed(poll)
         ));
     }
     poll.seals_at(now, days).map(|at| {
         format!(
-            "The key that could join an answer to a reader is destroyed on {}.",
-            date(at.max(now), &zone)
+            "The key that could join an answer to a reader is destroyed on {}.{}",
+            date(at.max(now), &zone),
+            agreed(poll)
         )
     })
+}
+
+/// What is added where some have agreed to the contrary.
+fn agreed(poll: &Poll) -> &'static str {
+    match poll.linking {
+        Some(_) => " Answers stay joined only where their readers agreed to it.",
+        None => "",
+    }
 }
 
 /// The same for editors, at any time.
 pub fn for_editors(poll: &Poll, now: UnixMillis, days: u64) -> String {
     let zone = zone(poll);
+    let joined = match poll.linking {
+        Some(_) => "Answers and addresses are joined only where a reader agreed to it",
+        None => "Answers and addresses are not joined",
+    };
     match (poll.sealed_at, poll.seals_at(now, days)) {
         (Some(at), _) => format!(
-            "The key was destroyed on {}: no answer can be joined to a reader, and the poll stays closed",
-            date(at, &zone)
+            "The key was destroyed on {}: no answer can be joined to a reader, and the poll stays closed.{}",
+            date(at, &zone),
+            agreed(poll)
         ),
         (None, Some(at)) => format!(
-            "Answers and addresses are not joined. The key is destroyed on {}; until then ballots can be set aside and the poll opened again",
+            "{joined}. The key is destroyed on {}; until then ballots can be set aside and the poll opened again",
             date(at.max(now), &zone)
         ),
-        (None, None) => format!(
-            "Answers and addresses are not joined. The key is destroyed {days} days after the close"
-        ),
+        (None, None) => format!("{joined}. The key is destroyed {days} days after the close"),
     }
 }
 

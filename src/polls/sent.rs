@@ -11,11 +11,13 @@ pub struct Sent {
     pub(super) ranks: Vec<(String, String)>,
     /// An option and what was written beside it, where something was.
     pub(super) words: Vec<(String, String)>,
+    /// The box of a linked poll, as it was sent.
+    pub(super) link: Option<String>,
 }
 
 impl Sent {
     /// The fields of a form: `option`, repeated, or `option.1`, `option.2` where several questions stand in one form;
-    /// `rank.KEY` with a number; `words.KEY` with the reader's own words.
+    /// `rank.KEY` with a number; `words.KEY` with the reader's own words; `link`, see [`super::linked`].
     pub fn of(form: &RawForm) -> Self {
         let mut sent = Self::default();
         for (name, value) in form.fields() {
@@ -25,6 +27,8 @@ impl Sent {
                 if !value.is_empty() {
                     sent.ranks.push((key.to_owned(), value.to_owned()));
                 }
+            } else if name == "link" {
+                sent.link = Some(value.to_owned());
             } else if let Some(key) = name.strip_prefix("words.")
                 && !value.trim().is_empty()
             {

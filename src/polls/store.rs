@@ -4,6 +4,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Que
 
 use super::ballots::VoterKey;
 use super::choice::Choice;
+use super::linked;
 use super::model::{
     Kind, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role, Scale, Tier,
     Visibility,
@@ -12,6 +13,9 @@ use super::sample::{self, Sampling};
 use crate::db::entities::{ballot, poll, poll_option, poll_question, poll_secret};
 use crate::db::{Db, fetch_all};
 use crate::types::{PollId, ReaderId, UnixMillis};
+
+/// The column `linked` of a poll whose answers may be linked; else 0.
+pub(super) const LINKED: i16 = 1;
 
 /// The poll with this slug, drafts included.
 ///
@@ -57,9 +61,14 @@ async fn complete<C: ConnectionTrait>(
         .all(db)
         .await?;
     let sampling = sample::store::of_poll(db, row.id).await?;
+    let linking = match row.link_text_id {
+        Some(version) if row.linked == LINKED => linked::store::words(db, version).await?,
+        _ => None,
+    };
     let secret = poll_secret::Entity::find_by_id(row.id).one(db).await?;
     let secret = PollSecret(secret.map(|row| row.secret).unwrap_or_default());
-    Ok(Some(assemble(row, secret, questions, &options, sampling)))
+    let poll = assemble(row, secret, questions, &options, sampling);
+    Ok(Some(Poll { linking, ..poll }))
 }
 
 fn assemble(
@@ -105,6 +114,7 @@ fn assemble(
         visibility: Visibility::from_code(row.visibility),
         headline_tier: Tier::from_code(row.headline_tier),
         newsletter: row.newsletter_id,
+        linking: None,
         time_zone: row.time_zone,
         secret,
         revision: row.revision,

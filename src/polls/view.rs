@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::choice::{Choice, ChoiceError};
+use super::linked::{self, LinkBox};
 use super::model::{Kind, Phase, Poll};
 use super::question_view::{QuestionView, needs_a_page};
 use super::results::Results;
@@ -21,6 +22,8 @@ pub struct FormView {
     pub action: String,
     pub questions: Vec<QuestionView>,
     pub newsletter: Option<Offer>,
+    /// The box of a linked poll, for those who may have an address.
+    pub linking: Option<LinkBox>,
     /// What was typed, kept.
     pub email: String,
     pub consent_checked: bool,
@@ -80,6 +83,7 @@ impl FormView {
                 .iter()
                 .map(|question| QuestionView::of(question, several))
                 .collect(),
+            linking: newsletter.as_ref().and_then(|_| LinkBox::of(poll)),
             newsletter,
             email: String::new(),
             consent_checked: false,
@@ -152,6 +156,8 @@ pub struct FormPage {
     pub oembed: Option<String>,
     /// This browser is a reader's: the answer counts as that of a confirmed subscriber.
     pub known: bool,
+    /// The poll is linked: the answer stays secret unless the box is ticked.
+    pub linked: bool,
     /// Came from a page that may not embed polls: shown again here, to be sent from here.
     pub unsent: bool,
 }
@@ -177,6 +183,7 @@ impl FormPage {
             ask_person: false,
             oembed: None,
             known: false,
+            linked: poll.linking.is_some(),
             unsent: false,
         }
     }
@@ -202,6 +209,8 @@ pub struct ResultsPage {
     pub code: Option<String>,
     /// What becomes of the key that could join answers to readers.
     pub secrecy: Option<String>,
+    /// This reader's answer is joined to their address.
+    pub linked: Option<linked::Note>,
     pub hidden_reason: Option<String>,
     pub own: Option<String>,
     pub change_href: Option<String>,
@@ -258,6 +267,7 @@ impl ResultsPage {
             beside: None,
             code: None,
             secrecy: None,
+            linked: None,
             hidden_reason: results.is_none().then(|| hidden_reason(poll, phase)),
             results: results.map(|results| ResultsView {
                 results,

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::db::DbErr;
 use crate::newsletters::{self, Newsletter};
 use crate::scheduler::Zone;
-use crate::types::{NewsletterId, ReaderId};
+use crate::types::{EmailAddress, NewsletterId, ReaderId};
 
 /// A reader's preferences as they stand.
 #[derive(Debug)]
@@ -45,6 +45,19 @@ pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, Db
         active,
         others,
     }))
+}
+
+/// Whether this is the address of the reader.
+///
+/// # Errors
+/// What the database said.
+pub async fn has_address(
+    app: &App,
+    reader: ReaderId,
+    address: &EmailAddress,
+) -> Result<bool, DbErr> {
+    let known = subscribers::by_address(app.db.read(), address.key()).await?;
+    Ok(known == Some(reader))
 }
 
 /// Changes them, all in one write.

@@ -209,6 +209,7 @@ impl TestApp {
             visibility: Visibility::Always,
             headline_tier: Tier::Anonymous,
             newsletter: None,
+            linking: None,
             opens_at: None,
             closes_at: None,
             time_zone: "Europe/Berlin".to_owned(),

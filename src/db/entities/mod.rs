@@ -5,6 +5,7 @@
 pub mod api_token;
 pub mod ballot;
 pub mod ballot_chain;
+pub mod ballot_link;
 pub mod ballot_log;
 pub mod ballot_removal;
 pub mod bounce;
@@ -19,7 +20,10 @@ pub mod editor_invite;
 pub mod editor_session;
 pub mod idempotency;
 pub mod issue;
+pub mod issue_segment;
 pub mod issue_tally;
+pub mod link_export;
+pub mod link_text;
 pub mod mail_batch;
 pub mod mail_vote;
 pub mod mailing;

@@ -29,6 +29,7 @@ pub struct Model {
     pub sealed_ms: Option<UnixMillis>,
     pub unchained: i16,
     pub scrubbed_ms: Option<UnixMillis>,
+    pub link_text_id: Option<i64>,
 }
 
 /// None are declared: joins are written where they are needed.

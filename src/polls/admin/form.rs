@@ -9,6 +9,7 @@ use super::question_moves::{Then, changed};
 use super::questions::{TypedQuestion, numbered};
 use crate::newsletters::Newsletter;
 use crate::polls::define::{Definition, Fault};
+use crate::polls::linked::SUGGESTED;
 use crate::polls::model::{Poll, Tier, Visibility};
 use crate::scheduler::Zone;
 use crate::types::UnixMillis;
@@ -30,6 +31,9 @@ pub struct Typed {
     pub visibility: String,
     pub headline_tier: String,
     pub newsletter: String,
+    /// `secret` or `linked`; empty where it is not asked any more.
+    pub linking: String,
+    pub link_words: String,
     pub revision: String,
 }
 
@@ -83,6 +87,20 @@ pub const HEADLINES: [(&str, Tier, &str, &str); 3] = [
     ),
 ];
 
+/// The values of the field `linking`, its words and its hint.
+pub const LINKINGS: [(&str, &str, &str); 2] = [
+    (
+        "secret",
+        "Secret",
+        "Nobody learns who answered what, and no later decision changes that.",
+    ),
+    (
+        "linked",
+        "Linked, for readers who agree",
+        "Readers whose address is known or left get a box of its own. Who ticks it can be written to by answer; everybody else stays secret.",
+    ),
+];
+
 impl Typed {
     /// An empty form with one question.
     pub fn empty(zone: &Zone) -> Self {
@@ -91,6 +109,8 @@ impl Typed {
             time_zone: zone.name().to_owned(),
             visibility: "answered".into(),
             headline_tier: "all".into(),
+            linking: "secret".into(),
+            link_words: SUGGESTED.into(),
             ..Self::default()
         }
     }
@@ -108,6 +128,8 @@ impl Typed {
             visibility: form.text("visibility")?,
             headline_tier: form.text("headline_tier")?,
             newsletter: form.text("newsletter")?,
+            linking: form.text("linking")?,
+            link_words: form.text("link_words")?,
             revision: form.text("revision")?,
         })
     }
@@ -141,6 +163,17 @@ impl Typed {
                 .find(|letter| Some(letter.id) == poll.newsletter)
                 .map(|letter| letter.slug.clone())
                 .unwrap_or_default(),
+            linking: if poll.linking.is_some() {
+                "linked"
+            } else {
+                "secret"
+            }
+            .into(),
+            link_words: poll
+                .linking
+                .as_ref()
+                .map_or(SUGGESTED, |words| &words.text)
+                .into(),
             revision: poll.revision.to_string(),
         }
     }
@@ -179,6 +212,7 @@ impl Typed {
             visibility: self.visibility(),
             headline_tier: self.headline_tier(),
             newsletter,
+            linking: (self.linking == "linked").then(|| self.link_words.clone()),
             opens_at,
             closes_at,
             time_zone: self.time_zone.clone(),
@@ -193,6 +227,14 @@ impl Typed {
         } else {
             Err(errors)
         }
+    }
+
+    /// Whether something else was typed than `poll` says about links, of which readers were told when it was published.
+    pub fn changes_linking(&self, poll: &Poll) -> bool {
+        let now = Self::of(poll, &[]);
+        let words = poll.linking.is_some() && !self.link_words.is_empty();
+        (!self.linking.is_empty() && self.linking != now.linking)
+            || (words && self.link_words != now.link_words)
     }
 
     /// The two times alone, of a poll whose question readers have seen.
@@ -310,9 +352,20 @@ mod tests {
         });
         form.questions[0].other = true;
         form.closes = "2026-11-29T18:00:30.250".into();
+        form.linking = "linked".into();
         let definition = form.definition(&[]).expect("whole");
         let again = Typed::of(&definition.sketch(), &[]);
         assert_eq!(again.closes, form.closes);
+        let poll = definition.sketch();
+        assert!(!again.changes_linking(&poll) && !Typed::default().changes_linking(&poll));
+        for (linking, words) in [("secret", SUGGESTED), ("linked", "Other words.")] {
+            let typed = Typed {
+                linking: linking.into(),
+                link_words: words.into(),
+                ..again.clone()
+            };
+            assert!(typed.changes_linking(&poll), "{linking}: {words}");
+        }
         assert_eq!(again.definition(&[]).as_ref(), Ok(&definition));
     }
 

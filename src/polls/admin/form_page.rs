@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::form::{Errors, HEADLINES, Typed, VISIBILITIES};
+use super::form::{Errors, HEADLINES, LINKINGS, Typed, VISIBILITIES};
 use crate::admin::{Editor, Frame, show};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
@@ -70,9 +70,13 @@ pub async fn form_page(
         .iter()
         .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.headline_tier }))
         .collect();
+    let linkings: Vec<Value> = LINKINGS
+        .iter()
+        .map(|(value, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.linking }))
+        .collect();
     let mut page = json!({
         "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(), "newsletters": letters,
-        "visibilities": visibilities, "headlines": headlines, "whole": true, "many": typed.questions.len() > 1,
+        "visibilities": visibilities, "headlines": headlines, "linkings": linkings, "whole": true, "many": typed.questions.len() > 1,
         "step": if typed.opens.contains('.') || typed.closes.contains('.') { "0.001" } else { "1" },
         "heading": "New poll", "action": "/admin/polls", "submit": "Save the draft", "back": "/admin/polls", "back_label": "Polls",
     });
@@ -115,6 +119,11 @@ pub async fn form_page(
                 .await?
                 .voters(Tier::Anonymous);
             page["whole"] = false.into();
+            page["linked"] = poll
+                .linking
+                .as_ref()
+                .map(|words| words.text.as_str())
+                .into();
             page["submit"] = "Save".into();
             page["answered"] = show::counted(voters, "reader has", "readers have").into();
         }

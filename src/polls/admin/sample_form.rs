@@ -60,6 +60,11 @@ pub async fn draw(
     if poll.sample().is_some() {
         return Err(has_one());
     }
+    if poll.state == PollState::Draft && poll.linking.is_some() {
+        return Err(Problem::conflict(
+            "A random sample is asked in secret, and its mail says so. Edit this draft and make it secret, then draw.",
+        ));
+    }
     let letters = newsletters::all(app.db.read()).await?;
     let (letter, size) = match read(&letters, &asked) {
         Ok(read) => read,
@@ -145,6 +150,8 @@ async fn copy(app: &App, poll: &Poll, letters: &[Newsletter]) -> Result<Definiti
     copy.opens_at = None;
     copy.closes_at = poll.closes_at.filter(|&at| at > now);
     copy.newsletter = None;
+    // Whom a mail tells that nothing is kept beside the answer is not asked for more.
+    copy.linking = None;
     copy.headline_tier = Tier::Subscriber;
     let stem: String = poll.slug.chars().take(50).collect();
     let stem = stem.trim_end_matches('-');

@@ -17,6 +17,10 @@ use crate::web::Problem;
 /// Why a poll stays closed.
 pub const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. It stays closed; make a new poll instead.";
 
+/// Why a poll stays secret, or linked in these words.
+const LINKING_STAYS: &str = "Readers were told whether their answers are secret, and in which words they agree to a link. That stays; make a new \
+     poll instead.";
+
 /// `GET /admin/polls/new`
 pub async fn show_new(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
     let zone = newsletters::home_zone(app.db.read()).await?;
@@ -167,6 +171,12 @@ async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(),
         time_zone: poll.time_zone.clone(),
         ..typed.clone()
     };
+    if typed.changes_linking(poll) {
+        return Ok(Err(Errors::from([(
+            "linking".to_owned(),
+            LINKING_STAYS.to_owned(),
+        )])));
+    }
     let (opens, closes, visibility) = match typed.timing() {
         Ok(timing) => timing,
         Err(errors) => return Ok(Err(errors)),

@@ -12,6 +12,7 @@ use sea_orm::DbErr;
 use super::chain::{self, Heads};
 use super::close;
 use super::counts::Counts;
+use super::links::Links;
 use super::log::{Ballot, Entry, write};
 use super::rows::{Last, Waiting, insert, look, update};
 use super::slip::{Outcome, Slip, VoterKey};
@@ -84,11 +85,13 @@ pub async fn commit(
     let heads: Heads = current.iter().map(|(id, now)| (*id, now.head)).collect();
     let mut pages: BTreeMap<PollId, Vec<u8>> = BTreeMap::new();
     let mut batch = Batch::default();
+    let mut links = Links::default();
     insert(db, &txn, &last, &mut before, now, &mut batch).await?;
     let mut changed: Vec<&Waiting<'_>> = Vec::new();
     let mut said: HashMap<(PollId, VoterKey), Outcome> = HashMap::with_capacity(last.len());
     for (key, waiting) in &last {
         let answer = waiting.answer;
+        links.of(answer, &waiting.choices, now);
         let mut ballot = Ballot {
             voter: answer.voter,
             revision: 0,
@@ -147,6 +150,7 @@ pub async fn commit(
     counts.write(&mut batch, slot);
     chain::add(&mut batch, slot, now, &heads, pages.into_iter().collect());
     refusals::add(&mut batch, slot, now, &refused);
+    links.write(&mut batch, db.backend(), now);
     txn.commit_with(batch).await?;
     if let Err(error) = close::remember(db, now, &seen_closed).await {
         tracing::warn!(%error, "that a poll is closed was not written down");

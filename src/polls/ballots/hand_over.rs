@@ -8,13 +8,14 @@ use sea_orm::{DbErr, Value};
 
 use super::chain::{self, Heads};
 use super::counts::Counts;
+use super::links::Links;
 use super::log::{Ballot, Entry, write};
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
 use crate::db::{Backend, Batch, Db, WriteTxn, fetch_one, run};
 use crate::polls::model::{Phase, Poll, Tier};
 use crate::polls::store;
-use crate::types::{Clock, PollId, UnixMillis};
+use crate::types::{Clock, PollId, ReaderId, UnixMillis};
 
 /// In place of a removal's number, which begin at 1: the ballot is counted under its reader's key.
 pub const HANDED_OVER: i64 = 0;
@@ -29,7 +30,18 @@ pub async fn has_own(db: &Db, poll: PollId, browser: VoterKey) -> Result<bool, D
     Ok(row.is_some())
 }
 
-/// Hands the ballot of `browser` over to `reader`, who is of `tier`. False when there is none, or the poll takes no answers any more:
+/// Whom a ballot is handed over to.
+#[derive(Debug, Clone, Copy)]
+pub struct Receiver {
+    pub reader: ReaderId,
+    /// Their key in this poll.
+    pub voter: VoterKey,
+    pub tier: Tier,
+    /// When they agreed that this answer is joined to their address, if they did.
+    pub agreed: Option<UnixMillis>,
+}
+
+/// Hands the ballot of `browser` over to `to`. False when there is none, or the poll takes no answers any more:
 /// then nothing has changed. `slot` is this node's chain.
 ///
 /// # Errors
@@ -40,8 +52,13 @@ pub async fn hand_over(
     slot: i64,
     poll: PollId,
     browser: VoterKey,
-    (reader, tier): (VoterKey, Tier),
+    receiver: Receiver,
 ) -> Result<bool, DbErr> {
+    let Receiver {
+        voter: reader,
+        tier,
+        ..
+    } = receiver;
     let txn = db.write_txn("hand over").await?;
     let head = chain::lock_head(db, &txn, slot, poll).await?;
     let lock = match db.backend() {
@@ -80,16 +97,29 @@ pub async fn hand_over(
         counts: Counts::default(),
     };
     hand.take(&txn, &from).await?;
-    match to {
+    match &to {
         None => hand.give(&txn, &from, reader, tier, now).await?,
-        Some(to) => hand.change(&txn, &from, &to, tier, now).await?,
+        Some(to) => hand.change(&txn, &from, to, tier, now).await?,
+    }
+    let says = to.as_ref().map_or(&from, |to| later(&from, to));
+    let mut links = Links::default();
+    let kept = to.as_ref().is_some_and(|to| to.choices == says.choices);
+    // What was said last without the consent is not joined to anybody.
+    if receiver.agreed.is_some() || !kept {
+        links.take(&poll, receiver.reader, &says.choices, receiver.agreed);
     }
     let mut batch = Batch::default();
+    links.write(&mut batch, db.backend(), now);
     hand.counts.write(&mut batch, slot);
     let heads = Heads::from([(poll.id, head)]);
     chain::add(&mut batch, slot, now, &heads, vec![(poll.id, hand.page)]);
     txn.commit_with(batch).await?;
     Ok(true)
+}
+
+/// The one that says what counts.
+fn later<'a>(from: &'a Stored, to: &'a Stored) -> &'a Stored {
+    if from.changed > to.changed { from } else { to }
 }
 
 /// What the commit writes.
@@ -171,7 +201,7 @@ impl Hand<'_> {
         tier: Tier,
         now: UnixMillis,
     ) -> Result<(), DbErr> {
-        let says = if from.changed > to.changed { from } else { to };
+        let says = later(from, to);
         let tier = tier.code().max(to.tier);
         if says.choices == to.choices && tier == to.tier {
             return Ok(());

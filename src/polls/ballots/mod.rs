@@ -11,6 +11,7 @@
 //!   `verify_sealed`: as much of it as is left when the log is destroyed.
 //! - [`adopt`]: ballots from before there was a log.
 //! - [`hand_over`]: a browser's ballot becomes its reader's.
+//! - `links`: answers beside the readers who agreed to it; `verify_links`: that they say what the ballots say.
 //! - [`removal`]: what editors set aside, with a reason that readers see.
 //! - `ruled`: what editors decide about readers' own words, in the log.
 //! - [`audit`]: a recount now and then.
@@ -26,6 +27,7 @@ mod commit;
 mod counts;
 pub mod details_store;
 mod hand_over;
+mod links;
 pub mod log;
 mod log_read;
 pub mod record;
@@ -38,13 +40,14 @@ pub mod seal;
 mod slip;
 mod verify;
 mod verify_counters;
+mod verify_links;
 mod verify_sealed;
 
 pub use adopt::adopt;
 pub use audit::{Audits, Difference, audit};
 pub use close::watch as watch_closes;
 pub use commit::{LARGEST_GROUP, commit};
-pub use hand_over::{hand_over, has_own};
+pub use hand_over::{Receiver, hand_over, has_own};
 pub use ruled::RulingLog;
 pub use slip::{Answer, Outcome, Slip, VoterKey};
 pub use verify::{Verified, verify};

@@ -21,9 +21,10 @@ use crate::types::{PollId, UnixMillis};
 const ALL_SLOTS: i64 = -2;
 
 /// The tables whose deleted rows say who, when, or in which order.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "poll_secret",
     "ballot",
+    "ballot_link",
     "ballot_log",
     "ballot_removal",
     "tally",

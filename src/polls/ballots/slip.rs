@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::polls::choice::Choice;
+use crate::polls::linked::Tick;
 use crate::polls::model::{Phase, Place, Poll, Tier};
 use crate::polls::refusals::Reason;
 use crate::types::{IssueId, PollId};
@@ -23,6 +24,8 @@ pub struct Answer {
     pub issue: Option<IssueId>,
     /// The client's network under today's secret: a signal of haste, not an identity.
     pub network: Option<[u8; 8]>,
+    /// What a known reader said about the link; `None` in secret polls.
+    pub link: Option<Tick>,
 }
 
 /// What goes into the box.

@@ -10,6 +10,7 @@ use super::log::{Hash, Head, Wording, head_of_all, hex, page_hash, sha256};
 use super::record::Record;
 use super::replay::{Held, Removed, Replay};
 use super::verify_counters::counters;
+use super::verify_links::{self, Links};
 use super::verify_sealed::{records, sealed};
 use crate::db::{Db, fetch_all};
 use crate::polls::model::Poll;
@@ -35,6 +36,8 @@ pub struct Verified {
     pub record: Option<Record>,
     /// Counted from the ballots; option 0: voters.
     pub tally: BTreeMap<OptionId, i64>,
+    /// Answers that their readers let join to their address.
+    pub linked: i64,
     /// What differs; empty when all agrees.
     pub findings: Vec<String>,
 }
@@ -69,6 +72,7 @@ pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
     let mut verified = Verified::default();
     if poll.sealed_at.is_some() {
         sealed(&moment, db.backend(), &poll, &mut verified).await?;
+        verify_links::sealed(&moment, db.backend(), &poll, &mut verified).await?;
         records(&moment, db.backend(), &poll, &mut verified).await?;
         moment.rollback().await?;
         return Ok(Some(verified));
@@ -302,6 +306,7 @@ async fn ballots<C: ConnectionTrait>(
 ) -> Result<(), DbErr> {
     let sql = "SELECT voter_key, choices, CAST(tier AS BIGINT) AS tier, CAST(source AS BIGINT) AS source, network, cast_ms, \
                changed_ms, revision, removed FROM ballot WHERE poll_id = $1 AND voter_key > $2 ORDER BY voter_key LIMIT 5000";
+    let mut links = Links::of(db, poll, verified).await?;
     let mut after: Vec<u8> = Vec::new();
     loop {
         let rows = fetch_all(db, sql, [poll.id.into(), after.clone().into()]).await?;
@@ -311,6 +316,9 @@ async fn ballots<C: ConnectionTrait>(
             let voter: Vec<u8> = row.try_get("", "voter_key")?;
             let said = held(row)?;
             let known = <[u8; 16]>::try_from(&voter[..]).ok();
+            if let Some(voter) = &known {
+                links.see(voter, &said.choices, verified);
+            }
             match known.and_then(|voter| replay.ballots.remove(&voter)) {
                 Some(held) if held == said => {}
                 Some(held) => verified.find(difference(&voter, &held, &said)),
@@ -321,6 +329,7 @@ async fn ballots<C: ConnectionTrait>(
     for voter in replay.ballots.keys() {
         verified.find(format!("ballot {} is gone", hex(voter)));
     }
+    links.finish(verified);
     Ok(())
 }
 

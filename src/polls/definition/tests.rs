@@ -8,6 +8,7 @@ fn definition() -> Definition {
         visibility: Visibility::Always,
         headline_tier: Tier::Anonymous,
         newsletter: None,
+        linking: None,
         opens_at: None,
         closes_at: None,
         time_zone: "UTC".into(),

@@ -12,6 +12,8 @@ const OPTION: u32 = 60;
 const AROUND_QUESTION: u32 = 26;
 const REST: u32 = 236;
 const NEWSLETTER: u32 = 300;
+const LINK_BOX: u32 = 100;
+const LINK_LINE: u32 = 26;
 
 /// The height of the form, in CSS pixels, as a phone of 375 px shows it: elsewhere it needs no more.
 pub fn height(poll: &Poll) -> u32 {
@@ -27,6 +29,9 @@ pub fn height(poll: &Poll) -> u32 {
     }
     if poll.newsletter.is_some() {
         height += NEWSLETTER;
+        if let Some(words) = &poll.linking {
+            height += LINK_BOX + lines(&words.text, OPTION_CHARS) * LINK_LINE;
+        }
     }
     height
 }

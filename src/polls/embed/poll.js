@@ -154,6 +154,8 @@ class CanvassPoll extends HTMLElement {
       letter && el("label", { class: "canvass-field" }, words.email, el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
       letter && el("p", { class: "canvass-top" }, `${words.optional} ${letter.promise} ${words.either}`),
       letter && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
+      letter && poll.linking && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "link", value: poll.linking.version }), el("span", {}, poll.linking.words)),
+      letter && poll.linking && el("p", { class: "canvass-top" }, poll.linking.hint),
       letter && el("input", { type: "hidden", name: "newsletter", value: letter.slug }),
       el("input", { type: "hidden", name: "place", value: "embed" }),
       el("div", { class: "canvass-act" }, el("button", { part: "button" }, words.answer), poll.results_href && this.link("/results", words.see)),

@@ -251,6 +251,7 @@ fn definition(plan: &Plan, order: &Order) -> Definition {
         visibility: Visibility::Always,
         headline_tier: Tier::Anonymous,
         newsletter: None,
+        linking: None,
         opens_at: Some(plan.opens_at),
         // Closed with the commit that notes that all is in: a ballot box that has seen a close takes nothing any more.
         closes_at: None,
@@ -315,6 +316,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
                 place: Place::Elsewhere,
                 issue: None,
                 network: None,
+                link: None,
             }));
         }
         // The box decides by its clock whether the poll is open: for these it shows the hour in which they were cast there.

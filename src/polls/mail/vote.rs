@@ -24,6 +24,7 @@ use crate::polls::ballots::Slip;
 use crate::polls::beside::beside;
 use crate::polls::http::{not_counted, visible};
 use crate::polls::known;
+use crate::polls::linked;
 use crate::polls::model::{Phase, Poll};
 use crate::polls::order::seed_of;
 use crate::polls::refusals::Reason;
@@ -122,6 +123,7 @@ pub async fn page(
     }
     let mut form = form(&link, &token);
     form.refill(&Sent::options([link.said.key.to_string()]));
+    linked::offer(&app, &link.poll, Some(&link.voter), &mut form).await?;
     let again =
         own.map(|_| "You have answered this poll before. Sending this changes your answer.");
     let page = with_nonce(&app, &link, &token, form, again);
@@ -156,6 +158,12 @@ pub async fn cast(
     let retyped = |link: &Link| {
         let mut view = self::form(link, &token);
         view.refill(&sent);
+        linked::offer_again(
+            &link.poll,
+            true,
+            linked::is_agreed(&link.poll, &sent),
+            &mut view,
+        );
         view
     };
     let refused = if press::is_by_a_person(&form)? {
@@ -261,6 +269,7 @@ async fn finished(
     let results = visible(app, &link.poll, own.as_ref()).await?;
     let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_ref());
     secrecy::tell(app, &link.poll, &mut page).await?;
+    page.linked = linked::note(app, &link.poll, Some(&link.voter)).await?;
     page.counted &= refused.is_none();
     page.refused = refused;
     page.noindex = true;

@@ -62,6 +62,7 @@ pub async fn submit(
     form: RawForm,
 ) -> Result<Response, Problem> {
     let answer = form.one("answer")?.unwrap_or_default();
+    let link = form.one("link")?.is_some();
     if !press::is_by_a_person(&form)? {
         return match confirm::look(&app, &token).await? {
             Link::Open(newsletter) => pressed_by_a_program(
@@ -85,13 +86,13 @@ pub async fn submit(
     }
     match confirm::confirm(&app, &token).await? {
         Confirmed::Now(newsletter, reader) => {
-            let counted = polls::count_as_readers(&app, answer, reader).await?;
+            let counted = polls::count_as_readers(&app, answer, reader, link).await?;
             done(&app, &newsletter, Some(reader), counted)
         }
         // The program may have been stopped between the two.
         Confirmed::Before(newsletter, reader) => {
             let counted = match reader {
-                Some(reader) => polls::count_as_readers(&app, answer, reader).await?,
+                Some(reader) => polls::count_as_readers(&app, answer, reader, link).await?,
                 None => None,
             };
             done(&app, &newsletter, None, counted)
@@ -145,6 +146,7 @@ fn done(
     let mut words = words(newsletter, "");
     if let Some(counted) = counted {
         words["question"] = counted.question.into();
+        words["linked"] = counted.linking.is_some().into();
         words["results"] = format!("/p/{}/results", counted.slug).into();
     }
     words["again"] = reader.is_none().into();
@@ -181,6 +183,7 @@ async fn words_with(
     let mut words = words(newsletter, token);
     if let Some(waiting) = polls::waiting_answer(app, answer).await? {
         words["question"] = waiting.question.into();
+        words["linking"] = waiting.linking.into();
         words["answer"] = answer.into();
     }
     Ok(words)

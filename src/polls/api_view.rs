@@ -1,0 +1,79 @@
+//! A poll as the API tells of it.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::api_names::Linking;
+use super::api_question::QuestionKind;
+use super::model::{Poll, PollState};
+use crate::app::App;
+
+/// A poll as it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PollView {
+    pub slug: String,
+    pub title: String,
+    /// Where readers answer.
+    pub url: String,
+    /// `draft`, `published` or `closed`.
+    pub state: &'static str,
+    /// Whether answers may be joined to the addresses of readers who agree.
+    pub linking: Linking,
+    /// What they agree to; `null`: the poll is secret.
+    pub link_words: Option<String>,
+    pub questions: Vec<PollQuestionView>,
+}
+
+/// A question of a poll.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PollQuestionView {
+    pub key: i64,
+    pub question: String,
+    pub kind: QuestionKind,
+    pub options: Vec<PollOptionView>,
+}
+
+/// An option of a question; its key stands in forms and ballots.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PollOptionView {
+    pub key: i64,
+    pub label: String,
+}
+
+impl PollView {
+    /// The poll as scripts see it.
+    pub fn of(app: &App, poll: &Poll) -> Self {
+        Self {
+            slug: poll.slug.clone(),
+            title: poll.title.clone(),
+            url: format!("{}/p/{}", app.config.origin(), poll.slug),
+            state: match poll.state {
+                PollState::Draft => "draft",
+                PollState::Published => "published",
+                PollState::Closed => "closed",
+            },
+            linking: match poll.linking {
+                Some(_) => Linking::Linked,
+                None => Linking::Secret,
+            },
+            link_words: poll.linking.as_ref().map(|words| words.text.clone()),
+            questions: poll
+                .questions
+                .iter()
+                .map(|question| PollQuestionView {
+                    key: question.key,
+                    question: question.text.clone(),
+                    kind: question.kind.into(),
+                    options: question
+                        .options
+                        .iter()
+                        .map(|option| PollOptionView {
+                            key: option.key,
+                            label: option.label.clone(),
+                        })
+                        .collect(),
+                })
+                .collect(),
+        }
+    }
+}

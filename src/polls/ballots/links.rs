@@ -1,0 +1,95 @@
+//! Answers beside the readers who agreed to it, written in the commit of the ballot and saying the same. Nothing here is reached for secret
+//! polls: see [`crate::polls::linked`].
+
+use std::collections::BTreeMap;
+
+use sea_orm::Value;
+
+use super::slip::Answer;
+use crate::db::{Backend, Batch, in_list, values_list};
+use crate::polls::model::Poll;
+use crate::types::{PollId, ReaderId, UnixMillis};
+
+/// What a commit does to links; `None`: the consent was not given again, so there is none any more. In an order of their own, so that
+/// two nodes cannot lock each other out.
+#[derive(Default)]
+pub(super) struct Links<'a>(BTreeMap<(PollId, ReaderId), Option<Link<'a>>>);
+
+struct Link<'a> {
+    version: i64,
+    choices: &'a [u8],
+    agreed: UnixMillis,
+}
+
+impl<'a> Links<'a> {
+    /// Takes up what a known reader said about the link.
+    pub(super) fn of(&mut self, answer: &Answer, choices: &'a [u8], now: UnixMillis) {
+        if let Some(tick) = answer.link {
+            let agreed = tick.agreed.then_some(now);
+            self.take(&answer.poll, tick.reader, choices, agreed);
+        }
+    }
+
+    /// `agreed`: when; `None`: not.
+    pub(super) fn take(
+        &mut self,
+        poll: &Poll,
+        reader: ReaderId,
+        choices: &'a [u8],
+        agreed: Option<UnixMillis>,
+    ) {
+        if let Some(words) = &poll.linking {
+            let link = agreed.map(|agreed| Link {
+                version: words.version,
+                choices,
+                agreed,
+            });
+            self.0.insert((poll.id, reader), link);
+        }
+    }
+
+    /// Adds what is to be written; nothing for secret polls.
+    pub(super) fn write(self, batch: &mut Batch, backend: Backend, now: UnixMillis) {
+        let mut made: Vec<Value> = Vec::new();
+        let mut ended: BTreeMap<PollId, Vec<Value>> = BTreeMap::new();
+        for ((poll, reader), link) in self.0 {
+            match link {
+                Some(link) => made.extend([
+                    poll.into(),
+                    reader.into(),
+                    link.choices.to_vec().into(),
+                    link.version.into(),
+                    link.agreed.into(),
+                    now.into(),
+                    now.into(),
+                ]),
+                None => ended.entry(poll).or_default().push(reader.into()),
+            }
+        }
+        if !made.is_empty() {
+            // An erasure that is on its way is waited for, and then there is no reader.
+            let lock = match backend {
+                Backend::Postgres => " FOR SHARE OF reader",
+                Backend::Sqlite => "",
+            };
+            let rows = values_list(made.len() / 7, 7, batch.taken());
+            let sql = format!(
+                "INSERT INTO ballot_link (poll_id, reader_id, choices, link_text_id, agreed_ms, linked_ms, changed_ms) \
+                 SELECT k.column1, k.column2, k.column3, k.column4, k.column5, k.column6, k.column7 FROM (VALUES {rows}) AS k \
+                 JOIN reader ON reader.id = k.column2 WHERE reader.erased_ms IS NULL{lock} \
+                 ON CONFLICT (poll_id, reader_id) DO UPDATE SET choices = excluded.choices, changed_ms = excluded.changed_ms"
+            );
+            batch.push(sql, made);
+        }
+        // Poll by poll, so that SQLite looks each reader up and does not scan the table.
+        for (poll, readers) in ended {
+            let taken = batch.taken();
+            let among = in_list(readers.len(), taken + 1);
+            let sql = format!(
+                "DELETE FROM ballot_link WHERE poll_id = ${} AND reader_id IN {among}",
+                taken + 1
+            );
+            batch.push(sql, std::iter::once(Value::from(poll)).chain(readers));
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The box beside an answer, and what is said to those whose answer is linked.
+
+use http::HeaderMap;
+use serde::Serialize;
+
+use super::{reader_of, store};
+use crate::app::App;
+use crate::polls::known;
+use crate::polls::model::Poll;
+use crate::polls::view::FormView;
+use crate::polls::voter::Voter;
+use crate::subscriptions;
+use crate::web::Problem;
+
+/// The box, as in `pages/link_box.hbs`.
+#[derive(Debug, Clone, Serialize)]
+pub struct LinkBox {
+    pub version: i64,
+    pub words: String,
+    /// This reader agreed before, or just now in a form that is shown again.
+    pub checked: bool,
+    pub hint: &'static str,
+}
+
+const WITH_ADDRESS: &str = "Optional. It takes effect when you confirm your address. Without this tick your answer stays secret.";
+const KNOWN: &str = "Optional. Without this tick your answer stays secret.";
+
+impl LinkBox {
+    /// For somebody who may leave an address in the same form. `None`: the poll is secret.
+    pub fn of(poll: &Poll) -> Option<Self> {
+        poll.linking.as_ref().map(|words| Self {
+            version: words.version,
+            words: words.text.clone(),
+            checked: false,
+            hint: WITH_ADDRESS,
+        })
+    }
+}
+
+/// Puts the box into the form of a known reader, ticked if their answer is linked.
+///
+/// # Errors
+/// What the database said.
+pub async fn offer(
+    app: &App,
+    poll: &Poll,
+    known: Option<&Voter>,
+    form: &mut FormView,
+) -> Result<(), Problem> {
+    let (Some(reader), Some(link)) = (known.and_then(reader_of), LinkBox::of(poll)) else {
+        return Ok(());
+    };
+    form.linking = Some(LinkBox {
+        checked: store::is_linked(&app.db, poll.id, reader).await?,
+        hint: KNOWN,
+        ..link
+    });
+    Ok(())
+}
+
+/// The same in a form that is shown again, as it was sent.
+pub fn offer_again(poll: &Poll, known: bool, ticked: bool, form: &mut FormView) {
+    if known {
+        form.linking = LinkBox::of(poll).map(|link| LinkBox {
+            hint: KNOWN,
+            ..link
+        });
+    }
+    if let Some(link) = &mut form.linking {
+        link.checked = ticked;
+    }
+}
+
+/// What a result page says to a reader whose answer is linked.
+#[derive(Debug, Serialize)]
+pub struct Note {
+    /// Where it can be taken back.
+    pub manage: String,
+}
+
+/// The note for this browser.
+///
+/// # Errors
+/// What the database said.
+pub async fn note_by(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Option<Note>, Problem> {
+    if poll.linking.is_none() {
+        return Ok(None);
+    }
+    let voter = known::reader(app, poll, headers).await?;
+    note(app, poll, voter.as_ref()).await
+}
+
+/// The note for this voter; `None` where nothing is linked.
+///
+/// # Errors
+/// What the database said.
+pub async fn note(app: &App, poll: &Poll, voter: Option<&Voter>) -> Result<Option<Note>, Problem> {
+    let (Some(reader), Some(_)) = (voter.and_then(reader_of), &poll.linking) else {
+        return Ok(None);
+    };
+    let linked = store::is_linked(&app.db, poll.id, reader).await?;
+    Ok(linked.then(|| Note {
+        manage: format!(
+            "/manage/{}#answers",
+            subscriptions::manage_token(&app.keys, reader)
+        ),
+    }))
+}

@@ -1,0 +1,152 @@
+//! Linked polls on the editors' side and for scripts.
+
+use serde_json::{Value, json};
+
+use crate::polls_linked::WORDS;
+use crate::support::app::TestApp;
+use crate::support::editor::signed_in;
+
+#[tokio::test]
+async fn polls_linked_the_mode_is_chosen_in_the_draft_and_stays() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let page = browser.get("/admin/polls/new").await.expect(200);
+    let mut form = page.form("main form.form");
+    assert_eq!(form.value("linking"), Some("secret"), "the default");
+    form = form
+        .fill("question.1", "Is the tram worth it?")
+        .choose("linking", "linked")
+        .fill("link_words", " ");
+    form.fields.retain(|(name, _)| name != "option.1");
+    for option in ["Yes", "No"] {
+        form.fields.push(("option.1".into(), option.into()));
+    }
+    let page = browser
+        .submit(form.button("then", "save"))
+        .await
+        .expect(422);
+    let page = page.says("Write what readers agree to");
+    let form = page.form("main form.form").fill("link_words", WORDS);
+    let page = browser
+        .submit(form.button("then", "save"))
+        .await
+        .expect(200);
+    assert_eq!(page.url.path(), "/admin/polls/is-the-tram-worth-it");
+    page.says("joined only where a reader agreed to it");
+    let edit = "/admin/polls/is-the-tram-worth-it/edit";
+
+    // A draft may still become secret, and linked again.
+    for (mode, linked) in [("secret", 0), ("linked", 1)] {
+        let page = browser.get(edit).await.expect(200);
+        let form = page.form("main form.form").choose("linking", mode);
+        browser
+            .submit(form.button("then", "save"))
+            .await
+            .expect(200);
+        let sql = "SELECT CAST(linked AS BIGINT) FROM poll";
+        assert_eq!(app.count(sql).await, linked);
+    }
+    let page = browser.get(edit).await.expect(200);
+    let draft = page.form("main form.form").fill("link_words", WORDS);
+    browser
+        .submit(draft.clone().button("then", "save"))
+        .await
+        .expect(200);
+    let publish = "form[action='/admin/polls/is-the-tram-worth-it/publish']";
+    let page = browser.get("/admin/polls/is-the-tram-worth-it").await;
+    browser.submit(page.form(publish)).await.expect(200);
+
+    // Readers have been told: neither the open form nor a page from before changes it.
+    let page = browser.get(edit).await.expect(200);
+    let page = page.says(WORDS).says("This stays as it was");
+    let open = page.form("main form.form");
+    assert_eq!(open.value("linking"), None);
+    for (name, value) in [("linking", "secret"), ("link_words", "Other words.")] {
+        let mut form = open.clone();
+        form.fields.push((name.into(), value.into()));
+        let page = browser.submit(form.button("then", "save")).await;
+        page.expect(422).says("make a new poll instead");
+    }
+    let old = draft.choose("linking", "secret");
+    browser
+        .submit(old.button("then", "save"))
+        .await
+        .expect(422)
+        .says("make a new poll instead");
+    browser
+        .submit(
+            open.fill("closes", "2026-04-01T10:00")
+                .button("then", "save"),
+        )
+        .await
+        .expect(200);
+    let poll = canvass::polls::by_slug(&app.app.db, "is-the-tram-worth-it").await;
+    let poll = poll.unwrap().unwrap();
+    assert_eq!(poll.linking.map(|words| words.text).as_deref(), Some(WORDS));
+    assert!(poll.closes_at.is_some());
+}
+
+#[tokio::test]
+async fn polls_linked_scripts_choose_the_mode() {
+    let app = TestApp::start().await;
+    let token = app.api_token().await;
+    let client = reqwest::Client::new();
+    let make = |body: Value| {
+        let request = client
+            .post(app.url("/api/v1/polls"))
+            .bearer_auth(&token)
+            .json(&body);
+        async move {
+            let answer = request.send().await.unwrap();
+            (
+                answer.status().as_u16(),
+                answer.json::<Value>().await.unwrap(),
+            )
+        }
+    };
+    let poll = |slug: &str| json!({ "slug": slug, "question": "Tram?", "options": ["Yes", "No"] });
+    let (status, made) = make(poll("secret")).await;
+    assert_eq!((status, &made["linking"]), (201, &json!("secret")));
+    assert_eq!(made["link_words"], Value::Null);
+
+    let mut linked = poll("linked");
+    linked["linking"] = "linked".into();
+    let (status, made) = make(linked.clone()).await;
+    assert_eq!((status, &made["linking"]), (201, &json!("linked")));
+    let suggested = made["link_words"].as_str().unwrap();
+    assert!(suggested.contains("take this back"), "{suggested}");
+    linked["link_words"] = WORDS.into();
+    let (status, _) = make(linked.clone()).await;
+    assert_eq!(status, 409, "there is such a poll: nothing of it changes");
+    linked["slug"] = "own-words".into();
+    let (_, made) = make(linked.clone()).await;
+    assert_eq!(made["link_words"], WORDS);
+
+    for (field, value) in [("link_words", json!("two\nlines")), ("linking", json!("x"))] {
+        let mut wrong = linked.clone();
+        wrong["slug"] = "wrong".into();
+        wrong[field] = value;
+        let (status, problem) = make(wrong).await;
+        assert!(matches!(status, 400 | 422), "{field}: {status} {problem}");
+    }
+    let mut odd = poll("wrong");
+    odd["link_words"] = WORDS.into();
+    let (status, problem) = make(odd).await;
+    assert_eq!(status, 422);
+    assert!(problem.to_string().contains("secret poll"), "{problem}");
+    // A script has no reader: nothing to tick with, and nothing to link.
+    let ballot = client
+        .post(app.url("/api/v1/polls/linked/ballots"))
+        .bearer_auth(&token)
+        .json(&json!({ "option": [1], "link": 1 }));
+    assert!(ballot.send().await.unwrap().status().is_client_error());
+    let ballot = client
+        .post(app.url("/api/v1/polls/linked/ballots"))
+        .bearer_auth(&token)
+        .json(&json!({ "option": [1] }));
+    assert_eq!(ballot.send().await.unwrap().status(), 201);
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot_link").await, 0);
+    let document = client.get(app.url("/api/v1/openapi.json")).send().await;
+    let document = document.unwrap().text().await.unwrap();
+    assert!(document.contains("link_words"));
+}
