@@ -105,6 +105,7 @@ fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
         "/admin",
         "/api/",
         "/manage/",
+        "/data/",
         "/confirm/",
         "/unsubscribe/",
         "/v/",

@@ -84,6 +84,7 @@ mod schema;
 mod server;
 mod subscriptions_admin;
 mod subscriptions_at_the_door;
+mod subscriptions_data;
 mod subscriptions_double_opt_in;
 mod subscriptions_from_elsewhere;
 mod subscriptions_import;

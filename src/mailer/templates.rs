@@ -17,6 +17,8 @@ pub enum Template {
     ConfirmSubscription,
     /// Answers a request for what the address already receives.
     AlreadySubscribed,
+    /// A link to all that is kept about the reader.
+    YourData,
     /// A one-time link that sets an editor's password.
     EditorInvite,
     /// Tells editors of a burst of answers.
@@ -29,9 +31,10 @@ pub enum Template {
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ConfirmSubscription,
         Self::AlreadySubscribed,
+        Self::YourData,
         Self::EditorInvite,
         Self::PollBurst,
         Self::Issue,
@@ -44,6 +47,7 @@ impl Template {
         match self {
             Self::ConfirmSubscription => "confirm-subscription",
             Self::AlreadySubscribed => "already-subscribed",
+            Self::YourData => "your-data",
             Self::EditorInvite => "editor-invite",
             Self::PollBurst => "poll-burst",
             Self::Issue => "issue",
@@ -99,7 +103,7 @@ macro_rules! built_in {
 }
 
 /// Everything in `email-templates/` (a test compares the list with the directory).
-const BUILT_IN: [(&str, &str); 26] = built_in![
+const BUILT_IN: [(&str, &str); 30] = built_in![
     "layout.html.hbs",
     "style.css",
     "dark.css",
@@ -111,6 +115,10 @@ const BUILT_IN: [(&str, &str); 26] = built_in![
     "already-subscribed/text.hbs",
     "already-subscribed/html.hbs",
     "already-subscribed/sample.json",
+    "your-data/subject.hbs",
+    "your-data/text.hbs",
+    "your-data/html.hbs",
+    "your-data/sample.json",
     "editor-invite/subject.hbs",
     "editor-invite/text.hbs",
     "editor-invite/html.hbs",

@@ -68,6 +68,10 @@ pub use import::{
 };
 pub use insight::{Step, count_step, flush as flush_views};
 pub use known::{Waiting as WaitingAnswer, count_as_readers, waiting as waiting_answer};
+pub use linked::{
+    LinkedAnswer, Said as SaidAnswer, answers as linked_answers, take_back_in as take_back_links,
+    take_back_poll as take_back_link,
+};
 pub use mail::{
     Offered, answer_link, by_one_link, keep as keep_looks, of_issue as mail_numbers,
     tick as count_looks,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::choice::{Choice, ChoiceError};
 use super::linked::{self, LinkBox};
-use super::model::{Kind, Phase, Poll};
+use super::model::{Kind, Phase, Poll, Question};
 use super::question_view::{QuestionView, needs_a_page};
 use super::results::Results;
 use super::results::note::date_time;
@@ -299,20 +299,23 @@ pub const BY_INVITATION: &str =
 
 /// A ballot in one line: the labels, numbered where their order counts, and the reader's own words.
 fn said(poll: &Poll, own: &Choice) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for question in &poll.questions {
-        let of_this = own.options().iter().filter(|id| question.has(**id));
-        for (rank, id) in of_this.enumerate() {
-            let label = poll.labels(&[*id]).concat();
-            let words = own.words().iter().find(|words| words.option == *id);
-            parts.push(match (question.kind, words) {
-                (Kind::Ranked, _) => format!("{}. {label}", rank + 1),
-                (_, Some(words)) => format!("{label}: {}", words.text),
-                _ => label,
-            });
+    let parts = poll.questions.iter().flat_map(|q| said_to(poll, q, own));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// What a ballot says to one question.
+pub fn said_to(poll: &Poll, question: &Question, own: &Choice) -> Vec<String> {
+    let of_this = own.options().iter().filter(|id| question.has(**id));
+    let said = of_this.enumerate().map(|(rank, id)| {
+        let label = poll.labels(&[*id]).concat();
+        let words = own.words().iter().find(|words| words.option == *id);
+        match (question.kind, words) {
+            (Kind::Ranked, _) => format!("{}. {label}", rank + 1),
+            (_, Some(words)) => format!("{label}: {}", words.text),
+            _ => label,
         }
-    }
-    parts.join(", ")
+    });
+    said.collect()
 }
 
 /// "Closed on …", once it is.

@@ -59,7 +59,7 @@ pub(super) async fn answer(
     send(app, txn, newsletter, &wish.address, template, data, expires).await
 }
 
-async fn send(
+pub(super) async fn send(
     app: &App,
     txn: &WriteTxn,
     newsletter: &Newsletter,

@@ -11,11 +11,12 @@
 //! - at most one mail in ten minutes and three a day to an address that anybody can type;
 //! - a forwarded mail can stop its owner's newsletters at worst.
 //!
-//! `request` → `confirm` → `preferences`, `leave` are the use cases; `http` and `api` the doors; [`import`] the way in for lists.
+//! `request` → `confirm` → `preferences`, `leave` are the use cases, and `data` what is kept about a reader; `http` and `api` the doors; [`import`] the way in for lists.
 
 mod admin;
 mod api;
 mod confirm;
+mod data;
 mod export;
 mod http;
 pub mod import;

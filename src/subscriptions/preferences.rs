@@ -6,6 +6,7 @@ use super::store::subscribers::{self, Reader};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::newsletters::{self, Newsletter};
+use crate::polls::{self, LinkedAnswer};
 use crate::scheduler::Zone;
 use crate::types::{EmailAddress, NewsletterId, ReaderId};
 
@@ -17,6 +18,8 @@ pub struct Preferences {
     pub active: Vec<Subscribed>,
     /// What the reader could get.
     pub others: Vec<Newsletter>,
+    /// Answers that the reader let join to the address.
+    pub linked: Vec<LinkedAnswer>,
 }
 
 /// What the reader wants them to be.
@@ -40,10 +43,12 @@ pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, Db
     active.retain(Subscribed::is_active);
     let mut others = newsletters::all(app.db.read()).await?;
     others.retain(|newsletter| active.iter().all(|s| s.newsletter != newsletter.id));
+    let linked = polls::linked_answers(app, reader.id).await?;
     Ok(Some(Preferences {
         reader,
         active,
         others,
+        linked,
     }))
 }
 
@@ -79,6 +84,17 @@ pub async fn change(app: &App, reader: ReaderId, change: &Change) -> Result<(), 
         subscribers::leave(&txn, *newsletter, reader, "preferences", now).await?;
     }
     txn.commit().await
+}
+
+/// Takes back that the answer to a poll is joined to the address: it stays counted, and is secret. False: it was not.
+///
+/// # Errors
+/// What the database said.
+pub async fn take_back(app: &App, reader: ReaderId, poll: &str) -> Result<bool, DbErr> {
+    let txn = app.db.write_txn("take back link").await?;
+    let done = polls::take_back_link(&txn, reader, poll).await?;
+    txn.commit().await?;
+    Ok(done)
 }
 
 /// Leaves everything.

@@ -155,7 +155,7 @@ pub(super) async fn send(
     mails::answer(app, txn, wish, answer, &token, expires).await
 }
 
-fn caps(app: &App) -> MailCaps {
+pub(super) fn caps(app: &App) -> MailCaps {
     let settings = &app.config.subscriptions;
     MailCaps {
         pause: Duration::from_secs(settings.confirm_pause_minutes * 60),

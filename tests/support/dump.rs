@@ -31,6 +31,18 @@ impl Dump {
         self.0.get(table).map_or(0, Vec::len)
     }
 
+    /// The rows in which a text stands, leaving out some tables.
+    pub fn containing(&self, text: &str, except: &[&str]) -> Vec<String> {
+        let tables = self
+            .0
+            .iter()
+            .filter(|(table, _)| !except.contains(&table.as_str()));
+        let rows = tables.flat_map(|(table, rows)| rows.iter().map(move |row| (table, row)));
+        rows.filter(|(_, row)| row.contains(text))
+            .map(|(table, row)| format!("{table}: {row}"))
+            .collect()
+    }
+
     /// The rows that only one of the two has, leaving out some tables.
     pub fn differences(&self, other: &Self, except: &[&str]) -> Vec<String> {
         let mut found = Vec::new();

@@ -70,3 +70,12 @@ pub async fn attempts<C: ConnectionTrait>(
     }
     Ok(attempts)
 }
+
+/// Forgets the words of servers about an erased reader: they often repeat the address. What became of the mails stays.
+///
+/// # Errors
+/// What the database said.
+pub async fn forget_reader(txn: &db::WriteTxn, reader: ReaderId) -> Result<(), DbErr> {
+    let sql = "UPDATE delivery_attempt SET reply = '' WHERE issue_id IN (SELECT issue_id FROM mailing) AND reader_id = $1";
+    db::run(&**txn, sql, [reader.0.into()]).await.map(drop)
+}

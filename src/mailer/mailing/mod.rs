@@ -58,7 +58,7 @@ mod turns;
 mod waiting;
 mod watch;
 
-pub use attempts::{Attempt, attempts, message_id_of};
+pub use attempts::{Attempt, attempts, forget_reader, message_id_of};
 pub use control::{Change, Handover, Steer, hand_over, pause, pause_all, recall, steer};
 pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, orders};

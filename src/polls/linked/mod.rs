@@ -11,13 +11,15 @@
 //!   that says it.
 //! - Taking it back, and erasure, leave nothing but the ballot, counted and secret.
 //!
-//! `words` is pure; `view` is the box; `store` reads the links and ends them.
+//! `words` is pure; `view` is the box; `store` reads the links and ends them; `answers` says them in words.
 
+mod answers;
 pub mod store;
 mod view;
 mod words;
 
-pub use store::{Linked, of_reader as links_of, take_back_in, take_back_poll};
+pub use answers::{LinkedAnswer, Said, answers, in_words};
+pub use store::{take_back_in, take_back_poll};
 pub use view::{LinkBox, Note, note, note_by, offer, offer_again};
 pub use words::{LinkWords, MAX_LINK_CHARS, SUGGESTED, Tick, fault, is_agreed};
 

@@ -6,7 +6,6 @@
 mod list;
 mod list_store;
 mod reader;
-mod reader_store;
 
 use axum::Router;
 use axum::routing::{get, post};

@@ -8,17 +8,22 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::reader_store::{self as store, MAILS, Reader, Subscription};
 use super::state_words;
 use crate::admin::{Editor, EditorForm, Frame, show as shown};
 use crate::app::App;
 use crate::newsletters;
+use crate::polls;
 use crate::subscriptions::address_hash;
+use crate::subscriptions::data;
 use crate::subscriptions::model::{self, Suppression};
+use crate::subscriptions::store::one_reader::{self as store, Reader, Subscription};
 use crate::types::{EmailAddress, ReaderId};
 use crate::web::Problem;
 
 type Errors = BTreeMap<&'static str, &'static str>;
+
+/// Mails shown of a reader's history.
+const MAILS: i64 = 30;
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 200;
@@ -39,6 +44,9 @@ pub async fn show(
     let notice = match query.done.as_str() {
         "removed" => Some("Taken off. No more issues of that newsletter go to this reader."),
         "suppressed" => Some("This address is never mailed again."),
+        "erased" => Some(
+            "Erased. What is left is this row without a name, and a code that keeps the address from being mailed.",
+        ),
         "allowed" => Some("This address can be mailed again, once its owner subscribes."),
         _ => None,
     };
@@ -100,6 +108,10 @@ pub async fn stop(
             store::allow(&txn, &hash).await?;
             "allowed"
         }
+        (Wish::Erase, _) => {
+            data::erase_in(&txn, &app, reader.id, now).await?;
+            "erased"
+        }
         (_, None) => return Err(Problem::internal(&"a stored address does not parse")),
     };
     txn.commit().await?;
@@ -112,6 +124,7 @@ enum Wish<'a> {
     Remove(&'a Subscription),
     Suppress,
     Allow,
+    Erase,
 }
 
 impl<'a> Wish<'a> {
@@ -119,6 +132,7 @@ impl<'a> Wish<'a> {
         match what {
             "!suppress" => Some(Self::Suppress),
             "!allow" => Some(Self::Allow),
+            "!erase" => Some(Self::Erase),
             slug => subscriptions
                 .iter()
                 .find(|s| s.slug == slug)
@@ -180,7 +194,12 @@ async fn reader_page(
             })
         })
         .collect();
-    let mails: Vec<Value> = store::mails(&app.db, reader.id)
+    let linked: Vec<Value> = polls::linked_answers(app, reader.id)
+        .await?
+        .iter()
+        .map(|l| json!({ "slug": l.slug, "answers": l.answers, "words": l.words, "version": l.version, "agreed": at(l.agreed), "linked": at(l.linked) }))
+        .collect();
+    let mails: Vec<Value> = store::mails(&app.db, reader.id, MAILS)
         .await?
         .iter()
         .map(|m| {
@@ -191,8 +210,8 @@ async fn reader_page(
     let page = json!({
         "frame": frame, "errors": errors, "id": reader.id, "email": reader.email, "name": reader.name, "since": at(reader.since),
         "erased": reader.erased, "suppressed": suppressed, "subscriptions": subscriptions, "stoppable": stoppable,
-        "suppress_chosen": what == "!suppress", "allow_chosen": what == "!allow", "form": { "reason": reason },
-        "consents": consents, "mails": mails, "mails_shown": MAILS,
+        "suppress_chosen": what == "!suppress", "allow_chosen": what == "!allow", "erase_chosen": what == "!erase", "form": { "reason": reason },
+        "consents": consents, "linked": linked, "mails": mails, "mails_shown": MAILS,
     });
     let page = app.pages.render("readers/reader", &page)?;
     let status = if errors.is_empty() {

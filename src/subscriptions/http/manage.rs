@@ -8,12 +8,16 @@ use serde_json::{Value, json};
 use super::{page, unknown_link};
 use crate::app::App;
 use crate::scheduler::Zone;
+use crate::subscriptions::data;
 use crate::subscriptions::links;
 use crate::subscriptions::preferences::{self, Change, Preferences};
 use crate::subscriptions::reader_name::ReaderName;
 use crate::types::ReaderId;
 use crate::web::{Problem, RawForm, press};
 
+const MAILED: &str = "Look into your inbox: a mail leads to all that we keep about you. If you asked a moment ago, that mail is the one.";
+const TAKEN_BACK: &str =
+    "Taken back. Your answer stays counted, and is not kept with your address any more.";
 const BROKEN: &str = "It may be cut off. Nothing was changed.";
 
 /// What stands in the form, and what is wrong with it.
@@ -51,6 +55,14 @@ pub async fn submit(
     if form.one("action")? == Some("leave-all") {
         preferences::leave_all(&app, reader).await?;
         return as_stored(&app, &token, reader, Some("All mails are stopped.")).await;
+    }
+    if form.one("action")? == Some("data") {
+        data::mail_link(&app, reader).await?;
+        return as_stored(&app, &token, reader, Some(MAILED)).await;
+    }
+    if let Some(poll) = form.one("take_back")? {
+        preferences::take_back(&app, reader, poll).await?;
+        return as_stored(&app, &token, reader, Some(TAKEN_BACK)).await;
     }
     let mut filled = Filled {
         name: form.one("name")?.unwrap_or_default().to_owned(),
@@ -169,6 +181,8 @@ fn show_form(
             "email": preferences.reader.email,
             "active": preferences.active.iter().map(|s| entry(&s.slug, &s.name)).collect::<Vec<_>>(),
             "others": preferences.others.iter().map(|n| entry(&n.slug, &n.name)).collect::<Vec<_>>(),
+            // Not what was answered: this page can be reached from a mail that was forwarded.
+            "linked": preferences.linked.iter().map(|l| json!({ "poll": l.slug, "question": l.question, "words": l.words })).collect::<Vec<_>>(),
             "name": filled.name,
             "name_error": filled.name_error,
             "time_zone": filled.time_zone,

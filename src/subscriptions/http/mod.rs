@@ -1,6 +1,7 @@
 //! The readers' pages: one task each, one button, no script, no login.
 
 mod confirm;
+mod data;
 mod manage;
 mod subscribe;
 mod unsubscribe;
@@ -65,6 +66,8 @@ pub const PAGES: Templates = &[
         include_str!("../pages/resubscribed.hbs"),
     ),
     ("subscriptions/manage", include_str!("../pages/manage.hbs")),
+    ("subscriptions/data", include_str!("../pages/data.hbs")),
+    ("subscriptions/erased", include_str!("../pages/erased.hbs")),
 ];
 
 /// The routes of readers' subscriptions.
@@ -79,6 +82,8 @@ pub fn routes() -> Router<App> {
         .route("/unsubscribe/{token}", unsubscribe.clone())
         // For List-Unsubscribe, which must fit on one line.
         .route("/u/{token}", unsubscribe)
+        .route("/data/{token}", get(data::show).post(data::submit))
+        .route("/data/{token}/file", get(data::file))
         .route("/manage/{token}", get(manage::show).post(manage::submit))
 }
 

@@ -163,6 +163,12 @@ pub async fn mark_confirmed(txn: &WriteTxn, id: i64, now: UnixMillis) -> Result<
     Ok(done.rows_affected() == 1)
 }
 
+/// Forgets all requests for an address.
+pub async fn forget(txn: &WriteTxn, email_key: &str) -> Result<(), DbErr> {
+    let sql = "DELETE FROM subscription_request WHERE email_key = $1";
+    run(&**txn, sql, [email_key.into()]).await.map(drop)
+}
+
 /// Forgets requests that expired before `requests`, and counted mails before `mails`. Gives how many rows went.
 pub async fn purge(txn: &WriteTxn, requests: UnixMillis, mails: UnixMillis) -> Result<u64, DbErr> {
     let gone = run(

@@ -1,13 +1,10 @@
-//! One reader: what they agreed to, what was mailed, and stopping it.
+//! One reader: what they agreed to, what was mailed, stopping it, and erasing them.
 
 use sea_orm::{DbErr, QueryResult, Value};
 
-use crate::db::{Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
 use crate::subscriptions::model::{State, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
-
-/// Mails shown of a reader's history.
-pub const MAILS: i64 = 30;
 
 pub struct Reader {
     pub id: ReaderId,
@@ -105,10 +102,10 @@ pub async fn consents(db: &Db, id: ReaderId) -> Result<Vec<Consent>, DbErr> {
 }
 
 /// The newest issues that went to the reader, or were to.
-pub async fn mails(db: &Db, id: ReaderId) -> Result<Vec<Mail>, DbErr> {
+pub async fn mails(db: &Db, id: ReaderId, most: i64) -> Result<Vec<Mail>, DbErr> {
     let sql = format!(
         "SELECT i.subject, d.state, d.at_ms, d.attempt FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1 \
-         ORDER BY i.id DESC LIMIT {MAILS}"
+         ORDER BY i.id DESC LIMIT {most}"
     );
     all(db, &sql, id, |row| {
         Ok(Mail {
@@ -186,6 +183,34 @@ pub async fn suppress(
 pub async fn allow(txn: &WriteTxn, hash: &[u8]) -> Result<(), DbErr> {
     let sql = "DELETE FROM suppression WHERE address_hash = $1";
     run(&**txn, sql, [hash.to_vec().into()]).await.map(drop)
+}
+
+/// Takes everything personal off a reader's row, and deletes the consents; `nobody` stands in for the address. False: there was nothing
+/// left.
+pub async fn erase(
+    txn: &WriteTxn,
+    backend: Backend,
+    id: ReaderId,
+    nobody: &str,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    if backend == Backend::Postgres {
+        let sql = "SELECT 1 FROM reader WHERE id = $1 FOR UPDATE";
+        fetch_one(&**txn, sql, [id.into()]).await?;
+    }
+    let sql = "UPDATE reader SET email_key = $1, email = '', name = '', time_zone = NULL, erased_ms = $2 \
+               WHERE id = $3 AND erased_ms IS NULL";
+    let values: [Value; 3] = [nobody.into(), now.into(), id.into()];
+    if run(&**txn, sql, values).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    run(
+        &**txn,
+        "DELETE FROM consent WHERE reader_id = $1",
+        [id.into()],
+    )
+    .await?;
+    Ok(true)
 }
 
 async fn all<T>(

@@ -1,0 +1,53 @@
+//! Erasing a reader.
+
+use crate::app::App;
+use crate::db::{DbErr, WriteTxn};
+use crate::mailer::mailing;
+use crate::polls;
+use crate::subscriptions::address_hash;
+use crate::subscriptions::confirm::parse_own;
+use crate::subscriptions::model::{State, Suppression};
+use crate::subscriptions::store::{one_reader, requests, subscribers};
+use crate::types::keys::random_token;
+use crate::types::{ReaderId, UnixMillis};
+
+/// Erases a reader at their own wish. False: that was done before.
+///
+/// # Errors
+/// What the database said; then nothing was erased.
+pub async fn erase(app: &App, reader: ReaderId) -> Result<bool, DbErr> {
+    let now = app.clock.now();
+    let txn = app.db.write_txn("erase reader").await?;
+    let done = erase_in(&txn, app, reader, now).await?;
+    txn.commit().await?;
+    Ok(done)
+}
+
+/// As [`erase`], in a transaction of the caller's. Secret ballots stay as they are: nobody can find them, and their links work no more.
+///
+/// # Errors
+/// What the database said.
+pub async fn erase_in(
+    txn: &WriteTxn,
+    app: &App,
+    reader: ReaderId,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let Some(found) = subscribers::reader(&**txn, reader).await? else {
+        return Ok(false);
+    };
+    let address = parse_own(&found.email)?;
+    // Before the reader's row, as a confirmation takes them.
+    requests::forget(txn, address.key()).await?;
+    // Whatever is on its way beside this reader waits for the row, and then finds nobody.
+    let nobody = format!("erased:{}", random_token(&app.random));
+    if !one_reader::erase(txn, app.db.backend(), reader, &nobody, now).await? {
+        return Ok(false);
+    }
+    polls::take_back_links(txn, app.db.backend(), reader).await?;
+    subscribers::stop(txn, reader, State::Left, "erased", now).await?;
+    mailing::forget_reader(txn, reader).await?;
+    let hash = address_hash(&app.keys, &address);
+    subscribers::suppress(txn, &hash, Suppression::Erased, "", now).await?;
+    Ok(true)
+}

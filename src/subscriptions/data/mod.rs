@@ -1,0 +1,110 @@
+//! What is kept about a reader: to see, to take away, to have erased.
+//!
+//! No link that an issue carries can do any of it, since mails are forwarded: a fresh mail to the address brings a link that is good for a day.
+//! Promises: the export holds everything that can be found by the reader's id or address; after the erasure nothing of it is left but
+//! numbers, a row without a name that ledgers point at, and a keyed hash that keeps the address from being mailed again.
+
+mod erase;
+mod gather;
+
+pub use erase::{erase, erase_in};
+pub use gather::{Kept, gather};
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::address_hash;
+use super::confirm::parse_own;
+use super::mails;
+use super::model::MailCaps;
+use super::request::caps;
+use super::store::{requests, subscribers};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::mailer::templates::Template;
+use crate::newsletters;
+use crate::types::keys::{pack, unpack};
+use crate::types::{Keys, Purpose, ReaderId, UnixMillis};
+
+/// How long the link in the mail works.
+pub const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// For `/data/{token}`: shows, exports and erases all that is kept about a reader. Only ever in a mail to the address.
+#[must_use]
+pub fn token(keys: &Keys, reader: ReaderId, now: UnixMillis) -> String {
+    keys.seal(Purpose::Erase, &pack(&[reader.0, now.0]))
+}
+
+/// Whose data it is; `None` for a token that is too old, or not ours.
+#[must_use]
+pub fn open(keys: &Keys, token: &str, now: UnixMillis) -> Option<ReaderId> {
+    let [reader, at] = unpack(&keys.open(Purpose::Erase, token).ok()?)?;
+    (now.since(UnixMillis(at)) <= GOOD_FOR).then_some(ReaderId(reader))
+}
+
+/// Mails the link to the reader, within the caps of mails that anybody can trigger: whoever has a forwarded issue can press the button.
+///
+/// # Errors
+/// What the database said.
+pub async fn mail_link(app: &App, reader: ReaderId) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    let txn = app.db.write_txn("mail data link").await?;
+    let Some(found) = subscribers::reader(&*txn, reader).await? else {
+        return Ok(());
+    };
+    let address = parse_own(&found.email)?;
+    let subscribed = subscribers::of_reader(&*txn, reader).await?;
+    let active = subscribed.iter().find(|s| s.is_active());
+    let letter = match active.or(subscribed.first()) {
+        Some(subscribed) => newsletters::by_id(&*txn, subscribed.newsletter).await?,
+        None => newsletters::all(&*txn).await?.into_iter().next(),
+    };
+    // Without a newsletter there is nobody to write as, and nobody was ever mailed a link that leads here.
+    let Some(letter) = letter else { return Ok(()) };
+    let hash = address_hash(&app.keys, &address);
+    requests::queue_up(&app.db, &txn, &hash).await?;
+    let since = MailCaps::window_start(now);
+    let standing = requests::standing(&txn, letter.id, address.key(), &hash, since).await?;
+    if !caps(app).allow(standing.mails, standing.last_mail, now) {
+        return Ok(());
+    }
+    requests::count_mail(&txn, &hash, Some(now)).await?;
+    let data = json!({
+        "lang": letter.language,
+        "publication": letter.from_name,
+        "postal_address": letter.postal_address,
+        "data_url": format!("{}/data/{}", app.config.origin(), token(&app.keys, reader, now)),
+    });
+    let expires = now + GOOD_FOR;
+    mails::send(
+        app,
+        &txn,
+        &letter,
+        &address,
+        Template::YourData,
+        data,
+        expires,
+    )
+    .await?;
+    txn.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Secret;
+
+    #[test]
+    fn the_link_is_good_for_a_day_and_for_nothing_else() {
+        let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef")).expect("a key");
+        let then = UnixMillis(1_700_000_000_000);
+        let link = token(&keys, ReaderId(70_000), then);
+        assert_eq!(open(&keys, &link, then + GOOD_FOR), Some(ReaderId(70_000)));
+        let late = then + GOOD_FOR + Duration::from_millis(1);
+        assert_eq!(open(&keys, &link, late), None);
+        let manage = super::super::manage_token(&keys, ReaderId(70_000));
+        assert_eq!(open(&keys, &manage, then), None);
+        assert_eq!(super::super::links::open_manage(&keys, &link), None);
+    }
+}
