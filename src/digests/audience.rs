@@ -1,12 +1,12 @@
-//! Who would get an issue, were it to leave now: all readers of its newsletter, or those of a sample.
+//! Who would get an issue, were it to leave now: all readers of its newsletter, or those of a sample or a segment.
 
 use super::audience_store::{Excluded, count, count_of, excluded};
 use super::content::Body;
 use super::model::{Issue, IssueState};
 use super::store;
 use crate::app::App;
-use crate::db::DbErr;
-use crate::polls::{self, REMINDER_PAUSE, SampleRound};
+use crate::db::{DbErr, WriteTxn};
+use crate::polls::{self, REMINDER_PAUSE, SMALLEST_SEGMENT, SampleRound, Segment};
 use crate::types::ReaderId;
 
 /// An issue's readers.
@@ -16,9 +16,9 @@ pub(super) struct Audience {
     pub(super) readers: i64,
     /// Who does not, and why.
     pub(super) excluded: Vec<Excluded>,
-    /// Of a mail to a sample: the readers it is for.
+    /// Of a mail to a sample or a segment: the readers it is for.
     pub(super) only: Option<Vec<ReaderId>>,
-    /// Why a mail to a sample cannot leave now.
+    /// Why such a mail cannot leave now.
     pub(super) not_now: Option<String>,
 }
 
@@ -27,7 +27,22 @@ pub(super) struct Audience {
 /// # Errors
 /// What the database said.
 pub(super) async fn of(app: &App, issue: &Issue) -> Result<Audience, DbErr> {
+    at(app, issue, None).await
+}
+
+/// Finds them for good: consents that are taken back meanwhile wait for `txn`.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn frozen(app: &App, issue: &Issue, txn: &WriteTxn) -> Result<Audience, DbErr> {
+    at(app, issue, Some(txn)).await
+}
+
+async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audience, DbErr> {
     let Some(to) = issue.sample else {
+        if let Some(segment) = store::segment(app.db.read(), issue.id).await? {
+            return in_segment(app, issue, &segment, frozen).await;
+        }
         return Ok(Audience {
             readers: count(app.db.read(), issue.newsletter).await?,
             excluded: excluded(app.db.read(), issue.newsletter).await?,
@@ -73,6 +88,39 @@ pub(super) async fn of(app: &App, issue: &Issue) -> Result<Audience, DbErr> {
         not_now: None,
     })
 }
+
+/// Those who agreed and answered so, as far as they are subscribed; nobody where that is fewer than ten.
+async fn in_segment(
+    app: &App,
+    issue: &Issue,
+    segment: &Segment,
+    frozen: Option<&WriteTxn>,
+) -> Result<Audience, DbErr> {
+    let readers = polls::segment_readers(app, segment, frozen).await?;
+    let subscribed = count_of(app.db.read(), issue.newsletter, &readers).await?;
+    let left = i64::try_from(readers.len()).unwrap_or(i64::MAX) - subscribed;
+    if subscribed < SMALLEST_SEGMENT {
+        return Ok(Audience {
+            not_now: Some(TOO_FEW.to_owned()),
+            ..Audience::default()
+        });
+    }
+    Ok(Audience {
+        readers: subscribed,
+        excluded: (left > 0)
+            .then_some(Excluded {
+                reason: "agreed and answered so, and do not get this newsletter",
+                readers: left,
+            })
+            .into_iter()
+            .collect(),
+        only: Some(readers),
+        not_now: None,
+    })
+}
+
+const TOO_FEW: &str = "Fewer than ten readers would get it: a mail for so few could be meant for one. Wait until more have agreed, or write to those who \
+     chose one of several answers.";
 
 /// A reminder leaves [`REMINDER_PAUSE`] after the invitation, and not before.
 async fn too_early(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {

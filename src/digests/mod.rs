@@ -23,6 +23,7 @@ mod list_store;
 mod model;
 mod prepare;
 mod sample;
+mod segment;
 mod send;
 mod store;
 mod test_mail;
@@ -34,6 +35,7 @@ pub use admin::PAGES;
 pub use api::{Document as ApiDocument, routes as api_routes};
 pub use fire::tick;
 pub use sample::{SampleMail, ToSample, mails_to_sample, write_to_sample};
+pub use segment::write_to_segment;
 pub use store::hold_all;
 
 use crate::app::App;

@@ -30,7 +30,7 @@ pub enum Sent {
     Blocked(Vec<Advice>),
     /// Nobody would get it.
     NoAudience,
-    /// A mail to a sample that cannot leave now, and why.
+    /// A mail to a sample or a segment that cannot leave now, and why.
     NotNow(String),
     /// That time has passed.
     InThePast,
@@ -110,7 +110,7 @@ pub(super) async fn freeze(
         only,
         not_now,
         ..
-    } = audience::of(app, issue).await?;
+    } = audience::frozen(app, issue, txn).await?;
     if let Some(why) = not_now {
         return Ok(Sent::NotNow(why));
     }

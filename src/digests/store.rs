@@ -6,8 +6,9 @@ use sea_orm::{
 };
 
 use super::model::{Content, ForSample, Issue, IssueState, Slot};
-use crate::db::entities::issue;
+use crate::db::entities::{issue, issue_segment};
 use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, is_unique_violation, run};
+use crate::polls::Segment;
 use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
 
 /// The issue of that key.
@@ -88,6 +89,22 @@ pub(super) async fn to_sample<C: ConnectionTrait>(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(Issue::from).collect())
+}
+
+/// Makes a fresh draft one for a segment.
+pub(super) async fn narrow(txn: &WriteTxn, id: IssueId, to: &Segment) -> Result<(), DbErr> {
+    let sql = "INSERT INTO issue_segment (issue_id, poll_id, options) VALUES ($1, $2, $3)";
+    let values: [Value; 3] = [id.0.into(), to.poll.into(), to.to_stored().into()];
+    run(&**txn, sql, values).await.map(drop)
+}
+
+/// The segment an issue is for; `None`: it is for all readers of its newsletter, or for a sample.
+pub(super) async fn segment<C: ConnectionTrait>(
+    db: &C,
+    id: IssueId,
+) -> Result<Option<Segment>, DbErr> {
+    let row = issue_segment::Entity::find_by_id(id).one(db).await?;
+    Ok(row.map(|row| Segment::from_stored(row.poll_id, &row.options)))
 }
 
 /// Replaces a draft's words. False: it is no draft any more, or not at that revision.
@@ -208,6 +225,8 @@ pub(super) async fn slug_taken<C: ConnectionTrait>(
 
 /// Deletes a draft. False: it is no draft any more, or not at that revision.
 pub(super) async fn delete(txn: &WriteTxn, id: IssueId, revision: i64) -> Result<bool, DbErr> {
+    let segment = "DELETE FROM issue_segment WHERE issue_id = (SELECT id FROM issue WHERE id = $1 AND revision = $2 AND state = 0)";
+    run(&**txn, segment, [id.0.into(), revision.into()]).await?;
     change(
         txn,
         "DELETE FROM issue WHERE id = $1 AND revision = $2 AND state = 0",
@@ -235,8 +254,8 @@ pub(super) struct Archived {
 /// What has begun to go out is in the archive, because its mails link there; what was stopped
 /// before its first mail is not.
 const IN_ARCHIVE: &str = "i.state = 3 AND m.started_ms IS NOT NULL";
-/// A mail to a sample is no issue for everybody: its links lead to it, the list does not.
-const IN_THE_LIST: &str = "i.sample_poll_id IS NULL";
+/// A mail to a sample or a segment is no issue for everybody: its links lead to it, the list does not.
+const IN_THE_LIST: &str = "i.sample_poll_id IS NULL AND NOT EXISTS (SELECT 1 FROM issue_segment g WHERE g.issue_id = i.id)";
 
 /// The archive of a newsletter, newest first: `limit` issues after the first `offset`.
 pub(super) async fn archive<C: ConnectionTrait>(

@@ -69,7 +69,8 @@ pub use import::{
 pub use insight::{Step, count_step, flush as flush_views};
 pub use known::{Waiting as WaitingAnswer, count_as_readers, waiting as waiting_answer};
 pub use linked::{
-    LinkedAnswer, Said as SaidAnswer, answers as linked_answers, take_back_in as take_back_links,
+    LinkedAnswer, SMALLEST as SMALLEST_SEGMENT, Said as SaidAnswer, Segment,
+    answers as linked_answers, segment_in_words, segment_readers, take_back_in as take_back_links,
     take_back_poll as take_back_link,
 };
 pub use mail::{

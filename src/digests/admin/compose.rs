@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::model::{BadContent, Content, Issue};
 use super::super::prepare::{Prepared, prepare};
+use super::super::segment;
 use super::super::test_mail;
 use super::super::write::{self, Saved};
 use super::views;
@@ -197,6 +198,7 @@ async fn page(
             "id": issue.id.0,
             "heading": issue.title(),
             "sample": issue.sample.is_some(),
+            "segment": segment::whom(app, issue).await?,
             "newsletter": views::newsletter(&prepared.newsletter),
             "saved": show::time(issue.updated, &zone),
             "revision": typed.revision,

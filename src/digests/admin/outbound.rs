@@ -11,6 +11,7 @@ use super::super::audience::{self, Audience};
 use super::super::content::advice::Weight;
 use super::super::model::{Issue, IssueState, Slot};
 use super::super::prepare::prepare;
+use super::super::segment;
 use super::super::send::{self, Sent};
 use super::compose::address;
 use super::views;
@@ -217,6 +218,7 @@ async fn last_page(
             "advice": views::advice(&warnings),
             "not_now": not_now,
             "sample": issue.sample.is_some(),
+            "segment": segment::whom(app, issue).await?,
             "undo": app.config.mail.undo_seconds,
             "audience": audience,
             "audience_count": show::count(audience),

@@ -9,6 +9,7 @@ mod embed;
 mod export;
 mod form;
 mod form_page;
+mod linked;
 mod list;
 mod list_store;
 mod moment;
@@ -90,6 +91,10 @@ pub const PAGES: Templates = &[
         "polls/admin_sample_new",
         include_str!("../pages/admin_sample_new.hbs"),
     ),
+    (
+        "polls/admin_linked",
+        include_str!("../pages/admin_linked.hbs"),
+    ),
     ("polls/admin_mail", include_str!("../pages/admin_mail.hbs")),
     (
         "polls/admin_embed",
@@ -116,6 +121,9 @@ pub fn routes() -> Router<App> {
         )
         .route("/admin/polls/{slug}/sample/mail", post(sample::write))
         .route("/admin/polls/{slug}/sample/check", get(sample::check))
+        .route("/admin/polls/{slug}/linked", get(linked::show))
+        .route("/admin/polls/{slug}/linked/issue", post(linked::write))
+        .route("/admin/polls/{slug}/linked/export", post(linked::export))
         .route("/admin/polls/{slug}/export", get(export::show))
         .route(
             "/admin/polls/{slug}/export/{file}",

@@ -16,15 +16,17 @@ pub enum Tab {
     Compare,
     Weigh,
     Sample,
+    Linked,
     Export,
 }
 
-const TABS: [(Tab, &str, &str); 6] = [
+const TABS: [(Tab, &str, &str); 7] = [
     (Tab::Result, "", "Result"),
     (Tab::Turnout, "/turnout", "Turnout"),
     (Tab::Compare, "/compare", "Compare"),
     (Tab::Weigh, "/weigh", "Precision"),
     (Tab::Sample, "/sample", "Random sample"),
+    (Tab::Linked, "/linked", "Linked answers"),
     (Tab::Export, "/export", "Export"),
 ];
 
@@ -42,6 +44,7 @@ pub fn page(editor: &Editor, poll: &Poll, current: Tab, name: &str) -> Value {
 /// What the partial `polls/admin_tabs` is filled with.
 pub fn tabs(poll: &Poll, current: Tab) -> Vec<Value> {
     TABS.iter()
+        .filter(|(tab, ..)| *tab != Tab::Linked || poll.linking.is_some())
         .map(|(tab, path, label)| {
             json!({
                 "href": format!("/admin/polls/{}{path}", poll.slug),

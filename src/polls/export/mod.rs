@@ -11,6 +11,6 @@ mod ranked;
 mod sampled;
 mod sheets;
 
-pub use dictionary::DICTIONARY;
+pub use dictionary::{DICTIONARY, Entry};
 pub use document::Document;
 pub use sheets::{FILES, file};

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::LinkWords;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
-use crate::types::{PollId, ReaderId, UnixMillis};
+use crate::types::{EditorId, PollId, ReaderId, UnixMillis};
 
 /// Keeps words that readers may agree to; the same words again are the same text. Gives their version.
 ///
@@ -118,4 +118,131 @@ pub async fn take_back_in(
     }
     let sql = "DELETE FROM ballot_link WHERE reader_id = $1";
     Ok(run(&**txn, sql, [reader.into()]).await?.rows_affected())
+}
+
+/// The linked answers of a poll, by reader, ascending. `frozen`: as they are in this transaction; they stay so until its end.
+///
+/// # Errors
+/// What the database said.
+pub async fn by_reader(
+    db: &Db,
+    poll: PollId,
+    frozen: Option<&WriteTxn>,
+) -> Result<Vec<(ReaderId, Vec<u8>)>, DbErr> {
+    let sql = "SELECT reader_id, choices FROM ballot_link WHERE poll_id = $1 ORDER BY reader_id";
+    let values: [Value; 1] = [poll.into()];
+    let rows = match frozen {
+        None => fetch_all(db.read(), sql, values).await?,
+        Some(txn) => {
+            let lock = match db.backend() {
+                Backend::Postgres => " FOR SHARE",
+                Backend::Sqlite => "",
+            };
+            fetch_all(&**txn, format!("{sql}{lock}"), values).await?
+        }
+    };
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "reader_id")?, row.try_get("", "choices")?)))
+        .collect()
+}
+
+/// How many linked answers of a poll say what.
+///
+/// # Errors
+/// What the database said.
+pub async fn kinds(db: &Db, poll: PollId) -> Result<Vec<(Vec<u8>, i64)>, DbErr> {
+    let sql = "SELECT choices, CAST(COUNT(*) AS BIGINT) AS n FROM ballot_link WHERE poll_id = $1 GROUP BY choices";
+    let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "choices")?, row.try_get("", "n")?)))
+        .collect()
+}
+
+/// A linked answer with its reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfPoll {
+    pub email: String,
+    pub name: String,
+    pub choices: Vec<u8>,
+    pub version: i64,
+    pub agreed: UnixMillis,
+    pub linked: UnixMillis,
+    pub changed: UnixMillis,
+}
+
+/// Every linked answer of a poll, by address.
+///
+/// # Errors
+/// What the database said.
+pub async fn of_poll(txn: &WriteTxn, poll: PollId) -> Result<Vec<OfPoll>, DbErr> {
+    let sql = "SELECT r.email, r.name, l.choices, l.link_text_id, l.agreed_ms, l.linked_ms, l.changed_ms FROM ballot_link l \
+               JOIN reader r ON r.id = l.reader_id WHERE l.poll_id = $1 AND r.erased_ms IS NULL ORDER BY r.email_key";
+    let rows = fetch_all(&**txn, sql, [poll.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(OfPoll {
+                email: row.try_get("", "email")?,
+                name: row.try_get("", "name")?,
+                choices: row.try_get("", "choices")?,
+                version: row.try_get("", "link_text_id")?,
+                agreed: row.try_get("", "agreed_ms")?,
+                linked: row.try_get("", "linked_ms")?,
+                changed: row.try_get("", "changed_ms")?,
+            })
+        })
+        .collect()
+}
+
+/// Writes down who takes linked answers out of Canvass.
+///
+/// # Errors
+/// What the database said.
+pub async fn note_export(
+    txn: &WriteTxn,
+    poll: PollId,
+    editor: EditorId,
+    format: &str,
+    readers: i64,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    let sql = "INSERT INTO link_export (poll_id, editor_id, format, readers, at_ms) VALUES ($1, $2, $3, $4, $5)";
+    let values: [Value; 5] = [
+        poll.into(),
+        editor.into(),
+        format.into(),
+        readers.into(),
+        now.into(),
+    ];
+    run(&**txn, sql, values).await.map(drop)
+}
+
+/// Somebody took linked answers out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The editor's name, or address.
+    pub who: String,
+    pub format: String,
+    pub readers: i64,
+    pub at: UnixMillis,
+}
+
+/// Who took linked answers of a poll out, the newest first; the last twenty.
+///
+/// # Errors
+/// What the database said.
+pub async fn exports(db: &Db, poll: PollId) -> Result<Vec<Taken>, DbErr> {
+    let sql = "SELECT CASE WHEN d.name = '' THEN d.email ELSE d.name END AS who, e.format, e.readers, e.at_ms FROM link_export e \
+               LEFT JOIN editor d ON d.id = e.editor_id WHERE e.poll_id = $1 ORDER BY e.id DESC LIMIT 20";
+    let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let who: Option<String> = row.try_get("", "who")?;
+            Ok(Taken {
+                who: who.unwrap_or_else(|| "an editor who is gone".to_owned()),
+                format: row.try_get("", "format")?,
+                readers: row.try_get("", "readers")?,
+                at: row.try_get("", "at_ms")?,
+            })
+        })
+        .collect()
 }

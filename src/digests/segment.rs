@@ -1,0 +1,45 @@
+//! Issues for a segment: readers who agreed that their answer is kept with their address, and answered so.
+
+use super::model::{Content, Issue};
+use super::{store, write};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::polls::{self, Segment};
+use crate::types::{EditorId, IssueId, NewsletterId};
+
+/// Writes the draft: like any other, for fewer readers. Who they are is looked up when it is sent.
+///
+/// # Errors
+/// What the database said.
+pub async fn write_to_segment(
+    app: &App,
+    newsletter: NewsletterId,
+    segment: &Segment,
+    question: &str,
+    editor: EditorId,
+) -> Result<IssueId, DbErr> {
+    let content = Content {
+        subject: format!("About your answer: {question}"),
+        preheader: String::new(),
+        body: format!(
+            "Dear {{{{name|reader}}}},\n\nyou answered our poll “{question}” and agreed that we write to you about your answer.\n\n\n\n\
+             You can take that agreement back on the page where you choose what you receive.\n"
+        ),
+    };
+    let txn = app.db.write_txn("issue_to_segment").await?;
+    let id = write::create_in(&txn, app, newsletter, &content, Some(editor)).await?;
+    store::narrow(&txn, id, segment).await?;
+    txn.commit().await?;
+    Ok(id)
+}
+
+/// Whom an issue for a segment goes to, for editors.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn whom(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {
+    match store::segment(app.db.read(), issue.id).await? {
+        Some(segment) => polls::segment_in_words(app, &segment).await,
+        None => Ok(None),
+    }
+}

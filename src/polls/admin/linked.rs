@@ -1,0 +1,224 @@
+//! `/admin/polls/{slug}/linked`: the answers that readers let be kept with their address: how many, writing to those who gave one of them, and
+//! taking them away.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use serde_json::{Value, json};
+
+use super::form::Errors;
+use super::tabs::{Tab, page, poll_of};
+use crate::admin::{Editor, EditorForm, show as shown};
+use crate::app::App;
+use crate::digests;
+use crate::newsletters;
+use crate::polls::choice::stored_options;
+use crate::polls::linked::export::{DICTIONARY, Format, take};
+use crate::polls::linked::{SMALLEST, Segment, store};
+use crate::polls::model::{Poll, Tier};
+use crate::polls::results::totals;
+use crate::scheduler::Zone;
+use crate::types::OptionId;
+use crate::web::{Problem, RawForm};
+
+/// `GET`
+///
+/// # Errors
+/// 404 for a secret poll.
+pub async fn show(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    editor: Editor,
+) -> Result<Response, Problem> {
+    let poll = linked_poll(&app, &slug).await?;
+    let asked = Asked::default();
+    linked_page(&app, &editor, &poll, &asked, &Errors::new()).await
+}
+
+/// What an editor asks for.
+#[derive(Default)]
+struct Asked {
+    options: Vec<i64>,
+    newsletter: String,
+}
+
+impl Asked {
+    fn read(form: &RawForm) -> Result<Self, Problem> {
+        Ok(Self {
+            options: form
+                .all("option")
+                .filter_map(|key| key.parse().ok())
+                .collect(),
+            newsletter: form.text("newsletter")?,
+        })
+    }
+}
+
+/// `POST …/issue`: a draft for those who chose one of the options, to be looked at and sent like any issue.
+///
+/// # Errors
+/// 404 for a secret poll.
+pub async fn write(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let poll = linked_poll(&app, &slug).await?;
+    let asked = Asked::read(&form)?;
+    let mut errors = Errors::new();
+    let letters = newsletters::all(app.db.read()).await?;
+    let letter = letters.iter().find(|l| l.slug == asked.newsletter);
+    if letter.is_none() {
+        errors.insert("newsletter".into(), "Choose one of the newsletters.".into());
+    }
+    let chosen: Vec<OptionId> = poll
+        .options()
+        .filter(|option| asked.options.contains(&option.key))
+        .map(|option| option.id)
+        .collect();
+    let segment = Segment {
+        poll: poll.id,
+        options: chosen,
+    };
+    if segment.options.is_empty() {
+        errors.insert("options".into(), "Choose at least one answer.".into());
+    } else {
+        let linked = store::kinds(&app.db, poll.id).await?;
+        let readers = sum(&linked, |chosen| {
+            chosen.iter().any(|id| segment.options.contains(id))
+        });
+        if readers < SMALLEST {
+            let few = format!(
+                "{} chosen by {} who agreed. Write to {SMALLEST} at least: a mail for fewer could be meant for one.",
+                if segment.options.len() == 1 {
+                    "This answer was"
+                } else {
+                    "These answers were"
+                },
+                shown::counted(readers, "reader", "readers")
+            );
+            errors.insert("options".into(), few);
+        }
+    }
+    let (Some(letter), true) = (letter, errors.is_empty()) else {
+        return linked_page(&app, &editor, &poll, &asked, &errors).await;
+    };
+    let question = poll
+        .questions
+        .iter()
+        .find(|q| segment.options.iter().any(|id| q.has(*id)))
+        .map_or(poll.headline(), |q| q.text.as_str());
+    let issue = digests::write_to_segment(&app, letter.id, &segment, question, editor.id).await?;
+    Ok(Redirect::to(&format!("/admin/issues/{}", issue.0)).into_response())
+}
+
+/// `POST …/export`: the file. Not a GET: that it was taken is written down.
+///
+/// # Errors
+/// 404 for a secret poll, 422 for a format that there is not.
+pub async fn export(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let poll = linked_poll(&app, &slug).await?;
+    let format = Format::named(&form.text("format")?)
+        .ok_or_else(|| Problem::invalid("format", "Choose csv or json"))?;
+    let file = take(&app, &poll, format, editor.id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let kind = match format {
+        Format::Csv => "text/csv; charset=utf-8",
+        Format::Json => "application/json; charset=utf-8",
+    };
+    let name = format!(
+        "attachment; filename=\"{}-linked.{}\"",
+        poll.slug,
+        format.name()
+    );
+    let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, name)];
+    Ok((headers, file).into_response())
+}
+
+async fn linked_poll(app: &App, slug: &str) -> Result<Poll, Problem> {
+    let poll = poll_of(app, slug).await?;
+    if poll.linking.is_none() {
+        return Err(Problem::not_found());
+    }
+    Ok(poll)
+}
+
+/// Linked answers whose options meet a condition.
+fn sum(kinds: &[(Vec<u8>, i64)], is: impl Fn(&[OptionId]) -> bool) -> i64 {
+    let met = kinds.iter().filter(|(said, _)| is(&stored_options(said)));
+    met.map(|(_, n)| n).sum()
+}
+
+async fn linked_page(
+    app: &App,
+    editor: &Editor,
+    poll: &Poll,
+    asked: &Asked,
+    errors: &Errors,
+) -> Result<Response, Problem> {
+    let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
+    let mut page = page(editor, poll, Tab::Linked, "Linked answers");
+    let kinds = store::kinds(&app.db, poll.id).await?;
+    let linked = sum(&kinds, |_| true);
+    let answered = totals(&app.db, poll).await?.voters(Tier::Anonymous);
+    let stat = |label: &str, n: i64| json!({ "label": label, "value": shown::count(n) });
+    page["numbers"] = json!([stat("Linked answers", linked), stat("Answered", answered)]);
+    page["any"] = (linked > 0).into();
+    page["readers"] = shown::counted(linked, "reader", "readers").into();
+    page["smallest"] = SMALLEST.into();
+    page["questions"] = poll
+        .questions
+        .iter()
+        .map(|question| {
+            let options = question.options.iter().map(|option| {
+                let n = sum(&kinds, |chosen| chosen.contains(&option.id));
+                json!({
+                    "key": option.key, "label": question.shown_label(option), "count": shown::count(n),
+                    "chosen": asked.options.contains(&option.key),
+                })
+            });
+            json!({ "key": question.key, "text": question.text, "options": options.collect::<Vec<_>>() })
+        })
+        .collect();
+    let letters = newsletters::all(app.db.read()).await?;
+    page["newsletters"] = letters
+        .iter()
+        .map(|letter| {
+            let chosen = match asked.newsletter.as_str() {
+                "" => poll.newsletter == Some(letter.id),
+                slug => letter.slug == slug,
+            };
+            json!({ "slug": letter.slug, "name": letter.name, "chosen": chosen })
+        })
+        .collect();
+    let taken = store::exports(&app.db, poll.id).await?;
+    page["exports"] = taken
+        .iter()
+        .map(|taken| {
+            json!({
+                "who": taken.who, "format": taken.format.to_uppercase(), "at": shown::time(taken.at, &zone),
+                "readers": shown::counted(taken.readers, "reader", "readers"),
+            })
+        })
+        .collect::<Vec<Value>>()
+        .into();
+    if let Some(words) = &poll.linking {
+        page["words"] = words.text.as_str().into();
+        page["version"] = words.version.into();
+    }
+    page["dictionary"] = json!(DICTIONARY);
+    page["errors"] = json!(errors);
+    let page = app.pages.render("polls/admin_linked", &page)?;
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    Ok((status, page).into_response())
+}

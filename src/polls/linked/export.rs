@@ -1,0 +1,218 @@
+//! Linked answers as a file: of those readers who agreed, and of nobody else. Who took it is written down.
+
+use serde::Serialize;
+
+use super::store::{self, OfPoll};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::polls::choice::Choice;
+use crate::polls::export::Entry;
+use crate::polls::model::{Kind, Poll};
+use crate::types::{EditorId, UnixMillis};
+use crate::web::sheets::defused;
+
+/// The forms a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Csv,
+    Json,
+}
+
+impl Format {
+    /// The end of the file's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
+
+    /// The format of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Csv, Self::Json]
+            .into_iter()
+            .find(|format| format.name() == name)
+    }
+}
+
+/// A line: one option that one reader chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Line {
+    email: String,
+    name: String,
+    question_key: i64,
+    question: String,
+    option_key: i64,
+    option: String,
+    /// Of a ranking, from 1.
+    rank: Option<usize>,
+    own_words: String,
+    agreed_at: String,
+    linked_at: String,
+    changed_at: String,
+    consent_version: i64,
+}
+
+/// The columns, in order, with their types and meanings.
+pub const DICTIONARY: [Entry; 12] = [
+    entry(
+        "email",
+        "text",
+        "The address of a reader who agreed that the answer is kept with it.",
+    ),
+    entry(
+        "name",
+        "text",
+        "What the reader wants to be called; may be empty.",
+    ),
+    entry(
+        "question_key",
+        "integer",
+        "The question's position in the poll, from 1.",
+    ),
+    entry("question", "text", "The question as readers saw it."),
+    entry(
+        "option_key",
+        "integer",
+        "The chosen option's position in the whole poll, from 1.",
+    ),
+    entry("option", "text", "The option as readers saw it."),
+    entry(
+        "rank",
+        "integer or empty",
+        "Of a ranked question: 1 is the first choice.",
+    ),
+    entry(
+        "own_words",
+        "text",
+        "What the reader wrote beside the option; may be empty.",
+    ),
+    entry("agreed_at", "RFC 3339", "When the box was ticked."),
+    entry(
+        "linked_at",
+        "RFC 3339",
+        "When it took effect: at once for a known reader, else when the address was confirmed.",
+    ),
+    entry(
+        "changed_at",
+        "RFC 3339",
+        "When the answer was given, or changed last.",
+    ),
+    entry(
+        "consent_version",
+        "integer",
+        "The version of the words that were agreed to.",
+    ),
+];
+
+const fn entry(field: &'static str, kind: &'static str, meaning: &'static str) -> Entry {
+    Entry {
+        file: "linked",
+        field,
+        kind,
+        meaning,
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    poll: &'a str,
+    exported_at: String,
+    /// What readers agreed to, and its version.
+    consent: &'a str,
+    consent_version: i64,
+    linked: Vec<Line>,
+    dictionary: &'a [Entry],
+}
+
+/// Writes down who takes the file, and makes it. `None`: the poll is secret.
+///
+/// # Errors
+/// What the database said; then there is no file.
+pub async fn take(
+    app: &App,
+    poll: &Poll,
+    format: Format,
+    editor: EditorId,
+) -> Result<Option<Vec<u8>>, DbErr> {
+    let Some(words) = &poll.linking else {
+        return Ok(None);
+    };
+    let now = app.clock.now();
+    let txn = app.db.write_txn("export linked").await?;
+    let linked = store::of_poll(&txn, poll.id).await?;
+    let readers = i64::try_from(linked.len()).unwrap_or(i64::MAX);
+    store::note_export(&txn, poll.id, editor, format.name(), readers, now).await?;
+    txn.commit().await?;
+    let lines: Vec<Line> = linked.iter().flat_map(|of| lines(poll, of)).collect();
+    Ok(Some(match format {
+        Format::Csv => csv_of(&lines)?,
+        Format::Json => serde_json::to_vec_pretty(&Document {
+            poll: &poll.slug,
+            exported_at: now.to_string(),
+            consent: &words.text,
+            consent_version: words.version,
+            linked: lines,
+            dictionary: &DICTIONARY,
+        })
+        .map_err(|error| DbErr::Custom(error.to_string()))?,
+    }))
+}
+
+fn lines(poll: &Poll, of: &OfPoll) -> Vec<Line> {
+    let choice = Choice::from_stored(&of.choices);
+    let at = |at: UnixMillis| at.to_string();
+    let mut lines = Vec::new();
+    for question in &poll.questions {
+        let chosen = choice.options().iter().filter(|id| question.has(**id));
+        for (place, id) in chosen.enumerate() {
+            let Some(option) = question.options.iter().find(|o| o.id == *id) else {
+                continue;
+            };
+            let written = choice.words().iter().find(|words| words.option == *id);
+            lines.push(Line {
+                email: of.email.clone(),
+                name: of.name.clone(),
+                question_key: question.key,
+                question: question.text.clone(),
+                option_key: option.key,
+                option: option.label.clone(),
+                rank: (question.kind == Kind::Ranked).then_some(place + 1),
+                own_words: written.map(|words| words.text.clone()).unwrap_or_default(),
+                agreed_at: at(of.agreed),
+                linked_at: at(of.linked),
+                changed_at: at(of.changed),
+                consent_version: of.version,
+            });
+        }
+    }
+    lines
+}
+
+/// With a byte order mark, which tells spreadsheets that it is UTF-8; no cell begins a formula.
+fn csv_of(lines: &[Line]) -> Result<Vec<u8>, DbErr> {
+    let failed = |error: csv::Error| DbErr::Custom(error.to_string());
+    let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
+    let head = DICTIONARY.iter().map(|entry| entry.field);
+    writer.write_record(head).map_err(failed)?;
+    for line in lines {
+        let row = [
+            line.email.clone(),
+            line.name.clone(),
+            line.question_key.to_string(),
+            line.question.clone(),
+            line.option_key.to_string(),
+            line.option.clone(),
+            line.rank.map(|rank| rank.to_string()).unwrap_or_default(),
+            line.own_words.clone(),
+            line.agreed_at.clone(),
+            line.linked_at.clone(),
+            line.changed_at.clone(),
+            line.consent_version.to_string(),
+        ];
+        writer.write_record(row.map(defused)).map_err(failed)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| DbErr::Custom(error.to_string()))
+}

@@ -1,0 +1,111 @@
+//! Readers by what they answered: those who agreed, and chose one of some options.
+
+use super::store;
+use crate::app::App;
+use crate::db::{DbErr, WriteTxn};
+use crate::polls::choice::stored_options;
+use crate::polls::model::{Poll, Question};
+use crate::polls::store::by_id;
+use crate::types::keys::pack;
+use crate::types::{OptionId, PollId, ReaderId};
+
+/// Fewer are not written to: a mail for so few could be meant for one.
+pub const SMALLEST: i64 = 10;
+
+/// Who chose one of these options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    pub poll: PollId,
+    pub options: Vec<OptionId>,
+}
+
+impl Segment {
+    /// From the column `options` of its row.
+    #[must_use]
+    pub fn from_stored(poll: PollId, options: &[u8]) -> Self {
+        let options = stored_options(options);
+        Self { poll, options }
+    }
+
+    /// For that column.
+    #[must_use]
+    pub fn to_stored(&self) -> Vec<u8> {
+        pack(&self.options.iter().map(|id| id.0).collect::<Vec<_>>())
+    }
+
+    /// Whether a ballot that says this belongs to it.
+    fn holds(&self, choices: &[u8]) -> bool {
+        let chosen = stored_options(choices);
+        chosen.iter().any(|id| self.options.contains(id))
+    }
+}
+
+/// The readers in it, ascending. `frozen`: as it is in this transaction, and stays until its end: a consent that is taken back meanwhile waits.
+///
+/// # Errors
+/// What the database said.
+pub async fn readers(
+    app: &App,
+    segment: &Segment,
+    frozen: Option<&WriteTxn>,
+) -> Result<Vec<ReaderId>, DbErr> {
+    let linked = store::by_reader(&app.db, segment.poll, frozen).await?;
+    Ok(linked
+        .into_iter()
+        .filter(|(_, choices)| segment.holds(choices))
+        .map(|(reader, _)| reader)
+        .collect())
+}
+
+/// `“Yes” or “Sometimes” to “Do you trust the media?”`, for editors; `None`: the poll is gone.
+///
+/// # Errors
+/// What the database said.
+pub async fn in_words(app: &App, segment: &Segment) -> Result<Option<String>, DbErr> {
+    let poll = by_id(&app.db, segment.poll).await?;
+    Ok(poll.map(|poll| said(&poll, segment)))
+}
+
+fn said(poll: &Poll, segment: &Segment) -> String {
+    let of = |question: &Question| {
+        let chosen = question.options.iter();
+        let labels: Vec<String> = chosen
+            .filter(|option| segment.options.contains(&option.id))
+            .map(|option| format!("“{}”", option.label))
+            .collect();
+        (!labels.is_empty()).then(|| format!("{} to “{}”", labels.join(" or "), question.text))
+    };
+    let parts: Vec<String> = poll.questions.iter().filter_map(of).collect();
+    parts.join(", or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::polls::choice::Choice;
+    use crate::polls::model::sample;
+    use crate::polls::sent::Sent;
+
+    #[test]
+    fn a_segment_is_who_chose_one_of_its_options() {
+        let poll = sample::several(&["a", "b", "c"], 1, 3);
+        let ids: Vec<OptionId> = poll.options().map(|option| option.id).collect();
+        let segment = Segment {
+            poll: poll.id,
+            options: vec![ids[0], ids[2]],
+        };
+        assert_eq!(
+            Segment::from_stored(poll.id, &segment.to_stored()),
+            segment.clone()
+        );
+        for (chosen, holds) in [
+            (vec!["1"], true),
+            (vec!["2"], false),
+            (vec!["2", "3"], true),
+        ] {
+            let choice = Choice::read(&poll, &Sent::options(chosen.clone())).expect("a choice");
+            assert_eq!(segment.holds(&choice.to_stored()), holds, "{chosen:?}");
+        }
+        assert_eq!(said(&poll, &segment), "“a” or “c” to “Sample?”");
+    }
+}
