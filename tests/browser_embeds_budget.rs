@@ -77,6 +77,12 @@ async fn an_embed_never_moves_the_page() {
         .poll_with("letter", |poll| poll.newsletter = Some(newsletter.id))
         .await;
     here.app
+        .poll_with("linked", |poll| {
+            poll.newsletter = Some(newsletter.id);
+            poll.linking = Some(canvass::polls::linked::SUGGESTED.to_owned());
+        })
+        .await;
+    here.app
         .poll_with("long", |poll| {
             poll.questions[0].text = "When you read a report about a place you know well, how often does it agree with what you have seen there yourself?".into();
             poll.questions[0].options = [
@@ -101,6 +107,8 @@ async fn an_embed_never_moves_the_page() {
             ("long", "element"),
             ("trust", "short"),
             ("letter", "short"),
+            ("linked", "element"),
+            ("linked", "short"),
         ] {
             here.publish(&here.snippet(poll, which).await);
             let Some(browser) = Browser::open(look).await else {

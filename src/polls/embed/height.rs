@@ -12,8 +12,9 @@ const OPTION: u32 = 60;
 const AROUND_QUESTION: u32 = 26;
 const REST: u32 = 236;
 const NEWSLETTER: u32 = 300;
-const LINK_BOX: u32 = 100;
-const LINK_LINE: u32 = 26;
+const LINK_CHARS: usize = 38;
+const LINK_BOX: u32 = 84;
+const LINK_LINE: u32 = 22;
 
 /// The height of the form, in CSS pixels, as a phone of 375 px shows it: elsewhere it needs no more.
 pub fn height(poll: &Poll) -> u32 {
@@ -30,7 +31,7 @@ pub fn height(poll: &Poll) -> u32 {
     if poll.newsletter.is_some() {
         height += NEWSLETTER;
         if let Some(words) = &poll.linking {
-            height += LINK_BOX + lines(&words.text, OPTION_CHARS) * LINK_LINE;
+            height += LINK_BOX + lines(&words.text, LINK_CHARS) * LINK_LINE;
         }
     }
     height

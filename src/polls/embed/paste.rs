@@ -77,10 +77,10 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
         format!("{sheet}\n<canvass-poll src=\"{url}\">\n{form}</canvass-poll>\n{module}\n")
     });
     let options = poll.options().filter(|option| !option.retired).count();
-    let newsletter = if poll.newsletter.is_some() {
-        " newsletter"
-    } else {
-        ""
+    let newsletter = match (poll.newsletter, &poll.linking) {
+        (Some(_), Some(_)) => " newsletter linked",
+        (Some(_), None) => " newsletter",
+        _ => "",
     };
     let question = escaped(poll.headline());
     Ok(Snippets {

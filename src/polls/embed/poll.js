@@ -92,7 +92,7 @@ class CanvassPoll extends HTMLElement {
     this.whole = el("div", { class: "canvass" }, this.status, this.body, this.alertBox);
     this.shadowRoot.append(this.whole);
     if (form) return this.listen(form);
-    this.style.minBlockSize = `${(this.hasAttribute("newsletter") ? 34 : 17) + 3.75 * (this.getAttribute("options") || 4)}em`;
+    this.style.minBlockSize = `${(this.hasAttribute("linked") ? 44 : this.hasAttribute("newsletter") ? 34 : 17) + 3.75 * (this.getAttribute("options") || 4)}em`;
     this.load();
   }
 

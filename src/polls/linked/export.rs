@@ -96,7 +96,7 @@ pub const DICTIONARY: [Entry; 12] = [
     entry(
         "changed_at",
         "RFC 3339",
-        "When the answer was given, or changed last.",
+        "When the link took effect, or the linked answer was changed last.",
     ),
     entry(
         "consent_version",

@@ -80,7 +80,10 @@ async fn kept(app: &App, token: &str) -> Result<Option<(ReaderId, Kept)>, Proble
 
 fn words(token: &str, kept: &Kept) -> serde_json::Value {
     // A day is near enough on the page; the file has the moment.
-    let day = |at: &str| at.get(..10).unwrap_or(at).to_owned();
+    let day = |at: &str| match at.parse::<jiff::Timestamp>() {
+        Ok(at) => at.strftime("%-d %B %Y").to_string(),
+        Err(_) => at.to_owned(),
+    };
     let subscriptions = kept.subscriptions.iter().map(
         |s| json!({ "newsletter": s.newsletter, "state": s.state, "since": day(&s.changed_at) }),
     );

@@ -15,7 +15,7 @@ use crate::subscriptions::reader_name::ReaderName;
 use crate::types::ReaderId;
 use crate::web::{Problem, RawForm, press};
 
-const MAILED: &str = "Look into your inbox: a mail leads to all that we keep about you. If you asked a moment ago, that mail is the one.";
+const MAILED: &str = "Look into your inbox: a mail leads to all that we keep about you. Only a few such mails leave in a day; if none comes, ask again tomorrow.";
 const TAKEN_BACK: &str =
     "Taken back. Your answer stays counted, and is not kept with your address any more.";
 const BROKEN: &str = "It may be cut off. Nothing was changed.";
