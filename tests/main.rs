@@ -64,6 +64,7 @@ mod polls_kinds;
 mod polls_kinds_api;
 mod polls_linked;
 mod polls_linked_editors;
+mod polls_linked_kill;
 mod polls_linked_sealed;
 mod polls_linked_segments;
 mod polls_one_reader;
