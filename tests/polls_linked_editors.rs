@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::polls_linked::WORDS;
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
+use crate::support::issues::subscribe;
 
 #[tokio::test]
 async fn polls_linked_the_mode_is_chosen_in_the_draft_and_stays() {
@@ -149,4 +150,37 @@ async fn polls_linked_scripts_choose_the_mode() {
     let document = client.get(app.url("/api/v1/openapi.json")).send().await;
     let document = document.unwrap().text().await.unwrap();
     assert!(document.contains("link_words"));
+}
+
+#[tokio::test]
+async fn polls_linked_a_random_sample_is_asked_in_secret() {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("morning").await;
+    subscribe(&app, &newsletter, 60).await;
+    app.poll_with("trust", |poll| poll.linking = Some(WORDS.to_owned()))
+        .await;
+    let browser = signed_in(&app).await;
+    let draw = |poll: &str| {
+        let path = format!("/admin/polls/{poll}/sample?newsletter=morning&size=50&seed=lottery");
+        let browser = browser.clone();
+        async move {
+            let page = browser.get(&path).await.expect(200);
+            browser
+                .submit(page.form("form[method=post][action$='/sample']"))
+                .await
+        }
+    };
+    // Beside an open poll that is linked stands a secret one.
+    draw("trust").await.expect(200).says("The sample is drawn");
+    let beside = canvass::polls::by_slug(&app.app.db, "trust-sample").await;
+    assert_eq!(beside.unwrap().unwrap().linking, None);
+    // A linked draft becomes no sample's poll.
+    app.poll_with("draft", |poll| poll.linking = Some(WORDS.to_owned()))
+        .await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "UPDATE poll SET state = 0 WHERE slug = 'draft'";
+    canvass::db::run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    draw("draft").await.expect(409).says("asked in secret");
+    assert_eq!(app.count("SELECT COUNT(*) FROM poll_sample").await, 1);
 }

@@ -22,7 +22,8 @@ pub fn open_unsubscribe(keys: &Keys, token: &str) -> Option<(NewsletterId, Reade
     Some((NewsletterId(newsletter), ReaderId(reader)))
 }
 
-/// For `/manage/{token}`. At worst it stops newsletters and changes a greeting; it cannot subscribe, export or erase.
+/// For `/manage/{token}`. At worst it stops newsletters, takes back consents, changes a greeting, and has a link mailed to the address; it cannot
+/// subscribe, link, export or erase.
 #[must_use]
 pub fn manage_token(keys: &Keys, reader: ReaderId) -> String {
     keys.seal(Purpose::Manage, &pack(&[reader.0]))

@@ -9,7 +9,7 @@
 //! - request and mail are one write; the mail leaves from the outbox, never in the request;
 //! - GET and HEAD change nothing; each button says what it does; a second press is fine;
 //! - at most one mail in ten minutes and three a day to an address that anybody can type;
-//! - a forwarded mail can stop its owner's newsletters at worst.
+//! - a forwarded mail can stop its owner's newsletters and take back consents at worst; to see, export or erase takes a fresh one.
 //!
 //! `request` → `confirm` → `preferences`, `leave` are the use cases, and `data` what is kept about a reader; `http` and `api` the doors; [`import`] the way in for lists.
 
