@@ -21,12 +21,11 @@ use super::results::{Results, totals};
 use super::secrecy::ClosedResults;
 use super::sent::Sent;
 use super::store;
-use super::voter::Voter;
+use super::voter::{Voter, new_marker};
 use crate::api::{Begun, Caller, Json, Write};
 use crate::app::App;
 use crate::newsletters;
 use crate::types::UnixMillis;
-use crate::types::keys::random_token;
 use crate::web::Problem;
 use crate::web::problems::FieldProblem;
 
@@ -256,7 +255,7 @@ pub async fn cast(
     Json(ballot): Json<NewBallot>,
 ) -> Result<Response, Problem> {
     let poll = asking::public_poll(&app, &slug).await?;
-    let voter = voter(&app, caller, &headers, ballot.voter)?;
+    let voter = voter(&app, &poll, caller, &headers, ballot.voter)?;
     let mut sent = Sent::options(keys(&poll, ballot.option));
     for (option, words) in ballot.words {
         sent = sent.with_words(option, words);
@@ -289,6 +288,7 @@ pub async fn cast(
 
 fn voter(
     app: &App,
+    poll: &Poll,
     caller: Caller,
     headers: &HeaderMap,
     name: Option<String>,
@@ -306,7 +306,10 @@ fn voter(
         return Ok(Voter::Browser(marker));
     }
     match headers.get("idempotency-key").map(|key| key.to_str()) {
-        None => Ok(Voter::Browser(random_token(&app.random))),
+        None => {
+            let (now, chance) = (app.clock.now(), app.random.bytes());
+            Ok(Voter::Browser(new_marker(poll.id, now, chance)))
+        }
         Some(Ok(key)) if !key.is_empty() && key.len() <= LONGEST_VOTER => {
             Ok(Voter::Named(format!("{}:key:{key}", caller.token.0)))
         }

@@ -39,9 +39,10 @@ impl FormView {
     }
 }
 
-/// A seed from what a voter's key begins with.
+/// A seed from what a voter's key ends with: it may begin with a moment.
 pub fn seed_of(key: &[u8]) -> u64 {
     key.iter()
+        .rev()
         .take(8)
         .fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
 }

@@ -6,9 +6,8 @@ use super::proof::{self, Bad};
 use crate::app::App;
 use crate::polls::asking;
 use crate::polls::model::Poll;
-use crate::polls::voter::{Voter, is_marker};
+use crate::polls::voter::{Voter, is_marker, new_marker};
 use crate::types::UnixMillis;
-use crate::types::keys::random_token;
 use crate::web::{Problem, RawForm};
 
 /// A browser that answers.
@@ -54,7 +53,7 @@ impl Browser {
                 .map(str::to_owned),
         };
         let sent = form.one("proof")?.unwrap_or_default();
-        let fresh = || random_token(&app.random);
+        let fresh = || new_marker(poll.id, now, app.random.bytes());
         let (marker, showed) = if sent.is_empty() {
             (kept.unwrap_or_else(fresh), Showed::Nothing)
         } else {
@@ -64,7 +63,7 @@ impl Browser {
                     let posed_at = solved.posed_at;
                     (marker, Showed::Work { posed_at })
                 }
-                (Ok(solved), None) => match solved.marker(&app.keys) {
+                (Ok(solved), None) => match solved.marker(&app.keys, poll) {
                     Some(marker) => {
                         let posed_at = solved.posed_at;
                         (marker, Showed::Work { posed_at })
@@ -72,9 +71,7 @@ impl Browser {
                     // Bound to a marker that did not come along.
                     None => (fresh(), Showed::Bad(Bad::Forged)),
                 },
-                (Ok(solved), Some(marker)) if solved.marker(&app.keys).is_some() => {
-                    (marker, Showed::LooseWork)
-                }
+                (Ok(solved), Some(marker)) if solved.is_loose() => (marker, Showed::LooseWork),
                 (Ok(_), Some(marker)) => (marker, Showed::Bad(Bad::Forged)),
             }
         };

@@ -10,12 +10,11 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
 use crate::polls::model::Poll;
+use crate::polls::voter::new_marker;
 use crate::types::keys::{pack, unpack};
 use crate::types::{Keys, Purpose, Random, UnixMillis};
 
@@ -121,11 +120,18 @@ impl Solved {
         self.bound != 0 && self.bound == bond(poll, marker)
     }
 
+    /// Whether it was fetched by a browser without a marker.
+    pub fn is_loose(&self) -> bool {
+        self.bound == 0
+    }
+
     /// The marker of the browser that fetched it without having one: the same each time it is sent.
-    pub fn marker(&self, keys: &Keys) -> Option<String> {
-        (self.bound == 0).then(|| {
+    pub fn marker(&self, keys: &Keys, poll: &Poll) -> Option<String> {
+        self.is_loose().then(|| {
             let id = self.id.map(i64::to_le_bytes).concat();
-            URL_SAFE_NO_PAD.encode(&keys.hash("proof-marker", &id)[..16])
+            let mut chance = [0; 16];
+            chance.copy_from_slice(&keys.hash("proof-marker", &id)[..16]);
+            new_marker(poll.id, self.posed_at, chance)
         })
     }
 }
@@ -231,9 +237,9 @@ mod tests {
     fn a_proof_speaks_for_one_voter() {
         let (poll, _, sent) = posed(0);
         let solved = check(&keys(), &poll, &sent, NOW).expect("solved");
-        let marker = solved.marker(&keys()).expect("becomes a marker");
+        let marker = solved.marker(&keys(), &poll).expect("becomes a marker");
         assert!(crate::polls::voter::is_marker(&marker));
-        assert_eq!(solved.marker(&keys()), Some(marker.clone()));
+        assert_eq!(solved.marker(&keys(), &poll), Some(marker.clone()));
         assert!(
             !solved.is_bound_to(&poll, &marker),
             "of nobody who had a marker"
@@ -243,6 +249,6 @@ mod tests {
         let solved = check(&keys(), &poll, &sent, NOW).expect("solved");
         assert!(solved.is_bound_to(&poll, &marker));
         assert!(!solved.is_bound_to(&poll, "AAAAAAAAAAAAAAAAAAAAAA"));
-        assert_eq!(solved.marker(&keys()), None);
+        assert_eq!(solved.marker(&keys(), &poll), None);
     }
 }
