@@ -20,6 +20,11 @@
 //!
 //! ARCHITECTURE.md walks through one vote, one subscription and one issue.
 
+/// What one thread allocates another one frees here, all the time: a request its answer, a connection its statements. The C library's
+/// allocator makes them wait for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod admin;
 pub mod api;
 pub mod app;
