@@ -136,7 +136,10 @@ impl App {
             mailer.load_signing_keys(&db, &keys).await?;
         }
         let stopping = CancellationToken::new();
-        let polls = Station::open(&db, &clock, &random, slot, config.polls.queue, &stopping);
+        let writers = (0..polls::ballots::writers(db.backend()))
+            .map(|writer| slot_of(db.backend(), slot, writer))
+            .collect();
+        let polls = Station::open(&db, &clock, &random, writers, config.polls.queue, &stopping);
         Ok(Self(Arc::new(Parts {
             node: crate::types::keys::random_token(&random),
             slot,
@@ -160,10 +163,14 @@ impl App {
 
     /// The stripe of one of several writers of this process.
     pub(crate) fn slot_of(&self, writer: usize) -> i64 {
-        match self.db.backend() {
-            Backend::Sqlite => 0,
-            Backend::Postgres => (self.slot + writer as i64 * (SLOTS as i64 / 2)) % SLOTS as i64,
-        }
+        slot_of(self.db.backend(), self.slot, writer)
+    }
+}
+
+fn slot_of(backend: Backend, slot: i64, writer: usize) -> i64 {
+    match backend {
+        Backend::Sqlite => 0,
+        Backend::Postgres => (slot + writer as i64 * (SLOTS as i64 / 2)) % SLOTS as i64,
     }
 }
 

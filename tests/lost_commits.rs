@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use canvass::db::group_commit::GroupCommit;
+use canvass::db::group_commit::{GroupCommit, Queue};
 use canvass::db::{self, Db, TURN, Turns};
 use canvass::mailer::mailing::MailingState;
 use canvass::polls::ballots::{Answer, Slip};
@@ -35,7 +35,13 @@ async fn what_is_added_is_added_once() {
         .await
         .unwrap();
     proxy.cut(3, &[Cut::Before, Cut::After, Cut::Vanish]);
-    let (queue, _writer) = GroupCommit::start("test", 100, 10, move |group: Vec<i64>| {
+    let line = Queue {
+        name: "test",
+        capacity: 100,
+        largest: 10,
+        gathers: false,
+    };
+    let queue = GroupCommit::start(line, move |group: Vec<i64>| {
         let db = cut.clone();
         async move {
             let txn = db.write_txn("test").await?;

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use canvass::db::{Db, group_commit::GroupCommit};
+use canvass::db::{
+    Db,
+    group_commit::{GroupCommit, Queue},
+};
 use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
 use canvass::polls::choice::Choice;
 use canvass::polls::define::{self, Definition, QuestionText, Stored};
@@ -64,11 +67,16 @@ pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMi
     };
     let poll = Arc::new(store::by_id(&db, id).await.unwrap().unwrap());
     let (box_db, box_clock) = (db.clone(), clock.clone());
-    let (queue, _) =
-        GroupCommit::start("ballots", 4_096, LARGEST_GROUP, move |group: Vec<Slip>| {
-            let (db, clock) = (box_db.clone(), box_clock.clone());
-            async move { ballots::commit(&db, &clock, 0, &group).await }
-        });
+    let line = Queue {
+        name: "ballots",
+        capacity: 4_096,
+        largest: LARGEST_GROUP,
+        gathers: true,
+    };
+    let queue = GroupCommit::start(line, move |group: Vec<Slip>| {
+        let (db, clock) = (box_db.clone(), box_clock.clone());
+        async move { ballots::commit(&db, &clock, 0, &group).await }
+    });
     Box {
         database,
         db,

@@ -1,6 +1,7 @@
 //! Clients that keep a connection and ask again as soon as they have their answer.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +13,8 @@ pub struct Limits {
     connections: usize,
     lasts: Duration,
     status: &'static [u8; 3],
+    /// Each request comes from a browser that has answered another poll before; otherwise from one that never did.
+    returning: bool,
 }
 
 impl Limits {
@@ -20,9 +23,19 @@ impl Limits {
             connections,
             lasts,
             status,
+            returning: false,
         }
     }
+
+    pub fn returning(self, returning: bool) -> Self {
+        Self { returning, ..self }
+    }
 }
+
+/// Browsers that came back so far.
+static RETURNED: AtomicU64 = AtomicU64::new(0);
+/// Where their markers stand in a request: 22 digits.
+const MARKED: &str = "Cookie: canvass_voter=0000000000000000000000\r\n";
 
 /// What a run reached.
 pub struct Run {
@@ -38,9 +51,13 @@ pub async fn load(to: SocketAddr, path: &'static str, limits: Limits) -> Run {
     let clients: Vec<_> = (0..limits.connections)
         .map(|n| {
             tokio::spawn(async move {
-                let mut client = Client::open(to, path, n % 2 + 1, "").await;
+                let headers = if limits.returning { MARKED } else { "" };
+                let mut client = Client::open(to, path, n % 2 + 1, headers).await;
                 let mut waits = Vec::new();
                 while started.elapsed() < limits.lasts {
+                    if limits.returning {
+                        client.come_back();
+                    }
                     let sent = Instant::now();
                     let answer = client.ask().await;
                     assert_eq!(&answer.status, limits.status);
@@ -67,7 +84,7 @@ pub async fn load(to: SocketAddr, path: &'static str, limits: Limits) -> Run {
 /// One client on one connection.
 pub struct Client {
     stream: TcpStream,
-    request: String,
+    request: Vec<u8>,
     buffer: Vec<u8>,
 }
 
@@ -88,16 +105,20 @@ impl Client {
         );
         Self {
             stream,
-            request,
+            request: request.into_bytes(),
             buffer: vec![0; 32_768],
         }
     }
 
+    /// The next request has a marker of its own.
+    fn come_back(&mut self) {
+        let marker = format!("{:022}", RETURNED.fetch_add(1, Ordering::Relaxed));
+        let at = find(&self.request, b"canvass_voter=").unwrap() + 14;
+        self.request[at..at + 22].copy_from_slice(marker.as_bytes());
+    }
+
     pub async fn ask(&mut self) -> Answer {
-        self.stream
-            .write_all(self.request.as_bytes())
-            .await
-            .unwrap();
+        self.stream.write_all(&self.request).await.unwrap();
         let (mut got, mut whole) = (0, None);
         while whole.is_none_or(|whole| got < whole) {
             let n = self.stream.read(&mut self.buffer[got..]).await.unwrap();

@@ -4,7 +4,8 @@
 //!
 //! On SQLite (`synchronous=FULL`), and on a PostgreSQL of our own (as it comes out of the box: `synchronous_commit=on`) where it is
 //! installed. At 64 and 256 kept-alive connections, three times in turn, medians: `POST /nothing` on a bare axum router (the
-//! limit), then `POST /p/trust` on the whole of Canvass, a new voter each time. The load comes from this process, from tasks
+//! limit), then `POST /p/trust` on the whole of Canvass, a new voter each time: a browser that never answered here, and at 64 connections also
+//! browsers that have a marker from another poll, whose keys lie anywhere in the table. The load comes from this process, from tasks
 //! beside the server's on the same threads: the cheapest generator there is, so that the empty handler's rate is as high as it can be
 //! and our share of it no higher than it is. What a flush of the disk costs is measured in the same directory.
 //!
@@ -67,7 +68,7 @@ async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
     let stage = Stage::open(dir.path(), urls.map(|urls| urls.0), 4_096).await;
     let empty = stage::nothing().await;
     let mut counted = 0;
-    for connections in [64, 256] {
+    for (connections, returning) in [(64, false), (256, false), (64, true)] {
         let (mut limit, mut ours) = (Vec::new(), Vec::new());
         let (mut p50, mut p99, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
         let groups = stage.groups().await;
@@ -76,7 +77,7 @@ async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
             let nothing = Limits::new(connections, EMPTY_LASTS, b"200");
             limit.push(load(empty, "/nothing", nothing).await.rate);
             let before = cpu_seconds();
-            let votes_now = Limits::new(connections, VOTES_LAST, b"303");
+            let votes_now = Limits::new(connections, VOTES_LAST, b"303").returning(returning);
             let run = load(stage.address(), "/p/trust", votes_now).await;
             cpu.push((cpu_seconds() - before) * 1_000.0 / run.answers as f64);
             votes += run.answers;
@@ -89,8 +90,13 @@ async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
         let (limit, ours) = (median(&mut limit), median(&mut ours));
         let (share, slow) = (ours * 100.0 / limit, median(&mut p99));
         println!(
-            "{connections} connections: empty handler {limit:.0}/s, durable answers {ours:.0}/s = {share:.0} %{}",
-            if connections == 64 {
+            "{connections} connections{}: empty handler {limit:.0}/s, durable answers {ours:.0}/s = {share:.0} %{}",
+            if returning {
+                ", browsers with a marker"
+            } else {
+                ""
+            },
+            if connections == 64 && !returning {
                 format!(" (aim {aim:.0} %: {})", reached(share >= aim))
             } else {
                 String::new()

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::{JoinHandle, yield_now};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::connection_lost;
@@ -33,6 +33,20 @@ const LOOK: Duration = Duration::from_secs(1);
 const RECONNECT: Duration = Duration::from_secs(5);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// What a queue is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Queue {
+    /// In metrics and logs.
+    pub name: &'static str,
+    /// At most so many requests wait.
+    pub capacity: usize,
+    /// At most so many are committed together.
+    pub largest: usize,
+    /// Whether a small group lets others run first, so that it grows: for requests that come by hundreds at once and have nothing else
+    /// to do. Where those others have much to do, such as to sign mails, that would only hold up the writer.
+    pub gathers: bool,
+}
 
 /// A request that was not committed.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +78,7 @@ pub struct GroupCommit<Req, Res> {
     queue: mpsc::UnboundedSender<Waiting<Req, Res>>,
     /// Bounds the queue, wherever in it a request waits.
     room: Arc<Semaphore>,
+    capacity: usize,
 }
 
 impl<Req, Res> Clone for GroupCommit<Req, Res> {
@@ -71,6 +86,7 @@ impl<Req, Res> Clone for GroupCommit<Req, Res> {
         Self {
             queue: self.queue.clone(),
             room: self.room.clone(),
+            capacity: self.capacity,
         }
     }
 }
@@ -80,54 +96,37 @@ where
     Req: Clone + Send + Sync + 'static,
     Res: Send + 'static,
 {
-    /// Starts a writer. `commit` gets 1 to `largest` requests, commits them in one transaction and returns one
-    /// result each, in order. At most `capacity` requests wait.
-    pub fn start<F, Fut>(
-        name: &'static str,
-        capacity: usize,
-        largest: usize,
-        commit: F,
-    ) -> (Self, JoinHandle<()>)
+    /// Starts a writer. `commit` gets 1 to [`Queue::largest`] requests, commits them in one transaction and returns one
+    /// result each, in order. Call it within the runtime.
+    pub fn start<F, Fut>(queue: Queue, commit: F) -> Self
     where
         F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
     {
-        Self::writing(name, capacity, largest, false, commit)
+        let (this, writer) = Self::open(queue, commit);
+        tokio::spawn(writer);
+        this
     }
 
-    /// As [`start`](Self::start), for requests that come by hundreds at once and have nothing else to do: a small group lets others
-    /// run first, so that it grows. Where those others have much to do, such as to sign mails, that would only hold up the writer.
-    pub fn start_gathering<F, Fut>(
-        name: &'static str,
-        capacity: usize,
-        largest: usize,
-        commit: F,
-    ) -> (Self, JoinHandle<()>)
+    /// A queue, and the writer that is to be run.
+    fn open<F, Fut>(queue: Queue, commit: F) -> (Self, impl Future<Output = ()> + Send + 'static)
     where
         F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
     {
-        Self::writing(name, capacity, largest, true, commit)
-    }
-
-    fn writing<F, Fut>(
-        name: &'static str,
-        capacity: usize,
-        largest: usize,
-        gathers: bool,
-        commit: F,
-    ) -> (Self, JoinHandle<()>)
-    where
-        F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
-    {
+        let Queue {
+            name,
+            capacity,
+            largest,
+            gathers,
+        } = queue;
         let (queue, arriving) = mpsc::unbounded_channel();
         let mut line = Line {
             name,
             arriving,
             waiting: VecDeque::new(),
         };
-        let writer = tokio::spawn(async move {
+        let writing = async move {
             let mut last = 1;
             while line.someone().await {
                 let enough = if gathers { (last / 2).max(2) } else { 0 };
@@ -164,9 +163,20 @@ where
                     }
                 }
             }
-        });
+        };
         let room = Arc::new(Semaphore::new(capacity));
-        (Self { queue, room }, writer)
+        let this = Self {
+            queue,
+            room,
+            capacity,
+        };
+        (this, writing)
+    }
+
+    /// How many requests wait; those that are being written do not count.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.capacity - self.room.available_permits()
     }
 
     /// Queues `request` and waits until it is committed, or until patience ends.
@@ -341,12 +351,21 @@ mod tests {
 
     use super::*;
 
+    fn queue(capacity: usize, largest: usize) -> Queue {
+        Queue {
+            name: "test",
+            capacity,
+            largest,
+            gathers: false,
+        }
+    }
+
     #[tokio::test]
     async fn what_waits_during_a_commit_travels_together() {
         let commits = Arc::new(AtomicUsize::new(0));
         let (gate, opened) = tokio::sync::watch::channel(false);
         let counted = commits.clone();
-        let (queue, _writer) = GroupCommit::start("test", 100, 100, move |group: Vec<u32>| {
+        let queue = GroupCommit::start(queue(100, 100), move |group: Vec<u32>| {
             let counted = counted.clone();
             let mut opened = opened.clone();
             async move {
@@ -373,7 +392,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_at_once() {
-        let (queue, _writer) = GroupCommit::start("test", 1, 1, |group: Vec<()>| async move {
+        let queue = GroupCommit::start(queue(1, 1), |group: Vec<()>| async move {
             std::future::pending::<()>().await;
             Ok(group)
         });
@@ -399,7 +418,7 @@ mod tests {
         let (counted, closed) = (written.clone(), gate.clone());
         let begun = Arc::new(AtomicUsize::new(0));
         let begins = begun.clone();
-        let (queue, writer) = GroupCommit::start("test", 10, 1, move |group: Vec<u32>| {
+        let (queue, writer) = GroupCommit::open(queue(10, 1), move |group: Vec<u32>| {
             let (counted, closed) = (counted.clone(), closed.clone());
             begins.fetch_add(1, Ordering::SeqCst);
             async move {
@@ -408,6 +427,7 @@ mod tests {
                 Ok(group)
             }
         });
+        let writer = tokio::spawn(writer);
         let submit = |queue: &GroupCommit<u32, u32>, n, patience: Option<Duration>| {
             let (queue, room) = (queue.clone(), queue.room.clone());
             let until = patience.map(|patience| Instant::now() + patience);
@@ -425,6 +445,7 @@ mod tests {
         let refused = second.await.expect("no panic");
         assert!(matches!(refused, Err(Refused::Busy)), "{refused:?}");
         assert!(!first.is_finished(), "what is being written is waited for");
+        assert_eq!(queue.waiting(), 1, "the third");
         gate.close();
         assert_eq!(first.await.expect("no panic").expect("written"), 1);
         assert_eq!(third.await.expect("no panic").expect("written"), 3);
@@ -435,7 +456,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_bad_request_does_not_fail_its_neighbours() {
-        let (queue, _writer) = GroupCommit::start("test", 10, 10, |group: Vec<i32>| async move {
+        let queue = GroupCommit::start(queue(10, 10), |group: Vec<i32>| async move {
             if group.contains(&13) {
                 return Err(DbErr::Custom("unlucky".into()));
             }
@@ -451,7 +472,7 @@ mod tests {
     async fn a_group_waits_for_a_database_that_comes_back() {
         let tries = Arc::new(AtomicUsize::new(0));
         let counted = tries.clone();
-        let (queue, _writer) = GroupCommit::start("test", 10, 10, move |group: Vec<i32>| {
+        let queue = GroupCommit::start(queue(10, 10), move |group: Vec<i32>| {
             let n = counted.fetch_add(1, Ordering::SeqCst);
             async move {
                 if n < 3 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ballots::{self, Audits, LARGEST_GROUP, Outcome, Slip};
+use super::ballots::{self, Audits, LARGEST_GROUP, Slip, Writers};
 use super::book::Book;
 use super::insight::{Answers, Views};
 use super::mail::Looks;
@@ -13,14 +13,14 @@ use super::share::Pictures;
 use super::trust::Watch;
 use super::voter::NetworkOfTheDay;
 use crate::db::Db;
-use crate::db::group_commit::GroupCommit;
+use crate::db::group_commit::{GroupCommit, Queue};
 use crate::types::{Clock, Random};
 
 /// Definitions, the queue into the ballot box, and the viewers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Station {
     pub book: Arc<Book>,
-    pub queue: GroupCommit<Slip, Outcome>,
+    pub queue: Writers,
     pub live: Live,
     pub networks: Arc<NetworkOfTheDay>,
     /// Looks at open polls since they were last added to the database.
@@ -37,31 +37,34 @@ pub struct Station {
 }
 
 impl Station {
-    /// Opens it: starts the one writer of ballots. `capacity` answers may wait; `slot` is this node's stripe.
+    /// Opens it: starts a writer of ballots for each of `slots`, this node's stripes. `capacity` answers may wait.
     pub fn open(
         db: &Db,
         clock: &Clock,
         random: &Random,
-        slot: i64,
+        slots: Vec<i64>,
         capacity: usize,
         stopping: &CancellationToken,
     ) -> Self {
         let book = Arc::new(Book::new(db.clone(), clock.clone()));
         let live = Live::new(db.clone(), book.clone(), clock.clone(), stopping.clone());
-        let (box_db, box_clock, box_live) = (db.clone(), clock.clone(), live.clone());
-        let (queue, _) = GroupCommit::start_gathering(
-            "ballots",
-            capacity,
-            LARGEST_GROUP,
-            move |group: Vec<Slip>| {
-                let (db, clock, live) = (box_db.clone(), box_clock.clone(), box_live.clone());
+        let line = Queue {
+            name: "ballots",
+            capacity: capacity.div_ceil(slots.len().max(1)),
+            largest: LARGEST_GROUP,
+            gathers: true,
+        };
+        let queue = Writers::new(slots.into_iter().map(|slot| {
+            let (db, clock, live) = (db.clone(), clock.clone(), live.clone());
+            GroupCommit::start(line, move |group: Vec<Slip>| {
+                let (db, clock, live) = (db.clone(), clock.clone(), live.clone());
                 async move {
                     let outcomes = ballots::commit(&db, &clock, slot, &group).await?;
                     live.touch(group.iter().map(Slip::poll));
                     Ok(outcomes)
                 }
-            },
-        );
+            })
+        }));
         Self {
             book,
             queue,

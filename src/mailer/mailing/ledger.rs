@@ -21,7 +21,10 @@ use super::{bounces, control};
 use crate::{
     app::App,
     config::crash_point,
-    db::{self, Backend, DbErr, Turns, WriteTxn, group_commit::GroupCommit},
+    db::{
+        self, Backend, DbErr, Turns, WriteTxn,
+        group_commit::{GroupCommit, Queue},
+    },
     mailer::fate::Words,
     types::{BatchId, IssueId, ReaderId, UnixMillis},
 };
@@ -108,11 +111,16 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
         .clamp(8, 256);
     let queues = (0..writers).map(|number| {
         let writer = Arc::new(Writer::new(app, number));
-        let (queue, _task) = GroupCommit::start("ledger", 1_024, largest, move |entries| {
+        let line = Queue {
+            name: "ledger",
+            capacity: 1_024,
+            largest,
+            gathers: false,
+        };
+        GroupCommit::start(line, move |entries| {
             let writer = Arc::clone(&writer);
             async move { writer.commit(&entries).await }
-        });
-        queue
+        })
     });
     Ledger(queues.collect())
 }

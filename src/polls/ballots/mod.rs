@@ -1,7 +1,7 @@
 //! The ballot box: the one way in for an answer, and what vouches for what is in it.
 //!
 //! - `slip`: what goes in, and what became of it. Pure.
-//! - `commit`: many answers in one durable commit.
+//! - [`Writers`]: the queues into the box; `commit`: many answers in one durable commit.
 //! - `rows`: ballots as rows, many in a statement.
 //! - `counts`: the counting tables, which move in the same commit; and what counts at all.
 //! - `details_store`: the counting tables of rankings and of readers' own words.
@@ -42,6 +42,7 @@ mod verify;
 mod verify_counters;
 mod verify_links;
 mod verify_sealed;
+mod writers;
 
 pub use adopt::adopt;
 pub use audit::{Audits, Difference, audit};
@@ -51,3 +52,4 @@ pub use hand_over::{Receiver, hand_over, has_own};
 pub use ruled::RulingLog;
 pub use slip::{Answer, Outcome, Slip, VoterKey};
 pub use verify::{Verified, verify};
+pub use writers::{Writers, number as writers};

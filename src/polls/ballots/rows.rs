@@ -139,17 +139,54 @@ pub(super) async fn insert(
     if rows.is_empty() {
         return Ok(());
     }
-    // A row that is there twice conflicts with itself, which is nothing.
-    let sql = format!(
-        "INSERT INTO ballot ({COLUMNS}) VALUES {} ON CONFLICT (poll_id, voter_key) DO NOTHING",
-        values_list(round_up(rows.len()), 8, batch.taken())
-    );
-    let values = filled(&rows).flat_map(|waiting| values(waiting, now));
     if db.backend() == Backend::Sqlite {
-        batch.push(sql, values);
+        // A row that is there twice conflicts with itself, which is nothing.
+        let sql = format!(
+            "INSERT INTO ballot ({COLUMNS}) VALUES {} ON CONFLICT (poll_id, voter_key) DO NOTHING",
+            values_list(round_up(rows.len()), 8, batch.taken())
+        );
+        batch.push(sql, filled(&rows).flat_map(|waiting| values(waiting, now)));
         return Ok(());
     }
-    let sql = format!("{sql} RETURNING poll_id, voter_key");
+    // Arrays: one text for all sizes, planned once, and a few parameters instead of thousands.
+    let sql = format!(
+        "INSERT INTO ballot ({COLUMNS}) SELECT poll_id, voter_key, choices, tier, source, NULLIF(network, CAST('' AS BYTEA)), $7, $7 \
+         FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS BYTEA[]), CAST($3 AS BYTEA[]), CAST($4 AS SMALLINT[]), CAST($5 AS SMALLINT[]), \
+         CAST($6 AS BYTEA[])) AS new (poll_id, voter_key, choices, tier, source, network) \
+         ON CONFLICT (poll_id, voter_key) DO NOTHING RETURNING poll_id, voter_key"
+    );
+    let answers = || rows.iter().map(|waiting| waiting.answer);
+    let values: [Value; 7] = [
+        answers()
+            .map(|answer| answer.poll.id.0)
+            .collect::<Vec<_>>()
+            .into(),
+        answers()
+            .map(|answer| answer.voter.to_vec())
+            .collect::<Vec<_>>()
+            .into(),
+        rows.iter()
+            .map(|waiting| waiting.choices.clone())
+            .collect::<Vec<_>>()
+            .into(),
+        answers()
+            .map(|answer| answer.tier.code())
+            .collect::<Vec<_>>()
+            .into(),
+        answers()
+            .map(|answer| answer.place.code())
+            .collect::<Vec<_>>()
+            .into(),
+        answers()
+            .map(|answer| {
+                answer
+                    .network
+                    .map_or_else(Vec::new, |network| network.to_vec())
+            })
+            .collect::<Vec<_>>()
+            .into(),
+        now.into(),
+    ];
     let inserted = fetch_all(&**txn, sql, values).await?;
     let news: HashSet<(PollId, VoterKey)> = inserted.iter().map(key).collect::<Result<_, _>>()?;
     let keys: Vec<(PollId, VoterKey)> = last
