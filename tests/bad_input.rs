@@ -3,16 +3,21 @@
 //! Nothing may panic, nothing may be written by halves, and the only 5xx is an honest 503.
 
 use std::fmt;
+use std::time::Duration;
 
+use canvass::db::Db;
 use reqwest::{Method, StatusCode};
+use tokio::time::timeout;
 
 use crate::support::dump::Dump;
 use crate::support::routes;
 use crate::support::wire;
 use crate::support::world::{Visitor, World};
 
-/// Counted, but not part of what anybody meant to change.
-const COUNTERS: &[&str] = &["refusal", "idempotency", "poll_step"];
+/// Counted, but not part of what anybody meant to change; and what the background writes about a poll that was closed.
+const COUNTERS: &[&str] = &["refusal", "idempotency", "poll_step", "poll_record"];
+/// Longer than any answer takes on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Names that fields have somewhere; a field that a form does not have is one more
 /// kind of bad input.
@@ -162,7 +167,14 @@ async fn post(world: &World, visitor: Visitor, url: &str, body: &Body) -> Option
     if !body.kind.is_empty() {
         request = request.header("content-type", body.kind);
     }
-    request.send().await.ok().map(|answer| answer.status())
+    let sent = timeout(PATIENCE, request.send()).await;
+    let answer = sent.unwrap_or_else(|_| panic!("{visitor:?} {url} {body}: no answer"));
+    answer.ok().map(|answer| answer.status())
+}
+
+async fn dump(db: &Db) -> Dump {
+    let read = timeout(PATIENCE, Dump::of(db)).await;
+    read.expect("the database answers")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +183,7 @@ async fn no_body_breaks_anything() {
     let db = &world.app.app.db;
     let bodies = bodies();
     let mut wrong = Vec::new();
-    let mut before = Dump::of(db).await;
+    let mut before = dump(db).await;
     for route in routes::all(&world.app)
         .await
         .into_iter()
@@ -195,7 +207,7 @@ async fn no_body_breaks_anything() {
                     refused.push(body);
                 }
             }
-            let after = Dump::of(db).await;
+            let after = dump(db).await;
             let changed = !before.differences(&after, COUNTERS).is_empty();
             before = after;
             if !changed {
@@ -204,7 +216,7 @@ async fn no_body_breaks_anything() {
             // Some were taken. Those that were refused must have changed nothing.
             for body in refused {
                 let status = post(&world, visitor, url, body).await;
-                let after = Dump::of(db).await;
+                let after = dump(db).await;
                 if status.is_some_and(|s| s.is_client_error()) {
                     for change in before.differences(&after, COUNTERS) {
                         wrong.push(format!("{visitor:?} {url} {body}: refused, but {change}"));

@@ -64,6 +64,16 @@ pub async fn own_choice(
     headers: &HeaderMap,
 ) -> Result<Option<Choice>, Problem> {
     let reader = known::reader(app, poll, headers).await?;
+    own_choice_of(app, poll, headers, reader).await
+}
+
+/// As [`own_choice`], of a browser that is known to be `reader`'s.
+pub async fn own_choice_of(
+    app: &App,
+    poll: &Poll,
+    headers: &HeaderMap,
+    reader: Option<Voter>,
+) -> Result<Option<Choice>, Problem> {
     let browser = marker(app, headers).map(Voter::Browser);
     // A reader's own ballot says more than what the browser holds, which may have been another's.
     for voter in [reader, browser].into_iter().flatten() {

@@ -1,7 +1,7 @@
 //! An open poll and the one that asks a random sample the same show each other's results.
 
-use super::http::visible;
 use super::model::{Phase, Poll};
+use super::result_page::visible;
 use super::sample::{Sample, Sampling};
 use super::store;
 use super::view::{Beside, ResultsView};

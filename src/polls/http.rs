@@ -1,17 +1,16 @@
-//! The poll's own pages: `/p/{poll}` and its results.
+//! The poll's own page, `/p/{poll}`: asking and answering.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde::Deserialize;
 
 use super::answer::{AnswerError, Answered, answer};
 use super::asking::{
-    allow_embedding, json_problem, marker, own_choice, public_poll, remember, wants_json,
+    allow_embedding, json_problem, marker, own_choice, own_choice_of, public_poll, remember,
+    wants_json,
 };
 use super::ballots::Slip;
-use super::beside::beside;
 use super::choice::Choice;
 use super::embed;
 use super::known;
@@ -20,13 +19,12 @@ use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
 use super::order::seed_of;
 use super::refusals::Reason;
-use super::results::{Results, totals};
+use super::result_page::{results_response, visible};
 use super::retyped::{is_article, retyped, shown, unsent};
-use super::secrecy;
 use super::sent::Sent;
-use super::share::{Shared, json_ld};
+use super::share::Shared;
 use super::trust::{self, Browser, Showed};
-use super::view::{BY_INVITATION, FormPage, FormView, ResultsPage, closed, hidden_reason};
+use super::view::{BY_INVITATION, FormPage, FormView, closed, hidden_reason};
 use super::voter::Voter;
 use crate::app::App;
 use crate::db::group_commit::Refused;
@@ -46,8 +44,8 @@ pub async fn page(
     let poll = public_poll(&app, &slug).await?;
     trust::opened(&app, &poll, &client);
     let now = app.clock.now();
-    let own = own_choice(&app, &poll, &headers).await?;
     let known = known::reader(&app, &poll, &headers).await?;
+    let own = own_choice_of(&app, &poll, &headers, known.clone()).await?;
     let mut response = match poll.is_open_to_all(now) {
         true => {
             app.polls.views.count(poll.id, Place::PollPage, &method);
@@ -342,79 +340,4 @@ async fn counted_json(
         "errors": if let Left::Mend(errors) = left { errors.clone() } else { Vec::new() },
     });
     Ok(axum::Json(body).into_response())
-}
-
-/// The results, if this reader may see them now.
-///
-/// # Errors
-/// What the database said.
-pub async fn visible(
-    app: &App,
-    poll: &Poll,
-    own: Option<&Choice>,
-) -> Result<Option<Results>, Problem> {
-    if !poll.shows_results(app.clock.now(), own.is_some()) {
-        return Ok(None);
-    }
-    let totals = totals(&app.db, poll).await?;
-    Ok(Some(Results::of(
-        poll,
-        &totals,
-        own.map(Choice::options).unwrap_or_default(),
-    )))
-}
-
-async fn results_response(
-    app: &App,
-    poll: &Poll,
-    own: Option<&Choice>,
-    change: impl FnOnce(&mut ResultsPage),
-) -> Result<Response, Problem> {
-    let results = visible(app, poll, own).await?;
-    let (now, origin) = (app.clock.now(), app.config.origin());
-    // What this reader may see because of an answer is nothing to be shared.
-    let public = results.as_ref().filter(|_| poll.shows_results(now, false));
-    let share = Shared::of(&origin, poll, public);
-    let json_ld = public.and_then(|results| json_ld(&origin, poll, results));
-    let mut page = ResultsPage {
-        share: Some(share),
-        json_ld,
-        beside: beside(app, poll).await?,
-        ..ResultsPage::of(poll, now, results, own)
-    };
-    secrecy::tell(app, poll, &mut page).await?;
-    change(&mut page);
-    app.pages.render("polls/results", &page)
-}
-
-/// What a result page is told by the address it was sent to.
-#[derive(Debug, Default, Deserialize)]
-pub struct Arrived {
-    #[serde(default)]
-    mail: String,
-    #[serde(default)]
-    from: String,
-}
-
-/// `GET /p/{poll}/results`
-///
-/// # Errors
-/// 404 for an unknown poll or a draft.
-pub async fn results(
-    State(app): State<App>,
-    Path(slug): Path<String>,
-    Query(arrived): Query<Arrived>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let poll = public_poll(&app, &slug).await?;
-    let own = own_choice(&app, &poll, &headers).await?;
-    let linked = linked::note_by(&app, &poll, &headers).await?;
-    results_response(&app, &poll, own.as_ref(), |page| {
-        page.linked = linked;
-        page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
-        page.back_href = is_article(&arrived.from).then_some(arrived.from);
-        page.noindex = own.is_some();
-        page.oembed = Some(embed::oembed::discovery(&app.config.origin(), &poll.slug));
-    })
-    .await
 }

@@ -10,7 +10,7 @@
 //! - No address and no raw network address lies beside an answer.
 //!
 //! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballots` is the box:
-//! the one way in for an answer; `mail` is answering by a personal link; `results` is what became of it; `sample` is asking a random sample
+//! the one way in for an answer; `http` is the form on its page, `mail` answering by a personal link; `results` is what became of it, `result_page` its page; `sample` is asking a random sample
 //! instead of everybody; `linked` is answers that may be joined to an address. `known` says whose browser it is, so that one reader has one ballot; `secrecy` what is told
 //! of a poll's secret and of the code of its count.
 
@@ -43,6 +43,7 @@ mod pictures;
 pub mod question;
 mod question_view;
 pub mod refusals;
+mod result_page;
 pub mod results;
 mod retyped;
 pub mod sample;
@@ -113,7 +114,7 @@ pub const PAGES: Templates = &[
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/p/{poll}", get(http::page).post(http::submit))
-        .route("/p/{poll}/results", get(http::results))
+        .route("/p/{poll}/results", get(result_page::page))
         .route("/p/{poll}/live", get(results::stream::live))
         .route("/p/{poll}/share.png", get(share::picture))
         .route("/p/{poll}/proof", get(trust::puzzle))

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::data::{said_without, seen};
 use crate::app::App;
 use crate::polls::asking::public_poll;
-use crate::polls::http::{form, visible};
+use crate::polls::http::form;
+use crate::polls::result_page::visible;
 use crate::polls::view::{FormView, ResultsView};
 use crate::web::{Problem, security};
 

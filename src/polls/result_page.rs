@@ -1,0 +1,100 @@
+//! The result page: `/p/{poll}/results`, and wherever else a result is the answer.
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::asking::{own_choice, public_poll};
+use super::beside::beside;
+use super::choice::Choice;
+use super::embed;
+use super::linked;
+use super::model::Poll;
+use super::offer;
+use super::results::{Results, totals};
+use super::retyped::is_article;
+use super::secrecy;
+use super::share::{Shared, json_ld};
+use super::view::ResultsPage;
+use crate::app::App;
+use crate::web::Problem;
+
+/// The results, if this reader may see them now.
+///
+/// # Errors
+/// What the database said.
+pub async fn visible(
+    app: &App,
+    poll: &Poll,
+    own: Option<&Choice>,
+) -> Result<Option<Results>, Problem> {
+    if !poll.shows_results(app.clock.now(), own.is_some()) {
+        return Ok(None);
+    }
+    let totals = totals(&app.db, poll).await?;
+    Ok(Some(Results::of(
+        poll,
+        &totals,
+        own.map(Choice::options).unwrap_or_default(),
+    )))
+}
+
+/// The result page of a reader who answered `own`. `change`: what is told beside it.
+///
+/// # Errors
+/// What the database said.
+pub async fn results_response(
+    app: &App,
+    poll: &Poll,
+    own: Option<&Choice>,
+    change: impl FnOnce(&mut ResultsPage),
+) -> Result<Response, Problem> {
+    let results = visible(app, poll, own).await?;
+    let (now, origin) = (app.clock.now(), app.config.origin());
+    // What this reader may see because of an answer is nothing to be shared.
+    let public = results.as_ref().filter(|_| poll.shows_results(now, false));
+    let share = Shared::of(&origin, poll, public);
+    let json_ld = public.and_then(|results| json_ld(&origin, poll, results));
+    let mut page = ResultsPage {
+        share: Some(share),
+        json_ld,
+        beside: beside(app, poll).await?,
+        ..ResultsPage::of(poll, now, results, own)
+    };
+    secrecy::tell(app, poll, &mut page).await?;
+    change(&mut page);
+    app.pages.render("polls/results", &page)
+}
+
+/// What a result page is told by the address it was sent to.
+#[derive(Debug, Default, Deserialize)]
+pub struct Arrived {
+    #[serde(default)]
+    mail: String,
+    #[serde(default)]
+    from: String,
+}
+
+/// `GET /p/{poll}/results`
+///
+/// # Errors
+/// 404 for an unknown poll or a draft.
+pub async fn page(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(arrived): Query<Arrived>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    let own = own_choice(&app, &poll, &headers).await?;
+    let linked = linked::note_by(&app, &poll, &headers).await?;
+    results_response(&app, &poll, own.as_ref(), |page| {
+        page.linked = linked;
+        page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
+        page.back_href = is_article(&arrived.from).then_some(arrived.from);
+        page.noindex = own.is_some();
+        page.oembed = Some(embed::oembed::discovery(&app.config.origin(), &poll.slug));
+    })
+    .await
+}
