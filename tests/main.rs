@@ -81,6 +81,7 @@ mod polls_stuffing;
 mod polls_tiers;
 mod polls_verify;
 mod polls_words;
+mod polls_writers;
 mod program;
 mod schema;
 mod server;
