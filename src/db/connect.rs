@@ -88,6 +88,10 @@ impl Db {
         quiet(&mut options)
             .max_connections(max_connections)
             .acquire_timeout(Duration::from_secs(10))
+            // No reaper: the driver counts a connection as idle a moment after it is to be had, so that the count can run below zero, and
+            // the reaper then goes round for ever (launchbadge/sqlx#4289). There are few connections, and a dead one is found when asked.
+            .idle_timeout(None::<Duration>)
+            .max_lifetime(None::<Duration>)
             // A server may close what idles; asking costs a round trip, so only after a rest.
             .test_before_acquire_if_idle_for(Duration::from_secs(5));
         let pool = Database::connect(options)
