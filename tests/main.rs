@@ -67,6 +67,7 @@ mod polls_linked_editors;
 mod polls_linked_kill;
 mod polls_linked_sealed;
 mod polls_linked_segments;
+mod polls_linked_subscribed;
 mod polls_one_reader;
 mod polls_pages;
 mod polls_pictures;

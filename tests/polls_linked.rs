@@ -50,7 +50,7 @@ pub async fn links(app: &TestApp) -> Vec<(String, i64)> {
         .collect()
 }
 
-fn one(key: i64) -> Vec<(String, i64)> {
+pub fn one(key: i64) -> Vec<(String, i64)> {
     vec![(ADDRESS.to_owned(), key)]
 }
 
@@ -93,7 +93,7 @@ async fn left(app: &TestApp, reader: &Reader, agreed: bool) -> Page {
 }
 
 /// A reader who is signed in, and how.
-async fn signed_in(app: &TestApp) -> Reader {
+pub async fn signed_in(app: &TestApp) -> Reader {
     let reader = app.reader();
     let page = left(app, &reader, false).await;
     reader.submit(page.the_form()).await.expect(200);

@@ -195,7 +195,7 @@ async fn polls_the_later_of_two_answers_of_one_reader_counts() {
 }
 
 #[tokio::test]
-async fn polls_who_subscribed_before_gets_a_link_to_answer_by() {
+async fn polls_who_subscribed_before_says_by_mail_that_the_answer_is_theirs() {
     let app = TestApp::start().await;
     asked(&app).await;
     let mail = answer(&app, &app.reader(), "1").await;
@@ -205,12 +205,31 @@ async fn polls_who_subscribed_before_gets_a_link_to_answer_by() {
     let mail = answer(&app, &laptop, "2").await;
     assert!(mail.subject.contains("already receive"), "{}", mail.subject);
     assert_eq!(tiers(&app).await, [1, 0, 1, 0]);
-    let page = laptop.get(&mail.link("/v/")).await.expect(200);
+    let phone = app.reader();
+    let page = phone.get(&mail.link("/v/")).await.expect(200);
+    let page = page.says("Is this answer yours?");
+    // Not told before the button is pressed, nor to whoever posts without having looked.
+    assert!(page.attributes("input[name=option]", "value").is_empty());
+    let blind = [("answer", page.the_form().value("answer").unwrap())];
+    let path = page.url.path().to_owned();
+    phone.post(&path, &blind).await.expect(409);
+    phone
+        .submit(page.the_form())
+        .await
+        .expect(409)
+        .says("faster");
+    assert_eq!(tiers(&app).await, [1, 0, 1, 0]);
     app.advance(SECOND);
-    let form = page.the_form().choose("option", "2");
-    laptop.submit(form).await.expect(200).says("counted");
-    assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
-    assert_eq!(votes(&app, 2).await, 1);
+    for _ in 0..2 {
+        let done = phone.submit(page.the_form()).await.expect(200);
+        done.says("counted");
+        assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
+        assert_eq!(votes(&app, 2).await, 1);
+    }
+    // The laptop's ballot is handed over; the phone may change the reader's.
+    again(&laptop, "3").await.expect(409).says("counts already");
+    again(&phone, "3").await.expect(200);
+    assert_eq!((tiers(&app).await, votes(&app, 3).await), ([0, 0, 1, 0], 1));
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ pub use linked::{
     take_back_poll as take_back_link,
 };
 pub use mail::{
-    Offered, answer_link, by_one_link, keep as keep_looks, of_issue as mail_numbers,
+    Offered, by_one_link, keep as keep_looks, mine_link, of_issue as mail_numbers,
     tick as count_looks,
 };
 pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
@@ -105,6 +105,7 @@ pub const PAGES: Templates = &[
     ("polls/table", include_str!("pages/table.hbs")),
     ("polls/results", include_str!("pages/results.hbs")),
     ("polls/mail_vote", include_str!("pages/mail_vote.hbs")),
+    ("polls/mail_mine", include_str!("pages/mail_mine.hbs")),
     ("polls/canary", include_str!("pages/canary.hbs")),
     ("polls/embed", include_str!("pages/embed.hbs")),
     ("polls/paste", include_str!("pages/paste.hbs")),
@@ -120,6 +121,7 @@ pub fn routes() -> Router<App> {
         .route("/p/{poll}/proof", get(trust::puzzle))
         .route("/v/{token}", get(mail::page).post(mail::cast))
         .route("/v/{token}/results", get(mail::results))
+        .route("/v/{token}/mine", get(mail::ask_mine).post(mail::take_mine))
         .route("/c/{token}", get(mail::canary))
         .route("/embed/poll.js", get(embed::module))
         .route("/embed/poll.css", get(embed::sheet))

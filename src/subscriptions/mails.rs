@@ -38,9 +38,9 @@ pub(super) async fn answer(
             data["manage_url"] = format!("{origin}/manage/{token}").into();
             if let Some(beside) = &wish.answer {
                 // The answer itself is not told: who typed the address may not be its owner.
-                let token = polls::answer_link(&app.keys, beside.poll, reader);
+                let link = polls::mine_link(&app.keys, beside.poll, reader, &beside.token);
                 data["question"] = beside.question.clone().into();
-                data["answer_url"] = format!("{origin}/v/{token}").into();
+                data["answer_url"] = format!("{origin}/v/{link}").into();
             }
             (Template::AlreadySubscribed, expires)
         }

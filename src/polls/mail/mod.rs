@@ -2,6 +2,7 @@
 //!
 //! - `link`: what a personal link says.
 //! - `vote`: `/v/{token}`. The GET shows, the POST casts, with a nonce that a page gave (`nonce`).
+//! - `mine`: `/v/{token}/mine`. An answer left beside the address of a subscriber becomes theirs.
 //! - `canary`: `/c/{token}`, which stands unseen in the mail: whoever opens it is a program.
 //! - `visit`: which looks are a scanner's. Pure.
 //! - `looks`: the visits that are under way, in memory for half an hour at most; what becomes of them is added to counters
@@ -13,14 +14,16 @@
 mod canary;
 mod link;
 mod looks;
+mod mine;
 mod nonce;
 pub mod store;
 mod visit;
 mod vote;
 
 pub use canary::page as canary;
-pub use link::{Offered, answer_link, by_one_link};
+pub use link::{Offered, by_one_link};
 pub use looks::{Looks, keep, tick};
+pub use mine::{mine_link, page as ask_mine, take as take_mine};
 pub use store::{Numbers, of_issue, of_poll};
 pub use vote::{cast, page, results};
 

@@ -38,15 +38,20 @@ use crate::types::{IssueId, ReaderId};
 use crate::web::{Client, Problem, RawForm, assets, origin, press};
 
 /// A link, opened.
-struct Link {
-    poll: Arc<Poll>,
+pub(super) struct Link {
+    pub poll: Arc<Poll>,
     said: Said,
     voter: Voter,
     /// From a test mail, which belongs to no reader.
-    is_test: bool,
+    pub is_test: bool,
 }
 
 impl Link {
+    /// Whose it is.
+    pub fn reader(&self) -> ReaderId {
+        self.said.reader
+    }
+
     /// The mail it stood in.
     fn mail(&self) -> (IssueId, ReaderId) {
         (self.said.issue.unwrap_or(IssueId(0)), self.said.reader)
@@ -68,7 +73,7 @@ impl Link {
 }
 
 /// Opens a link: the poll and the option as the mail named them, and the reader it was sent to.
-async fn open(app: &App, token: &str) -> Result<Link, Problem> {
+pub(super) async fn open(app: &App, token: &str) -> Result<Link, Problem> {
     let said = Said::read(&app.keys, token).ok_or_else(invalid_link)?;
     let poll = store::by_id(&app.db, said.poll)
         .await?
@@ -260,7 +265,8 @@ async fn not_drawn(app: &App, link: &Link, status: StatusCode) -> Result<Respons
 
 const NOT_DRAWN: &str = "This poll asks a random sample of subscribers, and you were not drawn this time. It has no ballot for you.";
 
-async fn finished(
+/// What counts, and the results as far as they may be seen.
+pub(super) async fn finished(
     app: &App,
     link: &Link,
     token: &str,

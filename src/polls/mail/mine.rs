@@ -1,0 +1,158 @@
+//! `/v/{token}/mine`: an answer left beside the address of somebody who is subscribed already. The owner of the mailbox says whether it
+//! is theirs, as a new subscriber does at the confirmation.
+//!
+//! The mail's link names the reader and, sealed, the answer and whether the box of a linked poll was ticked beside it. Nothing of that
+//! lies in the database before the button is pressed. The page does not tell the answer: who typed the address may not be its owner.
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::header::ORIGIN;
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::link::answer_link;
+use super::vote::{Link, finished, open};
+use super::{nonce, private};
+use crate::app::App;
+use crate::polls::http::not_counted;
+use crate::polls::known::{self, Waiting};
+use crate::polls::model::Phase;
+use crate::types::{Keys, PollId, ReaderId};
+use crate::web::{Client, Problem, RawForm, origin, press};
+
+/// What the link says beside its token.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Left {
+    /// See [`known::answer_token`].
+    answer: String,
+}
+
+/// What follows `/v/` in the mail: the reader and the poll, and the answer behind `answer`.
+#[must_use]
+pub fn mine_link(keys: &Keys, poll: PollId, reader: ReaderId, answer: &str) -> String {
+    format!("{}/mine?answer={answer}", answer_link(keys, poll, reader))
+}
+
+#[derive(Serialize)]
+struct MinePage<'a> {
+    title: String,
+    noindex: bool,
+    question: &'a str,
+    /// What was agreed to beside the answer.
+    linking: Option<&'a str>,
+    answer: &'a str,
+    action: String,
+    /// Where the reader answers in person.
+    own: String,
+    nonce: String,
+    ask_person: bool,
+    again: Option<&'static str>,
+}
+
+/// `GET`: asks; changes nothing.
+///
+/// # Errors
+/// 404 for a token that is not ours.
+pub async fn page(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    Query(left): Query<Left>,
+) -> Result<Response, Problem> {
+    let link = open(&app, &token).await?;
+    match waiting(&app, &link, &left.answer).await? {
+        Some(found) => ask(&app, &token, &left.answer, &found, None),
+        None => nothing(&app, &link, &token).await,
+    }
+}
+
+/// `POST`: the answer becomes the reader's, and is joined to their address if they agreed beside it and still do.
+///
+/// # Errors
+/// 404 for a token that is not ours, 403 for a form of another site, 409 when there is nothing to take over.
+pub async fn take(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    client: Client,
+    headers: HeaderMap,
+    form: RawForm,
+) -> Result<Response, Problem> {
+    // As with a vote: the page asks for no referrer, so older browsers say "null".
+    let is_null = headers.get(ORIGIN).is_some_and(|origin| origin == "null");
+    let from = origin::of(&headers, &app.config.origin(), &[]);
+    if from == origin::From::Stranger && !is_null {
+        return Err(Problem::wrong_origin());
+    }
+    app.limits.subscriptions.check(&client.network())?;
+    let link = open(&app, &token).await?;
+    let answer = form.text("answer")?;
+    let Some(found) = waiting(&app, &link, &answer).await? else {
+        return nothing(&app, &link, &token).await;
+    };
+    let again = if press::is_by_a_person(&form)? {
+        let given = form.one("nonce")?.unwrap_or_default();
+        nonce::refuse(&app.keys, given, &token, app.clock.now()).map(|(_, again)| again)
+    } else {
+        Some(press::AGAIN)
+    };
+    if let Some(again) = again {
+        return ask(&app, &token, &answer, &found, Some(again));
+    }
+    let agreed = form.one("link")?.is_some();
+    let reader = link.reader();
+    known::count_as_readers(&app, &answer, reader, agreed).await?;
+    // Also for a second press: the page behind it says what counts now.
+    let mut response = Redirect::to(&format!("/v/{token}/results")).into_response();
+    response
+        .headers_mut()
+        .extend(known::remember(&app, &link.poll, reader));
+    Ok(private(response))
+}
+
+/// The answer, if it is one to this poll and the reader still exists.
+async fn waiting(app: &App, link: &Link, answer: &str) -> Result<Option<Waiting>, Problem> {
+    if link.is_test {
+        return Ok(None);
+    }
+    let found = known::waiting(app, answer).await?;
+    Ok(found.filter(|found| found.poll == link.poll.id))
+}
+
+fn ask(
+    app: &App,
+    token: &str,
+    answer: &str,
+    found: &Waiting,
+    again: Option<&'static str>,
+) -> Result<Response, Problem> {
+    let page = MinePage {
+        title: format!("Your answer to “{}”", found.question),
+        noindex: true,
+        question: &found.question,
+        linking: found.linking.as_deref(),
+        answer,
+        action: format!("/v/{token}/mine"),
+        own: format!("/v/{token}"),
+        nonce: nonce::give(&app.keys, token, app.clock.now()),
+        ask_person: again == Some(press::AGAIN),
+        again,
+    };
+    let mut response = app.pages.render("polls/mail_mine", &page)?;
+    if again.is_some() {
+        *response.status_mut() = StatusCode::CONFLICT;
+    }
+    Ok(private(response))
+}
+
+/// The poll is closed, or the link was cut: while it is open the reader can answer in person.
+async fn nothing(app: &App, link: &Link, token: &str) -> Result<Response, Problem> {
+    let phase = link.poll.phase(app.clock.now());
+    if matches!(phase, Phase::Open { .. }) {
+        return Ok(private(
+            Redirect::to(&format!("/v/{token}")).into_response(),
+        ));
+    }
+    let mut response = finished(app, link, token, Some(not_counted(&link.poll, phase))).await?;
+    *response.status_mut() = StatusCode::CONFLICT;
+    Ok(private(response))
+}
