@@ -3,7 +3,7 @@
 use crate::db::entities::issue;
 use crate::polls::SampleRound;
 use crate::scheduler::Zone;
-use crate::types::{IssueId, NewsletterId, PollId, UnixMillis};
+use crate::types::{IssueId, NewsletterId, PollId, UnixMillis, link_words};
 
 /// An issue: one mail to the readers of one newsletter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,19 +194,10 @@ impl From<issue::Model> for Issue {
 /// The name of a handed-over issue in links: its local date and the words of its subject, so that
 /// a link tells what it leads to. `nonce` keeps two issues of one day and subject apart.
 pub fn public_slug(subject: &str, local_date: &str, nonce: Option<u32>) -> String {
-    let mut words = String::new();
-    for part in subject.split(|c: char| !c.is_ascii_alphanumeric()) {
-        if part.is_empty() {
-            continue;
-        }
-        if words.len() + part.len() >= 60 {
-            break;
-        }
-        words.push('-');
-        words.push_str(&part.to_ascii_lowercase());
-    }
+    let words = link_words(subject);
+    let hyphen = if words.is_empty() { "" } else { "-" };
     let nonce = nonce.map(|n| format!("-{n}")).unwrap_or_default();
-    format!("{local_date}{words}{nonce}")
+    format!("{local_date}{hyphen}{words}{nonce}")
 }
 
 #[cfg(test)]
@@ -246,9 +237,13 @@ mod tests {
     fn links_tell_what_they_lead_to() {
         assert_eq!(
             public_slug("Größe: does it count?", "2026-11-23", None),
-            "2026-11-23-gr-e-does-it-count"
+            "2026-11-23-grosse-does-it-count"
         );
-        assert_eq!(public_slug("選挙", "2026-11-23", Some(2)), "2026-11-23-2");
+        assert_eq!(
+            public_slug("選挙", "2026-11-23", Some(2)),
+            "2026-11-23-xuan-ju-2"
+        );
+        assert_eq!(public_slug("…", "2026-11-23", Some(2)), "2026-11-23-2");
         assert!(public_slug(&"word ".repeat(60), "2026-11-23", None).len() <= 72);
     }
 }

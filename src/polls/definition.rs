@@ -7,6 +7,7 @@ use super::model::{
 };
 use super::question::{MAX_RANKED_OPTIONS, deepest_ranking};
 use super::sample::Sampling;
+use super::slug;
 use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 
 /// A poll as it was written, not yet checked.
@@ -132,6 +133,8 @@ impl Definition {
         let mut faults = Faults::default();
         if !is_slug(&self.slug) {
             faults.add("slug", "Use 1 to 80 lower-case letters, digits and hyphens");
+        } else if slug::is_taken(&self.slug) {
+            faults.add("slug", "Choose another name: this one is Canvass's own");
         }
         if jiff::tz::TimeZone::get(&self.time_zone).is_err() {
             faults.add("time_zone", "Use a name like Europe/Berlin");

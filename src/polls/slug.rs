@@ -1,20 +1,38 @@
 //! Names in links.
 
-/// A name in links made of a question: its ASCII letters and digits, words joined by hyphens, cut at a word.
+use crate::types::link_words;
+
+/// A name that a page of ours has in a poll's place: `/admin/polls/new`.
+const TAKEN: &str = "new";
+
+/// Whether no poll can have this name.
+pub fn is_taken(slug: &str) -> bool {
+    slug == TAKEN
+}
+
+/// A name in links made of a question.
 pub fn slug_of(question: &str) -> String {
-    let mut slug = String::new();
-    let plain = question.to_lowercase();
-    let words = plain
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty());
-    for word in words {
-        if slug.len() + word.len() >= 60 {
-            break;
-        }
-        if !slug.is_empty() {
-            slug.push('-');
-        }
-        slug.push_str(word);
+    match link_words(question) {
+        words if words.is_empty() => "poll".into(),
+        words if is_taken(&words) => format!("{words}-poll"),
+        words => words,
     }
-    if slug.is_empty() { "poll".into() } else { slug }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_always_gives_a_name_that_a_poll_can_have() {
+        for (question, slug) in [
+            ("¿Qué?", "que"),
+            ("谁?", "shui"),
+            ("?!", "poll"),
+            ("New?", "new-poll"),
+        ] {
+            assert_eq!(slug_of(question), slug);
+        }
+        assert!(slug_of(&"word ".repeat(100)).len() <= 60);
+    }
 }

@@ -7,6 +7,7 @@
 //! - [`time`]: instants in milliseconds, and the clock.
 //! - [`random`]: the source of randomness.
 //! - [`ids`]: one newtype for the key of each table; a bare integer is never an id.
+//! - [`link_words`]: words for a link, made of a title in any script.
 //! - [`reader_list`]: many readers in few bytes.
 //! - [`split_mix`]: an order that a seed stands for, the same everywhere.
 //! - [`secret`]: values that never print themselves.
@@ -16,6 +17,7 @@
 mod email_address;
 pub mod ids;
 pub mod keys;
+mod link_words;
 pub mod random;
 pub mod reader_list;
 pub mod secret;
@@ -25,6 +27,7 @@ pub mod time;
 pub use email_address::{AddressRefused, EmailAddress};
 pub use ids::*;
 pub use keys::{BadToken, Keys, Purpose};
+pub use link_words::link_words;
 pub use random::Random;
 pub use secret::Secret;
 pub use split_mix::SplitMix;

@@ -47,6 +47,9 @@ fn a_whole_definition_is_trimmed_and_named_after_its_question() {
 #[test]
 fn each_fault_names_its_field() {
     assert_eq!(faults(|d| d.slug = "Trust me".into()), ["slug"]);
+    // The editors' page of it would be the form for a new poll.
+    assert_eq!(faults(|d| d.slug = " new ".into()), ["slug"]);
+    assert_eq!(faults(|d| d.slug = "new-poll".into()), [""; 0]);
     assert_eq!(
         faults(|d| d.time_zone = "Europe/Atlantis".into()),
         ["time_zone"]
