@@ -266,14 +266,43 @@ async fn an_editor_sees_what_is_kept_and_erases_at_a_readers_word() {
     let path = format!("/admin/readers/{}", id.0);
     let page = browser.get(&path).await.expect(200);
     let page = page.says("Unsure").says(WORDS);
-    let form = page.form("main form.form").choose("what", "!erase");
+    let form = page.form("form[action$='/erase']");
+    assert_eq!(
+        form.value("reason"),
+        None,
+        "nothing is asked that is not kept"
+    );
+    for other in ["", "bob@example.org", "yes"] {
+        let refused = browser.submit(form.clone().fill("address", other)).await;
+        let refused = refused.expect(422).says("Nothing was erased");
+        let kept = refused.form("form[action$='/erase']");
+        assert_eq!(kept.value("address"), Some(other));
+    }
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM reader WHERE erased_ms IS NOT NULL")
+            .await,
+        0
+    );
+    // The old way is gone with its reason.
+    let stop = page.form("form[action$='/stop']");
+    let stop = stop.choose("what", "!suppress").fill("reason", "x");
+    let mut old = stop.clone();
+    old.fields.retain(|(name, _)| name != "what");
+    old.fields.push(("what".into(), "!erase".into()));
     browser
-        .submit(form.clone())
+        .submit(old)
         .await
         .expect(422)
-        .says("Say why");
-    let done = browser.submit(form.fill("reason", "By telephone")).await;
-    done.expect(200).says("Erased");
+        .says("Choose what to do");
+    let form = form.fill("address", &ADDRESS.to_uppercase());
+    for _ in 0..2 {
+        browser
+            .submit(form.clone())
+            .await
+            .expect(200)
+            .says("Erased");
+    }
+    browser.submit(stop).await.expect(422);
     assert_eq!(links(&app).await, []);
     let page = browser.get(&path).await.expect(200);
     assert!(!page.text().contains(ADDRESS) && !page.text().contains("Unsure"));

@@ -26,6 +26,7 @@ pub fn routes() -> Router<App> {
         .route("/admin/readers", get(list::show))
         .route("/admin/readers/{id}", get(reader::show))
         .route("/admin/readers/{id}/stop", post(reader::stop))
+        .route("/admin/readers/{id}/erase", post(reader::erase))
 }
 
 /// The states by their name in addresses, with their word and badge.

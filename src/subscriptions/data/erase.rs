@@ -11,7 +11,8 @@ use crate::subscriptions::store::{one_reader, requests, subscribers};
 use crate::types::keys::random_token;
 use crate::types::{ReaderId, UnixMillis};
 
-/// Erases a reader at their own wish. False: that was done before.
+/// Erases a reader, at their own wish or by an editor's hand. False: that was done before. Secret ballots stay as they are: nobody can find
+/// them, and their links work no more.
 ///
 /// # Errors
 /// What the database said; then nothing was erased.
@@ -23,11 +24,7 @@ pub async fn erase(app: &App, reader: ReaderId) -> Result<bool, DbErr> {
     Ok(done)
 }
 
-/// As [`erase`], in a transaction of the caller's. Secret ballots stay as they are: nobody can find them, and their links work no more.
-///
-/// # Errors
-/// What the database said.
-pub async fn erase_in(
+async fn erase_in(
     txn: &WriteTxn,
     app: &App,
     reader: ReaderId,

@@ -7,7 +7,7 @@
 mod erase;
 mod gather;
 
-pub use erase::{erase, erase_in};
+pub use erase::erase;
 pub use gather::{Kept, gather};
 
 use std::time::Duration;
