@@ -18,7 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const LINKED: &str = "/admin/polls/trust/linked";
 
 /// A newsletter with so many subscribers, a linked poll, and an editor.
-async fn newsroom(subscribers: i64) -> (TestApp, PollId, Reader) {
+pub async fn newsroom(subscribers: i64) -> (TestApp, PollId, Reader) {
     let app = TestApp::start().await;
     let newsletter = app.newsletter("morning").await;
     subscribe(&app, &newsletter, subscribers).await;
@@ -33,7 +33,7 @@ async fn newsroom(subscribers: i64) -> (TestApp, PollId, Reader) {
 }
 
 /// The subscribers, in the order of their ids.
-async fn readers(app: &TestApp) -> Vec<(ReaderId, String)> {
+pub async fn readers(app: &TestApp) -> Vec<(ReaderId, String)> {
     let sql = "SELECT id, email FROM reader ORDER BY id";
     let rows = fetch_all(app.app.db.read(), sql, []).await.unwrap();
     rows.iter()
@@ -47,7 +47,7 @@ async fn readers(app: &TestApp) -> Vec<(ReaderId, String)> {
 }
 
 /// A reader answers by a personal link, and lets it be linked or not.
-async fn answer(app: &TestApp, poll: PollId, reader: ReaderId, option: i64, agreed: bool) {
+pub async fn answer(app: &TestApp, poll: PollId, reader: ReaderId, option: i64, agreed: bool) {
     let token = app
         .app
         .keys
@@ -82,7 +82,7 @@ async fn send(editor: &Reader, draft: &Page) -> Page {
     editor.submit(page.form("form[action$='/send']")).await
 }
 
-async fn inboxes(app: &TestApp) -> Vec<String> {
+pub async fn inboxes(app: &TestApp) -> Vec<String> {
     let sql = "SELECT DISTINCT envelope_to FROM captured_mail WHERE envelope_to LIKE 'reader%' ORDER BY envelope_to";
     let rows = fetch_all(app.app.db.read(), sql, []).await.unwrap();
     rows.iter()

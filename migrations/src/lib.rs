@@ -20,6 +20,7 @@ mod m0013_sealing;
 mod m0015_sample;
 mod m0016_linked;
 mod m0020_write_turns;
+mod m0022_link_export_scripts;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_write_turns::MIGRATION),
             Box::new(m0013_sealing::MIGRATION),
             Box::new(m0016_linked::MIGRATION),
+            Box::new(m0022_link_export_scripts::MIGRATION),
         ]
     }
 }

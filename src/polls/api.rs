@@ -364,5 +364,12 @@ pub async fn results(
 
 /// The part of the OpenAPI document that describes polls.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(create, cast, results, super::export::http::export))]
+#[openapi(paths(
+    create,
+    cast,
+    results,
+    super::export::http::export,
+    super::linked::api::show,
+    super::linked::api::export
+))]
 pub struct Document;

@@ -4,10 +4,11 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Value};
 
 pub use super::definition::{
     Definition, Fault, MAX_OPTIONS, MAX_QUESTIONS, OptionText, QuestionText, ScaleText, is_line,
-    is_path, is_slug,
+    is_path,
 };
 use super::linked;
 use super::model::{PollState, Visibility};
+pub use super::slug::is_slug;
 use super::store;
 use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
 use crate::db::{Db, WriteTxn, fetch_one, is_unique_violation, run};

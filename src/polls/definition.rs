@@ -131,7 +131,7 @@ impl Definition {
                 .unwrap_or_default();
         }
         let mut faults = Faults::default();
-        if !is_slug(&self.slug) {
+        if !slug::is_slug(&self.slug) {
             faults.add("slug", "Use 1 to 80 lower-case letters, digits and hyphens");
         } else if slug::is_taken(&self.slug) {
             faults.add("slug", "Choose another name: this one is Canvass's own");
@@ -385,16 +385,6 @@ impl Faults {
             question: self.question,
         });
     }
-}
-
-/// Whether `text` can be part of a poll's address.
-pub fn is_slug(text: &str) -> bool {
-    (1..=80).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
 
 /// A path of this site from its root, which no browser reads as another site's address.

@@ -71,8 +71,8 @@ pub use insight::{Step, count_step, flush as flush_views};
 pub use known::{Waiting as WaitingAnswer, count_as_readers, waiting as waiting_answer};
 pub use linked::{
     LinkedAnswer, SMALLEST as SMALLEST_SEGMENT, Said as SaidAnswer, Segment,
-    answers as linked_answers, segment_in_words, segment_readers, take_back_in as take_back_links,
-    take_back_poll as take_back_link,
+    answers as linked_answers, api::named_segment, segment_in_words, segment_readers,
+    take_back_in as take_back_links, take_back_poll as take_back_link,
 };
 pub use mail::{
     Offered, by_one_link, keep as keep_looks, mine_link, of_issue as mail_numbers,
@@ -104,6 +104,7 @@ pub const PAGES: Templates = &[
     ("polls/poll", include_str!("pages/poll.hbs")),
     ("polls/table", include_str!("pages/table.hbs")),
     ("polls/results", include_str!("pages/results.hbs")),
+    ("polls/linked_note", include_str!("pages/linked_note.hbs")),
     ("polls/mail_vote", include_str!("pages/mail_vote.hbs")),
     ("polls/mail_mine", include_str!("pages/mail_mine.hbs")),
     ("polls/canary", include_str!("pages/canary.hbs")),
@@ -176,4 +177,6 @@ pub fn api_routes() -> Router<App> {
         .route("/polls/{poll}/ballots", post(api::cast))
         .route("/polls/{poll}/results", get(api::results))
         .route("/polls/{poll}/export/{file}", get(export::http::export))
+        .route("/polls/{poll}/linked", get(linked::api::show))
+        .route("/polls/{poll}/linked/export", post(linked::api::export))
 }

@@ -2,6 +2,16 @@
 
 use crate::types::link_words;
 
+/// Whether `text` can be part of a poll's address.
+pub fn is_slug(text: &str) -> bool {
+    (1..=80).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
 /// A name that a page of ours has in a poll's place: `/admin/polls/new`.
 const TAKEN: &str = "new";
 

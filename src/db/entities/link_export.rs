@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::types::{EditorId, PollId, UnixMillis};
+use crate::types::{ApiTokenId, EditorId, PollId, UnixMillis};
 
 /// A row of `link_export`; the columns are explained in the migration.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -15,6 +15,7 @@ pub struct Model {
     pub format: String,
     pub readers: i64,
     pub at_ms: UnixMillis,
+    pub token_id: Option<ApiTokenId>,
 }
 
 /// None are declared: joins are written where they are needed.

@@ -16,11 +16,12 @@ use super::content::advice::{self, Advice};
 use super::model::{Content, Issue, IssueState, Slot};
 use super::prepare::{PrepareError, Prepared, prepare};
 use super::send::{self, Sent};
-use super::{store, write};
+use super::{segment, store, write};
 use crate::api::{Begun, Caller, Json, Write};
 use crate::app::App;
 use crate::mailer::mailing;
 use crate::newsletters;
+use crate::polls;
 use crate::scheduler::{WallTime, Zone, written};
 use crate::types::{IssueId, UnixMillis};
 use crate::web::{Problem, forms};
@@ -68,6 +69,19 @@ struct NewIssue {
     /// The line inboxes show beside the subject; by default the first words of the body.
     #[serde(default)]
     preheader: String,
+    /// Only for readers who agreed to be written to by what they answered.
+    #[serde(default)]
+    segment: Option<NewSegment>,
+}
+
+/// Readers of the newsletter who chose one of these options of a linked poll and agreed; ten at least, also when it is sent.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewSegment {
+    /// The slug of a linked poll.
+    poll: String,
+    /// Keys of its options.
+    options: Vec<i64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -117,11 +131,18 @@ async fn create(
     let newsletter = newsletters::by_slug(app.db.read(), &order.newsletter).await?;
     let newsletter =
         newsletter.ok_or_else(|| Problem::invalid("newsletter", "No newsletter has this slug."))?;
+    let segment = match &order.segment {
+        Some(of) => Some(polls::named_segment(&app, &of.poll, &of.options).await?),
+        None => None,
+    };
     let write = match Write::begin(&app, caller, &headers, "issue_create", &order).await? {
         Begun::Fresh(write) => write,
         Begun::Repeated(answer) => return Ok(answer),
     };
     let id = write::create_in(&write.txn, &app, newsletter.id, &content, None).await?;
+    if let Some(segment) = &segment {
+        store::narrow(&write.txn, id, segment).await?;
+    }
     write
         .finish(StatusCode::CREATED, &Created { id: id.0 })
         .await
@@ -135,7 +156,7 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let issue = find(&app, &id).await?;
-    let status = Status::of(&issue);
+    let status = Status::of(&issue).whom(segment::whom(&app, &issue).await?);
     let status = match issue.state {
         IssueState::Handed(_) => status.with(mailing::progress(&app, issue.id).await?),
         _ => {

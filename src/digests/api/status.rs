@@ -17,6 +17,9 @@ pub(super) struct Status {
     pub(super) counts: Counts,
     /// Why it is held or paused; empty otherwise.
     reason: String,
+    /// Of an issue for a segment: who answered what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<String>,
     /// How large its mails are; only before it is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<Size>,
@@ -65,8 +68,13 @@ impl Status {
             subject: issue.content.subject.clone(),
             counts: Counts::default(),
             reason: reason.to_owned(),
+            segment: None,
             size: None,
         }
+    }
+
+    pub(super) fn whom(self, segment: Option<String>) -> Self {
+        Self { segment, ..self }
     }
 
     pub(super) fn sized(self, size: mailing::Size) -> Self {

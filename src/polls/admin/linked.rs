@@ -4,7 +4,6 @@
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::form::Errors;
@@ -13,13 +12,11 @@ use crate::admin::{Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::digests;
 use crate::newsletters;
-use crate::polls::choice::stored_options;
-use crate::polls::linked::export::{DICTIONARY, Format, take};
-use crate::polls::linked::{SMALLEST, Segment, store};
+use crate::polls::linked::export::{DICTIONARY, Format, Taker, take};
+use crate::polls::linked::{SMALLEST, Tally, chosen, store};
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::totals;
 use crate::scheduler::Zone;
-use crate::types::OptionId;
 use crate::web::{Problem, RawForm};
 
 /// `GET`
@@ -72,36 +69,11 @@ pub async fn write(
     if letter.is_none() {
         errors.insert("newsletter".into(), "Choose one of the newsletters.".into());
     }
-    let chosen: Vec<OptionId> = poll
-        .options()
-        .filter(|option| asked.options.contains(&option.key))
-        .map(|option| option.id)
-        .collect();
-    let segment = Segment {
-        poll: poll.id,
-        options: chosen,
-    };
-    if segment.options.is_empty() {
-        errors.insert("options".into(), "Choose at least one answer.".into());
-    } else {
-        let linked = store::kinds(&app.db, poll.id).await?;
-        let readers = sum(&linked, |chosen| {
-            chosen.iter().any(|id| segment.options.contains(id))
-        });
-        if readers < SMALLEST {
-            let few = format!(
-                "{} chosen by {} who agreed. Write to {SMALLEST} at least: a mail for fewer could be meant for one.",
-                if segment.options.len() == 1 {
-                    "This answer was"
-                } else {
-                    "These answers were"
-                },
-                shown::counted(readers, "reader", "readers")
-            );
-            errors.insert("options".into(), few);
-        }
+    let segment = chosen(&app, &poll, &asked.options).await?;
+    if let Err(refused) = &segment {
+        errors.insert("options".into(), refused.to_string());
     }
-    let (Some(letter), true) = (letter, errors.is_empty()) else {
+    let (Some(letter), Ok(segment)) = (letter, segment) else {
         return linked_page(&app, &editor, &poll, &asked, &errors).await;
     };
     let question = poll
@@ -123,22 +95,11 @@ pub async fn export(
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
     let poll = linked_poll(&app, &slug).await?;
-    let format = Format::named(&form.text("format")?)
-        .ok_or_else(|| Problem::invalid("format", "Choose csv or json"))?;
-    let file = take(&app, &poll, format, editor.id)
+    let format = Format::read(&form.text("format")?)?;
+    let file = take(&app, &poll, format, Taker::Editor(editor.id))
         .await?
         .ok_or_else(Problem::not_found)?;
-    let kind = match format {
-        Format::Csv => "text/csv; charset=utf-8",
-        Format::Json => "application/json; charset=utf-8",
-    };
-    let name = format!(
-        "attachment; filename=\"{}-linked.{}\"",
-        poll.slug,
-        format.name()
-    );
-    let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, name)];
-    Ok((headers, file).into_response())
+    Ok((format.headers(&poll.slug), file).into_response())
 }
 
 async fn linked_poll(app: &App, slug: &str) -> Result<Poll, Problem> {
@@ -147,12 +108,6 @@ async fn linked_poll(app: &App, slug: &str) -> Result<Poll, Problem> {
         return Err(Problem::not_found());
     }
     Ok(poll)
-}
-
-/// Linked answers whose options meet a condition.
-fn sum(kinds: &[(Vec<u8>, i64)], is: impl Fn(&[OptionId]) -> bool) -> i64 {
-    let met = kinds.iter().filter(|(said, _)| is(&stored_options(said)));
-    met.map(|(_, n)| n).sum()
 }
 
 async fn linked_page(
@@ -164,8 +119,8 @@ async fn linked_page(
 ) -> Result<Response, Problem> {
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
     let mut page = page(editor, poll, Tab::Linked, "Linked answers");
-    let kinds = store::kinds(&app.db, poll.id).await?;
-    let linked = sum(&kinds, |_| true);
+    let tally = Tally::of(&app.db, poll.id).await?;
+    let linked = tally.all();
     let answered = totals(&app.db, poll).await?.voters(Tier::Anonymous);
     let stat = |label: &str, n: i64| json!({ "label": label, "value": shown::count(n) });
     page["numbers"] = json!([stat("Linked answers", linked), stat("Answered", answered)]);
@@ -177,7 +132,7 @@ async fn linked_page(
         .iter()
         .map(|question| {
             let options = question.options.iter().map(|option| {
-                let n = sum(&kinds, |chosen| chosen.contains(&option.id));
+                let n = tally.of_any(&[option.id]);
                 json!({
                     "key": option.key, "label": question.shown_label(option), "count": shown::count(n),
                     "chosen": asked.options.contains(&option.key),

@@ -1,5 +1,7 @@
 //! Linked answers as a file: of those readers who agreed, and of nobody else. Who took it is written down.
 
+use http::HeaderName;
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Serialize;
 
 use super::store::{self, OfPoll};
@@ -8,7 +10,8 @@ use crate::db::DbErr;
 use crate::polls::choice::Choice;
 use crate::polls::export::Entry;
 use crate::polls::model::{Kind, Poll};
-use crate::types::{EditorId, UnixMillis};
+use crate::types::{ApiTokenId, EditorId, UnixMillis};
+use crate::web::Problem;
 use crate::web::sheets::defused;
 
 /// The forms a file has.
@@ -28,11 +31,36 @@ impl Format {
     }
 
     /// The format of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Csv, Self::Json]
-            .into_iter()
-            .find(|format| format.name() == name)
+    ///
+    /// # Errors
+    /// A 422 for another.
+    pub fn read(name: &str) -> Result<Self, Problem> {
+        let mut all = [Self::Csv, Self::Json].into_iter();
+        all.find(|format| format.name() == name)
+            .ok_or_else(|| Problem::invalid("format", "Choose csv or json"))
     }
+
+    /// The headers with which the file of a poll is sent.
+    pub fn headers(self, slug: &str) -> [(HeaderName, String); 3] {
+        let kind = match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+        };
+        let name = format!("attachment; filename=\"{slug}-linked.{}\"", self.name());
+        [
+            (CONTENT_TYPE, kind.to_owned()),
+            (CONTENT_DISPOSITION, name),
+            (CACHE_CONTROL, "no-store".to_owned()),
+        ]
+    }
+}
+
+/// Who takes the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taker {
+    Editor(EditorId),
+    /// By the token that it showed.
+    Script(ApiTokenId),
 }
 
 /// A line: one option that one reader chose.
@@ -133,7 +161,7 @@ pub async fn take(
     app: &App,
     poll: &Poll,
     format: Format,
-    editor: EditorId,
+    taker: Taker,
 ) -> Result<Option<Vec<u8>>, DbErr> {
     let Some(words) = &poll.linking else {
         return Ok(None);
@@ -142,7 +170,7 @@ pub async fn take(
     let txn = app.db.write_txn("export linked").await?;
     let linked = store::of_poll(&txn, poll.id).await?;
     let readers = i64::try_from(linked.len()).unwrap_or(i64::MAX);
-    store::note_export(&txn, poll.id, editor, format.name(), readers, now).await?;
+    store::note_export(&txn, poll.id, taker, format.name(), readers, now).await?;
     txn.commit().await?;
     let lines: Vec<Line> = linked.iter().flat_map(|of| lines(poll, of)).collect();
     Ok(Some(match format {

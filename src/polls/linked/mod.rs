@@ -12,9 +12,10 @@
 //! - Taking it back, and erasure, leave nothing but the ballot, counted and secret.
 //!
 //! `words` is pure; `view` is the box; `store` reads the links and ends them; `answers` says them in words; `segment` is readers
-//! by answer, whom an issue can be for; `export` the file, and who took it.
+//! by answer, whom an issue can be for; `export` the file, and who took it; `api` the same for scripts.
 
 mod answers;
+pub mod api;
 pub mod export;
 mod segment;
 pub mod store;
@@ -22,7 +23,9 @@ mod view;
 mod words;
 
 pub use answers::{LinkedAnswer, Said, answers, in_words};
-pub use segment::{SMALLEST, Segment, in_words as segment_in_words, readers as segment_readers};
+pub use segment::{
+    SMALLEST, Segment, Tally, chosen, in_words as segment_in_words, readers as segment_readers,
+};
 pub use store::{take_back_in, take_back_poll};
 pub use view::{LinkBox, Note, note, note_by, offer, offer_again};
 pub use words::{LinkWords, MAX_LINK_CHARS, SUGGESTED, Tick, fault, is_agreed};

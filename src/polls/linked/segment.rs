@@ -1,8 +1,10 @@
 //! Readers by what they answered: those who agreed, and chose one of some options.
 
+use std::fmt;
+
 use super::store;
 use crate::app::App;
-use crate::db::{DbErr, WriteTxn};
+use crate::db::{Db, DbErr, WriteTxn};
 use crate::polls::choice::stored_options;
 use crate::polls::model::{Poll, Question};
 use crate::polls::store::by_id;
@@ -38,6 +40,80 @@ impl Segment {
         let chosen = stored_options(choices);
         chosen.iter().any(|id| self.options.contains(id))
     }
+}
+
+/// The linked answers of a poll, by what they say.
+#[derive(Debug)]
+pub struct Tally(Vec<(Vec<OptionId>, i64)>);
+
+impl Tally {
+    /// # Errors
+    /// What the database said.
+    pub async fn of(db: &Db, poll: PollId) -> Result<Self, DbErr> {
+        let kinds = store::kinds(db, poll).await?;
+        let read = |(choices, n): (Vec<u8>, i64)| (stored_options(&choices), n);
+        Ok(Self(kinds.into_iter().map(read).collect()))
+    }
+
+    /// Readers whose answer is linked.
+    pub fn all(&self) -> i64 {
+        self.0.iter().map(|(_, n)| n).sum()
+    }
+
+    /// Of them those who chose one of these.
+    pub fn of_any(&self, options: &[OptionId]) -> i64 {
+        let met = self.0.iter();
+        let met = met.filter(|(said, _)| said.iter().any(|id| options.contains(id)));
+        met.map(|(_, n)| n).sum()
+    }
+}
+
+/// Why nobody can be written to by these options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    Nothing,
+    Few { options: usize, readers: i64 },
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Few { options, readers } = self else {
+            return f.write_str("Choose at least one answer.");
+        };
+        let these = if *options == 1 {
+            "This answer was"
+        } else {
+            "These answers were"
+        };
+        let plural = if *readers == 1 { "" } else { "s" };
+        write!(
+            f,
+            "{these} chosen by {readers} reader{plural} who agreed. Write to {SMALLEST} at least: a mail for fewer could be meant for one."
+        )
+    }
+}
+
+/// Those who chose one of the options with these keys, if they are enough to be written to.
+///
+/// # Errors
+/// What the database said.
+pub async fn chosen(
+    app: &App,
+    poll: &Poll,
+    keys: &[i64],
+) -> Result<Result<Segment, Refused>, DbErr> {
+    let options = poll.options().filter(|option| keys.contains(&option.key));
+    let options: Vec<OptionId> = options.map(|option| option.id).collect();
+    if options.is_empty() {
+        return Ok(Err(Refused::Nothing));
+    }
+    let readers = Tally::of(&app.db, poll.id).await?.of_any(&options);
+    if readers < SMALLEST {
+        let options = options.len();
+        return Ok(Err(Refused::Few { options, readers }));
+    }
+    let poll = poll.id;
+    Ok(Ok(Segment { poll, options }))
 }
 
 /// The readers in it, ascending. `frozen`: as it is in this transaction, and stays until its end: a consent that is taken back meanwhile waits.

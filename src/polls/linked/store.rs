@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::LinkWords;
+use super::export::Taker;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
 use crate::types::{EditorId, PollId, ReaderId, UnixMillis};
 
@@ -200,18 +201,23 @@ pub async fn of_poll(txn: &WriteTxn, poll: PollId) -> Result<Vec<OfPoll>, DbErr>
 pub async fn note_export(
     txn: &WriteTxn,
     poll: PollId,
-    editor: EditorId,
+    taker: Taker,
     format: &str,
     readers: i64,
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    let sql = "INSERT INTO link_export (poll_id, editor_id, format, readers, at_ms) VALUES ($1, $2, $3, $4, $5)";
-    let values: [Value; 5] = [
+    let (editor, token) = match taker {
+        Taker::Editor(editor) => (editor, None),
+        Taker::Script(token) => (EditorId(0), Some(token)),
+    };
+    let sql = "INSERT INTO link_export (poll_id, editor_id, format, readers, at_ms, token_id) VALUES ($1, $2, $3, $4, $5, $6)";
+    let values: [Value; 6] = [
         poll.into(),
         editor.into(),
         format.into(),
         readers.into(),
         now.into(),
+        token.map(|token| token.0).into(),
     ];
     run(&**txn, sql, values).await.map(drop)
 }
@@ -219,7 +225,7 @@ pub async fn note_export(
 /// Somebody took linked answers out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// The editor's name, or address.
+    /// The editor's name, or address; of a script its token's name.
     pub who: String,
     pub format: String,
     pub readers: i64,
@@ -231,14 +237,22 @@ pub struct Taken {
 /// # Errors
 /// What the database said.
 pub async fn exports(db: &Db, poll: PollId) -> Result<Vec<Taken>, DbErr> {
-    let sql = "SELECT CASE WHEN d.name = '' THEN d.email ELSE d.name END AS who, e.format, e.readers, e.at_ms FROM link_export e \
-               LEFT JOIN editor d ON d.id = e.editor_id WHERE e.poll_id = $1 ORDER BY e.id DESC LIMIT 20";
+    let sql = "SELECT CASE WHEN t.id IS NOT NULL THEN t.name WHEN d.name = '' THEN d.email ELSE d.name END AS who, \
+               CASE WHEN e.token_id IS NULL THEN 0 ELSE 1 END AS script, e.format, e.readers, e.at_ms FROM link_export e \
+               LEFT JOIN editor d ON d.id = e.editor_id LEFT JOIN api_token t ON t.id = e.token_id \
+               WHERE e.poll_id = $1 ORDER BY e.id DESC LIMIT 20";
     let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
     rows.iter()
         .map(|row| {
             let who: Option<String> = row.try_get("", "who")?;
+            let script: i32 = row.try_get("", "script")?;
             Ok(Taken {
-                who: who.unwrap_or_else(|| "an editor who is gone".to_owned()),
+                who: match (who, script) {
+                    (Some(name), 1) => format!("Script “{name}”"),
+                    (None, 1) => "A script that is gone".to_owned(),
+                    (Some(name), _) => name,
+                    (None, _) => "An editor who is gone".to_owned(),
+                },
                 format: row.try_get("", "format")?,
                 readers: row.try_get("", "readers")?,
                 at: row.try_get("", "at_ms")?,

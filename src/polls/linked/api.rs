@@ -1,0 +1,176 @@
+//! Linked answers for scripts: how many there are, and taking them out. Writing to those who gave one is an issue with a `segment`.
+//!
+//! What holds for editors holds here: nothing of a secret poll, nobody who has not agreed, ten readers or no mail, and a note of every
+//! export in its transaction. A script is named by its token.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::export::{Format, Taker, take};
+use super::segment::{SMALLEST, Tally, chosen};
+use super::{Segment, store};
+use crate::api::{Caller, Json};
+use crate::app::App;
+use crate::polls::model::{LinkWords, Poll, Tier};
+use crate::polls::results::totals;
+use crate::polls::store::by_slug;
+use crate::web::Problem;
+
+/// The linked answers of a poll, in numbers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LinkedAnswers)]
+pub struct LinkedView {
+    /// Readers whose answer is kept with their address.
+    linked: i64,
+    /// Readers who answered.
+    answered: i64,
+    /// What they agreed to.
+    words: String,
+    /// The version of these words.
+    version: i64,
+    /// An issue for a segment needs so many readers.
+    smallest_segment: i64,
+    questions: Vec<LinkedQuestion>,
+    /// Who took linked answers out, the newest first; the last twenty.
+    exports: Vec<LinkedExport>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LinkedQuestion {
+    /// Position in the poll, from 1.
+    key: i64,
+    question: String,
+    options: Vec<LinkedOption>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LinkedOption {
+    /// Names the option in a segment.
+    key: i64,
+    label: String,
+    /// Readers who chose it and agreed.
+    linked: i64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LinkedExport {
+    /// An editor, or a script by the name of its token.
+    who: String,
+    /// `csv` or `json`.
+    format: String,
+    readers: i64,
+    /// RFC 3339.
+    at: String,
+}
+
+/// Which file.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExportOrder {
+    /// `csv` or `json`.
+    format: String,
+}
+
+/// How many answers of a linked poll are kept with the reader's address, and who took them out.
+///
+/// # Errors
+/// 401; 404 also for a secret poll.
+#[utoipa::path(get, path = "/api/v1/polls/{slug}/linked", tag = "polls", security(("bearer" = [])),
+    params(("slug" = String, Path, description = "The poll's slug")),
+    responses((status = 200, body = LinkedView), (status = 401),
+        (status = 404, description = "No such poll, or it is secret")))]
+pub async fn show(
+    State(app): State<App>,
+    _: Caller,
+    Path(slug): Path<String>,
+) -> Result<Response, Problem> {
+    let (poll, words) = linked_poll(&app, &slug).await?;
+    let tally = Tally::of(&app.db, poll.id).await?;
+    let answered = totals(&app.db, &poll).await?.voters(Tier::Anonymous);
+    let questions = poll.questions.iter().map(|question| LinkedQuestion {
+        key: question.key,
+        question: question.text.clone(),
+        options: question
+            .options
+            .iter()
+            .map(|option| LinkedOption {
+                key: option.key,
+                label: question.shown_label(option),
+                linked: tally.of_any(&[option.id]),
+            })
+            .collect(),
+    });
+    let exports = store::exports(&app.db, poll.id).await?;
+    let exports = exports.into_iter().map(|taken| LinkedExport {
+        who: taken.who,
+        format: taken.format,
+        readers: taken.readers,
+        at: taken.at.to_string(),
+    });
+    let view = LinkedView {
+        linked: tally.all(),
+        answered,
+        words: words.text,
+        version: words.version,
+        smallest_segment: SMALLEST,
+        questions: questions.collect(),
+        exports: exports.collect(),
+    };
+    Ok(axum::Json(view).into_response())
+}
+
+/// The file of linked answers: addresses and what they answered, of those who agreed. Each call is written down with the token's name. It
+/// takes no Idempotency-Key: the answer would have to be kept, beyond the consent of those in it.
+///
+/// # Errors
+/// 401; 404 also for a secret poll; 422 for another format.
+#[utoipa::path(post, path = "/api/v1/polls/{slug}/linked/export", tag = "polls", security(("bearer" = [])),
+    params(("slug" = String, Path, description = "The poll's slug")), request_body = ExportOrder,
+    responses((status = 200, description = "The file", content((String = "text/csv"), (String = "application/json"))),
+        (status = 401), (status = 404, description = "No such poll, or it is secret"), (status = 422)))]
+pub async fn export(
+    State(app): State<App>,
+    caller: Caller,
+    Path(slug): Path<String>,
+    Json(order): Json<ExportOrder>,
+) -> Result<Response, Problem> {
+    let (poll, _) = linked_poll(&app, &slug).await?;
+    let format = Format::read(&order.format)?;
+    let file = take(&app, &poll, format, Taker::Script(caller.token)).await?;
+    let file = file.ok_or_else(Problem::not_found)?;
+    Ok((format.headers(&poll.slug), file).into_response())
+}
+
+async fn linked_poll(app: &App, slug: &str) -> Result<(Poll, LinkWords), Problem> {
+    let poll = by_slug(&app.db, slug).await?;
+    let poll = poll.ok_or_else(Problem::not_found)?;
+    let words = poll.linking.clone().ok_or_else(Problem::not_found)?;
+    Ok((poll, words))
+}
+
+/// The segment that a script names for an issue.
+///
+/// # Errors
+/// A 422 that says what to mend: no such poll, a secret one, no such option, fewer than ten readers.
+pub async fn named_segment(app: &App, slug: &str, keys: &[i64]) -> Result<Segment, Problem> {
+    let poll = by_slug(&app.db, slug).await?;
+    let poll = poll.filter(|poll| poll.linking.is_some());
+    let Some(poll) = poll else {
+        return Err(Problem::invalid(
+            "segment.poll",
+            "No linked poll has this slug.",
+        ));
+    };
+    if let Some(key) = keys
+        .iter()
+        .find(|key| poll.options().all(|o| o.key != **key))
+    {
+        let unknown = format!("The poll has no option {key}.");
+        return Err(Problem::invalid("segment.options", unknown));
+    }
+    chosen(app, &poll, keys)
+        .await?
+        .map_err(|refused| Problem::invalid("segment.options", refused.to_string()))
+}
