@@ -355,10 +355,10 @@ async fn an_embed_follows_the_page_around_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embed_speaks_the_words_of_its_site() {
     let here = Embedding::of(&["trust"]).await;
-    let words =
-        r#"{"answer":"Antworten","counted":"Ihre Antwort zählt.","yours":"<b>Ihre</b> Antwort"}"#;
+    let words = r#"{"answer":"Antworten","counted":"Ihre Antwort zählt.","yours":"<b>Ihre</b> Antwort",
+            "small":"Ohne Konto.","note":"Zahl der Antworten: {readers}, vom {first} bis {last}, über {places}. {odd}","embed":"andere Seiten"}"#;
     let html = format!(
-        "<canvass-poll src=\"{}/p/trust\" words='{words}'></canvass-poll><script type=\"module\" src=\"{}/embed/poll.js\"></script>",
+        "<canvass-poll lang=\"de\" src=\"{}/p/trust\" words='{words}'></canvass-poll><script type=\"module\" src=\"{}/embed/poll.js\"></script>",
         here.road.origin, here.road.origin
     );
     here.publish(&html);
@@ -366,7 +366,9 @@ async fn an_embed_speaks_the_words_of_its_site() {
         return;
     };
     browser.goto(&here.publisher.article()).await;
-    wait_for_result(&browser, "Antworten").await;
+    let form = wait_for_result(&browser, "Ohne Konto.").await;
+    let form = form["text"].as_str().unwrap_or_default();
+    assert!(!form.contains("No account"), "{form}");
     let pressed = "const root = document.querySelector('canvass-poll').shadowRoot;
          root.querySelector('[value=\"1\"]').click(); root.querySelector('button').click(); return true;";
     browser.run(pressed).await;
@@ -375,5 +377,10 @@ async fn an_embed_speaks_the_words_of_its_site() {
     // Words are text, whatever is in them; those that were not given stay as they are.
     assert!(text.contains("<b>Ihre</b> Antwort"), "{text}");
     assert!(text.contains("Change my answer"), "{text}");
+    // The note on the numbers as well, with the day as the page's language writes it.
+    let note =
+        "Zahl der Antworten: 1, vom 2. März 2026 bis 2. März 2026, über andere Seiten. {odd}";
+    assert!(text.contains(note), "{text}");
+    assert!(!text.contains("chose to answer"), "{text}");
     assert_eq!(here.ballots().await, 1);
 }

@@ -22,8 +22,27 @@ pub const WORDS: &str = r#"<canvass-poll words='{
   "unsent": "Your answer could not be sent. Check the connection and try again, or",
   "there": "answer on the poll’s own page", "open": "Answer the poll",
   "results": "Results", "whole": "The whole result", "change": "Change my answer",
-  "readers": "Readers", "share": "Share", "yours": "your answer"
+  "readers": "Readers", "share": "Share", "yours": "your answer",
+  "small": "No account is needed. You can change your answer as long as the poll is open. The result counts the readers who chose to answer; it says nothing about others.",
+  "hint": "Optional. It takes effect when you confirm your address. Without this tick your answer stays secret.",
+  "note": "Readers who chose to answer: {readers}, from {first} to {last}, on: {places}. They selected themselves; no margin of error applies.",
+  "page": "the poll’s page", "article": "an article", "embed": "pages that carry it", "mail": "the newsletter",
+  "api": "connected services", "elsewhere": "another poll system, from which it was carried over"
 }' …>"#;
+
+/// Words without which the module says what comes with the poll, in English: beside the form, and in the note under a result.
+#[cfg(test)]
+const OTHERS: [&str; 9] = [
+    "small",
+    "hint",
+    "note",
+    "page",
+    "article",
+    "embed",
+    "mail",
+    "api",
+    "elsewhere",
+];
 
 /// A poll, ready to be pasted.
 #[derive(Debug, Serialize)]
@@ -131,8 +150,11 @@ mod tests {
         let json = WORDS
             .split_once('\'')
             .and_then(|(_, rest)| rest.split_once('\''));
-        let words: std::collections::BTreeMap<String, String> =
+        let mut words: std::collections::BTreeMap<String, String> =
             serde_json::from_str(json.unwrap().0).unwrap();
+        for name in OTHERS {
+            assert!(words.remove(name).is_some(), "{name}");
+        }
         let module = include_str!("poll.js");
         let own = module.split_once("const WORDS = {\n").unwrap().1;
         let own: std::collections::BTreeMap<String, String> = own

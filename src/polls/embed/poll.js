@@ -155,11 +155,11 @@ class CanvassPoll extends HTMLElement {
       letter && el("p", { class: "canvass-top" }, `${words.optional} ${letter.promise} ${words.either}`),
       letter && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
       letter && poll.linking && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "link", value: poll.linking.version }), el("span", {}, poll.linking.words)),
-      letter && poll.linking && el("p", { class: "canvass-top" }, poll.linking.hint),
+      letter && poll.linking && el("p", { class: "canvass-top" }, words.hint ?? poll.linking.hint),
       letter && el("input", { type: "hidden", name: "newsletter", value: letter.slug }),
       el("input", { type: "hidden", name: "place", value: "embed" }),
       el("div", { class: "canvass-act" }, el("button", { part: "button" }, words.answer), poll.results_href && this.link("/results", words.see)),
-      el("p", { class: "canvass-note" }, poll.small_print));
+      el("p", { class: "canvass-note" }, words.small ?? poll.small_print));
     this.listen(form);
     this.show(form);
   }
@@ -230,7 +230,20 @@ class CanvassPoll extends HTMLElement {
 
   fill(results, message) {
     this.tables.replaceChildren(...(results?.questions.flatMap((question) => [table(question, this.own, this.words), question.summary && el("p", { class: "canvass-top" }, question.summary)]).filter(Boolean) ?? []));
-    this.note.textContent = results?.note ?? message;
+    this.note.textContent = results ? this.noted(results) : message;
+  }
+
+  // The note on the numbers: ours in English, or the site's own words round the same facts.
+  noted({ note, answered }) {
+    const words = this.words;
+    if (!words.note || !answered) return note;
+    const lang = this.closest("[lang]")?.lang;
+    const day = (date) => new Date(date).toLocaleDateString(lang, { dateStyle: "long", timeZone: "UTC" });
+    const facts = {
+      readers: answered.readers.toLocaleString(lang), first: day(answered.first), last: day(answered.last),
+      places: answered.places.map((place) => words[place] ?? place).join(", "),
+    };
+    return words.note.replace(/{(\w+)}/g, (all, key) => facts[key] ?? all);
   }
 
   watch() {

@@ -2,6 +2,7 @@
 //! After the guidance of the American Association for Public Opinion Research on opt-in samples.
 
 use jiff::{Timestamp, tz::TimeZone};
+use serde::Serialize;
 
 use super::shares::grouped;
 use crate::polls::model::Place;
@@ -15,6 +16,42 @@ pub struct Answered {
     pub last: UnixMillis,
     /// Where answers came from, in the order they are named.
     pub places: Vec<Place>,
+}
+
+/// The same in figures, for notes in other languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = PollAnswered)]
+pub struct Facts {
+    pub readers: i64,
+    /// The day of the first answer in the poll's zone: `2026-11-03`.
+    pub first: String,
+    /// The day of the last.
+    pub last: String,
+    /// `page`, `article`, `embed`, `mail`, `api` or `elsewhere`, in the order they are named.
+    pub places: Vec<&'static str>,
+}
+
+impl Facts {
+    /// With days in `zone`.
+    pub fn of(answered: &Answered, zone: &TimeZone) -> Self {
+        Self {
+            readers: answered.voters,
+            first: stamp(answered.first, zone, "%F"),
+            last: stamp(answered.last, zone, "%F"),
+            places: answered.places.iter().map(|place| key(*place)).collect(),
+        }
+    }
+}
+
+fn key(place: Place) -> &'static str {
+    match place {
+        Place::PollPage => "page",
+        Place::Article => "article",
+        Place::Embed => "embed",
+        Place::Mail => "mail",
+        Place::Api => "api",
+        Place::Elsewhere => "elsewhere",
+    }
 }
 
 /// The note, with dates in `zone`.
@@ -83,6 +120,15 @@ mod tests {
             note(&answered, &TimeZone::UTC),
             "1,213 readers chose to answer, between 3 November 2026 and 9 November 2026, \
              on the poll's page, an article and the newsletter. They selected themselves; no margin of error applies."
+        );
+        let facts = Facts::of(&answered, &TimeZone::UTC);
+        assert_eq!(
+            (facts.first.as_str(), facts.last.as_str()),
+            ("2026-11-03", "2026-11-09")
+        );
+        assert_eq!(
+            (facts.readers, facts.places),
+            (1_213, vec!["page", "article", "mail"])
         );
     }
 

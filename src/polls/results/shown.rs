@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::kinds::{self, OwnWords, Runoff};
-use super::note::note;
+use super::note::{Facts, note};
 use super::shares::{Share, grouped, shares};
 use super::store::Totals;
 use crate::polls::model::{Kind, Picture, Poll, Question, Tier};
@@ -20,6 +20,9 @@ pub struct Results {
     pub questions: Vec<QuestionResult>,
     /// Who answered, when and where, and that it is no sample.
     pub note: String,
+    /// What the note is made of, for pages that say it in another language. Absent for a sample, and before the first answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Facts>,
     /// What else is to be said of the tiers.
     pub asides: Vec<String>,
     /// Of a poll that asks a random sample: from how many, how many answered, and how exact that is. Only then is there a margin.
@@ -112,6 +115,7 @@ impl Results {
         let sampled = poll
             .sample()
             .map(|sample| (sample, estimate(sample, voters)));
+        let mut facts = None;
         let note = match &totals.answered {
             answered if let Some((sample, found)) = &sampled => {
                 found.note(sample, answered.as_ref(), &zone)
@@ -119,6 +123,7 @@ impl Results {
             Some(answered) if voters > 0 => {
                 let mut answered = answered.clone();
                 answered.voters = voters;
+                facts = Some(Facts::of(&answered, &zone));
                 note(&answered, &zone)
             }
             _ => "Nobody has answered yet.".to_owned(),
@@ -127,6 +132,7 @@ impl Results {
             voters,
             questions,
             note,
+            answered: facts,
             asides: asides(totals, tier)
                 .into_iter()
                 .chain(left_out(totals))
@@ -247,7 +253,8 @@ fn left_out(totals: &Totals) -> impl Iterator<Item = String> {
                 "{n} more answers are set aside: they came as one person or one program sends them, and an editor looks at them."
             )
         } else {
-            format!("{n} answers were left out by the editors: {reason}")
+            let answers = if n == "1" { "answer was" } else { "answers were" };
+            format!("{n} {answers} left out by the editors: {reason}")
         }
     })
 }
@@ -264,10 +271,10 @@ fn asides(totals: &Totals, headline: Tier) -> Vec<String> {
     let partly = all > totals.voters(headline);
     match headline {
         Tier::Anonymous if subscribers > 0 => {
-            vec![format!(
-                "{} of them are confirmed subscribers who answered from their mail.",
-                grouped(subscribers)
-            )]
+            vec![match subscribers {
+                1 => "1 of them is a confirmed subscriber.".to_owned(),
+                n => format!("{} of them are confirmed subscribers.", grouped(n)),
+            }]
         }
         Tier::Anonymous => Vec::new(),
         Tier::Worked if partly => vec![others(
