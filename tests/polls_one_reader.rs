@@ -210,7 +210,8 @@ async fn polls_who_subscribed_before_says_by_mail_that_the_answer_is_theirs() {
     let page = page.says("Is this answer yours?");
     // Not told before the button is pressed, nor to whoever posts without having looked.
     assert!(page.attributes("input[name=option]", "value").is_empty());
-    let blind = [("answer", page.the_form().value("answer").unwrap())];
+    let form = page.the_form();
+    let blind = [("answer", form.value("answer").unwrap())];
     let path = page.url.path().to_owned();
     phone.post(&path, &blind).await.expect(409);
     phone

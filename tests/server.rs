@@ -29,6 +29,14 @@ async fn what_is_not_there_is_a_page_for_people_and_json_for_scripts() {
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
     let page = page.says("There is nothing here");
     assert_eq!(page.attributes("html", "lang"), ["en"]);
+    // There is a way on, and something at its end, also before there is anything to read.
+    let front = reader.follow(&page, "To the front page").await.expect(200);
+    front.says("There is none yet");
+    app.newsletter("morning").await;
+    let front = reader.get("/").await.expect(200);
+    assert!(!front.text().contains("none yet"));
+    reader.follow(&front, "Subscribe").await.expect(200);
+    reader.follow(&front, "Past issues").await.expect(200);
 
     let answer = reader.get("/api/v1/nothing").await.expect(404);
     assert_eq!(answer.headers["content-type"], "application/problem+json");

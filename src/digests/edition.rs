@@ -156,7 +156,7 @@ pub fn compile(
                 .first()
                 .map(|poll| slots.link("/c/", Purpose::Canary, &[poll.poll.0, parts.issue.0])),
             archive_url: archived.as_deref(),
-            postal_address: &newsletter.postal_address,
+            postal_address: newsletter.address_below_name(),
         },
     )?;
     let sender = |address: &str| EmailAddress::parse(address).map_err(|_| CompileError::Sender);

@@ -10,6 +10,7 @@
 mod admin;
 mod api;
 mod colour;
+mod front;
 mod model;
 mod slug;
 mod store;
@@ -26,8 +27,9 @@ pub use store::{Created, all, by_id, by_slug, create, current_consent, home_zone
 use crate::app::App;
 use crate::web::pages::Templates;
 
-/// The pages of the settings.
+/// The front page, and the pages of the settings.
 pub const PAGES: Templates = &[
+    ("newsletters/front", include_str!("pages/front.hbs")),
     ("newsletters/settings", include_str!("pages/settings.hbs")),
     (
         "newsletters/form",
@@ -35,9 +37,10 @@ pub const PAGES: Templates = &[
     ),
 ];
 
-/// The settings and the newsletters in them.
+/// The front page, the settings and the newsletters in them.
 pub fn routes() -> Router<App> {
     Router::new()
+        .route("/", get(front::show))
         .route("/admin/settings", get(admin::settings))
         .route("/admin/newsletters", post(admin::create))
         .route("/admin/newsletters/new", get(admin::show_new))

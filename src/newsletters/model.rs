@@ -32,6 +32,17 @@ pub struct Newsletter {
     pub archive: bool,
 }
 
+impl Newsletter {
+    /// What stands below the sender's name at the foot of a mail: the postal address, without a first line that says the name again.
+    #[must_use]
+    pub fn address_below_name(&self) -> &str {
+        match self.postal_address.split_once('\n') {
+            Some((first, rest)) if first.trim() == self.from_name.trim() => rest,
+            _ => &self.postal_address,
+        }
+    }
+}
+
 /// One version of what readers of a newsletter agree to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentText {

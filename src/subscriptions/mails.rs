@@ -30,7 +30,7 @@ pub(super) async fn answer(
         "lang": newsletter.language,
         "publication": newsletter.from_name,
         "newsletter": newsletter.name,
-        "postal_address": newsletter.postal_address,
+        "postal_address": newsletter.address_below_name(),
     });
     let (template, expires) = match answer {
         Answer::AlreadySubscribed(reader) => {

@@ -330,6 +330,9 @@ fn page(pages: &Pages, problem: Problem) -> (&'static str, String) {
         "title": problem.title,
         "detail": problem.detail,
         "errors": problem.errors,
+        // Where the same request may do better a little later, and where there is nothing to come back to.
+        "later": matches!(problem.status.as_u16(), 408 | 429 | 500..=599),
+        "gone": matches!(problem.status.as_u16(), 404 | 410),
         "noindex": true,
         "narrow": true,
     });

@@ -111,7 +111,10 @@ pub async fn page(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
-    let own = store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await?;
+    let own = match link.is_test {
+        false => store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await?,
+        true => None,
+    };
     if !link.is_test
         && let Some(look) = from(&app, &method, &client, &headers, link.target())
     {
@@ -130,8 +133,10 @@ pub async fn page(
     let mut form = form(&link, &token);
     form.refill(&Sent::options([link.said.key.to_string()]));
     linked::offer(&app, &link.poll, Some(&link.voter), &mut form).await?;
-    let again =
-        own.map(|_| "You have answered this poll before. Sending this changes your answer.");
+    let again = match own {
+        _ if link.is_test => Some(NOBODYS),
+        own => own.map(|_| "You have answered this poll before. Sending this changes your answer."),
+    };
     let page = with_nonce(&app, &link, &token, form, again);
     render(&app, &page, StatusCode::OK)
 }
@@ -157,9 +162,7 @@ pub async fn cast(
     let now = app.clock.now();
     let sent = Sent::of(&form);
     if link.is_test {
-        return Err(Problem::conflict(
-            "This link is from a test mail. Answers to it are not counted.",
-        ));
+        return Err(Problem::conflict(NOBODYS));
     }
     let retyped = |link: &Link| {
         let mut view = self::form(link, &token);
@@ -262,6 +265,8 @@ async fn not_drawn(app: &App, link: &Link, status: StatusCode) -> Result<Respons
     *response.status_mut() = status;
     Ok(private(response))
 }
+
+const NOBODYS: &str = "This link is from a test mail, or everything about its reader was erased. Answers to it are not counted.";
 
 const NOT_DRAWN: &str = "This poll asks a random sample of subscribers, and you were not drawn this time. It has no ballot for you.";
 

@@ -74,7 +74,7 @@ pub async fn mail_link(app: &App, reader: ReaderId) -> Result<(), DbErr> {
     let data = json!({
         "lang": letter.language,
         "publication": letter.from_name,
-        "postal_address": letter.postal_address,
+        "postal_address": letter.address_below_name(),
         "data_url": format!("{}/data/{}", app.config.origin(), token(&app.keys, reader, now)),
     });
     let expires = now + GOOD_FOR;
