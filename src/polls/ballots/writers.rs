@@ -36,12 +36,66 @@ impl Writers {
     /// # Errors
     /// As [`GroupCommit::submit`].
     pub async fn submit(&self, slip: Slip) -> Result<Outcome, Refused> {
-        let queues = &self.0;
-        let free = queues.iter().find(|queue| queue.waiting() < ENOUGH);
-        let least = || queues.iter().min_by_key(|queue| queue.waiting());
-        match free.or_else(least) {
+        match next(&self.0) {
             Some(queue) => queue.submit(slip).await,
             None => Err(Refused::Busy),
+        }
+    }
+}
+
+/// The queue for the next slip: the first in which few wait, and in a rush the shortest. A queue that is full is never one in which few
+/// wait, however small it is: else nothing would reach those behind it.
+fn next<Req, Res>(queues: &[GroupCommit<Req, Res>]) -> Option<&GroupCommit<Req, Res>>
+where
+    Req: Clone + Send + Sync + 'static,
+    Res: Send + 'static,
+{
+    let has_few = |queue: &&GroupCommit<Req, Res>| queue.waiting() < ENOUGH.min(queue.capacity());
+    let shortest = || queues.iter().min_by_key(|queue| queue.waiting());
+    queues.iter().find(has_few).or_else(shortest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::group_commit::Queue;
+
+    /// Two queues whose writers never end; `capacity` may wait in each.
+    fn stuck(capacity: usize) -> [GroupCommit<usize, usize>; 2] {
+        let queue = Queue {
+            name: "test",
+            capacity,
+            largest: 1,
+            gathers: false,
+        };
+        [(); 2].map(|()| GroupCommit::start(queue, |_| std::future::pending()))
+    }
+
+    /// How many wait in each queue after `slips` came one by one.
+    async fn waiting_after(slips: usize, queues: &[GroupCommit<usize, usize>; 2]) -> [usize; 2] {
+        for slip in 0..slips {
+            let queue = next(queues).expect("a queue").clone();
+            tokio::spawn(async move { queue.submit(slip).await });
+            tokio::task::yield_now().await;
+        }
+        [queues[0].waiting(), queues[1].waiting()]
+    }
+
+    #[tokio::test]
+    async fn the_second_queue_gets_what_is_too_much_for_the_first() {
+        let queues = stuck(10 * ENOUGH);
+        // One more than waits is being written.
+        assert_eq!(waiting_after(ENOUGH + 1, &queues).await, [ENOUGH, 0]);
+        assert_eq!(waiting_after(ENOUGH, &queues).await, [ENOUGH, ENOUGH - 1]);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_does_not_keep_slips_from_the_second() {
+        for capacity in [1, 3, ENOUGH - 1, ENOUGH] {
+            let queues = stuck(capacity);
+            let slips = 2 * (capacity + 1);
+            let waiting = waiting_after(slips, &queues).await;
+            assert_eq!(waiting, [capacity; 2], "room for {capacity}");
         }
     }
 }

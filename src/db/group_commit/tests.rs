@@ -1,0 +1,140 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::task::yield_now;
+
+use super::*;
+
+fn queue(capacity: usize, largest: usize) -> Queue {
+    Queue {
+        name: "test",
+        capacity,
+        largest,
+        gathers: false,
+    }
+}
+
+#[tokio::test]
+async fn what_waits_during_a_commit_travels_together() {
+    let commits = Arc::new(AtomicUsize::new(0));
+    let (gate, opened) = tokio::sync::watch::channel(false);
+    let counted = commits.clone();
+    let queue = GroupCommit::start(queue(100, 100), move |group: Vec<u32>| {
+        let counted = counted.clone();
+        let mut opened = opened.clone();
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = opened.wait_for(|open| *open).await;
+            Ok(group.into_iter().map(|n| n * 2).collect())
+        }
+    });
+    let asked: Vec<_> = (0..50u32)
+        .map(|n| {
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.submit(n).await.expect("committed") })
+        })
+        .collect();
+    while commits.load(Ordering::SeqCst) == 0 {
+        yield_now().await;
+    }
+    gate.send_replace(true);
+    for (n, answer) in asked.into_iter().enumerate() {
+        assert_eq!(answer.await.expect("no panic"), n as u32 * 2);
+    }
+    assert!(commits.load(Ordering::SeqCst) < 50);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let queue = GroupCommit::start(queue(1, 1), |group: Vec<()>| async move {
+        std::future::pending::<()>().await;
+        Ok(group)
+    });
+    let mut refused = 0;
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        let queue = queue.clone();
+        waiting.push(tokio::spawn(async move { queue.submit(()).await }));
+        yield_now().await;
+    }
+    for task in waiting {
+        if task.is_finished() {
+            assert!(matches!(task.await.expect("no panic"), Err(Refused::Busy)));
+            refused += 1;
+        }
+    }
+    assert!(refused >= 2);
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_refused_and_not_written() {
+    let (written, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (counted, closed) = (written.clone(), gate.clone());
+    let begun = Arc::new(AtomicUsize::new(0));
+    let begins = begun.clone();
+    let (queue, writer) = GroupCommit::open(queue(10, 1), move |group: Vec<u32>| {
+        let (counted, closed) = (counted.clone(), closed.clone());
+        begins.fetch_add(1, Ordering::SeqCst);
+        async move {
+            drop(closed.acquire().await);
+            counted.fetch_add(group.len(), Ordering::SeqCst);
+            Ok(group)
+        }
+    });
+    let writer = tokio::spawn(writer);
+    let submit = |queue: &GroupCommit<u32, u32>, n, patience: Option<Duration>| {
+        let (queue, room) = (queue.clone(), queue.room.clone());
+        let until = patience.map(|patience| Instant::now() + patience);
+        tokio::spawn(async move {
+            let room = room.acquire_owned().await.expect("open");
+            queue.enqueue(n, until, room).await
+        })
+    };
+    let first = submit(&queue, 1, Some(Duration::ZERO));
+    while begun.load(Ordering::SeqCst) == 0 {
+        yield_now().await;
+    }
+    let second = submit(&queue, 2, Some(Duration::ZERO));
+    let third = submit(&queue, 3, None);
+    let refused = second.await.expect("no panic");
+    assert!(matches!(refused, Err(Refused::Busy)), "{refused:?}");
+    assert!(!first.is_finished(), "what is being written is waited for");
+    assert_eq!(queue.waiting(), 1, "the third");
+    gate.close();
+    assert_eq!(first.await.expect("no panic").expect("written"), 1);
+    assert_eq!(third.await.expect("no panic").expect("written"), 3);
+    drop(queue);
+    writer.await.expect("stops");
+    assert_eq!(written.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn one_bad_request_does_not_fail_its_neighbours() {
+    let queue = GroupCommit::start(queue(10, 10), |group: Vec<i32>| async move {
+        if group.contains(&13) {
+            return Err(DbErr::Custom("unlucky".into()));
+        }
+        Ok(group)
+    });
+    let (a, b, c) = tokio::join!(queue.submit(1), queue.submit(13), queue.submit(2));
+    assert_eq!(a.expect("good"), 1);
+    assert!(matches!(b, Err(Refused::Failed(_))));
+    assert_eq!(c.expect("good"), 2);
+}
+
+#[tokio::test]
+async fn a_group_waits_for_a_database_that_comes_back() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = tries.clone();
+    let queue = GroupCommit::start(queue(10, 10), move |group: Vec<i32>| {
+        let n = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if n < 3 {
+                return Err(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout));
+            }
+            Ok(group)
+        }
+    });
+    assert_eq!(queue.submit(1).await.expect("after some tries"), 1);
+    assert_eq!(tries.load(Ordering::SeqCst), 4);
+}

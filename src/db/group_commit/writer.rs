@@ -1,0 +1,221 @@
+//! The receiving end of a queue: takes what waits, has it committed as one group, and answers.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
+
+use super::{LONGEST_WRITE, Queue, Refused};
+use crate::db::connection_lost;
+
+/// While a commit is slow, the queue is looked through so often.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a group is tried again while the database cannot be reached.
+const RECONNECT: Duration = Duration::from_secs(5);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// A request in the queue.
+pub(super) struct Waiting<Req, Res> {
+    pub(super) request: Req,
+    pub(super) answer: Answer<Res>,
+    /// When it is told to come again; never, if it has a bound of its own.
+    pub(super) until: Option<Instant>,
+    /// Its place.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// Whom to answer.
+pub(super) struct Answer<Res> {
+    pub(super) to: oneshot::Sender<Result<Res, Refused>>,
+    /// However long it takes.
+    pub(super) is_patient: bool,
+}
+
+/// The answers of a group, in order; none where one was given already.
+type Answers<Res> = Vec<Option<Answer<Res>>>;
+
+/// The one writer of a queue.
+pub(super) struct Writer<Req, Res> {
+    queue: Queue,
+    arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
+    /// What has arrived, in order.
+    waiting: VecDeque<Waiting<Req, Res>>,
+}
+
+impl<Req: Clone, Res> Writer<Req, Res> {
+    pub(super) fn of(queue: Queue, arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>) -> Self {
+        Self {
+            queue,
+            arriving,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Writes until nobody can send any more and the queue is empty.
+    pub(super) async fn run<F, Fut>(mut self, commit: F)
+    where
+        F: Fn(Vec<Req>) -> Fut,
+        Fut: Future<Output = Result<Vec<Res>, DbErr>>,
+    {
+        let Queue {
+            name,
+            largest,
+            gathers,
+            ..
+        } = self.queue;
+        let mut last = 1;
+        while self.someone().await {
+            let enough = if gathers { (last / 2).max(2) } else { 0 };
+            self.gather(enough).await;
+            last = self.waiting.len().min(largest);
+            metrics::histogram!("canvass_group_size", "queue" => name).record(last as f64);
+            let (requests, answers) = self.first(last);
+            self.write(&commit, requests, answers).await;
+        }
+    }
+
+    /// Takes the `size` that came first out of the queue: they are being written.
+    fn first(&mut self, size: usize) -> (Vec<Req>, Answers<Res>) {
+        let taken = self.waiting.drain(..size);
+        taken
+            .map(|waiting| (waiting.request, Some(waiting.answer)))
+            .unzip()
+    }
+
+    /// Commits a group and answers it; if it fails for another reason than a lost database, one by one.
+    async fn write<F, Fut>(&mut self, commit: &F, requests: Vec<Req>, mut answers: Answers<Res>)
+    where
+        F: Fn(Vec<Req>) -> Fut,
+        Fut: Future<Output = Result<Vec<Res>, DbErr>>,
+    {
+        let name = self.queue.name;
+        let done = self
+            .meanwhile(&mut answers, reconnecting(commit, &requests))
+            .await;
+        match done {
+            Ok(results) => answer_all(answers, results),
+            Err(error) if answers.len() == 1 || connection_lost(&error) => {
+                answer_failed(answers, name, &error);
+            }
+            Err(error) => {
+                tracing::warn!(queue = name, %error, "a group failed; each request is tried alone");
+                for (request, answer) in requests.into_iter().zip(answers) {
+                    let mut answer = vec![answer];
+                    match self.meanwhile(&mut answer, commit(vec![request])).await {
+                        Ok(results) => answer_all(answer, results),
+                        Err(error) => answer_failed(answer, name, &error),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a request; false when there can be none any more.
+    async fn someone(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            match self.arriving.recv().await {
+                Some(first) => self.waiting.push_back(first),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Takes in what has arrived. While that is less than `enough`, whoever else is ready to run may add to it: those who were answered
+    /// just now come again at the same time, and a commit for the first of them alone would make the others wait for two. What arrived
+    /// during the last commit is committed at once, so that the answers to one half are made while the other half is written.
+    async fn gather(&mut self, enough: usize) {
+        self.take_in();
+        let mut before = 0;
+        while self.waiting.len() < enough && self.waiting.len() > before {
+            before = self.waiting.len();
+            yield_now().await;
+            self.take_in();
+        }
+    }
+
+    fn take_in(&mut self) {
+        while let Ok(waiting) = self.arriving.try_recv() {
+            self.waiting.push_back(waiting);
+        }
+    }
+
+    /// Waits for a commit. While it is slow, those are refused who have waited for too long.
+    async fn meanwhile<T>(
+        &mut self,
+        answers: &mut [Option<Answer<Res>>],
+        commit: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let begun = Instant::now();
+        let mut commit = pin!(commit);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut commit => return done,
+                () = sleep(LOOK) => {}
+            }
+            self.take_in();
+            let now = Instant::now();
+            let late = |waiting: &Waiting<Req, Res>| waiting.until.is_some_and(|at| at <= now);
+            if self.waiting.iter().any(late) {
+                let (refused, waiting): (VecDeque<_>, _) = self.waiting.drain(..).partition(late);
+                self.waiting = waiting;
+                tracing::warn!(
+                    queue = self.queue.name,
+                    refused = refused.len(),
+                    "the database is slow; requests were told to come again"
+                );
+                for Waiting { answer, room, .. } in refused {
+                    drop(room);
+                    let _ = answer.to.send(Err(Refused::Busy));
+                }
+            }
+            if now - begun >= LONGEST_WRITE {
+                for answer in answers.iter_mut() {
+                    if let Some(answer) = answer.take_if(|answer| !answer.is_patient) {
+                        let _ = answer.to.send(Err(Refused::Unknown));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Commits a group, again and again while the database is only lost for a moment.
+async fn reconnecting<Req, Res, F, Fut>(commit: &F, requests: &[Req]) -> Result<Vec<Res>, DbErr>
+where
+    Req: Clone,
+    F: Fn(Vec<Req>) -> Fut,
+    Fut: Future<Output = Result<Vec<Res>, DbErr>>,
+{
+    let until = Instant::now() + RECONNECT;
+    loop {
+        match commit(requests.to_vec()).await {
+            Err(error) if connection_lost(&error) && Instant::now() < until => sleep(AGAIN).await,
+            done => return done,
+        }
+    }
+}
+
+fn answer_all<Res>(answers: Answers<Res>, results: Vec<Res>) {
+    debug_assert_eq!(answers.len(), results.len(), "one result a request");
+    for (answer, result) in answers.into_iter().zip(results) {
+        if let Some(answer) = answer {
+            // Whoever asked may have gone; the write stands all the same.
+            let _ = answer.to.send(Ok(result));
+        }
+    }
+}
+
+fn answer_failed<Res>(answers: Answers<Res>, name: &'static str, error: &DbErr) {
+    tracing::error!(queue = name, %error, "a write failed");
+    for answer in answers.into_iter().flatten() {
+        let _ = answer.to.send(Err(Refused::Failed(error.to_string())));
+    }
+}
