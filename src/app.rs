@@ -141,7 +141,7 @@ impl App {
             .collect();
         let polls = Station::open(&db, &clock, &random, writers, config.polls.queue, &stopping);
         Ok(Self(Arc::new(Parts {
-            node: crate::types::keys::random_token(&random),
+            node: crate::types::token::random_token(&random),
             slot,
             stopping,
             config,

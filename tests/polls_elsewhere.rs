@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::types::keys::pack;
+use canvass::types::varint::pack;
 use canvass::types::{PollId, Purpose};
 use serde_json::{Value, json};
 

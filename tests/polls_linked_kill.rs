@@ -8,7 +8,7 @@ use std::time::Duration;
 use canvass::db::{fetch_one, run};
 use canvass::polls::ballots::verify;
 use canvass::polls::store;
-use canvass::types::keys::pack;
+use canvass::types::varint::pack;
 use canvass::types::{Keys, PollId, Purpose, Random, Secret};
 
 use crate::polls_ballot_box::opened;

@@ -121,7 +121,7 @@ async fn polls_linked_after_the_sealing_a_dump_knows_those_who_agreed_and_nobody
     assert_eq!((verified.linked, verified.ballots), (4, 12));
     // Whoever adds a link that no ballot stands behind is found out: nobody of a kind is left for it.
     let unsaid = after.options().find(|o| !said.contains(&o.key));
-    let forged = unsaid.map_or_else(|| vec![0x7f], |o| canvass::types::keys::pack(&[o.id.0]));
+    let forged = unsaid.map_or_else(|| vec![0x7f], |o| canvass::types::varint::pack(&[o.id.0]));
     assert_ne!(
         tampered(&app, readers[1], forged).await,
         Vec::<String>::new()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use canvass::db::{fetch_all, run};
-use canvass::types::keys::pack;
+use canvass::types::varint::pack;
 use canvass::types::{PollId, Purpose, ReaderId};
 use serde_json::Value;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use canvass::db::{fetch_all, run};
 use canvass::polls::sample::store;
 use canvass::polls::{by_slug, sample};
-use canvass::types::keys::pack;
+use canvass::types::varint::pack;
 use canvass::types::{Purpose, ReaderId};
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::store;
 use crate::db::{Db, DbErr};
-use crate::types::keys::{random_token, token_hash};
+use crate::types::token::{random_token, token_hash};
 use crate::types::{EmailAddress, Random, UnixMillis};
 
 /// How long a set-up link works.

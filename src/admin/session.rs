@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
-use crate::types::keys::{random_token, token_hash};
+use crate::types::token::{random_token, token_hash};
 use crate::types::{EditorId, Keys, Purpose, UnixMillis};
 use crate::web::Problem;
 use crate::web::cookies::{self, SameSite};

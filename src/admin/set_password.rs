@@ -14,7 +14,7 @@ use super::store::InviteRow;
 use super::{Editor, EditorForm, session, store};
 use crate::app::App;
 use crate::types::UnixMillis;
-use crate::types::keys::token_hash;
+use crate::types::token::token_hash;
 use crate::web::{Client, Problem, RawForm};
 
 type Errors = BTreeMap<&'static str, String>;

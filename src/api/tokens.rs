@@ -9,7 +9,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait
 
 use crate::app::App;
 use crate::db::entities::api_token;
-use crate::types::keys::{random_token, token_hash};
+use crate::types::token::{random_token, token_hash};
 use crate::types::{ApiTokenId, Secret};
 use crate::web::Problem;
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Caller;
 use crate::app::App;
 use crate::db::{self, WriteTxn};
-use crate::types::keys::token_hash;
+use crate::types::token::token_hash;
 use crate::web::Problem;
 
 /// The longest `Idempotency-Key`, in characters.

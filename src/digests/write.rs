@@ -4,7 +4,7 @@ use super::model::{Content, Issue};
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
-use crate::types::keys::random_token;
+use crate::types::token::random_token;
 use crate::types::{EditorId, IssueId, NewsletterId, UnixMillis};
 
 /// What came of a save.

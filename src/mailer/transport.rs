@@ -19,7 +19,7 @@ use crate::{
     app::App,
     config::{self, Config},
     db,
-    types::keys::random_token,
+    types::token::random_token,
 };
 
 /// The longest sleep between looks at the relays' pace.

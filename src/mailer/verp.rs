@@ -6,7 +6,10 @@
 
 use crate::{
     app::App,
-    types::{IssueId, Keys, OutboxId, Purpose, ReaderId, keys::pack, keys::unpack},
+    types::{
+        IssueId, Keys, OutboxId, Purpose, ReaderId,
+        varint::{pack, unpack},
+    },
 };
 
 /// What begins every such local part.

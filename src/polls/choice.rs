@@ -9,7 +9,7 @@ use super::model::{Kind, Poll, PollOption, Question, Role};
 use super::own_words::{MAX_WORDS_CHARS, NotWords, cleaned};
 use super::sent::Sent;
 use crate::types::OptionId;
-use crate::types::keys::pack;
+use crate::types::varint::{self, pack};
 
 /// What one ballot says, valid for the poll it was made from: options question by question, each once, in the order of
 /// the poll, those of a ranked question in order of preference; and the reader's own words.
@@ -232,10 +232,11 @@ impl Choice {
     pub fn from_stored(stored: &[u8]) -> Self {
         let mut choice = Self::default();
         let mut rest = stored;
-        while let Some(id) = varint(&mut rest).filter(|id| *id != 0) {
+        while let Some(id) = varint::read(&mut rest).filter(|id| *id != 0) {
             choice.options.push(OptionId(id));
         }
-        while let (Some(option), Some(length)) = (varint(&mut rest), varint(&mut rest)) {
+        while let (Some(option), Some(length)) = (varint::read(&mut rest), varint::read(&mut rest))
+        {
             let length = usize::try_from(length)
                 .unwrap_or(usize::MAX)
                 .min(rest.len());
@@ -253,20 +254,6 @@ impl Choice {
 /// The options on a ballot's row: see [`Choice::from_stored`].
 pub fn stored_options(stored: &[u8]) -> Vec<OptionId> {
     Choice::from_stored(stored).options
-}
-
-/// Takes one varint off the front.
-fn varint(bytes: &mut &[u8]) -> Option<i64> {
-    let (mut value, mut shift) = (0_u64, 0_u32);
-    loop {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-        shift += 7;
-        if byte & 0x80 == 0 {
-            return Some(value as i64);
-        }
-    }
 }
 
 /// The options of a ranked question by preference: by their ranks, or as they were ticked.

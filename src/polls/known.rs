@@ -18,7 +18,7 @@ use super::voter::{Voter, is_marker};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::subscriptions;
-use crate::types::keys::{pack, unpack};
+use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, PollId, Purpose, ReaderId, UnixMillis};
 use crate::web::cookies::{self, SameSite};
 

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::db::DbErr;
 use crate::newsletters::{self, Newsletter};
 use crate::polls;
-use crate::types::keys::token_hash;
+use crate::types::token::token_hash;
 use crate::types::{EmailAddress, ReaderId};
 
 /// What a confirmation link stands for now.

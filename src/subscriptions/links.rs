@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::types::keys::{pack, unpack};
+use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, NewsletterId, Purpose, ReaderId, UnixMillis};
 
 /// How long a browser stays signed in to the archive.

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::newsletters::{ConsentText, Newsletter};
 use crate::polls;
-use crate::types::keys::{random_token, token_hash};
+use crate::types::token::{random_token, token_hash};
 use crate::types::{EmailAddress, PollId, UnixMillis};
 use crate::web::{Client, Problem};
 

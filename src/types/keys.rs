@@ -13,6 +13,8 @@
 //! every rotation (a suppression is for ever), so they hang on a pepper that lies sealed in the
 //! database and is sealed anew under the newest key at each start.
 
+mod purpose;
+
 use std::fmt;
 
 use aes_siv::KeyInit;
@@ -22,74 +24,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use data_encoding::BASE32_NOPAD_NOCASE;
 
+pub use self::purpose::Purpose;
 use super::Secret;
-
-/// What a token is for. Adding one is free; never reuse or rename one: links live for years.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Purpose {
-    /// Confirm a subscription.
-    Confirm,
-    /// Stop a newsletter's mails. Never expires.
-    Unsubscribe,
-    /// Change preferences.
-    Manage,
-    /// Answer a poll from a mail.
-    Vote,
-    /// Stands unseen in a mail: who opens it is a program.
-    Canary,
-    /// Read the premium archive.
-    Archive,
-    /// Erase or export one's data.
-    Erase,
-    /// The time at which a form was rendered.
-    FormTime,
-    /// A nonce that a page of a vote link gives.
-    VoteNonce,
-    /// An outbox payload at rest.
-    Outbox,
-    /// A token against cross-site requests in editors' forms.
-    Csrf,
-    /// The installation's pepper at rest.
-    Pepper,
-    /// A position in a list that is paged through.
-    Cursor,
-    /// The Return-Path of one mail.
-    Bounce,
-    /// A private DKIM key at rest.
-    Dkim,
-    /// An answer that its reader, once known, may make theirs.
-    Answer,
-    /// The reader behind a vote from a mail, in the cookie of the browser it was cast in.
-    Ballot,
-    /// A puzzle given to a browser, with its solution.
-    Proof,
-}
-
-impl Purpose {
-    fn label(self) -> &'static [u8] {
-        match self {
-            Self::Confirm => b"confirm",
-            Self::Unsubscribe => b"unsubscribe",
-            Self::Manage => b"manage",
-            Self::Vote => b"vote",
-            Self::Canary => b"canary",
-            Self::Archive => b"archive",
-            Self::Erase => b"erase",
-            Self::FormTime => b"form-time",
-            Self::VoteNonce => b"vote-nonce",
-            Self::Outbox => b"outbox",
-            Self::Csrf => b"csrf",
-            Self::Pepper => b"pepper",
-            Self::Cursor => b"cursor",
-            Self::Bounce => b"bounce",
-            Self::Dkim => b"dkim",
-            Self::Proof => b"proof",
-            Self::Answer => b"answer",
-            Self::Ballot => b"ballot",
-        }
-    }
-}
 
 /// A token that was not sealed by us for this purpose, or was changed on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -274,62 +210,10 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// SHA-256, for random tokens at rest (sessions, confirmations, API tokens): they have
-/// enough entropy that no key and no slow hash is needed.
-#[must_use]
-pub fn token_hash(token: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, token.as_bytes())
-        .as_ref()
-        .to_vec()
-}
-
-/// A random token of 128 bits as 22 characters of `[A-Za-z0-9_-]`.
-#[must_use]
-pub fn random_token(random: &super::Random) -> String {
-    URL_SAFE_NO_PAD.encode(random.bytes::<16>())
-}
-
-/// Writes numbers as LEB128 varints: the payload of most tokens.
-#[must_use]
-pub fn pack(numbers: &[i64]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(numbers.len() * 3);
-    for &n in numbers {
-        let mut rest = n as u64;
-        while rest >= 0x80 {
-            out.push((rest as u8) | 0x80);
-            rest >>= 7;
-        }
-        out.push(rest as u8);
-    }
-    out
-}
-
-/// Reads exactly `N` varints; `None` for anything else.
-#[must_use]
-pub fn unpack<const N: usize>(bytes: &[u8]) -> Option<[i64; N]> {
-    let mut out = [0; N];
-    let mut bytes = bytes.iter();
-    for slot in &mut out {
-        let (mut value, mut shift) = (0u64, 0);
-        loop {
-            let byte = *bytes.next()?;
-            if shift > 63 {
-                return None;
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        *slot = value as i64;
-    }
-    bytes.next().is_none().then_some(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::varint::{pack, unpack};
     use proptest::prelude::*;
 
     const A: &str = "0123456789abcdef0123456789abcdef";
@@ -400,13 +284,5 @@ mod tests {
                 .expect_err("short")
                 .contains("at least 32")
         );
-    }
-
-    #[test]
-    fn varints_refuse_what_is_cut_or_too_long() {
-        assert_eq!(unpack::<1>(&[0x80]), None);
-        assert_eq!(unpack::<1>(&[1, 1]), None);
-        assert_eq!(unpack::<1>(&[0xff; 11]), None);
-        assert_eq!(unpack(&pack(&[i64::MAX])), Some([i64::MAX]));
     }
 }

@@ -12,6 +12,8 @@
 //! - [`split_mix`]: an order that a seed stands for, the same everywhere.
 //! - [`secret`]: values that never print themselves.
 //! - [`keys`]: everything derived from the secret key: sealed link tokens by purpose, keyed hashes.
+//! - [`token`]: random tokens, and their hashes at rest.
+//! - [`varint`]: numbers in few bytes.
 //! - [`EmailAddress`]: addresses that can be mailed.
 
 mod email_address;
@@ -23,6 +25,8 @@ pub mod reader_list;
 pub mod secret;
 pub mod split_mix;
 pub mod time;
+pub mod token;
+pub mod varint;
 
 pub use email_address::{AddressRefused, EmailAddress};
 pub use ids::*;

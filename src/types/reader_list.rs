@@ -1,37 +1,28 @@
 //! Many readers in few bytes: ascending ids as LEB128 differences, mostly one byte each.
 
 use super::ReaderId;
-use super::keys::pack;
+use super::varint::{read, write};
 
 /// Packs ids that ascend.
 #[must_use]
 pub fn packed(readers: &[ReaderId]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(readers.len() * 2);
     let mut last = 0;
-    let differences: Vec<i64> = readers
-        .iter()
-        .map(|reader| {
-            let difference = reader.0 - last;
-            last = reader.0;
-            difference
-        })
-        .collect();
-    pack(&differences)
+    for reader in readers {
+        write(&mut out, reader.0 - last);
+        last = reader.0;
+    }
+    out
 }
 
 /// Unpacks them again; what is cut short is left out.
 #[must_use]
-pub fn unpacked(bytes: &[u8]) -> Vec<ReaderId> {
+pub fn unpacked(mut bytes: &[u8]) -> Vec<ReaderId> {
     let mut readers = Vec::with_capacity(bytes.len());
-    let (mut last, mut value, mut shift) = (0i64, 0u64, 0u32);
-    for byte in bytes {
-        value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-        if byte & 0x80 == 0 {
-            last = last.wrapping_add(value as i64);
-            readers.push(ReaderId(last));
-            (value, shift) = (0, 0);
-        } else {
-            shift += 7;
-        }
+    let mut last = 0i64;
+    while let Some(difference) = read(&mut bytes) {
+        last = last.wrapping_add(difference);
+        readers.push(ReaderId(last));
     }
     readers
 }

@@ -65,7 +65,7 @@ impl Setup {
         if let Some(logs) = std::env::var_os("CANVASS_TEST_LOGS") {
             let name = format!(
                 "{}.log",
-                canvass::types::keys::random_token(&canvass::types::Random::System)
+                canvass::types::token::random_token(&canvass::types::Random::System)
             );
             let file = std::fs::File::create(std::path::Path::new(&logs).join(name)).unwrap();
             command.stdout(file.try_clone().unwrap()).stderr(file);

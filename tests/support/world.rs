@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use canvass::types::Purpose;
-use canvass::types::keys::pack;
+use canvass::types::varint::pack;
 use reqwest::{Client, Method, RequestBuilder, Response};
 
 use canvass::polls::definition::{Definition, QuestionText, ScaleText};

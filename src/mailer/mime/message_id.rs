@@ -2,7 +2,7 @@
 
 use data_encoding::BASE32_NOPAD;
 
-use crate::types::{IssueId, Keys, ReaderId, keys::pack};
+use crate::types::{IssueId, Keys, ReaderId, varint::pack};
 
 /// The Message-ID (with its angle brackets) of `issue` for `reader`, at the sender's own domain.
 ///

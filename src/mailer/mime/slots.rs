@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::choices::Choices;
-use crate::types::{Keys, Purpose, ReaderId, keys::pack};
+use crate::types::{Keys, Purpose, ReaderId, varint::pack};
 
 /// What stands in an open place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app::App,
     db::{DbErr, WriteTxn},
-    types::{EmailAddress, OutboxId, UnixMillis, keys::random_token},
+    types::{EmailAddress, OutboxId, UnixMillis, token::random_token},
 };
 
 pub use order::{Order, drop_all, order};

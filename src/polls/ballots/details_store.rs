@@ -10,7 +10,7 @@ use crate::db::{Batch, Db, fetch_all, values_list};
 use crate::polls::choice::{Choice, stored_options};
 use crate::polls::model::{Kind, Poll, Role, Tier};
 use crate::polls::own_words::words_key;
-use crate::types::keys::pack;
+use crate::types::varint::pack;
 use crate::types::{OptionId, PollId};
 
 /// Poll, option, the words' key, tier.

@@ -5,7 +5,7 @@
 //! - `rows`: ballots as rows, many in a statement.
 //! - `counts`: the counting tables, which move in the same commit; and what counts at all.
 //! - `details_store`: the counting tables of rankings and of readers' own words.
-//! - `log`: the bytes of the log and how they are chained; `log_read`: the entries back from them. Pure. `chain`: its pages as rows.
+//! - `log`: the bytes of the log and how they are chained. Pure. `chain`: its pages as rows.
 //! - `replay`: from the log back to ballots and numbers. Pure. `root`: one hash over all ballots.
 //! - [`verify`]: recomputes all of it from the rows and compares; `verify_counters`: the numbers beside the tally;
 //!   `verify_sealed`: as much of it as is left when the log is destroyed.
@@ -29,7 +29,6 @@ pub mod details_store;
 mod hand_over;
 mod links;
 pub mod log;
-mod log_read;
 pub mod record;
 pub mod removal;
 mod replay;

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::types::keys::token_hash;
+use crate::types::token::token_hash;
 
 /// A file as it is sent: without comments and indentation, which no reader's page needs.
 struct File {

@@ -27,7 +27,7 @@ use crate::polls::sent::Sent;
 use crate::polls::slug::slug_of;
 use crate::polls::store as polls;
 use crate::polls::voter::Voter;
-use crate::types::keys::token_hash;
+use crate::types::token::token_hash;
 use crate::types::{Clock, PollId, UnixMillis};
 
 /// What to import.

@@ -8,7 +8,7 @@ use crate::db::{Db, DbErr, WriteTxn};
 use crate::polls::choice::stored_options;
 use crate::polls::model::{Poll, Question};
 use crate::polls::store::by_id;
-use crate::types::keys::pack;
+use crate::types::varint::pack;
 use crate::types::{OptionId, PollId, ReaderId};
 
 /// Fewer are not written to: a mail for so few could be meant for one.

@@ -1,7 +1,7 @@
 //! What a personal link says: which answer to which poll, in which issue, for which reader.
 
 use crate::polls::model::{Kind, Question, Role};
-use crate::types::keys::{pack, unpack};
+use crate::types::varint::{pack, unpack};
 use crate::types::{IssueId, Keys, PollId, Purpose, ReaderId};
 
 /// A vote link.

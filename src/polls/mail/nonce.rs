@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use crate::polls::refusals::Reason;
-use crate::types::keys::{pack, token_hash, unpack};
+use crate::types::token::token_hash;
+use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, UnixMillis};
 
 /// A press that comes sooner after the page was not a person's.

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::db::{Db, DbErr};
 use crate::polls::define::{self, Definition, Stored};
 use crate::polls::model::{Poll, PollState, Tier};
-use crate::types::keys::random_token;
+use crate::types::token::random_token;
 use crate::types::{EditorId, NewsletterId, PollId, ReaderId};
 
 /// The smallest sample: from 30 answers on there is a percentage.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::polls::model::Poll;
 use crate::polls::voter::new_marker;
-use crate::types::keys::{pack, unpack};
+use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, Random, UnixMillis};
 
 /// A proof older than this counts no more: nobody can save them up for long. Pages fetch a fresh one.

@@ -8,7 +8,7 @@ use crate::subscriptions::address_hash;
 use crate::subscriptions::confirm::parse_own;
 use crate::subscriptions::model::{State, Suppression};
 use crate::subscriptions::store::{one_reader, requests, subscribers};
-use crate::types::keys::random_token;
+use crate::types::token::random_token;
 use crate::types::{ReaderId, UnixMillis};
 
 /// Erases a reader, at their own wish or by an editor's hand. False: that was done before. Secret ballots stay as they are: nobody can find

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::db::DbErr;
 use crate::mailer::templates::Template;
 use crate::newsletters;
-use crate::types::keys::{pack, unpack};
+use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, ReaderId, UnixMillis};
 
 /// How long the link in the mail works.

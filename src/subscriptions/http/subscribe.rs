@@ -12,7 +12,7 @@ use crate::newsletters::{self, ConsentText, Newsletter};
 use crate::subscriptions::model::FASTEST_FORM;
 use crate::subscriptions::request::{self, Source, Wish};
 use crate::subscriptions::store::consent_texts;
-use crate::types::keys::{pack, unpack};
+use crate::types::varint::{pack, unpack};
 use crate::types::{EmailAddress, Purpose, UnixMillis};
 use crate::web::origin::{self, From};
 use crate::web::{Client, Problem, RawForm};

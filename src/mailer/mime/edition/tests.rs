@@ -156,7 +156,7 @@ fn links_are_sealed_for_the_reader_and_open_again() {
         .unwrap()
         .1;
     let payload = keys().open(Purpose::Manage, token).unwrap();
-    assert_eq!(crate::types::keys::unpack(&payload), Some([4, 987_654]));
+    assert_eq!(crate::types::varint::unpack(&payload), Some([4, 987_654]));
     assert!(
         view.html
             .contains(&format!("href=\"https://news.example.org/manage/{token}\""))

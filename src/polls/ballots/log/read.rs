@@ -1,7 +1,7 @@
-//! Reading the pages of the log: what [`super::log::write`] wrote, and nothing else. Pure.
+//! Reading the pages of the log: what [`super::write()`] wrote, and nothing else. Pure.
 
-use super::log::{Ballot, Entry, Malformed, Wording};
-use crate::types::UnixMillis;
+use super::{Ballot, Entry, Malformed, Wording};
+use crate::types::{UnixMillis, varint};
 
 /// Reads all entries of a page.
 ///
@@ -37,18 +37,10 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Option<i64> {
-        let (mut value, mut shift) = (0_u64, 0);
-        loop {
-            let [byte] = self.array()?;
-            if shift > 63 {
-                return None;
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return Some(value as i64);
-            }
-        }
+        let mut rest = self.bytes.get(self.at..)?;
+        let number = varint::read(&mut rest)?;
+        self.at = self.bytes.len() - rest.len();
+        Some(number)
     }
 
     fn bytes(&mut self) -> Option<&'a [u8]> {

@@ -1,0 +1,186 @@
+//! One mail: over which relay, up to its `354`, the intent, the message, and what became of it.
+
+use tokio::time::Instant;
+
+use super::super::control;
+use super::super::lease::Holding;
+use super::super::ledger::{Answer, Intent};
+use super::super::states::Reason;
+use super::ahead::Mail;
+use super::{Lane, Stop};
+use crate::{
+    config::crash_point,
+    mailer::{
+        fate::{Fate, Words},
+        mime::{Recipient, Sending},
+        retry::Waiting,
+        smtp::Outcome,
+        stop,
+        transport::{Line, Way},
+    },
+};
+
+/// Outcomes that no intent has carried away are written after so many.
+const FLUSH: usize = 50;
+/// The issue pauses itself after so many refusals in a row that are about us.
+const OURS: usize = 10;
+
+impl Lane<'_> {
+    /// Sends one mail and notes its outcome. Returns whether it was taken.
+    pub(super) async fn deal(
+        &mut self,
+        line: &mut Line,
+        holding: &Holding,
+        mail: &Mail<'_>,
+        mut chosen: Option<Way>,
+        mut next: Option<&mut Mail<'_>>,
+    ) -> Result<bool, Stop> {
+        let work = mail.work;
+        let (mut intended, mut lost, mut rested) = (false, false, None);
+        let sent = loop {
+            let early = chosen.take();
+            let way = match early.filter(|way| line.is_connected(*way)) {
+                Some(way) => Ok(Some(way)),
+                None => {
+                    // The mail before went another way, and the place at this relay is gone.
+                    line.forgo(early);
+                    line.choose(mail.key(), mail.kind()).await
+                }
+            };
+            let way = match way {
+                Ok(Some(way)) => way,
+                Ok(None) => break Err(Stop::Release),
+                Err(error) => {
+                    tracing::error!(%error, "a relay's count of the day could not be read");
+                    break Err(Stop::Trouble);
+                }
+            };
+            let fate = match self
+                .send(line, way, holding, mail, next.as_deref_mut(), &mut intended)
+                .await
+            {
+                Ok(fate) => fate,
+                Err(stop) => {
+                    line.not_taken(way);
+                    break Err(stop);
+                }
+            };
+            line.note(way, &fate);
+            match fate {
+                // Most likely a connection that had grown old: once more, over a new one.
+                Fate::Lost(_) if !lost => lost = true,
+                // Another relay may have time.
+                Fate::RelayRests(words) => rested = Some(words),
+                fate => break Ok(fate),
+            }
+        };
+        crash_point("after_reply");
+        let fate = match sent {
+            Ok(fate) => fate,
+            Err(stop @ (Stop::Release | Stop::Trouble)) if intended => {
+                // An intent without an outcome would be in doubt; this one is not.
+                let words = rested.unwrap_or_else(|| Words {
+                    text: "given back before the message was sent".to_owned(),
+                    ..Words::default()
+                });
+                self.later(holding, work, words, Waiting::Bulk);
+                return Err(stop);
+            }
+            Err(stop) => return Err(stop),
+        };
+        let sent = fate == Fate::Sent;
+        if let Fate::ProviderRests(words) = fate {
+            let (now, random) = (Instant::now(), &self.app.random);
+            let until = work.group.throttled(now, random, &words.told());
+            if intended {
+                // An intent without an outcome would be in doubt; this one is not.
+                self.later(holding, work, words, Waiting::Bulk);
+            } else {
+                self.aside.add(&work.group, work.reader, until);
+            }
+            return Ok(false);
+        }
+        self.note(holding, work, fate);
+        if self.ours >= OURS {
+            let why = "the relay refuses our mail; see the last replies";
+            if let Err(error) = control::pause(self.app, holding.issue, why).await {
+                tracing::error!(%error, "an issue that the relay refuses could not be paused");
+            }
+            return Err(Stop::Release);
+        }
+        if self.pending.len() >= FLUSH {
+            self.write(holding, None, None).await?;
+        }
+        Ok(sent)
+    }
+
+    /// One try over one relay.
+    async fn send(
+        &mut self,
+        line: &mut Line,
+        way: Way,
+        holding: &Holding,
+        mail: &Mail<'_>,
+        next: Option<&mut Mail<'_>>,
+        intended: &mut bool,
+    ) -> Result<Fate, Stop> {
+        let work = mail.work;
+        let edition = &holding.edition;
+        let Some(envelope) = &mail.envelope else {
+            return Ok(Fate::Never(Reason::Refused, Words::default()));
+        };
+        let next = next.filter(|_| line.is_connected(way)).map(|next| {
+            next.choose_early(line);
+            &*next
+        });
+        let opened = tokio::select! {
+            biased;
+            opened = line.open(way, envelope) => opened,
+            // Nothing was handed over: whoever has the batch next begins with this recipient.
+            () = self.app.stopping.cancelled() => return Err(Stop::Release),
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(refusal) => return Ok(Fate::refused(&refusal)),
+        };
+        crash_point("before_intent");
+        let intent = Intent {
+            reader: work.reader,
+            crashes: work.crashes,
+        };
+        match self.write(holding, Some(intent), None).await? {
+            Answer::Written => *intended = true,
+            Answer::Halted => return Err(Stop::Release),
+            Answer::Stale => return Err(Stop::Stale),
+        }
+        crash_point("after_intent");
+        if !holding.held.good() {
+            // This process stood still for longer than its lease. Whether somebody else has the batch, the fence will say.
+            return Err(Stop::Release);
+        }
+        let recipient = Recipient {
+            reader: work.reader,
+            address: &work.address,
+            name: Some(work.name.as_str()).filter(|name| !name.is_empty()),
+        };
+        let sending = Sending {
+            keys: &self.app.keys,
+            public_url: &self.origin,
+            now: self.app.clock.now(),
+            message_id: &mail.message_id,
+            mailto: mail.own.as_deref(),
+        };
+        edition.fill(&recipient, &sending, &mut self.message);
+        self.app
+            .mailer
+            .sign(edition.domain(), sending.now, &mut self.message);
+        let same_way = next.filter(|next| next.way == Some(way));
+        let then = same_way.and_then(|next| next.envelope.as_ref());
+        let outcome = tokio::select! {
+            biased;
+            outcome = opened.finish(envelope, &self.message, then) => outcome,
+            () = stop::out_of_time(self.app) => Outcome::InDoubt(stop::UNANSWERED.to_owned()),
+        };
+        Ok(Fate::after_dot(&outcome))
+    }
+}

@@ -1,0 +1,157 @@
+//! The entries about one ballot, in the order of its revisions: what each does to the ballot and to the numbers.
+
+use super::{Held, Replay};
+use crate::polls::ballots::counts::{Seen, counted};
+use crate::polls::ballots::hand_over::HANDED_OVER;
+use crate::polls::ballots::log::Ballot;
+use crate::polls::ballots::slip::VoterKey;
+use crate::polls::choice::Choice;
+use crate::polls::model::Tier;
+use crate::types::UnixMillis;
+
+/// An entry about one ballot.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) slot: i64,
+    pub(super) at: UnixMillis,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    New(Held),
+    Says(Held),
+    SetAside(i64),
+    GivenBack(i64),
+    HandedOver,
+}
+
+impl Replay<'_> {
+    /// Takes an entry up in the order of the ballot's revisions: what came early waits.
+    pub(super) fn take(&mut self, voter: VoterKey, revision: i64, step: Step) {
+        let before = self.ballots.get(&voter).map(|ballot| ballot.revision);
+        let follows = match (before, &step.what) {
+            (None, What::New(_)) => true,
+            (Some(_), What::New(_)) => {
+                self.odd.push("a ballot was cast twice".to_owned());
+                return;
+            }
+            (None, _) => false,
+            (Some(before), _) if revision <= before => {
+                self.odd
+                    .push("an entry about a ballot comes twice".to_owned());
+                return;
+            }
+            (Some(before), _) => revision == before + 1,
+        };
+        if !follows {
+            let known = self.early.entry(voter).or_default().insert(revision, step);
+            if known.is_some() {
+                self.odd
+                    .push("an entry about a ballot comes twice".to_owned());
+            }
+            return;
+        }
+        self.apply(voter, revision, step);
+        while let Some(after) = self.ballots.get(&voter).map(|ballot| ballot.revision + 1) {
+            let Some(step) = self.early.get_mut(&voter).and_then(|e| e.remove(&after)) else {
+                break;
+            };
+            self.apply(voter, after, step);
+        }
+    }
+
+    /// Does what the ballot box did.
+    fn apply(&mut self, voter: VoterKey, revision: i64, step: Step) {
+        let Step { slot, at, what } = step;
+        let before = self.ballots.get(&voter).cloned();
+        let mut after = match (&before, what) {
+            (None, What::New(held)) => {
+                self.count(&held, slot, 1);
+                self.see(&held, slot, 1, held.cast);
+                self.see(&held, slot, 0, held.changed);
+                self.ballots.insert(voter, held);
+                return;
+            }
+            (Some(before), What::Says(held)) => {
+                if before.removed.is_none() {
+                    self.count(before, slot, -1);
+                    self.count(&held, slot, 1);
+                    self.see(before, slot, 0, at);
+                }
+                Held {
+                    cast: before.cast,
+                    removed: before.removed,
+                    ..held
+                }
+            }
+            (Some(before), What::SetAside(removal)) if before.removed.is_none() => {
+                self.count(before, slot, -1);
+                self.see(before, slot, -1, before.cast);
+                Held {
+                    removed: Some(removal),
+                    ..before.clone()
+                }
+            }
+            (Some(before), What::GivenBack(removal)) if before.removed == Some(removal) => {
+                self.count(before, slot, 1);
+                self.see(before, slot, 1, before.cast);
+                Held {
+                    removed: None,
+                    ..before.clone()
+                }
+            }
+            (Some(before), What::HandedOver) if before.removed != Some(HANDED_OVER) => {
+                if before.removed.is_none() {
+                    self.count(before, slot, -1);
+                    self.see(before, slot, -1, before.cast);
+                }
+                Held {
+                    removed: Some(HANDED_OVER),
+                    ..before.clone()
+                }
+            }
+            _ => {
+                self.odd
+                    .push("a ballot was set aside or given back out of turn".to_owned());
+                return;
+            }
+        };
+        after.revision = revision;
+        self.ballots.insert(voter, after);
+    }
+
+    fn count(&mut self, ballot: &Held, slot: i64, by: i64) {
+        for option in counted(&ballot.choices) {
+            *self.tally.entry((option, ballot.tier, slot)).or_default() += by;
+        }
+        if self.poll.has_details() {
+            let tier = Tier::from_code(i16::try_from(ballot.tier).unwrap_or_default());
+            let choice = Choice::from_stored(&ballot.choices);
+            let details = self.details.entry(slot).or_default();
+            details.add(self.poll, tier, &choice, by);
+        }
+    }
+
+    fn see(&mut self, ballot: &Held, slot: i64, n: i64, at: UnixMillis) {
+        let mut seen = self.places.get(&(ballot.place, slot)).copied();
+        Seen::join(&mut seen, n, at);
+        if let Some(seen) = seen {
+            self.places.insert((ballot.place, slot), seen);
+        }
+    }
+}
+
+/// The ballot of an entry as its row must be.
+pub(super) fn held(ballot: &Ballot<'_>, cast: UnixMillis, changed: UnixMillis) -> Held {
+    Held {
+        choices: ballot.choices.to_vec(),
+        tier: ballot.tier.into(),
+        place: ballot.place.into(),
+        network: ballot.network.map(<[u8]>::to_vec),
+        cast,
+        changed,
+        revision: ballot.revision,
+        removed: None,
+    }
+}

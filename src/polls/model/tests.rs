@@ -1,0 +1,75 @@
+use super::*;
+
+#[test]
+fn opens_and_closes_to_the_millisecond() {
+    let mut poll = sample::single(&["yes", "no"]);
+    (poll.opens_at, poll.closes_at) = (Some(UnixMillis(1_000)), Some(UnixMillis(2_000)));
+    assert_eq!(
+        poll.phase(UnixMillis(999)),
+        Phase::NotYetOpen {
+            opens_at: UnixMillis(1_000)
+        }
+    );
+    assert_eq!(
+        poll.phase(UnixMillis(1_000)),
+        Phase::Open {
+            closes_at: Some(UnixMillis(2_000))
+        }
+    );
+    assert_eq!(
+        poll.phase(UnixMillis(1_999)),
+        Phase::Open {
+            closes_at: Some(UnixMillis(2_000))
+        }
+    );
+    assert_eq!(
+        poll.phase(UnixMillis(2_000)),
+        Phase::Closed {
+            at: Some(UnixMillis(2_000))
+        }
+    );
+}
+
+#[test]
+fn a_draft_does_not_exist_and_an_editor_can_close_early() {
+    let mut poll = sample::single(&["yes", "no"]);
+    poll.state = PollState::Draft;
+    assert_eq!(poll.phase(UnixMillis(0)), Phase::Hidden);
+    assert!(!poll.shows_results(UnixMillis(0), true));
+    poll.state = PollState::Closed;
+    poll.closes_at = Some(UnixMillis(5_000));
+    assert_eq!(poll.phase(UnixMillis(0)), Phase::Closed { at: None });
+}
+
+#[test]
+fn results_show_when_the_editor_said() {
+    let mut poll = sample::single(&["yes", "no"]);
+    poll.closes_at = Some(UnixMillis(10));
+    let seen = |poll: &Poll| {
+        [(5, false), (5, true), (10, false)]
+            .map(|(now, answered)| poll.shows_results(UnixMillis(now), answered))
+    };
+    for (visibility, expected) in [
+        (Visibility::Always, [true, true, true]),
+        (Visibility::AfterVoting, [false, true, true]),
+        (Visibility::AfterClose, [false, false, true]),
+        (Visibility::Never, [false, false, false]),
+    ] {
+        poll.visibility = visibility;
+        assert_eq!(seen(&poll), expected, "{visibility:?}");
+    }
+}
+
+#[test]
+fn codes_survive_the_round_trip() {
+    for code in 0..6 {
+        assert_eq!(Place::from_code(code).code(), code);
+    }
+    for code in 0..4 {
+        assert_eq!(Visibility::from_code(code).code(), code);
+        assert_eq!(Tier::from_code(code).code(), code);
+    }
+    for code in 0..3 {
+        assert_eq!(PollState::from_code(code).code(), code);
+    }
+}

@@ -1,0 +1,69 @@
+//! The purposes of sealed tokens.
+
+/// What a token is for. Adding one is free; never reuse or rename one: links live for years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Confirm a subscription.
+    Confirm,
+    /// Stop a newsletter's mails. Never expires.
+    Unsubscribe,
+    /// Change preferences.
+    Manage,
+    /// Answer a poll from a mail.
+    Vote,
+    /// Stands unseen in a mail: who opens it is a program.
+    Canary,
+    /// Read the premium archive.
+    Archive,
+    /// Erase or export one's data.
+    Erase,
+    /// The time at which a form was rendered.
+    FormTime,
+    /// A nonce that a page of a vote link gives.
+    VoteNonce,
+    /// An outbox payload at rest.
+    Outbox,
+    /// A token against cross-site requests in editors' forms.
+    Csrf,
+    /// The installation's pepper at rest.
+    Pepper,
+    /// A position in a list that is paged through.
+    Cursor,
+    /// The Return-Path of one mail.
+    Bounce,
+    /// A private DKIM key at rest.
+    Dkim,
+    /// An answer that its reader, once known, may make theirs.
+    Answer,
+    /// The reader behind a vote from a mail, in the cookie of the browser it was cast in.
+    Ballot,
+    /// A puzzle given to a browser, with its solution.
+    Proof,
+}
+
+impl Purpose {
+    /// In key derivation and associated data.
+    pub(super) fn label(self) -> &'static [u8] {
+        match self {
+            Self::Confirm => b"confirm",
+            Self::Unsubscribe => b"unsubscribe",
+            Self::Manage => b"manage",
+            Self::Vote => b"vote",
+            Self::Canary => b"canary",
+            Self::Archive => b"archive",
+            Self::Erase => b"erase",
+            Self::FormTime => b"form-time",
+            Self::VoteNonce => b"vote-nonce",
+            Self::Outbox => b"outbox",
+            Self::Csrf => b"csrf",
+            Self::Pepper => b"pepper",
+            Self::Cursor => b"cursor",
+            Self::Bounce => b"bounce",
+            Self::Dkim => b"dkim",
+            Self::Proof => b"proof",
+            Self::Answer => b"answer",
+            Self::Ballot => b"ballot",
+        }
+    }
+}
