@@ -195,8 +195,8 @@ async fn an_embed_works_without_javascript_on_a_page_kept_for_a_month() {
         };
         browser.goto(&here.publisher.article()).await;
         browser.picture(&format!("embed-no-script-{i}")).await;
-        browser.find("[value='2']").await.click().await.unwrap();
-        browser.find("form button").await.click().await.unwrap();
+        browser.click("[value='2']").await;
+        browser.click("form button").await;
         browser.wait_for_text("Your answer is counted").await;
         browser.close().await;
     }
@@ -226,17 +226,12 @@ async fn an_embed_on_a_site_that_was_not_named_needs_one_more_tap() {
         return;
     };
     browser.goto(&stranger.article()).await;
-    browser.find("[value='3']").await.click().await.unwrap();
-    browser.find("form button").await.click().await.unwrap();
+    browser.click("[value='3']").await;
+    browser.click("form button").await;
     browser.wait_for_text("is not counted yet").await;
     assert_eq!(here.ballots().await, 0);
     browser.picture("embed-one-more-tap").await;
-    browser
-        .find("main form button")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.click("main form button").await;
     browser.wait_for_text("Your answer is counted").await;
     assert_eq!(
         browser

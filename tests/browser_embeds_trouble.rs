@@ -203,8 +203,8 @@ async fn in_a_frame_that_sends_no_forms_the_button_is_a_link() {
         .await;
     browser.client.clone().enter_frame(0).await.unwrap();
     wait_for_module(&browser).await;
-    browser.find("[name=option]").await.click().await.unwrap();
-    browser.find("form button").await.click().await.unwrap();
+    browser.click("[name=option]").await;
+    browser.click("form button").await;
     browser.client.clone().enter_parent_frame().await.unwrap();
     let heard = browser
         .run_async(

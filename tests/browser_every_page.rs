@@ -85,11 +85,6 @@ async fn sign_in(world: &World, browser: &Browser) {
         let field = browser.find(&format!("[name={field}]")).await;
         field.send_keys(PASSWORD).await.unwrap();
     }
-    browser
-        .find("main form button")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.click("main form button").await;
     browser.wait_for_path("/admin").await;
 }

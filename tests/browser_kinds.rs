@@ -1,40 +1,15 @@
 //! Kinds of questions in a real browser: on a phone, by keyboard, without JavaScript, and while the result changes.
 
-use canvass::polls::definition::{QuestionText, ScaleText};
-use canvass::polls::model::{Kind, Order};
-
-use super::polls_kinds::{capital, options};
+use super::polls_kinds::capital;
 use super::support::app::TestApp;
 use super::support::browser::{Browser, Look};
+use super::support::world::every_kind;
 
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
 
 async fn kinds(app: &TestApp) {
-    app.poll_with("kinds", |poll| {
-        poll.questions[0].other = Some("Another answer".into());
-        poll.questions[0].none = Some("None of these".into());
-        poll.questions[0].order = Order::Random;
-        poll.questions.push(QuestionText {
-            text: "How good is the tram?".into(),
-            kind: Kind::Rating,
-            scale: Some(ScaleText {
-                from: 0,
-                to: 10,
-                low: "not at all".into(),
-                high: "as good as can be".into(),
-            }),
-            ..QuestionText::default()
-        });
-        poll.questions.push(QuestionText {
-            text: "Where shall the capital be?".into(),
-            kind: Kind::Ranked,
-            max_choices: 0,
-            options: options(&["Memphis", "Nashville", "Chattanooga", "Knoxville"]),
-            ..QuestionText::default()
-        });
-    })
-    .await;
+    app.poll_with("kinds", every_kind).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

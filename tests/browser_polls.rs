@@ -47,13 +47,8 @@ async fn a_poll_is_answered_without_javascript() {
         return;
     };
     browser.goto(&app.url("/p/trust")).await;
-    browser.find("[name=option]").await.click().await.unwrap();
-    browser
-        .find("main form button")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.click("[name=option]").await;
+    browser.click("main form button").await;
     browser.wait_for_text("Your answer is counted").await;
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
     browser.close().await;

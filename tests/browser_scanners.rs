@@ -44,12 +44,7 @@ async fn loaded(browser: &Browser) {
 async fn a_person_votes(sent: &Sent, browser: &Browser) {
     browser.goto(&option(&sent.mails[0], "No")).await;
     sent.app.advance(Duration::from_secs(1));
-    browser
-        .find("main form button")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.click("main form button").await;
     browser.wait_for_text("Your answer is counted").await;
     assert_eq!(sent.harm().await, [1, 0, 0]);
 }
@@ -107,12 +102,7 @@ async fn browser_scanners_that_fake_a_hand_cast_one_ballot_that_the_reader_chang
         }
         browser.goto(&link).await;
         sent.app.advance(Duration::from_secs(2));
-        browser
-            .find("main form button")
-            .await
-            .click()
-            .await
-            .unwrap();
+        browser.click("main form button").await;
         browser.wait_for_text("Your answer is counted").await;
     }
     let [false_votes, ..] = sent.harm().await;
@@ -162,12 +152,7 @@ async fn browser_a_quick_thumb_is_not_asked_twice() {
     browser.run("window.sentAt = null; addEventListener('pagehide', () => localStorage.setItem('left', String(performance.now() - performance.getEntriesByType('navigation')[0].responseStart)))").await;
     let seen = browser.run(before).await.as_f64().unwrap();
     sent.app.advance(Duration::from_secs(1));
-    browser
-        .find("main form button")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.click("main form button").await;
     browser.wait_for_text("Your answer is counted").await;
     let left = browser.run("return localStorage.getItem('left')").await;
     let left: f64 = left.as_str().unwrap().parse().unwrap();

@@ -15,25 +15,15 @@ async fn subscribe(look: Look) {
     app.advance(Duration::from_secs(5));
     let field = browser.find("[name=email]").await;
     field.send_keys("r@example.org").await.unwrap();
-    browser.find("[name=consent]").await.click().await.unwrap();
-    browser
-        .find("main form button")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.click("[name=consent]").await;
+    browser.click("main form button").await;
     let mail = app.mail_to("r@example.org", 1).await;
 
     browser.goto(&mail.link("/confirm/")).await;
     let active = "SELECT COUNT(*) FROM subscription WHERE state = 1";
     assert_eq!(app.count(active).await, 0, "a look confirms nothing");
     browser.assert_no_sideways_scroll().await;
-    browser
-        .find("main form button")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.click("main form button").await;
     app.wait_until(active, 1).await;
     browser.close().await;
 }

@@ -33,6 +33,27 @@ fn path(page: &Page) -> String {
     page.url.path().to_owned()
 }
 
+/// A newsletter, and an editor who is signed in.
+async fn newsroom() -> (TestApp, Reader) {
+    let app = TestApp::start().await;
+    app.newsletter("brief").await;
+    let editor = signed_in(&app).await;
+    (app, editor)
+}
+
+/// Where an issue's forms are sent to, behind its address.
+const POSTS: [&str; 9] = [
+    "",
+    "/autosave",
+    "/delete",
+    "/send",
+    "/schedule",
+    "/unschedule",
+    "/pause",
+    "/resume",
+    "/cancel",
+];
+
 #[tokio::test]
 async fn a_draft_is_written_previewed_and_found_again() {
     let app = TestApp::start().await;
@@ -144,9 +165,7 @@ async fn of_two_editors_nobody_loses_words() {
 
 #[tokio::test]
 async fn autosave_answers_with_what_the_page_shows() {
-    let app = TestApp::start().await;
-    app.newsletter("brief").await;
-    let editor = signed_in(&app).await;
+    let (_app, editor) = newsroom().await;
     let page = draft(&editor, "brief", "One").await;
     let form = page.form("#composer");
     let csrf = form.value("csrf").unwrap().to_owned();
@@ -185,9 +204,7 @@ async fn autosave_answers_with_what_the_page_shows() {
 
 #[tokio::test]
 async fn a_script_in_the_text_reaches_nobody() {
-    let app = TestApp::start().await;
-    app.newsletter("brief").await;
-    let editor = signed_in(&app).await;
+    let (_app, editor) = newsroom().await;
     let page = draft(&editor, "brief", "</textarea><script>alert(1)</script>").await;
     let body = "</textarea><script>alert(2)</script><img src=x onerror=alert(3)>";
     let page = save(&editor, &page, body, "preview").await.expect(200);
@@ -206,9 +223,7 @@ async fn a_script_in_the_text_reaches_nobody() {
 
 #[tokio::test]
 async fn bad_input_is_answered_and_changes_nothing() {
-    let app = TestApp::start().await;
-    app.newsletter("brief").await;
-    let editor = signed_in(&app).await;
+    let (app, editor) = newsroom().await;
     let page = draft(&editor, "brief", "Kept").await;
     let address = path(&page);
     let form = page.form("#composer");
@@ -250,34 +265,14 @@ async fn bad_input_is_answered_and_changes_nothing() {
                 .await
                 .expect(404);
         }
-        for tail in [
-            "",
-            "/autosave",
-            "/delete",
-            "/send",
-            "/schedule",
-            "/unschedule",
-            "/pause",
-            "/resume",
-            "/cancel",
-        ] {
+        for tail in POSTS {
             editor
                 .post(&format!("/admin/issues/{bad}{tail}"), &[("csrf", &csrf)])
                 .await
                 .expect(404);
         }
     }
-    for tail in [
-        "",
-        "/autosave",
-        "/delete",
-        "/send",
-        "/schedule",
-        "/unschedule",
-        "/pause",
-        "/resume",
-        "/cancel",
-    ] {
+    for tail in POSTS {
         editor
             .post(&format!("{address}{tail}"), &[("subject", "x")])
             .await
@@ -307,9 +302,7 @@ async fn bad_input_is_answered_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_draft_is_deleted_after_a_question() {
-    let app = TestApp::start().await;
-    app.newsletter("brief").await;
-    let editor = signed_in(&app).await;
+    let (app, editor) = newsroom().await;
     let page = draft(&editor, "brief", "Gone").await;
     let form = page.form("form[action$='/delete']");
     let asked = editor
@@ -327,9 +320,7 @@ async fn a_draft_is_deleted_after_a_question() {
 
 #[tokio::test]
 async fn a_test_goes_to_the_editor_alone() {
-    let app = TestApp::start().await;
-    app.newsletter("brief").await;
-    let editor = signed_in(&app).await;
+    let (app, editor) = newsroom().await;
     let page = draft(&editor, "brief", "Look at me").await;
     let before = app.mails_to(EDITOR).await.len();
     save(&editor, &page, "Dear {{name|reader}}", "test")

@@ -24,16 +24,21 @@ async fn count(db: &Db, sql: &str) -> i64 {
     row.unwrap().try_get_by_index(0).unwrap()
 }
 
+/// A database, and the way to it through a proxy that cuts connections; none on SQLite, which is in the same process: no answer can be
+/// lost there.
+async fn unreliable() -> Option<(CuttingProxy, TestDatabase, Db)> {
+    let proxy = CuttingProxy::before(&server()?).await;
+    let database = TestDatabase::migrated().await;
+    let cut = Db::open(&Secret::new(proxy.url(&database.url)), 4).await;
+    Some((proxy, database, cut.unwrap()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_added_is_added_once() {
-    // SQLite is in the same process: there is no answer that could be lost.
-    let Some(server) = server() else { return };
-    let proxy = CuttingProxy::before(&server).await;
-    let database = TestDatabase::migrated().await;
+    let Some((proxy, database, cut)) = unreliable().await else {
+        return;
+    };
     let direct = database.open().await;
-    let cut = Db::open(&Secret::new(proxy.url(&database.url)), 4)
-        .await
-        .unwrap();
     proxy.cut(3, &[Cut::Before, Cut::After, Cut::Vanish]);
     let line = Queue {
         name: "test",
@@ -68,13 +73,10 @@ async fn what_is_added_is_added_once() {
 /// A statement that is a transaction of its own: done, never done, or on its way while the writer has given it up.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_added_in_one_statement_is_added_once() {
-    let Some(server) = server() else { return };
-    let proxy = CuttingProxy::before(&server).await;
-    let database = TestDatabase::migrated().await;
+    let Some((proxy, database, cut)) = unreliable().await else {
+        return;
+    };
     let direct = database.open().await;
-    let cut = Db::open(&Secret::new(proxy.url(&database.url)), 4)
-        .await
-        .unwrap();
     proxy.cut(3, &[Cut::Before, Cut::After, Cut::Vanish, Cut::Late]);
     let mut turns = Turns::new(&cut, "test", format!("{WRITER}of a test"));
     let sql = format!(

@@ -1,35 +1,13 @@
 //! The built-in mailbox, as a reader without JavaScript uses it.
 
-use std::time::Duration;
-
 use canvass::config::Transport;
-use canvass::mailer::mime::Mailbox;
-use canvass::mailer::outbox::{self, OutboxMail, Priority};
-use canvass::mailer::templates::Template;
-use canvass::types::{EmailAddress, Secret};
+use canvass::types::Secret;
 
 use crate::support::app::TestApp;
+use crate::support::single_mails::enqueue;
 
 async fn send(app: &TestApp, to: &str) {
-    let mail = OutboxMail {
-        template: Template::ConfirmSubscription,
-        data: app
-            .app
-            .mail_templates
-            .sample(Template::ConfirmSubscription)
-            .clone(),
-        from: Mailbox {
-            name: "The newsroom".to_owned(),
-            address: EmailAddress::parse("news@example.org").unwrap(),
-        },
-        reply_to: None,
-        to: EmailAddress::parse(to).unwrap(),
-        priority: Priority::Now,
-        expires: app.app.clock.now() + Duration::from_secs(3_600),
-    };
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    outbox::enqueue(&txn, &app.app, &mail).await.unwrap();
-    txn.commit().await.unwrap();
+    enqueue(app, to).await;
     app.mail_to(to, 1).await;
 }
 

@@ -248,7 +248,7 @@ async fn links_in_a_mail_open_in_the_whole_window() {
     let frame = browser.find("iframe").await;
     frame.enter_frame().await.unwrap();
     browser.wait_for_text("The HTML part").await;
-    browser.find("#go").await.click().await.unwrap();
+    browser.click("#go").await;
     browser.client.switch_to_window(window).await.unwrap();
     browser
         .wait_for_text("No mail to \u{201c}here\u{201d}")

@@ -327,6 +327,10 @@ async fn the_size_is_told_before_the_mail_is_sent() {
     subscribe(&app, &weekly, 1).await;
     let client = Client::builder().no_proxy().build().unwrap();
     let token = app.api_token().await;
+    let told = async |url: &str| -> Value {
+        let asked = client.get(url).bearer_auth(&token).send().await;
+        asked.unwrap().json().await.unwrap()
+    };
     let mut seen = Vec::new();
     for paragraphs in [1, 700, 1_000] {
         let body =
@@ -336,15 +340,7 @@ async fn the_size_is_told_before_the_mail_is_sent() {
         let id = script(&app, "/issues", order).await["id"].clone();
         let path = format!("/issues/{id}");
         let url = app.url(&format!("/api/v1{path}"));
-        let draft: Value = client
-            .get(&url)
-            .bearer_auth(&token)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let draft = told(&url).await;
         let number = |name: &str| draft["size"][name].as_u64().unwrap();
         let (html, whole) = (number("html_bytes"), number("mail_bytes"));
         assert_eq!(draft["size"]["clipped_by_gmail"], html > 102_000);
@@ -355,15 +351,7 @@ async fn the_size_is_told_before_the_mail_is_sent() {
         assert!(near(whole, mail.len()), "{whole} told, {} sent", mail.len());
         assert!(near(html, View::of(mail.as_bytes()).html.len()));
         seen.push(html);
-        let sent: Value = client
-            .get(&url)
-            .bearer_auth(&token)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let sent = told(&url).await;
         assert_eq!(sent["size"], Value::Null, "then there are counts");
     }
     assert!(seen[0] < 20_000 && seen[2] > 102_000, "{seen:?}");

@@ -206,31 +206,6 @@ async fn pause_resume_and_cancel_keep_the_numbers_true() {
 }
 
 #[tokio::test]
-async fn an_issue_can_be_recalled_until_its_first_mail() {
-    let server = SmtpServer::start().await;
-    let app = app_with(&server, |_| {}).await;
-    let daily = app.newsletter("daily").await;
-    subscribe(&app, &daily, 5).await;
-    let issue = hand_over(&app, &daily, Duration::from_secs(30)).await;
-    until(&app, issue, |p| p.state == MailingState::Sending).await;
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    let now = app.app.clock.now();
-    assert_eq!(
-        mailing::recall(&txn, issue, now).await.unwrap(),
-        Change::Done
-    );
-    assert_eq!(
-        mailing::recall(&txn, issue, now).await.unwrap(),
-        Change::Unknown
-    );
-    txn.commit().await.unwrap();
-    app.advance(Duration::from_secs(60));
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(server.count(), 0);
-    assert_eq!(app.count("SELECT COUNT(*) FROM mail_batch").await, 0);
-}
-
-#[tokio::test]
 async fn a_relay_that_is_down_costs_no_attempt() {
     let server = SmtpServer::start().await;
     server.say(At::Greeting, "", "421 4.3.2 not now");

@@ -3,44 +3,15 @@
 use std::time::Duration;
 
 use canvass::config::InDoubt;
-use canvass::mailer::mime::Mailbox;
-use canvass::mailer::outbox::{self, OutboxMail, Priority};
-use canvass::mailer::templates::Template;
-use canvass::types::EmailAddress;
+use canvass::mailer::outbox;
 
 use crate::support::app::TestApp;
 use crate::support::issues::{app_with, hand_over, subscribe};
+use crate::support::single_mails::{enqueue, mail};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn mail(app: &TestApp, to: &str) -> OutboxMail {
-    OutboxMail {
-        template: Template::ConfirmSubscription,
-        data: app
-            .app
-            .mail_templates
-            .sample(Template::ConfirmSubscription)
-            .clone(),
-        from: Mailbox {
-            name: "The newsroom".to_owned(),
-            address: EmailAddress::parse("news@example.org").unwrap(),
-        },
-        reply_to: None,
-        to: EmailAddress::parse(to).unwrap(),
-        priority: Priority::Now,
-        expires: app.app.clock.now() + Duration::from_secs(3_600),
-    }
-}
-
-async fn enqueue(app: &TestApp, to: &str) {
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    outbox::enqueue(&txn, &app.app, &mail(app, to))
-        .await
-        .unwrap();
-    txn.commit().await.unwrap();
-}
 
 async fn wait_for_state(app: &TestApp, state: i16, n: i64) {
     let end = tokio::time::Instant::now() + PATIENCE;

@@ -1,46 +1,19 @@
-//! Politeness: several relays, limits of providers and days, fair share, and single mails that overtake.
+//! Politeness: several relays, and the limits of providers and days.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use canvass::config::{self, Config, Transport};
-use canvass::db;
 use canvass::mailer::mailing::MailingState;
-use canvass::mailer::mime::Mailbox;
-use canvass::mailer::outbox::{self, OutboxMail, Priority};
-use canvass::mailer::templates::Template;
 use canvass::mailer::{self, BreakerState};
-use canvass::newsletters::Newsletter;
-use canvass::types::{EmailAddress, Secret};
+use canvass::types::Secret;
+
 use tokio::time::Instant;
 
+use crate::mailer_fair_share::single;
 use crate::support::app::TestApp;
-use crate::support::issues::{app_with, hand_over, progress, the_ledger_agrees, until};
+use crate::support::issues::{app_with, hand_over, progress, readers_at, the_ledger_agrees, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
-
-/// Readers of `newsletter` at `domain`.
-async fn readers_at(app: &TestApp, newsletter: &Newsletter, domain: &str, n: i64) {
-    let now = app.app.clock.now();
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    for i in 1..=n {
-        let address = format!("r{i}@{domain}");
-        let row = db::fetch_one(
-            &*txn,
-            "INSERT INTO reader (email_key, email, name, created_ms) VALUES ($1, $1, '', $2) RETURNING id",
-            [address.into(), now.0.into()],
-        );
-        let id: i64 = row.await.unwrap().unwrap().try_get_by_index(0).unwrap();
-        db::run(
-            &*txn,
-            "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
-             VALUES ($1, $2, 1, $3, $3)",
-            [newsletter.id.0.into(), id.into(), now.0.into()],
-        )
-        .await
-        .unwrap();
-    }
-    txn.commit().await.unwrap();
-}
 
 fn relay(name: &str, url: String) -> config::Relay {
     config::Relay {
@@ -272,185 +245,4 @@ async fn greylisting_is_met_by_coming_back_to_the_same_relay() {
     let asked: usize = servers.iter().map(|server| server.commands("RCPT")).sum();
     assert_eq!(asked, 40, "each at its own relay, twice");
     assert!(servers.iter().all(|server| server.count() > 2));
-}
-
-async fn single(app: &TestApp, to: &str) {
-    let template = Template::ALL[0];
-    let mail = OutboxMail {
-        template,
-        data: app.app.mail_templates.sample(template).clone(),
-        from: Mailbox {
-            name: "The newsroom".to_owned(),
-            address: EmailAddress::parse("news@example.org").unwrap(),
-        },
-        reply_to: None,
-        to: EmailAddress::parse(to).unwrap(),
-        priority: Priority::Now,
-        expires: app.app.clock.now() + Duration::from_secs(7 * 24 * 3_600),
-    };
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    outbox::enqueue(&txn, &app.app, &mail).await.unwrap();
-    txn.commit().await.unwrap();
-    app.app.mailer.nudge();
-}
-
-/// Every mail of the issue is slow, all lanes are busy, and one single mail blocks the reserved lane.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn single_mails_overtake_a_slow_issue_also_when_the_reserved_lane_is_stuck() {
-    const SINGLES: usize = 200;
-    let server = SmtpServer::start().await;
-    let slow = Act::Wait(Duration::from_millis(500));
-    server.rule(At::Dot, "@slow.example", slow, None);
-    let stuck = Act::Wait(Duration::from_secs(60));
-    server.rule(At::Dot, "stuck@", stuck, Some(1));
-    let app = app_with(&server, |config| config.mail.connections = 10).await;
-    let daily = app.newsletter("daily").await;
-    readers_at(&app, &daily, "slow.example", 2_000).await;
-    let issue = hand_over(&app, &daily, Duration::ZERO).await;
-    until(&app, issue, |p| p.counts.sent >= 10).await;
-    single(&app, "stuck@example.org").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-
-    let mut asked = BTreeMap::new();
-    let mut took = Vec::new();
-    for n in 0..SINGLES {
-        let to = format!("s{n}@example.org");
-        asked.insert(to.clone(), Instant::now());
-        single(&app, &to).await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        collect(&server, &mut asked, &mut took);
-    }
-    let end = Instant::now() + Duration::from_secs(15);
-    while !asked.is_empty() && Instant::now() < end {
-        collect(&server, &mut asked, &mut took);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert!(asked.is_empty(), "{} of {SINGLES} never came", asked.len());
-    took.sort_unstable();
-    let (median, p99) = (took[SINGLES / 2], took[SINGLES * 99 / 100]);
-    println!(
-        "single mails: median {median:?}, p99 {p99:?}, worst {:?}",
-        took[SINGLES - 1]
-    );
-    assert!(p99 < Duration::from_secs(2), "{p99:?}");
-    assert!(
-        progress(&app, issue).await.counts.queued > 0,
-        "the issue was still going out"
-    );
-}
-
-fn collect(server: &SmtpServer, asked: &mut BTreeMap<String, Instant>, took: &mut Vec<Duration>) {
-    for to in server.recipients() {
-        if let Some(since) = asked.remove(&to) {
-            took.push(since.elapsed());
-        }
-    }
-}
-
-/// Issue A goes to a tarpit, issue B to a server that takes 20 ms a mail: B with A against B alone.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_issue_takes_at_most_a_tenth_from_another() {
-    let server = SmtpServer::start().await;
-    let tarpit = Act::Wait(Duration::from_millis(1_500));
-    server.rule(At::Dot, "@tarpit.example", tarpit, None);
-    let usual = Act::Wait(Duration::from_millis(20));
-    server.rule(At::Dot, "@quick.example", usual.clone(), None);
-    server.rule(At::Dot, "@swift.example", usual, None);
-    let app = app_with(&server, |config| config.mail.connections = 10).await;
-    let _time = passing(&app);
-    let alone = app.newsletter("alone").await;
-    readers_at(&app, &alone, "quick.example", B).await;
-    let b_alone = duration(&app, &server, &alone, "@quick.example").await;
-
-    let slow = app.newsletter("slow").await;
-    readers_at(&app, &slow, "tarpit.example", 3_000).await;
-    let beside = app.newsletter("beside").await;
-    readers_at(&app, &beside, "swift.example", B).await;
-    let a = hand_over(&app, &slow, Duration::ZERO).await;
-    until(&app, a, |p| p.counts.sent >= 10).await;
-    let b_beside = duration(&app, &server, &beside, "@swift.example").await;
-    let ratio = b_beside.as_secs_f64() / b_alone.as_secs_f64();
-    println!("B alone {b_alone:?}, beside a tarpit {b_beside:?}: {ratio:.3}");
-    let counts = progress(&app, a).await.counts;
-    println!("A meanwhile: {counts:?}");
-    assert!(counts.queued > 0, "A was there all the time");
-    assert!(counts.sent > 10, "A was not starved");
-    // What A took of the lanes, which does not depend on what else this machine does meanwhile.
-    let taken = (counts.sent - 10) as f64 * 1.5 / (10.0 * b_beside.as_secs_f64());
-    println!("A had {:.1} % of the lanes' time", taken * 100.0);
-    assert!(taken <= 0.1, "{taken}");
-    // Against what would be far off: two runs of a machine that others use can differ by a half.
-    assert!(ratio < 3.0, "{ratio}");
-}
-
-const B: i64 = 6_000;
-
-/// Moves the clock on as time passes, until it is dropped.
-fn passing(app: &TestApp) -> tokio_util::task::AbortOnDropHandle<()> {
-    let clock = app.app.clock.clone();
-    tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-        loop {
-            let step = Duration::from_millis(50);
-            tokio::time::sleep(step).await;
-            clock.advance(step);
-        }
-    }))
-}
-
-async fn duration(
-    app: &TestApp,
-    server: &SmtpServer,
-    newsletter: &Newsletter,
-    matching: &str,
-) -> Duration {
-    let began = Instant::now();
-    let issue = hand_over(app, newsletter, Duration::ZERO).await;
-    until(app, issue, |p| p.state == MailingState::Finished).await;
-    let took = began.elapsed();
-    let got = server
-        .recipients()
-        .iter()
-        .filter(|to| to.contains(matching))
-        .count();
-    assert_eq!(got as i64, B);
-    took
-}
-
-/// As above, but A's provider refuses most mails for a while.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_throttled_issue_takes_at_most_a_tenth_from_another() {
-    let server = SmtpServer::start().await;
-    let throttled = Act::Say("421 4.7.0 [TSS04] temporarily deferred".to_owned());
-    server.rule(At::Rcpt, "@throttled.example", throttled, None);
-    let usual = Act::Wait(Duration::from_millis(20));
-    server.rule(At::Dot, "@quick.example", usual.clone(), None);
-    server.rule(At::Dot, "@swift.example", usual, None);
-    let app = app_with(&server, |config| config.mail.connections = 10).await;
-    let _time = passing(&app);
-    let alone = app.newsletter("alone").await;
-    readers_at(&app, &alone, "quick.example", B).await;
-    let b_alone = duration(&app, &server, &alone, "@quick.example").await;
-    let slow = app.newsletter("slow").await;
-    readers_at(&app, &slow, "throttled.example", 3_000).await;
-    let beside = app.newsletter("beside").await;
-    readers_at(&app, &beside, "swift.example", B).await;
-    let a = hand_over(&app, &slow, Duration::ZERO).await;
-    let b_beside = duration(&app, &server, &beside, "@swift.example").await;
-    let ratio = b_beside.as_secs_f64() / b_alone.as_secs_f64();
-    println!("B alone {b_alone:?}, beside a throttled issue {b_beside:?}: {ratio:.3}");
-    let counts = progress(&app, a).await.counts;
-    assert_eq!(
-        (counts.queued, counts.deferred),
-        (3_000, 0),
-        "no attempt is spent"
-    );
-    let batches = "SELECT COUNT(*) FROM mail_batch WHERE state = 0 AND provider <> ''";
-    assert!(app.count(batches).await <= 40, "no tiny batches");
-    let refused = server.commands("RCPT") as i64 - 2 * B;
-    assert!(
-        refused < 60,
-        "{refused} mails to a provider that wants none"
-    );
-    // Against what would be far off, as above.
-    assert!(ratio < 3.0, "{ratio}");
 }

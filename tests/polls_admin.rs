@@ -8,16 +8,6 @@ fn own_form(page: &Page) -> Form {
     page.form("main form.form")
 }
 
-/// Types options into the lines of the form, adding none.
-fn with_options(mut form: Form, options: &[&str]) -> Form {
-    form.fields.retain(|(name, _)| name != "option.1");
-    let options = options
-        .iter()
-        .map(|o| ("option.1".to_owned(), (*o).to_owned()));
-    form.fields.extend(options);
-    form
-}
-
 #[tokio::test]
 async fn a_poll_is_drafted_opened_closed_and_opened_again() {
     let app = TestApp::start().await;
@@ -34,7 +24,7 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
         .fill("question.1", "Is the tram worth it?")
         .choose("newsletter", "premium");
     let page = browser
-        .submit(with_options(form, &["Yes", "No"]).button("then", "add.1"))
+        .submit(form.with_options(1, &["Yes", "No"]).button("then", "add.1"))
         .await
         .expect(200);
     assert_eq!(
@@ -55,7 +45,7 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
         ["No", ""]
     );
 
-    let form = with_options(own_form(&page), &["Yes", "No", "", "Ask me later"]);
+    let form = own_form(&page).with_options(1, &["Yes", "No", "", "Ask me later"]);
     let form = form
         .fill("closes", "2026-03-09T18:00")
         .fill("time_zone", "Europe/Berlin");
@@ -123,12 +113,10 @@ async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
     let app = TestApp::start().await;
     let browser = signed_in(&app).await;
     let page = browser.get("/admin/polls/new").await;
-    let form = with_options(
-        own_form(&page)
-            .fill("question.1", "First?")
-            .fill("slug", "mine"),
-        &["A", "B"],
-    );
+    let form = own_form(&page)
+        .fill("question.1", "First?")
+        .fill("slug", "mine")
+        .with_options(1, &["A", "B"]);
     browser.submit(form.clone()).await.expect(200);
     browser
         .submit(form)
@@ -138,20 +126,20 @@ async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
 
     let edit = browser.get("/admin/polls/mine/edit").await.expect(200);
     let earlier = own_form(&edit);
-    let form = with_options(
-        earlier
-            .clone()
-            .fill("question.1", "Second?")
-            .choose("kind.1", "several"),
-        &["A", "B", "C"],
-    );
+    let form = earlier
+        .clone()
+        .fill("question.1", "Second?")
+        .choose("kind.1", "several")
+        .with_options(1, &["A", "B", "C"]);
     browser
         .submit(form.fill("max_choices.1", "3"))
         .await
         .expect(200)
         .says("Second?")
         .says("1 to 3 options");
-    let late = with_options(earlier.fill("question.1", "Third?"), &["A", "B"]);
+    let late = earlier
+        .fill("question.1", "Third?")
+        .with_options(1, &["A", "B"]);
     browser
         .submit(late)
         .await
@@ -255,11 +243,9 @@ async fn the_list_is_cut_into_pages_without_gaps() {
 async fn what_is_wrong_with_a_poll_is_said_beside_the_field() {
     let app = TestApp::start().await;
     let browser = signed_in(&app).await;
-    let form = with_options(
-        own_form(&browser.get("/admin/polls/new").await),
-        &["Yes", "No"],
-    )
-    .fill("question.1", "Why?");
+    let form = own_form(&browser.get("/admin/polls/new").await)
+        .with_options(1, &["Yes", "No"])
+        .fill("question.1", "Why?");
     for (field, value, shown_at) in [
         ("question.1", "", "question.1"),
         ("question.1", "a\r\nb", "question.1"),
@@ -285,16 +271,19 @@ async fn what_is_wrong_with_a_poll_is_said_beside_the_field() {
     }
     for options in [&["Yes"][..], &["Yes", "Yes"], &["Yes", &"x".repeat(1_000)]] {
         let page = browser
-            .submit(with_options(form.clone(), options))
+            .submit(form.clone().with_options(1, options))
             .await
             .expect(422);
         assert_eq!(page.attributes(".error-summary a", "href"), ["#options.1"]);
     }
     browser
-        .submit(with_options(form.clone(), &["a\0", "b"]))
+        .submit(form.clone().with_options(1, &["a\0", "b"]))
         .await
         .expect(400);
     let many = vec!["x"; 900];
-    browser.submit(with_options(form, &many)).await.expect(422);
+    browser
+        .submit(form.with_options(1, &many))
+        .await
+        .expect(422);
     assert_eq!(app.count("SELECT COUNT(*) FROM poll").await, 0);
 }

@@ -32,23 +32,15 @@ pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMi
     let database = TestDatabase::migrated().await;
     let db = database.open().await;
     let clock = Clock::manual(NOON);
+    let question = QuestionText {
+        text: "Do you trust the mainstream media?".into(),
+        max_choices,
+        options: options.iter().map(|o| (*o).into()).collect(),
+        ..QuestionText::default()
+    };
     let mut definition = Definition {
-        slug: "trust".into(),
-        title: String::new(),
-        intro: String::new(),
-        visibility: Visibility::Always,
-        headline_tier: Tier::Anonymous,
-        newsletter: None,
-        linking: None,
-        opens_at: None,
         closes_at,
-        time_zone: "UTC".into(),
-        questions: vec![QuestionText {
-            text: "Do you trust the mainstream media?".into(),
-            max_choices,
-            options: options.iter().map(|o| (*o).into()).collect(),
-            ..QuestionText::default()
-        }],
+        ..Definition::new("trust", vec![question])
     };
     assert_eq!(definition.check(), []);
     let txn = db.write_txn("test").await.unwrap();
@@ -279,36 +271,18 @@ async fn polls_closing_while_a_thousand_vote_counts_who_was_told_so() {
 #[tokio::test]
 async fn polls_an_editors_close_stops_answers_to_the_poll_as_it_was() {
     let ballots = opened(&["yes", "no"], 1, None).await;
-    let txn = ballots.db.write_txn("test").await.unwrap();
-    assert!(
-        define::set_state(
-            &txn,
-            NOON,
-            ballots.poll.id,
-            PollState::Published,
-            PollState::Closed
-        )
-        .await
-        .unwrap()
-    );
-    txn.commit().await.unwrap();
+    let turn = async |from, to| {
+        let txn = ballots.db.write_txn("test").await.unwrap();
+        let turned = define::set_state(&txn, NOON, ballots.poll.id, from, to).await;
+        txn.commit().await.unwrap();
+        assert!(turned.unwrap());
+    };
+    turn(PollState::Published, PollState::Closed).await;
     assert_eq!(
         ballots.cast(1, &["1"]).await,
         Outcome::NotOpen(Phase::Closed { at: None })
     );
-    let txn = ballots.db.write_txn("test").await.unwrap();
-    assert!(
-        define::set_state(
-            &txn,
-            NOON,
-            ballots.poll.id,
-            PollState::Closed,
-            PollState::Published
-        )
-        .await
-        .unwrap()
-    );
-    txn.commit().await.unwrap();
+    turn(PollState::Closed, PollState::Published).await;
     // Open again, but edited since this choice was read.
     assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Edited);
     assert_eq!(ballots.counts().await, [0, 0, 0]);
@@ -317,22 +291,17 @@ async fn polls_an_editors_close_stops_answers_to_the_poll_as_it_was() {
 #[tokio::test]
 async fn polls_a_draft_is_replaced_and_a_taken_slug_is_said() {
     let ballots = opened(&["yes", "no"], 1, None).await;
+    let question = QuestionText {
+        text: "One?".into(),
+        options: vec!["a".into(), "b".into()],
+        ..QuestionText::default()
+    };
     let mut definition = Definition {
-        slug: "other".into(),
-        title: String::new(),
-        intro: String::new(),
         visibility: Visibility::AfterVoting,
         headline_tier: Tier::Subscriber,
-        newsletter: None,
-        linking: None,
         opens_at: Some(NOON),
-        closes_at: None,
         time_zone: "Europe/Berlin".into(),
-        questions: vec![QuestionText {
-            text: "One?".into(),
-            options: vec!["a".into(), "b".into()],
-            ..QuestionText::default()
-        }],
+        ..Definition::new("other", vec![question])
     };
     assert_eq!(definition.check(), []);
     let txn = ballots.db.write_txn("test").await.unwrap();

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use canvass::polls;
 use canvass::polls::{
     ImportOrder as Order, ImportSummary as Summary, ImportSystem as System, import as run,
 };
@@ -99,12 +98,7 @@ async fn polls_of_wp_polls_come_with_their_counts_and_times() {
 
     // Tally and ballots agree; nothing of the voters came along.
     for slug in ["don-t-you-trust-the-press", "what-do-you-read"] {
-        let poll = polls::by_slug(&app.app.db, slug).await.unwrap().unwrap();
-        let differences = polls::ballots::audit(&app.app.db, &poll).await.unwrap();
-        assert_eq!(differences, [], "{slug}");
-        let verified = polls::ballots::verify(&app.app.db, poll.id).await.unwrap();
-        let findings = verified.unwrap().findings;
-        assert!(findings.is_empty(), "{slug}: {findings:?}");
+        app.assert_the_count_agrees(slug).await;
     }
     assert_eq!(
         app.count("SELECT COUNT(*) FROM ballot WHERE network IS NOT NULL")

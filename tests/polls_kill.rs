@@ -3,29 +3,21 @@
 //!
 //! Every run does the short form. The long one: `tests/run --ignored polls_a_hundred_kills`
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use canvass::polls::ballots::{audit, verify};
 use canvass::polls::store;
-use canvass::types::Random;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::polls_ballot_box::opened;
-use crate::support::node::Setup;
+use crate::support::kill_loop::{KillLoop, Readers};
 
 /// One reader after another, each with a marker of their own, until told to stop; returns the markers that got a 303.
-async fn readers(
-    port: u16,
-    lane: usize,
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicUsize>,
-) -> Vec<String> {
+async fn readers(port: u16, lane: usize, all: Readers) -> Vec<String> {
     let mut counted = Vec::new();
     let mut n = 0;
-    while !stop.load(Ordering::Relaxed) {
+    while all.go_on() {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
@@ -58,8 +50,8 @@ async fn readers(
                 break;
             }
             counted.push(marker);
-            answered.fetch_add(1, Ordering::Relaxed);
-            if stop.load(Ordering::Relaxed) {
+            all.count();
+            if !all.go_on() {
                 break;
             }
         }
@@ -68,38 +60,13 @@ async fn readers(
 }
 
 async fn survive(kills: usize) {
-    let seed = u64::from_le_bytes(Random::System.bytes());
-    let random = Random::seeded(seed);
     let ballots = opened(&["yes", "no"], 1, None).await;
-    let port = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
-    let mut setup = Setup::new(&ballots.database, "smtp://127.0.0.1:9".to_owned());
-    setup.bind = format!("127.0.0.1:{port}");
-    let (stop, answered) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
+    let program = KillLoop::new(&ballots.database);
+    let seed = program.seed;
     let lanes: Vec<_> = (0..16)
-        .map(|lane| tokio::spawn(readers(port, lane, stop.clone(), answered.clone())))
+        .map(|lane| tokio::spawn(readers(program.port, lane, program.readers.clone())))
         .collect();
-    let mut node = setup.start();
-    for _ in 0..kills {
-        let some = answered.load(Ordering::Relaxed) + 20 + random.below(200) as usize;
-        let enough = tokio::time::Instant::now() + Duration::from_secs(30);
-        while answered.load(Ordering::Relaxed) < some && tokio::time::Instant::now() < enough {
-            tokio::time::sleep(Duration::from_millis(1 + random.below(5))).await;
-        }
-        node.kill();
-        node = setup.start();
-    }
-    stop.store(true, Ordering::Relaxed);
-    let mut counted = Vec::new();
-    for lane in lanes {
-        counted.extend(lane.await.unwrap());
-    }
-    node.kill();
+    let counted = program.run(kills, 20..220, lanes, async || {}).await;
     assert!(counted.len() > kills * 20, "{} answers", counted.len());
     for marker in &counted {
         let key = canvass::polls::voter::Voter::Browser(marker.clone()).key(&ballots.poll);

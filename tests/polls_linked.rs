@@ -10,13 +10,12 @@ use futures::future::join_all;
 
 use crate::polls_elsewhere::link;
 use crate::support::app::TestApp;
-use crate::support::dump::Dump;
 use crate::support::page::{Form, Page};
 use crate::support::reader::Reader;
 
 pub const WORDS: &str = "The newsroom may keep my answer with my address and write to me about it.";
 pub const ADDRESS: &str = "ada@example.org";
-const SECOND: Duration = Duration::from_secs(1);
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// A linked poll beside which a newsletter is offered.
 pub async fn asked(app: &TestApp) -> PollId {
@@ -71,12 +70,12 @@ pub fn agree(page: &Page, form: Form) -> Form {
     form.tick("link", version)
 }
 
-fn is_ticked(page: &Page) -> bool {
+pub fn is_ticked(page: &Page) -> bool {
     !page.attributes("input#link[checked]", "value").is_empty()
 }
 
 /// Answers, leaves the address, and opens the link in the mail.
-async fn left(app: &TestApp, reader: &Reader, agreed: bool) -> Page {
+pub async fn left(app: &TestApp, reader: &Reader, agreed: bool) -> Page {
     let page = reader.get("/p/trust").await.expect(200);
     let mut form = page
         .the_form()
@@ -101,7 +100,7 @@ pub async fn signed_in(app: &TestApp) -> Reader {
 }
 
 /// Opens the personal link, answers, and ticks the box or unticks it.
-async fn by_mail(app: &TestApp, path: &str, option: &str, agreed: bool) -> Page {
+pub async fn by_mail(app: &TestApp, path: &str, option: &str, agreed: bool) -> Page {
     let reader = app.reader();
     let page = reader.get(path).await.expect(200);
     app.advance(SECOND);
@@ -251,84 +250,6 @@ async fn form_without_option(reader: &Reader) -> Form {
     let mut form = page.the_form();
     form.fields.retain(|(name, _)| name != "option");
     form
-}
-
-#[tokio::test]
-async fn polls_linked_a_secret_poll_takes_no_link() {
-    let app = TestApp::start().await;
-    let newsletter = app.newsletter("premium").await;
-    let poll = app
-        .poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
-        .await;
-    let reader = app.reader();
-    let page = left(&app, &reader, false).await;
-    let token = page.attributes("#answer", "value")[0].clone();
-    let confirm = page.url.path().to_owned();
-    let fields = [("answer", token.as_str()), ("link", "1")];
-    reader.post(&confirm, &fields).await.expect(200);
-    let page = reader.get("/p/trust").await.expect(200);
-    assert!(page.attributes("input#link", "value").is_empty());
-    for given in ["1", "on", "yes"] {
-        let fields = [("option", "1"), ("link", given)];
-        reader.post("/p/trust", &fields).await.expect(200);
-        let path = link(&app, poll, 1, ADDRESS).await;
-        let page = reader.get(&path).await.expect(200);
-        app.advance(SECOND);
-        let mut form = page.the_form().choose("option", "2");
-        form.fields.push(("link".into(), given.into()));
-        reader.submit(form).await.expect(200);
-    }
-    assert_eq!(app.count("SELECT COUNT(*) FROM ballot_link").await, 0);
-    assert_eq!(app.count("SELECT COUNT(*) FROM link_text").await, 0);
-}
-
-#[tokio::test]
-async fn polls_linked_programs_join_nothing() {
-    let app = TestApp::start().await;
-    let poll = asked(&app).await;
-    let path = link(&app, poll, 1, ADDRESS).await;
-    by_mail(&app, &path, "1", false).await;
-    let reader = app.reader();
-    let confirm = left(&app, &reader, true).await;
-    let before = Dump::of(&app.app.db).await;
-    for path in [&path, &confirm.url.path().to_owned()] {
-        for query in ["", "?link=1", "?link=on&option=2"] {
-            let url = app.url(&format!("{path}{query}"));
-            for method in [reqwest::Method::GET, reqwest::Method::HEAD] {
-                let client = reqwest::Client::new();
-                client.request(method, &url).send().await.unwrap();
-            }
-        }
-    }
-    let after = Dump::of(&app.app.db).await;
-    assert_eq!(before.differences(&after, &[]), Vec::<String>::new());
-    // Scripts tick what is there and press.
-    app.advance(SECOND);
-    for (page, button) in [(reader.get(&path).await, "option"), (confirm, "answer")] {
-        let mut form = page.the_form();
-        assert!(form.value(button).is_some());
-        let pressed = [("link", "1"), ("untouched", "1")];
-        form.fields.retain(|(name, _)| name != "link");
-        form.fields
-            .extend(pressed.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        app.advance(SECOND);
-        reader.submit(form).await.expect(409);
-    }
-    assert_eq!(links(&app).await, []);
-}
-
-#[tokio::test]
-async fn polls_linked_another_sites_page_ticks_for_nobody() {
-    let app = TestApp::start().await;
-    asked(&app).await;
-    let reader = signed_in(&app).await;
-    let stranger = reader
-        .with_header("origin", "https://evil.example")
-        .with_header("sec-fetch-site", "cross-site");
-    let fields = [("option", "1"), ("link", "on"), ("email", ADDRESS)];
-    let page = stranger.post("/p/trust", &fields).await.expect(403);
-    assert!(!is_ticked(&page.says("not counted yet")));
-    assert_eq!(links(&app).await, []);
 }
 
 #[tokio::test]

@@ -16,12 +16,9 @@ async fn polls_linked_the_mode_is_chosen_in_the_draft_and_stays() {
     assert_eq!(form.value("linking"), Some("secret"), "the default");
     form = form
         .fill("question.1", "Is the tram worth it?")
+        .with_options(1, &["Yes", "No"])
         .choose("linking", "linked")
         .fill("link_words", " ");
-    form.fields.retain(|(name, _)| name != "option.1");
-    for option in ["Yes", "No"] {
-        form.fields.push(("option.1".into(), option.into()));
-    }
     let page = browser
         .submit(form.button("then", "save"))
         .await

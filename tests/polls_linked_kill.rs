@@ -1,19 +1,17 @@
 //! The kill loop of linked answers: `kill -9` at random moments while readers answer with the tick and without. Afterwards each link says what the
 //! ballot says, and whoever was answered last with 303 is linked if the box was ticked, and else is not.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use canvass::db::{fetch_one, run};
 use canvass::polls::ballots::verify;
 use canvass::polls::store;
 use canvass::types::varint::pack;
-use canvass::types::{Keys, PollId, Purpose, Random, Secret};
+use canvass::types::{Keys, PollId, Purpose, Secret};
 
 use crate::polls_ballot_box::opened;
 use crate::polls_linked::WORDS;
-use crate::support::node::Setup;
+use crate::support::kill_loop::{KillLoop, Readers};
 
 const LANES: i64 = 8;
 const READERS: i64 = 4;
@@ -22,13 +20,7 @@ const READERS: i64 = 4;
 type Told = Option<(i64, bool)>;
 
 /// The readers of a lane answer in turn, until told to stop.
-async fn lane(
-    port: u16,
-    poll: PollId,
-    lane: i64,
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicUsize>,
-) -> Vec<(i64, Told)> {
+async fn lane(port: u16, poll: PollId, lane: i64, all: Readers) -> Vec<(i64, Told)> {
     let keys = Keys::new(&Secret::new("a secret key of at least 32 characters")).unwrap();
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -39,7 +31,7 @@ async fn lane(
         .map(|n| (lane * READERS + n, Some((0, false))))
         .collect();
     let mut n = 0_usize;
-    while !stop.load(Ordering::Relaxed) {
+    while all.go_on() {
         n += 1;
         let (option, ticked) = ((n as i64) % 3 + 1, n.is_multiple_of(2));
         let at = n % told.len();
@@ -55,7 +47,7 @@ async fn lane(
         match sent {
             Ok(answer) if answer.status() == 303 => {
                 told[at].1 = Some((option, ticked));
-                answered.fetch_add(1, Ordering::Relaxed);
+                all.count();
             }
             // It was never sent.
             Err(error) if error.is_connect() => {
@@ -72,8 +64,6 @@ async fn lane(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_linked_a_kill_leaves_links_and_ballots_in_agreement() {
-    let seed = u64::from_le_bytes(Random::System.bytes());
-    let random = Random::seeded(seed);
     let ballots = opened(&["yes", "no", "unsure"], 1, None).await;
     let (db, poll) = (&ballots.db, ballots.poll.id);
     let txn = db.write_txn("test").await.unwrap();
@@ -93,41 +83,18 @@ async fn polls_linked_a_kill_leaves_links_and_ballots_in_agreement() {
             .unwrap();
     }
     txn.commit().await.unwrap();
-    let port = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
-    let mut setup = Setup::new(&ballots.database, "smtp://127.0.0.1:9".to_owned());
-    setup.bind = format!("127.0.0.1:{port}");
-    let (stop, answered) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
+    let program = KillLoop::new(&ballots.database);
+    let (seed, readers) = (program.seed, program.readers.clone());
     let lanes: Vec<_> = (0..LANES)
-        .map(|n| tokio::spawn(lane(port, poll, n, stop.clone(), answered.clone())))
+        .map(|n| tokio::spawn(lane(program.port, poll, n, readers.clone())))
         .collect();
-    let mut node = setup.start();
-    for round in 0..=4 {
-        let some = answered.load(Ordering::Relaxed) + 40 + random.below(150) as usize;
-        let enough = tokio::time::Instant::now() + Duration::from_secs(30);
-        while answered.load(Ordering::Relaxed) < some && tokio::time::Instant::now() < enough {
-            tokio::time::sleep(Duration::from_millis(1 + random.below(5))).await;
-        }
-        if round == 4 {
-            break;
-        }
-        node.kill();
-        let found = verify(db, poll).await.unwrap().unwrap().findings;
-        assert_eq!(found, Vec::<String>::new(), "seed {seed}, after a kill");
-        node = setup.start();
-    }
-    stop.store(true, Ordering::Relaxed);
-    let mut told = Vec::new();
-    for lane in lanes {
-        told.extend(lane.await.unwrap());
-    }
-    node.kill();
-    assert!(answered.load(Ordering::Relaxed) > 160);
+    let told = program
+        .run(4, 40..190, lanes, async || {
+            let found = verify(db, poll).await.unwrap().unwrap().findings;
+            assert_eq!(found, Vec::<String>::new(), "seed {seed}, after a kill");
+        })
+        .await;
+    assert!(readers.answered() > 160);
     let stored = store::by_id(db, poll).await.unwrap().unwrap();
     let mut sure = 0;
     for (reader, told) in told {
@@ -150,7 +117,7 @@ async fn polls_linked_a_kill_leaves_links_and_ballots_in_agreement() {
     assert_eq!(verified.findings, Vec::<String>::new(), "seed {seed}");
     println!(
         "seed {seed}: {} answers with 303, {} links, {sure} readers compared",
-        answered.load(Ordering::Relaxed),
+        readers.answered(),
         verified.linked
     );
 }

@@ -58,15 +58,11 @@ async fn upload(
 
 async fn draft(app: &TestApp, browser: &Reader) -> Page {
     let page = browser.get("/admin/polls/new").await.expect(200);
-    let mut form = page
+    let form = page
         .form("main form.form")
         .fill("question.1", "Which tram?")
-        .fill("slug", "tram");
-    form.fields.retain(|(name, _)| name != "option.1");
-    form.fields.extend([
-        ("option.1".to_owned(), "Old".to_owned()),
-        ("option.1".to_owned(), "New".to_owned()),
-    ]);
+        .fill("slug", "tram")
+        .with_options(1, &["Old", "New"]);
     let page = browser.submit(form).await.expect(200);
     assert_eq!(app.count("SELECT COUNT(*) FROM poll_option").await, 2);
     browser.follow(&page, "Pictures").await.expect(200)

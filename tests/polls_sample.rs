@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use canvass::db::{fetch_all, run};
-use canvass::polls::sample::store;
-use canvass::polls::{by_slug, sample};
+use canvass::polls::by_slug;
 use canvass::types::varint::pack;
 use canvass::types::{Purpose, ReaderId};
 use serde_json::{Value, json};
@@ -20,7 +19,7 @@ use crate::support::reader::{Page, Reader};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A newsletter with so many confirmed subscribers, an open poll, and an editor.
-async fn newsroom(subscribers: i64) -> (TestApp, Reader) {
+pub async fn newsroom(subscribers: i64) -> (TestApp, Reader) {
     let app = TestApp::start().await;
     let newsletter = app.newsletter("morning").await;
     subscribe(&app, &newsletter, subscribers).await;
@@ -30,7 +29,7 @@ async fn newsroom(subscribers: i64) -> (TestApp, Reader) {
 }
 
 /// The editor asks what it would tell, and draws.
-async fn draw(editor: &Reader, poll: &str, size: i64) -> Page {
+pub async fn draw(editor: &Reader, poll: &str, size: i64) -> Page {
     let path = format!("/admin/polls/{poll}/sample?newsletter=morning&size={size}&seed=lottery");
     let page = editor.get(&path).await.expect(200);
     editor
@@ -39,7 +38,7 @@ async fn draw(editor: &Reader, poll: &str, size: i64) -> Page {
 }
 
 /// Those who were drawn, with their addresses.
-async fn drawn(app: &TestApp, slug: &str) -> Vec<(ReaderId, String)> {
+pub async fn drawn(app: &TestApp, slug: &str) -> Vec<(ReaderId, String)> {
     let poll = by_slug(&app.app.db, slug).await.unwrap().unwrap();
     let readers = poll.sample().expect("a sample").readers.clone();
     let mut found = Vec::new();
@@ -355,102 +354,4 @@ async fn polls_sample_reminds_who_has_not_answered_once_and_writes_nothing_down(
         .get("/admin/polls/trust-sample/sample")
         .await
         .says("30.0%");
-}
-
-#[tokio::test]
-async fn polls_sample_is_drawn_once_and_can_be_drawn_again_to_be_compared() {
-    let (app, editor) = newsroom(50).await;
-    draw(&editor, "trust", 31).await.expect(200);
-    let path = "/admin/polls/trust-sample/sample";
-    editor
-        .get(&format!("{path}/check"))
-        .await
-        .expect(200)
-        .says("the same readers");
-    // From the poll it stands beside one comes to it, and no second one is drawn.
-    let page = editor.get("/admin/polls/trust/sample").await.expect(200);
-    assert_eq!(page.url.path(), path);
-    let csrf = page.attributes("input[name=csrf]", "value").remove(0);
-    let fields = [
-        ("csrf", csrf.as_str()),
-        ("newsletter", "morning"),
-        ("size", "30"),
-        ("seed", ""),
-    ];
-    for poll in ["trust", "trust-sample"] {
-        let sent = editor
-            .post(&format!("/admin/polls/{poll}/sample"), &fields)
-            .await;
-        sent.expect(409).says("drawn once");
-    }
-    assert_eq!(app.count("SELECT COUNT(*) FROM poll").await, 2);
-
-    // The same seed and list give the same readers; another list is found out.
-    let poll = by_slug(&app.app.db, "trust-sample").await.unwrap().unwrap();
-    let record = store::record(&app.app.db, poll.id).await.unwrap().unwrap();
-    assert_eq!((record.frame.len(), record.readers.len()), (50, 31));
-    assert_eq!(sample::draw(&record.frame, 31, "lottery"), record.readers);
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    let swapped = "UPDATE poll_sample SET seed = 'another' WHERE poll_id = $1";
-    run(&*txn, swapped, [poll.id.0.into()]).await.unwrap();
-    txn.commit().await.unwrap();
-    editor
-        .get(&format!("{path}/check"))
-        .await
-        .expect(200)
-        .says("other readers come out");
-}
-
-#[tokio::test]
-async fn polls_sample_of_a_draft_opens_it_for_those_who_were_drawn() {
-    let (app, editor) = newsroom(35).await;
-    let page = editor.get("/admin/polls/new").await.expect(200);
-    let form = page.form("main form.form");
-    let mut form = form.fill("question.1", "Shall the tram be free?");
-    form.fields.retain(|(name, _)| name != "option.1");
-    let options = ["Yes", "No"].map(|o| ("option.1".to_owned(), o.to_owned()));
-    form.fields.extend(options);
-    let form = form.button("then", "save");
-    editor.submit(form).await.expect(200);
-    let draft = "shall-the-tram-be-free";
-    for (size, said) in [
-        ("29", "Write a number from 30"),
-        ("36", "35 confirmed subscribers"),
-        ("x", "Write a number"),
-    ] {
-        let path = format!("/admin/polls/{draft}/sample?newsletter=morning&size={size}");
-        let page = editor.get(&path).await.expect(200).says(said);
-        assert!(page.all("form[method=post][action$='/sample']").is_empty());
-        let csrf = page.attributes("input[name=csrf]", "value").remove(0);
-        let fields = [
-            ("csrf", csrf.as_str()),
-            ("newsletter", "morning"),
-            ("size", size),
-            ("seed", ""),
-        ];
-        let sent = editor
-            .post(&format!("/admin/polls/{draft}/sample"), &fields)
-            .await;
-        sent.expect(422).says(said);
-    }
-    assert_eq!(app.count("SELECT COUNT(*) FROM poll_sample").await, 0);
-    draw(&editor, draft, 35).await.expect(200).says("Margin");
-    app.reader()
-        .get(&format!("/p/{draft}"))
-        .await
-        .expect(200)
-        .says("asks a random sample");
-    assert_eq!(
-        app.count("SELECT COUNT(*) FROM poll").await,
-        2,
-        "no copy of a draft"
-    );
-    // Everybody was asked: the sample is the list, and nothing is left to chance.
-    assert_eq!(drawn(&app, draft).await.len(), 35);
-    // Beside it stands no open poll, and the sample's own cannot be answered by editing it back.
-    let page = editor
-        .get(&format!("/admin/polls/{draft}"))
-        .await
-        .expect(200);
-    assert!(!page.text().contains("Put it into an article"));
 }

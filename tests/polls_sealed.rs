@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use canvass::db::{self, Backend, Db};
 use canvass::polls::ballots::record::{self, record_closed};
-use canvass::polls::ballots::seal::{scrub, seal_due};
+use canvass::polls::ballots::seal::seal_due;
 use canvass::polls::ballots::{self, Outcome};
 use canvass::polls::voter::Voter;
 use canvass::polls::{Poll, store};
-use canvass::types::{OptionId, Random, ReaderId, UnixMillis};
+use canvass::types::{OptionId, Random, ReaderId};
 
-use crate::polls_ballot_box::{Box, NOON, opened};
+use crate::polls_ballot_box::{Box, NOON};
 use crate::polls_elsewhere::link;
 use crate::polls_verify::{eventful, verified};
 use crate::support::app::{START, TestApp};
 use crate::support::attacker::{self, Known, Loot, key_in_file};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn poll(db: &Db) -> Poll {
     store::by_slug(db, "trust").await.unwrap().unwrap()
@@ -226,7 +226,7 @@ async fn polls_whoever_has_all_but_the_destroyed_key_knows_no_more_than_the_resu
 }
 
 /// The box, closed, recorded and sealed.
-async fn sealed(ballots: &Box) -> Poll {
+pub async fn sealed(ballots: &Box) -> Poll {
     close(ballots).await;
     ballots.clock.advance(DAY * 7);
     let done = seal_due(&ballots.db, ballots.clock.now(), 7).await.unwrap();
@@ -235,7 +235,7 @@ async fn sealed(ballots: &Box) -> Poll {
 }
 
 /// An editor closes it.
-async fn close(ballots: &Box) {
+pub async fn close(ballots: &Box) {
     let txn = ballots.db.write_txn("test").await.unwrap();
     let sql = "UPDATE poll SET state = 2, closed_ms = $1";
     let now = ballots.clock.now();
@@ -244,7 +244,7 @@ async fn close(ballots: &Box) {
     record_closed(&ballots.db, now).await.unwrap();
 }
 
-async fn count(db: &Db, sql: &str) -> i64 {
+pub async fn count(db: &Db, sql: &str) -> i64 {
     let row = db::fetch_one(db.read(), sql, []).await.unwrap();
     row.unwrap().try_get_by_index(0).unwrap()
 }
@@ -347,106 +347,4 @@ async fn polls_what_is_changed_after_the_sealing_is_found() {
         change("DROP TABLE kept".to_owned()).await;
         assert_eq!(verified(&ballots).await.findings, Vec::<String>::new());
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn polls_sealing_is_done_once_and_resumed() {
-    let ballots = eventful().await;
-    close(&ballots).await;
-    ballots.clock.advance(DAY * 7);
-    let now = ballots.clock.now();
-    let other = ballots.database.open().await;
-    let both = tokio::join!(seal_due(&ballots.db, now, 7), seal_due(&other, now, 7));
-    assert_eq!(
-        both.0.unwrap().len() + both.1.unwrap().len(),
-        1,
-        "one of two nodes seals it"
-    );
-    let pending = "SELECT COUNT(*) FROM poll WHERE scrubbed_ms IS NULL";
-    assert_eq!(count(&ballots.db, pending).await, 1);
-    // Killed here: whoever starts next goes on. Somebody who still looks at the moment before is waited for.
-    let reader = other.snapshot().await.unwrap();
-    count_in(&reader).await;
-    let txn = ballots.db.write_txn("test").await.unwrap();
-    db::run(&*txn, "UPDATE poll SET title = 'later'", [])
-        .await
-        .unwrap();
-    txn.commit().await.unwrap();
-    assert!(
-        !scrub(&ballots.db, now).await.unwrap(),
-        "an older moment is being read"
-    );
-    assert_eq!(count(&ballots.db, pending).await, 1);
-    reader.rollback().await.unwrap();
-    assert!(scrub(&ballots.db, now).await.unwrap());
-    assert_eq!(count(&ballots.db, pending).await, 0);
-    // Again and again: nothing more happens.
-    let before = crate::support::dump::Dump::of(&ballots.db).await;
-    assert_eq!(seal_due(&ballots.db, now, 7).await.unwrap().len(), 0);
-    assert!(scrub(&ballots.db, now).await.unwrap());
-    record_closed(&ballots.db, now).await.unwrap();
-    let after = crate::support::dump::Dump::of(&ballots.db).await;
-    assert_eq!(before.differences(&after, &[]), Vec::<String>::new());
-    assert_eq!(verified(&ballots).await.findings, Vec::<String>::new());
-}
-
-async fn count_in(moment: &sea_orm::DatabaseTransaction) {
-    db::fetch_all(moment, "SELECT COUNT(*) FROM ballot", [])
-        .await
-        .unwrap();
-}
-
-#[tokio::test]
-async fn polls_only_what_was_closed_for_days_is_sealed() {
-    let ballots = opened(&["yes", "no"], 1, Some(NOON + DAY)).await;
-    ballots.cast(1, &["1"]).await;
-    let due = |at: UnixMillis| {
-        let db = &ballots.db;
-        async move {
-            canvass::polls::watch_closes(db, at).await.unwrap();
-            record_closed(db, at).await.unwrap();
-            seal_due(db, at, 7).await.unwrap().len()
-        }
-    };
-    let before_close = due(NOON).await;
-    let nothing = record::latest(&ballots.db, ballots.poll.id).await.unwrap();
-    assert_eq!(
-        (before_close, nothing),
-        (0, None),
-        "no code before the close"
-    );
-    // A clock that jumps years ahead closes the poll, and destroys nothing.
-    assert_eq!(due(NOON + DAY * 800).await, 0);
-    assert_eq!(due(NOON + DAY * 806).await, 0);
-    assert_eq!(due(NOON + DAY * 807).await, 1);
-    // One that never closes is never sealed.
-    let open = opened(&["yes", "no"], 1, None).await;
-    assert_eq!(
-        seal_due(&open.db, NOON + DAY * 9_999, 7)
-            .await
-            .unwrap()
-            .len(),
-        0
-    );
-}
-
-/// Whoever changes a ballot between the close and the sealing finds no record that agrees.
-#[tokio::test]
-async fn polls_sealing_records_nothing_that_is_not_in_the_log() {
-    let ballots = eventful().await;
-    close(&ballots).await;
-    let txn = ballots.db.write_txn("test").await.unwrap();
-    for sql in [
-        "UPDATE ballot SET tier = 3 WHERE tier = 2",
-        "UPDATE tally SET tier = 3 WHERE tier = 2",
-    ] {
-        db::run(&*txn, sql, []).await.unwrap();
-    }
-    txn.commit().await.unwrap();
-    sealed(&ballots).await;
-    let findings = verified(&ballots).await.findings.join("; ");
-    assert!(
-        findings.contains("the ballots are not what was recorded"),
-        "{findings}"
-    );
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use canvass::polls::ballots::{audit, verify};
-use canvass::polls::by_slug;
 use futures::future::join_all;
 use serde_json::json;
 
@@ -26,13 +24,6 @@ async fn bad_proofs(app: &TestApp) -> i64 {
         .await
 }
 
-async fn balanced(app: &TestApp, slug: &str) {
-    let poll = by_slug(&app.app.db, slug).await.unwrap().unwrap();
-    assert_eq!(audit(&app.app.db, &poll).await.unwrap(), []);
-    let verified = verify(&app.app.db, poll.id).await.unwrap().unwrap();
-    assert_eq!(verified.findings, Vec::<String>::new());
-}
-
 /// Answers with a proof beside the option.
 async fn prove(reader: &Reader, option: &str, proof: &str) {
     let fields = [("option", option), ("proof", proof)];
@@ -44,14 +35,11 @@ async fn the_editor_says_before_the_opening_whose_answers_make_the_result() {
     let app = TestApp::start().await;
     let browser = signed_in(&app).await;
     let page = browser.get("/admin/polls/new").await.expect(200);
-    let mut form = page
+    let form = page
         .form("main form.form")
         .fill("question.1", "Is the tram worth it?")
+        .with_options(1, &["Yes", "No"])
         .choose("headline_tier", "subscriber");
-    form.fields.retain(|(name, _)| name != "option.1");
-    for option in ["Yes", "No"] {
-        form.fields.push(("option.1".into(), option.into()));
-    }
     let page = browser
         .submit(form.button("then", "save"))
         .await
@@ -107,7 +95,7 @@ async fn work_makes_the_tier_and_a_later_answer_never_unmakes_it() {
     let proof = solved(&reader, "trust").await;
     prove(&reader, "1", &proof).await;
     assert_eq!((voters(&app, 0).await, voters(&app, 1).await), (0, 1));
-    balanced(&app, "trust").await;
+    app.assert_the_count_agrees("trust").await;
 
     reader
         .post("/p/trust", &[("option", "2")])
@@ -116,7 +104,7 @@ async fn work_makes_the_tier_and_a_later_answer_never_unmakes_it() {
     assert_eq!((voters(&app, 0).await, voters(&app, 1).await), (0, 1));
     let second = "SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE tier = 1 AND option_id = (SELECT id FROM poll_option WHERE position = 2)";
     assert_eq!(app.count(second).await, 1);
-    balanced(&app, "trust").await;
+    app.assert_the_count_agrees("trust").await;
     assert_eq!(bad_proofs(&app).await, 0);
 }
 
@@ -210,7 +198,7 @@ async fn forged_tiers_are_counted_as_what_they_are() {
             .await,
         0
     );
-    balanced(&app, "trust").await;
+    app.assert_the_count_agrees("trust").await;
 }
 
 /// Sent a hundred times at once, by browsers without a cookie: one voter, on every node and after a restart, because the proof
@@ -229,7 +217,7 @@ async fn a_replayed_proof_is_the_same_voter() {
     known.post("/p/trust", &[("option", "2")]).await.expect(200);
     prove(&known, "2", &proof).await;
     assert_eq!((voters(&app, 0).await, voters(&app, 1).await), (1, 1));
-    balanced(&app, "trust").await;
+    app.assert_the_count_agrees("trust").await;
 }
 
 #[tokio::test]
@@ -266,13 +254,8 @@ async fn a_browser_works_while_its_reader_answers() {
         };
         let before = voters(&app, tier).await;
         browser.goto(&app.url("/p/trust")).await;
-        browser.find("#o1").await.click().await.unwrap();
-        browser
-            .find("form.poll button")
-            .await
-            .click()
-            .await
-            .unwrap();
+        browser.click("#o1").await;
+        browser.click("form.poll button").await;
         browser.wait_for_text("Your answer is counted").await;
         assert_eq!(voters(&app, tier).await, before + 1, "{look:?}");
         browser.close().await;

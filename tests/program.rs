@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use canvass::db::run;
 use reqwest::Client;
 use tokio::time::Instant;
 
@@ -272,13 +271,7 @@ async fn tools_say_what_they_did() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_a_newer_version_is_refused() {
-    let database = TestDatabase::migrated().await;
-    let db = database.open().await;
-    let txn = db.write_txn("test").await.unwrap();
-    let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)";
-    run(&*txn, sql, []).await.unwrap();
-    txn.commit().await.unwrap();
-    db.close().await.unwrap();
+    let database = TestDatabase::of_a_newer_version().await;
     let settings = [("CANVASS_DATABASE__URL", database.url.as_str())];
     let output = canvass(database.dir.path(), &["migrate"], &settings)
         .output()

@@ -23,12 +23,8 @@ async fn two_that_start_at_once_migrate_once() {
 
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
-    let database = TestDatabase::migrated().await;
+    let database = TestDatabase::of_a_newer_version().await;
     let db = database.open().await;
-    let txn = db.write_txn("test").await.unwrap();
-    let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)";
-    run(&*txn, sql, []).await.unwrap();
-    txn.commit().await.unwrap();
     let before = Dump::of(&db).await;
     match migrate(&db).await {
         Err(MigrateError::Newer(name)) => assert_eq!(name, "m9999_later"),

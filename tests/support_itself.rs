@@ -121,7 +121,7 @@ async fn a_browser_opens_looks_and_presses_keys() {
     assert_eq!(seen, serde_json::json!([375, true]));
     browser.assert_no_sideways_scroll().await;
     browser.assert_accessible().await;
-    browser.find("[name=email]").await.click().await.unwrap();
+    browser.click("[name=email]").await;
     browser.press(&['\u{e010}', 'x', '\u{e007}']).await;
     browser.wait_for_text("r%40example.orgx").await;
     browser.close().await;

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{session, store};
 use crate::app::App;
@@ -87,6 +87,13 @@ impl FromRequestParts<App> for Editor {
     }
 }
 
+/// What was just done, as the address says that a form sends its editor to: for a line above the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    pub done: String,
+}
+
 impl FromRequest<App> for EditorForm {
     type Rejection = Response;
 
@@ -97,15 +104,8 @@ impl FromRequest<App> for EditorForm {
         let form = RawForm::from_request(Request::from_parts(parts, body), app)
             .await
             .map_err(Problem::into_response)?;
-        let token = form
-            .one("csrf")
-            .map_err(Problem::into_response)?
-            .unwrap_or_default();
-        if session::csrf_matches(&app.keys, &editor.session, token) {
-            Ok(Self { editor, form })
-        } else {
-            Err(stale_form().into_response())
-        }
+        of_this_session(app, &editor, &form).map_err(Problem::into_response)?;
+        Ok(Self { editor, form })
     }
 }
 
@@ -127,19 +127,12 @@ impl FromRequest<App> for EditorUpload {
         let (form, files) = uploads::read(Request::from_parts(parts, body), app)
             .await
             .map_err(Problem::into_response)?;
-        let token = form
-            .one("csrf")
-            .map_err(Problem::into_response)?
-            .unwrap_or_default();
-        if session::csrf_matches(&app.keys, &editor.session, token) {
-            Ok(Self {
-                editor,
-                form,
-                files,
-            })
-        } else {
-            Err(stale_form().into_response())
-        }
+        of_this_session(app, &editor, &form).map_err(Problem::into_response)?;
+        Ok(Self {
+            editor,
+            form,
+            files,
+        })
     }
 }
 
@@ -151,6 +144,16 @@ pub fn from_our_page(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     match origin::of(headers, &app.config.origin(), &[]) {
         origin::From::Ours => Ok(()),
         _ => Err(Problem::wrong_origin()),
+    }
+}
+
+/// Refuses a form that does not hold the token of its sender's session.
+fn of_this_session(app: &App, editor: &Editor, form: &RawForm) -> Result<(), Problem> {
+    let token = form.one("csrf")?.unwrap_or_default();
+    if session::csrf_matches(&app.keys, &editor.session, token) {
+        Ok(())
+    } else {
+        Err(stale_form())
     }
 }
 

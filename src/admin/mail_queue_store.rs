@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-use crate::db::{Db, fetch_all, fetch_one};
+use crate::db::{Db, fetch_all, fetch_all_as, fetch_one};
 use crate::types::{IssueId, OutboxId, UnixMillis};
 
 /// Rows shown of each list.
@@ -113,21 +113,18 @@ pub async fn mailings(db: &Db) -> Result<Vec<Mailing>, DbErr> {
         n(5),
         n(6)
     );
-    fetch_all(db.read(), sql, [])
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(Mailing {
-                issue: row.try_get("", "issue_id")?,
-                subject: row.try_get("", "subject")?,
-                state: row.try_get("", "state")?,
-                audience: row.try_get("", "audience")?,
-                sent: row.try_get("", "sent")?,
-                deferred: row.try_get("", "deferred")?,
-                failed: row.try_get("", "failed")?,
-                unknown: row.try_get("", "unknown_")?,
-                skipped: row.try_get("", "skipped")?,
-            })
+    fetch_all_as(db.read(), sql, [], |row| {
+        Ok(Mailing {
+            issue: row.try_get("", "issue_id")?,
+            subject: row.try_get("", "subject")?,
+            state: row.try_get("", "state")?,
+            audience: row.try_get("", "audience")?,
+            sent: row.try_get("", "sent")?,
+            deferred: row.try_get("", "deferred")?,
+            failed: row.try_get("", "failed")?,
+            unknown: row.try_get("", "unknown_")?,
+            skipped: row.try_get("", "skipped")?,
         })
-        .collect()
+    })
+    .await
 }

@@ -25,7 +25,7 @@ mod store;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub use editor::{Editor, EditorForm, EditorUpload, Frame};
+pub use editor::{Done, Editor, EditorForm, EditorUpload, Frame};
 pub use invite::{LINK_LIFETIME, invite};
 pub use password_hash::PasswordHasher;
 pub use store::{Listed, list};

@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use crate::db::entities::editor;
-use crate::db::{WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{WriteTxn, fetch_all_as, fetch_one, fetch_one_as, run};
 use crate::types::{EditorId, EmailAddress, UnixMillis};
 
 /// Somebody with an account.
@@ -90,25 +90,9 @@ pub async fn start_session(
     now: UnixMillis,
     expires: UnixMillis,
 ) -> Result<(), DbErr> {
-    run(
-        &**txn,
-        "DELETE FROM editor_session WHERE expires_ms <= $1",
-        [now.into()],
-    )
-    .await?;
-    let sql = "INSERT INTO editor_session (token_hash, editor_id, created_ms, expires_ms) VALUES ($1, $2, $3, $4)";
-    run(
-        &**txn,
-        sql,
-        [
-            token_hash.to_vec().into(),
-            id.into(),
-            now.into(),
-            expires.into(),
-        ],
-    )
-    .await
-    .map(drop)
+    let ended = "DELETE FROM editor_session WHERE expires_ms <= $1";
+    run(&**txn, ended, [now.into()]).await?;
+    add_token(txn, "editor_session", id, token_hash, now, expires).await
 }
 
 /// The account that a session belongs to, while both live.
@@ -119,8 +103,7 @@ pub async fn of_session<C: ConnectionTrait>(
 ) -> Result<Option<Account>, DbErr> {
     let sql = "SELECT e.id, e.email, e.name FROM editor_session s JOIN editor e ON e.id = s.editor_id \
                WHERE s.token_hash = $1 AND s.expires_ms > $2 AND e.disabled_ms IS NULL";
-    let row = fetch_one(db, sql, [token_hash.to_vec().into(), now.into()]).await?;
-    row.map(|row| {
+    fetch_one_as(db, sql, [token_hash.to_vec().into(), now.into()], |row| {
         Ok(Account {
             id: row.try_get("", "id")?,
             email: row.try_get("", "email")?,
@@ -128,7 +111,7 @@ pub async fn of_session<C: ConnectionTrait>(
             password_hash: None,
         })
     })
-    .transpose()
+    .await
 }
 
 pub async fn end_session(txn: &WriteTxn, token_hash: &[u8]) -> Result<(), DbErr> {
@@ -146,25 +129,29 @@ pub async fn add_invite(
     now: UnixMillis,
     expires: UnixMillis,
 ) -> Result<(), DbErr> {
-    run(
-        &**txn,
-        "DELETE FROM editor_invite WHERE editor_id = $1 AND used_ms IS NULL",
-        [id.into()],
-    )
-    .await?;
-    let sql = "INSERT INTO editor_invite (token_hash, editor_id, created_ms, expires_ms) VALUES ($1, $2, $3, $4)";
-    run(
-        &**txn,
-        sql,
-        [
-            token_hash.to_vec().into(),
-            id.into(),
-            now.into(),
-            expires.into(),
-        ],
-    )
-    .await
-    .map(drop)
+    let unused = "DELETE FROM editor_invite WHERE editor_id = $1 AND used_ms IS NULL";
+    run(&**txn, unused, [id.into()]).await?;
+    add_token(txn, "editor_invite", id, token_hash, now, expires).await
+}
+
+async fn add_token(
+    txn: &WriteTxn,
+    table: &str,
+    id: EditorId,
+    token_hash: &[u8],
+    now: UnixMillis,
+    expires: UnixMillis,
+) -> Result<(), DbErr> {
+    let sql = format!(
+        "INSERT INTO {table} (token_hash, editor_id, created_ms, expires_ms) VALUES ($1, $2, $3, $4)"
+    );
+    let values = [
+        token_hash.to_vec().into(),
+        id.into(),
+        now.into(),
+        expires.into(),
+    ];
+    run(&**txn, sql, values).await.map(drop)
 }
 
 /// Whose link it is, when it expires, and when it was used.
@@ -181,8 +168,7 @@ pub async fn invite<C: ConnectionTrait>(
 ) -> Result<Option<InviteRow>, DbErr> {
     let sql = "SELECT i.editor_id, e.email, i.expires_ms, i.used_ms FROM editor_invite i \
                JOIN editor e ON e.id = i.editor_id WHERE i.token_hash = $1 AND e.disabled_ms IS NULL";
-    let row = fetch_one(db, sql, [token_hash.to_vec().into()]).await?;
-    row.map(|row| {
+    fetch_one_as(db, sql, [token_hash.to_vec().into()], |row| {
         Ok(InviteRow {
             editor: row.try_get("", "editor_id")?,
             email: row.try_get("", "email")?,
@@ -190,7 +176,7 @@ pub async fn invite<C: ConnectionTrait>(
             used: row.try_get("", "used_ms")?,
         })
     })
-    .transpose()
+    .await
 }
 
 /// Uses a link up. False: it was used or ran out in the meantime.
@@ -219,18 +205,16 @@ pub async fn list<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Vec<Lis
     let sql = "SELECT name, email, password_hash IS NOT NULL AS has_password, disabled_ms IS NOT NULL AS disabled, \
                (SELECT COUNT(*) FROM editor_session s WHERE s.editor_id = editor.id AND s.expires_ms > $1) AS sessions \
                FROM editor ORDER BY name, id";
-    let rows = fetch_all(db, sql, [now.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Listed {
-                name: row.try_get("", "name")?,
-                email: row.try_get("", "email")?,
-                has_password: row.try_get("", "has_password")?,
-                disabled: row.try_get("", "disabled")?,
-                sessions: row.try_get("", "sessions")?,
-            })
+    fetch_all_as(db, sql, [now.into()], |row| {
+        Ok(Listed {
+            name: row.try_get("", "name")?,
+            email: row.try_get("", "email")?,
+            has_password: row.try_get("", "has_password")?,
+            disabled: row.try_get("", "disabled")?,
+            sessions: row.try_get("", "sessions")?,
         })
-        .collect()
+    })
+    .await
 }
 
 impl From<editor::Model> for Account {

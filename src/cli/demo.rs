@@ -95,29 +95,23 @@ async fn fill(app: &App) -> Result<(), Failed> {
                 .ok_or_else(|| Failed::Other("the demo's newsletter vanished".into()))?
         }
     };
+    let question = polls::QuestionText {
+        text: "Do you trust the mainstream media?".into(),
+        options: [
+            "Yes, mostly",
+            "It depends on the outlet",
+            "No, hardly",
+            "I do not follow the news",
+        ]
+        .map(Into::into)
+        .into(),
+        ..polls::QuestionText::default()
+    };
     let mut definition = polls::Definition {
-        slug: POLL.into(),
         title: "Trust in the media".into(),
-        intro: String::new(),
-        visibility: polls::Visibility::Always,
-        headline_tier: polls::Tier::Anonymous,
         newsletter: Some(letter.id),
-        linking: None,
-        opens_at: None,
-        closes_at: None,
         time_zone: letter.time_zone,
-        questions: vec![polls::QuestionText {
-            text: "Do you trust the mainstream media?".into(),
-            options: [
-                "Yes, mostly",
-                "It depends on the outlet",
-                "No, hardly",
-                "I do not follow the news",
-            ]
-            .map(Into::into)
-            .into(),
-            ..polls::QuestionText::default()
-        }],
+        ..polls::Definition::new(POLL, vec![question])
     };
     let faults = definition.check();
     if !faults.is_empty() {

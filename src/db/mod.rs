@@ -31,7 +31,8 @@ pub use connect::{Backend, Db, OpenError};
 pub use fate::connection_lost;
 pub use sea_orm::{DbErr, TryGetable};
 pub use sql::{
-    Batch, fetch_all, fetch_one, in_list, is_unique_violation, query, round_up, run, values_list,
+    Batch, fetch_all, fetch_all_as, fetch_one, fetch_one_as, in_list, is_unique_violation, query,
+    round_up, run, values_list,
 };
 pub use turn::{TURN, Turns};
 pub use write::WriteTxn;

@@ -73,6 +73,33 @@ pub async fn fetch_one<C: ConnectionTrait>(
     db.query_one_raw(query(db, sql, values)).await
 }
 
+/// All rows of a query, each as what `read` makes of it, collected.
+///
+/// # Errors
+/// What the database said.
+pub async fn fetch_all_as<C: ConnectionTrait, T, All: FromIterator<T>>(
+    db: &C,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+    read: impl Fn(&QueryResult) -> Result<T, DbErr>,
+) -> Result<All, DbErr> {
+    fetch_all(db, sql, values).await?.iter().map(read).collect()
+}
+
+/// The first row of a query, if there is one, as what `read` makes of it.
+///
+/// # Errors
+/// What the database said.
+pub async fn fetch_one_as<C: ConnectionTrait, T>(
+    db: &C,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+    read: impl Fn(&QueryResult) -> Result<T, DbErr>,
+) -> Result<Option<T>, DbErr> {
+    let row = fetch_one(db, sql, values).await?;
+    row.as_ref().map(read).transpose()
+}
+
 /// Statements that only write, carried out together: one trip to the database instead of one for each.
 #[derive(Debug, Default)]
 pub struct Batch {

@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use crate::db::{Db, DbErr, fetch_all, fetch_one};
+use crate::db::{Db, DbErr, fetch_all_as, fetch_one};
 use crate::types::{IssueId, UnixMillis};
 
 /// How many rows a page has.
@@ -167,19 +167,17 @@ pub(super) async fn page(
            CAST(COALESCE((SELECT SUM(t.n) FROM issue_tally t WHERE t.issue_id = i.id AND t.state = 2), 0) AS BIGINT) AS sent
          {FROM} WHERE {conditions} ORDER BY {by} {direction}, i.id {direction} LIMIT ${limit} OFFSET ${skip}"
     );
-    let rows = fetch_all(db.read(), sql, values).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Row {
-                id: IssueId(row.try_get("", "id")?),
-                subject: row.try_get("", "subject")?,
-                newsletter: row.try_get("", "newsletter")?,
-                time_zone: row.try_get("", "time_zone")?,
-                state: State::of(row.try_get("", "state")?, row.try_get("", "mailing_state")?),
-                when: UnixMillis(row.try_get("", "when_ms")?),
-                audience: row.try_get("", "audience")?,
-                sent: row.try_get("", "sent")?,
-            })
+    fetch_all_as(db.read(), sql, values, |row| {
+        Ok(Row {
+            id: IssueId(row.try_get("", "id")?),
+            subject: row.try_get("", "subject")?,
+            newsletter: row.try_get("", "newsletter")?,
+            time_zone: row.try_get("", "time_zone")?,
+            state: State::of(row.try_get("", "state")?, row.try_get("", "mailing_state")?),
+            when: UnixMillis(row.try_get("", "when_ms")?),
+            audience: row.try_get("", "audience")?,
+            sent: row.try_get("", "sent")?,
         })
-        .collect()
+    })
+    .await
 }

@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::model::{Content, ForSample, Issue, IssueState, Slot};
 use crate::db::entities::{issue, issue_segment};
-use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, is_unique_violation, run};
+use crate::db::{DbErr, WriteTxn, fetch_all_as, fetch_one, is_unique_violation, run};
 use crate::polls::Segment;
 use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
 
@@ -268,16 +268,19 @@ pub(super) async fn archive<C: ConnectionTrait>(
         "SELECT i.slug, i.subject, i.handed_ms FROM issue i JOIN mailing m ON m.issue_id = i.id
          WHERE i.newsletter_id = $1 AND {IN_ARCHIVE} AND {IN_THE_LIST} ORDER BY i.handed_ms DESC, i.id DESC LIMIT $2 OFFSET $3"
     );
-    let rows = fetch_all(db, sql, [newsletter.0.into(), limit.into(), offset.into()]).await?;
-    rows.iter()
-        .map(|row| {
+    fetch_all_as(
+        db,
+        sql,
+        [newsletter.0.into(), limit.into(), offset.into()],
+        |row| {
             Ok(Archived {
                 slug: row.try_get("", "slug")?,
                 subject: row.try_get("", "subject")?,
                 handed: UnixMillis(row.try_get("", "handed_ms")?),
             })
-        })
-        .collect()
+        },
+    )
+    .await
 }
 
 /// An issue of the archive.

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
 use crate::db::entities::captured_mail;
-use crate::db::{WriteTxn, fetch_all, run};
+use crate::db::{WriteTxn, fetch_all_as, run};
 use crate::types::{CapturedMailId, UnixMillis};
 
 /// A mail as the list shows it.
@@ -26,17 +26,15 @@ pub async fn list<C: ConnectionTrait>(
     let sql = "SELECT id, envelope_to, subject, captured_ms FROM captured_mail \
         WHERE id < $1 AND LOWER(envelope_to) LIKE $2 ESCAPE '!' ORDER BY id DESC LIMIT $3";
     let values = [before.into(), containing(to).into(), most.into()];
-    let rows = fetch_all(db, sql, values).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Listed {
-                id: row.try_get("", "id")?,
-                to: row.try_get("", "envelope_to")?,
-                subject: row.try_get("", "subject")?,
-                at: row.try_get("", "captured_ms")?,
-            })
+    fetch_all_as(db, sql, values, |row| {
+        Ok(Listed {
+            id: row.try_get("", "id")?,
+            to: row.try_get("", "envelope_to")?,
+            subject: row.try_get("", "subject")?,
+            at: row.try_get("", "captured_ms")?,
         })
-        .collect()
+    })
+    .await
 }
 
 /// The pattern for LIKE that finds `text` anywhere, whatever its case.

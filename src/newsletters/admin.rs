@@ -7,17 +7,10 @@ use serde_json::{Value, json};
 
 use super::model::{DEFAULT_ACCENT, FieldErrors, Newsletter, Typed};
 use super::store::{self, Created};
-use crate::admin::{self, Editor, EditorForm, Frame, show};
+use crate::admin::{self, Done, Editor, EditorForm, Frame, show};
 use crate::app::App;
 use crate::scheduler::Zone;
 use crate::web::{Problem, RawForm};
-
-/// What was just done.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub struct Done {
-    done: String,
-}
 
 /// `GET /admin/settings`
 pub async fn settings(

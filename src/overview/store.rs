@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::db::{fetch_all, fetch_one};
+use crate::db::{fetch_all_as, fetch_one};
 use crate::types::UnixMillis;
 
 /// How far the installation has come.
@@ -64,15 +64,13 @@ pub async fn audiences<C: ConnectionTrait>(db: &C) -> Result<Vec<Audience>, DbEr
         (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state = 1) AS active, \
         (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state > 1) AS gone \
         FROM newsletter n ORDER BY name, id";
-    let rows = fetch_all(db, sql, []).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Audience {
-                slug: row.try_get("", "slug")?,
-                name: row.try_get("", "name")?,
-                active: row.try_get("", "active")?,
-                gone: row.try_get("", "gone")?,
-            })
+    fetch_all_as(db, sql, [], |row| {
+        Ok(Audience {
+            slug: row.try_get("", "slug")?,
+            name: row.try_get("", "name")?,
+            active: row.try_get("", "active")?,
+            gone: row.try_get("", "gone")?,
         })
-        .collect()
+    })
+    .await
 }

@@ -103,6 +103,23 @@ impl<S: Into<String>> From<S> for OptionText {
 }
 
 impl Definition {
+    /// A poll that is open to everybody at once and until somebody closes it, and whose results everybody sees.
+    pub fn new(slug: impl Into<String>, questions: Vec<QuestionText>) -> Self {
+        Self {
+            slug: slug.into(),
+            title: String::new(),
+            intro: String::new(),
+            visibility: Visibility::Always,
+            headline_tier: Tier::Anonymous,
+            newsletter: None,
+            linking: None,
+            opens_at: None,
+            closes_at: None,
+            time_zone: "UTC".to_owned(),
+            questions,
+        }
+    }
+
     /// The poll this would become, for a preview: its ids mean nothing.
     pub fn sketch(&self) -> Poll {
         let mut key = 0;

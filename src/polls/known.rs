@@ -217,13 +217,13 @@ pub async fn count_as_readers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::model::sample;
+    use crate::polls::model::example;
     use crate::types::Secret;
 
     #[test]
     fn a_token_names_one_answer_and_no_other_token_does() {
         let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef")).expect("a key");
-        let poll = sample::single(&["Yes", "No"]);
+        let poll = example::single(&["Yes", "No"]);
         let marker = "abcdefghijklmnopqrstuv";
         for agreed in [None, Some(UnixMillis(1_700_000_000_000))] {
             let named = Named {

@@ -3,10 +3,10 @@
 //! This file: the poll. `phase`: its states, in which it is open or closed, and to whom results show. `provenance`: where an answer comes
 //! from. What a question is says [`super::question`].
 
+#[cfg(test)]
+pub mod example;
 mod phase;
 mod provenance;
-#[cfg(test)]
-pub mod sample;
 
 use std::fmt;
 use std::time::Duration;

@@ -50,11 +50,11 @@ pub fn seed_of(key: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::model::sample;
+    use crate::polls::model::example;
 
     #[test]
     fn every_place_is_as_likely_and_the_same_seed_gives_the_same_order() {
-        let mut poll = sample::single(&["a", "b", "c", "d"]);
+        let mut poll = example::single(&["a", "b", "c", "d"]);
         poll.questions[0].order = Order::Random;
         let question = &poll.questions[0];
         let mut first = [0_i32; 4];
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_stands_apart_stays_last_and_a_fixed_order_stays() {
-        let mut poll = sample::single(&["a", "b", "c", "Other", "None"]);
+        let mut poll = example::single(&["a", "b", "c", "Other", "None"]);
         poll.questions[0].options[3].role = Role::Words;
         poll.questions[0].options[4].role = Role::Apart;
         assert_eq!(places(&poll.questions[0], 9), [0, 1, 2, 3, 4]);

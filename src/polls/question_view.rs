@@ -221,7 +221,7 @@ pub fn needs_a_page(question: &Question) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::model::sample;
+    use crate::polls::model::example;
 
     fn chosen(view: &QuestionView) -> Vec<Option<i64>> {
         let rank = |o: &OptionView| o.ranks.iter().find(|r| r.chosen).map(|r| r.rank);
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_ranking_is_shown_again_as_it_was_given() {
-        let poll = sample::ranked(&["a", "b", "c"], 1, 3);
+        let poll = example::ranked(&["a", "b", "c"], 1, 3);
         let mut view = QuestionView::of(&poll.questions[0], false);
         let choice = Choice::read(&poll, &Sent::options(["3", "1"])).expect("an answer");
         view.fill_in(&poll.questions[0], &choice);
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn words_are_kept_and_need_no_tick() {
-        let mut poll = sample::single(&["a", "Other"]);
+        let mut poll = example::single(&["a", "Other"]);
         poll.questions[0].options[1].role = Role::Words;
         let mut view = QuestionView::of(&poll.questions[0], false);
         assert!(!view.native_required);

@@ -154,11 +154,11 @@ pub fn for_editors(poll: &Poll, now: UnixMillis, days: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::model::sample;
+    use crate::polls::model::example;
 
     #[test]
     fn readers_are_told_once_it_is_closed() {
-        let mut poll = sample::single(&["a", "b"]);
+        let mut poll = example::single(&["a", "b"]);
         let day = 24 * 60 * 60 * 1_000;
         poll.closes_at = Some(UnixMillis(10 * day));
         let told = |poll: &Poll, at: i64| for_readers(poll, UnixMillis(at * day), 7);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_poll_that_was_never_closed_is_never_sealed() {
-        let mut poll = sample::single(&["a", "b"]);
+        let mut poll = example::single(&["a", "b"]);
         assert_eq!(poll.seals_at(UnixMillis(i64::MAX), 7), None);
         poll.state = crate::polls::PollState::Draft;
         poll.closes_at = Some(UnixMillis(1));

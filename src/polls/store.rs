@@ -11,7 +11,7 @@ use super::model::{
 };
 use super::sample::{self, Sampling};
 use crate::db::entities::{ballot, poll, poll_option, poll_question, poll_secret};
-use crate::db::{Db, fetch_all};
+use crate::db::{Db, fetch_all, fetch_all_as};
 use crate::types::{PollId, ReaderId, UnixMillis};
 
 /// The column `linked` of a poll whose answers may be linked; else 0.
@@ -161,9 +161,11 @@ pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbEr
     let sql = "SELECT id, slug, title, state, opens_ms, closes_ms, time_zone, created_ms, CAST(COALESCE((SELECT SUM(n) FROM tally \
                WHERE tally.poll_id = poll.id AND option_id = 0), 0) AS BIGINT) AS voters \
                FROM poll ORDER BY id DESC LIMIT $1 OFFSET $2";
-    let rows = fetch_all(db.read(), sql, [Value::from(limit), Value::from(offset)]).await?;
-    rows.iter()
-        .map(|row| {
+    fetch_all_as(
+        db.read(),
+        sql,
+        [Value::from(limit), Value::from(offset)],
+        |row| {
             Ok(Summary {
                 id: row.try_get("", "id")?,
                 slug: row.try_get("", "slug")?,
@@ -175,8 +177,9 @@ pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbEr
                 created_at: row.try_get("", "created_ms")?,
                 voters: row.try_get("", "voters")?,
             })
-        })
-        .collect()
+        },
+    )
+    .await
 }
 
 /// What a voter's ballot says, if there is one.
@@ -198,10 +201,10 @@ pub async fn own_choice(db: &Db, poll: PollId, voter: VoterKey) -> Result<Option
 /// What the database said.
 pub async fn refusals(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
     let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
-    let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get("", "reason")?, row.try_get("", "n")?)))
-        .collect()
+    fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
+        Ok((row.try_get("", "reason")?, row.try_get("", "n")?))
+    })
+    .await
 }
 
 /// Whether a reader with this id exists and has not been erased: a personal link of somebody else counts for nobody.

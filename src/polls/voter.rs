@@ -170,11 +170,11 @@ fn first<const N: usize>(tag: hmac::Tag) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::model::{PollSecret, sample};
+    use crate::polls::model::{PollSecret, example};
 
     #[test]
     fn a_key_means_nothing_in_another_poll() {
-        let (one, mut other) = (sample::single(&["a", "b"]), sample::single(&["a", "b"]));
+        let (one, mut other) = (example::single(&["a", "b"]), example::single(&["a", "b"]));
         other.secret = PollSecret(vec![8; 32]);
         let voter = Voter::Subscriber(ReaderId(5));
         assert_eq!(voter.key(&one), voter.key(&one));
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn kinds_of_voters_do_not_collide() {
-        let poll = sample::single(&["a", "b"]);
+        let poll = example::single(&["a", "b"]);
         assert_ne!(
             Voter::Browser("x".into()).key(&poll),
             Voter::Named("x".into()).key(&poll)
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn those_who_first_answer_together_stand_together_and_in_no_other_poll() {
-        let (one, mut other) = (sample::single(&["a", "b"]), sample::single(&["a", "b"]));
+        let (one, mut other) = (example::single(&["a", "b"]), example::single(&["a", "b"]));
         other.id = PollId(one.id.0 + 1);
         let random = Random::seeded(4);
         let now = UnixMillis(1_800_000_000_000);

@@ -2,7 +2,7 @@
 
 use sea_orm::{DbErr, Value};
 
-use crate::db::{Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, run};
 use crate::types::{EditorId, OptionId, PollId, UnixMillis};
 
 /// Equal words of one option.
@@ -56,18 +56,16 @@ pub async fn list(db: &Db, poll: PollId, ruling: Ruling, page: i64) -> Result<Ve
         PAGE.into(),
         (page * PAGE).into(),
     ];
-    let rows = fetch_all(db.read(), sql, values).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Wording {
-                option: row.try_get("", "option_id")?,
-                key: row.try_get("", "words_key")?,
-                written: row.try_get("", "written")?,
-                n: row.try_get("", "n")?,
-                shown: row.try_get("", "shown")?,
-            })
+    fetch_all_as(db.read(), sql, values, |row| {
+        Ok(Wording {
+            option: row.try_get("", "option_id")?,
+            key: row.try_get("", "words_key")?,
+            written: row.try_get("", "written")?,
+            n: row.try_get("", "n")?,
+            shown: row.try_get("", "shown")?,
         })
-        .collect()
+    })
+    .await
 }
 
 /// How many different words wait, show and are hidden.

@@ -120,11 +120,6 @@ impl EmailAddress {
         &self.key
     }
 
-    /// The part before the @, as typed.
-    pub fn local_part(&self) -> &str {
-        self.mailbox.rsplit_once('@').map_or("", |(local, _)| local)
-    }
-
     /// The domain as A-label, in lower case.
     pub fn domain(&self) -> &str {
         self.mailbox

@@ -6,15 +6,17 @@ use std::time::Duration;
 use canvass::app::{App, Role};
 use canvass::config::{self, Config};
 use canvass::db::{fetch_all, fetch_one};
-use canvass::newsletters::{self, Created, Newsletter, Typed};
+use canvass::newsletters::Newsletter;
+use canvass::polls;
 use canvass::polls::define::{self, Definition, QuestionText, Stored};
-use canvass::polls::model::{PollState, Tier, Visibility};
+use canvass::polls::model::PollState;
 use canvass::serve::{self, Server};
 use canvass::types::{Clock, PollId, Random, UnixMillis};
 use tokio::net::TcpListener;
 
 use super::database::TestDatabase;
 use super::inbox::Mail;
+use super::issues;
 use super::reader::Reader;
 
 /// Monday, 2 March 2026, 09:00 UTC: before the clocks change, far from any midnight.
@@ -173,26 +175,7 @@ impl TestApp {
 
     /// A newsletter with this slug.
     pub async fn newsletter(&self, slug: &str) -> Newsletter {
-        let draft = Typed {
-            slug: slug.to_owned(),
-            name: format!("The {slug} letter"),
-            from_name: "The newsroom".to_owned(),
-            from_address: "news@example.org".to_owned(),
-            postal_address: "1 Press Street, Newtown".to_owned(),
-            time_zone: "Europe/Berlin".to_owned(),
-            accent: "#0e5f5b".to_owned(),
-            consent: "Send me this newsletter by mail.".to_owned(),
-            archive: true,
-            ..Typed::default()
-        };
-        let txn = self.app.db.write_txn("test").await.unwrap();
-        let now = self.app.clock.now();
-        let made = newsletters::create(&txn, &draft.check().unwrap(), now).await;
-        txn.commit().await.unwrap();
-        match made.unwrap() {
-            Created::New(newsletter) => *newsletter,
-            Created::SlugTaken => panic!("two newsletters {slug}"),
-        }
+        issues::newsletter(&self.app.db, slug, self.app.clock.now()).await
     }
 
     /// An open poll with this slug, one question and the options Yes, No and Unsure.
@@ -202,22 +185,14 @@ impl TestApp {
 
     /// An open poll with something changed.
     pub async fn poll_with(&self, slug: &str, change: impl FnOnce(&mut Definition)) -> PollId {
+        let question = QuestionText {
+            text: "Do you trust the mainstream media?".to_owned(),
+            options: ["Yes", "No", "Unsure"].map(Into::into).to_vec(),
+            ..QuestionText::default()
+        };
         let mut definition = Definition {
-            slug: slug.to_owned(),
-            title: String::new(),
-            intro: String::new(),
-            visibility: Visibility::Always,
-            headline_tier: Tier::Anonymous,
-            newsletter: None,
-            linking: None,
-            opens_at: None,
-            closes_at: None,
             time_zone: "Europe/Berlin".to_owned(),
-            questions: vec![QuestionText {
-                text: "Do you trust the mainstream media?".to_owned(),
-                options: ["Yes", "No", "Unsure"].map(Into::into).to_vec(),
-                ..QuestionText::default()
-            }],
+            ..Definition::new(slug, vec![question])
         };
         change(&mut definition);
         assert_eq!(definition.check(), []);
@@ -230,6 +205,19 @@ impl TestApp {
             Stored::Yes(id) => id,
             other => panic!("poll {slug}: {other:?}"),
         }
+    }
+
+    /// Log, ballots and tally of a poll say the same.
+    pub async fn assert_the_count_agrees(&self, slug: &str) {
+        let db = &self.app.db;
+        let poll = polls::by_slug(db, slug).await.unwrap().unwrap();
+        assert_eq!(
+            polls::ballots::audit(db, &poll).await.unwrap(),
+            [],
+            "{slug}"
+        );
+        let verified = polls::ballots::verify(db, poll.id).await.unwrap();
+        assert_eq!(verified.unwrap().findings, Vec::<String>::new(), "{slug}");
     }
 
     /// Stops the server as SIGTERM does, and waits until it has ended.

@@ -125,6 +125,11 @@ impl Browser {
         }
     }
 
+    /// Clicks on the element that a CSS selector names.
+    pub async fn click(&self, css: &str) {
+        self.find(css).await.click().await.unwrap();
+    }
+
     /// What stands on the page.
     pub async fn text(&self) -> String {
         let body = self.client.find(Locator::Css("body")).await.unwrap();

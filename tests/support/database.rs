@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use canvass::db::{Db, migrate::migrate};
+use canvass::db::{Db, migrate::migrate, run};
 use canvass::types::Secret;
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
@@ -38,6 +38,18 @@ impl TestDatabase {
         let bytes = SQLITE.get_or_init(sqlite_template).await;
         let database = Self::empty().await;
         std::fs::write(database.dir.path().join("canvass.db"), bytes).unwrap();
+        database
+    }
+
+    /// A database that a later version has migrated further.
+    pub async fn of_a_newer_version() -> Self {
+        let database = Self::migrated().await;
+        let db = database.open().await;
+        let txn = db.write_txn("test").await.unwrap();
+        let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)";
+        run(&*txn, sql, []).await.unwrap();
+        txn.commit().await.unwrap();
+        db.close().await.unwrap();
         database
     }
 

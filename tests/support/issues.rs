@@ -34,13 +34,29 @@ pub async fn subscribe(app: &TestApp, newsletter: &Newsletter, n: i64) {
 
 /// As [`subscribe`], without a running app.
 pub async fn subscribe_in(db: &Db, newsletter: NewsletterId, n: i64, now: UnixMillis) {
+    let readers = (1..=n).map(|i| (format!("reader{i}@example.org"), format!("Reader {i}")));
+    confirmed(db, newsletter, readers, now).await;
+}
+
+/// Subscribed readers `r1` to `r{n}` at `domain`.
+pub async fn readers_at(app: &TestApp, newsletter: &Newsletter, domain: &str, n: i64) {
+    let readers = (1..=n).map(|i| (format!("r{i}@{domain}"), String::new()));
+    confirmed(&app.app.db, newsletter.id, readers, app.app.clock.now()).await;
+}
+
+/// Readers with these addresses and names, and their subscriptions.
+async fn confirmed(
+    db: &Db,
+    newsletter: NewsletterId,
+    readers: impl Iterator<Item = (String, String)>,
+    now: UnixMillis,
+) {
     let txn = db.write_txn("test").await.unwrap();
-    for i in 1..=n {
-        let address = format!("reader{i}@example.org");
+    for (address, name) in readers {
         let row = db::fetch_one(
             &*txn,
             "INSERT INTO reader (email_key, email, name, created_ms) VALUES ($1, $1, $2, $3) RETURNING id",
-            [address.into(), format!("Reader {i}").into(), now.0.into()],
+            [address.into(), name.into(), now.0.into()],
         );
         let id: i64 = row.await.unwrap().unwrap().try_get_by_index(0).unwrap();
         db::run(
@@ -56,10 +72,10 @@ pub async fn subscribe_in(db: &Db, newsletter: NewsletterId, n: i64, now: UnixMi
 }
 
 /// A newsletter, without a running app.
-pub async fn newsletter(db: &Db, now: UnixMillis) -> Newsletter {
+pub async fn newsletter(db: &Db, slug: &str, now: UnixMillis) -> Newsletter {
     let draft = Typed {
-        slug: "daily".to_owned(),
-        name: "The daily letter".to_owned(),
+        slug: slug.to_owned(),
+        name: format!("The {slug} letter"),
         from_name: "The newsroom".to_owned(),
         from_address: "news@example.org".to_owned(),
         postal_address: "1 Press Street, Newtown".to_owned(),
@@ -74,7 +90,7 @@ pub async fn newsletter(db: &Db, now: UnixMillis) -> Newsletter {
     txn.commit().await.unwrap();
     match made.unwrap() {
         Created::New(newsletter) => *newsletter,
-        Created::SlugTaken => panic!("two newsletters"),
+        Created::SlugTaken => panic!("two newsletters {slug}"),
     }
 }
 

@@ -8,12 +8,14 @@
 //! - [`dns_server`]: a name server that says what it is told to.
 //! - [`dkim`]: somebody else's judgement on our signatures.
 //! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
-//! - [`node`]: the program as a process, to be killed; [`trial`]: issues that go out meanwhile, and the verdict.
+//! - [`node`]: the program as a process, to be killed; [`trial`]: issues that go out meanwhile, and the verdict;
+//!   [`kill_loop`]: readers who answer meanwhile.
 //! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT; [`cluster`]: a PostgreSQL to be stopped without warning.
 //! - [`crowd`]: people and programs that answer a poll at times of their own.
 //! - [`proof`]: the work a browser with JavaScript does for its tier.
 //! - [`attacker`]: somebody with a dump, who wants to know what readers answered.
 //! - [`scanner`]: programs that check mails, and an issue for them to check.
+//! - [`paging`]: how long the pages of a list take; [`single_mails`]: mails that wait in the outbox.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
@@ -32,13 +34,16 @@ pub mod editor;
 pub mod elsewhere;
 pub mod inbox;
 pub mod issues;
+pub mod kill_loop;
 pub mod node;
 pub mod page;
+pub mod paging;
 pub mod proof;
 pub mod reader;
 pub mod require;
 pub mod routes;
 pub mod scanner;
+pub mod single_mails;
 pub mod smtp_server;
 pub mod trial;
 pub mod wire;

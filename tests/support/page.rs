@@ -185,6 +185,15 @@ impl Form {
         self
     }
 
+    /// Types options into the lines of a question, instead of what is there.
+    pub fn with_options(mut self, question: usize, options: &[&str]) -> Self {
+        let line = format!("option.{question}");
+        self.fields.retain(|(name, _)| *name != line);
+        let options = options.iter().map(|o| (line.clone(), (*o).to_owned()));
+        self.fields.extend(options);
+        self
+    }
+
     /// Which of several buttons is pressed: its name and value go along.
     #[track_caller]
     pub fn button(mut self, name: &str, value: &str) -> Self {

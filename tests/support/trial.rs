@@ -72,7 +72,7 @@ impl Trial {
     pub async fn on(database: TestDatabase, in_doubt: &'static str, readers: i64) -> Self {
         let server = SmtpServer::start().await;
         let db = database.open().await;
-        let newsletter = issues::newsletter(&db, NOW).await;
+        let newsletter = issues::newsletter(&db, "daily", NOW).await;
         issues::subscribe_in(&db, newsletter.id, readers, NOW).await;
         let log = tempfile::tempdir().unwrap();
         server.record_into(&log.path().join(RECORDED));

@@ -45,7 +45,15 @@ impl World {
         let poll = app
             .poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
             .await;
-        app.poll_with("kinds", every_kind).await;
+        app.poll_with("kinds", |poll| {
+            every_kind(poll);
+            poll.questions[0].options[0].picture = Some(Picture {
+                path: "/assets/icon.svg".into(),
+                alt: "A ballot".into(),
+                size: Some((32, 32)),
+            });
+        })
+        .await;
         let mail = b"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>x";
         app.capture("r@example.org", "x", mail).await;
         let token = app.api_token().await;
@@ -152,16 +160,11 @@ impl World {
     }
 }
 
-/// A poll with a question of each kind.
-fn every_kind(poll: &mut Definition) {
+/// A question of each kind.
+pub fn every_kind(poll: &mut Definition) {
     poll.questions[0].other = Some("Another answer".into());
     poll.questions[0].none = Some("None of these".into());
     poll.questions[0].order = Order::Random;
-    poll.questions[0].options[0].picture = Some(Picture {
-        path: "/assets/icon.svg".into(),
-        alt: "A ballot".into(),
-        size: Some((32, 32)),
-    });
     poll.questions.push(QuestionText {
         text: "How good is the tram?".into(),
         kind: Kind::Rating,

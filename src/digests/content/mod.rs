@@ -11,6 +11,7 @@
 pub mod advice;
 #[cfg(test)]
 mod attacks;
+mod lead;
 mod links;
 mod markdown;
 mod pieces;
@@ -39,7 +40,7 @@ impl Body {
         let tokens = tokens::read(&html);
         let found = links::collect(&tokens);
         let text = plain::from_tokens(&tokens);
-        let lead = plain::lead(&tokens);
+        let lead = lead::lead(&tokens);
         Self {
             html: Pieces::find(&html, pieces::Syntax::Html),
             text: Pieces::find(&text, pieces::Syntax::Text),

@@ -74,34 +74,6 @@ pub async fn hand_over(txn: &WriteTxn, handover: &Handover<'_>) -> Result<(), Db
     .map(drop)
 }
 
-/// Takes an issue back before its first mail, in the caller's transaction: the mailing is gone then, as if it had not
-/// been handed over.
-///
-/// # Errors
-/// What the database said.
-pub async fn recall(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> Result<Change, DbErr> {
-    // The delay has passed: a lane may be at it.
-    let taken = db::run(
-        &**txn,
-        "UPDATE mailing SET state = $2 WHERE issue_id = $1 AND state IN (0, 1, 2) AND started_ms IS NULL
-         AND (not_before_ms > $3 OR state <> 1)",
-        [issue.0.into(), MailingState::Paused.code().into(), now.0.into()],
-    )
-    .await?;
-    if taken.rows_affected() == 0 {
-        return refused(txn, issue).await;
-    }
-    for sql in [
-        "DELETE FROM mailing_order WHERE issue_id = $1",
-        "DELETE FROM mail_batch WHERE issue_id = $1",
-        "DELETE FROM mailing_only WHERE issue_id = $1",
-        "DELETE FROM mailing WHERE issue_id = $1",
-    ] {
-        db::run(&**txn, sql, [issue.0.into()]).await?;
-    }
-    Ok(Change::Done)
-}
-
 /// What can be asked of an issue on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steer {

@@ -59,7 +59,7 @@ mod waiting;
 mod watch;
 
 pub use attempts::{Attempt, attempts, forget_reader, message_id_of};
-pub use control::{Change, Handover, Steer, hand_over, pause, pause_all, recall, steer};
+pub use control::{Change, Handover, Steer, hand_over, pause, pause_all, steer};
 pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, orders};
 pub use preview::{Size, measure, preview, send_test};

@@ -381,8 +381,11 @@ pub async fn readers_named<C: ConnectionTrait>(
         "SELECT id FROM reader WHERE email_key IN {}",
         db::in_list(keys.len(), 0)
     );
-    let rows = db::fetch_all(db, sql, keys.iter().map(|key| Value::from(key.as_str()))).await?;
-    rows.iter()
-        .map(|row| Ok(ReaderId(row.try_get_by_index(0)?)))
-        .collect()
+    db::fetch_all_as(
+        db,
+        sql,
+        keys.iter().map(|key| Value::from(key.as_str())),
+        |row| Ok(ReaderId(row.try_get_by_index(0)?)),
+    )
+    .await
 }

@@ -82,8 +82,7 @@ async fn people(db: &Db, readers: &[ReaderId], wanted: &Wanted) -> Result<Vec<Re
     );
     query.address(&mut sql, wanted, "");
     sql.push_str(" ORDER BY r.id");
-    let rows = db::fetch_all(db.read(), sql, query.values).await?;
-    rows.iter().map(read).collect()
+    db::fetch_all_as(db.read(), sql, query.values, read).await
 }
 
 /// Those whose address begins like that, in the order of addresses. Who is not in the audience is left out.

@@ -3,16 +3,15 @@
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admin::{Editor, EditorForm, show as shown};
+use super::tabs::poll_of;
+use crate::admin::{Done, Editor, EditorForm, show as shown};
 use crate::app::App;
-use crate::polls::ballots::removal::{LONGEST_REASON, NotRemoved, give_back};
+use crate::polls::ballots::removal::{LONGEST_REASON, NotRemoved};
 use crate::polls::choice::stored_options;
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::{self, Totals};
-use crate::polls::store;
 use crate::polls::trust::{self, Burst, BurstState};
 use crate::scheduler::Zone;
 use crate::types::BurstId;
@@ -20,13 +19,6 @@ use crate::web::Problem;
 
 /// Why nothing can be decided any more.
 pub(super) const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. What counts stays as it is.";
-
-/// What was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Done {
-    done: String,
-}
 
 /// `GET /admin/polls/{slug}/bursts`
 pub async fn show(
@@ -49,7 +41,7 @@ pub async fn decide(
     Path(slug): Path<String>,
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
-    let poll = found(&app, &slug).await?;
+    let poll = poll_of(&app, &slug).await?;
     let id: i64 = form.text("burst")?.parse().unwrap_or(0);
     let bursts = trust::bursts_of(&app.db, poll.id).await?;
     let burst = bursts
@@ -59,20 +51,13 @@ pub async fn decide(
     if poll.sealed_at.is_some() {
         return Err(Problem::conflict(SEALED));
     }
-    let now = app.clock.now();
     let done = if form.text("then")? == "count" {
-        // First what changes the count: pressed again after a crash, the button ends what it began.
-        for number in &burst.removals {
-            match give_back(&app.db, now, app.slot, poll.id, *number).await {
-                Ok(_) | Err(NotRemoved::NotThere) => {}
-                Err(NotRemoved::Db(error)) => return Err(error.into()),
-                Err(NotRemoved::Sealed) => return Err(Problem::conflict(SEALED)),
-                Err(refused) => return Err(Problem::conflict(format!("{refused}."))),
-            }
+        match trust::count_after_all(&app, poll.id, burst, editor.id).await {
+            Ok(()) => {}
+            Err(NotRemoved::Db(error)) => return Err(error.into()),
+            Err(NotRemoved::Sealed) => return Err(Problem::conflict(SEALED)),
+            Err(refused) => return Err(Problem::conflict(format!("{refused}."))),
         }
-        app.polls.watch.excuse(poll.id, burst.id, now);
-        app.polls.live.touch(std::iter::once(poll.id));
-        trust::decide(&app.db, burst.id, BurstState::Counted, "", editor.id, now).await?;
         "counted"
     } else {
         let reason = form.line("reason")?;
@@ -82,8 +67,7 @@ pub async fn decide(
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             return Ok(response);
         }
-        let removed = BurstState::Removed;
-        if !trust::decide(&app.db, burst.id, removed, &reason, editor.id, now).await? {
+        if !trust::leave_out(&app, burst, &reason, editor.id).await? {
             return Err(Problem::conflict(
                 "These answers count again. Load the page to see how it stands.",
             ));
@@ -93,19 +77,13 @@ pub async fn decide(
     Ok(Redirect::to(&format!("/admin/polls/{slug}/bursts?done={done}")).into_response())
 }
 
-async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
-    store::by_slug(&app.db, slug)
-        .await?
-        .ok_or_else(Problem::not_found)
-}
-
 async fn page(
     app: &App,
     slug: &str,
     frame: crate::admin::Frame,
     error: Option<(BurstId, &str)>,
 ) -> Result<Response, Problem> {
-    let poll = found(app, slug).await?;
+    let poll = poll_of(app, slug).await?;
     let bursts = trust::bursts_of(&app.db, poll.id).await?;
     let totals = results::totals(&app.db, &poll).await?;
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());

@@ -7,11 +7,11 @@ use http::header::CONTENT_SECURITY_POLICY;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::tabs::poll_of;
 use crate::admin::Editor;
 use crate::app::App;
 use crate::polls::embed::{self, paste};
 use crate::polls::model::{PollState, phase};
-use crate::polls::store;
 use crate::web::Problem;
 
 /// Nothing runs and nothing is sent: an editor who tries the preview does not vote.
@@ -33,9 +33,7 @@ pub async fn show(
     Path(slug): Path<String>,
     editor: Editor,
 ) -> Result<Response, Problem> {
-    let poll = store::by_slug(&app.db, &slug)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let poll = poll_of(&app, &slug).await?;
     let (state, badge) = super::badge(phase(
         poll.state,
         poll.opens_at,
@@ -64,9 +62,7 @@ pub async fn preview(
     Query(asked): Query<Look>,
     _: Editor,
 ) -> Result<Response, Problem> {
-    let poll = store::by_slug(&app.db, &slug)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let poll = poll_of(&app, &slug).await?;
     let scheme = if asked.look == "dark" {
         "dark"
     } else {

@@ -6,12 +6,12 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::form::{Errors, HEADLINES, LINKINGS, Typed, VISIBILITIES};
+use super::tabs::poll_of;
 use crate::admin::{Editor, Frame, show};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
 use crate::polls::model::{Kind, Poll, PollState, Tier};
 use crate::polls::offer;
-use crate::polls::store;
 use crate::polls::view::{FormPage, FormView};
 use crate::scheduler::Zone;
 use crate::web::Problem;
@@ -146,9 +146,7 @@ pub async fn show_preview(
     Path(slug): Path<String>,
     _: Editor,
 ) -> Result<Response, Problem> {
-    let poll = store::by_slug(&app.db, &slug)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let poll = poll_of(&app, &slug).await?;
     preview(&app, &poll).await
 }
 

@@ -3,28 +3,20 @@
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::admin::{Editor, EditorUpload};
+use super::tabs::poll_of;
+use crate::admin::{Done, Editor, EditorUpload};
 use crate::app::App;
 use crate::polls::define::{is_line, is_path};
 use crate::polls::model::{Kind, Picture, Poll, PollState, Role};
 use crate::polls::pictures::{FOLDER, Redrawn, redraw, store as pictures};
-use crate::polls::store;
 use crate::web::Problem;
 use crate::web::uploads::File;
 
 /// One picture is decoded at a time: it may take a hundred megabytes.
 static DECODING: Semaphore = Semaphore::const_new(1);
-
-/// What was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Done {
-    done: String,
-}
 
 /// What was typed beside an option, and what is wrong with it.
 #[derive(Debug, Default)]
@@ -42,7 +34,7 @@ pub async fn show(
     Query(done): Query<Done>,
     editor: Editor,
 ) -> Result<Response, Problem> {
-    let poll = found(&app, &slug).await?;
+    let poll = poll_of(&app, &slug).await?;
     let notice = match done.done.as_str() {
         "placed" => Some("The picture stands beside its option."),
         "removed" => Some("The picture is gone."),
@@ -61,7 +53,7 @@ pub async fn place(
         mut files,
     }: EditorUpload,
 ) -> Result<Response, Problem> {
-    let poll = found(&app, &slug).await?;
+    let poll = poll_of(&app, &slug).await?;
     if poll.state != PollState::Draft {
         return Err(Problem::conflict(
             "Readers have seen this poll. Its pictures stay as they are.",
@@ -158,12 +150,6 @@ fn pictured(poll: &Poll) -> impl Iterator<Item = &crate::polls::model::PollOptio
         .filter(|question| question.kind != Kind::Rating)
         .flat_map(|question| &question.options)
         .filter(|option| option.role == Role::Plain)
-}
-
-async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
-    store::by_slug(&app.db, slug)
-        .await?
-        .ok_or_else(Problem::not_found)
 }
 
 fn page(

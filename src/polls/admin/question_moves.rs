@@ -92,16 +92,8 @@ impl TypedQuestion {
 
 #[cfg(test)]
 mod tests {
+    use super::super::questions::tests::two;
     use super::*;
-
-    fn two() -> Vec<TypedQuestion> {
-        let mut questions = vec![TypedQuestion::empty(), TypedQuestion::empty()];
-        questions[0].text = "First?".into();
-        questions[0].options[0].label = "Yes".into();
-        questions[0].options[1].label = "No".into();
-        questions[1].text = "Second?".into();
-        numbered(questions)
-    }
 
     fn labels(question: &TypedQuestion) -> Vec<&str> {
         question

@@ -256,10 +256,10 @@ pub fn lines(mut lines: Vec<Line>) -> Vec<Line> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn two() -> Vec<TypedQuestion> {
+    pub fn two() -> Vec<TypedQuestion> {
         let mut questions = vec![TypedQuestion::empty(), TypedQuestion::empty()];
         questions[0].text = "First?".into();
         questions[0].options[0].label = "Yes".into();

@@ -2,12 +2,11 @@
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::tabs::{Tab, tabs};
+use super::tabs::{Tab, poll_of, tabs};
 use super::{acts, badge};
-use crate::admin::{Editor, show as shown};
+use crate::admin::{Done, Editor, show as shown};
 use crate::app::App;
 use crate::newsletters;
 use crate::polls::mail;
@@ -17,7 +16,6 @@ use crate::polls::results::note::note;
 use crate::polls::results::shares::shares;
 use crate::polls::results::{Results, Totals, totals};
 use crate::polls::secrecy;
-use crate::polls::store;
 use crate::polls::trust;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
@@ -30,22 +28,13 @@ pub(super) const TIERS: [(Tier, &str); 4] = [
     (Tier::Anonymous, "Other browsers"),
 ];
 
-/// What was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Done {
-    done: String,
-}
-
 pub async fn show(
     State(app): State<App>,
     Path(slug): Path<String>,
     Query(query): Query<Done>,
     editor: Editor,
 ) -> Result<Response, Problem> {
-    let poll = store::by_slug(&app.db, &slug)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let poll = poll_of(&app, &slug).await?;
     let totals = totals(&app.db, &poll).await?;
     let now = app.clock.now();
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());

@@ -3,12 +3,11 @@
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::HEXLOWER;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::sample_form::{self, Asked};
 use super::tabs::{Tab, page, poll_of};
-use crate::admin::{Editor, EditorForm, show as shown};
+use crate::admin::{Done, Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::digests::{self, SampleMail};
 use crate::polls::model::{Phase, Poll};
@@ -17,13 +16,6 @@ use crate::polls::sample::{self, PAUSE, Round, Sample, Sampling, store};
 use crate::polls::store as polls;
 use crate::scheduler::Zone;
 use crate::web::Problem;
-
-/// What was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Done {
-    done: String,
-}
 
 pub async fn show(
     State(app): State<App>,

@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::form::{Errors, Typed};
 use super::form_page::{form_page, preview};
 use super::question_moves::Then;
+use super::tabs::poll_of;
 use crate::admin::{Editor, EditorForm};
 use crate::app::App;
 use crate::newsletters;
 use crate::polls::define::{self, Stored};
 use crate::polls::model::{Poll, PollState};
-use crate::polls::store;
 use crate::web::Problem;
 
 /// Why a poll stays closed.
@@ -86,7 +86,7 @@ pub async fn show_edit(
     Path(slug): Path<String>,
     editor: Editor,
 ) -> Result<Response, Problem> {
-    let poll = found(&app, &slug).await?;
+    let poll = poll_of(&app, &slug).await?;
     let letters = newsletters::all(app.db.read()).await?;
     let typed = Typed::of(&poll, &letters);
     form_page(&app, editor.frame(), Some(&poll), &typed, &Errors::new()).await
@@ -98,7 +98,7 @@ pub async fn save(
     Path(slug): Path<String>,
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
-    let poll = found(&app, &slug).await?;
+    let poll = poll_of(&app, &slug).await?;
     let (typed, then) = (Typed::read(&form)?, Then::read(&form)?);
     let typed = Typed {
         slug: poll.slug.clone(),
@@ -253,7 +253,7 @@ async fn turn(
     to: PollState,
     done: &str,
 ) -> Result<Response, Problem> {
-    let poll = found(app, slug).await?;
+    let poll = poll_of(app, slug).await?;
     let txn = app.db.write_txn("turn-poll").await?;
     let turned = define::set_state(&txn, app.clock.now(), poll.id, from, to).await?;
     txn.commit().await?;
@@ -266,12 +266,6 @@ async fn turn(
         Some(_) => SEALED,
         None => "The poll is in another state now. Go back and load the page again.",
     }))
-}
-
-async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
-    store::by_slug(&app.db, slug)
-        .await?
-        .ok_or_else(Problem::not_found)
 }
 
 /// A slug that no poll has: as given, or with a number.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
-use crate::db::{Batch, Db, fetch_all, values_list};
+use crate::db::{Batch, Db, fetch_all, fetch_all_as, values_list};
 use crate::polls::choice::{Choice, stored_options};
 use crate::polls::model::{Kind, Poll, Role, Tier};
 use crate::polls::own_words::words_key;
@@ -121,18 +121,16 @@ pub async fn rankings(db: &Db, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
     }
     let sql = "SELECT question, ranking, tier, CAST(SUM(n) AS BIGINT) AS n FROM ranking_tally WHERE poll_id = $1 \
                GROUP BY question, ranking, tier HAVING SUM(n) <> 0 ORDER BY question, ranking, tier";
-    let rows = fetch_all(db.read(), sql, [Value::from(poll.id)]).await?;
-    rows.iter()
-        .map(|row| {
-            let ranking: Vec<u8> = row.try_get("", "ranking")?;
-            Ok(Ranking {
-                question: row.try_get("", "question")?,
-                options: stored_options(&ranking),
-                tier: Tier::from_code(row.try_get("", "tier")?),
-                n: row.try_get("", "n")?,
-            })
+    fetch_all_as(db.read(), sql, [Value::from(poll.id)], |row| {
+        let ranking: Vec<u8> = row.try_get("", "ranking")?;
+        Ok(Ranking {
+            question: row.try_get("", "question")?,
+            options: stored_options(&ranking),
+            tier: Tier::from_code(row.try_get("", "tier")?),
+            n: row.try_get("", "n")?,
         })
-        .collect()
+    })
+    .await
 }
 
 /// The words of a poll that may be shown; asks nothing where none can be written.
@@ -147,17 +145,15 @@ pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
                ON w.poll_id = r.poll_id AND w.option_id = r.option_id AND w.words_key = r.words_key \
                WHERE r.poll_id = $1 AND r.ruling = 1 GROUP BY w.option_id, r.shown, w.tier HAVING SUM(w.n) <> 0 \
                ORDER BY w.option_id, r.shown, w.tier";
-    let rows = fetch_all(db.read(), sql, [Value::from(poll.id)]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Approved {
-                option: row.try_get("", "option_id")?,
-                shown: row.try_get("", "shown")?,
-                tier: Tier::from_code(row.try_get("", "tier")?),
-                n: row.try_get("", "n")?,
-            })
+    fetch_all_as(db.read(), sql, [Value::from(poll.id)], |row| {
+        Ok(Approved {
+            option: row.try_get("", "option_id")?,
+            shown: row.try_get("", "shown")?,
+            tier: Tier::from_code(row.try_get("", "tier")?),
+            n: row.try_get("", "n")?,
         })
-        .collect()
+    })
+    .await
 }
 
 /// Tallied and counted, by what it is of, its bytes, tier and stripe.

@@ -22,7 +22,7 @@ pub use self::state::State;
 pub(super) use self::state::{chains, days};
 use super::log::{Hash, Head, finished, head_of_all};
 use super::seal;
-use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, run};
 use crate::polls::model::{Phase, Poll};
 use crate::polls::store;
 use crate::types::{PollId, UnixMillis};
@@ -104,8 +104,7 @@ const COLUMNS: &str = "number, at_ms, entries, ballots, set_aside, root, head, c
 /// The records of a poll, oldest first.
 pub(super) async fn all(db: &DatabaseTransaction, poll: PollId) -> Result<Vec<Record>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM poll_record WHERE poll_id = $1 ORDER BY number");
-    let rows = fetch_all(db, sql, [poll.into()]).await?;
-    rows.iter().map(Record::read).collect()
+    fetch_all_as(db, sql, [poll.into()], Record::read).await
 }
 
 /// The last record of a poll, once it was closed.

@@ -10,7 +10,7 @@ use super::counts::Counts;
 use super::log::{Entry, sha256, write};
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
-use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all, fetch_one, in_list, run};
+use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all_as, fetch_one, in_list, run};
 use crate::polls::model::{Place, Poll, Tier};
 use crate::polls::store;
 use crate::types::{EditorId, PollId, UnixMillis};
@@ -222,18 +222,16 @@ pub async fn give_back(
 /// What the database said.
 pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
     let sql = "SELECT number, at_ms, reason, ballots, undone_ms FROM ballot_removal WHERE poll_id = $1 ORDER BY number";
-    let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Removal {
-                number: row.try_get("", "number")?,
-                at: row.try_get("", "at_ms")?,
-                reason: row.try_get("", "reason")?,
-                ballots: row.try_get("", "ballots")?,
-                undone: row.try_get("", "undone_ms")?,
-            })
+    fetch_all_as(db.read(), sql, [poll.into()], |row| {
+        Ok(Removal {
+            number: row.try_get("", "number")?,
+            at: row.try_get("", "at_ms")?,
+            reason: row.try_get("", "reason")?,
+            ballots: row.try_get("", "ballots")?,
+            undone: row.try_get("", "undone_ms")?,
         })
-        .collect()
+    })
+    .await
 }
 
 /// Takes the chain and then the poll, in the order in which commits of answers take them. With the poll locked, no answer is

@@ -9,7 +9,7 @@ use super::details_store::{Scope, differences};
 use super::log::{Hash, Head, Wording, head_of_all, hex, page_hash, sha256};
 use super::record::Record;
 use super::replay::{Held, Removed, Replay};
-use super::verify_counters::counters;
+use super::verify_counters::{counters, differing, numbers};
 use super::verify_links::{self, Links};
 use super::verify_sealed::{records, sealed};
 use crate::db::{Db, fetch_all};
@@ -48,6 +48,13 @@ const TOLD: usize = 40;
 impl Verified {
     pub(super) fn find(&mut self, what: impl Into<String>) {
         self.findings.push(what.into());
+    }
+
+    /// Adds what was counted.
+    pub(super) fn take_up(&mut self, counted: impl Iterator<Item = (OptionId, i64)>) {
+        for (option, n) in counted {
+            *self.tally.entry(option).or_default() += n;
+        }
     }
 
     /// The findings, not without end.
@@ -201,29 +208,21 @@ async fn tally<C: ConnectionTrait>(
 ) -> Result<(), DbErr> {
     let sql =
         "SELECT option_id, CAST(tier AS BIGINT) AS tier, slot, n FROM tally WHERE poll_id = $1";
-    let mut rows: BTreeMap<(OptionId, i64, i64), i64> = BTreeMap::new();
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        let key = (
+    let said = numbers(db, sql, poll, |row| {
+        Ok((
             row.try_get("", "option_id")?,
             row.try_get("", "tier")?,
             row.try_get("", "slot")?,
-        );
-        rows.insert(key, row.try_get("", "n")?);
-    }
-    let keys: std::collections::BTreeSet<_> = rows.keys().chain(replay.tally.keys()).collect();
-    for key in keys {
-        let (said, counted) = (
-            rows.get(key).copied().unwrap_or(0),
-            replay.tally.get(key).copied().unwrap_or(0),
-        );
-        *verified.tally.entry(key.0).or_default() += counted;
-        if said != counted {
-            let (option, tier, slot) = key;
-            let name = name(poll, *option);
-            verified.find(format!(
-                "{name}, tier {tier}, slot {slot}: the tally says {said}, the ballots {counted}"
-            ));
-        }
+        ))
+    });
+    let said = said.await?;
+    verified.take_up(said.keys().map(|key| (key.0, 0)));
+    verified.take_up(replay.tally.iter().map(|(key, n)| (key.0, *n)));
+    for ((option, tier, slot), said, counted) in differing(&said, &replay.tally) {
+        let name = name(poll, option);
+        verified.find(format!(
+            "{name}, tier {tier}, slot {slot}: the tally says {said}, the ballots {counted}"
+        ));
     }
     for (option, said, counted) in differences(db, poll.id, &replay.details, Scope::Slots).await? {
         let name = name(poll, option);

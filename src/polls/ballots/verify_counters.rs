@@ -1,14 +1,14 @@
 //! The numbers beside the tally, and the words that readers see, against what the log leads to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::log::{Hash, sha256};
 use super::replay::Replay;
 use super::verify::{Verified, name};
-use crate::db::fetch_all;
+use crate::db::{fetch_all, fetch_all_as};
 use crate::polls::model::Poll;
 use crate::types::{OptionId, UnixMillis};
 
@@ -35,16 +35,14 @@ async fn hours<C: ConnectionTrait>(
 ) -> Result<(), DbErr> {
     let sql =
         "SELECT hour_ms, CAST(tier AS BIGINT) AS tier, slot, n FROM poll_hour WHERE poll_id = $1";
-    let mut said: BTreeMap<(i64, i64, i64), i64> = BTreeMap::new();
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        let key = (
+    let said = numbers(db, sql, poll, |row| {
+        Ok((
             row.try_get("", "hour_ms")?,
             row.try_get("", "tier")?,
             row.try_get("", "slot")?,
-        );
-        said.insert(key, row.try_get("", "n")?);
-    }
-    compare(&said, &replay.hours, "hour, tier and slot", verified);
+        ))
+    });
+    compare(&said.await?, &replay.hours, "hour, tier and slot", verified);
     Ok(())
 }
 
@@ -54,34 +52,56 @@ async fn mails<C: ConnectionTrait>(
     replay: &Replay<'_>,
     verified: &mut Verified,
 ) -> Result<(), DbErr> {
-    let sql = "SELECT issue_id, slot, counted FROM mail_vote WHERE poll_id = $1";
-    let mut said: BTreeMap<(i64, i64), i64> = BTreeMap::new();
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        let key = (row.try_get("", "issue_id")?, row.try_get("", "slot")?);
-        said.insert(key, row.try_get("", "counted")?);
-    }
-    compare(&said, &replay.mails, "issue and slot of mails", verified);
+    let sql = "SELECT issue_id, slot, counted AS n FROM mail_vote WHERE poll_id = $1";
+    let said = numbers(db, sql, poll, |row| {
+        Ok((row.try_get("", "issue_id")?, row.try_get("", "slot")?))
+    });
+    compare(
+        &said.await?,
+        &replay.mails,
+        "issue and slot of mails",
+        verified,
+    );
     Ok(())
 }
 
-/// What is missing counts nothing.
 fn compare<K: Ord + Copy + Debug>(
     said: &BTreeMap<K, i64>,
     counted: &BTreeMap<K, i64>,
     what: &str,
     verified: &mut Verified,
 ) {
-    let keys: std::collections::BTreeSet<K> = said.keys().chain(counted.keys()).copied().collect();
-    for key in keys {
-        let of = |numbers: &BTreeMap<K, i64>| numbers.get(&key).copied().unwrap_or(0);
-        if of(said) != of(counted) {
-            verified.find(format!(
-                "{what} {key:?}: the counters say {}, the ballots {}",
-                of(said),
-                of(counted)
-            ));
-        }
+    for (key, said, counted) in differing(said, counted) {
+        verified.find(format!(
+            "{what} {key:?}: the counters say {said}, the ballots {counted}"
+        ));
     }
+}
+
+/// The numbers `n` of a counting table, by what `key` makes of their rows.
+pub(super) async fn numbers<C: ConnectionTrait, K: Ord>(
+    db: &C,
+    sql: &str,
+    poll: &Poll,
+    key: impl Fn(&QueryResult) -> Result<K, DbErr>,
+) -> Result<BTreeMap<K, i64>, DbErr> {
+    fetch_all_as(db, sql, [poll.id.into()], |row| {
+        Ok((key(row)?, row.try_get("", "n")?))
+    })
+    .await
+}
+
+/// Where a counting table says something else than was counted: the key, and both numbers. What is missing counts nothing.
+pub(super) fn differing<K: Ord + Copy>(
+    said: &BTreeMap<K, i64>,
+    counted: &BTreeMap<K, i64>,
+) -> Vec<(K, i64, i64)> {
+    let keys: BTreeSet<K> = said.keys().chain(counted.keys()).copied().collect();
+    let of = |numbers: &BTreeMap<K, i64>, key: &K| numbers.get(key).copied().unwrap_or(0);
+    keys.into_iter()
+        .map(|key| (key, of(said, &key), of(counted, &key)))
+        .filter(|(_, said, counted)| said != counted)
+        .collect()
 }
 
 async fn words<C: ConnectionTrait>(

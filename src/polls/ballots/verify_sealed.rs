@@ -10,7 +10,8 @@ use super::log::head_of_all;
 use super::record::{self, State};
 use super::root::{Alike, each_kind};
 use super::verify::{Verified, name};
-use crate::db::{Backend, fetch_all, fetch_one};
+use super::verify_counters::{differing, numbers};
+use crate::db::{Backend, fetch_one};
 use crate::polls::choice::Choice;
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
@@ -72,29 +73,28 @@ pub(super) async fn sealed(
     verified.chains = record::chains(db, poll.id).await?;
     verified.pages = verified.chains.iter().map(|(_, head)| head.seq).sum();
     verified.head = head_of_all(poll.id, &verified.chains);
-    let (mut numbers, mut details) = (BTreeMap::new(), Details::default());
+    let (mut tally, mut details) = (BTreeMap::new(), Details::default());
     each_kind(db, backend, poll, |kind| {
         if kind.set_aside {
             verified.set_aside += kind.n;
         } else {
-            count(poll, &kind, &mut numbers, &mut details);
+            count(poll, &kind, &mut tally, &mut details);
         }
     })
     .await?;
     let sql = "SELECT option_id, CAST(tier AS BIGINT) AS tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 \
                GROUP BY option_id, tier";
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        let key: (OptionId, i64) = (row.try_get("", "option_id")?, row.try_get("", "tier")?);
-        numbers.entry(key).or_default().0 += row.try_get::<i64>("", "n")?;
-    }
-    for ((option, tier), (said, counted)) in numbers {
-        *verified.tally.entry(option).or_default() += counted;
-        if said != counted {
-            let name = name(poll, option);
-            verified.find(format!(
-                "{name}, tier {tier}: the tally says {said}, the ballots {counted}"
-            ));
-        }
+    let said = numbers(db, sql, poll, |row| {
+        Ok((row.try_get("", "option_id")?, row.try_get("", "tier")?))
+    });
+    let said = said.await?;
+    verified.take_up(said.keys().map(|key| (key.0, 0)));
+    verified.take_up(tally.iter().map(|(key, n)| (key.0, *n)));
+    for ((option, tier), said, counted) in differing(&said, &tally) {
+        let name = name(poll, option);
+        verified.find(format!(
+            "{name}, tier {tier}: the tally says {said}, the ballots {counted}"
+        ));
     }
     let details = BTreeMap::from([(0, details)]);
     for (option, said, counted) in differences(db, poll.id, &details, Scope::Rankings).await? {
@@ -107,12 +107,12 @@ pub(super) async fn sealed(
     Ok(())
 }
 
-/// Tallied and counted, by option and tier.
-type Numbers = BTreeMap<(OptionId, i64), (i64, i64)>;
+/// By option and tier.
+type Tally = BTreeMap<(OptionId, i64), i64>;
 
-fn count(poll: &Poll, kind: &Alike, numbers: &mut Numbers, details: &mut Details) {
+fn count(poll: &Poll, kind: &Alike, tally: &mut Tally, details: &mut Details) {
     for option in counted(&kind.choices) {
-        numbers.entry((option, kind.tier)).or_default().1 += kind.n;
+        *tally.entry((option, kind.tier)).or_default() += kind.n;
     }
     if poll.has_details() {
         let tier = Tier::from_code(i16::try_from(kind.tier).unwrap_or_default());

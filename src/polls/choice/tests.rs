@@ -1,5 +1,5 @@
 use super::*;
-use crate::polls::model::{Scale, sample};
+use crate::polls::model::{Scale, example};
 use proptest::prelude::*;
 
 fn read(poll: &Poll, options: &[&str]) -> Result<Choice, ChoiceError> {
@@ -19,7 +19,7 @@ fn ranked(poll: &Poll, ranks: &[(i64, &str)]) -> Result<Vec<i64>, ChoiceError> {
 
 #[test]
 fn one_option_of_the_poll_is_an_answer() {
-    let poll = sample::single(&["yes", "no"]);
+    let poll = example::single(&["yes", "no"]);
     let choice = read(&poll, &["2"]).expect("valid");
     assert_eq!(choice.options(), [OptionId(102)]);
     assert_eq!(stored_options(&choice.to_stored()), [OptionId(102)]);
@@ -27,7 +27,7 @@ fn one_option_of_the_poll_is_an_answer() {
 
 #[test]
 fn nothing_too_many_too_few_and_foreign_have_their_own_reason() {
-    let poll = sample::single(&["yes", "no"]);
+    let poll = example::single(&["yes", "no"]);
     assert_eq!(
         Choice::read(&poll, &Sent::default()),
         Err(ChoiceError::Nothing { question: 1 })
@@ -57,7 +57,7 @@ fn nothing_too_many_too_few_and_foreign_have_their_own_reason() {
             "{foreign:?}"
         );
     }
-    let several = sample::several(&["a", "b", "c", "d"], 2, 3);
+    let several = example::several(&["a", "b", "c", "d"], 2, 3);
     assert_eq!(
         read(&several, &["1"]),
         Err(ChoiceError::TooFew {
@@ -76,7 +76,7 @@ fn nothing_too_many_too_few_and_foreign_have_their_own_reason() {
 
 #[test]
 fn the_same_option_twice_is_one_choice() {
-    let poll = sample::single(&["yes", "no"]);
+    let poll = example::single(&["yes", "no"]);
     assert_eq!(
         read(&poll, &["1", "1"]).map(|c| c.options().to_vec()),
         Ok(vec![OptionId(101)])
@@ -85,14 +85,14 @@ fn the_same_option_twice_is_one_choice() {
 
 #[test]
 fn a_retired_option_is_no_longer_offered() {
-    let mut poll = sample::single(&["yes", "no"]);
+    let mut poll = example::single(&["yes", "no"]);
     poll.questions[0].options[1].retired = true;
     assert_eq!(read(&poll, &["2"]), Err(ChoiceError::Unknown));
 }
 
 #[test]
 fn an_optional_question_may_stay_open_but_not_the_whole_poll() {
-    let mut poll = sample::single(&["yes", "no"]);
+    let mut poll = example::single(&["yes", "no"]);
     poll.questions[0].required = false;
     assert_eq!(
         Choice::read(&poll, &Sent::default()),
@@ -102,7 +102,7 @@ fn an_optional_question_may_stay_open_but_not_the_whole_poll() {
 
 #[test]
 fn ranks_give_the_order_and_may_have_gaps() {
-    let poll = sample::ranked(&["a", "b", "c", "d"], 1, 4);
+    let poll = example::ranked(&["a", "b", "c", "d"], 1, 4);
     assert_eq!(
         ranked(&poll, &[(1, "3"), (4, "1"), (2, "4")]),
         Ok(vec![104, 101, 102])
@@ -141,7 +141,7 @@ fn ranks_give_the_order_and_may_have_gaps() {
         ranked(&poll, &[]),
         Err(ChoiceError::Unranked { question: 1 })
     );
-    let deep = sample::ranked(&["a", "b", "c", "d"], 2, 2);
+    let deep = example::ranked(&["a", "b", "c", "d"], 2, 2);
     assert_eq!(
         ranked(&deep, &[(1, "1")]),
         Err(ChoiceError::TooFew {
@@ -156,13 +156,13 @@ fn ranks_give_the_order_and_may_have_gaps() {
             max: 2
         })
     );
-    let single = sample::single(&["a", "b"]);
+    let single = example::single(&["a", "b"]);
     assert_eq!(ranked(&single, &[(1, "1")]), Err(ChoiceError::Unknown));
 }
 
 #[test]
 fn own_words_choose_their_option() {
-    let mut poll = sample::single(&["a", "b", "Other"]);
+    let mut poll = example::single(&["a", "b", "Other"]);
     poll.questions[0].options[2].role = Role::Words;
     let wrote = |options: &[&str], key: &str, words: &str| {
         Choice::read(
@@ -201,7 +201,7 @@ fn own_words_choose_their_option() {
 
 #[test]
 fn none_of_these_stands_alone() {
-    let mut poll = sample::several(&["a", "b", "c", "None"], 2, 3);
+    let mut poll = example::several(&["a", "b", "c", "None"], 2, 3);
     poll.questions[0].options[3].role = Role::Apart;
     assert_eq!(
         read(&poll, &["4"]).map(|c| c.options().to_vec()),
@@ -215,7 +215,7 @@ fn none_of_these_stands_alone() {
 
 #[test]
 fn a_rating_is_one_point_of_its_scale() {
-    let mut poll = sample::single(&["1", "2", "3", "4", "5"]);
+    let mut poll = example::single(&["1", "2", "3", "4", "5"]);
     poll.questions[0].kind = Kind::Rating;
     poll.questions[0].scale = Some(Scale {
         from: 1,
@@ -242,7 +242,7 @@ fn a_rating_is_one_point_of_its_scale() {
 proptest! {
     #[test]
     fn whatever_is_sent_an_accepted_choice_is_within_the_rules(sent in proptest::collection::vec("[0-9a-z ,-]{0,3}", 0..8)) {
-        let poll = sample::several(&["a", "b", "c", "d", "e"], 2, 4);
+        let poll = example::several(&["a", "b", "c", "d", "e"], 2, 4);
         if let Ok(choice) = Choice::read(&poll, &Sent::options(sent)) {
             prop_assert!((2..=4).contains(&choice.options().len()));
             prop_assert!(choice.options().iter().all(|id| (101..=105).contains(&id.0)));

@@ -1,26 +1,12 @@
 use super::*;
 
 fn definition() -> Definition {
-    Definition {
-        slug: "trust".into(),
-        title: String::new(),
-        intro: String::new(),
-        visibility: Visibility::Always,
-        headline_tier: Tier::Anonymous,
-        newsletter: None,
-        linking: None,
-        opens_at: None,
-        closes_at: None,
-        time_zone: "UTC".into(),
-        questions: vec![QuestionText {
-            text: " Do you trust the mainstream media? ".into(),
-            required: true,
-            min_choices: 1,
-            max_choices: 1,
-            options: vec!["Yes".into(), " No ".into(), "  ".into()],
-            ..QuestionText::default()
-        }],
-    }
+    let question = QuestionText {
+        text: " Do you trust the mainstream media? ".into(),
+        options: vec!["Yes".into(), " No ".into(), "  ".into()],
+        ..QuestionText::default()
+    };
+    Definition::new("trust", vec![question])
 }
 
 fn faults(change: impl FnOnce(&mut Definition)) -> Vec<&'static str> {

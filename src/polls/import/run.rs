@@ -245,18 +245,10 @@ fn read_file(path: &Path, from: System, tables: &mut Tables) -> io::Result<u64> 
 fn definition(plan: &Plan, order: &Order) -> Definition {
     let question = plan.questions.first().map_or("", |q| q.text.as_str());
     Definition {
-        slug: slug_of(question),
-        title: String::new(),
-        intro: String::new(),
-        visibility: Visibility::Always,
-        headline_tier: Tier::Anonymous,
-        newsletter: None,
-        linking: None,
-        opens_at: Some(plan.opens_at),
         // Closed with the commit that notes that all is in: a ballot box that has seen a close takes nothing any more.
-        closes_at: None,
+        opens_at: Some(plan.opens_at),
         time_zone: order.time_zone.clone(),
-        questions: plan.questions.clone(),
+        ..Definition::new(slug_of(question), plan.questions.clone())
     }
 }
 

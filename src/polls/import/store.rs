@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-use crate::db::{Db, WriteTxn, fetch_one, run};
+use crate::db::{Db, WriteTxn, fetch_one_as, run};
 use crate::types::{PollId, UnixMillis};
 
 /// A poll that was carried over before.
@@ -19,15 +19,14 @@ pub struct Known {
 /// What the database said.
 pub async fn known(db: &Db, key: &str) -> Result<Option<Known>, DbErr> {
     let sql = "SELECT poll_id, done_ms FROM poll_import WHERE source_key = $1";
-    let row = fetch_one(db.read(), sql, [key.into()]).await?;
-    row.map(|row| {
+    fetch_one_as(db.read(), sql, [key.into()], |row| {
         let done: Option<UnixMillis> = row.try_get("", "done_ms")?;
         Ok(Known {
             poll: row.try_get("", "poll_id")?,
             done: done.is_some(),
         })
     })
-    .transpose()
+    .await
 }
 
 /// Notes that `key` becomes `poll`, in the transaction that makes it.

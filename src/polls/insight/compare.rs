@@ -159,12 +159,12 @@ pub fn steadied(table: &Table, column: usize) -> Vec<Steadied> {
 mod tests {
     use super::super::store::Alike;
     use super::*;
-    use crate::polls::model::{Tier, sample};
+    use crate::polls::model::{Tier, example};
     use crate::types::UnixMillis;
 
     /// Two questions of three options each, ids 1 to 6, and how often each pair was given.
     fn asked(cells: [[i64; 3]; 3], no_second: [i64; 3]) -> (Poll, Counted) {
-        let mut poll = sample::single(&["a", "b", "c"]);
+        let mut poll = example::single(&["a", "b", "c"]);
         let mut second = poll.questions[0].clone();
         second.key = 2;
         for (i, option) in poll.questions[0].options.iter_mut().enumerate() {

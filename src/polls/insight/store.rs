@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::{DbErr, Value};
 
 use super::steps::Step;
-use crate::db::{Db, WriteTxn, fetch_all, run, values_list};
+use crate::db::{Db, WriteTxn, fetch_all, fetch_all_as, run, values_list};
 use crate::polls::choice::stored_options;
 use crate::polls::model::{Place, Tier};
 use crate::types::{OptionId, PollId, UnixMillis};
@@ -106,16 +106,14 @@ pub struct Hour {
 pub async fn hours(db: &Db, poll: PollId) -> Result<Vec<Hour>, DbErr> {
     let sql = "SELECT hour_ms, tier, CAST(SUM(n) AS BIGINT) AS n FROM poll_hour WHERE poll_id = $1 \
                GROUP BY hour_ms, tier ORDER BY hour_ms, tier";
-    let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Hour {
-                at: row.try_get("", "hour_ms")?,
-                tier: Tier::from_code(row.try_get("", "tier")?),
-                n: row.try_get("", "n")?,
-            })
+    fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
+        Ok(Hour {
+            at: row.try_get("", "hour_ms")?,
+            tier: Tier::from_code(row.try_get("", "tier")?),
+            n: row.try_get("", "n")?,
         })
-        .collect()
+    })
+    .await
 }
 
 /// Ballots that say the same.

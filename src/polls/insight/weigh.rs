@@ -189,12 +189,12 @@ pub fn refused(refusal: Refusal, known: &[Known<'_>]) -> String {
 mod tests {
     use super::super::store::Alike;
     use super::*;
-    use crate::polls::model::{Tier, sample};
+    use crate::polls::model::{Tier, example};
     use crate::types::UnixMillis;
 
     /// 300 in the town of whom 100 say yes, 100 in the country of whom 80 do, and 7 who do not say where they live.
     fn town_and_country() -> (Poll, Counted) {
-        let mut poll = sample::single(&["yes", "no"]);
+        let mut poll = example::single(&["yes", "no"]);
         let mut second = poll.questions[0].clone();
         second.key = 2;
         for (i, (one, two)) in poll.questions[0]

@@ -159,12 +159,12 @@ fn said(poll: &Poll, segment: &Segment) -> String {
 mod tests {
     use super::*;
     use crate::polls::choice::Choice;
-    use crate::polls::model::sample;
+    use crate::polls::model::example;
     use crate::polls::sent::Sent;
 
     #[test]
     fn a_segment_is_who_chose_one_of_its_options() {
-        let poll = sample::several(&["a", "b", "c"], 1, 3);
+        let poll = example::several(&["a", "b", "c"], 1, 3);
         let ids: Vec<OptionId> = poll.options().map(|option| option.id).collect();
         let segment = Segment {
             poll: poll.id,

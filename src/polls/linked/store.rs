@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::LinkWords;
 use super::export::Taker;
-use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, fetch_one_as, run};
 use crate::types::{EditorId, PollId, ReaderId, UnixMillis};
 
 /// Keeps words that readers may agree to; the same words again are the same text. Gives their version.
@@ -28,14 +28,13 @@ pub async fn keep_words(txn: &WriteTxn, words: &str, now: UnixMillis) -> Result<
 /// What the database said.
 pub async fn words<C: ConnectionTrait>(db: &C, version: i64) -> Result<Option<LinkWords>, DbErr> {
     let sql = "SELECT body FROM link_text WHERE id = $1";
-    let row = fetch_one(db, sql, [version.into()]).await?;
-    row.map(|row| {
+    fetch_one_as(db, sql, [version.into()], |row| {
         Ok(LinkWords {
             version,
             text: row.try_get("", "body")?,
         })
     })
-    .transpose()
+    .await
 }
 
 /// Whether this reader's answer is linked.
@@ -74,8 +73,7 @@ pub async fn of_reader<C: ConnectionTrait>(db: &C, reader: ReaderId) -> Result<V
     let sql = "SELECT l.poll_id, p.slug, l.choices, l.link_text_id, t.body, l.agreed_ms, l.linked_ms, l.changed_ms FROM ballot_link l \
                JOIN poll p ON p.id = l.poll_id JOIN link_text t ON t.id = l.link_text_id \
                WHERE l.reader_id = $1 ORDER BY l.linked_ms DESC, l.poll_id DESC";
-    let rows = fetch_all(db, sql, [reader.into()]).await?;
-    rows.iter().map(linked).collect()
+    fetch_all_as(db, sql, [reader.into()], linked).await
 }
 
 fn linked(row: &QueryResult) -> Result<Linked, DbErr> {
@@ -153,10 +151,10 @@ pub async fn by_reader(
 /// What the database said.
 pub async fn kinds(db: &Db, poll: PollId) -> Result<Vec<(Vec<u8>, i64)>, DbErr> {
     let sql = "SELECT choices, CAST(COUNT(*) AS BIGINT) AS n FROM ballot_link WHERE poll_id = $1 GROUP BY choices";
-    let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get("", "choices")?, row.try_get("", "n")?)))
-        .collect()
+    fetch_all_as(db.read(), sql, [poll.into()], |row| {
+        Ok((row.try_get("", "choices")?, row.try_get("", "n")?))
+    })
+    .await
 }
 
 /// A linked answer with its reader.
@@ -178,20 +176,18 @@ pub struct OfPoll {
 pub async fn of_poll(txn: &WriteTxn, poll: PollId) -> Result<Vec<OfPoll>, DbErr> {
     let sql = "SELECT r.email, r.name, l.choices, l.link_text_id, l.agreed_ms, l.linked_ms, l.changed_ms FROM ballot_link l \
                JOIN reader r ON r.id = l.reader_id WHERE l.poll_id = $1 AND r.erased_ms IS NULL ORDER BY r.email_key";
-    let rows = fetch_all(&**txn, sql, [poll.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(OfPoll {
-                email: row.try_get("", "email")?,
-                name: row.try_get("", "name")?,
-                choices: row.try_get("", "choices")?,
-                version: row.try_get("", "link_text_id")?,
-                agreed: row.try_get("", "agreed_ms")?,
-                linked: row.try_get("", "linked_ms")?,
-                changed: row.try_get("", "changed_ms")?,
-            })
+    fetch_all_as(&**txn, sql, [poll.into()], |row| {
+        Ok(OfPoll {
+            email: row.try_get("", "email")?,
+            name: row.try_get("", "name")?,
+            choices: row.try_get("", "choices")?,
+            version: row.try_get("", "link_text_id")?,
+            agreed: row.try_get("", "agreed_ms")?,
+            linked: row.try_get("", "linked_ms")?,
+            changed: row.try_get("", "changed_ms")?,
         })
-        .collect()
+    })
+    .await
 }
 
 /// Writes down who takes linked answers out of Canvass.
@@ -241,22 +237,20 @@ pub async fn exports(db: &Db, poll: PollId) -> Result<Vec<Taken>, DbErr> {
                CASE WHEN e.token_id IS NULL THEN 0 ELSE 1 END AS script, e.format, e.readers, e.at_ms FROM link_export e \
                LEFT JOIN editor d ON d.id = e.editor_id LEFT JOIN api_token t ON t.id = e.token_id \
                WHERE e.poll_id = $1 ORDER BY e.id DESC LIMIT 20";
-    let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            let who: Option<String> = row.try_get("", "who")?;
-            let script: i32 = row.try_get("", "script")?;
-            Ok(Taken {
-                who: match (who, script) {
-                    (Some(name), 1) => format!("Script “{name}”"),
-                    (None, 1) => "A script that is gone".to_owned(),
-                    (Some(name), _) => name,
-                    (None, _) => "An editor who is gone".to_owned(),
-                },
-                format: row.try_get("", "format")?,
-                readers: row.try_get("", "readers")?,
-                at: row.try_get("", "at_ms")?,
-            })
+    fetch_all_as(db.read(), sql, [poll.into()], |row| {
+        let who: Option<String> = row.try_get("", "who")?;
+        let script: i32 = row.try_get("", "script")?;
+        Ok(Taken {
+            who: match (who, script) {
+                (Some(name), 1) => format!("Script “{name}”"),
+                (None, 1) => "A script that is gone".to_owned(),
+                (Some(name), _) => name,
+                (None, _) => "An editor who is gone".to_owned(),
+            },
+            format: row.try_get("", "format")?,
+            readers: row.try_get("", "readers")?,
+            at: row.try_get("", "at_ms")?,
         })
-        .collect()
+    })
+    .await
 }

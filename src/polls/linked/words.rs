@@ -59,7 +59,7 @@ impl Tick {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::model::sample;
+    use crate::polls::model::example;
 
     fn sent(link: Option<&str>) -> Sent {
         Sent {
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn only_a_tick_under_the_words_of_the_poll_agrees() {
-        let mut poll = sample::single(&["a", "b"]);
+        let mut poll = example::single(&["a", "b"]);
         for given in [None, Some("7"), Some("on")] {
             assert!(
                 !is_agreed(&poll, &sent(given)),

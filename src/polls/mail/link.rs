@@ -75,12 +75,12 @@ pub fn by_one_link(question: &Question) -> Vec<Offered> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::model::sample;
+    use crate::polls::model::example;
     use crate::types::Secret;
 
     #[test]
     fn only_what_one_link_can_answer_is_offered_by_links() {
-        let mut question = sample::single(&["Yes", "No", "Other"]).questions.remove(0);
+        let mut question = example::single(&["Yes", "No", "Other"]).questions.remove(0);
         question.options[1].retired = true;
         question.options[2].role = Role::Words;
         let offered: Vec<_> = by_one_link(&question)

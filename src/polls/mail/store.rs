@@ -4,7 +4,7 @@ use sea_orm::{DbErr, QueryResult, Value};
 
 use super::looks::Counts;
 use crate::app::App;
-use crate::db::{Db, fetch_all, run, values_list};
+use crate::db::{Db, fetch_all, fetch_all_as, run, values_list};
 use crate::types::{IssueId, PollId};
 
 /// What became of the links to a poll in the mails.
@@ -49,10 +49,10 @@ pub async fn of_issue(db: &Db, issue: IssueId) -> Result<Vec<(PollId, Numbers)>,
     let sql = format!(
         "SELECT poll_id, {SUMS} FROM mail_vote WHERE issue_id = $1 GROUP BY poll_id ORDER BY poll_id"
     );
-    let rows = fetch_all(db.read(), sql, [Value::from(issue)]).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get("", "poll_id")?, Numbers::read(row)?)))
-        .collect()
+    fetch_all_as(db.read(), sql, [Value::from(issue)], |row| {
+        Ok((row.try_get("", "poll_id")?, Numbers::read(row)?))
+    })
+    .await
 }
 
 /// Adds visits that are over.

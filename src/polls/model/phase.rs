@@ -2,7 +2,7 @@
 
 use crate::types::UnixMillis;
 
-/// What an editor decided about the poll. Whether it can be answered also depends on its times: [`Poll::phase`].
+/// What an editor decided about the poll. Whether it can be answered also depends on its times: [`super::Poll::phase`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollState {
     Draft,
@@ -36,7 +36,7 @@ pub enum Phase {
     },
 }
 
-/// The phase of a poll with these times at `now`: see [`Poll::phase`].
+/// The phase of a poll with these times at `now`: see [`super::Poll::phase`].
 pub fn phase(
     state: PollState,
     opens_at: Option<UnixMillis>,

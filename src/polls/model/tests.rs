@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn opens_and_closes_to_the_millisecond() {
-    let mut poll = sample::single(&["yes", "no"]);
+    let mut poll = example::single(&["yes", "no"]);
     (poll.opens_at, poll.closes_at) = (Some(UnixMillis(1_000)), Some(UnixMillis(2_000)));
     assert_eq!(
         poll.phase(UnixMillis(999)),
@@ -32,7 +32,7 @@ fn opens_and_closes_to_the_millisecond() {
 
 #[test]
 fn a_draft_does_not_exist_and_an_editor_can_close_early() {
-    let mut poll = sample::single(&["yes", "no"]);
+    let mut poll = example::single(&["yes", "no"]);
     poll.state = PollState::Draft;
     assert_eq!(poll.phase(UnixMillis(0)), Phase::Hidden);
     assert!(!poll.shows_results(UnixMillis(0), true));
@@ -43,7 +43,7 @@ fn a_draft_does_not_exist_and_an_editor_can_close_early() {
 
 #[test]
 fn results_show_when_the_editor_said() {
-    let mut poll = sample::single(&["yes", "no"]);
+    let mut poll = example::single(&["yes", "no"]);
     poll.closes_at = Some(UnixMillis(10));
     let seen = |poll: &Poll| {
         [(5, false), (5, true), (10, false)]

@@ -242,7 +242,7 @@ pub fn own_words(option: &PollOption, totals: &Totals, tier: Tier) -> (Vec<OwnWo
 mod tests {
     use super::*;
     use crate::polls::ballots::details_store::{Approved, Ranking};
-    use crate::polls::model::{Scale, sample};
+    use crate::polls::model::{Scale, example};
 
     fn ranking(options: &[i64], tier: Tier, n: i64) -> Ranking {
         Ranking {
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_run_off_counts_the_headline_tier_and_better() {
-        let poll = sample::ranked(&["Memphis", "Nashville", "Chattanooga", "Knoxville"], 1, 4);
+        let poll = example::ranked(&["Memphis", "Nashville", "Chattanooga", "Knoxville"], 1, 4);
         let mut totals = Totals::default();
         totals.rankings = vec![
             ranking(&[101, 102, 103, 104], Tier::Subscriber, 42),
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(stuffed.winners, [OptionId(101)]);
         assert!(
             super::runoff(
-                &sample::single(&["a", "b"]).questions[0],
+                &example::single(&["a", "b"]).questions[0],
                 &totals,
                 Tier::Anonymous
             )
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn equal_to_the_end_is_said_so() {
-        let poll = sample::ranked(&["a", "b"], 1, 2);
+        let poll = example::ranked(&["a", "b"], 1, 2);
         let mut totals = Totals::default();
         totals.rankings = vec![
             ranking(&[101], Tier::Anonymous, 5),
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_rating_names_its_scale() {
-        let mut poll = sample::single(&["1", "2", "3"]);
+        let mut poll = example::single(&["1", "2", "3"]);
         poll.questions[0].kind = Kind::Rating;
         poll.questions[0].scale = Some(Scale {
             from: 1,
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn words_shown_alike_are_counted_together() {
-        let mut poll = sample::single(&["a", "Other"]);
+        let mut poll = example::single(&["a", "Other"]);
         poll.questions[0].options[1].role = Role::Words;
         let approved = |shown: &str, tier, n| Approved {
             option: OptionId(102),

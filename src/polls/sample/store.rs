@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::{Sample, Sampling};
-use crate::db::{Db, WriteTxn, fetch_all, fetch_one, is_unique_violation, run};
+use crate::db::{Db, WriteTxn, fetch_all_as, fetch_one, is_unique_violation, run};
 use crate::types::reader_list::{packed, unpacked};
 use crate::types::{EditorId, NewsletterId, PollId, ReaderId, UnixMillis};
 
@@ -104,10 +104,10 @@ pub async fn record(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
 /// What the database said.
 pub async fn frame(db: &Db, newsletter: NewsletterId) -> Result<Vec<ReaderId>, DbErr> {
     let sql = "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = 1 ORDER BY reader_id";
-    let rows = fetch_all(db.read(), sql, [Value::from(newsletter)]).await?;
-    rows.iter()
-        .map(|row| row.try_get("", "reader_id"))
-        .collect()
+    fetch_all_as(db.read(), sql, [Value::from(newsletter)], |row| {
+        row.try_get("", "reader_id")
+    })
+    .await
 }
 
 /// How many they are.
@@ -127,10 +127,10 @@ pub async fn population(db: &Db, newsletter: NewsletterId) -> Result<i64, DbErr>
 /// What the database said.
 pub async fn voter_keys(db: &Db, poll: PollId) -> Result<Vec<Vec<u8>>, DbErr> {
     let sql = "SELECT voter_key FROM ballot WHERE poll_id = $1";
-    let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
-    rows.iter()
-        .map(|row| row.try_get("", "voter_key"))
-        .collect()
+    fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
+        row.try_get("", "voter_key")
+    })
+    .await
 }
 
 /// A draft becomes the sample's poll: from now on confirmed subscribers make its result. False: it is no draft at that revision any more.

@@ -16,4 +16,4 @@ pub use cells::{Shown, protect};
 pub use interval::{Interval, of_list, wilson};
 pub use raking::{Margin, Pattern, Raked, Refusal, rake};
 pub use shrinkage::{Group, Shrunk, shrink};
-pub use weights::{design_effect, effective_size};
+pub use weights::effective_size;

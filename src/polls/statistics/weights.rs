@@ -16,15 +16,6 @@ pub fn effective_size(weights: impl IntoIterator<Item = (f64, f64)>) -> f64 {
     if size.is_finite() { size } else { 0.0 }
 }
 
-/// By how much the variance grows for the weights: `n · Σ w² / (Σ w)²`, Kish's `1 + L`. 1 where all are equal; `None`
-/// without weights.
-#[must_use]
-pub fn design_effect(weights: &[(f64, f64)]) -> Option<f64> {
-    let n: f64 = weights.iter().map(|(_, count)| count).sum();
-    let size = effective_size(weights.iter().copied());
-    (size > 0.0).then(|| n / size)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,7 +33,7 @@ mod tests {
             (5.0, 1.44),
             (10.0, 1.67),
         ] {
-            let found = design_effect(&[(1.0, 500.0), (k, 500.0)]).unwrap();
+            let found = 1_000.0 / effective_size([(1.0, 500.0), (k, 500.0)]);
             assert!((found - effect).abs() < 0.005, "{k}: {found}");
         }
         assert!((effective_size([(1.0, 50.0), (3.0, 50.0)]) - 80.0).abs() < 1e-9);
@@ -54,7 +45,6 @@ mod tests {
         assert_eq!(effective_size([(0.0, 9.0)]), 0.0);
         assert_eq!(effective_size([(f64::NAN, 9.0)]), 0.0);
         assert_eq!(effective_size([(-1.0, 9.0), (2.0, 3.0)]), 0.0);
-        assert_eq!(design_effect(&[]), None);
     }
 
     proptest! {

@@ -6,12 +6,13 @@
 //! - `signs`: what tells one person or one program from a crowd. Pure.
 //! - `witness`: what the watch is told of a request; `watch`: minutes of traces in memory, and the bursts in them.
 //! - `tick`: what was found is set aside (kept, and not counted), written down and told; `warn`: the mail to editors.
-//! - `store`: bursts as rows, and what editors decided.
+//! - `decide`: what an editor says about a burst; `store`: bursts as rows.
 //!
 //! Promises: nobody is turned away, and who was set aside cannot tell; nothing about a network or a browser is stored that outlives the
 //! day; a burst alone, without other answers to compare it with, is told of and counted; what editors decide, readers see.
 
 mod browser;
+mod decide;
 mod http;
 mod proof;
 mod signs;
@@ -22,9 +23,10 @@ mod watch;
 mod witness;
 
 pub use browser::{Browser, Showed};
+pub use decide::{count_after_all, leave_out};
 pub use http::puzzle;
 pub use store::{
-    Burst, Counts, State as BurstState, Waiting, counts_of, decide, of_poll as bursts_of, waiting,
+    Burst, Counts, State as BurstState, Waiting, counts_of, of_poll as bursts_of, waiting,
 };
 pub use tick::{PAUSE, tick};
 pub use watch::Watch;

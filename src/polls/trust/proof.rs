@@ -179,7 +179,7 @@ pub fn solve(puzzle: &Puzzle, work: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::model::sample;
+    use crate::polls::model::example;
     use crate::types::{PollId, Secret};
 
     const WORK: u64 = 500;
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn posed(bound: i64) -> (Poll, Puzzle, String) {
-        let poll = sample::single(&["yes", "no"]);
+        let poll = example::single(&["yes", "no"]);
         let puzzle = pose(&keys(), &Random::seeded(5), &poll, bound, WORK, NOW);
         let sent = solve(&puzzle, WORK);
         (poll, puzzle, sent)
@@ -245,7 +245,7 @@ mod tests {
             "of nobody who had a marker"
         );
 
-        let (poll, _, sent) = posed(bond(&sample::single(&["yes", "no"]), &marker));
+        let (poll, _, sent) = posed(bond(&example::single(&["yes", "no"]), &marker));
         let solved = check(&keys(), &poll, &sent, NOW).expect("solved");
         assert!(solved.is_bound_to(&poll, &marker));
         assert!(!solved.is_bound_to(&poll, "AAAAAAAAAAAAAAAAAAAAAA"));

@@ -6,7 +6,7 @@ use sea_orm::{DbErr, QueryResult, Value};
 
 use super::signs::Sign;
 use super::watch::Due;
-use crate::db::{Db, WriteTxn, fetch_all, fetch_one, in_list, run};
+use crate::db::{Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, in_list, run};
 use crate::polls::choice::stored_options;
 use crate::polls::model::Tier;
 use crate::types::{BurstId, EditorId, OptionId, PollId, UnixMillis};
@@ -219,17 +219,15 @@ pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, DbErr> {
     let sql = "SELECT p.slug, p.title, CAST(SUM(b.ballots) AS BIGINT) AS ballots, MAX(b.found_ms) AS found_ms \
                FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN (0, 1) AND p.sealed_ms IS NULL \
                GROUP BY p.id, p.slug, p.title ORDER BY found_ms DESC";
-    let rows = fetch_all(db.read(), sql, []).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Waiting {
-                slug: row.try_get("", "slug")?,
-                title: row.try_get("", "title")?,
-                ballots: row.try_get("", "ballots")?,
-                found: row.try_get("", "found_ms")?,
-            })
+    fetch_all_as(db.read(), sql, [], |row| {
+        Ok(Waiting {
+            slug: row.try_get("", "slug")?,
+            title: row.try_get("", "title")?,
+            ballots: row.try_get("", "ballots")?,
+            found: row.try_get("", "found_ms")?,
         })
-        .collect()
+    })
+    .await
 }
 
 /// What ballots that are set aside would add to the result.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{DbErr, QueryResult, Value};
 
-use crate::db::{Db, fetch_all, fetch_one, in_list};
+use crate::db::{Db, fetch_all, fetch_all_as, fetch_one, in_list};
 use crate::subscriptions::model::State;
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
@@ -115,11 +115,7 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
             .add(order(wanted))
             .add(&format!(" LIMIT {limit}"));
     }
-    fetch_all(db.read(), sql.text, sql.values)
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    fetch_all_as(db.read(), sql.text, sql.values, read).await
 }
 
 /// How many readers match, as far as it was counted.

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::state_words;
-use crate::admin::{Editor, EditorForm, Frame, show as shown};
+use crate::admin::{Done, Editor, EditorForm, Frame, show as shown};
 use crate::app::App;
 use crate::newsletters;
 use crate::polls;
@@ -36,13 +35,6 @@ const MAILS: i64 = 30;
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 200;
-
-/// What was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Done {
-    done: String,
-}
 
 pub async fn show(
     State(app): State<App>,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::db::{Backend, DbErr, WriteTxn, fetch_all, in_list, run};
+use crate::db::{Backend, DbErr, WriteTxn, fetch_all_as, in_list, run};
 use crate::subscriptions::model::State;
 use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
 
@@ -94,11 +94,13 @@ async fn suppressed(txn: &WriteTxn, batch: &[Ready]) -> Result<HashSet<Vec<u8>>,
         "SELECT address_hash FROM suppression WHERE address_hash IN {}",
         in_list(batch.len(), 0)
     );
-    fetch_all(&**txn, sql, batch.iter().map(|row| row.hash.clone().into()))
-        .await?
-        .iter()
-        .map(|row| row.try_get_by_index(0))
-        .collect()
+    fetch_all_as(
+        &**txn,
+        sql,
+        batch.iter().map(|row| row.hash.clone().into()),
+        |row| row.try_get_by_index(0),
+    )
+    .await
 }
 
 /// The rows of a batch as a table with one column, `value`, from one parameter of JSON. A parameter for every cell costs
@@ -136,11 +138,10 @@ async fn upsert_readers(
          RETURNING email_key, id",
         rows_from(db, "$1")
     );
-    fetch_all(&**txn, sql, [json(&cells)?.into(), now.0.into()])
-        .await?
-        .iter()
-        .map(|row| Ok((row.try_get_by_index(0)?, ReaderId(row.try_get_by_index(1)?))))
-        .collect()
+    fetch_all_as(&**txn, sql, [json(&cells)?.into(), now.0.into()], |row| {
+        Ok((row.try_get_by_index(0)?, ReaderId(row.try_get_by_index(1)?)))
+    })
+    .await
 }
 
 /// Subscribes who has no subscription in any state; gives those.
@@ -169,11 +170,10 @@ async fn enter_subscriptions(
         State::Active.code().into(),
         now.0.into(),
     ];
-    fetch_all(&**txn, sql, values)
-        .await?
-        .iter()
-        .map(|row| row.try_get_by_index(0).map(ReaderId))
-        .collect()
+    fetch_all_as(&**txn, sql, values, |row| {
+        row.try_get_by_index(0).map(ReaderId)
+    })
+    .await
 }
 
 async fn record_consents(
@@ -220,9 +220,8 @@ async fn states(
         in_list(readers.len(), 1)
     );
     let values = std::iter::once(newsletter.0.into()).chain(readers.iter().map(|id| id.0.into()));
-    fetch_all(&**txn, sql, values)
-        .await?
-        .iter()
-        .map(|row| Ok((ReaderId(row.try_get_by_index(0)?), row.try_get_by_index(1)?)))
-        .collect()
+    fetch_all_as(&**txn, sql, values, |row| {
+        Ok((ReaderId(row.try_get_by_index(0)?), row.try_get_by_index(1)?))
+    })
+    .await
 }

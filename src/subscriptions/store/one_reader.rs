@@ -1,8 +1,8 @@
 //! One reader: what they agreed to, what was mailed, stopping it, and erasing them.
 
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{DbErr, Value};
 
-use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{Backend, Db, WriteTxn, fetch_all_as, fetch_one, fetch_one_as, run};
 use crate::subscriptions::model::{State, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
@@ -52,8 +52,7 @@ pub struct Suppressed {
 
 pub async fn reader(db: &Db, id: ReaderId) -> Result<Option<Reader>, DbErr> {
     let sql = "SELECT id, email, name, created_ms, erased_ms IS NOT NULL AS erased FROM reader WHERE id = $1";
-    let row = fetch_one(db.read(), sql, [id.into()]).await?;
-    row.map(|row| {
+    fetch_one_as(db.read(), sql, [id.into()], |row| {
         Ok(Reader {
             id: row.try_get("", "id")?,
             email: row.try_get("", "email")?,
@@ -62,13 +61,13 @@ pub async fn reader(db: &Db, id: ReaderId) -> Result<Option<Reader>, DbErr> {
             erased: row.try_get("", "erased")?,
         })
     })
-    .transpose()
+    .await
 }
 
 pub async fn subscriptions(db: &Db, id: ReaderId) -> Result<Vec<Subscription>, DbErr> {
     let sql = "SELECT n.id, n.slug, n.name, s.state, s.confirmed_ms, s.changed_ms, s.reason FROM subscription s \
                JOIN newsletter n ON n.id = s.newsletter_id WHERE s.reader_id = $1 ORDER BY n.name, n.id";
-    all(db, sql, id, |row| {
+    fetch_all_as(db.read(), sql, [id.into()], |row| {
         Ok(Subscription {
             newsletter_id: row.try_get("", "id")?,
             slug: row.try_get("", "slug")?,
@@ -86,7 +85,7 @@ pub async fn consents(db: &Db, id: ReaderId) -> Result<Vec<Consent>, DbErr> {
     let sql = "SELECT n.name, t.version, t.body, c.page, c.source, c.requested_ms, c.confirmed_ms, c.withdrawn_ms \
                FROM consent c JOIN consent_text t ON t.id = c.consent_text_id JOIN newsletter n ON n.id = c.newsletter_id \
                WHERE c.reader_id = $1 ORDER BY c.confirmed_ms DESC, c.id DESC";
-    all(db, sql, id, |row| {
+    fetch_all_as(db.read(), sql, [id.into()], |row| {
         Ok(Consent {
             newsletter: row.try_get("", "name")?,
             version: row.try_get("", "version")?,
@@ -107,7 +106,7 @@ pub async fn mails(db: &Db, id: ReaderId, most: i64) -> Result<Vec<Mail>, DbErr>
         "SELECT i.subject, d.state, d.at_ms, d.attempt FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1 \
          ORDER BY i.id DESC LIMIT {most}"
     );
-    all(db, &sql, id, |row| {
+    fetch_all_as(db.read(), sql, [id.into()], |row| {
         Ok(Mail {
             subject: row.try_get("", "subject")?,
             state: row.try_get("", "state")?,
@@ -120,15 +119,14 @@ pub async fn mails(db: &Db, id: ReaderId, most: i64) -> Result<Vec<Mail>, DbErr>
 
 pub async fn suppressed(db: &Db, hash: &[u8]) -> Result<Option<Suppressed>, DbErr> {
     let sql = "SELECT reason, note, created_ms FROM suppression WHERE address_hash = $1";
-    let row = fetch_one(db.read(), sql, [hash.to_vec().into()]).await?;
-    row.map(|row| {
+    fetch_one_as(db.read(), sql, [hash.to_vec().into()], |row| {
         Ok(Suppressed {
             reason: row.try_get("", "reason")?,
             note: row.try_get("", "note")?,
             at: row.try_get("", "created_ms")?,
         })
     })
-    .transpose()
+    .await
 }
 
 /// Takes a reader off a newsletter, or off all; only what is active changes.
@@ -211,17 +209,4 @@ pub async fn erase(
     )
     .await?;
     Ok(true)
-}
-
-async fn all<T>(
-    db: &Db,
-    sql: &str,
-    id: ReaderId,
-    read: impl Fn(&QueryResult) -> Result<T, DbErr>,
-) -> Result<Vec<T>, DbErr> {
-    fetch_all(db.read(), sql, [id.into()])
-        .await?
-        .iter()
-        .map(read)
-        .collect()
 }

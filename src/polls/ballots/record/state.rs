@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use futures::TryStreamExt as _;
 use sea_orm::{DatabaseTransaction, DbErr, StreamTrait as _};
 
-use crate::db::{Backend, fetch_all, fetch_one, query};
+use crate::db::{Backend, fetch_all_as, fetch_one, query};
 use crate::polls::ballots::chain::head;
 use crate::polls::ballots::log::{
     Entry, Hash, Head, Wording, finished, head_of_all, sha256, write,
@@ -154,7 +154,7 @@ impl State {
     }
 
     /// In what this differs from `other`, in words.
-    pub(in super::super) fn differences(&self, other: &Self) -> Vec<&'static str> {
+    pub(in crate::polls::ballots) fn differences(&self, other: &Self) -> Vec<&'static str> {
         let mut found = Vec::new();
         for (name, same) in [
             (
@@ -212,7 +212,7 @@ async fn digest(db: &DatabaseTransaction, table: &Table, poll: &Poll) -> Result<
 }
 
 /// When the first and the last day began on which anything happened to a ballot: that is what readers are told.
-pub(in super::super) async fn days(
+pub(in crate::polls::ballots) async fn days(
     db: &DatabaseTransaction,
     poll: &Poll,
 ) -> Result<Option<(UnixMillis, UnixMillis)>, DbErr> {
@@ -231,13 +231,13 @@ pub(in super::super) async fn days(
 }
 
 /// The ends of a poll's chains, by slot.
-pub(in super::super) async fn chains(
+pub(in crate::polls::ballots) async fn chains(
     db: &DatabaseTransaction,
     poll: PollId,
 ) -> Result<Vec<(i64, Head)>, DbErr> {
     let sql = "SELECT slot, seq, hash FROM ballot_chain WHERE poll_id = $1 ORDER BY slot";
-    let rows = fetch_all(db, sql, [poll.into()]).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get("", "slot")?, head(row)?)))
-        .collect()
+    fetch_all_as(db, sql, [poll.into()], |row| {
+        Ok((row.try_get("", "slot")?, head(row)?))
+    })
+    .await
 }

@@ -17,12 +17,17 @@ pub(super) struct Step {
     pub(super) what: What,
 }
 
+/// What an entry says of a ballot.
 #[derive(Debug)]
 pub(super) enum What {
+    /// It is there.
     New(Held),
+    /// It says this from now on.
     Says(Held),
+    /// By this removal.
     SetAside(i64),
     GivenBack(i64),
+    /// It counts as its reader's now.
     HandedOver,
 }
 

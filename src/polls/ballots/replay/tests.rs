@@ -1,6 +1,6 @@
 use super::*;
 use crate::polls::ballots::log::{Ballot, write};
-use crate::polls::model::sample;
+use crate::polls::model::example;
 use crate::polls::results::VOTERS;
 
 const VOTER: VoterKey = [7; 16];
@@ -39,7 +39,7 @@ fn pages_of_two_nodes_fit_together_in_one_way() {
             removal: 1,
         },
     ]);
-    let poll = sample::single(&["a", "b", "c"]);
+    let poll = example::single(&["a", "b", "c"]);
     let mut found = Vec::new();
     for order in [[(0, &one), (1, &other)], [(1, &other), (0, &one)]] {
         let mut replay = Replay::of(&poll);
@@ -68,7 +68,7 @@ fn pages_of_two_nodes_fit_together_in_one_way() {
 
 #[test]
 fn what_does_not_follow_is_said() {
-    let poll = sample::single(&["a", "b"]);
+    let poll = example::single(&["a", "b"]);
     let mut replay = Replay::of(&poll);
     let pages = page(&[
         Entry::Cast(ballot(0, &[101])),

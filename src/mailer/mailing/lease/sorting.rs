@@ -1,0 +1,221 @@
+//! Who of a batch is still to get the mail, and who is not: by the ledger, by the reader's row, and by the suppressions.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Holding, Settled, Work};
+use crate::{
+    app::App,
+    config::InDoubt,
+    db::{self, DbErr},
+    mailer::mailing::states::{DeliveryState, Reason},
+    types::{IssueId, NewsletterId, ReaderId, UnixMillis},
+};
+use sea_orm::ConnectionTrait;
+
+/// After so many crashes on one recipient it is put aside.
+const CRASHES: i16 = 3;
+
+impl Holding {
+    /// Sorts the batch's readers into those to send to and those not.
+    pub(super) async fn read(
+        &mut self,
+        app: &App,
+        newsletter: NewsletterId,
+        readers: &[ReaderId],
+        now: UnixMillis,
+    ) -> Result<(), DbErr> {
+        let ledger = if self.fence == 1 && self.attempt == 1 {
+            HashMap::new()
+        } else {
+            in_ledger(app.db.read(), self.issue, readers).await?
+        };
+        let mut people = people(app, newsletter, readers).await?;
+        let suppressed = suppressed(app, &people).await?;
+        for &reader in readers {
+            let entry = ledger.get(&reader).copied();
+            let was_deferred = entry.is_some_and(InLedger::was_deferred);
+            let mut crashes = 0;
+            let mut settled = |state, reason| {
+                self.settled.push(Settled {
+                    reader,
+                    was_deferred,
+                    state,
+                    reason,
+                });
+            };
+            match entry.map(|e| (e.state, e)) {
+                None => {}
+                Some((DeliveryState::Deferred, e)) if e.attempt < self.attempt => {}
+                // A person ordered it again while this batch was open: it lies in a batch of its own.
+                Some((DeliveryState::Deferred, e)) if e.attempt > self.attempt => continue,
+                Some((DeliveryState::Deferred, _)) => {
+                    self.deferred.push(reader);
+                    continue;
+                }
+                Some((DeliveryState::Intent, e)) => {
+                    // The process ended between the intent and its outcome: nobody knows.
+                    crashes = e.reason + 1;
+                    if app.config.mail.in_doubt == InDoubt::Hold {
+                        settled(DeliveryState::Unknown, Reason::InDoubt);
+                        continue;
+                    }
+                    if crashes >= CRASHES {
+                        settled(DeliveryState::Unknown, Reason::Crashed);
+                        continue;
+                    }
+                }
+                Some(_) => continue,
+            }
+            let Some(person) = people.remove(&reader) else {
+                settled(DeliveryState::Skipped, Reason::Erased);
+                continue;
+            };
+            if let Some(reason) = person.not_now(&suppressed) {
+                settled(DeliveryState::Skipped, reason);
+                continue;
+            }
+            if now > self.expires {
+                settled(DeliveryState::Failed, Reason::Expired);
+                continue;
+            }
+            self.work.push(Work {
+                reader,
+                address: person.address,
+                group: app.mailer.domains.of(&person.key),
+                key: person.key,
+                name: person.name,
+                was_deferred,
+                crashes,
+            });
+        }
+        // A recipient that upsets the relay must not be the first each time.
+        if self.fence > 1 && !self.work.is_empty() {
+            let by = usize::try_from(self.fence * 7_919).unwrap_or(0) % self.work.len();
+            self.work.rotate_left(by);
+            // One at which a process died comes last: a crash that it causes costs the others nothing.
+            self.work.sort_by_key(|work| work.crashes);
+        }
+        Ok(())
+    }
+}
+
+/// What the ledger holds of a recipient.
+#[derive(Clone, Copy)]
+pub(in crate::mailer::mailing) struct InLedger {
+    pub(in crate::mailer::mailing) state: DeliveryState,
+    reason: i16,
+    attempt: i64,
+}
+
+impl InLedger {
+    /// Whether the tally counts it as deferred: an intent of a later attempt still is.
+    pub(in crate::mailer::mailing) fn was_deferred(self) -> bool {
+        self.attempt > 1 || self.state == DeliveryState::Deferred
+    }
+}
+
+pub(in crate::mailer::mailing) async fn in_ledger<C: ConnectionTrait>(
+    db: &C,
+    issue: IssueId,
+    readers: &[ReaderId],
+) -> Result<HashMap<ReaderId, InLedger>, DbErr> {
+    let list = db::in_list(readers.len(), 1);
+    let ids = readers.iter().map(|r| r.0.into());
+    let rows = db::fetch_all(
+        db,
+        format!("SELECT reader_id, state, reason, attempt FROM delivery WHERE issue_id = $1 AND reader_id IN {list}"),
+        std::iter::once(issue.0.into()).chain(ids),
+    )
+    .await?;
+    let mut ledger = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(state) = DeliveryState::of(row.try_get_by_index(1)?) {
+            let entry = InLedger {
+                state,
+                reason: row.try_get_by_index(2)?,
+                attempt: row.try_get_by_index(3)?,
+            };
+            ledger.insert(ReaderId(row.try_get_by_index(0)?), entry);
+        }
+    }
+    Ok(ledger)
+}
+
+struct Person {
+    address: String,
+    key: String,
+    name: String,
+    hash: [u8; 32],
+    erased: bool,
+    subscription: Option<i16>,
+}
+
+impl Person {
+    fn not_now(&self, suppressed: &HashSet<Vec<u8>>) -> Option<Reason> {
+        if self.erased {
+            return Some(Reason::Erased);
+        }
+        if suppressed.contains(&self.hash[..]) {
+            return Some(Reason::Suppressed);
+        }
+        match self.subscription {
+            Some(1) => None,
+            Some(3) => Some(Reason::Removed),
+            Some(4) => Some(Reason::Bounced),
+            Some(5) => Some(Reason::Complained),
+            _ => Some(Reason::Left),
+        }
+    }
+}
+
+/// The keyed hash under which an address lies in `suppression`; `key` is its lower-case form.
+pub(in crate::mailer::mailing) fn address_hash(app: &App, key: &str) -> [u8; 32] {
+    app.keys.hash("address", key.as_bytes())
+}
+
+async fn people(
+    app: &App,
+    newsletter: NewsletterId,
+    readers: &[ReaderId],
+) -> Result<HashMap<ReaderId, Person>, DbErr> {
+    let list = db::in_list(readers.len(), 1);
+    let ids = readers.iter().map(|r| r.0.into());
+    let rows = db::fetch_all(
+        app.db.read(),
+        format!(
+            "SELECT r.id, r.email, r.email_key, r.name, CASE WHEN r.erased_ms IS NULL THEN 0 ELSE 1 END, s.state
+             FROM reader r LEFT JOIN subscription s ON s.newsletter_id = $1 AND s.reader_id = r.id
+             WHERE r.id IN {list}"
+        ),
+        std::iter::once(newsletter.0.into()).chain(ids),
+    )
+    .await?;
+    let mut people = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let key: String = row.try_get_by_index(2)?;
+        let person = Person {
+            address: row.try_get_by_index(1)?,
+            hash: address_hash(app, &key),
+            key,
+            name: row.try_get_by_index(3)?,
+            erased: row.try_get_by_index::<i32>(4)? != 0,
+            subscription: row.try_get_by_index(5)?,
+        };
+        people.insert(ReaderId(row.try_get_by_index(0)?), person);
+    }
+    Ok(people)
+}
+
+async fn suppressed(
+    app: &App,
+    people: &HashMap<ReaderId, Person>,
+) -> Result<HashSet<Vec<u8>>, DbErr> {
+    if people.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let list = db::in_list(people.len(), 0);
+    let hashes = people.values().map(|p| p.hash.to_vec().into());
+    let sql = format!("SELECT address_hash FROM suppression WHERE address_hash IN {list}");
+    let rows = db::fetch_all(app.db.read(), sql, hashes).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}

@@ -1,0 +1,155 @@
+//! Issues through the JSON API while they go out: pausing, resuming, and ordering a part again.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+
+use canvass::config::{InDoubt, Transport};
+use canvass::types::Secret;
+
+use crate::digests_api::{Script, issue};
+use crate::support::app::TestApp;
+use crate::support::issues::readers_at;
+use crate::support::smtp_server::{Act, At, SmtpServer};
+
+async fn app_at(server: &SmtpServer, connections: u32) -> TestApp {
+    let url = server.url();
+    TestApp::start_with(|config| {
+        config.mail.transport = Transport::Smtp;
+        config.mail.smtp_url = Secret::new(url);
+        config.mail.connections = connections;
+        config.mail.in_doubt = InDoubt::Hold;
+    })
+    .await
+}
+
+/// The promise of *pause*: at most one mail a connection after it, within 2 s; and of *resume*: exactly the rest.
+#[tokio::test]
+async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "", Act::Wait(Duration::from_millis(30)), None);
+    let app = app_at(&server, 5).await;
+    let newsletter = app.newsletter("brief").await;
+    readers_at(&app, &newsletter, "example.org", 400).await;
+    let script = Script::at(&app).await;
+    let (_, made) = script.post("/issues", "", issue()).await;
+    let path = |act: &str| format!("/issues/{}/{act}", made["id"]);
+    script.call(Method::POST, &path("send"), "", None).await;
+    for round in 1..=3 {
+        server.wait_for(40 * round, Duration::from_secs(20)).await;
+        let pause = format!("pause {round}");
+        let (status, told) = script
+            .call(Method::POST, &path("pause"), &pause, None)
+            .await;
+        let at_pause = server.count();
+        assert_eq!((status.as_u16(), &told["state"]), (200, &json!("paused")));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let after_two_seconds = server.count();
+        assert!(
+            after_two_seconds <= at_pause + 5,
+            "{at_pause} at the pause, {after_two_seconds} two seconds later"
+        );
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(server.count(), after_two_seconds, "and then none at all");
+        let held = script.status(&made["id"]).await;
+        assert_eq!(held["counts"]["sent"], json!(after_two_seconds));
+        let (status, _) = script.call(Method::POST, &path("resume"), "", None).await;
+        assert_eq!(status, 200);
+        // The answer to the first request comes again, and nothing happens again.
+        let (status, again) = script
+            .call(Method::POST, &path("pause"), &pause, None)
+            .await;
+        assert_eq!((status.as_u16(), &again), (200, &told));
+        assert_eq!(script.status(&made["id"]).await["state"], "sending");
+    }
+    let done = script.until(&made["id"], "finished").await;
+    assert_eq!(done["counts"]["sent"], 400);
+    let to: std::collections::BTreeSet<String> =
+        server.received().into_iter().map(|mail| mail.to).collect();
+    assert_eq!((server.count(), to.len()), (400, 400), "exactly the rest");
+    // Refused orders leave no trace, so the key can be used when it is time.
+    let (status, _) = script
+        .call(Method::POST, &path("pause"), "late", None)
+        .await;
+    assert_eq!(status, 409);
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM idempotency WHERE idempotency_key = 'late'")
+            .await,
+        0
+    );
+    let who = "SELECT COUNT(*) FROM mailing_order WHERE who LIKE '%test%' AND kind = 1";
+    assert_eq!(app.count(who).await, 3, "who paused it is kept");
+}
+
+#[tokio::test]
+async fn a_script_sends_again_to_those_that_failed_and_settles_those_in_doubt() {
+    let server = SmtpServer::start().await;
+    server.say(At::Dot, "r2@", "554 5.7.1 not from you");
+    server.say(At::Rcpt, "r3@", "550 5.1.1 no such user");
+    server.rule(At::Dot, "r4@", Act::Drop, Some(1));
+    server.rule(At::Dot, "r5@", Act::Drop, Some(1));
+    let app = app_at(&server, 3).await;
+    let newsletter = app.newsletter("brief").await;
+    readers_at(&app, &newsletter, "example.org", 10).await;
+    let script = Script::at(&app).await;
+    let (_, made) = script.post("/issues", "", issue()).await;
+    let path = |act: &str| format!("/issues/{}/{act}", made["id"]);
+    script.call(Method::POST, &path("send"), "", None).await;
+    let done = script.until(&made["id"], "finished").await;
+    assert_eq!(
+        (&done["counts"]["failed"], &done["counts"]["unknown"]),
+        (&json!(2), &json!(2))
+    );
+    server.forgive();
+
+    for (act, body) in [
+        ("resend", json!({ "reasons": [] })),
+        ("resend", json!({ "reasons": ["left"] })),
+        ("resend", json!({ "reason": "ours" })),
+        ("settle", json!({})),
+        ("settle", json!({ "how": "forget" })),
+        ("settle", json!({ "how": "accept", "emails": [] })),
+        ("settle", json!({ "how": "accept", "emails": ["nobody"] })),
+    ] {
+        let (status, told) = script.post(&path(act), "", body.clone()).await;
+        assert_eq!(status, 422, "{act} {body}: {told}");
+    }
+    let (status, first) = script
+        .call(Method::POST, &path("resend"), "again", None)
+        .await;
+    assert_eq!((status.as_u16(), &first["recipients"]), (202, &json!(1)));
+    assert_eq!(first["state"], "sending");
+    assert_eq!(first["counts"]["deferred"], 1, "{first}");
+    let done = script.until(&made["id"], "finished").await;
+    assert_eq!(done["counts"]["sent"], 7);
+    let (status, again) = script
+        .call(Method::POST, &path("resend"), "again", None)
+        .await;
+    assert_eq!((status.as_u16(), &again), (202, &first));
+    assert_eq!(script.status(&made["id"]).await["state"], "finished");
+
+    let one = json!({ "how": "accept", "emails": ["R4@Example.org"] });
+    let (_, told) = script.post(&path("settle"), "one", one).await;
+    assert_eq!(
+        (&told["recipients"], &told["state"]),
+        (&json!(1), &json!("finished"))
+    );
+    let rest = json!({ "how": "resend" });
+    let (_, told) = script.post(&path("settle"), "rest", rest).await;
+    assert_eq!(
+        (&told["recipients"], &told["state"]),
+        (&json!(1), &json!("sending"))
+    );
+    let done = script.until(&made["id"], "finished").await;
+    assert_eq!(
+        (&done["counts"]["sent"], &done["counts"]["unknown"]),
+        (&json!(9), &json!(0))
+    );
+    let to_r5 = server
+        .received()
+        .into_iter()
+        .filter(|m| m.to == "r5@example.org");
+    let ids: Vec<String> = to_r5.map(|mail| mail.message_id).collect();
+    assert_eq!((ids.len(), ids.first()), (2, ids.last()));
+}

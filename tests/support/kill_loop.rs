@@ -1,0 +1,95 @@
+//! `kill -9` at random moments while readers answer.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use canvass::types::Random;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::database::TestDatabase;
+use super::node::Setup;
+
+/// The program at a port of its own, to be killed again and again.
+pub struct KillLoop {
+    pub seed: u64,
+    pub port: u16,
+    random: Random,
+    setup: Setup,
+    /// What the readers share.
+    pub readers: Readers,
+}
+
+/// Whether they are to stop, and how many answers they had that count.
+#[derive(Clone, Default)]
+pub struct Readers {
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+}
+
+impl Readers {
+    pub fn go_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    pub fn count(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+}
+
+impl KillLoop {
+    pub fn new(database: &TestDatabase) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let mut setup = Setup::new(database, "smtp://127.0.0.1:9".to_owned());
+        setup.bind = format!("127.0.0.1:{port}");
+        let seed = u64::from_le_bytes(Random::System.bytes());
+        Self {
+            seed,
+            port,
+            random: Random::seeded(seed),
+            setup,
+            readers: Readers::default(),
+        }
+    }
+
+    /// Kills the program `kills` times, each after some `more` answers, and starts it again. What the lanes of readers bring home comes back.
+    pub async fn run<T>(
+        &self,
+        kills: usize,
+        more: Range<usize>,
+        lanes: Vec<JoinHandle<Vec<T>>>,
+        after_kill: impl AsyncFn(),
+    ) -> Vec<T> {
+        let mut node = self.setup.start();
+        for _ in 0..kills {
+            self.wait_for(&more).await;
+            node.kill();
+            after_kill().await;
+            node = self.setup.start();
+        }
+        self.wait_for(&more).await;
+        self.readers.stop.store(true, Ordering::Relaxed);
+        let mut found = Vec::new();
+        for lane in lanes {
+            found.extend(lane.await.unwrap());
+        }
+        node.kill();
+        found
+    }
+
+    async fn wait_for(&self, more: &Range<usize>) {
+        let spread = (more.end - more.start) as u64;
+        let some = self.readers.answered() + more.start + self.random.below(spread) as usize;
+        let enough = Instant::now() + Duration::from_secs(30);
+        while self.readers.answered() < some && Instant::now() < enough {
+            sleep(Duration::from_millis(1 + self.random.below(5))).await;
+        }
+    }
+}
