@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::post;
 use canvass::app::{App, Role};
 use canvass::config;
-use canvass::polls::{self, Definition, PollState, QuestionText, Tier, Visibility};
+use canvass::polls::{self, Definition, PollState, QuestionText, Tier};
 use canvass::serve::{self, Server};
 use canvass::types::{Clock, Random};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,23 +103,12 @@ impl Stage {
 }
 
 async fn poll(app: &App) {
-    let mut definition = Definition {
-        slug: "trust".to_owned(),
-        title: String::new(),
-        intro: String::new(),
-        visibility: Visibility::Always,
-        headline_tier: Tier::Anonymous,
-        newsletter: None,
-        linking: None,
-        opens_at: None,
-        closes_at: None,
-        time_zone: "UTC".to_owned(),
-        questions: vec![QuestionText {
-            text: "Do you trust the mainstream media?".to_owned(),
-            options: vec!["Yes".into(), "No".into()],
-            ..QuestionText::default()
-        }],
+    let question = QuestionText {
+        text: "Do you trust the mainstream media?".to_owned(),
+        options: vec!["Yes".into(), "No".into()],
+        ..QuestionText::default()
     };
+    let mut definition = Definition::new("trust", vec![question]);
     assert!(definition.check().is_empty());
     let txn = app.db.write_txn("bench").await.unwrap();
     let (random, now) = (&app.random, app.clock.now());

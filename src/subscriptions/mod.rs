@@ -11,7 +11,7 @@
 //! - at most one mail in ten minutes and three a day to an address that anybody can type;
 //! - a forwarded mail can stop its owner's newsletters and take back consents at worst; to see, export or erase takes a fresh one.
 //!
-//! `request` → `confirm` → `preferences`, `leave` are the use cases, and `data` what is kept about a reader; `http` and `api` the doors; [`import`] the way in for lists.
+//! `request` → `confirm` → `preferences`, `leave` are the use cases, `stop_reader` an editor's, and `data` what is kept about a reader; `http` and `api` the doors; [`import`] the way in for lists.
 
 mod admin;
 mod api;
@@ -30,6 +30,7 @@ pub mod reader_name;
 mod request;
 mod sign_in;
 mod stop;
+mod stop_reader;
 mod store;
 
 pub use api::{Document as ApiDocument, routes as api_routes};

@@ -12,9 +12,9 @@ use crate::admin::{Done, Editor, EditorForm, Frame, show as shown};
 use crate::app::App;
 use crate::newsletters;
 use crate::polls;
-use crate::subscriptions::address_hash;
 use crate::subscriptions::data;
 use crate::subscriptions::model::{self, Suppression};
+use crate::subscriptions::stop_reader::{Wish, hash_of, stop_reader};
 use crate::subscriptions::store::one_reader::{self as store, Reader, Subscription};
 use crate::types::{EmailAddress, ReaderId};
 use crate::web::Problem;
@@ -76,7 +76,7 @@ pub async fn stop(
     };
     let reason = &typed.reason;
     let subscriptions = store::subscriptions(&app.db, reader.id).await?;
-    let wish = Wish::read(&typed.what, &subscriptions);
+    let wish = wished(&typed.what, &subscriptions);
     let mut errors = Errors::new();
     if wish.is_none() || reader.erased {
         errors.insert("what", "Choose what to do.");
@@ -90,33 +90,12 @@ pub async fn stop(
     let (Some(wish), true) = (wish, errors.is_empty()) else {
         return reader_page(&app, editor.frame(), &reader, &typed, &errors).await;
     };
-    let now = app.clock.now();
-    let hash = hash_of(&app, &reader);
-    let txn = app.db.write_txn("stop-reader").await?;
-    let done = match (wish, hash) {
-        (Wish::Remove(subscription), _) => {
-            store::remove(
-                &txn,
-                reader.id,
-                Some(subscription.newsletter_id),
-                reason,
-                now,
-            )
-            .await?;
-            "removed"
-        }
-        (Wish::Suppress, Some(hash)) => {
-            store::suppress(&txn, &hash, reason, now).await?;
-            store::remove(&txn, reader.id, None, reason, now).await?;
-            "suppressed"
-        }
-        (Wish::Allow, Some(hash)) => {
-            store::allow(&txn, &hash).await?;
-            "allowed"
-        }
-        (_, None) => return Err(Problem::internal(&"a stored address does not parse")),
+    stop_reader(&app, &reader, wish, reason).await?;
+    let done = match wish {
+        Wish::Remove(_) => "removed",
+        Wish::Suppress => "suppressed",
+        Wish::Allow => "allowed",
     };
-    txn.commit().await?;
     Ok(Redirect::to(&format!("/admin/readers/{}?done={done}", reader.id.0)).into_response())
 }
 
@@ -145,24 +124,15 @@ pub async fn erase(
     Ok(Redirect::to(&format!("/admin/readers/{}?done=erased", reader.id.0)).into_response())
 }
 
-/// What an editor can do about a reader's mails.
-#[derive(Clone, Copy)]
-enum Wish<'a> {
-    Remove(&'a Subscription),
-    Suppress,
-    Allow,
-}
-
-impl<'a> Wish<'a> {
-    fn read(what: &str, subscriptions: &'a [Subscription]) -> Option<Self> {
-        match what {
-            "!suppress" => Some(Self::Suppress),
-            "!allow" => Some(Self::Allow),
-            slug => subscriptions
-                .iter()
-                .find(|s| s.slug == slug)
-                .map(Self::Remove),
-        }
+/// What was chosen in the form.
+fn wished(what: &str, subscriptions: &[Subscription]) -> Option<Wish> {
+    match what {
+        "!suppress" => Some(Wish::Suppress),
+        "!allow" => Some(Wish::Allow),
+        slug => subscriptions
+            .iter()
+            .find(|s| s.slug == slug)
+            .map(|s| Wish::Remove(s.newsletter_id)),
     }
 }
 
@@ -171,13 +141,6 @@ async fn found(app: &App, id: &str) -> Result<Reader, Problem> {
     store::reader(&app.db, ReaderId(id))
         .await?
         .ok_or_else(Problem::not_found)
-}
-
-/// The address as the table of suppressions knows it; none for an erased reader.
-fn hash_of(app: &App, reader: &Reader) -> Option<[u8; 32]> {
-    EmailAddress::parse(&reader.email)
-        .ok()
-        .map(|address| address_hash(&app.keys, &address))
 }
 
 async fn reader_page(
@@ -190,7 +153,7 @@ async fn reader_page(
     let zone = newsletters::home_zone(app.db.read()).await?;
     let at = |instant| shown::time(instant, &zone);
     let subscriptions = store::subscriptions(&app.db, reader.id).await?;
-    let suppressed = match hash_of(app, reader) {
+    let suppressed = match hash_of(&app.keys, reader) {
         Some(hash) => store::suppressed(&app.db, &hash).await?,
         None => None,
     };
