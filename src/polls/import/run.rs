@@ -245,7 +245,7 @@ fn read_file(path: &Path, from: System, tables: &mut Tables) -> io::Result<u64> 
 fn definition(plan: &Plan, order: &Order) -> Definition {
     let question = plan.questions.first().map_or("", |q| q.text.as_str());
     Definition {
-        // Closed with the commit that notes that all is in: a ballot box that has seen a close takes nothing any more.
+        // No close yet: that comes with the commit that notes that all is in. A ballot box that has seen a close takes nothing any more.
         opens_at: Some(plan.opens_at),
         time_zone: order.time_zone.clone(),
         ..Definition::new(slug_of(question), plan.questions.clone())
