@@ -1,5 +1,6 @@
 //! Editors' lists on a phone with long names in them: nothing is cut off, nothing leaves its card.
 
+use canvass::polls::Picture;
 use serde_json::json;
 
 use crate::support::app::TestApp;
@@ -17,6 +18,19 @@ const CUT: &str = "return [...document.querySelectorAll('.table-wrap, .card, .st
     }).map(element => element.textContent.slice(0, 60));
 });";
 
+/// Through the set-up link, as an editor does the first time.
+async fn sign_in(app: &TestApp, browser: &Browser) {
+    let link = invited(app, EDITOR).await;
+    browser.goto(&app.url(&link)).await;
+    for field in ["password", "again"] {
+        let field = browser.find(&format!("[name={field}]")).await;
+        field.send_keys(PASSWORD).await.unwrap();
+    }
+    let button = browser.find("main form button").await;
+    button.click().await.unwrap();
+    browser.wait_for_path("/admin").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_cut_off_on_a_phone() {
     let app = TestApp::start().await;
@@ -27,7 +41,6 @@ async fn nothing_is_cut_off_on_a_phone() {
         "UPDATE newsletter SET name = 'The Premium Newsletter of the Harwich and District Observer', \
          from_address = 'a-rather-long-name-of-a-sender@newsletters.harwich-observer.example'",
         "UPDATE reader SET email = 'somebody-with-a-very-long-address@a-provider-with-a-long-name.example' WHERE id = 1",
-        "UPDATE editor SET name = 'Wolfeschlegelsteinhausenbergerdorff'",
     ] {
         canvass::db::run(&*txn, sql, []).await.unwrap();
     }
@@ -36,15 +49,7 @@ async fn nothing_is_cut_off_on_a_phone() {
     let Some(browser) = Browser::open(Look::phone()).await else {
         return;
     };
-    let link = invited(&app, EDITOR).await;
-    browser.goto(&app.url(&link)).await;
-    for field in ["password", "again"] {
-        let field = browser.find(&format!("[name={field}]")).await;
-        field.send_keys(PASSWORD).await.unwrap();
-    }
-    let button = browser.find("main form button").await;
-    button.click().await.unwrap();
-    browser.wait_for_path("/admin").await;
+    sign_in(&app, &browser).await;
     for page in [
         "/admin",
         "/admin/readers",
@@ -57,5 +62,56 @@ async fn nothing_is_cut_off_on_a_phone() {
         assert_eq!(browser.run(CUT).await, json!([]), "{page}");
         browser.assert_no_sideways_scroll().await;
     }
+    browser.close().await;
+}
+
+/// However many lines an option's words have, none of them goes under its picture.
+#[tokio::test(flavor = "multi_thread")]
+async fn words_stand_beside_their_picture_in_a_result() {
+    let app = TestApp::start().await;
+    app.poll_with("square", |poll| {
+        for option in &mut poll.questions[0].options {
+            option.label = format!(
+                "{}, from the church to the river and back again",
+                option.label
+            );
+            option.picture = Some(Picture {
+                path: "/assets/icon.svg".into(),
+                alt: "A square".into(),
+                size: Some((32, 32)),
+            });
+        }
+    })
+    .await;
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    browser.goto(&app.url("/p/square/results")).await;
+    let beside = "return [...document.querySelectorAll('.result-picture')].map(picture => {
+        const box = picture.getBoundingClientRect();
+        const lines = [...picture.parentElement.querySelector('.result-label').getClientRects()];
+        const row = picture.closest('tr').getBoundingClientRect();
+        return lines.length > 1 && box.width >= 60 && box.top >= row.top && lines.every(line => line.left > box.right);
+    });";
+    assert_eq!(browser.run(beside).await, json!([true, true, true]));
+    browser.close().await;
+}
+
+/// What only scripts fill is out of sight until they do.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_hidden_is_not_seen() {
+    let app = TestApp::start().await;
+    app.newsletter("morning").await;
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    sign_in(&app, &browser).await;
+    browser.goto(&app.url("/admin/issues/new")).await;
+    let button = browser.find("main form button").await;
+    button.click().await.unwrap();
+    browser.find("#toolbar button").await;
+    let shown = "const bar = document.getElementById('toolbar'); const before = bar.offsetHeight;
+         bar.hidden = true; return [before >= 44, bar.offsetHeight];";
+    assert_eq!(browser.run(shown).await, json!([true, 0]));
     browser.close().await;
 }

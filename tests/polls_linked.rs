@@ -332,4 +332,11 @@ async fn polls_linked_an_erased_reader_is_joined_to_nothing() {
     txn.commit().await.unwrap();
     sending.await.unwrap();
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot_link").await, 0);
+    // What still lies in an inbox says that it counts nothing, and nothing of who answered.
+    let old = app.reader().get(&path).await.expect(200);
+    let old = old.says("about its reader was erased");
+    assert!(!old.text().contains("answered this poll before"));
+    app.advance(SECOND);
+    let late = app.reader().submit(old.the_form()).await.expect(409);
+    late.says("not counted");
 }
