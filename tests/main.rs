@@ -9,6 +9,7 @@ mod support;
 
 mod admin_sign_in;
 mod architecture;
+mod asked_transactions;
 mod backup;
 mod bad_input;
 mod bounces;

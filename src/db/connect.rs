@@ -1,12 +1,15 @@
 //! Opening the database.
 
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::Connection as _;
-
+use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::{Connection as _, Sqlite};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbErr, IsolationLevel, TransactionOptions, TransactionTrait,
+    DbErr, IsolationLevel, RuntimeErr, TransactionOptions, TransactionTrait,
 };
 
 use super::fetch_one;
@@ -30,7 +33,41 @@ pub enum Backend {
 pub struct Db {
     backend: Backend,
     reader: DatabaseConnection,
-    pub(super) writer: DatabaseConnection,
+    writer: DatabaseConnection,
+    kept: Arc<Kept>,
+}
+
+/// The one connection that writes to SQLite, between two groups of ballots.
+#[derive(Debug, Default)]
+struct Kept {
+    /// So many want to write who do not look here.
+    others: AtomicUsize,
+    connection: Mutex<Option<PoolConnection<Sqlite>>>,
+}
+
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, Option<PoolConnection<Sqlite>>> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connections that write. While one of these lives, nobody keeps any of them back.
+#[derive(Debug)]
+pub(super) struct Writer<'a>(&'a Db);
+
+impl Deref for Writer<'_> {
+    type Target = DatabaseConnection;
+    fn deref(&self) -> &DatabaseConnection {
+        &self.0.writer
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.0.kept.others.fetch_sub(1, SeqCst);
+    }
 }
 
 /// A database that cannot be used.
@@ -80,6 +117,7 @@ impl Db {
             backend: Backend::Sqlite,
             reader,
             writer,
+            kept: Arc::default(),
         })
     }
 
@@ -101,6 +139,7 @@ impl Db {
             backend: Backend::Postgres,
             reader: pool.clone(),
             writer: pool,
+            kept: Arc::default(),
         })
     }
 
@@ -146,9 +185,45 @@ impl Db {
     /// What the driver said.
     pub async fn close(self) -> Result<(), DbErr> {
         if self.backend == Backend::Sqlite {
-            self.reader.close().await?;
+            self.reader.clone().close().await?;
         }
-        self.writer.close().await
+        let writer = self.writer();
+        writer.clone().close().await
+    }
+
+    /// For writing.
+    pub(super) fn writer(&self) -> Writer<'_> {
+        // Counted before the look: whoever keeps a connection looks at the count with the lock held.
+        self.kept.others.fetch_add(1, SeqCst);
+        let kept = self.kept.lock().take();
+        // Back to the pool.
+        drop(kept);
+        Writer(self)
+    }
+
+    /// The one connection that writes to SQLite: that of the last time, or in one's turn.
+    ///
+    /// # Errors
+    /// As [`Db::write_txn`].
+    pub(super) async fn kept_writer(&self) -> Result<PoolConnection<Sqlite>, DbErr> {
+        let kept = self.kept.lock().take();
+        match kept {
+            Some(connection) => Ok(connection),
+            None => {
+                // Counted as well: there may be two who ask so.
+                let writer = self.writer();
+                let acquired = writer.get_sqlite_connection_pool().acquire().await;
+                acquired.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+            }
+        }
+    }
+
+    /// Keeps it for the next time, unless somebody else waits for it: a way through the pool costs two trips.
+    pub(super) fn keep_writer(&self, connection: PoolConnection<Sqlite>) {
+        let mut kept = self.kept.lock();
+        if self.kept.others.load(SeqCst) == 0 {
+            *kept = Some(connection);
+        }
     }
 }
 

@@ -14,7 +14,9 @@ impl Db {
     /// What SQLite said; `file` is then of no use.
     pub async fn copy_into(&self, file: &Path) -> Result<(), DbErr> {
         let file: Value = file.display().to_string().into();
-        run(&self.writer, "VACUUM INTO $1", [file]).await.map(drop)
+        run(&*self.writer(), "VACUUM INTO $1", [file])
+            .await
+            .map(drop)
     }
 
     /// Whether every page of a SQLite database is as it should be, and it is one of ours.
@@ -68,7 +70,7 @@ impl Db {
     /// # Errors
     /// What SQLite said.
     pub async fn settle(&self) -> Result<(), DbErr> {
-        self.writer
+        self.writer()
             .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
             .await
             .map(drop)

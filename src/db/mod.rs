@@ -6,6 +6,7 @@
 //!   is `BEGIN IMMEDIATE`: writers queue in our process instead of failing in the file. Nothing that
 //!   waits on the network happens while one is open. A commit whose answer is lost is looked up afterwards: it is either done or
 //!   not, never both.
+//! - [`Db::ask_and_write`]: the same for the ballot box, in two trips.
 //! - [`sql`]: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
 //! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
 //! - [`group_commit`]: many small writes in one commit, each answered after it.
@@ -15,6 +16,7 @@
 //! - [`lock`]: one process per SQLite data directory.
 //! - [`entities`]: one file a table.
 
+mod asked;
 mod connect;
 mod copy;
 pub mod entities;
@@ -27,6 +29,7 @@ mod sql;
 mod turn;
 mod write;
 
+pub use asked::AskedTxn;
 pub use connect::{Backend, Db, OpenError};
 pub use fate::connection_lost;
 pub use sea_orm::{DbErr, TryGetable};

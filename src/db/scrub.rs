@@ -79,9 +79,9 @@ impl Db {
     /// Brings the write-ahead log into the file and cuts it to nothing, unless a reader still needs it.
     async fn cut_log(&self) -> Result<bool, DbErr> {
         let patience = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
-        self.writer.execute_unprepared(&patience).await?;
-        let cut = fetch_one(&self.writer, "PRAGMA wal_checkpoint(TRUNCATE)", []).await;
-        self.writer
+        self.writer().execute_unprepared(&patience).await?;
+        let cut = fetch_one(&*self.writer(), "PRAGMA wal_checkpoint(TRUNCATE)", []).await;
+        self.writer()
             .execute_unprepared("PRAGMA busy_timeout = 5000")
             .await?;
         let busy: i64 = cut?.map_or(Ok(1), |row| row.try_get("", "busy"))?;
@@ -90,7 +90,8 @@ impl Db {
 
     async fn rewrite_postgres(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
         // VACUUM takes no transaction, and the settings are for one connection, which is thrown away afterwards.
-        let pool = self.writer.get_postgres_connection_pool();
+        let writer = self.writer();
+        let pool = writer.get_postgres_connection_pool();
         let mut connection = pool.acquire().await.map_err(failed)?;
         let done = rewrite(&mut connection, tables).await;
         connection.close().await.map_err(failed)?;
@@ -110,7 +111,7 @@ impl Db {
             "VACUUM",
             "PRAGMA temp_store = MEMORY",
         ] {
-            self.writer.execute_unprepared(sql).await?;
+            self.writer().execute_unprepared(sql).await?;
         }
         self.cut_log().await.map(drop)
     }

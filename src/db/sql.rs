@@ -22,7 +22,7 @@ pub fn query<C: ConnectionTrait>(
 
 /// The statement with `?` for each `$n`, where these stand in order and once each, as in every multi-row insert. SQLite looks a named
 /// parameter up in a list of all, which made thousands of them cost quadratic time; it has no list of nameless ones.
-fn nameless(sql: &str) -> Option<String> {
+pub(super) fn nameless(sql: &str) -> Option<String> {
     let mut out = String::with_capacity(sql.len());
     let mut pieces = sql.split('$');
     out.push_str(pieces.next()?);
@@ -126,6 +126,11 @@ impl Batch {
         self.statements.is_empty()
     }
 
+    /// All of it as one text, for SQLite, and the values.
+    pub(super) fn into_one(self) -> (String, Vec<Value>) {
+        (self.statements.join("; "), self.values)
+    }
+
     /// Carries them out.
     ///
     /// # Errors
@@ -147,8 +152,8 @@ impl Batch {
             return Ok(None);
         }
         if db.get_database_backend() == DbBackend::Sqlite {
-            let sql = self.statements.join("; ");
-            return run(db, sql, self.values).await.map(|_| None);
+            let (sql, values) = self.into_one();
+            return run(db, sql, values).await.map(|_| None);
         }
         let mut sql = String::from("WITH ");
         for (n, statement) in self.statements.iter().enumerate() {

@@ -65,7 +65,7 @@ impl Turns {
             None => self.begin(now).await?,
         };
         let taken: [Value; 3] = [self.writer.clone().into(), turn.into(), now.into()];
-        let done = fetch_all(&self.db.writer, sql, taken.into_iter().chain(values)).await;
+        let done = fetch_all(&*self.db.writer(), sql, taken.into_iter().chain(values)).await;
         metrics::histogram!("canvass_commit_seconds", "txn" => self.name).record(started.elapsed());
         match done {
             Ok(rows) if !rows.is_empty() => {

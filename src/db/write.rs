@@ -30,14 +30,14 @@ impl Db {
     /// What the database said; on SQLite also a writer that stayed busy for 30 s.
     pub async fn write_txn(&self, name: &'static str) -> Result<WriteTxn, DbErr> {
         let txn = self
-            .writer
+            .writer()
             .begin_with_options(TransactionOptions {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             })
             .await?;
         let ask = match self.backend() {
-            Backend::Postgres => Some(self.writer.clone()),
+            Backend::Postgres => Some(self.writer().clone()),
             Backend::Sqlite => None,
         };
         Ok(WriteTxn { txn, name, ask })
@@ -76,16 +76,20 @@ impl WriteTxn {
             }
             (done, _, _) => done,
         };
-        let took = started.elapsed();
-        metrics::histogram!("canvass_commit_seconds", "txn" => self.name).record(took);
-        if took > SLOW {
-            tracing::warn!(
-                txn = self.name,
-                ms = took.as_millis() as u64,
-                "a commit was slow"
-            );
-        }
+        note(self.name, started.elapsed());
         done
+    }
+}
+
+/// Notes how long a commit took.
+pub(super) fn note(name: &'static str, took: Duration) {
+    metrics::histogram!("canvass_commit_seconds", "txn" => name).record(took);
+    if took > SLOW {
+        tracing::warn!(
+            txn = name,
+            ms = took.as_millis() as u64,
+            "a commit was slow"
+        );
     }
 }
 

@@ -34,10 +34,9 @@ pub async fn commit(
     slot: i64,
     group: &[Slip],
 ) -> Result<Vec<Outcome>, DbErr> {
-    let txn = db.write_txn("ballots").await?;
+    let (txn, current, mut before) = look(db, slot, group).await?;
     // The clock is read when the writer is ours: nothing that closed before can slip in behind.
     let now = clock.now();
-    let (current, mut before) = look(db, &txn, slot, group).await?;
 
     // None: in the box; what it did there is known once the ballots are written.
     let mut outcomes: Vec<Option<Outcome>> = vec![Some(Outcome::Edited); group.len()];
@@ -86,7 +85,7 @@ pub async fn commit(
     let mut pages: BTreeMap<PollId, Vec<u8>> = BTreeMap::new();
     let mut batch = Batch::default();
     let mut links = Links::default();
-    insert(db, &txn, &last, &mut before, now, &mut batch).await?;
+    insert(&txn, &last, &mut before, now, &mut batch).await?;
     let mut changed: Vec<&Waiting<'_>> = Vec::new();
     let mut said: HashMap<(PollId, VoterKey), Outcome> = HashMap::with_capacity(last.len());
     for (key, waiting) in &last {

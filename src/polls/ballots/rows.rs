@@ -8,7 +8,9 @@ use super::chain;
 use super::hand_over::HANDED_OVER;
 use super::log::Head;
 use super::slip::{Answer, Slip, VoterKey};
-use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all, in_list, round_up, values_list};
+use crate::db::{
+    AskedTxn, Backend, Batch, Db, WriteTxn, fetch_all, in_list, round_up, values_list,
+};
 use crate::polls::model::PollState;
 use crate::types::{PollId, UnixMillis};
 
@@ -45,14 +47,13 @@ pub(super) type Known = HashMap<(PollId, VoterKey), Before>;
 /// The answers to be written, the last of each voter, in key order: two nodes cannot lock each other out.
 pub(super) type Last<'a> = BTreeMap<(PollId, VoterKey), Waiting<'a>>;
 
-/// The state of the polls, and the end of their chains, locked. SQLite, where nobody else writes while this transaction is open, says in
-/// the same trip which voters have a ballot; of PostgreSQL that is asked by [`insert`].
+/// Begins the transaction: the state of the polls, and the end of their chains, locked. SQLite, where nobody else writes while it is open,
+/// says in the same trip which voters have a ballot; of PostgreSQL that is asked by [`insert`].
 pub(super) async fn look(
     db: &Db,
-    txn: &WriteTxn,
     slot: i64,
     group: &[Slip],
-) -> Result<(Polls, Known), DbErr> {
+) -> Result<(AskedTxn, Polls, Known), DbErr> {
     let mut ids: Vec<PollId> = group.iter().map(Slip::poll).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -92,7 +93,8 @@ pub(super) async fn look(
         }
     };
     let (mut polls, mut known) = (Polls::new(), Known::new());
-    for row in fetch_all(&**txn, sql, values).await? {
+    let (txn, rows) = db.ask_and_write("ballots", sql, values).await?;
+    for row in rows {
         if row.try_get("", "known")? {
             known.insert(key(&row)?, Before::of(&row)?);
             continue;
@@ -110,7 +112,7 @@ pub(super) async fn look(
         };
         polls.insert(row.try_get("", "id")?, now);
     }
-    Ok((polls, known))
+    Ok((txn, polls, known))
 }
 
 /// All of `items`, the last one again and again: as many as [`round_up`] says.
@@ -124,8 +126,7 @@ fn filled<T>(items: &[T]) -> impl Iterator<Item = &T> {
 /// Inserts every ballot of a voter who has none yet. `known` names those who have one, and afterwards all of them. SQLite knows them
 /// already: there it is left to the batch.
 pub(super) async fn insert(
-    db: &Db,
-    txn: &WriteTxn,
+    txn: &AskedTxn,
     last: &Last<'_>,
     known: &mut Known,
     now: UnixMillis,
@@ -139,7 +140,7 @@ pub(super) async fn insert(
     if rows.is_empty() {
         return Ok(());
     }
-    if db.backend() == Backend::Sqlite {
+    let Some(txn) = txn.postgres() else {
         // A row that is there twice conflicts with itself, which is nothing.
         let sql = format!(
             "INSERT INTO ballot ({COLUMNS}) VALUES {} ON CONFLICT (poll_id, voter_key) DO NOTHING",
@@ -147,7 +148,7 @@ pub(super) async fn insert(
         );
         batch.push(sql, filled(&rows).flat_map(|waiting| values(waiting, now)));
         return Ok(());
-    }
+    };
     // Arrays: one text for all sizes, planned once, and a few parameters instead of thousands.
     let sql = format!(
         "INSERT INTO ballot ({COLUMNS}) SELECT poll_id, voter_key, choices, tier, source, NULLIF(network, CAST('' AS BYTEA)), $7, $7 \
