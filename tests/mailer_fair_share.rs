@@ -172,3 +172,40 @@ async fn a_throttled_issue_takes_at_most_a_tenth_from_another() {
     // Against what would be far off, as above.
     assert!(ratio < 3.0, "{ratio}");
 }
+
+/// A lane has several mails in hand, and the first of them comes to the database when that is busy: the others are put back meanwhile,
+/// and neither waits for the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_waits_for_the_database_does_not_hold_it_up() {
+    let server = SmtpServer::start().await;
+    let first = Act::Wait(Duration::from_millis(150));
+    server.rule(At::Rcpt, "@example.org", first, Some(1));
+    let app = app_with(&server, |config| config.mail.connections = 1).await;
+    for n in 0..4 {
+        enqueue(&app, &format!("s{n}@example.org")).await;
+    }
+    app.app.mailer.nudge();
+    while server.commands("RCPT") == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let busy = app.app.db.write_txn("test").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    busy.commit().await.unwrap();
+    let freed = Instant::now();
+    app.app
+        .db
+        .write_txn("test")
+        .await
+        .unwrap()
+        .commit()
+        .await
+        .unwrap();
+    while server.recipients().len() < 4 {
+        assert!(freed.elapsed() < Duration::from_secs(15), "stuck");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(
+        freed.elapsed() < Duration::from_secs(15),
+        "stuck for a while"
+    );
+}

@@ -61,11 +61,18 @@ async fn deal_or_share(
         dealt = &mut dealing => return dealt,
         () = tokio::time::sleep(LONG) => {}
     }
-    if !others.is_empty() {
-        put_all_back(app, others).await?;
-        app.mailer.nudge();
+    if others.is_empty() {
+        return dealing.await;
     }
-    dealing.await
+    let sharing = async {
+        let shared = put_all_back(app, others).await;
+        app.mailer.nudge();
+        shared
+    };
+    // Both go on: what is being dealt with may be next for the database's one writer, and would be waited for without end.
+    let (dealt, shared) = tokio::join!(dealing, sharing);
+    shared?;
+    dealt
 }
 
 async fn put_all_back(app: &App, mails: &mut VecDeque<Taken>) -> Result<(), DbErr> {
