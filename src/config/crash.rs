@@ -22,12 +22,19 @@ pub const CRASH_POINTS: [&str; 15] = [
     "in_finish",
 ];
 
+/// The steps of a poll's sealing, in their order.
+pub const SEAL_CRASH_POINTS: [&str; 4] =
+    ["in_seal", "before_seal_commit", "after_seal", "after_scrub"];
+
 /// Ends the process at once, without any clean-up, if it was told to die here.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     use std::sync::OnceLock;
     static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
-    debug_assert!(CRASH_POINTS.contains(&name), "{name} is not in the list");
+    debug_assert!(
+        CRASH_POINTS.contains(&name) || SEAL_CRASH_POINTS.contains(&name),
+        "{name} is not in the lists"
+    );
     let armed = ARMED.get_or_init(|| Armed::of(&super::environment()));
     if armed.as_ref().is_some_and(|armed| armed.hit(name)) {
         std::process::abort();

@@ -16,7 +16,7 @@ mod relays;
 mod rules;
 mod settings;
 
-pub use crash::{CRASH_POINTS, crash_point};
+pub use crash::{CRASH_POINTS, SEAL_CRASH_POINTS, crash_point};
 pub use load::{ConfigError, REFERENCE, environment, keys, load, program};
 pub use relays::{Domain, Relay, WarmUp};
 pub use settings::{

@@ -12,6 +12,7 @@ use sea_orm::{DbErr, Value};
 
 use super::record::{self, days};
 use super::root::of_ballots;
+use crate::config::crash_point;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
 use crate::polls::model::{Phase, Poll};
 use crate::polls::store;
@@ -76,9 +77,12 @@ async fn seal(
     };
     record::renew_after_log(&txn, db.backend(), &poll, now).await?;
     keep_numbers(&txn, db.backend(), &poll).await?;
+    crash_point("in_seal");
     forget_times(&txn, &poll, closed).await?;
     destroy(&txn, &poll, now).await?;
+    crash_point("before_seal_commit");
     txn.commit().await?;
+    crash_point("after_seal");
     tracing::info!(
         poll = poll.slug,
         "a poll was sealed: its secret is destroyed"
@@ -194,6 +198,7 @@ pub async fn scrub(db: &Db, now: UnixMillis) -> Result<bool, DbErr> {
     if !db.scrub(&TABLES).await? {
         return Ok(false);
     }
+    crash_point("after_scrub");
     // Only those that were sealed before it began.
     let txn = db.write_txn("scrubbed").await?;
     for row in rows {
