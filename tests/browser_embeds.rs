@@ -287,6 +287,39 @@ async fn three_polls_on_a_page_do_not_meet() {
     browser.close().await;
 }
 
+/// On other sites as on our own pages: the key of a reader who first answers begins with the moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn ballots_of_embeds_stand_together() {
+    for which in ["element", "short"] {
+        let here = Embedding::of(&["trust"]).await;
+        here.publish(&here.snippet("trust", which).await);
+        let Some(browser) = Browser::open(Look::default()).await else {
+            return;
+        };
+        browser.goto(&here.publisher.article()).await;
+        wait_for_module(&browser).await;
+        let sent = "const poll = document.querySelector('canvass-poll');
+             const find = css => poll.querySelector(css) ?? poll.shadowRoot.querySelector(css);
+             const again = () => {
+               if (!find('form')) return setTimeout(again, 20);
+               find('[value=\"1\"]').click();
+               find('button').click();
+               const wait = () => poll.shadowRoot.querySelector('table') ? done(true) : setTimeout(wait, 20);
+               wait();
+             };
+             again();";
+        browser.run_async(sent).await;
+        let sql = "SELECT voter_key FROM ballot";
+        let row = canvass::db::fetch_one(here.app.app.db.read(), sql, []).await;
+        let key: Vec<u8> = row.unwrap().unwrap().try_get("", "voter_key").unwrap();
+        let cast = i64::from_be_bytes([0, 0, 0, 0, 0, key[0], key[1], key[2]]);
+        let steps = canvass::types::Clock::System.now().0 / 8;
+        let ago = (steps - cast).rem_euclid(1 << 24);
+        assert!(ago < 60 * 125, "{which}: {ago} steps of 8 ms");
+        browser.close().await;
+    }
+}
+
 /// Colours and directions a reader may have set up, each looked at by axe and kept as a picture.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embed_follows_the_page_around_it() {

@@ -102,6 +102,12 @@ fn mark(poll: PollId) -> Part {
     out
 }
 
+/// The same as a number, for pages of other sites, which make their markers themselves.
+pub fn mark_number(poll: PollId) -> u32 {
+    let [a, b, c] = mark(poll);
+    u32::from_be_bytes([0, a, b, c])
+}
+
 /// A marker for a browser that first answers `poll` now. `chance`: 128 random bits, of which 80 are used.
 pub fn new_marker(poll: PollId, now: UnixMillis, chance: [u8; 16]) -> String {
     let mut marker = chance;

@@ -15,11 +15,14 @@ use crate::polls::model::{Phase, Place, Poll};
 use crate::polls::result_page::visible;
 use crate::polls::results::Results;
 use crate::polls::view::{BY_INVITATION, FormView, closed, hidden_reason};
+use crate::polls::voter::mark_number;
 use crate::web::Problem;
 
 #[derive(Debug, Serialize)]
 struct Data {
     open: bool,
+    /// Under which the markers of new readers begin: see [`mark_number`].
+    mark: u32,
     /// Of the iframe, where the module cannot draw the form.
     height: u32,
     /// The form to draw, while the poll is open.
@@ -47,6 +50,7 @@ pub async fn data(
     let form = form(&app, &poll).await?;
     let data = Data {
         open: poll.is_open_to_all(app.clock.now()),
+        mark: mark_number(poll.id),
         height: height(&poll),
         form,
         results: visible(&app, &poll, None).await?,

@@ -12,12 +12,14 @@ use crate::polls::asking::public_poll;
 use crate::polls::http::form;
 use crate::polls::result_page::visible;
 use crate::polls::view::{FormView, ResultsView};
+use crate::polls::voter::mark_number;
 use crate::web::{Problem, security};
 
 #[derive(Debug, Serialize)]
 struct EmbedPage {
     title: String,
     src: String,
+    mark: u32,
     form: Option<FormView>,
     results: Option<ResultsView>,
     closed: String,
@@ -47,6 +49,7 @@ pub async fn page(
     let page = EmbedPage {
         title: poll.headline().to_owned(),
         src: format!("/p/{}", poll.slug),
+        mark: mark_number(poll.id),
         form,
         results: results.map(|results| ResultsView {
             results,

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::polls::model::Poll;
 use crate::polls::offer;
 use crate::polls::view::FormView;
+use crate::polls::voter::mark_number;
 use crate::web::Problem;
 
 /// Under the button of an embedded form. It holds the place of the note that comes with the result.
@@ -92,8 +93,9 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
         Some(app.pages.html("polls/paste", &context)?)
     };
     let (sheet, module) = files(&origin);
+    let mark = mark_number(poll.id);
     let element = form.as_ref().map(|form| {
-        format!("{sheet}\n<canvass-poll src=\"{url}\">\n{form}</canvass-poll>\n{module}\n")
+        format!("{sheet}\n<canvass-poll src=\"{url}\" mark=\"{mark}\">\n{form}</canvass-poll>\n{module}\n")
     });
     let options = poll.options().filter(|option| !option.retired).count();
     let newsletter = match (poll.newsletter, &poll.linking) {

@@ -47,11 +47,14 @@ function el(name, attributes = {}, ...children) {
 }
 
 // A marker kept by the page's own site, made only when somebody answers: cookies of other sites are blocked, and rightly.
-function marker() {
+// It begins with the poll's own mark and the time, so that ballots cast together stand together in the table.
+function marker(poll) {
   try {
     let mark = localStorage.getItem("canvass-marker");
     if (!mark) {
       const bytes = crypto.getRandomValues(new Uint8Array(16));
+      const time = Date.now() / 8;
+      if (poll) bytes.set([poll >> 16, poll >> 8, poll, time >> 16, time >> 8, time]);
       mark = btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
       localStorage.setItem("canvass-marker", mark);
     }
@@ -118,6 +121,7 @@ class CanvassPoll extends HTMLElement {
       const answer = await fetch(this.path("/data"));
       if (!answer.ok) throw answer.status;
       const poll = await answer.json();
+      this.poll = poll.mark;
       await styled;
       if (!poll.open && poll.results) return this.results(poll, closed);
       if (!poll.open) return this.show(el("p", { class: "canvass-note" }), closed ?? poll.message);
@@ -166,7 +170,7 @@ class CanvassPoll extends HTMLElement {
 
   // The marker to send along: in a frame our cookie is another site's as well.
   mark() {
-    return this.source.origin !== location.origin || parent !== window ? marker() : "";
+    return this.source.origin !== location.origin || parent !== window ? marker(this.getAttribute("mark") ?? this.poll) : "";
   }
 
   listen(form) {
