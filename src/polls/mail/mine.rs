@@ -6,19 +6,18 @@
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::header::ORIGIN;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::link::answer_link;
-use super::vote::{Link, finished, open};
+use super::vote::{Link, finished, open, refuse_strangers};
 use super::{nonce, private};
 use crate::app::App;
 use crate::polls::http::not_counted;
 use crate::polls::known::{self, Waiting};
 use crate::polls::model::Phase;
 use crate::types::{Keys, PollId, ReaderId};
-use crate::web::{Problem, RawForm, origin, press};
+use crate::web::{Problem, RawForm, press};
 
 /// What the link says beside its token.
 #[derive(Debug, Default, Deserialize)]
@@ -76,12 +75,7 @@ pub async fn take(
     headers: HeaderMap,
     form: RawForm,
 ) -> Result<Response, Problem> {
-    // As with a vote: the page asks for no referrer, so older browsers say "null".
-    let is_null = headers.get(ORIGIN).is_some_and(|origin| origin == "null");
-    let from = origin::of(&headers, &app.config.origin(), &[]);
-    if from == origin::From::Stranger && !is_null {
-        return Err(Problem::wrong_origin());
-    }
+    refuse_strangers(&app, &headers)?;
     let link = open(&app, &token).await?;
     let answer = form.text("answer")?;
     let Some(found) = waiting(&app, &link, &answer).await? else {

@@ -72,6 +72,17 @@ impl Link {
     }
 }
 
+/// A form of a mail's page, sent by another site's, is refused.
+pub(super) fn refuse_strangers(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    // The page asks for no referrer, so older browsers say "null" with its form.
+    let is_null = headers.get(ORIGIN).is_some_and(|origin| origin == "null");
+    let from = origin::of(headers, &app.config.origin(), &[]);
+    if from == origin::From::Stranger && !is_null {
+        return Err(Problem::wrong_origin());
+    }
+    Ok(())
+}
+
 /// Opens a link: the poll and the option as the mail named them, and the reader it was sent to.
 pub(super) async fn open(app: &App, token: &str) -> Result<Link, Problem> {
     let said = Said::read(&app.keys, token).ok_or_else(invalid_link)?;
@@ -152,12 +163,7 @@ pub async fn cast(
     headers: HeaderMap,
     form: RawForm,
 ) -> Result<Response, Problem> {
-    // The page asks for no referrer, so older browsers say "null" with its form.
-    let is_null = headers.get(ORIGIN).is_some_and(|origin| origin == "null");
-    let from = origin::of(&headers, &app.config.origin(), &[]);
-    if from == origin::From::Stranger && !is_null {
-        return Err(Problem::wrong_origin());
-    }
+    refuse_strangers(&app, &headers)?;
     let link = open(&app, &token).await?;
     let now = app.clock.now();
     let sent = Sent::of(&form);
