@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::{bounces, digests, mailer, polls, probes, subscriptions};
+use crate::{api, bounces, digests, mailer, polls, probes, subscriptions};
 
 /// The running tasks.
 #[derive(Debug)]
@@ -51,6 +51,9 @@ impl Tasks {
                 }
                 if let Err(error) = bounces::purge(&app).await {
                     tracing::error!(%error, "old bounces were not purged");
+                }
+                if let Err(error) = api::purge(&app).await {
+                    tracing::error!(%error, "old idempotency keys were not purged");
                 }
             },
         ));

@@ -217,6 +217,78 @@ async fn attempts_are_limited_by_account_and_the_page_says_how_long() {
         .expect(422);
 }
 
+/// However it is spelt, it is one account with one limit.
+#[tokio::test]
+async fn another_spelling_of_an_address_is_no_other_account() {
+    let app = TestApp::start_with(|c| c.limits.sign_ins_per_minute = 2).await;
+    signed_in(&app).await;
+    let browser = app.reader();
+    sign_in(&browser, EDITOR, "wrong").await.expect(422);
+    let wide = EDITOR.replace("lindenpost", "ｌｉｎｄｅｎｐｏｓｔ");
+    assert_ne!(wide, EDITOR);
+    sign_in(&browser, &wide, "wrong").await.expect(422);
+    for spelling in [
+        EDITOR.replace("lindenpost", "linden\u{ad}post"),
+        EDITOR.to_uppercase(),
+        EDITOR.replace(".example", "。example"),
+    ] {
+        sign_in(&browser, &spelling, PASSWORD).await.expect(429);
+    }
+}
+
+#[tokio::test]
+async fn nobody_elsewhere_locks_an_editor_out() {
+    let app = TestApp::start_with(|c| {
+        c.limits.sign_ins_per_minute = 2;
+        c.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    signed_in(&app).await;
+    let from = |address: &str| app.reader().with_header("x-forwarded-for", address);
+    for status in [422, 422, 429, 429] {
+        sign_in(&from("192.0.2.7"), EDITOR, "wrong")
+            .await
+            .expect(status);
+    }
+    sign_in(&from("198.51.100.7"), EDITOR, PASSWORD)
+        .await
+        .expect(200);
+    // Guessing from many networks ends, too: at twenty times as many, of which three were used above.
+    let mut looked_at = 0;
+    for network in 0..40 {
+        let guess = sign_in(&from(&format!("203.0.{network}.7")), EDITOR, "").await;
+        looked_at += i32::from(guess.status == 422);
+    }
+    assert_eq!(looked_at, 37);
+}
+
+#[tokio::test]
+async fn a_closed_account_is_signed_out_and_opens_by_a_new_invitation_only() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    let link = invited(&app, EDITOR).await;
+    let address = canvass::types::EmailAddress::parse(EDITOR).unwrap();
+    let (db, now) = (&app.app.db, app.app.clock.now());
+    assert!(canvass::admin::close(db, now, &address).await.unwrap());
+    assert!(!canvass::admin::close(db, now, &address).await.unwrap());
+    let page = browser.get("/admin/settings").await.expect(200);
+    assert_eq!(page.url.path(), "/admin/sign-in", "no session is left");
+    sign_in(&app.reader(), EDITOR, PASSWORD).await.expect(422);
+    app.reader().get(&link).await.expect(410);
+
+    let link = invited(&app, EDITOR).await;
+    sign_in(&app.reader(), EDITOR, PASSWORD)
+        .await
+        .expect(422)
+        .says("is not right");
+    let page = browser.get(&link).await.expect(200);
+    let form = page.the_form().fill("password", NEW_PASSWORD);
+    browser
+        .submit(form.fill("again", NEW_PASSWORD))
+        .await
+        .expect(200);
+}
+
 #[tokio::test]
 async fn attempts_are_limited_by_network() {
     let app = TestApp::start_with(|c| c.limits.sign_ins_per_minute = 2).await;

@@ -1,5 +1,10 @@
 //! Newsletters over the JSON API.
 
+use std::time::Duration;
+
+use canvass::api;
+use canvass::db::fetch_one;
+use canvass::types::Secret;
 use serde_json::{Value, json};
 
 use super::support::app::TestApp;
@@ -66,4 +71,58 @@ async fn what_is_wrong_is_named_by_field() {
         "a field of nobody's"
     );
     assert_eq!(app.count("SELECT COUNT(*) FROM newsletter").await, 0);
+}
+
+/// A key is remembered for a week, and tells nothing about what was asked.
+#[tokio::test]
+async fn keys_of_repeated_requests_are_forgotten() {
+    const KEYS: &str = "SELECT COUNT(*) FROM idempotency";
+    let app = TestApp::start().await;
+    let token = app.api_token().await;
+    let brief = json!({ "slug": "brief", "name": "The Brief", "from": "brief@lindenpost.example" });
+    assert_eq!(post(&app, &token, "one", &brief).await.0, 201);
+    app.advance(api::KEPT);
+    assert_eq!(api::purge(&app.app).await.unwrap(), 0);
+    assert_eq!(
+        post(&app, &token, "one", &brief).await.0,
+        201,
+        "the first answer"
+    );
+    app.advance(Duration::from_millis(1));
+    assert_eq!(api::purge(&app.app).await.unwrap(), 1);
+    assert_eq!(app.count(KEYS).await, 0);
+    assert_eq!(
+        post(&app, &token, "one", &brief).await.0,
+        409,
+        "a new request"
+    );
+
+    // The same request under another installation's keys has another hash: it cannot be found by trying addresses.
+    let hash_on = async |secret: &str| {
+        let app = TestApp::start_with(|c| c.secret_key = Secret::new(secret)).await;
+        let token = app.api_token().await;
+        assert_eq!(post(&app, &token, "one", &brief).await.0, 201);
+        let sql = "SELECT request_hash FROM idempotency";
+        let row = fetch_one(app.app.db.read(), sql, []).await.unwrap();
+        row.unwrap().try_get_by_index::<Vec<u8>>(0).unwrap()
+    };
+    assert_ne!(
+        hash_on(&"a".repeat(32)).await,
+        hash_on(&"b".repeat(32)).await
+    );
+}
+
+#[tokio::test]
+async fn a_revoked_token_opens_nothing() {
+    let app = TestApp::start().await;
+    let token = app.api_token().await;
+    let brief = json!({ "slug": "brief", "name": "The Brief", "from": "brief@lindenpost.example" });
+    let db = app.app.db.read();
+    let listed = api::tokens::list(db).await.unwrap();
+    assert_eq!((listed.len(), listed[0].revoked), (1, None));
+    let named = api::tokens::revoke(&app.app, listed[0].id).await.unwrap();
+    assert_eq!(named.as_deref(), Some("test"));
+    assert_eq!(post(&app, &token, "one", &brief).await.0, 401);
+    let again = api::tokens::revoke(&app.app, listed[0].id).await.unwrap();
+    assert_eq!(again, None);
 }

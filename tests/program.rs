@@ -1,7 +1,6 @@
 //! The program itself: its commands, its words when something is wrong, its exit codes,
 //! and how it ends when it is told to.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -15,7 +14,7 @@ use crate::support::database::TestDatabase;
 const KEY: &str = "a secret key of at least 32 characters";
 
 /// The binary, with nothing in its environment but what is given.
-fn canvass(dir: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+pub fn canvass(dir: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
     command
         .args(arguments)
@@ -139,9 +138,9 @@ fn wrong_settings_are_named_with_what_is_expected() {
 }
 
 /// A server process; killed with the test, however that ends.
-struct Server {
-    child: Child,
-    url: String,
+pub struct Server {
+    pub child: Child,
+    pub url: String,
 }
 
 impl Server {
@@ -175,13 +174,13 @@ impl Server {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let mut kill = Command::new("kill");
         kill.args([name, &self.child.id().to_string()]);
         assert!(kill.status().unwrap().success());
     }
 
-    async fn ended(&mut self) -> (Option<i32>, Duration) {
+    pub async fn ended(&mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -265,6 +264,30 @@ async fn tools_say_what_they_did() {
         "only the token is on standard output: {token:?}"
     );
 
+    let run = |arguments: &[&str]| {
+        let output = canvass(dir, arguments, &settings).output().unwrap();
+        (output.status.code(), words(&output))
+    };
+    let (code, list) = run(&["api-token", "list"]);
+    assert_eq!(code, Some(0), "{list}");
+    assert!(
+        list.contains("1\tnewsroom\tmade 20") && list.contains("live"),
+        "{list}"
+    );
+    assert!(!list.contains(token.trim()), "it is shown once");
+    assert_eq!(run(&["api-token", "revoke", "1"]).0, Some(0));
+    assert!(run(&["api-token", "list"]).1.contains("revoked 20"));
+    let (code, again) = run(&["api-token", "revoke", "1"]);
+    assert_eq!(code, Some(1), "{again}");
+    assert!(again.contains("no token 1 is live"), "{again}");
+
+    let editor = "ed@news.example";
+    let (code, nobody) = run(&["admin", "close", editor]);
+    assert_eq!(code, Some(1), "{nobody}");
+    assert_eq!(run(&["admin", "add", editor]).0, Some(0));
+    assert_eq!(run(&["admin", "close", "Ed@NEWS.example"]).0, Some(0));
+    assert_eq!(run(&["admin", "close", editor]).0, Some(1), "it is closed");
+
     let output = canvass(dir, &["settings"], &settings).output().unwrap();
     assert_eq!(words(&output), canvass::config::REFERENCE);
 }
@@ -282,47 +305,6 @@ async fn a_database_of_a_newer_version_is_refused() {
         "{}",
         words(&output)
     );
-}
-
-/// The newcomer's first command: it prints where to click, and what it prints is there.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demo_shows_where_to_click() {
-    let dir = tempfile::tempdir().unwrap();
-    let settings = [
-        ("CANVASS_HTTP__BIND", "127.0.0.1:0"),
-        ("CANVASS_SECRET_KEY", ""),
-    ];
-    for _start in ["first", "again"] {
-        let mut child = canvass(dir.path(), &["demo"], &settings)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Server {
-            child,
-            url: String::new(),
-        };
-        let links: Vec<String> = output
-            .lines()
-            .map_while(Result::ok)
-            .take_while(|line| !line.contains("Ctrl-C"))
-            .flat_map(|line| {
-                line.split_whitespace()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            })
-            .filter(|word| word.starts_with("http://"))
-            .collect();
-        assert!(links.len() >= 3, "{links:?}");
-        let client = Client::builder().no_proxy().build().unwrap();
-        for link in links {
-            let answer = client.get(&link).send().await.unwrap();
-            assert_eq!(answer.status(), 200, "{link}");
-        }
-        server.signal("-TERM");
-        assert_eq!(server.ended().await.0, Some(0));
-    }
 }
 
 /// The key is part of the database: another one must not start to sign links.

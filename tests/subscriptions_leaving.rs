@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use canvass::subscriptions::{manage_token, unsubscribe_token};
-use canvass::types::{NewsletterId, ReaderId};
+use canvass::subscriptions::{address_hash, manage_token, unsubscribe_token};
+use canvass::types::{EmailAddress, NewsletterId, ReaderId};
 
 use crate::subscriptions_double_opt_in::{state_of, subscribe};
 use crate::support::app::TestApp;
+use crate::support::editor::signed_in;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -195,6 +196,73 @@ async fn preferences_keep_what_was_typed_and_only_leave_what_was_listed() {
             .await;
         assert!(page.status.is_client_error(), "{bad:?}");
     }
+}
+
+/// An hour is long enough for more to happen to a reader who has left.
+#[tokio::test]
+async fn who_was_erased_or_must_not_be_mailed_cannot_come_back_by_an_old_link() {
+    for how in ["erased", "suppressed"] {
+        let app = TestApp::start().await;
+        let (newsletter, id) = subscriber(&app).await;
+        let token = unsubscribe_token(&app.app.keys, newsletter, id);
+        let path = format!("/unsubscribe/{token}");
+        let reader = app.reader();
+        let page = reader.get(&path).await.expect(200);
+        let form = page.the_form().button("action", "leave");
+        let gone = reader.submit(form).await.expect(200);
+        let undo = gone.the_form().button("action", "undo");
+        let editor = signed_in(&app).await;
+        let page = editor.get(&format!("/admin/readers/{}", id.0)).await;
+        if how == "erased" {
+            let form = page.form("form[action$='/erase']");
+            let form = form.fill("address", "anna@example.org");
+            editor.submit(form).await.expect(200);
+        } else {
+            let address = EmailAddress::parse("anna@example.org").unwrap();
+            let hash = address_hash(&app.app.keys, &address).to_vec();
+            let sql = "INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, 2, '', 1)";
+            let txn = app.app.db.write_txn("test").await.unwrap();
+            canvass::db::run(&*txn, sql, [hash.into()]).await.unwrap();
+            txn.commit().await.unwrap();
+        }
+        let page = reader.get(&path).await.expect(200);
+        assert!(page.all("main button").is_empty(), "{how}: {}", page.text());
+        reader
+            .submit(undo)
+            .await
+            .expect(200)
+            .says("You no longer get");
+        let active = "SELECT COUNT(*) FROM subscription WHERE state = 1";
+        assert_eq!(app.count(active).await, 0, "{how}");
+        // A mail program that unsubscribes once more is not told that it failed.
+        assert_eq!(post(&app, &path, None, "").await.status(), 200, "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_box_that_was_emptied_stays_empty_beside_a_mistake() {
+    let app = TestApp::start().await;
+    let (_, id) = subscriber(&app).await;
+    let path = format!("/manage/{}", manage_token(&app.app.keys, id));
+    let reader = app.reader();
+    let page = reader.get(&path).await.expect(200);
+    let form = page
+        .the_form()
+        .untick("keep")
+        .fill("time_zone", "Mars/Base");
+    let page = reader.submit(form.button("action", "save")).await;
+    let page = page.expect(422);
+    assert_eq!(
+        page.attributes("input[name=keep]", "value"),
+        ["premium"],
+        "it is there"
+    );
+    let form = page.the_form();
+    assert_eq!(form.value("keep"), None, "and empty");
+    assert_eq!(state_of(&app, "anna@example.org").await, 1);
+    let form = form.fill("time_zone", "").button("action", "save");
+    reader.submit(form).await.expect(200).says("saved");
+    assert_eq!(state_of(&app, "anna@example.org").await, 2);
 }
 
 /// What mail scanners do: HEAD and GET on every link of every mail, in any order, many times.

@@ -21,6 +21,7 @@ mod m0015_sample;
 mod m0016_linked;
 mod m0020_write_turns;
 mod m0022_link_export_scripts;
+mod m0024_idempotency_age;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_sealing::MIGRATION),
             Box::new(m0016_linked::MIGRATION),
             Box::new(m0022_link_export_scripts::MIGRATION),
+            Box::new(m0024_idempotency_age::MIGRATION),
         ]
     }
 }

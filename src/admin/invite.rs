@@ -1,4 +1,4 @@
-//! Set-up links: how an editor gets an account, and how a lost password is replaced.
+//! Set-up links: how an editor gets an account, and how a lost password is replaced. And how an account ends.
 
 use std::time::Duration;
 
@@ -28,4 +28,16 @@ pub async fn invite(
     store::add_invite(&txn, editor, &token_hash(&token), now, now + LINK_LIFETIME).await?;
     txn.commit().await?;
     Ok(format!("/admin/set-password/{token}"))
+}
+
+/// Closes the account of `email`, at once: whoever is signed in to it is signed out, and neither its password nor its set-up links work any
+/// more. What the editor did stays. An invitation opens it again, with a new password. False: there is no such account that is open.
+///
+/// # Errors
+/// What the database said.
+pub async fn close(db: &Db, now: UnixMillis, email: &EmailAddress) -> Result<bool, DbErr> {
+    let txn = db.write_txn("close-editor").await?;
+    let done = store::close(&txn, email, now).await?;
+    txn.commit().await?;
+    Ok(done)
 }

@@ -7,7 +7,7 @@
 //! `{{#> admin title="…" nav="polls"}}…{{/admin}}` with [`Editor::frame`] under `frame` and `{{> csrf}}` in every form.
 //!
 //! Promises: an unknown editor and a wrong password get the same answer after the same work; attempts are limited by
-//! account and by network; GET changes nothing; a form from elsewhere, or of another session, does nothing.
+//! account and by network; an account that is closed is signed out at once; GET changes nothing; a form from elsewhere, or of another session, does nothing.
 
 mod editor;
 mod invite;
@@ -26,7 +26,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 pub use editor::{Done, Editor, EditorForm, EditorUpload, Frame};
-pub use invite::{LINK_LIFETIME, invite};
+pub use invite::{LINK_LIFETIME, close, invite};
 pub use password_hash::PasswordHasher;
 pub use store::{Listed, list};
 

@@ -70,11 +70,14 @@ pub async fn show_change(State(app): State<App>, editor: Editor) -> Result<Respo
 /// `POST /admin/password`
 pub async fn change(
     State(app): State<App>,
+    client: Client,
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
-    app.limits
-        .sign_ins_of_account
-        .check(editor.email.to_lowercase().as_bytes())?;
+    app.limits.sign_ins_of_account.check(
+        // An address we have stored ourselves: in lower case it is its key.
+        &editor.email.to_ascii_lowercase(),
+        &client.network(),
+    )?;
     let account = store::by_id(app.db.read(), editor.id).await?;
     let current = Password::typed(form.one("current")?.unwrap_or_default());
     let right = match (current, account.and_then(|a| a.password_hash)) {

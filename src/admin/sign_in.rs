@@ -1,7 +1,8 @@
 //! Signing in and out.
 //!
 //! The answer to a wrong password and to an unknown address is the same page after the same work. Attempts are limited by
-//! account and by network, whether or not the account exists.
+//! network, by account from one network, and, far more loosely, by account alone, whether or not the account exists. An account is its
+//! address's key, however the address is spelt.
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -49,12 +50,14 @@ pub async fn sign_in(
     let (email, next) = (form.line("email")?, form.line("next")?);
     let typed = form.one("password")?.unwrap_or_default();
     app.limits.sign_ins_of_network.check(&client.network())?;
-    app.limits
-        .sign_ins_of_account
-        .check(email.to_lowercase().as_bytes())?;
-
+    // What is no address has no account that could be guessed at.
     let account = match EmailAddress::from_typed(&email) {
-        Ok(address) => store::by_email_key(app.db.read(), address.key()).await?,
+        Ok(address) => {
+            app.limits
+                .sign_ins_of_account
+                .check(address.key(), &client.network())?;
+            store::by_email_key(app.db.read(), address.key()).await?
+        }
         Err(_) => None,
     };
     let (id, hash) = account.map(|a| (a.id, a.password_hash)).unzip();

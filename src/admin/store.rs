@@ -59,6 +59,24 @@ pub async fn add(
         .try_get("", "id")
 }
 
+/// Closes an account: its sessions, its set-up links and its password end with this. False: there is none that is open.
+pub async fn close(txn: &WriteTxn, email: &EmailAddress, now: UnixMillis) -> Result<bool, DbErr> {
+    let sql = "UPDATE editor SET disabled_ms = $1, password_hash = NULL \
+               WHERE email_key = $2 AND disabled_ms IS NULL RETURNING id";
+    let values = [now.into(), email.key().into()];
+    let Some(row) = fetch_one(&**txn, sql, values).await? else {
+        return Ok(false);
+    };
+    let id: EditorId = row.try_get("", "id")?;
+    for sql in [
+        "DELETE FROM editor_session WHERE editor_id = $1",
+        "DELETE FROM editor_invite WHERE editor_id = $1 AND used_ms IS NULL",
+    ] {
+        run(&**txn, sql, [id.into()]).await?;
+    }
+    Ok(true)
+}
+
 /// Sets the password, which ends every session and every open set-up link of the editor.
 pub async fn set_password(
     txn: &WriteTxn,

@@ -3,7 +3,7 @@
 //! - [`Caller`]: the Bearer token of a script, stored hashed, rate-limited.
 //! - [`Json`]: a body that is bounded, JSON, and of the right shape; else problem+json.
 //! - [`Write`]: a write under an `Idempotency-Key`: key, effect and answer are one transaction, so a
-//!   repetition gets the first answer and never a second effect, also after a crash.
+//!   repetition gets the first answer and never a second effect, also after a crash; for a week, then the key is forgotten.
 //! - [`openapi`]: the OpenAPI document, generated from the handlers.
 
 mod json;
@@ -16,7 +16,7 @@ use axum::routing::get;
 
 pub use json::Json;
 pub use tokens::Caller;
-pub use write::{Begun, Write};
+pub use write::{Begun, KEPT, Write, purge};
 
 use crate::app::App;
 

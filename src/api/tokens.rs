@@ -1,16 +1,19 @@
-//! API tokens: made by `canvass api-token create`, shown once, stored hashed.
+//! API tokens: made by `canvass api-token create`, shown once, stored hashed; `revoke` ends one with the next request.
 
 use axum::extract::FromRequestParts;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+};
 
 use crate::app::App;
 use crate::db::entities::api_token;
 use crate::types::token::{random_token, token_hash};
-use crate::types::{ApiTokenId, Secret};
+use crate::types::{ApiTokenId, Secret, UnixMillis};
 use crate::web::Problem;
 
 /// A script that showed a valid token.
@@ -42,6 +45,57 @@ pub async fn create(app: &App, name: &str) -> Result<Secret, DbErr> {
     .await?;
     txn.commit().await?;
     Ok(Secret::new(text))
+}
+
+/// A token as its owner sees it; its text was never kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What `revoke` takes.
+    pub id: ApiTokenId,
+    /// What it was made for.
+    pub name: String,
+    /// When it was made.
+    pub created: UnixMillis,
+    /// When it ended.
+    pub revoked: Option<UnixMillis>,
+}
+
+/// Every token there ever was, oldest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn list<C: ConnectionTrait>(db: &C) -> Result<Vec<Listed>, DbErr> {
+    let rows = api_token::Entity::find()
+        .order_by_asc(api_token::Column::Id)
+        .all(db)
+        .await?;
+    let listed = rows.into_iter().map(|row| Listed {
+        id: row.id,
+        name: row.name,
+        created: row.created_ms,
+        revoked: row.revoked_ms,
+    });
+    Ok(listed.collect())
+}
+
+/// Ends a token, from the next request on. `None`: there is no such token, or it ended before.
+///
+/// # Errors
+/// What the database said.
+pub async fn revoke(app: &App, token: ApiTokenId) -> Result<Option<String>, DbErr> {
+    let txn = app.db.write_txn("revoke api-token").await?;
+    let ended = api_token::Entity::update_many()
+        .col_expr(api_token::Column::RevokedMs, Expr::value(app.clock.now().0))
+        .filter(api_token::Column::Id.eq(token))
+        .filter(api_token::Column::RevokedMs.is_null())
+        .exec(&*txn)
+        .await?;
+    if ended.rows_affected == 0 {
+        return Ok(None);
+    }
+    let name = name(&*txn, token).await?;
+    txn.commit().await?;
+    Ok(Some(name))
 }
 
 /// The name that a token was made with.

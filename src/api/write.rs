@@ -1,5 +1,7 @@
 //! Writes that can be repeated safely.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -7,12 +9,28 @@ use serde::Serialize;
 
 use super::Caller;
 use crate::app::App;
-use crate::db::{self, WriteTxn};
-use crate::types::token::token_hash;
+use crate::db::{self, DbErr, WriteTxn};
+use crate::types::UnixMillis;
 use crate::web::Problem;
 
 /// The longest `Idempotency-Key`, in characters.
 const LONGEST_KEY: usize = 255;
+
+/// How long a key is remembered. Afterwards it is a new one.
+pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Forgets the keys of requests that were made more than [`KEPT`] ago, with their answers; gives how many went.
+///
+/// # Errors
+/// What the database said.
+pub async fn purge(app: &App) -> Result<u64, DbErr> {
+    let before: UnixMillis = app.clock.now() - KEPT;
+    let txn = app.db.write_txn("purge idempotency keys").await?;
+    let sql = "DELETE FROM idempotency WHERE created_ms < $1";
+    let gone = db::run(&*txn, sql, [before.into()]).await?;
+    txn.commit().await?;
+    Ok(gone.rows_affected())
+}
 
 /// A write of a script, begun: do the work in [`Write::txn`], then [`Write::finish`] it.
 #[derive(Debug)]
@@ -62,10 +80,12 @@ impl Write {
                 key: None,
             })));
         };
-        let wanted = token_hash(&format!(
-            "{name}\n{}",
-            serde_json::to_string(request).unwrap_or_default()
-        ));
+        // Keyed: a request may hold an address, and a plain hash of one is found by trying addresses.
+        let asked = serde_json::to_string(request).unwrap_or_default();
+        let wanted = app
+            .keys
+            .hash("idempotency", format!("{name}\n{asked}").as_bytes())
+            .to_vec();
         // Of two at once, the second waits here for the first's commit (PostgreSQL) or for the writer (SQLite).
         let claimed = db::run(
             &*txn,

@@ -1,9 +1,10 @@
-//! `canvass demo`: everything on built-in defaults, filled with a newsletter, a poll and an article, and told where to click.
+//! `canvass demo`: a database, a key and a mailbox of its own, filled with a newsletter, a poll and an article, and told where to click.
 //!
-//! It may be started again: what is there is kept.
+//! It may be started again: what is there is kept. Whatever else is configured round it, it opens no other database and no relay: a
+//! demonstration beside an installation must not migrate, fill or mail from that one.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Failed, serve};
 use crate::admin;
@@ -18,22 +19,13 @@ const NEWSLETTER: &str = "premium";
 const POLL: &str = "trust";
 const ARTICLE: &str = "/articles/trust";
 
-pub async fn run(mut config: Config, environment: &[(String, String)]) -> Result<(), Failed> {
+/// The file that says that a directory is a demonstration's.
+const MARK: &str = "demo.txt";
+const MARK_WORDS: &str = "canvass demo keeps its database, its key and its mails in this directory.\nRemove the directory to start afresh.\n";
+
+pub async fn run(config: Config, environment: &[(String, String)]) -> Result<(), Failed> {
     let given = |name: &str| environment.iter().any(|(n, _)| n == name);
-    if !given("CANVASS_DATA_DIR") {
-        config.data_dir = PathBuf::from("canvass-demo");
-    }
-    config.mail.transport = Transport::Mailbox;
-    config.mail.allow_capture = true;
-    if config.secret_key.is_empty() {
-        let key = keep_secret_key(&config.data_dir, &Random::System).map_err(|e| {
-            Failed::Other(format!(
-                "data_dir: {} cannot be written: {e}",
-                config.data_dir.display()
-            ))
-        })?;
-        config.secret_key = Secret::new(key);
-    }
+    let mut config = apart(config, given("CANVASS_DATA_DIR"))?;
     if !given("CANVASS_HTTP__BIND") && is_taken(config.http.bind).await {
         // Somebody else has the usual port: a demonstration takes any.
         config.http.bind.set_port(0);
@@ -57,6 +49,48 @@ pub async fn run(mut config: Config, environment: &[(String, String)]) -> Result
          \n  Everything is kept in {data_dir}; remove that directory to start afresh. Stop with Ctrl-C.\n"
     );
     running.until_stopped().await
+}
+
+/// The configuration with everything of its own that an installation's data hangs on.
+fn apart(mut config: Config, has_directory: bool) -> Result<Config, Failed> {
+    if !has_directory {
+        config.data_dir = PathBuf::from("canvass-demo");
+    }
+    config.http.public_url.clear();
+    config.database.url = Secret::new("sqlite:canvass.db");
+    config.mail.transport = Transport::Mailbox;
+    config.mail.allow_capture = true;
+    config.mail.smtp_url = Secret::default();
+    config.mail.relays.clear();
+    let dir = &config.data_dir;
+    // The default directory is nobody else's; one that was named may be an installation's.
+    if has_directory && !is_free(dir) {
+        return Err(Failed::Used(format!(
+            "data_dir: {} belongs to an installation, not to a demonstration; unset CANVASS_DATA_DIR or name an empty directory",
+            dir.display()
+        )));
+    }
+    // Also where a key is configured: links of a demonstration must open nothing elsewhere.
+    let key = claim(dir).map_err(|e| {
+        Failed::Other(format!(
+            "data_dir: {} cannot be written: {e}",
+            dir.display()
+        ))
+    })?;
+    config.secret_key = Secret::new(key);
+    Ok(config)
+}
+
+fn is_free(dir: &Path) -> bool {
+    let has = |file: &str| dir.join(file).exists();
+    has(MARK) || !(has("canvass.db") || has("secret.key"))
+}
+
+/// Marks the directory as a demonstration's and gives the key that is kept there.
+fn claim(dir: &Path) -> std::io::Result<String> {
+    std::fs::create_dir_all(dir)?;
+    std::fs::write(dir.join(MARK), MARK_WORDS)?;
+    keep_secret_key(dir, &Random::System)
 }
 
 async fn is_taken(address: SocketAddr) -> bool {

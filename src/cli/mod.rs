@@ -121,6 +121,11 @@ enum AdminCommand {
         #[arg(long, default_value = "")]
         name: String,
     },
+    /// Close an editor's account at once: signed out everywhere, password and links gone. `add` opens it again.
+    Close {
+        /// The editor's mail address.
+        email: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -129,6 +134,13 @@ enum TokenCommand {
     Create {
         /// What it is for, so that it can be told from others.
         name: String,
+    },
+    /// List the tokens: number, name, when they were made, when they were revoked.
+    List,
+    /// End a token: from the next request on it opens nothing.
+    Revoke {
+        /// Its number in the list.
+        number: i64,
     },
 }
 
@@ -277,8 +289,15 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Admin(AdminCommand::Add { email, name }) => {
             tools::add_editor(config, &email, &name).await?;
         }
+        Command::Admin(AdminCommand::Close { email }) => {
+            tools::close_editor(config, &email).await?;
+        }
         Command::ApiToken(TokenCommand::Create { name }) => {
             tools::create_token(config, &name).await?;
+        }
+        Command::ApiToken(TokenCommand::List) => tools::list_tokens(config).await?,
+        Command::ApiToken(TokenCommand::Revoke { number }) => {
+            tools::revoke_token(config, number).await?;
         }
         Command::Import(ImportCommand::Readers(asked)) => {
             return tools::import_readers(config, asked).await;

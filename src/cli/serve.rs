@@ -1,5 +1,7 @@
 //! `canvass serve`: refuse what is dangerous, then run until SIGTERM or SIGINT.
 
+use std::net::SocketAddr;
+
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -59,7 +61,7 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
         ))
     })?;
     if config.http.public_url.is_empty() {
-        config.http.public_url = format!("http://{}", listener.local_addr()?);
+        config.http.public_url = reachable(listener.local_addr()?);
     }
     let app = App::build(config, Role::Server, Clock::System, Random::System).await?;
     Ok(Running {
@@ -67,6 +69,15 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
         terminate,
         interrupt,
     })
+}
+
+/// Where a browser on this machine finds a server that listens at `address`.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
 }
 
 /// A server, and the ways to tell it to stop.

@@ -9,7 +9,7 @@ use crate::app::Role;
 use crate::config::Config;
 use crate::polls;
 use crate::subscriptions::{self, ImportOrder};
-use crate::types::EmailAddress;
+use crate::types::{ApiTokenId, EmailAddress, UnixMillis};
 
 pub async fn migrate(config: Config) -> Result<(), Failed> {
     let before = crate::app::open(&config, Role::Server).await?;
@@ -25,6 +25,53 @@ pub async fn add_editor(config: Config, email: &str, name: &str) -> Result<(), F
     let days = admin::LINK_LIFETIME.as_secs() / 86_400;
     eprintln!("This link sets the password, once, within {days} days:");
     println!("{}{path}", app.config.origin());
+    Ok(())
+}
+
+pub async fn close_editor(config: Config, email: &str) -> Result<(), Failed> {
+    let email = EmailAddress::parse(email).map_err(|e| Failed::Used(format!("EMAIL: {e}")))?;
+    let app = tool(config).await?;
+    if !admin::close(&app.db, app.clock.now(), &email).await? {
+        return Err(Failed::Other(
+            "no editor with this address has an open account; the settings page lists them".into(),
+        ));
+    }
+    eprintln!("The account is closed. Whoever was signed in to it is signed out.");
+    Ok(())
+}
+
+pub async fn list_tokens(config: Config) -> Result<(), Failed> {
+    let app = tool(config).await?;
+    let tokens = tokens::list(app.db.read()).await?;
+    if tokens.is_empty() {
+        eprintln!("There is none yet; `canvass api-token create NAME` makes one.");
+    }
+    let day = |at: UnixMillis| at.timestamp().strftime("%Y-%m-%d").to_string();
+    for token in tokens {
+        let state = match token.revoked {
+            Some(at) => format!("revoked {}", day(at)),
+            None => "live".into(),
+        };
+        println!(
+            "{}\t{}\tmade {}\t{state}",
+            token.id.0,
+            token.name,
+            day(token.created)
+        );
+    }
+    Ok(())
+}
+
+pub async fn revoke_token(config: Config, number: i64) -> Result<(), Failed> {
+    let app = tool(config).await?;
+    match tokens::revoke(&app, ApiTokenId(number)).await? {
+        Some(name) => eprintln!("\"{name}\" opens nothing any more."),
+        None => {
+            return Err(Failed::Other(format!(
+                "no token {number} is live; `canvass api-token list` shows them"
+            )));
+        }
+    }
     Ok(())
 }
 

@@ -57,6 +57,7 @@ pub async fn page(
                 form.linking = None;
             }
             linked::offer(&app, &poll, known.as_ref(), &mut form).await?;
+            linked::name_reader(&app, &poll, known.as_ref(), &mut form).await?;
             if let Some(own) = &own {
                 form.fill_in(&poll, own);
             }
@@ -65,7 +66,7 @@ pub async fn page(
             let page = FormPage {
                 oembed: Some(embed::oembed::discovery(&app.config.origin(), &poll.slug)),
                 share: Some(share),
-                known: known.is_some(),
+                not_me: known.as_ref().map(|_| known::not_me(&poll)),
                 ..FormPage::of(&poll, now, form)
             };
             app.pages.render("polls/poll", &page)?
@@ -235,9 +236,11 @@ async fn submitted(
             let mut view = Box::pin(retyped).await?;
             let ticked = linked::is_agreed(&poll, &sent);
             linked::offer_again(&poll, known.is_some(), ticked, &mut view);
+            linked::name_reader(app, &poll, known.as_ref(), &mut view).await?;
             let field = view.mark(error);
             let page = FormPage {
                 errors: vec![field],
+                not_me: known.as_ref().map(|_| known::not_me(&poll)),
                 ..FormPage::of(&poll, now, view)
             };
             return shown(app, "polls/poll", &page, StatusCode::UNPROCESSABLE_ENTITY);

@@ -26,6 +26,9 @@ use crate::web::cookies::{self, SameSite};
 pub const HANDED_OVER: &str = "Your answer counts already, as that of a confirmed subscriber. You can change it in the browser in which you \
      confirmed your address, or by a link in the mail.";
 
+/// How the name of a cookie by which a browser is known for one poll begins.
+const COOKIE: &str = "canvass_ballot_";
+
 /// The length of a marker.
 const MARKER_BYTES: usize = 22;
 
@@ -69,9 +72,24 @@ pub fn remember(
     Some((SET_COOKIE, set))
 }
 
+/// Where a person goes who is not the reader that this browser is known as.
+pub fn not_me(poll: &Poll) -> String {
+    format!("/not-me?poll={}", poll.slug)
+}
+
+/// The `Set-Cookie` values after which the browser that sent these headers is known by no mail's link. Its marker stays: it says nothing
+/// about who this is.
+pub fn forget(app: &App, headers: &HeaderMap) -> Vec<HeaderValue> {
+    let https = app.config.is_https();
+    cookies::names(headers, COOKIE, https)
+        .iter()
+        .filter_map(|name| cookies::set(name, "", Duration::ZERO, SameSite::Lax, https))
+        .collect()
+}
+
 /// One for each poll: a link that was forwarded tells nothing about who answers the next one.
 fn cookie(poll: &Poll) -> String {
-    format!("canvass_ballot_{}", poll.slug)
+    format!("{COOKIE}{}", poll.slug)
 }
 
 /// Hands over what the browser that sent these headers has answered, to the reader it is known to be now.

@@ -68,7 +68,9 @@ pub use import::{
     Order as ImportOrder, Summary as ImportSummary, System as ImportSystem, run as import,
 };
 pub use insight::{Step, count_step, flush as flush_views};
-pub use known::{Waiting as WaitingAnswer, count_as_readers, waiting as waiting_answer};
+pub use known::{
+    Waiting as WaitingAnswer, count_as_readers, forget as forget_reader, waiting as waiting_answer,
+};
 pub use linked::{
     LinkedAnswer, SMALLEST as SMALLEST_SEGMENT, Said as SaidAnswer, Segment,
     answers as linked_answers, api::named_segment, segment_in_words, segment_readers,

@@ -154,8 +154,8 @@ pub struct FormPage {
     pub ask_person: bool,
     /// Where systems that embed polls ask, see [`super::embed::oembed`].
     pub oembed: Option<String>,
-    /// This browser is a reader's: the answer counts as that of a confirmed subscriber.
-    pub known: bool,
+    /// This browser is a reader's: the answer counts as that of a confirmed subscriber. Where who is somebody else says so.
+    pub not_me: Option<String>,
     /// The poll is linked: the answer stays secret unless the box is ticked.
     pub linked: bool,
     /// Came from a page that may not embed polls: shown again here, to be sent from here.
@@ -182,7 +182,7 @@ impl FormPage {
             script: assets::url("proof.js"),
             ask_person: false,
             oembed: None,
-            known: false,
+            not_me: None,
             linked: poll.linking.is_some(),
             unsent: false,
         }

@@ -1,7 +1,9 @@
 //! A reader leaves a newsletter, or takes it back.
 
+use super::address_hash;
+use super::confirm::parse_own;
 use super::model::{State, UNDO_WITHIN};
-use super::store::subscribers;
+use super::store::subscribers::{self, Reader};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::newsletters::{self, Newsletter};
@@ -16,7 +18,7 @@ pub struct Relation {
     pub can_undo: bool,
 }
 
-/// Looks; changes nothing. `None` when there is no such newsletter.
+/// Looks; changes nothing. `None` when there is no such newsletter. A reader who was erased receives nothing and cannot undo.
 ///
 /// # Errors
 /// What the database said.
@@ -28,11 +30,27 @@ pub async fn look(
     let Some(found) = newsletters::by_id(app.db.read(), newsletter).await? else {
         return Ok(None);
     };
+    let Some(known) = subscribers::reader(app.db.read(), reader).await? else {
+        return Ok(Some(Relation {
+            newsletter: found,
+            receives: false,
+            can_undo: false,
+        }));
+    };
     let state = subscribers::state(app.db.read(), newsletter, reader).await?;
+    let can_undo = match undoable(state, app.clock.now()) {
+        Some(_) => {
+            let hash = hash_of(app, &known)?;
+            subscribers::suppression(app.db.read(), &hash)
+                .await?
+                .is_none()
+        }
+        None => false,
+    };
     Ok(Some(Relation {
         newsletter: found,
         receives: state.is_some_and(|(code, _)| code == State::Active.code()),
-        can_undo: undoable(state, app.clock.now()).is_some(),
+        can_undo,
     }))
 }
 
@@ -51,21 +69,32 @@ pub async fn leave(
     txn.commit().await
 }
 
-/// Takes a leaving back while it is fresh ([`UNDO_WITHIN`]); false when it is not.
+/// Takes a leaving back while it is fresh ([`UNDO_WITHIN`]); false when it is not, when the address must not be mailed any more, and when
+/// the reader was erased.
 ///
 /// # Errors
 /// What the database said.
 pub async fn undo(app: &App, newsletter: NewsletterId, reader: ReaderId) -> Result<bool, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("undo unsubscribe").await?;
+    // An erasure on its way is waited for: the row tells it from a mere leaving.
+    let Some(known) = subscribers::reader_held(&txn, app.db.backend(), reader).await? else {
+        return Ok(false);
+    };
     let state = subscribers::state(&*txn, newsletter, reader).await?;
-    let done = match undoable(state, now) {
+    // Mail would end before it leaves, for a reason that only a fresh double opt-in or an editor lifts.
+    let suppressed = subscribers::suppression(&*txn, &hash_of(app, &known)?).await?;
+    let done = match undoable(state, now).filter(|_| suppressed.is_none()) {
         Some(left) => subscribers::come_back(&txn, newsletter, reader, left, now).await?,
         // Twice is fine.
         None => state.is_some_and(|(code, _)| code == State::Active.code()),
     };
     txn.commit().await?;
     Ok(done)
+}
+
+fn hash_of(app: &App, reader: &Reader) -> Result<[u8; 32], DbErr> {
+    Ok(address_hash(&app.keys, &parse_own(&reader.email)?))
 }
 
 /// When the reader left, if that can be taken back.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, NewsletterId, Purpose, ReaderId, UnixMillis};
 
-/// How long a browser stays signed in to the archive.
+/// How long a browser stays known as its reader's.
 pub const SIGNED_IN_FOR: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// For `/unsubscribe/{token}`, and `/u/{token}` where a header needs it short. At worst it stops one newsletter.
@@ -38,13 +38,13 @@ pub fn open_manage(keys: &Keys, token: &str) -> Option<ReaderId> {
     Some(ReaderId(reader))
 }
 
-/// For the cookie of a reader who reads the archive.
+/// For the cookie of a browser that is known as a reader's.
 #[must_use]
 pub fn archive_token(keys: &Keys, reader: ReaderId, now: UnixMillis) -> String {
     keys.seal(Purpose::Archive, &pack(&[reader.0, now.0]))
 }
 
-/// Who reads the archive, unless the sign-in is too old.
+/// Whose browser it is, unless the sign-in is too old.
 #[must_use]
 pub fn open_archive(keys: &Keys, token: &str, now: UnixMillis) -> Option<ReaderId> {
     let [reader, at] = unpack(&keys.open(Purpose::Archive, token).ok()?)?;

@@ -38,7 +38,7 @@ pub use export::{ExportStopped, run as export_readers};
 pub use http::{PAGES, agreed, routes};
 pub use links::{manage_token, unsubscribe_token};
 pub use model::{State, Suppression};
-pub use preferences::has_address;
+pub use preferences::{address, has_address};
 pub use purge::purge;
 pub use request::{Beside, Source, Wish, request, request_in};
 pub use sign_in::signed_in;

@@ -52,6 +52,15 @@ pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, Db
     }))
 }
 
+/// The address of a reader; `None` when they were erased.
+///
+/// # Errors
+/// What the database said.
+pub async fn address(app: &App, reader: ReaderId) -> Result<Option<String>, DbErr> {
+    let found = subscribers::reader(app.db.read(), reader).await?;
+    Ok(found.map(|reader| reader.email))
+}
+
 /// Whether this is the address of the reader.
 ///
 /// # Errors

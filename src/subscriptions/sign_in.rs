@@ -1,4 +1,6 @@
-//! Readers who are signed in to the archive: whoever confirmed an address in this browser.
+//! Readers that a browser is known as: whoever confirmed an address in it, until somebody says that it is not theirs.
+
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
@@ -9,11 +11,18 @@ use crate::web::cookies::{self, SameSite};
 
 const COOKIE: &str = "canvass_reader";
 
-/// Who reads, if they are signed in. Whether they may read a newsletter's archive is a question to their subscription.
+/// Who reads, if they are signed in.
 #[must_use]
 pub fn signed_in(app: &App, headers: &HeaderMap) -> Option<ReaderId> {
     let token = cookies::get(headers, COOKIE, app.config.is_https())?;
     open_archive(&app.keys, &token, app.clock.now())
+}
+
+/// The `Set-Cookie` that signs nobody in any more.
+#[must_use]
+pub fn sign_out(app: &App) -> Option<HeaderValue> {
+    let https = app.config.is_https();
+    cookies::set(COOKIE, "", Duration::ZERO, SameSite::Lax, https)
 }
 
 /// The `Set-Cookie` that signs a reader in.

@@ -18,14 +18,29 @@ pub enum SameSite {
 #[must_use]
 pub fn get(headers: &HeaderMap, name: &str, https: bool) -> Option<String> {
     let wanted = full_name(name, https);
+    pairs(headers)
+        .find(|(n, _)| *n == wanted)
+        .map(|(_, v)| v.to_string())
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(n, _)| *n == wanted)
-        .map(|(_, v)| v.to_string())
+}
+
+/// The names of the cookies whose name begins with `prefix`, as [`get`] and [`set`] take them.
+#[must_use]
+pub fn names(headers: &HeaderMap, prefix: &str, https: bool) -> Vec<String> {
+    let prefix = full_name(prefix, https);
+    let host = prefix.len() - prefix.trim_start_matches("__Host-").len();
+    pairs(headers)
+        .filter(|(name, _)| name.starts_with(&prefix))
+        .map(|(name, _)| name[host..].to_owned())
+        .collect()
 }
 
 /// A `Set-Cookie` value; `None` if `value` cannot stand in a header. A zero `max_age` deletes the cookie.

@@ -22,9 +22,23 @@ pub struct Limits {
     /// Sign-ins, by network.
     pub sign_ins_of_network: Limit,
     /// Sign-ins, by account.
-    pub sign_ins_of_account: Limit,
+    pub sign_ins_of_account: AccountLimit,
     /// API requests, by token.
     pub api: Limit,
+}
+
+/// A network may try as many accounts as fast as one of them may be tried from it.
+const ACCOUNTS: u32 = 3;
+
+/// An account may be tried from as many networks as fast as from one of them.
+const NETWORKS: u32 = 20;
+
+/// How often an account may be tried: from one network, so that nobody elsewhere can lock its owner out; and from all of them, far more
+/// often, so that many networks cannot guess without end.
+#[derive(Debug)]
+pub struct AccountLimit {
+    from_here: Limit,
+    from_everywhere: Limit,
 }
 
 /// One limit for many keys.
@@ -40,10 +54,10 @@ impl Limits {
         Self {
             subscriptions: Limit::per_minute(settings.subscriptions_per_minute, clock),
             sign_ins_of_network: Limit::per_minute(
-                settings.sign_ins_per_minute.saturating_mul(3),
+                settings.sign_ins_per_minute.saturating_mul(ACCOUNTS),
                 clock,
             ),
-            sign_ins_of_account: Limit::per_minute(settings.sign_ins_per_minute, clock),
+            sign_ins_of_account: AccountLimit::new(settings.sign_ins_per_minute, clock),
             api: Limit::per_minute(settings.api_per_minute, clock),
         }
     }
@@ -53,12 +67,33 @@ impl Limits {
         for limit in [
             &self.subscriptions,
             &self.sign_ins_of_network,
-            &self.sign_ins_of_account,
+            &self.sign_ins_of_account.from_here,
+            &self.sign_ins_of_account.from_everywhere,
             &self.api,
         ] {
             limit.limiter.retain_recent();
             limit.limiter.shrink_to_fit();
         }
+    }
+}
+
+impl AccountLimit {
+    fn new(n: u32, clock: &Clock) -> Self {
+        Self {
+            from_here: Limit::per_minute(n, clock),
+            from_everywhere: Limit::per_minute(n.saturating_mul(NETWORKS), clock),
+        }
+    }
+
+    /// Counts one attempt at `account` from `network`. What is refused here does not count towards everywhere.
+    ///
+    /// # Errors
+    /// A 429 with the time to wait.
+    pub fn check(&self, account: &str, network: &[u8]) -> Result<(), Problem> {
+        // An account's key has no NUL.
+        let here = [account.as_bytes(), &[0], network].concat();
+        self.from_here.check(&here)?;
+        self.from_everywhere.check(account.as_bytes())
     }
 }
 

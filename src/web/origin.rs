@@ -7,6 +7,8 @@
 use http::HeaderMap;
 use http::header::ORIGIN;
 
+use super::Problem;
+
 /// Whose page a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
@@ -47,6 +49,23 @@ pub fn of(headers: &HeaderMap, ours: &str, embedders: &[String]) -> From {
             Some("cross-site" | "same-site") => From::Embedder,
             _ => From::Unknown,
         },
+    }
+}
+
+/// Refuses a form that another site's page sent; else says whose page it was. For the pages that readers reach from a mail, which no site
+/// embeds.
+///
+/// `Origin: null` alone says nothing: browsers that do not know `Sec-Fetch-Site` send it with forms of pages that ask for no referrer.
+///
+/// # Errors
+/// 403 for another site's form.
+pub fn refuse_strangers(headers: &HeaderMap, ours: &str) -> Result<From, Problem> {
+    let says_nothing = headers.get(ORIGIN).is_some_and(|origin| origin == "null")
+        && !headers.contains_key("sec-fetch-site");
+    match of(headers, ours, &[]) {
+        From::Stranger | From::Embedder if says_nothing => Ok(From::Unknown),
+        From::Stranger | From::Embedder => Err(Problem::wrong_origin()),
+        whose => Ok(whose),
     }
 }
 
@@ -101,6 +120,29 @@ mod tests {
             (&[], &news, From::Unknown),
         ] {
             assert_eq!(of(&headers(pairs), ours, embedders), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_mailed_pages_form_is_taken_from_our_own_pages_only() {
+        for (pairs, expected) in [
+            (
+                &[("sec-fetch-site", "same-origin"), ("origin", "null")][..],
+                Some(From::Ours),
+            ),
+            (&[("origin", "https://polls.example")], Some(From::Ours)),
+            (&[("origin", "null")], Some(From::Unknown)),
+            (&[], Some(From::Unknown)),
+            // Any page can have its forms say null.
+            (
+                &[("sec-fetch-site", "cross-site"), ("origin", "null")],
+                None,
+            ),
+            (&[("sec-fetch-site", "same-site")], None),
+            (&[("origin", "https://evil.example")], None),
+        ] {
+            let found = refuse_strangers(&headers(pairs), "https://polls.example").ok();
+            assert_eq!(found, expected, "{pairs:?}");
         }
     }
 }

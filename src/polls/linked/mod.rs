@@ -27,7 +27,7 @@ pub use segment::{
     SMALLEST, Segment, Tally, chosen, in_words as segment_in_words, readers as segment_readers,
 };
 pub use store::{take_back_in, take_back_poll};
-pub use view::{LinkBox, Note, note, note_by, offer, offer_again};
+pub use view::{LinkBox, Note, name_reader, note, note_by, offer, offer_again};
 pub use words::{LinkWords, MAX_LINK_CHARS, SUGGESTED, Tick, fault, is_agreed};
 
 use super::model::Poll;

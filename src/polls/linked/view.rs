@@ -20,6 +20,11 @@ pub struct LinkBox {
     /// This reader agreed before, or just now in a form that is shown again.
     pub checked: bool,
     pub hint: &'static str,
+    /// Whose address it is, where the browser says who answers, and where somebody else says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_me: Option<String>,
 }
 
 const WITH_ADDRESS: &str = "Optional. It takes effect when you confirm your address. Without this tick your answer stays secret.";
@@ -33,6 +38,8 @@ impl LinkBox {
             words: words.text.clone(),
             checked: false,
             hint: WITH_ADDRESS,
+            address: None,
+            not_me: None,
         })
     }
 }
@@ -55,6 +62,23 @@ pub async fn offer(
         hint: KNOWN,
         ..link
     });
+    Ok(())
+}
+
+/// Says in the form of a known browser whose address the box speaks of: a browser that others use may be known as somebody else's.
+///
+/// # Errors
+/// What the database said.
+pub async fn name_reader(
+    app: &App,
+    poll: &Poll,
+    known: Option<&Voter>,
+    form: &mut FormView,
+) -> Result<(), Problem> {
+    if let (Some(reader), Some(link)) = (known.and_then(reader_of), &mut form.linking) {
+        link.address = subscriptions::address(app, reader).await?;
+        link.not_me = Some(known::not_me(poll));
+    }
     Ok(())
 }
 

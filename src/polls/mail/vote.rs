@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::header::ORIGIN;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::link::{Said, by_one_link};
@@ -74,13 +73,7 @@ impl Link {
 
 /// A form of a mail's page, sent by another site's, is refused.
 pub(super) fn refuse_strangers(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
-    // The page asks for no referrer, so older browsers say "null" with its form.
-    let is_null = headers.get(ORIGIN).is_some_and(|origin| origin == "null");
-    let from = origin::of(headers, &app.config.origin(), &[]);
-    if from == origin::From::Stranger && !is_null {
-        return Err(Problem::wrong_origin());
-    }
-    Ok(())
+    origin::refuse_strangers(headers, &app.config.origin()).map(drop)
 }
 
 /// Opens a link: the poll and the option as the mail named them, and the reader it was sent to.

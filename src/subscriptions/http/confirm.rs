@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use http::StatusCode;
 use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use crate::subscriptions::Beside;
 use crate::subscriptions::confirm::{self, Confirmed, Link};
 use crate::subscriptions::{links, sign_in};
 use crate::types::ReaderId;
+use crate::web::origin::{self, From};
 use crate::web::{Client, Problem, RawForm, press};
 
 const EXPIRED: &str = "This link has expired";
@@ -54,13 +55,15 @@ pub async fn show(
     }
 }
 
-/// `POST`
+/// `POST`. Another site's page must not send it: it would sign a visitor's browser in as whoever's link the page holds.
 pub async fn submit(
     State(app): State<App>,
     client: Client,
     Path(token): Path<String>,
+    headers: HeaderMap,
     form: RawForm,
 ) -> Result<Response, Problem> {
+    let from = origin::refuse_strangers(&headers, &app.config.origin())?;
     let answer = form.one("answer")?.unwrap_or_default();
     let link = form.one("link")?.is_some();
     if !press::is_by_a_person(&form)? {
@@ -87,7 +90,13 @@ pub async fn submit(
     match confirm::confirm(&app, &token).await? {
         Confirmed::Now(newsletter, reader) => {
             let counted = polls::count_as_readers(&app, answer, reader, link).await?;
-            done(&app, &newsletter, Some(reader), counted)
+            let mut response = done(&app, &newsletter, Some(reader), counted)?;
+            // Only where it is certain that our own page sent this.
+            let cookie = (from == From::Ours).then(|| sign_in::sign_in(&app, reader));
+            if let Some(cookie) = cookie.flatten() {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
+            Ok(response)
         }
         // The program may have been stopped between the two.
         Confirmed::Before(newsletter, reader) => {
@@ -136,7 +145,7 @@ async fn renew(app: &App, client: &Client, token: &str, answer: &str) -> Result<
     )
 }
 
-/// `reader`: who has confirmed just now, and is signed in to the archive with it. `counted`: the poll whose answer is theirs now.
+/// `reader`: who has confirmed just now. `counted`: the poll whose answer is theirs now.
 fn done(
     app: &App,
     newsletter: &Newsletter,
@@ -155,11 +164,7 @@ fn done(
         .map(|reader| links::manage_token(&app.keys, reader))
         .into();
     let title = format!("You are subscribed to {}", newsletter.name);
-    let mut response = page(app, StatusCode::OK, "confirmed", &title, words)?;
-    if let Some(cookie) = reader.and_then(|reader| sign_in::sign_in(app, reader)) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    Ok(response)
+    page(app, StatusCode::OK, "confirmed", &title, words)
 }
 
 async fn expired_words(

@@ -24,6 +24,8 @@ const BROKEN: &str = "It may be cut off. Nothing was changed.";
 struct Filled {
     name: String,
     time_zone: String,
+    /// The newsletters whose box is empty.
+    unticked: Vec<String>,
     name_error: Option<String>,
     time_zone_error: Option<String>,
 }
@@ -67,6 +69,12 @@ pub async fn submit(
     let mut filled = Filled {
         name: form.one("name")?.unwrap_or_default().to_owned(),
         time_zone: form.one("time_zone")?.unwrap_or_default().trim().to_owned(),
+        // Only what the form listed can be left by leaving its box empty: a subscription confirmed since then is not.
+        unticked: form
+            .all("listed")
+            .filter(|slug| !form.all("keep").any(|kept| kept == *slug))
+            .map(str::to_owned)
+            .collect(),
         name_error: None,
         time_zone_error: None,
     };
@@ -84,14 +92,10 @@ pub async fn submit(
     let (Ok(name), Ok(time_zone)) = (name, time_zone) else {
         return show_form(&app, &token, &preferences, &filled, Shown::AsItIs);
     };
-    // Only what the form listed can be left by leaving its box empty: a subscription confirmed since then is not.
     let leave = preferences
         .active
         .iter()
-        .filter(|s| {
-            form.all("listed").any(|slug| slug == s.slug)
-                && !form.all("keep").any(|slug| slug == s.slug)
-        })
+        .filter(|s| filled.unticked.contains(&s.slug))
         .map(|s| s.newsletter)
         .collect();
     preferences::change(
@@ -126,6 +130,7 @@ impl Filled {
         Self {
             name: preferences.reader.name.clone(),
             time_zone: preferences.reader.time_zone.clone().unwrap_or_default(),
+            unticked: Vec::new(),
             name_error: None,
             time_zone_error: None,
         }
@@ -179,7 +184,7 @@ fn show_form(
         json!({
             "token": token,
             "email": preferences.reader.email,
-            "active": preferences.active.iter().map(|s| entry(&s.slug, &s.name)).collect::<Vec<_>>(),
+            "active": preferences.active.iter().map(|s| json!({ "slug": s.slug, "name": s.name, "keep": !filled.unticked.contains(&s.slug) })).collect::<Vec<_>>(),
             "others": preferences.others.iter().map(|n| entry(&n.slug, &n.name)).collect::<Vec<_>>(),
             // Not what was answered: this page can be reached from a mail that was forwarded.
             "linked": preferences.linked.iter().map(|l| json!({ "poll": l.slug, "question": l.question, "words": l.words })).collect::<Vec<_>>(),

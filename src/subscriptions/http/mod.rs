@@ -3,6 +3,7 @@
 mod confirm;
 mod data;
 mod manage;
+mod not_me;
 mod subscribe;
 mod unsubscribe;
 
@@ -67,6 +68,11 @@ pub const PAGES: Templates = &[
     ),
     ("subscriptions/manage", include_str!("../pages/manage.hbs")),
     ("subscriptions/data", include_str!("../pages/data.hbs")),
+    ("subscriptions/not_me", include_str!("../pages/not_me.hbs")),
+    (
+        "subscriptions/forgotten",
+        include_str!("../pages/forgotten.hbs"),
+    ),
     ("subscriptions/erased", include_str!("../pages/erased.hbs")),
 ];
 
@@ -85,6 +91,7 @@ pub fn routes() -> Router<App> {
         .route("/data/{token}", get(data::show).post(data::submit))
         .route("/data/{token}/file", get(data::file))
         .route("/manage/{token}", get(manage::show).post(manage::submit))
+        .route("/not-me", get(not_me::show).post(not_me::submit))
 }
 
 /// A page with the frame's words, and a status of its own.

@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::requests::Request;
-use crate::db::{DbErr, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{Backend, DbErr, WriteTxn, fetch_all, fetch_one, run};
 use crate::subscriptions::model::{State, Subscribed, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
@@ -31,6 +31,19 @@ pub async fn reader<C: ConnectionTrait>(db: &C, id: ReaderId) -> Result<Option<R
         name: row.try_get_by_index(1)?,
         time_zone: row.try_get_by_index(2)?,
     }))
+}
+
+/// The reader, unless erased; nobody erases them before `txn` ends.
+pub async fn reader_held(
+    txn: &WriteTxn,
+    backend: Backend,
+    id: ReaderId,
+) -> Result<Option<Reader>, DbErr> {
+    if backend == Backend::Postgres {
+        let sql = "SELECT 1 FROM reader WHERE id = $1 FOR SHARE";
+        fetch_one(&**txn, sql, [id.0.into()]).await?;
+    }
+    reader(&**txn, id).await
 }
 
 /// Enters the reader a confirmed request speaks of, or finds them. The name they gave now counts, if they gave one.

@@ -1,0 +1,104 @@
+//! Whose browser it is: only our own page makes it a reader's, and whoever is somebody else can say so.
+
+use reqwest::header::SET_COOKIE;
+
+use crate::polls_linked::{ADDRESS, asked, left, signed_in};
+use crate::subscriptions_double_opt_in::{ask, state_of};
+use crate::support::app::TestApp;
+use crate::support::reader::Reader;
+
+const COOKIE: &str = "canvass_reader=";
+
+/// A page elsewhere holds a link of its owner's and sends the form in a visitor's browser.
+#[tokio::test]
+async fn another_sites_page_confirms_nobody_and_signs_nobody_in() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    ask(&app, &app.reader(), ADDRESS).await.expect(200);
+    let link = app.mail_to(ADDRESS, 1).await.link("/confirm/");
+    let visitor = app.reader();
+    let mut form = visitor.get(&link).await.expect(200).the_form();
+    form.page = "https://evil.example/".parse().unwrap();
+    let page = visitor.submit(form.clone()).await.expect(403);
+    page.clone().says("another site");
+    assert!(!page.headers.contains_key(SET_COOKIE));
+    // A page can also keep back where it is; browsers then say only that it is another site.
+    let hidden = app
+        .reader()
+        .with_header("origin", "null")
+        .with_header("sec-fetch-site", "cross-site");
+    hidden.submit(form.clone()).await.expect(403);
+    assert_eq!(state_of(&app, ADDRESS).await, 0);
+
+    // An old browser that says nothing confirms, but is not taken for the reader's.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let sent = client.post(form.action.clone()).header("origin", "null");
+    let answer = sent.form(&form.fields).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(!answer.headers().contains_key(SET_COOKIE));
+    assert_eq!(state_of(&app, ADDRESS).await, 1);
+}
+
+#[tokio::test]
+async fn our_own_page_signs_the_reader_in() {
+    let app = TestApp::start().await;
+    asked(&app).await;
+    let reader = app.reader();
+    let page = left(&app, &reader, false).await;
+    let done = reader.submit(page.the_form()).await.expect(200);
+    let cookie = done.headers[SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(cookie.starts_with(COOKIE), "{cookie}");
+}
+
+async fn is_known(reader: &Reader) -> bool {
+    let page = reader.get("/p/trust").await.expect(200);
+    page.text().contains("This browser is a subscriber")
+}
+
+#[tokio::test]
+async fn a_known_browser_says_whose_it_is_and_can_be_forgotten() {
+    let app = TestApp::start().await;
+    asked(&app).await;
+    let reader = signed_in(&app).await;
+    // Also by a mail's link, which is a cookie of its own.
+    let id = format!("SELECT id FROM reader WHERE email_key = '{ADDRESS}'");
+    let id = canvass::types::ReaderId(app.count(&id).await);
+    let page = reader.get("/p/trust").await.expect(200);
+    let page = page.says(&format!("it is kept with {ADDRESS}"));
+    let ask = reader.follow(&page, "Not you?").await.expect(200);
+    assert!(is_known(&reader).await, "a look changes nothing");
+
+    let mut elsewhere = ask.the_form();
+    elsewhere.page = "https://evil.example/".parse().unwrap();
+    reader.submit(elsewhere).await.expect(403);
+    assert!(is_known(&reader).await);
+
+    let done = reader.submit(ask.the_form()).await.expect(200);
+    let back = reader.follow(&done, "Back to the poll").await.expect(200);
+    assert!(!back.text().contains(ADDRESS));
+    assert!(!is_known(&reader).await);
+    let state = canvass::subscriptions::manage_token(&app.app.keys, id);
+    let page = reader.get(&format!("/manage/{state}")).await.expect(200);
+    page.says("The premium letter");
+    assert_eq!(state_of(&app, ADDRESS).await, 1, "the subscription stays");
+}
+
+/// A link from a mail makes a browser known for one poll, with a cookie of its own name.
+#[tokio::test]
+async fn a_browser_known_by_a_mails_link_is_forgotten_too() {
+    let app = TestApp::start().await;
+    let poll = asked(&app).await;
+    signed_in(&app).await;
+    let path = crate::polls_elsewhere::link(&app, poll, 1, ADDRESS).await;
+    let reader = app.reader();
+    let page = reader.get(&path).await.expect(200);
+    app.advance(crate::polls_linked::SECOND);
+    reader.submit(page.the_form().choose("option", "1")).await;
+    assert!(is_known(&reader).await);
+    let ask = reader.get("/not-me?poll=trust").await.expect(200);
+    reader.submit(ask.the_form()).await.expect(200);
+    assert!(!is_known(&reader).await);
+    // What is no poll's name leads nowhere.
+    let odd = reader.get("/not-me?poll=%2f%2fevil.example").await;
+    assert!(!odd.expect(200).body.contains("evil"));
+}
