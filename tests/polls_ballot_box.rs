@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canvass::db::{
-    Db,
+    self, Db,
     group_commit::{GroupCommit, Queue},
 };
 use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
@@ -157,6 +157,30 @@ async fn polls_a_thousand_answers_of_one_voter_are_one_ballot() {
     }
     let counts = ballots.counts().await;
     assert_eq!((counts[0], counts[1] + counts[2]), (1, 1));
+}
+
+/// As if they had come one by one.
+#[tokio::test]
+async fn polls_two_answers_of_one_voter_in_a_group_are_one_first_ballot() {
+    let ballots = opened(&["yes", "no"], 1, None).await;
+    let worked = Answer {
+        tier: Tier::Worked,
+        place: Place::Embed,
+        ..ballots.answer(1, &["1"])
+    };
+    let group = [worked, ballots.answer(1, &["2"]), ballots.answer(2, &["2"])];
+    let group = group.map(Slip::Answer);
+    let outcomes = ballots::commit(&ballots.db, &ballots.clock, 0, &group).await;
+    assert_eq!(
+        outcomes.unwrap(),
+        [Outcome::Counted, Outcome::Changed, Outcome::Counted]
+    );
+    let row = "SELECT COUNT(*) FROM ballot WHERE tier = $1 AND source = $2";
+    let values = [Tier::Worked.code().into(), Place::Embed.code().into()];
+    let found = db::fetch_one(ballots.db.read(), row, values).await.unwrap();
+    let found: i64 = found.unwrap().try_get_by_index(0).unwrap();
+    assert_eq!(found, 1, "the best tier, and where it was first given");
+    assert_eq!(ballots.counts().await, [2, 0, 2], "what it said last");
 }
 
 #[tokio::test]

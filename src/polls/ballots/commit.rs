@@ -61,8 +61,9 @@ pub async fn commit(
         match phase(state.state, state.opens_at, state.closes_at, latest) {
             Phase::Open { .. } if state.revision != answer.poll.revision => {}
             Phase::Open { .. } => {
-                // Of several answers of one voter in a group the last counts, as if they had come one by one.
-                last.insert((poll, answer.voter), Waiting::of(answer));
+                last.entry((poll, answer.voter))
+                    .and_modify(|waiting| waiting.then(answer))
+                    .or_insert_with(|| Waiting::of(i, answer));
                 outcomes[i] = None;
             }
             closed => {
@@ -94,8 +95,8 @@ pub async fn commit(
         let mut ballot = Ballot {
             voter: answer.voter,
             revision: 0,
-            tier: answer.tier.code(),
-            place: answer.place.code(),
+            tier: waiting.tier.code(),
+            place: waiting.place.code(),
             network: answer.network.as_ref().map(|network| &network[..]),
             choices: &waiting.choices,
         };
@@ -104,7 +105,7 @@ pub async fn commit(
                 counts.ballot(&answer.poll, ballot.tier, ballot.choices, 1);
                 counts.place(answer.poll.id, ballot.place, 1, now);
                 counts.hour(answer.poll.id, ballot.tier, now);
-                if let Some(issue) = answer.issue {
+                if let Some(issue) = waiting.issue {
                     counts.mail(answer.poll.id, issue);
                 }
                 said.insert(*key, Outcome::Counted);
@@ -155,14 +156,19 @@ pub async fn commit(
         tracing::warn!(%error, "that a poll is closed was not written down");
     }
 
-    Ok(group
-        .iter()
-        .zip(outcomes)
-        .map(|(slip, outcome)| match (outcome, slip) {
-            (None, Slip::Answer(answer)) => said
-                .get(&(answer.poll.id, answer.voter))
-                .copied()
-                .unwrap_or(Outcome::Edited),
+    let answers = group.iter().zip(outcomes).enumerate();
+    Ok(answers
+        .map(|(i, (slip, outcome))| match (outcome, slip) {
+            (None, Slip::Answer(answer)) => {
+                let key = (answer.poll.id, answer.voter);
+                let first = last.get(&key).is_some_and(|waiting| waiting.first == i);
+                match said.get(&key) {
+                    // A voter has one first ballot, however many answers came with it.
+                    Some(Outcome::Counted) if !first => Outcome::Changed,
+                    Some(outcome) => *outcome,
+                    None => Outcome::Edited,
+                }
+            }
             (outcome, _) => outcome.unwrap_or(Outcome::Noted),
         })
         .collect())

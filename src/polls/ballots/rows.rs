@@ -11,8 +11,8 @@ use super::slip::{Answer, Slip, VoterKey};
 use crate::db::{
     AskedTxn, Backend, Batch, Db, WriteTxn, fetch_all, in_list, round_up, values_list,
 };
-use crate::polls::model::PollState;
-use crate::types::{PollId, UnixMillis};
+use crate::polls::model::{Place, PollState, Tier};
+use crate::types::{IssueId, PollId, UnixMillis};
 
 /// What the commit must know of a poll.
 pub(super) struct Now {
@@ -25,18 +25,40 @@ pub(super) struct Now {
     pub(super) head: Head,
 }
 
-/// An answer that is written now, and its choices as the row keeps them.
+/// What is written now of a voter: the last of the answers in a group, as if they had come one by one.
 pub(super) struct Waiting<'a> {
+    /// The last.
     pub(super) answer: &'a Answer,
+    /// Its choices as the row keeps them.
     pub(super) choices: Vec<u8>,
+    /// What was known best of the voter.
+    pub(super) tier: Tier,
+    /// Where the first was given.
+    pub(super) place: Place,
+    /// The mail that brought the first.
+    pub(super) issue: Option<IssueId>,
+    /// Which of the group was the first.
+    pub(super) first: usize,
 }
 
 impl<'a> Waiting<'a> {
-    pub(super) fn of(answer: &'a Answer) -> Self {
+    /// `n`: its place in the group.
+    pub(super) fn of(n: usize, answer: &'a Answer) -> Self {
         Self {
             answer,
             choices: answer.choice.to_stored(),
+            tier: answer.tier,
+            place: answer.place,
+            issue: answer.issue,
+            first: n,
         }
+    }
+
+    /// The same voter once more.
+    pub(super) fn then(&mut self, answer: &'a Answer) {
+        self.answer = answer;
+        self.choices = answer.choice.to_stored();
+        self.tier = self.tier.max(answer.tier);
     }
 }
 
@@ -170,12 +192,12 @@ pub(super) async fn insert(
             .map(|waiting| waiting.choices.clone())
             .collect::<Vec<_>>()
             .into(),
-        answers()
-            .map(|answer| answer.tier.code())
+        rows.iter()
+            .map(|waiting| waiting.tier.code())
             .collect::<Vec<_>>()
             .into(),
-        answers()
-            .map(|answer| answer.place.code())
+        rows.iter()
+            .map(|waiting| waiting.place.code())
             .collect::<Vec<_>>()
             .into(),
         answers()
@@ -258,8 +280,8 @@ fn values(waiting: &Waiting<'_>, now: UnixMillis) -> [Value; 8] {
         answer.poll.id.into(),
         answer.voter.to_vec().into(),
         waiting.choices.clone().into(),
-        answer.tier.code().into(),
-        answer.place.code().into(),
+        waiting.tier.code().into(),
+        waiting.place.code().into(),
         answer.network.map(|n| n.to_vec()).into(),
         now.into(),
         now.into(),
