@@ -3,12 +3,14 @@
 //! A connection can break between `COMMIT` and its answer: then the transaction may stand or not, and trying again what adds to a
 //! counter would count twice. PostgreSQL remembers: each write transaction notes its own id before it commits, and
 //! after such a break the server is asked, over another connection, what became of it. SQLite answers in the same process.
+//!
+//! The id alone is not enough. A server that crashes forgets the ids of transactions of which nothing had reached the disk, gives them
+//! out again, and then says of ours what became of another. So the transaction also leaves its id in a row of its connection's
+//! own, which stands if and only if the transaction does.
 
 use std::time::Duration;
 
-use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbErr, QueryResult, RuntimeErr, SqlxError,
-};
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, QueryResult, RuntimeErr, SqlxError};
 use tokio::time::{Instant, sleep};
 
 use super::fetch_one;
@@ -53,24 +55,23 @@ fn lost(error: &SqlxError) -> bool {
 /// A transaction that is about to be committed on PostgreSQL.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    id: String,
+    /// The transaction's.
+    id: i64,
     process: i32,
+    /// The key of its connection's row in `write_turn`.
+    writer: String,
 }
 
 impl Ticket {
-    /// What a ticket is read from.
-    pub(super) const COLUMNS: &str = "CAST(pg_current_xact_id() AS TEXT), pg_backend_pid()";
+    /// What writes the row and returns what a ticket is read from. A process number comes again after a restart of the machine: hence
+    /// the moment at which the server started.
+    pub(super) const WRITE: &str = "INSERT INTO write_turn (writer, turn, at_ms) \
+        SELECT 'connection ' || pg_backend_pid() || ' of ' || EXTRACT(EPOCH FROM pg_postmaster_start_time()), \
+               CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT), CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT) \
+        ON CONFLICT (writer) DO UPDATE SET turn = excluded.turn, at_ms = excluded.at_ms \
+        RETURNING turn, pg_backend_pid(), writer";
 
-    /// Notes the transaction's id.
-    ///
-    /// # Errors
-    /// What the database said; nothing was committed.
-    pub(super) async fn of<C: ConnectionTrait>(txn: &C) -> Result<Self, DbErr> {
-        let sql = format!("SELECT {}", Self::COLUMNS);
-        Self::read(fetch_one(txn, sql, []).await?)
-    }
-
-    /// As a row of [`COLUMNS`](Self::COLUMNS) has it.
+    /// As the row that [`WRITE`](Self::WRITE) returns has it.
     ///
     /// # Errors
     /// When it has none.
@@ -79,6 +80,7 @@ impl Ticket {
         Ok(Self {
             id: row.try_get_by_index(0)?,
             process: row.try_get_by_index(1)?,
+            writer: row.try_get_by_index(2)?,
         })
     }
 
@@ -98,9 +100,8 @@ impl Ticket {
         let asked = Instant::now();
         let mut ended = false;
         loop {
-            let sql = "SELECT pg_xact_status(CAST($1 AS xid8))";
-            let status: Option<String> = match fetch_one(db, sql, [self.id.clone().into()]).await {
-                Ok(row) => row.and_then(|row| row.try_get_by_index(0).ok()),
+            let status = match self.status(db).await {
+                Ok(status) => status,
                 Err(lost) if connection_lost(&lost) => {
                     sleep(AGAIN).await;
                     continue;
@@ -109,7 +110,12 @@ impl Ticket {
                 Err(_) => None,
             };
             match status.as_deref() {
-                Some("committed") => return Ok(()),
+                // Asked afterwards, in a moment of its own: whoever sees it committed sees its row.
+                Some("committed") => match self.has_left_its_row(db).await {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => return Err(error),
+                    Err(_) => {}
+                },
                 Some("in progress") => {}
                 _ => return Err(error),
             }
@@ -118,10 +124,24 @@ impl Ticket {
                 // Its connection is gone, but the server has not noticed: it would wait for a dead network for hours.
                 let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                            WHERE pid = $1 AND backend_xid = CAST(CAST($2 AS xid8) AS xid)";
-                let _ = fetch_one(db, sql, [self.process.into(), self.id.clone().into()]).await;
+                let id = self.id.to_string();
+                let _ = fetch_one(db, sql, [self.process.into(), id.into()]).await;
             }
             sleep(AGAIN).await;
         }
+    }
+
+    /// What the server knows of the id.
+    async fn status(&self, db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
+        let sql = "SELECT pg_xact_status(CAST($1 AS xid8))";
+        let row = fetch_one(db, sql, [self.id.to_string().into()]).await?;
+        row.map_or(Ok(None), |row| row.try_get_by_index(0))
+    }
+
+    async fn has_left_its_row(&self, db: &DatabaseConnection) -> Result<bool, DbErr> {
+        let sql = "SELECT 1 FROM write_turn WHERE writer = $1 AND turn = $2";
+        let values = [self.writer.clone().into(), self.id.into()];
+        fetch_one(db, sql, values).await.map(|row| row.is_some())
     }
 }
 

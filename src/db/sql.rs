@@ -135,25 +135,28 @@ impl Batch {
     ///
     /// # Errors
     /// What the database said.
-    pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<(), DbErr> {
-        self.run_and_ask(db, "1").await.map(drop)
+    pub async fn run<C: ConnectionTrait>(mut self, db: &C) -> Result<(), DbErr> {
+        if db.get_database_backend() == DbBackend::Sqlite && !self.is_empty() {
+            let (sql, values) = self.into_one();
+            return run(db, sql, values).await.map(drop);
+        }
+        match self.statements.pop() {
+            Some(last) => self.run_and_return(db, &last).await.map(drop),
+            None => Ok(()),
+        }
     }
 
-    /// Carries them out; on PostgreSQL with a row of `columns`, from the same trip.
+    /// Carries them out in PostgreSQL, with `last`, which has no parameters of its own beyond theirs; its row, if it returns one.
     ///
     /// # Errors
     /// What the database said.
-    pub(super) async fn run_and_ask<C: ConnectionTrait>(
+    pub(super) async fn run_and_return<C: ConnectionTrait>(
         self,
         db: &C,
-        columns: &str,
+        last: &str,
     ) -> Result<Option<QueryResult>, DbErr> {
         if self.is_empty() {
-            return Ok(None);
-        }
-        if db.get_database_backend() == DbBackend::Sqlite {
-            let (sql, values) = self.into_one();
-            return run(db, sql, values).await.map(|_| None);
+            return fetch_one(db, last, self.values).await;
         }
         let mut sql = String::from("WITH ");
         for (n, statement) in self.statements.iter().enumerate() {
@@ -161,7 +164,7 @@ impl Batch {
             // Writing into a String cannot fail.
             let _ = write!(sql, "{comma}part{n} AS ({statement})");
         }
-        let _ = write!(sql, " SELECT {columns}");
+        let _ = write!(sql, " {last}");
         fetch_one(db, sql, self.values).await
     }
 }

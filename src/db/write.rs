@@ -60,9 +60,8 @@ impl WriteTxn {
     /// As [`commit`](Self::commit).
     pub async fn commit_with(self, last: Batch) -> Result<(), DbErr> {
         let ticket = match &self.ask {
-            Some(_) if last.is_empty() => Some(Ticket::of(&self.txn).await?),
             Some(_) => Some(Ticket::read(
-                last.run_and_ask(&self.txn, Ticket::COLUMNS).await?,
+                last.run_and_return(&self.txn, Ticket::WRITE).await?,
             )?),
             None => {
                 last.run(&self.txn).await?;

@@ -27,6 +27,8 @@ struct State {
     ways: Vec<Cut>,
     seen: usize,
     cuts: usize,
+    /// Whether nobody gets through any more.
+    closed: bool,
     /// Connections whose other end nobody will ever hear of again.
     vanished: Vec<TcpStream>,
 }
@@ -62,6 +64,9 @@ impl CuttingProxy {
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                if shared.lock().unwrap().closed {
+                    continue;
+                }
                 let server = TcpStream::connect(&address).await.unwrap();
                 connections.spawn(carry(client, server, shared.clone()));
             }
@@ -81,6 +86,11 @@ impl CuttingProxy {
         let mut state = self.state.lock().unwrap();
         state.every = every;
         state.ways = ways.to_vec();
+    }
+
+    /// Whether new connections are refused from now on.
+    pub fn close(&self, closed: bool) {
+        self.state.lock().unwrap().closed = closed;
     }
 
     /// How often it has cut.
