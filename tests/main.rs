@@ -56,6 +56,8 @@ mod mailer_smtp_tls;
 mod mailer_stop;
 mod mailer_storms;
 mod mailer_templates;
+mod mailer_unspent;
+mod mailer_unspent_kill;
 mod newsletters_api;
 mod newsletters_editing;
 mod polls_admin;

@@ -39,6 +39,7 @@ mod status;
 mod stop;
 pub mod templates;
 pub mod transport;
+mod unspent;
 mod urgent;
 pub mod verp;
 
@@ -53,6 +54,7 @@ use self::held::HeldLeases;
 use self::mailing::Turns;
 use self::mime::Edition;
 use self::status::Board;
+use self::unspent::Unspent;
 use self::urgent::Urgent;
 use crate::{
     app::App,
@@ -78,6 +80,7 @@ pub struct Mailer {
     domains: Domains,
     turns: Arc<Turns>,
     urgent: Urgent,
+    unspent: Unspent,
     keyring: Keyring,
     watches: mailing::Watches,
 }
@@ -95,6 +98,7 @@ impl Mailer {
             domains: Domains::new(&settings.domains),
             turns: Arc::default(),
             urgent: Urgent::default(),
+            unspent: Unspent::default(),
             keyring: Keyring::default(),
             watches: mailing::Watches::default(),
         }

@@ -78,6 +78,7 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
         fence: fence + 1,
         attempt,
         rows: Arc::new(off),
+        back: None,
         intent: None,
         ending: None,
     };

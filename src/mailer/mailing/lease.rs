@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub(super) use self::sorting::{address_hash, in_ledger};
 
+use super::ledger::Deferred;
 use super::states::{DeliveryState, Reason};
 use super::turns::{self, Due, Turn};
 use crate::types::reader_list::unpacked;
@@ -56,6 +57,8 @@ pub(super) struct Work {
     pub(super) group: Arc<Group>,
     pub(super) name: String,
     pub(super) was_deferred: bool,
+    /// What the ledger says of an earlier attempt.
+    pub(super) before: Option<Deferred>,
     pub(super) crashes: i16,
 }
 

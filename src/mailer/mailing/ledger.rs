@@ -6,6 +6,7 @@
 
 mod apart;
 mod at_once;
+mod taken_back;
 mod tally;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 pub(super) use self::apart::write_off;
+pub(super) use self::taken_back::{Deferred, TakenBack};
 pub(super) use self::tally::Tally;
 use super::rest::{self, Rest};
 use super::states::{DeliveryState, Reason};
@@ -38,6 +40,8 @@ pub(in crate::mailer) struct Entry {
     /// Attempt number of the batch, from 1.
     pub(super) attempt: i64,
     pub(super) rows: Arc<Vec<Row>>,
+    /// The intent of the last mail, if that is to be tried as if it had never been.
+    pub(super) back: Option<TakenBack>,
     pub(super) intent: Option<Intent>,
     pub(super) ending: Option<Ending>,
 }
@@ -147,7 +151,9 @@ impl Writer {
         let (app, now) = (&self.app, self.app.clock.now());
         let backend = app.db.backend();
         let plain = |entry: &Entry| {
-            entry.ending.is_none() && entry.rows.iter().all(|row| row.suppress.is_none())
+            let ends =
+                entry.ending.is_some() || entry.rows.iter().any(|row| row.suppress.is_some());
+            !ends && entry.back.is_none()
         };
         if backend == Backend::Postgres && entries.iter().all(plain) {
             crash_point("in_ledger_commit");
@@ -164,6 +170,7 @@ impl Writer {
                 at_once::write(&txn, self.slot, entries, now).await?
             }
         };
+        taken_back::write(&txn, entries, &answers, now).await?;
         let written: Vec<&Entry> = entries
             .iter()
             .zip(&answers)

@@ -22,7 +22,8 @@
 //! 4. the intent's commit, which carries the last outcome (`in_ledger_commit`, `after_ledger_commit`, and
 //!    `after_intent` when the lane has heard of it);
 //! 5. the message (`in_body`) and the final dot (`after_dot`: the answer is not read yet);
-//! 6. the answer (`after_reply`: its outcome is not on disk yet), and its commit (`after_outcome`);
+//! 6. the answer (`after_reply`: its outcome is not on disk yet), and its commit (`after_outcome`); where the relay sent everything away,
+//!    the same commit takes the intent back, and the recipient is as before step 4;
 //! 7. the end of the batch, with the retry batches (`in_batch_end`, before the commit; `after_batch_end`);
 //! 8. the end of the mailing, in the commit that ends the last batch (`in_finish`).
 //!

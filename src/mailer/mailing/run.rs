@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use self::ahead::{Mail, Recipients, hand_on};
 use super::lease::{Holding, Work};
-use super::ledger::{Answer, Ending, Entry, Intent, Ledger, Row};
+use super::ledger::{Answer, Ending, Entry, Intent, Ledger, Row, TakenBack};
 use super::rest::Aside;
 use crate::{
     app::App,
@@ -68,6 +68,7 @@ pub(in crate::mailer) async fn run(
         origin: app.config.origin(),
         message: Vec::with_capacity(16 * 1024),
         pending: Vec::new(),
+        back: None,
         again: std::mem::take(&mut holding.deferred),
         doubtful: Vec::new(),
         aside: Aside::default(),
@@ -116,6 +117,8 @@ struct Lane<'a> {
     message: Vec<u8>,
     /// Outcomes that are not on disk yet: they travel with the next intent.
     pending: Vec<Row>,
+    /// The last intent, if it is to be taken back: it travels with them. Before there is another one, this one is on disk.
+    back: Option<TakenBack>,
     again: Vec<ReaderId>,
     doubtful: Vec<ReaderId>,
     /// Who waits for a provider.
@@ -218,6 +221,7 @@ impl Lane<'_> {
             fence: holding.fence,
             attempt: holding.attempt,
             rows: Arc::new(std::mem::take(&mut self.pending)),
+            back: self.back.take(),
             intent,
             ending,
         };
@@ -238,7 +242,8 @@ impl Lane<'_> {
             tracing::error!(%error, "the mail ledger could not be written");
             // The relay does not wait for us at its 354; the outcomes are worth waiting for.
             dropped |= entry.intent.take().is_some();
-            let nothing_to_lose = entry.rows.is_empty() && entry.ending.is_none();
+            let nothing_to_lose =
+                entry.rows.is_empty() && entry.back.is_none() && entry.ending.is_none();
             if nothing_to_lose || self.app.stopping.is_cancelled() || Instant::now() >= until {
                 return Err(Stop::Broken);
             }

@@ -19,6 +19,7 @@ use crate::{
         smtp::Outcome,
         stop,
         transport::{Line, Way},
+        unspent::Which,
     },
 };
 
@@ -90,13 +91,19 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
         count("expired");
         return Ok(true);
     }
-    let (mut lost, mut rested) = (false, String::new());
+    let (mut lost, mut rested, mut taken_back) = (false, String::new(), false);
     let fate = loop {
         let Some(way) = line.choose(mail.id.0.unsigned_abs(), Kind::Single).await? else {
-            store::put_back(app, mail, now, mail.attempt, &rested).await?;
+            // No attempt is spent, unless it is this mail that the relays send away.
+            let mut next = (now, mail.attempt);
+            if taken_back && !app.mailer.unspent.again(Which::Single(mail.id)) {
+                let attempt = mail.attempt + 1;
+                next = (now + pause(Waiting::Single, attempt, &app.random), attempt);
+            }
+            store::put_back(app, mail, next.0, next.1, &rested).await?;
             return Ok(false);
         };
-        let Some(fate) = send(app, line, way, mail).await? else {
+        let Some(fate) = send(app, line, way, mail, &mut taken_back).await? else {
             return Ok(true);
         };
         line.note(way, &fate);
@@ -156,7 +163,13 @@ where
 }
 
 /// `None`: somebody else has the mail now.
-async fn send(app: &App, line: &mut Line, way: Way, mail: &Taken) -> Result<Option<Fate>, DbErr> {
+async fn send(
+    app: &App,
+    line: &mut Line,
+    way: Way,
+    mail: &Taken,
+    taken_back: &mut bool,
+) -> Result<Option<Fate>, DbErr> {
     let letter = match Payload::compose(app, mail.id, &mail.payload, &mail.message_id) {
         Ok(letter) => letter,
         Err(error) => {
@@ -199,6 +212,7 @@ async fn send(app: &App, line: &mut Line, way: Way, mail: &Taken) -> Result<Opti
     if let Fate::Lost(_) | Fate::RelayRests(_) = fate {
         // It was not taken, for certain: the intent is taken back before it is tried again.
         store::take_back(app, mail).await?;
+        *taken_back = true;
     }
     Ok(Some(fate))
 }

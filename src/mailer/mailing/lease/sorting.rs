@@ -7,6 +7,7 @@ use crate::{
     app::App,
     config::InDoubt,
     db::{self, DbErr},
+    mailer::mailing::ledger::Deferred,
     mailer::mailing::states::{DeliveryState, Reason},
     types::{IssueId, NewsletterId, ReaderId, UnixMillis},
 };
@@ -85,6 +86,7 @@ impl Holding {
                 key: person.key,
                 name: person.name,
                 was_deferred,
+                before: entry.and_then(InLedger::deferred),
                 crashes,
             });
         }
@@ -105,12 +107,21 @@ pub(in crate::mailer::mailing) struct InLedger {
     pub(in crate::mailer::mailing) state: DeliveryState,
     reason: i16,
     attempt: i64,
+    code: i16,
 }
 
 impl InLedger {
     /// Whether the tally counts it as deferred: an intent of a later attempt still is.
     pub(in crate::mailer::mailing) fn was_deferred(self) -> bool {
         self.attempt > 1 || self.state == DeliveryState::Deferred
+    }
+
+    fn deferred(self) -> Option<Deferred> {
+        (self.state == DeliveryState::Deferred).then_some(Deferred {
+            attempt: self.attempt,
+            reason: self.reason,
+            code: self.code,
+        })
     }
 }
 
@@ -123,7 +134,7 @@ pub(in crate::mailer::mailing) async fn in_ledger<C: ConnectionTrait>(
     let ids = readers.iter().map(|r| r.0.into());
     let rows = db::fetch_all(
         db,
-        format!("SELECT reader_id, state, reason, attempt FROM delivery WHERE issue_id = $1 AND reader_id IN {list}"),
+        format!("SELECT reader_id, state, reason, attempt, code FROM delivery WHERE issue_id = $1 AND reader_id IN {list}"),
         std::iter::once(issue.0.into()).chain(ids),
     )
     .await?;
@@ -134,6 +145,7 @@ pub(in crate::mailer::mailing) async fn in_ledger<C: ConnectionTrait>(
                 state,
                 reason: row.try_get_by_index(2)?,
                 attempt: row.try_get_by_index(3)?,
+                code: row.try_get_by_index(4)?,
             };
             ledger.insert(ReaderId(row.try_get_by_index(0)?), entry);
         }

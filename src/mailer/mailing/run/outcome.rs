@@ -1,7 +1,7 @@
 //! What a lane notes of each mail, and what is left when the batch ends.
 
 use super::super::lease::{Holding, Work, address_hash};
-use super::super::ledger::{Ending, Row};
+use super::super::ledger::{Ending, Row, TakenBack};
 use super::super::rest::Rest;
 use super::super::states::{DeliveryState, Reason};
 use super::Lane;
@@ -10,6 +10,7 @@ use crate::{
     mailer::{
         fate::{Fate, Words},
         retry::{Waiting, pause},
+        unspent::Which,
     },
     types::{ReaderId, UnixMillis},
 };
@@ -58,6 +59,20 @@ impl Lane<'_> {
                 self.later(holding, work, words, Waiting::Bulk);
             }
         }
+    }
+
+    /// The intent of a mail that was not taken, through no fault of its own, is as if it had never been: no attempt is spent. `false`: it
+    /// is to be put off as usual, since a crash left it in doubt before, or it is sent away time and again.
+    pub(super) fn take_back(&mut self, holding: &Holding, work: &Work) -> bool {
+        let which = Which::Issue(holding.issue, work.reader);
+        if work.crashes > 0 || !self.app.mailer.unspent.again(which) {
+            return false;
+        }
+        self.back = Some(TakenBack {
+            reader: work.reader,
+            before: work.before,
+        });
+        true
     }
 
     /// Defers a mail, unless the issue would be too old by then.

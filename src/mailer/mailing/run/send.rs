@@ -79,11 +79,13 @@ impl Lane<'_> {
             Ok(fate) => fate,
             Err(stop @ (Stop::Release | Stop::Trouble)) if intended => {
                 // An intent without an outcome would be in doubt; this one is not.
-                let words = rested.unwrap_or_else(|| Words {
-                    text: "given back before the message was sent".to_owned(),
-                    ..Words::default()
-                });
-                self.later(holding, work, words, Waiting::Bulk);
+                if !self.take_back(holding, work) {
+                    let words = rested.unwrap_or_else(|| Words {
+                        text: "given back before the message was sent".to_owned(),
+                        ..Words::default()
+                    });
+                    self.later(holding, work, words, Waiting::Bulk);
+                }
                 return Err(stop);
             }
             Err(stop) => return Err(stop),
@@ -92,11 +94,10 @@ impl Lane<'_> {
         if let Fate::ProviderRests(words) = fate {
             let (now, random) = (Instant::now(), &self.app.random);
             let until = work.group.throttled(now, random, &words.told());
-            if intended {
-                // An intent without an outcome would be in doubt; this one is not.
-                self.later(holding, work, words, Waiting::Bulk);
-            } else {
+            if !intended || self.take_back(holding, work) {
                 self.aside.add(&work.group, work.reader, until);
+            } else {
+                self.later(holding, work, words, Waiting::Bulk);
             }
             return Ok(false);
         }

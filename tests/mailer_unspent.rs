@@ -1,0 +1,204 @@
+//! A relay that sends everything away after the message (421) costs nobody an attempt: the intent is taken back, also when the
+//! program is killed around it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use canvass::mailer::mailing::MailingState;
+use canvass::mailer::{self, BreakerState};
+use tokio::time::{Instant, sleep};
+
+use crate::mailer_fair_share::single;
+use crate::support::app::TestApp;
+use crate::support::issues::{app_with, hand_over, progress, subscribe, the_ledger_agrees, until};
+use crate::support::smtp_server::{Act, At, SmtpServer};
+
+const AWAY: &str = "421 4.3.2 closing, come back later";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn away() -> Act {
+    Act::Say(AWAY.to_owned())
+}
+
+/// Waits until this query counts to `n`.
+async fn until_count(app: &TestApp, sql: &str, n: i64) {
+    let end = Instant::now() + PATIENCE;
+    while app.count(sql).await != n {
+        assert!(Instant::now() < end, "{sql} never came to {n}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn until_it_rests(app: &TestApp) {
+    let end = Instant::now() + PATIENCE;
+    while matches!(
+        mailer::status(&app.app).relays[0].breaker,
+        BreakerState::Closed
+    ) {
+        assert!(Instant::now() < end, "the relay does not rest");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Each of the server's recipients got exactly one mail.
+fn once_each(server: &SmtpServer, n: usize) {
+    let to = server.recipients();
+    assert_eq!(to.len(), n);
+    assert_eq!(to.iter().collect::<BTreeSet<_>>().len(), n, "nobody twice");
+}
+
+#[tokio::test]
+async fn who_is_sent_away_after_the_message_is_still_to_be_sent_to_for_the_first_time() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "", away(), Some(4));
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 40).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until_it_rests(&app).await;
+    until_count(
+        &app,
+        "SELECT COUNT(*) FROM delivery WHERE state IN (1, 3)",
+        0,
+    )
+    .await;
+    // The clock stands still: whoever had been put off would not be finished.
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!(done.counts.sent, 40);
+    once_each(&server, 40);
+    let spent = "SELECT COUNT(*) FROM delivery WHERE attempt > 1";
+    assert_eq!(app.count(spent).await, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM delivery_attempt").await, 0);
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test]
+async fn who_was_deferred_before_is_deferred_again_with_the_attempts_that_were_spent() {
+    let server = SmtpServer::start().await;
+    let busy = Act::Say("450 4.2.0 greylisted".to_owned());
+    server.rule(At::Rcpt, "reader1@", busy, Some(1));
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |p| {
+        p.counts.sent == 4 && p.counts.deferred == 1
+    })
+    .await;
+
+    server.rule(At::Dot, "", away(), Some(1));
+    app.advance(Duration::from_secs(13 * 60));
+    app.app.mailer.nudge();
+    until_it_rests(&app).await;
+    let before = "SELECT COUNT(*) FROM delivery WHERE state = 3 AND attempt = 1 AND reason = 14 AND code = 450";
+    until_count(&app, before, 1).await;
+    the_ledger_agrees(&app, issue).await;
+    let waits = progress(&app, issue).await.counts;
+    assert_eq!((waits.sent, waits.deferred, waits.queued), (4, 1, 0));
+
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!(done.counts.sent, 5);
+    once_each(&server, 5);
+    let second = "SELECT COUNT(*) FROM delivery WHERE state = 2 AND attempt = 2";
+    assert_eq!(
+        app.count(second).await,
+        1,
+        "the second attempt, not the third"
+    );
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test]
+async fn another_relay_takes_at_once_what_the_first_sent_away() {
+    let (first, second) = (SmtpServer::start().await, SmtpServer::start().await);
+    first.say(At::Dot, "", AWAY);
+    let urls = [first.url(), second.url()];
+    let app = app_with(&first, |config| {
+        config.mail.smtp_url = canvass::types::Secret::new(String::new());
+        let relay = |(n, url): (usize, &String)| canvass::config::Relay {
+            name: format!("relay{n}"),
+            url: canvass::types::Secret::new(url.clone()),
+            weight: 1,
+            connections: None,
+            mails_per_connection: None,
+            per_second: 0,
+            per_day: 0,
+            warm_up: None,
+        };
+        config.mail.relays = urls.iter().enumerate().map(relay).collect();
+    })
+    .await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 60).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!((done.counts.sent, first.count()), (60, 0));
+    assert!(first.commands("DATA") > 0, "it was tried");
+    once_each(&second, 60);
+    let spent = "SELECT COUNT(*) FROM delivery WHERE attempt > 1";
+    assert_eq!(app.count(spent).await, 0);
+}
+
+#[tokio::test]
+async fn a_provider_that_throttles_after_the_message_spends_no_attempt() {
+    let server = SmtpServer::start().await;
+    let throttled = Act::Say("421 4.7.0 [TSS04] temporarily deferred".to_owned());
+    server.rule(At::Dot, "reader7@", throttled, Some(2));
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 10).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let end = Instant::now() + PATIENCE;
+    while progress(&app, issue).await.state != MailingState::Finished {
+        assert!(Instant::now() < end);
+        app.advance(Duration::from_secs(5));
+        sleep(Duration::from_millis(50)).await;
+    }
+    once_each(&server, 10);
+    let spent = "SELECT COUNT(*) FROM delivery WHERE attempt > 1";
+    assert_eq!(app.count(spent).await, 0);
+    the_ledger_agrees(&app, issue).await;
+}
+
+/// Some servers say 421 to a message that upsets them. It must not stop the relay for the others as long as it lives.
+#[tokio::test]
+async fn a_mail_that_is_sent_away_time_and_again_is_put_off_like_any_other() {
+    let server = SmtpServer::start().await;
+    server.say(At::Dot, "reader7@", AWAY);
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 30).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let put_off = until(&app, issue, |p| p.counts.deferred == 1).await;
+    let said = "SELECT COUNT(*) FROM delivery_attempt WHERE attempt = 1 AND code = 421";
+    assert_eq!(app.count(said).await, 1, "and the reader's page says why");
+    let done = until(&app, issue, |p| p.counts.sent == 29).await;
+    assert_eq!((done.counts.deferred, put_off.counts.failed), (1, 0));
+    let tried = server.commands("DATA");
+    sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(server.commands("DATA"), tried, "it waits for its time");
+    the_ledger_agrees(&app, issue).await;
+}
+
+#[tokio::test]
+async fn a_single_mail_that_is_sent_away_goes_again_until_it_is_the_mail_itself() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "ada@", away(), Some(2));
+    server.say(At::Dot, "bob@", AWAY);
+    let app = app_with(&server, |_| {}).await;
+    single(&app, "ada@example.org").await;
+    server.mail_to("ada@example.org", PATIENCE).await;
+    until_count(
+        &app,
+        "SELECT COUNT(*) FROM outbox WHERE state = 2 AND attempt = 1",
+        1,
+    )
+    .await;
+    single(&app, "bob@example.org").await;
+    until_count(
+        &app,
+        "SELECT COUNT(*) FROM outbox WHERE state = 0 AND attempt = 1 AND reply LIKE '421%'",
+        1,
+    )
+    .await;
+}

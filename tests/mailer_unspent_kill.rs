@@ -1,0 +1,97 @@
+//! The program dies while intents are taken back: the verdict is the mail server's, which has nothing of what it sent away.
+
+use std::time::Duration;
+
+use crate::support::smtp_server::{Act, At};
+use crate::support::trial::{Trial, Verdict};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const READERS: i64 = 30;
+
+/// The first message is sent away, and the program dies at `point`; then it is started again, and the server takes everything.
+async fn crash(in_doubt: &'static str, point: &str) -> Verdict {
+    let mut trial = Trial::new(in_doubt, READERS).await;
+    trial.setup.connections = 1;
+    let away = Act::Say("421 4.3.2 closing".to_owned());
+    trial.server.rule(At::Dot, "", away, Some(1));
+    trial.hand_over().await;
+    let mut setup = trial.setup.clone();
+    setup.crash_at = Some(point.to_owned());
+    let mut node = setup.start();
+    node.aborted(PATIENCE).await;
+    assert_eq!(trial.server.count(), 0, "{point}: it died after the first");
+    let _node = trial.setup.start();
+    trial.finish(PATIENCE).await;
+    trial.verdict().await
+}
+
+/// Where the program dies before the intent is taken back on disk, it cannot know any more what it heard.
+const BEFORE: [&str; 2] = ["after_reply:1", "in_ledger_commit:2"];
+/// Here it is on disk.
+const AFTER: [&str; 2] = ["after_ledger_commit:2", "after_batch_end:1"];
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(debug_assertions)]
+async fn a_crash_around_an_intent_that_is_taken_back_loses_and_doubles_nobody() {
+    for point in BEFORE {
+        let held = crash("hold", point).await;
+        assert_eq!(
+            (held.mails, held.twice, held.unknown),
+            (29, 0, 1),
+            "{point}"
+        );
+        let sent = crash("resend", point).await;
+        assert_eq!(
+            (sent.mails, sent.twice, sent.unknown),
+            (30, 0, 0),
+            "{point}"
+        );
+    }
+    for point in AFTER {
+        for in_doubt in ["hold", "resend"] {
+            let told = crash(in_doubt, point).await;
+            assert_eq!(
+                (told.mails, told.twice, told.unknown),
+                (30, 0, 0),
+                "{point}"
+            );
+        }
+    }
+}
+
+/// A relay that sends away a third of all messages, and a program that is killed again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_beside_a_relay_that_sends_messages_away_lose_and_double_nobody() {
+    for in_doubt in ["hold", "resend"] {
+        let mut trial = Trial::new(in_doubt, 300).await;
+        trial.setup.connections = 4;
+        let random = canvass::types::Random::seeded(421);
+        trial.server.whim(move |at, _| match at {
+            At::Dot if random.below(3) == 0 => Some(Act::Say("421 4.3.2 closing".to_owned())),
+            At::Dot => Some(Act::Wait(Duration::from_millis(5))),
+            _ => None,
+        });
+        trial.hand_over().await;
+        let kills = 6;
+        for n in 0..kills {
+            let mut node = trial.setup.start();
+            tokio::time::sleep(Duration::from_millis(900 + 170 * n)).await;
+            node.kill();
+            trial.let_time_pass().await;
+        }
+        trial.server.forgive();
+        trial.server.whim(|_, _| None);
+        let _node = trial.setup.start();
+        trial.finish(PATIENCE).await;
+        let verdict = trial.verdict().await;
+        println!("{kills} kills, {in_doubt}: {verdict}");
+        assert_eq!(verdict.failed + verdict.skipped, 0);
+        let bound = kills as usize * trial.setup.connections;
+        if in_doubt == "hold" {
+            assert_eq!(verdict.twice, 0);
+            assert!(verdict.unknown <= bound);
+        } else {
+            assert!(verdict.twice <= bound);
+        }
+    }
+}
