@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use canvass::db::{self, Backend, Db};
 use canvass::polls::ballots::removal::{Selection, give_back, set_aside};
-use canvass::polls::ballots::{self, Slip, Verified, adopt, verify};
+use canvass::polls::ballots::{self, Slip, Verified, adopt, verify, verify_in_shares};
 use canvass::polls::model::{Place, Tier};
 use canvass::types::Random;
 
@@ -54,8 +54,26 @@ async fn put(ballots: &Box, slot: i64, answer: ballots::Answer) {
 }
 
 pub async fn verified(ballots: &Box) -> Verified {
-    let verified = verify(&ballots.db, ballots.poll.id).await.unwrap();
-    verified.unwrap()
+    let poll = ballots.poll.id;
+    let verified = verify(&ballots.db, poll).await.unwrap().unwrap();
+    // Share by share the same is found.
+    let shares = verify_in_shares(&ballots.db, poll, 11).await;
+    let shares = shares.unwrap().unwrap();
+    let told = |verified: &Verified| {
+        let mut findings = verified.findings.clone();
+        findings.sort();
+        let numbers = [
+            verified.pages,
+            verified.entries,
+            verified.ballots,
+            verified.set_aside,
+            verified.linked,
+        ];
+        let tally = verified.tally.clone();
+        (findings, numbers, tally, verified.head, verified.root)
+    };
+    assert_eq!(told(&shares), told(&verified));
+    verified
 }
 
 async fn count(db: &Db, sql: &str) -> i64 {
@@ -334,7 +352,8 @@ async fn polls_are_verified_while_they_are_answered() {
     };
     let mut looks = 0;
     while !voting.is_finished() {
-        assert_eq!(verified(&ballots).await.findings, Vec::<String>::new());
+        let shares = verify_in_shares(&ballots.db, ballots.poll.id, 40).await;
+        assert_eq!(shares.unwrap().unwrap().findings, Vec::<String>::new());
         looks += 1;
     }
     voting.await.unwrap();

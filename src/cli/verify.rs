@@ -57,7 +57,7 @@ pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
         println!("verified: {log}, ballots and tally of {slug} agree");
         return Ok(ExitCode::SUCCESS);
     }
-    let differences = verified.findings.len() + usize::from(sample == Some(false));
+    let differences = verified.differences() + usize::from(sample == Some(false));
     println!("NOT verified: {differences} differences in {slug}");
     Ok(ExitCode::from(1))
 }

@@ -8,7 +8,7 @@
 //! - `log`: the bytes of the log and how they are chained. Pure. `chain`: its pages as rows.
 //! - `replay`: from the log back to ballots and numbers. Pure. `root`: one hash over all ballots.
 //! - [`verify`]: recomputes all of it from the rows and compares; `verify_counters`: the numbers beside the tally;
-//!   `verify_sealed`: as much of it as is left when the log is destroyed.
+//!   `verify_sealed`: as much of it as is left when the log is destroyed; `verify_share`: so many ballots at a time.
 //! - [`adopt`]: ballots from before there was a log.
 //! - [`hand_over`]: a browser's ballot becomes its reader's.
 //! - `links`: answers beside the readers who agreed to it; `verify_links`: that they say what the ballots say.
@@ -41,6 +41,7 @@ mod verify;
 mod verify_counters;
 mod verify_links;
 mod verify_sealed;
+mod verify_share;
 mod writers;
 
 pub use adopt::adopt;
@@ -50,5 +51,5 @@ pub use commit::{LARGEST_GROUP, commit};
 pub use hand_over::{Receiver, hand_over, has_own};
 pub use ruled::RulingLog;
 pub use slip::{Answer, Outcome, Slip, VoterKey};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, verify, verify_in_shares};
 pub use writers::{Writers, number as writers};

@@ -6,12 +6,13 @@ mod steps;
 
 use std::collections::{BTreeMap, HashMap};
 
-use self::steps::{Step, What, held};
+use self::steps::Step;
 use super::counts::Seen;
 use super::details_store::Details;
 use super::hand_over::HANDED_OVER;
 use super::log::{Entry, Hash, Malformed, Wording, read};
 use super::slip::VoterKey;
+use super::verify_share::Share;
 use crate::polls::model::Poll;
 use crate::types::{OptionId, UnixMillis};
 
@@ -41,6 +42,9 @@ pub(super) struct Removed {
 #[derive(Debug)]
 pub(super) struct Replay<'a> {
     poll: &'a Poll,
+    /// The ballots that are looked at this time; the rest of what the log tells is taken up with the first share.
+    pub(super) share: Share,
+    /// Of the share.
     pub(super) ballots: HashMap<VoterKey, Held>,
     /// By option, tier and slot.
     pub(super) tally: BTreeMap<(OptionId, i64, i64), i64>,
@@ -69,6 +73,7 @@ impl<'a> Replay<'a> {
     pub(super) fn of(poll: &'a Poll) -> Self {
         Self {
             poll,
+            share: Share::default(),
             ballots: HashMap::new(),
             tally: BTreeMap::new(),
             details: BTreeMap::new(),
@@ -85,6 +90,18 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// The poll whose pages they are.
+    pub(super) fn poll(&self) -> &'a Poll {
+        self.poll
+    }
+
+    /// The log is read from its beginning, for these ballots: the others are forgotten, and what they added up to is kept.
+    pub(super) fn begin(&mut self, share: Share) {
+        self.share = share;
+        self.ballots.clear();
+        self.early.clear();
+    }
+
     /// Takes up the next page of a slot.
     ///
     /// # Errors
@@ -95,89 +112,71 @@ impl<'a> Replay<'a> {
         at: UnixMillis,
         entries: &[u8],
     ) -> Result<(), Malformed> {
-        let step = |what| Step { slot, at, what };
         for entry in read(entries)? {
-            self.entries += 1;
-            let whole = self.whole.entry(slot).or_insert(entry == Entry::Whole);
-            // Of ballots from before the log nobody knows how they came.
-            *whole &= !matches!(entry, Entry::Found { .. });
-            match entry {
-                Entry::Whole => {}
-                Entry::Mailed { issue, ballots } => {
-                    *self.mails.entry((issue, slot)).or_default() += ballots;
-                }
-                Entry::Ruled {
-                    option,
-                    words,
-                    shown,
-                } => {
-                    let known = self.ruled.entry((option, words)).or_insert((at, shown));
-                    if known.0 <= at {
-                        *known = (at, shown);
-                    }
-                }
-                Entry::Cast(ballot) => {
-                    let hour = (at.hour().0, ballot.tier.into(), slot);
-                    *self.hours.entry(hour).or_default() += 1;
-                    self.take(ballot.voter, 0, step(What::New(held(&ballot, at, at))));
-                }
-                Entry::Found {
-                    ballot,
-                    cast,
-                    changed,
-                } => self.take(
-                    ballot.voter,
-                    0,
-                    step(What::New(held(&ballot, cast, changed))),
-                ),
-                // Cast when the browser cast it.
-                Entry::Received { ballot, cast } => {
-                    self.take(ballot.voter, 0, step(What::New(held(&ballot, cast, at))));
-                }
-                Entry::HandedOver { voter, revision } => {
-                    self.take(voter, revision, step(What::HandedOver));
-                }
-                Entry::Changed(ballot) => {
-                    let says = What::Says(held(&ballot, at, at));
-                    self.take(ballot.voter, ballot.revision, step(says));
-                }
-                Entry::SetAside {
-                    voter,
-                    revision,
-                    removal,
-                } => self.take(voter, revision, step(What::SetAside(removal))),
-                Entry::GivenBack {
-                    voter,
-                    revision,
-                    removal,
-                } => self.take(voter, revision, step(What::GivenBack(removal))),
-                Entry::Removal {
-                    number,
-                    reason,
-                    ballots,
-                } => {
-                    let removed = Removed {
-                        reason,
-                        at,
-                        ballots,
-                        undone: self.removals.get(&number).and_then(|known| known.undone),
-                    };
-                    self.removals.insert(number, removed);
-                }
-                // Another node may have undone it, on a page that is read before the removal's own.
-                Entry::Undone { number, .. } => {
-                    let known = self.removals.entry(number).or_insert(Removed {
-                        reason: Hash::default(),
-                        at,
-                        ballots: 0,
-                        undone: None,
-                    });
-                    known.undone = Some(at);
-                }
-                Entry::Wording(wording) => self.wordings.push(wording),
+            if self.share.is_first() {
+                self.entries += 1;
+                self.take_up(slot, at, &entry);
             }
+            self.follow(slot, at, &entry);
         }
         Ok(())
+    }
+
+    /// What an entry tells beside the ballot it is about.
+    fn take_up(&mut self, slot: i64, at: UnixMillis, entry: &Entry<'_>) {
+        let whole = self.whole.entry(slot).or_insert(*entry == Entry::Whole);
+        // Of ballots from before the log nobody knows how they came.
+        *whole &= !matches!(entry, Entry::Found { .. });
+        match entry {
+            Entry::Cast(ballot) => {
+                let hour = (at.hour().0, ballot.tier.into(), slot);
+                *self.hours.entry(hour).or_default() += 1;
+            }
+            Entry::Mailed { issue, ballots } => {
+                *self.mails.entry((*issue, slot)).or_default() += ballots;
+            }
+            Entry::Ruled {
+                option,
+                words,
+                shown,
+            } => {
+                let known = self.ruled.entry((*option, *words)).or_insert((at, *shown));
+                if known.0 <= at {
+                    *known = (at, *shown);
+                }
+            }
+            Entry::Removal {
+                number,
+                reason,
+                ballots,
+            } => {
+                let removed = Removed {
+                    reason: *reason,
+                    at,
+                    ballots: *ballots,
+                    undone: self.removals.get(number).and_then(|known| known.undone),
+                };
+                self.removals.insert(*number, removed);
+            }
+            // Another node may have undone it, on a page that is read before the removal's own.
+            Entry::Undone { number, .. } => {
+                let known = self.removals.entry(*number).or_insert(Removed {
+                    reason: Hash::default(),
+                    at,
+                    ballots: 0,
+                    undone: None,
+                });
+                known.undone = Some(at);
+            }
+            Entry::Wording(wording) => self.wordings.push(wording.clone()),
+            Entry::Whole
+            | Entry::Found { .. }
+            | Entry::Received { .. }
+            | Entry::Changed(_)
+            | Entry::HandedOver { .. }
+            | Entry::SetAside { .. }
+            | Entry::GivenBack { .. } => {}
+        }
     }
 
     /// Whether every chain tells of mails and words, and of the hour of every ballot.

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use futures::TryStreamExt as _;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, StreamTrait as _};
 
 use super::counts::Seen;
 use super::details_store::{Scope, differences};
 use super::log::{Hash, Head, Wording, head_of_all, hex, page_hash, sha256};
 use super::record::Record;
-use super::replay::{Held, Removed, Replay};
+use super::replay::{Removed, Replay};
 use super::verify_counters::{counters, differing, numbers};
 use super::verify_links::{self, Links};
 use super::verify_sealed::{records, sealed};
-use crate::db::{Db, fetch_all};
+use super::verify_share::{SHARE, Shares, compare};
+use crate::db::{Db, fetch_all, query};
 use crate::polls::model::Poll;
 use crate::polls::results::VOTERS;
 use crate::polls::store;
@@ -38,16 +40,38 @@ pub struct Verified {
     pub tally: BTreeMap<OptionId, i64>,
     /// Answers that their readers let join to their address.
     pub linked: i64,
-    /// What differs; empty when all agrees.
+    /// What differs; empty when all agrees. No more than [`FINDINGS`].
     pub findings: Vec<String>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 /// So many are told one by one.
 const TOLD: usize = 40;
+/// So many are kept: a table that is gone is a finding for each of its rows.
+pub const FINDINGS: usize = 1_000;
 
 impl Verified {
     pub(super) fn find(&mut self, what: impl Into<String>) {
-        self.findings.push(what.into());
+        if self.findings.len() < FINDINGS {
+            self.findings.push(what.into());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Adds what was found apart from the rest.
+    fn take_over(&mut self, other: Self) {
+        for finding in other.findings {
+            self.find(finding);
+        }
+        self.more += other.more;
+    }
+
+    /// How many differences there are.
+    #[must_use]
+    pub fn differences(&self) -> usize {
+        self.findings.len() + self.more
     }
 
     /// Adds what was counted.
@@ -60,18 +84,26 @@ impl Verified {
     /// The findings, not without end.
     pub fn told(&self) -> Vec<String> {
         let mut told: Vec<String> = self.findings.iter().take(TOLD).cloned().collect();
-        if self.findings.len() > TOLD {
-            told.push(format!("and {} more", self.findings.len() - TOLD));
+        if self.differences() > TOLD {
+            told.push(format!("and {} more", self.differences() - TOLD));
         }
         told
     }
 }
 
-/// Verifies a poll as it is at one moment, while it is answered or not. Holds its ballots in memory.
+/// Verifies a poll as it is at one moment, while it is answered or not.
 ///
 /// # Errors
 /// What the database said; that something differs is no error.
 pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
+    verify_in_shares(db, id, SHARE).await
+}
+
+/// As [`verify`], with so many ballots in memory at a time: the log is read again for each share of them.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_in_shares(db: &Db, id: PollId, size: i64) -> Result<Option<Verified>, DbErr> {
     let moment = db.snapshot().await?;
     let Some(poll) = store::by_id_in(&moment, id).await? else {
         return Ok(None);
@@ -80,73 +112,116 @@ pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
     if poll.sealed_at.is_some() {
         sealed(&moment, db.backend(), &poll, &mut verified).await?;
         verify_links::sealed(&moment, db.backend(), &poll, &mut verified).await?;
-        records(&moment, db.backend(), &poll, &mut verified).await?;
-        moment.rollback().await?;
-        return Ok(Some(verified));
+    } else {
+        unsealed(&moment, &poll, size, &mut verified).await?;
     }
-    let mut replay = chains(&moment, &poll, &mut verified).await?;
-    verified.entries = replay.entries;
-    for odd in std::mem::take(&mut replay.odd) {
-        verified.find(odd);
-    }
-    if replay.orphans() > 0 {
-        let orphans = replay.orphans();
-        verified.find(format!("{orphans} entries follow none that is there"));
-    }
-    wording(&poll, &replay.wordings, &mut verified);
-    verified.set_aside = replay.set_aside();
-    tally(&moment, &poll, &replay, &mut verified).await?;
-    places(&moment, &poll, &replay, &mut verified).await?;
-    removals(&moment, &poll, &replay, &mut verified).await?;
-    counters(&moment, &poll, &replay, &mut verified).await?;
-    ballots(&moment, &poll, replay, &mut verified).await?;
     records(&moment, db.backend(), &poll, &mut verified).await?;
     moment.rollback().await?;
     Ok(Some(verified))
 }
 
-/// Walks over every chain and takes up its pages.
-async fn chains<'a, C: ConnectionTrait>(
-    db: &C,
-    poll: &'a Poll,
+async fn unsealed(
+    db: &DatabaseTransaction,
+    poll: &Poll,
+    size: i64,
     verified: &mut Verified,
-) -> Result<Replay<'a>, DbErr> {
+) -> Result<(), DbErr> {
     let mut replay = Replay::of(poll);
-    let mut ends: BTreeMap<i64, Head> = BTreeMap::new();
-    let sql = "SELECT slot, seq, at_ms, entries, hash FROM ballot_log WHERE poll_id = $1 AND (slot, seq) > ($2, $3) \
-               ORDER BY slot, seq LIMIT 500";
-    let mut after = (i64::MIN, i64::MIN);
-    loop {
-        let values: [Value; 3] = [poll.id.into(), after.0.into(), after.1.into()];
-        let rows = fetch_all(db, sql, values).await?;
-        if rows.is_empty() {
-            break;
+    // What is said of single ballots is told last.
+    let (mut of_ballots, mut orphans) = (Verified::default(), 0);
+    let mut shares = Shares::of(poll, size);
+    while let Some(share) = shares.next(db).await? {
+        let first = share.is_first();
+        let mut links = Links::of(db, poll, &share, verified).await?;
+        replay.begin(share);
+        if first {
+            chains(db, &mut replay, verified).await?;
+        } else {
+            pages(db, poll, |page| {
+                // What cannot be read was found the first time.
+                let _ = replay.page(page.slot, page.at, &page.entries);
+            })
+            .await?;
         }
-        for row in &rows {
-            let (slot, seq): (i64, i64) = (row.try_get("", "slot")?, row.try_get("", "seq")?);
-            after = (slot, seq);
-            verified.pages += 1;
-            let at: UnixMillis = row.try_get("", "at_ms")?;
-            let entries: Vec<u8> = row.try_get("", "entries")?;
-            let hash: Vec<u8> = row.try_get("", "hash")?;
-            let before = ends.get(&slot).copied().unwrap_or_default();
-            let mut head = page_hash(poll.id, slot, before, at, &entries);
-            if head.seq != seq {
-                verified.find(format!(
-                    "chain {slot}: page {} is missing before page {seq}",
-                    head.seq
-                ));
-                head.seq = seq;
-            }
-            if head.hash[..] != hash[..] {
-                verified.find(format!("chain {slot}, page {seq}: the hash does not fit"));
-            }
-            ends.insert(slot, head);
-            if let Err(malformed) = replay.page(slot, at, &entries) {
-                verified.find(format!("chain {slot}, page {seq}: {malformed}"));
-            }
+        for odd in std::mem::take(&mut replay.odd) {
+            verified.find(odd);
         }
+        orphans += replay.orphans();
+        verified.set_aside += replay.set_aside();
+        compare(db, poll, &mut replay, &mut links, &mut of_ballots).await?;
+        links.finish(&mut of_ballots);
     }
+    verified.entries = replay.entries;
+    if orphans > 0 {
+        verified.find(format!("{orphans} entries follow none that is there"));
+    }
+    wording(poll, &replay.wordings, verified);
+    tally(db, poll, &replay, verified).await?;
+    places(db, poll, &replay, verified).await?;
+    removals(db, poll, &replay, verified).await?;
+    counters(db, poll, &replay, verified).await?;
+    verified.take_over(of_ballots);
+    Ok(())
+}
+
+/// A page of the log as its row has it.
+struct Page {
+    slot: i64,
+    seq: i64,
+    at: UnixMillis,
+    entries: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+/// Reads the log page by page; none is kept.
+async fn pages(
+    db: &DatabaseTransaction,
+    poll: &Poll,
+    mut take: impl FnMut(Page) + Send,
+) -> Result<(), DbErr> {
+    let sql = "SELECT slot, seq, at_ms, entries, hash FROM ballot_log WHERE poll_id = $1 ORDER BY slot, seq";
+    let mut rows = db.stream_raw(query(db, sql, [poll.id.into()])).await?;
+    while let Some(row) = rows.try_next().await? {
+        take(Page {
+            slot: row.try_get("", "slot")?,
+            seq: row.try_get("", "seq")?,
+            at: row.try_get("", "at_ms")?,
+            entries: row.try_get("", "entries")?,
+            hash: row.try_get("", "hash")?,
+        });
+    }
+    Ok(())
+}
+
+/// Walks over every chain and takes up its pages.
+async fn chains(
+    db: &DatabaseTransaction,
+    replay: &mut Replay<'_>,
+    verified: &mut Verified,
+) -> Result<(), DbErr> {
+    let poll = replay.poll();
+    let mut ends: BTreeMap<i64, Head> = BTreeMap::new();
+    pages(db, poll, |page| {
+        let (slot, seq) = (page.slot, page.seq);
+        verified.pages += 1;
+        let before = ends.get(&slot).copied().unwrap_or_default();
+        let mut head = page_hash(poll.id, slot, before, page.at, &page.entries);
+        if head.seq != seq {
+            verified.find(format!(
+                "chain {slot}: page {} is missing before page {seq}",
+                head.seq
+            ));
+            head.seq = seq;
+        }
+        if head.hash[..] != page.hash[..] {
+            verified.find(format!("chain {slot}, page {seq}: the hash does not fit"));
+        }
+        ends.insert(slot, head);
+        if let Err(malformed) = replay.page(slot, page.at, &page.entries) {
+            verified.find(format!("chain {slot}, page {seq}: {malformed}"));
+        }
+    })
+    .await?;
     let sql = "SELECT slot, seq, hash FROM ballot_chain WHERE poll_id = $1 ORDER BY slot";
     let mut known = ends.clone();
     for row in fetch_all(db, sql, [poll.id.into()]).await? {
@@ -168,7 +243,7 @@ async fn chains<'a, C: ConnectionTrait>(
     }
     verified.chains = ends.into_iter().collect();
     verified.head = head_of_all(poll.id, &verified.chains);
-    Ok(replay)
+    Ok(())
 }
 
 /// What was asked when the first answers came must be what is shown now.
@@ -294,77 +369,4 @@ async fn removals<C: ConnectionTrait>(
         verified.find(format!("removal {number} is gone"));
     }
     Ok(())
-}
-
-/// Every ballot against the one that the log leads to.
-async fn ballots<C: ConnectionTrait>(
-    db: &C,
-    poll: &Poll,
-    mut replay: Replay<'_>,
-    verified: &mut Verified,
-) -> Result<(), DbErr> {
-    let sql = "SELECT voter_key, choices, CAST(tier AS BIGINT) AS tier, CAST(source AS BIGINT) AS source, network, cast_ms, \
-               changed_ms, revision, removed FROM ballot WHERE poll_id = $1 AND voter_key > $2 ORDER BY voter_key LIMIT 5000";
-    let mut links = Links::of(db, poll, verified).await?;
-    let mut after: Vec<u8> = Vec::new();
-    loop {
-        let rows = fetch_all(db, sql, [poll.id.into(), after.clone().into()]).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.try_get("", "voter_key")?;
-        for row in &rows {
-            let voter: Vec<u8> = row.try_get("", "voter_key")?;
-            let said = held(row)?;
-            let known = <[u8; 16]>::try_from(&voter[..]).ok();
-            if let Some(voter) = &known {
-                links.see(voter, &said.choices, verified);
-            }
-            match known.and_then(|voter| replay.ballots.remove(&voter)) {
-                Some(held) if held == said => {}
-                Some(held) => verified.find(difference(&voter, &held, &said)),
-                None => verified.find(format!("ballot {} is not in the log", hex(&voter))),
-            }
-        }
-    }
-    for voter in replay.ballots.keys() {
-        verified.find(format!("ballot {} is gone", hex(voter)));
-    }
-    links.finish(verified);
-    Ok(())
-}
-
-fn held(row: &QueryResult) -> Result<Held, DbErr> {
-    Ok(Held {
-        choices: row.try_get("", "choices")?,
-        tier: row.try_get("", "tier")?,
-        place: row.try_get("", "source")?,
-        network: row.try_get("", "network")?,
-        cast: row.try_get("", "cast_ms")?,
-        changed: row.try_get("", "changed_ms")?,
-        revision: row.try_get("", "revision")?,
-        removed: row.try_get("", "removed")?,
-    })
-}
-
-/// Names what differs, and not the answer: the terminal may be seen by more people than the ballots.
-fn difference(voter: &[u8], log: &Held, row: &Held) -> String {
-    let mut what = Vec::new();
-    for (name, same) in [
-        ("the choices", log.choices == row.choices),
-        ("the tier", log.tier == row.tier),
-        ("the place", log.place == row.place),
-        ("the network", log.network == row.network),
-        ("the time it was cast", log.cast == row.cast),
-        ("the time of its change", log.changed == row.changed),
-        ("the number of changes", log.revision == row.revision),
-        ("whether it counts", log.removed == row.removed),
-    ] {
-        if !same {
-            what.push(name);
-        }
-    }
-    format!(
-        "ballot {}: {} differ from the log",
-        hex(voter),
-        what.join(", ")
-    )
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use futures::TryStreamExt as _;
+use sea_orm::{DatabaseTransaction, DbErr, StreamTrait as _};
 
 use super::root::each_kind;
 use super::slip::VoterKey;
 use super::verify::Verified;
-use crate::db::{Backend, fetch_all};
+use super::verify_share::Share;
+use crate::db::{Backend, query};
 use crate::polls::choice::Choice;
 use crate::polls::model::Poll;
 use crate::polls::voter::Voter;
@@ -17,20 +19,26 @@ use crate::types::ReaderId;
 pub(super) struct Links(BTreeMap<VoterKey, Vec<u8>>);
 
 impl Links {
-    /// Reads them all.
-    pub(super) async fn of<C: ConnectionTrait>(
-        db: &C,
+    /// Reads those of a share; what they are among themselves is said with the first.
+    pub(super) async fn of(
+        db: &DatabaseTransaction,
         poll: &Poll,
+        share: &Share,
         verified: &mut Verified,
     ) -> Result<Self, DbErr> {
-        let links = read(db, poll, verified).await?;
-        let key = |reader| Voter::Subscriber(reader).key(poll);
-        Ok(Self(
-            links
-                .into_iter()
-                .map(|(reader, choices)| (key(reader), choices))
-                .collect(),
-        ))
+        let mut links = BTreeMap::new();
+        let mut take = |reader, choices| {
+            let voter = Voter::Subscriber(reader).key(poll);
+            if share.has(&voter) {
+                links.insert(voter, choices);
+            }
+        };
+        if share.is_first() {
+            checked(db, poll, verified, take).await?;
+        } else {
+            each(db, poll, |reader, choices, _| take(reader, choices)).await?;
+        }
+        Ok(Self(links))
     }
 
     /// Compares a ballot with what is linked, if it is.
@@ -48,25 +56,45 @@ impl Links {
     }
 }
 
-async fn read<C: ConnectionTrait>(
-    db: &C,
+/// Reads the links one by one: the reader, the answer, and whether the reader was erased. None is kept.
+async fn each(
+    db: &DatabaseTransaction,
     poll: &Poll,
-    verified: &mut Verified,
-) -> Result<Vec<(ReaderId, Vec<u8>)>, DbErr> {
+    mut take: impl FnMut(ReaderId, Vec<u8>, bool) + Send,
+) -> Result<(), DbErr> {
     let sql = "SELECT l.reader_id, l.choices, r.erased_ms IS NOT NULL AS erased FROM ballot_link l \
                JOIN reader r ON r.id = l.reader_id WHERE l.poll_id = $1";
-    let mut links = Vec::new();
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        if row.try_get("", "erased")? {
+    let mut rows = db.stream_raw(query(db, sql, [poll.id.into()])).await?;
+    while let Some(row) = rows.try_next().await? {
+        take(
+            row.try_get("", "reader_id")?,
+            row.try_get("", "choices")?,
+            row.try_get("", "erased")?,
+        );
+    }
+    Ok(())
+}
+
+/// As [`each`], and says what is wrong with them whatever the ballots say.
+async fn checked(
+    db: &DatabaseTransaction,
+    poll: &Poll,
+    verified: &mut Verified,
+    mut take: impl FnMut(ReaderId, Vec<u8>) + Send,
+) -> Result<(), DbErr> {
+    verified.linked = 0;
+    each(db, poll, |reader, choices, erased| {
+        if erased {
             verified.find("an answer is linked to a reader who was erased");
         }
-        links.push((row.try_get("", "reader_id")?, row.try_get("", "choices")?));
-    }
-    verified.linked = i64::try_from(links.len()).unwrap_or(i64::MAX);
-    if poll.linking.is_none() && !links.is_empty() {
+        verified.linked += 1;
+        take(reader, choices);
+    })
+    .await?;
+    if poll.linking.is_none() && verified.linked > 0 {
         verified.find("the poll is secret, and answers are linked");
     }
-    Ok(links)
+    Ok(())
 }
 
 /// The links of a sealed poll against the kinds of ballots that are left.
@@ -77,11 +105,12 @@ pub(super) async fn sealed(
     verified: &mut Verified,
 ) -> Result<(), DbErr> {
     let mut linked: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
-    for (_, choices) in read(db, poll, verified).await? {
+    checked(db, poll, verified, |_, choices| {
         // What is left of ballots has no words of the readers' own.
         let options = Choice::from_stored(&choices).without_words().to_stored();
         *linked.entry(options).or_default() += 1;
-    }
+    })
+    .await?;
     each_kind(db, backend, poll, |kind| {
         if let Some(n) = linked.get_mut(&kind.choices) {
             *n -= kind.n;

@@ -3,7 +3,7 @@
 use super::{Held, Replay};
 use crate::polls::ballots::counts::{Seen, counted};
 use crate::polls::ballots::hand_over::HANDED_OVER;
-use crate::polls::ballots::log::Ballot;
+use crate::polls::ballots::log::{Ballot, Entry};
 use crate::polls::ballots::slip::VoterKey;
 use crate::polls::choice::Choice;
 use crate::polls::model::Tier;
@@ -32,8 +32,44 @@ pub(super) enum What {
 }
 
 impl Replay<'_> {
+    /// What an entry tells of a ballot of the share.
+    pub(super) fn follow(&mut self, slot: i64, at: UnixMillis, entry: &Entry<'_>) {
+        let (voter, revision) = match entry {
+            Entry::Cast(ballot) | Entry::Found { ballot, .. } | Entry::Received { ballot, .. } => {
+                (ballot.voter, 0)
+            }
+            Entry::Changed(ballot) => (ballot.voter, ballot.revision),
+            Entry::SetAside {
+                voter, revision, ..
+            }
+            | Entry::GivenBack {
+                voter, revision, ..
+            }
+            | Entry::HandedOver { voter, revision } => (*voter, *revision),
+            _ => return,
+        };
+        if !self.share.has(&voter) {
+            return;
+        }
+        let what = match entry {
+            Entry::Cast(ballot) => What::New(held(ballot, at, at)),
+            Entry::Found {
+                ballot,
+                cast,
+                changed,
+            } => What::New(held(ballot, *cast, *changed)),
+            // Cast when the browser cast it.
+            Entry::Received { ballot, cast } => What::New(held(ballot, *cast, at)),
+            Entry::Changed(ballot) => What::Says(held(ballot, at, at)),
+            Entry::SetAside { removal, .. } => What::SetAside(*removal),
+            Entry::GivenBack { removal, .. } => What::GivenBack(*removal),
+            _ => What::HandedOver,
+        };
+        self.take(voter, revision, Step { slot, at, what });
+    }
+
     /// Takes an entry up in the order of the ballot's revisions: what came early waits.
-    pub(super) fn take(&mut self, voter: VoterKey, revision: i64, step: Step) {
+    fn take(&mut self, voter: VoterKey, revision: i64, step: Step) {
         let before = self.ballots.get(&voter).map(|ballot| ballot.revision);
         let follows = match (before, &step.what) {
             (None, What::New(_)) => true,
@@ -148,7 +184,7 @@ impl Replay<'_> {
 }
 
 /// The ballot of an entry as its row must be.
-pub(super) fn held(ballot: &Ballot<'_>, cast: UnixMillis, changed: UnixMillis) -> Held {
+fn held(ballot: &Ballot<'_>, cast: UnixMillis, changed: UnixMillis) -> Held {
     Held {
         choices: ballot.choices.to_vec(),
         tier: ballot.tier.into(),

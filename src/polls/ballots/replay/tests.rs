@@ -85,3 +85,39 @@ fn what_does_not_follow_is_said() {
     assert_eq!((replay.odd.len(), replay.orphans()), (3, 1));
     assert!(replay.page(0, UnixMillis(1), &[1, 2]).is_err());
 }
+
+#[test]
+fn a_share_has_only_its_own_ballots_and_the_rest_is_counted_once() {
+    let poll = example::single(&["a", "b"]);
+    let mut entries = Vec::new();
+    for key in [1u8, 2, 3] {
+        let voter = [key; 16];
+        entries.push(Entry::Cast(Ballot {
+            voter,
+            ..ballot(0, &[101])
+        }));
+    }
+    entries.push(Entry::Mailed {
+        issue: 4,
+        ballots: 2,
+    });
+    let pages = page(&entries);
+    let mut replay = Replay::of(&poll);
+    let mut seen = Vec::new();
+    for (above, to) in [
+        (vec![], Some(vec![2; 16])),
+        (vec![2; 16], Some(vec![2; 17])),
+        (vec![2; 17], None),
+    ] {
+        replay.begin(Share { above, to });
+        replay.page(0, UnixMillis(1), &pages).expect("readable");
+        let mut keys: Vec<u8> = replay.ballots.keys().map(|voter| voter[0]).collect();
+        keys.sort_unstable();
+        seen.push(keys);
+    }
+    assert_eq!(seen, [vec![1, 2], vec![], vec![3]]);
+    assert_eq!((replay.entries, replay.mails[&(4, 0)]), (4, 2));
+    assert_eq!(replay.hours.values().sum::<i64>(), 3);
+    let voters = |((option, ..), n): (&(_, _, _), &i64)| (*option == VOTERS).then_some(*n);
+    assert_eq!(replay.tally.iter().filter_map(voters).sum::<i64>(), 3);
+}
