@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::PasswordHasher;
 use crate::config::Config;
+use crate::db::group_commit::Bounds;
 use crate::db::lock::{DirLock, LockError};
 use crate::db::migrate::{MigrateError, migrate, up_to_date};
 use crate::db::{self, Backend, Db, DbErr, OpenError};
@@ -112,6 +113,20 @@ impl App {
         clock: Clock,
         random: Random,
     ) -> Result<Self, StartError> {
+        Self::build_within(config, role, clock, random, Bounds::default()).await
+    }
+
+    /// As [`build`](Self::build); ballots are written within `bounds`.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn build_within(
+        config: Config,
+        role: Role,
+        clock: Clock,
+        random: Random,
+        bounds: Bounds,
+    ) -> Result<Self, StartError> {
         let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
         let (db, dir_lock) = open(&config, role).await?;
         let keys = keys.clone().with_pepper(pepper(&db, &keys, &random).await?);
@@ -139,7 +154,8 @@ impl App {
         let writers = (0..polls::ballots::writers(db.backend()))
             .map(|writer| slot_of(db.backend(), slot, writer))
             .collect();
-        let polls = Station::open(&db, &clock, &random, writers, config.polls.queue, &stopping);
+        let capacity = config.polls.queue;
+        let polls = Station::open(&db, &clock, &random, writers, capacity, bounds, &stopping);
         Ok(Self(Arc::new(Parts {
             node: crate::types::token::random_token(&random),
             slot,

@@ -32,6 +32,14 @@ pub struct Server {
 /// # Errors
 /// When the listener has no address.
 pub fn start(app: App, listener: TcpListener) -> std::io::Result<Server> {
+    start_within(app, listener, connections::QUIET)
+}
+
+/// As [`start`]; a connection on which nothing moves for `quiet` is closed.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_within(app: App, listener: TcpListener, quiet: Duration) -> std::io::Result<Server> {
     crate::probes::collect();
     let address = listener.local_addr()?;
     let http = tokio::spawn(connections::serve(
@@ -39,6 +47,7 @@ pub fn start(app: App, listener: TcpListener) -> std::io::Result<Server> {
         routes::router(&app),
         app.clock.clone(),
         app.stopping.clone(),
+        quiet,
     ));
     let tasks = Tasks::start(&app);
     Ok(Server {

@@ -101,6 +101,7 @@ mod polls_writers;
 mod program;
 mod schema;
 mod server;
+mod server_quiet;
 mod subscriptions_admin;
 mod subscriptions_at_the_door;
 mod subscriptions_data;

@@ -43,6 +43,24 @@ pub struct Queue {
     pub gathers: bool,
 }
 
+/// How long requests may take. Tests have less time than readers.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// In the queue.
+    pub patience: Duration,
+    /// Being written.
+    pub longest_write: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            patience: PATIENCE,
+            longest_write: LONGEST_WRITE,
+        }
+    }
+}
+
 /// A request that was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -57,6 +75,10 @@ pub enum Refused {
     Failed(String),
 }
 
+/// Room for one request; free again when dropped.
+#[derive(Debug)]
+pub struct Place(OwnedSemaphorePermit);
+
 /// The sending side of a queue. Cheap to clone; the writer stops when all are dropped and the queue is empty.
 #[derive(Debug)]
 pub struct GroupCommit<Req, Res> {
@@ -64,6 +86,7 @@ pub struct GroupCommit<Req, Res> {
     /// Bounds the queue, wherever in it a request waits.
     room: Arc<Semaphore>,
     capacity: usize,
+    patience: Duration,
 }
 
 impl<Req, Res> Clone for GroupCommit<Req, Res> {
@@ -72,6 +95,7 @@ impl<Req, Res> Clone for GroupCommit<Req, Res> {
             queue: self.queue.clone(),
             room: self.room.clone(),
             capacity: self.capacity,
+            patience: self.patience,
         }
     }
 }
@@ -88,13 +112,26 @@ where
         F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
     {
-        let (this, writer) = Self::open(queue, commit);
+        Self::start_within(queue, Bounds::default(), commit)
+    }
+
+    /// As [`start`](Self::start), within other bounds.
+    pub fn start_within<F, Fut>(queue: Queue, bounds: Bounds, commit: F) -> Self
+    where
+        F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
+    {
+        let (this, writer) = Self::open(queue, bounds, commit);
         tokio::spawn(writer);
         this
     }
 
     /// A queue, and the writer that is to be run.
-    fn open<F, Fut>(queue: Queue, commit: F) -> (Self, impl Future<Output = ()> + Send + 'static)
+    fn open<F, Fut>(
+        queue: Queue,
+        bounds: Bounds,
+        commit: F,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static)
     where
         F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Res>, DbErr>> + Send,
@@ -104,15 +141,10 @@ where
             queue: sender,
             room: Arc::new(Semaphore::new(queue.capacity)),
             capacity: queue.capacity,
+            patience: bounds.patience,
         };
-        let writer = Writer::of(queue, arriving);
+        let writer = Writer::of(queue, bounds.longest_write, arriving);
         (this, async move { writer.run(commit).await })
-    }
-
-    /// At most so many requests wait.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.capacity
     }
 
     /// How many requests wait; those that are being written do not count.
@@ -126,9 +158,22 @@ where
     /// # Errors
     /// [`Refused`]; then nothing of the request was written, unless it is [`Refused::Unknown`].
     pub async fn submit(&self, request: Req) -> Result<Res, Refused> {
-        let room = self.room.clone();
-        let room = room.try_acquire_owned().map_err(|_| Refused::Busy)?;
-        self.enqueue(request, Some(Instant::now() + PATIENCE), room)
+        let place = self.place().ok_or(Refused::Busy)?;
+        self.submit_in(place, request).await
+    }
+
+    /// A place in the queue, if there is room: for a caller that has more than one queue to choose from.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.room.clone().try_acquire_owned().ok().map(Place)
+    }
+
+    /// As [`submit`](Self::submit), in a place of this queue.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub async fn submit_in(&self, place: Place, request: Req) -> Result<Res, Refused> {
+        self.enqueue(request, Some(Instant::now() + self.patience), place.0)
             .await
     }
 

@@ -13,7 +13,7 @@ use super::share::Pictures;
 use super::trust::Watch;
 use super::voter::NetworkOfTheDay;
 use crate::db::Db;
-use crate::db::group_commit::{GroupCommit, Queue};
+use crate::db::group_commit::{Bounds, GroupCommit, Queue};
 use crate::types::{Clock, Random};
 
 /// Definitions, the queue into the ballot box, and the viewers. Cheap to clone.
@@ -37,13 +37,14 @@ pub struct Station {
 }
 
 impl Station {
-    /// Opens it: starts a writer of ballots for each of `slots`, this node's stripes. `capacity` answers may wait.
+    /// Opens it: starts a writer of ballots for each of `slots`, this node's stripes. `capacity` answers may wait, within `bounds`.
     pub fn open(
         db: &Db,
         clock: &Clock,
         random: &Random,
         slots: Vec<i64>,
         capacity: usize,
+        bounds: Bounds,
         stopping: &CancellationToken,
     ) -> Self {
         let book = Arc::new(Book::new(db.clone(), clock.clone()));
@@ -56,7 +57,7 @@ impl Station {
         };
         let queue = Writers::new(slots.into_iter().map(|slot| {
             let (db, clock, live) = (db.clone(), clock.clone(), live.clone());
-            GroupCommit::start(line, move |group: Vec<Slip>| {
+            GroupCommit::start_within(line, bounds, move |group: Vec<Slip>| {
                 let (db, clock, live) = (db.clone(), clock.clone(), live.clone());
                 async move {
                     let outcomes = ballots::commit(&db, &clock, slot, &group).await?;

@@ -34,16 +34,17 @@ use crate::types::Clock;
 
 /// A connection on which nothing moved for so long, and for which no answer is being made, is closed: longer than proxies keep one
 /// for the next request (60 s for nginx), so that they close first and no request meets a connection that ends.
-const QUIET: Duration = Duration::from_secs(75);
+pub const QUIET: Duration = Duration::from_secs(75);
 /// After the listener failed (too many open files): until it is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Answers all who come, until `stopping`; then finishes what was begun.
+/// Answers all who come, until `stopping`; then finishes what was begun. A connection on which nothing moves for `quiet` is closed.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     clock: Clock,
     stopping: CancellationToken,
+    quiet: Duration,
 ) {
     let open = TaskTracker::new();
     loop {
@@ -61,7 +62,7 @@ pub async fn serve(
                 let tracker = open.clone();
                 open.spawn(async move {
                     if let Some((stream, taken)) =
-                        answer(stream, peer, router, clock, stopping).await
+                        answer(stream, peer, router, (clock, quiet), stopping).await
                     {
                         // In a task of its own, which is small.
                         tracker.spawn(taken.held.send(stream, taken.head));
@@ -115,7 +116,7 @@ async fn answer(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    clock: Clock,
+    (clock, quiet): (Clock, Duration),
     stopping: CancellationToken,
 ) -> Option<(TcpStream, Taken)> {
     let shared = Arc::new(Shared::default());
@@ -147,7 +148,7 @@ async fn answer(
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
     let mut stopped = pin!(stopping.cancelled());
     let mut told = false;
-    let mut look = pin!(sleep(QUIET));
+    let mut look = pin!(sleep(quiet));
     let taken = poll_fn(|cx| {
         if !told && stopped.as_mut().poll(cx).is_ready() {
             told = true;
@@ -166,7 +167,7 @@ async fn answer(
             if !moved && !shared.busy.load(Ordering::Relaxed) {
                 return Poll::Ready(None);
             }
-            look.as_mut().reset(Instant::now() + QUIET);
+            look.as_mut().reset(Instant::now() + quiet);
         }
         Poll::Pending
     })
@@ -260,7 +261,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let stopping = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, router, Clock::System, stopping.clone()));
+        let serving = tokio::spawn(serve(
+            listener,
+            router,
+            Clock::System,
+            stopping.clone(),
+            QUIET,
+        ));
         let mut client = TcpStream::connect(address).await.expect("connected");
         client.write_all(requests.as_bytes()).await.expect("sent");
         let mut seen = Vec::new();

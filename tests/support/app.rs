@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use canvass::app::{App, Role};
 use canvass::config::{self, Config};
+use canvass::db::group_commit::Bounds;
 use canvass::db::{fetch_all, fetch_one};
 use canvass::newsletters::Newsletter;
 use canvass::polls;
@@ -12,6 +13,7 @@ use canvass::polls::define::{self, Definition, QuestionText, Stored};
 use canvass::polls::model::PollState;
 use canvass::serve::{self, Server};
 use canvass::types::{Clock, PollId, Random, UnixMillis};
+use canvass::web::connections::QUIET;
 use tokio::net::TcpListener;
 
 use super::database::TestDatabase;
@@ -43,16 +45,25 @@ impl TestApp {
 
     /// With a configuration of the test's own.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_within(change, Bounds::default(), QUIET).await
+    }
+
+    /// With less time: for ballots to be written, and for a connection on which nothing moves.
+    pub async fn start_within(
+        change: impl FnOnce(&mut Config),
+        bounds: Bounds,
+        quiet: Duration,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let database = TestDatabase::migrated().await;
         let mut config = Self::config(&database, address);
         change(&mut config);
         let clock = Clock::manual(START);
-        let app = App::build(config, Role::Server, clock, Random::System)
+        let app = App::build_within(config, Role::Server, clock, Random::System, bounds)
             .await
             .unwrap();
-        let server = serve::start(app.clone(), listener).unwrap();
+        let server = serve::start_within(app.clone(), listener, quiet).unwrap();
         Self {
             app,
             address,

@@ -72,7 +72,7 @@ async fn who_waits_too_long_is_refused_and_not_written() {
     let (counted, closed) = (written.clone(), gate.clone());
     let begun = Arc::new(AtomicUsize::new(0));
     let begins = begun.clone();
-    let (queue, writer) = GroupCommit::open(queue(10, 1), move |group: Vec<u32>| {
+    let open = GroupCommit::open(queue(10, 1), Bounds::default(), move |group: Vec<u32>| {
         let (counted, closed) = (counted.clone(), closed.clone());
         begins.fetch_add(1, Ordering::SeqCst);
         async move {
@@ -81,6 +81,7 @@ async fn who_waits_too_long_is_refused_and_not_written() {
             Ok(group)
         }
     });
+    let (queue, writer) = open;
     let writer = tokio::spawn(writer);
     let submit = |queue: &GroupCommit<u32, u32>, n, patience: Option<Duration>| {
         let (queue, room) = (queue.clone(), queue.room.clone());
@@ -137,4 +138,36 @@ async fn a_group_waits_for_a_database_that_comes_back() {
     });
     assert_eq!(queue.submit(1).await.expect("after some tries"), 1);
     assert_eq!(tries.load(Ordering::SeqCst), 4);
+}
+
+/// The database hangs: who is being written is told that nobody knows, and the write stands all the same when it comes to its end.
+#[tokio::test]
+async fn who_is_being_written_for_too_long_is_told_that_nobody_knows() {
+    let written = Arc::new(AtomicUsize::new(0));
+    let (counted, gate) = (written.clone(), Arc::new(Semaphore::new(0)));
+    let closed = gate.clone();
+    let bounds = Bounds {
+        patience: Duration::from_secs(60),
+        longest_write: Duration::from_millis(50),
+    };
+    let queue = GroupCommit::start_within(queue(10, 10), bounds, move |group: Vec<u32>| {
+        let (counted, closed) = (counted.clone(), closed.clone());
+        async move {
+            drop(closed.acquire().await);
+            counted.fetch_add(group.len(), Ordering::SeqCst);
+            Ok(group)
+        }
+    });
+    let begun = Instant::now();
+    let (told, patient) = tokio::join!(queue.submit(1), async {
+        let waits = queue.submit_waiting(2);
+        tokio::time::timeout(Duration::from_millis(500), waits).await
+    });
+    assert!(matches!(told, Err(Refused::Unknown)), "{told:?}");
+    assert!(begun.elapsed() >= bounds.longest_write);
+    assert!(patient.is_err(), "who has a bound of their own is not told");
+    assert_eq!(written.load(Ordering::SeqCst), 0);
+    gate.close();
+    assert_eq!(queue.submit(3).await.expect("the queue goes on"), 3);
+    assert_eq!(written.load(Ordering::SeqCst), 3, "the first two as well");
 }

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
-use super::{LONGEST_WRITE, Queue, Refused};
+use super::{Queue, Refused};
 use crate::db::connection_lost;
 
 /// While a commit is slow, the queue is looked through so often.
@@ -43,15 +43,21 @@ type Answers<Res> = Vec<Option<Answer<Res>>>;
 /// The one writer of a queue.
 pub(super) struct Writer<Req, Res> {
     queue: Queue,
+    longest_write: Duration,
     arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
     /// What has arrived, in order.
     waiting: VecDeque<Waiting<Req, Res>>,
 }
 
 impl<Req: Clone, Res> Writer<Req, Res> {
-    pub(super) fn of(queue: Queue, arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>) -> Self {
+    pub(super) fn of(
+        queue: Queue,
+        longest_write: Duration,
+        arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
+    ) -> Self {
         Self {
             queue,
+            longest_write,
             arriving,
             waiting: VecDeque::new(),
         }
@@ -158,7 +164,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             tokio::select! {
                 biased;
                 done = &mut commit => return done,
-                () = sleep(LOOK) => {}
+                () = sleep(LOOK.min(self.longest_write)) => {}
             }
             self.take_in();
             let now = Instant::now();
@@ -176,7 +182,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
                     let _ = answer.to.send(Err(Refused::Busy));
                 }
             }
-            if now - begun >= LONGEST_WRITE {
+            if now - begun >= self.longest_write {
                 for answer in answers.iter_mut() {
                     if let Some(answer) = answer.take_if(|answer| !answer.is_patient) {
                         let _ = answer.to.send(Err(Refused::Unknown));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::slip::{Outcome, Slip};
 use crate::db::Backend;
-use crate::db::group_commit::{GroupCommit, Refused};
+use crate::db::group_commit::{GroupCommit, Place, Refused};
 
 /// So many make a good group: the next writer gets what comes beyond.
 const ENOUGH: usize = 64;
@@ -37,26 +37,32 @@ impl Writers {
     /// As [`GroupCommit::submit`].
     pub async fn submit(&self, slip: Slip) -> Result<Outcome, Refused> {
         match next(&self.0) {
-            Some(queue) => queue.submit(slip).await,
+            Some((queue, place)) => queue.submit_in(place, slip).await,
             None => Err(Refused::Busy),
         }
     }
 }
 
-/// The queue for the next slip: the first in which few wait, and in a rush the shortest. A queue that is full is never one in which few
-/// wait, however small it is: else nothing would reach those behind it.
-fn next<Req, Res>(queues: &[GroupCommit<Req, Res>]) -> Option<&GroupCommit<Req, Res>>
+/// A place for the next slip: in the first queue in which few wait, and in a rush in the shortest. A look may be out of date when the place
+/// is taken, since others come at the same time: then it is any queue that has room. `None`: all are full.
+fn next<Req, Res>(queues: &[GroupCommit<Req, Res>]) -> Option<(&GroupCommit<Req, Res>, Place)>
 where
     Req: Clone + Send + Sync + 'static,
     Res: Send + 'static,
 {
-    let has_few = |queue: &&GroupCommit<Req, Res>| queue.waiting() < ENOUGH.min(queue.capacity());
+    let has_few = |queue: &&GroupCommit<Req, Res>| queue.waiting() < ENOUGH;
     let shortest = || queues.iter().min_by_key(|queue| queue.waiting());
-    queues.iter().find(has_few).or_else(shortest)
+    let in_few = queues.iter().filter(has_few);
+    in_few
+        .chain(shortest())
+        .chain(queues)
+        .find_map(|queue| queue.place().map(|place| (queue, place)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
     use crate::db::group_commit::Queue;
 
@@ -74,8 +80,9 @@ mod tests {
     /// How many wait in each queue after `slips` came one by one.
     async fn waiting_after(slips: usize, queues: &[GroupCommit<usize, usize>; 2]) -> [usize; 2] {
         for slip in 0..slips {
-            let queue = next(queues).expect("a queue").clone();
-            tokio::spawn(async move { queue.submit(slip).await });
+            let (queue, place) = next(queues).expect("a place");
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.submit_in(place, slip).await });
             tokio::task::yield_now().await;
         }
         [queues[0].waiting(), queues[1].waiting()]
@@ -96,6 +103,29 @@ mod tests {
             let slips = 2 * (capacity + 1);
             let waiting = waiting_after(slips, &queues).await;
             assert_eq!(waiting, [capacity; 2], "room for {capacity}");
+        }
+    }
+
+    /// What was looked at has changed by the time a place is taken; whoever comes is refused only where every queue is full.
+    #[tokio::test]
+    async fn those_who_come_at_the_same_time_get_every_place_there_is() {
+        const THREADS: usize = 8;
+        for round in 0..200 {
+            let (queues, start) = (stuck(64), Barrier::new(THREADS));
+            let taken: usize = std::thread::scope(|scope| {
+                let takes = || {
+                    start.wait();
+                    let places = (0..2 * 64 / THREADS).map(|_| next(&queues));
+                    // Held until all have tried.
+                    let places: Vec<_> = places.collect();
+                    start.wait();
+                    places.into_iter().flatten().count()
+                };
+                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(takes)).collect();
+                let each = threads.into_iter().map(|thread| thread.join());
+                each.map(|n| n.expect("no thread panics")).sum()
+            });
+            assert_eq!(taken, 2 * 64, "round {round}");
         }
     }
 }
