@@ -85,6 +85,7 @@ mod polls_pages;
 mod polls_pictures;
 mod polls_removals;
 mod polls_sample;
+mod polls_sample_api;
 mod polls_sample_draw;
 mod polls_scanners;
 mod polls_sealed;

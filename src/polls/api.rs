@@ -370,6 +370,8 @@ pub async fn results(
     results,
     super::export::http::export,
     super::linked::api::show,
-    super::linked::api::export
+    super::linked::api::export,
+    super::sample::api::list,
+    super::sample::api::show
 ))]
 pub struct Document;

@@ -179,6 +179,8 @@ pub fn api_routes() -> Router<App> {
         .route("/polls/{poll}/ballots", post(api::cast))
         .route("/polls/{poll}/results", get(api::results))
         .route("/polls/{poll}/export/{file}", get(export::http::export))
+        .route("/polls/{poll}/sample", get(sample::api::show))
+        .route("/samples", get(sample::api::list))
         .route("/polls/{poll}/linked", get(linked::api::show))
         .route("/polls/{poll}/linked/export", post(linked::api::export))
 }

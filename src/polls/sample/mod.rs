@@ -12,8 +12,9 @@
 //! - A reminder divides nobody into fewer than ten (`remind`).
 //! - Only here is there a margin, and never under 30 answers (`estimate`).
 //!
-//! `draw`, `estimate` and `remind` are pure; `take` draws, `mails` says who gets a mail, `store` is the table.
+//! `draw`, `estimate` and `remind` are pure; `take` draws, `mails` says who gets a mail, `store` is the table, `api` what scripts may see.
 
+pub mod api;
 mod draw;
 mod estimate;
 mod mails;

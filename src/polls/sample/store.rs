@@ -98,6 +98,55 @@ pub async fn record(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
     }))
 }
 
+/// A sample in the list of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The slug of its poll.
+    pub poll: String,
+    /// That of the open poll beside it.
+    pub beside: Option<String>,
+    /// That of the newsletter.
+    pub newsletter: String,
+    pub population: i64,
+    pub drawn: i64,
+    pub drawn_at: UnixMillis,
+}
+
+/// Samples in one page of the list.
+const LISTED: usize = 100;
+
+/// The samples that were drawn before the one that `after` names, or all: the newest first. Whether there are more.
+///
+/// # Errors
+/// What the database said.
+pub async fn listed(
+    db: &Db,
+    after: Option<(UnixMillis, PollId)>,
+) -> Result<(Vec<Listed>, bool), DbErr> {
+    let (at, poll) = after.unwrap_or((UnixMillis(i64::MAX), PollId(i64::MAX)));
+    let sql = "SELECT p.slug AS poll, b.slug AS beside, n.slug AS newsletter, s.population, s.readers, s.drawn_ms \
+               FROM poll_sample s JOIN poll p ON p.id = s.poll_id LEFT JOIN poll b ON b.id = s.beside_poll_id \
+               JOIN newsletter n ON n.id = s.newsletter_id WHERE (s.drawn_ms, s.poll_id) < ($1, $2) \
+               ORDER BY s.drawn_ms DESC, s.poll_id DESC LIMIT $3";
+    let most = i64::try_from(LISTED + 1).unwrap_or(i64::MAX);
+    let values: [Value; 3] = [at.into(), poll.into(), most.into()];
+    let mut found: Vec<Listed> = fetch_all_as(db.read(), sql, values, |row| {
+        let readers: Vec<u8> = row.try_get("", "readers")?;
+        Ok(Listed {
+            poll: row.try_get("", "poll")?,
+            beside: row.try_get("", "beside")?,
+            newsletter: row.try_get("", "newsletter")?,
+            population: row.try_get("", "population")?,
+            drawn: i64::try_from(unpacked(&readers).len()).unwrap_or(i64::MAX),
+            drawn_at: row.try_get("", "drawn_ms")?,
+        })
+    })
+    .await?;
+    let more = found.len() > LISTED;
+    found.truncate(LISTED);
+    Ok((found, more))
+}
+
 /// The confirmed subscribers of a newsletter, ascending: one statement, so one instant.
 ///
 /// # Errors
