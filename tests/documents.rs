@@ -1,10 +1,13 @@
 //! What is written beside the code says what the code does.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use canvass::config;
 use canvass::db::run;
 
+use crate::program::{canvass, words};
 use crate::support::database::TestDatabase;
 
 fn read(path: &str) -> String {
@@ -64,11 +67,13 @@ fn the_deployment_files_set_what_exists() {
     for file in [
         "deploy/Dockerfile",
         "deploy/compose.yaml",
+        "deploy/compose.sqlite.yaml",
         "deploy/canvass.env.example",
         "deploy/canvass.service",
         "deploy/nginx.conf",
         "deploy/runbook.md",
         "deploy/backup.md",
+        "deploy/mail-dns.md",
         "README.md",
     ] {
         let text = read(file);
@@ -119,4 +124,115 @@ async fn the_documented_statements_run() {
         }
     }
     assert!(ran > 0);
+}
+
+/// The example for a machine is a valid configuration, too, and all that runs there names the same file and user.
+#[test]
+fn the_unit_and_the_commands_beside_it_agree() {
+    let example = read("deploy/canvass.toml.example");
+    let key = format!("secret_key = \"{}\"", "5".repeat(64));
+    let filled = example.replace("secret_key = \"\"", &key);
+    assert_ne!(filled, example, "its one blank");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("canvass.toml");
+    std::fs::write(&file, filled).unwrap();
+    let config = config::load(Some(&file), &[]).unwrap();
+    assert_eq!(config.origin(), "https://letters.news.example");
+    assert_eq!(config.http.trusted_proxies.len(), 2);
+
+    let unit = read("deploy/canvass.service");
+    let start = "ExecStart=/usr/local/bin/canvass --config /etc/canvass/canvass.toml serve\n";
+    assert!(unit.contains(start));
+    assert!(unit.contains("\nUser=canvass\n"), "a user that stays");
+    assert!(
+        unit.contains("\nStateDirectory=canvass\n")
+            && config.data_dir == Path::new("/var/lib/canvass")
+    );
+    let full = "runuser -u canvass -- /usr/local/bin/canvass --config /etc/canvass/canvass.toml";
+    for file in ["canvass.service", "runbook.md", "backup.md"] {
+        let text = read(&format!("deploy/{file}"));
+        assert!(text.contains(full), "{file} says how to run a command");
+        for line in text.lines().filter(|line| line.contains("runuser")) {
+            assert!(line.contains(full), "{file}: {line}");
+        }
+    }
+    let pipe = "user=canvass null_sender= argv=/usr/local/bin/canvass --config /etc/canvass/canvass.toml bounce";
+    assert!(read("deploy/mail-dns.md").contains(pipe));
+}
+
+/// What holds secrets stays out of the repository and out of images.
+#[test]
+fn files_with_secrets_are_ignored() {
+    for secret in ["canvass.toml", "deploy/canvass.env", "deploy/.env"] {
+        let named = |file: &str, line: &str| read(file).lines().any(|l| l == line);
+        assert!(named(".gitignore", &format!("/{secret}")), "{secret}");
+        assert!(named(".dockerignore", secret), "{secret}");
+    }
+}
+
+/// `pg_dump` must be as new as its server.
+#[test]
+fn the_image_can_back_up_the_database_beside_it() {
+    let after = |text: &str, mark: &str| -> u32 {
+        let rest = text.split_once(mark).unwrap().1;
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+        rest[..end].parse().unwrap()
+    };
+    let client = after(&read("deploy/Dockerfile"), "postgresql-client-");
+    let server = after(&read("deploy/compose.yaml"), "image: postgres:");
+    assert!(client >= server, "{client} < {server}");
+    // Built and run on the same release: the binary needs that C library.
+    let image = read("deploy/Dockerfile");
+    for from in image.lines().filter(|line| line.starts_with("FROM ")) {
+        assert!(from.contains("trixie"), "{from}");
+    }
+}
+
+/// Every command that the documents write down is one that there is.
+#[test]
+fn the_documented_commands_exist() {
+    let mut commands = BTreeSet::new();
+    for file in [
+        "README.md",
+        "deploy/runbook.md",
+        "deploy/backup.md",
+        "deploy/mail-dns.md",
+        "deploy/canvass.service",
+        "deploy/compose.yaml",
+    ] {
+        let text = read(file);
+        // Inside a line, as the service's user, and in a container.
+        for mark in [
+            "`canvass ",
+            "/etc/canvass/canvass.toml ",
+            "exec canvass canvass ",
+            "run --rm canvass ",
+            "run --rm --no-deps canvass ",
+        ] {
+            for (at, _) in text.match_indices(mark) {
+                let rest = &text[at + mark.len()..];
+                let rest = rest.split(['`', '\n']).next().unwrap_or_default();
+                let is_word = |word: &&str| {
+                    word.starts_with(|c: char| c.is_ascii_lowercase())
+                        && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+                };
+                let words: Vec<&str> = rest.split(' ').take_while(is_word).take(2).collect();
+                if !words.is_empty() {
+                    commands.insert(words.join(" "));
+                }
+            }
+        }
+    }
+    assert!(commands.len() > 15, "are they found? {commands:?}");
+    for command in commands {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let help = canvass(dir.path(), &arguments, &[]).output().unwrap();
+        assert_eq!(
+            help.status.code(),
+            Some(0),
+            "canvass {command}: {}",
+            words(&help)
+        );
+    }
 }

@@ -100,6 +100,10 @@ fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
     if answer.status().is_success() {
         must("content-type", !text("content-type").is_empty());
     }
+    // A proxy must not collect events.
+    if text("content-type").starts_with("text/event-stream") {
+        must("x-accel-buffering", text("x-accel-buffering") == "no");
+    }
     // A page that is made for one person must not stay in a shared cache.
     let private = [
         "/admin",

@@ -160,3 +160,29 @@ async fn the_page_and_the_metrics_tell_of_relays_and_issues() {
     app.advance(Duration::from_secs(15 * 60));
     crate::support::issues::until(&app, issue, |p| p.state == MailingState::Finished).await;
 }
+
+/// Whoever asks for an address that gets nothing makes the same rows; editors are told of mails that were to arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn mails_that_stand_for_none_are_not_counted_as_failed() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    app.newsletter("daily").await;
+    let editor = signed_in(&app).await;
+    // The second is too soon after the first.
+    for _ in 0..2 {
+        subscribes(&app, "again@example.org").await;
+    }
+    app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 5", 1)
+        .await;
+    app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 2", 1)
+        .await;
+    let page = editor.get("/admin/mail").await.expect(200);
+    let page = page.says("Nothing waits and nothing failed.");
+    let numbers: Vec<_> = page
+        .all(".stats dt")
+        .into_iter()
+        .zip(page.all(".stats dd"))
+        .collect();
+    let failed = numbers.iter().find(|(name, _)| name.contains("Failed"));
+    assert_eq!(failed.map(|(_, n)| n.as_str()), Some("0"), "{numbers:?}");
+}

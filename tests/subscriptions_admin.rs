@@ -39,6 +39,13 @@ async fn many_readers(app: &TestApp, n: i64) {
     txn.commit().await.unwrap();
 }
 
+fn thousands(n: usize) -> String {
+    match (n / 1_000, n % 1_000) {
+        (0, n) => n.to_string(),
+        (k, n) => format!("{k},{n:03}"),
+    }
+}
+
 /// Walks through all pages; fails when a reader comes twice.
 async fn all_pages(browser: &Reader, query: &str) -> BTreeSet<String> {
     let mut page = browser
@@ -107,6 +114,15 @@ async fn every_filter_shows_every_match_once() {
     ] {
         let seen = all_pages(&browser, query).await;
         assert_eq!(seen.len(), count(condition).await, "{query}");
+        // The number above the list is that of its rows.
+        let told = match (query, seen.len()) {
+            (_, 0) => continue,
+            ("", n) => format!("{} readers.", thousands(n)),
+            (_, 1) => "1 reader matches.".to_owned(),
+            (_, n) => format!("{} readers match.", thousands(n)),
+        };
+        let page = browser.get(&format!("/admin/readers?{query}")).await;
+        page.says(&told);
     }
     browser
         .get("/admin/readers?q=a")

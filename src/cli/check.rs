@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{Failed, missing_key, tool};
+use super::serve::safe;
+use super::{Failed, tool};
 use crate::config::Config;
 use crate::mailer::transport::{Transport, probe};
 
@@ -33,10 +34,10 @@ pub async fn run(config: Config) -> Result<ExitCode, Failed> {
     let mut findings = Findings::default();
     findings.add(
         "configuration",
-        if config.secret_key.is_empty() {
-            Err(missing_key().to_string())
-        } else {
-            Ok(format!("readers come to {}", config.origin()))
+        // What `serve` would refuse.
+        match safe(config.clone()) {
+            Err(error) => Err(error.to_string()),
+            Ok(_) => Ok(format!("readers come to {}", config.origin())),
         },
     );
     relays(&config, &mut findings).await;
@@ -83,17 +84,13 @@ async fn relays(config: &Config, findings: &mut Findings) {
         }
         Err(error) => return findings.add("mail relay", Err(error.to_string())),
     };
-    let mut any = false;
+    // That there is none is said of the configuration.
     for (index, (name, relay)) in relays.each().enumerate() {
-        any = true;
         let setting = config.mail.relay_setting(index);
         let outcome = match probe(relay).await {
             Ok(()) => Ok("it answers and lets us in".into()),
             Err(refusal) => Err(format!("{setting}: {refusal}")),
         };
         findings.add(&format!("mail relay {name}"), outcome);
-    }
-    if !any {
-        findings.add("mail relay", Err("mail.smtp_url: is not set".into()));
     }
 }

@@ -8,6 +8,7 @@ mod bounce;
 mod check;
 mod demo;
 mod dkim;
+mod owner;
 mod postgres_tools;
 mod serve;
 mod tools;
@@ -271,6 +272,16 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
     let file = cli.config.or_else(|| default.exists().then_some(default));
     let config = config::load(file.as_deref(), &environment)?;
     log_to_stderr(&config)?;
+    let ignored = config::ignored(&environment);
+    if !ignored.is_empty() {
+        tracing::warn!(
+            "no settings of Canvass, and left alone: {}",
+            ignored.join(", ")
+        );
+    }
+    if !matches!(cli.command, Command::Serve | Command::Demo) {
+        owner::is_ours(&config)?;
+    }
     match cli.command {
         Command::Serve => serve::run(config).await?,
         Command::Demo => demo::run(config, &environment).await?,

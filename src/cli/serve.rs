@@ -18,7 +18,10 @@ pub async fn run(config: Config) -> Result<(), Failed> {
 }
 
 /// What production must have. Everything else has a default that is safe.
-fn safe(config: Config) -> Result<Config, ConfigError> {
+///
+/// # Errors
+/// The first setting that stands in the way.
+pub fn safe(config: Config) -> Result<Config, ConfigError> {
     let refuse = |setting: &str, problem: &str| {
         Err(ConfigError {
             setting: setting.into(),

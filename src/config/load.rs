@@ -61,7 +61,6 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Con
         merge(&mut table, given, "")?;
     }
     for (variable, value) in environment {
-        // Tests and deployments keep other variables with this prefix; those have no section either.
         let Some(path) = variable.strip_prefix("CANVASS_") else {
             continue;
         };
@@ -127,9 +126,17 @@ fn set_from_environment(
             .get_mut(section)
             .and_then(Value::as_table_mut)
             .and_then(|s| s.get_mut(key)),
-        // Without a section only the top-level settings are ours; CANVASS_TEST_… and the like are not.
         None => match table.get_mut(&lower) {
-            Some(Value::Table(_)) | None => return Ok(()),
+            Some(Value::Table(_)) | None => {
+                return match meant(&lower) {
+                    Some(setting) => Err(ConfigError::new(
+                        variable,
+                        format!("no such setting; {} is expected", variable_of(&setting)),
+                    )),
+                    // Not ours: Kubernetes sets some that begin like this, and tests do.
+                    None => Ok(()),
+                };
+            }
             slot => slot,
         },
     };
@@ -169,10 +176,33 @@ fn set_from_environment(
     Ok(())
 }
 
+/// The setting whose variable differs from this one by underscores alone.
+fn meant(lower: &str) -> Option<String> {
+    let bare = |name: &str| name.replace(['_', '.'], "");
+    keys().into_iter().find(|key| bare(key) == bare(lower))
+}
+
+/// The variable of a setting.
+fn variable_of(setting: &str) -> String {
+    format!("CANVASS_{}", setting.to_uppercase().replace('.', "__"))
+}
+
+/// The variables with our prefix that are no setting, and are left alone: for a word about them.
+#[must_use]
+pub fn ignored(environment: &[(String, String)]) -> Vec<&str> {
+    let known: Vec<String> = keys().iter().map(|key| variable_of(key)).collect();
+    environment
+        .iter()
+        .map(|(variable, _)| variable.as_str())
+        .filter(|name| name.starts_with("CANVASS_") && !name.starts_with("CANVASS_TEST_"))
+        .filter(|name| !known.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        .collect()
+}
+
 fn unknown(setting: &str) -> ConfigError {
     ConfigError::new(
         setting,
-        "no such setting; `canvass --help` and the README list them all",
+        "no such setting; `canvass settings` and the README list them all",
     )
 }
 
@@ -279,7 +309,17 @@ mod tests {
             (
                 [("CANVASS_MAIL__CONECTIONS", "3")],
                 "CANVASS_MAIL__CONECTIONS",
-                "no such setting",
+                "no such setting; `canvass settings`",
+            ),
+            (
+                [("CANVASS_HTTP_BIND", "0.0.0.0:9")],
+                "CANVASS_HTTP_BIND",
+                "CANVASS_HTTP__BIND is expected",
+            ),
+            (
+                [("CANVASS_DATADIR", "x")],
+                "CANVASS_DATADIR",
+                "CANVASS_DATA_DIR is expected",
             ),
             (
                 [("CANVASS_MAIL__CONNECTIONS", "0")],
@@ -304,5 +344,18 @@ mod tests {
                 "{pairs:?} gave: {error}"
             );
         }
+    }
+
+    #[test]
+    fn variables_of_others_are_left_alone_and_named() {
+        let given = env(&[
+            ("CANVASS_SERVICE_HOST", "10.0.0.1"),
+            ("CANVASS_PORT", "tcp://10.0.0.1:80"),
+            ("CANVASS_TEST_DATABASE_URL", "x"),
+            ("CANVASS_HTTP__BIND", "0.0.0.0:9"),
+            ("HOME", "/"),
+        ]);
+        load(None, &given).expect("nothing of ours is wrong");
+        assert_eq!(ignored(&given), ["CANVASS_SERVICE_HOST", "CANVASS_PORT"]);
     }
 }

@@ -10,6 +10,7 @@ use super::model::{Phase, Poll};
 use super::sent::Sent;
 use super::view::{FormPage, FormView};
 use crate::app::App;
+use crate::subscriptions;
 use crate::web::{Problem, RawForm};
 
 /// An answer from a page that may not embed polls, or from a feed reader that hides its origin: nothing is counted, but
@@ -55,7 +56,16 @@ pub async fn retyped(
     view.shuffle(poll, seed);
     view.refill(sent);
     view.email = form.all("email").next().unwrap_or_default().to_owned();
-    view.consent_checked = form.all("consent").next().is_some();
+    // Never ticked beside words that this reader has not seen: a cached page may show older ones.
+    let given = form.all("consent").next().unwrap_or_default();
+    view.consent_checked = view
+        .newsletter
+        .as_ref()
+        .is_some_and(|offer| subscriptions::is_current(given, offer.consent_version));
+    if !view.consent_checked && given.trim().parse::<i64>().is_ok() {
+        view.consent_error =
+            Some("The words have changed. Read them and tick the box again".to_owned());
+    }
     linked::offer_again(poll, false, linked::is_agreed(poll, sent), &mut view);
     view.from = form
         .all("from")

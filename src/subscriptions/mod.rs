@@ -35,7 +35,7 @@ mod store;
 
 pub use api::{Document as ApiDocument, routes as api_routes};
 pub use export::{ExportStopped, run as export_readers};
-pub use http::{PAGES, agreed, routes};
+pub use http::{PAGES, agreed, is_current, routes};
 pub use links::{manage_token, unsubscribe_token};
 pub use model::{State, Suppression};
 pub use preferences::{address, has_address};

@@ -14,7 +14,7 @@ use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures::stream;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
-use http::{HeaderValue, header, response};
+use http::{HeaderName, HeaderValue, header, response};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -27,6 +27,12 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 const COMMENT: &[u8] = b":\n\n";
 /// Who takes nothing for so long is gone, or as good as gone.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// For events: nginx, which would collect them, hands them on at once.
+pub const UNBUFFERED: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("x-accel-buffering"),
+    HeaderValue::from_static("no"),
+);
 
 /// The events of an answer: the newest, again whenever it changes, until the sender is dropped. What nobody took in time is
 /// overtaken by what is newer.
@@ -51,6 +57,8 @@ impl Held {
         let kind = HeaderValue::from_static("text/event-stream");
         headers.insert(CONTENT_TYPE, kind);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        let (name, value) = UNBUFFERED;
+        headers.insert(name, value);
         response.extensions_mut().insert(Self(events));
         response
     }

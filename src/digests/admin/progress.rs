@@ -27,6 +27,7 @@ use crate::mailer::mailing::{
 use crate::scheduler::{Zone, written};
 use crate::types::{IssueId, UnixMillis};
 use crate::web::Problem;
+use crate::web::held::UNBUFFERED;
 
 /// Orders shown.
 const ORDERS: i64 = 20;
@@ -130,9 +131,8 @@ pub(super) async fn live(
             }
         }
     });
-    Ok(Sse::new(events)
-        .keep_alive(KeepAlive::default())
-        .into_response())
+    let events = Sse::new(events).keep_alive(KeepAlive::default());
+    Ok(([UNBUFFERED], events).into_response())
 }
 
 /// What a watch has seen last, or sees first.

@@ -165,9 +165,7 @@ pub async fn total(db: &Db, wanted: &Wanted) -> Result<Total, DbErr> {
             narrow(&mut sql, &all);
         }
         (false, true) => {
-            sql.add(
-                "SELECT COUNT(*) FROM (SELECT DISTINCT s.reader_id FROM subscription s WHERE 1 = 1",
-            );
+            sql.add("SELECT COUNT(*) FROM (SELECT DISTINCT s.reader_id FROM subscription s JOIN reader r ON r.id = s.reader_id WHERE ").add(ALIVE);
             subscribed(&mut sql, &all);
         }
     }

@@ -8,7 +8,7 @@ mod subscribe;
 mod unsubscribe;
 
 pub(super) use confirm::KEPT_AFTER_EXPIRY;
-pub use subscribe::agreed;
+pub use subscribe::{agreed, is_current};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};

@@ -61,9 +61,11 @@ pub async fn submit(
         Some(given) => agreed(&app, &newsletter, &current, given).await?,
         None => None,
     };
+    // Never ticked beside words that this reader has not seen: a cached page may show older ones.
+    let outdated = agreed.as_ref().is_some_and(|text| text.id != current.id);
     let mut filled = Filled {
         email: typed,
-        consent_ticked: agreed.is_some(),
+        consent_ticked: agreed.is_some() && !outdated,
         ..Filled::default()
     };
 
@@ -73,6 +75,10 @@ pub async fn submit(
     }
     if agreed.is_none() {
         filled.consent_error = Some("Tick the box to agree.".to_owned());
+    } else if outdated && address.is_err() {
+        // The words agreed to stand as long as nothing else is wrong; shown again, the form asks for today's.
+        filled.consent_error =
+            Some("The words have changed. Read them and tick the box again.".to_owned());
     }
     if !form_time_is_human(&app, form.one("form_time")?) {
         filled.form_error = Some("That was very fast. Press the button once more.".to_owned());
@@ -137,14 +143,20 @@ pub async fn agreed(
     current: &ConsentText,
     given: &str,
 ) -> Result<Option<ConsentText>, Problem> {
-    let given = given.trim();
-    if given == current.version.to_string() || matches!(given, "on" | "yes" | "true") {
+    if is_current(given, current.version) {
         return Ok(Some(current.clone()));
     }
-    let Ok(version) = given.parse() else {
+    let Ok(version) = given.trim().parse() else {
         return Ok(None);
     };
     Ok(consent_texts::by_version(app.db.read(), newsletter.id, version).await?)
+}
+
+/// Whether what a form says of its box is a yes to the words as they are now, those of `version`.
+#[must_use]
+pub fn is_current(given: &str, version: i64) -> bool {
+    let given = given.trim();
+    given == version.to_string() || matches!(given, "on" | "yes" | "true")
 }
 
 /// Whether a person can have filled the form in. A form without a time is one that a site has built in or cached, and fine.

@@ -1,10 +1,28 @@
-// The editors' pages work without this file. It adds two comforts:
+// The editors' pages work without this file, and each of them loads it. It adds two comforts:
 //
 //   <section id="…" data-live="2000">   the part is fetched again from this page's own address every 2,000 ms
 //                                       and replaced, while the page is looked at and nobody works inside the part
+//   <span data-when-live hidden>        inside it, words that are true only then
 //   <div class="copy" data-copy>        gets a button that copies its textarea
 
 const seen = () => document.visibilityState === "visible";
+
+// Whether somebody has the focus in a part, or has marked words there.
+function isInUse(part) {
+  const marked = getSelection();
+  return part.contains(document.activeElement) || (!marked.isCollapsed && part.contains(marked.anchorNode));
+}
+
+const sayLive = (part) => part.querySelectorAll("[data-when-live]").forEach((words) => { words.hidden = false; });
+
+// What was opened stays open, and what was moved sideways stays there.
+function carryOver(from, to) {
+  const wasOpen = from.querySelectorAll("details");
+  to.querySelectorAll("details").forEach((details, n) => { details.open = wasOpen[n]?.open ?? details.open; });
+  const places = [...from.querySelectorAll(".table-wrap")].map((wrap) => wrap.scrollLeft);
+  from.replaceWith(to);
+  to.querySelectorAll(".table-wrap").forEach((wrap, n) => { wrap.scrollLeft = places[n] ?? 0; });
+}
 
 function keepLive(id, pause) {
   let failures = 0;
@@ -12,13 +30,17 @@ function keepLive(id, pause) {
   async function tick() {
     const part = document.getElementById(id);
     if (!part?.dataset.live) return;
-    if (!seen() || part.contains(document.activeElement)) return again();
+    if (!seen() || isInUse(part)) return again();
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
       if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById(id);
-      if (fresh) part.replaceWith(document.adoptNode(fresh));
+      // Asked once more: the answer took its time.
+      if (fresh && !isInUse(part)) {
+        sayLive(fresh);
+        carryOver(part, document.adoptNode(fresh));
+      }
       failures = 0;
     } catch {
       failures += 1;
@@ -29,7 +51,9 @@ function keepLive(id, pause) {
 }
 
 for (const part of document.querySelectorAll("[data-live]")) {
-  if (part.id) keepLive(part.id, Math.max(Number(part.dataset.live) || 2000, 500));
+  if (!part.id) continue;
+  sayLive(part);
+  keepLive(part.id, Math.max(Number(part.dataset.live) || 2000, 500));
 }
 
 for (const box of document.querySelectorAll("[data-copy]")) {

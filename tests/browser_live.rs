@@ -1,0 +1,82 @@
+//! Editors' pages that say they are live are: watched in a real browser.
+
+use crate::support::app::TestApp;
+use crate::support::browser::{Browser, Look};
+use crate::support::editor::{EDITOR, PASSWORD, invited};
+
+async fn signed_in(app: &TestApp) -> Option<Browser> {
+    let browser = Browser::open(Look::default()).await?;
+    let link = invited(app, EDITOR).await;
+    browser.goto(&app.url(&link)).await;
+    for field in ["password", "again"] {
+        let field = browser.find(&format!("[name={field}]")).await;
+        field.send_keys(PASSWORD).await.unwrap();
+    }
+    browser.click("main form button").await;
+    browser.wait_for_path("/admin").await;
+    Some(browser)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polls_result_moves_by_itself() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let Some(browser) = signed_in(&app).await else {
+        return;
+    };
+    browser.goto(&app.url("/admin/polls/trust")).await;
+    browser.wait_for_text("Nobody has answered yet.").await;
+    browser.wait_for_text("Result, live").await;
+    // A mark that a new page would not have.
+    browser.run("window.stayed = true; return 1;").await;
+    let form = [("option", "1")];
+    app.reader().post("/p/trust", &form).await.expect(200);
+    browser.wait_for_text("1 reader chose to answer").await;
+    browser.wait_for_text("Result, live").await;
+    assert_eq!(browser.run("return window.stayed;").await, true);
+    browser.assert_accessible().await;
+
+    // Whoever marks words in it keeps them.
+    browser
+        .run("getSelection().selectAllChildren(document.querySelector('#results .bars')); window.marked = String(getSelection()); return 1;")
+        .await;
+    app.reader().post("/p/trust", &form).await.expect(200);
+    tokio::time::sleep(std::time::Duration::from_millis(5_000)).await;
+    let same = "return String(getSelection()) === window.marked && window.marked.length > 0;";
+    assert_eq!(browser.run(same).await, true);
+
+    // Every editors' page has the script: what is to be pasted can be copied.
+    browser.goto(&app.url("/admin/polls/trust/embed")).await;
+    browser.find("[data-copy] button").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mail_queue_moves_by_itself_and_keeps_what_was_opened() {
+    let app = TestApp::start().await;
+    app.newsletter("daily").await;
+    let Some(browser) = signed_in(&app).await else {
+        return;
+    };
+    browser.goto(&app.url("/admin/mail")).await;
+    browser
+        .wait_for_text("Nothing waits and nothing failed.")
+        .await;
+    browser
+        .run("window.stayed = true; window.part = document.getElementById('queue'); for (const d of document.querySelectorAll('#queue details')) d.open = true; return 1;")
+        .await;
+    // One that failed, as the mailer leaves it.
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms, reply) \
+               VALUES (0, 'confirm-subscription', '', 'x', 3, 1, 9, 1, '550 5.1.1 no such user')";
+    canvass::db::run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    browser.wait_for_text("550 5.1.1 no such user").await;
+    let script = "return [window.stayed, window.part !== document.getElementById('queue'), \
+                  [...document.querySelectorAll('#queue details')].every((d) => d.open)];";
+    assert_eq!(
+        browser.run(script).await,
+        serde_json::json!([true, true, true])
+    );
+    browser.close().await;
+}

@@ -1,0 +1,69 @@
+//! What the program refuses before it can do harm, and that every command says the same.
+
+use crate::program::{canvass, words};
+
+/// What `serve` refuses, `check` does not call in order.
+#[test]
+fn check_finds_what_serve_would_refuse() {
+    let relay = ("CANVASS_MAIL__SMTP_URL", "smtp://127.0.0.1:1");
+    for (settings, named) in [
+        (
+            &[("CANVASS_MAIL__TRANSPORT", "mailbox")][..],
+            "mail.transport",
+        ),
+        (&[("CANVASS_MAIL__TRANSPORT", "file")], "mail.transport"),
+        (
+            &[relay, ("CANVASS_HTTP__BIND", "0.0.0.0:80")],
+            "http.public_url",
+        ),
+        (&[("CANVASS_SECRET_KEY", ""), relay], "secret_key"),
+        (&[], "mail.smtp_url"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let serve = canvass(dir.path(), &["serve"], settings).output().unwrap();
+        assert_eq!(serve.status.code(), Some(2), "{}", words(&serve));
+        let check = canvass(dir.path(), &["check"], settings).output().unwrap();
+        let said = words(&check);
+        assert_eq!(check.status.code(), Some(1), "{settings:?}: {said}");
+        let line = said.lines().find(|line| line.contains(named));
+        assert!(line.is_some_and(|l| l.starts_with("FAILED")), "{said}");
+        assert_eq!(said.matches(named).count(), 1, "once: {said}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let good = [
+        ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+        ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+        ("CANVASS_SERVICE_HOST", "10.0.0.1"),
+    ];
+    let check = canvass(dir.path(), &["check"], &good).output().unwrap();
+    let said = words(&check);
+    assert_eq!(check.status.code(), Some(0), "{said}");
+    assert!(said.contains("left alone: CANVASS_SERVICE_HOST"), "{said}");
+}
+
+/// What root writes there the service could not open; only root can try this.
+#[test]
+fn root_leaves_nothing_in_the_directory_of_another_user() {
+    const NOBODY: u32 = 65_534;
+    let dir = tempfile::tempdir().unwrap();
+    if std::os::unix::fs::chown(dir.path(), Some(NOBODY), None).is_err() {
+        return;
+    }
+    let refused = |arguments: &[&str]| {
+        let output = canvass(dir.path(), arguments, &[]).output().unwrap();
+        let said = words(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("runuser -u"), "{said}");
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "{arguments:?}"
+        );
+    };
+    refused(&["admin", "add", "you@news.example"]);
+    refused(&["restore"]);
+    refused(&["backup", "x.backup"]);
+    std::os::unix::fs::chown(dir.path(), Some(0), None).unwrap();
+    let output = canvass(dir.path(), &["migrate"], &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+}
