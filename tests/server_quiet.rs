@@ -5,6 +5,7 @@ use std::time::Duration;
 use canvass::config::Config;
 use canvass::db::group_commit::Bounds;
 use canvass::db::{Backend, WriteTxn, run};
+use sea_orm::{ConnectionTrait as _, Database};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -212,4 +213,35 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
     counted.says("Your answer is counted");
     assert_eq!(voters(&app).await, 1);
     app.assert_the_count_agrees("trust").await;
+}
+
+/// Somebody's shell holds the file: that is nobody's fault who votes meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn votes_beside_a_program_that_locks_the_database_are_told_to_come_again() {
+    let app = app().await;
+    if app.app.db.backend() == Backend::Postgres {
+        return;
+    }
+    let file = app.database.dir.path().join("canvass.db");
+    let other = format!("sqlite://{}", file.display());
+    let other = Database::connect(other).await.unwrap();
+    other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    let votes = (0..3).map(|n| {
+        let reader = app.reader();
+        let marker = format!("{n:022}");
+        async move {
+            reader
+                .post("/p/trust", &[("option", "1"), ("marker", &marker)])
+                .await
+        }
+    });
+    for told in futures::future::join_all(votes).await {
+        let told = told.expect(503);
+        assert!(told.headers.contains_key("retry-after"));
+    }
+    other.execute_unprepared("ROLLBACK").await.unwrap();
+    assert_eq!(voters(&app).await, 0, "what is told so is not written");
+    let fields = [("option", "1"), ("marker", "0000000000000000000000")];
+    app.reader().post("/p/trust", &fields).await.expect(200);
+    assert_eq!(voters(&app).await, 1);
 }

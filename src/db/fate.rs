@@ -52,6 +52,23 @@ fn lost(error: &SqlxError) -> bool {
     }
 }
 
+/// Whether SQLite found the database locked for longer than it waits: another program holds it, such as somebody's shell. Nothing was
+/// written, and it is no fault of the request.
+#[must_use]
+pub fn is_locked(error: &DbErr) -> bool {
+    let (DbErr::Exec(cause) | DbErr::Query(cause) | DbErr::Conn(cause)) = error else {
+        return false;
+    };
+    let RuntimeErr::SqlxError(error) = cause else {
+        return false;
+    };
+    // SQLITE_BUSY and its kinds; PostgreSQL's codes have five characters.
+    let code = error.as_database_error().and_then(|refusal| refusal.code());
+    let code = code.filter(|code| code.len() < 5);
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
 /// A transaction that is about to be committed on PostgreSQL.
 #[derive(Debug)]
 pub(super) struct Ticket {

@@ -31,7 +31,7 @@ mod write;
 
 pub use asked::AskedTxn;
 pub use connect::{Backend, Db, OpenError};
-pub use fate::connection_lost;
+pub use fate::{connection_lost, is_locked};
 pub use sea_orm::{DbErr, TryGetable};
 pub use sql::{
     Batch, fetch_all, fetch_all_as, fetch_one, fetch_one_as, in_list, is_unique_violation, query,

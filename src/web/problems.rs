@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::Pages;
 use crate::db::group_commit::Refused;
+use crate::db::is_locked;
 
 /// Why a request was not done, for whoever made it.
 #[derive(Clone, Debug, Serialize)]
@@ -258,6 +259,10 @@ impl From<DbErr> for Problem {
     fn from(error: DbErr) -> Self {
         if matches!(error, DbErr::ConnectionAcquire(_)) {
             tracing::warn!(%error, "no database connection was free");
+            return Self::busy();
+        }
+        if is_locked(&error) {
+            tracing::warn!(%error, "another program holds the database");
             return Self::busy();
         }
         Self::internal(&error)

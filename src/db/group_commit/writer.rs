@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::{Queue, Refused};
-use crate::db::connection_lost;
+use crate::db::{connection_lost, is_locked};
 
 /// While a commit is slow, the queue is looked through so often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -106,7 +106,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             .await;
         match done {
             Ok(results) => answer_all(answers, results),
-            Err(error) if answers.len() == 1 || connection_lost(&error) => {
+            Err(error) if answers.len() == 1 || connection_lost(&error) || is_locked(&error) => {
                 answer_failed(answers, name, &error);
             }
             Err(error) => {
@@ -222,6 +222,10 @@ fn answer_all<Res>(answers: Answers<Res>, results: Vec<Res>) {
 fn answer_failed<Res>(answers: Answers<Res>, name: &'static str, error: &DbErr) {
     tracing::error!(queue = name, %error, "a write failed");
     for answer in answers.into_iter().flatten() {
-        let _ = answer.to.send(Err(Refused::Failed(error.to_string())));
+        let refused = match is_locked(error) {
+            true => Refused::Busy,
+            false => Refused::Failed(error.to_string()),
+        };
+        let _ = answer.to.send(Err(refused));
     }
 }
