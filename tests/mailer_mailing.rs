@@ -8,7 +8,7 @@ use canvass::db;
 use canvass::mailer::mailing::{self, Change, MailingState, Reason, Steer};
 
 use crate::support::issues::{
-    app_with, hand_over, progress, steer, subscribe, the_ledger_agrees, until,
+    app_with, hand_over, hand_over_about, progress, steer, subscribe, the_ledger_agrees, until,
 };
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
@@ -65,7 +65,7 @@ async fn who_left_after_the_cut_off_is_skipped_with_the_reason() {
     let suppress = "INSERT INTO suppression (address_hash, reason, created_ms) VALUES ($1, 2, 1)";
     db::run(&*txn, suppress, [hash.into()]).await.unwrap();
     txn.commit().await.unwrap();
-    assert_eq!(server.count(), 0, "the undo delay has not passed");
+    assert_eq!(server.count(), 0, "its time has not come");
     app.advance(Duration::from_secs(31));
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!((done.counts.sent, done.counts.skipped), (2, 4));
@@ -79,6 +79,39 @@ async fn who_left_after_the_cut_off_is_skipped_with_the_reason() {
             (Reason::Erased, 1)
         ]
     );
+    the_ledger_agrees(&app, issue).await;
+}
+
+/// A slow relay: what a lane has read of its readers is read again within half a minute, also of those whose mail was opened ahead.
+#[tokio::test]
+async fn who_leaves_or_is_erased_while_a_batch_is_in_hand_is_not_mailed() {
+    let server = SmtpServer::start().await;
+    server.rule(
+        At::Dot,
+        "",
+        Act::Wait(Duration::from_millis(1_500)),
+        Some(1),
+    );
+    let app = app_with(&server, |config| config.mail.connections = 1).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    app.wait_until("SELECT COUNT(*) FROM delivery WHERE state = 1", 1)
+        .await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    for sql in [
+        "UPDATE subscription SET state = 2 WHERE reader_id = (SELECT id FROM reader WHERE email = 'reader2@example.org')",
+        "UPDATE reader SET erased_ms = 1 WHERE email = 'reader4@example.org'",
+    ] {
+        db::run(&*txn, sql, []).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    app.advance(Duration::from_secs(31));
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!((done.counts.sent, done.counts.skipped), (3, 2), "{done:?}");
+    let to: BTreeSet<String> = server.received().into_iter().map(|m| m.to).collect();
+    assert_eq!(to.len(), 3);
+    assert!(!to.contains("reader2@example.org") && !to.contains("reader4@example.org"));
     the_ledger_agrees(&app, issue).await;
 }
 
@@ -203,6 +236,38 @@ async fn pause_resume_and_cancel_keep_the_numbers_true() {
     the_ledger_agrees(&app, issue).await;
     let late = steer(&app, issue, Steer::Resume).await;
     assert_eq!(late, Change::NotNow(MailingState::Cancelled));
+}
+
+/// Its batches were taken in hand, and no mail left: readers have no link to it, so the archive does not show it.
+#[tokio::test]
+async fn an_issue_that_is_cancelled_before_its_first_mail_is_not_in_the_archive() {
+    let server = SmtpServer::start().await;
+    server.say(At::Rcpt, "reader2@", "550 5.1.1 no such user");
+    server.say(At::Rcpt, "", "450 4.3.0 later");
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |p| p.counts.deferred == 4).await;
+    assert_eq!(steer(&app, issue, Steer::Cancel).await, Change::Done);
+    let done = until(&app, issue, |p| p.state == MailingState::Cancelled).await;
+    assert_eq!((done.counts.sent, done.counts.skipped), (0, 4));
+    assert_eq!(done.started, None);
+    let reader = app.reader();
+    let archive = reader.get("/archive/daily").await.expect(200);
+    assert!(!archive.text().contains("Trust, measured"));
+    reader
+        .get("/archive/daily/trust--measured")
+        .await
+        .expect(404);
+
+    server.forgive();
+    let (db, now) = (&app.app.db, app.app.clock.now());
+    let issue = hand_over_about(db, &daily, "Trust, again", now, now).await;
+    app.app.mailer.nudge();
+    until(&app, issue, |p| p.counts.sent == 4).await;
+    let archive = reader.get("/archive/daily").await.expect(200);
+    archive.says("Trust, again");
 }
 
 #[tokio::test]

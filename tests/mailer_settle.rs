@@ -20,7 +20,7 @@ use crate::support::smtp_server::{Act, At, SmtpServer};
 const PATIENCE: Duration = Duration::from_secs(20);
 const REFUSAL: &str = "554 5.7.1 not from you";
 
-async fn resend(app: &TestApp, issue: IssueId, reasons: &[Reason]) -> Ordered {
+pub async fn resend(app: &TestApp, issue: IssueId, reasons: &[Reason]) -> Ordered {
     let txn = app.app.db.write_txn("test").await.unwrap();
     let by = by(app);
     let done = mailing::resend_failed(&app.app, &txn, issue, reasons, &by);

@@ -147,6 +147,12 @@ impl Mail {
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
     }
+
+    /// How long a mail is tried again that was deferred.
+    #[must_use]
+    pub fn retries(&self) -> Duration {
+        Duration::from_secs(self.retry_hours * 3_600)
+    }
 }
 
 impl Config {

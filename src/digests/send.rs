@@ -129,7 +129,7 @@ pub(super) async fn freeze(
             edition: &prepared.compiled.edition,
             // The undo delay has passed in the schedule already.
             not_before: now,
-            expires: now + Duration::from_secs(app.config.mail.retry_hours * 3_600),
+            expires: now + app.config.mail.retries(),
             now,
         },
     )

@@ -50,7 +50,7 @@ impl Breaker {
     /// # Errors
     /// How long to wait before asking again.
     pub(super) fn pass(&self, now: Instant) -> Result<(), Duration> {
-        if !self.troubled.load(Ordering::Acquire) {
+        if !self.is_troubled() {
             return Ok(());
         }
         let mut state = self.lock();
@@ -69,7 +69,7 @@ impl Breaker {
 
     /// How long until a lane may ask; changes nothing.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
-        if !self.troubled.load(Ordering::Acquire) {
+        if !self.is_troubled() {
             return None;
         }
         let state = self.lock();
@@ -94,9 +94,21 @@ impl Breaker {
         Some(pause)
     }
 
+    /// Whoever was to try did not get so far: another lane may.
+    pub(super) fn not_tried(&self) {
+        if self.is_troubled() {
+            self.lock().trial = None;
+        }
+    }
+
+    /// Whether it is open, or waits for a lane that tries.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.troubled.load(Ordering::Acquire)
+    }
+
     /// The relay answered as it should: all is well.
     pub(super) fn close(&self) {
-        if self.troubled.load(Ordering::Acquire) {
+        if self.is_troubled() {
             *self.lock() = State::default();
             self.troubled.store(false, Ordering::Release);
         }
@@ -160,6 +172,9 @@ mod tests {
         breaker.open(now, &random, "gone");
         now += LONGEST;
         assert_eq!(breaker.pass(now), Ok(()));
+        assert_eq!(breaker.pass(now), Err(LOOK));
+        breaker.not_tried();
+        assert_eq!(breaker.pass(now), Ok(()), "another one tries");
         assert_eq!(breaker.pass(now), Err(LOOK));
         assert_eq!(
             breaker.pass(now + TRIAL),

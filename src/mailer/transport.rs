@@ -153,8 +153,14 @@ impl Line {
         relays.wait(now, at, !self.reserved, |way| self.places[way].is_some())
     }
 
-    /// Chooses the relay for a mail. `key` is the reader's: the same one comes to the same relay. `None`: all of them rest.
-    pub(super) async fn choose(&mut self, key: u64, kind: Kind) -> Result<Option<Way>, db::DbErr> {
+    /// Chooses the relay for a mail. `key` is the reader's: the same one comes to the same relay. `None`: all of them rest, or `stale`
+    /// said during a wait that the mail may not be wanted any more.
+    pub(super) async fn choose(
+        &mut self,
+        key: u64,
+        kind: Kind,
+        stale: impl Fn() -> bool,
+    ) -> Result<Option<Way>, db::DbErr> {
         let app = self.app.clone();
         let Transport::Smtp(relays) = &app.transport else {
             return Ok(Some(Way(0)));
@@ -171,7 +177,7 @@ impl Line {
                 }
                 Choice::Refill(way) => relays.refill(&app, way).await?,
                 Choice::None => return Ok(None),
-                Choice::Wait(_) if app.stopping.is_cancelled() => return Ok(None),
+                Choice::Wait(_) if app.stopping.is_cancelled() || stale() => return Ok(None),
                 Choice::Wait(wait) => tokio::time::sleep(wait.min(LOOK)).await,
             }
         }
@@ -263,23 +269,23 @@ impl Line {
         let Transport::Smtp(relays) = &self.app.transport else {
             return;
         };
-        let at = self.app.clock.now();
+        let (now, at) = (Instant::now(), self.app.clock.now());
         match fate {
             Fate::Sent => {
                 relays.count(way.0, "handed_over");
-                relays.took(way.0, Instant::now());
+                relays.took(way.0, now);
             }
             Fate::InDoubt(words) => {
                 relays.count(way.0, "in_doubt");
-                relays.lost(way.0, &words.told(), at, &self.app.random);
+                relays.lost(way.0, &words.told(), now, at, &self.app.random);
             }
             Fate::Lost(words) => {
                 relays.not_taken(way.0);
-                relays.lost(way.0, &words.told(), at, &self.app.random);
+                relays.lost(way.0, &words.told(), now, at, &self.app.random);
             }
             Fate::RelayRests(words) => {
                 relays.not_taken(way.0);
-                relays.rests(way.0, &words.told(), at, &self.app.random);
+                relays.rests(way.0, &words.told(), now, at, &self.app.random);
             }
             Fate::Later(words) | Fate::Never(_, words) | Fate::ProviderRests(words) => {
                 let never = matches!(fate, Fate::Never(..));

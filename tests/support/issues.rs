@@ -232,7 +232,9 @@ pub async fn the_ledger_agrees(app: &TestApp, issue: IssueId) {
 /// Orders what an editor would, in a transaction of its own.
 pub async fn steer(app: &TestApp, issue: IssueId, what: Steer) -> Change {
     let txn = app.app.db.write_txn("test").await.unwrap();
-    let change = mailing::steer(&txn, issue, what, &by(app)).await.unwrap();
+    let by = by(app);
+    let change = mailing::steer(&app.app, &txn, issue, what, &by);
+    let change = change.await.unwrap();
     txn.commit().await.unwrap();
     app.app.mailer.nudge();
     change

@@ -50,6 +50,15 @@ pub(super) fn of(
                     Some((format!("{base}/recipients?state=failed"), "What the relay said")),
                 ));
             }
+            if counts.audience == 0 {
+                // Only a restored database has this: it was being prepared when the backup was made.
+                return Some(say(
+                    "is-wait",
+                    "Nothing goes out until somebody resumes it.",
+                    "Its readers were not counted yet. Resuming counts those who were subscribed when it was sent, and goes on with them.".to_owned(),
+                    None,
+                ));
+            }
             let by = stopped.map_or_else(String::new, |order| {
                 let at = written::short(order.at.timestamp(), zone);
                 format!(" It was paused by {} at {at}.", order.who)
@@ -178,6 +187,8 @@ mod tests {
         );
         assert!(said.contains("the relay refuses our mail"), "{said}");
         assert_eq!(heading(MailingState::Sending, one.clone(), None), "");
+        let said = heading(MailingState::Paused, counts(0, 0, 0, 0), None);
+        assert!(said.contains("not counted yet"), "{said}");
         let said = heading(MailingState::Cancelled, one, Some(OrderKind::Cancel));
         assert!(
             said.contains("1,200 readers had been handed over"),

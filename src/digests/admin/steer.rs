@@ -50,10 +50,10 @@ async fn steer(
     what: Steer,
 ) -> Result<Response, Problem> {
     let txn = app.db.write_txn("issue_steer").await?;
-    let change = mailing::steer(&txn, issue.id, what, &by(app, editor)).await?;
+    let change = mailing::steer(app, &txn, issue.id, what, &by(app, editor)).await?;
     txn.commit().await?;
     app.mailer.nudge();
-    after(issue, change, what.leads_to())
+    after(issue, change, what)
 }
 
 /// An editor, for the record.
@@ -70,10 +70,10 @@ pub(super) fn by(app: &App, editor: &Editor) -> By {
 }
 
 /// Back to the page, which shows the state; a second press of the same button is no error.
-fn after(issue: &Issue, change: Change, wanted: MailingState) -> Result<Response, Problem> {
+fn after(issue: &Issue, change: Change, wanted: Steer) -> Result<Response, Problem> {
     match change {
         Change::Done => {}
-        Change::NotNow(state) if state == wanted => {}
+        Change::NotNow(state) if wanted.has_led_to(state) => {}
         Change::NotNow(MailingState::Finished | MailingState::Cancelled) => {
             return Err(Problem::conflict(
                 "This issue has gone out already: nothing was waiting any more.",

@@ -78,10 +78,10 @@ async fn steer(
     let done = if waits && what == Steer::Cancel {
         store::unschedule(&write.txn, issue.id, by.now).await?
     } else {
-        match mailing::steer(&write.txn, issue.id, what, &by).await? {
+        match mailing::steer(app, &write.txn, issue.id, what, &by).await? {
             Change::Done => true,
             // A script that asks twice without a key wanted it once.
-            Change::NotNow(state) => state == what.leads_to(),
+            Change::NotNow(state) => what.has_led_to(state),
             Change::Unknown => false,
         }
     };

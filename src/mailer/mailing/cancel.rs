@@ -58,9 +58,15 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let mut off = Vec::with_capacity(readers.len());
     for reader in readers {
         let known = ledger.get(&reader);
-        let (state, reason) = match known.map(|k| k.state) {
-            None | Some(DeliveryState::Deferred) => (DeliveryState::Skipped, Reason::Cancelled),
-            Some(DeliveryState::Intent) => (DeliveryState::Unknown, Reason::InDoubt),
+        if known.is_some_and(|k| k.attempt > attempt) {
+            // It was ordered again: the batch it lies in now writes it off, or has it at the final dot.
+            continue;
+        }
+        let (state, reason) = match known.map(|k| (k.state, k.in_doubt())) {
+            Some((_, true)) => (DeliveryState::Unknown, Reason::InDoubt),
+            None | Some((DeliveryState::Deferred, _)) => {
+                (DeliveryState::Skipped, Reason::Cancelled)
+            }
             Some(_) => continue,
         };
         off.push(Row {
@@ -97,13 +103,18 @@ async fn finish(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("mailing_cancelled").await?;
     let done = db::run(
         &*txn,
-        "UPDATE mailing SET state = $2, finished_ms = $3 WHERE issue_id = $1 AND state = $4
+        // Taken in hand is not begun: what nobody can have got was stopped before its first mail.
+        "UPDATE mailing SET state = $2, finished_ms = $3, started_ms = CASE
+           WHEN (SELECT SUM(n) FROM issue_tally WHERE issue_id = $1 AND state IN ($5, $6)) > 0 THEN started_ms END
+         WHERE issue_id = $1 AND state = $4
          AND NOT EXISTS (SELECT 1 FROM mail_batch WHERE issue_id = $1 AND state < 2)",
         [
             issue.0.into(),
             MailingState::Cancelled.code().into(),
             app.clock.now().0.into(),
             MailingState::Cancelling.code().into(),
+            DeliveryState::Sent.code().into(),
+            DeliveryState::Unknown.code().into(),
         ],
     )
     .await?;

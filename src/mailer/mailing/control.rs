@@ -22,9 +22,10 @@ pub struct Handover<'e> {
     pub only: Option<&'e [ReaderId]>,
     /// The compiled mail, frozen from now on.
     pub edition: &'e Edition,
-    /// The first mail goes out at this time; until then the issue can be recalled.
+    /// The first mail goes out then. The time to undo lies before the hand-over.
     pub not_before: UnixMillis,
-    /// Deferred mails are given up then.
+    /// Deferred mails are given up then; those that were first attempted later have [`Mail::retries`](crate::config::Mail::retries)
+    /// from their first attempt.
     pub expires: UnixMillis,
     /// The cut-off: who subscribed later is not in the audience.
     pub now: UnixMillis,
@@ -95,27 +96,81 @@ impl Steer {
             Self::Cancel => MailingState::Cancelling,
         }
     }
+
+    /// Whether a mailing in this state is where it leads: a second press of one button is no error.
+    #[must_use]
+    pub fn has_led_to(self, state: MailingState) -> bool {
+        // What was restored while it was being prepared is prepared first.
+        state == self.leads_to() || (self == Self::Resume && state == MailingState::Preparing)
+    }
 }
 
 /// Pauses, resumes or cancels, in the caller's transaction. Call [`Mailer::nudge`](crate::mailer::Mailer::nudge) after the commit.
 ///
 /// # Errors
 /// What the database said.
-pub async fn steer(txn: &WriteTxn, issue: IssueId, what: Steer, by: &By) -> Result<Change, DbErr> {
-    let (from, reason, kind) = match what {
-        Steer::Pause => ("1", format!("paused by {}", by.who), OrderKind::Pause),
-        Steer::Resume => ("2", String::new(), OrderKind::Resume),
-        Steer::Cancel => (
-            "1, 2",
-            format!("cancelled by {}", by.who),
-            OrderKind::Cancel,
-        ),
+pub async fn steer(
+    app: &App,
+    txn: &WriteTxn,
+    issue: IssueId,
+    what: Steer,
+    by: &By,
+) -> Result<Change, DbErr> {
+    let (change, kind) = match what {
+        Steer::Pause => {
+            let reason = format!("paused by {}", by.who);
+            let change = change(txn, issue, "1", MailingState::Paused, &reason).await?;
+            (change, OrderKind::Pause)
+        }
+        Steer::Resume => (resume(app, txn, issue, by).await?, OrderKind::Resume),
+        Steer::Cancel => {
+            let reason = format!("cancelled by {}", by.who);
+            let change = change(txn, issue, "1, 2", MailingState::Cancelling, &reason).await?;
+            if change == Change::Done {
+                forget_unprepared(txn, issue).await?;
+            }
+            (change, OrderKind::Cancel)
+        }
     };
-    let change = change(txn, issue, from, what.leads_to(), &reason).await?;
     if change == Change::Done {
         orders::record(txn, issue, kind, by, 0, "").await?;
     }
     Ok(change)
+}
+
+/// Goes on: with the rest, with the time of a new issue for those who were deferred. Where the audience was not frozen when a backup was
+/// made, that comes first.
+async fn resume(app: &App, txn: &WriteTxn, issue: IssueId, by: &By) -> Result<Change, DbErr> {
+    let expires = by.now + app.config.mail.retries();
+    let resumed = db::run(
+        &**txn,
+        "UPDATE mailing SET state = CASE WHEN audience = 0 THEN $2 ELSE $3 END, reason = '',
+           expires_ms = CASE WHEN expires_ms < $4 THEN $4 ELSE expires_ms END WHERE issue_id = $1 AND state = $5",
+        [
+            issue.0.into(),
+            MailingState::Preparing.code().into(),
+            MailingState::Sending.code().into(),
+            expires.0.into(),
+            MailingState::Paused.code().into(),
+        ],
+    )
+    .await?;
+    if resumed.rows_affected() == 0 {
+        refused(txn, issue).await
+    } else {
+        Ok(Change::Done)
+    }
+}
+
+/// Of an audience that was not frozen to its end nobody is written off: it has no number.
+async fn forget_unprepared(txn: &WriteTxn, issue: IssueId) -> Result<(), DbErr> {
+    for table in ["mail_batch", "mailing_only"] {
+        let sql = format!(
+            "DELETE FROM {table} WHERE issue_id = $1 AND (SELECT audience FROM mailing WHERE issue_id = $1) = 0"
+        );
+        db::run(&**txn, sql, [issue.0.into()]).await?;
+    }
+    Ok(())
 }
 
 /// The mailer stops an issue by itself, and says why.
@@ -134,7 +189,7 @@ pub async fn pause(app: &App, issue: IssueId, why: &str) -> Result<Change, DbErr
 }
 
 /// Pauses everything that is under way or about to begin, for a database that may not know what was sent since. Returns how many
-/// issues that is.
+/// issues that is. One whose audience was being frozen has none yet: by that it is known when it is resumed.
 ///
 /// # Errors
 /// What the database said.

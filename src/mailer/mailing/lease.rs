@@ -25,6 +25,8 @@ use crate::{
 
 /// How often a batch that could not be read is tried to be given back.
 const TRIES: usize = 10;
+/// What was read of the readers is good for so long: who left, complained or was erased since is not mailed for longer.
+const FRESH_MS: i64 = 30_000;
 
 /// A batch this node holds.
 pub(in crate::mailer) struct Holding {
@@ -32,6 +34,9 @@ pub(in crate::mailer) struct Holding {
     pub(super) issue: IssueId,
     pub(super) fence: i64,
     pub(super) attempt: i64,
+    /// When its readers were read.
+    read_at: UnixMillis,
+    /// Who is deferred is not given up before; see [`Work::expires`].
     pub(super) expires: UnixMillis,
     pub(super) edition: Arc<Edition>,
     /// Who is to get the mail.
@@ -59,6 +64,10 @@ pub(super) struct Work {
     pub(super) was_deferred: bool,
     /// What the ledger says of an earlier attempt.
     pub(super) before: Option<Deferred>,
+    /// An earlier mail may have arrived: nobody knows.
+    pub(super) in_doubt: bool,
+    /// Deferred until after this, it is given up.
+    pub(super) expires: UnixMillis,
     pub(super) crashes: i16,
 }
 
@@ -144,6 +153,7 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
             issue,
             fence,
             attempt,
+            read_at: now,
             expires: UnixMillis(mailing.try_get_by_index(1)?),
             edition: edition(app, issue).await?,
             work: Vec::with_capacity(readers.len()),
@@ -186,6 +196,12 @@ impl Holding {
     /// Whose batch it is.
     pub(in crate::mailer) fn issue(&self) -> IssueId {
         self.issue
+    }
+
+    /// Whether its readers have to be read again: by giving the rest back, whose addresses are forgotten with it.
+    pub(super) fn is_stale(&self, now: UnixMillis) -> bool {
+        // After a jump of the clock nobody knows how old it is.
+        !(0..FRESH_MS).contains(&(now.0 - self.read_at.0))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A `mailing` row is handed over in the transaction that freezes the issue, and is the mailer's from then on:
 //! *preparing* (the audience is frozen from one snapshot into `mail_batch` rows of packed reader ids) → *sending* (from
-//! `not_before_ms`, which leaves time to undo) ⇄ *paused* → *finished*, or *cancelling* → *cancelled*.
+//! `not_before_ms`; the time to undo lies before the hand-over) ⇄ *paused* → *finished*, or *cancelling* → *cancelled*.
 //!
 //! `delivery` has a row for each recipient that was attempted or skipped; no row means: still to send. What was
 //! deferred goes into a new batch, with its own `not_before_ms`, in the commit that closes the old one.

@@ -180,10 +180,11 @@ impl Lane<'_> {
         }
     }
 
-    /// Between two mails: the process may stop, somebody may wait for a single mail, or another issue for lanes.
+    /// Between two mails: the process may stop, somebody may wait for a single mail, or another issue for lanes; and what is known of
+    /// the readers grows old.
     async fn look_round(&mut self, line: &mut Line, holding: &Holding) -> Result<(), Stop> {
         let (app, now) = (self.app, Instant::now());
-        if app.stopping.is_cancelled() {
+        if app.stopping.is_cancelled() || holding.is_stale(app.clock.now()) {
             return Err(Stop::Release);
         }
         if app.mailer.urgent.my_turn(now) {

@@ -5,8 +5,6 @@
 //! above that of the batch the recipient came from: where that one is still open, it leaves the recipient alone. Whether
 //! somebody may still be mailed is looked at when it is sent, as always.
 
-use std::time::Duration;
-
 use sea_orm::Value;
 
 use super::ledger::Tally;
@@ -318,7 +316,7 @@ impl Moving<'_> {
 
     /// The mailing has something to do again, and time for it.
     async fn reopen(&self) -> Result<(), DbErr> {
-        let expires = self.by.now + Duration::from_secs(self.app.config.mail.retry_hours * 3_600);
+        let expires = self.by.now + self.app.config.mail.retries();
         db::run(
             &**self.txn,
             "UPDATE mailing SET state = CASE WHEN state = $2 THEN $3 ELSE state END, finished_ms = NULL,

@@ -93,18 +93,30 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     }
     let (mut lost, mut rested, mut taken_back) = (false, String::new(), false);
     let fate = loop {
-        let Some(way) = line.choose(mail.id.0.unsigned_abs(), Kind::Single).await? else {
+        let Some(way) = line
+            .choose(mail.id.0.unsigned_abs(), Kind::Single, || false)
+            .await?
+        else {
             // No attempt is spent, unless it is this mail that the relays send away.
             let mut next = (now, mail.attempt);
             if taken_back && !app.mailer.unspent.again(Which::Single(mail.id)) {
                 let attempt = mail.attempt + 1;
-                next = (now + pause(Waiting::Single, attempt, &app.random), attempt);
+                let pause = pause(Waiting::Single, attempt, &app.random);
+                next = (app.clock.now() + pause, attempt);
             }
             store::put_back(app, mail, next.0, next.1, &rested).await?;
             return Ok(false);
         };
-        let Some(fate) = send(app, line, way, mail, &mut taken_back).await? else {
-            return Ok(true);
+        let fate = match send(app, line, way, mail, &mut taken_back).await {
+            Ok(Some(fate)) => fate,
+            Ok(None) => {
+                line.not_taken(way);
+                return Ok(true);
+            }
+            Err(error) => {
+                line.not_taken(way);
+                return Err(error);
+            }
         };
         line.note(way, &fate);
         match fate {
@@ -136,7 +148,8 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     match state {
         Some(state) => remember(app, || store::finish(app, mail, state, &words)).await?,
         None => {
-            let at = now + pause(waiting, attempt, &app.random);
+            // A relay may have taken its time to say so.
+            let at = app.clock.now() + pause(waiting, attempt, &app.random);
             remember(app, || store::put_back(app, mail, at, attempt, &words)).await?;
         }
     }
@@ -162,7 +175,7 @@ where
     }
 }
 
-/// `None`: somebody else has the mail now.
+/// `None`: it was not sent, and that is settled; somebody else may have it now.
 async fn send(
     app: &App,
     line: &mut Line,
@@ -176,7 +189,6 @@ async fn send(
             tracing::error!(mail = mail.id.0, %error, "a waiting mail cannot be made");
             store::finish(app, mail, Final::Failed, &error.to_string()).await?;
             count("failed");
-            line.not_taken(way);
             return Ok(None);
         }
     };
@@ -184,7 +196,6 @@ async fn send(
         biased;
         opened = line.open(way, &letter.envelope) => opened,
         () = app.stopping.cancelled() => {
-            line.not_taken(way);
             store::put_back(app, mail, app.clock.now(), mail.attempt, "").await?;
             return Ok(None);
         }
@@ -194,11 +205,9 @@ async fn send(
         Err(refusal) => return Ok(Some(Fate::refused(&refusal))),
     };
     if !store::intend(app, mail).await? {
-        line.not_taken(way);
         return Ok(None);
     }
     if !mail.held.good() {
-        line.not_taken(way);
         // This process stood still for longer than its lease. Whether somebody else has the mail, the fence will say.
         store::put_back(app, mail, app.clock.now(), mail.attempt, "").await?;
         return Ok(None);

@@ -135,11 +135,15 @@ impl Relays {
         if kind == Kind::Again && !wait.is_zero() {
             return Choice::Wait(wait);
         }
-        if let Err(wait) = route.breaker.pass(now) {
-            return Choice::Wait(wait);
-        }
         if route.quota.limits() && !route.quota.take(at, kind == Kind::Single) {
             return Choice::Refill(way);
+        }
+        // The last question: whoever may try a relay after its rest does so, and the others wait for what comes of it.
+        if let Err(wait) = route.breaker.pass(now) {
+            if route.quota.limits() {
+                route.quota.put_back();
+            }
+            return Choice::Wait(wait);
         }
         route.pace_take(now);
         Choice::Way(way)
@@ -150,11 +154,15 @@ impl Relays {
         route.quota.refill(app, &route.name).await
     }
 
-    /// The mail that was counted did not go.
+    /// The mail that was counted did not go; if it was to show whether the relay is there again, another may.
     pub(super) fn not_taken(&self, way: usize) {
-        if let Some(route) = self.0.get(way).filter(|route| route.quota.limits()) {
+        let Some(route) = self.0.get(way) else {
+            return;
+        };
+        if route.quota.limits() {
             route.quota.put_back();
         }
+        route.breaker.not_tried();
     }
 
     /// Whether a lane has to wait because every relay rests, and how long at least. `bulk` also minds the limits of the day.
@@ -204,12 +212,19 @@ impl Relays {
     }
 
     /// A relay wants a rest, or is not there.
-    pub(super) fn rests(&self, way: usize, words: &str, at: UnixMillis, random: &Random) {
+    pub(super) fn rests(
+        &self,
+        way: usize,
+        words: &str,
+        now: Instant,
+        at: UnixMillis,
+        random: &Random,
+    ) {
         let Some(route) = self.0.get(way) else {
             return;
         };
         route.said(words, at);
-        if let Some(pause) = route.breaker.open(Instant::now(), random, words) {
+        if let Some(pause) = route.breaker.open(now, random, words) {
             metrics::counter!("canvass_relay_rests_total", "relay" => route.name.clone())
                 .increment(1);
             tracing::warn!(
@@ -220,14 +235,22 @@ impl Relays {
         }
     }
 
-    /// A connection broke in the middle of a mail. Once may be the mail's affair or chance; often in a row is the relay's.
-    pub(super) fn lost(&self, way: usize, words: &str, at: UnixMillis, random: &Random) {
+    /// A connection broke in the middle of a mail. Once may be the mail's affair or chance; often in a row is the relay's, and the first
+    /// time after a rest as well.
+    pub(super) fn lost(
+        &self,
+        way: usize,
+        words: &str,
+        now: Instant,
+        at: UnixMillis,
+        random: &Random,
+    ) {
         const OFTEN: u32 = 5;
         let Some(route) = self.0.get(way) else {
             return;
         };
-        if route.lost(words, at) >= OFTEN {
-            self.rests(way, words, at, random);
+        if route.lost(words, at) >= OFTEN || route.breaker.is_troubled() {
+            self.rests(way, words, now, at, random);
         }
     }
 

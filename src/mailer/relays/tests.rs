@@ -57,7 +57,7 @@ fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
     let before: Vec<_> = (0..3_000)
         .map(|key| way(&relays, key, Kind::First))
         .collect();
-    relays.rests(1, "421 busy", AT, &Random::seeded(1));
+    relays.rests(1, "421 busy", Instant::now(), AT, &Random::seeded(1));
     let mut moved = [0; 3];
     for (key, before) in before.iter().enumerate() {
         let now = way(&relays, key as u64, Kind::First);
@@ -72,8 +72,8 @@ fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
         "{moved:?}"
     );
     assert_eq!(relays.wait(Instant::now(), AT, true, |_| false), None);
-    relays.rests(0, "gone", AT, &Random::seeded(1));
-    relays.rests(2, "gone", AT, &Random::seeded(1));
+    relays.rests(0, "gone", Instant::now(), AT, &Random::seeded(1));
+    relays.rests(2, "gone", Instant::now(), AT, &Random::seeded(1));
     assert_eq!(way(&relays, 1, Kind::Single), None);
     assert!(relays.wait(Instant::now(), AT, true, |_| false).is_some());
 }
@@ -135,4 +135,51 @@ fn the_last_minute_is_counted_by_the_second() {
         .route(0)
         .status(Instant::now() + Duration::from_secs(3_601), AT);
     assert_eq!((later.handed_over, later.last_minute), (6, 1));
+}
+
+/// Whether the relay would take a mail at this time.
+fn takes(relays: &Relays, now: Instant) -> bool {
+    let choice = relays.choose(1, Kind::Single, now, AT, |_| false, false);
+    matches!(choice, Choice::Way(_))
+}
+
+#[test]
+fn a_connection_that_breaks_after_a_rest_makes_it_a_longer_rest_and_no_silence() {
+    let (relays, random) = (relays(&[1], |_, _| ()), Random::seeded(1));
+    let mut now = Instant::now();
+    relays.rests(0, "gone", now, AT, &random);
+    now += Duration::from_secs(2);
+    assert!(takes(&relays, now) && !takes(&relays, now), "one tries");
+    relays.lost(0, "reset", now, AT, &random);
+    assert!(!takes(&relays, now));
+    now += Duration::from_secs(3);
+    assert!(
+        takes(&relays, now),
+        "it rested for two seconds, not for a minute"
+    );
+    relays.took(0, now);
+    relays.lost(0, "reset", now, AT, &random);
+    assert!(takes(&relays, now), "one that breaks while all is well");
+}
+
+#[test]
+fn a_mail_that_is_not_sent_after_all_lets_another_try() {
+    let (relays, random) = (relays(&[1], |_, _| ()), Random::seeded(1));
+    let mut now = Instant::now();
+    relays.rests(0, "gone", now, AT, &random);
+    now += Duration::from_secs(2);
+    assert!(takes(&relays, now) && !takes(&relays, now));
+    relays.not_taken(0);
+    assert!(takes(&relays, now));
+}
+
+#[test]
+fn a_day_without_grants_in_hand_is_asked_before_a_relay_is_tried() {
+    let relays = relays(&[1], |_, settings| settings.per_day = 10);
+    let now = Instant::now() + Duration::from_secs(2);
+    relays.rests(0, "gone", Instant::now(), AT, &Random::seeded(1));
+    for _ in 0..2 {
+        let choice = relays.choose(1, Kind::First, now, AT, |_| false, false);
+        assert!(matches!(choice, Choice::Refill(0)), "{choice:?}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     mailer::mailing::states::{DeliveryState, Reason},
     types::{IssueId, NewsletterId, ReaderId, UnixMillis},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult};
 
 /// After so many crashes on one recipient it is put aside.
 const CRASHES: i16 = 3;
@@ -32,9 +32,15 @@ impl Holding {
         };
         let mut people = people(app, newsletter, readers).await?;
         let suppressed = suppressed(app, &people).await?;
+        let begun = first_attempts(app.db.read(), self.issue, &ledger).await?;
         for &reader in readers {
             let entry = ledger.get(&reader).copied();
+            if entry.is_some_and(|e| e.attempt > self.attempt) {
+                // A person ordered it again while this batch was open: it lies in a batch of its own, whatever becomes of it there.
+                continue;
+            }
             let was_deferred = entry.is_some_and(InLedger::was_deferred);
+            let in_doubt = entry.is_some_and(InLedger::in_doubt);
             let mut crashes = 0;
             let mut settled = |state, reason| {
                 self.settled.push(Settled {
@@ -47,8 +53,6 @@ impl Holding {
             match entry.map(|e| (e.state, e)) {
                 None => {}
                 Some((DeliveryState::Deferred, e)) if e.attempt < self.attempt => {}
-                // A person ordered it again while this batch was open: it lies in a batch of its own.
-                Some((DeliveryState::Deferred, e)) if e.attempt > self.attempt => continue,
                 Some((DeliveryState::Deferred, _)) => {
                     self.deferred.push(reader);
                     continue;
@@ -67,16 +71,27 @@ impl Holding {
                 }
                 Some(_) => continue,
             }
+            // Who is not sent to again, and may have got it: that is not known, and not a failure that an order repeats.
+            let mut give_up = |state, reason| {
+                if in_doubt {
+                    settled(DeliveryState::Unknown, Reason::InDoubt);
+                } else {
+                    settled(state, reason);
+                }
+            };
             let Some(person) = people.remove(&reader) else {
-                settled(DeliveryState::Skipped, Reason::Erased);
+                give_up(DeliveryState::Skipped, Reason::Erased);
                 continue;
             };
             if let Some(reason) = person.not_now(&suppressed) {
-                settled(DeliveryState::Skipped, reason);
+                give_up(DeliveryState::Skipped, reason);
                 continue;
             }
-            if now > self.expires {
-                settled(DeliveryState::Failed, Reason::Expired);
+            let begun = entry.map_or(now, |e| *begun.get(&reader).unwrap_or(&e.at));
+            let expires = self.expires.max(begun + app.config.mail.retries());
+            // Whoever was not attempted yet is attempted, however late: a limit of the day, a pause and a restored backup take their time.
+            if entry.is_some() && now > expires {
+                give_up(DeliveryState::Failed, Reason::Expired);
                 continue;
             }
             self.work.push(Work {
@@ -87,6 +102,8 @@ impl Holding {
                 name: person.name,
                 was_deferred,
                 before: entry.and_then(InLedger::deferred),
+                in_doubt,
+                expires,
                 crashes,
             });
         }
@@ -106,11 +123,21 @@ impl Holding {
 pub(in crate::mailer::mailing) struct InLedger {
     pub(in crate::mailer::mailing) state: DeliveryState,
     reason: i16,
-    attempt: i64,
+    pub(in crate::mailer::mailing) attempt: i64,
     code: i16,
+    at: UnixMillis,
 }
 
 impl InLedger {
+    /// Whether a mail may have arrived of which nobody knows.
+    pub(in crate::mailer::mailing) fn in_doubt(self) -> bool {
+        match self.state {
+            DeliveryState::Intent => true,
+            DeliveryState::Deferred => Reason::of(self.reason) == Reason::InDoubt,
+            _ => false,
+        }
+    }
+
     /// Whether the tally counts it as deferred: an intent of a later attempt still is.
     pub(in crate::mailer::mailing) fn was_deferred(self) -> bool {
         self.attempt > 1 || self.state == DeliveryState::Deferred
@@ -134,7 +161,7 @@ pub(in crate::mailer::mailing) async fn in_ledger<C: ConnectionTrait>(
     let ids = readers.iter().map(|r| r.0.into());
     let rows = db::fetch_all(
         db,
-        format!("SELECT reader_id, state, reason, attempt, code FROM delivery WHERE issue_id = $1 AND reader_id IN {list}"),
+        format!("SELECT reader_id, state, reason, attempt, code, at_ms FROM delivery WHERE issue_id = $1 AND reader_id IN {list}"),
         std::iter::once(issue.0.into()).chain(ids),
     )
     .await?;
@@ -146,11 +173,40 @@ pub(in crate::mailer::mailing) async fn in_ledger<C: ConnectionTrait>(
                 reason: row.try_get_by_index(2)?,
                 attempt: row.try_get_by_index(3)?,
                 code: row.try_get_by_index(4)?,
+                at: UnixMillis(row.try_get_by_index(5)?),
             };
             ledger.insert(ReaderId(row.try_get_by_index(0)?), entry);
         }
     }
     Ok(ledger)
+}
+
+/// When those were attempted first that may be attempted again, as far as a server said anything then.
+async fn first_attempts<C: ConnectionTrait>(
+    db: &C,
+    issue: IssueId,
+    ledger: &HashMap<ReaderId, InLedger>,
+) -> Result<HashMap<ReaderId, UnixMillis>, DbErr> {
+    let open = |e: &InLedger| matches!(e.state, DeliveryState::Intent | DeliveryState::Deferred);
+    let again = ledger.iter().filter(|(_, e)| open(e));
+    let again: Vec<i64> = again.map(|(reader, _)| reader.0).collect();
+    if again.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let list = db::in_list(again.len(), 1);
+    let rows = db::fetch_all(
+        db,
+        format!(
+            "SELECT reader_id, MIN(at_ms) FROM delivery_attempt WHERE issue_id = $1 AND reader_id IN {list} GROUP BY reader_id"
+        ),
+        std::iter::once(issue.0.into()).chain(again.into_iter().map(Into::into)),
+    )
+    .await?;
+    let begun = |row: &QueryResult| {
+        let (reader, at) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        Ok((ReaderId(reader), UnixMillis(at)))
+    };
+    rows.iter().map(begun).collect()
 }
 
 struct Person {

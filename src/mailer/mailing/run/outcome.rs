@@ -38,11 +38,16 @@ impl Lane<'_> {
                     self.ours += 1;
                 }
                 let mut row = row(DeliveryState::Failed, reason, Some(words));
+                let mut outcome = "failed";
                 if reason == Reason::BadAddress {
                     row.suppress = Some(address_hash(self.app, &work.key).to_vec());
+                } else if work.in_doubt {
+                    // This one was refused; the one before may have arrived.
+                    (row.state, row.reason) = (DeliveryState::Unknown, Reason::InDoubt);
+                    outcome = "unknown";
                 }
                 self.pending.push(row);
-                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "failed")
+                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => outcome)
                     .increment(1);
             }
             Fate::InDoubt(words) if self.app.config.mail.in_doubt == InDoubt::Hold => {
@@ -75,14 +80,17 @@ impl Lane<'_> {
         true
     }
 
-    /// Defers a mail, unless the issue would be too old by then.
+    /// Defers a mail, unless the issue would be too old by then. What is in doubt stays so until it is taken: what was said of a later
+    /// attempt tells nothing of the first.
     pub(super) fn later(&mut self, holding: &Holding, work: &Work, words: Words, waiting: Waiting) {
         let wait = pause(waiting, holding.attempt, &self.app.random);
-        let too_late = self.app.clock.now() + wait > holding.expires;
-        let (state, reason) = match (too_late, waiting) {
-            (true, _) => (DeliveryState::Failed, Reason::Expired),
-            (false, Waiting::InDoubt) => (DeliveryState::Deferred, Reason::InDoubt),
-            (false, _) => (DeliveryState::Deferred, Reason::Later),
+        let too_late = self.app.clock.now() + wait > work.expires;
+        let in_doubt = work.in_doubt || waiting == Waiting::InDoubt;
+        let (state, reason, outcome) = match (too_late, in_doubt) {
+            (false, true) => (DeliveryState::Deferred, Reason::InDoubt, "deferred"),
+            (false, false) => (DeliveryState::Deferred, Reason::Later, "deferred"),
+            (true, true) => (DeliveryState::Unknown, Reason::InDoubt, "unknown"),
+            (true, false) => (DeliveryState::Failed, Reason::Expired, "failed"),
         };
         self.pending.push(Row {
             reader: work.reader,
@@ -97,7 +105,7 @@ impl Lane<'_> {
             (false, Waiting::InDoubt) => self.doubtful.push(work.reader),
             (false, _) => self.again.push(work.reader),
         }
-        metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "deferred")
+        metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => outcome)
             .increment(1);
     }
 

@@ -44,7 +44,9 @@ impl Lane<'_> {
                 None => {
                     // The mail before went another way, and the place at this relay is gone.
                     line.forgo(early);
-                    line.choose(mail.key(), mail.kind()).await
+                    let clock = &self.app.clock;
+                    let stale = || holding.is_stale(clock.now());
+                    line.choose(mail.key(), mail.kind(), stale).await
                 }
             };
             let way = match way {

@@ -1,0 +1,131 @@
+//! A mail in doubt stays in doubt, whatever ends its attempts: as a failure an order would send it again.
+
+use std::time::Duration;
+
+use canvass::db;
+use canvass::mailer::mailing::{MailingState, Ordered, Reason, Steer};
+use canvass::types::IssueId;
+
+use crate::mailer_settle::resend;
+use crate::support::app::TestApp;
+use crate::support::issues::{app_with, hand_over, steer, subscribe, the_ledger_agrees, until};
+use crate::support::smtp_server::{Act, At, SmtpServer};
+
+/// Longer than the wait after a loss, which is 5 s.
+const SOON: Duration = Duration::from_secs(10);
+
+/// An issue of five; the answer for the second reader was lost after the dot.
+async fn one_in_doubt(server: &SmtpServer) -> (TestApp, IssueId) {
+    server.rule(At::Dot, "reader2@", Act::Drop, Some(1));
+    let app = app_with(server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |p| {
+        p.counts.sent == 4 && p.counts.deferred == 1
+    })
+    .await;
+    (app, issue)
+}
+
+/// The end: four have it, of one nobody knows, and an order for those that failed sends nothing.
+async fn nobody_knows(app: &TestApp, issue: IssueId, server: &SmtpServer) {
+    let done = until(app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!((done.counts.sent, done.counts.unknown), (4, 1), "{done:?}");
+    let taken = server.count();
+    let again = resend(app, issue, &Reason::FAILURES).await;
+    assert_eq!(again, Ordered::Done(0));
+    assert_eq!(server.count(), taken);
+    the_ledger_agrees(app, issue).await;
+}
+
+async fn run(app: &TestApp, sql: &str) {
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let done = db::run(&*txn, sql, []).await.unwrap();
+    assert!(done.rows_affected() > 0, "{sql}");
+    txn.commit().await.unwrap();
+}
+
+const LEFT: &str = "UPDATE subscription SET state = 2 WHERE reader_id = (SELECT id FROM reader WHERE email = 'reader2@example.org')";
+
+#[tokio::test]
+async fn lost_after_the_dot_without_time_for_retries() {
+    let server = SmtpServer::start().await;
+    server.rule(At::Dot, "reader2@", Act::Drop, Some(1));
+    let app = app_with(&server, |config| config.mail.retry_hours = 0).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let issue = hand_over(&app, &daily, Duration::from_secs(1)).await;
+    run(&app, "UPDATE mailing SET expires_ms = frozen_ms").await;
+    app.advance(SOON);
+    nobody_knows(&app, issue, &server).await;
+}
+
+#[tokio::test]
+async fn asked_for_patience_until_it_was_too_old() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = one_in_doubt(&server).await;
+    server.say(At::Rcpt, "reader2@", "450 4.2.0 later");
+    app.advance(SOON);
+    app.wait_until(
+        "SELECT COUNT(*) FROM delivery_attempt WHERE reply LIKE '%later%'",
+        1,
+    )
+    .await;
+    app.advance(Duration::from_secs(50 * 3_600));
+    nobody_knows(&app, issue, &server).await;
+}
+
+#[tokio::test]
+async fn refused_the_second_time() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = one_in_doubt(&server).await;
+    server.say(At::Dot, "reader2@", "554 5.7.1 not from you");
+    app.advance(SOON);
+    nobody_knows(&app, issue, &server).await;
+}
+
+#[tokio::test]
+async fn left_in_between() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = one_in_doubt(&server).await;
+    run(&app, LEFT).await;
+    app.advance(SOON);
+    nobody_knows(&app, issue, &server).await;
+    assert_eq!(server.count(), 5, "and is not written to again");
+}
+
+#[tokio::test]
+async fn left_while_the_server_was_down() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let issue = hand_over(&app, &daily, SOON).await;
+    until(&app, issue, |p| p.counts.audience == 5).await;
+    run(
+        &app,
+        "INSERT INTO delivery (issue_id, reader_id, state, reason, fence, attempt, at_ms)
+         SELECT m.issue_id, r.id, 1, 0, 1, 1, 1 FROM mailing m, reader r WHERE r.email = 'reader2@example.org'",
+    )
+    .await;
+    run(
+        &app,
+        "UPDATE mail_batch SET state = 1, fence = 1, lease_until_ms = 1, worker = 'gone'",
+    )
+    .await;
+    run(&app, LEFT).await;
+    app.advance(SOON * 2);
+    nobody_knows(&app, issue, &server).await;
+    assert_eq!(server.count(), 4);
+}
+
+#[tokio::test]
+async fn cancelled_in_between() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = one_in_doubt(&server).await;
+    steer(&app, issue, Steer::Cancel).await;
+    let done = until(&app, issue, |p| p.state == MailingState::Cancelled).await;
+    assert_eq!((done.counts.sent, done.counts.unknown), (4, 1), "{done:?}");
+    the_ledger_agrees(&app, issue).await;
+}
