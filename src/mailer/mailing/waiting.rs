@@ -14,7 +14,7 @@ use crate::{
 
 /// Batches that are looked at for one page, so that none takes long.
 const LOOKS: usize = 40;
-/// Recipients of one look along the addresses.
+/// Recipients of one look.
 const PART: usize = 400;
 /// Addresses that are looked at for one page; then it goes on with the next.
 const MOST: usize = 16_000;
@@ -31,28 +31,19 @@ pub(super) async fn listed(
         _ => ReaderId(0),
     };
     let mut recipients = Vec::new();
-    for _ in 0..LOOKS {
-        let row = db::fetch_one(
-            db.read(),
-            "SELECT readers FROM mail_batch WHERE issue_id = $1 AND state < 2 AND attempt = 1 AND hi > $2
-             ORDER BY lo LIMIT 1",
-            [issue.0.into(), after.0.into()],
-        )
-        .await?;
-        let Some(row) = row else {
+    let mut looked = 0;
+    while looked < LOOKS {
+        let Some(mut next) = next(db, issue, after).await? else {
             return Ok(Listed {
                 recipients,
                 next: None,
             });
         };
-        let mut readers = unpacked(&row.try_get_by_index::<Vec<u8>>(0)?);
-        readers.retain(|reader| *reader > after);
-        let Some(last) = readers.last().copied() else {
-            break;
-        };
-        let attempted = in_ledger(db.read(), issue, &readers).await?;
-        readers.retain(|reader| !attempted.contains_key(reader));
-        for found in people(db, &readers, wanted).await? {
+        looked += next.batches;
+        let attempted = in_ledger(db.read(), issue, &next.readers).await?;
+        next.readers
+            .retain(|reader| !attempted.contains_key(reader));
+        for found in people(db, &next.readers, wanted).await? {
             if recipients.len() == limit {
                 let next = recipients
                     .last()
@@ -61,12 +52,56 @@ pub(super) async fn listed(
             }
             recipients.push(found);
         }
-        after = last;
+        after = next.up_to;
     }
     Ok(Listed {
         recipients,
         next: Some(After::Reader(after)),
     })
+}
+
+/// What the open batches hold of the readers that come next.
+struct Next {
+    /// Ascending, at most [`PART`].
+    readers: Vec<ReaderId>,
+    /// Nobody else lies between the last look and this reader.
+    up_to: ReaderId,
+    /// How many batches were read for it.
+    batches: usize,
+}
+
+/// The readers up to where the first batch ends. Others lie between them: who was put aside for a provider is in a batch of its own.
+async fn next(db: &Db, issue: IssueId, after: ReaderId) -> Result<Option<Next>, DbErr> {
+    let open = "issue_id = $1 AND state < 2 AND attempt = 1 AND hi > $2";
+    let rows = db::fetch_all(
+        db.read(),
+        format!(
+            "SELECT hi, readers FROM mail_batch WHERE {open} AND lo <= (SELECT MIN(hi) FROM mail_batch WHERE {open})"
+        ),
+        [issue.0.into(), after.0.into()],
+    )
+    .await?;
+    let mut up_to = ReaderId(i64::MAX);
+    let mut readers = Vec::new();
+    for row in &rows {
+        up_to = up_to.min(ReaderId(row.try_get_by_index(0)?));
+        readers.extend(unpacked(&row.try_get_by_index::<Vec<u8>>(1)?));
+    }
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    readers.retain(|reader| after < *reader && *reader <= up_to);
+    readers.sort_unstable();
+    readers.dedup();
+    if readers.len() > PART {
+        readers.truncate(PART);
+        up_to = readers.last().copied().unwrap_or(up_to);
+    }
+    Ok(Some(Next {
+        readers,
+        up_to,
+        batches: rows.len(),
+    }))
 }
 
 async fn people(db: &Db, readers: &[ReaderId], wanted: &Wanted) -> Result<Vec<Recipient>, DbErr> {

@@ -1,0 +1,98 @@
+//! Who waits, where batches overlap: readers who were put aside for their provider lie between those of the other batches.
+
+use std::time::Duration;
+
+use canvass::db;
+use canvass::mailer::mailing::{self, Listed, Standing, Wanted};
+use canvass::types::{IssueId, ReaderId, reader_list::packed};
+
+use crate::support::app::TestApp;
+use crate::support::issues::{hand_over, subscribe, until};
+
+/// Batches of these readers, and no others.
+async fn batches(app: &TestApp, issue: IssueId, batches: &[(&str, Vec<i64>)]) {
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    db::run(&*txn, "DELETE FROM mail_batch", []).await.unwrap();
+    for (provider, readers) in batches {
+        let ids: Vec<ReaderId> = readers.iter().map(|id| ReaderId(*id)).collect();
+        db::run(
+            &*txn,
+            "INSERT INTO mail_batch (issue_id, lo, hi, readers, state, not_before_ms, provider) VALUES ($1, $2, $3, $4, 0, 9000000000000000, $5)",
+            [
+                issue.0.into(),
+                readers[0].into(),
+                readers[readers.len() - 1].into(),
+                packed(&ids).into(),
+                (*provider).into(),
+            ],
+        )
+        .await
+        .unwrap();
+    }
+    txn.commit().await.unwrap();
+}
+
+/// All pages of so many.
+async fn pages(app: &TestApp, issue: IssueId, limit: usize) -> Vec<i64> {
+    let mut wanted = Wanted {
+        standing: Some(Standing::Waiting),
+        ..Wanted::default()
+    };
+    let mut all = Vec::new();
+    loop {
+        let Listed { recipients, next } = mailing::recipients(&app.app.db, issue, &wanted, limit)
+            .await
+            .unwrap();
+        assert!(recipients.len() <= limit);
+        all.extend(recipients.iter().map(|r| r.reader.0));
+        if next.is_none() {
+            return all;
+        }
+        wanted.after = next;
+    }
+}
+
+#[tokio::test]
+async fn everybody_who_waits_is_listed_once_where_batches_overlap() {
+    let app = TestApp::start().await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 900).await;
+    let issue = hand_over(&app, &daily, Duration::from_secs(3_600)).await;
+    until(&app, issue, |p| p.counts.audience == 900).await;
+    let first = app.count("SELECT MIN(id) FROM reader").await;
+    let of = |which: &dyn Fn(i64) -> bool| -> Vec<i64> {
+        let ids = (0..900).filter(|i| which(*i));
+        ids.map(|i| first + i).collect()
+    };
+    let google = |i: i64| i % 7 == 3;
+    let apple = |i: i64| i % 100 == 50;
+    let others = |i: i64| !google(i) && !apple(i);
+    batches(
+        &app,
+        issue,
+        &[
+            ("", of(&|i| others(i) && i < 450)),
+            ("", of(&|i| others(i) && i >= 450)),
+            ("google", of(&|i| google(i) && !apple(i) && i < 600)),
+            ("google", of(&|i| google(i) && !apple(i) && i >= 600)),
+            ("apple", of(&apple)),
+        ],
+    )
+    .await;
+    let all = of(&|_| true);
+    for limit in [7, 50, 899, 2_000] {
+        assert_eq!(pages(&app, issue, limit).await, all, "{limit} a page");
+    }
+    // Many overlap entirely.
+    let many: Vec<(String, Vec<i64>)> = (0..90)
+        .map(|n| (format!("provider {n}"), of(&|i| i % 90 == n)))
+        .collect();
+    let many: Vec<(&str, Vec<i64>)> = many
+        .iter()
+        .map(|(provider, readers)| (provider.as_str(), readers.clone()))
+        .collect();
+    batches(&app, issue, &many).await;
+    for limit in [100, 1_000] {
+        assert_eq!(pages(&app, issue, limit).await, all, "{limit} a page");
+    }
+}
