@@ -1,10 +1,13 @@
 //! The assembled parts, built once at start; the same in production and in tests.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::PasswordHasher;
@@ -197,8 +200,11 @@ impl Deref for App {
     }
 }
 
-/// Opens the database with its schema up to date, and the lock of the data directory on SQLite. Of the processes on one
-/// directory one may be a server; a tool goes without the lock while a server has it.
+/// How long a server waits for the lock of its data directory: a command may hold it while it brings the schema up to date.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Opens the database with its schema up to date, and for a server the lock of the data directory on SQLite. Of the processes on
+/// one directory one may be a server. A tool has the lock only while it migrates, and goes without while a server has it.
 ///
 /// # Errors
 /// [`StartError`].
@@ -210,11 +216,15 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<DirLock>), 
         migrate(&db).await?;
         return Ok((db, None));
     }
-    match DirLock::take(&config.data_dir) {
+    let patience = match role {
+        Role::Server => LOCK_PATIENCE,
+        Role::Tool => Duration::ZERO,
+    };
+    match locked(&config.data_dir, patience).await {
         Ok(lock) => {
             let db = Db::open(&url, connections).await?;
             migrate(&db).await?;
-            Ok((db, Some(lock)))
+            Ok((db, Some(lock).filter(|_| role == Role::Server)))
         }
         Err(LockError::Held(_)) if role == Role::Tool => {
             let db = Db::open(&url, connections).await?;
@@ -222,6 +232,17 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<DirLock>), 
             Ok((db, None))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+async fn locked(dir: &Path, patience: Duration) -> Result<DirLock, LockError> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let until = Instant::now() + patience;
+    loop {
+        match DirLock::take(dir) {
+            Err(LockError::Held(_)) if Instant::now() < until => sleep(LOOK).await,
+            taken => return taken,
+        }
     }
 }
 

@@ -49,6 +49,9 @@ impl Tasks {
                 if let Err(error) = subscriptions::purge(&app).await {
                     tracing::error!(%error, "old subscription requests were not purged");
                 }
+                if let Err(error) = mailer::outbox::purge(&app).await {
+                    tracing::error!(%error, "old single mails were not purged");
+                }
                 if let Err(error) = bounces::purge(&app).await {
                     tracing::error!(%error, "old bounces were not purged");
                 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use canvass::config::InDoubt;
+use canvass::db;
 use canvass::mailer::outbox;
 
 use crate::support::app::TestApp;
@@ -137,4 +138,45 @@ async fn payloads_cannot_be_read_at_rest() {
             .await,
         1
     );
+}
+
+#[tokio::test]
+async fn the_wait_before_the_next_try_begins_with_the_answer() {
+    let server = SmtpServer::start().await;
+    let slow = Act::Wait(Duration::from_millis(1_000));
+    server.rule(At::Mail, "", slow, Some(1));
+    server.say(At::Rcpt, "", "450 4.2.0 greylisted");
+    let app = app_with(&server, |_| {}).await;
+    enqueue(&app, "ada@example.org").await;
+    app.wait_until("SELECT fence FROM outbox", 1).await;
+    app.advance(Duration::from_secs(600));
+    app.wait_until("SELECT attempt FROM outbox", 1).await;
+    let next = app.count("SELECT not_before_ms FROM outbox").await;
+    let wait = next - app.app.clock.now().0;
+    assert!((20_000..40_000).contains(&wait), "{wait} ms");
+}
+
+#[tokio::test]
+async fn what_was_finished_a_month_ago_is_removed_but_not_what_is_in_doubt() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let now = app.app.clock.now();
+    for (state, days) in [(2i16, 31), (3, 31), (4, 31), (5, 31), (2, 29)] {
+        let finished = now - Duration::from_secs(days * 24 * 3_600);
+        db::run(
+            &*txn,
+            "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms, finished_ms)
+             VALUES (0, 'x', '', 'x', $1, 1, 2, 1, $2)",
+            [state.into(), finished.0.into()],
+        )
+        .await
+        .unwrap();
+    }
+    txn.commit().await.unwrap();
+    // The server does so at its start and every hour: it may have been first.
+    outbox::purge(&app.app).await.unwrap();
+    assert_eq!(outbox::purge(&app.app).await.unwrap(), 0);
+    let left = "SELECT COUNT(*) FROM outbox WHERE state IN (2, 4)";
+    assert_eq!(app.count(left).await, 2);
 }

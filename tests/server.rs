@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use canvass::app::{App, Role, StartError};
-use canvass::db::run;
+use canvass::db::lock::DirLock;
+use canvass::db::{Backend, run};
 use canvass::types::{Clock, Random};
 
 use crate::support::app::{START, TestApp};
@@ -47,7 +48,7 @@ async fn a_second_process_on_the_same_data_directory_is_refused() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
     let config = app.app.config.clone();
     let second = App::build(config, Role::Server, Clock::manual(START), Random::System).await;
-    if canvass::db::Backend::Sqlite == app.app.db.backend() {
+    if Backend::Sqlite == app.app.db.backend() {
         match second {
             Err(error @ StartError::DataDir(_)) => {
                 let words = error.to_string();
@@ -61,6 +62,35 @@ async fn a_second_process_on_the_same_data_directory_is_refused() {
     } else {
         second.expect("several nodes share a PostgreSQL database");
     }
+}
+
+/// A pipe of bounces or a long import must not keep a server from starting.
+#[tokio::test]
+async fn a_server_starts_beside_a_command_and_waits_for_one_that_migrates() {
+    let app = TestApp::start().await;
+    let config = app.app.config.clone();
+    // What it ran on stays while the directory does.
+    let database = app.stop().await;
+    let tool = App::build(config.clone(), Role::Tool, Clock::System, Random::System)
+        .await
+        .unwrap();
+    let server = App::build(config.clone(), Role::Server, Clock::System, Random::System)
+        .await
+        .expect("a command that is at work holds no lock");
+    let beside = App::build(config.clone(), Role::Tool, Clock::System, Random::System)
+        .await
+        .unwrap();
+    drop((tool, server, beside));
+    if Backend::Sqlite == database.open().await.backend() {
+        let migrating = DirLock::take(&config.data_dir).unwrap();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            drop(migrating);
+        });
+    }
+    App::build(config, Role::Server, Clock::System, Random::System)
+        .await
+        .expect("it waits for a moment");
 }
 
 #[tokio::test]

@@ -209,10 +209,8 @@ async fn a_reader_shows_what_was_agreed_to_and_can_be_stopped() {
         .says("Never mailed")
         .says("a lawyer's letter");
 
-    let hash = canvass::subscriptions::address_hash(
-        &app.app.keys,
-        &EmailAddress::parse(&address).unwrap(),
-    );
+    let key = EmailAddress::parse(&address).unwrap();
+    let hash = app.app.keys.address_hash(key.key());
     let row = canvass::db::fetch_one(
         app.app.db.read(),
         "SELECT reason FROM suppression WHERE address_hash = $1",

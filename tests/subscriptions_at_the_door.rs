@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use canvass::db::run;
-use canvass::subscriptions::{Suppression, address_hash};
+use canvass::subscriptions::Suppression;
 use canvass::types::EmailAddress;
 
 use crate::subscriptions_double_opt_in::{ask, state_of, subscribe};
@@ -13,7 +13,10 @@ use crate::support::page::Page;
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn suppress(app: &TestApp, address: &str, reason: Suppression) {
-    let hash = address_hash(&app.app.keys, &EmailAddress::parse(address).unwrap());
+    let hash = app
+        .app
+        .keys
+        .address_hash(EmailAddress::parse(address).unwrap().key());
     let txn = app.app.db.write_txn("test").await.unwrap();
     run(
         &*txn,

@@ -221,7 +221,7 @@ async fn nobody_is_brought_back_by_an_import() {
     desk.write("UPDATE subscription SET state = 2 WHERE reader_id = (SELECT id FROM reader WHERE email_key = 'left@example.org')").await;
     desk.write("UPDATE subscription SET state = 4 WHERE reader_id = (SELECT id FROM reader WHERE email_key = 'bounced@example.org')").await;
     let gone = EmailAddress::parse("gone@example.org").unwrap();
-    let hash = canvass::subscriptions::address_hash(&desk.keys, &gone);
+    let hash = desk.keys.address_hash(gone.key());
     let txn = desk.db.write_txn("test").await.unwrap();
     run(
         &*txn,

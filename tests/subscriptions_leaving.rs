@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::subscriptions::{address_hash, manage_token, unsubscribe_token};
+use canvass::subscriptions::{manage_token, unsubscribe_token};
 use canvass::types::{EmailAddress, NewsletterId, ReaderId};
 
 use crate::subscriptions_double_opt_in::{state_of, subscribe};
@@ -219,7 +219,7 @@ async fn who_was_erased_or_must_not_be_mailed_cannot_come_back_by_an_old_link() 
             editor.submit(form).await.expect(200);
         } else {
             let address = EmailAddress::parse("anna@example.org").unwrap();
-            let hash = address_hash(&app.app.keys, &address).to_vec();
+            let hash = app.app.keys.address_hash(address.key()).to_vec();
             let sql = "INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, 2, '', 1)";
             let txn = app.app.db.write_txn("test").await.unwrap();
             canvass::db::run(&*txn, sql, [hash.into()]).await.unwrap();

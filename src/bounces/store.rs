@@ -1,8 +1,18 @@
 //! The table `bounce`, and what the ledger says of a reader's last mails.
 
 use super::read::Kind;
-use crate::db::{DbErr, WriteTxn, fetch_one, run};
+use crate::db::{Backend, DbErr, WriteTxn, fetch_one, run};
 use crate::types::{IssueId, NewsletterId, ReaderId, UnixMillis};
+
+/// Holds a reader's row until the commit: of two reports at the same moment the second counts the first. On SQLite writers come one after
+/// the other anyway.
+pub(super) async fn hold(txn: &WriteTxn, backend: Backend, reader: ReaderId) -> Result<(), DbErr> {
+    if backend == Backend::Postgres {
+        let sql = "SELECT 1 FROM reader WHERE id = $1 FOR UPDATE";
+        fetch_one(&**txn, sql, [reader.0.into()]).await?;
+    }
+    Ok(())
+}
 
 /// Notes what was said of a mail; `false` when it was noted before.
 pub(super) async fn note(

@@ -60,6 +60,7 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
     }
     let now = app.clock.now();
     let txn = app.db.write_txn("bounce").await?;
+    store::hold(&txn, app.db.backend(), reader).await?;
     if !store::note(&txn, issue, reader, kind, &report.status, now).await? {
         return Ok(Taken::Repeated(kind));
     }

@@ -1,11 +1,12 @@
 //! Who would get an issue, were it to leave now: all readers of its newsletter, or those of a sample or a segment.
 
-use super::audience_store::{Excluded, count, count_of, excluded};
+use super::audience_store::{Excluded, count_of, excluded};
 use super::content::Body;
 use super::model::{Issue, IssueState};
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
+use crate::mailer::mailing;
 use crate::polls::{self, REMINDER_PAUSE, SMALLEST_SEGMENT, SampleRound, Segment};
 use crate::types::ReaderId;
 
@@ -44,7 +45,7 @@ async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audie
             return in_segment(app, issue, &segment, frozen).await;
         }
         return Ok(Audience {
-            readers: count(app.db.read(), issue.newsletter).await?,
+            readers: mailing::audience(app.db.read(), issue.newsletter).await?,
             excluded: excluded(app.db.read(), issue.newsletter).await?,
             ..Audience::default()
         });

@@ -14,19 +14,7 @@ pub struct Excluded {
     pub readers: i64,
 }
 
-/// How many readers would get an issue of this newsletter now.
-pub(super) async fn count<C: ConnectionTrait>(
-    db: &C,
-    newsletter: NewsletterId,
-) -> Result<i64, DbErr> {
-    let sql =
-        "SELECT CAST(COUNT(*) AS BIGINT) FROM subscription WHERE newsletter_id = $1 AND state = 1";
-    fetch_one(db, sql, [newsletter.0.into()])
-        .await?
-        .map_or(Ok(0), |row| row.try_get_by_index(0))
-}
-
-/// How many of these readers would.
+/// How many of these readers would get an issue of this newsletter now.
 pub(super) async fn count_of<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,
@@ -46,7 +34,7 @@ pub(super) async fn count_of<C: ConnectionTrait>(
     Ok(all)
 }
 
-/// Who would not, and why.
+/// Who would not get one, and why.
 pub(super) async fn excluded<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,

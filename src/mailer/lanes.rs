@@ -51,7 +51,7 @@ pub fn start(app: &App, tasks: &TaskTracker) {
     tasks.spawn(upkeep(app.clone()));
 }
 
-/// A lane that panicked is replaced; its lease runs out, which counts as a crash of its batch.
+/// A lane that panicked is replaced; its batch is free when its lease has run out, on SQLite at once.
 async fn keep(app: App, ledger: Ledger, number: usize) {
     loop {
         let lane = tokio::spawn(lane(app.clone(), ledger.clone(), number));

@@ -32,6 +32,7 @@ pub mod mime;
 pub mod outbox;
 mod pace;
 pub mod relays;
+mod remember;
 pub mod reply;
 mod retry;
 pub mod smtp;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::address_hash;
 use super::model::Suppression;
 use super::request::{Beside, Source, Wish, send};
 use super::store::{consent_texts, requests, subscribers};
@@ -80,7 +79,7 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     if request.expires <= now {
         return Ok(Confirmed::Expired(newsletter));
     }
-    let hash = address_hash(&app.keys, &address);
+    let hash = app.keys.address_hash(address.key());
     match subscribers::suppression(&*txn, &hash).await? {
         Some(reason) if !Suppression::ends_by_opt_in(reason) => {
             return Ok(Confirmed::Refused(newsletter));

@@ -1,6 +1,5 @@
 //! A reader leaves a newsletter, or takes it back.
 
-use super::address_hash;
 use super::confirm::parse_own;
 use super::model::{State, UNDO_WITHIN};
 use super::store::subscribers::{self, Reader};
@@ -94,7 +93,7 @@ pub async fn undo(app: &App, newsletter: NewsletterId, reader: ReaderId) -> Resu
 }
 
 fn hash_of(app: &App, reader: &Reader) -> Result<[u8; 32], DbErr> {
-    Ok(address_hash(&app.keys, &parse_own(&reader.email)?))
+    Ok(app.keys.address_hash(parse_own(&reader.email)?.key()))
 }
 
 /// When the reader left, if that can be taken back.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::model::{Answer, MailCaps, Silence};
 use super::store::requests::{self, NewRequest};
-use super::{address_hash, mails, reader_name::ReaderName};
+use super::{mails, reader_name::ReaderName};
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::newsletters::{ConsentText, Newsletter};
@@ -111,7 +111,7 @@ pub(super) async fn send(
     now: UnixMillis,
     expires: UnixMillis,
 ) -> Result<(), DbErr> {
-    let hash = address_hash(&app.keys, &wish.address);
+    let hash = app.keys.address_hash(wish.address.key());
     requests::queue_up(&app.db, txn, &hash).await?;
     let standing = requests::standing(
         txn,

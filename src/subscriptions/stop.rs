@@ -1,6 +1,5 @@
 //! A reader is not written to any more: the address bounces, or its owner complained.
 
-use super::address_hash;
 use super::model::{State, Suppression};
 use super::store::subscribers;
 use crate::db::{DbErr, WriteTxn};
@@ -27,7 +26,7 @@ pub async fn stop(
         _ => Suppression::HardBounce,
     };
     if let Ok(address) = EmailAddress::parse(&found.email) {
-        let hash = address_hash(keys, &address);
+        let hash = keys.address_hash(address.key());
         subscribers::suppress(txn, &hash, reason, why, now).await?;
     }
     Ok(())

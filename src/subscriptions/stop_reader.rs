@@ -1,6 +1,5 @@
 //! An editor stops a reader's mails, or lets them go out again.
 
-use super::address_hash;
 use super::store::one_reader::{self, Reader};
 use crate::app::App;
 use crate::db::DbErr;
@@ -47,5 +46,5 @@ pub async fn stop_reader(
 /// The address as the table of suppressions knows it; none for an erased reader.
 pub fn hash_of(keys: &Keys, reader: &Reader) -> Option<[u8; 32]> {
     let address = EmailAddress::parse(&reader.email).ok()?;
-    Some(address_hash(keys, &address))
+    Some(keys.address_hash(address.key()))
 }

@@ -175,6 +175,13 @@ impl Keys {
         out.copy_from_slice(hmac::sign(&mac, value).as_ref());
         out
     }
+
+    /// The form in which an address lies in the tables of suppressed addresses and of caps, so that it outlives erasure without being
+    /// an address. `key` is the [`EmailAddress::key`](super::EmailAddress::key).
+    #[must_use]
+    pub fn address_hash(&self, key: &str) -> [u8; 32] {
+        self.hash("address", key.as_bytes())
+    }
 }
 
 impl RootKey {

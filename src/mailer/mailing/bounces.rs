@@ -101,7 +101,7 @@ async fn stop_if_many(txn: &WriteTxn, issue: i64, now: UnixMillis) -> Result<(),
     let reason = format!(
         "{bounces} of the first {tried} addresses do not exist: the list may be old or wrong. Resuming goes on with the rest."
     );
-    db::run(
+    let stopped = db::run(
         &**txn,
         "UPDATE mailing SET state = $2, bounce_paused = 1, reason = $3 WHERE issue_id = $1 AND state = $4",
         [
@@ -112,6 +112,10 @@ async fn stop_if_many(txn: &WriteTxn, issue: i64, now: UnixMillis) -> Result<(),
         ],
     )
     .await?;
+    if stopped.rows_affected() == 0 {
+        // A person was first.
+        return Ok(());
+    }
     let (kind, nobody) = (OrderKind::PausedItself, By::nobody(now));
     orders::record(txn, IssueId(issue), kind, &nobody, 0, &reason).await?;
     tracing::warn!(

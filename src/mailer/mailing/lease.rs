@@ -4,7 +4,7 @@ mod sorting;
 
 use std::sync::Arc;
 
-pub(super) use self::sorting::{address_hash, in_ledger};
+pub(super) use self::sorting::in_ledger;
 
 use super::ledger::Deferred;
 use super::states::{DeliveryState, Reason};
@@ -99,12 +99,11 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
     let good = good_until(app);
     let row = db::fetch_one(
         &*txn,
-        // A batch that is leased already was left by a crash: its count of crashes rises.
         format!(
             "WITH due AS MATERIALIZED (SELECT id FROM mail_batch WHERE issue_id = $1 AND provider = $4 AND
                ((state = 0 AND not_before_ms <= $2) OR (state = 1 AND {over}))
                ORDER BY id LIMIT 1 {lock})
-             UPDATE mail_batch SET crashes = crashes + state, state = 1, fence = fence + 1,
+             UPDATE mail_batch SET state = 1, fence = fence + 1,
                worker = $3, lease_until_ms = {until} FROM due WHERE mail_batch.id = due.id
              RETURNING mail_batch.id, fence, attempt, readers"
         ),

@@ -8,6 +8,7 @@
 use futures::TryStreamExt as _;
 use sea_orm::{StreamTrait as _, Value};
 
+use super::progress::audience;
 use super::readers::batch_size;
 use super::states::MailingState;
 use crate::types::reader_list::{packed, unpacked};
@@ -122,7 +123,10 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     let lanes = usize::try_from(app.config.mail.connections).unwrap_or(1);
     let expected = match &only {
         Some(only) => only.len(),
-        None => expected(app, frozen).await?,
+        None => {
+            let about = audience(app.db.read(), frozen.newsletter).await?;
+            usize::try_from(about).unwrap_or(0)
+        }
     };
     let size = batch_size(expected, lanes);
     // Everybody who is subscribed now and was at the cut-off, in order of their ids.
@@ -133,7 +137,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
         [frozen.newsletter.0.into(), frozen.at.0.into()],
     );
     let mut rows = app.db.read().stream_raw(snapshot).await?;
-    let mut audience = 0;
+    let mut frozen_readers = 0;
     let mut batch: Vec<ReaderId> = Vec::with_capacity(size);
     let mut chunk: Vec<Vec<Value>> = Vec::with_capacity(CHUNK);
     while let Some(row) = rows.try_next().await? {
@@ -145,7 +149,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
             continue;
         }
         batch.push(reader);
-        audience += 1;
+        frozen_readers += 1;
         if batch.len() == size {
             chunk.push(row_of(frozen, &batch));
             batch.clear();
@@ -176,7 +180,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
         [
             frozen.issue.0.into(),
             MailingState::Sending.code().into(),
-            audience.into(),
+            frozen_readers.into(),
         ],
     )
     .await?;
@@ -189,7 +193,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     .await?;
     crash_point("prepare_end");
     txn.commit().await?;
-    Ok(Some(audience))
+    Ok(Some(frozen_readers))
 }
 
 /// The readers it is for, where those are not all of the newsletter's; ascending.
@@ -198,18 +202,6 @@ async fn only(app: &App, issue: IssueId) -> Result<Option<Vec<ReaderId>>, DbErr>
     let row = db::fetch_one(app.db.read(), sql, [issue.0.into()]).await?;
     row.map(|row| Ok(unpacked(&row.try_get_by_index::<Vec<u8>>(0)?)))
         .transpose()
-}
-
-/// About how many they will be: decides how large a batch is.
-async fn expected(app: &App, frozen: &Frozen) -> Result<usize, DbErr> {
-    let row = db::fetch_one(
-        app.db.read(),
-        "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = 1",
-        [frozen.newsletter.0.into()],
-    )
-    .await?;
-    let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    Ok(usize::try_from(count).unwrap_or(0))
 }
 
 fn row_of(frozen: &Frozen, batch: &[ReaderId]) -> Vec<Value> {

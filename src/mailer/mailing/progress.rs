@@ -142,9 +142,9 @@ pub async fn progress_in<C: ConnectionTrait>(
 ///
 /// # Errors
 /// What the database said.
-pub async fn audience(app: &App, newsletter: NewsletterId) -> Result<i64, DbErr> {
+pub async fn audience<C: ConnectionTrait>(db: &C, newsletter: NewsletterId) -> Result<i64, DbErr> {
     let row = db::fetch_one(
-        app.db.read(),
+        db,
         "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = 1",
         [newsletter.0.into()],
     )

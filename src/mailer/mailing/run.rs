@@ -9,7 +9,7 @@ mod send;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use self::ahead::{Mail, Recipients, hand_on};
 use super::lease::{Holding, Work};
@@ -18,14 +18,9 @@ use super::rest::Aside;
 use crate::{
     app::App,
     config::crash_point,
-    mailer::{outbox, status::Doing, transport::Line},
+    mailer::{outbox, remember::Remembered, status::Doing, transport::Line},
     types::ReaderId,
 };
-
-/// While the database cannot be written, a lane keeps what it knows for so long: an outcome that is forgotten is a mail in doubt.
-const REMEMBER: Duration = Duration::from_secs(600);
-/// Between tries to write it.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// A lane keeps a batch so long before another issue can ask for it, and looks so often.
 const KEEP: Duration = Duration::from_secs(1);
@@ -226,7 +221,7 @@ impl Lane<'_> {
             intent,
             ending,
         };
-        let (queue, until) = (self.ledger.of(self.number), Instant::now() + REMEMBER);
+        let (queue, remembered) = (self.ledger.of(self.number), Remembered::begin());
         let mut dropped = false;
         loop {
             let error = match queue.submit_waiting(entry.clone()).await {
@@ -245,10 +240,9 @@ impl Lane<'_> {
             dropped |= entry.intent.take().is_some();
             let nothing_to_lose =
                 entry.rows.is_empty() && entry.back.is_none() && entry.ending.is_none();
-            if nothing_to_lose || self.app.stopping.is_cancelled() || Instant::now() >= until {
+            if nothing_to_lose || !remembered.again(self.app).await {
                 return Err(Stop::Broken);
             }
-            sleep(AGAIN).await;
         }
     }
 }

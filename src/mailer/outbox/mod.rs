@@ -5,7 +5,8 @@
 //!
 //! States: *waiting* → *intent* (the final dot is about to be sent) → *sent*, *failed* with the server's words, or back to
 //! *waiting* with a later `not_before_ms`; *expired* when its use is over; *unknown* when it is in doubt and the policy is
-//! `hold`. Finished rows lose their payload at once and are deleted after 30 days.
+//! `hold`. Finished rows lose their payload at once and are deleted after 30 days
+//! ([`purge`]).
 //!
 //! Promise: at the relay within a second of the commit, whatever else is queued, and never inside a request.
 
@@ -29,7 +30,7 @@ use crate::{
 
 pub use order::{Order, drop_all, order};
 pub(super) use send::work;
-pub use store::{Depth, depth};
+pub use store::{Depth, depth, purge};
 pub(super) use store::{any_due, tick};
 
 /// What goes first.

@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use super::payload::Payload;
 use super::store::{self, Final, Taken};
 use crate::{
@@ -15,6 +13,7 @@ use crate::{
     mailer::{
         fate::Fate,
         relays::Kind,
+        remember::Remembered,
         retry::{Waiting, pause},
         smtp::Outcome,
         stop,
@@ -25,10 +24,6 @@ use crate::{
 
 /// A mail that takes longer does not hold up those that were taken with it.
 const LONG: Duration = Duration::from_millis(300);
-/// While the database cannot be written, an outcome is kept for so long.
-const REMEMBER: Duration = Duration::from_secs(600);
-/// Between tries to write it.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// Takes some mails and sends them. Returns whether any was settled or put off.
 pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, DbErr> {
@@ -156,21 +151,20 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     Ok(true)
 }
 
-/// Writes what became of a mail. An outcome that is forgotten is a mail in doubt: it is kept and tried again while the database is
-/// away.
+/// Writes what became of a mail, as soon as that can be.
 async fn remember<F, Fut>(app: &App, write: F) -> Result<(), DbErr>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<(), DbErr>>,
 {
-    let until = Instant::now() + REMEMBER;
+    let remembered = Remembered::begin();
     loop {
-        match write().await {
-            Err(error) if !app.stopping.is_cancelled() && Instant::now() < until => {
-                tracing::error!(%error, "what became of a mail could not be written");
-                sleep(AGAIN).await;
-            }
-            done => return done,
+        let Err(error) = write().await else {
+            return Ok(());
+        };
+        tracing::error!(%error, "what became of a mail could not be written");
+        if !remembered.again(app).await {
+            return Err(error);
         }
     }
 }

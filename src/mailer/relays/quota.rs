@@ -24,6 +24,8 @@ const KEPT: i64 = 60;
 pub(super) struct Quota {
     plan: Plan,
     state: Mutex<State>,
+    /// Held by whoever moves grants between memory and the database: what is owed is owned up to once.
+    moving: tokio::sync::Mutex<()>,
 }
 
 /// How many mails which day.
@@ -59,6 +61,7 @@ impl Quota {
                 warm_up,
             },
             state: Mutex::default(),
+            moving: tokio::sync::Mutex::default(),
         }
     }
 
@@ -108,6 +111,7 @@ impl Quota {
 
     /// Takes a block of grants if there is none in hand.
     pub(super) async fn refill(&self, app: &App, relay: &str) -> Result<(), DbErr> {
+        let _alone = self.moving.lock().await;
         let today = day(app.clock.now());
         let Some(cap) = self.plan.cap(today) else {
             return Ok(());
@@ -162,6 +166,7 @@ impl Quota {
     /// Gives back what is in hand, if nothing was used since the last time or this is the `end`; owns up to what was used
     /// without a grant.
     pub(super) async fn give_back(&self, app: &App, relay: &str, end: bool) -> Result<(), DbErr> {
+        let _alone = self.moving.lock().await;
         let (day, left) = {
             let mut state = self.lock();
             let busy = std::mem::take(&mut state.used);
@@ -172,14 +177,21 @@ impl Quota {
             state.granted -= state.left;
             (state.day, std::mem::take(&mut state.left))
         };
-        let txn = app.db.write_txn("relay_quota").await?;
-        db::run(
-            &*txn,
-            "UPDATE relay_day SET granted = granted - $3 WHERE relay = $1 AND day = $2",
-            [relay.into(), day.into(), left.into()],
-        )
-        .await?;
-        txn.commit().await
+        let written = async {
+            let txn = app.db.write_txn("relay_quota").await?;
+            let sql = "UPDATE relay_day SET granted = granted - $3 WHERE relay = $1 AND day = $2";
+            db::run(&*txn, sql, [relay.into(), day.into(), left.into()]).await?;
+            txn.commit().await
+        };
+        let written = written.await;
+        if written.is_err() {
+            let mut state = self.lock();
+            if state.day == day {
+                state.left += left;
+                state.granted += left;
+            }
+        }
+        written
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -4,7 +4,6 @@ use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::mailer::mailing;
 use crate::polls;
-use crate::subscriptions::address_hash;
 use crate::subscriptions::confirm::parse_own;
 use crate::subscriptions::model::{State, Suppression};
 use crate::subscriptions::store::{one_reader, requests, subscribers};
@@ -44,7 +43,7 @@ async fn erase_in(
     polls::take_back_links(txn, app.db.backend(), reader).await?;
     subscribers::stop(txn, reader, State::Left, "erased", now).await?;
     mailing::forget_reader(txn, reader).await?;
-    let hash = address_hash(&app.keys, &address);
+    let hash = app.keys.address_hash(address.key());
     subscribers::suppress(txn, &hash, Suppression::Erased, "", now).await?;
     Ok(true)
 }

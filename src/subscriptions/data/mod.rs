@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::address_hash;
 use super::confirm::parse_own;
 use super::mails;
 use super::model::MailCaps;
@@ -62,7 +61,7 @@ pub async fn mail_link(app: &App, reader: ReaderId) -> Result<(), DbErr> {
     };
     // Without a newsletter there is nobody to write as, and nobody was ever mailed a link that leads here.
     let Some(letter) = letter else { return Ok(()) };
-    let hash = address_hash(&app.keys, &address);
+    let hash = app.keys.address_hash(address.key());
     requests::queue_up(&app.db, &txn, &hash).await?;
     let since = MailCaps::window_start(now);
     let standing = requests::standing(&txn, letter.id, address.key(), &hash, since).await?;

@@ -15,7 +15,7 @@ use super::store::{self, Fate, Ready, Target};
 use crate::db::{Db, DbErr};
 use crate::newsletters;
 use crate::subscriptions::reader_name::ReaderName;
-use crate::subscriptions::{address_hash, store::consent_texts};
+use crate::subscriptions::store::consent_texts;
 use crate::types::{Clock, Keys, UnixMillis};
 
 /// Rows of one transaction: large enough that the commit does not count, small enough that a writer beside us hardly waits.
@@ -248,7 +248,7 @@ impl Batch {
         self.rows.push(Ready {
             line: row.line,
             again: Vec::new(),
-            hash: address_hash(keys, &row.address).to_vec(),
+            hash: keys.address_hash(row.address.key()).to_vec(),
             email: row.address.as_str().to_owned(),
             key,
             name: row.name.map_or_else(String::new, ReaderName::into_string),

@@ -236,11 +236,6 @@ impl Person {
     }
 }
 
-/// The keyed hash under which an address lies in `suppression`; `key` is its lower-case form.
-pub(in crate::mailer::mailing) fn address_hash(app: &App, key: &str) -> [u8; 32] {
-    app.keys.hash("address", key.as_bytes())
-}
-
 async fn people(
     app: &App,
     newsletter: NewsletterId,
@@ -263,7 +258,7 @@ async fn people(
         let key: String = row.try_get_by_index(2)?;
         let person = Person {
             address: row.try_get_by_index(1)?,
-            hash: address_hash(app, &key),
+            hash: app.keys.address_hash(&key),
             key,
             name: row.try_get_by_index(3)?,
             erased: row.try_get_by_index::<i32>(4)? != 0,

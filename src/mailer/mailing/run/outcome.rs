@@ -1,6 +1,6 @@
 //! What a lane notes of each mail, and what is left when the batch ends.
 
-use super::super::lease::{Holding, Work, address_hash};
+use super::super::lease::{Holding, Work};
 use super::super::ledger::{Ending, Row, TakenBack};
 use super::super::rest::Rest;
 use super::super::states::{DeliveryState, Reason};
@@ -40,7 +40,7 @@ impl Lane<'_> {
                 let mut row = row(DeliveryState::Failed, reason, Some(words));
                 let mut outcome = "failed";
                 if reason == Reason::BadAddress {
-                    row.suppress = Some(address_hash(self.app, &work.key).to_vec());
+                    row.suppress = Some(self.app.keys.address_hash(&work.key).to_vec());
                 } else if work.in_doubt {
                     // This one was refused; the one before may have arrived.
                     (row.state, row.reason) = (DeliveryState::Unknown, Reason::InDoubt);
