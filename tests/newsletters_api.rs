@@ -54,6 +54,7 @@ async fn what_is_wrong_is_named_by_field() {
         ("reply_to", json!("x@")),
         ("time_zone", json!("Mars/Olympus")),
         ("accent", json!("#ffffff")),
+        ("language", json!("German")),
         ("consent", json!("x".repeat(5_000))),
     ] {
         let mut body = whole.clone();

@@ -78,6 +78,7 @@ async fn what_is_wrong_is_said_and_what_was_typed_is_kept() {
         ("reply_to", "x\r\n@example.org", "cannot have"),
         ("time_zone", "Mars/Olympus", "not a time zone"),
         ("accent", "#f2c94c", "contrast"),
+        ("language", "German", "short tag"),
         ("consent", &"x".repeat(2_001), "at most 2000"),
     ] {
         let page = browser

@@ -94,7 +94,7 @@ async fn a_reader_sees_and_takes_away_all_that_is_kept() {
     // The link ends after a day, and was never a key to anything else.
     app.advance(HOUR * 24 + SECOND);
     for path in [path.clone(), format!("{path}/file")] {
-        reader.get(&path).await.expect(404).says("works for a day");
+        reader.get(&path).await.expect(410).says("worked for a day");
     }
     let token = path.rsplit('/').next().unwrap();
     reader.get(&format!("/manage/{token}")).await.expect(404);

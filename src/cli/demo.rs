@@ -175,6 +175,7 @@ fn newsletter() -> newsletters::Typed {
         postal_address: "The Daily Canvass\n1 Press Lane\n1010 Vienna, Austria".into(),
         postal_address_can_wait: false,
         time_zone: "Europe/Vienna".into(),
+        language: "en".into(),
         accent: "#0e5f5b".into(),
         consent: "Yes, send me the premium newsletter by email every week. I can stop it at any time with one click."
             .into(),

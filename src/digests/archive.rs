@@ -52,7 +52,8 @@ async fn list(
         &json!({
             "title": newsletter.name,
             "description": newsletter.description,
-            "lang": newsletter.language,
+            "words_lang": newsletter.language,
+            "accent_sheet": newsletter.accent_sheet(),
             "newsletter": { "name": newsletter.name, "description": newsletter.description, "slug": newsletter.slug },
             "issues": issues.iter().map(|issue| json!({
                 "href": format!("/archive/{}/{}", newsletter.slug, issue.slug),
@@ -84,7 +85,8 @@ async fn show(
         "digests/archive_issue",
         &json!({
             "title": subject,
-            "lang": newsletter.language,
+            "words_lang": newsletter.language,
+            "accent_sheet": newsletter.accent_sheet(),
             "newsletter": { "name": newsletter.name, "slug": newsletter.slug },
             "subject": subject,
             "date": date(handed, &zone_of(&newsletter)),

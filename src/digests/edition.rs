@@ -75,6 +75,8 @@ pub enum CompileError {
 #[derive(Serialize)]
 struct Frame<'a> {
     lang: &'a str,
+    accent: &'a str,
+    dark_accent: &'a str,
     publication: &'a str,
     newsletter: &'a str,
     subject: &'a str,
@@ -142,6 +144,8 @@ pub fn compile(
         Template::Issue,
         &Frame {
             lang: &newsletter.language,
+            accent: &newsletter.accent,
+            dark_accent: &newsletter.dark_accent(),
             publication: &newsletter.from_name,
             newsletter: &newsletter.name,
             subject: &subject,

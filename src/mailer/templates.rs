@@ -19,8 +19,6 @@ pub enum Template {
     AlreadySubscribed,
     /// A link to all that is kept about the reader.
     YourData,
-    /// A one-time link that sets an editor's password.
-    EditorInvite,
     /// Tells editors of a burst of answers.
     PollBurst,
     /// The frame of an issue.
@@ -31,11 +29,10 @@ pub enum Template {
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::ConfirmSubscription,
         Self::AlreadySubscribed,
         Self::YourData,
-        Self::EditorInvite,
         Self::PollBurst,
         Self::Issue,
         Self::PollBlock,
@@ -48,7 +45,6 @@ impl Template {
             Self::ConfirmSubscription => "confirm-subscription",
             Self::AlreadySubscribed => "already-subscribed",
             Self::YourData => "your-data",
-            Self::EditorInvite => "editor-invite",
             Self::PollBurst => "poll-burst",
             Self::Issue => "issue",
             Self::PollBlock => "poll-block",
@@ -103,7 +99,7 @@ macro_rules! built_in {
 }
 
 /// Everything in `email-templates/` (a test compares the list with the directory).
-const BUILT_IN: [(&str, &str); 30] = built_in![
+const BUILT_IN: [(&str, &str); 26] = built_in![
     "layout.html.hbs",
     "style.css",
     "dark.css",
@@ -119,10 +115,6 @@ const BUILT_IN: [(&str, &str); 30] = built_in![
     "your-data/text.hbs",
     "your-data/html.hbs",
     "your-data/sample.json",
-    "editor-invite/subject.hbs",
-    "editor-invite/text.hbs",
-    "editor-invite/html.hbs",
-    "editor-invite/sample.json",
     "poll-burst/subject.hbs",
     "poll-burst/text.hbs",
     "poll-burst/html.hbs",
@@ -206,6 +198,10 @@ impl Templates {
         if let Value::Object(fields) = &mut data {
             fields.insert("style".into(), Value::String(self.style.clone()));
             fields.insert("dark".into(), Value::String(self.dark.clone()));
+            // What no newsletter sends has the accent of the style sheet.
+            for colour in ["accent", "dark_accent"] {
+                fields.entry(colour).or_insert(Value::Null);
+            }
         }
         let part = |registry: &Handlebars<'_>, part: &str| {
             let file = format!("{name}/{part}");
@@ -311,11 +307,11 @@ mod tests {
     fn a_missing_variable_is_an_error_that_names_the_file() {
         let templates = Templates::load(None).unwrap();
         let error = templates
-            .render(Template::EditorInvite, &serde_json::json!({"lang": "en"}))
+            .render(Template::PollBurst, &serde_json::json!({"lang": "en"}))
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("editor-invite/text.hbs") && error.contains("site"),
+            error.contains("poll-burst/text.hbs") && error.contains("question"),
             "{error}"
         );
     }
@@ -323,16 +319,16 @@ mod tests {
     #[test]
     fn a_directory_overrides_file_by_file_and_is_checked() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("editor-invite")).unwrap();
-        let subject = dir.path().join("editor-invite/subject.hbs");
-        std::fs::write(&subject, "Welcome to {{site}}").unwrap();
+        std::fs::create_dir(dir.path().join("poll-burst")).unwrap();
+        let subject = dir.path().join("poll-burst/subject.hbs");
+        std::fs::write(&subject, "Answers at {{site}}").unwrap();
         let templates = Templates::load(Some(dir.path())).unwrap();
-        let sample = templates.sample(Template::EditorInvite);
-        let mail = templates.render(Template::EditorInvite, sample).unwrap();
-        assert_eq!(mail.subject, "Welcome to news.example.org");
-        std::fs::write(&subject, "Welcome to {{sight}}").unwrap();
+        let sample = templates.sample(Template::PollBurst);
+        let mail = templates.render(Template::PollBurst, sample).unwrap();
+        assert_eq!(mail.subject, "Answers at news.example.org");
+        std::fs::write(&subject, "Answers at {{sight}}").unwrap();
         let error = Templates::load(Some(dir.path())).unwrap_err().to_string();
-        assert!(error.contains("editor-invite/subject.hbs"), "{error}");
+        assert!(error.contains("poll-burst/subject.hbs"), "{error}");
     }
 
     #[test]

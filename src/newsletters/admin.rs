@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::language;
 use super::model::{DEFAULT_ACCENT, FieldErrors, Newsletter, Typed};
 use super::store::{self, Created};
 use crate::admin::{self, Done, Editor, EditorForm, Frame, show};
@@ -58,6 +59,7 @@ fn editor_row(editor: &admin::Listed) -> Value {
 pub async fn show_new(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
     let typed = Typed {
         time_zone: store::home_zone(app.db.read()).await?.name().to_owned(),
+        language: "en".to_owned(),
         accent: DEFAULT_ACCENT.to_owned(),
         archive: true,
         ..Typed::default()
@@ -151,6 +153,7 @@ fn read(form: &RawForm) -> Result<Typed, Problem> {
         postal_address: form.text("postal_address")?,
         postal_address_can_wait: false,
         time_zone: form.text("time_zone")?,
+        language: form.text("language")?,
         accent: form.text("accent")?,
         consent: form.text("consent")?,
         archive: form.ticked("archive")?,
@@ -166,6 +169,7 @@ async fn form_page(
 ) -> Result<Response, Problem> {
     let mut page = json!({
         "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(),
+        "languages": language::OFFERED.iter().map(|(tag, name)| json!({ "tag": tag, "name": name })).collect::<Vec<_>>(),
         "heading": "New newsletter", "action": "/admin/newsletters", "submit": "Create the newsletter",
         "consent_hint": "The exact words beside the box readers tick. They are kept as evidence.",
     });

@@ -35,6 +35,9 @@ pub struct NewNewsletter {
     /// An IANA name; UTC.
     #[serde(default)]
     pub time_zone: String,
+    /// The language of the issues, a BCP 47 tag; `en`.
+    #[serde(default)]
+    pub language: String,
     /// `#rrggbb`, at least 4.5 to 1 on white.
     #[serde(default)]
     pub accent: String,
@@ -54,6 +57,7 @@ pub struct NewsletterView {
     pub from_name: String,
     pub from_address: String,
     pub time_zone: String,
+    pub language: String,
     /// The version of the consent text that readers see now.
     pub consent_version: i64,
     /// Where readers subscribe.
@@ -131,6 +135,7 @@ impl NewNewsletter {
             } else {
                 self.time_zone.clone()
             },
+            language: self.language.clone(),
             accent: self.accent.clone(),
             consent,
             archive: self.archive.unwrap_or(true),
@@ -166,6 +171,7 @@ impl NewsletterView {
             from_name: letter.from_name.clone(),
             from_address: letter.from_address.clone(),
             time_zone: letter.time_zone.clone(),
+            language: letter.language.clone(),
             consent_version: 1,
             url: format!("{}/subscribe/{}", app.config.origin(), letter.slug),
         }

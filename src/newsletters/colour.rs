@@ -16,6 +16,20 @@ pub struct Colour {
 pub const TEXT_CONTRAST: f64 = 4.5;
 
 impl Colour {
+    /// That of a newsletter whose editor chose none: `model::DEFAULT_ACCENT`.
+    pub const DEFAULT: Self = Self {
+        red: 0x0e,
+        green: 0x5f,
+        blue: 0x5b,
+    };
+
+    /// The lightest of the dark grounds that text stands on in mails (`email-templates/dark.css`); those of pages are darker.
+    pub const DARK: Self = Self {
+        red: 0x2e,
+        green: 0x2c,
+        blue: 0x28,
+    };
+
     /// White.
     pub const WHITE: Self = Self {
         red: 255,
@@ -59,6 +73,23 @@ impl Colour {
         while !colour.reads_on_white() {
             factor -= 0.02;
             let part = |value: u8| (f64::from(value) * factor) as u8;
+            colour = Self {
+                red: part(self.red),
+                green: part(self.green),
+                blue: part(self.blue),
+            };
+        }
+        colour
+    }
+
+    /// The nearest lighter colour that reads on dark grounds, and on which dark text reads.
+    #[must_use]
+    pub fn lightened_to_read(self) -> Self {
+        let mut share = 0.0_f64;
+        let mut colour = self;
+        while colour.contrast(Self::DARK) < TEXT_CONTRAST && share < 1.0 {
+            share += 0.02;
+            let part = |value: u8| (f64::from(value) + (255.0 - f64::from(value)) * share) as u8;
             colour = Self {
                 red: part(self.red),
                 green: part(self.green),
@@ -120,6 +151,17 @@ mod tests {
         fn a_darkened_colour_reads(red: u8, green: u8, blue: u8) {
             let colour = Colour { red, green, blue }.darkened_to_read();
             prop_assert!(colour.reads_on_white());
+        }
+
+        #[test]
+        fn a_lightened_colour_reads_in_the_dark(red: u8, green: u8, blue: u8) {
+            let colour = Colour { red, green, blue }.lightened_to_read();
+            prop_assert!(colour.contrast(Colour::DARK) >= TEXT_CONTRAST);
+            // Text on a button of this colour, in mails and on pages.
+            for ink in ["#171614", "#0d1416"] {
+                let ink = Colour::parse(ink).expect("a colour");
+                prop_assert!(colour.contrast(ink) >= TEXT_CONTRAST);
+            }
         }
     }
 }

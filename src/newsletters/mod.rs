@@ -1,16 +1,19 @@
 //! Newsletters: what readers subscribe to and issues are sent from.
 //!
 //! A newsletter has a slug for links, a sender, a postal address (the law of many countries asks for one in every mail), a time
-//! zone in which its times are read, an accent colour, and the text readers consent to.
+//! zone in which its times are read, the language it is written in, an accent colour, and the text readers consent to.
 //!
 //! - A slug never changes: it stands in mails that were sent.
 //! - A changed consent text is a new version: what somebody agreed to is never edited.
-//! - The accent can be read: 4.5 to 1 on white, checked at the door.
+//! - The accent can be read: 4.5 to 1 on white, checked at the door; dark mails and pages have a lighter one. It colours links and buttons in the
+//!   newsletter's mails and on the pages about it.
 
+mod accent;
 mod admin;
 mod api;
 mod colour;
 mod front;
+mod language;
 mod model;
 mod slug;
 mod store;
@@ -41,6 +44,7 @@ pub const PAGES: Templates = &[
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/", get(front::show))
+        .route("/accent/{colour}", get(accent::sheet))
         .route("/admin/settings", get(admin::settings))
         .route("/admin/newsletters", post(admin::create))
         .route("/admin/newsletters/new", get(admin::show_new))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Colour, Slug};
+use super::{Colour, Slug, language};
 use crate::scheduler::Zone;
 use crate::types::{ConsentTextId, EmailAddress, NewsletterId};
 
@@ -41,6 +41,22 @@ impl Newsletter {
             _ => &self.postal_address,
         }
     }
+
+    /// What stands for the accent where the page or mail is dark.
+    #[must_use]
+    pub fn dark_accent(&self) -> String {
+        self.colour().lightened_to_read().to_string()
+    }
+
+    /// The style sheet that gives a page the newsletter's accent.
+    #[must_use]
+    pub fn accent_sheet(&self) -> String {
+        format!("/accent/{}.css", &self.colour().to_string()[1..])
+    }
+
+    fn colour(&self) -> Colour {
+        Colour::parse(&self.accent).unwrap_or(Colour::DEFAULT)
+    }
 }
 
 /// One version of what readers of a newsletter agree to.
@@ -65,6 +81,8 @@ pub struct Typed {
     #[serde(skip)]
     pub postal_address_can_wait: bool,
     pub time_zone: String,
+    /// Empty: English.
+    pub language: String,
     pub accent: String,
     pub consent: String,
     pub archive: bool,
@@ -81,6 +99,8 @@ pub struct Draft {
     pub reply_to: Option<EmailAddress>,
     pub postal_address: String,
     pub time_zone: Zone,
+    /// A BCP 47 tag in its usual spelling.
+    pub language: String,
     pub accent: Colour,
     pub consent: String,
     pub archive: bool,
@@ -103,6 +123,7 @@ impl Typed {
             postal_address: letter.postal_address.clone(),
             postal_address_can_wait: false,
             time_zone: letter.time_zone.clone(),
+            language: letter.language.clone(),
             accent: letter.accent.clone(),
             consent: consent.map(|text| text.body).unwrap_or_default(),
             archive: letter.archive,
@@ -161,6 +182,10 @@ impl Typed {
         let time_zone = Zone::parse(&self.time_zone)
             .map_err(|e| note("time_zone", e.to_string()))
             .ok();
+        let language = language::parse(&self.language).unwrap_or_else(|e| {
+            note("language", e.to_owned());
+            String::new()
+        });
         let accent = self.accent().map_err(|e| note("accent", e)).ok();
         match (slug, from_address, time_zone, accent) {
             (Some(slug), Some(from_address), Some(time_zone), Some(accent))
@@ -175,6 +200,7 @@ impl Typed {
                     reply_to,
                     postal_address,
                     time_zone,
+                    language,
                     accent,
                     consent,
                     archive: self.archive,

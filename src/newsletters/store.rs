@@ -174,6 +174,7 @@ fn columns(draft: &Draft) -> newsletter::ActiveModel {
         reply_to: Set(draft.reply_to.as_ref().map(|a| a.as_str().to_owned())),
         postal_address: Set(draft.postal_address.clone()),
         time_zone: Set(draft.time_zone.name().to_owned()),
+        language: Set(draft.language.clone()),
         accent: Set(draft.accent.to_string()),
         archive: Set(i16::from(draft.archive)),
         ..<newsletter::ActiveModel as Default>::default()

@@ -17,8 +17,8 @@ use crate::types::{EmailAddress, ReaderId};
 pub enum Link {
     /// It can be confirmed.
     Open(Newsletter),
-    /// It was confirmed.
-    Done(Newsletter),
+    /// It was confirmed, and whether the subscription still stands.
+    Done(Newsletter, bool),
     /// It can be replaced by a fresh one.
     Expired(Newsletter),
     /// It was never ours, or is so old that it was forgotten.
@@ -29,8 +29,8 @@ pub enum Link {
 #[derive(Debug)]
 pub enum Confirmed {
     Now(Newsletter, ReaderId),
-    /// Nothing new: the button was pressed before.
-    Before(Newsletter, Option<ReaderId>),
+    /// Nothing new: the button was pressed before. Whose it was, if that is known, and whether the subscription still stands.
+    Before(Newsletter, Option<ReaderId>, bool),
     Expired(Newsletter),
     /// The address is suppressed, by a complaint or by an editor.
     Refused(Newsletter),
@@ -49,7 +49,10 @@ pub async fn look(app: &App, token: &str) -> Result<Link, DbErr> {
         return Ok(Link::Unknown);
     };
     Ok(if request.confirmed.is_some() {
-        Link::Done(newsletter)
+        let key = parse_own(&request.email)?;
+        let reader = subscribers::by_address(app.db.read(), key.key()).await?;
+        let stands = subscribers::is_active(app.db.read(), newsletter.id, reader).await?;
+        Link::Done(newsletter, stands)
     } else if request.expires <= app.clock.now() {
         Link::Expired(newsletter)
     } else {
@@ -74,7 +77,8 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     let address = parse_own(&request.email)?;
     if request.confirmed.is_some() {
         let reader = subscribers::by_address(&*txn, address.key()).await?;
-        return Ok(Confirmed::Before(newsletter, reader));
+        let stands = subscribers::is_active(&*txn, newsletter.id, reader).await?;
+        return Ok(Confirmed::Before(newsletter, reader, stands));
     }
     if request.expires <= now {
         return Ok(Confirmed::Expired(newsletter));
@@ -89,7 +93,7 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     }
     // Of two at once one gets the row; the other finds it done.
     if !requests::mark_confirmed(&txn, request.id, now).await? {
-        return Ok(Confirmed::Before(newsletter, None));
+        return Ok(Confirmed::Before(newsletter, None, true));
     }
     let reader = subscribers::enter(&txn, address.key(), &request, now).await?;
     subscribers::subscribe(&txn, reader, &request, now).await?;

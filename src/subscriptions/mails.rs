@@ -28,6 +28,8 @@ pub(super) async fn answer(
     let newsletter = &wish.newsletter;
     let mut data = json!({
         "lang": newsletter.language,
+        "accent": newsletter.accent,
+        "dark_accent": newsletter.dark_accent(),
         "publication": newsletter.from_name,
         "newsletter": newsletter.name,
         "postal_address": newsletter.address_below_name(),

@@ -1,4 +1,4 @@
-//! The few cookies there are: an editor's session, a voter's marker, an archive reader. All are HttpOnly and first-party.
+//! The few cookies there are: an editor's session, a voter's marker, the reader a browser is known as. All are HttpOnly and first-party.
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use tower::{Layer, Service};
 
 use super::Problem;
 use super::forms::refusal;
-use super::problems::Readers;
+use super::problems::{Asked, Readers};
 
 /// The layer. Its clones share what they hold.
 #[derive(Clone, Debug)]
@@ -64,6 +64,7 @@ where
         let refused = refusal(&request, self.guard.most_bytes);
         let patience = self.guard.patience;
         let readers = self.guard.readers.clone();
+        let asked = Asked::of(&request);
         let answering = refused.is_none().then(|| self.inner.call(request));
         Box::pin(async move {
             let response = match (answering, refused) {
@@ -76,7 +77,7 @@ where
                 }
                 (None, problem) => problem.unwrap_or_else(Problem::busy).into_response(),
             };
-            Ok(readers.write_out(response))
+            Ok(readers.write_out(response, asked))
         })
     }
 }

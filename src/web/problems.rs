@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use crate::db::DbErr;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -147,7 +148,8 @@ impl Problem {
     /// 429 with the time to wait.
     #[must_use]
     pub fn too_many(wait: Duration) -> Self {
-        let seconds = wait.as_secs().max(1);
+        // Rounded up: whoever waits as long as was said is let in.
+        let seconds = wait.as_millis().div_ceil(1_000).clamp(1, 86_400) as u64;
         let words = match seconds {
             1 => "one second".to_string(),
             2..=90 => format!("{seconds} seconds"),
@@ -307,12 +309,12 @@ pub enum Readers {
 
 impl Readers {
     /// Writes the body of a problem, keeping the status and headers that were set (Allow, Retry-After).
-    pub(super) fn write_out(&self, mut response: Response) -> Response {
+    pub(super) fn write_out(&self, mut response: Response, asked: Asked) -> Response {
         let Some(problem) = problem_of(&mut response) else {
             return response;
         };
         let (content_type, body) = match self {
-            Self::People(pages) => page(pages, problem),
+            Self::People(pages) => page(pages, problem, asked),
             Self::Scripts => {
                 let mut body = serde_json::to_value(&problem).unwrap_or_default();
                 body["status"] = problem.status.as_u16().into();
@@ -329,15 +331,47 @@ impl Readers {
     }
 }
 
-fn page(pages: &Pages, problem: Problem) -> (&'static str, String) {
+/// What a person asked for, as far as the way on from a problem hangs on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// A form was sent: opening the address again would not send it.
+    sent: bool,
+    /// By an editor.
+    editor: bool,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            sent: !request.method().is_safe(),
+            editor: request.uri().path().starts_with("/admin"),
+        }
+    }
+}
+
+/// The page, always with a way on.
+fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String) {
+    let home = if asked.editor { "/admin" } else { "/" };
+    let later = matches!(problem.status.as_u16(), 408 | 429 | 500..=599);
+    // Where a reader's form is refused for where it came from, its own page stands at the same address.
+    let here = problem.kind == "canvass:wrong-origin" && !asked.editor;
+    let (href, label) = match problem.status {
+        StatusCode::UNAUTHORIZED if asked.editor => ("/admin/sign-in", "Sign in"),
+        _ if here => ("", "Open the page here"),
+        _ if later && !asked.sent => ("", "Open this page again"),
+        _ if asked.editor => (home, "To the overview"),
+        _ => (home, "To the front page"),
+    };
     let context = serde_json::json!({
         "status": problem.status.as_u16(),
         "title": problem.title,
         "detail": problem.detail,
         "errors": problem.errors,
-        // Where the same request may do better a little later, and where there is nothing to come back to.
-        "later": matches!(problem.status.as_u16(), 408 | 429 | 500..=599),
-        "gone": matches!(problem.status.as_u16(), 404 | 410),
+        "href": href,
+        "label": label,
+        // Reloaded, browsers send a form again, with all that was typed.
+        "send_again": later && asked.sent,
+        "home": home,
         "noindex": true,
         "narrow": true,
     });
@@ -376,6 +410,8 @@ mod tests {
 
     #[test]
     fn waiting_times_are_said_in_words_and_in_the_header() {
+        let problem = Problem::too_many(Duration::from_millis(6_001));
+        assert!(problem.detail.contains("7 seconds"));
         let problem = Problem::too_many(Duration::from_secs(150));
         assert!(problem.detail.contains("3 minutes"));
         assert_eq!(problem.into_response().headers()[RETRY_AFTER], "150");

@@ -35,11 +35,28 @@ pub fn token(keys: &Keys, reader: ReaderId, now: UnixMillis) -> String {
     keys.seal(Purpose::Erase, &pack(&[reader.0, now.0]))
 }
 
-/// Whose data it is; `None` for a token that is too old, or not ours.
+/// What a token leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// This reader's data.
+    Good(ReaderId),
+    /// A link that has run out: it shows nothing, and a fresh one can be mailed to the same reader.
+    Expired(ReaderId),
+    /// Not ours.
+    Unknown,
+}
+
+/// Whose data it is.
 #[must_use]
-pub fn open(keys: &Keys, token: &str, now: UnixMillis) -> Option<ReaderId> {
-    let [reader, at] = unpack(&keys.open(Purpose::Erase, token).ok()?)?;
-    (now.since(UnixMillis(at)) <= GOOD_FOR).then_some(ReaderId(reader))
+pub fn open(keys: &Keys, token: &str, now: UnixMillis) -> Opened {
+    let payload = keys.open(Purpose::Erase, token).ok();
+    match payload.and_then(|payload| unpack(&payload)) {
+        Some([reader, at]) if now.since(UnixMillis(at)) <= GOOD_FOR => {
+            Opened::Good(ReaderId(reader))
+        }
+        Some([reader, _]) => Opened::Expired(ReaderId(reader)),
+        None => Opened::Unknown,
+    }
 }
 
 /// Mails the link to the reader, within the mails that anybody can trigger in a day: whoever has a forwarded issue can press the button.
@@ -72,6 +89,8 @@ pub async fn mail_link(app: &App, reader: ReaderId) -> Result<(), DbErr> {
     requests::count_mail(&txn, &hash, Some(now)).await?;
     let data = json!({
         "lang": letter.language,
+        "accent": letter.accent,
+        "dark_accent": letter.dark_accent(),
         "publication": letter.from_name,
         "postal_address": letter.address_below_name(),
         "data_url": format!("{}/data/{}", app.config.origin(), token(&app.keys, reader, now)),
@@ -100,11 +119,12 @@ mod tests {
         let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef")).expect("a key");
         let then = UnixMillis(1_700_000_000_000);
         let link = token(&keys, ReaderId(70_000), then);
-        assert_eq!(open(&keys, &link, then + GOOD_FOR), Some(ReaderId(70_000)));
+        let reader = ReaderId(70_000);
+        assert_eq!(open(&keys, &link, then + GOOD_FOR), Opened::Good(reader));
         let late = then + GOOD_FOR + Duration::from_millis(1);
-        assert_eq!(open(&keys, &link, late), None);
+        assert_eq!(open(&keys, &link, late), Opened::Expired(reader));
         let manage = super::super::manage_token(&keys, ReaderId(70_000));
-        assert_eq!(open(&keys, &manage, then), None);
+        assert_eq!(open(&keys, &manage, then), Opened::Unknown);
         assert_eq!(super::super::links::open_manage(&keys, &link), None);
     }
 }

@@ -46,7 +46,8 @@ pub async fn show(
             &format!("Subscribe to {}", newsletter.name),
             words_with(&app, &newsletter, &token, &answer).await?,
         ),
-        Link::Done(newsletter) => done(&app, &newsletter, None, None),
+        Link::Done(newsletter, true) => done(&app, &newsletter, None, None),
+        Link::Done(newsletter, false) => ended(&app, &newsletter),
         Link::Expired(newsletter) => {
             let words = expired_words(&app, &newsletter, &token, &answer).await?;
             page(&app, StatusCode::GONE, "confirm_expired", EXPIRED, words)
@@ -80,7 +81,8 @@ pub async fn submit(
                 EXPIRED,
                 expired_words(&app, &newsletter, &token, answer).await?,
             ),
-            Link::Done(newsletter) => done(&app, &newsletter, None, None),
+            Link::Done(newsletter, true) => done(&app, &newsletter, None, None),
+            Link::Done(newsletter, false) => ended(&app, &newsletter),
             Link::Unknown => unknown_link(&app, FORGOTTEN),
         };
     }
@@ -99,7 +101,8 @@ pub async fn submit(
             Ok(response)
         }
         // The program may have been stopped between the two.
-        Confirmed::Before(newsletter, reader) => {
+        Confirmed::Before(newsletter, _, false) => ended(&app, &newsletter),
+        Confirmed::Before(newsletter, reader, true) => {
             let counted = match reader {
                 Some(reader) => polls::count_as_readers(&app, answer, reader, link).await?,
                 None => None,
@@ -167,6 +170,18 @@ fn done(
     page(app, StatusCode::OK, "confirmed", &title, words)
 }
 
+/// Confirmed once, and ended since: a link that worked before does not bring it back.
+fn ended(app: &App, newsletter: &Newsletter) -> Result<Response, Problem> {
+    let title = format!("You no longer get {}", newsletter.name);
+    page(
+        app,
+        StatusCode::OK,
+        "confirm_ended",
+        &title,
+        words(newsletter, ""),
+    )
+}
+
 async fn expired_words(
     app: &App,
     newsletter: &Newsletter,
@@ -198,7 +213,7 @@ fn words(newsletter: &Newsletter, token: &str) -> Value {
     json!({
         "newsletter": newsletter.name,
         "slug": newsletter.slug,
-        "lang": newsletter.language,
+        "accent_sheet": newsletter.accent_sheet(),
         "token": token,
     })
 }

@@ -9,25 +9,29 @@ use serde_json::json;
 use super::{page, pressed_by_a_program, unknown_link};
 use crate::admin::show;
 use crate::app::App;
-use crate::subscriptions::data::{self, Kept};
+use crate::subscriptions::data::{self, Kept, Opened};
 use crate::types::ReaderId;
 use crate::web::{Problem, RawForm, press};
 
 const TITLE: &str = "What we keep about you";
-const OLD: &str = "It works for a day. On the page where you choose what you receive you can ask for a fresh one.";
+const EXPIRED: &str = "This link has expired";
+const UNKNOWN: &str = "It may be cut off, or what it led to was erased.";
 
 /// `GET`
 pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
     match kept(&app, &token).await? {
-        Some((_, kept)) => page(&app, StatusCode::OK, "data", TITLE, words(&token, &kept)),
-        None => unknown_link(&app, OLD),
+        Found::Kept(_, kept) => page(&app, StatusCode::OK, "data", TITLE, words(&token, &kept)),
+        Found::Expired(_) => expired(&app, &token),
+        Found::Nothing => unknown_link(&app, UNKNOWN),
     }
 }
 
 /// `GET /data/{token}/file`: all of it, as JSON.
 pub async fn file(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
-    let Some((_, kept)) = kept(&app, &token).await? else {
-        return unknown_link(&app, OLD);
+    let kept = match kept(&app, &token).await? {
+        Found::Kept(_, kept) => kept,
+        Found::Expired(_) => return expired(&app, &token),
+        Found::Nothing => return unknown_link(&app, UNKNOWN),
     };
     let text = serde_json::to_string_pretty(&kept).map_err(|e| Problem::internal(&e))?;
     let headers = [
@@ -43,14 +47,16 @@ pub async fn file(State(app): State<App>, Path(token): Path<String>) -> Result<R
     Ok((headers, text).into_response())
 }
 
-/// `POST`: erases.
+/// `POST`: erases; by an old link, mails a fresh one.
 pub async fn submit(
     State(app): State<App>,
     Path(token): Path<String>,
     form: RawForm,
 ) -> Result<Response, Problem> {
-    let Some((reader, kept)) = kept(&app, &token).await? else {
-        return unknown_link(&app, OLD);
+    let (reader, kept) = match kept(&app, &token).await? {
+        Found::Kept(reader, kept) => (reader, kept),
+        Found::Expired(reader) => return renew(&app, &token, reader, &form).await,
+        Found::Nothing => return unknown_link(&app, UNKNOWN),
     };
     let mut words = words(&token, &kept);
     if !press::is_by_a_person(&form)? {
@@ -71,11 +77,51 @@ pub async fn submit(
     )
 }
 
-async fn kept(app: &App, token: &str) -> Result<Option<(ReaderId, Kept)>, Problem> {
-    let Some(reader) = data::open(&app.keys, token, app.clock.now()) else {
-        return Ok(None);
-    };
-    Ok(data::gather(app, reader).await?.map(|kept| (reader, kept)))
+/// What a link leads to.
+enum Found {
+    Kept(ReaderId, Kept),
+    Expired(ReaderId),
+    Nothing,
+}
+
+async fn kept(app: &App, token: &str) -> Result<Found, Problem> {
+    Ok(match data::open(&app.keys, token, app.clock.now()) {
+        Opened::Good(reader) => match data::gather(app, reader).await? {
+            Some(kept) => Found::Kept(reader, kept),
+            None => Found::Nothing,
+        },
+        Opened::Expired(reader) => Found::Expired(reader),
+        Opened::Unknown => Found::Nothing,
+    })
+}
+
+fn expired(app: &App, token: &str) -> Result<Response, Problem> {
+    let words = json!({ "token": token });
+    page(app, StatusCode::GONE, "data_expired", EXPIRED, words)
+}
+
+/// A fresh link, to the same address and nowhere else. The page is the same whether a mail leaves or not.
+async fn renew(
+    app: &App,
+    token: &str,
+    reader: ReaderId,
+    form: &RawForm,
+) -> Result<Response, Problem> {
+    if !press::is_by_a_person(form)? {
+        return pressed_by_a_program(app, "data_expired", EXPIRED, json!({ "token": token }));
+    }
+    if form.one("fresh")?.is_none() {
+        return expired(app, token);
+    }
+    data::mail_link(app, reader).await?;
+    let words = json!({ "token": token, "mailed": true });
+    page(
+        app,
+        StatusCode::OK,
+        "data_expired",
+        "Now look into your inbox",
+        words,
+    )
 }
 
 fn words(token: &str, kept: &Kept) -> serde_json::Value {

@@ -39,6 +39,10 @@ pub const PAGES: Templates = &[
         include_str!("../pages/confirmed.hbs"),
     ),
     (
+        "subscriptions/confirm_ended",
+        include_str!("../pages/confirm_ended.hbs"),
+    ),
+    (
         "subscriptions/confirm_expired",
         include_str!("../pages/confirm_expired.hbs"),
     ),
@@ -68,6 +72,10 @@ pub const PAGES: Templates = &[
     ),
     ("subscriptions/manage", include_str!("../pages/manage.hbs")),
     ("subscriptions/data", include_str!("../pages/data.hbs")),
+    (
+        "subscriptions/data_expired",
+        include_str!("../pages/data_expired.hbs"),
+    ),
     ("subscriptions/not_me", include_str!("../pages/not_me.hbs")),
     (
         "subscriptions/forgotten",

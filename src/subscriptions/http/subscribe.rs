@@ -116,7 +116,7 @@ pub async fn submit(
         json!({
             "newsletter": newsletter.name,
             "slug": newsletter.slug,
-            "lang": newsletter.language,
+            "accent_sheet": newsletter.accent_sheet(),
             "email": address.typed(),
             "pause": span(app.config.subscriptions.confirm_pause_minutes, "minute"),
         }),
@@ -218,8 +218,9 @@ fn form_page(
         json!({
             "newsletter": newsletter.name,
             "description": newsletter.description,
+            "words_lang": newsletter.language,
             "slug": newsletter.slug,
-            "lang": newsletter.language,
+            "accent_sheet": newsletter.accent_sheet(),
             "consent": consent.body,
             "consent_version": consent.version,
             "consent_ticked": filled.consent_ticked,

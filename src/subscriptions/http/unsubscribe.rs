@@ -129,7 +129,7 @@ fn words(relation: &Relation, token: &str) -> Value {
     json!({
         "newsletter": relation.newsletter.name,
         "slug": relation.newsletter.slug,
-        "lang": relation.newsletter.language,
+        "accent_sheet": relation.newsletter.accent_sheet(),
         "undo": relation.can_undo,
         "token": token,
     })

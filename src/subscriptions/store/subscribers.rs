@@ -139,6 +139,19 @@ pub async fn state<C: ConnectionTrait>(
     .transpose()
 }
 
+/// Whether there is such a reader, with an active subscription.
+pub async fn is_active<C: ConnectionTrait>(
+    db: &C,
+    newsletter: NewsletterId,
+    reader: Option<ReaderId>,
+) -> Result<bool, DbErr> {
+    let Some(reader) = reader else {
+        return Ok(false);
+    };
+    let state = state(db, newsletter, reader).await?;
+    Ok(state.is_some_and(|(code, _)| code == State::Active.code()))
+}
+
 /// Everything the reader has or had.
 pub async fn of_reader<C: ConnectionTrait>(
     db: &C,

@@ -1,0 +1,105 @@
+//! A newsletter's accent and language, where readers meet them: in mails and on the pages about it.
+
+use canvass::newsletters::{self, Typed};
+
+use crate::subscriptions_double_opt_in::ask;
+use crate::support::app::TestApp;
+use crate::support::editor::signed_in;
+
+const VIOLET: &str = "#6b21a8";
+
+/// Gives the newsletter another colour and another language, as an editor does.
+async fn changed(app: &TestApp) {
+    app.newsletter("premium").await;
+    let editor = signed_in(app).await;
+    let page = editor.get("/admin/newsletters/premium").await.expect(200);
+    let form = page.form("main form.form");
+    assert_eq!(form.value("language"), Some("en"));
+    let form = form.fill("language", "de-at").fill("accent", VIOLET);
+    editor.submit(form).await.expect(200).says("saved");
+    let page = editor.get("/admin/newsletters/premium").await.expect(200);
+    let form = page.form("main form.form");
+    assert_eq!(form.value("language"), Some("de-AT"));
+    assert_eq!(form.value("accent"), Some(VIOLET));
+}
+
+#[tokio::test]
+async fn mails_and_pages_have_the_newsletters_accent() {
+    let app = TestApp::start().await;
+    changed(&app).await;
+    let reader = app.reader();
+    let page = reader.get("/subscribe/premium").await.expect(200);
+    let sheets = page.attributes("link[rel=stylesheet]", "href");
+    let sheet = reader.get(&sheets[1]).await.expect(200);
+    assert!(
+        sheet.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/css")
+    );
+    assert!(
+        sheet.body.contains(&format!("--accent: {VIOLET};")),
+        "{}",
+        sheet.body
+    );
+    // The words of Canvass are English, those of the newsletter are not.
+    assert_eq!(page.attributes("html", "lang"), ["en"]);
+    assert_eq!(page.attributes("label.check span", "lang"), ["de-AT"]);
+
+    ask(&app, &reader, "anna@example.org").await.expect(200);
+    let html = app.mail_to("anna@example.org", 1).await.html;
+    assert!(
+        html.contains(&format!("background-color: {VIOLET}")),
+        "{html}"
+    );
+    let db = app.app.db.read();
+    let letter = newsletters::by_slug(db, "premium").await.unwrap().unwrap();
+    let dark = letter.dark_accent();
+    assert_ne!(dark, VIOLET);
+    assert!(
+        html.contains(&format!("a {{ color: {dark} !important; }}")),
+        "in the dark"
+    );
+    assert!(
+        !html.contains("#8f1d14"),
+        "nothing is left of the built-in accent: {html}"
+    );
+}
+
+#[tokio::test]
+async fn an_issue_is_in_the_language_and_the_colour_of_its_newsletter() {
+    let app = TestApp::start().await;
+    changed(&app).await;
+    let editor = signed_in(&app).await;
+    let page = editor.get("/admin/issues/new").await.expect(200);
+    let form = page.form("main form[method=post]");
+    let draft = editor.submit(form).await.expect(200);
+    let form = draft.form("form#composer");
+    let form = form
+        .fill("subject", "Guten Morgen")
+        .fill("body", "Lesen Sie [mehr](https://news.example/mehr).");
+    editor.submit(form).await.expect(200);
+    let mail = editor.get("/admin/issues/1/preview").await.expect(200);
+    assert_eq!(mail.attributes("html", "lang"), ["de-AT"]);
+    assert_eq!(mail.attributes(".footer", "lang"), ["en"]);
+    let links = mail.attributes(".content p a", "style").join(" ");
+    assert!(links.contains(VIOLET), "{links}");
+    let db = app.app.db.read();
+    let letter = newsletters::by_slug(db, "premium").await.unwrap().unwrap();
+    let again = Typed::of(&letter, None);
+    assert_eq!(
+        (again.language.as_str(), again.accent.as_str()),
+        ("de-AT", VIOLET)
+    );
+}
+
+#[tokio::test]
+async fn an_accent_that_cannot_be_read_has_no_sheet() {
+    let app = TestApp::start().await;
+    for name in ["f2c94c.css", "6b21a8", "6b21a8.css.css", "x%7D.css", ".css"] {
+        app.reader()
+            .get(&format!("/accent/{name}"))
+            .await
+            .expect(404);
+    }
+}
