@@ -88,7 +88,7 @@ async fn polls_a_look_is_counted_by_the_clock_and_never_by_the_request() {
     let page = editor.get("/admin/polls/trust/turnout").await.expect(200);
     assert_eq!(
         page.all("section[aria-labelledby=funnel] td"),
-        ["3", "", "2", "66.7%", "1", "50.0%", "1", "100.0%"]
+        ["3", "", "2", "66.7%", "2", "", "1", "50.0%", "1", "100.0%"]
     );
     // Two hours apart in three steps, and the drawing has as many bars of two parts.
     assert_eq!(

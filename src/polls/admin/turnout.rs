@@ -43,7 +43,7 @@ pub async fn show(
         "Nobody has answered yet.".into()
     };
     page["sealed"] = poll.sealed_at.is_some().into();
-    page["steps"] = funnel(&steps, answered, poll.newsletter.is_some()).into();
+    page["steps"] = funnel(&steps, &totals, answered, poll.newsletter.is_some()).into();
     page["places"] = places(&steps, &totals).into();
     page["tiers"] = tiers.into();
     app.pages.render("polls/admin_turnout", &page)
@@ -93,8 +93,15 @@ fn chart(found: &Turnout, uncounted: i64) -> Value {
     })
 }
 
-fn funnel(steps: &Steps, answered: i64, offers: bool) -> Vec<Value> {
+/// Whether looks are counted where these answers come from.
+fn has_looks(place: Place) -> bool {
+    !matches!(place, Place::Mail | Place::Api | Place::Elsewhere)
+}
+
+fn funnel(steps: &Steps, totals: &Totals, answered: i64, offers: bool) -> Vec<Value> {
     let seen: i64 = steps.seen.iter().map(|(_, n)| n).sum();
+    let there = totals.places.iter().filter(|(place, _)| has_looks(*place));
+    let there: i64 = there.map(|(_, n)| n).sum();
     let step = |label: &str, n: i64, before: Option<i64>| {
         // More answers than looks: the form stands in other pages too.
         let share = before
@@ -103,8 +110,9 @@ fn funnel(steps: &Steps, answered: i64, offers: bool) -> Vec<Value> {
         json!({ "label": label, "count": shown::count(n), "share": share.unwrap_or_default() })
     };
     let mut all = vec![
-        step("Looked at the poll", seen, None),
-        step("Answered", answered, Some(seen)),
+        step("Looked at a page with the poll", seen, None),
+        step("Answered on such a page", there, Some(seen)),
+        step("Answered, in all", answered, None),
     ];
     if offers || steps.asked > 0 {
         all.push(step(
@@ -134,8 +142,7 @@ fn places(steps: &Steps, totals: &Totals) -> Vec<Value> {
     PLACES
         .iter()
         .map(|(place, label)| {
-            let countable = !matches!(place, Place::Mail | Place::Api | Place::Elsewhere);
-            let seen = if countable {
+            let seen = if has_looks(*place) {
                 shown::count(of(&steps.seen, *place))
             } else {
                 "not counted".to_owned()
@@ -144,4 +151,26 @@ fn places(steps: &Steps, totals: &Totals) -> Vec<Value> {
             json!({ "label": label, "seen": seen, "answered": answered })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_set_against_looks_only_where_looks_are_counted() {
+        let steps = Steps {
+            seen: vec![(Place::PollPage, 8), (Place::Embed, 2)],
+            ..Steps::default()
+        };
+        let mut totals = Totals::default();
+        totals.places = vec![(Place::PollPage, 4), (Place::Mail, 30), (Place::Api, 6)];
+        let told = funnel(&steps, &totals, 40, false);
+        let told: Vec<_> = told
+            .iter()
+            .map(|step| (step["count"].as_str(), step["share"].as_str()))
+            .collect();
+        let wanted = [("10", ""), ("4", "40.0%"), ("40", "")];
+        assert_eq!(told, wanted.map(|(n, share)| (Some(n), Some(share))));
+    }
 }
