@@ -25,7 +25,7 @@ use crate::{
     config::crash_point,
     db::{
         self, Backend, DbErr, Turns, WriteTxn,
-        group_commit::{GroupCommit, Queue},
+        group_commit::{GroupCommit, Queue, Refused},
     },
     mailer::fate::Words,
     types::{BatchId, IssueId, ReaderId, UnixMillis},
@@ -87,19 +87,37 @@ pub(in crate::mailer) enum Answer {
     Stale,
 }
 
-/// The queues to the writers. A lane keeps to its own.
+/// The queues to the writers.
 #[derive(Clone)]
-pub(in crate::mailer) struct Ledger(Vec<GroupCommit<Entry, Answer>>);
+pub(in crate::mailer) struct Ledger {
+    /// At least one.
+    queues: Arc<[GroupCommit<Entry, Answer>]>,
+    /// So many make a group worth a commit of its own.
+    enough: usize,
+}
 
 impl Ledger {
-    /// The queue of a lane, by its number.
-    pub(super) fn of(&self, lane: usize) -> &GroupCommit<Entry, Answer> {
-        // There is at least one.
-        &self.0[lane % self.0.len()]
+    /// Waits until a group with the entry is written, however long the queue.
+    ///
+    /// # Errors
+    /// As [`GroupCommit::submit_waiting`].
+    pub(super) async fn submit(&self, entry: Entry) -> Result<Answer, Refused> {
+        match self.next() {
+            Some(queue) => queue.submit_waiting(entry).await,
+            None => Err(Refused::Busy),
+        }
+    }
+
+    /// The first in which few wait: a group costs PostgreSQL far more than one more entry in it, and two writers that share them by halves
+    /// make twice the groups.
+    fn next(&self) -> Option<&GroupCommit<Entry, Answer>> {
+        let has_few = |queue: &&GroupCommit<Entry, Answer>| queue.waiting() < self.enough;
+        let shortest = || self.queues.iter().min_by_key(|queue| queue.waiting());
+        self.queues.iter().find(has_few).or_else(shortest)
     }
 }
 
-/// Writers on PostgreSQL: while the commit of one waits for the disk, the other goes on.
+/// Writers on PostgreSQL: while the commit of one waits for a slow disk, the other goes on.
 const WRITERS: usize = 2;
 
 /// Starts the writers.
@@ -108,11 +126,10 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
         Backend::Sqlite => 1,
         Backend::Postgres => WRITERS,
     };
+    let lanes = app.config.mail.connections as usize;
     // Half of the lanes at a time: while one half commits, the other half talks to the relay. With larger groups all
     // lanes fall into step and relay and disk wait for each other.
-    let largest = (app.config.mail.connections as usize)
-        .div_ceil(2)
-        .clamp(8, 256);
+    let largest = lanes.div_ceil(2).clamp(8, 256);
     let queues = (0..writers).map(|number| {
         let writer = Arc::new(Writer::new(app, number));
         let line = Queue {
@@ -126,7 +143,10 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
             async move { writer.commit(&entries).await }
         })
     });
-    Ledger(queues.collect())
+    Ledger {
+        queues: queues.collect(),
+        enough: lanes.div_ceil(4).max(4),
+    }
 }
 
 /// Writes one group after another.

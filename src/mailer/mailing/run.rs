@@ -221,10 +221,10 @@ impl Lane<'_> {
             intent,
             ending,
         };
-        let (queue, remembered) = (self.ledger.of(self.number), Remembered::begin());
+        let remembered = Remembered::begin();
         let mut dropped = false;
         loop {
-            let error = match queue.submit_waiting(entry.clone()).await {
+            let error = match self.ledger.submit(entry.clone()).await {
                 Ok(Answer::Stale) => return Err(Stop::Stale),
                 Ok(_) if dropped => return Err(Stop::Trouble),
                 Ok(answer) => {
