@@ -112,6 +112,12 @@ impl Tasks {
                 }
             },
         ));
+        let last = app.clone();
+        let counts = every(app.clone(), Duration::from_secs(1), keep_counts);
+        tracker.spawn(async move {
+            counts.await;
+            keep_counts(last).await;
+        });
         tracker.spawn(every(app.clone(), polls::WATCH_PAUSE, |app| async move {
             if let Err(error) = polls::watch_tick(&app).await {
                 tracing::error!(%error, "a burst of answers could not be set aside");
@@ -132,6 +138,12 @@ impl Tasks {
 async fn add_views(app: App) {
     if let Err(error) = polls::flush_views(&app).await {
         tracing::error!(%error, "views of polls were not added");
+    }
+}
+
+async fn keep_counts(app: App) {
+    if let Err(error) = app.polls.answers.keep(&app.db).await {
+        tracing::error!(%error, "what editors looked at was not written down");
     }
 }
 

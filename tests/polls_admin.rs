@@ -100,6 +100,25 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
         .expect(200)
         .says("1 poll matches");
     list.says("Is the tram worth it?").says("9 Mar 2026, 18:00");
+    // Letters beyond ASCII in any case; what is typed is no pattern.
+    app.poll_with("zurich", |d| {
+        d.questions[0].text = "Ärgert Sie ÉTÉ [das] in Zürich*?".into()
+    })
+    .await;
+    for (typed, finds) in [
+        ("%C3%84RGERT", 1),
+        ("%C3%A4rgert+sie+%C3%A9t%C3%A9", 1),
+        ("Z%C3%9CRICH*", 1),
+        ("%5Bdas%5D", 1),
+        ("%5Ba-z%5D", 0),
+        ("?*", 0),
+        ("%25", 0),
+        ("z_rich", 0),
+    ] {
+        let page = browser.get(&format!("/admin/polls?q={typed}")).await;
+        let page = page.expect(200);
+        assert_eq!(page.text().contains("in Zürich"), finds == 1, "{typed}");
+    }
     browser
         .get("/admin/polls?state=draft")
         .await

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use canvass::polls::answer::answer;
 use canvass::polls::define::QuestionText;
+use canvass::polls::model::Place;
+use canvass::polls::voter::Voter;
+use canvass::types::ReaderId;
 use serde_json::Value;
 
 use crate::support::app::{START, TestApp};
@@ -101,6 +105,61 @@ async fn polls_an_export_is_counts_and_leads_to_nobody() {
         .await
         .expect(404);
     assert_eq!(reqwest::get(&url).await.unwrap().status(), 401);
+}
+
+/// One reader is signed in: the numbers of that tier are her ballot.
+#[tokio::test]
+async fn polls_an_export_does_not_tell_the_answer_of_the_only_one_of_a_tier() {
+    let app = TestApp::start().await;
+    let poll = app.poll("trust").await;
+    for (option, n) in [("1", 30), ("2", 12)] {
+        for _ in 0..n {
+            let answer = app.reader().post("/p/trust", &[("option", option)]).await;
+            answer.expect(200);
+        }
+    }
+    let cast = async |reader: i64, option: &str| {
+        let poll = canvass::polls::by_id(&app.app.db, poll).await.unwrap();
+        let sent = canvass::polls::sent::Sent::options([option]);
+        let voter = Voter::SignedIn(ReaderId(reader));
+        let place = Place::PollPage;
+        answer(
+            &app.app.polls,
+            poll.unwrap().into(),
+            &sent,
+            &voter,
+            place,
+            None,
+        )
+        .await
+        .unwrap();
+    };
+    cast(1, "2").await;
+    let editor = signed_in(&app).await;
+    let numbers = async || -> Vec<String> {
+        let file = "/admin/polls/trust/export/results.csv";
+        let file = editor.get(file).await.expect(200);
+        let lines = file.body.lines().skip(1);
+        lines
+            .map(|line| line.rsplit_once("single,").unwrap().1.to_owned())
+            .collect()
+    };
+    let hidden = numbers().await;
+    assert_eq!(hidden.len(), 12);
+    for line in &hidden {
+        // Two tiers have voters; of their answers nothing is told beyond the result.
+        let is_told = line.contains("worked,0") || line.contains("subscriber,0");
+        let is_nobodys = line.contains("Unsure") && line.ends_with(",0");
+        assert!(is_told || is_nobodys || line.ends_with(','), "{line}");
+    }
+    // Enough of them, and they are a group like any other.
+    for reader in 2..32 {
+        cast(reader, if reader % 2 == 0 { "1" } else { "2" }).await;
+    }
+    let told = numbers().await;
+    for line in ["1,Yes,anonymous,30", "2,No,signed_in,16"] {
+        assert!(told.iter().any(|told| told == line), "{line}: {told:?}");
+    }
 }
 
 fn list<'a>(document: &'a Value, name: &str) -> &'a [Value] {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use canvass::polls::define::QuestionText;
 use canvass::polls::flush_views;
+use canvass::polls::insight::Answers;
 
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
@@ -178,6 +179,58 @@ async fn polls_no_hidden_cell_follows_from_what_is_shown() {
     assert_ne!(cells(&editor.get(compare).await), before);
 }
 
+/// Another node, or the same one started again, shows what was looked at, until enough answers came in between. Looking writes nothing.
+#[tokio::test]
+async fn polls_a_count_stands_on_every_node_and_after_a_restart() {
+    let app = TestApp::start().await;
+    town_poll(&app).await;
+    for (first, second) in [("1", "4"), ("2", "4"), ("1", "5"), ("2", "5")] {
+        answer(&app, 12, first, second).await;
+    }
+    let editor = signed_in(&app).await;
+    let compare = "/admin/polls/trust/compare?rows=2&columns=1";
+    let before = cells(&editor.get(compare).await);
+    assert_eq!(app.count("SELECT COUNT(*) FROM kept_count").await, 0);
+    app.app.polls.answers.keep(&app.app.db).await.unwrap();
+    app.app.polls.answers.keep(&app.app.db).await.unwrap();
+    assert_eq!(app.count("SELECT COUNT(*) FROM kept_count").await, 1);
+    answer(&app, 1, "2", "5").await;
+    let db = app.database.open().await;
+    let poll = canvass::polls::by_slug(&db, "trust")
+        .await
+        .unwrap()
+        .unwrap();
+    let now = app.app.clock.now();
+    let restarted = Answers::default();
+    let ballots = async |node: &Answers, voters| {
+        let counted = node.of(&db, &poll, voters, now).await.unwrap();
+        counted.unwrap().ballots
+    };
+    assert_eq!(ballots(&restarted, 49).await, 48);
+    assert_eq!(cells(&editor.get(compare).await), before);
+    // Ten more: both count anew, one after the other, before either wrote it down. The first one's stands.
+    answer(&app, 9, "2", "5").await;
+    assert_eq!(ballots(&restarted, 58).await, 58);
+    answer(&app, 1, "2", "5").await;
+    let other = Answers::default();
+    assert_eq!(ballots(&other, 59).await, 59);
+    restarted.keep(&db).await.unwrap();
+    other.keep(&db).await.unwrap();
+    assert_eq!(ballots(&other, 59).await, 58);
+    assert_eq!(ballots(&Answers::default(), 59).await, 58);
+    // Many other polls that somebody looks at push it out of nobody's memory for good.
+    for i in 0..40 {
+        let slug = format!("other-{i}");
+        app.poll(&slug).await;
+        let poll = canvass::polls::by_slug(&db, &slug).await.unwrap().unwrap();
+        other.of(&db, &poll, 0, now).await.unwrap();
+        other.keep(&db).await.unwrap();
+    }
+    answer(&app, 1, "2", "5").await;
+    assert_eq!(ballots(&other, 60).await, 58);
+    let _ = db.close().await;
+}
+
 async fn weigh(editor: &Reader, query: &str) -> Page {
     editor
         .get(&format!("/admin/polls/trust/weigh{query}"))
@@ -193,18 +246,20 @@ async fn polls_weighting_says_what_it_costs_or_why_not() {
     weigh(&editor, "").await.says("no margin of error applies");
     for (first, second, n) in [
         ("1", "4", 25),
-        ("2", "4", 50),
-        ("1", "5", 20),
-        ("2", "5", 5),
-        ("3", "6", 4),
+        ("2", "4", 35),
+        ("3", "4", 15),
+        ("1", "5", 80),
+        ("2", "5", 10),
+        ("3", "5", 10),
+        ("2", "6", 4),
     ] {
         answer(&app, n, first, second).await;
     }
     let page = weigh(&editor, "").await;
     let row = &page.all("section[aria-labelledby=shares] tbody tr")[0];
-    // 45 of 104: Wilson's interval.
+    // 105 of 179: Wilson's interval.
     assert!(
-        row.contains("43.3%") && row.contains("34.2 to 52.9%"),
+        row.contains("58.7%") && row.contains("51.3 to 65.6%"),
         "{row}"
     );
     assert!(
@@ -216,7 +271,8 @@ async fn polls_weighting_says_what_it_costs_or_why_not() {
     let page = weigh(&editor, "?m4=50&m5=40&m6=10").await;
     let page = page
         .says("Not weighted")
-        .says("Only 4 answered “Elsewhere”");
+        .says("Fewer than ten answered “Elsewhere”");
+    assert!(!page.text().contains("Only 4"), "{}", page.text());
     assert_eq!(
         page.attributes("#m5", "value"),
         ["40"],
@@ -238,15 +294,21 @@ async fn polls_weighting_says_what_it_costs_or_why_not() {
             .says("do not add up to 100 per cent");
     }
 
-    answer(&app, 16, "1", "6").await;
+    // Nobody from elsewhere is unsure: what "Compare" hides, two weighted shares would tell.
+    answer(&app, 20, "1", "6").await;
+    answer(&app, 6, "2", "6").await;
+    let page = weigh(&editor, "?m4=50&m5=40&m6=10").await;
+    let page = page.says("what fewer than ten said");
+    assert!(page.all(".stat dd").is_empty());
+    answer(&app, 10, "3", "6").await;
     let page = weigh(&editor, "?m4=50&m5=40,0&m6=10%25&cap=5").await;
     let stats = page.all(".stat dd");
-    assert_eq!(stats[0], "120");
-    // Yes: a third of 50, four fifths of 40, four fifths of 10.
+    assert_eq!(stats[0], "215");
+    // Yes: a third of 50, four fifths of 40, half of 10.
     let row = &page.all("section[aria-labelledby=shares] tbody tr")[0];
-    assert!(row.contains("56.7%"), "{row}");
+    assert!(row.contains("53.7%"), "{row}");
     let effective: f64 = stats[1].parse().unwrap();
-    assert!(effective < 120.0 && effective > 60.0, "{effective}");
+    assert!(effective < 215.0 && effective > 60.0, "{effective}");
     for odd in ["?cap=x", "?cap=-1&of=99", "?of=%00", "?m999=5"] {
         weigh(&editor, odd).await;
     }

@@ -9,7 +9,7 @@ use canvass::types::PollId;
 use futures::future::join_all;
 
 use crate::polls_elsewhere::link;
-use crate::support::app::TestApp;
+use crate::support::app::{START, TestApp};
 use crate::support::page::{Form, Page};
 use crate::support::reader::Reader;
 
@@ -309,6 +309,34 @@ async fn polls_linked_many_presses_at_once_leave_one_that_agrees_with_the_ballot
         // Whichever came last: `links` has compared it with the ballot.
         assert!(links(&app).await.len() <= 1);
     }
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
+}
+
+/// The ballot stays counted, and no link that still lies in an inbox tells what it says.
+#[tokio::test]
+async fn polls_an_erased_readers_link_tells_no_answer() {
+    let app = TestApp::start().await;
+    let poll = app
+        .poll_with("trust", |d| d.closes_at = Some(START + 60 * SECOND))
+        .await;
+    let path = link(&app, poll, 2, ADDRESS).await;
+    let page = app.reader().get(&path).await.expect(200);
+    app.advance(SECOND);
+    let own = app.reader().submit(page.the_form()).await.expect(200);
+    assert_eq!(own.all("tr.is-own .result-label"), ["No"]);
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    run(&*txn, "UPDATE reader SET erased_ms = 1", [])
+        .await
+        .unwrap();
+    txn.commit().await.unwrap();
+    let results = format!("{path}/results");
+    let tells = async |to: &str| {
+        let page = app.reader().get(to).await.expect(200);
+        !page.all("tr.is-own").is_empty() || page.text().contains("Your answer is counted")
+    };
+    assert!(!tells(&results).await, "while the poll is open");
+    app.advance(60 * SECOND);
+    assert!(!tells(&path).await && !tells(&results).await, "after it");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
 }
 

@@ -246,8 +246,33 @@ async fn polls_what_was_set_aside_counts_once_its_reader_is_known() {
         .await
         .unwrap();
     assert_eq!(tiers(&app).await, [0; 4]);
+    let said = async || {
+        let page = app.reader().get("/p/trust/results").await;
+        page.expect(200).text()
+    };
+    assert!(
+        said()
+            .await
+            .contains("2 answers were left out by the editors")
+    );
     press(&app, &app.reader(), &mail.link("/confirm/")).await;
     assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
+    // It counts: nobody is told any more that it does not.
+    assert!(
+        said()
+            .await
+            .contains("1 answer was left out by the editors")
+    );
+    let found = canvass::polls::verify_ballots(db, poll).await.unwrap();
+    assert_eq!(found.unwrap().findings, Vec::<String>::new());
+    for (gone, findings) in [(2, 1), (1, 0)] {
+        let txn = db.write_txn("test").await.unwrap();
+        let sql = format!("UPDATE ballot_removal SET gone = {gone}");
+        canvass::db::run(&*txn, &sql, []).await.unwrap();
+        txn.commit().await.unwrap();
+        let found = canvass::polls::verify_ballots(db, poll).await.unwrap();
+        assert_eq!(found.unwrap().findings.len(), findings);
+    }
     // Given back is the other one only.
     assert_eq!(give_back(db, now, 0, poll, 1).await.unwrap(), 1);
     assert_eq!(tiers(&app).await, [1, 0, 1, 0]);

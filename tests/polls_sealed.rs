@@ -258,8 +258,11 @@ async fn polls_what_is_sealed_counts_as_before_and_verifies() {
         .await
         .unwrap()
         .unwrap();
+    let open = poll(&ballots.db).await;
     let after = sealed(&ballots).await;
     assert_eq!(ballots::audit(&ballots.db, &after).await.unwrap(), []);
+    // Also for who knows it from before the sealing, and looks now.
+    assert_eq!(ballots::audit(&ballots.db, &open).await.unwrap(), []);
     let now = verified(&ballots).await;
     assert_eq!(now.findings, Vec::<String>::new());
     assert_eq!(

@@ -19,15 +19,15 @@ const TIERS: [Tier; 3] = [Tier::Anonymous, Tier::Worked, Tier::Subscriber];
 const AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0";
 
 /// A poll that 400 readers and 150 subscribers have answered, and an editor who watches.
-struct Drill {
-    app: TestApp,
+pub struct Drill {
+    pub app: TestApp,
     editor: Reader,
     before: Vec<Vec<f64>>,
 }
 
 impl Drill {
     /// A poll that nobody has answered.
-    async fn fresh() -> Self {
+    pub async fn fresh() -> Self {
         let app = TestApp::start_with(|config| {
             config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
             config.polls.proof_work = 40;
@@ -43,7 +43,7 @@ impl Drill {
         }
     }
 
-    async fn begin(seed: u64) -> Self {
+    pub async fn begin(seed: u64) -> Self {
         let mut drill = Self::fresh().await;
         let app = &drill.app;
         let random = Random::seeded(seed);
@@ -69,7 +69,7 @@ impl Drill {
         drill
     }
 
-    async fn voters(&self, tier: Tier) -> i64 {
+    pub async fn voters(&self, tier: Tier) -> i64 {
         let poll = by_slug(&self.app.app.db, "trust").await.unwrap().unwrap();
         let totals = totals(&self.app.app.db, &poll).await.unwrap();
         totals.voters(tier)
@@ -162,7 +162,7 @@ async fn subscriber(app: &TestApp, i: i64, option: &str) {
 }
 
 /// One person, one browser, one address; the cookies are cleared each time.
-fn hand(random: &Random, minutes: i64, javascript: bool) -> Vec<Visitor> {
+pub fn hand(random: &Random, minutes: i64, javascript: bool) -> Vec<Visitor> {
     (0..minutes * 32)
         .map(|i| {
             let opens = i * 1_875 + random.below(500) as i64;

@@ -108,6 +108,7 @@ async fn every_entity_has_the_columns_of_its_table() {
         agrees(&db, entities::issue::Entity).await,
         agrees(&db, entities::issue_segment::Entity).await,
         agrees(&db, entities::issue_tally::Entity).await,
+        agrees(&db, entities::kept_count::Entity).await,
         agrees(&db, entities::link_export::Entity).await,
         agrees(&db, entities::link_text::Entity).await,
         agrees(&db, entities::relay_day::Entity).await,

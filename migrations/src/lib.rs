@@ -22,6 +22,7 @@ mod m0016_linked;
 mod m0020_write_turns;
 mod m0022_link_export_scripts;
 mod m0024_idempotency_age;
+mod m0025_kept_counts;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_linked::MIGRATION),
             Box::new(m0022_link_export_scripts::MIGRATION),
             Box::new(m0024_idempotency_age::MIGRATION),
+            Box::new(m0025_kept_counts::MIGRATION),
         ]
     }
 }

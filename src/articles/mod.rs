@@ -16,8 +16,8 @@ use serde::Serialize;
 use crate::app::App;
 use crate::config::Transport;
 use crate::polls::{self, FormView};
-use crate::web::Problem;
 use crate::web::pages::Templates;
+use crate::web::{Client, Problem};
 
 /// The templates of this feature.
 pub const PAGES: Templates = &[("articles/trust", include_str!("pages/trust.hbs"))];
@@ -44,6 +44,7 @@ async fn page(
     State(app): State<App>,
     Path(slug): Path<String>,
     method: Method,
+    client: Client,
 ) -> Result<Response, Problem> {
     if slug != SLUG || app.config.mail.transport != Transport::Mailbox {
         return Err(Problem::not_found());
@@ -53,7 +54,8 @@ async fn page(
         description: "In a small harbour town a reading group has found out what surveys keep missing.",
         script: "/embed/poll.js",
         poll: format!("/p/{SLUG}"),
-        form: polls::form_for_article(&app, SLUG, &format!("/articles/{SLUG}"), &method).await?,
+        form: polls::form_for_article(&app, SLUG, &format!("/articles/{SLUG}"), &method, &client)
+            .await?,
     };
     app.pages.render("articles/trust", &article)
 }

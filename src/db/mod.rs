@@ -25,6 +25,7 @@ pub mod group_commit;
 pub mod lock;
 pub mod migrate;
 mod scrub;
+mod search;
 mod sql;
 mod turn;
 mod write;
@@ -33,6 +34,7 @@ pub use asked::AskedTxn;
 pub use connect::{Backend, Db, OpenError};
 pub use fate::{connection_lost, is_locked};
 pub use sea_orm::{DbErr, TryGetable};
+pub use search::containing;
 pub use sql::{
     Batch, fetch_all, fetch_all_as, fetch_one, fetch_one_as, in_list, is_unique_violation, query,
     round_up, run, values_list,

@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use crate::db::{Db, DbErr, fetch_all_as, fetch_one};
+use crate::db::{Backend, Db, DbErr, containing, fetch_all_as, fetch_one};
 use crate::types::{IssueId, UnixMillis};
 
 /// How many rows a page has.
@@ -109,20 +109,13 @@ impl State {
     }
 }
 
-fn conditions(filter: &Filter) -> (String, Vec<Value>) {
+fn conditions(backend: Backend, filter: &Filter) -> (String, Vec<Value>) {
     let mut conditions = vec!["1 = 1".to_owned()];
     let mut values: Vec<Value> = Vec::new();
     if !filter.subject.is_empty() {
-        let pattern = filter
-            .subject
-            .replace('\\', "\\\\")
-            .replace('%', "\\%")
-            .replace('_', "\\_");
-        values.push(format!("%{}%", pattern.to_lowercase()).into());
-        conditions.push(format!(
-            "LOWER(i.subject) LIKE ${} ESCAPE '\\'",
-            values.len()
-        ));
+        let (condition, pattern) = containing(backend, "i.subject", 1, &filter.subject);
+        values.push(pattern.into());
+        conditions.push(condition);
     }
     if let Some((_, _, sql)) = STATES.iter().find(|(name, ..)| *name == filter.state) {
         conditions.push((*sql).to_owned());
@@ -136,7 +129,7 @@ fn conditions(filter: &Filter) -> (String, Vec<Value>) {
 
 /// How many issues there are in that narrowing.
 pub(super) async fn count(db: &Db, filter: &Filter) -> Result<i64, DbErr> {
-    let (conditions, values) = conditions(filter);
+    let (conditions, values) = conditions(db.backend(), filter);
     let sql = format!("SELECT CAST(COUNT(*) AS BIGINT) {FROM} WHERE {conditions}");
     fetch_one(db.read(), sql, values)
         .await?
@@ -151,7 +144,7 @@ pub(super) async fn page(
     ascending: bool,
     offset: i64,
 ) -> Result<Vec<Row>, DbErr> {
-    let (conditions, mut values) = conditions(filter);
+    let (conditions, mut values) = conditions(db.backend(), filter);
     let by = match sort {
         Sort::When => "COALESCE(i.handed_ms, i.scheduled_ms, i.updated_ms)",
         Sort::Subject => "LOWER(i.subject)",

@@ -59,6 +59,13 @@ impl Book {
         self.reread(slug).await
     }
 
+    /// Forgets what nobody asked for lately, so that no process keeps a secret that was destroyed: another node may have done that.
+    pub fn forget_stale(&self) {
+        let now = self.clock.now();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, known| known.read_at <= now && now.since(known.read_at) < FRESH);
+    }
+
     /// Reads it again: after an edit, or when the ballot box found it outdated. Unknown slugs are not kept,
     /// so that asking for nonsense cannot fill the memory.
     ///

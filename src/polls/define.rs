@@ -8,6 +8,7 @@ pub use super::definition::{
 };
 use super::linked;
 use super::model::{PollState, Visibility};
+use super::slug;
 pub use super::slug::is_slug;
 use super::store;
 use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
@@ -257,16 +258,32 @@ async fn insert_questions<C: ConnectionTrait>(
     Ok(())
 }
 
-/// Whether the database has a poll with this slug.
+/// How many names are tried.
+const MOST_NAMES: usize = 1_000;
+/// So much of a name stays before a number.
+const STEM: usize = 70;
+
+/// A name in links that no poll has: `wanted`, or with a number behind it. Somebody may take it before it is stored: then that is refused.
+/// `None`: a thousand polls are called so.
 ///
 /// # Errors
 /// What the database said.
-pub async fn is_taken(db: &Db, slug: &str) -> Result<bool, DbErr> {
-    Ok(fetch_one(
-        db.read(),
-        "SELECT id FROM poll WHERE slug = $1",
-        [slug.into()],
-    )
-    .await?
-    .is_some())
+pub async fn free_slug(db: &Db, wanted: &str) -> Result<Option<String>, DbErr> {
+    let stem: String = wanted.chars().take(STEM).collect();
+    let stem = stem.trim_end_matches('-');
+    for n in 1..=MOST_NAMES {
+        let name = match n {
+            1 => wanted.to_owned(),
+            n => format!("{stem}-{n}"),
+        };
+        let sql = "SELECT id FROM poll WHERE slug = $1";
+        let taken = slug::is_taken(&name)
+            || fetch_one(db.read(), sql, [name.as_str().into()])
+                .await?
+                .is_some();
+        if !taken {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }

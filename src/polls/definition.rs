@@ -120,6 +120,56 @@ impl Definition {
         }
     }
 
+    /// What would make `poll` again: the same questions with the options that are still offered.
+    pub fn of(poll: &Poll) -> Self {
+        let question = |question: &Question| {
+            let offered = || question.options.iter().filter(|option| !option.retired);
+            let labelled = |role: Role| {
+                let option = offered().find(|option| option.role == role)?;
+                Some(option.label.clone())
+            };
+            let plain = offered().filter(|option| option.role == Role::Plain);
+            let scale = question.scale.as_ref().map(|scale| ScaleText {
+                from: scale.from,
+                to: question
+                    .point(question.options.len().saturating_sub(1))
+                    .unwrap_or(scale.from),
+                low: scale.low.clone(),
+                high: scale.high.clone(),
+            });
+            QuestionText {
+                text: question.text.clone(),
+                required: question.required,
+                kind: question.kind,
+                min_choices: question.min_choices,
+                max_choices: question.max_choices,
+                order: question.order,
+                scale,
+                options: plain
+                    .map(|option| OptionText {
+                        label: option.label.clone(),
+                        picture: option.picture.clone(),
+                    })
+                    .collect(),
+                other: labelled(Role::Words),
+                none: labelled(Role::Apart),
+            }
+        };
+        Self {
+            slug: poll.slug.clone(),
+            title: poll.title.clone(),
+            intro: poll.intro.clone(),
+            visibility: poll.visibility,
+            headline_tier: poll.headline_tier,
+            newsletter: poll.newsletter,
+            linking: poll.linking.as_ref().map(|words| words.text.clone()),
+            opens_at: poll.opens_at,
+            closes_at: poll.closes_at,
+            time_zone: poll.time_zone.clone(),
+            questions: poll.questions.iter().map(question).collect(),
+        }
+    }
+
     /// The poll this would become, for a preview: its ids mean nothing.
     pub fn sketch(&self) -> Poll {
         let mut key = 0;

@@ -118,6 +118,7 @@ pub async fn form_for_article(
     slug: &str,
     from: &str,
     method: &Method,
+    client: &Client,
 ) -> Result<Option<FormView>, Problem> {
     let Some(poll) = app.polls.book.poll(slug).await? else {
         return Ok(None);
@@ -125,6 +126,7 @@ pub async fn form_for_article(
     if !poll.is_open_to_all(app.clock.now()) {
         return Ok(None);
     }
+    trust::opened(app, &poll, client);
     app.polls.views.count(poll.id, Place::Article, method);
     let form = form(app, &poll).await?;
     Ok(Some(FormView {
@@ -166,14 +168,14 @@ async fn submitted(
     form: &RawForm,
     json: bool,
 ) -> Result<Response, Problem> {
-    if origin::of(
+    let from = origin::of(
         headers,
         &app.config.origin(),
         &app.config.http.embed_origins,
-    ) == origin::From::Stranger
-    {
+    );
+    if from == origin::From::Stranger {
         // Boxed, as all that is rare here: the room a vote's future takes is copied and cleared for each vote.
-        return Box::pin(unsent(app, slug, headers, form, json)).await;
+        return Box::pin(unsent(app, slug, &client, headers, form, json)).await;
     }
     let poll = public_poll(app, slug).await?;
     let now = app.clock.now();
@@ -222,7 +224,7 @@ async fn submitted(
     let (choice, left) = match answered {
         Answered::Counted { choice, first } => {
             if first && known.is_none() {
-                trust::cast(app, &poll, &browser, network, headers, &choice);
+                trust::cast(app, &poll, &browser, network, from, headers, &choice);
             }
             let marker = known.is_none().then_some(&*browser.marker);
             let left = offer::take(app, &poll, &client, headers, (form, &sent), marker).await?;

@@ -156,6 +156,8 @@ pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
     for poll in ballots::seal::seal_due(&app.db, now, app.config.polls.seal_days).await? {
         app.polls.book.reread(&poll.slug).await?;
     }
+    // Another node may have sealed one.
+    app.polls.book.forget_stale();
     if !ballots::seal::scrub(&app.db, now).await? {
         tracing::info!(
             "destroyed keys of polls still lie in freed room of the files: somebody reads; trying again"

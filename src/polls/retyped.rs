@@ -8,10 +8,11 @@ use super::http::{form as form_of, seed};
 use super::linked;
 use super::model::{Phase, Poll};
 use super::sent::Sent;
+use super::trust;
 use super::view::{FormPage, FormView};
 use crate::app::App;
 use crate::subscriptions;
-use crate::web::{Problem, RawForm};
+use crate::web::{Client, Problem, RawForm};
 
 /// An answer from a page that may not embed polls, or from a feed reader that hides its origin: nothing is counted, but
 /// nothing that was chosen is lost either. It is one button away, on a page of ours that no other page can press for the reader.
@@ -21,6 +22,7 @@ use crate::web::{Problem, RawForm};
 pub async fn unsent(
     app: &App,
     slug: &str,
+    client: &Client,
     headers: &HeaderMap,
     form: &RawForm,
     json: bool,
@@ -30,6 +32,8 @@ pub async fn unsent(
     if json || !matches!(poll.phase(now), Phase::Open { .. }) {
         return Err(Problem::wrong_origin());
     }
+    // Here it is opened, for whoever sends it from here.
+    trust::opened(app, &poll, client);
     let mut view = retyped(app, &poll, form, &Sent::of(form), seed(app, &poll, headers)).await?;
     // What another site's page ticked nobody has agreed to.
     linked::offer_again(&poll, false, false, &mut view);

@@ -11,6 +11,7 @@ use super::results::Results;
 use super::results::note::date_time;
 use super::sent::Sent;
 use super::share::Shared;
+use super::voter::mark_number;
 use crate::newsletters::{ConsentText, Newsletter};
 use crate::types::UnixMillis;
 use crate::web::assets;
@@ -20,6 +21,8 @@ use crate::web::problems::FieldProblem;
 #[derive(Debug, Clone, Serialize)]
 pub struct FormView {
     pub action: String,
+    /// Under which the markers of new readers begin: see [`mark_number`].
+    pub mark: u32,
     pub questions: Vec<QuestionView>,
     pub newsletter: Option<Offer>,
     /// The box of a linked poll, for those who may have an address.
@@ -78,6 +81,7 @@ impl FormView {
         let several = poll.questions.len() > 1;
         Self {
             action: format!("/p/{}", poll.slug),
+            mark: mark_number(poll.id),
             questions: poll
                 .questions
                 .iter()

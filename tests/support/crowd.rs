@@ -95,11 +95,7 @@ enum Act {
 
 /// Lets all of them come to `/p/trust`. Every answer must be taken.
 pub async fn run(app: &TestApp, visitors: &[Visitor]) -> Ran {
-    let client = Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap();
+    let client = forgetful();
     let mut acts: Vec<(i64, usize, Act)> = Vec::new();
     for (i, visitor) in visitors.iter().enumerate() {
         acts.extend(visitor.opens.map(|at| (at, i, Act::Open)));
@@ -137,16 +133,10 @@ pub async fn run(app: &TestApp, visitors: &[Visitor]) -> Ran {
                 proofs.insert(i, solution(&puzzle));
             }
             Act::Send => {
+                let proof = proofs.remove(&i);
                 let mut form = vec![("option", visitor.option.to_string())];
-                form.extend(proofs.remove(&i).map(|proof| ("proof", proof)));
-                let body = form_urlencoded::Serializer::new(String::new())
-                    .extend_pairs(form)
-                    .finish();
-                let post = client.post(app.url("/p/trust")).headers(headers);
-                let kind = "application/x-www-form-urlencoded";
-                let post = post.header("content-type", kind).body(body);
-                let answer = post.send().await.unwrap();
-                assert_eq!(answer.status(), 303, "nobody is turned away");
+                form.extend(proof.map(|proof| ("proof", proof)));
+                send(&client, app, headers, &form).await;
                 accepted += 1;
                 first.get_or_insert(at);
             }
@@ -166,7 +156,29 @@ pub async fn run(app: &TestApp, visitors: &[Visitor]) -> Ran {
     }
 }
 
-fn headers(visitor: &Visitor) -> HeaderMap {
+/// Sends an answer, which must be taken.
+pub async fn send(client: &Client, app: &TestApp, headers: HeaderMap, form: &[(&str, String)]) {
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish();
+    let post = client.post(app.url("/p/trust")).headers(headers);
+    let kind = "application/x-www-form-urlencoded";
+    let post = post.header("content-type", kind).body(body);
+    let answer = post.send().await.unwrap();
+    assert_eq!(answer.status(), 303, "nobody is turned away");
+}
+
+/// A client without a jar for cookies: each answer is another browser's.
+pub fn forgetful() -> Client {
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+/// What a visitor's browser says of itself, and where it is.
+pub fn headers(visitor: &Visitor) -> HeaderMap {
     let text = |value: &str| HeaderValue::from_str(value).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-forwarded-for", text(&visitor.address));

@@ -78,6 +78,8 @@ pub enum Trouble {
     Slow(Duration),
     /// So many are refused with 503 and `Retry-After: 1`, the next go through.
     Full(usize),
+    /// They arrive and are answered, and nothing of the answer comes back.
+    Lost,
 }
 
 #[derive(Default)]
@@ -125,6 +127,11 @@ impl Road {
         traffic.troubles.push((requests.to_owned(), trouble));
     }
 
+    /// From now on all is well.
+    pub fn mend(&self) {
+        self.traffic.lock().unwrap().troubles.clear();
+    }
+
     /// What has come along so far.
     pub fn seen(&self) -> Vec<String> {
         self.traffic.lock().unwrap().seen.clone()
@@ -136,7 +143,7 @@ async fn pass(State(road): State<Forward>, request: Request) -> Response {
     let path = parts.uri.path_and_query().unwrap().as_str().to_owned();
     let line = format!("{} {path}", parts.method);
     let mut wait = Duration::ZERO;
-    let mut full = false;
+    let (mut full, mut lost) = (false, false);
     {
         let mut traffic = road.traffic.lock().unwrap();
         traffic.seen.push(line.clone());
@@ -152,6 +159,7 @@ async fn pass(State(road): State<Forward>, request: Request) -> Response {
                     full = true;
                 }
                 Trouble::Full(_) => {}
+                Trouble::Lost => lost = true,
             }
         }
     }
@@ -179,6 +187,10 @@ async fn pass(State(road): State<Forward>, request: Request) -> Response {
         .send()
         .await
         .unwrap();
+    if lost {
+        let broken: Result<&[u8], _> = Err(std::io::Error::other("the connection broke"));
+        return Body::from_stream(futures::stream::iter([broken])).into_response();
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = sent.status();
     *response.headers_mut() = sent.headers().clone();

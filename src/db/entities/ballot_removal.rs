@@ -17,6 +17,7 @@ pub struct Model {
     pub ballots: i64,
     pub editor_id: Option<EditorId>,
     pub undone_ms: Option<UnixMillis>,
+    pub gone: Option<i64>,
 }
 
 /// None are declared: joins are written where they are needed.

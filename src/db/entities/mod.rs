@@ -22,6 +22,7 @@ pub mod idempotency;
 pub mod issue;
 pub mod issue_segment;
 pub mod issue_tally;
+pub mod kept_count;
 pub mod link_export;
 pub mod link_text;
 pub mod mail_batch;

@@ -89,7 +89,7 @@ async fn page(
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
     let mut listed = Vec::new();
     for burst in &bursts {
-        let with = trust::counts_of(&app.db, poll.id, &burst.removals).await?;
+        let with = trust::counts_of(&app.db, poll.id, &burst.aside).await?;
         let mut row = burst_view(&poll, burst, &zone);
         row["rows"] = compared(&poll, &totals, &with).into();
         row["error"] = error
@@ -125,6 +125,8 @@ fn burst_view(poll: &Poll, burst: &Burst, zone: &Zone) -> Value {
         "state": state, "badge": badge,
         "noticed": burst.state == BurstState::Noticed,
         "out": matches!(burst.state, BurstState::SetAside | BurstState::Removed),
+        // The program ended before all of it was given back.
+        "unfinished": burst.state == BurstState::Counted && !burst.aside.is_empty(),
         "removed": burst.state == BurstState::Removed,
         "said": said.join(", "),
         "networks": shown::count(burst.networks),

@@ -66,7 +66,7 @@ pub const VISIBILITIES: [(&str, Visibility, &str, &str); 4] = [
 ];
 
 /// The values of the field `headline_tier`, its words and its hint.
-pub const HEADLINES: [(&str, Tier, &str, &str); 3] = [
+pub const HEADLINES: [(&str, Tier, &str, &str); 4] = [
     (
         "all",
         Tier::Anonymous,
@@ -84,6 +84,12 @@ pub const HEADLINES: [(&str, Tier, &str, &str); 3] = [
         Tier::Subscriber,
         "Confirmed subscribers",
         "Only answers from a personal link in a mail. Others may answer and are named beside the result.",
+    ),
+    (
+        "signed_in",
+        Tier::SignedIn,
+        "Subscribers who are signed in",
+        "The fewest answers: from browsers in which a confirmed subscriber is signed in. Others may answer and are named beside the result.",
     ),
 ];
 
@@ -184,13 +190,17 @@ impl Typed {
         self
     }
 
-    /// The definition this stands for.
+    /// The definition this stands for. `stored`: the poll it was typed over, of which stays what the form does not ask.
     ///
     /// # Errors
     /// All that is wrong, by field.
-    pub fn definition(&self, newsletters: &[Newsletter]) -> Result<Definition, Errors> {
+    pub fn definition(
+        &self,
+        newsletters: &[Newsletter],
+        stored: Option<&Poll>,
+    ) -> Result<Definition, Errors> {
         let mut errors = Errors::new();
-        let (opens_at, closes_at) = self.times(&mut errors);
+        let (opens_at, closes_at) = self.times(stored, &mut errors);
         let newsletter = newsletters
             .iter()
             .find(|letter| letter.slug == self.newsletter)
@@ -207,7 +217,10 @@ impl Typed {
             } else {
                 self.slug.clone()
             },
-            title: String::new(),
+            // One that was made of the first question follows it.
+            title: stored
+                .filter(|poll| poll.questions.first().is_none_or(|q| q.text != poll.title))
+                .map_or_else(String::new, |poll| poll.title.clone()),
             intro: self.intro.clone(),
             visibility: self.visibility(),
             headline_tier: self.headline_tier(),
@@ -241,9 +254,12 @@ impl Typed {
     ///
     /// # Errors
     /// All that is wrong, by field.
-    pub fn timing(&self) -> Result<(Option<UnixMillis>, Option<UnixMillis>, Visibility), Errors> {
+    pub fn timing(
+        &self,
+        stored: &Poll,
+    ) -> Result<(Option<UnixMillis>, Option<UnixMillis>, Visibility), Errors> {
         let mut errors = Errors::new();
-        let (opens, closes) = self.times(&mut errors);
+        let (opens, closes) = self.times(Some(stored), &mut errors);
         if let (Some(opens), Some(closes)) = (opens, closes)
             && closes <= opens
         {
@@ -273,7 +289,12 @@ impl Typed {
         known.map_or(Tier::Anonymous, |(_, tier, ..)| *tier)
     }
 
-    fn times(&self, errors: &mut Errors) -> (Option<UnixMillis>, Option<UnixMillis>) {
+    /// Opening and close. A field that nobody touched means the stored moment, also where clocks show what stands in it twice.
+    fn times(
+        &self,
+        stored: Option<&Poll>,
+        errors: &mut Errors,
+    ) -> (Option<UnixMillis>, Option<UnixMillis>) {
         let zone = match Zone::parse(&self.time_zone) {
             Ok(zone) => zone,
             Err(unknown) => {
@@ -281,9 +302,12 @@ impl Typed {
                 return (None, None);
             }
         };
-        let mut read = |field: &str, text: &str| {
+        let mut read = |field: &str, text: &str, stored: Option<UnixMillis>| {
             if text.is_empty() {
                 return None;
+            }
+            if let Some(stored) = stored.filter(|at| moment::written(*at, &zone) == text) {
+                return Some(stored);
             }
             let at = moment::read(text, &zone);
             if at.is_none() {
@@ -295,7 +319,10 @@ impl Typed {
             }
             at
         };
-        (read("opens", &self.opens), read("closes", &self.closes))
+        (
+            read("opens", &self.opens, stored.and_then(|p| p.opens_at)),
+            read("closes", &self.closes, stored.and_then(|p| p.closes_at)),
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sea_orm::{DbErr, QueryResult, Value};
 
-use crate::db::{Db, fetch_all, fetch_one};
+use crate::db::{Backend, Db, containing, fetch_all, fetch_one};
 use crate::polls::model::PollState;
 use crate::types::UnixMillis;
 
@@ -12,7 +12,7 @@ pub const PAGE: i64 = 50;
 /// Which polls, in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Part of the question, in any case of ASCII letters; empty: all.
+    /// Part of the question, in any case; empty: all.
     pub text: String,
     pub state: Option<Only>,
     pub order: Order,
@@ -57,7 +57,7 @@ pub struct Row {
 
 /// The page that is wanted, and how many polls match in all.
 pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>, i64), DbErr> {
-    let (condition, values) = condition(wanted, now);
+    let (condition, values) = condition(db.backend(), wanted, now);
     let total = fetch_one(
         db.read(),
         format!("SELECT COUNT(*) FROM poll WHERE {condition}"),
@@ -91,18 +91,13 @@ pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>
     Ok((rows?, total))
 }
 
-fn condition(wanted: &Wanted, now: UnixMillis) -> (String, Vec<Value>) {
+fn condition(backend: Backend, wanted: &Wanted, now: UnixMillis) -> (String, Vec<Value>) {
     let mut all = vec!["1 = 1".to_owned()];
     let mut values: Vec<Value> = Vec::new();
     if !wanted.text.is_empty() {
-        let escaped = wanted
-            .text
-            .to_lowercase()
-            .replace('\\', "\\\\")
-            .replace('%', "\\%")
-            .replace('_', "\\_");
-        values.push(format!("%{escaped}%").into());
-        all.push("LOWER(title) LIKE $1 ESCAPE '\\'".to_owned());
+        let (condition, pattern) = containing(backend, "title", 1, &wanted.text);
+        values.push(pattern.into());
+        all.push(condition);
     }
     if let Some(only) = wanted.state {
         let n = values.len() + 1;

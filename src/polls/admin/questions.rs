@@ -22,6 +22,7 @@ pub struct TypedQuestion {
     pub min_choices: String,
     pub max_choices: String,
     pub ranks: String,
+    pub min_ranks: String,
     /// `1-5`.
     pub scale: String,
     pub low: String,
@@ -55,6 +56,7 @@ impl TypedQuestion {
             required: true,
             min_choices: "1".into(),
             max_choices: "2".into(),
+            min_ranks: "1".into(),
             scale: "1-5".into(),
             other_label: "Other".into(),
             none_label: "None of these".into(),
@@ -108,6 +110,7 @@ impl TypedQuestion {
             min_choices: text("min_choices")?,
             max_choices: text("max_choices")?,
             ranks: text("ranks")?,
+            min_ranks: text("min_ranks")?,
             scale: text("scale")?,
             low: text("low")?,
             high: text("high")?,
@@ -157,6 +160,10 @@ impl TypedQuestion {
                 Kind::Ranked => question.max_choices.to_string(),
                 _ => String::new(),
             },
+            min_ranks: match question.kind {
+                Kind::Ranked => question.min_choices.to_string(),
+                _ => empty.min_ranks,
+            },
             scale: match (&question.scale, to) {
                 (Some(scale), Some(to)) => format!("{}-{to}", scale.from),
                 _ => empty.scale,
@@ -191,8 +198,10 @@ impl TypedQuestion {
         let (min_choices, max_choices) = match kind {
             Kind::Single | Kind::Rating => (1, 1),
             Kind::Several => (number(&self.min_choices), number(&self.max_choices).max(2)),
-            Kind::Ranked if self.ranks.is_empty() => (1, 0),
-            Kind::Ranked => (1, number(&self.ranks)),
+            Kind::Ranked => {
+                let or = |text: &str, or: i64| if text.is_empty() { or } else { number(text) };
+                (or(&self.min_ranks, 1), or(&self.ranks, 0))
+            }
         };
         let scale = self.scale.split_once('-').map(|(from, to)| ScaleText {
             from: number(from),

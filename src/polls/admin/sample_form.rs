@@ -6,12 +6,11 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::form::Typed;
 use super::tabs::{Tab, page, poll_of};
 use crate::admin::{Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
-use crate::polls::define::{Definition, is_taken};
+use crate::polls::define::{Definition, free_slug};
 use crate::polls::model::{Poll, PollState, Tier};
 use crate::polls::sample::{LARGEST, Order, SMALLEST, Taken, margin, store, take};
 use crate::web::Problem;
@@ -72,7 +71,7 @@ pub async fn draw(
     };
     let copy = match poll.state {
         PollState::Draft => None,
-        _ => Some(copy(&app, &poll, &letters).await?),
+        _ => Some(copy(&app, &poll).await?),
     };
     let order = Order {
         newsletter: letter.id,
@@ -141,12 +140,9 @@ fn too_many(letter: &Newsletter, population: i64) -> Errors {
 }
 
 /// The same questions, in a poll of its own.
-async fn copy(app: &App, poll: &Poll, letters: &[Newsletter]) -> Result<Definition, Problem> {
+async fn copy(app: &App, poll: &Poll) -> Result<Definition, Problem> {
     let now = app.clock.now();
-    let mut copy = Typed::of(poll, letters)
-        .definition(letters)
-        .map_err(|_| Problem::conflict("This poll cannot be copied as it is."))?;
-    copy.title.clone_from(&poll.title);
+    let mut copy = Definition::of(poll);
     copy.opens_at = None;
     copy.closes_at = poll.closes_at.filter(|&at| at > now);
     copy.newsletter = None;
@@ -155,12 +151,10 @@ async fn copy(app: &App, poll: &Poll, letters: &[Newsletter]) -> Result<Definiti
     copy.headline_tier = Tier::Subscriber;
     let stem: String = poll.slug.chars().take(50).collect();
     let stem = stem.trim_end_matches('-');
-    copy.slug = format!("{stem}-sample");
-    for n in 2.. {
-        if !is_taken(&app.db, &copy.slug).await? {
-            break;
-        }
-        copy.slug = format!("{stem}-sample-{n}");
+    let wanted = format!("{stem}-sample");
+    copy.slug = free_slug(&app.db, &wanted).await?.unwrap_or(wanted);
+    if !copy.check().is_empty() {
+        return Err(Problem::conflict("This poll cannot be copied as it is."));
     }
     Ok(copy)
 }

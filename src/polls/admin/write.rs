@@ -54,12 +54,13 @@ pub async fn create(
         .await;
     }
     let letters = newsletters::all(app.db.read()).await?;
-    let mut definition = match typed.definition(&letters) {
+    let mut definition = match typed.definition(&letters, None) {
         Ok(definition) => definition,
         Err(errors) => return form_page(&app, editor.frame(), None, &typed, &errors).await,
     };
     if typed.slug.is_empty() {
-        definition.slug = free_slug(&app, &definition.slug).await?;
+        let free = define::free_slug(&app.db, &definition.slug).await?;
+        definition.slug = free.unwrap_or(definition.slug);
     }
     let txn = app.db.write_txn("create-poll").await?;
     let stored = define::create(
@@ -139,7 +140,7 @@ async fn previewed(
     typed: &Typed,
 ) -> Result<Response, Problem> {
     let letters = newsletters::all(app.db.read()).await?;
-    match typed.definition(&letters) {
+    match typed.definition(&letters, poll) {
         Ok(definition) => preview(app, &definition.sketch()).await,
         Err(errors) => form_page(app, editor.frame(), poll, typed, &errors).await,
     }
@@ -147,7 +148,7 @@ async fn previewed(
 
 async fn save_draft(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(), Errors>, Problem> {
     let letters = newsletters::all(app.db.read()).await?;
-    let definition = match typed.definition(&letters) {
+    let definition = match typed.definition(&letters, Some(poll)) {
         Ok(definition) => definition,
         Err(errors) => return Ok(Err(errors)),
     };
@@ -177,15 +178,9 @@ async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(),
             LINKING_STAYS.to_owned(),
         )])));
     }
-    let (opens, closes, visibility) = match typed.timing() {
+    let (opens, closes, visibility) = match typed.timing(poll) {
         Ok(timing) => timing,
         Err(errors) => return Ok(Err(errors)),
-    };
-    // Who may see the result of a sealed poll can still be changed. What is typed has no seconds: the close may have some.
-    let untouched = typed.closes == Typed::of(poll, &[]).closes;
-    let closes = match poll.sealed_at {
-        Some(_) if untouched => poll.closes_at,
-        _ => closes,
     };
     let txn = app.db.write_txn("time-poll").await?;
     if !define::retime(&txn, app.clock.now(), poll.id, opens, closes, visibility).await? {
@@ -266,19 +261,6 @@ async fn turn(
         Some(_) => SEALED,
         None => "The poll is in another state now. Go back and load the page again.",
     }))
-}
-
-/// A slug that no poll has: as given, or with a number.
-async fn free_slug(app: &App, slug: &str) -> Result<String, Problem> {
-    let mut free = slug.to_owned();
-    for n in 2..100 {
-        // The editors' pages have this address themselves.
-        if free != "new" && !define::is_taken(&app.db, &free).await? {
-            break;
-        }
-        free = format!("{slug}-{n}");
-    }
-    Ok(free)
 }
 
 fn slug_taken() -> Errors {

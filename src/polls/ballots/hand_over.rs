@@ -137,6 +137,12 @@ impl Hand<'_> {
             self.counts.ballot(self.poll, from.tier, &from.choices, -1);
             self.counts.place(place.0, place.1, -1, from.cast);
         }
+        if let Some(removal) = from.removed {
+            // It counts from now on: it is none of those any more that readers are told of.
+            let sql =
+                "UPDATE ballot_removal SET gone = gone + 1 WHERE poll_id = $1 AND number = $2";
+            run(&**txn, sql, [self.poll.id.into(), removal.into()]).await?;
+        }
         let entry = Entry::HandedOver {
             voter: from.voter,
             revision: from.revision + 1,

@@ -135,52 +135,93 @@ pub async fn set_aside(
     reason: &str,
     editor: Option<EditorId>,
 ) -> Result<Removal, NotRemoved> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-        return Err(NotRemoved::NoReason);
-    }
-    let (txn, poll, heads) = begin(db, slot, poll).await?;
-    let (conditions, mut values) = selection.conditions(1);
-    values.insert(0, poll.id.into());
-    let rows = select(db, &txn, &format!("removed IS NULL{conditions}"), values).await?;
-    if rows.is_empty() {
-        return Err(NotRemoved::Nothing);
-    }
-    let sql =
-        "SELECT COALESCE(MAX(number), 0) + 1 AS number FROM ballot_removal WHERE poll_id = $1";
-    let row = fetch_one(&*txn, sql, [poll.id.into()]).await?;
-    let number: i64 = row.map_or(Ok(1), |row| row.try_get("", "number"))?;
-    let removal = Removal {
-        number,
-        at: now,
-        reason: reason.to_owned(),
-        ballots: i64::try_from(rows.len()).unwrap_or(i64::MAX),
-        undone: None,
-    };
-    let sql = "INSERT INTO ballot_removal (poll_id, number, at_ms, reason, ballots, editor_id) VALUES ($1, $2, $3, $4, $5, $6)";
-    let values: [Value; 6] = [
-        poll.id.into(),
-        number.into(),
-        now.into(),
-        reason.into(),
-        removal.ballots.into(),
-        editor.into(),
-    ];
-    run(&*txn, sql, values).await?;
-    let first = Entry::Removal {
-        number,
-        reason: sha256(reason.as_bytes()),
-        ballots: removal.ballots,
-    };
-    turn(&txn, now, slot, &poll, &heads, &rows, Some(number), &first).await?;
-    txn.commit().await?;
-    tracing::info!(
-        poll = poll.slug,
-        number,
-        ballots = removal.ballots,
-        "ballots were set aside"
-    );
+    let held = hold(db, slot, poll).await?;
+    let removal = held.set_aside(db, now, selection, reason, editor).await?;
+    held.commit().await?;
     Ok(removal)
+}
+
+/// A poll whose ballots nobody else changes until this is committed or dropped.
+pub struct Held {
+    /// What else is written of it stands or falls with the ballots.
+    pub txn: WriteTxn,
+    poll: Poll,
+    heads: Heads,
+    slot: i64,
+}
+
+impl Held {
+    /// As [`set_aside`], once, and not committed yet.
+    ///
+    /// # Errors
+    /// [`NotRemoved`].
+    pub async fn set_aside(
+        &self,
+        db: &Db,
+        now: UnixMillis,
+        selection: &Selection,
+        reason: &str,
+        editor: Option<EditorId>,
+    ) -> Result<Removal, NotRemoved> {
+        let reason = reason.trim();
+        if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+            return Err(NotRemoved::NoReason);
+        }
+        let Self {
+            txn,
+            poll,
+            heads,
+            slot,
+        } = self;
+        let (conditions, mut values) = selection.conditions(1);
+        values.insert(0, poll.id.into());
+        let rows = select(db, txn, &format!("removed IS NULL{conditions}"), values).await?;
+        if rows.is_empty() {
+            return Err(NotRemoved::Nothing);
+        }
+        let sql =
+            "SELECT COALESCE(MAX(number), 0) + 1 AS number FROM ballot_removal WHERE poll_id = $1";
+        let row = fetch_one(&**txn, sql, [poll.id.into()]).await?;
+        let number: i64 = row.map_or(Ok(1), |row| row.try_get("", "number"))?;
+        let removal = Removal {
+            number,
+            at: now,
+            reason: reason.to_owned(),
+            ballots: i64::try_from(rows.len()).unwrap_or(i64::MAX),
+            undone: None,
+        };
+        let sql = "INSERT INTO ballot_removal (poll_id, number, at_ms, reason, ballots, editor_id, gone) VALUES ($1, $2, $3, $4, $5, $6, 0)";
+        let values: [Value; 6] = [
+            poll.id.into(),
+            number.into(),
+            now.into(),
+            reason.into(),
+            removal.ballots.into(),
+            editor.into(),
+        ];
+        run(&**txn, sql, values).await?;
+        let first = Entry::Removal {
+            number,
+            reason: sha256(reason.as_bytes()),
+            ballots: removal.ballots,
+        };
+        turn(txn, now, *slot, poll, heads, &rows, Some(number), &first).await?;
+        tracing::info!(
+            poll = poll.slug,
+            number,
+            ballots = removal.ballots,
+            "ballots are set aside"
+        );
+        Ok(removal)
+    }
+
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// What the database said; then nothing was written.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.txn.commit().await
+    }
 }
 
 /// Gives the ballots of a removal back: they count again, as they are now.
@@ -194,7 +235,9 @@ pub async fn give_back(
     poll: PollId,
     number: i64,
 ) -> Result<i64, NotRemoved> {
-    let (txn, poll, heads) = begin(db, slot, poll).await?;
+    let Held {
+        txn, poll, heads, ..
+    } = hold(db, slot, poll).await?;
     let sql = "UPDATE ballot_removal SET undone_ms = $1 WHERE poll_id = $2 AND number = $3 AND undone_ms IS NULL";
     let undone = run(&*txn, sql, [now.into(), poll.id.into(), number.into()]).await?;
     if undone.rows_affected() == 0 {
@@ -236,7 +279,10 @@ pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
 
 /// Takes the chain and then the poll, in the order in which commits of answers take them. With the poll locked, no answer is
 /// on its way in.
-async fn begin(db: &Db, slot: i64, poll: PollId) -> Result<(WriteTxn, Poll, Heads), NotRemoved> {
+///
+/// # Errors
+/// [`NotRemoved`]: there is no such poll, it is sealed, or the database failed.
+pub async fn hold(db: &Db, slot: i64, poll: PollId) -> Result<Held, NotRemoved> {
     let txn = db.write_txn("set-aside").await?;
     let head = chain::lock_head(db, &txn, slot, poll).await?;
     let lock = match db.backend() {
@@ -254,7 +300,12 @@ async fn begin(db: &Db, slot: i64, poll: PollId) -> Result<(WriteTxn, Poll, Head
         .await?
         .ok_or(NotRemoved::NotThere)?;
     let heads = Heads::from([(poll.id, head)]);
-    Ok((txn, poll, heads))
+    Ok(Held {
+        txn,
+        poll,
+        heads,
+        slot,
+    })
 }
 
 /// Turns ballots to `removed`, in the rows, the numbers and the log.

@@ -53,6 +53,8 @@ pub(super) struct Replay<'a> {
     /// By place and slot.
     pub(super) places: BTreeMap<(i64, i64), Seen>,
     pub(super) removals: BTreeMap<i64, Removed>,
+    /// Ballots that were handed over while this removal had set them aside.
+    pub(super) gone: BTreeMap<i64, i64>,
     pub(super) wordings: Vec<Wording>,
     /// First casts by hour, tier and slot.
     pub(super) hours: BTreeMap<(i64, i64, i64), i64>,
@@ -79,6 +81,7 @@ impl<'a> Replay<'a> {
             details: BTreeMap::new(),
             places: BTreeMap::new(),
             removals: BTreeMap::new(),
+            gone: BTreeMap::new(),
             wordings: Vec::new(),
             hours: BTreeMap::new(),
             mails: BTreeMap::new(),

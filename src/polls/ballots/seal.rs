@@ -2,7 +2,7 @@
 //!
 //! In one transaction: the secret, the log, the ballots with their keys, times, places and networks. What is left is how many ballots
 //! say what ([`super::root::Alike`]), and numbers without a time nearer than the close: of all that is kept about a poll, only the
-//! turnout by hour says when, and it says nothing about answers. Nodes' stripes are added up, zeros (what somebody said and took back)
+//! turnout by hour says when, and it says nothing about answers. What is refused from then on is counted by the hour again. Nodes' stripes are added up, zeros (what somebody said and took back)
 //! go. The record ([`super::record`]) is the same before and after.
 //!
 //! Then the files are scrubbed ([`Db::scrub`]). That may have to wait for a reader of an older moment; `scrubbed_ms` says when it is done,
@@ -22,7 +22,9 @@ use crate::types::{PollId, UnixMillis};
 const ALL_SLOTS: i64 = -2;
 
 /// The tables whose deleted rows say who, when, or in which order.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
+    "refusal",
+    "kept_count",
     "poll_secret",
     "ballot",
     "ballot_link",
@@ -158,6 +160,14 @@ async fn forget_times(txn: &WriteTxn, poll: &Poll, closed: UnixMillis) -> Result
         run(&**txn, sql, values).await?;
         only_all_slots(txn, "poll_source", poll).await?;
     }
+    // Some of these answers came by a link of one reader's own: what was refused when says who was there.
+    let sql = format!(
+        "INSERT INTO refusal (poll_id, reason, hour_ms, slot, n) \
+         SELECT poll_id, reason, CAST($2 AS BIGINT), {ALL_SLOTS}, CAST(SUM(n) AS BIGINT) FROM refusal WHERE poll_id = $1 GROUP BY poll_id, reason"
+    );
+    let values: [Value; 2] = [poll.id.into(), closed.hour().into()];
+    run(&**txn, sql, values).await?;
+    only_all_slots(txn, "refusal", poll).await?;
     for (table, column) in [
         ("ballot_removal", "at_ms"),
         ("ballot_removal", "undone_ms"),
@@ -176,7 +186,7 @@ async fn forget_times(txn: &WriteTxn, poll: &Poll, closed: UnixMillis) -> Result
 }
 
 async fn destroy(txn: &WriteTxn, poll: &Poll, now: UnixMillis) -> Result<(), DbErr> {
-    for table in ["ballot", "ballot_log", "poll_secret"] {
+    for table in ["ballot", "ballot_log", "poll_secret", "kept_count"] {
         let sql = format!("DELETE FROM {table} WHERE poll_id = $1");
         run(&**txn, sql, [poll.id.into()]).await?;
     }

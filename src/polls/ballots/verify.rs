@@ -349,8 +349,7 @@ async fn removals<C: ConnectionTrait>(
     replay: &Replay<'_>,
     verified: &mut Verified,
 ) -> Result<(), DbErr> {
-    let sql =
-        "SELECT number, at_ms, reason, ballots, undone_ms FROM ballot_removal WHERE poll_id = $1";
+    let sql = "SELECT number, at_ms, reason, ballots, undone_ms, gone FROM ballot_removal WHERE poll_id = $1";
     let mut missing = replay.removals.clone();
     for row in fetch_all(db, sql, [poll.id.into()]).await? {
         let number: i64 = row.try_get("", "number")?;
@@ -363,6 +362,13 @@ async fn removals<C: ConnectionTrait>(
         };
         if missing.remove(&number) != Some(said) {
             verified.find(format!("removal {number} is not the one in the log"));
+        }
+        let gone: Option<i64> = row.try_get("", "gone")?;
+        let left = replay.gone.get(&number).copied().unwrap_or(0);
+        if gone.is_some_and(|gone| gone != left) {
+            verified.find(format!(
+                "of removal {number} other ballots were handed over than the log says"
+            ));
         }
     }
     for number in missing.keys() {

@@ -31,6 +31,48 @@ fn a_whole_definition_is_trimmed_and_named_after_its_question() {
 }
 
 #[test]
+fn a_poll_is_made_again_from_what_it_is() {
+    let mut whole = definition();
+    whole.title = "Spring wave".into();
+    whole.headline_tier = Tier::SignedIn;
+    whole.linking = Some("We keep it.".into());
+    let question = |kind| QuestionText {
+        text: "And?".into(),
+        kind,
+        options: ["a", "b", "c"].map(OptionText::from).to_vec(),
+        ..QuestionText::default()
+    };
+    whole.questions.extend([
+        QuestionText {
+            other: Some("Other".into()),
+            none: Some("None".into()),
+            max_choices: 2,
+            ..question(Kind::Several)
+        },
+        QuestionText {
+            min_choices: 2,
+            max_choices: 3,
+            ..question(Kind::Ranked)
+        },
+        QuestionText {
+            scale: Some(ScaleText {
+                from: 0,
+                to: 10,
+                low: "bad".into(),
+                high: String::new(),
+            }),
+            ..question(Kind::Rating)
+        },
+    ]);
+    assert_eq!(whole.check(), []);
+    assert_eq!(Definition::of(&whole.sketch()), whole);
+    let mut retired = whole.sketch();
+    retired.questions[0].options[1].retired = true;
+    whole.questions[0].options.pop();
+    assert_eq!(Definition::of(&retired), whole);
+}
+
+#[test]
 fn each_fault_names_its_field() {
     assert_eq!(faults(|d| d.slug = "Trust me".into()), ["slug"]);
     // The editors' page of it would be the form for a new poll.

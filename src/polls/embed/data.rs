@@ -14,15 +14,13 @@ use crate::polls::http::form;
 use crate::polls::model::{Phase, Place, Poll};
 use crate::polls::result_page::visible;
 use crate::polls::results::Results;
+use crate::polls::trust;
 use crate::polls::view::{BY_INVITATION, FormView, closed, hidden_reason};
-use crate::polls::voter::mark_number;
-use crate::web::Problem;
+use crate::web::{Client, Problem};
 
 #[derive(Debug, Serialize)]
 struct Data {
     open: bool,
-    /// Under which the markers of new readers begin: see [`mark_number`].
-    mark: u32,
     /// Of the iframe, where the module cannot draw the form.
     height: u32,
     /// The form to draw, while the poll is open.
@@ -42,15 +40,15 @@ pub async fn data(
     State(app): State<App>,
     Path(slug): Path<String>,
     method: Method,
+    client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
     let phase = poll.phase(app.clock.now());
-    seen(&app, &poll, phase, &method);
+    seen(&app, &poll, phase, &method, &client);
     let form = form(&app, &poll).await?;
     let data = Data {
         open: poll.is_open_to_all(app.clock.now()),
-        mark: mark_number(poll.id),
         height: height(&poll),
         form,
         results: visible(&app, &poll, None).await?,
@@ -67,8 +65,9 @@ pub async fn data(
 }
 
 /// Counts a look at a poll that can be answered.
-pub fn seen(app: &App, poll: &Poll, phase: Phase, method: &Method) {
+pub fn seen(app: &App, poll: &Poll, phase: Phase, method: &Method, client: &Client) {
     if matches!(phase, Phase::Open { .. }) {
+        trust::opened(app, poll, client);
         app.polls.views.count(poll.id, Place::Embed, method);
     }
 }

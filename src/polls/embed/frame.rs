@@ -13,7 +13,7 @@ use crate::polls::http::form;
 use crate::polls::result_page::visible;
 use crate::polls::view::{FormView, ResultsView};
 use crate::polls::voter::mark_number;
-use crate::web::{Problem, security};
+use crate::web::{Client, Problem, security};
 
 #[derive(Debug, Serialize)]
 struct EmbedPage {
@@ -33,10 +33,11 @@ pub async fn page(
     State(app): State<App>,
     Path(slug): Path<String>,
     method: Method,
+    client: Client,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
     let phase = poll.phase(app.clock.now());
-    seen(&app, &poll, phase, &method);
+    seen(&app, &poll, phase, &method, &client);
     let form = match poll.is_open_to_all(app.clock.now()) {
         true => Some(FormView {
             place: Some("embed"),

@@ -46,22 +46,28 @@ function el(name, attributes = {}, ...children) {
   return node;
 }
 
-// A marker kept by the page's own site, made only when somebody answers: cookies of other sites are blocked, and rightly.
-// It begins with the poll's own mark and the time, so that ballots cast together stand together in the table.
-function marker(poll) {
+// A marker, made only when somebody answers. It begins with the poll's own mark and the time, so that ballots cast together stand
+// together in the table.
+function fresh(poll) {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const time = Date.now() / 8;
+  if (poll) bytes.set([poll >> 16, poll >> 8, poll, time >> 16, time >> 8, time]);
+  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+}
+
+// Another page's site keeps it: cookies of other sites are blocked, and rightly. On our own pages it lasts as long as the tab; once an
+// answer has come back, our cookie says the same. So an answer is the same voter's when it is sent again because nothing came back.
+let memory;
+function marker(poll, own) {
   try {
-    let mark = localStorage.getItem("canvass-marker");
-    if (!mark) {
-      const bytes = crypto.getRandomValues(new Uint8Array(16));
-      const time = Date.now() / 8;
-      if (poll) bytes.set([poll >> 16, poll >> 8, poll, time >> 16, time >> 8, time]);
-      mark = btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
-      localStorage.setItem("canvass-marker", mark);
-    }
-    return mark;
+    const store = own ? sessionStorage : localStorage;
+    memory = store.getItem("canvass-marker") ?? memory ?? fresh(poll);
+    store.setItem("canvass-marker", memory);
   } catch {
-    return "";
+    // Nothing may be kept here: it lasts as long as the page.
+    memory ??= fresh(poll);
   }
+  return memory;
 }
 
 class CanvassPoll extends HTMLElement {
@@ -168,16 +174,17 @@ class CanvassPoll extends HTMLElement {
     this.show(form);
   }
 
-  // The marker to send along: in a frame our cookie is another site's as well.
-  mark() {
-    return this.source.origin !== location.origin || parent !== window ? marker(this.getAttribute("mark") ?? this.poll) : "";
+  // The marker to send along. In a frame our cookie is another site's as well.
+  mark(form) {
+    const own = this.source.origin === location.origin && parent === window;
+    return marker(this.getAttribute("mark") ?? form.dataset.mark ?? this.poll, own);
   }
 
   listen(form) {
     // From the first choice on the browser works for a better tier; what it needs for that is fetched only then.
     form.addEventListener("input", async () => {
       this.proof ??= import(new URL("/assets/proof.js", import.meta.url)).catch(() => {});
-      (await this.proof)?.begin(form, this.source.href, this.mark());
+      (await this.proof)?.begin(form, this.source.href, this.mark(form));
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -194,8 +201,7 @@ class CanvassPoll extends HTMLElement {
       const proof = await this.proof;
       await proof?.settled(form);
       const body = new URLSearchParams(new FormData(form));
-      if (this.mark()) body.set("marker", this.mark());
-      proof?.renew(form);
+      body.set("marker", this.mark(form));
       const waiting = [];
       this.dispatchEvent(new CustomEvent("canvass-answer", { bubbles: true, composed: true, detail: { body, wait: (promise) => waiting.push(promise) } }));
       await Promise.allSettled(waiting);
@@ -206,6 +212,8 @@ class CanvassPoll extends HTMLElement {
         this.warn(this.words.busy);
         await pause(Math.min(answer.headers.get("Retry-After") || 2, 20) * (1 + Math.random() / 2));
       }
+      // Used up only now: an answer that got lost is sent again as it was.
+      proof?.renew(form);
       const said = await answer.json();
       if (said.counted && !said.errors?.length) this.results(said, `${this.words.counted} ${said.mail ?? ""}`, form);
       else if (answer.status === 409) await this.load(said.detail);

@@ -64,7 +64,7 @@ pub const DICTIONARY: &[Entry] = &[
         "results",
         "answers",
         "integer",
-        "Ballots of this tier with this option on them. Of a ranked question: on any rank.",
+        "Ballots of this tier with this option on them. Of a ranked question: on any rank. Empty where it is hidden: under 10, or a number from which such a one would follow; what the result shows is the sum over the tiers it counts.",
     ),
     entry("voters", "tier", "text", TIER),
     entry(
@@ -90,7 +90,7 @@ pub const DICTIONARY: &[Entry] = &[
         "places",
         "place",
         "text",
-        "Where readers answered: poll_page, article, embed, mail, api.",
+        "Where readers answered: poll_page, article, embed, mail, api, carried_over (from another poll system).",
     ),
     entry(
         "places",

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::dictionary::{DICTIONARY, Entry};
 use super::ranked::{Ranked, Round, ranks, rounds};
 use super::sampled::{Draw, Estimated, drawn, estimated};
+use super::tiers::by_tier;
 use crate::app::App;
 use crate::polls::insight::compare::{comparable, table};
 use crate::polls::insight::store;
@@ -67,7 +68,8 @@ pub struct Answer {
     pub option_key: i64,
     pub option: String,
     pub tier: &'static str,
-    pub answers: i64,
+    /// `None` is hidden.
+    pub answers: Option<i64>,
 }
 
 /// Ballots of a tier.
@@ -117,7 +119,7 @@ pub struct Cell {
 
 const NOTE: &str = "Readers chose to answer. They selected themselves; no margin of error applies.";
 
-const TIERS: [Tier; 4] = [
+pub(super) const TIERS: [Tier; 4] = [
     Tier::Anonymous,
     Tier::Worked,
     Tier::Subscriber,
@@ -142,22 +144,21 @@ impl Document {
         let totals = totals(&app.db, poll).await?;
         let steps = store::steps(&app.db, poll.id).await?;
         let hours = store::hours(&app.db, poll.id).await?;
-        let options = poll
-            .questions
-            .iter()
-            .flat_map(|q| q.options.iter().map(move |option| (q, option)));
-        let results = options
-            .flat_map(|(q, option)| TIERS.iter().map(move |tier| (q, option, *tier)))
-            .map(|(q, option, tier)| Answer {
+        let mut results = Vec::new();
+        for q in &poll.questions {
+            let answers = by_tier(q, &totals, poll.headline_tier);
+            let lines = q.options.iter();
+            let lines = lines.flat_map(|option| TIERS.map(|tier| (option, tier)));
+            results.extend(lines.map(|(option, tier)| Answer {
                 question_key: q.key,
                 question: q.text.clone(),
                 kind: kind(q.kind),
                 option_key: option.key,
                 option: option.label.clone(),
                 tier: tier_name(tier),
-                answers: totals.option_of(option.id, tier),
-            })
-            .collect();
+                answers: answers.get(&(option.id, tier)).copied().flatten(),
+            }));
+        }
         let voters = TIERS.map(|tier| Voters {
             tier: tier_name(tier),
             readers: totals.voters_of(tier),

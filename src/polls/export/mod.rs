@@ -10,6 +10,7 @@ pub mod http;
 mod ranked;
 mod sampled;
 mod sheets;
+mod tiers;
 
 pub use dictionary::{DICTIONARY, Entry};
 pub use document::Document;

@@ -6,7 +6,10 @@ use crate::web::sheets::defused;
 
 /// The files, by their name.
 pub const FILES: [(&str, &str); 11] = [
-    ("results.csv", "Answers by option and tier"),
+    (
+        "results.csv",
+        "Answers by option and tier, small numbers hidden",
+    ),
     ("voters.csv", "Readers by tier"),
     ("turnout.csv", "First answers by the hour"),
     ("places.csv", "Looks and answers by place"),
@@ -46,7 +49,7 @@ pub fn file(document: &Document, name: &str) -> Option<Vec<u8>> {
                     number(a.option_key),
                     a.option.clone(),
                     a.tier.into(),
-                    number(a.answers),
+                    maybe(a.answers),
                 ]
             })
             .collect(),

@@ -117,7 +117,7 @@ impl Found {
             return Err(why.to_owned());
         }
         let at = |local: Option<DateTime>| local.and_then(|local| instant(local, zone));
-        let (questions, keys) = self.wording()?;
+        let (mut questions, keys) = self.wording()?;
         let mut left: BTreeMap<i64, u64> = BTreeMap::new();
         for option in self.questions.iter().flat_map(|q| &q.options) {
             if let Some(key) = keys.get(&option.id) {
@@ -149,6 +149,7 @@ impl Found {
                 .into_iter()
                 .map(|options| (None, options)),
         );
+        allow(&mut questions, ballots.iter().map(|(_, options)| options));
 
         let first = ballots.iter().filter_map(|(at, _)| *at).min();
         let opens_at = at(self.opens)
@@ -260,6 +261,26 @@ impl Found {
     }
 }
 
+/// Lets readers choose as many answers as somebody did: the limit may have been lowered there after votes were cast.
+fn allow<'a>(questions: &mut [QuestionText], ballots: impl Iterator<Item = &'a Vec<i64>> + Clone) {
+    let mut last = 0;
+    for question in questions {
+        let before = last;
+        last += i64::try_from(question.options.len()).unwrap_or(0);
+        let of = |options: &&Vec<i64>| {
+            let keys = options.iter();
+            keys.filter(|key| (before + 1..=last).contains(*key))
+                .count()
+        };
+        let most = ballots.clone().map(|options| of(&options)).max();
+        let most = most.and_then(|most| i64::try_from(most).ok()).unwrap_or(0);
+        if most > question.max_choices {
+            question.max_choices = most;
+            question.kind = Kind::Several;
+        }
+    }
+}
+
 /// Deals `counts` out to `people`: every ballot has at least one answer, none twice and at most `most`. Where the number of people does not
 /// allow that, it gives way, not the counts.
 fn spread(counts: &[(i64, u64)], people: Option<u64>, most: u64) -> Vec<Vec<i64>> {
@@ -288,106 +309,4 @@ pub fn coarse(at: UnixMillis) -> UnixMillis {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn berlin() -> TimeZone {
-        TimeZone::get("Europe/Berlin").expect("bundled")
-    }
-
-    #[test]
-    fn site_times_are_read_on_the_sites_clocks() {
-        // 1 July 2024, 12:00 in Berlin, stored as if it were UTC.
-        let summer = local(1_719_835_200).expect("a time");
-        assert_eq!(
-            instant(summer, &berlin()),
-            Some(UnixMillis(1_719_828_000_000))
-        );
-        for (text, utc_ms) in [
-            ("2024-01-15 12:00:00", 1_705_316_400_000),
-            // Skipped: the clocks went from 02:00 to 03:00.
-            ("2024-03-31 02:30:00", 1_711_848_600_000),
-            // Came twice: the first.
-            ("2024-10-27 02:30", 1_729_989_000_000),
-            ("2024-10-27T02:30", 1_729_989_000_000),
-        ] {
-            let local = written(text).expect("a time");
-            assert_eq!(
-                instant(local, &berlin()),
-                Some(UnixMillis(utc_ms)),
-                "{text}"
-            );
-        }
-        assert_eq!(written("0000-00-00 00:00:00"), None);
-        assert_eq!(local(0), None);
-    }
-
-    fn found(most: u64, counts: &[u64], voters: Option<u64>) -> Found {
-        Found {
-            questions: vec![FoundQuestion {
-                text: "Which?".into(),
-                most,
-                options: (1..)
-                    .zip(counts)
-                    .map(|(id, count)| FoundOption {
-                        id: id + 10,
-                        label: format!("Answer {id}"),
-                        count: *count,
-                    })
-                    .collect(),
-            }],
-            opens: written("2024-01-01 00:00:00"),
-            closes: written("2024-02-01 00:00:00"),
-            voters,
-            ..Found::default()
-        }
-    }
-
-    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
-
-    #[test]
-    fn the_log_is_kept_and_the_rest_becomes_ballots_without_one() {
-        let mut poll = found(1, &[3, 1], Some(4));
-        let late = written("2024-02-01 05:00:00");
-        poll.log.insert((late, vec![11]), 2);
-        let plan = poll.plan(&TimeZone::UTC, NOW).expect("a plan");
-        assert_eq!(
-            (plan.logged, plan.disagrees, plan.ballots.len()),
-            (2, false, 4)
-        );
-        let last = UnixMillis(plan.closes_at.0 - 1);
-        let at = |option| -> Vec<UnixMillis> {
-            let of = plan.ballots.iter().filter(|b| b.options == [option]);
-            of.map(|b| b.at).collect()
-        };
-        assert_eq!(
-            at(1),
-            [plan.opens_at, last, last],
-            "a vote after the close is the last before it"
-        );
-        assert_eq!(at(2), [last]);
-        assert!(plan.goes_on.is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn ballots_hold_exactly_the_counts(counts in proptest::collection::vec(0..30u64, 2..8), most in 1..5u64, people in proptest::option::of(0..100u64)) {
-            let poll = found(most, &counts, people);
-            let plan = poll.plan(&TimeZone::UTC, NOW).expect("a plan");
-            for (key, count) in (1..).zip(&counts) {
-                let n = plan.ballots.iter().filter(|b| b.options.contains(&key)).count();
-                prop_assert_eq!(n as u64, *count);
-            }
-            let most = most.min(counts.len() as u64) as usize;
-            for ballot in &plan.ballots {
-                prop_assert!((1..=most).contains(&ballot.options.len()), "{:?}", ballot);
-                prop_assert!(ballot.at >= plan.opens_at && ballot.at < plan.closes_at);
-                let mut once = ballot.options.clone();
-                once.dedup();
-                prop_assert_eq!(&once, &ballot.options);
-            }
-        }
-    }
-}
+mod tests;

@@ -263,12 +263,10 @@ async fn create(
     } else {
         PollState::Published
     };
-    let base = definition.slug.clone();
-    for n in 1..1_000 {
-        if n > 1 || base.is_empty() {
-            let base: String = base.chars().take(70).collect();
-            definition.slug = format!("{}-{n}", if base.is_empty() { "poll" } else { &base });
-        }
+    let wanted = definition.slug.clone();
+    // Again where somebody else has just taken the name.
+    while let Some(free) = define::free_slug(&app.db, &wanted).await? {
+        definition.slug = free;
         let txn = app.db.write_txn("import poll").await?;
         let now = app.clock.now();
         if let Stored::Yes(id) = define::create(&txn, &app.random, now, &definition, state).await? {
@@ -278,7 +276,7 @@ async fn create(
         }
     }
     Err(Stopped::Poll(
-        base,
+        wanted,
         "its name in links is taken a thousand times".into(),
     ))
 }

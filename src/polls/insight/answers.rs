@@ -1,11 +1,13 @@
-//! What ballots say together, kept in memory for all editors who look.
+//! What ballots say together, the same for all editors who look.
 //!
 //! Two looks at a table that differ by one ballot show what one reader answered, however large its cells are. So a count stands until
-//! [`SMALLEST_CELL`] more (or fewer) ballots are there, and that also keeps looking from costing anything.
+//! [`SMALLEST_CELL`] more (or fewer) ballots are there, and that also keeps looking from costing anything. It stands on every node and
+//! after a restart: a tick writes it down a second later at most, and the sealing ends it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::kept_store;
 use super::store::{self, Alike};
 use crate::db::{Db, DbErr};
 use crate::polls::model::{Poll, Tier};
@@ -37,13 +39,20 @@ impl Counted {
 /// The counts in use, one for each poll.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
-    known: Arc<Mutex<HashMap<PollId, Arc<Counted>>>>,
+    known: Arc<Mutex<HashMap<PollId, Known>>>,
     /// One count at a time: it reads every ballot.
     counting: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Polls whose counts are kept.
-const KEPT: usize = 32;
+#[derive(Debug, Clone)]
+struct Known {
+    counted: Arc<Counted>,
+    /// Not written down yet: a look changes nothing, the next tick does.
+    unkept: bool,
+}
+
+/// Polls whose counts are held in memory, beside those that were not written down yet.
+const HELD: usize = 32;
 
 impl Answers {
     /// The ballots of `poll` that its result counts, by what they say; `None` where they say too many different things. `voters`: how many there are by the tally.
@@ -57,36 +66,85 @@ impl Answers {
         voters: i64,
         now: UnixMillis,
     ) -> Result<Option<Arc<Counted>>, DbErr> {
-        if let Some(counted) = self.fresh(poll, voters) {
+        let is_near = |counted: &Counted| {
+            (counted.ballots - voters).abs() < SMALLEST_CELL && counted.tier == poll.headline_tier
+        };
+        let held = || self.held(poll.id).filter(|counted| is_near(counted));
+        if let Some(counted) = held() {
             return Ok(Some(counted));
         }
         let _turn = self.counting.lock().await;
-        if let Some(counted) = self.fresh(poll, voters) {
+        if let Some(counted) = held() {
             return Ok(Some(counted));
+        }
+        // Another node may have counted, or this one before it was started again.
+        if let Some(kept) = kept_store::kept(db, poll.id).await?.filter(is_near) {
+            return Ok(Some(self.hold(poll.id, kept, false)));
         }
         let Some(alike) = store::alike(db, poll.id, poll.headline_tier).await? else {
             return Ok(None);
         };
-        let counted = Arc::new(Counted {
+        let counted = Counted {
             ballots: alike.iter().map(|alike| alike.n).sum(),
             alike,
             at: now,
             tier: poll.headline_tier,
-        });
+        };
+        // What is sealed is counted for good.
+        let unkept = poll.sealed_at.is_none();
+        Ok(Some(self.hold(poll.id, counted, unkept)))
+    }
+
+    /// The tick: writes down what was counted since the last one. Of two nodes that counted at the same time the first one's stands.
+    ///
+    /// # Errors
+    /// What the database said; what was not written is written by the next.
+    pub async fn keep(&self, db: &Db) -> Result<(), DbErr> {
+        for (poll, counted) in self.unkept() {
+            let stands = match kept_store::keep(db, poll, &counted).await? {
+                true => None,
+                false => kept_store::kept(db, poll).await?,
+            };
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.get_mut(&poll)
+                && Arc::ptr_eq(&known.counted, &counted)
+            {
+                known.unkept = false;
+                if let Some(stands) = stands {
+                    known.counted = Arc::new(stands);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self, poll: PollId) -> Option<Arc<Counted>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&poll).map(|known| known.counted.clone())
+    }
+
+    fn hold(&self, poll: PollId, counted: Counted, unkept: bool) -> Arc<Counted> {
+        let counted = Arc::new(counted);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= KEPT
-            && let Some(oldest) = known.iter().min_by_key(|(_, c)| c.at).map(|(id, _)| *id)
+        let kept = known.iter().filter(|(_, known)| !known.unkept);
+        if kept.clone().count() >= HELD
+            && let Some(oldest) = kept.min_by_key(|(_, k)| k.counted.at).map(|(id, _)| *id)
         {
             known.remove(&oldest);
         }
-        known.insert(poll.id, counted.clone());
-        Ok(Some(counted))
+        let now = Known {
+            counted: counted.clone(),
+            unkept,
+        };
+        known.insert(poll, now);
+        counted
     }
 
-    fn fresh(&self, poll: &Poll, voters: i64) -> Option<Arc<Counted>> {
+    fn unkept(&self) -> Vec<(PollId, Arc<Counted>)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = known.get(&poll.id)?;
-        let near = (counted.ballots - voters).abs() < SMALLEST_CELL;
-        (near && counted.tier == poll.headline_tier).then(|| counted.clone())
+        let unkept = known.iter().filter(|(_, known)| known.unkept);
+        unkept
+            .map(|(poll, known)| (*poll, known.counted.clone()))
+            .collect()
     }
 }

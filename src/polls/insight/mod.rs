@@ -9,6 +9,7 @@
 
 pub mod answers;
 pub mod compare;
+mod kept_store;
 pub mod steps;
 pub mod store;
 pub mod turnout;

@@ -1,9 +1,18 @@
 //! A question's shares for editors: as counted with an interval, and weighted to what is known of the readership.
+//!
+//! A weighted share is a sum of the cells of a table of groups and answers, by weights that whoever asks has chosen: asked for often
+//! enough it tells every cell. So weights are refused where the same table would have a cell to hide ([`small_cells`]).
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::answers::Counted;
-use crate::polls::model::{Poll, Question};
+use super::store::Alike;
+use crate::polls::model::{Poll, PollOption, Question};
+use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::polls::statistics::interval::{of_list_weighted, wilson_weighted};
-use crate::polls::statistics::raking::{Margin, Pattern, Raked, Refusal, rake, weighted_share};
+use crate::polls::statistics::raking::{
+    Margin, Pattern, Raked, Refusal, SMALLEST_EFFECTIVE, rake, weighted_share,
+};
 use crate::polls::statistics::{Interval, of_list, wilson};
 use crate::types::OptionId;
 
@@ -25,7 +34,15 @@ pub struct Weighed {
     /// Readers the shares are of.
     pub n: i64,
     pub shares: Vec<Share>,
-    pub raked: Option<Result<Weights, Refusal>>,
+    pub raked: Option<Result<Weights, NotWeighed>>,
+}
+
+/// Why nothing is weighted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum NotWeighed {
+    Refused(Refusal),
+    /// Fewer than [`SMALLEST_CELL`] readers of a group, or of those who say no group, gave or did not give an answer.
+    SmallCells,
 }
 
 /// What the weights did.
@@ -97,7 +114,17 @@ pub fn weigh(
             shares: known.shares.clone(),
         })
         .collect();
-    let raked = (!known.is_empty()).then(|| rake(&patterns, &by, cap));
+    let raked = (!known.is_empty()).then(|| match rake(&patterns, &by, cap) {
+        // What is wrong with the shares that were given, or with a group alone: that is said without a number.
+        Err(
+            plain @ (Refusal::Nothing
+            | Refusal::NoMargin { .. }
+            | Refusal::SmallGroup { .. }
+            | Refusal::NoSuchGroup { .. }),
+        ) => Err(NotWeighed::Refused(plain)),
+        _ if small_cells(counted, question, known) => Err(NotWeighed::SmallCells),
+        raked => raked.map_err(NotWeighed::Refused),
+    });
     let used = patterns.iter().map(|p| p.count).sum();
     let weighted_interval = |share: f64, worth: f64| match list {
         Some(population) => of_list_weighted(share, worth, used, population),
@@ -140,9 +167,62 @@ pub fn weigh(
     }
 }
 
+/// Whether the table of groups and answers has a cell that is not shown elsewhere either. The groups are all combinations of an answer to
+/// each question that is `known`, as far as anybody gave that answer, and those who left one of these questions out, if there are any; to each
+/// of them belong, for each option of `question` that anybody chose, those who chose it and those who did not.
+fn small_cells(counted: &Counted, question: &Question, known: &[Known<'_>]) -> bool {
+    let mut groups: BTreeMap<Option<Vec<OptionId>>, Vec<&Alike>> = BTreeMap::new();
+    let answered = |alike: &&Alike| {
+        question
+            .options
+            .iter()
+            .any(|o| alike.options.contains(&o.id))
+    };
+    for alike in counted.alike.iter().filter(answered) {
+        let group = known
+            .iter()
+            .map(|known| {
+                let mut given = known.question.options.iter().map(|option| option.id);
+                given.find(|id| alike.options.contains(id))
+            })
+            .collect();
+        groups.entry(group).or_default().push(alike);
+    }
+    // What nobody says together is a cell as well.
+    let combinations: usize = (0..known.len())
+        .map(|at| {
+            let said = groups.keys().flatten().map(|group| group[at]);
+            said.collect::<BTreeSet<_>>().len()
+        })
+        .product();
+    let occurring = groups.keys().flatten().count();
+    let cell = |group: &[&Alike], chose: bool, option: OptionId| -> i64 {
+        let of = group
+            .iter()
+            .filter(|alike| alike.options.contains(&option) == chose);
+        of.map(|alike| alike.n).sum()
+    };
+    occurring < combinations
+        || groups.values().any(|group| {
+            let given = |option: &&PollOption| counted.with(option.id) > 0;
+            question.options.iter().filter(given).any(|option| {
+                [true, false]
+                    .into_iter()
+                    .any(|chose| cell(group, chose, option.id) < SMALLEST_CELL)
+            })
+        })
+}
+
 /// Why nothing is weighted, in words.
 #[must_use]
-pub fn refused(refusal: Refusal, known: &[Known<'_>]) -> String {
+pub fn refused(why: NotWeighed, known: &[Known<'_>]) -> String {
+    let refusal = match why {
+        NotWeighed::Refused(refusal) => refusal,
+        NotWeighed::SmallCells => {
+            return "Too few readers of some group gave one of the answers, or left one out. Weighted shares would tell what fewer than ten said."
+                .to_owned();
+        }
+    };
     let question = |margin: usize| known.get(margin).map_or("", |k| k.question.text.as_str());
     let option = |margin: usize, group: usize| {
         known
@@ -156,21 +236,13 @@ pub fn refused(refusal: Refusal, known: &[Known<'_>]) -> String {
             "The shares for “{}” do not add up to 100 per cent.",
             question(margin)
         ),
-        Refusal::SmallGroup {
-            margin,
-            group,
-            count,
-        } => format!(
-            "Only {count} answered “{}”. They cannot stand for all readers of that group: at least {} are needed.",
-            option(margin, group),
-            crate::polls::statistics::raking::SMALLEST_GROUP
+        // No count: of so few it would be one that is hidden elsewhere.
+        Refusal::SmallGroup { margin, group, .. } => format!(
+            "Fewer than ten answered “{}”. They cannot stand for all readers of that group.",
+            option(margin, group)
         ),
-        Refusal::NoSuchGroup {
-            margin,
-            group,
-            count,
-        } => format!(
-            "You gave 0 per cent for “{}”, but {count} readers chose it.",
+        Refusal::NoSuchGroup { margin, group, .. } => format!(
+            "You gave 0 per cent for “{}”, but readers chose it.",
             option(margin, group)
         ),
         Refusal::NoFit => "No weights fit all these shares at once.".to_owned(),
@@ -180,19 +252,18 @@ pub fn refused(refusal: Refusal, known: &[Known<'_>]) -> String {
         ),
         Refusal::TooLittle { effective_size } => format!(
             "After weighting, the answers would be worth no more than {effective_size:.0} equal ones. At least {} are needed.",
-            crate::polls::statistics::raking::SMALLEST_EFFECTIVE
+            SMALLEST_EFFECTIVE
         ),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::Alike;
     use super::*;
     use crate::polls::model::{Tier, example};
     use crate::types::UnixMillis;
 
-    /// 300 in the town of whom 100 say yes, 100 in the country of whom 80 do, and 7 who do not say where they live.
+    /// 300 in the town of whom 100 say yes, 100 in the country of whom 80 do, and 22 who do not say where they live, of whom 12 do.
     fn town_and_country() -> (Poll, Counted) {
         let mut poll = example::single(&["yes", "no"]);
         let mut second = poll.questions[0].clone();
@@ -207,7 +278,15 @@ mod tests {
             two.id = OptionId(3 + i as i64);
         }
         poll.questions.push(second);
-        let alike: Vec<Alike> = [(1, 3, 100), (2, 3, 200), (1, 4, 80), (2, 4, 20), (1, 0, 7)]
+        let alike = [
+            (1, 3, 100),
+            (2, 3, 200),
+            (1, 4, 80),
+            (2, 4, 20),
+            (1, 0, 12),
+            (2, 0, 10),
+        ];
+        let alike: Vec<Alike> = alike
             .into_iter()
             .map(|(a, b, n)| Alike {
                 options: [a, b]
@@ -219,7 +298,7 @@ mod tests {
             })
             .collect();
         let counted = Counted {
-            ballots: 407,
+            ballots: 422,
             alike,
             at: UnixMillis(0),
             tier: Tier::Anonymous,
@@ -235,11 +314,11 @@ mod tests {
             shares: vec![0.5, 0.5],
         }];
         let found = weigh(&counted, &poll.questions[0], &known, 5.0, None);
-        assert_eq!((found.n, found.shares[0].k), (407, 187));
+        assert_eq!((found.n, found.shares[0].k), (422, 192));
         let Some(Ok(weights)) = &found.raked else {
             panic!("{:?}", found.raked)
         };
-        assert_eq!((weights.used, weights.left_out), (400, 7));
+        assert_eq!((weights.used, weights.left_out), (400, 22));
         // Half of a third and half of four fifths.
         let (share, interval) = found.shares[0].weighted.unwrap();
         assert!((share - (1.0 / 6.0 + 0.4)).abs() < 1e-9, "{share}");
@@ -259,7 +338,7 @@ mod tests {
         let (poll, counted) = town_and_country();
         let found = weigh(&counted, &poll.questions[0], &[], 5.0, None);
         assert!(found.raked.is_none() && found.shares[0].weighted.is_none());
-        assert_eq!(found.shares[0].interval, wilson(187, 407));
+        assert_eq!(found.shares[0].interval, wilson(192, 422));
     }
 
     #[test]
@@ -295,6 +374,33 @@ mod tests {
         let Some(Err(refusal)) = found.raked else {
             panic!("{found:?}")
         };
-        assert!(refused(refusal, &known).contains("Only 6 answered “no”"));
+        let words = refused(refusal, &known);
+        assert!(words.contains("Fewer than ten answered “no”"), "{words}");
+        assert!(!words.contains('6'), "{words}");
+    }
+
+    /// With shares of one's own choice two weighted shares are two equations for the cells: what is hidden beside them must not be asked
+    /// for in this way.
+    #[test]
+    fn what_fewer_than_ten_said_is_not_weighted() {
+        let (poll, counted) = town_and_country();
+        let known = [Known {
+            question: &poll.questions[1],
+            shares: vec![0.9, 0.1],
+        }];
+        let weighed = |change: &dyn Fn(&mut Vec<Alike>)| {
+            let mut counted = counted.clone();
+            change(&mut counted.alike);
+            weigh(&counted, &poll.questions[0], &known, 5.0, None).raked
+        };
+        assert!(matches!(weighed(&|_| {}), Some(Ok(_))));
+        let small = Some(Err(NotWeighed::SmallCells));
+        // One reader of the country said yes, or all but one; nobody did; few of those who do not say where they live.
+        assert_eq!(weighed(&|alike| alike[2].n = 1), small);
+        assert_eq!(weighed(&|alike| alike[3].n = 9), small);
+        assert_eq!(weighed(&|alike| alike.retain(|alike| alike.n != 80)), small);
+        assert_eq!(weighed(&|alike| alike[4].n = 2), small);
+        // Nobody left it out: there is no such group.
+        assert!(matches!(weighed(&|alike| alike.truncate(4)), Some(Ok(_))));
     }
 }

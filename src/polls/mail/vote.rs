@@ -18,9 +18,11 @@ use super::looks::from;
 use super::visit::Target;
 use super::{nonce, private};
 use crate::app::App;
+use crate::db::DbErr;
 use crate::polls::answer::{Answered, answer_from_mail};
 use crate::polls::ballots::Slip;
 use crate::polls::beside::beside;
+use crate::polls::choice::Choice;
 use crate::polls::http::not_counted;
 use crate::polls::known;
 use crate::polls::linked;
@@ -115,10 +117,7 @@ pub async fn page(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
-    let own = match link.is_test {
-        false => store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await?,
-        true => None,
-    };
+    let own = own_choice(&app, &link).await?;
     if !link.is_test
         && let Some(look) = from(&app, &method, &client, &headers, link.target())
     {
@@ -269,6 +268,14 @@ const NOBODYS: &str = "This link is from a test mail, or everything about its re
 
 const NOT_DRAWN: &str = "This poll asks a random sample of subscribers, and you were not drawn this time. It has no ballot for you.";
 
+/// What its reader answered. An erased reader's link tells nothing: the ballot stays, and nobody's it is.
+async fn own_choice(app: &App, link: &Link) -> Result<Option<Choice>, DbErr> {
+    match link.is_test {
+        false => store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await,
+        true => Ok(None),
+    }
+}
+
 /// What counts, and the results as far as they may be seen.
 pub(super) async fn finished(
     app: &App,
@@ -276,7 +283,7 @@ pub(super) async fn finished(
     token: &str,
     refused: Option<String>,
 ) -> Result<Response, Problem> {
-    let own = store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await?;
+    let own = own_choice(app, link).await?;
     let results = visible(app, &link.poll, own.as_ref()).await?;
     let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_ref());
     secrecy::tell(app, &link.poll, &mut page).await?;

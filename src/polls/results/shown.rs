@@ -280,7 +280,10 @@ fn asides(totals: &Totals, headline: Tier) -> Vec<String> {
         Tier::Worked if partly => vec![others(
             "those whose browser did a small computation for it, and confirmed subscribers",
         )],
-        _ if partly => vec![others("those of whom more is known: confirmed subscribers")],
+        Tier::Subscriber if partly => {
+            vec![others("those of whom more is known: confirmed subscribers")]
+        }
+        Tier::SignedIn if partly => vec![others("those who were signed in as subscribers")],
         _ => Vec::new(),
     }
 }

@@ -22,7 +22,7 @@ pub struct Totals {
     pub answered: Option<Answered>,
     /// Ballots by the place of their first cast.
     pub places: Vec<(Place, i64)>,
-    /// Ballots that came in bursts and do not count: how many, and the editors' reason once there is one.
+    /// Ballots that are set aside: how many, and the editors' reason; empty while a burst waits for one.
     pub left_out: Vec<(i64, String)>,
     /// Ballots by ranking, of the ranked questions.
     pub rankings: Vec<Ranking>,
@@ -88,17 +88,12 @@ pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
         first = first.min(row.try_get("", "first_ms")?);
         last = last.max(row.try_get("", "last_ms")?);
     }
-    // States 1 and 3: see `trust`. The words of all bursts that wait are the same: one line.
-    let sql = "SELECT reason, CAST(SUM(ballots) AS BIGINT) AS n FROM poll_burst WHERE poll_id = $1 AND state IN (1, 3) GROUP BY reason ORDER BY reason";
-    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
-        totals
-            .left_out
-            .push((row.try_get("", "n")?, row.try_get("", "reason")?));
-    }
-    // What editors left out by themselves.
-    let sql = "SELECT reason, CAST(SUM(ballots) AS BIGINT) AS n FROM ballot_removal WHERE poll_id = $1 AND undone_ms IS NULL \
-               AND number NOT IN (SELECT r.number FROM poll_burst_removal r JOIN poll_burst b ON b.id = r.burst_id WHERE b.poll_id = $2) \
-               GROUP BY reason ORDER BY reason";
+    // Those of bursts by what editors said of the burst; nothing yet is one line for all that wait. Who was handed over counts again.
+    let sql = "SELECT CASE WHEN burst.number IS NULL THEN 1 ELSE 0 END AS own, COALESCE(burst.reason, r.reason) AS reason, \
+               CAST(SUM(r.ballots - COALESCE(r.gone, 0)) AS BIGINT) AS n FROM ballot_removal r \
+               LEFT JOIN (SELECT l.number, b.reason FROM poll_burst b JOIN poll_burst_removal l ON l.burst_id = b.id WHERE b.poll_id = $1) AS burst \
+               ON burst.number = r.number WHERE r.poll_id = $2 AND r.undone_ms IS NULL \
+               GROUP BY 1, 2 HAVING SUM(r.ballots - COALESCE(r.gone, 0)) > 0 ORDER BY 1, 2";
     let both = [Value::from(poll.id), Value::from(poll.id)];
     for row in fetch_all(db.read(), sql, both).await? {
         totals

@@ -6,7 +6,7 @@
 //! - Every confirmed subscriber had the same chance: a simple random sample without replacement (`draw`). The seed and the list are kept, so the
 //!   draw can be made again and compared, at any time, by anybody who has the database.
 //! - A poll has one sample, drawn once. Drawing until it pleases is not possible.
-//! - Only who was drawn answers, only by a personal link, and only these ballots count.
+//! - Only who was drawn answers, by a personal link or signed in, and only these ballots count.
 //! - Who was invited is known; who answered what is not. Nothing is written when somebody answers but the ballot: whether a reader has answered is
 //!   asked of the ballots by the poll's secret when a reminder leaves, and cannot be asked any more once that is destroyed.
 //! - A reminder divides nobody into fewer than ten (`remind`).

@@ -56,6 +56,10 @@ pub fn shrink(groups: &[Group]) -> Option<Shrunk> {
 }
 
 fn posterior_mean(k: f64, n: f64, mean: f64, size: f64) -> f64 {
+    // Nobody in it, and the others as different as can be: nothing is known but the mean.
+    if n + size <= 0.0 {
+        return mean;
+    }
     ((k + size * mean) / (n + size)).clamp(0.0, 1.0)
 }
 
@@ -134,6 +138,9 @@ mod tests {
 
     #[test]
     fn one_group_or_no_counts_are_not_shrunk() {
+        // As different as can be, and a third group of nobody: it is taken for the mean.
+        let groups = [(20, 20), (0, 20), (0, 0)].map(|(k, n)| Group { k, n });
+        assert_eq!(shrink(&groups).unwrap().shares, [1.0, 0.0, 0.5]);
         assert_eq!(shrink(&[]), None);
         assert_eq!(shrink(&[Group { k: 1, n: 2 }]), None);
         assert_eq!(shrink(&[Group { k: 1, n: 2 }, Group { k: 0, n: 0 }]), None);

@@ -26,14 +26,14 @@ pub enum Showed {
     Work {
         posed_at: UnixMillis,
     },
-    /// Work that was done by a browser which had no marker yet, and now there is one: it may have been done for somebody else.
+    /// Work that was done by a browser which had no cookie yet, and now there is one: it may have been done for somebody else.
     /// Happens when the first answer of a browser was given in another tab.
     LooseWork,
     Bad(Bad),
 }
 
 impl Browser {
-    /// Reads the marker (the cookie's, or the one a page of another site keeps for itself) and the proof. No other field says
+    /// Reads the marker (the cookie's, or the one that the page keeps: see `poll.js`) and the proof. No other field says
     /// anything about a tier.
     ///
     /// # Errors
@@ -45,13 +45,9 @@ impl Browser {
         form: &RawForm,
         now: UnixMillis,
     ) -> Result<Self, Problem> {
-        let kept = match asking::marker(app, headers) {
-            Some(marker) => Some(marker),
-            None => form
-                .one("marker")?
-                .filter(|text| is_marker(text))
-                .map(str::to_owned),
-        };
+        let cookie = asking::marker(app, headers);
+        let pages = form.one("marker")?.filter(|text| is_marker(text));
+        let kept = cookie.or_else(|| pages.map(str::to_owned));
         let sent = form.one("proof")?.unwrap_or_default();
         let fresh = || new_marker(poll.id, now, app.random.bytes());
         let (marker, showed) = if sent.is_empty() {
@@ -71,7 +67,12 @@ impl Browser {
                     // Bound to a marker that did not come along.
                     None => (fresh(), Showed::Bad(Bad::Forged)),
                 },
-                (Ok(solved), Some(marker)) if solved.is_loose() => (marker, Showed::LooseWork),
+                (Ok(solved), Some(marker))
+                    if solved.is_loose()
+                        || pages.is_some_and(|pages| solved.is_bound_to(poll, pages)) =>
+                {
+                    (marker, Showed::LooseWork)
+                }
                 (Ok(_), Some(marker)) => (marker, Showed::Bad(Bad::Forged)),
             }
         };

@@ -6,7 +6,8 @@ use crate::db::DbErr;
 use crate::polls::ballots::removal::{NotRemoved, give_back};
 use crate::types::{EditorId, PollId};
 
-/// Counts a burst after all. Pressed again after a crash, it ends what it began.
+/// Counts a burst after all. First it is decided, so that no node sets more of it aside; then its ballots are given back. Pressed again after
+/// a crash, it ends what it began.
 ///
 /// # Errors
 /// Why the ballots cannot count any more; what the database said.
@@ -17,16 +18,18 @@ pub async fn count_after_all(
     editor: EditorId,
 ) -> Result<(), NotRemoved> {
     let now = app.clock.now();
-    // First what changes the count: a burst that is said to count has none of its ballots set aside.
-    for number in &burst.removals {
-        match give_back(&app.db, now, app.slot, poll, *number).await {
+    store::decide(&app.db, burst.id, State::Counted, "", editor, now).await?;
+    app.polls.watch.excuse(poll, burst.id, now);
+    // Read now: some may have been set aside between the look at the page and the decision.
+    let bursts = store::of_poll(&app.db, poll).await?;
+    let aside = bursts.into_iter().filter(|found| found.id == burst.id);
+    for number in aside.flat_map(|found| found.aside) {
+        match give_back(&app.db, now, app.slot, poll, number).await {
             Ok(_) | Err(NotRemoved::NotThere) => {}
             Err(refused) => return Err(refused),
         }
     }
-    app.polls.watch.excuse(poll, burst.id, now);
     app.polls.live.touch(std::iter::once(poll));
-    store::decide(&app.db, burst.id, State::Counted, "", editor, now).await?;
     Ok(())
 }
 

@@ -19,10 +19,12 @@ pub struct Trace {
     pub network: [u8; 8],
     /// How its browser describes itself in every request, under the same secret. Never stored.
     pub shape: [u8; 8],
+    /// Puzzles were given out: who did not solve one left something out.
+    pub puzzled: bool,
     /// Milliseconds between the puzzle and the answer, if the puzzle was solved.
     pub worked: Option<i64>,
     pub bad_proof: bool,
-    /// Somebody of that network had opened the poll before.
+    /// Somebody of that network had opened the poll before; true also where nobody can see that: a form pasted into another site's page.
     pub opened: bool,
     /// What the whole ballot says, as a number.
     pub said: u64,
@@ -33,7 +35,11 @@ pub struct Trace {
 impl Trace {
     /// Sent without work, or faster than hands are.
     pub fn is_machine_like(&self) -> bool {
-        self.worked.is_none_or(|took| took < HASTE_MS)
+        self.left_work_out() || self.worked.is_some_and(|took| took < HASTE_MS)
+    }
+
+    fn left_work_out(&self) -> bool {
+        self.puzzled && self.worked.is_none()
     }
 }
 
@@ -131,7 +137,7 @@ pub fn signs(group: &[Trace], one_browser: bool) -> Option<Vec<Sign>> {
         Sign::OneAtATime,
         per_minute >= 20.0 && share(|t| t.worked.is_some()) >= 0.8 && overlaps(group) <= 0.05,
     );
-    say(Sign::NoWork, share(|t| t.worked.is_none()) >= 0.8);
+    say(Sign::NoWork, share(Trace::left_work_out) >= 0.8);
     say(Sign::Unopened, share(|t| !t.opened) >= 0.5);
     say(
         Sign::Haste,
@@ -221,6 +227,7 @@ mod tests {
                     voter: [0; 16],
                     network: [1; 8],
                     shape: [1; 8],
+                    puzzled: true,
                     worked: Some(4_000),
                     bad_proof: false,
                     opened: true,
@@ -259,6 +266,15 @@ mod tests {
         assert!(signs(&group(20, |_| 10, bare), true).is_some());
         // Changing its description with every answer helps it little.
         assert!(signs(&group(20, |_| 10, bare), false).is_some());
+        // Where nobody is asked to work, nobody leaves it out.
+        let random = Random::seeded(2);
+        let press = |puzzled: bool| {
+            let of = |_: usize, t: &mut Trace| (t.worked, t.puzzled) = (None, puzzled);
+            group(60, |_| exponential(&random, 500.0), of)
+        };
+        assert!(signs(&press(true), true).is_some());
+        assert_eq!(signs(&press(false), true), None);
+        assert!(press(true)[0].is_machine_like() && !press(false)[0].is_machine_like());
         let hasty = |_: usize, t: &mut Trace| t.worked = Some(30);
         assert!(signs(&group(20, |_| 300, hasty), false).is_some());
     }

@@ -6,7 +6,7 @@ use sea_orm::{DbErr, QueryResult, Value};
 
 use super::signs::Sign;
 use super::watch::Due;
-use crate::db::{Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, in_list, run};
+use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, in_list, run};
 use crate::polls::choice::stored_options;
 use crate::polls::model::Tier;
 use crate::types::{BurstId, EditorId, OptionId, PollId, UnixMillis};
@@ -60,8 +60,10 @@ pub struct Burst {
     pub found: UnixMillis,
     pub reason: String,
     pub decided: Option<UnixMillis>,
-    /// The removals that hold its ballots.
+    /// The removals that set its ballots aside.
     pub removals: Vec<i64>,
+    /// Those of them that were not given back.
+    pub aside: Vec<i64>,
 }
 
 /// Writes down a new burst.
@@ -110,20 +112,34 @@ pub async fn warn(
     Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
 }
 
-/// Notes that removal `number` set `ballots` more of its ballots aside.
+/// What is decided of a burst; nobody decides otherwise before `txn` ends. `None`: there is no such burst.
+///
+/// # Errors
+/// What the database said.
+pub async fn lock(db: &Db, txn: &WriteTxn, burst: BurstId) -> Result<Option<State>, DbErr> {
+    let lock = match db.backend() {
+        Backend::Postgres => " FOR UPDATE",
+        Backend::Sqlite => "",
+    };
+    let sql = format!("SELECT state FROM poll_burst WHERE id = $1{lock}");
+    let row = fetch_one(&**txn, sql, [burst.into()]).await?;
+    row.map(|row| row.try_get("", "state").map(State::from_code))
+        .transpose()
+}
+
+/// Notes that removal `number` sets `ballots` more of its ballots aside, in the transaction that does.
 ///
 /// # Errors
 /// What the database said.
 pub async fn add(
-    db: &Db,
+    txn: &WriteTxn,
     burst: BurstId,
     number: i64,
     ballots: i64,
     due: &Due,
 ) -> Result<(), DbErr> {
-    let txn = db.write_txn("burst").await?;
     let link = "INSERT INTO poll_burst_removal (burst_id, number) VALUES ($1, $2)";
-    run(&*txn, link, [burst.into(), number.into()]).await?;
+    run(&**txn, link, [burst.into(), number.into()]).await?;
     // What was told of is now set aside, and counted from there.
     let sql = "UPDATE poll_burst SET ballots = CASE state WHEN 0 THEN $1 ELSE ballots + $1 END, \
                state = CASE state WHEN 0 THEN 1 ELSE state END, networks = $2, last_ms = $3 WHERE id = $4";
@@ -133,8 +149,7 @@ pub async fn add(
         due.last.into(),
         burst.into(),
     ];
-    run(&*txn, sql, values).await?;
-    txn.commit().await
+    run(&**txn, sql, values).await.map(drop)
 }
 
 /// The bursts of a poll, newest first.
@@ -146,13 +161,17 @@ pub async fn of_poll(db: &Db, poll: PollId) -> Result<Vec<Burst>, DbErr> {
                FROM poll_burst WHERE poll_id = $1 ORDER BY id DESC";
     let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
     let mut bursts: Vec<Burst> = rows.iter().map(read).collect::<Result<_, _>>()?;
-    let sql = "SELECT burst_id, number FROM poll_burst_removal \
-               WHERE burst_id IN (SELECT id FROM poll_burst WHERE poll_id = $1) ORDER BY number";
+    let sql = "SELECT l.burst_id, l.number, r.undone_ms FROM poll_burst b JOIN poll_burst_removal l ON l.burst_id = b.id \
+               JOIN ballot_removal r ON r.poll_id = b.poll_id AND r.number = l.number WHERE b.poll_id = $1 ORDER BY l.number";
     for row in fetch_all(db.read(), sql, [poll.into()]).await? {
         let id: BurstId = row.try_get("", "burst_id")?;
         let number = row.try_get("", "number")?;
+        let undone: Option<UnixMillis> = row.try_get("", "undone_ms")?;
         for burst in bursts.iter_mut().filter(|burst| burst.id == id) {
             burst.removals.push(number);
+            if undone.is_none() {
+                burst.aside.push(number);
+            }
         }
     }
     Ok(bursts)
@@ -172,6 +191,7 @@ fn read(row: &QueryResult) -> Result<Burst, DbErr> {
         reason: row.try_get("", "reason")?,
         decided: row.try_get("", "decided_ms")?,
         removals: Vec::new(),
+        aside: Vec::new(),
     })
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::store;
+use super::store::{self, State};
 use super::warn::warn;
 use super::watch::Due;
 use crate::app::App;
 use crate::db::DbErr;
-use crate::polls::ballots::removal::{NotRemoved, Selection, set_aside};
+use crate::polls::ballots::VoterKey;
+use crate::polls::ballots::removal::{NotRemoved, Selection, hold};
 use crate::types::{BurstId, UnixMillis};
 
 /// How often the watch looks: with the smallest group, a hand is found within 60 s.
@@ -39,16 +40,12 @@ async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
         None => open(app, due, now).await?,
     };
     for voters in due.voters.chunks(AT_ONCE) {
-        let selection = Selection {
-            voters: Some(voters.to_vec()),
-            ..Selection::default()
-        };
-        let done = set_aside(&app.db, now, app.slot, due.poll, &selection, REASON, None).await;
-        match done {
-            Ok(removal) => {
-                store::add(&app.db, burst, removal.number, removal.ballots, due).await?;
-                metrics::counter!("canvass_poll_set_aside_total")
-                    .increment(removal.ballots.unsigned_abs());
+        match aside(app, due, burst, voters, now).await {
+            Ok(true) => {}
+            // An editor said, here or on another node, that this is a crowd.
+            Ok(false) => {
+                app.polls.watch.excuse(due.poll, burst, now);
+                break;
             }
             Err(NotRemoved::Db(error)) => return Err(error),
             // They are set aside already, or the poll is sealed.
@@ -57,6 +54,32 @@ async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
     }
     app.polls.live.touch(std::iter::once(due.poll));
     Ok(())
+}
+
+/// Sets some of a burst's ballots aside and writes down with them that they are this burst's. False: an editor counts the burst, and
+/// nothing was written.
+async fn aside(
+    app: &App,
+    due: &Due,
+    burst: BurstId,
+    voters: &[VoterKey],
+    now: UnixMillis,
+) -> Result<bool, NotRemoved> {
+    let held = hold(&app.db, app.slot, due.poll).await?;
+    if store::lock(&app.db, &held.txn, burst).await? == Some(State::Counted) {
+        return Ok(false);
+    }
+    let selection = Selection {
+        voters: Some(voters.to_vec()),
+        ..Selection::default()
+    };
+    let removal = held
+        .set_aside(&app.db, now, &selection, REASON, None)
+        .await?;
+    store::add(&held.txn, burst, removal.number, removal.ballots, due).await?;
+    held.commit().await?;
+    metrics::counter!("canvass_poll_set_aside_total").increment(removal.ballots.unsigned_abs());
+    Ok(true)
 }
 
 async fn open(app: &App, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {

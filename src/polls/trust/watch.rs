@@ -63,7 +63,8 @@ struct Seen {
     traces: VecDeque<Trace>,
     /// How often a network opened the poll and did not answer yet.
     opened: HashMap<[u8; 8], (u32, UnixMillis)>,
-    /// New ballots since the process began, by what they say; and the words of each number.
+    /// New ballots, by what they say, as long as the poll is not forgotten here: it is when nobody opened it for two hours. And the words of
+    /// each number.
     said: HashMap<u64, u64>,
     words: HashMap<u64, Vec<u8>>,
     bursts: BTreeMap<Key, Burst>,
@@ -104,11 +105,12 @@ impl Watch {
         }
     }
 
-    /// A new ballot is in the box. `trace.opened` and `trace.taken` are filled in here; `choices`: its choice as it is stored.
+    /// A new ballot is in the box. `trace.taken` is filled in here, and `trace.opened` unless it is given; `choices`: its choice as it is
+    /// stored.
     pub fn cast(&self, poll: PollId, mut trace: Trace, choices: &[u8]) {
         let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = polls.entry(poll).or_default();
-        trace.opened = seen.looked(trace.network);
+        trace.opened |= seen.looked(trace.network);
         for key in keys(trace) {
             let Some(burst) = seen.bursts.get_mut(&key) else {
                 continue;

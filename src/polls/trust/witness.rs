@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::polls::choice::Choice;
 use crate::polls::model::Poll;
 use crate::types::UnixMillis;
-use crate::web::Client;
+use crate::web::{Client, origin};
 
 /// What every browser says of itself with every request.
 const SHAPE: [&str; 6] = [
@@ -29,12 +29,14 @@ pub fn opened(app: &App, poll: &Poll, client: &Client) {
     app.polls.watch.opened(poll.id, network, now);
 }
 
-/// A new ballot of this browser is in the box. `network`: as today's secret hashes it.
+/// A new ballot of this browser is in the box. `network`: as today's secret hashes it. `from`: whose page it came from; a form that was pasted
+/// into another site's page is opened there, where nobody tells us.
 pub fn cast(
     app: &App,
     poll: &Poll,
     browser: &Browser,
     network: [u8; 8],
+    from: origin::From,
     headers: &HeaderMap,
     choice: &Choice,
 ) {
@@ -47,12 +49,13 @@ pub fn cast(
         voter: browser.voter().key(poll),
         network,
         shape: shape(app, headers, now),
+        puzzled: app.config.polls.proof_work > 0,
         worked: match browser.showed {
             Showed::Work { posed_at } => Some(now.0 - posed_at.0),
             _ => None,
         },
         bad_proof: matches!(browser.showed, Showed::Bad(_)),
-        opened: false,
+        opened: from == origin::From::Embedder,
         said: said.finish(),
         taken: false,
     };

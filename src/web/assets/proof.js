@@ -4,7 +4,7 @@
 const PATIENCE = 1500;
 const begun = new WeakMap();
 
-// Begins to work for a form, once. `mark`: what a page of another site keeps of its reader, if anything.
+// Begins to work for a form, once. `mark`: what the page says of its reader, to whom the work is bound.
 export function begin(form, poll, mark) {
   if (!begun.has(form)) begun.set(form, work(form, new URL(poll, document.baseURI), mark).catch(() => {}));
 }
@@ -72,17 +72,31 @@ function bytes(hex) {
   return Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
 }
 
+// What the form says of its reader until our cookie does: made when the reader begins to answer, and kept in the form.
+function mark(form) {
+  if (!form.elements.marker) {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    const [poll, time] = [form.dataset.mark, Date.now() / 8];
+    // The poll's own mark and the time: ballots cast together stand together in the table.
+    bytes.set([poll >> 16, poll >> 8, poll, time >> 16, time >> 8, time]);
+    const value = btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "marker", value }));
+  }
+  return form.elements.marker.value;
+}
+
 // Plain forms of ours on pages of ours; a <canvass-poll> sees to its own.
 for (const form of document.querySelectorAll("form.poll")) {
   if (form.closest("canvass-poll") || new URL(form.action).origin !== location.origin) continue;
-  form.addEventListener("input", () => begin(form, form.action));
+  form.addEventListener("input", () => begin(form, form.action, mark(form)));
   form.addEventListener("submit", (event) => {
     if (!begun.has(form) || form.elements.proof || form.dataset.sent) return;
     event.preventDefault();
     form.dataset.sent = "1";
     settled(form).then(() => form.requestSubmit(event.submitter));
   });
-  // Back from the result with the page as it was: its proof is used up.
+  // Back from the result with the page as it was: its proof is used up. The mark stays: if nothing had come back, the next
+  // press sends the same reader's answer again.
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     delete form.dataset.sent;

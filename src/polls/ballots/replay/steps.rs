@@ -143,9 +143,12 @@ impl Replay<'_> {
                 }
             }
             (Some(before), What::HandedOver) if before.removed != Some(HANDED_OVER) => {
-                if before.removed.is_none() {
-                    self.count(before, slot, -1);
-                    self.see(before, slot, -1, before.cast);
+                match before.removed {
+                    None => {
+                        self.count(before, slot, -1);
+                        self.see(before, slot, -1, before.cast);
+                    }
+                    Some(removal) => *self.gone.entry(removal).or_default() += 1,
                 }
                 Held {
                     removed: Some(HANDED_OVER),

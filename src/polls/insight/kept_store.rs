@@ -1,0 +1,76 @@
+//! Counts that stand, as rows: so that every node shows the same one, also after a restart.
+
+use sea_orm::{DbErr, Value};
+
+use super::answers::Counted;
+use super::store::Alike;
+use crate::db::{Backend, Db, fetch_one, run};
+use crate::polls::model::Tier;
+use crate::polls::statistics::cells::SMALLEST_CELL;
+use crate::types::{OptionId, PollId};
+
+/// The count that stands of a poll.
+///
+/// # Errors
+/// What the database said.
+pub async fn kept(db: &Db, poll: PollId) -> Result<Option<Counted>, DbErr> {
+    let sql = "SELECT tier, counted_ms, said FROM kept_count WHERE poll_id = $1";
+    let Some(row) = fetch_one(db.read(), sql, [poll.into()]).await? else {
+        return Ok(None);
+    };
+    let said: String = row.try_get("", "said")?;
+    let said: Vec<(Vec<i64>, i64)> =
+        serde_json::from_str(&said).map_err(|e| DbErr::Custom(format!("kept_count.said: {e}")))?;
+    let alike: Vec<Alike> = said
+        .into_iter()
+        .map(|(options, n)| Alike {
+            options: options.into_iter().map(OptionId).collect(),
+            n,
+        })
+        .collect();
+    Ok(Some(Counted {
+        ballots: alike.iter().map(|alike| alike.n).sum(),
+        alike,
+        at: row.try_get("", "counted_ms")?,
+        tier: Tier::from_code(row.try_get("", "tier")?),
+    }))
+}
+
+/// Lets `counted` stand, unless another does that is not further from it than [`SMALLEST_CELL`] ballots, or the poll is sealed: then false.
+///
+/// # Errors
+/// What the database said.
+pub async fn keep(db: &Db, poll: PollId, counted: &Counted) -> Result<bool, DbErr> {
+    let said: Vec<(Vec<i64>, i64)> = counted
+        .alike
+        .iter()
+        .map(|alike| (alike.options.iter().map(|id| id.0).collect(), alike.n))
+        .collect();
+    let said =
+        serde_json::to_string(&said).map_err(|e| DbErr::Custom(format!("kept_count.said: {e}")))?;
+    let txn = db.write_txn("keep count").await?;
+    // The sealing takes the row with it, and none may come behind it.
+    let lock = match db.backend() {
+        Backend::Postgres => " FOR SHARE",
+        Backend::Sqlite => "",
+    };
+    let open = format!("SELECT 1 FROM poll WHERE id = $1 AND sealed_ms IS NULL{lock}");
+    if fetch_one(&*txn, open, [poll.into()]).await?.is_none() {
+        return Ok(false);
+    }
+    let sql = "INSERT INTO kept_count (poll_id, tier, ballots, counted_ms, said) VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT (poll_id) DO UPDATE SET tier = excluded.tier, ballots = excluded.ballots, \
+               counted_ms = excluded.counted_ms, said = excluded.said \
+               WHERE kept_count.tier <> excluded.tier OR ABS(kept_count.ballots - excluded.ballots) >= $6";
+    let values: [Value; 6] = [
+        poll.into(),
+        counted.tier.code().into(),
+        counted.ballots.into(),
+        counted.at.into(),
+        said.into(),
+        SMALLEST_CELL.into(),
+    ];
+    let kept = run(&*txn, sql, values).await?.rows_affected() == 1;
+    txn.commit().await?;
+    Ok(kept)
+}

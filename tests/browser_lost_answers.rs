@@ -1,0 +1,97 @@
+//! An answer arrives, and nothing of that comes back: the reader sends it again, and it is one ballot.
+
+use std::time::Duration;
+
+use crate::browser_embeds::{Embedding, choose_and_send, wait_for_module, wait_for_result};
+use crate::support::browser::{Browser, Look};
+use crate::support::elsewhere::Trouble;
+
+const WORKED: &str = "SELECT COUNT(*) FROM ballot WHERE tier = 1";
+
+async fn opened(here: &Embedding, url: &str) -> Option<Browser> {
+    here.road.trouble("POST /p/trust", Trouble::Lost);
+    let browser = Browser::open(Look::phone()).await?;
+    browser.goto(url).await;
+    Some(browser)
+}
+
+/// On our own pages, where the cookie went with the answer that was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_lost_on_our_own_page_is_sent_again_as_the_same() {
+    let here = Embedding::of(&["trust"]).await;
+    let article = format!("{}/articles/trust", here.road.origin);
+    let Some(browser) = opened(&here, &article).await else {
+        return;
+    };
+    wait_for_module(&browser).await;
+    choose_and_send(&browser, 2).await;
+    wait_for_result(&browser, "could not be sent").await;
+    assert_eq!(here.ballots().await, 1, "it had arrived");
+    here.road.mend();
+    browser.click("canvass-poll button").await;
+    wait_for_result(&browser, "No your answer").await;
+    assert_eq!(here.ballots().await, 1, "sent again it is a second ballot");
+    assert_eq!(here.app.count(WORKED).await, 1, "with its work");
+    // Also after the page was loaded anew, while nothing had come back.
+    let other = Embedding::of(&["trust"]).await;
+    other.road.trouble("POST /p/trust", Trouble::Lost);
+    let article = format!("{}/articles/trust", other.road.origin);
+    for words in ["could not be sent", "No your answer"] {
+        browser.goto(&article).await;
+        wait_for_module(&browser).await;
+        choose_and_send(&browser, 2).await;
+        wait_for_result(&browser, words).await;
+        other.road.mend();
+    }
+    assert_eq!(other.ballots().await, 1);
+    // The cookie is there now: a changed answer is the same ballot.
+    browser.goto(&article).await;
+    wait_for_module(&browser).await;
+    choose_and_send(&browser, 1).await;
+    wait_for_result(&browser, "Yes your answer").await;
+    assert_eq!(other.ballots().await, 1);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_lost_on_another_site_is_sent_again_as_the_same() {
+    let here = Embedding::of(&["trust"]).await;
+    here.publish(&here.snippet("trust", "element").await);
+    let Some(browser) = opened(&here, &here.publisher.article()).await else {
+        return;
+    };
+    wait_for_module(&browser).await;
+    choose_and_send(&browser, 2).await;
+    wait_for_result(&browser, "could not be sent").await;
+    here.road.mend();
+    browser.click("canvass-poll button").await;
+    wait_for_result(&browser, "No your answer").await;
+    assert_eq!((here.ballots().await, here.app.count(WORKED).await), (1, 1));
+    browser.close().await;
+}
+
+/// The plain form of the poll's own page: back from the browser's page of errors, and pressed again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_lost_from_a_plain_form_is_sent_again_as_the_same() {
+    let here = Embedding::of(&["trust"]).await;
+    let page = format!("{}/p/trust", here.road.origin);
+    let Some(browser) = opened(&here, &page).await else {
+        return;
+    };
+    browser.click("[name=option][value='2']").await;
+    browser.click("main form button").await;
+    for _ in 0..400 {
+        if here.ballots().await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(here.ballots().await, 1, "it had arrived");
+    here.road.mend();
+    let _ = browser.client.back().await;
+    browser.click("[name=option][value='2']").await;
+    browser.click("main form button").await;
+    browser.wait_for_text("Your answer is counted").await;
+    assert_eq!(here.ballots().await, 1, "sent again it is a second ballot");
+    browser.close().await;
+}
