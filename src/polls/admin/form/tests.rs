@@ -76,7 +76,7 @@ fn a_draft_that_a_script_made_is_not_changed_by_looking_at_it() {
 #[test]
 fn a_moment_that_clocks_show_twice_stays_where_it_was() {
     let mut poll = typed().definition(&[], None).expect("whole").sketch();
-    let second = |minute: i64| UnixMillis(1_792_890_000_000 + minute * 60_000);
+    let second = |minute: i64| UnixMillis(1_792_886_400_000 + minute * 60_000);
     (poll.opens_at, poll.closes_at) = (Some(second(0) + HOUR), Some(second(30) + HOUR));
     let mut form = Typed::of(&poll, &[]);
     assert_eq!(form.closes, "2026-10-25T02:30");
