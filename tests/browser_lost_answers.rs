@@ -70,7 +70,7 @@ async fn an_answer_that_was_lost_on_another_site_is_sent_again_as_the_same() {
     browser.close().await;
 }
 
-/// The plain form of the poll's own page: back from the browser's page of errors, and pressed again.
+/// The plain form of the poll's own page: opened once more in the same tab, and pressed again.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_lost_from_a_plain_form_is_sent_again_as_the_same() {
     let here = Embedding::of(&["trust"]).await;
@@ -88,7 +88,7 @@ async fn an_answer_that_was_lost_from_a_plain_form_is_sent_again_as_the_same() {
     }
     assert_eq!(here.ballots().await, 1, "it had arrived");
     here.road.mend();
-    let _ = browser.client.back().await;
+    browser.goto(&page).await;
     browser.click("[name=option][value='2']").await;
     browser.click("main form button").await;
     browser.wait_for_text("Your answer is counted").await;

@@ -1,6 +1,6 @@
 // While a reader chooses, the browser solves a small puzzle: done once it is nothing, done for thousands of answers it is work.
 // The answer counts without it, too; with it, it counts as more. Fetched only after the reader began to answer; the search is
-// ALTCHA's worker (MIT, see altcha-3.2.2-license.txt). Nothing is kept.
+// ALTCHA's worker (MIT, see altcha-3.2.2-license.txt). Nothing is kept of it.
 const PATIENCE = 1500;
 const begun = new WeakMap();
 
@@ -72,17 +72,31 @@ function bytes(hex) {
   return Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
 }
 
-// What the form says of its reader until our cookie does: made when the reader begins to answer, and kept in the form.
+// What the form says of its reader until our cookie does: made when the reader begins to answer, and kept for the tab, as poll.js
+// keeps it. The page may be loaded anew before the answer is sent once more.
 function mark(form) {
   if (!form.elements.marker) {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    const [poll, time] = [form.dataset.mark, Date.now() / 8];
-    // The poll's own mark and the time: ballots cast together stand together in the table.
-    bytes.set([poll >> 16, poll >> 8, poll, time >> 16, time >> 8, time]);
-    const value = btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+    const value = kept(() => sessionStorage.getItem("canvass-marker")) ?? fresh(form.dataset.mark);
+    kept(() => sessionStorage.setItem("canvass-marker", value));
     form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "marker", value }));
   }
   return form.elements.marker.value;
+}
+
+// The poll's own mark and the time come first: ballots cast together stand together in the table.
+function fresh(poll) {
+  const [bytes, time] = [crypto.getRandomValues(new Uint8Array(16)), Date.now() / 8];
+  bytes.set([poll >> 16, poll >> 8, poll, time >> 16, time >> 8, time]);
+  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+}
+
+// Where nothing may be kept, the form alone keeps it.
+function kept(storage) {
+  try {
+    return storage();
+  } catch {
+    return null;
+  }
 }
 
 // Plain forms of ours on pages of ours; a <canvass-poll> sees to its own.
