@@ -14,15 +14,8 @@ use crate::support::routes;
 use crate::support::wire;
 use crate::support::world::{Visitor, World};
 
-/// Counted, but not part of what anybody meant to change; what the background writes about a poll that was closed; and the row in
-/// which each connection says what it committed last.
-const COUNTERS: &[&str] = &[
-    "refusal",
-    "idempotency",
-    "poll_step",
-    "poll_record",
-    "write_turn",
-];
+/// Counted, but not part of what anybody meant to change; and what the background writes about a poll that was closed.
+const COUNTERS: &[&str] = &["refusal", "idempotency", "poll_step", "poll_record"];
 /// Longer than any answer takes on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 

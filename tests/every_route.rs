@@ -7,9 +7,8 @@ use crate::support::routes::{self, Route};
 use crate::support::world::{Visitor, World};
 
 /// Looks at polls are added by the clock, like lines to an access log; that a request itself adds none is tested with the turnout.
-/// So is the count that stands for all editors once one of them looked: see the insight. A commit of the clock's leaves its number with
-/// its connection.
-const VIEWS: &[&str] = &["poll_step", "kept_count", "write_turn"];
+/// So is the count that stands for all editors once one of them looked: see the insight.
+const VIEWS: &[&str] = &["poll_step", "kept_count"];
 
 /// Scanners, prefetchers and crawlers open every link, with and without a session: it
 /// must be as if they had not been there.
