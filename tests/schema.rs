@@ -5,7 +5,9 @@ use canvass::db::entities;
 use canvass::db::migrate::{MigrateError, migrate};
 use canvass::db::run;
 use canvass_migrations::{Migrator, MigratorTrait};
-use sea_orm::{EntityName, EntityTrait, IdenStatic, Iterable, QuerySelect};
+use sea_orm::{
+    Database, EntityName, EntityTrait, IdenStatic, Iterable, QuerySelect, TransactionTrait,
+};
 
 use crate::support::database::TestDatabase;
 use crate::support::dump::{self, Dump};
@@ -39,17 +41,20 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
 async fn migrations_keep_the_rows_they_find() {
     let database = TestDatabase::empty().await;
     let db = database.open().await;
+    // Not by our write transactions: they need a table of a later step.
+    let bare = Database::connect(&database.url).await.unwrap();
     let steps = u32::try_from(Migrator::migrations().len()).unwrap();
     for step in 0..steps {
-        let txn = db.write_txn("test").await.unwrap();
-        Migrator::up(&*txn, Some(1)).await.unwrap();
+        let txn = bare.begin().await.unwrap();
+        Migrator::up(&txn, Some(1)).await.unwrap();
         if step == 0 {
             for sql in ROWS {
-                run(&*txn, *sql, []).await.unwrap();
+                run(&txn, *sql, []).await.unwrap();
             }
         }
         txn.commit().await.unwrap();
     }
+    bare.close().await.unwrap();
     let before = Dump::of(&db).await;
     for table in ["setting", "editor", "newsletter", "reader", "subscription"] {
         assert_eq!(before.rows(table), 1, "rows of {table}");
@@ -63,8 +68,8 @@ async fn migrations_keep_the_rows_they_find() {
     );
     assert_eq!(migrate(&db).await.unwrap(), Vec::<String>::new());
     assert_eq!(
-        Dump::of(&db).await,
-        before,
+        before.differences(&Dump::of(&db).await, &[]),
+        Vec::<String>::new(),
         "a second start changes nothing"
     );
 }
@@ -74,11 +79,11 @@ async fn migrations_keep_the_rows_they_find() {
 async fn a_failed_migration_leaves_nothing_behind() {
     let database = TestDatabase::empty().await;
     let db = database.open().await;
-    let txn = db.write_txn("test").await.unwrap();
     // In the way of the first migration: it fails when it comes to this table.
     let taken = "CREATE TABLE subscription (id INTEGER PRIMARY KEY)";
-    run(&*txn, taken, []).await.unwrap();
-    txn.commit().await.unwrap();
+    let bare = Database::connect(&database.url).await.unwrap();
+    run(&bare, taken, []).await.unwrap();
+    bare.close().await.unwrap();
     assert!(matches!(migrate(&db).await, Err(MigrateError::Failed(_))));
     assert_eq!(dump::tables(&db).await, ["subscription"]);
 }

@@ -13,6 +13,7 @@ use crate::api::Caller;
 use crate::app::App;
 use crate::digests;
 use crate::newsletters;
+use crate::polls::define::is_slug;
 use crate::polls::results::{Results, totals};
 use crate::polls::store::{by_id, by_slug};
 use crate::types::PollId;
@@ -111,6 +112,9 @@ pub async fn list(
         "" => None,
         slug => {
             let unknown = || Problem::invalid("after", "No sample's poll has this slug.");
+            if !is_slug(slug) {
+                return Err(unknown());
+            }
             let poll = by_slug(&app.db, slug).await?.ok_or_else(unknown)?;
             Some((poll.sample().ok_or_else(unknown)?.drawn_at, poll.id))
         }
