@@ -14,7 +14,7 @@ use crate::admin::PasswordHasher;
 use crate::config::Config;
 use crate::db::group_commit::Bounds;
 use crate::db::lock::{DirLock, LockError};
-use crate::db::migrate::{MigrateError, migrate, up_to_date};
+use crate::db::migrate::{MigrateError, is_new, migrate, up_to_date};
 use crate::db::{self, Backend, Db, DbErr, OpenError};
 use crate::mailer::Mailer;
 use crate::mailer::templates::Templates;
@@ -98,7 +98,8 @@ pub enum StartError {
 pub enum Role {
     /// It serves and sends: on SQLite it must be the only one, and it migrates.
     Server,
-    /// A command that runs beside a server. Next to a running one it must find the schema up to date.
+    /// A command that runs beside servers, whose schema it leaves alone: it migrates what nobody can be using (on SQLite while no
+    /// server holds the directory, on PostgreSQL an empty database) and must find everything else up to date.
     Tool,
 }
 
@@ -204,7 +205,8 @@ impl Deref for App {
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Opens the database with its schema up to date, and for a server the lock of the data directory on SQLite. Of the processes on
-/// one directory one may be a server. A tool has the lock only while it migrates, and goes without while a server has it.
+/// one directory one may be a server. A tool has the lock only while it migrates, and goes without while a server has it. On
+/// PostgreSQL a tool migrates nothing but an empty database.
 ///
 /// # Errors
 /// [`StartError`].
@@ -213,7 +215,12 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<DirLock>), 
     let connections = config.database.max_connections;
     if !url.expose().starts_with("sqlite:") {
         let db = Db::open(&url, connections).await?;
-        migrate(&db).await?;
+        // Whether a server runs somewhere cannot be known.
+        if role == Role::Server || is_new(&db).await? {
+            migrate(&db).await?;
+        } else {
+            up_to_date(&db).await?;
+        }
         return Ok((db, None));
     }
     let patience = match role {

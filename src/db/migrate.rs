@@ -14,9 +14,9 @@ pub enum MigrateError {
          start that version, or restore a backup made by this one"
     )]
     Newer(String),
-    /// The schema is older, and a running server must not have it changed under its feet.
+    /// The schema is older, and a server that may be running must not have it changed under its feet.
     #[error(
-        "the schema is not up to date and a server is running; stop it and run `canvass migrate`"
+        "the schema is of an older version, and a server may be using it; restart the servers with this version, or run `canvass migrate`"
     )]
     Outdated,
     /// A migration failed; nothing of it was kept.
@@ -77,6 +77,18 @@ pub async fn up_to_date(db: &Db) -> Result<(), MigrateError> {
         return Err(MigrateError::Outdated);
     }
     Ok(())
+}
+
+/// Whether no version of Canvass has been here yet.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_new(db: &Db) -> Result<bool, DbErr> {
+    let sql = match db.backend() {
+        Backend::Sqlite => "SELECT 1 FROM sqlite_schema WHERE name = 'seaql_migrations'",
+        Backend::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
+    };
+    Ok(fetch_all(db.read(), sql, []).await?.is_empty())
 }
 
 async fn applied<C: sea_orm::ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
