@@ -1,8 +1,8 @@
 //! The one list of background tasks: start, drain, stop.
 //!
-//! Each is a loop round a *tick*, a function that does what is due now and that tests call themselves. A loop
-//! sleeps between ticks, wakes early when something nudges it, and ends when [`Parts::stopping`](crate::app::Parts) is cancelled, after
-//! finishing what it has in hand.
+//! Each is a loop round a *tick*, a function that does what is due now and that tests call themselves. A loop sleeps
+//! between ticks and ends when [`Parts::stopping`](crate::app::Parts) is cancelled, after finishing what it has in hand.
+//! The mailer's lanes are loops of their own, which wake early when something is enqueued.
 
 use std::future::Future;
 use std::time::Duration;

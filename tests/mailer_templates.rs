@@ -23,6 +23,25 @@ fn every_mail_looks_as_it_did() {
     }
 }
 
+/// A snapshot whose template is gone would be kept for ever: nobody compares it.
+#[test]
+fn every_snapshot_has_its_mail() {
+    let mut wanted: Vec<String> = Template::ALL.iter().map(|t| t.name().to_owned()).collect();
+    wanted.push("issue-message".to_owned());
+    wanted.sort();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots");
+    let mut kept: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let rest = name.strip_prefix("canvass__mailer_templates__")?;
+            Some(rest.trim_end_matches(".snap").to_owned())
+        })
+        .collect();
+    kept.sort();
+    assert_eq!(kept, wanted);
+}
+
 /// The whole message of an issue, headers and all, byte for byte but for its line ends.
 #[test]
 fn an_issue_leaves_as_these_octets() {

@@ -16,7 +16,9 @@
 //! [`start`] starts the lanes: tasks with one connection each. One is reserved for single mails, the others work
 //! through batches and look into the outbox between two mails.
 //!
-//! The mailer knows no feature: what a mail says, and who should get it, is handed to it.
+//! The mailer knows no feature: what a mail says, and who should get it, is handed to it. It knows three tables of
+//! `subscriptions`, though: it reads who is subscribed before each mail, and where a relay says that an address does not
+//! exist, it ends the subscriptions and writes the suppression in the commit of that outcome.
 
 mod breaker;
 pub mod dkim;

@@ -86,15 +86,6 @@ impl Relays {
         &self.0[way]
     }
 
-    /// The place in the list that this key prefers: for putting mails of one relay together.
-    #[cfg(test)]
-    pub(super) fn preferred(&self, key: u64) -> usize {
-        let score = |route: &Arc<Route>| score(key, route);
-        (0..self.0.len())
-            .min_by(|a, b| score(&self.0[*a]).total_cmp(&score(&self.0[*b])))
-            .unwrap_or(0)
-    }
-
     /// Which relay a mail with this key goes through now. `connected` says to which the lane has a connection.
     pub(super) fn choose(
         &self,

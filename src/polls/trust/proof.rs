@@ -160,22 +160,6 @@ fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
 }
 
-/// What a browser does. For tests: the server itself never searches.
-///
-/// # Panics
-/// When no number up to `work` fits.
-#[cfg(test)]
-pub fn solve(puzzle: &Puzzle, work: u64) -> String {
-    let bytes = |text: &str| HEXLOWER.decode(text.as_bytes());
-    let (salt, nonce) = (
-        bytes(&puzzle.parameters.salt).unwrap_or_default(),
-        bytes(&puzzle.parameters.nonce).unwrap_or_default(),
-    );
-    let number = (1..=work as u32)
-        .find(|n| hex(&derived(&salt, &nonce, *n)).starts_with(&puzzle.parameters.key_prefix));
-    format!("{}.{}", puzzle.token, number.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +167,17 @@ mod tests {
     use crate::types::{PollId, Secret};
 
     const WORK: u64 = 500;
+
+    /// What a browser does; the server itself never searches.
+    fn solve(puzzle: &Puzzle) -> String {
+        let bytes = |text: &str| HEXLOWER.decode(text.as_bytes()).unwrap();
+        let salt = bytes(&puzzle.parameters.salt);
+        let nonce = bytes(&puzzle.parameters.nonce);
+        let fits =
+            |n: &u32| hex(&derived(&salt, &nonce, *n)).starts_with(&puzzle.parameters.key_prefix);
+        let number = (1..=WORK as u32).find(fits).unwrap();
+        format!("{}.{number}", puzzle.token)
+    }
     const NOW: UnixMillis = UnixMillis(1_772_442_000_000);
 
     fn keys() -> Keys {
@@ -192,7 +187,7 @@ mod tests {
     fn posed(bound: i64) -> (Poll, Puzzle, String) {
         let poll = example::single(&["yes", "no"]);
         let puzzle = pose(&keys(), &Random::seeded(5), &poll, bound, WORK, NOW);
-        let sent = solve(&puzzle, WORK);
+        let sent = solve(&puzzle);
         (poll, puzzle, sent)
     }
 
