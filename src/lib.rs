@@ -6,19 +6,23 @@
 //! |---|---|
 //! | [`types`] | the vocabulary: instants, ids, sealed tokens, addresses |
 //! | [`config`] | the settings: file and environment over a compiled-in reference |
-//! | [`db`] | SQLite or PostgreSQL behind one door; group commit; entities |
+//! | [`db`] | SQLite or PostgreSQL behind one door; group commit, lost commits, migrations |
 //! | [`web`] | what all pages share: forms, problems, templates, headers, limits |
+//! | [`mailer`] | the outbox (single mails), the mailing (issues: batches and ledger), SMTP lanes, DKIM; what mails look like |
+//! | [`scheduler`] | calendar arithmetic: wall times and zones to instants; what is due now |
 //! | [`api`] | what all JSON endpoints share: tokens, idempotent writes, OpenAPI |
 //! | [`admin`] | editors: sign-in, sessions, the frame of their pages |
 //! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the features, one folder each |
-//! | [`mailbox`] | the built-in mailbox: what would have been mailed, as a mail program shows it |
-//! | [`overview`] | the editors' first page: what is left to do, the numbers of the day |
 //! | [`bounces`] | what comes back: bounces and complaints |
-//! | [`mailer`] | the outbox, the ledger of issues, SMTP lanes; what mails look like |
-//! | [`scheduler`] | calendar arithmetic; what is due now |
-//! | [`app`], [`routes`], [`background`], [`serve`], [`cli`] | the assembled parts, the one list of URLs, the one list of tasks, the running server, the command line |
+//! | [`mailbox`] | the built-in mailbox: what would have been mailed, as a mail program shows it |
+//! | [`articles`] | the demonstration's sample article, with a poll in the middle |
+//! | [`overview`] | the editors' first page: what is left to do, the numbers of the day |
+//! | [`app`] | the assembled parts, the same in production and in tests |
+//! | [`routes`], [`background`] | the one list of URLs, the one list of tasks |
+//! | [`probes`] | alive, ready, and the numbers for Prometheus |
+//! | [`serve`], [`cli`] | the running server, the command line |
 //!
-//! ARCHITECTURE.md walks through one vote, one subscription and one issue.
+//! ARCHITECTURE.md walks through one vote, one subscription and one issue, and says why things are as they are.
 
 /// What one thread allocates another one frees here, all the time: a request its answer, a connection its statements. The C library's
 /// allocator makes them wait for each other.

@@ -70,7 +70,7 @@ fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// Every Rust file below `src`: its path there, and its text without comments and
 /// without its unit tests.
-fn sources() -> Vec<(String, String)> {
+pub fn sources() -> Vec<(String, String)> {
     let src = root().join("src");
     files(&src, "rs")
         .into_iter()
@@ -88,7 +88,7 @@ fn sources() -> Vec<(String, String)> {
 }
 
 /// The part a file belongs to: `polls/http.rs` and `polls.rs` to `polls`.
-fn part_of(file: &str) -> &str {
+pub fn part_of(file: &str) -> &str {
     let first = file.split('/').next().unwrap_or(file);
     first.trim_end_matches(".rs")
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use canvass::config;
 use canvass::db::run;
+use canvass::polls;
 
+use crate::architecture::sources;
 use crate::program::{canvass, words};
 use crate::support::database::TestDatabase;
 
@@ -160,6 +162,25 @@ fn the_unit_and_the_commands_beside_it_agree() {
     assert!(read("deploy/mail-dns.md").contains(pipe));
 }
 
+/// What the documents tell an operator to write into canvass.toml is accepted there.
+#[test]
+fn the_documented_settings_are_accepted() {
+    let mut tried = 0;
+    for file in ["README.md", "deploy/runbook.md", "deploy/mail-dns.md"] {
+        for block in read(file).split("```toml").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let written = dir.path().join("canvass.toml");
+            std::fs::write(&written, block).unwrap();
+            let key = ("CANVASS_SECRET_KEY".to_owned(), "5".repeat(64));
+            let loaded = config::load(Some(&written), &[key]);
+            loaded.unwrap_or_else(|e| panic!("{file}: {e}"));
+            tried += 1;
+        }
+    }
+    assert!(tried > 0);
+}
+
 /// What holds secrets stays out of the repository and out of images.
 #[test]
 fn files_with_secrets_are_ignored() {
@@ -188,6 +209,93 @@ fn the_image_can_back_up_the_database_beside_it() {
     }
 }
 
+/// The map of the crate names every part.
+#[test]
+fn every_part_is_on_the_map() {
+    let text = read("src/lib.rs");
+    let (map, code) = text.split_once("#[global_allocator]").unwrap();
+    let mut parts = 0;
+    for line in code.lines() {
+        if let Some(name) = line.strip_prefix("pub mod ") {
+            let name = name.trim_end_matches(';');
+            assert!(map.contains(&format!("[`{name}`]")), "{name} is not there");
+            parts += 1;
+        }
+    }
+    assert!(parts > 15, "are they found? {parts}");
+}
+
+/// Files that ARCHITECTURE.md points to are there.
+#[test]
+fn the_files_that_are_pointed_to_exist() {
+    let text = read("ARCHITECTURE.md");
+    let mut found = 0;
+    for name in text.split('`') {
+        let folders = ["src/", "tests/", "deploy/", "benches/", "migrations/"];
+        if folders.iter().any(|folder| name.starts_with(folder)) {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            assert!(path.exists(), "{name} does not exist");
+            found += 1;
+        }
+    }
+    assert!(found > 10, "are they found? {found}");
+}
+
+/// The runbook's table of numbers is what `/metrics` has, neither more nor less.
+#[test]
+fn the_runbook_explains_every_number() {
+    // Cookies are named alike.
+    let cookies = ["editor", "reader", "voter", "ballot_"];
+    let mut counted = BTreeSet::new();
+    for (_, code) in sources() {
+        for rest in code.split("\"canvass_").skip(1) {
+            let name = rest.split('"').next().unwrap();
+            if !cookies.contains(&name) {
+                counted.insert(name.to_owned());
+            }
+        }
+    }
+    let runbook = read("deploy/runbook.md");
+    let table = runbook.split_once("| name | labels | what |\n").unwrap().1;
+    let mut explained = BTreeSet::new();
+    for row in table.lines().skip(1).take_while(|l| l.starts_with('|')) {
+        let names = row.split('|').nth(1).unwrap();
+        explained.extend(names.split('`').skip(1).step_by(2).map(str::to_owned));
+    }
+    assert_eq!(explained, counted, "the runbook's, and the code's");
+    for (at, mark) in runbook.match_indices("`canvass_") {
+        let rest = &runbook[at + mark.len()..];
+        let end = rest.find(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        let name = &rest[..end.unwrap()];
+        assert!(name.is_empty() || counted.contains(name), "canvass_{name}");
+    }
+}
+
+/// The proxy lets through what Canvass takes: the forms of readers and editors, and pictures where they are uploaded.
+#[test]
+fn nginx_takes_what_canvass_takes() {
+    let text = read("deploy/nginx.conf");
+    let mebibytes = |text: &str| -> usize {
+        let rest = text.split_once("client_max_body_size ").unwrap().1;
+        let (number, _) = rest.split_once("m;").unwrap();
+        number.parse::<usize>().unwrap() * 1024 * 1024
+    };
+    let key = ("CANVASS_SECRET_KEY".to_owned(), "5".repeat(64));
+    let config = config::load(None, &[key]).unwrap();
+    assert!(mebibytes(&text) as u64 >= config.http.max_body_bytes);
+    let place = "location ~ ^/admin/polls/[^/]+/pictures$ {";
+    let uploads = text.split_once(place).unwrap().1.split_once('}').unwrap().0;
+    assert!(mebibytes(uploads) >= polls::UPLOAD_BYTES);
+    assert!(uploads.contains("proxy_pass http://canvass;"));
+    // The one route that takes so much.
+    let admin = read("src/polls/admin/mod.rs");
+    let routes = admin.split_once("pub fn upload_routes()").unwrap().1;
+    let routes = routes.split_once("\n}").unwrap().0;
+    let of_poll = "\"/admin/polls/{slug}/";
+    assert_eq!(routes.matches("\"/").count(), 1);
+    assert!(routes.contains(&format!("{of_poll}pictures\"")), "{routes}");
+}
+
 /// Every command that the documents write down is one that there is.
 #[test]
 fn the_documented_commands_exist() {
@@ -201,13 +309,15 @@ fn the_documented_commands_exist() {
         "deploy/compose.yaml",
     ] {
         let text = read(file);
-        // Inside a line, as the service's user, and in a container.
+        // Inside a line, as the service's user, in a container, and in a block of lines for a shell.
         for mark in [
             "`canvass ",
             "/etc/canvass/canvass.toml ",
             "exec canvass canvass ",
             "run --rm canvass ",
             "run --rm --no-deps canvass ",
+            "target/release/canvass ",
+            "\ncanvass ",
         ] {
             for (at, _) in text.match_indices(mark) {
                 let rest = &text[at + mark.len()..];

@@ -10,6 +10,8 @@ use crate::support::database::{self, TestDatabase};
 /// A database as the version before the last step left it.
 async fn of_an_older_version() -> TestDatabase {
     let database = TestDatabase::empty().await;
+    // Makes the file, with SQLite.
+    database.open().await.close().await.unwrap();
     let db = Database::connect(&database.url).await.unwrap();
     let steps = u32::try_from(Migrator::migrations().len()).unwrap();
     let txn = db.begin().await.unwrap();

@@ -1,7 +1,7 @@
 //! Many answers in one durable commit.
 //!
-//! A group of answers that waited together is written with a handful of set-based statements in two or three trips to the database, whatever
-//! its size: the polls' state (the close is decided here, by the clock at the commit), the new ballots, the
+//! A group of answers that waited together is written with a handful of set-based statements (two trips to SQLite, five or six to
+//! PostgreSQL, `BEGIN` and `COMMIT` included), whatever its size: the polls' state (the close is decided here, by the clock at the commit), the new ballots, the
 //! ballots that changed, the tally, the places, the refusals, and the page of the log that tells of it. Whether a
 //! voter is new is decided under the writer's lock (SQLite) or by the primary key of `ballot` (PostgreSQL); nothing is checked before that.
 
