@@ -7,9 +7,9 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// The fewest characters of a password.
-pub const SHORTEST_PASSWORD: usize = 12;
+const SHORTEST_PASSWORD: usize = 12;
 /// The most characters: far beyond any passphrase, and a bound on the work of hashing.
-pub const LONGEST_PASSWORD: usize = 256;
+const LONGEST_PASSWORD: usize = 256;
 
 /// Rows that fingers run along, forwards; they are tried backwards as well.
 const RUNS: &[&str] = &[

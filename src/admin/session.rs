@@ -16,7 +16,7 @@ use crate::web::Problem;
 use crate::web::cookies::{self, SameSite};
 
 /// How long a session lasts.
-pub const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3_600);
+const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 const COOKIE: &str = "canvass_editor";
 

@@ -13,7 +13,7 @@ pub struct Colour {
 }
 
 /// The least contrast that text needs (WCAG 2.2 §1.4.3).
-pub const TEXT_CONTRAST: f64 = 4.5;
+const TEXT_CONTRAST: f64 = 4.5;
 
 impl Colour {
     /// That of a newsletter whose editor chose none: `model::DEFAULT_ACCENT`.
@@ -24,7 +24,7 @@ impl Colour {
     };
 
     /// The lightest of the dark grounds that text stands on in mails (`email-templates/dark.css`); those of pages are darker.
-    pub const DARK: Self = Self {
+    const DARK: Self = Self {
         red: 0x2e,
         green: 0x2c,
         blue: 0x28,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The most characters of a slug.
-pub const LONGEST_SLUG: usize = 64;
+const LONGEST_SLUG: usize = 64;
 
 /// A slug that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

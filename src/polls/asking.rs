@@ -21,7 +21,7 @@ use crate::web::Problem;
 use crate::web::cookies::{self, SameSite};
 
 /// The cookie that holds a voter's marker. Set only when the reader votes.
-pub const MARKER: &str = "canvass_voter";
+const MARKER: &str = "canvass_voter";
 /// As long as browsers keep a cookie.
 const KEEP_MARKER: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 

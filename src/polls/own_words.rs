@@ -36,7 +36,7 @@ pub fn cleaned(written: &str) -> Result<String, NotWords> {
 }
 
 /// What equal words have in common: compatibility forms and the case of letters taken away.
-pub fn folded(text: &str) -> String {
+fn folded(text: &str) -> String {
     let compatible: String = text.nfkc().collect();
     // Up and down again: "ß" and "SS", "ς" and "σ" are the same word then.
     let lower = compatible.to_uppercase().to_lowercase();

@@ -104,7 +104,7 @@ pub fn code(record: &Record) -> String {
 }
 
 /// One sentence for readers, once the poll is closed.
-pub fn for_readers(poll: &Poll, now: UnixMillis, days: u64) -> Option<String> {
+fn for_readers(poll: &Poll, now: UnixMillis, days: u64) -> Option<String> {
     let zone = zone(poll);
     if let Some(at) = poll.sealed_at {
         return Some(format!(

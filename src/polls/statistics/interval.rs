@@ -1,7 +1,7 @@
 //! Intervals for a share.
 
 /// The 97.5th percentile of the normal distribution: 95 per cent of draws lie within.
-pub const Z95: f64 = 1.959_963_984_540_054;
+const Z95: f64 = 1.959_963_984_540_054;
 
 /// From and to, as shares from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -27,7 +27,7 @@ use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, ReaderId, UnixMillis};
 
 /// How long the link in the mail works.
-pub const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// For `/data/{token}`: shows, exports and erases all that is kept about a reader. Only ever in a mail to the address.
 #[must_use]
