@@ -245,7 +245,7 @@ async fn polls_linked_a_signed_in_reader_decides_on_the_polls_page() {
     assert_eq!(links(&app).await, one(1));
 }
 
-async fn form_without_option(reader: &Reader) -> Form {
+pub async fn form_without_option(reader: &Reader) -> Form {
     let page = reader.get("/p/trust").await.expect(200);
     let mut form = page.the_form();
     form.fields.retain(|(name, _)| name != "option");

@@ -2,9 +2,12 @@
 
 use reqwest::header::SET_COOKIE;
 
-use crate::polls_linked::{ADDRESS, asked, left, signed_in};
+use crate::polls_linked::{
+    ADDRESS, SECOND, agree, asked, form_without_option, left, links, one, signed_in,
+};
 use crate::subscriptions_double_opt_in::{ask, state_of};
 use crate::support::app::TestApp;
+use crate::support::page::Page;
 use crate::support::reader::Reader;
 
 const COOKIE: &str = "canvass_reader=";
@@ -92,7 +95,7 @@ async fn a_browser_known_by_a_mails_link_is_forgotten_too() {
     let path = crate::polls_elsewhere::link(&app, poll, 1, ADDRESS).await;
     let reader = app.reader();
     let page = reader.get(&path).await.expect(200);
-    app.advance(crate::polls_linked::SECOND);
+    app.advance(SECOND);
     reader.submit(page.the_form().choose("option", "1")).await;
     assert!(is_known(&reader).await);
     let ask = reader.get("/not-me?poll=trust").await.expect(200);
@@ -101,4 +104,38 @@ async fn a_browser_known_by_a_mails_link_is_forgotten_too() {
     // What is no poll's name leads nowhere.
     let odd = reader.get("/not-me?poll=%2f%2fevil.example").await;
     assert!(!odd.expect(200).body.contains("evil"));
+}
+
+fn names_nobody(page: &Page) {
+    assert!(!page.body.contains(ADDRESS), "{}", page.text());
+    assert!(!page.body.contains("/manage/"), "{}", page.text());
+}
+
+/// A link that was pasted somewhere: whoever answers by it learns neither whose it is nor the way to a page that says so.
+#[tokio::test]
+async fn who_answers_by_anothers_link_is_not_told_the_address() {
+    let app = TestApp::start().await;
+    let poll = asked(&app).await;
+    signed_in(&app).await;
+    let path = crate::polls_elsewhere::link(&app, poll, 1, ADDRESS).await;
+    let stranger = app.reader();
+    let page = stranger.get(&path).await.expect(200);
+    names_nobody(&page);
+    app.advance(SECOND);
+    let form = agree(&page, page.the_form().choose("option", "1"));
+    let done = stranger.submit(form).await.expect(200);
+    let done = done.says("Your answer is kept together with your address");
+    names_nobody(&done.says("the link is at the end of the mail"));
+    assert_eq!(links(&app).await, one(1));
+    let page = stranger.get("/p/trust").await.expect(200);
+    names_nobody(&page.says("the address that got the mail"));
+    let results = stranger.get("/p/trust/results").await.expect(200);
+    names_nobody(&results.says("kept together"));
+    let empty = form_without_option(&stranger).await;
+    let again = stranger.submit(empty).await.expect(422);
+    names_nobody(&again.says("the address that got the mail"));
+    let page = stranger.get("/p/trust").await.expect(200);
+    let ask = stranger.follow(&page, "Not you?").await.expect(200);
+    stranger.submit(ask.the_form()).await.expect(200);
+    assert!(!is_known(&stranger).await);
 }

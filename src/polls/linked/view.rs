@@ -20,11 +20,18 @@ pub struct LinkBox {
     /// This reader agreed before, or just now in a form that is shown again.
     pub checked: bool,
     pub hint: &'static str,
-    /// Whose address it is, where the browser says who answers, and where somebody else says so.
+    /// Where the browser says who answers: whose address it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whose: Option<Whose>,
+}
+
+/// Whose address the box speaks of, and where somebody else says so.
+#[derive(Debug, Clone, Serialize)]
+pub struct Whose {
+    /// Named to the browser that confirmed it. A mail's link is passed on by itself: who answered by it is told no address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_me: Option<String>,
+    pub not_me: String,
 }
 
 const WITH_ADDRESS: &str = "Optional. It takes effect when you confirm your address. Without this tick your answer stays secret.";
@@ -38,8 +45,7 @@ impl LinkBox {
             words: words.text.clone(),
             checked: false,
             hint: WITH_ADDRESS,
-            address: None,
-            not_me: None,
+            whose: None,
         })
     }
 }
@@ -75,10 +81,18 @@ pub async fn name_reader(
     known: Option<&Voter>,
     form: &mut FormView,
 ) -> Result<(), Problem> {
-    if let (Some(reader), Some(link)) = (known.and_then(reader_of), &mut form.linking) {
-        link.address = subscriptions::address(app, reader).await?;
-        link.not_me = Some(known::not_me(poll));
-    }
+    let Some(link) = &mut form.linking else {
+        return Ok(());
+    };
+    let address = match known {
+        Some(Voter::SignedIn(reader)) => subscriptions::address(app, *reader).await?,
+        Some(Voter::Subscriber(_)) => None,
+        _ => return Ok(()),
+    };
+    link.whose = Some(Whose {
+        address,
+        not_me: known::not_me(poll),
+    });
     Ok(())
 }
 
@@ -98,8 +112,9 @@ pub fn offer_again(poll: &Poll, known: bool, ticked: bool, form: &mut FormView) 
 /// What a result page says to a reader whose answer is linked.
 #[derive(Debug, Serialize)]
 pub struct Note {
-    /// Where it can be taken back.
-    pub manage: String,
+    /// Where it can be taken back: the page of the reader's own settings, with the address on it. Whoever has come by a mail's link, which
+    /// others may have, finds the way there in the mail.
+    pub manage: Option<String>,
 }
 
 /// The note for this browser.
@@ -123,10 +138,12 @@ pub async fn note(app: &App, poll: &Poll, voter: Option<&Voter>) -> Result<Optio
         return Ok(None);
     };
     let linked = store::is_linked(&app.db, poll.id, reader).await?;
+    let signed_in = matches!(voter, Some(Voter::SignedIn(_)));
+    let manage = || {
+        let token = subscriptions::manage_token(&app.keys, reader);
+        format!("/manage/{token}#answers")
+    };
     Ok(linked.then(|| Note {
-        manage: format!(
-            "/manage/{}#answers",
-            subscriptions::manage_token(&app.keys, reader)
-        ),
+        manage: signed_in.then(manage),
     }))
 }
