@@ -28,7 +28,7 @@ async fn count(db: &Db, sql: &str) -> i64 {
 
 /// A database, and the way to it through a proxy that cuts connections; none on SQLite, which is in the same process: no answer can be
 /// lost there.
-async fn unreliable() -> Option<(CuttingProxy, TestDatabase, Db)> {
+pub async fn unreliable() -> Option<(CuttingProxy, TestDatabase, Db)> {
     let proxy = CuttingProxy::before(&server()?).await;
     let database = TestDatabase::migrated().await;
     let cut = Db::open(&Secret::new(proxy.url(&database.url)), 4).await;

@@ -105,6 +105,7 @@ mod polls_sharing;
 mod polls_stuffing;
 mod polls_tiers;
 mod polls_verify;
+mod polls_verify_shares;
 mod polls_words;
 mod polls_writers;
 mod program;

@@ -1,8 +1,9 @@
 //! Two writers of ballots in one process: as many ballots as voters, whoever writes them.
 
-use canvass::db::fetch_one;
 use canvass::db::group_commit::{GroupCommit, Queue};
+use canvass::db::{self, fetch_one};
 use canvass::polls::ballots::{self, Outcome, Slip, Writers};
+use canvass::polls::model::Tier;
 
 use crate::polls_ballot_box::opened;
 use crate::polls_verify::verified;
@@ -54,4 +55,39 @@ async fn polls_two_writers_keep_one_ballot_for_each_voter_and_a_chain_each() {
     assert_eq!((n, chains), (2, 2), "both wrote");
     let found = verified(&ballots).await.findings;
     assert!(found.is_empty(), "{found:?}");
+}
+
+/// A double tap, or an answer that was sent once more, may come into one group: each is told what it would be told alone.
+#[tokio::test]
+async fn polls_answers_of_one_voter_in_a_group_are_told_what_each_did() {
+    let (group, alone) = (
+        opened(&["yes", "no"], 1, None).await,
+        opened(&["yes", "no"], 1, None).await,
+    );
+    let options = ["1", "1", "2", "2", "1"];
+    let mut slips: Vec<Slip> = options
+        .iter()
+        .map(|option| Slip::Answer(group.answer(7, &[option])))
+        .collect();
+    let mut known_better = group.answer(7, &["1"]);
+    known_better.tier = Tier::Worked;
+    slips.push(Slip::Answer(known_better));
+    let told = ballots::commit(&group.db, &group.clock, 0, &slips)
+        .await
+        .unwrap();
+    use Outcome::{Changed, Counted, Same};
+    assert_eq!(told, [Counted, Same, Changed, Same, Changed, Changed]);
+    for (option, told) in options.iter().zip(told) {
+        assert_eq!(alone.cast(7, &[option]).await, told);
+    }
+    assert_eq!(group.counts().await, alone.counts().await);
+    // Of a voter who has a ballot that counts as a reader's by now, nothing here does.
+    let txn = group.db.write_txn("test").await.unwrap();
+    let handed_over = "UPDATE ballot SET removed = 0";
+    db::run(&*txn, handed_over, []).await.unwrap();
+    txn.commit().await.unwrap();
+    let told = ballots::commit(&group.db, &group.clock, 0, &slips)
+        .await
+        .unwrap();
+    assert_eq!(told, [Outcome::HandedOver; 6]);
 }

@@ -27,6 +27,8 @@ struct State {
     ways: Vec<Cut>,
     seen: usize,
     cuts: usize,
+    /// Bytes that the server has sent.
+    answered: usize,
     /// Whether nobody gets through any more.
     closed: bool,
     /// Connections whose other end nobody will ever hear of again.
@@ -93,6 +95,11 @@ impl CuttingProxy {
         self.state.lock().unwrap().closed = closed;
     }
 
+    /// How many bytes the server has sent.
+    pub fn answered(&self) -> usize {
+        self.state.lock().unwrap().answered
+    }
+
     /// How often it has cut.
     pub fn cuts(&self) -> usize {
         self.state.lock().unwrap().cuts
@@ -151,6 +158,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, state: Arc<Mutex<St
             }
             read = server.read(&mut from_server) => {
                 let Ok(n @ 1..) = read else { return };
+                state.lock().unwrap().answered += n;
                 if client.write_all(&from_server[..n]).await.is_err() { return }
             }
         }

@@ -38,7 +38,7 @@ pub async fn commit(
     // The clock is read when the writer is ours: nothing that closed before can slip in behind.
     let now = clock.now();
 
-    // None: in the box; what it did there is known once the ballots are written.
+    // None: in the box; what it did there is known once the ballots are written. Same: in the box, as the one of this voter before it.
     let mut outcomes: Vec<Option<Outcome>> = vec![Some(Outcome::Edited); group.len()];
     let mut last = Last::new();
     let mut refused: Vec<(PollId, Reason)> = Vec::new();
@@ -61,10 +61,11 @@ pub async fn commit(
         match phase(state.state, state.opens_at, state.closes_at, latest) {
             Phase::Open { .. } if state.revision != answer.poll.revision => {}
             Phase::Open { .. } => {
+                let mut repeats = false;
                 last.entry((poll, answer.voter))
-                    .and_modify(|waiting| waiting.then(answer))
+                    .and_modify(|waiting| repeats = !waiting.then(answer))
                     .or_insert_with(|| Waiting::of(i, answer));
-                outcomes[i] = None;
+                outcomes[i] = repeats.then_some(Outcome::Same);
             }
             closed => {
                 outcomes[i] = Some(Outcome::NotOpen(closed));
@@ -159,10 +160,12 @@ pub async fn commit(
     let answers = group.iter().zip(outcomes).enumerate();
     Ok(answers
         .map(|(i, (slip, outcome))| match (outcome, slip) {
-            (None, Slip::Answer(answer)) => {
+            (None | Some(Outcome::Same), Slip::Answer(answer)) => {
                 let key = (answer.poll.id, answer.voter);
                 let first = last.get(&key).is_some_and(|waiting| waiting.first == i);
                 match said.get(&key) {
+                    Some(Outcome::HandedOver) => Outcome::HandedOver,
+                    Some(_) if outcome.is_some() => Outcome::Same,
                     // A voter has one first ballot, however many answers came with it.
                     Some(Outcome::Counted) if !first => Outcome::Changed,
                     Some(outcome) => *outcome,

@@ -10,6 +10,7 @@ use super::chain::{self, Heads};
 use super::counts::Counts;
 use super::links::Links;
 use super::log::{Ballot, Entry, write};
+use super::replay::Held;
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
 use crate::db::{Backend, Batch, Db, WriteTxn, fetch_one, run};
@@ -88,7 +89,7 @@ pub async fn hand_over(
             _ => to = Some(row),
         }
     }
-    let Some(from) = from.filter(|from| from.removed != Some(HANDED_OVER)) else {
+    let Some(from) = from.filter(|from| from.held.removed != Some(HANDED_OVER)) else {
         return Ok(false);
     };
     let mut hand = Hand {
@@ -101,9 +102,13 @@ pub async fn hand_over(
         None => hand.give(&txn, &from, reader, tier, now).await?,
         Some(to) => hand.change(&txn, &from, to, tier, now).await?,
     }
-    let says = to.as_ref().map_or(&from, |to| later(&from, to));
+    let says = to
+        .as_ref()
+        .map_or(&from.held, |to| later(&from.held, &to.held));
     let mut links = Links::default();
-    let kept = to.as_ref().is_some_and(|to| to.choices == says.choices);
+    let kept = to
+        .as_ref()
+        .is_some_and(|to| to.held.choices == says.choices);
     // What was said last without the consent is not joined to anybody.
     if receiver.agreed.is_some() || !kept {
         links.take(&poll, receiver.reader, &says.choices, receiver.agreed);
@@ -118,7 +123,7 @@ pub async fn hand_over(
 }
 
 /// The one that says what counts.
-fn later<'a>(from: &'a Stored, to: &'a Stored) -> &'a Stored {
+fn later<'a>(from: &'a Held, to: &'a Held) -> &'a Held {
     if from.changed > to.changed { from } else { to }
 }
 
@@ -132,12 +137,13 @@ struct Hand<'a> {
 impl Hand<'_> {
     /// The browser's ballot counts no more.
     async fn take(&mut self, txn: &WriteTxn, from: &Stored) -> Result<(), DbErr> {
-        if from.removed.is_none() {
-            let place = (self.poll.id, from.place);
-            self.counts.ballot(self.poll, from.tier, &from.choices, -1);
-            self.counts.place(place.0, place.1, -1, from.cast);
+        if from.held.removed.is_none() {
+            let place = (self.poll.id, from.held.place);
+            self.counts
+                .ballot(self.poll, from.held.tier, &from.held.choices, -1);
+            self.counts.place(place.0, place.1, -1, from.held.cast);
         }
-        if let Some(removal) = from.removed {
+        if let Some(removal) = from.held.removed {
             // It counts from now on: it is none of those any more that readers are told of.
             let sql =
                 "UPDATE ballot_removal SET gone = gone + 1 WHERE poll_id = $1 AND number = $2";
@@ -145,7 +151,7 @@ impl Hand<'_> {
         }
         let entry = Entry::HandedOver {
             voter: from.voter,
-            revision: from.revision + 1,
+            revision: from.held.revision + 1,
         };
         write(&mut self.page, &entry);
         let sql = "UPDATE ballot SET removed = $1, revision = revision + 1 WHERE poll_id = $2 AND voter_key = $3";
@@ -170,17 +176,18 @@ impl Hand<'_> {
             voter: reader,
             revision: 0,
             tier: tier.code(),
-            place: from.place,
-            network: from.network.as_deref(),
-            choices: &from.choices,
+            place: from.held.place,
+            network: from.held.network.as_deref(),
+            choices: &from.held.choices,
         };
         self.counts
             .ballot(self.poll, ballot.tier, ballot.choices, 1);
-        self.counts.place(self.poll.id, from.place, 1, from.cast);
-        self.counts.place(self.poll.id, from.place, 0, now);
+        self.counts
+            .place(self.poll.id, from.held.place, 1, from.held.cast);
+        self.counts.place(self.poll.id, from.held.place, 0, now);
         let entry = Entry::Received {
             ballot,
-            cast: from.cast,
+            cast: from.held.cast,
         };
         write(&mut self.page, &entry);
         let sql = "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms) \
@@ -188,11 +195,11 @@ impl Hand<'_> {
         let values: [Value; 8] = [
             self.poll.id.into(),
             reader.to_vec().into(),
-            from.choices.clone().into(),
+            from.held.choices.clone().into(),
             ballot.tier.into(),
-            from.place.into(),
-            from.network.clone().into(),
-            from.cast.into(),
+            from.held.place.into(),
+            from.held.network.clone().into(),
+            from.held.cast.into(),
             now.into(),
         ];
         run(&**txn, sql, values).await.map(drop)
@@ -207,23 +214,24 @@ impl Hand<'_> {
         tier: Tier,
         now: UnixMillis,
     ) -> Result<(), DbErr> {
-        let says = later(from, to);
-        let tier = tier.code().max(to.tier);
-        if says.choices == to.choices && tier == to.tier {
+        let says = later(&from.held, &to.held);
+        let tier = tier.code().max(to.held.tier);
+        if says.choices == to.held.choices && tier == to.held.tier {
             return Ok(());
         }
         let ballot = Ballot {
             voter: to.voter,
-            revision: to.revision + 1,
+            revision: to.held.revision + 1,
             tier,
-            place: to.place,
+            place: to.held.place,
             network: says.network.as_deref(),
             choices: &says.choices,
         };
-        if to.removed.is_none() {
-            self.counts.ballot(self.poll, to.tier, &to.choices, -1);
+        if to.held.removed.is_none() {
+            self.counts
+                .ballot(self.poll, to.held.tier, &to.held.choices, -1);
             self.counts.ballot(self.poll, tier, ballot.choices, 1);
-            self.counts.place(self.poll.id, to.place, 0, now);
+            self.counts.place(self.poll.id, to.held.place, 0, now);
         }
         write(&mut self.page, &Entry::Changed(ballot));
         let sql = "UPDATE ballot SET choices = $1, network = $2, tier = $3, changed_ms = $4, revision = revision + 1 \

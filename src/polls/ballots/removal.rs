@@ -137,7 +137,7 @@ pub async fn set_aside(
 ) -> Result<Removal, NotRemoved> {
     let held = hold(db, slot, poll).await?;
     let removal = held.set_aside(db, now, selection, reason, editor).await?;
-    held.commit().await?;
+    held.commit(&removal).await?;
     Ok(removal)
 }
 
@@ -206,12 +206,6 @@ impl Held {
             ballots: removal.ballots,
         };
         turn(txn, now, *slot, poll, heads, &rows, Some(number), &first).await?;
-        tracing::info!(
-            poll = poll.slug,
-            number,
-            ballots = removal.ballots,
-            "ballots are set aside"
-        );
         Ok(removal)
     }
 
@@ -219,8 +213,15 @@ impl Held {
     ///
     /// # Errors
     /// What the database said; then nothing was written.
-    pub async fn commit(self) -> Result<(), DbErr> {
-        self.txn.commit().await
+    pub async fn commit(self, removal: &Removal) -> Result<(), DbErr> {
+        self.txn.commit().await?;
+        tracing::info!(
+            poll = self.poll.slug,
+            number = removal.number,
+            ballots = removal.ballots,
+            "ballots are set aside"
+        );
+        Ok(())
     }
 }
 
@@ -327,8 +328,8 @@ async fn turn(
     let mut page = chain::page(head, poll);
     write(&mut page, first);
     let mut counts = Counts::default();
-    for row in rows {
-        let (voter, revision) = (row.voter, row.revision + 1);
+    for Stored { voter, held } in rows {
+        let (voter, revision) = (*voter, held.revision + 1);
         let (entry, by) = match removed {
             Some(removal) => (
                 Entry::SetAside {
@@ -342,14 +343,14 @@ async fn turn(
                 Entry::GivenBack {
                     voter,
                     revision,
-                    removal: row.removed.unwrap_or_default(),
+                    removal: held.removed.unwrap_or_default(),
                 },
                 1,
             ),
         };
         write(&mut page, &entry);
-        counts.ballot(poll, row.tier, &row.choices, by);
-        counts.place(poll.id, row.place, by, row.cast);
+        counts.ballot(poll, held.tier, &held.choices, by);
+        counts.place(poll.id, held.place, by, held.cast);
     }
     for some in rows.chunks(1_000) {
         let sql = format!(

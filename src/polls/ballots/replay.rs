@@ -20,8 +20,8 @@ use crate::types::{OptionId, UnixMillis};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) choices: Vec<u8>,
-    pub(super) tier: i64,
-    pub(super) place: i64,
+    pub(super) tier: i16,
+    pub(super) place: i16,
     pub(super) network: Option<Vec<u8>>,
     pub(super) cast: UnixMillis,
     pub(super) changed: UnixMillis,

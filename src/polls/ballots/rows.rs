@@ -7,6 +7,7 @@ use sea_orm::{DbErr, QueryResult, Value};
 use super::chain;
 use super::hand_over::HANDED_OVER;
 use super::log::Head;
+use super::replay::Held;
 use super::slip::{Answer, Slip, VoterKey};
 use crate::db::{
     AskedTxn, Backend, Batch, Db, WriteTxn, fetch_all, in_list, round_up, values_list,
@@ -54,11 +55,14 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// The same voter once more.
-    pub(super) fn then(&mut self, answer: &'a Answer) {
+    /// The same voter once more. Returns whether that changes anything.
+    pub(super) fn then(&mut self, answer: &'a Answer) -> bool {
+        let choices = answer.choice.to_stored();
+        let changes = choices != self.choices || answer.tier > self.tier;
         self.answer = answer;
-        self.choices = answer.choice.to_stored();
+        self.choices = choices;
         self.tier = self.tier.max(answer.tier);
+        changes
     }
 }
 
@@ -299,15 +303,33 @@ fn key(row: &QueryResult) -> Result<(PollId, VoterKey), DbErr> {
 /// A ballot as its row is.
 pub(super) struct Stored {
     pub(super) voter: VoterKey,
-    pub(super) choices: Vec<u8>,
-    pub(super) tier: i16,
-    pub(super) place: i16,
-    pub(super) network: Option<Vec<u8>>,
-    pub(super) cast: UnixMillis,
-    pub(super) changed: UnixMillis,
-    pub(super) revision: i64,
-    pub(super) removed: Option<i64>,
+    pub(super) held: Held,
 }
+
+/// The columns of a ballot that [`held`] reads. Codes as wide as they can be: somebody may have written into the file what is none.
+pub(super) const HELD: &str = "voter_key, choices, CAST(tier AS BIGINT) AS tier, CAST(source AS BIGINT) AS source, network, \
+                               cast_ms, changed_ms, revision, removed";
+
+/// What a row of [`HELD`] says beside its key.
+pub(super) fn held(row: &QueryResult) -> Result<Held, DbErr> {
+    let code = |column| {
+        let code: i64 = row.try_get("", column)?;
+        Ok::<_, DbErr>(i16::try_from(code).unwrap_or(NO_CODE))
+    };
+    Ok(Held {
+        choices: row.try_get("", "choices")?,
+        tier: code("tier")?,
+        place: code("source")?,
+        network: row.try_get("", "network")?,
+        cast: row.try_get("", "cast_ms")?,
+        changed: row.try_get("", "changed_ms")?,
+        revision: row.try_get("", "revision")?,
+        removed: row.try_get("", "removed")?,
+    })
+}
+
+/// Of no tier and no place.
+const NO_CODE: i16 = i16::MIN;
 
 /// The ballots of poll `$1` that meet `conditions`, locked in the order of their keys.
 pub(super) async fn select(
@@ -321,22 +343,14 @@ pub(super) async fn select(
         Backend::Sqlite => "",
     };
     let sql = format!(
-        "SELECT voter_key, choices, tier, source, network, cast_ms, changed_ms, revision, removed FROM ballot \
-         WHERE poll_id = $1 AND {conditions} ORDER BY voter_key{lock}"
+        "SELECT {HELD} FROM ballot WHERE poll_id = $1 AND {conditions} ORDER BY voter_key{lock}"
     );
     let rows = fetch_all(&**txn, sql, values).await?;
     rows.iter()
         .map(|row| {
             Ok(Stored {
                 voter: voter_key(row)?,
-                choices: row.try_get("", "choices")?,
-                tier: row.try_get("", "tier")?,
-                place: row.try_get("", "source")?,
-                network: row.try_get("", "network")?,
-                cast: row.try_get("", "cast_ms")?,
-                changed: row.try_get("", "changed_ms")?,
-                revision: row.try_get("", "revision")?,
-                removed: row.try_get("", "removed")?,
+                held: held(row)?,
             })
         })
         .collect()

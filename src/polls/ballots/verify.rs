@@ -99,7 +99,7 @@ pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
     verify_in_shares(db, id, SHARE).await
 }
 
-/// As [`verify`], with so many ballots in memory at a time: the log is read again for each share of them.
+/// As [`verify`], with so many rows of ballots at a time: the log is read again for each share of them.
 ///
 /// # Errors
 /// As [`verify`].

@@ -1,19 +1,21 @@
-//! The ballots of a poll in shares, by their keys: what has to be in memory at a time, however many there are.
+//! The ballots of a poll in shares, by their keys: what has to be in memory at a time, however many rows there are.
 //!
 //! The log tells of ballots in the order of their commits, the rows lie in the order of their keys. So it is read once
-//! for each share, and each time leads to the ballots of that share alone.
+//! for each share, and each time leads to the ballots of that share alone. The rows say where a share ends; ballots that the log alone tells
+//! of, since their rows are gone, make the share larger into which their keys fall.
 
 use futures::TryStreamExt as _;
-use sea_orm::{DatabaseTransaction, DbErr, QueryResult, StreamTrait as _, Value};
+use sea_orm::{DatabaseTransaction, DbErr, StreamTrait as _, Value};
 
 use super::log::hex;
 use super::replay::{Held, Replay};
+use super::rows::{HELD, held};
 use super::verify::Verified;
 use super::verify_links::Links;
 use crate::db::{fetch_one, query};
 use crate::polls::model::Poll;
 
-/// Ballots in a share: some 25 MB.
+/// Rows in a share: some 25 MB.
 pub(super) const SHARE: i64 = 100_000;
 
 /// Keys above one and up to another.
@@ -85,17 +87,19 @@ pub(super) async fn compare(
     links: &mut Links,
     verified: &mut Verified,
 ) -> Result<(), DbErr> {
-    let sql = "SELECT voter_key, choices, CAST(tier AS BIGINT) AS tier, CAST(source AS BIGINT) AS source, network, cast_ms, \
-               changed_ms, revision, removed FROM ballot WHERE poll_id = $1 AND voter_key > $2 ORDER BY voter_key";
-    let share = replay.share.clone();
-    let mut rows = db
-        .stream_raw(query(db, sql, [poll.id.into(), share.above.clone().into()]))
-        .await?;
+    let share = &replay.share;
+    let mut values: Vec<Value> = vec![poll.id.into(), share.above.clone().into()];
+    // To its end and no further: PostgreSQL sends all rows that were asked for, however few are looked at.
+    let end = share.to.as_ref().map_or("", |to| {
+        values.push(to.clone().into());
+        " AND voter_key <= $3"
+    });
+    let sql = format!(
+        "SELECT {HELD} FROM ballot WHERE poll_id = $1 AND voter_key > $2{end} ORDER BY voter_key"
+    );
+    let mut rows = db.stream_raw(query(db, sql, values)).await?;
     while let Some(row) = rows.try_next().await? {
         let voter: Vec<u8> = row.try_get("", "voter_key")?;
-        if !share.has(&voter) {
-            break;
-        }
         let said = held(&row)?;
         let known = <[u8; 16]>::try_from(&voter[..]).ok();
         if let Some(voter) = &known {
@@ -111,19 +115,6 @@ pub(super) async fn compare(
         verified.find(format!("ballot {} is gone", hex(voter)));
     }
     Ok(())
-}
-
-fn held(row: &QueryResult) -> Result<Held, DbErr> {
-    Ok(Held {
-        choices: row.try_get("", "choices")?,
-        tier: row.try_get("", "tier")?,
-        place: row.try_get("", "source")?,
-        network: row.try_get("", "network")?,
-        cast: row.try_get("", "cast_ms")?,
-        changed: row.try_get("", "changed_ms")?,
-        revision: row.try_get("", "revision")?,
-        removed: row.try_get("", "removed")?,
-    })
 }
 
 /// Names what differs, and not the answer: the terminal may be seen by more people than the ballots.

@@ -77,7 +77,7 @@ async fn aside(
         .set_aside(&app.db, now, &selection, REASON, None)
         .await?;
     store::add(&held.txn, burst, removal.number, removal.ballots, due).await?;
-    held.commit().await?;
+    held.commit(&removal).await?;
     metrics::counter!("canvass_poll_set_aside_total").increment(removal.ballots.unsigned_abs());
     Ok(true)
 }

@@ -167,10 +167,11 @@ impl Replay<'_> {
 
     fn count(&mut self, ballot: &Held, slot: i64, by: i64) {
         for option in counted(&ballot.choices) {
-            *self.tally.entry((option, ballot.tier, slot)).or_default() += by;
+            let key = (option, ballot.tier.into(), slot);
+            *self.tally.entry(key).or_default() += by;
         }
         if self.poll.has_details() {
-            let tier = Tier::from_code(i16::try_from(ballot.tier).unwrap_or_default());
+            let tier = Tier::from_code(ballot.tier);
             let choice = Choice::from_stored(&ballot.choices);
             let details = self.details.entry(slot).or_default();
             details.add(self.poll, tier, &choice, by);
@@ -178,10 +179,11 @@ impl Replay<'_> {
     }
 
     fn see(&mut self, ballot: &Held, slot: i64, n: i64, at: UnixMillis) {
-        let mut seen = self.places.get(&(ballot.place, slot)).copied();
+        let key = (ballot.place.into(), slot);
+        let mut seen = self.places.get(&key).copied();
         Seen::join(&mut seen, n, at);
         if let Some(seen) = seen {
-            self.places.insert((ballot.place, slot), seen);
+            self.places.insert(key, seen);
         }
     }
 }
@@ -190,8 +192,8 @@ impl Replay<'_> {
 fn held(ballot: &Ballot<'_>, cast: UnixMillis, changed: UnixMillis) -> Held {
     Held {
         choices: ballot.choices.to_vec(),
-        tier: ballot.tier.into(),
-        place: ballot.place.into(),
+        tier: ballot.tier,
+        place: ballot.place,
         network: ballot.network.map(<[u8]>::to_vec),
         cast,
         changed,
