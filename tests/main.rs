@@ -112,6 +112,7 @@ mod program;
 mod program_refuses;
 mod program_updates;
 mod schema;
+mod search;
 mod server;
 mod server_quiet;
 mod subscriptions_admin;

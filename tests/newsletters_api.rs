@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use canvass::api;
-use canvass::db::fetch_one;
-use canvass::types::Secret;
+use canvass::api::{self, Begun, Caller, Write};
+use canvass::db::{fetch_one, run};
+use canvass::types::{Secret, token::token_hash};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::support::app::TestApp;
@@ -111,6 +113,36 @@ async fn keys_of_repeated_requests_are_forgotten() {
         hash_on(&"a".repeat(32)).await,
         hash_on(&"b".repeat(32)).await
     );
+}
+
+/// The answers that an earlier version kept, under a hash without a key.
+#[tokio::test]
+async fn a_request_of_before_the_upgrade_is_answered_after_it() {
+    let app = TestApp::start().await;
+    app.api_token().await;
+    let id = api::tokens::list(app.app.db.read()).await.unwrap()[0].id;
+    let begin = async |request: &str| {
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("idempotency-key"),
+            HeaderValue::from_static("one"),
+        )]);
+        let caller = Caller { token: id };
+        Write::begin(&app.app, caller, &headers, "test", &request).await
+    };
+    let Ok(Begun::Fresh(write)) = begin("send it").await else {
+        panic!("not fresh");
+    };
+    write.finish(StatusCode::CREATED, &7).await.unwrap();
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let plain = token_hash("test\n\"send it\"");
+    let sql = "UPDATE idempotency SET request_hash = $1";
+    run(&*txn, sql, [plain.into()]).await.unwrap();
+    txn.commit().await.unwrap();
+    match begin("send it").await {
+        Ok(Begun::Repeated(answer)) => assert_eq!(answer.status(), 201),
+        other => panic!("{other:?}"),
+    }
+    assert!(begin("send something else").await.is_err());
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! The schema: migrated by two at once, on tables with rows, never downwards; and the
 //! entities agree with it.
 
+use std::collections::BTreeMap;
+
 use canvass::db::entities;
 use canvass::db::migrate::{MigrateError, migrate};
-use canvass::db::run;
+use canvass::db::{Backend, fetch_all, run};
 use canvass_migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     Database, EntityName, EntityTrait, IdenStatic, Iterable, QuerySelect, TransactionTrait,
@@ -173,6 +175,35 @@ async fn agrees<E: EntityTrait + EntityName>(db: &canvass::db::Db, entity: E) ->
     );
     E::find().limit(1).all(db.read()).await.unwrap();
     table
+}
+
+/// What two indexes say of one list of columns is written twice and read once.
+#[tokio::test]
+async fn no_list_of_columns_has_two_indexes() {
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    let sql = match db.backend() {
+        // A partial index, or one of an expression, is another one: so is what stands in its text.
+        Backend::Sqlite => {
+            "SELECT i.name, i.tbl_name || COALESCE((SELECT GROUP_CONCAT(COALESCE(c.name, '?')) FROM pragma_index_info(i.name) c), '')
+                || COALESCE(SUBSTR(i.sql, INSTR(i.sql, ' ON ')), '')
+             FROM sqlite_master i WHERE i.type = 'index'"
+        }
+        Backend::Postgres => {
+            "SELECT indexname, SUBSTR(indexdef, STRPOS(indexdef, ' ON ')) FROM pg_indexes WHERE schemaname = 'public'"
+        }
+    };
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for row in fetch_all(db.read(), sql, []).await.unwrap() {
+        let (name, columns): (String, String) = (
+            row.try_get_by_index(0).unwrap(),
+            row.try_get_by_index(1).unwrap(),
+        );
+        if let Some(other) = seen.insert(columns.clone(), name.clone()) {
+            panic!("{name} and {other} are the same: {columns}");
+        }
+    }
+    assert!(seen.len() > 20, "{seen:?}");
 }
 
 /// One row of everything that a first version may have left.

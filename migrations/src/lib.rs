@@ -23,6 +23,7 @@ mod m0020_write_turns;
 mod m0022_link_export_scripts;
 mod m0024_idempotency_age;
 mod m0025_kept_counts;
+mod m0026_one_age_index;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_link_export_scripts::MIGRATION),
             Box::new(m0024_idempotency_age::MIGRATION),
             Box::new(m0025_kept_counts::MIGRATION),
+            Box::new(m0026_one_age_index::MIGRATION),
         ]
     }
 }

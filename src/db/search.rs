@@ -4,18 +4,18 @@ use super::Backend;
 
 /// The condition under which `column` holds `text` somewhere, with parameter `$place`, and what that parameter is.
 ///
-/// PostgreSQL folds the letters of every script. SQLite's `LOWER` and `LIKE` know ASCII alone; its `GLOB` takes a choice for each letter.
+/// PostgreSQL folds the letters that the database's locale knows, on both sides: under `C` what is typed as it stands is found. SQLite's `LOWER` and `LIKE` know ASCII alone; its `GLOB` takes a choice for each letter.
 pub fn containing(backend: Backend, column: &str, place: usize, text: &str) -> (String, String) {
     let mut pattern = String::new();
     match backend {
         Backend::Postgres => {
-            for c in text.to_lowercase().chars() {
+            for c in text.chars() {
                 if matches!(c, '\\' | '%' | '_') {
                     pattern.push('\\');
                 }
                 pattern.push(c);
             }
-            let condition = format!("LOWER({column}) LIKE ${place} ESCAPE '\\'");
+            let condition = format!("LOWER({column}) LIKE LOWER(${place}) ESCAPE '\\'");
             (condition, format!("%{pattern}%"))
         }
         Backend::Sqlite => {
@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(condition, "title GLOB $2");
         assert_eq!(pattern, "*[üüÜ][*][[][aaA]-ß][?]*");
         let (condition, pattern) = containing(Backend::Postgres, "title", 1, "50 %_\\Ü");
-        assert_eq!(condition, "LOWER(title) LIKE $1 ESCAPE '\\'");
-        assert_eq!(pattern, "%50 \\%\\_\\\\ü%");
+        assert_eq!(condition, "LOWER(title) LIKE LOWER($1) ESCAPE '\\'");
+        assert_eq!(pattern, "%50 \\%\\_\\\\Ü%");
     }
 }

@@ -29,6 +29,11 @@ impl TestDatabase {
         Self::copy_of("template0").await
     }
 
+    /// As [`empty`](Self::empty); on PostgreSQL under the locale that knows no letters but ASCII's.
+    pub async fn of_plain_letters() -> Self {
+        Self::copy_of("template0 LOCALE 'C'").await
+    }
+
     /// A database as the shipped migrations leave it.
     pub async fn migrated() -> Self {
         if server().is_some() {
