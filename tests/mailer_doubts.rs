@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use canvass::config::InDoubt;
 use canvass::db;
-use canvass::mailer::mailing::{MailingState, Ordered, Reason, Steer};
+use canvass::mailer::mailing::{self, MailingState, Ordered, Reason, Steer, Verdict, Which};
 use canvass::types::IssueId;
 
-use crate::mailer_settle::resend;
+use crate::mailer_settle::{resend, settle};
 use crate::support::app::TestApp;
-use crate::support::issues::{app_with, hand_over, steer, subscribe, the_ledger_agrees, until};
+use crate::support::issues::{app_with, by, hand_over, steer, subscribe, the_ledger_agrees, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 /// Longer than the wait after a loss, which is 5 s.
@@ -125,6 +126,56 @@ async fn cancelled_in_between() {
     let server = SmtpServer::start().await;
     let (app, issue) = one_in_doubt(&server).await;
     steer(&app, issue, Steer::Cancel).await;
+    let done = until(&app, issue, |p| p.state == MailingState::Cancelled).await;
+    assert_eq!((done.counts.sent, done.counts.unknown), (4, 1), "{done:?}");
+    the_ledger_agrees(&app, issue).await;
+}
+
+/// As [`one_in_doubt`], where a person decides.
+async fn one_held(server: &SmtpServer) -> (TestApp, IssueId) {
+    server.rule(At::Dot, "reader2@", Act::Drop, Some(1));
+    let app = app_with(server, |config| config.mail.in_doubt = InDoubt::Hold).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!((done.counts.sent, done.counts.unknown), (4, 1), "{done:?}");
+    (app, issue)
+}
+
+async fn send_again(app: &TestApp, issue: IssueId) {
+    let ordered = settle(app, issue, Which::All, Verdict::Resend).await;
+    assert_eq!(ordered, Ordered::Done(1));
+}
+
+#[tokio::test]
+async fn ordered_again_and_left_meanwhile() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = one_held(&server).await;
+    run(&app, LEFT).await;
+    send_again(&app, issue).await;
+    nobody_knows(&app, issue, &server).await;
+}
+
+#[tokio::test]
+async fn ordered_again_and_refused() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = one_held(&server).await;
+    server.say(At::Dot, "reader2@", "554 5.7.1 not from you");
+    send_again(&app, issue).await;
+    nobody_knows(&app, issue, &server).await;
+}
+
+#[tokio::test]
+async fn ordered_again_and_cancelled_before_it_went() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = one_held(&server).await;
+    let (txn, by) = (app.app.db.write_txn("test").await.unwrap(), by(&app));
+    let again = mailing::settle_unknown(&app.app, &txn, issue, Which::All, Verdict::Resend, &by);
+    assert_eq!(again.await.unwrap(), Ordered::Done(1));
+    let cancel = mailing::steer(&app.app, &txn, issue, Steer::Cancel, &by);
+    cancel.await.unwrap();
+    txn.commit().await.unwrap();
     let done = until(&app, issue, |p| p.state == MailingState::Cancelled).await;
     assert_eq!((done.counts.sent, done.counts.unknown), (4, 1), "{done:?}");
     the_ledger_agrees(&app, issue).await;

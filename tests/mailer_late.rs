@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use canvass::db;
+use canvass::db::{self, Backend};
 use canvass::mailer::mailing::{self, Change, MailingState, Reason, Steer};
 use canvass::types::{IssueId, ReaderId, reader_list::packed};
 
 use crate::support::app::TestApp;
 use crate::support::issues::{
-    app_with, edition, hand_over, steer, subscribe, the_ledger_agrees, until,
+    app_with, edition, hand_over, hand_over_to, steer, subscribe, the_ledger_agrees, until,
 };
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
@@ -157,4 +157,51 @@ async fn cancelled_in_the_middle_of_its_preparation_an_issue_counts_nobody() {
     assert_eq!((done.counts.audience, done.counts.skipped), (0, 0));
     assert_eq!(app.count("SELECT COUNT(*) FROM mail_batch").await, 0);
     assert_eq!(server.count(), 0);
+}
+
+/// A database under which half a minute and more passes with every step: what was read of the readers is old before the first mail.
+#[tokio::test]
+async fn a_database_that_is_slow_sends_slowly() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let clock = app.app.clock.clone();
+    let slow = tokio::spawn(async move {
+        loop {
+            clock.advance(Duration::from_secs(31));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    slow.abort();
+    assert_eq!(done.counts.sent, 5, "{done:?}");
+}
+
+/// An issue that is being sent and has no audience would be prepared anew when it is resumed, for all readers of the newsletter: there is no
+/// instant in which one is, also where all left for whom it was.
+#[tokio::test]
+async fn an_issue_for_readers_who_all_left_is_over_in_the_commit_that_counts_them() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let refuse = match app.app.db.backend() {
+        Backend::Sqlite => {
+            "CREATE TRIGGER never BEFORE UPDATE ON mailing WHEN NEW.state = 1 AND NEW.audience = 0
+             BEGIN SELECT RAISE(ABORT, 'sent to nobody'); END"
+        }
+        Backend::Postgres => {
+            "ALTER TABLE mailing ADD CONSTRAINT never CHECK (state <> 1 OR audience > 0)"
+        }
+    };
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    db::run(&*txn, refuse, []).await.unwrap();
+    txn.commit().await.unwrap();
+    let issue = hand_over_to(&app, &daily, &[ReaderId(999)]).await;
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!((done.counts.audience, server.count()), (0, 0));
+    assert!(done.finished.is_some());
+    assert_eq!(app.count("SELECT COUNT(*) FROM mailing_only").await, 0);
 }

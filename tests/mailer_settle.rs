@@ -30,7 +30,7 @@ pub async fn resend(app: &TestApp, issue: IssueId, reasons: &[Reason]) -> Ordere
     done
 }
 
-async fn settle(app: &TestApp, issue: IssueId, which: Which<'_>, verdict: Verdict) -> Ordered {
+pub async fn settle(app: &TestApp, issue: IssueId, which: Which<'_>, verdict: Verdict) -> Ordered {
     let txn = app.app.db.write_txn("test").await.unwrap();
     let by = by(app);
     let done = mailing::settle_unknown(&app.app, &txn, issue, which, verdict, &by);

@@ -62,6 +62,7 @@ mod mailer_smtp_tls;
 mod mailer_stop;
 mod mailer_storms;
 mod mailer_templates;
+mod mailer_throttled;
 mod mailer_unspent;
 mod mailer_unspent_kill;
 mod newsletters_api;

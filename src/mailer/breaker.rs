@@ -45,26 +45,26 @@ pub(super) struct Seen {
 
 impl Breaker {
     /// Whether a lane may use the relay now. After a rest the first one that asks may, and the others wait for what
-    /// it finds.
+    /// it finds: it gets the moment by which its trial is known.
     ///
     /// # Errors
     /// How long to wait before asking again.
-    pub(super) fn pass(&self, now: Instant) -> Result<(), Duration> {
+    pub(super) fn pass(&self, now: Instant) -> Result<Option<Instant>, Duration> {
         if !self.is_troubled() {
-            return Ok(());
+            return Ok(None);
         }
         let mut state = self.lock();
         if let Some(wait) = state.wait(now) {
             return Err(wait);
         }
         if state.failures == 0 {
-            return Ok(());
+            return Ok(None);
         }
         if state.trial.is_some_and(|since| now < since + TRIAL) {
             return Err(LOOK);
         }
         state.trial = Some(now);
-        Ok(())
+        Ok(state.trial)
     }
 
     /// How long until a lane may ask; changes nothing.
@@ -94,10 +94,11 @@ impl Breaker {
         Some(pause)
     }
 
-    /// Whoever was to try did not get so far: another lane may.
-    pub(super) fn not_tried(&self) {
-        if self.is_troubled() {
-            self.lock().trial = None;
+    /// Whose trial this is did not get so far: another lane may try.
+    pub(super) fn not_tried(&self, trial: Instant) {
+        let mut state = self.lock();
+        if state.trial == Some(trial) {
+            state.trial = None;
         }
     }
 
@@ -143,7 +144,7 @@ mod tests {
     fn rests_grow_to_a_minute_and_end_with_a_success() {
         let (breaker, random) = (Breaker::default(), Random::seeded(1));
         let mut now = Instant::now();
-        assert_eq!(breaker.pass(now), Ok(()));
+        assert_eq!(breaker.pass(now), Ok(None));
         let mut rests = Vec::new();
         for _ in 0..9 {
             assert!(breaker.open(now, &random, "421 busy").is_some());
@@ -171,17 +172,20 @@ mod tests {
         let mut now = Instant::now();
         breaker.open(now, &random, "gone");
         now += LONGEST;
-        assert_eq!(breaker.pass(now), Ok(()));
+        assert_eq!(breaker.pass(now), Ok(Some(now)));
         assert_eq!(breaker.pass(now), Err(LOOK));
-        breaker.not_tried();
-        assert_eq!(breaker.pass(now), Ok(()), "another one tries");
+        breaker.not_tried(now);
+        assert_eq!(breaker.pass(now), Ok(Some(now)), "another one tries");
         assert_eq!(breaker.pass(now), Err(LOOK));
+        let late = now + TRIAL;
         assert_eq!(
-            breaker.pass(now + TRIAL),
-            Ok(()),
+            breaker.pass(late),
+            Ok(Some(late)),
             "the first never came back"
         );
+        breaker.not_tried(now);
+        assert_eq!(breaker.pass(late), Err(LOOK), "it does, too late");
         breaker.close();
-        assert_eq!((breaker.pass(now), breaker.pass(now)), (Ok(()), Ok(())));
+        assert_eq!((breaker.pass(now), breaker.pass(now)), (Ok(None), Ok(None)));
     }
 }

@@ -54,6 +54,14 @@ impl Words {
         }
     }
 
+    /// Of a mail that was not tried, since its provider sends away everything.
+    pub(super) fn untried(told: &str) -> Self {
+        Self {
+            text: format!("not tried, since its provider takes nothing now: {told}"),
+            ..Self::default()
+        }
+    }
+
     fn event(phase: Phase, what: &str) -> Self {
         Self {
             text: format!("{phase}: {what}"),

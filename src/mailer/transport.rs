@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(super) use super::relays::Way;
 use super::smtp::{
     Envelope, Outcome, Patience, Ready, Recycle, Refusal, Relay, Session, SmtpUrlError,
     trust_of_this_machine,
@@ -120,10 +121,6 @@ struct Place {
     _seat: Seat,
 }
 
-/// Which relay a mail goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Way(usize);
-
 /// The way is open: the relay said `354`.
 pub(super) enum Opened<'l> {
     Smtp(Ready<'l>),
@@ -163,15 +160,15 @@ impl Line {
     ) -> Result<Option<Way>, db::DbErr> {
         let app = self.app.clone();
         let Transport::Smtp(relays) = &app.transport else {
-            return Ok(Some(Way(0)));
+            return Ok(Some(Way::default()));
         };
         loop {
             let (now, at) = (Instant::now(), app.clock.now());
             let connected = |way: usize| self.places[way].is_some();
             match relays.choose(key, kind, now, at, connected, self.reserved) {
                 Choice::Way(way) => {
-                    if self.sit(relays, way).await {
-                        return Ok(Some(Way(way)));
+                    if self.sit(relays, way.relay).await {
+                        return Ok(Some(way));
                     }
                     relays.not_taken(way);
                 }
@@ -189,21 +186,25 @@ impl Line {
         let Transport::Smtp(relays) = &app.transport else {
             return None;
         };
-        let connected = |way: usize| self.is_connected(Way(way));
+        let connected = |relay: usize| self.has_session(relay);
         let (now, at) = (Instant::now(), app.clock.now());
         let Choice::Way(way) = relays.choose(key, kind, now, at, connected, self.reserved) else {
             return None;
         };
-        if !connected(way) {
+        if !connected(way.relay) {
             relays.not_taken(way);
             return None;
         }
-        Some(Way(way))
+        Some(way)
     }
 
     /// Whether a connection to this relay is open.
     pub(super) fn is_connected(&self, way: Way) -> bool {
-        let place = self.places.get(way.0).and_then(Option::as_ref);
+        self.has_session(way.relay)
+    }
+
+    fn has_session(&self, relay: usize) -> bool {
+        let place = self.places.get(relay).and_then(Option::as_ref);
         place.is_some_and(|place| place.session.is_some())
     }
 
@@ -251,7 +252,7 @@ impl Line {
             }
             Transport::Smtp(relays) => relays,
         };
-        let Some(place) = &mut self.places[way.0] else {
+        let Some(place) = &mut self.places[way.relay] else {
             return Err(Refusal::unusable(Phase::Rcpt, "no connection is free"));
         };
         if let Some(old) = place.session.take_if(|session| !session.takes(envelope)) {
@@ -259,7 +260,7 @@ impl Line {
         }
         let session = match &mut place.session {
             Some(session) => session,
-            none => none.insert(Session::connect(&relays.route(way.0).relay).await?),
+            none => none.insert(Session::connect(&relays.route(way.relay).relay).await?),
         };
         session.open(envelope).await.map(Opened::Smtp)
     }
@@ -272,26 +273,26 @@ impl Line {
         let (now, at) = (Instant::now(), self.app.clock.now());
         match fate {
             Fate::Sent => {
-                relays.count(way.0, "handed_over");
-                relays.took(way.0, now);
+                relays.count(way.relay, "handed_over");
+                relays.took(way.relay, now);
             }
             Fate::InDoubt(words) => {
-                relays.count(way.0, "in_doubt");
-                relays.lost(way.0, &words.told(), now, at, &self.app.random);
+                relays.count(way.relay, "in_doubt");
+                relays.lost(way.relay, &words.told(), now, at, &self.app.random);
             }
             Fate::Lost(words) => {
-                relays.not_taken(way.0);
-                relays.lost(way.0, &words.told(), now, at, &self.app.random);
+                relays.not_taken(way);
+                relays.lost(way.relay, &words.told(), now, at, &self.app.random);
             }
             Fate::RelayRests(words) => {
-                relays.not_taken(way.0);
-                relays.rests(way.0, &words.told(), now, at, &self.app.random);
+                relays.not_taken(way);
+                relays.rests(way.relay, &words.told(), now, at, &self.app.random);
             }
             Fate::Later(words) | Fate::Never(_, words) | Fate::ProviderRests(words) => {
                 let never = matches!(fate, Fate::Never(..));
-                relays.count(way.0, if never { "failed" } else { "deferred" });
-                relays.not_taken(way.0);
-                relays.said(way.0, &words.told(), at);
+                relays.count(way.relay, if never { "failed" } else { "deferred" });
+                relays.not_taken(way);
+                relays.said(way.relay, &words.told(), at);
             }
         }
     }
@@ -299,7 +300,7 @@ impl Line {
     /// A mail for which a relay was chosen is not sent after all.
     pub(super) fn not_taken(&self, way: Way) {
         if let Transport::Smtp(relays) = &self.app.transport {
-            relays.not_taken(way.0);
+            relays.not_taken(way);
         }
     }
 

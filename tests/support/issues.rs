@@ -7,7 +7,7 @@ use canvass::db::{self, Db};
 use canvass::mailer::mailing::{self, By, Change, Counts, Handover, Progress, Steer};
 use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
 use canvass::newsletters::{self, Created, Newsletter, Typed};
-use canvass::types::{EmailAddress, IssueId, NewsletterId, Secret, UnixMillis};
+use canvass::types::{EmailAddress, IssueId, NewsletterId, ReaderId, Secret, UnixMillis};
 
 use super::app::TestApp;
 use super::smtp_server::SmtpServer;
@@ -127,7 +127,17 @@ pub async fn hand_over(app: &TestApp, newsletter: &Newsletter, delay: Duration) 
     let now = app.app.clock.now();
     let expires = now + Duration::from_secs(48 * 3_600);
     let due = now + delay;
-    let issue = hand_over_at(&app.app.db, newsletter, SUBJECT, now, due, expires).await;
+    let issue = hand_over_at(&app.app.db, newsletter, SUBJECT, now, due, expires, None).await;
+    app.app.mailer.nudge();
+    issue
+}
+
+/// Hands an issue over that is for these readers alone, to be sent at once.
+pub async fn hand_over_to(app: &TestApp, newsletter: &Newsletter, only: &[ReaderId]) -> IssueId {
+    let now = app.app.clock.now();
+    let expires = now + Duration::from_secs(48 * 3_600);
+    let only = Some(only);
+    let issue = hand_over_at(&app.app.db, newsletter, SUBJECT, now, now, expires, only).await;
     app.app.mailer.nudge();
     issue
 }
@@ -140,7 +150,7 @@ pub async fn hand_over_about(
     now: UnixMillis,
     expires: UnixMillis,
 ) -> IssueId {
-    hand_over_at(db, newsletter, subject, now, now, expires).await
+    hand_over_at(db, newsletter, subject, now, now, expires, None).await
 }
 
 async fn hand_over_at(
@@ -150,6 +160,7 @@ async fn hand_over_at(
     now: UnixMillis,
     not_before: UnixMillis,
     expires: UnixMillis,
+    only: Option<&[ReaderId]>,
 ) -> IssueId {
     let txn = db.write_txn("test").await.unwrap();
     let row = db::fetch_one(
@@ -167,7 +178,7 @@ async fn hand_over_at(
     let handover = Handover {
         issue,
         newsletter: newsletter.id,
-        only: None,
+        only,
         edition: &edition(newsletter, subject),
         not_before,
         expires,

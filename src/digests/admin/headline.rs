@@ -80,7 +80,7 @@ pub(super) fn of(
         MailingState::Finished if counts.unknown > 0 => Some(say(
             "is-wait",
             &format!("Finished, with {} in doubt.", readers(counts.unknown)),
-            "The connection broke at the last moment, so nobody knows whether they got it. They are held, so that nobody gets it twice.".to_owned(),
+            "A connection broke at the last moment, so nobody knows whether they got it. They are mailed once more only if somebody says so.".to_owned(),
             Some((format!("{base}/settle"), "Decide what to do")),
         )),
         MailingState::Finished if counts.failed > 0 => Some(say(

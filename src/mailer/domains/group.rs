@@ -171,13 +171,22 @@ impl Group {
         }
         let flying = f64::from(state.in_flight.max(1));
         state.limit = (state.limit.min(flying) / 2.0).max(1.0);
-        let rest = (REST * 2u32.saturating_pow(state.rests.min(16))).min(LONGEST_REST);
+        let rest = rest_after(state.rests);
         let jitter = random.below(u64::try_from(rest.as_millis() / 4).unwrap_or(0));
         let until = now + rest + Duration::from_millis(jitter);
-        state.rests = state.rests.saturating_add(1);
+        if rest < LONGEST_REST {
+            state.rests += 1;
+        }
         state.rests_until = Some(until);
         metrics::counter!("canvass_mail_throttled_total").increment(1);
         until
+    }
+
+    /// What it says, while it rests and has taken nothing for so many rests that they grow no more: nobody can tell when it will.
+    pub(in crate::mailer) fn takes_nothing(&self, now: Instant) -> Option<String> {
+        let state = self.lock();
+        let rests = state.rests_until.is_some_and(|until| until > now);
+        (rests && rest_after(state.rests) >= LONGEST_REST).then(|| state.words.clone())
     }
 
     /// The mean time of a mail, if one was heard of lately.
@@ -254,6 +263,11 @@ impl State {
     }
 }
 
+/// The rest after so many in a row.
+fn rest_after(rests: u32) -> Duration {
+    (REST * 2u32.saturating_pow(rests.min(16))).min(LONGEST_REST)
+}
+
 fn steady(limits: Limits) -> f64 {
     match limits.connections {
         0 => f64::INFINITY,
@@ -315,6 +329,35 @@ mod tests {
         }
         assert_eq!(group.lock().limit, 8.0, "back at its steady limit");
         assert!(group.is_unremarkable(now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn who_takes_nothing_for_long_is_known_until_one_is_taken() {
+        let (group, random) = (group(0, 0), Random::seeded(1));
+        let began = Instant::now();
+        let (mut now, mut until) = (began, began);
+        while group.takes_nothing(now).is_none() {
+            now = until;
+            assert!(now < began + Duration::from_secs(3_600));
+            until = group.throttled(now, &random, "450 too much");
+        }
+        assert!(now > began + Duration::from_secs(20 * 60), "too early");
+        assert_eq!(group.takes_nothing(now).unwrap(), "450 too much");
+        assert_eq!(group.takes_nothing(until), None, "one may try");
+        for _ in 0..20 {
+            now = until;
+            until = group.throttled(now, &random, "450 still");
+        }
+        assert_eq!(group.takes_nothing(now).unwrap(), "450 still");
+        group.heard(until, until, true, ALONE);
+        group.throttled(until, &random, "450 a little slower");
+        assert!(group.takes_nothing(until).is_some());
+        for _ in 0..2 {
+            now = until + LONGEST_REST * 2;
+            group.heard(now, now, true, ALONE);
+        }
+        until = group.throttled(now, &random, "450 a little slower");
+        assert!(until > now && group.takes_nothing(now).is_none());
     }
 
     #[test]

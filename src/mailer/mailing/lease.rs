@@ -34,7 +34,7 @@ pub(in crate::mailer) struct Holding {
     pub(super) issue: IssueId,
     pub(super) fence: i64,
     pub(super) attempt: i64,
-    /// When its readers were read.
+    /// When its readers were begun to be read.
     read_at: UnixMillis,
     /// Who is deferred is not given up before; see [`Work::expires`].
     pub(super) expires: UnixMillis,
@@ -152,7 +152,7 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
             issue,
             fence,
             attempt,
-            read_at: now,
+            read_at: app.clock.now(),
             expires: UnixMillis(mailing.try_get_by_index(1)?),
             edition: edition(app, issue).await?,
             work: Vec::with_capacity(readers.len()),
@@ -195,6 +195,11 @@ impl Holding {
     /// Whose batch it is.
     pub(in crate::mailer) fn issue(&self) -> IssueId {
         self.issue
+    }
+
+    /// Whether the issue's own time is over: then nobody waits any longer without an attempt spent.
+    pub(super) fn is_late(&self, now: UnixMillis) -> bool {
+        now > self.expires
     }
 
     /// Whether its readers have to be read again: by giving the rest back, whose addresses are forgotten with it.

@@ -174,13 +174,19 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     if !write(app, &txn, frozen.issue, fence, chunk).await? {
         return Ok(None);
     }
+    // For nobody it is over at once: an issue that goes on and has no audience is one that was not prepared (`control::resume`).
+    let (state, finished) = match frozen_readers {
+        0 => (MailingState::Finished, Some(app.clock.now().0)),
+        _ => (MailingState::Sending, None),
+    };
     db::run(
         &*txn,
-        "UPDATE mailing SET state = $2, audience = $3 WHERE issue_id = $1",
+        "UPDATE mailing SET state = $2, audience = $3, finished_ms = $4 WHERE issue_id = $1",
         [
             frozen.issue.0.into(),
-            MailingState::Sending.code().into(),
+            state.code().into(),
             frozen_readers.into(),
+            finished.into(),
         ],
     )
     .await?;

@@ -5,6 +5,8 @@
 mod ahead;
 mod outcome;
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,9 +137,10 @@ impl Lane<'_> {
         work: &[Work],
     ) -> Result<(), Stop> {
         let mut recipients = Recipients::of(work);
+        let mut dealt = false;
         let mut next = None;
         loop {
-            if let Err(stop) = self.look_round(line, holding).await {
+            if let Err(stop) = self.look_round(line, holding, dealt).await {
                 line.forgo(next.and_then(|mail: Mail<'_>| mail.way));
                 return Err(stop);
             }
@@ -156,6 +159,7 @@ impl Lane<'_> {
                 Ok(after) => (after, None),
                 Err(stop) => (None, Some(stop)),
             };
+            dealt = true;
             let (group, began) = (&mail.work.group, Instant::now());
             group.begin(began);
             let way = mail.way.take();
@@ -176,10 +180,16 @@ impl Lane<'_> {
     }
 
     /// Between two mails: the process may stop, somebody may wait for a single mail, or another issue for lanes; and what is known of
-    /// the readers grows old.
-    async fn look_round(&mut self, line: &mut Line, holding: &Holding) -> Result<(), Stop> {
+    /// the readers grows old. Not before the first mail, however long they took to be read (`dealt`): a slow database would have batches read
+    /// again and again, and nothing sent.
+    async fn look_round(
+        &mut self,
+        line: &mut Line,
+        holding: &Holding,
+        dealt: bool,
+    ) -> Result<(), Stop> {
         let (app, now) = (self.app, Instant::now());
-        if app.stopping.is_cancelled() || holding.is_stale(app.clock.now()) {
+        if app.stopping.is_cancelled() || (dealt && holding.is_stale(app.clock.now())) {
             return Err(Stop::Release);
         }
         if app.mailer.urgent.my_turn(now) {

@@ -195,9 +195,8 @@ impl Moving<'_> {
             if self.to.is_none() {
                 self.batch(&found).await?;
             }
-            let to = self.to.unwrap_or((DeliveryState::Deferred, Reason::Again));
             for one in &found {
-                tally.moved(self.issue, (self.from, one.reason), to);
+                tally.moved(self.issue, (self.from, one.reason), self.leads_to());
             }
             n += i64::try_from(found.len()).unwrap_or(0);
         }
@@ -208,6 +207,14 @@ impl Moving<'_> {
             }
         }
         Ok(n)
+    }
+
+    /// What the ledger says of them afterwards. The earlier mail of whoever is in doubt may have arrived, whatever becomes of the next one.
+    fn leads_to(&self) -> (DeliveryState, Reason) {
+        self.to.unwrap_or(match self.from {
+            DeliveryState::Unknown => (DeliveryState::Deferred, Reason::InDoubt),
+            _ => (DeliveryState::Deferred, Reason::Again),
+        })
     }
 
     /// About how many: what the batches' size goes by.
@@ -263,7 +270,7 @@ impl Moving<'_> {
 
     /// What was found is in its state as long as the mailing's row is held: nobody else takes a recipient out of a final one.
     async fn update(&self, found: &[Found]) -> Result<(), DbErr> {
-        let (state, reason) = self.to.unwrap_or((DeliveryState::Deferred, Reason::Again));
+        let (state, reason) = self.leads_to();
         let more = i64::from(self.to.is_none());
         let list = db::in_list(found.len(), 6);
         let values: [Value; 6] = [

@@ -36,6 +36,8 @@ pub(super) struct Due {
     pub(super) provider: String,
     /// Whether only the number of lanes limits how fast they go.
     quick: bool,
+    /// Whether the issue's own time is over.
+    late: bool,
 }
 
 /// A lane is at a batch of this issue; ends when dropped.
@@ -64,7 +66,7 @@ pub(in crate::mailer) async fn look(app: &App) -> Result<(), DbErr> {
     let rows = db::fetch_all(
         app.db.read(),
         format!(
-            "SELECT DISTINCT b.issue_id, b.provider FROM mailing m JOIN mail_batch b ON b.issue_id = m.issue_id
+            "SELECT DISTINCT b.issue_id, b.provider, CASE WHEN m.expires_ms < $1 THEN 1 ELSE 0 END FROM mailing m JOIN mail_batch b ON b.issue_id = m.issue_id
          WHERE m.state = 1 AND m.not_before_ms <= $1 AND
            ((b.state = 0 AND b.not_before_ms <= $1) OR (b.state = 1 AND {over}))"
         ),
@@ -84,6 +86,7 @@ pub(in crate::mailer) async fn look(app: &App) -> Result<(), DbErr> {
             issue: IssueId(row.try_get_by_index(0)?),
             provider,
             quick,
+            late: row.try_get_by_index::<i32>(2)? != 0,
         });
     }
     app.mailer.turns.lock().due = due;
@@ -98,6 +101,8 @@ impl Turns {
             due.provider.is_empty() || {
                 let group = app.mailer.domains.named(&due.provider);
                 group.closed(now, self.crowd(app, &due.provider)).is_none()
+                    // Those are told what it says, without a try.
+                    || (due.late && group.takes_nothing(now).is_some())
             }
         };
         let due = self.lock().due.clone();
@@ -166,6 +171,7 @@ mod tests {
             issue: small,
             provider: String::new(),
             quick: true,
+            late: false,
         }];
         assert!(turns.should_yield(large));
         let _one = turns.begin(small);

@@ -42,11 +42,20 @@ pub(super) enum Kind {
     Again,
 }
 
+/// Which relay a mail goes through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Its place in the list; 0 where mails go to no relay.
+    pub(super) relay: usize,
+    /// Where this very mail is to show whether the relay is there again, since when.
+    trial: Option<Instant>,
+}
+
 /// What a choice came to.
 #[derive(Debug)]
 pub(super) enum Choice {
     /// This relay.
-    Way(usize),
+    Way(Way),
     /// None yet: ask again after this.
     Wait(Duration),
     /// This relay's day has grants to be taken.
@@ -130,14 +139,17 @@ impl Relays {
             return Choice::Refill(way);
         }
         // The last question: whoever may try a relay after its rest does so, and the others wait for what comes of it.
-        if let Err(wait) = route.breaker.pass(now) {
-            if route.quota.limits() {
-                route.quota.put_back();
+        let trial = match route.breaker.pass(now) {
+            Ok(trial) => trial,
+            Err(wait) => {
+                if route.quota.limits() {
+                    route.quota.put_back();
+                }
+                return Choice::Wait(wait);
             }
-            return Choice::Wait(wait);
-        }
+        };
         route.pace_take(now);
-        Choice::Way(way)
+        Choice::Way(Way { relay: way, trial })
     }
 
     pub(super) async fn refill(&self, app: &App, way: usize) -> Result<(), DbErr> {
@@ -146,14 +158,16 @@ impl Relays {
     }
 
     /// The mail that was counted did not go; if it was to show whether the relay is there again, another may.
-    pub(super) fn not_taken(&self, way: usize) {
-        let Some(route) = self.0.get(way) else {
+    pub(super) fn not_taken(&self, way: Way) {
+        let Some(route) = self.0.get(way.relay) else {
             return;
         };
         if route.quota.limits() {
             route.quota.put_back();
         }
-        route.breaker.not_tried();
+        if let Some(trial) = way.trial {
+            route.breaker.not_tried(trial);
+        }
     }
 
     /// Whether a lane has to wait because every relay rests, and how long at least. `bulk` also minds the limits of the day.

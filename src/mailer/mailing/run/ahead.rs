@@ -9,8 +9,10 @@ use super::super::lease::{Holding, Work};
 use super::{Lane, Stop};
 use crate::mailer::{
     domains::{Crowd, Ticket},
+    fate::Words,
     mime::message_id,
     relays::Kind,
+    retry::Waiting,
     smtp::Envelope,
     transport::{Line, Way},
     verp,
@@ -98,9 +100,8 @@ impl<'w> Recipients<'w> {
             };
             let mut ticket = match ticket {
                 Ok(ticket) => ticket,
-                Err(until) if own => return Err(Stop::Wait(until)),
                 Err(until) => {
-                    lane.aside.add(group, work.reader, until);
+                    lane.no_room(holding, work, until)?;
                     continue;
                 }
             };
@@ -139,11 +140,24 @@ impl Lane<'_> {
             return Ok(Some(mail));
         };
         line.forgo(mail.way);
-        if group.name() == holding.provider {
-            return Err(Stop::Wait(until));
-        }
-        self.aside.add(group, mail.work.reader, until);
+        self.no_room(holding, mail.work, until)?;
         Ok(None)
+    }
+
+    /// A recipient whose provider has no room is put aside until it has. Once the time is over, what a provider that takes nothing
+    /// told others is its answer to this one, too: only one may try at a time, and the last would wait for weeks.
+    fn no_room(&mut self, holding: &Holding, work: &Work, until: Instant) -> Result<(), Stop> {
+        let group = &work.group;
+        if holding.is_late(self.app.clock.now())
+            && let Some(told) = group.takes_nothing(Instant::now())
+        {
+            self.later(holding, work, Words::untried(&told), Waiting::Bulk);
+        } else if group.name() == holding.provider {
+            return Err(Stop::Wait(until));
+        } else {
+            self.aside.add(group, work.reader, until);
+        }
+        Ok(())
     }
 }
 

@@ -96,7 +96,9 @@ impl Lane<'_> {
         if let Fate::ProviderRests(words) = fate {
             let (now, random) = (Instant::now(), &self.app.random);
             let until = work.group.throttled(now, random, &words.told());
-            if !intended || self.take_back(holding, work) {
+            // Nobody is put aside for ever: once the time is over, a provider's patience costs an attempt like any other delay.
+            let late = holding.is_late(self.app.clock.now());
+            if !late && (!intended || self.take_back(holding, work)) {
                 self.aside.add(&work.group, work.reader, until);
             } else {
                 self.later(holding, work, words, Waiting::Bulk);
@@ -177,7 +179,7 @@ impl Lane<'_> {
         self.app
             .mailer
             .sign(edition.domain(), sending.now, &mut self.message);
-        let same_way = next.filter(|next| next.way == Some(way));
+        let same_way = next.filter(|next| next.way.is_some_and(|other| other.relay == way.relay));
         let then = same_way.and_then(|next| next.envelope.as_ref());
         let outcome = tokio::select! {
             biased;

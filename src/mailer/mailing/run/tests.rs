@@ -1,0 +1,123 @@
+//! A lane beside a provider as it is after half an hour of refusals, for which no test waits.
+
+use super::super::control::{Handover, hand_over};
+use super::super::lease::lease;
+use super::super::{ledger, tick};
+use super::*;
+use crate::{
+    app::Role,
+    config, db,
+    mailer::mime::{Draft, Edition, Mailbox, Slots},
+    types::{Clock, EmailAddress, IssueId, NewsletterId, Random, UnixMillis},
+};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn started(dir: &std::path::Path, clock: &Clock) -> App {
+    let settings = [
+        ("DATA_DIR", dir.display().to_string()),
+        (
+            "SECRET_KEY",
+            "a secret key of at least 32 characters".into(),
+        ),
+        ("HTTP__PUBLIC_URL", "http://127.0.0.1:1".into()),
+        ("MAIL__TRANSPORT", "mailbox".into()),
+        ("MAIL__ALLOW_CAPTURE", "true".into()),
+    ];
+    let settings = settings.map(|(name, value)| (format!("CANVASS_{name}"), value));
+    let config = config::load(None, &settings).expect("settings");
+    let app = App::build(config, Role::Server, clock.clone(), Random::seeded(1)).await;
+    app.expect("an app")
+}
+
+/// An issue for one reader elsewhere and three at busy.example.
+async fn handed_over(app: &App, now: UnixMillis) {
+    let txn = app.db.write_txn("test").await.expect("a transaction");
+    for sql in [
+        "INSERT INTO newsletter (id, slug, name, from_name, from_address, created_ms) VALUES (1, 'd', 'D', 'N', 'news@example.org', 1)",
+        "INSERT INTO issue (id, newsletter_id, slug, subject, body, state, created_ms, updated_ms) VALUES (1, 1, 'f', 'F', '', 3, 1, 1)",
+        "INSERT INTO reader (id, email_key, email, created_ms) VALUES (1, 'a@example.org', 'a@example.org', 1),
+         (2, 'a@busy.example', 'a@busy.example', 1), (3, 'b@busy.example', 'b@busy.example', 1), (4, 'c@busy.example', 'c@busy.example', 1)",
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms) SELECT 1, id, 1, 1, 1 FROM reader",
+    ] {
+        db::run(&*txn, sql, []).await.expect(sql);
+    }
+    let edition = Edition::compile(Draft {
+        from: Mailbox {
+            name: "N".into(),
+            address: EmailAddress::parse("news@example.org").expect("an address"),
+        },
+        reply_to: None,
+        subject: "F".into(),
+        text: "F\n".into(),
+        html: "<p>F</p>\n".into(),
+        slots: Slots::new(),
+        list: None,
+    });
+    let handover = Handover {
+        issue: IssueId(1),
+        newsletter: NewsletterId(1),
+        only: None,
+        edition: &edition,
+        not_before: now,
+        expires: now + HOUR * 48,
+        now,
+    };
+    hand_over(&txn, &handover).await.expect("handed over");
+    txn.commit().await.expect("a commit");
+    tick(app).await.expect("prepared");
+}
+
+/// Lanes take whatever is due.
+async fn work(app: &App, ledger: &Ledger) {
+    let mut line = Line::new(app, false);
+    while let Some(holding) = lease(app).await.expect("a look") {
+        let ended = run(app, ledger, &mut line, 1, holding).await;
+        assert_eq!(ended, Ended::Well);
+    }
+}
+
+async fn count(app: &App, sql: &str) -> i64 {
+    let row = db::fetch_one(app.db.read(), sql, []).await.expect(sql);
+    row.map_or(0, |row| row.try_get_by_index(0).expect("a number"))
+}
+
+#[tokio::test]
+async fn late_readers_of_a_provider_that_takes_nothing_are_told_what_it_told_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Clock::manual(UnixMillis(1_772_442_000_000));
+    let app = started(dir.path(), &clock).await;
+    let ledger = ledger::start(&app);
+    handed_over(&app, clock.now()).await;
+    let mut until = Instant::now();
+    for _ in 0..10 {
+        let busy = app.mailer.domains.named("busy.example");
+        until = busy.throttled(until, &app.random, "450 4.7.28 unusual rate");
+    }
+    const WAIT: &str =
+        "SELECT COUNT(*) FROM mail_batch WHERE state = 0 AND provider = 'busy.example'";
+    const TOLD: &str =
+        "SELECT COUNT(*) FROM delivery d JOIN delivery_attempt a ON a.reader_id = d.reader_id
+        WHERE d.state = 3 AND a.reply LIKE 'not tried%450 4.7.28 unusual rate'";
+    work(&app, &ledger).await;
+    assert_eq!(count(&app, "SELECT COUNT(*) FROM captured_mail").await, 1);
+    assert_eq!(count(&app, WAIT).await, 1, "in time they wait");
+    clock.advance(HOUR * 47);
+    work(&app, &ledger).await;
+    assert_eq!((count(&app, WAIT).await, count(&app, TOLD).await), (1, 0));
+    // The issue's own time is over, and the provider still rests.
+    clock.advance(HOUR * 2);
+    work(&app, &ledger).await;
+    assert_eq!((count(&app, WAIT).await, count(&app, TOLD).await), (0, 3));
+    // They come back as readers of all kinds, and meet the same.
+    clock.advance(HOUR);
+    work(&app, &ledger).await;
+    let twice = "SELECT COUNT(*) FROM delivery_attempt WHERE attempt = 2";
+    assert_eq!(count(&app, twice).await, 3);
+    clock.advance(HOUR * 49);
+    work(&app, &ledger).await;
+    let over = "SELECT COUNT(*) FROM delivery WHERE state = 4 AND reason = 11";
+    assert_eq!(count(&app, over).await, 3);
+    let state = "SELECT CAST(state AS BIGINT) FROM mailing";
+    assert_eq!(count(&app, state).await, 4, "finished");
+}
