@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use mail_parser::{Message, MessageParser, MimeHeaders as _};
 
-use super::signs::{is_no_domain, looks_like_a_bounce, says_that_it_answers, text_of};
+use super::signs::{looks_like_a_bounce, says_that_it_answers, text_of};
 use crate::mailer::reply::{Bounce, Phase, Reply, Verdict, decide};
 
 /// What a report means for the address it is about.
@@ -216,9 +216,6 @@ fn failure(status: &str, said: &str, text: &str) -> Kind {
     // The words first: their code is that of the server, the status often one that the sender's server made of it.
     let said: String = said.chars().take(Reply::MAX_TEXT - 20).collect();
     let reply = Reply::new(code, &format!("{said} {status}"));
-    if code >= 500 && (is_no_domain(&said) || status == "5.1.2") {
-        return Kind::NoDomain;
-    }
     let phase = phase_of(text);
     let bare = reply.enhanced.is_none_or(|(_, subject, _)| subject == 0);
     match understood(phase, &reply) {
@@ -232,6 +229,7 @@ fn failure(status: &str, said: &str, text: &str) -> Kind {
 fn meaning(verdict: Verdict) -> Kind {
     match verdict {
         Verdict::FailRecipient(Bounce::Hard) => Kind::Hard,
+        Verdict::FailRecipient(Bounce::NoDomain) => Kind::NoDomain,
         Verdict::FailOurs => Kind::Ours,
         Verdict::FailRecipient(Bounce::Soft)
         | Verdict::Defer
@@ -299,12 +297,7 @@ fn strongest(phase: Phase, said: &[(u16, String)]) -> Option<Kind> {
     let kinds: Vec<Kind> = said
         .iter()
         .filter(|(_, words)| !words.is_empty())
-        .filter_map(|(code, words)| {
-            if *code >= 500 && is_no_domain(words) {
-                return Some(Kind::NoDomain);
-            }
-            understood(phase, &Reply::new(*code, words))
-        })
+        .filter_map(|(code, words)| understood(phase, &Reply::new(*code, words)))
         .collect();
     let order = [Kind::NoDomain, Kind::Hard, Kind::Soft, Kind::Ours];
     order.into_iter().find(|kind| kinds.contains(kind))

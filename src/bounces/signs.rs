@@ -2,23 +2,6 @@
 
 use mail_parser::Message;
 
-#[rustfmt::skip]
-const NO_DOMAIN: &[&str] = &[
-    "host unknown", "unknown host", "host not found", "host or domain name not found", "domain not found",
-    "no such domain", "domain does not exist", "domain name not found", "nxdomain", "name or service not known",
-    "unrouteable mail domain", "unable to route: no mail hosts", "dns error: domain", "hostname unknown",
-    "couldn't find any host named", "could not find a mail server", "invalid domain name", "bad destination host",
-    "bad destination system", "unknown domain", "domain is not found", "no mail server for",
-    "dns lookup failure", "nonexistent domain", "non-existent domain", "could not be found because the domain",
-];
-
-/// Whether a server says, for good, that the domain is not there.
-pub(super) fn is_no_domain(words: &str) -> bool {
-    let words = words.to_ascii_lowercase();
-    let later = words.contains("try again") || words.contains("temporar");
-    !later && NO_DOMAIN.iter().any(|phrase| words.contains(phrase))
-}
-
 /// The words for people, up to the copy of the mail that bounced.
 pub(super) fn text_of(message: &Message<'_>) -> String {
     let text = message.body_text(0).unwrap_or_default();

@@ -102,7 +102,9 @@ impl Fate {
         match decide(phase, reply) {
             Verdict::Defer => Self::Later(words),
             Verdict::FailRecipient(Bounce::Hard) => Self::Never(Reason::BadAddress, words),
-            Verdict::FailRecipient(Bounce::Soft) => Self::Never(Reason::Refused, words),
+            Verdict::FailRecipient(Bounce::Soft | Bounce::NoDomain) => {
+                Self::Never(Reason::Refused, words)
+            }
             Verdict::FailOurs => Self::Never(Reason::Ours, words),
             Verdict::SlowProvider => Self::ProviderRests(words),
             Verdict::PauseRelay => Self::RelayRests(words),

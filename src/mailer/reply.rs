@@ -5,6 +5,7 @@
 //! "5xx is the recipient's fault" is wrong for most of the real world: only a code that speaks about the *address*
 //! may cost a reader the subscription.
 
+mod missing;
 mod words;
 
 use std::fmt;
@@ -166,6 +167,8 @@ pub enum Verdict {
 pub enum Bounce {
     /// There is no such address: never write to it again.
     Hard,
+    /// There is no such domain, as far as that server could tell: a fault in DNS looks the same, so once is not enough.
+    NoDomain,
     /// The address may be good on another day.
     Soft,
 }
@@ -177,15 +180,18 @@ pub enum Bounce {
 ///    provider, which the relay quotes or is; before, and with a plain 421, of the relay itself.
 /// 3. 4xx: later. 5xx to MAIL: about us.
 /// 4. 5xx to a recipient or message: words about the sender decide before any code, since servers give 5.1.1 for a bad
-///    reputation, too; then the enhanced code; then words about the address, which count only as an answer to RCPT or
-///    beside a code for addresses: after the message they mostly mean a filter.
+///    reputation, too; only mild ones ("contact the sender") yield to words about the address beside such a code. Then the
+///    enhanced code; then words about the address, which count only as an answer to RCPT or beside a code for addresses:
+///    after the message they mostly mean a filter.
+/// 5. "Does not exist" is read together with what it is said of: a domain is not an address, and said of the sender's domain
+///    it is about us.
 #[must_use]
 pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
     if phase.before_mail() {
         return Verdict::PauseRelay;
     }
     let text = plain(&reply.text);
-    let topic = topic(&text);
+    let topic = topic(&text, reply.enhanced);
     if topic == Some(Topic::Rate) || matches!(reply.enhanced, Some((_, 7, 28))) {
         return match phase {
             Phase::Mail => Verdict::PauseRelay,
@@ -212,9 +218,25 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
         }
         (Some(Topic::Sender), Some((5, 4, 1))) => Verdict::FailRecipient(Bounce::Soft),
         (Some(Topic::Sender), _) => Verdict::FailOurs,
-        (_, Some((5, 1, 1 | 3 | 6 | 10))) => Verdict::FailRecipient(Bounce::Hard),
         (_, Some((5, 1, 7 | 8))) => Verdict::FailOurs,
+        (Some(Topic::NoSuchDomain), Some((5, 5..=7, _))) => Verdict::FailOurs,
+        // RFC 7505: the domain itself says that it takes no mail.
+        (Some(Topic::NoSuchDomain), Some((5, 1, 10))) => Verdict::FailRecipient(Bounce::Hard),
+        (Some(Topic::NoSuchDomain), _) | (_, Some((5, 1, 2))) => {
+            Verdict::FailRecipient(Bounce::NoDomain)
+        }
+        (_, Some((5, 1, 1 | 3 | 6 | 10))) => Verdict::FailRecipient(Bounce::Hard),
         (Some(_), Some((5, 7, _))) => Verdict::FailRecipient(Bounce::Soft),
+        // Outlook.com's code for dead mailboxes. RCPT names nothing but the recipient.
+        (None, Some((5, 5, 0)))
+            if phase == Phase::Rcpt && matches!(reply.code, 550 | 551 | 553) =>
+        {
+            if text.contains(" mailbox unavailable ") {
+                Verdict::FailRecipient(Bounce::Hard)
+            } else {
+                Verdict::FailRecipient(Bounce::Soft)
+            }
+        }
         (None, Some((5, 5..=7, _))) => Verdict::FailOurs,
         (Some(_), _) => Verdict::FailRecipient(address),
         (None, Some((5, 1..=4, _))) => Verdict::FailRecipient(Bounce::Soft),
@@ -226,165 +248,4 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HARD: Verdict = Verdict::FailRecipient(Bounce::Hard);
-    const SOFT: Verdict = Verdict::FailRecipient(Bounce::Soft);
-
-    #[test]
-    fn replies_mean_what_the_field_means_by_them() {
-        for (phase, code, words, verdict) in [
-            (Phase::Rcpt, 550, "5.1.1 No such user here", HARD),
-            (Phase::Rcpt, 550, "5.1.10 Recipient not found", HARD),
-            (
-                Phase::Rcpt,
-                550,
-                "User unknown in virtual mailbox table",
-                HARD,
-            ),
-            (Phase::Dot, 550, "5.1.1 gone", HARD),
-            (Phase::Rcpt, 550, "mailbox unavailable", SOFT),
-            (Phase::Rcpt, 552, "5.2.2 mailbox full", SOFT),
-            (Phase::Dot, 552, "5.3.4 message too big", SOFT),
-            (
-                Phase::Rcpt,
-                550,
-                "5.4.1 Recipient address rejected: Access denied",
-                SOFT,
-            ),
-            (Phase::Rcpt, 450, "4.2.0 greylisted", Verdict::Defer),
-            (Phase::Rcpt, 452, "4.2.2 over quota", Verdict::Defer),
-            (Phase::Dot, 451, "try again", Verdict::Defer),
-            (Phase::Mail, 451, "4.3.0 busy", Verdict::Defer),
-            (
-                Phase::Mail,
-                550,
-                "5.7.1 sender not allowed",
-                Verdict::FailOurs,
-            ),
-            (
-                Phase::Rcpt,
-                554,
-                "5.7.1 blocked by a list",
-                Verdict::FailOurs,
-            ),
-            (Phase::Dot, 550, "5.7.26 unauthenticated", Verdict::FailOurs),
-            (Phase::Dot, 554, "looks like spam", Verdict::FailOurs),
-            (Phase::Rcpt, 421, "4.7.0 closing", Verdict::PauseRelay),
-            (
-                Phase::Dot,
-                421,
-                "4.7.0 [TSS04] deferred",
-                Verdict::SlowProvider,
-            ),
-            (
-                Phase::Rcpt,
-                450,
-                "4.7.28 unusual rate",
-                Verdict::SlowProvider,
-            ),
-            (Phase::Mail, 450, "4.7.28 unusual rate", Verdict::PauseRelay),
-            (
-                Phase::Rcpt,
-                421,
-                "RP-001 unfortunately",
-                Verdict::SlowProvider,
-            ),
-            (
-                Phase::Mail,
-                421,
-                "4.7.0 [TSS04] deferred",
-                Verdict::PauseRelay,
-            ),
-            (
-                Phase::Greeting,
-                421,
-                "4.7.0 too many connections",
-                Verdict::PauseRelay,
-            ),
-            (
-                Phase::Rcpt,
-                550,
-                "5.1.1 <a@example.org> has sent to too many recipients this hour",
-                Verdict::SlowProvider,
-            ),
-            (
-                Phase::Rcpt,
-                550,
-                "5.1.1 <spam@example.org>: user unknown, see https://x.example/#blocked",
-                HARD,
-            ),
-            (
-                Phase::Rcpt,
-                550,
-                "5.1.1 sender rejected, bad reputation",
-                Verdict::FailOurs,
-            ),
-            (Phase::Rcpt, 550, "5.2.1 account disabled", SOFT),
-            (
-                Phase::Rcpt,
-                550,
-                "5.2.1 <a@b.example>... User Unknown",
-                HARD,
-            ),
-            (Phase::Dot, 550, "Unknown user a@b.example", SOFT),
-            (
-                Phase::Rcpt,
-                550,
-                "5.5.0 Invalid recipient. LPN007_416",
-                HARD,
-            ),
-            (
-                Phase::Rcpt,
-                550,
-                "5.7.1 Recipient rejected: User unknown",
-                SOFT,
-            ),
-            (
-                Phase::Rcpt,
-                554,
-                "5.7.1 Relay access denied",
-                Verdict::FailOurs,
-            ),
-            (Phase::Auth, 535, "5.7.8 bad password", Verdict::PauseRelay),
-            (Phase::Greeting, 554, "no service", Verdict::PauseRelay),
-        ] {
-            assert_eq!(
-                decide(phase, &Reply::new(code, words)),
-                verdict,
-                "{phase} {code} {words}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_enhanced_code_is_read_from_the_words() {
-        assert_eq!(Reply::new(550, "5.1.1 x").enhanced, Some((5, 1, 1)));
-        assert_eq!(Reply::new(550, "#5.1.1 x").enhanced, Some((5, 1, 1)));
-        assert_eq!(Reply::new(550, "host 5.6.7.8 said no").enhanced, None);
-        assert_eq!(Reply::new(450, "5.1.1 x").enhanced, None);
-        assert_eq!(Reply::new(250, "Ok: queued").enhanced, None);
-    }
-
-    #[test]
-    fn odd_replies_are_read_as_far_as_they_go() {
-        assert_eq!(Reply::parse("571 no\r\n").map(|r| r.code), Some(571));
-        assert_eq!(Reply::parse("250\r\n").map(|r| r.code), Some(250));
-        assert_eq!(Reply::parse("what?\r\n"), None);
-        assert_eq!(
-            Reply::nth("250 a\r\n550-b\r\n550 c\r\n354 d\r\n", 1).map(|r| r.text),
-            Some("b c".into())
-        );
-    }
-
-    #[test]
-    fn a_servers_words_cannot_break_a_line() {
-        let reply = Reply::new(550, "5.1.1 no\r\nInjected: yes");
-        assert!(!reply.text.contains(['\r', '\n']));
-        assert_eq!(
-            Reply::new(550, &"x".repeat(5000)).text.len(),
-            Reply::MAX_TEXT
-        );
-    }
-}
+mod tests;

@@ -1,4 +1,6 @@
-//! The words that servers refuse with, by what they speak of; from the samples of many servers.
+//! The words that servers refuse with, by what they speak of; from the samples of many servers, in the languages they speak.
+
+use super::missing::missing;
 
 /// What some words speak of. The tables hold words as [`plain`] leaves them: lower case, single spaces round each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,16 +11,24 @@ pub(super) enum Topic {
     Mailbox,
     /// Who sends, over which address, with which content: never the recipient's fault.
     Sender,
+    /// A domain that does not exist.
+    NoSuchDomain,
     /// An address that does not exist.
     NoSuchAddress,
 }
 
-/// In this order: the first topic whose words are found counts.
-const WORDS: [(Topic, &[&str]); 4] = [
-    (Topic::Rate, RATE),
-    (Topic::Mailbox, MAILBOX),
-    (Topic::Sender, SENDER),
-    (Topic::NoSuchAddress, NO_SUCH_ADDRESS),
+/// These speak of the recipient, whatever stands beside them: Postfix's words of a gateway, Notes', Outlook.com's.
+#[rustfmt::skip]
+const SURELY_NO_SUCH_ADDRESS: &[&str] = &[
+    " unknown in relay recipient table ", " recipient address rejected user unknown ", " not listed in domino directory ",
+    " not listed in public name ", " not listed in the domino directory ", " mailbox unavailable s2017062302 ",
+];
+
+/// A full mailbox in words that are else said of a rate.
+const SURELY_FULL: &[&str] = &[
+    " mailbox has exceeded its maximum ",
+    " has exceeded its maximum size ",
+    " has exceeded its maximum storage ",
 ];
 
 #[rustfmt::skip]
@@ -31,7 +41,7 @@ const RATE: &[&str] = &[
     " exceeded the maximum number of connections", " maximum connections", " connection limit",
     " connections limit", " concurrent connections", " concurrency limit", " throttl",
     " temporarily deferred due to ", " has exceeded its maximum ", " max emails per hour",
-    " message limit reached ", " slow down ", " sending too fast ", " sent to too many recipients",
+    " message limit reached ", " sending quota", " sending limit", " slow down ", " sending too fast ", " sent to too many recipients",
     " 4 7 28 ", " 5 7 28 ",
 ];
 
@@ -44,26 +54,64 @@ const MAILBOX: &[&str] = &[
     " account is full ", " disabled ", " suspended ", " inactive ", " frozen ", " deactivated ",
     " account is blocked ", " account has been blocked ", " account is locked ", " account locked ",
     " temporarily unavailable ", " recipient preferences ", " too large ", " too big ", " size limit",
-    " exceeds limit ", " maximum size", " message size ", " no space left ",
+    " exceeds limit ", " maximum size", " message size ", " no space left ", " not enough space ", " mailbox over size ",
+    " no mailbox space ", " account space ", " mailbox exceeded ", " quota violation ", " quota has been exceeded ",
+    " postfach voll ", " postfach ist voll ", " mailbox voll ", " mailbox ist voll ", " postfach gesperrt ", " konto gesperrt ",
+    " quota überschritten ", " speicherplatz", " boîte pleine ", " boite pleine ", " boîte aux lettres pleine ",
+    " boîte aux lettres est pleine ", " boîte du destinataire pleine ", " messagerie pleine ", " quota dépassé ",
+    " buzón lleno ", " buzón está lleno ", " buzón de correo está lleno ", " cuota excedida ", " casilla llena ",
+    " caixa cheia ", " caixa de correio cheia ", " casella piena ", " casella è piena ", " casella di posta piena ",
+    " casella postale piena ", " quota superata ", " mailbox vol ", " mailbox is vol ", " postvak vol ", " postvak is vol ",
+    " skrzynka pełna ", " skrzynka jest pełna ", " przepełnion", " ящик переполнен ", "メールボックスがいっぱい",
+    "メールボックスが満杯", "容量を超え", "容量オーバー", "容量超過", "邮箱已满",
 ];
 
 #[rustfmt::skip]
 const SENDER: &[&str] = &[
-    " spf ", " dkim ", " dmarc ", " arc ", " unauthenticated ", " authentication ", " not authenticated ",
-    " authenticate ", " authorized ", " authorised ", " unauthorized ", " reverse dns ", " rdns ", " ptr ",
-    " reverse lookup", " reverse host", " reverse name", " helo ", " ehlo ", " hostname ", " blacklist",
-    " black list", " blocklist", " block list", " blocked ", " blocking ", " block ", " blackhole",
-    " denylist", " listed ", " listing ", " dnsbl", " rbl ", " rbldns ", " spamhaus ", " spamcop ",
-    " barracuda", " sorbs ", " abuse", " spam", " junk ", " unsolicited ", " bulk ", " reputation", " poor ",
-    " suspicious ", " phish", " malware ", " virus", " infected ", " malicious ", " policy ", " policies ",
-    " prohibited ", " forbidden ", " not permitted ", " not allowed ", " not accepted from ",
-    " message not accepted ", " relay", " open proxy ", " sender", " senders ", " client host ",
-    " your host ", " your ip ", " your server ", " your network ", " your domain ", " your message ",
-    " your email ", " your mail ", " your e mail ", " source ip ", " ip address ", " mail from ",
-    " envelope from ", " originat", " network not ", " content ", " header", " rfc", " attachment",
-    " bad mail ", " not compliant ", " protocol ", " synchroni", " pipelin", " tls ", " starttls ",
-    " encrypt", " secure ", " hop count ", " too many hops ", " loop", " bounce ", " too many recipients",
-    " greylist", " graylist", " refused due ", " service refuse", " access denied ",
+    " spf ", " dkim ", " dmarc ", " arc ", " unauthenticated ", " not authenticated ", " authenticate ", " unauthorized ",
+    " reverse dns ", " rdns ", " ptr ", " reverse lookup", " reverse host", " reverse name", " helo", " ehlo ", " hello name ",
+    " hello domain ", " blacklist", " black list", " blocklist", " block list", " blocked ", " blocking ", " block ",
+    " blackhole", " denylist", " dnsbl", " rbl ", " rbldns ", " spamhaus ", " spamcop ", " barracuda", " sorbs ", " spam",
+    " junk ", " unsolicited ", " bulk ", " reputation", " poor ", " suspicious ", " phish", " malware ", " virus",
+    " infected ", " malicious ", " prohibited ", " forbidden ", " not permitted ", " not allowed ", " not accepted from ",
+    " message not accepted ", " relay access ", " relaying ", " relay denied ", " relay not ", " open proxy ",
+    " sender address ", " sender domain ", " sender verif", " sender rejected ", " sender denied ", " client host ",
+    " client name ", " client ip ", " your host ", " your hostname ", " your ip ", " your mta ", " your server ", " your network ",
+    " your domain ", " source ip ", " ip address ", " mail from ", " envelope from ", " return path", " return address ",
+    " from address ", " from header ", " purported responsible ", " network not ", " attachment", " bad mail ",
+    " not compliant ", " synchroni", " pipelin", " tls ", " starttls ", " hop count ", " too many hops ", " loop",
+    " too many recipients", " greylist", " graylist", " refused due ", " rule imposed ",
+    " service refuse", " access denied ", " blockiert ",
+    " bloqué", " bloquead", " bloccat", " geblokkeerd ", " zablokowan",
+];
+
+/// About the sender as well, but advice beside "no such address" holds them, too.
+#[rustfmt::skip]
+const SENDER_OR_ADVICE: &[&str] = &[
+    " sender", " policy ", " policies ", " relay", " authentication ", " authorized ", " authorised ", " hostname ", " listed ",
+    " listing ", " abuse", " originat", " content ", " header", " rfc", " protocol ", " encrypt", " secure ", " bounce ",
+    " callout", " callback ", " absender", " expéditeur", " remitente", " remetente", " mittente", " afzender", " nadawc",
+    "送信者", "差出人",
+];
+
+/// Every report calls what it reports so; alone it says that the message was refused.
+const THE_MESSAGE: &[&str] = &[
+    " your message ",
+    " your email ",
+    " your mail ",
+    " your e mail ",
+];
+
+#[rustfmt::skip]
+const NO_SUCH_DOMAIN: &[&str] = &[
+    " host or domain name not found ", " no such domain ", " no such host ", " domain name not found ", " nxdomain ",
+    " name or service not known ", " unrouteable mail domain ", " unroutable mail domain ", " unable to route no mail hosts ",
+    " dns error domain ", " couldn t find any host named ", " could not find a mail server ", " invalid domain ",
+    " bad destination host ", " bad destination system ", " domain is not found ", " no mail server for ",
+    " dns lookup failure ", " could not be found because the domain ", " infodomainnonexistent ",
+    " mx records point to non existent hosts ", " no mx or a records for ", " no mx record for ", " no mx records for ",
+    " no mx for ", " no mail exchanger", " does not accept mail nullmx ", " null mx ", " nullmx ", " keine domain ",
+    "ドメインが見つかりません", "ドメインが存在しません", "ドメインは存在しません", "域名不存在",
 ];
 
 #[rustfmt::skip]
@@ -72,9 +120,18 @@ const NO_SUCH_ADDRESS: &[&str] = &[
     " address unknown ", " unknown mailbox ", " mailbox unknown ", " unknown local part ",
     " unknown account ", " addressee unknown ", " no such user", " no such recipient ", " no such mailbox ",
     " no such address ", " no such person ", " no such account ", " no such email ", " no such mail ",
-    " no such local ", " does not exist ", " doesn t exist ", " do not exist ", " user not found ",
-    " recipient not found ", " recipnotfound ", " recipientnotfound ", " mailbox not found ",
-    " address not found ", " account not found ", " user doesn t have a", " user does not have a",
+    " no such local ", " recipnotfound ", " recipientnotfound ", " userunknown ", " user doesn t have a",
+    " recipient doesn t have an account ", " no one here by that name ", " nobody here by that name ", " addressee not known ",
+    " no longer with the company ", " no longer with us ", " no longer on server ", " no longer works here ",
+    " address no longer accepts mail ", " not have a final email delivery point ",
+    " isn t a valid user ", " isn t a valid mailbox ", " isn t a valid address ", " recipient not ok ", " recipient is not local ",
+    " user invalid ", " directory address lookup failed ",
+    " kein solcher benutzer ", " kein postfach ", " ungültige adresse ", " ungültiger empfänger ", " adresse invalide ",
+    " aucun utilisateur ", " destinatario inválido ", " dirección inválida ", " indirizzo non valido ", " nessun utente ",
+    " ongeldig adres ", " brak takiego użytkownika ", " brak użytkownika ", " nieprawidłowy adres ",
+    "ユーザーが見つかりません", "ユーザが見つかりません", "ユーザーは存在しません", "ユーザは存在しません", "ユーザーが存在しません",
+    "ユーザが存在しません", "アドレスが見つかりません", "アドレスは存在しません", "アドレスが存在しません", "宛先不明", "宛先が見つかりません",
+    "宛先は存在しません", "宛先が存在しません", "存在しないアドレス", "存在しない宛先", "用户不存在", "地址不存在", "收件人不存在", " user does not have a",
     " not our user ", " not our customer ", " not a valid mailbox ", " not a valid user ",
     " not a valid recipient ", " not a known user ", " not a local user ", " no mailbox ",
     " no valid recipient ", " no user ", " no account ", " invalid recipient ", " invalid mailbox ",
@@ -83,12 +140,30 @@ const NO_SUCH_ADDRESS: &[&str] = &[
     " utilisateur inconnu ",
 ];
 
-/// The topic of words that [`plain`] made.
-pub(super) fn topic(text: &str) -> Option<Topic> {
-    let found = WORDS
-        .iter()
-        .find(|(_, words)| words.iter().any(|words| text.contains(words)));
-    found.map(|(topic, _)| *topic)
+/// The topic of words that [`plain`] made, beside the enhanced code where there is one. The first that is found counts.
+pub(super) fn topic(text: &str, enhanced: Option<(u16, u16, u16)>) -> Option<Topic> {
+    let any = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    // Servers give a code for addresses to a bad reputation, too; so it counts beside words about the address alone.
+    let of_addresses = matches!(enhanced, Some((_, 1, 1 | 3 | 6 | 10)));
+    let full = matches!(enhanced, Some((_, 2, 2)));
+    let missing = missing(text);
+    let no_address = any(NO_SUCH_ADDRESS) || missing.address;
+    let later = any(&[" try again ", " temporar"]);
+    let no_domain = !later && (any(NO_SUCH_DOMAIN) || missing.domain);
+    [
+        (any(SURELY_NO_SUCH_ADDRESS), Topic::NoSuchAddress),
+        (full || any(SURELY_FULL), Topic::Mailbox),
+        (any(RATE), Topic::Rate),
+        (any(MAILBOX), Topic::Mailbox),
+        (any(SENDER), Topic::Sender),
+        (of_addresses && no_address, Topic::NoSuchAddress),
+        (any(SENDER_OR_ADVICE), Topic::Sender),
+        (no_domain, Topic::NoSuchDomain),
+        (no_address, Topic::NoSuchAddress),
+        (any(THE_MESSAGE), Topic::Sender),
+    ]
+    .into_iter()
+    .find_map(|(found, topic)| found.then_some(topic))
 }
 
 /// The words alone, for comparing: lower case, one space round each, without addresses and links, which may hold any

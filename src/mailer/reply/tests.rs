@@ -1,0 +1,322 @@
+use super::*;
+
+const HARD: Verdict = Verdict::FailRecipient(Bounce::Hard);
+const SOFT: Verdict = Verdict::FailRecipient(Bounce::Soft);
+
+#[test]
+fn replies_mean_what_the_field_means_by_them() {
+    for (phase, code, words, verdict) in [
+        (Phase::Rcpt, 550, "5.1.1 No such user here", HARD),
+        (Phase::Rcpt, 550, "5.1.10 Recipient not found", HARD),
+        (
+            Phase::Rcpt,
+            550,
+            "User unknown in virtual mailbox table",
+            HARD,
+        ),
+        (Phase::Dot, 550, "5.1.1 gone", HARD),
+        (Phase::Rcpt, 550, "mailbox unavailable", SOFT),
+        (Phase::Rcpt, 552, "5.2.2 mailbox full", SOFT),
+        (Phase::Dot, 552, "5.3.4 message too big", SOFT),
+        (
+            Phase::Rcpt,
+            550,
+            "5.4.1 Recipient address rejected: Access denied",
+            SOFT,
+        ),
+        (Phase::Rcpt, 450, "4.2.0 greylisted", Verdict::Defer),
+        (Phase::Rcpt, 452, "4.2.2 over quota", Verdict::Defer),
+        (Phase::Dot, 451, "try again", Verdict::Defer),
+        (Phase::Mail, 451, "4.3.0 busy", Verdict::Defer),
+        (
+            Phase::Mail,
+            550,
+            "5.7.1 sender not allowed",
+            Verdict::FailOurs,
+        ),
+        (
+            Phase::Rcpt,
+            554,
+            "5.7.1 blocked by a list",
+            Verdict::FailOurs,
+        ),
+        (Phase::Dot, 550, "5.7.26 unauthenticated", Verdict::FailOurs),
+        (Phase::Dot, 554, "looks like spam", Verdict::FailOurs),
+        (Phase::Rcpt, 421, "4.7.0 closing", Verdict::PauseRelay),
+        (
+            Phase::Dot,
+            421,
+            "4.7.0 [TSS04] deferred",
+            Verdict::SlowProvider,
+        ),
+        (
+            Phase::Rcpt,
+            450,
+            "4.7.28 unusual rate",
+            Verdict::SlowProvider,
+        ),
+        (Phase::Mail, 450, "4.7.28 unusual rate", Verdict::PauseRelay),
+        (
+            Phase::Rcpt,
+            421,
+            "RP-001 unfortunately",
+            Verdict::SlowProvider,
+        ),
+        (
+            Phase::Mail,
+            421,
+            "4.7.0 [TSS04] deferred",
+            Verdict::PauseRelay,
+        ),
+        (
+            Phase::Greeting,
+            421,
+            "4.7.0 too many connections",
+            Verdict::PauseRelay,
+        ),
+        (
+            Phase::Rcpt,
+            550,
+            "5.1.1 <a@example.org> has sent to too many recipients this hour",
+            Verdict::SlowProvider,
+        ),
+        (
+            Phase::Rcpt,
+            550,
+            "5.1.1 <spam@example.org>: user unknown, see https://x.example/#blocked",
+            HARD,
+        ),
+        (
+            Phase::Rcpt,
+            550,
+            "5.1.1 sender rejected, bad reputation",
+            Verdict::FailOurs,
+        ),
+        (Phase::Rcpt, 550, "5.2.1 account disabled", SOFT),
+        (
+            Phase::Rcpt,
+            550,
+            "5.2.1 <a@b.example>... User Unknown",
+            HARD,
+        ),
+        (Phase::Dot, 550, "Unknown user a@b.example", SOFT),
+        (
+            Phase::Rcpt,
+            550,
+            "5.5.0 Invalid recipient. LPN007_416",
+            HARD,
+        ),
+        (
+            Phase::Rcpt,
+            550,
+            "5.7.1 Recipient rejected: User unknown",
+            SOFT,
+        ),
+        (
+            Phase::Rcpt,
+            554,
+            "5.7.1 Relay access denied",
+            Verdict::FailOurs,
+        ),
+        (Phase::Auth, 535, "5.7.8 bad password", Verdict::PauseRelay),
+        (Phase::Greeting, 554, "no service", Verdict::PauseRelay),
+    ] {
+        assert_eq!(
+            decide(phase, &Reply::new(code, words)),
+            verdict,
+            "{phase} {code} {words}"
+        );
+    }
+}
+
+#[test]
+fn the_enhanced_code_is_read_from_the_words() {
+    assert_eq!(Reply::new(550, "5.1.1 x").enhanced, Some((5, 1, 1)));
+    assert_eq!(Reply::new(550, "#5.1.1 x").enhanced, Some((5, 1, 1)));
+    assert_eq!(Reply::new(550, "host 5.6.7.8 said no").enhanced, None);
+    assert_eq!(Reply::new(450, "5.1.1 x").enhanced, None);
+    assert_eq!(Reply::new(250, "Ok: queued").enhanced, None);
+}
+
+#[test]
+fn odd_replies_are_read_as_far_as_they_go() {
+    assert_eq!(Reply::parse("571 no\r\n").map(|r| r.code), Some(571));
+    assert_eq!(Reply::parse("250\r\n").map(|r| r.code), Some(250));
+    assert_eq!(Reply::parse("what?\r\n"), None);
+    assert_eq!(
+        Reply::nth("250 a\r\n550-b\r\n550 c\r\n354 d\r\n", 1).map(|r| r.text),
+        Some("b c".into())
+    );
+}
+
+#[test]
+fn a_servers_words_cannot_break_a_line() {
+    let reply = Reply::new(550, "5.1.1 no\r\nInjected: yes");
+    assert!(!reply.text.contains(['\r', '\n']));
+    assert_eq!(
+        Reply::new(550, &"x".repeat(5000)).text.len(),
+        Reply::MAX_TEXT
+    );
+}
+
+/// Each of these was once taken for its opposite.
+#[test]
+fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
+    let no_domain = Verdict::FailRecipient(Bounce::NoDomain);
+    let ours = Verdict::FailOurs;
+    for (code, words, verdict) in [
+        // Our DNS, our names.
+        (
+            550,
+            "5.1.8 <b1@bounces.example.org>: Sender address rejected: Domain not found",
+            ours,
+        ),
+        (
+            550,
+            "<b1@bounces.example.org>: Sender address rejected: Domain not found",
+            ours,
+        ),
+        (
+            550,
+            "5.7.1 <news.example.org>: Helo command rejected: Host not found",
+            ours,
+        ),
+        (
+            554,
+            "5.7.1 Client host rejected: cannot find your reverse hostname: host not found",
+            ours,
+        ),
+        (550, "5.1.8 sender domain does not exist", ours),
+        (550, "5.7.1 Sender domain not found in DNS", ours),
+        (550, "invalid domain name in MAIL FROM", ours),
+        (550, "return path does not exist", ours),
+        (550, "helo name does not exist", ours),
+        (550, "unable to verify return-path: no such user", ours),
+        (550, "callout verification failed: no such user", ours),
+        (
+            550,
+            "5.7.25 The DNS record for 192.0.2.1 does not exist",
+            ours,
+        ),
+        (
+            550,
+            "5.1.8 MX record for bounces.example.org does not exist",
+            ours,
+        ),
+        (550, "Absender unbekannt", ours),
+        (
+            550,
+            "5.1.1 user unknown: blocked using zen.spamhaus.org",
+            ours,
+        ),
+        // The recipient's domain.
+        (
+            550,
+            "5.4.310 DNS domain example.net does not exist [Message=InfoDomainNonexistent]",
+            no_domain,
+        ),
+        (
+            550,
+            "5.4.4 The domain example.net does not exist",
+            no_domain,
+        ),
+        (550, "5.1.2 Host unknown", no_domain),
+        (550, "5.1.2 bad destination", no_domain),
+        (
+            550,
+            "all relevant MX records point to non-existent hosts",
+            no_domain,
+        ),
+        (550, "No MX or A records for example.net", no_domain),
+        (
+            550,
+            "Domain example.net does not accept mail (nullMX)",
+            no_domain,
+        ),
+        (550, "Die Domain example.net existiert nicht", no_domain),
+        (550, "le domaine example.net n'existe pas", no_domain),
+        (556, "5.1.10 recipient domain has null MX", HARD),
+        // The recipient, with a word beside it that is else about the sender.
+        (
+            550,
+            "5.1.1 <ada@example.net>: Recipient address rejected: User unknown in relay recipient table",
+            HARD,
+        ),
+        (
+            550,
+            "<ada@example.net>: Recipient address rejected: User unknown in relay recipient table",
+            HARD,
+        ),
+        (
+            550,
+            "User ada (ada@example.net) not listed in Domino Directory",
+            HARD,
+        ),
+        (
+            550,
+            "5.1.1 user not listed in public Name & Address book",
+            HARD,
+        ),
+        (
+            550,
+            "5.1.1 Your email to <ada@example.net> could not be delivered: mailbox not found",
+            HARD,
+        ),
+        (
+            550,
+            "Your email to <ada@example.net> could not be delivered: mailbox not found",
+            HARD,
+        ),
+        (
+            550,
+            "5.1.1 user unknown; if you think this is an error contact the abuse desk or your sender policy",
+            HARD,
+        ),
+        (
+            550,
+            "5.5.0 Requested action not taken: mailbox unavailable (S2017062302)",
+            HARD,
+        ),
+        (550, "5.5.0 Requested action not taken", SOFT),
+        (553, "5.5.0 something about a protocol", ours),
+        (503, "5.5.0 bad sequence", ours),
+        // In the servers' own languages.
+        (550, "Benutzer unbekannt", HARD),
+        (550, "Empfänger existiert nicht", HARD),
+        (550, "adresse inconnue", HARD),
+        (550, "Le destinataire n'existe pas", HARD),
+        (550, "El usuario no existe", HARD),
+        (550, "buzón no encontrado", HARD),
+        (550, "Utente sconosciuto", HARD),
+        (550, "indirizzo inesistente", HARD),
+        (550, "Gebruiker onbekend", HARD),
+        (550, "Odbiorca nie istnieje", HARD),
+        (550, "メールアドレスが見つかりません", HARD),
+        (550, "5.2.0 Das Postfach ist voll", SOFT),
+        (550, "Boîte aux lettres pleine", SOFT),
+        (550, "El buzón está lleno", SOFT),
+        (550, "Casella piena", SOFT),
+        (550, "Mailbox is vol", SOFT),
+        (550, "Skrzynka jest pełna", SOFT),
+        // Of something else.
+        (
+            550,
+            "The record for this message does not exist in the queue",
+            SOFT,
+        ),
+        (550, "5.4.0 unknown error", SOFT),
+        (550, "mailbox unavailable", SOFT),
+        // A full mailbox is no provider that wants fewer mails.
+        (552, "5.2.2 The mailbox has exceeded its maximum size", SOFT),
+        (552, "The mailbox has exceeded its maximum size", SOFT),
+        (550, "5.2.2 user has exceeded its maximum", SOFT),
+        (
+            550,
+            "the domain has exceeded its maximum of messages",
+            Verdict::SlowProvider,
+        ),
+    ] {
+        let given = decide(Phase::Rcpt, &Reply::new(code, words));
+        assert_eq!(given, verdict, "{code} {words}");
+    }
+}
