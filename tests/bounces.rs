@@ -16,7 +16,7 @@ use crate::support::issues::subscribe;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A notification as Postfix writes it.
-fn dsn(action: &str, status: &str, said: &str) -> Vec<u8> {
+pub fn dsn(action: &str, status: &str, said: &str) -> Vec<u8> {
     format!(
         "From: MAILER-DAEMON@mx.example.net\r\nSubject: Undelivered Mail Returned to Sender\r\nAuto-Submitted: auto-replied\r\n\
          MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
@@ -27,7 +27,7 @@ fn dsn(action: &str, status: &str, said: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn complaint(kind: &str, about: &str) -> Vec<u8> {
+pub fn complaint(kind: &str, about: &str) -> Vec<u8> {
     format!(
         "From: feedback@provider.example\r\nSubject: FW: news\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n\
@@ -64,14 +64,14 @@ async fn sent(app: &TestApp, newsletter: NewsletterId, reader: ReaderId) -> Issu
     issue
 }
 
-struct World {
-    app: TestApp,
+pub struct World {
+    pub app: TestApp,
     newsletter: NewsletterId,
     reader: ReaderId,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let app = TestApp::start().await;
         let daily = app.newsletter("daily").await;
         subscribe(&app, &daily, 2).await;
@@ -85,7 +85,7 @@ impl World {
         }
     }
 
-    async fn issue(&self) -> IssueId {
+    pub async fn issue(&self) -> IssueId {
         sent(&self.app, self.newsletter, self.reader).await
     }
 
@@ -108,14 +108,14 @@ impl World {
         self.issue().await
     }
 
-    async fn comes_back(&self, issue: IssueId, raw: &[u8]) -> Taken {
+    pub async fn comes_back(&self, issue: IssueId, raw: &[u8]) -> Taken {
         take(&self.app.app, raw, Some(&self.path(issue)))
             .await
             .unwrap()
     }
 
     /// State of the subscription, and the reason of the suppression.
-    async fn state(&self) -> (i64, i64) {
+    pub async fn state(&self) -> (i64, i64) {
         let state = format!(
             "SELECT CAST(state AS BIGINT) FROM subscription WHERE reader_id = {}",
             self.reader.0

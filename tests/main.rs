@@ -13,6 +13,7 @@ mod asked_transactions;
 mod backup;
 mod bad_input;
 mod bounces;
+mod bounces_domains;
 mod browser_embeds;
 mod browser_embeds_budget;
 mod browser_embeds_trouble;

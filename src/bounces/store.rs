@@ -39,43 +39,39 @@ pub(super) async fn note(
     Ok(done.rows_affected() == 1)
 }
 
-/// How many issues bounced like this for a reader since then, and when the first of them did.
+/// How many issues bounced like this for a reader since then.
 pub(super) async fn issues(
     txn: &WriteTxn,
     reader: ReaderId,
     kind: Kind,
     since: UnixMillis,
-) -> Result<(i64, UnixMillis), DbErr> {
+) -> Result<i64, DbErr> {
     let row = fetch_one(
         &**txn,
-        "SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM bounce WHERE reader_id = $1 AND kind = $2 AND at_ms >= $3",
+        "SELECT COUNT(*) FROM bounce WHERE reader_id = $1 AND kind = $2 AND at_ms >= $3",
         [reader.0.into(), (kind as i16).into(), since.0.into()],
     )
     .await?;
-    row.map_or(Ok((0, since)), |row| {
-        Ok((
-            row.try_get_by_index(0)?,
-            UnixMillis(row.try_get_by_index(1)?),
-        ))
-    })
+    row.map_or(Ok(0), |row| row.try_get_by_index(0))
 }
 
-/// Whether a mail that left for the reader between the two instants has come to no bounce.
-pub(super) async fn arrived(
+/// When the last mail left for the reader, before `until`, that came to no bounce; the beginning of time if none did.
+pub(super) async fn last_arrival(
     txn: &WriteTxn,
     reader: ReaderId,
-    from: UnixMillis,
     until: UnixMillis,
-) -> Result<bool, DbErr> {
+) -> Result<UnixMillis, DbErr> {
     let row = fetch_one(
         &**txn,
-        "SELECT COUNT(*) FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1
-         WHERE d.state = 2 AND d.at_ms > $2 AND d.at_ms < $3
+        "SELECT COALESCE(MAX(d.at_ms), 0) FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1
+         WHERE d.state = 2 AND d.at_ms < $2
            AND NOT EXISTS (SELECT 1 FROM bounce b WHERE b.reader_id = d.reader_id AND b.issue_id = d.issue_id)",
-        [reader.0.into(), from.0.into(), until.0.into()],
+        [reader.0.into(), until.0.into()],
     )
     .await?;
-    row.map_or(Ok(false), |row| Ok(row.try_get_by_index::<i64>(0)? > 0))
+    row.map_or(Ok(UnixMillis(0)), |row| {
+        Ok(UnixMillis(row.try_get_by_index(0)?))
+    })
 }
 
 /// Forgets what was said before then; gives how many rows went.

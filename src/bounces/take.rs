@@ -47,7 +47,7 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
     let Some(mail) = named.or_else(|| inside(app, raw)) else {
         return Ok(Taken::NotOurs);
     };
-    let report = read(raw);
+    let report = read(raw, own_domain(app, recipient, named.is_some()));
     let kind = report.kind;
     let Mail::Issue(issue, reader) = mail else {
         return Ok(Taken::Single(kind));
@@ -81,13 +81,14 @@ async fn follow(
         Kind::Hard => Some((State::Bounced, "the address does not exist")),
         Kind::Complaint => Some((State::Complained, "reported as spam")),
         Kind::NoDomain => {
-            let (said, _) = store::issues(txn, reader, kind, UnixMillis(0)).await?;
+            let since = store::last_arrival(txn, reader, now - SETTLES).await?;
+            let said = store::issues(txn, reader, kind, since).await?;
             (said >= 2).then_some((State::Bounced, "the domain does not exist"))
         }
         Kind::Soft => {
-            let (said, first) = store::issues(txn, reader, kind, now - WINDOW).await?;
-            let worn = said >= SOFT && !store::arrived(txn, reader, first, now - SETTLES).await?;
-            worn.then_some((State::Bounced, "it bounced for two weeks"))
+            let arrived = store::last_arrival(txn, reader, now - SETTLES).await?;
+            let said = store::issues(txn, reader, kind, arrived.max(now - WINDOW)).await?;
+            (said >= SOFT).then_some((State::Bounced, "it bounced for two weeks"))
         }
         Kind::OptOut => {
             if let Some(newsletter) = store::newsletter(txn, issue).await? {
@@ -102,6 +103,16 @@ async fn follow(
     };
     subscriptions::stop(txn, &app.keys, reader, state, why, now).await?;
     Ok(Taken::Stopped(kind))
+}
+
+/// The domain of our return paths: the one this mail came to, or the configured one.
+fn own_domain<'a>(app: &'a App, recipient: Option<&'a str>, named: bool) -> &'a str {
+    let domain = recipient
+        .filter(|_| named)
+        .and_then(|address| address.rsplit_once('@'));
+    domain.map_or(app.config.mail.bounce_domain.as_str(), |(_, domain)| {
+        domain.trim_end_matches('>')
+    })
 }
 
 /// A return path of ours anywhere in a mail: in a header, in the report, in the copy of our mail.

@@ -247,5 +247,11 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
     }
 }
 
+/// Whether some words, of a reply or not, are about who sends or what is in it, and leave no doubt.
+#[must_use]
+pub fn blames_the_sender(words: &str) -> bool {
+    words::blames_the_sender(&plain(words))
+}
+
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ fn real_bounces_are_mostly_understood() {
         if recipients != "1" || class == "unknown" {
             continue;
         }
-        let said = word(read(&raw).kind);
+        let said = word(read(&raw, "").kind);
         all += 1;
         right += usize::from(said == class);
         *seen.entry((class.clone(), said)).or_default() += 1;
@@ -86,7 +86,12 @@ fn line_ends_change_nothing() {
             };
             let raw = std::fs::read(file.path()).unwrap();
             seen += 1;
-            assert_eq!(read(&raw), read(&usual), "{ends}/{:?}", file.file_name());
+            assert_eq!(
+                read(&raw, ""),
+                read(&usual, ""),
+                "{ends}/{:?}",
+                file.file_name()
+            );
         }
     }
     assert!(seen > 20, "{seen} mails with other line ends");
@@ -106,7 +111,7 @@ fn complaints_are_understood() {
             _ => continue,
         };
         let raw = std::fs::read(folder.join("eml").join(&row[0])).unwrap();
-        let kind = read(&raw).kind;
+        let kind = read(&raw, "").kind;
         if kind == expected {
             right += 1;
         } else {
@@ -126,7 +131,7 @@ fn failures_of_mailmans_corpus_are_failures() {
     for row in rows(&folder) {
         let raw = std::fs::read(folder.join("eml").join(&row[0])).unwrap();
         let failed = matches!(
-            read(&raw).kind,
+            read(&raw, "").kind,
             Kind::Hard | Kind::NoDomain | Kind::Soft | Kind::Ours
         );
         match row[1].as_str() {
@@ -134,11 +139,11 @@ fn failures_of_mailmans_corpus_are_failures() {
                 all += 1;
                 right += usize::from(failed);
                 if !failed {
-                    eprintln!("{}: {:?}", row[0], read(&raw).kind);
+                    eprintln!("{}: {:?}", row[0], read(&raw, "").kind);
                 }
             }
             // Not "there is no such address", whatever else.
-            "temporary" => assert!(!matches!(read(&raw).kind, Kind::Hard), "{}", row[0]),
+            "temporary" => assert!(!matches!(read(&raw, "").kind, Kind::Hard), "{}", row[0]),
             _ => {}
         }
     }
@@ -155,6 +160,6 @@ fn no_mail_is_too_strange() {
         b"Content-Type: message/delivery-status\r\r",
         b"Subject: x",
     ] {
-        assert_eq!(read(raw).kind, Kind::Nothing, "{raw:?}");
+        assert_eq!(read(raw, "").kind, Kind::Nothing, "{raw:?}");
     }
 }

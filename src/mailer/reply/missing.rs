@@ -30,10 +30,10 @@ const PHRASES: &[(&[&str], bool)] = &[
 const ADDRESS: &[&str] = &[
     "user", "users", "username", "mailbox", "account", "address", "addressee", "addresses", "recipient", "recipients", "rcpt",
     "email", "alias", "person", "mailaddress", "userid",
-    "benutzer", "nutzer", "empfänger", "adresse", "adressat", "emailadresse", "mailadresse", "postfach", "konto",
+    "benutzer", "nutzer", "empfänger", "adresse", "adressat", "emailadresse", "empfängeradresse", "zieladresse", "mailadresse", "postfach", "konto",
     "utilisateur", "destinataire", "compte", "boite", "boîte", "messagerie",
     "usuario", "destinatario", "buzón", "cuenta", "dirección", "direccion", "casilla",
-    "usuário", "destinatário", "endereço", "conta",
+    "usuário", "utilizador", "destinatário", "endereço", "conta",
     "utente", "indirizzo", "casella",
     "gebruiker", "geadresseerde", "ontvanger", "adres", "mailadres", "emailadres", "postvak",
     "użytkownik", "użytkownika", "odbiorca", "odbiorcy", "adresu", "skrzynka",

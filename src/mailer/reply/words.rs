@@ -75,10 +75,13 @@ const SENDER: &[&str] = &[
     " junk ", " unsolicited ", " bulk ", " reputation", " poor ", " suspicious ", " phish", " malware ", " virus",
     " infected ", " malicious ", " prohibited ", " forbidden ", " not permitted ", " not allowed ", " not accepted from ",
     " message not accepted ", " relay access ", " relaying ", " relay denied ", " relay not ", " open proxy ",
-    " sender address ", " sender domain ", " sender verif", " sender rejected ", " sender denied ", " client host ",
+    " sender address ", " sender domain ", " sender verif", " verification failed for ",
+    " sender rejected ", " sender denied ", " client host ",
     " client name ", " client ip ", " your host ", " your hostname ", " your ip ", " your mta ", " your server ", " your network ",
     " your domain ", " source ip ", " ip address ", " mail from ", " envelope from ", " return path", " return address ",
-    " from address ", " from header ", " purported responsible ", " network not ", " attachment", " bad mail ",
+    " from address ", " from header ", " purported responsible ", " connecting host ", " connecting ip ",
+    " sending domain ", " sending server ", " sending host ", " sending ip ", " domain of your ", " your address ", " your mx ",
+    " network not ", " attachment", " bad mail ",
     " not compliant ", " synchroni", " pipelin", " tls ", " starttls ", " hop count ", " too many hops ", " loop",
     " too many recipients", " greylist", " graylist", " refused due ", " rule imposed ",
     " service refuse", " access denied ", " blockiert ",
@@ -90,7 +93,8 @@ const SENDER: &[&str] = &[
 const SENDER_OR_ADVICE: &[&str] = &[
     " sender", " policy ", " policies ", " relay", " authentication ", " authorized ", " authorised ", " hostname ", " listed ",
     " listing ", " abuse", " originat", " content ", " header", " rfc", " protocol ", " encrypt", " secure ", " bounce ",
-    " callout", " callback ", " absender", " expéditeur", " remitente", " remetente", " mittente", " afzender", " nadawc",
+    " callout", " callback ", " your mail server ", " your mailserver ", " your email domain ", " your e mail domain ", " your mail domain ",
+    " absender", " expéditeur", " remitente", " remetente", " mittente", " afzender", " nadawc",
     "送信者", "差出人",
 ];
 
@@ -129,7 +133,7 @@ const NO_SUCH_ADDRESS: &[&str] = &[
     " kein solcher benutzer ", " kein postfach ", " ungültige adresse ", " ungültiger empfänger ", " adresse invalide ",
     " aucun utilisateur ", " destinatario inválido ", " dirección inválida ", " indirizzo non valido ", " nessun utente ",
     " ongeldig adres ", " brak takiego użytkownika ", " brak użytkownika ", " nieprawidłowy adres ",
-    "ユーザーが見つかりません", "ユーザが見つかりません", "ユーザーは存在しません", "ユーザは存在しません", "ユーザーが存在しません",
+    "ユーザはいません", "ユーザーはいません", "ユーザーが見つかりません", "ユーザが見つかりません", "ユーザーは存在しません", "ユーザは存在しません", "ユーザーが存在しません",
     "ユーザが存在しません", "アドレスが見つかりません", "アドレスは存在しません", "アドレスが存在しません", "宛先不明", "宛先が見つかりません",
     "宛先は存在しません", "宛先が存在しません", "存在しないアドレス", "存在しない宛先", "用户不存在", "地址不存在", "收件人不存在", " user does not have a",
     " not our user ", " not our customer ", " not a valid mailbox ", " not a valid user ",
@@ -166,15 +170,21 @@ pub(super) fn topic(text: &str, enhanced: Option<(u16, u16, u16)>) -> Option<Top
     .find_map(|(found, topic)| found.then_some(topic))
 }
 
+/// Whether words that [`plain`] made hold one of those that are about the sender alone.
+pub(super) fn blames_the_sender(text: &str) -> bool {
+    SENDER.iter().any(|words| text.contains(words))
+}
+
 /// The words alone, for comparing: lower case, one space round each, without addresses and links, which may hold any
 /// word.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len() + 2);
     plain.push(' ');
     for word in text.split_whitespace() {
-        if word.contains('@') || word.contains("://") || word.starts_with("www.") {
+        if word.contains("://") || word.starts_with("www.") {
             continue;
         }
+        let word = after_an_address(word);
         for part in word.split(|c: char| !c.is_alphanumeric()) {
             if !part.is_empty() {
                 plain.extend(part.chars().flat_map(char::to_lowercase));
@@ -183,4 +193,13 @@ pub(super) fn plain(text: &str) -> String {
         }
     }
     plain
+}
+
+/// `(ada@example.net:blocked)`: what stands behind the address is no part of it.
+fn after_an_address(word: &str) -> &str {
+    let Some((_, domain)) = word.rsplit_once('@') else {
+        return word;
+    };
+    let end = domain.find(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_')));
+    end.and_then(|end| domain.get(end..)).unwrap_or_default()
 }
