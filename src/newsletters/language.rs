@@ -1,4 +1,5 @@
-//! The language a newsletter is written in, as a BCP 47 tag: so that screen readers speak it, and mail programs do not offer to translate it.
+//! The language a newsletter is written in, as a BCP 47 tag: so that screen readers speak it, and mail programs do not
+//! offer to translate it. It is said of what an editor wrote; our own words beside it are English and say so.
 
 /// What is offered while one types; any other tag is taken as well.
 pub const OFFERED: &[(&str, &str)] = &[

@@ -1,4 +1,4 @@
-//! Words for a link, made of a title in any script.
+//! Words for a link, made of a title in any script. Which language it is in is not known: `für` is `fur`, not `fuer`.
 
 use deunicode::deunicode_with_tofu;
 
