@@ -16,6 +16,7 @@ use crate::db::group_commit::Bounds;
 use crate::db::lock::{DirLock, LockError};
 use crate::db::migrate::{MigrateError, is_new, migrate, up_to_date};
 use crate::db::{self, Backend, Db, DbErr, OpenError};
+use crate::digests::Bodies;
 use crate::mailer::Mailer;
 use crate::mailer::templates::Templates;
 use crate::mailer::transport::{Transport, TransportError};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub keys: Keys,
     /// The templates of pages.
     pub pages: Pages,
+    /// The texts of issues, read.
+    pub bodies: Bodies,
     /// The readers of each newsletter, as the overview shows them.
     pub counted: Counted,
     /// Where editors' passwords are hashed, a few at a time.
@@ -174,6 +177,7 @@ impl App {
             mailer,
             transport,
             limits,
+            bodies: Bodies::default(),
             counted: Counted::default(),
             passwords: PasswordHasher::default(),
             polls,

@@ -254,3 +254,23 @@ async fn what_cannot_be_done_says_why() {
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM mailing").await, 0);
 }
+
+#[tokio::test]
+async fn issues_of_one_subject_sent_at_one_moment_have_names_of_their_own() {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("brief").await;
+    readers_at(&app, &newsletter, "example.org", 1).await;
+    let script = Script::at(&app).await;
+    let mut paths = Vec::new();
+    for _ in 0..4 {
+        let (_, made) = script.post("/issues", "", issue()).await;
+        paths.push(format!("/issues/{}/send", made["id"]));
+    }
+    let send = |path: usize, key: &'static str| script.call(Method::POST, &paths[path], key, None);
+    let (a, b, c, d) = tokio::join!(send(0, "a"), send(1, "b"), send(2, ""), send(3, ""));
+    for (status, told) in [a, b, c, d] {
+        assert_eq!(status, 202, "{told}");
+    }
+    let names = "SELECT COUNT(DISTINCT slug) FROM issue WHERE state = 3";
+    assert_eq!(app.count(names).await, 4);
+}

@@ -126,7 +126,7 @@ async fn an_issue_arrives_with_every_header_and_nothing_breaks_out() {
             header("List-Unsubscribe-Post"),
             Some("List-Unsubscribe=One-Click")
         );
-        assert!(header("List-Id").unwrap().ends_with("<weekly.127.0.0.1>"));
+        assert!(header("List-Id").unwrap().ends_with("<weekly.localhost>"));
         assert!(header("List-Help").unwrap().ends_with("/subscribe/weekly>"));
         assert_eq!(header("List-Owner"), Some("<mailto:desk@example.org>"));
         assert!(

@@ -84,6 +84,17 @@ async fn relays(config: &Config, findings: &mut Findings) {
         }
         Err(error) => return findings.add("mail relay", Err(error.to_string())),
     };
+    // That no address for readers is set at all is said of the configuration, too.
+    let set = !config.http.public_url.is_empty();
+    if set && config.mail.hello_name.is_empty() && config.host_address().is_some() {
+        Findings::note(
+            "mail relay",
+            &format!(
+                "it is greeted as {}, which servers on the internet distrust; set mail.hello_name to this machine’s name",
+                config.hello_name()
+            ),
+        );
+    }
     // That there is none is said of the configuration.
     for (index, (name, relay)) in relays.each().enumerate() {
         let setting = config.mail.relay_setting(index);

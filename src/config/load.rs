@@ -243,6 +243,29 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_no_name_for_mails() {
+        for (given, hello, domain) in [
+            ("https://news.example", "news.example", "news.example"),
+            ("http://192.0.2.7:8080", "[192.0.2.7]", "localhost"),
+            ("http://[2001:db8::7]:80", "[IPv6:2001:db8::7]", "localhost"),
+        ] {
+            let config = load(None, &env(&[("CANVASS_HTTP__PUBLIC_URL", given)])).expect("valid");
+            assert_eq!(
+                (config.hello_name(), config.domain()),
+                (hello.into(), domain.into())
+            );
+        }
+        let named = [
+            ("CANVASS_HTTP__PUBLIC_URL", "http://192.0.2.7"),
+            ("CANVASS_MAIL__HELLO_NAME", "mx.example"),
+        ];
+        assert_eq!(
+            load(None, &env(&named)).expect("valid").hello_name(),
+            "mx.example"
+        );
+    }
+
+    #[test]
     fn tables_of_relays_are_read_and_what_is_wrong_with_one_is_named() {
         let given = |text: &str| {
             let mut table = reference();

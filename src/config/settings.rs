@@ -183,6 +183,32 @@ impl Config {
         host.split(':').next().unwrap_or("localhost").into()
     }
 
+    /// The host that readers come to, where it is an address and no name.
+    #[must_use]
+    pub fn host_address(&self) -> Option<IpAddr> {
+        self.host().parse().ok()
+    }
+
+    /// The domain in identifiers of mails: the host readers come to, or `localhost` where that is an address (RFC 2919 §3).
+    #[must_use]
+    pub fn domain(&self) -> String {
+        match self.host_address() {
+            Some(_) => "localhost".into(),
+            None => self.host(),
+        }
+    }
+
+    /// The name that relays are greeted with: the configured one, else the host readers come to, an address as RFC 5321 §4.1.3 writes it.
+    #[must_use]
+    pub fn hello_name(&self) -> String {
+        match (self.mail.hello_name.as_str(), self.host_address()) {
+            ("", None) => self.host(),
+            ("", Some(IpAddr::V4(address))) => format!("[{address}]"),
+            ("", Some(IpAddr::V6(address))) => format!("[IPv6:{address}]"),
+            (name, _) => name.into(),
+        }
+    }
+
     /// The database URL with SQLite paths made relative to the data directory.
     #[must_use]
     pub fn database_url(&self) -> Secret {

@@ -75,7 +75,7 @@ async fn show(
     let issue = store::find_archived(app.db.read(), newsletter.id, &issue)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let body = Body::parse(&issue.content.body);
+    let body = app.bodies.read(&issue.content.body).await?;
     let subject = Pieces::of_line(&issue.content.subject).with_fallbacks();
     let handed = match issue.state {
         super::model::IssueState::Handed(at) => at,

@@ -1,7 +1,6 @@
 //! Who would get an issue, were it to leave now: all readers of its newsletter, or those of a sample or a segment.
 
 use super::audience_store::{Excluded, count_of, excluded};
-use super::content::Body;
 use super::model::{Issue, IssueState};
 use super::store;
 use crate::app::App;
@@ -60,10 +59,8 @@ async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audie
     };
     let poll = polls::by_id(&app.db, to.poll).await?;
     let slug = poll.as_ref().map_or("", |poll| poll.slug.as_str());
-    let asks = Body::parse(&issue.content.body)
-        .polls()
-        .into_iter()
-        .any(|asked| asked == slug);
+    let body = app.bodies.read(&issue.content.body).await?;
+    let asks = body.polls().into_iter().any(|asked| asked == slug);
     if !asks {
         return Ok(not_now(format!(
             "The mail does not ask the poll. Put {{{{poll:{slug}}}}} into its text, alone in a paragraph."

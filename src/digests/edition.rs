@@ -36,14 +36,16 @@ pub struct Parts<'a> {
     pub slug: &'a str,
     /// What the editor wrote.
     pub content: &'a Content,
+    /// The body of that, read.
+    pub body: &'a Body,
     /// Who sends it.
     pub newsletter: &'a Newsletter,
     /// The polls it asks that take answers.
     pub polls: &'a [Asked],
     /// `https://host`, without a path.
     pub origin: &'a str,
-    /// The host of [`Self::origin`].
-    pub host: &'a str,
+    /// The domain that its List-Id belongs to.
+    pub domain: &'a str,
 }
 
 /// A compiled issue, and what an editor should know about it.
@@ -117,10 +119,10 @@ pub fn compile(
 ) -> Result<Compiled, CompileError> {
     let Parts {
         content,
+        body,
         newsletter,
         ..
     } = *parts;
-    let body = Body::parse(&content.body);
     let mut slots = Slots::new();
     let subject = Pieces::of_line(&content.subject)
         .with_fallbacks()
@@ -187,7 +189,7 @@ pub fn compile(
         slots,
         list: Some(ListHeaders {
             name: newsletter.name.clone(),
-            id: format!("{}.{}", newsletter.slug, parts.host),
+            id: format!("{}.{}", newsletter.slug, parts.domain),
             unsubscribe: vec![newsletter.id.0],
             help: format!("{}/subscribe/{}", parts.origin, newsletter.slug),
             owner: owner.clone(),
@@ -205,7 +207,7 @@ pub fn compile(
     let advice = advice::judge(&advice::Draft {
         subject: &content.subject,
         preheader: &content.preheader,
-        body: &body,
+        body,
         postal_address: &newsletter.postal_address,
         html_bytes: size.html,
         dead_polls: &dead_polls,

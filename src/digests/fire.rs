@@ -88,7 +88,7 @@ async fn fire(app: &App, issue: &Issue, slot: &Slot, now: UnixMillis) -> Result<
             drop(txn);
             hold(app, issue, &why, now).await
         }
-        // Another node, another tick or an editor was first.
+        // Another node, another tick or an editor was first; where only the name is taken, the next tick finds another.
         _ => Ok(false),
     }
 }

@@ -16,6 +16,7 @@ mod api;
 mod archive;
 mod audience;
 mod audience_store;
+mod bodies;
 pub mod content;
 mod edition;
 mod fire;
@@ -33,6 +34,7 @@ use axum::Router;
 
 pub use admin::PAGES;
 pub use api::{Document as ApiDocument, routes as api_routes};
+pub use bodies::Bodies;
 pub use fire::tick;
 pub use sample::{SampleMail, ToSample, mails_to_sample, write_to_sample};
 pub use segment::write_to_segment;

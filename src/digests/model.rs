@@ -1,5 +1,6 @@
 //! What an issue is, and what may be done with it. Pure.
 
+use super::content::{self, NESTING_MAX};
 use crate::db::entities::issue;
 use crate::polls::SampleRound;
 use crate::scheduler::Zone;
@@ -94,6 +95,11 @@ pub enum BadContent {
     /// Over [`BODY_MAX`].
     #[error("The text is longer than {} kB.", BODY_MAX / 1000)]
     Body,
+    /// More than [`NESTING_MAX`] elements in one another.
+    #[error(
+        "The text nests more than {NESTING_MAX} deep. Take out quotations, lists or HTML tags that stand in one another, and close those that are open."
+    )]
+    Nesting,
 }
 
 impl BadContent {
@@ -102,7 +108,7 @@ impl BadContent {
         match self {
             Self::Subject => "subject",
             Self::Preheader => "preheader",
-            Self::Body => "body",
+            Self::Body | Self::Nesting => "body",
         }
     }
 }
@@ -120,6 +126,9 @@ impl Content {
         };
         if body.len() > BODY_MAX {
             return Err(BadContent::Body);
+        }
+        if content::nests_too_deeply(body) {
+            return Err(BadContent::Nesting);
         }
         Ok(Self {
             subject: line(subject, SUBJECT_MAX).ok_or(BadContent::Subject)?,

@@ -69,7 +69,8 @@ async fn prepare_content(
         .ok_or(PrepareError::NoNewsletter(newsletter))?;
     let slug =
         slug.unwrap_or_else(|| edition::slug(&content, &local_date(at, &newsletter.time_zone)));
-    let asked = asked(app, &content.body, at).await?;
+    let body = app.bodies.read(&content.body).await?;
+    let asked = asked(app, &body, at).await?;
     let app = app.clone();
     // A long body takes a while: not on a thread that answers requests.
     let compiling = tokio::task::spawn_blocking(move || {
@@ -79,10 +80,11 @@ async fn prepare_content(
                 issue,
                 slug: &slug,
                 content: &content,
+                body: &body,
                 newsletter: &newsletter,
                 polls: &asked,
                 origin: &app.config.origin(),
-                host: &app.config.host(),
+                domain: &app.config.domain(),
             },
             |edition| mailing::measure(&app, edition),
         )?;
@@ -99,12 +101,9 @@ async fn prepare_content(
 }
 
 /// The polls a body asks that take answers at `at`.
-async fn asked(app: &App, body: &str, at: UnixMillis) -> Result<Vec<Asked>, DbErr> {
+async fn asked(app: &App, body: &Body, at: UnixMillis) -> Result<Vec<Asked>, DbErr> {
     let mut asked = Vec::new();
-    if !body.contains("poll:") {
-        return Ok(asked);
-    }
-    for slug in Body::parse(body).polls() {
+    for slug in body.polls() {
         let Some(poll) = polls::by_slug(&app.db, slug).await? else {
             continue;
         };

@@ -12,7 +12,7 @@ use super::model::{Issue, IssueState, Slot};
 use super::prepare::{PrepareError, Prepared, prepare};
 use super::store;
 use crate::app::App;
-use crate::db::{Db, DbErr, WriteTxn};
+use crate::db::{Db, DbErr, WriteTxn, is_unique_violation};
 use crate::mailer::mailing::{self, Handover};
 use crate::types::{IssueId, UnixMillis};
 
@@ -36,7 +36,12 @@ pub enum Sent {
     InThePast,
     /// It was changed since it was read, or is on its way already.
     Changed,
+    /// Another issue took its name since it was prepared; prepared again, it has another.
+    NameTaken,
 }
+
+/// How often an issue is prepared again because another one took its name.
+pub(super) const NAMES_TRIED: usize = 8;
 
 /// Sends a draft or held issue after `delay`; with no delay it is handed over here and now.
 ///
@@ -51,15 +56,21 @@ pub async fn send(app: &App, issue: &Issue, delay: Duration) -> Result<Sent, Pre
         };
         return schedule(app, issue, slot).await;
     }
-    let prepared = prepare_named(app, issue, now).await?;
-    if !advice::may_send(&prepared.compiled.advice) {
-        return Ok(Sent::Blocked(blocking(prepared.compiled.advice)));
+    for _ in 0..NAMES_TRIED {
+        let prepared = prepare_named(app, issue, now).await?;
+        if !advice::may_send(&prepared.compiled.advice) {
+            return Ok(Sent::Blocked(blocking(prepared.compiled.advice)));
+        }
+        let txn = app.db.write_txn("issue_send").await?;
+        let sent = freeze(&txn, app, issue, &prepared, now).await?;
+        if sent == Sent::NameTaken {
+            continue;
+        }
+        txn.commit().await?;
+        app.mailer.nudge();
+        return Ok(sent);
     }
-    let txn = app.db.write_txn("issue_send").await?;
-    let sent = freeze(&txn, app, issue, &prepared, now).await?;
-    txn.commit().await?;
-    app.mailer.nudge();
-    Ok(sent)
+    Ok(Sent::Changed)
 }
 
 /// Gives a draft or held issue its time.
@@ -97,7 +108,8 @@ pub async fn unschedule(app: &App, id: IssueId) -> Result<bool, DbErr> {
 }
 
 /// Claims the issue at the revision it was read, freezes text and readers, creates the mailing:
-/// all inside `txn`, which the caller commits. After anything but [`Sent::Handed`] nothing was done.
+/// all inside `txn`, which the caller commits. After anything but [`Sent::Handed`] nothing was done; after [`Sent::NameTaken`] the
+/// transaction is good for nothing more.
 pub(super) async fn freeze(
     txn: &WriteTxn,
     app: &App,
@@ -117,8 +129,11 @@ pub(super) async fn freeze(
     if audience == 0 {
         return Ok(Sent::NoAudience);
     }
-    if !store::hand_over(txn, issue.id, issue.revision, &prepared.slug, now).await? {
-        return Ok(Sent::Changed);
+    match store::hand_over(txn, issue.id, issue.revision, &prepared.slug, now).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(Sent::Changed),
+        Err(error) if is_unique_violation(&error) => return Ok(Sent::NameTaken),
+        Err(error) => return Err(error),
     }
     mailing::hand_over(
         txn,

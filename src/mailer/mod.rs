@@ -31,6 +31,7 @@ mod leases;
 pub mod mailing;
 mod measure;
 pub mod mime;
+pub mod nesting;
 pub mod outbox;
 mod pace;
 pub mod relays;

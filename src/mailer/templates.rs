@@ -10,6 +10,8 @@ use handlebars::Handlebars;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::nesting;
+
 /// A mail or a part of one, as its folder is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Template {
@@ -219,6 +221,12 @@ impl Templates {
             });
         }
         let subject = part(&self.text, "subject")?.trim().to_owned();
+        let depth = nesting::depth(&html);
+        if depth > nesting::DEEPEST {
+            let most = nesting::DEEPEST;
+            let problem = format!("its elements nest {depth} deep; at most {most} can be mailed");
+            return Err(failed(&format!("{name}/html.hbs"), &problem));
+        }
         let inliner = CSSInliner::options()
             .inline_style_tags(true)
             .keep_style_tags(false)
@@ -329,6 +337,20 @@ mod tests {
         std::fs::write(&subject, "Answers at {{sight}}").unwrap();
         let error = Templates::load(Some(dir.path())).unwrap_err().to_string();
         assert!(error.contains("poll-burst/subject.hbs"), "{error}");
+    }
+
+    // Without the check this test ends the process: nothing catches the end of a stack.
+    #[test]
+    fn what_nests_too_deeply_is_an_error_and_no_crash() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("poll-burst")).unwrap();
+        let deep = "<div>".repeat(9_000);
+        std::fs::write(dir.path().join("poll-burst/html.hbs"), deep).unwrap();
+        let error = Templates::load(Some(dir.path())).unwrap_err().to_string();
+        assert!(
+            error.contains("poll-burst/html.hbs") && error.contains("9000 deep"),
+            "{error}"
+        );
     }
 
     #[test]

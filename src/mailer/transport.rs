@@ -69,10 +69,7 @@ impl Transport {
 
 fn relays(config: &Config) -> Result<Relays, TransportError> {
     let mail = &config.mail;
-    let hello = match mail.hello_name.as_str() {
-        "" => config.host(),
-        name => name.to_owned(),
-    };
+    let hello = config.hello_name();
     let trust = trust_of_this_machine()?;
     let command = Duration::from_secs(mail.command_timeout_seconds);
     let mut relays = Relays::default();

@@ -196,8 +196,12 @@ fn domain_to_ascii(domain: &str) -> Result<String, AddressRefused> {
     if top.bytes().all(|b| b.is_ascii_digit()) {
         return Err(AddressRefused::NumericTopLevel);
     }
-    // RFC 6761: reserved so that they never resolve. `.test` and `.example` stay: people try Canvass out with them.
-    if matches!(top, "invalid" | "localhost") {
+    // Reserved so that no mail server is ever found there (RFC 6761, 6762, 7686, 9476; `arpa` holds no mailboxes). `.test` and `.example`
+    // stay: people try Canvass out with them.
+    if matches!(
+        top,
+        "invalid" | "localhost" | "local" | "onion" | "alt" | "arpa"
+    ) {
         return Err(AddressRefused::Unreachable);
     }
     Ok(ascii.into_owned())

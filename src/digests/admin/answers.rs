@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::super::content::Body;
 use super::super::model::Issue;
 use crate::admin::show;
 use crate::app::App;
@@ -12,7 +11,7 @@ use crate::polls;
 /// A row for each poll the issue asks, in its order.
 pub(super) async fn rows(app: &App, issue: &Issue) -> Result<Vec<Value>, DbErr> {
     let mut rows = Vec::new();
-    let body = Body::parse(&issue.content.body);
+    let body = app.bodies.read(&issue.content.body).await?;
     let slugs = body.polls();
     if slugs.is_empty() {
         return Ok(rows);

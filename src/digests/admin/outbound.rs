@@ -153,7 +153,7 @@ async fn after(
             );
             refused(app, editor, issue, planned).await
         }
-        Sent::Changed => Err(Problem::conflict(
+        Sent::Changed | Sent::NameTaken => Err(Problem::conflict(
             "This issue was changed, or is on its way already. Nothing was done; look at it once more.",
         )),
     }

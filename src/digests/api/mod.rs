@@ -180,18 +180,33 @@ async fn send_now(
     Optional(order): Optional<SendOrder>,
 ) -> Result<Response, Problem> {
     let issue = find(&app, &id).await?;
+    for _ in 0..send::NAMES_TRIED {
+        if let Some(answer) = try_to_send(&app, caller, &headers, &issue, &order).await? {
+            return Ok(answer);
+        }
+    }
+    Err(on_its_way())
+}
+
+/// `None`: another issue took its name meanwhile, and nothing was done.
+async fn try_to_send(
+    app: &App,
+    caller: Caller,
+    headers: &HeaderMap,
+    issue: &Issue,
+    order: &SendOrder,
+) -> Result<Option<Response>, Problem> {
     let now = app.clock.now();
-    let prepared = prepare_to_leave(&app, &issue, now).await?;
-    let write =
-        match Write::begin(&app, caller, &headers, "issue_send", &(issue.id, &order)).await? {
-            Begun::Fresh(write) => write,
-            Begun::Repeated(answer) => return Ok(answer),
-        };
+    let prepared = prepare_to_leave(app, issue, now).await?;
+    let write = match Write::begin(app, caller, headers, "issue_send", &(issue.id, order)).await? {
+        Begun::Fresh(write) => write,
+        Begun::Repeated(answer) => return Ok(Some(answer)),
+    };
     let prepared = prepared.ok_or_else(on_its_way)?;
     let delay = std::time::Duration::from_secs(u64::from(order.undo_seconds.min(3_600)));
-    let mut answer = Status::of(&issue);
+    let mut answer = Status::of(issue);
     if delay.is_zero() {
-        match send::freeze(&write.txn, &app, &issue, &prepared, now).await? {
+        match send::freeze(&write.txn, app, issue, &prepared, now).await? {
             Sent::Handed { audience } => {
                 answer.state = "sending";
                 answer.counts = Counts {
@@ -206,6 +221,7 @@ async fn send_now(
                 ));
             }
             Sent::NotNow(why) => return Err(Problem::conflict(why)),
+            Sent::NameTaken => return Ok(None),
             _ => return Err(on_its_way()),
         }
     } else {
@@ -220,7 +236,7 @@ async fn send_now(
     }
     let answer = write.finish(StatusCode::ACCEPTED, &answer).await?;
     app.mailer.nudge();
-    Ok(answer)
+    Ok(Some(answer))
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/schedule", tag = "issues", params(("id" = i64, Path),

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{Body, Pieces};
+use super::{Body, NESTING_MAX, Pieces};
 
 /// Gmail shows the first 102 kB of HTML and hides the rest, the unsubscribe link with it.
 pub const CLIPPED_AT: usize = 102_000;
@@ -60,6 +60,12 @@ pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
     subject(draft, &mut advice);
     if draft.body.is_empty() {
         advice.blocks("empty", "There is nothing in this mail yet.".to_owned());
+    }
+    if draft.body.is_too_deep() {
+        advice.blocks(
+            "too_deep",
+            format!("The text nests more than {NESTING_MAX} deep, so it stands here as it was typed. Take out quotations, lists or HTML tags, and close those that are open."),
+        );
     }
     if draft.postal_address.trim().is_empty() {
         advice.blocks(
@@ -178,7 +184,8 @@ fn links(body: &Body, advice: &mut Advices) {
                 format!("“{shown}” is not served over https; many mail clients will not show it."),
             );
         }
-        if link.address.contains("{{") || link.address.contains("%7B%7B") {
+        if link.address.contains("%7B%7B") {
+            let shown = shorten(&link.address.replace("%7B", "{").replace("%7D", "}"));
             advice.warns(
                 "placeholder_in_link",
                 format!(

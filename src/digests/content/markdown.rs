@@ -7,6 +7,9 @@ use std::sync::LazyLock;
 use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{Options, Parser, html};
 
+use super::nesting::{NESTING_MAX, TooDeep, WITHOUT_CONTENT, balanced, escape};
+use crate::mailer::nesting;
+
 /// What a mail may be made of. Everything else is taken out and its text kept; scripts and styles
 /// go with their text.
 const TAGS: &[&str] = &[
@@ -64,10 +67,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut cleaner = Builder::empty();
     cleaner
         .tags(TAGS.iter().copied().collect())
-        .clean_content_tags(HashSet::from([
-            "script", "style", "title", "textarea", "select", "iframe", "object", "template",
-            "noscript", "noembed", "noframes", "xmp", "math", "svg",
-        ]))
+        .clean_content_tags(WITHOUT_CONTENT.into_iter().collect())
         .generic_attributes(HashSet::from(["lang", "dir", "title"]))
         .tag_attributes(HashMap::from([
             ("a", HashSet::from(["href"])),
@@ -110,6 +110,11 @@ fn address<'a>(element: &str, value: &'a str) -> Option<Cow<'a, str>> {
     {
         return None;
     }
+    // Braces are no characters of an address (RFC 3986, appendix A), and one that is the same for all readers tells nobody their names.
+    if value.contains(['{', '}']) {
+        let value = value.replace('{', "%7B").replace('}', "%7D");
+        return address(element, &value).map(|address| Cow::Owned(address.into_owned()));
+    }
     // Without its own scheme it would take the mail client's, which is none.
     if let Some(host) = value.strip_prefix("//") {
         return Some(Cow::Owned(format!("https://{host}")));
@@ -127,14 +132,43 @@ fn address<'a>(element: &str, value: &'a str) -> Option<Cow<'a, str>> {
     }
 }
 
+/// A tree builder adds elements that were left out, and opens formatting again: so much deeper it may get.
+const CLEANED_MAX: usize = 4 * NESTING_MAX;
+
 /// Renders Markdown (CommonMark with tables and strike-through; HTML inside it is cleaned).
-pub(super) fn to_safe_html(markdown: &str) -> String {
+///
+/// # Errors
+/// It nests too deeply to be rendered by anything that calls itself.
+pub(super) fn to_safe_html(markdown: &str) -> Result<String, TooDeep> {
+    let cleaned = clean(&to_balanced_html(markdown)?);
+    if nesting::depth(&cleaned) > CLEANED_MAX {
+        return Err(TooDeep);
+    }
+    Ok(cleaned)
+}
+
+/// Renders Markdown to HTML that nests no deeper than it may, and may hold anything else.
+///
+/// # Errors
+/// It nests too deeply.
+pub(super) fn to_balanced_html(markdown: &str) -> Result<String, TooDeep> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     // A NUL is not a character of any mail; CommonMark would replace it, and so would readers.
     let markdown = markdown.replace('\0', "");
     let mut rendered = String::with_capacity(markdown.len() * 3 / 2);
     html::push_html(&mut rendered, Parser::new_ext(&markdown, options));
-    clean(&rendered)
+    balanced(&rendered)
+}
+
+/// Markdown as it was typed, for one that cannot be rendered.
+pub(super) fn as_typed(markdown: &str) -> String {
+    let mut html = String::from("<p>");
+    for line in markdown.replace('\0', "").lines() {
+        escape(line, &mut html);
+        html.push_str("<br>\n");
+    }
+    html.push_str("</p>\n");
+    html
 }
 
 /// Takes out of HTML what a mail may not carry.
@@ -157,43 +191,41 @@ pub(super) fn clean(html: &str) -> String {
 mod tests {
     use super::*;
 
+    fn rendered(markdown: &str) -> String {
+        to_safe_html(markdown).unwrap()
+    }
+
     #[test]
     fn markdown_becomes_plain_elements() {
         assert_eq!(
-            to_safe_html("a **b** ~~c~~ `d`"),
+            rendered("a **b** ~~c~~ `d`"),
             "<p>a <strong>b</strong> <del>c</del> <code>d</code></p>\n"
         );
         assert_eq!(
-            to_safe_html("|a|b|\n|-|-:|\n|1|2|"),
+            rendered("|a|b|\n|-|-:|\n|1|2|"),
             "<table><thead><tr><th>a</th><th style=\"text-align:right\">b</th></tr></thead><tbody>\n<tr><td>1</td><td style=\"text-align:right\">2</td></tr>\n</tbody></table>\n"
         );
         assert_eq!(
-            to_safe_html("3. c\n4. d"),
+            rendered("3. c\n4. d"),
             "<ol start=\"3\">\n<li>c</li>\n<li>d</li>\n</ol>\n"
         );
     }
 
     #[test]
     fn what_runs_is_left_out() {
+        assert_eq!(rendered("[a](javascript:alert(1))"), "<p><a>a</a></p>\n");
         assert_eq!(
-            to_safe_html("[a](javascript:alert(1))"),
+            rendered("<a href=\"\u{2028}javascript:alert(1)\">a</a>"),
             "<p><a>a</a></p>\n"
         );
+        assert_eq!(rendered("<img src=x onerror=alert(1)>"), "<img src=\"x\">");
+        assert_eq!(rendered("<img src=mailto:a@example.org>"), "<img>");
         assert_eq!(
-            to_safe_html("<a href=\"\u{2028}javascript:alert(1)\">a</a>"),
-            "<p><a>a</a></p>\n"
-        );
-        assert_eq!(
-            to_safe_html("<img src=x onerror=alert(1)>"),
-            "<img src=\"x\">"
-        );
-        assert_eq!(to_safe_html("<img src=mailto:a@example.org>"), "<img>");
-        assert_eq!(
-            to_safe_html("<svg><script>alert(1)</script></svg>a"),
+            rendered("<svg><script>alert(1)</script></svg>a"),
             "<p>a</p>\n"
         );
         assert_eq!(
-            to_safe_html("<td style='text-align:left;background:url(x)'>"),
+            rendered("<td style='text-align:left;background:url(x)'>"),
             ""
         );
     }
@@ -201,9 +233,9 @@ mod tests {
     #[test]
     fn an_address_without_a_scheme_gets_one() {
         assert_eq!(
-            to_safe_html("[a](//example.org/x)"),
+            rendered("[a](//example.org/x)"),
             "<p><a href=\"https://example.org/x\">a</a></p>\n"
         );
-        assert_eq!(to_safe_html("[a](/x)"), "<p><a href=\"/x\">a</a></p>\n");
+        assert_eq!(rendered("[a](/x)"), "<p><a href=\"/x\">a</a></p>\n");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`Body::parse`] turns Markdown into HTML in which nothing runs: no script, no handler, no
 //!   `javascript:` or `data:` address, no foreign content; tests hold it against a corpus of attacks.
+//! - How deep it nests is bounded ([`NESTING_MAX`]) before anything that builds a tree or calls itself sees it.
 //! - The text part is derived from that very HTML, so the two parts never say different things.
 //! - A paragraph `{{poll:slug}}` is a poll; `{{name|reader}}` is the reader's name or, where none is
 //!   known, the word after the bar. Both stay as [`Piece`]s until an edition is compiled.
@@ -11,15 +12,18 @@
 pub mod advice;
 #[cfg(test)]
 mod attacks;
+mod columns;
 mod lead;
 mod links;
 mod markdown;
+mod nesting;
 mod pieces;
 mod plain;
 mod tokens;
 mod wrap;
 
 pub use links::Link;
+pub use nesting::NESTING_MAX;
 pub use pieces::{Personal, Piece, Pieces};
 
 /// The body of an issue, safe to mail, with its placeholders found.
@@ -30,24 +34,39 @@ pub struct Body {
     links: Vec<Link>,
     images_without_alt: usize,
     lead: String,
+    too_deep: bool,
+}
+
+/// Whether Markdown nests more than [`NESTING_MAX`] deep, and so cannot become a mail.
+pub fn nests_too_deeply(markdown: &str) -> bool {
+    markdown::to_balanced_html(markdown).is_err()
 }
 
 impl Body {
     /// Reads Markdown. There is no invalid Markdown, so there is no error; what is not allowed in
-    /// a mail is left out.
+    /// a mail is left out. What nests too deeply stands there as it was typed.
     pub fn parse(markdown: &str) -> Self {
-        let html = markdown::to_safe_html(markdown);
+        let (html, too_deep) = match markdown::to_safe_html(markdown) {
+            Ok(html) => (html, false),
+            Err(nesting::TooDeep) => (markdown::as_typed(markdown), true),
+        };
         let tokens = tokens::read(&html);
         let found = links::collect(&tokens);
         let text = plain::from_tokens(&tokens);
         let lead = lead::lead(&tokens);
         Self {
             html: Pieces::find(&html, pieces::Syntax::Html),
-            text: Pieces::find(&text, pieces::Syntax::Text),
+            text,
             links: found.links,
             images_without_alt: found.images_without_alt,
             lead,
+            too_deep,
         }
+    }
+
+    /// Whether it nests more than [`NESTING_MAX`] deep, so that it is shown as it was typed.
+    pub fn is_too_deep(&self) -> bool {
+        self.too_deep
     }
 
     /// The HTML, cut at its placeholders.
@@ -122,6 +141,60 @@ mod tests {
         );
         assert_eq!(body.polls(), ["trust"]);
         assert_eq!(body.lead(), "Good morning, reader Read this.");
+    }
+
+    #[test]
+    fn a_poll_in_a_quotation_or_an_item_is_in_both_parts() {
+        for (markdown, text) in [
+            (
+                "> so:\n>\n> {{poll:trust}}\n>\n> and",
+                "> so:\n\n‹poll trust›\n\n> and\n",
+            ),
+            ("> {{poll:trust}}", "‹poll trust›\n"),
+            (
+                "- a\n\n- {{poll:trust}}\n\n- b",
+                "- a\n\n‹poll trust›\n\n- b\n",
+            ),
+            (
+                "<div><p>{{poll:trust}}</p></div>\n\nb",
+                "‹poll trust›\n\nb\n",
+            ),
+            // Not alone: a poll in neither part.
+            ("- {{poll:trust}}", "- {{poll:trust}}\n"),
+            ("so {{poll:trust}}", "so {{poll:trust}}\n"),
+            ("`{{poll:trust}}`", "{{poll:trust}}\n"),
+            ("    {{poll:trust}}", "    {{poll:trust}}\n"),
+        ] {
+            let body = Body::parse(markdown);
+            let shows = |part: &Pieces| part.iter().any(|piece| matches!(piece, Piece::Poll(_)));
+            assert_eq!(shows(body.html()), shows(body.text()), "{markdown}");
+            let shown: String = body.text().iter().map(shown).collect();
+            assert_eq!(shown, text, "{markdown}");
+        }
+    }
+
+    #[test]
+    fn no_address_holds_a_name() {
+        let body = Body::parse(
+            "[a](https://example.org/?n={{name}})\n\n<a href=\"https://example.org/{{name|x}}\">b</a> \
+             ![{{name|c}}](https://example.org/{{name}}.png) {{name|reader}}",
+        );
+        let html: String = body.html().iter().map(shown).collect();
+        let text: String = body.text().iter().map(shown).collect();
+        assert_eq!(html.matches("‹name").count(), 2, "{html}");
+        assert!(
+            html.contains("href=\"https://example.org/?n=%7B%7Bname%7D%7D\""),
+            "{html}"
+        );
+        assert!(
+            html.contains("src=\"https://example.org/%7B%7Bname%7D%7D.png\""),
+            "{html}"
+        );
+        assert!(
+            text.contains("a <https://example.org/?n=%7B%7Bname%7D%7D>"),
+            "{text}"
+        );
+        assert_eq!(text.matches("‹name").count(), 2, "{text}");
     }
 
     fn shown(piece: &Piece) -> String {

@@ -27,11 +27,10 @@ pub enum Personal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pieces(Vec<Piece>);
 
-/// How polls stand in a part: as a paragraph element, or as a line.
+/// Whether a part is mark-up, where a paragraph can be a poll, or words.
 #[derive(Clone, Copy)]
 pub(super) enum Syntax {
     Html,
-    Text,
     Line,
 }
 
@@ -39,7 +38,7 @@ impl Syntax {
     /// A fallback as plain text: whoever fills the placeholder escapes for the part.
     fn plain(self, fallback: &str) -> String {
         match self {
-            Self::Text | Self::Line => fallback.to_owned(),
+            Self::Line => fallback.to_owned(),
             Self::Html => tokens::read(fallback)
                 .into_iter()
                 .filter_map(Token::into_text)
@@ -96,7 +95,17 @@ impl Pieces {
         Self(pieces)
     }
 
-    /// A subject or a preheader: one line, names only.
+    /// The text part: between its polls are words, in which names are found.
+    pub(super) fn of_text(stretches: Vec<(String, Option<String>)>) -> Self {
+        let mut pieces = Vec::new();
+        for (words, poll) in stretches {
+            pieces.extend(Self::of_line(&words).0);
+            pieces.extend(poll.map(Piece::Poll));
+        }
+        Self(pieces)
+    }
+
+    /// A subject, a preheader or other words: names only.
     pub fn of_line(line: &str) -> Self {
         Self::find(line, Syntax::Line)
     }
@@ -171,6 +180,14 @@ fn read(from: &str) -> Option<(Placeholder<'_>, usize)> {
     Some((placeholder, length))
 }
 
+/// The poll that the text of a paragraph is, if it is nothing else. The same in HTML: see [`alone`].
+pub(super) fn poll_of(paragraph: &str) -> Option<&str> {
+    match read(paragraph)? {
+        (Placeholder::Poll(slug), length) if length == paragraph.len() => Some(slug),
+        _ => None,
+    }
+}
+
 /// Whether a poll has its paragraph for itself; if so, takes the paragraph's mark-up away.
 fn alone(before: &mut String, after: &mut &str, syntax: Syntax) -> bool {
     match syntax {
@@ -185,10 +202,6 @@ fn alone(before: &mut String, after: &mut &str, syntax: Syntax) -> bool {
             }
             _ => false,
         },
-        Syntax::Text => {
-            (before.is_empty() || before.ends_with('\n'))
-                && (after.is_empty() || after.starts_with('\n'))
-        }
         Syntax::Line => false,
     }
 }
@@ -222,7 +235,7 @@ mod tests {
     fn a_fallback_is_plain_text_in_both_parts() {
         for (part, syntax) in [
             ("{{name|A &amp; B}}", Syntax::Html),
-            ("{{name|A & B}}", Syntax::Text),
+            ("{{name|A & B}}", Syntax::Line),
         ] {
             assert_eq!(Pieces::find(part, syntax).0, [name("A & B")]);
         }
@@ -264,7 +277,7 @@ mod tests {
         // Nothing but placeholders is taken out, and nothing is added.
         #[test]
         fn cutting_loses_nothing(part in "(\\{\\{|\\}\\}|name|\\|| |é|<p>|</p>|poll:|x|\n){0,24}") {
-            for syntax in [Syntax::Html, Syntax::Text, Syntax::Line] {
+            for syntax in [Syntax::Html, Syntax::Line] {
                 let length: usize = Pieces::find(&part, syntax).0.iter().map(|piece| match piece {
                     Piece::Literal(text) => text.len(),
                     _ => 0,

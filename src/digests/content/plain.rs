@@ -4,21 +4,47 @@
 //! text, and a link is followed by its address in angle brackets, which every client recognises as
 //! one address whatever punctuation follows (RFC 3986, appendix C).
 
+use super::columns;
+use super::pieces::{Pieces, poll_of};
 use super::tokens::Token;
 use super::wrap::{WIDTH, fill, width};
 
 /// The text part of a body.
-pub(super) fn from_tokens(tokens: &[Token]) -> String {
+pub(super) fn from_tokens(tokens: &[Token]) -> Pieces {
     let mut writer = Writer::default();
-    for token in tokens {
+    let mut rest = tokens;
+    while let Some((token, after)) = rest.split_first() {
+        if let Some((slug, behind)) = poll(token, after) {
+            writer.poll(slug);
+            rest = behind;
+            continue;
+        }
+        rest = after;
         match token {
             Token::Open { name, .. } => writer.open(name, token),
             Token::Close { name } => writer.close(name),
             Token::Text(text) => writer.text(text),
         }
     }
-    writer.paragraph();
-    writer.out
+    writer.finish()
+}
+
+/// The poll that a paragraph is which begins here, and what comes behind it.
+fn poll<'a>(opens: &Token, after: &'a [Token]) -> Option<(&'a str, &'a [Token])> {
+    let paragraph = |name: &str| name == "p";
+    match (opens, after) {
+        (
+            Token::Open { name, attributes },
+            [
+                Token::Text(text),
+                Token::Close { name: closed },
+                behind @ ..,
+            ],
+        ) if paragraph(name) && attributes.is_empty() && paragraph(closed) => {
+            Some((poll_of(text)?, behind))
+        }
+        _ => None,
+    }
 }
 
 /// Whether an element stands within a line.
@@ -47,6 +73,9 @@ pub(super) fn is_inline(name: &str) -> bool {
     )
 }
 
+/// So many levels show in the text part: each repeats its margin in every line, and these leave room for words.
+const MARGINS_MAX: usize = 12;
+
 /// What stands at the left of every line inside a list item or a quotation.
 struct Margin {
     /// Before the first line, once.
@@ -69,6 +98,8 @@ struct Anchor {
 #[derive(Default)]
 struct Writer {
     out: String,
+    /// What was written up to each poll, and the poll.
+    done: Vec<(String, Option<String>)>,
     paragraph: String,
     margins: Vec<Margin>,
     lists: Vec<List>,
@@ -76,6 +107,8 @@ struct Writer {
     rows: Vec<Vec<String>>,
     preformatted: bool,
     blank_line_due: bool,
+    /// How many of the margins the last line had, too.
+    shared: usize,
 }
 
 impl Writer {
@@ -104,10 +137,7 @@ impl Writer {
             }
             "blockquote" => {
                 self.block();
-                self.margins.push(Margin {
-                    first: None,
-                    rest: "> ".to_owned(),
-                });
+                self.indent(None, "> ".to_owned());
             }
             "ul" | "ol" => {
                 // A list inside an item belongs to it: no empty line between.
@@ -135,17 +165,11 @@ impl Writer {
                     _ => "- ".to_owned(),
                 };
                 let rest = " ".repeat(mark.chars().count());
-                self.margins.push(Margin {
-                    first: Some(mark),
-                    rest,
-                });
+                self.indent(Some(mark), rest);
             }
             "dd" => {
                 self.paragraph();
-                self.margins.push(Margin {
-                    first: None,
-                    rest: "  ".to_owned(),
-                });
+                self.indent(None, "  ".to_owned());
             }
             "table" => self.block(),
             "tr" => self.rows.push(Vec::new()),
@@ -166,17 +190,14 @@ impl Writer {
             }
             "li" | "dd" => {
                 self.paragraph();
-                if let Some(Margin {
-                    first: Some(mark), ..
-                }) = self.margins.pop()
-                {
+                if let Some(mark) = self.outdent() {
                     // An empty item still has its mark.
                     self.lines(&[mark.trim_end().to_owned()]);
                 }
             }
             "blockquote" => {
                 self.paragraph();
-                self.margins.pop();
+                self.outdent();
                 self.blank_line_due = true;
             }
             "ul" | "ol" => {
@@ -289,47 +310,49 @@ impl Writer {
         self.blank_line_due = true;
     }
 
-    /// Columns side by side where they fit, else one line a row.
     fn table(&mut self) {
-        let rows: Vec<Vec<String>> = std::mem::take(&mut self.rows)
-            .into_iter()
-            .filter(|row| !row.is_empty())
-            .collect();
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns)
-            .map(|at| {
-                rows.iter()
-                    .filter_map(|row| row.get(at))
-                    .map(|cell| width(cell))
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        let fits = widths.iter().sum::<usize>() + 3 * columns.saturating_sub(1) <= self.room();
-        let mut lines = Vec::new();
-        for row in &rows {
-            let line = if fits {
-                let cells: Vec<String> = row
-                    .iter()
-                    .zip(&widths)
-                    .map(|(cell, &full)| {
-                        format!("{cell}{}", " ".repeat(full.saturating_sub(width(cell))))
-                    })
-                    .collect();
-                cells.join("   ")
-            } else {
-                row.join(" | ")
-            };
-            lines.extend(if fits {
-                vec![line]
-            } else {
-                fill(&line, self.room())
-            });
-        }
+        let rows = std::mem::take(&mut self.rows);
+        let lines = columns::lines(rows, self.room());
         if !lines.is_empty() {
             self.lines(&lines);
             self.blank_line_due = true;
         }
+    }
+
+    /// Writes a poll. Its links are nobody's words: they stand in no quotation and behind no mark.
+    fn poll(&mut self, slug: &str) {
+        self.block();
+        for margin in &mut self.margins {
+            margin.first = None;
+        }
+        self.shared = 0;
+        self.lines(&[]);
+        self.shared = 0;
+        let before = std::mem::take(&mut self.out);
+        self.done.push((before, Some(slug.to_owned())));
+        self.out.push('\n');
+        self.blank_line_due = true;
+    }
+
+    fn finish(mut self) -> Pieces {
+        self.paragraph();
+        self.done.push((self.out, None));
+        Pieces::of_text(self.done)
+    }
+
+    fn indent(&mut self, first: Option<String>, rest: String) {
+        let shows = self.margins.len() < MARGINS_MAX;
+        self.margins.push(Margin {
+            first: first.filter(|_| shows),
+            rest: if shows { rest } else { String::new() },
+        });
+    }
+
+    /// Takes the innermost margin away; its mark, if no line has it yet.
+    fn outdent(&mut self) -> Option<String> {
+        let margin = self.margins.pop();
+        self.shared = self.shared.min(self.margins.len());
+        margin?.first
     }
 
     fn room(&self) -> usize {
@@ -344,16 +367,17 @@ impl Writer {
     /// Writes lines with the margins of where we are.
     fn lines(&mut self, lines: &[String]) {
         if std::mem::take(&mut self.blank_line_due) && !self.out.is_empty() {
-            // The empty line stands in what both neighbours share: never behind a new mark.
+            // The empty line stands in what both neighbours share.
             let margin: String = self
                 .margins
                 .iter()
-                .take_while(|margin| margin.first.is_none())
+                .take(self.shared)
                 .map(|margin| margin.rest.as_str())
                 .collect();
             self.out.push_str(margin.trim_end());
             self.out.push('\n');
         }
+        self.shared = self.margins.len();
         for line in lines {
             let mut written = String::new();
             for margin in &mut self.margins {

@@ -1,13 +1,13 @@
-//! Cleaned HTML read back as a list of tokens.
+//! HTML read as a list of tokens.
 //!
-//! The cleaner's output is well nested and holds none of the elements that change how a tokenizer
-//! reads on, so the list is the tree in document order.
+//! Of cleaned HTML the list is the tree in document order: the cleaner's output is well nested and holds none of the elements
+//! that change how a tokenizer reads on.
 
 use std::cell::RefCell;
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{
-    BufferQueue, TagKind, Token as Raw, TokenSink, TokenSinkResult, Tokenizer,
+    BufferQueue, Tag, TagKind, Token as Raw, TokenSink, TokenSinkResult, Tokenizer, states::RawKind,
 };
 
 /// A start tag, an end tag or text with its entities decoded.
@@ -53,16 +53,41 @@ impl Token {
 }
 
 #[derive(Default)]
-struct Collector(RefCell<Vec<Token>>);
+struct Collector {
+    tokens: RefCell<Vec<Token>>,
+    /// Whether there may be elements whose content is not read as mark-up.
+    source: bool,
+}
+
+impl Collector {
+    /// How what follows a start tag is to be read.
+    fn after(&self, tag: &Tag) -> TokenSinkResult<()> {
+        if !self.source || tag.kind == TagKind::EndTag {
+            return TokenSinkResult::Continue;
+        }
+        match &*tag.name {
+            "script" => TokenSinkResult::RawData(RawKind::ScriptData),
+            "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
+            "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
+                TokenSinkResult::RawData(RawKind::Rawtext)
+            }
+            _ => TokenSinkResult::Continue,
+        }
+    }
+}
 
 impl TokenSink for Collector {
     type Handle = ();
 
     fn process_token(&self, token: Raw, _line: u64) -> TokenSinkResult<()> {
-        let mut tokens = self.0.borrow_mut();
+        let mut tokens = self.tokens.borrow_mut();
         match token {
             Raw::TagToken(tag) => {
                 let name = tag.name.to_string();
+                let at_once = self.source
+                    && tag.kind == TagKind::StartTag
+                    && tag.self_closing
+                    && matches!(name.as_str(), "svg" | "math");
                 tokens.push(match tag.kind {
                     TagKind::EndTag => Token::Close { name },
                     TagKind::StartTag => Token::Open {
@@ -79,6 +104,12 @@ impl TokenSink for Collector {
                             .collect(),
                     },
                 });
+                if at_once {
+                    // Foreign elements alone can end with their start tag.
+                    let name = tag.name.to_string();
+                    tokens.push(Token::Close { name });
+                }
+                return self.after(&tag);
             }
             Raw::CharacterTokens(text) => match tokens.last_mut() {
                 Some(Token::Text(before)) => before.push_str(&text),
@@ -92,12 +123,25 @@ impl TokenSink for Collector {
 
 /// Reads cleaned HTML.
 pub(super) fn read(html: &str) -> Vec<Token> {
+    read_with(html, Collector::default())
+}
+
+/// Reads HTML as somebody wrote it: the tokens may nest in any way, or not at all.
+pub(super) fn read_source(html: &str) -> Vec<Token> {
+    let collector = Collector {
+        source: true,
+        ..Collector::default()
+    };
+    read_with(html, collector)
+}
+
+fn read_with(html: &str, collector: Collector) -> Vec<Token> {
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(html));
-    let tokenizer = Tokenizer::new(Collector::default(), Default::default());
+    let tokenizer = Tokenizer::new(collector, Default::default());
     let _ = tokenizer.feed(&input);
     tokenizer.end();
-    tokenizer.sink.0.into_inner()
+    tokenizer.sink.tokens.into_inner()
 }
 
 #[cfg(test)]

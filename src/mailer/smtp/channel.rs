@@ -1,7 +1,7 @@
 //! The byte stream under a session: clear or TLS, with an ear on what the server says.
 //!
 //! lettre keeps the EHLO reply to itself (so that PIPELINING stays unseen) and drops the words of a reply it cannot
-//! parse. The channel remembers what was read since [`Heard::forget`], up to a bound, so that both can be looked up.
+//! parse, and gives up at octets that are not UTF-8. The channel remembers what was read since [`Heard::forget`], up to a bound, so that both can be looked up.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::config::crash_point;
+use crate::{config::crash_point, mailer::reply::Reply};
 
 /// What is longer is part of a message (RFC 5321 §4.5.3.1.4, and three commands at once).
 const LONGEST_COMMAND: usize = 1_000;
@@ -48,8 +48,18 @@ impl Heard {
         self.lock().unwritten = Some(octets);
     }
 
+    /// In UTF-8 where it is that; servers that know no UTF-8 mostly speak Latin-1.
     pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.lock().replies).into_owned()
+        let replies = &self.lock().replies;
+        match std::str::from_utf8(replies) {
+            Ok(text) => text.to_owned(),
+            Err(_) => replies.iter().copied().map(char::from).collect(),
+        }
+    }
+
+    /// The reply number `index` since the last command, in the server's own words, if it has that code.
+    pub(super) fn reply(&self, index: usize, code: u16) -> Option<Reply> {
+        Reply::nth(&self.text(), index).filter(|reply| reply.code == code)
     }
 
     /// Whether the end of a message was given to the network.
@@ -117,7 +127,12 @@ impl AsyncRead for Channel {
             buf.put_slice(&self.replay[..n]);
             self.replay.drain(..n);
         }
-        self.heard.hear(&buf.filled()[before..]);
+        let said = &mut buf.filled_mut()[before..];
+        self.heard.hear(said);
+        // lettre takes a reply with one octet that is not UTF-8 for a broken connection. What a reply means stands in ASCII.
+        for octet in said.iter_mut().filter(|octet| !octet.is_ascii()) {
+            *octet = b'?';
+        }
         Poll::Ready(Ok(()))
     }
 }

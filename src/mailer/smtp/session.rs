@@ -350,7 +350,7 @@ impl Session {
             Ok(response) if u16::from(response.code()) / 100 == 2 => {
                 self.usable = true;
                 self.refusals = 0;
-                Outcome::Accepted(reply_of(&response))
+                Outcome::Accepted(reply_of(&response, &self.heard))
             }
             Ok(response) => Outcome::InDoubt(format!("unexpected reply {}", response.code())),
             Err(StepError::Refused(reply)) => {

@@ -25,12 +25,25 @@ pub(super) fn settled(
     result: Result<Response, StepError>,
 ) -> Result<Result<(), Refusal>, Refusal> {
     match result {
-        Ok(_) => Ok(Ok(())),
+        Ok(response) if means_yes(phase, response.code().into()) => Ok(Ok(())),
+        // One line too many somewhere, and each reply belongs to the command before: no message is given to that.
+        Ok(response) => {
+            let why = format!("unexpected reply {}", response.code());
+            Err(refusal(phase, StepError::Lost(why)))
+        }
         Err(StepError::Refused(reply)) => Ok(Err(Refusal {
             phase,
             kind: RefusalKind::Refused(reply),
         })),
         Err(error) => Err(refusal(phase, error)),
+    }
+}
+
+/// Whether it is the yes of this step: `DATA` is answered with 354 and nothing else is (RFC 5321 §4.3.2).
+fn means_yes(phase: Phase, code: u16) -> bool {
+    match phase {
+        Phase::Data => code == 354,
+        _ => (200..300).contains(&code),
     }
 }
 
@@ -45,8 +58,10 @@ pub(super) async fn step<T>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match error.status() {
             Some(code) => {
-                let words = error.source().map(ToString::to_string).unwrap_or_default();
-                StepError::Refused(Reply::new(code.into(), &words))
+                StepError::Refused(heard.reply(index, code.into()).unwrap_or_else(|| {
+                    let words = error.source().map(ToString::to_string).unwrap_or_default();
+                    Reply::new(code.into(), &words)
+                }))
             }
             None if error.is_response() && !heard.text().is_empty() => {
                 StepError::Unreadable(Reply::nth(&heard.text(), index))
@@ -79,7 +94,10 @@ pub(super) fn offers(hello: &str, feature: &str) -> bool {
         .any(|offer| offer.trim().eq_ignore_ascii_case(feature))
 }
 
-pub(super) fn reply_of(response: &Response) -> Reply {
-    let words: Vec<&str> = response.message().collect();
-    Reply::new(response.code().into(), &words.join(" "))
+pub(super) fn reply_of(response: &Response, heard: &Heard) -> Reply {
+    let code = response.code().into();
+    heard.reply(0, code).unwrap_or_else(|| {
+        let words: Vec<&str> = response.message().collect();
+        Reply::new(code, &words.join(" "))
+    })
 }

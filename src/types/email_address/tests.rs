@@ -78,6 +78,10 @@ fn every_refusal_says_its_own_reason() {
         ("anna@[192.0.2.1]", AddressRefused::IpLiteral),
         ("anna@192.0.2.1", AddressRefused::NumericTopLevel),
         ("anna@site.invalid", AddressRefused::Unreachable),
+        ("anna@printer.local", AddressRefused::Unreachable),
+        ("anna@hidden.ONION", AddressRefused::Unreachable),
+        ("anna@name.alt", AddressRefused::Unreachable),
+        ("anna@1.168.192.in-addr.arpa", AddressRefused::Unreachable),
         (long_whole.as_str(), AddressRefused::TooLong),
     ] {
         assert_eq!(refused(text), reason, "{text:?}");

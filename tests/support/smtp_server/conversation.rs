@@ -80,7 +80,8 @@ impl Conversation {
         let mut stream = BufReader::new(stream);
         if greet {
             let refused = self.consult(At::Greeting, "").await?;
-            say(&mut stream, refused.as_deref().unwrap_or("220 test ESMTP")).await?;
+            self.say(&mut stream, refused.as_deref().unwrap_or("220 test ESMTP"))
+                .await?;
         }
         let (mut from, mut to) = (String::new(), String::new());
         let mut commands = [String::new(), String::new()];
@@ -100,15 +101,15 @@ impl Conversation {
                 .or_default() += 1;
             match verb.as_str() {
                 "EHLO" => match self.consult(At::Ehlo, "").await? {
-                    Some(reply) => say(&mut stream, &reply).await?,
-                    None => say(&mut stream, &self.features(secure)).await?,
+                    Some(reply) => self.say(&mut stream, &reply).await?,
+                    None => self.say(&mut stream, &self.features(secure)).await?,
                 },
                 "STARTTLS" if self.offers.starttls.is_some() && !secure => {
                     let mut reply = "220 go ahead".to_owned();
                     if let Some(injected) = &self.offers.injected {
                         reply = format!("{reply}\r\n{injected}");
                     }
-                    say(&mut stream, &reply).await?;
+                    self.say(&mut stream, &reply).await?;
                     return Ok(End::StartTls);
                 }
                 "AUTH" => {
@@ -119,7 +120,8 @@ impl Conversation {
                         .is_some_and(|auth| line.ends_with(auth));
                     let usual = if known { "235 welcome" } else { "535 5.7.8 no" };
                     let refused = self.consult(At::Auth, "").await?;
-                    say(&mut stream, refused.as_deref().unwrap_or(usual)).await?;
+                    self.say(&mut stream, refused.as_deref().unwrap_or(usual))
+                        .await?;
                 }
                 "MAIL" => {
                     let address = between(&line);
@@ -132,7 +134,8 @@ impl Conversation {
                         from = format!("<{address}>");
                         commands[0].clone_from(&line);
                     }
-                    say(&mut stream, reply.as_deref().unwrap_or("250 2.1.0 ok")).await?;
+                    self.say(&mut stream, reply.as_deref().unwrap_or("250 2.1.0 ok"))
+                        .await?;
                 }
                 "RCPT" => {
                     let address = between(&line);
@@ -145,7 +148,8 @@ impl Conversation {
                         to = address;
                         commands[1].clone_from(&line);
                     }
-                    say(&mut stream, reply.as_deref().unwrap_or("250 2.1.5 ok")).await?;
+                    self.say(&mut stream, reply.as_deref().unwrap_or("250 2.1.5 ok"))
+                        .await?;
                 }
                 "DATA" => {
                     let mut reply = self.consult(At::Data, &to).await?;
@@ -153,10 +157,10 @@ impl Conversation {
                         reply = Some("503 5.5.1 RCPT first".to_owned());
                     }
                     if let Some(reply) = reply {
-                        say(&mut stream, &reply).await?;
+                        self.say(&mut stream, &reply).await?;
                         continue;
                     }
-                    say(&mut stream, "354 go on").await?;
+                    self.say(&mut stream, "354 go on").await?;
                     let raw = read_message(&mut stream).await?;
                     let reply = if to.is_empty() {
                         "554 5.5.1 no valid recipients".to_owned()
@@ -165,19 +169,19 @@ impl Conversation {
                     };
                     from.clear();
                     to.clear();
-                    say(&mut stream, &reply).await?;
+                    self.say(&mut stream, &reply).await?;
                 }
                 "RSET" => {
                     from.clear();
                     to.clear();
-                    say(&mut stream, "250 2.0.0 ok").await?;
+                    self.say(&mut stream, "250 2.0.0 ok").await?;
                 }
                 "QUIT" => {
-                    say(&mut stream, "221 2.0.0 bye").await?;
+                    self.say(&mut stream, "221 2.0.0 bye").await?;
                     return Ok(End::Closed);
                 }
-                "NOOP" => say(&mut stream, "250 2.0.0 ok").await?,
-                _ => say(&mut stream, "500 5.5.2 what?").await?,
+                "NOOP" => self.say(&mut stream, "250 2.0.0 ok").await?,
+                _ => self.say(&mut stream, "500 5.5.2 what?").await?,
             }
         }
     }
@@ -218,6 +222,20 @@ impl Conversation {
         Ok(reply.unwrap_or_else(|| "250 2.0.0 queued".to_owned()))
     }
 
+    async fn say<S>(&self, stream: &mut BufReader<S>, reply: &str) -> std::io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let line = format!("{reply}\r\n");
+        let octets: Vec<u8> = if self.offers.latin1 {
+            line.chars().map(|c| u8::try_from(c).unwrap()).collect()
+        } else {
+            line.into_bytes()
+        };
+        stream.write_all(&octets).await?;
+        stream.flush().await
+    }
+
     fn features(&self, secure: bool) -> String {
         let mut lines = vec!["test".to_owned(), "8BITMIME".to_owned()];
         if self.offers.pipelining {
@@ -240,14 +258,6 @@ impl Conversation {
         let lines = lines.map(|(i, l)| format!("250{}{l}", if i == last { ' ' } else { '-' }));
         lines.collect::<Vec<_>>().join("\r\n")
     }
-}
-
-async fn say<S>(stream: &mut BufReader<S>, reply: &str) -> std::io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
-    stream.flush().await
 }
 
 async fn read_message<S>(stream: &mut BufReader<S>) -> std::io::Result<String>

@@ -92,6 +92,8 @@ pub struct Offers {
     pub implicit_tls: Option<TlsAcceptor>,
     /// `AUTH PLAIN` with this base64 initial response.
     pub auth: Option<String>,
+    /// Speaks Latin-1 and no UTF-8.
+    pub latin1: bool,
     /// Says this right after the reply to STARTTLS, in clear.
     pub injected: Option<String>,
 }
@@ -105,6 +107,7 @@ impl Default for Offers {
             starttls: None,
             implicit_tls: None,
             auth: None,
+            latin1: false,
             injected: None,
         }
     }

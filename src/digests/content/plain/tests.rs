@@ -2,8 +2,9 @@ use super::super::Body;
 
 #[track_caller]
 fn check(markdown: &str, text: &str) {
-    let html = super::super::markdown::to_safe_html(markdown);
-    assert_eq!(super::from_tokens(&super::super::tokens::read(&html)), text);
+    let html = super::super::markdown::to_safe_html(markdown).unwrap();
+    let tokens = super::super::tokens::read(&html);
+    assert_eq!(super::from_tokens(&tokens).with_fallbacks(), text);
 }
 
 #[test]
@@ -33,6 +34,10 @@ fn lists_keep_their_marks() {
 fn quotations_and_code() {
     check("> a\n>\n> b\n\nc", "> a\n>\n> b\n\nc\n");
     check("> - a\n> - b", "> - a\n> - b\n");
+    // What separates a quotation from its neighbours belongs to neither.
+    check("a\n\n> b\n\nc", "a\n\n> b\n\nc\n");
+    check("> a\n\n<!-- -->\n\n> b", "> a\n\n> b\n");
+    check("> a\n>\n> > b", "> a\n>\n> > b\n");
     check(
         "a\n\n```\nx <y>\n  z\n```\n\nb",
         "a\n\n    x <y>\n      z\n\nb\n",
@@ -96,22 +101,95 @@ fn lines_end_at_seventy_two() {
     );
 }
 
-// Each of these took minutes, or the stack, in one parser or another.
-#[test]
-fn hostile_bodies_take_a_moment() {
-    for markdown in [
+// Each of these took minutes, the memory, or the stack, in one parser or another.
+fn hostile() -> Vec<String> {
+    let fill = |part: &str| part.repeat(200_000 / part.len());
+    vec![
         "> ".repeat(300) + &"a b [c](https://example.org) ".repeat(4_000),
-        "{{".repeat(100_000),
-        "{{name|a ".repeat(30_000),
-        "> ".repeat(4_000),
-        "- ".repeat(20_000),
-        "<div>".repeat(4_000),
-        "<b><i>".repeat(5_000),
-        "[".repeat(50_000),
-        "**a".repeat(30_000),
-        "|".repeat(50_000),
-    ] {
-        let body = Body::parse(&markdown);
-        let _ = body.text().with_fallbacks();
-    }
+        ">".repeat(50) + &"x<br>".repeat(39_000),
+        ">".repeat(3_000) + " x",
+        "*a ".repeat(3_000) + "b" + &"*".repeat(3_000),
+        fill(">"),
+        fill("> "),
+        fill("- "),
+        fill("1. "),
+        fill("*a "),
+        fill("**a"),
+        fill("["),
+        fill("|"),
+        fill("<b>"),
+        fill("<b><i>"),
+        fill("<div>"),
+        fill("<ul><li>"),
+        fill("<table><tr><td>"),
+        fill("<blockquote>"),
+        fill("<q>"),
+        fill("<div></b>"),
+        fill("<svg>"),
+        fill("{{"),
+        fill("{{name|a "),
+        // Formatting that is never closed is opened again in each paragraph.
+        (0..9_000)
+            .map(|n| format!("<p><b title={n}></p>"))
+            .collect(),
+        (0..5_000)
+            .map(|n| format!("<b title={n}><table><td></b></table>"))
+            .collect(),
+    ]
+}
+
+#[test]
+fn hostile_bodies_take_a_moment_and_little_stack() {
+    // Half of what a thread that answers requests has.
+    let small = std::thread::Builder::new().stack_size(1 << 20);
+    let tried = small.spawn(|| {
+        for markdown in hostile() {
+            let started = std::time::Instant::now();
+            let body = Body::parse(&markdown);
+            let text = body.text().with_fallbacks();
+            let start = markdown.get(..40).unwrap();
+            assert!(
+                text.len() < 8 * markdown.len(),
+                "{start}: {} bytes",
+                text.len()
+            );
+            let html: usize = body
+                .html()
+                .iter()
+                .map(|piece| format!("{piece:?}").len())
+                .sum();
+            assert!(html < 12 * markdown.len(), "{start}: {html} bytes");
+            println!(
+                "{start}: {} ms, deep {}",
+                started.elapsed().as_millis(),
+                body.is_too_deep()
+            );
+        }
+    });
+    tried.unwrap().join().unwrap();
+}
+
+#[test]
+fn what_nests_too_deeply_stands_there_as_it_was_typed() {
+    let deep = ">".repeat(51) + " a <b> & c\n\n{{name|reader}}";
+    let body = Body::parse(&deep);
+    assert!(body.is_too_deep());
+    let text = body.text().with_fallbacks();
+    assert!(
+        text.contains("> a <b> & c") && text.ends_with("reader\n"),
+        "{text}"
+    );
+    // A paragraph in 49 quotations.
+    assert!(!Body::parse(&(">".repeat(49) + " a")).is_too_deep());
+}
+
+#[test]
+fn margins_leave_room_for_words() {
+    let text = Body::parse(&(">".repeat(20) + " a\n"))
+        .text()
+        .with_fallbacks();
+    assert_eq!(text, "> ".repeat(12) + "a\n");
+    let list: String = (0..15).map(|n| "  ".repeat(n) + "- a\n").collect();
+    let text = Body::parse(&list).text().with_fallbacks();
+    assert_eq!(text.lines().count(), 15, "{text}");
 }

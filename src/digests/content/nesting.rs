@@ -1,0 +1,224 @@
+//! HTML with every element closed where it should be, or the news that it nests too deeply.
+//!
+//! What comes later is safe from what it is given, not from how deep that is: the inliner of style sheets calls itself for each
+//! level, and a few thousand end the stack and with it the process; a tree builder repeats formatting that was left
+//! open in every paragraph, which costs the square; the text part repeats its margins in every line. So the depth is bounded
+//! here, by a tokenizer, which builds no tree. Whatever passes leaves no tag open, so that no tree
+//! that is built of it can be much deeper than what was counted.
+
+use super::tokens::{self, Token};
+
+/// The most elements that may stand in one another: a quotation is one, an item of a list two, a table four.
+pub const NESTING_MAX: usize = 50;
+
+/// How often open formatting may meet another element. A parser may have to repeat the one inside the other each time.
+const REPEATED_MAX: usize = 20_000;
+
+/// It nests more than [`NESTING_MAX`] deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooDeep;
+
+/// Elements that go with all that is in them.
+pub(super) const WITHOUT_CONTENT: [&str; 14] = [
+    "script", "style", "title", "textarea", "select", "iframe", "object", "template", "noscript",
+    "noembed", "noframes", "xmp", "math", "svg",
+];
+
+/// Tags that change how all the rest is read; a fragment has none of them.
+const OF_DOCUMENTS: [&str; 5] = ["html", "head", "body", "frameset", "plaintext"];
+
+/// Elements without an end tag.
+const VOID: [&str; 20] = [
+    "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img",
+    "input", "keygen", "link", "meta", "param", "source", "spacer", "track", "wbr",
+];
+
+/// What a parser opens again where it was not closed (HTML, 13.2.4.3).
+const FORMATTING: [&str; 14] = [
+    "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
+];
+
+/// The elements that such a start tag ends if one of them is the innermost: their own end tags may be left out.
+fn ended_by(name: &str) -> &'static [&'static str] {
+    match name {
+        "li" => &["p", "li"],
+        "dt" | "dd" => &["p", "dt", "dd"],
+        "td" | "th" => &["p", "td", "th"],
+        "tr" => &["p", "td", "th", "tr"],
+        "thead" | "tbody" | "tfoot" => &["p", "td", "th", "tr", "thead", "tbody", "tfoot"],
+        "p" | "blockquote" | "div" | "dl" | "figure" | "figcaption" | "h1" | "h2" | "h3" | "h4"
+        | "h5" | "h6" | "ol" | "pre" | "ul" => &["p"],
+        _ => &[],
+    }
+}
+
+/// The HTML with what is left open closed, and without what ends nothing, comments, and [`WITHOUT_CONTENT`].
+///
+/// # Errors
+/// It nests too deeply.
+pub(super) fn balanced(html: &str) -> Result<String, TooDeep> {
+    let mut balance = Balance::default();
+    for token in tokens::read_source(html) {
+        balance.take(token)?;
+    }
+    balance.close_to(0);
+    Ok(balance.out)
+}
+
+#[derive(Default)]
+struct Balance {
+    out: String,
+    open: Vec<String>,
+    /// An element that goes with its content, and how many of its name are open.
+    left_out: Option<(String, usize)>,
+    repeated: usize,
+}
+
+impl Balance {
+    fn take(&mut self, token: Token) -> Result<(), TooDeep> {
+        if let Some((name, open)) = &mut self.left_out {
+            match &token {
+                Token::Open { name: inner, .. } if inner == name => *open += 1,
+                Token::Close { name: inner } if inner == name => *open -= 1,
+                _ => {}
+            }
+            if *open == 0 {
+                self.left_out = None;
+            }
+            return Ok(());
+        }
+        match token {
+            Token::Text(text) => escape(&text, &mut self.out),
+            Token::Open { name, attributes } => return self.open(name, &attributes),
+            Token::Close { name } => {
+                if let Some(at) = self.open.iter().rposition(|open| *open == name) {
+                    self.close_to(at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, name: String, attributes: &[(String, String)]) -> Result<(), TooDeep> {
+        if WITHOUT_CONTENT.contains(&name.as_str()) {
+            self.left_out = Some((name, 1));
+            return Ok(());
+        }
+        if OF_DOCUMENTS.contains(&name.as_str()) {
+            return Ok(());
+        }
+        let ends = ended_by(&name);
+        while self
+            .open
+            .last()
+            .is_some_and(|open| ends.contains(&open.as_str()))
+        {
+            self.close_to(self.open.len() - 1);
+        }
+        let formats = |name: &String| FORMATTING.contains(&name.as_str());
+        if !formats(&name) {
+            self.repeated += self.open.iter().filter(|open| formats(open)).count();
+        }
+        self.out.push('<');
+        self.out.push_str(&name);
+        for (name, value) in attributes {
+            self.out.push(' ');
+            self.out.push_str(name);
+            self.out.push_str("=\"");
+            escape(value, &mut self.out);
+            self.out.push('"');
+        }
+        self.out.push('>');
+        if !VOID.contains(&name.as_str()) {
+            self.open.push(name);
+        }
+        if self.open.len() > NESTING_MAX || self.repeated > REPEATED_MAX {
+            return Err(TooDeep);
+        }
+        Ok(())
+    }
+
+    /// Closes all but the outermost `depth` elements.
+    fn close_to(&mut self, depth: usize) {
+        while self.open.len() > depth
+            && let Some(name) = self.open.pop()
+        {
+            self.out.push_str("</");
+            self.out.push_str(&name);
+            self.out.push('>');
+        }
+    }
+}
+
+/// Writes text so that HTML has it as text, also between quotation marks.
+pub(super) fn escape(text: &str, out: &mut String) {
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            other => out.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn becomes(html: &str, balance: &str) {
+        assert_eq!(balanced(html).as_deref(), Ok(balance), "{html}");
+    }
+
+    #[test]
+    fn every_element_is_closed_where_its_parent_is() {
+        becomes("<div><b>a</div>b", "<div><b>a</b></div>b");
+        becomes("a</b></div>", "a");
+        becomes("<li>a<li>b", "<li>a</li><li>b</li>");
+        becomes("<p>a<p>b<div>c", "<p>a</p><p>b</p><div>c</div>");
+        becomes(
+            "<table><tr><td>a<td>b<tr><td>c</table>",
+            "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>",
+        );
+        becomes("a<br>b<hr/>c", "a<br>b<hr>c");
+    }
+
+    #[test]
+    fn text_and_attributes_stay_what_they_are() {
+        becomes(
+            "<a href='/?a=1&amp;b=\"<'>1 &lt; 2 &amp; &quot;</a>",
+            "<a href=\"/?a=1&amp;b=&quot;&lt;\">1 &lt; 2 &amp; &quot;</a>",
+        );
+        becomes("a<!-- <b> -->b<![CDATA[</b>]]>", "ab]]&gt;");
+    }
+
+    #[test]
+    fn what_is_no_text_goes_with_its_content() {
+        becomes("a<script>'<div>'</script>b", "ab");
+        becomes("a<svg><svg></svg><b></svg>b", "ab");
+        becomes("a<svg/>b<title><b></title>c", "abc");
+    }
+
+    #[test]
+    fn so_deep_and_no_deeper() {
+        let nested = |tag: &str, n| format!("<{tag}>").repeat(n) + "x";
+        assert!(balanced(&nested("div", NESTING_MAX)).is_ok());
+        assert_eq!(balanced(&nested("div", NESTING_MAX + 1)), Err(TooDeep));
+        // End tags that end nothing undo no depth.
+        assert_eq!(balanced(&"<div></b>".repeat(NESTING_MAX + 1)), Err(TooDeep));
+        // As many beside one another as anybody likes.
+        assert!(balanced(&"<li><p>x".repeat(5_000)).is_ok());
+        assert!(balanced(&"<div><b>x</b></div>".repeat(5_000)).is_ok());
+    }
+
+    #[test]
+    fn open_formatting_is_not_repeated_without_end() {
+        let bold = "<b>".repeat(NESTING_MAX - 2);
+        assert_eq!(
+            balanced(&format!("<p>{bold}{}", "<div>x</div>".repeat(15_000))),
+            Err(TooDeep)
+        );
+    }
+}
