@@ -197,10 +197,14 @@ pub(super) fn failure_in(text: &str, writer: Writer) -> Option<Kind> {
     })
 }
 
+/// Of a line; a paragraph of a report has fewer.
+const MOST_SENTENCES: usize = 20;
+
 /// The text of a page has a paragraph in a line.
 fn sentences(line: &str) -> impl Iterator<Item = &str> {
-    line.split_inclusive(". ")
-        .flat_map(|part| part.split_inclusive('。'))
+    let parts = line.split_inclusive(". ");
+    let parts = parts.flat_map(|part| part.split_inclusive('。'));
+    parts.take(MOST_SENTENCES)
 }
 
 fn is_a_maybe(sentence: &str) -> bool {

@@ -43,6 +43,9 @@ const ABOUT_OURS: &[&str] = &[
     "件名:", "件名：", "主题:", "主题：", "from:", "von:", "de:", "da:", "van:", "od:", "message-id:",
 ];
 
+/// Servers say what they have to in less; a hostile mail is not read to its end.
+const LONGEST: usize = 100_000;
+
 /// The words for people, up to the copy of the mail that bounced.
 pub(super) fn text_of(message: &Message<'_>) -> String {
     let of = |ids: &[u32], others: bool| {
@@ -56,7 +59,9 @@ pub(super) fn text_of(message: &Message<'_>) -> String {
             ids.contains(&id) || (others && is_unlabelled(part) && !message.html_body.contains(&id))
         });
         let words: Vec<String> = shown.filter_map(|(_, part)| words_of(part)).collect();
-        up_to_the_copy(&words.join("\n\n"))
+        let text = words.join("\n\n");
+        let end = text.floor_char_boundary(LONGEST);
+        up_to_the_copy(text.get(..end).unwrap_or_default())
     };
     let text = of(&message.text_body, true);
     if text.trim().is_empty() {

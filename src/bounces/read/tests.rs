@@ -163,3 +163,22 @@ fn no_mail_is_too_strange() {
         assert_eq!(read(raw, "").kind, Kind::Nothing, "{raw:?}");
     }
 }
+
+/// Each of these took half a minute or more; anybody can mail them.
+#[test]
+fn a_hostile_mail_is_read_in_no_time() {
+    let began = std::time::Instant::now();
+    let header = "Return-Path: <>\nFrom: MAILER-DAEMON@example.net\nSubject: Undeliverable\n\n";
+    for body in [
+        "a. ".repeat(1_300_000),
+        "unknown a b c\n".repeat(250_000),
+        format!("{}\n", "unknown. ".repeat(2_000)).repeat(220),
+    ] {
+        assert_eq!(
+            read(format!("{header}{body}").as_bytes(), "").kind,
+            Kind::Soft
+        );
+    }
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+}
