@@ -1,5 +1,6 @@
 //! Issues that take days: limits of the day, long pauses, restored backups. Whoever was not attempted yet is attempted.
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use canvass::db::{self, Backend};
@@ -167,16 +168,21 @@ async fn a_database_that_is_slow_sends_slowly() {
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 5).await;
     let clock = app.app.clock.clone();
-    let slow = tokio::spawn(async move {
-        loop {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let slow = std::thread::spawn(move || {
+        let step = Duration::from_micros(20);
+        while ended.recv_timeout(step) == Err(RecvTimeoutError::Timeout) {
             clock.advance(Duration::from_secs(31));
-            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
-    slow.abort();
+    drop(end);
+    slow.join().unwrap();
     assert_eq!(done.counts.sent, 5, "{done:?}");
+    // Each time a batch was taken, a mail went out.
+    let taken = app.count("SELECT MAX(fence) FROM delivery").await;
+    assert!(taken <= 5, "taken {taken} times");
 }
 
 /// An issue that is being sent and has no audience would be prepared anew when it is resumed, for all readers of the newsletter: there is no
