@@ -10,18 +10,21 @@
 //! because the database was lost is tried again as a whole, for a few seconds: a [`WriteTxn`](super::WriteTxn) that
 //! fails has written nothing, so nothing can be applied twice.
 //!
-//! This file is the queue's sending side; `writer` is the other end.
+//! This file is the queue's sending side; `writer` is the other end, [`Lines`] are several queues.
 
+mod lines;
 mod writer;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use sea_orm::DbErr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
+pub use self::lines::{Lines, Spill};
 use self::writer::{Answer, Waiting, Writer};
 
 /// How long a request may wait in the queue before it is told to come again.
@@ -87,6 +90,20 @@ pub struct GroupCommit<Req, Res> {
     room: Arc<Semaphore>,
     capacity: usize,
     patience: Duration,
+    pace: Pace,
+}
+
+/// How long a commit has taken lately, in microseconds.
+#[derive(Debug, Clone, Default)]
+struct Pace(Arc<AtomicU64>);
+
+impl Pace {
+    /// The last dozen commits count.
+    fn note(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let before = self.0.load(Relaxed);
+        self.0.store(before - before / 8 + took / 8, Relaxed);
+    }
 }
 
 impl<Req, Res> Clone for GroupCommit<Req, Res> {
@@ -96,6 +113,7 @@ impl<Req, Res> Clone for GroupCommit<Req, Res> {
             room: self.room.clone(),
             capacity: self.capacity,
             patience: self.patience,
+            pace: self.pace.clone(),
         }
     }
 }
@@ -142,8 +160,9 @@ where
             room: Arc::new(Semaphore::new(queue.capacity)),
             capacity: queue.capacity,
             patience: bounds.patience,
+            pace: Pace::default(),
         };
-        let writer = Writer::of(queue, bounds.longest_write, arriving);
+        let writer = Writer::of(queue, bounds.longest_write, this.pace.clone(), arriving);
         (this, async move { writer.run(commit).await })
     }
 
@@ -151,6 +170,18 @@ where
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.capacity - self.room.available_permits()
+    }
+
+    /// How long a commit takes, by the last dozen of them. Zero before the first.
+    #[must_use]
+    pub fn pace(&self) -> Duration {
+        Duration::from_micros(self.pace.0.load(Relaxed))
+    }
+
+    /// Whether nobody else may wait.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.room.available_permits() == 0
     }
 
     /// Queues `request` and waits until it is committed, or until patience ends.
@@ -185,7 +216,15 @@ where
     pub async fn submit_waiting(&self, request: Req) -> Result<Res, Refused> {
         let room = self.room.clone();
         let room = room.acquire_owned().await.map_err(|_| Refused::Busy)?;
-        self.enqueue(request, None, room).await
+        self.submit_patiently(Place(room), request).await
+    }
+
+    /// As [`submit_waiting`](Self::submit_waiting), in a place of this queue.
+    ///
+    /// # Errors
+    /// As [`submit_waiting`](Self::submit_waiting).
+    pub async fn submit_patiently(&self, place: Place, request: Req) -> Result<Res, Refused> {
+        self.enqueue(request, None, place.0).await
     }
 
     async fn enqueue(

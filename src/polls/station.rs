@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ballots::{self, Audits, LARGEST_GROUP, Slip, Writers};
+use super::ballots::{self, Audits, LARGEST_GROUP, Outcome, SPILL, Slip};
 use super::book::Book;
 use super::insight::{Answers, Views};
 use super::mail::Looks;
@@ -13,14 +13,14 @@ use super::share::Pictures;
 use super::trust::Watch;
 use super::voter::NetworkOfTheDay;
 use crate::db::Db;
-use crate::db::group_commit::{Bounds, GroupCommit, Queue};
+use crate::db::group_commit::{Bounds, GroupCommit, Lines, Queue};
 use crate::types::{Clock, Random};
 
 /// Definitions, the queue into the ballot box, and the viewers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Station {
     pub book: Arc<Book>,
-    pub queue: Writers,
+    pub queue: Lines<Slip, Outcome>,
     pub live: Live,
     pub networks: Arc<NetworkOfTheDay>,
     /// Looks at open polls since they were last added to the database.
@@ -55,7 +55,7 @@ impl Station {
             largest: LARGEST_GROUP,
             gathers: true,
         };
-        let queue = Writers::new(slots.into_iter().map(|slot| {
+        let writers = slots.into_iter().map(|slot| {
             let (db, clock, live) = (db.clone(), clock.clone(), live.clone());
             GroupCommit::start_within(line, bounds, move |group: Vec<Slip>| {
                 let (db, clock, live) = (db.clone(), clock.clone(), live.clone());
@@ -65,10 +65,10 @@ impl Station {
                     Ok(outcomes)
                 }
             })
-        }));
+        });
         Self {
             book,
-            queue,
+            queue: Lines::new(SPILL, writers),
             live,
             networks: Arc::new(NetworkOfTheDay::new(random.clone())),
             views: Views::default(),

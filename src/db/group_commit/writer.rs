@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
-use super::{Queue, Refused};
+use super::{Pace, Queue, Refused};
 use crate::db::{connection_lost, is_locked};
 
 /// While a commit is slow, the queue is looked through so often.
@@ -44,6 +44,7 @@ type Answers<Res> = Vec<Option<Answer<Res>>>;
 pub(super) struct Writer<Req, Res> {
     queue: Queue,
     longest_write: Duration,
+    pace: Pace,
     arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
     /// What has arrived, in order.
     waiting: VecDeque<Waiting<Req, Res>>,
@@ -53,11 +54,13 @@ impl<Req: Clone, Res> Writer<Req, Res> {
     pub(super) fn of(
         queue: Queue,
         longest_write: Duration,
+        pace: Pace,
         arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
     ) -> Self {
         Self {
             queue,
             longest_write,
+            pace,
             arriving,
             waiting: VecDeque::new(),
         }
@@ -82,7 +85,9 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             last = self.waiting.len().min(largest);
             metrics::histogram!("canvass_group_size", "queue" => name).record(last as f64);
             let (requests, answers) = self.first(last);
+            let begun = Instant::now();
             self.write(&commit, requests, answers).await;
+            self.pace.note(begun.elapsed());
         }
     }
 

@@ -11,6 +11,7 @@ mod tally;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -25,7 +26,7 @@ use crate::{
     config::crash_point,
     db::{
         self, Backend, DbErr, Turns, WriteTxn,
-        group_commit::{GroupCommit, Queue, Refused},
+        group_commit::{GroupCommit, Lines, Queue, Spill},
     },
     mailer::fate::Words,
     types::{BatchId, IssueId, ReaderId, UnixMillis},
@@ -88,37 +89,12 @@ pub(in crate::mailer) enum Answer {
 }
 
 /// The queues to the writers.
-#[derive(Clone)]
-pub(in crate::mailer) struct Ledger {
-    /// At least one.
-    queues: Arc<[GroupCommit<Entry, Answer>]>,
-    /// So many make a group worth a commit of its own.
-    enough: usize,
-}
-
-impl Ledger {
-    /// Waits until a group with the entry is written, however long the queue.
-    ///
-    /// # Errors
-    /// As [`GroupCommit::submit_waiting`].
-    pub(super) async fn submit(&self, entry: Entry) -> Result<Answer, Refused> {
-        match self.next() {
-            Some(queue) => queue.submit_waiting(entry).await,
-            None => Err(Refused::Busy),
-        }
-    }
-
-    /// The first in which few wait: a group costs PostgreSQL far more than one more entry in it, and two writers that share them by halves
-    /// make twice the groups.
-    fn next(&self) -> Option<&GroupCommit<Entry, Answer>> {
-        let has_few = |queue: &&GroupCommit<Entry, Answer>| queue.waiting() < self.enough;
-        let shortest = || self.queues.iter().min_by_key(|queue| queue.waiting());
-        self.queues.iter().find(has_few).or_else(shortest)
-    }
-}
+pub(in crate::mailer) type Ledger = Lines<Entry, Answer>;
 
 /// Writers on PostgreSQL: while the commit of one waits for a slow disk, the other goes on.
 const WRITERS: usize = 2;
+/// A group costs PostgreSQL far more than one more entry in it: about half a millisecond of its processor. What takes so long waits.
+const SLOW_COMMIT: Duration = Duration::from_millis(3);
 
 /// Starts the writers.
 pub(in crate::mailer) fn start(app: &App) -> Ledger {
@@ -143,10 +119,11 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
             async move { writer.commit(&entries).await }
         })
     });
-    Ledger {
-        queues: queues.collect(),
+    let spill = Spill {
         enough: lanes.div_ceil(4).max(4),
-    }
+        slow: SLOW_COMMIT,
+    };
+    Lines::new(spill, queues)
 }
 
 /// Writes one group after another.

@@ -1,7 +1,7 @@
 //! The ballot box: the one way in for an answer, and what vouches for what is in it.
 //!
 //! - `slip`: what goes in, and what became of it. Pure.
-//! - [`Writers`]: the queues into the box; `commit`: many answers in one durable commit.
+//! - [`SPILL`]: the queues into the box; `commit`: many answers in one durable commit.
 //! - `rows`: ballots as rows, many in a statement.
 //! - `counts`: the counting tables, which move in the same commit; and what counts at all.
 //! - `details_store`: the counting tables of rankings and of readers' own words.
@@ -52,4 +52,4 @@ pub use hand_over::{Receiver, hand_over, has_own};
 pub use ruled::RulingLog;
 pub use slip::{Answer, Outcome, Slip, VoterKey};
 pub use verify::{Verified, verify, verify_in_shares};
-pub use writers::{Writers, number as writers};
+pub use writers::{SPILL, number as writers};

@@ -1,0 +1,206 @@
+//! Several queues for one kind of request, each with a writer: PostgreSQL goes on with one commit while another waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{GroupCommit, Place, Refused};
+
+/// When the next writer gets something to do. While one can do it all, two would only make the groups smaller.
+#[derive(Debug, Clone, Copy)]
+pub struct Spill {
+    /// So many make a good group: what waits beyond them may go to the next.
+    pub enough: usize,
+    /// And only where a commit takes at least so long: a second writer helps while the first waits for a disk. Where the processor
+    /// is what takes the time, another group costs more than a larger one.
+    pub slow: Duration,
+}
+
+/// The queues. Cheap to clone.
+#[derive(Debug)]
+pub struct Lines<Req, Res> {
+    /// At least one.
+    queues: Arc<[GroupCommit<Req, Res>]>,
+    spill: Spill,
+}
+
+impl<Req, Res> Clone for Lines<Req, Res> {
+    fn clone(&self) -> Self {
+        Self {
+            queues: Arc::clone(&self.queues),
+            spill: self.spill,
+        }
+    }
+}
+
+impl<Req, Res> Lines<Req, Res>
+where
+    Req: Clone + Send + Sync + 'static,
+    Res: Send + 'static,
+{
+    /// `queues`: at least one.
+    pub fn new(spill: Spill, queues: impl Iterator<Item = GroupCommit<Req, Res>>) -> Self {
+        Self {
+            queues: queues.collect(),
+            spill,
+        }
+    }
+
+    /// Queues `request` and waits until it is committed.
+    ///
+    /// # Errors
+    /// As [`GroupCommit::submit`].
+    pub async fn submit(&self, request: Req) -> Result<Res, Refused> {
+        match self.next() {
+            Some((queue, place)) => queue.submit_in(place, request).await,
+            None => Err(Refused::Busy),
+        }
+    }
+
+    /// As [`submit`](Self::submit), however long it takes: for background work that has its own bound.
+    ///
+    /// # Errors
+    /// As [`GroupCommit::submit_waiting`].
+    pub async fn submit_waiting(&self, request: Req) -> Result<Res, Refused> {
+        match (self.next(), self.queues.first()) {
+            (Some((queue, place)), _) => queue.submit_patiently(place, request).await,
+            (None, Some(queue)) => queue.submit_waiting(request).await,
+            (None, None) => Err(Refused::Busy),
+        }
+    }
+
+    /// A place for the next request: in the first queue that can take it, and in a rush in the shortest. A look may be out of
+    /// date when the place is taken, since others come at the same time: then it is any queue that has room. `None`: all are full.
+    fn next(&self) -> Option<(&GroupCommit<Req, Res>, Place)> {
+        let Spill { enough, slow } = self.spill;
+        let suffices = |queue: &&GroupCommit<Req, Res>| {
+            queue.waiting() < enough || (queue.pace() < slow && !queue.is_full())
+        };
+        let shortest = || self.queues.iter().min_by_key(|queue| queue.waiting());
+        let in_first = self.queues.iter().filter(suffices);
+        in_first
+            .chain(shortest())
+            .chain(self.queues.iter())
+            .find_map(|queue| queue.place().map(|place| (queue, place)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::db::group_commit::Queue;
+
+    const ENOUGH: usize = 64;
+    const ALWAYS: Spill = Spill {
+        enough: ENOUGH,
+        slow: Duration::ZERO,
+    };
+
+    /// Two queues whose writers never end; `capacity` may wait in each.
+    fn stuck(capacity: usize, spill: Spill) -> Lines<usize, usize> {
+        let queue = Queue {
+            name: "test",
+            capacity,
+            largest: 1,
+            gathers: false,
+        };
+        let start = |()| GroupCommit::start(queue, |_| std::future::pending());
+        Lines::new(spill, [(); 2].map(start).into_iter())
+    }
+
+    /// How many wait in each queue after `slips` came one by one.
+    async fn waiting_after(slips: usize, lines: &Lines<usize, usize>) -> [usize; 2] {
+        for slip in 0..slips {
+            let (queue, place) = lines.next().expect("a place");
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.submit_in(place, slip).await });
+            tokio::task::yield_now().await;
+        }
+        [lines.queues[0].waiting(), lines.queues[1].waiting()]
+    }
+
+    #[tokio::test]
+    async fn the_second_queue_gets_what_is_too_much_for_the_first() {
+        let lines = stuck(10 * ENOUGH, ALWAYS);
+        // One more than waits is being written.
+        assert_eq!(waiting_after(ENOUGH + 1, &lines).await, [ENOUGH, 0]);
+        assert_eq!(waiting_after(ENOUGH, &lines).await, [ENOUGH, ENOUGH - 1]);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_does_not_keep_slips_from_the_second() {
+        for capacity in [1, 3, ENOUGH - 1, ENOUGH] {
+            let lines = stuck(capacity, ALWAYS);
+            let slips = 2 * (capacity + 1);
+            let waiting = waiting_after(slips, &lines).await;
+            assert_eq!(waiting, [capacity; 2], "room for {capacity}");
+        }
+    }
+
+    /// What was looked at has changed by the time a place is taken; whoever comes is refused only where every queue is full.
+    #[tokio::test]
+    async fn those_who_come_at_the_same_time_get_every_place_there_is() {
+        const THREADS: usize = 8;
+        for round in 0..200 {
+            let (lines, start) = (stuck(64, ALWAYS), Barrier::new(THREADS));
+            let taken: usize = std::thread::scope(|scope| {
+                let takes = || {
+                    start.wait();
+                    let places = (0..2 * 64 / THREADS).map(|_| lines.next());
+                    // Held until all have tried.
+                    let places: Vec<_> = places.collect();
+                    start.wait();
+                    places.into_iter().flatten().count()
+                };
+                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(takes)).collect();
+                let each = threads.into_iter().map(|thread| thread.join());
+                each.map(|n| n.expect("no thread panics")).sum()
+            });
+            assert_eq!(taken, 2 * 64, "round {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_quick_first_queue_gets_all_that_it_has_room_for() {
+        let patient = Spill {
+            enough: ENOUGH,
+            slow: Duration::from_millis(3),
+        };
+        let lines = stuck(3 * ENOUGH, patient);
+        assert_eq!(waiting_after(2 * ENOUGH + 1, &lines).await, [2 * ENOUGH, 0]);
+        // Full: the second takes the rest.
+        assert_eq!(
+            waiting_after(2 * ENOUGH + 1, &lines).await,
+            [3 * ENOUGH, ENOUGH]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_slow_first_queue_shares_what_is_too_much_for_it() {
+        let queue = Queue {
+            name: "test",
+            capacity: 1_000,
+            largest: 1,
+            gathers: false,
+        };
+        let slow = Spill {
+            enough: 1,
+            slow: Duration::from_millis(3),
+        };
+        let takes = Duration::from_millis(20);
+        let start = |()| {
+            GroupCommit::start(queue, move |group: Vec<usize>| async move {
+                tokio::time::sleep(takes).await;
+                Ok(group)
+            })
+        };
+        let lines = Lines::new(slow, [(); 2].map(start).into_iter());
+        // One by one: the first learns that it is slow.
+        for n in 0..20 {
+            lines.submit(n).await.expect("a commit");
+        }
+        assert!(lines.queues[0].pace() >= slow.slow);
+        assert!(waiting_after(20, &lines).await[1] > 0);
+    }
+}
