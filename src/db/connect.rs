@@ -252,9 +252,9 @@ async fn sqlite_pool(
                 .busy_timeout(Duration::from_secs(5))
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
-                // In KB. Readers have the pages of the system's cache; each of them would fill its own with a large table. The writer
-                // touches a page of its own for each ballot, wherever in the table its key lies.
-                .pragma("cache_size", if read_only { "-1000" } else { "-32000" })
+                // In KB; what is not in it comes from the system's cache. Each reader would fill its own with a large table. What the
+                // writer touches lies together, since keys begin with a moment.
+                .pragma("cache_size", if read_only { "-1000" } else { "-8000" })
                 .pragma("temp_store", "MEMORY")
                 .pragma("wal_autocheckpoint", "2000")
                 .pragma("journal_size_limit", "67108864")
