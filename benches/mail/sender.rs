@@ -146,12 +146,13 @@ impl Program {
         (next() + next()) / TICKS
     }
 
+    /// In MB (1,000,000 bytes).
     fn peak_mb(&self) -> f64 {
         let id = self.process.0.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = peak.unwrap().trim().trim_end_matches(" kB");
-        kilobytes.parse::<f64>().unwrap() / 1_000.0
+        let kib = peak.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<f64>().unwrap() * 1_024.0 / 1e6
     }
 
     /// Signs an editor in as a person does: the printed link, a password, the cookie.
