@@ -33,7 +33,9 @@ async fn two_nodes_share_an_issue_and_the_numbers_add_up_at_every_instant() {
     trial.hand_over().await;
     let mut seen = BTreeSet::new();
     let mut samples = 0;
+    let end = tokio::time::Instant::now() + PATIENCE;
     while !trial.finished().await {
+        assert!(tokio::time::Instant::now() < end, "it does not end");
         seen.extend(workers(&trial).await);
         trial.numbers_add_up().await;
         samples += 1;

@@ -160,7 +160,9 @@ async fn a_provider_that_throttles_holds_up_nobody_else_and_spends_no_attempts()
     let waiting = "SELECT COUNT(*) FROM mail_batch WHERE state < 2 AND provider = 'busy.example'";
     assert!(app.count(waiting).await <= 4, "they wait together");
     // The rests are seconds by the monotonic clock; the batches' times are by the app's.
+    let end = tokio::time::Instant::now() + Duration::from_secs(60);
     let done = loop {
+        assert!(tokio::time::Instant::now() < end, "it does not end");
         app.advance(Duration::from_secs(10));
         tokio::time::sleep(Duration::from_millis(300)).await;
         let now = progress(&app, issue).await;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use canvass::db::{self, Db};
+use canvass::db::{self, Db, DbErr};
+use canvass::mailer::mailing::DeliveryState;
 use canvass::newsletters::Newsletter;
 use canvass::types::{IssueId, Random, UnixMillis};
 use tempfile::TempDir;
@@ -174,29 +175,59 @@ impl Trial {
         }
     }
 
-    /// audience = queued + sent + deferred + failed + unknown + skipped, now, with nothing below zero.
+    /// What the editors' page says now is what the ledger's rows say at the same moment: the counters are kept beside the rows.
     pub async fn numbers_add_up(&self) {
-        let sql = "SELECT m.audience, t.state, CAST(SUM(t.n) AS BIGINT) FROM mailing m
-             JOIN issue_tally t ON t.issue_id = m.issue_id WHERE m.issue_id = $1 GROUP BY m.audience, t.state";
         let Some(issue) = self.issues.last() else {
             return;
         };
         // The database may be away just now.
-        let Ok(rows) = db::fetch_all(self.db.read(), sql, [issue.0.into()]).await else {
+        let Ok((audience, counted, rows)) = self.counters_and_rows(*issue).await else {
             return;
         };
-        let mut dealt = 0;
-        let mut audience = 0;
-        for row in &rows {
-            audience = row.try_get_by_index(0).unwrap();
-            let (state, n): (i16, i64) = (
-                row.try_get_by_index(1).unwrap(),
-                row.try_get_by_index(2).unwrap(),
+        let (intent, deferred) = (DeliveryState::Intent as i16, DeliveryState::Deferred as i16);
+        let of = |numbers: &BTreeMap<i16, i64>, state| numbers.get(&state).copied().unwrap_or(0);
+        for state in counted.keys().chain(rows.keys()) {
+            let (told, found) = (of(&counted, *state), of(&rows, *state));
+            if *state == intent {
+                continue;
+            }
+            // Whoever is tried again stays deferred until it is known what came of it.
+            let more = if *state == deferred {
+                of(&rows, intent)
+            } else {
+                0
+            };
+            assert!(
+                (found..=found + more).contains(&told),
+                "state {state}: {told} are told, and {found} rows found ({more} under way)"
             );
-            assert!(n >= 0, "{n} in state {state}");
-            dealt += n;
         }
+        let dealt: i64 = counted.values().sum();
         assert!(dealt <= audience, "{dealt} of {audience}");
+    }
+
+    /// The audience, the counters and the rows by state, all at one moment.
+    async fn counters_and_rows(
+        &self,
+        issue: IssueId,
+    ) -> Result<(i64, BTreeMap<i16, i64>, BTreeMap<i16, i64>), DbErr> {
+        let moment = self.db.snapshot().await?;
+        let audience = "SELECT audience FROM mailing WHERE issue_id = $1";
+        let row = db::fetch_one(&moment, audience, [issue.0.into()]).await?;
+        let audience = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+        let mut numbers = Vec::new();
+        for sql in [
+            "SELECT state, CAST(SUM(n) AS BIGINT) FROM issue_tally WHERE issue_id = $1 GROUP BY state",
+            "SELECT state, COUNT(*) FROM delivery WHERE issue_id = $1 GROUP BY state",
+        ] {
+            let rows = db::fetch_all(&moment, sql, [issue.0.into()]).await?;
+            let rows = rows
+                .iter()
+                .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)));
+            numbers.push(rows.collect::<Result<BTreeMap<i16, i64>, DbErr>>()?);
+        }
+        let rows = numbers.pop().unwrap_or_default();
+        Ok((audience, numbers.pop().unwrap_or_default(), rows))
     }
 
     /// The verdict; panics where anything was lost, or doubled with another Message-ID, or the ledger does not agree with the recorder.
