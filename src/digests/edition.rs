@@ -165,59 +165,64 @@ pub fn compile(
             postal_address: newsletter.address_below_name(),
         },
     )?;
-    let sender = |address: &str| EmailAddress::parse(address).map_err(|_| CompileError::Sender);
-    let reply_to = match &newsletter.reply_to {
-        Some(address) => Some(Mailbox {
-            name: newsletter.from_name.clone(),
-            address: sender(address)?,
-        }),
-        None => None,
-    };
-    let owner = newsletter
-        .reply_to
-        .as_ref()
-        .unwrap_or(&newsletter.from_address);
     let edition = Edition::compile(Draft {
-        from: Mailbox {
-            name: newsletter.from_name.clone(),
-            address: sender(&newsletter.from_address)?,
+        from: mailbox(newsletter, &newsletter.from_address)?,
+        reply_to: match &newsletter.reply_to {
+            Some(address) => Some(mailbox(newsletter, address)?),
+            None => None,
         },
-        reply_to,
         subject: rendered.subject,
         text: rendered.text,
         html: rendered.html,
         slots,
-        list: Some(ListHeaders {
-            name: newsletter.name.clone(),
-            id: format!("{}.{}", newsletter.slug, parts.domain),
-            unsubscribe: vec![newsletter.id.0],
-            help: format!("{}/subscribe/{}", parts.origin, newsletter.slug),
-            owner: owner.clone(),
-            archive,
-            feedback_id: format!("{}:{}:issue:canvass", parts.issue.0, newsletter.slug),
-        }),
+        list: Some(list_headers(parts, archive)),
     });
     let size = measure(&edition);
-    let dead_polls: Vec<String> = body
-        .polls()
-        .into_iter()
-        .filter(|slug| parts.polls.iter().all(|poll| poll.slug != *slug))
-        .map(str::to_owned)
-        .collect();
-    let advice = advice::judge(&advice::Draft {
-        subject: &content.subject,
-        preheader: &content.preheader,
-        body,
-        postal_address: &newsletter.postal_address,
-        html_bytes: size.html,
-        dead_polls: &dead_polls,
-    });
     Ok(Compiled {
         edition,
-        advice,
+        advice: advise(parts, size.html),
         size,
         subject,
         preheader: Pieces::of_line(written).with_fallbacks(),
+    })
+}
+
+/// One of the newsletter's own addresses.
+fn mailbox(newsletter: &Newsletter, address: &str) -> Result<Mailbox, CompileError> {
+    Ok(Mailbox {
+        name: newsletter.from_name.clone(),
+        address: EmailAddress::parse(address).map_err(|_| CompileError::Sender)?,
+    })
+}
+
+/// RFC 2369, 2919 and 8058, and Gmail's Feedback-ID. `archive`: the address of the newsletter's, if it has one.
+fn list_headers(parts: &Parts<'_>, archive: Option<String>) -> ListHeaders {
+    let newsletter = parts.newsletter;
+    let reply_to = newsletter.reply_to.as_ref();
+    ListHeaders {
+        name: newsletter.name.clone(),
+        id: format!("{}.{}", newsletter.slug, parts.domain),
+        unsubscribe: vec![newsletter.id.0],
+        help: format!("{}/subscribe/{}", parts.origin, newsletter.slug),
+        owner: reply_to.unwrap_or(&newsletter.from_address).clone(),
+        archive,
+        feedback_id: format!("{}:{}:issue:canvass", parts.issue.0, newsletter.slug),
+    }
+}
+
+/// What an editor should know about it. `html_bytes`: the size of its HTML part.
+fn advise(parts: &Parts<'_>, html_bytes: usize) -> Vec<Advice> {
+    let asked = parts.body.polls();
+    let takes_answers = |slug: &str| parts.polls.iter().any(|poll| poll.slug == slug);
+    let dead = asked.into_iter().filter(|slug| !takes_answers(slug));
+    let dead_polls: Vec<String> = dead.map(str::to_owned).collect();
+    advice::judge(&advice::Draft {
+        subject: &parts.content.subject,
+        preheader: &parts.content.preheader,
+        body: parts.body,
+        postal_address: &parts.newsletter.postal_address,
+        html_bytes,
+        dead_polls: &dead_polls,
     })
 }
 

@@ -6,18 +6,19 @@
 //!
 //! Unexpected errors are logged here, once, without anything a person typed; the page says nothing of them.
 
+mod readers;
+
 use std::time::Duration;
 
-use crate::db::DbErr;
-use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::Pages;
+pub(in crate::web) use self::readers::Asked;
+pub use self::readers::Readers;
 use crate::db::group_commit::Refused;
-use crate::db::is_locked;
+use crate::db::{DbErr, is_locked};
 
 /// Why a request was not done, for whoever made it.
 #[derive(Clone, Debug, Serialize)]
@@ -278,106 +279,6 @@ impl From<Refused> for Problem {
             Refused::Unknown => Self::late(),
             Refused::Failed(error) => Self::internal(&error),
         }
-    }
-}
-
-/// The problem an answer stands for, if it is one that still has to be written out.
-fn problem_of(response: &mut Response) -> Option<Problem> {
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        return Some(problem);
-    }
-    let written = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|v| v.starts_with("text/html") || v.contains("json"));
-    let status = response.status();
-    ((status.is_client_error() || status.is_server_error()) && !written)
-        .then(|| Problem::from_status(status))
-}
-
-/// Who reads what went wrong.
-#[derive(Clone, Debug)]
-pub enum Readers {
-    /// People: a page.
-    People(Pages),
-    /// Scripts: `application/problem+json`.
-    Scripts,
-    /// Machines that look at the status alone.
-    Nobody,
-}
-
-impl Readers {
-    /// Writes the body of a problem, keeping the status and headers that were set (Allow, Retry-After).
-    pub(super) fn write_out(&self, mut response: Response, asked: Asked) -> Response {
-        let Some(problem) = problem_of(&mut response) else {
-            return response;
-        };
-        let (content_type, body) = match self {
-            Self::People(pages) => page(pages, problem, asked),
-            Self::Scripts => {
-                let mut body = serde_json::to_value(&problem).unwrap_or_default();
-                body["status"] = problem.status.as_u16().into();
-                ("application/problem+json", body.to_string())
-            }
-            Self::Nobody => return response,
-        };
-        let (mut parts, _) = response.into_parts();
-        parts.headers.remove(http::header::CONTENT_LENGTH);
-        parts
-            .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        Response::from_parts(parts, body.into())
-    }
-}
-
-/// What a person asked for, as far as the way on from a problem hangs on it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    /// A form was sent: opening the address again would not send it.
-    sent: bool,
-    /// By an editor.
-    editor: bool,
-}
-
-impl Asked {
-    pub(super) fn of(request: &Request) -> Self {
-        Self {
-            sent: !request.method().is_safe(),
-            editor: request.uri().path().starts_with("/admin"),
-        }
-    }
-}
-
-/// The page, always with a way on.
-fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String) {
-    let home = if asked.editor { "/admin" } else { "/" };
-    let later = matches!(problem.status.as_u16(), 408 | 429 | 500..=599);
-    // Where a reader's form is refused for where it came from, its own page stands at the same address.
-    let here = problem.kind == "canvass:wrong-origin" && !asked.editor;
-    let (href, label) = match problem.status {
-        StatusCode::UNAUTHORIZED if asked.editor => ("/admin/sign-in", "Sign in"),
-        _ if here => ("", "Open the page here"),
-        _ if later && !asked.sent => ("", "Open this page again"),
-        _ if asked.editor => (home, "To the overview"),
-        _ => (home, "To the front page"),
-    };
-    let context = serde_json::json!({
-        "status": problem.status.as_u16(),
-        "title": problem.title,
-        "detail": problem.detail,
-        "errors": problem.errors,
-        "href": href,
-        "label": label,
-        // Reloaded, browsers send a form again, with all that was typed.
-        "send_again": later && asked.sent,
-        "home": home,
-        "noindex": true,
-        "narrow": true,
-    });
-    match pages.html("problem", &context) {
-        Ok(body) => ("text/html; charset=utf-8", body),
-        Err(_) => ("text/plain; charset=utf-8", problem.detail),
     }
 }
 
