@@ -4,7 +4,7 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::list_store::{self, Filter, PAGE, Row, STATES, Sort};
 use crate::admin::{Editor, show};
@@ -26,101 +26,129 @@ struct Shown {
     sent: String,
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    editor: Editor,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
-    let filter = Filter {
-        subject: query.line("q")?.chars().take(200).collect(),
-        state: query.line("state")?,
-        newsletter: query.line("newsletter")?,
-    };
-    let order = query.line("sort")?;
-    let (sort, ascending) = read_order(&order);
-    let page = query
-        .line("page")?
-        .parse::<i64>()
-        .unwrap_or(1)
-        .clamp(1, 1_000_000);
-    let count = list_store::count(&app.db, &filter).await?;
-    let offset = (page - 1) * PAGE;
-    let rows = list_store::page(&app.db, &filter, sort, ascending, offset).await?;
-    let newsletters = newsletters::all(app.db.read()).await?;
-    let filtered =
-        !(filter.subject.is_empty() && filter.state.is_empty() && filter.newsletter.is_empty());
-    let address = |sort: &str, page: i64| {
+/// What the address asks for.
+struct View {
+    filter: Filter,
+    /// As it was given, for the addresses of the other pages.
+    order: String,
+    sort: Sort,
+    ascending: bool,
+    /// From 1.
+    page: i64,
+}
+
+impl View {
+    fn read(query: &RawForm) -> Result<Self, Problem> {
+        let order = query.line("sort")?;
+        let (sort, ascending) = read_order(&order);
+        let page = query.line("page")?.parse::<i64>().unwrap_or(1);
+        Ok(Self {
+            filter: Filter {
+                subject: query.line("q")?.chars().take(200).collect(),
+                state: query.line("state")?,
+                newsletter: query.line("newsletter")?,
+            },
+            order,
+            sort,
+            ascending,
+            page: page.clamp(1, 1_000_000),
+        })
+    }
+
+    /// The same, in another order or on another page.
+    fn address(&self, order: &str, page: i64) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
+        let Filter {
+            subject,
+            state,
+            newsletter,
+        } = &self.filter;
+        let page = match page {
+            ..=1 => String::new(),
+            page => page.to_string(),
+        };
         for (name, value) in [
-            ("q", &filter.subject),
-            ("state", &filter.state),
-            ("newsletter", &filter.newsletter),
+            ("q", &**subject),
+            ("state", state),
+            ("newsletter", newsletter),
+            ("sort", order),
+            ("page", &page),
         ] {
             if !value.is_empty() {
                 query.append_pair(name, value);
             }
         }
-        if !sort.is_empty() {
-            query.append_pair("sort", sort);
-        }
-        if page > 1 {
-            query.append_pair("page", &page.to_string());
-        }
         format!("/admin/issues?{}", query.finish())
-    };
-    let column = |label: &str, name: &str, this: Option<Sort>, numeric: bool| {
-        let current = this == Some(sort);
+    }
+
+    fn filtered(&self) -> bool {
+        let Filter {
+            subject,
+            state,
+            newsletter,
+        } = &self.filter;
+        !(subject.is_empty() && state.is_empty() && newsletter.is_empty())
+    }
+
+    /// The head of a column, which orders by itself.
+    fn column(&self, label: &str, name: &str, sort: Sort, numeric: bool) -> Value {
+        let current = sort == self.sort;
         // Times and counts are asked for from the top, words from A.
-        let first = if name == "subject" {
-            name.to_owned()
+        let from_a = sort == Sort::Subject;
+        let ascending = if current { !self.ascending } else { from_a };
+        let order = format!("{}{name}", if ascending { "" } else { "-" });
+        let direction = if self.ascending {
+            "ascending"
         } else {
-            format!("-{name}")
-        };
-        let other = if name == "subject" {
-            format!("-{name}")
-        } else {
-            name.to_owned()
-        };
-        let next = if current && (first.starts_with('-') != ascending) {
-            other
-        } else {
-            first
+            "descending"
         };
         json!({
             "label": label,
             "numeric": numeric,
-            "href": this.map(|_| address(&next, 1)),
-            "direction": current.then_some(if ascending { "ascending" } else { "descending" }),
+            "href": self.address(&order, 1),
+            "direction": current.then_some(direction),
         })
-    };
+    }
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    editor: Editor,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let view = View::read(&RawForm::parse(query.unwrap_or_default().as_bytes())?)?;
+    let count = list_store::count(&app.db, &view.filter).await?;
+    let offset = (view.page - 1) * PAGE;
+    let rows = list_store::page(&app.db, &view.filter, view.sort, view.ascending, offset).await?;
+    let newsletters = newsletters::all(app.db.read()).await?;
     let last = offset + i64::try_from(rows.len()).unwrap_or(0);
+    let unordered = |label: &str, numeric| json!({ "label": label, "numeric": numeric, "href": null, "direction": null });
     app.pages.render(
         "digests/list",
         &json!({
             "frame": editor.frame(),
-            "any": count > 0 || filtered,
-            "filtered": filtered,
+            "any": count > 0 || view.filtered(),
+            "filtered": view.filtered(),
             "shown": show::counted(count, "issue", "issues"),
-            "filter": { "q": filter.subject, "sort": order },
+            "filter": { "q": view.filter.subject, "sort": view.order },
             "states": STATES.iter().map(|(value, label, _)| json!({
-                "value": value, "label": label, "chosen": *value == filter.state,
+                "value": value, "label": label, "chosen": *value == view.filter.state,
             })).collect::<Vec<_>>(),
             "newsletters": (newsletters.len() > 1).then(|| newsletters.iter().map(|n| json!({
-                "slug": n.slug, "name": n.name, "chosen": n.slug == filter.newsletter,
+                "slug": n.slug, "name": n.name, "chosen": n.slug == view.filter.newsletter,
             })).collect::<Vec<_>>()),
             "columns": [
-                column("Subject", "subject", Some(Sort::Subject), false),
-                column("Newsletter", "", None, false),
-                column("State", "", None, false),
-                column("When", "when", Some(Sort::When), false),
-                column("Audience", "audience", Some(Sort::Audience), true),
-                column("Handed over", "", None, true),
+                view.column("Subject", "subject", Sort::Subject, false),
+                unordered("Newsletter", false),
+                unordered("State", false),
+                view.column("When", "when", Sort::When, false),
+                view.column("Audience", "audience", Sort::Audience, true),
+                unordered("Handed over", true),
             ],
             "rows": rows.into_iter().map(Shown::from).collect::<Vec<_>>(),
             "range": if last > offset { format!("{}–{} of {}", offset + 1, last, show::count(count)) } else { String::new() },
-            "previous": (page > 1).then(|| address(&order, page - 1)),
-            "next": (last < count && last > offset).then(|| address(&order, page + 1)),
+            "previous": (view.page > 1).then(|| view.address(&view.order, view.page - 1)),
+            "next": (last < count && last > offset).then(|| view.address(&view.order, view.page + 1)),
         }),
     )
 }

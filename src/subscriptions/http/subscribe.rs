@@ -56,41 +56,12 @@ pub async fn submit(
         return Err(Problem::wrong_origin());
     }
     let (newsletter, current) = find(&app, &slug).await?;
-    let typed = form.one("email")?.unwrap_or_default().to_owned();
-    let agreed = match form.one("consent")? {
-        Some(given) => agreed(&app, &newsletter, &current, given).await?,
-        None => None,
-    };
-    // Never ticked beside words that this reader has not seen: a cached page may show older ones.
-    let outdated = agreed.as_ref().is_some_and(|text| text.id != current.id);
-    let mut filled = Filled {
-        email: typed,
-        consent_ticked: agreed.is_some() && !outdated,
-        ..Filled::default()
-    };
-
-    let address = EmailAddress::from_typed(&filled.email);
-    if let Err(refused) = &address {
-        filled.email_error = Some(refused.to_string());
-    }
-    if agreed.is_none() {
-        filled.consent_error = Some("Tick the box to agree.".to_owned());
-    } else if outdated && address.is_err() {
-        // The words agreed to stand as long as nothing else is wrong; shown again, the form asks for today's.
-        filled.consent_error =
-            Some("The words have changed. Read them and tick the box again.".to_owned());
-    }
-    if !form_time_is_human(&app, form.one("form_time")?) {
-        filled.form_error = Some("That was very fast. Press the button once more.".to_owned());
-    }
-    let (Ok(address), Some(consent), None) = (address, agreed, &filled.form_error) else {
-        return form_page(
-            &app,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            &newsletter,
-            &current,
-            &filled,
-        );
+    let (address, consent) = match judge(&app, &newsletter, &current, &form).await? {
+        Ok(given) => given,
+        Err(filled) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return form_page(&app, status, &newsletter, &current, &filled);
+        }
     };
 
     // A field no person sees. Whatever filled it in gets the same page, and nothing happens.
@@ -121,6 +92,46 @@ pub async fn submit(
             "pause": span(app.config.subscriptions.confirm_pause_minutes, "minute"),
         }),
     )
+}
+
+/// The address and the words agreed to, or what the form is to be shown with again.
+async fn judge(
+    app: &App,
+    newsletter: &Newsletter,
+    current: &ConsentText,
+    form: &RawForm,
+) -> Result<Result<(EmailAddress, ConsentText), Filled>, Problem> {
+    let typed = form.one("email")?.unwrap_or_default().to_owned();
+    let agreed = match form.one("consent")? {
+        Some(given) => agreed(app, newsletter, current, given).await?,
+        None => None,
+    };
+    // Never ticked beside words that this reader has not seen: a cached page may show older ones.
+    let outdated = agreed.as_ref().is_some_and(|text| text.id != current.id);
+    let mut filled = Filled {
+        email: typed,
+        consent_ticked: agreed.is_some() && !outdated,
+        ..Filled::default()
+    };
+
+    let address = EmailAddress::from_typed(&filled.email);
+    if let Err(refused) = &address {
+        filled.email_error = Some(refused.to_string());
+    }
+    if agreed.is_none() {
+        filled.consent_error = Some("Tick the box to agree.".to_owned());
+    } else if outdated && address.is_err() {
+        // The words agreed to stand as long as nothing else is wrong; shown again, the form asks for today's.
+        filled.consent_error =
+            Some("The words have changed. Read them and tick the box again.".to_owned());
+    }
+    if !form_time_is_human(app, form.one("form_time")?) {
+        filled.form_error = Some("That was very fast. Press the button once more.".to_owned());
+    }
+    Ok(match (address, agreed, &filled.form_error) {
+        (Ok(address), Some(consent), None) => Ok((address, consent)),
+        _ => Err(filled),
+    })
 }
 
 /// A newsletter and the words its form shows.
