@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::PasswordHasher;
 use crate::config::Config;
 use crate::db::group_commit::Bounds;
-use crate::db::lock::{DirLock, LockError};
+use crate::db::lock::{FileLock, LockError};
 use crate::db::migrate::{MigrateError, is_new, migrate, up_to_date};
 use crate::db::{self, Backend, Db, DbErr, OpenError};
 use crate::digests::Bodies;
@@ -67,7 +67,7 @@ pub struct Parts {
     pub slot: i64,
     /// Cancelled when the process begins to stop: streams end, loops finish what they have in hand.
     pub stopping: CancellationToken,
-    _dir_lock: Option<DirLock>,
+    _lock: Option<FileLock>,
 }
 
 /// Why Canvass does not start.
@@ -76,9 +76,9 @@ pub enum StartError {
     /// The secret key is missing or weak.
     #[error("secret_key: {0}")]
     SecretKey(String),
-    /// The data directory is taken or unusable.
-    #[error("data_dir: {0}")]
-    DataDir(#[from] LockError),
+    /// The SQLite database is taken, or its directory unusable.
+    #[error("database.url: {0}")]
+    Lock(#[from] LockError),
     /// The database cannot be used.
     #[error("database.url: {0}")]
     Open(#[from] OpenError),
@@ -102,7 +102,7 @@ pub enum Role {
     /// It serves and sends: on SQLite it must be the only one, and it migrates.
     Server,
     /// A command that runs beside servers, whose schema it leaves alone: it migrates what nobody can be using (on SQLite while no
-    /// server holds the directory, on PostgreSQL an empty database) and must find everything else up to date.
+    /// server holds the file, on PostgreSQL an empty database) and must find everything else up to date.
     Tool,
 }
 
@@ -110,7 +110,7 @@ pub enum Role {
 const SLOTS: u64 = 16;
 
 impl App {
-    /// Locks the data directory (SQLite), opens and migrates the database, checks every template.
+    /// Locks the database (SQLite), opens and migrates the database, checks every template.
     ///
     /// # Errors
     /// [`StartError`].
@@ -135,7 +135,7 @@ impl App {
         bounds: Bounds,
     ) -> Result<Self, StartError> {
         let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
-        let (db, dir_lock) = open(&config, role).await?;
+        let (db, lock) = open(&config, role).await?;
         let keys = keys.clone().with_pepper(pepper(&db, &keys, &random).await?);
         let pages = Pages::new(&templates()).map_err(StartError::Template)?;
         let overrides = Some(config.mail.templates_dir.as_str()).filter(|dir| !dir.is_empty());
@@ -181,7 +181,7 @@ impl App {
             counted: Counted::default(),
             passwords: PasswordHasher::default(),
             polls,
-            _dir_lock: dir_lock,
+            _lock: lock,
         })))
     }
 
@@ -205,19 +205,19 @@ impl Deref for App {
     }
 }
 
-/// How long a server waits for the lock of its data directory: a command may hold it while it brings the schema up to date.
+/// How long a server waits for the lock of its database: a command may hold it while it brings the schema up to date.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Opens the database with its schema up to date, and for a server the lock of the data directory on SQLite. Of the processes on
-/// one directory one may be a server. A tool has the lock only while it migrates, and goes without while a server has it. On
+/// Opens the database with its schema up to date, and for a server its lock on SQLite. Of the processes on
+/// one file one may be a server. A tool has the lock only while it migrates, and goes without while a server has it. On
 /// PostgreSQL a tool migrates nothing but an empty database.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<DirLock>), StartError> {
+pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<FileLock>), StartError> {
     let url = config.database_url();
     let connections = config.database.max_connections;
-    if !url.expose().starts_with("sqlite:") {
+    let Some(file) = config.database_file() else {
         let db = Db::open(&url, connections).await?;
         // Whether a server runs somewhere cannot be known.
         if role == Role::Server || is_new(&db).await? {
@@ -226,12 +226,12 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<DirLock>), 
             up_to_date(&db).await?;
         }
         return Ok((db, None));
-    }
+    };
     let patience = match role {
         Role::Server => LOCK_PATIENCE,
         Role::Tool => Duration::ZERO,
     };
-    match locked(&config.data_dir, patience).await {
+    match locked(&file, patience).await {
         Ok(lock) => {
             let db = Db::open(&url, connections).await?;
             migrate(&db).await?;
@@ -246,11 +246,11 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<DirLock>), 
     }
 }
 
-async fn locked(dir: &Path, patience: Duration) -> Result<DirLock, LockError> {
+async fn locked(file: &Path, patience: Duration) -> Result<FileLock, LockError> {
     const LOOK: Duration = Duration::from_millis(100);
     let until = Instant::now() + patience;
     loop {
-        match DirLock::take(dir) {
+        match FileLock::take(file) {
             Err(LockError::Held(_)) if Instant::now() < until => sleep(LOOK).await,
             taken => return taken,
         }

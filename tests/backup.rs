@@ -261,3 +261,34 @@ async fn there_is_nothing_to_back_up_before_the_first_start() {
         !dir.join("canvass.db").exists() && !dir.join("x").exists() && !dir.join("x.part").exists()
     );
 }
+
+/// Only the key is set, as the README has it: everything lies where it lies by default, in a directory whose name means something in URLs.
+#[test]
+fn a_restore_works_with_the_directory_of_the_defaults() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("100%41 news?mode=ro#1");
+    std::fs::create_dir(&dir).unwrap();
+    let program = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
+        command.args(arguments).current_dir(&dir);
+        command.env_clear().env("CANVASS_SECRET_KEY", KEY);
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    for data_dir in ["canvass-data", &dir.join("in full").display().to_string()] {
+        let set = format!("data_dir = {data_dir:?}\n[database]\nurl = \"sqlite:the%20news.db\"\n");
+        std::fs::write(dir.join("canvass.toml"), set).unwrap();
+        let backup = format!("{}.backup", data_dir.len());
+        done(&program(&["migrate"]));
+        done(&program(&["backup", &backup]));
+        let file = dir.join(data_dir).join("the news.db");
+        done(&program(&["restore", "--replace", &backup]));
+        done(&program(&["api-token", "list"]));
+        std::fs::remove_file(&file).unwrap();
+        done(&program(&["restore", &backup]));
+        assert!(file.exists());
+        done(&program(&["api-token", "list"]));
+        let made = std::fs::read_dir(file.parent().unwrap()).unwrap();
+        let made: Vec<_> = made.map(|entry| entry.unwrap().path()).collect();
+        assert!(made.iter().all(|one| !one.is_dir()), "{made:?}");
+    }
+}

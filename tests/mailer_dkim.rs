@@ -200,7 +200,7 @@ async fn keys_survive_a_new_secret_key() {
         let clock = Clock::manual(START);
         match App::build(config.clone(), Role::Server, clock, Random::System).await {
             Ok(app) => break app,
-            Err(StartError::DataDir(_)) if tokio::time::Instant::now() < until => {
+            Err(StartError::Lock(_)) if tokio::time::Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             Err(error) => panic!("{error}"),

@@ -1,6 +1,6 @@
 //! A new version beside servers of the version before.
 
-use canvass::db::lock::DirLock;
+use canvass::db::lock::FileLock;
 use canvass_migrations::{Migrator, MigratorTrait};
 use sea_orm::{Database, TransactionTrait};
 
@@ -31,7 +31,7 @@ async fn a_command_leaves_the_schema_of_running_servers_alone() {
     // With SQLite a server holds the directory; on PostgreSQL it may run anywhere.
     let server = database::server()
         .is_none()
-        .then(|| DirLock::take(dir).unwrap());
+        .then(|| FileLock::take(&dir.join("canvass.db")).unwrap());
 
     for _ in 0..2 {
         let refused = run(&["api-token", "list"]);

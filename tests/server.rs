@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use canvass::app::{App, Role, StartError};
 use canvass::db::Backend;
-use canvass::db::lock::DirLock;
+use canvass::db::lock::FileLock;
 use canvass::types::{Clock, Random};
 
 use crate::support::app::{START, TestApp};
@@ -46,13 +46,16 @@ async fn what_is_not_there_is_a_page_for_people_and_json_for_scripts() {
 }
 
 #[tokio::test]
-async fn a_second_process_on_the_same_data_directory_is_refused() {
+async fn a_second_process_on_the_same_database_is_refused() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
-    let config = app.app.config.clone();
+    let mut config = app.app.config.clone();
+    // A copied unit, with a directory of its own and the database of the other.
+    let own = tempfile::tempdir().unwrap();
+    config.data_dir = own.path().to_owned();
     let second = App::build(config, Role::Server, Clock::manual(START), Random::System).await;
     if Backend::Sqlite == app.app.db.backend() {
         match second {
-            Err(error @ StartError::DataDir(_)) => {
+            Err(error @ StartError::Lock(_)) => {
                 let words = error.to_string();
                 assert!(
                     words.contains("in use by another canvass process"),
@@ -84,7 +87,7 @@ async fn a_server_starts_beside_a_command_and_waits_for_one_that_migrates() {
         .unwrap();
     drop((tool, server, beside));
     if Backend::Sqlite == database.open().await.backend() {
-        let migrating = DirLock::take(&config.data_dir).unwrap();
+        let migrating = FileLock::take(&config.database_file().unwrap()).unwrap();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(700)).await;
             drop(migrating);

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::postgres_tools::Tool;
 use super::{Failed, tool};
-use crate::config::Config;
-use crate::db::lock::DirLock;
+use crate::config::{Config, sqlite_url};
+use crate::db::lock::FileLock;
 use crate::db::migrate::migrate;
 use crate::db::{Backend, Db};
 use crate::types::{Clock, Secret};
@@ -90,7 +90,7 @@ pub async fn restore(config: Config, from: Option<&Path>, replace: bool) -> Resu
         db.close().await?;
         return hold_back(config, &url).await;
     };
-    let _lock = DirLock::take(&config.data_dir).map_err(other)?;
+    let _lock = FileLock::take(&file).map_err(other)?;
     let Some(from) = from else {
         return hold_back(config, &url).await;
     };
@@ -111,7 +111,9 @@ pub async fn restore(config: Config, from: Option<&Path>, replace: bool) -> Resu
 
 /// Makes a copy of a backup ready to be served: whole, ours, under our key, with the schema of this version, and with nothing due.
 async fn prepare(mut config: Config, from: &Path, fresh: &Path) -> Result<(), Failed> {
-    config.database.url = Secret::new(format!("sqlite:{}", fresh.display()));
+    // In full: a relative path would be looked for in the data directory, in which this one lies already.
+    let place = std::path::absolute(fresh)?;
+    config.database.url = sqlite_url(&place);
     let url = config.database_url();
     let unusable =
         |error: &dyn std::fmt::Display| used(from, &format!("is no backup of Canvass: {error}"));

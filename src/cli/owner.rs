@@ -20,12 +20,12 @@ pub fn is_ours(config: &Config) -> Result<(), Failed> {
         return Ok(());
     };
     let owner = |path: &Path| std::fs::metadata(path).ok().map(|of| of.uid());
-    let theirs = owner(&file).or_else(|| owner(&config.data_dir));
+    let theirs = owner(&file).or_else(|| owner(file.parent()?));
     match (owner(Path::new(OURSELVES)), theirs) {
         (Some(ROOT), Some(uid)) if uid != ROOT => {
-            let dir = config.data_dir.display();
+            let dir = file.parent().unwrap_or(&config.data_dir).display();
             Err(Failed::Used(format!(
-                "data_dir: {dir} belongs to another user ({uid}), who could not open what root leaves there; \
+                "database.url: {dir} belongs to another user ({uid}), who could not open what root leaves there; \
                  run this as that user: runuser -u \"$(stat -c %U {dir})\" -- canvass …"
             )))
         }

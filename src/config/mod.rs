@@ -21,4 +21,5 @@ pub use load::{ConfigError, REFERENCE, environment, ignored, keys, load, program
 pub use relays::{Domain, Relay, WarmUp};
 pub use settings::{
     Config, Database, Http, InDoubt, Limits, Log, LogFormat, Mail, Polls, Subscriptions, Transport,
+    sqlite_url,
 };

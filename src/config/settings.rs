@@ -1,10 +1,13 @@
 //! The typed settings. Their meaning and units stand in `reference.toml`.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{Domain, Relay};
@@ -212,22 +215,23 @@ impl Config {
     /// The database URL with SQLite paths made relative to the data directory.
     #[must_use]
     pub fn database_url(&self) -> Secret {
-        match self.database.url.expose().strip_prefix("sqlite:") {
-            Some(path) => {
-                let path = path.strip_prefix("//").unwrap_or(path);
-                Secret::new(format!("sqlite:{}", self.data_dir.join(path).display()))
-            }
-            None => self.database.url.clone(),
-        }
+        let Some(file) = self.database_file() else {
+            return self.database.url.clone();
+        };
+        let url = self.database.url.expose();
+        let parameters = url.find('?').map_or("", |at| &url[at..]);
+        let file = sqlite_url(&file);
+        Secret::new(format!("{}{parameters}", file.expose()))
     }
 
     /// The file of a SQLite database.
     #[must_use]
     pub fn database_file(&self) -> Option<PathBuf> {
-        let url = self.database_url();
-        let path = url.expose().strip_prefix("sqlite:")?;
+        let path = self.database.url.expose().strip_prefix("sqlite:")?;
+        let path = path.strip_prefix("//").unwrap_or(path);
         let path = path.split_once('?').map_or(path, |(path, _)| path);
-        Some(PathBuf::from(path))
+        let path: Vec<u8> = percent_decode_str(path).collect();
+        Some(self.data_dir.join(OsString::from_vec(path)))
     }
 
     /// The name server to ask; none: those of this machine.
@@ -316,4 +320,12 @@ fn log_format<'de, D: serde::Deserializer<'de>>(d: D) -> Result<LogFormat, D::Er
         "log.format",
         &[("text", LogFormat::Text), ("json", LogFormat::Json)],
     )
+}
+
+/// The URL of a SQLite file, whatever its name: `?` would begin the parameters, and `%` something encoded.
+#[must_use]
+pub fn sqlite_url(file: &Path) -> Secret {
+    const SPECIAL: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
+    let path = percent_encode(file.as_os_str().as_bytes(), SPECIAL);
+    Secret::new(format!("sqlite:{path}"))
 }

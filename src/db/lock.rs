@@ -1,59 +1,73 @@
-//! One process per SQLite data directory. Two would each believe that all leases of the other are void.
+//! One process per SQLite database. Two would each believe that all leases of the other are void.
+//!
+//! The lock lies beside the database file, wherever that is: two data directories may be told to use one database.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write as _;
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 /// Held while the process lives; the operating system lets go of it when the process dies, however it dies.
 #[derive(Debug)]
-pub struct DirLock {
+pub struct FileLock {
     _file: File,
 }
 
-/// A data directory that cannot be had.
+/// A database that cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process has it.
-    #[error("{0} is in use by another canvass process (one process per SQLite data directory)")]
+    #[error("{0} is in use by another canvass process (one process per SQLite database)")]
     Held(String),
-    /// It cannot be written.
+    /// Its directory cannot be written.
     #[error("{0} cannot be used: {1}")]
     Io(String, std::io::Error),
 }
 
-impl DirLock {
-    /// Creates `dir` if need be (for its owner alone) and takes its lock.
+impl FileLock {
+    /// Takes the lock of the database in `file`, which need not be there yet. Its directory is created if need be, for its owner alone.
     ///
     /// # Errors
     /// [`LockError`].
-    pub fn take(dir: &Path) -> Result<Self, LockError> {
-        let name = dir.display().to_string();
-        let io = |e| LockError::Io(name.clone(), e);
-        if !dir.exists() {
-            use std::os::unix::fs::DirBuilderExt as _;
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(dir)
-                .map_err(io)?;
-        }
-        let mut file = OpenOptions::new()
+    pub fn take(file: &Path) -> Result<Self, LockError> {
+        let io = |e| LockError::Io(file.display().to_string(), e);
+        let mut lock = real(file).map_err(io)?.into_os_string();
+        lock.push(".lock");
+        let mut lock = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(dir.join("canvass.lock"))
+            .open(lock)
             .map_err(io)?;
-        match file.try_lock() {
+        match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LockError::Held(name)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held(file.display().to_string()));
+            }
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }
         // For people who look: which process it is. The lock, not the text, is what counts.
-        file.set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
+        lock.set_len(0)
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: lock })
     }
+}
+
+/// Where `file` is, whichever links lead to it.
+fn real(file: &Path) -> std::io::Result<PathBuf> {
+    if let Ok(real) = file.canonicalize() {
+        return Ok(real);
+    }
+    let (Some(dir), Some(name)) = (file.parent(), file.file_name()) else {
+        return Err(std::io::ErrorKind::InvalidFilename.into());
+    };
+    let dir = Some(dir).filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new("."));
+    if !dir.exists() {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    }
+    Ok(dir.canonicalize()?.join(name))
 }
 
 #[cfg(test)]
@@ -63,9 +77,27 @@ mod tests {
     #[test]
     fn the_second_taker_is_refused_until_the_first_is_gone() {
         let dir = tempfile::tempdir().expect("a directory");
-        let first = DirLock::take(dir.path()).expect("free");
-        assert!(matches!(DirLock::take(dir.path()), Err(LockError::Held(_))));
+        let file = dir.path().join("new").join("canvass.db");
+        let first = FileLock::take(&file).expect("free");
+        assert!(matches!(FileLock::take(&file), Err(LockError::Held(_))));
         drop(first);
-        DirLock::take(dir.path()).expect("free again");
+        FileLock::take(&file).expect("free again");
+    }
+
+    #[test]
+    fn a_database_has_one_lock_whichever_way_leads_to_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("canvass.db");
+        let other = dir.path().join("other");
+        std::fs::create_dir(&other).expect("a directory");
+        let before = FileLock::take(&other.join("..").join("canvass.db")).expect("free");
+        assert!(matches!(FileLock::take(&file), Err(LockError::Held(_))));
+        drop(before);
+        std::fs::write(&file, "").expect("a file");
+        let link = other.join("link.db");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        let _first = FileLock::take(&link).expect("free");
+        assert!(matches!(FileLock::take(&file), Err(LockError::Held(_))));
+        FileLock::take(&other.join("canvass.db")).expect("another database");
     }
 }

@@ -13,7 +13,7 @@
 //! - [`migrate`]: the schema, under our own lock; refuses a database from a newer version.
 //! - [`Db::scrub`]: takes what was deleted out of the files as well.
 //! - [`Db::copy_into`]: a copy while it is used.
-//! - [`lock`]: one process per SQLite data directory.
+//! - [`lock`]: one process per SQLite database.
 //! - [`entities`]: one file a table.
 
 mod asked;

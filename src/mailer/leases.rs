@@ -1,7 +1,7 @@
 //! Who may work on a row, by the right clock.
 //!
 //! PostgreSQL: several nodes, each with a clock of its own, so leases are granted, compared and renewed by the database's
-//! clock alone. SQLite: one process owns the data directory, so whatever it does not have in hand is free at once, and what it has in
+//! clock alone. SQLite: one process owns the file, so whatever it does not have in hand is free at once, and what it has in
 //! hand is never taken again, whatever the wall clock does. On PostgreSQL the holder measures its lease with its machine's
 //! monotonic clock and sends nothing once it has run out. Due times (`not_before_ms`) are of the wall clock.
 
