@@ -38,12 +38,20 @@ async fn a_polls_result_moves_by_itself() {
 
     // Whoever marks words in it keeps them.
     browser
-        .run("getSelection().selectAllChildren(document.querySelector('#results .bars')); window.marked = String(getSelection()); return 1;")
+        .run("window.looked = 0; window.selected = getSelection(); window.getSelection = () => { looked += 1; return selected; };
+              selected.selectAllChildren(document.querySelector('#results .bars')); window.marked = String(selected); return 1;")
         .await;
     app.reader().post("/p/trust", &form).await.expect(200);
-    tokio::time::sleep(std::time::Duration::from_millis(5_000)).await;
-    let same = "return String(getSelection()) === window.marked && window.marked.length > 0;";
+    // The page has looked twice whether it may be drawn anew.
+    browser
+        .run_async("const wait = () => looked >= 2 ? done(true) : setTimeout(wait, 50); wait();")
+        .await;
+    let same = "return String(selected) === marked && marked.length > 0;";
     assert_eq!(browser.run(same).await, true);
+    assert!(!browser.text().await.contains("2 readers chose to answer"));
+    // And it was alive all the time.
+    browser.run("selected.removeAllRanges(); return 1;").await;
+    browser.wait_for_text("2 readers chose to answer").await;
 
     // Every editors' page has the script: what is to be pasted can be copied.
     browser.goto(&app.url("/admin/polls/trust/embed")).await;

@@ -80,7 +80,14 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
         }
     }
     // The focus outlives the numbers that run under it.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    for _ in 0..2 {
+        let before = handed_over(&browser).await;
+        let until = tokio::time::Instant::now() + Duration::from_secs(20);
+        while handed_over(&browser).await <= before {
+            assert!(tokio::time::Instant::now() < until, "it stands still");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
     assert_eq!(
         browser.run("return document.activeElement.id;").await,
         "pause"

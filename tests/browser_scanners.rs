@@ -146,17 +146,33 @@ async fn browser_a_quick_thumb_is_not_asked_twice() {
         return;
     };
     let sent = Sent::to(1).await;
-    browser.goto(&option(&sent.mails[0], "No")).await;
-    let before =
-        "return performance.now() - performance.getEntriesByType('navigation')[0].responseStart";
-    browser.run("window.sentAt = null; addEventListener('pagehide', () => localStorage.setItem('left', String(performance.now() - performance.getEntriesByType('navigation')[0].responseStart)))").await;
-    let seen = browser.run(before).await.as_f64().unwrap();
-    sent.app.advance(Duration::from_secs(1));
-    browser.click("main form button").await;
-    browser.wait_for_text("Your answer is counted").await;
-    let left = browser.run("return localStorage.getItem('left')").await;
-    let left: f64 = left.as_str().unwrap().parse().unwrap();
-    assert!(left >= 750.0, "seen after {seen} ms, sent after {left} ms");
+    let mut tapped = f64::MAX;
+    // A busy machine may tap too late to be quick: then it tries again, and changes the answer.
+    for _ in 0..5 {
+        browser.goto(&option(&sent.mails[0], "No")).await;
+        browser
+            .run("const since = () => String(performance.now() - performance.getEntriesByType('navigation')[0].responseStart);
+                  addEventListener('click', () => localStorage.setItem('tapped', since()), true);
+                  addEventListener('pagehide', () => localStorage.setItem('left', since()));")
+            .await;
+        sent.app.advance(Duration::from_secs(1));
+        browser.click("main form button").await;
+        browser.wait_for_text("Your answer is counted").await;
+        let kept = browser
+            .run("return [localStorage.getItem('tapped'), localStorage.getItem('left')]")
+            .await;
+        let at = |which: usize| kept[which].as_str().unwrap().parse::<f64>().unwrap();
+        tapped = at(0);
+        assert!(
+            at(1) >= 750.0,
+            "tapped after {tapped} ms, sent after {} ms",
+            at(1)
+        );
+        if tapped < 700.0 {
+            break;
+        }
+    }
+    assert!(tapped < 700.0, "no thumb was quick");
     browser.close().await;
 }
 

@@ -1,7 +1,6 @@
 //! The ballot box on a real database: many voters at once, the same voter at once, the close.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use canvass::db::{
     self, Db,
@@ -204,102 +203,6 @@ async fn polls_a_changed_mind_moves_the_ballot() {
     .unwrap();
     let own = own.expect("a ballot");
     assert_eq!(own.options(), [ballots.poll.option(3).unwrap().id]);
-}
-
-#[tokio::test]
-async fn polls_the_close_is_decided_at_the_commit() {
-    let closes = NOON + Duration::from_millis(500);
-    let ballots = opened(&["yes", "no"], 1, Some(closes)).await;
-    ballots.clock.advance(Duration::from_millis(499));
-    assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
-    ballots.clock.advance(Duration::from_millis(1));
-    assert_eq!(
-        ballots.cast(2, &["1"]).await,
-        Outcome::NotOpen(Phase::Closed { at: Some(closes) })
-    );
-    assert_eq!(
-        ballots.cast(1, &["2"]).await,
-        Outcome::NotOpen(Phase::Closed { at: Some(closes) })
-    );
-    assert_eq!(ballots.counts().await, [1, 1, 0]);
-    assert_eq!(
-        store::refusals(&ballots.db, ballots.poll.id).await.unwrap(),
-        [(1, 2)]
-    );
-}
-
-/// Whatever the clock does afterwards, also when nobody answered in between.
-#[tokio::test]
-async fn polls_a_clock_that_steps_back_over_the_close_opens_nothing() {
-    let closes = NOON + Duration::from_millis(500);
-    let closed = Outcome::NotOpen(Phase::Closed { at: Some(closes) });
-    for answered in [true, false] {
-        let ballots = opened(&["yes", "no"], 1, Some(closes)).await;
-        assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
-        ballots.clock.set(closes);
-        if answered {
-            assert_eq!(ballots.cast(2, &["1"]).await, closed);
-        } else {
-            let seen = ballots::watch_closes(&ballots.db, ballots.clock.now());
-            seen.await.unwrap();
-        }
-        ballots.clock.set(NOON);
-        assert_eq!(ballots.cast(3, &["1"]).await, closed);
-        assert_eq!(ballots.cast(1, &["2"]).await, closed);
-        let id = ballots.poll.id;
-        let read = store::by_id(&ballots.db, id).await.unwrap().unwrap();
-        assert_eq!(read.phase(NOON), Phase::Closed { at: Some(closes) });
-        assert_eq!(ballots.counts().await, [1, 1, 0]);
-        // An editor who moves the close means it.
-        let txn = ballots.db.write_txn("test").await.unwrap();
-        let later = Some(closes + Duration::from_secs(60));
-        define::retime(&txn, NOON, id, None, later, Visibility::Always)
-            .await
-            .unwrap();
-        txn.commit().await.unwrap();
-        let read = store::by_id(&ballots.db, id).await.unwrap().unwrap();
-        assert_eq!(read.phase(NOON), Phase::Open { closes_at: later });
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn polls_closing_while_a_thousand_vote_counts_who_was_told_so() {
-    let closes = NOON + Duration::from_millis(500);
-    let ballots = Arc::new(opened(&["yes", "no"], 1, Some(closes)).await);
-    for who in 0..20 {
-        assert_eq!(ballots.cast(who, &["1"]).await, Outcome::Counted);
-    }
-    let cast: Vec<_> = (20..1_000)
-        .map(|who| {
-            let ballots = ballots.clone();
-            tokio::spawn(async move {
-                if who == 500 {
-                    ballots.clock.set(closes);
-                }
-                ballots.cast(who, &["1"]).await
-            })
-        })
-        .collect();
-    let (mut counted, mut late) = (20, 0);
-    for outcome in cast {
-        match outcome.await.unwrap() {
-            Outcome::Counted => counted += 1,
-            Outcome::NotOpen(Phase::Closed { at }) if at == Some(closes) => late += 1,
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(counted + late, 1_000);
-    let at = Some(closes);
-    let after = ballots.cast(1_000, &["1"]).await;
-    assert_eq!(after, Outcome::NotOpen(Phase::Closed { at }));
-    late += 1;
-    assert_eq!(ballots.counts().await, [counted, counted, 0]);
-    let after = "SELECT COUNT(*) FROM ballot WHERE cast_ms >= $1";
-    let row = canvass::db::fetch_one(ballots.db.read(), after, [closes.into()]).await;
-    assert_eq!(row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap(), 0);
-    let refused = store::refusals(&ballots.db, ballots.poll.id).await.unwrap();
-    let refused: i64 = refused.iter().map(|(_, n)| n).sum();
-    assert_eq!(refused, late, "nobody was refused in silence");
 }
 
 #[tokio::test]

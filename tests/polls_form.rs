@@ -1,6 +1,10 @@
 //! The editors' form: several questions, moved about by buttons, all kinds, exact times, a preview.
 
-use super::support::app::TestApp;
+use std::time::Duration;
+
+use canvass::types::UnixMillis;
+
+use super::support::app::{START, TestApp};
 use super::support::editor::signed_in;
 use super::support::reader::{Form, Page};
 
@@ -239,6 +243,29 @@ async fn opening_and_closing_are_exact_to_the_millisecond() {
         own_form(&edit).value("closes"),
         Some("2026-03-09T18:00:30.250")
     );
-    browser.submit(own_form(&edit)).await.expect(200);
+    let saved = browser.submit(own_form(&edit)).await.expect(200);
     assert_eq!(app.count(closes).await, 250, "saving again moves nothing");
+
+    // Readers are let in by the same milliseconds.
+    browser
+        .submit(saved.form("form[action$='/publish']"))
+        .await
+        .expect(200);
+    let opens = UnixMillis(app.count("SELECT opens_ms FROM poll").await);
+    let at = START + Duration::from_secs(7 * 24 * 3_600 + 8 * 3_600 + 30);
+    assert_eq!(opens, at, "18:00:30 in Berlin is 17:00:30 UTC");
+    let mut counted = 0;
+    for (after, open) in [(-1, false), (0, true), (249, true), (250, false)] {
+        app.app.clock.set(UnixMillis(opens.0 + after));
+        let vote = app.reader().post("/p/when", &[("option", "1")]).await;
+        let vote = vote.expect(if open { 200 } else { 409 });
+        vote.says(match open {
+            true => "Your answer is counted",
+            false => "Your answer was not counted",
+        });
+        counted += i64::from(open);
+        let ballots = app.count("SELECT COUNT(*) FROM ballot").await;
+        assert_eq!(ballots, counted, "{after} ms after the opening");
+    }
+    app.assert_the_count_agrees("when").await;
 }

@@ -11,7 +11,7 @@ use super::support::editor::signed_in;
 use super::support::page::Page;
 use super::support::reader::Reader;
 
-fn png(width: u32, height: u32) -> Vec<u8> {
+pub fn png(width: u32, height: u32) -> Vec<u8> {
     let mut file = Vec::new();
     RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, 7]))
         .write_to(&mut Cursor::new(&mut file), ImageFormat::Png)
@@ -20,7 +20,7 @@ fn png(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// Sends a form with a file, as a browser does.
-async fn upload(
+pub async fn upload(
     browser: &Reader,
     page: &Page,
     fields: &[(&str, &str)],
@@ -146,7 +146,7 @@ async fn a_picture_is_uploaded_shown_kept_by_edits_and_served_for_ever() {
     assert_eq!(served.headers()["x-content-type-options"], "nosniff");
     assert_eq!(
         served.headers()["content-security-policy"],
-        "default-src 'none'; sandbox"
+        "default-src 'none'; frame-ancestors 'none'; sandbox"
     );
     let tag = served.headers()["etag"].clone();
     let again = app

@@ -44,7 +44,7 @@ pub async fn four_kinds(app: &TestApp) -> [&'static str; 4] {
     addresses
 }
 
-fn without_address(page: &Page, address: &str) -> String {
+pub fn without_address(page: &Page, address: &str) -> String {
     page.body.replace(address, "…")
 }
 
@@ -108,7 +108,7 @@ async fn every_kind_of_address_costs_the_same_rows() {
     assert!(work.iter().all(|(_, rows)| *rows == [1, 1, 1]), "{work:?}");
 }
 
-async fn rows(app: &TestApp) -> [i64; 3] {
+pub async fn rows(app: &TestApp) -> [i64; 3] {
     [
         app.count("SELECT COUNT(*) FROM triggered_mail").await,
         app.count("SELECT COUNT(*) FROM subscription_request").await,

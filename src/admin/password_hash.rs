@@ -150,6 +150,13 @@ mod tests {
         assert_ne!(stored, again, "each hash has its own salt");
     }
 
+    /// Less work for an unknown editor would tell who is one: see `tests/admin_sign_in_cost.rs` for the time it takes.
+    #[test]
+    fn nobodys_hash_costs_what_others_do() {
+        let cost = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$");
+        assert!(NOBODY.starts_with(&cost), "{NOBODY}");
+    }
+
     #[tokio::test]
     async fn nobody_is_never_right() {
         let hasher = PasswordHasher::default();

@@ -1,6 +1,6 @@
 //! Who asks, in what form: what the handlers of polls read from a request.
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ORIGIN, SET_COOKIE, VARY,
@@ -115,17 +115,6 @@ pub fn allow_embedding(app: &App, headers: &HeaderMap, response: &mut Response) 
             HeaderValue::from_static("cross-origin"),
         );
     }
-}
-
-/// A problem as JSON, for scripts of ours on routes that otherwise give pages.
-pub fn json_problem(problem: &Problem) -> Response {
-    let mut response = (problem.status(), axum::Json(problem)).into_response();
-    if problem.status() == http::StatusCode::SERVICE_UNAVAILABLE {
-        response
-            .headers_mut()
-            .insert(http::header::RETRY_AFTER, HeaderValue::from_static("2"));
-    }
-    response
 }
 
 impl From<AnswerError> for Problem {

@@ -7,8 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::answer::{AnswerError, Answered, answer};
 use super::asking::{
-    allow_embedding, json_problem, marker, own_choice, own_choice_of, public_poll, remember,
-    wants_json,
+    allow_embedding, marker, own_choice, own_choice_of, public_poll, remember, wants_json,
 };
 use super::ballots::Slip;
 use super::choice::Choice;
@@ -151,7 +150,7 @@ pub async fn submit(
     let json = wants_json(&headers);
     let done = submitted(&app, &slug, client, &headers, &form, json).await;
     let mut response = match done {
-        Err(problem) if json => json_problem(&problem),
+        Err(problem) if json => problem.into_json(),
         done => done?,
     };
     if json {
@@ -216,7 +215,11 @@ async fn submitted(
     .await;
     if let Err(AnswerError::Refused(Refused::Unknown)) = &answered {
         // It may count: whoever comes again shall be the same voter.
-        let mut response = Problem::late().into_response();
+        let late = Problem::late();
+        let mut response = match json {
+            true => late.into_json(),
+            false => late.into_response(),
+        };
         remember(app, &mut response, &browser.marker);
         return Ok(response);
     }

@@ -56,7 +56,7 @@ impl Held {
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("text/event-stream");
         headers.insert(CONTENT_TYPE, kind);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let (name, value) = UNBUFFERED;
         headers.insert(name, value);
         response.extensions_mut().insert(Self(events));
@@ -153,7 +153,7 @@ mod tests {
         let text = String::from_utf8(head(parts, UnixMillis(1_700_000_000_000))).expect("text");
         assert_eq!(
             text,
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nconnection: close\r\n\
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: no\r\nconnection: close\r\n\
              date: Tue, 14 Nov 2023 22:13:20 GMT\r\n\r\n"
         );
     }

@@ -6,6 +6,7 @@
 //!
 //! Unexpected errors are logged here, once, without anything a person typed; the page says nothing of them.
 
+mod json;
 mod readers;
 
 use std::time::Duration;

@@ -165,8 +165,8 @@ async fn hand_over_at(
     let txn = db.write_txn("test").await.unwrap();
     let row = db::fetch_one(
         &*txn,
-        "INSERT INTO issue (newsletter_id, slug, subject, body, state, created_ms, updated_ms)
-         VALUES ($1, $2, $3, '', 3, $4, $4) RETURNING id",
+        "INSERT INTO issue (newsletter_id, slug, subject, body, state, created_ms, updated_ms, handed_ms)
+         VALUES ($1, $2, $3, '', 3, $4, $4, $4) RETURNING id",
         [
             newsletter.id.0.into(),
             subject.to_lowercase().replace([' ', ','], "-").into(),

@@ -2,18 +2,31 @@
 
 use std::time::Duration;
 
-use canvass::types::Purpose;
+use canvass::newsletters::Newsletter;
+use canvass::subscriptions::unsubscribe_token;
 use canvass::types::varint::pack;
+use canvass::types::{Purpose, ReaderId};
 use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::json;
 
 use canvass::polls::definition::{Definition, QuestionText, ScaleText};
 use canvass::polls::{Kind, Order, Picture};
 
 use super::app::TestApp;
-use super::editor::signed_in;
+use super::editor::{invited, signed_in};
 use super::inbox::Mail;
+use super::issues::{hand_over, subscribe, until};
 use super::reader::Reader;
 use super::routes::Route;
+use crate::polls_linked::WORDS;
+use crate::polls_pictures::{png, upload};
+use crate::polls_sample::draw;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Who is subscribed to "morning", and reads mails.
+const FIRST: &str = "first@example.org";
+/// Subscribers without whom nothing can be drawn.
+const SMALLEST: i64 = 30;
 
 /// Who sends a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +49,8 @@ pub struct World {
     csrf: String,
     /// Values by the name of the parameter: real ones first.
     values: Vec<(&'static str, String)>,
+    /// What follows the address of a route that needs it.
+    queries: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -43,7 +58,10 @@ impl World {
         let app = TestApp::start().await;
         let newsletter = app.newsletter("morning").await;
         let poll = app
-            .poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
+            .poll_with("trust", |poll| {
+                poll.newsletter = Some(newsletter.id);
+                poll.linking = Some(WORDS.to_owned());
+            })
             .await;
         app.poll_with("kinds", |poll| {
             every_kind(poll);
@@ -57,17 +75,31 @@ impl World {
         let mail = b"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>x";
         app.capture("r@example.org", "x", mail).await;
         let token = app.api_token().await;
-        let mut values = subscribed(&app).await;
+        let (mut values, first) = subscribed(&app).await;
+        let own: String =
+            form_urlencoded::byte_serialize(app.app.config.origin().as_bytes()).collect();
+        let (mine, answer) = left_an_answer(&app).await;
+        values.push(("token", mine));
+        let data = asked_for_data(&app, &first).await;
+        values.push(("token", data));
         // The links of a mailed poll: an option, the whole question, the unseen one.
         let keys = &app.app.keys;
         for token in [
             keys.seal(Purpose::Vote, &pack(&[poll.0, 1, 1, 1])),
             keys.seal(Purpose::Vote, &pack(&[poll.0, 0, 1, 1])),
             keys.seal(Purpose::Canary, &pack(&[poll.0, 1, 1])),
+            unsubscribe_token(keys, newsletter.id, ReaderId(1)),
         ] {
             values.push(("token", token));
         }
         let editor = signed_in(&app).await;
+        let invitation = invited(&app, "new@lindenpost.example").await;
+        values.push(("token", last_part(&invitation)));
+        let picture = picture(&editor).await;
+        values.push(("name", last_part(&picture)));
+        mailed(&app, &newsletter).await;
+        let draft = draft(&app, &token).await;
+        draw(&editor, "trust", SMALLEST).await.expect(200);
         let frame = editor.get("/admin/settings").await.expect(200);
         let csrf = frame.attributes("input[name=csrf]", "value").pop();
         values.extend([
@@ -77,7 +109,13 @@ impl World {
             ("slug", "trust".to_owned()),
             ("slug", "kinds".to_owned()),
             ("slug", "morning".to_owned()),
+            ("poll", "trust-sample".to_owned()),
+            ("slug", "trust-sample".to_owned()),
+            ("slug", "tram".to_owned()),
+            ("issue", "trust--measured".to_owned()),
+            ("colour", "0e5f5b.css".to_owned()),
             ("id", "1".to_owned()),
+            ("id", draft.to_string()),
             ("issue", "1".to_owned()),
             ("reader", "1".to_owned()),
             ("name", "reader.css".to_owned()),
@@ -95,6 +133,10 @@ impl World {
             editor,
             csrf: csrf.unwrap_or_default(),
             values,
+            queries: vec![
+                ("/v/{token}/mine", format!("answer={answer}")),
+                ("/oembed", format!("url={own}%2Fp%2Ftrust")),
+            ],
         }
     }
 
@@ -135,6 +177,11 @@ impl World {
                 .flat_map(|url| values.iter().map(move |v| format!("{url}/{v}")))
                 .collect();
         }
+        let queries = self.queries.iter().filter(|(of, _)| *of == route.path);
+        let with: Vec<String> = queries
+            .flat_map(|(_, query)| urls.iter().map(move |url| format!("{url}?{query}")))
+            .collect();
+        urls.extend(with);
         urls
     }
 
@@ -190,10 +237,10 @@ pub fn every_kind(poll: &mut Definition) {
 /// Subscribes somebody as readers do, and begins to subscribe somebody else. Returns
 /// every token that was mailed on the way: each is then tried on every route, its own
 /// and those of other purposes.
-async fn subscribed(app: &TestApp) -> Vec<(&'static str, String)> {
+async fn subscribed(app: &TestApp) -> (Vec<(&'static str, String)>, Reader) {
     let reader = app.reader();
     let mut mails = Vec::new();
-    for address in ["first@example.org", "second@example.org"] {
+    for address in [FIRST, "second@example.org"] {
         let form = reader
             .get("/subscribe/morning")
             .await
@@ -215,9 +262,70 @@ async fn subscribed(app: &TestApp) -> Vec<(&'static str, String)> {
             .any(|p| link.contains(p))
     });
     tokens.dedup();
-    tokens
-        .iter()
-        .filter_map(|link| link.rsplit('/').next())
-        .map(|token| ("token", token.to_owned()))
-        .collect()
+    let tokens = tokens.iter().map(|link| ("token", last_part(link)));
+    (tokens.collect(), reader)
+}
+
+fn last_part(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// Somebody who is subscribed answers in another browser and leaves the address. Returns the two tokens of the link in the mail,
+/// which makes that answer the reader's own.
+async fn left_an_answer(app: &TestApp) -> (String, String) {
+    app.advance(HOUR);
+    let browser = app.reader();
+    let form = browser.get("/p/trust").await.expect(200).the_form();
+    let form = form.choose("option", "1").fill("email", FIRST);
+    let form = form.tick("consent", "1");
+    browser.submit(form).await.expect(200);
+    let link = app.mail_to(FIRST, 2).await.link("/v/");
+    let (path, answer) = link.split_once("/mine?answer=").unwrap();
+    (last_part(path), answer.to_owned())
+}
+
+/// The token that shows, exports and erases all that is kept about a reader, asked for on the page of the preferences.
+async fn asked_for_data(app: &TestApp, reader: &Reader) -> String {
+    app.advance(HOUR);
+    let manage = app.mail_to(FIRST, 2).await.link("/manage/");
+    let page = reader.get(&manage).await.expect(200);
+    let form = page.the_form().button("action", "data");
+    reader.submit(form).await.expect(200);
+    last_part(&app.mail_to(FIRST, 3).await.link("/data/"))
+}
+
+/// An issue that all subscribers have got.
+async fn mailed(app: &TestApp, newsletter: &Newsletter) {
+    subscribe(app, newsletter, SMALLEST).await;
+    let issue = hand_over(app, newsletter, Duration::ZERO).await;
+    until(app, issue, |now| now.finished.is_some()).await;
+}
+
+/// An issue that is being written.
+async fn draft(app: &TestApp, token: &str) -> i64 {
+    let draft = json!({ "newsletter": "morning", "subject": "Not yet", "body": "# Hello" });
+    let request = Client::new()
+        .post(app.url("/api/v1/issues"))
+        .bearer_auth(token)
+        .json(&draft);
+    assert_eq!(request.send().await.unwrap().status(), 201);
+    app.count("SELECT MAX(id) FROM issue").await
+}
+
+/// A picture beside an option of a draft: its address.
+async fn picture(editor: &Reader) -> String {
+    let page = editor.get("/admin/polls/new").await.expect(200);
+    let form = page.form("main form.form").fill("slug", "tram");
+    let form = form.fill("question.1", "Which tram?");
+    editor
+        .submit(form.with_options(1, &["Old", "New"]))
+        .await
+        .expect(200);
+    let path = "/admin/polls/tram/pictures";
+    let page = editor.get(path).await.expect(200);
+    let fields = [("option", "1"), ("alt", "A tram")];
+    let sent = upload(editor, &page, &fields, &png(64, 64)).await;
+    assert_eq!(sent.status(), 303);
+    let page = editor.get(path).await.expect(200);
+    page.attributes("img.picture", "src").remove(0)
 }

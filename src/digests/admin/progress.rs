@@ -12,6 +12,8 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
 use super::super::model::{Issue, IssueState};
@@ -132,7 +134,8 @@ pub(super) async fn live(
         }
     });
     let events = Sse::new(events).keep_alive(KeepAlive::default());
-    Ok(([UNBUFFERED], events).into_response())
+    let unkept = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(([UNBUFFERED, unkept], events).into_response())
 }
 
 /// What a watch has seen last, or sees first.

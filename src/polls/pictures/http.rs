@@ -41,7 +41,7 @@ pub async fn serve(
     // Opened by itself it is a picture and nothing else.
     out.insert(
         CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; sandbox"),
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
     );
     // Polls stand in other sites' pages.
     out.insert(

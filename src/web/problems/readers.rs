@@ -42,11 +42,7 @@ impl Readers {
         };
         let (content_type, body) = match self {
             Self::People(pages) => page(pages, problem, asked),
-            Self::Scripts => {
-                let mut body = serde_json::to_value(&problem).unwrap_or_default();
-                body["status"] = problem.status.as_u16().into();
-                ("application/problem+json", body.to_string())
-            }
+            Self::Scripts => problem.json(),
             Self::Nobody => return response,
         };
         let (mut parts, _) = response.into_parts();

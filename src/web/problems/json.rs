@@ -1,0 +1,31 @@
+//! A problem for scripts: `application/problem+json` (RFC 9457).
+
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+
+use super::Problem;
+
+const KIND: &str = "application/problem+json";
+
+impl Problem {
+    /// Content type and body.
+    pub(super) fn json(&self) -> (&'static str, String) {
+        let mut body = serde_json::to_value(self).unwrap_or_default();
+        body["status"] = self.status.as_u16().into();
+        (KIND, body.to_string())
+    }
+
+    /// The whole answer, for a script that asked at a route which otherwise gives pages.
+    #[must_use]
+    pub fn into_json(self) -> Response {
+        let (kind, body) = self.json();
+        let mut response = self.into_response();
+        response.extensions_mut().remove::<Self>();
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        *response.body_mut() = body.into();
+        response
+    }
+}

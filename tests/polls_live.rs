@@ -1,0 +1,128 @@
+//! Results that move while somebody watches: not oftener than anybody reads, and at no cost where nobody does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use canvass::db::group_commit::Bounds;
+use canvass::polls::Station;
+use canvass::polls::ballots::Slip;
+use canvass::types::Random;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::polls_ballot_box::{Box, opened};
+use crate::support::app::TestApp;
+use crate::support::crowd::forgetful;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const VOTES: usize = 20;
+
+/// Reads events until one says `what`; returns how many came.
+async fn events_until(live: &mut reqwest::Response, what: &str) -> usize {
+    let mut seen = String::new();
+    while !seen.contains(what) {
+        let chunk = timeout(PATIENCE, live.chunk()).await;
+        let chunk = chunk.unwrap_or_else(|_| panic!("{what} does not come: {seen}"));
+        seen.push_str(&String::from_utf8_lossy(&chunk.unwrap().unwrap()));
+    }
+    seen.matches("data: ").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_a_viewer_is_told_four_times_a_second_at_most() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let client = forgetful();
+    let mut live = client.get(app.url("/p/trust/live")).send().await.unwrap();
+    assert_eq!(events_until(&mut live, "\"voters\":0").await, 1);
+    let begun = Instant::now();
+    // One every 50 ms, whatever becomes of those before it.
+    for n in 0..VOTES {
+        let form = [("option", "1".to_owned()), ("marker", format!("{n:022}"))];
+        let post = client.post(app.url("/p/trust")).form(&form);
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(50) * n as u32).await;
+            assert_eq!(post.send().await.unwrap().status(), 303);
+        });
+    }
+    let events = events_until(&mut live, &format!("\"voters\":{VOTES}")).await;
+    // The last votes of a second are told a quarter of a second after it.
+    let most = 1 + (begun.elapsed().as_secs_f64() * 4.0) as usize;
+    println!("{VOTES} votes, {events} events in {:?}", begun.elapsed());
+    assert!(events <= most, "{events} events where {most} are allowed");
+    assert!(events > 1, "it moves while they come");
+}
+
+/// Counts what is asked of the pool that reads; votes are written through another. Sees this thread alone.
+struct Readings(Arc<AtomicUsize>);
+
+impl Subscriber for Readings {
+    fn enabled(&self, at: &Metadata<'_>) -> bool {
+        at.target() == "sea_orm::database::db_connection" && at.name().starts_with("query_")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        self.0.fetch_add(1, SeqCst);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// Votes for two seconds; returns how often the database was read meanwhile.
+async fn readings_while_they_vote(
+    votes: &Box,
+    station: &Station,
+    readings: &AtomicUsize,
+    first: usize,
+) -> usize {
+    let before = readings.load(SeqCst);
+    for who in first..first + VOTES {
+        let slip = Slip::Answer(votes.answer(who, &["1"]));
+        station.queue.submit(slip).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+    }
+    readings.load(SeqCst) - before
+}
+
+/// In one thread, so that nothing is read where it is not seen.
+#[tokio::test]
+async fn polls_nothing_is_read_for_a_poll_that_nobody_watches() {
+    let readings = Arc::new(AtomicUsize::new(0));
+    let _counted = tracing::subscriber::set_default(Readings(readings.clone()));
+    let votes = opened(&["yes", "no"], 1, None).await;
+    let stopping = CancellationToken::new();
+    let (random, bounds) = (Random::seeded(1), Bounds::default());
+    let station = Station::open(
+        &votes.db,
+        &votes.clock,
+        &random,
+        vec![0],
+        4_096,
+        bounds,
+        &stopping,
+    );
+    let during = async |first| readings_while_they_vote(&votes, &station, &readings, first).await;
+    assert_eq!(during(0).await, 0, "nobody has ever watched");
+
+    let mut viewer = station.live.watch(&votes.poll);
+    assert!(during(100).await > 0, "somebody watches");
+    let latest = viewer.borrow_and_update().clone().expect("an event");
+    assert!(String::from_utf8_lossy(&latest).contains("\"voters\":"));
+
+    // The last reader goes. Who is at it may read once more.
+    drop(viewer);
+    let until = Instant::now() + PATIENCE;
+    while during(200 + readings.load(SeqCst) * VOTES).await > 0 {
+        assert!(Instant::now() < until, "it is read for nobody");
+    }
+    stopping.cancel();
+    assert_eq!(votes.counts().await[0] % VOTES as i64, 0);
+}
