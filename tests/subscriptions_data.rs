@@ -73,6 +73,11 @@ async fn a_reader_sees_and_takes_away_all_that_is_kept() {
     let kept: Value = serde_json::from_str(&file.body).unwrap();
     assert_eq!(kept["email"], ADDRESS);
     assert_eq!(kept["subscriptions"][0]["state"], "active");
+    // The confirmation, and the mail that brought this link.
+    let singles = kept["single_mails"].as_array().unwrap();
+    let kinds: Vec<_> = singles.iter().map(|single| &single["kind"]).collect();
+    assert_eq!(kinds, ["your-data", "confirm-subscription"]);
+    assert_eq!(singles[0]["state"], "sent");
     let consent = &kept["consents"][0];
     assert_eq!(consent["words"], "Send me this newsletter by mail.");
     assert_eq!(
@@ -211,6 +216,8 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
             .await,
         1
     );
+    let kept = "SELECT COUNT(*) FROM outbox WHERE address_hash IS NOT NULL";
+    assert_eq!(app.count(kept).await, 0);
     // The test's own mailbox stands for the reader's.
     let left = Dump::of(db).await.containing(ADDRESS, &["captured_mail"]);
     assert_eq!(left, Vec::<String>::new());

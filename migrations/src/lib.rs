@@ -24,6 +24,7 @@ mod m0022_link_export_scripts;
 mod m0024_idempotency_age;
 mod m0025_kept_counts;
 mod m0026_one_age_index;
+mod m0028_outbox_addressee;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0024_idempotency_age::MIGRATION),
             Box::new(m0025_kept_counts::MIGRATION),
             Box::new(m0026_one_age_index::MIGRATION),
+            Box::new(m0028_outbox_addressee::MIGRATION),
         ]
     }
 }

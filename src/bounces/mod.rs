@@ -9,7 +9,7 @@
 //! |---|---|
 //! | no such address | every subscription of the reader ends as *bounced*, the address is suppressed |
 //! | no such domain | the same when it is said of a second issue, too, and no mail arrived between |
-//! | a complaint (ARF) | every subscription ends as *complained*, the address is suppressed |
+//! | a complaint (ARF) | every subscription ends as *complained*, the address is suppressed; of a single mail as well, unless it went to an editor |
 //! | an opt-out (ARF) | the reader leaves that newsletter |
 //! | full, closed for now, too late | noted; five issues within 14 days with no mail arriving between end it as a bounce |
 //! | about us: blocked, policy, authentication | noted; it never costs a reader anything |

@@ -6,9 +6,10 @@ use super::read::{Kind, read};
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
+use crate::mailer::outbox;
 use crate::mailer::verp::{self, Mail};
 use crate::subscriptions::{self, State};
-use crate::types::{IssueId, ReaderId, UnixMillis};
+use crate::types::{IssueId, OutboxId, ReaderId, UnixMillis};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// Soft bounces are counted for so long.
@@ -23,7 +24,7 @@ const SETTLES: Duration = DAY;
 pub enum Taken {
     /// No return path of ours is in it.
     NotOurs,
-    /// It is about a single mail: no subscription hangs on it.
+    /// It is about a single mail, and nothing follows: it is no complaint, was taken before, or speaks of a mail to an editor.
     Single(Kind),
     /// Nothing follows from it.
     Ignored(Kind),
@@ -31,7 +32,7 @@ pub enum Taken {
     Repeated(Kind),
     /// It counts, and nothing follows yet.
     Noted(Kind),
-    /// The reader gets no more mail.
+    /// The address gets no more mail.
     Stopped(Kind),
     /// The reader left one newsletter.
     Left,
@@ -49,8 +50,10 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
     };
     let report = read(raw, own_domain(app, recipient, named.is_some()));
     let kind = report.kind;
-    let Mail::Issue(issue, reader) = mail else {
-        return Ok(Taken::Single(kind));
+    let (issue, reader) = match mail {
+        Mail::Issue(issue, reader) => (issue, reader),
+        Mail::Single(id) if kind == Kind::Complaint => return about_a_single(app, id).await,
+        Mail::Single(_) => return Ok(Taken::Single(kind)),
     };
     if matches!(
         kind,
@@ -67,6 +70,24 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
     let taken = follow(app, &txn, issue, reader, kind, now).await?;
     txn.commit().await?;
     Ok(taken)
+}
+
+/// A complaint about a confirmation or another single mail. It counts once: the mail forgets its address with it. The addresses that a report
+/// names are never looked at.
+async fn about_a_single(app: &App, id: OutboxId) -> Result<Taken, DbErr> {
+    let Some(hash) = outbox::addressee(app, id).await? else {
+        return Ok(Taken::Single(Kind::Complaint));
+    };
+    let sought = subscriptions::look_for(app, &hash).await?;
+    let now = app.clock.now();
+    let txn = app.db.write_txn("complaint").await?;
+    if !outbox::forget_one(&txn, id).await? {
+        return Ok(Taken::Single(Kind::Complaint));
+    }
+    outbox::drop_to(&txn, &hash, "a mail to this address was called spam", now).await?;
+    subscriptions::complained(app, &txn, &sought, now).await?;
+    txn.commit().await?;
+    Ok(Taken::Stopped(Kind::Complaint))
 }
 
 async fn follow(

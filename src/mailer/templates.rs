@@ -59,6 +59,12 @@ impl Template {
         Self::ALL.into_iter().find(|t| t.name() == name)
     }
 
+    /// Whether it goes to readers; the others go to editors, who do not lose what their work needs over a complaint.
+    #[must_use]
+    pub fn is_to_a_reader(self) -> bool {
+        self != Self::PollBurst
+    }
+
     /// Whether it is a whole mail, with a subject and a frame.
     fn whole(self) -> bool {
         self != Self::PollBlock

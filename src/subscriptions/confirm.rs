@@ -84,6 +84,8 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
         return Ok(Confirmed::Expired(newsletter));
     }
     let hash = app.keys.address_hash(address.key());
+    // A complaint that comes at the same moment is seen here, or sees this.
+    requests::queue_up(&app.db, &txn, &hash).await?;
     match subscribers::suppression(&*txn, &hash).await? {
         Some(reason) if !Suppression::ends_by_opt_in(reason) => {
             return Ok(Confirmed::Refused(newsletter));

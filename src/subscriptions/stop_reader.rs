@@ -43,6 +43,16 @@ pub async fn stop_reader(
     txn.commit().await
 }
 
+/// Allows mails to an address again that no reader has: its owner called a confirmation spam, or was erased.
+///
+/// # Errors
+/// What the database said.
+pub async fn allow_address(app: &App, address: &EmailAddress) -> Result<(), DbErr> {
+    let txn = app.db.write_txn("allow-address").await?;
+    one_reader::allow(&txn, &app.keys.address_hash(address.key())).await?;
+    txn.commit().await
+}
+
 /// The address as the table of suppressions knows it; none for an erased reader.
 pub fn hash_of(keys: &Keys, reader: &Reader) -> Option<[u8; 32]> {
     let address = EmailAddress::parse(&reader.email).ok()?;

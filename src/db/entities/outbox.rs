@@ -24,6 +24,7 @@ pub struct Model {
     pub reply: String,
     pub created_ms: UnixMillis,
     pub finished_ms: Option<UnixMillis>,
+    pub address_hash: Option<Vec<u8>>,
 }
 
 /// None are declared: joins are written where they are needed.

@@ -6,10 +6,11 @@
 //! States: *waiting* → *intent* (the final dot is about to be sent) → *sent*, *failed* with the server's words, or back to
 //! *waiting* with a later `not_before_ms`; *expired* when its use is over; *unknown* when it is in doubt and the policy is
 //! `hold`. Finished rows lose their payload at once and are deleted after 30 days
-//! ([`purge`]).
+//! ([`purge`]). What went to a reader keeps a keyed hash of the address ([`addressee`]), for complaints.
 //!
 //! Promise: at the relay within a second of the commit, whatever else is queued, and never inside a request.
 
+mod addressee;
 mod order;
 mod payload;
 mod send;
@@ -17,7 +18,7 @@ mod store;
 
 use serde_json::Value;
 
-use self::payload::Payload;
+use self::{payload::Payload, store::New};
 use super::{
     mime::{Edition, Mailbox},
     templates::Template,
@@ -28,6 +29,7 @@ use crate::{
     types::{EmailAddress, OutboxId, UnixMillis, token::random_token},
 };
 
+pub use addressee::{Went, addressee, drop_to, forget, forget_one, went_to};
 pub use order::{Order, drop_all, order};
 pub(super) use send::work;
 pub use store::{Depth, depth, purge};
@@ -68,17 +70,16 @@ pub struct OutboxMail {
 /// What the database said.
 pub async fn enqueue(txn: &WriteTxn, app: &App, mail: &OutboxMail) -> Result<OutboxId, DbErr> {
     let payload = Payload::letter(mail);
-    let domain = mail.from.address.domain();
-    let id = store::insert(
-        txn,
-        app,
-        mail.template.name(),
-        mail.priority,
-        &payload,
-        domain,
-        mail.expires,
-    );
-    let id = id.await?;
+    let to_reader = mail.template.is_to_a_reader();
+    let new = New {
+        template: mail.template.name(),
+        priority: mail.priority,
+        payload: &payload,
+        domain: mail.from.address.domain(),
+        addressee: to_reader.then(|| app.keys.address_hash(mail.to.key())),
+        expires: mail.expires,
+    };
+    let id = store::insert(txn, app, &new).await?;
     app.mailer.nudge();
     Ok(id)
 }
@@ -97,16 +98,15 @@ pub(super) async fn enqueue_edition(
         name: name.map(str::to_owned),
     };
     let expires = app.clock.now() + std::time::Duration::from_secs(3_600);
-    let id = store::insert(
-        txn,
-        app,
-        "test",
-        Priority::Now,
-        &payload,
-        edition.domain(),
+    let new = New {
+        template: "test",
+        priority: Priority::Now,
+        payload: &payload,
+        domain: edition.domain(),
+        addressee: None,
         expires,
-    )
-    .await?;
+    };
+    let id = store::insert(txn, app, &new).await?;
     app.mailer.nudge();
     Ok(id)
 }

@@ -49,28 +49,36 @@ pub struct Depth {
     pub oldest: Option<UnixMillis>,
 }
 
-pub(super) async fn insert(
-    txn: &WriteTxn,
-    app: &App,
-    template: &str,
-    priority: Priority,
-    payload: &Payload,
-    domain: &str,
-    expires: UnixMillis,
-) -> Result<OutboxId, DbErr> {
+/// A mail to enqueue.
+pub(super) struct New<'a> {
+    pub(super) template: &'a str,
+    pub(super) priority: Priority,
+    pub(super) payload: &'a Payload,
+    /// The sender's.
+    pub(super) domain: &'a str,
+    /// The keyed hash of a reader's address; none for editors.
+    pub(super) addressee: Option<[u8; 32]>,
+    pub(super) expires: UnixMillis,
+}
+
+pub(super) async fn insert(txn: &WriteTxn, app: &App, new: &New<'_>) -> Result<OutboxId, DbErr> {
     let now = app.clock.now();
-    let sealed = payload.seal(app).map_err(|e| DbErr::Json(e.to_string()))?;
+    let sealed = new
+        .payload
+        .seal(app)
+        .map_err(|e| DbErr::Json(e.to_string()))?;
     let row = db::fetch_one(
         &**txn,
-        "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms)
-         VALUES ($1, $2, $3, $4, 0, $5, $6, $5) RETURNING id",
+        "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms, address_hash)
+         VALUES ($1, $2, $3, $4, 0, $5, $6, $5, $7) RETURNING id",
         [
-            (priority as i16).into(),
-            template.into(),
+            (new.priority as i16).into(),
+            new.template.into(),
             sealed.into(),
-            fresh_message_id(app, domain).into(),
+            fresh_message_id(app, new.domain).into(),
             now.0.into(),
-            expires.0.into(),
+            new.expires.0.into(),
+            new.addressee.map(|hash| hash.to_vec()).into(),
         ],
     )
     .await?;

@@ -1,16 +1,21 @@
-//! `GET /admin/readers`
+//! `GET /admin/readers`; and `POST`, for an address that is not mailed and has no reader.
 
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::list_store::{After, PAGE, Row, Total, Wanted, page, subscriptions, total};
+use super::reader::suppression_words;
 use super::{STATES, state_words};
-use crate::admin::{Editor, show as shown};
+use crate::admin::{Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
-use crate::types::{Keys, Purpose, ReaderId};
+use crate::scheduler::Zone;
+use crate::subscriptions::stop_reader::allow_address;
+use crate::subscriptions::store::one_reader;
+
+use crate::types::{EmailAddress, Keys, Purpose, ReaderId};
 use crate::web::Problem;
 
 /// The address's query; what makes no sense is as if it were not there.
@@ -21,6 +26,7 @@ pub struct Asked {
     newsletter: String,
     state: String,
     after: String,
+    done: String,
 }
 
 pub async fn show(
@@ -50,12 +56,16 @@ pub async fn show(
             })
         })
         .collect();
+    let never = never_mailed(&app, &asked, &rows, &zone).await?;
+    let notice = (asked.done == "allowed")
+        .then_some("This address can be mailed again, once its owner subscribes.");
     let next = rows
         .last()
         .filter(|_| more)
         .map(|last| asked.turned(&cursor(&app.keys, &wanted, last)));
     let context = json!({
-        "frame": editor.frame(),
+        "frame": editor.frame_saying(notice),
+        "never": never,
         "total": total_words(total, filtered),
         "filter": { "q": asked.q.trim() },
         "filtered": filtered,
@@ -71,6 +81,38 @@ pub async fn show(
         "next": next,
     });
     app.pages.render("readers/list", &context)
+}
+
+/// `POST /admin/readers`: allows mails again to an address without a reader.
+pub async fn allow(
+    State(app): State<App>,
+    EditorForm { editor: _, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let Ok(address) = EmailAddress::from_typed(&form.text("allow")?) else {
+        return Ok(Redirect::to("/admin/readers").into_response());
+    };
+    allow_address(&app, &address).await?;
+    Ok(Redirect::to("/admin/readers?done=allowed").into_response())
+}
+
+/// Why the address that was searched for is not mailed, where no reader's page would tell: whoever calls a confirmation spam never was one.
+async fn never_mailed(
+    app: &App,
+    asked: &Asked,
+    rows: &[Row],
+    zone: &Zone,
+) -> Result<Option<Value>, Problem> {
+    let Ok(address) = EmailAddress::from_typed(&asked.q) else {
+        return Ok(None);
+    };
+    if rows.iter().any(|row| row.key == address.key()) {
+        return Ok(None);
+    }
+    let hash = app.keys.address_hash(address.key());
+    let found = one_reader::suppressed(&app.db, &hash).await?;
+    Ok(found.map(|s| {
+        json!({ "address": address.typed(), "reason": suppression_words(s.reason), "note": s.note, "at": shown::time(s.at, zone) })
+    }))
 }
 
 /// The number, and no more than is known of it.

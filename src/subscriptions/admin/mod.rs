@@ -23,7 +23,7 @@ pub const PAGES: Templates = &[
 /// Everything below `/admin/readers`.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/admin/readers", get(list::show))
+        .route("/admin/readers", get(list::show).post(list::allow))
         .route("/admin/readers/{id}", get(reader::show))
         .route("/admin/readers/{id}/stop", post(reader::stop))
         .route("/admin/readers/{id}/erase", post(reader::erase))

@@ -211,7 +211,7 @@ async fn reader_page(
     Ok((status, page).into_response())
 }
 
-fn suppression_words(code: i16) -> &'static str {
+pub(super) fn suppression_words(code: i16) -> &'static str {
     const BOUNCE: i16 = Suppression::HardBounce.code();
     const COMPLAINT: i16 = Suppression::Complaint.code();
     const EDITOR: i16 = Suppression::Editor.code();

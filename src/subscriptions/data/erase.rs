@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
-use crate::mailer::mailing;
+use crate::mailer::{mailing, outbox};
 use crate::polls;
 use crate::subscriptions::confirm::parse_own;
 use crate::subscriptions::model::{State, Suppression};
@@ -44,6 +44,7 @@ async fn erase_in(
     subscribers::stop(txn, reader, State::Left, "erased", now).await?;
     mailing::forget_reader(txn, reader).await?;
     let hash = app.keys.address_hash(address.key());
+    outbox::forget(txn, &hash, "its reader was erased", now).await?;
     subscribers::suppress(txn, &hash, Suppression::Erased, "", now).await?;
     Ok(true)
 }

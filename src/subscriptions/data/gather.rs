@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::db::DbErr;
+use crate::mailer::outbox;
 use crate::polls::{self, LinkedAnswer, SaidAnswer};
+use crate::subscriptions::confirm::parse_own;
 use crate::subscriptions::model::State;
 use crate::subscriptions::store::{one_reader, subscribers};
 use crate::types::{ReaderId, UnixMillis};
@@ -21,6 +23,8 @@ pub struct Kept {
     /// Answers that the reader let join to the address. No other answer can be found.
     pub linked_answers: Vec<Answer>,
     pub issues: Vec<Mailed>,
+    /// Confirmations and other single mails, for as long as their rows are kept.
+    pub single_mails: Vec<Single>,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,6 +69,14 @@ pub struct Mailed {
     pub at: String,
 }
 
+/// A single mail that went to the address, or was to.
+#[derive(Debug, Serialize)]
+pub struct Single {
+    pub kind: String,
+    pub state: &'static str,
+    pub at: String,
+}
+
 /// Gathers it; `None` when the reader was erased.
 ///
 /// # Errors
@@ -81,6 +93,8 @@ pub async fn gather(app: &App, reader: ReaderId) -> Result<Option<Kept>, DbErr> 
     let consents = one_reader::consents(db, reader).await?.into_iter();
     let mails = one_reader::mails(db, reader, i64::MAX).await?.into_iter();
     let answers = polls::linked_answers(app, reader).await?.into_iter();
+    let hash = app.keys.address_hash(parse_own(&found.email)?.key());
+    let singles = outbox::went_to(app, &hash).await?.into_iter();
     Ok(Some(Kept {
         email: found.email,
         name: found.name,
@@ -115,6 +129,13 @@ pub async fn gather(app: &App, reader: ReaderId) -> Result<Option<Kept>, DbErr> 
                 at: at(m.at),
             })
             .collect(),
+        single_mails: singles
+            .map(|single| Single {
+                kind: single.template,
+                state: single_state(single.state),
+                at: at(single.at),
+            })
+            .collect(),
     }))
 }
 
@@ -144,6 +165,17 @@ fn state(code: i16) -> &'static str {
         Some(State::Bounced) => "the address bounced",
         Some(State::Complained) => "called spam",
         None => "unknown",
+    }
+}
+
+fn single_state(code: i16) -> &'static str {
+    match code {
+        0 => "waiting",
+        1 => "being sent",
+        2 => "sent",
+        3 => "failed",
+        4 => "in doubt",
+        _ => "not sent in time",
     }
 }
 

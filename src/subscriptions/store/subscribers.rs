@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::requests::Request;
-use crate::db::{Backend, DbErr, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{Backend, DbErr, WriteTxn, fetch_all, fetch_all_as, fetch_one, run};
 use crate::subscriptions::model::{State, Subscribed, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
@@ -82,6 +82,21 @@ pub async fn by_address<C: ConnectionTrait>(
     let row = fetch_one(db, sql, [email_key.into()]).await?;
     row.map(|row| row.try_get_by_index(0).map(ReaderId))
         .transpose()
+}
+
+/// The keys of addresses of readers after `after`, by id; the erased have none.
+pub async fn keys_after<C: ConnectionTrait>(
+    db: &C,
+    after: ReaderId,
+    limit: usize,
+) -> Result<Vec<(ReaderId, String)>, DbErr> {
+    let sql = format!(
+        "SELECT id, email_key FROM reader WHERE id > $1 AND erased_ms IS NULL ORDER BY id LIMIT {limit}"
+    );
+    fetch_all_as(db, sql, [after.0.into()], |row| {
+        Ok((ReaderId(row.try_get_by_index(0)?), row.try_get_by_index(1)?))
+    })
+    .await
 }
 
 /// Makes the subscription active, whatever it was, and keeps the evidence of the request behind it.
