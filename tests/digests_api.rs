@@ -109,6 +109,40 @@ async fn create_send_watch() {
     assert_eq!(app.count("SELECT COUNT(*) FROM captured_mail").await, 12);
 }
 
+/// Others take each name it finds, as often as it looks: that is not what "changed" means, and nothing has to be done about it.
+#[tokio::test]
+async fn a_send_that_finds_no_name_says_so_and_can_be_repeated() {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("brief").await;
+    readers_at(&app, &newsletter, "example.org", 2).await;
+    let script = Script::at(&app).await;
+    let mut sends = Vec::new();
+    for _ in 0..2 {
+        let (_, made) = script.post("/issues", "", issue()).await;
+        sends.push(format!("/issues/{}/send", made["id"]));
+    }
+    let (status, _) = script.call(Method::POST, &sends[0], "", None).await;
+    assert_eq!(status, 202);
+    let change = async |sql: &str| {
+        let txn = app.app.db.write_txn("test").await.unwrap();
+        canvass::db::run(&*txn, sql, []).await.unwrap();
+        txn.commit().await.unwrap();
+    };
+    // Whatever it is called, it is in the way.
+    change("CREATE UNIQUE INDEX one_only ON issue (newsletter_id) WHERE state = 3").await;
+    let (status, told) = script.call(Method::POST, &sends[1], "", None).await;
+    assert_eq!(status, 409);
+    assert!(told.to_string().contains("took its name"), "{told}");
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM mailing").await,
+        1,
+        "nothing was done"
+    );
+    change("DROP INDEX one_only").await;
+    let (status, _) = script.call(Method::POST, &sends[1], "", None).await;
+    assert_eq!(status, 202);
+}
+
 #[tokio::test]
 async fn schedule_by_wall_time_or_instant_and_take_it_back() {
     let app = TestApp::start().await;

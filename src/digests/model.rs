@@ -1,6 +1,6 @@
 //! What an issue is, and what may be done with it. Pure.
 
-use super::content::{self, NESTING_MAX};
+use super::content::NESTING_MAX;
 use crate::db::entities::issue;
 use crate::polls::SampleRound;
 use crate::scheduler::Zone;
@@ -114,7 +114,8 @@ impl BadContent {
 }
 
 impl Content {
-    /// Checks what can be stored; a draft may be incomplete, so empty is fine.
+    /// Checks what can be stored; a draft may be incomplete, so empty is fine. How deep the body nests is not looked at: see
+    /// [`checked`](super::write::checked).
     ///
     /// # Errors
     /// The first field that cannot be stored.
@@ -126,9 +127,6 @@ impl Content {
         };
         if body.len() > BODY_MAX {
             return Err(BadContent::Body);
-        }
-        if content::nests_too_deeply(body) {
-            return Err(BadContent::Nesting);
         }
         Ok(Self {
             subject: line(subject, SUBJECT_MAX).ok_or(BadContent::Subject)?,

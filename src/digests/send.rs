@@ -36,9 +36,12 @@ pub enum Sent {
     InThePast,
     /// It was changed since it was read, or is on its way already.
     Changed,
-    /// Another issue took its name since it was prepared; prepared again, it has another.
+    /// Another issue took its name since it was prepared, as often as it was prepared again. Nothing else is wrong with it.
     NameTaken,
 }
+
+/// What is said of [`Sent::NameTaken`].
+pub(super) const NAME_TAKEN: &str = "Other issues took its name in links at this very moment. Nothing was done, and nothing is lost; send it once more.";
 
 /// How often an issue is prepared again because another one took its name.
 pub(super) const NAMES_TRIED: usize = 8;
@@ -70,7 +73,7 @@ pub async fn send(app: &App, issue: &Issue, delay: Duration) -> Result<Sent, Pre
         app.mailer.nudge();
         return Ok(sent);
     }
-    Ok(Sent::Changed)
+    Ok(Sent::NameTaken)
 }
 
 /// Gives a draft or held issue its time.

@@ -1,6 +1,7 @@
 //! Writing: a new draft, a save, a deletion.
 
-use super::model::{Content, Issue};
+use super::content::nests_too_deeply;
+use super::model::{BadContent, Content, Issue};
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
@@ -23,6 +24,33 @@ pub enum Saved {
     NotADraft(Box<Issue>),
     /// There is no such issue.
     Gone,
+}
+
+/// Checks what can be stored. How deep a long body nests takes its time to see, so that is done where it holds up nobody.
+///
+/// # Errors
+/// The looking broke, which is a fault of ours.
+pub(super) async fn checked(
+    subject: &str,
+    preheader: &str,
+    body: &str,
+) -> Result<Result<Content, BadContent>, DbErr> {
+    let content = match Content::new(subject, preheader, body) {
+        Ok(content) => content,
+        bad => return Ok(bad),
+    };
+    let looking = tokio::task::spawn_blocking(move || {
+        let too_deep = nests_too_deeply(&content.body);
+        (content, too_deep)
+    });
+    let (content, too_deep) = looking
+        .await
+        .map_err(|broke| DbErr::Custom(format!("looking at an issue broke: {broke}")))?;
+    Ok(if too_deep {
+        Err(BadContent::Nesting)
+    } else {
+        Ok(content)
+    })
 }
 
 /// Starts a draft.

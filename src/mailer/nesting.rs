@@ -5,20 +5,56 @@
 
 use std::cell::RefCell;
 
-use html5ever::LocalName;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
 
 /// The deepest that HTML may nest which is given to the inliner: a tenth of what a thread's stack of 2 MB holds.
 pub const DEEPEST: usize = 250;
 
-const VOID: [&str; 14] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr",
+/// Elements that parsers leave without content: the void ones (HTML, 13.1.2) and those that are gone from the standard (13.2.6.4.7, 13.3).
+const VOID: [&str; 19] = [
+    "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img",
+    "input", "keygen", "link", "meta", "param", "source", "track", "wbr",
 ];
 
+/// The elements that are open at one place of an HTML text, the outermost first. Elements whose end tag was left out count as open until
+/// their parent ends, unless somebody ends them.
+#[derive(Debug, Default)]
+pub struct Open(Vec<String>);
+
+impl Open {
+    /// A start tag.
+    pub fn begin(&mut self, name: String) {
+        if !VOID.contains(&name.as_str()) {
+            self.0.push(name);
+        }
+    }
+
+    /// How many stay open after this end tag; none when it ends nothing: then it undoes no depth.
+    #[must_use]
+    pub fn left_by(&self, name: &str) -> Option<usize> {
+        self.0.iter().rposition(|open| open == name)
+    }
+
+    /// Ends the innermost, if more than `left` are open. Its name.
+    pub fn end(&mut self, left: usize) -> Option<String> {
+        (self.0.len() > left).then(|| self.0.pop()).flatten()
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
 #[derive(Default)]
-struct Depth(RefCell<(Vec<LocalName>, usize)>);
+struct Depth(RefCell<(Open, usize)>);
 
 impl TokenSink for Depth {
     type Handle = ();
@@ -29,15 +65,13 @@ impl TokenSink for Depth {
         };
         let (open, deepest) = &mut *self.0.borrow_mut();
         match tag.kind {
-            TagKind::StartTag if VOID.contains(&&*tag.name) => {}
             TagKind::StartTag => {
-                open.push(tag.name);
-                *deepest = open.len().max(*deepest);
+                open.begin(tag.name.to_string());
+                *deepest = open.depth().max(*deepest);
             }
-            // An end tag that ends nothing undoes no depth.
             TagKind::EndTag => {
-                if let Some(at) = open.iter().rposition(|name| *name == tag.name) {
-                    open.truncate(at);
+                if let Some(left) = open.left_by(&tag.name) {
+                    while open.end(left).is_some() {}
                 }
             }
         }
@@ -45,7 +79,7 @@ impl TokenSink for Depth {
     }
 }
 
-/// The most elements that are open at once. Elements whose end tag was left out count as open until their parent ends.
+/// The most elements that are [open](Open) at once.
 #[must_use]
 pub fn depth(html: &str) -> usize {
     let input = BufferQueue::default();
@@ -65,6 +99,9 @@ mod tests {
         assert_eq!(depth(""), 0);
         assert_eq!(depth("<p>a<br><b>b</b></p><p>c</p>"), 2);
         assert_eq!(depth("<div></b><div></b><div>"), 3);
+        assert_eq!(depth(&"<image><keygen><bgsound>".repeat(9)), 0);
+        // Never was one: parsers nest it.
+        assert_eq!(depth(&"<spacer>".repeat(9)), 9);
         assert_eq!(depth(&"<i>".repeat(9_000)), 9_000);
     }
 }

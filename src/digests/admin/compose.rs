@@ -14,6 +14,7 @@ use super::super::write::{self, Saved};
 use super::views;
 use crate::admin::{Editor, EditorForm, show};
 use crate::app::App;
+use crate::db::DbErr;
 use crate::polls;
 use crate::scheduler::written;
 use crate::types::{IssueId, UnixMillis};
@@ -51,8 +52,8 @@ impl Typed {
         }
     }
 
-    fn check(&self) -> Result<Content, BadContent> {
-        Content::new(&self.subject, &self.preheader, &self.body)
+    async fn check(&self) -> Result<Result<Content, BadContent>, DbErr> {
+        write::checked(&self.subject, &self.preheader, &self.body).await
     }
 
     fn fields(&self) -> Value {
@@ -96,7 +97,7 @@ pub(super) async fn save(
 ) -> Result<Response, Problem> {
     let issue = super::find(&app, &id).await?;
     let typed = Typed::read(&form)?;
-    let content = match typed.check() {
+    let content = match typed.check().await? {
         Ok(content) => content,
         Err(bad) => {
             let errors = Map::from_iter([(bad.field().to_owned(), Value::from(bad.to_string()))]);
@@ -136,7 +137,7 @@ pub(super) async fn autosave(
 ) -> Result<Response, Problem> {
     let issue = super::find(&app, &id).await?;
     let typed = Typed::read(&form)?;
-    let content = match typed.check() {
+    let content = match typed.check().await? {
         Ok(content) => content,
         Err(bad) => {
             return Ok(answer(

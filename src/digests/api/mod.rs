@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
 use super::content::advice::{self, Advice};
-use super::model::{Content, Issue, IssueState, Slot};
+use super::model::{Issue, IssueState, Slot};
 use super::prepare::{PrepareError, Prepared, prepare};
 use super::send::{self, Sent};
 use super::{segment, store, write};
@@ -126,7 +126,8 @@ async fn create(
     headers: HeaderMap,
     Json(order): Json<NewIssue>,
 ) -> Result<Response, Problem> {
-    let content = Content::new(&order.subject, &order.preheader, &order.body)
+    let content = write::checked(&order.subject, &order.preheader, &order.body)
+        .await?
         .map_err(|bad| Problem::invalid(bad.field(), bad.to_string()))?;
     let newsletter = newsletters::by_slug(app.db.read(), &order.newsletter).await?;
     let newsletter =
@@ -185,7 +186,7 @@ async fn send_now(
             return Ok(answer);
         }
     }
-    Err(on_its_way())
+    Err(Problem::conflict(send::NAME_TAKEN))
 }
 
 /// `None`: another issue took its name meanwhile, and nothing was done.

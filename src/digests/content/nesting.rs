@@ -7,6 +7,7 @@
 //! that is built of it can be much deeper than what was counted.
 
 use super::tokens::{self, Token};
+use crate::mailer::nesting::Open;
 
 /// The most elements that may stand in one another: a quotation is one, an item of a list two, a table four.
 pub const NESTING_MAX: usize = 50;
@@ -26,12 +27,6 @@ pub(super) const WITHOUT_CONTENT: [&str; 14] = [
 
 /// Tags that change how all the rest is read; a fragment has none of them.
 const OF_DOCUMENTS: [&str; 5] = ["html", "head", "body", "frameset", "plaintext"];
-
-/// Elements without an end tag.
-const VOID: [&str; 20] = [
-    "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img",
-    "input", "keygen", "link", "meta", "param", "source", "spacer", "track", "wbr",
-];
 
 /// What a parser opens again where it was not closed (HTML, 13.2.4.3).
 const FORMATTING: [&str; 14] = [
@@ -68,7 +63,7 @@ pub(super) fn balanced(html: &str) -> Result<String, TooDeep> {
 #[derive(Default)]
 struct Balance {
     out: String,
-    open: Vec<String>,
+    open: Open,
     /// An element that goes with its content, and how many of its name are open.
     left_out: Option<(String, usize)>,
     repeated: usize,
@@ -91,8 +86,8 @@ impl Balance {
             Token::Text(text) => escape(&text, &mut self.out),
             Token::Open { name, attributes } => return self.open(name, &attributes),
             Token::Close { name } => {
-                if let Some(at) = self.open.iter().rposition(|open| *open == name) {
-                    self.close_to(at);
+                if let Some(left) = self.open.left_by(&name) {
+                    self.close_to(left);
                 }
             }
         }
@@ -110,14 +105,15 @@ impl Balance {
         let ends = ended_by(&name);
         while self
             .open
-            .last()
-            .is_some_and(|open| ends.contains(&open.as_str()))
+            .names()
+            .next_back()
+            .is_some_and(|open| ends.contains(&open))
         {
-            self.close_to(self.open.len() - 1);
+            self.close_to(self.open.depth() - 1);
         }
-        let formats = |name: &String| FORMATTING.contains(&name.as_str());
+        let formats = |name: &str| FORMATTING.contains(&name);
         if !formats(&name) {
-            self.repeated += self.open.iter().filter(|open| formats(open)).count();
+            self.repeated += self.open.names().filter(|open| formats(open)).count();
         }
         self.out.push('<');
         self.out.push_str(&name);
@@ -129,10 +125,8 @@ impl Balance {
             self.out.push('"');
         }
         self.out.push('>');
-        if !VOID.contains(&name.as_str()) {
-            self.open.push(name);
-        }
-        if self.open.len() > NESTING_MAX || self.repeated > REPEATED_MAX {
+        self.open.begin(name);
+        if self.open.depth() > NESTING_MAX || self.repeated > REPEATED_MAX {
             return Err(TooDeep);
         }
         Ok(())
@@ -140,9 +134,7 @@ impl Balance {
 
     /// Closes all but the outermost `depth` elements.
     fn close_to(&mut self, depth: usize) {
-        while self.open.len() > depth
-            && let Some(name) = self.open.pop()
-        {
+        while let Some(name) = self.open.end(depth) {
             self.out.push_str("</");
             self.out.push_str(&name);
             self.out.push('>');
@@ -183,6 +175,7 @@ mod tests {
             "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>",
         );
         becomes("a<br>b<hr/>c", "a<br>b<hr>c");
+        becomes("<spacer>a<spacer>b", "<spacer>a<spacer>b</spacer></spacer>");
     }
 
     #[test]
