@@ -301,6 +301,13 @@ impl Line {
         }
     }
 
+    /// Drops the connections without a word: nobody knows where they stand.
+    pub(super) fn abandon(&mut self) {
+        for place in &mut self.places {
+            drop(place.take());
+        }
+    }
+
     /// Closes the connections, if there are any.
     pub(super) async fn close(&mut self) {
         for place in &mut self.places {

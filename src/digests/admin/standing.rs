@@ -24,6 +24,7 @@ pub(super) const REASONS: &[(&str, Reason)] = &[
     ("crashed", Reason::Crashed),
     ("refused", Reason::Refused),
     ("ours", Reason::Ours),
+    ("internal", Reason::Internal),
     ("expired", Reason::Expired),
     ("bad_address", Reason::BadAddress),
     ("left", Reason::Left),

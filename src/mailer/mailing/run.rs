@@ -1,8 +1,10 @@
 //! One lane works through one batch.
 //!
-//! This file: the batch, and the way into the ledger. `ahead`: whose turn it is. `send`: one mail. `outcome`: what is noted of it.
+//! This file: the batch, and the way into the ledger. `ahead`: whose turn it is. `send`: one mail. `outcome`: what is noted of it. `broken`:
+//! a fault of ours at one mail ends that one, never the issue.
 
 mod ahead;
+mod broken;
 mod outcome;
 mod send;
 #[cfg(test)]
@@ -14,6 +16,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::ahead::{Mail, Recipients, hand_on};
+use self::broken::At;
+pub(in crate::mailer) use self::broken::{TRIES as FAULTS, WORDS as FAULT, words as fault_words};
 use super::lease::{Holding, Work};
 use super::ledger::{Answer, Ending, Entry, Intent, Ledger, Row, TakenBack};
 use super::rest::Aside;
@@ -33,7 +37,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(in crate::mailer) enum Ended {
     /// All of it, or given back.
     Well,
-    /// The ledger could not be written: the lease will run out.
+    /// The ledger could not be written: the lease will run out. Or this program has a fault. Not at once again.
     Badly,
 }
 
@@ -49,6 +53,8 @@ enum Stop {
     Stale,
     /// The database refused.
     Broken,
+    /// A fault of this program; whom it met is put off. Give the rest back.
+    Fault,
 }
 
 /// Sends what is to send of a batch.
@@ -73,6 +79,7 @@ pub(in crate::mailer) async fn run(
         number,
         began: Instant::now(),
         looked: Instant::now(),
+        at: None,
     };
     for settled in holding.settled.drain(..) {
         lane.pending.push(Row {
@@ -85,12 +92,12 @@ pub(in crate::mailer) async fn run(
         });
     }
     let work = std::mem::take(&mut holding.work);
-    let stopped = lane.work(line, &holding, &work).await.err();
+    let stopped = lane.work_on(line, &holding, &work).await.err();
     let now = app.clock.now();
     let ending = match stopped {
         Some(Stop::Stale) => return Ended::Well,
         Some(Stop::Broken) => return Ended::Badly,
-        Some(Stop::Release | Stop::Trouble) => Ending::Released(now),
+        Some(Stop::Release | Stop::Trouble | Stop::Fault) => Ending::Released(now),
         Some(Stop::Wait(until)) => {
             Ending::Released(now + until.saturating_duration_since(Instant::now()))
         }
@@ -99,7 +106,7 @@ pub(in crate::mailer) async fn run(
     let ended = lane.write(&holding, None, Some(ending)).await;
     crash_point("after_batch_end");
     match ended {
-        Ok(_) if matches!(stopped, Some(Stop::Trouble)) => Ended::Badly,
+        Ok(_) if matches!(stopped, Some(Stop::Trouble | Stop::Fault)) => Ended::Badly,
         Ok(_) | Err(Stop::Stale) => Ended::Well,
         Err(_) => Ended::Badly,
     }
@@ -126,6 +133,8 @@ struct Lane<'a> {
     began: Instant,
     /// When it last looked what others do.
     looked: Instant,
+    /// Whom it deals with.
+    at: Option<At>,
 }
 
 impl Lane<'_> {
@@ -140,6 +149,7 @@ impl Lane<'_> {
         let mut dealt = false;
         let mut next = None;
         loop {
+            self.at = None;
             if let Err(stop) = self.look_round(line, holding, dealt).await {
                 line.forgo(next.and_then(|mail: Mail<'_>| mail.way));
                 return Err(stop);
@@ -160,6 +170,7 @@ impl Lane<'_> {
                 Err(stop) => (None, Some(stop)),
             };
             dealt = true;
+            self.at = Some(At::before_intent(mail.work.reader));
             let (group, began) = (&mail.work.group, Instant::now());
             group.begin(began);
             let way = mail.way.take();
@@ -216,6 +227,19 @@ impl Lane<'_> {
 
     /// Has the outcomes written that are not on disk yet, and what comes with them. Keeps them while the database is away.
     async fn write(
+        &mut self,
+        holding: &Holding,
+        intent: Option<Intent>,
+        ending: Option<Ending>,
+    ) -> Result<Answer, Stop> {
+        // A fault in here would lose what others were told: then the whole lane ends, and the ledger says what is in doubt.
+        let at = self.at.take();
+        let answer = self.write_entry(holding, intent, ending).await;
+        self.at = at;
+        answer
+    }
+
+    async fn write_entry(
         &mut self,
         holding: &Holding,
         intent: Option<Intent>,

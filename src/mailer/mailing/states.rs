@@ -107,11 +107,13 @@ pub enum Reason {
     Later = 14,
     /// A person ordered it to be sent again.
     Again = 15,
+    /// A fault of this program met this recipient at each attempt.
+    Internal = 16,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::None,
         Self::Left,
         Self::Removed,
@@ -128,10 +130,17 @@ impl Reason {
         Self::Crashed,
         Self::Later,
         Self::Again,
+        Self::Internal,
     ];
 
     /// Why a recipient can have failed.
-    pub const FAILURES: [Self; 4] = [Self::Refused, Self::Ours, Self::Expired, Self::BadAddress];
+    pub const FAILURES: [Self; 5] = [
+        Self::Refused,
+        Self::Ours,
+        Self::Expired,
+        Self::BadAddress,
+        Self::Internal,
+    ];
 
     /// The reasons a recipient in this state can have; none where it needs no reason.
     #[must_use]
@@ -182,6 +191,7 @@ impl Reason {
             Self::Crashed => "put aside after three crashes",
             Self::Later => "asked to come back later",
             Self::Again => "to be sent again, as ordered",
+            Self::Internal => "internal error; see the log",
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures::FutureExt as _;
 
 use super::payload::Payload;
 use super::store::{self, Final, Taken};
@@ -12,6 +15,7 @@ use crate::{
     db::DbErr,
     mailer::{
         fate::Fate,
+        mailing::{FAULT, FAULTS, fault_words},
         relays::Kind,
         remember::Remembered,
         retry::{Waiting, pause},
@@ -34,10 +38,27 @@ pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, 
         let Some(mail) = mails.pop_front() else {
             break;
         };
-        if !deal_or_share(app, line, &mail, &mut mails).await? {
-            break;
+        let dealing = AssertUnwindSafe(deal_or_share(app, line, &mail, &mut mails));
+        match dealing.catch_unwind().await {
+            Ok(dealt) => {
+                if !dealt? {
+                    break;
+                }
+                worked = true;
+            }
+            Err(fault) => {
+                // What is met here is met again, and would be by every lane, before anything else it does.
+                let fault = fault_words(&*fault);
+                tracing::error!(
+                    mail = mail.id.0,
+                    fault,
+                    "a fault of this program at one mail"
+                );
+                line.abandon();
+                put_off(app, &mail).await?;
+                worked = true;
+            }
         }
-        worked = true;
     }
     put_all_back(app, &mut mails).await?;
     Ok(worked)
@@ -69,6 +90,33 @@ async fn deal_or_share(
     let (dealt, shared) = tokio::join!(dealing, sharing);
     shared?;
     dealt
+}
+
+/// A fault met this mail: it is tried later, and not for ever. After the intent nobody knows whether it went.
+async fn put_off(app: &App, mail: &Taken) -> Result<(), DbErr> {
+    let attempt = mail.attempt + 1;
+    let intended = store::is_intended(app, mail).await?;
+    let over = attempt >= FAULTS;
+    let state = match intended {
+        true if over || app.config.mail.in_doubt == InDoubt::Hold => Some(Final::Unknown),
+        false if over => Some(Final::Failed),
+        _ => None,
+    };
+    match state {
+        Some(state) => {
+            count(if state == Final::Failed {
+                "failed"
+            } else {
+                "unknown"
+            });
+            store::finish(app, mail, state, FAULT).await
+        }
+        None => {
+            count("deferred");
+            let at = app.clock.now() + pause(Waiting::Single, attempt, &app.random);
+            store::put_back(app, mail, at, attempt, FAULT).await
+        }
+    }
 }
 
 async fn put_all_back(app: &App, mails: &mut VecDeque<Taken>) -> Result<(), DbErr> {
@@ -198,6 +246,11 @@ async fn send(
         Ok(opened) => opened,
         Err(refusal) => return Ok(Some(Fate::refused(&refusal))),
     };
+    #[cfg(test)]
+    assert!(
+        !mail.message_id.contains("breaks"),
+        "broken, as the test wants"
+    );
     if !store::intend(app, mail).await? {
         return Ok(None);
     }

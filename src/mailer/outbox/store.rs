@@ -151,6 +151,13 @@ pub(super) async fn intend(app: &App, mail: &Taken) -> Result<bool, DbErr> {
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether the intent of a mail in hand is on disk.
+pub(super) async fn is_intended(app: &App, mail: &Taken) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM outbox WHERE id = $1 AND fence = $2 AND state = 1";
+    let found = db::fetch_one(app.db.read(), sql, [mail.id.0.into(), mail.fence.into()]).await?;
+    Ok(found.is_some())
+}
+
 /// Gives a mail its final state; the payload is erased.
 pub(super) async fn finish(
     app: &App,

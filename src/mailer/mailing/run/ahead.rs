@@ -6,6 +6,7 @@ use std::slice;
 use tokio::time::Instant;
 
 use super::super::lease::{Holding, Work};
+use super::broken::At;
 use super::{Lane, Stop};
 use crate::mailer::{
     domains::{Crowd, Ticket},
@@ -83,6 +84,7 @@ impl<'w> Recipients<'w> {
     ) -> Result<Option<Mail<'w>>, Stop> {
         let now = Instant::now();
         while let Some(work) = self.rest.as_slice().first() {
+            lane.at = Some(At::before_intent(work.reader));
             let group = &work.group;
             let own = group.name() == holding.provider;
             let crowd = lane.app.mailer.turns.crowd(lane.app, group.name());

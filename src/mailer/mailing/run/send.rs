@@ -7,6 +7,7 @@ use super::super::lease::Holding;
 use super::super::ledger::{Answer, Intent};
 use super::super::states::Reason;
 use super::ahead::Mail;
+use super::broken::{self, At};
 use super::{Lane, Stop};
 use crate::{
     config::crash_point,
@@ -134,6 +135,7 @@ impl Lane<'_> {
         let Some(envelope) = &mail.envelope else {
             return Ok(Fate::Never(Reason::Refused, Words::default()));
         };
+        broken::breaks(work, "before the intent");
         let next = next.filter(|_| line.is_connected(way)).map(|next| {
             next.choose_early(line);
             &*next
@@ -154,7 +156,10 @@ impl Lane<'_> {
             crashes: work.crashes,
         };
         match self.write(holding, Some(intent), None).await? {
-            Answer::Written => *intended = true,
+            Answer::Written => {
+                *intended = true;
+                self.at = Some(At::after_intent(work.reader));
+            }
             Answer::Halted => return Err(Stop::Release),
             Answer::Stale => return Err(Stop::Stale),
         }
@@ -175,6 +180,7 @@ impl Lane<'_> {
             message_id: &mail.message_id,
             mailto: mail.own.as_deref(),
         };
+        broken::breaks(work, "after the intent");
         edition.fill(&recipient, &sending, &mut self.message);
         self.app
             .mailer

@@ -14,6 +14,10 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(3_600);
 
 async fn started(dir: &std::path::Path, clock: &Clock) -> App {
+    started_with(dir, clock, "resend").await
+}
+
+async fn started_with(dir: &std::path::Path, clock: &Clock, in_doubt: &str) -> App {
     let settings = [
         ("DATA_DIR", dir.display().to_string()),
         (
@@ -23,6 +27,7 @@ async fn started(dir: &std::path::Path, clock: &Clock) -> App {
         ("HTTP__PUBLIC_URL", "http://127.0.0.1:1".into()),
         ("MAIL__TRANSPORT", "mailbox".into()),
         ("MAIL__ALLOW_CAPTURE", "true".into()),
+        ("MAIL__IN_DOUBT", in_doubt.to_owned()),
     ];
     let settings = settings.map(|(name, value)| (format!("CANVASS_{name}"), value));
     let config = config::load(None, &settings).expect("settings");
@@ -80,6 +85,118 @@ async fn work(app: &App, ledger: &Ledger) {
 async fn count(app: &App, sql: &str) -> i64 {
     let row = db::fetch_one(app.db.read(), sql, []).await.expect(sql);
     row.map_or(0, |row| row.try_get_by_index(0).expect("a number"))
+}
+
+/// Gives a reader the name at which a lane breaks.
+async fn name(app: &App, reader: i64, step: &str) {
+    let txn = app.db.write_txn("test").await.expect("a transaction");
+    let sql = "UPDATE reader SET name = $1 WHERE id = $2";
+    db::run(&*txn, sql, [step.into(), reader.into()])
+        .await
+        .expect(sql);
+    txn.commit().await.expect("a commit");
+}
+
+/// Works until nothing is due, also after what was put off.
+async fn work_on(app: &App, clock: &Clock, ledger: &Ledger) -> usize {
+    let (mut line, mut faults) = (Line::new(app, false), 0);
+    for _ in 0..6 {
+        while let Some(holding) = lease(app).await.expect("a look") {
+            let ended = run(app, ledger, &mut line, 1, holding).await;
+            faults += usize::from(ended == Ended::Badly);
+        }
+        tick(app).await.expect("looked after");
+        clock.advance(HOUR * 3);
+    }
+    faults
+}
+
+#[tokio::test]
+async fn a_fault_at_one_recipient_ends_that_one_and_never_the_issue() {
+    const TO: &str = "SELECT CAST(state * 100 + reason AS BIGINT) FROM delivery WHERE reader_id = ";
+    for (step, in_doubt, expected) in [
+        ("before the intent", "resend", 416),
+        ("before the intent", "hold", 416),
+        ("after the intent", "resend", 513),
+        ("after the intent", "hold", 512),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Clock::manual(UnixMillis(1_772_442_000_000));
+        let app = started_with(dir.path(), &clock, in_doubt).await;
+        let ledger = ledger::start(&app);
+        handed_over(&app, clock.now()).await;
+        name(&app, 3, step).await;
+        let faults = work_on(&app, &clock, &ledger).await;
+        assert_eq!(
+            faults,
+            if expected == 512 { 1 } else { 3 },
+            "{step}, {in_doubt}"
+        );
+        assert_eq!(
+            count(&app, &format!("{TO}3")).await,
+            expected,
+            "{step}, {in_doubt}"
+        );
+        for other in [1, 2, 4] {
+            assert_eq!(count(&app, &format!("{TO}{other}")).await, 200, "{other}");
+        }
+        assert_eq!(
+            count(&app, "SELECT COUNT(*) FROM captured_mail").await,
+            3,
+            "each once"
+        );
+        let state = "SELECT CAST(state AS BIGINT) FROM mailing";
+        assert_eq!(count(&app, state).await, 4, "finished");
+    }
+}
+
+/// Each lane looks for single mails before anything else: one that breaks them must not be taken again at once.
+#[tokio::test]
+async fn a_fault_at_a_single_mail_ends_that_one_and_holds_up_no_other() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Clock::manual(UnixMillis(1_772_442_000_000));
+    let app = started(dir.path(), &clock).await;
+    let address = |text: &str| EmailAddress::parse(text).expect("an address");
+    let sample = include_str!("../../../../email-templates/your-data/sample.json");
+    let txn = app.db.write_txn("test").await.expect("a transaction");
+    for to in ["a@example.org", "b@example.org", "c@example.org"] {
+        let mail = outbox::OutboxMail {
+            template: crate::mailer::templates::Template::YourData,
+            data: serde_json::from_str(sample).expect("a sample"),
+            from: Mailbox {
+                name: "N".into(),
+                address: address("news@example.org"),
+            },
+            reply_to: None,
+            to: address(to),
+            priority: outbox::Priority::Now,
+            expires: clock.now() + HOUR * 24,
+        };
+        outbox::enqueue(&txn, &app, &mail).await.expect("enqueued");
+    }
+    let broken = "UPDATE outbox SET message_id = '<breaks@example.org>' WHERE id = 1";
+    db::run(&*txn, broken, []).await.expect(broken);
+    txn.commit().await.expect("a commit");
+    let mut line = Line::new(&app, false);
+    let attempts = "SELECT attempt FROM outbox WHERE id = 1";
+    for n in 1..=3 {
+        outbox::work(&app, &mut line).await.expect("the database");
+        assert_eq!(
+            count(&app, "SELECT COUNT(*) FROM captured_mail").await,
+            2,
+            "the others"
+        );
+        assert!(
+            !outbox::any_due(&app).await.expect("a look"),
+            "not at once again"
+        );
+        if n < 3 {
+            assert_eq!(count(&app, attempts).await, n);
+        }
+        clock.advance(HOUR);
+    }
+    let failed = "SELECT COUNT(*) FROM outbox WHERE id = 1 AND state = 3 AND payload = '' AND reply LIKE 'internal error%'";
+    assert_eq!(count(&app, failed).await, 1);
 }
 
 #[tokio::test]
