@@ -79,7 +79,7 @@ pub async fn submit(
 
 /// What a link leads to.
 enum Found {
-    Kept(ReaderId, Kept),
+    Kept(ReaderId, Box<Kept>),
     Expired(ReaderId),
     Nothing,
 }
@@ -87,7 +87,7 @@ enum Found {
 async fn kept(app: &App, token: &str) -> Result<Found, Problem> {
     Ok(match data::open(&app.keys, token, app.clock.now()) {
         Opened::Good(reader) => match data::gather(app, reader).await? {
-            Some(kept) => Found::Kept(reader, kept),
+            Some(kept) => Found::Kept(reader, Box::new(kept)),
             None => Found::Nothing,
         },
         Opened::Expired(reader) => Found::Expired(reader),
