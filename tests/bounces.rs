@@ -1,5 +1,7 @@
 //! Mails that come back, through the command that a mail server pipes them into.
 
+mod single;
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -15,7 +15,6 @@ mod backup;
 mod bad_input;
 mod bounces;
 mod bounces_domains;
-mod bounces_single;
 mod browser_embeds;
 mod browser_embeds_budget;
 mod browser_embeds_trouble;

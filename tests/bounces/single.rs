@@ -208,7 +208,7 @@ async fn a_complaint_about_an_editors_mail_costs_nothing() {
     let app = with_newsletter().await;
     subscribe(&app, &app.reader(), EDITOR).await;
     let address = |text: &str| EmailAddress::parse(text).unwrap();
-    let sample = include_str!("../email-templates/poll-burst/sample.json");
+    let sample = include_str!("../../email-templates/poll-burst/sample.json");
     let warning = OutboxMail {
         template: Template::PollBurst,
         data: serde_json::from_str(sample).unwrap(),
