@@ -85,6 +85,11 @@ pub enum StartError {
     /// The schema cannot be used.
     #[error("database.url: {0}")]
     Migrate(#[from] MigrateError),
+    /// A backup was being restored into it, and that did not come to its end.
+    #[error(
+        "database.url: restoring a backup into this database was not finished; run `canvass restore FILE` again"
+    )]
+    Restoring,
     /// The database failed during start.
     #[error("database.url: {0}")]
     Db(#[from] DbErr),
@@ -136,8 +141,10 @@ impl App {
     ) -> Result<Self, StartError> {
         let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
         let (db, lock) = open(&config, role).await?;
-        let keys = keys.clone().with_pepper(pepper(&db, &keys, &random).await?);
-        let pages = Pages::new(&templates()).map_err(StartError::Template)?;
+        let keys = keys
+            .clone()
+            .with_pepper(pepper(&db, &keys, &random, role).await?);
+        let pages = Pages::new(&templates(), &config.site).map_err(StartError::Template)?;
         let overrides = Some(config.mail.templates_dir.as_str()).filter(|dir| !dir.is_empty());
         let mail_templates = Templates::load(overrides.map(std::path::Path::new))
             .map_err(|e| StartError::Template(e.to_string()))?;
@@ -219,6 +226,9 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<FileLock>),
     let connections = config.database.max_connections;
     let Some(file) = config.database_file() else {
         let db = Db::open(&url, connections).await?;
+        if db.restore_begun().await? {
+            return Err(StartError::Restoring);
+        }
         // Whether a server runs somewhere cannot be known.
         if role == Role::Server || is_new(&db).await? {
             migrate(&db).await?;
@@ -274,39 +284,47 @@ fn templates() -> Vec<crate::web::pages::Templates> {
     ]
 }
 
-/// The pepper of keyed hashes: made once, kept sealed, sealed anew under the newest key at each start.
-async fn pepper(db: &Db, keys: &Keys, random: &Random) -> Result<[u8; 32], StartError> {
-    let txn = db.write_txn("pepper").await?;
-    let fresh = random.bytes::<32>();
-    // Two nodes may start at once: the first row stands.
-    db::run(
-        &*txn,
-        "INSERT INTO setting (name, value) VALUES ('pepper', $1) ON CONFLICT (name) DO NOTHING",
-        [keys.seal(Purpose::Pepper, &fresh).into()],
-    )
-    .await?;
-    let row = db::fetch_one(&*txn, "SELECT value FROM setting WHERE name = 'pepper'", []).await?;
-    let sealed: String = row
-        .ok_or_else(|| DbErr::Custom("the pepper was not written".into()))?
-        .try_get_by_index(0)?;
-    let pepper: [u8; 32] = keys
-        .open(Purpose::Pepper, &sealed)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| {
-            StartError::SecretKey(
-                "this is not the key the database was made with; set that one \
-                 (or \"new,old\" while rotating)"
-                    .into(),
-            )
-        })?;
-    db::run(
-        &*txn,
-        "UPDATE setting SET value = $1 WHERE name = 'pepper'",
-        [keys.seal(Purpose::Pepper, &pepper).into()],
-    )
-    .await?;
-    txn.commit().await?;
+/// Whether a database was made with the secret key that is set.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn check_key(config: &Config, db: &Db) -> Result<(), StartError> {
+    let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
+    pepper(db, &keys, &Random::System, Role::Tool)
+        .await
+        .map(drop)
+}
+
+/// The pepper of keyed hashes: made once, kept sealed. A server seals it anew under the newest key at its start, so that the old one can
+/// be taken away; a command that runs beside servers does not, for they may not know the new one yet.
+async fn pepper(db: &Db, keys: &Keys, random: &Random, role: Role) -> Result<[u8; 32], StartError> {
+    let sql = "SELECT value FROM setting WHERE name = 'pepper'";
+    let mut row = db::fetch_one(db.read(), sql, []).await?;
+    if row.is_none() {
+        let txn = db.write_txn("pepper").await?;
+        let fresh = keys.seal(Purpose::Pepper, &random.bytes::<32>());
+        // Two nodes may start at once: the first row stands.
+        let insert =
+            "INSERT INTO setting (name, value) VALUES ('pepper', $1) ON CONFLICT (name) DO NOTHING";
+        db::run(&*txn, insert, [fresh.into()]).await?;
+        txn.commit().await?;
+        row = db::fetch_one(db.read(), sql, []).await?;
+    }
+    let row = row.ok_or_else(|| DbErr::Custom("the pepper was not written".into()))?;
+    let sealed: String = row.try_get_by_index(0)?;
+    let opened = keys.open(Purpose::Pepper, &sealed).ok();
+    let pepper = opened.and_then(|bytes| bytes.try_into().ok());
+    let pepper: [u8; 32] = pepper.ok_or_else(|| {
+        let words = "this is not the key the database was made with; set that one (or two, separated by a comma, while rotating)";
+        StartError::SecretKey(words.into())
+    })?;
+    let newest = keys.seal(Purpose::Pepper, &pepper);
+    if role == Role::Server && newest != sealed {
+        let txn = db.write_txn("pepper").await?;
+        let update = "UPDATE setting SET value = $1 WHERE name = 'pepper'";
+        db::run(&*txn, update, [newest.into()]).await?;
+        txn.commit().await?;
+    }
     Ok(pepper)
 }
 

@@ -34,6 +34,11 @@ impl Tasks {
                 probes::tidy();
             },
         ));
+        tracker.spawn(every(
+            app.clone(),
+            Duration::from_secs(2),
+            |app| async move { app.db.look_after().await },
+        ));
         mailer::start(app, &tracker);
         tracker.spawn(every(
             app.clone(),

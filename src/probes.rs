@@ -11,6 +11,7 @@ use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::app::App;
+use crate::db::Trouble;
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
@@ -40,10 +41,17 @@ pub fn tidy() {
     }
 }
 
-/// Ready: not stopping, and the database answers.
+/// Ready: not stopping, and the database answers and takes what is written.
 async fn ready(State(app): State<App>) -> Response {
     if app.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    if let Some(trouble) = app.db.trouble() {
+        let words = match trouble {
+            Trouble::Unwritable => "the database cannot be written\n",
+            Trouble::Moved => "the database file is not in its place\n",
+        };
+        return (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
     }
     match app.db.ping().await {
         Ok(()) => "ready\n".into_response(),

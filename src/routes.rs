@@ -51,9 +51,14 @@ pub fn router(app: &App) -> Router {
         .layer(
             ServiceBuilder::new()
                 .map_response(move |response| headers.add(response))
-                .layer(CompressionLayer::new().compress_when(
-                    SizeAbove::new(1_024).and(NotForContentType::const_new("text/event-stream")),
-                ))
+                .layer(
+                    CompressionLayer::new().compress_when(
+                        SizeAbove::new(1_024)
+                            .and(NotForContentType::const_new("text/event-stream"))
+                            .and(NotForContentType::const_new("image/png"))
+                            .and(NotForContentType::const_new("image/jpeg")),
+                    ),
+                )
                 .layer(DefaultBodyLimit::max(
                     usize::try_from(bytes).unwrap_or(usize::MAX),
                 )),

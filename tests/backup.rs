@@ -112,9 +112,7 @@ async fn a_backup_is_one_moment_of_a_database_in_use() {
         &canvass(there, &other.url, &KEY.replace("key", "KEY"), &restore),
         "secret",
     );
-    // On PostgreSQL the tables are there by now; nothing was served from them.
-    let other = TestDatabase::empty().await;
-    let there = other.dir.path();
+    // Nothing was touched: the same place takes it under the right key.
     let said = done(&canvass(there, &other.url, KEY, &restore));
     assert!(said.contains("1 scheduled"), "{said}");
     let db = other.open().await;
@@ -134,6 +132,51 @@ async fn a_backup_is_one_moment_of_a_database_in_use() {
         number(&db, "SELECT COUNT(*) FROM issue WHERE state = 1").await,
         0
     );
+    db.close().await.unwrap();
+    app.stop().await;
+}
+
+/// `pg_restore` goes on when the command beside it is killed: what it brings must not be served as if nothing were held back.
+#[tokio::test]
+async fn a_restore_that_was_not_finished_is_not_served_and_begins_anew() {
+    let app = at_work().await;
+    let url = app.database.url.clone();
+    if url.starts_with("sqlite:") {
+        // There nothing is in its place before the end: see `nothing_is_replaced_by_what_cannot_be_used`.
+        return;
+    }
+    let dir = app.database.dir.path().to_owned();
+    let file = dir.join("night.backup").display().to_string();
+    done(&canvass(&dir, &url, KEY, &["backup", &file]));
+    let other = TestDatabase::empty().await;
+    let db = other.open().await;
+    db.begin_restore().await.unwrap();
+    // As far as it comes: the schema, and an issue on its way.
+    canvass::db::migrate::migrate(&db).await.unwrap();
+    write(&db, "INSERT INTO setting (name, value) VALUES ('x', 'y')").await;
+    db.close().await.unwrap();
+    for command in [&["serve"][..], &["check"], &["migrate"], &["restore"]] {
+        let said = canvass(&dir, &other.url, KEY, command);
+        refused(&said, "was not finished");
+    }
+    // Another file than the first time, even.
+    let torn = dir.join("torn.backup");
+    std::fs::write(&torn, &std::fs::read(&file).unwrap()[..5_000]).unwrap();
+    let torn = torn.display().to_string();
+    refused(
+        &canvass(&dir, &other.url, KEY, &["restore", &torn]),
+        "pg_restore failed",
+    );
+    let db = other.open().await;
+    assert!(db.is_empty().await.unwrap());
+    db.begin_restore().await.unwrap();
+    db.close().await.unwrap();
+    let said = done(&canvass(&dir, &other.url, KEY, &["restore", &file]));
+    assert!(said.contains("1 scheduled"), "{said}");
+    done(&canvass(&dir, &other.url, KEY, &["api-token", "list"]));
+    let db = other.open().await;
+    let left = "SELECT COUNT(*) FROM setting WHERE name = 'x'";
+    assert_eq!(number(&db, left).await, 0);
     db.close().await.unwrap();
     app.stop().await;
 }

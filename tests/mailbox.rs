@@ -4,6 +4,7 @@ use canvass::config::Transport;
 use canvass::types::Secret;
 
 use crate::support::app::TestApp;
+use crate::support::editor::signed_in;
 use crate::support::single_mails::enqueue;
 
 async fn send(app: &TestApp, to: &str) {
@@ -60,4 +61,42 @@ async fn there_is_no_mailbox_on_a_server_that_sends() {
     for path in ["/mailbox", "/mailbox/1", "/mailbox/1/html"] {
         assert_eq!(get(&app.url(path)).await.0, 404, "{path}");
     }
+}
+
+/// With a public address it holds everybody's mails, with links that confirm and erase.
+#[tokio::test]
+async fn a_mailbox_that_others_can_reach_is_for_editors() {
+    let app = TestApp::start_with(|config| {
+        config.http.public_url = "http://letters.news.example".to_owned();
+    })
+    .await;
+    send(&app, "ada@example.org").await;
+    for path in [
+        "/mailbox",
+        "/mailbox/1",
+        "/mailbox/1/html",
+        "/mailbox/1/source",
+    ] {
+        let client = reqwest::Client::builder();
+        let client = client
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none());
+        let answer = client
+            .build()
+            .unwrap()
+            .get(app.url(path))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 303, "{path}");
+        let place = answer.headers()["location"].to_str().unwrap().to_owned();
+        assert!(place.starts_with("/admin/sign-in"), "{place}");
+        assert!(!answer.text().await.unwrap().contains("ada@"));
+    }
+    let editor = signed_in(&app).await;
+    editor
+        .get(&app.url("/mailbox"))
+        .await
+        .expect(200)
+        .says("ada@example.org");
 }

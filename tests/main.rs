@@ -126,6 +126,7 @@ mod schema;
 mod search;
 mod server;
 mod server_quiet;
+mod server_trouble;
 mod subscriptions_admin;
 mod subscriptions_at_the_door;
 mod subscriptions_data;

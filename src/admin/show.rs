@@ -1,6 +1,9 @@
 //! Numbers and times as editors' pages show them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
@@ -25,6 +28,18 @@ pub fn time(at: UnixMillis, zone: &Zone) -> LocalTime {
         iso: written::machine(at),
         full: written::full(at, zone),
     }
+}
+
+/// What is wrong with a form, in the order of its fields, for the summary above it.
+#[must_use]
+pub fn in_order(errors: &BTreeMap<&'static str, String>, fields: &[&str]) -> Vec<Value> {
+    let place = |field: &str| fields.iter().position(|known| *known == field);
+    let mut found: Vec<_> = errors.iter().collect();
+    found.sort_by_key(|(field, _)| place(field).unwrap_or(usize::MAX));
+    found
+        .into_iter()
+        .map(|(field, message)| json!({ "field": field, "message": message }))
+        .collect()
 }
 
 /// A count with commas between thousands: `12,480`.

@@ -7,12 +7,14 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::out::tell;
 use super::postgres_tools::Tool;
-use super::{Failed, tool};
+use super::{Failed, missing_key};
+use crate::app::{StartError, check_key};
 use crate::config::{Config, sqlite_url};
 use crate::db::lock::FileLock;
-use crate::db::migrate::migrate;
-use crate::db::{Backend, Db};
+use crate::db::migrate::{is_new, migrate};
+use crate::db::{Backend, Db, end_restore};
 use crate::types::{Clock, Secret};
 use crate::{digests, mailer};
 
@@ -39,7 +41,7 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
         return Err(failed);
     }
     let size = std::fs::metadata(to)?.len();
-    eprintln!(
+    tell!(
         "{} holds the whole database ({} kB). It does not hold the secret key: keep that too, in another place.",
         to.display(),
         size.div_ceil(1_000)
@@ -60,95 +62,170 @@ async fn dump(url: &Secret, part: &Path) -> Result<(), Failed> {
 
 /// `from`: none when the database itself was put back by other means.
 pub async fn restore(config: Config, from: Option<&Path>, replace: bool) -> Result<(), Failed> {
-    let url = config.database_url();
+    if config.secret_key.is_empty() {
+        return Err(Failed::Config(missing_key()));
+    }
     if let Some(from) = from
         && let Err(error) = File::open(from)
     {
         return Err(used(from, &error.to_string()));
     }
-    let Some(file) = config.database_file() else {
-        let db = Db::open(&url, 1).await.map_err(other)?;
-        let others = db.others_connected().await?;
-        if others > 0 {
-            return Err(Failed::Used(format!(
-                "{others} connections to this database are open: stop every server first"
-            )));
-        }
-        if let Some(from) = from {
-            if !db.is_empty().await? {
-                let empty = "the database has tables already: restore into a new one (createdb)";
-                return Err(Failed::Used(empty.to_owned()));
-            }
-            let how = [
-                "--exit-on-error",
-                "--single-transaction",
-                "--no-owner",
-                "--no-privileges",
-            ];
-            Tool::find("pg_restore")?.run(&url, &how, from)?;
-        }
-        db.close().await?;
-        return hold_back(config, &url).await;
-    };
-    let _lock = FileLock::take(&file).map_err(other)?;
+    match config.database_file() {
+        Some(file) => restore_file(&config, &file, from, replace).await,
+        None => restore_postgres(&config, from).await,
+    }
+}
+
+async fn restore_file(
+    config: &Config,
+    file: &Path,
+    from: Option<&Path>,
+    replace: bool,
+) -> Result<(), Failed> {
+    let _lock = FileLock::take(file).map_err(other)?;
     let Some(from) = from else {
-        return hold_back(config, &url).await;
+        let held = hold_back(config, &config.database_url()).await?;
+        held.tell();
+        return Ok(());
     };
     if file.exists() && !replace {
         let there = "is there already; with --replace it is set aside, not deleted";
-        return Err(used(&file, there));
+        return Err(used(file, there));
     }
-    let fresh = beside(&file, ".restoring");
+    let fresh = beside(file, ".restoring");
     clear(&fresh)?;
     std::io::copy(&mut File::open(from)?, &mut create(&fresh)?)?;
     let done = prepare(config, from, &fresh).await;
-    if let Err(failed) = done.and_then(|()| swap(&fresh, &file)) {
-        let _ = clear(&fresh);
-        return Err(failed);
+    match done.and_then(|held| Ok((held, swap(&fresh, file)?))) {
+        // Only now: whoever reads that it is done starts the server.
+        Ok((held, aside)) => {
+            held.tell();
+            if let Some(aside) = aside {
+                tell!("What was there is kept as {}.", aside.display());
+            }
+            Ok(())
+        }
+        Err(failed) => {
+            let _ = clear(&fresh);
+            Err(failed)
+        }
     }
-    Ok(())
 }
 
 /// Makes a copy of a backup ready to be served: whole, ours, under our key, with the schema of this version, and with nothing due.
-async fn prepare(mut config: Config, from: &Path, fresh: &Path) -> Result<(), Failed> {
-    // In full: a relative path would be looked for in the data directory, in which this one lies already.
-    let place = std::path::absolute(fresh)?;
-    config.database.url = sqlite_url(&place);
-    let url = config.database_url();
-    let unusable =
-        |error: &dyn std::fmt::Display| used(from, &format!("is no backup of Canvass: {error}"));
-    let db = Db::open(&url, 2).await.map_err(|error| unusable(&error))?;
-    db.look_over().await.map_err(|error| unusable(&error))?;
+async fn prepare(config: &Config, from: &Path, fresh: &Path) -> Result<Held, Failed> {
+    let url = sqlite_url(fresh);
+    let db = Db::open(&url, 2)
+        .await
+        .map_err(|error| no_backup(from, &error))?;
+    db.look_over()
+        .await
+        .map_err(|error| no_backup(from, &error))?;
     db.close().await?;
     hold_back(config, &url).await
 }
 
-/// Brings the schema up to date and holds back what would leave by itself.
-async fn hold_back(config: Config, url: &Secret) -> Result<(), Failed> {
-    let db = Db::open(url, 1).await.map_err(other)?;
+/// A database that is filled in several steps must not be served between them: it is marked until nothing in it is due, and emptied
+/// again when that fails. Whatever ends this program in between, the mark stays, and the next restore begins anew.
+async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Failed> {
+    let url = config.database_url();
+    let db = Db::open(&url, 1).await.map_err(other)?;
+    let others = db.others_connected().await?;
+    if others > 0 {
+        return Err(Failed::Used(format!(
+            "{others} connections to this database are open: stop every server first"
+        )));
+    }
+    let begun = db.restore_begun().await?;
+    let Some(from) = from else {
+        if begun {
+            return Err(other(StartError::Restoring));
+        }
+        db.close().await?;
+        let held = hold_back(config, &url).await?;
+        held.tell();
+        return Ok(());
+    };
+    if begun {
+        db.undo_restore().await?;
+    }
+    if !db.is_empty().await? {
+        let empty = "the database has tables already: restore into a new one (createdb)";
+        return Err(Failed::Used(empty.to_owned()));
+    }
+    let tool = Tool::find("pg_restore")?;
+    db.begin_restore().await?;
+    let how = [
+        "--exit-on-error",
+        "--single-transaction",
+        "--no-owner",
+        "--no-privileges",
+    ];
+    let done = match tool.run(&url, &how, from) {
+        Ok(()) if is_new(&db).await? => Err(no_backup(from, &"it has no tables of Canvass")),
+        Ok(()) => hold_back(config, &url).await,
+        Err(failed) => Err(failed),
+    };
+    match done {
+        Ok(held) => {
+            held.tell();
+            db.close().await.map_err(Failed::from)
+        }
+        Err(failed) => {
+            if let Err(error) = db.undo_restore().await {
+                tell!("canvass: what was restored could not be taken out again: {error}");
+            }
+            Err(failed)
+        }
+    }
+}
+
+/// What would have left by itself.
+struct Held {
+    paused: u64,
+    scheduled: u64,
+    dropped: u64,
+}
+
+impl Held {
+    fn tell(&self) {
+        tell!(
+            "Restored. Held back: {} issues that were going out are paused, {} scheduled ones wait for a person, {} single mails are \
+             dropped. deploy/backup.md says what to look at before they go on.",
+            self.paused,
+            self.scheduled,
+            self.dropped
+        );
+    }
+}
+
+/// Brings the schema up to date, and holds back what would leave by itself. Fails under another secret key than the one the database was
+/// made with.
+async fn hold_back(config: &Config, url: &Secret) -> Result<Held, Failed> {
+    let db = Db::open(url, 2).await.map_err(other)?;
     migrate(&db).await.map_err(other)?;
-    db.close().await?;
-    // Fails under another secret key than the one it was written with.
-    let app = tool(config).await?;
+    check_key(config, &db).await?;
     let now = Clock::System.now();
-    let txn = app.db.write_txn("restore").await?;
+    let txn = db.write_txn("restore").await?;
     let paused = mailer::mailing::pause_all(&txn, WHY).await?;
     let dropped = mailer::outbox::drop_all(&txn, WHY, now).await?;
     let held = digests::hold_all(&txn, WHY, now).await?;
+    end_restore(&db, &txn).await?;
     txn.commit().await?;
-    if app.db.backend() == Backend::Sqlite {
-        app.db.settle().await?;
+    if db.backend() == Backend::Sqlite {
+        db.settle().await?;
     }
-    app.db.clone().close().await?;
-    eprintln!(
-        "Restored. Held back: {paused} issues that were going out are paused, {held} scheduled ones wait for a person, \
-         {dropped} single mails are dropped. deploy/backup.md says what to look at before they go on."
-    );
-    Ok(())
+    db.close().await?;
+    Ok(Held {
+        paused,
+        scheduled: held,
+        dropped,
+    })
 }
 
-/// Puts the new database in the place of the old one, which is kept beside it with its log.
-fn swap(fresh: &Path, file: &Path) -> Result<(), Failed> {
+/// Puts the new database in the place of the old one, which is kept beside it with its log: under the name that is returned.
+fn swap(fresh: &Path, file: &Path) -> Result<Option<PathBuf>, Failed> {
+    let mut kept = None;
     if file.exists() {
         let at = jiff::Timestamp::from_millisecond(Clock::System.now().0).map_or_else(
             |_| String::new(),
@@ -164,9 +241,10 @@ fn swap(fresh: &Path, file: &Path) -> Result<(), Failed> {
                 std::fs::rename(&old, beside(&aside, log))?;
             }
         }
-        eprintln!("What was there is kept as {}.", aside.display());
+        kept = Some(aside);
     }
-    put(fresh, file)
+    put(fresh, file)?;
+    Ok(kept)
 }
 
 /// Renames, durably.
@@ -202,6 +280,10 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+fn no_backup(file: &Path, error: &dyn std::fmt::Display) -> Failed {
+    used(file, &format!("is no backup of Canvass: {error}"))
 }
 
 fn used(file: &Path, what: &str) -> Failed {

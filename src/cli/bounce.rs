@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::process::ExitCode;
 
+use super::out::tell;
 use super::{Failed, tool};
 use crate::bounces;
 use crate::config::Config;
@@ -10,7 +11,7 @@ use crate::config::Config;
 /// The longest mail that is read, in bytes; what matters stands in front.
 const LONGEST: u64 = 4 << 20;
 /// `EX_TEMPFAIL` of sysexits: mail servers keep the mail and try again later.
-const LATER: u8 = 75;
+pub(super) const LATER: u8 = 75;
 
 pub async fn run(config: Config, recipient: Option<String>) -> Result<ExitCode, Failed> {
     let mut raw = Vec::new();
@@ -22,11 +23,11 @@ pub async fn run(config: Config, recipient: Option<String>) -> Result<ExitCode, 
     };
     match taken.await {
         Ok(taken) => {
-            eprintln!("canvass: {taken:?}");
+            tell!("canvass: {taken:?}");
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            eprintln!("canvass: {error}");
+            tell!("canvass: {error}");
             Ok(ExitCode::from(LATER))
         }
     }

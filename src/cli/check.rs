@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::out::say;
 use super::serve::safe;
 use super::{Failed, tool};
 use crate::config::Config;
@@ -16,15 +17,21 @@ pub(super) struct Findings {
 impl Findings {
     /// Something to know that stands in nobody's way.
     pub(super) fn note(what: &str, told: &str) {
-        println!("note    {what}: {told}");
+        Self::line(&format!("note    {what}: {told}"));
+    }
+
+    /// Where nobody reads it, the outcome still counts.
+    pub(super) fn line(line: &str) {
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
     pub(super) fn add(&mut self, what: &str, outcome: Result<String, String>) {
         match outcome {
-            Ok(found) => println!("ok      {what}: {found}"),
+            Ok(found) => Self::line(&format!("ok      {what}: {found}")),
             Err(problem) => {
                 self.failed += 1;
-                println!("FAILED  {what}: {problem}");
+                Self::line(&format!("FAILED  {what}: {problem}"));
             }
         }
     }
@@ -67,10 +74,10 @@ pub async fn run(config: Config) -> Result<ExitCode, Failed> {
         }
     }
     if findings.failed == 0 {
-        println!("Everything is in order.");
+        say!("Everything is in order.");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} of these failed.", findings.failed);
+    say!("{} of these failed.", findings.failed);
     Ok(ExitCode::from(1))
 }
 

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::out::say;
 use super::{Failed, serve};
 use crate::admin;
 use crate::app::{App, keep_secret_key};
@@ -36,7 +37,7 @@ pub async fn run(config: Config, environment: &[(String, String)]) -> Result<(),
     fill(&server.app).await?;
     let editor = editor_link(&server.app).await?;
     let origin = server.app.config.origin();
-    println!(
+    say!(
         "\n  Canvass is running. Click through it in this order:\n\
          \n    1. An article with a poll   {origin}{ARTICLE}\
          \n    2. The mail it causes       {origin}/mailbox\
@@ -57,6 +58,7 @@ fn apart(mut config: Config, has_directory: bool) -> Result<Config, Failed> {
         config.data_dir = PathBuf::from("canvass-demo");
     }
     config.http.public_url.clear();
+    config.site.name = "The Daily Canvass".to_owned();
     config.database.url = Secret::new("sqlite:canvass.db");
     config.mail.transport = Transport::Mailbox;
     config.mail.allow_capture = true;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::check::Findings;
+use super::out::{say, tell};
 use super::{Failed, tool};
 use crate::app::App;
 use crate::config::Config;
@@ -75,14 +76,14 @@ impl From<DkimError> for Failed {
 pub(super) async fn run(config: Config, command: DkimCommand) -> Result<ExitCode, Failed> {
     let app = tool(config).await?;
     match command {
-        DkimCommand::Create { domain } => to_publish(&dkim::create(&app, &domain).await?),
+        DkimCommand::Create { domain } => to_publish(&dkim::create(&app, &domain).await?)?,
         DkimCommand::Import {
             domain,
             selector,
             key,
         } => {
             let pem = read(&key)?;
-            to_publish(&dkim::import(&app, &domain, &selector, &pem).await?);
+            to_publish(&dkim::import(&app, &domain, &selector, &pem).await?)?;
         }
         DkimCommand::List => list(&app).await?,
         DkimCommand::Activate {
@@ -93,9 +94,9 @@ pub(super) async fn run(config: Config, command: DkimCommand) -> Result<ExitCode
         DkimCommand::Retire { selector, domain } => {
             let key = dkim::retire(&app, &selector, domain.as_deref()).await?;
             let others = dkim::list(&app.db).await?;
-            eprintln!("{selector} is retired. Keep its record published for two weeks.");
+            tell!("{selector} is retired. Keep its record published for two weeks.");
             if Key::signing_for(&others, &key.domain).is_empty() {
-                eprintln!(
+                tell!(
                     "No key signs for {} now: its mails go unsigned.",
                     key.domain
                 );
@@ -114,24 +115,25 @@ fn read(file: &std::path::Path) -> Result<Vec<u8>, Failed> {
     std::fs::read(file).map_err(|e| Failed::Used(format!("{} cannot be read: {e}", file.display())))
 }
 
-fn to_publish(keys: &[Key]) {
-    eprintln!("Publish in DNS (a record's strings are joined without a space between):");
+fn to_publish(keys: &[Key]) -> Result<(), Failed> {
+    tell!("Publish in DNS (a record's strings are joined without a space between):");
     for key in keys {
-        println!("{}", Record::of(key).zone_line());
+        say!("{}", Record::of(key).zone_line());
     }
-    eprintln!("Then `canvass check dkim`, and when it finds them:");
+    tell!("Then `canvass check dkim`, and when it finds them:");
     for key in keys {
-        eprintln!("    canvass dkim activate {}", key.selector);
+        tell!("    canvass dkim activate {}", key.selector);
     }
+    Ok(())
 }
 
 async fn list(app: &App) -> Result<(), Failed> {
     let keys = dkim::list(&app.db).await?;
     if keys.is_empty() {
-        eprintln!("There is no key: all mails go unsigned. `canvass dkim create` makes some.");
+        tell!("There is no key: all mails go unsigned. `canvass dkim create` makes some.");
     }
     for key in &keys {
-        println!(
+        say!(
             "{}\t{}\t{}\t{}",
             key.domain,
             key.selector,
@@ -183,7 +185,7 @@ async fn activate(
             Err(error) => Err(error),
         };
         match found.map(|found| record.matches(&found)) {
-            Ok(Ok(told)) => eprintln!("{}: {told}.", record.name),
+            Ok(Ok(told)) => tell!("{}: {told}.", record.name),
             Ok(Err(problem)) => {
                 return Err(Failed::Other(format!(
                     "{}: {problem}. Mails signed with this key would fail; publish the record \
@@ -191,13 +193,14 @@ async fn activate(
                     record.name
                 )));
             }
-            Err(error) => eprintln!("{}: not looked up: {error}", record.name),
+            Err(error) => tell!("{}: not looked up: {error}", record.name),
         }
     }
     let key = dkim::activate(app, selector, domain).await?;
-    eprintln!(
+    tell!(
         "{} signs the mails of {} from now on; running servers follow within ten seconds.",
-        key.selector, key.domain
+        key.selector,
+        key.domain
     );
     Ok(())
 }
@@ -245,7 +248,7 @@ pub(super) async fn check(config: Config) -> Result<ExitCode, Failed> {
         );
     }
     if let Err(why) = &looking.resolver {
-        println!("Nothing was compared with DNS: {why}");
+        say!("Nothing was compared with DNS: {why}");
         return Ok(ExitCode::from(1));
     }
     Ok(ExitCode::from(u8::from(looking.findings.failed > 0)))
@@ -275,7 +278,7 @@ impl Looking {
             return;
         }
         let record = Record::of(key);
-        println!("{}", record.zone_line());
+        Findings::line(&record.zone_line());
         let Some(found) = self.txt(&record.name).await else {
             return;
         };

@@ -8,6 +8,7 @@ mod bounce;
 mod check;
 mod demo;
 mod dkim;
+mod out;
 mod owner;
 mod postgres_tools;
 mod serve;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::out::{say, tell};
 use crate::app::{App, Role, StartError};
 use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::types::{Clock, Random};
@@ -220,12 +222,18 @@ enum Failed {
     Start(#[from] StartError),
     #[error("{0}")]
     Used(String),
+    /// Whoever read standard output went away.
+    #[error("nobody reads what is written")]
+    Unread,
     #[error("{0}")]
     Other(String),
 }
 
 impl From<std::io::Error> for Failed {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::Unread;
+        }
         Self::Other(error.to_string())
     }
 }
@@ -246,17 +254,25 @@ pub fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("canvass: the runtime cannot start: {error}");
+            tell!("canvass: the runtime cannot start: {error}");
             return ExitCode::from(1);
         }
     };
+    let is_pipe = matches!(cli.command, Command::Bounce { .. });
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
+        // Whatever is wrong with us: the mail server keeps the mail.
+        Err(failed) if is_pipe => {
+            tell!("canvass: {failed}");
+            ExitCode::from(bounce::LATER)
+        }
         Err(failed) => {
-            eprintln!("canvass: {failed}");
+            if !matches!(failed, Failed::Unread) {
+                tell!("canvass: {failed}");
+            }
             ExitCode::from(match failed {
                 Failed::Config(_) | Failed::Used(_) => 2,
-                Failed::Start(_) | Failed::Other(_) => 1,
+                Failed::Start(_) | Failed::Unread | Failed::Other(_) => 1,
             })
         }
     }
@@ -264,7 +280,7 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode, Failed> {
     if matches!(cli.command, Command::Settings) {
-        print!("{}", config::REFERENCE);
+        say!("{}", config::REFERENCE.trim_end());
         return Ok(ExitCode::SUCCESS);
     }
     let environment = config::environment();
@@ -331,7 +347,9 @@ fn log_to_stderr(config: &Config) -> Result<(), Failed> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // They would go to standard error, which is what failed, by a macro that panics then.
+        .log_internal_errors(false);
     // Fails only when a subscriber is set already, which only an embedding test does.
     let _ = match config.log.format {
         LogFormat::Text => lines.with_target(false).try_init(),

@@ -57,6 +57,8 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
     // First of all: whoever sees that it answers may already want it to stop.
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
+    // The end of the terminal it was started from.
+    let hangup = signal(SignalKind::hangup())?;
     let bind = config.http.bind;
     let listener = TcpListener::bind(bind).await.map_err(|e| {
         Failed::Other(format!(
@@ -71,6 +73,7 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
         server: serve::start(app, listener)?,
         terminate,
         interrupt,
+        hangup,
     })
 }
 
@@ -88,6 +91,7 @@ pub struct Running {
     pub server: Server,
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Running {
@@ -96,6 +100,7 @@ impl Running {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.hangup.recv() => {}
         }
         tracing::info!("stopping: what is in hand is finished first");
         tokio::select! {

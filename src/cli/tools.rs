@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::out::{say, tell};
 use super::{ExportReaders, Failed, ImportPolls, ImportReaders, tool};
 use crate::admin;
 use crate::api::tokens;
@@ -14,7 +15,7 @@ use crate::types::{ApiTokenId, EmailAddress, UnixMillis};
 pub async fn migrate(config: Config) -> Result<(), Failed> {
     let before = crate::app::open(&config, Role::Server).await?;
     drop(before);
-    eprintln!("The schema is up to date.");
+    tell!("The schema is up to date.");
     Ok(())
 }
 
@@ -23,8 +24,8 @@ pub async fn add_editor(config: Config, email: &str, name: &str) -> Result<(), F
     let app = tool(config).await?;
     let path = admin::invite(&app.db, &app.random, app.clock.now(), &email, name).await?;
     let days = admin::LINK_LIFETIME.as_secs() / 86_400;
-    eprintln!("This link sets the password, once, within {days} days:");
-    println!("{}{path}", app.config.origin());
+    tell!("This link sets the password, once, within {days} days:");
+    say!("{}{path}", app.config.origin());
     Ok(())
 }
 
@@ -36,7 +37,7 @@ pub async fn close_editor(config: Config, email: &str) -> Result<(), Failed> {
             "no editor with this address has an open account; the settings page lists them".into(),
         ));
     }
-    eprintln!("The account is closed. Whoever was signed in to it is signed out.");
+    tell!("The account is closed. Whoever was signed in to it is signed out.");
     Ok(())
 }
 
@@ -44,7 +45,7 @@ pub async fn list_tokens(config: Config) -> Result<(), Failed> {
     let app = tool(config).await?;
     let tokens = tokens::list(app.db.read()).await?;
     if tokens.is_empty() {
-        eprintln!("There is none yet; `canvass api-token create NAME` makes one.");
+        tell!("There is none yet; `canvass api-token create NAME` makes one.");
     }
     let day = |at: UnixMillis| at.timestamp().strftime("%Y-%m-%d").to_string();
     for token in tokens {
@@ -52,7 +53,7 @@ pub async fn list_tokens(config: Config) -> Result<(), Failed> {
             Some(at) => format!("revoked {}", day(at)),
             None => "live".into(),
         };
-        println!(
+        say!(
             "{}\t{}\tmade {}\t{state}",
             token.id.0,
             token.name,
@@ -65,7 +66,7 @@ pub async fn list_tokens(config: Config) -> Result<(), Failed> {
 pub async fn revoke_token(config: Config, number: i64) -> Result<(), Failed> {
     let app = tool(config).await?;
     match tokens::revoke(&app, ApiTokenId(number)).await? {
-        Some(name) => eprintln!("\"{name}\" opens nothing any more."),
+        Some(name) => tell!("\"{name}\" opens nothing any more."),
         None => {
             return Err(Failed::Other(format!(
                 "no token {number} is live; `canvass api-token list` shows them"
@@ -78,8 +79,8 @@ pub async fn revoke_token(config: Config, number: i64) -> Result<(), Failed> {
 pub async fn create_token(config: Config, name: &str) -> Result<(), Failed> {
     let app = tool(config).await?;
     let token = tokens::create(&app, name).await?;
-    eprintln!("Send it as \"Authorization: Bearer …\". It is shown this once:");
-    println!("{}", token.expose());
+    tell!("Send it as \"Authorization: Bearer …\". It is shown this once:");
+    say!("{}", token.expose());
     Ok(())
 }
 
@@ -100,7 +101,7 @@ pub async fn import_readers(config: Config, asked: ImportReaders) -> Result<Exit
     )
     .await
     .map_err(|e| Failed::Other(e.to_string()))?;
-    println!("{summary}");
+    say!("{summary}");
     // Bad rows were reported; the good ones are in. A script may want to know.
     Ok(ExitCode::from(u8::from(summary.bad > 0)))
 }
@@ -120,7 +121,7 @@ pub async fn import_polls(config: Config, asked: ImportPolls) -> Result<ExitCode
     let summary = polls::import(&app, &order, &mut std::io::stderr())
         .await
         .map_err(|e| Failed::Other(e.to_string()))?;
-    println!("{summary}");
+    say!("{summary}");
     // What was left out was said; the rest is in. A script may want to know.
     Ok(ExitCode::from(u8::from(summary.left_out > 0)))
 }
@@ -134,7 +135,7 @@ pub async fn export_readers(config: Config, asked: ExportReaders) -> Result<(), 
     let count =
         subscriptions::export_readers(&app.db, &asked.newsletter, asked.spreadsheet, out).await;
     let count = count.map_err(|e| Failed::Other(e.to_string()))?;
-    eprintln!("{count} readers.");
+    tell!("{count} readers.");
     Ok(())
 }
 

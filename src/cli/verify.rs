@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::out::say;
 use super::{Failed, tool};
 use crate::config::Config;
 use crate::polls;
@@ -18,35 +19,36 @@ pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
         .await?
         .ok_or_else(unknown)?;
     for finding in verified.told() {
-        println!("differs: {finding}");
+        say!("differs: {finding}");
     }
     for (slot, head) in &verified.chains {
-        println!("chain {slot}: {} pages, head {}", head.seq, hex(&head.hash));
+        say!("chain {slot}: {} pages, head {}", head.seq, hex(&head.hash));
     }
-    println!("head: {}", hex(&verified.head));
-    println!("ballot root: {}", hex(&verified.root));
+    say!("head: {}", hex(&verified.head));
+    say!("ballot root: {}", hex(&verified.root));
     if let Some(record) = &verified.record {
-        println!("record {}: {}", record.number, hex(&record.hash));
+        say!("record {}: {}", record.number, hex(&record.hash));
     }
     let log = match poll.sealed_at {
         None => format!("{} entries", verified.entries),
         Some(_) => "sealed: the log is destroyed".to_owned(),
     };
-    println!(
+    say!(
         "{log}, {} ballots counted, {} set aside",
-        verified.ballots, verified.set_aside
+        verified.ballots,
+        verified.set_aside
     );
     if poll.linking.is_some() {
-        println!("{} answers linked to readers who agreed", verified.linked);
+        say!("{} answers linked to readers who agreed", verified.linked);
     }
     for option in poll.options() {
         let n = verified.tally.get(&option.id).copied().unwrap_or(0);
-        println!("{n:>10}  {}", option.label);
+        say!("{n:>10}  {}", option.label);
     }
     let sample = polls::sample_is_as_drawn(&app.db, poll.id).await?;
     match sample {
-        Some(true) => println!("sample: drawn again from its list and seed, the same readers"),
-        Some(false) => println!("differs: drawn again, other readers come out than were asked"),
+        Some(true) => say!("sample: drawn again from its list and seed, the same readers"),
+        Some(false) => say!("differs: drawn again, other readers come out than were asked"),
         None => {}
     }
     if verified.findings.is_empty() && sample != Some(false) {
@@ -54,10 +56,10 @@ pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
             None => "log",
             Some(_) => "record",
         };
-        println!("verified: {log}, ballots and tally of {slug} agree");
+        say!("verified: {log}, ballots and tally of {slug} agree");
         return Ok(ExitCode::SUCCESS);
     }
     let differences = verified.differences() + usize::from(sample == Some(false));
-    println!("NOT verified: {differences} differences in {slug}");
+    say!("NOT verified: {differences} differences in {slug}");
     Ok(ExitCode::from(1))
 }

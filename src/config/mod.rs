@@ -20,6 +20,6 @@ pub use crash::{CRASH_POINTS, SEAL_CRASH_POINTS, crash_point};
 pub use load::{ConfigError, REFERENCE, environment, ignored, keys, load, program};
 pub use relays::{Domain, Relay, WarmUp};
 pub use settings::{
-    Config, Database, Http, InDoubt, Limits, Log, LogFormat, Mail, Polls, Subscriptions, Transport,
-    sqlite_url,
+    Config, Database, Http, InDoubt, Limits, Log, LogFormat, Mail, Polls, Site, Subscriptions,
+    Transport, sqlite_url,
 };

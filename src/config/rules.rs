@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use url::Url;
+
 use super::{Config, ConfigError};
 use crate::types::{EmailAddress, Secret};
 
@@ -9,6 +11,8 @@ impl Config {
     pub(super) fn checked(mut self) -> Result<Self, ConfigError> {
         self.read_secret_key()?;
         self.check_public_url()?;
+        self.check_embed_origins()?;
+        self.check_site()?;
         self.mail.check_tables()?;
         self.check_database()?;
         self.check_bounce_domain()?;
@@ -30,19 +34,57 @@ impl Config {
     }
 
     fn check_public_url(&mut self) -> Result<(), ConfigError> {
-        let url = self.http.public_url.trim_end_matches('/').to_string();
-        let host = url
-            .strip_prefix("https://")
-            .or_else(|| url.strip_prefix("http://"));
-        if !url.is_empty()
-            && host.is_none_or(|h| h.is_empty() || h.contains(['/', '?', '#', '@', ' ']))
-        {
-            return Err(ConfigError::new(
+        let url = &mut self.http.public_url;
+        if url.is_empty() {
+            return Ok(());
+        }
+        *url = origin(url).ok_or_else(|| {
+            ConfigError::new(
                 "http.public_url",
                 format!("is \"{url}\"; http:// or https:// and a host without a path is expected"),
-            ));
+            )
+        })?;
+        Ok(())
+    }
+
+    fn check_embed_origins(&mut self) -> Result<(), ConfigError> {
+        for site in &mut self.http.embed_origins {
+            if site == "*" {
+                continue;
+            }
+            *site = origin(site).ok_or_else(|| {
+                ConfigError::new(
+                    "http.embed_origins",
+                    format!(
+                        "holds \"{site}\"; https:// and a host without a path, or *, is expected"
+                    ),
+                )
+            })?;
         }
-        self.http.public_url = url;
+        Ok(())
+    }
+
+    fn check_site(&self) -> Result<(), ConfigError> {
+        let site = &self.site;
+        if site.name.chars().any(char::is_control) || site.name.chars().count() > 120 {
+            let expected =
+                "has control characters or more than 120; a name on one line is expected";
+            return Err(ConfigError::new("site.name", expected));
+        }
+        for (setting, url) in [
+            ("site.imprint_url", &site.imprint_url),
+            ("site.privacy_url", &site.privacy_url),
+        ] {
+            let web = Url::parse(url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
+            if !url.is_empty() && !web {
+                return Err(ConfigError::new(
+                    setting,
+                    format!(
+                        "is \"{url}\"; an address like https://news.example/imprint is expected"
+                    ),
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -123,4 +165,13 @@ impl Config {
             ("limits.api_per_minute", limits.api_per_minute.into(), 1, 1 << 24),
         ]
     }
+}
+
+/// A site as browsers name it in `Origin`: in small letters, an international name in ASCII, without the port that goes without saying.
+fn origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    let web = ["http", "https"].contains(&url.scheme()) && url.has_host();
+    (web && bare && nobody).then(|| url.origin().ascii_serialization())
 }

@@ -21,6 +21,7 @@ pub struct Config {
     pub secret_key: Secret,
     pub secret_key_file: String,
     pub http: Http,
+    pub site: Site,
     pub database: Database,
     pub mail: Mail,
     pub polls: Polls,
@@ -112,6 +113,16 @@ pub struct Log {
     pub filter: String,
 }
 
+/// Who publishes, for readers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "reference.toml documents them")]
+pub struct Site {
+    pub name: String,
+    pub imprint_url: String,
+    pub privacy_url: String,
+}
+
 /// Where mails go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -192,6 +203,13 @@ impl Config {
         self.host().parse().ok()
     }
 
+    /// Whether only this machine reaches it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host_address()
+            .map_or(self.host() == "localhost", |ip| ip.is_loopback())
+    }
+
     /// The domain in identifiers of mails: the host readers come to, or `localhost` where that is an address (RFC 2919 §3).
     #[must_use]
     pub fn domain(&self) -> String {
@@ -255,7 +273,7 @@ fn bind<'de, D: serde::Deserializer<'de>>(d: D) -> Result<SocketAddr, D::Error> 
     let text = String::deserialize(d)?;
     text.parse().map_err(|_| {
         serde::de::Error::custom(format!(
-            "http.bind is \"{text}\"; an address and port like 127.0.0.1:8080 is expected"
+            "is \"{text}\"; an address and port like 127.0.0.1:8080 is expected"
         ))
     })
 }
@@ -268,7 +286,7 @@ fn networks<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Err
                 .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
                 .map_err(|_| {
                     serde::de::Error::custom(format!(
-                        "http.trusted_proxies holds \"{text}\"; a network like 10.0.0.0/8 is expected"
+                        "holds \"{text}\"; a network like 10.0.0.0/8 is expected"
                     ))
                 })
         })
@@ -277,7 +295,6 @@ fn networks<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Err
 
 fn word<'de, D: serde::Deserializer<'de>, T: Copy>(
     d: D,
-    setting: &str,
     words: &[(&str, T)],
 ) -> Result<T, D::Error> {
     let text = String::deserialize(d)?;
@@ -287,17 +304,13 @@ fn word<'de, D: serde::Deserializer<'de>, T: Copy>(
         .map(|(_, value)| *value)
         .ok_or_else(|| {
             let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            serde::de::Error::custom(format!(
-                "{setting} is \"{text}\"; {} is expected",
-                words.join(" or ")
-            ))
+            serde::de::Error::custom(format!("is \"{text}\"; {} is expected", words.join(" or ")))
         })
 }
 
 fn transport<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Transport, D::Error> {
     word(
         d,
-        "mail.transport",
         &[
             ("smtp", Transport::Smtp),
             ("mailbox", Transport::Mailbox),
@@ -307,19 +320,11 @@ fn transport<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Transport, D::Err
 }
 
 fn in_doubt<'de, D: serde::Deserializer<'de>>(d: D) -> Result<InDoubt, D::Error> {
-    word(
-        d,
-        "mail.in_doubt",
-        &[("resend", InDoubt::Resend), ("hold", InDoubt::Hold)],
-    )
+    word(d, &[("resend", InDoubt::Resend), ("hold", InDoubt::Hold)])
 }
 
 fn log_format<'de, D: serde::Deserializer<'de>>(d: D) -> Result<LogFormat, D::Error> {
-    word(
-        d,
-        "log.format",
-        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
-    )
+    word(d, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
 }
 
 /// The URL of a SQLite file, whatever its name: `?` would begin the parameters, and `%` something encoded.

@@ -90,6 +90,8 @@ impl Open {
         sql.push_str("COMMIT");
         let done = self.carry_out(sql, values).await;
         note(self.name, started.elapsed());
+        let done = done.map(drop);
+        self.db.health().note(&done);
         done?;
         if let Some(connection) = self.connection.take() {
             self.db.keep_writer(connection);

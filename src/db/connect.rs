@@ -1,11 +1,16 @@
 //! Opening the database.
 
 use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::str::FromStr as _;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{Connection as _, Sqlite};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
@@ -13,11 +18,17 @@ use sea_orm::{
 };
 
 use super::fetch_one;
+use super::health::Health;
+use tokio::time::timeout;
+
 use crate::types::Secret;
 
 /// The oldest SQLite that is safe: older ones can corrupt a WAL database
 /// (<https://www.sqlite.org/wal.html#walresetbug>).
 pub const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// How long is looked for the reason why PostgreSQL cannot be had.
+const REASON: Duration = Duration::from_secs(5);
 
 /// Which database answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +46,7 @@ pub struct Db {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     kept: Arc<Kept>,
+    health: Arc<Health>,
 }
 
 /// The one connection that writes to SQLite, between two groups of ballots.
@@ -76,6 +88,11 @@ pub enum OpenError {
     /// It cannot be reached or opened.
     #[error("the database cannot be opened: {0}")]
     Connect(DbErr),
+    /// The URL says nothing that can be connected to. Without what it says: that holds a password.
+    #[error(
+        "it cannot be read; postgres://user:password@host/database is expected, with / in the password as %2F, # as %23, ? as %3F and @ as %40"
+    )]
+    Unreadable,
     /// It is too old to be safe.
     #[error(
         "SQLite {found} is too old: {} or newer is needed (older ones can corrupt the database)",
@@ -101,7 +118,12 @@ impl Db {
     }
 
     async fn open_sqlite(url: &Secret, max_connections: u32) -> Result<Self, OpenError> {
-        // The writer first: it creates the file and switches it to WAL.
+        let options = SqliteConnectOptions::from_str(url.expose()).ok();
+        let file = options.map(|options| options.get_filename().to_path_buf());
+        if let Some(file) = &file {
+            keep_private(file);
+        }
+        // The writer first: it switches the file to WAL.
         let writer = sqlite_pool(url, 1, false).await?;
         let row = fetch_one(&writer, "SELECT sqlite_version()", [])
             .await
@@ -118,10 +140,15 @@ impl Db {
             reader,
             writer,
             kept: Arc::default(),
+            health: Arc::new(file.map(Health::of_file).unwrap_or_default()),
         })
     }
 
     async fn open_postgres(url: &Secret, max_connections: u32) -> Result<Self, OpenError> {
+        // Read before the driver does: its words would hold the URL, and with it the password.
+        let Ok(parsed) = PgConnectOptions::from_str(url.expose()) else {
+            return Err(OpenError::Unreadable);
+        };
         let mut options = ConnectOptions::new(url.expose());
         quiet(&mut options)
             .max_connections(max_connections)
@@ -132,14 +159,23 @@ impl Db {
             .max_lifetime(None::<Duration>)
             // A server may close what idles; asking costs a round trip, so only after a rest.
             .test_before_acquire_if_idle_for(Duration::from_secs(5));
-        let pool = Database::connect(options)
-            .await
-            .map_err(OpenError::Connect)?;
+        let pool = match Database::connect(options).await {
+            Ok(pool) => pool,
+            Err(error) => {
+                // The pool says no more than that it waited in vain.
+                let tried = timeout(REASON, PgConnection::connect_with(&parsed)).await;
+                return Err(OpenError::Connect(match tried {
+                    Ok(Err(reason)) => DbErr::Conn(RuntimeErr::SqlxError(reason.into())),
+                    _ => error,
+                }));
+            }
+        };
         Ok(Self {
             backend: Backend::Postgres,
             reader: pool.clone(),
             writer: pool,
             kept: Arc::default(),
+            health: Arc::default(),
         })
     }
 
@@ -147,6 +183,10 @@ impl Db {
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.backend
+    }
+
+    pub(super) fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// For reading only.
@@ -225,6 +265,13 @@ impl Db {
             *kept = Some(connection);
         }
     }
+}
+
+/// Makes a new file for its owner alone, as SQLite then makes its logs: it holds addresses. What is there already keeps its mode.
+fn keep_private(file: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    // Where that fails, SQLite says why it cannot be opened.
+    let _ = options.write(true).create_new(true).mode(0o600).open(file);
 }
 
 async fn sqlite_pool(

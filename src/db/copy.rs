@@ -4,7 +4,10 @@ use std::path::Path;
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
-use super::{Backend, Db, fetch_all, fetch_one, run};
+use super::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
+
+/// Stands in a PostgreSQL database while a backup is restored into it.
+const MARK: &str = "restore_unfinished";
 
 impl Db {
     /// Writes one moment of a SQLite database to `file`, which does not exist or is empty. Readers and writers go on meanwhile: it
@@ -50,6 +53,42 @@ impl Db {
         Ok(count(self, sql).await? == 0)
     }
 
+    /// Whether a restore has begun here and has not come to its end: what is in the database must not be served. Never on SQLite, where
+    /// the whole file is put in its place at the end.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn restore_begun(&self) -> Result<bool, DbErr> {
+        if self.backend() == Backend::Sqlite {
+            return Ok(false);
+        }
+        let sql =
+            "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1";
+        let row = fetch_one(self.read(), sql, [MARK.into()]).await?;
+        let found: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+        Ok(found > 0)
+    }
+
+    /// Marks an empty PostgreSQL database as one that is being restored.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn begin_restore(&self) -> Result<(), DbErr> {
+        let sql = format!("CREATE TABLE {MARK} ()");
+        self.writer().execute_unprepared(&sql).await.map(drop)
+    }
+
+    /// Takes all that an unfinished restore has brought out of the database again, and the mark with it.
+    ///
+    /// # Errors
+    /// What the database said; then nothing is taken out.
+    pub async fn undo_restore(&self) -> Result<(), DbErr> {
+        let sql = "DO $$ DECLARE name TEXT; BEGIN \
+                   FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP \
+                   EXECUTE format('DROP TABLE %I CASCADE', name); END LOOP; END $$";
+        self.writer().execute_unprepared(sql).await.map(drop)
+    }
+
     /// How many others are connected to this database, on PostgreSQL. Nobody can be on SQLite, whose directory is locked.
     ///
     /// # Errors
@@ -75,6 +114,19 @@ impl Db {
             .await
             .map(drop)
     }
+}
+
+/// Takes the mark of [`Db::begin_restore`] away, where there is one, with all that `txn` does.
+///
+/// # Errors
+/// What the database said.
+pub async fn end_restore(db: &Db, txn: &WriteTxn) -> Result<(), DbErr> {
+    if db.backend() == Backend::Sqlite {
+        return Ok(());
+    }
+    run(&**txn, format!("DROP TABLE IF EXISTS {MARK}"), [])
+        .await
+        .map(drop)
 }
 
 async fn count(db: &Db, sql: &'static str) -> Result<i64, DbErr> {

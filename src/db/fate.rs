@@ -52,21 +52,29 @@ fn lost(error: &SqlxError) -> bool {
     }
 }
 
-/// Whether SQLite found the database locked for longer than it waits: another program holds it, such as somebody's shell. Nothing was
-/// written, and it is no fault of the request.
+/// Whether the database cannot be written for the moment, whatever was asked of it: it cannot be reached, another program holds it, or
+/// the disk is full, fails or may only be read. Nothing was written, and it is no fault of the request.
 #[must_use]
-pub fn is_locked(error: &DbErr) -> bool {
+pub fn is_unwritable(error: &DbErr) -> bool {
+    if connection_lost(error) {
+        return true;
+    }
     let (DbErr::Exec(cause) | DbErr::Query(cause) | DbErr::Conn(cause)) = error else {
         return false;
     };
     let RuntimeErr::SqlxError(error) = cause else {
         return false;
     };
-    // SQLITE_BUSY and its kinds; PostgreSQL's codes have five characters.
-    let code = error.as_database_error().and_then(|refusal| refusal.code());
-    let code = code.filter(|code| code.len() < 5);
-    code.and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == 5)
+    let Some(code) = error.as_database_error().and_then(|refusal| refusal.code()) else {
+        return false;
+    };
+    if code.len() == 5 {
+        // PostgreSQL. 53: insufficient resources, a full disk among them; 25006: a server that has become a standby.
+        return code.starts_with("53") || code == "25006";
+    }
+    // SQLITE_BUSY, _READONLY, _IOERR, _FULL and _CANTOPEN with their kinds.
+    let kind = code.parse::<u32>().ok().map(|code| code & 0xff);
+    matches!(kind, Some(5 | 8 | 10 | 13 | 14))
 }
 
 /// A transaction that is about to be committed on PostgreSQL.

@@ -13,6 +13,7 @@
 //! - [`migrate`]: the schema, under our own lock; refuses a database from a newer version.
 //! - [`Db::scrub`]: takes what was deleted out of the files as well.
 //! - [`Db::copy_into`]: a copy while it is used.
+//! - [`Db::look_after`]: whether it can still be written, for `/readyz`.
 //! - [`lock`]: one process per SQLite database.
 //! - [`entities`]: one file a table.
 
@@ -22,6 +23,7 @@ mod copy;
 pub mod entities;
 mod fate;
 pub mod group_commit;
+mod health;
 pub mod lock;
 pub mod migrate;
 mod scrub;
@@ -32,7 +34,9 @@ mod write;
 
 pub use asked::AskedTxn;
 pub use connect::{Backend, Db, OpenError};
-pub use fate::{connection_lost, is_locked};
+pub use copy::end_restore;
+pub use fate::{connection_lost, is_unwritable};
+pub use health::{Sparing, Trouble};
 pub use sea_orm::{DbErr, TryGetable};
 pub use search::containing;
 pub use sql::{

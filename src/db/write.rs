@@ -1,6 +1,7 @@
 //! The one way to write.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
@@ -9,6 +10,7 @@ use sea_orm::{
 };
 
 use super::fate::{Ticket, connection_lost};
+use super::health::Health;
 use super::{Backend, Batch, Db};
 
 /// A named write transaction; rolled back when it is dropped without [`WriteTxn::commit`].
@@ -18,6 +20,7 @@ pub struct WriteTxn {
     name: &'static str,
     /// Where to ask what became of it: PostgreSQL only.
     ask: Option<DatabaseConnection>,
+    health: Arc<Health>,
 }
 
 /// No statement of ours may hold the writer longer than this, in seconds; then it is logged.
@@ -40,7 +43,13 @@ impl Db {
             Backend::Postgres => Some(self.writer().clone()),
             Backend::Sqlite => None,
         };
-        Ok(WriteTxn { txn, name, ask })
+        let health = self.health().clone();
+        Ok(WriteTxn {
+            txn,
+            name,
+            ask,
+            health,
+        })
     }
 }
 
@@ -76,6 +85,7 @@ impl WriteTxn {
             (done, _, _) => done,
         };
         note(self.name, started.elapsed());
+        self.health.note(&done);
         done
     }
 }

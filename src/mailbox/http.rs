@@ -1,15 +1,16 @@
 //! The pages.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::HeaderMap;
 use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::request::Parts;
 use serde_json::{Value, json};
 
 use super::inert::{self, Images};
 use super::letter::{self, Letter};
 use super::store;
-use crate::admin::show;
+use crate::admin::{Editor, show};
 use crate::app::App;
 use crate::db::entities::captured_mail;
 use crate::newsletters;
@@ -23,8 +24,27 @@ const PAGE: usize = 50;
 /// How much of a source a page shows, in bytes; the download has all of it.
 const SHOWN: usize = 256 * 1024;
 
+/// Whoever may read the mails of others: on a server that readers reach, its editors; where it is reached from its own machine alone,
+/// everybody, for a demonstration needs no account.
+pub struct Looker;
+
+impl FromRequestParts<App> for Looker {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        if !app.config.is_loopback() {
+            Editor::from_request_parts(parts, app).await?;
+        }
+        Ok(Self)
+    }
+}
+
 /// `GET /mailbox?to=…&before=…`
-pub async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    _: Looker,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
     let to = query.line("to")?;
     // A place that cannot be read is the beginning.
@@ -59,6 +79,7 @@ pub async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<R
 /// `GET /mailbox/{id}?view=html|text|headers|source&images=remote`
 pub async fn show(
     State(app): State<App>,
+    _: Looker,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -104,6 +125,7 @@ pub async fn show(
 /// `GET /mailbox/{id}/html`: what the frame shows.
 pub async fn html(
     State(app): State<App>,
+    _: Looker,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -120,7 +142,11 @@ pub async fn html(
 }
 
 /// `GET /mailbox/{id}/source`: the bytes as they were captured, to keep. As text, so that no browser guesses at it.
-pub async fn source(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn source(
+    State(app): State<App>,
+    _: Looker,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let mail = find(&app, &id).await?;
     let name = format!("attachment; filename=\"mail-{}.eml\"", mail.id.0);
     let headers = [
@@ -133,6 +159,7 @@ pub async fn source(State(app): State<App>, Path(id): Path<String>) -> Result<Re
 /// `POST /mailbox/clear`
 pub async fn clear(
     State(app): State<App>,
+    _: Looker,
     headers: HeaderMap,
     _: RawForm,
 ) -> Result<Response, Problem> {

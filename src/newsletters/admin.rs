@@ -160,6 +160,21 @@ fn read(form: &RawForm) -> Result<Typed, Problem> {
     })
 }
 
+/// The fields in the order of the form.
+const FIELDS: &[&str] = &[
+    "name",
+    "slug",
+    "description",
+    "from_name",
+    "from_address",
+    "reply_to",
+    "postal_address",
+    "time_zone",
+    "language",
+    "accent",
+    "consent",
+];
+
 async fn form_page(
     app: &App,
     frame: Frame,
@@ -169,6 +184,7 @@ async fn form_page(
 ) -> Result<Response, Problem> {
     let mut page = json!({
         "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(),
+        "error_list": crate::admin::show::in_order(errors, FIELDS),
         "languages": language::OFFERED.iter().map(|(tag, name)| json!({ "tag": tag, "name": name })).collect::<Vec<_>>(),
         "heading": "New newsletter", "action": "/admin/newsletters", "submit": "Create the newsletter",
         "consent_hint": "The exact words beside the box readers tick. They are kept as evidence.",

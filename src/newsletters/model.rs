@@ -139,24 +139,26 @@ impl Typed {
         let mut note = |field: &'static str, message: String| {
             errors.entry(field).or_insert(message);
         };
-        let name = one_line(&self.name, 120).unwrap_or_else(|e| {
+        let name = one_line(&self.name, 120, "Give the newsletter a name.").unwrap_or_else(|e| {
             note("name", e);
             String::new()
         });
-        let from_name = one_line(&self.from_name, 120).unwrap_or_else(|e| {
-            note("from_name", e);
-            String::new()
-        });
-        let description = lines(&self.description, 1_000, true).unwrap_or_else(|e| {
+        let from_name =
+            one_line(&self.from_name, 120, "Write the sender’s name.").unwrap_or_else(|e| {
+                note("from_name", e);
+                String::new()
+            });
+        let description = lines(&self.description, 1_000, None).unwrap_or_else(|e| {
             note("description", e);
             String::new()
         });
-        let postal_address = lines(&self.postal_address, 500, self.postal_address_can_wait)
-            .unwrap_or_else(|e| {
-                note("postal_address", e);
-                String::new()
-            });
-        let consent = lines(&self.consent, 2_000, false).unwrap_or_else(|e| {
+        let needed = (!self.postal_address_can_wait).then_some("Write the postal address.");
+        let postal_address = lines(&self.postal_address, 500, needed).unwrap_or_else(|e| {
+            note("postal_address", e);
+            String::new()
+        });
+        let needed = Some("Write what readers agree to.");
+        let consent = lines(&self.consent, 2_000, needed).unwrap_or_else(|e| {
             note("consent", e);
             String::new()
         });
@@ -167,11 +169,14 @@ impl Typed {
         if slug.as_ref().is_some_and(|slug| slug.as_str() == "new") {
             note(
                 "slug",
-                "Choose another name: this one is Canvass's own.".into(),
+                "Choose another name: this one is Canvass’s own.".into(),
             );
         }
         let from_address = EmailAddress::from_typed(&self.from_address)
-            .map_err(|e| note("from_address", e.to_string()))
+            .map_err(|e| match self.from_address.trim() {
+                "" => note("from_address", "Write the sender’s address.".into()),
+                _ => note("from_address", e.to_string()),
+            })
             .ok();
         let reply_to = match self.reply_to.trim() {
             "" => None,
@@ -229,11 +234,11 @@ impl Typed {
     }
 }
 
-/// Trimmed text without line breaks or control characters.
-fn one_line(text: &str, longest: usize) -> Result<String, String> {
+/// Trimmed text without line breaks or control characters; `missing` is said where there is none.
+fn one_line(text: &str, longest: usize, missing: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
-        return Err("Fill this in.".into());
+        return Err(missing.into());
     }
     if text.chars().any(char::is_control) {
         return Err("Write this on one line.".into());
@@ -241,11 +246,13 @@ fn one_line(text: &str, longest: usize) -> Result<String, String> {
     within(text, longest)
 }
 
-/// Trimmed text in lines; `\r\n` becomes `\n`.
-fn lines(text: &str, longest: usize, may_be_empty: bool) -> Result<String, String> {
+/// Trimmed text in lines; `\r\n` becomes `\n`. `missing` is said where there has to be some.
+fn lines(text: &str, longest: usize, missing: Option<&str>) -> Result<String, String> {
     let text = text.trim().replace("\r\n", "\n");
-    if text.is_empty() && !may_be_empty {
-        return Err("Fill this in.".into());
+    if text.is_empty()
+        && let Some(missing) = missing
+    {
+        return Err(missing.into());
     }
     if text.chars().any(|c| c.is_control() && c != '\n') {
         return Err("Take out the control characters.".into());
@@ -308,6 +315,8 @@ mod tests {
                 "time_zone"
             ]
         );
+        let told: std::collections::BTreeSet<_> = errors.values().collect();
+        assert_eq!(told.len(), errors.len(), "each says what: {told:?}");
     }
 
     #[test]

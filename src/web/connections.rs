@@ -35,6 +35,9 @@ use crate::types::Clock;
 /// A connection on which nothing moved for so long, and for which no answer is being made, is closed: longer than proxies keep one
 /// for the next request (60 s for nginx), so that they close first and no request meets a connection that ends.
 pub const QUIET: Duration = Duration::from_secs(75);
+/// How often in that time a connection is looked at. One that sends bytes and no whole request may do so between two looks, then it
+/// is closed as well: a byte now and then would otherwise hold a socket for ever.
+const LOOKS: u32 = 3;
 /// After the listener failed (too many open files): until it is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -105,8 +108,10 @@ struct Shared {
     asked: AtomicBool,
     /// hyper holds bytes of an earlier answer that the socket did not take yet.
     unflushed: AtomicBool,
-    /// Bytes went in or out.
-    moved: AtomicBool,
+    /// Bytes came in.
+    read: AtomicBool,
+    /// Bytes went out.
+    written: AtomicBool,
     /// An answer is being made.
     busy: AtomicBool,
 }
@@ -148,7 +153,9 @@ async fn answer(
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
     let mut stopped = pin!(stopping.cancelled());
     let mut told = false;
-    let mut look = pin!(sleep(quiet));
+    let mut look = pin!(sleep(quiet / LOOKS));
+    // Looks in a row at which nothing had moved, and at which bytes had come and no answer was due.
+    let (mut still, mut dribbling) = (0, 0);
     let taken = poll_fn(|cx| {
         if !told && stopped.as_mut().poll(cx).is_ready() {
             told = true;
@@ -163,11 +170,18 @@ async fn answer(
             return Poll::Ready(taken.take());
         }
         while look.as_mut().poll(cx).is_ready() {
-            let moved = shared.moved.swap(false, Ordering::Relaxed);
-            if !moved && !shared.busy.load(Ordering::Relaxed) {
+            let read = shared.read.swap(false, Ordering::Relaxed);
+            let works = shared.written.swap(false, Ordering::Relaxed)
+                || shared.busy.load(Ordering::Relaxed);
+            (still, dribbling) = match (works, read) {
+                (true, _) => (0, 0),
+                (false, true) => (0, dribbling + 1),
+                (false, false) => (still + 1, dribbling),
+            };
+            if still == LOOKS || dribbling == LOOKS {
                 return Poll::Ready(None);
             }
-            look.as_mut().reset(Instant::now() + quiet);
+            look.as_mut().reset(Instant::now() + quiet / LOOKS);
         }
         Poll::Pending
     })
@@ -190,7 +204,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_ready() {
-            self.shared.moved.store(true, Ordering::Relaxed);
+            self.shared.read.store(true, Ordering::Relaxed);
         }
         read
     }
@@ -205,7 +219,7 @@ impl AsyncWrite for Socket {
         self.shared.unflushed.store(true, Ordering::Relaxed);
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if written.is_ready() {
-            self.shared.moved.store(true, Ordering::Relaxed);
+            self.shared.written.store(true, Ordering::Relaxed);
         }
         written
     }
@@ -218,7 +232,7 @@ impl AsyncWrite for Socket {
         self.shared.unflushed.store(true, Ordering::Relaxed);
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
         if written.is_ready() {
-            self.shared.moved.store(true, Ordering::Relaxed);
+            self.shared.written.store(true, Ordering::Relaxed);
         }
         written
     }

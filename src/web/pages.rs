@@ -8,8 +8,10 @@ use std::sync::Arc;
 use axum::response::{Html, IntoResponse, Response};
 use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderError};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{Problem, assets};
+use crate::config::Site;
 
 /// Name and text of templates.
 pub type Templates = &'static [(&'static str, &'static str)];
@@ -25,6 +27,8 @@ pub const PAGES: Templates = &[
 #[derive(Clone, Debug)]
 pub struct Pages {
     registry: Arc<Handlebars<'static>>,
+    /// What every page knows as `@root.site`.
+    site: Arc<Value>,
 }
 
 impl Pages {
@@ -32,7 +36,7 @@ impl Pages {
     ///
     /// # Errors
     /// The name of a template that does not parse, and why.
-    pub fn new(all: &[Templates]) -> Result<Self, String> {
+    pub fn new(all: &[Templates], site: &Site) -> Result<Self, String> {
         let mut registry = Handlebars::new();
         registry.register_helper("asset", Box::new(asset));
         for (name, text) in all.iter().flat_map(|templates| templates.iter()) {
@@ -42,6 +46,12 @@ impl Pages {
         }
         Ok(Self {
             registry: Arc::new(registry),
+            site: Arc::new(json!({
+                "name": if site.name.is_empty() { "Canvass" } else { &site.name },
+                "named": !site.name.is_empty(),
+                "imprint_url": site.imprint_url,
+                "privacy_url": site.privacy_url,
+            })),
         })
     }
 
@@ -50,9 +60,15 @@ impl Pages {
     /// # Errors
     /// A 500: a template that is missing or fails, which tests catch.
     pub fn html(&self, name: &str, context: &impl Serialize) -> Result<String, Problem> {
+        let broken =
+            |e: RenderError| Problem::internal(&format!("the page {name} does not render: {e}"));
+        let mut context = Context::wraps(context).map_err(broken)?;
+        if let Value::Object(page) = context.data_mut() {
+            page.insert("site".to_owned(), (*self.site).clone());
+        }
         self.registry
-            .render(name, context)
-            .map_err(|e| Problem::internal(&format!("the page {name} does not render: {e}")))
+            .render_with_context(name, &context)
+            .map_err(broken)
     }
 
     /// Renders a page as an answer with status 200.

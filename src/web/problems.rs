@@ -19,7 +19,7 @@ use serde::Serialize;
 pub(in crate::web) use self::readers::Asked;
 pub use self::readers::Readers;
 use crate::db::group_commit::Refused;
-use crate::db::{DbErr, is_locked};
+use crate::db::{DbErr, Sparing, is_unwritable};
 
 /// Why a request was not done, for whoever made it.
 #[derive(Clone, Debug, Serialize)]
@@ -261,12 +261,11 @@ impl IntoResponse for Problem {
 
 impl From<DbErr> for Problem {
     fn from(error: DbErr) -> Self {
-        if matches!(error, DbErr::ConnectionAcquire(_)) {
-            tracing::warn!(%error, "no database connection was free");
-            return Self::busy();
-        }
-        if is_locked(&error) {
-            tracing::warn!(%error, "another program holds the database");
+        if matches!(error, DbErr::ConnectionAcquire(_)) || is_unwritable(&error) {
+            static TOLD: Sparing = Sparing::new();
+            if let Some(unsaid) = TOLD.now() {
+                tracing::warn!(%error, unsaid, "the database cannot be had; requests are told to come again");
+            }
             return Self::busy();
         }
         Self::internal(&error)

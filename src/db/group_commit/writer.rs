@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::{Pace, Queue, Refused};
-use crate::db::{connection_lost, is_locked};
+use crate::db::{Sparing, connection_lost, is_unwritable};
 
 /// While a commit is slow, the queue is looked through so often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -48,6 +48,8 @@ pub(super) struct Writer<Req, Res> {
     arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
     /// What has arrived, in order.
     waiting: VecDeque<Waiting<Req, Res>>,
+    /// That the database cannot be written.
+    told: Sparing,
 }
 
 impl<Req: Clone, Res> Writer<Req, Res> {
@@ -63,6 +65,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             pace,
             arriving,
             waiting: VecDeque::new(),
+            told: Sparing::new(),
         }
     }
 
@@ -111,8 +114,8 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             .await;
         match done {
             Ok(results) => answer_all(answers, results),
-            Err(error) if answers.len() == 1 || connection_lost(&error) || is_locked(&error) => {
-                answer_failed(answers, name, &error);
+            Err(error) if answers.len() == 1 || is_unwritable(&error) => {
+                self.answer_failed(answers, &error);
             }
             Err(error) => {
                 tracing::warn!(queue = name, %error, "a group failed; each request is tried alone");
@@ -120,10 +123,28 @@ impl<Req: Clone, Res> Writer<Req, Res> {
                     let mut answer = vec![answer];
                     match self.meanwhile(&mut answer, commit(vec![request])).await {
                         Ok(results) => answer_all(answer, results),
-                        Err(error) => answer_failed(answer, name, &error),
+                        Err(error) => self.answer_failed(answer, &error),
                     }
                 }
             }
+        }
+    }
+
+    /// Tells everybody of a group that nothing was written.
+    fn answer_failed(&self, answers: Answers<Res>, error: &DbErr) {
+        let queue = self.queue.name;
+        let unwritable = is_unwritable(error);
+        if !unwritable {
+            tracing::error!(queue, %error, "a write failed");
+        } else if let Some(unsaid) = self.told.now() {
+            tracing::error!(queue, %error, unsaid, "the database cannot be written; requests are told to come again");
+        }
+        for answer in answers.into_iter().flatten() {
+            let refused = match unwritable {
+                true => Refused::Busy,
+                false => Refused::Failed(error.to_string()),
+            };
+            let _ = answer.to.send(Err(refused));
         }
     }
 
@@ -221,16 +242,5 @@ fn answer_all<Res>(answers: Answers<Res>, results: Vec<Res>) {
             // Whoever asked may have gone; the write stands all the same.
             let _ = answer.to.send(Ok(result));
         }
-    }
-}
-
-fn answer_failed<Res>(answers: Answers<Res>, name: &'static str, error: &DbErr) {
-    tracing::error!(queue = name, %error, "a write failed");
-    for answer in answers.into_iter().flatten() {
-        let refused = match is_locked(error) {
-            true => Refused::Busy,
-            false => Refused::Failed(error.to_string()),
-        };
-        let _ = answer.to.send(Err(refused));
     }
 }

@@ -28,6 +28,8 @@ struct Planned {
     zone: String,
     errors: Map<String, Value>,
     resolved: Option<(Resolved, Zone)>,
+    /// Another time was typed over the one that the button named.
+    changed: bool,
 }
 
 /// `GET /admin/issues/{id}/send`: who gets it, what, and when.
@@ -92,9 +94,11 @@ pub(super) async fn schedule(
         );
         return refused(&app, &editor, &issue, planned).await;
     }
-    // The first press shows the instant in local time and UTC; the second means it. A clock change
-    // in between, or another time typed over the shown one, is shown again by asking for a check.
-    if form.text("then")? != "schedule" {
+    // The first press shows the instant in local time and UTC; the second means it. Another time typed over the shown one is
+    // shown again: the button named the other.
+    let means_it = form.text("then")? == "schedule";
+    planned.changed = means_it && form.text("shown")? != at.0.to_string();
+    if !means_it || planned.changed {
         planned.resolved = Some((resolved, zone));
         return last_page(&app, &editor, &issue, planned).await;
     }
@@ -233,6 +237,8 @@ async fn last_page(
             },
             "zones": Zone::names(),
             "resolved": resolved,
+            "shown": planned.resolved.as_ref().map(|_| at.0.to_string()),
+            "changed": planned.changed,
             "odd": planned.resolved.as_ref().and_then(|(resolved, zone)| oddity(resolved, zone)),
             "schedule_words": schedule_words,
             "weight": views::weight(&prepared),

@@ -1,0 +1,102 @@
+//! A database that takes nothing: readers are told to come again, and whoever watches the server hears of it.
+
+use canvass::db::{Backend, Trouble, run};
+
+use crate::support::app::TestApp;
+
+async fn ready(app: &TestApp) -> (u16, String) {
+    let answer = reqwest::get(app.url("/readyz")).await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn pragma(app: &TestApp, sql: &'static str) {
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+}
+
+async fn voters(app: &TestApp) -> i64 {
+    let sql = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE option_id = 0";
+    app.count(sql).await
+}
+
+/// As a full disk answers: SQLITE_FULL.
+#[tokio::test]
+async fn a_full_database_tells_readers_to_come_again_and_says_so_to_probes() {
+    let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
+    if app.app.db.backend() != Backend::Sqlite {
+        return;
+    }
+    app.poll("trust").await;
+    assert_eq!(ready(&app).await, (200, "ready\n".to_owned()));
+    pragma(&app, "PRAGMA max_page_count = 1").await;
+    let mut counted = 0;
+    let refused = loop {
+        let reader = app.reader();
+        let answer = reader.post("/p/trust", &[("option", "1")]).await;
+        match answer.status.as_u16() {
+            303 => counted += 1,
+            _ => break answer,
+        }
+        assert!(counted < 5_000, "it is never full");
+    };
+    assert_eq!(refused.status, 503);
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(voters(&app).await, counted, "what was told is kept");
+    assert_eq!(app.app.db.trouble(), Some(Trouble::Unwritable));
+    assert_eq!(
+        ready(&app).await,
+        (503, "the database cannot be written\n".to_owned())
+    );
+
+    pragma(&app, "PRAGMA max_page_count = 4294967294").await;
+    app.app.db.look_after().await;
+    assert_eq!(ready(&app).await.0, 200);
+    app.reader()
+        .post("/p/trust", &[("option", "1")])
+        .await
+        .expect(303);
+    assert_eq!(voters(&app).await, counted + 1);
+}
+
+/// What is written into a file that has no name any more is gone at the stop.
+#[tokio::test]
+async fn a_database_file_that_is_moved_away_is_noticed() {
+    let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
+    let Some(file) = app.app.config.database_file() else {
+        return;
+    };
+    app.app.db.look_after().await;
+    assert_eq!(ready(&app).await.0, 200);
+    let away = file.with_extension("away");
+    std::fs::rename(&file, &away).unwrap();
+    app.app.db.look_after().await;
+    assert_eq!(
+        ready(&app).await,
+        (503, "the database file is not in its place\n".to_owned())
+    );
+    // Another one there is not the one that is open.
+    std::fs::copy(&away, &file).unwrap();
+    app.app.db.look_after().await;
+    assert_eq!(ready(&app).await.0, 503);
+    std::fs::rename(&away, &file).unwrap();
+    app.app.db.look_after().await;
+    assert_eq!(ready(&app).await.0, 200);
+}
+
+/// Whatever the umask is.
+#[tokio::test]
+async fn a_new_database_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let app = TestApp::start().await;
+    let Some(file) = app.app.config.database_file() else {
+        return;
+    };
+    app.poll("trust").await;
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = file.clone().into_os_string();
+        name.push(ending);
+        let mode = std::fs::metadata(&name).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{ending}: {mode:o}");
+    }
+}
