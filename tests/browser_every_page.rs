@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::Method;
+use serde_json::json;
 
 use crate::support::browser::{Browser, Look};
 use crate::support::editor::{EDITOR, PASSWORD, invited};
@@ -31,18 +32,29 @@ async fn pages(world: &World, visitor: Visitor) -> BTreeSet<String> {
     pages
 }
 
+/// What is wrong with the headings: there is one of the first level, and none skips a level.
+const HEADINGS: &str = "const levels = [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')]
+    .filter(h => h.checkVisibility()).map(h => Number(h.tagName[1]));
+    return [...levels.filter(level => level === 1).slice(1).map(() => 'a second h1'),
+        ...(levels.includes(1) ? [] : ['no h1']),
+        ...levels.filter((level, n) => level > (levels[n - 1] ?? 0) + 1).map(level => 'skips to h' + level)];";
+
 async fn tour(world: &World, browser: &Browser, pages: &BTreeSet<String>) {
     for page in pages {
         browser.goto(&world.app.url(page)).await;
         browser.assert_accessible().await;
         browser.assert_no_sideways_scroll().await;
+        // A poll in an article stands among the article's own headings.
+        if !page.starts_with("/embed/") && !page.contains("/embed") {
+            assert_eq!(browser.run(HEADINGS).await, json!([]), "{page}");
+        }
         let foreign = browser
             .run(
                 "return performance.getEntriesByType('resource').map(r => r.name)
                    .filter(name => !name.startsWith(location.origin));",
             )
             .await;
-        assert_eq!(foreign, serde_json::json!([]), "{page} asks a third party");
+        assert_eq!(foreign, json!([]), "{page} asks a third party");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Editors' lists on a phone with long names in them: nothing is cut off, nothing leaves its card.
+//! Long names and long words on a narrow page: nothing is cut off, nothing leaves its card, and the menu covers nothing.
 
 use canvass::polls::Picture;
 use serde_json::json;
@@ -65,6 +65,65 @@ async fn nothing_is_cut_off_on_a_phone() {
     browser.close().await;
 }
 
+/// The longest word of a question or an option is not what decides how wide a page is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_of_forty_letters_is_no_wider_than_the_page() {
+    const WORD: &str = "Verfassungsgerichtshofpräsidentschaftswahl";
+    let app = TestApp::start().await;
+    app.poll_with("long", |poll| {
+        let question = &mut poll.questions[0];
+        question.text = format!("{WORD}?");
+        question.options[0].label = WORD.to_owned();
+        let mut second = question.clone();
+        second.options[1].label = format!("{WORD}en");
+        poll.questions.push(second);
+    })
+    .await;
+    let narrow = Look {
+        width: 320,
+        ..Look::default()
+    };
+    let Some(browser) = Browser::open(narrow).await else {
+        return;
+    };
+    for page in ["/p/long", "/p/long/results", "/embed/p/long"] {
+        browser.goto(&app.url(page)).await;
+        browser.assert_no_sideways_scroll().await;
+        // Neither is anything cut off inside the page.
+        let wide = "return [...document.querySelectorAll('main *')]
+            .filter(e => e.checkVisibility() && !e.closest('.visually-hidden, .trap')
+                && e.getBoundingClientRect().right > document.documentElement.clientWidth)
+            .map(e => e.outerHTML.slice(0, 80));";
+        assert_eq!(browser.run(wide).await, json!([]), "{page}");
+    }
+    browser.close().await;
+}
+
+/// A question that is written from right to left has its marks and its sentence's end on the right sides.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_written_in_its_own_direction() {
+    let app = TestApp::start().await;
+    app.poll_with("hebrew", |poll| {
+        poll.questions[0].text = "האם אתה סומך על התקשורת?".to_owned();
+    })
+    .await;
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    browser.goto(&app.url("/p/hebrew")).await;
+    let sides = "return [...document.querySelectorAll('.question, .option')].map(e => getComputedStyle(e).direction)
+        .concat([...document.querySelectorAll('.option')].map(row => {
+            const [mark, words] = [...row.children].map(e => e.getBoundingClientRect().left);
+            return mark > words;
+        })).concat(getComputedStyle(document.querySelector('.option-text')).direction);";
+    let expected = json!(["rtl", "rtl", "rtl", "rtl", true, true, true, "ltr"]);
+    assert_eq!(browser.run(sides).await, expected);
+    browser.goto(&app.url("/p/hebrew/results")).await;
+    let table = "return getComputedStyle(document.querySelector('.results')).direction;";
+    assert_eq!(browser.run(table).await, json!("rtl"));
+    browser.close().await;
+}
+
 /// However many lines an option's words have, none of them goes under its picture.
 #[tokio::test(flavor = "multi_thread")]
 async fn words_stand_beside_their_picture_in_a_result() {
@@ -113,5 +172,33 @@ async fn what_is_hidden_is_not_seen() {
     let shown = "const bar = document.getElementById('toolbar'); const before = bar.offsetHeight;
          bar.hidden = true; return [before >= 44, bar.offsetHeight];";
     assert_eq!(browser.run(shown).await, json!([true, 0]));
+
+    // Why nothing is saved is read without moving the page sideways, and goes when it is saved.
+    let body = browser.find("#body").await;
+    body.send_keys(&format!("{} deep", "> ".repeat(60)))
+        .await
+        .unwrap();
+    browser.wait_for_text("nests more than").await;
+    browser.assert_no_sideways_scroll().await;
+    let preview = browser.find("#preview-head").await;
+    let heading = preview.text().await.unwrap();
+    assert!(
+        heading.starts_with("Preview of what was saved at"),
+        "{heading}"
+    );
+    body.clear().await.unwrap();
+    body.send_keys("flat").await.unwrap();
+    browser.find("#trouble[hidden]").await;
+    assert_eq!(preview.text().await.unwrap(), "Preview");
+
+    // The menu pushes the page down, and Escape closes it.
+    browser.run("scrollTo(0, 0);").await;
+    browser.click(".menu summary").await;
+    let under = "const panel = document.querySelector('.menu-panel').getBoundingClientRect();
+        return [panel.height > 200, document.getElementById('main').getBoundingClientRect().top >= panel.bottom];";
+    assert_eq!(browser.run(under).await, json!([true, true]));
+    browser.press(&['\u{e00c}']).await;
+    let closed = "return [document.querySelector('.menu').open, document.activeElement.tagName];";
+    assert_eq!(browser.run(closed).await, json!([false, "SUMMARY"]));
     browser.close().await;
 }

@@ -118,9 +118,9 @@ async fn the_overview_leads_to_the_first_issue() {
         .await
         .expect(200)
         .says("6 steps are left");
-    let steps = page.all(".step h3");
+    let steps = page.all(".step h2");
     assert_eq!(steps[0], "Say who the mail comes from");
-    assert_eq!(page.all(".step.is-next h3"), steps[..1]);
+    assert_eq!(page.all(".step.is-next h2"), steps[..1]);
     app.newsletter("brief").await;
     app.poll("trust").await;
     let page = browser
@@ -129,7 +129,7 @@ async fn the_overview_leads_to_the_first_issue() {
         .expect(200)
         .says("4 steps are left");
     assert_eq!(
-        page.all(".step.is-next h3"),
+        page.all(".step.is-next h2"),
         ["Put the poll into an article"]
     );
     assert_eq!(

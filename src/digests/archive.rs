@@ -117,13 +117,25 @@ async fn on_the_web(app: &App, body: &Body) -> Result<String, Problem> {
                     .as_ref()
                     .map_or("The poll of this issue", |poll| poll.headline());
                 html.push_str(&format!(
-                    "<p><a href=\"/p/{slug}\">{}</a></p>",
+                    "<p><span lang=\"en\">Poll:</span> <a href=\"/p/{slug}\"><bdi>{}</bdi></a></p>",
                     escaped(question)
                 ));
             }
         }
     }
-    Ok(html)
+    Ok(below_the_title(&html))
+}
+
+/// The page has the subject as its title, so the text's own headings begin one below it.
+fn below_the_title(html: &str) -> String {
+    if !html.contains("<h1") {
+        return html.to_owned();
+    }
+    (1..6).rev().fold(html.to_owned(), |html, level| {
+        let below = level + 1;
+        html.replace(&format!("<h{level}"), &format!("<h{below}"))
+            .replace(&format!("</h{level}>"), &format!("</h{below}>"))
+    })
 }
 
 /// Our pages allow no inline style; the alignment of table columns is the only one there is.

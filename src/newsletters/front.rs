@@ -16,7 +16,7 @@ pub async fn show(State(app): State<App>) -> Result<Response, Problem> {
         .map(|letter| {
             json!({
                 "slug": letter.slug, "name": letter.name, "description": letter.description,
-                "archive": letter.archive,
+                "archive": letter.archive, "language": letter.language,
             })
         })
         .collect();

@@ -102,6 +102,7 @@ use crate::web::pages::Templates;
 pub const PAGES: Templates = &[
     ("polls/form", include_str!("pages/form.hbs")),
     ("polls/question", include_str!("pages/question.hbs")),
+    ("polls/star", include_str!("pages/star.hbs")),
     ("polls/link_box", include_str!("pages/link_box.hbs")),
     ("polls/poll", include_str!("pages/poll.hbs")),
     ("polls/table", include_str!("pages/table.hbs")),

@@ -12,6 +12,8 @@ use super::sent::Sent;
 pub struct QuestionView {
     pub key: i64,
     pub text: String,
+    /// As what the question stands on a page of its own: `h1` the first, `h2` the others.
+    pub heading: &'static str,
     pub required: bool,
     pub hint: Option<String>,
     pub error: Option<String>,
@@ -85,6 +87,7 @@ impl QuestionView {
         Self {
             key: question.key,
             text: question.text.clone(),
+            heading: "h2",
             required: question.required,
             hint: hint(question, offered.len()),
             error: None,

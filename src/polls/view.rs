@@ -55,15 +55,17 @@ pub struct Offer {
     pub promise: String,
     pub consent: String,
     pub consent_version: i64,
+    /// In which the newsletter's own words are, as BCP 47 names it.
+    pub language: String,
 }
 
 impl Offer {
     pub fn of(newsletter: &Newsletter, consent: &ConsentText) -> Self {
         let description = newsletter.description.trim();
         let promise = if description.is_empty() {
-            format!("Leave it to get {}.", newsletter.name)
+            format!("Give it to get {}.", newsletter.name)
         } else {
-            format!("Leave it to get {}: {description}", newsletter.name)
+            format!("Give it to get {}: {description}", newsletter.name)
         };
         Self {
             slug: newsletter.slug.clone(),
@@ -71,6 +73,7 @@ impl Offer {
             promise,
             consent: consent.body.clone(),
             consent_version: consent.version,
+            language: newsletter.language.clone(),
         }
     }
 }
@@ -79,14 +82,15 @@ impl FormView {
     /// An empty form of `poll`.
     pub fn of(poll: &Poll, newsletter: Option<Offer>) -> Self {
         let several = poll.questions.len() > 1;
+        let questions = poll.questions.iter();
+        let mut questions: Vec<_> = questions.map(|q| QuestionView::of(q, several)).collect();
+        if let Some(first) = questions.first_mut() {
+            first.heading = "h1";
+        }
         Self {
             action: format!("/p/{}", poll.slug),
             mark: mark_number(poll.id),
-            questions: poll
-                .questions
-                .iter()
-                .map(|question| QuestionView::of(question, several))
-                .collect(),
+            questions,
             linking: newsletter.as_ref().and_then(|_| LinkBox::of(poll)),
             newsletter,
             email: String::new(),

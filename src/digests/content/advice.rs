@@ -15,6 +15,8 @@ pub const WARN_AT: usize = 80_000;
 pub const BUDGET: usize = 90_000;
 /// Phones show about this many characters of a subject.
 const SUBJECT_SHOWN: usize = 60;
+/// A bare address of more characters fills lines that nobody reads.
+const BARE_MAX: usize = 80;
 
 /// How much a piece of advice weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -184,6 +186,12 @@ fn links(body: &Body, advice: &mut Advices) {
                 format!("“{shown}” is not served over https; many mail clients will not show it."),
             );
         }
+        if !link.image && link.shown == link.address && link.shown.chars().count() > BARE_MAX {
+            advice.warns(
+                "bare_address",
+                format!("“{shown}” stands in the text with all its characters. Words in its place read better: [words](https://…)."),
+            );
+        }
         if link.address.contains("%7B%7B") {
             let shown = shorten(&link.address.replace("%7B", "{").replace("%7D", "}"));
             advice.warns(
@@ -344,6 +352,10 @@ mod tests {
     #[test]
     fn links_and_images() {
         assert_eq!(of_body("[a](/news)"), ["relative_link"]);
+        let bare = format!("https://example.org/{}", "a/".repeat(40));
+        assert_eq!(of_body(&bare), ["bare_address"]);
+        assert!(of_body("https://example.org/a").is_empty());
+        assert!(of_body(&format!("[a]({bare})")).is_empty());
         assert_eq!(of_body("[a](#top)"), ["relative_link"]);
         assert_eq!(of_body("[a](example.org)"), ["relative_link"]);
         assert_eq!(of_body("[a](javascript:alert(1))"), ["empty_link"]);

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{Options, Parser, html};
 
+use super::bare;
 use super::nesting::{NESTING_MAX, TooDeep, WITHOUT_CONTENT, balanced, escape};
 use crate::mailer::nesting;
 
@@ -135,7 +136,7 @@ fn address<'a>(element: &str, value: &'a str) -> Option<Cow<'a, str>> {
 /// A tree builder adds elements that were left out, and opens formatting again: so much deeper it may get.
 const CLEANED_MAX: usize = 4 * NESTING_MAX;
 
-/// Renders Markdown (CommonMark with tables and strike-through; HTML inside it is cleaned).
+/// Renders Markdown (CommonMark with tables, strike-through and bare addresses as links; HTML inside it is cleaned).
 ///
 /// # Errors
 /// It nests too deeply to be rendered by anything that calls itself.
@@ -156,7 +157,10 @@ pub(super) fn to_balanced_html(markdown: &str) -> Result<String, TooDeep> {
     // A NUL is not a character of any mail; CommonMark would replace it, and so would readers.
     let markdown = markdown.replace('\0', "");
     let mut rendered = String::with_capacity(markdown.len() * 3 / 2);
-    html::push_html(&mut rendered, Parser::new_ext(&markdown, options));
+    html::push_html(
+        &mut rendered,
+        bare::linked(Parser::new_ext(&markdown, options)),
+    );
     balanced(&rendered)
 }
 

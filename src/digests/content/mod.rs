@@ -12,6 +12,7 @@
 pub mod advice;
 #[cfg(test)]
 mod attacks;
+mod bare;
 mod columns;
 mod lead;
 mod links;

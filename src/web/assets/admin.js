@@ -1,4 +1,4 @@
-// The editors' pages work without this file, and each of them loads it. It adds two comforts:
+// The editors' pages work without this file, and each of them loads it. It adds some comforts:
 //
 //   <section id="…" data-live="2000">   the part is fetched again from this page's own address every 2,000 ms
 //                                       and replaced, while the page is looked at and nobody works inside the part
@@ -55,6 +55,13 @@ for (const part of document.querySelectorAll("[data-live]")) {
   sayLive(part);
   keepLive(part.id, Math.max(Number(part.dataset.live) || 2000, 500));
 }
+
+// Escape closes the menu, and the focus is where it was opened.
+document.querySelector(".menu")?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !event.currentTarget.open) return;
+  event.currentTarget.open = false;
+  event.currentTarget.querySelector("summary").focus();
+});
 
 for (const box of document.querySelectorAll("[data-copy]")) {
   const text = box.querySelector("textarea");

@@ -10,6 +10,8 @@ const form = document.getElementById("composer");
 const body = document.getElementById("body");
 const frame = document.getElementById("preview");
 const saved = document.getElementById("saved");
+const trouble = document.getElementById("trouble");
+let savedAt = saved.querySelector("time")?.textContent;
 const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 // --- saving ---
@@ -31,11 +33,22 @@ function say(text, tone) {
   saved.className = tone ? `badge ${tone}` : "";
 }
 
+// Why nothing is saved, and that the preview is older than the text. A sentence for `trouble`, "" when all is well again.
+function complain(text, tone) {
+  if (trouble.textContent !== text) trouble.replaceChildren(...(text ? [Object.assign(document.createElement("p"), { textContent: text })] : []));
+  trouble.className = `notice ${tone}`;
+  trouble.hidden = !text;
+  if (text) say("not saved", tone);
+  const shown = document.getElementById("preview-head");
+  shown.textContent = text ? `Preview of what was saved at ${savedAt}` : "Preview";
+  shown.parentElement.classList.toggle("is-stale", Boolean(text));
+}
+
 function changed() {
   if (stopped) return;
   clearTimeout(timer);
   if (words() === stored) return;
-  say("not saved yet");
+  if (trouble.hidden) say("not saved yet");
   timer = setTimeout(save, PAUSE);
 }
 
@@ -59,16 +72,16 @@ async function save() {
       show(told);
       refresh();
     } else if (answer.status === 422) {
-      say(told.problem ?? "not saved", "is-bad");
+      complain(told.problem ?? "The text could not be saved.", "is-bad");
     } else if (answer.status >= 500 || answer.status === 429) {
       throw new Error(String(answer.status));
     } else {
       // Signed out, changed by somebody else, on its way: trying again would not help.
       stopped = true;
-      say(told.problem ?? "Not saved: copy your text, then load this page again.", "is-bad");
+      complain(told.problem ?? "Nothing you write is saved any more. Copy your text, then load this page again.", "is-bad");
     }
   } catch {
-    say("not saved: the server does not answer, trying again", "is-wait");
+    complain("The server does not answer. Your text is saved as soon as it does; leave this page open.", "is-wait");
     timer = setTimeout(save, 5000);
   } finally {
     running = false;
@@ -78,6 +91,8 @@ async function save() {
 
 function show(told) {
   const time = Object.assign(document.createElement("time"), { dateTime: told.saved.iso, title: told.saved.full, textContent: told.saved.text });
+  savedAt = told.saved.text;
+  complain("", "");
   saved.className = "";
   saved.replaceChildren("saved ", time);
   document.getElementById("weight").textContent = told.weight;
