@@ -8,6 +8,8 @@ use image::codecs::png::PngEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use super::extras::picture_alone;
+
 /// The longest side of a file that is looked at, in pixels.
 const LONGEST_SIDE: u32 = 8_000;
 /// What decoding may take, in bytes: 8,000 × 5,000 pixels of four bytes.
@@ -52,7 +54,8 @@ pub fn redraw(file: &[u8]) -> Result<Redrawn, NotAPicture> {
     ) {
         return Err(NotAPicture::Unknown);
     }
-    let mut reader = ImageReader::with_format(Cursor::new(file), format);
+    let alone = picture_alone(file, format)?;
+    let mut reader = ImageReader::with_format(Cursor::new(&*alone), format);
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);
     limits.max_image_height = Some(LONGEST_SIDE);

@@ -1,0 +1,156 @@
+//! What a file holds beside its picture does not reach the decoder. Pure.
+//!
+//! A PNG may carry a colour profile and texts that are compressed: some hundred kilobytes become hundreds of megabytes, whatever the size of
+//! the picture. A WebP may name a length for its EXIF block that the file does not have, and the memory is taken before anybody looks. The
+//! blocks of JPEG and GIF are neither compressed nor longer than 64 kB.
+
+use std::borrow::Cow;
+
+use image::ImageFormat;
+
+use super::redraw::NotAPicture;
+
+/// The parts of a PNG that make the picture, and how its camera held it.
+const PNG_PARTS: [&[u8; 4]; 6] = [b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"];
+const PNG_SIGNATURE: usize = 8;
+/// Length and name before, a checksum behind.
+const PNG_FRAME: usize = 12;
+/// As long as an EXIF block of a JPEG can be.
+const LONGEST_EXIF: usize = 64 * 1024;
+
+/// `file` without what is not needed to draw it.
+///
+/// # Errors
+/// It names a length that it does not have.
+pub fn picture_alone(file: &[u8], format: ImageFormat) -> Result<Cow<'_, [u8]>, NotAPicture> {
+    match format {
+        ImageFormat::Png => png_parts(file).map(Cow::Owned),
+        ImageFormat::WebP => webp_fits(file).map(|()| Cow::Borrowed(file)),
+        _ => Ok(Cow::Borrowed(file)),
+    }
+}
+
+fn png_parts(file: &[u8]) -> Result<Vec<u8>, NotAPicture> {
+    let (signature, mut rest) = file
+        .split_at_checked(PNG_SIGNATURE)
+        .ok_or(NotAPicture::Damaged)?;
+    let mut kept = signature.to_vec();
+    while let Some((length, name)) = block(rest, u32::from_be_bytes, 0) {
+        let length = length.saturating_add(PNG_FRAME);
+        let (part, behind) = rest.split_at_checked(length).ok_or(NotAPicture::Damaged)?;
+        let long = name == *b"eXIf" && length > LONGEST_EXIF;
+        if PNG_PARTS.contains(&&name) && !long {
+            kept.extend_from_slice(part);
+        }
+        if name == *b"IEND" {
+            break;
+        }
+        rest = behind;
+    }
+    Ok(kept)
+}
+
+/// Each block of a WebP lies within the file, and none but those of the picture is long.
+fn webp_fits(file: &[u8]) -> Result<(), NotAPicture> {
+    let mut rest = file.get(12..).ok_or(NotAPicture::Damaged)?;
+    while let Some((length, name)) = block(rest, u32::from_le_bytes, 4) {
+        if name == *b"EXIF" && length > LONGEST_EXIF {
+            return Err(NotAPicture::Damaged);
+        }
+        let end = length.saturating_add(8);
+        if end > rest.len() {
+            return Err(NotAPicture::Damaged);
+        }
+        rest = rest.get(end + length % 2..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The length and the name that a block begins with; `at`: where its length stands.
+fn block(bytes: &[u8], number: fn([u8; 4]) -> u32, at: usize) -> Option<(usize, [u8; 4])> {
+    let four = |at: usize| bytes.get(at..at + 4)?.try_into().ok();
+    let length = usize::try_from(number(four(at)?)).ok()?;
+    Some((length, four(4 - at)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use image::{DynamicImage, RgbImage};
+
+    use super::*;
+    use crate::polls::pictures::redraw;
+
+    fn file(format: ImageFormat) -> Vec<u8> {
+        let mut file = Vec::new();
+        DynamicImage::from(RgbImage::new(24, 16))
+            .write_to(&mut Cursor::new(&mut file), format)
+            .expect("encoded");
+        file
+    }
+
+    /// A part with a checksum that is right, behind the header.
+    fn with_part(png: &[u8], name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        let (head, rest) = png.split_at(PNG_SIGNATURE + PNG_FRAME + 13);
+        let mut part = name.to_vec();
+        part.extend(content);
+        let mut crc = !0_u32;
+        for byte in &part {
+            crc ^= u32::from(*byte);
+            for _ in 0..8 {
+                crc = (crc >> 1) ^ (0xedb8_8320 * (crc & 1));
+            }
+        }
+        let length = u32::try_from(content.len()).expect("short").to_be_bytes();
+        [head, &length, &part, &(!crc).to_be_bytes(), rest].concat()
+    }
+
+    #[test]
+    fn the_decoder_is_not_given_what_would_be_unpacked() {
+        let png = file(ImageFormat::Png);
+        for name in [b"iCCP", b"zTXt", b"iTXt", b"tEXt", b"acTL", b"zzZz"] {
+            let bomb = with_part(&png, name, b"x\0\0whatever it unpacks to");
+            let alone = picture_alone(&bomb, ImageFormat::Png).expect("whole");
+            assert_eq!(*alone, *png, "{name:?}");
+            assert_eq!(redraw(&bomb), redraw(&png));
+        }
+    }
+
+    #[test]
+    fn how_a_camera_held_it_is_obeyed_in_a_png_too() {
+        let right = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let held = with_part(&file(ImageFormat::Png), b"eXIf", right);
+        let redrawn = redraw(&held).expect("a picture");
+        assert_eq!((redrawn.width, redrawn.height), (16, 24), "turned");
+        let long = with_part(
+            &file(ImageFormat::Png),
+            b"eXIf",
+            &[right.to_vec(), vec![0; LONGEST_EXIF]].concat(),
+        );
+        let redrawn = redraw(&long).expect("a picture");
+        assert_eq!(
+            (redrawn.width, redrawn.height),
+            (24, 16),
+            "too long to be looked at"
+        );
+    }
+
+    #[test]
+    fn a_length_that_the_file_does_not_have_is_refused() {
+        let mut webp = b"RIFF\xff\xff\xff\xf0WEBPVP8X\x0a\0\0\0\x08\0\0\0\x17\0\0\x0f\0\0".to_vec();
+        webp.extend(b"EXIF\xff\xff\xff\xf0");
+        assert_eq!(redraw(&webp), Err(NotAPicture::Damaged));
+        let whole = file(ImageFormat::WebP);
+        assert!(picture_alone(&whole, ImageFormat::WebP).is_ok());
+        assert_eq!(
+            picture_alone(&whole[..whole.len() - 3], ImageFormat::WebP),
+            Err(NotAPicture::Damaged)
+        );
+        let png = file(ImageFormat::Png);
+        assert_eq!(
+            picture_alone(&png[..20], ImageFormat::Png),
+            Err(NotAPicture::Damaged)
+        );
+    }
+}
