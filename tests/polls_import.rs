@@ -61,6 +61,7 @@ fn order(dir: &TempDir, files: &[(&str, &str)], from: System) -> Order {
         from,
         time_zone: "Europe/Berlin".to_owned(),
         open: false,
+        without_orphans: false,
         dry_run: false,
     }
 }
@@ -243,7 +244,7 @@ async fn polls_what_cannot_be_imported_is_said() {
     assert!(
         refused(other)
             .await
-            .contains("holds none of the tables of yop")
+            .contains("holds none of the tables of YOP Poll")
     );
     let mut nowhere = asked.clone();
     nowhere.time_zone = "Europe/Atlantis".to_owned();

@@ -242,7 +242,7 @@ async fn nobody_is_brought_back_by_an_import() {
             already_there: 2,
             left_before: 2,
             suppressed: 1,
-            bad: 0
+            ..Summary::default()
         }
     );
     assert_eq!(summary.rows(), 6);

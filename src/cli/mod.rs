@@ -150,7 +150,9 @@ enum TokenCommand {
 #[derive(Debug, Subcommand)]
 enum ImportCommand {
     /// Readers who opted in elsewhere, from a CSV file with a header row: email, and optionally
-    /// name, time_zone, confirmed_at. Bad rows are reported with line and reason; the good ones are kept.
+    /// name, time_zone, confirmed_at. Bad rows are reported with line and reason; the good ones are kept. Columns that say who has left
+    /// (status, subscribed_to_emails, unsubscribed_at, deleted_at, bounced, complained and the like) are obeyed: those are not subscribed,
+    /// and suppressed where they bounced, complained or were blocked. Other columns are named and ignored.
     Readers(ImportReaders),
     /// Polls of another system, from a dump of its tables (SQL) or each table as CSV: questions, answers, counts, times. They
     /// come as closed. Voters' addresses, names and cookies are not taken. Running it again adds nothing.
@@ -165,9 +167,13 @@ struct ImportPolls {
     /// The system.
     #[arg(long, value_parser = ["wp-polls", "yop"])]
     from: String,
-    /// The zone of the site's clocks (Settings, General, Timezone in WordPress): its times are stored without one.
-    #[arg(long, value_name = "ZONE")]
+    /// The zone of the site's clocks (Settings, General, Timezone in WordPress): its times are stored without one. A name like
+    /// Europe/Berlin, or an offset like +02:00.
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     time_zone: String,
+    /// Leave out answers and votes of polls that are not in the file. Without this they are taken for a sign that it is cut short.
+    #[arg(long)]
+    without_orphans: bool,
     /// Polls that were open there stay open here, until the time they were to close.
     #[arg(long)]
     open: bool,
@@ -189,7 +195,7 @@ struct ImportReaders {
     /// The words they agreed to, kept as evidence.
     #[arg(long, value_name = "TEXT")]
     consent: String,
-    /// Write the bad rows here instead of to standard error.
+    /// Write every row that was not subscribed here, with its reason.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }

@@ -1,96 +1,127 @@
 //! Rows of the INSERT statements of a MySQL dump, one by one, whatever the size of the statements.
+//!
+//! A file that ends before a statement does was cut short on its way, and is an error: half a table would become a result.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
 use super::latin1::decoded;
+use super::tokens::{Token, Tokens, Unreadable};
 
-/// Longer values than any column of these tables needs; what is behind is dropped, so memory stays bounded.
-const LONGEST_VALUE: usize = 1 << 20;
-
-/// A row: its table, its column names, its values; `None` is NULL.
+/// A row: its table, its column names (none where the dump does not say them), its values; `None` is NULL.
 pub struct Row {
     pub table: String,
     pub columns: Vec<String>,
     pub values: Vec<Option<String>>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Token {
-    Word(String),
-    Text(Vec<u8>),
-    Mark(u8),
-    End,
+    /// The line it begins in.
+    pub line: u64,
 }
 
 /// A dump, read to the end once.
 pub struct Dump<R> {
-    input: R,
+    tokens: Tokens<R>,
     /// The columns of each table, from CREATE TABLE: inserts need not name them.
     created: HashMap<String, Vec<String>>,
     /// The table and columns of the INSERT that is being read.
     current: Option<(String, Vec<String>)>,
+    /// The line the statement that is being read begins in.
+    begun: u64,
+    /// The line of a LOCK TABLES that was not ended yet: mysqldump puts one round all rows of a table.
+    locked: Option<u64>,
 }
 
 impl<R: BufRead> Dump<R> {
     pub fn new(input: R) -> Self {
         Self {
-            input,
+            tokens: Tokens::new(input),
             created: HashMap::new(),
             current: None,
+            begun: 1,
+            locked: None,
         }
+    }
+
+    /// Whether mysqldump says of itself that it began, and not that it came to its end.
+    pub fn misses_an_end(&self) -> bool {
+        self.tokens.misses_an_end()
     }
 
     /// The next row of any table; `None` at the end. What is not understood is passed over to the next semicolon.
     ///
     /// # Errors
-    /// What reading the file said.
-    pub fn next_row(&mut self) -> io::Result<Option<Row>> {
+    /// What reading the file said, and an end within a statement.
+    pub fn next_row(&mut self) -> Result<Option<Row>, Unreadable> {
         loop {
             if let Some((table, columns)) = self.current.take() {
-                match self.token()? {
+                match self.within()? {
                     Token::Mark(b'(') => {
+                        let line = self.tokens.line();
                         let values = self.values()?;
                         let row = Row {
                             table: table.clone(),
                             columns: columns.clone(),
                             values,
+                            line,
                         };
                         self.current = Some((table, columns));
                         return Ok(Some(row));
                     }
                     Token::Mark(b',') => self.current = Some((table, columns)),
                     Token::Mark(b';') => {}
-                    Token::End => return Ok(None),
                     _ => self.skip_statement()?,
                 }
                 continue;
             }
-            match self.token()? {
-                Token::End => return Ok(None),
+            let token = self.tokens.token()?;
+            self.begun = self.tokens.line();
+            match token {
+                Token::End => {
+                    return match self.locked {
+                        Some(line) => Err(self.tokens.torn("LOCK TABLES", line)),
+                        None => Ok(None),
+                    };
+                }
                 Token::Word(word) if is(&word, "insert") || is(&word, "replace") => {
                     self.insert()?;
                 }
                 Token::Word(word) if is(&word, "create") => self.create()?,
+                Token::Word(word) if is(&word, "lock") => {
+                    self.locked = Some(self.begun);
+                    self.skip_statement()?;
+                }
+                Token::Word(word) if is(&word, "unlock") => {
+                    self.locked = None;
+                    self.skip_statement()?;
+                }
                 Token::Mark(b';') => {}
                 _ => self.skip_statement()?,
             }
         }
     }
 
+    /// A token of a statement: the file does not end here.
+    fn within(&mut self) -> Result<Token, Unreadable> {
+        match self.tokens.token()? {
+            Token::End => Err(self.tokens.torn("a statement", self.begun)),
+            token => Ok(token),
+        }
+    }
+
     /// Up to and including VALUES.
-    fn insert(&mut self) -> io::Result<()> {
+    fn insert(&mut self) -> Result<(), Unreadable> {
         let mut table = String::new();
         let mut columns = None;
         loop {
-            match self.token()? {
+            match self.within()? {
                 Token::Word(word) if is(&word, "values") || is(&word, "value") => break,
-                // INTO, IGNORE, the database: the last word before the list is the table.
-                Token::Word(word) => table = word,
                 Token::Mark(b'(') => columns = Some(self.names()?),
                 Token::Mark(b'.') => {}
-                Token::Mark(b';') | Token::End => return Ok(()),
-                _ => return self.skip_statement(),
+                Token::Mark(b';') => return Ok(()),
+                // INTO, IGNORE, the database: the last name before the list is the table.
+                token => match token.name() {
+                    Some(name) => table = name,
+                    None => return self.skip_statement(),
+                },
             }
         }
         let columns = columns.or_else(|| self.created.get(&table).cloned());
@@ -98,45 +129,30 @@ impl<R: BufRead> Dump<R> {
         Ok(())
     }
 
-    fn names(&mut self) -> io::Result<Vec<String>> {
+    fn names(&mut self) -> Result<Vec<String>, Unreadable> {
         let mut names = Vec::new();
         loop {
-            match self.token()? {
-                Token::Word(name) => names.push(name),
-                Token::Mark(b')') | Token::End => return Ok(names),
-                _ => {}
+            match self.within()? {
+                Token::Mark(b')') => return Ok(names),
+                Token::Mark(b';') => return Err(Unreadable::Broken(self.tokens.line())),
+                token => names.extend(token.name()),
             }
         }
     }
 
-    fn create(&mut self) -> io::Result<()> {
+    fn create(&mut self) -> Result<(), Unreadable> {
         let mut table = String::new();
         loop {
-            match self.token()? {
-                Token::Word(word) => table = word,
+            match self.within()? {
                 Token::Mark(b'(') => break,
-                Token::Mark(b';') | Token::End => return Ok(()),
-                _ => {}
+                Token::Mark(b';') => return Ok(()),
+                token => table = token.name().unwrap_or(table),
             }
         }
-        // A column is the first word of each part, unless it is a key.
+        // A column is the first name of each part, unless it is a key.
         let (mut columns, mut depth, mut first) = (Vec::new(), 1, true);
         loop {
-            match self.token()? {
-                Token::Word(word) if first => {
-                    let key = [
-                        "primary",
-                        "key",
-                        "unique",
-                        "index",
-                        "fulltext",
-                        "constraint",
-                    ];
-                    if !key.iter().any(|key| is(&word, key)) {
-                        columns.push(word);
-                    }
-                    first = false;
-                }
+            match self.within()? {
                 Token::Mark(b'(') => depth += 1,
                 Token::Mark(b')') => {
                     depth -= 1;
@@ -145,7 +161,23 @@ impl<R: BufRead> Dump<R> {
                     }
                 }
                 Token::Mark(b',') if depth == 1 => first = true,
-                Token::End => break,
+                Token::Mark(b';') => return Ok(()),
+                token if first => {
+                    let key = [
+                        "primary",
+                        "key",
+                        "unique",
+                        "index",
+                        "fulltext",
+                        "constraint",
+                    ];
+                    if let Some(name) = token.name() {
+                        if !key.iter().any(|key| is(&name, key)) {
+                            columns.push(name);
+                        }
+                        first = false;
+                    }
+                }
                 _ => {}
             }
         }
@@ -153,156 +185,35 @@ impl<R: BufRead> Dump<R> {
         self.skip_statement()
     }
 
-    fn values(&mut self) -> io::Result<Vec<Option<String>>> {
+    fn values(&mut self) -> Result<Vec<Option<String>>, Unreadable> {
         let mut values = Vec::new();
-        let mut value = None;
+        let (mut value, mut depth) = (None, 0);
         loop {
-            match self.token()? {
-                Token::Text(text) => value = Some(decoded(text)),
+            match self.within()? {
+                Token::Text(text) | Token::Double(text) => value = Some(decoded(text)),
                 // An introducer (_utf8mb4, X) stands before a text, which then replaces it.
                 Token::Word(word) => value = (!is(&word, "null")).then_some(word),
-                Token::Mark(b',') => values.push(value.take()),
+                Token::Mark(b'(') => depth += 1,
+                Token::Mark(b')') if depth > 0 => depth -= 1,
+                Token::Mark(b',') if depth == 0 => values.push(value.take()),
                 Token::Mark(b')') => {
                     values.push(value);
                     return Ok(values);
                 }
-                Token::End => return Ok(values),
-                Token::Mark(_) => {}
+                Token::Mark(b';') => return Err(Unreadable::Broken(self.tokens.line())),
+                Token::Mark(_) | Token::End => {}
             }
         }
     }
 
-    fn skip_statement(&mut self) -> io::Result<()> {
-        loop {
-            if matches!(self.token()?, Token::Mark(b';') | Token::End) {
-                return Ok(());
-            }
-        }
-    }
-
-    fn peek(&mut self) -> io::Result<Option<u8>> {
-        Ok(self.input.fill_buf()?.first().copied())
-    }
-
-    fn bump(&mut self) {
-        self.input.consume(1);
-    }
-
-    fn next(&mut self) -> io::Result<Option<u8>> {
-        let byte = self.peek()?;
-        if byte.is_some() {
-            self.bump();
-        }
-        Ok(byte)
-    }
-
-    fn token(&mut self) -> io::Result<Token> {
-        loop {
-            let Some(byte) = self.next()? else {
-                return Ok(Token::End);
-            };
-            match byte {
-                b if b.is_ascii_whitespace() => {}
-                b'#' => self.line()?,
-                b'-' if self.peek()? == Some(b'-') => self.line()?,
-                b'/' if self.peek()? == Some(b'*') => self.comment()?,
-                b'\'' => return Ok(Token::Text(self.text(b'\'')?)),
-                b'`' | b'"' => {
-                    let name = self.text(byte)?;
-                    return Ok(if byte == b'"' {
-                        Token::Text(name)
-                    } else {
-                        Token::Word(decoded(name))
-                    });
-                }
-                b if is_word(b) => return self.word(b),
-                mark => return Ok(Token::Mark(mark)),
-            }
-        }
-    }
-
-    fn line(&mut self) -> io::Result<()> {
-        while !matches!(self.next()?, None | Some(b'\n')) {}
+    fn skip_statement(&mut self) -> Result<(), Unreadable> {
+        while self.within()? != Token::Mark(b';') {}
         Ok(())
-    }
-
-    /// Also `/*!40101 … */`: what the server would run in there are settings.
-    fn comment(&mut self) -> io::Result<()> {
-        self.bump();
-        let mut last = 0;
-        while let Some(byte) = self.next()? {
-            if last == b'*' && byte == b'/' {
-                break;
-            }
-            last = byte;
-        }
-        Ok(())
-    }
-
-    fn text(&mut self, quote: u8) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        while let Some(byte) = self.next()? {
-            let byte = match byte {
-                b'\\' if quote != b'`' => match self.next()? {
-                    Some(b'n') => b'\n',
-                    Some(b'r') => b'\r',
-                    Some(b't') => b'\t',
-                    Some(b'0') => 0,
-                    Some(b'b') => 8,
-                    Some(b'Z') => 26,
-                    Some(other) => other,
-                    None => break,
-                },
-                b if b == quote => {
-                    if self.peek()? != Some(quote) {
-                        break;
-                    }
-                    self.bump();
-                    quote
-                }
-                other => other,
-            };
-            if text.len() < LONGEST_VALUE {
-                text.push(byte);
-            }
-        }
-        Ok(text)
-    }
-
-    fn word(&mut self, first: u8) -> io::Result<Token> {
-        let mut word = vec![first];
-        // A point parts names, but belongs to a number.
-        let number = first.is_ascii_digit() || matches!(first, b'-' | b'+');
-        while let Some(byte) = self
-            .peek()?
-            .filter(|b| is_word(*b) || (number && *b == b'.'))
-        {
-            self.bump();
-            if word.len() < LONGEST_VALUE {
-                word.push(byte);
-            }
-        }
-        if let Some(hex) = word.strip_prefix(b"0x")
-            && let Ok(bytes) = data_encoding::HEXLOWER_PERMISSIVE.decode(hex)
-        {
-            return Ok(Token::Text(bytes));
-        }
-        if word.eq_ignore_ascii_case(b"x") && self.peek()? == Some(b'\'') {
-            self.bump();
-            let hex = self.text(b'\'')?;
-            let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(&hex);
-            return Ok(Token::Text(bytes.unwrap_or_default()));
-        }
-        Ok(Token::Word(decoded(word)))
     }
 }
 
 fn is(word: &str, keyword: &str) -> bool {
     word.eq_ignore_ascii_case(keyword)
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'-' | b'+') || byte >= 0x80
 }
 
 #[cfg(test)]
@@ -311,11 +222,19 @@ mod tests {
 
     use super::*;
 
-    fn rows(sql: &[u8]) -> Vec<(String, Vec<String>, Vec<Option<String>>)> {
+    type Read = Vec<(String, Vec<String>, Vec<Option<String>>)>;
+
+    fn tried(sql: &[u8]) -> Result<Read, Unreadable> {
         let mut dump = Dump::new(sql);
-        std::iter::from_fn(|| dump.next_row().expect("memory is read"))
-            .map(|row| (row.table, row.columns, row.values))
-            .collect()
+        let mut rows = Vec::new();
+        while let Some(row) = dump.next_row()? {
+            rows.push((row.table, row.columns, row.values));
+        }
+        Ok(rows)
+    }
+
+    fn rows(sql: &[u8]) -> Read {
+        tried(sql).expect("a whole dump")
     }
 
     #[test]
@@ -359,17 +278,73 @@ mod tests {
         );
     }
 
+    /// Wherever a whole dump is cut, except behind a statement, it is not taken for a whole one.
     #[test]
-    fn a_dump_that_was_cut_off_ends() {
-        let sql = b"INSERT INTO t (a) VALUES ('one'),('tw";
-        assert_eq!(rows(sql)[0].2, [Some("one".to_owned())]);
-        assert!(rows(b"CREATE TABLE t (a").is_empty());
+    fn a_dump_that_was_cut_off_is_refused() {
+        let sql = "/*!40101 SET NAMES utf8mb4 */;\nCREATE TABLE `t` (`a` int, `b` text COMMENT 'x;y');\nLOCK TABLES `t` WRITE;\n\
+                   INSERT INTO `t` VALUES (1,'one; (two)'),(2,'th\\'ree');\nUNLOCK TABLES;\n";
+        assert_eq!(rows(sql.as_bytes()).len(), 2);
+        let unlocked = sql.rfind("UNLOCK").expect("there");
+        let locked = sql.find("LOCK").expect("there");
+        let mut whole = Vec::new();
+        for end in 0..sql.len() {
+            let read = tried(&sql.as_bytes()[..end]);
+            let between = sql[..end].trim_end().ends_with("*/;")
+                || sql[..end].trim_end().ends_with("*/")
+                || sql[..end].trim_end().ends_with("');");
+            let may =
+                end == 0 || (between && end <= locked) || end > unlocked + "UNLOCK TABLES".len();
+            assert_eq!(read.is_ok(), may, "{:?} {:?}", &sql[..end], read.err());
+            whole.extend(may.then_some(end));
+        }
+        assert!(whole.len() < 10, "{whole:?}");
+        let said = tried(b"-- x\nINSERT INTO t (a) VALUES ('one'),\n('tw").expect_err("torn");
+        assert_eq!(
+            said.to_string(),
+            "is cut short: it ends at byte 43 within a text that begins in line 3. Dump or download it again"
+        );
+        let said = tried(b"CREATE TABLE t (a").expect_err("torn").to_string();
+        assert!(
+            said.contains("within a statement that begins in line 1"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_mysqldump_says_of_its_end_is_heard() {
+        for (sql, missed) in [
+            (
+                &b"-- MySQL dump 10.13\nSET x;\n-- Dump completed on 2026-01-01\n"[..],
+                false,
+            ),
+            (b"-- MariaDB dump 10.19\nSET x;\n", true),
+            (b"-- phpMyAdmin SQL Dump\nSET x;\n", false),
+        ] {
+            let mut dump = Dump::new(sql);
+            while dump.next_row().expect("whole").is_some() {}
+            assert_eq!(dump.misses_an_end(), missed);
+        }
+    }
+
+    #[test]
+    fn names_stand_between_double_quotes_too() {
+        let sql = b"CREATE TABLE \"t\" (\"a\" int, \"b\" text, PRIMARY KEY (\"a\"));\n\
+            INSERT INTO \"t\" VALUES (1,'x');\nINSERT INTO \"t\" (\"b\", \"a\") VALUES ('y',CONV(2,10)),(\"z\",3);\n";
+        let found = rows(sql);
+        assert_eq!(found[0].1, ["a", "b"]);
+        assert_eq!(found[1].1, ["b", "a"]);
+        assert!(
+            found
+                .iter()
+                .all(|(table, _, values)| table == "t" && values.len() == 2)
+        );
+        assert_eq!(found[2].2[0].as_deref(), Some("z"));
     }
 
     proptest! {
         #[test]
         fn no_bytes_upset_it(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            rows(&bytes);
+            let _ = tried(&bytes);
         }
 
         #[test]
@@ -380,9 +355,15 @@ mod tests {
             prop_assert_eq!(&found[0].2, &vec![Some(text), Some("7".to_owned())]);
         }
 
+        /// Whatever stands before it: a statement is read, or the file is refused.
         #[test]
-        fn broken_statements_do_not_hide_the_next(junk in "[a-z(,') ;`]{0,40}") {
-            rows(format!("{junk}\n").as_bytes());
+        fn broken_statements_hide_no_other(junk in proptest::collection::vec(proptest::sample::select(
+            vec!["insert", "into", "values", "create", "table", "lock", "t", "(", ")", ",", "'x'", "`t`", "\"", "'", "/*", ";"]
+        ), 0..14)) {
+            let sql = format!("{}\n;INSERT INTO good (a) VALUES (1);\n", junk.join(" "));
+            if let Ok(found) = tried(sql.as_bytes()) {
+                prop_assert_eq!(found.last().map(|row| row.0.as_str()), Some("good"), "{}", sql);
+            }
         }
     }
 }

@@ -1,21 +1,17 @@
 //! The run of an import: reads all files, then stores poll by poll. What was stored stays; running it again goes on.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
-
 use super::carried::{Ballot, Found, Plan, coarse};
-use super::dump::Dump;
-use super::sheets::Sheet;
+use super::read::{Content, read};
 use super::store;
-use super::tables::{Fields, System, Table};
+use super::tables::{Orphans, System};
+use super::tokens::Unreadable;
 use super::words::plain;
-use super::wp_polls::WpPolls;
-use super::yop::Yop;
+use super::zone::zone;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
@@ -36,10 +32,12 @@ pub struct Order {
     /// A dump, or each table as CSV.
     pub files: Vec<PathBuf>,
     pub from: System,
-    /// The zone of the site's clocks.
+    /// The zone of the site's clocks: a name, or an offset like `+02:00`.
     pub time_zone: String,
     /// Polls that were open there stay open here.
     pub open: bool,
+    /// Answers and votes of polls that are not in the files are left out; else they are taken for a sign that something is missing.
+    pub without_orphans: bool,
     /// Says what would be done, and does nothing.
     pub dry_run: bool,
 }
@@ -59,14 +57,18 @@ pub struct Summary {
 /// Why an import could not run or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    #[error("{0} cannot be read: {1}")]
-    Read(String, io::Error),
-    #[error("--time-zone: there is no zone {0:?}; use a name like Europe/Berlin")]
-    Zone(String),
+    #[error("{0} {1}")]
+    Read(String, Unreadable),
     #[error(
-        "{0} holds none of the tables of {1}; YOP Poll before version 6 kept its polls in others: let a newer one carry them over first"
+        "--time-zone: there is no zone {0:?}; use a name like Europe/Berlin, or an offset like +02:00"
     )]
+    Zone(String),
+    #[error("{0} holds none of the tables of {1}")]
     Nothing(String, &'static str),
+    #[error(
+        "{0}. Either it is cut short, and nothing was imported; or these polls were deleted there: then leave their rest out with --without-orphans"
+    )]
+    Orphans(Orphans),
     #[error("{0:?}: {1}")]
     Poll(String, String),
     #[error("the database failed: {0}; run the import again to go on")]
@@ -95,31 +97,25 @@ impl fmt::Display for Summary {
     }
 }
 
-enum Tables {
-    WpPolls(Box<WpPolls>),
-    Yop(Box<Yop>),
-}
-
-impl Tables {
-    fn take(&mut self, prefix: &str, table: Table, row: &Fields) {
-        match self {
-            Self::WpPolls(tables) => tables.take(prefix, table, row),
-            Self::Yop(tables) => tables.take(prefix, table, row),
-        }
-    }
-}
-
 /// Imports, telling `terminal` (standard error) about each poll.
 ///
 /// # Errors
 /// [`Stopped`]; what was stored before stays.
 pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<Summary, Stopped> {
-    let zone =
-        TimeZone::get(&order.time_zone).map_err(|_| Stopped::Zone(order.time_zone.clone()))?;
+    let (zone, zone_name) =
+        zone(&order.time_zone).ok_or_else(|| Stopped::Zone(order.time_zone.clone()))?;
     let reading = order.clone();
-    let found = tokio::task::spawn_blocking(move || read(&reading))
+    let content = tokio::task::spawn_blocking(move || read(&reading))
         .await
-        .map_err(|e| Stopped::Read("the file".into(), io::Error::other(e)))??;
+        .map_err(|e| Stopped::Read("the file".into(), io::Error::other(e).into()))??;
+    let Content {
+        polls: found,
+        orphans,
+        without_end,
+    } = content;
+    if !orphans.is_empty() && (found.is_empty() || !order.without_orphans) {
+        return Err(Stopped::Orphans(orphans));
+    }
     let mut summary = Summary {
         dry_run: order.dry_run,
         ..Summary::default()
@@ -128,6 +124,14 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
         // A terminal that has gone away does not stop an import.
         let _ = writeln!(terminal, "{text}");
     };
+    for file in without_end {
+        say(format!(
+            "{file} does not end with “Dump completed”, as mysqldump writes it. If it was cut short between two tables, what followed is missing here."
+        ));
+    }
+    if !orphans.is_empty() {
+        say(format!("{orphans}: left out"));
+    }
     let all = found.len();
     for (at, poll) in found.into_iter().enumerate() {
         let name = poll
@@ -152,7 +156,7 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
             say(format!("{name}: was there already"));
             continue;
         }
-        let mut definition = definition(&plan, order);
+        let mut definition = definition(&plan, &zone_name);
         if let Some(fault) = definition.check().into_iter().find(|f| f.field != "slug") {
             summary.left_out += 1;
             say(format!("{name}: left out: {}", fault.message));
@@ -194,60 +198,12 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
     Ok(summary)
 }
 
-fn read(order: &Order) -> Result<Vec<Found>, Stopped> {
-    let mut tables = match order.from {
-        System::WpPolls => Tables::WpPolls(Box::default()),
-        System::Yop => Tables::Yop(Box::default()),
-    };
-    for path in &order.files {
-        let name = path.display().to_string();
-        let rows = read_file(path, order.from, &mut tables);
-        let rows = rows.map_err(|e| Stopped::Read(name.clone(), e))?;
-        if rows == 0 {
-            return Err(Stopped::Nothing(name, order.from.name()));
-        }
-    }
-    Ok(match tables {
-        Tables::WpPolls(tables) => tables.polls(),
-        Tables::Yop(tables) => tables.polls(),
-    })
-}
-
-/// Returns how many rows of the system's tables it held.
-fn read_file(path: &Path, from: System, tables: &mut Tables) -> io::Result<u64> {
-    let input = BufReader::with_capacity(1 << 16, File::open(path)?);
-    let mut rows = 0;
-    if path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("csv"))
-    {
-        let mut sheet = Sheet::open(input)?;
-        let Some(table) = from.sheet(sheet.columns()) else {
-            return Ok(0);
-        };
-        while let Some(values) = sheet.next_row()? {
-            tables.take("", table, &Fields::of(sheet.columns(), values));
-            rows += 1;
-        }
-        // A table without rows is a table.
-        return Ok(rows.max(1));
-    }
-    let mut dump = Dump::new(input);
-    while let Some(row) = dump.next_row()? {
-        if let Some((prefix, table)) = from.table(&row.table) {
-            tables.take(&prefix, table, &Fields::of(&row.columns, row.values));
-            rows += 1;
-        }
-    }
-    Ok(rows)
-}
-
-fn definition(plan: &Plan, order: &Order) -> Definition {
+fn definition(plan: &Plan, time_zone: &str) -> Definition {
     let question = plan.questions.first().map_or("", |q| q.text.as_str());
     Definition {
         // No close yet: that comes with the commit that notes that all is in. A ballot box that has seen a close takes nothing any more.
         opens_at: Some(plan.opens_at),
-        time_zone: order.time_zone.clone(),
+        time_zone: time_zone.to_owned(),
         ..Definition::new(slug_of(question), plan.questions.clone())
     }
 }

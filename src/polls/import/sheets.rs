@@ -6,6 +6,7 @@ use std::io::{self, BufRead};
 pub struct Sheet<R> {
     reader: csv::Reader<R>,
     columns: Vec<String>,
+    line: u64,
 }
 
 impl<R: BufRead> Sheet<R> {
@@ -32,11 +33,20 @@ impl<R: BufRead> Sheet<R> {
             .map(|name| super::latin1::decoded(name.to_vec()))
             .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
             .collect();
-        Ok(Self { reader, columns })
+        Ok(Self {
+            reader,
+            columns,
+            line: 1,
+        })
     }
 
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The line the last row began in, counted from 1.
+    pub fn line(&self) -> u64 {
+        self.line
     }
 
     /// The next row; `NULL` alone in a cell is NULL.
@@ -48,6 +58,7 @@ impl<R: BufRead> Sheet<R> {
         if !self.reader.read_byte_record(&mut record)? {
             return Ok(None);
         }
+        self.line = record.position().map_or(self.line, csv::Position::line);
         let cell =
             |bytes: &[u8]| (bytes != b"NULL").then(|| super::latin1::decoded(bytes.to_vec()));
         Ok(Some(record.iter().map(cell).collect()))

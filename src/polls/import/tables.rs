@@ -1,6 +1,7 @@
 //! The few tables that are read, and of each row only what is needed: no address, name or cookie of a voter leaves this file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The system the polls come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +60,73 @@ impl System {
             .map(|(_, _, table)| *table)
     }
 
+    /// The columns of a table in their order, where all versions have the same: a dump need not name them.
+    pub fn columns(self, table: Table) -> &'static [&'static str] {
+        match (self, table) {
+            (Self::WpPolls, Table::Questions) => &[
+                "pollq_id",
+                "pollq_question",
+                "pollq_timestamp",
+                "pollq_totalvotes",
+                "pollq_active",
+                "pollq_expiry",
+                "pollq_multiple",
+                "pollq_totalvoters",
+            ],
+            (Self::WpPolls, Table::Answers) => {
+                &["polla_aid", "polla_qid", "polla_answers", "polla_votes"]
+            }
+            (Self::WpPolls, Table::Log) => &[
+                "pollip_id",
+                "pollip_qid",
+                "pollip_aid",
+                "pollip_ip",
+                "pollip_host",
+                "pollip_timestamp",
+                "pollip_user",
+                "pollip_userid",
+            ],
+            _ => &[],
+        }
+    }
+
     /// As it is written on the command line and in the key of a poll.
     pub fn name(self) -> &'static str {
         match self {
             Self::WpPolls => "wp-polls",
             Self::Yop => "yop",
+        }
+    }
+}
+
+/// Answers and votes of polls that the files do not hold, by the prefix of the tables and the poll's id.
+#[derive(Debug, Default)]
+pub struct Orphans(BTreeMap<(String, u64), u64>);
+
+impl Orphans {
+    pub fn add(&mut self, poll: (String, u64), rows: u64) {
+        *self.0.entry(poll).or_default() += rows;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Orphans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMED: usize = 5;
+        let rows: u64 = self.0.values().sum();
+        let named = self.0.keys().take(NAMED);
+        let named: Vec<String> = named.map(|(prefix, id)| format!("{prefix}{id}")).collect();
+        write!(
+            f,
+            "{rows} rows of answers and votes are of polls that are not in the file: {}",
+            named.join(", ")
+        )?;
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 
 use super::carried::{Found, FoundOption, FoundQuestion, Log, hour, local};
-use super::tables::{Fields, Table};
+use super::tables::{Fields, Orphans, Table};
 
 /// What has been read so far.
 #[derive(Default)]
@@ -97,7 +97,8 @@ impl WpPolls {
         }
     }
 
-    pub fn polls(mut self) -> Vec<Found> {
+    /// The polls, and what belongs to none of them.
+    pub fn polls(mut self) -> (Vec<Found>, Orphans) {
         self.end_vote();
         let mut polls = Vec::new();
         for ((prefix, id), question) in self.questions {
@@ -133,6 +134,13 @@ impl WpPolls {
                 log,
             });
         }
-        polls
+        let mut orphans = Orphans::default();
+        for (place, answers) in self.answers {
+            orphans.add(place, answers.len() as u64);
+        }
+        for (place, votes) in self.log {
+            orphans.add(place, votes.values().sum());
+        }
+        (polls, orphans)
     }
 }

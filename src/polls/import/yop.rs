@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::carried::{Found, FoundOption, FoundQuestion, Log, hour, written};
 use super::php;
-use super::tables::{Fields, Table};
+use super::tables::{Fields, Orphans, Table};
 
 /// What has been read so far, by the prefix of the tables and the id.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub struct Yop {
     /// Answers that voters wrote and that became options, by their words: votes name them by these alone.
     written: BTreeMap<(String, u64, String), u64>,
     votes: Log,
+    /// Rows that name a poll, by the poll.
+    mentioned: BTreeMap<(String, u64), u64>,
 }
 
 struct Poll {
@@ -37,6 +39,9 @@ struct Element {
 impl Yop {
     pub fn take(&mut self, prefix: &str, table: Table, row: &Fields) {
         let of = |column: &str| (prefix.to_owned(), row.number(column));
+        if !matches!(table, Table::Polls) {
+            *self.mentioned.entry(of("poll_id")).or_default() += 1;
+        }
         match table {
             Table::Polls => {
                 let meta = php::value(row.text("meta_data")).unwrap_or_default();
@@ -122,7 +127,14 @@ impl Yop {
         chosen
     }
 
-    pub fn polls(mut self) -> Vec<Found> {
+    /// The polls, and what belongs to none of them.
+    pub fn polls(mut self) -> (Vec<Found>, Orphans) {
+        let mut orphans = Orphans::default();
+        for (place, rows) in self.mentioned {
+            if !self.polls.contains_key(&place) {
+                orphans.add(place, rows);
+            }
+        }
         let mut polls = Vec::new();
         for (place, poll) in self.polls {
             let mut elements = self.elements.remove(&place).unwrap_or_default();
@@ -150,7 +162,7 @@ impl Yop {
                 log: self.votes.remove(&place).unwrap_or_default(),
             });
         }
-        polls
+        (polls, orphans)
     }
 }
 

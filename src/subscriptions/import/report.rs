@@ -26,7 +26,15 @@ impl Report {
         Ok(report)
     }
 
-    pub fn bad(&mut self, row: BadRow) -> Result<(), Stopped> {
+    /// Columns that nothing was taken from.
+    pub fn ignored(&mut self, columns: &[String]) -> Result<(), Stopped> {
+        if columns.is_empty() {
+            return Ok(());
+        }
+        self.row("1", "ignored columns", &columns.join(", "))
+    }
+
+    pub fn bad(&mut self, row: &BadRow) -> Result<(), Stopped> {
         self.row(&row.line.to_string(), "bad", &row.reason.to_string())
     }
 
@@ -39,6 +47,11 @@ impl Report {
                 "had left, bounced or complained; only the reader can come back",
             ),
             Fate::Suppressed => ("kept out", "the address is suppressed"),
+            Fate::Gone(gone) => ("kept out", gone.words()),
+            Fate::GoneElsewhere => (
+                "already there",
+                "stays: the file says otherwise, but the reader is subscribed here",
+            ),
         };
         self.row(&line.to_string(), outcome, reason)
     }

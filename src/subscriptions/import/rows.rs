@@ -7,6 +7,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use super::super::reader_name::{NameRefused, ReaderName};
+use super::columns::Columns;
+use super::gone::{self, Gone};
 use super::records::{Broken, Piece, Records};
 use crate::types::{AddressRefused, EmailAddress};
 
@@ -21,17 +23,19 @@ pub struct Row {
     pub time_zone: Option<String>,
     /// When the reader confirmed elsewhere.
     pub confirmed_at: Option<Timestamp>,
+    /// Why the reader is not to be subscribed, if the file says so; then nothing else was read of the row.
+    pub gone: Option<Gone>,
 }
 
 /// One row that cannot. It says the line and the reason, not the address: reports are mailed about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct BadRow {
     pub line: u64,
     pub reason: BadReason,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadReason {
     #[error("a quotation mark is not closed, or text follows after it")]
     Quotes,
@@ -51,6 +55,8 @@ pub enum BadReason {
     Time,
     #[error("confirmed_at: lies in the future")]
     Future,
+    #[error("{0}: {1} does not say whether they may be written to")]
+    State(&'static str, String),
 }
 
 /// Why a file is not a list of readers at all.
@@ -64,6 +70,11 @@ pub enum HeaderRefused {
     NoEmail(String),
     #[error("the column “{0}” stands twice in the first line")]
     Twice(&'static str),
+    #[error(
+        "the column “{0}” seems to say who may not be written to, and is none that is understood: name it status, unsubscribed_at or bounced_at \
+         if that is what it says, or take it out of the file; nothing was imported"
+    )]
+    State(String),
     #[error(
         "the first line cannot be read as CSV: a quotation mark is not closed, or it is too long"
     )]
@@ -79,17 +90,9 @@ pub struct Rows<R> {
     now: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Columns {
-    email: usize,
-    name: Option<usize>,
-    time_zone: Option<usize>,
-    confirmed_at: Option<usize>,
-}
-
 impl<R: Read> Rows<R> {
     /// Reads the header: column names in any order and case, separated by `,`, `;` or a tab; columns that mean nothing to us are
-    /// ignored. `now`: confirmations after it are refused.
+    /// ignored, and named in [`Rows::columns`]. `now`: confirmations after it are refused.
     ///
     /// # Errors
     /// [`HeaderRefused`] when this is no list of readers.
@@ -149,6 +152,11 @@ impl<R: Read> Rows<R> {
         }
     }
 
+    /// What the first line says.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
     /// Bytes of the file that have been read, for showing progress.
     pub fn offset(&self) -> u64 {
         self.records.offset()
@@ -159,6 +167,16 @@ impl<R: Read> Rows<R> {
             .cell("email", Some(self.columns.email))?
             .ok_or(BadReason::NoCell)?;
         let address = EmailAddress::from_typed(email).map_err(BadReason::Address)?;
+        if let Some(gone) = self.gone()? {
+            return Ok(Row {
+                line,
+                address,
+                name: None,
+                time_zone: None,
+                confirmed_at: None,
+                gone: Some(gone),
+            });
+        }
         let name = match self.cell("name", self.columns.name)? {
             Some(text) => ReaderName::parse(text).map_err(BadReason::Name)?,
             None => None,
@@ -186,7 +204,20 @@ impl<R: Read> Rows<R> {
             name,
             time_zone,
             confirmed_at,
+            gone: None,
         })
+    }
+
+    /// The weightiest of what the columns say; all of them have to be understood.
+    fn gone(&self) -> Result<Option<Gone>, BadReason> {
+        let mut heard = None;
+        for (index, name, says) in &self.columns.states {
+            let cell = self.cell(name, Some(*index))?.unwrap_or_default();
+            let said = gone::read(*says, cell)
+                .map_err(|gone::Unknown(shown)| BadReason::State(name, shown))?;
+            heard = heard.max(said);
+        }
+        Ok(heard)
     }
 
     fn cell(&self, name: &'static str, column: Option<usize>) -> Result<Option<&str>, BadReason> {
@@ -195,35 +226,6 @@ impl<R: Read> Rows<R> {
             Some(bytes) => std::str::from_utf8(bytes)
                 .map(Some)
                 .map_err(|_| BadReason::NotUtf8(name)),
-        }
-    }
-}
-
-impl Columns {
-    fn find<'a>(header: impl Iterator<Item = &'a [u8]>) -> Result<Self, HeaderRefused> {
-        const KNOWN: [&str; 4] = ["email", "name", "time_zone", "confirmed_at"];
-        let mut found = [None; 4];
-        let mut seen = Vec::new();
-        for (index, cell) in header.enumerate() {
-            let title = String::from_utf8_lossy(cell).trim().to_lowercase();
-            if let Some(known) = KNOWN.iter().position(|k| *k == title)
-                && found[known].replace(index).is_some()
-            {
-                return Err(HeaderRefused::Twice(KNOWN[known]));
-            }
-            if seen.len() < 20 {
-                seen.push(title.chars().take(40).collect::<String>());
-            }
-        }
-        let [email, name, time_zone, confirmed_at] = found;
-        match email {
-            Some(email) => Ok(Self {
-                email,
-                name,
-                time_zone,
-                confirmed_at,
-            }),
-            None => Err(HeaderRefused::NoEmail(seen.join(", "))),
         }
     }
 }
@@ -362,6 +364,20 @@ mod tests {
     }
 
     #[test]
+    fn columns_about_consent_are_read_and_others_named() {
+        let file = "email,status,Note,deleted_at\na@example.org,active,x,\nb@example.org,pending,x,2023-01-01\nc@example.org,odd,x,\n";
+        let (good, bad) = read(file);
+        let gone: Vec<_> = good.iter().map(|row| row.gone).collect();
+        assert_eq!(gone, [None, Some(Gone::Left)], "the weightiest");
+        assert_eq!(
+            bad,
+            ["line 4: status: “odd” does not say whether they may be written to"]
+        );
+        let rows = Rows::open(file.as_bytes(), now()).expect("a list");
+        assert_eq!(rows.columns().ignored, ["Note"]);
+    }
+
+    #[test]
     fn bytes_that_are_not_utf8_in_a_foreign_column_do_no_harm() {
         let (good, bad) = read(b"email,city\na@example.org,M\xfcnchen\n");
         assert_eq!((good.len(), bad.len()), (1, 0));
@@ -378,6 +394,7 @@ mod tests {
         assert!(refused(b"\xff\xfee\0m\0").contains("UTF-16"));
         assert!(refused(b"mail,name\n").ends_with("it has: mail, name"));
         assert!(refused(b"email,Email\n").contains("twice"));
+        assert!(refused(b"email,UNSUB_REASON\n").contains("“UNSUB_REASON”"));
         assert!(refused(b"\"email\nx").contains("quotation mark"));
     }
 }

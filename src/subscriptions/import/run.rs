@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
+use super::gone::Gone;
 use super::progress::Progress;
 use super::report::Report;
 use super::rows::{BadRow, HeaderRefused, Row, Rows};
@@ -38,13 +39,21 @@ pub struct Order {
 }
 
 /// What an import did. The counts sum up to the rows of the file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     pub subscribed: u64,
     pub already_there: u64,
     pub left_before: u64,
     pub suppressed: u64,
+    /// The file says that they left, or never confirmed.
+    pub gone: u64,
+    /// The file says that they bounced, complained or were blocked: their addresses are suppressed now.
+    pub gone_for_good: u64,
+    /// The file says that they are gone, but they are subscribed here.
+    pub gone_elsewhere: u64,
     pub bad: u64,
+    /// Titles of columns that nothing was taken from.
+    pub ignored: Vec<String>,
 }
 
 /// Why an import could not run or stopped. What was committed stays; running it again is safe and goes on.
@@ -54,6 +63,8 @@ pub enum Stopped {
     Read(String, io::Error),
     #[error("{0}: {1}")]
     Header(String, HeaderRefused),
+    #[error("{0} says who has left, so it is read twice: give a file, not a pipe")]
+    Pipe(String),
     #[error("there is no newsletter “{0}”; create it first")]
     NoNewsletter(String),
     #[error(
@@ -72,7 +83,8 @@ impl Summary {
     /// Rows of the file that were dealt with.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.subscribed + self.already_there + self.left_before + self.suppressed + self.bad
+        let kept_out = self.left_before + self.suppressed + self.gone + self.gone_for_good;
+        self.subscribed + self.already_there + self.gone_elsewhere + kept_out + self.bad
     }
 
     fn count(&mut self, fate: Fate) {
@@ -81,6 +93,9 @@ impl Summary {
             Fate::AlreadyThere => &mut self.already_there,
             Fate::LeftBefore => &mut self.left_before,
             Fate::Suppressed => &mut self.suppressed,
+            Fate::Gone(gone) if gone.suppression().is_some() => &mut self.gone_for_good,
+            Fate::Gone(_) => &mut self.gone,
+            Fate::GoneElsewhere => &mut self.gone_elsewhere,
         } += 1;
     }
 }
@@ -104,7 +119,29 @@ impl fmt::Display for Summary {
             "{:>11} not subscribed: their address is suppressed",
             self.suppressed
         )?;
-        write!(f, "{:>11} bad", self.bad)
+        for (n, words) in [
+            (
+                self.gone,
+                "not subscribed: the file says that they left or never confirmed",
+            ),
+            (
+                self.gone_for_good,
+                "not subscribed, and suppressed: the file says that they bounced, complained or were blocked",
+            ),
+            (
+                self.gone_elsewhere,
+                "stay subscribed here, although the file says that they are gone",
+            ),
+        ] {
+            if n > 0 {
+                writeln!(f, "{n:>11} {words}")?;
+            }
+        }
+        write!(f, "{:>11} bad", self.bad)?;
+        if !self.ignored.is_empty() {
+            write!(f, "\nIgnored columns: {}", self.ignored.join(", "))?;
+        }
+        Ok(())
     }
 }
 
@@ -131,25 +168,41 @@ pub async fn run(
         return Err(Stopped::NoConsent);
     }
     let file = File::open(&order.file).map_err(|e| Stopped::Read(name.clone(), e))?;
-    let size = file
+    let (size, is_file) = file
         .metadata()
-        .map(|m| m.len())
+        .map(|m| (m.len(), m.is_file()))
         .map_err(|e| Stopped::Read(name.clone(), e))?;
     let now = clock.now();
     let rows = Rows::open(file, now.timestamp()).map_err(|e| Stopped::Header(name.clone(), e))?;
+    let ignored = rows.columns().ignored.clone();
+    let says_who_left = !rows.columns().states.is_empty();
+    if says_who_left && !is_file {
+        return Err(Stopped::Pipe(name));
+    }
     let target = target(db, order, now).await?;
     let mut report = Report::open(order.report.as_deref())?;
+    report.ignored(&ignored)?;
     let (to_writer, mut from_reader) = mpsc::channel(AHEAD);
     let hashes = keys.clone();
-    let reader = tokio::task::spawn_blocking(move || read_file(rows, &hashes, now, &to_writer));
+    let path = says_who_left.then(|| order.file.clone());
+    let reader = tokio::task::spawn_blocking(move || {
+        let gone = path.map_or_else(|| Ok(Whole::new()), |path| gone_in(&path, &hashes, now));
+        match gone {
+            Ok(gone) => read_file(rows, &hashes, now, &gone, &to_writer),
+            Err(error) => drop(to_writer.blocking_send(Message::Failed(error))),
+        }
+    });
 
-    let mut summary = Summary::default();
+    let mut summary = Summary {
+        ignored,
+        ..Summary::default()
+    };
     let mut progress = Progress::new(size, clock.clone());
     while let Some(message) = from_reader.recv().await {
         match message {
             Message::Bad(row) => {
                 summary.bad += 1;
-                report.bad(row)?;
+                report.bad(&row)?;
                 if order.report.is_none() || summary.bad <= SHOWN {
                     progress.line(terminal, &row.to_string());
                 } else if summary.bad == SHOWN + 1 {
@@ -202,13 +255,42 @@ async fn target(db: &Db, order: &Order, now: UnixMillis) -> Result<Target, Stopp
     })
 }
 
+/// Who is gone by any row of the file, by the keyed hash of the address: whatever another row says, and however far away it stands.
+type Whole = HashMap<Vec<u8>, Gone>;
+
+/// Reads the file for that alone. What it holds in memory grows with those who are gone, not with the file.
+fn gone_in(path: &Path, keys: &Keys, now: UnixMillis) -> io::Result<Whole> {
+    let mut whole = Whole::new();
+    let rows = Rows::open(File::open(path)?, now.timestamp());
+    let mut rows = rows.map_err(io::Error::other)?;
+    while let Some(row) = rows.read_next()? {
+        if let Ok(Row {
+            gone: Some(gone),
+            address,
+            ..
+        }) = row
+        {
+            let hash = keys.address_hash(address.key()).to_vec();
+            let known = whole.entry(hash).or_insert(gone);
+            *known = gone.max(*known);
+        }
+    }
+    Ok(whole)
+}
+
 /// Reads to the end, or until nobody listens any more.
-fn read_file(mut rows: Rows<File>, keys: &Keys, now: UnixMillis, to: &mpsc::Sender<Message>) {
+fn read_file(
+    mut rows: Rows<File>,
+    keys: &Keys,
+    now: UnixMillis,
+    gone: &Whole,
+    to: &mpsc::Sender<Message>,
+) {
     let mut batch = Batch::default();
     loop {
         let message = match rows.read_next() {
             Ok(Some(Ok(row))) => {
-                batch.add(row, keys, now);
+                batch.add(row, keys, now, gone);
                 if batch.rows.len() < BATCH {
                     continue;
                 }
@@ -238,17 +320,19 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, row: Row, keys: &Keys, now: UnixMillis) {
+    fn add(&mut self, row: Row, keys: &Keys, now: UnixMillis, gone: &Whole) {
         let key = row.address.key().to_owned();
         if let Some(&place) = self.places.get(&key) {
             self.rows[place].again.push(row.line);
             return;
         }
         self.places.insert(key.clone(), self.rows.len());
+        let hash = keys.address_hash(row.address.key()).to_vec();
         self.rows.push(Ready {
             line: row.line,
             again: Vec::new(),
-            hash: keys.address_hash(row.address.key()).to_vec(),
+            gone: gone.get(&hash).copied(),
+            hash,
             email: row.address.as_str().to_owned(),
             key,
             name: row.name.map_or_else(String::new, ReaderName::into_string),

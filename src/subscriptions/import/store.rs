@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sea_orm::Value;
 use serde::Serialize;
 
-use crate::db::{Backend, DbErr, WriteTxn, fetch_all_as, in_list, run};
-use crate::subscriptions::model::State;
+use super::gone::Gone;
+use crate::db::{Backend, DbErr, WriteTxn, fetch_all_as, in_list, run, values_list};
+use crate::subscriptions::model::{State, Suppression};
 use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
 
 /// A row made ready for the database. Its keys are unique within the batch.
@@ -20,6 +22,8 @@ pub(super) struct Ready {
     pub name: String,
     pub time_zone: Option<String>,
     pub confirmed: UnixMillis,
+    /// Why the reader is not to be subscribed, as the file says.
+    pub gone: Option<Gone>,
 }
 
 /// Where a batch goes.
@@ -40,6 +44,10 @@ pub enum Fate {
     /// Left, was removed, bounced or complained: an import does not bring anybody back.
     LeftBefore,
     Suppressed,
+    /// The file says so; where it says why, the address is suppressed now.
+    Gone(Gone),
+    /// The file says so, but the reader is subscribed here, and only the reader or an editor ends that.
+    GoneElsewhere,
 }
 
 impl Fate {
@@ -61,10 +69,13 @@ pub(super) async fn write(
     now: UnixMillis,
 ) -> Result<Vec<Fate>, DbErr> {
     let suppressed = suppressed(txn, batch).await?;
-    let welcome: Vec<&Ready> = batch
-        .iter()
+    let (gone, rest): (Vec<&Ready>, Vec<&Ready>) = batch.iter().partition(|row| row.gone.is_some());
+    let welcome: Vec<&Ready> = rest
+        .into_iter()
         .filter(|row| !suppressed.contains(&row.hash))
         .collect();
+    let here = subscribed_here(db, txn, &gone).await?;
+    suppress(txn, target, &gone, &here, now).await?;
     let ids = upsert_readers(db, txn, &welcome, now).await?;
     let entered = enter_subscriptions(db, txn, target, &welcome, &ids, now).await?;
 
@@ -78,12 +89,71 @@ pub(super) async fn write(
     Ok(batch
         .iter()
         .map(|row| match ids.get(&row.key) {
-            None => Fate::Suppressed,
+            _ if here.contains(&row.key) => Fate::GoneElsewhere,
+            None => row.gone.map_or(Fate::Suppressed, Fate::Gone),
             Some(id) if entered.contains(id) => Fate::Subscribed,
             Some(id) if states.get(id) == Some(&State::Active.code()) => Fate::AlreadyThere,
             Some(_) => Fate::LeftBefore,
         })
         .collect())
+}
+
+/// Who of `rows` is subscribed to any newsletter here, by key.
+async fn subscribed_here(
+    db: Backend,
+    txn: &WriteTxn,
+    rows: &[&Ready],
+) -> Result<HashSet<String>, DbErr> {
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let keys: Vec<_> = rows.iter().map(|row| (&row.key,)).collect();
+    let sql = format!(
+        "SELECT email_key FROM reader WHERE email_key IN (SELECT value ->> 0 FROM {}) \
+         AND EXISTS (SELECT 1 FROM subscription s WHERE s.reader_id = reader.id AND s.state = $2)",
+        rows_from(db, "$1")
+    );
+    let values = [json(&keys)?.into(), State::Active.code().into()];
+    fetch_all_as(&**txn, sql, values, |row| row.try_get_by_index(0)).await
+}
+
+/// Never mails those again who bounced, complained or were blocked elsewhere. Who opted in here since then is not meant.
+async fn suppress(
+    txn: &WriteTxn,
+    target: &Target,
+    gone: &[&Ready],
+    here: &HashSet<String>,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    let reason = |row: &Ready| row.gone.and_then(Gone::suppression);
+    for wanted in [
+        Suppression::HardBounce,
+        Suppression::Editor,
+        Suppression::Complaint,
+    ] {
+        let rows = gone
+            .iter()
+            .filter(|row| reason(row) == Some(wanted) && !here.contains(&row.key));
+        let hashes: Vec<Vec<u8>> = rows.map(|row| row.hash.clone()).collect();
+        if hashes.is_empty() {
+            continue;
+        }
+        let sql = format!(
+            "WITH gone (hash) AS (VALUES {}) INSERT INTO suppression (address_hash, reason, note, created_ms) \
+             SELECT hash, CAST($1 AS SMALLINT), CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM gone WHERE true ON CONFLICT (address_hash) DO NOTHING",
+            values_list(hashes.len(), 1, 3)
+        );
+        let values = [
+            wanted.code().into(),
+            target.page.clone().into(),
+            now.0.into(),
+        ];
+        let values = values
+            .into_iter()
+            .chain(hashes.into_iter().map(Value::from));
+        run(&**txn, sql, values).await?;
+    }
+    Ok(())
 }
 
 async fn suppressed(txn: &WriteTxn, batch: &[Ready]) -> Result<HashSet<Vec<u8>>, DbErr> {

@@ -1,0 +1,172 @@
+//! From files to polls: what kind of file it is, which tables it holds, and whether all of it is there.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use super::carried::Found;
+use super::dump::Dump;
+use super::run::{Order, Stopped};
+use super::sheets::Sheet;
+use super::tables::{Fields, Orphans, System, Table};
+use super::tokens::Unreadable;
+use super::wp_polls::WpPolls;
+use super::yop::Yop;
+
+/// What the files hold.
+pub struct Content {
+    pub polls: Vec<Found>,
+    pub orphans: Orphans,
+    /// Files of mysqldump that do not say that they were completed.
+    pub without_end: Vec<String>,
+}
+
+enum Tables {
+    WpPolls(Box<WpPolls>),
+    Yop(Box<Yop>),
+}
+
+impl Tables {
+    fn take(&mut self, prefix: &str, table: Table, row: &Fields) {
+        match self {
+            Self::WpPolls(tables) => tables.take(prefix, table, row),
+            Self::Yop(tables) => tables.take(prefix, table, row),
+        }
+    }
+}
+
+/// What one file held.
+struct FileRead {
+    /// Of the system's tables.
+    rows: u64,
+    misses_an_end: bool,
+}
+
+/// Reads all files of an order.
+///
+/// # Errors
+/// The first file that cannot be taken, and why.
+pub fn read(order: &Order) -> Result<Content, Stopped> {
+    let mut tables = match order.from {
+        System::WpPolls => Tables::WpPolls(Box::default()),
+        System::Yop => Tables::Yop(Box::default()),
+    };
+    let mut without_end = Vec::new();
+    for path in &order.files {
+        let name = path.display().to_string();
+        let read =
+            read_file(path, order.from, &mut tables).map_err(|e| Stopped::Read(name.clone(), e))?;
+        if read.rows == 0 {
+            return Err(match order.from {
+                System::WpPolls => Stopped::Nothing(name, "WP-Polls (…pollsq, …pollsa, …pollsip)"),
+                System::Yop => Stopped::Nothing(
+                    name,
+                    "YOP Poll (…yoppoll_polls and so on); before version 6 it kept its polls in others: let a newer one carry them over first",
+                ),
+            });
+        }
+        if read.misses_an_end {
+            without_end.push(name);
+        }
+    }
+    let (polls, orphans) = match tables {
+        Tables::WpPolls(tables) => tables.polls(),
+        Tables::Yop(tables) => tables.polls(),
+    };
+    Ok(Content {
+        polls,
+        orphans,
+        without_end,
+    })
+}
+
+fn read_file(path: &Path, from: System, tables: &mut Tables) -> Result<FileRead, Unreadable> {
+    let mut input = BufReader::with_capacity(1 << 16, File::open(path)?);
+    if let Some(other) = kind(input.fill_buf()?) {
+        return Err(Unreadable::Other(other));
+    }
+    let mut rows = 0;
+    if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+    {
+        let mut sheet = Sheet::open(input)?;
+        let Some(table) = from.sheet(sheet.columns()) else {
+            return Ok(FileRead {
+                rows,
+                misses_an_end: false,
+            });
+        };
+        while let Some(values) = sheet.next_row()? {
+            let line = sheet.line();
+            check("the table", line, sheet.columns().len(), values.len())?;
+            tables.take("", table, &Fields::of(sheet.columns(), values));
+            rows += 1;
+        }
+        // A table without rows is a table.
+        return Ok(FileRead {
+            rows: rows.max(1),
+            misses_an_end: false,
+        });
+    }
+    let mut dump = Dump::new(input);
+    while let Some(mut row) = dump.next_row()? {
+        let Some((prefix, table)) = from.table(&row.table) else {
+            continue;
+        };
+        if row.columns.is_empty() {
+            let known = from.columns(table).iter();
+            row.columns = known.map(|name| (*name).to_owned()).collect();
+        }
+        if row.columns.is_empty() {
+            return Err(Unreadable::NoColumns(row.table));
+        }
+        check(&row.table, row.line, row.columns.len(), row.values.len())?;
+        tables.take(&prefix, table, &Fields::of(&row.columns, row.values));
+        rows += 1;
+    }
+    Ok(FileRead {
+        rows,
+        misses_an_end: dump.misses_an_end(),
+    })
+}
+
+fn check(table: &str, line: u64, wanted: usize, found: usize) -> Result<(), Unreadable> {
+    if wanted == found {
+        return Ok(());
+    }
+    Err(Unreadable::Row {
+        table: table.to_owned(),
+        line,
+        found,
+        wanted,
+    })
+}
+
+/// What a file is by its first bytes, where it is neither a dump nor a sheet.
+fn kind(head: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 7] = [
+        (b"\x1f\x8b", "is compressed: unpack it first (gunzip)"),
+        (b"PK\x03\x04", "is compressed: unpack it first (unzip)"),
+        (b"BZh", "is compressed: unpack it first (bunzip2)"),
+        (b"\xfd7zXZ", "is compressed: unpack it first (unxz)"),
+        (
+            b"\x28\xb5\x2f\xfd",
+            "is compressed: unpack it first (unzstd)",
+        ),
+        // What stands in it went through the console's code page: letters beyond ASCII may be others by now.
+        (
+            b"\xff\xfe",
+            "is in UTF-16, as PowerShell writes with “>”, which may have changed letters: dump again with --result-file=dump.sql",
+        ),
+        (
+            b"\xfe\xff",
+            "is in UTF-16: dump again in UTF-8, with --result-file=dump.sql",
+        ),
+    ];
+    if head.is_empty() {
+        return Some("is empty");
+    }
+    let found = KINDS.iter().find(|(begins, _)| head.starts_with(begins));
+    found.map(|(_, words)| *words)
+}

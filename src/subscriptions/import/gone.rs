@@ -1,0 +1,316 @@
+//! Who may not be written to any more, as other systems say it in their exports. Pure.
+//!
+//! The columns are those of Ghost, listmonk, Mailchimp, Substack, Beehiiv, Buttondown, Keila and others. A value that is not known is
+//! refused: to guess at somebody's consent is not ours.
+
+use jiff::Timestamp;
+
+use crate::subscriptions::model::Suppression;
+
+/// Why somebody is not to be subscribed, the weightiest last: of several that are said, it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gone {
+    /// Never confirmed the address.
+    Unconfirmed,
+    Left,
+    Bounced,
+    /// Was kept out by whoever ran the list.
+    Blocked,
+    Complained,
+}
+
+impl Gone {
+    /// As it stands in a report.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => "the file says: never confirmed",
+            Self::Left => "the file says: has left",
+            Self::Bounced => "the file says: bounced; suppressed",
+            Self::Blocked => "the file says: blocked; suppressed",
+            Self::Complained => "the file says: complained; suppressed",
+        }
+    }
+
+    /// Whether the address is never to be mailed, and why.
+    pub fn suppression(self) -> Option<Suppression> {
+        match self {
+            Self::Unconfirmed | Self::Left => None,
+            Self::Bounced => Some(Suppression::HardBounce),
+            Self::Blocked => Some(Suppression::Editor),
+            Self::Complained => Some(Suppression::Complaint),
+        }
+    }
+}
+
+/// What a column says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// A word: `active`, `unsubscribed`.
+    State,
+    /// Yes or a time: may be written to. No or nothing: this.
+    May(Gone),
+    /// Yes or a time: this. No or nothing: may be written to.
+    Is(Gone),
+}
+
+const STATES: [&str; 9] = [
+    "status",
+    "state",
+    "subscription_status",
+    "subscription_state",
+    "subscriber_status",
+    "subscriber_type",
+    "email_status",
+    "member_status",
+    "marketing_status",
+];
+
+const MAY: [(&str, Gone); 15] = [
+    ("subscribed_to_emails", Gone::Left),
+    ("subscribed", Gone::Left),
+    ("is_subscribed", Gone::Left),
+    ("active", Gone::Left),
+    ("is_active", Gone::Left),
+    ("enabled", Gone::Left),
+    ("opt_in", Gone::Left),
+    ("opted_in", Gone::Left),
+    ("email_opt_in", Gone::Left),
+    ("accepts_marketing", Gone::Left),
+    ("accepts_email_marketing", Gone::Left),
+    ("confirmed", Gone::Unconfirmed),
+    ("is_confirmed", Gone::Unconfirmed),
+    ("verified", Gone::Unconfirmed),
+    ("email_verified", Gone::Unconfirmed),
+];
+
+const IS: [(&str, Gone); 31] = [
+    ("unsubscribed", Gone::Left),
+    ("unsubscribed_at", Gone::Left),
+    ("unsubscribed_on", Gone::Left),
+    ("unsubscribed_date", Gone::Left),
+    ("is_unsubscribed", Gone::Left),
+    ("unsubscribe_date", Gone::Left),
+    ("unsub_time", Gone::Left),
+    ("date_unsubscribed", Gone::Left),
+    ("opt_out", Gone::Left),
+    ("opted_out", Gone::Left),
+    ("opted_out_at", Gone::Left),
+    ("email_opt_out", Gone::Left),
+    ("email_disabled", Gone::Left),
+    ("disabled", Gone::Left),
+    ("deleted", Gone::Left),
+    ("deleted_at", Gone::Left),
+    ("removed_at", Gone::Left),
+    ("left_at", Gone::Left),
+    ("bounced", Gone::Bounced),
+    ("bounced_at", Gone::Bounced),
+    ("hard_bounced", Gone::Bounced),
+    ("clean_time", Gone::Bounced),
+    ("cleaned_at", Gone::Bounced),
+    ("complained", Gone::Complained),
+    ("complained_at", Gone::Complained),
+    ("marked_as_spam", Gone::Complained),
+    ("spam_complaint", Gone::Complained),
+    ("blocked", Gone::Blocked),
+    ("blocklisted", Gone::Blocked),
+    ("blacklisted", Gone::Blocked),
+    ("suppressed", Gone::Blocked),
+];
+
+/// What the column with this title says, and its name as we write it.
+pub fn says(title: &str) -> Option<(&'static str, Says)> {
+    let title = plain(title);
+    if let Some(name) = STATES.iter().find(|name| **name == title) {
+        return Some((name, Says::State));
+    }
+    let is = |(name, _): &&(&str, Gone)| *name == title;
+    let may = MAY.iter().find(is);
+    may.map(|(name, gone)| (*name, Says::May(*gone)))
+        .or_else(|| {
+            let found = IS.iter().find(is);
+            found.map(|(name, gone)| (*name, Says::Is(*gone)))
+        })
+}
+
+/// Whether a title that [`says`] does not know looks as if it said who may be written to.
+pub fn looks_alike(title: &str) -> bool {
+    const STEMS: [&str; 10] = [
+        "unsub",
+        "opt_out",
+        "optout",
+        "opted_out",
+        "blocklist",
+        "blacklist",
+        "bounce",
+        "complain",
+        "suppress",
+        "spam",
+    ];
+    const WHOSE: [&str; 6] = [
+        "subscri",
+        "email",
+        "member",
+        "contact",
+        "marketing",
+        "opt_in",
+    ];
+    let title = plain(title);
+    let has = |parts: &[&str]| parts.iter().any(|part| title.contains(part));
+    has(&STEMS) || ((title.contains("status") || title.contains("state")) && has(&WHOSE))
+}
+
+/// What a cell of such a column says: `None` may be written to.
+///
+/// # Errors
+/// It says neither.
+pub fn read(says: Says, cell: &str) -> Result<Option<Gone>, Unknown> {
+    let word = plain(cell);
+    match says {
+        Says::State => state(&word),
+        Says::May(gone) => match yes(&word, cell)? {
+            Some(true) => Ok(None),
+            Some(false) | None => Ok(Some(gone)),
+        },
+        Says::Is(gone) => Ok(yes(&word, cell)?.filter(|yes| *yes).map(|_| gone)),
+    }
+}
+
+/// A cell that does not say whether somebody may be written to; what it holds, where that is a harmless word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown(pub String);
+
+impl Unknown {
+    fn of(word: &str) -> Self {
+        let harmless = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !word.is_empty() && word.len() <= 30 && word.chars().all(harmless) {
+            return Self(format!("“{word}”"));
+        }
+        Self(
+            if word.is_empty() {
+                "an empty cell"
+            } else {
+                "the value"
+            }
+            .to_owned(),
+        )
+    }
+}
+
+fn state(word: &str) -> Result<Option<Gone>, Unknown> {
+    Ok(match word {
+        // Buttondown's kinds of subscribers, and Ghost's of members, are active too.
+        "active" | "enabled" | "subscribed" | "confirmed" | "verified" | "opted_in" | "valid"
+        | "regular" | "premium" | "gifted" | "trialed" | "free" | "paid" | "comped" => None,
+        "unsubscribed" | "left" | "inactive" | "disabled" | "deleted" | "removed" | "archived"
+        | "opted_out" | "nonsubscribed" | "non_subscribed" | "not_subscribed" | "transactional" => {
+            Some(Gone::Left)
+        }
+        "pending" | "unconfirmed" | "not_confirmed" | "unactivated" | "unverified"
+        | "validating" => Some(Gone::Unconfirmed),
+        "bounced"
+        | "hard_bounced"
+        | "cleaned"
+        | "unreachable"
+        | "undeliverable"
+        | "undeliverable_address"
+        | "invalid" => Some(Gone::Bounced),
+        "complained" | "complaint" | "spam" | "spam_complaint" | "marked_as_spam" | "abuse" => {
+            Some(Gone::Complained)
+        }
+        "blocklisted" | "blacklisted" | "blocked" | "banned" | "suppressed" => Some(Gone::Blocked),
+        other => return Err(Unknown::of(other)),
+    })
+}
+
+/// Yes, no or nothing; a time is a yes.
+fn yes(word: &str, cell: &str) -> Result<Option<bool>, Unknown> {
+    match word {
+        "" | "null" | "none" | "nil" | "\\n" => Ok(None),
+        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(Some(true)),
+        "false" | "f" | "no" | "n" | "off" | "0" => Ok(Some(false)),
+        zeros if zeros.starts_with("0000_00_00") => Ok(None),
+        _ if time(cell.trim()) => Ok(Some(true)),
+        other => Err(Unknown::of(other)),
+    }
+}
+
+fn time(text: &str) -> bool {
+    text.parse::<Timestamp>().is_ok()
+        || text.parse::<jiff::civil::DateTime>().is_ok()
+        || text.parse::<jiff::civil::Date>().is_ok()
+}
+
+fn plain(text: &str) -> String {
+    text.trim().to_lowercase().replace([' ', '-'], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_well_known_exports_say_is_understood() {
+        for (title, cell, meant) in [
+            ("subscribed_to_emails", "true", None),
+            ("subscribed_to_emails", "false", Some(Gone::Left)),
+            ("deleted_at", "", None),
+            ("deleted_at", "2023-01-01T00:00:00.000Z", Some(Gone::Left)),
+            ("status", "enabled", None),
+            ("Status", "Blocklisted", Some(Gone::Blocked)),
+            ("UNSUB_TIME", "2020-01-01 10:00:00", Some(Gone::Left)),
+            ("CLEAN_TIME", "2020-01-01 10:00:00", Some(Gone::Bounced)),
+            ("email_disabled", "false", None),
+            ("email_disabled", "true", Some(Gone::Left)),
+            ("Subscription Status", "Non-subscribed", Some(Gone::Left)),
+            ("subscriber_type", "unactivated", Some(Gone::Unconfirmed)),
+            ("state", "unreachable", Some(Gone::Bounced)),
+            ("opted-out", "0000-00-00 00:00:00", None),
+            ("confirmed", "", Some(Gone::Unconfirmed)),
+            ("confirmed", "2020-01-01", None),
+            ("complained", "1", Some(Gone::Complained)),
+        ] {
+            let (_, says) = says(title).expect(title);
+            assert_eq!(read(says, cell), Ok(meant), "{title}: {cell}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_guessed() {
+        for (title, cell, shown) in [
+            ("status", "churned", "“churned”"),
+            ("status", "", "an empty cell"),
+            ("status", "anna@example.org", "the value"),
+            ("unsubscribed_at", "soon", "“soon”"),
+            ("subscribed", "maybe", "“maybe”"),
+        ] {
+            let (_, says) = says(title).expect(title);
+            assert_eq!(read(says, cell), Err(Unknown(shown.to_owned())));
+        }
+        for title in [
+            "UNSUB_REASON",
+            "Contact status",
+            "soft_bounces",
+            "optout_link",
+            "email state",
+        ] {
+            assert!(says(title).is_none() && looks_alike(title), "{title}");
+        }
+        for title in [
+            "name",
+            "note",
+            "labels",
+            "payment_status",
+            "state_of_residence",
+            "city",
+        ] {
+            assert!(says(title).is_none() && !looks_alike(title), "{title}");
+        }
+    }
+
+    #[test]
+    fn the_weightiest_reason_counts() {
+        assert!(Gone::Complained > Gone::Bounced && Gone::Left > Gone::Unconfirmed);
+        assert_eq!(Gone::Left.suppression(), None);
+        assert_eq!(Gone::Complained.suppression(), Some(Suppression::Complaint));
+    }
+}

@@ -1,0 +1,185 @@
+//! Exports of other systems that say who has left: they are not subscribed.
+
+use canvass::db::fetch_all;
+use canvass::subscriptions::import::{Order, Summary, run as import};
+
+use crate::support::app::TestApp;
+
+struct Desk {
+    app: TestApp,
+    dir: tempfile::TempDir,
+}
+
+impl Desk {
+    async fn open() -> Self {
+        let app = TestApp::start().await;
+        app.newsletter("premium").await;
+        let dir = tempfile::TempDir::new().unwrap();
+        Self { app, dir }
+    }
+
+    async fn import(&self, csv: &str) -> Result<(Summary, String, String), String> {
+        let order = Order {
+            file: self.dir.path().join("readers.csv"),
+            newsletter: "premium".to_owned(),
+            consent: "Ticked the box on the old site.".to_owned(),
+            report: Some(self.dir.path().join("report.csv")),
+        };
+        std::fs::write(&order.file, csv).unwrap();
+        let mut said = Vec::new();
+        let app = &self.app.app;
+        let done = import(&app.db, &app.keys, &app.clock, &order, &mut said).await;
+        let done = done.map_err(|e| e.to_string())?;
+        let report = std::fs::read_to_string(order.report.unwrap()).unwrap();
+        Ok((done, String::from_utf8(said).unwrap(), report))
+    }
+
+    async fn column(&self, sql: &str) -> Vec<String> {
+        let rows = fetch_all(self.app.app.db.read(), sql, []).await.unwrap();
+        rows.iter()
+            .map(|row| row.try_get_by_index(0).unwrap())
+            .collect()
+    }
+
+    async fn subscribed(&self) -> Vec<String> {
+        let sql = "SELECT r.email_key FROM subscription s JOIN reader r ON r.id = s.reader_id WHERE s.state = 1 ORDER BY 1";
+        self.column(sql).await
+    }
+
+    /// The reason an address is suppressed for.
+    async fn suppressed(&self, address: &str) -> Option<i16> {
+        let hash = self.app.app.keys.address_hash(address).to_vec();
+        let sql = "SELECT reason FROM suppression WHERE address_hash = $1";
+        let rows = fetch_all(self.app.app.db.read(), sql, [hash.into()])
+            .await
+            .unwrap();
+        rows.first().map(|row| row.try_get_by_index(0).unwrap())
+    }
+}
+
+const GHOST: &str = "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels,tiers
+64,stays@example.org,Ann,,true,false,,2022-12-04T18:10:59.000Z,,,
+65,unsub@example.org,Gone,,false,false,,2022-12-04T18:10:59.000Z,,,
+66,del@example.org,Gone,,true,false,,2022-12-04T18:10:59.000Z,2023-01-01T00:00:00.000Z,,
+";
+
+#[tokio::test]
+async fn who_left_another_system_is_not_subscribed_here() {
+    let desk = Desk::open().await;
+    let (done, _, report) = desk.import(GHOST).await.unwrap();
+    assert_eq!((done.subscribed, done.gone, done.rows()), (1, 2, 3));
+    assert_eq!(desk.subscribed().await, ["stays@example.org"]);
+    assert_eq!(
+        desk.column("SELECT email_key FROM reader").await,
+        ["stays@example.org"]
+    );
+    let shown = done.to_string();
+    assert!(
+        shown.contains("2 not subscribed: the file says that they left"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("Ignored columns: id, note, complimentary_plan, stripe_customer_id, created_at, labels, tiers"),
+        "{shown}"
+    );
+    assert!(report.contains("1,ignored columns,\"id, note,"), "{report}");
+    assert!(
+        report.contains("3,kept out,the file says: has left"),
+        "{report}"
+    );
+    assert!(!report.contains('@'), "{report}");
+}
+
+#[tokio::test]
+async fn who_bounced_complained_or_was_blocked_is_suppressed() {
+    let desk = Desk::open().await;
+    let csv = "uuid,email,name,attributes,status,created_at\n\
+        a,fine@example.org,Ann,\"{\"\"a\"\":1}\",enabled,2023-01-01\n\
+        b,block@example.org,B,{},blocklisted,2023-01-01\n\
+        c,bounce@example.org,B,{},Bounced,2023-01-01\n\
+        d,spam@example.org,B,{},complained,2023-01-01\n\
+        e,off@example.org,B,{},disabled,2023-01-01\n\
+        f,odd@example.org,B,{},churned,2023-01-01\n\
+        g,none@example.org,B,{},,2023-01-01\n";
+    let (done, said, report) = desk.import(csv).await.unwrap();
+    let counts = (done.subscribed, done.gone, done.gone_for_good, done.bad);
+    assert_eq!((counts, done.rows()), ((1, 1, 3, 2), 7));
+    assert_eq!(desk.subscribed().await, ["fine@example.org"]);
+    for (address, reason) in [
+        ("bounce@example.org", Some(1)),
+        ("spam@example.org", Some(2)),
+        ("block@example.org", Some(3)),
+        ("off@example.org", None),
+        ("odd@example.org", None),
+        ("fine@example.org", None),
+    ] {
+        assert_eq!(desk.suppressed(address).await, reason, "{address}");
+    }
+    assert!(
+        said.contains("line 7: status: “churned” does not say whether"),
+        "{said}"
+    );
+    assert!(
+        report.contains("8,bad,status: an empty cell does not"),
+        "{report}"
+    );
+    // They stay out, also of a list that does not say so.
+    let (done, _, _) = desk
+        .import("email\nspam@example.org\nbounce@example.org\n")
+        .await
+        .unwrap();
+    assert_eq!((done.subscribed, done.suppressed), (0, 2));
+}
+
+/// However far apart the two rows stand, and whichever comes first.
+#[tokio::test]
+async fn who_is_gone_in_one_row_is_gone_in_all() {
+    let desk = Desk::open().await;
+    let mut csv =
+        String::from("email,status\nbefore@example.org,unsubscribed\nafter@example.org,active\n");
+    for n in 0..2_500 {
+        csv += &format!("reader{n}@example.org,active\n");
+    }
+    csv += "BEFORE@example.org,active\nAfter@example.org,unsubscribed\n";
+    let (done, _, _) = desk.import(&csv).await.unwrap();
+    assert_eq!((done.subscribed, done.gone, done.rows()), (2_500, 4, 2_504));
+    let subscribed = desk.subscribed().await;
+    assert!(
+        !subscribed
+            .iter()
+            .any(|a| a == "before@example.org" || a == "after@example.org")
+    );
+}
+
+/// Only the reader or an editor ends what was agreed to here; it is said that the file disagrees.
+#[tokio::test]
+async fn who_is_subscribed_here_stays_and_is_told_of() {
+    let desk = Desk::open().await;
+    desk.import("email\nanna@example.org\n").await.unwrap();
+    let csv = "email,complained\nanna@example.org,yes\nbo@example.org,no\n";
+    let (done, _, report) = desk.import(csv).await.unwrap();
+    assert_eq!((done.subscribed, done.gone_elsewhere), (1, 1));
+    assert_eq!(
+        desk.subscribed().await,
+        ["anna@example.org", "bo@example.org"]
+    );
+    assert_eq!(desk.suppressed("anna@example.org").await, None);
+    assert!(
+        report.contains("2,already there,\"stays: the file says otherwise"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn a_column_about_consent_that_is_not_understood_stops_the_import() {
+    let desk = Desk::open().await;
+    for title in ["UNSUB_REASON", "contact status", "soft_bounces"] {
+        let csv = format!("email,{title}\nanna@example.org,x\n");
+        let said = desk.import(&csv).await.unwrap_err();
+        assert!(
+            said.contains(title) && said.contains("nothing was imported"),
+            "{said}"
+        );
+    }
+    assert_eq!(desk.column("SELECT email_key FROM reader").await, [""; 0]);
+}
