@@ -228,6 +228,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
             issue: None,
             network: None,
             link: None,
+            once: None,
         };
         app.app.polls.queue.submit(Slip::Answer(answer))
     });

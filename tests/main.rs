@@ -73,6 +73,7 @@ mod newsletters_api;
 mod newsletters_editing;
 mod newsletters_looks;
 mod polls_admin;
+mod polls_api_repeats;
 mod polls_ballot_box;
 mod polls_bursts;
 mod polls_elsewhere;

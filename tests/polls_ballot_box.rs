@@ -89,6 +89,7 @@ impl Box {
             issue: None,
             network: None,
             link: None,
+            once: None,
         }
     }
 

@@ -4,9 +4,11 @@
 //! - [`Json`]: a body that is bounded, JSON, and of the right shape; else problem+json.
 //! - [`Write`]: a write under an `Idempotency-Key`: key, effect and answer are one transaction, so a
 //!   repetition gets the first answer and never a second effect, also after a crash; for a week, then the key is forgotten.
+//! - [`once_store`]: the same for many requests that share a commit, as ballots do.
 //! - [`openapi`]: the OpenAPI document, generated from the handlers.
 
 mod json;
+pub mod once_store;
 pub mod openapi;
 pub mod tokens;
 mod write;
@@ -15,8 +17,9 @@ use axum::Router;
 use axum::routing::get;
 
 pub use json::Json;
+pub use once_store::Once;
 pub use tokens::Caller;
-pub use write::{Begun, KEPT, Write, purge};
+pub use write::{Begun, KEPT, Write, idempotency_key, key_reused, purge};
 
 use crate::app::App;
 

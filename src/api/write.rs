@@ -32,6 +32,31 @@ pub async fn purge(app: &App) -> Result<u64, DbErr> {
     Ok(gone.rows_affected())
 }
 
+/// The `Idempotency-Key` of a request, if it has one.
+///
+/// # Errors
+/// 400 for one that cannot be.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    match headers.get("idempotency-key").map(|v| v.to_str()) {
+        None => Ok(None),
+        Some(Ok(key)) if !key.is_empty() && key.len() <= LONGEST_KEY => Ok(Some(key)),
+        Some(_) => Err(Problem::bad_request(
+            "The Idempotency-Key must have 1 to 255 printable characters.",
+        )),
+    }
+}
+
+/// The answer to a key that stood above another request before.
+#[must_use]
+pub fn key_reused() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency-key-reused",
+        "This Idempotency-Key was used for another request",
+        "Use a new key for a new request.",
+    )
+}
+
 /// A write of a script, begun: do the work in [`Write::txn`], then [`Write::finish`] it.
 #[derive(Debug)]
 pub struct Write {
@@ -63,15 +88,7 @@ impl Write {
         name: &'static str,
         request: &impl Serialize,
     ) -> Result<Begun, Problem> {
-        let key = match headers.get("idempotency-key").map(|v| v.to_str()) {
-            None => None,
-            Some(Ok(key)) if !key.is_empty() && key.len() <= LONGEST_KEY => Some(key.to_string()),
-            Some(_) => {
-                return Err(Problem::bad_request(
-                    "The Idempotency-Key must have 1 to 255 printable characters.",
-                ));
-            }
-        };
+        let key = idempotency_key(headers)?.map(str::to_owned);
         let txn = app.db.write_txn(name).await?;
         let Some(key) = key else {
             return Ok(Begun::Fresh(Box::new(Self {
@@ -115,12 +132,7 @@ impl Write {
         let found: Vec<u8> = row.try_get_by_index(0)?;
         // Keys from before 2026-11-26 stand there with a plain hash, for the week that they are kept.
         if found != wanted && found != token_hash(&asked) {
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-key-reused",
-                "This Idempotency-Key was used for another request",
-                "Use a new key for a new request.",
-            ));
+            return Err(key_reused());
         }
         let status: i16 = row.try_get_by_index(1)?;
         let body: String = row.try_get_by_index(2)?;

@@ -10,6 +10,7 @@ use super::refusals::Reason;
 use super::sent::Sent;
 use super::station::Station;
 use super::voter::Voter;
+use crate::api::Once;
 use crate::db::DbErr;
 use crate::db::group_commit::Refused;
 use crate::types::IssueId;
@@ -38,6 +39,27 @@ pub enum AnswerError {
     Refused(#[from] Refused),
     #[error(transparent)]
     Db(#[from] DbErr),
+    #[error("the Idempotency-Key was used for another request")]
+    KeyReused,
+}
+
+/// Where an answer comes from.
+struct Source {
+    place: Place,
+    issue: Option<IssueId>,
+    network: Option<[u8; 8]>,
+    once: Option<Once>,
+}
+
+impl Source {
+    fn at(place: Place) -> Self {
+        Self {
+            place,
+            issue: None,
+            network: None,
+            once: None,
+        }
+    }
 }
 
 /// Puts what a reader sent into the ballot box. Once more when an edit came in between.
@@ -52,7 +74,29 @@ pub async fn answer(
     place: Place,
     network: Option<[u8; 8]>,
 ) -> Result<Answered, AnswerError> {
-    cast(station, poll, sent, voter, (place, None), network).await
+    let from = Source {
+        network,
+        ..Source::at(place)
+    };
+    cast(station, poll, sent, voter, from).await
+}
+
+/// As [`answer`], by a script, with its Idempotency-Key if it has one: the same request again gets the first answer.
+///
+/// # Errors
+/// As [`answer`], and a key that stood above another request.
+pub async fn answer_by_script(
+    station: &Station,
+    poll: Arc<Poll>,
+    sent: &Sent,
+    voter: &Voter,
+    once: Option<Once>,
+) -> Result<Answered, AnswerError> {
+    let from = Source {
+        once,
+        ..Source::at(Place::Api)
+    };
+    cast(station, poll, sent, voter, from).await
 }
 
 /// As [`answer`], by a link in the mails of `issue`, whose numbers move with the ballot.
@@ -67,8 +111,12 @@ pub async fn answer_from_mail(
     issue: IssueId,
     network: [u8; 8],
 ) -> Result<Answered, AnswerError> {
-    let from = (Place::Mail, Some(issue));
-    cast(station, poll, sent, voter, from, Some(network)).await
+    let from = Source {
+        issue: Some(issue),
+        network: Some(network),
+        ..Source::at(Place::Mail)
+    };
+    cast(station, poll, sent, voter, from).await
 }
 
 async fn cast(
@@ -76,8 +124,7 @@ async fn cast(
     poll: Arc<Poll>,
     sent: &Sent,
     voter: &Voter,
-    (place, issue): (Place, Option<IssueId>),
-    network: Option<[u8; 8]>,
+    from: Source,
 ) -> Result<Answered, AnswerError> {
     let mut poll = poll;
     for _ in 0..2 {
@@ -99,9 +146,10 @@ async fn cast(
             choice: choice.clone(),
             poll: poll.clone(),
             tier: voter.tier(),
-            place,
-            issue,
-            network,
+            place: from.place,
+            issue: from.issue,
+            network: from.network,
+            once: from.once.clone(),
         });
         match station.queue.submit(slip).await? {
             Outcome::Counted => {
@@ -110,6 +158,8 @@ async fn cast(
                     first: true,
                 });
             }
+            Outcome::Repeated { first } => return Ok(Answered::Counted { choice, first }),
+            Outcome::KeyReused => return Err(AnswerError::KeyReused),
             Outcome::Changed | Outcome::Same => {
                 return Ok(Answered::Counted {
                     choice,

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer::{Answered, answer};
+use super::answer::{Answered, answer_by_script};
 use super::api_names::{HeadlineTier, Linking, ResultsFor};
 use super::api_question::{NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind};
 use super::api_view::PollView;
@@ -16,13 +16,13 @@ use super::asking;
 use super::define::{self, Definition, QuestionText, Stored};
 use super::http::{not_asked, not_counted};
 use super::known;
-use super::model::{Place, Poll, PollState};
+use super::model::{Poll, PollState};
 use super::results::{Results, totals};
 use super::secrecy::ClosedResults;
 use super::sent::Sent;
 use super::store;
-use super::voter::{Voter, new_marker};
-use crate::api::{Begun, Caller, Json, Write};
+use super::voter::{Voter, hash_under, new_marker};
+use crate::api::{Begun, Caller, Json, Once, Write, idempotency_key};
 use crate::app::App;
 use crate::newsletters;
 use crate::types::UnixMillis;
@@ -196,7 +196,7 @@ async fn definition(app: &App, new: &NewPoll) -> Result<Definition, Problem> {
 }
 
 /// An answer to cast.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBallot {
     /// Keys of options (or their exact labels), one or several; of a ranked question in order of preference.
@@ -212,7 +212,7 @@ pub struct NewBallot {
 }
 
 /// One or several options.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Named {
     One(Name),
@@ -220,7 +220,7 @@ pub enum Named {
 }
 
 /// An option's key as a number or text, or its label.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Name {
     Key(i64),
@@ -238,12 +238,14 @@ pub struct Ballot {
 /// The longest name of a voter, in bytes.
 const LONGEST_VOTER: usize = 200;
 
-/// Casts an answer. A second one by the same voter changes the first and never adds one.
+/// Casts an answer. A second one by the same voter changes the first and never adds one. A repetition under its Idempotency-Key
+/// gets the first answer, and changes nothing, whatever the voter said since.
 ///
 /// # Errors
 /// 401, 404, 409 while the poll is not open, 422 for what is no answer to it, 503 when too many wait.
 #[utoipa::path(post, path = "/api/v1/polls/{slug}/ballots", tag = "polls", security(("bearer" = [])),
-    params(("slug" = String, Path, description = "The poll's slug")), request_body = NewBallot,
+    params(("slug" = String, Path, description = "The poll's slug"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), request_body = NewBallot,
     responses((status = 201, body = Ballot, description = "A first ballot"),
         (status = 200, body = Ballot, description = "The voter had one; this is what counts now"),
         (status = 401), (status = 404), (status = 409), (status = 422), (status = 503)))]
@@ -255,12 +257,13 @@ pub async fn cast(
     Json(ballot): Json<NewBallot>,
 ) -> Result<Response, Problem> {
     let poll = asking::public_poll(&app, &slug).await?;
+    let once = once(&poll, caller, &headers, &ballot)?;
     let voter = voter(&app, &poll, caller, &headers, ballot.voter)?;
     let mut sent = Sent::options(keys(&poll, ballot.option));
     for (option, words) in ballot.words {
         sent = sent.with_words(option, words);
     }
-    match answer(&app.polls, poll.clone(), &sent, &voter, Place::Api, None).await? {
+    match answer_by_script(&app.polls, poll.clone(), &sent, &voter, once).await? {
         Answered::Counted { choice, first } => {
             let labels = poll.labels(choice.options());
             let ballot = Ballot {
@@ -305,18 +308,33 @@ fn voter(
     if let Some(marker) = asking::marker(app, headers) {
         return Ok(Voter::Browser(marker));
     }
-    match headers.get("idempotency-key").map(|key| key.to_str()) {
+    Ok(match idempotency_key(headers)? {
         None => {
             let (now, chance) = (app.clock.now(), app.random.bytes());
-            Ok(Voter::Browser(new_marker(poll.id, now, chance)))
+            Voter::Browser(new_marker(poll.id, now, chance))
         }
-        Some(Ok(key)) if !key.is_empty() && key.len() <= LONGEST_VOTER => {
-            Ok(Voter::Named(format!("{}:key:{key}", caller.token.0)))
-        }
-        Some(_) => Err(Problem::bad_request(
-            "The Idempotency-Key must have 1 to 200 printable characters.",
-        )),
-    }
+        Some(key) => Voter::Named(format!("{}:key:{key}", caller.token.0)),
+    })
+}
+
+/// The request under its Idempotency-Key. Both are kept as hashes under the poll's own secret, and the answer is not kept at all: no row says
+/// who answered, or what, and once the secret is destroyed nobody can find out by trying.
+fn once(
+    poll: &Poll,
+    caller: Caller,
+    headers: &HeaderMap,
+    ballot: &NewBallot,
+) -> Result<Option<Once>, Problem> {
+    let Some(key) = idempotency_key(headers)? else {
+        return Ok(None);
+    };
+    let asked = serde_json::to_vec(ballot).map_err(|e| Problem::internal(&e))?;
+    let key = hash_under(poll, "idempotency key", key.as_bytes());
+    Ok(Some(Once {
+        token: caller.token,
+        key: format!("ballot {}", data_encoding::HEXLOWER.encode(&key)),
+        request: hash_under(poll, "request", &asked).to_vec(),
+    }))
 }
 
 /// What was named, as the keys a form would send. A label counts where it is no key; what is neither stays and is refused.

@@ -122,6 +122,7 @@ impl From<AnswerError> for Problem {
         match error {
             AnswerError::Refused(refused) => refused.into(),
             AnswerError::Db(error) => error.into(),
+            AnswerError::KeyReused => crate::api::key_reused(),
         }
     }
 }

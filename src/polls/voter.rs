@@ -90,6 +90,15 @@ impl Voter {
     }
 }
 
+/// A hash of `value` in `domain` that can be found by trying as long as the poll's secret is there, and not afterwards.
+pub fn hash_under(poll: &Poll, domain: &str, value: &[u8]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &poll.secret.0));
+    context.update(domain.as_bytes());
+    context.update(b"\0");
+    context.update(value);
+    first(context.sign())
+}
+
 /// A marker's first bytes name the poll it was made for, the next ones the moment; the rest, 80 bits, is chance.
 type Part = [u8; 3];
 

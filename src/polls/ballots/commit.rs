@@ -14,6 +14,7 @@ use super::close;
 use super::counts::Counts;
 use super::links::Links;
 use super::log::{Ballot, Entry, write};
+use super::repeats::Repeats;
 use super::rows::{Last, Waiting, insert, look, update};
 use super::slip::{Outcome, Slip, VoterKey};
 use crate::db::{Batch, Db};
@@ -34,7 +35,8 @@ pub async fn commit(
     slot: i64,
     group: &[Slip],
 ) -> Result<Vec<Outcome>, DbErr> {
-    let (txn, current, mut before) = look(db, slot, group).await?;
+    let (txn, current, mut before, answered) = look(db, slot, group).await?;
+    let mut repeats = Repeats::new(answered);
     // The clock is read when the writer is ours: nothing that closed before can slip in behind.
     let now = clock.now();
 
@@ -56,16 +58,23 @@ pub async fn commit(
         let Some(state) = current.get(&poll) else {
             continue;
         };
+        // Before anything else: the first answer stands, whatever became of the poll since.
+        if let Some(once) = &answer.once
+            && let Some(again) = repeats.answer(i, once)
+        {
+            outcomes[i] = Some(again);
+            continue;
+        }
         // Once it was seen closed, no clock that steps back opens it again.
         let latest = state.seen_closed.map_or(now, |at| at.max(now));
         match phase(state.state, state.opens_at, state.closes_at, latest) {
             Phase::Open { .. } if state.revision != answer.poll.revision => {}
             Phase::Open { .. } => {
-                let mut repeats = false;
+                let mut same = false;
                 last.entry((poll, answer.voter))
-                    .and_modify(|waiting| repeats = !waiting.then(answer))
+                    .and_modify(|waiting| same = !waiting.then(answer))
                     .or_insert_with(|| Waiting::of(i, answer));
-                outcomes[i] = repeats.then_some(Outcome::Same);
+                outcomes[i] = same.then_some(Outcome::Same);
             }
             closed => {
                 outcomes[i] = Some(Outcome::NotOpen(closed));
@@ -152,13 +161,8 @@ pub async fn commit(
     chain::add(&mut batch, slot, now, &heads, pages.into_iter().collect());
     refusals::add(&mut batch, slot, now, &refused);
     links.write(&mut batch, db.backend(), now);
-    txn.commit_with(batch).await?;
-    if let Err(error) = close::remember(db, now, &seen_closed).await {
-        tracing::warn!(%error, "that a poll is closed was not written down");
-    }
-
     let answers = group.iter().zip(outcomes).enumerate();
-    Ok(answers
+    let mut outcomes: Vec<Outcome> = answers
         .map(|(i, (slip, outcome))| match (outcome, slip) {
             (None | Some(Outcome::Same), Slip::Answer(answer)) => {
                 let key = (answer.poll.id, answer.voter);
@@ -174,5 +178,11 @@ pub async fn commit(
             }
             (outcome, _) => outcome.unwrap_or(Outcome::Noted),
         })
-        .collect())
+        .collect();
+    repeats.settle(&mut outcomes, &mut batch, now);
+    txn.commit_with(batch).await?;
+    if let Err(error) = close::remember(db, now, &seen_closed).await {
+        tracing::warn!(%error, "that a poll is closed was not written down");
+    }
+    Ok(outcomes)
 }

@@ -2,6 +2,7 @@
 //!
 //! - `slip`: what goes in, and what became of it. Pure.
 //! - [`SPILL`]: the queues into the box; `commit`: many answers in one durable commit.
+//! - `repeats`: requests of scripts that come again.
 //! - `rows`: ballots as rows, many in a statement.
 //! - `counts`: the counting tables, which move in the same commit; and what counts at all.
 //! - `details_store`: the counting tables of rankings and of readers' own words.
@@ -31,6 +32,7 @@ mod links;
 pub mod log;
 pub mod record;
 pub mod removal;
+mod repeats;
 mod replay;
 mod root;
 mod rows;

@@ -7,8 +7,10 @@ use sea_orm::{DbErr, QueryResult, Value};
 use super::chain;
 use super::hand_over::HANDED_OVER;
 use super::log::Head;
+use super::repeats;
 use super::replay::Held;
 use super::slip::{Answer, Slip, VoterKey};
+use crate::api::once_store::{self, Known as Answered};
 use crate::db::{
     AskedTxn, Backend, Batch, Db, WriteTxn, fetch_all, in_list, round_up, values_list,
 };
@@ -74,12 +76,13 @@ pub(super) type Known = HashMap<(PollId, VoterKey), Before>;
 pub(super) type Last<'a> = BTreeMap<(PollId, VoterKey), Waiting<'a>>;
 
 /// Begins the transaction: the state of the polls, and the end of their chains, locked. SQLite, where nobody else writes while it is open,
-/// says in the same trip which voters have a ballot; of PostgreSQL that is asked by [`insert`].
+/// says in the same trip which voters have a ballot; of PostgreSQL that is asked by [`insert`]. Scripts' keys are looked up where there are any.
 pub(super) async fn look(
     db: &Db,
     slot: i64,
     group: &[Slip],
-) -> Result<(AskedTxn, Polls, Known), DbErr> {
+) -> Result<(AskedTxn, Polls, Known, Answered), DbErr> {
+    let again = repeats::keys(group);
     let mut ids: Vec<PollId> = group.iter().map(Slip::poll).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -115,15 +118,28 @@ pub(super) async fn look(
                      CROSS JOIN ballot ON poll_id = k.column1 AND voter_key = k.column2"
                 );
             }
+            if !again.is_empty() {
+                let (asked, keys) = once_store::question(&again, values.len());
+                values.extend(keys);
+                sql += &format!("; {asked}");
+            }
             sql
         }
     };
     let (mut polls, mut known) = (Polls::new(), Known::new());
+    let mut answered = Answered::default();
     let (txn, rows) = db.ask_and_write("ballots", sql, values).await?;
     for row in rows {
-        if row.try_get("", "known")? {
-            known.insert(key(&row)?, Before::of(&row)?);
-            continue;
+        match row.try_get("", "known")? {
+            None => {
+                answered.add(&row)?;
+                continue;
+            }
+            Some(true) => {
+                known.insert(key(&row)?, Before::of(&row)?);
+                continue;
+            }
+            Some(false) => {}
         }
         let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
         let state = PollState::from_code(row.try_get("", "state")?);
@@ -138,7 +154,14 @@ pub(super) async fn look(
         };
         polls.insert(row.try_get("", "id")?, now);
     }
-    Ok((txn, polls, known))
+    if let Some(txn) = txn.postgres().filter(|_| !again.is_empty()) {
+        once_store::hold(txn, &again).await?;
+        let (sql, keys) = once_store::question(&again, 0);
+        for row in fetch_all(&**txn, sql, keys).await? {
+            answered.add(&row)?;
+        }
+    }
+    Ok((txn, polls, known, answered))
 }
 
 /// All of `items`, the last one again and again: as many as [`round_up`] says.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::Once;
 use crate::polls::choice::Choice;
 use crate::polls::linked::Tick;
 use crate::polls::model::{Phase, Place, Poll, Tier};
@@ -26,6 +27,8 @@ pub struct Answer {
     pub network: Option<[u8; 8]>,
     /// What a known reader said about the link; `None` in secret polls.
     pub link: Option<Tick>,
+    /// A script's Idempotency-Key, and what it asked under it.
+    pub once: Option<Once>,
 }
 
 /// What goes into the box.
@@ -64,4 +67,8 @@ pub enum Outcome {
     Edited,
     /// A refusal was written down.
     Noted,
+    /// The same request was answered before, under its key, and is not counted again. `first`: that was the voter's first ballot.
+    Repeated { first: bool },
+    /// The key stood above another request before.
+    KeyReused,
 }

@@ -263,6 +263,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
                 issue: None,
                 network: None,
                 link: None,
+                once: None,
             }));
         }
         // The box decides by its clock whether the poll is open: for these it shows the hour in which they were cast there.

@@ -1,0 +1,174 @@
+//! Ballots by scripts with an Idempotency-Key: a repetition gets the first answer and changes nothing.
+
+use canvass::db::{Db, fetch_all};
+use serde_json::{Value, json};
+
+use crate::support::app::TestApp;
+
+struct Script {
+    app: TestApp,
+    token: String,
+}
+
+impl Script {
+    async fn start() -> Self {
+        let app = TestApp::start().await;
+        app.poll("trust").await;
+        let token = app.api_token().await;
+        Self { app, token }
+    }
+
+    async fn cast(&self, key: &str, body: &Value) -> (u16, Value) {
+        cast(&self.app.url(BALLOTS), &self.token, key, body).await
+    }
+
+    async fn votes(&self) -> Vec<i64> {
+        self.app.assert_the_count_agrees("trust").await;
+        let sent = reqwest::Client::new()
+            .get(self.app.url("/api/v1/polls/trust/results"))
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .unwrap();
+        let results: Value = sent.json().await.unwrap();
+        let rows = results["questions"][0]["rows"].as_array().unwrap();
+        // Yes and no.
+        rows.iter()
+            .take(2)
+            .map(|row| row["votes"].as_i64().unwrap())
+            .collect()
+    }
+}
+
+const BALLOTS: &str = "/api/v1/polls/trust/ballots";
+
+async fn cast(url: &str, token: &str, key: &str, body: &Value) -> (u16, Value) {
+    let sent = reqwest::Client::new()
+        .post(url)
+        .bearer_auth(token)
+        .header("idempotency-key", key)
+        .json(body)
+        .send()
+        .await
+        .unwrap();
+    (sent.status().as_u16(), sent.json().await.unwrap())
+}
+
+async fn keys(db: &Db) -> Vec<(String, String, Vec<u8>)> {
+    let sql = "SELECT idempotency_key, body, request_hash FROM idempotency";
+    let rows = fetch_all(db.read(), sql, []).await.unwrap();
+    let read = |row: &sea_orm::QueryResult| {
+        let get = |at| row.try_get_by_index(at).unwrap();
+        (get(0), get(1), row.try_get_by_index(2).unwrap())
+    };
+    rows.iter().map(read).collect()
+}
+
+#[tokio::test]
+async fn polls_a_late_repetition_does_not_turn_a_vote_back() {
+    let script = Script::start().await;
+    let yes = json!({"option": [1], "voter": "v"});
+    let no = json!({"option": [2], "voter": "v"});
+    let first = script.cast("a", &yes).await;
+    assert_eq!((first.0, &first.1["option"]), (201, &json!([1])));
+    assert_eq!(script.cast("b", &no).await.0, 200);
+    // Delayed by a proxy or a queue.
+    assert_eq!(script.cast("a", &yes).await, first, "the first answer");
+    assert_eq!(script.votes().await, [0, 1], "and the last vote");
+    assert_eq!(script.cast("b", &no).await.0, 200);
+
+    // Under a key of its own it is a vote.
+    assert_eq!(script.cast("c", &yes).await.0, 200);
+    assert_eq!(script.votes().await, [1, 0]);
+}
+
+#[tokio::test]
+async fn polls_a_key_of_another_ballot_is_refused() {
+    let script = Script::start().await;
+    let yes = json!({"option": [1]});
+    assert_eq!(script.cast("k", &yes).await.0, 201);
+    for other in [json!({"option": [2]}), json!({"option": [1], "voter": "v"})] {
+        let (status, problem) = script.cast("k", &other).await;
+        assert_eq!(status, 422, "{problem}");
+        let kind = problem["type"].as_str().unwrap();
+        assert!(kind.ends_with("idempotency-key-reused"), "{problem}");
+    }
+    assert_eq!(script.cast("k", &yes).await.0, 201);
+    assert_eq!(script.votes().await, [1, 0]);
+    // Another script's key is another.
+    let token = script.app.api_token().await;
+    let url = script.app.url(BALLOTS);
+    assert_eq!(
+        cast(&url, &token, "k", &json!({"option": [2]})).await.0,
+        201
+    );
+    assert_eq!(script.votes().await, [1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_the_same_ballot_many_times_at_once_is_one() {
+    let script = Script::start().await;
+    let url = script.app.url(BALLOTS);
+    for round in 0..4 {
+        let key = format!("round {round}");
+        let body = json!({"option": [1 + round % 2]});
+        let asked = (0..12).map(|_| cast(&url, &script.token, &key, &body));
+        let answers = futures::future::join_all(asked).await;
+        assert!(
+            answers.iter().all(|(status, _)| *status == 201),
+            "{answers:?}"
+        );
+    }
+    assert_eq!(script.votes().await, [2, 2]);
+    // One of two bodies counts under a key, whoever is first.
+    let bodies = [json!({"option": [1]}), json!({"option": [2]})];
+    let asked = (0..12).map(|n| cast(&url, &script.token, "both", &bodies[n % 2]));
+    let answers = futures::future::join_all(asked).await;
+    let counted = answers.iter().filter(|(status, _)| *status == 201).count();
+    let refused = answers.iter().filter(|(status, _)| *status == 422).count();
+    assert_eq!((counted, refused), (6, 6), "{answers:?}");
+    assert_eq!(script.votes().await.iter().sum::<i64>(), 5);
+}
+
+#[tokio::test]
+async fn polls_what_was_not_counted_keeps_no_key() {
+    let script = Script::start().await;
+    let (status, _) = script.cast("k", &json!({"option": [7]})).await;
+    assert_eq!(status, 422);
+    assert_eq!(script.cast("k", &json!({"option": [1]})).await.0, 201);
+    assert_eq!(script.votes().await, [1, 0]);
+}
+
+/// The answer outlives the poll's close; a row says neither who answered nor what.
+#[tokio::test]
+async fn polls_a_key_is_kept_without_the_answer() {
+    let script = Script::start().await;
+    let yes = json!({"option": [1], "voter": "v"});
+    let first = script.cast("reader-4711", &yes).await;
+    let rows = keys(&script.app.app.db).await;
+    assert_eq!(rows.len(), 1);
+    let (key, body, request) = &rows[0];
+    assert!(!key.contains("4711") && body.is_empty(), "{key} {body}");
+    // Under the keys of the installation alone it cannot be found by trying.
+    let tried = |body: &str| {
+        let keys = &script.app.app.keys;
+        let asked = format!("ballots\n{body}");
+        [
+            keys.hash("idempotency", asked.as_bytes()),
+            keys.hash("request", body.as_bytes()),
+        ]
+    };
+    assert!(
+        !tried(&yes.to_string())
+            .iter()
+            .any(|hash| hash[..] == request[..])
+    );
+
+    let txn = script.app.app.db.write_txn("test").await.unwrap();
+    let sql = "UPDATE poll SET state = 2";
+    canvass::db::run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    assert_eq!(script.cast("other", &yes).await.0, 409, "closed");
+    let again = script.cast("reader-4711", &yes).await;
+    assert_eq!(again, first);
+}
