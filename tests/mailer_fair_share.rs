@@ -8,7 +8,7 @@ use canvass::newsletters::Newsletter;
 use tokio::time::Instant;
 
 use crate::support::app::TestApp;
-use crate::support::issues::{app_with, hand_over, progress, readers_at, until};
+use crate::support::issues::{app_with, hand_over, many_readers_at, progress, readers_at, until};
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
@@ -29,7 +29,7 @@ async fn single_mails_overtake_a_slow_issue_also_when_the_reserved_lane_is_stuck
     server.rule(At::Dot, "stuck@", stuck, Some(1));
     let app = app_with(&server, |config| config.mail.connections = 10).await;
     let daily = app.newsletter("daily").await;
-    readers_at(&app, &daily, "slow.example", 2_000).await;
+    many_readers_at(&app, &daily, "slow.example", 100_000).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     until(&app, issue, |p| p.counts.sent >= 10).await;
     single(&app, "stuck@example.org").await;
@@ -98,11 +98,16 @@ async fn a_slow_issue_takes_at_most_a_tenth_from_another() {
     let taken = (counts.sent - 10) as f64 * 1.5 / (10.0 * b_beside.as_secs_f64());
     println!("A had {:.1} % of the lanes' time", taken * 100.0);
     assert!(taken <= 0.1, "{taken}");
-    // Against what would be far off: two runs of a machine that others use can differ by a half.
-    assert!(ratio < 3.0, "{ratio}");
+    not_far_off(ratio);
 }
 
 const B: i64 = 6_000;
+
+/// The promise is a tenth, and what holds it is counted above: the lanes' time that A took, or the mails it tried. The wall clock cannot: on
+/// two busy cores B took 7.1 to 9.4 s alone and 6.8 to 24.6 s beside A by turns in one run. This finds what is far off.
+fn not_far_off(ratio: f64) {
+    assert!(ratio < 3.0, "{ratio}");
+}
 
 /// Moves the clock on as time passes, until it is dropped.
 fn passing(app: &TestApp) -> tokio_util::task::AbortOnDropHandle<()> {
@@ -169,8 +174,7 @@ async fn a_throttled_issue_takes_at_most_a_tenth_from_another() {
         refused < 60,
         "{refused} mails to a provider that wants none"
     );
-    // Against what would be far off, as above.
-    assert!(ratio < 3.0, "{ratio}");
+    not_far_off(ratio);
 }
 
 /// A lane has several mails in hand, and the first of them comes to the database when that is busy: the others are put back meanwhile,

@@ -9,6 +9,8 @@
 //!
 //! A run prints its seed; the moments of the kills still depend on the machine.
 
+mod recovery;
+
 use std::time::Duration;
 
 use canvass::types::Random;
@@ -45,6 +47,9 @@ async fn survive(plan: &Plan) {
         }
         let which = random.below(plan.nodes as u64) as usize;
         nodes[which].kill();
+        // Judged at once, and again at the end: only what a kill left in doubt may have come twice. The other node's mails of this moment
+        // cannot be told from those.
+        trial.note_kill(plan.nodes * trial.setup.connections).await;
         if random.below(10) == 0 {
             trial.server.refuse_connections();
         }

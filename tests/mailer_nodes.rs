@@ -6,7 +6,7 @@ use std::time::Duration;
 use canvass::db;
 
 use crate::support::database::server;
-use crate::support::smtp_server::{Act, At};
+use crate::support::smtp_server::{Act, At, Received};
 use crate::support::trial::Trial;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,26 +48,115 @@ async fn two_nodes_share_an_issue_and_the_numbers_add_up_at_every_instant() {
     assert!(samples > 20);
 }
 
+/// While it sleeps, another sends what it held. What it sends after it woke, of an issue that is over, was on the wire when it fell asleep.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_slept_longer_than_its_lease_sends_only_what_it_holds() {
+async fn a_node_that_slept_longer_than_its_lease_sends_only_what_was_on_the_wire() {
+    if server().is_none() {
+        return;
+    }
+    let mut trial = Trial::new("resend", 400).await;
+    trial.calm(Duration::from_millis(10));
+    let own = trial.another_server().await;
+    own.rule(At::Dot, "", Act::Wait(Duration::from_millis(10)), None);
+    let mut setup = trial.setup.clone();
+    setup.smtp_url = own.url();
+    trial.hand_over().await;
+    let sleeper = setup.start();
+    own.wait_for(60, PATIENCE).await;
+    sleeper.signal("-STOP");
+    let held = "SELECT COUNT(*) FROM mail_batch WHERE state = 1";
+    let row = db::fetch_one(trial.db.read(), held, []).await.unwrap();
+    let held: i64 = row.unwrap().try_get_by_index(0).unwrap();
+    assert!(held > 0, "it fell asleep with batches in hand");
+    let _other = trial.setup.start();
+    trial.finish(PATIENCE).await;
+    let before = own.count();
+    sleeper.signal("-CONT");
+    // It is awake when it takes its part in a later issue; the other may be quicker with the first of them.
+    let end = tokio::time::Instant::now() + PATIENCE;
+    let later = |mail: &Received| !mail.raw.contains("Subject: Issue 0\r\n");
+    while !own.received()[before..].iter().any(later) {
+        assert!(tokio::time::Instant::now() < end, "it does not wake");
+        if trial.finished().await {
+            trial.hand_over().await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    trial.finish(PATIENCE).await;
+    let after = own.received();
+    let late = after[before..].iter().filter(|mail| !later(mail));
+    let late = late.count();
+    let verdict = trial.verdict().await;
+    println!("{held} batches in hand, {late} mails after it woke: {verdict}");
+    assert!(late <= trial.setup.connections, "{late}");
+    assert!(verdict.twice <= trial.setup.connections, "{verdict}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_nodes_stops_and_the_other_finishes() {
     if server().is_none() {
         return;
     }
     let mut trial = Trial::new("resend", 500).await;
-    trial.calm(Duration::from_millis(10));
+    trial.calm(Duration::from_millis(20));
     trial.hand_over().await;
-    let (sleeper, _other) = (trial.setup.start(), trial.setup.start());
-    for sleep in 1..=2 {
-        trial.server.wait_for(sleep * 120, PATIENCE).await;
-        sleeper.signal("-STOP");
-        // The lease is 2 s: the other one takes over what the sleeper had in hand.
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        sleeper.signal("-CONT");
-    }
+    let own = trial.another_server().await;
+    own.rule(At::Dot, "", Act::Wait(Duration::from_millis(20)), None);
+    let mut setup = trial.setup.clone();
+    setup.smtp_url = own.url();
+    let (mut leaving, _staying) = (setup.start(), trial.setup.start());
+    own.wait_for(40, PATIENCE).await;
+    trial.server.wait_for(40, PATIENCE).await;
+    leaving.signal("-TERM");
+    assert!(leaving.ended(Duration::from_secs(10)).await.success());
+    let sent = own.count();
     trial.finish(PATIENCE).await;
     let verdict = trial.verdict().await;
-    println!("a node that slept twice: {verdict}");
-    assert!(verdict.twice <= 2 * trial.setup.connections, "{verdict}");
+    println!("{sent} by the one that stopped: {verdict}");
+    assert_eq!(own.count(), sent);
+    assert!(sent < 400, "it stopped in the middle");
+    assert_eq!((verdict.mails, verdict.twice, verdict.unknown), (500, 0, 0));
+}
+
+/// A relay's day is one, whoever sends through it.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_share_a_days_limit() {
+    const DAY: usize = 120;
+    if server().is_none() {
+        return;
+    }
+    let mut trial = Trial::new("resend", 300).await;
+    trial.calm(Duration::from_millis(20));
+    let own = trial.another_server().await;
+    own.rule(At::Dot, "", Act::Wait(Duration::from_millis(20)), None);
+    let files = tempfile::tempdir().unwrap();
+    let mut nodes = Vec::new();
+    for (n, url) in [trial.server.url(), own.url()].into_iter().enumerate() {
+        let file = files.path().join(format!("{n}.toml"));
+        let relay =
+            format!("[[mail.relays]]\nname = \"limited\"\nurl = \"{url}\"\nper_day = {DAY}\n");
+        std::fs::write(&file, relay).unwrap();
+        let mut setup = trial.setup.clone();
+        setup.config = Some(file);
+        nodes.push(setup.start());
+    }
+    trial.hand_over().await;
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while trial.server.count() + own.count() < DAY {
+        assert!(
+            tokio::time::Instant::now() < end,
+            "{} + {}",
+            trial.server.count(),
+            own.count()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Both look for work at least every two seconds.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    println!("{} and {} of {DAY}", trial.server.count(), own.count());
+    assert_eq!(trial.server.count() + own.count(), DAY);
+    assert!(trial.server.count() > 0 && own.count() > 0, "both sent");
+    trial.numbers_add_up().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! Politeness: several relays, and the limits of providers and days.
 
+mod relay_limits;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -44,6 +44,25 @@ pub async fn readers_at(app: &TestApp, newsletter: &Newsletter, domain: &str, n:
     confirmed(&app.app.db, newsletter.id, readers, app.app.clock.now()).await;
 }
 
+/// As [`readers_at`], for very many: in two statements.
+pub async fn many_readers_at(app: &TestApp, newsletter: &Newsletter, domain: &str, n: i64) {
+    let now = app.app.clock.now();
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $1)";
+    let address = format!("'r' || i || '@{domain}'");
+    let readers = format!(
+        "INSERT INTO reader (email_key, email, name, created_ms) {numbers} SELECT {address}, {address}, '', 1 FROM n"
+    );
+    db::run(&*txn, readers, [n.into()]).await.unwrap();
+    let subscriptions = format!(
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
+         SELECT $1, id, 1, $2, $2 FROM reader WHERE email_key LIKE '%@{domain}'"
+    );
+    let values = [newsletter.id.0.into(), now.0.into()];
+    db::run(&*txn, subscriptions, values).await.unwrap();
+    txn.commit().await.unwrap();
+}
+
 /// Readers with these addresses and names, and their subscriptions.
 async fn confirmed(
     db: &Db,

@@ -1,6 +1,7 @@
 //! The real program as a process of its own: started, killed, stopped.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ pub struct Setup {
     pub database_url: String,
     pub data_dir: String,
     pub bind: String,
+    pub lease_seconds: u64,
+    /// A file of settings, for what has no variable.
+    pub config: Option<PathBuf>,
     /// As in `CANVASS_CRASH_AT`.
     pub crash_at: Option<String>,
 }
@@ -31,6 +35,8 @@ impl Setup {
             database_url: database.url.clone(),
             data_dir: database.dir.path().display().to_string(),
             bind: "127.0.0.1:0".to_owned(),
+            lease_seconds: 2,
+            config: None,
             crash_at: None,
         }
     }
@@ -38,6 +44,10 @@ impl Setup {
     /// Starts the program. Where `CANVASS_TEST_LOGS` names a directory, its words go there.
     pub fn start(&self) -> Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
+        match &self.config {
+            Some(file) => command.arg("--config").arg(file),
+            None => command.env("CANVASS_MAIL__SMTP_URL", &self.smtp_url),
+        };
         command
             .arg("serve")
             .env("CANVASS_DATA_DIR", &self.data_dir)
@@ -49,10 +59,12 @@ impl Setup {
             .env("CANVASS_HTTP__BIND", &self.bind)
             .env("CANVASS_HTTP__PUBLIC_URL", "https://news.example.org")
             .env("CANVASS_MAIL__TRANSPORT", "smtp")
-            .env("CANVASS_MAIL__SMTP_URL", &self.smtp_url)
             .env("CANVASS_MAIL__CONNECTIONS", self.connections.to_string())
             .env("CANVASS_MAIL__IN_DOUBT", self.in_doubt)
-            .env("CANVASS_MAIL__LEASE_SECONDS", "2")
+            .env(
+                "CANVASS_MAIL__LEASE_SECONDS",
+                self.lease_seconds.to_string(),
+            )
             .env(
                 "CANVASS_MAIL__FINAL_DOT_TIMEOUT_SECONDS",
                 self.final_dot_seconds.to_string(),

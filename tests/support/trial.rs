@@ -1,12 +1,11 @@
 //! Issues that go out while something is done to the program, and the verdict afterwards, by what the mail server has on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use canvass::db::{self, Db, DbErr};
+use canvass::db::{self, Backend, Db, DbErr};
 use canvass::mailer::mailing::DeliveryState;
 use canvass::newsletters::Newsletter;
 use canvass::types::{IssueId, Random, UnixMillis};
@@ -37,9 +36,14 @@ pub struct Trial {
     newsletter: Newsletter,
     /// Where the server keeps its record: not on the program's disk.
     log: TempDir,
-    /// Mails whose answer the server kept for itself: each may come twice, without any crash.
-    kept: Arc<AtomicUsize>,
+    /// To whom mails went whose answer the server kept for itself: each may come once more, without any crash.
+    kept: Arc<Mutex<Vec<String>>>,
+    /// What each kill left in doubt. Where a test notes kills, nothing else may come twice.
+    doubts: Vec<BTreeSet<Doubt>>,
 }
+
+/// An issue, an address, and when the intent was written that has no outcome.
+type Doubt = (IssueId, String, i64);
 
 /// What the recorder and the ledger say.
 #[derive(Debug, Default)]
@@ -88,7 +92,62 @@ impl Trial {
             newsletter,
             log,
             kept: Arc::default(),
+            doubts: Vec::new(),
         }
+    }
+
+    /// One more server that records where the first does: what a node sends through it is that node's.
+    pub async fn another_server(&self) -> SmtpServer {
+        let server = SmtpServer::start().await;
+        server.record_into(&self.log.path().join(RECORDED));
+        server
+    }
+
+    /// Judges a kill at once: it leaves at most `bound` mails in doubt that were not before.
+    pub async fn note_kill(&mut self, bound: usize) {
+        self.last_words().await;
+        let sql = "SELECT d.issue_id, r.email, d.at_ms FROM delivery d JOIN reader r ON r.id = d.reader_id WHERE d.state = 1";
+        let rows = db::fetch_all(self.db.read(), sql, []).await.unwrap();
+        let doubts = rows.iter().map(|row| {
+            (
+                IssueId(row.try_get_by_index(0).unwrap()),
+                row.try_get_by_index(1).unwrap(),
+                row.try_get_by_index(2).unwrap(),
+            )
+        });
+        let known: BTreeSet<_> = self.doubts.iter().flatten().cloned().collect();
+        let new: BTreeSet<Doubt> = doubts.filter(|doubt| !known.contains(doubt)).collect();
+        assert!(
+            new.len() <= bound,
+            "kill {} left {} mails in doubt, {bound} may be: {new:?}",
+            self.doubts.len() + 1,
+            new.len()
+        );
+        self.doubts.push(new);
+    }
+
+    /// What a killed node sent to a PostgreSQL server may still be written; waits until nobody writes, or where others do, for a moment.
+    async fn last_words(&self) {
+        if self.db.backend() == Backend::Sqlite {
+            return;
+        }
+        let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()";
+        for _ in 0..20 {
+            let row = db::fetch_one(self.db.read(), sql, []).await.unwrap();
+            let busy: i64 = row.unwrap().try_get_by_index(0).unwrap();
+            if busy == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// How often a mail may come: once, once more for each kill that left it in doubt, and for each answer that the server kept.
+    fn may_come(&self, issue: IssueId, to: &str) -> usize {
+        let of_this = |doubt: &&Doubt| doubt.0 == issue && doubt.1 == to;
+        let doubts = self.doubts.iter().flatten().filter(of_this).count();
+        let kept = self.kept.lock().unwrap();
+        1 + doubts + kept.iter().filter(|kept| *kept == to).count()
     }
 
     /// The server answers after `pace`.
@@ -109,12 +168,12 @@ impl Trial {
                 At::Mail if dice < 3 => Some(Act::Drop),
                 At::Data if dice < 3 => Some(Act::Drop),
                 At::Dot if dice < 6 => {
-                    kept.fetch_add(1, Ordering::SeqCst);
+                    kept.lock().unwrap().push(to.to_owned());
                     Some(Act::Drop)
                 }
                 At::Dot if dice < 9 => {
                     // Longer than the program waits for it.
-                    kept.fetch_add(1, Ordering::SeqCst);
+                    kept.lock().unwrap().push(to.to_owned());
                     Some(Act::Wait(Duration::from_secs(4)))
                 }
                 At::Dot if dice < 25 => Some(Act::Wait(Duration::from_millis(700))),
@@ -244,7 +303,7 @@ impl Trial {
             recorded.entry((subject, to)).or_default().push(id);
         }
         let mut verdict = Verdict {
-            kept: self.kept.load(Ordering::SeqCst),
+            kept: self.kept.lock().unwrap().len(),
             ..Verdict::default()
         };
         for ((subject, to), ids) in &recorded {
@@ -252,6 +311,17 @@ impl Trial {
             verdict.twice += ids.len() - 1;
             let same = ids.iter().all(|id| *id == ids[0] && !id.is_empty());
             assert!(same, "{subject} to {to} has several Message-IDs: {ids:?}");
+        }
+        if !self.doubts.is_empty() {
+            for ((subject, to), ids) in &recorded {
+                let number: usize = subject.trim_start_matches("Issue ").parse().unwrap();
+                let most = self.may_come(self.issues[number], to);
+                assert!(
+                    ids.len() <= most,
+                    "{subject} came to {to} {} times, {most} may be",
+                    ids.len()
+                );
+            }
         }
         for (number, issue) in self.issues.iter().enumerate() {
             let taken = |to: &str| {

@@ -1,6 +1,7 @@
 //! The server's side of the protocol.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::{
@@ -17,6 +18,14 @@ pub(super) struct Conversation {
     pub(super) state: Arc<Mutex<State>>,
     pub(super) news: Arc<Notify>,
     pub(super) number: usize,
+    /// It said goodbye, or was cut off.
+    pub(super) gone: AtomicBool,
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.leave();
+    }
 }
 
 enum End {
@@ -38,6 +47,15 @@ impl Conversation {
             if let Ok(tls) = acceptor.accept(tcp).await {
                 let _ = self.talk(tls, false, true).await;
             }
+        }
+    }
+
+    /// Counted once, before the client hears of it: its next connection is another one, not one more.
+    fn leave(&self) {
+        if !self.gone.swap(true, Ordering::SeqCst)
+            && let Ok(mut state) = self.state.lock()
+        {
+            state.open -= 1;
         }
     }
 
@@ -99,6 +117,9 @@ impl Conversation {
                 .commands
                 .entry(verb.clone())
                 .or_default() += 1;
+            if let Some((_, name)) = line.split_once(' ').filter(|_| verb == "EHLO") {
+                self.state.lock().unwrap().hellos.push(name.to_owned());
+            }
             match verb.as_str() {
                 "EHLO" => match self.consult(At::Ehlo, "").await? {
                     Some(reply) => self.say(&mut stream, &reply).await?,
@@ -177,6 +198,7 @@ impl Conversation {
                     self.say(&mut stream, "250 2.0.0 ok").await?;
                 }
                 "QUIT" => {
+                    self.leave();
                     self.say(&mut stream, "221 2.0.0 bye").await?;
                     return Ok(End::Closed);
                 }

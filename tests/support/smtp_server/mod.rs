@@ -5,9 +5,9 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
+    fs::{File, OpenOptions},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -74,6 +74,11 @@ struct State {
     rules: Vec<Rule>,
     received: Vec<Received>,
     connections: usize,
+    /// Now, and the most at any time.
+    open: usize,
+    most_open: usize,
+    /// What clients called themselves.
+    hellos: Vec<String>,
     commands: HashMap<String, usize>,
     refuse: bool,
     whim: Option<Whim>,
@@ -149,6 +154,8 @@ impl SmtpServer {
                         continue;
                     }
                     state.connections += 1;
+                    state.open += 1;
+                    state.most_open = state.most_open.max(state.open);
                     state.connections - 1
                 };
                 tcp.set_nodelay(true).unwrap();
@@ -157,6 +164,7 @@ impl SmtpServer {
                     state: Arc::clone(&shared),
                     news: Arc::clone(&bell),
                     number,
+                    gone: AtomicBool::new(false),
                 };
                 conversations.spawn(conversation.run(tcp));
             }
@@ -215,9 +223,11 @@ impl SmtpServer {
         self.state.lock().unwrap().whim = Some(Arc::new(whim));
     }
 
-    /// From now on Message-ID, recipient and subject of each mail are on disk in this file before it is answered.
+    /// From now on Message-ID, recipient and subject of each mail are on disk in this file before it is answered. Several servers may
+    /// share it.
     pub fn record_into(&self, file: &Path) {
-        self.state.lock().unwrap().log = Some(File::create(file).unwrap());
+        let file = OpenOptions::new().create(true).append(true).open(file);
+        self.state.lock().unwrap().log = Some(file.unwrap());
     }
 
     /// All mails taken, in order.
@@ -239,6 +249,16 @@ impl SmtpServer {
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
+    }
+
+    /// The most that were open at the same time.
+    pub fn most_open(&self) -> usize {
+        self.state.lock().unwrap().most_open
+    }
+
+    /// What clients called themselves, in order.
+    pub fn hellos(&self) -> Vec<String> {
+        self.state.lock().unwrap().hellos.clone()
     }
 
     /// How often a command was given.
