@@ -62,12 +62,9 @@ async fn a_ranking_is_given_by_keyboard_without_javascript() {
         .unwrap();
     browser.press(&[TAB, ENTER]).await;
     browser.wait_for_text("Your answer is counted").await;
-    assert!(
-        browser
-            .text()
-            .await
-            .contains("In the first round Nashville has 1 of the 1 ballots")
-    );
+    // One ballot has no rounds to speak of.
+    let text = browser.text().await;
+    assert!(text.contains("your first choice") && !text.contains("In the first round"));
     assert_eq!(app.count("SELECT COUNT(*) FROM ranking_tally").await, 1);
     browser.close().await;
 }
@@ -84,9 +81,7 @@ async fn a_run_off_stays_true_while_it_is_watched() {
         return;
     };
     browser.goto(&app.url("/p/capital/results")).await;
-    browser
-        .wait_for_text("In the first round Memphis has 1 of the 1 ballots")
-        .await;
+    browser.wait_for_text("1 reader chose to answer").await;
     for (ballot, times) in [
         (["1", "2", "3", "4"], 3),
         (["2", "3", "4", "1"], 3),

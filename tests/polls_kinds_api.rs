@@ -85,10 +85,7 @@ async fn every_kind_is_made_answered_and_read_by_scripts() {
         ranked["runoff"]["rounds"][0]["counts"][2],
         json!({"key": 12, "votes": 1})
     );
-    assert_eq!(
-        ranked["summary"],
-        "In the first round Knoxville has 1 of the 1 ballots that still count."
-    );
+    assert_eq!(ranked["summary"], Value::Null, "one ballot has no rounds");
     assert_eq!(
         results["questions"][0]["rows"][2]["words"],
         Value::Null,

@@ -55,6 +55,29 @@ async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
     );
 }
 
+/// Who left out two questions is told of both, by their names.
+#[tokio::test]
+async fn polls_all_that_is_missing_is_told_at_once() {
+    let app = TestApp::start().await;
+    app.poll_with("two", |poll| {
+        let mut second = poll.questions[0].clone();
+        second.text = "And the weather forecast?".to_owned();
+        poll.questions.push(second);
+    })
+    .await;
+    let reader = app.reader();
+    let form = reader.get("/p/two").await.the_form();
+    let page = reader.submit(form).await.expect(422);
+    assert_eq!(
+        page.all(".error-summary a"),
+        [
+            "“Do you trust the mainstream media?”: Choose an answer.",
+            "“And the weather forecast?”: Choose an answer."
+        ]
+    );
+    assert_eq!(page.attributes(".error-summary a", "href"), ["#o1", "#o4"]);
+}
+
 #[tokio::test]
 async fn polls_a_page_kept_for_a_month_still_votes() {
     let app = TestApp::start().await;
@@ -193,7 +216,7 @@ async fn polls_scripts_of_the_page_get_json() {
         .await
         .expect(422);
     let said: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
-    assert_eq!(said["errors"][0]["message"], "Choose an answer");
+    assert_eq!(said["errors"][0]["message"], "Choose an answer.");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,9 +256,15 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
 
     // Whatever is wrong with the address, the answer is counted and everything typed is kept.
     for (address, agreed, says, at) in [
-        ("ada@@example", true, "Write an address like", "#email"),
-        ("", true, "Write the address", "#email"),
-        ("bob@example.org", false, "Tick the box", "#consent"),
+        (
+            "ada@@example",
+            true,
+            "Write an address like",
+            &["#email"][..],
+        ),
+        ("", true, "Write the address", &["#email"]),
+        ("bob@example.org", false, "Tick the box", &["#consent"]),
+        ("bob@@", false, "Tick the box", &["#email", "#consent"]),
     ] {
         let reader = app.reader();
         let mut form = reader
@@ -253,14 +282,14 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
             .expect(422)
             .says(says)
             .says("Your answer is counted");
-        assert_eq!(page.attributes(".error-summary a", "href"), [at]);
+        assert_eq!(page.attributes(".error-summary a", "href"), at);
         assert_eq!(page.attributes("#email", "value"), [address]);
         assert_eq!(
             page.attributes("input[type=radio][checked]", "value"),
             ["2"]
         );
     }
-    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 4);
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 5);
     assert_eq!(
         app.count("SELECT COUNT(*) FROM subscription_request").await,
         1

@@ -35,7 +35,7 @@ async fn polls_answers_are_left_out_in_public_and_given_back() {
     let app = TestApp::start().await;
     let editor = answered(&app).await;
     let page = editor.get("/admin/polls/trust").await.expect(200);
-    let page = editor.follow(&page, "Left out").await.expect(200);
+    let page = editor.follow(&page, "Leave answers out").await.expect(200);
     // In Berlin the second hour begins at eleven.
     let asked = page.form("form.filters").fill("from", "2026-03-02T11:00");
     let page = editor.submit(asked.choose("place", "2")).await.expect(200);

@@ -184,11 +184,15 @@ async fn preferences_keep_what_was_typed_and_only_leave_what_was_listed() {
         .await
         .expect(200);
     assert_eq!(state_of(&app, "anna@example.org").await, 1);
-    reader
-        .post(&path, &[("action", "leave-all")])
-        .await
-        .expect(200)
-        .says("stopped");
+    let typed = [("action", "leave-all"), ("name", "Anna the Second")];
+    let page = reader.post(&path, &typed).await.expect(200).says("stopped");
+    assert_eq!(state_of(&app, "anna@example.org").await, 2);
+    assert_eq!(page.attributes("#name", "value"), ["Anna the Second"]);
+    let undo = page.form(".undo").button("action", "undo-all");
+    let page = reader.submit(undo).await.expect(200);
+    page.says("Your mails keep coming");
+    assert_eq!(state_of(&app, "anna@example.org").await, 1);
+    reader.post(&path, &typed).await.expect(200);
     assert_eq!(state_of(&app, "anna@example.org").await, 2);
     for bad in ["An\0na", "a\u{202e}b", &"x".repeat(5_000)] {
         let page = reader

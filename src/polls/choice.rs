@@ -74,37 +74,40 @@ impl ChoiceError {
     /// What the reader reads beside the question.
     pub fn message(self) -> String {
         match self {
-            Self::Nothing { .. } => "Choose an answer".to_owned(),
-            Self::Unranked { .. } => "Give at least your first choice a rank".to_owned(),
-            Self::TooMany { max, .. } => format!("Choose at most {max} answers"),
-            Self::TooFew { min, .. } => format!("Choose at least {min} answers"),
+            Self::Nothing { .. } => "Choose an answer.".to_owned(),
+            Self::Unranked { .. } => "Give at least your first choice a rank.".to_owned(),
+            Self::TooMany { max, .. } => format!("Choose at most {max} answers."),
+            Self::TooFew { min, .. } => format!("Choose at least {min} answers."),
             Self::SameRank { rank, .. } => {
-                format!("Two answers have rank {rank}. Give each its own")
+                format!("Two answers have rank {rank}. Give each its own.")
             }
-            Self::BadRank { max, .. } => format!("Use each rank from 1 to {max} once at most"),
+            Self::BadRank { max, .. } => format!("Use each rank from 1 to {max} once at most."),
             Self::NotAlone { .. } => {
-                "The last answer excludes the others. Choose it alone, or leave it out".to_owned()
+                "The last answer excludes the others. Choose it alone, or leave it out.".to_owned()
             }
             Self::TwoAnswers { .. } => {
-                "You chose an answer and wrote one of your own. Keep one of them".to_owned()
+                "You chose an answer and wrote one of your own. Keep one of them.".to_owned()
             }
             Self::LongWords { .. } => {
-                format!("Write at most {MAX_WORDS_CHARS} characters of your own")
+                format!("Write at most {MAX_WORDS_CHARS} characters of your own.")
             }
             Self::BadWords { .. } => {
-                "Write your own answer in one line of plain characters".to_owned()
+                "Write your own answer in one line of plain characters.".to_owned()
             }
-            Self::Unknown => "Choose one of the answers of this poll".to_owned(),
+            Self::Unknown => "Choose one of the answers of this poll.".to_owned(),
         }
     }
 }
 
-impl Choice {
-    /// Reads what a form, a link or a script sent. The same option ticked twice counts once; ranks may have gaps.
-    ///
-    /// # Errors
-    /// The first reason why it is not an answer to this poll.
-    pub fn read(poll: &Poll, sent: &Sent) -> Result<Self, ChoiceError> {
+/// What was sent, with the options it names.
+struct Found<'a> {
+    ticked: Vec<&'a PollOption>,
+    ranked: Vec<(&'a PollOption, &'a str)>,
+    written: Vec<(&'a PollOption, &'a str)>,
+}
+
+impl<'a> Found<'a> {
+    fn read(poll: &'a Poll, sent: &'a Sent) -> Result<Self, ChoiceError> {
         let mut ticked: Vec<&PollOption> = Vec::new();
         for raw in &sent.options {
             let option = poll.offered(raw).ok_or(ChoiceError::Unknown)?;
@@ -124,34 +127,71 @@ impl Choice {
             }
             written.push((option, words));
         }
+        Ok(Self {
+            ticked,
+            ranked,
+            written,
+        })
+    }
+}
+
+fn nothing(poll: &Poll) -> ChoiceError {
+    let question = poll.questions.first().map_or(1, |q| q.key);
+    ChoiceError::Nothing { question }
+}
+
+impl Choice {
+    /// Reads what a form, a link or a script sent. The same option ticked twice counts once; ranks may have gaps.
+    ///
+    /// # Errors
+    /// The first reason why it is not an answer to this poll.
+    pub fn read(poll: &Poll, sent: &Sent) -> Result<Self, ChoiceError> {
+        let found = Found::read(poll, sent)?;
         let mut choice = Self::default();
         for question in &poll.questions {
-            let mut of_this: Vec<&PollOption> = ticked
-                .iter()
-                .filter(|o| question.has(o.id))
-                .copied()
-                .collect();
-            let ranks = ranked.iter().filter(|(o, _)| question.has(o.id));
-            if question.kind == Kind::Ranked {
-                of_this = in_order(question, of_this, ranks)?;
-            } else if ranks.count() > 0 {
-                return Err(ChoiceError::Unknown);
-            } else {
-                for (option, text) in written.iter().filter(|(o, _)| question.has(o.id)) {
-                    choice.write(question, &mut of_this, option, text)?;
-                }
-                of_this.sort_by_key(|option| option.key);
-            }
-            check(question, &of_this)?;
-            choice
-                .options
-                .extend(of_this.iter().map(|option| option.id));
+            choice.answer(question, &found)?;
         }
         if choice.options.is_empty() {
-            let question = poll.questions.first().map_or(1, |q| q.key);
-            return Err(ChoiceError::Nothing { question });
+            return Err(nothing(poll));
         }
         Ok(choice)
+    }
+
+    /// All that is to be mended: one fault for each question that has one. Empty for an answer.
+    pub fn faults(poll: &Poll, sent: &Sent) -> Vec<ChoiceError> {
+        let found = match Found::read(poll, sent) {
+            Ok(found) => found,
+            Err(fault) => return vec![fault],
+        };
+        let mut choice = Self::default();
+        let questions = poll.questions.iter();
+        let mut faults: Vec<_> = questions
+            .filter_map(|question| choice.answer(question, &found).err())
+            .collect();
+        if faults.is_empty() && choice.options.is_empty() {
+            faults.push(nothing(poll));
+        }
+        faults
+    }
+
+    /// Takes what was sent for one question.
+    fn answer(&mut self, question: &Question, found: &Found<'_>) -> Result<(), ChoiceError> {
+        let of_this = found.ticked.iter().filter(|o| question.has(o.id));
+        let mut of_this: Vec<&PollOption> = of_this.copied().collect();
+        let ranks = found.ranked.iter().filter(|(o, _)| question.has(o.id));
+        if question.kind == Kind::Ranked {
+            of_this = in_order(question, of_this, ranks)?;
+        } else if ranks.count() > 0 {
+            return Err(ChoiceError::Unknown);
+        } else {
+            for (option, text) in found.written.iter().filter(|(o, _)| question.has(o.id)) {
+                self.write(question, &mut of_this, option, text)?;
+            }
+            of_this.sort_by_key(|option| option.key);
+        }
+        check(question, &of_this)?;
+        self.options.extend(of_this.iter().map(|option| option.id));
+        Ok(())
     }
 
     /// Takes the reader's own words; who writes them need not tick their option as well.

@@ -239,12 +239,15 @@ async fn submitted(
         Answered::Invalid(error) => {
             let retyped = retyped(app, &poll, form, &sent, seed(app, &poll, headers));
             let mut view = Box::pin(retyped).await?;
+            if known.is_some() {
+                // As on the page before: a subscriber needs no promise of a newsletter.
+                view.newsletter = None;
+            }
             let ticked = linked::is_agreed(&poll, &sent);
             linked::offer_again(&poll, known.is_some(), ticked, &mut view);
             linked::name_reader(app, &poll, known.as_ref(), &mut view).await?;
-            let field = view.mark(error);
             let page = FormPage {
-                errors: vec![field],
+                errors: view.mark_all(&poll, &sent, error),
                 not_me: known.as_ref().map(|_| known::not_me(&poll)),
                 ..FormPage::of(&poll, now, view)
             };

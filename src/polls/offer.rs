@@ -102,18 +102,28 @@ async fn asked(
     if typed.is_empty() {
         return Ok(mend(
             "email",
-            "Write the address the newsletter shall go to",
+            "Write the address the newsletter shall go to.",
         ));
     }
-    let Ok(address) = EmailAddress::from_typed(&typed) else {
-        return Ok(mend("email", "Write an address like name@example.com"));
-    };
-    let Some(consent) = subscriptions::agreed(app, &newsletter, &current, &ticked).await? else {
-        let message = format!(
-            "Tick the box if we shall send you {}, or clear the address",
-            newsletter.name
-        );
-        return Ok(mend("consent", &message));
+    // Both are told at once: who mends one shall not be sent back for the other.
+    let address = EmailAddress::from_typed(&typed);
+    let consent = subscriptions::agreed(app, &newsletter, &current, &ticked).await?;
+    let (address, consent) = match (address, consent) {
+        (Ok(address), Some(consent)) => (address, consent),
+        (address, consent) => {
+            let mut problems = Vec::new();
+            if address.is_err() {
+                problems.push(problem("email", "Write an address like name@example.com."));
+            }
+            if consent.is_none() {
+                let message = format!(
+                    "Tick the box if we shall send you {}, or clear the address.",
+                    newsletter.name
+                );
+                problems.push(problem("consent", &message));
+            }
+            return Ok(Left::Mend(problems));
+        }
     };
     // Only a program fills in what nobody sees: it gets the same answer and no mail.
     if form.one("website")?.is_some_and(|text| !text.is_empty()) {
@@ -139,17 +149,21 @@ async fn asked(
         // The answer is counted: what is left to say belongs beside the address.
         Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => Ok(mend(
             "email",
-            "Too many addresses were left from your network. Please try again in a minute",
+            "Too many addresses were left from your network. Please try again in a minute.",
         )),
         Err(problem) => Err(problem),
     }
 }
 
 fn mend(field: &str, message: &str) -> Left {
-    Left::Mend(vec![FieldProblem {
+    Left::Mend(vec![problem(field, message)])
+}
+
+fn problem(field: &str, message: &str) -> FieldProblem {
+    FieldProblem {
         field: field.to_owned(),
         message: message.to_owned(),
-    }])
+    }
 }
 
 /// The page the reader agreed on: where the form stood, without what may be personal in its query.

@@ -124,19 +124,30 @@ impl FormView {
     /// Puts the reason beside its question, and lists it for the summary at the top.
     pub fn mark(&mut self, error: ChoiceError) -> FieldProblem {
         let at = error.question().unwrap_or(1);
-        for question in self.questions.iter_mut().filter(|q| q.key == at) {
-            question.error = Some(error.message());
-            if let Some(option) = question.options.first() {
-                return FieldProblem {
-                    field: format!("o{}", option.key),
-                    message: error.message(),
-                };
-            }
-        }
-        FieldProblem {
+        let several = self.questions.len() > 1;
+        let mut problem = FieldProblem {
             field: format!("q{at}"),
             message: error.message(),
+        };
+        for question in self.questions.iter_mut().filter(|q| q.key == at) {
+            question.error = Some(error.message());
+            if several {
+                problem.message = format!("“{}”: {}", question.text, error.message());
+            }
+            if let Some(option) = question.options.first() {
+                problem.field = format!("o{}", option.key);
+            }
         }
+        problem
+    }
+
+    /// Marks all that keeps `sent` from being an answer to `poll`: `first`, and whatever else there is.
+    pub fn mark_all(&mut self, poll: &Poll, sent: &Sent, first: ChoiceError) -> Vec<FieldProblem> {
+        let mut faults = Choice::faults(poll, sent);
+        if faults.is_empty() {
+            faults.push(first);
+        }
+        faults.into_iter().map(|fault| self.mark(fault)).collect()
     }
 }
 
@@ -221,6 +232,8 @@ pub struct ResultsPage {
     pub linked: Option<linked::Note>,
     pub hidden_reason: Option<String>,
     pub own: Option<String>,
+    /// The reader wrote words of their own, which editors read first.
+    pub unread: bool,
     pub change_href: Option<String>,
     pub change_label: &'static str,
     pub back_href: Option<String>,
@@ -265,7 +278,10 @@ impl ResultsPage {
         let open = matches!(phase, Phase::Open { .. });
         let own_labels = own.map_or_else(String::new, |own| said(poll, own));
         Self {
-            title: format!("Results: {}", poll.headline()),
+            title: match phase {
+                Phase::NotYetOpen { .. } => poll.headline().to_owned(),
+                _ => format!("Results: {}", poll.headline()),
+            },
             question: poll.headline().to_owned(),
             counted: open && own.is_some(),
             mail: None,
@@ -282,6 +298,7 @@ impl ResultsPage {
                 headline: true,
                 live: open.then(|| format!("/p/{}/live", poll.slug)),
             }),
+            unread: open && own.is_some_and(|own| !own.words().is_empty()),
             own: (!own_labels.is_empty()).then_some(own_labels),
             change_href: poll
                 .is_open_to_all(now)

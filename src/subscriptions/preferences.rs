@@ -106,15 +106,34 @@ pub async fn take_back(app: &App, reader: ReaderId, poll: &str) -> Result<bool, 
     Ok(done)
 }
 
-/// Leaves everything.
+/// Leaves everything; the newsletters that were left, by slug.
 ///
 /// # Errors
 /// What the database said.
-pub async fn leave_all(app: &App, reader: ReaderId) -> Result<(), DbErr> {
+pub async fn leave_all(app: &App, reader: ReaderId) -> Result<Vec<String>, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("leave all").await?;
+    let mut left = Vec::new();
     for subscribed in subscribers::of_reader(&*txn, reader).await? {
         subscribers::leave(&txn, subscribed.newsletter, reader, "preferences", now).await?;
+        if subscribed.is_active() {
+            left.push(subscribed.slug);
+        }
     }
-    txn.commit().await
+    txn.commit().await?;
+    Ok(left)
+}
+
+/// Takes back that these newsletters were left, as far as that was a moment ago ([`super::leave::undo`]). False: none was.
+///
+/// # Errors
+/// What the database said.
+pub async fn undo_all(app: &App, reader: ReaderId, slugs: &[String]) -> Result<bool, DbErr> {
+    let mut done = false;
+    for subscribed in subscribers::of_reader(app.db.read(), reader).await? {
+        if slugs.contains(&subscribed.slug) {
+            done |= super::leave::undo(app, subscribed.newsletter, reader).await?;
+        }
+    }
+    Ok(done)
 }

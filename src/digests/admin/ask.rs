@@ -75,7 +75,10 @@ pub(super) async fn cancel(
                 "{left} will not get this issue. What was handed over stays handed over: a mail cannot be called back. This cannot be undone."
             ),
             "Cancel the rest",
-            "Keep sending",
+            match progress.state {
+                mailing::MailingState::Preparing | mailing::MailingState::Sending => "Keep sending",
+                _ => "Leave it as it is",
+            },
         ),
         "cancel",
     )

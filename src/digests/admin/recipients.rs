@@ -72,6 +72,7 @@ pub(super) async fn list(
         &json!({
             "frame": editor.frame(),
             "id": issue.id.0,
+            "title": format!("Recipients of {}", issue.title()),
             "crumb": issue.title(),
             "total": total(&progress.counts, &asked),
             "filter": { "q": asked.q.trim(), "domain": asked.domain.trim() },

@@ -76,7 +76,8 @@ pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
         );
     }
     for slug in draft.dead_polls {
-        advice.blocks("dead_poll", format!("No open poll is called “{slug}”."));
+        advice.blocks("dead_poll", format!("When this goes out, no poll called “{slug}” takes answers. Look at its name, and at when it opens and closes."),
+        );
     }
     if draft.preheader.chars().count() > 140 {
         advice.warns(

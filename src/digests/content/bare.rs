@@ -149,7 +149,6 @@ mod tests {
     #[test]
     fn what_is_no_bare_address_stays_as_it_is() {
         for text in [
-            "<code>https://e.org</code>",
             "<a href=\"https://a.org\">https://e.org</a>",
             "https:// and http://.",
             "xhttps://e.org",
@@ -158,6 +157,7 @@ mod tests {
         ] {
             assert_eq!(line(text), text);
         }
+        assert_eq!(line("`https://e.org`"), "<code>https://e.org</code>");
         assert_eq!(
             line("[see https://e.org](https://a.org)"),
             "<a href=\"https://a.org\">see https://e.org</a>"

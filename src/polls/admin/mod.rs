@@ -177,7 +177,7 @@ async fn pages_of(app: &App, poll: &Poll) -> Result<Vec<Value>, DbErr> {
     }
     if poll.state != PollState::Draft {
         pages.push(
-            json!({ "href": format!("/admin/polls/{}/removals", poll.slug), "label": "Left out" }),
+            json!({ "href": format!("/admin/polls/{}/removals", poll.slug), "label": "Leave answers out" }),
         );
     }
     let pictured = poll.options().any(|option| option.picture.is_some());
@@ -209,7 +209,9 @@ fn acts(poll: &Poll, now: UnixMillis) -> Vec<(&'static str, &'static str)> {
         phase(poll.state, poll.opens_at, poll.closes_at, now),
     ) {
         (PollState::Draft, _) => vec![("publish", "Open the poll")],
-        (_, Phase::NotYetOpen { .. } | Phase::Open { .. }) => vec![("close", "Close now")],
+        // Opening it earlier is a change of its times, by its form.
+        (_, Phase::NotYetOpen { .. }) => vec![("close", "Do not open it")],
+        (_, Phase::Open { .. }) => vec![("close", "Close now")],
         // After its closing time only a later one opens it again.
         (PollState::Closed, _) if poll.closes_at.is_none_or(|at| at > now) => {
             vec![("reopen", "Open again")]

@@ -43,6 +43,9 @@ pub struct Asked {
     place: String,
     tier: String,
     done: String,
+    /// The button was pressed.
+    #[serde(default)]
+    asked: String,
 }
 
 impl Asked {
@@ -53,6 +56,7 @@ impl Asked {
             place: form.text("place")?,
             tier: form.text("tier")?,
             done: String::new(),
+            asked: String::new(),
         })
     }
 
@@ -224,12 +228,14 @@ async fn page(
     let places = PLACES.map(|p| choice(p.code().to_string(), p.name(), &asked.place));
     let tiers = TIERS.map(|(tier, label)| choice(tier.code().to_string(), label, &asked.tier));
     let page = json!({
-        "frame": frame, "slug": poll.slug, "question": poll.headline(), "time_zone": poll.time_zone,
+        "frame": frame, "title": format!("Answers left out: {}", poll.headline()),
+        "slug": poll.slug, "question": poll.headline(), "time_zone": poll.time_zone,
         "sealed": poll.sealed_at.map(|_| SEALED),
         "from": asked.from, "until": asked.until, "place": asked.place, "tier": asked.tier,
         "places": places, "tiers": tiers,
         "error": error.or(odd),
         "found": found.filter(|n| *n >= SMALLEST_CELL).map(|n| shown::counted(n, "answer", "answers")),
+        "unasked": selection.is_none() && odd.is_none() && !asked.asked.is_empty(),
         "few": found.filter(|n| *n < SMALLEST_CELL).map(|n| match n {
             0 => "No answer that counts meets this.",
             _ => TOO_FEW,

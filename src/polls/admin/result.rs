@@ -195,8 +195,7 @@ async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
         _ => "One option".into(),
     };
     let fact = |label: &str, value: String| json!({ "label": label, "value": value });
-    Ok(vec![
-        fact("Readers choose", choice),
+    let mut facts = vec![
         fact("Who sees the result", seen.into()),
         fact(
             "Newsletter beside the answer",
@@ -205,7 +204,7 @@ async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
         fact(
             "Whose answers make the result",
             match poll.headline_tier {
-                Tier::Anonymous => "Everybody's",
+                Tier::Anonymous => "Everybody’s",
                 Tier::Worked => "Browsers that solved a proof of work, and better",
                 Tier::Subscriber => "Confirmed subscribers",
                 Tier::SignedIn => "Signed in",
@@ -217,5 +216,10 @@ async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
             secrecy::for_editors(poll, app.clock.now(), app.config.polls.seal_days),
         ),
         fact("Time zone", poll.time_zone.clone()),
-    ])
+    ];
+    // Of several questions each has its own.
+    if poll.questions.len() == 1 {
+        facts.insert(0, fact("Readers choose", choice));
+    }
+    Ok(facts)
 }

@@ -131,11 +131,16 @@ fn number(text: &str) -> Option<i64> {
 }
 
 fn too_many(letter: &Newsletter, population: i64) -> Errors {
-    let said = format!(
-        "{} has {}. Ask for no more.",
-        letter.name,
-        shown::counted(population, "confirmed subscriber", "confirmed subscribers")
-    );
+    let has = shown::counted(population, "confirmed subscriber", "confirmed subscribers");
+    let said = match population {
+        n if n < SMALLEST => {
+            format!(
+                "A sample needs at least {SMALLEST} of them; {} has {has}.",
+                letter.name
+            )
+        }
+        _ => format!("{} has {has}. Ask for no more.", letter.name),
+    };
     Errors::from_iter([("size".to_owned(), said.into())])
 }
 

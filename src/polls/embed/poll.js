@@ -105,12 +105,29 @@ class CanvassPoll extends HTMLElement {
     this.load();
   }
 
-  show(node, said = "") {
-    this.status.textContent = said;
+  show(node, said) {
     this.alertBox.replaceChildren();
     this.body.replaceChildren(node);
-    // What is said lies above the body and makes room in it: the body itself stays where it is.
+    this.say(said);
+  }
+
+  // What is said lies above the body and makes room in it: the body itself stays where it is.
+  say(said = "") {
+    this.status.textContent = said;
     this.body.style.paddingBlockStart = said && `${this.status.offsetHeight + 11}px`;
+  }
+
+  // Says before each field what is to be mended there, and leads to the first.
+  mend(form, errors) {
+    let first;
+    for (const { field, message } of errors) {
+      const input = form.querySelector(`[name=${field}]`) ?? form.elements[0];
+      const id = "canvass-" + field;
+      (input.closest("label:not(.canvass-field)") ?? input).before(el("p", { class: "canvass-error error", id }, message));
+      input.setAttribute("aria-invalid", true);
+      input.setAttribute("aria-describedby", id);
+      (first ??= input).focus();
+    }
   }
 
   warn(...nodes) {
@@ -197,6 +214,8 @@ class CanvassPoll extends HTMLElement {
     this.busy = true;
     form.setAttribute("aria-busy", true);
     this.warn();
+    for (const old of form.querySelectorAll(".canvass-error")) old.remove();
+    for (const old of form.querySelectorAll("[aria-invalid]")) old.removeAttribute("aria-invalid");
     try {
       const proof = await this.proof;
       await proof?.settled(form);
@@ -217,7 +236,10 @@ class CanvassPoll extends HTMLElement {
       const said = await answer.json();
       if (said.counted && !said.errors?.length) this.results(said, `${this.words.counted} ${said.mail ?? ""}`, form);
       else if (answer.status === 409) await this.load(said.detail);
-      else this.warn(said.counted && this.words.counted, ...(said.errors?.map((error) => error.message) ?? [said.detail]));
+      else if (said.errors) {
+        if (said.counted) this.say(this.words.counted);
+        this.mend(form, said.errors);
+      } else this.warn(said.detail);
     } catch {
       this.warn(`${this.words.unsent} `, this.link("", this.words.there));
     }
@@ -235,7 +257,14 @@ class CanvassPoll extends HTMLElement {
       el("div", { class: "canvass-act" }, form && this.changeButton(form), this.link("/results", this.words.whole)), this.note);
     this.fill(data.results, data.message);
     this.show(box, said);
-    if (said) box.focus({ preventScroll: true });
+    if (said) {
+      box.focus({ preventScroll: true });
+      // A form that is higher than the screen was sent from its end, and the result begins above what is seen.
+      if (this.getBoundingClientRect().top < 0) {
+        this.whole.style = "";
+        this.scrollIntoView();
+      }
+    }
     this.watching = data.open && data.results;
     this.watch();
   }

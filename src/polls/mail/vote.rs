@@ -216,9 +216,8 @@ pub async fn cast(
         }
         Answered::Invalid(error) => {
             let mut view = retyped(&link);
-            let field = view.mark(error);
             let page = FormPage {
-                errors: vec![field],
+                errors: view.mark_all(&link.poll, &sent, error),
                 ..with_nonce(&app, &link, &token, view, None)
             };
             render(&app, &page, StatusCode::UNPROCESSABLE_ENTITY)

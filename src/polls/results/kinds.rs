@@ -172,12 +172,19 @@ pub fn summary(question: &Question, counts: &[i64], counted: Option<&Count>) -> 
         }
         (Kind::Ranked, _) => {
             let counted = counted?;
-            let last = counted.rounds.last()?;
+            let ballots = counted.rounds.first()?.continuing();
+            let last = counted
+                .rounds
+                .last()
+                .filter(|_| ballots >= MIN_FOR_ROUNDS)?;
             Some(ranked_summary(question, counted, last))
         }
         _ => None,
     }
 }
+
+/// Of fewer ballots than this, rounds say less than the counts themselves.
+const MIN_FOR_ROUNDS: i64 = 3;
 
 fn ranked_summary(question: &Question, counted: &Count, last: &Round) -> String {
     let labels: Vec<&str> = question

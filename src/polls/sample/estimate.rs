@@ -67,14 +67,15 @@ impl Estimate {
     #[must_use]
     pub fn note(&self, sample: &Sample, answered: Option<&Answered>, zone: &TimeZone) -> String {
         let drawn = date(sample.drawn_at, zone);
-        let asked = format!(
-            "On {drawn} {} of the {} confirmed subscribers of {} were drawn at random and asked by mail.",
+        let were_drawn = format!(
+            "On {drawn} {} of the {} confirmed subscribers of {} were drawn at random",
             grouped(self.drawn),
             grouped(self.population),
             self.newsletter,
         );
         let Some(answered) = answered.filter(|_| self.answered > 0) else {
-            return format!("{asked} Nobody has answered yet.");
+            // Whether the invitation has left is not known here.
+            return format!("{were_drawn}. Nobody has answered yet.");
         };
         let came = format!(
             "{} answered {}: a response rate of {}.",
@@ -88,7 +89,7 @@ impl Estimate {
             }
             None => "That is too few to say anything about the others.",
         };
-        format!("{asked} {came} {meaning}")
+        format!("{were_drawn} and asked by mail. {came} {meaning}")
     }
 }
 

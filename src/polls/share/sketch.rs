@@ -63,7 +63,8 @@ impl Sketch {
                 let more = all.saturating_sub(MOST);
                 let more = match more {
                     0 => String::new(),
-                    n => format!(" {n} more answers."),
+                    1 => " 1 more option not shown.".to_owned(),
+                    n => format!(" {n} more options not shown."),
                 };
                 let readers = if results.voters == 1 {
                     "1 reader chose to answer".to_owned()

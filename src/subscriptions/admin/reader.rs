@@ -227,7 +227,7 @@ pub(super) fn suppression_words(code: i16) -> &'static str {
 fn delivery_words(code: i16) -> (&'static str, &'static str) {
     match code {
         1 => ("Being sent", "is-live"),
-        2 => ("Sent", "is-good"),
+        2 => ("Handed over", "is-good"),
         3 => ("Deferred", "is-wait"),
         4 => ("Failed", "is-bad"),
         5 => ("In doubt", "is-bad"),

@@ -64,7 +64,7 @@ pub async fn submit(
     }
     // Programs that press buttons do not tick boxes.
     if form.one("sure")?.is_none() {
-        words["sure_error"] = "Tick the box if everything shall be erased".into();
+        words["sure_error"] = "Tick the box if everything shall be erased.".into();
         return page(&app, StatusCode::UNPROCESSABLE_ENTITY, "data", TITLE, words);
     }
     data::erase(&app, reader).await?;

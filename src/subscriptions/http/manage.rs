@@ -21,11 +21,14 @@ const TAKEN_BACK: &str =
 const BROKEN: &str = "It may be cut off. Nothing was changed.";
 
 /// What stands in the form, and what is wrong with it.
+#[derive(Default)]
 struct Filled {
     name: String,
     time_zone: String,
     /// The newsletters whose box is empty.
     unticked: Vec<String>,
+    /// The newsletters that were all left just now, which can be undone.
+    left: Vec<String>,
     name_error: Option<String>,
     time_zone_error: Option<String>,
 }
@@ -50,21 +53,20 @@ pub async fn submit(
     let Some(preferences) = preferences::look(&app, reader).await? else {
         return unknown_link(&app, BROKEN);
     };
+    let back: Vec<String> = form.all("back").map(str::to_owned).collect();
     if !press::is_by_a_person(&form)? {
-        let filled = Filled::of(&preferences);
+        let filled = Filled {
+            left: back,
+            ..Filled::of(&preferences)
+        };
         return show_form(&app, &token, &preferences, &filled, Shown::ByAProgram);
     }
-    if form.one("action")? == Some("leave-all") {
-        preferences::leave_all(&app, reader).await?;
-        return as_stored(&app, &token, reader, Some("All mails are stopped.")).await;
-    }
-    if form.one("action")? == Some("data") {
-        data::mail_link(&app, reader).await?;
-        return as_stored(&app, &token, reader, Some(MAILED)).await;
-    }
-    if let Some(poll) = form.one("take_back")? {
-        preferences::take_back(&app, reader, poll).await?;
-        return as_stored(&app, &token, reader, Some(TAKEN_BACK)).await;
+    if form.one("action")? == Some("undo-all") {
+        let said = match preferences::undo_all(&app, reader, &back).await? {
+            true => "Your mails keep coming.",
+            false => "That was too long ago to be undone. Subscribe again, below.",
+        };
+        return as_stored(&app, &token, reader, Some(said)).await;
     }
     let mut filled = Filled {
         name: form.one("name")?.unwrap_or_default().to_owned(),
@@ -75,9 +77,27 @@ pub async fn submit(
             .filter(|slug| !form.all("keep").any(|kept| kept == *slug))
             .map(str::to_owned)
             .collect(),
-        name_error: None,
-        time_zone_error: None,
+        ..Filled::default()
     };
+    // Buttons of other things in the same form: what was typed beside them stays.
+    let done = if form.one("action")? == Some("leave-all") {
+        filled.left = preferences::leave_all(&app, reader).await?;
+        Some("All mails are stopped.")
+    } else if form.one("action")? == Some("data") {
+        data::mail_link(&app, reader).await?;
+        Some(MAILED)
+    } else if let Some(poll) = form.one("take_back")? {
+        preferences::take_back(&app, reader, poll).await?;
+        Some(TAKEN_BACK)
+    } else {
+        None
+    };
+    if let Some(said) = done {
+        let Some(preferences) = preferences::look(&app, reader).await? else {
+            return unknown_link(&app, BROKEN);
+        };
+        return show_form(&app, &token, &preferences, &filled, Shown::Saved(said));
+    }
     let name = ReaderName::parse(&filled.name)
         .map_err(|refused| filled.name_error = Some(refused.to_string()));
     let time_zone = match filled.time_zone.as_str() {
@@ -130,9 +150,7 @@ impl Filled {
         Self {
             name: preferences.reader.name.clone(),
             time_zone: preferences.reader.time_zone.clone().unwrap_or_default(),
-            unticked: Vec::new(),
-            name_error: None,
-            time_zone_error: None,
+            ..Self::default()
         }
     }
 }
@@ -196,6 +214,7 @@ fn show_form(
             "problems": problems,
             "summary": "Please look at this again",
             "saved": saved,
+            "left": filled.left,
             "ask_person": shown == Shown::ByAProgram,
             "again": press::AGAIN,
         }),

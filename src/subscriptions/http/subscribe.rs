@@ -125,7 +125,9 @@ async fn judge(
         filled.consent_error =
             Some("The words have changed. Read them and tick the box again.".to_owned());
     }
-    if !form_time_is_human(app, form.one("form_time")?) {
+    // Told only where nothing else is wrong: whatever was sent too fast, an empty form is to be filled in first.
+    let complete = address.is_ok() && agreed.is_some();
+    if complete && !form_time_is_human(app, form.one("form_time")?) {
         filled.form_error = Some("That was very fast. Press the button once more.".to_owned());
     }
     Ok(match (address, agreed, &filled.form_error) {
@@ -207,7 +209,7 @@ fn form_page(
     let problems: Vec<_> = [
         ("email", &filled.email_error),
         ("consent", &filled.consent_error),
-        ("email", &filled.form_error),
+        ("send", &filled.form_error),
     ]
     .into_iter()
     .filter_map(|(field, error)| {

@@ -228,7 +228,8 @@ document.addEventListener("keydown", (event) => {
 
 const insert = document.getElementById("insert-poll");
 if (insert) {
-  insert.hidden = false;
+  insert.parentElement.hidden = false;
+  document.querySelector(".poll-lines").hidden = true;
   document.getElementById("poll-hint").textContent = "It is put where the cursor is. Readers answer with one tap and one button.";
   insert.addEventListener("click", () => block(document.getElementById("poll").value));
 }
