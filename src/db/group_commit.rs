@@ -98,6 +98,16 @@ pub struct GroupCommit<Req, Res> {
 struct Pace(Arc<AtomicU64>);
 
 impl Pace {
+    /// Notes how long a commit takes that succeeds: a database that is lost is not slow, however long it takes to say so.
+    async fn of<T>(&self, commit: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let begun = Instant::now();
+        let done = commit.await;
+        if done.is_ok() {
+            self.note(begun.elapsed());
+        }
+        done
+    }
+
     /// The last dozen commits count.
     fn note(&self, took: Duration) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

@@ -131,13 +131,26 @@ async fn a_group_waits_for_a_database_that_comes_back() {
         let n = counted.fetch_add(1, Ordering::SeqCst);
         async move {
             if n < 3 {
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 return Err(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout));
             }
+            tokio::time::sleep(Duration::from_millis(16)).await;
             Ok(group)
         }
     });
     assert_eq!(queue.submit(1).await.expect("after some tries"), 1);
     assert_eq!(tries.load(Ordering::SeqCst), 4);
+    // An eighth of the one commit there was; the tries and the waiting between them are none.
+    assert!(
+        queue.pace() >= Duration::from_millis(2),
+        "{:?}",
+        queue.pace()
+    );
+    assert!(
+        queue.pace() < Duration::from_millis(25),
+        "{:?}",
+        queue.pace()
+    );
 }
 
 /// The database hangs: who is being written is told that nobody knows, and the write stands all the same when it comes to its end.

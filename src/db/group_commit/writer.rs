@@ -88,9 +88,9 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             last = self.waiting.len().min(largest);
             metrics::histogram!("canvass_group_size", "queue" => name).record(last as f64);
             let (requests, answers) = self.first(last);
-            let begun = Instant::now();
-            self.write(&commit, requests, answers).await;
-            self.pace.note(begun.elapsed());
+            let pace = self.pace.clone();
+            let timed = |group| pace.of(commit(group));
+            self.write(&timed, requests, answers).await;
         }
     }
 

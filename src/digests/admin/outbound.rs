@@ -12,7 +12,7 @@ use super::super::content::advice::Weight;
 use super::super::model::{Issue, IssueState, Slot};
 use super::super::prepare::prepare;
 use super::super::segment;
-use super::super::send::{self, Sent};
+use super::super::send::{self, NAME_TAKEN, Sent};
 use super::compose::address;
 use super::views;
 use crate::admin::{Editor, EditorForm, show};
@@ -157,7 +157,8 @@ async fn after(
             );
             refused(app, editor, issue, planned).await
         }
-        Sent::Changed | Sent::NameTaken => Err(Problem::conflict(
+        Sent::NameTaken => Err(Problem::conflict(NAME_TAKEN)),
+        Sent::Changed => Err(Problem::conflict(
             "This issue was changed, or is on its way already. Nothing was done; look at it once more.",
         )),
     }
