@@ -193,9 +193,11 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
     run(&*txn, mailing, [vec![0_u8].into()]).await.unwrap();
     let attempt = "INSERT INTO delivery_attempt (issue_id, reader_id, attempt, at_ms, state, code, reply) VALUES (9, $1, 1, 1, 3, 450, $2)";
     let reply = format!("later, <{ADDRESS}>");
-    run(&*txn, attempt, [id.into(), reply.into()])
+    run(&*txn, attempt, [id.into(), reply.clone().into()])
         .await
         .unwrap();
+    let single = "UPDATE outbox SET reply = $1";
+    run(&*txn, single, [reply.into()]).await.unwrap();
     txn.commit().await.unwrap();
     let reader = app.reader();
     let (path, page) = data(&app, &reader, &manage).await;
@@ -221,6 +223,14 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
     // The test's own mailbox stands for the reader's.
     let left = Dump::of(db).await.containing(ADDRESS, &["captured_mail"]);
     assert_eq!(left, Vec::<String>::new());
+    // Nor in the log beside the file.
+    if let Some(file) = app.app.config.database_file() {
+        let log = file.with_extension("db-wal");
+        let held = |log| std::fs::metadata(log).map_or(0, |log| log.len());
+        assert!(held(&log) > 0, "it was written to");
+        db.look_after().await;
+        assert_eq!(held(&log), 0);
+    }
     for table in ["consent", "subscription_request", "ballot_link"] {
         assert_eq!(
             app.count(&format!("SELECT COUNT(*) FROM {table}")).await,

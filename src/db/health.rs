@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fate::is_unwritable;
-use super::{Db, DbErr, run};
+use super::{Backend, Db, DbErr, run};
 
 /// What keeps a database from being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Trouble {
 pub(super) struct Health {
     failing: AtomicBool,
     moved: AtomicBool,
+    /// Something was erased that the write-ahead log may still hold.
+    erased: AtomicBool,
     file: Option<FileId>,
 }
 
@@ -79,6 +81,12 @@ impl Db {
         failing.then_some(Trouble::Unwritable)
     }
 
+    /// Has the write-ahead log of SQLite cut soon, since something was erased that it may still hold: by [`look_after`](Self::look_after), as
+    /// soon as nobody looks at an older moment. PostgreSQL's autovacuum clears away what it keeps of old rows.
+    pub fn cut_log_soon(&self) {
+        self.health().erased.store(true, Relaxed);
+    }
+
     /// Looks whether the file is still in its place, and, after a commit that failed, whether one succeeds again: a server that is taken
     /// out of service gets no requests that would tell. Call this every few seconds.
     pub async fn look_after(&self) {
@@ -92,6 +100,10 @@ impl Db {
                 );
             }
             health.moved.store(moved, Relaxed);
+        }
+        if self.backend() == Backend::Sqlite && health.erased.swap(false, Relaxed) {
+            let cut = self.cut_log().await;
+            health.erased.fetch_or(!cut.is_ok_and(|cut| cut), Relaxed);
         }
         if !health.failing.load(Relaxed) {
             return;

@@ -77,7 +77,7 @@ impl Db {
     }
 
     /// Brings the write-ahead log into the file and cuts it to nothing, unless a reader still needs it.
-    async fn cut_log(&self) -> Result<bool, DbErr> {
+    pub(super) async fn cut_log(&self) -> Result<bool, DbErr> {
         let patience = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
         self.writer().execute_unprepared(&patience).await?;
         let cut = fetch_one(&*self.writer(), "PRAGMA wal_checkpoint(TRUNCATE)", []).await;

@@ -55,8 +55,10 @@ pub async fn drop_to(txn: &WriteTxn, hash: &[u8], why: &str, now: UnixMillis) ->
 /// What the database said.
 pub async fn forget(txn: &WriteTxn, hash: &[u8], why: &str, now: UnixMillis) -> Result<(), DbErr> {
     drop_to(txn, hash, why, now).await?;
-    let sql = "UPDATE outbox SET address_hash = NULL WHERE address_hash = $1";
-    db::run(&**txn, sql, [hash.to_vec().into()]).await.map(drop)
+    // What servers answered names the address more often than not.
+    let sql = "UPDATE outbox SET address_hash = NULL, reply = $2 WHERE address_hash = $1";
+    let values = [hash.to_vec().into(), why.into()];
+    db::run(&**txn, sql, values).await.map(drop)
 }
 
 /// What went to this address or waits for it, the newest first.

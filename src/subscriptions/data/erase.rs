@@ -20,6 +20,7 @@ pub async fn erase(app: &App, reader: ReaderId) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("erase reader").await?;
     let done = erase_in(&txn, app, reader, now).await?;
     txn.commit().await?;
+    app.db.cut_log_soon();
     Ok(done)
 }
 
