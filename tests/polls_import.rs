@@ -144,6 +144,46 @@ async fn polls_an_import_that_was_cut_off_goes_on() {
     assert_eq!(app.count("SELECT COUNT(*) FROM poll").await, 2);
 }
 
+/// Half of a result is none, also when an import is killed in between.
+#[tokio::test]
+async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
+    const BALLOTS: &str = "SELECT CAST(COUNT(*) AS BIGINT) FROM ballot";
+    let app = TestApp::start().await;
+    let dir = TempDir::new().unwrap();
+    let big = "INSERT INTO wp_pollsq (pollq_id, pollq_question, pollq_timestamp) VALUES (1,'Big?','1719835200');
+        INSERT INTO wp_pollsa (polla_aid, polla_qid, polla_answers, polla_votes) VALUES (1,1,'Yes',9000),(2,1,'No',5000);";
+    let asked = order(&dir, &[("dump.sql", big)], System::WpPolls);
+    {
+        let mut terminal = std::io::sink();
+        let importing = run(&app.app, &asked, &mut terminal);
+        tokio::pin!(importing);
+        let begun = async {
+            while app.count(BALLOTS).await == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = begun => {}
+            done = &mut importing => panic!("it was too quick to be looked at: {done:?}"),
+        }
+    }
+    let part = app.count(BALLOTS).await;
+    assert!(part > 0 && part < 14_000, "killed in between: {part}");
+    let reader = app.reader();
+    reader.get("/p/big").await.expect(404);
+    reader.get("/p/big/results").await.expect(404);
+    reader.post("/p/big", &[("option", "2")]).await.expect(404);
+
+    let again = import(&app, &asked).await;
+    assert_eq!((again.polls, app.count(BALLOTS).await), (1, 14_000));
+    // A definition is at most a second old.
+    app.advance(std::time::Duration::from_secs(1));
+    let page = app.reader().get("/p/big/results").await.expect(200);
+    assert_eq!(page.all(".result-count"), ["9,000", "5,000"]);
+    app.assert_the_count_agrees("big").await;
+}
+
 #[tokio::test]
 async fn polls_that_were_open_stay_open_if_asked() {
     let app = TestApp::start().await;

@@ -18,7 +18,7 @@ use super::repeats::Repeats;
 use super::rows::{Last, Waiting, insert, look, update};
 use super::slip::{Outcome, Slip, VoterKey};
 use crate::db::{Batch, Db};
-use crate::polls::model::{Phase, phase};
+use crate::polls::model::{Phase, Place, PollState, phase};
 use crate::polls::refusals::{self, Reason};
 use crate::types::{Clock, PollId};
 
@@ -67,7 +67,14 @@ pub async fn commit(
         }
         // Once it was seen closed, no clock that steps back opens it again.
         let latest = state.seen_closed.map_or(now, |at| at.max(now));
-        match phase(state.state, state.opens_at, state.closes_at, latest) {
+        // What is carried over from elsewhere goes into a draft: nobody sees it, or answers beside it, before all of it is in.
+        let carried = answer.place == Place::Elsewhere && state.state == PollState::Draft;
+        let stage = if carried {
+            PollState::Published
+        } else {
+            state.state
+        };
+        match phase(stage, state.opens_at, state.closes_at, latest) {
             Phase::Open { .. } if state.revision != answer.poll.revision => {}
             Phase::Open { .. } => {
                 let mut same = false;

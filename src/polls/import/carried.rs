@@ -15,6 +15,8 @@ use crate::polls::model::Kind;
 use crate::types::UnixMillis;
 
 const HOUR_MS: i64 = 3_600_000;
+/// More votes than a poll of a newspaper has, and few enough to be held in memory: a count beyond it is a fault of the other system.
+const MOST_VOTES: u64 = 10_000_000;
 
 /// Votes that say the same in the same hour of the site's clocks (`None`: the log does not say when), and how many they are.
 pub type Votes = BTreeMap<(Option<DateTime>, Vec<u64>), u64>;
@@ -115,6 +117,19 @@ impl Found {
     pub fn plan(&self, zone: &TimeZone, now: UnixMillis) -> Result<Plan, String> {
         if let Some(why) = self.gone {
             return Err(why.to_owned());
+        }
+        let counted = self
+            .questions
+            .iter()
+            .flat_map(|q| &q.options)
+            .map(|o| o.count);
+        let votes = counted
+            .chain(self.log.values().copied())
+            .fold(0, u64::saturating_add);
+        if votes > MOST_VOTES {
+            return Err(format!(
+                "its counts say {votes} votes; at most 10,000,000 can be carried over"
+            ));
         }
         let at = |local: Option<DateTime>| local.and_then(|local| instant(local, zone));
         let (mut questions, keys) = self.wording()?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::carried::{Ballot, Found, Plan, coarse};
+use super::carried::{Ballot, Plan, coarse};
 use super::read::{Content, read};
 use super::store;
 use super::tables::{Orphans, System};
@@ -180,7 +180,7 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
         }
         let id = match known {
             Some(known) => known.poll,
-            None => create(app, &key, definition, &poll).await?,
+            None => create(app, &key, definition).await?,
         };
         if !poll.future {
             cast(app, id, &plan.ballots, &name).await?;
@@ -191,6 +191,8 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
             let goes_on = plan.goes_on.filter(|_| order.open);
             let end = goes_on.unwrap_or(Some(plan.closes_at));
             define::retime(&txn, now, id, Some(plan.opens_at), end, Visibility::Always).await?;
+            let (from, to) = (PollState::Draft, PollState::Published);
+            define::set_state(&txn, now, id, from, to).await?;
         }
         store::finish(&txn, &key, now).await?;
         txn.commit().await?;
@@ -208,24 +210,16 @@ fn definition(plan: &Plan, time_zone: &str) -> Definition {
     }
 }
 
-async fn create(
-    app: &App,
-    key: &str,
-    mut definition: Definition,
-    found: &Found,
-) -> Result<PollId, Stopped> {
-    let state = if found.future {
-        PollState::Draft
-    } else {
-        PollState::Published
-    };
+/// Makes the poll, as a draft: it is published in the commit that notes that all is in. Half of a result is none.
+async fn create(app: &App, key: &str, mut definition: Definition) -> Result<PollId, Stopped> {
     let wanted = definition.slug.clone();
     // Again where somebody else has just taken the name.
     while let Some(free) = define::free_slug(&app.db, &wanted).await? {
         definition.slug = free;
         let txn = app.db.write_txn("import poll").await?;
         let now = app.clock.now();
-        if let Stored::Yes(id) = define::create(&txn, &app.random, now, &definition, state).await? {
+        let draft = PollState::Draft;
+        if let Stored::Yes(id) = define::create(&txn, &app.random, now, &definition, draft).await? {
             store::begin(&txn, key, id, now).await?;
             txn.commit().await?;
             return Ok(id);

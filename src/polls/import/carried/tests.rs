@@ -81,6 +81,15 @@ fn the_log_is_kept_and_the_rest_becomes_ballots_without_one() {
 }
 
 #[test]
+fn a_count_that_cannot_be_is_refused_before_it_takes_memory() {
+    let refused = found(1, &[u64::MAX, 3], None).plan(&TimeZone::UTC, NOW);
+    assert!(refused.expect_err("absurd").contains("at most 10,000,000"));
+    let mut poll = found(1, &[1, 1], None);
+    poll.log.insert((None, vec![11]), MOST_VOTES);
+    assert!(poll.plan(&TimeZone::UTC, NOW).is_err());
+}
+
+#[test]
 fn a_vote_with_more_answers_than_may_be_given_later_is_kept() {
     let mut poll = found(1, &[3, 3, 1], None);
     poll.questions
