@@ -70,10 +70,10 @@ async fn what_is_wrong_is_said_and_what_was_typed_is_kept() {
     let page = browser.get("/admin/newsletters/new").await.expect(200);
     let form = filled(&page);
     for (field, value, words) in [
-        ("name", "", "Fill this in"),
+        ("name", "", "Give the newsletter a name"),
         ("name", "a\r\nBcc: b@example.org", "one line"),
         ("slug", "Evening Brief", "lower-case"),
-        ("slug", "new", "Canvass's own"),
+        ("slug", "new", "Canvass’s own"),
         ("from_address", "brief@", "nothing after the @"),
         ("reply_to", "x\r\n@example.org", "cannot have"),
         ("time_zone", "Mars/Olympus", "not a time zone"),
