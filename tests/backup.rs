@@ -8,7 +8,7 @@ use canvass::db::{Db, fetch_one, run};
 use canvass::polls::{by_slug, verify_ballots};
 use canvass::types::Secret;
 
-use crate::program::words;
+use crate::program::{self, words};
 use crate::support::app::TestApp;
 use crate::support::database::TestDatabase;
 
@@ -155,9 +155,15 @@ async fn a_restore_that_was_not_finished_is_not_served_and_begins_anew() {
     canvass::db::migrate::migrate(&db).await.unwrap();
     write(&db, "INSERT INTO setting (name, value) VALUES ('x', 'y')").await;
     db.close().await.unwrap();
-    for command in [&["serve"][..], &["check"], &["migrate"], &["restore"]] {
-        let said = canvass(&dir, &other.url, KEY, command);
-        refused(&said, "was not finished");
+    let settings = [
+        ("CANVASS_DATABASE__URL", other.url.as_str()),
+        ("CANVASS_HTTP__BIND", "127.0.0.1:0"),
+        ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+        ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+    ];
+    for command in ["serve", "check", "migrate", "restore"] {
+        let said = program::canvass(&dir, &[command], &settings).output();
+        refused(&said.unwrap(), "was not finished");
     }
     // Another file than the first time, even.
     let torn = dir.join("torn.backup");

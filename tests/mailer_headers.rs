@@ -12,7 +12,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
-use crate::support::issues::{app_with, hand_over, subscribe, until};
+use crate::support::issues::{app_with, at_rest, hand_over, subscribe, until};
 use crate::support::smtp_server::{Act, At, Offers, Received, SmtpServer};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -211,7 +211,11 @@ async fn a_return_path_names_its_mail_and_stays_the_same() {
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 3).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
-    until(&app, issue, |p| p.counts.deferred == 1).await;
+    until(&app, issue, |p| {
+        p.counts.deferred == 1 && p.counts.sent == 2
+    })
+    .await;
+    at_rest(&app, issue).await;
     app.advance(Duration::from_secs(15 * 60));
     until(&app, issue, |p| p.state == MailingState::Finished).await;
     let mails = server.received();

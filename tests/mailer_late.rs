@@ -9,7 +9,7 @@ use canvass::types::{IssueId, ReaderId, reader_list::packed};
 
 use crate::support::app::TestApp;
 use crate::support::issues::{
-    app_with, edition, hand_over, hand_over_to, steer, subscribe, the_ledger_agrees, until,
+    app_with, at_rest, edition, hand_over, hand_over_to, steer, subscribe, the_ledger_agrees, until,
 };
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
@@ -57,12 +57,14 @@ async fn who_is_first_attempted_late_has_the_time_for_retries_from_then() {
     let first = until(&app, issue, |p| p.counts.sent == 3).await;
     assert_eq!(first.counts.failed, 0, "{first:?}");
     until(&app, issue, |p| p.counts.deferred == 2).await;
+    at_rest(&app, issue).await;
     app.advance(Duration::from_secs(15 * 60));
     until(&app, issue, |p| p.counts.sent == 4).await;
     app.advance(DAY);
     until(&app, issue, |_| server.commands("RCPT") >= 7).await;
     let waiting = until(&app, issue, |p| p.counts.deferred == 1).await;
     assert_eq!(waiting.counts.failed, 0, "a day is not too long");
+    at_rest(&app, issue).await;
     app.advance(DAY);
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!((done.counts.sent, done.counts.failed), (4, 1), "{done:?}");

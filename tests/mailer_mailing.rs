@@ -8,7 +8,8 @@ use canvass::db;
 use canvass::mailer::mailing::{self, Change, MailingState, Reason, Steer};
 
 use crate::support::issues::{
-    app_with, hand_over, hand_over_about, progress, steer, subscribe, the_ledger_agrees, until,
+    app_with, at_rest, hand_over, hand_over_about, progress, steer, subscribe, the_ledger_agrees,
+    until,
 };
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
@@ -173,6 +174,7 @@ async fn a_loss_after_the_dot_is_sent_again_with_the_same_message_id() {
         p.counts.sent == 3 && p.counts.deferred == 1
     })
     .await;
+    at_rest(&app, issue).await;
     app.advance(Duration::from_secs(60));
     until(&app, issue, |p| {
         p.state == MailingState::Finished && p.counts.sent == 4

@@ -14,7 +14,9 @@ use tokio::time::Instant;
 
 use crate::mailer_fair_share::single;
 use crate::support::app::TestApp;
-use crate::support::issues::{app_with, hand_over, progress, readers_at, the_ledger_agrees, until};
+use crate::support::issues::{
+    app_with, at_rest, hand_over, progress, readers_at, the_ledger_agrees, until,
+};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 fn relay(name: &str, url: String) -> config::Relay {
@@ -242,6 +244,7 @@ async fn greylisting_is_met_by_coming_back_to_the_same_relay() {
     readers_at(&app, &daily, "example.org", 20).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     until(&app, issue, |p| p.counts.deferred == 20).await;
+    at_rest(&app, issue).await;
     app.advance(Duration::from_secs(15 * 60));
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!(done.counts.sent, 20);

@@ -240,6 +240,22 @@ pub async fn until(app: &TestApp, issue: IssueId, wanted: impl Fn(&Progress) -> 
     }
 }
 
+/// Waits until no lane has a batch in hand: what was put off lies in a batch of its own by then, due by the clock as it stands.
+pub async fn at_rest(app: &TestApp, issue: IssueId) {
+    let held = format!(
+        "SELECT COUNT(*) FROM mail_batch WHERE issue_id = {} AND state = 1",
+        issue.0
+    );
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while app.count(&held).await > 0 {
+        assert!(
+            tokio::time::Instant::now() < end,
+            "a batch is still in hand"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The tally says what the ledger says.
 pub async fn the_ledger_agrees(app: &TestApp, issue: IssueId) {
     let count = |table: &str, n: &str| {
