@@ -17,8 +17,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client behind the trusted proxies: the last address in `X-Forwarded-For` that is not a proxy of ours.
-    /// What stands before it was written by the client and is not believed.
+    /// The client behind the trusted proxies: the last entry in `X-Forwarded-For` that is not a proxy of ours.
+    /// What stands before it was written by the client and is not believed, whatever it looks like. Where that entry is no address, the
+    /// client is who handed it on.
     #[must_use]
     pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
@@ -26,20 +27,17 @@ impl Client {
         if !is_trusted(peer) {
             return Self { ip: peer };
         }
-        let forwarded: Vec<IpAddr> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|v| v.to_str().ok())
-            .flat_map(|v| v.split(','))
-            .map_while(|part| part.trim().parse().ok().map(canonical))
-            .collect();
-        let ip = forwarded
-            .iter()
-            .rev()
-            .find(|ip| !is_trusted(**ip))
-            .or(forwarded.first())
-            .copied()
-            .unwrap_or(peer);
+        let mut ip = peer;
+        let values = headers.get_all("x-forwarded-for").iter().rev();
+        for entry in values.flat_map(|value| value.as_bytes().rsplit(|b| *b == b',')) {
+            let Some(before) = std::str::from_utf8(entry).ok().and_then(address) else {
+                break;
+            };
+            ip = before;
+            if !is_trusted(ip) {
+                break;
+            }
+        }
         Self { ip }
     }
 
@@ -51,6 +49,22 @@ impl Client {
             IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
         }
     }
+}
+
+/// An address as proxies write it, some of them with a port.
+fn address(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    let bare = entry
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let ip = bare.unwrap_or(entry).parse().ok();
+    let ip = ip.or_else(|| {
+        entry
+            .parse::<SocketAddr>()
+            .ok()
+            .map(|with_port| with_port.ip())
+    });
+    ip.map(canonical)
 }
 
 fn canonical(ip: IpAddr) -> IpAddr {
@@ -83,7 +97,10 @@ mod tests {
     fn client(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", http::HeaderValue::from_static(value));
+            headers.append(
+                "x-forwarded-for",
+                http::HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
+            );
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|t| t.parse().expect("a net")).collect();
         Client::behind(peer.parse().expect("an address"), &headers, &trusted)
@@ -106,6 +123,37 @@ mod tests {
             "198.51.100.7"
         );
         assert_eq!(client("10.0.0.1", &["nonsense"], proxy), "10.0.0.1");
+        assert_eq!(
+            client("10.0.0.1", &["1.2.3.4, nonsense"], proxy),
+            "10.0.0.1"
+        );
+        assert_eq!(
+            client("10.0.0.1", &["10.0.0.3, 10.0.0.2"], proxy),
+            "10.0.0.3"
+        );
+        for written in [
+            "1.2.3.4, x, 198.51.100.7",
+            "\u{e9}, 198.51.100.7",
+            ",198.51.100.7",
+        ] {
+            assert_eq!(
+                client("10.0.0.1", &[written], proxy),
+                "198.51.100.7",
+                "{written}"
+            );
+        }
+        assert_eq!(
+            client("10.0.0.1", &["1.2.3.4, x", "198.51.100.7"], proxy),
+            "198.51.100.7"
+        );
+        for (written, ip) in [
+            ("198.51.100.7:4711", "198.51.100.7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("2001:db8::7", "2001:db8::7"),
+        ] {
+            assert_eq!(client("10.0.0.1", &[written], proxy), ip);
+        }
         assert_eq!(client("::ffff:192.0.2.1", &[], &[]), "192.0.2.1");
     }
 }
