@@ -98,10 +98,12 @@ async fn one_of_two_nodes_stops_and_the_other_finishes() {
         return;
     }
     let mut trial = Trial::new("resend", 500).await;
-    trial.calm(Duration::from_millis(20));
+    // One of them alone would take five seconds: the other is there before.
+    let each = Duration::from_millis(40);
+    trial.calm(each);
     trial.hand_over().await;
     let own = trial.another_server().await;
-    own.rule(At::Dot, "", Act::Wait(Duration::from_millis(20)), None);
+    own.rule(At::Dot, "", Act::Wait(each), None);
     let mut setup = trial.setup.clone();
     setup.smtp_url = own.url();
     let (mut leaving, _staying) = (setup.start(), trial.setup.start());
@@ -126,9 +128,11 @@ async fn two_nodes_share_a_days_limit() {
         return;
     }
     let mut trial = Trial::new("resend", 300).await;
-    trial.calm(Duration::from_millis(20));
+    // One of them alone takes nine seconds for the day: the other starts, or looks for work every 2 s, long before.
+    let each = Duration::from_millis(300);
+    trial.calm(each);
     let own = trial.another_server().await;
-    own.rule(At::Dot, "", Act::Wait(Duration::from_millis(20)), None);
+    own.rule(At::Dot, "", Act::Wait(each), None);
     let files = tempfile::tempdir().unwrap();
     let mut nodes = Vec::new();
     for (n, url) in [trial.server.url(), own.url()].into_iter().enumerate() {
