@@ -1,13 +1,13 @@
 //! The only parser of submitted forms.
 //!
 //! What arrives is bounded (413 before it is read when the length is declared, during reading when not), must be
-//! `application/x-www-form-urlencoded` (415), UTF-8 without NUL (400), and must not repeat a field that
+//! `application/x-www-form-urlencoded` and not compressed (415), UTF-8 without NUL (400), and must not repeat a field that
 //! is asked for once (400). Line breaks inside a one-line field are refused where the field is read.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::Problem;
 
@@ -145,9 +145,7 @@ impl<S: Send + Sync> FromRequest<S> for RawForm {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !has_type(&request, "application/x-www-form-urlencoded") {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
+            return Err(Problem::unsupported(
                 "A form is expected",
                 "Send this as application/x-www-form-urlencoded.",
             ));
@@ -156,12 +154,21 @@ impl<S: Send + Sync> FromRequest<S> for RawForm {
     }
 }
 
-/// Why a request is refused before any of it is read: a body that declares more than `limit` bytes, or a path with a NUL in it.
+/// Why a request is refused before any of it is read: a body that declares more than `limit` bytes or is compressed, or a path with a
+/// NUL in it.
 pub(super) fn refusal(request: &Request, limit: u64) -> Option<Problem> {
     let declared = request.headers().get(CONTENT_LENGTH);
     let declared: Option<u64> = declared.and_then(|v| v.to_str().ok()?.parse().ok());
     if declared.is_some_and(|bytes| bytes > limit) {
         return Some(Problem::too_large());
+    }
+    // Read as it is, a compressed body would be blamed for what it does not hold.
+    let encoded = request.headers().get(CONTENT_ENCODING);
+    if encoded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Some(Problem::unsupported(
+            "This is compressed",
+            "Send it as it is, without Content-Encoding.",
+        ));
     }
     // No path of ours holds NUL, and PostgreSQL fails on a text that does. What stands in a query its page judges.
     let path = request.uri().path();

@@ -118,11 +118,11 @@ mod tests {
             })
     }
 
-    async fn answered(method: &str, path: &str, length: &str) -> Response {
+    async fn answered(method: &str, path: &str, header: (&str, &str)) -> Response {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("content-length", length)
+            .header(header.0, header.1)
             .body(Body::empty())
             .expect("a request");
         router().oneshot(request).await.expect("an answer")
@@ -130,15 +130,18 @@ mod tests {
 
     #[tokio::test]
     async fn whatever_happens_is_answered_so_that_it_can_be_read() {
-        for (method, path, length, status) in [
-            ("GET", "/", "0", 200),
-            ("POST", "/", "10", 200),
-            ("POST", "/", "11", 413),
-            ("GET", "/%00", "0", 404),
-            ("POST", "/panics", "0", 500),
-            ("GET", "/hangs", "0", 503),
+        let empty = ("content-length", "0");
+        for (method, path, header, status) in [
+            ("GET", "/", empty, 200),
+            ("POST", "/", ("content-length", "10"), 200),
+            ("POST", "/", ("content-length", "11"), 413),
+            ("POST", "/", ("content-encoding", "gzip"), 415),
+            ("POST", "/", ("content-encoding", "Identity"), 200),
+            ("GET", "/%00", empty, 404),
+            ("POST", "/panics", empty, 500),
+            ("GET", "/hangs", empty, 503),
         ] {
-            let response = answered(method, path, length).await;
+            let response = answered(method, path, header).await;
             assert_eq!(response.status().as_u16(), status, "{method} {path}");
             let kind = response.headers().get(CONTENT_TYPE).map(|v| v.as_bytes());
             let readable = kind.is_some_and(|kind| kind == b"application/problem+json");

@@ -121,6 +121,17 @@ impl Problem {
         )
     }
 
+    /// 415: the body is of another kind than this takes.
+    #[must_use]
+    pub fn unsupported(title: &str, detail: &str) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            title,
+            detail,
+        )
+    }
+
     /// 422 for one field.
     #[must_use]
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {

@@ -28,9 +28,7 @@ pub async fn read<S: Send + Sync>(
     state: &S,
 ) -> Result<(RawForm, Vec<File>), Problem> {
     if !has_type(&request, "multipart/form-data") {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
+        return Err(Problem::unsupported(
             "A form with files is expected",
             "Send this as multipart/form-data.",
         ));
