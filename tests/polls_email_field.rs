@@ -55,3 +55,34 @@ async fn polls_every_kind_of_address_beside_an_answer_is_told_the_same_and_costs
         assert!(told[0].0.contains("nbox"), "{}", told[0].0);
     }
 }
+
+/// Whoever is asked for an address finds out what becomes of it where it is asked for.
+#[tokio::test]
+async fn polls_the_privacy_notice_stands_where_an_address_is_asked_for() {
+    const NOTICE: &str = "https://news.example/privacy";
+    let app = TestApp::start_with(|config| config.site.privacy_url = NOTICE.to_owned()).await;
+    let newsletter = app.newsletter("premium").await.id;
+    app.poll_with("trust", |poll| poll.newsletter = Some(newsletter))
+        .await;
+    app.poll("without").await;
+    let reader = app.reader();
+    for path in ["/p/trust", "/embed/p/trust", "/subscribe/premium"] {
+        let page = reader.get(path).await.expect(200);
+        let links = page.attributes("main form a", "href");
+        let beside = page.attributes("main form ~ p a", "href");
+        assert!(
+            [links, beside].concat().contains(&NOTICE.to_owned()),
+            "{path}"
+        );
+    }
+    let page = reader.get("/p/without").await.expect(200);
+    assert!(
+        page.attributes("main a", "href")
+            .iter()
+            .all(|href| href != NOTICE)
+    );
+    assert!(
+        page.attributes("footer a", "href")
+            .contains(&NOTICE.to_owned())
+    );
+}
