@@ -2,6 +2,7 @@
 //!
 //!     cargo bench --bench mail                    4 kB and 30 kB at 20 connections, both databases; DKIM; a far relay
 //!     cargo bench --bench mail -- table           1, 10, 20 and 50 connections, 4 kB and 30 kB, both databases
+//!     cargo bench --bench mail -- fair            an issue beside another whose provider is slow, or defers every mail
 //!     cargo bench --bench mail -- long            10,000, 100,000 and 1,000,000 recipients, with the editors' pages meanwhile
 //!
 //! In turn, three times, medians: `smtp-source` against `smtp-sink` (the limit), then Canvass against the same sink, with
@@ -12,6 +13,7 @@
 
 #[path = "../cluster.rs"]
 mod cluster;
+mod fair;
 mod relays;
 mod seed;
 mod sender;
@@ -38,6 +40,11 @@ struct Case {
     signed: bool,
     /// Whether a page of the editors is asked for again and again meanwhile.
     watched: bool,
+}
+
+impl Case {
+    /// Octets of a short mail.
+    const SMALL: usize = 4_000;
 }
 
 struct Bench {
@@ -68,8 +75,9 @@ fn main() {
         .collect();
     match words.first().map(String::as_str) {
         Some("table") => bench.table(),
+        Some("fair") => bench.fair(),
         Some("long") => bench.long(),
-        Some(other) => panic!("{other}? table, long, or nothing"),
+        Some(other) => panic!("{other}? table, fair, long, or nothing"),
         None => bench.short(),
     }
 }
@@ -84,7 +92,7 @@ impl Bench {
 
     fn short(&self) {
         heading();
-        for octets in [4_000, 30_000] {
+        for octets in [Case::SMALL, 30_000] {
             for &postgres in self.databases() {
                 self.measure(Case {
                     octets,
@@ -98,7 +106,7 @@ impl Bench {
         }
         for &postgres in self.databases() {
             self.measure(Case {
-                octets: 4_000,
+                octets: Case::SMALL,
                 connections: 20,
                 recipients: RECIPIENTS,
                 postgres,
@@ -112,7 +120,7 @@ impl Bench {
     fn table(&self) {
         heading();
         for &postgres in self.databases() {
-            for octets in [4_000, 30_000] {
+            for octets in [Case::SMALL, 30_000] {
                 for connections in [1, 10, 20, 50] {
                     self.measure(Case {
                         octets,
@@ -139,7 +147,7 @@ impl Bench {
             for recipients in [10_000, 100_000, 1_000_000] {
                 let sink = Sink::start(&self.sink);
                 let case = Case {
-                    octets: 4_000,
+                    octets: Case::SMALL,
                     connections: 20,
                     recipients,
                     postgres,
@@ -183,8 +191,8 @@ impl Bench {
         }
         let what = if case.signed { " with DKIM" } else { "" };
         let aim = match (case.signed, case.connections, case.octets, case.postgres) {
-            (false, 20, 4_000, false) => Some(60.0),
-            (false, 20, 4_000, true) => Some(50.0),
+            (false, 20, Case::SMALL, false) => Some(60.0),
+            (false, 20, Case::SMALL, true) => Some(50.0),
             (false, 20, 30_000, _) => Some(80.0),
             _ => None,
         };
@@ -194,7 +202,7 @@ impl Bench {
     /// A relay that answers after 20 ms.
     fn far_away(&self, postgres: bool) {
         let case = Case {
-            octets: 4_000,
+            octets: Case::SMALL,
             connections: 20,
             recipients: 4_000,
             postgres,
@@ -216,12 +224,17 @@ impl Bench {
 
     fn send(&self, relay: u16, case: Case) -> Sent {
         let dir = tempfile::tempdir().unwrap();
-        let database = match (&self.cluster, case.postgres) {
-            (Some(cluster), true) => cluster.database("bench"),
-            _ => format!("sqlite:{}", dir.path().join("canvass.db").display()),
-        };
+        let database = self.database(dir.path(), case.postgres);
         self.runtime
             .block_on(send(dir.path(), &database, relay, case))
+    }
+
+    /// The URL of an empty database.
+    fn database(&self, dir: &Path, postgres: bool) -> String {
+        match (&self.cluster, postgres) {
+            (Some(cluster), true) => cluster.database("bench"),
+            _ => format!("sqlite:{}", dir.join("canvass.db").display()),
+        }
     }
 }
 

@@ -78,6 +78,12 @@ pub fn flood(
     began.elapsed()
 }
 
+/// Recipients there cost the relay a second and a half each.
+pub const SLOW_PROVIDER: &str = "slow.example";
+/// Recipients there are deferred, each of them.
+pub const THROTTLED_PROVIDER: &str = "throttled.example";
+const TARPIT: Duration = Duration::from_millis(1_500);
+
 /// A relay that answers everything it has read so far after `delay`, as if it stood so far away. It offers PIPELINING.
 pub async fn far_away(delay: Duration) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -95,8 +101,10 @@ pub async fn far_away(delay: Duration) -> u16 {
 async fn converse(mut stream: TcpStream, delay: Duration) -> Option<()> {
     stream.write_all(b"220 far.example ESMTP\r\n").await.ok()?;
     let (mut unread, mut in_message) = (Vec::with_capacity(64 * 1024), false);
+    let (mut slow, mut refused) = (false, false);
     loop {
         let mut answer: Vec<u8> = Vec::new();
+        let mut wait = delay;
         loop {
             if in_message {
                 let Some(end) = unread.windows(5).position(|w| w == b"\r\n.\r\n") else {
@@ -104,6 +112,9 @@ async fn converse(mut stream: TcpStream, delay: Duration) -> Option<()> {
                 };
                 unread.drain(..end + 5);
                 in_message = false;
+                if slow {
+                    wait = delay + TARPIT;
+                }
                 answer.extend_from_slice(b"250 taken\r\n");
                 continue;
             }
@@ -113,6 +124,16 @@ async fn converse(mut stream: TcpStream, delay: Duration) -> Option<()> {
             let line: Vec<u8> = unread.drain(..end + 2).collect();
             answer.extend_from_slice(match line.get(..4) {
                 Some(b"EHLO") => b"250-far.example\r\n250 PIPELINING\r\n",
+                Some(b"RCPT") => {
+                    slow = named(&line, SLOW_PROVIDER);
+                    refused = named(&line, THROTTLED_PROVIDER);
+                    if refused {
+                        b"421 4.7.0 [TSS04] temporarily deferred\r\n"
+                    } else {
+                        b"250 yes\r\n"
+                    }
+                }
+                Some(b"DATA") if refused => b"503 no recipients\r\n",
                 Some(b"DATA") => {
                     in_message = true;
                     b"354 go on\r\n"
@@ -121,13 +142,18 @@ async fn converse(mut stream: TcpStream, delay: Duration) -> Option<()> {
             });
         }
         if !answer.is_empty() {
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep(wait).await;
             stream.write_all(&answer).await.ok()?;
         }
         if stream.read_buf(&mut unread).await.ok()? == 0 {
             return None;
         }
     }
+}
+
+/// Whether a line has a recipient at this provider.
+fn named(line: &[u8], domain: &str) -> bool {
+    line.windows(domain.len()).any(|w| w == domain.as_bytes())
 }
 
 /// What so many connections allow at most: a client without any ledger that pipelines as we do.

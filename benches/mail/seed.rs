@@ -42,13 +42,42 @@ pub async fn readers(url: &str, readers: usize) -> Db {
     db
 }
 
+/// A second newsletter with readers at one provider, and an issue of it that is on its way.
+pub async fn another_issue(db: &Db, domain: &str, readers: usize) {
+    let txn = db.write_txn("seed").await.unwrap();
+    for sql in [
+        "INSERT INTO newsletter (id, slug, name, from_name, from_address, created_ms)
+         VALUES (2, 'other', 'The other letter', 'The newsroom', 'news@example.org', 1)"
+            .to_owned(),
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {readers})
+             INSERT INTO reader (id, email_key, email, name, created_ms)
+             SELECT 5000000 + i, 'reader' || i || '@{domain}', 'reader' || i || '@{domain}', 'Reader ' || i, 1 FROM n"
+        ),
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
+         SELECT 2, id, 1, 1, 1 FROM reader WHERE id > 5000000"
+            .to_owned(),
+        "INSERT INTO issue (id, newsletter_id, slug, subject, body, state, created_ms, updated_ms)
+         VALUES (2, 2, 'other', 'Something else', '', 3, 1, 1)"
+            .to_owned(),
+    ] {
+        db::run(&*txn, sql, []).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    handed_over(db, IssueId(2), NewsletterId(2), 4_000).await;
+}
+
 /// Hands the issue over, with mails of about so many octets.
 pub async fn hand_over(db: &Db, octets: usize) {
+    handed_over(db, ISSUE, NewsletterId(1), octets).await;
+}
+
+async fn handed_over(db: &Db, issue: IssueId, newsletter: NewsletterId, octets: usize) {
     let now = Clock::System.now();
     let txn = db.write_txn("hand_over").await.unwrap();
     let handover = Handover {
-        issue: ISSUE,
-        newsletter: NewsletterId(1),
+        issue,
+        newsletter,
         only: None,
         edition: &edition(octets),
         not_before: now,

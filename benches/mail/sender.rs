@@ -124,8 +124,11 @@ impl Program {
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         let cpu_seconds = self.cpu_seconds() - before;
-        let sql = "SELECT COUNT(*) FROM delivery WHERE state = 2";
-        let sent = db::fetch_one(db.read(), sql, []).await.unwrap().unwrap();
+        let sql = "SELECT COUNT(*) FROM delivery WHERE state = 2 AND issue_id = $1";
+        let sent = db::fetch_one(db.read(), sql, [ISSUE.0.into()])
+            .await
+            .unwrap()
+            .unwrap();
         let sent: i64 = sent.try_get_by_index(0).unwrap();
         assert_eq!(usize::try_from(sent).unwrap(), readers);
         pages_ms.sort_by(f64::total_cmp);
