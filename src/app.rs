@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::db::group_commit::Bounds;
 use crate::db::lock::{FileLock, LockError};
 use crate::db::migrate::{MigrateError, is_new, migrate, up_to_date};
-use crate::db::{self, Backend, Db, DbErr, OpenError};
+use crate::db::{self, Backend, Db, DbErr, OpenError, restored_file};
 use crate::digests::Bodies;
 use crate::mailer::Mailer;
 use crate::mailer::templates::Templates;
@@ -85,11 +85,6 @@ pub enum StartError {
     /// The schema cannot be used.
     #[error("database.url: {0}")]
     Migrate(#[from] MigrateError),
-    /// A backup was being restored into it, and that did not come to its end.
-    #[error(
-        "database.url: restoring a backup into this database was not finished; run `canvass restore FILE` again"
-    )]
-    Restoring,
     /// The database failed during start.
     #[error("database.url: {0}")]
     Db(#[from] DbErr),
@@ -158,6 +153,8 @@ impl App {
             Backend::Postgres => random.below(SLOTS) as i64,
         };
         if role == Role::Server {
+            // Whatever was erased before this server was killed.
+            db.cut_log_soon();
             polls::adopt_ballots(&db, clock.now()).await?;
         }
         let mailer = Mailer::new(&config.mail);
@@ -227,7 +224,7 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<FileLock>),
     let Some(file) = config.database_file() else {
         let db = Db::open(&url, connections).await?;
         if db.restore_begun().await? {
-            return Err(StartError::Restoring);
+            return Err(MigrateError::Restoring.into());
         }
         // Whether a server runs somewhere cannot be known.
         if role == Role::Server || is_new(&db).await? {
@@ -243,6 +240,9 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<FileLock>),
     };
     match locked(&file, patience).await {
         Ok(lock) => {
+            if restored_file(&file).exists() {
+                return Err(MigrateError::Restoring.into());
+            }
             let db = Db::open(&url, connections).await?;
             migrate(&db).await?;
             Ok((db, Some(lock).filter(|_| role == Role::Server)))

@@ -8,14 +8,14 @@ use canvass::db::{Db, fetch_one, run};
 use canvass::polls::{by_slug, verify_ballots};
 use canvass::types::Secret;
 
-use crate::program::{self, words};
+use crate::program::words;
 use crate::support::app::TestApp;
 use crate::support::database::TestDatabase;
 
-const KEY: &str = "a secret key of at least 32 characters";
+pub const KEY: &str = "a secret key of at least 32 characters";
 
 /// The program, on this database.
-fn canvass(dir: &Path, url: &str, key: &str, arguments: &[&str]) -> Output {
+pub fn canvass(dir: &Path, url: &str, key: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
     command
         .args(arguments)
@@ -30,32 +30,32 @@ fn canvass(dir: &Path, url: &str, key: &str, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn done(output: &Output) -> String {
+pub fn done(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{}", words(output));
     words(output)
 }
 
 #[track_caller]
-fn refused(output: &Output, why: &str) {
+pub fn refused(output: &Output, why: &str) {
     let said = words(output);
     assert_ne!(output.status.code(), Some(0), "{said}");
     assert!(said.contains(why), "{said}");
     assert!(!said.contains("panicked"), "{said}");
 }
 
-async fn number(db: &Db, sql: &'static str) -> i64 {
+pub async fn number(db: &Db, sql: &'static str) -> i64 {
     let row = fetch_one(db.read(), sql, []).await.unwrap().unwrap();
     row.try_get_by_index(0).unwrap()
 }
 
-async fn write(db: &Db, sql: &'static str) {
+pub async fn write(db: &Db, sql: &'static str) {
     let txn = db.write_txn("test").await.unwrap();
     run(&*txn, sql, []).await.unwrap();
     txn.commit().await.unwrap();
 }
 
 /// A publisher at work: a poll with answers, a scheduled issue, one that goes out, a mail that waits.
-async fn at_work() -> TestApp {
+pub async fn at_work() -> TestApp {
     let app = TestApp::start().await;
     let newsletter = app.newsletter("premium").await.id.0;
     app.poll("trust").await;
@@ -132,57 +132,6 @@ async fn a_backup_is_one_moment_of_a_database_in_use() {
         number(&db, "SELECT COUNT(*) FROM issue WHERE state = 1").await,
         0
     );
-    db.close().await.unwrap();
-    app.stop().await;
-}
-
-/// `pg_restore` goes on when the command beside it is killed: what it brings must not be served as if nothing were held back.
-#[tokio::test]
-async fn a_restore_that_was_not_finished_is_not_served_and_begins_anew() {
-    let app = at_work().await;
-    let url = app.database.url.clone();
-    if url.starts_with("sqlite:") {
-        // There nothing is in its place before the end: see `nothing_is_replaced_by_what_cannot_be_used`.
-        return;
-    }
-    let dir = app.database.dir.path().to_owned();
-    let file = dir.join("night.backup").display().to_string();
-    done(&canvass(&dir, &url, KEY, &["backup", &file]));
-    let other = TestDatabase::empty().await;
-    let db = other.open().await;
-    db.begin_restore().await.unwrap();
-    // As far as it comes: the schema, and an issue on its way.
-    canvass::db::migrate::migrate(&db).await.unwrap();
-    write(&db, "INSERT INTO setting (name, value) VALUES ('x', 'y')").await;
-    db.close().await.unwrap();
-    let settings = [
-        ("CANVASS_DATABASE__URL", other.url.as_str()),
-        ("CANVASS_HTTP__BIND", "127.0.0.1:0"),
-        ("CANVASS_MAIL__TRANSPORT", "mailbox"),
-        ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
-    ];
-    for command in ["serve", "check", "migrate", "restore"] {
-        let said = program::canvass(&dir, &[command], &settings).output();
-        refused(&said.unwrap(), "was not finished");
-    }
-    // Another file than the first time, even.
-    let torn = dir.join("torn.backup");
-    std::fs::write(&torn, &std::fs::read(&file).unwrap()[..5_000]).unwrap();
-    let torn = torn.display().to_string();
-    refused(
-        &canvass(&dir, &other.url, KEY, &["restore", &torn]),
-        "pg_restore failed",
-    );
-    let db = other.open().await;
-    assert!(db.is_empty().await.unwrap());
-    db.begin_restore().await.unwrap();
-    db.close().await.unwrap();
-    let said = done(&canvass(&dir, &other.url, KEY, &["restore", &file]));
-    assert!(said.contains("1 scheduled"), "{said}");
-    done(&canvass(&dir, &other.url, KEY, &["api-token", "list"]));
-    let db = other.open().await;
-    let left = "SELECT COUNT(*) FROM setting WHERE name = 'x'";
-    assert_eq!(number(&db, left).await, 0);
     db.close().await.unwrap();
     app.stop().await;
 }

@@ -12,6 +12,7 @@ mod admin_sign_in_cost;
 mod architecture;
 mod asked_transactions;
 mod backup;
+mod backup_unfinished;
 mod bad_input;
 mod bounces;
 mod bounces_domains;

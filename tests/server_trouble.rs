@@ -2,7 +2,7 @@
 
 use canvass::config::sqlite_url;
 use canvass::db::migrate::migrate;
-use canvass::db::{Backend, Db, Trouble, run};
+use canvass::db::{Backend, Db, Trouble, fetch_one, run};
 
 use crate::support::app::TestApp;
 
@@ -51,6 +51,10 @@ async fn a_full_database_tells_readers_to_come_again_and_says_so_to_probes() {
         ready(&app).await,
         (503, "the database cannot be written\n".to_owned())
     );
+    // The connection that met it was closed, and the limit with it.
+    pragma(&app, "PRAGMA max_page_count = 1").await;
+    app.app.db.look_after().await;
+    assert_eq!(ready(&app).await.0, 503, "it still is");
 
     pragma(&app, "PRAGMA max_page_count = 4294967294").await;
     app.app.db.look_after().await;
@@ -69,6 +73,7 @@ async fn a_database_file_that_is_moved_away_is_noticed() {
     let Some(file) = app.app.config.database_file() else {
         return;
     };
+    app.poll("trust").await;
     app.app.db.look_after().await;
     assert_eq!(ready(&app).await.0, 200);
     let away = file.with_extension("away");
@@ -78,6 +83,10 @@ async fn a_database_file_that_is_moved_away_is_noticed() {
         ready(&app).await,
         (503, "the database file is not in its place\n".to_owned())
     );
+    let answer = [("option", "1")];
+    let refused = app.reader().post("/p/trust", &answer).await;
+    assert_eq!(refused.status, 503, "it would be confirmed, and lost");
+    app.reader().get("/p/trust").await.expect(200);
     // Another one there is not the one that is open.
     std::fs::copy(&away, &file).unwrap();
     app.app.db.look_after().await;
@@ -85,6 +94,66 @@ async fn a_database_file_that_is_moved_away_is_noticed() {
     std::fs::rename(&away, &file).unwrap();
     app.app.db.look_after().await;
     assert_eq!(ready(&app).await.0, 200);
+    app.reader().post("/p/trust", &answer).await.expect(200);
+    assert_eq!(voters(&app).await, 1);
+}
+
+/// Another program has the file and does not let go of it.
+#[tokio::test]
+async fn a_locked_database_is_known_to_be_from_the_first_write_on() {
+    let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
+    let Some(file) = app.app.config.database_file() else {
+        return;
+    };
+    app.poll("trust").await;
+    let other = Db::open(&sqlite_url(&file), 2).await.unwrap();
+    let held = other.write_txn("test").await.unwrap();
+    let refused = app.reader().post("/p/trust", &[("option", "1")]).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(app.app.db.trouble(), Some(Trouble::Unwritable));
+    drop(held);
+    other.close().await.unwrap();
+    app.app.db.look_after().await;
+    assert_eq!(ready(&app).await.0, 200);
+}
+
+/// After a failover this server's connections lead to what has become a standby, or is one still.
+#[tokio::test]
+async fn a_database_that_may_only_be_read_is_known_to_be_from_the_first_write_on() {
+    let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
+    if app.app.db.backend() != Backend::Postgres {
+        return;
+    }
+    app.poll("trust").await;
+    let others = app.database.open().await;
+    set_read_only(&others, "SET default_transaction_read_only = on").await;
+    let refused = app.reader().post("/p/trust", &[("option", "1")]).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(ready(&app).await.0, 503);
+    app.app.db.look_after().await;
+    assert_eq!(ready(&app).await.0, 503, "it still is");
+    set_read_only(&others, "RESET default_transaction_read_only").await;
+    others.close().await.unwrap();
+    app.app.db.look_after().await;
+    app.app.db.look_after().await;
+    assert_eq!(ready(&app).await.0, 200);
+    app.reader()
+        .post("/p/trust", &[("option", "1")])
+        .await
+        .expect(200);
+}
+
+/// Changes the setting, and closes all connections but one: settings are for those who come.
+async fn set_read_only(db: &Db, change: &str) {
+    let name = "SELECT quote_ident(current_database())";
+    let row = fetch_one(db.read(), name, []).await.unwrap().unwrap();
+    let name: String = row.try_get_by_index(0).unwrap();
+    // Through a connection from before the change.
+    let close = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    for sql in [format!("ALTER DATABASE {name} {change}"), close.to_owned()] {
+        run(db.read(), sql, []).await.unwrap();
+    }
 }
 
 /// Whatever the umask is.

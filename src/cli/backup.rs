@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use super::out::tell;
 use super::postgres_tools::Tool;
 use super::{Failed, missing_key};
-use crate::app::{StartError, check_key};
+use crate::app::check_key;
 use crate::config::{Config, sqlite_url};
 use crate::db::lock::FileLock;
-use crate::db::migrate::{is_new, migrate};
-use crate::db::{Backend, Db, end_restore};
+use crate::db::migrate::{MigrateError, is_new, migrate_restored};
+use crate::db::{Backend, Db, end_restore, restored_file};
 use crate::types::{Clock, Secret};
 use crate::{digests, mailer};
 
@@ -29,8 +29,13 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
         ));
     }
     let (url, file) = (config.database_url(), config.database_file());
-    if let Some(file) = file.filter(|file| !file.exists()) {
-        return Err(used(&file, "is not there, so there is nothing to back up"));
+    if let Some(file) = file {
+        if restored_file(&file).exists() {
+            return Err(other(MigrateError::Restoring));
+        }
+        if !file.exists() {
+            return Err(used(&file, "is not there, so there is nothing to back up"));
+        }
     }
     let part = beside(to, ".part");
     // For its owner alone: it holds addresses. A part that was left behind by a stop is of no use to anybody.
@@ -84,6 +89,9 @@ async fn restore_file(
 ) -> Result<(), Failed> {
     let _lock = FileLock::take(file).map_err(other)?;
     let Some(from) = from else {
+        if restored_file(file).exists() {
+            return Err(other(MigrateError::Restoring));
+        }
         let held = hold_back(config, &config.database_url()).await?;
         held.tell();
         return Ok(());
@@ -94,8 +102,14 @@ async fn restore_file(
     }
     let fresh = beside(file, ".restoring");
     clear(&fresh)?;
-    std::io::copy(&mut File::open(from)?, &mut create(&fresh)?)?;
-    let done = prepare(config, from, &fresh).await;
+    let copied = create(&fresh).and_then(|mut to| {
+        let copied = std::io::copy(&mut File::open(from)?, &mut to);
+        copied.map(drop).map_err(Failed::from)
+    });
+    let done = match copied {
+        Ok(()) => prepare(config, from, &fresh).await,
+        Err(failed) => Err(failed),
+    };
     match done.and_then(|held| Ok((held, swap(&fresh, file)?))) {
         // Only now: whoever reads that it is done starts the server.
         Ok((held, aside)) => {
@@ -136,25 +150,20 @@ async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Fa
             "{others} connections to this database are open: stop every server first"
         )));
     }
-    let begun = db.restore_begun().await?;
     let Some(from) = from else {
-        if begun {
-            return Err(other(StartError::Restoring));
+        if db.restore_begun().await? {
+            return Err(other(MigrateError::Restoring));
         }
         db.close().await?;
         let held = hold_back(config, &url).await?;
         held.tell();
         return Ok(());
     };
-    if begun {
-        db.undo_restore().await?;
-    }
-    if !db.is_empty().await? {
+    let tool = Tool::find("pg_restore")?;
+    if !db.begin_restore().await? {
         let empty = "the database has tables already: restore into a new one (createdb)";
         return Err(Failed::Used(empty.to_owned()));
     }
-    let tool = Tool::find("pg_restore")?;
-    db.begin_restore().await?;
     let how = [
         "--exit-on-error",
         "--single-transaction",
@@ -203,7 +212,7 @@ impl Held {
 /// made with.
 async fn hold_back(config: &Config, url: &Secret) -> Result<Held, Failed> {
     let db = Db::open(url, 2).await.map_err(other)?;
-    migrate(&db).await.map_err(other)?;
+    migrate_restored(&db).await.map_err(other)?;
     check_key(config, &db).await?;
     let now = Clock::System.now();
     let txn = db.write_txn("restore").await?;
@@ -223,35 +232,63 @@ async fn hold_back(config: &Config, url: &Secret) -> Result<Held, Failed> {
     })
 }
 
-/// Puts the new database in the place of the old one, which is kept beside it with its log: under the name that is returned.
+/// Puts the new database in the place of the old one, which is kept beside it with its log: under the name that is returned. Whatever ends
+/// this program meanwhile, nothing can be served that is not whole: see [`restored_file`].
 fn swap(fresh: &Path, file: &Path) -> Result<Option<PathBuf>, Failed> {
-    let mut kept = None;
-    if file.exists() {
-        let at = jiff::Timestamp::from_millisecond(Clock::System.now().0).map_or_else(
-            |_| String::new(),
-            |at| at.strftime("%Y%m%dT%H%M%SZ").to_string(),
-        );
-        let aside = beside(file, &format!(".before-restore-{at}"));
-        // A second name first: at no moment is there no database, which the next start would take for a new beginning.
-        std::fs::hard_link(file, &aside)?;
-        // A log that belongs to the old file must not be read into the new one.
-        for log in ["-wal", "-shm"] {
-            let old = beside(file, log);
-            if old.exists() {
-                std::fs::rename(&old, beside(&aside, log))?;
+    let at = jiff::Timestamp::from_millisecond(Clock::System.now().0).map_or_else(
+        |_| String::new(),
+        |at| at.strftime("%Y%m%dT%H%M%SZ").to_string(),
+    );
+    let aside = beside(file, &format!(".before-restore-{at}"));
+    let ready = restored_file(file);
+    let unfinished = ready.exists();
+    put(fresh, &ready)?;
+    match set_aside(file, &aside) {
+        Ok(moved) => {
+            put(&ready, file)?;
+            Ok(moved.then_some(aside))
+        }
+        Err(failed) => {
+            // Everything is where it was. After an earlier restore that was not finished, that is not enough to be served.
+            if !unfinished {
+                std::fs::remove_file(&ready)?;
+            }
+            Err(failed)
+        }
+    }
+}
+
+/// Gives a database and its logs another name. Its logs also where it is gone itself: SQLite would read them into whatever comes into its
+/// place. False: there was nothing. If it fails, all of them have their old names.
+fn set_aside(file: &Path, aside: &Path) -> Result<bool, Failed> {
+    let mut moved = Vec::new();
+    for ending in ["-wal", "-shm", "-journal", ""] {
+        let (from, to) = (beside(file, ending), beside(aside, ending));
+        match std::fs::rename(&from, &to) {
+            Ok(()) => moved.push((from, to)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                for (from, to) in moved.iter().rev() {
+                    std::fs::rename(to, from)?;
+                }
+                return Err(error.into());
             }
         }
-        kept = Some(aside);
     }
-    put(fresh, file)?;
-    Ok(kept)
+    sync_dir(file)?;
+    Ok(!moved.is_empty())
 }
 
 /// Renames, durably.
 fn put(from: &Path, to: &Path) -> Result<(), Failed> {
     File::open(from)?.sync_all()?;
     std::fs::rename(from, to)?;
-    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty());
+    sync_dir(to)
+}
+
+/// Makes the names in a file's directory durable.
+fn sync_dir(file: &Path) -> Result<(), Failed> {
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
     File::open(dir.unwrap_or(Path::new(".")))?.sync_all()?;
     Ok(())
 }

@@ -43,13 +43,17 @@ impl Db {
     ) -> Result<(AskedTxn, Vec<QueryResult>), DbErr> {
         if self.backend() == Backend::Postgres {
             let txn = self.write_txn(name).await?;
-            let rows = fetch_all(&*txn, question, values).await?;
+            let rows = fetch_all(&*txn, question, values).await;
+            let rows = rows.inspect_err(|error| self.health().note(error))?;
             return Ok((AskedTxn::Postgres(txn), rows));
         }
+        self.health().let_write()?;
+        let connection = self.kept_writer().await;
+        let connection = connection.inspect_err(|error| self.health().note(error))?;
         let mut open = Open {
             db: self.clone(),
             name,
-            connection: Some(self.kept_writer().await?),
+            connection: Some(connection),
         };
         let rows = open
             .carry_out(format!("BEGIN IMMEDIATE; {question}"), values)
@@ -90,8 +94,6 @@ impl Open {
         sql.push_str("COMMIT");
         let done = self.carry_out(sql, values).await;
         note(self.name, started.elapsed());
-        let done = done.map(drop);
-        self.db.health().note(&done);
         done?;
         if let Some(connection) = self.connection.take() {
             self.db.keep_writer(connection);
@@ -118,7 +120,8 @@ impl Open {
             // As new. Otherwise SQLite ended it itself, as on a full disk, or worse: see `drop`.
             self.connection = None;
         }
-        done.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+        let done = done.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())));
+        done.inspect_err(|error| self.db.health().note(error))
     }
 }
 

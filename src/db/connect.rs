@@ -27,6 +27,9 @@ use crate::types::Secret;
 /// (<https://www.sqlite.org/wal.html#walresetbug>).
 pub const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
+/// How long a connection to SQLite waits for another program.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
 /// How long is looked for the reason why PostgreSQL cannot be had.
 const REASON: Duration = Duration::from_secs(5);
 
@@ -296,7 +299,7 @@ async fn sqlite_pool(
             let o = o
                 .create_if_missing(!read_only)
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(5))
+                .busy_timeout(BUSY)
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
                 // In KB; what is not in it comes from the system's cache. Each reader would fill its own with a large table. What the

@@ -1,13 +1,28 @@
 //! Copies of a database in use: made whole, and looked at before they are believed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbErr, TransactionTrait, Value};
 
+use super::migrate::lock_schema;
 use super::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
+
+/// Where a restored SQLite database lies, whole, while what was in its place and the logs of that are set aside. A restore that ended
+/// there left neither the old database with its log nor the new one: while this is there, nothing may be served.
+#[must_use]
+pub fn restored_file(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".restored");
+    name.into()
+}
 
 /// Stands in a PostgreSQL database while a backup is restored into it.
 const MARK: &str = "restore_unfinished";
+
+/// Drops every table.
+const TAKE_OUT: &str = "DO $$ DECLARE name TEXT; BEGIN \
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP \
+    EXECUTE format('DROP TABLE %I CASCADE', name); END LOOP; END $$";
 
 impl Db {
     /// Writes one moment of a SQLite database to `file`, which does not exist or is empty. Readers and writers go on meanwhile: it
@@ -43,39 +58,40 @@ impl Db {
         }
     }
 
-    /// Whether there is no table yet, on PostgreSQL.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn is_empty(&self) -> Result<bool, DbErr> {
-        let sql =
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
-        Ok(count(self, sql).await? == 0)
-    }
-
-    /// Whether a restore has begun here and has not come to its end: what is in the database must not be served. Never on SQLite, where
-    /// the whole file is put in its place at the end.
+    /// Whether a restore has begun here and has not come to its end: what is in the database must not be served. For SQLite see
+    /// [`restored_file`].
     ///
     /// # Errors
     /// What the database said.
     pub async fn restore_begun(&self) -> Result<bool, DbErr> {
-        if self.backend() == Backend::Sqlite {
-            return Ok(false);
+        match self.backend() {
+            Backend::Sqlite => Ok(false),
+            Backend::Postgres => is_marked(self.read()).await,
         }
-        let sql =
-            "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1";
-        let row = fetch_one(self.read(), sql, [MARK.into()]).await?;
-        let found: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-        Ok(found > 0)
     }
 
-    /// Marks an empty PostgreSQL database as one that is being restored.
+    /// Marks an empty PostgreSQL database as one that is being restored; one in which a restore was not finished is emptied first. False:
+    /// it has tables. Under the lock of migrations: a server that starts now makes its tables before this looks, or finds the mark.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn begin_restore(&self) -> Result<(), DbErr> {
-        let sql = format!("CREATE TABLE {MARK} ()");
-        self.writer().execute_unprepared(&sql).await.map(drop)
+    pub async fn begin_restore(&self) -> Result<bool, DbErr> {
+        // Not `write_txn`, whose commit needs a table of ours.
+        let txn = self.writer().begin().await?;
+        lock_schema(&txn).await?;
+        if is_marked(&txn).await? {
+            txn.execute_unprepared(TAKE_OUT).await?;
+        }
+        let sql = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema()";
+        let row = fetch_one(&txn, sql, []).await?;
+        let tables: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+        if tables > 0 {
+            return Ok(false);
+        }
+        txn.execute_unprepared(&format!("CREATE TABLE {MARK} ()"))
+            .await?;
+        txn.commit().await?;
+        Ok(true)
     }
 
     /// Takes all that an unfinished restore has brought out of the database again, and the mark with it.
@@ -83,13 +99,10 @@ impl Db {
     /// # Errors
     /// What the database said; then nothing is taken out.
     pub async fn undo_restore(&self) -> Result<(), DbErr> {
-        let sql = "DO $$ DECLARE name TEXT; BEGIN \
-                   FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP \
-                   EXECUTE format('DROP TABLE %I CASCADE', name); END LOOP; END $$";
-        self.writer().execute_unprepared(sql).await.map(drop)
+        self.writer().execute_unprepared(TAKE_OUT).await.map(drop)
     }
 
-    /// How many others are connected to this database, on PostgreSQL. Nobody can be on SQLite, whose directory is locked.
+    /// How many others are connected to this database, on PostgreSQL. Nobody can be on SQLite, whose file is locked.
     ///
     /// # Errors
     /// What the database said.
@@ -114,6 +127,15 @@ impl Db {
             .await
             .map(drop)
     }
+}
+
+/// Whether the mark of [`Db::begin_restore`] stands.
+///
+/// # Errors
+/// What PostgreSQL said.
+pub(super) async fn is_marked(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1";
+    Ok(fetch_one(db, sql, [MARK.into()]).await?.is_some())
 }
 
 /// Takes the mark of [`Db::begin_restore`] away, where there is one, with all that `txn` does.

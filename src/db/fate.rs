@@ -15,6 +15,9 @@ use tokio::time::{Instant, sleep};
 
 use super::fetch_one;
 
+/// What is said instead of writing into a file that was moved away.
+pub(super) const MOVED: &str = "the database file is not in its place";
+
 /// Between two questions.
 const AGAIN: Duration = Duration::from_millis(100);
 /// A transaction whose client is gone, and that has not noticed after this, is ended.
@@ -57,6 +60,9 @@ fn lost(error: &SqlxError) -> bool {
 #[must_use]
 pub fn is_unwritable(error: &DbErr) -> bool {
     if connection_lost(error) {
+        return true;
+    }
+    if matches!(error, DbErr::Custom(words) if words == MOVED) {
         return true;
     }
     let (DbErr::Exec(cause) | DbErr::Query(cause) | DbErr::Conn(cause)) = error else {

@@ -1,21 +1,29 @@
-//! Whether the database takes what is written: what `/readyz` says, and how often the log says it.
+//! Whether the database takes what is written: what `/readyz` says.
+//!
+//! Every error of a write that says so is remembered, wherever in a transaction it came: as it began, with a statement of a group, or at the
+//! commit. What fails between them is seen by whoever wrote it alone; but such a transaction is given up, and then a write is tried. So a
+//! database that cannot be written is known to be after a few seconds at the latest, and one that can be again as well.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fate::is_unwritable;
+use super::fate::{MOVED, is_unwritable};
 use super::{Backend, Db, DbErr, run};
+
+/// The log is cut while nobody reads from it. Somebody who does for long (a backup, a large export) is not asked more often: each time the
+/// one writer waits a moment.
+const CUT_AGAIN: Duration = Duration::from_secs(60);
 
 /// What keeps a database from being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The last commit failed: no room, a failing disk, another program that holds it, no server.
+    /// The last write failed: no room, a failing disk, another program that holds it, no server.
     Unwritable,
     /// Its file is not where it was opened: whatever is written into it now is lost when it is closed.
     Moved,
@@ -26,10 +34,15 @@ pub enum Trouble {
 pub(super) struct Health {
     failing: AtomicBool,
     moved: AtomicBool,
-    /// Something was erased that the write-ahead log may still hold.
-    erased: AtomicBool,
+    /// A transaction was given up, and nobody said why.
+    suspect: AtomicBool,
+    /// Something was erased that the write-ahead log may still hold: when it is to be cut.
+    erased: Mutex<Option<Instant>>,
     file: Option<FileId>,
 }
+
+/// How long the writer may wait for readers of the log.
+const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// A file by its place and by what lies there.
 #[derive(Debug)]
@@ -60,13 +73,31 @@ impl Health {
         }
     }
 
-    /// How a commit ended.
-    pub(super) fn note(&self, done: &Result<(), DbErr>) {
-        match done {
-            Ok(()) => self.failing.store(false, Relaxed),
-            Err(error) if is_unwritable(error) => self.failing.store(true, Relaxed),
-            Err(_) => {}
+    /// What a write met. That another one succeeds says little: one that changes a page needs no room.
+    pub(super) fn note(&self, error: &DbErr) {
+        if is_unwritable(error) {
+            self.failing.store(true, Relaxed);
         }
+    }
+
+    /// A transaction was given up.
+    pub(super) fn suspect(&self) {
+        self.suspect.store(true, Relaxed);
+    }
+
+    /// Whether anything may be written at all.
+    ///
+    /// # Errors
+    /// Not into a file that is gone: it would be confirmed, and lost.
+    pub(super) fn let_write(&self) -> Result<(), DbErr> {
+        match self.moved.load(Relaxed) {
+            true => Err(DbErr::Custom(MOVED.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn erased(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.erased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,100 +115,78 @@ impl Db {
     /// Has the write-ahead log of SQLite cut soon, since something was erased that it may still hold: by [`look_after`](Self::look_after), as
     /// soon as nobody looks at an older moment. PostgreSQL's autovacuum clears away what it keeps of old rows.
     pub fn cut_log_soon(&self) {
-        self.health().erased.store(true, Relaxed);
+        *self.health().erased() = Some(Instant::now());
     }
 
-    /// Looks whether the file is still in its place, and, after a commit that failed, whether one succeeds again: a server that is taken
-    /// out of service gets no requests that would tell. Call this every few seconds.
+    /// What a database needs every few seconds while it is served: a look at its place, the cut of its log that was asked for, and a trial
+    /// once a commit has failed.
     pub async fn look_after(&self) {
+        self.look_for_file();
+        self.cut_log_if_erased().await;
+        self.try_again().await;
+    }
+
+    /// Whatever is written into a file that was moved away is lost when it is closed.
+    fn look_for_file(&self) {
         let health = self.health();
-        if let Some(file) = &health.file {
-            let there = std::fs::metadata(&file.path);
-            let moved = !there.is_ok_and(|there| file.is(&there));
-            if moved && !health.moved.load(Relaxed) {
-                tracing::error!(
-                    "the database file is not in its place any more: stop the server and put it back"
-                );
-            }
-            health.moved.store(moved, Relaxed);
+        let Some(file) = &health.file else { return };
+        let there = std::fs::metadata(&file.path);
+        let moved = !there.is_ok_and(|there| file.is(&there));
+        if moved && !health.moved.load(Relaxed) {
+            tracing::error!(
+                "the database file is not in its place any more: stop the server and put it back"
+            );
         }
-        if self.backend() == Backend::Sqlite && health.erased.swap(false, Relaxed) {
-            let cut = self.cut_log().await;
-            health.erased.fetch_or(!cut.is_ok_and(|cut| cut), Relaxed);
+        health.moved.store(moved, Relaxed);
+    }
+
+    async fn cut_log_if_erased(&self) {
+        let due = self.health().erased().take_if(|at| *at <= Instant::now());
+        if self.backend() != Backend::Sqlite || due.is_none() {
+            return;
         }
-        if !health.failing.load(Relaxed) {
+        if !self.cut_log(AT_ONCE).await.is_ok_and(|cut| cut) {
+            // Unless it was asked for once more meanwhile.
+            let again = Instant::now() + CUT_AGAIN;
+            self.health().erased().get_or_insert(again);
+        }
+    }
+
+    /// After a write that failed: a server that is taken out of service gets no requests that would tell whether one succeeds again.
+    async fn try_again(&self) {
+        let health = self.health();
+        let failed = health.failing.load(Relaxed);
+        if !health.suspect.swap(false, Relaxed) && !failed {
             return;
         }
         match self.try_to_write().await {
-            Ok(()) => tracing::info!("the database can be written again"),
-            // The commit that failed first was logged.
-            Err(error) => health.note(&Err(error)),
+            Ok(()) if failed => {
+                health.failing.store(false, Relaxed);
+                tracing::info!("the database can be written again");
+            }
+            Ok(()) => {}
+            // The write that failed first was logged.
+            Err(error) => health.note(&error),
         }
     }
 
+    /// A commit that leaves nothing behind, yet needs room: 64 kB more than there are in free pages, if these are few.
     async fn try_to_write(&self) -> Result<(), DbErr> {
+        let room = match self.backend() {
+            Backend::Sqlite => {
+                "(SELECT hex(randomblob(32768 + 2048 * MIN(freelist_count, 512))) FROM pragma_freelist_count)"
+            }
+            Backend::Postgres => {
+                "(SELECT string_agg(md5(CAST(random() AS TEXT)), '') FROM generate_series(1, 2048))"
+            }
+        };
         let txn = self.write_txn("health").await?;
-        let sql = "INSERT INTO setting (name, value) VALUES ('tried_to_write', '1') \
-                   ON CONFLICT (name) DO UPDATE SET value = setting.value || '1' WHERE LENGTH(setting.value) < 9000";
-        run(&*txn, sql, []).await?;
-        run(
-            &*txn,
-            "DELETE FROM setting WHERE name = 'tried_to_write'",
-            [],
-        )
-        .await?;
-        txn.commit().await
-    }
-}
-
-/// Says the same thing once a minute, however often it happens.
-#[derive(Debug, Default)]
-pub struct Sparing(Mutex<Option<(Instant, u64)>>);
-
-impl Sparing {
-    const EACH: Duration = Duration::from_secs(60);
-
-    /// Of something that has not happened yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    /// Whether it is to be said now: then how often it was left unsaid since it was said last.
-    pub fn now(&self) -> Option<u64> {
-        self.at(Instant::now())
-    }
-
-    fn at(&self, now: Instant) -> Option<u64> {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *said {
-            Some((at, unsaid)) if now.duration_since(*at) < Self::EACH => {
-                *unsaid += 1;
-                None
-            }
-            before => {
-                let unsaid = before.map_or(0, |(_, unsaid)| unsaid);
-                *before = Some((now, 0));
-                Some(unsaid)
-            }
+        for sql in [
+            format!("INSERT INTO setting (name, value) VALUES ('tried_to_write', {room})"),
+            "DELETE FROM setting WHERE name = 'tried_to_write'".to_owned(),
+        ] {
+            run(&*txn, sql, []).await?;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_thing_is_said_once_a_minute_with_how_often_it_was_not() {
-        let told = Sparing::new();
-        let begun = Instant::now();
-        assert_eq!(told.at(begun), Some(0));
-        assert_eq!(
-            (told.at(begun), told.at(begun + Sparing::EACH / 2)),
-            (None, None)
-        );
-        assert_eq!(told.at(begun + Sparing::EACH), Some(2));
-        assert_eq!(told.at(begun + Sparing::EACH), None);
+        txn.commit().await
     }
 }

@@ -1,8 +1,9 @@
 //! Bringing the schema up to date.
 
 use canvass_migrations::{Migrator, MigratorTrait};
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr};
 
+use super::copy::is_marked;
 use super::{Backend, Db, fetch_all, run};
 
 /// A schema that cannot be used or brought up to date.
@@ -19,6 +20,11 @@ pub enum MigrateError {
         "the schema is of an older version, and a server may be using it; restart the servers with this version, or run `canvass migrate`"
     )]
     Outdated,
+    /// A backup was being restored into it, and that did not come to its end.
+    #[error(
+        "restoring a backup into this database was not finished; run `canvass restore FILE` again"
+    )]
+    Restoring,
     /// A migration failed; nothing of it was kept.
     #[error("the schema could not be brought up to date, nothing was changed: {0}")]
     Failed(#[from] DbErr),
@@ -33,9 +39,30 @@ const LOCK: i64 = 0x63_61_6e_76_61_73_73;
 /// # Errors
 /// [`MigrateError`].
 pub async fn migrate(db: &Db) -> Result<Vec<String>, MigrateError> {
+    apply(db, false).await
+}
+
+/// As [`migrate`], for the restore itself.
+///
+/// # Errors
+/// [`MigrateError`].
+pub async fn migrate_restored(db: &Db) -> Result<Vec<String>, MigrateError> {
+    apply(db, true).await
+}
+
+/// Keeps others from changing the schema of a PostgreSQL database until `txn` ends.
+pub(super) async fn lock_schema(txn: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let sql = format!("SELECT pg_advisory_xact_lock({LOCK})");
+    run(txn, sql, []).await.map(drop)
+}
+
+async fn apply(db: &Db, restoring: bool) -> Result<Vec<String>, MigrateError> {
     let txn = db.write_txn("migrate").await?;
     if db.backend() == Backend::Postgres {
-        run(&*txn, format!("SELECT pg_advisory_xact_lock({LOCK})"), []).await?;
+        lock_schema(&*txn).await?;
+        if !restoring && is_marked(&*txn).await? {
+            return Err(MigrateError::Restoring);
+        }
     }
     Migrator::install(&*txn).await?;
     let applied = applied(&*txn).await?;
@@ -91,7 +118,7 @@ pub async fn is_new(db: &Db) -> Result<bool, DbErr> {
     Ok(fetch_all(db.read(), sql, []).await?.is_empty())
 }
 
-async fn applied<C: sea_orm::ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
+async fn applied<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
     fetch_all(
         db,
         "SELECT version FROM seaql_migrations ORDER BY version",

@@ -28,17 +28,19 @@ pub mod lock;
 pub mod migrate;
 mod scrub;
 mod search;
+mod sparing;
 mod sql;
 mod turn;
 mod write;
 
 pub use asked::AskedTxn;
 pub use connect::{Backend, Db, OpenError};
-pub use copy::end_restore;
+pub use copy::{end_restore, restored_file};
 pub use fate::{connection_lost, is_unwritable};
-pub use health::{Sparing, Trouble};
+pub use health::Trouble;
 pub use sea_orm::{DbErr, TryGetable};
 pub use search::containing;
+pub use sparing::Sparing;
 pub use sql::{
     Batch, fetch_all, fetch_all_as, fetch_one, fetch_one_as, in_list, is_unique_violation, query,
     round_up, run, values_list,

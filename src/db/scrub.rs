@@ -12,9 +12,10 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::{self, AssertSqlSafe, Row as _};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, RuntimeErr};
 
-use super::{Backend, Db, fetch_all, fetch_one};
+use super::connect::BUSY;
+use super::{Backend, Db, fetch_all};
 
 /// How long the log may be waited for, and on PostgreSQL a table: ballots wait as long.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -32,7 +33,7 @@ impl Db {
         match self.backend() {
             Backend::Sqlite => {
                 self.rewrite_sqlite(tables).await?;
-                self.cut_log().await
+                self.cut_log(PATIENCE).await
             }
             Backend::Postgres => self.rewrite_postgres(tables).await,
         }
@@ -76,16 +77,17 @@ impl Db {
         txn.commit().await
     }
 
-    /// Brings the write-ahead log into the file and cuts it to nothing, unless a reader still needs it.
-    pub(super) async fn cut_log(&self) -> Result<bool, DbErr> {
-        let patience = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
-        self.writer().execute_unprepared(&patience).await?;
-        let cut = fetch_one(&*self.writer(), "PRAGMA wal_checkpoint(TRUNCATE)", []).await;
-        self.writer()
-            .execute_unprepared("PRAGMA busy_timeout = 5000")
-            .await?;
-        let busy: i64 = cut?.map_or(Ok(1), |row| row.try_get("", "busy"))?;
-        Ok(busy == 0)
+    /// Brings the write-ahead log into the file and cuts it to nothing, unless a reader still needs it after `patience`: so long nobody
+    /// writes.
+    pub(super) async fn cut_log(&self, patience: Duration) -> Result<bool, DbErr> {
+        let mut connection = self.kept_writer().await?;
+        let cut = cut(&mut connection, patience).await;
+        match cut {
+            Ok(_) => self.keep_writer(connection),
+            // It may be as impatient as it was made.
+            Err(_) => connection.close_on_drop(),
+        }
+        cut.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
     }
 
     async fn rewrite_postgres(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
@@ -113,8 +115,26 @@ impl Db {
         ] {
             self.writer().execute_unprepared(sql).await?;
         }
-        self.cut_log().await.map(drop)
+        self.cut_log(PATIENCE).await.map(drop)
     }
+}
+
+async fn cut(
+    connection: &mut sqlx::SqliteConnection,
+    patience: Duration,
+) -> Result<bool, sqlx::Error> {
+    let patience = format!("PRAGMA busy_timeout = {}", patience.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(patience))
+        .execute(&mut *connection)
+        .await?;
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(&mut *connection)
+        .await?;
+    let usual = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(usual))
+        .execute(&mut *connection)
+        .await?;
+    Ok(row.try_get::<i64, _>("busy")? == 0)
 }
 
 async fn rewrite(

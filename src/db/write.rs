@@ -20,7 +20,19 @@ pub struct WriteTxn {
     name: &'static str,
     /// Where to ask what became of it: PostgreSQL only.
     ask: Option<DatabaseConnection>,
-    health: Arc<Health>,
+    open: GivenUp,
+}
+
+/// Tells of a transaction that is dropped without a commit: a statement may have failed.
+#[derive(Debug)]
+struct GivenUp(Option<Arc<Health>>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        if let Some(health) = &self.0 {
+            health.suspect();
+        }
+    }
 }
 
 /// No statement of ours may hold the writer longer than this, in seconds; then it is logged.
@@ -32,13 +44,15 @@ impl Db {
     /// # Errors
     /// What the database said; on SQLite also a writer that stayed busy for 30 s.
     pub async fn write_txn(&self, name: &'static str) -> Result<WriteTxn, DbErr> {
-        let txn = self
+        self.health().let_write()?;
+        let begun = self
             .writer()
             .begin_with_options(TransactionOptions {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             })
-            .await?;
+            .await;
+        let txn = begun.inspect_err(|error| self.health().note(error))?;
         let ask = match self.backend() {
             Backend::Postgres => Some(self.writer().clone()),
             Backend::Sqlite => None,
@@ -48,7 +62,7 @@ impl Db {
             txn,
             name,
             ask,
-            health,
+            open: GivenUp(Some(health)),
         })
     }
 }
@@ -68,6 +82,15 @@ impl WriteTxn {
     /// # Errors
     /// As [`commit`](Self::commit).
     pub async fn commit_with(self, last: Batch) -> Result<(), DbErr> {
+        let health = self.open.0.clone();
+        let done = self.carry_out(last).await;
+        if let (Err(error), Some(health)) = (&done, health) {
+            health.note(error);
+        }
+        done
+    }
+
+    async fn carry_out(self, last: Batch) -> Result<(), DbErr> {
         let ticket = match &self.ask {
             Some(_) => Some(Ticket::read(
                 last.run_and_return(&self.txn, Ticket::WRITE).await?,
@@ -77,15 +100,22 @@ impl WriteTxn {
                 None
             }
         };
+        // From here on the result says all.
+        let Self {
+            txn,
+            name,
+            ask,
+            mut open,
+        } = self;
+        open.0 = None;
         let started = tokio::time::Instant::now();
-        let done = match (self.txn.commit().await, ticket, &self.ask) {
+        let done = match (txn.commit().await, ticket, &ask) {
             (Err(error), Some(ticket), Some(db)) if connection_lost(&error) => {
-                ticket.settle(db, self.name, error).await
+                ticket.settle(db, name, error).await
             }
             (done, _, _) => done,
         };
-        note(self.name, started.elapsed());
-        self.health.note(&done);
+        note(name, started.elapsed());
         done
     }
 }
