@@ -34,6 +34,7 @@ pub mod mime;
 pub mod nesting;
 pub mod outbox;
 mod pace;
+mod patience;
 pub mod relays;
 mod remember;
 pub mod reply;
@@ -43,7 +44,6 @@ mod status;
 mod stop;
 pub mod templates;
 pub mod transport;
-mod unspent;
 mod urgent;
 pub mod verp;
 
@@ -57,8 +57,8 @@ use self::domains::Domains;
 use self::held::HeldLeases;
 use self::mailing::Turns;
 use self::mime::Edition;
+use self::patience::Patience;
 use self::status::Board;
-use self::unspent::Unspent;
 use self::urgent::Urgent;
 use crate::{
     app::App,
@@ -84,7 +84,8 @@ pub struct Mailer {
     domains: Domains,
     turns: Arc<Turns>,
     urgent: Urgent,
-    unspent: Unspent,
+    unspent: Patience,
+    faults: Patience,
     keyring: Keyring,
     watches: mailing::Watches,
 }
@@ -102,7 +103,8 @@ impl Mailer {
             domains: Domains::new(&settings.domains),
             turns: Arc::default(),
             urgent: Urgent::default(),
-            unspent: Unspent::default(),
+            unspent: Patience::with_relays(),
+            faults: Patience::with_faults(),
             keyring: Keyring::default(),
             watches: mailing::Watches::default(),
         }

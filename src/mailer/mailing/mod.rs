@@ -75,7 +75,7 @@ pub use watch::{Pace, Snapshot, watch};
 
 pub(super) use lease::lease;
 pub(super) use ledger::{Ledger, start as start_ledger};
-pub(super) use run::{Ended, FAULT, FAULTS, fault_words, run};
+pub(super) use run::{Ended, run};
 pub(super) use turns::{Turns, look};
 pub(super) use watch::Watches;
 

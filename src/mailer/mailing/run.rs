@@ -17,7 +17,6 @@ use tokio::time::Instant;
 
 use self::ahead::{Mail, Recipients, hand_on};
 use self::broken::At;
-pub(in crate::mailer) use self::broken::{TRIES as FAULTS, WORDS as FAULT, words as fault_words};
 use super::lease::{Holding, Work};
 use super::ledger::{Answer, Ending, Entry, Intent, Ledger, Row, TakenBack};
 use super::rest::Aside;
@@ -47,14 +46,12 @@ enum Stop {
     Release,
     /// Give the rest back, for later: its provider has no room.
     Wait(Instant),
-    /// Give the rest back; the database is in trouble.
+    /// Give the rest back; the database is in trouble, or this program.
     Trouble,
     /// Somebody else holds it.
     Stale,
     /// The database refused.
     Broken,
-    /// A fault of this program; whom it met is put off. Give the rest back.
-    Fault,
 }
 
 /// Sends what is to send of a batch.
@@ -79,7 +76,7 @@ pub(in crate::mailer) async fn run(
         number,
         began: Instant::now(),
         looked: Instant::now(),
-        at: None,
+        at: At::Nobody,
     };
     for settled in holding.settled.drain(..) {
         lane.pending.push(Row {
@@ -97,7 +94,7 @@ pub(in crate::mailer) async fn run(
     let ending = match stopped {
         Some(Stop::Stale) => return Ended::Well,
         Some(Stop::Broken) => return Ended::Badly,
-        Some(Stop::Release | Stop::Trouble | Stop::Fault) => Ending::Released(now),
+        Some(Stop::Release | Stop::Trouble) => Ending::Released(now),
         Some(Stop::Wait(until)) => {
             Ending::Released(now + until.saturating_duration_since(Instant::now()))
         }
@@ -106,7 +103,7 @@ pub(in crate::mailer) async fn run(
     let ended = lane.write(&holding, None, Some(ending)).await;
     crash_point("after_batch_end");
     match ended {
-        Ok(_) if matches!(stopped, Some(Stop::Trouble | Stop::Fault)) => Ended::Badly,
+        Ok(_) if matches!(stopped, Some(Stop::Trouble)) => Ended::Badly,
         Ok(_) | Err(Stop::Stale) => Ended::Well,
         Err(_) => Ended::Badly,
     }
@@ -133,8 +130,8 @@ struct Lane<'a> {
     began: Instant,
     /// When it last looked what others do.
     looked: Instant,
-    /// Whom it deals with.
-    at: Option<At>,
+    /// What it deals with.
+    at: At,
 }
 
 impl Lane<'_> {
@@ -149,7 +146,7 @@ impl Lane<'_> {
         let mut dealt = false;
         let mut next = None;
         loop {
-            self.at = None;
+            self.at = At::Nobody;
             if let Err(stop) = self.look_round(line, holding, dealt).await {
                 line.forgo(next.and_then(|mail: Mail<'_>| mail.way));
                 return Err(stop);
@@ -170,7 +167,7 @@ impl Lane<'_> {
                 Err(stop) => (None, Some(stop)),
             };
             dealt = true;
-            self.at = Some(At::before_intent(mail.work.reader));
+            self.at = At::BeforeIntent(mail.work.reader);
             let (group, began) = (&mail.work.group, Instant::now());
             group.begin(began);
             let way = mail.way.take();
@@ -232,8 +229,7 @@ impl Lane<'_> {
         intent: Option<Intent>,
         ending: Option<Ending>,
     ) -> Result<Answer, Stop> {
-        // A fault in here would lose what others were told: then the whole lane ends, and the ledger says what is in doubt.
-        let at = self.at.take();
+        let at = std::mem::replace(&mut self.at, At::Ledger);
         let answer = self.write_entry(holding, intent, ending).await;
         self.at = at;
         answer

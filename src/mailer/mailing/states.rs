@@ -107,7 +107,7 @@ pub enum Reason {
     Later = 14,
     /// A person ordered it to be sent again.
     Again = 15,
-    /// A fault of this program met this recipient at each attempt.
+    /// Faults of this program met this recipient, three times.
     Internal = 16,
 }
 

@@ -15,14 +15,13 @@ use crate::{
     db::DbErr,
     mailer::{
         fate::Fate,
-        mailing::{FAULT, FAULTS, fault_words},
+        patience::{FAULT, Which},
         relays::Kind,
         remember::Remembered,
         retry::{Waiting, pause},
         smtp::Outcome,
         stop,
         transport::{Line, Way},
-        unspent::Which,
     },
 };
 
@@ -46,14 +45,10 @@ pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, 
                 }
                 worked = true;
             }
-            Err(fault) => {
-                // What is met here is met again, and would be by every lane, before anything else it does.
-                let fault = fault_words(&*fault);
-                tracing::error!(
-                    mail = mail.id.0,
-                    fault,
-                    "a fault of this program at one mail"
-                );
+            Err(_) => {
+                // What is met here is met again, and would be by every lane, before anything else it does. What it says may be a
+                // reader's: the panic hook has logged the place.
+                tracing::error!(mail = mail.id.0, "a fault of this program at one mail");
                 line.abandon();
                 put_off(app, &mail).await?;
                 worked = true;
@@ -96,7 +91,7 @@ async fn deal_or_share(
 async fn put_off(app: &App, mail: &Taken) -> Result<(), DbErr> {
     let attempt = mail.attempt + 1;
     let intended = store::is_intended(app, mail).await?;
-    let over = attempt >= FAULTS;
+    let over = !app.mailer.faults.again(Which::Single(mail.id));
     let state = match intended {
         true if over || app.config.mail.in_doubt == InDoubt::Hold => Some(Final::Unknown),
         false if over => Some(Final::Failed),

@@ -84,7 +84,7 @@ impl<'w> Recipients<'w> {
     ) -> Result<Option<Mail<'w>>, Stop> {
         let now = Instant::now();
         while let Some(work) = self.rest.as_slice().first() {
-            lane.at = Some(At::before_intent(work.reader));
+            lane.at = At::BeforeIntent(work.reader);
             let group = &work.group;
             let own = group.name() == holding.provider;
             let crowd = lane.app.mailer.turns.crowd(lane.app, group.name());
@@ -157,6 +157,7 @@ impl Lane<'_> {
         } else if group.name() == holding.provider {
             return Err(Stop::Wait(until));
         } else {
+            self.at = At::Nobody;
             self.aside.add(group, work.reader, until);
         }
         Ok(())

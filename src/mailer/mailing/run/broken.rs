@@ -1,49 +1,36 @@
 //! A fault of this program at one recipient: a panic.
 //!
-//! What is met there is met again: so the recipient is put off, with the attempt counted, and after [`TRIES`] of them it is over for it. The
-//! others of the batch go on meanwhile. Where the intent is on disk, nobody knows whether the mail went.
+//! What is met there may be met again: so the recipient is put off, with the attempt counted, and at the third fault it is over for it. The
+//! others of the batch go on meanwhile. Where the intent is on disk, nobody knows whether the mail went. What was noted before it broke
+//! stands.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures::FutureExt as _;
 
 use super::super::lease::{Holding, Work};
-use super::super::ledger::Row;
 use super::super::states::{DeliveryState, Reason};
 use super::{Lane, Stop};
 use crate::{
     config::InDoubt,
-    mailer::{fate::Words, retry::Waiting, transport::Line},
+    mailer::{
+        fate::Words,
+        patience::{FAULT, Which},
+        retry::Waiting,
+        transport::Line,
+    },
     types::ReaderId,
 };
 
-/// Attempts after which no other follows.
-pub(in crate::mailer) const TRIES: i64 = 3;
-/// What stands with the attempt.
-pub(in crate::mailer) const WORDS: &str = "internal error; see the log";
-
-/// Whom a lane deals with, and how far it came.
-#[derive(Clone, Copy)]
-pub(super) struct At {
-    reader: ReaderId,
-    intended: bool,
-}
-
-impl At {
-    pub(super) fn before_intent(reader: ReaderId) -> Self {
-        Self {
-            reader,
-            intended: false,
-        }
-    }
-
-    pub(super) fn after_intent(reader: ReaderId) -> Self {
-        Self {
-            reader,
-            intended: true,
-        }
-    }
+/// What a lane deals with, and how far it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    /// No recipient: what became of the last one is noted.
+    Nobody,
+    BeforeIntent(ReaderId),
+    AfterIntent(ReaderId),
+    /// The ledger: what others were told is on its way there.
+    Ledger,
 }
 
 impl Lane<'_> {
@@ -61,28 +48,33 @@ impl Lane<'_> {
         };
         // What the relay has heard of is unknown, whoever it was.
         line.abandon();
-        let at = self.at.take();
-        let met = at.and_then(|at| Some((at, work.iter().find(|work| work.reader == at.reader)?)));
-        let Some((at, work)) = met else {
-            resume_unwind(fault);
+        let (reader, intended) = match std::mem::replace(&mut self.at, At::Nobody) {
+            At::BeforeIntent(reader) => (Some(reader), false),
+            At::AfterIntent(reader) => (Some(reader), true),
+            At::Nobody => (None, false),
+            // What was to be written is lost: the whole lane ends, and the ledger says what is in doubt.
+            At::Ledger => resume_unwind(fault),
         };
+        // Not what it says, which may be a reader's: the panic hook has logged the place.
         tracing::error!(
             issue = holding.issue.0,
-            reader = at.reader.0,
+            reader = reader.map(|reader| reader.0),
             attempt = holding.attempt,
-            fault = words(&*fault),
             "a fault of this program at one mail"
         );
-        self.put_off(holding, work, at.intended);
-        Err(Stop::Fault)
+        if let Some(work) = work.iter().find(|work| Some(work.reader) == reader) {
+            self.put_off(holding, work, intended);
+        }
+        Err(Stop::Trouble)
     }
 
     fn put_off(&mut self, holding: &Holding, work: &Work, intended: bool) {
         let words = Words {
-            text: WORDS.to_owned(),
+            text: FAULT.to_owned(),
             ..Words::default()
         };
-        let over = holding.attempt >= TRIES;
+        let which = Which::Issue(holding.issue, work.reader);
+        let over = !self.app.mailer.faults.again(which);
         let in_doubt = intended || work.in_doubt;
         let held = intended && self.app.config.mail.in_doubt == InDoubt::Hold;
         if !over && !held {
@@ -93,30 +85,13 @@ impl Lane<'_> {
             };
             return self.later(holding, work, words, waiting);
         }
-        let (state, reason, outcome) = match (in_doubt, over) {
-            (true, true) => (DeliveryState::Unknown, Reason::Crashed, "unknown"),
-            (true, false) => (DeliveryState::Unknown, Reason::InDoubt, "unknown"),
-            (false, _) => (DeliveryState::Failed, Reason::Internal, "failed"),
+        let (state, reason) = match (in_doubt, over) {
+            (true, true) => (DeliveryState::Unknown, Reason::Crashed),
+            (true, false) => (DeliveryState::Unknown, Reason::InDoubt),
+            (false, _) => (DeliveryState::Failed, Reason::Internal),
         };
-        self.pending.push(Row {
-            reader: work.reader,
-            was_deferred: work.was_deferred,
-            state,
-            reason,
-            words: Some(words),
-            suppress: None,
-        });
-        metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => outcome)
-            .increment(1);
+        self.settled(work, state, reason, Some(words));
     }
-}
-
-/// What a panic said.
-pub(in crate::mailer) fn words(fault: &(dyn Any + Send)) -> &str {
-    let owned = fault.downcast_ref::<String>().map(String::as_str);
-    owned
-        .or_else(|| fault.downcast_ref::<&str>().copied())
-        .unwrap_or("without words")
 }
 
 /// Where unit tests have a lane break: at readers of this name.

@@ -5,56 +5,73 @@ use super::super::ledger::{Ending, Row, TakenBack};
 use super::super::rest::Rest;
 use super::super::states::{DeliveryState, Reason};
 use super::Lane;
+use super::broken::At;
 use crate::{
     config::InDoubt,
     mailer::{
         fate::{Fate, Words},
+        patience::Which,
         retry::{Waiting, pause},
-        unspent::Which,
     },
     types::{ReaderId, UnixMillis},
 };
 
 impl Lane<'_> {
-    pub(super) fn note(&mut self, holding: &Holding, work: &Work, fate: Fate) {
-        let row = |state, reason, words| Row {
+    /// What became of a mail: its row goes into the ledger with the next commit. Whatever breaks after that, this stands.
+    pub(super) fn settled(
+        &mut self,
+        work: &Work,
+        state: DeliveryState,
+        reason: Reason,
+        words: Option<Words>,
+    ) -> &mut Row {
+        debug_assert!(
+            self.pending.iter().all(|row| row.reader != work.reader),
+            "a mail has one outcome"
+        );
+        self.at = At::Nobody;
+        let outcome = match state {
+            DeliveryState::Sent => "sent",
+            DeliveryState::Deferred => "deferred",
+            DeliveryState::Failed => "failed",
+            DeliveryState::Unknown | DeliveryState::Intent => "unknown",
+            DeliveryState::Skipped => "skipped",
+        };
+        metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => outcome)
+            .increment(1);
+        self.pending.push_mut(Row {
             reader: work.reader,
             was_deferred: work.was_deferred,
             state,
             reason,
             words,
             suppress: None,
-        };
+        })
+    }
+
+    pub(super) fn note(&mut self, holding: &Holding, work: &Work, fate: Fate) {
         match fate {
             Fate::Sent => {
                 self.ours = 0;
-                self.pending
-                    .push(row(DeliveryState::Sent, Reason::None, None));
-                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "sent")
-                    .increment(1);
+                self.settled(work, DeliveryState::Sent, Reason::None, None);
             }
             Fate::Never(reason, words) => {
                 if reason == Reason::Ours {
                     self.ours += 1;
                 }
-                let mut row = row(DeliveryState::Failed, reason, Some(words));
-                let mut outcome = "failed";
                 if reason == Reason::BadAddress {
-                    row.suppress = Some(self.app.keys.address_hash(&work.key).to_vec());
+                    let address = self.app.keys.address_hash(&work.key).to_vec();
+                    let row = self.settled(work, DeliveryState::Failed, reason, Some(words));
+                    row.suppress = Some(address);
                 } else if work.in_doubt {
                     // This one was refused; the one before may have arrived.
-                    (row.state, row.reason) = (DeliveryState::Unknown, Reason::InDoubt);
-                    outcome = "unknown";
+                    self.settled(work, DeliveryState::Unknown, Reason::InDoubt, Some(words));
+                } else {
+                    self.settled(work, DeliveryState::Failed, reason, Some(words));
                 }
-                self.pending.push(row);
-                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => outcome)
-                    .increment(1);
             }
             Fate::InDoubt(words) if self.app.config.mail.in_doubt == InDoubt::Hold => {
-                self.pending
-                    .push(row(DeliveryState::Unknown, Reason::InDoubt, Some(words)));
-                metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => "unknown")
-                    .increment(1);
+                self.settled(work, DeliveryState::Unknown, Reason::InDoubt, Some(words));
             }
             Fate::InDoubt(words) => self.later(holding, work, words, Waiting::InDoubt),
             Fate::Later(words)
@@ -73,6 +90,7 @@ impl Lane<'_> {
         if work.crashes > 0 || !self.app.mailer.unspent.again(which) {
             return false;
         }
+        self.at = At::Nobody;
         self.back = Some(TakenBack {
             reader: work.reader,
             before: work.before,
@@ -86,27 +104,18 @@ impl Lane<'_> {
         let wait = pause(waiting, holding.attempt, &self.app.random);
         let too_late = self.app.clock.now() + wait > work.expires;
         let in_doubt = work.in_doubt || waiting == Waiting::InDoubt;
-        let (state, reason, outcome) = match (too_late, in_doubt) {
-            (false, true) => (DeliveryState::Deferred, Reason::InDoubt, "deferred"),
-            (false, false) => (DeliveryState::Deferred, Reason::Later, "deferred"),
-            (true, true) => (DeliveryState::Unknown, Reason::InDoubt, "unknown"),
-            (true, false) => (DeliveryState::Failed, Reason::Expired, "failed"),
+        let (state, reason) = match (too_late, in_doubt) {
+            (false, true) => (DeliveryState::Deferred, Reason::InDoubt),
+            (false, false) => (DeliveryState::Deferred, Reason::Later),
+            (true, true) => (DeliveryState::Unknown, Reason::InDoubt),
+            (true, false) => (DeliveryState::Failed, Reason::Expired),
         };
-        self.pending.push(Row {
-            reader: work.reader,
-            was_deferred: work.was_deferred,
-            state,
-            reason,
-            words: Some(words),
-            suppress: None,
-        });
+        self.settled(work, state, reason, Some(words));
         match (too_late, waiting) {
             (true, _) => {}
             (false, Waiting::InDoubt) => self.doubtful.push(work.reader),
             (false, _) => self.again.push(work.reader),
         }
-        metrics::counter!("canvass_mails_total", "kind" => "issue", "outcome" => outcome)
-            .increment(1);
     }
 
     /// The batches in which what was deferred comes back.

@@ -100,6 +100,7 @@ impl Lane<'_> {
             // Nobody is put aside for ever: once the issue's time is over, a provider's patience costs an attempt like any other delay.
             let late = holding.is_late(self.app.clock.now());
             if !late && (!intended || self.take_back(holding, work)) {
+                self.at = At::Nobody;
                 self.aside.add(&work.group, work.reader, until);
             } else {
                 self.later(holding, work, words, Waiting::Bulk);
@@ -107,6 +108,7 @@ impl Lane<'_> {
             return Ok(false);
         }
         self.note(holding, work, fate);
+        broken::breaks(work, "after the outcome");
         if self.ours >= OURS {
             let why = "the relay refuses our mail; see the last replies";
             if let Err(error) = control::pause(self.app, holding.issue, why).await {
@@ -158,7 +160,7 @@ impl Lane<'_> {
         match self.write(holding, Some(intent), None).await? {
             Answer::Written => {
                 *intended = true;
-                self.at = Some(At::after_intent(work.reader));
+                self.at = At::AfterIntent(work.reader);
             }
             Answer::Halted => return Err(Stop::Release),
             Answer::Stale => return Err(Stop::Stale),

@@ -150,6 +150,46 @@ async fn a_fault_at_one_recipient_ends_that_one_and_never_the_issue() {
     }
 }
 
+/// What broke after a mail was taken says nothing of that mail.
+#[tokio::test]
+async fn a_fault_after_the_outcome_leaves_it_as_it_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Clock::manual(UnixMillis(1_772_442_000_000));
+    let app = started(dir.path(), &clock).await;
+    let ledger = ledger::start(&app);
+    handed_over(&app, clock.now()).await;
+    name(&app, 3, "after the outcome").await;
+    assert_eq!(work_on(&app, &clock, &ledger).await, 1);
+    for (sql, expected) in [
+        ("SELECT COUNT(*) FROM captured_mail", 4),
+        ("SELECT COUNT(*) FROM delivery WHERE state = 2", 4),
+        ("SELECT COUNT(*) FROM delivery_attempt", 0),
+        ("SELECT CAST(state AS BIGINT) FROM mailing", 4),
+    ] {
+        assert_eq!(count(&app, sql).await, expected, "{sql}");
+    }
+}
+
+/// A reader who was put off for other reasons has met no fault yet.
+#[tokio::test]
+async fn what_was_deferred_before_counts_as_no_fault() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Clock::manual(UnixMillis(1_772_442_000_000));
+    let app = started(dir.path(), &clock).await;
+    let ledger = ledger::start(&app);
+    handed_over(&app, clock.now()).await;
+    let txn = app.db.write_txn("test").await.expect("a transaction");
+    let later = "UPDATE mail_batch SET attempt = 5";
+    db::run(&*txn, later, []).await.expect(later);
+    txn.commit().await.expect("a commit");
+    name(&app, 3, "before the intent").await;
+    let mut line = Line::new(&app, false);
+    let holding = lease(&app).await.expect("a look").expect("a batch");
+    run(&app, &ledger, &mut line, 1, holding).await;
+    let put_off = "SELECT COUNT(*) FROM delivery WHERE reader_id = 3 AND state = 3";
+    assert_eq!(count(&app, put_off).await, 1);
+}
+
 /// Each lane looks for single mails before anything else: one that breaks them must not be taken again at once.
 #[tokio::test]
 async fn a_fault_at_a_single_mail_ends_that_one_and_holds_up_no_other() {
