@@ -40,7 +40,7 @@ const CRATES: &[(&str, &[&str])] = &[
 const STORES: &[&str] = &[
     "api/tokens.rs",
     "polls/ballots/",
-    "polls/define.rs",
+    "polls/definition/define.rs",
     "polls/refusals.rs",
 ];
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use canvass::db::group_commit::{GroupCommit, Queue};
 use canvass::db::{self, Db, TURN, Turns};
 use canvass::mailer::mailing::MailingState;
+use canvass::polls;
 use canvass::polls::ballots::{Answer, Slip};
 use canvass::polls::choice::Choice;
 use canvass::polls::model::Place;
 use canvass::polls::sent::Sent;
-use canvass::polls::store;
 use canvass::polls::voter::Voter;
 use canvass::types::{Secret, UnixMillis};
 
@@ -216,7 +216,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
     subscribe(&app, &daily, 90).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     proxy.cut(4, &[Cut::Before, Cut::After, Cut::Late]);
-    let poll = std::sync::Arc::new(store::by_id(&app.app.db, poll).await.unwrap().unwrap());
+    let poll = std::sync::Arc::new(polls::by_id(&app.app.db, poll).await.unwrap().unwrap());
     let voting = (0..40).map(|who| {
         let voter = Voter::Browser(format!("{who:022}"));
         let answer = Answer {

@@ -8,11 +8,10 @@ use canvass::db::{
 };
 use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
 use canvass::polls::choice::Choice;
-use canvass::polls::define::{self, Definition, QuestionText, Stored};
 use canvass::polls::model::{Phase, Place, Poll, PollState, Tier, Visibility};
 use canvass::polls::sent::Sent;
-use canvass::polls::store;
 use canvass::polls::voter::Voter;
+use canvass::polls::{self, Definition, QuestionText, Stored};
 use canvass::types::{Clock, Random, UnixMillis};
 
 use crate::support::database::TestDatabase;
@@ -43,7 +42,7 @@ pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMi
     };
     assert_eq!(definition.check(), []);
     let txn = db.write_txn("test").await.unwrap();
-    let stored = define::create(
+    let stored = polls::create(
         &txn,
         &Random::seeded(1),
         NOON,
@@ -56,7 +55,7 @@ pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMi
     let Stored::Yes(id) = stored else {
         panic!("not stored: {stored:?}")
     };
-    let poll = Arc::new(store::by_id(&db, id).await.unwrap().unwrap());
+    let poll = Arc::new(polls::by_id(&db, id).await.unwrap().unwrap());
     let (box_db, box_clock) = (db.clone(), clock.clone());
     let line = Queue {
         name: "ballots",
@@ -195,7 +194,7 @@ async fn polls_a_changed_mind_moves_the_ballot() {
     assert_eq!(ballots.cast(1, &["3"]).await, Outcome::Changed);
     assert_eq!(ballots.cast(2, &["3"]).await, Outcome::Counted);
     assert_eq!(ballots.counts().await, [2, 0, 0, 2]);
-    let own = store::own_choice(
+    let own = ballots::own_choice(
         &ballots.db,
         ballots.poll.id,
         ballots.answer(1, &["1"]).voter,
@@ -211,7 +210,7 @@ async fn polls_an_editors_close_stops_answers_to_the_poll_as_it_was() {
     let ballots = opened(&["yes", "no"], 1, None).await;
     let turn = async |from, to| {
         let txn = ballots.db.write_txn("test").await.unwrap();
-        let turned = define::set_state(&txn, NOON, ballots.poll.id, from, to).await;
+        let turned = polls::set_state(&txn, NOON, ballots.poll.id, from, to).await;
         txn.commit().await.unwrap();
         assert!(turned.unwrap());
     };
@@ -244,7 +243,7 @@ async fn polls_a_draft_is_replaced_and_a_taken_slug_is_said() {
     assert_eq!(definition.check(), []);
     let txn = ballots.db.write_txn("test").await.unwrap();
     let random = Random::seeded(2);
-    let Stored::Yes(id) = define::create(&txn, &random, NOON, &definition, PollState::Draft)
+    let Stored::Yes(id) = polls::create(&txn, &random, NOON, &definition, PollState::Draft)
         .await
         .unwrap()
     else {
@@ -258,33 +257,33 @@ async fn polls_a_draft_is_replaced_and_a_taken_slug_is_said() {
         ..QuestionText::default()
     });
     assert_eq!(
-        define::replace_draft(&txn, NOON, id, 0, &definition)
+        polls::replace_draft(&txn, NOON, id, 0, &definition)
             .await
             .unwrap(),
         Stored::Yes(id)
     );
     assert_eq!(
-        define::replace_draft(&txn, NOON, id, 0, &definition)
+        polls::replace_draft(&txn, NOON, id, 0, &definition)
             .await
             .unwrap(),
         Stored::Conflict
     );
     definition.slug = "trust".into();
     assert_eq!(
-        define::create(&txn, &random, NOON, &definition, PollState::Draft)
+        polls::create(&txn, &random, NOON, &definition, PollState::Draft)
             .await
             .unwrap(),
         Stored::SlugTaken
     );
     txn.commit().await.unwrap();
-    let poll = store::by_slug(&ballots.db, "other").await.unwrap().unwrap();
+    let poll = polls::by_slug(&ballots.db, "other").await.unwrap().unwrap();
     let keys: Vec<_> = poll.options().map(|o| (o.key, o.label.as_str())).collect();
     assert_eq!(keys, [(1, "a"), (2, "b"), (3, "c"), (4, "d")]);
     assert_eq!(
         (poll.revision, poll.visibility, poll.questions.len()),
         (1, Visibility::AfterVoting, 2)
     );
-    let listed = store::list(&ballots.db, 10, 0).await.unwrap();
+    let listed = polls::list(&ballots.db, 10, 0).await.unwrap();
     assert_eq!(
         listed.iter().map(|s| s.slug.as_str()).collect::<Vec<_>>(),
         ["other", "trust"]

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use canvass::polls::define::Definition;
 use canvass::polls::model::Tier;
-use canvass::polls::watch_tick;
+use canvass::polls::{Definition, watch_tick};
 use canvass::types::Random;
 use http::HeaderMap;
 

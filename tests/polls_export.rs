@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use canvass::polls::QuestionText;
 use canvass::polls::answer::answer;
-use canvass::polls::define::QuestionText;
 use canvass::polls::model::Place;
 use canvass::polls::voter::Voter;
 use canvass::types::ReaderId;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use canvass::polls::define::QuestionText;
-use canvass::polls::flush_views;
 use canvass::polls::insight::Answers;
+use canvass::polls::{QuestionText, flush_views};
 
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;

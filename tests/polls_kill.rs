@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::ballots::{audit, verify};
-use canvass::polls::store;
+use canvass::polls::ballots::{self, audit, verify};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -70,7 +69,7 @@ async fn survive(kills: usize) {
     assert!(counted.len() > kills * 20, "{} answers", counted.len());
     for marker in &counted {
         let key = canvass::polls::voter::Voter::Browser(marker.clone()).key(&ballots.poll);
-        let own = store::own_choice(&ballots.db, ballots.poll.id, key)
+        let own = ballots::own_choice(&ballots.db, ballots.poll.id, key)
             .await
             .unwrap();
         assert!(own.is_some(), "seed {seed}: a 303 is lost");

@@ -1,8 +1,7 @@
 //! Kinds of questions: ratings, rankings, the reader's own words. Answered without a script.
 
-use canvass::polls::define::{OptionText, QuestionText, ScaleText};
 use canvass::polls::model::{Kind, Order};
-use canvass::polls::{ballots, by_slug};
+use canvass::polls::{OptionText, QuestionText, ScaleText, ballots, by_slug};
 
 use super::support::app::TestApp;
 use super::support::page::Page;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use canvass::db::{fetch_one, run};
+use canvass::polls;
 use canvass::polls::ballots::verify;
-use canvass::polls::store;
 use canvass::types::varint::pack;
 use canvass::types::{Keys, PollId, Purpose, Secret};
 
@@ -95,7 +95,7 @@ async fn polls_linked_a_kill_leaves_links_and_ballots_in_agreement() {
         })
         .await;
     assert!(readers.answered() > 160);
-    let stored = store::by_id(db, poll).await.unwrap().unwrap();
+    let stored = polls::by_id(db, poll).await.unwrap().unwrap();
     let mut sure = 0;
     for (reader, told) in told {
         let Some((option, ticked)) = told.filter(|(option, _)| *option != 0) else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::define::QuestionText;
+use canvass::polls::QuestionText;
 use canvass::polls::model::Visibility;
 
 use crate::support::app::TestApp;

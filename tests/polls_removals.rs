@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::{ballots, store};
+use canvass::polls::{self, ballots};
 
 use crate::support::app::{START, TestApp};
 use crate::support::editor::signed_in;
@@ -25,7 +25,7 @@ async fn answered(app: &TestApp) -> Reader {
 }
 
 async fn verified(app: &TestApp) -> Vec<String> {
-    let poll = store::by_slug(&app.app.db, "trust").await.unwrap().unwrap();
+    let poll = polls::by_slug(&app.app.db, "trust").await.unwrap().unwrap();
     let verified = ballots::verify(&app.app.db, poll.id).await.unwrap();
     verified.unwrap().findings
 }

@@ -8,7 +8,7 @@ use canvass::polls::ballots::record::{self, record_closed};
 use canvass::polls::ballots::seal::seal_due;
 use canvass::polls::ballots::{self, Outcome};
 use canvass::polls::voter::Voter;
-use canvass::polls::{Poll, store};
+use canvass::polls::{self, Poll};
 use canvass::types::{OptionId, Random, ReaderId};
 
 use crate::polls_ballot_box::{Box, NOON};
@@ -21,7 +21,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn poll(db: &Db) -> Poll {
-    store::by_slug(db, "trust").await.unwrap().unwrap()
+    polls::by_slug(db, "trust").await.unwrap().unwrap()
 }
 
 /// An app whose poll was answered by 20 readers who asked for the newsletter in the same form, one of them on another site's page,

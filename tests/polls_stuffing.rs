@@ -3,10 +3,10 @@
 //! `cargo test --test canvass polls_stuffing -- --nocapture` prints the figures.
 
 use canvass::polls::answer::{Answered, answer};
+use canvass::polls::by_slug;
 use canvass::polls::model::{Place, Tier};
 use canvass::polls::results::totals;
 use canvass::polls::sent::Sent;
-use canvass::polls::store::by_slug;
 use canvass::polls::voter::Voter;
 use canvass::types::{Random, ReaderId};
 

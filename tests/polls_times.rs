@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canvass::db;
+use canvass::polls;
 use canvass::polls::ballots::{self, Outcome};
-use canvass::polls::define;
 use canvass::polls::model::{Phase, Visibility};
-use canvass::polls::store;
 use canvass::types::UnixMillis;
 use futures::future::join_all;
 
@@ -17,10 +16,10 @@ use crate::polls_ballot_box::{Box, NOON, opened};
 async fn reopened(ballots: Box, opens: Option<UnixMillis>, closes: Option<UnixMillis>) -> Box {
     let (db, id) = (&ballots.db, ballots.poll.id);
     let txn = db.write_txn("test").await.unwrap();
-    let retimed = define::retime(&txn, NOON, id, opens, closes, Visibility::Always);
+    let retimed = polls::retime(&txn, NOON, id, opens, closes, Visibility::Always);
     retimed.await.unwrap();
     txn.commit().await.unwrap();
-    let poll = store::by_id(db, id).await.unwrap().unwrap();
+    let poll = polls::by_id(db, id).await.unwrap().unwrap();
     Box {
         poll: Arc::new(poll),
         ..ballots
@@ -44,7 +43,7 @@ async fn polls_the_close_is_decided_at_the_commit() {
     );
     assert_eq!(ballots.counts().await, [1, 1, 0]);
     assert_eq!(
-        store::refusals(&ballots.db, ballots.poll.id).await.unwrap(),
+        polls::refused(&ballots.db, ballots.poll.id).await.unwrap(),
         [(1, 2)]
     );
 }
@@ -60,7 +59,7 @@ async fn polls_the_opening_is_decided_at_the_commit() {
     assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
     assert_eq!(ballots.counts().await, [1, 1, 0]);
     // 2: not open yet. Nobody was refused in silence.
-    let refusals = store::refusals(&ballots.db, ballots.poll.id).await;
+    let refusals = polls::refused(&ballots.db, ballots.poll.id).await;
     assert_eq!(refusals.unwrap(), [(2, 1)]);
 }
 
@@ -111,17 +110,17 @@ async fn polls_a_clock_that_steps_back_over_the_close_opens_nothing() {
         assert_eq!(ballots.cast(3, &["1"]).await, closed);
         assert_eq!(ballots.cast(1, &["2"]).await, closed);
         let id = ballots.poll.id;
-        let read = store::by_id(&ballots.db, id).await.unwrap().unwrap();
+        let read = polls::by_id(&ballots.db, id).await.unwrap().unwrap();
         assert_eq!(read.phase(NOON), Phase::Closed { at: Some(closes) });
         assert_eq!(ballots.counts().await, [1, 1, 0]);
         // An editor who moves the close means it.
         let txn = ballots.db.write_txn("test").await.unwrap();
         let later = Some(closes + Duration::from_secs(60));
-        define::retime(&txn, NOON, id, None, later, Visibility::Always)
+        polls::retime(&txn, NOON, id, None, later, Visibility::Always)
             .await
             .unwrap();
         txn.commit().await.unwrap();
-        let read = store::by_id(&ballots.db, id).await.unwrap().unwrap();
+        let read = polls::by_id(&ballots.db, id).await.unwrap().unwrap();
         assert_eq!(read.phase(NOON), Phase::Open { closes_at: later });
     }
 }
@@ -162,7 +161,7 @@ async fn polls_closing_while_a_thousand_vote_counts_who_was_told_so() {
     let after = "SELECT COUNT(*) FROM ballot WHERE cast_ms >= $1";
     let row = canvass::db::fetch_one(ballots.db.read(), after, [closes.into()]).await;
     assert_eq!(row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap(), 0);
-    let refused = store::refusals(&ballots.db, ballots.poll.id).await.unwrap();
+    let refused = polls::refused(&ballots.db, ballots.poll.id).await.unwrap();
     let refused: i64 = refused.iter().map(|(_, n)| n).sum();
     assert_eq!(refused, late, "nobody was refused in silence");
 }

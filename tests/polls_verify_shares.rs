@@ -2,8 +2,8 @@
 
 use canvass::db;
 use canvass::polls::ballots::verify_in_shares;
-use canvass::polls::define::{self, Definition, QuestionText, Stored};
 use canvass::polls::model::PollState;
+use canvass::polls::{self, Definition, QuestionText, Stored};
 use canvass::types::{Random, UnixMillis};
 
 use crate::lost_commits::unreliable;
@@ -26,7 +26,7 @@ async fn polls_a_share_is_all_that_is_read_for_it() {
     assert_eq!(definition.check(), []);
     let (random, now, open) = (Random::seeded(1), UnixMillis(1), PollState::Published);
     let txn = direct.write_txn("test").await.unwrap();
-    let Stored::Yes(poll) = define::create(&txn, &random, now, &definition, open)
+    let Stored::Yes(poll) = polls::create(&txn, &random, now, &definition, open)
         .await
         .unwrap()
     else {

@@ -13,14 +13,13 @@ use super::api_names::{HeadlineTier, Linking, ResultsFor};
 use super::api_question::{NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind};
 use super::api_view::PollView;
 use super::asking;
-use super::define::{self, Definition, QuestionText, Stored};
+use super::definition::{self, Definition, QuestionText, Stored};
 use super::http::{not_asked, not_counted};
 use super::known;
 use super::model::{Poll, PollState};
 use super::results::{Results, totals};
 use super::secrecy::ClosedResults;
 use super::sent::Sent;
-use super::store;
 use super::voter::{Voter, hash_under, new_marker};
 use crate::api::{Begun, Caller, Json, Once, Write, idempotency_key};
 use crate::app::App;
@@ -148,9 +147,9 @@ pub async fn create(
         PollState::Published
     };
     let now = app.clock.now();
-    match define::create(&write.txn, &app.random, now, &definition, state).await? {
+    match definition::create(&write.txn, &app.random, now, &definition, state).await? {
         Stored::Yes(id) => {
-            let poll = store::by_id_in(&*write.txn, id)
+            let poll = definition::by_id_in(&*write.txn, id)
                 .await?
                 .ok_or_else(Problem::not_found)?;
             write

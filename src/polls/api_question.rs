@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::define::{OptionText, QuestionText, ScaleText};
+use super::definition::{OptionText, QuestionText, ScaleText};
 use super::model::{Kind, Order, Picture};
 
 /// A question of a poll to make.

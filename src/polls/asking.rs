@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::AnswerError;
+use super::ballots;
 use super::choice::Choice;
 use super::known;
 use super::model::{Phase, Poll};
-use super::store;
 use super::voter::{Voter, is_marker};
 use crate::app::App;
 use crate::web::Problem;
@@ -77,7 +77,7 @@ pub async fn own_choice_of(
     let browser = marker(app, headers).map(Voter::Browser);
     // A reader's own ballot says more than what the browser holds, which may have been another's.
     for voter in [reader, browser].into_iter().flatten() {
-        let own = store::own_choice(&app.db, poll.id, voter.key(poll)).await?;
+        let own = ballots::own_choice(&app.db, poll.id, voter.key(poll)).await?;
         if own.is_some() {
             return Ok(own);
         }

@@ -1,9 +1,9 @@
 //! An open poll and the one that asks a random sample the same show each other's results.
 
+use super::definition;
 use super::model::{Phase, Poll};
 use super::result_page::visible;
 use super::sample::{Sample, Sampling};
-use super::store;
 use super::view::{Beside, ResultsView};
 use crate::app::App;
 use crate::web::Problem;
@@ -20,7 +20,7 @@ pub async fn beside(app: &App, poll: &Poll) -> Result<Option<Beside>, Problem> {
         }) => (*id, "Everybody could answer the open poll"),
         Sampling::Open | Sampling::Drawn(_) => return Ok(None),
     };
-    let Some(other) = store::by_id(&app.db, id).await? else {
+    let Some(other) = definition::by_id(&app.db, id).await? else {
         return Ok(None);
     };
     if other.phase(app.clock.now()) == Phase::Hidden {

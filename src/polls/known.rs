@@ -11,12 +11,12 @@ use http::{HeaderMap, HeaderValue};
 
 use super::asking::marker;
 use super::ballots::{Receiver, hand_over, has_own};
+use super::definition;
 use super::linked;
 use super::model::{Phase, Poll};
-use super::store;
 use super::voter::{Voter, is_marker};
 use crate::app::App;
-use crate::db::DbErr;
+use crate::db::{Db, DbErr, fetch_all};
 use crate::subscriptions;
 use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, PollId, Purpose, ReaderId, UnixMillis};
@@ -51,11 +51,20 @@ pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Optio
     };
     let exists = match voter {
         Voter::SignedIn(reader) | Voter::Subscriber(reader) => {
-            store::is_reader(&app.db, reader).await?
+            is_reader(&app.db, reader).await?
         }
         _ => false,
     };
     Ok(exists.then_some(voter))
+}
+
+/// Whether a reader with this id exists and has not been erased: a personal link of somebody else counts for nobody.
+///
+/// # Errors
+/// What the database said.
+pub async fn is_reader(db: &Db, reader: ReaderId) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM reader WHERE id = $1 AND erased_ms IS NULL";
+    Ok(!fetch_all(db.read(), sql, [reader.into()]).await?.is_empty())
 }
 
 /// The `Set-Cookie` by which a browser knows whose link it answered `poll` with.
@@ -205,7 +214,7 @@ async fn open_poll(app: &App, token: &str) -> Result<Option<(Poll, Named)>, DbEr
     let Some(named) = open(&app.keys, token) else {
         return Ok(None);
     };
-    let poll = store::by_id(&app.db, named.poll).await?;
+    let poll = definition::by_id(&app.db, named.poll).await?;
     let now = app.clock.now();
     Ok(poll
         .filter(|poll| matches!(poll.phase(now), Phase::Open { .. }))

@@ -9,7 +9,7 @@
 //! - GET and HEAD count nothing. Answering needs no script, no nonce in the page, no third-party cookie.
 //! - No address and no raw network address lies beside an answer.
 //!
-//! `model` and `choice` are pure; `define` and `store` are what editors' pages and scripts use; `ballots` is the box:
+//! `model` and `choice` are pure; [`definition`] is what editors' pages and scripts use; `ballots` is the box:
 //! the one way in for an answer; `http` is the form on its page, `mail` answering by a personal link; `results` is what became of it, `result_page` its page; `sample` is asking a random sample
 //! instead of everybody; `linked` is answers that may be joined to an address. `known` says whose browser it is, so that one reader has one ballot; `secrecy` what is told
 //! of a poll's secret and of the code of its count.
@@ -23,10 +23,8 @@ mod api_view;
 mod asking;
 pub mod ballots;
 mod beside;
-mod book;
 pub mod choice;
-pub mod define;
-pub mod definition;
+mod definition;
 mod embed;
 pub mod export;
 mod http;
@@ -42,7 +40,7 @@ pub mod own_words;
 mod pictures;
 pub mod question;
 mod question_view;
-pub mod refusals;
+mod refusals;
 mod result_page;
 pub mod results;
 mod retyped;
@@ -50,10 +48,8 @@ pub mod sample;
 mod secrecy;
 pub mod sent;
 pub mod share;
-mod slug;
 mod station;
 pub mod statistics;
-pub mod store;
 mod trust;
 mod view;
 pub mod voter;
@@ -62,7 +58,10 @@ mod words_store;
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use api::Document as ApiDocument;
 pub use ballots::{Verified, adopt as adopt_ballots, verify as verify_ballots, watch_closes};
-pub use define::{Definition, Fault, OptionText, QuestionText, ScaleText, Stored, create, is_slug};
+pub use definition::{
+    Definition, OptionText, QuestionText, ScaleText, Stored, by_id, by_slug, create, is_slug, list,
+    replace_draft, retime, set_state,
+};
 pub use http::form_for_article;
 pub use import::{
     Order as ImportOrder, Summary as ImportSummary, System as ImportSystem, run as import,
@@ -81,12 +80,12 @@ pub use mail::{
     tick as count_looks,
 };
 pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
+pub use refusals::refused;
 pub use sample::{
     PAUSE as REMINDER_PAUSE, Round as SampleRound, audience as sample_audience,
     is_as_drawn as sample_is_as_drawn,
 };
 pub use station::Station;
-pub use store::{by_id, by_slug, list};
 pub use trust::{PAUSE as WATCH_PAUSE, tick as watch_tick, waiting as bursts_waiting};
 pub use view::FormView;
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::Value;
+use sea_orm::{DbErr, Value};
 
-use crate::db::{Batch, values_list};
+use crate::db::{Batch, Db, fetch_all_as, values_list};
 use crate::types::{PollId, UnixMillis};
 
 /// Why an answer was not counted.
@@ -68,4 +68,16 @@ pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Re
         ]
     });
     batch.push(sql, values);
+}
+
+/// Refusals of a poll by reason code, all hours together.
+///
+/// # Errors
+/// What the database said.
+pub async fn refused(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
+    let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
+    fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
+        Ok((row.try_get("", "reason")?, row.try_get("", "n")?))
+    })
+    .await
 }

@@ -102,5 +102,5 @@ pub fn shown(
 /// Articles of ours: the only pages a result links back to.
 pub fn is_article(path: &str) -> bool {
     path.strip_prefix("/articles/")
-        .is_some_and(super::define::is_slug)
+        .is_some_and(super::definition::is_slug)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::ballots::{self, Audits, LARGEST_GROUP, Outcome, SPILL, Slip};
-use super::book::Book;
+use super::definition::Book;
 use super::insight::{Answers, Views};
 use super::mail::Looks;
 use super::results::live::Live;

@@ -8,9 +8,8 @@ use canvass::config::{self, Config};
 use canvass::db::group_commit::Bounds;
 use canvass::db::{fetch_all, fetch_one};
 use canvass::newsletters::Newsletter;
-use canvass::polls;
-use canvass::polls::define::{self, Definition, QuestionText, Stored};
 use canvass::polls::model::PollState;
+use canvass::polls::{self, Definition, QuestionText, Stored};
 use canvass::serve::{self, Server};
 use canvass::types::{Clock, PollId, Random, UnixMillis};
 use canvass::web::connections::QUIET;
@@ -210,7 +209,7 @@ impl TestApp {
         let txn = self.app.db.write_txn("test").await.unwrap();
         let (random, now) = (&self.app.random, self.app.clock.now());
         let state = PollState::Published;
-        let stored = define::create(&txn, random, now, &definition, state).await;
+        let stored = polls::create(&txn, random, now, &definition, state).await;
         txn.commit().await.unwrap();
         match stored.unwrap() {
             Stored::Yes(id) => id,

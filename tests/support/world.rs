@@ -9,8 +9,7 @@ use canvass::types::{Purpose, ReaderId};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::json;
 
-use canvass::polls::definition::{Definition, QuestionText, ScaleText};
-use canvass::polls::{Kind, Order, Picture};
+use canvass::polls::{Definition, Kind, Order, Picture, QuestionText, ScaleText};
 
 use super::app::TestApp;
 use super::editor::{invited, signed_in};

@@ -8,7 +8,7 @@ use super::moment;
 use super::question_moves::{Then, changed};
 use super::questions::{TypedQuestion, numbered};
 use crate::newsletters::Newsletter;
-use crate::polls::define::{Definition, Fault};
+use crate::polls::definition::{Definition, Fault};
 use crate::polls::linked::SUGGESTED;
 use crate::polls::model::{Poll, Tier, Visibility};
 use crate::scheduler::Zone;
@@ -213,7 +213,9 @@ impl Typed {
         }
         let mut definition = Definition {
             slug: if self.slug.is_empty() {
-                crate::polls::slug::slug_of(self.questions.first().map_or("", |q| q.text.as_str()))
+                crate::polls::definition::slug_of(
+                    self.questions.first().map_or("", |q| q.text.as_str()),
+                )
             } else {
                 self.slug.clone()
             },

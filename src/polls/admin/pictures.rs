@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::tabs::poll_of;
 use crate::admin::{Done, Editor, EditorUpload};
 use crate::app::App;
-use crate::polls::define::{is_line, is_path};
+use crate::polls::definition::{is_line, is_path};
 use crate::polls::model::{Kind, Picture, Poll, PollState, Role};
 use crate::polls::pictures::{FOLDER, Redrawn, redraw, store as pictures};
 use crate::web::Problem;

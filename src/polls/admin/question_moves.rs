@@ -1,7 +1,7 @@
 //! The buttons in the form of a poll that add, move and take away questions and options.
 
 use super::questions::{Line, TypedQuestion, lines, numbered};
-use crate::polls::define::{MAX_OPTIONS, MAX_QUESTIONS};
+use crate::polls::definition::{MAX_OPTIONS, MAX_QUESTIONS};
 use crate::web::{Problem, RawForm};
 
 /// What the pressed button asks for.

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::polls::define::{MAX_OPTIONS, MAX_QUESTIONS, OptionText, QuestionText, ScaleText};
+use crate::polls::definition::{MAX_OPTIONS, MAX_QUESTIONS, OptionText, QuestionText, ScaleText};
 use crate::polls::model::{Kind, Order, Picture, Question, Role};
 use crate::web::{Problem, RawForm};
 

@@ -10,10 +10,10 @@ use super::tabs::{Tab, page, poll_of};
 use crate::admin::{Done, Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::digests::{self, SampleMail};
+use crate::polls::definition;
 use crate::polls::model::{Phase, Poll};
 use crate::polls::results::{Results, totals};
 use crate::polls::sample::{self, PAUSE, Round, Sample, Sampling, store};
-use crate::polls::store as polls;
 use crate::scheduler::Zone;
 use crate::web::Problem;
 
@@ -28,7 +28,7 @@ pub async fn show(
     match &poll.sampling {
         Sampling::Open => sample_form::ask(&app, &editor, &poll, &asked).await,
         Sampling::OpenBeside(id) => {
-            let other = polls::by_id(&app.db, *id)
+            let other = definition::by_id(&app.db, *id)
                 .await?
                 .ok_or_else(Problem::not_found)?;
             Ok(Redirect::to(&address(&other.slug)).into_response())
@@ -138,7 +138,7 @@ async fn drawn(
     page["checked"] = checked.is_some().into();
     page["same"] = (checked == Some(true)).into();
     if let Some(id) = sample.beside
-        && let Some(open) = polls::by_id(&app.db, id).await?
+        && let Some(open) = definition::by_id(&app.db, id).await?
     {
         page["beside"] = json!({ "href": format!("/admin/polls/{}", open.slug) });
     }

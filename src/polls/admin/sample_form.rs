@@ -10,7 +10,7 @@ use super::tabs::{Tab, page, poll_of};
 use crate::admin::{Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
-use crate::polls::define::{Definition, free_slug};
+use crate::polls::definition::{Definition, free_slug};
 use crate::polls::model::{Poll, PollState, Tier};
 use crate::polls::sample::{LARGEST, Order, SMALLEST, Taken, margin, store, take};
 use crate::web::Problem;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::admin::Editor;
 use crate::app::App;
+use crate::polls::definition;
 use crate::polls::model::Poll;
-use crate::polls::store;
 use crate::web::Problem;
 
 /// A page about a poll.
@@ -60,7 +60,7 @@ pub fn tabs(poll: &Poll, current: Tab) -> Vec<Value> {
 /// # Errors
 /// 404; the database's.
 pub async fn poll_of(app: &App, slug: &str) -> Result<Poll, Problem> {
-    store::by_slug(&app.db, slug)
+    definition::by_slug(&app.db, slug)
         .await?
         .ok_or_else(Problem::not_found)
 }

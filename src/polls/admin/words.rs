@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::admin::{Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::polls::ballots::RulingLog;
+use crate::polls::definition;
 use crate::polls::model::{Poll, Role};
 use crate::polls::own_words::{MAX_WORDS_CHARS, cleaned};
-use crate::polls::store;
 use crate::polls::words_store::{self, PAGE, Ruling, Wording};
 use crate::types::OptionId;
 use crate::web::{Problem, RawForm};
@@ -127,7 +127,7 @@ fn chosen(poll: &Poll, form: &RawForm) -> Result<Vec<(OptionId, Vec<u8>)>, Probl
 }
 
 async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
-    store::by_slug(&app.db, slug)
+    definition::by_slug(&app.db, slug)
         .await?
         .filter(|poll| poll.options().any(|option| option.role == Role::Words))
         .ok_or_else(Problem::not_found)

@@ -10,7 +10,7 @@ use super::tabs::poll_of;
 use crate::admin::{Editor, EditorForm};
 use crate::app::App;
 use crate::newsletters;
-use crate::polls::define::{self, Stored};
+use crate::polls::definition::{self, Stored};
 use crate::polls::model::{Poll, PollState};
 use crate::web::Problem;
 
@@ -59,11 +59,11 @@ pub async fn create(
         Err(errors) => return form_page(&app, editor.frame(), None, &typed, &errors).await,
     };
     if typed.slug.is_empty() {
-        let free = define::free_slug(&app.db, &definition.slug).await?;
+        let free = definition::free_slug(&app.db, &definition.slug).await?;
         definition.slug = free.unwrap_or(definition.slug);
     }
     let txn = app.db.write_txn("create-poll").await?;
-    let stored = define::create(
+    let stored = definition::create(
         &txn,
         &app.random,
         app.clock.now(),
@@ -154,7 +154,7 @@ async fn save_draft(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(), 
     };
     let revision = typed.revision.parse().unwrap_or(-1);
     let txn = app.db.write_txn("edit-poll").await?;
-    match define::replace_draft(&txn, app.clock.now(), poll.id, revision, &definition).await? {
+    match definition::replace_draft(&txn, app.clock.now(), poll.id, revision, &definition).await? {
         Stored::Yes(_) => {
             txn.commit().await?;
             Ok(Ok(()))
@@ -183,7 +183,7 @@ async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(),
         Err(errors) => return Ok(Err(errors)),
     };
     let txn = app.db.write_txn("time-poll").await?;
-    if !define::retime(&txn, app.clock.now(), poll.id, opens, closes, visibility).await? {
+    if !definition::retime(&txn, app.clock.now(), poll.id, opens, closes, visibility).await? {
         return Ok(Err(Errors::from([(
             "closes".to_owned(),
             SEALED.to_owned(),
@@ -250,7 +250,7 @@ async fn turn(
 ) -> Result<Response, Problem> {
     let poll = poll_of(app, slug).await?;
     let txn = app.db.write_txn("turn-poll").await?;
-    let turned = define::set_state(&txn, app.clock.now(), poll.id, from, to).await?;
+    let turned = definition::set_state(&txn, app.clock.now(), poll.id, from, to).await?;
     txn.commit().await?;
     // Readers see it at once on this node, within a second on others.
     app.polls.book.reread(slug).await?;

@@ -6,8 +6,8 @@ use super::chain::{self, BEFORE_THE_LOG, Heads};
 use super::log::{Ballot, Entry, Head, write};
 use super::rows::voter_key;
 use crate::db::{Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::polls::definition;
 use crate::polls::model::Poll;
-use crate::polls::store;
 use crate::types::{PollId, UnixMillis};
 
 /// Ballots on one page.
@@ -30,7 +30,7 @@ pub async fn adopt(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
         )
         .await?;
         if mine.rows_affected() == 1
-            && let Some(poll) = store::by_id_in(&*txn, id).await?
+            && let Some(poll) = definition::by_id_in(&*txn, id).await?
         {
             found(&txn, &poll, now).await?;
             gather_counters(&txn, id).await?;

@@ -11,8 +11,8 @@ use super::counts::counted;
 use super::details_store::{Details, Scope, differences};
 use crate::db::{Db, fetch_all};
 use crate::polls::choice::Choice;
+use crate::polls::definition;
 use crate::polls::model::{Poll, Tier};
-use crate::polls::store;
 use crate::types::{OptionId, PollId};
 
 /// A difference between the tally and the ballots it should equal.
@@ -37,7 +37,7 @@ pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
 async fn recount(db: &Db, poll: PollId) -> Result<Vec<Difference>, DbErr> {
     let moment = db.snapshot().await?;
     // As it is at that moment: a poll that was sealed since keeps its ballots elsewhere.
-    let Some(poll) = &store::by_id_in(&moment, poll).await? else {
+    let Some(poll) = &definition::by_id_in(&moment, poll).await? else {
         return Ok(Vec::new());
     };
     let sql = "SELECT choices, CAST(NULL AS BIGINT) AS option_id, tier, COUNT(*) AS n FROM ballot \

@@ -14,8 +14,8 @@ use super::replay::Held;
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
 use crate::db::{Backend, Batch, Db, WriteTxn, fetch_one, run};
+use crate::polls::definition;
 use crate::polls::model::{Phase, Poll, Tier};
-use crate::polls::store;
 use crate::types::{Clock, PollId, ReaderId, UnixMillis};
 
 /// In place of a removal's number, which begin at 1: the ballot is counted under its reader's key.
@@ -70,7 +70,7 @@ pub async fn hand_over(
     fetch_one(&*txn, sql, [poll.into()]).await?;
     // As with every answer: the clock is read when the writer is ours.
     let now = clock.now();
-    let Some(poll) = store::by_id_in(&*txn, poll).await? else {
+    let Some(poll) = definition::by_id_in(&*txn, poll).await? else {
         return Ok(false);
     };
     if !matches!(poll.phase(now), Phase::Open { .. }) {

@@ -13,6 +13,7 @@
 //! - [`adopt`]: ballots from before there was a log.
 //! - [`hand_over`]: a browser's ballot becomes its reader's.
 //! - `links`: answers beside the readers who agreed to it; `verify_links`: that they say what the ballots say.
+//! - [`own_choice`]: what a voter's ballot says.
 //! - [`removal`]: what editors set aside, with a reason that readers see.
 //! - `ruled`: what editors decide about readers' own words, in the log.
 //! - [`audit`]: a recount now and then.
@@ -30,6 +31,7 @@ pub mod details_store;
 mod hand_over;
 mod links;
 pub mod log;
+mod own;
 pub mod record;
 pub mod removal;
 mod repeats;
@@ -51,6 +53,7 @@ pub use audit::{Audits, Difference, audit};
 pub use close::watch as watch_closes;
 pub use commit::{LARGEST_GROUP, commit};
 pub use hand_over::{Receiver, hand_over, has_own};
+pub use own::own_choice;
 pub use ruled::RulingLog;
 pub use slip::{Answer, Outcome, Slip, VoterKey};
 pub use verify::{Verified, verify, verify_in_shares};

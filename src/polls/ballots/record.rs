@@ -23,8 +23,8 @@ pub(super) use self::state::{chains, days};
 use super::log::{Hash, Head, finished, head_of_all};
 use super::seal;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, run};
+use crate::polls::definition;
 use crate::polls::model::{Phase, Poll};
-use crate::polls::store;
 use crate::types::{PollId, UnixMillis};
 
 /// A record.
@@ -190,7 +190,7 @@ pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     for id in polls.into_keys() {
         let txn = db.write_txn("poll-record").await?;
         seal::lock(db, &txn, id).await?;
-        if let Some(poll) = store::by_id_in(&*txn, id).await?
+        if let Some(poll) = definition::by_id_in(&*txn, id).await?
             && poll.sealed_at.is_none()
             && matches!(poll.phase(now), Phase::Closed { .. })
         {

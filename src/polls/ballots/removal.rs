@@ -11,8 +11,8 @@ use super::log::{Entry, sha256, write};
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
 use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all_as, fetch_one, in_list, run};
+use crate::polls::definition;
 use crate::polls::model::{Place, Poll, Tier};
-use crate::polls::store;
 use crate::types::{EditorId, PollId, UnixMillis};
 
 /// Which ballots: those that meet every condition given.
@@ -297,7 +297,7 @@ pub async fn hold(db: &Db, slot: i64, poll: PollId) -> Result<Held, NotRemoved> 
     if sealed.is_some() {
         return Err(NotRemoved::Sealed);
     }
-    let poll = store::by_id_in(&*txn, poll)
+    let poll = definition::by_id_in(&*txn, poll)
         .await?
         .ok_or(NotRemoved::NotThere)?;
     let heads = Heads::from([(poll.id, head)]);

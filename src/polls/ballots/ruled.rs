@@ -6,8 +6,8 @@ use super::chain::{self, Heads};
 use super::log::{Entry, sha256, write};
 use super::{record, seal};
 use crate::db::{Db, WriteTxn};
+use crate::polls::definition;
 use crate::polls::model::Poll;
-use crate::polls::store;
 use crate::types::{OptionId, PollId, UnixMillis};
 
 /// The log of one poll, taken for rulings: opened before they are written, in the order in which commits of answers take it.
@@ -29,7 +29,7 @@ impl RulingLog {
         Ok(Self {
             slot,
             heads: Heads::from([(poll, head)]),
-            poll: store::by_id_in(&**txn, poll).await?,
+            poll: definition::by_id_in(&**txn, poll).await?,
         })
     }
 

@@ -14,8 +14,8 @@ use super::record::{self, days};
 use super::root::of_ballots;
 use crate::config::crash_point;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::polls::definition;
 use crate::polls::model::{Phase, Poll};
-use crate::polls::store;
 use crate::types::{PollId, UnixMillis};
 
 /// The stripe of counters that were added up.
@@ -73,7 +73,7 @@ async fn seal(
         return Ok(None);
     };
     let closed: UnixMillis = row.try_get("", "closed_ms")?;
-    let poll = store::by_id_in(&*txn, id).await?;
+    let poll = definition::by_id_in(&*txn, id).await?;
     let Some(poll) = poll.filter(|poll| matches!(poll.phase(now), Phase::Closed { .. })) else {
         return Ok(None);
     };

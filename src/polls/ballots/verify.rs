@@ -15,9 +15,9 @@ use super::verify_links::{self, Links};
 use super::verify_sealed::{records, sealed};
 use super::verify_share::{SHARE, Shares, compare};
 use crate::db::{Db, fetch_all, query};
+use crate::polls::definition;
 use crate::polls::model::Poll;
 use crate::polls::results::VOTERS;
-use crate::polls::store;
 use crate::types::{OptionId, PollId, UnixMillis};
 
 /// What was verified, and what does not agree.
@@ -105,7 +105,7 @@ pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
 /// As [`verify`].
 pub async fn verify_in_shares(db: &Db, id: PollId, size: i64) -> Result<Option<Verified>, DbErr> {
     let moment = db.snapshot().await?;
-    let Some(poll) = store::by_id_in(&moment, id).await? else {
+    let Some(poll) = definition::by_id_in(&moment, id).await? else {
         return Ok(None);
     };
     let mut verified = Verified::default();

@@ -1,10 +1,10 @@
 //! What can be stored of a definition, and what is to mend before.
 
-use super::{Definition, Fault, QuestionText, ScaleText};
+use super::slug;
+use super::written::{Definition, Fault, QuestionText, ScaleText};
 use crate::polls::linked;
 use crate::polls::model::Kind;
 use crate::polls::question::{MAX_RANKED_OPTIONS, deepest_ranking};
-use crate::polls::slug;
 
 /// The most questions in a poll, options in a question and in all of them, and characters of a text.
 pub const MAX_QUESTIONS: usize = 20;

@@ -1,4 +1,6 @@
 use super::*;
+use crate::polls::model::{Kind, Picture, Role, Tier};
+use crate::types::UnixMillis;
 
 fn definition() -> Definition {
     let question = QuestionText {

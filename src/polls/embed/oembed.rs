@@ -12,7 +12,7 @@ use super::height::height;
 use super::paste::{escaped, iframe};
 use crate::app::App;
 use crate::polls::asking::public_poll;
-use crate::polls::define::is_slug;
+use crate::polls::definition::is_slug;
 use crate::web::Problem;
 
 /// What a consumer of oEmbed asks.

@@ -9,7 +9,7 @@ use super::{Document, file};
 use crate::admin::Editor;
 use crate::api::Caller;
 use crate::app::App;
-use crate::polls::store;
+use crate::polls::definition;
 use crate::web::Problem;
 
 /// `GET /admin/polls/{slug}/export/{file}`: `results.csv` and its like, or `poll.json` with all of it.
@@ -42,7 +42,7 @@ pub async fn export(
 }
 
 async fn taken(app: &App, slug: &str, name: &str) -> Result<Response, Problem> {
-    let poll = store::by_slug(&app.db, slug)
+    let poll = definition::by_slug(&app.db, slug)
         .await?
         .ok_or_else(Problem::not_found)?;
     let document = Document::of(app, &poll).await?;

@@ -16,12 +16,9 @@ use crate::app::App;
 use crate::db::DbErr;
 use crate::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
 use crate::polls::choice::Choice;
-use crate::polls::define::{self, Stored};
-use crate::polls::definition::Definition;
+use crate::polls::definition::{self, Definition, Stored, slug_of};
 use crate::polls::model::{Place, Poll, PollState, Tier, Visibility};
 use crate::polls::sent::Sent;
-use crate::polls::slug::slug_of;
-use crate::polls::store as polls;
 use crate::polls::voter::Voter;
 use crate::types::token::token_hash;
 use crate::types::{Clock, PollId, UnixMillis};
@@ -190,9 +187,9 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
         if !poll.future {
             let goes_on = plan.goes_on.filter(|_| order.open);
             let end = goes_on.unwrap_or(Some(plan.closes_at));
-            define::retime(&txn, now, id, Some(plan.opens_at), end, Visibility::Always).await?;
+            definition::retime(&txn, now, id, Some(plan.opens_at), end, Visibility::Always).await?;
             let (from, to) = (PollState::Draft, PollState::Published);
-            define::set_state(&txn, now, id, from, to).await?;
+            definition::set_state(&txn, now, id, from, to).await?;
         }
         store::finish(&txn, &key, now).await?;
         txn.commit().await?;
@@ -214,12 +211,14 @@ fn definition(plan: &Plan, time_zone: &str) -> Definition {
 async fn create(app: &App, key: &str, mut definition: Definition) -> Result<PollId, Stopped> {
     let wanted = definition.slug.clone();
     // Again where somebody else has just taken the name.
-    while let Some(free) = define::free_slug(&app.db, &wanted).await? {
+    while let Some(free) = definition::free_slug(&app.db, &wanted).await? {
         definition.slug = free;
         let txn = app.db.write_txn("import poll").await?;
         let now = app.clock.now();
         let draft = PollState::Draft;
-        if let Stored::Yes(id) = define::create(&txn, &app.random, now, &definition, draft).await? {
+        if let Stored::Yes(id) =
+            definition::create(&txn, &app.random, now, &definition, draft).await?
+        {
             store::begin(&txn, key, id, now).await?;
             txn.commit().await?;
             return Ok(id);
@@ -234,7 +233,7 @@ async fn create(app: &App, key: &str, mut definition: Definition) -> Result<Poll
 /// Casts the ballots in the order of their hours, through the box. Those that are there already stay as they are.
 async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(), Stopped> {
     let stopped = |why: &str| Stopped::Poll(name.to_owned(), why.to_owned());
-    let poll: Arc<Poll> = polls::by_id(&app.db, id)
+    let poll: Arc<Poll> = definition::by_id(&app.db, id)
         .await?
         .ok_or_else(|| stopped("is gone"))?
         .into();

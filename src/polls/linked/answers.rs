@@ -6,8 +6,8 @@ use super::store::{self, Linked};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::polls::choice::Choice;
+use crate::polls::definition::by_id;
 use crate::polls::model::{Poll, Question};
-use crate::polls::store::by_id;
 use crate::polls::view::said_to;
 use crate::types::{ReaderId, UnixMillis};
 

@@ -13,9 +13,9 @@ use super::segment::{SMALLEST, Tally, chosen};
 use super::{Segment, store};
 use crate::api::{Caller, Json};
 use crate::app::App;
+use crate::polls::definition::by_slug;
 use crate::polls::model::{LinkWords, Poll, Tier};
 use crate::polls::results::totals;
-use crate::polls::store::by_slug;
 use crate::web::Problem;
 
 /// The linked answers of a poll, in numbers.

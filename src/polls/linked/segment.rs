@@ -6,8 +6,8 @@ use super::store;
 use crate::app::App;
 use crate::db::{Db, DbErr, WriteTxn};
 use crate::polls::choice::stored_options;
+use crate::polls::definition::by_id;
 use crate::polls::model::{Poll, Question};
-use crate::polls::store::by_id;
 use crate::types::varint::pack;
 use crate::types::{OptionId, PollId, ReaderId};
 

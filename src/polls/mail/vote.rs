@@ -20,9 +20,10 @@ use super::{nonce, private};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::polls::answer::{Answered, answer_from_mail};
-use crate::polls::ballots::Slip;
+use crate::polls::ballots::{self, Slip};
 use crate::polls::beside::beside;
 use crate::polls::choice::Choice;
+use crate::polls::definition;
 use crate::polls::http::not_counted;
 use crate::polls::known;
 use crate::polls::linked;
@@ -32,7 +33,6 @@ use crate::polls::refusals::Reason;
 use crate::polls::result_page::visible;
 use crate::polls::secrecy;
 use crate::polls::sent::Sent;
-use crate::polls::store;
 use crate::polls::view::{FormPage, FormView, ResultsPage};
 use crate::polls::voter::Voter;
 use crate::types::{IssueId, ReaderId};
@@ -81,13 +81,13 @@ pub(super) fn refuse_strangers(app: &App, headers: &HeaderMap) -> Result<(), Pro
 /// Opens a link: the poll and the option as the mail named them, and the reader it was sent to.
 pub(super) async fn open(app: &App, token: &str) -> Result<Link, Problem> {
     let said = Said::read(&app.keys, token).ok_or_else(invalid_link)?;
-    let poll = store::by_id(&app.db, said.poll)
+    let poll = definition::by_id(&app.db, said.poll)
         .await?
         .ok_or_else(invalid_link)?;
     if poll.phase(app.clock.now()) == Phase::Hidden {
         return Err(invalid_link());
     }
-    let is_test = !store::is_reader(&app.db, said.reader).await?;
+    let is_test = !known::is_reader(&app.db, said.reader).await?;
     Ok(Link {
         poll: Arc::new(poll),
         said,
@@ -270,7 +270,7 @@ const NOT_DRAWN: &str = "This poll asks a random sample of subscribers, and you 
 /// What its reader answered. An erased reader's link tells nothing: the ballot stays, and nobody's it is.
 async fn own_choice(app: &App, link: &Link) -> Result<Option<Choice>, DbErr> {
     match link.is_test {
-        false => store::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await,
+        false => ballots::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await,
         true => Ok(None),
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Results;
 use super::store;
 use crate::db::Db;
-use crate::polls::book::Book;
+use crate::polls::definition::Book;
 use crate::polls::model::{Phase, Poll};
 use crate::types::{Clock, PollId};
 use crate::web::held::event;

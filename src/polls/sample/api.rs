@@ -13,9 +13,8 @@ use crate::api::Caller;
 use crate::app::App;
 use crate::digests;
 use crate::newsletters;
-use crate::polls::define::is_slug;
+use crate::polls::definition::{by_id, by_slug, is_slug};
 use crate::polls::results::{Results, totals};
-use crate::polls::store::{by_id, by_slug};
 use crate::types::PollId;
 use crate::web::Problem;
 

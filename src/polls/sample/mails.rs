@@ -6,8 +6,8 @@ use super::remind::to_remind;
 use super::{Round, Sampling, store};
 use crate::app::App;
 use crate::db::DbErr;
+use crate::polls::definition::by_id;
 use crate::polls::model::Phase;
-use crate::polls::store::by_id;
 use crate::polls::voter::Voter;
 use crate::types::{PollId, ReaderId};
 

@@ -4,7 +4,7 @@ use super::draw::{checksum, draw};
 use super::store::{self, Record};
 use crate::app::App;
 use crate::db::{Db, DbErr};
-use crate::polls::define::{self, Definition, Stored};
+use crate::polls::definition::{self, Definition, Stored};
 use crate::polls::model::{Poll, PollState, Tier};
 use crate::types::token::random_token;
 use crate::types::{EditorId, NewsletterId, PollId, ReaderId};
@@ -78,7 +78,7 @@ pub async fn take(
         }
         Some(copy) => {
             let state = PollState::Published;
-            match define::create(&txn, &app.random, now, &copy, state).await? {
+            match definition::create(&txn, &app.random, now, &copy, state).await? {
                 Stored::Yes(id) => (id, copy.slug),
                 Stored::SlugTaken | Stored::Conflict => return Ok(Taken::Conflict),
             }

@@ -13,7 +13,7 @@ use crate::mailer::mime::Mailbox;
 use crate::mailer::outbox::{OutboxMail, Priority, enqueue};
 use crate::mailer::templates::Template;
 use crate::newsletters;
-use crate::polls::store::by_id_in;
+use crate::polls::definition::by_id_in;
 use crate::scheduler::{Zone, written};
 use crate::types::{BurstId, EmailAddress, UnixMillis};
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::polls::admin::questions::Line;
-use crate::polls::define::OptionText;
+use crate::polls::definition::OptionText;
 
 fn typed() -> Typed {
     let mut typed = Typed::empty(&Zone::parse("Europe/Berlin").expect("a zone"));

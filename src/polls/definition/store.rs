@@ -1,18 +1,16 @@
-//! Reading polls: definitions, lists, ballots.
+//! Reading polls.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
 
-use super::ballots::VoterKey;
-use super::choice::Choice;
-use super::linked;
-use super::model::{
+use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
+use crate::db::{Db, fetch_all_as};
+use crate::polls::linked;
+use crate::polls::model::{
     Kind, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role, Scale, Tier,
     Visibility,
 };
-use super::sample::{self, Sampling};
-use crate::db::entities::{ballot, poll, poll_option, poll_question, poll_secret};
-use crate::db::{Db, fetch_all, fetch_all_as};
-use crate::types::{PollId, ReaderId, UnixMillis};
+use crate::polls::sample::{self, Sampling};
+use crate::types::{PollId, UnixMillis};
 
 /// The column `linked` of a poll whose answers may be linked; else 0.
 pub(super) const LINKED: i16 = 1;
@@ -180,40 +178,4 @@ pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbEr
         },
     )
     .await
-}
-
-/// What a voter's ballot says, if there is one.
-///
-/// # Errors
-/// What the database said.
-pub async fn own_choice(db: &Db, poll: PollId, voter: VoterKey) -> Result<Option<Choice>, DbErr> {
-    let row = ballot::Entity::find()
-        .filter(ballot::Column::PollId.eq(poll))
-        .filter(ballot::Column::VoterKey.eq(voter.to_vec()))
-        .one(db.read())
-        .await?;
-    Ok(row.map(|ballot| Choice::from_stored(&ballot.choices)))
-}
-
-/// Refusals of a poll by reason code, all hours together.
-///
-/// # Errors
-/// What the database said.
-pub async fn refusals(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
-    let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
-    fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
-        Ok((row.try_get("", "reason")?, row.try_get("", "n")?))
-    })
-    .await
-}
-
-/// Whether a reader with this id exists and has not been erased: a personal link of somebody else counts for nobody.
-///
-/// # Errors
-/// What the database said.
-pub async fn is_reader(db: &Db, reader: ReaderId) -> Result<bool, DbErr> {
-    let sql = "SELECT 1 FROM reader WHERE id = $1 AND erased_ms IS NULL";
-    Ok(!fetch_all(db.read(), sql, [Value::from(reader)])
-        .await?
-        .is_empty())
 }

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::model::Poll;
 use super::store;
 use crate::db::{Db, DbErr};
+use crate::polls::model::Poll;
 use crate::types::{Clock, UnixMillis};
 
 /// How long a definition is used before it is read again.

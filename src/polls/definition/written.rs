@@ -1,15 +1,10 @@
-//! A poll as an editor or a script wrote it: checked by `check`, stored by [`super::define`]. Pure.
+//! A poll as an editor or a script wrote it: checked by [`Definition::check`], stored by [`super::create`]. Pure.
 
-mod check;
-
-pub use self::check::{
-    MAX_OPTIONS, MAX_OPTIONS_IN_ALL, MAX_QUESTIONS, MAX_TEXT_CHARS, is_line, is_path,
-};
-use super::model::{
+use crate::polls::model::{
     Kind, LinkWords, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role,
     Scale, Tier, Visibility,
 };
-use super::sample::Sampling;
+use crate::polls::sample::Sampling;
 use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 
 /// A poll as it was written, not yet checked.
@@ -245,6 +240,3 @@ impl QuestionText {
             .chain(none)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,18 +1,14 @@
-//! Storing definitions: making and editing polls.
+//! Storing what was written: making and editing polls.
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Value};
 
-pub use super::definition::{
-    Definition, Fault, MAX_OPTIONS, MAX_QUESTIONS, OptionText, QuestionText, ScaleText, is_line,
-    is_path,
-};
-use super::linked;
-use super::model::{PollState, Visibility};
 use super::slug;
-pub use super::slug::is_slug;
 use super::store;
+use super::written::{Definition, QuestionText};
 use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
 use crate::db::{Db, WriteTxn, fetch_one, is_unique_violation, run};
+use crate::polls::linked;
+use crate::polls::model::{PollState, Visibility};
 use crate::types::{PollId, Random, UnixMillis};
 
 /// What became of a definition that was to be stored.
