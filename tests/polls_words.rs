@@ -214,7 +214,7 @@ async fn words_are_data_on_every_page() {
         Err(_) => println!("skipped: ../shared/corpora/xss is not there"),
     }
     let cleaned = |text: &String| {
-        canvass::polls::own_words::cleaned(text)
+        canvass::polls::cleaned_words(text)
             .ok()
             .filter(|text| !text.is_empty())
     };

@@ -6,8 +6,8 @@
 //! options in order of preference.
 
 use super::model::{Kind, Poll, PollOption, Question, Role};
-use super::own_words::{MAX_WORDS_CHARS, NotWords, cleaned};
 use super::sent::Sent;
+use super::words::{MAX_WORDS_CHARS, NotWords, cleaned};
 use crate::types::OptionId;
 use crate::types::varint::{self, pack};
 
@@ -19,7 +19,7 @@ pub struct Choice {
     words: Vec<Words>,
 }
 
-/// What a reader wrote beside an option: see [`super::own_words`].
+/// What a reader wrote beside an option: see [`super::words`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
     pub option: OptionId,

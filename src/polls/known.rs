@@ -50,9 +50,7 @@ pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Optio
         return Ok(None);
     };
     let exists = match voter {
-        Voter::SignedIn(reader) | Voter::Subscriber(reader) => {
-            is_reader(&app.db, reader).await?
-        }
+        Voter::SignedIn(reader) | Voter::Subscriber(reader) => is_reader(&app.db, reader).await?,
         _ => false,
     };
     Ok(exists.then_some(voter))

@@ -36,7 +36,6 @@ mod mail;
 pub mod model;
 mod offer;
 mod order;
-pub mod own_words;
 mod pictures;
 pub mod question;
 mod question_view;
@@ -53,7 +52,7 @@ pub mod statistics;
 mod trust;
 mod view;
 pub mod voter;
-mod words_store;
+mod words;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use api::Document as ApiDocument;
@@ -88,6 +87,7 @@ pub use sample::{
 pub use station::Station;
 pub use trust::{PAUSE as WATCH_PAUSE, tick as watch_tick, waiting as bursts_waiting};
 pub use view::FormView;
+pub use words::cleaned as cleaned_words;
 
 use axum::Router;
 use axum::routing::{get, post};

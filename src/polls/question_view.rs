@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::choice::Choice;
 use super::model::{Kind, PollOption, Question, Role};
-use super::own_words::MAX_WORDS_CHARS;
 use super::sent::Sent;
+use super::words::MAX_WORDS_CHARS;
 
 /// A question in the form.
 #[derive(Debug, Clone, Serialize)]

@@ -32,7 +32,6 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::model::{Phase, Poll, PollState, Role, phase};
-use super::words_store;
 use crate::admin::show;
 use crate::app::App;
 use crate::db::DbErr;
@@ -168,7 +167,7 @@ pub fn upload_routes() -> Router<App> {
 async fn pages_of(app: &App, poll: &Poll) -> Result<Vec<Value>, DbErr> {
     let mut pages = Vec::new();
     if poll.options().any(|option| option.role == Role::Words) {
-        let [waiting, ..] = words_store::numbers(&app.db, poll.id).await?;
+        let [waiting, ..] = super::words::numbers(&app.db, poll.id).await?;
         let waiting = match waiting {
             0 => String::new(),
             n => format!(" ({} waiting)", show::count(n)),

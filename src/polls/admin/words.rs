@@ -12,8 +12,7 @@ use crate::app::App;
 use crate::polls::ballots::RulingLog;
 use crate::polls::definition;
 use crate::polls::model::{Poll, Role};
-use crate::polls::own_words::{MAX_WORDS_CHARS, cleaned};
-use crate::polls::words_store::{self, PAGE, Ruling, Wording};
+use crate::polls::words::{self, MAX_WORDS_CHARS, PAGE, Ruling, Wording, cleaned};
 use crate::types::OptionId;
 use crate::web::{Problem, RawForm};
 
@@ -94,7 +93,7 @@ pub async fn decide(
     let mut ruled = Vec::with_capacity(chosen.len());
     for (option, key) in chosen {
         let words = (option, key.as_slice());
-        let shown = words_store::rule(&txn, now, editor.id, poll.id, words, ruling, text).await?;
+        let shown = words::rule(&txn, now, editor.id, poll.id, words, ruling, text).await?;
         ruled.push((option, key, shown.ok_or_else(Problem::not_found)?));
     }
     log.close(&app.db, &txn, now, &ruled).await?;
@@ -143,8 +142,8 @@ async fn page(
     let tab = TABS.iter().find(|(name, ..)| *name == asked.show);
     let (name, ruling, _, empty) = *tab.unwrap_or(&TABS[0]);
     let at = asked.page.parse::<i64>().unwrap_or(0).clamp(0, 1_000_000);
-    let words = words_store::list(&app.db, poll.id, ruling, at).await?;
-    let numbers = words_store::numbers(&app.db, poll.id).await?;
+    let words = words::list(&app.db, poll.id, ruling, at).await?;
+    let numbers = words::numbers(&app.db, poll.id).await?;
     let total = numbers[match ruling {
         Ruling::Waiting => 0,
         Ruling::Shown => 1,
@@ -169,7 +168,7 @@ async fn page(
         "frame": editor.frame_saying(notice),
         "slug": poll.slug, "question": poll.headline(), "here": here, "tab": name, "tabs": tabs, "empty": empty, "error": error,
         "rows": words.iter().map(|words| row(poll, words, several)).collect::<Vec<_>>(),
-        "known": words_store::shown_texts(&app.db, poll.id).await?,
+        "known": words::shown_texts(&app.db, poll.id).await?,
         "most": MAX_WORDS_CHARS,
         "can_show": ruling != Ruling::Shown, "can_rename": ruling == Ruling::Shown,
         "can_hide": ruling != Ruling::Hidden, "can_wait": ruling != Ruling::Waiting,

@@ -100,7 +100,7 @@ pub async fn shown_texts(db: &Db, poll: PollId) -> Result<Vec<String>, DbErr> {
 }
 
 /// Decides about words. `shown`: as they show; `None`: as they were written. Returns what readers see of them now, which may be nothing;
-/// `None`: nobody wrote them. Goes into the log by [`super::ballots::ruled`].
+/// `None`: nobody wrote them. Goes into the log by `ballots::ruled`.
 ///
 /// # Errors
 /// What the database said.
