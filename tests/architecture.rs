@@ -39,9 +39,9 @@ const CRATES: &[(&str, &[&str])] = &[
 /// Stores by another name: files, or folders of them.
 const STORES: &[&str] = &[
     "api/tokens.rs",
+    "polls/answer/refusals.rs",
     "polls/ballots/",
     "polls/definition/define.rs",
-    "polls/refusals.rs",
 ];
 
 /// Lines a file may have, unit tests among them.

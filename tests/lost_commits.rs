@@ -6,12 +6,10 @@ use std::time::Duration;
 use canvass::db::group_commit::{GroupCommit, Queue};
 use canvass::db::{self, Db, TURN, Turns};
 use canvass::mailer::mailing::MailingState;
-use canvass::polls;
 use canvass::polls::ballots::{Answer, Slip};
-use canvass::polls::choice::Choice;
 use canvass::polls::model::Place;
-use canvass::polls::sent::Sent;
 use canvass::polls::voter::Voter;
+use canvass::polls::{self, Choice, Sent};
 use canvass::types::{Secret, UnixMillis};
 
 use crate::support::cluster::Cluster;

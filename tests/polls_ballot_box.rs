@@ -7,11 +7,9 @@ use canvass::db::{
     group_commit::{GroupCommit, Queue},
 };
 use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
-use canvass::polls::choice::Choice;
 use canvass::polls::model::{Phase, Place, Poll, PollState, Tier, Visibility};
-use canvass::polls::sent::Sent;
 use canvass::polls::voter::Voter;
-use canvass::polls::{self, Definition, QuestionText, Stored};
+use canvass::polls::{self, Choice, Definition, QuestionText, Sent, Stored};
 use canvass::types::{Clock, Random, UnixMillis};
 
 use crate::support::database::TestDatabase;

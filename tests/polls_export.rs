@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use canvass::polls::QuestionText;
-use canvass::polls::answer::answer;
 use canvass::polls::model::Place;
 use canvass::polls::voter::Voter;
+use canvass::polls::{QuestionText, answer};
 use canvass::types::ReaderId;
 use serde_json::Value;
 
@@ -120,7 +119,7 @@ async fn polls_an_export_does_not_tell_the_answer_of_the_only_one_of_a_tier() {
     }
     let cast = async |reader: i64, option: &str| {
         let poll = canvass::polls::by_id(&app.app.db, poll).await.unwrap();
-        let sent = canvass::polls::sent::Sent::options([option]);
+        let sent = canvass::polls::Sent::options([option]);
         let voter = Voter::SignedIn(ReaderId(reader));
         let place = Place::PollPage;
         answer(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use canvass::db::{fetch_all, run};
 use canvass::polls::ballots::{audit, verify};
-use canvass::polls::{by_slug, choice::Choice};
+use canvass::polls::{Choice, by_slug};
 use canvass::types::PollId;
 use futures::future::join_all;
 

@@ -2,12 +2,10 @@
 //!
 //! `cargo test --test canvass polls_stuffing -- --nocapture` prints the figures.
 
-use canvass::polls::answer::{Answered, answer};
-use canvass::polls::by_slug;
 use canvass::polls::model::{Place, Tier};
 use canvass::polls::results::totals;
-use canvass::polls::sent::Sent;
 use canvass::polls::voter::Voter;
+use canvass::polls::{Answered, Sent, answer, by_slug};
 use canvass::types::{Random, ReaderId};
 
 use super::support::app::TestApp;

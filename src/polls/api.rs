@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer::{Answered, answer_by_script};
+use super::answer::{Answered, Sent, answer_by_script};
 use super::api_names::{HeadlineTier, Linking, ResultsFor};
 use super::api_question::{NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind};
 use super::api_view::PollView;
@@ -19,7 +19,6 @@ use super::known;
 use super::model::{Poll, PollState};
 use super::results::{Results, totals};
 use super::secrecy::ClosedResults;
-use super::sent::Sent;
 use super::voter::{Voter, hash_under, new_marker};
 use crate::api::{Begun, Caller, Json, Once, Write, idempotency_key};
 use crate::app::App;

@@ -10,9 +10,8 @@ use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::AnswerError;
+use super::answer::{AnswerError, Choice};
 use super::ballots;
-use super::choice::Choice;
 use super::known;
 use super::model::{Phase, Poll};
 use super::voter::{Voter, is_marker};

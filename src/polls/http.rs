@@ -5,22 +5,19 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use super::answer::{AnswerError, Answered, answer};
+use super::answer::{AnswerError, Answered, Choice, Reason, Sent, answer};
 use super::asking::{
     allow_embedding, marker, own_choice, own_choice_of, public_poll, remember, wants_json,
 };
 use super::ballots::Slip;
-use super::choice::Choice;
 use super::embed;
 use super::known;
 use super::linked;
 use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
 use super::order::seed_of;
-use super::refusals::Reason;
 use super::result_page::{results_response, visible};
 use super::retyped::{is_article, retyped, shown, unsent};
-use super::sent::Sent;
 use super::share::Shared;
 use super::trust::{self, Browser, Showed};
 use super::view::{BY_INVITATION, FormPage, FormView, closed, hidden_reason};

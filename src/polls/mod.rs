@@ -15,7 +15,7 @@
 //! of a poll's secret and of the code of its count.
 
 mod admin;
-pub mod answer;
+mod answer;
 pub mod api;
 mod api_names;
 mod api_question;
@@ -23,7 +23,6 @@ mod api_view;
 mod asking;
 pub mod ballots;
 mod beside;
-pub mod choice;
 mod definition;
 mod embed;
 pub mod export;
@@ -39,13 +38,11 @@ mod order;
 mod pictures;
 pub mod question;
 mod question_view;
-mod refusals;
 mod result_page;
 pub mod results;
 mod retyped;
 pub mod sample;
 mod secrecy;
-pub mod sent;
 pub mod share;
 mod station;
 pub mod statistics;
@@ -55,6 +52,7 @@ pub mod voter;
 mod words;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
+pub use answer::{Answered, Choice, Sent, answer, refused, stored_options};
 pub use api::Document as ApiDocument;
 pub use ballots::{Verified, adopt as adopt_ballots, verify as verify_ballots, watch_closes};
 pub use definition::{
@@ -79,7 +77,6 @@ pub use mail::{
     tick as count_looks,
 };
 pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
-pub use refusals::refused;
 pub use sample::{
     PAUSE as REMINDER_PAUSE, Round as SampleRound, audience as sample_audience,
     is_as_drawn as sample_is_as_drawn,

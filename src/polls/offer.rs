@@ -3,10 +3,10 @@
 use http::header::REFERER;
 use http::{HeaderMap, StatusCode};
 
+use super::answer::Sent;
 use super::known;
 use super::linked;
 use super::model::Poll;
-use super::sent::Sent;
 use super::view::Offer;
 use crate::app::App;
 use crate::newsletters::{self, ConsentText, Newsletter};

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::choice::Choice;
+use super::answer::{Choice, Sent};
 use super::model::{Kind, PollOption, Question, Role};
-use super::sent::Sent;
 use super::words::MAX_WORDS_CHARS;
 
 /// A question in the form.

@@ -5,9 +5,9 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::answer::Choice;
 use super::asking::{own_choice, public_poll};
 use super::beside::beside;
-use super::choice::Choice;
 use super::embed;
 use super::linked;
 use super::model::Poll;

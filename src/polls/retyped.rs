@@ -3,11 +3,11 @@
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
+use super::answer::Sent;
 use super::asking::public_poll;
 use super::http::{form as form_of, seed};
 use super::linked;
 use super::model::{Phase, Poll};
-use super::sent::Sent;
 use super::trust;
 use super::view::{FormPage, FormView};
 use crate::app::App;

@@ -3,13 +3,12 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::choice::{Choice, ChoiceError};
+use super::answer::{Choice, ChoiceError, Sent};
 use super::linked::{self, LinkBox};
 use super::model::{Kind, Phase, Poll, Question};
 use super::question_view::{QuestionView, needs_a_page};
 use super::results::Results;
 use super::results::note::date_time;
-use super::sent::Sent;
 use super::share::Shared;
 use super::voter::mark_number;
 use crate::newsletters::{ConsentText, Newsletter};

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use canvass::db::{Backend, Db, fetch_all};
-use canvass::polls::Poll;
 use canvass::polls::ballots::VoterKey;
 use canvass::polls::ballots::log::{Entry, read};
-use canvass::polls::choice::stored_options;
 use canvass::polls::model::PollSecret;
 use canvass::polls::voter::Voter;
+use canvass::polls::{Poll, stored_options};
 use canvass::types::{OptionId, UnixMillis};
 
 use super::dump;

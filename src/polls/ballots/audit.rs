@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::counts::counted;
 use super::details_store::{Details, Scope, differences};
 use crate::db::{Db, fetch_all};
-use crate::polls::choice::Choice;
+use crate::polls::answer::Choice;
 use crate::polls::definition;
 use crate::polls::model::{Poll, Tier};
 use crate::types::{OptionId, PollId};

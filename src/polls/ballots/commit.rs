@@ -18,8 +18,8 @@ use super::repeats::Repeats;
 use super::rows::{Last, Waiting, insert, look, update};
 use super::slip::{Outcome, Slip, VoterKey};
 use crate::db::{Batch, Db};
+use crate::polls::answer::{Reason, refusals};
 use crate::polls::model::{Phase, Place, PollState, phase};
-use crate::polls::refusals::{self, Reason};
 use crate::types::{Clock, PollId};
 
 /// The largest group: 512 ballots are 4,096 parameters, far below what either database takes.

@@ -7,7 +7,7 @@ use sea_orm::Value;
 
 use super::details_store::Details;
 use crate::db::{Batch, values_list};
-use crate::polls::choice::{Choice, stored_options};
+use crate::polls::answer::{Choice, stored_options};
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
 use crate::types::{IssueId, OptionId, PollId, UnixMillis};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use crate::db::{Batch, Db, fetch_all, fetch_all_as, values_list};
-use crate::polls::choice::{Choice, stored_options};
+use crate::polls::answer::{Choice, stored_options};
 use crate::polls::model::{Kind, Poll, Role, Tier};
 use crate::polls::words::words_key;
 use crate::types::varint::pack;

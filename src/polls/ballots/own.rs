@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use super::slip::VoterKey;
 use crate::db::Db;
 use crate::db::entities::ballot;
-use crate::polls::choice::Choice;
+use crate::polls::answer::Choice;
 use crate::types::PollId;
 
 /// What a voter's ballot says, if there is one.

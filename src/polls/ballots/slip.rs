@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::api::Once;
-use crate::polls::choice::Choice;
+use crate::polls::answer::{Choice, Reason};
 use crate::polls::linked::Tick;
 use crate::polls::model::{Phase, Place, Poll, Tier};
-use crate::polls::refusals::Reason;
 use crate::types::{IssueId, PollId};
 
 /// A voter in one poll: a keyed hash, see [`super::voter`].

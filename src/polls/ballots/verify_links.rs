@@ -10,7 +10,7 @@ use super::slip::VoterKey;
 use super::verify::Verified;
 use super::verify_share::Share;
 use crate::db::{Backend, query};
-use crate::polls::choice::Choice;
+use crate::polls::answer::Choice;
 use crate::polls::model::Poll;
 use crate::polls::voter::Voter;
 use crate::types::ReaderId;

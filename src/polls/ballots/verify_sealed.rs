@@ -12,7 +12,7 @@ use super::root::{Alike, each_kind};
 use super::verify::{Verified, name};
 use super::verify_counters::{differing, numbers};
 use crate::db::{Backend, fetch_one};
-use crate::polls::choice::Choice;
+use crate::polls::answer::Choice;
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
 use crate::types::OptionId;

@@ -6,7 +6,7 @@ use sea_orm::{DbErr, Value};
 
 use super::steps::Step;
 use crate::db::{Db, WriteTxn, fetch_all, fetch_all_as, run, values_list};
-use crate::polls::choice::stored_options;
+use crate::polls::answer::stored_options;
 use crate::polls::model::{Place, Tier};
 use crate::types::{OptionId, PollId, UnixMillis};
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::store::{self, Linked};
 use crate::app::App;
 use crate::db::DbErr;
-use crate::polls::choice::Choice;
+use crate::polls::answer::Choice;
 use crate::polls::definition::by_id;
 use crate::polls::model::{Poll, Question};
 use crate::polls::view::said_to;

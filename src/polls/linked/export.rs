@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::store::{self, OfPoll};
 use crate::app::App;
 use crate::db::DbErr;
-use crate::polls::choice::Choice;
+use crate::polls::answer::Choice;
 use crate::polls::export::Entry;
 use crate::polls::model::{Kind, Poll};
 use crate::types::{ApiTokenId, EditorId, UnixMillis};

@@ -30,8 +30,8 @@ pub use store::{take_back_in, take_back_poll};
 pub use view::{LinkBox, Note, name_reader, note, note_by, offer, offer_again};
 pub use words::{LinkWords, MAX_LINK_CHARS, SUGGESTED, Tick, fault, is_agreed};
 
+use super::answer::Sent;
 use super::model::Poll;
-use super::sent::Sent;
 use super::voter::Voter;
 use crate::app::App;
 use crate::subscriptions;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::store;
 use crate::app::App;
 use crate::db::{Db, DbErr, WriteTxn};
-use crate::polls::choice::stored_options;
+use crate::polls::answer::stored_options;
 use crate::polls::definition::by_id;
 use crate::polls::model::{Poll, Question};
 use crate::types::varint::pack;
@@ -158,9 +158,9 @@ fn said(poll: &Poll, segment: &Segment) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polls::choice::Choice;
+    use crate::polls::answer::Choice;
+    use crate::polls::answer::Sent;
     use crate::polls::model::example;
-    use crate::polls::sent::Sent;
 
     #[test]
     fn a_segment_is_who_chose_one_of_its_options() {

@@ -1,7 +1,7 @@
 //! What readers agree to, and whether they did. Pure.
 
+use crate::polls::answer::Sent;
 use crate::polls::model::Poll;
-use crate::polls::sent::Sent;
 use crate::polls::voter::Voter;
 use crate::types::ReaderId;
 

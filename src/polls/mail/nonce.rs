@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::polls::refusals::Reason;
+use crate::polls::answer::Reason;
 use crate::types::token::token_hash;
 use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, UnixMillis};

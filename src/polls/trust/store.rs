@@ -7,7 +7,7 @@ use sea_orm::{DbErr, QueryResult, Value};
 use super::signs::Sign;
 use super::watch::Due;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, in_list, run};
-use crate::polls::choice::stored_options;
+use crate::polls::answer::stored_options;
 use crate::polls::model::Tier;
 use crate::types::{BurstId, EditorId, OptionId, PollId, UnixMillis};
 

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use super::browser::{Browser, Showed};
 use super::signs::Trace;
 use crate::app::App;
-use crate::polls::choice::Choice;
+use crate::polls::answer::Choice;
 use crate::polls::model::Poll;
 use crate::types::UnixMillis;
 use crate::web::{Client, origin};

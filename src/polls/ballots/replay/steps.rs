@@ -1,11 +1,11 @@
 //! The entries about one ballot, in the order of its revisions: what each does to the ballot and to the numbers.
 
 use super::{Held, Replay};
+use crate::polls::answer::Choice;
 use crate::polls::ballots::counts::{Seen, counted};
 use crate::polls::ballots::hand_over::HANDED_OVER;
 use crate::polls::ballots::log::{Ballot, Entry};
 use crate::polls::ballots::slip::VoterKey;
-use crate::polls::choice::Choice;
 use crate::polls::model::Tier;
 use crate::types::UnixMillis;
 

@@ -5,9 +5,9 @@
 //! appears in a form, a link or the API. A ranked question is answered by `rank.KEY=1`, `rank.KEY=2`, … or by its
 //! options in order of preference.
 
-use super::model::{Kind, Poll, PollOption, Question, Role};
 use super::sent::Sent;
-use super::words::{MAX_WORDS_CHARS, NotWords, cleaned};
+use crate::polls::model::{Kind, Poll, PollOption, Question, Role};
+use crate::polls::words::{MAX_WORDS_CHARS, NotWords, cleaned};
 use crate::types::OptionId;
 use crate::types::varint::{self, pack};
 
@@ -19,7 +19,7 @@ pub struct Choice {
     words: Vec<Words>,
 }
 
-/// What a reader wrote beside an option: see [`super::words`].
+/// What a reader wrote beside an option: see [`crate::polls::words`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
     pub option: OptionId,

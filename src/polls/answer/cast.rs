@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::ballots::{Answer, Outcome, Slip};
 use super::choice::{Choice, ChoiceError};
-use super::linked::Tick;
-use super::model::{Phase, Place, Poll};
 use super::refusals::Reason;
 use super::sent::Sent;
-use super::station::Station;
-use super::voter::Voter;
 use crate::api::Once;
 use crate::db::DbErr;
 use crate::db::group_commit::Refused;
+use crate::polls::ballots::{Answer, Outcome, Slip};
+use crate::polls::linked::Tick;
+use crate::polls::model::{Phase, Place, Poll};
+use crate::polls::station::Station;
+use crate::polls::voter::Voter;
 use crate::types::IssueId;
 
 /// What became of it. `Counted` is durable.

@@ -6,18 +6,18 @@ use crate::web::RawForm;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Options that were ticked, in the order they came; of a ranked question, the first is the first choice.
-    pub(super) options: Vec<String>,
+    pub(in crate::polls) options: Vec<String>,
     /// An option and the rank it was given, where something was chosen.
-    pub(super) ranks: Vec<(String, String)>,
+    pub(in crate::polls) ranks: Vec<(String, String)>,
     /// An option and what was written beside it, where something was.
-    pub(super) words: Vec<(String, String)>,
+    pub(in crate::polls) words: Vec<(String, String)>,
     /// The box of a linked poll, as it was sent.
-    pub(super) link: Option<String>,
+    pub(in crate::polls) link: Option<String>,
 }
 
 impl Sent {
     /// The fields of a form: `option`, repeated, or `option.1`, `option.2` where several questions stand in one form;
-    /// `rank.KEY` with a number; `words.KEY` with the reader's own words; `link`, see [`super::linked`].
+    /// `rank.KEY` with a number; `words.KEY` with the reader's own words; `link`, see [`crate::polls::linked`].
     pub fn of(form: &RawForm) -> Self {
         let mut sent = Self::default();
         for (name, value) in form.fields() {
