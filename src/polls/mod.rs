@@ -16,10 +16,7 @@
 
 mod admin;
 mod answer;
-pub mod api;
-mod api_names;
-mod api_question;
-mod api_view;
+mod api;
 mod asking;
 pub mod ballots;
 mod beside;

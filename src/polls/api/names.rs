@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::linked::SUGGESTED;
-use super::model::{Tier, Visibility};
+use crate::polls::linked::SUGGESTED;
+use crate::polls::model::{Tier, Visibility};
 use crate::web::Problem;
 
 /// When the public sees results.

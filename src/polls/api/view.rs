@@ -3,10 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::api_names::Linking;
-use super::api_question::QuestionKind;
-use super::model::{Poll, PollState};
+use super::names::Linking;
+use super::question::QuestionKind;
 use crate::app::App;
+use crate::polls::model::{Poll, PollState};
 
 /// A poll as it is.
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::definition::{OptionText, QuestionText, ScaleText};
-use super::model::{Kind, Order, Picture};
+use crate::polls::definition::{OptionText, QuestionText, ScaleText};
+use crate::polls::model::{Kind, Order, Picture};
 
 /// A question of a poll to make.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]

@@ -1,0 +1,180 @@
+//! Casting an answer by a script: `POST /polls/{slug}/ballots`.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::{Caller, Json, Once, idempotency_key};
+use crate::app::App;
+use crate::polls::answer::{Answered, Sent, answer_by_script};
+use crate::polls::asking;
+use crate::polls::http::{not_asked, not_counted};
+use crate::polls::known;
+use crate::polls::model::Poll;
+use crate::polls::voter::{Voter, hash_under, new_marker};
+use crate::web::Problem;
+
+/// An answer to cast.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBallot {
+    /// Keys of options (or their exact labels), one or several; of a ranked question in order of preference.
+    #[schema(value_type = Vec<String>)]
+    pub option: Named,
+    /// The voter's own words, by the key of the option that takes them.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
+    /// The caller's own name for the voter, never an address: the same name is the same voter. Without it the marker
+    /// cookie counts, or the Idempotency-Key, or each request is a new voter.
+    #[serde(default)]
+    pub voter: Option<String>,
+}
+
+/// One or several options.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Named {
+    One(Name),
+    Several(Vec<Name>),
+}
+
+/// An option's key as a number or text, or its label.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Name {
+    Key(i64),
+    Text(String),
+}
+
+/// The ballot that counts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ballot {
+    /// Keys of the options; of a ranked question in order of preference.
+    pub option: Vec<i64>,
+    pub labels: Vec<String>,
+}
+
+/// The longest name of a voter, in bytes.
+const LONGEST_VOTER: usize = 200;
+
+/// Casts an answer. A second one by the same voter changes the first and never adds one. A repetition under its Idempotency-Key
+/// gets the first answer, and changes nothing, whatever the voter said since.
+///
+/// # Errors
+/// 401, 404, 409 while the poll is not open, 422 for what is no answer to it, 503 when too many wait.
+#[utoipa::path(post, path = "/api/v1/polls/{slug}/ballots", tag = "polls", security(("bearer" = [])),
+    params(("slug" = String, Path, description = "The poll's slug"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), request_body = NewBallot,
+    responses((status = 201, body = Ballot, description = "A first ballot"),
+        (status = 200, body = Ballot, description = "The voter had one; this is what counts now"),
+        (status = 401), (status = 404), (status = 409), (status = 422), (status = 503)))]
+pub async fn cast(
+    State(app): State<App>,
+    caller: Caller,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Json(ballot): Json<NewBallot>,
+) -> Result<Response, Problem> {
+    let poll = asking::public_poll(&app, &slug).await?;
+    let once = once(&poll, caller, &headers, &ballot)?;
+    let voter = voter(&app, &poll, caller, &headers, ballot.voter)?;
+    let mut sent = Sent::options(keys(&poll, ballot.option));
+    for (option, words) in ballot.words {
+        sent = sent.with_words(option, words);
+    }
+    match answer_by_script(&app.polls, poll.clone(), &sent, &voter, once).await? {
+        Answered::Counted { choice, first } => {
+            let labels = poll.labels(choice.options());
+            let ballot = Ballot {
+                option: poll.keys(choice.options()),
+                labels: labels.into_iter().map(str::to_owned).collect(),
+            };
+            let status = if first {
+                StatusCode::CREATED
+            } else {
+                StatusCode::OK
+            };
+            let mut response = (status, axum::Json(ballot)).into_response();
+            if let Voter::Browser(marker) = &voter {
+                asking::remember(&app, &mut response, marker);
+            }
+            Ok(response)
+        }
+        Answered::Invalid(error) => Err(Problem::invalid("option", error.message())),
+        Answered::NotOpen(phase) => Err(Problem::conflict(not_counted(&poll, phase))),
+        Answered::HandedOver => Err(Problem::conflict(known::HANDED_OVER)),
+        Answered::NotInvited => Err(Problem::conflict(not_asked())),
+        Answered::Edited => Err(Problem::conflict("The poll was changed just now.")),
+    }
+}
+
+fn voter(
+    app: &App,
+    poll: &Poll,
+    caller: Caller,
+    headers: &HeaderMap,
+    name: Option<String>,
+) -> Result<Voter, Problem> {
+    if let Some(name) = name {
+        if name.is_empty() || name.len() > LONGEST_VOTER || name.contains('@') {
+            return Err(Problem::invalid(
+                "voter",
+                "Use 1 to 200 bytes, and nothing that looks like an address",
+            ));
+        }
+        return Ok(Voter::Named(format!("{}:{name}", caller.token.0)));
+    }
+    if let Some(marker) = asking::marker(app, headers) {
+        return Ok(Voter::Browser(marker));
+    }
+    Ok(match idempotency_key(headers)? {
+        None => {
+            let (now, chance) = (app.clock.now(), app.random.bytes());
+            Voter::Browser(new_marker(poll.id, now, chance))
+        }
+        Some(key) => Voter::Named(format!("{}:key:{key}", caller.token.0)),
+    })
+}
+
+/// The request under its Idempotency-Key. Both are kept as hashes under the poll's own secret, and the answer is not kept at all: no row says
+/// who answered, or what, and once the secret is destroyed nobody can find out by trying.
+fn once(
+    poll: &Poll,
+    caller: Caller,
+    headers: &HeaderMap,
+    ballot: &NewBallot,
+) -> Result<Option<Once>, Problem> {
+    let Some(key) = idempotency_key(headers)? else {
+        return Ok(None);
+    };
+    let asked = serde_json::to_vec(ballot).map_err(|e| Problem::internal(&e))?;
+    let key = hash_under(poll, "idempotency key", key.as_bytes());
+    Ok(Some(Once {
+        token: caller.token,
+        key: format!("ballot {}", data_encoding::HEXLOWER.encode(&key)),
+        request: hash_under(poll, "request", &asked).to_vec(),
+    }))
+}
+
+/// What was named, as the keys a form would send. A label counts where it is no key; what is neither stays and is refused.
+fn keys(poll: &Poll, named: Named) -> Vec<String> {
+    let named = match named {
+        Named::One(one) => vec![one],
+        Named::Several(several) => several,
+    };
+    named
+        .into_iter()
+        .map(|name| match name {
+            Name::Key(key) => key.to_string(),
+            Name::Text(text) if poll.offered(&text).is_some() => text,
+            Name::Text(text) => {
+                let option = poll.options().find(|o| !o.retired && o.label == text);
+                option.map_or(text, |o| o.key.to_string())
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,34 @@
+//! A poll's results for scripts: `GET /polls/{slug}/results`.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+
+use crate::api::Caller;
+use crate::app::App;
+use crate::polls::results::{Results, totals};
+use crate::polls::secrecy::ClosedResults;
+use crate::web::Problem;
+
+/// The results, whatever the public may see.
+///
+/// # Errors
+/// 401, 404.
+#[utoipa::path(get, path = "/api/v1/polls/{slug}/results", tag = "polls", security(("bearer" = [])),
+    params(("slug" = String, Path, description = "The poll's slug")),
+    responses((status = 200, body = ClosedResults), (status = 401), (status = 404)))]
+pub async fn results(
+    State(app): State<App>,
+    _: Caller,
+    Path(slug): Path<String>,
+) -> Result<Response, Problem> {
+    let poll = app
+        .polls
+        .book
+        .poll(&slug)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let totals = totals(&app.db, &poll).await?;
+    let results = Results::of(&poll, &totals, &[]);
+    let results = ClosedResults::of(&app, &poll, results).await?;
+    Ok(axum::Json(results).into_response())
+}
