@@ -8,8 +8,7 @@ use canvass::db::{self, Db, TURN, Turns};
 use canvass::mailer::mailing::MailingState;
 use canvass::polls::ballots::{Answer, Slip};
 use canvass::polls::model::Place;
-use canvass::polls::voter::Voter;
-use canvass::polls::{self, Choice, Sent};
+use canvass::polls::{self, Choice, Sent, Voter};
 use canvass::types::{Secret, UnixMillis};
 
 use crate::support::cluster::Cluster;

@@ -8,8 +8,7 @@ use canvass::db::{
 };
 use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
 use canvass::polls::model::{Phase, Place, Poll, PollState, Tier, Visibility};
-use canvass::polls::voter::Voter;
-use canvass::polls::{self, Choice, Definition, QuestionText, Sent, Stored};
+use canvass::polls::{self, Choice, Definition, QuestionText, Sent, Stored, Voter};
 use canvass::types::{Clock, Random, UnixMillis};
 
 use crate::support::database::TestDatabase;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use canvass::polls::model::Place;
-use canvass::polls::voter::Voter;
-use canvass::polls::{QuestionText, answer};
+use canvass::polls::{QuestionText, Voter, answer};
 use canvass::types::ReaderId;
 use serde_json::Value;
 

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use canvass::db::fetch_all;
-use canvass::polls::by_slug;
-use canvass::polls::voter::Voter;
+use canvass::polls::{Voter, by_slug};
 use reqwest::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};

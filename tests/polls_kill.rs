@@ -68,7 +68,7 @@ async fn survive(kills: usize) {
     let counted = program.run(kills, 20..220, lanes, async || {}).await;
     assert!(counted.len() > kills * 20, "{} answers", counted.len());
     for marker in &counted {
-        let key = canvass::polls::voter::Voter::Browser(marker.clone()).key(&ballots.poll);
+        let key = canvass::polls::Voter::Browser(marker.clone()).key(&ballots.poll);
         let own = ballots::own_choice(&ballots.db, ballots.poll.id, key)
             .await
             .unwrap();

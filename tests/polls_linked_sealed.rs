@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use canvass::polls::ballots::verify;
-use canvass::polls::voter::Voter;
-use canvass::polls::{by_slug, seal_tick, watch_closes};
+use canvass::polls::{Voter, by_slug, seal_tick, watch_closes};
 use canvass::types::{PollId, ReaderId, UnixMillis};
 
 use crate::polls_elsewhere::link;

@@ -7,8 +7,7 @@ use canvass::db::{self, Backend, Db};
 use canvass::polls::ballots::record::{self, record_closed};
 use canvass::polls::ballots::seal::seal_due;
 use canvass::polls::ballots::{self, Outcome};
-use canvass::polls::voter::Voter;
-use canvass::polls::{self, Poll};
+use canvass::polls::{self, Poll, Voter};
 use canvass::types::{OptionId, Random, ReaderId};
 
 use crate::polls_ballot_box::{Box, NOON};

@@ -4,8 +4,7 @@
 
 use canvass::polls::model::{Place, Tier};
 use canvass::polls::results::totals;
-use canvass::polls::voter::Voter;
-use canvass::polls::{Answered, Sent, answer, by_slug};
+use canvass::polls::{Answered, Sent, Voter, answer, by_slug};
 use canvass::types::{Random, ReaderId};
 
 use super::support::app::TestApp;

@@ -3,44 +3,18 @@
 use axum::response::Response;
 use http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ORIGIN, SET_COOKIE, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue};
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::answer::{AnswerError, Choice};
 use super::ballots;
-use super::known;
 use super::model::{Phase, Poll};
-use super::voter::{Voter, is_marker};
+use super::voter::{Voter, known, marker};
 use crate::app::App;
 use crate::web::Problem;
-use crate::web::cookies::{self, SameSite};
-
-/// The cookie that holds a voter's marker. Set only when the reader votes.
-const MARKER: &str = "canvass_voter";
-/// As long as browsers keep a cookie.
-const KEEP_MARKER: Duration = Duration::from_secs(400 * 24 * 60 * 60);
-
-/// The marker a browser brought, if it has voted here before.
-pub fn marker(app: &App, headers: &HeaderMap) -> Option<String> {
-    cookies::get(headers, MARKER, app.config.is_https()).filter(|text| is_marker(text))
-}
-
-/// Sets the marker. Over TLS a form on another site's page carries it too; it is first-party when the form leads here.
-pub fn remember(app: &App, response: &mut Response, marker: &str) {
-    if let Some(cookie) = cookies::set(
-        MARKER,
-        marker,
-        KEEP_MARKER,
-        SameSite::None,
-        app.config.is_https(),
-    ) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-}
 
 /// The poll with this slug as the public knows it: a draft does not exist.
 pub async fn public_poll(app: &App, slug: &str) -> Result<Arc<Poll>, Problem> {

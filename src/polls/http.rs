@@ -6,12 +6,9 @@ use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::answer::{AnswerError, Answered, Choice, Reason, Sent, answer};
-use super::asking::{
-    allow_embedding, marker, own_choice, own_choice_of, public_poll, remember, wants_json,
-};
+use super::asking::{allow_embedding, own_choice, own_choice_of, public_poll, wants_json};
 use super::ballots::Slip;
 use super::embed;
-use super::known;
 use super::linked;
 use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
@@ -21,7 +18,7 @@ use super::retyped::{is_article, retyped, shown, unsent};
 use super::share::Shared;
 use super::trust::{self, Browser, Showed};
 use super::view::{BY_INVITATION, FormPage, FormView, closed, hidden_reason};
-use super::voter::Voter;
+use super::voter::{Voter, known, marker, remember};
 use crate::app::App;
 use crate::db::group_commit::Refused;
 use crate::web::{Client, Problem, RawForm, origin};

@@ -26,7 +26,6 @@ pub mod export;
 mod http;
 mod import;
 pub mod insight;
-mod known;
 pub mod linked;
 mod mail;
 pub mod model;
@@ -45,7 +44,7 @@ mod station;
 pub mod statistics;
 mod trust;
 mod view;
-pub mod voter;
+mod voter;
 mod words;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
@@ -61,9 +60,6 @@ pub use import::{
     Order as ImportOrder, Summary as ImportSummary, System as ImportSystem, run as import,
 };
 pub use insight::{Step, count_step, flush as flush_views};
-pub use known::{
-    Waiting as WaitingAnswer, count_as_readers, forget as forget_reader, waiting as waiting_answer,
-};
 pub use linked::{
     LinkedAnswer, SMALLEST as SMALLEST_SEGMENT, Said as SaidAnswer, Segment,
     answers as linked_answers, api::named_segment, segment_in_words, segment_readers,
@@ -81,6 +77,10 @@ pub use sample::{
 pub use station::Station;
 pub use trust::{PAUSE as WATCH_PAUSE, tick as watch_tick, waiting as bursts_waiting};
 pub use view::FormView;
+pub use voter::Voter;
+pub use voter::known::{
+    Waiting as WaitingAnswer, count_as_readers, forget as forget_reader, waiting as waiting_answer,
+};
 pub use words::cleaned as cleaned_words;
 
 use axum::Router;

@@ -4,10 +4,10 @@ use http::header::REFERER;
 use http::{HeaderMap, StatusCode};
 
 use super::answer::Sent;
-use super::known;
 use super::linked;
 use super::model::Poll;
 use super::view::Offer;
+use super::voter::known;
 use crate::app::App;
 use crate::newsletters::{self, ConsentText, Newsletter};
 use crate::subscriptions::{self, Beside, Source, Wish};

@@ -6,8 +6,7 @@ use canvass::db::{Backend, Db, fetch_all};
 use canvass::polls::ballots::VoterKey;
 use canvass::polls::ballots::log::{Entry, read};
 use canvass::polls::model::PollSecret;
-use canvass::polls::voter::Voter;
-use canvass::polls::{Poll, stored_options};
+use canvass::polls::{Poll, Voter, stored_options};
 use canvass::types::{OptionId, UnixMillis};
 
 use super::dump;

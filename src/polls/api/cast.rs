@@ -13,9 +13,8 @@ use crate::app::App;
 use crate::polls::answer::{Answered, Sent, answer_by_script};
 use crate::polls::asking;
 use crate::polls::http::{not_asked, not_counted};
-use crate::polls::known;
 use crate::polls::model::Poll;
-use crate::polls::voter::{Voter, hash_under, new_marker};
+use crate::polls::voter::{self, Voter, hash_under, known, new_marker};
 use crate::web::Problem;
 
 /// An answer to cast.
@@ -100,7 +99,7 @@ pub async fn cast(
             };
             let mut response = (status, axum::Json(ballot)).into_response();
             if let Voter::Browser(marker) = &voter {
-                asking::remember(&app, &mut response, marker);
+                voter::remember(&app, &mut response, marker);
             }
             Ok(response)
         }
@@ -128,7 +127,7 @@ fn voter(
         }
         return Ok(Voter::Named(format!("{}:{name}", caller.token.0)));
     }
-    if let Some(marker) = asking::marker(app, headers) {
+    if let Some(marker) = voter::marker(app, headers) {
         return Ok(Voter::Browser(marker));
     }
     Ok(match idempotency_key(headers)? {

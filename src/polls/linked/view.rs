@@ -5,10 +5,9 @@ use serde::Serialize;
 
 use super::{reader_of, store};
 use crate::app::App;
-use crate::polls::known;
 use crate::polls::model::Poll;
 use crate::polls::view::FormView;
-use crate::polls::voter::Voter;
+use crate::polls::voter::{Voter, known};
 use crate::subscriptions;
 use crate::web::Problem;
 

@@ -14,8 +14,8 @@ use super::vote::{Link, finished, open, refuse_strangers};
 use super::{nonce, private};
 use crate::app::App;
 use crate::polls::http::not_counted;
-use crate::polls::known::{self, Waiting};
 use crate::polls::model::Phase;
+use crate::polls::voter::known::{self, Waiting};
 use crate::types::{Keys, PollId, ReaderId};
 use crate::web::{Problem, RawForm, press};
 

@@ -24,14 +24,13 @@ use crate::polls::ballots::{self, Slip};
 use crate::polls::beside::beside;
 use crate::polls::definition;
 use crate::polls::http::not_counted;
-use crate::polls::known;
 use crate::polls::linked;
 use crate::polls::model::{Phase, Poll};
 use crate::polls::order::seed_of;
 use crate::polls::result_page::visible;
 use crate::polls::secrecy;
 use crate::polls::view::{FormPage, FormView, ResultsPage};
-use crate::polls::voter::Voter;
+use crate::polls::voter::{Voter, known};
 use crate::types::{IssueId, ReaderId};
 use crate::web::{Client, Problem, RawForm, assets, origin, press};
 

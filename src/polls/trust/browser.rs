@@ -4,9 +4,8 @@ use http::HeaderMap;
 
 use super::proof::{self, Bad};
 use crate::app::App;
-use crate::polls::asking;
 use crate::polls::model::Poll;
-use crate::polls::voter::{Voter, is_marker, new_marker};
+use crate::polls::voter::{self, Voter, is_marker, new_marker};
 use crate::types::UnixMillis;
 use crate::web::{Problem, RawForm};
 
@@ -45,7 +44,7 @@ impl Browser {
         form: &RawForm,
         now: UnixMillis,
     ) -> Result<Self, Problem> {
-        let cookie = asking::marker(app, headers);
+        let cookie = voter::marker(app, headers);
         let pages = form.one("marker")?.filter(|text| is_marker(text));
         let kept = cookie.or_else(|| pages.map(str::to_owned));
         let sent = form.one("proof")?.unwrap_or_default();

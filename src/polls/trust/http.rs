@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use super::proof::{bond, pose};
 use crate::app::App;
-use crate::polls::asking::{allow_embedding, marker, public_poll};
+use crate::polls::asking::{allow_embedding, public_poll};
 use crate::polls::model::Phase;
+use crate::polls::voter::marker;
 use crate::web::{Client, Problem};
 
 /// How many times the work while answers of the same network are set aside.

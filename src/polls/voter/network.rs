@@ -1,0 +1,57 @@
+//! A client's network, for a day.
+
+use std::sync::{Mutex, PoisonError};
+
+use aws_lc_rs::hmac;
+
+use super::key::first;
+use crate::types::{Random, UnixMillis};
+
+/// A hash of a client's network that holds for one day in this process and cannot be turned back afterwards:
+/// the secret is random, lives in memory only and is thrown away at midnight (UTC).
+#[derive(Debug)]
+pub struct NetworkOfTheDay {
+    random: Random,
+    today: Mutex<(i64, [u8; 32])>,
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+impl NetworkOfTheDay {
+    pub fn new(random: Random) -> Self {
+        Self {
+            random,
+            today: Mutex::new((i64::MIN, [0; 32])),
+        }
+    }
+
+    /// The hash of a client's network (see [`crate::web::Client::network`]).
+    pub fn hash(&self, network: &[u8], now: UnixMillis) -> [u8; 8] {
+        let day = now.0.div_euclid(DAY_MS);
+        let secret = {
+            let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+            if today.0 != day {
+                *today = (day, self.random.bytes());
+            }
+            today.1
+        };
+        first(hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, &secret),
+            network,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_forgotten_overnight() {
+        let networks = NetworkOfTheDay::new(Random::seeded(3));
+        let today = networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS / 2));
+        assert_eq!(today, networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS - 1)));
+        assert_ne!(today, networks.hash(b"\xc0\0\x03", UnixMillis(DAY_MS / 2)));
+        assert_ne!(today, networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS)));
+    }
+}
