@@ -19,31 +19,23 @@ mod answer;
 mod api;
 mod asking;
 pub mod ballots;
-mod beside;
 mod definition;
 mod embed;
 pub mod export;
-mod http;
+mod form;
 mod import;
 pub mod insight;
 pub mod linked;
 mod mail;
 pub mod model;
-mod offer;
-mod order;
 mod pictures;
 pub mod question;
-mod question_view;
-mod result_page;
 pub mod results;
-mod retyped;
 pub mod sample;
-mod secrecy;
 pub mod share;
 mod station;
 pub mod statistics;
 mod trust;
-mod view;
 mod voter;
 mod words;
 
@@ -55,7 +47,7 @@ pub use definition::{
     Definition, OptionText, QuestionText, ScaleText, Stored, by_id, by_slug, create, is_slug, list,
     replace_draft, retime, set_state,
 };
-pub use http::form_for_article;
+pub use form::{FormView, form_for_article};
 pub use import::{
     Order as ImportOrder, Summary as ImportSummary, System as ImportSystem, run as import,
 };
@@ -76,7 +68,6 @@ pub use sample::{
 };
 pub use station::Station;
 pub use trust::{PAUSE as WATCH_PAUSE, tick as watch_tick, waiting as bursts_waiting};
-pub use view::FormView;
 pub use voter::Voter;
 pub use voter::known::{
     Waiting as WaitingAnswer, count_as_readers, forget as forget_reader, waiting as waiting_answer,
@@ -111,8 +102,8 @@ pub const PAGES: Templates = &[
 /// The pages of polls.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/p/{poll}", get(http::page).post(http::submit))
-        .route("/p/{poll}/results", get(result_page::page))
+        .route("/p/{poll}", get(form::page).post(form::submit))
+        .route("/p/{poll}/results", get(results::page))
         .route("/p/{poll}/live", get(results::stream::live))
         .route("/p/{poll}/share.png", get(share::picture))
         .route("/p/{poll}/proof", get(trust::puzzle))

@@ -13,9 +13,8 @@ use crate::polls::insight::compare::{NoTable, Table, comparable, steadied, table
 use crate::polls::model::{Poll, Question};
 use crate::polls::results::note::date_time;
 use crate::polls::results::shares::MIN_FOR_PERCENT;
-use crate::polls::results::totals;
+use crate::polls::results::{totals, zone};
 use crate::polls::statistics::cells::SMALLEST_CELL;
-use crate::polls::view::zone;
 use crate::web::Problem;
 
 /// What is compared; anything that is no question of the poll is as if it were not said.

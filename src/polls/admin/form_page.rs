@@ -10,9 +10,8 @@ use super::tabs::poll_of;
 use crate::admin::{Editor, Frame, show};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
+use crate::polls::form::{FormPage, FormView, offer};
 use crate::polls::model::{Kind, Poll, PollState, Tier};
-use crate::polls::offer;
-use crate::polls::view::{FormPage, FormView};
 use crate::scheduler::Zone;
 use crate::web::Problem;
 

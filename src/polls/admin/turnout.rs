@@ -11,8 +11,7 @@ use crate::app::App;
 use crate::polls::insight::store::{self, Steps};
 use crate::polls::insight::turnout::{Bucket, Turnout, Unit, turnout};
 use crate::polls::model::{Place, Tier};
-use crate::polls::results::{Totals, totals};
-use crate::polls::view::zone;
+use crate::polls::results::{Totals, totals, zone};
 use crate::web::Problem;
 
 pub async fn show(

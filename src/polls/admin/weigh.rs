@@ -13,10 +13,9 @@ use crate::app::App;
 use crate::polls::insight::weigh::{Known, Weights, margins, refused, weigh};
 use crate::polls::model::{Poll, Question};
 use crate::polls::results::note::date_time;
-use crate::polls::results::totals;
+use crate::polls::results::{totals, zone};
 use crate::polls::statistics::Interval;
 use crate::polls::statistics::raking::USUAL_CAP;
-use crate::polls::view::zone;
 use crate::web::Problem;
 
 type Asked = HashMap<String, String>;

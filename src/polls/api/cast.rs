@@ -12,8 +12,8 @@ use crate::api::{Caller, Json, Once, idempotency_key};
 use crate::app::App;
 use crate::polls::answer::{Answered, Sent, answer_by_script};
 use crate::polls::asking;
-use crate::polls::http::{not_asked, not_counted};
 use crate::polls::model::Poll;
+use crate::polls::results::{not_asked, not_counted};
 use crate::polls::voter::{self, Voter, hash_under, known, new_marker};
 use crate::web::Problem;
 

@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::Caller;
 use crate::app::App;
+use crate::polls::results::secrecy::ClosedResults;
 use crate::polls::results::{Results, totals};
-use crate::polls::secrecy::ClosedResults;
 use crate::web::Problem;
 
 /// The results, whatever the public may see.

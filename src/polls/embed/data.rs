@@ -10,12 +10,10 @@ use super::height::height;
 use super::paste::SMALL_PRINT;
 use crate::app::App;
 use crate::polls::asking::{allow_embedding, public_poll};
-use crate::polls::http::form;
+use crate::polls::form::{FormView, form};
 use crate::polls::model::{Phase, Place, Poll};
-use crate::polls::result_page::visible;
-use crate::polls::results::Results;
+use crate::polls::results::{BY_INVITATION, Results, closed, hidden_reason, visible};
 use crate::polls::trust;
-use crate::polls::view::{BY_INVITATION, FormView, closed, hidden_reason};
 use crate::web::{Client, Problem};
 
 #[derive(Debug, Serialize)]

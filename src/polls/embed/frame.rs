@@ -9,9 +9,8 @@ use serde::Serialize;
 use super::data::{said_without, seen};
 use crate::app::App;
 use crate::polls::asking::public_poll;
-use crate::polls::http::form;
-use crate::polls::result_page::visible;
-use crate::polls::view::{FormView, ResultsView};
+use crate::polls::form::{FormView, form};
+use crate::polls::results::{ResultsView, visible};
 use crate::polls::voter::mark_number;
 use crate::web::{Client, Problem, security};
 

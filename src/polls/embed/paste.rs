@@ -4,9 +4,8 @@ use serde::Serialize;
 
 use super::height::height;
 use crate::app::App;
+use crate::polls::form::{FormView, offer};
 use crate::polls::model::Poll;
-use crate::polls::offer;
-use crate::polls::view::FormView;
 use crate::polls::voter::mark_number;
 use crate::web::Problem;
 

@@ -8,7 +8,7 @@ use crate::db::DbErr;
 use crate::polls::answer::Choice;
 use crate::polls::definition::by_id;
 use crate::polls::model::{Poll, Question};
-use crate::polls::view::said_to;
+use crate::polls::results::said_to;
 use crate::types::{ReaderId, UnixMillis};
 
 /// A linked answer as people read it.

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::{reader_of, store};
 use crate::app::App;
+use crate::polls::form::FormView;
 use crate::polls::model::Poll;
-use crate::polls::view::FormView;
 use crate::polls::voter::{Voter, known};
 use crate::subscriptions;
 use crate::web::Problem;

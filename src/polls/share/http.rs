@@ -9,7 +9,7 @@ use super::facts::host;
 use super::sketch::Sketch;
 use crate::app::App;
 use crate::polls::asking::public_poll;
-use crate::polls::result_page::visible;
+use crate::polls::results::visible;
 use crate::web::Problem;
 
 /// The picture for those who share the poll: what anybody may see of it, whoever asks.

@@ -11,7 +11,7 @@ use crate::polls::ballots::log::{
 };
 use crate::polls::ballots::root::{Root, each_kind};
 use crate::polls::model::Poll;
-use crate::polls::view::zone;
+use crate::polls::results::zone;
 use crate::types::{PollId, UnixMillis};
 
 /// What a record vouches for.

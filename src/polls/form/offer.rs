@@ -3,13 +3,13 @@
 use http::header::REFERER;
 use http::{HeaderMap, StatusCode};
 
-use super::answer::Sent;
-use super::linked;
-use super::model::Poll;
 use super::view::Offer;
-use super::voter::known;
 use crate::app::App;
 use crate::newsletters::{self, ConsentText, Newsletter};
+use crate::polls::answer::Sent;
+use crate::polls::linked;
+use crate::polls::model::Poll;
+use crate::polls::voter::known;
 use crate::subscriptions::{self, Beside, Source, Wish};
 use crate::types::EmailAddress;
 use crate::web::problems::FieldProblem;

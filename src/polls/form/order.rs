@@ -4,8 +4,8 @@
 //! time gets one drawn for the rendering. A page that a cache keeps has one order for all who get that copy: no
 //! cookie is set before an answer, so nothing tells them apart. "Other" and "None of these" stay last.
 
-use super::model::{Order, Poll, Question, Role};
 use super::view::FormView;
+use crate::polls::model::{Order, Poll, Question, Role};
 use crate::types::SplitMix;
 
 /// Where each option of the question stands, by its place in the definition.

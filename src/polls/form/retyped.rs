@@ -3,14 +3,15 @@
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
-use super::answer::Sent;
-use super::asking::public_poll;
-use super::http::{form as form_of, seed};
-use super::linked;
-use super::model::{Phase, Poll};
-use super::trust;
+use super::page::{form as form_of, seed};
 use super::view::{FormPage, FormView};
 use crate::app::App;
+use crate::polls::answer::Sent;
+use crate::polls::asking::public_poll;
+use crate::polls::definition::is_slug;
+use crate::polls::linked;
+use crate::polls::model::{Phase, Poll};
+use crate::polls::trust;
 use crate::subscriptions;
 use crate::web::{Client, Problem, RawForm};
 
@@ -101,6 +102,5 @@ pub fn shown(
 
 /// Articles of ours: the only pages a result links back to.
 pub fn is_article(path: &str) -> bool {
-    path.strip_prefix("/articles/")
-        .is_some_and(super::definition::is_slug)
+    path.strip_prefix("/articles/").is_some_and(is_slug)
 }

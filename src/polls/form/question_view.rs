@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::answer::{Choice, Sent};
-use super::model::{Kind, PollOption, Question, Role};
-use super::words::MAX_WORDS_CHARS;
+use crate::polls::answer::{Choice, Sent};
+use crate::polls::model::{Kind, PollOption, Question, Role};
+use crate::polls::words::MAX_WORDS_CHARS;
 
 /// A question in the form.
 #[derive(Debug, Clone, Serialize)]

@@ -5,19 +5,18 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::answer::Choice;
-use super::asking::{own_choice, public_poll};
 use super::beside::beside;
-use super::embed;
-use super::linked;
-use super::model::Poll;
-use super::offer;
-use super::results::{Results, totals};
-use super::retyped::is_article;
 use super::secrecy;
-use super::share::{Shared, json_ld};
 use super::view::ResultsPage;
+use super::{Results, totals};
 use crate::app::App;
+use crate::polls::answer::Choice;
+use crate::polls::asking::{own_choice, public_poll};
+use crate::polls::embed;
+use crate::polls::form::{is_article, offer};
+use crate::polls::linked;
+use crate::polls::model::Poll;
+use crate::polls::share::{Shared, json_ld};
 use crate::web::Problem;
 
 /// The results, if this reader may see them now.

@@ -1,11 +1,11 @@
 //! An open poll and the one that asks a random sample the same show each other's results.
 
-use super::definition;
-use super::model::{Phase, Poll};
-use super::result_page::visible;
-use super::sample::{Sample, Sampling};
+use super::page::visible;
 use super::view::{Beside, ResultsView};
 use crate::app::App;
+use crate::polls::definition;
+use crate::polls::model::{Phase, Poll};
+use crate::polls::sample::{Sample, Sampling};
 use crate::web::Problem;
 
 /// What stands beside a poll's result: an open poll and the sample's that asks the same show each other.

@@ -3,14 +3,15 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ballots::log::hex;
-use super::ballots::record::{self, Record};
-use super::model::{Phase, Poll};
-use super::results::Results;
-use super::results::note::date;
-use super::view::{ResultsPage, zone};
+use super::Results;
+use super::note::date;
+use super::told::zone;
+use super::view::ResultsPage;
 use crate::app::App;
 use crate::db::DbErr;
+use crate::polls::ballots::log::hex;
+use crate::polls::ballots::record::{self, Record};
+use crate::polls::model::{Phase, Poll};
 use crate::types::UnixMillis;
 
 /// Hexadecimal digits of the code on a page: 80 bits, more than anybody can try.

@@ -1,134 +1,24 @@
-//! The poll's own page, `/p/{poll}`: asking and answering.
+//! `POST /p/{poll}`: answering.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::header::{CACHE_CONTROL, VARY};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 
-use super::answer::{AnswerError, Answered, Choice, Reason, Sent, answer};
-use super::asking::{allow_embedding, own_choice, own_choice_of, public_poll, wants_json};
-use super::ballots::Slip;
-use super::embed;
-use super::linked;
-use super::model::{Phase, Place, Poll};
 use super::offer::{self, Left};
-use super::order::seed_of;
-use super::result_page::{results_response, visible};
+use super::page::seed;
 use super::retyped::{is_article, retyped, shown, unsent};
-use super::share::Shared;
-use super::trust::{self, Browser, Showed};
-use super::view::{BY_INVITATION, FormPage, FormView, closed, hidden_reason};
-use super::voter::{Voter, known, marker, remember};
+use super::view::FormPage;
 use crate::app::App;
 use crate::db::group_commit::Refused;
+use crate::polls::answer::{AnswerError, Answered, Choice, Reason, Sent, answer};
+use crate::polls::asking::{allow_embedding, own_choice, public_poll, wants_json};
+use crate::polls::ballots::Slip;
+use crate::polls::linked;
+use crate::polls::model::{Place, Poll};
+use crate::polls::results::{hidden_reason, not_asked, not_counted, results_response, visible};
+use crate::polls::trust::{self, Browser, Showed};
+use crate::polls::voter::{known, remember};
 use crate::web::{Client, Problem, RawForm, origin};
-
-/// `GET /p/{poll}`: the form, or what there is to see when the poll is not open.
-///
-/// # Errors
-/// 404 for an unknown poll or a draft.
-pub async fn page(
-    State(app): State<App>,
-    Path(slug): Path<String>,
-    method: Method,
-    client: Client,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let poll = public_poll(&app, &slug).await?;
-    trust::opened(&app, &poll, &client);
-    let now = app.clock.now();
-    let known = known::reader(&app, &poll, &headers).await?;
-    let own = own_choice_of(&app, &poll, &headers, known.clone()).await?;
-    let mut response = match poll.is_open_to_all(now) {
-        true => {
-            app.polls.views.count(poll.id, Place::PollPage, &method);
-            let mut form = form(&app, &poll).await?;
-            form.shuffle(&poll, seed(&app, &poll, &headers));
-            if known.is_some() {
-                // A subscriber needs no promise of a newsletter.
-                form.newsletter = None;
-                form.linking = None;
-            }
-            linked::offer(&app, &poll, known.as_ref(), &mut form).await?;
-            linked::name_reader(&app, &poll, known.as_ref(), &mut form).await?;
-            if let Some(own) = &own {
-                form.fill_in(&poll, own);
-            }
-            let shown = visible(&app, &poll, None).await?;
-            let share = Shared::of(&app.config.origin(), &poll, shown.as_ref());
-            let page = FormPage {
-                oembed: Some(embed::oembed::discovery(&app.config.origin(), &poll.slug)),
-                share: Some(share),
-                not_me: known.as_ref().map(|_| known::not_me(&poll)),
-                ..FormPage::of(&poll, now, form)
-            };
-            app.pages.render("polls/poll", &page)?
-        }
-        false => {
-            let linked = linked::note(&app, &poll, known.as_ref()).await?;
-            results_response(&app, &poll, own.as_ref(), |page| page.linked = linked).await?
-        }
-    };
-    let out = response.headers_mut();
-    out.insert(VARY, HeaderValue::from_static("Cookie"));
-    if own.is_none() && known.is_none() {
-        // Holds nothing of the reader: a cache may keep it, and the form in it works for as long as the poll is open.
-        out.insert(
-            CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=60"),
-        );
-    }
-    Ok(response)
-}
-
-/// Where the random order of options comes from: the marker of who has voted here before, else chance.
-pub fn seed(app: &App, poll: &Poll, headers: &HeaderMap) -> u64 {
-    match marker(app, headers) {
-        Some(marker) => seed_of(&Voter::Browser(marker).key(poll)),
-        None => u64::from_le_bytes(app.random.bytes()),
-    }
-}
-
-/// The form of a poll with the newsletter it promises, empty.
-///
-/// # Errors
-/// What the database said.
-pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
-    let mut form = FormView::of(poll, offer::of(app, poll).await?);
-    form.shuffle(poll, u64::from_le_bytes(app.random.bytes()));
-    form.results_href = poll
-        .shows_results(app.clock.now(), false)
-        .then(|| format!("/p/{}/results", poll.slug));
-    Ok(form)
-}
-
-/// The form of an open poll as it stands in an article of ours, which the result links back to; `None` if it is not open.
-///
-/// # Errors
-/// What the database said.
-pub async fn form_for_article(
-    app: &App,
-    slug: &str,
-    from: &str,
-    method: &Method,
-    client: &Client,
-) -> Result<Option<FormView>, Problem> {
-    let Some(poll) = app.polls.book.poll(slug).await? else {
-        return Ok(None);
-    };
-    if !poll.is_open_to_all(app.clock.now()) {
-        return Ok(None);
-    }
-    trust::opened(app, &poll, client);
-    app.polls.views.count(poll.id, Place::Article, method);
-    let form = form(app, &poll).await?;
-    Ok(Some(FormView {
-        place: Some("article"),
-        from: Some(from.to_owned()),
-        headline: false,
-        ..form
-    }))
-}
 
 /// `POST /p/{poll}`: answers, and asks for the newsletter if an address was left. The answer counts either way.
 ///
@@ -308,23 +198,6 @@ async fn submitted(
         remember(app, &mut response, &browser.marker);
     }
     Ok(response)
-}
-
-/// What a reader is told whose answer came when the poll was not open.
-pub fn not_counted(poll: &Poll, phase: Phase) -> String {
-    let when = match phase {
-        Phase::NotYetOpen { .. } => hidden_reason(poll, phase),
-        _ => closed(poll, phase).map_or_else(
-            || "This poll is closed.".to_owned(),
-            |closed| format!("{closed}."),
-        ),
-    };
-    format!("Your answer was not counted. {when}")
-}
-
-/// What a reader is told who was not drawn, or who did not come by the personal link.
-pub fn not_asked() -> String {
-    format!("Your answer was not counted. {BY_INVITATION}")
 }
 
 async fn counted_json(

@@ -1,0 +1,127 @@
+//! The poll's own page, `GET /p/{poll}`, and its form wherever it stands on pages of ours.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, VARY};
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::offer;
+use super::order::seed_of;
+use super::view::{FormPage, FormView};
+use crate::app::App;
+use crate::polls::asking::{own_choice_of, public_poll};
+use crate::polls::embed;
+use crate::polls::linked;
+use crate::polls::model::{Place, Poll};
+use crate::polls::results::{results_response, visible};
+use crate::polls::share::Shared;
+use crate::polls::trust;
+use crate::polls::voter::{Voter, known, marker};
+use crate::web::{Client, Problem};
+
+/// `GET /p/{poll}`: the form, or what there is to see when the poll is not open.
+///
+/// # Errors
+/// 404 for an unknown poll or a draft.
+pub async fn page(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    method: Method,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let poll = public_poll(&app, &slug).await?;
+    trust::opened(&app, &poll, &client);
+    let now = app.clock.now();
+    let known = known::reader(&app, &poll, &headers).await?;
+    let own = own_choice_of(&app, &poll, &headers, known.clone()).await?;
+    let mut response = match poll.is_open_to_all(now) {
+        true => {
+            app.polls.views.count(poll.id, Place::PollPage, &method);
+            let mut form = form(&app, &poll).await?;
+            form.shuffle(&poll, seed(&app, &poll, &headers));
+            if known.is_some() {
+                // A subscriber needs no promise of a newsletter.
+                form.newsletter = None;
+                form.linking = None;
+            }
+            linked::offer(&app, &poll, known.as_ref(), &mut form).await?;
+            linked::name_reader(&app, &poll, known.as_ref(), &mut form).await?;
+            if let Some(own) = &own {
+                form.fill_in(&poll, own);
+            }
+            let shown = visible(&app, &poll, None).await?;
+            let share = Shared::of(&app.config.origin(), &poll, shown.as_ref());
+            let page = FormPage {
+                oembed: Some(embed::oembed::discovery(&app.config.origin(), &poll.slug)),
+                share: Some(share),
+                not_me: known.as_ref().map(|_| known::not_me(&poll)),
+                ..FormPage::of(&poll, now, form)
+            };
+            app.pages.render("polls/poll", &page)?
+        }
+        false => {
+            let linked = linked::note(&app, &poll, known.as_ref()).await?;
+            results_response(&app, &poll, own.as_ref(), |page| page.linked = linked).await?
+        }
+    };
+    let out = response.headers_mut();
+    out.insert(VARY, HeaderValue::from_static("Cookie"));
+    if own.is_none() && known.is_none() {
+        // Holds nothing of the reader: a cache may keep it, and the form in it works for as long as the poll is open.
+        out.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=60"),
+        );
+    }
+    Ok(response)
+}
+
+/// Where the random order of options comes from: the marker of who has voted here before, else chance.
+pub fn seed(app: &App, poll: &Poll, headers: &HeaderMap) -> u64 {
+    match marker(app, headers) {
+        Some(marker) => seed_of(&Voter::Browser(marker).key(poll)),
+        None => u64::from_le_bytes(app.random.bytes()),
+    }
+}
+
+/// The form of a poll with the newsletter it promises, empty.
+///
+/// # Errors
+/// What the database said.
+pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
+    let mut form = FormView::of(poll, offer::of(app, poll).await?);
+    form.shuffle(poll, u64::from_le_bytes(app.random.bytes()));
+    form.results_href = poll
+        .shows_results(app.clock.now(), false)
+        .then(|| format!("/p/{}/results", poll.slug));
+    Ok(form)
+}
+
+/// The form of an open poll as it stands in an article of ours, which the result links back to; `None` if it is not open.
+///
+/// # Errors
+/// What the database said.
+pub async fn form_for_article(
+    app: &App,
+    slug: &str,
+    from: &str,
+    method: &Method,
+    client: &Client,
+) -> Result<Option<FormView>, Problem> {
+    let Some(poll) = app.polls.book.poll(slug).await? else {
+        return Ok(None);
+    };
+    if !poll.is_open_to_all(app.clock.now()) {
+        return Ok(None);
+    }
+    trust::opened(app, &poll, client);
+    app.polls.views.count(poll.id, Place::Article, method);
+    let form = form(app, &poll).await?;
+    Ok(Some(FormView {
+        place: Some("article"),
+        from: Some(from.to_owned()),
+        headline: false,
+        ..form
+    }))
+}

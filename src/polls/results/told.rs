@@ -1,0 +1,69 @@
+//! What readers are told who see no numbers now, or whose answer was not counted. Pure.
+
+use jiff::tz::TimeZone;
+
+use super::note::date_time;
+use crate::polls::model::{Phase, Poll, Visibility};
+
+/// What is said to readers of a poll that asks a sample.
+pub const BY_INVITATION: &str =
+    "This poll asks a random sample of subscribers. Who was drawn has a personal link in a mail.";
+
+/// "Closed on …", once it is.
+pub fn closed(poll: &Poll, phase: Phase) -> Option<String> {
+    match phase {
+        Phase::Closed { at: Some(at) } => Some(format!("Closed on {}", date_time(at, &zone(poll)))),
+        Phase::Closed { at: None } => Some("Closed".to_owned()),
+        _ => None,
+    }
+}
+
+/// Why this reader sees no numbers now.
+pub fn hidden_reason(poll: &Poll, phase: Phase) -> String {
+    match (poll.visibility, phase) {
+        (_, Phase::NotYetOpen { opens_at }) => {
+            format!("This poll opens on {}.", date_time(opens_at, &zone(poll)))
+        }
+        (Visibility::AfterVoting, _) if poll.sample().is_some() => {
+            "The results are shown to those who were drawn and have answered, and to everybody after the close.".to_owned()
+        }
+        (Visibility::AfterVoting, _) => {
+            "The results are shown to readers who have answered.".to_owned()
+        }
+        (
+            Visibility::AfterClose,
+            Phase::Open {
+                closes_at: Some(at),
+            },
+        ) => {
+            format!(
+                "The results are shown when the poll has closed, on {}.",
+                date_time(at, &zone(poll))
+            )
+        }
+        (Visibility::AfterClose, _) => "The results are shown when the poll has closed.".to_owned(),
+        (_, _) => "The results of this poll are not public.".to_owned(),
+    }
+}
+
+/// The zone a poll's times are shown in.
+pub fn zone(poll: &Poll) -> TimeZone {
+    TimeZone::get(&poll.time_zone).unwrap_or(TimeZone::UTC)
+}
+
+/// What a reader is told whose answer came when the poll was not open.
+pub fn not_counted(poll: &Poll, phase: Phase) -> String {
+    let when = match phase {
+        Phase::NotYetOpen { .. } => hidden_reason(poll, phase),
+        _ => closed(poll, phase).map_or_else(
+            || "This poll is closed.".to_owned(),
+            |closed| format!("{closed}."),
+        ),
+    };
+    format!("Your answer was not counted. {when}")
+}
+
+/// What a reader is told who was not drawn, or who did not come by the personal link.
+pub fn not_asked() -> String {
+    format!("Your answer was not counted. {BY_INVITATION}")
+}
