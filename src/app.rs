@@ -155,7 +155,7 @@ impl App {
         if role == Role::Server {
             // Whatever was erased before this server was killed.
             db.cut_log_soon();
-            polls::adopt_ballots(&db, clock.now()).await?;
+            polls::ballots::adopt(&db, clock.now()).await?;
         }
         let mailer = Mailer::new(&config.mail);
         if role == Role::Server {

@@ -94,7 +94,7 @@ impl Tasks {
             app.clone(),
             Duration::from_secs(1),
             |app| async move {
-                if let Err(error) = polls::watch_closes(&app.db, app.clock.now()).await {
+                if let Err(error) = polls::ballots::watch_closes(&app.db, app.clock.now()).await {
                     tracing::error!(%error, "polls that close could not be looked for");
                 }
             },

@@ -5,7 +5,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use canvass::db::{Db, fetch_one, run};
-use canvass::polls::{by_slug, verify_ballots};
+use canvass::polls::ballots::verify;
+use canvass::polls::by_slug;
 use canvass::types::Secret;
 
 use crate::program::words;
@@ -117,7 +118,7 @@ async fn a_backup_is_one_moment_of_a_database_in_use() {
     assert!(said.contains("1 scheduled"), "{said}");
     let db = other.open().await;
     let poll = by_slug(&db, "trust").await.unwrap().unwrap();
-    let verified = verify_ballots(&db, poll.id).await.unwrap().unwrap();
+    let verified = verify(&db, poll.id).await.unwrap().unwrap();
     assert_eq!(verified.findings, Vec::<String>::new());
     assert!((0..=60).contains(&verified.ballots));
     assert_eq!(

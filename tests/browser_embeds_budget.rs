@@ -104,7 +104,7 @@ async fn an_embed_never_moves_the_page() {
     here.app
         .poll_with("linked", |poll| {
             poll.newsletter = Some(newsletter.id);
-            poll.linking = Some(canvass::polls::linked::SUGGESTED.to_owned());
+            poll.linking = Some(canvass::polls::SUGGESTED_LINK_WORDS.to_owned());
         })
         .await;
     here.app

@@ -7,8 +7,7 @@ use canvass::db::group_commit::{GroupCommit, Queue};
 use canvass::db::{self, Db, TURN, Turns};
 use canvass::mailer::mailing::MailingState;
 use canvass::polls::ballots::{Answer, Slip};
-use canvass::polls::model::Place;
-use canvass::polls::{self, Choice, Sent, Voter};
+use canvass::polls::{self, Choice, Place, Sent, Voter};
 use canvass::types::{Secret, UnixMillis};
 
 use crate::support::cluster::Cluster;

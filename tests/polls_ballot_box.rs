@@ -7,8 +7,10 @@ use canvass::db::{
     group_commit::{GroupCommit, Queue},
 };
 use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
-use canvass::polls::model::{Phase, Place, Poll, PollState, Tier, Visibility};
-use canvass::polls::{self, Choice, Definition, QuestionText, Sent, Stored, Voter};
+use canvass::polls::{
+    self, Choice, Definition, Phase, Place, Poll, PollState, QuestionText, Sent, Stored, Tier,
+    Visibility, Voter,
+};
 use canvass::types::{Clock, Random, UnixMillis};
 
 use crate::support::database::TestDatabase;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::model::Tier;
-use canvass::polls::{Definition, watch_tick};
+use canvass::polls::{Definition, Tier, watch_tick};
 use canvass::types::Random;
 use http::HeaderMap;
 

@@ -1,6 +1,6 @@
 //! The email field beside an answer: whoever types an address there learns nothing about it, and neither does a clock.
 
-use canvass::polls::model::Visibility;
+use canvass::polls::Visibility;
 use canvass::types::NewsletterId;
 
 use crate::subscriptions_at_the_door::{four_kinds, rows, without_address};

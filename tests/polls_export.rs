@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::model::Place;
-use canvass::polls::{QuestionText, Voter, answer};
+use canvass::polls::{Place, QuestionText, Voter, answer};
 use canvass::types::ReaderId;
 use serde_json::Value;
 

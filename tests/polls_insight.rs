@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::insight::Answers;
-use canvass::polls::{QuestionText, flush_views};
+use canvass::polls::{Answers, QuestionText, flush_views};
 
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;

@@ -1,7 +1,6 @@
 //! Kinds of questions: ratings, rankings, the reader's own words. Answered without a script.
 
-use canvass::polls::model::{Kind, Order};
-use canvass::polls::{OptionText, QuestionText, ScaleText, ballots, by_slug};
+use canvass::polls::{Kind, OptionText, Order, QuestionText, ScaleText, ballots, by_slug};
 
 use super::support::app::TestApp;
 use super::support::page::Page;

@@ -67,7 +67,7 @@ async fn polls_linked_a_kill_leaves_links_and_ballots_in_agreement() {
     let ballots = opened(&["yes", "no", "unsure"], 1, None).await;
     let (db, poll) = (&ballots.db, ballots.poll.id);
     let txn = db.write_txn("test").await.unwrap();
-    let words = canvass::polls::linked::store::keep_words(&txn, WORDS, ballots.clock.now());
+    let words = canvass::polls::keep_link_words(&txn, WORDS, ballots.clock.now());
     let words = words.await.unwrap();
     run(
         &*txn,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use canvass::polls::ballots::verify;
-use canvass::polls::{Voter, by_slug, seal_tick, watch_closes};
+use canvass::polls::ballots::{verify, watch_closes};
+use canvass::polls::{Voter, by_slug, seal_tick};
 use canvass::types::{PollId, ReaderId, UnixMillis};
 
 use crate::polls_elsewhere::link;

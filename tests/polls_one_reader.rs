@@ -263,14 +263,14 @@ async fn polls_what_was_set_aside_counts_once_its_reader_is_known() {
             .await
             .contains("1 answer was left out by the editors")
     );
-    let found = canvass::polls::verify_ballots(db, poll).await.unwrap();
+    let found = canvass::polls::ballots::verify(db, poll).await.unwrap();
     assert_eq!(found.unwrap().findings, Vec::<String>::new());
     for (gone, findings) in [(2, 1), (1, 0)] {
         let txn = db.write_txn("test").await.unwrap();
         let sql = format!("UPDATE ballot_removal SET gone = {gone}");
         canvass::db::run(&*txn, &sql, []).await.unwrap();
         txn.commit().await.unwrap();
-        let found = canvass::polls::verify_ballots(db, poll).await.unwrap();
+        let found = canvass::polls::ballots::verify(db, poll).await.unwrap();
         assert_eq!(found.unwrap().findings.len(), findings);
     }
     // Given back is the other one only.

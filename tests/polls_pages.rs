@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::QuestionText;
-use canvass::polls::model::Visibility;
+use canvass::polls::{QuestionText, Visibility};
 
 use crate::support::app::TestApp;
 

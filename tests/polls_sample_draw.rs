@@ -1,8 +1,7 @@
 //! The draw of a random sample: once for a poll, and again by anybody who compares.
 
 use canvass::db::run;
-use canvass::polls::sample::store;
-use canvass::polls::{by_slug, sample};
+use canvass::polls::{self, by_slug};
 
 use crate::polls_sample::{draw, drawn, newsroom};
 
@@ -36,9 +35,15 @@ async fn polls_sample_is_drawn_once_and_can_be_drawn_again_to_be_compared() {
 
     // The same seed and list give the same readers; another list is found out.
     let poll = by_slug(&app.app.db, "trust-sample").await.unwrap().unwrap();
-    let record = store::record(&app.app.db, poll.id).await.unwrap().unwrap();
+    let record = polls::sample_record(&app.app.db, poll.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((record.frame.len(), record.readers.len()), (50, 31));
-    assert_eq!(sample::draw(&record.frame, 31, "lottery"), record.readers);
+    assert_eq!(
+        polls::draw_sample(&record.frame, 31, "lottery"),
+        record.readers
+    );
     let txn = app.app.db.write_txn("test").await.unwrap();
     let swapped = "UPDATE poll_sample SET seed = 'another' WHERE poll_id = $1";
     run(&*txn, swapped, [poll.id.0.into()]).await.unwrap();

@@ -117,7 +117,7 @@ async fn files(app: &TestApp) -> Option<Vec<u8>> {
 }
 
 async fn seal(app: &TestApp) {
-    canvass::polls::watch_closes(&app.app.db, app.app.clock.now())
+    canvass::polls::ballots::watch_closes(&app.app.db, app.app.clock.now())
         .await
         .unwrap();
     app.advance(DAY * 7);

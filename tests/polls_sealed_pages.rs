@@ -10,7 +10,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn tick(app: &TestApp) {
-    canvass::polls::watch_closes(&app.app.db, app.app.clock.now())
+    canvass::polls::ballots::watch_closes(&app.app.db, app.app.clock.now())
         .await
         .unwrap();
     canvass::polls::seal_tick(&app.app).await.unwrap();

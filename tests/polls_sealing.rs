@@ -63,7 +63,7 @@ async fn polls_only_what_was_closed_for_days_is_sealed() {
     let due = |at: UnixMillis| {
         let db = &ballots.db;
         async move {
-            canvass::polls::watch_closes(db, at).await.unwrap();
+            canvass::polls::ballots::watch_closes(db, at).await.unwrap();
             record_closed(db, at).await.unwrap();
             seal_due(db, at, 7).await.unwrap().len()
         }

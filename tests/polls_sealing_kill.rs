@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use canvass::config::SEAL_CRASH_POINTS;
-use canvass::polls::ballots::{Slip, commit};
-use canvass::polls::watch_closes;
+use canvass::polls::ballots::{Slip, commit, watch_closes};
 use canvass::types::UnixMillis;
 use tokio::time::{Instant, sleep};
 

@@ -7,7 +7,7 @@ use canvass::polls::ballots::Outcome;
 use canvass::polls::ballots::removal::{
     NotRemoved, Selection, give_back, matching, removals, set_aside,
 };
-use canvass::polls::model::{Place, Tier};
+use canvass::polls::{Place, Tier};
 
 use crate::polls_ballot_box::{Box, opened};
 use crate::polls_verify::verified;

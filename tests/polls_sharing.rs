@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::model::Visibility;
+use canvass::polls::Visibility;
 use reqwest::Response;
 
 use crate::support::app::TestApp;

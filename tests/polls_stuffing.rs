@@ -2,9 +2,8 @@
 //!
 //! `cargo test --test canvass polls_stuffing -- --nocapture` prints the figures.
 
-use canvass::polls::model::{Place, Tier};
 use canvass::polls::results::totals;
-use canvass::polls::{Answered, Sent, Voter, answer, by_slug};
+use canvass::polls::{Answered, Place, Sent, Tier, Voter, answer, by_slug};
 use canvass::types::{Random, ReaderId};
 
 use super::support::app::TestApp;

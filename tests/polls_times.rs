@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canvass::db;
-use canvass::polls;
 use canvass::polls::ballots::{self, Outcome};
-use canvass::polls::model::{Phase, Visibility};
+use canvass::polls::{self, Phase, Visibility};
 use canvass::types::UnixMillis;
 use futures::future::join_all;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use canvass::db::{self, Backend, Db};
 use canvass::polls::ballots::removal::{Selection, give_back, set_aside};
 use canvass::polls::ballots::{self, Slip, Verified, adopt, verify, verify_in_shares};
-use canvass::polls::model::{Place, Tier};
+use canvass::polls::{Place, Tier};
 use canvass::types::Random;
 
 use crate::polls_ballot_box::{Box, opened};

@@ -2,8 +2,7 @@
 
 use canvass::db;
 use canvass::polls::ballots::verify_in_shares;
-use canvass::polls::model::PollState;
-use canvass::polls::{self, Definition, QuestionText, Stored};
+use canvass::polls::{self, Definition, PollState, QuestionText, Stored};
 use canvass::types::{Random, UnixMillis};
 
 use crate::lost_commits::unreliable;

@@ -2,8 +2,8 @@
 
 use canvass::db::group_commit::{GroupCommit, Lines, Queue};
 use canvass::db::{self, fetch_one};
+use canvass::polls::Tier;
 use canvass::polls::ballots::{self, Outcome, SPILL, Slip};
-use canvass::polls::model::Tier;
 
 use crate::polls_ballot_box::opened;
 use crate::polls_verify::verified;

@@ -9,10 +9,23 @@
 //! - GET and HEAD count nothing. Answering needs no script, no nonce in the page, no third-party cookie.
 //! - No address and no raw network address lies beside an answer.
 //!
-//! `model` and `choice` are pure; [`definition`] is what editors' pages and scripts use; `ballots` is the box:
-//! the one way in for an answer; `http` is the form on its page, `mail` answering by a personal link; `results` is what became of it, `result_page` its page; `sample` is asking a random sample
-//! instead of everybody; `linked` is answers that may be joined to an address. `known` says whose browser it is, so that one reader has one ballot; `secrecy` what is told
-//! of a poll's secret and of the code of its count.
+//! What it is about:
+//! - `model`: a poll and what it allows at a moment. Pure. `definition`: what editors and scripts write, and how it is stored and read.
+//! - `voter`: who answers, as far as the box needs to know. `words`: what readers write themselves.
+//! - `linked`: answers that may be joined to an address, by consent. `sample`: asking a random sample instead of everybody.
+//!
+//! The ways in, each of them to `answer`, the one use case, and from there to [`ballots`], the box:
+//! - `form`: on our pages; `embed`: on other sites' pages; `mail`: by a personal link; `api`: by a script; `import`: from other systems.
+//! - `trust`: how much an answer is worth believing. `asking`: what all of them read from a request.
+//!
+//! The ways out:
+//! - [`results`]: what became of it, for readers; `share`: the same where somebody shares it.
+//! - `admin`: the editors' pages; `insight` and `statistics`: what they see beyond the result; `export`: the files they take away.
+//! - `pictures`: beside options, drawn anew. `pages`: the templates.
+//!
+//! `station` is what answering needs beside the database, one in each process.
+//!
+//! Everything outside of polls has its names from here; of [`ballots`] and [`results`], which the commands and the tests look into, from there.
 
 mod admin;
 mod answer;
@@ -21,20 +34,19 @@ mod asking;
 pub mod ballots;
 mod definition;
 mod embed;
-pub mod export;
+mod export;
 mod form;
 mod import;
-pub mod insight;
-pub mod linked;
+mod insight;
+mod linked;
 mod mail;
-pub mod model;
+mod model;
 mod pictures;
-pub mod question;
 pub mod results;
-pub mod sample;
-pub mod share;
+mod sample;
+mod share;
 mod station;
-pub mod statistics;
+mod statistics;
 mod trust;
 mod voter;
 mod words;
@@ -42,7 +54,6 @@ mod words;
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use answer::{Answered, Choice, Sent, answer, refused, stored_options};
 pub use api::Document as ApiDocument;
-pub use ballots::{Verified, adopt as adopt_ballots, verify as verify_ballots, watch_closes};
 pub use definition::{
     Definition, OptionText, QuestionText, ScaleText, Stored, by_id, by_slug, create, is_slug, list,
     replace_draft, retime, set_state,
@@ -51,20 +62,23 @@ pub use form::{FormView, form_for_article};
 pub use import::{
     Order as ImportOrder, Summary as ImportSummary, System as ImportSystem, run as import,
 };
-pub use insight::{Step, count_step, flush as flush_views};
+pub use insight::{Answers, Step, count_step, flush as flush_views};
 pub use linked::{
-    LinkedAnswer, SMALLEST as SMALLEST_SEGMENT, Said as SaidAnswer, Segment,
-    answers as linked_answers, api::named_segment, segment_in_words, segment_readers,
-    take_back_in as take_back_links, take_back_poll as take_back_link,
+    LinkedAnswer, SMALLEST as SMALLEST_SEGMENT, SUGGESTED as SUGGESTED_LINK_WORDS,
+    Said as SaidAnswer, Segment, answers as linked_answers, api::named_segment, segment_in_words,
+    segment_readers, store::keep_words as keep_link_words, take_back_in as take_back_links,
+    take_back_poll as take_back_link,
 };
 pub use mail::{
     Offered, by_one_link, keep as keep_looks, mine_link, of_issue as mail_numbers,
     tick as count_looks,
 };
-pub use model::{Kind, Order, Phase, Picture, Poll, PollState, Tier, Visibility, phase};
+pub use model::{
+    Kind, Order, Phase, Picture, Place, Poll, PollSecret, PollState, Tier, Visibility, phase,
+};
 pub use sample::{
     PAUSE as REMINDER_PAUSE, Round as SampleRound, audience as sample_audience,
-    is_as_drawn as sample_is_as_drawn,
+    draw as draw_sample, is_as_drawn as sample_is_as_drawn, store::record as sample_record,
 };
 pub use station::Station;
 pub use trust::{PAUSE as WATCH_PAUSE, tick as watch_tick, waiting as bursts_waiting};

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use canvass::db::{Backend, Db, fetch_all};
 use canvass::polls::ballots::VoterKey;
 use canvass::polls::ballots::log::{Entry, read};
-use canvass::polls::model::PollSecret;
-use canvass::polls::{Poll, Voter, stored_options};
+use canvass::polls::{Poll, PollSecret, Voter, stored_options};
 use canvass::types::{OptionId, UnixMillis};
 
 use super::dump;

@@ -3,8 +3,7 @@
 use super::slug;
 use super::written::{Definition, Fault, QuestionText, ScaleText};
 use crate::polls::linked;
-use crate::polls::model::Kind;
-use crate::polls::question::{MAX_RANKED_OPTIONS, deepest_ranking};
+use crate::polls::model::{Kind, MAX_RANKED_OPTIONS, deepest_ranking};
 
 /// The most questions in a poll, options in a question and in all of them, and characters of a text.
 pub const MAX_QUESTIONS: usize = 20;

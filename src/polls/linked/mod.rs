@@ -22,13 +22,13 @@ pub mod store;
 mod view;
 mod words;
 
-pub use answers::{LinkedAnswer, Said, answers, in_words};
+pub use answers::{LinkedAnswer, Said, answers};
 pub use segment::{
     SMALLEST, Segment, Tally, chosen, in_words as segment_in_words, readers as segment_readers,
 };
 pub use store::{take_back_in, take_back_poll};
 pub use view::{LinkBox, Note, name_reader, note, note_by, offer, offer_again};
-pub use words::{LinkWords, MAX_LINK_CHARS, SUGGESTED, Tick, fault, is_agreed};
+pub use words::{LinkWords, SUGGESTED, Tick, fault, is_agreed};
 
 use super::answer::Sent;
 use super::model::Poll;

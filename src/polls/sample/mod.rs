@@ -22,11 +22,10 @@ mod remind;
 pub mod store;
 mod take;
 
-pub use draw::{checksum, draw};
+pub use draw::draw;
 pub use estimate::{Estimate, estimate, margin, range, range_of_mean, share_range};
 pub use mails::audience;
 pub use remind::{PAUSE, Round};
-pub use store::Record;
 pub use take::{LARGEST, Order, SMALLEST, Taken, is_as_drawn, take};
 
 use std::sync::Arc;

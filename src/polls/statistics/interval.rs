@@ -19,7 +19,7 @@ pub fn wilson(k: i64, n: i64) -> Option<Interval> {
     score(k as f64 / n as f64, n as f64)
 }
 
-/// The same for a share of a weighted sample, with the size it is worth (see [`super::effective_size`]).
+/// The same for a share of a weighted sample, with the size it is worth (see [`super::weights::effective_size`]).
 #[must_use]
 pub fn wilson_weighted(share: f64, effective_size: f64) -> Option<Interval> {
     ((0.0..=1.0).contains(&share) && effective_size > 0.0 && effective_size.is_finite())

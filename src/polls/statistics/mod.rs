@@ -14,6 +14,4 @@ pub mod weights;
 
 pub use cells::{Shown, protect};
 pub use interval::{Interval, of_list, wilson};
-pub use raking::{Margin, Pattern, Raked, Refusal, rake};
-pub use shrinkage::{Group, Shrunk, shrink};
-pub use weights::effective_size;
+pub use shrinkage::{Group, shrink};

@@ -1,20 +1,26 @@
 //! What a poll is and what it allows at a given moment. Pure: `now` comes in as a value.
 //!
-//! This file: the poll. `phase`: its states, in which it is open or closed, and to whom results show. `provenance`: where an answer comes
-//! from. What a question is says [`super::question`].
+//! This file: the poll. `question`: what it asks. `phase`: its states, in which it is open or closed, and to whom results show.
+//! `provenance`: where an answer comes from, and how much is known of who gave it.
+//!
+//! States of a poll: see [`PollState`], and [`Phase`] for what becomes of them by the clock. Promise: a poll opens and closes to the
+//! millisecond, and what was seen closed never opens again by a clock that steps back.
 
 #[cfg(test)]
 pub mod example;
 mod phase;
 mod provenance;
+mod question;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use self::phase::{Phase, PollState, Visibility, phase};
 pub use self::provenance::{Place, Tier};
+pub use self::question::{
+    Kind, MAX_RANKED_OPTIONS, Order, Picture, PollOption, Question, Role, Scale, deepest_ranking,
+};
 pub use super::linked::LinkWords;
-pub use super::question::{Kind, Order, Picture, PollOption, Question, Role, Scale};
 use super::sample::{Sample, Sampling};
 use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 
