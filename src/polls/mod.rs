@@ -15,7 +15,8 @@
 //! - `linked`: answers that may be joined to an address, by consent. `sample`: asking a random sample instead of everybody.
 //!
 //! The ways in, each of them to `answer`, the one use case, and from there to [`ballots`], the box:
-//! - `form`: on our pages; `embed`: on other sites' pages; `mail`: by a personal link; `api`: by a script; `import`: from other systems.
+//! - `form`: on our pages; `embed`: on other sites' pages; `mail`: by a personal link; `api`: by a script.
+//! - `import`: polls of other systems, straight into the box.
 //! - `trust`: how much an answer is worth believing. `asking`: what all of them read from a request.
 //!
 //! The ways out:
