@@ -25,111 +25,78 @@ impl Tasks {
     /// Starts all of them.
     #[must_use]
     pub fn start(app: &App) -> Self {
-        let tracker = TaskTracker::new();
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_secs(60),
-            |app| async move {
-                app.limits.tidy();
-                probes::tidy();
-            },
-        ));
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_secs(2),
-            |app| async move { app.db.look_after().await },
-        ));
-        mailer::start(app, &tracker);
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_secs(5),
-            |app| async move {
-                mailer::refresh_signing_keys(&app).await;
-            },
-        ));
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_secs(3_600),
-            |app| async move {
-                if let Err(error) = subscriptions::purge(&app).await {
-                    tracing::error!(%error, "old subscription requests were not purged");
-                }
-                if let Err(error) = mailer::outbox::purge(&app).await {
-                    tracing::error!(%error, "old single mails were not purged");
-                }
-                if let Err(error) = bounces::purge(&app).await {
-                    tracing::error!(%error, "old bounces were not purged");
-                }
-                if let Err(error) = api::purge(&app).await {
-                    tracing::error!(%error, "old idempotency keys were not purged");
-                }
-            },
-        ));
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_millis(500),
-            |app| async move {
-                if let Err(error) = digests::tick(&app).await {
-                    tracing::error!(%error, "due issues could not be looked for");
-                }
-            },
-        ));
-        let last = app.clone();
-        let views = every(app.clone(), Duration::from_secs(30), add_views);
-        tracker.spawn(async move {
-            views.await;
-            add_views(last).await;
+        let tasks = Self {
+            tracker: TaskTracker::new(),
+        };
+        let seconds = Duration::from_secs;
+        tasks.every(app, seconds(60), |app| async move {
+            app.limits.tidy();
+            probes::tidy();
         });
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_secs(3_600),
-            |app| async move {
-                if let Err(error) = polls::purge_pictures(&app).await {
-                    tracing::error!(%error, "unused pictures were not purged");
-                }
-            },
-        ));
-        tracker.spawn(polls::keep_looks(app.clone()));
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_secs(1),
-            |app| async move {
-                if let Err(error) = polls::ballots::watch_closes(&app.db, app.clock.now()).await {
-                    tracing::error!(%error, "polls that close could not be looked for");
-                }
-            },
-        ));
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_secs(60),
-            |app| async move {
-                if let Err(error) = app.polls.audits.tick(&app.db).await {
-                    tracing::error!(%error, "tallies could not be audited");
-                }
-            },
-        ));
-        tracker.spawn(every(
-            app.clone(),
-            Duration::from_secs(10),
-            |app| async move {
-                if let Err(error) = polls::seal_tick(&app).await {
-                    tracing::error!(%error, "polls could not be recorded or sealed");
-                }
-            },
-        ));
-        let last = app.clone();
-        let counts = every(app.clone(), Duration::from_secs(1), keep_counts);
-        tracker.spawn(async move {
-            counts.await;
-            keep_counts(last).await;
+        tasks.every(app, seconds(2), |app| async move {
+            app.db.look_after().await;
         });
-        tracker.spawn(every(app.clone(), polls::WATCH_PAUSE, |app| async move {
+        mailer::start(app, &tasks.tracker);
+        tasks.every(app, seconds(5), |app| async move {
+            mailer::refresh_signing_keys(&app).await;
+        });
+        tasks.every(app, seconds(3_600), |app| async move {
+            if let Err(error) = subscriptions::purge(&app).await {
+                tracing::error!(%error, "old subscription requests were not purged");
+            }
+            if let Err(error) = mailer::outbox::purge(&app).await {
+                tracing::error!(%error, "old single mails were not purged");
+            }
+            if let Err(error) = bounces::purge(&app).await {
+                tracing::error!(%error, "old bounces were not purged");
+            }
+            if let Err(error) = api::purge(&app).await {
+                tracing::error!(%error, "old idempotency keys were not purged");
+            }
+        });
+        tasks.every(app, Duration::from_millis(500), |app| async move {
+            if let Err(error) = digests::tick(&app).await {
+                tracing::error!(%error, "due issues could not be looked for");
+            }
+        });
+        tasks.every_and_at_last(app, seconds(30), |app| async move {
+            if let Err(error) = polls::flush_views(&app).await {
+                tracing::error!(%error, "views of polls were not added");
+            }
+        });
+        tasks.every(app, seconds(3_600), |app| async move {
+            if let Err(error) = polls::purge_pictures(&app).await {
+                tracing::error!(%error, "unused pictures were not purged");
+            }
+        });
+        tasks.tracker.spawn(polls::keep_looks(app.clone()));
+        tasks.every(app, seconds(1), |app| async move {
+            if let Err(error) = polls::ballots::watch_closes(&app.db, app.clock.now()).await {
+                tracing::error!(%error, "polls that close could not be looked for");
+            }
+        });
+        tasks.every(app, seconds(60), |app| async move {
+            if let Err(error) = app.polls.audits.tick(&app.db).await {
+                tracing::error!(%error, "tallies could not be audited");
+            }
+        });
+        tasks.every(app, seconds(10), |app| async move {
+            if let Err(error) = polls::seal_tick(&app).await {
+                tracing::error!(%error, "polls could not be recorded or sealed");
+            }
+        });
+        tasks.every_and_at_last(app, seconds(1), |app| async move {
+            if let Err(error) = app.polls.answers.keep(&app.db).await {
+                tracing::error!(%error, "what editors looked at was not written down");
+            }
+        });
+        tasks.every(app, polls::WATCH_PAUSE, |app| async move {
             if let Err(error) = polls::watch_tick(&app).await {
                 tracing::error!(%error, "a burst of answers could not be set aside");
             }
-        }));
-        tracker.close();
-        Self { tracker }
+        });
+        tasks.tracker.close();
+        tasks
     }
 
     /// Waits until all have ended; [`Parts::stopping`](crate::app::Parts) must have been cancelled. Returns whether they did in time.
@@ -138,22 +105,34 @@ impl Tasks {
             .await
             .is_ok()
     }
-}
 
-async fn add_views(app: App) {
-    if let Err(error) = polls::flush_views(&app).await {
-        tracing::error!(%error, "views of polls were not added");
+    /// Starts a loop that runs `tick` now and then every `pause`.
+    fn every<F, Fut>(&self, app: &App, pause: Duration, tick: F)
+    where
+        F: Fn(App) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send,
+    {
+        let app = app.clone();
+        self.tracker
+            .spawn(async move { until_stopped(&app, pause, &tick).await });
     }
-}
 
-async fn keep_counts(app: App) {
-    if let Err(error) = app.polls.answers.keep(&app.db).await {
-        tracing::error!(%error, "what editors looked at was not written down");
+    /// As [`every`](Self::every), and once more when the process stops: what came together in memory until then is not lost.
+    fn every_and_at_last<F, Fut>(&self, app: &App, pause: Duration, tick: F)
+    where
+        F: Fn(App) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send,
+    {
+        let app = app.clone();
+        self.tracker.spawn(async move {
+            until_stopped(&app, pause, &tick).await;
+            tick(app).await;
+        });
     }
 }
 
 /// Runs `tick` now and then every `pause`, until the process stops.
-async fn every<F, Fut>(app: App, pause: Duration, tick: F)
+async fn until_stopped<F, Fut>(app: &App, pause: Duration, tick: &F)
 where
     F: Fn(App) -> Fut,
     Fut: Future<Output = ()>,
