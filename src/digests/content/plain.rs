@@ -4,6 +4,9 @@
 //! text, and a link is followed by its address in angle brackets, which every client recognises as
 //! one address whatever punctuation follows (RFC 3986, appendix C).
 
+mod margins;
+
+use self::margins::Margins;
 use super::columns;
 use super::pieces::{Pieces, poll_of};
 use super::tokens::Token;
@@ -73,17 +76,6 @@ pub(super) fn is_inline(name: &str) -> bool {
     )
 }
 
-/// So many levels show in the text part: each repeats its margin in every line, and these leave room for words.
-const MARGINS_MAX: usize = 12;
-
-/// What stands at the left of every line inside a list item or a quotation.
-struct Margin {
-    /// Before the first line, once.
-    first: Option<String>,
-    /// Before all others.
-    rest: String,
-}
-
 struct List {
     /// The number of the next item of a numbered list.
     next: Option<u32>,
@@ -101,14 +93,12 @@ struct Writer {
     /// What was written up to each poll, and the poll.
     done: Vec<(String, Option<String>)>,
     paragraph: String,
-    margins: Vec<Margin>,
+    margins: Margins,
     lists: Vec<List>,
     anchors: Vec<Anchor>,
     rows: Vec<Vec<String>>,
     preformatted: bool,
     blank_line_due: bool,
-    /// How many of the margins the last line had, too.
-    shared: usize,
 }
 
 impl Writer {
@@ -137,7 +127,7 @@ impl Writer {
             }
             "blockquote" => {
                 self.block();
-                self.indent(None, "> ".to_owned());
+                self.margins.indent(None, "> ".to_owned());
             }
             "ul" | "ol" => {
                 // A list inside an item belongs to it: no empty line between.
@@ -165,11 +155,11 @@ impl Writer {
                     _ => "- ".to_owned(),
                 };
                 let rest = " ".repeat(mark.chars().count());
-                self.indent(Some(mark), rest);
+                self.margins.indent(Some(mark), rest);
             }
             "dd" => {
                 self.paragraph();
-                self.indent(None, "  ".to_owned());
+                self.margins.indent(None, "  ".to_owned());
             }
             "table" => self.block(),
             "tr" => self.rows.push(Vec::new()),
@@ -190,14 +180,14 @@ impl Writer {
             }
             "li" | "dd" => {
                 self.paragraph();
-                if let Some(mark) = self.outdent() {
+                if let Some(mark) = self.margins.outdent() {
                     // An empty item still has its mark.
                     self.lines(&[mark.trim_end().to_owned()]);
                 }
             }
             "blockquote" => {
                 self.paragraph();
-                self.outdent();
+                self.margins.outdent();
                 self.blank_line_due = true;
             }
             "ul" | "ol" => {
@@ -276,7 +266,7 @@ impl Writer {
         if text.is_empty() {
             return false;
         }
-        let lines = fill(&text, self.room());
+        let lines = fill(&text, self.margins.room());
         self.lines(&lines);
         true
     }
@@ -298,7 +288,7 @@ impl Writer {
         if text.is_empty() {
             return;
         }
-        let mut lines = fill(&text, self.room());
+        let mut lines = fill(&text, self.margins.room());
         let widest = lines
             .iter()
             .map(|line| width(line))
@@ -312,7 +302,7 @@ impl Writer {
 
     fn table(&mut self) {
         let rows = std::mem::take(&mut self.rows);
-        let lines = columns::lines(rows, self.room());
+        let lines = columns::lines(rows, self.margins.room());
         if !lines.is_empty() {
             self.lines(&lines);
             self.blank_line_due = true;
@@ -322,12 +312,9 @@ impl Writer {
     /// Writes a poll. Its links are nobody's words: they stand in no quotation and behind no mark.
     fn poll(&mut self, slug: &str) {
         self.block();
-        for margin in &mut self.margins {
-            margin.first = None;
-        }
-        self.shared = 0;
+        self.margins.interrupt();
         self.lines(&[]);
-        self.shared = 0;
+        self.margins.interrupt();
         let before = std::mem::take(&mut self.out);
         self.done.push((before, Some(slug.to_owned())));
         self.out.push('\n');
@@ -340,49 +327,15 @@ impl Writer {
         Pieces::of_text(self.done)
     }
 
-    fn indent(&mut self, first: Option<String>, rest: String) {
-        let shows = self.margins.len() < MARGINS_MAX;
-        self.margins.push(Margin {
-            first: first.filter(|_| shows),
-            rest: if shows { rest } else { String::new() },
-        });
-    }
-
-    /// Takes the innermost margin away; its mark, if no line has it yet.
-    fn outdent(&mut self) -> Option<String> {
-        let margin = self.margins.pop();
-        self.shared = self.shared.min(self.margins.len());
-        margin?.first
-    }
-
-    fn room(&self) -> usize {
-        let taken: usize = self
-            .margins
-            .iter()
-            .map(|margin| margin.rest.chars().count())
-            .sum();
-        WIDTH.saturating_sub(taken).max(24)
-    }
-
     /// Writes lines with the margins of where we are.
     fn lines(&mut self, lines: &[String]) {
         if std::mem::take(&mut self.blank_line_due) && !self.out.is_empty() {
-            // The empty line stands in what both neighbours share.
-            let margin: String = self
-                .margins
-                .iter()
-                .take(self.shared)
-                .map(|margin| margin.rest.as_str())
-                .collect();
-            self.out.push_str(margin.trim_end());
+            self.out.push_str(self.margins.shared().trim_end());
             self.out.push('\n');
         }
-        self.shared = self.margins.len();
+        self.margins.reached();
         for line in lines {
-            let mut written = String::new();
-            for margin in &mut self.margins {
-                written.push_str(&margin.first.take().unwrap_or_else(|| margin.rest.clone()));
-            }
+            let mut written = self.margins.of_next_line();
             written.push_str(line);
             self.out.push_str(written.trim_end());
             self.out.push('\n');
