@@ -85,6 +85,25 @@ mod tests {
     use crate::polls::voter::Voter;
     use crate::types::Random;
 
+    /// A page makes the marker itself until our cookie says it, in one of two scripts that cannot load each other; both keep it under
+    /// one name, so that a form and an element on the same page are the same voter.
+    #[test]
+    fn both_scripts_make_and_keep_it_alike() {
+        let scripts = [
+            include_str!("../embed/poll.js"),
+            include_str!("../../web/assets/proof.js"),
+        ];
+        let made = scripts.map(|script| {
+            let (_, made) = script.split_once("function fresh(poll) {").expect("it");
+            made.split_once("\n}\n").expect("its end").0
+        });
+        assert!(made[0].contains("Date.now() / 8") && made[0].contains("poll >> 16"));
+        assert_eq!(made[0], made[1]);
+        for script in scripts {
+            assert_eq!(script.matches("Item(\"canvass-marker\"").count(), 2);
+        }
+    }
+
     #[test]
     fn those_who_first_answer_together_stand_together_and_in_no_other_poll() {
         let (one, mut other) = (example::single(&["a", "b"]), example::single(&["a", "b"]));
