@@ -1,5 +1,7 @@
 //! `POST /p/{poll}`: answering.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
@@ -7,17 +9,19 @@ use http::{HeaderMap, StatusCode};
 use super::offer::{self, Left};
 use super::page::seed;
 use super::retyped::{is_article, retyped, shown, unsent};
-use super::view::FormPage;
+use super::view::{FormPage, FormView};
 use crate::app::App;
 use crate::db::group_commit::Refused;
-use crate::polls::answer::{AnswerError, Answered, Choice, Reason, Sent, answer};
+use crate::polls::answer::{AnswerError, Answered, Choice, ChoiceError, Reason, Sent, answer};
 use crate::polls::asking::{allow_embedding, own_choice, public_poll, wants_json};
 use crate::polls::ballots::Slip;
 use crate::polls::linked;
 use crate::polls::model::{Place, Poll};
 use crate::polls::results::{hidden_reason, not_asked, not_counted, results_response, visible};
 use crate::polls::trust::{self, Browser, Showed};
-use crate::polls::voter::{known, remember};
+use crate::polls::voter::{Voter, known, remember};
+use crate::types::UnixMillis;
+use crate::web::problems::FieldProblem;
 use crate::web::{Client, Problem, RawForm, origin};
 
 /// `POST /p/{poll}`: answers, and asks for the newsletter if an address was left. The answer counts either way.
@@ -60,144 +64,250 @@ async fn submitted(
         // Boxed, as all that is rare here: the room a vote's future takes is copied and cleared for each vote.
         return Box::pin(unsent(app, slug, &client, headers, form, json)).await;
     }
-    let poll = public_poll(app, slug).await?;
-    let now = app.clock.now();
-    let browser = Browser::read(app, &poll, headers, form, now)?;
-    let place = match form.one("place")? {
-        Some("article") => Place::Article,
-        Some("embed") => Place::Embed,
-        _ => Place::PollPage,
+    let request = Request {
+        app,
+        client: &client,
+        headers,
+        form,
+        json,
+        from,
     };
-    let known = known::reader(app, &poll, headers).await?;
-    if let Some(reader) = &known {
-        known::take_over(app, &poll, headers, reader).await?;
+    let vote = Vote::read(request, slug).await?;
+    match vote.cast().await {
+        Ok(Answered::Counted { choice, first }) => vote.counted(&choice, first).await,
+        Ok(Answered::Invalid(error)) if json => Err(Problem::invalid("option", error.message())),
+        Ok(Answered::Invalid(error)) => Box::pin(vote.to_mend(error)).await,
+        Ok(Answered::NotOpen(phase)) => vote.not_counted(not_counted(&vote.poll, phase)).await,
+        Ok(Answered::HandedOver) => vote.not_counted(known::HANDED_OVER.to_owned()).await,
+        Ok(Answered::NotInvited) => vote.not_counted(not_asked()).await,
+        Ok(Answered::Edited) => Err(Problem::conflict(
+            "The poll was changed just now. Please open it again and answer once more.",
+        )),
+        Err(AnswerError::Refused(Refused::Unknown)) => Ok(vote.late()),
+        Err(error) => Err(error.into()),
     }
-    let network = app.polls.networks.hash(&client.network(), now);
-    if let Showed::Bad(_) = browser.showed {
-        let bad = Slip::Refused(poll.id, Reason::BadProof);
-        app.polls.queue.submit(bad).await?;
+}
+
+/// What arrived.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    app: &'a App,
+    client: &'a Client,
+    headers: &'a HeaderMap,
+    form: &'a RawForm,
+    /// A script of ours asks, and shall be answered in JSON.
+    json: bool,
+    /// Whose page sent it.
+    from: origin::From,
+}
+
+/// An answer on its way: what was sent to which poll, and by whom.
+struct Vote<'a> {
+    request: Request<'a>,
+    now: UnixMillis,
+    poll: Arc<Poll>,
+    place: Place,
+    browser: Browser,
+    /// The reader that this browser is known to be.
+    known: Option<Voter>,
+    network: [u8; 8],
+    sent: Sent,
+}
+
+impl<'a> Vote<'a> {
+    /// Finds the poll and the voter, and hands the browser's ballot over where it has turned out to be a reader's.
+    async fn read(request: Request<'a>, slug: &str) -> Result<Self, Problem> {
+        let Request {
+            app, headers, form, ..
+        } = request;
+        let poll = public_poll(app, slug).await?;
+        let now = app.clock.now();
+        let browser = Browser::read(app, &poll, headers, form, now)?;
+        let place = match form.one("place")? {
+            Some("article") => Place::Article,
+            Some("embed") => Place::Embed,
+            _ => Place::PollPage,
+        };
+        let known = known::reader(app, &poll, headers).await?;
+        if let Some(reader) = &known {
+            known::take_over(app, &poll, headers, reader).await?;
+        }
+        let network = app.polls.networks.hash(&request.client.network(), now);
+        if let Showed::Bad(_) = browser.showed {
+            let bad = Slip::Refused(poll.id, Reason::BadProof);
+            app.polls.queue.submit(bad).await?;
+        }
+        let mut sent = Sent::of(form);
+        if sent.link.is_some() {
+            Box::pin(linked::only_own(
+                app,
+                &poll,
+                known.as_ref(),
+                form,
+                &mut sent,
+            ))
+            .await?;
+        }
+        Ok(Self {
+            request,
+            now,
+            poll,
+            place,
+            browser,
+            known,
+            network,
+            sent,
+        })
     }
-    let mut sent = Sent::of(form);
-    if sent.link.is_some() {
-        Box::pin(linked::only_own(
-            app,
-            &poll,
-            known.as_ref(),
-            form,
-            &mut sent,
-        ))
-        .await?;
+
+    /// Puts it into the ballot box.
+    async fn cast(&self) -> Result<Answered, AnswerError> {
+        answer(
+            &self.request.app.polls,
+            self.poll.clone(),
+            &self.sent,
+            self.known.as_ref().unwrap_or(&self.browser.voter()),
+            self.place,
+            Some(self.network),
+        )
+        .await
     }
-    let answered = answer(
-        &app.polls,
-        poll.clone(),
-        &sent,
-        known.as_ref().unwrap_or(&browser.voter()),
-        place,
-        Some(network),
-    )
-    .await;
-    if let Err(AnswerError::Refused(Refused::Unknown)) = &answered {
-        // It may count: whoever comes again shall be the same voter.
+
+    /// It may count: whoever comes again shall be the same voter.
+    fn late(&self) -> Response {
         let late = Problem::late();
-        let mut response = match json {
+        let mut response = match self.request.json {
             true => late.into_json(),
             false => late.into_response(),
         };
-        remember(app, &mut response, &browser.marker);
-        return Ok(response);
+        remember(self.request.app, &mut response, &self.browser.marker);
+        response
     }
-    let answered = answered?;
-    let (choice, left) = match answered {
-        Answered::Counted { choice, first } => {
-            if first && known.is_none() {
-                trust::cast(app, &poll, &browser, network, from, headers, &choice);
-            }
-            let marker = known.is_none().then_some(&*browser.marker);
-            let left = offer::take(app, &poll, &client, headers, (form, &sent), marker).await?;
-            (choice, left)
+
+    /// It counts. Tells the watch, asks for the newsletter if an address was left, and leads to the result.
+    async fn counted(&self, choice: &Choice, first: bool) -> Result<Response, Problem> {
+        let Request {
+            app,
+            client,
+            headers,
+            form,
+            json,
+            from,
+        } = self.request;
+        let poll = &self.poll;
+        let unknown = self.known.is_none();
+        if first && unknown {
+            trust::cast(
+                app,
+                poll,
+                &self.browser,
+                self.network,
+                from,
+                headers,
+                choice,
+            );
         }
-        Answered::Invalid(error) if json => {
-            return Err(Problem::invalid("option", error.message()));
-        }
-        Answered::Invalid(error) => {
-            let retyped = retyped(app, &poll, form, &sent, seed(app, &poll, headers));
-            let mut view = Box::pin(retyped).await?;
-            if known.is_some() {
-                // As on the page before: a subscriber needs no promise of a newsletter.
-                view.newsletter = None;
-            }
-            let ticked = linked::is_agreed(&poll, &sent);
-            linked::offer_again(&poll, known.is_some(), ticked, &mut view);
-            linked::name_reader(app, &poll, known.as_ref(), &mut view).await?;
-            let page = FormPage {
-                errors: view.mark_all(&poll, &sent, error),
-                not_me: known.as_ref().map(|_| known::not_me(&poll)),
-                ..FormPage::of(&poll, now, view)
-            };
-            return shown(app, "polls/poll", &page, StatusCode::UNPROCESSABLE_ENTITY);
-        }
-        refused @ (Answered::NotOpen(_) | Answered::HandedOver | Answered::NotInvited) => {
-            let why = match refused {
-                Answered::NotOpen(phase) => not_counted(&poll, phase),
-                Answered::HandedOver => known::HANDED_OVER.to_owned(),
-                _ => not_asked(),
-            };
-            if json {
-                return Err(Problem::conflict(why));
-            }
-            let own = own_choice(app, &poll, headers).await?;
-            let response = results_response(app, &poll, own.as_ref(), |page| {
-                page.refused = Some(why);
-                page.invitation = None;
-                page.counted = false;
-            });
-            let mut response = Box::pin(response).await?;
-            *response.status_mut() = StatusCode::CONFLICT;
-            return Ok(response);
-        }
-        Answered::Edited => {
-            return Err(Problem::conflict(
-                "The poll was changed just now. Please open it again and answer once more.",
-            ));
-        }
-    };
-    let mut response = if json {
-        Box::pin(counted_json(app, &poll, &choice, &left)).await?
-    } else if let Left::Mend(errors) = left {
-        let retyped = retyped(app, &poll, form, &sent, seed(app, &poll, headers));
-        let mut view = Box::pin(retyped).await?;
-        let mut page_errors = Vec::new();
-        for error in errors {
-            match error.field.as_str() {
-                "consent" => view.consent_error = Some(error.message.clone()),
-                _ => view.email_error = Some(error.message.clone()),
-            }
-            page_errors.push(error);
-        }
-        let page = FormPage {
-            errors: page_errors,
-            error_title: "Your answer is counted, the subscription is not",
-            counted: true,
-            ..FormPage::of(&poll, now, view)
+        let marker = unknown.then_some(&*self.browser.marker);
+        let left = offer::take(app, poll, client, headers, (form, &self.sent), marker).await?;
+        let mut response = if json {
+            Box::pin(counted_json(app, poll, choice, &left)).await?
+        } else if let Left::Mend(errors) = left {
+            Box::pin(self.address_to_mend(errors)).await?
+        } else {
+            self.to_results(&left)?
         };
-        shown(app, "polls/poll", &page, StatusCode::UNPROCESSABLE_ENTITY)?
-    } else {
+        if unknown {
+            remember(app, &mut response, &self.browser.marker);
+        }
+        Ok(response)
+    }
+
+    /// On to the result, with what it shall say about the mail, and the article to go back to.
+    fn to_results(&self, left: &Left) -> Result<Response, Problem> {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        if left == Left::Asked {
+        if *left == Left::Asked {
             query.append_pair("mail", "sent");
         }
-        if let Some(from) = form.one("from")?.filter(|from| is_article(from)) {
+        let from = self.request.form.one("from")?;
+        if let Some(from) = from.filter(|from| is_article(from)) {
             query.append_pair("from", from);
         }
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
-        Redirect::to(&format!("/p/{}/results{mark}{query}", poll.slug)).into_response()
-    };
-    if known.is_none() {
-        remember(app, &mut response, &browser.marker);
+        Ok(Redirect::to(&format!("/p/{}/results{mark}{query}", self.poll.slug)).into_response())
     }
-    Ok(response)
+
+    /// The form with everything that was typed.
+    async fn retyped(&self) -> Result<FormView, Problem> {
+        let Request {
+            app, headers, form, ..
+        } = self.request;
+        let seed = seed(app, &self.poll, headers);
+        retyped(app, &self.poll, form, &self.sent, seed).await
+    }
+
+    /// The answer counts, and something is to be mended before the newsletter can be asked for.
+    async fn address_to_mend(&self, errors: Vec<FieldProblem>) -> Result<Response, Problem> {
+        let mut view = self.retyped().await?;
+        for error in &errors {
+            match error.field.as_str() {
+                "consent" => view.consent_error = Some(error.message.clone()),
+                _ => view.email_error = Some(error.message.clone()),
+            }
+        }
+        let page = FormPage {
+            errors,
+            error_title: "Your answer is counted, the subscription is not",
+            counted: true,
+            ..FormPage::of(&self.poll, self.now, view)
+        };
+        self.again(&page)
+    }
+
+    /// It is no answer to this poll: the form again, with the reasons.
+    async fn to_mend(&self, error: ChoiceError) -> Result<Response, Problem> {
+        let (app, poll, known) = (self.request.app, &self.poll, self.known.as_ref());
+        let mut view = self.retyped().await?;
+        if known.is_some() {
+            // As on the page before: a subscriber needs no promise of a newsletter.
+            view.newsletter = None;
+        }
+        let ticked = linked::is_agreed(poll, &self.sent);
+        linked::offer_again(poll, known.is_some(), ticked, &mut view);
+        linked::name_reader(app, poll, known, &mut view).await?;
+        let page = FormPage {
+            errors: view.mark_all(poll, &self.sent, error),
+            not_me: known.map(|_| known::not_me(poll)),
+            ..FormPage::of(poll, self.now, view)
+        };
+        self.again(&page)
+    }
+
+    fn again(&self, page: &FormPage) -> Result<Response, Problem> {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        shown(self.request.app, "polls/poll", page, status)
+    }
+
+    /// It came too late, too early, or from somebody who is not asked: what there is to see instead, and why.
+    async fn not_counted(&self, why: String) -> Result<Response, Problem> {
+        if self.request.json {
+            return Err(Problem::conflict(why));
+        }
+        Box::pin(self.results_and(why)).await
+    }
+
+    async fn results_and(&self, why: String) -> Result<Response, Problem> {
+        let Request { app, headers, .. } = self.request;
+        let own = own_choice(app, &self.poll, headers).await?;
+        let mut response = results_response(app, &self.poll, own.as_ref(), |page| {
+            page.refused = Some(why);
+            page.invitation = None;
+            page.counted = false;
+        })
+        .await?;
+        *response.status_mut() = StatusCode::CONFLICT;
+        Ok(response)
+    }
 }
 
 async fn counted_json(
