@@ -15,12 +15,12 @@ use super::counts::Counts;
 use super::links::Links;
 use super::log::{Ballot, Entry, write};
 use super::repeats::Repeats;
-use super::rows::{Last, Waiting, insert, look, update};
-use super::slip::{Outcome, Slip, VoterKey};
+use super::rows::{Before, Known, Last, Polls, Waiting, insert, look, update};
+use super::slip::{Answer, Outcome, Slip, VoterKey};
 use crate::db::{Batch, Db};
 use crate::polls::answer::{Reason, refusals};
 use crate::polls::model::{Phase, Place, PollState, phase};
-use crate::types::{Clock, PollId};
+use crate::types::{Clock, PollId, UnixMillis};
 
 /// The largest group: 512 ballots are 4,096 parameters, far below what either database takes.
 pub const LARGEST_GROUP: usize = 512;
@@ -35,35 +35,85 @@ pub async fn commit(
     slot: i64,
     group: &[Slip],
 ) -> Result<Vec<Outcome>, DbErr> {
-    let (txn, current, mut before, answered) = look(db, slot, group).await?;
+    let (txn, polls, mut before, answered) = look(db, slot, group).await?;
     let mut repeats = Repeats::new(answered);
     // The clock is read when the writer is ours: nothing that closed before can slip in behind.
     let now = clock.now();
+    let judged = Judged::of(group, &polls, &mut repeats, now);
 
-    // None: in the box; what it did there is known once the ballots are written. Same: in the box, as the one of this voter before it.
-    let mut outcomes: Vec<Option<Outcome>> = vec![Some(Outcome::Edited); group.len()];
-    let mut last = Last::new();
-    let mut refused: Vec<(PollId, Reason)> = Vec::new();
-    let mut seen_closed: Vec<PollId> = Vec::new();
-    for (i, slip) in group.iter().enumerate() {
-        let answer = match slip {
-            Slip::Answer(answer) => answer,
-            Slip::Refused(poll, reason) => {
-                outcomes[i] = Some(Outcome::Noted);
-                refused.push((*poll, *reason));
-                continue;
-            }
+    let heads: Heads = polls.iter().map(|(id, now)| (*id, now.head)).collect();
+    let mut batch = Batch::default();
+    insert(&txn, &judged.last, &mut before, now, &mut batch).await?;
+    let moved = Moved::of(&judged.last, &before, &heads, now);
+
+    update(&mut batch, &moved.changed, now);
+    moved.counts.write(&mut batch, slot);
+    chain::add(
+        &mut batch,
+        slot,
+        now,
+        &heads,
+        moved.pages.into_iter().collect(),
+    );
+    refusals::add(&mut batch, slot, now, &judged.refused);
+    moved.links.write(&mut batch, db.backend(), now);
+    let mut outcomes = settled(group, judged.outcomes, &judged.last, &moved.said);
+    repeats.settle(&mut outcomes, &mut batch, now);
+    txn.commit_with(batch).await?;
+    if let Err(error) = close::remember(db, now, &judged.seen_closed).await {
+        tracing::warn!(%error, "that a poll is closed was not written down");
+    }
+    Ok(outcomes)
+}
+
+/// The slips of a group, each judged against its poll as it is now.
+struct Judged<'a> {
+    /// None: in the box; what it did there is known once the ballots are written. Same: in the box, as the one of this voter before it.
+    outcomes: Vec<Option<Outcome>>,
+    last: Last<'a>,
+    refused: Vec<(PollId, Reason)>,
+    /// Polls that are past their time, and of which that is not written down yet.
+    seen_closed: Vec<PollId>,
+}
+
+impl<'a> Judged<'a> {
+    fn of(group: &'a [Slip], polls: &Polls, repeats: &mut Repeats<'a>, now: UnixMillis) -> Self {
+        let mut judged = Self {
+            outcomes: vec![Some(Outcome::Edited); group.len()],
+            last: Last::new(),
+            refused: Vec::new(),
+            seen_closed: Vec::new(),
         };
-        let poll = answer.poll.id;
-        let Some(state) = current.get(&poll) else {
-            continue;
+        for (n, slip) in group.iter().enumerate() {
+            match slip {
+                Slip::Answer(answer) => judged.answer(n, answer, polls, repeats, now),
+                Slip::Refused(poll, reason) => {
+                    judged.outcomes[n] = Some(Outcome::Noted);
+                    judged.refused.push((*poll, *reason));
+                }
+            }
+        }
+        judged
+    }
+
+    /// Judges the `n`th of the group.
+    fn answer(
+        &mut self,
+        n: usize,
+        answer: &'a Answer,
+        polls: &Polls,
+        repeats: &mut Repeats<'a>,
+        now: UnixMillis,
+    ) {
+        let Some(state) = polls.get(&answer.poll.id) else {
+            return;
         };
         // Before anything else: the first answer stands, whatever became of the poll since.
         if let Some(once) = &answer.once
-            && let Some(again) = repeats.answer(i, once)
+            && let Some(again) = repeats.answer(n, once)
         {
-            outcomes[i] = Some(again);
-            continue;
+            self.outcomes[n] = Some(again);
+            return;
         }
         // Once it was seen closed, no clock that steps back opens it again.
         let latest = state.seen_closed.map_or(now, |at| at.max(now));
@@ -76,104 +126,151 @@ pub async fn commit(
         };
         match phase(stage, state.opens_at, state.closes_at, latest) {
             Phase::Open { .. } if state.revision != answer.poll.revision => {}
-            Phase::Open { .. } => {
-                let mut same = false;
-                last.entry((poll, answer.voter))
-                    .and_modify(|waiting| same = !waiting.then(answer))
-                    .or_insert_with(|| Waiting::of(i, answer));
-                outcomes[i] = same.then_some(Outcome::Same);
-            }
+            Phase::Open { .. } => self.takes(n, answer),
             closed => {
-                outcomes[i] = Some(Outcome::NotOpen(closed));
-                let reason = if let Phase::Closed { at } = closed {
-                    if at.is_some() && state.seen_closed.is_none() && !seen_closed.contains(&poll) {
-                        seen_closed.push(poll);
-                    }
-                    Reason::Closed
-                } else {
-                    Reason::NotOpen
-                };
-                refused.push((poll, reason));
+                self.outcomes[n] = Some(Outcome::NotOpen(closed));
+                self.refuses(answer.poll.id, closed, state.seen_closed.is_some());
             }
         }
     }
 
-    let mut counts = Counts::default();
-    let heads: Heads = current.iter().map(|(id, now)| (*id, now.head)).collect();
-    let mut pages: BTreeMap<PollId, Vec<u8>> = BTreeMap::new();
-    let mut batch = Batch::default();
-    let mut links = Links::default();
-    insert(&txn, &last, &mut before, now, &mut batch).await?;
-    let mut changed: Vec<&Waiting<'_>> = Vec::new();
-    let mut said: HashMap<(PollId, VoterKey), Outcome> = HashMap::with_capacity(last.len());
-    for (key, waiting) in &last {
-        let answer = waiting.answer;
-        links.of(answer, &waiting.choices, now);
-        let mut ballot = Ballot {
-            voter: answer.voter,
-            revision: 0,
-            tier: waiting.tier.code(),
-            place: waiting.place.code(),
-            network: answer.network.as_ref().map(|network| &network[..]),
-            choices: &waiting.choices,
-        };
-        let entry = match before.get(key) {
-            None => {
-                counts.ballot(&answer.poll, ballot.tier, ballot.choices, 1);
-                counts.place(answer.poll.id, ballot.place, 1, now);
-                counts.hour(answer.poll.id, ballot.tier, now);
-                if let Some(issue) = waiting.issue {
-                    counts.mail(answer.poll.id, issue);
-                }
-                said.insert(*key, Outcome::Counted);
-                Entry::Cast(ballot)
-            }
-            Some(old) if old.handed_over => {
-                said.insert(*key, Outcome::HandedOver);
-                continue;
-            }
-            Some(old) if old.choices == waiting.choices && ballot.tier <= old.tier => {
-                said.insert(*key, Outcome::Same);
-                continue;
-            }
-            Some(old) => {
-                ballot.revision = old.revision + 1;
-                // More may be known of the voter than before; what was known stays known.
-                (ballot.tier, ballot.place) = (ballot.tier.max(old.tier), old.place);
-                // What an editor set aside stays so, whatever it says now.
-                if old.counts {
-                    counts.ballot(&answer.poll, old.tier, &old.choices, -1);
-                    counts.ballot(&answer.poll, ballot.tier, ballot.choices, 1);
-                    counts.place(answer.poll.id, old.place, 0, now);
-                }
-                changed.push(waiting);
-                said.insert(*key, Outcome::Changed);
-                Entry::Changed(ballot)
-            }
-        };
-        let page = pages.entry(answer.poll.id).or_insert_with(|| {
-            let head = heads.get(&answer.poll.id).copied().unwrap_or_default();
-            chain::page(head, &answer.poll)
-        });
-        write(page, &entry);
+    /// In the box: as the voter's first of this group, or in place of the one before it.
+    fn takes(&mut self, n: usize, answer: &'a Answer) {
+        let mut same = false;
+        self.last
+            .entry((answer.poll.id, answer.voter))
+            .and_modify(|waiting| same = !waiting.then(answer))
+            .or_insert_with(|| Waiting::of(n, answer));
+        self.outcomes[n] = same.then_some(Outcome::Same);
     }
-    for (poll, issue, ballots) in counts.mailed() {
-        if let Some(page) = pages.get_mut(&poll) {
-            let issue = issue.0;
-            write(page, &Entry::Mailed { issue, ballots });
+
+    /// Not in the box: the poll is in a phase in which it takes nothing. `noted`: that its time is over is written down already.
+    fn refuses(&mut self, poll: PollId, phase: Phase, noted: bool) {
+        let reason = if let Phase::Closed { at } = phase {
+            if at.is_some() && !noted && !self.seen_closed.contains(&poll) {
+                self.seen_closed.push(poll);
+            }
+            Reason::Closed
+        } else {
+            Reason::NotOpen
+        };
+        self.refused.push((poll, reason));
+    }
+}
+
+/// What a group does to the ballots: how the numbers move, and the pages of the log that tell of it.
+#[derive(Default)]
+struct Moved<'a> {
+    counts: Counts,
+    links: Links<'a>,
+    pages: BTreeMap<PollId, Vec<u8>>,
+    /// Ballots that were there before, and say something else now.
+    changed: Vec<&'a Waiting<'a>>,
+    /// What became of each voter's ballot.
+    said: HashMap<(PollId, VoterKey), Outcome>,
+}
+
+impl<'a> Moved<'a> {
+    /// `before`: the ballots that were there.
+    fn of(last: &'a Last<'a>, before: &Known, heads: &Heads, now: UnixMillis) -> Self {
+        let mut moved = Self {
+            said: HashMap::with_capacity(last.len()),
+            ..Self::default()
+        };
+        for (key, waiting) in last {
+            let answer = waiting.answer;
+            moved.links.of(answer, &waiting.choices, now);
+            let (outcome, entry) = match before.get(key) {
+                None => (Outcome::Counted, Some(moved.cast(waiting, now))),
+                Some(old) if old.handed_over => (Outcome::HandedOver, None),
+                Some(old) => match moved.change(waiting, old, now) {
+                    None => (Outcome::Same, None),
+                    entry => (Outcome::Changed, entry),
+                },
+            };
+            moved.said.insert(*key, outcome);
+            if let Some(entry) = entry {
+                let page = moved.pages.entry(answer.poll.id).or_insert_with(|| {
+                    let head = heads.get(&answer.poll.id).copied().unwrap_or_default();
+                    chain::page(head, &answer.poll)
+                });
+                write(page, &entry);
+            }
         }
+        for (poll, issue, ballots) in moved.counts.mailed() {
+            if let Some(page) = moved.pages.get_mut(&poll) {
+                let issue = issue.0;
+                write(page, &Entry::Mailed { issue, ballots });
+            }
+        }
+        moved
     }
-    update(&mut batch, &changed, now);
-    counts.write(&mut batch, slot);
-    chain::add(&mut batch, slot, now, &heads, pages.into_iter().collect());
-    refusals::add(&mut batch, slot, now, &refused);
-    links.write(&mut batch, db.backend(), now);
-    let answers = group.iter().zip(outcomes).enumerate();
-    let mut outcomes: Vec<Outcome> = answers
-        .map(|(i, (slip, outcome))| match (outcome, slip) {
+
+    /// Counts a voter's first ballot.
+    fn cast(&mut self, waiting: &'a Waiting<'a>, now: UnixMillis) -> Entry<'a> {
+        let (answer, ballot) = (waiting.answer, ballot(waiting));
+        let poll = &answer.poll;
+        self.counts.ballot(poll, ballot.tier, ballot.choices, 1);
+        self.counts.place(poll.id, ballot.place, 1, now);
+        self.counts.hour(poll.id, ballot.tier, now);
+        if let Some(issue) = waiting.issue {
+            self.counts.mail(poll.id, issue);
+        }
+        Entry::Cast(ballot)
+    }
+
+    /// Moves a ballot that was there before; `None`: it says so already.
+    fn change(
+        &mut self,
+        waiting: &'a Waiting<'a>,
+        old: &Before,
+        now: UnixMillis,
+    ) -> Option<Entry<'a>> {
+        let mut ballot = ballot(waiting);
+        if old.choices == waiting.choices && ballot.tier <= old.tier {
+            return None;
+        }
+        let poll = &waiting.answer.poll;
+        ballot.revision = old.revision + 1;
+        // More may be known of the voter than before; what was known stays known.
+        (ballot.tier, ballot.place) = (ballot.tier.max(old.tier), old.place);
+        // What an editor set aside stays so, whatever it says now.
+        if old.counts {
+            self.counts.ballot(poll, old.tier, &old.choices, -1);
+            self.counts.ballot(poll, ballot.tier, ballot.choices, 1);
+            self.counts.place(poll.id, old.place, 0, now);
+        }
+        self.changed.push(waiting);
+        Some(Entry::Changed(ballot))
+    }
+}
+
+/// A first ballot as the log has it.
+fn ballot<'a>(waiting: &'a Waiting<'a>) -> Ballot<'a> {
+    let network = waiting.answer.network.as_ref();
+    Ballot {
+        voter: waiting.answer.voter,
+        revision: 0,
+        tier: waiting.tier.code(),
+        place: waiting.place.code(),
+        network: network.map(|network| &network[..]),
+        choices: &waiting.choices,
+    }
+}
+
+/// What each slip of the group is told, once it is known what became of the ballots.
+fn settled(
+    group: &[Slip],
+    judged: Vec<Option<Outcome>>,
+    last: &Last<'_>,
+    said: &HashMap<(PollId, VoterKey), Outcome>,
+) -> Vec<Outcome> {
+    let answers = group.iter().zip(judged).enumerate();
+    answers
+        .map(|(n, (slip, outcome))| match (outcome, slip) {
             (None | Some(Outcome::Same), Slip::Answer(answer)) => {
                 let key = (answer.poll.id, answer.voter);
-                let first = last.get(&key).is_some_and(|waiting| waiting.first == i);
+                let first = last.get(&key).is_some_and(|waiting| waiting.first == n);
                 match said.get(&key) {
                     Some(Outcome::HandedOver) => Outcome::HandedOver,
                     Some(_) if outcome.is_some() => Outcome::Same,
@@ -185,11 +282,5 @@ pub async fn commit(
             }
             (outcome, _) => outcome.unwrap_or(Outcome::Noted),
         })
-        .collect();
-    repeats.settle(&mut outcomes, &mut batch, now);
-    txn.commit_with(batch).await?;
-    if let Err(error) = close::remember(db, now, &seen_closed).await {
-        tracing::warn!(%error, "that a poll is closed was not written down");
-    }
-    Ok(outcomes)
+        .collect()
 }
