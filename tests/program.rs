@@ -145,6 +145,11 @@ pub struct Server {
 
 impl Server {
     async fn start(database: &TestDatabase) -> Self {
+        Self::start_by(database, |command| command).await
+    }
+
+    /// `how` makes the command that starts it of the plain one.
+    async fn start_by(database: &TestDatabase, how: fn(Command) -> Command) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         drop(listener);
@@ -154,7 +159,7 @@ impl Server {
             ("CANVASS_MAIL__TRANSPORT", "mailbox"),
             ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
         ];
-        let child = canvass(database.dir.path(), &["serve"], &settings)
+        let child = how(canvass(database.dir.path(), &["serve"], &settings))
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -162,16 +167,20 @@ impl Server {
             child,
             url: format!("http://{address}"),
         };
-        let client = Client::builder().no_proxy().build().unwrap();
         let until = Instant::now() + Duration::from_secs(30);
         loop {
-            let ready = client.get(format!("{}/readyz", server.url)).send().await;
-            if ready.is_ok_and(|r| r.status() == 200) {
+            if server.is_ready().await {
                 return server;
             }
             assert!(Instant::now() < until, "the server does not get ready");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    async fn is_ready(&self) -> bool {
+        let client = Client::builder().no_proxy().build().unwrap();
+        let ready = client.get(format!("{}/readyz", self.url)).send().await;
+        ready.is_ok_and(|answer| answer.status() == 200)
     }
 
     pub fn signal(&self, name: &str) {
@@ -216,6 +225,41 @@ async fn sigterm_ends_it_within_ten_seconds_and_it_starts_again() {
     server.signal("-KILL");
     server.ended().await;
     Server::start(&database).await;
+}
+
+/// Starts a command through `env`, which is told what to do about a signal: a test may itself run where hangups are ignored.
+fn through_env(option: &str, command: &Command) -> Command {
+    let mut through = Command::new("/usr/bin/env");
+    through
+        .arg(option)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap())
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(k, v)| Some((k, v?))))
+        .stdin(Stdio::null());
+    through
+}
+
+/// The end of a terminal stops what was started from it, unless it was told to live on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_stops_it_unless_that_is_ignored() {
+    let database = TestDatabase::empty().await;
+    let heard = |command| through_env("--default-signal=HUP", &command);
+    let mut server = Server::start_by(&database, heard).await;
+    server.signal("-HUP");
+    assert_eq!(server.ended().await.0, Some(0));
+
+    // As `nohup` does.
+    let ignored = |command| through_env("--ignore-signal=HUP", &command);
+    let mut server = Server::start_by(&database, ignored).await;
+    server.signal("-HUP");
+    let until = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < until {
+        assert!(server.is_ready().await, "it stopped");
+    }
+    server.signal("-TERM");
+    assert_eq!(server.ended().await.0, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,8 +57,10 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
     // First of all: whoever sees that it answers may already want it to stop.
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
-    // The end of the terminal it was started from.
-    let hangup = signal(SignalKind::hangup())?;
+    // The end of the terminal it was started from; whoever had it ignored that (`nohup`) wants it to live on.
+    let hangup = (!ignores_hangup())
+        .then(|| signal(SignalKind::hangup()))
+        .transpose()?;
     let bind = config.http.bind;
     let listener = TcpListener::bind(bind).await.map_err(|e| {
         Failed::Other(format!(
@@ -77,6 +79,20 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
     })
 }
 
+/// Whether this process was started with SIGHUP ignored. To listen for it would undo that. Where the system does not tell, it was not.
+fn ignores_hangup() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, 1))
+}
+
+/// Whether a process's status, as Linux shows it, has the signal of this number among those that are ignored.
+fn ignores(status: &str, signal: u32) -> bool {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| (mask >> (signal - 1)) & 1 == 1)
+}
+
 /// Where a browser on this machine finds a server that listens at `address`.
 fn reachable(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
@@ -86,12 +102,22 @@ fn reachable(address: SocketAddr) -> String {
     }
 }
 
+/// Waits for the terminal to go away, for ever where that is ignored.
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(hangup) => {
+            hangup.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 /// A server, and the ways to tell it to stop.
 pub struct Running {
     pub server: Server,
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Running {
@@ -100,7 +126,7 @@ impl Running {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
-            _ = self.hangup.recv() => {}
+            () = hung_up(&mut self.hangup) => {}
         }
         tracing::info!("stopping: what is in hand is finished first");
         tokio::select! {
@@ -150,5 +176,15 @@ mod tests {
             ]),
             None
         );
+    }
+
+    #[test]
+    fn a_signal_that_is_ignored_is_found_in_the_status() {
+        let status =
+            |mask: &str| format!("Name:\tcanvass\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\n");
+        assert!(ignores(&status("0000000000001001"), 1));
+        assert!(!ignores(&status("0000000000001000"), 1));
+        assert!(ignores(&status("0000000000001000"), 13));
+        assert!(!ignores("no such line", 1));
     }
 }
