@@ -81,11 +81,12 @@ async fn about_a_single(app: &App, id: OutboxId) -> Result<Taken, DbErr> {
     let sought = subscriptions::look_for(app, &hash).await?;
     let now = app.clock.now();
     let txn = app.db.write_txn("complaint").await?;
+    let held = subscriptions::hold(app, &txn, sought).await?;
     if !outbox::forget_one(&txn, id).await? {
         return Ok(Taken::Single(Kind::Complaint));
     }
     outbox::drop_to(&txn, &hash, "a mail to this address was called spam", now).await?;
-    subscriptions::complained(app, &txn, &sought, now).await?;
+    held.complained(&txn, now).await?;
     txn.commit().await?;
     Ok(Taken::Stopped(Kind::Complaint))
 }

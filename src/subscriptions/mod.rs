@@ -35,7 +35,7 @@ mod stop_reader;
 mod store;
 
 pub use api::{Document as ApiDocument, routes as api_routes};
-pub use complaint::{Sought, complained, look_for};
+pub use complaint::{Held, Sought, hold, look_for};
 pub use export::{ExportStopped, run as export_readers};
 pub use http::{PAGES, agreed, is_current, routes};
 pub use links::{manage_token, unsubscribe_token};

@@ -20,16 +20,33 @@ pub async fn stop(
     let Some(found) = subscribers::reader(&**txn, reader).await? else {
         return Ok(());
     };
+    match EmailAddress::parse(&found.email) {
+        Ok(address) => {
+            let hash = keys.address_hash(address.key());
+            stop_known(txn, reader, &hash, state, why, now).await
+        }
+        Err(_) => subscribers::stop(txn, reader, state, why, now).await,
+    }
+}
+
+/// As [`stop`], where the keyed hash of the reader's address is known.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn stop_known(
+    txn: &WriteTxn,
+    reader: ReaderId,
+    hash: &[u8],
+    state: State,
+    why: &str,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
     subscribers::stop(txn, reader, state, why, now).await?;
     let reason = match state {
         State::Complained => Suppression::Complaint,
         _ => Suppression::HardBounce,
     };
-    if let Ok(address) = EmailAddress::parse(&found.email) {
-        let hash = keys.address_hash(address.key());
-        subscribers::suppress(txn, &hash, reason, why, now).await?;
-    }
-    Ok(())
+    subscribers::suppress(txn, hash, reason, why, now).await
 }
 
 /// Ends one subscription by the reader's wish, in the caller's transaction. `how` stands as the reason.

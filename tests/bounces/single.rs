@@ -1,14 +1,15 @@
 //! Complaints about confirmations and other single mails: whoever calls one spam is mailed no more, and nobody else is touched.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use canvass::bounces::{Kind, Taken, take};
-use canvass::db::run;
+use canvass::db::{Backend, run};
 use canvass::mailer::mime::Mailbox;
 use canvass::mailer::outbox::{OutboxMail, Priority, enqueue};
 use canvass::mailer::templates::Template;
 use canvass::mailer::verp::{self, Mail};
-use canvass::subscriptions::{complained, look_for};
+use canvass::subscriptions::{hold, look_for};
 use canvass::types::{EmailAddress, OutboxId};
 
 use crate::bounces::{complaint, dsn};
@@ -282,21 +283,93 @@ async fn what_still_waits_is_dropped_by_a_complaint_and_by_an_erasure() {
     }
 }
 
-/// Somebody confirms while their readers are looked through for the complaint.
+/// Readers by number, all subscribed.
+async fn enter(app: &TestApp, numbers: RangeInclusive<i64>, address: &str) {
+    let (from, to) = (numbers.start(), numbers.end());
+    let readers = format!(
+        "INSERT INTO reader (id, email_key, email, name, created_ms)
+         WITH RECURSIVE n(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to})
+         SELECT i, REPLACE('{address}', '#', CAST(i AS TEXT)), REPLACE('{address}', '#', CAST(i AS TEXT)), '', 1 FROM n"
+    );
+    let subscriptions = format!(
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms, reason)
+         SELECT n.id, r.id, 1, 1, 1, '' FROM newsletter n, reader r WHERE r.id BETWEEN {from} AND {to}"
+    );
+    change(app, &readers).await;
+    change(app, &subscriptions).await;
+}
+
+/// Somebody confirms while the readers are looked through for the complaint: next, after many others, or with a number that was taken
+/// before theirs and shows after them.
 #[tokio::test]
 async fn a_reader_who_came_meanwhile_is_found_as_well() {
+    for (others, number) in [(None, 101), (Some(101..=12_100), 12_101), (None, 60)] {
+        let app = with_newsletter().await;
+        enter(&app, 1..=1, OTHER).await;
+        enter(&app, 100..=100, "r#@example.com").await;
+        let address = EmailAddress::parse(VICTIM).unwrap();
+        let hash = app.app.keys.address_hash(address.key());
+        let sought = look_for(&app.app, &hash).await.unwrap();
+        if let Some(others) = others {
+            enter(&app, others, "r#@example.com").await;
+        }
+        enter(&app, number..=number, VICTIM).await;
+        let txn = app.app.db.write_txn("test").await.unwrap();
+        let held = hold(&app.app, &txn, sought).await.unwrap();
+        held.complained(&txn, app.app.clock.now()).await.unwrap();
+        txn.commit().await.unwrap();
+        assert_eq!(state_of(&app, VICTIM).await, COMPLAINED, "{number}");
+        assert_eq!(state_of(&app, OTHER).await, 1);
+        let note = text(&app, "SELECT note FROM suppression").await;
+        assert!(!note.contains('@'), "{note}");
+    }
+}
+
+/// A complaint, an erasure and a confirmation of one address come one after the other, and whoever waits for the others has nothing yet that
+/// these could want. SQLite has one writer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complaint_and_an_erasure_wait_with_empty_hands() {
     let app = with_newsletter().await;
-    subscribe(&app, &app.reader(), OTHER).await;
-    let key = EmailAddress::parse(VICTIM).unwrap();
-    let hash = app.app.keys.address_hash(key.key());
-    let sought = look_for(&app.app, &hash).await.unwrap();
+    if app.app.db.backend() == Backend::Sqlite {
+        return;
+    }
+    let editor = signed_in(&app).await;
     subscribe(&app, &app.reader(), VICTIM).await;
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    complained(&app.app, &txn, &sought, app.app.clock.now())
-        .await
-        .unwrap();
-    txn.commit().await.unwrap();
-    assert_eq!(state_of(&app, VICTIM).await, COMPLAINED);
-    let note = text(&app, "SELECT note FROM suppression").await;
-    assert!(!note.contains('@'), "{note}");
+    let spam = complaint("abuse", &newest(&app).await);
+    let page = format!(
+        "/admin/readers/{}",
+        app.count("SELECT id FROM reader").await
+    );
+    let erase = editor.get(&page).await.expect(200);
+    let erase = erase.form("form[action$='/erase']").fill("address", VICTIM);
+    let address = EmailAddress::parse(VICTIM).unwrap();
+    let hash = app.app.keys.address_hash(address.key());
+    let key = i64::from_le_bytes(hash[..8].try_into().unwrap());
+
+    let first = app.app.db.write_txn("test").await.unwrap();
+    let sql = "SELECT pg_advisory_xact_lock($1)";
+    run(&*first, sql, [key.into()]).await.unwrap();
+    let waits = "SELECT COUNT(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                 WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted";
+    let both = async {
+        tokio::join!(comes_back(&app, &spam), async {
+            app.wait_until(waits, 1).await;
+            editor.submit(erase).await.expect(200)
+        })
+    };
+    let look = async {
+        app.wait_until(waits, 2).await;
+        for table in ["reader", "outbox", "subscription", "subscription_request"] {
+            let sql = format!("SELECT 1 FROM {table} FOR UPDATE NOWAIT");
+            let free = run(&*first, sql, []).await;
+            assert!(free.is_ok(), "{table}: {free:?}");
+        }
+        first.commit().await.unwrap();
+    };
+    let ((taken, _), ()) = tokio::join!(both, look);
+    assert_eq!(taken, Taken::Stopped(Kind::Complaint));
+    let reason = app
+        .count("SELECT CAST(reason AS BIGINT) FROM suppression")
+        .await;
+    assert_eq!(reason, 2, "a complaint outweighs an erasure");
 }

@@ -34,17 +34,19 @@ async fn erase_in(
         return Ok(false);
     };
     let address = parse_own(&found.email)?;
-    // Before the reader's row, as a confirmation takes them.
+    let hash = app.keys.address_hash(address.key());
+    // Before anything of the reader's, as a confirmation and a complaint do: none of them has what another waits for.
+    requests::queue_up(&app.db, txn, &hash).await?;
     requests::forget(txn, address.key()).await?;
     // Whatever is on its way beside this reader waits for the row, and then finds nobody.
     let nobody = format!("erased:{}", random_token(&app.random));
-    if !one_reader::erase(txn, app.db.backend(), reader, &nobody, now).await? {
+    subscribers::hold(txn, app.db.backend(), reader).await?;
+    if !one_reader::erase(txn, reader, &nobody, now).await? {
         return Ok(false);
     }
     polls::take_back_links(txn, app.db.backend(), reader).await?;
     subscribers::stop(txn, reader, State::Left, "erased", now).await?;
     mailing::forget_reader(txn, reader).await?;
-    let hash = app.keys.address_hash(address.key());
     outbox::forget(txn, &hash, "its reader was erased", now).await?;
     subscribers::suppress(txn, &hash, Suppression::Erased, "", now).await?;
     Ok(true)

@@ -2,7 +2,7 @@
 
 use sea_orm::{DbErr, Value};
 
-use crate::db::{Backend, Db, WriteTxn, fetch_all_as, fetch_one, fetch_one_as, run};
+use crate::db::{Db, WriteTxn, fetch_all_as, fetch_one_as, run};
 use crate::subscriptions::model::{State, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
@@ -187,15 +187,10 @@ pub async fn allow(txn: &WriteTxn, hash: &[u8]) -> Result<(), DbErr> {
 /// left.
 pub async fn erase(
     txn: &WriteTxn,
-    backend: Backend,
     id: ReaderId,
     nobody: &str,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    if backend == Backend::Postgres {
-        let sql = "SELECT 1 FROM reader WHERE id = $1 FOR UPDATE";
-        fetch_one(&**txn, sql, [id.into()]).await?;
-    }
     let sql = "UPDATE reader SET email_key = $1, email = '', name = '', time_zone = NULL, erased_ms = $2 \
                WHERE id = $3 AND erased_ms IS NULL";
     let values: [Value; 3] = [nobody.into(), now.into(), id.into()];

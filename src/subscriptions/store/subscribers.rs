@@ -46,6 +46,15 @@ pub async fn reader_held(
     reader(&**txn, id).await
 }
 
+/// Holds a reader's row until `txn` ends. On SQLite writers come one after the other anyway.
+pub async fn hold(txn: &WriteTxn, backend: Backend, id: ReaderId) -> Result<(), DbErr> {
+    if backend == Backend::Postgres {
+        let sql = "SELECT 1 FROM reader WHERE id = $1 FOR UPDATE";
+        fetch_one(&**txn, sql, [id.0.into()]).await?;
+    }
+    Ok(())
+}
+
 /// Enters the reader a confirmed request speaks of, or finds them. The name they gave now counts, if they gave one.
 pub async fn enter(
     txn: &WriteTxn,
