@@ -53,6 +53,21 @@ async fn the_demo_shows_where_to_click() {
     }
 }
 
+/// In a container it listens for everybody: its mailbox is the editor's, and it says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_that_others_reach_shows_them_no_mails() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("CANVASS_HTTP__BIND", "0.0.0.0:0")];
+    let (mut server, links) = started(dir.path(), &settings);
+    let mailbox = links.iter().find(|link| link.ends_with("/mailbox"));
+    let client = Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(mailbox.unwrap()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.url().path(), "/admin/sign-in");
+    server.signal("-TERM");
+    assert_eq!(server.ended().await.0, Some(0));
+}
+
 /// Beside an installation, with its settings in the environment and in the file.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_leaves_an_installation_alone() {

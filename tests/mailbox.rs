@@ -1,6 +1,6 @@
 //! The built-in mailbox, as a reader without JavaScript uses it.
 
-use canvass::config::Transport;
+use canvass::config::{Config, Transport};
 use canvass::types::Secret;
 
 use crate::support::app::TestApp;
@@ -63,40 +63,62 @@ async fn there_is_no_mailbox_on_a_server_that_sends() {
     }
 }
 
-/// With a public address it holds everybody's mails, with links that confirm and erase.
+/// Where `path` sends somebody who is not signed in; whatever a proxy says of them goes along.
+async fn turned_away(app: &TestApp, path: &str, passed_on: Option<(&str, &str)>) {
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client.redirect(reqwest::redirect::Policy::none());
+    let mut asking = client.build().unwrap().get(app.url(path));
+    if let Some((name, value)) = passed_on {
+        asking = asking.header(name, value);
+    }
+    let answer = asking.send().await.unwrap();
+    assert_eq!(answer.status(), 303, "{path} {passed_on:?}");
+    let place = answer.headers()["location"].to_str().unwrap().to_owned();
+    assert!(place.starts_with("/admin/sign-in"), "{place}");
+    assert!(!answer.text().await.unwrap().contains("ada@"));
+}
+
+/// It holds everybody's mails, with links that confirm and erase: by a public address, and where it listens for all the network, others come.
 #[tokio::test]
 async fn a_mailbox_that_others_can_reach_is_for_editors() {
-    let app = TestApp::start_with(|config| {
+    let named = |config: &mut Config| {
         config.http.public_url = "http://letters.news.example".to_owned();
-    })
-    .await;
-    send(&app, "ada@example.org").await;
-    for path in [
-        "/mailbox",
-        "/mailbox/1",
-        "/mailbox/1/html",
-        "/mailbox/1/source",
-    ] {
-        let client = reqwest::Client::builder();
-        let client = client
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none());
-        let answer = client
-            .build()
-            .unwrap()
-            .get(app.url(path))
-            .send()
+    };
+    let bound = |config: &mut Config| {
+        config.http.public_url = "http://localhost:8080".to_owned();
+        config.http.bind = "0.0.0.0:8080".parse().unwrap();
+    };
+    for reachable in [named, bound] {
+        let app = TestApp::start_with(reachable).await;
+        send(&app, "ada@example.org").await;
+        for path in [
+            "/mailbox",
+            "/mailbox/1",
+            "/mailbox/1/html",
+            "/mailbox/1/source",
+        ] {
+            turned_away(&app, path, None).await;
+        }
+        let editor = signed_in(&app).await;
+        editor
+            .get(&app.url("/mailbox"))
             .await
-            .unwrap();
-        assert_eq!(answer.status(), 303, "{path}");
-        let place = answer.headers()["location"].to_str().unwrap().to_owned();
-        assert!(place.starts_with("/admin/sign-in"), "{place}");
-        assert!(!answer.text().await.unwrap().contains("ada@"));
+            .expect(200)
+            .says("ada@example.org");
     }
-    let editor = signed_in(&app).await;
-    editor
-        .get(&app.url("/mailbox"))
-        .await
-        .expect(200)
-        .says("ada@example.org");
+}
+
+/// A proxy on the same machine brings others in.
+#[tokio::test]
+async fn what_a_proxy_passes_on_is_not_local() {
+    let app = TestApp::start().await;
+    send(&app, "ada@example.org").await;
+    assert_eq!(get(&app.url("/mailbox/1")).await.0, 200);
+    for passed_on in [
+        ("forwarded", "for=198.51.100.7"),
+        ("x-forwarded-for", "198.51.100.7"),
+        ("x-real-ip", "198.51.100.7"),
+    ] {
+        turned_away(&app, "/mailbox/1", Some(passed_on)).await;
+    }
 }

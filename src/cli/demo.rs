@@ -37,10 +37,14 @@ pub async fn run(config: Config, environment: &[(String, String)]) -> Result<(),
     fill(&server.app).await?;
     let editor = editor_link(&server.app).await?;
     let origin = server.app.config.origin();
+    let after = match server.app.config.is_loopback() {
+        true => "",
+        false => "   (for the editor, since others reach this server: 3 comes first)",
+    };
     say!(
         "\n  Canvass is running. Click through it in this order:\n\
          \n    1. An article with a poll   {origin}{ARTICLE}\
-         \n    2. The mail it causes       {origin}/mailbox\
+         \n    2. The mail it causes       {origin}/mailbox{after}\
          \n    3. The editors' side        {origin}{editor}\
          \n\
          \n    The poll on its own page    {origin}/p/{POLL}\

@@ -203,11 +203,13 @@ impl Config {
         self.host().parse().ok()
     }
 
-    /// Whether only this machine reaches it.
+    /// Whether only this machine reaches it, as far as the settings tell: it listens there, and that is where readers are sent.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.host_address()
-            .map_or(self.host() == "localhost", |ip| ip.is_loopback())
+        let named = self
+            .host_address()
+            .map_or(self.host() == "localhost", |ip| ip.is_loopback());
+        named && self.http.bind.ip().is_loopback()
     }
 
     /// The domain in identifiers of mails: the host readers come to, or `localhost` where that is an address (RFC 2919 §3).

@@ -24,15 +24,24 @@ const PAGE: usize = 50;
 /// How much of a source a page shows, in bytes; the download has all of it.
 const SHOWN: usize = 256 * 1024;
 
+/// What proxies write into a request.
+const PASSED_ON: [&str; 4] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-real-ip",
+];
+
 /// Whoever may read the mails of others: on a server that readers reach, its editors; where it is reached from its own machine alone,
-/// everybody, for a demonstration needs no account.
+/// everybody, for a demonstration needs no account. What a proxy passes on comes from anywhere.
 pub struct Looker;
 
 impl FromRequestParts<App> for Looker {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        if !app.config.is_loopback() {
+        let passed_on = |name| parts.headers.contains_key(name);
+        if !app.config.is_loopback() || PASSED_ON.into_iter().any(passed_on) {
             Editor::from_request_parts(parts, app).await?;
         }
         Ok(Self)
