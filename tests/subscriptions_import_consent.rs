@@ -1,6 +1,6 @@
 //! Exports of other systems that say who has left: they are not subscribed.
 
-use canvass::db::fetch_all;
+use canvass::db::{Backend, fetch_all, run};
 use canvass::subscriptions::import::{Order, Summary, run as import};
 
 use crate::support::app::TestApp;
@@ -149,6 +149,61 @@ async fn who_is_gone_in_one_row_is_gone_in_all() {
             .iter()
             .any(|a| a == "before@example.org" || a == "after@example.org")
     );
+}
+
+/// A complaint elsewhere counts for more than a bounce or an erasure here, as one here would: no opt-in lifts it unnoticed.
+#[tokio::test]
+async fn a_complaint_elsewhere_outweighs_what_is_known_here() {
+    let desk = Desk::open().await;
+    let csv = "email,status\nbounced@example.org,bounced\nerased@example.org,bounced\nblocked@example.org,blocked\n";
+    desk.import(csv).await.unwrap();
+    let erased = desk
+        .app
+        .app
+        .keys
+        .address_hash("erased@example.org")
+        .to_vec();
+    let txn = desk.app.app.db.write_txn("test").await.unwrap();
+    let sql = "UPDATE suppression SET reason = 4 WHERE address_hash = $1";
+    run(&*txn, sql, [erased.into()]).await.unwrap();
+    txn.commit().await.unwrap();
+    let csv = "email,status\nbounced@example.org,complained\nerased@example.org,spam\nblocked@example.org,spam\nnew@example.org,spam\n";
+    let (done, ..) = desk.import(csv).await.unwrap();
+    assert_eq!(done.gone_for_good, 4);
+    for (address, reason) in [("bounced", 2), ("erased", 2), ("blocked", 3), ("new", 2)] {
+        let address = format!("{address}@example.org");
+        assert_eq!(desk.suppressed(&address).await, Some(reason), "{address}");
+    }
+}
+
+/// Two imports at once, of which one says *bounced* where the other says *complained*: who waits for an address has none that comes later.
+#[tokio::test]
+async fn addresses_are_suppressed_in_one_order_whatever_the_reason() {
+    let desk = Desk::open().await;
+    let db = &desk.app.app.db;
+    if db.backend() == Backend::Sqlite {
+        return;
+    }
+    let mut both = ["a@example.org", "b@example.org"]
+        .map(|address| (desk.app.app.keys.address_hash(address).to_vec(), address));
+    both.sort();
+    let [(first, complained), (second, bounced)] = both;
+    let csv = format!("email,status\n{complained},complained\n{bounced},bounced\n");
+    let other = db.write_txn("test").await.unwrap();
+    let insert =
+        "INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, 1, '', 1)";
+    run(&*other, insert, [first.into()]).await.unwrap();
+    let look = async {
+        let waits = "SELECT COUNT(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                     WHERE a.datname = current_database() AND l.locktype = 'transactionid' AND NOT l.granted";
+        desk.app.wait_until(waits, 1).await;
+        run(&*other, insert, [second.into()]).await.unwrap();
+        other.commit().await.unwrap();
+    };
+    let (done, ()) = tokio::join!(desk.import(&csv), look);
+    assert_eq!(done.unwrap().0.gone_for_good, 2);
+    assert_eq!(desk.suppressed(complained).await, Some(2));
+    assert_eq!(desk.suppressed(bounced).await, Some(1));
 }
 
 /// Only the reader or an editor ends what was agreed to here; it is said that the file disagrees.

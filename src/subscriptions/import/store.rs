@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::gone::Gone;
 use crate::db::{Backend, DbErr, WriteTxn, fetch_all_as, in_list, run, values_list};
-use crate::subscriptions::model::{State, Suppression};
+use crate::subscriptions::model::State;
+use crate::subscriptions::store::subscribers::WEIGHTIEST;
 use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
 
 /// A row made ready for the database. Its keys are unique within the batch.
@@ -117,7 +118,7 @@ async fn subscribed_here(
     fetch_all_as(&**txn, sql, values, |row| row.try_get_by_index(0)).await
 }
 
-/// Never mails those again who bounced, complained or were blocked elsewhere. Who opted in here since then is not meant.
+/// Never mails those again who bounced, complained or were blocked elsewhere, for the weightiest reason. Who opted in here since then is not meant.
 async fn suppress(
     txn: &WriteTxn,
     target: &Target,
@@ -125,35 +126,25 @@ async fn suppress(
     here: &HashSet<String>,
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    let reason = |row: &Ready| row.gone.and_then(Gone::suppression);
-    for wanted in [
-        Suppression::HardBounce,
-        Suppression::Editor,
-        Suppression::Complaint,
-    ] {
-        let rows = gone
-            .iter()
-            .filter(|row| reason(row) == Some(wanted) && !here.contains(&row.key));
-        let hashes: Vec<Vec<u8>> = rows.map(|row| row.hash.clone()).collect();
-        if hashes.is_empty() {
-            continue;
-        }
-        let sql = format!(
-            "WITH gone (hash) AS (VALUES {}) INSERT INTO suppression (address_hash, reason, note, created_ms) \
-             SELECT hash, CAST($1 AS SMALLINT), CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM gone WHERE true ON CONFLICT (address_hash) DO NOTHING",
-            values_list(hashes.len(), 1, 3)
-        );
-        let values = [
-            wanted.code().into(),
-            target.page.clone().into(),
-            now.0.into(),
-        ];
-        let values = values
-            .into_iter()
-            .chain(hashes.into_iter().map(Value::from));
-        run(&**txn, sql, values).await?;
+    let mut wanted: Vec<(&[u8], i16)> = gone
+        .iter()
+        .filter(|row| !here.contains(&row.key))
+        .filter_map(|row| Some((&row.hash[..], row.gone?.suppression()?.code())))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // In the order of their keys: two imports at once cannot lock each other out.
+    wanted.sort_unstable();
+    let sql = format!(
+        "WITH gone (hash, reason) AS (VALUES {}) INSERT INTO suppression (address_hash, reason, note, created_ms) \
+         SELECT hash, CAST(reason AS SMALLINT), CAST($1 AS TEXT), CAST($2 AS BIGINT) FROM gone WHERE true ORDER BY hash {WEIGHTIEST}",
+        values_list(wanted.len(), 2, 2)
+    );
+    let row = |(hash, reason): (&[u8], i16)| [Value::from(hash.to_vec()), reason.into()];
+    let values: [Value; 2] = [target.page.clone().into(), now.0.into()];
+    let values = values.into_iter().chain(wanted.into_iter().flat_map(row));
+    run(&**txn, sql, values).await.map(drop)
 }
 
 async fn suppressed(txn: &WriteTxn, batch: &[Ready]) -> Result<HashSet<Vec<u8>>, DbErr> {

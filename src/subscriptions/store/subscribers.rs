@@ -259,7 +259,12 @@ pub async fn stop(
     .map(drop)
 }
 
-/// Never mails an address again. A complaint outweighs a bounce and an erasure; else the first reason stands.
+/// What becomes of a suppression that is there already: a complaint outweighs a bounce and an erasure; else the first reason stands.
+pub const WEIGHTIEST: &str =
+    "ON CONFLICT (address_hash) DO UPDATE SET reason = excluded.reason, note = excluded.note
+    WHERE excluded.reason = 2 AND suppression.reason IN (1, 4)";
+
+/// Never mails an address again; for the [`WEIGHTIEST`] reason.
 pub async fn suppress(
     txn: &WriteTxn,
     address_hash: &[u8],
@@ -269,9 +274,7 @@ pub async fn suppress(
 ) -> Result<(), DbErr> {
     run(
         &**txn,
-        "INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (address_hash) DO UPDATE SET reason = excluded.reason, note = excluded.note
-         WHERE excluded.reason = 2 AND suppression.reason IN (1, 4)",
+        format!("INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, $2, $3, $4) {WEIGHTIEST}"),
         [
             address_hash.to_vec().into(),
             reason.code().into(),
