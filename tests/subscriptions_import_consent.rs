@@ -151,6 +151,37 @@ async fn who_is_gone_in_one_row_is_gone_in_all() {
     );
 }
 
+/// Nobody guesses at what a row says, and another row does not make it good: whichever comes first.
+#[tokio::test]
+async fn who_is_not_understood_in_one_row_is_subscribed_by_none() {
+    let desk = Desk::open().await;
+    let csv = "email,status,bounced\na@example.org,active,\nA@example.org,churned,\n\
+        b@example.org,active,perhaps\nb@example.org,active,\nc@example.org,,\nc@example.org,complained,\nd@example.org,active,\n";
+    let (done, _, report) = desk.import(csv).await.unwrap();
+    assert_eq!(desk.subscribed().await, ["d@example.org"]);
+    let counts = (done.subscribed, done.gone, done.gone_for_good, done.bad);
+    assert_eq!((counts, done.rows()), ((1, 2, 1, 3), 7));
+    assert!(
+        report.contains("2,kept out,the file: what another row"),
+        "{report}"
+    );
+    assert_eq!(desk.suppressed("a@example.org").await, None);
+    assert_eq!(desk.suppressed("c@example.org").await, Some(2));
+}
+
+/// The states of a list of postal addresses are none of consent: what to do about it is said.
+#[tokio::test]
+async fn a_column_that_says_something_else_is_told_to_be_renamed() {
+    let desk = Desk::open().await;
+    let csv = "email,state\nann@example.org,TX\n";
+    let (done, said, _) = desk.import(csv).await.unwrap();
+    assert_eq!((done.subscribed, done.bad), (0, 1));
+    assert!(
+        said.contains("“tx”") && said.contains("rename the column"),
+        "{said}"
+    );
+}
+
 /// A complaint elsewhere counts for more than a bounce or an erasure here, as one here would: no opt-in lifts it unnoticed.
 #[tokio::test]
 async fn a_complaint_elsewhere_outweighs_what_is_known_here() {
@@ -213,7 +244,7 @@ async fn who_is_subscribed_here_stays_and_is_told_of() {
     desk.import("email\nanna@example.org\n").await.unwrap();
     let csv = "email,complained\nanna@example.org,yes\nbo@example.org,no\n";
     let (done, _, report) = desk.import(csv).await.unwrap();
-    assert_eq!((done.subscribed, done.gone_elsewhere), (1, 1));
+    assert_eq!((done.subscribed, done.stay_here), (1, 1));
     assert_eq!(
         desk.subscribed().await,
         ["anna@example.org", "bo@example.org"]

@@ -5,11 +5,15 @@
 
 use jiff::Timestamp;
 
+use self::Gone::{Blocked, Bounced, Complained, Left, Unconfirmed};
+use self::Says::{Is, May, State};
 use crate::subscriptions::model::Suppression;
 
 /// Why somebody is not to be subscribed, the weightiest last: of several that are said, it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gone {
+    /// What the file says is not understood, and nobody guesses.
+    Unclear,
     /// Never confirmed the address.
     Unconfirmed,
     Left,
@@ -23,6 +27,7 @@ impl Gone {
     /// As it stands in a report.
     pub fn words(self) -> &'static str {
         match self {
+            Self::Unclear => "the file: what another row says of them is not understood",
             Self::Unconfirmed => "the file says: never confirmed",
             Self::Left => "the file says: has left",
             Self::Bounced => "the file says: bounced; suppressed",
@@ -34,7 +39,7 @@ impl Gone {
     /// Whether the address is never to be mailed, and why.
     pub fn suppression(self) -> Option<Suppression> {
         match self {
-            Self::Unconfirmed | Self::Left => None,
+            Self::Unclear | Self::Unconfirmed | Self::Left => None,
             Self::Bounced => Some(Suppression::HardBounce),
             Self::Blocked => Some(Suppression::Editor),
             Self::Complained => Some(Suppression::Complaint),
@@ -53,83 +58,69 @@ pub enum Says {
     Is(Gone),
 }
 
-const STATES: [&str; 9] = [
-    "status",
-    "state",
-    "subscription_status",
-    "subscription_state",
-    "subscriber_status",
-    "subscriber_type",
-    "email_status",
-    "member_status",
-    "marketing_status",
-];
-
-const MAY: [(&str, Gone); 15] = [
-    ("subscribed_to_emails", Gone::Left),
-    ("subscribed", Gone::Left),
-    ("is_subscribed", Gone::Left),
-    ("active", Gone::Left),
-    ("is_active", Gone::Left),
-    ("enabled", Gone::Left),
-    ("opt_in", Gone::Left),
-    ("opted_in", Gone::Left),
-    ("email_opt_in", Gone::Left),
-    ("accepts_marketing", Gone::Left),
-    ("accepts_email_marketing", Gone::Left),
-    ("confirmed", Gone::Unconfirmed),
-    ("is_confirmed", Gone::Unconfirmed),
-    ("verified", Gone::Unconfirmed),
-    ("email_verified", Gone::Unconfirmed),
-];
-
-const IS: [(&str, Gone); 31] = [
-    ("unsubscribed", Gone::Left),
-    ("unsubscribed_at", Gone::Left),
-    ("unsubscribed_on", Gone::Left),
-    ("unsubscribed_date", Gone::Left),
-    ("is_unsubscribed", Gone::Left),
-    ("unsubscribe_date", Gone::Left),
-    ("unsub_time", Gone::Left),
-    ("date_unsubscribed", Gone::Left),
-    ("opt_out", Gone::Left),
-    ("opted_out", Gone::Left),
-    ("opted_out_at", Gone::Left),
-    ("email_opt_out", Gone::Left),
-    ("email_disabled", Gone::Left),
-    ("disabled", Gone::Left),
-    ("deleted", Gone::Left),
-    ("deleted_at", Gone::Left),
-    ("removed_at", Gone::Left),
-    ("left_at", Gone::Left),
-    ("bounced", Gone::Bounced),
-    ("bounced_at", Gone::Bounced),
-    ("hard_bounced", Gone::Bounced),
-    ("clean_time", Gone::Bounced),
-    ("cleaned_at", Gone::Bounced),
-    ("complained", Gone::Complained),
-    ("complained_at", Gone::Complained),
-    ("marked_as_spam", Gone::Complained),
-    ("spam_complaint", Gone::Complained),
-    ("blocked", Gone::Blocked),
-    ("blocklisted", Gone::Blocked),
-    ("blacklisted", Gone::Blocked),
-    ("suppressed", Gone::Blocked),
+/// Titles that are understood, and what their column says.
+const COLUMNS: [(&str, Says); 55] = [
+    ("status", State),
+    ("state", State),
+    ("subscription_status", State),
+    ("subscription_state", State),
+    ("subscriber_status", State),
+    ("subscriber_type", State),
+    ("email_status", State),
+    ("member_status", State),
+    ("marketing_status", State),
+    ("subscribed_to_emails", May(Left)),
+    ("subscribed", May(Left)),
+    ("is_subscribed", May(Left)),
+    ("active", May(Left)),
+    ("is_active", May(Left)),
+    ("enabled", May(Left)),
+    ("opt_in", May(Left)),
+    ("opted_in", May(Left)),
+    ("email_opt_in", May(Left)),
+    ("accepts_marketing", May(Left)),
+    ("accepts_email_marketing", May(Left)),
+    ("confirmed", May(Unconfirmed)),
+    ("is_confirmed", May(Unconfirmed)),
+    ("verified", May(Unconfirmed)),
+    ("email_verified", May(Unconfirmed)),
+    ("unsubscribed", Is(Left)),
+    ("unsubscribed_at", Is(Left)),
+    ("unsubscribed_on", Is(Left)),
+    ("unsubscribed_date", Is(Left)),
+    ("is_unsubscribed", Is(Left)),
+    ("unsubscribe_date", Is(Left)),
+    ("unsub_time", Is(Left)),
+    ("date_unsubscribed", Is(Left)),
+    ("opt_out", Is(Left)),
+    ("opted_out", Is(Left)),
+    ("opted_out_at", Is(Left)),
+    ("email_opt_out", Is(Left)),
+    ("email_disabled", Is(Left)),
+    ("disabled", Is(Left)),
+    ("deleted", Is(Left)),
+    ("deleted_at", Is(Left)),
+    ("removed_at", Is(Left)),
+    ("left_at", Is(Left)),
+    ("bounced", Is(Bounced)),
+    ("bounced_at", Is(Bounced)),
+    ("hard_bounced", Is(Bounced)),
+    ("clean_time", Is(Bounced)),
+    ("cleaned_at", Is(Bounced)),
+    ("complained", Is(Complained)),
+    ("complained_at", Is(Complained)),
+    ("marked_as_spam", Is(Complained)),
+    ("spam_complaint", Is(Complained)),
+    ("blocked", Is(Blocked)),
+    ("blocklisted", Is(Blocked)),
+    ("blacklisted", Is(Blocked)),
+    ("suppressed", Is(Blocked)),
 ];
 
 /// What the column with this title says, and its name as we write it.
 pub fn says(title: &str) -> Option<(&'static str, Says)> {
     let title = plain(title);
-    if let Some(name) = STATES.iter().find(|name| **name == title) {
-        return Some((name, Says::State));
-    }
-    let is = |(name, _): &&(&str, Gone)| *name == title;
-    let may = MAY.iter().find(is);
-    may.map(|(name, gone)| (*name, Says::May(*gone)))
-        .or_else(|| {
-            let found = IS.iter().find(is);
-            found.map(|(name, gone)| (*name, Says::Is(*gone)))
-        })
+    COLUMNS.into_iter().find(|(name, _)| *name == title)
 }
 
 /// Whether a title that [`says`] does not know looks as if it said who may be written to.
@@ -175,24 +166,27 @@ pub fn read(says: Says, cell: &str) -> Result<Option<Gone>, Unknown> {
     }
 }
 
-/// A cell that does not say whether somebody may be written to; what it holds, where that is a harmless word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown(pub String);
+/// What stands in a cell that does not say whether somebody may be written to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unknown {
+    #[error("an empty cell")]
+    Nothing,
+    /// Harmless enough to be shown.
+    #[error("“{0}”")]
+    Word(String),
+    /// It may be an address or a name.
+    #[error("the value")]
+    Else,
+}
 
 impl Unknown {
     fn of(word: &str) -> Self {
         let harmless = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if !word.is_empty() && word.len() <= 30 && word.chars().all(harmless) {
-            return Self(format!("“{word}”"));
+        match word {
+            "" => Self::Nothing,
+            word if word.len() <= 30 && word.chars().all(harmless) => Self::Word(word.to_owned()),
+            _ => Self::Else,
         }
-        Self(
-            if word.is_empty() {
-                "an empty cell"
-            } else {
-                "the value"
-            }
-            .to_owned(),
-        )
     }
 }
 
@@ -284,7 +278,8 @@ mod tests {
             ("subscribed", "maybe", "“maybe”"),
         ] {
             let (_, says) = says(title).expect(title);
-            assert_eq!(read(says, cell), Err(Unknown(shown.to_owned())));
+            let unknown = read(says, cell).expect_err(title);
+            assert_eq!(unknown.to_string(), shown);
         }
         for title in [
             "UNSUB_REASON",
@@ -310,6 +305,7 @@ mod tests {
     #[test]
     fn the_weightiest_reason_counts() {
         assert!(Gone::Complained > Gone::Bounced && Gone::Left > Gone::Unconfirmed);
+        assert!(Gone::Unconfirmed > Gone::Unclear);
         assert_eq!(Gone::Left.suppression(), None);
         assert_eq!(Gone::Complained.suppression(), Some(Suppression::Complaint));
     }

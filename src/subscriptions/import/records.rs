@@ -56,6 +56,11 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// What is read from, wherever in it the reading stands.
+    pub fn into_input(self) -> R {
+        self.input
+    }
+
     /// What separates the fields from now on (`,` until said otherwise).
     pub fn set_delimiter(&mut self, delimiter: u8) {
         self.delimiter = delimiter;

@@ -48,7 +48,7 @@ impl Report {
             ),
             Fate::Suppressed => ("kept out", "the address is suppressed"),
             Fate::Gone(gone) => ("kept out", gone.words()),
-            Fate::GoneElsewhere => (
+            Fate::StaysHere => (
                 "already there",
                 "stays: the file says otherwise, but the reader is subscribed here",
             ),

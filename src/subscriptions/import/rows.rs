@@ -1,6 +1,6 @@
 //! From CSV records to readers: the header, and what each cell may hold.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::super::reader_name::{NameRefused, ReaderName};
 use super::columns::Columns;
-use super::gone::{self, Gone};
+use super::gone::{self, Gone, Unknown};
 use super::records::{Broken, Piece, Records};
 use crate::types::{AddressRefused, EmailAddress};
 
@@ -33,6 +33,8 @@ pub struct Row {
 pub struct BadRow {
     pub line: u64,
     pub reason: BadReason,
+    /// Whose row it is, where it is bad for what it says of consent: no other row makes that good.
+    pub unclear: Option<EmailAddress>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,8 +57,10 @@ pub enum BadReason {
     Time,
     #[error("confirmed_at: lies in the future")]
     Future,
-    #[error("{0}: {1} does not say whether they may be written to")]
-    State(&'static str, String),
+    #[error(
+        "{0}: {1} does not say whether they may be written to; rename the column if it says something else"
+    )]
+    State(&'static str, Unknown),
 }
 
 /// Why a file is not a list of readers at all.
@@ -79,6 +83,8 @@ pub enum HeaderRefused {
         "the first line cannot be read as CSV: a quotation mark is not closed, or it is too long"
     )]
     Broken,
+    #[error("the file was changed while it was read; run the import again")]
+    Changed,
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -139,16 +145,16 @@ impl<R: Read> Rows<R> {
         loop {
             let piece = self.records.read_next()?;
             let line = self.records.line();
-            let read = match piece {
+            let broken = match piece {
                 Piece::End => return Ok(None),
-                Piece::Broken(Broken::Quotes) => Err(BadReason::Quotes),
-                Piece::Broken(Broken::TooLong) => Err(BadReason::TooLong),
+                Piece::Broken(Broken::Quotes) => BadReason::Quotes,
+                Piece::Broken(Broken::TooLong) => BadReason::TooLong,
                 Piece::Record if self.records.fields().all(|f| f.trim_ascii().is_empty()) => {
                     continue;
                 }
-                Piece::Record => self.row(line),
+                Piece::Record => return Ok(Some(self.row(line))),
             };
-            return Ok(Some(read.map_err(|reason| BadRow { line, reason })));
+            return Ok(Some(Err(BadRow::new(line, broken))));
         }
     }
 
@@ -162,21 +168,35 @@ impl<R: Read> Rows<R> {
         self.records.offset()
     }
 
-    fn row(&self, line: u64) -> Result<Row, BadReason> {
-        let email = self
-            .cell("email", Some(self.columns.email))?
-            .ok_or(BadReason::NoCell)?;
-        let address = EmailAddress::from_typed(email).map_err(BadReason::Address)?;
-        if let Some(gone) = self.gone()? {
-            return Ok(Row {
+    fn row(&self, line: u64) -> Result<Row, BadRow> {
+        let bad = |reason| BadRow::new(line, reason);
+        let address = self.address().map_err(bad)?;
+        match self.gone() {
+            Err(reason) => Err(BadRow {
+                unclear: Some(address),
+                ..bad(reason)
+            }),
+            Ok(None) => self.welcome(line, address).map_err(bad),
+            Ok(gone) => Ok(Row {
                 line,
                 address,
                 name: None,
                 time_zone: None,
                 confirmed_at: None,
-                gone: Some(gone),
-            });
+                gone,
+            }),
         }
+    }
+
+    fn address(&self) -> Result<EmailAddress, BadReason> {
+        let email = self
+            .cell("email", Some(self.columns.email))?
+            .ok_or(BadReason::NoCell)?;
+        EmailAddress::from_typed(email).map_err(BadReason::Address)
+    }
+
+    /// The row of somebody who may be subscribed.
+    fn welcome(&self, line: u64, address: EmailAddress) -> Result<Row, BadReason> {
         let name = match self.cell("name", self.columns.name)? {
             Some(text) => ReaderName::parse(text).map_err(BadReason::Name)?,
             None => None,
@@ -213,8 +233,7 @@ impl<R: Read> Rows<R> {
         let mut heard = None;
         for (index, name, says) in &self.columns.states {
             let cell = self.cell(name, Some(*index))?.unwrap_or_default();
-            let said = gone::read(*says, cell)
-                .map_err(|gone::Unknown(shown)| BadReason::State(name, shown))?;
+            let said = gone::read(*says, cell).map_err(|cell| BadReason::State(name, cell))?;
             heard = heard.max(said);
         }
         Ok(heard)
@@ -226,6 +245,32 @@ impl<R: Read> Rows<R> {
             Some(bytes) => std::str::from_utf8(bytes)
                 .map(Some)
                 .map_err(|_| BadReason::NotUtf8(name)),
+        }
+    }
+}
+
+impl<R: Read + Seek> Rows<R> {
+    /// From the first row on again, of the same open file: one that took its place in the folder meanwhile is not looked at.
+    ///
+    /// # Errors
+    /// [`HeaderRefused`] when it cannot be read again, or its first line is another now.
+    pub fn again(self) -> Result<Self, HeaderRefused> {
+        let mut input = self.records.into_input();
+        input.rewind()?;
+        let again = Self::open(input, self.now)?;
+        if again.columns != self.columns {
+            return Err(HeaderRefused::Changed);
+        }
+        Ok(again)
+    }
+}
+
+impl BadRow {
+    fn new(line: u64, reason: BadReason) -> Self {
+        Self {
+            line,
+            reason,
+            unclear: None,
         }
     }
 }
@@ -254,147 +299,4 @@ fn instant(text: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn now() -> Timestamp {
-        "2026-01-01T00:00:00Z".parse().expect("a time")
-    }
-
-    fn read(input: impl AsRef<[u8]>) -> (Vec<Row>, Vec<String>) {
-        let mut rows = Rows::open(input.as_ref(), now()).expect("a list of readers");
-        let (mut good, mut bad) = (Vec::new(), Vec::new());
-        while let Some(row) = rows.read_next().expect("bytes can be read") {
-            match row {
-                Ok(row) => good.push(row),
-                Err(row) => bad.push(row.to_string()),
-            }
-        }
-        (good, bad)
-    }
-
-    fn addresses(rows: &[Row]) -> Vec<&str> {
-        rows.iter().map(|row| row.address.as_str()).collect()
-    }
-
-    #[test]
-    fn columns_come_in_any_order_with_a_byte_order_mark_and_crlf() {
-        let (good, bad) = read(
-            "\u{feff}Name,ignored, E\u{2d}Mail,confirmed_at,EMAIL,time_zone\r\n\
-             \"Ørsted, Anna\",x,y,2024-02-29T23:59:59+01:00,anna@example.org,europe/berlin\r\n",
-        );
-        assert_eq!(bad, Vec::<String>::new());
-        assert_eq!(good.len(), 1);
-        assert_eq!(good[0].line, 2);
-        assert_eq!(good[0].address.as_str(), "anna@example.org");
-        assert_eq!(
-            good[0].name.as_ref().map(ReaderName::as_str),
-            Some("Ørsted, Anna")
-        );
-        assert_eq!(good[0].time_zone.as_deref(), Some("Europe/Berlin"));
-        assert_eq!(
-            good[0].confirmed_at,
-            Some("2024-02-29T22:59:59Z".parse().expect("a time"))
-        );
-    }
-
-    #[test]
-    fn semicolons_and_tabs_separate_too() {
-        assert_eq!(
-            addresses(&read("email;name\na@example.org;x,y\n").0),
-            ["a@example.org"]
-        );
-        assert_eq!(
-            addresses(&read("name\temail\nx\ta@example.org\n").0),
-            ["a@example.org"]
-        );
-        assert_eq!(
-            addresses(&read("email\na@example.org\n").0),
-            ["a@example.org"]
-        );
-    }
-
-    #[test]
-    fn every_bad_row_says_its_line_and_reason_and_no_good_one_is_lost() {
-        let mut file = b"email,name,time_zone,confirmed_at\n".to_vec();
-        file.extend(b"a@example.org,Anna\n"); // 2
-        file.extend(b"nobody,Bo\n"); // 3
-        file.extend(b"\n"); // 4: passed over
-        file.extend(b"\"c@example.org,unclosed\n"); // 5
-        file.extend(b"d@example.org,\"two\nlines\"\n"); // 6 and 7
-        file.extend(b"e@example.org,\xe9\n"); // 8
-        file.extend(b"f@example.org,,Mars/Base\n"); // 9
-        file.extend(b"g@example.org,,,yesterday\n"); // 10
-        file.extend(b"h@example.org,,,2030-01-01\n"); // 11
-        file.extend(b",Ida\n"); // 12
-        file.extend(b"j@example.org,x,UTC,2020-01-01 10:00:00,more,cells\n"); // 13
-        file.extend("ké@example.org,x\n".as_bytes()); // 14
-        file.extend(b"l@example.org"); // 15
-        let (good, bad) = read(&file);
-        assert_eq!(
-            addresses(&good),
-            [
-                "a@example.org",
-                "d@example.org",
-                "j@example.org",
-                "l@example.org"
-            ]
-        );
-        assert_eq!(
-            good.iter().map(|r| r.line).collect::<Vec<_>>(),
-            [2, 6, 13, 15]
-        );
-        assert_eq!(
-            good[1].name.as_ref().map(ReaderName::as_str),
-            Some("two lines")
-        );
-        assert_eq!(
-            bad,
-            [
-                "line 3: email: An email address needs an @, like name@example.org.",
-                "line 5: a quotation mark is not closed, or text follows after it",
-                "line 8: name: not UTF-8 (save the file as “CSV UTF-8”)",
-                "line 9: time_zone: not a name of the time zone database, like Europe/Berlin",
-                "line 10: confirmed_at: not a time like 2025-03-31T09:30:00Z or 2025-03-31",
-                "line 11: confirmed_at: lies in the future",
-                "line 12: email: Enter your email address.",
-                "line 14: email: The part before the @ has letters beyond a–z, which our mail service cannot send to yet. Please give another address.",
-            ]
-        );
-    }
-
-    #[test]
-    fn columns_about_consent_are_read_and_others_named() {
-        let file = "email,status,Note,deleted_at\na@example.org,active,x,\nb@example.org,pending,x,2023-01-01\nc@example.org,odd,x,\n";
-        let (good, bad) = read(file);
-        let gone: Vec<_> = good.iter().map(|row| row.gone).collect();
-        assert_eq!(gone, [None, Some(Gone::Left)], "the weightiest");
-        assert_eq!(
-            bad,
-            ["line 4: status: “odd” does not say whether they may be written to"]
-        );
-        let rows = Rows::open(file.as_bytes(), now()).expect("a list");
-        assert_eq!(rows.columns().ignored, ["Note"]);
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf8_in_a_foreign_column_do_no_harm() {
-        let (good, bad) = read(b"email,city\na@example.org,M\xfcnchen\n");
-        assert_eq!((good.len(), bad.len()), (1, 0));
-    }
-
-    #[test]
-    fn a_file_that_is_no_list_of_readers_says_what_was_found() {
-        let refused = |input: &[u8]| match Rows::open(input, now()) {
-            Ok(_) => panic!("accepted"),
-            Err(refused) => refused.to_string(),
-        };
-        assert!(refused(b"").contains("empty"));
-        assert!(refused(b"\xef\xbb\xbf").contains("empty"));
-        assert!(refused(b"\xff\xfee\0m\0").contains("UTF-16"));
-        assert!(refused(b"mail,name\n").ends_with("it has: mail, name"));
-        assert!(refused(b"email,Email\n").contains("twice"));
-        assert!(refused(b"email,UNSUB_REASON\n").contains("“UNSUB_REASON”"));
-        assert!(refused(b"\"email\nx").contains("quotation mark"));
-    }
-}
+mod tests;

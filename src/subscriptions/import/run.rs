@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
@@ -45,12 +45,12 @@ pub struct Summary {
     pub already_there: u64,
     pub left_before: u64,
     pub suppressed: u64,
-    /// The file says that they left, or never confirmed.
+    /// The file says that they left, or never confirmed, or it is not understood.
     pub gone: u64,
     /// The file says that they bounced, complained or were blocked: their addresses are suppressed now.
     pub gone_for_good: u64,
     /// The file says that they are gone, but they are subscribed here.
-    pub gone_elsewhere: u64,
+    pub stay_here: u64,
     pub bad: u64,
     /// Titles of columns that nothing was taken from.
     pub ignored: Vec<String>,
@@ -84,7 +84,7 @@ impl Summary {
     #[must_use]
     pub fn rows(&self) -> u64 {
         let kept_out = self.left_before + self.suppressed + self.gone + self.gone_for_good;
-        self.subscribed + self.already_there + self.gone_elsewhere + kept_out + self.bad
+        self.subscribed + self.already_there + self.stay_here + kept_out + self.bad
     }
 
     fn count(&mut self, fate: Fate) {
@@ -95,7 +95,7 @@ impl Summary {
             Fate::Suppressed => &mut self.suppressed,
             Fate::Gone(gone) if gone.suppression().is_some() => &mut self.gone_for_good,
             Fate::Gone(_) => &mut self.gone,
-            Fate::GoneElsewhere => &mut self.gone_elsewhere,
+            Fate::StaysHere => &mut self.stay_here,
         } += 1;
     }
 }
@@ -122,14 +122,14 @@ impl fmt::Display for Summary {
         for (n, words) in [
             (
                 self.gone,
-                "not subscribed: the file says that they left or never confirmed",
+                "not subscribed: the file says that they left or never confirmed, or is not understood",
             ),
             (
                 self.gone_for_good,
                 "not subscribed, and suppressed: the file says that they bounced, complained or were blocked",
             ),
             (
-                self.gone_elsewhere,
+                self.stay_here,
                 "stay subscribed here, although the file says that they are gone",
             ),
         ] {
@@ -184,11 +184,14 @@ pub async fn run(
     report.ignored(&ignored)?;
     let (to_writer, mut from_reader) = mpsc::channel(AHEAD);
     let hashes = keys.clone();
-    let path = says_who_left.then(|| order.file.clone());
     let reader = tokio::task::spawn_blocking(move || {
-        let gone = path.map_or_else(|| Ok(Whole::new()), |path| gone_in(&path, &hashes, now));
-        match gone {
-            Ok(gone) => read_file(rows, &hashes, now, &gone, &to_writer),
+        let read = if says_who_left {
+            gone_in(rows, &hashes)
+        } else {
+            Ok((Whole::new(), rows))
+        };
+        match read {
+            Ok((gone, rows)) => read_file(rows, &hashes, now, &gone, &to_writer),
             Err(error) => drop(to_writer.blocking_send(Message::Failed(error))),
         }
     });
@@ -258,24 +261,23 @@ async fn target(db: &Db, order: &Order, now: UnixMillis) -> Result<Target, Stopp
 /// Who is gone by any row of the file, by the keyed hash of the address: whatever another row says, and however far away it stands.
 type Whole = HashMap<Vec<u8>, Gone>;
 
-/// Reads the file for that alone. What it holds in memory grows with those who are gone, not with the file.
-fn gone_in(path: &Path, keys: &Keys, now: UnixMillis) -> io::Result<Whole> {
+/// Reads the file for that alone, and gives its rows from the first one on. What it holds in memory grows with those who are gone, not with
+/// the file.
+fn gone_in(mut rows: Rows<File>, keys: &Keys) -> io::Result<(Whole, Rows<File>)> {
     let mut whole = Whole::new();
-    let rows = Rows::open(File::open(path)?, now.timestamp());
-    let mut rows = rows.map_err(io::Error::other)?;
     while let Some(row) = rows.read_next()? {
-        if let Ok(Row {
-            gone: Some(gone),
-            address,
-            ..
-        }) = row
-        {
+        let said = match row {
+            Ok(row) => row.gone.map(|gone| (row.address, gone)),
+            Err(bad) => bad.unclear.map(|address| (address, Gone::Unclear)),
+        };
+        if let Some((address, gone)) = said {
             let hash = keys.address_hash(address.key()).to_vec();
             let known = whole.entry(hash).or_insert(gone);
             *known = gone.max(*known);
         }
     }
-    Ok(whole)
+    let rows = rows.again().map_err(io::Error::other)?;
+    Ok((whole, rows))
 }
 
 /// Reads to the end, or until nobody listens any more.

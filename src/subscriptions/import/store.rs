@@ -48,7 +48,7 @@ pub enum Fate {
     /// The file says so; where it says why, the address is suppressed now.
     Gone(Gone),
     /// The file says so, but the reader is subscribed here, and only the reader or an editor ends that.
-    GoneElsewhere,
+    StaysHere,
 }
 
 impl Fate {
@@ -90,7 +90,7 @@ pub(super) async fn write(
     Ok(batch
         .iter()
         .map(|row| match ids.get(&row.key) {
-            _ if here.contains(&row.key) => Fate::GoneElsewhere,
+            _ if here.contains(&row.key) => Fate::StaysHere,
             None => row.gone.map_or(Fate::Suppressed, Fate::Gone),
             Some(id) if entered.contains(id) => Fate::Subscribed,
             Some(id) if states.get(id) == Some(&State::Active.code()) => Fate::AlreadyThere,
