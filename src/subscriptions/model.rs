@@ -64,6 +64,18 @@ impl Suppression {
         }
     }
 
+    /// What log lines call the one of this code.
+    #[must_use]
+    pub const fn name_of(code: i16) -> &'static str {
+        match code {
+            1 => "bounce",
+            2 => "complaint",
+            3 => "editor",
+            4 => "erasure",
+            _ => "unknown",
+        }
+    }
+
     /// Whether the owner of the address can end it by a fresh double opt-in. A complaint and an editor's decision stand until an
     /// editor lifts them: anybody can type the address of somebody who has called our mail spam, and one more mail would prove them right.
     /// What an unknown code means is not ours to guess: it stands.

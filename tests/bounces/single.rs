@@ -16,6 +16,7 @@ use crate::bounces::{complaint, dsn};
 use crate::subscriptions_double_opt_in::{ask, state_of, subscribe, text};
 use crate::support::app::TestApp;
 use crate::support::editor::{EDITOR, signed_in};
+use crate::support::log_lines::LogLines;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const VICTIM: &str = "victim@example.net";
@@ -152,6 +153,7 @@ async fn a_forged_complaint_changes_nothing() {
 /// What an editor has allowed again stays so, however often a mail server delivers the report.
 #[tokio::test]
 async fn an_editor_sees_why_and_can_allow_it_again() {
+    let log = LogLines::watch();
     let app = with_newsletter().await;
     let editor = signed_in(&app).await;
     subscribe(&app, &app.reader(), OTHER).await;
@@ -195,6 +197,11 @@ async fn an_editor_sees_why_and_can_allow_it_again() {
         .await
         .expect(200);
     assert!(!page.text().contains("never mailed"));
+    let id = app.count("SELECT id FROM editor").await;
+    let said = log.of("allowed mails to an address again");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains(&format!("editor={id} suppression=\"complaint\"")), "{said:?}");
+    assert!(!said[0].contains('@'), "{said:?}");
     for spam in [&of_reader, &of_nobody] {
         assert_eq!(comes_back(&app, spam).await, Taken::Single(Kind::Complaint));
     }

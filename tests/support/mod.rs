@@ -16,6 +16,7 @@
 //! - [`attacker`]: somebody with a dump, who wants to know what readers answered.
 //! - [`scanner`]: programs that check mails, and an issue for them to check.
 //! - [`paging`]: how long the pages of a list take; [`single_mails`]: mails that wait in the outbox.
+//! - [`log_lines`]: what is logged meanwhile.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
 //! Tests move a clock and wait for markers; they do not sleep.
@@ -35,6 +36,7 @@ pub mod elsewhere;
 pub mod inbox;
 pub mod issues;
 pub mod kill_loop;
+pub mod log_lines;
 pub mod node;
 pub mod page;
 pub mod paging;

@@ -86,12 +86,12 @@ pub async fn show(
 /// `POST /admin/readers`: allows mails again to an address without a reader.
 pub async fn allow(
     State(app): State<App>,
-    EditorForm { editor: _, form }: EditorForm,
+    EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
     let Ok(address) = EmailAddress::from_typed(&form.text("allow")?) else {
         return Ok(Redirect::to("/admin/readers").into_response());
     };
-    allow_address(&app, &address).await?;
+    allow_address(&app, &address, editor.id).await?;
     Ok(Redirect::to("/admin/readers?done=allowed").into_response())
 }
 

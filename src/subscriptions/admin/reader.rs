@@ -90,7 +90,7 @@ pub async fn stop(
     let (Some(wish), true) = (wish, errors.is_empty()) else {
         return reader_page(&app, editor.frame(), &reader, &typed, &errors).await;
     };
-    stop_reader(&app, &reader, wish, reason).await?;
+    stop_reader(&app, &reader, wish, reason, editor.id).await?;
     let done = match wish {
         Wish::Remove(_) => "removed",
         Wish::Suppress => "suppressed",

@@ -177,10 +177,13 @@ pub async fn suppress(
     run(&**txn, sql, values).await.map(drop)
 }
 
-/// Allows mails to the address again.
-pub async fn allow(txn: &WriteTxn, hash: &[u8]) -> Result<(), DbErr> {
-    let sql = "DELETE FROM suppression WHERE address_hash = $1";
-    run(&**txn, sql, [hash.to_vec().into()]).await.map(drop)
+/// Allows mails to the address again; the code of why it was not mailed, if it was not.
+pub async fn allow(txn: &WriteTxn, hash: &[u8]) -> Result<Option<i16>, DbErr> {
+    let sql = "DELETE FROM suppression WHERE address_hash = $1 RETURNING reason";
+    fetch_one_as(&**txn, sql, [hash.to_vec().into()], |row| {
+        row.try_get_by_index(0)
+    })
+    .await
 }
 
 /// Takes everything personal off a reader's row, and deletes the consents; `nobody` stands in for the address. False: there was nothing
