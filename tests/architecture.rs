@@ -18,10 +18,11 @@ const FEATURES: &[&str] = &[
 /// (`app`, `routes`, `background`, `cli`, …) and may use all.
 const LAYERS: &[(&str, &[&str])] = &[
     ("types", &[]),
+    ("panics", &[]),
     ("config", &["types"]),
     ("db", &["config", "types"]),
-    ("web", &["app", "config", "db", "types"]),
-    ("mailer", &["app", "config", "db", "types", "web"]),
+    ("web", &["app", "config", "db", "panics", "types"]),
+    ("mailer", &["app", "config", "db", "panics", "types", "web"]),
     ("scheduler", &["app", "config", "db", "types"]),
     (
         "admin",

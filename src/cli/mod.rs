@@ -24,6 +24,7 @@ use clap::{Args, Parser, Subcommand};
 use self::out::{say, tell};
 use crate::app::{App, Role, StartError};
 use crate::config::{self, Config, ConfigError, LogFormat};
+use crate::panics;
 use crate::types::{Clock, Random};
 
 const AFTER: &str = "\
@@ -294,6 +295,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
     let file = cli.config.or_else(|| default.exists().then_some(default));
     let config = config::load(file.as_deref(), &environment)?;
     log_to_stderr(&config)?;
+    panics::tell_places_alone();
     let ignored = config::ignored(&environment);
     if !ignored.is_empty() {
         tracing::warn!(

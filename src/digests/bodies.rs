@@ -44,7 +44,7 @@ impl Bodies {
         });
         let (text, body) = reading
             .await
-            .map_err(|broke| DbErr::Custom(format!("reading an issue broke: {broke}")))?;
+            .map_err(|_| DbErr::Custom("reading an issue broke; the log says where".into()))?;
         let mut known = self.lock();
         known.push_front((text, Arc::clone(&body)));
         known.truncate(KEPT);

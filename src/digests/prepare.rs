@@ -96,7 +96,8 @@ async fn prepare_content(
     });
     match compiling.await {
         Ok(prepared) => Ok(prepared?),
-        Err(panicked) => Err(DbErr::Custom(format!("compiling an issue broke: {panicked}")).into()),
+        // Not with its words: they may hold what stands in the issue.
+        Err(_) => Err(DbErr::Custom("compiling an issue broke; the log says where".into()).into()),
     }
 }
 

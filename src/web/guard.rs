@@ -1,7 +1,6 @@
 //! What stands round every handler: the bound on what it is sent and on the time it takes, the panics, and the page that says what went
 //! wrong. One layer: axum allocates for each, and clones all that lie below it for each request.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll};
@@ -17,6 +16,7 @@ use tower::{Layer, Service};
 use super::Problem;
 use super::forms::refusal;
 use super::problems::{Asked, Readers};
+use crate::panics;
 
 /// The layer. Its clones share what they hold.
 #[derive(Clone, Debug)]
@@ -71,7 +71,12 @@ where
                 (Some(answering), _) => {
                     match timeout(patience, AssertUnwindSafe(answering).catch_unwind()).await {
                         Ok(Ok(answered)) => answered?,
-                        Ok(Err(panic)) => panicked(&*panic).into_response(),
+                        // A bug: it is logged, the reader gets a page, the process goes on.
+                        Ok(Err(_)) => {
+                            let place = panics::place();
+                            Problem::internal(&format!("a handler panicked at {place}"))
+                                .into_response()
+                        }
                         Err(_) => Problem::late().into_response(),
                     }
                 }
@@ -82,18 +87,10 @@ where
     }
 }
 
-/// A panic is a bug: it is logged, the reader gets a page, the process goes on.
-fn panicked(panic: &(dyn Any + Send)) -> Problem {
-    let what = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("unknown");
-    Problem::internal(&format!("a handler panicked: {what}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use axum::Router;
     use axum::body::Body;
     use axum::routing::{get, post};
@@ -105,7 +102,7 @@ mod tests {
 
     fn router() -> Router {
         async fn panics() -> StatusCode {
-            panic!("a bug")
+            panic!("a bug at anna@example.org")
         }
         Router::new()
             .route("/", get(|| async { "well" }).post(|| async { "taken" }))
@@ -149,5 +146,42 @@ mod tests {
             let later = response.headers().contains_key(RETRY_AFTER);
             assert_eq!(later, status == 503, "{method} {path}");
         }
+    }
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("nobody broke").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_log_says_where_a_handler_broke_and_not_what_it_held() {
+        panics::watch();
+        let written = Written::default();
+        // Two, of which one is used: with a single one in the process another thread may decide that nobody wants to know.
+        let [lines, _other] = [(); 2].map(|()| {
+            let written = written.clone();
+            let lines = tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_writer(move || written.clone());
+            tracing::Dispatch::new(lines.finish())
+        });
+        let watching = tracing::dispatcher::set_default(&lines);
+        assert_eq!(answered("POST", "/panics", "0").await.status(), 500);
+        drop(watching);
+        let log = written.0.lock().expect("nobody broke").clone();
+        let log = String::from_utf8_lossy(&log);
+        assert!(
+            log.contains("a handler panicked at src/web/guard.rs:"),
+            "{log}"
+        );
+        assert!(!log.contains("example.org"), "{log}");
     }
 }

@@ -200,7 +200,10 @@ async fn an_editor_sees_why_and_can_allow_it_again() {
     let id = app.count("SELECT id FROM editor").await;
     let said = log.of("allowed mails to an address again");
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains(&format!("editor={id} suppression=\"complaint\"")), "{said:?}");
+    assert!(
+        said[0].contains(&format!("editor={id} suppression=\"complaint\"")),
+        "{said:?}"
+    );
     assert!(!said[0].contains('@'), "{said:?}");
     for spam in [&of_reader, &of_nobody] {
         assert_eq!(comes_back(&app, spam).await, Taken::Single(Kind::Complaint));

@@ -233,7 +233,7 @@ pub async fn run(
     // It has hung up, so it is done; a panic in it would have cut the file short.
     reader
         .await
-        .map_err(|e| Stopped::Read(name, io::Error::other(e)))?;
+        .map_err(|_| Stopped::Read(name, io::Error::other("a fault of this program")))?;
     report.close()?;
     Ok(summary)
 }

@@ -1,0 +1,72 @@
+//! Where this program broke: the place of a panic in its source, and never its words.
+//!
+//! A panic says what it met: a slice that is cut wrongly the whole text, an `expect` the value. That may be an address, and no log line holds
+//! one. So the program's own hook keeps the place and tells that; whoever catches a panic asks for it ([`place`]).
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::RefCell;
+use std::panic::{PanicHookInfo, set_hook};
+
+thread_local! {
+    static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From now on a panic in this process is one line of the log, with its place, and with a backtrace where `RUST_BACKTRACE` asks for one.
+pub fn tell_places_alone() {
+    set_hook(Box::new(|panic| {
+        keep(panic);
+        let place = panic.location().map(ToString::to_string);
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+        let backtrace = backtrace.as_ref().map(tracing::field::display);
+        tracing::error!(place, backtrace, "a fault of this program: a panic");
+    }));
+}
+
+/// Where the panic happened that this thread has just caught, as `file:line:column`. A future that is caught has panicked on the thread that
+/// polls it; a task or a thread of its own has told its place itself.
+#[must_use]
+pub fn place() -> String {
+    let last = LAST.with_borrow_mut(Option::take);
+    last.unwrap_or_else(|| "a place that is not known".to_owned())
+}
+
+fn keep(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    // A thread that ends has nothing to keep it in, and a hook must not break.
+    let _ = LAST.try_with(|last| {
+        if let Ok(mut last) = last.try_borrow_mut() {
+            *last = place;
+        }
+    });
+}
+
+/// Keeps places in a test as well, and goes on to say what broke: a test that fails says why.
+#[cfg(test)]
+pub fn watch() {
+    static WATCHED: std::sync::Once = std::sync::Once::new();
+    WATCHED.call_once(|| {
+        let before = std::panic::take_hook();
+        set_hook(Box::new(move |panic| {
+            keep(panic);
+            before(panic);
+        }));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_is_kept_once_and_by_its_thread() {
+        watch();
+        let broke = std::panic::catch_unwind(|| panic!("anna@example.org"));
+        assert!(broke.is_err());
+        let elsewhere = std::thread::spawn(place).join().expect("it ends");
+        assert_eq!(elsewhere, "a place that is not known");
+        let told = place();
+        assert!(told.starts_with("src/panics.rs:"), "{told}");
+        assert_eq!(place(), "a place that is not known");
+    }
+}
