@@ -57,7 +57,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Con
             .map_err(|e| ConfigError::new(&name, format!("cannot be read: {e}")))?;
         let given: Table = text
             .parse()
-            .map_err(|e| ConfigError::new(&name, format!("is not valid TOML: {e}")))?;
+            .map_err(|e| ConfigError::new(&name, not_toml(&text, &e)))?;
         merge(&mut table, given, "")?;
     }
     for (variable, value) in environment {
@@ -67,6 +67,15 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Con
         set_from_environment(&mut table, variable, path, value)?;
     }
     typed(table)?.checked()
+}
+
+/// Where a file is no TOML. The line itself is not shown: it may be one with a key or a password.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map_or(1, |before| before.matches('\n').count() + 1);
+    format!("is not valid TOML: line {line}: {}", error.message())
 }
 
 fn typed(table: Table) -> Result<Config, ConfigError> {

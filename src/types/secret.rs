@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A string that shows `[redacted]` wherever it is printed or serialised.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
@@ -41,6 +40,18 @@ impl Serialize for Secret {
     }
 }
 
+impl<'de> Deserialize<'de> for Secret {
+    /// What is no string is refused without what it is.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer) {
+            Ok(value) => Ok(Self(value)),
+            Err(_) => Err(serde::de::Error::custom(
+                "is no text; a text in quotation marks is expected",
+            )),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +65,15 @@ mod tests {
             "\"[redacted]\""
         );
         assert_eq!(secret.expose(), "hunter2");
+        for wrong in ["12345678", "[\"hunter2\"]", "{\"hunter2\": 1}"] {
+            let refused = serde_json::from_str::<Secret>(wrong).expect_err(wrong);
+            let said = refused.to_string();
+            assert!(
+                !said.contains("hunter2") && !said.contains("12345678"),
+                "{said}"
+            );
+        }
+        let read: Secret = serde_json::from_str("\"hunter2\"").expect("a text");
+        assert_eq!(read, secret);
     }
 }

@@ -217,3 +217,32 @@ fn variables_of_others_are_left_alone_and_named() {
     load(None, &given).expect("nothing of ours is wrong");
     assert_eq!(ignored(&given), ["CANVASS_SERVICE_HOST", "CANVASS_PORT"]);
 }
+
+/// Errors go to terminals and journals.
+#[test]
+fn no_error_shows_a_secret() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("canvass.toml");
+    for (content, line) in [
+        ("secret_key = 7777777", ""),
+        ("secret_key = [\"hunter7777777\"]", ""),
+        ("[mail]\nsmtp_url = 7777777", ""),
+        ("[database]\nurl = { a = 7777777 }", ""),
+        ("[[mail.relays]]\nurl = 7777777", ""),
+        ("[[mail.relays]]\nurl = [\"hunter7777777\"]", ""),
+        ("secret_key = hunter7777777", "line 1"),
+        ("# one\nsecret_key = \"hunter7777777", "line 2"),
+        ("# one\nsecret_key = 7777777hunter7777777", "line 2"),
+        ("# one\n\nsmtps://a:hunter7777777@relay.example", "line 3"),
+        ("secret_key = \"\\hunter7777777\"", "line 1"),
+        (
+            "secret_key = hunter7777777\n[mail\nsmtp_url = 7777777",
+            "line",
+        ),
+    ] {
+        std::fs::write(&file, content).expect("a file");
+        let said = load(Some(&file), &[]).expect_err(content).to_string();
+        assert!(!said.contains("7777777"), "{content}: {said}");
+        assert!(said.contains(line), "{content}: {said}");
+    }
+}
