@@ -67,3 +67,23 @@ fn root_leaves_nothing_in_the_directory_of_another_user() {
     let output = canvass(dir.path(), &["migrate"], &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", words(&output));
 }
+
+/// The pipe of a mail server: whatever is wrong with the command, the mail waits (`EX_TEMPFAIL`) and is not sent back.
+#[test]
+fn a_bounce_waits_also_where_its_command_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    for (arguments, code) in [
+        (&["bounce", "--nonsense"][..], 75),
+        (&["bounce", "--recipient"], 75),
+        (&["bounce", "too", "much"], 75),
+        (&["--confg", "canvass.toml", "bounce"], 75),
+        (&["--config", "nowhere.toml", "bounce"], 75),
+        (&["bounce", "--help"], 0),
+        (&["serve", "--nonsense"], 2),
+    ] {
+        let output = canvass(dir.path(), arguments, &[]).output().unwrap();
+        let said = words(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.len() > 20, "it says what is wrong: {said}");
+    }
+}

@@ -1,5 +1,6 @@
 //! `canvass bounce`: one mail that came back, from a mail server's pipe.
 
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::process::ExitCode;
 
@@ -12,6 +13,11 @@ use crate::config::Config;
 const LONGEST: u64 = 4 << 20;
 /// `EX_TEMPFAIL` of sysexits: mail servers keep the mail and try again later.
 pub(super) const LATER: u8 = 75;
+
+/// Whether a command line that could not be read has this command in it: what is wrong there must not cost the mail either.
+pub(super) fn is_asked_for(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.any(|argument| argument == "bounce")
+}
 
 pub async fn run(config: Config, recipient: Option<String>) -> Result<ExitCode, Failed> {
     let mut raw = Vec::new();

@@ -1,6 +1,6 @@
 //! The command line: parse arguments, run one command, map its outcome to an exit code.
 //!
-//! Exit codes: 0 done, 1 failed, 2 used wrongly (arguments or configuration). What a command is asked for goes to
+//! Exit codes: 0 done, 1 failed, 2 used wrongly (arguments or configuration); `canvass bounce` knows 0 and 75 alone. What a command is asked for goes to
 //! standard output, everything about it to standard error.
 
 mod backup;
@@ -254,7 +254,18 @@ impl From<crate::db::DbErr> for Failed {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version are no errors. Nobody is left to be told that nobody is told.
+            let _ = told.print();
+            return match told.use_stderr() {
+                true if bounce::is_asked_for(config::arguments()) => ExitCode::from(bounce::LATER),
+                true => ExitCode::from(2),
+                false => ExitCode::SUCCESS,
+            };
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
