@@ -11,7 +11,7 @@
 //! **Keyed hashes.** [`Keys::hash`] is HMAC-SHA-256 under a sub-key per domain, for look-ups of
 //! values that must not lie in the database in clear (suppressed addresses, networks). They must outlive
 //! every rotation (a suppression is for ever), so they hang on a pepper that lies sealed in the
-//! database and is sealed anew under the newest key at each start.
+//! database, and a server that starts with a newer key seals it anew.
 
 mod purpose;
 
