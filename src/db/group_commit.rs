@@ -73,6 +73,9 @@ pub enum Refused {
     /// It is being written, and the database does not answer: it may stand later, or not.
     #[error("the database does not answer")]
     Unknown,
+    /// The database cannot be written for the moment ([`is_unwritable`](super::is_unwritable)): of a commit that failed so nobody knows.
+    #[error("the database cannot be written")]
+    Unwritable,
     /// The database refused it; nothing was written.
     #[error("the write failed: {0}")]
     Failed(String),

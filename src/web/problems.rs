@@ -193,6 +193,20 @@ impl Problem {
         }
     }
 
+    /// 503: the database cannot be written or reached, and of what was on its way nobody knows.
+    #[must_use]
+    pub fn unwritable() -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(5)),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unwritable",
+                "Our storage does not work just now",
+                "This is our fault, not yours. What you sent may be saved or not. Please look again in a few minutes.",
+            )
+        }
+    }
+
     /// 503: it took too long, and nobody waits any more for what becomes of it.
     #[must_use]
     pub fn late() -> Self {
@@ -272,12 +286,17 @@ impl IntoResponse for Problem {
 
 impl From<DbErr> for Problem {
     fn from(error: DbErr) -> Self {
-        if matches!(error, DbErr::ConnectionAcquire(_)) || is_unwritable(&error) {
+        // Nothing was begun without a connection.
+        let unconnected = matches!(error, DbErr::ConnectionAcquire(_));
+        if unconnected || is_unwritable(&error) {
             static TOLD: Sparing = Sparing::new();
             if let Some(unsaid) = TOLD.now() {
                 tracing::warn!(%error, unsaid, "the database cannot be had; requests are told to come again");
             }
-            return Self::busy();
+            return match unconnected {
+                true => Self::busy(),
+                false => Self::unwritable(),
+            };
         }
         Self::internal(&error)
     }
@@ -287,6 +306,7 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Busy => Self::busy(),
+            Refused::Unwritable => Self::unwritable(),
             Refused::Unknown => Self::late(),
             Refused::Failed(error) => Self::internal(&error),
         }
@@ -310,6 +330,7 @@ mod tests {
             (Problem::internal(&"secret"), 500),
             (Problem::busy(), 503),
             (Problem::late(), 503),
+            (Problem::unwritable(), 503),
             (
                 DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout).into(),
                 503,

@@ -130,7 +130,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         }
     }
 
-    /// Tells everybody of a group that nothing was written.
+    /// Tells everybody of a group that it failed.
     fn answer_failed(&self, answers: Answers<Res>, error: &DbErr) {
         let queue = self.queue.name;
         let unwritable = is_unwritable(error);
@@ -141,7 +141,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         }
         for answer in answers.into_iter().flatten() {
             let refused = match unwritable {
-                true => Refused::Busy,
+                true => Refused::Unwritable,
                 false => Refused::Failed(error.to_string()),
             };
             let _ = answer.to.send(Err(refused));
