@@ -56,7 +56,7 @@ fn lost(error: &SqlxError) -> bool {
 }
 
 /// Whether the database cannot be written for the moment, whatever was asked of it: it cannot be reached, another program holds it, or
-/// the disk is full, fails or may only be read. Nothing was written, and it is no fault of the request.
+/// the disk is full, fails or may only be read. It is no fault of the request; where a commit failed so, nobody knows whether it stands.
 #[must_use]
 pub fn is_unwritable(error: &DbErr) -> bool {
     if connection_lost(error) {
