@@ -118,6 +118,7 @@ mod polls_stuffing;
 mod polls_tiers;
 mod polls_times;
 mod polls_verify;
+mod polls_verify_records;
 mod polls_verify_shares;
 mod polls_wordpress;
 mod polls_words;

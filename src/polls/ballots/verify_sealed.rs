@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use sea_orm::{DatabaseTransaction, DbErr};
 
+use super::chain::{self, BEFORE_THE_LOG};
 use super::counts::counted;
 use super::details_store::{Details, Scope, differences};
-use super::log::head_of_all;
-use super::record::{self, State};
+use super::log::{Head, head_of_all};
+use super::record::{self, Record, State};
 use super::root::{Alike, each_kind};
 use super::verify::{Verified, name};
 use super::verify_counters::{differing, numbers};
@@ -32,6 +33,12 @@ pub(super) async fn records(
         if !record.fits(poll.id, before) {
             verified.find(format!("record {}: the hash does not fit", record.number));
         }
+        if poll.sealed_at.is_none() && !holds(db, poll, &verified.chains, record).await? {
+            verified.find(format!(
+                "record {}: the log does not hold what was recorded",
+                record.number
+            ));
+        }
         before = Some(record);
     }
     let Some(last) = records.last() else {
@@ -51,6 +58,33 @@ pub(super) async fn records(
     }
     verified.record = Some(last.clone());
     Ok(())
+}
+
+/// Whether the log, which may have grown since, begins with what a record saw of it. Of the pages of several nodes a record does not say how
+/// many were whose: then, whether there are as many.
+async fn holds(
+    db: &DatabaseTransaction,
+    poll: &Poll,
+    chains: &[(i64, Head)],
+    record: &Record,
+) -> Result<bool, DbErr> {
+    let (before, growing): (Vec<_>, Vec<_>) =
+        chains.iter().partition(|(slot, _)| *slot == BEFORE_THE_LOG);
+    let pages = |chains: &[(i64, Head)]| chains.iter().map(|(_, head)| head.seq).sum::<i64>();
+    let [(slot, _)] = growing[..] else {
+        return Ok(pages(chains) >= record.state.pages);
+    };
+    let seq = record.state.pages - pages(&before);
+    let mut then = before;
+    if seq > 0 {
+        let sql = "SELECT seq, hash FROM ballot_log WHERE poll_id = $1 AND slot = $2 AND seq = $3";
+        let page = fetch_one(db, sql, [poll.id.into(), slot.into(), seq.into()]).await?;
+        match page {
+            Some(page) => then.push((slot, chain::head(&page)?)),
+            None => return Ok(false),
+        }
+    }
+    Ok(head_of_all(poll.id, &then) == record.state.head)
 }
 
 /// The ballots and numbers of a sealed poll.
