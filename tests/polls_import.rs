@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use canvass::polls::{
-    ImportOrder as Order, ImportSummary as Summary, ImportSystem as System, import as run,
+    Definition, ImportOrder as Order, ImportSummary as Summary, ImportSystem as System, PollState,
+    QuestionText, Stored, by_slug, import as run, replace_draft, set_state,
 };
 use tempfile::TempDir;
 
@@ -48,6 +49,7 @@ CREATE TABLE `blog_pollsq` (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 INSERT INTO `blog_pollsq` VALUES (1,'Don\\\'t you <b>trust</b> the press?','1719835200',6,0,1720440000,0,6),(2,'What do you read?','1719835200',5,1,0,2,3);
 INSERT INTO `blog_posts` VALUES (1,'A post; with ''quotes'' and (1,1,1)');
+-- Dump completed on 2024-07-20 10:00:00
 ";
 
 fn order(dir: &TempDir, files: &[(&str, &str)], from: System) -> Order {
@@ -62,6 +64,7 @@ fn order(dir: &TempDir, files: &[(&str, &str)], from: System) -> Order {
         time_zone: "Europe/Berlin".to_owned(),
         open: false,
         without_orphans: false,
+        without_end: false,
         dry_run: false,
     }
 }
@@ -172,6 +175,17 @@ async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
     assert!(part > 0 && part < 14_000, "killed in between: {part}");
     let reader = app.reader();
     reader.get("/p/big").await.expect(404);
+    // An editor who comes across the draft can neither publish it nor take its options from under the ballots.
+    let draft = by_slug(&app.app.db, "big").await.unwrap().unwrap();
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let (now, open) = (app.app.clock.now(), PollState::Published);
+    let published = set_state(&txn, now, draft.id, PollState::Draft, open).await;
+    assert!(!published.unwrap());
+    let other = Definition::new("big", vec![QuestionText::default()]);
+    let (id, revision) = (draft.id, draft.revision);
+    let replaced = replace_draft(&txn, now, id, revision, &other).await;
+    assert_eq!(replaced.unwrap(), Stored::Conflict);
+    drop(txn);
     reader.get("/p/big/results").await.expect(404);
     reader.post("/p/big", &[("option", "2")]).await.expect(404);
 

@@ -16,6 +16,7 @@ async fn import(app: &TestApp, sql: &[u8], from: System, open: bool) -> ([u64; 4
         time_zone: "Europe/Berlin".to_owned(),
         open,
         without_orphans: false,
+        without_end: false,
         dry_run: false,
     };
     let mut said = Vec::new();

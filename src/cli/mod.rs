@@ -175,6 +175,9 @@ struct ImportPolls {
     /// Leave out answers and votes of polls that are not in the file. Without this they are taken for a sign that it is cut short.
     #[arg(long)]
     without_orphans: bool,
+    /// Take a dump as it is that mysqldump did not complete. Without this it is refused: whole tables may be missing.
+    #[arg(long)]
+    without_end: bool,
     /// Polls that were open there stay open here, until the time they were to close.
     #[arg(long)]
     open: bool,

@@ -117,6 +117,7 @@ pub async fn import_polls(config: Config, asked: ImportPolls) -> Result<ExitCode
         time_zone: asked.time_zone,
         open: asked.open,
         without_orphans: asked.without_orphans,
+        without_end: asked.without_end,
         dry_run: asked.dry_run,
     };
     let summary = polls::import(&app, &order, &mut std::io::stderr())

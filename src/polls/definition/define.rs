@@ -95,7 +95,8 @@ async fn linking(
     }
 }
 
-/// Replaces a draft. A published poll keeps its questions: use [`retime`] and [`set_state`] on it.
+/// Replaces a draft. A published poll keeps its questions: use [`retime`] and [`set_state`] on it. A draft that is still being carried over from
+/// elsewhere has ballots, which name its options: it is left alone, as after somebody else's change.
 ///
 /// # Errors
 /// What the database said.
@@ -108,7 +109,8 @@ pub async fn replace_draft(
 ) -> Result<Stored, DbErr> {
     let sql = "UPDATE poll SET slug = $1, title = $2, intro = $3, visibility = $4, headline_tier = $5, newsletter_id = $6, \
                opens_ms = $7, closes_ms = $8, time_zone = $9, updated_ms = $10, linked = $11, link_text_id = $12, revision = revision + 1 \
-               WHERE id = $13 AND revision = $14 AND state = 0";
+               WHERE id = $13 AND revision = $14 AND state = 0 AND NOT EXISTS \
+               (SELECT 1 FROM poll_import i WHERE i.poll_id = poll.id AND i.done_ms IS NULL)";
     let (linked, words) = linking(txn, now, definition).await?;
     let values: [Value; 14] = [
         definition.slug.as_str().into(),
@@ -148,7 +150,8 @@ pub async fn replace_draft(
     Ok(Stored::Yes(id))
 }
 
-/// Publishes, closes or reopens a poll. False: it is in another state than `from`, or sealed: then it stays closed.
+/// Publishes, closes or reopens a poll. False: it is in another state than `from`, or sealed: then it stays closed; or it is still being carried
+/// over from elsewhere: half of a result is none.
 ///
 /// # Errors
 /// What the database said.
@@ -160,7 +163,8 @@ pub async fn set_state(
     to: PollState,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE poll SET state = $1, updated_ms = $2, closed_ms = $3, revision = revision + 1 \
-               WHERE id = $4 AND state = $5 AND sealed_ms IS NULL";
+               WHERE id = $4 AND state = $5 AND sealed_ms IS NULL AND NOT EXISTS \
+               (SELECT 1 FROM poll_import i WHERE i.poll_id = poll.id AND i.done_ms IS NULL)";
     let closed = (to == PollState::Closed).then_some(now);
     let values: [Value; 5] = [
         to.code().into(),

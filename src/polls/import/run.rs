@@ -34,6 +34,8 @@ pub struct Order {
     pub open: bool,
     /// Answers and votes of polls that are not in the files are left out; else they are taken for a sign that something is missing.
     pub without_orphans: bool,
+    /// A dump that its program did not complete is taken as it is; else it is refused.
+    pub without_end: bool,
     /// Says what would be done, and does nothing.
     pub dry_run: bool,
 }
@@ -65,6 +67,10 @@ pub enum Stopped {
         "{0}. Either it is cut short, and nothing was imported; or these polls were deleted there: then leave their rest out with --without-orphans"
     )]
     Orphans(Orphans),
+    #[error(
+        "{0} does not end with “Dump completed”, as mysqldump writes it: it is cut short, and nothing was imported. What follows may be whole tables; take it as it is with --without-end"
+    )]
+    WithoutEnd(String),
     #[error("{0:?}: {1}")]
     Poll(String, String),
     #[error("the database failed: {0}; run the import again to go on")]
@@ -112,6 +118,11 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
     if !orphans.is_empty() && (found.is_empty() || !order.without_orphans) {
         return Err(Stopped::Orphans(orphans));
     }
+    if let Some(file) = without_end.into_iter().next()
+        && !order.without_end
+    {
+        return Err(Stopped::WithoutEnd(file));
+    }
     let mut summary = Summary {
         dry_run: order.dry_run,
         ..Summary::default()
@@ -120,11 +131,6 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
         // A terminal that has gone away does not stop an import.
         let _ = writeln!(terminal, "{text}");
     };
-    for file in without_end {
-        say(format!(
-            "{file} does not end with “Dump completed”, as mysqldump writes it. If it was cut short between two tables, what followed is missing here."
-        ));
-    }
     if !orphans.is_empty() {
         say(format!("{orphans}: left out"));
     }
@@ -179,10 +185,23 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
             None => create(app, &key, definition).await?,
         };
         if !poll.future {
-            cast(app, id, &plan.ballots, &name).await?;
+            match cast(app, id, &plan.ballots, &name).await {
+                // One poll's affair: the others come nevertheless.
+                Err(Stopped::Poll(_, why)) => {
+                    summary.polls -= 1;
+                    summary.ballots -= plan.ballots.len() as u64;
+                    summary.logged -= plan.logged as u64;
+                    summary.left_out += 1;
+                    say(format!("{name}: left out, {why}"));
+                    continue;
+                }
+                done => done?,
+            }
         }
         let txn = app.db.write_txn("import poll").await?;
         let now = app.clock.now();
+        // First: until this stands, nobody may publish it.
+        store::finish(&txn, &key, now).await?;
         if !poll.future {
             let goes_on = plan.goes_on.filter(|_| order.open);
             let end = goes_on.unwrap_or(Some(plan.closes_at));
@@ -190,7 +209,6 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
             let (from, to) = (PollState::Draft, PollState::Published);
             definition::set_state(&txn, now, id, from, to).await?;
         }
-        store::finish(&txn, &key, now).await?;
         txn.commit().await?;
     }
     Ok(summary)
