@@ -53,6 +53,50 @@ fn every_kind() -> Value {
     })
 }
 
+/// The keys of a rating count from 1, its points may not.
+#[tokio::test]
+async fn a_point_of_a_rating_is_what_a_script_calls_it() {
+    let script = Script::start().await;
+    let rating = |slug: &str, more: Value| {
+        let scale = json!({"from": 0, "to": 10});
+        let one = json!({"question": "How likely?", "kind": "rating", "scale": scale});
+        let mut questions = vec![one];
+        questions.extend(more.as_array().cloned().unwrap_or_default());
+        json!({"slug": slug, "questions": questions})
+    };
+    let (status, made) = script
+        .post("/api/v1/polls", &rating("nps", json!([])))
+        .await;
+    assert_eq!(status, 201, "{made}");
+    for (named, label) in [
+        (json!("10"), "10"),
+        (json!("3"), "3"),
+        (json!("0"), "0"),
+        // A number is a key, as the poll's own description gives them.
+        (json!(1), "0"),
+        (json!(11), "10"),
+    ] {
+        let ballot = json!({"option": named, "voter": "one"});
+        let (status, cast) = script.post("/api/v1/polls/nps/ballots", &ballot).await;
+        assert!(status < 300, "{named}: {cast}");
+        assert_eq!(cast["labels"], json!([label]), "{named}");
+    }
+    let again = json!([{"question": "How well?", "kind": "rating", "scale": {"from": 1, "to": 5}}]);
+    let (status, made) = script.post("/api/v1/polls", &rating("two", again)).await;
+    assert_eq!(status, 201, "{made}");
+    let ballot = json!({"option": ["3", 13]});
+    let (status, refused) = script.post("/api/v1/polls/two/ballots", &ballot).await;
+    assert_eq!(status, 422, "{refused}");
+    assert!(refused.to_string().contains("several options"), "{refused}");
+    let ballot = json!({"option": [4, 14]});
+    let (status, cast) = script.post("/api/v1/polls/two/ballots", &ballot).await;
+    assert_eq!(
+        (status, &cast["labels"]),
+        (201, &json!(["3", "3"])),
+        "{cast}"
+    );
+}
+
 #[tokio::test]
 async fn every_kind_is_made_answered_and_read_by_scripts() {
     let script = Script::start().await;
@@ -68,7 +112,7 @@ async fn every_kind_is_made_answered_and_read_by_scripts() {
     assert_eq!(made["questions"][1]["options"][4]["label"], "5");
 
     // Keys run through the poll: 1 to 4, then the points, then the places.
-    let ballot = json!({"option": ["5", "Another", "Knoxville", "Memphis"], "words": {"3": "The  Bees"}, "voter": "ada"});
+    let ballot = json!({"option": [5, "Another", "Knoxville", "Memphis"], "words": {"3": "The  Bees"}, "voter": "ada"});
     let (status, cast) = script.post("/api/v1/polls/all/ballots", &ballot).await;
     assert_eq!(
         (status, &cast["labels"]),

@@ -21,7 +21,8 @@ use crate::web::Problem;
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBallot {
-    /// Keys of options (or their exact labels), one or several; of a ranked question in order of preference.
+    /// Options, one or several; of a ranked question in order of preference. A number is an option's key. A text is an option's exact label,
+    /// and else its key: of a rating, "7" is its point 7. A label that several options have is refused.
     #[schema(value_type = Vec<String>)]
     pub option: Named,
     /// The voter's own words, by the key of the option that takes them.
@@ -81,7 +82,7 @@ pub async fn cast(
     let poll = asking::public_poll(&app, &slug).await?;
     let once = once(&poll, caller, &headers, &ballot)?;
     let voter = voter(&app, &poll, caller, &headers, ballot.voter)?;
-    let mut sent = Sent::options(keys(&poll, ballot.option));
+    let mut sent = Sent::options(keys(&poll, ballot.option)?);
     for (option, words) in ballot.words {
         sent = sent.with_words(option, words);
     }
@@ -159,8 +160,9 @@ fn once(
     }))
 }
 
-/// What was named, as the keys a form would send. A label counts where it is no key; what is neither stays and is refused.
-fn keys(poll: &Poll, named: Named) -> Vec<String> {
+/// What was named, as the keys a form would send. A text is a label where there is such a one: the keys of a rating are numbers, and so are
+/// its labels, which are what somebody means who writes them. What is neither stays and is refused.
+fn keys(poll: &Poll, named: Named) -> Result<Vec<String>, Problem> {
     let named = match named {
         Named::One(one) => vec![one],
         Named::Several(several) => several,
@@ -168,11 +170,17 @@ fn keys(poll: &Poll, named: Named) -> Vec<String> {
     named
         .into_iter()
         .map(|name| match name {
-            Name::Key(key) => key.to_string(),
-            Name::Text(text) if poll.offered(&text).is_some() => text,
+            Name::Key(key) => Ok(key.to_string()),
             Name::Text(text) => {
-                let option = poll.options().find(|o| !o.retired && o.label == text);
-                option.map_or(text, |o| o.key.to_string())
+                let mut labelled = poll.options().filter(|o| !o.retired && o.label == text);
+                match (labelled.next(), labelled.next()) {
+                    (None, _) => Ok(text),
+                    (Some(option), None) => Ok(option.key.to_string()),
+                    (Some(_), Some(_)) => Err(Problem::invalid(
+                        "option",
+                        format!("“{text}” is the text of several options: name one by its key, as a number"),
+                    )),
+                }
             }
         })
         .collect()
