@@ -86,3 +86,49 @@ async fn polls_the_privacy_notice_stands_where_an_address_is_asked_for() {
             .contains(&NOTICE.to_owned())
     );
 }
+
+/// Once an answer is in the box, whatever breaks afterwards must not make its reader a second voter.
+#[tokio::test]
+async fn polls_an_address_that_cannot_be_taken_costs_no_second_ballot() {
+    let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
+    let newsletter = app.newsletter("premium").await.id;
+    app.poll_with("trust", |poll| poll.newsletter = Some(newsletter))
+        .await;
+    let rename = async |sql: &'static str| {
+        let txn = app.app.db.write_txn("test").await.unwrap();
+        canvass::db::run(&*txn, sql, []).await.unwrap();
+        txn.commit().await.unwrap();
+    };
+    rename("ALTER TABLE subscription_request RENAME TO gone").await;
+    for (script, before) in [(false, 0), (true, 1)] {
+        let reader = app.reader();
+        let reader = match script {
+            true => reader.with_header("accept", "application/json"),
+            false => reader,
+        };
+        let form = [
+            ("option", "1"),
+            ("email", "anna@example.org"),
+            ("consent", "1"),
+            ("newsletter", "premium"),
+        ];
+        for _ in 0..2 {
+            let page = reader.post("/p/trust", &form).await;
+            let expected = if script { 200 } else { 422 };
+            assert_eq!(page.status, expected, "{}", page.body);
+            assert!(
+                page.body.contains("could not be taken just now"),
+                "{}",
+                page.body
+            );
+            let ballots = app.count("SELECT COUNT(*) FROM ballot").await;
+            assert_eq!(ballots, before + 1, "once each");
+        }
+    }
+    rename("ALTER TABLE gone RENAME TO subscription_request").await;
+
+    // What is malformed is refused before anything is counted.
+    let form = [("option", "1"), ("email", "a@b.example"), ("email", "x")];
+    app.reader().post("/p/trust", &form).await.expect(400);
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 2);
+}

@@ -155,6 +155,14 @@ async fn asked(
     }
 }
 
+/// The address could not be written down just now.
+pub fn not_taken() -> Left {
+    mend(
+        "email",
+        "Your address could not be taken just now. Please send it once more in a moment.",
+    )
+}
+
 fn mend(field: &str, message: &str) -> Left {
     Left::Mend(vec![problem(field, message)])
 }

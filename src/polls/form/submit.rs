@@ -74,7 +74,7 @@ async fn submitted(
     };
     let vote = Vote::read(request, slug).await?;
     match vote.cast().await {
-        Ok(Answered::Counted { choice, first }) => vote.counted(&choice, first).await,
+        Ok(Answered::Counted { choice, first }) => Ok(vote.counted(&choice, first).await),
         Ok(Answered::Invalid(error)) if json => Err(Problem::invalid("option", error.message())),
         Ok(Answered::Invalid(error)) => Box::pin(vote.to_mend(error)).await,
         Ok(Answered::NotOpen(phase)) => vote.not_counted(not_counted(&vote.poll, phase)).await,
@@ -128,6 +128,10 @@ impl<'a> Vote<'a> {
             Some("embed") => Place::Embed,
             _ => Place::PollPage,
         };
+        // What could be refused is refused before the ballot is in the box.
+        for field in ["email", "consent", "newsletter", "website", "from"] {
+            form.one(field)?;
+        }
         let known = known::reader(app, &poll, headers).await?;
         if let Some(reader) = &known {
             known::take_over(app, &poll, headers, reader).await?;
@@ -184,15 +188,14 @@ impl<'a> Vote<'a> {
         response
     }
 
-    /// It counts. Tells the watch, asks for the newsletter if an address was left, and leads to the result.
-    async fn counted(&self, choice: &Choice, first: bool) -> Result<Response, Problem> {
+    /// It counts. Tells the watch, and answers.
+    async fn counted(&self, choice: &Choice, first: bool) -> Response {
         let Request {
             app,
-            client,
             headers,
-            form,
             json,
             from,
+            ..
         } = self.request;
         let poll = &self.poll;
         let unknown = self.known.is_none();
@@ -207,19 +210,40 @@ impl<'a> Vote<'a> {
                 choice,
             );
         }
-        let marker = unknown.then_some(&*self.browser.marker);
-        let left = offer::take(app, poll, client, headers, (form, &self.sent), marker).await?;
-        let mut response = if json {
-            Box::pin(counted_json(app, poll, choice, &left)).await?
-        } else if let Left::Mend(errors) = left {
-            Box::pin(self.address_to_mend(errors)).await?
-        } else {
-            self.to_results(&left)?
+        // Whatever becomes of the rest: the ballot is in the box, and whoever comes again shall be the same voter.
+        let mut response = match self.answered(choice).await {
+            Err(problem) if json => problem.into_json(),
+            done => done.into_response(),
         };
         if unknown {
             remember(app, &mut response, &self.browser.marker);
         }
-        Ok(response)
+        response
+    }
+
+    /// Asks for the newsletter if an address was left, and leads to the result.
+    async fn answered(&self, choice: &Choice) -> Result<Response, Problem> {
+        let Request {
+            app,
+            client,
+            headers,
+            form,
+            json,
+            ..
+        } = self.request;
+        let poll = &self.poll;
+        let marker = self.known.is_none().then_some(&*self.browser.marker);
+        let left = match offer::take(app, poll, client, headers, (form, &self.sent), marker).await {
+            Err(problem) if problem.status().is_server_error() => offer::not_taken(),
+            left => left?,
+        };
+        if json {
+            return Box::pin(counted_json(app, poll, choice, &left)).await;
+        }
+        match left {
+            Left::Mend(errors) => Box::pin(self.address_to_mend(errors)).await,
+            left => self.to_results(&left),
+        }
     }
 
     /// On to the result, with what it shall say about the mail, and the article to go back to.
