@@ -13,6 +13,10 @@ use tokio::time::{Instant, sleep};
 use super::{Pace, Queue, Refused};
 use crate::db::{Sparing, connection_lost, is_unwritable};
 
+/// A group of so many goes at once.
+const GATHERED: usize = 64;
+/// So often in a row others run without adding to a group before it goes: on an idle server some microseconds.
+const TURNS: usize = 8;
 /// While a commit is slow, the queue is looked through so often.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a group is tried again while the database cannot be reached.
@@ -83,7 +87,11 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         } = self.queue;
         let mut last = 1;
         while self.someone().await {
-            let enough = if gathers { (last / 2).max(2) } else { 0 };
+            let enough = if gathers {
+                (last * 2).clamp(2, GATHERED)
+            } else {
+                0
+            };
             self.gather(enough).await;
             last = self.waiting.len().min(largest);
             metrics::histogram!("canvass_group_size", "queue" => name).record(last as f64);
@@ -159,16 +167,20 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         true
     }
 
-    /// Takes in what has arrived. While that is less than `enough`, whoever else is ready to run may add to it: those who were answered
-    /// just now come again at the same time, and a commit for the first of them alone would make the others wait for two. What arrived
-    /// during the last commit is committed at once, so that the answers to one half are made while the other half is written.
+    /// Takes in what has arrived. While that is less than `enough`, whoever else is ready to run may add to it, until nobody does: those who
+    /// were answered just now come again at the same time, and a commit costs nearly the same for all of them as for half. Where more than
+    /// [`GATHERED`] have come during the last commit they are committed at once, so that the answers to some are made while others are written.
     async fn gather(&mut self, enough: usize) {
         self.take_in();
-        let mut before = 0;
-        while self.waiting.len() < enough && self.waiting.len() > before {
-            before = self.waiting.len();
+        let mut in_vain = 0;
+        while self.waiting.len() < enough && in_vain < TURNS {
+            let before = self.waiting.len();
             yield_now().await;
             self.take_in();
+            in_vain = match self.waiting.len() > before {
+                true => 0,
+                false => in_vain + 1,
+            };
         }
     }
 
