@@ -123,7 +123,11 @@ async fn polls_linked_an_address_that_is_left_is_joined_once_it_is_confirmed() {
     let page = left(&app, &reader, true).await;
     assert_eq!(links(&app).await, [], "nobody has confirmed");
     let page = page.says(WORDS);
-    let form = page.the_form();
+    assert!(
+        !is_ticked(&page),
+        "who ticked it before may have been anybody"
+    );
+    let form = page.the_form().tick("link", "1");
     let done = reader.submit(form.clone()).await.expect(200);
     done.says("It is kept together with your address, as you agreed");
     assert_eq!(links(&app).await, one(2));
@@ -152,12 +156,12 @@ async fn polls_linked_without_the_tick_nothing_is_joined() {
 }
 
 #[tokio::test]
-async fn polls_linked_who_unticks_it_at_the_confirmation_stays_secret() {
+async fn polls_linked_who_does_not_tick_it_at_the_confirmation_stays_secret() {
     let app = TestApp::start().await;
     asked(&app).await;
     let reader = app.reader();
     let page = left(&app, &reader, true).await;
-    let done = reader.submit(page.the_form().untick("link")).await;
+    let done = reader.submit(page.the_form()).await;
     let done = done.expect(200).says("now counts as that of");
     assert!(!done.text().contains("kept together"));
     assert_eq!(links(&app).await, []);
@@ -184,7 +188,8 @@ async fn polls_linked_a_tick_without_an_address_is_told_and_joins_nothing() {
     reader.submit(form).await.expect(200).says("inbox");
     let confirm = app.mail_to(ADDRESS, 1).await.link("/confirm/");
     let page = reader.get(&confirm).await.expect(200);
-    reader.submit(page.the_form()).await.expect(200);
+    let form = page.the_form().tick("link", "1");
+    reader.submit(form).await.expect(200);
     assert_eq!(links(&app).await, one(1));
 }
 

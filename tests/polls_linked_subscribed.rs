@@ -49,12 +49,16 @@ async fn polls_linked_the_tick_of_a_subscriber_travels_in_the_mail() {
     let asked = phone.submit(program).await.expect(409);
     asked.says("tick the box below");
     assert_eq!(links(&app).await, []);
-    let done = phone.submit(page.the_form()).await.expect(200);
-    done.says("counted")
+    let done = phone.submit(page.the_form().tick("link", "1")).await;
+    done.expect(200)
+        .says("counted")
         .says("Your answer is kept together with your address");
     assert_eq!(links(&app).await, one(3));
     // Again is nothing more.
-    phone.submit(page.the_form()).await.expect(200);
+    phone
+        .submit(page.the_form().tick("link", "1"))
+        .await
+        .expect(200);
     assert_eq!(links(&app).await, one(3));
 }
 
@@ -71,7 +75,7 @@ async fn polls_linked_a_subscriber_decides_once_more_in_the_mail() {
     .await;
     signed_in(&app).await;
     let page = left_again(&app, "2", true).await.says(WORDS);
-    let form = page.the_form().untick("link");
+    let form = page.the_form();
     let done = app.reader().submit(form).await.expect(200);
     assert!(!done.says("counted").text().contains("kept together"));
     assert_eq!(links(&app).await, []);

@@ -28,7 +28,8 @@ async fn linked(app: &TestApp) -> (PollId, ReaderId, String) {
     reader.submit(agree(&page, form)).await.expect(200);
     let confirm = app.mail_to(ADDRESS, 1).await.link("/confirm/");
     let page = reader.get(&confirm).await.expect(200);
-    let done = reader.submit(page.the_form()).await.expect(200);
+    let form = page.the_form().tick("link", "1");
+    let done = reader.submit(form).await.expect(200);
     let mut hrefs = done.links().into_iter().map(|(href, _)| href);
     let manage = hrefs.find(|href| href.starts_with("/manage/"));
     let sql = format!("SELECT id FROM reader WHERE email_key = '{ADDRESS}'");

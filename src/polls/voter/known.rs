@@ -219,7 +219,7 @@ async fn open_poll(app: &App, token: &str) -> Result<Option<(Poll, Named)>, DbEr
         .map(|poll| (poll, named)))
 }
 
-/// The answer behind `token` is the reader's from now on, and joined to their address if they agreed beside it and still do: `link`. `None`
+/// The answer behind `token` is the reader's from now on, and joined to their address if it was agreed to beside it and they agree now: `link`. `None`
 /// when there is no such answer, or it was theirs before.
 ///
 /// # Errors
@@ -233,7 +233,8 @@ pub async fn count_as_readers(
     let Some((poll, named)) = open_poll(app, token).await? else {
         return Ok(None);
     };
-    let agreed = named.agreed.filter(|_| link);
+    // What was ticked beside the answer was ticked by whoever gave it; agreed is who owns the address, and now.
+    let agreed = named.agreed.filter(|_| link).map(|_| app.clock.now());
     let voter = Voter::Subscriber(reader);
     let done = hand_over_of(app, &poll, named.marker, &voter, agreed).await?;
     Ok(done.then(|| Waiting::of(poll, agreed.is_some())))
