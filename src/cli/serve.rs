@@ -61,6 +61,8 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
     let hangup = (!ignores_hangup())
         .then(|| signal(SignalKind::hangup()))
         .transpose()?;
+    // Each reader who watches a result holds a connection; a shell gives 1,024 files. Where more is not granted, what is there has to do.
+    let _ = rlimit::increase_nofile_limit(OPEN_FILES);
     let bind = config.http.bind;
     let listener = TcpListener::bind(bind).await.map_err(|e| {
         Failed::Other(format!(
@@ -78,6 +80,9 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
         hangup,
     })
 }
+
+/// Files that may be open at the same time, where the system grants so many.
+const OPEN_FILES: u64 = 65_536;
 
 /// Whether this process was started with SIGHUP ignored. To listen for it would undo that. Where the system does not tell, it was not.
 fn ignores_hangup() -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::app::App;
 
 /// How long a relay that has a message may take to answer once the process is to stop: well inside the 10 s in which all of it ends.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(7);
 
 /// What is noted of a mail whose answer the process could not wait for.
 pub(super) const UNANSWERED: &str = "stopped before the relay answered";
