@@ -41,12 +41,13 @@ impl Client {
         Self { ip }
     }
 
-    /// The network a household or an office shares: IPv4 /24, IPv6 /64, as bytes.
+    /// The network that one hand holds: IPv4 /24, IPv6 /48, as bytes. A contract gives out whole /48 or /56, and in them as many /64 as
+    /// somebody likes.
     #[must_use]
     pub fn network(&self) -> Vec<u8> {
         match self.ip {
             IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
-            IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
+            IpAddr::V6(v6) => v6.octets()[..6].to_vec(),
         }
     }
 }
