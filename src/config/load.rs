@@ -77,11 +77,14 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Con
 
 /// Where a file is no TOML. The line itself is not shown: it may be one with a key or a password.
 fn not_toml(text: &str, error: &toml::de::Error) -> String {
-    let line = error
+    let before = error
         .span()
         .and_then(|span| text.get(..span.start))
-        .map_or(1, |before| before.matches('\n').count() + 1);
-    format!("is not valid TOML: line {line}: {}", error.message())
+        .unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let message = error.message();
+    format!("is not valid TOML: line {line}, column {column}: {message}")
 }
 
 fn typed(table: Table) -> Result<Config, ConfigError> {

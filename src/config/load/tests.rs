@@ -230,7 +230,7 @@ fn no_error_shows_a_secret() {
         ("[database]\nurl = { a = 7777777 }", ""),
         ("[[mail.relays]]\nurl = 7777777", ""),
         ("[[mail.relays]]\nurl = [\"hunter7777777\"]", ""),
-        ("secret_key = hunter7777777", "line 1"),
+        ("secret_key = hunter7777777", "line 1, column 14: "),
         ("# one\nsecret_key = \"hunter7777777", "line 2"),
         ("# one\nsecret_key = 7777777hunter7777777", "line 2"),
         ("# one\n\nsmtps://a:hunter7777777@relay.example", "line 3"),
