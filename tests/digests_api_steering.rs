@@ -82,6 +82,60 @@ async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
     assert_eq!(app.count(who).await, 3, "who paused it is kept");
 }
 
+/// Whoever is called at night pauses: that has to work before the first mail as well, and may be done twice.
+#[tokio::test]
+async fn a_pause_before_the_first_mail_holds_the_issue() {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("brief").await;
+    readers_at(&app, &newsletter, "example.org", 3).await;
+    let script = Script::at(&app).await;
+    let (_, made) = script.post("/issues", "", issue()).await;
+    let id = &made["id"];
+    let path = |act: &str| format!("/issues/{id}/{act}");
+    let order = async |act: &str| script.call(Method::POST, &path(act), "", None).await;
+    for act in ["pause", "resume", "cancel"] {
+        let (status, told) = order(act).await;
+        assert_eq!(status, 409, "{act}: {told}");
+        assert!(told["detail"].as_str().unwrap().contains("draft"), "{told}");
+    }
+    let send = async |undo: u32| {
+        let order = json!({ "undo_seconds": undo });
+        script.post(&path("send"), "", order).await
+    };
+    let (status, told) = send(3_601).await;
+    assert_eq!(
+        (status.as_u16(), &told["errors"][0]["field"]),
+        (422, &json!("undo_seconds"))
+    );
+    let (status, told) = send(3_600).await;
+    assert_eq!(
+        (status.as_u16(), &told["state"]),
+        (202, &json!("scheduled"))
+    );
+
+    for _ in 0..2 {
+        let (status, told) = order("pause").await;
+        assert_eq!((status.as_u16(), &told["state"]), (200, &json!("held")));
+        let why = told["reason"].as_str().unwrap();
+        assert!(why.contains("paused by the API token “test”"), "{why}");
+    }
+    app.advance(Duration::from_secs(2 * 3_600));
+    canvass::digests::tick(&app.app).await.unwrap();
+    assert_eq!(script.status(id).await["state"], "held");
+    assert_eq!(app.count("SELECT COUNT(*) FROM mailing").await, 0);
+    let (status, told) = order("resume").await;
+    assert_eq!(status, 409);
+    assert!(
+        told["detail"].as_str().unwrap().contains("Send it"),
+        "{told}"
+    );
+
+    let (status, told) = send(0).await;
+    assert_eq!((status.as_u16(), &told["state"]), (202, &json!("sending")));
+    let done = script.until(id, "finished").await;
+    assert_eq!(done["counts"]["sent"], 3, "the pause cost nobody the issue");
+}
+
 #[tokio::test]
 async fn a_script_sends_again_to_those_that_failed_and_settles_those_in_doubt() {
     let server = SmtpServer::start().await;

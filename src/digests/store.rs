@@ -194,6 +194,21 @@ pub(super) async fn hold(
     .await
 }
 
+/// Holds a scheduled issue at somebody's word, whatever was changed in it since they looked. False: it is not scheduled.
+pub(super) async fn hold_back(
+    txn: &WriteTxn,
+    id: IssueId,
+    reason: &str,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    change(
+        txn,
+        "UPDATE issue SET state = 2, held_reason = $1, updated_ms = $2, revision = revision + 1 WHERE id = $3 AND state = 1",
+        [reason.into(), now.0.into(), id.0.into()],
+    )
+    .await
+}
+
 /// Claims an issue for the mailer: a draft, a scheduled or a held one. Of all who try, on whatever
 /// node, one gets `true`; it has to create the mailing in the same transaction.
 pub(super) async fn hand_over(

@@ -93,10 +93,14 @@ struct Created {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SendOrder {
-    /// Seconds during which it can still be taken back; 0, the default, starts at once.
+    /// Seconds during which it can still be taken back; 0, the default, starts at once. At most an hour.
     #[serde(default)]
+    #[schema(maximum = 3_600)]
     undo_seconds: u32,
 }
+
+/// The longest time in which a script can take an issue back, in seconds. What is to leave later is scheduled.
+const UNDO_MAX: u32 = 3_600;
 
 /// When to send.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -181,6 +185,12 @@ async fn send_now(
     Optional(order): Optional<SendOrder>,
 ) -> Result<Response, Problem> {
     let issue = find(&app, &id).await?;
+    if order.undo_seconds > UNDO_MAX {
+        return Err(Problem::invalid(
+            "undo_seconds",
+            format!("At most {UNDO_MAX} are possible; schedule what is to leave later."),
+        ));
+    }
     for _ in 0..send::NAMES_TRIED {
         if let Some(answer) = try_to_send(&app, caller, &headers, &issue, &order).await? {
             return Ok(answer);
@@ -204,7 +214,7 @@ async fn try_to_send(
         Begun::Repeated(answer) => return Ok(Some(answer)),
     };
     let prepared = prepared.ok_or_else(on_its_way)?;
-    let delay = std::time::Duration::from_secs(u64::from(order.undo_seconds.min(3_600)));
+    let delay = std::time::Duration::from_secs(u64::from(order.undo_seconds));
     let mut answer = Status::of(issue);
     if delay.is_zero() {
         match send::freeze(&write.txn, app, issue, &prepared, now).await? {

@@ -15,8 +15,9 @@ use super::status::Status;
 use super::{Optional, find};
 use crate::api::{Begun, Caller, Json, Write, tokens};
 use crate::app::App;
+use crate::db::DbErr;
 use crate::mailer::mailing::{self, By, Change, Ordered, Reason, Steer, Verdict, Which};
-use crate::types::EmailAddress;
+use crate::types::{EmailAddress, IssueId};
 use crate::web::Problem;
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/pause", tag = "issues", params(("id" = i64, Path),
@@ -73,25 +74,49 @@ async fn steer(
         Begun::Fresh(write) => write,
         Begun::Repeated(answer) => return Ok(answer),
     };
-    // What waits for its time has left nobody behind: cancelling it is taking it back.
-    let waits = !matches!(issue.state, IssueState::Handed(_));
-    let done = if waits && what == Steer::Cancel {
-        store::unschedule(&write.txn, issue.id, by.now).await?
-    } else {
+    let waited = stop_waiting(&write, issue.id, what, &by).await?;
+    if !waited {
         match mailing::steer(app, &write.txn, issue.id, what, &by).await? {
-            Change::Done => true,
+            Change::Done => {}
             // A script that asks twice without a key wanted it once.
-            Change::NotNow(state) => what.has_led_to(state),
-            Change::Unknown => false,
+            Change::NotNow(state) if what.has_led_to(state) => {}
+            Change::NotNow(_) => return Err(not_now()),
+            Change::Unknown => not_begun(&write, issue.id, what).await?,
         }
-    };
-    if !done {
-        return Err(not_now());
     }
     let answer = status(&write, &issue).await?;
     let answer = write.finish(StatusCode::OK, &answer).await?;
     app.mailer.nudge();
     Ok(answer)
+}
+
+/// An issue that waits for its time has left nobody behind: cancelling it is taking it back to the drafts, pausing it is holding it. False:
+/// it does not wait, or not any more.
+async fn stop_waiting(write: &Write, id: IssueId, what: Steer, by: &By) -> Result<bool, DbErr> {
+    match what {
+        Steer::Cancel => store::unschedule(&write.txn, id, by.now).await,
+        Steer::Pause => {
+            let reason = format!("It was paused by {} before its first mail.", by.who);
+            store::hold_back(&write.txn, id, &reason, by.now).await
+        }
+        Steer::Resume => Ok(false),
+    }
+}
+
+/// Of an issue that is not with the mailer: whether it stands where the order leads, and else what leads on.
+async fn not_begun(write: &Write, id: IssueId, what: Steer) -> Result<(), Problem> {
+    let issue = store::find(&*write.txn, id).await?;
+    let issue = issue.ok_or_else(Problem::not_found)?;
+    Err(match (&issue.state, what) {
+        (IssueState::Held { .. }, Steer::Pause) => return Ok(()),
+        (IssueState::Held { .. }, Steer::Resume) => Problem::conflict(
+            "This issue is held, and none of its mails has left. Send it or schedule it; cancel takes it back to the drafts.",
+        ),
+        (IssueState::Draft, _) => {
+            Problem::conflict("This issue is a draft: none of its mails is on its way.")
+        }
+        _ => not_now(),
+    })
 }
 
 /// Why a recipient failed.
