@@ -12,7 +12,7 @@ mod readers;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::RETRY_AFTER;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -36,6 +36,8 @@ pub struct Problem {
     errors: Vec<FieldProblem>,
     #[serde(skip)]
     retry_after: Option<Duration>,
+    #[serde(skip)]
+    challenge: Option<&'static str>,
 }
 
 /// What is wrong with one field.
@@ -63,6 +65,16 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// The same with the scheme by which whoever asked can say who they are (RFC 9110, 11.6.1).
+    #[must_use]
+    pub fn challenge(self, scheme: &'static str) -> Self {
+        Self {
+            challenge: Some(scheme),
+            ..self
         }
     }
 
@@ -278,6 +290,10 @@ impl IntoResponse for Problem {
             && let Ok(value) = HeaderValue::from_str(&wait.as_secs().to_string())
         {
             response.headers_mut().insert(RETRY_AFTER, value);
+        }
+        if let Some(scheme) = self.challenge {
+            let value = HeaderValue::from_static(scheme);
+            response.headers_mut().insert(WWW_AUTHENTICATE, value);
         }
         response.extensions_mut().insert(self);
         response
