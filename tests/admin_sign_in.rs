@@ -9,7 +9,7 @@ use super::support::reader::{Form, Page, Reader};
 const SESSIONS: &str = "SELECT COUNT(*) FROM editor_session";
 const NEW_PASSWORD: &str = "nine lemons under a bridge";
 
-async fn sign_in(browser: &Reader, email: &str, password: &str) -> Page {
+pub async fn sign_in(browser: &Reader, email: &str, password: &str) -> Page {
     let page = browser.get("/admin/settings").await;
     let form = page
         .the_form()

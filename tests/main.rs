@@ -9,6 +9,7 @@ mod support;
 
 mod admin_sign_in;
 mod admin_sign_in_cost;
+mod admin_sign_in_seen;
 mod architecture;
 mod asked_transactions;
 mod backup;

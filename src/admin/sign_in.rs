@@ -66,11 +66,26 @@ pub async fn sign_in(
         None => false,
     };
     let Some(id) = id.filter(|_| right) else {
+        failed(&app, id);
         let page = json!({ "next": safe_next(&next), "email": email, "failed": true });
         let page = app.pages.render("admin/sign_in", &page)?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
+    metrics::counter!("canvass_sign_ins_total", "outcome" => "signed_in").increment(1);
     start_and_go(&app, &headers, id, safe_next(&next)).await
+}
+
+/// So that guessing is seen: by number, and in the log without what was typed and by whom. `editor`: whose account it was, if it is one.
+fn failed(app: &App, editor: Option<EditorId>) {
+    metrics::counter!("canvass_sign_ins_total", "outcome" => "failed").increment(1);
+    if let Some(unsaid) = app.limits.told_of_sign_ins.now() {
+        let editor = editor.map(|id| id.0);
+        tracing::warn!(
+            editor,
+            unsaid,
+            "a sign-in failed: a wrong password, or nobody's account"
+        );
+    }
 }
 
 /// `POST /admin/sign-out`

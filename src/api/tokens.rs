@@ -125,10 +125,19 @@ impl FromRequestParts<App> for Caller {
             .filter(api_token::Column::RevokedMs.is_null())
             .one(app.db.read())
             .await?
-            .ok_or_else(unauthorised)?;
+            .ok_or_else(|| unknown(app))?;
         app.limits.api.check(&hash)?;
         Ok(Self { token: row.id })
     }
+}
+
+/// A token was given, and it is none of ours, or not any more.
+fn unknown(app: &App) -> Problem {
+    metrics::counter!("canvass_api_tokens_refused_total").increment(1);
+    if let Some(unsaid) = app.limits.told_of_tokens.now() {
+        tracing::warn!(unsaid, "an API token was refused: it is unknown or revoked");
+    }
+    unauthorised()
 }
 
 fn unauthorised() -> Problem {

@@ -12,6 +12,7 @@ use governor::{Quota, RateLimiter};
 
 use super::Problem;
 use crate::config;
+use crate::db::Sparing;
 use crate::types::Clock;
 
 /// The limits of the installation.
@@ -25,6 +26,10 @@ pub struct Limits {
     pub sign_ins_of_account: AccountLimit,
     /// API requests, by token.
     pub api: Limit,
+    /// When sign-ins that failed were last logged.
+    pub told_of_sign_ins: Sparing,
+    /// When unknown API tokens were last logged.
+    pub told_of_tokens: Sparing,
 }
 
 /// A network may try as many accounts as fast as one of them may be tried from it.
@@ -44,6 +49,7 @@ pub struct AccountLimit {
 /// One limit for many keys.
 #[derive(Debug)]
 pub struct Limit {
+    name: &'static str,
     limiter: RateLimiter<Vec<u8>, DashMapStateStore<Vec<u8>>, Hand, NoOpMiddleware<Instant>>,
 }
 
@@ -52,13 +58,20 @@ impl Limits {
     #[must_use]
     pub fn new(settings: &config::Limits, clock: &Clock) -> Self {
         Self {
-            subscriptions: Limit::per_minute(settings.subscriptions_per_minute, clock),
+            subscriptions: Limit::per_minute(
+                "subscriptions",
+                settings.subscriptions_per_minute,
+                clock,
+            ),
             sign_ins_of_network: Limit::per_minute(
+                "sign_ins_of_network",
                 settings.sign_ins_per_minute.saturating_mul(ACCOUNTS),
                 clock,
             ),
             sign_ins_of_account: AccountLimit::new(settings.sign_ins_per_minute, clock),
-            api: Limit::per_minute(settings.api_per_minute, clock),
+            api: Limit::per_minute("api", settings.api_per_minute, clock),
+            told_of_sign_ins: Sparing::new(),
+            told_of_tokens: Sparing::new(),
         }
     }
 
@@ -80,8 +93,12 @@ impl Limits {
 impl AccountLimit {
     fn new(n: u32, clock: &Clock) -> Self {
         Self {
-            from_here: Limit::per_minute(n, clock),
-            from_everywhere: Limit::per_minute(n.saturating_mul(NETWORKS), clock),
+            from_here: Limit::per_minute("sign_ins_of_account", n, clock),
+            from_everywhere: Limit::per_minute(
+                "sign_ins_of_account_from_everywhere",
+                n.saturating_mul(NETWORKS),
+                clock,
+            ),
         }
     }
 
@@ -98,11 +115,12 @@ impl AccountLimit {
 }
 
 impl Limit {
-    /// `n` a minute, and a burst of `n`.
+    /// `n` a minute, and a burst of `n`. `name`: in the numbers.
     #[must_use]
-    pub fn per_minute(n: u32, clock: &Clock) -> Self {
+    pub fn per_minute(name: &'static str, n: u32, clock: &Clock) -> Self {
         let n = NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         Self {
+            name,
             limiter: RateLimiter::new(
                 Quota::per_minute(n),
                 DashMapStateStore::default(),
@@ -117,13 +135,20 @@ impl Limit {
     /// A 429 with the time to wait.
     pub fn check(&self, key: &[u8]) -> Result<(), Problem> {
         self.limiter.check_key(&key.to_vec()).map_err(|not_until| {
+            refused_by(self.name);
             let wait = not_until.wait_time_from(self.limiter.clock().now());
             Problem::too_many(wait)
         })
     }
 }
 
-/// Our clock as the limiter reads it.
+/// Counts what a limit has refused, in the numbers of `/metrics`.
+pub fn refused_by(limit: &'static str) {
+    metrics::counter!("canvass_rate_limited_total", "limit" => limit).increment(1);
+}
+
+/// Our clock as the limiter reads it: by the time that passes, since a machine whose clock is set back would refuse everybody until it is
+/// as late again.
 #[derive(Clone, Debug)]
 pub struct Hand(Clock);
 
@@ -163,7 +188,7 @@ mod tests {
     #[test]
     fn a_burst_then_a_wait_that_is_true() {
         let clock = Clock::manual(UnixMillis(1_700_000_000_000));
-        let limit = Limit::per_minute(6, &clock);
+        let limit = Limit::per_minute("test", 6, &clock);
         for _ in 0..6 {
             limit.check(b"a").expect("within the burst");
         }

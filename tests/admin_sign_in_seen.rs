@@ -1,0 +1,61 @@
+//! Whoever guesses at passwords or tokens leaves a trace.
+
+use crate::admin_sign_in::sign_in;
+use crate::support::app::TestApp;
+use crate::support::editor::{EDITOR, PASSWORD, signed_in};
+use crate::support::log_lines::LogLines;
+
+/// Guessing is seen, and the log repeats nothing that was typed.
+#[tokio::test]
+async fn sign_ins_that_fail_are_counted_and_logged_sparingly() {
+    let log = LogLines::watch();
+    let app = TestApp::start_with(|config| config.limits.sign_ins_per_minute = 3).await;
+    signed_in(&app).await;
+    // Other tests of this process count into the same numbers.
+    let number = async |name: &str| -> u64 {
+        let page = app.reader().get("/metrics").await.expect(200);
+        let mut lines = page.body.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name));
+        value.map_or(0, |value| value.trim().parse().unwrap())
+    };
+    let failed = "canvass_sign_ins_total{outcome=\"failed\"}";
+    let limited = "canvass_rate_limited_total{limit=\"sign_ins_of_account\"}";
+    let tokens = "canvass_api_tokens_refused_total";
+    sign_in(&app.reader(), EDITOR, PASSWORD).await.expect(200);
+    let before = [
+        number(failed).await,
+        number(limited).await,
+        number(tokens).await,
+    ];
+    for _ in 0..4 {
+        sign_in(&app.reader(), "ghost@lindenpost.example", "hunter7777777").await;
+    }
+    let script = app
+        .reader()
+        .with_header("authorization", "Bearer hunter7777777");
+    for _ in 0..2 {
+        script.get("/api/v1/issues/1").await.expect(401);
+    }
+    let without = app.reader().get("/api/v1/issues/1").await.expect(401);
+    assert_eq!(without.headers["www-authenticate"], "Bearer");
+    let after = [
+        number(failed).await,
+        number(limited).await,
+        number(tokens).await,
+    ];
+    for (at, rise) in [3, 1, 2].into_iter().enumerate() {
+        assert!(after[at] >= before[at] + rise, "{before:?} {after:?}");
+    }
+    assert!(number("canvass_sign_ins_total{outcome=\"signed_in\"}").await > 0);
+    for (words, level) in [
+        ("a sign-in failed", "WARN"),
+        ("an API token was refused", "WARN"),
+    ] {
+        let said = log.of(words);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(level), "{said:?}");
+    }
+    for typed in ["ghost", "7777777", "127.0.0.1\""] {
+        assert_eq!(log.of(typed), Vec::<String>::new());
+    }
+}
