@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,15 +90,29 @@ impl fmt::Display for UnixMillis {
 pub enum Clock {
     /// The machine's wall clock.
     System,
-    /// A clock that stands still until it is moved. Clones share the hand.
-    Manual(Arc<AtomicI64>),
+    /// A clock that stands still until it is moved. Clones share the hands.
+    Manual(Arc<Hands>),
 }
+
+/// What a clock that is moved by hand shows.
+#[derive(Debug)]
+pub struct Hands {
+    wall: AtomicI64,
+    /// Milliseconds it was moved forward in all: setting the time is not time that passes.
+    passed: AtomicU64,
+}
+
+/// When the process first asked how much time has passed.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn manual(start: UnixMillis) -> Self {
-        Self::Manual(Arc::new(AtomicI64::new(start.0)))
+        Self::Manual(Arc::new(Hands {
+            wall: AtomicI64::new(start.0),
+            passed: AtomicU64::new(0),
+        }))
     }
 
     /// The time now.
@@ -111,24 +125,33 @@ impl Clock {
                 let since = now.duration_since(std::time::UNIX_EPOCH);
                 UnixMillis(since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
             }
-            Self::Manual(hand) => UnixMillis(hand.load(Ordering::SeqCst)),
+            Self::Manual(hands) => UnixMillis(hands.wall.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// How much time has passed since some moment of this process. It never goes back, and does not jump when the machine's clock is set:
+    /// for what measures spans and remembers nothing beyond the process.
+    #[must_use]
+    pub fn passed(&self) -> Duration {
+        match self {
+            Self::System => BEGAN.elapsed(),
+            Self::Manual(hands) => Duration::from_millis(hands.passed.load(Ordering::SeqCst)),
         }
     }
 
     /// Moves a manual clock forward; does nothing to the machine's clock.
     pub fn advance(&self, by: Duration) {
-        if let Self::Manual(hand) = self {
-            hand.fetch_add(
-                i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
-                Ordering::SeqCst,
-            );
+        if let Self::Manual(hands) = self {
+            let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+            hands.wall.fetch_add(by, Ordering::SeqCst);
+            hands.passed.fetch_add(by.unsigned_abs(), Ordering::SeqCst);
         }
     }
 
-    /// Sets a manual clock, also backwards; does nothing to the machine's clock.
+    /// Sets a manual clock, also backwards, as a machine's clock is set: no time passes by it. Does nothing to the machine's clock.
     pub fn set(&self, at: UnixMillis) {
-        if let Self::Manual(hand) = self {
-            hand.store(at.0, Ordering::SeqCst);
+        if let Self::Manual(hands) = self {
+            hands.wall.store(at.0, Ordering::SeqCst);
         }
     }
 }
@@ -159,5 +182,18 @@ mod tests {
         let clock = Clock::manual(UnixMillis(1));
         clock.clone().advance(Duration::from_millis(4));
         assert_eq!(clock.now(), UnixMillis(5));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_lets_no_time_pass() {
+        let clock = Clock::manual(UnixMillis(1_000));
+        clock.advance(Duration::from_millis(4));
+        clock.set(UnixMillis(7));
+        assert_eq!(
+            (clock.now(), clock.passed()),
+            (UnixMillis(7), Duration::from_millis(4))
+        );
+        let earlier = Clock::System.passed();
+        assert!(Clock::System.passed() >= earlier);
     }
 }

@@ -152,15 +152,14 @@ pub fn refused_by(limit: &'static str) {
 #[derive(Clone, Debug)]
 pub struct Hand(Clock);
 
-/// An instant of the limiter: nanoseconds since the epoch.
+/// An instant of the limiter: nanoseconds of [`Clock::passed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(u64);
 
 impl LimitClock for Hand {
     type Instant = Instant;
     fn now(&self) -> Instant {
-        let ms = u64::try_from(self.0.now().0).unwrap_or(0);
-        Instant(ms.saturating_mul(1_000_000))
+        Instant(u64::try_from(self.0.passed().as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
@@ -197,5 +196,23 @@ mod tests {
         clock.advance(Duration::from_secs(10));
         limit.check(b"a").expect("one more after ten seconds");
         limit.check(b"a").expect_err("but not two");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_refuses_nobody_and_lets_nobody_in() {
+        let start = UnixMillis(1_700_000_000_000);
+        let hour = Duration::from_secs(3_600);
+        let clock = Clock::manual(start);
+        let limit = Limit::per_minute("test", 6, &clock);
+        limit.check(b"a").expect("the first");
+        clock.set(start - hour);
+        for _ in 1..6 {
+            limit.check(b"a").expect("within the burst, as before");
+        }
+        clock.set(start + hour);
+        limit.check(b"a").expect_err("no time has passed");
+        clock.set(start - hour);
+        clock.advance(Duration::from_secs(10));
+        limit.check(b"a").expect("one more after ten seconds");
     }
 }
