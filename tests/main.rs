@@ -134,6 +134,7 @@ mod server_quiet;
 mod server_trouble;
 mod subscriptions_admin;
 mod subscriptions_at_the_door;
+mod subscriptions_caps;
 mod subscriptions_data;
 mod subscriptions_double_opt_in;
 mod subscriptions_from_elsewhere;

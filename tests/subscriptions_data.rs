@@ -126,11 +126,11 @@ async fn a_forwarded_mail_learns_nothing_and_triggers_few_mails() {
             .says("Look into your inbox");
     }
     app.mail_to(ADDRESS, 2).await;
-    // The confirmation was the first of the day's three.
+    // Three a day.
     assert_eq!(
         app.count("SELECT COUNT(*) FROM outbox WHERE template = 'your-data'")
             .await,
-        2
+        3
     );
     // The same page for somebody who is gone.
     let gone = manage_token(&app.app.keys, ReaderId(id.0 + 1));
@@ -138,6 +138,36 @@ async fn a_forwarded_mail_learns_nothing_and_triggers_few_mails() {
         .post(&format!("/manage/{gone}"), &[("action", "data")])
         .await;
     gone.expect(404);
+}
+
+/// Anybody can use up the day's confirmations of an address.
+#[tokio::test]
+async fn a_strangers_requests_keep_no_reader_from_their_data() {
+    let app = TestApp::start().await;
+    let (_, _, manage) = linked(&app).await;
+    for _ in 0..4 {
+        app.advance(HOUR);
+        let fields = [("email", ADDRESS), ("consent", "on")];
+        let stranger = app.reader();
+        stranger
+            .post("/subscribe/premium", &fields)
+            .await
+            .expect(200);
+    }
+    let (_, page) = data(&app, &app.reader(), &manage).await;
+    page.says(ADDRESS);
+    // And the other way round.
+    let confirmations =
+        "SELECT COUNT(*) FROM outbox WHERE template <> 'your-data' AND expires_ms > 0";
+    assert_eq!(app.count(confirmations).await, 3);
+    app.advance(HOUR * 24);
+    data(&app, &app.reader(), &manage).await;
+    let fields = [("email", ADDRESS), ("consent", "on")];
+    app.reader()
+        .post("/subscribe/premium", &fields)
+        .await
+        .expect(200);
+    assert_eq!(app.count(confirmations).await, 4);
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod m0024_idempotency_age;
 mod m0025_kept_counts;
 mod m0026_one_age_index;
 mod m0028_outbox_addressee;
+mod m0029_requests_and_caps;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_kept_counts::MIGRATION),
             Box::new(m0026_one_age_index::MIGRATION),
             Box::new(m0028_outbox_addressee::MIGRATION),
+            Box::new(m0029_requests_and_caps::MIGRATION),
         ]
     }
 }

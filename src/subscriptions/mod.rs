@@ -8,7 +8,8 @@
 //! - the same page, and the same work, for known, unknown, pending and suppressed addresses;
 //! - request and mail are one write; the mail leaves from the outbox, never in the request;
 //! - GET and HEAD change nothing; each button says what it does; a second press is fine;
-//! - at most one mail in ten minutes and three a day to an address that anybody can type;
+//! - to an address that anybody can type, at most one mail in ten minutes about a newsletter, and three a day: the first about a newsletter
+//!   may go beyond that, up to six;
 //! - a forwarded mail can stop its owner's newsletters and take back consents at worst; to see, export or erase takes a fresh one.
 //!
 //! `request` → `confirm` → `preferences`, `leave` are the use cases, `stop_reader` an editor's, and `data` what is kept about a reader; `http` and `api` the doors; [`import`] the way in for lists.

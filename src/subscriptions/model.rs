@@ -93,8 +93,9 @@ pub struct Standing {
     pub reader: Option<ReaderId>,
     /// The code of the [`State`] of the subscription asked for.
     pub state: Option<i16>,
-    /// Mails anybody could trigger, since [`MailCaps::window_start`].
+    /// Mails that anybody could trigger, about any newsletter, since [`MailCaps::window_start`].
     pub mails: i64,
+    /// The last of them about the newsletter asked for.
     pub last_mail: Option<UnixMillis>,
 }
 
@@ -156,11 +157,14 @@ impl Subscribed {
 }
 
 /// How often anybody who can type an address may make us mail it.
+///
+/// Whoever really wants a newsletter gets its mail although somebody else has used the day up: about the same newsletter, the mails that
+/// were triggered lie in the inbox, and their links work; about another one, its first mail of the day may go beyond the day's most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailCaps {
-    /// The shortest time between two mails.
+    /// The shortest time between two mails about one newsletter.
     pub pause: Duration,
-    /// The most mails within 24 hours.
+    /// The most mails within 24 hours; twice as many with those that are the first about their newsletter.
     pub per_day: u32,
 }
 
@@ -171,10 +175,15 @@ impl MailCaps {
         now - Duration::from_secs(24 * 60 * 60)
     }
 
-    /// Whether one more mail may go to an address that got `count` since [`window_start`](Self::window_start), the last one at `last`.
+    /// Whether one more mail may go to an address that got `count` since [`window_start`](Self::window_start), the last one about this
+    /// newsletter at `last`.
     #[must_use]
     pub fn allow(self, count: i64, last: Option<UnixMillis>, now: UnixMillis) -> bool {
-        count < i64::from(self.per_day) && last.is_none_or(|last| now.since(last) >= self.pause)
+        let most = i64::from(self.per_day);
+        match last {
+            Some(last) => count < most && now.since(last) >= self.pause,
+            None => count < most * 2,
+        }
     }
 }
 
@@ -282,6 +291,8 @@ mod tests {
         assert!(!caps.allow(1, ago(599), now));
         assert!(caps.allow(1, ago(600), now));
         assert!(!caps.allow(3, ago(7_000), now));
+        assert!(caps.allow(5, None, now), "the first about its newsletter");
+        assert!(!caps.allow(6, None, now), "and that is all");
         assert!(
             !caps.allow(1, Some(now + Duration::from_secs(5)), now),
             "a clock that went back does not open the gate"

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::model::{Answer, MailCaps, Silence};
-use super::store::requests::{self, NewRequest};
+use super::store::requests::{self, About, NewRequest};
 use super::{mails, reader_name::ReaderName};
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
@@ -14,6 +14,7 @@ use crate::newsletters::{ConsentText, Newsletter};
 use crate::polls;
 use crate::types::token::{random_token, token_hash};
 use crate::types::{EmailAddress, PollId, UnixMillis};
+use crate::web::limits::refused_by;
 use crate::web::{Client, Problem};
 
 /// A wish to subscribe, checked at the door.
@@ -124,7 +125,11 @@ pub(super) async fn send(
     let answer = standing.answer(caps(app), now);
     // Suppressed addresses use up their caps like all others, or the caps would tell them apart.
     let counted = answer != Answer::Nothing(Silence::Capped);
-    requests::count_mail(txn, &hash, counted.then_some(now)).await?;
+    if !counted {
+        refused_by("confirmations_of_address");
+    }
+    let about = About::Newsletter(wish.newsletter.id);
+    requests::count_mail(txn, &hash, about, counted.then_some(now)).await?;
 
     // A request whose link nobody gets is dead at birth; it is written all the same, so that it takes as long.
     let token = random_token(&app.random);

@@ -12,6 +12,7 @@ pub struct Model {
     pub address_hash: Vec<u8>,
     #[sea_orm(primary_key, auto_increment = false)]
     pub sent_ms: UnixMillis,
+    pub newsletter_id: Option<i64>,
 }
 
 /// None are declared: joins are written where they are needed.

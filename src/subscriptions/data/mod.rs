@@ -18,13 +18,15 @@ use super::confirm::parse_own;
 use super::mails;
 use super::model::MailCaps;
 use super::request::caps;
-use super::store::{requests, subscribers};
+use super::store::requests::{self, About};
+use super::store::subscribers;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::mailer::templates::Template;
 use crate::newsletters;
 use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, ReaderId, UnixMillis};
+use crate::web::limits::refused_by;
 
 /// How long the link in the mail works.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -59,7 +61,8 @@ pub fn open(keys: &Keys, token: &str, now: UnixMillis) -> Opened {
     }
 }
 
-/// Mails the link to the reader, within the mails that anybody can trigger in a day: whoever has a forwarded issue can press the button.
+/// Mails the link to the reader, as often a day as confirmations: whoever has a forwarded issue can press the button. Confirmations, which
+/// anybody can trigger who knows the address, do not count: nobody is to keep a reader from their data.
 ///
 /// # Errors
 /// What the database said.
@@ -80,13 +83,13 @@ pub async fn mail_link(app: &App, reader: ReaderId) -> Result<(), DbErr> {
     let Some(letter) = letter else { return Ok(()) };
     let hash = app.keys.address_hash(address.key());
     requests::queue_up(&app.db, &txn, &hash).await?;
-    let since = MailCaps::window_start(now);
-    let standing = requests::standing(&txn, letter.id, address.key(), &hash, since).await?;
-    // Whoever has just confirmed may ask at once: only the day is bounded.
-    if standing.mails >= i64::from(caps(app).per_day) {
+    // Only the day is bounded: whoever used it up has filled the reader's inbox with links that work.
+    let mails = requests::data_links(&txn, &hash, MailCaps::window_start(now)).await?;
+    if mails >= i64::from(caps(app).per_day) {
+        refused_by("data_links_of_reader");
         return Ok(());
     }
-    requests::count_mail(&txn, &hash, Some(now)).await?;
+    requests::count_mail(&txn, &hash, About::OwnData, Some(now)).await?;
     let data = json!({
         "lang": letter.language,
         "accent": letter.accent,

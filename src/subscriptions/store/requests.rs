@@ -68,8 +68,8 @@ pub async fn standing(
         "SELECT (SELECT reason FROM suppression WHERE address_hash = $1),
                 (SELECT id FROM reader WHERE email_key = $2),
                 (SELECT s.state FROM subscription s JOIN reader r ON r.id = s.reader_id WHERE s.newsletter_id = $3 AND r.email_key = $2),
-                (SELECT COUNT(*) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4),
-                (SELECT MAX(sent_ms) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4)",
+                (SELECT COUNT(*) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4 AND COALESCE(newsletter_id, $3) <> 0),
+                (SELECT MAX(sent_ms) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4 AND newsletter_id = $3)",
         [address_hash.to_vec().into(), email_key.into(), newsletter.0.into(), since.0.into()],
     )
     .await?;
@@ -83,20 +83,64 @@ pub async fn standing(
     })
 }
 
+/// What a mail that somebody can trigger is about. Each has caps of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The confirmation of a subscription, or that there is nothing to confirm: at anybody's word.
+    Newsletter(NewsletterId),
+    /// What is kept about a reader: at the word of whoever has one of their links.
+    OwnData,
+}
+
+impl About {
+    /// How it stands in the database. No newsletter has the number 0.
+    const fn code(self) -> i64 {
+        match self {
+            Self::Newsletter(id) => id.0,
+            Self::OwnData => 0,
+        }
+    }
+}
+
 /// Counts a mail against the caps; one that is not sent is written down outside of every window, so that both take as long.
 pub async fn count_mail(
     txn: &WriteTxn,
     address_hash: &[u8],
+    about: About,
     sent: Option<UnixMillis>,
 ) -> Result<(), DbErr> {
     let at = sent.unwrap_or(UnixMillis(0));
     run(
         &**txn,
-        "INSERT INTO triggered_mail (address_hash, sent_ms) VALUES ($1, $2)",
-        [address_hash.to_vec().into(), at.0.into()],
+        "INSERT INTO triggered_mail (address_hash, sent_ms, newsletter_id) VALUES ($1, $2, $3)",
+        [
+            address_hash.to_vec().into(),
+            at.0.into(),
+            about.code().into(),
+        ],
     )
     .await
     .map(drop)
+}
+
+/// How many mails with a link to their own data a reader got.
+pub async fn data_links(
+    txn: &WriteTxn,
+    address_hash: &[u8],
+    since: UnixMillis,
+) -> Result<i64, DbErr> {
+    let row = fetch_one(
+        &**txn,
+        "SELECT COUNT(*) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $2 AND newsletter_id = $3",
+        [
+            address_hash.to_vec().into(),
+            since.0.into(),
+            About::OwnData.code().into(),
+        ],
+    )
+    .await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("a count".into()))?;
+    row.try_get_by_index(0)
 }
 
 /// Writes a request down.
