@@ -38,6 +38,47 @@ async fn post(
     request.send().await.unwrap()
 }
 
+/// What was agreed to before the reader left does not bring the newsletter back: neither an older link nor a program that follows it.
+#[tokio::test]
+async fn a_link_from_before_the_leaving_subscribes_nobody() {
+    let app = TestApp::start().await;
+    let anna = "anna@example.org";
+    app.newsletter("premium").await;
+    app.newsletter("brief").await;
+    let ask = async |slug: &str| {
+        let fields = [("email", anna), ("consent", "on")];
+        let path = format!("/subscribe/{slug}");
+        app.reader().post(&path, &fields).await.expect(200);
+        app.advance(HOUR);
+    };
+    let (mut links, mut mails) = (Vec::new(), 0);
+    for slug in ["premium", "premium", "brief"] {
+        ask(slug).await;
+        mails += 1;
+        links.push(app.mail_to(anna, mails).await.link("/confirm/"));
+    }
+    let open = app.reader().get(&links[1]).await.expect(200).the_form();
+    let form = app.reader().get(&links[0]).await.expect(200).the_form();
+    app.reader().submit(form).await.expect(200);
+    let reader = ReaderId(app.count("SELECT id FROM reader").await);
+    let newsletter = app
+        .count("SELECT id FROM newsletter WHERE slug = 'premium'")
+        .await;
+    let token = unsubscribe_token(&app.app.keys, NewsletterId(newsletter), reader);
+    post(&app, &format!("/u/{token}"), None, "").await;
+    assert_eq!(state_of(&app, anna).await, 2);
+    app.reader().submit(open).await.expect(410);
+    app.reader().get(&links[1]).await.expect(410);
+    assert_eq!(state_of(&app, anna).await, 2);
+    // Another newsletter is another matter.
+    let form = app.reader().get(&links[2]).await.expect(200).the_form();
+    app.reader()
+        .submit(form)
+        .await
+        .expect(200)
+        .says("You are subscribed");
+}
+
 #[tokio::test]
 async fn one_click_in_either_encoding_stops_the_mails_and_may_come_twice() {
     let multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";

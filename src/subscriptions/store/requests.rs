@@ -207,6 +207,23 @@ pub async fn mark_confirmed(txn: &WriteTxn, id: i64, now: UnixMillis) -> Result<
     Ok(done.rows_affected() == 1)
 }
 
+/// Ends the links that were mailed to a reader about a newsletter and not pressed: what was agreed to before the reader left is over.
+pub async fn end_open(
+    txn: &WriteTxn,
+    newsletter: NewsletterId,
+    reader: ReaderId,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    run(
+        &**txn,
+        "UPDATE subscription_request SET expires_ms = $1 WHERE email_key = (SELECT email_key FROM reader WHERE id = $2)
+         AND newsletter_id = $3 AND confirmed_ms IS NULL AND expires_ms > $1",
+        [now.0.into(), reader.0.into(), newsletter.0.into()],
+    )
+    .await
+    .map(drop)
+}
+
 /// Forgets all requests for an address.
 pub async fn forget(txn: &WriteTxn, email_key: &str) -> Result<(), DbErr> {
     let sql = "DELETE FROM subscription_request WHERE email_key = $1";

@@ -233,6 +233,7 @@ pub async fn leave(
         [now.0.into(), reader.0.into(), newsletter.0.into()],
     )
     .await?;
+    super::requests::end_open(txn, newsletter, reader, now).await?;
     Ok(true)
 }
 
