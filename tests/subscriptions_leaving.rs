@@ -213,6 +213,12 @@ async fn preferences_keep_what_was_typed_and_only_leave_what_was_listed() {
         .button("action", "save");
     let page = reader.submit(right).await.expect(200).says("saved");
     assert_eq!(page.the_form().value("time_zone"), Some("Europe/Vienna"));
+    // A program that sends less than the form has: what is missing stays.
+    let fields = [("List-Unsubscribe", "One-Click")];
+    let page = app.reader().post(&path, &fields).await.expect(200);
+    for (field, value) in [("name", "Anna Ø"), ("time_zone", "Europe/Vienna")] {
+        assert_eq!(page.the_form().value(field), Some(value));
+    }
     assert_eq!(
         state_of(&app, "anna@example.org").await,
         1,

@@ -68,9 +68,15 @@ pub async fn submit(
         };
         return as_stored(&app, &token, reader, Some(said)).await;
     }
+    let stored = Filled::of(&preferences);
     let mut filled = Filled {
-        name: form.one("name")?.unwrap_or_default().to_owned(),
-        time_zone: form.one("time_zone")?.unwrap_or_default().trim().to_owned(),
+        // What a form does not send stays as it is: only an empty field empties anything.
+        name: form.one("name")?.unwrap_or(&stored.name).to_owned(),
+        time_zone: form
+            .one("time_zone")?
+            .unwrap_or(&stored.time_zone)
+            .trim()
+            .to_owned(),
         // Only what the form listed can be left by leaving its box empty: a subscription confirmed since then is not.
         unticked: form
             .all("listed")
