@@ -19,6 +19,8 @@ async fn a_stop_loses_nobody_and_doubles_nobody() {
     for stop in 1..=4 {
         let mut node = trial.setup.start();
         trial.server.wait_for(stop * 50, PATIENCE).await;
+        // As programs do that signal the process, and then the group it is in.
+        node.signal("-TERM");
         node.signal("-TERM");
         assert!(node.ended(LIMIT).await.success());
         let in_hand = "SELECT COUNT(*) FROM mail_batch WHERE state = 1";

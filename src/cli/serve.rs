@@ -1,9 +1,11 @@
 //! `canvass serve`: refuse what is dangerous, then run until SIGTERM or SIGINT.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use super::{Failed, missing_key};
 use crate::app::{App, Role};
@@ -117,6 +119,9 @@ async fn hung_up(hangup: &mut Option<Signal>) {
     }
 }
 
+/// Signals within this time are one wish to stop: programs such as `timeout` signal the process, and then its whole group.
+const ONE_WISH: Duration = Duration::from_millis(500);
+
 /// A server, and the ways to tell it to stop.
 pub struct Running {
     pub server: Server,
@@ -126,7 +131,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Runs until the operating system or a person says stop. A second signal ends the process at once.
+    /// Runs until the operating system or a person says stop. A second signal ends the process at once, unless it comes [with the
+    /// first](ONE_WISH).
     pub async fn until_stopped(mut self) -> Result<(), Failed> {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -134,12 +140,23 @@ impl Running {
             () = hung_up(&mut self.hangup) => {}
         }
         tracing::info!("stopping: what is in hand is finished first");
-        tokio::select! {
-            () = self.server.stop() => tracing::info!("stopped"),
-            _ = self.terminate.recv() => tracing::warn!("stopped at once, as asked twice"),
-            _ = self.interrupt.recv() => tracing::warn!("stopped at once, as asked twice"),
+        let asked = Instant::now();
+        let stopped = self.server.stop();
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                () = &mut stopped => {
+                    tracing::info!("stopped");
+                    return Ok(());
+                }
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            if asked.elapsed() >= ONE_WISH {
+                tracing::warn!("stopped at once, as asked twice");
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 
