@@ -154,6 +154,7 @@ async fn a_strangers_requests_keep_no_reader_from_their_data() {
             .await
             .expect(200);
     }
+    app.mail_to(ADDRESS, 3).await;
     let (_, page) = data(&app, &app.reader(), &manage).await;
     page.says(ADDRESS);
     // And the other way round.
