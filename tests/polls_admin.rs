@@ -288,6 +288,20 @@ async fn what_is_wrong_with_a_poll_is_said_beside_the_field() {
             "kept"
         );
     }
+    let page = browser
+        .submit(
+            form.clone()
+                .fill("question.1", "")
+                .fill("closes", "yesterday")
+                .with_options(1, &["Yes"]),
+        )
+        .await
+        .expect(422);
+    assert_eq!(
+        page.attributes(".error-summary a", "href"),
+        ["#question.1", "#options.1", "#closes"],
+        "in the order of the form"
+    );
     for options in [&["Yes"][..], &["Yes", "Yes"], &["Yes", &"x".repeat(1_000)]] {
         let page = browser
             .submit(form.clone().with_options(1, options))

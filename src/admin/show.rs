@@ -1,7 +1,5 @@
 //! Numbers and times as editors' pages show them.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -32,13 +30,16 @@ pub fn time(at: UnixMillis, zone: &Zone) -> LocalTime {
 
 /// What is wrong with a form, in the order of its fields, for the summary above it.
 #[must_use]
-pub fn in_order(errors: &BTreeMap<&'static str, String>, fields: &[&str]) -> Vec<Value> {
-    let place = |field: &str| fields.iter().position(|known| *known == field);
-    let mut found: Vec<_> = errors.iter().collect();
-    found.sort_by_key(|(field, _)| place(field).unwrap_or(usize::MAX));
+pub fn in_order<Name: AsRef<str>, Message: Serialize>(
+    errors: impl IntoIterator<Item = (Name, Message)>,
+    fields: &[impl AsRef<str>],
+) -> Vec<Value> {
+    let place = |field: &str| fields.iter().position(|known| known.as_ref() == field);
+    let mut found: Vec<_> = errors.into_iter().collect();
+    found.sort_by_key(|(field, _)| place(field.as_ref()).unwrap_or(usize::MAX));
     found
         .into_iter()
-        .map(|(field, message)| json!({ "field": field, "message": message }))
+        .map(|(field, message)| json!({ "field": field.as_ref(), "message": message }))
         .collect()
 }
 

@@ -45,6 +45,54 @@ const SCALES: [(&str, &str); 6] = [
     ("0-10", "0 to 10"),
 ];
 
+/// The fields of a question, in the order of the form.
+const OF_A_QUESTION: [&str; 7] = [
+    "question",
+    "kind",
+    "scale",
+    "options",
+    "pictures",
+    "max_choices",
+    "other",
+];
+
+/// The fields after the questions, in the order of the form.
+const AFTER_QUESTIONS: [&str; 10] = [
+    "intro",
+    "slug",
+    "opens",
+    "closes",
+    "time_zone",
+    "visibility",
+    "linking",
+    "link_words",
+    "headline_tier",
+    "newsletter",
+];
+
+/// All fields that something can be wrong with, in the order of the form.
+fn fields(typed: &Typed) -> Vec<String> {
+    let of_questions = typed.questions.iter().flat_map(|question| {
+        OF_A_QUESTION
+            .iter()
+            .map(move |field| format!("{field}.{}", question.number))
+    });
+    of_questions
+        .chain(AFTER_QUESTIONS.map(str::to_owned))
+        .collect()
+}
+
+/// How fine the fields for times are, in seconds: whole minutes, unless what stands in one is finer.
+fn step(times: &[&str]) -> &'static str {
+    if times.iter().any(|time| time.contains('.')) {
+        "0.001"
+    } else if times.iter().any(|time| time.matches(':').count() > 1) {
+        "1"
+    } else {
+        "60"
+    }
+}
+
 /// The form, with what is wrong in it.
 ///
 /// # Errors
@@ -74,9 +122,9 @@ pub async fn form_page(
         .map(|(value, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.linking }))
         .collect();
     let mut page = json!({
-        "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(), "newsletters": letters,
+        "frame": frame, "form": typed, "errors": errors, "error_list": show::in_order(errors, &fields(typed)), "zones": Zone::names(), "newsletters": letters,
         "visibilities": visibilities, "headlines": headlines, "linkings": linkings, "whole": true, "many": typed.questions.len() > 1,
-        "step": if typed.opens.contains('.') || typed.closes.contains('.') { "0.001" } else { "1" },
+        "step": step(&[&typed.opens, &typed.closes]),
         "heading": "New poll", "action": "/admin/polls", "submit": "Save the draft", "back": "/admin/polls", "back_label": "Polls",
     });
     for (place, question) in typed.questions.iter().enumerate() {

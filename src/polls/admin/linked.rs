@@ -169,6 +169,7 @@ async fn linked_page(
     }
     page["dictionary"] = json!(DICTIONARY);
     page["errors"] = json!(errors);
+    page["error_list"] = shown::in_order(errors, &["options", "newsletter"]).into();
     let page = app.pages.render("polls/admin_linked", &page)?;
     let status = if errors.is_empty() {
         StatusCode::OK

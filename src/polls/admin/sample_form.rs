@@ -205,6 +205,7 @@ async fn form(
     page["form"] = json!({
         "size": if asked.size.is_empty() { "1000" } else { &asked.size }, "seed": asked.seed,
     });
+    page["error_list"] = shown::in_order(&errors, &["newsletter", "size", "seed"]).into();
     page["errors"] = errors.into();
     page["smallest"] = SMALLEST.into();
     page["largest"] = shown::count(LARGEST).into();
