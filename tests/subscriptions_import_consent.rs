@@ -4,6 +4,7 @@ use canvass::db::{Backend, fetch_all, run};
 use canvass::subscriptions::import::{Order, Summary, run as import};
 
 use crate::support::app::TestApp;
+use crate::support::editor::signed_in;
 
 struct Desk {
     app: TestApp,
@@ -268,4 +269,34 @@ async fn a_column_about_consent_that_is_not_understood_stops_the_import() {
         );
     }
     assert_eq!(desk.column("SELECT email_key FROM reader").await, [""; 0]);
+}
+
+/// An editor's page never shows the number that keeps imported words apart, nor a confirmation that nobody knows of.
+#[tokio::test]
+async fn imported_evidence_says_where_it_is_from_and_what_is_not_known() {
+    let desk = Desk::open().await;
+    desk.import("email,confirmed_at\nbare@example.org,\ndated@example.org,2024-05-06T07:08:09Z\n")
+        .await
+        .unwrap();
+    let editor = signed_in(&desk.app).await;
+    let list = editor.get("/admin/readers").await.expect(200);
+    let page = editor.follow(&list, "bare@example.org").await.expect(200);
+    let page = page
+        .says("in words that came with an import")
+        .says("when it was given is not known here");
+    let facts = page.all(".facts dt");
+    assert!(
+        !facts
+            .iter()
+            .any(|dt| dt == "Asked for" || dt == "Confirmed"),
+        "{facts:?}"
+    );
+    let page = editor.follow(&list, "dated@example.org").await.expect(200);
+    let page = page
+        .says("Confirmed, as the import said")
+        .says("6 May 2024");
+    assert!(!page.text().contains("version -1") && !page.text().contains("Asked for"));
+    let form = editor.get("/admin/newsletters/premium").await.expect(200);
+    let form = form.says("From an import or a form elsewhere");
+    assert!(!form.text().contains("Version -"));
 }

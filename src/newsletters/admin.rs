@@ -194,7 +194,7 @@ async fn form_page(
         let versions = store::consent_versions(app.db.read(), letter.id).await?;
         let versions: Vec<Value> = versions
             .iter()
-            .map(|(text, at)| json!({ "version": text.version, "body": text.body, "created": show::time(*at, &zone) }))
+            .map(|(text, at)| json!({ "version": text.version, "elsewhere": text.version < 0, "body": text.body, "created": show::time(*at, &zone) }))
             .collect();
         page["existing"] = letter.slug.as_str().into();
         page["heading"] = letter.name.as_str().into();

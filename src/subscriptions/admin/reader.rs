@@ -1,6 +1,7 @@
 //! `/admin/readers/{id}`: one reader, stopping their mails, and erasing them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,11 +16,14 @@ use crate::polls;
 use crate::subscriptions::data;
 use crate::subscriptions::model::{self, Suppression};
 use crate::subscriptions::stop_reader::{Wish, hash_of, stop_reader};
-use crate::subscriptions::store::one_reader::{self as store, Reader, Subscription};
-use crate::types::{EmailAddress, ReaderId};
+use crate::subscriptions::store::one_reader::{self as store, Consent, Reader, Subscription};
+use crate::types::{EmailAddress, ReaderId, UnixMillis};
 use crate::web::Problem;
 
 type Errors = BTreeMap<&'static str, &'static str>;
+
+/// The fields in the order of the page.
+const FIELDS: &[&str] = &["what", "reason", "address"];
 
 /// What was typed into the forms of the page.
 #[derive(Debug, Default)]
@@ -32,6 +36,12 @@ struct Typed {
 
 /// Mails shown of a reader's history.
 const MAILS: i64 = 30;
+
+/// The source of a consent, and the reason of a subscription, that came with an import.
+const IMPORT: &str = "import";
+
+/// A time in a file that lies this close before its import is the import's own.
+const LONGEST_IMPORT: Duration = Duration::from_secs(3_600);
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 200;
@@ -165,6 +175,12 @@ async fn reader_page(
         .filter(|s| s.state == active)
         .map(|s| json!({ "slug": s.slug, "name": s.newsletter, "chosen": s.slug == typed.what }))
         .collect();
+    let entered: Vec<(String, UnixMillis)> = subscriptions
+        .iter()
+        .filter(|s| s.reason == IMPORT)
+        .map(|s| (s.newsletter.clone(), s.changed))
+        .collect();
+    let allows = suppressed.is_some() && stoppable.is_empty();
     let subscriptions: Vec<Value> = subscriptions
         .iter()
         .map(|s| {
@@ -177,7 +193,8 @@ async fn reader_page(
         .iter()
         .map(|c| {
             json!({
-                "newsletter": c.newsletter, "version": c.version, "body": c.body, "page": c.page, "source": c.source,
+                "newsletter": c.newsletter, "version": c.version, "elsewhere": c.version < 0, "body": c.body, "page": c.page,
+                "source": c.source, "imported": c.source == IMPORT, "undated": undated(c, reader, &entered),
                 "requested": at(c.requested), "confirmed": at(c.confirmed), "withdrawn": c.withdrawn.map(at),
             })
         })
@@ -196,9 +213,9 @@ async fn reader_page(
         })
         .collect();
     let page = json!({
-        "frame": frame, "errors": errors, "id": reader.id, "email": reader.email, "name": reader.name, "since": at(reader.since),
+        "frame": frame, "errors": errors, "error_list": shown::in_order(errors, FIELDS), "id": reader.id, "email": reader.email, "name": reader.name, "since": at(reader.since),
         "erased": reader.erased, "suppressed": suppressed, "subscriptions": subscriptions, "stoppable": stoppable,
-        "suppress_chosen": typed.what == "!suppress", "allow_chosen": typed.what == "!allow",
+        "allows": allows, "suppress_chosen": typed.what == "!suppress", "allow_chosen": typed.what == "!allow",
         "form": { "reason": typed.reason, "address": typed.address },
         "consents": consents, "linked": linked, "mails": mails, "mails_shown": MAILS,
     });
@@ -209,6 +226,19 @@ async fn reader_page(
         StatusCode::UNPROCESSABLE_ENTITY
     };
     Ok((status, page).into_response())
+}
+
+/// Whether an import stands in for the time of a consent: its file had none, so what is kept is when it ran.
+fn undated(consent: &Consent, reader: &Reader, entered: &[(String, UnixMillis)]) -> bool {
+    // An import writes its readers for as long as it runs, and keeps when it began.
+    let ran =
+        |at: UnixMillis| at >= consent.confirmed && at.since(consent.confirmed) <= LONGEST_IMPORT;
+    consent.source == IMPORT
+        && (consent.confirmed == consent.kept
+            || ran(reader.since)
+            || entered
+                .iter()
+                .any(|(newsletter, at)| *newsletter == consent.newsletter && ran(*at)))
 }
 
 pub(super) fn suppression_words(code: i16) -> &'static str {

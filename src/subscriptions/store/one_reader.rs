@@ -27,7 +27,10 @@ pub struct Subscription {
 /// The evidence of one consent.
 pub struct Consent {
     pub newsletter: String,
+    /// Below zero for the words of an import or of a publisher's own form.
     pub version: i64,
+    /// When these words were first kept here.
+    pub kept: UnixMillis,
     pub body: String,
     pub page: String,
     pub source: String,
@@ -82,13 +85,14 @@ pub async fn subscriptions(db: &Db, id: ReaderId) -> Result<Vec<Subscription>, D
 }
 
 pub async fn consents(db: &Db, id: ReaderId) -> Result<Vec<Consent>, DbErr> {
-    let sql = "SELECT n.name, t.version, t.body, c.page, c.source, c.requested_ms, c.confirmed_ms, c.withdrawn_ms \
+    let sql = "SELECT n.name, t.version, t.created_ms, t.body, c.page, c.source, c.requested_ms, c.confirmed_ms, c.withdrawn_ms \
                FROM consent c JOIN consent_text t ON t.id = c.consent_text_id JOIN newsletter n ON n.id = c.newsletter_id \
                WHERE c.reader_id = $1 ORDER BY c.confirmed_ms DESC, c.id DESC";
     fetch_all_as(db.read(), sql, [id.into()], |row| {
         Ok(Consent {
             newsletter: row.try_get("", "name")?,
             version: row.try_get("", "version")?,
+            kept: row.try_get("", "created_ms")?,
             body: row.try_get("", "body")?,
             page: row.try_get("", "page")?,
             source: row.try_get("", "source")?,
