@@ -219,6 +219,66 @@ async fn a_slot_missed_by_less_goes_out_late() {
     eventually(&app, "SELECT COUNT(*) FROM mailing WHERE state = 4", 1).await;
 }
 
+/// Whoever reckons from the clock beside the field reckons with the zone that was chosen.
+#[tokio::test]
+async fn the_clock_beside_the_time_is_that_of_the_chosen_zone() {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("brief").await;
+    readers(&app, newsletter.id, 1, 1).await;
+    let editor = signed_in(&app).await;
+    let last = written(&editor, "Over there").await;
+    let hint = |page: &Page| page.all("#at-hint").concat();
+    let zone = last.form("form[action$='/schedule']");
+    let home = zone.value("zone").unwrap().to_owned();
+    assert!(
+        hint(&last).contains(&format!("In {home} it is")),
+        "{}",
+        hint(&last)
+    );
+    for (zone, said) in [
+        (
+            "America/New_York",
+            "In America/New_York it is 2 Mar 2026, 04:00 now.",
+        ),
+        ("Asia/Tokyo", "In Asia/Tokyo it is 2 Mar 2026, 18:00 now."),
+    ] {
+        let form = last
+            .form("form[action$='/schedule']")
+            .fill("at", "2026-03-09T07:00")
+            .fill("zone", zone)
+            .button("then", "check");
+        let page = editor.submit(form).await.expect(200);
+        assert!(hint(&page).contains(said), "{}", hint(&page));
+    }
+    let form = last
+        .form("form[action$='/schedule']")
+        .fill("at", "2026-03-09T07:00")
+        .fill("zone", "Mars/Olympus")
+        .button("then", "check");
+    let page = editor.submit(form).await.expect(422);
+    assert_eq!(hint(&page), "On the clocks of the zone below.");
+}
+
+/// What cannot be sent offers no time either.
+#[tokio::test]
+async fn a_mail_that_cannot_be_sent_cannot_be_scheduled() {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("brief").await;
+    readers(&app, newsletter.id, 1, 1).await;
+    let editor = signed_in(&app).await;
+    let last = written(&editor, "Soon empty").await;
+    assert!(last.body.find("Who gets it") < last.body.find("Send to 1 reader"));
+    let issue = last.url.path().trim_end_matches("/send").to_owned();
+    let page = editor.get(&issue).await.expect(200);
+    let empty = page
+        .form("#composer")
+        .fill("body", "")
+        .button("then", "send");
+    let last = editor.submit(empty).await.expect(200);
+    let last = last.says("It cannot be sent like this.");
+    assert!(last.all("form[action$='/schedule']").is_empty());
+}
+
 #[tokio::test]
 async fn times_that_clocks_skip_or_show_twice_are_explained() {
     let app = TestApp::start().await;
@@ -236,6 +296,7 @@ async fn times_that_clocks_skip_or_show_twice_are_explained() {
         .submit(check("2026-03-29T02:30", "Europe/Berlin"))
         .await
         .expect(200);
+    assert_eq!(page.attributes("#at-answer", "autofocus").len(), 1);
     page.says("does not exist on that day")
         .says("Sun 29 Mar 2026, 03:00 Europe/Berlin (01:00 UTC)");
     let page = editor

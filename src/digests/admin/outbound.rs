@@ -186,7 +186,13 @@ async fn last_page(
         .as_ref()
         .map_or(now, |(resolved, _)| resolved.at.into());
     let prepared = super::prepared(prepare(app, issue, at).await)?;
-    let zone = views::zone_of(&prepared.newsletter);
+    let home = views::zone_of(&prepared.newsletter);
+    // The clocks of the zone that stands in the form; of one that is none, nothing is said.
+    let zone = match planned.zone.as_str() {
+        "" => Some(home.clone()),
+        typed => Zone::parse(typed).ok(),
+    };
+    let typed = !planned.at.is_empty();
     let Audience {
         readers: audience,
         excluded,
@@ -228,13 +234,17 @@ async fn last_page(
             "audience": audience,
             "audience_count": show::count(audience),
             "audience_words": show::counted(audience, "reader", "readers"),
+            "anyway": !warnings.is_empty(),
             "excluded": excluded.iter().map(|excluded| json!({
                 "reason": excluded.reason, "count": show::count(excluded.readers),
             })).collect::<Vec<_>>(),
-            "now_local": written::short(now.timestamp(), &zone),
+            "now_local": zone.map(|zone| json!({
+                "zone": zone.name(), "time": written::short(now.timestamp(), &zone),
+            })),
+            "typed": typed,
             "form": {
-                "at": if planned.at.is_empty() { next_morning(now, &zone) } else { planned.at },
-                "zone": if planned.zone.is_empty() { zone.name().to_owned() } else { planned.zone },
+                "at": if planned.at.is_empty() { next_morning(now, &home) } else { planned.at },
+                "zone": if planned.zone.is_empty() { home.name().to_owned() } else { planned.zone },
             },
             "zones": Zone::names(),
             "resolved": resolved,
