@@ -327,7 +327,28 @@ async fn an_editor_sends_again_and_settles_by_forms() {
     browser
         .get(&format!("{base}/resend"))
         .await
+        .says("Nobody can be sent to again")
         .says(&format!("{bad} readers: no such address"));
+    let page = browser.get(&base).await.expect(200);
+    assert!(page.all("#resend").is_empty());
+    // One of them has subscribed anew since.
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms) \
+               SELECT i.newsletter_id, MIN(d.reader_id), 1, 1, 1 FROM delivery d JOIN issue i ON i.id = d.issue_id \
+               WHERE d.state = 4 GROUP BY i.newsletter_id \
+               ON CONFLICT (newsletter_id, reader_id) DO UPDATE SET state = 1";
+    canvass::db::run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    let page = browser.get(&base).await.expect(200);
+    assert_eq!(page.all("#resend").len(), 1);
+    browser
+        .get(&format!("{base}/resend"))
+        .await
+        .says("1 reader: no such address")
+        .says(&format!(
+            "{} readers: no such address. They are suppressed",
+            bad - 1
+        ));
 }
 
 /// `cargo test --test canvass a_million_recipients -- --ignored --nocapture`

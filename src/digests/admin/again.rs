@@ -13,10 +13,10 @@ use super::steer::by;
 use crate::admin::{Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::mailer::mailing::{
-    self, DeliveryState, DeliveryStateName, MailingState, Ordered, Reason, Standing, Verdict,
-    Wanted, Which,
+    self, DeliveryState, DeliveryStateName, MailingState, Ordered, Progress, Reason, Standing,
+    Verdict, Wanted, Which,
 };
-use crate::types::ReaderId;
+use crate::types::{IssueId, ReaderId};
 use crate::web::Problem;
 
 /// Recipients in doubt on one page; the others come up when these are settled.
@@ -68,19 +68,29 @@ async fn resend_page(
     let progress = mailing::progress(app, issue.id)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let failed = progress.reasons.iter().filter_map(|(state, reason, n)| {
-        let name = REASONS.iter().find(|(_, known)| known == reason)?.0;
-        (*state == DeliveryStateName::Failed).then(|| {
+    let back = bounced_and_back(app, issue.id, &progress).await?;
+    let failed = failures(&progress).filter_map(|(reason, n)| {
+        let name = REASONS.iter().find(|(_, known)| *known == reason)?.0;
+        let n = if reason == Reason::BadAddress {
+            back
+        } else {
+            n
+        };
+        (n > 0).then(|| {
             json!({
                 "value": name,
                 "label": reason.words(),
-                "count": shown::counted(*n, "reader", "readers"),
-                "hint": hint(*reason),
-                "chosen": *reason != Reason::BadAddress,
+                "count": shown::counted(n, "reader", "readers"),
+                "hint": hint(reason),
+                "chosen": reason != Reason::BadAddress,
             })
         })
     });
     let failed: Vec<Value> = failed.collect();
+    let skipped: i64 = failures(&progress)
+        .filter(|(reason, _)| *reason == Reason::BadAddress)
+        .map(|(_, n)| n - back)
+        .sum();
     app.pages.render(
         "digests/resend",
         &json!({
@@ -88,9 +98,39 @@ async fn resend_page(
             "id": issue.id.0,
             "crumb": issue.title(),
             "failed": failed,
+            "skipped": (skipped > 0).then(|| shown::counted(skipped, "reader", "readers")),
             "cancelled": matches!(progress.state, MailingState::Cancelled | MailingState::Cancelling),
             "errors": nothing_chosen.then(|| json!({ "reasons": "Choose at least one." })),
         }),
+    )
+}
+
+/// Those that failed, by reason.
+fn failures(progress: &Progress) -> impl Iterator<Item = (Reason, i64)> {
+    progress
+        .reasons
+        .iter()
+        .filter(|(state, ..)| *state == DeliveryStateName::Failed)
+        .map(|(_, reason, n)| (*reason, *n))
+}
+
+/// Of those whose address did not exist, who can be mailed again: see [`mailing::bounced_and_back`].
+async fn bounced_and_back(app: &App, issue: IssueId, progress: &Progress) -> Result<i64, Problem> {
+    if !failures(progress).any(|(reason, _)| reason == Reason::BadAddress) {
+        return Ok(0);
+    }
+    Ok(mailing::bounced_and_back(&app.db, issue).await?)
+}
+
+/// Whether anybody of those that failed can be sent to again.
+pub(super) async fn can_resend(
+    app: &App,
+    issue: IssueId,
+    progress: &Progress,
+) -> Result<bool, Problem> {
+    Ok(
+        failures(progress).any(|(reason, _)| reason != Reason::BadAddress)
+            || bounced_and_back(app, issue, progress).await? > 0,
     )
 }
 
@@ -100,9 +140,7 @@ fn hint(reason: Reason) -> &'static str {
         Reason::Refused => "A full mailbox or a mail that is too large may have changed since.",
         Reason::Ours => "First see to the cause: the relay’s words stand beside each recipient.",
         Reason::Expired => "Their servers asked for patience until the issue was too old.",
-        Reason::BadAddress => {
-            "These addresses do not exist and are suppressed: they are skipped again unless that was lifted."
-        }
+        Reason::BadAddress => "These addresses did not exist, and subscribed anew since.",
         _ => "",
     }
 }

@@ -17,7 +17,6 @@ pub(super) fn of(
 ) -> Option<Value> {
     let counts = &progress.counts;
     let readers = |n: i64| show::counted(n, "reader", "readers");
-    let waiting = readers(counts.queued + counts.deferred);
     let base = address(issue);
     let stopped = orders
         .iter()
@@ -33,7 +32,7 @@ pub(super) fn of(
             say(
                 "is-bad",
                 "Nothing has been taken so far.",
-                format!("{} failed and none was handed over.", readers(counts.failed)),
+                "Whatever was tried failed, and none was handed over.".to_owned(),
                 Some((format!("{base}/recipients?state=failed"), "See what the relay says")),
             )
         }),
@@ -44,7 +43,7 @@ pub(super) fn of(
                     "is-bad",
                     "Canvass stopped this issue by itself.",
                     format!(
-                        "The reason: {}. {waiting} wait. See to the cause, then resume; those that failed can be sent to again afterwards.",
+                        "The reason: {}. See to the cause, then resume; those that failed can be sent to again afterwards.",
                         progress.reason.trim_end_matches('.')
                     ),
                     Some((format!("{base}/recipients?state=failed"), "What the relay said")),
@@ -66,7 +65,7 @@ pub(super) fn of(
             Some(say(
                 "is-wait",
                 "Nothing goes out until somebody resumes it.",
-                format!("{waiting} wait.{by} Resuming sends to exactly those."),
+                format!("{by} Resuming sends to exactly those who wait.").trim_start().to_owned(),
                 None,
             ))
         }
@@ -173,7 +172,7 @@ mod tests {
         let one = counts(1_200, 300, 0, 0);
         let said = heading(MailingState::Paused, one.clone(), Some(OrderKind::Pause));
         assert!(
-            said.contains("300 readers wait. It was paused by Mara at 18 Nov 2026"),
+            said.contains("resumes it. It was paused by Mara at 18 Nov 2026"),
             "{said}"
         );
         let said = heading(

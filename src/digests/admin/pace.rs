@@ -26,12 +26,12 @@ pub(super) fn bar_words(state: MailingState, counts: &Counts) -> String {
     format!("Handed over for {sent} of {audience}")
 }
 
-/// `37 %`, rounded down: a hundred means all.
+/// `37 % attempted`, rounded down: a hundred means all. Attempted is more than handed over: also who failed, is in doubt or was skipped.
 pub(super) fn percent(done: i64, audience: i64) -> String {
     if audience <= 0 {
-        return "0 %".to_owned();
+        return "0 % attempted".to_owned();
     }
-    format!("{} %", done.saturating_mul(100) / audience)
+    format!("{} % attempted", done.saturating_mul(100) / audience)
 }
 
 /// Rate and end, as far as they can be known.
@@ -39,10 +39,7 @@ pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String 
     let counts = &now.progress.counts;
     match now.progress.state {
         MailingState::Preparing => "The first mail leaves in a moment.".to_owned(),
-        MailingState::Paused => format!(
-            "{} waiting.",
-            show::counted(counts.queued + counts.deferred, "reader is", "readers are")
-        ),
+        MailingState::Paused => paused(counts),
         MailingState::Cancelling => "What was not handed over is being written off.".to_owned(),
         MailingState::Finished | MailingState::Cancelled => {
             match (now.progress.started, now.progress.finished) {
@@ -69,6 +66,15 @@ pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String 
     }
 }
 
+/// The two that still come, as the tiles count them.
+fn paused(counts: &Counts) -> String {
+    let waiting = show::counted(counts.queued, "reader is waiting", "readers are waiting");
+    match counts.deferred {
+        0 => format!("{waiting}."),
+        deferred => format!("{waiting}, {} deferred.", show::count(deferred)),
+    }
+}
+
 fn sending(pace: Option<Pace>, clock: UnixMillis, zone: &Zone) -> String {
     let Some(pace) = pace else {
         return "The pace is being measured.".to_owned();
@@ -88,7 +94,7 @@ fn sending(pace: Option<Pace>, clock: UnixMillis, zone: &Zone) -> String {
         Some(left) => {
             let end = written::short((clock + left).timestamp(), zone);
             format!(
-                "{rate}; at this pace nobody waits any more in about {}, at {end} {zone}.",
+                "{rate}; at this pace it is done in about {}, at {end} {zone}.",
                 lasting(left)
             )
         }
@@ -157,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_hundred_percent_means_all() {
-        assert_eq!(percent(999, 1_000), "99 %");
-        assert_eq!(percent(1_000, 1_000), "100 %");
-        assert_eq!(percent(0, 0), "0 %");
+        assert_eq!(percent(999, 1_000), "99 % attempted");
+        assert_eq!(percent(1_000, 1_000), "100 % attempted");
+        assert_eq!(percent(0, 0), "0 % attempted");
     }
 
     #[test]
@@ -181,7 +187,7 @@ mod tests {
         };
         assert_eq!(
             of(MailingState::Sending, Some((20.0, 30))),
-            "20 mails a second; at this pace nobody waits any more in about 30 seconds, at 18 Nov 2026, 12:07 Europe/Vienna."
+            "20 mails a second; at this pace it is done in about 30 seconds, at 18 Nov 2026, 12:07 Europe/Vienna."
         );
         assert!(of(MailingState::Sending, Some((0.5, 1_200))).starts_with("30 mails a minute; "));
         assert_eq!(
@@ -190,7 +196,10 @@ mod tests {
         );
         assert!(of(MailingState::Sending, Some((0.0, 0))).starts_with("No mail"));
         assert!(of(MailingState::Sending, None).contains("measured"));
-        assert_eq!(of(MailingState::Paused, None), "604 readers are waiting.");
+        assert_eq!(
+            of(MailingState::Paused, None),
+            "600 readers are waiting, 4 deferred."
+        );
     }
 
     #[test]

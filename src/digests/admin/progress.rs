@@ -20,7 +20,7 @@ use super::super::model::{Issue, IssueState};
 use super::super::prepare::prepare;
 use super::pace::{self, Moment};
 use super::recipients::handed;
-use super::{answers, headline, standing, views};
+use super::{again, answers, headline, standing, views};
 use crate::admin::{Editor, show};
 use crate::app::App;
 use crate::mailer::mailing::{
@@ -86,7 +86,7 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
             "can_pause": state == MailingState::Sending,
             "can_resume": state == MailingState::Paused,
             "can_cancel": state == MailingState::Sending || state == MailingState::Paused,
-            "can_resend": progress.counts.failed > 0 && goes_on,
+            "can_resend": goes_on && again::can_resend(app, issue.id, progress).await?,
             "can_settle": progress.counts.unknown > 0,
             "archive": (prepared.newsletter.archive && progress.started.is_some())
                 .then(|| format!("/archive/{}/{}", prepared.newsletter.slug, issue.slug)),
@@ -157,7 +157,13 @@ fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
         next_attempt: snapshot.next_attempt,
     };
     json!({
-        "shape": format!("{state} {} {} {}", progress.reason, counts.failed > 0, counts.unknown > 0),
+        "shape": format!(
+            "{state} {} {} {} {}",
+            progress.reason,
+            counts.failed > 0,
+            counts.sent > 0,
+            counts.unknown > 0
+        ),
         "state": state,
         "bar": pace::bar_words(progress.state, counts),
         "done": done,

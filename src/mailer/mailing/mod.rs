@@ -68,7 +68,7 @@ pub use progress::{Counts, DeliveryStateName, Progress, audience, progress, prog
 pub use recipients::{
     After, Listed, Recipient, Standing, Wanted, readers_named, recipient, recipients,
 };
-pub use settle::{Ordered, Verdict, Which, resend_failed, settle_unknown};
+pub use settle::{Ordered, Verdict, Which, bounced_and_back, resend_failed, settle_unknown};
 pub use states::{DeliveryState, MailingState, Reason};
 
 pub use watch::{Pace, Snapshot, watch};

@@ -14,7 +14,7 @@ use super::states::{DeliveryState, MailingState, Reason};
 use crate::types::reader_list::packed;
 use crate::{
     app::App,
-    db::{self, Backend, DbErr, WriteTxn},
+    db::{self, Backend, Db, DbErr, WriteTxn},
     types::{IssueId, ReaderId},
 };
 
@@ -84,6 +84,27 @@ pub async fn resend_failed(
         orders::record(txn, issue, OrderKind::Resend, by, n, &words).await?;
     }
     Ok(Ordered::Done(n))
+}
+
+/// How many of those whose address did not exist have subscribed anew since. The others would be skipped: their subscriptions ended
+/// with the bounce.
+///
+/// # Errors
+/// What the database said.
+pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
+    let row = db::fetch_one(
+        db.read(),
+        "SELECT COUNT(*) FROM delivery d JOIN issue i ON i.id = d.issue_id \
+         JOIN subscription s ON s.newsletter_id = i.newsletter_id AND s.reader_id = d.reader_id \
+         WHERE d.issue_id = $1 AND d.state = $2 AND d.reason = $3 AND s.state = 1",
+        [
+            issue.0.into(),
+            DeliveryState::Failed.code().into(),
+            Reason::BadAddress.code().into(),
+        ],
+    )
+    .await?;
+    row.map_or(Ok(0), |row| row.try_get_by_index(0))
 }
 
 /// Settles recipients in doubt. Those that are to be sent to again get the same Message-ID, so that a mailbox can tell that it is one
