@@ -198,6 +198,24 @@ async fn a_rating_has_a_distribution_and_a_mean() {
         }];
     })
     .await;
+    app.poll_with("long", |poll| {
+        poll.questions = vec![QuestionText {
+            text: "How good is the bus?".into(),
+            kind: Kind::Rating,
+            scale: Some(ScaleText {
+                from: 0,
+                to: 10,
+                low: "bad".into(),
+                high: "good".into(),
+            }),
+            ..QuestionText::default()
+        }];
+    })
+    .await;
+    // On a phone these stand in two rows: the words of an end would stand below a point in the middle.
+    let page = app.reader().get("/p/long").await.expect(200);
+    assert_eq!(page.all(".scale-line"), ["0 = bad, 10 = good"]);
+    assert!(page.all(".scale-ends").is_empty());
     let page = app.reader().get("/p/service").await.expect(200);
     assert_eq!(page.all(".scale-point"), ["1", "2", "3", "4", "5"]);
     assert_eq!(

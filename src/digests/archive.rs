@@ -109,7 +109,7 @@ async fn on_the_web(app: &App, body: &Body) -> Result<String, Problem> {
     let mut html = String::new();
     for piece in body.html().iter() {
         match piece {
-            Piece::Literal(literal) => html.push_str(&without_styles(literal)),
+            Piece::Literal(literal) => html.push_str(&on_our_page(literal)),
             Piece::Personal(Personal::Name { fallback }) => html.push_str(&escaped(fallback)),
             Piece::Poll(slug) => {
                 let poll = polls::by_slug(&app.db, slug).await?;
@@ -138,13 +138,22 @@ fn below_the_title(html: &str) -> String {
     })
 }
 
-/// Our pages allow no inline style; the alignment of table columns is the only one there is.
-fn without_styles(html: &str) -> String {
-    ["left", "center", "right"]
-        .iter()
-        .fold(html.to_owned(), |html, side| {
-            html.replace(&format!(" style=\"text-align:{side}\""), "")
-        })
+/// Our pages allow no inline style; the alignment of table columns is the only one there is, and becomes a class.
+/// And a table that is wider than a phone moves in a box of its own.
+fn on_our_page(html: &str) -> String {
+    let classes = [
+        ("left", ""),
+        ("center", " class=\"middle\""),
+        ("right", " class=\"num\""),
+    ];
+    let html = classes.iter().fold(html.to_owned(), |html, (side, class)| {
+        html.replace(&format!(" style=\"text-align:{side}\""), class)
+    });
+    html.replace(
+        "<table>",
+        "<div class=\"table-wrap\" tabindex=\"0\" role=\"region\" aria-label=\"Table\"><table>",
+    )
+    .replace("</table>", "</table></div>")
 }
 
 fn escaped(text: &str) -> String {

@@ -1,10 +1,10 @@
 //! `GET /embed/p/{poll}`: the poll alone, for an iframe on a site that may embed polls.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, Method};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::data::{said_without, seen};
 use crate::app::App;
@@ -14,8 +14,37 @@ use crate::polls::results::{ResultsView, visible};
 use crate::polls::voter::mark_number;
 use crate::web::{Client, Problem, security};
 
+/// What the page around the frame says of itself: `?scheme=`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Around {
+    #[serde(default)]
+    scheme: String,
+}
+
+/// The colours of the frame.
+#[derive(Debug, Serialize)]
+struct Scheme {
+    class: &'static str,
+    meta: &'static str,
+}
+
+impl Around {
+    /// Light and on a ground of its own, where nothing is said: a frame cannot see the article, and most are light whatever the reader
+    /// prefers. Said to be light or dark, the article's ground shows through; `auto` follows the reader.
+    fn scheme(&self) -> Scheme {
+        let (class, meta) = match self.scheme.as_str() {
+            "light" => ("scheme-light see-through", "light"),
+            "dark" => ("scheme-dark see-through", "dark"),
+            "auto" => ("", "light dark"),
+            _ => ("scheme-light", "light"),
+        };
+        Scheme { class, meta }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct EmbedPage {
+    scheme: Scheme,
     title: String,
     src: String,
     mark: u32,
@@ -31,6 +60,7 @@ struct EmbedPage {
 pub async fn page(
     State(app): State<App>,
     Path(slug): Path<String>,
+    Query(around): Query<Around>,
     method: Method,
     client: Client,
 ) -> Result<Response, Problem> {
@@ -47,6 +77,7 @@ pub async fn page(
     };
     let results = visible(&app, &poll, None).await?;
     let page = EmbedPage {
+        scheme: around.scheme(),
         title: poll.headline().to_owned(),
         src: format!("/p/{}", poll.slug),
         mark: mark_number(poll.id),

@@ -12,6 +12,10 @@ const OPTION: u32 = 60;
 const AROUND_QUESTION: u32 = 26;
 const REST: u32 = 236;
 const NEWSLETTER: u32 = 300;
+/// A rating: a row of points with its distance, the words of its ends, and how many points a phone shows in one row.
+const SCALE_ROW: u32 = 72;
+const SCALE_WORDS: u32 = 48;
+const POINTS_IN_A_ROW: usize = 7;
 const LINK_CHARS: usize = 38;
 const LINK_BOX: u32 = 84;
 const LINK_LINE: u32 = 22;
@@ -23,6 +27,12 @@ pub fn height(poll: &Poll) -> u32 {
         height += AROUND_QUESTION + lines(&question.text, QUESTION_CHARS) * QUESTION_LINE;
         if !question.is_single() {
             height += OPTION_LINE;
+        }
+        if question.scale.is_some() {
+            let points = question.options.iter().filter(|o| !o.retired).count();
+            let long = points > POINTS_IN_A_ROW;
+            height += SCALE_WORDS + SCALE_ROW * if long { 2 } else { 1 };
+            continue;
         }
         for option in question.options.iter().filter(|option| !option.retired) {
             height += OPTION + (lines(&option.label, OPTION_CHARS) - 1) * OPTION_LINE;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::polls::answer::{Choice, Sent};
-use crate::polls::model::{Kind, PollOption, Question, Role};
+use crate::polls::model::{Kind, PollOption, Question, Role, Scale};
 use crate::polls::words::MAX_WORDS_CHARS;
 
 /// A question in the form.
@@ -39,6 +39,9 @@ pub struct ScaleView {
     pub high: String,
     /// Points: the style sheet lays them out by their number.
     pub points: usize,
+    /// What both ends mean, in one line above the points, where a phone shows them in two rows: under those the words of the lowest
+    /// point would stand below one in the middle.
+    pub line: Option<String>,
 }
 
 /// An option in the form.
@@ -52,6 +55,22 @@ pub struct OptionView {
     /// Of "Other": the field for the reader's own words.
     pub words: Option<WordsView>,
     pub picture: Option<PictureView>,
+}
+
+/// Points of a rating that a phone shows in one row.
+const POINTS_IN_A_ROW: usize = 7;
+
+/// `0 = Very badly, 10 = Very well`; nothing of an end without words.
+fn ends(points: &[&PollOption], scale: &Scale) -> String {
+    let end = |point: Option<&&PollOption>, words: &str| {
+        let point = point.filter(|_| !words.is_empty())?;
+        Some(format!("{} = {words}", point.label))
+    };
+    let both = [
+        end(points.first(), &scale.low),
+        end(points.last(), &scale.high),
+    ];
+    both.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// A rank that an option can be given.
@@ -108,6 +127,9 @@ impl QuestionView {
                 low: scale.low.clone(),
                 high: scale.high.clone(),
                 points: offered.len(),
+                line: (offered.len() > POINTS_IN_A_ROW)
+                    .then(|| ends(&offered, scale))
+                    .filter(|line| !line.is_empty()),
             }),
             options: offered
                 .into_iter()

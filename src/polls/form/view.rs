@@ -43,6 +43,10 @@ pub struct FormView {
     pub intro: String,
     /// An editor looks at it: the button sends nothing.
     pub preview: bool,
+    /// The language of the poll's own words: that of its newsletter, as BCP 47 names it.
+    pub lang: Option<String>,
+    /// The style sheet with the newsletter's accent.
+    pub accent_sheet: Option<String>,
 }
 
 /// The newsletter promised beside the poll.
@@ -55,6 +59,8 @@ pub struct Offer {
     pub consent_version: i64,
     /// In which the newsletter's own words are, as BCP 47 names it.
     pub language: String,
+    /// The style sheet with its accent.
+    pub accent_sheet: String,
 }
 
 impl Offer {
@@ -72,6 +78,7 @@ impl Offer {
             consent: consent.body.clone(),
             consent_version: consent.version,
             language: newsletter.language.clone(),
+            accent_sheet: newsletter.accent_sheet(),
         }
     }
 }
@@ -90,6 +97,8 @@ impl FormView {
             mark: mark_number(poll.id),
             questions,
             linking: newsletter.as_ref().and_then(|_| LinkBox::of(poll)),
+            lang: newsletter.as_ref().map(|offer| offer.language.clone()),
+            accent_sheet: newsletter.as_ref().map(|offer| offer.accent_sheet.clone()),
             newsletter,
             email: String::new(),
             consent_checked: false,
@@ -153,6 +162,7 @@ impl FormView {
 #[derive(Debug, Serialize)]
 pub struct FormPage {
     pub title: String,
+    pub accent_sheet: Option<String>,
     pub form: FormView,
     pub errors: Vec<FieldProblem>,
     pub error_title: &'static str,
@@ -187,6 +197,7 @@ impl FormPage {
         };
         Self {
             title: poll.headline().to_owned(),
+            accent_sheet: form.accent_sheet.clone(),
             form,
             errors: Vec::new(),
             error_title: "There is a problem with your answer",

@@ -10,6 +10,7 @@ use super::secrecy;
 use super::view::ResultsPage;
 use super::{Results, totals};
 use crate::app::App;
+use crate::newsletters::{self, Newsletter};
 use crate::polls::answer::Choice;
 use crate::polls::asking::{own_choice, public_poll};
 use crate::polls::embed;
@@ -55,7 +56,13 @@ pub async fn results_response(
     let public = results.as_ref().filter(|_| poll.shows_results(now, false));
     let share = Shared::of(&origin, poll, public);
     let json_ld = public.and_then(|results| json_ld(&origin, poll, results));
+    let newsletter = match poll.newsletter {
+        Some(id) => newsletters::by_id(app.db.read(), id).await?,
+        None => None,
+    };
     let mut page = ResultsPage {
+        accent_sheet: newsletter.as_ref().map(Newsletter::accent_sheet),
+        lang: newsletter.map(|newsletter| newsletter.language),
         share: Some(share),
         json_ld,
         beside: beside(app, poll).await?,

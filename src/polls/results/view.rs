@@ -15,6 +15,9 @@ use crate::types::UnixMillis;
 pub struct ResultsPage {
     pub title: String,
     pub question: String,
+    /// The language of the poll's own words, and the style sheet with the accent: those of its newsletter.
+    pub lang: Option<String>,
+    pub accent_sheet: Option<String>,
     pub counted: bool,
     /// What happens with the address that was left.
     pub mail: Option<String>,
@@ -85,6 +88,8 @@ impl ResultsPage {
                 _ => format!("Results: {}", poll.headline()),
             },
             question: poll.headline().to_owned(),
+            lang: None,
+            accent_sheet: None,
             counted: open && own.is_some(),
             mail: None,
             refused: None,

@@ -94,8 +94,9 @@ impl Painter {
             let row = (room / sketch.bars.len() as f32).clamp(48.0, 92.0);
             // What is left stays between the question and the bars.
             let mut y = foot - 20.0 - row * sketch.bars.len() as f32;
+            let mirrored = self.is_mirrored(sketch);
             for bar in &sketch.bars {
-                self.bar(&mut canvas, bar, y, wide, row);
+                self.bar(&mut canvas, bar, mirrored, (y, wide, row));
                 y += row;
             }
         }
@@ -123,7 +124,13 @@ impl Painter {
         canvas.png()
     }
 
-    fn bar(&mut self, canvas: &mut Canvas, bar: &Bar, y: f32, wide: f32, row: f32) {
+    fn bar(
+        &mut self,
+        canvas: &mut Canvas,
+        bar: &Bar,
+        mirrored: bool,
+        (y, wide, row): (f32, f32, f32),
+    ) {
         let size = (row * 0.42).clamp(24.0, 34.0);
         let style = |align| Style {
             headline: false,
@@ -132,14 +139,15 @@ impl Painter {
             color: INK,
             align,
         };
-        // Arabic and Hebrew begin at the right: there the number stands left and the bar grows leftwards.
-        let mirrored = self.is_right_to_left(&bar.label);
         let (label_at, value_at, value_align) = if mirrored {
             (MARGIN + 190.0, MARGIN, Align::Left)
         } else {
             (MARGIN, MARGIN + wide - 180.0, Align::Right)
         };
-        self.text(canvas, &bar.label, (label_at, y), wide - 190.0, style(None));
+        // An option that begins with a word of the other script runs like the others.
+        let mark = if mirrored { '\u{200F}' } else { '\u{200E}' };
+        let label = format!("{mark}{}", bar.label);
+        self.text(canvas, &label, (label_at, y), wide - 190.0, style(None));
         self.text(
             canvas,
             &bar.value,
@@ -156,6 +164,17 @@ impl Painter {
             MARGIN
         };
         canvas.fill(from, top, length, thick, ACCENT);
+    }
+
+    /// Arabic and Hebrew begin at the right: there the number stands left and the bar grows leftwards. One direction for the whole
+    /// picture, that of the first letter in it.
+    fn is_mirrored(&mut self, sketch: &Sketch) -> bool {
+        let mut words = sketch.question.clone();
+        for bar in &sketch.bars {
+            words.push(' ');
+            words.push_str(&bar.label);
+        }
+        self.is_right_to_left(&words)
     }
 
     fn is_right_to_left(&mut self, text: &str) -> bool {
