@@ -28,11 +28,11 @@ async fn an_editors_problem_leads_to_the_editors_side() {
     let form = form.form("main form[method=post]");
     let out = app.reader().submit(form.clone()).await.expect(401);
     assert_eq!(out.attributes("main a.button", "href"), ["/admin/sign-in"]);
-    assert_eq!(out.attributes("a.masthead-name", "href"), ["/admin"]);
+    assert_eq!(out.attributes("a.mark", "href"), ["/admin"]);
     let stale = editor.submit(form.fill("csrf", "x")).await.expect(403);
     assert_eq!(stale.attributes("main a.button", "href"), ["/admin"]);
     let gone = editor.get("/admin/polls/nothing").await.expect(404);
-    assert_eq!(gone.attributes("a.masthead-name", "href"), ["/admin"]);
+    assert_eq!(gone.attributes("a.mark", "href"), ["/admin"]);
     let gone = app.reader().get("/nothing").await.expect(404);
     assert_eq!(gone.attributes("a.masthead-name", "href"), ["/"]);
 }

@@ -21,6 +21,7 @@ pub const PAGES: Templates = &[
     ("reader", include_str!("pages/reader.hbs")),
     ("press", include_str!("pages/press.hbs")),
     ("problem", include_str!("pages/problem.hbs")),
+    ("problem_editor", include_str!("pages/problem_editor.hbs")),
 ];
 
 /// All templates. Cheap to clone.

@@ -61,13 +61,25 @@ pub(in crate::web) struct Asked {
     sent: bool,
     /// By an editor.
     editor: bool,
+    /// The list that what was asked for would stand in, and what leads there.
+    list: Option<(&'static str, &'static str)>,
 }
+
+/// The editors' lists.
+const LISTS: [(&str, &str); 3] = [
+    ("/admin/issues", "All issues"),
+    ("/admin/polls", "All polls"),
+    ("/admin/readers", "All readers"),
+];
 
 impl Asked {
     pub(in crate::web) fn of(request: &Request) -> Self {
         Self {
             sent: !request.method().is_safe(),
             editor: request.uri().path().starts_with("/admin"),
+            list: LISTS
+                .into_iter()
+                .find(|(list, _)| request.uri().path().starts_with(list)),
         }
     }
 }
@@ -82,6 +94,7 @@ fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String)
         StatusCode::UNAUTHORIZED if asked.editor => ("/admin/sign-in", "Sign in"),
         _ if here => ("", "Open the page here"),
         _ if later && !asked.sent => ("", "Open this page again"),
+        StatusCode::NOT_FOUND if asked.list.is_some() => asked.list.unwrap_or_default(),
         _ if asked.editor => (home, "To the overview"),
         _ => (home, "To the front page"),
     };
@@ -98,7 +111,12 @@ fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String)
         "noindex": true,
         "narrow": true,
     });
-    match pages.html("problem", &context) {
+    let template = if asked.editor {
+        "problem_editor"
+    } else {
+        "problem"
+    };
+    match pages.html(template, &context) {
         Ok(body) => ("text/html; charset=utf-8", body),
         Err(_) => ("text/plain; charset=utf-8", problem.detail),
     }
