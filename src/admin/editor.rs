@@ -1,6 +1,8 @@
 //! What handlers of editors' pages ask for: [`Editor`], somebody signed in, and [`EditorForm`], a form that this editor's own
 //! browser sent from our own page.
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{session, store};
 use crate::app::App;
+use crate::config::Transport;
 use crate::types::EditorId;
 use crate::web::{Problem, RawForm, origin, uploads};
 
@@ -21,6 +24,8 @@ pub struct Editor {
     pub name: String,
     csrf: String,
     session: Vec<u8>,
+    /// Mails stay in the built-in mailbox.
+    mailbox: bool,
 }
 
 /// What the frame of every editors' page shows; stands under `frame` in a page's data.
@@ -28,7 +33,9 @@ pub struct Editor {
 pub struct Frame {
     editor: String,
     csrf: String,
-    notice: Option<&'static str>,
+    notice: Option<Cow<'static, str>>,
+    /// Mails stay in the built-in mailbox, which the navigation leads to.
+    mailbox: bool,
 }
 
 /// A submitted form whose sender is signed in, sent it from our own page, and holds the token of this session.
@@ -46,14 +53,15 @@ impl Editor {
             editor: self.email.clone(),
             csrf: self.csrf.clone(),
             notice: None,
+            mailbox: self.mailbox,
         }
     }
 
     /// The frame's data, with a line that says what was just done.
     #[must_use]
-    pub fn frame_saying(&self, notice: Option<&'static str>) -> Frame {
+    pub fn frame_saying(&self, notice: Option<impl Into<Cow<'static, str>>>) -> Frame {
         Frame {
-            notice,
+            notice: notice.map(Into::into),
             ..self.frame()
         }
     }
@@ -82,6 +90,7 @@ impl FromRequestParts<App> for Editor {
             email: account.email,
             name: account.name,
             csrf: session::csrf(&app.keys, &session),
+            mailbox: app.config.mail.transport == Transport::Mailbox,
             session,
         })
     }

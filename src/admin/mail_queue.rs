@@ -74,11 +74,13 @@ fn relay(transport: Transport, single: &Single, now: UnixMillis) -> Value {
     let say = |tone: &str, heading: &str, text: &str| json!({ "tone": tone, "heading": heading, "text": text });
     match transport {
         Transport::Mailbox => {
-            return say(
+            let mut said = say(
                 "",
                 "Nothing leaves this machine.",
                 "Mails stay in the built-in mailbox.",
             );
+            said["mailbox"] = true.into();
+            return said;
         }
         Transport::File => {
             return say(

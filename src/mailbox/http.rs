@@ -48,6 +48,11 @@ impl FromRequestParts<App> for Looker {
     }
 }
 
+/// Who comes from the editors' side finds the way back.
+fn way_back() -> Value {
+    json!([{ "href": "/admin", "label": "Editors’ side" }])
+}
+
 /// `GET /mailbox?to=…&before=…`
 pub async fn list(
     State(app): State<App>,
@@ -78,7 +83,7 @@ pub async fn list(
             .finish()
     });
     let page = json!({
-        "title": "Mailbox", "noindex": true, "stylesheet": "mailbox.css",
+        "title": "Mailbox", "nav": way_back(), "noindex": true, "stylesheet": "mailbox.css",
         "mails": rows, "to": to, "older": older, "paged": before.is_some(), "zone": zone.name(),
         "refresh": form_urlencoded::Serializer::new(String::new()).append_pair("to", &to).finish(),
     });
@@ -102,7 +107,7 @@ pub async fn show(
     let zone = newsletters::home_zone(app.db.read()).await?;
     let mut page = json!({
         "title": if mail.subject.is_empty() { "(no subject)" } else { &mail.subject },
-        "noindex": true, "stylesheet": "mailbox.css",
+        "nav": way_back(), "noindex": true, "stylesheet": "mailbox.css",
         "id": mail.id, "readable": readable,
         "subject": letter.subject, "from": letter.from, "to": letter.to, "reply_to": letter.reply_to,
         "envelope_from": mail.envelope_from, "envelope_to": mail.envelope_to,

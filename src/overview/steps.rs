@@ -93,6 +93,10 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
     for done in steps.iter_mut().filter(|step| step.done) {
         done.action = None;
     }
+    if let (Transport::Mailbox, Some(step)) = (transport, steps.get_mut(1)) {
+        step.action = Some("Open the mailbox");
+        step.href = "/mailbox".to_owned();
+    }
     steps
 }
 
