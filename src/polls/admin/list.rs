@@ -9,7 +9,7 @@ use super::badge;
 use super::list_store::{Only, Order, PAGE, Row, Wanted, page};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
-use crate::polls::model::phase;
+use crate::polls::model::{Phase, PollState, phase};
 use crate::polls::trust;
 use crate::scheduler::Zone;
 use crate::types::UnixMillis;
@@ -75,13 +75,19 @@ pub async fn show(
 
 fn listed(row: &Row, bursts: &[trust::Waiting], now: UnixMillis) -> Value {
     let zone = Zone::parse(&row.time_zone).unwrap_or_else(|_| Zone::utc());
-    let (state, badge) = badge(phase(row.state, row.opens, row.closes, now));
+    let at = phase(row.state, row.opens, row.closes, now);
+    let (state, badge) = badge(at);
+    // One that was closed by hand shows when, whatever was planned.
+    let closes = match row.state {
+        PollState::Closed => row.closed.or(row.closes),
+        _ => row.closes,
+    };
     let burst = bursts.iter().find(|burst| burst.slug == row.slug);
     json!({
         "burst": burst.map(|burst| shown::count(burst.ballots)),
-        "slug": row.slug, "question": row.title, "state": state, "badge": badge,
+        "slug": row.slug, "question": row.question, "state": state, "badge": badge,
         "answers": shown::count(row.answers), "confirmed": shown::count(row.confirmed),
-        "closes": row.closes.map(|at| shown::time(at, &zone)),
+        "closes": closes.map(|at| shown::time(at, &zone)), "open_end": !matches!(at, Phase::Hidden | Phase::Closed { .. }),
     })
 }
 

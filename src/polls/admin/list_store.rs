@@ -6,6 +6,9 @@ use crate::db::{Backend, Db, containing, fetch_all, fetch_one};
 use crate::polls::model::PollState;
 use crate::types::UnixMillis;
 
+/// What a poll is called: its first question, as [`Poll::headline`](crate::polls::model::Poll::headline).
+const QUESTION: &str = "COALESCE((SELECT q.wording FROM poll_question q WHERE q.poll_id = poll.id ORDER BY q.position LIMIT 1), title)";
+
 /// A page of the list.
 pub const PAGE: i64 = 50;
 
@@ -45,10 +48,13 @@ pub enum Order {
 #[derive(Clone, Debug)]
 pub struct Row {
     pub slug: String,
-    pub title: String,
+    /// The first one.
+    pub question: String,
     pub state: PollState,
     pub opens: Option<UnixMillis>,
     pub closes: Option<UnixMillis>,
+    /// When it was closed, where that was not at `closes`, or later.
+    pub closed: Option<UnixMillis>,
     pub time_zone: String,
     /// Ballots of all tiers, and of confirmed subscribers and better.
     pub answers: i64,
@@ -67,7 +73,7 @@ pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>
     let total = total.map_or(Ok(0), |row| row.try_get_by_index(0))?;
     let order = match wanted.order {
         Order::Newest => "id",
-        Order::Question => "LOWER(title)",
+        Order::Question => "LOWER(question)",
         Order::Answers => "answers",
         Order::Confirmed => "confirmed",
         // Open ends come last.
@@ -80,7 +86,7 @@ pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>
         )
     };
     let sql = format!(
-        "SELECT * FROM (SELECT id, slug, title, state, opens_ms, closes_ms, time_zone, {} AS answers, {} AS confirmed \
+        "SELECT * FROM (SELECT id, slug, {QUESTION} AS question, state, opens_ms, closes_ms, closed_ms, time_zone, {} AS answers, {} AS confirmed \
          FROM poll WHERE {condition}) AS listed ORDER BY {order} {direction}, id DESC LIMIT {PAGE} OFFSET {}",
         sum(""),
         sum(" AND tier >= 2"),
@@ -95,7 +101,7 @@ fn condition(backend: Backend, wanted: &Wanted, now: UnixMillis) -> (String, Vec
     let mut all = vec!["1 = 1".to_owned()];
     let mut values: Vec<Value> = Vec::new();
     if !wanted.text.is_empty() {
-        let (condition, pattern) = containing(backend, "title", 1, &wanted.text);
+        let (condition, pattern) = containing(backend, QUESTION, 1, &wanted.text);
         values.push(pattern.into());
         all.push(condition);
     }
@@ -131,10 +137,11 @@ fn condition(backend: Backend, wanted: &Wanted, now: UnixMillis) -> (String, Vec
 fn read(row: &QueryResult) -> Result<Row, DbErr> {
     Ok(Row {
         slug: row.try_get("", "slug")?,
-        title: row.try_get("", "title")?,
+        question: row.try_get("", "question")?,
         state: PollState::from_code(row.try_get("", "state")?),
         opens: row.try_get("", "opens_ms")?,
         closes: row.try_get("", "closes_ms")?,
+        closed: row.try_get("", "closed_ms")?,
         time_zone: row.try_get("", "time_zone")?,
         answers: row.try_get("", "answers")?,
         confirmed: row.try_get("", "confirmed")?,

@@ -35,12 +35,16 @@ pub async fn show(
     editor: Editor,
 ) -> Result<Response, Problem> {
     let poll = poll_of(&app, &slug).await?;
-    let notice = match done.done.as_str() {
-        "placed" => Some("The picture stands beside its option."),
-        "removed" => Some("The picture is gone."),
-        _ => None,
-    };
-    page(&app, &poll, &editor, notice, &Typed::default())
+    // Said in the option's own card: the page is long, and the address leads there.
+    let done = done.done.split_once('.').and_then(|(done, option)| {
+        let words = match done {
+            "placed" => "The picture stands beside its option.",
+            "removed" => "The picture is gone.",
+            _ => return None,
+        };
+        Some((words, option.parse().ok()?))
+    });
+    page(&app, &poll, &editor, done, &Typed::default())
 }
 
 /// `POST /admin/polls/{slug}/pictures`: a file, or a path of this site, beside one option; or none any more.
@@ -70,6 +74,7 @@ pub async fn place(
     };
     let removes = form.one("then")? == Some("remove");
     files.retain(|file| file.field == "file");
+    let had_file = !files.is_empty();
     let chosen = if removes {
         Ok((None, None))
     } else {
@@ -78,7 +83,10 @@ pub async fn place(
     let (redrawn, picture) = match chosen {
         Ok(chosen) => chosen,
         Err(error) => {
-            typed.error = Some(error);
+            typed.error = Some(match had_file {
+                true => format!("{error} Choose the file again."),
+                false => error,
+            });
             return page(&app, &poll, &editor, None, &typed);
         }
     };
@@ -98,7 +106,7 @@ pub async fn place(
     app.polls.book.reread(&slug).await?;
     let done = if removes { "removed" } else { "placed" };
     let to = format!(
-        "/admin/polls/{slug}/pictures?done={done}#option-{}",
+        "/admin/polls/{slug}/pictures?done={done}.{0}#option-{0}",
         typed.option
     );
     Ok(Redirect::to(&to).into_response())
@@ -114,6 +122,17 @@ async fn picture(
         return Err("Say in one line what the picture shows.".to_owned());
     }
     let Some(file) = files.pop() else {
+        // Left empty beside a picture that stands there: its words alone were changed.
+        if let (Some(before), "") = (before, typed.path.as_str()) {
+            let alt = typed.alt.clone();
+            return Ok((
+                None,
+                Some(Picture {
+                    alt,
+                    ..before.clone()
+                }),
+            ));
+        }
         if !is_path(&typed.path) {
             return Err(
                 "Choose a file, or write a path of this site such as /media/tram.jpg.".to_owned(),
@@ -156,7 +175,7 @@ fn page(
     app: &App,
     poll: &Poll,
     editor: &Editor,
-    notice: Option<&'static str>,
+    done: Option<(&str, i64)>,
     typed: &Typed,
 ) -> Result<Response, Problem> {
     let rows: Vec<Value> = pictured(poll)
@@ -166,14 +185,17 @@ fn page(
             json!({
                 "key": option.key, "label": option.label,
                 "picture": stored.map(|p| &p.path),
-                "path": this.map(|t| &t.path).or(stored.map(|p| &p.path)),
+                // A path that nobody typed is none to show: an upload made it.
+                "path": this.map(|t| &t.path).or(stored.map(|p| &p.path).filter(|path| !path.starts_with(FOLDER))),
+                "done": done.filter(|(_, at)| *at == option.key).map(|(words, _)| words),
                 "alt": this.map(|t| &t.alt).or(stored.map(|p| &p.alt)),
                 "error": this.and_then(|t| t.error.as_ref()),
+                "alt_is_wrong": this.is_some_and(|t| t.alt.is_empty() || !is_line(&t.alt)),
             })
         })
         .collect();
     let context = json!({
-        "frame": editor.frame_saying(notice), "slug": poll.slug, "question": poll.headline(), "revision": poll.revision,
+        "frame": editor.frame(), "slug": poll.slug, "question": poll.headline(), "revision": poll.revision,
         "rows": rows, "draft": poll.state == PollState::Draft, "failed": typed.error, "at": typed.option,
     });
     let page = app.pages.render("polls/admin_pictures", &context)?;

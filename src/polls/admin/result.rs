@@ -10,7 +10,7 @@ use crate::admin::{Done, Editor, show as shown};
 use crate::app::App;
 use crate::newsletters;
 use crate::polls::mail;
-use crate::polls::model::{Kind, Phase, Poll, Question, Tier, Visibility, phase};
+use crate::polls::model::{Kind, Phase, Poll, PollState, Question, Tier, Visibility, phase};
 use crate::polls::results::note::note;
 use crate::polls::results::shares::shares;
 use crate::polls::results::{Results, Totals, kinds, secrecy, totals};
@@ -37,11 +37,17 @@ pub async fn show(
     let now = app.clock.now();
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
     let notice = match query.done.as_str() {
-        "created" => Some("The draft is saved. Nobody sees it until you open it."),
-        "saved" => Some("Saved."),
-        "published" => Some("The poll is open to readers from its opening time."),
-        "closed" => Some("The poll is closed. Nobody can answer any more."),
-        "reopened" => Some("The poll takes answers again."),
+        "created" => Some("The draft is saved. Nobody sees it until you open it.".to_owned()),
+        "saved" => Some("Saved.".to_owned()),
+        "published" => Some(match poll.opens_at.filter(|at| *at > now) {
+            Some(at) => format!(
+                "Readers can answer from {}.",
+                written::short(at.timestamp(), &zone)
+            ),
+            None => "The poll is open. Readers can answer now.".to_owned(),
+        }),
+        "closed" => Some("The poll is closed. Nobody can answer any more.".to_owned()),
+        "reopened" => Some("The poll takes answers again.".to_owned()),
         _ => None,
     };
     let at = phase(poll.state, poll.opens_at, poll.closes_at, now);
@@ -71,7 +77,7 @@ pub async fn show(
         "frame": editor.frame_saying(notice),
         "slug": poll.slug, "question": poll.headline(),
         "state": state, "badge": badge, "times": times(at, &poll, &zone),
-        "acts": acts,
+        "acts": acts, "draft": poll.state == PollState::Draft,
         "tabs": tabs(&poll, Tab::Result),
         "live": matches!(at, Phase::Open { .. }),
         "numbers": [

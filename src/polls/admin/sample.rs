@@ -35,7 +35,7 @@ pub async fn show(
         }
         Sampling::Drawn(sample) => {
             let said = (done.done == "drawn").then_some(
-                "The sample is drawn and the poll is open to it. Nobody knows yet: write the invitation.",
+                "The sample is drawn and the poll is open to it. Nobody has been told yet: write the invitation.",
             );
             drawn(&app, &editor, &poll, sample, said, None).await
         }

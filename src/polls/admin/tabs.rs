@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::admin::Editor;
 use crate::app::App;
 use crate::polls::definition;
-use crate::polls::model::Poll;
+use crate::polls::model::{Poll, PollState};
 use crate::web::Problem;
 
 /// A page about a poll.
@@ -45,10 +45,16 @@ pub fn page(editor: &Editor, poll: &Poll, current: Tab, name: &str) -> Value {
 pub fn tabs(poll: &Poll, current: Tab) -> Vec<Value> {
     TABS.iter()
         .filter(|(tab, ..)| *tab != Tab::Linked || poll.linking.is_some())
+        // Nobody can have answered a draft: what there is to do with it is to ask a sample.
+        .filter(|(tab, ..)| {
+            poll.state != PollState::Draft
+                || *tab == current
+                || matches!(tab, Tab::Result | Tab::Sample)
+        })
         .map(|(tab, path, label)| {
             json!({
                 "href": format!("/admin/polls/{}{path}", poll.slug),
-                "label": label,
+                "label": if *tab == Tab::Result && poll.state == PollState::Draft { "Draft" } else { *label },
                 "current": *tab == current,
             })
         })
