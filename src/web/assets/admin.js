@@ -56,6 +56,9 @@ for (const part of document.querySelectorAll("[data-live]")) {
   keepLive(part.id, Math.max(Number(part.dataset.live) || 2000, 500));
 }
 
+// On a phone the tabs are one row that is wider than the page: the one that is looked at is in sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Escape closes the menu, and the focus is where it was opened.
 document.querySelector(".menu")?.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !event.currentTarget.open) return;
