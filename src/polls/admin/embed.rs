@@ -49,7 +49,8 @@ pub async fn show(
         "sites": sites,
         "origin": app.config.origin(),
         "words": paste::WORDS,
-        "height": embed::height(&poll) + LINE_BEFORE,
+        "height": embed::height_of_pasted(&poll) + LINE_BEFORE,
+        "frame_height": embed::height(&poll),
         "paste": paste::snippets(&app, &poll).await?,
     });
     app.pages.render("polls/admin_embed", &page)

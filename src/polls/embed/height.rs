@@ -22,13 +22,22 @@ const LINK_LINE: u32 = 22;
 
 /// The height of the form, in CSS pixels, as a phone of 375 px shows it: elsewhere it needs no more.
 pub fn height(poll: &Poll) -> u32 {
+    of(poll, true)
+}
+
+/// The same of the form that is pasted into an article: there a point of a rating has a line of its own.
+pub fn height_of_pasted(poll: &Poll) -> u32 {
+    of(poll, false)
+}
+
+fn of(poll: &Poll, scales: bool) -> u32 {
     let mut height = REST;
     for question in &poll.questions {
         height += AROUND_QUESTION + lines(&question.text, QUESTION_CHARS) * QUESTION_LINE;
         if !question.is_single() {
             height += OPTION_LINE;
         }
-        if question.scale.is_some() {
+        if scales && question.scale.is_some() {
             let points = question.options.iter().filter(|o| !o.retired).count();
             let long = points > POINTS_IN_A_ROW;
             height += SCALE_WORDS + SCALE_ROW * if long { 2 } else { 1 };

@@ -18,4 +18,4 @@ pub mod paste;
 pub use data::data;
 pub use files::{frame_script, module, sheet};
 pub use frame::page;
-pub use height::height;
+pub use height::{height, height_of_pasted};

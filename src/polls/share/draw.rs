@@ -169,11 +169,9 @@ impl Painter {
     /// Arabic and Hebrew begin at the right: there the number stands left and the bar grows leftwards. One direction for the whole
     /// picture, that of the first letter in it.
     fn is_mirrored(&mut self, sketch: &Sketch) -> bool {
-        let mut words = sketch.question.clone();
-        for bar in &sketch.bars {
-            words.push(' ');
-            words.push_str(&bar.label);
-        }
+        let words = sketch.question.clone();
+        let join = |all: String, bar: &Bar| all + " " + &bar.label;
+        let words = sketch.bars.iter().fold(words, join);
         self.is_right_to_left(&words)
     }
 
@@ -379,6 +377,10 @@ mod tests {
             assert_eq!(pixels[left..left + 3], TRACK);
         }
         assert!(!painter.is_right_to_left("Yes"));
+        // The question decides for an option that begins in the other script.
+        let mixed = sketch("האם?", &["CNN, BBC ודומיהם בלבד (2026)"]);
+        assert!(painter.is_mirrored(&mixed));
+        assert!(!painter.is_mirrored(&sketch("Which?", &["כן"])));
     }
 
     #[test]
