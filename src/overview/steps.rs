@@ -72,14 +72,14 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
         step(
             "Send yourself a test",
             "See it in your own inbox before anybody else does.",
-            "Issues",
+            "Choose what to test",
             "/admin/issues",
             so_far.tests > 0 || so_far.sent_issues > 0,
         ),
         step(
             "Send the first issue",
             "You see the number of readers and the time before you confirm.",
-            "Issues",
+            "Choose what to send",
             "/admin/issues",
             so_far.sent_issues > 0,
         ),

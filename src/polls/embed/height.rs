@@ -14,7 +14,7 @@ const REST: u32 = 236;
 const NEWSLETTER: u32 = 300;
 /// A rating: a row of points with its distance, the words of its ends, and how many points a phone shows in one row.
 const SCALE_ROW: u32 = 72;
-const SCALE_WORDS: u32 = 48;
+const SCALE_WORDS: u32 = 24;
 const POINTS_IN_A_ROW: usize = 7;
 const LINK_CHARS: usize = 38;
 const LINK_BOX: u32 = 84;
