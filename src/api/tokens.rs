@@ -147,5 +147,5 @@ fn unauthorised() -> Problem {
         "A valid API token is needed",
         "Send it as \"Authorization: Bearer …\"; `canvass api-token create` makes one.",
     )
-    .challenge("Bearer")
+    .wanting_token()
 }

@@ -36,8 +36,9 @@ pub struct Problem {
     errors: Vec<FieldProblem>,
     #[serde(skip)]
     retry_after: Option<Duration>,
+    /// Whoever asks again shall show a token.
     #[serde(skip)]
-    challenge: Option<&'static str>,
+    wants_token: bool,
 }
 
 /// What is wrong with one field.
@@ -65,15 +66,15 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
-            challenge: None,
+            wants_token: false,
         }
     }
 
-    /// The same with the scheme by which whoever asked can say who they are (RFC 9110, 11.6.1).
+    /// The same with the scheme by which whoever asked can show a token (RFC 9110, 11.6.1; RFC 6750).
     #[must_use]
-    pub fn challenge(self, scheme: &'static str) -> Self {
+    pub fn wanting_token(self) -> Self {
         Self {
-            challenge: Some(scheme),
+            wants_token: true,
             ..self
         }
     }
@@ -291,8 +292,8 @@ impl IntoResponse for Problem {
         {
             response.headers_mut().insert(RETRY_AFTER, value);
         }
-        if let Some(scheme) = self.challenge {
-            let value = HeaderValue::from_static(scheme);
+        if self.wants_token {
+            let value = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(WWW_AUTHENTICATE, value);
         }
         response.extensions_mut().insert(self);
