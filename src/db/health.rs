@@ -119,7 +119,7 @@ impl Db {
     }
 
     /// What a database needs every few seconds while it is served: a look at its place, the cut of its log that was asked for, and a trial
-    /// once a commit has failed.
+    /// once a write has failed or a transaction was given up.
     pub async fn look_after(&self) {
         self.look_for_file();
         self.cut_log_if_erased().await;
