@@ -225,6 +225,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
             network: None,
             link: None,
             once: None,
+            witness: None,
         };
         app.app.polls.queue.submit(Slip::Answer(answer))
     });

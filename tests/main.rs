@@ -83,6 +83,7 @@ mod polls_email_field;
 mod polls_export;
 mod polls_form;
 mod polls_full_queue;
+mod polls_hung_up;
 mod polls_import;
 mod polls_import_dumps;
 mod polls_import_torn;

@@ -88,6 +88,7 @@ impl Box {
             network: None,
             link: None,
             once: None,
+            witness: None,
         }
     }
 

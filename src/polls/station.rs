@@ -10,7 +10,7 @@ use super::insight::{Answers, Views};
 use super::mail::Looks;
 use super::results::live::Live;
 use super::share::Pictures;
-use super::trust::Watch;
+use super::trust::{self, Watch};
 use super::voter::NetworkOfTheDay;
 use crate::db::Db;
 use crate::db::group_commit::{Bounds, GroupCommit, Lines, Queue};
@@ -55,13 +55,18 @@ impl Station {
             largest: LARGEST_GROUP,
             gathers: true,
         };
+        let (looks, watch) = (Arc::<Looks>::default(), Arc::<Watch>::default());
         let writers = slots.into_iter().map(|slot| {
-            let (db, clock, live) = (db.clone(), clock.clone(), live.clone());
+            let told = (live.clone(), watch.clone(), looks.clone());
+            let (db, clock) = (db.clone(), clock.clone());
             GroupCommit::start_within(line, bounds, move |group: Vec<Slip>| {
-                let (db, clock, live) = (db.clone(), clock.clone(), live.clone());
+                let (db, clock, told) = (db.clone(), clock.clone(), told.clone());
                 async move {
                     let outcomes = ballots::commit(&db, &clock, slot, &group).await?;
+                    // Here, and not by whoever asked: they may have hung up.
+                    let (live, watch, looks) = told;
                     live.touch(group.iter().map(Slip::poll));
+                    trust::tell(&watch, &looks, &group, &outcomes);
                     Ok(outcomes)
                 }
             })
@@ -74,9 +79,9 @@ impl Station {
             views: Views::default(),
             answers: Answers::default(),
             pictures: Pictures::default(),
-            looks: Arc::default(),
+            looks,
             audits: Arc::default(),
-            watch: Arc::default(),
+            watch,
         }
     }
 }

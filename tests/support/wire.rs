@@ -29,6 +29,13 @@ pub async fn flood(address: SocketAddr, head: &str, piece: &[u8]) -> (Answer, us
     (reading.await.unwrap(), sent)
 }
 
+/// Sends bytes and does not wait for an answer; dropped, the connection is closed.
+pub async fn send(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    stream
+}
+
 /// What came back.
 #[derive(Debug)]
 pub struct Answer {

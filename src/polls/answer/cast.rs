@@ -12,8 +12,9 @@ use crate::polls::ballots::{Answer, Outcome, Slip};
 use crate::polls::linked::Tick;
 use crate::polls::model::{Phase, Place, Poll};
 use crate::polls::station::Station;
+use crate::polls::trust::{Manner, Witness};
 use crate::polls::voter::Voter;
-use crate::types::IssueId;
+use crate::types::{IssueId, ReaderId};
 
 /// What became of it. `Counted` is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,7 @@ struct Source {
     issue: Option<IssueId>,
     network: Option<[u8; 8]>,
     once: Option<Once>,
+    witness: Option<Witness>,
 }
 
 impl Source {
@@ -58,6 +60,7 @@ impl Source {
             issue: None,
             network: None,
             once: None,
+            witness: None,
         }
     }
 }
@@ -81,6 +84,26 @@ pub async fn answer(
     cast(station, poll, sent, voter, from).await
 }
 
+/// As [`answer`], from one of our pages. `manner`: how the answer came, for the watch; none of a reader who is known.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn answer_from_page(
+    station: &Station,
+    poll: Arc<Poll>,
+    sent: &Sent,
+    voter: &Voter,
+    place: Place,
+    (network, manner): ([u8; 8], Option<Manner>),
+) -> Result<Answered, AnswerError> {
+    let from = Source {
+        network: Some(network),
+        witness: manner.map(Witness::Browser),
+        ..Source::at(place)
+    };
+    cast(station, poll, sent, voter, from).await
+}
+
 /// As [`answer`], by a script, with its Idempotency-Key if it has one: the same request again gets the first answer.
 ///
 /// # Errors
@@ -99,7 +122,7 @@ pub async fn answer_by_script(
     cast(station, poll, sent, voter, from).await
 }
 
-/// As [`answer`], by a link in the mails of `issue`, whose numbers move with the ballot.
+/// As [`answer`], by the link in the mail of an issue to a reader. The issue's numbers move with the ballot.
 ///
 /// # Errors
 /// As [`answer`].
@@ -108,12 +131,13 @@ pub async fn answer_from_mail(
     poll: Arc<Poll>,
     sent: &Sent,
     voter: &Voter,
-    issue: IssueId,
+    (issue, reader): (IssueId, ReaderId),
     network: [u8; 8],
 ) -> Result<Answered, AnswerError> {
     let from = Source {
         issue: Some(issue),
         network: Some(network),
+        witness: Some(Witness::Mail(reader)),
         ..Source::at(Place::Mail)
     };
     cast(station, poll, sent, voter, from).await
@@ -150,6 +174,7 @@ async fn cast(
             issue: from.issue,
             network: from.network,
             once: from.once.clone(),
+            witness: from.witness,
         });
         match station.queue.submit(slip).await? {
             Outcome::Counted => {

@@ -14,7 +14,9 @@ mod choice;
 pub mod refusals;
 mod sent;
 
-pub use cast::{AnswerError, Answered, answer, answer_by_script, answer_from_mail};
+pub use cast::{
+    AnswerError, Answered, answer, answer_by_script, answer_from_mail, answer_from_page,
+};
 pub use choice::{Choice, ChoiceError, stored_options};
 pub use refusals::{Reason, refused};
 pub use sent::Sent;

@@ -6,6 +6,7 @@ use crate::api::Once;
 use crate::polls::answer::{Choice, Reason};
 use crate::polls::linked::Tick;
 use crate::polls::model::{Phase, Place, Poll, Tier};
+use crate::polls::trust::Witness;
 use crate::types::{IssueId, PollId};
 
 /// A voter in one poll: a keyed hash, see [`super::voter`].
@@ -28,6 +29,8 @@ pub struct Answer {
     pub link: Option<Tick>,
     /// A script's Idempotency-Key, and what it asked under it.
     pub once: Option<Once>,
+    /// What this process remembers of how it came, once it is in the box.
+    pub witness: Option<Witness>,
 }
 
 /// What goes into the box.

@@ -12,7 +12,9 @@ use super::retyped::{is_article, retyped, shown, unsent};
 use super::view::{FormPage, FormView};
 use crate::app::App;
 use crate::db::group_commit::Refused;
-use crate::polls::answer::{AnswerError, Answered, Choice, ChoiceError, Reason, Sent, answer};
+use crate::polls::answer::{
+    AnswerError, Answered, Choice, ChoiceError, Reason, Sent, answer_from_page,
+};
 use crate::polls::asking::{allow_embedding, own_choice, public_poll, wants_json};
 use crate::polls::ballots::Slip;
 use crate::polls::linked;
@@ -74,7 +76,7 @@ async fn submitted(
     };
     let vote = Vote::read(request, slug).await?;
     match vote.cast().await {
-        Ok(Answered::Counted { choice, first }) => Ok(vote.counted(&choice, first).await),
+        Ok(Answered::Counted { choice, .. }) => Ok(vote.counted(&choice).await),
         Ok(Answered::Invalid(error)) if json => Err(Problem::invalid("option", error.message())),
         Ok(Answered::Invalid(error)) => Box::pin(vote.to_mend(error)).await,
         Ok(Answered::NotOpen(phase)) => vote.not_counted(not_counted(&vote.poll, phase)).await,
@@ -166,13 +168,18 @@ impl<'a> Vote<'a> {
 
     /// Puts it into the ballot box.
     async fn cast(&self) -> Result<Answered, AnswerError> {
-        answer(
-            &self.request.app.polls,
+        let Request {
+            app, headers, from, ..
+        } = self.request;
+        let unknown = self.known.is_none();
+        let manner = unknown.then(|| trust::manner(app, &self.browser, from, headers, self.now));
+        answer_from_page(
+            &app.polls,
             self.poll.clone(),
             &self.sent,
             self.known.as_ref().unwrap_or(&self.browser.voter()),
             self.place,
-            Some(self.network),
+            (self.network, manner),
         )
         .await
     }
@@ -188,34 +195,15 @@ impl<'a> Vote<'a> {
         response
     }
 
-    /// It counts. Tells the watch, and answers.
-    async fn counted(&self, choice: &Choice, first: bool) -> Response {
-        let Request {
-            app,
-            headers,
-            json,
-            from,
-            ..
-        } = self.request;
-        let poll = &self.poll;
-        let unknown = self.known.is_none();
-        if first && unknown {
-            trust::cast(
-                app,
-                poll,
-                &self.browser,
-                self.network,
-                from,
-                headers,
-                choice,
-            );
-        }
+    /// It counts.
+    async fn counted(&self, choice: &Choice) -> Response {
+        let Request { app, json, .. } = self.request;
         // Whatever becomes of the rest: the ballot is in the box, and whoever comes again shall be the same voter.
         let mut response = match self.answered(choice).await {
             Err(problem) if json => problem.into_json(),
             done => done.into_response(),
         };
-        if unknown {
+        if self.known.is_none() {
             remember(app, &mut response, &self.browser.marker);
         }
         response

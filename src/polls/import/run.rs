@@ -274,6 +274,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
                 network: None,
                 link: None,
                 once: None,
+                witness: None,
             }));
         }
         // The box decides by its clock whether the poll is open: for these it shows the hour in which they were cast there.

@@ -60,7 +60,7 @@ impl Looks {
     }
 
     /// Notes that a reader has answered: the looks before led to it.
-    pub(super) fn answered(&self, mail: Mail, poll: PollId) {
+    pub fn answered(&self, mail: Mail, poll: PollId) {
         self.with(|state| {
             if let Some(visit) = state.visits.get_mut(&mail) {
                 visit.answered(poll);

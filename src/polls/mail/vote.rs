@@ -193,13 +193,12 @@ pub async fn cast(
         link.poll.clone(),
         &sent,
         &link.voter,
-        link.mail().0,
+        link.mail(),
         network,
     )
     .await?
     {
         Answered::Counted { .. } => {
-            app.polls.looks.answered(link.mail(), link.poll.id);
             let results = Redirect::to(&format!("/v/{token}/results"));
             let mut response = results.into_response();
             let headers = response.headers_mut();

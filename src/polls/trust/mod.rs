@@ -30,4 +30,4 @@ pub use store::{
 };
 pub use tick::{PAUSE, tick};
 pub use watch::Watch;
-pub use witness::{cast, opened};
+pub use witness::{Manner, Witness, manner, opened, tell};

@@ -6,10 +6,12 @@ use http::HeaderMap;
 
 use super::browser::{Browser, Showed};
 use super::signs::Trace;
+use super::watch::Watch;
 use crate::app::App;
-use crate::polls::answer::Choice;
+use crate::polls::ballots::{Answer, Outcome, Slip};
+use crate::polls::mail::Looks;
 use crate::polls::model::Poll;
-use crate::types::UnixMillis;
+use crate::types::{IssueId, ReaderId, UnixMillis};
 use crate::web::{Client, origin};
 
 /// What every browser says of itself with every request.
@@ -29,25 +31,38 @@ pub fn opened(app: &App, poll: &Poll, client: &Client) {
     app.polls.watch.opened(poll.id, network, now);
 }
 
-/// A new ballot of this browser is in the box. `network`: as today's secret hashes it. `from`: whose page it came from; a form that was pasted
-/// into another site's page is opened there, where nobody tells us.
-pub fn cast(
+/// How a browser's answer came.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// When the request came.
+    at: UnixMillis,
+    shape: [u8; 8],
+    puzzled: bool,
+    worked: Option<i64>,
+    bad_proof: bool,
+    opened: bool,
+}
+
+/// Who is told of an answer once it is in the box: see [`tell`].
+#[derive(Debug, Clone, Copy)]
+pub enum Witness {
+    /// The watch: a browser answered that nobody knows.
+    Browser(Manner),
+    /// The looks at the mail to this reader: they led to an answer.
+    Mail(ReaderId),
+}
+
+/// What can be told of a request with an answer. `from`: whose page it came from; a form that was pasted into another site's page is opened
+/// there, where nobody tells us.
+pub fn manner(
     app: &App,
-    poll: &Poll,
     browser: &Browser,
-    network: [u8; 8],
     from: origin::From,
     headers: &HeaderMap,
-    choice: &Choice,
-) {
-    let now = app.clock.now();
-    let choices = choice.to_stored();
-    let mut said = DefaultHasher::new();
-    choices.hash(&mut said);
-    let trace = Trace {
+    now: UnixMillis,
+) -> Manner {
+    Manner {
         at: now,
-        voter: browser.voter().key(poll),
-        network,
         shape: shape(app, headers, now),
         puzzled: app.config.polls.proof_work > 0,
         worked: match browser.showed {
@@ -56,10 +71,46 @@ pub fn cast(
         },
         bad_proof: matches!(browser.showed, Showed::Bad(_)),
         opened: from == origin::From::Embedder,
+    }
+}
+
+/// Tells of a group that was committed. Called in the task that commits: whoever sends an answer and hangs up is seen as well.
+pub fn tell(watch: &Watch, looks: &Looks, group: &[Slip], outcomes: &[Outcome]) {
+    for (slip, outcome) in group.iter().zip(outcomes) {
+        let Slip::Answer(answer) = slip else {
+            continue;
+        };
+        match (answer.witness, outcome) {
+            (Some(Witness::Browser(manner)), Outcome::Counted) => saw(watch, answer, manner),
+            (Some(Witness::Mail(reader)), Outcome::Counted | Outcome::Changed | Outcome::Same) => {
+                let issue = answer.issue.unwrap_or(IssueId(0));
+                looks.answered((issue, reader), answer.poll.id);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
+    let Some(network) = answer.network else {
+        return;
+    };
+    let choices = answer.choice.to_stored();
+    let mut said = DefaultHasher::new();
+    choices.hash(&mut said);
+    let trace = Trace {
+        at: manner.at,
+        voter: answer.voter,
+        network,
+        shape: manner.shape,
+        puzzled: manner.puzzled,
+        worked: manner.worked,
+        bad_proof: manner.bad_proof,
+        opened: manner.opened,
         said: said.finish(),
         taken: false,
     };
-    app.polls.watch.cast(poll.id, trace, &choices);
+    watch.cast(answer.poll.id, trace, &choices);
 }
 
 fn shape(app: &App, headers: &HeaderMap, now: UnixMillis) -> [u8; 8] {
