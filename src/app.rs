@@ -157,11 +157,11 @@ impl App {
             db.cut_log_soon();
             polls::ballots::adopt(&db, clock.now()).await?;
         }
-        let mailer = Mailer::new(&config.mail);
+        let stopping = CancellationToken::new();
+        let mailer = Mailer::new(&config.mail, &stopping);
         if role == Role::Server {
             mailer.load_signing_keys(&db, &keys).await?;
         }
-        let stopping = CancellationToken::new();
         let writers = (0..polls::ballots::writers(db.backend()))
             .map(|writer| slot_of(db.backend(), slot, writer))
             .collect();

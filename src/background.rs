@@ -1,7 +1,7 @@
 //! The one list of background tasks: start, drain, stop.
 //!
 //! Each is a loop round a *tick*, a function that does what is due now and that tests call themselves. A loop sleeps
-//! between ticks and ends when [`Parts::stopping`](crate::app::Parts) is cancelled, after finishing what it has in hand.
+//! between ticks, goes on when one panics ([`panics`]), and ends when [`Parts::stopping`](crate::app::Parts) is cancelled, after finishing what it has in hand.
 //! The mailer's lanes are loops of their own, which wake early when something is enqueued.
 
 use std::future::Future;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::{api, bounces, digests, mailer, polls, probes, subscriptions};
+use crate::{api, bounces, digests, mailer, panics, polls, probes, subscriptions};
 
 /// The running tasks.
 #[derive(Debug)]
@@ -29,18 +29,18 @@ impl Tasks {
             tracker: TaskTracker::new(),
         };
         let seconds = Duration::from_secs;
-        tasks.every(app, seconds(60), |app| async move {
+        tasks.every(app, "tidy", seconds(60), |app| async move {
             app.limits.tidy();
             probes::tidy();
         });
-        tasks.every(app, seconds(2), |app| async move {
+        tasks.every(app, "look_after", seconds(2), |app| async move {
             app.db.look_after().await;
         });
         mailer::start(app, &tasks.tracker);
-        tasks.every(app, seconds(5), |app| async move {
+        tasks.every(app, "signing_keys", seconds(5), |app| async move {
             mailer::refresh_signing_keys(&app).await;
         });
-        tasks.every(app, seconds(3_600), |app| async move {
+        tasks.every(app, "purge", seconds(3_600), |app| async move {
             if let Err(error) = subscriptions::purge(&app).await {
                 tracing::error!(%error, "old subscription requests were not purged");
             }
@@ -54,43 +54,51 @@ impl Tasks {
                 tracing::error!(%error, "old idempotency keys were not purged");
             }
         });
-        tasks.every(app, Duration::from_millis(500), |app| async move {
-            if let Err(error) = digests::tick(&app).await {
-                tracing::error!(%error, "due issues could not be looked for");
-            }
-        });
-        tasks.every_and_at_last(app, seconds(30), |app| async move {
+        tasks.every(
+            app,
+            "issues",
+            Duration::from_millis(500),
+            |app| async move {
+                if let Err(error) = digests::tick(&app).await {
+                    tracing::error!(%error, "due issues could not be looked for");
+                }
+            },
+        );
+        tasks.every_and_at_last(app, "flush_views", seconds(30), |app| async move {
             if let Err(error) = polls::flush_views(&app).await {
                 tracing::error!(%error, "views of polls were not added");
             }
         });
-        tasks.every(app, seconds(3_600), |app| async move {
+        tasks.every(app, "purge_pictures", seconds(3_600), |app| async move {
             if let Err(error) = polls::purge_pictures(&app).await {
                 tracing::error!(%error, "unused pictures were not purged");
             }
         });
-        tasks.tracker.spawn(polls::keep_looks(app.clone()));
-        tasks.every(app, seconds(1), |app| async move {
+        let looking = app.clone();
+        tasks.tracker.spawn(async move {
+            panics::kept("looks", || polls::keep_looks(looking.clone())).await;
+        });
+        tasks.every(app, "watch_closes", seconds(1), |app| async move {
             if let Err(error) = polls::ballots::watch_closes(&app.db, app.clock.now()).await {
                 tracing::error!(%error, "polls that close could not be looked for");
             }
         });
-        tasks.every(app, seconds(60), |app| async move {
+        tasks.every(app, "audit", seconds(60), |app| async move {
             if let Err(error) = app.polls.audits.tick(&app.db).await {
                 tracing::error!(%error, "tallies could not be audited");
             }
         });
-        tasks.every(app, seconds(10), |app| async move {
+        tasks.every(app, "seal", seconds(10), |app| async move {
             if let Err(error) = polls::seal_tick(&app).await {
                 tracing::error!(%error, "polls could not be recorded or sealed");
             }
         });
-        tasks.every_and_at_last(app, seconds(1), |app| async move {
+        tasks.every_and_at_last(app, "keep_answers", seconds(1), |app| async move {
             if let Err(error) = app.polls.answers.keep(&app.db).await {
                 tracing::error!(%error, "what editors looked at was not written down");
             }
         });
-        tasks.every(app, polls::WATCH_PAUSE, |app| async move {
+        tasks.every(app, "watch", polls::WATCH_PAUSE, |app| async move {
             if let Err(error) = polls::watch_tick(&app).await {
                 tracing::error!(%error, "a burst of answers could not be set aside");
             }
@@ -107,38 +115,38 @@ impl Tasks {
     }
 
     /// Starts a loop that runs `tick` now and then every `pause`.
-    fn every<F, Fut>(&self, app: &App, pause: Duration, tick: F)
+    fn every<F, Fut>(&self, app: &App, task: &'static str, pause: Duration, tick: F)
     where
         F: Fn(App) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send,
     {
         let app = app.clone();
         self.tracker
-            .spawn(async move { until_stopped(&app, pause, &tick).await });
+            .spawn(async move { until_stopped(&app, task, pause, &tick).await });
     }
 
     /// As [`every`](Self::every), and once more when the process stops: what came together in memory until then is not lost.
-    fn every_and_at_last<F, Fut>(&self, app: &App, pause: Duration, tick: F)
+    fn every_and_at_last<F, Fut>(&self, app: &App, task: &'static str, pause: Duration, tick: F)
     where
         F: Fn(App) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send,
     {
         let app = app.clone();
         self.tracker.spawn(async move {
-            until_stopped(&app, pause, &tick).await;
-            tick(app).await;
+            until_stopped(&app, task, pause, &tick).await;
+            let _ = panics::caught(task, async { tick(app).await }).await;
         });
     }
 }
 
-/// Runs `tick` now and then every `pause`, until the process stops.
-async fn until_stopped<F, Fut>(app: &App, pause: Duration, tick: &F)
+/// Runs `tick` now and then every `pause`, until the process stops. One that breaks is not the last.
+async fn until_stopped<F, Fut>(app: &App, task: &'static str, pause: Duration, tick: &F)
 where
     F: Fn(App) -> Fut,
     Fut: Future<Output = ()>,
 {
     loop {
-        tick(app.clone()).await;
+        let _ = panics::caught(task, async { tick(app.clone()).await }).await;
         tokio::select! {
             () = app.stopping.cancelled() => return,
             () = tokio::time::sleep(pause) => {}

@@ -19,7 +19,7 @@
 //! | [`overview`] | the editors' first page: what is left to do, the numbers of the day |
 //! | [`app`] | the assembled parts, the same in production and in tests |
 //! | [`routes`], [`background`] | the one list of URLs, the one list of tasks |
-//! | [`panics`] | where the program broke, without the words it broke at |
+//! | [`panics`] | where the program broke, without the words it broke at; what goes on all the same |
 //! | [`probes`] | alive, ready, and the numbers for Prometheus |
 //! | [`serve`], [`cli`] | the running server, the command line |
 //!

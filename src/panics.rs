@@ -1,11 +1,19 @@
-//! Where this program broke: the place of a panic in its source, and never its words.
+//! Where this program broke: the place of a panic in its source, and never its words. And what goes on all the same.
 //!
 //! A panic says what it met: a slice that is cut wrongly the whole text, an `expect` the value. That may be an address, and no log line holds
 //! one. So the program's own hook keeps the place and tells that; whoever catches a panic asks for it ([`place`]).
+//!
+//! A background task that breaks is begun again ([`kept`]), or goes on with its next piece of work ([`caught`]): one fault must not
+//! end the sealing, the clock of the issues or the ballot box until somebody restarts the server. Each fault is a line of level ERROR and one
+//! more in `canvass_task_faults_total`.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
-use std::panic::{PanicHookInfo, set_hook};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, set_hook};
+use std::time::Duration;
+
+use futures::FutureExt as _;
 
 thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -41,6 +49,34 @@ fn keep(panic: &PanicHookInfo<'_>) {
     });
 }
 
+/// Before a task that broke is begun again: what broke it may be there still.
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1_000 });
+
+/// A task broke: this program has a fault. It is counted and logged.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault of this program: its log names the place")]
+pub struct Broke;
+
+/// Runs one piece of work of the background task `task`, and goes on where it breaks.
+///
+/// # Errors
+/// [`Broke`].
+pub async fn caught<T>(task: &'static str, work: impl Future<Output = T>) -> Result<T, Broke> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| {
+        metrics::counter!("canvass_task_faults_total", "task" => task).increment(1);
+        tracing::error!(task, place = place(), "a background task broke and goes on");
+        Broke
+    })
+}
+
+/// Runs a background task to its end. Where it breaks it is begun again a moment later.
+pub async fn kept<Task: Future<Output = ()>>(task: &'static str, begin: impl Fn() -> Task) {
+    // Begun within what is caught: making it may break as well.
+    while caught(task, async { begin().await }).await.is_err() {
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// Keeps places in a test as well, and goes on to say what broke: a test that fails says why.
 #[cfg(test)]
 pub fn watch() {
@@ -68,5 +104,23 @@ mod tests {
         let told = place();
         assert!(told.starts_with("src/panics.rs:"), "{told}");
         assert_eq!(place(), "a place that is not known");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_breaks_is_begun_again_until_it_ends() {
+        watch();
+        let begun = std::cell::Cell::new(0);
+        kept("test", || async {
+            begun.set(begun.get() + 1);
+            assert!(begun.get() == 3, "anna@example.org");
+        })
+        .await;
+        assert_eq!(begun.get(), 3);
+        let broke = caught("test", async { panic!("anna@example.org") }).await;
+        assert!(
+            !broke
+                .map_or_else(|e| e.to_string(), |()| String::new())
+                .contains("anna")
+        );
     }
 }

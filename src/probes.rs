@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::app::App;
 use crate::db::Trouble;
+use crate::db::group_commit::Pulse;
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
@@ -41,7 +42,7 @@ pub fn tidy() {
     }
 }
 
-/// Ready: not stopping, and the database answers and takes what is written.
+/// Ready: not stopping, the writers are at work, and the database answers and takes what is written.
 async fn ready(State(app): State<App>) -> Response {
     if app.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
@@ -51,6 +52,11 @@ async fn ready(State(app): State<App>) -> Response {
             Trouble::Unwritable => "the database cannot be written\n",
             Trouble::Moved => "the database file is not in its place\n",
         };
+        return (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
+    }
+    let ballots = app.polls.queue.pulses();
+    if ballots.iter().any(Pulse::has_stopped) || app.mailer.has_stopped_writing() {
+        let words = "a writer has stopped: see the log\n";
         return (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
     }
     match app.db.ping().await {

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("panics", &[]),
     ("config", &["types"]),
-    ("db", &["config", "types"]),
+    ("db", &["config", "panics", "types"]),
     ("web", &["app", "config", "db", "panics", "types"]),
     ("mailer", &["app", "config", "db", "panics", "types", "web"]),
     ("scheduler", &["app", "config", "db", "types"]),

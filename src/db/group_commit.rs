@@ -6,7 +6,8 @@
 //! with Retry-After instead of letting people wait for a time-out. What is refused so is out of the queue, and never written. Only
 //! what is being written when patience ends is [`Refused::Unknown`].
 //!
-//! A group that fails is tried again one request at a time, so that one bad request cannot fail its neighbours. A group that failed
+//! A group that fails is tried again one request at a time, so that one bad request cannot fail its neighbours; so is one whose commit panics
+//! (its transaction is dropped, and rolled back by that). The writer outlives its faults ([`panics`]). A group that failed
 //! because the database was lost is tried again as a whole, for a few seconds: a [`WriteTxn`](super::WriteTxn) that
 //! fails has written nothing, so nothing can be applied twice.
 //!
@@ -17,15 +18,16 @@ mod writer;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use sea_orm::DbErr;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use self::lines::{Lines, Spill};
 use self::writer::{Answer, Waiting, Writer};
+use crate::panics;
 
 /// How long a request may wait in the queue before it is told to come again.
 pub const PATIENCE: Duration = Duration::from_secs(8);
@@ -70,7 +72,7 @@ pub enum Refused {
     /// The queue is full, or the writer has stopped: try again in a moment.
     #[error("the write queue is full")]
     Busy,
-    /// It is being written, and the database does not answer: it may stand later, or not.
+    /// It is being written, and the database does not answer, or the writer broke over it: it may stand later, or not.
     #[error("the database does not answer")]
     Unknown,
     /// The database cannot be written for the moment ([`is_unwritable`](super::is_unwritable)): of a commit that failed so nobody knows.
@@ -94,6 +96,35 @@ pub struct GroupCommit<Req, Res> {
     capacity: usize,
     patience: Duration,
     pace: Pace,
+    pulse: Pulse,
+}
+
+/// Whether a writer is at work: for `/readyz`.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse(Arc<AtomicBool>);
+
+impl Pulse {
+    /// Nobody writes what is queued: the writer broke, and was not begun again yet, or has ended.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A writer while it is at work.
+struct Beating(Pulse);
+
+impl Beating {
+    fn of(pulse: &Pulse) -> Self {
+        pulse.0.store(false, Relaxed);
+        Self(pulse.clone())
+    }
+}
+
+impl Drop for Beating {
+    fn drop(&mut self) {
+        self.0.0.store(true, Relaxed);
+    }
 }
 
 /// How long a commit has taken lately, in microseconds.
@@ -127,6 +158,7 @@ impl<Req, Res> Clone for GroupCommit<Req, Res> {
             capacity: self.capacity,
             patience: self.patience,
             pace: self.pace.clone(),
+            pulse: self.pulse.clone(),
         }
     }
 }
@@ -174,9 +206,24 @@ where
             capacity: queue.capacity,
             patience: bounds.patience,
             pace: Pace::default(),
+            pulse: Pulse::default(),
         };
         let writer = Writer::of(queue, bounds.longest_write, this.pace.clone(), arriving);
-        (this, async move { writer.run(commit).await })
+        let (writer, pulse) = (Mutex::new(writer), this.pulse.clone());
+        let running = async move {
+            panics::kept(queue.name, || async {
+                let _at_work = Beating::of(&pulse);
+                writer.lock().await.run(&commit).await;
+            })
+            .await;
+        };
+        (this, running)
+    }
+
+    /// Of its writer.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// How many requests wait; those that are being written do not count.
@@ -225,7 +272,7 @@ where
     /// own bound.
     ///
     /// # Errors
-    /// [`Refused::Failed`], or [`Refused::Busy`] when the writer has stopped.
+    /// [`Refused::Failed`]; when the writer has stopped [`Refused::Busy`], or [`Refused::Unknown`] where it had the request.
     pub async fn submit_waiting(&self, request: Req) -> Result<Res, Refused> {
         let room = self.room.clone();
         let room = room.acquire_owned().await.map_err(|_| Refused::Busy)?;
@@ -257,7 +304,7 @@ where
             room,
         };
         self.queue.send(waiting).map_err(|_| Refused::Busy)?;
-        answered.await.map_err(|_| Refused::Busy)?
+        answered.await.map_err(|_| Refused::Unknown)?
     }
 }
 

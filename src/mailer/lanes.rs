@@ -13,7 +13,7 @@ use super::{
     status::Doing,
     transport::{self, Line},
 };
-use crate::{app::App, db::DbErr};
+use crate::{app::App, db::DbErr, panics};
 
 /// Between looks of the reserved lane: what bounds the wait of a mail nobody nudged for.
 const LOOK: Duration = Duration::from_millis(250);
@@ -48,22 +48,13 @@ pub fn start(app: &App, tasks: &TaskTracker) {
     }
     // It outlives the stop for as long as lanes do: what is on the wire then is still in hand.
     tasks.spawn(heartbeat(app.clone(), all_gone));
-    tasks.spawn(upkeep(app.clone()));
+    let app = app.clone();
+    tasks.spawn(async move { panics::kept("upkeep", || upkeep(app.clone())).await });
 }
 
-/// A lane that panicked is replaced; its batch is free when its lease has run out, on SQLite at once.
+/// A lane that panicked is begun again; its batch is free when its lease has run out, on SQLite at once.
 async fn keep(app: App, ledger: Ledger, number: usize) {
-    loop {
-        let lane = tokio::spawn(lane(app.clone(), ledger.clone(), number));
-        match lane.await {
-            Ok(()) => return,
-            // Not its words, which may hold an address: the panic hook has logged the place.
-            Err(_) => tracing::error!(number, "a mail lane broke and is replaced"),
-        }
-        if pause(&app, DATABASE_PAUSE).await {
-            return;
-        }
-    }
+    panics::kept("lane", || lane(app.clone(), ledger.clone(), number)).await;
 }
 
 async fn lane(app: App, ledger: Ledger, number: usize) {
@@ -137,10 +128,13 @@ async fn heartbeat(app: App, mut lanes: mpsc::Receiver<()>) {
             () = tokio::time::sleep(wait) => {}
         }
         wait = leases::heartbeat(&app);
-        if let Err(error) = leases::renew(&app).await {
-            tracing::error!(%error, "leases could not be renewed");
-            wait = wait.min(DATABASE_PAUSE);
+        // Whatever becomes of one renewal: without the next ones every lease would run out.
+        match panics::caught("heartbeat", leases::renew(&app)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => tracing::error!(%error, "leases could not be renewed"),
+            Err(_) => {}
         }
+        wait = wait.min(DATABASE_PAUSE);
     }
 }
 

@@ -48,9 +48,10 @@ mod urgent;
 pub mod verp;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use self::dkim::Keyring;
 use self::domains::Domains;
@@ -63,7 +64,7 @@ use self::urgent::Urgent;
 use crate::{
     app::App,
     config,
-    db::{Db, DbErr},
+    db::{Db, DbErr, group_commit::Pulse},
     types::{IssueId, Keys, UnixMillis},
 };
 
@@ -88,12 +89,14 @@ pub struct Mailer {
     faults: Patience,
     keyring: Keyring,
     watches: mailing::Watches,
+    /// Of the ledger's writers, once they are started.
+    ledger: OnceLock<Vec<Pulse>>,
 }
 
 impl Mailer {
-    /// With the limits that the configuration sets for recipients' providers.
+    /// With the limits that the configuration sets for recipients' providers. `stopping` ends what is watched.
     #[must_use]
-    pub fn new(settings: &config::Mail) -> Self {
+    pub fn new(settings: &config::Mail, stopping: &CancellationToken) -> Self {
         Self {
             bell: watch::Sender::new(0),
             board: Board::default(),
@@ -106,8 +109,16 @@ impl Mailer {
             unspent: Patience::with_relays(),
             faults: Patience::with_faults(),
             keyring: Keyring::default(),
-            watches: mailing::Watches::default(),
+            watches: mailing::Watches::until(stopping),
+            ledger: OnceLock::new(),
         }
+    }
+
+    /// Whether a writer of the ledger is gone: nothing of what relays say is written down.
+    #[must_use]
+    pub fn has_stopped_writing(&self) -> bool {
+        let ledger = self.ledger.get().into_iter().flatten();
+        ledger.into_iter().any(Pulse::has_stopped)
     }
 
     /// Says that there may be something to send, after a commit; without it the lanes look by themselves several times a

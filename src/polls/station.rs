@@ -48,7 +48,7 @@ impl Station {
         stopping: &CancellationToken,
     ) -> Self {
         let book = Arc::new(Book::new(db.clone(), clock.clone()));
-        let live = Live::new(db.clone(), book.clone(), clock.clone(), stopping.clone());
+        let live = Live::new(db.clone(), book.clone(), clock.clone(), stopping);
         let line = Queue {
             name: "ballots",
             capacity: capacity.div_ceil(slots.len().max(1)),

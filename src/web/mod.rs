@@ -13,7 +13,8 @@
 //! - [`sheets`]: cells of CSV files that no spreadsheet runs.
 //! - [`press`]: buttons in mailed pages that only a person presses.
 //! - [`cookies`]: reading and setting the few cookies there are.
-//! - [`connections`]: the HTTP server; [`held`]: answers that go on for hours, at the price of a socket.
+//! - [`connections`]: the HTTP server; [`held`]: answers that go on for hours, at the price of a socket;
+//!   [`watched`]: one task for all who watch the same.
 //!
 //! Promise kept here: nothing is parsed without a bound, and no answer leaves without its headers.
 
@@ -32,6 +33,7 @@ pub mod problems;
 pub mod security;
 pub mod sheets;
 pub mod uploads;
+pub mod watched;
 
 pub use client::Client;
 pub use forms::RawForm;

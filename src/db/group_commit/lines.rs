@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{GroupCommit, Place, Refused};
+use super::{GroupCommit, Place, Pulse, Refused};
 
 /// When the next writer gets something to do. While one can do it all, two would only make the groups smaller.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +66,12 @@ where
             (None, Some(queue)) => queue.submit_waiting(request).await,
             (None, None) => Err(Refused::Busy),
         }
+    }
+
+    /// Of the writers.
+    #[must_use]
+    pub fn pulses(&self) -> Vec<Pulse> {
+        self.queues.iter().map(GroupCommit::pulse).collect()
     }
 
     /// A place for the next request: in the first queue that can take it, and in a rush in the shortest. A look may be out of

@@ -184,3 +184,37 @@ async fn who_is_being_written_for_too_long_is_told_that_nobody_knows() {
     assert_eq!(queue.submit(3).await.expect("the queue goes on"), 3);
     assert_eq!(written.load(Ordering::SeqCst), 3, "the first two as well");
 }
+
+#[tokio::test]
+async fn a_slip_that_breaks_the_commit_fails_alone_and_the_next_is_written() {
+    crate::panics::watch();
+    let queue = GroupCommit::start(queue(10, 10), |group: Vec<u32>| async move {
+        assert!(!group.contains(&7), "broken, as the test wants");
+        Ok(group)
+    });
+    let asked = (5..10).map(|n| queue.submit(n));
+    let told = futures::future::join_all(asked).await;
+    for (n, told) in (5..10).zip(told) {
+        match (n, told) {
+            (7, Err(Refused::Failed(words))) => assert!(!words.contains("broken"), "{words}"),
+            (_, told) => assert_eq!(told.expect("written"), n),
+        }
+    }
+    assert_eq!(queue.submit(1).await.expect("written"), 1);
+    assert!(!queue.pulse().has_stopped());
+}
+
+#[tokio::test]
+async fn a_writer_that_is_gone_is_seen() {
+    let open = GroupCommit::open(queue(10, 1), Bounds::default(), |group: Vec<u32>| async {
+        Ok(group)
+    });
+    let (queue, writer) = open;
+    let writer = tokio::spawn(writer);
+    assert_eq!(queue.submit(1).await.expect("written"), 1);
+    assert!(!queue.pulse().has_stopped());
+    writer.abort();
+    let _ = writer.await;
+    assert!(queue.pulse().has_stopped());
+    assert!(matches!(queue.submit(1).await, Err(Refused::Busy)));
+}

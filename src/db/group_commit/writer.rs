@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Pace, Queue, Refused};
 use crate::db::{Sparing, connection_lost, is_unwritable};
+use crate::panics;
 
 /// A group of so many goes at once.
 const GATHERED: usize = 64;
@@ -74,7 +75,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
     }
 
     /// Writes until nobody can send any more and the queue is empty.
-    pub(super) async fn run<F, Fut>(mut self, commit: F)
+    pub(super) async fn run<F, Fut>(&mut self, commit: &F)
     where
         F: Fn(Vec<Req>) -> Fut,
         Fut: Future<Output = Result<Vec<Res>, DbErr>>,
@@ -97,7 +98,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             metrics::histogram!("canvass_group_size", "queue" => name).record(last as f64);
             let (requests, answers) = self.first(last);
             let pace = self.pace.clone();
-            let timed = |group| pace.of(commit(group));
+            let timed = |group| pace.of(unbroken(name, async { commit(group).await }));
             self.write(&timed, requests, answers).await;
         }
     }
@@ -229,6 +230,15 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             }
         }
     }
+}
+
+/// A commit that panics has failed: its transaction was dropped.
+async fn unbroken<T>(
+    queue: &'static str,
+    commit: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    let done = panics::caught(queue, commit).await;
+    done.unwrap_or_else(|broke| Err(DbErr::Custom(broke.to_string())))
 }
 
 /// Commits a group, again and again while the database is only lost for a moment.

@@ -123,7 +123,10 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
         enough: lanes.div_ceil(4).max(4),
         slow: SLOW_COMMIT,
     };
-    Lines::new(spill, queues)
+    let ledger = Lines::new(spill, queues);
+    // Set before only where a test starts the tasks twice.
+    let _ = app.mailer.ledger.set(ledger.pulses());
+    ledger
 }
 
 /// Writes one group after another.

@@ -4,8 +4,8 @@
 //! start. Deferrals by domain are looked at less often, and less often still where that takes long. Nothing runs for an issue
 //! that nobody watches; a page that is opened again and again without a script finds the pace of before.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use crate::{
     app::App,
     db::{self, DbErr},
     types::{IssueId, UnixMillis},
+    web::watched::{Followed, Watched},
 };
 
 /// Between looks.
@@ -52,40 +53,21 @@ pub struct Pace {
     pub left: Option<Duration>,
 }
 
-type Latest = Option<Arc<Snapshot>>;
-
 /// The issues that are watched in this process.
-#[derive(Debug, Default)]
-pub(in crate::mailer) struct Watches(Mutex<HashMap<i64, watch::Sender<Latest>>>);
-
-impl Watches {
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, watch::Sender<Latest>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub(in crate::mailer) type Watches = Watched<IssueId, Arc<Snapshot>>;
 
 /// An issue, now and whenever something has changed; closed after the last change there can be, and when the process stops.
 #[must_use]
-pub fn watch(app: &App, issue: IssueId) -> watch::Receiver<Latest> {
-    let mut watches = app.mailer.watches.lock();
-    if let Some(known) = watches.get(&issue.0) {
-        return known.subscribe();
-    }
-    let (latest, viewer) = watch::channel(None);
-    watches.insert(issue.0, latest.clone());
-    let app = app.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            () = app.stopping.cancelled() => {}
-            () = follow(&app, issue, &latest) => {}
-        }
-        // Whoever asks from now on starts anew; dropping the sender ends the streams.
-        app.mailer.watches.lock().remove(&issue.0);
-    });
-    viewer
+pub fn watch(app: &App, issue: IssueId) -> watch::Receiver<Option<Arc<Snapshot>>> {
+    let viewed = app.clone();
+    app.mailer
+        .watches
+        .watch(issue, "progress", |followed| async move {
+            follow(&viewed, issue, &followed).await;
+        })
 }
 
-async fn follow(app: &App, issue: IssueId, latest: &watch::Sender<Latest>) {
+async fn follow(app: &App, issue: IssueId, followed: &Arc<Followed<Arc<Snapshot>>>) {
     let mut eye = Eye::default();
     let mut alone_since: Option<Instant> = None;
     loop {
@@ -96,13 +78,7 @@ async fn follow(app: &App, issue: IssueId, latest: &watch::Sender<Latest>) {
                     snapshot.progress.state,
                     MailingState::Finished | MailingState::Cancelled
                 );
-                latest.send_if_modified(|old| {
-                    let changed = old.as_deref() != Some(&snapshot);
-                    if changed {
-                        *old = Some(Arc::new(snapshot));
-                    }
-                    changed
-                });
+                followed.tell(Arc::new(snapshot));
                 if done {
                     return;
                 }
@@ -110,15 +86,12 @@ async fn follow(app: &App, issue: IssueId, latest: &watch::Sender<Latest>) {
             Err(error) => tracing::warn!(%error, "the progress of an issue could not be read"),
         }
         tokio::time::sleep(LOOK).await;
-        if latest.receiver_count() > 0 {
+        if !followed.is_alone() {
             alone_since = None;
-        } else if alone_since.get_or_insert_with(Instant::now).elapsed() > LINGER {
-            // Under the lock under which viewers come.
-            let mut watches = app.mailer.watches.lock();
-            if latest.receiver_count() == 0 {
-                watches.remove(&issue.0);
-                return;
-            }
+        } else if alone_since.get_or_insert_with(Instant::now).elapsed() > LINGER
+            && app.mailer.watches.forget_alone(issue, followed)
+        {
+            return;
         }
     }
 }
