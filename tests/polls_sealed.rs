@@ -229,7 +229,7 @@ pub async fn sealed(ballots: &Box) -> Poll {
     close(ballots).await;
     ballots.clock.advance(DAY * 7);
     let done = seal_due(&ballots.db, ballots.clock.now(), 7).await.unwrap();
-    assert_eq!(done.len(), 1);
+    assert_eq!(done.polls.len(), 1);
     poll(&ballots.db).await
 }
 

@@ -3,11 +3,14 @@
 use canvass::db;
 use canvass::polls::ballots::record::{self, record_closed};
 use canvass::polls::ballots::seal::{scrub, seal_due};
+use canvass::polls::ballots::watch_closes;
+use canvass::polls::seal_tick;
 use canvass::types::UnixMillis;
 
 use crate::polls_ballot_box::{NOON, opened};
 use crate::polls_sealed::{DAY, close, count, sealed};
 use crate::polls_verify::{eventful, verified};
+use crate::support::app::{START, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_sealing_is_done_once_and_resumed() {
@@ -18,7 +21,7 @@ async fn polls_sealing_is_done_once_and_resumed() {
     let other = ballots.database.open().await;
     let both = tokio::join!(seal_due(&ballots.db, now, 7), seal_due(&other, now, 7));
     assert_eq!(
-        both.0.unwrap().len() + both.1.unwrap().len(),
+        both.0.unwrap().polls.len() + both.1.unwrap().polls.len(),
         1,
         "one of two nodes seals it"
     );
@@ -42,7 +45,7 @@ async fn polls_sealing_is_done_once_and_resumed() {
     assert_eq!(count(&ballots.db, pending).await, 0);
     // Again and again: nothing more happens.
     let before = crate::support::dump::Dump::of(&ballots.db).await;
-    assert_eq!(seal_due(&ballots.db, now, 7).await.unwrap().len(), 0);
+    assert_eq!(seal_due(&ballots.db, now, 7).await.unwrap().polls.len(), 0);
     assert!(scrub(&ballots.db, now).await.unwrap());
     record_closed(&ballots.db, now).await.unwrap();
     let after = crate::support::dump::Dump::of(&ballots.db).await;
@@ -65,7 +68,7 @@ async fn polls_only_what_was_closed_for_days_is_sealed() {
         async move {
             canvass::polls::ballots::watch_closes(db, at).await.unwrap();
             record_closed(db, at).await.unwrap();
-            seal_due(db, at, 7).await.unwrap().len()
+            seal_due(db, at, 7).await.unwrap().polls.len()
         }
     };
     let before_close = due(NOON).await;
@@ -85,9 +88,47 @@ async fn polls_only_what_was_closed_for_days_is_sealed() {
         seal_due(&open.db, NOON + DAY * 9_999, 7)
             .await
             .unwrap()
+            .polls
             .len(),
         0
     );
+}
+
+/// Somebody broke the chain of one poll: it is not sealed, which is told of, and the next one is.
+#[tokio::test]
+async fn polls_sealing_goes_on_past_a_poll_that_cannot_be_sealed() {
+    let app = TestApp::start_with(|config| config.polls.seal_days = 7).await;
+    for slug in ["broken", "whole"] {
+        app.poll_with(slug, |poll| poll.closes_at = Some(START + DAY))
+            .await;
+        let reader = app.reader();
+        let form = reader
+            .get(&format!("/p/{slug}"))
+            .await
+            .expect(200)
+            .the_form();
+        reader.submit(form.choose("option", "1")).await.expect(200);
+    }
+    let db = &app.app.db;
+    let txn = db.write_txn("test").await.unwrap();
+    let sql = "UPDATE ballot_chain SET hash = $1 WHERE poll_id = (SELECT MIN(id) FROM poll)";
+    db::run(&*txn, sql, [vec![7_u8].into()]).await.unwrap();
+    txn.commit().await.unwrap();
+    app.advance(DAY * 2);
+    watch_closes(db, app.app.clock.now()).await.unwrap();
+    app.advance(DAY * 8);
+    assert!(seal_tick(&app.app).await.is_err(), "the broken one");
+    let secrets =
+        "SELECT COUNT(*) FROM poll_secret s JOIN poll p ON p.id = s.poll_id WHERE p.slug =";
+    assert_eq!(app.count(&format!("{secrets} 'whole'")).await, 0);
+    assert_eq!(app.count(&format!("{secrets} 'broken'")).await, 1);
+    let scrubbed = "SELECT COUNT(*) FROM poll WHERE scrubbed_ms IS NOT NULL";
+    assert_eq!(app.count(scrubbed).await, 1, "and its files are scrubbed");
+    let numbers = app.reader().get("/metrics").await.expect(200).body;
+    let overdue = numbers
+        .lines()
+        .find(|line| line.starts_with("canvass_polls_overdue_for_sealing "));
+    assert!(overdue.is_some(), "it is told of");
 }
 
 /// Whoever changes a ballot between the close and the sealing finds no record that agrees.

@@ -145,13 +145,14 @@ async fn upkeep(app: App) {
     while !app.stopping.is_cancelled() {
         bell.mark_unchanged();
         app.mailer.domains.tick();
-        let done = async {
-            outbox::tick(&app).await?;
-            mailing::look(&app).await?;
-            transport::give_back(&app, false).await?;
-            mailing::tick(&app).await
-        };
-        if let Err(error) = done.await {
+        // Each of them, whatever becomes of the others.
+        let failed = [
+            outbox::tick(&app).await.err(),
+            mailing::look(&app).await.err(),
+            transport::give_back(&app, false).await.err(),
+            mailing::tick(&app).await.err(),
+        ];
+        if let Some(error) = failed.into_iter().flatten().next() {
             tracing::error!(%error, "the mail upkeep waits for the database");
             pause(&app, DATABASE_PAUSE).await;
         }

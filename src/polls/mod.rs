@@ -152,12 +152,33 @@ pub async fn purge_pictures(app: &App) -> Result<u64, DbErr> {
 /// What the database said; what was not done is done the next time.
 pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
-    ballots::record::record_closed(&app.db, now).await?;
-    for poll in ballots::seal::seal_due(&app.db, now, app.config.polls.seal_days).await? {
-        app.polls.book.reread(&poll.slug).await?;
+    let days = app.config.polls.seal_days;
+    // None waits for another: what cannot be recorded must not keep keys from being destroyed.
+    let recorded = ballots::record::record_closed(&app.db, now).await;
+    let sealed = ballots::seal::seal_due(&app.db, now, days).await;
+    let (sealed, failed) = sealed.map_or_else(
+        |error| (Vec::new(), Some(error)),
+        |sealed| (sealed.polls, sealed.failed),
+    );
+    let mut reread = Ok(());
+    for poll in sealed {
+        reread = app
+            .polls
+            .book
+            .reread(&poll.slug)
+            .await
+            .map(drop)
+            .and(reread);
     }
     // Another node may have sealed one.
     app.polls.book.forget_stale();
+    let scrubbed = scrub(app, now).await;
+    let measured = ballots::seal::measure_overdue(&app.db, now, days).await;
+    failed.map_or(Ok(()), Err)?;
+    recorded.and(reread).and(scrubbed).and(measured)
+}
+
+async fn scrub(app: &App, now: UnixMillis) -> Result<(), DbErr> {
     if !ballots::seal::scrub(&app.db, now).await? {
         tracing::info!(
             "destroyed keys of polls still lie in freed room of the files: somebody reads; trying again"

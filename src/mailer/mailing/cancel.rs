@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::lease::in_ledger;
-use super::ledger::{Entry, Row, write_off};
+use super::ledger::{Entry, Row, write_off as write_off_rows};
 use super::states::{DeliveryState, MailingState, Reason};
 use crate::types::reader_list::unpacked;
 use crate::{
@@ -21,15 +21,26 @@ pub(super) async fn sweep(app: &App) -> Result<bool, DbErr> {
         [MailingState::Cancelling.code().into()],
     )
     .await?;
-    let mut any = false;
+    let (mut any, mut failed) = (false, None);
     for row in &rows {
         let issue = IssueId(row.try_get_by_index(0)?);
-        while !app.stopping.is_cancelled() && write_off_batch(app, issue).await? {
-            any = true;
+        match write_off(app, issue).await {
+            Ok(some) => any |= some,
+            Err(error) => {
+                tracing::error!(issue = issue.0, %error, "the rest of a cancelled issue could not be written off");
+                failed = Some(error);
+            }
         }
-        any |= finish(app, issue).await?;
     }
-    Ok(any)
+    failed.map_or(Ok(any), Err)
+}
+
+async fn write_off(app: &App, issue: IssueId) -> Result<bool, DbErr> {
+    let mut any = false;
+    while !app.stopping.is_cancelled() && write_off_batch(app, issue).await? {
+        any = true;
+    }
+    Ok(any | finish(app, issue).await?)
 }
 
 /// One batch, one commit. Returns false when none is free.
@@ -88,7 +99,7 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
         intent: None,
         ending: None,
     };
-    write_off(&txn, app.slot, &entry, now).await?;
+    write_off_rows(&txn, app.slot, &entry, now).await?;
     db::run(
         &*txn,
         "UPDATE mail_batch SET state = 2, fence = fence + 1 WHERE id = $1",

@@ -28,7 +28,7 @@
 //! 8. the end of the mailing, in the commit that ends the last batch (`in_finish`).
 //!
 //! A crash between the intent's commit (4) and the outcome's (6) leaves the recipient in doubt; anywhere else it costs nothing. A
-//! stop gives what is on the wire 5 s to be answered; after that it is in doubt as well.
+//! stop gives what is on the wire 7 s to be answered; after that it is in doubt as well.
 //!
 //! A lane that cannot write an outcome, since the database is away, keeps it and tries again: only a process that ends forgets.
 //!
@@ -87,8 +87,9 @@ use crate::{app::App, db::DbErr};
 /// # Errors
 /// What the database said; the next tick tries again.
 pub async fn tick(app: &App) -> Result<bool, DbErr> {
-    let prepared = prepare::prepare_due(app).await?;
-    let cancelled = cancel::sweep(app).await?;
-    let finished = control::finish_done(app).await?;
-    Ok(prepared || cancelled || finished)
+    // Each of them, whatever becomes of the others.
+    let prepared = prepare::prepare_due(app).await;
+    let cancelled = cancel::sweep(app).await;
+    let finished = control::finish_done(app).await;
+    Ok(prepared? | cancelled? | finished?)
 }

@@ -32,7 +32,7 @@ struct Frozen {
     not_before: UnixMillis,
 }
 
-/// Freezes the audience of every mailing that waits for it. Returns whether one was.
+/// Freezes the audience of every mailing that waits for it. Returns whether one was, or the last error; none keeps another from starting.
 pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
     let free = LeaseSql::new(app, app.mailer.held_batches()).run_out("prepare_until_ms");
     let due = db::fetch_all(
@@ -44,7 +44,7 @@ pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
         [],
     )
     .await?;
-    let mut any = false;
+    let (mut any, mut failed) = (false, None);
     for row in &due {
         let frozen = Frozen {
             issue: IssueId(row.try_get_by_index(0)?),
@@ -52,9 +52,16 @@ pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
             at: UnixMillis(row.try_get_by_index(2)?),
             not_before: UnixMillis(row.try_get_by_index(3)?),
         };
-        any |= prepare(app, &frozen).await?;
+        match prepare(app, &frozen).await {
+            Ok(prepared) => any |= prepared,
+            // One issue's trouble is not another's: the rest goes on, this one is due again.
+            Err(error) => {
+                tracing::error!(issue = frozen.issue.0, %error, "the audience of an issue could not be frozen");
+                failed = Some(error);
+            }
+        }
     }
-    Ok(any)
+    failed.map_or(Ok(any), Err)
 }
 
 async fn prepare(app: &App, frozen: &Frozen) -> Result<bool, DbErr> {

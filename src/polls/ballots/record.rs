@@ -168,12 +168,14 @@ pub(super) async fn renew_after_log(
 struct Ends {
     recorded: Option<Vec<u8>>,
     chains: Vec<(i64, Head)>,
+    /// An end that cannot be read.
+    broken: Option<DbErr>,
 }
 
-/// Writes a record for every closed poll whose log went on since its last one.
+/// Writes a record for every closed poll whose log went on since its last one. One that cannot be recorded keeps no other from it.
 ///
 /// # Errors
-/// What the database said.
+/// What the database said of the last that failed; each is logged.
 pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     let sql = "SELECT p.id AS id, c.slot AS slot, c.seq AS seq, c.hash AS hash, (SELECT r.head FROM poll_record r \
                WHERE r.poll_id = p.id ORDER BY r.number DESC LIMIT 1) AS head FROM poll p LEFT JOIN ballot_chain c ON c.poll_id = p.id \
@@ -183,20 +185,37 @@ pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
         let known = polls.entry(row.try_get("", "id")?).or_default();
         known.recorded = row.try_get("", "head")?;
         if let Some(slot) = row.try_get::<Option<i64>>("", "slot")? {
-            known.chains.push((slot, super::chain::head(&row)?));
+            match super::chain::head(&row) {
+                Ok(head) => known.chains.push((slot, head)),
+                Err(error) => known.broken = Some(error),
+            }
         }
     }
-    polls.retain(|id, ends| ends.recorded.as_deref() != Some(&head_of_all(*id, &ends.chains)[..]));
-    for id in polls.into_keys() {
-        let txn = db.write_txn("poll-record").await?;
-        seal::lock(db, &txn, id).await?;
-        if let Some(poll) = definition::by_id_in(&*txn, id).await?
-            && poll.sealed_at.is_none()
-            && matches!(poll.phase(now), Phase::Closed { .. })
-        {
-            renew(&txn, db.backend(), &poll, now).await?;
-            txn.commit().await?;
+    let mut failed = None;
+    for (id, ends) in polls {
+        let went_on = || ends.recorded.as_deref() != Some(&head_of_all(id, &ends.chains)[..]);
+        let done = match ends.broken {
+            Some(error) => Err(error),
+            None if went_on() => record(db, id, now).await,
+            None => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::error!(poll = id.0, %error, "the count of a closed poll could not be recorded");
+            failed = Some(error);
         }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn record(db: &Db, id: PollId, now: UnixMillis) -> Result<(), DbErr> {
+    let txn = db.write_txn("poll-record").await?;
+    seal::lock(db, &txn, id).await?;
+    if let Some(poll) = definition::by_id_in(&*txn, id).await?
+        && poll.sealed_at.is_none()
+        && matches!(poll.phase(now), Phase::Closed { .. })
+    {
+        renew(&txn, db.backend(), &poll, now).await?;
+        txn.commit().await?;
     }
     Ok(())
 }

@@ -8,6 +8,8 @@
 //! Then the files are scrubbed ([`Db::scrub`]). That may have to wait for a reader of an older moment; `scrubbed_ms` says when it is done,
 //! and a process that was killed in between begins it again.
 
+use std::time::Duration;
+
 use sea_orm::{DbErr, Value};
 
 use super::record::{self, days};
@@ -39,23 +41,63 @@ const TABLES: [&str; 14] = [
     "sealed_ballot",
 ];
 
-/// Seals every poll that was closed `days` ago. Returns those that were sealed just now.
+/// What [`seal_due`] came to.
+#[derive(Debug, Default)]
+pub struct Sealed {
+    /// Those that were sealed just now.
+    pub polls: Vec<Poll>,
+    /// What the database said of the last that could not be; each is logged, and tried again.
+    pub failed: Option<DbErr>,
+}
+
+/// Seals every poll that was closed `days` ago. One that cannot be sealed keeps no other from it.
 ///
 /// # Errors
-/// What the database said; what was not sealed is tried again.
-pub async fn seal_due(db: &Db, now: UnixMillis, days: u64) -> Result<Vec<Poll>, DbErr> {
-    let days = i64::try_from(days).unwrap_or(i64::MAX);
-    let before = UnixMillis(
-        now.0
-            .saturating_sub(days.saturating_mul(24 * 60 * 60 * 1_000)),
-    );
+/// What the database said when it was asked which they are.
+pub async fn seal_due(db: &Db, now: UnixMillis, days: u64) -> Result<Sealed, DbErr> {
+    let before = closed_before(now, days);
     // By when it was seen closed, not by its closing time: a clock that jumped ahead for a moment destroys nothing.
     let sql = "SELECT id FROM poll WHERE closed_ms <= $1 AND sealed_ms IS NULL AND state <> 0 AND unchained = 0 ORDER BY id";
-    let mut sealed = Vec::new();
+    let mut done = Sealed::default();
     for row in fetch_all(db.read(), sql, [before.into()]).await? {
-        sealed.extend(seal(db, now, before, row.try_get("", "id")?).await?);
+        let id: PollId = row.try_get("", "id")?;
+        match seal(db, now, before, id).await {
+            Ok(sealed) => done.polls.extend(sealed),
+            Err(error) => {
+                tracing::error!(poll = id.0, %error, "a poll could not be sealed");
+                done.failed = Some(error);
+            }
+        }
     }
-    Ok(sealed)
+    Ok(done)
+}
+
+/// Ten ticks have had their chance, and a server that starts again.
+const OVERDUE: Duration = Duration::from_secs(600);
+
+/// Counts the polls whose keys should have been destroyed by now, for `/metrics`: a promise to readers that is not kept.
+///
+/// # Errors
+/// What the database said.
+pub async fn measure_overdue(db: &Db, now: UnixMillis, days: u64) -> Result<(), DbErr> {
+    let before = UnixMillis(
+        closed_before(now, days)
+            .0
+            .saturating_sub(OVERDUE.as_millis() as i64),
+    );
+    let sql =
+        "SELECT COUNT(*) AS n FROM poll WHERE closed_ms <= $1 AND sealed_ms IS NULL AND state <> 0";
+    let row = fetch_one(db.read(), sql, [before.into()]).await?;
+    let overdue: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+    metrics::gauge!("canvass_polls_overdue_for_sealing").set(overdue as f64);
+    Ok(())
+}
+
+/// Polls that were closed then are due.
+fn closed_before(now: UnixMillis, days: u64) -> UnixMillis {
+    let days = i64::try_from(days).unwrap_or(i64::MAX);
+    let day_ms = 24 * 60 * 60 * 1_000;
+    UnixMillis(now.0.saturating_sub(days.saturating_mul(day_ms)))
 }
 
 /// Seals one poll, if it was closed at `before` or earlier and nobody else sealed it meanwhile.
