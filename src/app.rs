@@ -349,3 +349,22 @@ pub fn keep_secret_key(dir: &std::path::Path, random: &Random) -> std::io::Resul
         .and_then(|mut f| writeln!(f, "{key}"))?;
     Ok(key)
 }
+
+/// An app for unit tests, on SQLite in `dir`, with the built-in mailbox.
+#[cfg(test)]
+pub(crate) async fn started(dir: &Path, clock: &Clock) -> App {
+    let settings = [
+        ("DATA_DIR", dir.display().to_string()),
+        (
+            "SECRET_KEY",
+            "a secret key of at least 32 characters".into(),
+        ),
+        ("HTTP__PUBLIC_URL", "http://127.0.0.1:1".into()),
+        ("MAIL__TRANSPORT", "mailbox".into()),
+        ("MAIL__ALLOW_CAPTURE", "true".into()),
+    ];
+    let settings = settings.map(|(name, value)| (format!("CANVASS_{name}"), value));
+    let config = crate::config::load(None, &settings).expect("settings");
+    let app = App::build(config, Role::Server, clock.clone(), Random::seeded(1)).await;
+    app.expect("an app")
+}

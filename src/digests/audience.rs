@@ -2,6 +2,7 @@
 
 use super::audience_store::{Excluded, count_of, excluded};
 use super::model::{Issue, IssueState};
+use super::prepare::BROKEN;
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
@@ -59,7 +60,9 @@ async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audie
     };
     let poll = polls::by_id(&app.db, to.poll).await?;
     let slug = poll.as_ref().map_or("", |poll| poll.slug.as_str());
-    let body = app.bodies.read(&issue.content.body).await?;
+    let Ok(body) = app.bodies.read(&issue.content.body).await else {
+        return Ok(not_now(BROKEN.to_owned()));
+    };
     let asks = body.polls().into_iter().any(|asked| asked == slug);
     if !asks {
         return Ok(not_now(format!(

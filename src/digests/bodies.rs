@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::content::Body;
-use crate::db::DbErr;
+use crate::panics::Broke;
 
 /// So many are kept: the issues that went out last, and those being written.
 const KEPT: usize = 16;
@@ -27,8 +27,8 @@ impl Bodies {
     /// Reads Markdown as [`Body::parse`] does.
     ///
     /// # Errors
-    /// The reading broke, which is a fault of ours.
-    pub async fn read(&self, markdown: &str) -> Result<Arc<Body>, DbErr> {
+    /// The reading broke, which is a fault of ours: it would break again.
+    pub async fn read(&self, markdown: &str) -> Result<Arc<Body>, Broke> {
         if let Some(body) = self.known(markdown) {
             return Ok(body);
         }
@@ -42,9 +42,7 @@ impl Bodies {
             let body = Arc::new(Body::parse(&text));
             (text, body)
         });
-        let (text, body) = reading
-            .await
-            .map_err(|_| DbErr::Custom("reading an issue broke; the log says where".into()))?;
+        let (text, body) = reading.await.map_err(|_| Broke)?;
         let mut known = self.lock();
         known.push_front((text, Arc::clone(&body)));
         known.truncate(KEPT);

@@ -6,7 +6,7 @@
 
 use super::content::advice;
 use super::model::{Issue, IssueState, Slot};
-use super::prepare::PrepareError;
+use super::prepare::{BROKEN, PrepareError};
 use super::send::{self, Sent};
 use super::store;
 use crate::app::App;
@@ -51,7 +51,7 @@ async fn fire(app: &App, issue: &Issue, slot: &Slot, now: UnixMillis) -> Result<
         Err(PrepareError::Db(error)) => return Err(error),
         Err(error) => {
             tracing::error!(issue = issue.id.0, %error, "a due issue could not be compiled");
-            return hold(app, issue, "The mail could not be made: see the log.", now).await;
+            return hold(app, issue, BROKEN, now).await;
         }
     };
     if !advice::may_send(&prepared.compiled.advice) {
@@ -104,4 +104,7 @@ async fn hold(app: &App, issue: &Issue, reason: &str, now: UnixMillis) -> Result
         );
     }
     Ok(false)
+
+#[cfg(test)]
+mod tests;
 }

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::db::DbErr;
 use crate::mailer::mailing;
 use crate::newsletters::{self, Newsletter};
+use crate::panics::Broke;
 use crate::polls;
 use crate::scheduler::{WallTime, Zone};
 use crate::types::{IssueId, NewsletterId, UnixMillis};
@@ -22,6 +23,9 @@ pub struct Prepared {
     pub slug: String,
 }
 
+/// What editors read of an issue that a fault of ours keeps from going out.
+pub(super) const BROKEN: &str = "The mail could not be made: see the log.";
+
 /// Why an issue cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -31,6 +35,9 @@ pub enum PrepareError {
     /// A broken template or sender.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// Reading or compiling it broke, and would again.
+    #[error(transparent)]
+    Broken(#[from] Broke),
     /// The newsletter's row is gone, which no page of ours can do.
     #[error("newsletter {} is missing", .0.0)]
     NoNewsletter(NewsletterId),
@@ -74,6 +81,7 @@ async fn prepare_content(
     let app = app.clone();
     // A long body takes a while: not on a thread that answers requests.
     let compiling = tokio::task::spawn_blocking(move || {
+        breaks(&content);
         let compiled = edition::compile(
             &app.mail_templates,
             &Parts {
@@ -96,8 +104,8 @@ async fn prepare_content(
     });
     match compiling.await {
         Ok(prepared) => Ok(prepared?),
-        // Not with its words: they may hold what stands in the issue.
-        Err(_) => Err(DbErr::Custom("compiling an issue broke; the log says where".into()).into()),
+        // Not with its words: they may hold what stands in the issue. The place is in the log.
+        Err(_) => Err(Broke.into()),
     }
 }
 
@@ -128,3 +136,12 @@ fn local_date(at: UnixMillis, zone: &str) -> String {
     let wall = WallTime::at(at.timestamp(), &zone).to_string();
     wall.split('T').next().unwrap_or_default().to_owned()
 }
+
+/// Where unit tests have the compiling break: at this subject.
+#[cfg(test)]
+fn breaks(content: &Content) {
+    assert_ne!(content.subject, "breaks", "broken, as the test wants");
+}
+
+#[cfg(not(test))]
+fn breaks(_: &Content) {}

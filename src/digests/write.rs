@@ -5,6 +5,7 @@ use super::model::{BadContent, Content, Issue};
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
+use crate::panics::Broke;
 use crate::types::token::random_token;
 use crate::types::{EditorId, IssueId, NewsletterId, UnixMillis};
 
@@ -34,7 +35,7 @@ pub(super) async fn checked(
     subject: &str,
     preheader: &str,
     body: &str,
-) -> Result<Result<Content, BadContent>, DbErr> {
+) -> Result<Result<Content, BadContent>, Broke> {
     let content = match Content::new(subject, preheader, body) {
         Ok(content) => content,
         bad => return Ok(bad),
@@ -43,9 +44,7 @@ pub(super) async fn checked(
         let too_deep = nests_too_deeply(&content.body);
         (content, too_deep)
     });
-    let (content, too_deep) = looking
-        .await
-        .map_err(|_| DbErr::Custom("looking at an issue broke; the log says where".into()))?;
+    let (content, too_deep) = looking.await.map_err(|_| Broke)?;
     Ok(if too_deep {
         Err(BadContent::Nesting)
     } else {

@@ -20,6 +20,7 @@ pub(in crate::web) use self::readers::Asked;
 pub use self::readers::Readers;
 use crate::db::group_commit::Refused;
 use crate::db::{DbErr, Sparing, is_unwritable};
+use crate::panics::Broke;
 
 /// Why a request was not done, for whoever made it.
 #[derive(Clone, Debug, Serialize)]
@@ -316,6 +317,12 @@ impl From<DbErr> for Problem {
             };
         }
         Self::internal(&error)
+    }
+}
+
+impl From<Broke> for Problem {
+    fn from(broke: Broke) -> Self {
+        Self::internal(&broke)
     }
 }
 

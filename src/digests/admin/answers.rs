@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::super::model::Issue;
 use crate::admin::show;
 use crate::app::App;
-use crate::db::DbErr;
 use crate::polls;
+use crate::web::Problem;
 
 /// A row for each poll the issue asks, in its order.
-pub(super) async fn rows(app: &App, issue: &Issue) -> Result<Vec<Value>, DbErr> {
+pub(super) async fn rows(app: &App, issue: &Issue) -> Result<Vec<Value>, Problem> {
     let mut rows = Vec::new();
     let body = app.bodies.read(&issue.content.body).await?;
     let slugs = body.polls();

@@ -14,7 +14,7 @@ use super::super::write::{self, Saved};
 use super::views;
 use crate::admin::{Editor, EditorForm, show};
 use crate::app::App;
-use crate::db::DbErr;
+use crate::panics::Broke;
 use crate::polls;
 use crate::scheduler::written;
 use crate::types::{IssueId, UnixMillis};
@@ -52,7 +52,7 @@ impl Typed {
         }
     }
 
-    async fn check(&self) -> Result<Result<Content, BadContent>, DbErr> {
+    async fn check(&self) -> Result<Result<Content, BadContent>, Broke> {
         write::checked(&self.subject, &self.preheader, &self.body).await
     }
 

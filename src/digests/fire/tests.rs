@@ -1,0 +1,42 @@
+//! An issue whose compiling breaks at its hour: a fault of ours, which no other test can have.
+
+use super::*;
+use crate::app::started;
+use crate::db;
+use crate::types::{Clock, IssueId};
+
+/// Two that are due, of which the first breaks.
+async fn due(dir: &std::path::Path, clock: &Clock) -> App {
+    let app = started(dir, clock).await;
+    let txn = app.db.write_txn("test").await.expect("a transaction");
+    for sql in [
+        "INSERT INTO newsletter (id, slug, name, from_name, from_address, postal_address, created_ms) VALUES (1, 'd', 'D', 'N', 'news@example.org', 'Street 1', 1)",
+        "INSERT INTO issue (id, newsletter_id, slug, subject, body, state, scheduled_ms, scheduled_local, time_zone, created_ms, updated_ms)
+         VALUES (1, 1, 'x1', 'breaks', 'A', 1, 5, '1970-01-01T00:00', 'UTC', 1, 1), (2, 1, 'x2', 'F', 'A', 1, 5, '1970-01-01T00:00', 'UTC', 1, 1)",
+        "INSERT INTO reader (id, email_key, email, created_ms) VALUES (1, 'a@example.org', 'a@example.org', 1)",
+        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms) VALUES (1, 1, 1, 1, 1)",
+    ] {
+        db::run(&*txn, sql, []).await.expect(sql);
+    }
+    txn.commit().await.expect("a commit");
+    app
+}
+
+#[tokio::test]
+async fn an_issue_whose_compiling_breaks_is_held_and_the_next_goes_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Clock::manual(UnixMillis(10_000));
+    let app = due(dir.path(), &clock).await;
+    assert_eq!(tick(&app).await.expect("looked"), 1, "the other");
+    let broken = store::find(app.db.read(), IssueId(1)).await.expect("read");
+    let state = broken.expect("an issue").state;
+    assert!(
+        matches!(&state, IssueState::Held { reason, .. } if reason == BROKEN),
+        "{state:?}"
+    );
+    assert_eq!(
+        tick(&app).await.expect("looked"),
+        0,
+        "it is not tried again"
+    );
+}
