@@ -12,12 +12,6 @@ use crate::support::issues::{app_with, hand_over, many_readers_at, progress, rea
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
-/// An urgent mail that is sent at once.
-pub async fn single(app: &TestApp, to: &str) {
-    enqueue(app, to).await;
-    app.app.mailer.nudge();
-}
-
 /// Every mail of the issue is slow, all lanes are busy, and one single mail blocks the reserved lane.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn single_mails_overtake_a_slow_issue_also_when_the_reserved_lane_is_stuck() {
@@ -32,7 +26,7 @@ async fn single_mails_overtake_a_slow_issue_also_when_the_reserved_lane_is_stuck
     many_readers_at(&app, &daily, "slow.example", 100_000).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     until(&app, issue, |p| p.counts.sent >= 10).await;
-    single(&app, "stuck@example.org").await;
+    enqueue(&app, "stuck@example.org").await;
     tokio::time::sleep(Duration::from_millis(500)).await;
 
     let mut asked = BTreeMap::new();
@@ -40,7 +34,7 @@ async fn single_mails_overtake_a_slow_issue_also_when_the_reserved_lane_is_stuck
     for n in 0..SINGLES {
         let to = format!("s{n}@example.org");
         asked.insert(to.clone(), Instant::now());
-        single(&app, &to).await;
+        enqueue(&app, &to).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         collect(&server, &mut asked, &mut took);
     }
@@ -188,7 +182,6 @@ async fn a_mail_that_waits_for_the_database_does_not_hold_it_up() {
     for n in 0..4 {
         enqueue(&app, &format!("s{n}@example.org")).await;
     }
-    app.app.mailer.nudge();
     while server.commands("RCPT") == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

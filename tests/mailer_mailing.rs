@@ -267,7 +267,6 @@ async fn an_issue_that_is_cancelled_before_its_first_mail_is_not_in_the_archive(
     server.forgive();
     let (db, now) = (&app.app.db, app.app.clock.now());
     let issue = hand_over_about(db, &daily, "Trust, again", now, now).await;
-    app.app.mailer.nudge();
     until(&app, issue, |p| p.counts.sent == 4).await;
     let txn = app.app.db.write_txn("test").await.unwrap();
     let handed = "UPDATE issue SET handed_ms = 1";

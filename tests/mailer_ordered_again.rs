@@ -58,11 +58,11 @@ async fn a_batch_leaves_alone_who_stands_at_the_dot_in_another() {
     server.rule(At::Dot, READER, slow, None);
     let (app, issue) = ordered(&server, InDoubt::Resend).await;
     app.advance(DELAY + Duration::from_secs(1));
-    app.app.mailer.nudge();
+    app.app.db.bell().ring();
     app.wait_until("SELECT COUNT(*) FROM delivery WHERE state = 1", 1)
         .await;
     run(&app, FIRST_BATCH_IS_DUE, issue).await;
-    app.app.mailer.nudge();
+    app.app.db.bell().ring();
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!(done.counts.sent, 6, "{done:?}");
     assert_eq!((server.count(), mails_to(&server)), (6, 1));
@@ -107,7 +107,7 @@ async fn a_cancel_leaves_alone_who_stands_at_the_dot() {
     server.rule(At::Dot, READER, slow, None);
     let (app, issue) = ordered(&server, InDoubt::Resend).await;
     app.advance(DELAY + Duration::from_secs(1));
-    app.app.mailer.nudge();
+    app.app.db.bell().ring();
     app.wait_until("SELECT COUNT(*) FROM delivery WHERE state = 1", 1)
         .await;
     steer(&app, issue, Steer::Cancel).await;

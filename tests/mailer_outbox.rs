@@ -38,10 +38,43 @@ async fn a_mail_is_at_the_relay_within_a_second_of_its_commit_while_an_issue_goe
     for n in 0..3 {
         let to = format!("ada{n}@example.org");
         enqueue(&app, &to).await;
-        let came = server.mail_to(&to, 3 * SECOND).await;
+        let came = server.mail_to(&to, SECOND).await;
         assert!(came.raw.contains("Auto-Submitted: auto-generated"));
     }
     assert!(server.count() < 603, "the issue was still going out");
+}
+
+/// The commit rings, and nothing before it: neither a look that comes too early nor a transaction that is given up.
+#[tokio::test]
+async fn a_mail_is_announced_by_its_commit_and_by_nothing_else() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let bell = app.app.db.bell();
+    let before = bell.rung();
+    let given_up = app.app.db.write_txn("test").await.unwrap();
+    outbox::enqueue(&given_up, &app.app, &mail(&app, "ada@example.org"))
+        .await
+        .unwrap();
+    drop(given_up);
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    outbox::enqueue(&txn, &app.app, &mail(&app, "bob@example.org"))
+        .await
+        .unwrap();
+    // Longer than it takes a lane to look, and to look again by itself.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(bell.rung(), before);
+    txn.commit().await.unwrap();
+    assert_eq!(bell.rung(), before + 1);
+    server.mail_to("bob@example.org", SECOND).await;
+    // Whoever asked may be gone: what the commit was to announce is announced.
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    outbox::enqueue(&txn, &app.app, &mail(&app, "cyd@example.org"))
+        .await
+        .unwrap();
+    let gone = futures::FutureExt::now_or_never(txn.commit());
+    assert!(gone.is_none(), "dropped while it commits");
+    server.mail_to("cyd@example.org", SECOND).await;
+    assert_eq!(bell.rung(), before + 2);
 }
 
 #[tokio::test]

@@ -12,11 +12,11 @@ use canvass::types::Secret;
 
 use tokio::time::Instant;
 
-use crate::mailer_fair_share::single;
 use crate::support::app::TestApp;
 use crate::support::issues::{
     app_with, at_rest, hand_over, progress, readers_at, the_ledger_agrees, until,
 };
+use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 fn relay(name: &str, url: String) -> config::Relay {
@@ -213,7 +213,7 @@ async fn a_days_limit_is_exact_and_the_rest_goes_the_next_day() {
         (Some(30), Some(30))
     );
     // Somebody waits for a single mail: it goes, and is counted.
-    single(&app, "urgent@example.org").await;
+    enqueue(&app, "urgent@example.org").await;
     server
         .mail_to("urgent@example.org", Duration::from_secs(5))
         .await;

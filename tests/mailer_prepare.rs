@@ -120,7 +120,7 @@ async fn what_an_earlier_try_left_behind_is_removed() {
         .unwrap();
     }
     txn.commit().await.unwrap();
-    app.app.mailer.nudge();
+    app.app.db.bell().ring();
     app.wait_until("SELECT CAST(state AS BIGINT) FROM mailing", 1)
         .await;
     assert_eq!(app.count("SELECT audience FROM mailing").await, 35);

@@ -26,7 +26,6 @@ pub async fn resend(app: &TestApp, issue: IssueId, reasons: &[Reason]) -> Ordere
     let done = mailing::resend_failed(&app.app, &txn, issue, reasons, &by);
     let done = done.await.unwrap();
     txn.commit().await.unwrap();
-    app.app.mailer.nudge();
     done
 }
 
@@ -36,7 +35,6 @@ pub async fn settle(app: &TestApp, issue: IssueId, which: Which<'_>, verdict: Ve
     let done = mailing::settle_unknown(&app.app, &txn, issue, which, verdict, &by);
     let done = done.await.unwrap();
     txn.commit().await.unwrap();
-    app.app.mailer.nudge();
     done
 }
 
@@ -147,7 +145,6 @@ async fn of_many_who_press_at_once_each_recipient_follows_one() {
                 let done = mailing::resend_failed(&app, &txn, issue, &Reason::FAILURES, &who);
                 let done = done.await.unwrap();
                 txn.commit().await.unwrap();
-                app.mailer.nudge();
                 done
             })
         })

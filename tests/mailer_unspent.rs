@@ -8,9 +8,9 @@ use canvass::mailer::mailing::MailingState;
 use canvass::mailer::{self, BreakerState};
 use tokio::time::{Instant, sleep};
 
-use crate::mailer_fair_share::single;
 use crate::support::app::TestApp;
 use crate::support::issues::{app_with, hand_over, progress, subscribe, the_ledger_agrees, until};
+use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 const AWAY: &str = "421 4.3.2 closing, come back later";
@@ -88,7 +88,7 @@ async fn who_was_deferred_before_is_deferred_again_with_the_attempts_that_were_s
 
     server.rule(At::Dot, "", away(), Some(1));
     app.advance(Duration::from_secs(13 * 60));
-    app.app.mailer.nudge();
+    app.app.db.bell().ring();
     until_it_rests(&app).await;
     let before = "SELECT COUNT(*) FROM delivery WHERE state = 3 AND attempt = 1 AND reason = 14 AND code = 450";
     until_count(&app, before, 1).await;
@@ -186,7 +186,7 @@ async fn a_single_mail_that_is_sent_away_goes_again_until_it_is_the_mail_itself(
     server.rule(At::Dot, "ada@", away(), Some(2));
     server.say(At::Dot, "bob@", AWAY);
     let app = app_with(&server, |_| {}).await;
-    single(&app, "ada@example.org").await;
+    enqueue(&app, "ada@example.org").await;
     server.mail_to("ada@example.org", PATIENCE).await;
     until_count(
         &app,
@@ -194,7 +194,7 @@ async fn a_single_mail_that_is_sent_away_goes_again_until_it_is_the_mail_itself(
         1,
     )
     .await;
-    single(&app, "bob@example.org").await;
+    enqueue(&app, "bob@example.org").await;
     until_count(
         &app,
         "SELECT COUNT(*) FROM outbox WHERE state = 0 AND attempt = 1 AND reply LIKE '421%'",

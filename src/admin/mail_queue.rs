@@ -64,7 +64,6 @@ pub async fn order(
     let txn = app.db.write_txn("outbox_order").await?;
     outbox::order(&txn, mail, order, app.clock.now()).await?;
     txn.commit().await?;
-    app.mailer.nudge();
     // What had changed in between shows on the page: it is no error that somebody was faster.
     Ok(Redirect::to("/admin/mail").into_response())
 }

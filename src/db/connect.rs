@@ -17,6 +17,7 @@ use sea_orm::{
     DbErr, IsolationLevel, RuntimeErr, TransactionOptions, TransactionTrait,
 };
 
+use super::bell::Bell;
 use super::fetch_one;
 use super::health::Health;
 use tokio::time::timeout;
@@ -50,6 +51,7 @@ pub struct Db {
     writer: DatabaseConnection,
     kept: Arc<Kept>,
     health: Arc<Health>,
+    bell: Bell,
 }
 
 /// The one connection that writes to SQLite, between two groups of ballots.
@@ -144,6 +146,7 @@ impl Db {
             writer,
             kept: Arc::default(),
             health: Arc::new(file.map(Health::of_file).unwrap_or_default()),
+            bell: Bell::default(),
         })
     }
 
@@ -179,6 +182,7 @@ impl Db {
             writer: pool,
             kept: Arc::default(),
             health: Arc::default(),
+            bell: Bell::default(),
         })
     }
 
@@ -190,6 +194,12 @@ impl Db {
 
     pub(super) fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    /// Rung by commits that bring work.
+    #[must_use]
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// For reading only.

@@ -1,8 +1,9 @@
 //! Whether the database takes what is written: what `/readyz` says.
 //!
 //! Every error of a write that says so is remembered, wherever in a transaction it came: as it began, with a statement of a group, or at the
-//! commit. What fails between them is seen by whoever wrote it alone; but such a transaction is given up, and then a write is tried. So a
-//! database that cannot be written is known to be after a few seconds at the latest, and one that can be again as well.
+//! commit. After one of a statement between them a write is tried. So a database that cannot be written is known to be after a few
+//! seconds at the latest, and one that can be again as well. A transaction that is dropped says nothing: so end requests that are
+//! refused, and a trial costs the one writer some megabytes.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -34,8 +35,11 @@ pub enum Trouble {
 pub(super) struct Health {
     failing: AtomicBool,
     moved: AtomicBool,
-    /// A transaction was given up, and nobody said why.
+    /// A statement failed.
     suspect: AtomicBool,
+    /// How often a write was tried.
+    #[cfg(test)]
+    trials: std::sync::atomic::AtomicUsize,
     /// Something was erased that the write-ahead log may still hold: when it is to be cut.
     erased: Mutex<Option<Instant>>,
     file: Option<FileId>,
@@ -80,9 +84,11 @@ impl Health {
         }
     }
 
-    /// A transaction was given up.
-    pub(super) fn suspect(&self) {
-        self.suspect.store(true, Relaxed);
+    /// What a statement of a transaction met: a write is tried, where it says that there can be none.
+    pub(super) fn suspect(&self, error: &DbErr) {
+        if is_unwritable(error) {
+            self.suspect.store(true, Relaxed);
+        }
     }
 
     /// Whether anything may be written at all.
@@ -119,7 +125,7 @@ impl Db {
     }
 
     /// What a database needs every few seconds while it is served: a look at its place, the cut of its log that was asked for, and a trial
-    /// once a write has failed or a transaction was given up.
+    /// once a write or a statement has failed.
     pub async fn look_after(&self) {
         self.look_for_file();
         self.cut_log_if_erased().await;
@@ -172,6 +178,8 @@ impl Db {
 
     /// A commit that leaves nothing behind, yet needs room: 64 kB more than there are in free pages, if these are few.
     async fn try_to_write(&self) -> Result<(), DbErr> {
+        #[cfg(test)]
+        self.health().trials.fetch_add(1, Relaxed);
         let room = match self.backend() {
             Backend::Sqlite => {
                 "(SELECT hex(randomblob(32768 + 2048 * MIN(freelist_count, 512))) FROM pragma_freelist_count)"
@@ -188,5 +196,13 @@ impl Db {
             run(&*txn, sql, []).await?;
         }
         txn.commit().await
+    }
+}
+
+#[cfg(test)]
+impl Db {
+    /// How often a write was tried.
+    pub(crate) fn trials(&self) -> usize {
+        self.health().trials.load(Relaxed)
     }
 }

@@ -77,7 +77,7 @@ async fn apply(db: &Db, restoring: bool) -> Result<Vec<String>, MigrateError> {
         .into_iter()
         .filter(|name| !applied.contains(name))
         .collect();
-    Migrator::up(&*txn, None).await?;
+    Migrator::up(&**txn, None).await?;
     txn.commit().await?;
     // Versions before this one left what they deleted in the gaps of the file.
     let left = !applied.is_empty() && missing.iter().any(|name| name == "m0013_sealing");

@@ -6,6 +6,7 @@
 //!   is `BEGIN IMMEDIATE`: writers queue in our process instead of failing in the file. Nothing that
 //!   waits on the network happens while one is open. A commit whose answer is lost is looked up afterwards: it is either done or
 //!   not, never both.
+//!   [`Bell`] is rung by commits that bring work.
 //! - [`Db::ask_and_write`]: the same for the ballot box, in two trips.
 //! - [`sql`]: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
 //! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
@@ -18,6 +19,7 @@
 //! - [`entities`]: one file a table.
 
 mod asked;
+mod bell;
 mod connect;
 mod copy;
 pub mod entities;
@@ -34,6 +36,7 @@ mod turn;
 mod write;
 
 pub use asked::AskedTxn;
+pub use bell::Bell;
 pub use connect::{Backend, Db, OpenError};
 pub use copy::{end_restore, restored_file};
 pub use fate::{connection_lost, is_unwritable};

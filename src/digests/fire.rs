@@ -66,7 +66,6 @@ async fn fire(app: &App, issue: &Issue, slot: &Slot, now: UnixMillis) -> Result<
     match send::freeze(&txn, app, issue, &prepared, now).await? {
         Sent::Handed { audience } => {
             txn.commit().await?;
-            app.mailer.nudge();
             tracing::info!(
                 issue = issue.id.0,
                 audience,
@@ -104,7 +103,7 @@ async fn hold(app: &App, issue: &Issue, reason: &str, now: UnixMillis) -> Result
         );
     }
     Ok(false)
+}
 
 #[cfg(test)]
 mod tests;
-}

@@ -70,7 +70,6 @@ pub async fn send(app: &App, issue: &Issue, delay: Duration) -> Result<Sent, Pre
             continue;
         }
         txn.commit().await?;
-        app.mailer.nudge();
         return Ok(sent);
     }
     Ok(Sent::NameTaken)

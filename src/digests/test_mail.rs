@@ -18,6 +18,5 @@ pub async fn send(app: &App, issue: &Issue, to: &str, name: &str) -> Result<bool
     let txn = app.db.write_txn("issue_test").await?;
     mailing::send_test(&txn, app, &prepared.compiled.edition, &address, Some(name)).await?;
     txn.commit().await?;
-    app.mailer.nudge();
     Ok(true)
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{app::App, db::DbErr, panics};
 
-/// Between looks of the reserved lane: what bounds the wait of a mail nobody nudged for.
+/// Between looks of the reserved lane: what bounds the wait of a mail that another node enqueued, or whose time comes.
 const LOOK: Duration = Duration::from_millis(250);
 /// Between looks of the other lanes: they are woken when there is something.
 const LOOK_IDLE: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ async fn keep(app: App, ledger: Ledger, number: usize) {
 async fn lane(app: App, ledger: Ledger, number: usize) {
     let reserved = number == RESERVED;
     let mut line = Line::new(&app, reserved);
-    let mut bell = app.mailer.bell.subscribe();
+    let mut bell = app.db.bell().listen();
     let mut idle = Duration::ZERO;
     while !app.stopping.is_cancelled() {
         if let Some(wait) = line.wait() {
@@ -140,7 +140,7 @@ async fn heartbeat(app: App, mut lanes: mpsc::Receiver<()>) {
 
 /// Freezes audiences, writes off what was cancelled, ends what is over, measures.
 async fn upkeep(app: App) {
-    let mut bell = app.mailer.bell.subscribe();
+    let mut bell = app.db.bell().listen();
     let mut due = Instant::now();
     while !app.stopping.is_cancelled() {
         bell.mark_unchanged();
@@ -168,7 +168,7 @@ async fn upkeep(app: App) {
         if let Err(error) = measured.await {
             tracing::warn!(%error, "the mail could not be measured");
         }
-        // Rung for each mail that is enqueued: not more often than this.
+        // Rung by each commit with a mail: not more often than this.
         pause(&app, LOOK).await;
         rest(&app, &mut bell, LOOK * 2).await;
     }

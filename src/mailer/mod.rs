@@ -50,7 +50,6 @@ pub mod verp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::dkim::Keyring;
@@ -77,7 +76,6 @@ const EDITIONS: usize = 4;
 /// What the lanes of this process share.
 #[derive(Debug)]
 pub struct Mailer {
-    bell: watch::Sender<u64>,
     board: Board,
     batches: HeldLeases,
     mails: HeldLeases,
@@ -98,7 +96,6 @@ impl Mailer {
     #[must_use]
     pub fn new(settings: &config::Mail, stopping: &CancellationToken) -> Self {
         Self {
-            bell: watch::Sender::new(0),
             board: Board::default(),
             batches: HeldLeases::default(),
             mails: HeldLeases::default(),
@@ -119,13 +116,6 @@ impl Mailer {
     pub fn has_stopped_writing(&self) -> bool {
         let ledger = self.ledger.get().into_iter().flatten();
         ledger.into_iter().any(Pulse::has_stopped)
-    }
-
-    /// Says that there may be something to send, after a commit; without it the lanes look by themselves several times a
-    /// second.
-    pub fn nudge(&self) {
-        self.urgent.nudge();
-        self.bell.send_modify(|rung| *rung += 1);
     }
 
     /// A lane says what it does.

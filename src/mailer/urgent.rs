@@ -1,8 +1,8 @@
 //! Single mails overtake issues: a lane looks for them between two mails of a batch, one lane at a time and not for every
 //! mail.
 //!
-//! A nudge makes the next lane look at once; without one somebody looks four times a second, which also finds what another
-//! node enqueued, and what was not committed yet when it was announced.
+//! When the bell has rung the next lane looks at once; otherwise somebody looks four times a second, which also finds what another
+//! node enqueued.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub(super) struct Urgent {
     start: Instant,
     /// Milliseconds from `start` on.
     next: AtomicU64,
+    /// How often the bell had rung at the last look.
+    heard: AtomicU64,
 }
 
 impl Default for Urgent {
@@ -23,18 +25,17 @@ impl Default for Urgent {
         Self {
             start: Instant::now(),
             next: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
         }
     }
 }
 
 impl Urgent {
-    /// Somebody may wait for a mail.
-    pub(super) fn nudge(&self) {
-        self.next.store(0, Ordering::Release);
-    }
-
-    /// Whether it is this lane that looks now.
-    pub(super) fn my_turn(&self, now: Instant) -> bool {
+    /// Whether it is this lane that looks now. `rung`: how often the [`Bell`](crate::db::Bell) has.
+    pub(super) fn my_turn(&self, now: Instant, rung: u64) -> bool {
+        if self.heard.fetch_max(rung, Ordering::AcqRel) < rung {
+            self.next.store(0, Ordering::Release);
+        }
         let passed = now.saturating_duration_since(self.start);
         let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
         let next = self.next.load(Ordering::Acquire);
@@ -57,10 +58,9 @@ mod tests {
     fn one_lane_looks_and_the_others_go_on() {
         let urgent = Urgent::default();
         let now = Instant::now() + Duration::from_secs(1);
-        assert!(urgent.my_turn(now) && !urgent.my_turn(now));
-        urgent.nudge();
-        assert!(urgent.my_turn(now) && !urgent.my_turn(now));
-        assert!(!urgent.my_turn(now + LOOK - Duration::from_millis(2)));
-        assert!(urgent.my_turn(now + LOOK));
+        assert!(urgent.my_turn(now, 0) && !urgent.my_turn(now, 0));
+        assert!(urgent.my_turn(now, 1) && !urgent.my_turn(now, 1));
+        assert!(!urgent.my_turn(now + LOOK - Duration::from_millis(2), 1));
+        assert!(urgent.my_turn(now + LOOK, 1));
     }
 }

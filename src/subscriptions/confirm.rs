@@ -151,3 +151,40 @@ pub(super) fn parse_own(stored: &str) -> Result<EmailAddress, DbErr> {
     EmailAddress::parse(stored)
         .map_err(|refused| DbErr::Type(format!("a stored address is refused: {refused}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::started;
+    use crate::db;
+    use crate::types::{Clock, UnixMillis};
+
+    /// Whoever presses a link that leads nowhere must not make the writer write.
+    #[tokio::test]
+    async fn a_refusal_is_no_reason_to_try_the_disk_and_a_full_one_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let app = started(dir.path(), &Clock::manual(UnixMillis(1))).await;
+        for _ in 0..3 {
+            let confirmed = confirm(&app, "x").await.expect("an answer");
+            assert!(matches!(confirmed, Confirmed::Unknown));
+            app.db.look_after().await;
+        }
+        // What is refused by a key is no more.
+        let taken = "INSERT INTO setting (name, value) VALUES ('pepper', '')";
+        let txn = app.db.write_txn("test").await.expect("a transaction");
+        db::run(&*txn, taken, []).await.expect_err("it is there");
+        drop(txn);
+        app.db.look_after().await;
+        assert_eq!((app.db.trials(), app.db.trouble()), (0, None));
+
+        let txn = app.db.write_txn("test").await.expect("a transaction");
+        db::run(&*txn, "PRAGMA max_page_count = 1", [])
+            .await
+            .expect("a limit");
+        let large = "INSERT INTO setting (name, value) VALUES ('x', hex(randomblob(1000000)))";
+        db::run(&*txn, large, []).await.expect_err("full");
+        drop(txn);
+        app.db.look_after().await;
+        assert_eq!(app.db.trials(), 1);
+    }
+}

@@ -236,7 +236,6 @@ async fn a_complaint_about_an_editors_mail_costs_nothing() {
         let txn = app.app.db.write_txn("test").await.unwrap();
         let id = enqueue(&txn, &app.app, &warning).await.unwrap();
         txn.commit().await.unwrap();
-        app.app.mailer.nudge();
         app.mail_to(EDITOR, n).await;
         let taken = comes_back(&app, &complaint("abuse", &path_of(&app, id.0))).await;
         assert_eq!(taken, Taken::Single(Kind::Complaint));

@@ -85,7 +85,7 @@ async fn today(app: &TestApp, server: &SmtpServer, issue: IssueId, sent: i64) {
     until(app, issue, |p| p.counts.sent == sent).await;
     for _ in 0..30 {
         assert_eq!(server.count() as i64, sent);
-        app.app.mailer.nudge();
+        app.app.db.bell().ring();
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let status = mailer::status(&app.app);

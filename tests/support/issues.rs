@@ -146,9 +146,7 @@ pub async fn hand_over(app: &TestApp, newsletter: &Newsletter, delay: Duration) 
     let now = app.app.clock.now();
     let expires = now + Duration::from_secs(48 * 3_600);
     let due = now + delay;
-    let issue = hand_over_at(&app.app.db, newsletter, SUBJECT, now, due, expires, None).await;
-    app.app.mailer.nudge();
-    issue
+    hand_over_at(&app.app.db, newsletter, SUBJECT, now, due, expires, None).await
 }
 
 /// Hands an issue over that is for these readers alone, to be sent at once.
@@ -156,9 +154,7 @@ pub async fn hand_over_to(app: &TestApp, newsletter: &Newsletter, only: &[Reader
     let now = app.app.clock.now();
     let expires = now + Duration::from_secs(48 * 3_600);
     let only = Some(only);
-    let issue = hand_over_at(&app.app.db, newsletter, SUBJECT, now, now, expires, only).await;
-    app.app.mailer.nudge();
-    issue
+    hand_over_at(&app.app.db, newsletter, SUBJECT, now, now, expires, only).await
 }
 
 /// As [`hand_over`], without a running app.
@@ -282,7 +278,6 @@ pub async fn steer(app: &TestApp, issue: IssueId, what: Steer) -> Change {
     let change = mailing::steer(&app.app, &txn, issue, what, &by);
     let change = change.await.unwrap();
     txn.commit().await.unwrap();
-    app.app.mailer.nudge();
     change
 }
 

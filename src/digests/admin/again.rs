@@ -55,7 +55,6 @@ pub(super) async fn resend(
     let by = by(&app, &editor);
     let ordered = mailing::resend_failed(&app, &txn, issue.id, &failures, &by).await?;
     txn.commit().await?;
-    app.mailer.nudge();
     after(&issue, ordered)
 }
 
@@ -181,7 +180,6 @@ pub(super) async fn settle(
     let by = by(&app, &editor);
     let ordered = mailing::settle_unknown(&app, &txn, issue.id, which, verdict, &by).await?;
     txn.commit().await?;
-    app.mailer.nudge();
     after(&issue, ordered)
 }
 

@@ -52,7 +52,6 @@ async fn steer(
     let txn = app.db.write_txn("issue_steer").await?;
     let change = mailing::steer(app, &txn, issue.id, what, &by(app, editor)).await?;
     txn.commit().await?;
-    app.mailer.nudge();
     after(issue, change, what)
 }
 

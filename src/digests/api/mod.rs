@@ -246,7 +246,6 @@ async fn try_to_send(
         answer.state = "scheduled";
     }
     let answer = write.finish(StatusCode::ACCEPTED, &answer).await?;
-    app.mailer.nudge();
     Ok(Some(answer))
 }
 

@@ -86,7 +86,6 @@ async fn steer(
     }
     let answer = status(&write, &issue).await?;
     let answer = write.finish(StatusCode::OK, &answer).await?;
-    app.mailer.nudge();
     Ok(answer)
 }
 
@@ -218,7 +217,7 @@ pub(super) async fn resend(
         Begun::Repeated(answer) => return Ok(answer),
     };
     let ordered = mailing::resend_failed(&app, &write.txn, issue.id, &reasons, &by).await?;
-    finish(&app, write, &issue, ordered).await
+    finish(write, &issue, ordered).await
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/settle", tag = "issues", params(("id" = i64, Path),
@@ -249,7 +248,7 @@ pub(super) async fn settle(
     };
     let which = readers.as_deref().map_or(Which::All, Which::These);
     let ordered = mailing::settle_unknown(&app, &write.txn, issue.id, which, verdict, &by).await?;
-    finish(&app, write, &issue, ordered).await
+    finish(write, &issue, ordered).await
 }
 
 /// The addresses as readers are found by.
@@ -269,7 +268,6 @@ fn keys(emails: &[String]) -> Result<Vec<String>, Problem> {
 }
 
 async fn finish(
-    app: &App,
     write: Box<Write>,
     issue: &Issue,
     ordered: Ordered,
@@ -282,7 +280,6 @@ async fn finish(
         status: status(&write, issue).await?,
     };
     let answer = write.finish(StatusCode::ACCEPTED, &answer).await?;
-    app.mailer.nudge();
     Ok(answer)
 }
 

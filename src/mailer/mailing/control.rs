@@ -42,12 +42,12 @@ pub enum Change {
     Unknown,
 }
 
-/// Hands an issue over, in the transaction that freezes it. Call [`Mailer::nudge`](crate::mailer::Mailer::nudge)
-/// after the commit.
+/// Hands an issue over, in the transaction that freezes it.
 ///
 /// # Errors
 /// What the database said; a unique violation when the issue was handed over before.
 pub async fn hand_over(txn: &WriteTxn, handover: &Handover<'_>) -> Result<(), DbErr> {
+    txn.ring();
     if let Some(only) = handover.only {
         db::run(
             &**txn,
@@ -105,7 +105,7 @@ impl Steer {
     }
 }
 
-/// Pauses, resumes or cancels, in the caller's transaction. Call [`Mailer::nudge`](crate::mailer::Mailer::nudge) after the commit.
+/// Pauses, resumes or cancels, in the caller's transaction.
 ///
 /// # Errors
 /// What the database said.
@@ -133,6 +133,7 @@ pub async fn steer(
         }
     };
     if change == Change::Done {
+        txn.ring();
         orders::record(txn, issue, kind, by, 0, "").await?;
     }
     Ok(change)

@@ -73,7 +73,6 @@ async fn prepare(app: &App, frozen: &Frozen) -> Result<bool, DbErr> {
     match filled {
         Ok(Some(audience)) => {
             tracing::info!(issue = frozen.issue.0, audience, "an audience is frozen");
-            app.mailer.nudge();
             Ok(true)
         }
         Ok(None) => give_back(app, frozen.issue, fence).await.map(|()| false),
@@ -205,6 +204,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     )
     .await?;
     crash_point("prepare_end");
+    txn.ring();
     txn.commit().await?;
     Ok(Some(frozen_readers))
 }

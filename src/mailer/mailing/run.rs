@@ -200,7 +200,7 @@ impl Lane<'_> {
         if app.stopping.is_cancelled() || (dealt && holding.is_stale(app.clock.now())) {
             return Err(Stop::Release);
         }
-        if app.mailer.urgent.my_turn(now) {
+        if app.mailer.urgent.my_turn(now, app.db.bell().rung()) {
             let due = outbox::any_due(app).await;
             if due.is_ok_and(|due| due) {
                 // Nothing of this lane is in doubt while it sends another mail.

@@ -51,7 +51,7 @@ pub enum Which<'r> {
 const AT_ONCE: usize = 500;
 
 /// Sends to those again that failed for these reasons, and to nobody else. A finished mailing is being sent again then; what comes
-/// has the time of a new issue. Call [`Mailer::nudge`](crate::mailer::Mailer::nudge) after the commit.
+/// has the time of a new issue.
 ///
 /// # Errors
 /// What the database said.
@@ -79,6 +79,7 @@ pub async fn resend_failed(
     };
     let n = order.go(Which::All).await?;
     if n > 0 {
+        txn.ring();
         let words: Vec<&str> = reasons.iter().map(|reason| reason.words()).collect();
         let words = words.join(", ");
         orders::record(txn, issue, OrderKind::Resend, by, n, &words).await?;
@@ -108,7 +109,7 @@ pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
 }
 
 /// Settles recipients in doubt. Those that are to be sent to again get the same Message-ID, so that a mailbox can tell that it is one
-/// mail. Call [`Mailer::nudge`](crate::mailer::Mailer::nudge) after the commit.
+/// mail.
 ///
 /// # Errors
 /// What the database said.
@@ -154,6 +155,7 @@ pub async fn settle_unknown(
         }
     };
     if n > 0 {
+        txn.ring();
         orders::record(txn, issue, kind, by, n, "").await?;
     }
     Ok(Ordered::Done(n))

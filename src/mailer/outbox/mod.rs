@@ -63,8 +63,7 @@ pub struct OutboxMail {
     pub expires: UnixMillis,
 }
 
-/// Enqueues a mail in the caller's transaction. It goes within a second of the commit; a
-/// [`nudge`](super::Mailer::nudge) after the commit makes that at once.
+/// Enqueues a mail in the caller's transaction. Its commit rings for the lanes, so it goes at once.
 ///
 /// # Errors
 /// What the database said.
@@ -79,9 +78,7 @@ pub async fn enqueue(txn: &WriteTxn, app: &App, mail: &OutboxMail) -> Result<Out
         addressee: to_reader.then(|| app.keys.address_hash(mail.to.key())),
         expires: mail.expires,
     };
-    let id = store::insert(txn, app, &new).await?;
-    app.mailer.nudge();
-    Ok(id)
+    store::insert(txn, app, &new).await
 }
 
 /// Enqueues an edition for one address: a test mail.
@@ -106,9 +103,7 @@ pub(super) async fn enqueue_edition(
         addressee: None,
         expires,
     };
-    let id = store::insert(txn, app, &new).await?;
-    app.mailer.nudge();
-    Ok(id)
+    store::insert(txn, app, &new).await
 }
 
 /// A Message-ID for a single mail.

@@ -40,6 +40,7 @@ pub async fn order(
         }
     };
     let done = db::run(&**txn, sql, [mail.0.into(), now.0.into()]).await?;
+    txn.ring();
     Ok(done.rows_affected() == 1)
 }
 

@@ -78,7 +78,7 @@ async fn deal_or_share(
     }
     let sharing = async {
         let shared = put_all_back(app, others).await;
-        app.mailer.nudge();
+        app.db.bell().ring();
         shared
     };
     // Both go on: what is being dealt with may be next for the database's one writer, and would be waited for without end.

@@ -83,6 +83,7 @@ pub(super) async fn insert(txn: &WriteTxn, app: &App, new: &New<'_>) -> Result<O
     )
     .await?;
     let row = row.ok_or_else(|| DbErr::RecordNotInserted)?;
+    txn.ring();
     Ok(OutboxId(row.try_get_by_index(0)?))
 }
 

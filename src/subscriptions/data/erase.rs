@@ -19,8 +19,8 @@ pub async fn erase(app: &App, reader: ReaderId) -> Result<bool, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("erase reader").await?;
     let done = erase_in(&txn, app, reader, now).await?;
+    txn.cut_log();
     txn.commit().await?;
-    app.db.cut_log_soon();
     Ok(done)
 }
 
