@@ -130,6 +130,18 @@ enum Failure {
     Expired,
     /// The address does not exist. It is suppressed, so it is skipped again unless an editor has lifted that.
     BadAddress,
+    /// Faults of this program met the recipient: see the log, and bring it up to date first.
+    Internal,
+}
+
+impl Failure {
+    const ALL: [Self; 5] = [
+        Self::Refused,
+        Self::Ours,
+        Self::Expired,
+        Self::BadAddress,
+        Self::Internal,
+    ];
 }
 
 impl From<Failure> for Reason {
@@ -139,6 +151,7 @@ impl From<Failure> for Reason {
             Failure::Ours => Self::Ours,
             Failure::Expired => Self::Expired,
             Failure::BadAddress => Self::BadAddress,
+            Failure::Internal => Self::Internal,
         }
     }
 }
@@ -161,7 +174,9 @@ impl Default for ResendOrder {
 }
 
 fn worth_another_try() -> Vec<Failure> {
-    vec![Failure::Refused, Failure::Ours, Failure::Expired]
+    let mut all = Failure::ALL.to_vec();
+    all.retain(|failure| Reason::from(*failure) != Reason::BadAddress);
+    all
 }
 
 /// What is to become of recipients in doubt.
@@ -267,11 +282,7 @@ fn keys(emails: &[String]) -> Result<Vec<String>, Problem> {
     keys.collect()
 }
 
-async fn finish(
-    write: Box<Write>,
-    issue: &Issue,
-    ordered: Ordered,
-) -> Result<Response, Problem> {
+async fn finish(write: Box<Write>, issue: &Issue, ordered: Ordered) -> Result<Response, Problem> {
     let Ordered::Done(recipients) = ordered else {
         return Err(not_now());
     };
@@ -303,4 +314,19 @@ async fn status(write: &Write, issue: &Issue) -> Result<Status, Problem> {
 
 fn not_now() -> Problem {
     Problem::conflict("The issue is not in a state in which this can be done.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_can_name_every_failure_there_is() {
+        let named = Failure::ALL.map(Reason::from);
+        assert_eq!(named, Reason::FAILURES);
+        let again = worth_another_try().into_iter().map(Reason::from);
+        let mut all = Reason::FAILURES.to_vec();
+        all.retain(|reason| *reason != Reason::BadAddress);
+        assert_eq!(again.collect::<Vec<_>>(), all);
+    }
 }
