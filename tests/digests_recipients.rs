@@ -8,10 +8,10 @@ use canvass::types::IssueId;
 
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
-use crate::support::issues::{hand_over, until};
+use crate::support::issues::{by, hand_over, until};
 use crate::support::paging::assert_pages_are_quick;
 use crate::support::reader::Reader;
-use canvass::mailer::mailing::MailingState;
+use canvass::mailer::mailing::{self, MailingState, Reason};
 
 /// An issue that went to `n` readers of five domains, as if some of them had failed, were deferred, in doubt or skipped.
 async fn sent_to(app: &TestApp, n: i64) -> IssueId {
@@ -380,4 +380,15 @@ async fn a_million_recipients_are_listed_within_a_tenth_of_a_second() {
         let path = format!("/admin/issues/{}/recipients?{query}", issue.0);
         assert_pages_are_quick(&browser, &path).await;
     }
+    // What the page of the issue and an order look for, where there are few or none.
+    let began = tokio::time::Instant::now();
+    mailing::bounced_and_back(&app.app.db, issue).await.unwrap();
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    for reason in [Reason::Expired, Reason::Internal] {
+        let done = mailing::resend_failed(&app.app, &txn, issue, &[reason], &by(&app)).await;
+        println!("{reason:?}: {done:?}");
+    }
+    let took = began.elapsed();
+    println!("looks for the failed: {took:?}");
+    assert!(took < Duration::from_millis(100), "{took:?}");
 }

@@ -10,6 +10,7 @@ use sea_orm::Value;
 use super::ledger::Tally;
 use super::orders::{self, By, OrderKind};
 use super::readers::batch_size;
+use super::recipients::by_reason_index;
 use super::states::{DeliveryState, MailingState, Reason};
 use crate::types::reader_list::packed;
 use crate::{
@@ -93,18 +94,19 @@ pub async fn resend_failed(
 /// # Errors
 /// What the database said.
 pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
-    let row = db::fetch_one(
-        db.read(),
-        "SELECT COUNT(*) FROM delivery d JOIN issue i ON i.id = d.issue_id \
-         JOIN subscription s ON s.newsletter_id = i.newsletter_id AND s.reader_id = d.reader_id \
-         WHERE d.issue_id = $1 AND d.state = $2 AND d.reason = $3 AND s.state = 1",
-        [
-            issue.0.into(),
-            DeliveryState::Failed.code().into(),
-            Reason::BadAddress.code().into(),
-        ],
-    )
-    .await?;
+    // From the few who have the reason to their subscriptions, and not the other way.
+    let sql = format!(
+        "SELECT COUNT(*) FROM delivery d {} CROSS JOIN subscription s WHERE d.issue_id = $1 AND d.reason <> 0 AND d.reason = $2 \
+         AND d.state = $3 AND s.newsletter_id = (SELECT newsletter_id FROM issue WHERE id = $1) AND s.reader_id = d.reader_id \
+         AND s.state = 1",
+        by_reason_index(db.backend())
+    );
+    let values: [Value; 3] = [
+        issue.0.into(),
+        Reason::BadAddress.code().into(),
+        DeliveryState::Failed.code().into(),
+    ];
+    let row = db::fetch_one(db.read(), sql, values).await?;
     row.map_or(Ok(0), |row| row.try_get_by_index(0))
 }
 
@@ -261,24 +263,39 @@ impl Moving<'_> {
         after: ReaderId,
         size: usize,
     ) -> Result<Vec<Found>, DbErr> {
-        let mut sql = "SELECT reader_id, reason, attempt FROM delivery WHERE issue_id = $1 AND state = $2 AND reader_id > $3"
-            .to_owned();
+        let reasons = match self.reasons {
+            [] => Reason::of_state(self.from).unwrap_or_default(),
+            reasons => reasons,
+        };
         let mut values: Vec<Value> =
             vec![self.issue.0.into(), self.from.code().into(), after.0.into()];
-        if !self.reasons.is_empty() {
-            let list = db::in_list(self.reasons.len(), values.len());
-            sql.push_str(&format!(" AND reason IN {list}"));
-            values.extend(self.reasons.iter().map(|r| Value::from(r.code())));
-        }
-        if let Which::These(readers) = which {
-            if readers.is_empty() {
-                return Ok(Vec::new());
+        let sql = match which {
+            Which::These([]) => return Ok(Vec::new()),
+            Which::These(readers) => {
+                let among = db::in_list(readers.len(), values.len());
+                values.extend(readers.iter().map(|r| Value::from(r.0)));
+                let codes: Vec<String> = reasons.iter().map(|r| r.code().to_string()).collect();
+                format!(
+                    "SELECT reader_id, reason, attempt FROM delivery WHERE issue_id = $1 AND state = $2 AND reader_id > $3 \
+                     AND reader_id IN {among} AND reason IN ({})",
+                    codes.join(", ")
+                )
             }
-            let list = db::in_list(readers.len(), values.len());
-            sql.push_str(&format!(" AND reader_id IN {list}"));
-            values.extend(readers.iter().map(|r| Value::from(r.0)));
-        }
-        sql.push_str(&format!(" ORDER BY reader_id LIMIT {size}"));
+            // As the lists do: each reason in the order of its index, which holds only the few that have one.
+            Which::All => {
+                let hint = by_reason_index(self.app.db.backend());
+                let of = |reason: &Reason| {
+                    let code = reason.code();
+                    format!(
+                        "SELECT * FROM (SELECT reader_id, reason, attempt FROM delivery {hint} WHERE issue_id = $1 AND reason <> 0 \
+                         AND reason = {code} AND state = $2 AND reader_id > $3 ORDER BY reader_id LIMIT {size}) AS part{code}"
+                    )
+                };
+                let parts: Vec<String> = reasons.iter().map(of).collect();
+                format!("SELECT * FROM ({}) AS found", parts.join(" UNION ALL "))
+            }
+        };
+        let sql = format!("{sql} ORDER BY reader_id LIMIT {size}");
         let rows = db::fetch_all(&**self.txn, sql, values).await?;
         rows.iter()
             .map(|row| {
