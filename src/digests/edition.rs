@@ -57,8 +57,6 @@ pub struct Compiled {
     pub advice: Vec<Advice>,
     /// How large its mails are.
     pub size: Size,
-    /// The subject as it is mailed.
-    pub subject: String,
     /// The line inboxes show beside the subject.
     pub preheader: String,
 }
@@ -124,10 +122,7 @@ pub fn compile(
         ..
     } = *parts;
     let mut slots = Slots::new();
-    let subject = Pieces::of_line(&content.subject)
-        .with_fallbacks()
-        .trim()
-        .to_owned();
+    let subject = subject(content);
     let written = if content.preheader.is_empty() {
         body.lead()
     } else {
@@ -182,9 +177,14 @@ pub fn compile(
         edition,
         advice: advise(parts, size.html),
         size,
-        subject,
         preheader: Pieces::of_line(written).with_fallbacks(),
     })
+}
+
+/// The subject as it is mailed to whoever has no name.
+pub fn subject(content: &Content) -> String {
+    let subject = Pieces::of_line(&content.subject).with_fallbacks();
+    subject.trim().to_owned()
 }
 
 /// One of the newsletter's own addresses.

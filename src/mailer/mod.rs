@@ -24,6 +24,7 @@ mod breaker;
 pub mod dkim;
 pub mod dns;
 mod domains;
+mod editions;
 mod fate;
 mod held;
 mod lanes;
@@ -47,13 +48,13 @@ pub mod transport;
 mod urgent;
 pub mod verp;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
 use self::dkim::Keyring;
 use self::domains::Domains;
+use self::editions::Editions;
 use self::held::HeldLeases;
 use self::mailing::Turns;
 use self::mime::Edition;
@@ -70,16 +71,13 @@ use crate::{
 pub use lanes::start;
 pub use status::{BreakerState, Doing, DomainStatus, LaneStatus, RelayStatus, Status, status};
 
-/// Compiled editions that are kept in memory.
-const EDITIONS: usize = 4;
-
 /// What the lanes of this process share.
 #[derive(Debug)]
 pub struct Mailer {
     board: Board,
     batches: HeldLeases,
     mails: HeldLeases,
-    editions: Mutex<BTreeMap<i64, Arc<Edition>>>,
+    editions: Editions,
     domains: Domains,
     turns: Arc<Turns>,
     urgent: Urgent,
@@ -99,7 +97,7 @@ impl Mailer {
             board: Board::default(),
             batches: HeldLeases::default(),
             mails: HeldLeases::default(),
-            editions: Mutex::default(),
+            editions: Editions::default(),
             domains: Domains::new(&settings.domains),
             turns: Arc::default(),
             urgent: Urgent::default(),
@@ -138,17 +136,11 @@ impl Mailer {
     }
 
     fn edition(&self, issue: IssueId) -> Option<Arc<Edition>> {
-        let editions = self.editions.lock().unwrap_or_else(PoisonError::into_inner);
-        editions.get(&issue.0).cloned()
+        self.editions.get(issue)
     }
 
     fn keep_edition(&self, issue: IssueId, edition: Arc<Edition>) -> Arc<Edition> {
-        let mut editions = self.editions.lock().unwrap_or_else(PoisonError::into_inner);
-        while editions.len() >= EDITIONS {
-            editions.pop_first();
-        }
-        editions.insert(issue.0, edition.clone());
-        edition
+        self.editions.keep(issue, edition)
     }
 
     fn held_batches(&self) -> &HeldLeases {

@@ -170,7 +170,7 @@ pub(super) async fn autosave(
         "saved": show::time(at, &zone),
         "advice": views::advice(&prepared.compiled.advice),
         "weight": views::weight(&prepared),
-        "subject": views::subject(&issue, &prepared),
+        "subject": views::subject(&issue),
         "preheader": prepared.compiled.preheader,
     });
     Ok(answer(StatusCode::OK, &shown))
@@ -216,7 +216,7 @@ async fn page(
             })).collect::<Vec<_>>(),
             "phone": view == "phone",
             "preview": format!("{address}/preview?view={view}"),
-            "shown_subject": views::subject(issue, &prepared),
+            "shown_subject": views::subject(issue),
             "shown_preheader": prepared.compiled.preheader,
         }),
     )

@@ -220,7 +220,7 @@ async fn last_page(
             "id": issue.id.0,
             "crumb": issue.title(),
             "revision": issue.revision,
-            "subject": views::subject(issue, &prepared),
+            "subject": views::subject(issue),
             "from": views::sender(&prepared.newsletter),
             "reply_to": prepared.newsletter.reply_to,
             "newsletter": views::newsletter(&prepared.newsletter),
@@ -314,7 +314,7 @@ pub(super) async fn waiting(
             "refresh": soon.map(|seconds| seconds + 1),
             "when": written::full(slot.at.timestamp(), &zone),
             "audience_words": show::counted(audience, "reader", "readers"),
-            "shown_subject": views::subject(issue, &prepared),
+            "shown_subject": views::subject(issue),
             "shown_preheader": prepared.compiled.preheader,
         }),
     )

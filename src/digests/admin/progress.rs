@@ -17,7 +17,6 @@ use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
 use super::super::model::{Issue, IssueState};
-use super::super::prepare::prepare;
 use super::pace::{self, Moment};
 use super::recipients::handed;
 use super::{again, answers, headline, standing, views};
@@ -26,6 +25,7 @@ use crate::app::App;
 use crate::mailer::mailing::{
     self, Deferrals, DeliveryStateName, MailingState, Order, OrderKind, Progress, Snapshot,
 };
+use crate::newsletters;
 use crate::scheduler::{Zone, written};
 use crate::types::{IssueId, UnixMillis};
 use crate::web::Problem;
@@ -42,8 +42,9 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
     let progress = mailing::progress(app, issue.id)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let prepared = super::prepared(prepare(app, issue, app.clock.now()).await)?;
-    let zone = views::zone_of(&prepared.newsletter);
+    let newsletter = newsletters::by_id(app.db.read(), issue.newsletter).await?;
+    let newsletter = newsletter.ok_or_else(Problem::not_found)?;
+    let zone = views::zone_of(&newsletter);
     let orders = mailing::orders(app.db.read(), issue.id, ORDERS).await?;
     let state = progress.state;
     let live = moves(state);
@@ -76,7 +77,7 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
             "frame": editor.frame(),
             "id": issue.id.0,
             "title": issue.title(),
-            "newsletter": views::newsletter(&prepared.newsletter),
+            "newsletter": views::newsletter(&newsletter),
             "refresh": live.then_some(RELOAD),
             "live": live,
             "badge": state_words(state).1,
@@ -88,9 +89,9 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
             "can_cancel": state == MailingState::Sending || state == MailingState::Paused,
             "can_resend": goes_on && again::can_resend(app, issue.id, progress).await?,
             "can_settle": progress.counts.unknown > 0,
-            "archive": (prepared.newsletter.archive && progress.started.is_some())
-                .then(|| format!("/archive/{}/{}", prepared.newsletter.slug, issue.slug)),
-            "shown_subject": views::subject(issue, &prepared),
+            "archive": (newsletter.archive && progress.started.is_some())
+                .then(|| format!("/archive/{}/{}", newsletter.slug, issue.slug)),
+            "shown_subject": views::subject(issue),
             "frozen": full(frozen, &zone),
             "started": progress.started.map(|at| full(at, &zone)),
             "finished": progress.finished.map(|at| full(at, &zone)),

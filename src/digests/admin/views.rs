@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::content::advice::{Advice, Weight};
+use super::super::edition;
 use super::super::model::Issue;
 use super::super::prepare::Prepared;
 use crate::newsletters::Newsletter;
@@ -64,11 +65,11 @@ pub(super) fn weight(prepared: &Prepared) -> String {
 }
 
 /// The subject as inboxes show it.
-pub(super) fn subject(issue: &Issue, prepared: &Prepared) -> String {
-    let subject = &prepared.compiled.subject;
+pub(super) fn subject(issue: &Issue) -> String {
+    let subject = edition::subject(&issue.content);
     if subject.is_empty() {
         issue.title().to_owned()
     } else {
-        subject.clone()
+        subject
     }
 }
