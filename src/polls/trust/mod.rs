@@ -4,7 +4,8 @@
 //! - `browser`: who a browser is and what it showed, from one request.
 //! - `http`: where pages fetch a puzzle.
 //! - `signs`: what tells one person or one program from a crowd. Pure.
-//! - `witness`: what the watch is told of a request; `watch`: minutes of traces in memory, and the bursts in them.
+//! - `witness`: what the watch is told of an answer; `watch`: minutes of traces in memory, and the bursts in them; `glance`: how they
+//!   are found. Pure.
 //! - `tick`: what was found is set aside (kept, and not counted), written down and told; `warn`: the mail to editors.
 //! - `decide`: what an editor says about a burst; `store`: bursts as rows.
 //!
@@ -13,6 +14,7 @@
 
 mod browser;
 mod decide;
+mod glance;
 mod http;
 mod proof;
 mod signs;

@@ -7,6 +7,7 @@ use super::warn::warn;
 use super::watch::Due;
 use crate::app::App;
 use crate::db::DbErr;
+use crate::panics::Broke;
 use crate::polls::ballots::VoterKey;
 use crate::polls::ballots::removal::{NotRemoved, Selection, hold};
 use crate::types::{BurstId, UnixMillis};
@@ -25,7 +26,12 @@ const REASON: &str = "Set aside by the program until an editor has looked: these
 pub async fn tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     let mut failed = None;
-    for due in app.polls.watch.due(now) {
+    let watch = app.polls.watch.clone();
+    let looking = tokio::task::spawn_blocking(move || watch.due(now));
+    let due = looking
+        .await
+        .map_err(|_| DbErr::Custom(Broke.to_string()))?;
+    for due in due {
         if let Err(error) = act(app, &due, now).await {
             app.polls.watch.put_back(due);
             failed = Some(error);

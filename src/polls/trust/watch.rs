@@ -1,20 +1,22 @@
 //! The watch over new ballots: minutes of traces in memory, groups that are looked at every few seconds, bursts that are open.
 //!
 //! Nothing of it is at rest: networks and browsers are hashes under a secret of the day, and all is forgotten ten minutes later or
-//! with the process. Bounded: at most [`MOST_TRACES`] traces a poll; what came earlier then has been looked at.
+//! with the process. Bounded: at most [`MOST_TRACES`] traces a poll; what came earlier then has been looked at. The lock is held for
+//! moments only, since each answer takes it: what takes long is judged on a copy ([`Glance`]).
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::signs::{Push, SMALLEST_FLEET, SMALLEST_GROUP, Sign, Trace, push, signs, usual};
+use super::glance::{Found, Glance};
+use super::signs::{Sign, Trace, usual};
 use crate::polls::ballots::VoterKey;
 use crate::types::{BurstId, PollId, UnixMillis};
 
 /// How far back groups reach; a burst that was silent for so long is over.
 const WINDOW: Duration = Duration::from_secs(600);
 const MOST_TRACES: usize = 20_000;
-/// Networks whose looks are remembered for a poll. Beyond it nobody is blamed for not having looked.
+/// Networks whose looks are remembered for a poll. Beyond it nobody is blamed for not having looked. And so many are known of a burst.
 const MOST_NETWORKS: usize = 20_000;
 /// Different ballots whose numbers are remembered for a poll.
 const MOST_SAID: usize = 5_000;
@@ -52,7 +54,7 @@ pub struct Due {
     pub voters: Vec<VoterKey>,
     /// Ballots of the burst so far that are not set aside: there are too few others to compare them with.
     pub held: usize,
-    /// Of all of the burst so far.
+    /// Of all of the burst so far, as far as they are remembered.
     pub networks: usize,
     pub first: UnixMillis,
     pub last: UnixMillis,
@@ -61,6 +63,8 @@ pub struct Due {
 #[derive(Debug, Default)]
 struct Seen {
     traces: VecDeque<Trace>,
+    /// How many there were so far.
+    came: u64,
     /// How often a network opened the poll and did not answer yet.
     opened: HashMap<[u8; 8], (u32, UnixMillis)>,
     /// New ballots, by what they say, as long as the poll is not forgotten here: it is when nobody opened it for two hours. And the words of
@@ -92,12 +96,18 @@ struct Burst {
 #[derive(Debug, Default)]
 pub struct Watch {
     polls: Mutex<HashMap<PollId, Seen>>,
+    /// Whose turn it is to look: two looks at once would find the same.
+    turn: Mutex<()>,
 }
 
 impl Watch {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PollId, Seen>> {
+        self.polls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Somebody of this network opened the poll.
     pub fn opened(&self, poll: PollId, network: [u8; 8], now: UnixMillis) {
-        let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut polls = self.lock();
         let seen = polls.entry(poll).or_default();
         if seen.opened.len() < MOST_NETWORKS || seen.opened.contains_key(&network) {
             let looks = seen.opened.entry(network).or_insert((0, now));
@@ -108,24 +118,10 @@ impl Watch {
     /// A new ballot is in the box. `trace.taken` is filled in here, and `trace.opened` unless it is given; `choices`: its choice as it is
     /// stored.
     pub fn cast(&self, poll: PollId, mut trace: Trace, choices: &[u8]) {
-        let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut polls = self.lock();
         let seen = polls.entry(poll).or_default();
         trace.opened |= seen.looked(trace.network);
-        for key in keys(trace) {
-            let Some(burst) = seen.bursts.get_mut(&key) else {
-                continue;
-            };
-            if burst.excused.is_some() {
-                break;
-            }
-            trace.taken = true;
-            if !burst.held || burst.waiting.len() < MOST_HELD {
-                burst.waiting.push(trace.voter);
-            }
-            burst.networks.insert(trace.network);
-            burst.last = trace.at;
-            break;
-        }
+        join(&mut seen.bursts, &mut trace);
         if !trace.taken && (seen.said.len() < MOST_SAID || seen.said.contains_key(&trace.said)) {
             *seen.said.entry(trace.said).or_default() += 1;
             seen.words
@@ -136,12 +132,13 @@ impl Watch {
             seen.traces.pop_front();
         }
         seen.traces.push_back(trace);
+        seen.came += 1;
         seen.fresh = true;
     }
 
     /// Whether answers of this network are being set aside: its browsers get harder puzzles.
     pub fn is_suspect(&self, poll: PollId, network: [u8; 8]) -> bool {
-        let polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let polls = self.lock();
         polls.get(&poll).is_some_and(|seen| {
             seen.bursts
                 .values()
@@ -149,18 +146,24 @@ impl Watch {
         })
     }
 
-    /// Looks for new bursts, and gives out what is to be set aside now. What could not be is put back by [`put_back`](Self::put_back).
+    /// Looks for new bursts, which may take some tens of milliseconds, and gives out what is to be set aside now. What could not be is put
+    /// back by [`put_back`](Self::put_back).
     pub fn due(&self, now: UnixMillis) -> Vec<Due> {
-        let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let polls: Vec<PollId> = self.lock().keys().copied().collect();
         let mut due = Vec::new();
-        for (&poll, seen) in polls.iter_mut() {
-            seen.forget(now);
-            if std::mem::take(&mut seen.fresh) {
-                seen.look();
+        for poll in polls {
+            let glance = self.lock().get_mut(&poll).and_then(|seen| {
+                seen.forget(now);
+                std::mem::take(&mut seen.fresh).then(|| seen.glance())
+            });
+            let found = glance.map(Glance::judged).unwrap_or_default();
+            if let Some(seen) = self.lock().get_mut(&poll) {
+                seen.open(found);
+                due.extend(seen.take(poll, now));
             }
-            due.extend(seen.take(poll, now));
         }
-        polls.retain(|_, seen| {
+        self.lock().retain(|_, seen| {
             !(seen.traces.is_empty() && seen.opened.is_empty() && seen.bursts.is_empty())
         });
         due
@@ -181,7 +184,7 @@ impl Watch {
 
     /// An editor said that this burst is a crowd: what is like it counts from now on.
     pub fn excuse(&self, poll: PollId, id: BurstId, now: UnixMillis) {
-        let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut polls = self.lock();
         let bursts = polls.get_mut(&poll).map(|seen| &mut seen.bursts);
         for burst in bursts.into_iter().flat_map(BTreeMap::values_mut) {
             if burst.id == Some(id) {
@@ -192,7 +195,7 @@ impl Watch {
     }
 
     fn with(&self, poll: PollId, key: Key, change: impl FnOnce(&mut Burst)) {
-        let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut polls = self.lock();
         if let Some(burst) = polls
             .get_mut(&poll)
             .and_then(|seen| seen.bursts.get_mut(&key))
@@ -202,8 +205,29 @@ impl Watch {
     }
 }
 
+/// Takes a ballot into the narrowest burst that is open for it, unless an editor said that this one is a crowd.
+fn join(bursts: &mut BTreeMap<Key, Burst>, trace: &mut Trace) {
+    for key in keys(*trace) {
+        let Some(burst) = bursts.get_mut(&key) else {
+            continue;
+        };
+        if burst.excused.is_some() {
+            return;
+        }
+        trace.taken = true;
+        if !burst.held || burst.waiting.len() < MOST_HELD {
+            burst.waiting.push(trace.voter);
+        }
+        if burst.networks.len() < MOST_NETWORKS {
+            burst.networks.insert(trace.network);
+        }
+        burst.last = trace.at;
+        return;
+    }
+}
+
 /// The bursts that a ballot may belong to, the narrowest first.
-fn keys(trace: Trace) -> impl Iterator<Item = Key> {
+pub(super) fn keys(trace: Trace) -> impl Iterator<Item = Key> {
     let machine = trace.is_machine_like();
     [
         Key::Browser(trace.network, trace.shape),
@@ -242,96 +266,74 @@ impl Seen {
         });
     }
 
-    /// Forms groups of what is in no burst yet, and opens bursts for those that are none of people.
-    fn look(&mut self) {
+    /// A copy of what is to be judged. Bursts that were held are let go where others disagree by now.
+    fn glance(&mut self) -> Glance {
         for burst in self.bursts.values_mut().filter(|burst| burst.held) {
             if usual(burst.pushed, &self.said).is_some_and(|usual| usual < 0.65) {
                 burst.held = false;
                 burst.taken = None;
             }
         }
-        let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
-        let mut of_network: HashMap<[u8; 8], usize> = HashMap::new();
-        for trace in self.traces.iter().filter(|trace| !trace.taken) {
-            *of_network.entry(trace.network).or_default() += 1;
-        }
-        let excused = |key: &Key| self.bursts.get(key).is_some_and(|b| b.excused.is_some());
-        for (at, trace) in self.traces.iter().enumerate() {
-            if trace.taken || keys(*trace).any(|key| excused(&key)) {
-                continue;
-            }
-            let alone = of_network
-                .get(&trace.network)
-                .is_none_or(|n| *n < SMALLEST_GROUP);
-            for key in keys(*trace) {
-                if alone == matches!(key, Key::Fleet(_) | Key::Machines) {
-                    groups.entry(key).or_default().push(at);
-                }
-            }
-        }
-        for (key, members) in groups {
-            let fleet = matches!(key, Key::Fleet(_) | Key::Machines);
-            let smallest = if fleet {
-                SMALLEST_FLEET
-            } else {
-                SMALLEST_GROUP
-            };
-            if members.len() >= smallest && !self.bursts.contains_key(&key) {
-                self.judge(key, &members);
-            }
+        let excused = |burst: &Burst| burst.excused.is_some();
+        Glance {
+            traces: self.traces.iter().copied().collect(),
+            came: self.came,
+            said: self.said.clone(),
+            bursts: self.bursts.iter().map(|(k, b)| (*k, excused(b))).collect(),
         }
     }
 
-    fn judge(&mut self, key: Key, members: &[usize]) {
-        let group: Vec<Trace> = members
-            .iter()
-            .filter_map(|at| self.traces.get(*at))
-            .filter(|trace| !trace.taken)
-            .copied()
-            .collect();
-        let (Some(first), Some(last)) = (group.first(), group.last()) else {
+    /// Opens the bursts that were found, and takes in what is like them and came since.
+    fn open(&mut self, found: Found) {
+        if found.groups.is_empty() {
             return;
-        };
-        let one_browser = matches!(key, Key::Browser(..) | Key::Fleet(_));
-        let Some(signs) = signs(&group, one_browser) else {
-            return;
-        };
-        let mut rest = self.said.clone();
-        for trace in &group {
-            if let Some(n) = rest.get_mut(&trace.said) {
-                *n = n.saturating_sub(1);
-            }
         }
-        let (pushed, held) = match push(&group, &rest) {
-            Some(Push::Yes(said)) => (said, false),
-            // Machines of all kinds have only that in common: they are judged by how they differ from the others.
-            Some(Push::Perhaps(said)) if key != Key::Machines => (said, true),
-            _ => return,
-        };
-        self.bursts.insert(
-            key,
-            Burst {
+        let mut members = HashSet::new();
+        for group in found.groups {
+            for trace in &group.traces {
+                self.says_no_more(trace.said);
+                members.insert(trace.voter);
+            }
+            let (Some(first), Some(last)) = (group.traces.first(), group.traces.last()) else {
+                continue;
+            };
+            let burst = Burst {
                 id: None,
-                signs,
-                pushed,
-                held,
-                waiting: group.iter().map(|trace| trace.voter).collect(),
-                networks: group.iter().map(|trace| trace.network).collect(),
+                signs: group.signs,
+                pushed: group.pushed,
+                held: group.held,
+                waiting: group.traces.iter().map(|trace| trace.voter).collect(),
+                networks: group.traces.iter().map(|trace| trace.network).collect(),
                 first: first.at,
                 last: last.at,
                 taken: None,
                 excused: None,
-            },
-        );
-        for at in members {
-            if let Some(trace) = self.traces.get_mut(*at) {
-                if !trace.taken
-                    && let Some(n) = self.said.get_mut(&trace.said)
-                {
-                    *n = n.saturating_sub(1);
-                }
-                trace.taken = true;
+            };
+            self.bursts.insert(group.key, burst);
+        }
+        let later = usize::try_from(self.came - found.came).unwrap_or(usize::MAX);
+        let later = self.traces.len().saturating_sub(later);
+        let mut joined = Vec::new();
+        for (at, trace) in self.traces.iter_mut().enumerate() {
+            if trace.taken {
+                continue;
             }
+            if members.contains(&trace.voter) {
+                trace.taken = true;
+            } else if at >= later {
+                join(&mut self.bursts, trace);
+                joined.extend(trace.taken.then_some(trace.said));
+            }
+        }
+        for said in joined {
+            self.says_no_more(said);
+        }
+    }
+
+    /// A ballot of a burst is none of the others.
+    fn says_no_more(&mut self, said: u64) {
+        if let Some(n) = self.said.get_mut(&said) {
+            *n = n.saturating_sub(1);
         }
     }
 
@@ -365,3 +367,6 @@ impl Seen {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
