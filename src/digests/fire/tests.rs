@@ -27,13 +27,18 @@ async fn an_issue_whose_compiling_breaks_is_held_and_the_next_goes_out() {
     let dir = tempfile::tempdir().expect("a directory");
     let clock = Clock::manual(UnixMillis(10_000));
     let app = due(dir.path(), &clock).await;
-    assert_eq!(tick(&app).await.expect("looked"), 1, "the other");
-    let broken = store::find(app.db.read(), IssueId(1)).await.expect("read");
-    let state = broken.expect("an issue").state;
+    let handed = tick(&app).await.expect("looked");
+    let mut states = Vec::new();
+    for id in [1, 2] {
+        let issue = store::find(app.db.read(), IssueId(id)).await.expect("read");
+        states.push(issue.expect("an issue").state);
+    }
     assert!(
-        matches!(&state, IssueState::Held { reason, .. } if reason == BROKEN),
-        "{state:?}"
+        matches!(&states[0], IssueState::Held { reason, .. } if reason == BROKEN),
+        "{states:?}"
     );
+    assert!(matches!(states[1], IssueState::Handed(_)), "{states:?}");
+    assert_eq!(handed, 1);
     assert_eq!(
         tick(&app).await.expect("looked"),
         0,

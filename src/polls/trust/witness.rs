@@ -38,7 +38,8 @@ pub struct Manner {
     at: UnixMillis,
     shape: [u8; 8],
     puzzled: bool,
-    worked: Option<i64>,
+    /// Milliseconds of work. Short, as all in here: each answer carries it.
+    worked: Option<i32>,
     bad_proof: bool,
     opened: bool,
 }
@@ -66,7 +67,9 @@ pub fn manner(
         shape: shape(app, headers, now),
         puzzled: app.config.polls.proof_work > 0,
         worked: match browser.showed {
-            Showed::Work { posed_at } => Some(now.0 - posed_at.0),
+            Showed::Work { posed_at } => {
+                Some(i32::try_from(now.0 - posed_at.0).unwrap_or(i32::MAX))
+            }
             _ => None,
         },
         bad_proof: matches!(browser.showed, Showed::Bad(_)),
@@ -104,7 +107,7 @@ fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
         network,
         shape: manner.shape,
         puzzled: manner.puzzled,
-        worked: manner.worked,
+        worked: manner.worked.map(i64::from),
         bad_proof: manner.bad_proof,
         opened: manner.opened,
         said: said.finish(),
