@@ -303,7 +303,10 @@ async fn a_mail_server_pipes_into_the_command_and_keeps_the_mail_when_it_fails()
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stdout.is_empty(), "a pipe's output would be mailed");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("NotOurs") && !said.contains('@'), "{said}");
+    assert!(
+        said.contains("no return path of ours") && !said.contains('@'),
+        "{said}"
+    );
     let output = run("postgres://nobody@127.0.0.1:1/none");
     assert_eq!(output.status.code(), Some(75), "later, not never");
 }

@@ -1,5 +1,6 @@
 //! Doing what a report says.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::read::{Kind, read};
@@ -36,6 +37,21 @@ pub enum Taken {
     Stopped(Kind),
     /// The reader left one newsletter.
     Left,
+}
+
+impl fmt::Display for Taken {
+    /// For the log of the mail server that ran the command; names nobody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotOurs => "no return path of ours is in it; nothing was done",
+            Self::Single(_) => "about a single mail; nothing follows",
+            Self::Ignored(_) => "nothing follows from it",
+            Self::Repeated(_) => "it was taken before",
+            Self::Noted(_) => "noted; nothing follows yet",
+            Self::Stopped(_) => "the address gets no more mail",
+            Self::Left => "the reader left the newsletter",
+        })
+    }
 }
 
 /// Takes one mail that came back. `recipient` is whom it came to, where the mail server says so; otherwise a return path

@@ -29,7 +29,7 @@ pub async fn run(config: Config, recipient: Option<String>) -> Result<ExitCode, 
     };
     match taken.await {
         Ok(taken) => {
-            tell!("canvass: {taken:?}");
+            tell!("canvass: {taken}");
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
