@@ -39,8 +39,15 @@ function words(line, row) {
     ...(row.unshown ? [el("span", "quiet", `in other words ${row.unshown}`)] : []));
 }
 
-if (box) {
-  new EventSource(box.dataset.live).onmessage = (event) => {
+// A proxy says 502 while the server starts, and the browser gives up then. Where nothing changes any more it is told 204, which looks the
+// same from here: so not for ever.
+function follow(wait = 5_000) {
+  const source = new EventSource(box.dataset.live);
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED && wait < 600_000) setTimeout(follow, wait, wait * 2);
+  };
+  source.onmessage = (event) => {
+    wait = 5_000;
     const results = JSON.parse(event.data);
     for (const question of results.questions) {
       const table = box.querySelector(`[data-question="${Number(question.key)}"]`);
@@ -64,3 +71,5 @@ if (box) {
     box.querySelector(".results-note").textContent = results.note;
   };
 }
+
+if (box) follow();
