@@ -26,6 +26,7 @@ mod m0025_kept_counts;
 mod m0026_one_age_index;
 mod m0028_outbox_addressee;
 mod m0029_requests_and_caps;
+mod m0030_ballots_of_polls;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0026_one_age_index::MIGRATION),
             Box::new(m0028_outbox_addressee::MIGRATION),
             Box::new(m0029_requests_and_caps::MIGRATION),
+            Box::new(m0030_ballots_of_polls::MIGRATION),
         ]
     }
 }

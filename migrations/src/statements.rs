@@ -9,6 +9,7 @@
 //! | `{clustered}` | a table that lies in its primary key: 29 bytes for a delivery instead of a row and an index entry |
 //! | `{ascii}` | text that is compared byte by byte, so that an index finds what begins alike |
 //! | `{domain}` | the domain of `email_key` |
+//! | `{unbound_ballots}` | a statement after which a ballot's poll is not looked up for each ballot |
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -19,6 +20,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("{clustered}", "WITHOUT ROWID"),
     ("{ascii}", "TEXT"),
     ("{domain}", "substr(email_key, instr(email_key, '@') + 1)"),
+    ("{unbound_ballots}", "SELECT 1"),
 ];
 
 const POSTGRES: &[(&str, &str)] = &[
@@ -30,6 +32,10 @@ const POSTGRES: &[(&str, &str)] = &[
     ("{clustered}", ""),
     ("{ascii}", "TEXT COLLATE \"C\""),
     ("{domain}", "substr(email_key, strpos(email_key, '@') + 1)"),
+    (
+        "{unbound_ballots}",
+        "ALTER TABLE ballot DROP CONSTRAINT ballot_poll_id_fkey",
+    ),
 ];
 
 /// Runs the statements in order.
