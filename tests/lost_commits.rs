@@ -11,7 +11,7 @@ use canvass::polls::{self, Choice, Place, Sent, Voter};
 use canvass::types::{Secret, UnixMillis};
 
 use crate::support::cluster::Cluster;
-use crate::support::cutting_proxy::{Cut, CuttingProxy, WRITER};
+use crate::support::cutting_proxy::{Cut, CuttingProxy, WRITERS};
 use crate::support::database::{TestDatabase, server};
 use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
 use crate::support::require;
@@ -137,7 +137,7 @@ async fn what_is_added_in_one_statement_is_added_once() {
     };
     let direct = database.open().await;
     proxy.cut(3, &[Cut::Before, Cut::After, Cut::Vanish, Cut::Late]);
-    let mut turns = Turns::new(&cut, "test", format!("{WRITER}of a test"));
+    let mut turns = Turns::new(&cut, "test", format!("{}of a test", WRITERS[0]));
     let sql = format!(
         "WITH {TURN} INSERT INTO issue_tally (issue_id, state, reason, slot, n) SELECT 1, 2, 0, 0, $4 FROM turn
          ON CONFLICT (issue_id, state, reason, slot) DO UPDATE SET n = issue_tally.n + excluded.n RETURNING n"
@@ -214,9 +214,16 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
     proxy.cut(4, &[Cut::Before, Cut::After, Cut::Late]);
     let poll = std::sync::Arc::new(polls::by_id(&app.app.db, poll).await.unwrap().unwrap());
     let voting = (0..40).map(|who| {
-        let voter = Voter::Browser(format!("{who:022}"));
+        // Some are new and go in one trip, some are asked about.
+        let marker = format!("{who:022}");
+        let is_new = who % 4 > 0;
+        let voter = match is_new {
+            true => Voter::New(marker),
+            false => Voter::Browser(marker),
+        };
         let answer = Answer {
             voter: voter.key(&poll),
+            is_new,
             choice: Choice::read(&poll, &Sent::options(["1"])).unwrap(),
             poll: poll.clone(),
             tier: voter.tier(),

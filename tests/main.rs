@@ -76,6 +76,7 @@ mod newsletters_editing;
 mod newsletters_looks;
 mod polls_admin;
 mod polls_api_repeats;
+mod polls_at_once;
 mod polls_ballot_box;
 mod polls_bursts;
 mod polls_elsewhere;

@@ -80,6 +80,7 @@ impl Box {
         let voter = Voter::Browser(format!("{who:022}"));
         Answer {
             voter: voter.key(&self.poll),
+            is_new: false,
             choice: Choice::read(&self.poll, &Sent::options(options.iter().copied())).unwrap(),
             poll: self.poll.clone(),
             tier: voter.tier(),

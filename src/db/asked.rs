@@ -47,18 +47,33 @@ impl Db {
             let rows = rows.inspect_err(|error| self.health().note(error))?;
             return Ok((AskedTxn::Postgres(txn), rows));
         }
-        self.health().let_write()?;
-        let connection = self.kept_writer().await;
-        let connection = connection.inspect_err(|error| self.health().note(error))?;
-        let mut open = Open {
-            db: self.clone(),
-            name,
-            connection: Some(connection),
-        };
+        let mut open = self.opened(name).await?;
         let rows = open
             .carry_out(format!("BEGIN IMMEDIATE; {question}"), values)
             .await?;
         Ok((AskedTxn::Sqlite(open), rows))
+    }
+}
+
+impl Db {
+    /// Carries out a batch that asks nothing first, in one trip. SQLite only.
+    ///
+    /// # Errors
+    /// As [`WriteTxn::commit_with`].
+    pub async fn write_at_once(&self, name: &'static str, batch: Batch) -> Result<(), DbErr> {
+        let open = self.opened(name).await?;
+        open.end("BEGIN IMMEDIATE; ", batch).await
+    }
+
+    async fn opened(&self, name: &'static str) -> Result<Open, DbErr> {
+        self.health().let_write()?;
+        let connection = self.kept_writer().await;
+        let connection = connection.inspect_err(|error| self.health().note(error))?;
+        Ok(Open {
+            db: self.clone(),
+            name,
+            connection: Some(connection),
+        })
     }
 }
 
@@ -79,19 +94,18 @@ impl AskedTxn {
     pub async fn commit_with(self, last: Batch) -> Result<(), DbErr> {
         match self {
             Self::Postgres(txn) => txn.commit_with(last).await,
-            Self::Sqlite(open) => open.commit_with(last).await,
+            Self::Sqlite(open) => open.end("", last).await,
         }
     }
 }
 
 impl Open {
-    async fn commit_with(mut self, last: Batch) -> Result<(), DbErr> {
+    /// Carries out `last`, after `first`, and makes all of it durable.
+    async fn end(mut self, first: &str, last: Batch) -> Result<(), DbErr> {
         let started = Instant::now();
-        let (mut sql, values) = last.into_one();
-        if !sql.is_empty() {
-            sql.push_str("; ");
-        }
-        sql.push_str("COMMIT");
+        let (statements, values) = last.into_one();
+        let then = if statements.is_empty() { "" } else { "; " };
+        let sql = format!("{first}{statements}{then}COMMIT");
         let done = self.carry_out(sql, values).await;
         note(self.name, started.elapsed());
         done?;

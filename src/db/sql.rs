@@ -105,13 +105,55 @@ pub async fn fetch_one_as<C: ConnectionTrait, T>(
 pub struct Batch {
     statements: Vec<String>,
     values: Vec<Value>,
+    /// Of the statement it becomes a part of.
+    before: usize,
+    /// What must hold for any of it.
+    condition: Option<&'static str>,
 }
 
 impl Batch {
+    /// A batch that becomes a part of one of PostgreSQL's statements, which has `before` parameters, and is carried out only where
+    /// `condition` holds.
+    #[must_use]
+    pub fn only_where(condition: &'static str, before: usize) -> Self {
+        Self {
+            before,
+            condition: Some(condition),
+            ..Self::default()
+        }
+    }
+
     /// How many parameters are taken: the next statement's come after them, in order and once each.
     #[must_use]
     pub fn taken(&self) -> usize {
-        self.values.len()
+        self.before + self.values.len()
+    }
+
+    /// Adds rows to a table. `into`: the table and its columns, as in `INSERT INTO`; `values`: row by row; `conflict`: what becomes of a row
+    /// that is there, as in `ON CONFLICT`, or nothing. Nothing to do without rows.
+    pub fn insert<const COLUMNS: usize>(
+        &mut self,
+        into: &str,
+        rows: impl IntoIterator<Item = [Value; COLUMNS]>,
+        conflict: &str,
+    ) {
+        let values: Vec<Value> = rows.into_iter().flatten().collect();
+        if values.is_empty() {
+            return;
+        }
+        let list = values_list(values.len() / COLUMNS, COLUMNS, self.taken());
+        let on = if conflict.is_empty() {
+            ""
+        } else {
+            " ON CONFLICT "
+        };
+        let sql = match self.condition {
+            None => format!("INSERT INTO {into} VALUES {list}{on}{conflict}"),
+            Some(holds) => format!(
+                "INSERT INTO {into} SELECT * FROM (VALUES {list}) AS given WHERE {holds}{on}{conflict}"
+            ),
+        };
+        self.push(sql, values);
     }
 
     /// Adds a statement. No two of a batch may touch the same row: PostgreSQL carries them out at one moment.
@@ -124,6 +166,18 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()
+    }
+
+    /// Its statements as parts of one of PostgreSQL's, after `WITH`, and the values.
+    #[must_use]
+    pub fn into_parts(self) -> (String, Vec<Value>) {
+        let mut sql = String::new();
+        for (n, statement) in self.statements.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            // Writing into a String cannot fail.
+            let _ = write!(sql, "{comma}part{n} AS ({statement})");
+        }
+        (sql, self.values)
     }
 
     /// All of it as one text, for SQLite, and the values.
@@ -158,14 +212,8 @@ impl Batch {
         if self.is_empty() {
             return fetch_one(db, last, self.values).await;
         }
-        let mut sql = String::from("WITH ");
-        for (n, statement) in self.statements.iter().enumerate() {
-            let comma = if n == 0 { "" } else { ", " };
-            // Writing into a String cannot fail.
-            let _ = write!(sql, "{comma}part{n} AS ({statement})");
-        }
-        let _ = write!(sql, " {last}");
-        fetch_one(db, sql, self.values).await
+        let (parts, values) = self.into_parts();
+        fetch_one(db, format!("WITH {parts} {last}"), values).await
     }
 }
 

@@ -59,6 +59,7 @@ impl Turns {
         now: UnixMillis,
     ) -> Result<Option<Vec<QueryResult>>, DbErr> {
         let started = Instant::now();
+        self.db.health().let_write()?;
         // Whoever drops this future leaves a statement behind of which nothing is known.
         let turn = match self.turn.take() {
             Some(turn) => turn,
@@ -67,6 +68,7 @@ impl Turns {
         let taken: [Value; 3] = [self.writer.clone().into(), turn.into(), now.into()];
         let done = fetch_all(&*self.db.writer(), sql, taken.into_iter().chain(values)).await;
         metrics::histogram!("canvass_commit_seconds", "txn" => self.name).record(started.elapsed());
+        let done = done.inspect_err(|error| self.db.health().note(error));
         match done {
             Ok(rows) if !rows.is_empty() => {
                 self.turn = Some(turn + 1);

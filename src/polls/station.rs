@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ballots::{self, Audits, LARGEST_GROUP, Outcome, SPILL, Slip};
+use super::ballots::{Audits, LARGEST_GROUP, Outcome, SPILL, Slip, Stripe};
 use super::definition::Book;
 use super::insight::{Answers, Views};
 use super::mail::Looks;
@@ -57,12 +57,12 @@ impl Station {
         };
         let (looks, watch) = (Arc::<Looks>::default(), Arc::<Watch>::default());
         let writers = slots.into_iter().map(|slot| {
+            let stripe = Arc::new(Stripe::new(db, clock, random, slot));
             let told = (live.clone(), watch.clone(), looks.clone());
-            let (db, clock) = (db.clone(), clock.clone());
             GroupCommit::start_within(line, bounds, move |group: Vec<Slip>| {
-                let (db, clock, told) = (db.clone(), clock.clone(), told.clone());
+                let (stripe, told) = (stripe.clone(), told.clone());
                 async move {
-                    let outcomes = ballots::commit(&db, &clock, slot, &group).await?;
+                    let outcomes = stripe.commit(&group).await?;
                     // Here, and not by whoever asked: they may have hung up.
                     let (live, watch, looks) = told;
                     live.touch(group.iter().map(Slip::poll));

@@ -119,8 +119,8 @@ impl State {
 
 /// A simple query of this one word, as the driver sends it.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
-/// The beginning of the names of writers whose statements are transactions of their own: a value of each.
-pub const WRITER: &str = "ledger ";
+/// The beginnings of the names of writers whose statements are transactions of their own: a value of each.
+pub const WRITERS: [&str; 2] = ["ledger ", "box "];
 /// How late is late.
 const LATE: Duration = Duration::from_millis(400);
 
@@ -132,7 +132,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, state: Arc<Mutex<St
                 let Ok(n @ 1..) = read else { return };
                 let bytes = &from_client[..n];
                 let holds = |mark: &[u8]| bytes.windows(mark.len()).any(|w| w == mark);
-                let commits = holds(COMMIT) || holds(WRITER.as_bytes());
+                let commits = holds(COMMIT) || WRITERS.iter().any(|name| holds(name.as_bytes()));
                 let cut = if commits { state.lock().unwrap().at_commit() } else { None };
                 match cut {
                     Some(Cut::Before) => return,

@@ -167,6 +167,7 @@ async fn cast(
         let slip = Slip::Answer(Answer {
             link: Tick::of(&poll, voter, sent),
             voter: voter.key(&poll),
+            is_new: matches!(voter, Voter::New(_)),
             choice: choice.clone(),
             poll: poll.clone(),
             tier: voter.tier(),

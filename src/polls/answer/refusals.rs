@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, Value};
+use sea_orm::DbErr;
 
-use crate::db::{Batch, Db, fetch_all_as, values_list};
+use crate::db::{Batch, Db, fetch_all_as};
 use crate::types::{PollId, UnixMillis};
 
 /// Why an answer was not counted.
@@ -45,29 +45,24 @@ impl Reason {
 
 /// Adds to the counters, with the rest of the batch. `slot` is this node's stripe.
 pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Reason)]) {
-    if refused.is_empty() {
-        return;
-    }
     let mut counts: BTreeMap<(PollId, Reason), i64> = BTreeMap::new();
     for key in refused {
         *counts.entry(*key).or_default() += 1;
     }
     let hour = now.hour();
-    let sql = format!(
-        "INSERT INTO refusal (poll_id, reason, hour_ms, slot, n) VALUES {} \
-         ON CONFLICT (poll_id, reason, hour_ms, slot) DO UPDATE SET n = refusal.n + excluded.n",
-        values_list(counts.len(), 5, batch.taken())
+    batch.insert(
+        "refusal (poll_id, reason, hour_ms, slot, n)",
+        counts.iter().map(|((poll, reason), n)| {
+            [
+                (*poll).into(),
+                reason.code().into(),
+                hour.into(),
+                slot.into(),
+                (*n).into(),
+            ]
+        }),
+        "(poll_id, reason, hour_ms, slot) DO UPDATE SET n = refusal.n + excluded.n",
     );
-    let values = counts.iter().flat_map(|((poll, reason), n)| -> [Value; 5] {
-        [
-            (*poll).into(),
-            reason.code().into(),
-            hour.into(),
-            slot.into(),
-            (*n).into(),
-        ]
-    });
-    batch.push(sql, values);
 }
 
 /// Refusals of a poll by reason code, all hours together.
@@ -76,7 +71,7 @@ pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Re
 /// What the database said.
 pub async fn refused(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
     let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
-    fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
+    fetch_all_as(db.read(), sql, [poll.into()], |row| {
         Ok((row.try_get("", "reason")?, row.try_get("", "n")?))
     })
     .await

@@ -99,7 +99,7 @@ pub async fn cast(
                 StatusCode::OK
             };
             let mut response = (status, axum::Json(ballot)).into_response();
-            if let Voter::Browser(marker) = &voter {
+            if let Voter::Browser(marker) | Voter::New(marker) = &voter {
                 voter::remember(&app, &mut response, marker);
             }
             Ok(response)
@@ -134,7 +134,7 @@ fn voter(
     Ok(match idempotency_key(headers)? {
         None => {
             let (now, chance) = (app.clock.now(), app.random.bytes());
-            Voter::Browser(new_marker(poll.id, now, chance))
+            Voter::New(new_marker(poll.id, now, chance))
         }
         Some(key) => Voter::Named(format!("{}:key:{key}", caller.token.0)),
     })

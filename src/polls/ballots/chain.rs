@@ -1,11 +1,11 @@
 //! Pages of the log as rows: written in the commit they tell of.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{DbErr, QueryResult, Value};
 
 use super::log::{Entry, Hash, Head, Wording, page_hash, write};
-use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all, values_list};
+use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all};
 use crate::polls::model::Poll;
 use crate::types::{PollId, UnixMillis};
 
@@ -81,41 +81,60 @@ pub fn add(
     if pages.is_empty() {
         return ahead;
     }
-    let mut ends: Vec<Value> = Vec::with_capacity(pages.len() * 4);
-    let n = pages.len();
-    let values: Vec<Value> = pages
-        .into_iter()
-        .flat_map(|(poll, entries)| {
-            let before = heads.get(&poll).copied().unwrap_or_default();
-            let head = page_hash(poll, slot, before, now, &entries);
-            ahead.insert(poll, head);
-            let hash = head.hash.to_vec();
-            ends.extend([
-                poll.into(),
-                slot.into(),
-                head.seq.into(),
-                hash.clone().into(),
-            ]);
-            [
-                poll.into(),
-                slot.into(),
-                head.seq.into(),
-                now.into(),
-                entries.into(),
-                hash.into(),
-            ]
-        })
+    let mut rows: Vec<[Value; 6]> = Vec::with_capacity(pages.len());
+    for (poll, entries) in pages {
+        let before = heads.get(&poll).copied().unwrap_or_default();
+        let head = page_hash(poll, slot, before, now, &entries);
+        ahead.insert(poll, head);
+        let (seq, hash) = (head.seq.into(), head.hash.to_vec().into());
+        rows.push([
+            poll.into(),
+            slot.into(),
+            seq,
+            now.into(),
+            entries.into(),
+            hash,
+        ]);
+    }
+    let ends: Vec<[Value; 4]> = rows
+        .iter()
+        .map(|[poll, slot, seq, _, _, hash]| [poll, slot, seq, hash].map(Value::clone))
         .collect();
-    let sql = format!(
-        "INSERT INTO ballot_log (poll_id, slot, seq, at_ms, entries, hash) VALUES {}",
-        values_list(n, 6, batch.taken())
+    batch.insert(
+        "ballot_log (poll_id, slot, seq, at_ms, entries, hash)",
+        rows,
+        "",
     );
-    batch.push(sql, values);
-    let sql = format!(
-        "INSERT INTO ballot_chain (poll_id, slot, seq, hash) VALUES {} \
-         ON CONFLICT (poll_id, slot) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
-        values_list(n, 4, batch.taken())
+    batch.insert(
+        "ballot_chain (poll_id, slot, seq, hash)",
+        ends,
+        "(poll_id, slot) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
     );
-    batch.push(sql, ends);
     ahead
+}
+
+/// Adds to a batch that has pages, on SQLite: nothing of it stands unless the polls are as they were when their answers were read. A chain that
+/// has gone on meanwhile has a page of this number already.
+pub fn hold(batch: &mut Batch, slot: i64, polls: &BTreeMap<PollId, &Poll>) {
+    for (id, poll) in polls {
+        // The number of a page cannot be NULL.
+        let taken = batch.taken();
+        let sql = format!(
+            "UPDATE ballot_chain SET seq = (SELECT seq FROM poll WHERE id = ${} AND revision = ${} AND closed_ms IS NULL AND sealed_ms IS NULL) \
+             WHERE poll_id = ${} AND slot = ${}",
+            taken + 1,
+            taken + 2,
+            taken + 3,
+            taken + 4
+        );
+        batch.push(
+            sql,
+            [
+                (*id).into(),
+                poll.revision.into(),
+                (*id).into(),
+                slot.into(),
+            ],
+        );
+    }
 }

@@ -12,10 +12,11 @@ use sea_orm::DbErr;
 use super::chain::{self, Heads};
 use super::close;
 use super::counts::Counts;
+use super::insert::{insert, update};
 use super::links::Links;
 use super::log::{Ballot, Entry, write};
 use super::repeats::Repeats;
-use super::rows::{Before, Known, Last, Polls, Waiting, insert, look, update};
+use super::rows::{Before, Known, Last, Polls, Waiting, look};
 use super::slip::{Answer, Outcome, Slip, VoterKey};
 use crate::db::{Batch, Db};
 use crate::polls::answer::{Reason, refusals};
@@ -35,26 +36,32 @@ pub async fn commit(
     slot: i64,
     group: &[Slip],
 ) -> Result<Vec<Outcome>, DbErr> {
+    let (outcomes, _) = commit_and_tell(db, clock, slot, group).await?;
+    Ok(outcomes)
+}
+
+/// As [`commit`]; says as well where the chains end now.
+pub(super) async fn commit_and_tell(
+    db: &Db,
+    clock: &Clock,
+    slot: i64,
+    group: &[Slip],
+) -> Result<(Vec<Outcome>, Heads), DbErr> {
     let (txn, polls, mut before, answered) = look(db, slot, group).await?;
     let mut repeats = Repeats::new(answered);
     // The clock is read when the writer is ours: nothing that closed before can slip in behind.
     let now = clock.now();
     let judged = Judged::of(group, &polls, &mut repeats, now);
 
-    let heads: Heads = polls.iter().map(|(id, now)| (*id, now.head)).collect();
+    let mut heads: Heads = polls.iter().map(|(id, now)| (*id, now.head)).collect();
     let mut batch = Batch::default();
     insert(&txn, &judged.last, &mut before, now, &mut batch).await?;
     let moved = Moved::of(&judged.last, &before, &heads, now);
 
     update(&mut batch, &moved.changed, now);
     moved.counts.write(&mut batch, slot);
-    chain::add(
-        &mut batch,
-        slot,
-        now,
-        &heads,
-        moved.pages.into_iter().collect(),
-    );
+    let pages = moved.pages.into_iter().collect();
+    let ahead = chain::add(&mut batch, slot, now, &heads, pages);
     refusals::add(&mut batch, slot, now, &judged.refused);
     moved.links.write(&mut batch, db.backend(), now);
     let mut outcomes = settled(group, judged.outcomes, &judged.last, &moved.said);
@@ -63,7 +70,8 @@ pub async fn commit(
     if let Err(error) = close::remember(db, now, &judged.seen_closed).await {
         tracing::warn!(%error, "that a poll is closed was not written down");
     }
-    Ok(outcomes)
+    heads.extend(ahead);
+    Ok((outcomes, heads))
 }
 
 /// The slips of a group, each judged against its poll as it is now.
@@ -160,10 +168,10 @@ impl<'a> Judged<'a> {
 
 /// What a group does to the ballots: how the numbers move, and the pages of the log that tell of it.
 #[derive(Default)]
-struct Moved<'a> {
-    counts: Counts,
+pub(super) struct Moved<'a> {
+    pub(super) counts: Counts,
     links: Links<'a>,
-    pages: BTreeMap<PollId, Vec<u8>>,
+    pub(super) pages: BTreeMap<PollId, Vec<u8>>,
     /// Ballots that were there before, and say something else now.
     changed: Vec<&'a Waiting<'a>>,
     /// What became of each voter's ballot.
@@ -172,7 +180,7 @@ struct Moved<'a> {
 
 impl<'a> Moved<'a> {
     /// `before`: the ballots that were there.
-    fn of(last: &'a Last<'a>, before: &Known, heads: &Heads, now: UnixMillis) -> Self {
+    pub(super) fn of(last: &'a Last<'a>, before: &Known, heads: &Heads, now: UnixMillis) -> Self {
         let mut moved = Self {
             said: HashMap::with_capacity(last.len()),
             ..Self::default()

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sea_orm::Value;
 
 use super::details_store::Details;
-use crate::db::{Batch, values_list};
+use crate::db::Batch;
 use crate::polls::answer::{Choice, stored_options};
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
@@ -95,83 +95,54 @@ impl Counts {
 
     /// Adds what is to be written. `slot` is this node's stripe.
     pub(super) fn write(&self, batch: &mut Batch, slot: i64) {
-        if !self.mails.is_empty() {
-            let sql = format!(
-                "INSERT INTO mail_vote (poll_id, issue_id, slot, counted) VALUES {} \
-                 ON CONFLICT (poll_id, issue_id, slot) DO UPDATE SET counted = mail_vote.counted + excluded.counted",
-                values_list(self.mails.len(), 4, batch.taken())
-            );
-            let values = self
-                .mails
-                .iter()
-                .flat_map(|((poll, issue), n)| -> [Value; 4] {
-                    [(*poll).into(), (*issue).into(), slot.into(), (*n).into()]
-                });
-            batch.push(sql, values);
-        }
-        let tally: Vec<_> = self.tally.iter().filter(|(_, n)| **n != 0).collect();
-        if !tally.is_empty() {
-            let sql = format!(
-                "INSERT INTO tally (poll_id, option_id, tier, slot, n) VALUES {} \
-                 ON CONFLICT (poll_id, option_id, tier, slot) DO UPDATE SET n = tally.n + excluded.n",
-                values_list(tally.len(), 5, batch.taken())
-            );
-            let values = tally
-                .iter()
-                .flat_map(|((poll, option, tier), n)| -> [Value; 5] {
-                    [
-                        (*poll).into(),
-                        (*option).into(),
-                        (*tier).into(),
-                        slot.into(),
-                        (**n).into(),
-                    ]
-                });
-            batch.push(sql, values);
-        }
-        self.details.write(batch, slot);
-        if !self.places.is_empty() {
-            let sql = format!(
-                "INSERT INTO poll_source (poll_id, source, slot, n, first_ms, last_ms) VALUES {} \
-                 ON CONFLICT (poll_id, source, slot) DO UPDATE SET n = poll_source.n + excluded.n, \
-                 first_ms = CASE WHEN excluded.first_ms < poll_source.first_ms THEN excluded.first_ms ELSE poll_source.first_ms END, \
-                 last_ms = CASE WHEN excluded.last_ms > poll_source.last_ms THEN excluded.last_ms ELSE poll_source.last_ms END",
-                values_list(self.places.len(), 6, batch.taken())
-            );
-            let values = self
-                .places
-                .iter()
-                .flat_map(|((poll, place), seen)| -> [Value; 6] {
-                    [
-                        (*poll).into(),
-                        (*place).into(),
-                        slot.into(),
-                        seen.n.into(),
-                        seen.first.into(),
-                        seen.last.into(),
-                    ]
-                });
-            batch.push(sql, values);
-        }
-        if !self.hours.is_empty() {
-            let sql = format!(
-                "INSERT INTO poll_hour (poll_id, hour_ms, tier, slot, n) VALUES {} \
-                 ON CONFLICT (poll_id, hour_ms, tier, slot) DO UPDATE SET n = poll_hour.n + excluded.n",
-                values_list(self.hours.len(), 5, batch.taken())
-            );
-            let values = self
-                .hours
-                .iter()
-                .flat_map(|((poll, hour, tier), n)| -> [Value; 5] {
-                    [
-                        (*poll).into(),
-                        (*hour).into(),
-                        (*tier).into(),
-                        slot.into(),
-                        (*n).into(),
-                    ]
-                });
-            batch.push(sql, values);
-        }
+        let slot: Value = slot.into();
+        let mails = self.mails.iter();
+        batch.insert(
+            "mail_vote (poll_id, issue_id, slot, counted)",
+            mails.map(|((poll, issue), n)| {
+                [(*poll).into(), (*issue).into(), slot.clone(), (*n).into()]
+            }),
+            "(poll_id, issue_id, slot) DO UPDATE SET counted = mail_vote.counted + excluded.counted",
+        );
+        let tally = self.tally.iter().filter(|(_, n)| **n != 0);
+        batch.insert(
+            "tally (poll_id, option_id, tier, slot, n)",
+            tally.map(|((poll, option, tier), n)| {
+                [
+                    (*poll).into(),
+                    (*option).into(),
+                    (*tier).into(),
+                    slot.clone(),
+                    (*n).into(),
+                ]
+            }),
+            "(poll_id, option_id, tier, slot) DO UPDATE SET n = tally.n + excluded.n",
+        );
+        self.details.write(batch, &slot);
+        let places = self.places.iter();
+        batch.insert(
+            "poll_source (poll_id, source, slot, n, first_ms, last_ms)",
+            places.map(|((poll, place), seen)| {
+                let (n, first, last) = (seen.n.into(), seen.first.into(), seen.last.into());
+                [(*poll).into(), (*place).into(), slot.clone(), n, first, last]
+            }),
+            "(poll_id, source, slot) DO UPDATE SET n = poll_source.n + excluded.n, \
+             first_ms = CASE WHEN excluded.first_ms < poll_source.first_ms THEN excluded.first_ms ELSE poll_source.first_ms END, \
+             last_ms = CASE WHEN excluded.last_ms > poll_source.last_ms THEN excluded.last_ms ELSE poll_source.last_ms END",
+        );
+        let hours = self.hours.iter();
+        batch.insert(
+            "poll_hour (poll_id, hour_ms, tier, slot, n)",
+            hours.map(|((poll, hour, tier), n)| {
+                [
+                    (*poll).into(),
+                    (*hour).into(),
+                    (*tier).into(),
+                    slot.clone(),
+                    (*n).into(),
+                ]
+            }),
+            "(poll_id, hour_ms, tier, slot) DO UPDATE SET n = poll_hour.n + excluded.n",
+        );
     }
 }

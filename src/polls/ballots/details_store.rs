@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
-use crate::db::{Batch, Db, fetch_all, fetch_all_as, values_list};
+use crate::db::{Batch, Db, fetch_all, fetch_all_as};
 use crate::polls::answer::{Choice, stored_options};
 use crate::polls::model::{Kind, Poll, Role, Tier};
 use crate::polls::words::words_key;
@@ -42,52 +42,25 @@ impl Details {
     }
 
     /// Adds what is to be written. `slot` is this node's stripe.
-    pub fn write(&self, batch: &mut Batch, slot: i64) {
-        let rankings: Vec<_> = self.rankings.iter().filter(|(_, n)| **n != 0).collect();
-        if !rankings.is_empty() {
-            let sql = format!(
-                "INSERT INTO ranking_tally (poll_id, question, ranking, tier, slot, n) VALUES {} \
-                 ON CONFLICT (poll_id, question, ranking, tier, slot) DO UPDATE SET n = ranking_tally.n + excluded.n",
-                values_list(rankings.len(), 6, batch.taken())
-            );
-            let values =
-                rankings
-                    .iter()
-                    .flat_map(|((poll, question, ranking, tier), n)| -> [Value; 6] {
-                        [
-                            (*poll).into(),
-                            (*question).into(),
-                            ranking.clone().into(),
-                            (*tier).into(),
-                            slot.into(),
-                            (**n).into(),
-                        ]
-                    });
-            batch.push(sql, values);
-        }
-        let words: Vec<_> = self.words.iter().filter(|(_, (n, _))| *n != 0).collect();
-        if !words.is_empty() {
-            let sql = format!(
-                "INSERT INTO words_tally (poll_id, option_id, words_key, tier, slot, written, n) VALUES {} \
-                 ON CONFLICT (poll_id, option_id, words_key, tier, slot) DO UPDATE SET n = words_tally.n + excluded.n",
-                values_list(words.len(), 7, batch.taken())
-            );
-            let values =
-                words
-                    .iter()
-                    .flat_map(|((poll, option, key, tier), (n, written))| -> [Value; 7] {
-                        [
-                            (*poll).into(),
-                            (*option).into(),
-                            key.to_vec().into(),
-                            (*tier).into(),
-                            slot.into(),
-                            written.as_str().into(),
-                            (*n).into(),
-                        ]
-                    });
-            batch.push(sql, values);
-        }
+    pub fn write(&self, batch: &mut Batch, slot: &Value) {
+        let rankings = self.rankings.iter().filter(|(_, n)| **n != 0);
+        batch.insert(
+            "ranking_tally (poll_id, question, ranking, tier, slot, n)",
+            rankings.map(|((poll, question, ranking, tier), n)| {
+                let (ranking, tier) = (ranking.clone().into(), (*tier).into());
+                [(*poll).into(), (*question).into(), ranking, tier, slot.clone(), (*n).into()]
+            }),
+            "(poll_id, question, ranking, tier, slot) DO UPDATE SET n = ranking_tally.n + excluded.n",
+        );
+        let words = self.words.iter().filter(|(_, (n, _))| *n != 0);
+        batch.insert(
+            "words_tally (poll_id, option_id, words_key, tier, slot, written, n)",
+            words.map(|((poll, option, key, tier), (n, written))| {
+                let (key, written) = (key.to_vec().into(), written.as_str().into());
+                [(*poll).into(), (*option).into(), key, (*tier).into(), slot.clone(), written, (*n).into()]
+            }),
+            "(poll_id, option_id, words_key, tier, slot) DO UPDATE SET n = words_tally.n + excluded.n",
+        );
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! - `slip`: what goes in, and what became of it. Pure.
 //! - [`SPILL`]: the queues into the box; `commit`: many answers in one durable commit.
+//! - [`Stripe`]: one writer, which commits new voters in one trip where it can.
 //! - `repeats`: requests of scripts that come again.
-//! - `rows`: ballots as rows, many in a statement.
+//! - `rows`: ballots as rows, and what a commit must know first. `insert`: ballots written, many in a statement.
 //! - `counts`: the counting tables, which move in the same commit; and what counts at all.
 //! - `details_store`: the counting tables of rankings and of readers' own words.
 //! - `log`: the bytes of the log and how they are chained. Pure. `chain`: its pages as rows.
@@ -22,6 +23,7 @@
 //! - `seal`: destroys what could join a ballot to a reader, some days after the close.
 
 mod adopt;
+mod at_once;
 mod audit;
 mod chain;
 mod close;
@@ -29,6 +31,7 @@ mod commit;
 mod counts;
 pub mod details_store;
 mod hand_over;
+mod insert;
 mod links;
 pub mod log;
 mod own;
@@ -49,6 +52,7 @@ mod verify_share;
 mod writers;
 
 pub use adopt::adopt;
+pub use at_once::Stripe;
 pub use audit::{Audits, Difference, audit};
 pub use close::watch as watch_closes;
 pub use commit::{LARGEST_GROUP, commit};

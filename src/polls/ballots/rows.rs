@@ -1,6 +1,6 @@
-//! Ballots as rows, many in a statement.
+//! Ballots as rows: what is read of them, and what a commit must know first.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{DbErr, QueryResult, Value};
 
@@ -11,9 +11,7 @@ use super::repeats;
 use super::replay::Held;
 use super::slip::{Answer, Slip, VoterKey};
 use crate::api::once_store::{self, Known as Answered};
-use crate::db::{
-    AskedTxn, Backend, Batch, Db, WriteTxn, fetch_all, in_list, round_up, values_list,
-};
+use crate::db::{AskedTxn, Backend, Db, WriteTxn, fetch_all, in_list, round_up, values_list};
 use crate::polls::model::{Place, PollState, Tier};
 use crate::types::{IssueId, PollId, UnixMillis};
 
@@ -165,100 +163,14 @@ pub(super) async fn look(
 }
 
 /// All of `items`, the last one again and again: as many as [`round_up`] says.
-fn filled<T>(items: &[T]) -> impl Iterator<Item = &T> {
+pub(super) fn filled<T>(items: &[T]) -> impl Iterator<Item = &T> {
     let more = round_up(items.len()) - items.len();
     items
         .iter()
         .chain(items.last().into_iter().cycle().take(more))
 }
 
-/// Inserts every ballot of a voter who has none yet. `known` names those who have one, and afterwards all of them. SQLite knows them
-/// already: there it is left to the batch.
-pub(super) async fn insert(
-    txn: &AskedTxn,
-    last: &Last<'_>,
-    known: &mut Known,
-    now: UnixMillis,
-    batch: &mut Batch,
-) -> Result<(), DbErr> {
-    let rows: Vec<&Waiting<'_>> = last
-        .iter()
-        .filter(|(key, _)| !known.contains_key(*key))
-        .map(|(_, waiting)| waiting)
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let Some(txn) = txn.postgres() else {
-        // A row that is there twice conflicts with itself, which is nothing.
-        let sql = format!(
-            "INSERT INTO ballot ({COLUMNS}) VALUES {} ON CONFLICT (poll_id, voter_key) DO NOTHING",
-            values_list(round_up(rows.len()), 8, batch.taken())
-        );
-        batch.push(sql, filled(&rows).flat_map(|waiting| values(waiting, now)));
-        return Ok(());
-    };
-    // Arrays: one text for all sizes, planned once, and a few parameters instead of thousands.
-    let sql = format!(
-        "INSERT INTO ballot ({COLUMNS}) SELECT poll_id, voter_key, choices, tier, source, NULLIF(network, CAST('' AS BYTEA)), $7, $7 \
-         FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS BYTEA[]), CAST($3 AS BYTEA[]), CAST($4 AS SMALLINT[]), CAST($5 AS SMALLINT[]), \
-         CAST($6 AS BYTEA[])) AS new (poll_id, voter_key, choices, tier, source, network) \
-         ON CONFLICT (poll_id, voter_key) DO NOTHING RETURNING poll_id, voter_key"
-    );
-    let answers = || rows.iter().map(|waiting| waiting.answer);
-    let values: [Value; 7] = [
-        answers()
-            .map(|answer| answer.poll.id.0)
-            .collect::<Vec<_>>()
-            .into(),
-        answers()
-            .map(|answer| answer.voter.to_vec())
-            .collect::<Vec<_>>()
-            .into(),
-        rows.iter()
-            .map(|waiting| waiting.choices.clone())
-            .collect::<Vec<_>>()
-            .into(),
-        rows.iter()
-            .map(|waiting| waiting.tier.code())
-            .collect::<Vec<_>>()
-            .into(),
-        rows.iter()
-            .map(|waiting| waiting.place.code())
-            .collect::<Vec<_>>()
-            .into(),
-        answers()
-            .map(|answer| {
-                answer
-                    .network
-                    .map_or_else(Vec::new, |network| network.to_vec())
-            })
-            .collect::<Vec<_>>()
-            .into(),
-        now.into(),
-    ];
-    let inserted = fetch_all(&**txn, sql, values).await?;
-    let news: HashSet<(PollId, VoterKey)> = inserted.iter().map(key).collect::<Result<_, _>>()?;
-    let keys: Vec<(PollId, VoterKey)> = last
-        .keys()
-        .filter(|key| !news.contains(*key))
-        .copied()
-        .collect();
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "SELECT {BEFORE} FROM ballot WHERE (poll_id, voter_key) IN (VALUES {}) ORDER BY poll_id, voter_key FOR UPDATE",
-        values_list(round_up(keys.len()), 2, 0)
-    );
-    for row in fetch_all(&**txn, sql, filled(&keys).flat_map(key_values)).await? {
-        known.insert(key(&row)?, Before::of(&row)?);
-    }
-    Ok(())
-}
-
-const COLUMNS: &str = "poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms";
-const BEFORE: &str = "poll_id, voter_key, choices, tier, source, revision, removed";
+pub(super) const BEFORE: &str = "poll_id, voter_key, choices, tier, source, revision, removed";
 
 /// A ballot that was there before.
 pub(super) struct Before {
@@ -273,7 +185,7 @@ pub(super) struct Before {
 }
 
 impl Before {
-    fn of(row: &QueryResult) -> Result<Self, DbErr> {
+    pub(super) fn of(row: &QueryResult) -> Result<Self, DbErr> {
         let removed: Option<i64> = row.try_get("", "removed")?;
         Ok(Self {
             choices: row.try_get("", "choices")?,
@@ -286,40 +198,11 @@ impl Before {
     }
 }
 
-/// Writes what voters say now who had a ballot.
-pub(super) fn update(batch: &mut Batch, changed: &[&Waiting<'_>], now: UnixMillis) {
-    if changed.is_empty() {
-        return;
-    }
-    let sql = format!(
-        "INSERT INTO ballot ({COLUMNS}) VALUES {} \
-         ON CONFLICT (poll_id, voter_key) DO UPDATE SET choices = excluded.choices, network = excluded.network, \
-         tier = CASE WHEN excluded.tier > ballot.tier THEN excluded.tier ELSE ballot.tier END, \
-         changed_ms = excluded.changed_ms, revision = ballot.revision + 1",
-        values_list(changed.len(), 8, batch.taken())
-    );
-    batch.push(sql, changed.iter().flat_map(|waiting| values(waiting, now)));
-}
-
-fn values(waiting: &Waiting<'_>, now: UnixMillis) -> [Value; 8] {
-    let answer = waiting.answer;
-    [
-        answer.poll.id.into(),
-        answer.voter.to_vec().into(),
-        waiting.choices.clone().into(),
-        waiting.tier.code().into(),
-        waiting.place.code().into(),
-        answer.network.map(|n| n.to_vec()).into(),
-        now.into(),
-        now.into(),
-    ]
-}
-
-fn key_values((poll, voter): &(PollId, VoterKey)) -> [Value; 2] {
+pub(super) fn key_values((poll, voter): &(PollId, VoterKey)) -> [Value; 2] {
     [(*poll).into(), voter.to_vec().into()]
 }
 
-fn key(row: &QueryResult) -> Result<(PollId, VoterKey), DbErr> {
+pub(super) fn key(row: &QueryResult) -> Result<(PollId, VoterKey), DbErr> {
     Ok((row.try_get("", "poll_id")?, voter_key(row)?))
 }
 

@@ -18,6 +18,8 @@ pub struct Answer {
     /// The poll as it was when the choice was read.
     pub poll: Arc<Poll>,
     pub voter: VoterKey,
+    /// The key was made for this answer: there is no ballot of it.
+    pub is_new: bool,
     pub choice: Choice,
     pub tier: Tier,
     pub place: Place,

@@ -267,6 +267,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
             group.push(Slip::Answer(Answer {
                 poll: poll.clone(),
                 voter: Voter::Carried(number as u64).key(&poll),
+                is_new: false,
                 choice,
                 tier: Tier::Anonymous,
                 place: Place::Elsewhere,

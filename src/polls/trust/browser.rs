@@ -14,6 +14,8 @@ use crate::web::{Problem, RawForm};
 pub struct Browser {
     /// What the cookie shall say afterwards.
     pub marker: String,
+    /// It was made for this request.
+    pub is_new: bool,
     pub showed: Showed,
 }
 
@@ -48,12 +50,16 @@ impl Browser {
         let pages = form.one("marker")?.filter(|text| is_marker(text));
         let kept = cookie.or_else(|| pages.map(str::to_owned));
         let sent = form.one("proof")?.unwrap_or_default();
-        let fresh = || new_marker(poll.id, now, app.random.bytes());
+        let mut is_new = false;
+        let mut fresh = || {
+            is_new = true;
+            new_marker(poll.id, now, app.random.bytes())
+        };
         let (marker, showed) = if sent.is_empty() {
-            (kept.unwrap_or_else(fresh), Showed::Nothing)
+            (kept.unwrap_or_else(&mut fresh), Showed::Nothing)
         } else {
             match (proof::check(&app.keys, poll, sent, now), kept) {
-                (Err(bad), kept) => (kept.unwrap_or_else(fresh), Showed::Bad(bad)),
+                (Err(bad), kept) => (kept.unwrap_or_else(&mut fresh), Showed::Bad(bad)),
                 (Ok(solved), Some(marker)) if solved.is_bound_to(poll, &marker) => {
                     let posed_at = solved.posed_at;
                     (marker, Showed::Work { posed_at })
@@ -75,13 +81,18 @@ impl Browser {
                 (Ok(_), Some(marker)) => (marker, Showed::Bad(Bad::Forged)),
             }
         };
-        Ok(Self { marker, showed })
+        Ok(Self {
+            marker,
+            is_new,
+            showed,
+        })
     }
 
     /// As the ballot box knows it.
     pub fn voter(&self) -> Voter {
         match self.showed {
             Showed::Work { .. } => Voter::Worked(self.marker.clone()),
+            _ if self.is_new => Voter::New(self.marker.clone()),
             _ => Voter::Browser(self.marker.clone()),
         }
     }

@@ -16,6 +16,8 @@ use crate::types::ReaderId;
 pub enum Voter {
     /// A browser, by the marker in its cookie (or, on other sites' pages, in that site's own storage).
     Browser(String),
+    /// A browser that is given its marker with the answer to this: nobody else has it, so there is no ballot of it.
+    New(String),
     /// The same browser, after it did some work: see [`crate::polls::trust`].
     Worked(String),
     /// A person a connected service vouches for by a name of its own, never an address.
@@ -32,7 +34,7 @@ impl Voter {
     /// How much this tells about the voter.
     pub fn tier(&self) -> Tier {
         match self {
-            Self::Browser(_) | Self::Named(_) | Self::Carried(_) => Tier::Anonymous,
+            Self::Browser(_) | Self::New(_) | Self::Named(_) | Self::Carried(_) => Tier::Anonymous,
             Self::Worked(_) => Tier::Worked,
             Self::Subscriber(_) => Tier::Subscriber,
             Self::SignedIn(_) => Tier::SignedIn,
@@ -56,7 +58,7 @@ impl Voter {
         let mut context = hmac::Context::with_key(&secret);
         let mut born = None;
         match self {
-            Self::Browser(marker) | Self::Worked(marker) => {
+            Self::Browser(marker) | Self::New(marker) | Self::Worked(marker) => {
                 context.update(b"browser\0");
                 context.update(marker.as_bytes());
                 born = born_in(poll.id, marker);

@@ -1,0 +1,251 @@
+//! A group of new voters in one trip to the database.
+//!
+//! Most ballots of a rush are the first of a browser that was given its marker with the answer: there is nothing to ask about it. What else a commit
+//! must know is known as well: the poll, as the answer was read by it, and the ends of the chains, as the last commit left them. Whether both
+//! still hold is decided in the database, within the commit, under the same locks as the long way ([`super::commit()`]); where they do not, nothing
+//! is written, and the group goes that way.
+
+use std::collections::btree_map::Entry::Vacant;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sea_orm::{DbErr, Value};
+use tokio::sync::Mutex;
+
+use super::chain::{self, Heads};
+use super::commit::{self, Moved};
+use super::insert;
+use super::rows::{Last, Waiting};
+use super::slip::{Outcome, Slip};
+use crate::db::{Backend, Batch, Db, TURN, Turns, connection_lost, fetch_all, is_unwritable};
+use crate::polls::model::{Phase, Place, Poll};
+use crate::types::token::random_token;
+use crate::types::{Clock, PollId, Random, UnixMillis};
+
+/// A poll that closes sooner goes the long way, where the clock is read when the writer is ours: longer than anybody waits for it.
+const CLOSES_SOON: Duration = Duration::from_secs(60);
+/// Chains whose ends are kept.
+const MOST_POLLS: usize = 1_000;
+/// Between two questions.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// `$4` the polls, `$5` the last pages of their chains, `$6` the stripe, `$7` the polls' revisions. Chains before polls, as on the long way.
+/// A snapshot is taken before the locks, but a locked row is read anew.
+const GOOD: &str = "
+held AS MATERIALIZED (
+  SELECT c.poll_id FROM unnest(CAST($4 AS BIGINT[]), CAST($5 AS BIGINT[])) AS e(poll, seq)
+  JOIN ballot_chain c ON c.poll_id = e.poll AND c.seq = e.seq
+  WHERE c.slot = $6 AND EXISTS (SELECT 1 FROM turn) ORDER BY c.poll_id FOR UPDATE OF c),
+answered AS MATERIALIZED (
+  SELECT p.id FROM unnest(CAST($4 AS BIGINT[]), CAST($7 AS BIGINT[])) AS e(poll, revision)
+  JOIN poll p ON p.id = e.poll AND p.revision = e.revision
+  WHERE p.closed_ms IS NULL AND p.sealed_ms IS NULL AND (SELECT COUNT(*) FROM held) = cardinality(CAST($4 AS BIGINT[]))
+  ORDER BY p.id FOR SHARE OF p),
+good AS MATERIALIZED (
+  SELECT 1 WHERE (SELECT COUNT(*) FROM answered) = cardinality(CAST($4 AS BIGINT[]))
+  AND clock_timestamp() < statement_timestamp() + INTERVAL '30 s')";
+const IS_GOOD: &str = "EXISTS (SELECT 1 FROM good)";
+
+/// One writer of ballots: its stripe of the counting tables, and the chains it writes.
+#[derive(Debug)]
+pub struct Stripe {
+    db: Db,
+    clock: Clock,
+    slot: i64,
+    /// Where the last commit left its chains; none while one is at work.
+    heads: std::sync::Mutex<Heads>,
+    /// PostgreSQL only.
+    turns: Option<Mutex<Turns>>,
+    written: AtomicU64,
+}
+
+impl Stripe {
+    /// `slot` is its stripe. `random` names it for PostgreSQL, so that it is nobody else's.
+    #[must_use]
+    pub fn new(db: &Db, clock: &Clock, random: &Random, slot: i64) -> Self {
+        let turns = || {
+            let name = format!("box {slot} of {}", random_token(random));
+            Mutex::new(Turns::new(db, "ballots", name))
+        };
+        Self {
+            db: db.clone(),
+            clock: clock.clone(),
+            slot,
+            heads: std::sync::Mutex::default(),
+            turns: (db.backend() == Backend::Postgres).then(turns),
+            written: AtomicU64::new(0),
+        }
+    }
+
+    /// Groups that took one trip, since it was opened.
+    #[must_use]
+    pub fn written_at_once(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+
+    /// Commits a group; one at a time.
+    ///
+    /// # Errors
+    /// As [`super::commit()`].
+    pub async fn commit(&self, group: &[Slip]) -> Result<Vec<Outcome>, DbErr> {
+        // Whoever fails or is dropped leaves none.
+        let heads = std::mem::take(&mut *self.heads());
+        let now = self.clock.now();
+        if let Some(plan) = Plan::of(group, &heads, now) {
+            match self.at_once(plan, &heads, now).await {
+                Ok(Some(ahead)) => {
+                    self.written.fetch_add(1, Relaxed);
+                    self.keep(heads, ahead);
+                    return Ok(vec![Outcome::Counted; group.len()]);
+                }
+                Ok(None) => {}
+                Err(error) if connection_lost(&error) || is_unwritable(&error) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a group of new voters is written the long way")
+                }
+            }
+        }
+        let (outcomes, ahead) =
+            commit::commit_and_tell(&self.db, &self.clock, self.slot, group).await?;
+        self.keep(heads, ahead);
+        Ok(outcomes)
+    }
+
+    fn heads(&self) -> MutexGuard<'_, Heads> {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, mut heads: Heads, ahead: Heads) {
+        if heads.len() > MOST_POLLS {
+            heads.clear();
+        }
+        heads.extend(ahead);
+        *self.heads() = heads;
+    }
+
+    /// The new ends of the chains; `None`: nothing is written, something was not as expected.
+    async fn at_once(
+        &self,
+        plan: Plan<'_>,
+        heads: &Heads,
+        now: UnixMillis,
+    ) -> Result<Option<Heads>, DbErr> {
+        let moved = Moved::of(&plan.last, &HashMap::new(), heads, now);
+        let backend = self.db.backend();
+        let mut batch = match backend {
+            Backend::Postgres => Batch::only_where(IS_GOOD, 7),
+            Backend::Sqlite => Batch::default(),
+        };
+        insert::add(&mut batch, backend, &plan.last, now, IS_GOOD);
+        moved.counts.write(&mut batch, self.slot);
+        let pages = moved.pages.into_iter().collect();
+        let ahead = chain::add(&mut batch, self.slot, now, heads, pages);
+        match &self.turns {
+            None => {
+                chain::hold(&mut batch, self.slot, &plan.polls);
+                self.db.write_at_once("ballots", batch).await?;
+                Ok(Some(ahead))
+            }
+            Some(turns) => {
+                let done = {
+                    let (parts, values) = batch.into_parts();
+                    let sql = format!("WITH {TURN},{GOOD}, {parts} SELECT {IS_GOOD} FROM turn");
+                    let values = plan.expected(heads, self.slot).into_iter().chain(values);
+                    let mut turns = turns.lock().await;
+                    turns.run(&sql, values.collect(), now).await?
+                };
+                let written = match done {
+                    Some(rows) => match rows.first() {
+                        Some(row) => row.try_get_by_index(0)?,
+                        None => false,
+                    },
+                    None => self.stands(&ahead).await,
+                };
+                Ok(written.then_some(ahead))
+            }
+        }
+    }
+
+    /// The statement was carried out, but what it answered is lost: whether it wrote anything.
+    async fn stands(&self, ahead: &Heads) -> bool {
+        let Some((poll, head)) = ahead.iter().next() else {
+            return false;
+        };
+        let sql =
+            "SELECT 1 FROM ballot_log WHERE poll_id = $1 AND slot = $2 AND seq = $3 AND hash = $4";
+        let values: [Value; 4] = [
+            (*poll).into(),
+            self.slot.into(),
+            head.seq.into(),
+            head.hash.to_vec().into(),
+        ];
+        loop {
+            match fetch_all(self.db.read(), sql, values.clone()).await {
+                Ok(rows) => return !rows.is_empty(),
+                // An error would say that nothing was written.
+                Err(error) => {
+                    tracing::warn!(%error, "what became of a group of ballots cannot be read yet");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+}
+
+/// A group in which nothing is to be asked.
+struct Plan<'a> {
+    last: Last<'a>,
+    polls: BTreeMap<PollId, &'a Poll>,
+}
+
+impl<'a> Plan<'a> {
+    /// `None`: something is.
+    fn of(group: &'a [Slip], heads: &Heads, now: UnixMillis) -> Option<Self> {
+        let (mut last, mut polls) = (Last::new(), BTreeMap::<PollId, &Poll>::new());
+        for (n, slip) in group.iter().enumerate() {
+            let Slip::Answer(answer) = slip else {
+                return None;
+            };
+            let asks = answer.once.is_some() || answer.link.is_some() || answer.issue.is_some();
+            if !answer.is_new || asks || answer.place == Place::Elsewhere {
+                return None;
+            }
+            let poll = &*answer.poll;
+            let known = polls.entry(poll.id).or_insert(poll);
+            if known.revision != poll.revision {
+                return None;
+            }
+            let Vacant(place) = last.entry((poll.id, answer.voter)) else {
+                return None;
+            };
+            place.insert(Waiting::of(n, answer));
+        }
+        let plain = |poll: &&Poll| {
+            let soon = poll.closes_at.is_some_and(|at| at < now + CLOSES_SOON);
+            heads.contains_key(&poll.id)
+                && matches!(poll.phase(now), Phase::Open { .. })
+                && !soon
+                && !poll.has_details()
+        };
+        polls.values().all(plain).then_some(Self { last, polls })
+    }
+
+    /// `$4` to `$7` of [`GOOD`].
+    fn expected(&self, heads: &Heads, slot: i64) -> [Value; 4] {
+        let polls = self.polls.keys();
+        let seqs = polls
+            .clone()
+            .map(|poll| heads.get(poll).map_or(0, |head| head.seq));
+        let revisions = self.polls.values().map(|poll| poll.revision);
+        [
+            polls.map(|poll| poll.0).collect::<Vec<i64>>().into(),
+            seqs.collect::<Vec<i64>>().into(),
+            slot.into(),
+            revisions.collect::<Vec<i64>>().into(),
+        ]
+    }
+}
