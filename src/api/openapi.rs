@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 #[openapi(info(
     title = "Canvass",
     description = "Polls, subscriptions and issues. Errors are application/problem+json (RFC 9457). \
-                   Every write takes an Idempotency-Key, which is remembered for seven days: until then a repetition gets the first answer."
+                   Every write but an export takes an Idempotency-Key, which is remembered for seven days: until then a repetition gets the first answer."
 ))]
 struct Root;
 
