@@ -12,7 +12,7 @@ use canvass::types::{Secret, UnixMillis};
 
 use crate::support::cluster::Cluster;
 use crate::support::cutting_proxy::{Cut, CuttingProxy, WRITERS};
-use crate::support::database::{TestDatabase, server};
+use crate::support::database::{TestDatabase, server_needed, sqlite_needed};
 use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
 use crate::support::require;
 use crate::support::smtp_server::SmtpServer;
@@ -25,7 +25,7 @@ async fn count(db: &Db, sql: &str) -> i64 {
 /// A database, and the way to it through a proxy that cuts connections; none on SQLite, which is in the same process: no answer can be
 /// lost there.
 pub async fn unreliable() -> Option<(CuttingProxy, TestDatabase, Db)> {
-    let proxy = CuttingProxy::before(&server()?).await;
+    let proxy = CuttingProxy::before(&server_needed()?).await;
     let database = TestDatabase::migrated().await;
     let cut = Db::open(&Secret::new(proxy.url(&database.url)), 4).await;
     Some((proxy, database, cut.unwrap()))
@@ -71,7 +71,7 @@ async fn what_is_added_is_added_once() {
 /// The server crashes before anything of a transaction is on its disk, and gives the transaction's id to another.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_transaction_with_its_id_did_is_not_taken_for_its_own() {
-    if server().is_none() {
+    if server_needed().is_none() {
         return;
     }
     let cluster = match Cluster::start() {
@@ -168,7 +168,7 @@ async fn what_is_added_in_one_statement_is_added_once() {
 /// Whoever uses the name of another disturbs it; neither counts twice, and none hangs.
 #[tokio::test]
 async fn a_writer_that_lost_its_turn_to_another_writes_nothing_and_finds_it_again() {
-    if server().is_none() {
+    if server_needed().is_none() {
         return;
     }
     let database = TestDatabase::migrated().await;
@@ -199,7 +199,9 @@ async fn a_writer_that_lost_its_turn_to_another_writes_nothing_and_finds_it_agai
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
-    let Some(server) = server() else { return };
+    let Some(server) = server_needed() else {
+        return;
+    };
     let proxy = CuttingProxy::before(&server).await;
     let relay = SmtpServer::start().await;
     let app = app_with(&relay, |config| {
@@ -258,11 +260,11 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
 /// SQLite ends a transaction by itself when the disk is full. What comes after it must not hang on it.
 #[tokio::test]
 async fn a_full_disk_does_not_swallow_the_writes_after_it() {
-    let database = TestDatabase::migrated().await;
-    let db = database.open().await;
-    if db.backend() == db::Backend::Postgres {
+    if !sqlite_needed() {
         return;
     }
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
     let insert = "INSERT INTO setting (name, value) VALUES ($1, $2)";
     for round in 0..3 {
         let txn = db.write_txn("test").await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use canvass::db;
 
-use crate::support::database::server;
+use crate::support::database::{server, server_needed};
 use crate::support::smtp_server::{Act, At, Received};
 use crate::support::trial::Trial;
 
@@ -23,7 +23,7 @@ async fn workers(trial: &Trial) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_share_an_issue_and_the_numbers_add_up_at_every_instant() {
     // One process owns a SQLite directory.
-    if server().is_none() {
+    if server_needed().is_none() {
         return;
     }
     let mut trial = Trial::new("resend", 600).await;
@@ -51,7 +51,7 @@ async fn two_nodes_share_an_issue_and_the_numbers_add_up_at_every_instant() {
 /// While it sleeps, another sends what it held. What it sends after it woke, of an issue that is over, was on the wire when it fell asleep.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_slept_longer_than_its_lease_sends_only_what_was_on_the_wire() {
-    if server().is_none() {
+    if server_needed().is_none() {
         return;
     }
     let mut trial = Trial::new("resend", 400).await;
@@ -94,7 +94,7 @@ async fn a_node_that_slept_longer_than_its_lease_sends_only_what_was_on_the_wire
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_nodes_stops_and_the_other_finishes() {
-    if server().is_none() {
+    if server_needed().is_none() {
         return;
     }
     let mut trial = Trial::new("resend", 500).await;
@@ -124,7 +124,7 @@ async fn one_of_two_nodes_stops_and_the_other_finishes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_share_a_days_limit() {
     const DAY: usize = 120;
-    if server().is_none() {
+    if server_needed().is_none() {
         return;
     }
     let mut trial = Trial::new("resend", 300).await;

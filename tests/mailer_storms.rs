@@ -12,7 +12,7 @@ use canvass::mailer::mailing::{self, MailingState};
 use canvass::types::UnixMillis;
 
 use crate::support::cluster::Cluster;
-use crate::support::database::{TestDatabase, server};
+use crate::support::database::{TestDatabase, server_needed, sqlite_needed};
 use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
 use crate::support::require;
 use crate::support::smtp_server::{Act, At, SmtpServer};
@@ -36,7 +36,7 @@ fn nobody_twice(server: &SmtpServer, readers: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_connections_to_the_database_are_ended_again_and_again() {
     // SQLite has no connection that somebody else could end.
-    if server().is_none() {
+    if server_needed().is_none() {
         return;
     }
     let relay = relay().await;
@@ -66,7 +66,7 @@ async fn all_connections_to_the_database_are_ended_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_is_stopped_without_warning_and_started_again() {
-    if server().is_none() {
+    if server_needed().is_none() {
         return;
     }
     let cluster = match Cluster::start() {
@@ -129,8 +129,8 @@ impl SmallDisk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_disk_is_full_again_and_again() {
-    if server().is_some() {
-        // A PostgreSQL without disk stops, and is started again: the test above.
+    // A PostgreSQL without disk stops, and is started again: the test above.
+    if !sqlite_needed() {
         return;
     }
     let database = TestDatabase::migrated().await;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use canvass::config::Config;
 use canvass::db::group_commit::Bounds;
-use canvass::db::{Backend, WriteTxn, run};
+use canvass::db::{WriteTxn, run};
 use sea_orm::{ConnectionTrait as _, Database};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::app::TestApp;
+use crate::support::database::sqlite_needed;
 
 /// What production calls 75 s.
 const QUIET: Duration = Duration::from_millis(400);
@@ -164,7 +165,7 @@ async fn who_never_reads_is_closed_and_the_vote_stands() {
 /// Nothing is written until this ends.
 pub async fn hold_up(app: &TestApp) -> WriteTxn {
     let txn = app.app.db.write_txn("test").await.unwrap();
-    if app.app.db.backend() == Backend::Postgres {
+    if !sqlite_needed() {
         run(&*txn, "LOCK TABLE ballot IN ACCESS EXCLUSIVE MODE", [])
             .await
             .unwrap();
@@ -230,7 +231,7 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn votes_beside_a_program_that_locks_the_database_are_told_to_come_again() {
     let app = app().await;
-    if app.app.db.backend() == Backend::Postgres {
+    if !sqlite_needed() {
         return;
     }
     let file = app.database.dir.path().join("canvass.db");

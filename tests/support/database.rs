@@ -123,6 +123,24 @@ pub fn server() -> Option<String> {
     url.into_string().ok().filter(|u| !u.is_empty())
 }
 
+/// The same, for a test that is about a server alone: where there is none it says that the test does not run.
+pub fn server_needed() -> Option<String> {
+    let server = server();
+    if server.is_none() {
+        eprintln!("skipped: it is about PostgreSQL, and CANVASS_TEST_DATABASE_URL names none");
+    }
+    server
+}
+
+/// Whether the tests run on SQLite, for a test that is about it alone: otherwise it says that the test does not run.
+pub fn sqlite_needed() -> bool {
+    let on_sqlite = server().is_none();
+    if !on_sqlite {
+        eprintln!("skipped: it is about SQLite alone");
+    }
+    on_sqlite
+}
+
 async fn ask(server: &str, statement: &str) {
     let connection = Database::connect(server).await.unwrap();
     connection.execute_unprepared(statement).await.unwrap();
