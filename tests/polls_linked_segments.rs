@@ -32,6 +32,16 @@ pub async fn newsroom(subscribers: i64) -> (TestApp, PollId, Reader) {
     (app, poll, editor)
 }
 
+/// The one issue there is cannot be read on the web, not even by who can guess its address.
+pub async fn in_no_archive(app: &TestApp) {
+    let rows = fetch_all(app.app.db.read(), "SELECT slug FROM issue", [])
+        .await
+        .unwrap();
+    let slug: String = rows[0].try_get("", "slug").unwrap();
+    let page = app.reader().get(&format!("/archive/morning/{slug}")).await;
+    page.expect(404);
+}
+
 /// The subscribers, in the order of their ids.
 pub async fn readers(app: &TestApp) -> Vec<(ReaderId, String)> {
     let sql = "SELECT id, email FROM reader ORDER BY id";
@@ -153,6 +163,9 @@ async fn polls_linked_an_issue_goes_to_those_who_agreed_and_answered_so() {
     assert_eq!(inboxes(&app).await, meant);
     let archive = app.reader().get("/archive/morning").await.expect(200);
     assert!(!archive.text().contains("About your answer"));
+    let mail = app.mail_to(&meant[0], 1).await;
+    assert!(!mail.text.contains("Read it on the web"), "{}", mail.text);
+    in_no_archive(&app).await;
     links(&app).await;
 }
 

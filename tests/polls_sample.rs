@@ -9,6 +9,7 @@ use canvass::types::varint::pack;
 use canvass::types::{Purpose, ReaderId};
 use serde_json::{Value, json};
 
+use crate::polls_linked_segments::in_no_archive;
 use crate::support::app::TestApp;
 use crate::support::dump::Dump;
 use crate::support::editor::signed_in;
@@ -132,6 +133,8 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
             .text()
             .contains("You were drawn")
     );
+    assert!(!mail.text.contains("Read it on the web"), "{}", mail.text);
+    in_no_archive(&app).await;
 
     // Nobody else: not by the page, not by a script, not by a link of somebody who was not drawn.
     let stranger = app.reader();

@@ -1,7 +1,7 @@
 //! `GET /archive/{newsletter}[/{issue}]`: past issues on the web, where the newsletter has them.
 //!
 //! An issue can be read from its first mail on, because its mails link here. The page is made from
-//! the frozen text; a name becomes its fallback and a poll a link to its page.
+//! the frozen text; a name becomes its fallback and a poll a link to its page. A mail to a sample or a segment is not here.
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};

@@ -46,6 +46,8 @@ pub struct Parts<'a> {
     pub origin: &'a str,
     /// The domain that its List-Id belongs to.
     pub domain: &'a str,
+    /// Whether it can be read in the archive; a mail for a few cannot.
+    pub in_archive: bool,
 }
 
 /// A compiled issue, and what an editor should know about it.
@@ -136,6 +138,7 @@ pub fn compile(
         .then(|| format!("{}/archive/{}", parts.origin, newsletter.slug));
     let archived = archive
         .as_ref()
+        .filter(|_| parts.in_archive)
         .map(|archive| format!("{archive}/{}", parts.slug));
     let rendered = templates.render(
         Template::Issue,

@@ -3,6 +3,7 @@
 use super::content::Body;
 use super::edition::{self, Asked, CompileError, Compiled, Parts};
 use super::model::{Content, Issue, IssueState};
+use super::store;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::mailer::mailing;
@@ -21,6 +22,8 @@ pub struct Prepared {
     pub compiled: Compiled,
     /// Its name in the archive, were it to go out at that time.
     pub slug: String,
+    /// Whether everybody can read it in the archive, once it went out.
+    pub in_archive: bool,
 }
 
 /// What editors read of an issue that a fault of ours keeps from going out.
@@ -59,6 +62,7 @@ pub async fn prepare(app: &App, issue: &Issue, at: UnixMillis) -> Result<Prepare
         issue.content.clone(),
         slug,
         at,
+        is_for_all(app, issue).await?,
     )
     .await
 }
@@ -70,6 +74,7 @@ async fn prepare_content(
     content: Content,
     slug: Option<String>,
     at: UnixMillis,
+    for_all: bool,
 ) -> Result<Prepared, PrepareError> {
     let newsletter = newsletters::by_id(app.db.read(), newsletter)
         .await?
@@ -78,6 +83,7 @@ async fn prepare_content(
         slug.unwrap_or_else(|| edition::slug(&content, &local_date(at, &newsletter.time_zone)));
     let body = app.bodies.read(&content.body).await?;
     let asked = asked(app, &body, at).await?;
+    let in_archive = for_all && newsletter.archive;
     let app = app.clone();
     // A long body takes a while: not on a thread that answers requests.
     let compiling = tokio::task::spawn_blocking(move || {
@@ -93,6 +99,7 @@ async fn prepare_content(
                 polls: &asked,
                 origin: &app.config.origin(),
                 domain: &app.config.domain(),
+                in_archive,
             },
             |edition| mailing::measure(&app, edition),
         )?;
@@ -100,6 +107,7 @@ async fn prepare_content(
             newsletter,
             compiled,
             slug,
+            in_archive,
         })
     });
     match compiling.await {
@@ -107,6 +115,11 @@ async fn prepare_content(
         // Not with its words: they may hold what stands in the issue. The place is in the log.
         Err(_) => Err(Broke.into()),
     }
+}
+
+/// Whether it is for every reader of its newsletter: what goes to a sample or a segment alone is on the web for nobody.
+pub async fn is_for_all(app: &App, issue: &Issue) -> Result<bool, DbErr> {
+    Ok(issue.sample.is_none() && store::segment(app.db.read(), issue.id).await?.is_none())
 }
 
 /// The polls a body asks that take answers at `at`.

@@ -269,8 +269,8 @@ pub(super) struct Archived {
 /// What has begun to go out is in the archive, because its mails link there; what was stopped
 /// before its first mail is not.
 const IN_ARCHIVE: &str = "i.state = 3 AND m.started_ms IS NOT NULL";
-/// A mail to a sample or a segment is no issue for everybody: its links lead to it, the list does not.
-const IN_THE_LIST: &str = "i.sample_poll_id IS NULL AND NOT EXISTS (SELECT 1 FROM issue_segment g WHERE g.issue_id = i.id)";
+/// A mail to a sample or a segment is for those alone: who can guess its address must not read it either.
+const FOR_ALL: &str = "i.sample_poll_id IS NULL AND NOT EXISTS (SELECT 1 FROM issue_segment g WHERE g.issue_id = i.id)";
 
 /// The archive of a newsletter, newest first: `limit` issues after the first `offset`.
 pub(super) async fn archive<C: ConnectionTrait>(
@@ -281,7 +281,7 @@ pub(super) async fn archive<C: ConnectionTrait>(
 ) -> Result<Vec<Archived>, DbErr> {
     let sql = format!(
         "SELECT i.slug, i.subject, i.handed_ms FROM issue i JOIN mailing m ON m.issue_id = i.id
-         WHERE i.newsletter_id = $1 AND {IN_ARCHIVE} AND {IN_THE_LIST} ORDER BY i.handed_ms DESC, i.id DESC LIMIT $2 OFFSET $3"
+         WHERE i.newsletter_id = $1 AND {IN_ARCHIVE} AND {FOR_ALL} ORDER BY i.handed_ms DESC, i.id DESC LIMIT $2 OFFSET $3"
     );
     fetch_all_as(
         db,
@@ -306,7 +306,7 @@ pub(super) async fn find_archived<C: ConnectionTrait>(
 ) -> Result<Option<Issue>, DbErr> {
     let sql = format!(
         "SELECT i.id FROM issue i JOIN mailing m ON m.issue_id = i.id
-         WHERE i.newsletter_id = $1 AND i.slug = $2 AND {IN_ARCHIVE}"
+         WHERE i.newsletter_id = $1 AND i.slug = $2 AND {IN_ARCHIVE} AND {FOR_ALL}"
     );
     match fetch_one(db, sql, [newsletter.0.into(), slug.into()]).await? {
         Some(row) => find(db, IssueId(row.try_get_by_index(0)?)).await,

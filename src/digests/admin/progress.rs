@@ -44,6 +44,7 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
         .ok_or_else(Problem::not_found)?;
     let newsletter = newsletters::by_id(app.db.read(), issue.newsletter).await?;
     let newsletter = newsletter.ok_or_else(Problem::not_found)?;
+    let in_archive = newsletter.archive && is_for_all(app, issue).await?;
     let zone = views::zone_of(&newsletter);
     let orders = mailing::orders(app.db.read(), issue.id, ORDERS).await?;
     let state = progress.state;
@@ -89,7 +90,7 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
             "can_cancel": state == MailingState::Sending || state == MailingState::Paused,
             "can_resend": goes_on && again::can_resend(app, issue.id, progress).await?,
             "can_settle": progress.counts.unknown > 0,
-            "archive": (newsletter.archive && progress.started.is_some())
+            "archive": (in_archive && progress.started.is_some())
                 .then(|| format!("/archive/{}/{}", newsletter.slug, issue.slug)),
             "shown_subject": views::subject(issue),
             "frozen": full(frozen, &zone),
