@@ -91,7 +91,15 @@ async fn page(
     for burst in &bursts {
         let with = trust::counts_of(&app.db, poll.id, &burst.aside).await?;
         let mut row = burst_view(&poll, burst, &zone);
-        row["rows"] = compared(&poll, &totals, &with).into();
+        row["rows"] = compared(
+            &poll,
+            &Without {
+                totals: &totals,
+                taken: None,
+            },
+            &with,
+        )
+        .into();
         row["error"] = error
             .filter(|(id, _)| *id == burst.id)
             .map(|(_, words)| words)
@@ -139,11 +147,18 @@ fn burst_view(poll: &Poll, burst: &Burst, zone: &Zone) -> Value {
     })
 }
 
-/// Each option with and without the burst, in the headline's tier.
-fn compared(poll: &Poll, totals: &Totals, burst: &trust::Counts) -> Vec<Value> {
+/// A result without some answers: as it is, where they are out, or with them taken from it.
+pub(super) struct Without<'a> {
+    pub totals: &'a Totals,
+    pub taken: Option<&'a trust::Counts>,
+}
+
+/// Each option with and without some answers, in the headline's tier.
+pub(super) fn compared(poll: &Poll, without: &Without<'_>, them: &trust::Counts) -> Vec<Value> {
     let tier = poll.headline_tier;
-    let voters = totals.voters(tier);
-    let with_voters = voters + burst.voters(tier);
+    let Without { totals, taken } = *without;
+    let voters = totals.voters(tier) - taken.map_or(0, |taken| taken.voters(tier));
+    let with_voters = voters + them.voters(tier);
     let share = |n: i64, of: i64| match of {
         0 => "–".to_owned(),
         of => format!("{:.1}%", n as f64 * 100.0 / of as f64),
@@ -156,8 +171,9 @@ fn compared(poll: &Poll, totals: &Totals, burst: &trust::Counts) -> Vec<Value> {
     };
     poll.options()
         .map(|option| {
-            let n = totals.option(option.id, tier);
-            row(&option.label, n, burst.option(option.id, tier))
+            let taken = taken.map_or(0, |taken| taken.option(option.id, tier));
+            let n = totals.option(option.id, tier) - taken;
+            row(&option.label, n, them.option(option.id, tier))
         })
         .chain(std::iter::once(json!({
             "label": "Readers", "n": shown::count(voters), "share": "–",
@@ -166,7 +182,7 @@ fn compared(poll: &Poll, totals: &Totals, burst: &trust::Counts) -> Vec<Value> {
         .collect()
 }
 
-fn headline(tier: Tier) -> &'static str {
+pub(super) fn headline(tier: Tier) -> &'static str {
     match tier {
         Tier::Anonymous => "everybody who answered",
         Tier::Worked => "browsers that solved a proof of work, and better",

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bursts::SEALED;
+use super::bursts::{SEALED, Without, compared, headline};
 use super::moment;
 use super::result::TIERS;
 use super::tabs::poll_of;
@@ -104,7 +104,8 @@ pub async fn show(
         "restored" => Some("These answers count again."),
         _ => None,
     };
-    page(&app, &poll, editor.frame_saying(notice), &asked, None).await
+    let frame = editor.frame_saying(notice);
+    page(&app, &poll, frame, &asked, None, None).await
 }
 
 /// `POST /admin/polls/{slug}/removals`: leaves answers out, or gives them back.
@@ -140,6 +141,9 @@ pub async fn decide(
             if matching(&app.db, poll.id, &selection).await? < SMALLEST_CELL {
                 return again(&app, &poll, &editor, &asked, TOO_FEW).await;
             }
+            if form.text("sure")? != "yes" && is_much(&app, &poll, &selection).await? {
+                return page(&app, &poll, editor.frame(), &asked, None, Some(&reason)).await;
+            }
             let by = Some(editor.id);
             set_aside(&app.db, now, app.slot, poll.id, &selection, &reason, by)
                 .await
@@ -172,9 +176,16 @@ async fn again(
     asked: &Asked,
     error: &str,
 ) -> Result<Response, Problem> {
-    let mut response = page(app, poll, editor.frame(), asked, Some(error)).await?;
+    let mut response = page(app, poll, editor.frame(), asked, Some(error), None).await?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
+}
+
+/// More than a quarter of what counts: that is looked at twice.
+async fn is_much(app: &App, poll: &Poll, selection: &Selection) -> Result<bool, Problem> {
+    let totals = results::totals(&app.db, poll).await?;
+    let found = matching(&app.db, poll.id, selection).await?;
+    Ok(found * 4 > totals.voters(Tier::Anonymous))
 }
 
 /// The removals that are decided here: those of bursts are decided where bursts are.
@@ -195,6 +206,7 @@ async fn page(
     frame: Frame,
     asked: &Asked,
     error: Option<&str>,
+    unsure: Option<&str>,
 ) -> Result<Response, Problem> {
     let zone = zone(poll);
     let (selection, odd) = match asked.selection(&zone) {
@@ -205,9 +217,20 @@ async fn page(
         Some(selection) => Some(matching(&app.db, poll.id, selection).await?),
         None => None,
     };
-    let voters = results::totals(&app.db, poll)
-        .await?
-        .voters(Tier::Anonymous);
+    let totals = results::totals(&app.db, poll).await?;
+    let voters = totals.voters(Tier::Anonymous);
+    let found = found.map(|n| n.min(voters));
+    let rows = match &selection {
+        Some(selection) if found.is_some_and(|n| n >= SMALLEST_CELL) => {
+            let them = trust::counts_meeting(&app.db, poll.id, selection).await?;
+            let without = Without {
+                totals: &totals,
+                taken: Some(&them),
+            };
+            compared(poll, &without, &them)
+        }
+        _ => Vec::new(),
+    };
     let listed: Vec<Value> = own(app, poll)
         .await?
         .iter()
@@ -217,6 +240,7 @@ async fn page(
                 "number": removal.number, "reason": removal.reason,
                 "ballots": shown::counted(removal.ballots, "answer", "answers"),
                 "at": shown::time(removal.at, &zone),
+                "by": removal.by,
                 "undone": removal.undone.map(|at| shown::time(at, &zone)),
             })
         })
@@ -234,6 +258,9 @@ async fn page(
         "from": asked.from, "until": asked.until, "place": asked.place, "tier": asked.tier,
         "places": places, "tiers": tiers,
         "error": error.or(odd),
+        "rows": rows, "headline": headline(poll.headline_tier),
+        "unsure": unsure,
+        "left": found.map(|n| shown::count(voters - n)),
         "found": found.filter(|n| *n >= SMALLEST_CELL).map(|n| shown::counted(n, "answer", "answers")),
         "unasked": selection.is_none() && odd.is_none() && !asked.asked.is_empty(),
         "few": found.filter(|n| *n < SMALLEST_CELL).map(|n| match n {

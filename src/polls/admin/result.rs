@@ -13,6 +13,7 @@ use crate::polls::mail;
 use crate::polls::model::{Kind, Phase, Poll, PollState, Question, Tier, Visibility, phase};
 use crate::polls::results::note::note;
 use crate::polls::results::shares::shares;
+use crate::polls::results::shown::left_out;
 use crate::polls::results::{Results, Totals, kinds, secrecy, totals};
 use crate::polls::trust;
 use crate::scheduler::{Zone, written};
@@ -71,10 +72,14 @@ pub async fn show(
         .filter(|b| b.slug == slug)
         .map(|b| b.ballots)
         .sum();
+    // Those nobody has decided about are told of above.
+    let decided = totals.left_out.iter().filter(|(_, why)| !why.is_empty());
+    let decided: Vec<_> = decided.cloned().collect();
     let page = json!({
         "differs": !app.polls.audits.differences(poll.id).is_empty(),
         "bursts": (bursts > 0).then(|| shown::counted(bursts, "answer", "answers")),
         "frame": editor.frame_saying(notice),
+        "left_out": left_out(&decided).collect::<Vec<_>>(),
         "slug": poll.slug, "question": poll.headline(),
         "state": state, "badge": badge, "times": times(at, &poll, &zone),
         "acts": acts, "draft": poll.state == PollState::Draft,

@@ -38,7 +38,7 @@ impl Selection {
     }
 
     /// As conditions on `ballot`, with parameters after the first `taken`.
-    fn conditions(&self, taken: usize) -> (String, Vec<Value>) {
+    pub fn conditions(&self, taken: usize) -> (String, Vec<Value>) {
         let (mut sql, mut values) = (String::new(), Vec::new());
         let mut and = |condition: &str, value: Value| {
             values.push(value);
@@ -84,6 +84,8 @@ pub struct Removal {
     pub ballots: i64,
     /// When the ballots were given back.
     pub undone: Option<UnixMillis>,
+    /// The editor's name, or address; `None`: nobody did it, or who did is gone.
+    pub by: Option<String>,
 }
 
 /// Why nothing was set aside or given back.
@@ -189,6 +191,7 @@ impl Held {
             reason: reason.to_owned(),
             ballots: i64::try_from(rows.len()).unwrap_or(i64::MAX),
             undone: None,
+            by: None,
         };
         let sql = "INSERT INTO ballot_removal (poll_id, number, at_ms, reason, ballots, editor_id, gone) VALUES ($1, $2, $3, $4, $5, $6, 0)";
         let values: [Value; 6] = [
@@ -265,7 +268,8 @@ pub async fn give_back(
 /// # Errors
 /// What the database said.
 pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
-    let sql = "SELECT number, at_ms, reason, ballots, undone_ms FROM ballot_removal WHERE poll_id = $1 ORDER BY number";
+    let sql = "SELECT r.number, r.at_ms, r.reason, r.ballots, r.undone_ms, COALESCE(NULLIF(e.name, ''), e.email) AS by_whom \
+               FROM ballot_removal r LEFT JOIN editor e ON e.id = r.editor_id WHERE r.poll_id = $1 ORDER BY r.number";
     fetch_all_as(db.read(), sql, [poll.into()], |row| {
         Ok(Removal {
             number: row.try_get("", "number")?,
@@ -273,6 +277,7 @@ pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
             reason: row.try_get("", "reason")?,
             ballots: row.try_get("", "ballots")?,
             undone: row.try_get("", "undone_ms")?,
+            by: row.try_get("", "by_whom")?,
         })
     })
     .await

@@ -17,7 +17,7 @@ pub mod rating;
 pub mod runoff;
 pub mod secrecy;
 pub mod shares;
-mod shown;
+pub mod shown;
 pub mod store;
 pub mod stream;
 mod told;

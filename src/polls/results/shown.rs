@@ -135,7 +135,7 @@ impl Results {
             answered: facts,
             asides: asides(totals, tier)
                 .into_iter()
-                .chain(left_out(totals))
+                .chain(left_out(&totals.left_out))
                 .collect(),
             sample: sampled.map(|(_, found)| found),
         }
@@ -245,8 +245,8 @@ fn width(votes: i64, of: i64) -> f64 {
 }
 
 /// What was left out of the count, in public.
-fn left_out(totals: &Totals) -> impl Iterator<Item = String> {
-    totals.left_out.iter().map(|(n, reason)| {
+pub fn left_out(parts: &[(i64, String)]) -> impl Iterator<Item = String> {
+    parts.iter().map(|(n, reason)| {
         let n = grouped(*n);
         if reason.is_empty() {
             format!(

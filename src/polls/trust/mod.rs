@@ -28,7 +28,8 @@ pub use browser::{Browser, Showed};
 pub use decide::{count_after_all, leave_out};
 pub use http::puzzle;
 pub use store::{
-    Burst, Counts, State as BurstState, Waiting, counts_of, of_poll as bursts_of, waiting,
+    Burst, Counts, State as BurstState, Waiting, counts_meeting, counts_of, of_poll as bursts_of,
+    waiting,
 };
 pub use tick::{PAUSE, tick};
 pub use watch::Watch;

@@ -8,6 +8,7 @@ use super::signs::Sign;
 use super::watch::Due;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, in_list, run};
 use crate::polls::answer::stored_options;
+use crate::polls::ballots::removal::Selection;
 use crate::polls::model::Tier;
 use crate::types::{BurstId, EditorId, OptionId, PollId, UnixMillis};
 
@@ -276,16 +277,30 @@ impl Counts {
 /// # Errors
 /// What the database said.
 pub async fn counts_of(db: &Db, poll: PollId, removals: &[i64]) -> Result<Counts, DbErr> {
-    let mut counts = Counts::default();
     if removals.is_empty() {
-        return Ok(counts);
+        return Ok(Counts::default());
     }
-    let sql = format!(
-        "SELECT tier, choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND removed IN {} GROUP BY tier, choices",
-        in_list(removals.len(), 1)
-    );
+    let which = format!("removed IN {}", in_list(removals.len(), 1));
     let values = std::iter::once(Value::from(poll)).chain(removals.iter().map(|n| (*n).into()));
-    for row in fetch_all(db.read(), sql, values.collect::<Vec<_>>()).await? {
+    counts_where(db, &which, values.collect()).await
+}
+
+/// Counts the ballots that count now and meet these conditions: what leaving them out would take from the result.
+///
+/// # Errors
+/// What the database said.
+pub async fn counts_meeting(db: &Db, poll: PollId, selection: &Selection) -> Result<Counts, DbErr> {
+    let (conditions, mut values) = selection.conditions(1);
+    values.insert(0, poll.into());
+    counts_where(db, &format!("removed IS NULL{conditions}"), values).await
+}
+
+async fn counts_where(db: &Db, which: &str, values: Vec<Value>) -> Result<Counts, DbErr> {
+    let mut counts = Counts::default();
+    let sql = format!(
+        "SELECT tier, choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND {which} GROUP BY tier, choices"
+    );
+    for row in fetch_all(db.read(), sql, values).await? {
         let tier = Tier::from_code(row.try_get("", "tier")?);
         let n: i64 = row.try_get("", "n")?;
         *counts.voters.entry(tier).or_default() += n;
