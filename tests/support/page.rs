@@ -271,7 +271,10 @@ fn collect_text(element: ElementRef<'_>, words: &mut String) {
             if matches!(name, "script" | "style" | "template") || element.attr("hidden").is_some() {
                 continue;
             }
-            let inline = matches!(name, "a" | "b" | "em" | "strong" | "span" | "i" | "small");
+            let inline = matches!(
+                name,
+                "a" | "b" | "em" | "strong" | "span" | "i" | "small" | "wbr"
+            );
             collect_text(element, words);
             if !inline {
                 words.push(' ');

@@ -232,7 +232,8 @@ fn row(issue: &Issue, one: &Recipient, tried: &[Attempt], zone: &Zone) -> Value 
     let (state, badge) = standing::words(one.standing);
     json!({
         "href": format!("{}/recipients/{}", address(issue.id), one.reader.0),
-        "email": standing::email(one),
+        "local": standing::halves(standing::email(one)).0,
+        "domain": standing::halves(standing::email(one)).1,
         "state": state,
         "badge": badge,
         "reason": standing::reason(one),

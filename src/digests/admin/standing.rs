@@ -79,6 +79,11 @@ pub(super) fn reason(one: &Recipient) -> &'static str {
     }
 }
 
+/// An address before and from its `@`: a line may end there.
+pub(super) fn halves(email: &str) -> (&str, &str) {
+    email.split_at(email.rfind('@').unwrap_or(email.len()))
+}
+
 /// The address, or that there is none any more.
 pub(super) fn email(one: &Recipient) -> &str {
     if one.email.is_empty() {
