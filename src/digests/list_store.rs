@@ -144,19 +144,62 @@ pub(super) async fn page(
     ascending: bool,
     offset: i64,
 ) -> Result<Vec<Row>, DbErr> {
-    let (conditions, mut values) = conditions(db.backend(), filter);
+    let (conditions, values) = conditions(db.backend(), filter);
     let by = match sort {
-        Sort::When => "COALESCE(i.handed_ms, i.scheduled_ms, i.updated_ms)",
+        Sort::When => WHEN,
         Sort::Subject => "LOWER(i.subject)",
         Sort::Audience => "COALESCE(m.audience, -1)",
     };
-    let direction = if ascending { "ASC" } else { "DESC" };
-    values.push(PAGE.into());
+    let order = Order { by, ascending };
+    rows(db, &conditions, values, &order, PAGE, offset).await
+}
+
+/// The first rows of issues that are `moving` (held or on their way), have `ended`, or are in one of [`STATES`], by their time.
+pub(super) async fn in_states(
+    db: &Db,
+    which: &str,
+    ascending: bool,
+    limit: i64,
+) -> Result<Vec<Row>, DbErr> {
+    let condition = match which {
+        "moving" => "(i.state = 2 OR (i.state = 3 AND m.state IN (0, 1, 2, 3)))",
+        "ended" => "i.state = 3 AND m.state IN (4, 5)",
+        named => STATES
+            .iter()
+            .find(|(name, ..)| *name == named)
+            .map_or("1 = 0", |(_, _, sql)| sql),
+    };
+    let order = Order {
+        by: WHEN,
+        ascending,
+    };
+    rows(db, condition, Vec::new(), &order, limit, 0).await
+}
+
+/// The time that matters in an issue's state.
+const WHEN: &str = "COALESCE(i.handed_ms, i.scheduled_ms, i.updated_ms)";
+
+struct Order {
+    by: &'static str,
+    ascending: bool,
+}
+
+async fn rows(
+    db: &Db,
+    conditions: &str,
+    mut values: Vec<Value>,
+    order: &Order,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Row>, DbErr> {
+    let by = order.by;
+    let direction = if order.ascending { "ASC" } else { "DESC" };
+    values.push(limit.into());
     values.push(offset.into());
     let (limit, skip) = (values.len() - 1, values.len());
     let sql = format!(
         "SELECT i.id, i.subject, i.state, n.name AS newsletter, n.time_zone, m.state AS mailing_state, m.audience,
-           COALESCE(i.handed_ms, i.scheduled_ms, i.updated_ms) AS when_ms,
+           {WHEN} AS when_ms,
            CAST(COALESCE((SELECT SUM(t.n) FROM issue_tally t WHERE t.issue_id = i.id AND t.state = 2), 0) AS BIGINT) AS sent
          {FROM} WHERE {conditions} ORDER BY {by} {direction}, i.id {direction} LIMIT ${limit} OFFSET ${skip}"
     );

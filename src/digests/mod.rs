@@ -18,6 +18,7 @@ mod audience;
 mod audience_store;
 mod bodies;
 pub mod content;
+mod desk;
 mod edition;
 mod fire;
 mod list_store;
@@ -35,10 +36,11 @@ use axum::Router;
 pub use admin::PAGES;
 pub use api::{Document as ApiDocument, routes as api_routes};
 pub use bodies::Bodies;
+pub use desk::{Desk, Line, What, desk};
 pub use fire::tick;
 pub use sample::{SampleMail, ToSample, mails_to_sample, write_to_sample};
 pub use segment::write_to_segment;
-pub use store::hold_all;
+pub use store::{has_past_issues, hold_all};
 
 use crate::app::App;
 

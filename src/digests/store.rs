@@ -6,6 +6,7 @@ use sea_orm::{
 };
 
 use super::model::{Content, ForSample, Issue, IssueState, Slot};
+use crate::app::App;
 use crate::db::entities::{issue, issue_segment};
 use crate::db::{DbErr, WriteTxn, fetch_all_as, fetch_one, is_unique_violation, run};
 use crate::polls::Segment;
@@ -296,6 +297,14 @@ pub(super) async fn archive<C: ConnectionTrait>(
         },
     )
     .await
+}
+
+/// Whether the archive of a newsletter has an issue.
+///
+/// # Errors
+/// What the database said.
+pub async fn has_past_issues(app: &App, newsletter: NewsletterId) -> Result<bool, DbErr> {
+    Ok(!archive(app.db.read(), newsletter, 1, 0).await?.is_empty())
 }
 
 /// An issue of the archive.

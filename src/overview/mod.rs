@@ -1,9 +1,11 @@
-//! The first page after signing in: what is left to do before the first issue, then the numbers of the day.
+//! The first page after signing in: what is left to do before the first issue, what needs somebody, what is on its way and what comes next,
+//! then the numbers of the day.
 //!
 //! The list leads from a fresh installation to the first sent issue. Each step is done when the database says so, not when
 //! somebody clicked it away; when all are done, the list is gone.
 
 mod counted;
+mod issues;
 mod page;
 mod steps;
 mod store;

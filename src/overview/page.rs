@@ -5,11 +5,14 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::steps::steps;
-use super::{counted, store};
+use super::{counted, issues, store};
 use crate::admin::{Editor, show};
 use crate::app::App;
 use crate::polls;
 use crate::web::Problem;
+
+/// Polls whose words wait, at most so many.
+const WORDS: i64 = 5;
 
 pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
     let so_far = store::progress(app.db.read(), app.clock.now()).await?;
@@ -25,8 +28,15 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
             differing.push(json!({ "slug": poll.slug, "question": poll.headline() }));
         }
     }
+    let mut words = Vec::new();
+    for poll in polls::words_waiting(&app.db, WORDS).await? {
+        if let Some(poll) = polls::by_id(&app.db, poll).await? {
+            words.push(json!({ "slug": poll.slug, "question": poll.headline() }));
+        }
+    }
+    let issues = issues::shown(&app).await?;
     let steps = steps(&so_far, app.config.mail.transport);
-    let left = steps.iter().filter(|step| !step.done).count();
+    let left = steps.iter().filter(|step| step.is_left()).count();
     let newsletters: Vec<Value> = audiences
         .iter()
         .map(|a| json!({ "slug": a.slug, "name": a.name, "active": show::count(a.active), "gone": show::count(a.gone) }))
@@ -34,10 +44,17 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let number = |label: &str, n: i64| json!({ "label": label, "value": show::count(n) });
     let page = json!({
         "frame": editor.frame(),
+        "needs_you": !(differing.is_empty() && bursts.is_empty() && words.is_empty() && issues.needs.is_empty()),
+        "needs": issues.needs,
+        "on_way": issues.on_way,
+        "next": issues.next,
+        "words": words,
+        "can_write": so_far.newsletters > 0,
         "differing": differing,
         "bursts": bursts,
         "steps": steps,
         "left": show::counted(left as i64, "step is left", "steps are left"),
+        "none_sent": so_far.sent_issues == 0,
         "finished": left == 0,
         "numbers": [
             number("Open polls", so_far.open_polls),

@@ -14,8 +14,18 @@ pub struct Step {
     action: Option<&'static str>,
     href: String,
     pub done: bool,
+    /// It was not done, and an issue has gone out all the same.
+    skipped: bool,
     /// The first that is not done.
     next: bool,
+}
+
+impl Step {
+    /// Whether it is still to be done.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        !self.done && !self.skipped
+    }
 }
 
 /// All steps, in the order they are best taken.
@@ -74,7 +84,7 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
             "See it in your own inbox before anybody else does.",
             "Choose what to test",
             "/admin/issues",
-            so_far.tests > 0 || so_far.sent_issues > 0,
+            so_far.tests > 0,
         ),
         step(
             "Send the first issue",
@@ -87,11 +97,18 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
     if let (Some(slug), Some(step)) = (poll, steps.get_mut(3)) {
         step.href = format!("/admin/polls/{slug}");
     }
-    if let Some(next) = steps.iter_mut().find(|step| !step.done) {
+    if let Some(test) = steps.get_mut(5).filter(|step| !step.done) {
+        test.skipped = so_far.sent_issues > 0;
+    }
+    if let Some(next) = steps.iter_mut().find(|step| step.is_left()) {
         next.next = true;
     }
-    for done in steps.iter_mut().filter(|step| step.done) {
-        done.action = None;
+    for step in steps.iter_mut().filter(|step| !step.is_left()) {
+        step.action = None;
+    }
+    // Neither can be done before there is one.
+    for step in steps.iter_mut().skip(5).filter(|_| so_far.issues == 0) {
+        step.action = None;
     }
     if let (Transport::Mailbox, Some(step)) = (transport, steps.get_mut(1)) {
         step.action = Some("Open the mailbox");
@@ -113,6 +130,7 @@ fn step(
         action: Some(action),
         href: href.to_owned(),
         done,
+        skipped: false,
         next: false,
     }
 }
@@ -126,7 +144,17 @@ mod tests {
         let steps = steps(&Progress::default(), Transport::Smtp);
         let next: Vec<_> = steps.iter().filter(|s| s.next).map(|s| s.heading).collect();
         assert_eq!(next, ["Say who the mail comes from"]);
-        assert!(steps.iter().all(|s| s.done != s.action.is_some()));
+        let offered: Vec<_> = steps.iter().filter_map(|s| s.action).collect();
+        assert_eq!(
+            offered,
+            [
+                "New newsletter",
+                "New poll",
+                "Show the snippet",
+                "Write an issue"
+            ],
+            "there is no issue to test or to send"
+        );
     }
 
     #[test]
@@ -151,10 +179,13 @@ mod tests {
             sent_issues: 1,
             ..Progress::default()
         };
-        assert!(
-            steps(&so_far, Transport::Smtp)
-                .iter()
-                .all(|s| s.done && !s.next)
-        );
+        let steps = steps(&so_far, Transport::Smtp);
+        assert!(steps.iter().all(|s| !s.is_left() && !s.next));
+        let untested: Vec<_> = steps
+            .iter()
+            .filter(|s| !s.done)
+            .map(|s| s.heading)
+            .collect();
+        assert_eq!(untested, ["Send yourself a test"], "nobody did");
     }
 }

@@ -87,7 +87,7 @@ pub use voter::Voter;
 pub use voter::known::{
     Waiting as WaitingAnswer, count_as_readers, forget as forget_reader, waiting as waiting_answer,
 };
-pub use words::cleaned as cleaned_words;
+pub use words::{cleaned as cleaned_words, waiting as words_waiting};
 
 use axum::Router;
 use axum::routing::{get, post};

@@ -64,7 +64,9 @@ pub use control::{Change, Handover, Steer, hand_over, pause, pause_all, steer};
 pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, orders};
 pub use preview::{Size, measure, preview, send_test};
-pub use progress::{Counts, DeliveryStateName, Progress, audience, progress, progress_in};
+pub use progress::{
+    Counts, DeliveryStateName, Progress, Trouble, audience, progress, progress_in, troubles,
+};
 pub use recipients::{
     After, Listed, Recipient, Standing, Wanted, readers_named, recipient, recipients,
 };

@@ -1,5 +1,7 @@
 //! Numbers that add up.
 
+use std::collections::HashMap;
+
 use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
@@ -136,6 +138,51 @@ pub async fn progress_in<C: ConnectionTrait>(
         started: started.map(UnixMillis),
         finished: finished.map(UnixMillis),
     }))
+}
+
+/// What of an issue may need a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// Readers in doubt.
+    pub in_doubt: i64,
+    /// Readers it failed for, without those whose address does not exist.
+    pub failed: i64,
+}
+
+/// The same of several issues; one without trouble is not in it. For some dozens at once.
+///
+/// # Errors
+/// What the database said.
+pub async fn troubles<C: ConnectionTrait>(
+    db: &C,
+    issues: &[IssueId],
+) -> Result<HashMap<IssueId, Trouble>, DbErr> {
+    let mut troubles: HashMap<IssueId, Trouble> = HashMap::new();
+    if issues.is_empty() {
+        return Ok(troubles);
+    }
+    let sql = format!(
+        "SELECT issue_id, state, CAST(SUM(n) AS BIGINT) AS n FROM issue_tally WHERE state IN ($1, $2) AND reason <> $3 AND issue_id IN {}
+         GROUP BY issue_id, state HAVING SUM(n) > 0",
+        db::in_list(issues.len(), 3)
+    );
+    let codes: [sea_orm::Value; 3] = [
+        DeliveryState::Unknown.code().into(),
+        DeliveryState::Failed.code().into(),
+        Reason::BadAddress.code().into(),
+    ];
+    let values = codes.into_iter().chain(issues.iter().map(|id| id.0.into()));
+    for row in db::fetch_all(db, sql, values.collect::<Vec<_>>()).await? {
+        let n: i64 = row.try_get_by_index(2)?;
+        let trouble = troubles
+            .entry(IssueId(row.try_get_by_index(0)?))
+            .or_default();
+        match DeliveryState::of(row.try_get_by_index(1)?) {
+            Some(DeliveryState::Unknown) => trouble.in_doubt = n,
+            _ => trouble.failed = n,
+        }
+    }
+    Ok(troubles)
 }
 
 /// How many readers an issue of this newsletter would go to now.

@@ -10,4 +10,4 @@ mod own;
 mod store;
 
 pub use own::{MAX_WORDS_CHARS, NotWords, cleaned, words_key};
-pub use store::{PAGE, Ruling, Wording, list, numbers, rule, shown_texts};
+pub use store::{PAGE, Ruling, Wording, list, numbers, rule, shown_texts, waiting};

@@ -89,6 +89,19 @@ pub async fn numbers(db: &Db, poll: PollId) -> Result<[i64; 3], DbErr> {
     Ok(numbers)
 }
 
+/// Polls with words that wait for an editor, the newest first; a few of them. Not those whose key is destroyed: nobody waits for these.
+///
+/// # Errors
+/// What the database said.
+pub async fn waiting(db: &Db, limit: i64) -> Result<Vec<PollId>, DbErr> {
+    let sql = "SELECT p.id FROM poll p WHERE p.state <> 0 AND p.sealed_ms IS NULL AND EXISTS (SELECT 1 FROM words_tally w \
+               WHERE w.poll_id = p.id AND NOT EXISTS (SELECT 1 FROM words_ruling r WHERE r.poll_id = w.poll_id \
+               AND r.option_id = w.option_id AND r.words_key = w.words_key) GROUP BY w.option_id, w.words_key HAVING SUM(w.n) > 0) \
+               ORDER BY p.id DESC LIMIT $1";
+    let rows = fetch_all(db.read(), sql, [Value::from(limit)]).await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
+}
+
 /// The texts that show in the result of a poll.
 ///
 /// # Errors

@@ -1,0 +1,145 @@
+//! The issues that editors should know of first: those that need somebody, those on their way, and what comes next.
+//!
+//! Read by the overview, also while a million mails go out: few rows, each found by its state or its age, and the mailer's counts of a few
+//! dozen issues.
+
+use std::time::Duration;
+
+use super::list_store::{self, Row, State};
+use crate::app::App;
+use crate::db::DbErr;
+use crate::mailer::mailing::{self, Trouble};
+use crate::types::{IssueId, UnixMillis};
+
+/// Issues that are held, on their way or came to an end last: so many of each are looked at.
+const LOOKED_AT: i64 = 20;
+/// Scheduled issues shown.
+const SCHEDULED: i64 = 5;
+/// Drafts shown.
+const DRAFTS: i64 = 3;
+/// So long after an issue went out somebody may still want to send it again to those it failed for: a week.
+const AGAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What the overview shows of issues.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    /// What waits for a person, the newest first.
+    pub needs: Vec<Need>,
+    /// Being sent, or stopped on the way.
+    pub on_way: Vec<Line>,
+    /// Scheduled, the next first; then drafts, the last one written first.
+    pub next: Vec<Line>,
+}
+
+/// Something that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Which issue.
+    pub issue: IssueId,
+    /// Its subject.
+    pub subject: String,
+    /// What it waits for.
+    pub what: What,
+}
+
+/// What an issue waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Its time came, and it was not sent.
+    Held,
+    /// Nothing goes out until somebody resumes it.
+    Paused,
+    /// So many readers may or may not have got it.
+    InDoubt(i64),
+    /// It failed for so many readers who can be sent to again.
+    Failed(i64),
+}
+
+/// An issue in a list.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Which issue.
+    pub issue: IssueId,
+    /// Its subject.
+    pub subject: String,
+    /// Words, and the class of a badge.
+    pub state: (&'static str, &'static str),
+    /// What the time is: "goes out", "saved".
+    pub when_label: &'static str,
+    /// The time that matters in its state.
+    pub when: UnixMillis,
+    /// The newsletter's zone.
+    pub time_zone: String,
+    /// Readers, once they are frozen.
+    pub audience: Option<i64>,
+    /// Of them taken by the relay.
+    pub sent: i64,
+}
+
+/// Reads it.
+///
+/// # Errors
+/// What the database said.
+pub async fn desk(app: &App) -> Result<Desk, DbErr> {
+    let some = async |state: &str, ascending: bool, limit: i64| {
+        list_store::in_states(&app.db, state, ascending, limit).await
+    };
+    let moving = some("moving", false, LOOKED_AT).await?;
+    let ended = some("ended", false, LOOKED_AT).await?;
+    let scheduled = some("scheduled", true, SCHEDULED).await?;
+    let drafts = some("draft", false, DRAFTS).await?;
+    let issues: Vec<IssueId> = moving.iter().chain(&ended).map(|row| row.id).collect();
+    let troubles = mailing::troubles(app.db.read(), &issues).await?;
+    let since = app.clock.now() - AGAIN;
+    let needs = moving.iter().chain(&ended).flat_map(|row| {
+        let trouble = troubles.get(&row.id).copied().unwrap_or_default();
+        whats(row, trouble, since).map(|what| Need {
+            issue: row.id,
+            subject: subject(row),
+            what,
+        })
+    });
+    Ok(Desk {
+        needs: needs.collect(),
+        on_way: moving
+            .iter()
+            .filter(|row| row.state != State::Held)
+            .map(line)
+            .collect(),
+        next: scheduled.iter().chain(&drafts).map(line).collect(),
+    })
+}
+
+/// What one issue waits for. `since`: who went out earlier is not sent again.
+fn whats(row: &Row, trouble: Trouble, since: UnixMillis) -> impl Iterator<Item = What> + use<> {
+    let stopped = match row.state {
+        State::Held => Some(What::Held),
+        State::Paused => Some(What::Paused),
+        _ => None,
+    };
+    let in_doubt = (trouble.in_doubt > 0).then_some(What::InDoubt(trouble.in_doubt));
+    let again = row.state == State::Finished && row.when >= since && trouble.failed > 0;
+    let failed = again.then_some(What::Failed(trouble.failed));
+    stopped.into_iter().chain(in_doubt).chain(failed)
+}
+
+fn line(row: &Row) -> Line {
+    Line {
+        issue: row.id,
+        subject: subject(row),
+        state: row.state.shown(),
+        when_label: row.state.when(),
+        when: row.when,
+        time_zone: row.time_zone.clone(),
+        audience: row.audience,
+        sent: row.sent,
+    }
+}
+
+fn subject(row: &Row) -> String {
+    if row.subject.is_empty() {
+        "(no subject yet)".to_owned()
+    } else {
+        row.subject.clone()
+    }
+}
