@@ -103,7 +103,7 @@ async fn polls_an_answer_rises_with_the_address_that_is_confirmed_elsewhere() {
     assert!(
         page.headers
             .get("cache-control")
-            .is_none_or(|v| v != "public, max-age=60"),
+            .is_none_or(|v| v != "public, max-age=0, s-maxage=60"),
         "what is said to a subscriber is not for caches"
     );
     again(&phone, "1").await.expect(200).says("counted");

@@ -33,6 +33,7 @@ async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
 
     let again = reader.follow(&result, "Change my answer").await.expect(200);
     assert_eq!(again.attributes("input[checked]", "value"), ["1"]);
+    let again = again.says("You have answered this poll before.");
     let result = reader
         .submit(again.the_form().choose("option", "3"))
         .await
@@ -82,7 +83,10 @@ async fn polls_a_page_kept_for_a_month_still_votes() {
     let app = TestApp::start().await;
     app.poll("trust").await;
     let page = app.reader().get("/p/trust").await.expect(200);
-    assert_eq!(page.headers["cache-control"], "public, max-age=60");
+    assert_eq!(
+        page.headers["cache-control"],
+        "public, max-age=0, s-maxage=60"
+    );
     app.advance(Duration::from_secs(30 * 24 * 60 * 60));
     // Another reader gets it from a cache.
     let reader = app.reader();
@@ -251,6 +255,13 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
         .await
         .expect(200);
     assert_eq!(back.url.path(), "/articles/trust");
+    // Who changes the answer finds back as well.
+    let again = reader.follow(&result, "Change my answer").await.expect(200);
+    let changed = reader.submit(again.the_form()).await.expect(200);
+    reader
+        .follow(&changed, "Back to the article")
+        .await
+        .expect(200);
     app.mail_to("ada@example.org", 1).await;
 
     // Whatever is wrong with the address, the answer is counted and everything typed is kept.

@@ -36,6 +36,8 @@ struct Article {
     description: &'static str,
     script: &'static str,
     poll: String,
+    /// The style sheet with the accent of the poll's newsletter.
+    accent_sheet: Option<String>,
     /// The poll's form while it is open.
     form: Option<FormView>,
 }
@@ -49,13 +51,15 @@ async fn page(
     if slug != SLUG || app.config.mail.transport != Transport::Mailbox {
         return Err(Problem::not_found());
     }
+    let from = format!("/articles/{SLUG}");
+    let form = polls::form_for_article(&app, SLUG, &from, &method, &client).await?;
     let article = Article {
+        accent_sheet: form.as_ref().and_then(|form| form.accent_sheet.clone()),
         title: "Readers trust the byline they know, not the front page they see",
         description: "In a small harbour town a reading group has found out what surveys keep missing.",
         script: "/embed/poll.js",
         poll: format!("/p/{SLUG}"),
-        form: polls::form_for_article(&app, SLUG, &format!("/articles/{SLUG}"), &method, &client)
-            .await?,
+        form,
     };
     app.pages.render("articles/trust", &article)
 }

@@ -23,6 +23,8 @@ pub struct Asked {
     pub poll: PollId,
     /// The question.
     pub question: String,
+    /// How many questions follow that one.
+    pub more: usize,
     /// The options that one link can answer with; none: the mail leads to the whole question.
     pub options: Vec<Offered>,
 }
@@ -100,6 +102,8 @@ struct PollBlock<'a> {
     choices: Vec<Choice>,
     /// Where the whole question is answered that no single link can answer.
     answer_url: Option<String>,
+    /// What is said of the questions that follow, which the mail does not ask.
+    more: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -285,6 +289,11 @@ fn poll_block<'a>(poll: &'a Asked, issue: IssueId, slots: &mut Slots) -> PollBlo
         question: &poll.question,
         choices: choices.map(|(label, url)| Choice { label, url }).collect(),
         answer_url,
+        more: match poll.more {
+            0 => None,
+            1 => Some("One more question follows there.".to_owned()),
+            n => Some(format!("{n} more questions follow there.")),
+        },
     }
 }
 

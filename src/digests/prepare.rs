@@ -136,6 +136,7 @@ async fn asked(app: &App, body: &Body, at: UnixMillis) -> Result<Vec<Asked>, DbE
             asked.push(Asked {
                 slug: poll.slug.clone(),
                 poll: poll.id,
+                more: poll.questions.len().saturating_sub(1),
                 question: question.text.clone(),
                 options: polls::by_one_link(question),
             });

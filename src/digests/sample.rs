@@ -20,6 +20,8 @@ pub struct ToSample<'a> {
     pub drawn: i64,
     pub population: i64,
     pub round: SampleRound,
+    /// How many questions the poll asks.
+    pub questions: usize,
 }
 
 /// Writes the draft. `None`: there is such a mail already.
@@ -51,25 +53,38 @@ fn words(to: &ToSample<'_>) -> Content {
         crate::admin::show::count(to.population),
     );
     let (name, slug) = (to.name, to.slug);
+    // Short enough for a phone: who sends it stands beside it.
+    let (ours, asked, preheader) = match to.questions {
+        0 | 1 => (
+            "our question to you".to_owned(),
+            "a question".to_owned(),
+            "One tap and one button.".to_owned(),
+        ),
+        n => (
+            format!("our {n} questions to you"),
+            format!("{n} questions"),
+            format!("{n} short questions on one page."),
+        ),
+    };
     let (subject, before) = match to.round {
         SampleRound::Invitation => (
-            format!("You were drawn: one question for readers of {name}"),
+            format!("You were drawn: {ours}"),
             format!(
                 "we would like to know what all readers of {name} think, and not only those who like to answer polls. So we drew {drawn} of our {all} \
                  subscribers at random. You are one of them, and nobody can answer in your place."
             ),
         ),
         SampleRound::Reminder => (
-            format!("Your answer is still missing: one question for readers of {name}"),
+            format!("Your answer is still missing: {ours}"),
             format!(
-                "some days ago we asked you a question. We drew {drawn} of our {all} subscribers at random, and you are one of them. If you have answered \
+                "some days ago we asked you {asked}. We drew {drawn} of our {all} subscribers at random, and you are one of them. If you have answered \
                  meanwhile: thank you, and there is nothing more to do. This is the only reminder."
             ),
         ),
     };
     Content {
         subject,
-        preheader: "One tap and one button.".to_owned(),
+        preheader,
         body: format!(
             "Dear {{{{name|reader}}}},\n\n{before}\n\n{{{{poll:{slug}}}}}\n\nYour answer is kept without your name and your address. \
              Whether you answer or not changes nothing about what we send you.\n"

@@ -18,6 +18,8 @@ pub struct Preferences {
     pub active: Vec<Subscribed>,
     /// What the reader could get.
     pub others: Vec<Newsletter>,
+    /// The style sheet with the accent, where all newsletters have the same one.
+    pub accent_sheet: Option<String>,
     /// Answers that the reader let join to the address.
     pub linked: Vec<LinkedAnswer>,
 }
@@ -42,12 +44,16 @@ pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, Db
     let mut active = subscribers::of_reader(app.db.read(), reader.id).await?;
     active.retain(Subscribed::is_active);
     let mut others = newsletters::all(app.db.read()).await?;
+    let mut sheets = others.iter().map(Newsletter::accent_sheet);
+    let first = sheets.next();
+    let accent_sheet = first.filter(|first| sheets.all(|sheet| sheet == *first));
     others.retain(|newsletter| active.iter().all(|s| s.newsletter != newsletter.id));
     let linked = polls::linked_answers(app, reader.id).await?;
     Ok(Some(Preferences {
         reader,
         active,
         others,
+        accent_sheet,
         linked,
     }))
 }

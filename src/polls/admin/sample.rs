@@ -80,6 +80,7 @@ pub async fn write(
         drawn: sample.size(),
         population: sample.population,
         round,
+        questions: poll.questions.len(),
     };
     let issue = digests::write_to_sample(&app, &to, editor.id)
         .await?

@@ -71,6 +71,11 @@ impl ChoiceError {
         }
     }
 
+    /// Whether an answer is still to be given, and none that was given is wrong.
+    pub fn is_missing(self) -> bool {
+        matches!(self, Self::Nothing { .. } | Self::Unranked { .. })
+    }
+
     /// What the reader reads beside the question.
     pub fn message(self) -> String {
         match self {

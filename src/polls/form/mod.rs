@@ -19,7 +19,7 @@ mod submit;
 mod view;
 
 pub use order::seed_of;
-pub use page::{form, form_for_article, page};
+pub use page::{ANSWERED_BEFORE, form, form_for_article, page};
 pub use retyped::is_article;
 pub use submit::submit;
-pub use view::{FormPage, FormView};
+pub use view::{FormPage, FormView, More, PROBLEM};

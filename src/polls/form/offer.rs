@@ -19,6 +19,13 @@ use crate::web::{Client, Problem, RawForm};
 pub const LOOK_INTO_INBOX: &str =
     "Look into your inbox: one mail with one button confirms your subscription.";
 
+/// The same where the address is at hand: whoever mistyped it sees that.
+pub fn look_into_inbox_of(email: &str) -> String {
+    format!(
+        "Look into your inbox: one mail to {email}, with one button, confirms your subscription."
+    )
+}
+
 /// What a reader is told who agreed that the answer is joined to an address, and left none.
 const NO_ADDRESS: &str =
     "Write your address if your answer may be joined to it. It is counted, and secret";

@@ -1,12 +1,14 @@
 //! The poll's own page, `GET /p/{poll}`, and its form wherever it stands on pages of ours.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Method};
+use serde::Deserialize;
 
 use super::offer;
 use super::order::seed_of;
+use super::retyped::is_article;
 use super::view::{FormPage, FormView};
 use crate::app::App;
 use crate::polls::asking::{own_choice_of, public_poll};
@@ -19,6 +21,18 @@ use crate::polls::trust;
 use crate::polls::voter::{Voter, known, marker};
 use crate::web::{Client, Problem};
 
+/// What the page is told by the address it was sent to.
+#[derive(Debug, Default, Deserialize)]
+pub struct Arrived {
+    /// The article to go back to.
+    #[serde(default)]
+    from: String,
+}
+
+/// Said to who has answered, above the form.
+pub const ANSWERED_BEFORE: &str =
+    "You have answered this poll before. Sending this changes your answer.";
+
 /// `GET /p/{poll}`: the form, or what there is to see when the poll is not open.
 ///
 /// # Errors
@@ -26,6 +40,7 @@ use crate::web::{Client, Problem};
 pub async fn page(
     State(app): State<App>,
     Path(slug): Path<String>,
+    Query(arrived): Query<Arrived>,
     method: Method,
     client: Client,
     headers: HeaderMap,
@@ -39,6 +54,7 @@ pub async fn page(
         true => {
             app.polls.views.count(poll.id, Place::PollPage, &method);
             let mut form = form(&app, &poll).await?;
+            form.from = is_article(&arrived.from).then_some(arrived.from);
             form.shuffle(&poll, seed(&app, &poll, &headers));
             if known.is_some() {
                 // A subscriber needs no promise of a newsletter.
@@ -55,6 +71,7 @@ pub async fn page(
             let page = FormPage {
                 oembed: Some(embed::oembed::discovery(&app.config.origin(), &poll.slug)),
                 share: Some(share),
+                again: own.as_ref().map(|_| ANSWERED_BEFORE),
                 not_me: known.as_ref().map(|_| known::not_me(&poll)),
                 ..FormPage::of(&poll, now, form)
             };
@@ -68,10 +85,11 @@ pub async fn page(
     let out = response.headers_mut();
     out.insert(VARY, HeaderValue::from_static("Cookie"));
     if own.is_none() && known.is_none() {
-        // Holds nothing of the reader: a cache may keep it, and the form in it works for as long as the poll is open.
+        // Holds nothing of the reader: a cache on the way may keep it, and the form in it works for as long as the poll is open. The
+        // browser may not: not every one looks at Vary, and who has answered meanwhile would find an empty form.
         out.insert(
             CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=60"),
+            HeaderValue::from_static("public, max-age=0, s-maxage=60"),
         );
     }
     Ok(response)

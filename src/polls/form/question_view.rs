@@ -14,6 +14,8 @@ pub struct QuestionView {
     /// As what the question stands on a page of its own: `h1` the first, `h2` the others.
     pub heading: &'static str,
     pub required: bool,
+    /// It is marked as required: where only one is asked, that goes without saying.
+    pub star: bool,
     pub hint: Option<String>,
     pub error: Option<String>,
     /// `single`, `several`, `rating` or `ranked`.
@@ -107,6 +109,7 @@ impl QuestionView {
             text: question.text.clone(),
             heading: "h2",
             required: question.required,
+            star: question.required && several,
             hint: hint(question, offered.len()),
             error: None,
             kind: question.kind.name(),

@@ -226,7 +226,8 @@ impl<'a> Vote<'a> {
             left => left?,
         };
         if json {
-            return Box::pin(counted_json(app, poll, choice, &left)).await;
+            let email = self.request.form.line("email")?;
+            return Box::pin(counted_json(app, poll, choice, &left, &email)).await;
         }
         match left {
             Left::Mend(errors) => Box::pin(self.address_to_mend(errors)).await,
@@ -327,6 +328,7 @@ async fn counted_json(
     poll: &Poll,
     own: &Choice,
     left: &Left,
+    email: &str,
 ) -> Result<Response, Problem> {
     let results = visible(app, poll, Some(own)).await?;
     let phase = poll.phase(app.clock.now());
@@ -336,7 +338,7 @@ async fn counted_json(
         "own": poll.keys(own.options()),
         "message": results.is_none().then(|| hidden_reason(poll, phase)),
         "results": results,
-        "mail": (*left == Left::Asked).then_some(offer::LOOK_INTO_INBOX),
+        "mail": (*left == Left::Asked).then(|| offer::look_into_inbox_of(email)),
         "errors": if let Left::Mend(errors) = left { errors.clone() } else { Vec::new() },
     });
     Ok(axum::Json(body).into_response())

@@ -22,6 +22,8 @@ pub struct FormView {
     /// Under which the markers of new readers begin: see [`mark_number`].
     pub mark: u32,
     pub questions: Vec<QuestionView>,
+    /// Some question is marked as required, which a line explains.
+    pub starred: bool,
     pub newsletter: Option<Offer>,
     /// The box of a linked poll, for those who may have an address.
     pub linking: Option<LinkBox>,
@@ -95,6 +97,7 @@ impl FormView {
         Self {
             action: format!("/p/{}", poll.slug),
             mark: mark_number(poll.id),
+            starred: questions.iter().any(|question| question.star),
             questions,
             linking: newsletter.as_ref().and_then(|_| LinkBox::of(poll)),
             lang: newsletter.as_ref().map(|offer| offer.language.clone()),
@@ -158,6 +161,17 @@ impl FormView {
     }
 }
 
+/// Said above what is to be mended.
+pub const PROBLEM: &str = "There is a problem with your answer";
+
+/// Questions that follow the one a mail has asked.
+#[derive(Debug, Serialize)]
+pub struct More {
+    pub words: String,
+    /// The id of the next of them.
+    pub to: String,
+}
+
 /// A page with a form, as in `pages/poll.hbs` and `pages/mail_vote.hbs`.
 #[derive(Debug, Serialize)]
 pub struct FormPage {
@@ -175,6 +189,8 @@ pub struct FormPage {
     /// Mail votes only: the nonce of this page, and why it is shown again.
     pub nonce: Option<String>,
     pub again: Option<&'static str>,
+    /// Mail votes only: what else is asked beside the answer that the mail has marked.
+    pub more: Option<More>,
     /// Works while the reader answers, for a better tier.
     pub script: Option<String>,
     /// A script pressed the button: ask whether it was a person after all.
@@ -200,7 +216,8 @@ impl FormPage {
             accent_sheet: form.accent_sheet.clone(),
             form,
             errors: Vec::new(),
-            error_title: "There is a problem with your answer",
+            error_title: PROBLEM,
+            more: None,
             counted: false,
             closes,
             noindex: false,

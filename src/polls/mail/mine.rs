@@ -13,6 +13,7 @@ use super::link::answer_link;
 use super::vote::{Link, finished, open, refuse_strangers};
 use super::{nonce, private};
 use crate::app::App;
+use crate::newsletters::Newsletter;
 use crate::polls::model::Phase;
 use crate::polls::results::not_counted;
 use crate::polls::voter::known::{self, Waiting};
@@ -37,6 +38,7 @@ pub fn mine_link(keys: &Keys, poll: PollId, reader: ReaderId, answer: &str) -> S
 struct MinePage<'a> {
     title: String,
     noindex: bool,
+    accent_sheet: Option<String>,
     question: &'a str,
     /// What was agreed to beside the answer.
     linking: Option<&'a str>,
@@ -60,7 +62,7 @@ pub async fn page(
 ) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
     match waiting(&app, &link, &left.answer).await? {
-        Some(found) => ask(&app, &token, &left.answer, &found, None),
+        Some(found) => ask(&app, &link, &token, &left.answer, &found, None),
         None => nothing(&app, &link, &token).await,
     }
 }
@@ -88,7 +90,7 @@ pub async fn take(
         Some(press::AGAIN)
     };
     if let Some(again) = again {
-        return ask(&app, &token, &answer, &found, Some(again));
+        return ask(&app, &link, &token, &answer, &found, Some(again));
     }
     let agreed = form.one("link")?.is_some();
     let reader = link.reader();
@@ -112,6 +114,7 @@ async fn waiting(app: &App, link: &Link, answer: &str) -> Result<Option<Waiting>
 
 fn ask(
     app: &App,
+    link: &Link,
     token: &str,
     answer: &str,
     found: &Waiting,
@@ -120,6 +123,7 @@ fn ask(
     let page = MinePage {
         title: format!("Your answer to “{}”", found.question),
         noindex: true,
+        accent_sheet: link.newsletter.as_ref().map(Newsletter::accent_sheet),
         question: &found.question,
         linking: found.linking.as_deref(),
         answer,

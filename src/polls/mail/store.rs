@@ -4,7 +4,9 @@ use sea_orm::{DbErr, QueryResult, Value};
 
 use super::looks::Counts;
 use crate::app::App;
-use crate::db::{Db, fetch_all, fetch_all_as, run, values_list};
+use crate::db::{Db, fetch_all, fetch_all_as, fetch_one, run, values_list};
+use crate::newsletters::{self, Newsletter};
+use crate::polls::model::Poll;
 use crate::types::{IssueId, PollId};
 
 /// What became of the links to a poll in the mails.
@@ -30,6 +32,30 @@ impl Numbers {
 
 const SUMS: &str = "CAST(COALESCE(SUM(counted), 0) AS BIGINT) AS counted, CAST(COALESCE(SUM(seen), 0) AS BIGINT) AS seen, \
      CAST(COALESCE(SUM(scanner), 0) AS BIGINT) AS scanner";
+
+/// The newsletter that a mail was of; without a mail, the one promised beside the poll.
+///
+/// # Errors
+/// What the database said.
+pub async fn newsletter_of(
+    db: &Db,
+    issue: Option<IssueId>,
+    poll: &Poll,
+) -> Result<Option<Newsletter>, DbErr> {
+    let of_mail = match issue {
+        Some(issue) => {
+            let sql = "SELECT newsletter_id FROM issue WHERE id = $1";
+            let row = fetch_one(db.read(), sql, [issue.into()]).await?;
+            row.map(|row| row.try_get("", "newsletter_id"))
+                .transpose()?
+        }
+        None => None,
+    };
+    match of_mail.or(poll.newsletter) {
+        Some(id) => newsletters::by_id(db.read(), id).await,
+        None => Ok(None),
+    }
+}
 
 /// The numbers of a poll, over all issues that asked it.
 ///

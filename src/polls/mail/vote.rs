@@ -15,14 +15,16 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::link::{Said, by_one_link};
 use super::looks::from;
+use super::store::newsletter_of;
 use super::visit::Target;
 use super::{nonce, private};
 use crate::app::App;
 use crate::db::DbErr;
+use crate::newsletters::Newsletter;
 use crate::polls::answer::{Answered, Choice, Reason, Sent, answer_from_mail};
 use crate::polls::ballots::{self, Slip};
 use crate::polls::definition;
-use crate::polls::form::{FormPage, FormView, seed_of};
+use crate::polls::form::{ANSWERED_BEFORE, FormPage, FormView, More, PROBLEM, seed_of};
 use crate::polls::linked;
 use crate::polls::model::{Phase, Poll};
 use crate::polls::results::{ResultsPage, beside, not_counted, secrecy, visible};
@@ -35,6 +37,8 @@ pub(super) struct Link {
     pub poll: Arc<Poll>,
     said: Said,
     voter: Voter,
+    /// The newsletter of the mail, whose colour and language the page has.
+    pub newsletter: Option<Newsletter>,
     /// From a test mail, which belongs to no reader.
     pub is_test: bool,
 }
@@ -81,6 +85,7 @@ pub(super) async fn open(app: &App, token: &str) -> Result<Link, Problem> {
     }
     let is_test = !known::is_reader(&app.db, said.reader).await?;
     Ok(Link {
+        newsletter: newsletter_of(&app.db, said.issue, &poll).await?,
         poll: Arc::new(poll),
         said,
         voter: Voter::Subscriber(said.reader),
@@ -130,9 +135,13 @@ pub async fn page(
     linked::offer(&app, &link.poll, Some(&link.voter), &mut form).await?;
     let again = match own {
         _ if link.is_test => Some(NOBODYS),
-        own => own.map(|_| "You have answered this poll before. Sending this changes your answer."),
+        own => own.map(|_| ANSWERED_BEFORE),
     };
-    let page = with_nonce(&app, &link, &token, form, again);
+    let more = again.is_none().then(|| more(&link)).flatten();
+    let page = FormPage {
+        more,
+        ..with_nonce(&app, &link, &token, form, again)
+    };
     render(&app, &page, StatusCode::OK)
 }
 
@@ -208,6 +217,11 @@ pub async fn cast(
         Answered::Invalid(error) => {
             let mut view = retyped(&link);
             let page = FormPage {
+                error_title: if error.is_missing() {
+                    "An answer is still missing"
+                } else {
+                    PROBLEM
+                },
                 errors: view.mark_all(&link.poll, &sent, error),
                 ..with_nonce(&app, &link, &token, view, None)
             };
@@ -276,6 +290,8 @@ pub(super) async fn finished(
     let own = own_choice(app, link).await?;
     let results = visible(app, &link.poll, own.as_ref()).await?;
     let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_ref());
+    page.accent_sheet = link.newsletter.as_ref().map(Newsletter::accent_sheet);
+    page.lang = link.newsletter.as_ref().map(|n| n.language.clone());
     secrecy::tell(app, &link.poll, &mut page).await?;
     page.linked = linked::note(app, &link.poll, Some(&link.voter)).await?;
     page.counted &= refused.is_none();
@@ -292,10 +308,25 @@ pub(super) async fn finished(
 fn form(link: &Link, token: &str) -> FormView {
     let mut form = FormView {
         action: format!("/v/{token}"),
+        accent_sheet: link.newsletter.as_ref().map(Newsletter::accent_sheet),
+        lang: link.newsletter.as_ref().map(|n| n.language.clone()),
         ..FormView::of(&link.poll, None)
     };
     form.shuffle(&link.poll, seed_of(&link.voter.key(&link.poll)));
     form
+}
+
+/// What is said of the questions that the mail did not ask, where it marked an answer to the first.
+fn more(link: &Link) -> Option<More> {
+    let next = link.poll.questions.get(1)?;
+    let words = match link.poll.questions.len() - 1 {
+        1 => "One more question follows below it, and one button sends both.".to_owned(),
+        n => format!("{n} more questions follow below it, and one button sends all."),
+    };
+    (link.said.key != 0).then(|| More {
+        words,
+        to: format!("q{}", next.key),
+    })
 }
 
 fn with_nonce(

@@ -99,6 +99,13 @@ pub async fn page(
         page.linked = linked;
         page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
         page.back_href = is_article(&arrived.from).then_some(arrived.from);
+        // Who changes an answer finds back as well.
+        if let (Some(change), Some(back)) = (&mut page.change_href, &page.back_href) {
+            let from = form_urlencoded::Serializer::new(String::new())
+                .append_pair("from", back)
+                .finish();
+            *change = format!("{change}?{from}");
+        }
         page.noindex = own.is_some();
         page.oembed = Some(embed::oembed::discovery(&app.config.origin(), &poll.slug));
     })

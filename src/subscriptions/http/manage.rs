@@ -207,6 +207,7 @@ fn show_form(
         "What you receive",
         json!({
             "token": token,
+            "accent_sheet": preferences.accent_sheet,
             "email": preferences.reader.email,
             "active": preferences.active.iter().map(|s| json!({ "slug": s.slug, "name": s.name, "keep": !filled.unticked.contains(&s.slug) })).collect::<Vec<_>>(),
             "others": preferences.others.iter().map(|n| entry(&n.slug, &n.name)).collect::<Vec<_>>(),
