@@ -186,18 +186,28 @@ async fn the_page_is_whole_without_a_script() {
         .await
         .expect(200);
     page.says("Sending").says("Mara resumed it");
+    let first = editor.get("/admin").await.expect(200);
+    first.says("On its way").says("of 400 readers");
     until(&app, issue, |p| p.state == MailingState::Finished).await;
     let page = editor.get(&path).await.expect(200);
     let page = page
         .says("Finished, with 1 reader in doubt.")
         .says("398 handed over + 1 failed + 1 in doubt = 400 in all.");
-    let settle = editor.follow(&page, "Decide what to do").await.expect(200);
+    assert_eq!(page.all(".bar-head .muted"), ["99 %"]);
+    assert_eq!(page.all(".bar-key"), ["1 failed, 1 in doubt"]);
+    let first = editor.get("/admin").await.expect(200);
+    let first = first
+        .says("Needs you")
+        .says("is in doubt for 1 reader")
+        .says("could not be handed over for 1 reader");
+    assert!(first.all("#on-way").is_empty(), "nothing is on its way");
+    let settle = editor.follow(&page, "Settle 1 in doubt").await.expect(200);
     settle.says("reader3@example.org");
     let resend = editor
-        .follow(&page, "Send again to those that failed")
+        .follow(&page, "Send again to 1 that failed")
         .await
         .expect(200);
-    resend.says("1 reader: refused because of us or the message");
+    resend.says("1 reader: refused: our server or this message");
     let list = editor
         .get(&format!("{path}/recipients?state=failed"))
         .await

@@ -297,7 +297,10 @@ async fn an_editor_sends_again_and_settles_by_forms() {
     let one = form
         .tick("reader", &first.to_string())
         .button("how", "accept");
-    browser.submit(one.clone()).await.expect(200);
+    let page = browser.submit(one.clone()).await.expect(200);
+    let page = page.says("1 reader is taken as handed over.");
+    page.clone().says("still in doubt");
+    assert_eq!(page.url.path(), format!("{base}/settle"), "to go on");
     let left = "SELECT COUNT(*) FROM delivery WHERE state = 5";
     assert_eq!(app.count(left).await, unknown - 1);
     // The same form sent twice, as by an impatient finger.
@@ -307,7 +310,8 @@ async fn an_editor_sends_again_and_settles_by_forms() {
     let all = page
         .form("form[action$='/settle']")
         .button("how", "accept-all");
-    browser.submit(all).await.expect(200);
+    let page = browser.submit(all).await.expect(200);
+    assert_eq!(page.says("taken as handed over.").url.path(), base);
     assert_eq!(app.count(left).await, 0);
     browser
         .get(&format!("{base}/settle"))
@@ -317,7 +321,7 @@ async fn an_editor_sends_again_and_settles_by_forms() {
     let page = browser.get(&format!("{base}/resend")).await.expect(200);
     let form = page.form("form[action$='/resend']");
     let sent = browser.submit(form).await.expect(200);
-    assert!(sent.url.path() == base);
+    assert!(sent.says("sent to again.").url.path() == base);
     // Nobody of this audience is subscribed: each is looked at again when it is sent.
     let again = "SELECT COUNT(*) FROM delivery WHERE state = 6 AND reason = 1 AND attempt = 3";
     app.wait_until(again, failed).await;

@@ -1,6 +1,6 @@
 //! Two pages with one decision each: whom of those that failed to send to again, and what became of those in doubt.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::compose::address;
 use super::recipients::handed;
 use super::standing::{self, REASONS};
 use super::steer::by;
-use crate::admin::{Editor, EditorForm, show as shown};
+use crate::admin::{Done, Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::mailer::mailing::{
     self, DeliveryState, DeliveryStateName, MailingState, Ordered, Progress, Reason, Standing,
@@ -55,7 +55,7 @@ pub(super) async fn resend(
     let by = by(&app, &editor);
     let ordered = mailing::resend_failed(&app, &txn, issue.id, &failures, &by).await?;
     txn.commit().await?;
-    after(&issue, ordered)
+    after(&issue, ordered, "again", "")
 }
 
 async fn resend_page(
@@ -96,6 +96,10 @@ async fn resend_page(
             "frame": editor.frame(),
             "id": issue.id.0,
             "crumb": issue.title(),
+            "one": match &failed[..] {
+                [one] => one["count"].clone(),
+                _ => Value::Null,
+            },
             "failed": failed,
             "skipped": (skipped > 0).then(|| shown::counted(skipped, "reader", "readers")),
             "cancelled": matches!(progress.state, MailingState::Cancelled | MailingState::Cancelling),
@@ -121,16 +125,21 @@ async fn bounced_and_back(app: &App, issue: IssueId, progress: &Progress) -> Res
     Ok(mailing::bounced_and_back(&app.db, issue).await?)
 }
 
+/// Of those that failed, who can be sent to again in any case: all but those whose address did not exist.
+pub(super) fn some(progress: &Progress) -> i64 {
+    failures(progress)
+        .filter(|(reason, _)| *reason != Reason::BadAddress)
+        .map(|(_, n)| n)
+        .sum()
+}
+
 /// Whether anybody of those that failed can be sent to again.
 pub(super) async fn can_resend(
     app: &App,
     issue: IssueId,
     progress: &Progress,
 ) -> Result<bool, Problem> {
-    Ok(
-        failures(progress).any(|(reason, _)| reason != Reason::BadAddress)
-            || bounced_and_back(app, issue, progress).await? > 0,
-    )
+    Ok(some(progress) > 0 || bounced_and_back(app, issue, progress).await? > 0)
 }
 
 /// What to know before trying again.
@@ -149,9 +158,10 @@ pub(super) async fn ask_settle(
     State(app): State<App>,
     editor: Editor,
     Path(id): Path<String>,
+    Query(done): Query<Done>,
 ) -> Result<Response, Problem> {
     let (issue, _) = handed(&app, &id).await?;
-    settle_page(&app, &editor, &issue, false).await
+    settle_page(&app, &editor, &issue, Some(&done.done)).await
 }
 
 /// `POST /admin/issues/{id}/settle`.
@@ -173,21 +183,29 @@ pub(super) async fn settle(
         _ => (Which::These(&[]), Verdict::Accept),
     };
     if which == Which::These(&[]) {
-        let page = settle_page(&app, &editor, &issue, true).await?;
+        let page = settle_page(&app, &editor, &issue, None).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let txn = app.db.write_txn("issue_settle").await?;
     let by = by(&app, &editor);
     let ordered = mailing::settle_unknown(&app, &txn, issue.id, which, verdict, &by).await?;
     txn.commit().await?;
-    after(&issue, ordered)
+    let progress = mailing::progress(&app, issue.id).await?;
+    let left = progress.is_some_and(|progress| progress.counts.unknown > 0);
+    let did = match verdict {
+        Verdict::Accept => "settled",
+        Verdict::Resend => "again",
+    };
+    // Where some are left one goes on with them.
+    after(&issue, ordered, did, if left { "/settle" } else { "" })
 }
 
+/// `done`: what was just done, as the address says it; `None`: nobody was ticked.
 async fn settle_page(
     app: &App,
     editor: &Editor,
     issue: &Issue,
-    nothing_chosen: bool,
+    done: Option<&str>,
 ) -> Result<Response, Problem> {
     let (_, zone) = handed(app, &issue.id.0.to_string()).await?;
     let progress = mailing::progress(app, issue.id)
@@ -209,6 +227,8 @@ async fn settle_page(
                 "reader": one.reader.0,
                 "href": format!("{}/recipients/{}", address(issue.id), one.reader.0),
                 "email": standing::email(one),
+                "local": standing::halves(standing::email(one)).0,
+                "domain": standing::halves(standing::email(one)).1,
                 "reason": standing::reason(one),
                 "words": tried.map(standing::said),
                 "at": one.at.map(|at| shown::time(at, &zone)),
@@ -223,7 +243,7 @@ async fn settle_page(
     app.pages.render(
         "digests/settle",
         &json!({
-            "frame": editor.frame(),
+            "frame": editor.frame_saying(done.and_then(|done| said(done, unknown))),
             "id": issue.id.0,
             "crumb": issue.title(),
             "rows": rows,
@@ -231,20 +251,64 @@ async fn settle_page(
             "all": if unknown == 1 { "it".to_owned() } else { format!("all {}", shown::count(unknown)) },
             "more": (listed.next.is_some()).then(|| shown::count(unknown - rows.len() as i64)),
             "can_resend": can_resend,
-            "errors": nothing_chosen.then(|| json!({ "readers": "Tick at least one recipient, or use the buttons for all." })),
+            "errors": done.is_none().then(|| json!({ "readers": "Tick at least one recipient, or use the buttons for all." })),
         }),
     )
 }
 
-/// Back to the issue; that somebody else was faster is no error.
-fn after(issue: &Issue, ordered: Ordered) -> Result<Response, Problem> {
+/// Back to the issue or to a page of it, which says what was done; that somebody else was faster is no error.
+fn after(issue: &Issue, ordered: Ordered, did: &str, page: &str) -> Result<Response, Problem> {
     match ordered {
-        Ordered::Done(_) => Ok(Redirect::to(&address(issue.id)).into_response()),
+        Ordered::Done(n) => {
+            let next = format!("{}{page}?done={did}.{n}", address(issue.id));
+            Ok(Redirect::to(&next).into_response())
+        }
         Ordered::NotNow(MailingState::Cancelled | MailingState::Cancelling) => Err(
             Problem::conflict("This issue was cancelled: nothing of it is sent any more."),
         ),
         Ordered::NotNow(_) | Ordered::Unknown => Err(Problem::conflict(
             "The issue is not in a state in which this can be done.",
         )),
+    }
+}
+
+/// `settled.2`, `again.9`: what was done, for the line above the page. `left`: readers who are in doubt now.
+pub(super) fn said(done: &str, left: i64) -> Option<String> {
+    let (did, n) = done.split_once('.')?;
+    let n: i64 = n.parse().ok()?;
+    let readers = shown::counted(n, "reader is", "readers are");
+    let still = match (did, left) {
+        ("settled", 1) => " 1 is still in doubt.".to_owned(),
+        ("settled", 2..) => format!(" {} are still in doubt.", shown::count(left)),
+        _ => String::new(),
+    };
+    match (did, n) {
+        ("settled" | "again", 0) => Some("Nothing was changed: somebody was faster.".to_owned()),
+        ("settled", _) => Some(format!("{readers} taken as handed over.{still}")),
+        ("again", _) => Some(format!("{readers} sent to again.")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_is_said_with_its_numbers() {
+        let said = |done: &str, left| said(done, left).unwrap_or_default();
+        assert_eq!(
+            said("settled.2", 7),
+            "2 readers are taken as handed over. 7 are still in doubt."
+        );
+        assert_eq!(said("settled.1", 0), "1 reader is taken as handed over.");
+        assert_eq!(said("again.9", 9), "9 readers are sent to again.");
+        assert_eq!(
+            said("again.0", 0),
+            "Nothing was changed: somebody was faster."
+        );
+        for other in ["", "settled", "settled.x", "saved.1"] {
+            assert_eq!(said(other, 1), "", "{other}");
+        }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn of(
             }
             let by = stopped.map_or_else(String::new, |order| {
                 let at = written::short(order.at.timestamp(), zone);
-                format!(" It was paused by {} at {at}.", order.who)
+                format!(" It was paused by {} on {at}.", order.who)
             });
             Some(say(
                 "is-wait",
@@ -80,7 +80,8 @@ pub(super) fn of(
             "is-wait",
             &format!("Finished, with {} in doubt.", readers(counts.unknown)),
             "A connection broke at the last moment, so nobody knows whether they got it. They are mailed once more only if somebody says so.".to_owned(),
-            Some((format!("{base}/settle"), "Decide what to do")),
+            // The button below leads there.
+            None,
         )),
         MailingState::Finished if counts.failed > 0 => Some(say(
             "is-wait",
@@ -107,14 +108,14 @@ fn cancelled(progress: &Progress, orders: &[Order], zone: &Zone) -> Value {
         || "It was cancelled.".to_owned(),
         |order| {
             let at = written::short(order.at.timestamp(), zone);
-            format!("{} cancelled it at {at}.", order.who)
+            format!("{} cancelled it on {at}.", order.who)
         },
     );
     let text = if counts.sent == 0 {
         format!("{by} Nobody had got it by then.")
     } else {
         format!(
-            "{by} {} had been handed over by then; a mail cannot be called back. To reach the others, write a new issue.",
+            "{by} {} had been handed over by then; a mail cannot be called back. The others do not get it: a new issue would go to everybody.",
             show::counted(counts.sent, "reader", "readers")
         )
     };
@@ -172,7 +173,7 @@ mod tests {
         let one = counts(1_200, 300, 0, 0);
         let said = heading(MailingState::Paused, one.clone(), Some(OrderKind::Pause));
         assert!(
-            said.contains("resumes it. It was paused by Mara at 18 Nov 2026"),
+            said.contains("resumes it. It was paused by Mara on 18 Nov 2026"),
             "{said}"
         );
         let said = heading(

@@ -26,12 +26,20 @@ pub(super) fn bar_words(state: MailingState, counts: &Counts) -> String {
     format!("Handed over for {sent} of {audience}")
 }
 
-/// `37 % attempted`, rounded down: a hundred means all. Attempted is more than handed over: also who failed, is in doubt or was skipped.
-pub(super) fn percent(done: i64, audience: i64) -> String {
+/// `37 %` of what the headline says, rounded down: a hundred means all.
+pub(super) fn percent(sent: i64, audience: i64) -> String {
     if audience <= 0 {
-        return "0 % attempted".to_owned();
+        return "0 %".to_owned();
     }
-    format!("{} % attempted", done.saturating_mul(100) / audience)
+    format!("{} %", sent.saturating_mul(100) / audience)
+}
+
+/// What the second tone of the bar is; empty where there is none.
+pub(super) fn trouble_words(counts: &Counts) -> String {
+    let failed = (counts.failed > 0).then(|| format!("{} failed", show::count(counts.failed)));
+    let doubt = (counts.unknown > 0).then(|| format!("{} in doubt", show::count(counts.unknown)));
+    let parts: Vec<String> = failed.into_iter().chain(doubt).collect();
+    parts.join(", ")
 }
 
 /// Rate and end, as far as they can be known.
@@ -58,7 +66,7 @@ pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String 
                 )
             });
             format!(
-                "Only deferred mails are left; they are tried again at growing distances.{}",
+                "Only deferred mails are left; they are tried again at growing intervals.{}",
                 next.unwrap_or_default()
             )
         }
@@ -163,9 +171,9 @@ mod tests {
 
     #[test]
     fn a_hundred_percent_means_all() {
-        assert_eq!(percent(999, 1_000), "99 % attempted");
-        assert_eq!(percent(1_000, 1_000), "100 % attempted");
-        assert_eq!(percent(0, 0), "0 % attempted");
+        assert_eq!(percent(999, 1_000), "99 %");
+        assert_eq!(percent(1_000, 1_000), "100 %");
+        assert_eq!(percent(0, 0), "0 %");
     }
 
     #[test]

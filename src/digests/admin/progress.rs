@@ -38,7 +38,13 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Between reloads where there is no script, in seconds: long enough to reach a button by keyboard.
 const RELOAD: u32 = 15;
 
-pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Response, Problem> {
+/// The page. `done`: what was just done, as the address says it.
+pub(super) async fn show(
+    app: &App,
+    editor: &Editor,
+    issue: &Issue,
+    done: &str,
+) -> Result<Response, Problem> {
     let progress = mailing::progress(app, issue.id)
         .await?
         .ok_or_else(Problem::not_found)?;
@@ -75,13 +81,13 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
     app.pages.render(
         "digests/progress",
         &json!({
-            "frame": editor.frame(),
+            "frame": editor.frame_saying(again::said(done, progress.counts.unknown)),
             "id": issue.id.0,
             "title": issue.title(),
             "newsletter": views::newsletter(&newsletter),
             "refresh": live.then_some(RELOAD),
             "live": live,
-            "badge": state_words(state).1,
+            "badge": badge(progress),
             "headline": headline::of(progress, &orders, issue.id, &zone),
             "bar_tone": bar_tone(state),
             "now": parts(&snapshot, app.clock.now(), &zone),
@@ -90,6 +96,7 @@ pub(super) async fn show(app: &App, editor: &Editor, issue: &Issue) -> Result<Re
             "can_cancel": state == MailingState::Sending || state == MailingState::Paused,
             "can_resend": goes_on && again::can_resend(app, issue.id, progress).await?,
             "can_settle": progress.counts.unknown > 0,
+            "ended": !live,
             "archive": (in_archive && progress.started.is_some())
                 .then(|| format!("/archive/{}/{}", newsletter.slug, issue.slug)),
             "shown_subject": views::subject(issue),
@@ -151,7 +158,8 @@ async fn look(app: &App, issue: IssueId) -> Option<Arc<Snapshot>> {
 fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
     let progress = &snapshot.progress;
     let counts = &progress.counts;
-    let done = counts.audience - counts.queued - counts.deferred;
+    let trouble = counts.failed + counts.unknown;
+    let again = again::some(progress);
     let (state, _) = state_words(progress.state);
     let moment = Moment {
         progress,
@@ -160,17 +168,22 @@ fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
     };
     json!({
         "shape": format!(
-            "{state} {} {} {} {}",
+            "{state} {} {} {} {} {}",
             progress.reason,
             counts.failed > 0,
+            again > 0,
             counts.sent > 0,
             counts.unknown > 0
         ),
         "state": state,
         "bar": pace::bar_words(progress.state, counts),
-        "done": done,
+        "done": counts.sent,
+        "tried": counts.sent + trouble,
+        "trouble": pace::trouble_words(counts),
+        "unknown": show::count(counts.unknown),
+        "again": show::count(again),
         "audience": counts.audience.max(1),
-        "percent": pace::percent(done, counts.audience),
+        "percent": pace::percent(counts.sent, counts.audience),
         "pace": pace::words(&moment, now, zone),
         "sum": pace::sum_words(counts),
         "counts": counts_shown(progress),
@@ -201,12 +214,20 @@ fn state_words(state: MailingState) -> (&'static str, &'static str) {
     }
 }
 
+/// The badge's class: what ended with trouble is not green.
+fn badge(progress: &Progress) -> &'static str {
+    let counts = &progress.counts;
+    match progress.state {
+        MailingState::Finished if counts.failed + counts.unknown > 0 => "is-wait",
+        state => state_words(state).1,
+    }
+}
+
 fn bar_tone(state: MailingState) -> &'static str {
     match state {
         MailingState::Paused | MailingState::Cancelling => "is-wait",
-        MailingState::Cancelled => "is-bad",
         MailingState::Finished => "is-good",
-        MailingState::Preparing | MailingState::Sending => "",
+        MailingState::Preparing | MailingState::Sending | MailingState::Cancelled => "",
     }
 }
 
@@ -231,14 +252,14 @@ fn reasons(progress: &Progress) -> Vec<Value> {
         .reasons
         .iter()
         .map(|(state, reason, n)| {
-            let kind = match state {
-                DeliveryStateName::Failed => "failed",
-                DeliveryStateName::Skipped => "skipped",
+            let (state, kind, badge) = match state {
+                DeliveryStateName::Failed => ("failed", "Failed", "is-bad"),
+                DeliveryStateName::Skipped => ("skipped", "Skipped", "is-neutral"),
             };
             let name = standing::REASONS.iter().find(|(_, known)| known == reason);
             json!({
-                "reason": reason.words(), "kind": kind, "count": show::count(*n),
-                "query": name.map(|(name, _)| format!("state={kind}&reason={name}")),
+                "reason": reason.words(), "kind": kind, "badge": badge, "count": show::count(*n),
+                "query": name.map(|(name, _)| format!("state={state}&reason={name}")),
             })
         })
         .collect()

@@ -7,7 +7,7 @@ use super::super::model::IssueState;
 use super::{compose, outbound, progress};
 use crate::admin::Editor;
 use crate::app::App;
-use crate::web::Problem;
+use crate::web::{Problem, RawForm};
 
 pub(super) async fn show(
     State(app): State<App>,
@@ -21,6 +21,9 @@ pub(super) async fn show(
         IssueState::Scheduled(_) | IssueState::Held { .. } => {
             outbound::waiting(&app, &editor, &issue).await
         }
-        IssueState::Handed(_) => progress::show(&app, &editor, &issue).await,
+        IssueState::Handed(_) => {
+            let query = RawForm::parse(query.0.unwrap_or_default().as_bytes())?;
+            progress::show(&app, &editor, &issue, &query.line("done")?).await
+        }
     }
 }

@@ -185,7 +185,7 @@ impl Reason {
             Self::Cancelled => "issue cancelled",
             Self::BadAddress => "no such address",
             Self::Refused => "refused by the receiving side",
-            Self::Ours => "refused because of us or the message",
+            Self::Ours => "refused: our server or this message",
             Self::Expired => "deferred until the issue was too old",
             Self::InDoubt => "connection lost after the message",
             Self::Crashed => "put aside after three crashes",

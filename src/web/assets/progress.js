@@ -31,6 +31,12 @@ function words(text) {
   return made;
 }
 
+function badge({ kind, badge: tone }) {
+  const made = cell("td", "", { label: "State" });
+  made.append(Object.assign(document.createElement("span"), { className: `badge ${tone}`, textContent: kind }));
+  return made;
+}
+
 // Rows are replaced only when they differ, so that a link in one keeps the focus.
 function fill(name, rows, make) {
   const section = document.getElementById(name);
@@ -45,13 +51,15 @@ function fill(name, rows, make) {
 
 function show(now) {
   const box = part();
-  for (const name of ["state", "bar", "percent", "pace", "sum", "deferred_among"]) {
+  for (const name of ["state", "bar", "percent", "trouble", "unknown", "again", "pace", "sum", "deferred_among"]) {
     const place = box.querySelector(`[data-f="${name}"]`);
     if (place && place.textContent !== (now[name] ?? "")) place.textContent = now[name] ?? "";
   }
-  const bar = box.querySelector("progress");
-  bar.max = now.audience;
-  bar.value = now.done;
+  // The second shows behind the first: what failed or is in doubt.
+  for (const [id, value] of [["handed", now.done], ["tried", now.tried]]) {
+    const bar = document.getElementById(id);
+    if (bar) Object.assign(bar, { max: now.audience, value });
+  }
   for (const { name, value } of now.counts) {
     const place = box.querySelector(`[data-count="${name}"]`);
     if (place && place.textContent !== value) place.textContent = value;
@@ -64,7 +72,7 @@ function show(now) {
   ]));
   fill("reasons", now.reasons, (r) => row([
     cell("th", r.reason, { href: `${list}?${r.query}` }),
-    cell("td", r.kind, { label: "Kind" }),
+    badge(r),
     cell("td", r.count, { label: "Readers", numeric: true }),
   ]));
 }
