@@ -240,7 +240,7 @@ async fn polls_to_pick(app: &App, now: UnixMillis) -> Result<Vec<Value>, Problem
             )
         })
         .map(
-            |poll| json!({ "question": poll.title, "mark": format!("{{{{poll:{}}}}}", poll.slug) }),
+            |poll| json!({ "question": poll.question, "sample": poll.sample, "mark": format!("{{{{poll:{}}}}}", poll.slug) }),
         )
         .collect())
 }

@@ -85,7 +85,7 @@ fn listed(row: &Row, bursts: &[trust::Waiting], now: UnixMillis) -> Value {
     let burst = bursts.iter().find(|burst| burst.slug == row.slug);
     json!({
         "burst": burst.map(|burst| shown::count(burst.ballots)),
-        "slug": row.slug, "question": row.question, "state": state, "badge": badge,
+        "slug": row.slug, "question": row.question, "sample": row.sample, "state": state, "badge": badge,
         "answers": shown::count(row.answers), "confirmed": shown::count(row.confirmed),
         "closes": closes.map(|at| shown::time(at, &zone)), "open_end": !matches!(at, Phase::Hidden | Phase::Closed { .. }),
     })

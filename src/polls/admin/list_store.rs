@@ -50,6 +50,8 @@ pub struct Row {
     pub slug: String,
     /// The first one.
     pub question: String,
+    /// Whether it asks a random sample.
+    pub sample: bool,
     pub state: PollState,
     pub opens: Option<UnixMillis>,
     pub closes: Option<UnixMillis>,
@@ -86,7 +88,8 @@ pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>
         )
     };
     let sql = format!(
-        "SELECT * FROM (SELECT id, slug, {QUESTION} AS question, state, opens_ms, closes_ms, closed_ms, time_zone, {} AS answers, {} AS confirmed \
+        "SELECT * FROM (SELECT id, slug, {QUESTION} AS question, \
+         CASE WHEN EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id) THEN 1 ELSE 0 END AS sample, state, opens_ms, closes_ms, closed_ms, time_zone, {} AS answers, {} AS confirmed \
          FROM poll WHERE {condition}) AS listed ORDER BY {order} {direction}, id DESC LIMIT {PAGE} OFFSET {}",
         sum(""),
         sum(" AND tier >= 2"),
@@ -138,6 +141,7 @@ fn read(row: &QueryResult) -> Result<Row, DbErr> {
     Ok(Row {
         slug: row.try_get("", "slug")?,
         question: row.try_get("", "question")?,
+        sample: row.try_get::<i32>("", "sample")? == 1,
         state: PollState::from_code(row.try_get("", "state")?),
         opens: row.try_get("", "opens_ms")?,
         closes: row.try_get("", "closes_ms")?,

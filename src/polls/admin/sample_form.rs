@@ -186,8 +186,14 @@ async fn form(
     let mut page = page(editor, poll, Tab::Sample, "Random sample");
     page["draft"] = (poll.state == PollState::Draft).into();
     let mut choices = Vec::new();
+    // How many can be drawn of the newsletter that is chosen, or stands first.
+    let (mut can_be, mut most) = (None, 0);
     for letter in &letters {
         let population = store::population(&app.db, letter.id).await?;
+        most = most.max(population);
+        if letter.slug == asked.newsletter || can_be.is_none() {
+            can_be = Some(population);
+        }
         let words = shown::counted(population, "subscriber", "subscribers");
         choices.push(json!({
             "slug": letter.slug, "label": format!("{} ({words})", letter.name), "chosen": letter.slug == asked.newsletter,
@@ -201,14 +207,21 @@ async fn form(
             Err(found) => errors = found,
         }
     }
+    let can_be = can_be.unwrap_or_default().clamp(SMALLEST, LARGEST);
+    page["too_few"] = (!letters.is_empty() && most < SMALLEST).into();
     page["newsletters"] = choices.into();
     page["form"] = json!({
-        "size": if asked.size.is_empty() { "1000" } else { &asked.size }, "seed": asked.seed,
+        "size": if asked.size.is_empty() { can_be.min(1_000).to_string() } else { asked.size.clone() }, "seed": asked.seed,
     });
     page["error_list"] = shown::in_order(&errors, &["newsletter", "size", "seed"]).into();
     page["errors"] = errors.into();
     page["smallest"] = SMALLEST.into();
-    page["largest"] = shown::count(LARGEST).into();
+    page["largest"] = shown::count(if letters.len() > 1 {
+        most.min(LARGEST)
+    } else {
+        can_be
+    })
+    .into();
     app.pages.render("polls/admin_sample_new", &page)
 }
 

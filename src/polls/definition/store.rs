@@ -142,6 +142,10 @@ pub struct Summary {
     pub id: PollId,
     pub slug: String,
     pub title: String,
+    /// The first one.
+    pub question: String,
+    /// Whether it asks a random sample.
+    pub sample: bool,
     pub state: PollState,
     pub opens_at: Option<UnixMillis>,
     pub closes_at: Option<UnixMillis>,
@@ -156,7 +160,8 @@ pub struct Summary {
 /// # Errors
 /// What the database said.
 pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbErr> {
-    let sql = "SELECT id, slug, title, state, opens_ms, closes_ms, time_zone, created_ms, CAST(COALESCE((SELECT SUM(n) FROM tally \
+    let sql = "SELECT id, slug, title, COALESCE((SELECT q.wording FROM poll_question q WHERE q.poll_id = poll.id ORDER BY q.position LIMIT 1), title) AS question, \
+               CASE WHEN EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id) THEN 1 ELSE 0 END AS sample, state, opens_ms, closes_ms, time_zone, created_ms, CAST(COALESCE((SELECT SUM(n) FROM tally \
                WHERE tally.poll_id = poll.id AND option_id = 0), 0) AS BIGINT) AS voters \
                FROM poll ORDER BY id DESC LIMIT $1 OFFSET $2";
     fetch_all_as(
@@ -168,6 +173,8 @@ pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbEr
                 id: row.try_get("", "id")?,
                 slug: row.try_get("", "slug")?,
                 title: row.try_get("", "title")?,
+                question: row.try_get("", "question")?,
+                sample: row.try_get::<i32>("", "sample")? == 1,
                 state: PollState::from_code(row.try_get("", "state")?),
                 opens_at: row.try_get("", "opens_ms")?,
                 closes_at: row.try_get("", "closes_ms")?,
