@@ -86,6 +86,10 @@ pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
                 .to_owned(),
         );
     }
+    if draft.body.begins_with(draft.subject) {
+        let text = "The text begins with the subject: in the archive both stand below each other.";
+        advice.warns("subject_twice", text.to_owned());
+    }
     links(draft.body, &mut advice);
     placeholders(draft, &mut advice);
     size(draft.html_bytes, &mut advice);

@@ -4,11 +4,21 @@ use super::pieces::Pieces;
 use super::plain::is_inline;
 use super::tokens::Token;
 
-/// The first words of a body, at most 140 characters, cut between words.
+/// Whether its words are left out.
+fn is_skipped(name: &str) -> bool {
+    matches!(name, "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "table")
+}
+
+/// The first words of a body, at most 140 characters, cut between words: of its paragraphs and lists. Headings and tables have no stop at their
+/// end, so beside a subject they would run into what follows.
 pub(super) fn lead(tokens: &[Token]) -> String {
     let mut all = String::new();
+    let mut skipped = 0_usize;
     for token in tokens {
         match token {
+            Token::Open { name, .. } if is_skipped(name) => skipped += 1,
+            Token::Close { name } if is_skipped(name) => skipped = skipped.saturating_sub(1),
+            _ if skipped > 0 => {}
             Token::Text(text) => all.push_str(text),
             Token::Open { name, .. } | Token::Close { name } if !is_inline(name) => all.push(' '),
             _ => {}

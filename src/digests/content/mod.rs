@@ -109,6 +109,14 @@ impl Body {
         &self.lead
     }
 
+    /// Whether the first line of the text says what this line says, a subject.
+    pub fn begins_with(&self, line: &str) -> bool {
+        let line = Pieces::of_line(line).with_fallbacks();
+        let text = self.text.with_fallbacks();
+        let first = text.lines().map(str::trim).find(|line| !line.is_empty());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(line.trim()))
+    }
+
     /// Whether a reader would find nothing in it.
     pub fn is_empty(&self) -> bool {
         self.html.iter().all(|piece| match piece {
@@ -141,7 +149,13 @@ mod tests {
             "Good morning, ‹name or reader›\n====================\n\nRead this <https://example.org/a>.\n\n‹poll trust›\n"
         );
         assert_eq!(body.polls(), ["trust"]);
-        assert_eq!(body.lead(), "Good morning, reader Read this.");
+        assert_eq!(body.lead(), "Read this.");
+        assert!(body.begins_with("good morning, {{name|reader}}"));
+        assert!(!body.begins_with("Read this"));
+        assert!(!Body::parse("").begins_with(""));
+        let table =
+            Body::parse("Hello.\n\n| Line | Riders |\n|---|--:|\n| 49 | 12,480 |\n\nMore below.");
+        assert_eq!(table.lead(), "Hello. More below.");
     }
 
     #[test]
