@@ -44,7 +44,16 @@ pub async fn show(
                     page["steady"] = steady(&table, &asked.answer);
                 }
                 Err(NoTable::TooSmall) => {
-                    page["said"] = format!("There are too few answers to these two questions. A table is shown when nothing in it tells of fewer than {SMALLEST_CELL} readers.").into();
+                    let rarest =
+                        counted
+                            .rarest([rows, columns])
+                            .map_or_else(String::new, |(label, n)| {
+                                format!(
+                                    " The rarest answer is “{label}”, chosen by {}.",
+                                    shown::counted(n, "reader", "readers")
+                                )
+                            });
+                    page["said"] = format!("There are too few answers to these two questions. A table is shown when nothing in it tells of fewer than {SMALLEST_CELL} readers.{rarest}").into();
                 }
                 Err(NoTable::TooLarge) => {
                     page["said"] = "These questions have too many answers for a table.".into();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::tabs::{Tab, page, per_cent, poll_of};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
-use crate::polls::insight::weigh::{Known, Weights, margins, refused, weigh};
+use crate::polls::insight::weigh::{Known, NotWeighed, Weights, margins, refused, weigh};
 use crate::polls::model::{Poll, Question};
 use crate::polls::results::note::date_time;
 use crate::polls::results::{totals, zone};
@@ -53,7 +53,17 @@ pub async fn show(
     let found = weigh(&counted, question, &known, cap, list);
     page["sample"] = list.map(shown::count).into();
     if let Some(Err(refusal)) = &found.raked {
-        page["refused"] = refused(*refusal, &known).into();
+        let asked = known.iter().map(|known| known.question);
+        let rarest = counted.rarest(asked.chain([question]));
+        page["refused"] = match (refusal, rarest) {
+            (NotWeighed::SmallCells, Some((label, n))) => format!(
+                "{} The rarest answer is “{label}”, chosen by {}.",
+                refused(*refusal, &known),
+                shown::counted(n, "reader", "readers")
+            ),
+            _ => refused(*refusal, &known),
+        }
+        .into();
     }
     if let Some(Ok(weights)) = &found.raked {
         page["weights"] = cost(weights);
@@ -104,9 +114,18 @@ fn form(poll: &Poll, question: &Question, asked: &Asked) -> Value {
                     json!({ "key": option.key, "label": option.label, "value": value })
                 })
                 .collect();
-            json!({ "text": margin.text, "options": options })
+            json!({ "text": margin.text, "options": options, "key": margin.key, "sum": wrong_sum(margin, asked) })
         })
         .collect()
+}
+
+/// What is said beside the shares of a question that do not add up to 100.
+fn wrong_sum(margin: &Question, asked: &Asked) -> Option<String> {
+    let sum: f64 = known(margin, asked)?.shares.iter().sum::<f64>() * 100.0;
+    if sum.is_nan() {
+        return Some("Write numbers only, such as 12.5.".to_owned());
+    }
+    ((sum - 100.0).abs() >= 0.05).then(|| format!("They add up to {sum:.1}, not to 100."))
 }
 
 /// The shares typed for a question; `None` where nothing was. What is no number is no share, so the sum will not fit and is refused with its reason.

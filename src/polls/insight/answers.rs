@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::kept_store;
 use super::store::{self, Alike};
 use crate::db::{Db, DbErr};
-use crate::polls::model::{Poll, Tier};
+use crate::polls::model::{Poll, Question, Tier};
 use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::types::{OptionId, PollId, UnixMillis};
 
@@ -25,6 +25,18 @@ pub struct Counted {
 }
 
 impl Counted {
+    /// The answer of these questions that the fewest gave, of those anybody gave: its number stands in the result as well.
+    pub fn rarest<'a>(
+        &self,
+        questions: impl IntoIterator<Item = &'a Question>,
+    ) -> Option<(&'a str, i64)> {
+        let options = questions.into_iter().flat_map(|q| &q.options);
+        options
+            .map(|option| (option.label.as_str(), self.with(option.id)))
+            .filter(|(_, n)| *n > 0)
+            .min_by_key(|(_, n)| *n)
+    }
+
     /// Ballots with `option` on them.
     #[must_use]
     pub fn with(&self, option: OptionId) -> i64 {
