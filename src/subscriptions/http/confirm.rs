@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{page, pressed_by_a_program, span, unknown_link};
 use crate::app::App;
+use crate::digests;
 use crate::newsletters::Newsletter;
 use crate::polls::{self, WaitingAnswer};
 use crate::subscriptions::Beside;
@@ -46,7 +47,10 @@ pub async fn show(
             &format!("Subscribe to {}", newsletter.name),
             words_with(&app, &newsletter, &token, &answer).await?,
         ),
-        Link::Done(newsletter, true) => done(&app, &newsletter, None, None),
+        Link::Done(newsletter, true) => {
+            let read = can_be_read(&app, &newsletter).await?;
+            done(&app, &newsletter, read, None, None)
+        }
         Link::Done(newsletter, false) => ended(&app, &newsletter),
         Link::Expired(newsletter) => {
             let words = expired_words(&app, &newsletter, &token, &answer).await?;
@@ -81,7 +85,10 @@ pub async fn submit(
                 EXPIRED,
                 expired_words(&app, &newsletter, &token, answer).await?,
             ),
-            Link::Done(newsletter, true) => done(&app, &newsletter, None, None),
+            Link::Done(newsletter, true) => {
+                let read = can_be_read(&app, &newsletter).await?;
+                done(&app, &newsletter, read, None, None)
+            }
             Link::Done(newsletter, false) => ended(&app, &newsletter),
             Link::Unknown => unknown_link(&app, FORGOTTEN),
         };
@@ -92,7 +99,8 @@ pub async fn submit(
     match confirm::confirm(&app, &token).await? {
         Confirmed::Now(newsletter, reader) => {
             let counted = polls::count_as_readers(&app, answer, reader, link).await?;
-            let mut response = done(&app, &newsletter, Some(reader), counted)?;
+            let read = can_be_read(&app, &newsletter).await?;
+            let mut response = done(&app, &newsletter, read, Some(reader), counted)?;
             // Only where it is certain that our own page sent this.
             let cookie = (from == From::Ours).then(|| sign_in::sign_in(&app, reader));
             if let Some(cookie) = cookie.flatten() {
@@ -107,7 +115,8 @@ pub async fn submit(
                 Some(reader) => polls::count_as_readers(&app, answer, reader, link).await?,
                 None => None,
             };
-            done(&app, &newsletter, None, counted)
+            let read = can_be_read(&app, &newsletter).await?;
+            done(&app, &newsletter, read, None, counted)
         }
         Confirmed::Expired(newsletter) => {
             let words = expired_words(&app, &newsletter, &token, answer).await?;
@@ -148,10 +157,16 @@ async fn renew(app: &App, client: &Client, token: &str, answer: &str) -> Result<
     )
 }
 
-/// `reader`: who has confirmed just now. `counted`: the poll whose answer is theirs now.
+/// Whether there is a past issue on the web, so that nobody is led to an empty page.
+async fn can_be_read(app: &App, newsletter: &Newsletter) -> Result<bool, Problem> {
+    Ok(newsletter.archive && digests::has_past_issues(app, newsletter.id).await?)
+}
+
+/// `read`: its archive has something to read. `reader`: who has confirmed just now. `counted`: the poll whose answer is theirs now.
 fn done(
     app: &App,
     newsletter: &Newsletter,
+    read: bool,
     reader: Option<ReaderId>,
     counted: Option<WaitingAnswer>,
 ) -> Result<Response, Problem> {
@@ -162,7 +177,7 @@ fn done(
         words["results"] = format!("/p/{}/results", counted.slug).into();
     }
     words["again"] = reader.is_none().into();
-    words["archive"] = newsletter.archive.into();
+    words["archive"] = read.into();
     words["manage"] = reader
         .map(|reader| links::manage_token(&app.keys, reader))
         .into();
