@@ -9,10 +9,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::state_words;
-use crate::admin::{Done, Editor, EditorForm, Frame, show as shown};
+use crate::admin::{Done, Editor, EditorForm, Frame, show as shown, show::LocalTime};
 use crate::app::App;
 use crate::newsletters;
 use crate::polls;
+use crate::scheduler::{Zone, written};
 use crate::subscriptions::data;
 use crate::subscriptions::model::{self, Suppression};
 use crate::subscriptions::stop_reader::{Wish, hash_of, stop_reader};
@@ -181,21 +182,26 @@ async fn reader_page(
         .map(|s| (s.newsletter.clone(), s.changed))
         .collect();
     let allows = suppressed.is_some() && stoppable.is_empty();
+    let given = store::consents(&app.db, reader.id).await?;
     let subscriptions: Vec<Value> = subscriptions
         .iter()
         .map(|s| {
             let (state, badge) = state_words(s.state);
-            json!({ "newsletter": s.newsletter, "state": state, "badge": badge, "confirmed": at(s.confirmed), "changed": at(s.changed), "reason": s.reason })
+            let consent = given.iter().find(|c| c.newsletter == s.newsletter && c.withdrawn.is_none());
+            let undated = consent.is_some_and(|c| undated(c, reader, &entered));
+            let imported = consent.is_some_and(|c| c.source == IMPORT);
+            let confirmed = if imported { as_a_file_says(s.confirmed, &zone) } else { at(s.confirmed) };
+            json!({ "newsletter": s.newsletter, "state": state, "badge": badge, "undated": undated, "confirmed": confirmed, "changed": at(s.changed), "reason": s.reason })
         })
         .collect();
-    let consents: Vec<Value> = store::consents(&app.db, reader.id)
-        .await?
+    let consents: Vec<Value> = given
         .iter()
         .map(|c| {
+            let confirmed = if c.source == IMPORT { as_a_file_says(c.confirmed, &zone) } else { at(c.confirmed) };
             json!({
                 "newsletter": c.newsletter, "version": c.version, "elsewhere": c.version < 0, "body": c.body, "page": c.page,
                 "source": c.source, "imported": c.source == IMPORT, "undated": undated(c, reader, &entered),
-                "requested": at(c.requested), "confirmed": at(c.confirmed), "withdrawn": c.withdrawn.map(at),
+                "requested": at(c.requested), "confirmed": confirmed, "withdrawn": c.withdrawn.map(at),
             })
         })
         .collect();
@@ -226,6 +232,21 @@ async fn reader_page(
         StatusCode::UNPROCESSABLE_ENTITY
     };
     Ok((status, page).into_response())
+}
+
+/// A time that came with an import: a date without a time is kept as its midnight in UTC, and stays a date.
+fn as_a_file_says(at: UnixMillis, zone: &Zone) -> LocalTime {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    if at.0 % DAY_MS != 0 {
+        return shown::time(at, zone);
+    }
+    let date = written::date(at.timestamp(), &Zone::utc());
+    let iso = written::machine(at.timestamp());
+    LocalTime {
+        text: date.clone(),
+        iso: iso.split('T').next().unwrap_or_default().to_owned(),
+        full: date,
+    }
 }
 
 /// Whether an import stands in for the time of a consent: its file had none, so what is kept is when it ran.
