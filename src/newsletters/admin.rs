@@ -20,7 +20,9 @@ pub async fn settings(
     editor: Editor,
 ) -> Result<Response, Problem> {
     let notice = match query.done.as_str() {
-        "created" => Some("The newsletter is there. Readers can subscribe to it."),
+        "created" => Some(
+            "The newsletter is there. Readers can subscribe to it on its sign-up page, linked below.",
+        ),
         "saved" => Some("The newsletter is saved."),
         "password" => Some("Your password is changed. Everywhere else you are signed out."),
         _ => None,

@@ -125,7 +125,7 @@ async fn from_the_mail(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
     }
     let number = |label: &str, n: i64| json!({ "label": label, "value": shown::count(n) });
     Ok(vec![
-        number("Counted", numbers.counted),
+        number("New answers", numbers.counted),
         number("Seen, not answered", numbers.seen),
         number("Opened by scanners", numbers.scanner),
     ])

@@ -51,6 +51,8 @@ pub async fn show(
 /// How wide a step is drawn, and how much of it is the bar.
 const STEP: f64 = 10.0;
 const BAR: f64 = 8.0;
+/// A chart has room for so many steps at least: one bar alone would be a wall.
+const FEWEST: usize = 12;
 
 fn chart(found: &Turnout, uncounted: i64) -> Value {
     let most = found.buckets.iter().map(Bucket::all).max().unwrap_or(0);
@@ -81,12 +83,14 @@ fn chart(found: &Turnout, uncounted: i64) -> Value {
         Unit::Month => ("a month", "the month", "Month"),
     };
     let label = |bucket: Option<&Bucket>| bucket.map(|b| b.label.clone()).unwrap_or_default();
+    let steps = found.buckets.len();
+    let (first, last) = (label(found.buckets.first()), label(found.buckets.last()));
     json!({
         "unit": unit, "unit_name": unit_name, "heading": heading,
         "most": shown::count(most),
-        "width": found.buckets.len().max(1) as f64 * STEP,
-        "first": label(found.buckets.first()),
-        "last": if found.buckets.len() > 1 { label(found.buckets.last()) } else { String::new() },
+        "width": steps.max(FEWEST) as f64 * STEP,
+        "first": if steps > 1 && steps < FEWEST { format!("{first} to {last}") } else { first },
+        "last": if steps < FEWEST { String::new() } else { last },
         "bars": bars,
         "earlier": (uncounted > 0).then(|| format!("{} came in before Canvass kept count of the hours.", shown::counted(uncounted, "answer", "answers"))),
     })

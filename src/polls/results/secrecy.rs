@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::db::DbErr;
 use crate::polls::ballots::log::hex;
 use crate::polls::ballots::record::{self, Record};
-use crate::polls::model::{Phase, Poll};
+use crate::polls::model::{Phase, Poll, PollState};
 use crate::types::UnixMillis;
 
 /// Hexadecimal digits of the code on a page: 80 bits, more than anybody can try.
@@ -145,10 +145,13 @@ pub fn for_editors(poll: &Poll, now: UnixMillis, days: u64) -> String {
             agreed(poll)
         ),
         (None, Some(at)) => format!(
-            "{joined}. The key is destroyed on {}; until then ballots can be set aside and the poll opened again",
+            "{joined}. The key is destroyed on {}; until then ballots can be set aside and the poll opened again.",
             date(at.max(now), &zone)
         ),
-        (None, None) => format!("{joined}. The key is destroyed {days} days after the close"),
+        (None, None) if poll.closes_at.is_none() && poll.state != PollState::Draft => format!(
+            "{joined}. No close is set: the key is destroyed {days} days after an editor closes the poll, and not before."
+        ),
+        (None, None) => format!("{joined}. The key is destroyed {days} days after the close."),
     }
 }
 
