@@ -260,7 +260,7 @@ async fn page(
         "error": error.or(odd),
         "rows": rows, "headline": headline(poll.headline_tier),
         "unsure": unsure,
-        "left": found.map(|n| shown::count(voters - n)),
+        "left": found.map(|n| voters - n).filter(|left| *left > 0).map(shown::count),
         "found": found.filter(|n| *n >= SMALLEST_CELL).map(|n| shown::counted(n, "answer", "answers")),
         "unasked": selection.is_none() && odd.is_none() && !asked.asked.is_empty(),
         "few": found.filter(|n| *n < SMALLEST_CELL).map(|n| match n {
