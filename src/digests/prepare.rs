@@ -22,8 +22,6 @@ pub struct Prepared {
     pub compiled: Compiled,
     /// Its name in the archive, were it to go out at that time.
     pub slug: String,
-    /// Whether everybody can read it in the archive, once it went out.
-    pub in_archive: bool,
 }
 
 /// What editors read of an issue that a fault of ours keeps from going out.
@@ -107,7 +105,6 @@ async fn prepare_content(
             newsletter,
             compiled,
             slug,
-            in_archive,
         })
     });
     match compiling.await {

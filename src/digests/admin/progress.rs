@@ -17,6 +17,7 @@ use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
 use super::super::model::{Issue, IssueState};
+use super::super::prepare::is_for_all;
 use super::pace::{self, Moment};
 use super::recipients::handed;
 use super::{again, answers, headline, standing, views};
