@@ -14,7 +14,7 @@ use super::{Failed, tool};
 use crate::app::App;
 use crate::config::Config;
 use crate::mailer::dkim::{self, DkimError, Key, Record, State, record};
-use crate::mailer::dns::Resolver;
+use crate::mailer::dns::{Resolver, Unreachable};
 use crate::newsletters;
 use crate::types::EmailAddress;
 
@@ -229,6 +229,7 @@ pub(super) async fn check(config: Config) -> Result<ExitCode, Failed> {
     let keys = dkim::list(&app.db).await?;
     let mut looking = Looking {
         resolver: Resolver::new(app.config.name_server()).map_err(|e| e.to_string()),
+        answered: 0,
         findings: Findings::default(),
     };
     for key in &keys {
@@ -255,19 +256,33 @@ pub(super) async fn check(config: Config) -> Result<ExitCode, Failed> {
 }
 
 struct Looking {
-    /// Or why nobody can be asked: one time-out is enough.
+    /// Or why nobody can be asked.
     resolver: Result<Resolver, String>,
+    /// Names that were answered for: one that is not is then a matter of that name.
+    answered: usize,
     findings: Findings,
 }
 
 impl Looking {
-    /// `None` when DNS cannot be reached.
+    /// `None` when there is no answer, which is a finding then.
     async fn txt(&mut self, name: &str) -> Option<Vec<String>> {
         let found = self.resolver.as_ref().ok()?.txt(name).await;
+        self.answer(name, found)
+    }
+
+    fn answer<T>(&mut self, name: &str, found: Result<T, Unreachable>) -> Option<T> {
         match found {
-            Ok(found) => Some(found),
-            Err(error) => {
+            Ok(found) => {
+                self.answered += 1;
+                Some(found)
+            }
+            Err(error) if self.answered == 0 && !error.is_an_answer() => {
                 self.resolver = Err(error.to_string());
+                None
+            }
+            Err(error) => {
+                self.findings
+                    .add(name, Err(format!("not compared: {error}")));
                 None
             }
         }
@@ -309,16 +324,16 @@ impl Looking {
         let Ok(resolver) = &self.resolver else {
             return;
         };
-        match resolver.mx(domain).await {
-            Ok(hosts) if hosts.is_empty() => self.findings.add(
-                domain,
-                Err("no MX record: bounces cannot come back".to_owned()),
-            ),
-            Ok(hosts) => self
-                .findings
-                .add(domain, Ok(format!("bounces go to {}", hosts.join(", ")))),
-            Err(error) => self.resolver = Err(error.to_string()),
-        }
+        let found = resolver.mx(domain).await;
+        let Some(hosts) = self.answer(domain, found) else {
+            return;
+        };
+        let judged = if hosts.is_empty() {
+            Err("no MX record: bounces cannot come back".to_owned())
+        } else {
+            Ok(format!("bounces go to {}", hosts.join(", ")))
+        };
+        self.findings.add(domain, judged);
     }
 
     async fn sender(&mut self, domain: &str, keys: &[Key]) {
@@ -338,8 +353,10 @@ impl Looking {
             let Some(found) = self.txt(&format!("_dmarc.{at}")).await else {
                 return;
             };
-            if let Some(dmarc) = record::Dmarc::read(&found) {
-                break Some(dmarc);
+            match record::Dmarc::read(&found) {
+                Ok(Some(dmarc)) => break Some(dmarc),
+                Ok(None) => {}
+                Err(problem) => return self.findings.add(&format!("_dmarc.{at}"), Err(problem)),
             }
             match at.split_once('.') {
                 Some((_, above)) if above.contains('.') => at = above,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolverConfig},
-    net::runtime::TokioRuntimeProvider,
+    net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::{RData, RecordType},
 };
 
@@ -18,8 +18,22 @@ pub struct Resolver(TokioResolver);
 
 /// No answer: what that means nobody can tell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("DNS cannot be reached: {0}")]
-pub struct Unreachable(String);
+pub enum Unreachable {
+    /// Nobody answers.
+    #[error("DNS cannot be reached: {0}")]
+    Silent(String),
+    /// The server says that it cannot tell (SERVFAIL and the like).
+    #[error("the name server cannot tell: {0}")]
+    Failed(String),
+}
+
+impl Unreachable {
+    /// Whether a name server said so.
+    #[must_use]
+    pub fn is_an_answer(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+}
 
 impl Resolver {
     /// Asks `server` (`127.0.0.1`, `[::1]:5353`), or those of `/etc/resolv.conf` where none is named.
@@ -27,7 +41,7 @@ impl Resolver {
     /// # Errors
     /// When the machine names no server.
     pub fn new(server: Option<SocketAddr>) -> Result<Self, Unreachable> {
-        let unreachable = |e: hickory_resolver::net::NetError| Unreachable(e.to_string());
+        let unreachable = |e: NetError| Unreachable::Silent(e.to_string());
         let mut builder = match server {
             Some(address) => {
                 let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
@@ -78,8 +92,9 @@ impl Resolver {
         match tokio::time::timeout(PATIENCE, asking).await {
             Ok(Ok(found)) => Ok(found.answers().iter().map(|r| r.data.clone()).collect()),
             Ok(Err(error)) if error.is_nx_domain() || error.is_no_records_found() => Ok(Vec::new()),
-            Ok(Err(error)) => Err(Unreachable(error.to_string())),
-            Err(_) => Err(Unreachable("no answer in time".to_owned())),
+            Ok(Err(error @ NetError::Dns(_))) => Err(Unreachable::Failed(error.to_string())),
+            Ok(Err(error)) => Err(Unreachable::Silent(error.to_string())),
+            Err(_) => Err(Unreachable::Silent("no answer in time".to_owned())),
         }
     }
 }

@@ -89,12 +89,11 @@ impl Record {
         if !lists("s", &["*", "email"]) {
             return Err("its s= does not allow mail".to_owned());
         }
-        Ok(match tag("t") {
-            Some(flags) if flags.split(':').any(|f| f == "y") => {
-                "it is published, and says that it is a test (t=y): receivers may ignore it"
-            }
-            _ => "it is published",
-        })
+        if tag("t").is_some_and(|flags| flags.split(':').any(|flag| flag == "y")) {
+            let problem = "it says that it is a test (t=y): receivers take the mails for unsigned";
+            return Err(problem.to_owned());
+        }
+        Ok("it is published")
     }
 }
 
@@ -121,20 +120,36 @@ pub struct Dmarc {
 }
 
 impl Dmarc {
-    /// Reads the records at `_dmarc.domain`; none where there is not exactly one.
-    #[must_use]
-    pub fn read(found: &[String]) -> Option<Self> {
+    /// Reads the records at `_dmarc.domain`; `None` where there is none.
+    ///
+    /// # Errors
+    /// A sentence for the operator: there is something, and receivers take it for nothing.
+    pub fn read(found: &[String]) -> Result<Option<Self>, String> {
         let mut records = found
             .iter()
             .map(|text| tags(text))
             .filter(|tags| tags.get("v").is_some_and(|v| v == "DMARC1"));
-        let (record, None) = (records.next()?, records.next()) else {
-            return None;
+        let Some(record) = records.next() else {
+            return Ok(None);
         };
-        Some(Self {
-            policy: record.get("p").map_or("none", String::as_str).to_owned(),
+        if records.next().is_some() {
+            let problem =
+                "there are several DMARC records, which receivers take for none: keep one";
+            return Err(problem.to_owned());
+        }
+        let policy = record
+            .get("p")
+            .map_or("none", String::as_str)
+            .to_lowercase();
+        if !matches!(policy.as_str(), "none" | "quarantine" | "reject") {
+            return Err(format!(
+                "its DMARC record asks for p={policy}, which is none of none, quarantine and reject"
+            ));
+        }
+        Ok(Some(Self {
+            policy,
             strict: record.get("adkim").is_some_and(|mode| mode == "s"),
-        })
+        }))
     }
 }
 
@@ -214,29 +229,28 @@ mod tests {
             (vec![text.replace("k=rsa", "k=ed25519")], "another kind"),
             (vec![format!("{text}; h=sha1")], "sha256"),
             (vec![format!("{text}; s=tlsrpt")], "mail"),
+            (vec![format!("{text}; t=s:y")], "test"),
         ] {
             let told = record.matches(&bad).unwrap_err();
             assert!(told.contains(why), "{bad:?}: {told}");
         }
-        assert!(
-            record
-                .matches(&[format!("{text}; t=y")])
-                .unwrap()
-                .contains("test")
-        );
     }
 
     #[test]
     fn dmarc_and_spf_are_found_among_other_texts() {
         let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
-        let strict = Dmarc::read(&texts(&["v=DMARC1; p=reject; adkim=s"])).unwrap();
+        let read = |records: &[&str]| Dmarc::read(&texts(records));
+        let strict = read(&["v=DMARC1; p=reject; adkim=s"]).unwrap().unwrap();
         assert_eq!((strict.policy.as_str(), strict.strict), ("reject", true));
-        assert!(!Dmarc::read(&texts(&["v=DMARC1;p=none"])).unwrap().strict);
-        assert_eq!(
-            Dmarc::read(&texts(&["v=DMARC1; p=none", "v=DMARC1; p=none"])),
-            None
+        assert!(!read(&["v=DMARC1;p=NONE"]).unwrap().unwrap().strict);
+        let twice = read(&["v=DMARC1; p=none", "v=DMARC1; p=none"]);
+        assert!(twice.unwrap_err().contains("several"));
+        assert!(
+            read(&["v=DMARC1; p=bogus"])
+                .unwrap_err()
+                .contains("p=bogus")
         );
-        assert_eq!(Dmarc::read(&texts(&["v=spf1 -all"])), None);
+        assert_eq!(read(&["v=spf1 -all"]), Ok(None));
         assert_eq!(
             spf(&texts(&["site=1", "v=spf1 mx -all"])),
             Ok("v=spf1 mx -all")
