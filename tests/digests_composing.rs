@@ -319,6 +319,19 @@ async fn a_draft_is_deleted_after_a_question() {
 }
 
 #[tokio::test]
+async fn a_name_in_the_subject_is_filled_like_one_in_the_text() {
+    let (app, editor) = newsroom().await;
+    let page = draft(&editor, "brief", "{{ name | Friend }}, look at me").await;
+    let before = app.mails_to(EDITOR).await.len();
+    save(&editor, &page, "Dear {{name|reader}}", "test")
+        .await
+        .expect(200);
+    let mail = app.mail_to(EDITOR, before + 1).await;
+    let subject = mail.header("Subject");
+    assert_eq!(subject.as_deref(), Some("Mara, look at me"));
+}
+
+#[tokio::test]
 async fn a_test_goes_to_the_editor_alone() {
     let (app, editor) = newsroom().await;
     let page = draft(&editor, "brief", "Look at me").await;

@@ -128,7 +128,10 @@ pub fn compile(
         ..
     } = *parts;
     let mut slots = Slots::new();
+    // What the pages and the archive say; each mail has its reader's name.
     let subject = subject(content);
+    let subject_pieces = Pieces::of_line(&content.subject);
+    let (own_subject, _) = fill(templates, &subject_pieces, parts, &mut slots)?;
     let written = if content.preheader.is_empty() {
         body.lead()
     } else {
@@ -173,7 +176,7 @@ pub fn compile(
             Some(address) => Some(mailbox(newsletter, address)?),
             None => None,
         },
-        subject: rendered.subject,
+        subject: own_subject.trim().to_owned(),
         text: rendered.text,
         html: rendered.html,
         slots,
