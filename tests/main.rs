@@ -60,6 +60,7 @@ mod mailer_ordered_again;
 mod mailer_outbox;
 mod mailer_politeness;
 mod mailer_prepare;
+mod mailer_refused;
 mod mailer_reply_corpus;
 mod mailer_settle;
 mod mailer_smtp;

@@ -2,7 +2,7 @@
 
 use super::{
     mailing::Reason,
-    reply::{Bounce, Phase, Reply, Verdict, decide},
+    reply::{Bounce, Phase, Reply, Verdict, decide_at_relay},
     smtp::{Outcome, Refusal, RefusalKind},
 };
 
@@ -15,6 +15,8 @@ pub(super) enum Fate {
     Later(Words),
     /// Never.
     Never(Reason, Words),
+    /// It is larger than this relay takes, and was not tried there.
+    TooLarge(Words),
     /// Nobody knows whether the relay has it.
     InDoubt(Words),
     /// It is not about this mail: the connection is gone.
@@ -54,6 +56,15 @@ impl Words {
         }
     }
 
+    /// The server's codes alone, or nothing: what may stand in a log, which words that repeat an address may not.
+    pub(super) fn codes(&self) -> String {
+        match (self.code, self.enhanced.as_str()) {
+            (0, _) => String::new(),
+            (code, "") => code.to_string(),
+            (code, enhanced) => format!("{code} {enhanced}"),
+        }
+    }
+
     /// Of a mail that was not tried, since its provider sends away everything.
     pub(super) fn untried(told: &str) -> Self {
         Self {
@@ -84,6 +95,10 @@ impl Fate {
                 Self::RelayRests(Words::event(phase, why))
             }
             RefusalKind::Unusable(why) => Self::Never(Reason::Refused, Words::event(phase, why)),
+            RefusalKind::TooLarge { octets, limit } => Self::TooLarge(Words {
+                text: format!("the mail has {octets} octets, and the relay takes at most {limit}"),
+                ..Words::default()
+            }),
         }
     }
 
@@ -99,7 +114,7 @@ impl Fate {
 
     fn decided(phase: Phase, reply: &Reply) -> Self {
         let words = Words::of(reply);
-        match decide(phase, reply) {
+        match decide_at_relay(phase, reply) {
             Verdict::Defer => Self::Later(words),
             Verdict::FailRecipient(Bounce::Hard) => Self::Never(Reason::BadAddress, words),
             Verdict::FailRecipient(Bounce::Soft | Bounce::NoDomain) => {

@@ -33,7 +33,8 @@ pub(super) fn relays(app: &App) {
             metrics::gauge!(name, "relay" => relay.name.clone()).set(value);
         };
         gauge("canvass_relay_connections", f64::from(relay.connections));
-        let open = matches!(relay.breaker, BreakerState::Open { .. });
+        // One that is being tried after a rest is not well again: a relay that hangs would be half of the time.
+        let open = relay.breaker != BreakerState::Closed;
         gauge("canvass_relay_breaker_open", f64::from(u8::from(open)));
         if let Some(today) = relay.today {
             gauge("canvass_relay_mails_today", today as f64);

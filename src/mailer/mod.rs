@@ -83,6 +83,8 @@ pub struct Mailer {
     urgent: Urgent,
     unspent: Patience,
     faults: Patience,
+    refusals: mailing::Refusals,
+    bounced: mailing::Bounced,
     keyring: Keyring,
     watches: mailing::Watches,
     /// Of the ledger's writers, once they are started.
@@ -103,6 +105,8 @@ impl Mailer {
             urgent: Urgent::default(),
             unspent: Patience::with_relays(),
             faults: Patience::with_faults(),
+            refusals: mailing::Refusals::default(),
+            bounced: mailing::Bounced::default(),
             keyring: Keyring::default(),
             watches: mailing::Watches::until(stopping),
             ledger: OnceLock::new(),

@@ -247,6 +247,36 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
     }
 }
 
+/// As [`decide`], for what a relay says of a mail that it has in hand: that a message is too large is about the message, whoever it is
+/// for, and would be said to everybody. A report of a bounce says the same of one system among many.
+#[must_use]
+pub fn decide_at_relay(phase: Phase, reply: &Reply) -> Verdict {
+    let text = plain(&reply.text);
+    let any = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let too_large = match (reply.code, reply.enhanced) {
+        // RFC 3463 §3.4.
+        (_, Some((5, 3, 4))) => true,
+        (552, None) => any(TOO_LARGE) && !any(&[" mailbox ", " quota ", " storage "]),
+        _ => false,
+    };
+    if too_large && !phase.before_mail() {
+        return Verdict::FailOurs;
+    }
+    decide(phase, reply)
+}
+
+/// A message that no recipient of this server would get.
+const TOO_LARGE: &[&str] = &[
+    " message size ",
+    " message too large ",
+    " message too big ",
+    " message is too large ",
+    " message is too big ",
+    " message exceeds ",
+    " fixed maximum ",
+    " fixed limit ",
+];
+
 /// Whether some words, of a reply or not, are about who sends or what is in it, and leave no doubt.
 #[must_use]
 pub fn blames_the_sender(words: &str) -> bool {

@@ -12,6 +12,7 @@ use super::smtp::{
 };
 use super::{
     fate::Fate,
+    mailing::Reason,
     mime::View,
     relays::{Choice, Kind, Relays, Seat},
     reply::{Phase, Reply},
@@ -147,12 +148,13 @@ impl Line {
         relays.wait(now, at, !self.reserved, |way| self.places[way].is_some())
     }
 
-    /// Chooses the relay for a mail. `key` is the reader's: the same one comes to the same relay. `None`: all of them rest, or `stale`
-    /// said during a wait that the mail may not be wanted any more.
+    /// Chooses the relay for a mail, but for those in `not`. `key` is the reader's: the same one comes to the same relay. `None`: all of
+    /// them rest, or `stale` said during a wait that the mail may not be wanted any more.
     pub(super) async fn choose(
         &mut self,
         key: u64,
         kind: Kind,
+        not: &[usize],
         stale: impl Fn() -> bool,
     ) -> Result<Option<Way>, db::DbErr> {
         let app = self.app.clone();
@@ -161,8 +163,8 @@ impl Line {
         };
         loop {
             let (now, at) = (Instant::now(), app.clock.now());
-            let connected = |way: usize| self.places[way].is_some();
-            match relays.choose(key, kind, now, at, connected, self.reserved) {
+            let placed = |way: usize| self.reserved || self.places[way].is_some();
+            match relays.choose(key, kind, now, at, placed, not) {
                 Choice::Way(way) => {
                     if self.sit(relays, way.relay).await {
                         return Ok(Some(way));
@@ -185,7 +187,8 @@ impl Line {
         };
         let connected = |relay: usize| self.has_session(relay);
         let (now, at) = (Instant::now(), app.clock.now());
-        let Choice::Way(way) = relays.choose(key, kind, now, at, connected, self.reserved) else {
+        let placed = |relay: usize| self.reserved || connected(relay);
+        let Choice::Way(way) = relays.choose(key, kind, now, at, placed, &[]) else {
             return None;
         };
         if !connected(way.relay) {
@@ -193,6 +196,16 @@ impl Line {
             return None;
         }
         Some(way)
+    }
+
+    /// Whether there are relays beside these, well or not.
+    pub(super) fn has_others(&self, relays: &[usize]) -> bool {
+        self.places.len() > relays.len()
+    }
+
+    /// Whether every relay there is refuses our mails.
+    pub(super) fn all_refuse_us(&self) -> bool {
+        matches!(&self.app.transport, Transport::Smtp(relays) if relays.all_refuse_us())
     }
 
     /// Whether a connection to this relay is open.
@@ -289,8 +302,16 @@ impl Line {
                 let never = matches!(fate, Fate::Never(..));
                 relays.count(way.relay, if never { "failed" } else { "deferred" });
                 relays.not_taken(way);
-                relays.said(way.relay, &words.told(), at);
+                let random = &self.app.random;
+                match fate {
+                    Fate::Never(Reason::Ours, _) => {
+                        relays.refused_us(way.relay, words, now, at, random);
+                    }
+                    Fate::Later(_) => relays.deferred(way.relay, words, now, at, random),
+                    _ => relays.said(way.relay, &words.told(), at),
+                }
             }
+            Fate::TooLarge(_) => relays.not_taken(way),
         }
     }
 

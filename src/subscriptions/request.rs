@@ -10,6 +10,7 @@ use super::store::requests::{self, About, NewRequest};
 use super::{mails, reader_name::ReaderName};
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
+use crate::mailer::outbox;
 use crate::newsletters::{ConsentText, Newsletter};
 use crate::polls;
 use crate::types::token::{random_token, token_hash};
@@ -114,6 +115,8 @@ pub(super) async fn send(
 ) -> Result<(), DbErr> {
     let hash = app.keys.address_hash(wish.address.key());
     requests::queue_up(&app.db, txn, &hash).await?;
+    // A mail that the relay did not take uses up the caps like one that came; so it is what whoever asks again gets, at once.
+    outbox::hurry(txn, &hash, now).await?;
     let standing = requests::standing(
         txn,
         wish.newsletter.id,

@@ -174,7 +174,7 @@ async fn forget_unprepared(txn: &WriteTxn, issue: IssueId) -> Result<(), DbErr> 
     Ok(())
 }
 
-/// The mailer stops an issue by itself, and says why.
+/// The mailer stops an issue by itself, and says why: to the editors, and in the log, so in words of ours.
 ///
 /// # Errors
 /// What the database said.
@@ -186,7 +186,17 @@ pub async fn pause(app: &App, issue: IssueId, why: &str) -> Result<Change, DbErr
         orders::record(&txn, issue, OrderKind::PausedItself, &by, 0, why).await?;
     }
     txn.commit().await?;
+    if change == Change::Done {
+        tracing::warn!(issue = issue.0, why, "an issue paused itself");
+    }
     Ok(change)
+}
+
+/// Whether mails of the issue may leave now, as far as this node's database knows. A look without the writer.
+pub(super) async fn is_sending(app: &App, issue: IssueId) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM mailing WHERE issue_id = $1 AND state = $2";
+    let values = [issue.0.into(), MailingState::Sending.code().into()];
+    Ok(db::fetch_one(app.db.read(), sql, values).await?.is_some())
 }
 
 /// Pauses everything that is under way or about to begin, for a database that may not know what was sent since. Returns how many

@@ -177,7 +177,7 @@ impl Writer {
             .filter(|(_, answer)| **answer != Answer::Stale)
             .map(|(entry, _)| entry)
             .collect();
-        bounces::settle(&txn, &written, now).await?;
+        bounces::settle(app, &txn, &written, now).await?;
         for entry in written {
             if let Some(ending) = &entry.ending {
                 end(&txn, backend, entry, ending, now).await?;

@@ -38,6 +38,7 @@
 //! before a final dot is sent; nothing is sent while the mailing is not in *sending*, checked in the intent's commit;
 //! a crash leaves at most one recipient a connection in doubt.
 
+mod allow_again;
 mod attempts;
 mod bounces;
 mod cancel;
@@ -51,6 +52,7 @@ mod preview;
 mod progress;
 mod readers;
 mod recipients;
+mod refusals;
 mod rest;
 mod run;
 mod settle;
@@ -59,13 +61,15 @@ mod turns;
 mod waiting;
 mod watch;
 
+pub use allow_again::{AllowedAgain, allow_again};
 pub use attempts::{Attempt, attempts, forget_reader, message_id_of};
 pub use control::{Change, Handover, Steer, hand_over, pause, pause_all, steer};
 pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, orders};
 pub use preview::{Size, measure, preview, send_test};
 pub use progress::{
-    Counts, DeliveryStateName, Progress, Trouble, audience, progress, progress_in, troubles,
+    Counts, DeliveryStateName, Progress, Trouble, audience, progress, progress_in, to_be_frozen,
+    troubles,
 };
 pub use recipients::{
     After, Listed, Recipient, Standing, Wanted, readers_named, recipient, recipients,
@@ -75,8 +79,10 @@ pub use states::{DeliveryState, MailingState, Reason};
 
 pub use watch::{Pace, Snapshot, watch};
 
+pub(super) use bounces::Bounced;
 pub(super) use lease::lease;
 pub(super) use ledger::{Ledger, start as start_ledger};
+pub(super) use refusals::Refusals;
 pub(super) use run::{Ended, run};
 pub(super) use turns::{Turns, look};
 pub(super) use watch::Watches;

@@ -9,7 +9,7 @@ use super::states::{DeliveryState, MailingState, Reason};
 use crate::{
     app::App,
     db::{self, DbErr},
-    types::{IssueId, NewsletterId, UnixMillis},
+    types::{IssueId, NewsletterId, UnixMillis, reader_list::unpacked},
 };
 
 /// How many recipients are where: audience = queued + sent + deferred + failed + unknown + skipped, always.
@@ -183,6 +183,21 @@ pub async fn troubles<C: ConnectionTrait>(
         }
     }
     Ok(troubles)
+}
+
+/// How many readers an issue goes to whose audience is being frozen, as far as that is known before.
+///
+/// # Errors
+/// What the database said.
+pub async fn to_be_frozen(app: &App, issue: IssueId) -> Result<i64, DbErr> {
+    let sql = "SELECT m.newsletter_id, o.readers FROM mailing m LEFT JOIN mailing_only o ON o.issue_id = m.issue_id WHERE m.issue_id = $1";
+    let Some(row) = db::fetch_one(app.db.read(), sql, [issue.0.into()]).await? else {
+        return Ok(0);
+    };
+    match row.try_get_by_index::<Option<Vec<u8>>>(1)? {
+        Some(only) => Ok(i64::try_from(unpacked(&only).len()).unwrap_or(0)),
+        None => audience(app.db.read(), NewsletterId(row.try_get_by_index(0)?)).await,
+    }
 }
 
 /// How many readers an issue of this newsletter would go to now.

@@ -1,11 +1,12 @@
 //! One lane works through one batch.
 //!
 //! This file: the batch, and the way into the ledger. `ahead`: whose turn it is. `send`: one mail. `outcome`: what is noted of it. `broken`:
-//! a fault of ours at one mail ends that one, never the issue.
+//! a fault of ours at one mail ends that one, never the issue. `refused`: the relays refuse us, and the issue pauses itself.
 
 mod ahead;
 mod broken;
 mod outcome;
+mod refused;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -72,7 +73,6 @@ pub(in crate::mailer) async fn run(
         again: std::mem::take(&mut holding.deferred),
         doubtful: Vec::new(),
         aside: Aside::default(),
-        ours: 0,
         number,
         began: Instant::now(),
         looked: Instant::now(),
@@ -124,7 +124,6 @@ struct Lane<'a> {
     doubtful: Vec<ReaderId>,
     /// Who waits for a provider.
     aside: Aside,
-    ours: usize,
     /// The lane's, for the queue page.
     number: usize,
     began: Instant,

@@ -194,6 +194,16 @@ impl Edition {
         text
     }
 
+    /// What every mail of it has at least, in octets.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        let fixed = self.segments.iter().map(|segment| match segment {
+            Segment::Fixed(bytes) => bytes.len(),
+            _ => 0,
+        });
+        fixed.sum()
+    }
+
     /// The sender's address: its domain is that of Message-IDs; the return path where no bounce domain is configured.
     #[must_use]
     pub fn sender(&self) -> &str {

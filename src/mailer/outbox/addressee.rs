@@ -49,6 +49,17 @@ pub async fn drop_to(txn: &WriteTxn, hash: &[u8], why: &str, now: UnixMillis) ->
     db::run(&**txn, sql, values).await.map(drop)
 }
 
+/// What waits for this address is tried at once: whoever asked for it has asked again.
+///
+/// # Errors
+/// What the database said.
+pub async fn hurry(txn: &WriteTxn, hash: &[u8], now: UnixMillis) -> Result<(), DbErr> {
+    let sql = "UPDATE outbox SET not_before_ms = $2 WHERE address_hash = $1 AND state = 0 AND not_before_ms > $2";
+    db::run(&**txn, sql, [hash.to_vec().into(), now.0.into()])
+        .await
+        .map(drop)
+}
+
 /// Drops what waits for this address, and forgets that anything ever went there.
 ///
 /// # Errors

@@ -29,7 +29,7 @@ use crate::{
     types::{EmailAddress, OutboxId, UnixMillis, token::random_token},
 };
 
-pub use addressee::{Went, addressee, drop_to, forget, forget_one, went_to};
+pub use addressee::{Went, addressee, drop_to, forget, forget_one, hurry, went_to};
 pub use order::{Order, drop_all, order};
 pub(super) use send::work;
 pub use store::{Depth, depth, purge};

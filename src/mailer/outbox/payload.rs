@@ -148,6 +148,7 @@ impl Payload {
         let mut message = Vec::new();
         edition.fill(&recipient, &sending, &mut message);
         app.mailer.sign(edition.domain(), sending.now, &mut message);
+        let envelope = envelope.sized(message.len());
         Ok(Letter { envelope, message })
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     db::DbErr,
     mailer::{
         fate::Fate,
+        mailing::Reason,
         patience::{FAULT, Which},
         relays::Kind,
         remember::Remembered,
@@ -126,15 +127,23 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     let now = app.clock.now();
     if now >= mail.expires {
         store::finish(app, mail, Final::Expired, "expired before it could be sent").await?;
-        count("expired");
+        if !mail.decoy {
+            count("expired");
+        }
         return Ok(true);
     }
     let (mut lost, mut rested, mut taken_back) = (false, String::new(), false);
+    // The relays that do not take it from us, and what the last of them said.
+    let (mut refused_by, mut refused) = (Vec::new(), None);
     let fate = loop {
-        let Some(way) = line
-            .choose(mail.id.0.unsigned_abs(), Kind::Single, || false)
-            .await?
-        else {
+        let key = mail.id.0.unsigned_abs();
+        let way = line
+            .choose(key, Kind::Single, &refused_by, || false)
+            .await?;
+        let Some(way) = way else {
+            if let Some(fate) = refused.take() {
+                break fate;
+            }
             // No attempt is spent, unless it is this mail that the relays send away.
             let mut next = (now, mail.attempt);
             if taken_back && !app.mailer.unspent.again(Which::Single(mail.id)) {
@@ -162,6 +171,13 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
             Fate::Lost(_) if !lost => lost = true,
             // Another relay may have time.
             Fate::RelayRests(words) => rested = words.told(),
+            fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_)) => {
+                refused_by.push(way.relay);
+                if !line.has_others(&refused_by) {
+                    break fate;
+                }
+                refused = Some(fate);
+            }
             fate => break fate,
         }
     };
@@ -169,6 +185,11 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     let mut waiting = Waiting::InDoubt;
     let (outcome, state, words) = match fate {
         Fate::Sent => ("sent", Some(Final::Sent), String::new()),
+        // It is about us, not about whoever waits for it: somebody may put that right while the mail is of use.
+        Fate::Never(Reason::Ours, words) | Fate::TooLarge(words) => {
+            waiting = Waiting::Single;
+            ("deferred", None, words.told())
+        }
         Fate::Never(_, words) => ("failed", Some(Final::Failed), words.told()),
         Fate::InDoubt(words) if app.config.mail.in_doubt == InDoubt::Hold => {
             ("unknown", Some(Final::Unknown), words.told())
@@ -260,7 +281,7 @@ async fn send(
         () = stop::out_of_time(app) => Outcome::InDoubt(stop::UNANSWERED.to_owned()),
     };
     let fate = Fate::after_dot(&outcome);
-    if let Fate::Lost(_) | Fate::RelayRests(_) = fate {
+    if let Fate::Lost(_) | Fate::RelayRests(_) | Fate::Never(Reason::Ours, _) = fate {
         // It was not taken, for certain: the intent is taken back before it is tried again.
         store::take_back(app, mail).await?;
         *taken_back = true;

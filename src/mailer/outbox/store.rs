@@ -36,6 +36,8 @@ pub(super) struct Taken {
     pub(super) payload: String,
     pub(super) message_id: String,
     pub(super) expires: UnixMillis,
+    /// It was never to leave: only to be written, like one that is.
+    pub(super) decoy: bool,
     /// While it lives, the heartbeat renews the lease.
     pub(super) held: Held,
 }
@@ -111,7 +113,7 @@ pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
             "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE state = 0 AND not_before_ms <= $1 AND {over}
                ORDER BY priority, not_before_ms, id LIMIT {TAKE} {lock})
              UPDATE outbox SET fence = fence + 1, lease_until_ms = {until}, worker = $2 FROM due WHERE outbox.id = due.id
-             RETURNING outbox.id, fence, attempt, payload, message_id, expires_ms, priority"
+             RETURNING outbox.id, fence, attempt, payload, message_id, expires_ms, priority, created_ms"
         ),
         [now.0.into(), app.node.clone().into()],
     )
@@ -130,6 +132,7 @@ pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
             payload: row.try_get_by_index(3)?,
             message_id: row.try_get_by_index(4)?,
             expires: UnixMillis(row.try_get_by_index(5)?),
+            decoy: row.try_get_by_index::<i64>(5)? <= row.try_get_by_index::<i64>(7)?,
             held: app.mailer.held_mails().hold(id, fence, good),
         };
         taken.push((row.try_get_by_index::<i16>(6)?, mail));
@@ -167,6 +170,13 @@ pub(super) async fn finish(
     reply: &str,
 ) -> Result<(), DbErr> {
     let txn = app.db.write_txn("outbox_finish").await?;
+    // What is over is told with what was said last, if anything was.
+    let reply_sql = match state {
+        Final::Expired => {
+            "CASE WHEN reply = '' THEN CAST($4 AS TEXT) ELSE 'expired; last answer: ' || reply END"
+        }
+        _ => "$4",
+    };
     // What is in doubt keeps its payload: a person may decide to send it.
     let payload = if state == Final::Unknown {
         "payload"
@@ -176,7 +186,7 @@ pub(super) async fn finish(
     db::run(
         &*txn,
         format!(
-            "UPDATE outbox SET state = $3, payload = {payload}, reply = $4, finished_ms = $5, lease_until_ms = 0
+            "UPDATE outbox SET state = $3, payload = {payload}, reply = {reply_sql}, finished_ms = $5, lease_until_ms = 0
              WHERE id = $1 AND fence = $2"
         ),
         [
@@ -202,7 +212,8 @@ pub(super) async fn put_back(
     let txn = app.db.write_txn("outbox_again").await?;
     db::run(
         &*txn,
-        "UPDATE outbox SET state = 0, not_before_ms = $3, attempt = $4, reply = $5, lease_until_ms = 0
+        // What was said last stands until something else is said.
+        "UPDATE outbox SET state = 0, not_before_ms = $3, attempt = $4, reply = COALESCE(NULLIF($5, ''), reply), lease_until_ms = 0
          WHERE id = $1 AND fence = $2",
         [
             mail.id.0.into(),
@@ -258,7 +269,8 @@ pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
     db::run(
         &*txn,
         format!(
-            "UPDATE outbox SET state = 5, payload = '', finished_ms = $1, reply = 'expired before it could be sent'
+            "UPDATE outbox SET state = 5, payload = '', finished_ms = $1,
+               reply = CASE WHEN reply = '' THEN 'expired before it could be sent' ELSE 'expired; last answer: ' || reply END
              WHERE state = 0 AND expires_ms <= $1 AND {over}"
         ),
         [now.0.into()],

@@ -6,7 +6,8 @@
 //! a relay that would have to wait for its pace.
 //!
 //! A breaker is opened by what concerns the relay: no connection, no TLS, no login, 421, a refusal of MAIL that speaks
-//! of load. A relay that fails TLS is never used in clear. Limits of a recipient's provider are
+//! of load, and refusals because of us (a block list, a failed DMARC) of so many mails in a row. One that puts off mail after mail
+//! is passed over while another takes them. A relay that fails TLS is never used in clear. Limits of a recipient's provider are
 //! no relay's affair.
 
 mod quota;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{smtp::Relay, status::RelayStatus};
+use super::{fate::Words, smtp::Relay, status::RelayStatus};
 use crate::{
     app::App,
     config,
@@ -30,6 +31,9 @@ pub(super) use route::{Route, Seat};
 /// The relays of this process, in the order of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Relays(Vec<Arc<Route>>);
+
+/// A relay that refuses so many mails in a row because of us is left alone; one that puts so many off is passed over.
+const IN_A_ROW: u32 = 10;
 
 /// What a mail is, to a relay's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,23 +99,25 @@ impl Relays {
         &self.0[way]
     }
 
-    /// Which relay a mail with this key goes through now. `connected` says to which the lane has a connection.
+    /// Which relay a mail with this key goes through now, but for those in `not`. `placed` says where the lane has a connection, or may
+    /// have one in any case.
     pub(super) fn choose(
         &self,
         key: u64,
         kind: Kind,
         now: Instant,
         at: UnixMillis,
-        connected: impl Fn(usize) -> bool,
-        reserved: bool,
+        placed: impl Fn(usize) -> bool,
+        not: &[usize],
     ) -> Choice {
         let mut best: Option<(f64, usize)> = None;
+        let mut slow: Option<(f64, usize)> = None;
         let mut soonest: Option<Duration> = None;
         for (way, route) in self.0.iter().enumerate() {
-            let room = reserved || connected(way) || route.has_seat();
+            let room = placed(way) || route.has_seat();
             let rests = route.breaker.wait(now).is_some()
                 || (kind != Kind::Single && route.quota.wait(at).is_some());
-            if rests || !room {
+            if rests || !room || not.contains(&way) {
                 continue;
             }
             let wait = match kind {
@@ -119,7 +125,12 @@ impl Relays {
                 Kind::First | Kind::Again => route.pace_wait(now),
             };
             let score = score(key, route);
-            if wait.is_zero() || kind == Kind::Again {
+            let is_slow = route.slow.wait(now).is_some();
+            if is_slow {
+                if slow.is_none_or(|(least, _)| score < least) {
+                    slow = Some((score, way));
+                }
+            } else if wait.is_zero() || kind == Kind::Again {
                 if best.is_none_or(|(least, _)| score < least) {
                     best = Some((score, way));
                 }
@@ -127,12 +138,15 @@ impl Relays {
                 soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
             }
         }
-        let Some((_, way)) = best else {
-            return soonest.map_or(Choice::None, Choice::Wait);
+        let way = match (best, soonest, slow) {
+            (Some((_, way)), _, _) => way,
+            (None, Some(wait), _) => return Choice::Wait(wait),
+            (None, None, Some((_, way))) => way,
+            (None, None, None) => return Choice::None,
         };
         let route = &self.0[way];
         let wait = route.pace_wait(now);
-        if kind == Kind::Again && !wait.is_zero() {
+        if kind != Kind::Single && !wait.is_zero() {
             return Choice::Wait(wait);
         }
         if route.quota.limits() && !route.quota.take(at, kind == Kind::Single) {
@@ -204,7 +218,71 @@ impl Relays {
     pub(super) fn took(&self, way: usize, now: Instant) {
         if let Some(route) = self.0.get(way) {
             route.breaker.close();
+            route.slow.close();
             route.took(now);
+        }
+    }
+
+    /// A relay refused a mail because of us.
+    pub(super) fn refused_us(
+        &self,
+        way: usize,
+        words: &Words,
+        now: Instant,
+        at: UnixMillis,
+        random: &Random,
+    ) {
+        let Some(route) = self.0.get(way) else {
+            return;
+        };
+        if route.refused_us(&words.told(), at) < IN_A_ROW {
+            route.breaker.close();
+        } else if let Some(pause) = route.breaker.open(now, random, &words.told()) {
+            route.count_rest();
+            tracing::warn!(
+                relay = %route.name,
+                seconds = pause.as_secs(),
+                reply = words.codes(),
+                "a relay refuses our mails and is left alone for a while"
+            );
+        }
+    }
+
+    /// Whether every relay there is refuses our mails.
+    pub(super) fn all_refuse_us(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|route| route.refusals() >= IN_A_ROW)
+    }
+
+    /// A relay put a mail off.
+    pub(super) fn deferred(
+        &self,
+        way: usize,
+        words: &Words,
+        now: Instant,
+        at: UnixMillis,
+        random: &Random,
+    ) {
+        let Some(route) = self.0.get(way) else {
+            return;
+        };
+        route.breaker.close();
+        let text = words.text.to_lowercase();
+        if text.contains("greylist") || text.contains("graylist") {
+            // It is met by coming back to the same relay.
+            route.said(&words.told(), at);
+            return;
+        }
+        if route.deferred(&words.told(), at) < IN_A_ROW || self.0.len() == 1 {
+            return;
+        }
+        if let Some(pause) = route.slow.open(now, random, &words.told()) {
+            route.count_rest();
+            tracing::warn!(
+                relay = %route.name,
+                seconds = pause.as_secs(),
+                reply = words.codes(),
+                "a relay puts off mail after mail and is passed over for a while"
+            );
         }
     }
 
@@ -230,8 +308,7 @@ impl Relays {
         };
         route.said(words, at);
         if let Some(pause) = route.breaker.open(now, random, words) {
-            metrics::counter!("canvass_relay_rests_total", "relay" => route.name.clone())
-                .increment(1);
+            route.count_rest();
             tracing::warn!(
                 relay = %route.name,
                 seconds = pause.as_secs(),

@@ -30,6 +30,8 @@ pub struct Route {
     pub(super) seed: u64,
     pub(in crate::mailer) relay: Relay,
     pub(super) breaker: Breaker,
+    /// Opens when it puts off mail after mail: others are preferred then, and without others nothing changes.
+    pub(super) slow: Breaker,
     pub(super) quota: Quota,
     seats: Arc<Semaphore>,
     /// Connections for issues; single mails have one more.
@@ -44,6 +46,9 @@ struct State {
     total: u64,
     /// Connections that broke, in a row.
     lost: u32,
+    /// Mails that it refused because of us, and mails that it put off, each since the last one that it took.
+    refused: u32,
+    deferred: u32,
     /// Taken in each of the last seconds, in a ring, and the second that was written last.
     minute: [u32; MINUTE],
     second: u64,
@@ -77,6 +82,7 @@ impl Route {
             name,
             relay,
             breaker: Breaker::default(),
+            slow: Breaker::default(),
             quota: Quota::of(settings),
             seats: Arc::new(Semaphore::new(connections as usize)),
             connections,
@@ -85,6 +91,8 @@ impl Route {
                 open: 0,
                 total: 0,
                 lost: 0,
+                refused: 0,
+                deferred: 0,
                 minute: [0; MINUTE],
                 second: 0,
                 started: Instant::now(),
@@ -124,7 +132,7 @@ impl Route {
     pub(super) fn took(&self, now: Instant) {
         let mut state = self.lock();
         state.total += 1;
-        state.lost = 0;
+        (state.lost, state.refused, state.deferred) = (0, 0, 0);
         let second = state.forward(now);
         state.minute[second] += 1;
     }
@@ -146,8 +154,36 @@ impl Route {
         state.lost
     }
 
+    pub(super) fn count_rest(&self) {
+        metrics::counter!("canvass_relay_rests_total", "relay" => self.name.clone()).increment(1);
+    }
+
+    /// It refused a mail because of us; returns how many since it last took one.
+    pub(super) fn refused_us(&self, words: &str, at: UnixMillis) -> u32 {
+        self.said(words, at);
+        let mut state = self.lock();
+        state.refused = state.refused.saturating_add(1);
+        state.refused
+    }
+
+    /// How many mails it refused because of us since it last took one.
+    pub(super) fn refusals(&self) -> u32 {
+        self.lock().refused
+    }
+
+    /// It put a mail off; returns how many since it last took one.
+    pub(super) fn deferred(&self, words: &str, at: UnixMillis) -> u32 {
+        self.said(words, at);
+        let mut state = self.lock();
+        state.deferred = state.deferred.saturating_add(1);
+        state.deferred
+    }
+
     pub(super) fn status(&self, now: Instant, at: UnixMillis) -> RelayStatus {
-        let breaker = self.breaker.seen(now);
+        let mut breaker = self.breaker.seen(now);
+        if breaker.failures == 0 {
+            breaker = self.slow.seen(now);
+        }
         let mut state = self.lock();
         state.forward(now);
         RelayStatus {

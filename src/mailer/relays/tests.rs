@@ -1,5 +1,8 @@
 use super::*;
-use crate::{mailer::smtp::trust_of_this_machine, types::Secret};
+use crate::{
+    mailer::{BreakerState, smtp::trust_of_this_machine},
+    types::Secret,
+};
 
 const AT: UnixMillis = UnixMillis(1_772_442_000_000);
 
@@ -30,7 +33,7 @@ fn relays(weights: &[u32], change: impl Fn(usize, &mut config::Relay)) -> Relays
 }
 
 fn way(relays: &Relays, key: u64, kind: Kind) -> Option<usize> {
-    match relays.choose(key, kind, Instant::now(), AT, |_| false, false) {
+    match relays.choose(key, kind, Instant::now(), AT, |_| false, &[]) {
         Choice::Way(way) => Some(way.relay),
         _ => None,
     }
@@ -108,7 +111,7 @@ fn a_pace_spreads_first_attempts_and_single_mails_do_not_wait() {
     assert_eq!(way(&relays, key, Kind::First), None);
     assert_eq!(way(&relays, key, Kind::Single), Some(0));
     let now = Instant::now();
-    let choice = relays.choose(key, Kind::Again, now, AT, |_| false, false);
+    let choice = relays.choose(key, Kind::Again, now, AT, |_| false, &[]);
     assert!(matches!(choice, Choice::Wait(wait) if !wait.is_zero()));
 }
 
@@ -140,7 +143,7 @@ fn the_last_minute_is_counted_by_the_second() {
 
 /// Whether the relay would take a mail at this time.
 fn takes(relays: &Relays, now: Instant) -> bool {
-    let choice = relays.choose(1, Kind::Single, now, AT, |_| false, false);
+    let choice = relays.choose(1, Kind::Single, now, AT, |_| false, &[]);
     matches!(choice, Choice::Way(_))
 }
 
@@ -167,12 +170,12 @@ fn a_connection_that_breaks_after_a_rest_makes_it_a_longer_rest_and_no_silence()
 fn a_mail_that_is_not_sent_after_all_lets_another_try() {
     let (relays, random) = (relays(&[1], |_, _| ()), Random::seeded(1));
     let mut now = Instant::now();
-    let Choice::Way(before) = relays.choose(1, Kind::Single, now, AT, |_| false, false) else {
+    let Choice::Way(before) = relays.choose(1, Kind::Single, now, AT, |_| false, &[]) else {
         panic!("all is well");
     };
     relays.rests(0, "gone", now, AT, &random);
     now += Duration::from_secs(2);
-    let choose = || match relays.choose(1, Kind::Single, now, AT, |_| false, false) {
+    let choose = || match relays.choose(1, Kind::Single, now, AT, |_| false, &[]) {
         Choice::Way(way) => Some(way),
         _ => None,
     };
@@ -190,7 +193,87 @@ fn a_day_without_grants_in_hand_is_asked_before_a_relay_is_tried() {
     let now = Instant::now() + Duration::from_secs(2);
     relays.rests(0, "gone", Instant::now(), AT, &Random::seeded(1));
     for _ in 0..2 {
-        let choice = relays.choose(1, Kind::First, now, AT, |_| false, false);
+        let choice = relays.choose(1, Kind::First, now, AT, |_| false, &[]);
         assert!(matches!(choice, Choice::Refill(0)), "{choice:?}");
     }
+}
+
+fn words(code: i16, enhanced: &str) -> Words {
+    Words {
+        code,
+        enhanced: enhanced.to_owned(),
+        text: format!("{enhanced} because"),
+    }
+}
+
+#[test]
+fn a_relay_that_refuses_us_mail_after_mail_is_left_alone() {
+    let (relays, random) = (relays(&[1, 1], |_, _| ()), Random::seeded(1));
+    let (mut now, no) = (Instant::now(), words(554, "5.7.1"));
+    for _ in 1..IN_A_ROW {
+        relays.refused_us(0, &no, now, AT, &random);
+    }
+    relays.took(0, now);
+    for n in 1..=IN_A_ROW {
+        assert_eq!(relays.status(AT)[0].breaker, BreakerState::Closed, "{n}");
+        relays.refused_us(0, &no, now, AT, &random);
+    }
+    let status = &relays.status(AT)[0];
+    assert!(matches!(status.breaker, BreakerState::Open { .. }));
+    assert_eq!(status.breaker_words, "554 5.7.1 because");
+    assert!((0..100).all(|key| way(&relays, key, Kind::Single) == Some(1)));
+    assert!(!relays.all_refuse_us());
+    now += Duration::from_secs(2);
+    let key = (0..).find(|key| score(*key, relays.route(0)) < score(*key, relays.route(1)));
+    let choose = || match relays.choose(key.unwrap(), Kind::First, now, AT, |_| false, &[]) {
+        Choice::Way(way) => Some(way.relay),
+        _ => None,
+    };
+    assert_eq!((choose(), choose()), (Some(0), Some(1)), "one mail tries");
+    relays.refused_us(0, &no, now, AT, &random);
+    assert_eq!(choose(), Some(1), "and not for the first time");
+    for _ in 0..IN_A_ROW {
+        relays.refused_us(1, &no, now, AT, &random);
+    }
+    assert!(relays.all_refuse_us());
+    relays.took(1, now);
+    assert!(!relays.all_refuse_us());
+}
+
+#[test]
+fn a_relay_that_puts_off_mail_after_mail_is_passed_over_where_there_is_another() {
+    let random = Random::seeded(1);
+    let (now, later) = (Instant::now(), words(451, "4.3.0"));
+    let two = relays(&[1, 1], |_, _| ());
+    let one = relays(&[1], |_, _| ());
+    for relays in [&two, &one] {
+        for _ in 0..IN_A_ROW {
+            relays.deferred(0, &later, now, AT, &random);
+        }
+    }
+    assert!((0..100).all(|key| way(&two, key, Kind::Again) == Some(1)));
+    assert!(matches!(
+        two.status(AT)[0].breaker,
+        BreakerState::Open { .. }
+    ));
+    assert_eq!(way(&one, 1, Kind::Again), Some(0), "there is no other");
+    assert_eq!(one.status(AT)[0].breaker, BreakerState::Closed);
+    let seats: Vec<_> = (0..2).map(|_| two.route(1).seat(false).unwrap()).collect();
+    assert_eq!(way(&two, 1, Kind::First), Some(0), "the other is full");
+    drop(seats);
+    two.took(0, now);
+    assert!((0..100).any(|key| way(&two, key, Kind::First) == Some(0)));
+}
+
+#[test]
+fn a_mail_does_not_go_twice_to_a_relay_that_refused_it() {
+    let relays = relays(&[1, 1], |_, _| ());
+    let way =
+        |not: &[usize]| match relays.choose(7, Kind::First, Instant::now(), AT, |_| false, not) {
+            Choice::Way(way) => Some(way.relay),
+            _ => None,
+        };
+    assert_eq!(way(&[0]), Some(1));
+    assert_eq!(way(&[1]), Some(0));
+    assert_eq!(way(&[0, 1]), None);
 }

@@ -320,3 +320,27 @@ fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
         assert_eq!(given, verdict, "{code} {words}");
     }
 }
+
+#[test]
+fn a_relay_that_finds_a_message_too_large_says_so_to_everybody() {
+    for (code, words, verdict) in [
+        (
+            552,
+            "5.3.4 Message size exceeds fixed maximum message size",
+            Verdict::FailOurs,
+        ),
+        (554, "5.3.4 too much", Verdict::FailOurs),
+        (552, "Message size exceeds fixed limit", Verdict::FailOurs),
+        (552, "message too large", Verdict::FailOurs),
+        (552, "5.2.3 Message too large for this mailbox", SOFT),
+        (552, "5.2.2 mailbox full", SOFT),
+        (552, "mailbox full, message too large", SOFT),
+        (550, "5.1.1 no such user", HARD),
+        (452, "4.3.4 message too large", Verdict::Defer),
+    ] {
+        for phase in [Phase::Rcpt, Phase::Dot] {
+            let reply = Reply::new(code, words);
+            assert_eq!(decide_at_relay(phase, &reply), verdict, "{code} {words}");
+        }
+    }
+}

@@ -62,6 +62,18 @@ impl Heard {
         Reply::nth(&self.text(), index).filter(|reply| reply.code == code)
     }
 
+    /// Whether anything was said behind the first `replies` replies since the last command.
+    pub(super) fn goes_on_after(&self, replies: usize) -> bool {
+        let mut seen = 0;
+        for line in self.text().lines() {
+            if seen == replies {
+                return true;
+            }
+            seen += usize::from(line.as_bytes().get(3) != Some(&b'-'));
+        }
+        false
+    }
+
     /// Whether the end of a message was given to the network.
     pub(super) fn dot_written(&self) -> bool {
         self.lock().unwritten == Some(0)

@@ -13,6 +13,7 @@ pub struct Envelope {
     from: String,
     to: String,
     id: String,
+    octets: usize,
 }
 
 impl Envelope {
@@ -33,6 +34,7 @@ impl Envelope {
             from: from.to_owned(),
             to: to.to_owned(),
             id: String::new(),
+            octets: 0,
         })
     }
 
@@ -42,6 +44,18 @@ impl Envelope {
         let local = message_id.trim_start_matches('<').split('@').next();
         self.id = local.unwrap_or_default().to_owned();
         self
+    }
+
+    /// The same, with the size of the message in octets, as far as it is known before it is made; at least so many.
+    #[must_use]
+    pub fn sized(mut self, octets: usize) -> Self {
+        self.octets = octets;
+        self
+    }
+
+    /// The size of the message in octets, or 0 where nobody knows.
+    pub(super) fn octets(&self) -> usize {
+        self.octets
     }
 
     /// The recipient.

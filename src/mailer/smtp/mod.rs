@@ -12,12 +12,14 @@ mod channel;
 mod envelope;
 mod framed;
 mod opening;
+mod refusal;
 mod relay;
 mod session;
 mod step;
 mod url;
 
 pub use envelope::{Envelope, Unmailable};
+pub use refusal::{Outcome, Refusal, RefusalKind};
 pub use relay::{Login, Patience, Recycle, Relay, Tls, trust_of_this_machine};
-pub use session::{Outcome, Ready, Refusal, RefusalKind, Session};
+pub use session::{Ready, Session};
 pub use url::SmtpUrlError;

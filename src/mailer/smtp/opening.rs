@@ -15,8 +15,8 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     channel::{Channel, Heard, Stream},
+    refusal::{Refusal, RefusalKind},
     relay::{Relay, Tls},
-    session::{Refusal, RefusalKind},
 };
 use crate::mailer::reply::{Phase, Reply};
 

@@ -1,6 +1,6 @@
 //! One connection, driven phase by phase.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
@@ -15,70 +15,11 @@ use super::{
     envelope::Envelope,
     framed::Framed,
     opening,
+    refusal::{Outcome, Refusal, RefusalKind},
     relay::{Patience, Recycle, Relay},
-    step::{StepError, closing, offers, refusal, reply_of, settled, step},
+    step::{StepError, closing, offers, refusal, reply_of, settled, size_limit, step, unless_gone},
 };
-use crate::mailer::reply::{Phase, Reply};
-
-/// Why a mail was not taken, with certainty: nothing was handed over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The step that failed.
-    pub phase: Phase,
-    /// How it failed.
-    pub kind: RefusalKind,
-}
-
-/// How a step before the final dot failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RefusalKind {
-    /// The server said so.
-    Refused(Reply),
-    /// The connection broke or a time-out passed.
-    Lost(String),
-    /// The server does not offer what this mail or our configuration needs.
-    Unusable(String),
-}
-
-impl Refusal {
-    pub(super) fn timed_out(phase: Phase) -> Self {
-        Self {
-            phase,
-            kind: RefusalKind::Lost("timed out".to_owned()),
-        }
-    }
-
-    pub(in crate::mailer) fn unusable(phase: Phase, why: &str) -> Self {
-        Self {
-            phase,
-            kind: RefusalKind::Unusable(why.to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            RefusalKind::Refused(reply) => write!(f, "{}: {reply}", self.phase),
-            RefusalKind::Lost(why) | RefusalKind::Unusable(why) => {
-                write!(f, "{}: {why}", self.phase)
-            }
-        }
-    }
-}
-
-/// What became of a message whose body we began to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The relay took the responsibility (RFC 5321 §6.1).
-    Accepted(Reply),
-    /// The relay refused the message.
-    Refused(Reply),
-    /// The connection broke before the final dot was written: not taken.
-    NotSent(String),
-    /// No readable answer after the final dot: taken or not, nobody knows.
-    InDoubt(String),
-}
+use crate::mailer::reply::Phase;
 
 /// A connection which has said hello and, where asked for, logged in.
 pub struct Session {
@@ -90,6 +31,8 @@ pub struct Session {
     smtputf8: bool,
     eight_bit: bool,
     dsn: bool,
+    /// What the server says of the size of messages.
+    size: Option<usize>,
     opened: Instant,
     mails: u32,
     refusals: u32,
@@ -116,6 +59,7 @@ impl Session {
         let mut session = Self {
             pipelining: offers(&said, "PIPELINING"),
             dsn: offers(&said, "DSN"),
+            size: size_limit(&said),
             smtputf8: info.supports_feature(Extension::SmtpUtfEight),
             eight_bit: info.supports_feature(Extension::EightBitMime),
             connection,
@@ -167,6 +111,15 @@ impl Session {
                 "the relay does not speak SMTPUTF8",
             ));
         }
+        if let Some(limit) = self.too_small_for(envelope) {
+            return Err(Refusal {
+                phase: Phase::Mail,
+                kind: RefusalKind::TooLarge {
+                    octets: envelope.octets(),
+                    limit,
+                },
+            });
+        }
         // Until this is over: a caller that drops the future leaves a conversation out of step behind.
         self.usable = false;
         let result = if let Some(ahead) = self.ahead.take() {
@@ -195,6 +148,12 @@ impl Session {
         }
     }
 
+    /// The server's limit, where the mail is above it.
+    fn too_small_for(&self, envelope: &Envelope) -> Option<usize> {
+        self.size
+            .filter(|limit| *limit > 0 && envelope.octets() > *limit)
+    }
+
     /// What opens a mail, for one packet.
     fn opening(&self, envelope: &Envelope) -> String {
         format!("{}{}DATA\r\n", self.mail(envelope), self.rcpt(envelope))
@@ -217,16 +176,17 @@ impl Session {
         let patience = self.patience;
         let mail = settled(Phase::Mail, mail)?;
         let second = self.connection.read_response();
-        let rcpt = settled(
-            Phase::Rcpt,
-            step(&self.heard, index + 1, patience.command, second).await,
-        )?;
+        let second = step(&self.heard, index + 1, patience.command, second).await;
+        let Some(rcpt) = unless_gone(Phase::Rcpt, second, &mail)? else {
+            return mail;
+        };
+        let opened = mail.and(rcpt);
         let third = self.connection.read_response();
-        let data = settled(
-            Phase::Data,
-            step(&self.heard, index + 2, patience.data, third).await,
-        )?;
-        match (mail.and(rcpt), data) {
+        let third = step(&self.heard, index + 2, patience.data, third).await;
+        let Some(data) = unless_gone(Phase::Data, third, &opened)? else {
+            return opened;
+        };
+        match (opened, data) {
             (Ok(()), Ok(())) => Ok(()),
             (Err(refusal), Ok(())) => {
                 // RFC 2920 §3.1: DATA was accepted without a recipient; an empty message ends it.
@@ -292,7 +252,14 @@ impl Session {
         } else {
             String::new()
         };
-        format!("MAIL FROM:<{}>{parameters}{wishes}\r\n", envelope.from())
+        let size = match (self.size, envelope.octets()) {
+            (None, _) | (_, 0) => String::new(),
+            (Some(_), octets) => format!(" SIZE={octets}"),
+        };
+        format!(
+            "MAIL FROM:<{}>{parameters}{size}{wishes}\r\n",
+            envelope.from()
+        )
     }
 
     fn rcpt(&self, envelope: &Envelope) -> String {
@@ -341,7 +308,8 @@ impl Ready<'_> {
 
 impl Session {
     fn goes_on_with(&self, next: &Envelope) -> bool {
-        self.pipelining && self.fresh() && (self.smtputf8 || !next.needs_smtputf8())
+        let fits = self.too_small_for(next).is_none();
+        self.pipelining && self.fresh() && fits && (self.smtputf8 || !next.needs_smtputf8())
     }
 
     /// What the answer to a final dot means.

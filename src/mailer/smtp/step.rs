@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{
     channel::Heard,
-    session::{Refusal, RefusalKind},
+    refusal::{Refusal, RefusalKind},
 };
 use crate::mailer::reply::{Phase, Reply};
 
@@ -39,6 +39,20 @@ pub(super) fn settled(
     }
 }
 
+/// As [`settled`]; `None` where the server was gone after it had refused in a reply before: many hang up with a refusal, and after a 421
+/// they have to (RFC 5321 §3.8). Then what they said decides. A reply that is none of this step's is another matter: the one
+/// before may not have been of its step either.
+pub(super) fn unless_gone(
+    phase: Phase,
+    reply: Result<Response, StepError>,
+    before: &Result<(), Refusal>,
+) -> Result<Option<Result<(), Refusal>>, Refusal> {
+    match reply {
+        Err(StepError::Lost(_)) if before.is_err() => Ok(None),
+        reply => settled(phase, reply).map(Some),
+    }
+}
+
 /// Whether it is the yes of this step: `DATA` is answered with 354 and nothing else is (RFC 5321 §4.3.2).
 fn means_yes(phase: Phase, code: u16) -> bool {
     match phase {
@@ -63,8 +77,12 @@ pub(super) async fn step<T>(
                     Reply::new(code.into(), &words)
                 }))
             }
-            None if error.is_response() && !heard.text().is_empty() => {
+            None if error.is_response() && heard.goes_on_after(index) => {
                 StepError::Unreadable(Reply::nth(&heard.text(), index))
+            }
+            // What lettre calls an incomplete reply.
+            None if error.is_response() => {
+                StepError::Lost("the server closed the connection".to_owned())
             }
             None => StepError::Lost(error.to_string()),
         }),
@@ -92,6 +110,23 @@ pub(super) fn offers(hello: &str, feature: &str) -> bool {
         .lines()
         .filter_map(|line| line.strip_prefix("250").and_then(|rest| rest.get(1..)))
         .any(|offer| offer.trim().eq_ignore_ascii_case(feature))
+}
+
+/// The largest message that the server takes, in octets (RFC 1870): `None` where it does not say, and 0 where it has no limit.
+pub(super) fn size_limit(hello: &str) -> Option<usize> {
+    let offers = hello
+        .lines()
+        .filter_map(|line| line.strip_prefix("250").and_then(|rest| rest.get(1..)));
+    offers.into_iter().find_map(|offer| {
+        let mut words = offer.split_ascii_whitespace();
+        let is_size = words.next()?.eq_ignore_ascii_case("SIZE");
+        is_size.then(|| {
+            words
+                .next()
+                .and_then(|limit| limit.parse().ok())
+                .unwrap_or(0)
+        })
+    })
 }
 
 pub(super) fn reply_of(response: &Response, heard: &Heard) -> Reply {

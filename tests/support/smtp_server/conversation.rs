@@ -20,6 +20,8 @@ pub(super) struct Conversation {
     pub(super) number: usize,
     /// It said goodbye, or was cut off.
     pub(super) gone: AtomicBool,
+    /// It closes after its next reply.
+    pub(super) last_word: AtomicBool,
 }
 
 impl Drop for Conversation {
@@ -83,6 +85,10 @@ impl Conversation {
         match act {
             None => Ok(None),
             Some(Act::Say(reply)) => Ok(Some(reply)),
+            Some(Act::SayAndDrop(reply)) => {
+                self.last_word.store(true, Ordering::SeqCst);
+                Ok(Some(reply))
+            }
             Some(Act::Drop) => Err(std::io::ErrorKind::ConnectionAborted.into()),
             Some(Act::Wait(time)) => {
                 tokio::time::sleep(time).await;
@@ -217,7 +223,7 @@ impl Conversation {
         commands: [String; 2],
     ) -> std::io::Result<String> {
         let act = self.act(At::Dot, to);
-        let refused = matches!(&act, Some(Act::Say(reply)) if reply.starts_with(['4', '5']));
+        let refused = matches!(&act, Some(Act::Say(reply) | Act::SayAndDrop(reply)) if reply.starts_with(['4', '5']));
         if !refused {
             let header = |name: &str| {
                 let line = raw.lines().find_map(|line| line.strip_prefix(name));
@@ -257,7 +263,12 @@ impl Conversation {
             line.into_bytes()
         };
         stream.write_all(&octets).await?;
-        stream.flush().await
+        stream.flush().await?;
+        if self.last_word.load(Ordering::SeqCst) {
+            stream.shutdown().await?;
+            return Err(std::io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
     }
 
     fn features(&self, secure: bool) -> String {
@@ -267,6 +278,9 @@ impl Conversation {
         }
         if self.offers.dsn {
             lines.push("DSN".to_owned());
+        }
+        if let Some(size) = self.offers.size {
+            lines.push(format!("SIZE {size}"));
         }
         if self.offers.smtputf8 {
             lines.push("SMTPUTF8".to_owned());

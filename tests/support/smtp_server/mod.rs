@@ -52,6 +52,8 @@ pub enum At {
 pub enum Act {
     /// Answers with these lines (without the last CRLF).
     Say(String),
+    /// Answers so, and closes the connection.
+    SayAndDrop(String),
     /// Closes the connection without a word.
     Drop,
     /// Waits, then goes on as usual.
@@ -92,6 +94,8 @@ pub struct Offers {
     pub smtputf8: bool,
     /// RFC 3461.
     pub dsn: bool,
+    /// RFC 1870: the largest message it takes, in octets.
+    pub size: Option<usize>,
     pub starttls: Option<TlsAcceptor>,
     /// TLS from the first byte.
     pub implicit_tls: Option<TlsAcceptor>,
@@ -109,6 +113,7 @@ impl Default for Offers {
             pipelining: true,
             smtputf8: true,
             dsn: true,
+            size: None,
             starttls: None,
             implicit_tls: None,
             auth: None,
@@ -165,6 +170,7 @@ impl SmtpServer {
                     news: Arc::clone(&bell),
                     number,
                     gone: AtomicBool::new(false),
+                    last_word: AtomicBool::new(false),
                 };
                 conversations.spawn(conversation.run(tcp));
             }

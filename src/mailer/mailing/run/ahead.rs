@@ -116,9 +116,10 @@ impl<'w> Recipients<'w> {
             let own = verp::own(lane.app, mail);
             let from = own.as_deref().unwrap_or(edition.sender());
             let envelope = Envelope::new(from, &work.address).ok();
+            let envelope = envelope.map(|envelope| envelope.identified(&message_id));
             return Ok(Some(Mail {
                 work,
-                envelope: envelope.map(|envelope| envelope.identified(&message_id)),
+                envelope: envelope.map(|envelope| envelope.sized(edition.octets())),
                 message_id,
                 own,
                 way: None,

@@ -52,13 +52,10 @@ impl Lane<'_> {
     pub(super) fn note(&mut self, holding: &Holding, work: &Work, fate: Fate) {
         match fate {
             Fate::Sent => {
-                self.ours = 0;
+                self.app.mailer.refusals.forget(holding.issue);
                 self.settled(work, DeliveryState::Sent, Reason::None, None);
             }
             Fate::Never(reason, words) => {
-                if reason == Reason::Ours {
-                    self.ours += 1;
-                }
                 if reason == Reason::BadAddress {
                     let address = self.app.keys.address_hash(&work.key).to_vec();
                     let row = self.settled(work, DeliveryState::Failed, reason, Some(words));
@@ -75,6 +72,7 @@ impl Lane<'_> {
             }
             Fate::InDoubt(words) => self.later(holding, work, words, Waiting::InDoubt),
             Fate::Later(words)
+            | Fate::TooLarge(words)
             | Fate::Lost(words)
             | Fate::ProviderRests(words)
             | Fate::RelayRests(words) => {

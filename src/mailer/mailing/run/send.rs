@@ -8,6 +8,7 @@ use super::super::ledger::{Answer, Intent};
 use super::super::states::Reason;
 use super::ahead::Mail;
 use super::broken::{self, At};
+use super::refused::Refused;
 use super::{Lane, Stop};
 use crate::{
     config::crash_point,
@@ -23,8 +24,8 @@ use crate::{
 
 /// Outcomes that no intent has carried away are written after so many.
 const FLUSH: usize = 50;
-/// The issue pauses itself after so many refusals in a row that are about us.
-const OURS: usize = 10;
+/// Or after so many addresses that do not exist: too many of them stop the issue.
+const FLUSH_BOUNCES: usize = 5;
 
 impl Lane<'_> {
     /// Sends one mail and notes its outcome. Returns whether it was taken.
@@ -38,6 +39,8 @@ impl Lane<'_> {
     ) -> Result<bool, Stop> {
         let work = mail.work;
         let (mut intended, mut lost, mut rested) = (false, false, None);
+        // The relays that do not take it from us, and what the last of them said.
+        let (mut refused_by, mut refused) = (Vec::new(), None);
         let sent = loop {
             let early = chosen.take();
             let way = match early.filter(|way| line.is_connected(*way)) {
@@ -47,11 +50,15 @@ impl Lane<'_> {
                     line.forgo(early);
                     let clock = &self.app.clock;
                     let stale = || holding.is_stale(clock.now());
-                    line.choose(mail.key(), mail.kind(), stale).await
+                    line.choose(mail.key(), mail.kind(), &refused_by, stale)
+                        .await
                 }
             };
             let way = match way {
                 Ok(Some(way)) => way,
+                Ok(None) if refused.is_some() && !self.is_over(holding) => {
+                    break refused.take().ok_or(Stop::Release);
+                }
                 Ok(None) => break Err(Stop::Release),
                 Err(error) => {
                     tracing::error!(%error, "a relay's count of the day could not be read");
@@ -74,6 +81,17 @@ impl Lane<'_> {
                 Fate::Lost(_) if !lost => lost = true,
                 // Another relay may have time.
                 Fate::RelayRests(words) => rested = Some(words),
+                // Another relay may think better of us, or take more.
+                fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_)) => {
+                    refused_by.push(way.relay);
+                    let blamed = matches!(refused, Some(Fate::Never(..)));
+                    if !blamed || matches!(fate, Fate::Never(..)) {
+                        refused = Some(fate);
+                    }
+                    if !line.has_others(&refused_by) {
+                        break refused.take().ok_or(Stop::Release);
+                    }
+                }
                 fate => break Ok(fate),
             }
         };
@@ -107,17 +125,24 @@ impl Lane<'_> {
             }
             return Ok(false);
         }
+        if let Fate::Never(Reason::Ours, _) | Fate::TooLarge(_) = fate {
+            let refused = Refused {
+                fate,
+                untried: line.has_others(&refused_by),
+                intended,
+            };
+            return self.refused(line, holding, work, refused).await;
+        }
         self.note(holding, work, fate);
         broken::breaks(work, "after the outcome");
-        if self.ours >= OURS {
-            let why = "the relay refuses our mail; see the last replies";
-            if let Err(error) = control::pause(self.app, holding.issue, why).await {
-                tracing::error!(%error, "an issue that the relay refuses could not be paused");
-            }
-            return Err(Stop::Release);
-        }
-        if self.pending.len() >= FLUSH {
+        let bounces = self.pending.iter().filter(|row| row.suppress.is_some());
+        if self.pending.len() >= FLUSH || bounces.count() >= FLUSH_BOUNCES {
             self.write(holding, None, None).await?;
+            // Refusals before the intent do not ask the ledger, and it may have paused the issue because of them.
+            let going_on = control::is_sending(self.app, holding.issue).await;
+            if !going_on.unwrap_or(true) {
+                return Err(Stop::Release);
+            }
         }
         Ok(sent)
     }

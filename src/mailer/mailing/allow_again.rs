@@ -1,0 +1,88 @@
+//! Addresses that were taken for dead in a run in which a relay or provider denied addresses that exist: they are given back together.
+//!
+//! What an issue's own hard bounces ended is known to the millisecond: ledger, suppression and subscription carry the time of one commit.
+//! So exactly that is undone, and whatever came after it stands: a complaint, an unsubscription, an erasure, a bounce of another issue.
+
+use super::states::{DeliveryState, Reason};
+use crate::{
+    app::App,
+    db::{self, DbErr},
+    types::{EmailAddress, IssueId, UnixMillis},
+};
+
+/// Readers in one transaction.
+const AT_ONCE: i64 = 500;
+
+/// What was given back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllowedAgain {
+    /// Addresses that may be mailed again.
+    pub addresses: u64,
+    /// Subscriptions that are active again.
+    pub subscriptions: u64,
+}
+
+/// Allows mails again to those whom hard bounces of this issue suppressed from `from` until before `until`, and makes the
+/// subscriptions active again that ended with it. To be called again when it was interrupted.
+///
+/// # Errors
+/// What the database said; what was given back before that stays so.
+pub async fn allow_again(
+    app: &App,
+    issue: IssueId,
+    from: UnixMillis,
+    until: UnixMillis,
+) -> Result<AllowedAgain, DbErr> {
+    let mut given = AllowedAgain::default();
+    let mut after = 0i64;
+    loop {
+        let txn = app.db.write_txn("allow_again").await?;
+        let rows = db::fetch_all(
+            &*txn,
+            format!(
+                "SELECT d.reader_id, r.email, d.at_ms FROM delivery d JOIN reader r ON r.id = d.reader_id
+                 WHERE d.issue_id = $1 AND d.reader_id > $2 AND d.state = $3 AND d.reason = $4
+                   AND d.at_ms >= $5 AND d.at_ms < $6 ORDER BY d.reader_id LIMIT {AT_ONCE}"
+            ),
+            [
+                issue.0.into(),
+                after.into(),
+                DeliveryState::Failed.code().into(),
+                Reason::BadAddress.code().into(),
+                from.0.into(),
+                until.0.into(),
+            ],
+        )
+        .await?;
+        if rows.is_empty() {
+            return Ok(given);
+        }
+        for row in &rows {
+            after = row.try_get_by_index(0)?;
+            let (email, at): (String, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+            let Ok(address) = EmailAddress::parse(&email) else {
+                continue;
+            };
+            let hash = app.keys.address_hash(address.key()).to_vec();
+            let lifted = db::run(
+                &*txn,
+                "DELETE FROM suppression WHERE address_hash = $1 AND reason = 1 AND created_ms = $2",
+                [hash.into(), at.into()],
+            )
+            .await?;
+            if lifted.rows_affected() == 0 {
+                continue;
+            }
+            given.addresses += 1;
+            let active = db::run(
+                &*txn,
+                "UPDATE subscription SET state = 1, changed_ms = $1, reason = '' WHERE reader_id = $2 AND state = 4
+                   AND changed_ms = $3 AND reason = 'the address does not exist'",
+                [app.clock.now().0.into(), after.into(), at.into()],
+            )
+            .await?;
+            given.subscriptions += active.rows_affected();
+        }
+        txn.commit().await?;
+    }
+}

@@ -1,0 +1,75 @@
+//! How a mail ends that was not simply taken.
+
+use std::fmt;
+
+use crate::mailer::reply::{Phase, Reply};
+
+/// Why a mail was not taken, with certainty: nothing was handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The step that failed.
+    pub phase: Phase,
+    /// How it failed.
+    pub kind: RefusalKind,
+}
+
+/// How a step before the final dot failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The server said so.
+    Refused(Reply),
+    /// The connection broke or a time-out passed.
+    Lost(String),
+    /// The server does not offer what this mail or our configuration needs.
+    Unusable(String),
+    /// The message is larger than the server says it takes (RFC 1870).
+    TooLarge {
+        /// What it has, in octets; at least.
+        octets: usize,
+        /// What the server takes.
+        limit: usize,
+    },
+}
+
+impl Refusal {
+    pub(super) fn timed_out(phase: Phase) -> Self {
+        Self {
+            phase,
+            kind: RefusalKind::Lost("timed out".to_owned()),
+        }
+    }
+
+    pub(in crate::mailer) fn unusable(phase: Phase, why: &str) -> Self {
+        Self {
+            phase,
+            kind: RefusalKind::Unusable(why.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            RefusalKind::Refused(reply) => write!(f, "{}: {reply}", self.phase),
+            RefusalKind::Lost(why) | RefusalKind::Unusable(why) => {
+                write!(f, "{}: {why}", self.phase)
+            }
+            RefusalKind::TooLarge { octets, limit } => {
+                write!(f, "{}: {octets} octets, of at most {limit}", self.phase)
+            }
+        }
+    }
+}
+
+/// What became of a message whose body we began to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The relay took the responsibility (RFC 5321 §6.1).
+    Accepted(Reply),
+    /// The relay refused the message.
+    Refused(Reply),
+    /// The connection broke before the final dot was written: not taken.
+    NotSent(String),
+    /// No readable answer after the final dot: taken or not, nobody knows.
+    InDoubt(String),
+}
