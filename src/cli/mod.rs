@@ -81,6 +81,8 @@ enum Command {
     /// The keys that sign mails.
     #[command(subcommand)]
     Dkim(dkim::DkimCommand),
+    /// Give back whom hard bounces of one issue suppressed between two moments, with their subscriptions: they were denied wrongly.
+    AllowAgain(tools::AllowAgain),
     /// Print every setting with its default and meaning.
     Settings,
     /// Editors' accounts.
@@ -334,6 +336,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         } => return dkim::check(config).await,
         Command::Bounce { recipient } => return bounce::run(config, recipient).await,
         Command::Dkim(command) => return dkim::run(config, command).await,
+        Command::AllowAgain(asked) => tools::allow_again(config, &asked).await?,
         Command::Settings => {}
         Command::Admin(AdminCommand::Add { email, name }) => {
             tools::add_editor(config, &email, &name).await?;

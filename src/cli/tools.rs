@@ -2,15 +2,31 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
+
 use super::out::{say, tell};
 use super::{ExportReaders, Failed, ImportPolls, ImportReaders, tool};
 use crate::admin;
 use crate::api::tokens;
 use crate::app::Role;
 use crate::config::Config;
+use crate::mailer::mailing;
 use crate::polls;
 use crate::subscriptions::{self, ImportOrder};
-use crate::types::{ApiTokenId, EmailAddress, UnixMillis};
+use crate::types::{ApiTokenId, EmailAddress, IssueId, UnixMillis};
+
+#[derive(Debug, Args)]
+pub(super) struct AllowAgain {
+    /// The issue's number, as in the address of its page.
+    #[arg(long, value_name = "NUMBER")]
+    issue: i64,
+    /// From this moment on, like 2026-03-02T09:00:00+01:00.
+    #[arg(long, value_name = "TIME")]
+    from: String,
+    /// Until before this moment.
+    #[arg(long, value_name = "TIME")]
+    until: String,
+}
 
 pub async fn migrate(config: Config) -> Result<(), Failed> {
     let before = crate::app::open(&config, Role::Server).await?;
@@ -38,6 +54,28 @@ pub async fn close_editor(config: Config, email: &str) -> Result<(), Failed> {
         ));
     }
     tell!("The account is closed. Whoever was signed in to it is signed out.");
+    Ok(())
+}
+
+pub(super) async fn allow_again(config: Config, asked: &AllowAgain) -> Result<(), Failed> {
+    let moment = |option: &str, text: &str| {
+        let parsed = text.parse::<jiff::Timestamp>();
+        parsed.map(UnixMillis::from).map_err(|_| {
+            let wanted = "no moment with its offset from UTC, like 2026-03-02T09:00:00+01:00";
+            Failed::Used(format!("{option}: {wanted}"))
+        })
+    };
+    let (from, until) = (
+        moment("--from", &asked.from)?,
+        moment("--until", &asked.until)?,
+    );
+    let app = tool(config).await?;
+    let given = mailing::allow_again(&app, IssueId(asked.issue), from, until).await?;
+    tell!(
+        "{} addresses may be mailed again, and {} subscriptions are active again.",
+        given.addresses,
+        given.subscriptions
+    );
     Ok(())
 }
 
