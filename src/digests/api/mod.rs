@@ -19,7 +19,7 @@ use super::send::{self, Sent};
 use super::{segment, store, write};
 use crate::api::{Begun, Caller, Json, Write};
 use crate::app::App;
-use crate::mailer::mailing;
+use crate::mailer::mailing::{self, MailingState};
 use crate::newsletters;
 use crate::polls;
 use crate::scheduler::{WallTime, Zone, written};
@@ -163,7 +163,16 @@ async fn show(
     let issue = find(&app, &id).await?;
     let status = Status::of(&issue).whom(segment::whom(&app, &issue).await?);
     let status = match issue.state {
-        IssueState::Handed(_) => status.with(mailing::progress(&app, issue.id).await?),
+        IssueState::Handed(_) => {
+            let progress = mailing::progress(&app, issue.id).await?;
+            let freezing = matches!(&progress, Some(p) if p.state == MailingState::Preparing);
+            let status = status.with(progress);
+            if freezing {
+                status.freezing(mailing::to_be_frozen(&app, issue.id).await?)
+            } else {
+                status
+            }
+        }
         _ => {
             let prepared = prepare(&app, &issue, app.clock.now()).await;
             status.sized(prepared.map_err(cannot_prepare)?.compiled.size)

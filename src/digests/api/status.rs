@@ -88,6 +88,16 @@ impl Status {
         }
     }
 
+    /// While the audience is being frozen nobody has counted it yet: so many readers subscribe now.
+    pub(super) fn freezing(self, readers: i64) -> Self {
+        let counts = Counts {
+            audience: readers,
+            queued: readers,
+            ..self.counts
+        };
+        Self { counts, ..self }
+    }
+
     pub(super) fn with(self, progress: Option<Progress>) -> Self {
         let Some(progress) = progress else {
             return self;
