@@ -107,7 +107,6 @@ async fn an_issue_that_every_relay_refuses_pauses_after_ten_over_all_lanes() {
             .await
             .unwrap();
         txn.commit().await.unwrap();
-        app.app.mailer.nudge();
         let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
         assert_eq!((done.counts.sent, server.count()), (120, 120), "{at:?}");
         the_ledger_agrees(&app, issue).await;
@@ -141,7 +140,6 @@ async fn a_single_mail_that_is_refused_because_of_us_waits_and_comes() {
         wait_for(&app, waits, 3).await;
         server.forgive();
         app.advance(HOUR / 2);
-        app.app.mailer.nudge();
         wait_for(&app, "SELECT COUNT(*) FROM outbox WHERE state = 2", 3).await;
         assert_eq!(server.count(), 3);
 
@@ -150,7 +148,6 @@ async fn a_single_mail_that_is_refused_because_of_us_waits_and_comes() {
         enqueue(&app, "late@example.org").await;
         wait_for(&app, waits, 1).await;
         app.advance(HOUR);
-        app.app.mailer.nudge();
         let over = "SELECT COUNT(*) FROM outbox WHERE state = 5 AND payload = '' AND reply LIKE '%554 5.7.1%'";
         wait_for(&app, over, 1).await;
     }
