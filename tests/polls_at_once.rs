@@ -14,7 +14,7 @@ use crate::polls_verify::verified;
 /// Voters `from` and up, of whom nobody has a ballot.
 fn new(ballots: &Box, from: usize, n: usize) -> Vec<Slip> {
     let answer = |who: usize| {
-        let answer = ballots.answer(who, &[if who % 3 == 0 { "2" } else { "1" }]);
+        let answer = ballots.answer(who, &[if who.is_multiple_of(3) { "2" } else { "1" }]);
         Slip::Answer(Answer {
             is_new: true,
             ..answer
