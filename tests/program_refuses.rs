@@ -87,3 +87,25 @@ fn a_bounce_waits_also_where_its_command_is_wrong() {
         assert!(said.len() > 20, "it says what is wrong: {said}");
     }
 }
+
+/// Started again it would be wrong again: a service manager must not try for ever.
+#[test]
+fn a_server_with_the_key_of_another_database_says_so_and_stays_down() {
+    let dir = tempfile::tempdir().unwrap();
+    // Makes the database, under its key.
+    let made = canvass(dir.path(), &["verify", "poll", "none"], &[]);
+    assert!(words(&{ made }.output().unwrap()).contains("there is no poll none"));
+    let other = "of another database and as long as a key has to be";
+    let settings = [
+        ("CANVASS_SECRET_KEY", other),
+        ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+        ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+    ];
+    let serve = canvass(dir.path(), &["serve"], &settings).output().unwrap();
+    let said = words(&serve);
+    assert_eq!(serve.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("not the key the database was made with") && !said.contains(other),
+        "{said}"
+    );
+}

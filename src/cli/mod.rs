@@ -295,6 +295,10 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(match failed {
                 Failed::Config(_) | Failed::Used(_) => 2,
+                // What is set is wrong, and stays so however often it is started again.
+                Failed::Start(
+                    StartError::SecretKey(_) | StartError::Template(_) | StartError::Transport(_),
+                ) => 2,
                 Failed::Start(_) | Failed::Unread | Failed::Other(_) => 1,
             })
         }
