@@ -44,6 +44,7 @@ pub const PAGES: Templates = &[
     ("error_summary", include_str!("pages/error_summary.hbs")),
     ("field_text", include_str!("pages/field_text.hbs")),
     ("field_area", include_str!("pages/field_area.hbs")),
+    ("admin/ask", include_str!("pages/ask.hbs")),
     ("admin/mail_queue", include_str!("pages/mail_queue.hbs")),
     ("admin/sign_in", include_str!("pages/sign_in.hbs")),
     ("admin/set_password", include_str!("pages/set_password.hbs")),

@@ -92,10 +92,11 @@ fn question(
     act: &str,
 ) -> Result<Response, Problem> {
     app.pages.render(
-        "digests/ask",
+        "admin/ask",
         &json!({
             "frame": editor.frame(),
-            "id": issue.id.0,
+            "nav": "issues",
+            "back": address(issue.id),
             "crumb": issue.title(),
             "revision": issue.revision,
             "heading": heading,

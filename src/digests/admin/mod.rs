@@ -68,7 +68,6 @@ pub const PAGES: Templates = &[
         "digests/settle",
         include_str!("../pages/admin_issue_settle.hbs"),
     ),
-    ("digests/ask", include_str!("../pages/admin_issue_ask.hbs")),
     ("digests/archive", include_str!("../pages/archive.hbs")),
     (
         "digests/archive_issue",

@@ -23,6 +23,7 @@ pub struct Asked {
     state: String,
     sort: String,
     page: String,
+    done: String,
 }
 
 const STATES: [(&str, &str, Only); 4] = [
@@ -58,7 +59,7 @@ pub async fn show(
         .map(|(value, label, only)| json!({ "value": value, "label": label, "chosen": wanted.state == Some(*only) }))
         .collect();
     let context = json!({
-        "frame": editor.frame(),
+        "frame": editor.frame_saying((asked.done == "deleted").then_some("The draft is deleted.")),
         "any": filtered || total > 0 || wanted.page > 0,
         "filtered": filtered,
         "filter": { "q": wanted.text, "sort": asked.sort },

@@ -5,6 +5,7 @@
 
 mod bursts;
 mod compare;
+mod delete;
 mod embed;
 mod export;
 mod form;
@@ -150,6 +151,7 @@ pub fn routes() -> Router<App> {
         .route("/admin/polls/{slug}/publish", post(write::publish))
         .route("/admin/polls/{slug}/close", post(write::close))
         .route("/admin/polls/{slug}/reopen", post(write::reopen))
+        .route("/admin/polls/{slug}/delete", post(delete::delete))
 }
 
 /// The pages with files to upload.

@@ -1,0 +1,55 @@
+//! `POST /admin/polls/{slug}/delete`: asks, and deletes the draft when it was answered.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::json;
+
+use super::tabs::poll_of;
+use crate::admin::EditorForm;
+use crate::app::App;
+use crate::polls::definition;
+use crate::polls::model::PollState;
+use crate::web::Problem;
+
+pub async fn delete(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    EditorForm { editor, form }: EditorForm,
+) -> Result<Response, Problem> {
+    let poll = poll_of(&app, &slug).await?;
+    if poll.state != PollState::Draft {
+        return Err(Problem::conflict(
+            "This poll is no draft any more. Only drafts can be deleted: what readers were asked stays.",
+        ));
+    }
+    if form.text("sure")? != "yes" {
+        let address = format!("/admin/polls/{slug}");
+        return app.pages.render(
+            "admin/ask",
+            &json!({
+                "frame": editor.frame(),
+                "nav": "polls",
+                "back": address,
+                "crumb": poll.headline(),
+                "revision": poll.revision,
+                "heading": "Delete this draft?",
+                "text": "Its question is gone for good. Nobody has answered it. An article or an issue that names it shows no poll until you make \
+                         another one of the same name.",
+                "button": "Delete the draft",
+                "keep": "Keep it",
+                "action": format!("{address}/delete"),
+            }),
+        );
+    }
+    let revision = form.text("revision")?.parse().unwrap_or(-1);
+    let txn = app.db.write_txn("delete-poll").await?;
+    if !definition::delete_draft(&txn, poll.id, revision).await? {
+        return Err(Problem::conflict(
+            "The draft was not deleted: it was changed in the meantime, or it holds answers from elsewhere, or a random sample was drawn for it. \
+             Look at it once more.",
+        ));
+    }
+    txn.commit().await?;
+    app.polls.book.reread(&slug).await?;
+    Ok(Redirect::to("/admin/polls?done=deleted").into_response())
+}
