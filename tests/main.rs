@@ -32,6 +32,7 @@ mod browser_subscribing;
 mod demo;
 mod digests_api;
 mod digests_api_steering;
+mod digests_archive;
 mod digests_composing;
 mod digests_deep_texts;
 mod digests_progress;

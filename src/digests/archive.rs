@@ -106,16 +106,15 @@ async fn open(app: &App, slug: &str) -> Result<Newsletter, Problem> {
 }
 
 async fn on_the_web(app: &App, body: &Body) -> Result<String, Problem> {
+    let polls = polls::headlines(&app.db, &body.polls()).await?;
     let mut html = String::new();
     for piece in body.html().iter() {
         match piece {
             Piece::Literal(literal) => html.push_str(&on_our_page(literal)),
             Piece::Personal(Personal::Name { fallback }) => html.push_str(&escaped(fallback)),
             Piece::Poll(slug) => {
-                let poll = polls::by_slug(&app.db, slug).await?;
-                let question = poll
-                    .as_ref()
-                    .map_or("The poll of this issue", |poll| poll.headline());
+                let poll = polls.iter().find(|poll| poll.slug == *slug);
+                let question = poll.map_or("The poll of this issue", |poll| &poll.text);
                 html.push_str(&format!(
                     "<p><span lang=\"en\">Poll:</span> <a href=\"/p/{slug}\"><bdi>{}</bdi></a></p>",
                     escaped(question)

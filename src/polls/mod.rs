@@ -56,8 +56,8 @@ pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use answer::{Answered, Choice, Sent, answer, refused, stored_options};
 pub use api::Document as ApiDocument;
 pub use definition::{
-    Definition, OptionText, QuestionText, ScaleText, Stored, by_id, by_slug, create, is_slug, list,
-    replace_draft, retime, set_state,
+    Definition, Headline, OptionText, QuestionText, ScaleText, Stored, by_id, by_slug, create,
+    headlines, is_slug, list, replace_draft, retime, set_state,
 };
 pub use form::{FormView, form_for_article};
 pub use import::{

@@ -17,14 +17,15 @@ pub(super) async fn rows(app: &App, issue: &Issue) -> Result<Vec<Value>, Problem
         return Ok(rows);
     }
     let numbers = polls::mail_numbers(&app.db, issue.id).await?;
+    let polls = polls::headlines(&app.db, &slugs).await?;
     for slug in slugs {
-        let Some(poll) = polls::by_slug(&app.db, slug).await? else {
+        let Some(poll) = polls.iter().find(|poll| poll.slug == slug) else {
             continue;
         };
         let known = numbers.iter().find(|(id, _)| *id == poll.id);
         let numbers = known.map(|(_, numbers)| *numbers).unwrap_or_default();
         rows.push(json!({
-            "question": poll.headline(),
+            "question": poll.text,
             "href": format!("/admin/polls/{}", poll.slug),
             "counted": show::count(numbers.counted),
             "seen": show::count(numbers.seen),

@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
 
 use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
-use crate::db::{Db, fetch_all_as};
+use crate::db::{Db, fetch_all_as, in_list};
 use crate::polls::linked;
 use crate::polls::model::{
     Kind, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role, Scale, Tier,
@@ -42,6 +42,47 @@ pub async fn by_id(db: &Db, id: PollId) -> Result<Option<Poll>, DbErr> {
 pub async fn by_id_in<C: ConnectionTrait>(db: &C, id: PollId) -> Result<Option<Poll>, DbErr> {
     complete(db, poll::Entity::find_by_id(id).one(db).await?).await
 }
+
+/// What a poll is called where it is only named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    pub id: PollId,
+    pub slug: String,
+    /// The first question, as [`Poll::headline`].
+    pub text: String,
+}
+
+/// More slugs than any text of an editor names: so many are asked for in one statement.
+const HEADLINES: usize = 500;
+
+/// What the polls with these slugs are called, drafts included; in no order, and without those that do not exist. Nothing else of them is
+/// read, least of all a secret.
+///
+/// # Errors
+/// What the database said.
+pub async fn headlines(db: &Db, slugs: &[&str]) -> Result<Vec<Headline>, DbErr> {
+    let mut headlines = Vec::new();
+    for slugs in slugs.chunks(HEADLINES) {
+        let sql = format!(
+            "SELECT id, slug, {HEADLINE} AS headline FROM poll WHERE slug IN {}",
+            in_list(slugs.len(), 0)
+        );
+        let values = slugs.iter().map(|slug| Value::from(*slug));
+        let found: Vec<Headline> = fetch_all_as(db.read(), sql, values, |row| {
+            Ok(Headline {
+                id: row.try_get("", "id")?,
+                slug: row.try_get("", "slug")?,
+                text: row.try_get("", "headline")?,
+            })
+        })
+        .await?;
+        headlines.extend(found);
+    }
+    Ok(headlines)
+}
+
+/// The first question of a poll, or its title where it has none.
+const HEADLINE: &str = "COALESCE((SELECT q.wording FROM poll_question q WHERE q.poll_id = poll.id ORDER BY q.position LIMIT 1), title)";
 
 async fn complete<C: ConnectionTrait>(
     db: &C,
@@ -160,10 +201,12 @@ pub struct Summary {
 /// # Errors
 /// What the database said.
 pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbErr> {
-    let sql = "SELECT id, slug, title, COALESCE((SELECT q.wording FROM poll_question q WHERE q.poll_id = poll.id ORDER BY q.position LIMIT 1), title) AS question, \
+    let sql = format!(
+        "SELECT id, slug, title, {HEADLINE} AS question, \
                CASE WHEN EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id) THEN 1 ELSE 0 END AS sample, state, opens_ms, closes_ms, time_zone, created_ms, CAST(COALESCE((SELECT SUM(n) FROM tally \
                WHERE tally.poll_id = poll.id AND option_id = 0), 0) AS BIGINT) AS voters \
-               FROM poll ORDER BY id DESC LIMIT $1 OFFSET $2";
+               FROM poll ORDER BY id DESC LIMIT $1 OFFSET $2"
+    );
     fetch_all_as(
         db.read(),
         sql,
