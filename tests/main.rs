@@ -76,6 +76,7 @@ mod mailer_unspent_kill;
 mod newsletters_api;
 mod newsletters_editing;
 mod newsletters_looks;
+mod openapi;
 mod polls_admin;
 mod polls_api_repeats;
 mod polls_at_once;

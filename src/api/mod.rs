@@ -5,11 +5,12 @@
 //! - [`Write`]: a write under an `Idempotency-Key`: key, effect and answer are one transaction, so a
 //!   repetition gets the first answer and never a second effect, also after a crash; for a week, then the key is forgotten.
 //! - [`once_store`]: the same for many requests that share a commit, as ballots do.
-//! - [`openapi`]: the OpenAPI document, generated from the handlers.
+//! - [`openapi`]: the OpenAPI document, generated from the handlers; [`refusals`]: what it says of those that all of them share.
 
 mod json;
 pub mod once_store;
 pub mod openapi;
+pub mod refusals;
 pub mod tokens;
 mod write;
 

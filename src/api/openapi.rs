@@ -5,13 +5,20 @@ use http::header::CONTENT_TYPE;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
+use super::refusals;
+use crate::web::Problem;
+use crate::web::problems::FieldProblem;
+
 /// The document: what belongs to no feature. Features add theirs in [`document`].
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Canvass",
-    description = "Polls, subscriptions and issues. Errors are application/problem+json (RFC 9457). \
+#[openapi(
+    info(
+        title = "Canvass",
+        description = "Polls, subscriptions and issues. Errors are application/problem+json (RFC 9457). \
                    Every write but an export takes an Idempotency-Key, which is remembered for seven days: until then a repetition gets the first answer."
-))]
+    ),
+    components(schemas(Problem, FieldProblem))
+)]
 struct Root;
 
 /// The whole document.
@@ -28,6 +35,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     for part in parts {
         document.merge(part);
     }
+    refusals::dress(&mut document);
     document
         .components
         .get_or_insert_default()

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::list_store::{self, Row, State};
+use super::list_store::{self, Row};
+use super::state::State;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::mailer::mailing::{self, Trouble};

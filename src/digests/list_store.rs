@@ -2,6 +2,7 @@
 
 use sea_orm::Value;
 
+use super::state::State;
 use crate::db::{Backend, Db, DbErr, containing, fetch_all_as, fetch_one};
 use crate::types::{IssueId, UnixMillis};
 
@@ -44,19 +45,6 @@ pub(super) struct Row {
     pub(super) sent: i64,
 }
 
-/// Where an issue stands, its mailing included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Draft,
-    Scheduled,
-    Held,
-    Sending,
-    Paused,
-    Cancelling,
-    Finished,
-    Cancelled,
-}
-
 /// Name in addresses, words, condition in SQL.
 pub(super) const STATES: &[(&str, &str, &str)] = &[
     ("draft", "Draft", "i.state = 0"),
@@ -70,42 +58,17 @@ pub(super) const STATES: &[(&str, &str, &str)] = &[
 
 const FROM: &str = "FROM issue i JOIN newsletter n ON n.id = i.newsletter_id LEFT JOIN mailing m ON m.issue_id = i.id";
 
-impl State {
-    fn of(issue: i16, mailing: Option<i16>) -> Self {
-        match (issue, mailing) {
-            (0, _) => Self::Draft,
-            (1, _) => Self::Scheduled,
-            (2, _) => Self::Held,
-            (_, Some(2)) => Self::Paused,
-            (_, Some(3)) => Self::Cancelling,
-            (_, Some(4)) => Self::Finished,
-            (_, Some(5)) => Self::Cancelled,
-            _ => Self::Sending,
-        }
-    }
-
-    /// Words and the badge's class.
-    pub(super) fn shown(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Draft => ("Draft", "is-neutral"),
-            Self::Scheduled => ("Scheduled", "is-live"),
-            Self::Held => ("Held", "is-wait"),
-            Self::Sending => ("Sending", "is-live"),
-            Self::Paused => ("Paused", "is-wait"),
-            Self::Cancelling => ("Cancelling", "is-wait"),
-            Self::Finished => ("Finished", "is-good"),
-            Self::Cancelled => ("Cancelled", "is-bad"),
-        }
-    }
-
-    /// What the time of the row is.
-    pub(super) fn when(self) -> &'static str {
-        match self {
-            Self::Draft => "saved",
-            Self::Scheduled => "goes out",
-            Self::Held => "was due",
-            _ => "went out",
-        }
+/// As the tables keep both.
+fn state(issue: i16, mailing: Option<i16>) -> State {
+    match (issue, mailing) {
+        (0, _) => State::Draft,
+        (1, _) => State::Scheduled,
+        (2, _) => State::Held,
+        (_, Some(2)) => State::Paused,
+        (_, Some(3)) => State::Cancelling,
+        (_, Some(4)) => State::Finished,
+        (_, Some(5)) => State::Cancelled,
+        _ => State::Sending,
     }
 }
 
@@ -209,7 +172,7 @@ async fn rows(
             subject: row.try_get("", "subject")?,
             newsletter: row.try_get("", "newsletter")?,
             time_zone: row.try_get("", "time_zone")?,
-            state: State::of(row.try_get("", "state")?, row.try_get("", "mailing_state")?),
+            state: state(row.try_get("", "state")?, row.try_get("", "mailing_state")?),
             when: UnixMillis(row.try_get("", "when_ms")?),
             audience: row.try_get("", "audience")?,
             sent: row.try_get("", "sent")?,

@@ -27,6 +27,7 @@ mod prepare;
 mod sample;
 mod segment;
 mod send;
+mod state;
 mod store;
 mod test_mail;
 mod write;
@@ -40,6 +41,7 @@ pub use desk::{Desk, Line, What, desk};
 pub use fire::tick;
 pub use sample::{SampleMail, ToSample, mails_to_sample, write_to_sample};
 pub use segment::write_to_segment;
+pub use state::State;
 pub use store::{has_past_issues, hold_all};
 
 use crate::app::App;

@@ -1,11 +1,11 @@
 //! Mails to the sample that a poll asks: the invitation, and one reminder. Drafts like any other, for fewer readers.
 
-use super::list_store::State;
 use super::model::{Content, ForSample, IssueState};
+use super::state::State;
 use super::{store, write};
 use crate::app::App;
 use crate::db::DbErr;
-use crate::mailer::mailing::{self, MailingState};
+use crate::mailer::mailing;
 use crate::polls::SampleRound;
 use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
 
@@ -97,8 +97,7 @@ fn words(to: &ToSample<'_>) -> Content {
 pub struct SampleMail {
     pub issue: IssueId,
     pub round: SampleRound,
-    /// Words, and the class of a badge.
-    pub state: (&'static str, &'static str),
+    pub state: State,
     /// When it was frozen and handed to the mailer.
     pub handed: Option<UnixMillis>,
     /// Readers whose mail a relay has taken.
@@ -117,20 +116,10 @@ pub async fn mails_to_sample(app: &App, poll: PollId) -> Result<Vec<SampleMail>,
             IssueState::Handed(_) => mailing::progress(app, issue.id).await?,
             _ => None,
         };
-        let state = match (&issue.state, progress.as_ref().map(|p| p.state)) {
-            (IssueState::Draft, _) => State::Draft,
-            (IssueState::Scheduled(_), _) => State::Scheduled,
-            (IssueState::Held { .. }, _) => State::Held,
-            (_, Some(MailingState::Paused)) => State::Paused,
-            (_, Some(MailingState::Cancelling)) => State::Cancelling,
-            (_, Some(MailingState::Finished)) => State::Finished,
-            (_, Some(MailingState::Cancelled)) => State::Cancelled,
-            _ => State::Sending,
-        };
         mails.push(SampleMail {
             issue: issue.id,
             round: to.round,
-            state: state.shown(),
+            state: State::of(&issue.state, progress.as_ref().map(|p| p.state)),
             handed: match issue.state {
                 IssueState::Handed(at) => Some(at),
                 _ => None,

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::model::{Newsletter, Typed};
 use super::store::{self, Created};
+use crate::api::refusals::{IdempotencyKey, Refusals, WriteRefusals};
 use crate::api::{Begun, Caller, Json, Write};
 use crate::app::App;
 use crate::web::Problem;
@@ -74,7 +75,9 @@ pub struct Document;
 /// # Errors
 /// 401, 409 for a taken slug, 422 with the fields to mend.
 #[utoipa::path(post, path = "/api/v1/newsletters", tag = "newsletters", security(("bearer" = [])), request_body = NewNewsletter,
-    responses((status = 201, body = NewsletterView), (status = 401), (status = 409), (status = 422)))]
+    params(IdempotencyKey),
+    responses((status = 201, body = NewsletterView), (status = 409, description = "Another newsletter has this slug"),
+        Refusals, WriteRefusals))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller,

@@ -11,6 +11,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::request::{self, Source, Wish};
 use super::store::consent_texts;
+use crate::api::refusals::{IdempotencyKey, Refusals, WriteRefusals};
 use crate::api::{Begun, Caller, Json, Write};
 use crate::app::App;
 use crate::newsletters;
@@ -66,12 +67,12 @@ const LONGEST_WORDS: usize = 2_000;
     path = "/api/v1/subscriptions",
     tag = "subscriptions",
     request_body = NewSubscription,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the write repeatable: the same key gets the same answer.")),
+    params(IdempotencyKey),
     responses(
         (status = 202, description = "Taken; a mail follows where it should.", body = Accepted),
-        (status = 401, description = "No valid token."),
+        Refusals,
+        WriteRefusals,
         (status = 404, description = "There is no such newsletter."),
-        (status = 422, description = "The address or the consent is not acceptable."),
     ),
     security(("bearer" = []))
 )]

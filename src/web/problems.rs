@@ -14,23 +14,29 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
+pub use self::json::KIND;
 pub(in crate::web) use self::readers::Asked;
 pub use self::readers::Readers;
 use crate::db::group_commit::Refused;
 use crate::db::{DbErr, Sparing, is_unwritable};
 use crate::panics::Broke;
 
-/// Why a request was not done, for whoever made it.
-#[derive(Clone, Debug, Serialize)]
+/// Why a request was not done, for whoever made it (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    #[serde(skip)]
+    /// The status of the answer.
+    #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16)]
     status: StatusCode,
     /// A stable name of the kind, `about:blank`-like but readable: `canvass:too-large`.
     #[serde(rename = "type")]
     kind: String,
+    /// The kind in a few words.
     title: String,
+    /// What to do, in a sentence for people.
     detail: String,
     /// What is wrong with single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -43,12 +49,16 @@ pub struct Problem {
 }
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// The field's name in the form or JSON.
     pub field: String,
     /// A sentence for the person who filled it in.
     pub message: String,
+}
+
+fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
 }
 
 impl Problem {

@@ -16,6 +16,7 @@
 //! - [`attacker`]: somebody with a dump, who wants to know what readers answered.
 //! - [`scanner`]: programs that check mails, and an issue for them to check.
 //! - [`paging`]: how long the pages of a list take; [`single_mails`]: mails that wait in the outbox.
+//! - [`contract`]: the OpenAPI document, and whether an answer stands in it.
 //! - [`log_lines`]: what is logged meanwhile.
 //! - [`require`]: what to do when a program of the machine is missing.
 //!
@@ -25,6 +26,7 @@ pub mod app;
 pub mod attacker;
 pub mod browser;
 pub mod cluster;
+pub mod contract;
 pub mod crowd;
 pub mod cutting_proxy;
 pub mod database;

@@ -16,7 +16,9 @@ use super::content::advice::{self, Advice};
 use super::model::{Issue, IssueState, Slot};
 use super::prepare::{PrepareError, Prepared, prepare};
 use super::send::{self, Sent};
+use super::state::State as Standing;
 use super::{segment, store, write};
+use crate::api::refusals::{IdempotencyKey, NotFound, Refusals, WriteRefusals};
 use crate::api::{Begun, Caller, Json, Write};
 use crate::app::App;
 use crate::mailer::mailing::{self, MailingState};
@@ -114,7 +116,7 @@ struct ScheduleOrder {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Scheduled {
-    state: &'static str,
+    state: Standing,
     /// The instant in UTC.
     at: String,
     /// The same, as editors see it.
@@ -122,8 +124,7 @@ struct Scheduled {
 }
 
 #[utoipa::path(post, path = "/api/v1/issues", tag = "issues", request_body = NewIssue, security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
-    responses((status = 201, body = Created), (status = 401), (status = 422)))]
+    params(IdempotencyKey), responses((status = 201, body = Created), Refusals, WriteRefusals))]
 async fn create(
     State(app): State<App>,
     caller: Caller,
@@ -154,7 +155,7 @@ async fn create(
 }
 
 #[utoipa::path(get, path = "/api/v1/issues/{id}", tag = "issues", params(("id" = i64, Path)), security(("bearer" = [])),
-    responses((status = 200, body = Status), (status = 401), (status = 404)))]
+    responses((status = 200, body = Status), Refusals, NotFound))]
 async fn show(
     State(app): State<App>,
     _: Caller,
@@ -182,10 +183,11 @@ async fn show(
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/send", tag = "issues", params(("id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    IdempotencyKey),
     request_body(content = Option<SendOrder>), security(("bearer" = [])),
-    responses((status = 202, body = Status), (status = 404), (status = 409, description = "Sent already, or nobody to send to"),
-        (status = 422, description = "It may not be sent like this")))]
+    responses((status = 202, body = Status), (status = 409, description = "Sent already, or nobody to send to"),
+        Refusals, WriteRefusals, NotFound,
+        (status = 422, description = "It may not be sent as it is (`canvass:cannot-be-sent`), or the order is not acceptable")))]
 async fn send_now(
     State(app): State<App>,
     caller: Caller,
@@ -228,7 +230,7 @@ async fn try_to_send(
     if delay.is_zero() {
         match send::freeze(&write.txn, app, issue, &prepared, now).await? {
             Sent::Handed { audience } => {
-                answer.state = "sending";
+                answer.state = Standing::Sending;
                 answer.counts = Counts {
                     audience,
                     queued: audience,
@@ -252,16 +254,18 @@ async fn try_to_send(
         if !store::schedule(&write.txn, issue.id, issue.revision, &slot, now).await? {
             return Err(on_its_way());
         }
-        answer.state = "scheduled";
+        answer.state = Standing::Scheduled;
     }
     let answer = write.finish(StatusCode::ACCEPTED, &answer).await?;
     Ok(Some(answer))
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/schedule", tag = "issues", params(("id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    IdempotencyKey),
     request_body = ScheduleOrder, security(("bearer" = [])),
-    responses((status = 200, body = Scheduled), (status = 404), (status = 409), (status = 422)))]
+    responses((status = 200, body = Scheduled), (status = 409, description = "It was changed, is scheduled or is on its way already"),
+        Refusals, WriteRefusals, NotFound,
+        (status = 422, description = "It may not be sent as it is (`canvass:cannot-be-sent`), or the time is not acceptable")))]
 async fn schedule(
     State(app): State<App>,
     caller: Caller,
@@ -297,7 +301,7 @@ async fn schedule(
     }
     let at = slot.at.timestamp();
     let answer = Scheduled {
-        state: "scheduled",
+        state: Standing::Scheduled,
         at: written::machine(at),
         local: written::full(at, &zone),
     };

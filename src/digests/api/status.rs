@@ -5,14 +5,14 @@ use utoipa::ToSchema;
 
 use super::super::content::advice::CLIPPED_AT;
 use super::super::model::{Issue, IssueState};
-use crate::mailer::mailing::{self, MailingState, Progress};
+use super::super::state::State;
+use crate::mailer::mailing::{self, Progress};
 
 /// Where an issue stands. The counts always add up: audience = queued + sent + deferred + failed + unknown + skipped.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
     id: i64,
-    /// draft, scheduled, held, sending, paused, cancelling, finished or cancelled.
-    pub(super) state: &'static str,
+    pub(super) state: State,
     subject: String,
     pub(super) counts: Counts,
     /// Why it is held or paused; empty otherwise.
@@ -46,25 +46,25 @@ pub(super) struct Counts {
     pub(super) sent: i64,
     /// Refused for now; tried again later.
     pub(super) deferred: i64,
-    /// Refused for good.
+    /// For good: `refused` by the receiving side, refused because of us (`ours`), deferred until the issue was too old (`expired`), an address
+    /// that does not exist (`bad_address`), or faults of this program (`internal`).
     pub(super) failed: i64,
-    /// In doubt after a crash, held for a person.
+    /// In doubt: the connection was lost after the final dot, or crashes came between. Held for a person.
     pub(super) unknown: i64,
-    /// Left, bounced, complained or was suppressed since it was frozen.
+    /// Not attempted, because since it was frozen they `left`, were `removed` by an editor, `bounced`, `complained`, were `suppressed` or
+    /// `erased`, or because the issue was `cancelled`.
     pub(super) skipped: i64,
 }
 
 impl Status {
     pub(super) fn of(issue: &Issue) -> Self {
-        let (state, reason) = match &issue.state {
-            IssueState::Draft => ("draft", ""),
-            IssueState::Scheduled(_) => ("scheduled", ""),
-            IssueState::Held { reason, .. } => ("held", reason.as_str()),
-            IssueState::Handed(_) => ("sending", ""),
+        let reason = match &issue.state {
+            IssueState::Held { reason, .. } => reason.as_str(),
+            _ => "",
         };
         Self {
             id: issue.id.0,
-            state,
+            state: State::of(&issue.state, None),
             subject: issue.content.subject.clone(),
             counts: Counts::default(),
             reason: reason.to_owned(),
@@ -88,7 +88,7 @@ impl Status {
         }
     }
 
-    /// While the audience is being frozen nobody has counted it yet: so many readers subscribe now.
+    /// While the audience is being frozen nothing is attempted: all of these readers are queued.
     pub(super) fn freezing(self, readers: i64) -> Self {
         let counts = Counts {
             audience: readers,
@@ -103,7 +103,7 @@ impl Status {
             return self;
         };
         Self {
-            state: state_name(progress.state),
+            state: progress.state.into(),
             counts: Counts {
                 audience: progress.counts.audience,
                 queued: progress.counts.queued,
@@ -119,12 +119,27 @@ impl Status {
     }
 }
 
-fn state_name(state: MailingState) -> &'static str {
-    match state {
-        MailingState::Preparing | MailingState::Sending => "sending",
-        MailingState::Paused => "paused",
-        MailingState::Cancelling => "cancelling",
-        MailingState::Finished => "finished",
-        MailingState::Cancelled => "cancelled",
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+    use crate::mailer::mailing::{DeliveryState, Reason};
+
+    #[test]
+    fn the_document_names_every_reason_that_a_recipient_is_counted_for() {
+        let schema = serde_json::to_value(Counts::schema()).expect("JSON");
+        for (field, state) in [
+            ("failed", DeliveryState::Failed),
+            ("skipped", DeliveryState::Skipped),
+        ] {
+            let said = schema["properties"][field]["description"].as_str();
+            let said = said.expect("a description");
+            for reason in Reason::of_state(state).expect("reasons") {
+                let name = serde_json::to_value(reason).expect("a name");
+                let name = name.as_str().expect("a text");
+                assert!(said.contains(&format!("`{name}`")), "{field}: {name}");
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::super::model::{Issue, IssueState};
 use super::super::store;
 use super::status::Status;
 use super::{Optional, find};
+use crate::api::refusals::{IdempotencyKey, NotFound, Refusals, WriteRefusals};
 use crate::api::{Begun, Caller, Json, Write, tokens};
 use crate::app::App;
 use crate::db::DbErr;
@@ -21,8 +22,9 @@ use crate::types::{EmailAddress, IssueId};
 use crate::web::Problem;
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/pause", tag = "issues", params(("id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), security(("bearer" = [])),
-    responses((status = 200, body = Status), (status = 404), (status = 409)))]
+    IdempotencyKey), security(("bearer" = [])),
+    responses((status = 200, body = Status), (status = 409, description = "It is not in a state in which this can be done"),
+        Refusals, WriteRefusals, NotFound))]
 pub(super) async fn pause(
     State(app): State<App>,
     caller: Caller,
@@ -33,8 +35,9 @@ pub(super) async fn pause(
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/resume", tag = "issues", params(("id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), security(("bearer" = [])),
-    responses((status = 200, body = Status), (status = 404), (status = 409)))]
+    IdempotencyKey), security(("bearer" = [])),
+    responses((status = 200, body = Status), (status = 409, description = "It is not in a state in which this can be done"),
+        Refusals, WriteRefusals, NotFound))]
 pub(super) async fn resume(
     State(app): State<App>,
     caller: Caller,
@@ -45,8 +48,9 @@ pub(super) async fn resume(
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/cancel", tag = "issues", params(("id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), security(("bearer" = [])),
-    responses((status = 200, body = Status), (status = 404), (status = 409)))]
+    IdempotencyKey), security(("bearer" = [])),
+    responses((status = 200, body = Status), (status = 409, description = "It is not in a state in which this can be done"),
+        Refusals, WriteRefusals, NotFound))]
 pub(super) async fn cancel(
     State(app): State<App>,
     caller: Caller,
@@ -210,9 +214,10 @@ pub(super) struct Settled {
 const EMAILS: usize = 500;
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/resend", tag = "issues", params(("id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    IdempotencyKey),
     request_body(content = Option<ResendOrder>), security(("bearer" = [])),
-    responses((status = 202, body = Settled), (status = 404), (status = 409), (status = 422)))]
+    responses((status = 202, body = Settled), (status = 409, description = "It is not in a state in which this can be done"),
+        Refusals, WriteRefusals, NotFound))]
 pub(super) async fn resend(
     State(app): State<App>,
     caller: Caller,
@@ -236,9 +241,10 @@ pub(super) async fn resend(
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/settle", tag = "issues", params(("id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")),
+    IdempotencyKey),
     request_body = SettleOrder, security(("bearer" = [])),
-    responses((status = 202, body = Settled), (status = 404), (status = 409), (status = 422)))]
+    responses((status = 202, body = Settled), (status = 409, description = "It is not in a state in which this can be done"),
+        Refusals, WriteRefusals, NotFound))]
 pub(super) async fn settle(
     State(app): State<App>,
     caller: Caller,

@@ -165,7 +165,7 @@ fn mailed(mail: &SampleMail, zone: &Zone) -> Value {
             Round::Invitation => "Invitation",
             Round::Reminder => "Reminder",
         },
-        "state": mail.state.0, "badge": mail.state.1,
+        "state": mail.state.shown().0, "badge": mail.state.shown().1,
         "at": mail.handed.map(|at| shown::time(at, zone)),
         "sent": mail.sent.map(shown::count),
     })

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::api::refusals::{IdempotencyKey, NotFound, Refusals, WriteRefusals};
 use crate::api::{Caller, Json, Once, idempotency_key};
 use crate::app::App;
 use crate::polls::answer::{Answered, Sent, answer_by_script};
@@ -23,7 +24,6 @@ use crate::web::Problem;
 pub struct NewBallot {
     /// Options, one or several; of a ranked question in order of preference. A number is an option's key. A text is an option's exact label,
     /// and else its key: of a rating, "7" is its point 7. A label that several options have is refused.
-    #[schema(value_type = Vec<String>)]
     pub option: Named,
     /// The voter's own words, by the key of the option that takes them.
     #[serde(default)]
@@ -35,7 +35,8 @@ pub struct NewBallot {
 }
 
 /// One or several options.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = BallotOptions)]
 #[serde(untagged)]
 pub enum Named {
     One(Name),
@@ -43,7 +44,8 @@ pub enum Named {
 }
 
 /// An option's key as a number or text, or its label.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = BallotOption)]
 #[serde(untagged)]
 pub enum Name {
     Key(i64),
@@ -68,10 +70,11 @@ const LONGEST_VOTER: usize = 200;
 /// 401, 404, 409 while the poll is not open, 422 for what is no answer to it, 503 when too many wait.
 #[utoipa::path(post, path = "/api/v1/polls/{slug}/ballots", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeats get the first answer")), request_body = NewBallot,
+        IdempotencyKey), request_body = NewBallot,
     responses((status = 201, body = Ballot, description = "A first ballot"),
         (status = 200, body = Ballot, description = "The voter had one; this is what counts now"),
-        (status = 401), (status = 404), (status = 409), (status = 422), (status = 503)))]
+        (status = 409, description = "The poll is not open, was changed just now, or asks others: this ballot was not counted"),
+        Refusals, WriteRefusals, NotFound))]
 pub async fn cast(
     State(app): State<App>,
     caller: Caller,

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::names::{HeadlineTier, Linking, ResultsFor};
-use super::question::{NewOption, NewQuestion, NewScale, OptionOrder, QuestionKind};
+use super::question::{NewOption, NewQuestion, NewScale, OptionOrder};
 use super::view::PollView;
+use crate::api::refusals::{IdempotencyKey, Refusals, WriteRefusals};
 use crate::api::{Begun, Caller, Json, Write};
 use crate::app::App;
 use crate::newsletters;
 use crate::polls::definition::{self, Definition, QuestionText, Stored};
-use crate::polls::model::PollState;
+use crate::polls::model::{Kind, PollState};
 use crate::types::UnixMillis;
 use crate::web::Problem;
 use crate::web::problems::FieldProblem;
@@ -29,7 +30,7 @@ pub struct NewPoll {
     #[serde(default)]
     pub options: Vec<NewOption>,
     #[serde(default)]
-    pub kind: Option<QuestionKind>,
+    pub kind: Option<Kind>,
     /// Options a reader must choose (or rank) at least; 1.
     #[serde(default)]
     pub min_choices: Option<i64>,
@@ -107,7 +108,8 @@ impl NewPoll {
 /// # Errors
 /// 401, 409 for a taken slug, 422 with the fields to mend.
 #[utoipa::path(post, path = "/api/v1/polls", tag = "polls", security(("bearer" = [])), request_body = NewPoll,
-    responses((status = 201, body = PollView), (status = 401), (status = 409), (status = 422)))]
+    params(IdempotencyKey),
+    responses((status = 201, body = PollView), (status = 409, description = "Another poll has this slug"), Refusals, WriteRefusals))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller,

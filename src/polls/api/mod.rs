@@ -17,6 +17,7 @@ mod view;
 
 pub use cast::cast;
 pub use create::create;
+pub use names::ResultsFor;
 pub use results::results;
 
 /// The part of the OpenAPI document that describes polls.

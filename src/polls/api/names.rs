@@ -29,6 +29,17 @@ impl From<ResultsFor> for Visibility {
     }
 }
 
+impl From<Visibility> for ResultsFor {
+    fn from(decided: Visibility) -> Self {
+        match decided {
+            Visibility::Always => Self::Always,
+            Visibility::AfterVoting => Self::AfterVoting,
+            Visibility::AfterClose => Self::AfterClose,
+            Visibility::Never => Self::Never,
+        }
+    }
+}
+
 /// Whose answers make the result.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -15,7 +15,7 @@ pub struct NewQuestion {
     pub options: Vec<NewOption>,
     /// `single`, or `several` where `max_choices` is above 1.
     #[serde(default)]
-    pub kind: Option<QuestionKind>,
+    pub kind: Option<Kind>,
     #[serde(default)]
     pub min_choices: Option<i64>,
     #[serde(default)]
@@ -31,20 +31,6 @@ pub struct NewQuestion {
     /// May be left out by readers.
     #[serde(default)]
     pub optional: bool,
-}
-
-/// How a question is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum QuestionKind {
-    /// One option.
-    Single,
-    /// Between `min_choices` and `max_choices` options.
-    Several,
-    /// One point of a scale.
-    Rating,
-    /// Options in order of preference, at most 12; the result is an instant run-off.
-    Ranked,
 }
 
 /// The order in which options stand before readers.
@@ -92,31 +78,9 @@ pub struct NewScale {
     pub high: String,
 }
 
-impl From<Kind> for QuestionKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Single => Self::Single,
-            Kind::Several => Self::Several,
-            Kind::Rating => Self::Rating,
-            Kind::Ranked => Self::Ranked,
-        }
-    }
-}
-
-impl From<QuestionKind> for Kind {
-    fn from(kind: QuestionKind) -> Self {
-        match kind {
-            QuestionKind::Single => Self::Single,
-            QuestionKind::Several => Self::Several,
-            QuestionKind::Rating => Self::Rating,
-            QuestionKind::Ranked => Self::Ranked,
-        }
-    }
-}
-
 impl From<&NewQuestion> for QuestionText {
     fn from(new: &NewQuestion) -> Self {
-        let kind = new.kind.map_or(Kind::Single, Kind::from);
+        let kind = new.kind.unwrap_or_default();
         Self {
             text: new.question.clone(),
             required: !new.optional,

@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::Caller;
+use crate::api::refusals::{NotFound, Refusals};
 use crate::app::App;
 use crate::polls::results::secrecy::ClosedResults;
 use crate::polls::results::{Results, totals};
@@ -15,7 +16,7 @@ use crate::web::Problem;
 /// 401, 404.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/results", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug")),
-    responses((status = 200, body = ClosedResults), (status = 401), (status = 404)))]
+    responses((status = 200, body = ClosedResults), Refusals, NotFound))]
 pub async fn results(
     State(app): State<App>,
     _: Caller,

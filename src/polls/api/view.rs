@@ -4,9 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::names::Linking;
-use super::question::QuestionKind;
 use crate::app::App;
-use crate::polls::model::{Poll, PollState};
+use crate::polls::model::{Kind, Poll, PollState};
 
 /// A poll as it is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,8 +14,7 @@ pub struct PollView {
     pub title: String,
     /// Where readers answer.
     pub url: String,
-    /// `draft`, `published` or `closed`.
-    pub state: &'static str,
+    pub state: PollState,
     /// Whether answers may be joined to the addresses of readers who agree.
     pub linking: Linking,
     /// What they agree to; `null`: the poll is secret.
@@ -29,7 +27,7 @@ pub struct PollView {
 pub struct PollQuestionView {
     pub key: i64,
     pub question: String,
-    pub kind: QuestionKind,
+    pub kind: Kind,
     pub options: Vec<PollOptionView>,
 }
 
@@ -47,11 +45,7 @@ impl PollView {
             slug: poll.slug.clone(),
             title: poll.title.clone(),
             url: format!("{}/p/{}", app.config.origin(), poll.slug),
-            state: match poll.state {
-                PollState::Draft => "draft",
-                PollState::Published => "published",
-                PollState::Closed => "closed",
-            },
+            state: poll.state,
             linking: match poll.linking {
                 Some(_) => Linking::Linked,
                 None => Linking::Secret,
@@ -63,7 +57,7 @@ impl PollView {
                 .map(|question| PollQuestionView {
                     key: question.key,
                     question: question.text.clone(),
-                    kind: question.kind.into(),
+                    kind: question.kind,
                     options: question
                         .options
                         .iter()

@@ -7,9 +7,10 @@ use super::ranked::{Ranked, Round, ranks, rounds};
 use super::sampled::{Draw, Estimated, drawn, estimated};
 use super::tiers::by_tier;
 use crate::app::App;
+use crate::polls::api::ResultsFor;
 use crate::polls::insight::compare::{comparable, table};
 use crate::polls::insight::store;
-use crate::polls::model::{Kind, Place, Poll, PollState, Tier, Visibility};
+use crate::polls::model::{Kind, Place, Poll, PollState, Tier};
 use crate::polls::results::{Results, Totals, totals};
 use crate::web::Problem;
 
@@ -45,15 +46,13 @@ pub struct About {
     pub slug: String,
     pub title: String,
     pub url: String,
-    /// `draft`, `published` or `closed`.
-    pub state: &'static str,
+    pub state: PollState,
     pub opens_at: Option<String>,
     pub closes_at: Option<String>,
     pub time_zone: String,
-    /// `always`, `after_voting`, `after_close` or `never`.
-    pub results_for: &'static str,
+    pub results_for: ResultsFor,
     /// The tier whose ballots, and better ones, the result counts.
-    pub headline_tier: &'static str,
+    pub headline_tier: Tier,
     /// What has to be said with every number.
     pub note: String,
 }
@@ -64,10 +63,10 @@ pub struct About {
 pub struct Answer {
     pub question_key: i64,
     pub question: String,
-    pub kind: &'static str,
+    pub kind: Kind,
     pub option_key: i64,
     pub option: String,
-    pub tier: &'static str,
+    pub tier: Tier,
     /// `None` is hidden.
     pub answers: Option<i64>,
 }
@@ -76,7 +75,7 @@ pub struct Answer {
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollExportVoters)]
 pub struct Voters {
-    pub tier: &'static str,
+    pub tier: Tier,
     pub readers: i64,
 }
 
@@ -85,6 +84,7 @@ pub struct Voters {
 #[schema(as = PollExportHour)]
 pub struct Hour {
     pub hour: String,
+    /// As of `voters`; `all` once the poll is sealed.
     pub tier: &'static str,
     pub answers: i64,
 }
@@ -152,15 +152,15 @@ impl Document {
             results.extend(lines.map(|(option, tier)| Answer {
                 question_key: q.key,
                 question: q.text.clone(),
-                kind: kind(q.kind),
+                kind: q.kind,
                 option_key: option.key,
                 option: option.label.clone(),
-                tier: tier_name(tier),
+                tier,
                 answers: answers.get(&(option.id, tier)).copied().flatten(),
             }));
         }
         let voters = TIERS.map(|tier| Voters {
-            tier: tier_name(tier),
+            tier,
             readers: totals.voters_of(tier),
         });
         let turnout = hours
@@ -168,7 +168,7 @@ impl Document {
             .map(|hour| Hour {
                 hour: hour.at.timestamp().to_string(),
                 // The hours of a sealed poll are kept for all tiers together.
-                tier: poll.sealed_at.map_or(tier_name(hour.tier), |_| "all"),
+                tier: poll.sealed_at.map_or(hour.tier.name(), |_| "all"),
                 answers: hour.n,
             })
             .collect();
@@ -245,44 +245,17 @@ impl About {
             slug: poll.slug.clone(),
             title: poll.headline().to_owned(),
             url: format!("{origin}/p/{}", poll.slug),
-            state: match poll.state {
-                PollState::Draft => "draft",
-                PollState::Published => "published",
-                PollState::Closed => "closed",
-            },
+            state: poll.state,
             opens_at: poll.opens_at.map(|at| at.timestamp().to_string()),
             closes_at: poll.closes_at.map(|at| at.timestamp().to_string()),
             time_zone: poll.time_zone.clone(),
-            results_for: match poll.visibility {
-                Visibility::Always => "always",
-                Visibility::AfterVoting => "after_voting",
-                Visibility::AfterClose => "after_close",
-                Visibility::Never => "never",
-            },
-            headline_tier: tier_name(poll.headline_tier),
+            results_for: poll.visibility.into(),
+            headline_tier: poll.headline_tier,
             note: match poll.sample() {
                 Some(_) => Results::of(poll, totals, &[]).note,
                 None => NOTE.to_owned(),
             },
         }
-    }
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Single => "single",
-        Kind::Several => "several",
-        Kind::Rating => "rating",
-        Kind::Ranked => "ranked",
-    }
-}
-
-fn tier_name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Anonymous => "anonymous",
-        Tier::Worked => "worked",
-        Tier::Subscriber => "subscriber",
-        Tier::SignedIn => "signed_in",
     }
 }
 

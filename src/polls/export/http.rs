@@ -8,6 +8,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use super::{Document, file};
 use crate::admin::Editor;
 use crate::api::Caller;
+use crate::api::refusals::Refusals;
 use crate::app::App;
 use crate::polls::definition;
 use crate::web::Problem;
@@ -32,7 +33,8 @@ pub async fn download(
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/export/{file}", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug"),
         ("file" = String, Path, description = "poll.json, results.csv, voters.csv, turnout.csv, places.csv, steps.csv, tables.csv, ranks.csv, rounds.csv, sample.csv, draw.csv or dictionary.csv")),
-    responses((status = 200, body = Document), (status = 401), (status = 404)))]
+    responses((status = 200, description = "The file", content((Document = "application/json"), (String = "text/csv"))), Refusals,
+        (status = 404, description = "No such poll, or it has no such file")))]
 pub async fn export(
     State(app): State<App>,
     _: Caller,

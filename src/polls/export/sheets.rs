@@ -45,10 +45,10 @@ pub fn file(document: &Document, name: &str) -> Option<Vec<u8>> {
                 vec![
                     number(a.question_key),
                     a.question.clone(),
-                    a.kind.into(),
+                    a.kind.name().into(),
                     number(a.option_key),
                     a.option.clone(),
-                    a.tier.into(),
+                    a.tier.name().into(),
                     maybe(a.answers),
                 ]
             })
@@ -56,7 +56,7 @@ pub fn file(document: &Document, name: &str) -> Option<Vec<u8>> {
         "voters" => document
             .voters
             .iter()
-            .map(|v| vec![v.tier.into(), number(v.readers)])
+            .map(|v| vec![v.tier.name().into(), number(v.readers)])
             .collect(),
         "turnout" => document
             .turnout

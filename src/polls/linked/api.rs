@@ -8,9 +8,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::export::{Format, Taker, take};
+use super::export::{Document, Format, Taker, take};
 use super::segment::{SMALLEST, Tally, chosen};
 use super::{Segment, store};
+use crate::api::refusals::{Refusals, WriteRefusals};
 use crate::api::{Caller, Json};
 use crate::app::App;
 use crate::polls::definition::by_slug;
@@ -58,7 +59,7 @@ struct LinkedOption {
 struct LinkedExport {
     /// An editor, or a script by the name of its token.
     who: String,
-    /// `csv` or `json`.
+    #[schema(value_type = Format)]
     format: String,
     readers: i64,
     /// RFC 3339.
@@ -69,8 +70,7 @@ struct LinkedExport {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportOrder {
-    /// `csv` or `json`.
-    format: String,
+    format: Format,
 }
 
 /// How many answers of a linked poll are kept with the reader's address, and who took them out.
@@ -79,8 +79,7 @@ pub struct ExportOrder {
 /// 401; 404 also for a secret poll.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/linked", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug")),
-    responses((status = 200, body = LinkedView), (status = 401),
-        (status = 404, description = "No such poll, or it is secret")))]
+    responses((status = 200, body = LinkedView), Refusals, (status = 404, description = "No such poll, or it is secret")))]
 pub async fn show(
     State(app): State<App>,
     _: Caller,
@@ -128,8 +127,9 @@ pub async fn show(
 /// 401; 404 also for a secret poll; 422 for another format.
 #[utoipa::path(post, path = "/api/v1/polls/{slug}/linked/export", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug")), request_body = ExportOrder,
-    responses((status = 200, description = "The file", content((String = "text/csv"), (String = "application/json"))),
-        (status = 401), (status = 404, description = "No such poll, or it is secret"), (status = 422)))]
+    responses((status = 200, description = "The file", content((Document = "application/json"), (String = "text/csv"))),
+        Refusals, WriteRefusals, (status = 404, description = "No such poll, or it is secret"),
+        (status = 422, description = "There is no such format")))]
 pub async fn export(
     State(app): State<App>,
     caller: Caller,
@@ -137,7 +137,7 @@ pub async fn export(
     Json(order): Json<ExportOrder>,
 ) -> Result<Response, Problem> {
     let (poll, _) = linked_poll(&app, &slug).await?;
-    let format = Format::read(&order.format)?;
+    let format = order.format;
     let file = take(&app, &poll, format, Taker::Script(caller.token)).await?;
     let file = file.ok_or_else(Problem::not_found)?;
     Ok((format.headers(&poll.slug), file).into_response())

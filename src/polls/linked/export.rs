@@ -2,7 +2,8 @@
 
 use http::HeaderName;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::store::{self, OfPoll};
 use crate::app::App;
@@ -15,7 +16,9 @@ use crate::web::Problem;
 use crate::web::sheets::defused;
 
 /// The forms a file has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[schema(as = ExportFormat)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     Csv,
     Json,
@@ -64,7 +67,8 @@ pub enum Taker {
 }
 
 /// A line: one option that one reader chose.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = LinkedExportLine)]
 struct Line {
     email: String,
     name: String,
@@ -142,9 +146,13 @@ const fn entry(field: &'static str, kind: &'static str, meaning: &'static str) -
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// The file as JSON.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LinkedExportFile)]
+pub struct Document<'a> {
+    /// The slug of the poll.
     poll: &'a str,
+    /// RFC 3339.
     exported_at: String,
     /// What readers agreed to, and its version.
     consent: &'a str,
@@ -243,4 +251,22 @@ fn csv_of(lines: &[Line]) -> Result<Vec<u8>, DbErr> {
     writer
         .into_inner()
         .map_err(|error| DbErr::Custom(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+
+    #[test]
+    fn the_document_names_the_formats_as_files_do() {
+        let names = [Format::Csv, Format::Json].map(Format::name);
+        assert_eq!(json!(Format::schema())["enum"], json!(names));
+        for name in names {
+            let read = serde_json::from_value::<Format>(json!(name)).expect("a format");
+            assert_eq!(read, Format::read(name).expect("the same"));
+        }
+    }
 }

@@ -1,9 +1,13 @@
 //! What an editor decided about a poll, and what may be done with it and seen of it at one moment.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::types::UnixMillis;
 
 /// What an editor decided about the poll. Whether it can be answered also depends on its times: [`super::Poll::phase`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum PollState {
     Draft,
     Published,

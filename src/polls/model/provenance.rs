@@ -1,7 +1,11 @@
 //! Where an answer comes from: how much is known about the voter, and on which page it was given.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 /// How much is known about who answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// A browser, by a marker it holds.
     Anonymous,
@@ -14,8 +18,11 @@ pub enum Tier {
 }
 
 /// Where an answer was given. Kept with the tally, so that the note can name the places.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[schema(as = PollPlace)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
+    #[serde(rename = "page")]
     PollPage,
     Article,
     Embed,
@@ -26,6 +33,16 @@ pub enum Place {
 }
 
 impl Tier {
+    /// As scripts and files name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Worked => "worked",
+            Self::Subscriber => "subscriber",
+            Self::SignedIn => "signed_in",
+        }
+    }
+
     pub fn from_code(code: i16) -> Self {
         match code {
             1 => Self::Worked,

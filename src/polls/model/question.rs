@@ -1,5 +1,8 @@
 //! What a question is: its kind, its options, and the order they stand in. Pure.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::types::OptionId;
 
 /// A question with its options.
@@ -33,7 +36,9 @@ pub struct PollOption {
 }
 
 /// How a question is answered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[schema(as = QuestionKind)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// One option.
     #[default]

@@ -1,3 +1,6 @@
+use serde_json::json;
+use utoipa::PartialSchema as _;
+
 use super::*;
 
 #[test]
@@ -72,4 +75,20 @@ fn codes_survive_the_round_trip() {
     for code in 0..3 {
         assert_eq!(PollState::from_code(code).code(), code);
     }
+}
+
+#[test]
+fn files_pages_and_the_document_call_a_kind_and_a_tier_the_same() {
+    let kinds = [0, 1, 2, 3].map(Kind::from_code);
+    let names = kinds.map(|kind| json!(kind));
+    assert_eq!(names, kinds.map(|kind| json!(kind.name())));
+    assert_eq!(json!(Kind::schema())["enum"], json!(names));
+    let tiers = [0, 1, 2, 3].map(Tier::from_code);
+    let names = tiers.map(|tier| json!(tier));
+    assert_eq!(names, tiers.map(|tier| json!(tier.name())));
+    assert_eq!(json!(Tier::schema())["enum"], json!(names));
+    let places = [0, 1, 2, 3, 4, 5].map(Place::from_code);
+    assert_eq!(json!(Place::schema())["enum"], json!(places));
+    let states = [0, 1, 2].map(PollState::from_code);
+    assert_eq!(json!(PollState::schema())["enum"], json!(states));
 }

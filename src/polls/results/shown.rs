@@ -38,8 +38,8 @@ pub struct QuestionResult {
     pub text: String,
     /// Readers could choose several options: shares are per cent of readers.
     pub several: bool,
-    /// `single`, `several`, `rating` or `ranked`; of a ranked question the rows are first choices.
-    pub kind: &'static str,
+    /// Of a ranked question the rows are first choices.
+    pub kind: Kind,
     /// What the rows do not say: a rating's mean, a run-off's end.
     pub summary: Option<String>,
     /// Of a ranked question.
@@ -214,7 +214,7 @@ fn question_result(
         key: question.key,
         text: question.text.clone(),
         several: question.kind == Kind::Several,
-        kind: question.kind.name(),
+        kind: question.kind,
         summary: kinds::summary(question, &all, counted.as_ref())
             .map(|said| said + &mean_range(question, &all, population)),
         runoff,

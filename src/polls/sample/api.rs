@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::{Estimate, Round, Sampling, is_as_drawn, store};
 use crate::api::Caller;
+use crate::api::refusals::Refusals;
 use crate::app::App;
 use crate::digests;
 use crate::newsletters;
@@ -69,12 +70,10 @@ pub struct SampleView {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct MailToSample {
-    /// `invitation` or `reminder`.
-    round: &'static str,
+    round: Round,
     /// The issue that it is.
     issue: i64,
-    /// `draft`, `scheduled`, `held`, `sending`, `paused`, `cancelling`, `finished` or `cancelled`.
-    state: String,
+    state: digests::State,
     /// RFC 3339; when it was handed to the mailer.
     handed_at: Option<String>,
     /// Readers whose mail a relay has taken.
@@ -101,7 +100,7 @@ pub struct Check {
 /// 401; 422 for an `after` that is no sample's poll.
 #[utoipa::path(get, path = "/api/v1/samples", tag = "polls", security(("bearer" = [])),
     params(("after" = Option<String>, Query, description = "`next` of the page before")),
-    responses((status = 200, body = SamplesView), (status = 401), (status = 422)))]
+    responses((status = 200, body = SamplesView), Refusals, (status = 422, description = "`after` is no sample's poll")))]
 pub async fn list(
     State(app): State<App>,
     _: Caller,
@@ -144,7 +143,7 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/sample", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug"),
         ("check" = Option<bool>, Query, description = "Draw again from the list and the seed, and compare")),
-    responses((status = 200, body = SampleView), (status = 401),
+    responses((status = 200, body = SampleView), Refusals,
         (status = 404, description = "No such poll, or it has no sample")))]
 pub async fn show(
     State(app): State<App>,
@@ -170,12 +169,9 @@ pub async fn show(
     };
     let mails = digests::mails_to_sample(&app, poll.id).await?;
     let mails = mails.into_iter().map(|mail| MailToSample {
-        round: match mail.round {
-            Round::Invitation => "invitation",
-            Round::Reminder => "reminder",
-        },
+        round: mail.round,
         issue: mail.issue.0,
-        state: mail.state.0.to_lowercase(),
+        state: mail.state,
         handed_at: mail.handed.map(|at| at.to_string()),
         sent: mail.sent,
     });

@@ -6,10 +6,15 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::types::ReaderId;
 
 /// A mail to the sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SampleRound)]
+#[serde(rename_all = "lowercase")]
 pub enum Round {
     Invitation,
     /// One, to those who have not answered.

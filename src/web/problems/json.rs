@@ -6,13 +6,13 @@ use http::header::CONTENT_TYPE;
 
 use super::Problem;
 
-const KIND: &str = "application/problem+json";
+/// The media type of every refusal a script gets.
+pub const KIND: &str = "application/problem+json";
 
 impl Problem {
     /// Content type and body.
     pub(super) fn json(&self) -> (&'static str, String) {
-        let mut body = serde_json::to_value(self).unwrap_or_default();
-        body["status"] = self.status.as_u16().into();
+        let body = serde_json::to_value(self).unwrap_or_default();
         (KIND, body.to_string())
     }
 

@@ -1,0 +1,120 @@
+//! Where an issue stands, its mailing included: in the editors' list, and for scripts.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::model::IssueState;
+use crate::mailer::mailing::MailingState;
+
+/// Where an issue stands, its mailing included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = IssueState)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is being written.
+    Draft,
+    /// It waits for its time.
+    Scheduled,
+    /// It was due and cannot or should not go out by itself: a person decides.
+    Held,
+    /// Its readers are being frozen, or its mails are on their way.
+    Sending,
+    /// Its mails wait until somebody resumes it.
+    Paused,
+    /// It was ended; what has not left is being written off.
+    Cancelling,
+    /// Nothing more is sent by itself.
+    Finished,
+    /// As finished, but it was ended before all its mails had left.
+    Cancelled,
+}
+
+impl State {
+    /// Of an issue and of its mailing, once it was handed over.
+    #[must_use]
+    pub fn of(issue: &IssueState, mailing: Option<MailingState>) -> Self {
+        match (issue, mailing) {
+            (IssueState::Draft, _) => Self::Draft,
+            (IssueState::Scheduled(_), _) => Self::Scheduled,
+            (IssueState::Held { .. }, _) => Self::Held,
+            (IssueState::Handed(_), Some(mailing)) => mailing.into(),
+            (IssueState::Handed(_), None) => Self::Sending,
+        }
+    }
+
+    /// Words and the badge's class.
+    #[must_use]
+    pub fn shown(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Draft => ("Draft", "is-neutral"),
+            Self::Scheduled => ("Scheduled", "is-live"),
+            Self::Held => ("Held", "is-wait"),
+            Self::Sending => ("Sending", "is-live"),
+            Self::Paused => ("Paused", "is-wait"),
+            Self::Cancelling => ("Cancelling", "is-wait"),
+            Self::Finished => ("Finished", "is-good"),
+            Self::Cancelled => ("Cancelled", "is-bad"),
+        }
+    }
+
+    /// What the time of its row in a list is.
+    pub(super) fn when(self) -> &'static str {
+        match self {
+            Self::Draft => "saved",
+            Self::Scheduled => "goes out",
+            Self::Held => "was due",
+            _ => "went out",
+        }
+    }
+}
+
+impl From<MailingState> for State {
+    fn from(mailing: MailingState) -> Self {
+        match mailing {
+            MailingState::Preparing | MailingState::Sending => Self::Sending,
+            MailingState::Paused => Self::Paused,
+            MailingState::Cancelling => Self::Cancelling,
+            MailingState::Finished => Self::Finished,
+            MailingState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+
+    #[test]
+    fn the_document_names_the_states_that_scripts_are_told() {
+        let all = [
+            State::Draft,
+            State::Scheduled,
+            State::Held,
+            State::Sending,
+            State::Paused,
+            State::Cancelling,
+            State::Finished,
+            State::Cancelled,
+        ];
+        assert_eq!(json!(State::schema())["enum"], json!(all));
+    }
+
+    #[test]
+    fn an_issue_that_is_with_the_mailer_stands_where_its_mailing_does() {
+        for mailing in [
+            MailingState::Sending,
+            MailingState::Paused,
+            MailingState::Cancelling,
+            MailingState::Finished,
+            MailingState::Cancelled,
+        ] {
+            assert_eq!(json!(State::from(mailing)), json!(mailing));
+        }
+        // Freezing the audience is part of sending for whoever looks.
+        assert_eq!(State::from(MailingState::Preparing), State::Sending);
+        assert_eq!(State::of(&IssueState::Draft, None), State::Draft);
+    }
+}
