@@ -1,10 +1,11 @@
 //! The tick that fires what is due.
 //!
 //! The background loop and the tests call the same [`tick`]. A due issue is handed over exactly
-//! once: [`freeze`](super::send::freeze) claims it at the revision that was read, so of two nodes, or of
+//! once: [`send_in`](super::send::send_in) claims it at the revision that was read, so of two nodes, or of
 //! a tick that runs into the next, one wins. What cannot go out is held, never retried in silence.
 
-use super::content::advice;
+use std::time::Duration;
+
 use super::model::{Issue, IssueState, Slot};
 use super::prepare::{BROKEN, PrepareError};
 use super::send::{self, Sent};
@@ -46,24 +47,20 @@ async fn fire(app: &App, issue: &Issue, slot: &Slot, now: UnixMillis) -> Result<
             "Canvass was not running when it was due, and came back more than 24 hours later.";
         return hold(app, issue, reason, now).await;
     }
-    let prepared = match send::prepare_named(app, issue, now).await {
-        Ok(prepared) => prepared,
+    let ready = match send::ready(app, issue, now).await {
+        Ok(Ok(ready)) => ready,
+        Ok(Err(blocking)) => {
+            let reason = blocking.first().map_or("", |advice| advice.text.as_str());
+            return hold(app, issue, reason, now).await;
+        }
         Err(PrepareError::Db(error)) => return Err(error),
         Err(error) => {
             tracing::error!(issue = issue.id.0, %error, "a due issue could not be compiled");
             return hold(app, issue, BROKEN, now).await;
         }
     };
-    if !advice::may_send(&prepared.compiled.advice) {
-        let reason = prepared
-            .compiled
-            .advice
-            .first()
-            .map_or("", |advice| advice.text.as_str());
-        return hold(app, issue, reason, now).await;
-    }
     let txn = app.db.write_txn("issue_fire").await?;
-    match send::freeze(&txn, app, issue, &prepared, now).await? {
+    match send::send_in(&txn, app, issue, &ready, Duration::ZERO, now).await? {
         Sent::Handed { audience } => {
             txn.commit().await?;
             tracing::info!(

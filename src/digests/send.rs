@@ -1,6 +1,10 @@
 //! Handing an issue to the mailer, now or at its time.
 //!
-//! [`freeze`] is the one place where an issue leaves the editors: in one transaction it claims the
+//! An issue leaves the editors in two steps, whoever sends it: [`ready`] makes its mail, before any transaction and as long as that takes;
+//! [`send_in`] and [`schedule_in`] decide, inside the transaction of whoever asked: an editor's page ([`send`], [`schedule`]), a script's
+//! request with its Idempotency-Key (`api`), or the tick (`fire`). What came of it is a value, [`Sent`]; each of the three has words for it.
+//!
+//! [`send_in`] is the one place where an issue leaves the editors: in one transaction it claims the
 //! issue, freezes its text and its readers, and creates the mailing. Whoever loses the claim has
 //! changed nothing.
 
@@ -46,26 +50,86 @@ pub(super) const NAME_TAKEN: &str = "Other issues took its name in links at this
 /// How often an issue is prepared again because another one took its name.
 pub(super) const NAMES_TRIED: usize = 8;
 
-/// Sends a draft or held issue after `delay`; with no delay it is handed over here and now.
+/// An issue whose mail is made, under a name that is free, and that nothing keeps from being sent: only [`ready`] makes one.
+#[derive(Clone, Debug)]
+pub struct Ready(Prepared);
+
+/// Makes the mail of an issue that shall leave at `at`.
+///
+/// # Errors
+/// See [`PrepareError`]. The inner one is the advice that blocks it, the first reason first.
+pub async fn ready(
+    app: &App,
+    issue: &Issue,
+    at: UnixMillis,
+) -> Result<Result<Ready, Vec<Advice>>, PrepareError> {
+    let prepared = prepare_named(app, issue, at).await?;
+    if advice::may_send(&prepared.compiled.advice) {
+        return Ok(Ok(Ready(prepared)));
+    }
+    let mut blocking = prepared.compiled.advice;
+    blocking.retain(|advice| advice.weight == Weight::Blocks);
+    Ok(Err(blocking))
+}
+
+/// Sends a draft, held or due issue after `delay`, all inside `txn`, which the caller commits; with no delay it is handed over here and now.
+/// After anything but [`Sent::Scheduled`] and [`Sent::Handed`] nothing was done; after [`Sent::NameTaken`] the transaction is good for nothing
+/// more, and it is worth making it [`ready`] again, [`NAMES_TRIED`] times.
+///
+/// # Errors
+/// What the database said.
+pub async fn send_in(
+    txn: &WriteTxn,
+    app: &App,
+    issue: &Issue,
+    ready: &Ready,
+    delay: Duration,
+    now: UnixMillis,
+) -> Result<Sent, DbErr> {
+    if delay.is_zero() {
+        return freeze(txn, app, issue, &ready.0, now).await;
+    }
+    let slot = Slot {
+        at: now + delay,
+        local: None,
+    };
+    schedule_in(txn, issue, &slot, now).await
+}
+
+/// Gives a draft or held issue its time inside `txn`, which the caller commits. After anything but [`Sent::Scheduled`] nothing was done.
+///
+/// # Errors
+/// What the database said.
+pub async fn schedule_in(
+    txn: &WriteTxn,
+    issue: &Issue,
+    slot: &Slot,
+    now: UnixMillis,
+) -> Result<Sent, DbErr> {
+    if slot.at < now {
+        return Ok(Sent::InThePast);
+    }
+    let scheduled = store::schedule(txn, issue.id, issue.revision, slot, now).await?;
+    Ok(if scheduled {
+        Sent::Scheduled(slot.at)
+    } else {
+        Sent::Changed
+    })
+}
+
+/// [`send_in`] a transaction of its own.
 ///
 /// # Errors
 /// See [`PrepareError`].
 pub async fn send(app: &App, issue: &Issue, delay: Duration) -> Result<Sent, PrepareError> {
     let now = app.clock.now();
-    if !delay.is_zero() {
-        let slot = Slot {
-            at: now + delay,
-            local: None,
-        };
-        return schedule(app, issue, slot).await;
-    }
     for _ in 0..NAMES_TRIED {
-        let prepared = prepare_named(app, issue, now).await?;
-        if !advice::may_send(&prepared.compiled.advice) {
-            return Ok(Sent::Blocked(blocking(prepared.compiled.advice)));
-        }
+        let ready = match ready(app, issue, now + delay).await? {
+            Ok(ready) => ready,
+            Err(blocking) => return Ok(Sent::Blocked(blocking)),
+        };
         let txn = app.db.write_txn("issue_send").await?;
-        let sent = freeze(&txn, app, issue, &prepared, now).await?;
+        let sent = send_in(&txn, app, issue, &ready, delay, now).await?;
         if sent == Sent::NameTaken {
             continue;
         }
@@ -75,27 +139,22 @@ pub async fn send(app: &App, issue: &Issue, delay: Duration) -> Result<Sent, Pre
     Ok(Sent::NameTaken)
 }
 
-/// Gives a draft or held issue its time.
+/// [`schedule_in`] a transaction of its own.
 ///
 /// # Errors
 /// See [`PrepareError`].
-pub async fn schedule(app: &App, issue: &Issue, slot: Slot) -> Result<Sent, PrepareError> {
+pub async fn schedule(app: &App, issue: &Issue, slot: &Slot) -> Result<Sent, PrepareError> {
     let now = app.clock.now();
     if slot.at < now {
         return Ok(Sent::InThePast);
     }
-    let prepared = prepare(app, issue, slot.at).await?;
-    if !advice::may_send(&prepared.compiled.advice) {
-        return Ok(Sent::Blocked(blocking(prepared.compiled.advice)));
+    if let Err(blocking) = ready(app, issue, slot.at).await? {
+        return Ok(Sent::Blocked(blocking));
     }
     let txn = app.db.write_txn("issue_schedule").await?;
-    let scheduled = store::schedule(&txn, issue.id, issue.revision, &slot, now).await?;
+    let sent = schedule_in(&txn, issue, slot, now).await?;
     txn.commit().await?;
-    Ok(if scheduled {
-        Sent::Scheduled(slot.at)
-    } else {
-        Sent::Changed
-    })
+    Ok(sent)
 }
 
 /// Takes a scheduled or held issue back to the drafts; false when it has left already.
@@ -109,10 +168,8 @@ pub async fn unschedule(app: &App, id: IssueId) -> Result<bool, DbErr> {
     Ok(back)
 }
 
-/// Claims the issue at the revision it was read, freezes text and readers, creates the mailing:
-/// all inside `txn`, which the caller commits. After anything but [`Sent::Handed`] nothing was done; after [`Sent::NameTaken`] the
-/// transaction is good for nothing more.
-pub(super) async fn freeze(
+/// Claims the issue at the revision it was read, freezes text and readers, creates the mailing.
+async fn freeze(
     txn: &WriteTxn,
     app: &App,
     issue: &Issue,
@@ -155,7 +212,7 @@ pub(super) async fn freeze(
 }
 
 /// Prepares an issue under a name that no other issue of its newsletter has.
-pub(super) async fn prepare_named(
+async fn prepare_named(
     app: &App,
     issue: &Issue,
     now: UnixMillis,
@@ -180,11 +237,4 @@ pub(super) async fn prepare_named(
 
 async fn taken(db: &Db, issue: &Issue, slug: &str) -> Result<bool, DbErr> {
     store::slug_taken(db.read(), issue.newsletter, slug).await
-}
-
-fn blocking(advice: Vec<Advice>) -> Vec<Advice> {
-    advice
-        .into_iter()
-        .filter(|advice| advice.weight == Weight::Blocks)
-        .collect()
 }

@@ -106,7 +106,7 @@ pub(super) async fn schedule(
         at,
         local: Some((wall.to_string(), zone)),
     };
-    let sent = super::prepared(send::schedule(&app, &issue, slot).await)?;
+    let sent = super::prepared(send::schedule(&app, &issue, &slot).await)?;
     after(&app, &editor, &issue, sent, planned).await
 }
 

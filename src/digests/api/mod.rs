@@ -3,6 +3,8 @@
 mod status;
 mod steer;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -12,10 +14,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use super::content::advice::{self, Advice};
+use super::content::advice::Advice;
 use super::model::{Issue, IssueState, Slot};
-use super::prepare::{PrepareError, Prepared, prepare};
-use super::send::{self, Sent};
+use super::prepare::{PrepareError, prepare};
+use super::send::{self, Ready, Sent};
 use super::state::State as Standing;
 use super::{segment, store, write};
 use crate::api::refusals::{IdempotencyKey, NotFound, Refusals, WriteRefusals};
@@ -27,7 +29,7 @@ use crate::polls;
 use crate::scheduler::{WallTime, Zone, written};
 use crate::types::{IssueId, UnixMillis};
 use crate::web::{Problem, forms};
-use status::{Counts, Status};
+use status::Status;
 
 /// This feature's part of the OpenAPI document.
 #[derive(OpenApi)]
@@ -219,45 +221,39 @@ async fn try_to_send(
     order: &SendOrder,
 ) -> Result<Option<Response>, Problem> {
     let now = app.clock.now();
-    let prepared = prepare_to_leave(app, issue, now).await?;
+    let ready = ready_to_leave(app, issue, now).await?;
     let write = match Write::begin(app, caller, headers, "issue_send", &(issue.id, order)).await? {
         Begun::Fresh(write) => write,
         Begun::Repeated(answer) => return Ok(Some(answer)),
     };
-    let prepared = prepared.ok_or_else(on_its_way)?;
-    let delay = std::time::Duration::from_secs(u64::from(order.undo_seconds));
-    let mut answer = Status::of(issue);
-    if delay.is_zero() {
-        match send::freeze(&write.txn, app, issue, &prepared, now).await? {
-            Sent::Handed { audience } => {
-                answer.state = Standing::Sending;
-                answer.counts = Counts {
-                    audience,
-                    queued: audience,
-                    ..Counts::default()
-                };
-            }
-            Sent::NoAudience => {
-                return Err(Problem::conflict(
-                    "Nobody has confirmed a subscription to this newsletter yet.",
-                ));
-            }
-            Sent::NotNow(why) => return Err(Problem::conflict(why)),
-            Sent::NameTaken => return Ok(None),
-            _ => return Err(on_its_way()),
+    let ready = ready.ok_or_else(on_its_way)?;
+    let delay = Duration::from_secs(u64::from(order.undo_seconds));
+    let answer = Status::of(issue);
+    let answer = match send::send_in(&write.txn, app, issue, &ready, delay, now).await? {
+        Sent::NameTaken => return Ok(None),
+        Sent::Handed { audience } => answer.now(Standing::Sending).freezing(audience),
+        sent => {
+            done(sent)?;
+            answer.now(Standing::Scheduled)
         }
-    } else {
-        let slot = Slot {
-            at: now + delay,
-            local: None,
-        };
-        if !store::schedule(&write.txn, issue.id, issue.revision, &slot, now).await? {
-            return Err(on_its_way());
-        }
-        answer.state = Standing::Scheduled;
-    }
+    };
     let answer = write.finish(StatusCode::ACCEPTED, &answer).await?;
     Ok(Some(answer))
+}
+
+/// What a script is told when an issue was not sent or scheduled.
+fn done(sent: Sent) -> Result<(), Problem> {
+    Err(match sent {
+        Sent::Handed { .. } | Sent::Scheduled(_) => return Ok(()),
+        Sent::Blocked(advice) => cannot_be_sent(&advice),
+        Sent::NoAudience => {
+            Problem::conflict("Nobody has confirmed a subscription to this newsletter yet.")
+        }
+        Sent::NotNow(why) => Problem::conflict(why),
+        Sent::InThePast => Problem::invalid("at", "That time has passed."),
+        Sent::Changed => on_its_way(),
+        Sent::NameTaken => Problem::conflict(send::NAME_TAKEN),
+    })
 }
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/schedule", tag = "issues", params(("id" = i64, Path),
@@ -279,7 +275,7 @@ async fn schedule(
         .ok_or_else(Problem::not_found)?;
     let (slot, zone) = slot_of(&order, &newsletter.time_zone)?;
     let now = app.clock.now();
-    let prepared = prepare_to_leave(&app, &issue, slot.at).await?;
+    let ready = ready_to_leave(&app, &issue, slot.at).await?;
     let write = match Write::begin(
         &app,
         caller,
@@ -292,13 +288,8 @@ async fn schedule(
         Begun::Fresh(write) => write,
         Begun::Repeated(answer) => return Ok(answer),
     };
-    prepared.ok_or_else(on_its_way)?;
-    if slot.at < now {
-        return Err(Problem::invalid("at", "That time has passed."));
-    }
-    if !store::schedule(&write.txn, issue.id, issue.revision, &slot, now).await? {
-        return Err(on_its_way());
-    }
+    ready.ok_or_else(on_its_way)?;
+    done(send::schedule_in(&write.txn, &issue, &slot, now).await?)?;
     let at = slot.at.timestamp();
     let answer = Scheduled {
         state: Standing::Scheduled,
@@ -315,28 +306,28 @@ async fn find(app: &App, id: &str) -> Result<Issue, Problem> {
         .ok_or_else(Problem::not_found)
 }
 
-/// Prepares a draft or held issue and refuses what may not be sent; `None` when it has left already.
-async fn prepare_to_leave(
+/// Makes the mail of a draft or held issue and refuses what may not be sent; `None` when it has left already.
+async fn ready_to_leave(
     app: &App,
     issue: &Issue,
     at: UnixMillis,
-) -> Result<Option<Prepared>, Problem> {
+) -> Result<Option<Ready>, Problem> {
     if !matches!(issue.state, IssueState::Draft | IssueState::Held { .. }) {
         return Ok(None);
     }
-    let prepared = send::prepare_named(app, issue, at)
-        .await
-        .map_err(cannot_prepare)?;
-    if !advice::may_send(&prepared.compiled.advice) {
-        let first: Option<&Advice> = prepared.compiled.advice.first();
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "cannot-be-sent",
-            "This issue cannot be sent as it is",
-            first.map_or_else(String::new, |advice| advice.text.clone()),
-        ));
-    }
-    Ok(Some(prepared))
+    let ready = send::ready(app, issue, at).await.map_err(cannot_prepare)?;
+    ready
+        .map(Some)
+        .map_err(|blocking| cannot_be_sent(&blocking))
+}
+
+fn cannot_be_sent(blocking: &[Advice]) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "cannot-be-sent",
+        "This issue cannot be sent as it is",
+        blocking.first().map_or("", |advice| advice.text.as_str()),
+    )
 }
 
 fn cannot_prepare(error: PrepareError) -> Problem {

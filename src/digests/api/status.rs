@@ -77,6 +77,10 @@ impl Status {
         Self { segment, ..self }
     }
 
+    pub(super) fn now(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+
     pub(super) fn sized(self, size: mailing::Size) -> Self {
         Self {
             size: Some(Size {
