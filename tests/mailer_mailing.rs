@@ -215,7 +215,7 @@ async fn pause_resume_and_cancel_keep_the_numbers_true() {
     server.wait_for(20, PATIENCE).await;
     assert_eq!(steer(&app, issue, Steer::Pause).await, Change::Done);
     let at_pause = server.count();
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    at_rest(&app, issue).await;
     let after = server.count();
     assert!(
         after <= at_pause + 3,
