@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use crate::db::{DbErr, fetch_all, fetch_one, in_list};
-use crate::types::{NewsletterId, ReaderId};
+use crate::types::{NewsletterId, ReaderId, SubscriptionState};
 
 /// Readers of a newsletter who are not mailed, by reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,8 @@ pub(super) async fn count_of<C: ConnectionTrait>(
     let mut all = 0;
     for part in readers.chunks(1_000) {
         let sql = format!(
-            "SELECT CAST(COUNT(*) AS BIGINT) FROM subscription WHERE newsletter_id = $1 AND state = 1 AND reader_id IN {}",
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM subscription WHERE newsletter_id = $1 AND state = {} AND reader_id IN {}",
+            SubscriptionState::Active.code(),
             in_list(part.len(), 1)
         );
         let values = std::iter::once(newsletter.0.into()).chain(part.iter().map(|r| r.0.into()));
@@ -39,18 +40,21 @@ pub(super) async fn excluded<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,
 ) -> Result<Vec<Excluded>, DbErr> {
-    let sql = "SELECT state, CAST(COUNT(*) AS BIGINT) AS readers FROM subscription
-               WHERE newsletter_id = $1 AND state <> 1 GROUP BY state ORDER BY state";
+    let sql = format!(
+        "SELECT state, CAST(COUNT(*) AS BIGINT) AS readers FROM subscription
+         WHERE newsletter_id = $1 AND state <> {} GROUP BY state ORDER BY state",
+        SubscriptionState::Active.code()
+    );
     let mut excluded = Vec::new();
     for row in fetch_all(db, sql, [newsletter.0.into()]).await? {
         let state: i16 = row.try_get("", "state")?;
         excluded.push(Excluded {
-            reason: match state {
-                2 => "left",
-                3 => "taken off by an editor",
-                4 => "their address bounced",
-                5 => "complained",
-                _ => "not subscribed",
+            reason: match SubscriptionState::from_code(state) {
+                Some(SubscriptionState::Left) => "left",
+                Some(SubscriptionState::Removed) => "taken off by an editor",
+                Some(SubscriptionState::Bounced) => "their address bounced",
+                Some(SubscriptionState::Complained) => "complained",
+                Some(SubscriptionState::Active) | None => "not subscribed",
             },
             readers: row.try_get("", "readers")?,
         });

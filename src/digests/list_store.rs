@@ -2,8 +2,10 @@
 
 use sea_orm::Value;
 
+use super::model::IssueState;
 use super::state::State;
 use crate::db::{Backend, Db, DbErr, containing, fetch_all_as, fetch_one};
+use crate::mailer::mailing::MailingState;
 use crate::types::{IssueId, UnixMillis};
 
 /// How many rows a page has.
@@ -59,16 +61,12 @@ pub(super) const STATES: &[(&str, &str, &str)] = &[
 const FROM: &str = "FROM issue i JOIN newsletter n ON n.id = i.newsletter_id LEFT JOIN mailing m ON m.issue_id = i.id";
 
 /// As the tables keep both.
-fn state(issue: i16, mailing: Option<i16>) -> State {
-    match (issue, mailing) {
-        (0, _) => State::Draft,
-        (1, _) => State::Scheduled,
-        (2, _) => State::Held,
-        (_, Some(2)) => State::Paused,
-        (_, Some(3)) => State::Cancelling,
-        (_, Some(4)) => State::Finished,
-        (_, Some(5)) => State::Cancelled,
-        _ => State::Sending,
+fn state(issue: i16, mailing: Option<MailingState>) -> State {
+    match issue {
+        IssueState::DRAFT => State::Draft,
+        IssueState::SCHEDULED => State::Scheduled,
+        IssueState::HELD => State::Held,
+        _ => mailing.map_or(State::Sending, State::from),
     }
 }
 
@@ -172,7 +170,11 @@ async fn rows(
             subject: row.try_get("", "subject")?,
             newsletter: row.try_get("", "newsletter")?,
             time_zone: row.try_get("", "time_zone")?,
-            state: state(row.try_get("", "state")?, row.try_get("", "mailing_state")?),
+            state: state(
+                row.try_get("", "state")?,
+                row.try_get::<Option<i16>>("", "mailing_state")?
+                    .map(MailingState::of),
+            ),
             when: UnixMillis(row.try_get("", "when_ms")?),
             audience: row.try_get("", "audience")?,
             sent: row.try_get("", "sent")?,

@@ -154,6 +154,7 @@ impl Issue {
 }
 
 impl IssueState {
+    pub(super) const DRAFT: i16 = 0;
     pub(super) const SCHEDULED: i16 = 1;
     pub(super) const HELD: i16 = 2;
     pub(super) const HANDED: i16 = 3;

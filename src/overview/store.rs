@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::db::{fetch_all_as, fetch_one};
-use crate::types::UnixMillis;
+use crate::types::{SubscriptionState, UnixMillis};
 
 /// How far the installation has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,10 +60,13 @@ pub struct Audience {
 
 /// Every newsletter with its readers, by name.
 pub async fn audiences<C: ConnectionTrait>(db: &C) -> Result<Vec<Audience>, DbErr> {
-    let sql = "SELECT slug, name, \
-        (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state = 1) AS active, \
-        (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state > 1) AS gone \
-        FROM newsletter n ORDER BY name, id";
+    let active = SubscriptionState::Active.code();
+    let sql = format!(
+        "SELECT slug, name, \
+         (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state = {active}) AS active, \
+         (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state > {active}) AS gone \
+         FROM newsletter n ORDER BY name, id"
+    );
     fetch_all_as(db, sql, [], |row| {
         Ok(Audience {
             slug: row.try_get("", "slug")?,

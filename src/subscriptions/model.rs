@@ -4,44 +4,7 @@ use std::time::Duration;
 
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
-/// The state of one reader's subscription to one newsletter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Active,
-    /// By the reader's own wish.
-    Left,
-    /// By an editor.
-    Removed,
-    Bounced,
-    Complained,
-}
-
-impl State {
-    /// How it stands in the database.
-    #[must_use]
-    pub const fn code(self) -> i16 {
-        match self {
-            Self::Active => 1,
-            Self::Left => 2,
-            Self::Removed => 3,
-            Self::Bounced => 4,
-            Self::Complained => 5,
-        }
-    }
-
-    /// The state behind a code; `None` for a code no version of ours wrote.
-    #[must_use]
-    pub const fn from_code(code: i16) -> Option<Self> {
-        Some(match code {
-            1 => Self::Active,
-            2 => Self::Left,
-            3 => Self::Removed,
-            4 => Self::Bounced,
-            5 => Self::Complained,
-            _ => return None,
-        })
-    }
-}
+pub use crate::types::SubscriptionState as State;
 
 /// Why an address must not be mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,15 +160,6 @@ pub const FASTEST_FORM: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_and_states_are_one_to_one() {
-        for code in 1..=5 {
-            assert_eq!(State::from_code(code).map(State::code), Some(code));
-        }
-        assert_eq!(State::from_code(0), None);
-        assert_eq!(State::from_code(6), None);
-    }
 
     #[test]
     fn complaints_and_editors_decisions_outlive_a_fresh_opt_in() {

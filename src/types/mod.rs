@@ -12,6 +12,7 @@
 //! - [`split_mix`]: an order that a seed stands for, the same everywhere.
 //! - [`secret`]: values that never print themselves.
 //! - [`keys`]: everything derived from the secret key: sealed link tokens by purpose, keyed hashes.
+//! - [`SubscriptionState`]: where a subscription stands, for those who keep it and those who mail.
 //! - [`token`]: random tokens, and their hashes at rest.
 //! - [`varint`]: numbers in few bytes.
 //! - [`EmailAddress`]: addresses that can be mailed.
@@ -24,6 +25,7 @@ pub mod random;
 pub mod reader_list;
 pub mod secret;
 pub mod split_mix;
+mod subscription_state;
 pub mod time;
 pub mod token;
 pub mod varint;
@@ -35,4 +37,5 @@ pub use link_words::link_words;
 pub use random::Random;
 pub use secret::Secret;
 pub use split_mix::SplitMix;
+pub use subscription_state::SubscriptionState;
 pub use time::{Clock, UnixMillis};

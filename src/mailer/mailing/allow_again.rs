@@ -7,7 +7,7 @@ use super::states::{DeliveryState, Reason};
 use crate::{
     app::App,
     db::{self, DbErr},
-    types::{EmailAddress, IssueId, UnixMillis},
+    types::{EmailAddress, IssueId, SubscriptionState, UnixMillis},
 };
 
 /// Readers in one transaction.
@@ -76,8 +76,12 @@ pub async fn allow_again(
             given.addresses += 1;
             let active = db::run(
                 &*txn,
-                "UPDATE subscription SET state = 1, changed_ms = $1, reason = '' WHERE reader_id = $2 AND state = 4
-                   AND changed_ms = $3 AND reason = 'the address does not exist'",
+                format!(
+                    "UPDATE subscription SET state = {}, changed_ms = $1, reason = '' WHERE reader_id = $2 AND state = {}
+                       AND changed_ms = $3 AND reason = 'the address does not exist'",
+                    SubscriptionState::Active.code(),
+                    SubscriptionState::Bounced.code()
+                ),
                 [app.clock.now().0.into(), after.into(), at.into()],
             )
             .await?;

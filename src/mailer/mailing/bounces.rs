@@ -9,7 +9,7 @@ use super::states::{DeliveryState, MailingState, Reason};
 use crate::{
     app::App,
     db::{self, DbErr, WriteTxn},
-    types::{IssueId, ReaderId, UnixMillis},
+    types::{IssueId, ReaderId, SubscriptionState, UnixMillis},
 };
 
 /// The last recipients of an issue among whom its hard bounces are counted.
@@ -63,8 +63,10 @@ pub(super) async fn settle(
         db::run(
             &**txn,
             format!(
-                "UPDATE subscription SET state = 4, changed_ms = $1, reason = 'the address does not exist'
-                 WHERE state = 1 AND reader_id IN {list}"
+                "UPDATE subscription SET state = {}, changed_ms = $1, reason = 'the address does not exist'
+                 WHERE state = {} AND reader_id IN {list}",
+                SubscriptionState::Bounced.code(),
+                SubscriptionState::Active.code()
             ),
             std::iter::once(now.0.into()).chain(readers),
         )

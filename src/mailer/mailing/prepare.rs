@@ -17,7 +17,7 @@ use crate::{
     config::crash_point,
     db::{self, DbErr, WriteTxn},
     mailer::leases::LeaseSql,
-    types::{IssueId, NewsletterId, ReaderId, UnixMillis},
+    types::{IssueId, NewsletterId, ReaderId, SubscriptionState, UnixMillis},
 };
 
 /// Batches of one commit: 64 × 6 parameters, up to 32,000 readers.
@@ -138,8 +138,11 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     // Everybody who is subscribed now and was at the cut-off, in order of their ids.
     let snapshot = db::query(
         app.db.read(),
-        "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = 1 AND confirmed_ms <= $2
-         ORDER BY reader_id",
+        format!(
+            "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = {} AND confirmed_ms <= $2
+             ORDER BY reader_id",
+            SubscriptionState::Active.code()
+        ),
         [frozen.newsletter.0.into(), frozen.at.0.into()],
     );
     let mut rows = app.db.read().stream_raw(snapshot).await?;

@@ -9,7 +9,7 @@ use super::states::{DeliveryState, MailingState, Reason};
 use crate::{
     app::App,
     db::{self, DbErr},
-    types::{IssueId, NewsletterId, UnixMillis, reader_list::unpacked},
+    types::{IssueId, NewsletterId, SubscriptionState, UnixMillis, reader_list::unpacked},
 };
 
 /// How many recipients are where: audience = queued + sent + deferred + failed + unknown + skipped, always.
@@ -205,11 +205,10 @@ pub async fn to_be_frozen(app: &App, issue: IssueId) -> Result<i64, DbErr> {
 /// # Errors
 /// What the database said.
 pub async fn audience<C: ConnectionTrait>(db: &C, newsletter: NewsletterId) -> Result<i64, DbErr> {
-    let row = db::fetch_one(
-        db,
-        "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = 1",
-        [newsletter.0.into()],
-    )
-    .await?;
+    let sql = format!(
+        "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = {}",
+        SubscriptionState::Active.code()
+    );
+    let row = db::fetch_one(db, sql, [newsletter.0.into()]).await?;
     row.map_or(Ok(0), |row| row.try_get_by_index(0))
 }

@@ -16,7 +16,7 @@ use crate::types::reader_list::packed;
 use crate::{
     app::App,
     db::{self, Backend, Db, DbErr, WriteTxn},
-    types::{IssueId, ReaderId},
+    types::{IssueId, ReaderId, SubscriptionState},
 };
 
 /// What became of an order.
@@ -98,8 +98,9 @@ pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
     let sql = format!(
         "SELECT COUNT(*) FROM delivery d {} CROSS JOIN subscription s WHERE d.issue_id = $1 AND d.reason <> 0 AND d.reason = $2 \
          AND d.state = $3 AND s.newsletter_id = (SELECT newsletter_id FROM issue WHERE id = $1) AND s.reader_id = d.reader_id \
-         AND s.state = 1",
-        by_reason_index(db.backend())
+         AND s.state = {}",
+        by_reason_index(db.backend()),
+        SubscriptionState::Active.code()
     );
     let values: [Value; 3] = [
         issue.0.into(),

@@ -19,7 +19,8 @@ pub enum MailingState {
 }
 
 impl MailingState {
-    pub(in crate::mailer) fn of(code: i16) -> Self {
+    /// The state behind a code.
+    pub(crate) fn of(code: i16) -> Self {
         match code {
             0 => Self::Preparing,
             1 => Self::Sending,
@@ -53,7 +54,8 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    pub(in crate::mailer) fn of(code: i16) -> Option<Self> {
+    /// The state behind a code; `None` for a code no version of ours wrote.
+    pub(crate) fn of(code: i16) -> Option<Self> {
         [
             Self::Intent,
             Self::Sent,

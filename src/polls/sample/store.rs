@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 use super::{Sample, Sampling};
 use crate::db::{Db, WriteTxn, fetch_all_as, fetch_one, is_unique_violation, run};
 use crate::types::reader_list::{packed, unpacked};
-use crate::types::{EditorId, NewsletterId, PollId, ReaderId, UnixMillis};
+use crate::types::{EditorId, NewsletterId, PollId, ReaderId, SubscriptionState, UnixMillis};
 
 /// Whom a poll asks.
 ///
@@ -152,7 +152,10 @@ pub async fn listed(
 /// # Errors
 /// What the database said.
 pub async fn frame(db: &Db, newsletter: NewsletterId) -> Result<Vec<ReaderId>, DbErr> {
-    let sql = "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = 1 ORDER BY reader_id";
+    let sql = format!(
+        "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = {} ORDER BY reader_id",
+        SubscriptionState::Active.code()
+    );
     fetch_all_as(db.read(), sql, [Value::from(newsletter)], |row| {
         row.try_get("", "reader_id")
     })
@@ -164,7 +167,10 @@ pub async fn frame(db: &Db, newsletter: NewsletterId) -> Result<Vec<ReaderId>, D
 /// # Errors
 /// What the database said.
 pub async fn population(db: &Db, newsletter: NewsletterId) -> Result<i64, DbErr> {
-    let sql = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM subscription WHERE newsletter_id = $1 AND state = 1";
+    let sql = format!(
+        "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM subscription WHERE newsletter_id = $1 AND state = {}",
+        SubscriptionState::Active.code()
+    );
     fetch_one(db.read(), sql, [Value::from(newsletter)])
         .await?
         .map_or(Ok(0), |row| row.try_get("", "n"))

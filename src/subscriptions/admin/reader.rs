@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::state_words;
 use crate::admin::{Done, Editor, EditorForm, Frame, show as shown, show::LocalTime};
 use crate::app::App;
+use crate::mailer::mailing::DeliveryState;
 use crate::newsletters;
 use crate::polls;
 use crate::scheduler::{Zone, written};
@@ -276,13 +277,13 @@ pub(super) fn suppression_words(code: i16) -> &'static str {
 
 /// A delivery's state in a word: nothing is called sent before the relay has taken it.
 fn delivery_words(code: i16) -> (&'static str, &'static str) {
-    match code {
-        1 => ("Being sent", "is-live"),
-        2 => ("Handed over", "is-good"),
-        3 => ("Deferred", "is-wait"),
-        4 => ("Failed", "is-bad"),
-        5 => ("In doubt", "is-bad"),
-        6 => ("Skipped", "is-neutral"),
-        _ => ("Unknown", "is-bad"),
+    match DeliveryState::of(code) {
+        Some(DeliveryState::Intent) => ("Being sent", "is-live"),
+        Some(DeliveryState::Sent) => ("Handed over", "is-good"),
+        Some(DeliveryState::Deferred) => ("Deferred", "is-wait"),
+        Some(DeliveryState::Failed) => ("Failed", "is-bad"),
+        Some(DeliveryState::Unknown) => ("In doubt", "is-bad"),
+        Some(DeliveryState::Skipped) => ("Skipped", "is-neutral"),
+        None => ("Unknown", "is-bad"),
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::db::DbErr;
+use crate::mailer::mailing::DeliveryState;
 use crate::mailer::outbox;
 use crate::polls::{self, LinkedAnswer, SaidAnswer};
 use crate::subscriptions::confirm::parse_own;
@@ -180,12 +181,12 @@ fn single_state(code: i16) -> &'static str {
 }
 
 fn delivered(code: i16) -> &'static str {
-    match code {
-        2 => "sent",
-        3 => "deferred",
-        4 => "failed",
-        5 => "in doubt",
-        6 => "skipped",
-        _ => "being sent",
+    match DeliveryState::of(code) {
+        Some(DeliveryState::Sent) => "sent",
+        Some(DeliveryState::Deferred) => "deferred",
+        Some(DeliveryState::Failed) => "failed",
+        Some(DeliveryState::Unknown) => "in doubt",
+        Some(DeliveryState::Skipped) => "skipped",
+        Some(DeliveryState::Intent) | None => "being sent",
     }
 }
