@@ -1,5 +1,6 @@
-//! Taking a batch, and reading what is still to do in it (`sorting`).
+//! Taking a batch, and reading what is still to do in it (`sorting`), each recipient by the same rules (`decide`).
 
+mod decide;
 mod sorting;
 
 use std::sync::Arc;

@@ -1,23 +1,19 @@
-//! Who of a batch is still to get the mail, and who is not: by the ledger, by the reader's row, and by the suppressions.
+//! Reads what the ledger, the readers' rows and the suppressions say of a batch's readers, and sorts them by it (`decide`).
 
 use std::collections::{HashMap, HashSet};
 
+use super::decide::{Decision, InLedger, Rules, Standing};
 use super::{Holding, Settled, Work};
 use crate::{
     app::App,
-    config::InDoubt,
     db::{self, DbErr},
-    mailer::mailing::ledger::Deferred,
-    mailer::mailing::states::{DeliveryState, Reason},
-    types::{IssueId, NewsletterId, ReaderId, UnixMillis},
+    mailer::mailing::states::DeliveryState,
+    types::{IssueId, NewsletterId, ReaderId, SubscriptionState, UnixMillis},
 };
 use sea_orm::{ConnectionTrait, QueryResult};
 
-/// After so many crashes on one recipient it is put aside.
-const CRASHES: i16 = 3;
-
 impl Holding {
-    /// Sorts the batch's readers into those to send to and those not.
+    /// Sorts the batch's readers into those to send to and those not; [`Rules::decide`] says which is which.
     pub(super) async fn read(
         &mut self,
         app: &App,
@@ -31,124 +27,58 @@ impl Holding {
             in_ledger(app.db.read(), self.issue, readers).await?
         };
         let mut people = people(app, newsletter, readers).await?;
-        let suppressed = suppressed(app, &people).await?;
         let begun = first_attempts(app.db.read(), self.issue, &ledger).await?;
+        let rules = Rules {
+            attempt: self.attempt,
+            expires: self.expires,
+            retries: app.config.mail.retries(),
+            in_doubt: app.config.mail.in_doubt,
+            now,
+        };
         for &reader in readers {
             let entry = ledger.get(&reader).copied();
-            if entry.is_some_and(|e| e.attempt > self.attempt) {
-                // A person ordered it again while this batch was open: it lies in a batch of its own, whatever becomes of it there.
-                continue;
-            }
-            let was_deferred = entry.is_some_and(InLedger::was_deferred);
-            let in_doubt = entry.is_some_and(InLedger::in_doubt);
-            let mut crashes = 0;
-            let mut settled = |state, reason| {
-                self.settled.push(Settled {
+            let standing = people.get(&reader).map(|person| person.standing);
+            match rules.decide(entry, begun.get(&reader).copied(), standing) {
+                Decision::NotOurs => {}
+                Decision::Deferred => self.deferred.push(reader),
+                Decision::Settle(state, reason) => self.settled.push(Settled {
                     reader,
-                    was_deferred,
+                    was_deferred: entry.is_some_and(InLedger::was_deferred),
                     state,
                     reason,
-                });
-            };
-            match entry.map(|e| (e.state, e)) {
-                None => {}
-                Some((DeliveryState::Deferred, e)) if e.attempt < self.attempt => {}
-                Some((DeliveryState::Deferred, _)) => {
-                    self.deferred.push(reader);
-                    continue;
-                }
-                Some((DeliveryState::Intent, e)) => {
-                    // The process ended between the intent and its outcome: nobody knows.
-                    crashes = e.reason + 1;
-                    if app.config.mail.in_doubt == InDoubt::Hold {
-                        settled(DeliveryState::Unknown, Reason::InDoubt);
+                }),
+                Decision::Send { expires, crashes } => {
+                    // Nobody is sent to without a row.
+                    let Some(person) = people.remove(&reader) else {
                         continue;
-                    }
-                    if crashes >= CRASHES {
-                        settled(DeliveryState::Unknown, Reason::Crashed);
-                        continue;
-                    }
+                    };
+                    self.work.push(Work {
+                        reader,
+                        address: person.address,
+                        group: app.mailer.domains.of(&person.key),
+                        key: person.key,
+                        name: person.name,
+                        was_deferred: entry.is_some_and(InLedger::was_deferred),
+                        before: entry.and_then(InLedger::deferred),
+                        in_doubt: entry.is_some_and(InLedger::in_doubt),
+                        expires,
+                        crashes,
+                    });
                 }
-                Some(_) => continue,
             }
-            // Who is not sent to again, and may have got it: that is not known, and not a failure that an order repeats.
-            let mut give_up = |state, reason| {
-                if in_doubt {
-                    settled(DeliveryState::Unknown, Reason::InDoubt);
-                } else {
-                    settled(state, reason);
-                }
-            };
-            let Some(person) = people.remove(&reader) else {
-                give_up(DeliveryState::Skipped, Reason::Erased);
-                continue;
-            };
-            if let Some(reason) = person.not_now(&suppressed) {
-                give_up(DeliveryState::Skipped, reason);
-                continue;
-            }
-            let begun = entry.map_or(now, |e| *begun.get(&reader).unwrap_or(&e.at));
-            let expires = self.expires.max(begun + app.config.mail.retries());
-            // Whoever was not attempted yet is attempted, however late: a limit of the day, a pause and a restored backup take their time.
-            if entry.is_some() && now > expires {
-                give_up(DeliveryState::Failed, Reason::Expired);
-                continue;
-            }
-            self.work.push(Work {
-                reader,
-                address: person.address,
-                group: app.mailer.domains.of(&person.key),
-                key: person.key,
-                name: person.name,
-                was_deferred,
-                before: entry.and_then(InLedger::deferred),
-                in_doubt,
-                expires,
-                crashes,
-            });
         }
-        // A recipient that upsets the relay must not be the first each time.
+        self.turn_round();
+        Ok(())
+    }
+
+    /// After a crash another recipient comes first: one that upsets the relay must not be the first each time.
+    fn turn_round(&mut self) {
         if self.fence > 1 && !self.work.is_empty() {
             let by = usize::try_from(self.fence * 7_919).unwrap_or(0) % self.work.len();
             self.work.rotate_left(by);
             // One at which a process died comes last: a crash that it causes costs the others nothing.
             self.work.sort_by_key(|work| work.crashes);
         }
-        Ok(())
-    }
-}
-
-/// What the ledger holds of a recipient.
-#[derive(Clone, Copy)]
-pub(in crate::mailer::mailing) struct InLedger {
-    pub(in crate::mailer::mailing) state: DeliveryState,
-    reason: i16,
-    pub(in crate::mailer::mailing) attempt: i64,
-    code: i16,
-    at: UnixMillis,
-}
-
-impl InLedger {
-    /// Whether a mail may have arrived of which nobody knows.
-    pub(in crate::mailer::mailing) fn in_doubt(self) -> bool {
-        match self.state {
-            DeliveryState::Intent => true,
-            DeliveryState::Deferred => Reason::of(self.reason) == Reason::InDoubt,
-            _ => false,
-        }
-    }
-
-    /// Whether the tally counts it as deferred: an intent of a later attempt still is.
-    pub(in crate::mailer::mailing) fn was_deferred(self) -> bool {
-        self.attempt > 1 || self.state == DeliveryState::Deferred
-    }
-
-    fn deferred(self) -> Option<Deferred> {
-        (self.state == DeliveryState::Deferred).then_some(Deferred {
-            attempt: self.attempt,
-            reason: self.reason,
-            code: self.code,
-        })
     }
 }
 
@@ -213,27 +143,7 @@ struct Person {
     address: String,
     key: String,
     name: String,
-    hash: [u8; 32],
-    erased: bool,
-    subscription: Option<i16>,
-}
-
-impl Person {
-    fn not_now(&self, suppressed: &HashSet<Vec<u8>>) -> Option<Reason> {
-        if self.erased {
-            return Some(Reason::Erased);
-        }
-        if suppressed.contains(&self.hash[..]) {
-            return Some(Reason::Suppressed);
-        }
-        match self.subscription {
-            Some(1) => None,
-            Some(3) => Some(Reason::Removed),
-            Some(4) => Some(Reason::Bounced),
-            Some(5) => Some(Reason::Complained),
-            _ => Some(Reason::Left),
-        }
-    }
+    standing: Standing,
 }
 
 async fn people(
@@ -254,30 +164,42 @@ async fn people(
     )
     .await?;
     let mut people = HashMap::with_capacity(rows.len());
+    let mut hashes = HashMap::with_capacity(rows.len());
     for row in &rows {
+        let reader = ReaderId(row.try_get_by_index(0)?);
         let key: String = row.try_get_by_index(2)?;
+        let subscription: Option<i16> = row.try_get_by_index(5)?;
+        hashes.insert(reader, app.keys.address_hash(&key));
         let person = Person {
             address: row.try_get_by_index(1)?,
-            hash: app.keys.address_hash(&key),
             key,
             name: row.try_get_by_index(3)?,
-            erased: row.try_get_by_index::<i32>(4)? != 0,
-            subscription: row.try_get_by_index(5)?,
+            standing: Standing {
+                erased: row.try_get_by_index::<i32>(4)? != 0,
+                suppressed: false,
+                subscription: subscription.and_then(SubscriptionState::from_code),
+            },
         };
-        people.insert(ReaderId(row.try_get_by_index(0)?), person);
+        people.insert(reader, person);
+    }
+    let suppressed = suppressed(app, &hashes).await?;
+    for (reader, person) in &mut people {
+        person.standing.suppressed = hashes
+            .get(reader)
+            .is_some_and(|hash| suppressed.contains(&hash[..]));
     }
     Ok(people)
 }
 
 async fn suppressed(
     app: &App,
-    people: &HashMap<ReaderId, Person>,
+    addresses: &HashMap<ReaderId, [u8; 32]>,
 ) -> Result<HashSet<Vec<u8>>, DbErr> {
-    if people.is_empty() {
+    if addresses.is_empty() {
         return Ok(HashSet::new());
     }
-    let list = db::in_list(people.len(), 0);
-    let hashes = people.values().map(|p| p.hash.to_vec().into());
+    let list = db::in_list(addresses.len(), 0);
+    let hashes = addresses.values().map(|hash| hash.to_vec().into());
     let sql = format!("SELECT address_hash FROM suppression WHERE address_hash IN {list}");
     let rows = db::fetch_all(app.db.read(), sql, hashes).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
