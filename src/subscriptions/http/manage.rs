@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::scheduler::Zone;
 use crate::subscriptions::data;
 use crate::subscriptions::links;
+use crate::subscriptions::model::Subscribed;
 use crate::subscriptions::preferences::{self, Change, Preferences};
 use crate::subscriptions::reader_name::ReaderName;
 use crate::types::ReaderId;
@@ -18,6 +19,7 @@ use crate::web::{Problem, RawForm, press};
 const MAILED: &str = "Look into your inbox: a mail leads to all that we keep about you. Only a few such mails leave in a day; if none comes, ask again tomorrow.";
 const TAKEN_BACK: &str =
     "Taken back. Your answer stays counted, and is not kept with your address any more.";
+const NO_ZONE: &str = "This is no time zone. Use a name like Europe/Vienna or America/New_York.";
 const BROKEN: &str = "It may be cut off. Nothing was changed.";
 
 /// What stands in the form, and what is wrong with it.
@@ -33,10 +35,26 @@ struct Filled {
     time_zone_error: Option<String>,
 }
 
+/// Why the form is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown<'s> {
+    AsItIs,
+    Saved(&'s str),
+    /// A script sent it.
+    ByAProgram,
+}
+
 /// `GET`
 pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
     match links::open_manage(&app.keys, &token) {
-        Some(reader) => as_stored(&app, &token, reader, None).await,
+        Some(reader) => {
+            let visit = Visit {
+                app: &app,
+                token: &token,
+                reader,
+            };
+            visit.as_stored(None).await
+        }
         None => unknown_link(&app, BROKEN),
     }
 }
@@ -53,105 +71,64 @@ pub async fn submit(
     let Some(preferences) = preferences::look(&app, reader).await? else {
         return unknown_link(&app, BROKEN);
     };
-    let back: Vec<String> = form.all("back").map(str::to_owned).collect();
+    let visit = Visit {
+        app: &app,
+        token: &token,
+        reader,
+    };
     if !press::is_by_a_person(&form)? {
         let filled = Filled {
-            left: back,
+            left: left_just_now(&form),
             ..Filled::of(&preferences)
         };
-        return show_form(&app, &token, &preferences, &filled, Shown::ByAProgram);
+        return visit.show(&preferences, &filled, Shown::ByAProgram);
     }
-    if form.one("action")? == Some("undo-all") {
-        let said = match preferences::undo_all(&app, reader, &back).await? {
-            true => "Your mails keep coming.",
-            false => "That was too long ago to be undone. Subscribe again, below.",
-        };
-        return as_stored(&app, &token, reader, Some(said)).await;
+    let typed = || Filled::typed(&form, &preferences);
+    match Action::of(&form)? {
+        Action::Save => visit.save(&preferences, typed()?).await,
+        Action::LeaveAll => visit.leave_all(typed()?).await,
+        Action::UndoAll(slugs) => visit.undo_all(&slugs).await,
+        Action::MailData => visit.mail_data(&typed()?).await,
+        Action::TakeBack(poll) => visit.take_back(&poll, &typed()?).await,
     }
-    let stored = Filled::of(&preferences);
-    let mut filled = Filled {
-        // What a form does not send stays as it is: only an empty field empties anything.
-        name: form.one("name")?.unwrap_or(&stored.name).to_owned(),
-        time_zone: form
-            .one("time_zone")?
-            .unwrap_or(&stored.time_zone)
-            .trim()
-            .to_owned(),
-        // Only what the form listed can be left by leaving its box empty: a subscription confirmed since then is not.
-        unticked: form
-            .all("listed")
-            .filter(|slug| !form.all("keep").any(|kept| kept == *slug))
-            .map(str::to_owned)
-            .collect(),
-        ..Filled::default()
-    };
-    // Buttons of other things in the same form: what was typed beside them stays.
-    let done = if form.one("action")? == Some("leave-all") {
-        filled.left = preferences::leave_all(&app, reader).await?;
-        Some("All mails are stopped.")
-    } else if form.one("action")? == Some("data") {
-        data::mail_link(&app, reader).await?;
-        Some(MAILED)
-    } else if let Some(poll) = form.one("take_back")? {
-        preferences::take_back(&app, reader, poll).await?;
-        Some(TAKEN_BACK)
-    } else {
-        None
-    };
-    if let Some(said) = done {
-        let Some(preferences) = preferences::look(&app, reader).await? else {
-            return unknown_link(&app, BROKEN);
-        };
-        return show_form(&app, &token, &preferences, &filled, Shown::Saved(said));
-    }
-    let name = ReaderName::parse(&filled.name)
-        .map_err(|refused| filled.name_error = Some(refused.to_string()));
-    let time_zone = match filled.time_zone.as_str() {
-        "" => Ok(None),
-        text => Zone::parse(text).map(Some).map_err(|_| {
-            filled.time_zone_error = Some(
-                "This is no time zone. Use a name like Europe/Vienna or America/New_York."
-                    .to_owned(),
-            );
-        }),
-    };
-    let (Ok(name), Ok(time_zone)) = (name, time_zone) else {
-        return show_form(&app, &token, &preferences, &filled, Shown::AsItIs);
-    };
-    let leave = preferences
-        .active
-        .iter()
-        .filter(|s| filled.unticked.contains(&s.slug))
-        .map(|s| s.newsletter)
-        .collect();
-    preferences::change(
-        &app,
-        reader,
-        &Change {
-            name,
-            time_zone,
-            leave,
-        },
-    )
-    .await?;
-    as_stored(&app, &token, reader, Some("Your changes are saved.")).await
 }
 
-async fn as_stored(
-    app: &App,
-    token: &str,
-    reader: ReaderId,
-    saved: Option<&str>,
-) -> Result<Response, Problem> {
-    let Some(preferences) = preferences::look(app, reader).await? else {
-        return unknown_link(app, BROKEN);
-    };
-    let filled = Filled::of(&preferences);
-    let shown = saved.map_or(Shown::AsItIs, Shown::Saved);
-    show_form(app, token, &preferences, &filled, shown)
+/// Which button of the page was pressed.
+#[derive(Debug, PartialEq, Eq)]
+enum Action {
+    /// Stores what was typed and ticked.
+    Save,
+    LeaveAll,
+    /// Keeps the newsletters that were left just now, by slug.
+    UndoAll(Vec<String>),
+    /// Mails the link to all that is kept.
+    MailData,
+    /// Takes back that the answer to a poll is joined to the address.
+    TakeBack(String),
+}
+
+impl Action {
+    /// What the form says. A form without a button, as Enter in a field sends it, saves.
+    fn of(form: &RawForm) -> Result<Self, Problem> {
+        Ok(match form.one("action")? {
+            Some("leave-all") => Self::LeaveAll,
+            Some("undo-all") => Self::UndoAll(left_just_now(form)),
+            Some("data") => Self::MailData,
+            _ => match form.one("take_back")? {
+                Some(poll) => Self::TakeBack(poll.to_owned()),
+                None => Self::Save,
+            },
+        })
+    }
+}
+
+/// The newsletters that an earlier answer to *Stop all mails* listed.
+fn left_just_now(form: &RawForm) -> Vec<String> {
+    form.all("back").map(str::to_owned).collect()
 }
 
 impl Filled {
+    /// The form as it opens.
     fn of(preferences: &Preferences) -> Self {
         Self {
             name: preferences.reader.name.clone(),
@@ -159,71 +136,196 @@ impl Filled {
             ..Self::default()
         }
     }
+
+    /// What was sent. What a form does not send stays as it is: only an empty field empties anything.
+    fn typed(form: &RawForm, preferences: &Preferences) -> Result<Self, Problem> {
+        let stored = Self::of(preferences);
+        let zone = form.one("time_zone")?.unwrap_or(&stored.time_zone);
+        Ok(Self {
+            name: form.one("name")?.unwrap_or(&stored.name).to_owned(),
+            time_zone: zone.trim().to_owned(),
+            // Only what the form listed can be left by leaving its box empty: a subscription confirmed since then is not.
+            unticked: form
+                .all("listed")
+                .filter(|slug| !form.all("keep").any(|kept| kept == *slug))
+                .map(str::to_owned)
+                .collect(),
+            ..Self::default()
+        })
+    }
+
+    /// The change that was typed; `None` where something is wrong, which then stands beside its field.
+    fn change(&mut self, active: &[Subscribed]) -> Option<Change> {
+        let name = ReaderName::parse(&self.name)
+            .map_err(|refused| self.name_error = Some(refused.to_string()));
+        let time_zone = match self.time_zone.as_str() {
+            "" => Ok(None),
+            text => Zone::parse(text)
+                .map(Some)
+                .map_err(|_| self.time_zone_error = Some(NO_ZONE.to_owned())),
+        };
+        let (Ok(name), Ok(time_zone)) = (name, time_zone) else {
+            return None;
+        };
+        let leave = active
+            .iter()
+            .filter(|s| self.unticked.contains(&s.slug))
+            .map(|s| s.newsletter)
+            .collect();
+        Some(Change {
+            name,
+            time_zone,
+            leave,
+        })
+    }
 }
 
-/// Why the form is shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown<'s> {
-    AsItIs,
-    Saved(&'s str),
-    /// A script sent it.
-    ByAProgram,
+/// A reader at their page.
+struct Visit<'v> {
+    app: &'v App,
+    token: &'v str,
+    reader: ReaderId,
 }
 
-fn show_form(
-    app: &App,
-    token: &str,
-    preferences: &Preferences,
-    filled: &Filled,
-    shown: Shown<'_>,
-) -> Result<Response, Problem> {
-    let saved = match shown {
-        Shown::Saved(words) => Some(words),
-        _ => None,
-    };
-    let problems: Vec<Value> = [
-        ("name", &filled.name_error),
-        ("time_zone", &filled.time_zone_error),
-    ]
-    .into_iter()
-    .filter_map(|(field, error)| {
-        error
-            .as_ref()
-            .map(|message| json!({ "field": field, "message": message }))
-    })
-    .collect();
-    let status = if shown == Shown::ByAProgram {
-        StatusCode::CONFLICT
-    } else if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    let entry = |slug: &str, name: &str| json!({ "slug": slug, "name": name });
-    page(
-        app,
-        status,
-        "manage",
-        "What you receive",
-        json!({
-            "token": token,
-            "accent_sheet": preferences.accent_sheet,
-            "email": preferences.reader.email,
-            "active": preferences.active.iter().map(|s| json!({ "slug": s.slug, "name": s.name, "keep": !filled.unticked.contains(&s.slug) })).collect::<Vec<_>>(),
-            "others": preferences.others.iter().map(|n| entry(&n.slug, &n.name)).collect::<Vec<_>>(),
-            // Not what was answered: this page can be reached from a mail that was forwarded.
-            "linked": preferences.linked.iter().map(|l| json!({ "poll": l.slug, "question": l.question, "words": l.words })).collect::<Vec<_>>(),
-            "name": filled.name,
-            "name_error": filled.name_error,
-            "time_zone": filled.time_zone,
-            "time_zone_error": filled.time_zone_error,
-            "zones": Zone::names(),
-            "problems": problems,
-            "summary": "Please look at this again",
-            "saved": saved,
-            "left": filled.left,
-            "ask_person": shown == Shown::ByAProgram,
-            "again": press::AGAIN,
-        }),
-    )
+impl Visit<'_> {
+    async fn save(
+        &self,
+        preferences: &Preferences,
+        mut typed: Filled,
+    ) -> Result<Response, Problem> {
+        let Some(change) = typed.change(&preferences.active) else {
+            return self.show(preferences, &typed, Shown::AsItIs);
+        };
+        preferences::change(self.app, self.reader, &change).await?;
+        self.as_stored(Some("Your changes are saved.")).await
+    }
+
+    async fn leave_all(&self, mut typed: Filled) -> Result<Response, Problem> {
+        typed.left = preferences::leave_all(self.app, self.reader).await?;
+        self.beside(&typed, "All mails are stopped.").await
+    }
+
+    async fn undo_all(&self, slugs: &[String]) -> Result<Response, Problem> {
+        let said = match preferences::undo_all(self.app, self.reader, slugs).await? {
+            true => "Your mails keep coming.",
+            false => "That was too long ago to be undone. Subscribe again, below.",
+        };
+        self.as_stored(Some(said)).await
+    }
+
+    async fn mail_data(&self, typed: &Filled) -> Result<Response, Problem> {
+        data::mail_link(self.app, self.reader).await?;
+        self.beside(typed, MAILED).await
+    }
+
+    async fn take_back(&self, poll: &str, typed: &Filled) -> Result<Response, Problem> {
+        preferences::take_back(self.app, self.reader, poll).await?;
+        self.beside(typed, TAKEN_BACK).await
+    }
+
+    /// After another button of the same form: what was typed beside it stays.
+    async fn beside(&self, typed: &Filled, said: &str) -> Result<Response, Problem> {
+        match preferences::look(self.app, self.reader).await? {
+            Some(preferences) => self.show(&preferences, typed, Shown::Saved(said)),
+            None => unknown_link(self.app, BROKEN),
+        }
+    }
+
+    async fn as_stored(&self, saved: Option<&str>) -> Result<Response, Problem> {
+        let Some(preferences) = preferences::look(self.app, self.reader).await? else {
+            return unknown_link(self.app, BROKEN);
+        };
+        let filled = Filled::of(&preferences);
+        let shown = saved.map_or(Shown::AsItIs, Shown::Saved);
+        self.show(&preferences, &filled, shown)
+    }
+
+    fn show(
+        &self,
+        preferences: &Preferences,
+        filled: &Filled,
+        shown: Shown<'_>,
+    ) -> Result<Response, Problem> {
+        let saved = match shown {
+            Shown::Saved(words) => Some(words),
+            _ => None,
+        };
+        let problems: Vec<Value> = [
+            ("name", &filled.name_error),
+            ("time_zone", &filled.time_zone_error),
+        ]
+        .into_iter()
+        .filter_map(|(field, error)| {
+            error
+                .as_ref()
+                .map(|message| json!({ "field": field, "message": message }))
+        })
+        .collect();
+        let status = if shown == Shown::ByAProgram {
+            StatusCode::CONFLICT
+        } else if problems.is_empty() {
+            StatusCode::OK
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
+        };
+        let entry = |slug: &str, name: &str| json!({ "slug": slug, "name": name });
+        page(
+            self.app,
+            status,
+            "manage",
+            "What you receive",
+            json!({
+                "token": self.token,
+                "accent_sheet": preferences.accent_sheet,
+                "email": preferences.reader.email,
+                "active": preferences.active.iter().map(|s| json!({ "slug": s.slug, "name": s.name, "keep": !filled.unticked.contains(&s.slug) })).collect::<Vec<_>>(),
+                "others": preferences.others.iter().map(|n| entry(&n.slug, &n.name)).collect::<Vec<_>>(),
+                // Not what was answered: this page can be reached from a mail that was forwarded.
+                "linked": preferences.linked.iter().map(|l| json!({ "poll": l.slug, "question": l.question, "words": l.words })).collect::<Vec<_>>(),
+                "name": filled.name,
+                "name_error": filled.name_error,
+                "time_zone": filled.time_zone,
+                "time_zone_error": filled.time_zone_error,
+                "zones": Zone::names(),
+                "problems": problems,
+                "summary": "Please look at this again",
+                "saved": saved,
+                "left": filled.left,
+                "ask_person": shown == Shown::ByAProgram,
+                "again": press::AGAIN,
+            }),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_button_is_one_action() {
+        let taken = || Action::TakeBack("lake".to_owned());
+        let undone = |slugs: &[&str]| Action::UndoAll(slugs.iter().map(|s| (*s).into()).collect());
+        for (body, action) in [
+            ("", Action::Save),
+            ("name=Anna&listed=daily", Action::Save),
+            ("action=save&keep=daily", Action::Save),
+            ("action=somersault", Action::Save),
+            ("action=leave-all&back=old", Action::LeaveAll),
+            ("action=data", Action::MailData),
+            ("action=undo-all", undone(&[])),
+            ("action=undo-all&back=a&back=b", undone(&["a", "b"])),
+            ("take_back=lake", taken()),
+            ("action=save&take_back=lake", taken()),
+            ("action=leave-all&take_back=lake", Action::LeaveAll),
+            ("action=data&take_back=lake", Action::MailData),
+        ] {
+            let form = RawForm::parse(body.as_bytes()).expect("a form");
+            assert_eq!(Action::of(&form).expect("read"), action, "{body}");
+        }
+        for twice in ["action=data&action=leave-all", "take_back=a&take_back=b"] {
+            let form = RawForm::parse(twice.as_bytes()).expect("a form");
+            assert!(Action::of(&form).is_err(), "{twice}");
+        }
+    }
 }
