@@ -18,7 +18,7 @@ pub async fn show(
     let poll = poll_of(&app, &slug).await?;
     let files: Vec<Value> = FILES
         .iter()
-        .map(|(name, label)| json!({ "name": name, "label": label }))
+        .map(|file| json!({ "name": file.name, "label": file.label }))
         .collect();
     let mut page = page(&editor, &poll, Tab::Export, "Export");
     page["files"] = files.into();

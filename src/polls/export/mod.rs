@@ -7,6 +7,7 @@
 mod dictionary;
 mod document;
 pub mod http;
+mod lines;
 mod ranked;
 mod sampled;
 mod sheets;
