@@ -2,11 +2,20 @@
 
 use std::process::ExitCode;
 
+use clap::Subcommand;
+
+use super::dkim;
 use super::out::say;
 use super::serve::safe;
 use super::{Failed, tool};
 use crate::config::Config;
 use crate::mailer::transport::{Transport, probe};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CheckCommand {
+    /// Print the DNS records of the signing keys and compare them with DNS; SPF and DMARC of the senders' domains too.
+    Dkim,
+}
 
 /// What was tried, and how it went.
 #[derive(Default)]
@@ -37,7 +46,14 @@ impl Findings {
     }
 }
 
-pub async fn run(config: Config) -> Result<ExitCode, Failed> {
+pub async fn run(config: Config, what: Option<CheckCommand>) -> Result<ExitCode, Failed> {
+    match what {
+        None => all(config).await,
+        Some(CheckCommand::Dkim) => dkim::check(config).await,
+    }
+}
+
+async fn all(config: Config) -> Result<ExitCode, Failed> {
     let mut findings = Findings::default();
     findings.add(
         "configuration",
@@ -56,7 +72,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Failed> {
                 findings.add("database", Ok(format!("{backend:?}, schema up to date")));
                 findings.add("pages", Ok("all templates parse".into()));
                 findings.add("mails", Ok("all templates render".into()));
-                match super::dkim::unsigned(&app).await {
+                match dkim::unsigned(&app).await {
                     Ok(domains) if domains.is_empty() => {
                         findings.add("signatures", Ok("every sender's domain has a key".into()));
                     }

@@ -3,23 +3,28 @@
 //! Exit codes: 0 done, 1 failed, 2 used wrongly (arguments or configuration); `canvass bounce` knows 0 and 75 alone. What a command is asked for goes to
 //! standard output, everything about it to standard error.
 
+mod admin;
+mod allow_again;
+mod api_token;
 mod backup;
 mod bounce;
 mod check;
 mod demo;
 mod dkim;
+mod export;
+mod import;
+mod migrate;
 mod out;
 mod owner;
 mod postgres_tools;
 mod serve;
-mod tools;
 mod verify;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use self::out::{say, tell};
 use crate::app::{App, Role, StartError};
@@ -70,7 +75,7 @@ enum Command {
     Check {
         /// Look at one thing more closely.
         #[command(subcommand)]
-        what: Option<CheckCommand>,
+        what: Option<check::CheckCommand>,
     },
     /// Take a mail that came back, from standard input: a bounce or a complaint. For the pipe of a mail server.
     Bounce {
@@ -82,147 +87,24 @@ enum Command {
     #[command(subcommand)]
     Dkim(dkim::DkimCommand),
     /// Give back whom hard bounces of one issue suppressed between two moments, with their subscriptions: they were denied wrongly.
-    AllowAgain(tools::AllowAgain),
+    AllowAgain(allow_again::AllowAgain),
     /// Print every setting with its default and meaning.
     Settings,
     /// Editors' accounts.
     #[command(subcommand)]
-    Admin(AdminCommand),
+    Admin(admin::AdminCommand),
     /// Tokens for scripts.
     #[command(subcommand, name = "api-token")]
-    ApiToken(TokenCommand),
+    ApiToken(api_token::TokenCommand),
     /// Bring data in.
     #[command(subcommand)]
-    Import(ImportCommand),
+    Import(import::ImportCommand),
     /// Check that what is counted is what was cast.
     #[command(subcommand)]
-    Verify(VerifyCommand),
+    Verify(verify::VerifyCommand),
     /// Take data out.
     #[command(subcommand)]
-    Export(ExportCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum CheckCommand {
-    /// Print the DNS records of the signing keys and compare them with DNS; SPF and DMARC of the senders' domains too.
-    Dkim,
-}
-
-#[derive(Debug, Subcommand)]
-enum VerifyCommand {
-    /// Recompute a poll's log, ballots and tally from the rows, while it is answered or not. Fails when anything differs.
-    Poll {
-        /// The poll's name in links.
-        slug: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum AdminCommand {
-    /// Add an editor, or let a known one choose a new password: prints a one-time link.
-    Add {
-        /// The editor's mail address.
-        email: String,
-        /// The name shown to other editors.
-        #[arg(long, default_value = "")]
-        name: String,
-    },
-    /// Close an editor's account at once: signed out everywhere, password and links gone. `add` opens it again.
-    Close {
-        /// The editor's mail address.
-        email: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum TokenCommand {
-    /// Make a token: printed once, stored hashed.
-    Create {
-        /// What it is for, so that it can be told from others.
-        name: String,
-    },
-    /// List the tokens: number, name, when they were made, when they were revoked.
-    List,
-    /// End a token: from the next request on it opens nothing.
-    Revoke {
-        /// Its number in the list.
-        number: i64,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum ImportCommand {
-    /// Readers who opted in elsewhere, from a CSV file with a header row: email, and optionally
-    /// name, time_zone, confirmed_at. Bad rows are reported with line and reason; the good ones are kept. Columns that say who has left
-    /// (status, subscribed_to_emails, unsubscribed_at, deleted_at, bounced, complained and the like) are obeyed: those are not subscribed,
-    /// and suppressed where they bounced, complained or were blocked. Other columns are named and ignored.
-    Readers(ImportReaders),
-    /// Polls of another system, from a dump of its tables (SQL) or each table as CSV: questions, answers, counts, times. They
-    /// come as closed. Voters' addresses, names and cookies are not taken. Running it again adds nothing.
-    Polls(ImportPolls),
-}
-
-#[derive(Debug, Args)]
-struct ImportPolls {
-    /// The dump, or the tables as CSV files.
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
-    /// The system.
-    #[arg(long, value_parser = ["wp-polls", "yop"])]
-    from: String,
-    /// The zone of the site's clocks (Settings, General, Timezone in WordPress): its times are stored without one. A name like
-    /// Europe/Berlin, or an offset like +02:00.
-    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
-    time_zone: String,
-    /// Leave out answers and votes of polls that are not in the file. Without this they are taken for a sign that it is cut short.
-    #[arg(long)]
-    without_orphans: bool,
-    /// Take a dump as it is that mysqldump did not complete. Without this it is refused: whole tables may be missing.
-    #[arg(long)]
-    without_end: bool,
-    /// Polls that were open there stay open here, until the time they were to close.
-    #[arg(long)]
-    open: bool,
-    /// Say what would be done, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-struct ImportReaders {
-    /// The CSV file (UTF-8).
-    file: PathBuf,
-    /// The newsletter they subscribed to.
-    #[arg(long, value_name = "SLUG")]
-    newsletter: String,
-    /// They did confirm their addresses elsewhere. Required: unconfirmed addresses are not imported.
-    #[arg(long, required = true)]
-    confirmed: bool,
-    /// The words they agreed to, kept as evidence.
-    #[arg(long, value_name = "TEXT")]
-    consent: String,
-    /// Write every row that was not subscribed here, with its reason.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-enum ExportCommand {
-    /// The subscribers of a newsletter as CSV: email, name, time_zone, confirmed_at, as an import takes them.
-    Readers(ExportReaders),
-}
-
-#[derive(Debug, Args)]
-struct ExportReaders {
-    /// The newsletter.
-    #[arg(long, value_name = "SLUG")]
-    newsletter: String,
-    /// Write here instead of to standard output.
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Put an apostrophe before cells that a spreadsheet would run as a formula. The file cannot be imported again then.
-    #[arg(long)]
-    spreadsheet: bool,
+    Export(export::ExportCommand),
 }
 
 /// Why a command failed.
@@ -333,38 +215,17 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Restore { file, replace } => {
             backup::restore(config, file.as_deref(), replace).await?;
         }
-        Command::Migrate => tools::migrate(config).await?,
-        Command::Check { what: None } => return check::run(config).await,
-        Command::Check {
-            what: Some(CheckCommand::Dkim),
-        } => return dkim::check(config).await,
+        Command::Migrate => migrate::run(config).await?,
+        Command::Check { what } => return check::run(config, what).await,
         Command::Bounce { recipient } => return bounce::run(config, recipient).await,
         Command::Dkim(command) => return dkim::run(config, command).await,
-        Command::AllowAgain(asked) => tools::allow_again(config, &asked).await?,
+        Command::AllowAgain(asked) => allow_again::run(config, &asked).await?,
         Command::Settings => {}
-        Command::Admin(AdminCommand::Add { email, name }) => {
-            tools::add_editor(config, &email, &name).await?;
-        }
-        Command::Admin(AdminCommand::Close { email }) => {
-            tools::close_editor(config, &email).await?;
-        }
-        Command::ApiToken(TokenCommand::Create { name }) => {
-            tools::create_token(config, &name).await?;
-        }
-        Command::ApiToken(TokenCommand::List) => tools::list_tokens(config).await?,
-        Command::ApiToken(TokenCommand::Revoke { number }) => {
-            tools::revoke_token(config, number).await?;
-        }
-        Command::Import(ImportCommand::Readers(asked)) => {
-            return tools::import_readers(config, asked).await;
-        }
-        Command::Verify(VerifyCommand::Poll { slug }) => return verify::poll(config, &slug).await,
-        Command::Import(ImportCommand::Polls(asked)) => {
-            return tools::import_polls(config, asked).await;
-        }
-        Command::Export(ExportCommand::Readers(asked)) => {
-            tools::export_readers(config, asked).await?;
-        }
+        Command::Admin(command) => admin::run(config, command).await?,
+        Command::ApiToken(command) => api_token::run(config, command).await?,
+        Command::Import(command) => return import::run(config, command).await,
+        Command::Verify(command) => return verify::run(config, command).await,
+        Command::Export(command) => export::run(config, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

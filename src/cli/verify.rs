@@ -2,16 +2,33 @@
 
 use std::process::ExitCode;
 
+use clap::Subcommand;
+
 use super::out::say;
 use super::{Failed, tool};
 use crate::config::Config;
 use crate::polls;
 
+#[derive(Debug, Subcommand)]
+pub(super) enum VerifyCommand {
+    /// Recompute a poll's log, ballots and tally from the rows, while it is answered or not. Fails when anything differs.
+    Poll {
+        /// The poll's name in links.
+        slug: String,
+    },
+}
+
+pub async fn run(config: Config, command: VerifyCommand) -> Result<ExitCode, Failed> {
+    match command {
+        VerifyCommand::Poll { slug } => poll(config, &slug).await,
+    }
+}
+
 fn hex(hash: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(hash)
 }
 
-pub async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
+async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
     let app = tool(config).await?;
     let unknown = || Failed::Other(format!("there is no poll {slug}"));
     let poll = polls::by_slug(&app.db, slug).await?.ok_or_else(unknown)?;

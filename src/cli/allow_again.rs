@@ -1,0 +1,44 @@
+//! `canvass allow-again`: gives back whom the hard bounces of one issue suppressed wrongly.
+
+use clap::Args;
+
+use super::out::tell;
+use super::{Failed, tool};
+use crate::config::Config;
+use crate::mailer::mailing;
+use crate::types::{IssueId, UnixMillis};
+
+#[derive(Debug, Args)]
+pub(super) struct AllowAgain {
+    /// The issue's number, as in the address of its page.
+    #[arg(long, value_name = "NUMBER")]
+    issue: i64,
+    /// From this moment on, like 2026-03-02T09:00:00+01:00.
+    #[arg(long, value_name = "TIME")]
+    from: String,
+    /// Until before this moment.
+    #[arg(long, value_name = "TIME")]
+    until: String,
+}
+
+pub(super) async fn run(config: Config, asked: &AllowAgain) -> Result<(), Failed> {
+    let moment = |option: &str, text: &str| {
+        let parsed = text.parse::<jiff::Timestamp>();
+        parsed.map(UnixMillis::from).map_err(|_| {
+            let wanted = "no moment with its offset from UTC, like 2026-03-02T09:00:00+01:00";
+            Failed::Used(format!("{option}: {wanted}"))
+        })
+    };
+    let (from, until) = (
+        moment("--from", &asked.from)?,
+        moment("--until", &asked.until)?,
+    );
+    let app = tool(config).await?;
+    let given = mailing::allow_again(&app, IssueId(asked.issue), from, until).await?;
+    tell!(
+        "{} addresses may be mailed again, and {} subscriptions are active again.",
+        given.addresses,
+        given.subscriptions
+    );
+    Ok(())
+}

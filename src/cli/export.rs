@@ -1,0 +1,58 @@
+//! `canvass export`: takes data out.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::out::tell;
+use super::{Failed, tool};
+use crate::config::Config;
+use crate::subscriptions;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ExportCommand {
+    /// The subscribers of a newsletter as CSV: email, name, time_zone, confirmed_at, as an import takes them.
+    Readers(ExportReaders),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportReaders {
+    /// The newsletter.
+    #[arg(long, value_name = "SLUG")]
+    newsletter: String,
+    /// Write here instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Put an apostrophe before cells that a spreadsheet would run as a formula. The file cannot be imported again then.
+    #[arg(long)]
+    spreadsheet: bool,
+}
+
+pub async fn run(config: Config, command: ExportCommand) -> Result<(), Failed> {
+    match command {
+        ExportCommand::Readers(asked) => readers(config, asked).await,
+    }
+}
+
+async fn readers(config: Config, asked: ExportReaders) -> Result<(), Failed> {
+    let app = tool(config).await?;
+    let out: Box<dyn std::io::Write> = match &asked.out {
+        Some(path) => Box::new(private_file(path)?),
+        None => Box::new(std::io::stdout().lock()),
+    };
+    let count =
+        subscriptions::export_readers(&app.db, &asked.newsletter, asked.spreadsheet, out).await;
+    let count = count.map_err(|e| Failed::Other(e.to_string()))?;
+    tell!("{count} readers.");
+    Ok(())
+}
+
+/// A list of addresses is for its owner alone.
+fn private_file(path: &std::path::Path) -> Result<std::fs::File, Failed> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options
+        .open(path)
+        .map_err(|e| Failed::Other(format!("{} cannot be written: {e}", path.display())))
+}
