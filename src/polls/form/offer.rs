@@ -85,80 +85,100 @@ pub async fn take(
         });
     }
     // Boxed: most answers come without an address, and shall not take its room.
-    Box::pin(asked(
-        app, poll, client, headers, form, marker, typed, ticked, linked,
-    ))
-    .await
+    let asking = Asking {
+        app,
+        poll,
+        client,
+        headers,
+        form,
+        marker,
+        typed,
+        ticked,
+        linked,
+    };
+    Box::pin(asking.ask()).await
 }
 
-#[expect(clippy::too_many_arguments, reason = "the rest of one function")]
-async fn asked(
-    app: &App,
-    poll: &Poll,
-    client: &Client,
-    headers: &HeaderMap,
-    form: &RawForm,
-    marker: Option<&str>,
+/// An address or a tick, left beside an answer.
+struct Asking<'a> {
+    app: &'a App,
+    poll: &'a Poll,
+    client: &'a Client,
+    headers: &'a HeaderMap,
+    form: &'a RawForm,
+    /// Of a browser that is not known to be a reader's.
+    marker: Option<&'a str>,
     typed: String,
     ticked: String,
+    /// The answer may be joined to the address.
     linked: bool,
-) -> Result<Left, Problem> {
-    let Some((newsletter, current)) = promised(app, poll).await? else {
-        return Ok(Left::Nothing);
-    };
-    if typed.is_empty() {
-        return Ok(mend(
-            "email",
-            "Write the address the newsletter shall go to.",
-        ));
-    }
-    // Both are told at once: who mends one shall not be sent back for the other.
-    let address = EmailAddress::from_typed(&typed);
-    let consent = subscriptions::agreed(app, &newsletter, &current, &ticked).await?;
-    let (address, consent) = match (address, consent) {
-        (Ok(address), Some(consent)) => (address, consent),
-        (address, consent) => {
-            let mut problems = Vec::new();
-            if address.is_err() {
-                problems.push(problem("email", "Write an address like name@example.com."));
-            }
-            if consent.is_none() {
-                let message = format!(
-                    "Tick the box if we shall send you {}, or clear the address.",
-                    newsletter.name
-                );
-                problems.push(problem("consent", &message));
-            }
-            return Ok(Left::Mend(problems));
+}
+
+impl Asking<'_> {
+    async fn ask(self) -> Result<Left, Problem> {
+        let Some((newsletter, current)) = promised(self.app, self.poll).await? else {
+            return Ok(Left::Nothing);
+        };
+        if self.typed.is_empty() {
+            return Ok(mend(
+                "email",
+                "Write the address the newsletter shall go to.",
+            ));
         }
-    };
-    // Only a program fills in what nobody sees: it gets the same answer and no mail.
-    if form.one("website")?.is_some_and(|text| !text.is_empty()) {
-        return Ok(Left::Asked);
+        // Both are told at once: who mends one shall not be sent back for the other.
+        let address = EmailAddress::from_typed(&self.typed);
+        let consent = subscriptions::agreed(self.app, &newsletter, &current, &self.ticked).await?;
+        let (address, consent) = match (address, consent) {
+            (Ok(address), Some(consent)) => (address, consent),
+            (address, consent) => {
+                let mut problems = Vec::new();
+                if address.is_err() {
+                    problems.push(problem("email", "Write an address like name@example.com."));
+                }
+                if consent.is_none() {
+                    let message = format!(
+                        "Tick the box if we shall send you {}, or clear the address.",
+                        newsletter.name
+                    );
+                    problems.push(problem("consent", &message));
+                }
+                return Ok(Left::Mend(problems));
+            }
+        };
+        // Only a program fills in what nobody sees: it gets the same answer and no mail.
+        let website = self.form.one("website")?;
+        if website.is_some_and(|text| !text.is_empty()) {
+            return Ok(Left::Asked);
+        }
+        let wish = Wish {
+            newsletter,
+            address,
+            name: None,
+            consent,
+            page: page_of(self.app, self.poll, self.headers),
+            source: Source::Poll,
+            poll: Some(self.poll.id),
+            answer: self.marker.map(|marker| self.beside(marker)),
+        };
+        match subscriptions::request(self.app, self.client, &wish).await {
+            Ok(()) => Ok(Left::Asked),
+            // The answer is counted: what is left to say belongs beside the address.
+            Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => Ok(mend(
+                "email",
+                "Too many addresses were left from your network. Please try again in a minute.",
+            )),
+            Err(problem) => Err(problem),
+        }
     }
-    let page = page_of(app, poll, headers);
-    let wish = Wish {
-        newsletter,
-        address,
-        name: None,
-        consent,
-        page,
-        source: Source::Poll,
-        poll: Some(poll.id),
-        answer: marker.map(|marker| Beside {
-            token: known::answer_token(&app.keys, poll, marker, linked.then(|| app.clock.now())),
-            question: poll.headline().to_owned(),
-            poll: poll.id,
-        }),
-    };
-    match subscriptions::request(app, client, &wish).await {
-        Ok(()) => Ok(Left::Asked),
-        // The answer is counted: what is left to say belongs beside the address.
-        Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => Ok(mend(
-            "email",
-            "Too many addresses were left from your network. Please try again in a minute.",
-        )),
-        Err(problem) => Err(problem),
+
+    /// The answer that a confirmation of the address may make the reader's.
+    fn beside(&self, marker: &str) -> Beside {
+        let agreed = self.linked.then(|| self.app.clock.now());
+        Beside {
+            token: known::answer_token(&self.app.keys, self.poll, marker, agreed),
+            question: self.poll.headline().to_owned(),
+            poll: self.poll.id,
+        }
     }
 }
 
