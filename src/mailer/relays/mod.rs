@@ -238,13 +238,8 @@ impl Relays {
         if route.refused_us(&words.told(), at) < IN_A_ROW {
             route.breaker.close();
         } else if let Some(pause) = route.breaker.open(now, random, &words.told()) {
-            route.count_rest();
-            tracing::warn!(
-                relay = %route.name,
-                seconds = pause.as_secs(),
-                reply = words.codes(),
-                "a relay refuses our mails and is left alone for a while"
-            );
+            let why = "a relay refuses our mails and is left alone for a while";
+            route.left_alone(pause, Some(words.codes()), why);
         }
     }
 
@@ -276,13 +271,8 @@ impl Relays {
             return;
         }
         if let Some(pause) = route.slow.open(now, random, &words.told()) {
-            route.count_rest();
-            tracing::warn!(
-                relay = %route.name,
-                seconds = pause.as_secs(),
-                reply = words.codes(),
-                "a relay puts off mail after mail and is passed over for a while"
-            );
+            let why = "a relay puts off mail after mail and is passed over for a while";
+            route.left_alone(pause, Some(words.codes()), why);
         }
     }
 
@@ -308,12 +298,7 @@ impl Relays {
         };
         route.said(words, at);
         if let Some(pause) = route.breaker.open(now, random, words) {
-            route.count_rest();
-            tracing::warn!(
-                relay = %route.name,
-                seconds = pause.as_secs(),
-                "a relay is left alone for a while"
-            );
+            route.left_alone(pause, None, "a relay is left alone for a while");
         }
     }
 

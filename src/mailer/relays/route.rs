@@ -154,8 +154,10 @@ impl Route {
         state.lost
     }
 
-    pub(super) fn count_rest(&self) {
+    /// One of its breakers has opened: counts it, and tells the log. `reply`: the codes of what it said, where that is why.
+    pub(super) fn left_alone(&self, pause: Duration, reply: Option<String>, why: &str) {
         metrics::counter!("canvass_relay_rests_total", "relay" => self.name.clone()).increment(1);
+        tracing::warn!(relay = %self.name, seconds = pause.as_secs(), reply, "{why}");
     }
 
     /// It refused a mail because of us; returns how many since it last took one.
