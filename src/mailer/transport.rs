@@ -1,27 +1,29 @@
 //! Where mails leave: to a relay, into the built-in mailbox, or into files.
+//!
+//! This file: which way a lane's mail goes, and its connections. `opened`: the message, once the way is open.
+
+mod opened;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(super) use self::opened::Opened;
 pub(super) use super::relays::Way;
 use super::smtp::{
-    Envelope, Outcome, Patience, Ready, Recycle, Refusal, Relay, Session, SmtpUrlError,
-    trust_of_this_machine,
+    Envelope, Patience, Recycle, Refusal, Relay, Session, SmtpUrlError, trust_of_this_machine,
 };
 use super::{
     fate::Fate,
     mailing::Reason,
-    mime::View,
     relays::{Choice, Kind, Relays, Seat},
-    reply::{Phase, Reply},
+    reply::Phase,
 };
 use crate::{
     app::App,
     config::{self, Config},
     db,
-    types::token::random_token,
 };
 
 /// The longest sleep between looks at the relays' pace.
@@ -117,13 +119,6 @@ pub(super) struct Line {
 struct Place {
     session: Option<Session>,
     _seat: Seat,
-}
-
-/// The way is open: the relay said `354`.
-pub(super) enum Opened<'l> {
-    Smtp(Ready<'l>),
-    Mailbox(&'l App),
-    Files(&'l App, &'l PathBuf),
 }
 
 impl Line {
@@ -345,58 +340,4 @@ pub(super) async fn give_back(app: &App, end: bool) -> Result<(), db::DbErr> {
         Transport::Smtp(relays) => relays.give_back(app, end).await,
         _ => Ok(()),
     }
-}
-
-impl Opened<'_> {
-    /// Sends the message; `next` is the mail that will go the same way after it, if one will.
-    pub(super) async fn finish(
-        self,
-        envelope: &Envelope,
-        message: &[u8],
-        next: Option<&Envelope>,
-    ) -> Outcome {
-        let kept = match self {
-            Self::Smtp(ready) => return ready.finish(message, next).await,
-            Self::Mailbox(app) => capture(app, envelope, message)
-                .await
-                .map_err(|e| e.to_string()),
-            Self::Files(app, directory) => {
-                let name = format!("{}-{}.eml", app.clock.now().0, random_token(&app.random));
-                write_file(directory, &name, message)
-                    .await
-                    .map_err(|e| e.to_string())
-            }
-        };
-        match kept {
-            Ok(()) => Outcome::Accepted(Reply::new(250, "kept")),
-            Err(why) => Outcome::NotSent(why),
-        }
-    }
-}
-
-async fn capture(app: &App, envelope: &Envelope, message: &[u8]) -> Result<(), db::DbErr> {
-    let subject = View::of(message).subject;
-    let txn = app.db.write_txn("capture_mail").await?;
-    db::run(
-        &*txn,
-        "INSERT INTO captured_mail (envelope_from, envelope_to, subject, raw, captured_ms)
-         VALUES ($1, $2, $3, $4, $5)",
-        [
-            envelope.from().into(),
-            envelope.to().into(),
-            subject.into(),
-            message.to_vec().into(),
-            app.clock.now().0.into(),
-        ],
-    )
-    .await?;
-    txn.commit().await
-}
-
-async fn write_file(directory: &PathBuf, name: &str, message: &[u8]) -> std::io::Result<()> {
-    use tokio::io::AsyncWriteExt as _;
-    tokio::fs::create_dir_all(directory).await?;
-    let mut file = tokio::fs::File::create(directory.join(name)).await?;
-    file.write_all(message).await?;
-    file.sync_all().await
 }

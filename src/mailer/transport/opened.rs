@@ -1,0 +1,75 @@
+//! The last step of a mail: its message goes to the relay that waits for it, into the built-in mailbox, or into a file.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    app::App,
+    db,
+    mailer::{
+        mime::View,
+        reply::Reply,
+        smtp::{Envelope, Outcome, Ready},
+    },
+    types::token::random_token,
+};
+
+/// The way is open: the relay said `354`.
+pub(in crate::mailer) enum Opened<'l> {
+    Smtp(Ready<'l>),
+    Mailbox(&'l App),
+    Files(&'l App, &'l PathBuf),
+}
+
+impl Opened<'_> {
+    /// Sends the message; `next` is the mail that will go the same way after it, if one will.
+    pub(in crate::mailer) async fn finish(
+        self,
+        envelope: &Envelope,
+        message: &[u8],
+        next: Option<&Envelope>,
+    ) -> Outcome {
+        let kept = match self {
+            Self::Smtp(ready) => return ready.finish(message, next).await,
+            Self::Mailbox(app) => capture(app, envelope, message)
+                .await
+                .map_err(|e| e.to_string()),
+            Self::Files(app, directory) => {
+                let name = format!("{}-{}.eml", app.clock.now().0, random_token(&app.random));
+                write_file(directory, &name, message)
+                    .await
+                    .map_err(|e| e.to_string())
+            }
+        };
+        match kept {
+            Ok(()) => Outcome::Accepted(Reply::new(250, "kept")),
+            Err(why) => Outcome::NotSent(why),
+        }
+    }
+}
+
+async fn capture(app: &App, envelope: &Envelope, message: &[u8]) -> Result<(), db::DbErr> {
+    let subject = View::of(message).subject;
+    let txn = app.db.write_txn("capture_mail").await?;
+    db::run(
+        &*txn,
+        "INSERT INTO captured_mail (envelope_from, envelope_to, subject, raw, captured_ms)
+         VALUES ($1, $2, $3, $4, $5)",
+        [
+            envelope.from().into(),
+            envelope.to().into(),
+            subject.into(),
+            message.to_vec().into(),
+            app.clock.now().0.into(),
+        ],
+    )
+    .await?;
+    txn.commit().await
+}
+
+async fn write_file(directory: &Path, name: &str, message: &[u8]) -> std::io::Result<()> {
+    use tokio::io::AsyncWriteExt as _;
+    tokio::fs::create_dir_all(directory).await?;
+    let mut file = tokio::fs::File::create(directory.join(name)).await?;
+    file.write_all(message).await?;
+    file.sync_all().await
+}
