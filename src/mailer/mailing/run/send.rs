@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::super::control;
-use super::super::lease::Holding;
+use super::super::lease::{Holding, Work};
 use super::super::ledger::{Answer, Intent};
 use super::super::states::Reason;
 use super::ahead::Mail;
@@ -27,6 +27,18 @@ const FLUSH: usize = 50;
 /// Or after so many addresses that do not exist: too many of them stop the issue.
 const FLUSH_BOUNCES: usize = 5;
 
+/// What came of trying a mail over one relay after another.
+struct Tried {
+    /// The last word on it, or why it was left.
+    end: Result<Fate, Stop>,
+    /// The intent is on disk.
+    intended: bool,
+    /// The relays that do not take it from us.
+    refused_by: Vec<usize>,
+    /// What the last relay said that wants a rest.
+    rested: Option<Words>,
+}
+
 impl Lane<'_> {
     /// Sends one mail and notes its outcome. Returns whether it was taken.
     pub(super) async fn deal(
@@ -34,14 +46,47 @@ impl Lane<'_> {
         line: &mut Line,
         holding: &Holding,
         mail: &Mail<'_>,
+        chosen: Option<Way>,
+        next: Option<&mut Mail<'_>>,
+    ) -> Result<bool, Stop> {
+        let tried = self.try_relays(line, holding, mail, chosen, next).await;
+        crash_point("after_reply");
+        let (work, intended) = (mail.work, tried.intended);
+        match tried.end {
+            Err(stop @ (Stop::Release | Stop::Trouble)) if intended => {
+                self.left(holding, work, tried.rested);
+                Err(stop)
+            }
+            Err(stop) => Err(stop),
+            Ok(Fate::ProviderRests(words)) => {
+                self.put_aside(holding, work, words, intended);
+                Ok(false)
+            }
+            Ok(fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_))) => {
+                let refused = Refused {
+                    fate,
+                    untried: line.has_others(&tried.refused_by),
+                    intended,
+                };
+                self.refused(line, holding, work, refused).await
+            }
+            Ok(fate) => self.ended(holding, work, fate).await,
+        }
+    }
+
+    /// Tries a mail until one relay has the last word on it.
+    async fn try_relays(
+        &mut self,
+        line: &mut Line,
+        holding: &Holding,
+        mail: &Mail<'_>,
         mut chosen: Option<Way>,
         mut next: Option<&mut Mail<'_>>,
-    ) -> Result<bool, Stop> {
-        let work = mail.work;
+    ) -> Tried {
         let (mut intended, mut lost, mut rested) = (false, false, None);
         // The relays that do not take it from us, and what the last of them said.
         let (mut refused_by, mut refused) = (Vec::new(), None);
-        let sent = loop {
+        let end = loop {
             let early = chosen.take();
             let way = match early.filter(|way| line.is_connected(*way)) {
                 Some(way) => Ok(Some(way)),
@@ -95,44 +140,42 @@ impl Lane<'_> {
                 fate => break Ok(fate),
             }
         };
-        crash_point("after_reply");
-        let fate = match sent {
-            Ok(fate) => fate,
-            Err(stop @ (Stop::Release | Stop::Trouble)) if intended => {
-                // An intent without an outcome would be in doubt; this one is not.
-                if !self.take_back(holding, work) {
-                    let words = rested.unwrap_or_else(|| Words {
-                        text: "given back before the message was sent".to_owned(),
-                        ..Words::default()
-                    });
-                    self.later(holding, work, words, Waiting::Bulk);
-                }
-                return Err(stop);
-            }
-            Err(stop) => return Err(stop),
-        };
+        Tried {
+            end,
+            intended,
+            refused_by,
+            rested,
+        }
+    }
+
+    /// It is given back after its intent, before its message. An intent without an outcome would be in doubt; this one is not.
+    fn left(&mut self, holding: &Holding, work: &Work, rested: Option<Words>) {
+        if !self.take_back(holding, work) {
+            let words = rested.unwrap_or_else(|| Words {
+                text: "given back before the message was sent".to_owned(),
+                ..Words::default()
+            });
+            self.later(holding, work, words, Waiting::Bulk);
+        }
+    }
+
+    /// Its provider takes nothing now: it waits with the provider's others, without an attempt spent.
+    fn put_aside(&mut self, holding: &Holding, work: &Work, words: Words, intended: bool) {
+        let (now, random) = (Instant::now(), &self.app.random);
+        let until = work.group.throttled(now, random, &words.told());
+        // Nobody is put aside for ever: once the issue's time is over, a provider's patience costs an attempt like any other delay.
+        let late = holding.is_late(self.app.clock.now());
+        if !late && (!intended || self.take_back(holding, work)) {
+            self.at = At::Nobody;
+            self.aside.add(&work.group, work.reader, until);
+        } else {
+            self.later(holding, work, words, Waiting::Bulk);
+        }
+    }
+
+    /// Notes the last word on a mail. Returns whether it was taken.
+    async fn ended(&mut self, holding: &Holding, work: &Work, fate: Fate) -> Result<bool, Stop> {
         let sent = fate == Fate::Sent;
-        if let Fate::ProviderRests(words) = fate {
-            let (now, random) = (Instant::now(), &self.app.random);
-            let until = work.group.throttled(now, random, &words.told());
-            // Nobody is put aside for ever: once the issue's time is over, a provider's patience costs an attempt like any other delay.
-            let late = holding.is_late(self.app.clock.now());
-            if !late && (!intended || self.take_back(holding, work)) {
-                self.at = At::Nobody;
-                self.aside.add(&work.group, work.reader, until);
-            } else {
-                self.later(holding, work, words, Waiting::Bulk);
-            }
-            return Ok(false);
-        }
-        if let Fate::Never(Reason::Ours, _) | Fate::TooLarge(_) = fate {
-            let refused = Refused {
-                fate,
-                untried: line.has_others(&refused_by),
-                intended,
-            };
-            return self.refused(line, holding, work, refused).await;
-        }
         self.note(holding, work, fate);
         broken::breaks(work, "after the outcome");
         let bounces = self.pending.iter().filter(|row| row.suppress.is_some());
