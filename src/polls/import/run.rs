@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::carried::{Ballot, Plan, coarse};
+use jiff::tz::TimeZone;
+
+use super::carried::{Ballot, Found, Plan, coarse};
 use super::read::{Content, read};
 use super::store;
 use super::tables::{Orphans, System};
@@ -110,108 +112,145 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
     let content = tokio::task::spawn_blocking(move || read(&reading))
         .await
         .map_err(|e| Stopped::Read("the file".into(), io::Error::other(e).into()))??;
-    let Content {
-        polls: found,
-        orphans,
-        without_end,
-    } = content;
-    if !orphans.is_empty() && (found.is_empty() || !order.without_orphans) {
-        return Err(Stopped::Orphans(orphans));
-    }
-    if let Some(file) = without_end.into_iter().next()
-        && !order.without_end
-    {
-        return Err(Stopped::WithoutEnd(file));
-    }
-    let mut summary = Summary {
-        dry_run: order.dry_run,
-        ..Summary::default()
-    };
-    let mut say = |text: String| {
-        // A terminal that has gone away does not stop an import.
-        let _ = writeln!(terminal, "{text}");
+    let Content { polls, orphans, .. } = as_ordered(content, order)?;
+    let mut import = Import {
+        app,
+        order,
+        zone,
+        zone_name,
+        terminal,
+        summary: Summary {
+            dry_run: order.dry_run,
+            ..Summary::default()
+        },
     };
     if !orphans.is_empty() {
-        say(format!("{orphans}: left out"));
+        import.say(&format!("{orphans}: left out"));
     }
-    let all = found.len();
-    for (at, poll) in found.into_iter().enumerate() {
-        let name = poll
-            .questions
-            .first()
-            .map(|q| plain(&q.text))
-            .unwrap_or_default();
-        let name = format!("{}/{all} “{name}”", at + 1);
-        let plan = match poll.plan(&zone, app.clock.now()) {
+    let all = polls.len();
+    for (at, poll) in polls.into_iter().enumerate() {
+        let question = poll.questions.first().map(|q| plain(&q.text));
+        let name = format!("{}/{all} “{}”", at + 1, question.unwrap_or_default());
+        import.poll(&poll, &name).await?;
+    }
+    Ok(import.summary)
+}
+
+/// The content, unless it looks cut short and the order does not say to take it nevertheless.
+fn as_ordered(content: Content, order: &Order) -> Result<Content, Stopped> {
+    let nothing_else = content.polls.is_empty();
+    if !content.orphans.is_empty() && (nothing_else || !order.without_orphans) {
+        return Err(Stopped::Orphans(content.orphans));
+    }
+    match content.without_end.first() {
+        Some(file) if !order.without_end => Err(Stopped::WithoutEnd(file.clone())),
+        _ => Ok(content),
+    }
+}
+
+/// An import that runs.
+struct Import<'a> {
+    app: &'a App,
+    order: &'a Order,
+    /// The site's, and its name here.
+    zone: TimeZone,
+    zone_name: String,
+    terminal: &'a mut dyn Write,
+    summary: Summary,
+}
+
+impl Import<'_> {
+    fn say(&mut self, text: &str) {
+        // A terminal that has gone away does not stop an import.
+        let _ = writeln!(self.terminal, "{text}");
+    }
+
+    fn leave_out(&mut self, name: &str, why: &str) {
+        self.summary.left_out += 1;
+        self.say(&format!("{name}: left out, {why}"));
+    }
+
+    /// Carries one poll over, unless it was before, or cannot be.
+    async fn poll(&mut self, poll: &Found, name: &str) -> Result<(), Stopped> {
+        let plan = match poll.plan(&self.zone, self.app.clock.now()) {
             Ok(plan) => plan,
-            Err(reason) => {
-                summary.left_out += 1;
-                say(format!("{name}: left out, {reason}"));
-                continue;
+            Err(why) => {
+                self.leave_out(name, &why);
+                return Ok(());
             }
         };
-        let hash = token_hash(&format!("{} {}", order.from.name(), poll.key));
-        let key: String = hash.iter().map(|b| format!("{b:02x}")).collect();
-        let known = store::known(&app.db, &key).await?;
+        let key = key_here(self.order.from, poll);
+        let known = store::known(&self.app.db, &key).await?;
         if known.is_some_and(|known| known.done) {
-            summary.already_there += 1;
-            say(format!("{name}: was there already"));
-            continue;
+            self.summary.already_there += 1;
+            self.say(&format!("{name}: was there already"));
+            return Ok(());
         }
-        let mut definition = definition(&plan, &zone_name);
+        let mut definition = definition(&plan, &self.zone_name);
         if let Some(fault) = definition.check().into_iter().find(|f| f.field != "slug") {
-            summary.left_out += 1;
-            say(format!("{name}: left out: {}", fault.message));
-            continue;
+            self.leave_out(name, &fault.message);
+            return Ok(());
         }
-        summary.polls += 1;
-        summary.ballots += plan.ballots.len() as u64;
-        summary.logged += plan.logged as u64;
+        let (ballots, logged) = (plan.ballots.len(), plan.logged);
         let more = if plan.disagrees {
             "; its log holds more votes than its counts, the log was taken"
         } else {
             ""
         };
-        say(format!(
-            "{name}: {} ballots, {} with their hour{more}",
-            plan.ballots.len(),
-            plan.logged
+        self.say(&format!(
+            "{name}: {ballots} ballots, {logged} with their hour{more}"
         ));
-        if order.dry_run {
-            continue;
-        }
-        let id = match known {
-            Some(known) => known.poll,
-            None => create(app, &key, definition).await?,
-        };
-        if !poll.future {
-            match cast(app, id, &plan.ballots, &name).await {
-                // One poll's affair: the others come nevertheless.
-                Err(Stopped::Poll(_, why)) => {
-                    summary.polls -= 1;
-                    summary.ballots -= plan.ballots.len() as u64;
-                    summary.logged -= plan.logged as u64;
-                    summary.left_out += 1;
-                    say(format!("{name}: left out, {why}"));
-                    continue;
+        if !self.order.dry_run {
+            let id = match known {
+                Some(known) => known.poll,
+                None => create(self.app, &key, definition).await?,
+            };
+            if !poll.future {
+                match cast(self.app, id, &plan.ballots, name).await {
+                    // One poll's affair: the others come nevertheless.
+                    Err(Stopped::Poll(_, why)) => {
+                        self.leave_out(name, &why);
+                        return Ok(());
+                    }
+                    done => done?,
                 }
-                done => done?,
             }
+            self.finish(poll, &plan, id, &key).await?;
         }
-        let txn = app.db.write_txn("import poll").await?;
-        let now = app.clock.now();
+        self.summary.polls += 1;
+        self.summary.ballots += ballots as u64;
+        self.summary.logged += logged as u64;
+        Ok(())
+    }
+
+    /// Notes that all is in, and publishes it, in one commit.
+    async fn finish(
+        &self,
+        poll: &Found,
+        plan: &Plan,
+        id: PollId,
+        key: &str,
+    ) -> Result<(), Stopped> {
+        let txn = self.app.db.write_txn("import poll").await?;
+        let now = self.app.clock.now();
         // First: until this stands, nobody may publish it.
-        store::finish(&txn, &key, now).await?;
+        store::finish(&txn, key, now).await?;
         if !poll.future {
-            let goes_on = plan.goes_on.filter(|_| order.open);
+            let goes_on = plan.goes_on.filter(|_| self.order.open);
             let end = goes_on.unwrap_or(Some(plan.closes_at));
             definition::retime(&txn, now, id, Some(plan.opens_at), end, Visibility::Always).await?;
             let (from, to) = (PollState::Draft, PollState::Published);
             definition::set_state(&txn, now, id, from, to).await?;
         }
         txn.commit().await?;
+        Ok(())
     }
-    Ok(summary)
+}
+
+/// What a poll of that system is known by here, so that it comes once.
+fn key_here(from: System, poll: &Found) -> String {
+    let hash = token_hash(&format!("{} {}", from.name(), poll.key));
+    hash.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn definition(plan: &Plan, time_zone: &str) -> Definition {
