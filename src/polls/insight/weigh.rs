@@ -69,91 +69,121 @@ pub fn weigh(
     cap: f64,
     list: Option<i64>,
 ) -> Weighed {
-    let answered = |options: &[OptionId]| question.options.iter().any(|o| options.contains(&o.id));
-    let n = counted
-        .alike
-        .iter()
-        .filter(|alike| answered(&alike.options))
-        .map(|alike| alike.n)
-        .sum();
-    let mut patterns = Vec::new();
-    let mut said: Vec<&[OptionId]> = Vec::new();
-    let mut left_out = 0;
-    for alike in counted.alike.iter().filter(|a| answered(&a.options)) {
-        let groups: Option<Vec<usize>> = known
-            .iter()
-            .map(|known| {
-                let options = &known.question.options;
-                options.iter().position(|o| alike.options.contains(&o.id))
-            })
-            .collect();
-        match groups {
-            Some(groups) => {
-                patterns.push(Pattern {
-                    groups,
-                    count: alike.n,
-                });
-                said.push(&alike.options);
-            }
-            None => left_out += alike.n,
+    let sorted = Sorted::of(counted, question, known);
+    let raked = (!known.is_empty()).then(|| sorted.rake(counted, question, known, cap));
+    let used = sorted.used();
+    let shares = question.options.iter().map(|option| {
+        let k = counted.with(option.id);
+        let weighted = match &raked {
+            Some(Ok(raked)) => sorted.share(option.id, raked).map(|share| {
+                let interval = match list {
+                    Some(list) => of_list_weighted(share, raked.effective_size, used, list),
+                    None => wilson_weighted(share, raked.effective_size),
+                };
+                (share, interval)
+            }),
+            _ => None,
+        };
+        Share {
+            label: option.label.clone(),
+            k,
+            raw: (sorted.n > 0).then(|| k as f64 / sorted.n as f64),
+            interval: match list {
+                Some(list) => of_list(k, sorted.n, list),
+                None => wilson(k, sorted.n),
+            },
+            weighted,
         }
-    }
-    let by: Vec<Margin> = known
-        .iter()
-        .map(|known| Margin {
-            shares: known.shares.clone(),
-        })
-        .collect();
-    let raked = (!known.is_empty()).then(|| match rake(&patterns, &by, cap) {
-        // What is wrong with the shares that were given, or with a group alone: that is said without a number.
-        Err(
-            plain @ (Refusal::Nothing
-            | Refusal::NoMargin { .. }
-            | Refusal::SmallGroup { .. }
-            | Refusal::NoSuchGroup { .. }),
-        ) => Err(NotWeighed::Refused(plain)),
-        _ if small_cells(counted, question, known) => Err(NotWeighed::SmallCells),
-        raked => raked.map_err(NotWeighed::Refused),
     });
-    let used = patterns.iter().map(|p| p.count).sum();
-    let weighted_interval = |share: f64, worth: f64| match list {
-        Some(population) => of_list_weighted(share, worth, used, population),
-        None => wilson_weighted(share, worth),
-    };
-    let shares = question
-        .options
-        .iter()
-        .map(|option| {
-            let k = counted.with(option.id);
-            let weighted = match &raked {
-                Some(Ok(raked)) => {
-                    weighted_share(&patterns, &raked.weights, |i| said[i].contains(&option.id))
-                        .map(|share| (share, weighted_interval(share, raked.effective_size)))
-                }
-                _ => None,
-            };
-            Share {
-                label: option.label.clone(),
-                k,
-                raw: (n > 0).then(|| k as f64 / n as f64),
-                interval: match list {
-                    Some(population) => of_list(k, n, population),
-                    None => wilson(k, n),
-                },
-                weighted,
-            }
-        })
-        .collect();
     Weighed {
-        n,
-        shares,
+        n: sorted.n,
+        shares: shares.collect(),
         raked: raked.map(|raked| {
             raked.map(|raked| Weights {
                 raked,
                 used,
-                left_out,
+                left_out: sorted.left_out,
             })
         }),
+    }
+}
+
+/// Those who answered the question, by the groups that are weighted.
+struct Sorted<'c> {
+    /// All of them.
+    n: i64,
+    /// Those who are in a group of each margin, and what they answered.
+    patterns: Vec<Pattern>,
+    said: Vec<&'c [OptionId]>,
+    /// Those who are not.
+    left_out: i64,
+}
+
+impl<'c> Sorted<'c> {
+    fn of(counted: &'c Counted, question: &Question, known: &[Known<'_>]) -> Self {
+        let mut sorted = Self {
+            n: 0,
+            patterns: Vec::new(),
+            said: Vec::new(),
+            left_out: 0,
+        };
+        let gave = |options: &[OptionId]| question.options.iter().any(|o| options.contains(&o.id));
+        for alike in counted.alike.iter().filter(|alike| gave(&alike.options)) {
+            sorted.n += alike.n;
+            let group = |known: &Known<'_>| {
+                let options = &known.question.options;
+                options.iter().position(|o| alike.options.contains(&o.id))
+            };
+            let groups: Option<Vec<usize>> = known.iter().map(group).collect();
+            match groups {
+                Some(groups) => {
+                    sorted.patterns.push(Pattern {
+                        groups,
+                        count: alike.n,
+                    });
+                    sorted.said.push(&alike.options);
+                }
+                None => sorted.left_out += alike.n,
+            }
+        }
+        sorted
+    }
+
+    fn used(&self) -> i64 {
+        self.patterns.iter().map(|p| p.count).sum()
+    }
+
+    /// The weights by what is `known`, or why there are none.
+    fn rake(
+        &self,
+        counted: &Counted,
+        question: &Question,
+        known: &[Known<'_>],
+        cap: f64,
+    ) -> Result<Raked, NotWeighed> {
+        let by: Vec<Margin> = known
+            .iter()
+            .map(|known| Margin {
+                shares: known.shares.clone(),
+            })
+            .collect();
+        match rake(&self.patterns, &by, cap) {
+            // What is wrong with the shares that were given, or with a group alone: that is said without a number.
+            Err(
+                plain @ (Refusal::Nothing
+                | Refusal::NoMargin { .. }
+                | Refusal::SmallGroup { .. }
+                | Refusal::NoSuchGroup { .. }),
+            ) => Err(NotWeighed::Refused(plain)),
+            _ if small_cells(counted, question, known) => Err(NotWeighed::SmallCells),
+            raked => raked.map_err(NotWeighed::Refused),
+        }
+    }
+
+    /// The weighted share of those who gave this answer.
+    fn share(&self, option: OptionId, raked: &Raked) -> Option<f64> {
+        let gave = |i: usize| self.said[i].contains(&option);
+        weighted_share(&self.patterns, &raked.weights, gave)
     }
 }
 
