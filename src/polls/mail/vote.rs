@@ -21,7 +21,7 @@ use super::{nonce, private};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::newsletters::Newsletter;
-use crate::polls::answer::{Answered, Choice, Reason, Sent, answer_from_mail};
+use crate::polls::answer::{Answered, Choice, ChoiceError, Reason, Sent, answer_from_mail};
 use crate::polls::ballots::{self, Slip};
 use crate::polls::definition;
 use crate::polls::form::{ANSWERED_BEFORE, FormPage, FormView, More, PROBLEM, seed_of};
@@ -158,86 +158,100 @@ pub async fn cast(
 ) -> Result<Response, Problem> {
     refuse_strangers(&app, &headers)?;
     let link = open(&app, &token).await?;
-    let now = app.clock.now();
-    let sent = Sent::of(&form);
     if link.is_test {
         return Err(Problem::conflict(NOBODYS));
     }
-    let retyped = |link: &Link| {
-        let mut view = self::form(link, &token);
-        view.refill(&sent);
-        linked::offer_again(
-            &link.poll,
-            true,
-            linked::is_agreed(&link.poll, &sent),
-            &mut view,
-        );
-        view
+    let now = app.clock.now();
+    let sent = Sent::of(&form);
+    let vote = Vote {
+        app: &app,
+        link: &link,
+        token: &token,
+        sent: &sent,
     };
     let refused = if press::is_by_a_person(&form)? {
-        nonce::refuse(
-            &app.keys,
-            form.one("nonce")?.unwrap_or_default(),
-            &token,
-            now,
-        )
+        let nonce = form.one("nonce")?.unwrap_or_default();
+        nonce::refuse(&app.keys, nonce, &token, now)
     } else {
         Some((Reason::Untouched, press::AGAIN))
     };
     if let Some((reason, again)) = refused {
-        app.polls
-            .queue
-            .submit(Slip::Refused(link.poll.id, reason))
-            .await?;
-        let page = FormPage {
-            ask_person: reason == Reason::Untouched,
-            ..with_nonce(&app, &link, &token, retyped(&link), Some(again))
-        };
-        return render(&app, &page, StatusCode::CONFLICT);
+        return vote.once_more(reason, again).await;
     }
     known::take_over(&app, &link.poll, &headers, &link.voter).await?;
     let network = app.polls.networks.hash(&client.network(), now);
-    match answer_from_mail(
-        &app.polls,
-        link.poll.clone(),
-        &sent,
-        &link.voter,
-        link.mail(),
-        network,
-    )
-    .await?
-    {
-        Answered::Counted { .. } => {
-            let results = Redirect::to(&format!("/v/{token}/results"));
-            let mut response = results.into_response();
-            let headers = response.headers_mut();
-            headers.extend(known::remember(&app, &link.poll, link.said.reader));
-            Ok(private(response))
-        }
-        Answered::Invalid(error) => {
-            let mut view = retyped(&link);
-            let page = FormPage {
-                error_title: if error.is_missing() {
-                    "An answer is still missing"
-                } else {
-                    PROBLEM
-                },
-                errors: view.mark_all(&link.poll, &sent, error),
-                ..with_nonce(&app, &link, &token, view, None)
-            };
-            render(&app, &page, StatusCode::UNPROCESSABLE_ENTITY)
-        }
-        Answered::NotOpen(phase) => {
-            let mut response =
-                finished(&app, &link, &token, Some(not_counted(&link.poll, phase))).await?;
-            *response.status_mut() = StatusCode::CONFLICT;
-            Ok(private(response))
-        }
+    let (poll, mail) = (link.poll.clone(), link.mail());
+    match answer_from_mail(&app.polls, poll, &sent, &link.voter, mail, network).await? {
+        Answered::Counted { .. } => Ok(vote.counted()),
+        Answered::Invalid(error) => vote.invalid(error),
+        Answered::NotOpen(phase) => vote.not_open(phase).await,
         Answered::HandedOver => Err(Problem::conflict(known::HANDED_OVER)),
         Answered::NotInvited => not_drawn(&app, &link, StatusCode::CONFLICT).await,
         Answered::Edited => Err(Problem::conflict(
             "The poll was changed just now. Please open the link again.",
         )),
+    }
+}
+
+/// A press on the button, and the page that answers it.
+struct Vote<'v> {
+    app: &'v App,
+    link: &'v Link,
+    token: &'v str,
+    sent: &'v Sent,
+}
+
+impl Vote<'_> {
+    /// The form with all that was sent.
+    fn retyped(&self) -> FormView {
+        let poll = &self.link.poll;
+        let mut view = form(self.link, self.token);
+        view.refill(self.sent);
+        linked::offer_again(poll, true, linked::is_agreed(poll, self.sent), &mut view);
+        view
+    }
+
+    /// Nothing was cast, since it may have been a machine: the poll counts that, and the button is to be pressed once more.
+    async fn once_more(&self, reason: Reason, again: &'static str) -> Result<Response, Problem> {
+        let refused = Slip::Refused(self.link.poll.id, reason);
+        self.app.polls.queue.submit(refused).await?;
+        let form = self.retyped();
+        let page = FormPage {
+            ask_person: reason == Reason::Untouched,
+            ..with_nonce(self.app, self.link, self.token, form, Some(again))
+        };
+        render(self.app, &page, StatusCode::CONFLICT)
+    }
+
+    /// It counts; the browser is known to be the reader's from now on.
+    fn counted(&self) -> Response {
+        let results = Redirect::to(&format!("/v/{}/results", self.token));
+        let mut response = results.into_response();
+        let known = known::remember(self.app, &self.link.poll, self.link.said.reader);
+        response.headers_mut().extend(known);
+        private(response)
+    }
+
+    fn invalid(&self, error: ChoiceError) -> Result<Response, Problem> {
+        let title = if error.is_missing() {
+            "An answer is still missing"
+        } else {
+            PROBLEM
+        };
+        let mut view = self.retyped();
+        let page = FormPage {
+            error_title: title,
+            errors: view.mark_all(&self.link.poll, self.sent, error),
+            ..with_nonce(self.app, self.link, self.token, view, None)
+        };
+        render(self.app, &page, StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    async fn not_open(&self, phase: Phase) -> Result<Response, Problem> {
+        let why = not_counted(&self.link.poll, phase);
+        let mut response = finished(self.app, self.link, self.token, Some(why)).await?;
+        *response.status_mut() = StatusCode::CONFLICT;
+        Ok(private(response))
     }
 }
 
