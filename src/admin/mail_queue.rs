@@ -11,7 +11,8 @@ use super::{Editor, EditorForm, mail_relays, show};
 use crate::app::App;
 use crate::config::Transport;
 use crate::mailer;
-use crate::mailer::outbox::{self, Order};
+use crate::mailer::mailing::MailingState;
+use crate::mailer::outbox::{self, MailState, Order};
 use crate::scheduler::Zone;
 use crate::types::{OutboxId, UnixMillis};
 use crate::web::Problem;
@@ -116,13 +117,13 @@ fn relay(transport: Transport, single: &Single, now: UnixMillis) -> Value {
 }
 
 fn mailing(m: &Mailing) -> Value {
-    let (state, badge) = match m.state {
-        0 => ("Preparing", "is-wait"),
-        1 => ("Sending", "is-live"),
-        2 => ("Paused", "is-wait"),
-        3 => ("Cancelling", "is-wait"),
-        5 => ("Cancelled", "is-bad"),
-        _ => ("Finished", "is-good"),
+    let (state, badge) = match MailingState::of(m.state) {
+        MailingState::Preparing => ("Preparing", "is-wait"),
+        MailingState::Sending => ("Sending", "is-live"),
+        MailingState::Paused => ("Paused", "is-wait"),
+        MailingState::Cancelling => ("Cancelling", "is-wait"),
+        MailingState::Cancelled => ("Cancelled", "is-bad"),
+        MailingState::Finished => ("Finished", "is-good"),
     };
     let waiting = m.audience - m.sent - m.deferred - m.failed - m.unknown - m.skipped;
     json!({
@@ -134,23 +135,26 @@ fn mailing(m: &Mailing) -> Value {
 }
 
 fn single_mail(mail: &Mail, now: UnixMillis, zone: &Zone) -> Value {
-    let (state, badge) = match (mail.state, mail.attempt) {
-        (0, 0) => ("Waiting", "is-neutral"),
-        (0, _) => ("Deferred", "is-wait"),
-        (1, _) => ("Being sent", "is-live"),
-        (4, _) => ("In doubt", "is-bad"),
-        (5, _) => ("Expired", "is-bad"),
+    use MailState::{Expired, Failed, Intent, Unknown, Waiting};
+    let stands = MailState::of(mail.state);
+    let (state, badge) = match (stands, mail.attempt) {
+        (Some(Waiting), 0) => ("Waiting", "is-neutral"),
+        (Some(Waiting), _) => ("Deferred", "is-wait"),
+        (Some(Intent), _) => ("Being sent", "is-live"),
+        (Some(Unknown), _) => ("In doubt", "is-bad"),
+        (Some(Expired), _) => ("Expired", "is-bad"),
         _ => ("Failed", "is-bad"),
     };
-    let waits = matches!(mail.state, 0 | 1);
+    let waits = matches!(stands, Some(Waiting | Intent));
+    let in_doubt = stands == Some(Unknown);
     json!({
         "kind": kind(&mail.template), "state": state, "badge": badge, "since": show::time(mail.since, zone),
         "next": waits.then(|| show::time(mail.next, zone)), "attempt": show::count(mail.attempt), "reply": mail.reply,
         "id": mail.id.0,
-        "try_now": mail.state == 0 && mail.next > now,
-        "in_doubt": mail.state == 4,
-        "resend": mail.state == 4 && mail.expires > now,
-        "gone": matches!(mail.state, 3 | 5),
+        "try_now": stands == Some(Waiting) && mail.next > now,
+        "in_doubt": in_doubt,
+        "resend": in_doubt && mail.expires > now,
+        "gone": matches!(stands, Some(Failed | Expired)),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::types::{OutboxId, UnixMillis};
 pub struct Went {
     /// The name of its template.
     pub template: String,
-    /// The code of its state.
+    /// The code of its [`MailState`](super::MailState).
     pub state: i16,
     /// When it was enqueued.
     pub at: UnixMillis,

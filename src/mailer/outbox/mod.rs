@@ -14,6 +14,7 @@ mod addressee;
 mod order;
 mod payload;
 mod send;
+mod state;
 mod store;
 
 use serde_json::Value;
@@ -32,6 +33,7 @@ use crate::{
 pub use addressee::{Went, addressee, drop_to, forget, forget_one, hurry, went_to};
 pub use order::{Order, drop_all, order};
 pub(super) use send::work;
+pub use state::MailState;
 pub use store::{Depth, depth, purge};
 pub(super) use store::{any_due, tick};
 

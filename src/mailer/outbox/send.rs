@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures::FutureExt as _;
 
 use super::payload::Payload;
-use super::store::{self, Final, Taken};
+use super::state::Final;
+use super::store::{self, Taken};
 use crate::{
     app::App,
     config::InDoubt,

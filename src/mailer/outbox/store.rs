@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::state::Final;
 use super::{Payload, Priority, fresh_message_id};
 use crate::{
     app::App,
@@ -18,15 +19,6 @@ use crate::{
 const TAKE: i64 = 10;
 /// Finished rows are kept for the queue page.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
-
-/// The final states of a row, as in its column; 0 is waiting, 1 intent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Final {
-    Sent = 2,
-    Failed = 3,
-    Unknown = 4,
-    Expired = 5,
-}
 
 /// A mail in hand.
 pub(super) struct Taken {
@@ -192,7 +184,7 @@ pub(super) async fn finish(
         [
             mail.id.0.into(),
             mail.fence.into(),
-            (state as i16).into(),
+            state.code().into(),
             reply.into(),
             app.clock.now().0.into(),
         ],

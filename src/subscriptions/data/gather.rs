@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::mailer::mailing::DeliveryState;
-use crate::mailer::outbox;
+use crate::mailer::outbox::{self, MailState};
 use crate::polls::{self, LinkedAnswer, SaidAnswer};
 use crate::subscriptions::confirm::parse_own;
 use crate::subscriptions::model::State;
@@ -170,13 +170,13 @@ fn state(code: i16) -> &'static str {
 }
 
 fn single_state(code: i16) -> &'static str {
-    match code {
-        0 => "waiting",
-        1 => "being sent",
-        2 => "sent",
-        3 => "failed",
-        4 => "in doubt",
-        _ => "not sent in time",
+    match MailState::of(code) {
+        Some(MailState::Waiting) => "waiting",
+        Some(MailState::Intent) => "being sent",
+        Some(MailState::Sent) => "sent",
+        Some(MailState::Failed) => "failed",
+        Some(MailState::Unknown) => "in doubt",
+        Some(MailState::Expired) | None => "not sent in time",
     }
 }
 

@@ -1,0 +1,74 @@
+//! The states of a single mail, as they lie in its column. Numbers are never reused.
+
+/// Where a single mail stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailState {
+    /// To be sent, for the first time or again.
+    Waiting = 0,
+    /// The final dot is about to be sent.
+    Intent = 1,
+    /// The relay took it.
+    Sent = 2,
+    /// Refused for good.
+    Failed = 3,
+    /// In doubt, and held for a person to decide.
+    Unknown = 4,
+    /// Its use was over before it could be sent.
+    Expired = 5,
+}
+
+impl MailState {
+    const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::Intent,
+        Self::Sent,
+        Self::Failed,
+        Self::Unknown,
+        Self::Expired,
+    ];
+
+    /// The state behind a code; `None` for a code no version of ours wrote.
+    #[must_use]
+    pub fn of(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| *state as i16 == code)
+    }
+}
+
+/// How a single mail can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Final {
+    Sent,
+    Failed,
+    Unknown,
+    Expired,
+}
+
+impl Final {
+    /// How it stands in the database.
+    pub(super) fn code(self) -> i16 {
+        let state = match self {
+            Self::Sent => MailState::Sent,
+            Self::Failed => MailState::Failed,
+            Self::Unknown => MailState::Unknown,
+            Self::Expired => MailState::Expired,
+        };
+        state as i16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_stay_what_older_databases_hold() {
+        assert_eq!(MailState::ALL.map(|s| s as i16), [0, 1, 2, 3, 4, 5]);
+        for state in MailState::ALL {
+            assert_eq!(MailState::of(state as i16), Some(state));
+        }
+        assert_eq!(MailState::of(-1), None);
+        assert_eq!(MailState::of(6), None);
+        let ends = [Final::Sent, Final::Failed, Final::Unknown, Final::Expired];
+        assert_eq!(ends.map(Final::code), [2, 3, 4, 5]);
+    }
+}
