@@ -234,7 +234,7 @@ async fn last_page(
             "audience": audience,
             "audience_count": show::count(audience),
             "audience_words": show::counted(audience, "reader", "readers"),
-            "anyway": !warnings.is_empty(),
+            "anyway": warnings.iter().any(|advice| advice.weight == Weight::Warns),
             "excluded": excluded.iter().map(|excluded| json!({
                 "reason": excluded.reason, "count": show::count(excluded.readers),
             })).collect::<Vec<_>>(),

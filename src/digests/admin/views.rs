@@ -48,6 +48,7 @@ pub(super) fn advice(advice: &[Advice]) -> Vec<Value> {
             let tone = match advice.weight {
                 Weight::Blocks => "is-bad",
                 Weight::Warns => "is-wait",
+                Weight::Hints => "is-neutral",
             };
             json!({ "tone": tone, "text": advice.text })
         })
