@@ -362,15 +362,16 @@ fn check(question: &Question, chosen: &[&PollOption]) -> Result<(), ChoiceError>
         return Ok(());
     }
     let stands_alone = n == 1 && chosen.iter().all(|o| o.role == Role::Apart);
+    // First of all: whoever only left the others away until they were few enough would be refused once more.
+    if n > 1 && chosen.iter().any(|o| o.role == Role::Apart) {
+        return Err(ChoiceError::NotAlone {
+            question: question_key,
+        });
+    }
     if n > max {
         return Err(ChoiceError::TooMany {
             question: question_key,
             max,
-        });
-    }
-    if n > 1 && chosen.iter().any(|o| o.role == Role::Apart) {
-        return Err(ChoiceError::NotAlone {
-            question: question_key,
         });
     }
     // "None of these" is one answer, however many of the others are asked for.

@@ -13,11 +13,15 @@ use crate::web::Problem;
 /// # Errors
 /// What the database said.
 pub async fn beside(app: &App, poll: &Poll) -> Result<Option<Beside>, Problem> {
-    let (id, heading) = match &poll.sampling {
-        Sampling::OpenBeside(id) => (*id, "A random sample of subscribers was asked the same"),
+    let (id, heading, link) = match &poll.sampling {
+        Sampling::OpenBeside(id) => (
+            *id,
+            "A random sample of subscribers was asked the same",
+            "The poll of the random sample",
+        ),
         Sampling::Drawn(Sample {
             beside: Some(id), ..
-        }) => (*id, "Everybody could answer the open poll"),
+        }) => (*id, "Everybody was asked the same", "The open poll"),
         Sampling::Open | Sampling::Drawn(_) => return Ok(None),
     };
     let Some(other) = definition::by_id(&app.db, id).await? else {
@@ -29,6 +33,7 @@ pub async fn beside(app: &App, poll: &Poll) -> Result<Option<Beside>, Problem> {
     let results = visible(app, &other, None).await?;
     Ok(Some(Beside {
         heading,
+        link,
         href: format!("/p/{}", other.slug),
         results: results.map(|results| ResultsView {
             results,

@@ -56,6 +56,8 @@ pub struct ResultsPage {
 #[derive(Debug, Serialize)]
 pub struct Beside {
     pub heading: &'static str,
+    /// What its link says, also to whoever hears the links alone.
+    pub link: &'static str,
     pub href: String,
     /// As far as anybody may see them.
     pub results: Option<ResultsView>,
