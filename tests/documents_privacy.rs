@@ -1,0 +1,121 @@
+//! What is told to readers and authorities about their data.
+
+fn read(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// What a publisher tells its readers and the authorities is what the code does.
+#[test]
+fn what_is_kept_is_kept_as_long_as_the_privacy_page_says() {
+    let page = read("deploy/privacy.md");
+    let row = |of: &str| {
+        let mut rows = page.lines().filter(|line| line.contains(of));
+        let row = rows.next().unwrap_or_else(|| panic!("no row of {of}"));
+        assert_eq!(rows.next(), None, "{of} stands there twice");
+        row
+    };
+    const DAY: u64 = 24 * 60 * 60;
+    for (of, file, name, seconds, said) in [
+        ("`bounce` |", "bounces/purge", "KEPT", 400 * DAY, "400 days"),
+        (
+            "`outbox` |",
+            "mailer/outbox/store",
+            "KEPT",
+            30 * DAY,
+            "the row for 30 days",
+        ),
+        (
+            "`subscription_request` |",
+            "subscriptions/http/confirm",
+            "KEPT_AFTER_EXPIRY",
+            30 * DAY,
+            "30 days after",
+        ),
+        (
+            "`editor_session`:",
+            "admin/session",
+            "LIFETIME",
+            7 * DAY,
+            "7 days",
+        ),
+        ("`idempotency` |", "api/write", "KEPT", 7 * DAY, "7 days"),
+        (
+            "traces of new ballots",
+            "polls/trust/watch",
+            "WINDOW",
+            600,
+            "10 minutes",
+        ),
+        (
+            "looks at the links",
+            "polls/mail/visit",
+            "PATIENCE",
+            30 * 60,
+            "30 minutes",
+        ),
+        (
+            "a marker by which",
+            "polls/voter/marker",
+            "KEEP_MARKER",
+            400 * DAY,
+            "marker by which an answer can be changed (400 days)",
+        ),
+        (
+            "a marker by which",
+            "polls/voter/known",
+            "KEEP",
+            400 * DAY,
+            "for one poll (400 days)",
+        ),
+        (
+            "own page (",
+            "subscriptions/links",
+            "SIGNED_IN_FOR",
+            180 * DAY,
+            "own page (180 days)",
+        ),
+        (
+            "reader's data for",
+            "subscriptions/data/mod",
+            "GOOD_FOR",
+            DAY,
+            "for 24 hours",
+        ),
+        (
+            "invitation for",
+            "admin/invite",
+            "LINK_LIFETIME",
+            3 * DAY,
+            "invitation for 3 days",
+        ),
+    ] {
+        assert!(row(of).contains(said), "{of}: {}", row(of));
+        let source = read(&format!("src/{file}.rs"));
+        let value = source
+            .split_once(&format!("const {name}: Duration ="))
+            .and_then(|(_, rest)| rest.split_once("Duration::from_secs("))
+            .and_then(|(_, rest)| rest.split_once(')'))
+            .unwrap_or_else(|| panic!("{file} has no {name}"))
+            .0;
+        let product: u64 = value
+            .split('*')
+            .map(|factor| factor.trim().replace('_', "").parse::<u64>().unwrap())
+            .product();
+        assert_eq!(product, seconds, "{file}: {name}, and {said}");
+    }
+    // Each table that it names is one of ours.
+    let migrations: String = std::fs::read_dir("migrations/src")
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let place = line.split('|').nth(2).unwrap_or_default();
+        for table in place.split('`').skip(1).step_by(2) {
+            assert!(
+                table == "where" || migrations.contains(&format!("CREATE TABLE {table} (")),
+                "{table}"
+            );
+        }
+    }
+}
