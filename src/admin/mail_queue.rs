@@ -117,21 +117,23 @@ fn relay(transport: Transport, single: &Single, now: UnixMillis) -> Value {
 }
 
 fn mailing(m: &Mailing) -> Value {
-    let (state, badge) = match MailingState::of(m.state) {
-        MailingState::Preparing => ("Preparing", "is-wait"),
-        MailingState::Sending => ("Sending", "is-live"),
-        MailingState::Paused => ("Paused", "is-wait"),
-        MailingState::Cancelling => ("Cancelling", "is-wait"),
-        MailingState::Cancelled => ("Cancelled", "is-bad"),
-        MailingState::Finished => ("Finished", "is-good"),
-    };
+    let (state, badge) = show::mailing(MailingState::of(m.state), m.failed + m.unknown);
     let waiting = m.audience - m.sent - m.deferred - m.failed - m.unknown - m.skipped;
     json!({
         "id": m.issue, "subject": m.subject, "state": state, "badge": badge,
-        "audience": show::count(m.audience), "sent": show::count(m.sent), "waiting": show::count(waiting),
-        "deferred": show::count(m.deferred), "failed": show::count(m.failed), "unknown": show::count(m.unknown),
-        "skipped": show::count(m.skipped),
+        "audience": show::count(m.audience), "sent": show::count(m.sent),
+        "to_go": some(&[(waiting, "waiting"), (m.deferred, "deferred")]),
+        "not_sent": some(&[(m.failed, "failed"), (m.unknown, "in doubt"), (m.skipped, "skipped")]),
     })
+}
+
+/// The numbers that are not zero, in one line: `18 failed, 10 skipped`.
+fn some(numbers: &[(i64, &str)]) -> String {
+    let some = numbers.iter().filter(|(n, _)| *n != 0);
+    let words: Vec<String> = some
+        .map(|(n, what)| format!("{} {what}", show::count(*n)))
+        .collect();
+    words.join(", ")
 }
 
 fn single_mail(mail: &Mail, now: UnixMillis, zone: &Zone) -> Value {
@@ -197,5 +199,14 @@ mod tests {
         );
         assert_eq!(kind("confirm-subscription"), "Confirm subscription");
         assert_eq!(kind(""), "");
+    }
+
+    #[test]
+    fn numbers_of_nothing_are_left_out() {
+        assert_eq!(
+            some(&[(1_800, "failed"), (0, "in doubt"), (10, "skipped")]),
+            "1,800 failed, 10 skipped"
+        );
+        assert_eq!(some(&[(0, "waiting")]), "");
     }
 }

@@ -1,8 +1,9 @@
-//! Numbers and times as editors' pages show them.
+//! Numbers, times and states as editors' pages show them.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::mailer::mailing::MailingState;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 
@@ -64,6 +65,21 @@ pub fn count(n: i64) -> String {
 #[must_use]
 pub fn counted(n: i64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
+/// Where the mailing of an issue stands, in words, and the badge's class. `trouble`: readers it failed for or who are in doubt; what
+/// ended with some is not green.
+#[must_use]
+pub fn mailing(state: MailingState, trouble: i64) -> (&'static str, &'static str) {
+    match state {
+        MailingState::Preparing => ("Freezing the readers", "is-live"),
+        MailingState::Sending => ("Sending", "is-live"),
+        MailingState::Paused => ("Paused", "is-wait"),
+        MailingState::Cancelling => ("Cancelling", "is-wait"),
+        MailingState::Finished if trouble > 0 => ("Finished", "is-wait"),
+        MailingState::Finished => ("Finished", "is-good"),
+        MailingState::Cancelled => ("Cancelled", "is-bad"),
+    }
 }
 
 #[cfg(test)]

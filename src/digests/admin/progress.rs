@@ -88,7 +88,7 @@ pub(super) async fn show(
             "newsletter": views::newsletter(&newsletter),
             "refresh": live.then_some(RELOAD),
             "live": live,
-            "badge": badge(progress),
+            "badge": show::mailing(state, progress.counts.failed + progress.counts.unknown).1,
             "headline": headline::of(progress, &orders, issue.id, &zone),
             "bar_tone": bar_tone(state),
             "now": parts(&snapshot, app.clock.now(), &zone),
@@ -161,7 +161,7 @@ fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
     let counts = &progress.counts;
     let trouble = counts.failed + counts.unknown;
     let again = again::some(progress);
-    let (state, _) = state_words(progress.state);
+    let (state, _) = show::mailing(progress.state, trouble);
     let moment = Moment {
         progress,
         pace: snapshot.pace,
@@ -202,26 +202,6 @@ fn moves(state: MailingState) -> bool {
 
 fn full(at: UnixMillis, zone: &Zone) -> String {
     written::full(at.timestamp(), zone)
-}
-
-fn state_words(state: MailingState) -> (&'static str, &'static str) {
-    match state {
-        MailingState::Preparing => ("Freezing the readers", "is-live"),
-        MailingState::Sending => ("Sending", "is-live"),
-        MailingState::Paused => ("Paused", "is-wait"),
-        MailingState::Cancelling => ("Cancelling", "is-wait"),
-        MailingState::Finished => ("Finished", "is-good"),
-        MailingState::Cancelled => ("Cancelled", "is-bad"),
-    }
-}
-
-/// The badge's class: what ended with trouble is not green.
-fn badge(progress: &Progress) -> &'static str {
-    let counts = &progress.counts;
-    match progress.state {
-        MailingState::Finished if counts.failed + counts.unknown > 0 => "is-wait",
-        state => state_words(state).1,
-    }
 }
 
 fn bar_tone(state: MailingState) -> &'static str {
