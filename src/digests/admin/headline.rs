@@ -141,6 +141,7 @@ mod tests {
             reason: "the relay refuses our mail".to_owned(),
             counts,
             reasons: Vec::new(),
+            doubts: Vec::new(),
             not_before: UnixMillis(0),
             started: None,
             finished: None,

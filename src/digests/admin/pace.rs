@@ -163,6 +163,7 @@ mod tests {
                 skipped: 2,
             },
             reasons: Vec::new(),
+            doubts: Vec::new(),
             not_before: UnixMillis(0),
             started: Some(UnixMillis(0)),
             finished: None,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::model::Issue;
 use super::compose::address;
-use super::standing::{self, REASONS, STANDINGS};
+use super::standing::{self, STANDINGS};
 use super::views;
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
@@ -81,9 +81,13 @@ pub(super) async fn list(
                 "value": name, "label": label, "chosen": *name == asked.state,
                 "count": shown::count(standing::of_counts(&progress.counts, name)),
             })).collect::<Vec<_>>(),
-            "reasons": REASONS.iter().map(|(name, reason)| json!({
-                "value": name, "label": reason.words(), "chosen": *name == asked.reason,
-            })).collect::<Vec<_>>(),
+            "reasons": standing::occurring(&progress, &asked.state, &asked.reason)
+                .into_iter()
+                .map(|(name, reason, n)| json!({
+                    "value": name, "label": reason.words(), "chosen": name == asked.reason,
+                    "count": n.map(shown::count),
+                }))
+                .collect::<Vec<_>>(),
             "rows": rows,
             "shown": shown::counted(rows.len() as i64, "recipient on this page", "recipients on this page"),
             "first": wanted.after.is_some().then(|| asked.turned(&issue, "")),

@@ -1,6 +1,8 @@
 //! Words for where a recipient stands, and the names of filters in addresses.
 
-use crate::mailer::mailing::{Attempt, Counts, DeliveryState, Reason, Recipient, Standing};
+use crate::mailer::mailing::{
+    Attempt, Counts, DeliveryState, DeliveryStateName, Progress, Reason, Recipient, Standing,
+};
 
 /// Name in addresses and files, label of the filter, what it is.
 pub(super) const STANDINGS: &[(&str, &str, Standing)] = &[
@@ -48,6 +50,38 @@ pub(super) fn reason_named(name: &str) -> Option<Reason> {
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, reason)| *reason)
+}
+
+/// The reasons somebody has who stands in `state` (empty: anywhere), with how many there are, and the one that is chosen in any case.
+/// How many of the deferred have which reason is not counted.
+pub(super) fn occurring(
+    progress: &Progress,
+    state: &str,
+    chosen: &str,
+) -> Vec<(&'static str, Reason, Option<i64>)> {
+    let wanted = |name: &str| named(state).is_none() || state == name;
+    let deferred = wanted("deferred") && progress.counts.deferred > 0;
+    let of = |reason: Reason| -> i64 {
+        let ended = progress.reasons.iter().filter(|(ended, is, _)| {
+            let name = match ended {
+                DeliveryStateName::Failed => "failed",
+                DeliveryStateName::Skipped => "skipped",
+            };
+            *is == reason && wanted(name)
+        });
+        let doubts = progress.doubts.iter();
+        let doubts = doubts.filter(|(is, _)| *is == reason && wanted("unknown"));
+        ended.map(|(.., n)| n).sum::<i64>() + doubts.map(|(_, n)| n).sum::<i64>()
+    };
+    let of_deferred = Reason::of_state(DeliveryState::Deferred).unwrap_or_default();
+    REASONS
+        .iter()
+        .filter_map(|(name, reason)| {
+            let n = of(*reason);
+            let more = deferred && of_deferred.contains(reason);
+            (n > 0 || more || *name == chosen).then_some((*name, *reason, (!more).then_some(n)))
+        })
+        .collect()
 }
 
 /// The name in files.

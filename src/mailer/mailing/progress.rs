@@ -42,6 +42,8 @@ pub struct Progress {
     pub counts: Counts,
     /// Failed and skipped by reason.
     pub reasons: Vec<(DeliveryStateName, Reason, i64)>,
+    /// Those in doubt by reason.
+    pub doubts: Vec<(Reason, i64)>,
     /// When the first mail may go, or went.
     pub not_before: UnixMillis,
     /// When the first batch was begun.
@@ -95,7 +97,7 @@ pub async fn progress_in<C: ConnectionTrait>(
         audience: first.try_get_by_index(2)?,
         ..Counts::default()
     };
-    let mut reasons = Vec::new();
+    let (mut reasons, mut doubts) = (Vec::new(), Vec::new());
     for row in &rows {
         let (Some(state), Some(reason), Some(n)) = (
             row.try_get_by_index::<Option<i16>>(6)?,
@@ -111,7 +113,10 @@ pub async fn progress_in<C: ConnectionTrait>(
         match DeliveryState::of(state) {
             Some(DeliveryState::Sent) => counts.sent += n,
             Some(DeliveryState::Deferred) => counts.deferred += n,
-            Some(DeliveryState::Unknown) => counts.unknown += n,
+            Some(DeliveryState::Unknown) => {
+                counts.unknown += n;
+                doubts.push((reason, n));
+            }
             Some(DeliveryState::Failed) => {
                 counts.failed += n;
                 reasons.push((DeliveryStateName::Failed, reason, n));
@@ -134,6 +139,7 @@ pub async fn progress_in<C: ConnectionTrait>(
         reason: first.try_get_by_index(1)?,
         counts,
         reasons,
+        doubts,
         not_before: UnixMillis(first.try_get_by_index(3)?),
         started: started.map(UnixMillis),
         finished: finished.map(UnixMillis),

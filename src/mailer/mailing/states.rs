@@ -191,7 +191,7 @@ impl Reason {
             Self::Expired => "deferred until the issue was too old",
             Self::InDoubt => "connection lost after the message",
             Self::Crashed => "put aside after three crashes",
-            Self::Later => "asked to come back later",
+            Self::Later => "deferred by the server",
             Self::Again => "to be sent again, as ordered",
             Self::Internal => "internal error; see the log",
         }

@@ -225,6 +225,7 @@ mod tests {
             reason: String::new(),
             counts: super::super::Counts::default(),
             reasons: Vec::new(),
+            doubts: Vec::new(),
             not_before: UnixMillis(0),
             started: None,
             finished: None,
