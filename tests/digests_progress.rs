@@ -198,8 +198,8 @@ async fn the_page_is_whole_without_a_script() {
     let first = editor.get("/admin").await.expect(200);
     let first = first
         .says("Needs you")
-        .says("is in doubt for 1 reader")
-        .says("could not be handed over for 1 reader");
+        .says("1 in doubt, 1 failed")
+        .says("Decide about");
     assert!(first.all("#on-way").is_empty(), "nothing is on its way");
     let settle = editor.follow(&page, "Settle 1 in doubt").await.expect(200);
     settle.says("reader3@example.org");

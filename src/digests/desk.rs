@@ -24,36 +24,32 @@ const AGAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What the overview shows of issues.
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
-    /// What waits for a person, the newest first.
+    /// What waits for a person: first what is held up, then what came to an end, each with the newest first.
     pub needs: Vec<Need>,
-    /// Being sent, or stopped on the way.
+    /// Being sent or ended: their numbers still change, so nothing is to be decided yet.
     pub on_way: Vec<Line>,
     /// Scheduled, the next first; then drafts, the last one written first.
     pub next: Vec<Line>,
 }
 
-/// Something that waits for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An issue that waits for a person.
+#[derive(Clone, Debug)]
 pub struct Need {
-    /// Which issue.
-    pub issue: IssueId,
-    /// Its subject.
-    pub subject: String,
-    /// What it waits for.
-    pub what: What,
+    /// Which, with its time and its numbers.
+    pub line: Line,
+    /// What holds it up, if something does.
+    pub stopped: Option<Stopped>,
+    /// It failed for so many readers who can be sent to again.
+    pub failed: i64,
 }
 
-/// What an issue waits for.
+/// What holds an issue up until somebody decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum Stopped {
     /// Its time came, and it was not sent.
     Held,
     /// Nothing goes out until somebody resumes it.
     Paused,
-    /// So many readers may or may not have got it.
-    InDoubt(i64),
-    /// It failed for so many readers who can be sent to again.
-    Failed(i64),
 }
 
 /// An issue in a list.
@@ -75,6 +71,8 @@ pub struct Line {
     pub audience: Option<i64>,
     /// Of them taken by the relay.
     pub sent: i64,
+    /// Of them those who may or may not have got it.
+    pub in_doubt: i64,
 }
 
 /// Reads it.
@@ -92,39 +90,48 @@ pub async fn desk(app: &App) -> Result<Desk, DbErr> {
     let issues: Vec<IssueId> = moving.iter().chain(&ended).map(|row| row.id).collect();
     let troubles = mailing::troubles(app.db.read(), &issues).await?;
     let since = app.clock.now() - AGAIN;
-    let needs = moving.iter().chain(&ended).flat_map(|row| {
-        let trouble = troubles.get(&row.id).copied().unwrap_or_default();
-        whats(row, trouble, since).map(|what| Need {
-            issue: row.id,
-            subject: subject(row),
-            what,
-        })
-    });
+    let trouble = |row: &Row| troubles.get(&row.id).copied().unwrap_or_default();
+    let rows = moving.iter().chain(&ended);
     Ok(Desk {
-        needs: needs.collect(),
+        needs: rows
+            .filter_map(|row| need(row, trouble(row), since))
+            .collect(),
         on_way: moving
             .iter()
-            .filter(|row| row.state != State::Held)
-            .map(line)
+            .filter(|row| stopped(row.state).is_none())
+            .map(|row| line(row, trouble(row).in_doubt))
             .collect(),
-        next: scheduled.iter().chain(&drafts).map(line).collect(),
+        next: scheduled
+            .iter()
+            .chain(&drafts)
+            .map(|row| line(row, 0))
+            .collect(),
     })
 }
 
-/// What one issue waits for. `since`: who went out earlier is not sent again.
-fn whats(row: &Row, trouble: Trouble, since: UnixMillis) -> impl Iterator<Item = What> + use<> {
-    let stopped = match row.state {
-        State::Held => Some(What::Held),
-        State::Paused => Some(What::Paused),
+fn stopped(state: State) -> Option<Stopped> {
+    match state {
+        State::Held => Some(Stopped::Held),
+        State::Paused => Some(Stopped::Paused),
         _ => None,
-    };
-    let in_doubt = (trouble.in_doubt > 0).then_some(What::InDoubt(trouble.in_doubt));
-    let again = row.state == State::Finished && row.when >= since && trouble.failed > 0;
-    let failed = again.then_some(What::Failed(trouble.failed));
-    stopped.into_iter().chain(in_doubt).chain(failed)
+    }
 }
 
-fn line(row: &Row) -> Line {
+/// What one issue waits for, if for anything. `since`: who went out earlier is not sent again.
+fn need(row: &Row, trouble: Trouble, since: UnixMillis) -> Option<Need> {
+    let stopped = stopped(row.state);
+    let ended = matches!(row.state, State::Finished | State::Cancelled);
+    let again = row.state == State::Finished && row.when >= since;
+    let failed = if again { trouble.failed } else { 0 };
+    let waits = stopped.is_some() || (ended && trouble.in_doubt > 0) || failed > 0;
+    waits.then(|| Need {
+        line: line(row, trouble.in_doubt),
+        stopped,
+        failed,
+    })
+}
+
+fn line(row: &Row, in_doubt: i64) -> Line {
     Line {
         issue: row.id,
         subject: subject(row),
@@ -134,6 +141,7 @@ fn line(row: &Row) -> Line {
         time_zone: row.time_zone.clone(),
         audience: row.audience,
         sent: row.sent,
+        in_doubt,
     }
 }
 

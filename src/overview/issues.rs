@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::admin::show;
 use crate::app::App;
 use crate::db::DbErr;
-use crate::digests::{Line, What, desk};
+use crate::digests::{Line, Need, Stopped, desk};
 use crate::scheduler::Zone;
 
 /// What needs somebody, what is on its way, what comes next.
@@ -17,51 +17,51 @@ pub(super) struct Shown {
 
 pub(super) async fn shown(app: &App) -> Result<Shown, DbErr> {
     let desk = desk(app).await?;
-    let needs = desk.needs.iter().map(|need| {
-        let (text, page, words) = said(need.what);
-        json!({
-            "subject": need.subject, "text": text, "link": words,
-            "href": format!("/admin/issues/{}{page}", need.issue.0),
-        })
-    });
     Ok(Shown {
-        needs: needs.collect(),
+        needs: desk.needs.iter().map(needed).collect(),
         on_way: desk.on_way.iter().map(row).collect(),
         next: desk.next.iter().map(row).collect(),
     })
 }
 
-/// What is said of an issue after its subject, the page where that is decided, and the words of the link.
-fn said(what: What) -> (String, &'static str, &'static str) {
-    let readers = |n: i64| show::counted(n, "reader", "readers");
-    match what {
-        What::Held => (
-            "is held: its time came, and it was not sent.".to_owned(),
-            "",
-            "Look at it and decide",
-        ),
-        What::Paused => (
-            "is paused: nothing of it goes out until somebody resumes it.".to_owned(),
-            "",
-            "Look at it and decide",
-        ),
-        What::InDoubt(n) => (
-            format!(
-                "is in doubt for {}: they may or may not have got it.",
-                readers(n)
-            ),
-            "/settle",
-            "Decide what to do",
-        ),
-        What::Failed(n) => (
-            format!(
-                "could not be handed over for {} who can be sent to again.",
-                readers(n)
-            ),
-            "/resend",
-            "See why, and choose",
-        ),
+/// One line of an issue: what is to be decided, and the page where that is done. What is held up is all that has a badge.
+fn needed(need: &Need) -> Value {
+    let (in_doubt, failed) = (need.line.in_doubt, need.failed);
+    let mut words = Vec::new();
+    match need.stopped {
+        Some(Stopped::Held) => words.push("its time came, and it was not sent".to_owned()),
+        Some(Stopped::Paused) => {
+            words.push("nothing goes out until somebody resumes it".to_owned());
+            if let Some(audience) = need.line.audience {
+                words.push(format!("{} handed over", handed(need.line.sent, audience)));
+            }
+        }
+        None => {}
     }
+    for (n, what) in [(in_doubt, "in doubt"), (failed, "failed")] {
+        if n > 0 {
+            words.push(format!("{} {what}", show::count(n)));
+        }
+    }
+    let page = match (need.stopped, in_doubt > 0, failed > 0) {
+        (None, true, false) => "/settle",
+        (None, false, true) => "/resend",
+        _ => "",
+    };
+    let mut shown = row(&need.line);
+    shown["stopped"] = need.stopped.is_some().into();
+    shown["words"] = words.join(", ").into();
+    shown["decide"] = format!("/admin/issues/{}{page}", need.line.issue.0).into();
+    shown
+}
+
+/// `120 of 400 readers`
+fn handed(sent: i64, audience: i64) -> String {
+    format!(
+        "{} of {}",
+        show::count(sent),
+        show::counted(audience, "reader", "readers")
+    )
 }
 
 fn row(line: &Line) -> Value {
@@ -69,10 +69,8 @@ fn row(line: &Line) -> Value {
     let (state, badge) = line.state;
     json!({
         "href": format!("/admin/issues/{}", line.issue.0), "subject": line.subject,
-        "state": state, "badge": badge,
+        "state": state, "badge": badge, "in_doubt": (line.in_doubt > 0).then(|| show::count(line.in_doubt)),
         "when_label": line.when_label, "when": show::time(line.when, &zone),
-        "handed": line.audience.map(|audience| {
-            format!("{} of {}", show::count(line.sent), show::counted(audience, "reader", "readers"))
-        }),
+        "handed": line.audience.map(|audience| handed(line.sent, audience)),
     })
 }

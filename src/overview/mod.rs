@@ -1,4 +1,4 @@
-//! The first page after signing in: what is left to do before the first issue, what needs somebody, what is on its way and what comes next,
+//! The first page after signing in: what is left to do before the first issue, what is on its way, what needs somebody and what comes next,
 //! then the numbers of the day.
 //!
 //! The list leads from a fresh installation to the first sent issue. Each step is done when the database says so, not when
