@@ -127,11 +127,11 @@ fn mailing(m: &Mailing) -> Value {
     })
 }
 
-/// The numbers that are not zero, in one line: `18 failed, 10 skipped`.
+/// The numbers that are not zero: `18 failed, 10 skipped`. A line may end at a comma, not between a number and its word.
 fn some(numbers: &[(i64, &str)]) -> String {
     let some = numbers.iter().filter(|(n, _)| *n != 0);
     let words: Vec<String> = some
-        .map(|(n, what)| format!("{} {what}", show::count(*n)))
+        .map(|(n, what)| format!("{} {what}", show::count(*n)).replace(' ', "\u{a0}"))
         .collect();
     words.join(", ")
 }
@@ -205,7 +205,7 @@ mod tests {
     fn numbers_of_nothing_are_left_out() {
         assert_eq!(
             some(&[(1_800, "failed"), (0, "in doubt"), (10, "skipped")]),
-            "1,800 failed, 10 skipped"
+            "1,800\u{a0}failed, 10\u{a0}skipped"
         );
         assert_eq!(some(&[(0, "waiting")]), "");
     }
