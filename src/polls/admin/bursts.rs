@@ -91,7 +91,7 @@ async fn page(
     for burst in &bursts {
         let with = trust::counts_of(&app.db, poll.id, &burst.aside).await?;
         let mut row = burst_view(&poll, burst, &zone);
-        row["rows"] = compared(
+        row["groups"] = compared(
             &poll,
             &Without {
                 totals: &totals,
@@ -153,7 +153,8 @@ pub(super) struct Without<'a> {
     pub taken: Option<&'a trust::Counts>,
 }
 
-/// Each option with and without some answers, in the headline's tier.
+/// Each option with and without some answers, in the headline's tier: a group for each question, under its text where there are
+/// several, and the readers last.
 pub(super) fn compared(poll: &Poll, without: &Without<'_>, them: &trust::Counts) -> Vec<Value> {
     let tier = poll.headline_tier;
     let Without { totals, taken } = *without;
@@ -169,16 +170,24 @@ pub(super) fn compared(poll: &Poll, without: &Without<'_>, them: &trust::Counts)
             "both": shown::count(n + more), "both_share": share(n + more, with_voters),
         })
     };
-    poll.options()
-        .map(|option| {
+    let several = poll.questions.len() > 1;
+    let questions = poll.questions.iter().map(|question| {
+        let options = question.options.iter().map(|option| {
             let taken = taken.map_or(0, |taken| taken.option(option.id, tier));
             let n = totals.option(option.id, tier) - taken;
             row(&option.label, n, them.option(option.id, tier))
-        })
-        .chain(std::iter::once(json!({
-            "label": "Readers", "n": shown::count(voters), "share": "–",
-            "both": shown::count(with_voters), "both_share": "–", "total": true,
-        })))
+        });
+        let heading = several.then_some(&question.text);
+        json!({ "heading": heading, "rows": options.collect::<Vec<_>>() })
+    });
+    let readers = json!({
+        "label": "Readers", "n": shown::count(voters), "share": "–",
+        "both": shown::count(with_voters), "both_share": "–", "total": true,
+    });
+    questions
+        .chain(std::iter::once(
+            json!({ "heading": null, "rows": [readers] }),
+        ))
         .collect()
 }
 

@@ -220,7 +220,7 @@ async fn page(
     let totals = results::totals(&app.db, poll).await?;
     let voters = totals.voters(Tier::Anonymous);
     let found = found.map(|n| n.min(voters));
-    let rows = match &selection {
+    let groups = match &selection {
         Some(selection) if found.is_some_and(|n| n >= SMALLEST_CELL) => {
             let them = trust::counts_meeting(&app.db, poll.id, selection).await?;
             let without = Without {
@@ -258,7 +258,7 @@ async fn page(
         "from": asked.from, "until": asked.until, "place": asked.place, "tier": asked.tier,
         "places": places, "tiers": tiers,
         "error": error.or(odd),
-        "rows": rows, "headline": headline(poll.headline_tier),
+        "groups": groups, "headline": headline(poll.headline_tier),
         "unsure": unsure,
         "left": found.map(|n| voters - n).filter(|left| *left > 0).map(shown::count),
         "found": found.filter(|n| *n >= SMALLEST_CELL).map(|n| shown::counted(n, "answer", "answers")),
