@@ -150,3 +150,50 @@ pub(super) fn of_counts(counts: &Counts, name: &str) -> i64 {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailer::mailing::MailingState;
+    use crate::types::UnixMillis;
+
+    fn offered(deferred: i64, state: &str, chosen: &str) -> Vec<(&'static str, Option<i64>)> {
+        let progress = Progress {
+            state: MailingState::Finished,
+            reason: String::new(),
+            counts: Counts {
+                deferred,
+                ..Counts::default()
+            },
+            reasons: vec![
+                (DeliveryStateName::Failed, Reason::Refused, 7),
+                (DeliveryStateName::Skipped, Reason::Left, 2),
+            ],
+            doubts: vec![(Reason::InDoubt, 3)],
+            not_before: UnixMillis(0),
+            started: None,
+            finished: None,
+        };
+        let offered = occurring(&progress, state, chosen);
+        offered.into_iter().map(|(name, _, n)| (name, n)).collect()
+    }
+
+    #[test]
+    fn only_reasons_that_somebody_has_are_offered() {
+        assert_eq!(
+            offered(0, "", ""),
+            [
+                ("in_doubt", Some(3)),
+                ("refused", Some(7)),
+                ("left", Some(2))
+            ]
+        );
+        assert_eq!(offered(0, "failed", ""), [("refused", Some(7))]);
+        assert_eq!(offered(0, "sent", "left"), [("left", Some(0))]);
+        // How many of the deferred have which is not known.
+        assert_eq!(
+            offered(1, "deferred", ""),
+            [("later", None), ("again", None), ("in_doubt", None)]
+        );
+    }
+}
