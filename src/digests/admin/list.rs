@@ -146,7 +146,7 @@ pub(super) async fn show(
                 unordered("Handed over", true),
             ],
             "rows": rows.into_iter().map(Shown::from).collect::<Vec<_>>(),
-            "range": if last > offset { format!("{} to {} of {}", show::count(offset + 1), show::count(last), show::count(count)) } else { String::new() },
+            "range": if last > offset && count > PAGE { format!("{} to {} of {}", show::count(offset + 1), show::count(last), show::count(count)) } else { String::new() },
             "previous": (view.page > 1).then(|| view.address(&view.order, view.page - 1)),
             "next": (last < count && last > offset).then(|| view.address(&view.order, view.page + 1)),
         }),

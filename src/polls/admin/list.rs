@@ -67,7 +67,7 @@ pub async fn show(
         "columns": COLUMNS.iter().map(|column| asked.column(column, &wanted)).collect::<Vec<_>>(),
         "rows": rows.iter().map(|row| listed(row, &bursts, now)).collect::<Vec<_>>(),
         "shown": shown::counted(total, if filtered { "poll matches" } else { "poll" }, if filtered { "polls match" } else { "polls" }),
-        "range": format!("{} to {} of {}", shown::count(first + 1), shown::count(last), shown::count(total)),
+        "range": (total > PAGE).then(|| format!("{} to {} of {}", shown::count(first + 1), shown::count(last), shown::count(total))),
         "previous": (wanted.page > 0).then(|| turned(wanted.page - 1)),
         "next": (last < total).then(|| turned(wanted.page + 1)),
     });

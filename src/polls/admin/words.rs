@@ -172,7 +172,7 @@ async fn page(
         "most": MAX_WORDS_CHARS,
         "can_show": ruling != Ruling::Shown, "can_rename": ruling == Ruling::Shown,
         "can_hide": ruling != Ruling::Hidden, "can_wait": ruling != Ruling::Waiting,
-        "range": format!("{} to {} of {}", at * PAGE + 1, at * PAGE + words.len() as i64, shown::count(total)),
+        "range": (total > PAGE).then(|| format!("{} to {} of {}", at * PAGE + 1, at * PAGE + words.len() as i64, shown::count(total))),
         "previous": (at > 0).then(|| format!("{here}?show={name}&page={}", at - 1)),
         "next": ((at + 1) * PAGE < total).then(|| format!("{here}?show={name}&page={}", at + 1)),
     });
