@@ -40,7 +40,8 @@ fn needed(need: &Need) -> Value {
     }
     for (n, what) in [(in_doubt, "in doubt"), (failed, "failed")] {
         if n > 0 {
-            words.push(format!("{} {what}", show::count(n)));
+            // A line may end between the two, not within one.
+            words.push(format!("{} {what}", show::count(n)).replace(' ', "\u{a0}"));
         }
     }
     let page = match (need.stopped, in_doubt > 0, failed > 0) {

@@ -186,7 +186,7 @@ pub(super) fn compared(poll: &Poll, without: &Without<'_>, them: &trust::Counts)
     });
     questions
         .chain(std::iter::once(
-            json!({ "heading": null, "rows": [readers] }),
+            json!({ "heading": several.then_some("In all"), "rows": [readers] }),
         ))
         .collect()
 }
