@@ -31,10 +31,9 @@ fn needed(need: &Need) -> Value {
     match need.stopped {
         Some(Stopped::Held) => words.push("its time came, and it was not sent".to_owned()),
         Some(Stopped::Paused) => {
-            words.push("nothing goes out until somebody resumes it".to_owned());
-            if let Some(audience) = need.line.audience {
-                words.push(format!("{} handed over", handed(need.line.sent, audience)));
-            }
+            let so_far = need.line.audience.map(|all| handed(need.line.sent, all));
+            let so_far = so_far.map_or(String::new(), |n| format!("{n} handed over, "));
+            words.push(format!("{so_far}the rest waits"));
         }
         None => {}
     }
