@@ -368,7 +368,7 @@ async fn another_secret_key_is_refused() {
     let output = canvass(dir, &["api-token", "create", "x"], &settings)
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
     assert!(words(&output).contains("secret_key"), "{}", words(&output));
     // While rotating both are listed.
     let both = format!("another key that is long enough but not that one,{KEY}");

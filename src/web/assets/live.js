@@ -27,6 +27,8 @@ function rounds(table, runoff) {
   table.tBodies[0].replaceChildren(
     ...runoff.lines.map((option) => line(option.leads ? "leads" : "", option.label, option.cells)),
     line("quiet", "Ballots that rank none of those left", runoff.exhausted));
+  // One round says what the bars say.
+  table.parentElement.hidden = runoff.rounds.length < 2;
 }
 
 // What readers wrote beside "Other" and editors let stand.
