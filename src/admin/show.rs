@@ -1,7 +1,6 @@
 //! Numbers, times and states as editors' pages show them.
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::mailer::mailing::MailingState;
 use crate::scheduler::{Zone, written};
@@ -27,21 +26,6 @@ pub fn time(at: UnixMillis, zone: &Zone) -> LocalTime {
         iso: written::machine(at),
         full: written::full(at, zone),
     }
-}
-
-/// What is wrong with a form, in the order of its fields, for the summary above it.
-#[must_use]
-pub fn in_order<Name: AsRef<str>, Message: Serialize>(
-    errors: impl IntoIterator<Item = (Name, Message)>,
-    fields: &[impl AsRef<str>],
-) -> Vec<Value> {
-    let place = |field: &str| fields.iter().position(|known| known.as_ref() == field);
-    let mut found: Vec<_> = errors.into_iter().collect();
-    found.sort_by_key(|(field, _)| place(field.as_ref()).unwrap_or(usize::MAX));
-    found
-        .into_iter()
-        .map(|(field, message)| json!({ "field": field.as_ref(), "message": message }))
-        .collect()
 }
 
 /// A count with commas between thousands: `12,480`.

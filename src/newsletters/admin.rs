@@ -11,6 +11,7 @@ use super::store::{self, Created};
 use crate::admin::{self, Done, Editor, EditorForm, Frame, show};
 use crate::app::App;
 use crate::scheduler::Zone;
+use crate::web::problems::in_order;
 use crate::web::{Problem, RawForm};
 
 /// `GET /admin/settings`
@@ -186,7 +187,7 @@ async fn form_page(
 ) -> Result<Response, Problem> {
     let mut page = json!({
         "frame": frame, "form": typed, "errors": errors, "zones": Zone::names(),
-        "error_list": crate::admin::show::in_order(errors, FIELDS),
+        "error_list": in_order(errors, FIELDS),
         "languages": language::OFFERED.iter().map(|(tag, name)| json!({ "tag": tag, "name": name })).collect::<Vec<_>>(),
         "heading": "New newsletter", "action": "/admin/newsletters", "submit": "Create the newsletter",
         "consent_hint": "The exact words beside the box readers tick. They are kept as evidence.",

@@ -6,6 +6,7 @@
 //!
 //! Unexpected errors are logged here, once, without anything a person typed; the page says nothing of them.
 
+mod fields;
 mod json;
 mod readers;
 
@@ -17,6 +18,7 @@ use http::{HeaderValue, StatusCode};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+pub use self::fields::{in_order, of_those_wrong};
 pub use self::json::KIND;
 pub(in crate::web) use self::readers::Asked;
 pub use self::readers::Readers;

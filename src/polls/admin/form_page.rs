@@ -14,6 +14,7 @@ use crate::polls::form::{FormPage, FormView, offer};
 use crate::polls::model::{Kind, Poll, PollState, Tier};
 use crate::scheduler::Zone;
 use crate::web::Problem;
+use crate::web::problems::in_order;
 
 /// The kinds a question can have: words and a hint.
 const KINDS: [(Kind, &str, &str); 4] = [
@@ -122,7 +123,7 @@ pub async fn form_page(
         .map(|(value, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.linking }))
         .collect();
     let mut page = json!({
-        "frame": frame, "form": typed, "errors": errors, "error_list": show::in_order(errors, &fields(typed)), "zones": Zone::names(), "newsletters": letters,
+        "frame": frame, "form": typed, "errors": errors, "error_list": in_order(errors, &fields(typed)), "zones": Zone::names(), "newsletters": letters,
         "visibilities": visibilities, "headlines": headlines, "linkings": linkings, "whole": true, "many": typed.questions.len() > 1,
         "step": step(&[&typed.opens, &typed.closes]),
         "heading": "New poll", "action": "/admin/polls", "submit": "Save the draft", "back": "/admin/polls", "back_label": "Polls",

@@ -17,6 +17,7 @@ use crate::polls::linked::{SMALLEST, Tally, chosen, store};
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::totals;
 use crate::scheduler::Zone;
+use crate::web::problems::in_order;
 use crate::web::{Problem, RawForm};
 
 /// `GET`
@@ -169,7 +170,7 @@ async fn linked_page(
     }
     page["dictionary"] = json!(DICTIONARY);
     page["errors"] = json!(errors);
-    page["error_list"] = shown::in_order(errors, &["options", "newsletter"]).into();
+    page["error_list"] = in_order(errors, &["options", "newsletter"]).into();
     let page = app.pages.render("polls/admin_linked", &page)?;
     let status = if errors.is_empty() {
         StatusCode::OK

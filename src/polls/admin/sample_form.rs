@@ -14,6 +14,7 @@ use crate::polls::definition::{Definition, free_slug};
 use crate::polls::model::{Poll, PollState, Tier};
 use crate::polls::sample::{LARGEST, Order, SMALLEST, Taken, margin, store, take};
 use crate::web::Problem;
+use crate::web::problems::in_order;
 
 /// What an editor asks for, in the address while it is only looked at.
 #[derive(Debug, Default, Deserialize)]
@@ -213,7 +214,7 @@ async fn form(
     page["form"] = json!({
         "size": if asked.size.is_empty() { can_be.min(1_000).to_string() } else { asked.size.clone() }, "seed": asked.seed,
     });
-    page["error_list"] = shown::in_order(&errors, &["newsletter", "size", "seed"]).into();
+    page["error_list"] = in_order(&errors, &["newsletter", "size", "seed"]).into();
     page["errors"] = errors.into();
     page["smallest"] = SMALLEST.into();
     page["largest"] = shown::count(if letters.len() > 1 {

@@ -21,6 +21,7 @@ use crate::subscriptions::stop_reader::{Wish, hash_of, stop_reader};
 use crate::subscriptions::store::one_reader::{self as store, Consent, Reader, Subscription};
 use crate::types::{EmailAddress, ReaderId, UnixMillis};
 use crate::web::Problem;
+use crate::web::problems::in_order;
 
 type Errors = BTreeMap<&'static str, &'static str>;
 
@@ -220,7 +221,7 @@ async fn reader_page(
         })
         .collect();
     let page = json!({
-        "frame": frame, "errors": errors, "error_list": shown::in_order(errors, FIELDS), "id": reader.id, "email": reader.email, "name": reader.name, "since": at(reader.since),
+        "frame": frame, "errors": errors, "error_list": in_order(errors, FIELDS), "id": reader.id, "email": reader.email, "name": reader.name, "since": at(reader.since),
         "erased": reader.erased, "suppressed": suppressed, "subscriptions": subscriptions, "stoppable": stoppable,
         "allows": allows, "suppress_chosen": typed.what == "!suppress", "allow_chosen": typed.what == "!allow",
         "form": { "reason": typed.reason, "address": typed.address },

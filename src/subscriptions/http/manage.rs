@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{page, unknown_link};
 use crate::app::App;
@@ -14,6 +14,7 @@ use crate::subscriptions::model::Subscribed;
 use crate::subscriptions::preferences::{self, Change, Preferences};
 use crate::subscriptions::reader_name::ReaderName;
 use crate::types::ReaderId;
+use crate::web::problems::of_those_wrong;
 use crate::web::{Problem, RawForm, press};
 
 const MAILED: &str = "Look into your inbox: a mail leads to all that we keep about you. Only a few such mails leave in a day; if none comes, ask again tomorrow.";
@@ -250,17 +251,10 @@ impl Visit<'_> {
             Shown::Saved(words) => Some(words),
             _ => None,
         };
-        let problems: Vec<Value> = [
+        let problems = of_those_wrong([
             ("name", &filled.name_error),
             ("time_zone", &filled.time_zone_error),
-        ]
-        .into_iter()
-        .filter_map(|(field, error)| {
-            error
-                .as_ref()
-                .map(|message| json!({ "field": field, "message": message }))
-        })
-        .collect();
+        ]);
         let status = if shown == Shown::ByAProgram {
             StatusCode::CONFLICT
         } else if problems.is_empty() {

@@ -15,6 +15,7 @@ use crate::subscriptions::store::consent_texts;
 use crate::types::varint::{pack, unpack};
 use crate::types::{EmailAddress, Purpose, UnixMillis};
 use crate::web::origin::{self, From};
+use crate::web::problems::of_those_wrong;
 use crate::web::{Client, Problem, RawForm};
 
 /// What was typed, and what is wrong with it.
@@ -206,18 +207,11 @@ fn form_page(
     consent: &ConsentText,
     filled: &Filled,
 ) -> Result<Response, Problem> {
-    let problems: Vec<_> = [
+    let problems = of_those_wrong([
         ("email", &filled.email_error),
         ("consent", &filled.consent_error),
         ("send", &filled.form_error),
-    ]
-    .into_iter()
-    .filter_map(|(field, error)| {
-        error
-            .as_ref()
-            .map(|message| json!({ "field": field, "message": message }))
-    })
-    .collect();
+    ]);
     let summary = match problems.len() {
         1 => "One thing needs your attention".to_owned(),
         n => format!("{n} things need your attention"),
