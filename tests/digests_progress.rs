@@ -201,6 +201,10 @@ async fn the_page_is_whole_without_a_script() {
         .says("1 in doubt, 1 failed")
         .says("Decide about");
     assert!(first.all("#on-way").is_empty(), "nothing is on its way");
+    assert_eq!(first.all("#last"), ["Last issue"]);
+    assert_eq!(first.all("[aria-labelledby=last] .is-wait"), ["Finished"]);
+    let list = editor.get("/admin/issues").await.expect(200);
+    assert_eq!(list.all("tbody .badge.is-wait"), ["Finished"]);
     let settle = editor.follow(&page, "Settle 1 in doubt").await.expect(200);
     settle.says("reader3@example.org");
     let resend = editor

@@ -10,6 +10,7 @@ use super::state::State;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::mailer::mailing::{self, Trouble};
+use crate::polls;
 use crate::types::{IssueId, UnixMillis};
 
 /// Issues that are held, on their way or came to an end last: so many of each are looked at.
@@ -28,6 +29,8 @@ pub struct Desk {
     pub needs: Vec<Need>,
     /// Being sent or ended: their numbers still change, so nothing is to be decided yet.
     pub on_way: Vec<Line>,
+    /// The issue that came to its end last, by when it went out.
+    pub last: Option<Last>,
     /// Scheduled, the next first; then drafts, the last one written first.
     pub next: Vec<Line>,
 }
@@ -50,6 +53,15 @@ pub enum Stopped {
     Held,
     /// Nothing goes out until somebody resumes it.
     Paused,
+}
+
+/// An issue that went out, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Last {
+    /// Which, with its time and its numbers.
+    pub line: Line,
+    /// Answers that its mails brought to the polls they ask; `None` where they brought none.
+    pub answers: Option<i64>,
 }
 
 /// An issue in a list.
@@ -92,7 +104,15 @@ pub async fn desk(app: &App) -> Result<Desk, DbErr> {
     let since = app.clock.now() - AGAIN;
     let trouble = |row: &Row| troubles.get(&row.id).copied().unwrap_or_default();
     let rows = moving.iter().chain(&ended);
+    let last = match ended.first() {
+        Some(row) => Some(Last {
+            line: line(row, trouble(row).in_doubt),
+            answers: answers(app, row.id).await?,
+        }),
+        None => None,
+    };
     Ok(Desk {
+        last,
         needs: rows
             .filter_map(|row| need(row, trouble(row), since))
             .collect(),
@@ -107,6 +127,13 @@ pub async fn desk(app: &App) -> Result<Desk, DbErr> {
             .map(|row| line(row, 0))
             .collect(),
     })
+}
+
+/// Answers first given by a link in this issue's mails, in all its polls.
+async fn answers(app: &App, issue: IssueId) -> Result<Option<i64>, DbErr> {
+    let numbers = polls::mail_numbers(&app.db, issue).await?;
+    let all: i64 = numbers.iter().map(|(_, numbers)| numbers.counted).sum();
+    Ok((all > 0).then_some(all))
 }
 
 fn stopped(state: State) -> Option<Stopped> {
@@ -135,7 +162,7 @@ fn line(row: &Row, in_doubt: i64) -> Line {
     Line {
         issue: row.id,
         subject: subject(row),
-        state: row.state.shown(),
+        state: row.state.shown(row.trouble),
         when_label: row.state.when(),
         when: row.when,
         time_zone: row.time_zone.clone(),

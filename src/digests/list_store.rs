@@ -45,6 +45,8 @@ pub(super) struct Row {
     pub(super) audience: Option<i64>,
     /// Taken by the relay.
     pub(super) sent: i64,
+    /// Failed or in doubt.
+    pub(super) trouble: i64,
 }
 
 /// Name in addresses, words, condition in SQL.
@@ -158,10 +160,15 @@ async fn rows(
     values.push(limit.into());
     values.push(offset.into());
     let (limit, skip) = (values.len() - 1, values.len());
+    let n = |states: &str| {
+        format!(
+            "CAST(COALESCE((SELECT SUM(t.n) FROM issue_tally t WHERE t.issue_id = i.id AND t.state IN ({states})), 0) AS BIGINT)"
+        )
+    };
+    let (sent, trouble) = (n("2"), n("4, 5"));
     let sql = format!(
         "SELECT i.id, i.subject, i.state, n.name AS newsletter, n.time_zone, m.state AS mailing_state, m.audience,
-           {WHEN} AS when_ms,
-           CAST(COALESCE((SELECT SUM(t.n) FROM issue_tally t WHERE t.issue_id = i.id AND t.state = 2), 0) AS BIGINT) AS sent
+           {WHEN} AS when_ms, {sent} AS sent, {trouble} AS trouble
          {FROM} WHERE {conditions} ORDER BY {by} {direction}, i.id {direction} LIMIT ${limit} OFFSET ${skip}"
     );
     fetch_all_as(db.read(), sql, values, |row| {
@@ -178,6 +185,7 @@ async fn rows(
             when: UnixMillis(row.try_get("", "when_ms")?),
             audience: row.try_get("", "audience")?,
             sent: row.try_get("", "sent")?,
+            trouble: row.try_get("", "trouble")?,
         })
     })
     .await

@@ -37,7 +37,7 @@ use axum::Router;
 pub use admin::PAGES;
 pub use api::{Document as ApiDocument, routes as api_routes};
 pub use bodies::Bodies;
-pub use desk::{Desk, Line, Need, Stopped, desk};
+pub use desk::{Desk, Last, Line, Need, Stopped, desk};
 pub use fire::tick;
 pub use sample::{SampleMail, ToSample, mails_to_sample, write_to_sample};
 pub use segment::write_to_segment;

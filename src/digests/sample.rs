@@ -102,6 +102,8 @@ pub struct SampleMail {
     pub handed: Option<UnixMillis>,
     /// Readers whose mail a relay has taken.
     pub sent: Option<i64>,
+    /// Readers it failed for or who are in doubt.
+    pub trouble: i64,
 }
 
 /// The mails to the sample of a poll, the invitation first.
@@ -124,7 +126,8 @@ pub async fn mails_to_sample(app: &App, poll: PollId) -> Result<Vec<SampleMail>,
                 IssueState::Handed(at) => Some(at),
                 _ => None,
             },
-            sent: progress.map(|progress| progress.counts.sent),
+            sent: progress.as_ref().map(|p| p.counts.sent),
+            trouble: progress.map_or(0, |p| p.counts.failed + p.counts.unknown),
         });
     }
     Ok(mails)

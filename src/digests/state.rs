@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::IssueState;
+use crate::admin::show;
 use crate::mailer::mailing::MailingState;
 
 /// Where an issue stands, its mailing included.
@@ -42,19 +43,20 @@ impl State {
         }
     }
 
-    /// Words and the badge's class.
+    /// Words and the badge's class. `trouble`: readers it failed for or who are in doubt; with some, what is finished is not green.
     #[must_use]
-    pub fn shown(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Draft => ("Draft", "is-neutral"),
-            Self::Scheduled => ("Scheduled", "is-live"),
-            Self::Held => ("Held", "is-wait"),
-            Self::Sending => ("Sending", "is-live"),
-            Self::Paused => ("Paused", "is-wait"),
-            Self::Cancelling => ("Cancelling", "is-wait"),
-            Self::Finished => ("Finished", "is-good"),
-            Self::Cancelled => ("Cancelled", "is-bad"),
-        }
+    pub fn shown(self, trouble: i64) -> (&'static str, &'static str) {
+        let mailing = match self {
+            Self::Draft => return ("Draft", "is-neutral"),
+            Self::Scheduled => return ("Scheduled", "is-live"),
+            Self::Held => return ("Held", "is-wait"),
+            Self::Sending => MailingState::Sending,
+            Self::Paused => MailingState::Paused,
+            Self::Cancelling => MailingState::Cancelling,
+            Self::Finished => MailingState::Finished,
+            Self::Cancelled => MailingState::Cancelled,
+        };
+        show::mailing(mailing, trouble)
     }
 
     /// What the time of its row in a list is.
@@ -116,5 +118,11 @@ mod tests {
         // Freezing the audience is part of sending for whoever looks.
         assert_eq!(State::from(MailingState::Preparing), State::Sending);
         assert_eq!(State::of(&IssueState::Draft, None), State::Draft);
+    }
+
+    #[test]
+    fn what_is_finished_is_green_only_where_all_of_it_went_out() {
+        assert_eq!(State::Finished.shown(0), ("Finished", "is-good"));
+        assert_eq!(State::Finished.shown(1), ("Finished", "is-wait"));
     }
 }

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::admin::show;
 use crate::app::App;
 use crate::db::DbErr;
-use crate::digests::{Line, Need, Stopped, desk};
+use crate::digests::{Last, Line, Need, Stopped, desk};
 use crate::scheduler::Zone;
 
-/// What needs somebody, what is on its way, what comes next.
+/// What needs somebody, what is on its way, what went out last, what comes next.
 pub(super) struct Shown {
     pub needs: Vec<Value>,
     pub on_way: Vec<Value>,
+    pub last: Option<Value>,
     pub next: Vec<Value>,
 }
 
@@ -20,6 +21,7 @@ pub(super) async fn shown(app: &App) -> Result<Shown, DbErr> {
     Ok(Shown {
         needs: desk.needs.iter().map(needed).collect(),
         on_way: desk.on_way.iter().map(row).collect(),
+        last: desk.last.as_ref().map(last),
         next: desk.next.iter().map(row).collect(),
     })
 }
@@ -62,6 +64,12 @@ fn handed(sent: i64, audience: i64) -> String {
         show::count(sent),
         show::counted(audience, "reader", "readers")
     )
+}
+
+fn last(last: &Last) -> Value {
+    let mut shown = row(&last.line);
+    shown["answers"] = last.answers.map(show::count).into();
+    shown
 }
 
 fn row(line: &Line) -> Value {

@@ -47,6 +47,7 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
         "needs_you": !(differing.is_empty() && bursts.is_empty() && words.is_empty() && issues.needs.is_empty()),
         "needs": issues.needs,
         "on_way": issues.on_way,
+        "last": issues.last,
         "next": issues.next,
         "words": words,
         "can_write": so_far.newsletters > 0,

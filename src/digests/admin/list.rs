@@ -169,7 +169,7 @@ fn read_order(order: &str) -> (Sort, bool) {
 impl From<Row> for Shown {
     fn from(row: Row) -> Self {
         let zone = Zone::parse(&row.time_zone).unwrap_or_else(|_| Zone::utc());
-        let (state, badge) = row.state.shown();
+        let (state, badge) = row.state.shown(row.trouble);
         Self {
             href: format!("/admin/issues/{}", row.id.0),
             subject: if row.subject.is_empty() {

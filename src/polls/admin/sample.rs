@@ -159,13 +159,14 @@ fn question(question: &crate::polls::results::QuestionResult) -> Value {
 }
 
 fn mailed(mail: &SampleMail, zone: &Zone) -> Value {
+    let (state, badge) = mail.state.shown(mail.trouble);
     json!({
         "href": format!("/admin/issues/{}", mail.issue.0),
         "label": match mail.round {
             Round::Invitation => "Invitation",
             Round::Reminder => "Reminder",
         },
-        "state": mail.state.shown().0, "badge": mail.state.shown().1,
+        "state": state, "badge": badge,
         "at": mail.handed.map(|at| shown::time(at, zone)),
         "sent": mail.sent.map(shown::count),
     })
