@@ -24,7 +24,9 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let single = store::single(&app.db).await?;
     let mails = store::mails(&app.db).await?;
     let mailings = store::mailings(&app.db).await?;
-    let zone = Zone::utc();
+    let zone = store::time_zone(&app.db).await?;
+    let zone = zone.and_then(|name| Zone::parse(&name).ok());
+    let zone = zone.unwrap_or_else(Zone::utc);
     let now = app.clock.now();
     let status = mailer::status(&app);
     let due = store::oldest_due(&app.db).await?.filter(|at| *at < now);
@@ -32,6 +34,8 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let when = |label: &str, at: Option<UnixMillis>| json!({ "label": label, "value": at.map_or("\u{2013}".to_owned(), |at| show::time(at, &zone).text), "when": at.is_some() });
     let page = json!({
         "frame": editor.frame(),
+        "zone": zone.name(),
+        "by_day": status.relays.iter().any(|r| r.today.is_some()),
         "relay": relay(app.config.mail.transport, &single, now),
         "numbers": [
             number("Single mails waiting", show::count(single.waiting)),

@@ -105,6 +105,13 @@ pub async fn oldest_due(db: &Db) -> Result<Option<UnixMillis>, DbErr> {
     row.map_or(Ok(None), |row| row.try_get_by_index(0))
 }
 
+/// The time zone of the newsroom: that of most newsletters, of the oldest where as many have another. `None` without a newsletter.
+pub async fn time_zone(db: &Db) -> Result<Option<String>, DbErr> {
+    let sql = "SELECT time_zone FROM newsletter GROUP BY time_zone ORDER BY COUNT(*) DESC, MIN(id) LIMIT 1";
+    let row = fetch_one(db.read(), sql, []).await?;
+    row.map(|row| row.try_get_by_index(0)).transpose()
+}
+
 /// Issues that are not finished, and those that were lately.
 pub async fn mailings(db: &Db) -> Result<Vec<Mailing>, DbErr> {
     let n = |state: i16| {

@@ -18,7 +18,7 @@ pub fn relay(relay: &RelayStatus, zone: &Zone) -> Value {
     let today = match (relay.today, relay.per_day) {
         (Some(today), Some(limit)) => format!("{} of {}", show::count(today), show::count(limit)),
         (Some(today), None) => show::count(today),
-        _ => "\u{2013}".to_owned(),
+        _ => "no limit".to_owned(),
     };
     let full = matches!((relay.today, relay.per_day), (Some(today), Some(limit)) if today >= limit);
     let words = if relay.breaker_words.is_empty() {
