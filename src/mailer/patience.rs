@@ -20,7 +20,7 @@ const FAULTS: u8 = 2;
 const KEPT: usize = 10_000;
 
 /// What an attempt says that a fault ended.
-pub(super) const FAULT: &str = "internal error; see the log";
+pub(super) const FAULT: &str = "internal error: a fault of Canvass, written down in its log";
 
 /// One mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

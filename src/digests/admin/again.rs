@@ -148,6 +148,9 @@ fn hint(reason: Reason) -> &'static str {
         Reason::Refused => "A full mailbox or a mail that is too large may have changed since.",
         Reason::Ours => "First see to the cause: the relay’s words stand beside each recipient.",
         Reason::Expired => "Their servers asked for patience until the issue was too old.",
+        Reason::Internal => {
+            "Three attempts met an error in Canvass. Tell whoever runs it; once it is mended, send again."
+        }
         Reason::BadAddress => "These addresses did not exist, and subscribed anew since.",
         _ => "",
     }

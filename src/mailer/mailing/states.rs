@@ -193,7 +193,7 @@ impl Reason {
             Self::Crashed => "put aside after three crashes",
             Self::Later => "deferred by the server",
             Self::Again => "to be sent again, as ordered",
-            Self::Internal => "internal error; see the log",
+            Self::Internal => "an error in Canvass; its operator’s log says more",
         }
     }
 }
