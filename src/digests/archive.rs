@@ -7,8 +7,8 @@ use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::HeaderValue;
 use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::content::{Body, Personal, Piece, Pieces};
@@ -74,7 +74,7 @@ async fn show(
     let newsletter = open(&app, &newsletter).await?;
     let issue = store::find_archived(app.db.read(), newsletter.id, &issue)
         .await?
-        .ok_or_else(Problem::not_found)?;
+        .ok_or_else(not_on_the_web)?;
     let body = app.bodies.read(&issue.content.body).await?;
     let subject = Pieces::of_line(&issue.content.subject).with_fallbacks();
     let handed = match issue.state {
@@ -95,6 +95,16 @@ async fn show(
         }),
     )?;
     Ok(public(page))
+}
+
+/// The same for an issue that never was and for a mail to a sample or a segment, some of which have left with a link to here.
+fn not_on_the_web() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        "There is nothing here",
+        "The address may have been mistyped, or it is that of a mail that went to some readers alone: such mails are not on the web.",
+    )
 }
 
 /// The newsletter, if its past issues are on the web.
