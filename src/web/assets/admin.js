@@ -3,6 +3,7 @@
 //   <section id="…" data-live="2000">   the part is fetched again from this page's own address every 2,000 ms
 //                                       and replaced, while the page is looked at and nobody works inside the part
 //   <span data-when-live hidden>        inside it, words that are true only then
+//   <div tabindex="-1" data-done>       says what was just done, and gets the focus
 //   <div class="copy" data-copy>        gets a button that copies its textarea
 
 const seen = () => document.visibilityState === "visible";
@@ -55,6 +56,9 @@ for (const part of document.querySelectorAll("[data-live]")) {
   sayLive(part);
   keepLive(part.id, Math.max(Number(part.dataset.live) || 2000, 500));
 }
+
+// A status that a page is loaded with is read by nobody: what was just done gets the focus, unless the address names another place.
+if (!location.hash) document.querySelector("[data-done]")?.focus({ preventScroll: true });
 
 // On a phone the tabs are one row that is wider than the page: the one that is looked at is in sight.
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
