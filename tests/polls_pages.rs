@@ -292,6 +292,8 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
             .expect(422)
             .says(says)
             .says("Your answer is counted");
+        let counted = page.text().matches("Your answer is counted").count();
+        assert_eq!(counted, 1, "said once: {}", page.text());
         assert_eq!(page.attributes(".error-summary a", "href"), at);
         assert_eq!(page.attributes("#email", "value"), [address]);
         assert_eq!(

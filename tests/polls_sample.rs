@@ -197,6 +197,15 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
     let page = page.says(line).says("a response rate of 67%");
     let page = page.says("nothing about anybody who does not subscribe");
     assert_eq!(page.all(".result-range").len(), 3);
+    // In a list of all links of a page each says where it leads.
+    let open = stranger.get("/p/trust/results").await.expect(200);
+    for (page, link, leads) in [
+        (&page, "The open poll", "/p/trust"),
+        (&open, "The poll of the random sample", "/p/trust-sample"),
+    ] {
+        assert_eq!(page.all(".beside p a"), [link]);
+        assert_eq!(page.attributes(".beside p a", "href"), [leads]);
+    }
     assert!(
         !page
             .text()

@@ -135,7 +135,8 @@ async fn the_page_has_one_button_and_what_it_did_can_be_undone_for_an_hour() {
         .submit(gone.the_form().button("action", "undo"))
         .await
         .expect(200);
-    back.says("You keep getting");
+    let back = back.says("You keep getting");
+    assert_eq!(back.attributes("main .actions a.button", "href"), ["/"]);
     assert_eq!(state_of(&app, "anna@example.org").await, 1);
     assert_eq!(
         app.count("SELECT COUNT(*) FROM consent WHERE withdrawn_ms IS NULL")

@@ -82,6 +82,33 @@ async fn an_old_confirmation_says_that_the_subscription_has_ended() {
     );
 }
 
+/// Each end of a subscription has a link that leads on, in a browser that knows nothing as well.
+#[tokio::test]
+async fn every_end_of_a_subscription_leads_on() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let reader = app.reader();
+    ask(&app, &reader, "anna@example.org").await.expect(200);
+    let link = app.mail_to("anna@example.org", 1).await.link("/confirm/");
+    let elsewhere = app.reader();
+    let form = elsewhere.get(&link).await.expect(200).the_form();
+    let done = elsewhere.submit(form).await.expect(200);
+    let again = app.reader().get(&link).await.expect(200);
+    let unknown = reader.get("/confirm/nonsense").await.expect(404);
+    for (page, says) in [
+        (done, "You are subscribed"),
+        (again, "Already done"),
+        (unknown, "We do not know this link"),
+    ] {
+        let page = page.says(says);
+        for to in page.attributes("main .actions a.button", "href") {
+            reader.get(&to).await.expect(200);
+        }
+        let ways = page.attributes("main .actions a.button", "href");
+        assert_eq!(ways.len(), 1, "{says}: {ways:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_expired_link_to_ones_data_mails_a_fresh_one() {
     let app = TestApp::start().await;
