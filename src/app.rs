@@ -220,7 +220,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 /// [`StartError`].
 pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<FileLock>), StartError> {
     let url = config.database_url();
-    let connections = config.database.max_connections;
+    let connections = config.database_connections();
     let Some(file) = config.database_file() else {
         let db = Db::open(&url, connections).await?;
         if db.restore_begun().await? {

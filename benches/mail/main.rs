@@ -7,7 +7,7 @@
 //!
 //! In turn, three times, medians: `smtp-source` against `smtp-sink` (the limit), then Canvass against the same sink, with
 //! a durable ledger: SQLite with `synchronous=FULL`, or a PostgreSQL of its own with `synchronous_commit=on`. The far relay answers
-//! after 20 ms; its limit is a client without a ledger that pipelines. `long` runs once. Needs the two
+//! after 20 ms; its limit is a client without a ledger that pipelines. Needs the two
 //! programs, which come with Postfix; PostgreSQL is left out where it is not installed. All on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement")]
 
@@ -138,13 +138,18 @@ impl Bench {
         }
     }
 
+    /// The small issue once before and twice after the large one: the machine is not the same all the time, and what is compared
+    /// are times.
     fn long(&self) {
+        const SMALL: usize = 10_000;
+        const LARGE: usize = 1_000_000;
         println!(
-            "4 kB, 20 connections, once each; an issue's page and the overview are asked for in turn meanwhile; \
-             aims: 57 MB and 1.1 times the time of 10,000 at 1,000,000, p95 100 ms"
+            "4 kB, 20 connections; an issue's page and the overview are asked for in turn meanwhile"
         );
         for &postgres in self.databases() {
-            for recipients in [10_000, 100_000, 1_000_000] {
+            let mut small = vec![];
+            let mut large = None;
+            for recipients in [SMALL, 100_000, LARGE, SMALL, SMALL] {
                 let sink = Sink::start(&self.sink);
                 let case = Case {
                     octets: Case::SMALL,
@@ -155,11 +160,11 @@ impl Bench {
                     watched: true,
                 };
                 let sent = self.send(sink.port, case);
+                let each = sent.took.as_secs_f64() * 1e6 / recipients as f64;
                 println!(
-                    "{:10} {recipients:9} recipients: {:6.0} mails/s, {:6.1} µs a mail, first batch after {:.2} s, {:.2} CPU s per 1,000, peak {:.1} MB, pages p50 {:.1} ms p95 {:.1} ms max {:.1} ms ({} asked)",
+                    "{:10} {recipients:9} recipients: {:6.0} mails/s, {each:6.1} µs a mail, first batch after {:.2} s, {:.2} CPU s per 1,000, peak {:.1} MB, pages p50 {:.1} ms p95 {:.1} ms max {:.1} ms ({} asked)",
                     name(postgres),
                     rate(recipients, sent.took),
-                    sent.took.as_secs_f64() * 1e6 / recipients as f64,
                     sent.until_first.as_secs_f64(),
                     sent.cpu_seconds * 1_000.0 / recipients as f64,
                     sent.peak_mb,
@@ -167,6 +172,27 @@ impl Bench {
                     share(&sent.pages_ms, 95),
                     share(&sent.pages_ms, 100),
                     sent.pages_ms.len(),
+                );
+                match recipients {
+                    SMALL => small.push(each),
+                    LARGE => large = Some((each, sent)),
+                    _ => {}
+                }
+            }
+            let Some((each, sent)) = large else { continue };
+            for (what, found, aim) in [
+                ("peak, MB", sent.peak_mb, 57.0),
+                (
+                    "time a mail, of that of 10,000",
+                    each / median(&mut small),
+                    1.1,
+                ),
+                ("pages p95, ms", share(&sent.pages_ms, 95), 100.0),
+            ] {
+                let outcome = if found <= aim { "reached" } else { "missed" };
+                println!(
+                    "{:10} {LARGE:9} recipients: {what} {found:.2} (aim {aim}: {outcome})",
+                    name(postgres),
                 );
             }
         }

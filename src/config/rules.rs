@@ -142,11 +142,11 @@ impl Config {
     /// Settings with a least and a greatest value.
     #[rustfmt::skip]
     fn ranges(&self) -> [(&'static str, u64, u64, u64); 19] {
-        let Self { http, database, mail, polls, subscriptions, limits, .. } = self;
+        let Self { http, mail, polls, subscriptions, limits, .. } = self;
         [
             ("http.max_body_bytes", http.max_body_bytes, 4_096, 64 << 20),
             ("http.timeout_seconds", http.timeout_seconds, 1, 3_600),
-            ("database.max_connections", database.max_connections.into(), 2, 500),
+            ("database.max_connections", self.database_connections().into(), 2, 500),
             ("mail.connections", mail.connections.into(), 1, 500),
             ("mail.mails_per_connection", mail.mails_per_connection.into(), 1, 1_000_000),
             ("mail.lease_seconds", mail.lease_seconds, 2, 600),

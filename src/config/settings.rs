@@ -254,6 +254,16 @@ impl Config {
         Some(self.data_dir.join(OsString::from_vec(path)))
     }
 
+    /// How many connections to the database may be open: what is set, or what its kind needs. One to SQLite costs about 1.4 MB.
+    #[must_use]
+    pub fn database_connections(&self) -> u32 {
+        match (self.database.max_connections, self.database_file()) {
+            (0, Some(_)) => 5,
+            (0, None) => 8,
+            (set, _) => set,
+        }
+    }
+
     /// The name server to ask; none: those of this machine.
     #[must_use]
     pub fn name_server(&self) -> Option<SocketAddr> {

@@ -314,7 +314,7 @@ async fn sqlite_pool(
                 .pragma("synchronous", "FULL")
                 // In KB; what is not in it comes from the system's cache. Each reader would fill its own with a large table. What the
                 // writer touches lies together, since keys begin with a moment.
-                .pragma("cache_size", if read_only { "-1000" } else { "-8000" })
+                .pragma("cache_size", if read_only { "-400" } else { "-3000" })
                 .pragma("temp_store", "MEMORY")
                 .pragma("wal_autocheckpoint", "2000")
                 .pragma("journal_size_limit", "67108864")
