@@ -258,7 +258,7 @@ impl Config {
     #[must_use]
     pub fn database_connections(&self) -> u32 {
         match (self.database.max_connections, self.database_file()) {
-            (0, Some(_)) => 5,
+            (0, Some(_)) => 4,
             (0, None) => 8,
             (set, _) => set,
         }
