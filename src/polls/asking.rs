@@ -1,4 +1,4 @@
-//! Who asks, in what form: what the handlers of polls read from a request.
+//! What the handlers of polls read from a request: which poll, who asks, and whether it wants JSON.
 
 use axum::response::Response;
 use http::header::{
@@ -16,7 +16,7 @@ use super::voter::{Voter, known, marker};
 use crate::app::App;
 use crate::web::Problem;
 
-/// The poll with this slug as the public knows it: a draft does not exist.
+/// The poll with this slug as the public knows it: a draft is treated as not existing.
 pub async fn public_poll(app: &App, slug: &str) -> Result<Arc<Poll>, Problem> {
     let poll = app
         .polls
@@ -40,7 +40,7 @@ pub async fn own_choice(
     own_choice_of(app, poll, headers, reader).await
 }
 
-/// As [`own_choice`], of a browser that is known to be `reader`'s.
+/// Like [`own_choice`], for a browser that is known to be `reader`'s.
 pub async fn own_choice_of(
     app: &App,
     poll: &Poll,
@@ -48,7 +48,7 @@ pub async fn own_choice_of(
     reader: Option<Voter>,
 ) -> Result<Option<Choice>, Problem> {
     let browser = marker(app, headers).map(Voter::Browser);
-    // A reader's own ballot says more than what the browser holds, which may have been another's.
+    // The reader's own ballot takes precedence over the one under the browser's marker, which may be somebody else's.
     for voter in [reader, browser].into_iter().flatten() {
         let own = ballots::own_choice(&app.db, poll.id, voter.key(poll)).await?;
         if own.is_some() {
@@ -58,7 +58,7 @@ pub async fn own_choice_of(
     Ok(None)
 }
 
-/// Whether the caller is a script of ours that wants JSON.
+/// Whether the caller is one of our scripts and wants JSON.
 pub fn wants_json(headers: &HeaderMap) -> bool {
     headers
         .get(ACCEPT)
@@ -66,8 +66,8 @@ pub fn wants_json(headers: &HeaderMap) -> bool {
         .is_some_and(|accept| accept.starts_with("application/json"))
 }
 
-/// Lets the page that embeds the poll read the answer, if its site may embed polls. Never with credentials:
-/// what other sites' pages read is what anybody may read.
+/// Lets the page that embeds the poll read the response, if its site may embed polls. Never with credentials: pages of
+/// other sites may read only what anybody may read.
 pub fn allow_embedding(app: &App, headers: &HeaderMap, response: &mut Response) {
     let out = response.headers_mut();
     out.append(VARY, HeaderValue::from_static("Origin"));
@@ -78,7 +78,7 @@ pub fn allow_embedding(app: &App, headers: &HeaderMap, response: &mut Response) 
     let allowed = |site: &String| site == "*" || origin.as_bytes() == site.as_bytes();
     if app.config.http.embed_origins.iter().any(allowed) {
         out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        // How long to wait when many answer at once.
+        // Exposes how long to wait when the server is busy.
         out.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static("Retry-After"),

@@ -1,4 +1,5 @@
-//! `/admin/polls/{slug}/bursts`: answers that were set aside, what they have in common, what they would change, and what to do.
+//! `/admin/polls/{slug}/bursts`: bursts of answers that were set aside, what they have in common, how they would change
+//! the result, and the editor's decision about them.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -17,7 +18,7 @@ use crate::scheduler::Zone;
 use crate::types::BurstId;
 use crate::web::Problem;
 
-/// Why nothing can be decided any more.
+/// Why bursts of this poll can no longer be decided on.
 pub(super) const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. What counts stays as it is.";
 
 /// `GET /admin/polls/{slug}/bursts`
@@ -133,7 +134,7 @@ fn burst_view(poll: &Poll, burst: &Burst, zone: &Zone) -> Value {
         "state": state, "badge": badge,
         "noticed": burst.state == BurstState::Noticed,
         "out": matches!(burst.state, BurstState::SetAside | BurstState::Removed),
-        // The program ended before all of it was given back.
+        // The process ended before all of the burst's ballots were given back.
         "unfinished": burst.state == BurstState::Counted && !burst.aside.is_empty(),
         "removed": burst.state == BurstState::Removed,
         "said": said.join(", "),
@@ -147,14 +148,15 @@ fn burst_view(poll: &Poll, burst: &Burst, zone: &Zone) -> Value {
     })
 }
 
-/// A result without some answers: as it is, where they are out, or with them taken from it.
+/// A result without some answers: the totals as they are if these answers are already excluded, else
+/// the totals minus `taken`.
 pub(super) struct Without<'a> {
     pub totals: &'a Totals,
     pub taken: Option<&'a trust::Counts>,
 }
 
-/// Each option with and without some answers, in the headline's tier: a group for each question, under its text where there are
-/// several, and the readers last.
+/// Each option with and without some answers, in the headline's tier: one group for each question, under its text if
+/// there are several, with the number of readers last.
 pub(super) fn compared(poll: &Poll, without: &Without<'_>, them: &trust::Counts) -> Vec<Value> {
     let tier = poll.headline_tier;
     let Without { totals, taken } = *without;

@@ -17,7 +17,7 @@ use crate::polls::results::{totals, zone};
 use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::web::Problem;
 
-/// What is compared; anything that is no question of the poll is as if it were not said.
+/// What to compare. A value that names no question of the poll is ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Asked {

@@ -1,4 +1,4 @@
-//! `POST /admin/polls/{slug}/delete`: asks, and deletes the draft when it was answered.
+//! `POST /admin/polls/{slug}/delete`: asks for confirmation first, and deletes the draft once it is given.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};

@@ -14,14 +14,14 @@ use crate::polls::embed::{self, paste};
 use crate::polls::model::{PollState, phase};
 use crate::web::Problem;
 
-/// Nothing runs and nothing is sent: an editor who tries the preview does not vote.
+/// No script runs and no form is submitted: an editor who tries the preview does not vote.
 const PREVIEW_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'self'; sandbox";
 
-/// The height of what stands before the poll in a preview, in CSS pixels.
+/// The height of the text above the poll in a preview, in CSS pixels.
 const LINE_BEFORE: u32 = 90;
 
-/// How the page around the poll looks.
+/// The look of the page around the poll.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Look {
@@ -56,7 +56,7 @@ pub async fn show(
     app.pages.render("polls/admin_embed", &page)
 }
 
-/// `GET /admin/polls/{slug}/embed/preview`: a page of somebody else with the form in it, for a frame.
+/// `GET /admin/polls/{slug}/embed/preview`: a stand-in for another site's page with the form in it, shown in a frame.
 pub async fn preview(
     State(app): State<App>,
     Path(slug): Path<String>,

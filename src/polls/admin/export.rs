@@ -1,4 +1,4 @@
-//! `GET /admin/polls/{slug}/export`: what can be taken away, and what it means.
+//! `GET /admin/polls/{slug}/export`: the files that can be downloaded, and what their fields mean.
 
 use axum::extract::{Path, State};
 use axum::response::Response;

@@ -15,11 +15,11 @@ use crate::scheduler::Zone;
 use crate::types::UnixMillis;
 use crate::web::{Problem, RawForm};
 
-/// The id of the field that is wrong, and what is wrong with it, in words for the editor. A field of a question carries its
-/// place: `options.2`.
+/// The fields with errors: the id of a field, and the message for the editor. A field that belongs to a question
+/// carries its index: `options.2`.
 pub type Errors = BTreeMap<String, String>;
 
-/// What was typed, unchecked.
+/// What was typed, not yet validated.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Typed {
     pub intro: String,
@@ -31,7 +31,7 @@ pub struct Typed {
     pub visibility: String,
     pub headline_tier: String,
     pub newsletter: String,
-    /// `secret` or `linked`; empty where it is not asked any more.
+    /// `secret` or `linked`; empty when the form no longer asks.
     pub linking: String,
     pub link_words: String,
     pub revision: String,
@@ -184,16 +184,17 @@ impl Typed {
         }
     }
 
-    /// After a button that adds, moves or takes away.
+    /// The form after a button that adds, moves or removes something.
     pub fn changed(mut self, then: Then) -> Self {
         self.questions = changed(self.questions, then);
         self
     }
 
-    /// The definition this stands for. `stored`: the poll it was typed over, of which stays what the form does not ask.
+    /// The definition this form stands for. `stored` is the poll being edited; what the form does
+    /// not ask is kept from it.
     ///
     /// # Errors
-    /// All that is wrong, by field.
+    /// All errors, by field.
     pub fn definition(
         &self,
         newsletters: &[Newsletter],
@@ -219,7 +220,7 @@ impl Typed {
             } else {
                 self.slug.clone()
             },
-            // One that was made of the first question follows it.
+            // A title derived from the first question follows that question.
             title: stored
                 .filter(|poll| poll.questions.first().is_none_or(|q| q.text != poll.title))
                 .map_or_else(String::new, |poll| poll.title.clone()),
@@ -244,7 +245,8 @@ impl Typed {
         }
     }
 
-    /// Whether something else was typed than `poll` says about links, of which readers were told when it was published.
+    /// Whether the form says something else about linking than `poll`. Readers were told of it
+    /// when the poll was published.
     pub fn changes_linking(&self, poll: &Poll) -> bool {
         let now = Self::of(poll, &[]);
         let words = poll.linking.is_some() && !self.link_words.is_empty();
@@ -252,10 +254,10 @@ impl Typed {
             || (words && self.link_words != now.link_words)
     }
 
-    /// The two times alone, of a poll whose question readers have seen.
+    /// Only the times and the visibility, for a poll whose questions readers have already seen.
     ///
     /// # Errors
-    /// All that is wrong, by field.
+    /// All errors, by field.
     pub fn timing(
         &self,
         stored: &Poll,
@@ -291,7 +293,8 @@ impl Typed {
         known.map_or(Tier::Anonymous, |(_, tier, ..)| *tier)
     }
 
-    /// Opening and close. A field that nobody touched means the stored moment, also where clocks show what stands in it twice.
+    /// Opening and closing time. An unchanged field keeps the stored instant, even if its local time occurs twice when
+    /// the clocks are set back.
     fn times(
         &self,
         stored: Option<&Poll>,
@@ -328,7 +331,7 @@ impl Typed {
     }
 }
 
-/// The id of the field in which a fault is mended.
+/// The id of the field in which a fault can be corrected.
 fn field_of(fault: &Fault) -> String {
     let field = match fault.field {
         "closes_at" => "closes",

@@ -71,7 +71,7 @@ const AFTER_QUESTIONS: [&str; 10] = [
     "newsletter",
 ];
 
-/// All fields that something can be wrong with, in the order of the form.
+/// All fields that can have an error, in the order of the form.
 fn fields(typed: &Typed) -> Vec<String> {
     let of_questions = typed.questions.iter().flat_map(|question| {
         OF_A_QUESTION
@@ -83,7 +83,7 @@ fn fields(typed: &Typed) -> Vec<String> {
         .collect()
 }
 
-/// How fine the fields for times are, in seconds: whole minutes, unless what stands in one is finer.
+/// The step of the time fields, in seconds: whole minutes, unless a field holds a finer value.
 fn step(times: &[&str]) -> &'static str {
     if times.iter().any(|time| time.contains('.')) {
         "0.001"
@@ -94,10 +94,10 @@ fn step(times: &[&str]) -> &'static str {
     }
 }
 
-/// The form, with what is wrong in it.
+/// The form, with its errors.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn form_page(
     app: &App,
     frame: Frame,
@@ -188,7 +188,7 @@ pub async fn form_page(
 /// `GET /admin/polls/{slug}/preview`: the stored poll as readers see it before they answer, whatever its state.
 ///
 /// # Errors
-/// 404.
+/// 404 for an unknown poll.
 pub async fn show_preview(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -201,7 +201,7 @@ pub async fn show_preview(
 /// A poll as readers see it, with a button that does nothing.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn preview(app: &App, poll: &Poll) -> Result<Response, Problem> {
     let mut form = FormView::of(poll, offer::of(app, poll).await?);
     form.shuffle(poll, u64::from_le_bytes(app.random.bytes()));

@@ -1,5 +1,5 @@
-//! `/admin/polls/{slug}/linked`: the answers that readers let be kept with their address: how many, writing to those who gave one of them, and
-//! taking them away.
+//! `/admin/polls/{slug}/linked`: the answers that readers agreed to have kept with their address: how many there are,
+//! writing to those who gave a certain answer, and the export.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -53,7 +53,8 @@ impl Asked {
     }
 }
 
-/// `POST …/issue`: a draft for those who chose one of the options, to be looked at and sent like any issue.
+/// `POST …/issue`: creates a draft for the readers who chose one of the options. It is reviewed
+/// and sent like any issue.
 ///
 /// # Errors
 /// 404 for a secret poll.
@@ -86,10 +87,10 @@ pub async fn write(
     Ok(Redirect::to(&format!("/admin/issues/{}", issue.0)).into_response())
 }
 
-/// `POST …/export`: the file. Not a GET: that it was taken is written down.
+/// `POST …/export`: the file. It is not a GET because each export is recorded.
 ///
 /// # Errors
-/// 404 for a secret poll, 422 for a format that there is not.
+/// 404 for a secret poll, 422 for an unknown format.
 pub async fn export(
     State(app): State<App>,
     Path(slug): Path<String>,

@@ -1,4 +1,4 @@
-//! `GET /admin/polls`: everything about the list stands in its address.
+//! `GET /admin/polls`: the whole state of the list (filter, order, page) is in its URL.
 
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -15,7 +15,7 @@ use crate::scheduler::Zone;
 use crate::types::UnixMillis;
 use crate::web::Problem;
 
-/// The address's query; what makes no sense is as if it were not there.
+/// The query of the URL; invalid values are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Asked {
@@ -78,7 +78,7 @@ fn listed(row: &Row, bursts: &[trust::Waiting], now: UnixMillis) -> Value {
     let zone = Zone::parse(&row.time_zone).unwrap_or_else(|_| Zone::utc());
     let at = phase(row.state, row.opens, row.closes, now);
     let (state, badge) = badge(at);
-    // One that was closed by hand shows when, whatever was planned.
+    // For a poll that was closed by hand, this is the actual close, whatever was planned.
     let closes = match row.state {
         PollState::Closed => row.closed.or(row.closes),
         _ => row.closes,
@@ -120,14 +120,14 @@ impl Asked {
         }
     }
 
-    /// A heading: a link that sorts by it, the other way round when it is sorted by already.
+    /// A column heading: a link that sorts by this column, or reverses the order if the list is already sorted by it.
     fn column(&self, (name, label, order): &(&str, &str, Option<Order>), wanted: &Wanted) -> Value {
         let numeric = matches!(order, Some(Order::Answers | Order::Confirmed));
         let Some(order) = order else {
             return json!({ "label": label });
         };
         let current = wanted.order == *order;
-        // Numbers are first wanted from the top, words from A.
+        // Numbers sort in descending order first, words from A.
         let descend = if current { !wanted.descending } else { numeric };
         let sort = format!("{}{name}", if descend { "-" } else { "" });
         let direction = current.then_some(if wanted.descending {
@@ -138,7 +138,7 @@ impl Asked {
         json!({ "label": label, "numeric": numeric, "direction": direction, "href": self.address(&[("sort", sort), ("page", String::new())]) })
     }
 
-    /// This list's address with something changed; what is empty is left out.
+    /// The URL of this list with some parameters changed; empty parameters are left out.
     fn address(&self, changes: &[(&str, String)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in [

@@ -1,4 +1,4 @@
-//! The editors' list of polls: filtered, sorted and cut into pages by the database.
+//! The editors' list of polls, filtered, sorted and paged by the database.
 
 use sea_orm::{DbErr, QueryResult, Value};
 
@@ -6,16 +6,16 @@ use crate::db::{Backend, Db, containing, fetch_all, fetch_one};
 use crate::polls::model::PollState;
 use crate::types::UnixMillis;
 
-/// What a poll is called: its first question, as [`Poll::headline`](crate::polls::model::Poll::headline).
+/// What a poll is called: its first question, like [`Poll::headline`](crate::polls::model::Poll::headline).
 const QUESTION: &str = "COALESCE((SELECT q.wording FROM poll_question q WHERE q.poll_id = poll.id ORDER BY q.position LIMIT 1), title)";
 
-/// A page of the list.
+/// Polls on a page of the list.
 pub const PAGE: i64 = 50;
 
 /// Which polls, in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Part of the question, in any case; empty: all.
+    /// A substring of the question, case-insensitive; empty: all polls.
     pub text: String,
     pub state: Option<Only>,
     pub order: Order,
@@ -48,14 +48,14 @@ pub enum Order {
 #[derive(Clone, Debug)]
 pub struct Row {
     pub slug: String,
-    /// The first one.
+    /// The first question.
     pub question: String,
     /// Whether it asks a random sample.
     pub sample: bool,
     pub state: PollState,
     pub opens: Option<UnixMillis>,
     pub closes: Option<UnixMillis>,
-    /// When it was closed, where that was not at `closes`, or later.
+    /// When it was first seen closed by its time, or when an editor closed it.
     pub closed: Option<UnixMillis>,
     pub time_zone: String,
     /// Ballots of all tiers, and of confirmed subscribers and better.
@@ -63,7 +63,7 @@ pub struct Row {
     pub confirmed: i64,
 }
 
-/// The page that is wanted, and how many polls match in all.
+/// The requested page, and the number of matching polls in all.
 pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>, i64), DbErr> {
     let (condition, values) = condition(db.backend(), wanted, now);
     let total = fetch_one(
@@ -78,7 +78,7 @@ pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>
         Order::Question => "LOWER(question)",
         Order::Answers => "answers",
         Order::Confirmed => "confirmed",
-        // Open ends come last.
+        // A poll without a closing time counts as the last to close.
         Order::Closes => "COALESCE(closes_ms, 9223372036854775807)",
     };
     let direction = if wanted.descending { "DESC" } else { "ASC" };

@@ -1,7 +1,7 @@
-//! Polls on the editors' side: the list, making and editing, opening and closing, the result while it comes in.
+//! The editors' pages about polls: the list, creating and editing, opening and closing, and the result as it comes in.
 //!
-//! A draft can be changed in every part. Once a poll was opened, readers have seen its question: only its times and who sees the
-//! result can be changed then.
+//! A draft can be changed in every part. Once a poll has been opened, readers have seen its questions, so only its
+//! times and the visibility of its result can change.
 
 mod bursts;
 mod compare;
@@ -154,7 +154,7 @@ pub fn routes() -> Router<App> {
         .route("/admin/polls/{slug}/delete", post(delete::delete))
 }
 
-/// The pages with files to upload.
+/// The routes that accept file uploads.
 pub fn upload_routes() -> Router<App> {
     Router::new().route(
         "/admin/polls/{slug}/pictures",
@@ -162,10 +162,7 @@ pub fn upload_routes() -> Router<App> {
     )
 }
 
-/// What else an editor may want to open of a poll: readers' own words, and pictures while it is a draft.
-///
-/// # Errors
-/// What the database said.
+/// Further pages of a poll: readers' own words, and the pictures while it is a draft.
 async fn pages_of(app: &App, poll: &Poll) -> Result<Vec<Value>, DbErr> {
     let mut pages = Vec::new();
     if poll.options().any(|option| option.role == Role::Words) {
@@ -190,7 +187,7 @@ async fn pages_of(app: &App, poll: &Poll) -> Result<Vec<Value>, DbErr> {
     Ok(pages)
 }
 
-/// A poll's state in a word, and the badge it wears.
+/// The label of a poll's state, and the style of its badge.
 fn badge(phase: Phase) -> (&'static str, &'static str) {
     match phase {
         Phase::Hidden => ("Draft", "is-neutral"),
@@ -200,7 +197,7 @@ fn badge(phase: Phase) -> (&'static str, &'static str) {
     }
 }
 
-/// What an editor may do with a poll now: the last part of the address, the words of the button.
+/// What an editor may do with a poll now: the last segment of the URL, and the label of the button.
 fn acts(poll: &Poll, now: UnixMillis) -> Vec<(&'static str, &'static str)> {
     if poll.sealed_at.is_some() {
         return vec![];
@@ -210,10 +207,10 @@ fn acts(poll: &Poll, now: UnixMillis) -> Vec<(&'static str, &'static str)> {
         phase(poll.state, poll.opens_at, poll.closes_at, now),
     ) {
         (PollState::Draft, _) => vec![("publish", "Open the poll")],
-        // Opening it earlier is a change of its times, by its form.
+        // To open it earlier, editors change its times in its form.
         (_, Phase::NotYetOpen { .. }) => vec![("close", "Do not open it")],
         (_, Phase::Open { .. }) => vec![("close", "Close now")],
-        // After its closing time only a later one opens it again.
+        // After its closing time it can only be reopened by moving that time.
         (PollState::Closed, _) if poll.closes_at.is_none_or(|at| at > now) => {
             vec![("reopen", "Open again")]
         }

@@ -1,10 +1,11 @@
-//! Opening and closing times as an editor writes them: a local time, to the second or the millisecond.
+//! Opening and closing times as editors type them: a local time, to the second or the millisecond.
 
 use crate::scheduler::{WallTime, Zone};
 use crate::types::UnixMillis;
 
-/// Reads `2026-11-23T07:00`, `2026-11-23 07:00:30` or `2026-11-23T07:00:30.250` in `zone`. A time the clocks skip is the first
-/// one after; of a time they show twice it is the first. `None`: it is none of these.
+/// Reads `2026-11-23T07:00`, `2026-11-23 07:00:30` or `2026-11-23T07:00:30.250` in `zone`. A local time that is skipped
+/// when the clocks change becomes the first instant after the gap; one that occurs twice means the first. `None`: the
+/// text has none of these forms.
 pub fn read(written: &str, zone: &Zone) -> Option<UnixMillis> {
     let written = written.trim();
     let (minute, rest) = written.split_at_checked(16)?;
@@ -14,7 +15,7 @@ pub fn read(written: &str, zone: &Zone) -> Option<UnixMillis> {
     ))
 }
 
-/// Milliseconds of `:30` or `:30.250`, or of nothing.
+/// The milliseconds of `:30` or `:30.250`; 0 for an empty text.
 fn within_minute(rest: &str) -> Option<i64> {
     if rest.is_empty() {
         return Some(0);
@@ -34,7 +35,7 @@ fn within_minute(rest: &str) -> Option<i64> {
     Some(seconds * 1_000 + millis)
 }
 
-/// As a `datetime-local` field wants it, no more exact than need be.
+/// The time in the format of a `datetime-local` field, no more precise than needed.
 pub fn written(at: UnixMillis, zone: &Zone) -> String {
     let minute = WallTime::at(at.timestamp(), zone).to_string();
     let within = at.0.rem_euclid(60_000);

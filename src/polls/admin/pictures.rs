@@ -1,4 +1,4 @@
-//! Pictures beside the options of a draft: uploaded one by one, by a form that needs no script.
+//! Pictures beside the options of a draft: uploaded one at a time, by a form that needs no script.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,7 +15,7 @@ use crate::polls::pictures::{FOLDER, Redrawn, redraw, store as pictures};
 use crate::web::Problem;
 use crate::web::uploads::File;
 
-/// One picture is decoded at a time: it may take a hundred megabytes.
+/// One picture is decoded at a time: decoding may take over a hundred megabytes.
 static DECODING: Semaphore = Semaphore::const_new(1);
 
 /// What was typed beside an option, and what is wrong with it.
@@ -35,7 +35,7 @@ pub async fn show(
     editor: Editor,
 ) -> Result<Response, Problem> {
     let poll = poll_of(&app, &slug).await?;
-    // Said in the option's own card: the page is long, and the address leads there.
+    // The confirmation appears in the option's own card: the page is long, and the redirect leads to that card.
     let done = done.done.split_once('.').and_then(|(done, option)| {
         let words = match done {
             "placed" => "The picture stands beside its option.",
@@ -47,7 +47,7 @@ pub async fn show(
     page(&app, &poll, &editor, done, &Typed::default())
 }
 
-/// `POST /admin/polls/{slug}/pictures`: a file, or a path of this site, beside one option; or none any more.
+/// `POST /admin/polls/{slug}/pictures`: puts a file or a path of this site beside one option, or removes its picture.
 pub async fn place(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -112,7 +112,7 @@ pub async fn place(
     Ok(Redirect::to(&to).into_response())
 }
 
-/// The picture that was uploaded or named; or what is wrong.
+/// The picture that was uploaded or named, or what is wrong with it.
 async fn picture(
     before: Option<&Picture>,
     typed: &Typed,
@@ -122,7 +122,7 @@ async fn picture(
         return Err("Say in one line what the picture shows.".to_owned());
     }
     let Some(file) = files.pop() else {
-        // Left empty beside a picture that stands there: its words alone were changed.
+        // Nothing was given and a picture is already there: only its alternative text was changed.
         if let (Some(before), "") = (before, typed.path.as_str()) {
             let alt = typed.alt.clone();
             return Ok((
@@ -185,7 +185,7 @@ fn page(
             json!({
                 "key": option.key, "label": option.label,
                 "picture": stored.map(|p| &p.path),
-                // A path that nobody typed is none to show: an upload made it.
+                // The path of an uploaded picture is not shown: nobody typed it.
                 "path": this.map(|t| &t.path).or(stored.map(|p| &p.path).filter(|path| !path.starts_with(FOLDER))),
                 "done": done.filter(|(_, at)| *at == option.key).map(|(words, _)| words),
                 "alt": this.map(|t| &t.alt).or(stored.map(|p| &p.alt)),

@@ -1,4 +1,4 @@
-//! The buttons in the form of a poll that add, move and take away questions and options.
+//! The buttons in the form of a poll that add, move and remove questions and options.
 
 use super::questions::{Line, TypedQuestion, lines, numbered};
 use crate::polls::definition::{MAX_OPTIONS, MAX_QUESTIONS};
@@ -11,7 +11,7 @@ pub enum Then {
     Preview,
     AddQuestion,
     RemoveQuestion(usize),
-    /// Up by one.
+    /// Moves the question up by one.
     RaiseQuestion(usize),
     AddOption(usize),
     RemoveOption(usize, usize),
@@ -23,7 +23,7 @@ impl Then {
     /// # Errors
     /// A 400 when several buttons were pressed at once.
     pub fn read(form: &RawForm) -> Result<Self, Problem> {
-        // Pressing Enter presses the first button of the form; the page puts a hidden "save" there.
+        // Pressing Enter activates the first submit button of the form; the page puts a hidden "save" there.
         let pressed = form.one("then")?.unwrap_or("save");
         let mut words = pressed.split('.');
         let act = words.next().unwrap_or_default();

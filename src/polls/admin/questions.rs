@@ -1,7 +1,8 @@
-//! The questions in the form of a poll: as they were typed, and what they stand for. Buttons move them about: [`super::question_moves`].
+//! The questions in the form of a poll: as they were typed, and the definitions they stand for. The buttons that
+//! rearrange them are in [`super::question_moves`].
 //!
-//! Fields carry the place of their question, from 1: `question.1`, `kind.1`, `option.1` (repeated), … Everything works
-//! without a script: a button sends the form and gets it back with one line more, or one less, or in another place.
+//! Field names carry the number of their question, from 1: `question.1`, `kind.1`, `option.1` (repeated), … Everything
+//! works without a script: a button submits the form, and the response is the form with a line added, removed or moved.
 
 use serde::Serialize;
 
@@ -28,7 +29,7 @@ pub struct TypedQuestion {
     pub low: String,
     pub high: String,
     pub options: Vec<Line>,
-    /// Some line has a picture.
+    /// At least one line has a picture.
     pub pictured: bool,
     pub other: bool,
     pub other_label: String,
@@ -41,7 +42,7 @@ pub struct TypedQuestion {
 pub struct Line {
     pub number: usize,
     pub label: String,
-    /// The path of its picture, its words and its size; empty without.
+    /// The path of its picture, its alternative text and its size; empty without a picture.
     pub picture: String,
     pub alt: String,
     pub size: String,
@@ -71,7 +72,7 @@ impl TypedQuestion {
     /// A 400 for a field that was sent twice.
     pub fn read_all(form: &RawForm) -> Result<Vec<Self>, Problem> {
         let mut questions = Vec::new();
-        // One more than may be stored, so that too many are refused and not dropped.
+        // Reads one more than may be stored, so that too many questions are rejected rather than dropped silently.
         for number in 1..=MAX_QUESTIONS + 1 {
             if form.all(&format!("question.{number}")).next().is_some() {
                 questions.push(Self::read(form, number)?);
@@ -191,7 +192,7 @@ impl TypedQuestion {
         }
     }
 
-    /// What it stands for, not yet checked.
+    /// The question this stands for, not yet checked.
     pub fn text(&self) -> QuestionText {
         let kind = Kind::named(&self.kind).unwrap_or_default();
         let number = |text: &str| text.parse::<i64>().unwrap_or(-1);
@@ -223,7 +224,7 @@ impl TypedQuestion {
             },
             scale,
             options: self.options.iter().map(Line::text).collect(),
-            // What stands in a part of the form that this kind hides is not meant.
+            // Values in a part of the form that this kind hides are ignored.
             other: (chosen && self.other).then(|| self.other_label.clone()),
             none: (chosen && self.none).then(|| self.none_label.clone()),
         }

@@ -1,7 +1,8 @@
-//! `/admin/polls/{slug}/removals`: leaving answers out in public, by what an editor may know of them, and the way back.
+//! `/admin/polls/{slug}/removals`: excludes answers publicly, by what an editor may know about
+//! them, and gives them back.
 //!
-//! By the hour, the place and the tier, and never fewer than [`SMALLEST_CELL`] at once: whoever sets one answer aside sees in the
-//! result what it said.
+//! Answers are selected by hour, place and tier, and never fewer than [`SMALLEST_CELL`] at once: an editor who set a
+//! single answer aside would see in the result what it said.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -34,7 +35,7 @@ const PLACES: [Place; 6] = [
     Place::Elsewhere,
 ];
 
-/// Which answers, as it was typed.
+/// Which answers, as typed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Asked {
@@ -91,7 +92,7 @@ impl Asked {
     }
 }
 
-/// `GET /admin/polls/{slug}/removals`: what was left out, and how many answers meet what was asked.
+/// `GET /admin/polls/{slug}/removals`: the removals so far, and how many answers match the selection.
 pub async fn show(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -108,7 +109,7 @@ pub async fn show(
     page(&app, &poll, frame, &asked, None, None).await
 }
 
-/// `POST /admin/polls/{slug}/removals`: leaves answers out, or gives them back.
+/// `POST /admin/polls/{slug}/removals`: sets answers aside, or gives them back.
 pub async fn decide(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -181,14 +182,14 @@ async fn again(
     Ok(response)
 }
 
-/// More than a quarter of what counts: that is looked at twice.
+/// Whether the selection is more than a quarter of what counts, which must be confirmed.
 async fn is_much(app: &App, poll: &Poll, selection: &Selection) -> Result<bool, Problem> {
     let totals = results::totals(&app.db, poll).await?;
     let found = matching(&app.db, poll.id, selection).await?;
     Ok(found * 4 > totals.voters(Tier::Anonymous))
 }
 
-/// The removals that are decided here: those of bursts are decided where bursts are.
+/// The removals that are decided on this page; those of bursts are decided on the page about bursts.
 async fn own(app: &App, poll: &Poll) -> Result<Vec<Removal>, Problem> {
     let bursts = trust::bursts_of(&app.db, poll.id).await?;
     let mut own = removals(&app.db, poll.id).await?;
@@ -273,7 +274,7 @@ async fn page(
     app.pages.render("polls/admin_removals", &page)
 }
 
-/// As the first word of a line.
+/// The words with a capital first letter, to begin a line.
 fn capital(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(char::to_uppercase);

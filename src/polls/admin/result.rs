@@ -72,7 +72,7 @@ pub async fn show(
         .filter(|b| b.slug == slug)
         .map(|b| b.ballots)
         .sum();
-    // Those nobody has decided about are told of above.
+    // Removals that are not decided on yet are already shown above.
     let decided = totals.left_out.iter().filter(|(_, why)| !why.is_empty());
     let decided: Vec<_> = decided.cloned().collect();
     let page = json!({
@@ -102,7 +102,7 @@ pub async fn show(
     app.pages.render("polls/admin_result", &page)
 }
 
-/// Who answered, and what their number means.
+/// Who answered, and what the numbers mean.
 fn said_of(poll: &Poll, totals: &Totals, zone: &Zone) -> Option<String> {
     if poll.sample().is_some() {
         let results = Results::of(poll, totals, &[]);
@@ -117,7 +117,7 @@ fn said_of(poll: &Poll, totals: &Totals, zone: &Zone) -> Option<String> {
         .map(|answered| note(answered, &zone))
 }
 
-/// What became of the links to the poll in mails; nothing where no mail asked it.
+/// The outcome of the links to the poll in mails; empty if no mail contained it.
 async fn from_the_mail(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
     let numbers = mail::of_poll(&app.db, poll.id).await?;
     if numbers == mail::Numbers::default() {
@@ -157,7 +157,7 @@ fn question(question: &Question, totals: &Totals, many: bool) -> Value {
         .map(|option| totals.option(option.id, Tier::Anonymous))
         .collect();
     let counts = match &ranked {
-        // A ranked option stands on most ballots: what tells them apart is the first choice.
+        // A ranked option is on most ballots, so the options are compared by first choices.
         Some((_, counted)) => {
             kinds::first_choices(counted, &question.options.iter().collect::<Vec<_>>())
         }
@@ -226,7 +226,7 @@ async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
         ),
         fact("Time zone", poll.time_zone.clone()),
     ];
-    // Of several questions each has its own.
+    // With several questions, each has a summary of its own.
     if poll.questions.len() == 1 {
         facts.insert(0, fact("Readers choose", choice));
     }

@@ -1,4 +1,4 @@
-//! `GET /admin/polls/{slug}/sample`: who was drawn and how, the mails to them, and what their answers say.
+//! `GET /admin/polls/{slug}/sample`: who was drawn and how, the mails to them, and what their answers show.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -42,10 +42,10 @@ pub async fn show(
     }
 }
 
-/// `GET /admin/polls/{slug}/sample/check`: draws again and compares.
+/// `GET /admin/polls/{slug}/sample/check`: repeats the draw and compares.
 ///
 /// # Errors
-/// 404.
+/// 404 for an unknown poll.
 pub async fn check(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -57,10 +57,11 @@ pub async fn check(
     drawn(&app, &editor, &poll, sample, None, same).await
 }
 
-/// `POST /admin/polls/{slug}/sample/mail`: a draft of the invitation or the reminder, to be looked at and sent like any issue.
+/// `POST /admin/polls/{slug}/sample/mail`: creates a draft of the invitation or the reminder. It is reviewed
+/// and sent like any issue.
 ///
 /// # Errors
-/// 404; 409 where there is such a mail already, or it is too early.
+/// 404; 409 if that mail already exists, or if it is too early for it.
 pub async fn write(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -172,7 +173,7 @@ fn mailed(mail: &SampleMail, zone: &Zone) -> Value {
     })
 }
 
-/// The mail that may be written now, or what is to be waited for.
+/// The mail that may be written now, or what must happen first.
 fn next(app: &App, poll: &Poll, mails: &[SampleMail], zone: &Zone) -> Value {
     let now = app.clock.now();
     if !matches!(poll.phase(now), Phase::Open { .. }) {

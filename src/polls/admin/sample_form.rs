@@ -1,4 +1,4 @@
-//! Drawing the sample: first what it would tell, then one button that draws.
+//! Drawing the sample: the page first shows how precise it would be, then one button draws.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,7 +16,7 @@ use crate::polls::sample::{LARGEST, Order, SMALLEST, Taken, margin, store, take}
 use crate::web::Problem;
 use crate::web::problems::in_order;
 
-/// What an editor asks for, in the address while it is only looked at.
+/// What an editor asks for. It is in the URL as long as nothing is drawn.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Asked {
@@ -27,12 +27,12 @@ pub struct Asked {
 
 /// The longest seed, in characters.
 const LONGEST_SEED: usize = 100;
-/// Response rates to reckon with, in per cent.
+/// Response rates to plan for, in per cent.
 const RATES: [i64; 3] = [10, 30, 60];
 
 type Errors = Map<String, Value>;
 
-/// `GET /admin/polls/{slug}/sample` of a poll that has no sample.
+/// `GET /admin/polls/{slug}/sample` for a poll that has no sample yet.
 pub async fn ask(
     app: &App,
     editor: &Editor,
@@ -45,7 +45,7 @@ pub async fn ask(
 /// `POST /admin/polls/{slug}/sample`: draws.
 ///
 /// # Errors
-/// 404, 409 for a poll that has a sample or was changed meanwhile.
+/// 404; 409 for a poll that already has a sample or was changed meanwhile.
 pub async fn draw(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -152,7 +152,8 @@ async fn copy(app: &App, poll: &Poll) -> Result<Definition, Problem> {
     copy.opens_at = None;
     copy.closes_at = poll.closes_at.filter(|&at| at > now);
     copy.newsletter = None;
-    // Whom a mail tells that nothing is kept beside the answer is not asked for more.
+    // The sample's poll is secret even if this one is linked: the invitation says that nothing
+    // is kept beside the answer.
     copy.linking = None;
     copy.headline_tier = Tier::Subscriber;
     let stem: String = poll.slug.chars().take(50).collect();
@@ -187,7 +188,7 @@ async fn form(
     let mut page = page(editor, poll, Tab::Sample, "Random sample");
     page["draft"] = (poll.state == PollState::Draft).into();
     let mut choices = Vec::new();
-    // How many can be drawn of the newsletter that is chosen, or stands first.
+    // How many readers can be drawn from the chosen newsletter, or from the first one.
     let (mut can_be, mut most) = (None, 0);
     for letter in &letters {
         let population = store::population(&app.db, letter.id).await?;
@@ -226,7 +227,7 @@ async fn form(
     app.pages.render("polls/admin_sample_new", &page)
 }
 
-/// What a sample of that size would tell.
+/// How precise a sample of that size would be.
 fn planned(asked: &Asked, size: i64, population: i64) -> Value {
     let rows: Vec<Value> = RATES
         .iter()

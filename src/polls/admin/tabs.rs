@@ -30,7 +30,7 @@ const TABS: [(Tab, &str, &str); 7] = [
     (Tab::Export, "/export", "Export"),
 ];
 
-/// What every page about `poll` begins with; `name` stands before the question in the title.
+/// The context that every page about `poll` starts from. `name` comes before the question in the page title.
 pub fn page(editor: &Editor, poll: &Poll, current: Tab, name: &str) -> Value {
     json!({
         "frame": editor.frame(),
@@ -41,11 +41,11 @@ pub fn page(editor: &Editor, poll: &Poll, current: Tab, name: &str) -> Value {
     })
 }
 
-/// What the partial `polls/admin_tabs` is filled with.
+/// The context of the partial `polls/admin_tabs`.
 pub fn tabs(poll: &Poll, current: Tab) -> Vec<Value> {
     TABS.iter()
         .filter(|(tab, ..)| *tab != Tab::Linked || poll.linking.is_some())
-        // Nobody can have answered a draft: what there is to do with it is to ask a sample.
+        // A draft has no answers, so only its own page and the one about the sample are shown.
         .filter(|(tab, ..)| {
             poll.state != PollState::Draft
                 || *tab == current
@@ -61,17 +61,17 @@ pub fn tabs(poll: &Poll, current: Tab) -> Vec<Value> {
         .collect()
 }
 
-/// The poll an editor asks for, drafts included.
+/// The poll that an editor asks for, drafts included.
 ///
 /// # Errors
-/// 404; the database's.
+/// 404 for an unknown poll; 500 or 503 when the database fails.
 pub async fn poll_of(app: &App, slug: &str) -> Result<Poll, Problem> {
     definition::by_slug(&app.db, slug)
         .await?
         .ok_or_else(Problem::not_found)
 }
 
-/// A share for reading: `34.1%`, as editors see it whatever the number of answers.
+/// A share as text: `34.1%`. Editors see it whatever the number of answers.
 pub fn per_cent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }

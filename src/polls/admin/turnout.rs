@@ -1,4 +1,4 @@
-//! `GET /admin/polls/{slug}/turnout`: when readers came, from where, and how far.
+//! `GET /admin/polls/{slug}/turnout`: when readers answered, from where, and how far they came.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -48,10 +48,10 @@ pub async fn show(
     app.pages.render("polls/admin_turnout", &page)
 }
 
-/// How wide a step is drawn, and how much of it is the bar.
+/// The width of a step in the drawing, and how much of it is the bar.
 const STEP: f64 = 10.0;
 const BAR: f64 = 8.0;
-/// A chart has room for so many steps at least: one bar alone would be a wall.
+/// The fewest steps a chart has room for: a single bar would otherwise fill the whole width.
 const FEWEST: usize = 12;
 
 fn chart(found: &Turnout, uncounted: i64) -> Value {
@@ -96,7 +96,7 @@ fn chart(found: &Turnout, uncounted: i64) -> Value {
     })
 }
 
-/// Whether looks are counted where these answers come from.
+/// Whether views are counted at the place these answers come from.
 fn has_looks(place: Place) -> bool {
     !matches!(place, Place::Mail | Place::Api | Place::Elsewhere)
 }
@@ -106,7 +106,7 @@ fn funnel(steps: &Steps, totals: &Totals, answered: i64, offers: bool) -> Vec<Va
     let there = totals.places.iter().filter(|(place, _)| has_looks(*place));
     let there: i64 = there.map(|(_, n)| n).sum();
     let step = |label: &str, n: i64, before: Option<i64>| {
-        // More answers than looks: the form stands in other pages too.
+        // There can be more answers than views: the form may also be embedded in other pages.
         let share = before
             .filter(|&before| before > 0 && n <= before)
             .map(|before| per_cent(n as f64 / before as f64));

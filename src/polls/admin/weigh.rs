@@ -1,5 +1,5 @@
-//! `GET /admin/polls/{slug}/weigh`: intervals, and shares weighted to what an editor knows of the readership. A form that is asked by its
-//! address: nothing is stored, and a colleague can be sent the link.
+//! `GET /admin/polls/{slug}/weigh`: intervals, and shares weighted to what an editor knows about the readership. The
+//! form is a GET: nothing is stored, and the URL can be sent to a colleague.
 
 use std::collections::HashMap;
 
@@ -119,7 +119,7 @@ fn form(poll: &Poll, question: &Question, asked: &Asked) -> Value {
         .collect()
 }
 
-/// What is said beside the shares of a question that do not add up to 100.
+/// The message beside the shares of a question that do not add up to 100.
 fn wrong_sum(margin: &Question, asked: &Asked) -> Option<String> {
     let sum: f64 = known(margin, asked)?.shares.iter().sum::<f64>() * 100.0;
     if sum.is_nan() {
@@ -128,7 +128,8 @@ fn wrong_sum(margin: &Question, asked: &Asked) -> Option<String> {
     ((sum - 100.0).abs() >= 0.05).then(|| format!("They add up to {sum:.1}, not to 100."))
 }
 
-/// The shares typed for a question; `None` where nothing was. What is no number is no share, so the sum will not fit and is refused with its reason.
+/// The shares typed for a question; `None` if nothing was typed. Text that is not a number counts as no share, so the
+/// sum is wrong and is refused with its reason.
 fn known<'a>(question: &'a Question, asked: &Asked) -> Option<Known<'a>> {
     let typed: Vec<&str> = question
         .options

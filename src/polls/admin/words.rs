@@ -1,4 +1,4 @@
-//! Readers' own words: nothing of them shows in a result before an editor let it stand.
+//! Readers' own words: none of them appear in a result before an editor approves them.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,7 +16,7 @@ use crate::polls::words::{self, MAX_WORDS_CHARS, PAGE, Ruling, Wording, cleaned}
 use crate::types::OptionId;
 use crate::web::{Problem, RawForm};
 
-/// Value in the address, words, what is said where there are none.
+/// The value in the URL, the label, and the text of an empty tab.
 const TABS: [(&str, Ruling, &str, &str); 3] = [
     (
         "waiting",
@@ -33,7 +33,7 @@ const TABS: [(&str, Ruling, &str, &str); 3] = [
     ("hidden", Ruling::Hidden, "Hidden", "Nothing is hidden."),
 ];
 
-/// The address's query; what makes no sense is as if it were not there.
+/// The query of the URL; invalid values are ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Asked {
@@ -53,7 +53,7 @@ pub async fn show(
     page(&app, &poll, &editor, &asked, None).await
 }
 
-/// `POST /admin/polls/{slug}/words`: shows, hides, or lets wait again.
+/// `POST /admin/polls/{slug}/words`: shows or hides words, or puts them back into the queue.
 pub async fn decide(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -107,7 +107,7 @@ pub async fn decide(
     Ok(Redirect::to(&format!("/admin/polls/{slug}/words?show={tab}&done={done}")).into_response())
 }
 
-/// What was ticked: `KEY.HASH` of an option of this poll.
+/// The ticked words: `KEY.HASH`, the key of an option of this poll and the hash of the words.
 fn chosen(poll: &Poll, form: &RawForm) -> Result<Vec<(OptionId, Vec<u8>)>, Problem> {
     form.all("words")
         .map(|raw| {

@@ -1,4 +1,4 @@
-//! Making, editing, opening and closing polls.
+//! Creating, editing, opening and closing polls.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -17,7 +17,7 @@ use crate::web::Problem;
 /// Why a poll stays closed.
 pub const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. It stays closed; make a new poll instead.";
 
-/// Why a poll stays secret, or linked in these words.
+/// Why a poll stays secret, or stays linked with these words.
 const LINKING_STAYS: &str = "Readers were told whether their answers are secret, and in which words they agree to a link. That stays; make a new \
      poll instead.";
 
@@ -132,7 +132,7 @@ pub async fn save(
     }
 }
 
-/// What was typed as readers would see it; nothing is saved.
+/// What was typed, as readers would see it; nothing is saved.
 async fn previewed(
     app: &App,
     editor: &Editor,
@@ -167,7 +167,7 @@ async fn save_draft(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(), 
 }
 
 async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(), Errors>, Problem> {
-    // The zone of a poll that readers have seen stays: its page names it.
+    // Once readers have seen a poll, its time zone is fixed: its page names it.
     let typed = Typed {
         time_zone: poll.time_zone.clone(),
         ..typed.clone()
@@ -252,7 +252,7 @@ async fn turn(
     let txn = app.db.write_txn("turn-poll").await?;
     let turned = definition::set_state(&txn, app.clock.now(), poll.id, from, to).await?;
     txn.commit().await?;
-    // Readers see it at once on this node, within a second on others.
+    // Readers see the change at once on this node, and within a second on others.
     app.polls.book.reread(slug).await?;
     if turned || poll.state == to {
         return Ok(Redirect::to(&format!("/admin/polls/{slug}?done={done}")).into_response());

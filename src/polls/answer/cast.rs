@@ -1,4 +1,4 @@
-//! Answering a poll: the one use case behind the page, the mail link and the API.
+//! Answering a poll: the single use case behind the page, the mail link and the API.
 
 use std::sync::Arc;
 
@@ -16,24 +16,25 @@ use crate::polls::trust::{Manner, Witness};
 use crate::polls::voter::Voter;
 use crate::types::{IssueId, ReaderId};
 
-/// What became of it. `Counted` is durable.
+/// The outcome of an answer. `Counted` is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answered {
-    /// The voter's ballot says this now. `first`: they had none before.
+    /// The voter's ballot now says this. `first`: they had none before.
     Counted { choice: Choice, first: bool },
     /// The poll was not open at the commit.
     NotOpen(Phase),
-    /// What was sent is no answer to this poll.
+    /// What was sent is not a valid answer to this poll.
     Invalid(ChoiceError),
-    /// The browser's ballot was handed over to the reader it belongs to, who is not known here.
+    /// The browser's ballot was handed over to the reader it belongs to, and this browser is not
+    /// known to be that reader's.
     HandedOver,
-    /// The poll asks a sample, and this voter was not drawn, or did not come by the personal link.
+    /// The poll asks a sample, and this voter was not drawn or did not use the personal link.
     NotInvited,
-    /// The poll was edited while this was on its way, or is gone.
+    /// The poll was edited while the answer was on its way, or it is gone.
     Edited,
 }
 
-/// Why it could not be answered at all.
+/// Why an answer could not be processed at all.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
     #[error(transparent)]
@@ -65,10 +66,10 @@ impl Source {
     }
 }
 
-/// Puts what a reader sent into the ballot box. Once more when an edit came in between.
+/// Puts what a reader sent into the ballot box. Retries once if the poll was edited in between.
 ///
 /// # Errors
-/// A full queue, or what the database said; then nothing was counted.
+/// A full queue or a database error; nothing was counted.
 pub async fn answer(
     station: &Station,
     poll: Arc<Poll>,
@@ -84,10 +85,10 @@ pub async fn answer(
     cast(station, poll, sent, voter, from).await
 }
 
-/// As [`answer`], from one of our pages. `manner`: how the answer came, for the watch; none of a reader who is known.
+/// Like [`answer`], from one of our pages. `manner` is how the answer came, for the watch; `None` for a known reader.
 ///
 /// # Errors
-/// As [`answer`].
+/// As for [`answer`].
 pub async fn answer_from_page(
     station: &Station,
     poll: Arc<Poll>,
@@ -104,10 +105,10 @@ pub async fn answer_from_page(
     cast(station, poll, sent, voter, from).await
 }
 
-/// As [`answer`], by a script, with its Idempotency-Key if it has one: the same request again gets the first answer.
+/// Like [`answer`], by a script, with its Idempotency-Key if it sent one: a repeated request gets the first response.
 ///
 /// # Errors
-/// As [`answer`], and a key that stood above another request.
+/// As for [`answer`], or the key was already used for a different request.
 pub async fn answer_by_script(
     station: &Station,
     poll: Arc<Poll>,
@@ -122,10 +123,10 @@ pub async fn answer_by_script(
     cast(station, poll, sent, voter, from).await
 }
 
-/// As [`answer`], by the link in the mail of an issue to a reader. The issue's numbers move with the ballot.
+/// Like [`answer`], by a reader's personal link in a mailed issue. The issue's numbers change with the ballot.
 ///
 /// # Errors
-/// As [`answer`].
+/// As for [`answer`].
 pub async fn answer_from_mail(
     station: &Station,
     poll: Arc<Poll>,
@@ -206,7 +207,7 @@ async fn cast(
 
 async fn note(station: &Station, poll: &Poll, error: ChoiceError) -> Result<(), Refused> {
     let reason = match error {
-        // A form sent too early is no refusal worth keeping.
+        // A form submitted before it was complete is not worth recording as a refusal.
         ChoiceError::Nothing { .. } | ChoiceError::Unranked { .. } => return Ok(()),
         ChoiceError::Unknown => Reason::ForeignOption,
         _ => Reason::WrongNumber,

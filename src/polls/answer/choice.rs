@@ -1,4 +1,4 @@
-//! From what a reader sent to an answer that can be counted, or the reason why not.
+//! From what a reader sent to a choice that can be counted, or the reason why it cannot.
 //!
 //! Options are named by their key: the position in the whole poll, from 1, fixed when the poll is made.
 //! So one repeated field (`option=2&option=5`) answers every question of the poll, and no database id
@@ -11,8 +11,8 @@ use crate::polls::words::{MAX_WORDS_CHARS, NotWords, cleaned};
 use crate::types::OptionId;
 use crate::types::varint::{self, pack};
 
-/// What one ballot says, valid for the poll it was made from: options question by question, each once, in the order of
-/// the poll, those of a ranked question in order of preference; and the reader's own words.
+/// What one ballot says, valid for the poll it was read against: the options question by question, each once and in the
+/// order of the poll, those of a ranked question in order of preference; and the reader's own words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
     options: Vec<OptionId>,
@@ -26,7 +26,7 @@ pub struct Words {
     pub text: String,
 }
 
-/// Why what was sent is not an answer. `question` is the key of the question to mend, from 1.
+/// Why the input is not a valid answer. `question` is the key of the question to correct, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChoiceError {
     /// A required question has no option chosen.
@@ -54,7 +54,7 @@ pub enum ChoiceError {
 }
 
 impl ChoiceError {
-    /// The question to mend, if the fault lies in one.
+    /// The question to correct, if the fault is in one.
     pub fn question(self) -> Option<i64> {
         match self {
             Self::Nothing { question }
@@ -71,12 +71,12 @@ impl ChoiceError {
         }
     }
 
-    /// Whether an answer is still to be given, and none that was given is wrong.
+    /// Whether an answer is merely missing, rather than wrong.
     pub fn is_missing(self) -> bool {
         matches!(self, Self::Nothing { .. } | Self::Unranked { .. })
     }
 
-    /// What the reader reads beside the question.
+    /// The message that readers see beside the question.
     pub fn message(self) -> String {
         match self {
             Self::Nothing { .. } => "Choose an answer.".to_owned(),
@@ -162,7 +162,7 @@ impl Choice {
         Ok(choice)
     }
 
-    /// All that is to be mended: one fault for each question that has one. Empty for an answer.
+    /// Everything to correct: one fault for each question that has one. Empty if the answer is valid.
     pub fn faults(poll: &Poll, sent: &Sent) -> Vec<ChoiceError> {
         let found = match Found::read(poll, sent) {
             Ok(found) => found,
@@ -179,7 +179,7 @@ impl Choice {
         faults
     }
 
-    /// Takes what was sent for one question.
+    /// Reads the answer to one question.
     fn answer(&mut self, question: &Question, found: &Found<'_>) -> Result<(), ChoiceError> {
         let of_this = found.ticked.iter().filter(|o| question.has(o.id));
         let mut of_this: Vec<&PollOption> = of_this.copied().collect();
@@ -199,7 +199,7 @@ impl Choice {
         Ok(())
     }
 
-    /// Takes the reader's own words; who writes them need not tick their option as well.
+    /// Reads the reader's own words. A reader who writes them need not tick their option as well.
     fn write<'a>(
         &mut self,
         question: &Question,
@@ -258,8 +258,8 @@ impl Choice {
             .filter(|(_, ranking)| !ranking.is_empty())
     }
 
-    /// How a ballot's row keeps it: the ids of the options as varints; then, if the reader wrote something, a zero, and for
-    /// each of the words the option, the length in bytes and the text.
+    /// The encoding in a ballot's row: the option ids as varints; then, if the reader wrote something, a zero byte, and
+    /// for each text the option, the length in bytes and the text.
     pub fn to_stored(&self) -> Vec<u8> {
         let mut stored = pack(&self.options.iter().map(|id| id.0).collect::<Vec<_>>());
         if !self.words.is_empty() {
@@ -273,7 +273,7 @@ impl Choice {
         stored
     }
 
-    /// Reads a ballot's row, written by [`to_stored`](Self::to_stored).
+    /// Decodes a ballot's row, as written by [`to_stored`](Self::to_stored).
     pub fn from_stored(stored: &[u8]) -> Self {
         let mut choice = Self::default();
         let mut rest = stored;
@@ -301,7 +301,7 @@ pub fn stored_options(stored: &[u8]) -> Vec<OptionId> {
     Choice::from_stored(stored).options
 }
 
-/// The options of a ranked question by preference: by their ranks, or as they were ticked.
+/// The options of a ranked question by preference: by rank, or in the order they were ticked.
 fn in_order<'a, 'b>(
     question: &Question,
     ticked: Vec<&'a PollOption>,
@@ -336,7 +336,7 @@ where
     if by_rank.is_empty() {
         return Ok(ticked);
     }
-    // Ranks beside ticks: which of them should count?
+    // Ranks and ticks together are ambiguous.
     if !ticked.is_empty() {
         return Err(bad);
     }
@@ -362,7 +362,8 @@ fn check(question: &Question, chosen: &[&PollOption]) -> Result<(), ChoiceError>
         return Ok(());
     }
     let stands_alone = n == 1 && chosen.iter().all(|o| o.role == Role::Apart);
-    // First of all: whoever only left the others away until they were few enough would be refused once more.
+    // This is checked first: a reader who was told only that there are too many options, and removed
+    // some, would be refused again.
     if n > 1 && chosen.iter().any(|o| o.role == Role::Apart) {
         return Err(ChoiceError::NotAlone {
             question: question_key,
@@ -374,7 +375,7 @@ fn check(question: &Question, chosen: &[&PollOption]) -> Result<(), ChoiceError>
             max,
         });
     }
-    // "None of these" is one answer, however many of the others are asked for.
+    // "None of these" is one answer, however many options the question requires.
     if n < min && !stands_alone {
         return Err(ChoiceError::TooFew {
             question: question_key,

@@ -1,13 +1,14 @@
-//! Answering: from what a page, a mail's link or a script sent to a ballot in the box, or the reason why there is none.
+//! Answering: from what a page, a mail link or a script sent to a ballot in the box, or the reason why there is none.
 //!
-//! - `sent`: the fields of an answer, not yet judged. Pure.
-//! - `choice`: what a ballot says, judged against its poll. Pure.
-//! - `cast`: the one use case behind all ways to answer.
-//! - `refusals`: what was not counted, by reason and hour.
+//! - `sent`: the fields of an answer, not yet validated. Pure.
+//! - `choice`: what a ballot says, validated against its poll. Pure.
+//! - `cast`: the single use case behind all ways to answer.
+//! - `refusals`: counters of answers that were not counted, by reason and hour.
 //!
 //! States of an answer: sent → chosen → cast → counted, or refused with a reason.
-//! Promises: what is said to be counted is durable; what is no answer to the poll goes nowhere near its counters; what is refused is
-//! written down, so that nothing is blocked in silence; an edit that comes in between costs nobody the answer.
+//! Promises: an answer that is reported as counted is durable; input that is not a valid answer never reaches
+//! the poll's counters; each refusal is recorded, so that nothing is blocked silently; an edit in between
+//! costs nobody their answer.
 
 mod cast;
 mod choice;

@@ -1,4 +1,4 @@
-//! Answers that were not counted, by reason and hour: so that nothing is blocked in silence.
+//! Counters of answers that were not counted, by reason and hour, so that nothing is blocked silently.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +13,21 @@ pub enum Reason {
     Closed,
     NotOpen,
     ForeignOption,
-    /// Too many or too few options, ranks that do not fit, words that do not.
+    /// Too many or too few options, or invalid ranks or words.
     WrongNumber,
     TooFast,
-    /// The answer itself was counted, as one without a proof of work.
+    /// The answer itself was counted, as one without proof of work.
     BadProof,
-    /// A vote from a mail with no nonce, an old one, or another link's.
+    /// A vote from a mail whose nonce is missing, expired, or was issued for another link.
     BadNonce,
-    /// A vote from a mail that a script pressed.
+    /// A vote from a mail whose button was pressed by a script.
     Untouched,
-    /// Not one of the sample that the poll asks.
+    /// The voter is not in the sample that the poll asks.
     NotInvited,
 }
 
 impl Reason {
-    /// As the table keeps it.
+    /// The code stored in the table.
     pub fn code(self) -> i16 {
         match self {
             Self::Closed => 1,
@@ -43,7 +43,7 @@ impl Reason {
     }
 }
 
-/// Adds to the counters, with the rest of the batch. `slot` is this node's stripe.
+/// Adds to the counters, as part of the batch. `slot` is this node's stripe.
 pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Reason)]) {
     let mut counts: BTreeMap<(PollId, Reason), i64> = BTreeMap::new();
     for key in refused {
@@ -65,10 +65,7 @@ pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Re
     );
 }
 
-/// Refusals of a poll by reason code, all hours together.
-///
-/// # Errors
-/// What the database said.
+/// The refusals of a poll by reason code, summed over all hours.
 pub async fn refused(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
     let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
     fetch_all_as(db.read(), sql, [poll.into()], |row| {

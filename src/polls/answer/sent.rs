@@ -1,22 +1,22 @@
-//! What a reader's form, a mail's page or a script sent as an answer: not yet judged.
+//! What a reader's form, a mail's page or a script sent as an answer, not yet validated.
 
 use crate::web::RawForm;
 
 /// The fields of an answer. Options are named by their key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Options that were ticked, in the order they came; of a ranked question, the first is the first choice.
+    /// The ticked options in the order they arrived; in a ranked question the first is the first choice.
     pub(in crate::polls) options: Vec<String>,
-    /// An option and the rank it was given, where something was chosen.
+    /// An option and the rank it was given, for options with a rank.
     pub(in crate::polls) ranks: Vec<(String, String)>,
-    /// An option and what was written beside it, where something was.
+    /// An option and what was written beside it, for fields that are not empty.
     pub(in crate::polls) words: Vec<(String, String)>,
-    /// The box of a linked poll, as it was sent.
+    /// The consent box of a linked poll, as sent.
     pub(in crate::polls) link: Option<String>,
 }
 
 impl Sent {
-    /// The fields of a form: `option`, repeated, or `option.1`, `option.2` where several questions stand in one form;
+    /// Reads the fields of a form: `option`, repeated, or `option.1`, `option.2` when a form has several questions;
     /// `rank.KEY` with a number; `words.KEY` with the reader's own words; `link`, see [`crate::polls::linked`].
     pub fn of(form: &RawForm) -> Self {
         let mut sent = Self::default();
@@ -38,7 +38,7 @@ impl Sent {
         sent
     }
 
-    /// Options alone, as a link or a script names them.
+    /// Only options, as a link or a script names them.
     pub fn options<S: Into<String>>(options: impl IntoIterator<Item = S>) -> Self {
         Self {
             options: options.into_iter().map(Into::into).collect(),
@@ -58,12 +58,12 @@ impl Sent {
         self.options.iter().any(|sent| *sent == key.to_string())
     }
 
-    /// What was chosen as this option's rank, as it was sent.
+    /// The rank chosen for this option, as sent.
     pub fn rank(&self, key: i64) -> Option<&str> {
         find(&self.ranks, key)
     }
 
-    /// What was written beside this option, as it was sent.
+    /// What was written beside this option, as sent.
     pub fn words(&self, key: i64) -> Option<&str> {
         find(&self.words, key)
     }

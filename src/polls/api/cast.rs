@@ -22,14 +22,15 @@ use crate::web::Problem;
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBallot {
-    /// Options, one or several; of a ranked question in order of preference. A number is an option's key. A text is an option's exact label,
-    /// and else its key: of a rating, "7" is its point 7. A label that several options have is refused.
+    /// One or several options; those of a ranked question in order of preference. A number is an option's key. A
+    /// text is an option's exact label, or else its key: in a rating, "7" is its point 7. A label shared by
+    /// several options is refused.
     pub option: Named,
     /// The voter's own words, by the key of the option that takes them.
     #[serde(default)]
     pub words: BTreeMap<String, String>,
-    /// The caller's own name for the voter, never an address: the same name is the same voter. Without it the marker
-    /// cookie counts, or the Idempotency-Key, or each request is a new voter.
+    /// The caller's own name for the voter, never an address: the same name is the same voter. Without a name, the
+    /// voter is identified by the marker cookie or by the Idempotency-Key; without either, each request is a new voter.
     #[serde(default)]
     pub voter: Option<String>,
 }
@@ -63,11 +64,11 @@ pub struct Ballot {
 /// The longest name of a voter, in bytes.
 const LONGEST_VOTER: usize = 200;
 
-/// Casts an answer. A second one by the same voter changes the first and never adds one. A repetition under its Idempotency-Key
-/// gets the first answer, and changes nothing, whatever the voter said since.
+/// Casts an answer. A second answer by the same voter changes the first and never adds one. A repeated request with the
+/// same Idempotency-Key gets the first response and changes nothing, whatever the voter has answered since.
 ///
 /// # Errors
-/// 401, 404, 409 while the poll is not open, 422 for what is no answer to it, 503 when too many wait.
+/// 401, 404, 409 while the poll is not open, 422 for an invalid answer, 503 when too many are waiting.
 #[utoipa::path(post, path = "/api/v1/polls/{slug}/ballots", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug"),
         IdempotencyKey), request_body = NewBallot,
@@ -143,8 +144,9 @@ fn voter(
     })
 }
 
-/// The request under its Idempotency-Key. Both are kept as hashes under the poll's own secret, and the answer is not kept at all: no row says
-/// who answered, or what, and once the secret is destroyed nobody can find out by trying.
+/// The request under its Idempotency-Key. Both are kept as hashes under the poll's own secret, and the response
+/// is not kept at all: no row says who answered, or what, and once the secret is destroyed nobody can find out
+/// what was hashed by trial.
 fn once(
     poll: &Poll,
     caller: Caller,
@@ -163,8 +165,9 @@ fn once(
     }))
 }
 
-/// What was named, as the keys a form would send. A text is a label where there is such a one: the keys of a rating are numbers, and so are
-/// its labels, which are what somebody means who writes them. What is neither stays and is refused.
+/// The named options as the keys that a form would send. A text is taken as a label if an option has that label: in a
+/// rating both the keys and the labels are numbers, and a caller who writes a number as text means the label. A text
+/// that is neither is kept, and refused later.
 fn keys(poll: &Poll, named: Named) -> Result<Vec<String>, Problem> {
     let named = match named {
         Named::One(one) => vec![one],

@@ -1,4 +1,4 @@
-//! Making a poll by a script: `POST /polls`.
+//! Creating a poll by a script: `POST /polls`.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -19,7 +19,7 @@ use crate::types::UnixMillis;
 use crate::web::Problem;
 use crate::web::problems::FieldProblem;
 
-/// A poll to make: one question, or several in `questions`.
+/// A poll to create: one question, or several in `questions`.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPoll {
@@ -31,13 +31,13 @@ pub struct NewPoll {
     pub options: Vec<NewOption>,
     #[serde(default)]
     pub kind: Option<Kind>,
-    /// Options a reader must choose (or rank) at least; 1.
+    /// The fewest options a reader must choose or rank. Default: 1.
     #[serde(default)]
     pub min_choices: Option<i64>,
-    /// Options a reader may choose at most; 1, or of a ranked question as many as may be.
+    /// The most options a reader may choose. Default: 1; for a ranked question, as many as possible.
     #[serde(default)]
     pub max_choices: Option<i64>,
-    /// Of a rating.
+    /// For a rating.
     #[serde(default)]
     pub scale: Option<NewScale>,
     #[serde(default)]
@@ -48,27 +48,27 @@ pub struct NewPoll {
     /// The label of a last option that excludes the others.
     #[serde(default)]
     pub none: Option<String>,
-    /// Instead of `question` and `options`.
+    /// Used instead of `question` and `options`.
     #[serde(default)]
     pub questions: Vec<NewQuestion>,
-    /// What editors call it; the first question.
+    /// The name that editors see. Default: the first question.
     #[serde(default)]
     pub title: String,
-    /// RFC 3339; at once.
+    /// When the poll opens, RFC 3339. Default: at once.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub opens_at: Option<jiff::Timestamp>,
-    /// RFC 3339; until an editor closes it.
+    /// When the poll closes, RFC 3339. Default: when an editor closes it.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub closes_at: Option<jiff::Timestamp>,
-    /// The zone its times are shown in; UTC.
+    /// The time zone in which its times are shown. Default: UTC.
     #[serde(default)]
     pub time_zone: Option<String>,
-    /// When the public sees results; always.
+    /// When the public sees results. Default: always.
     #[serde(default)]
     pub results: ResultsFor,
-    /// Whose answers make the result; everybody's. The others are counted apart.
+    /// Whose answers make the result. Default: everybody's. The others are counted separately.
     #[serde(default)]
     pub headline_tier: HeadlineTier,
     /// The slug of a newsletter offered beside the answer.
@@ -77,16 +77,17 @@ pub struct NewPoll {
     /// Whether answers may be joined to the addresses of readers who agree; fixed once the poll is published.
     #[serde(default)]
     pub linking: Linking,
-    /// What readers agree to, of a linked poll; one paragraph of at most 500 characters. A suggestion of ours stands in when it is left out.
+    /// The consent text that readers of a linked poll agree to: one paragraph of at most 500 characters. A default text
+    /// is used when it is left out.
     #[serde(default)]
     pub link_words: Option<String>,
-    /// Keep it unpublished.
+    /// Whether to keep it unpublished.
     #[serde(default)]
     pub draft: bool,
 }
 
 impl NewPoll {
-    /// The question that stands in the poll itself.
+    /// The question given in the poll's own fields.
     fn only_question(&self) -> NewQuestion {
         NewQuestion {
             question: self.question.clone(),
@@ -103,10 +104,10 @@ impl NewPoll {
     }
 }
 
-/// Makes a poll; published unless `draft` is set.
+/// Creates a poll. It is published unless `draft` is set.
 ///
 /// # Errors
-/// 401, 409 for a taken slug, 422 with the fields to mend.
+/// 401; 409 for a slug that is taken; 422 with the fields to correct.
 #[utoipa::path(post, path = "/api/v1/polls", tag = "polls", security(("bearer" = [])), request_body = NewPoll,
     params(IdempotencyKey),
     responses((status = 201, body = PollView), (status = 409, description = "Another poll has this slug"), Refusals, WriteRefusals))]

@@ -1,12 +1,12 @@
 //! Polls for scripts: `/api/v1/polls`.
 //!
-//! - `create`: makes a poll; `question` and `names`: what its definition is written with.
+//! - `create`: creates a poll; `question` and `names`: the types of its request.
 //! - `view`: a poll as scripts see it.
 //! - `cast`: an answer; `results`: the numbers.
 //!
-//! What a script sends goes the way of a form (`definition`, `answer`): the same checks, and the same words when something is to be
-//! mended. Promises: a request that comes again under its Idempotency-Key does nothing twice; a voter is named by the caller's own
-//! name for them, never by an address.
+//! What a script sends takes the same path as a form (`definition`, `answer`), with the same checks and the same error
+//! messages. Promises: a request repeated with its Idempotency-Key has no second effect; a voter is identified by the
+//! caller's own name for them, never by an address.
 
 mod cast;
 mod create;

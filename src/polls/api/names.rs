@@ -1,4 +1,4 @@
-//! The words scripts use for what an editor decides about a poll.
+//! The names that scripts use for an editor's decisions about a poll.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -47,9 +47,9 @@ pub enum HeadlineTier {
     /// Everybody's.
     #[default]
     All,
-    /// Browsers that solved a proof of work, and better.
+    /// Browsers that solved a proof of work, and better tiers.
     Worked,
-    /// Confirmed subscribers, and better.
+    /// Confirmed subscribers, and better tiers.
     Subscriber,
     /// Readers who are signed in.
     SignedIn,
@@ -70,18 +70,18 @@ impl From<HeadlineTier> for Tier {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Linking {
-    /// They are not, and cannot be once the poll's key is destroyed.
+    /// Answers are not joined to addresses, and cannot be once the poll's key is destroyed.
     #[default]
     Secret,
-    /// Where the reader ticks a separate box.
+    /// An answer is joined to the reader's address if the reader ticks a separate box.
     Linked,
 }
 
 impl Linking {
-    /// The words of a poll to make: as given, or our suggestion.
+    /// The consent text of a poll to create: the given one, or the default.
     ///
     /// # Errors
-    /// A 422 for words without a box.
+    /// A 422 for a consent text on a secret poll.
     pub fn words(self, given: Option<&str>) -> Result<Option<String>, Problem> {
         match (self, given) {
             (Self::Linked, given) => Ok(Some(given.unwrap_or(SUGGESTED).to_owned())),

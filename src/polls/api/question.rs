@@ -1,4 +1,4 @@
-//! A question as a script writes it, and what else it chooses by name.
+//! A question as a script writes it, and the options and scale in it.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 use crate::polls::definition::{OptionText, QuestionText, ScaleText};
 use crate::polls::model::{Kind, Order, Picture};
 
-/// A question of a poll to make.
+/// A question of a poll to create.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewQuestion {
     pub question: String,
     #[serde(default)]
     pub options: Vec<NewOption>,
-    /// `single`, or `several` where `max_choices` is above 1.
+    /// Default: `single`, or `several` if `max_choices` is above 1.
     #[serde(default)]
     pub kind: Option<Kind>,
     #[serde(default)]
@@ -28,18 +28,18 @@ pub struct NewQuestion {
     pub other: Option<String>,
     #[serde(default)]
     pub none: Option<String>,
-    /// May be left out by readers.
+    /// Whether readers may leave it out.
     #[serde(default)]
     pub optional: bool,
 }
 
-/// The order in which options stand before readers.
+/// The order in which readers see the options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OptionOrder {
     #[default]
     Fixed,
-    /// Another one for each reader.
+    /// A different order for each reader.
     Random,
 }
 
@@ -58,7 +58,7 @@ pub struct PicturedOption {
     pub label: String,
     /// A path of this site.
     pub picture: String,
-    /// What the picture shows.
+    /// The alternative text of the picture.
     pub alt: String,
 }
 

@@ -10,7 +10,7 @@ use crate::polls::results::secrecy::ClosedResults;
 use crate::polls::results::{Results, totals};
 use crate::web::Problem;
 
-/// The results, whatever the public may see.
+/// The results, including those that the public may not see.
 ///
 /// # Errors
 /// 401, 404.

@@ -1,4 +1,4 @@
-//! A poll as the API tells of it.
+//! A poll as the API describes it.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +7,7 @@ use super::names::Linking;
 use crate::app::App;
 use crate::polls::model::{Kind, Poll, PollState};
 
-/// A poll as it is.
+/// A poll and its current state.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PollView {
     pub slug: String,
@@ -17,7 +17,7 @@ pub struct PollView {
     pub state: PollState,
     /// Whether answers may be joined to the addresses of readers who agree.
     pub linking: Linking,
-    /// What they agree to; `null`: the poll is secret.
+    /// The consent text that readers agree to; `null`: the poll is secret.
     pub link_words: Option<String>,
     pub questions: Vec<PollQuestionView>,
 }
@@ -31,7 +31,7 @@ pub struct PollQuestionView {
     pub options: Vec<PollOptionView>,
 }
 
-/// An option of a question; its key stands in forms and ballots.
+/// An option of a question; forms and ballots refer to it by its key.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PollOptionView {
     pub key: i64,

@@ -49,7 +49,7 @@ fn a_stored_poll_comes_back_as_it_was() {
     assert_eq!(again.definition(&[], Some(&poll)).as_ref(), Ok(&definition));
 }
 
-/// What a script may say of a poll, and the form has no field for or no other words.
+/// What a script may set on a poll but the form has no field for, or spells differently.
 #[test]
 fn a_draft_that_a_script_made_is_not_changed_by_looking_at_it() {
     let mut form = typed();
@@ -65,14 +65,15 @@ fn a_draft_that_a_script_made_is_not_changed_by_looking_at_it() {
     let poll = definition.sketch();
     let typed = Typed::of(&poll, &[]);
     assert_eq!(typed.definition(&[], Some(&poll)), Ok(definition));
-    // Limits that do not fit together are a fault.
+    // Limits that contradict each other are reported as a fault.
     let mut odd = typed.clone();
     (odd.questions[0].min_ranks, odd.questions[0].ranks) = ("3".into(), "2".into());
     let errors = odd.definition(&[], Some(&poll)).expect_err("no limits");
     assert_eq!(errors.keys().collect::<Vec<_>>(), ["max_choices.1"]);
 }
 
-/// On 25 October 2026 clocks in Berlin show the time from two to three twice. Who changes something else does not move the close.
+/// On 25 October 2026 the hour from two to three occurs twice in Berlin. An editor who changes something else
+/// does not move the close.
 #[test]
 fn a_moment_that_clocks_show_twice_stays_where_it_was() {
     let mut poll = typed().definition(&[], None).expect("whole").sketch();
@@ -91,7 +92,7 @@ fn a_moment_that_clocks_show_twice_stays_where_it_was() {
         timing,
         Ok((poll.opens_at, poll.closes_at, Visibility::Never))
     );
-    // What is typed means the first of the two.
+    // A newly typed time means the first of the two.
     form.closes = "2026-10-25T02:45".into();
     form.opens = "2026-10-25T01:00".into();
     let (_, closes, _) = form.timing(&poll).expect("whole");

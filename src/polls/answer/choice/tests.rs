@@ -211,7 +211,7 @@ fn none_of_these_stands_alone() {
         read(&poll, &["1", "4"]),
         Err(ChoiceError::NotAlone { question: 1 })
     );
-    // Nobody is first told that it is too much, and then that it cannot be.
+    // Nobody is told first that there are too many, and then that the combination is impossible.
     assert_eq!(
         read(&poll, &["1", "2", "3", "4"]),
         Err(ChoiceError::NotAlone { question: 1 })
