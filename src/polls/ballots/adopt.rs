@@ -1,4 +1,4 @@
-//! Ballots from before there was a log: written down as found, at the first start of a version that keeps one.
+//! Ballots from before the log existed: recorded as found, when a version that keeps a log first starts.
 
 use sea_orm::{DbErr, Value};
 
@@ -10,19 +10,16 @@ use crate::polls::definition;
 use crate::polls::model::Poll;
 use crate::types::{PollId, UnixMillis};
 
-/// Ballots on one page.
+/// Ballots on one page of the log.
 const PAGE: i64 = 10_000;
 
-/// Begins the log of every poll that the migration found with ballots and without one.
-///
-/// # Errors
-/// What the database said.
+/// Starts the log of every poll that the migration found with ballots but without a log.
 pub async fn adopt(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     let next = "SELECT id FROM poll WHERE unchained = 1 ORDER BY id LIMIT 1";
     while let Some(row) = fetch_one(db.read(), next, []).await? {
         let id: PollId = row.try_get("", "id")?;
         let txn = db.write_txn("adopt-ballots").await?;
-        // Of nodes that start at once one does it.
+        // Of several nodes that start at once, only one does it.
         let mine = run(
             &*txn,
             "UPDATE poll SET unchained = 0 WHERE id = $1 AND unchained = 1",
@@ -75,8 +72,8 @@ async fn found(txn: &WriteTxn, poll: &Poll, now: UnixMillis) -> Result<(), DbErr
     }
 }
 
-/// The counters of what was found stand in the stripe of its chain. The tally keeps what it says: if that is not what the
-/// ballots say, the verification shall find it.
+/// Moves the counters of the found ballots into the stripe of their chain. The tally is not recounted: if it disagrees
+/// with the ballots, the verification should find that.
 async fn gather_counters(txn: &WriteTxn, poll: PollId) -> Result<(), DbErr> {
     for sql in [
         "INSERT INTO tally (poll_id, option_id, tier, slot, n) \

@@ -1,9 +1,10 @@
-//! A group of new voters in one trip to the database.
+//! Commits a group of new voters in a single round trip to the database.
 //!
-//! Most ballots of a rush are the first of a browser that was given its marker with the answer: there is nothing to ask about it. What else a commit
-//! must know is known as well: the poll, as the answer was read by it, and the ends of the chains, as the last commit left them. Whether both
-//! still hold is decided in the database, within the commit, under the same locks as the long way ([`super::commit()`]); where they do not, nothing
-//! is written, and the group goes that way.
+//! Most ballots of a rush are the first of a browser that was given its marker with the answer, so there is nothing to
+//! look up about the voter. Everything else that a commit needs is known as well: the poll, as it was when the answer
+//! was read, and the ends of the chains, as the last commit left them. Whether both are still current is checked in the
+//! database, within the commit and under the same locks as on the regular path ([`super::commit()`]). If they are not,
+//! nothing is written, and the group takes that path.
 
 use std::collections::btree_map::Entry::Vacant;
 use std::collections::{BTreeMap, HashMap};
@@ -24,15 +25,17 @@ use crate::polls::model::{Phase, Place, Poll};
 use crate::types::token::random_token;
 use crate::types::{Clock, PollId, Random, UnixMillis};
 
-/// A poll that closes sooner goes the long way, where the clock is read when the writer is ours: longer than anybody waits for it.
+/// A poll that closes sooner takes the regular path, where the clock is read while holding the writer. No
+/// request waits this long.
 const CLOSES_SOON: Duration = Duration::from_secs(60);
-/// Chains whose ends are kept.
+/// The most chains whose ends are kept in memory.
 const MOST_POLLS: usize = 1_000;
-/// Between two questions.
+/// The pause between two attempts to read what became of a group.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// `$4` the polls, `$5` the last pages of their chains, `$6` the stripe, `$7` the polls' revisions. Chains before polls, as on the long way.
-/// A snapshot is taken before the locks, but a locked row is read anew.
+/// `$4` are the polls, `$5` the last pages of their chains, `$6` is the stripe, `$7` are the polls' revisions.
+/// Locks chains before polls, like the regular path. The snapshot is taken before the locks, but a row is read
+/// again once it is locked.
 const GOOD: &str = "
 held AS MATERIALIZED (
   SELECT c.poll_id FROM unnest(CAST($4 AS BIGINT[]), CAST($5 AS BIGINT[])) AS e(poll, seq)
@@ -54,7 +57,7 @@ pub struct Stripe {
     db: Db,
     clock: Clock,
     slot: i64,
-    /// Where the last commit left its chains; none while one is at work.
+    /// The ends of the chains after the last commit; empty while a commit is running.
     heads: std::sync::Mutex<Heads>,
     /// PostgreSQL only.
     turns: Option<Mutex<Turns>>,
@@ -62,7 +65,7 @@ pub struct Stripe {
 }
 
 impl Stripe {
-    /// `slot` is its stripe. `random` names it for PostgreSQL, so that it is nobody else's.
+    /// `slot` is its stripe. `random` makes its name on PostgreSQL unique.
     #[must_use]
     pub fn new(db: &Db, clock: &Clock, random: &Random, slot: i64) -> Self {
         let turns = || {
@@ -79,18 +82,18 @@ impl Stripe {
         }
     }
 
-    /// Groups that took one trip, since it was opened.
+    /// The number of groups committed in one round trip since this was created.
     #[must_use]
     pub fn written_at_once(&self) -> u64 {
         self.written.load(Relaxed)
     }
 
-    /// Commits a group; one at a time.
+    /// Commits a group. Groups must be committed one at a time.
     ///
     /// # Errors
     /// As [`super::commit()`].
     pub async fn commit(&self, group: &[Slip]) -> Result<Vec<Outcome>, DbErr> {
-        // Whoever fails or is dropped leaves none.
+        // If this fails or is dropped, no heads are left behind, and the next group takes the regular path.
         let heads = std::mem::take(&mut *self.heads());
         let now = self.clock.now();
         if let Some(plan) = Plan::of(group, &heads, now) {
@@ -127,7 +130,7 @@ impl Stripe {
         *self.heads() = heads;
     }
 
-    /// The new ends of the chains; `None`: nothing is written, something was not as expected.
+    /// Returns the new ends of the chains. `None`: something was not as expected, and nothing was written.
     async fn at_once(
         &self,
         plan: Plan<'_>,
@@ -170,7 +173,7 @@ impl Stripe {
         }
     }
 
-    /// The statement was carried out, but what it answered is lost: whether it wrote anything.
+    /// Whether the statement wrote anything; it was executed, but its result was lost.
     async fn stands(&self, ahead: &Heads) -> bool {
         let Some((poll, head)) = ahead.iter().next() else {
             return false;
@@ -186,7 +189,7 @@ impl Stripe {
         loop {
             match fetch_all(self.db.read(), sql, values.clone()).await {
                 Ok(rows) => return !rows.is_empty(),
-                // An error would say that nothing was written.
+                // Returning an error would claim that nothing was written.
                 Err(error) => {
                     tracing::warn!(%error, "what became of a group of ballots cannot be read yet");
                     tokio::time::sleep(AGAIN).await;
@@ -196,14 +199,14 @@ impl Stripe {
     }
 }
 
-/// A group in which nothing is to be asked.
+/// A group of which everything is known without asking the database.
 struct Plan<'a> {
     last: Last<'a>,
     polls: BTreeMap<PollId, &'a Poll>,
 }
 
 impl<'a> Plan<'a> {
-    /// `None`: something is.
+    /// `None`: something has to be looked up.
     fn of(group: &'a [Slip], heads: &Heads, now: UnixMillis) -> Option<Self> {
         let (mut last, mut polls) = (Last::new(), BTreeMap::<PollId, &Poll>::new());
         for (n, slip) in group.iter().enumerate() {

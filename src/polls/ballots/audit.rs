@@ -1,4 +1,4 @@
-//! A recount now and then: that the tally says what the ballots say, and a shout when it does not.
+//! A periodic recount that compares the tally with the ballots and logs an error if they differ.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,24 +19,21 @@ use crate::types::{OptionId, PollId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     pub option: OptionId,
-    /// `None`: of a ranking or of words, all tiers together.
+    /// `None`: a ranking or words, with all tiers together.
     pub tier: Option<i16>,
     pub tallied: i64,
     pub counted: i64,
 }
 
-/// Recounts the ballots of a poll, sealed or not, and compares them with the tallies; empty when they agree. Reads every ballot, and
-/// sees one moment of a poll that is being answered.
-///
-/// # Errors
-/// What the database said.
+/// Recounts the ballots of a poll, sealed or not, and compares them with the tallies; empty if they agree. Reads every
+/// ballot, from one snapshot, so the poll may be answered meanwhile.
 pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
     recount(db, poll.id).await
 }
 
 async fn recount(db: &Db, poll: PollId) -> Result<Vec<Difference>, DbErr> {
     let moment = db.snapshot().await?;
-    // As it is at that moment: a poll that was sealed since keeps its ballots elsewhere.
+    // Reads the poll again from this snapshot: if it has been sealed since, its ballots are elsewhere.
     let Some(poll) = &definition::by_id_in(&moment, poll).await? else {
         return Ok(Vec::new());
     };
@@ -45,7 +42,7 @@ async fn recount(db: &Db, poll: PollId) -> Result<Vec<Difference>, DbErr> {
                UNION ALL SELECT choices, NULL, tier, n FROM sealed_ballot WHERE poll_id = $2 AND set_aside = 0 \
                UNION ALL SELECT NULL, option_id, tier, CAST(SUM(n) AS BIGINT) FROM tally \
                WHERE poll_id = $3 GROUP BY option_id, tier";
-    // Tallied and counted, by option and tier.
+    // The tallied and the counted number, by option and tier.
     let mut numbers: BTreeMap<(OptionId, Option<i16>), (i64, i64)> = BTreeMap::new();
     let mut details = Details::default();
     for row in fetch_all(
@@ -97,7 +94,7 @@ async fn recount(db: &Db, poll: PollId) -> Result<Vec<Difference>, DbErr> {
         .collect())
 }
 
-/// What the recounts have found so far, in this process.
+/// The results of the recounts so far, in this process.
 #[derive(Debug, Default)]
 pub struct Audits {
     state: Mutex<State>,
@@ -105,22 +102,19 @@ pub struct Audits {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last poll that was looked at: the next look goes on behind it.
+    /// The last poll that was recounted; the next recount continues after it.
     after: i64,
     /// Polls whose tally differs.
     wrong: BTreeMap<PollId, Vec<Difference>>,
     rest_until: Option<Instant>,
 }
 
-/// A look may take so long, and is followed by a rest of twenty times what it took.
+/// How long one run of recounts may take. It is followed by a rest of twenty times its duration.
 const LOOK: Duration = Duration::from_millis(500);
 const REST: u32 = 20;
 
 impl Audits {
-    /// Recounts the polls that are next, some of them at a time, round and round.
-    ///
-    /// # Errors
-    /// What the database said.
+    /// Recounts the next polls, as many as fit into one run, and starts over after the last.
     pub async fn tick(&self, db: &Db) -> Result<(), DbErr> {
         let began = Instant::now();
         let (after, rest_until) = {
@@ -138,7 +132,7 @@ impl Audits {
         }
         for row in rows {
             let poll: PollId = row.try_get("", "id")?;
-            // In any case: a poll that cannot be read keeps the others from nothing.
+            // Set before the recount: a poll that cannot be read must not keep the others from being recounted.
             self.state().after = poll.0;
             self.note(poll, recount(db, poll).await?);
             if began.elapsed() > LOOK {
@@ -149,12 +143,12 @@ impl Audits {
         Ok(())
     }
 
-    /// What differs in a poll, as far as it was looked at.
+    /// The differences found in a poll by the last recount.
     pub fn differences(&self, poll: PollId) -> Vec<Difference> {
         self.state().wrong.get(&poll).cloned().unwrap_or_default()
     }
 
-    /// Polls whose tally differs, as far as they were looked at.
+    /// The polls in whose tally the last recount found a difference.
     pub fn wrong(&self) -> Vec<PollId> {
         self.state().wrong.keys().copied().collect()
     }
@@ -166,7 +160,7 @@ impl Audits {
         } else if let Some(first) = found.first().cloned()
             && state.wrong.insert(poll, found).is_none()
         {
-            // Once: it is true at every later look as well.
+            // Logged once only: every later recount finds the same.
             tracing::error!(
                 poll = poll.0,
                 option = first.option.0,

@@ -1,4 +1,4 @@
-//! Pages of the log as rows: written in the commit they tell of.
+//! Pages of the log as rows, written in the commit that they describe.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,13 +9,13 @@ use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all};
 use crate::polls::model::Poll;
 use crate::types::{PollId, UnixMillis};
 
-/// The chain of ballots that were there before there was a log.
+/// The slot of the chain of ballots from before the log existed.
 pub const BEFORE_THE_LOG: i64 = -1;
 
-/// The ends of one slot's chains, as they are in this transaction.
+/// The ends of one slot's chains, as this transaction sees them.
 pub type Heads = HashMap<PollId, Head>;
 
-/// The end of a chain in a row that may have none.
+/// The end of a chain, from a row in which it may be NULL.
 pub fn head(row: &QueryResult) -> Result<Head, DbErr> {
     let seq: Option<i64> = row.try_get("", "seq")?;
     let hash: Option<Vec<u8>> = row.try_get("", "hash")?;
@@ -44,7 +44,7 @@ pub async fn lock_head(db: &Db, txn: &WriteTxn, slot: i64, poll: PollId) -> Resu
     rows.first().map_or_else(|| Ok(Head::default()), head)
 }
 
-/// A page in the making: the first of a chain starts with what the poll asks.
+/// Starts a new page: the first page of a chain begins with the wording of the poll.
 pub fn page(head: Head, poll: &Poll) -> Vec<u8> {
     let mut entries = Vec::new();
     if head.seq == 0 {
@@ -54,8 +54,8 @@ pub fn page(head: Head, poll: &Poll) -> Vec<u8> {
     entries
 }
 
-/// Appends one page for each poll; returns the new ends. Two nodes that begin a chain of the same slot at once: one of them fails as a whole
-/// and comes again.
+/// Appends one page for each poll, and returns the new ends. If two nodes start a chain in the same slot at once, one
+/// of the transactions fails as a whole and can be retried.
 pub async fn append(
     txn: &WriteTxn,
     slot: i64,
@@ -69,7 +69,7 @@ pub async fn append(
     Ok(ahead)
 }
 
-/// As [`append`], with the rest of the batch.
+/// Like [`append`], as part of a batch.
 pub fn add(
     batch: &mut Batch,
     slot: i64,
@@ -113,11 +113,12 @@ pub fn add(
     ahead
 }
 
-/// Adds to a batch that has pages, on SQLite: nothing of it stands unless the polls are as they were when their answers were read. A chain that
-/// has gone on meanwhile has a page of this number already.
+/// Makes a batch with pages conditional, on SQLite: it fails as a whole unless the polls are unchanged since
+/// their answers were read. If the chain has grown meanwhile, the batch fails as well, because a page with
+/// this number already exists.
 pub fn hold(batch: &mut Batch, slot: i64, polls: &BTreeMap<PollId, &Poll>) {
     for (id, poll) in polls {
-        // The number of a page cannot be NULL.
+        // `seq` is NOT NULL: if the poll has changed, the subquery yields NULL and the batch fails.
         let taken = batch.taken();
         let sql = format!(
             "UPDATE ballot_chain SET seq = (SELECT seq FROM poll WHERE id = ${} AND revision = ${} AND closed_ms IS NULL AND sealed_ms IS NULL) \

@@ -1,12 +1,12 @@
-//! A close that stays: once a poll was seen closed by its time, a clock that steps back does not open it again.
+//! A permanent close: once a poll was seen closed by its time, a clock that is set back does not open it again.
 
 use sea_orm::{DbErr, Value};
 
 use crate::db::{Db, fetch_one, in_list, run};
 use crate::types::{PollId, UnixMillis};
 
-/// Writes down that these polls were seen closed at `now`. A transaction of its own: the answers that were refused held a
-/// shared lock on the poll, and two nodes that both want more would wait for each other.
+/// Records that these polls were seen closed at `now`. This is a transaction of its own: the commit that refused the
+/// answers holds a shared lock on the poll, and two nodes that both try to upgrade theirs would deadlock.
 pub async fn remember(db: &Db, now: UnixMillis, polls: &[PollId]) -> Result<(), DbErr> {
     if polls.is_empty() {
         return Ok(());
@@ -24,10 +24,7 @@ pub async fn remember(db: &Db, now: UnixMillis, polls: &[PollId]) -> Result<(), 
     txn.commit().await
 }
 
-/// Looks for polls whose time has come while nobody answered.
-///
-/// # Errors
-/// What the database said.
+/// Finds polls whose closing time has passed while nobody answered.
 pub async fn watch(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     let due =
         "SELECT 1 FROM poll WHERE state = 1 AND closed_ms IS NULL AND closes_ms <= $1 LIMIT 1";

@@ -1,9 +1,10 @@
 //! Many answers in one durable commit.
 //!
-//! A group of answers that waited together is written with a handful of set-based statements (two trips to SQLite, five or six to
-//! PostgreSQL, `BEGIN` and `COMMIT` included), whatever its size: the polls' state (the close is decided here, by the clock at the commit), the new ballots, the
-//! ballots that changed, the tally, the places, the refusals, and the page of the log that tells of it. Whether a
-//! voter is new is decided under the writer's lock (SQLite) or by the primary key of `ballot` (PostgreSQL); nothing is checked before that.
+//! A group of answers that waited together is written with a handful of set-based statements (two round trips to
+//! SQLite, five or six to PostgreSQL, `BEGIN` and `COMMIT` included), whatever its size: the state of the polls (the
+//! close is decided here, by the clock at the commit), the new ballots, the changed ballots, the tally, the places, the
+//! refusals, and the page of the log that records it. Whether a voter is new is decided under the writer's lock
+//! (SQLite) or by the primary key of `ballot` (PostgreSQL), never by an earlier check.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,13 +24,13 @@ use crate::polls::answer::{Reason, refusals};
 use crate::polls::model::{Phase, Place, PollState, phase};
 use crate::types::{Clock, PollId, UnixMillis};
 
-/// The largest group: 512 ballots are 4,096 parameters, far below what either database takes.
+/// The size of the largest group: 512 ballots have 4,096 parameters, far below the limits of both databases.
 pub const LARGEST_GROUP: usize = 512;
 
 /// Commits a group. `slot` is this node's stripe of the counting tables, and its chain.
 ///
 /// # Errors
-/// What the database said; then nothing was written.
+/// A database error; nothing was written.
 pub async fn commit(
     db: &Db,
     clock: &Clock,
@@ -40,7 +41,7 @@ pub async fn commit(
     Ok(outcomes)
 }
 
-/// As [`commit`]; says as well where the chains end now.
+/// Like [`commit`], but also returns the new ends of the chains.
 pub(super) async fn commit_and_tell(
     db: &Db,
     clock: &Clock,
@@ -49,7 +50,7 @@ pub(super) async fn commit_and_tell(
 ) -> Result<(Vec<Outcome>, Heads), DbErr> {
     let (txn, polls, mut before, answered) = look(db, slot, group).await?;
     let mut repeats = Repeats::new(answered);
-    // The clock is read when the writer is ours: nothing that closed before can slip in behind.
+    // The clock is read while holding the writer, so that no answer is accepted after a poll was closed.
     let now = clock.now();
     let judged = Judged::of(group, &polls, &mut repeats, now);
 
@@ -74,13 +75,14 @@ pub(super) async fn commit_and_tell(
     Ok((outcomes, heads))
 }
 
-/// The slips of a group, each judged against its poll as it is now.
+/// The slips of a group, each checked against the current state of its poll.
 struct Judged<'a> {
-    /// None: in the box; what it did there is known once the ballots are written. Same: in the box, as the one of this voter before it.
+    /// `None`: goes into the box; its effect is known once the ballots are written. `Same`: goes into the box, and
+    /// repeats this voter's previous answer in the group.
     outcomes: Vec<Option<Outcome>>,
     last: Last<'a>,
     refused: Vec<(PollId, Reason)>,
-    /// Polls that are past their time, and of which that is not written down yet.
+    /// Polls whose closing time has passed, if that is not recorded yet.
     seen_closed: Vec<PollId>,
 }
 
@@ -104,7 +106,7 @@ impl<'a> Judged<'a> {
         judged
     }
 
-    /// Judges the `n`th of the group.
+    /// Checks the `n`th slip of the group.
     fn answer(
         &mut self,
         n: usize,
@@ -116,16 +118,16 @@ impl<'a> Judged<'a> {
         let Some(state) = polls.get(&answer.poll.id) else {
             return;
         };
-        // Before anything else: the first answer stands, whatever became of the poll since.
+        // This comes first: a repeated request gets the first response, whatever became of the poll since.
         if let Some(once) = &answer.once
             && let Some(again) = repeats.answer(n, once)
         {
             self.outcomes[n] = Some(again);
             return;
         }
-        // Once it was seen closed, no clock that steps back opens it again.
+        // Once the poll was seen closed, a clock that is set back does not open it again.
         let latest = state.seen_closed.map_or(now, |at| at.max(now));
-        // What is carried over from elsewhere goes into a draft: nobody sees it, or answers beside it, before all of it is in.
+        // Ballots of an import go into a draft: nobody sees the poll, or answers it, before all of them are in.
         let carried = answer.place == Place::Elsewhere && state.state == PollState::Draft;
         let stage = if carried {
             PollState::Published
@@ -142,7 +144,7 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// In the box: as the voter's first of this group, or in place of the one before it.
+    /// Accepts an answer: as the voter's first of this group, or in place of the one before it.
     fn takes(&mut self, n: usize, answer: &'a Answer) {
         let mut same = false;
         self.last
@@ -152,7 +154,7 @@ impl<'a> Judged<'a> {
         self.outcomes[n] = same.then_some(Outcome::Same);
     }
 
-    /// Not in the box: the poll is in a phase in which it takes nothing. `noted`: that its time is over is written down already.
+    /// Refuses an answer: the poll accepts none in this phase. `noted`: its close is already recorded.
     fn refuses(&mut self, poll: PollId, phase: Phase, noted: bool) {
         let reason = if let Phase::Closed { at } = phase {
             if at.is_some() && !noted && !self.seen_closed.contains(&poll) {
@@ -166,20 +168,20 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// What a group does to the ballots: how the numbers move, and the pages of the log that tell of it.
+/// What a group does to the ballots: the changes to the counters, and the pages of the log that record them.
 #[derive(Default)]
 pub(super) struct Moved<'a> {
     pub(super) counts: Counts,
     links: Links<'a>,
     pub(super) pages: BTreeMap<PollId, Vec<u8>>,
-    /// Ballots that were there before, and say something else now.
+    /// Ballots that already existed and now say something else.
     changed: Vec<&'a Waiting<'a>>,
-    /// What became of each voter's ballot.
+    /// The outcome for each voter's ballot.
     said: HashMap<(PollId, VoterKey), Outcome>,
 }
 
 impl<'a> Moved<'a> {
-    /// `before`: the ballots that were there.
+    /// `before` has the ballots that already existed.
     pub(super) fn of(last: &'a Last<'a>, before: &Known, heads: &Heads, now: UnixMillis) -> Self {
         let mut moved = Self {
             said: HashMap::with_capacity(last.len()),
@@ -227,7 +229,7 @@ impl<'a> Moved<'a> {
         Entry::Cast(ballot)
     }
 
-    /// Moves a ballot that was there before; `None`: it says so already.
+    /// Changes an existing ballot; `None`: it already says this.
     fn change(
         &mut self,
         waiting: &'a Waiting<'a>,
@@ -240,9 +242,9 @@ impl<'a> Moved<'a> {
         }
         let poll = &waiting.answer.poll;
         ballot.revision = old.revision + 1;
-        // More may be known of the voter than before; what was known stays known.
+        // More may be known about the voter than before; a tier is never lowered.
         (ballot.tier, ballot.place) = (ballot.tier.max(old.tier), old.place);
-        // What an editor set aside stays so, whatever it says now.
+        // A ballot that an editor set aside stays set aside, whatever it says now.
         if old.counts {
             self.counts.ballot(poll, old.tier, &old.choices, -1);
             self.counts.ballot(poll, ballot.tier, ballot.choices, 1);
@@ -253,7 +255,7 @@ impl<'a> Moved<'a> {
     }
 }
 
-/// A first ballot as the log has it.
+/// A first ballot, in the form of the log.
 fn ballot<'a>(waiting: &'a Waiting<'a>) -> Ballot<'a> {
     let network = waiting.answer.network.as_ref();
     Ballot {
@@ -266,7 +268,7 @@ fn ballot<'a>(waiting: &'a Waiting<'a>) -> Ballot<'a> {
     }
 }
 
-/// What each slip of the group is told, once it is known what became of the ballots.
+/// The outcome for each slip of the group, once the outcome for the ballots is known.
 fn settled(
     group: &[Slip],
     judged: Vec<Option<Outcome>>,
@@ -282,7 +284,7 @@ fn settled(
                 match said.get(&key) {
                     Some(Outcome::HandedOver) => Outcome::HandedOver,
                     Some(_) if outcome.is_some() => Outcome::Same,
-                    // A voter has one first ballot, however many answers came with it.
+                    // A voter has only one first ballot, however many of their answers are in the group.
                     Some(Outcome::Counted) if !first => Outcome::Changed,
                     Some(outcome) => *outcome,
                     None => Outcome::Edited,

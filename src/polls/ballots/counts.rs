@@ -1,5 +1,5 @@
-//! The counting tables: the tally, the places, the hours. What counts, and how, stands here once: the commit, the removals, the
-//! audit and the verification all ask these functions.
+//! The counting tables: the tally, the places, the hours. The rules for what counts are defined only here; the commit,
+//! the removals, the audit and the verification all use these functions.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
 use crate::types::{IssueId, OptionId, PollId, UnixMillis};
 
-/// What changes in the counting tables. Sorted, so that two nodes touch rows in the same order.
+/// Changes to the counting tables. Sorted, so that two nodes lock rows in the same order.
 #[derive(Default)]
 pub(super) struct Counts {
     tally: BTreeMap<(PollId, OptionId, i16), i64>,
@@ -22,7 +22,7 @@ pub(super) struct Counts {
     details: Details,
 }
 
-/// Ballots first cast at a place, and between which moments anything happened to them.
+/// The number of ballots first cast at a place, and the first and the last time anything happened to one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) n: i64,
@@ -31,7 +31,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// As the row takes it up, in whatever order.
+    /// Merges another number and time, as the upsert of the row does; the order does not matter.
     pub(super) fn join(seen: &mut Option<Self>, n: i64, at: UnixMillis) {
         match seen {
             None => {
@@ -67,7 +67,7 @@ impl Counts {
         }
     }
 
-    /// `n` more ballots of a place, or none more: something happened to one.
+    /// Adds `n` ballots at a place; with 0, only notes that something happened to one.
     pub(super) fn place(&mut self, poll: PollId, place: i16, n: i64, at: UnixMillis) {
         let mut seen = self.places.get(&(poll, place)).copied();
         Seen::join(&mut seen, n, at);
@@ -76,24 +76,25 @@ impl Counts {
         }
     }
 
-    /// One more voter in this hour. Turnout tells when readers came; what is set aside later came all the same.
+    /// Adds one voter to this hour. Turnout says when readers answered, so ballots that are set
+    /// aside later still count.
     pub(super) fn hour(&mut self, poll: PollId, tier: i16, now: UnixMillis) {
         *self.hours.entry((poll, now.hour(), tier)).or_default() += 1;
     }
 
-    /// One more ballot that a mail of the issue brought.
+    /// Adds one ballot that came by a mail of the issue.
     pub(super) fn mail(&mut self, poll: PollId, issue: IssueId) {
         *self.mails.entry((poll, issue)).or_default() += 1;
     }
 
-    /// The ballots that mails brought, by poll and issue.
+    /// The numbers of ballots that came by mail, by poll and issue.
     pub(super) fn mailed(&self) -> impl Iterator<Item = (PollId, IssueId, i64)> {
         self.mails
             .iter()
             .map(|((poll, issue), n)| (*poll, *issue, *n))
     }
 
-    /// Adds what is to be written. `slot` is this node's stripe.
+    /// Adds the statements to the batch. `slot` is this node's stripe.
     pub(super) fn write(&self, batch: &mut Batch, slot: i64) {
         let slot: Value = slot.into();
         let mails = self.mails.iter();

@@ -1,6 +1,6 @@
-//! What a ballot says beyond its options, tallied: the order of a ranking, and the reader's own words.
+//! Tallies of what a ballot says beyond its options: the order of a ranking, and the reader's own words.
 //!
-//! Written in the same commit as `tally`; results are read from here and never by counting ballots.
+//! Written in the same commit as `tally`. Results are read from here, never by counting ballots.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::types::{OptionId, PollId};
 /// Poll, option, the words' key, tier.
 type WordsOf = (PollId, OptionId, [u8; 16], i16);
 
-/// What a group of ballots changes. Sorted, so that two nodes touch rows in the same order.
+/// The changes made by a group of ballots. Sorted, so that two nodes lock rows in the same order.
 #[derive(Debug, Default)]
 pub struct Details {
     rankings: BTreeMap<(PollId, i64, Vec<u8>, i16), i64>,
@@ -24,7 +24,7 @@ pub struct Details {
 }
 
 impl Details {
-    /// Adds what `choice` says `by` times; −1 takes it back.
+    /// Adds `by` times what `choice` says; −1 takes it back.
     pub fn add(&mut self, poll: &Poll, tier: Tier, choice: &Choice, by: i64) {
         for (question, ranking) in choice.rankings(poll) {
             let ranking = pack(&ranking.iter().map(|id| id.0).collect::<Vec<_>>());
@@ -41,7 +41,7 @@ impl Details {
         }
     }
 
-    /// Adds what is to be written. `slot` is this node's stripe.
+    /// Adds the statements to the batch. `slot` is this node's stripe.
     pub fn write(&self, batch: &mut Batch, slot: &Value) {
         let rankings = self.rankings.iter().filter(|(_, n)| **n != 0);
         batch.insert(
@@ -64,7 +64,7 @@ impl Details {
     }
 }
 
-/// A ranking and how many ballots of each tier say exactly it.
+/// A ranking, and how many ballots of each tier give exactly this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranking {
     /// The question's key.
@@ -75,7 +75,7 @@ pub struct Ranking {
     pub n: i64,
 }
 
-/// Words that an editor let stand, and how many ballots of a tier say them.
+/// Words that an editor approved, and how many ballots of a tier say them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
     pub option: OptionId,
@@ -84,10 +84,7 @@ pub struct Approved {
     pub n: i64,
 }
 
-/// The rankings of a poll; asks nothing where no question is ranked.
-///
-/// # Errors
-/// What the database said.
+/// The rankings of a poll; runs no query if no question is ranked.
 pub async fn rankings(db: &Db, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
     if poll.questions.iter().all(|q| q.kind != Kind::Ranked) {
         return Ok(Vec::new());
@@ -106,10 +103,7 @@ pub async fn rankings(db: &Db, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
     .await
 }
 
-/// The words of a poll that may be shown; asks nothing where none can be written.
-///
-/// # Errors
-/// What the database said.
+/// The words of a poll that may be shown; runs no query if the poll has no field for words.
 pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
     if poll.options().all(|option| option.role != Role::Words) {
         return Ok(Vec::new());
@@ -129,7 +123,7 @@ pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
     .await
 }
 
-/// Tallied and counted, by what it is of, its bytes, tier and stripe.
+/// The tallied and the counted number, by what it belongs to, its bytes, tier and stripe.
 type Numbers<Of> = BTreeMap<(Of, Vec<u8>, i64, i64), (i64, i64)>;
 
 /// What is compared with the tallies of rankings and words.
@@ -139,15 +133,12 @@ pub enum Scope {
     Slots,
     /// All stripes together.
     Together,
-    /// All stripes together, and no words: the ballots of a sealed poll have none.
+    /// All stripes together and no words, because the ballots of a sealed poll have none.
     Rankings,
 }
 
-/// Where the tallies of rankings and words differ from what was `counted`, by stripe: the option (of a ranking its first
-/// choice), the number tallied and the number counted.
-///
-/// # Errors
-/// What the database said.
+/// Where the tallies of rankings and words differ from what was `counted`, by stripe: the option (for a ranking, its
+/// first choice), the number tallied and the number counted.
 pub async fn differences<C: ConnectionTrait>(
     db: &C,
     poll: PollId,
@@ -155,7 +146,8 @@ pub async fn differences<C: ConnectionTrait>(
     scope: Scope,
 ) -> Result<Vec<(OptionId, i64, i64)>, DbErr> {
     let slot_of = |slot: i64| if scope == Scope::Slots { slot } else { 0 };
-    // Tallied and counted: of rankings by question and ranking, of words by option and key; then tier and stripe.
+    // The tallied and the counted number: rankings by question and ranking, words by option and key;
+    // then by tier and stripe.
     let mut rankings: Numbers<i64> = BTreeMap::new();
     let mut words: Numbers<OptionId> = BTreeMap::new();
     for (slot, details) in counted {
@@ -185,7 +177,7 @@ pub async fn differences<C: ConnectionTrait>(
         let (written, key): (String, Vec<u8>) =
             (row.try_get("", "written")?, row.try_get("", "words_key")?);
         if words_key(&written)[..] != key[..] {
-            // Other words stand there than those that were counted.
+            // The stored text does not match its key.
             differences.push((option, n, 0));
         }
         let key = (

@@ -1,8 +1,9 @@
-//! A browser's ballot becomes its reader's: whoever answered without being known and then showed who they are has one ballot,
-//! not two.
+//! Hands a browser's ballot over to its reader: a reader who answers anonymously and is identified later
+//! has one ballot, not two.
 //!
-//! The reader's ballot takes over what the browser's said, unless it was changed later itself. The browser's row stays, counted no
-//! more and marked with [`HANDED_OVER`]: the key in it must not be free for a second ballot. Which reader it went to is written nowhere.
+//! The reader's ballot takes over what the browser's said, unless it was itself changed later. The browser's row is
+//! kept, no longer counts, and is marked with [`HANDED_OVER`], so that its key cannot cast a second ballot. Which
+//! reader it went to is not recorded anywhere.
 
 use sea_orm::{DbErr, Value};
 
@@ -18,35 +19,32 @@ use crate::polls::definition;
 use crate::polls::model::{Phase, Poll, Tier};
 use crate::types::{Clock, PollId, ReaderId, UnixMillis};
 
-/// In place of a removal's number, which begin at 1: the ballot is counted under its reader's key.
+/// Stored in place of a removal's number (those start at 1): the ballot is counted under its reader's key.
 pub const HANDED_OVER: i64 = 0;
 
 /// Whether a browser has a ballot of its own that could be handed over.
-///
-/// # Errors
-/// What the database said.
 pub async fn has_own(db: &Db, poll: PollId, browser: VoterKey) -> Result<bool, DbErr> {
     let sql = "SELECT 1 FROM ballot WHERE poll_id = $1 AND voter_key = $2 AND (removed IS NULL OR removed <> 0)";
     let row = fetch_one(db.read(), sql, [poll.into(), browser.to_vec().into()]).await?;
     Ok(row.is_some())
 }
 
-/// Whom a ballot is handed over to.
+/// The reader who receives a ballot.
 #[derive(Debug, Clone, Copy)]
 pub struct Receiver {
     pub reader: ReaderId,
     /// Their key in this poll.
     pub voter: VoterKey,
     pub tier: Tier,
-    /// When they agreed that this answer is joined to their address, if they did.
+    /// When they agreed to have this answer joined to their address, if they did.
     pub agreed: Option<UnixMillis>,
 }
 
-/// Hands the ballot of `browser` over to `to`. False when there is none, or the poll takes no answers any more:
-/// then nothing has changed. `slot` is this node's chain.
+/// Hands the ballot of `browser` over to `receiver`. Returns false, and changes nothing, if there is no such ballot or
+/// the poll accepts no answers any more. `slot` is this node's chain.
 ///
 /// # Errors
-/// What the database said; then nothing was written.
+/// A database error; nothing was written.
 pub async fn hand_over(
     db: &Db,
     clock: &Clock,
@@ -68,7 +66,7 @@ pub async fn hand_over(
     };
     let sql = format!("SELECT 1 FROM poll WHERE id = $1{lock}");
     fetch_one(&*txn, sql, [poll.into()]).await?;
-    // As with every answer: the clock is read when the writer is ours.
+    // As for every answer, the clock is read while holding the writer.
     let now = clock.now();
     let Some(poll) = definition::by_id_in(&*txn, poll).await? else {
         return Ok(false);
@@ -109,7 +107,7 @@ pub async fn hand_over(
     let kept = to
         .as_ref()
         .is_some_and(|to| to.held.choices == says.choices);
-    // What was said last without the consent is not joined to anybody.
+    // If the ballot now says something else and consent was not given for that, the link is removed.
     if receiver.agreed.is_some() || !kept {
         links.take(&poll, receiver.reader, &says.choices, receiver.agreed);
     }
@@ -122,7 +120,7 @@ pub async fn hand_over(
     Ok(true)
 }
 
-/// The one that says what counts.
+/// The later of the two ballots: it determines what counts.
 fn later<'a>(from: &'a Held, to: &'a Held) -> &'a Held {
     if from.changed > to.changed { from } else { to }
 }
@@ -135,7 +133,7 @@ struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    /// The browser's ballot counts no more.
+    /// Stops counting the browser's ballot.
     async fn take(&mut self, txn: &WriteTxn, from: &Stored) -> Result<(), DbErr> {
         if from.held.removed.is_none() {
             let place = (self.poll.id, from.held.place);
@@ -144,7 +142,7 @@ impl Hand<'_> {
             self.counts.place(place.0, place.1, -1, from.held.cast);
         }
         if let Some(removal) = from.held.removed {
-            // It counts from now on: it is none of those any more that readers are told of.
+            // The answer counts from now on, so it no longer belongs to the set-aside ones that readers are told of.
             let sql =
                 "UPDATE ballot_removal SET gone = gone + 1 WHERE poll_id = $1 AND number = $2";
             run(&**txn, sql, [self.poll.id.into(), removal.into()]).await?;
@@ -163,7 +161,7 @@ impl Hand<'_> {
         run(&**txn, sql, values).await.map(drop)
     }
 
-    /// The reader had none: this is it, cast when the browser cast it.
+    /// The reader had no ballot: this becomes theirs, with the time at which the browser cast it.
     async fn give(
         &mut self,
         txn: &WriteTxn,
@@ -205,7 +203,7 @@ impl Hand<'_> {
         run(&**txn, sql, values).await.map(drop)
     }
 
-    /// The reader had one: the later of the two says what counts.
+    /// The reader had a ballot: the later of the two determines what counts.
     async fn change(
         &mut self,
         txn: &WriteTxn,

@@ -1,4 +1,4 @@
-//! Ballots written, many in a statement.
+//! Inserting and updating ballots, many in one statement.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,8 @@ use super::slip::{Answer, VoterKey};
 use crate::db::{AskedTxn, Backend, Batch, fetch_all, round_up, values_list};
 use crate::types::{PollId, UnixMillis};
 
-/// Inserts every ballot of a voter who has none yet. `known` names those who have one, and afterwards all of them. SQLite knows them
-/// already: there it is left to the batch.
+/// Inserts a ballot for every voter who has none yet. `known` has the voters with a ballot, and on return all of them.
+/// On SQLite they are already known, and the insert is left to the batch.
 pub(super) async fn insert(
     txn: &AskedTxn,
     last: &Last<'_>,
@@ -27,7 +27,7 @@ pub(super) async fn insert(
         return Ok(());
     }
     let Some(txn) = txn.postgres() else {
-        // A row that is there twice conflicts with itself, which is nothing.
+        // A row that is in the statement twice conflicts with itself, and the repetition is ignored.
         let sql = format!(
             "INSERT INTO ballot ({COLUMNS}) VALUES {} ON CONFLICT (poll_id, voter_key) DO NOTHING",
             values_list(round_up(rows.len()), 8, batch.taken())
@@ -58,7 +58,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// The ballots of voters who have none for certain, one row for each: a key that is there is an error.
+/// Adds the ballots of voters who certainly have none, one row each: an existing key is an error.
 pub(super) fn add(
     batch: &mut Batch,
     backend: Backend,
@@ -73,7 +73,7 @@ pub(super) fn add(
             batch.push(sql, values);
         }
         Backend::Sqlite => {
-            // Filled up with rows that are left out, so that there are few texts.
+            // Padded with rows that are filtered out, so that there are few distinct statement texts.
             let n = round_up(rows.len());
             let sql = format!(
                 "INSERT INTO ballot ({COLUMNS}) SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
@@ -86,8 +86,9 @@ pub(super) fn add(
     }
 }
 
-/// The rows as an `INSERT` of PostgreSQL: arrays, so that there is one text for all sizes, planned once, and a few parameters instead of
-/// thousands. `taken`: parameters before these; `holds`: the condition.
+/// The rows as an `INSERT` for PostgreSQL. They are passed as arrays, so that one statement text serves all sizes and
+/// is planned once, with a few parameters instead of thousands. `taken` is the number of parameters before these;
+/// `holds` is the condition.
 fn as_arrays(
     rows: &[&Waiting<'_>],
     now: UnixMillis,
@@ -134,7 +135,7 @@ fn as_arrays(
 }
 
 const COLUMNS: &str = "poll_id, voter_key, choices, tier, source, network, cast_ms, changed_ms";
-/// Writes what voters say now who had a ballot.
+/// Updates the ballots of voters who already had one.
 pub(super) fn update(batch: &mut Batch, changed: &[&Waiting<'_>], now: UnixMillis) {
     if changed.is_empty() {
         return;

@@ -1,5 +1,5 @@
-//! Answers beside the readers who agreed to it, written in the commit of the ballot and saying the same. Nothing here is reached for secret
-//! polls: see [`crate::polls::linked`].
+//! Links between answers and the readers who agreed to them, written in the commit of the ballot and saying the same.
+//! Secret polls never get here: see [`crate::polls::linked`].
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::db::{Backend, Batch, in_list, values_list};
 use crate::polls::model::Poll;
 use crate::types::{PollId, ReaderId, UnixMillis};
 
-/// What a commit does to links; `None`: the consent was not given again, so there is none any more. In an order of their own, so that
-/// two nodes cannot lock each other out.
+/// What a commit does to links; `None`: consent was not given again, so the link is removed. Sorted, so that
+/// two nodes cannot deadlock.
 #[derive(Default)]
 pub(super) struct Links<'a>(BTreeMap<(PollId, ReaderId), Option<Link<'a>>>);
 
@@ -22,7 +22,7 @@ struct Link<'a> {
 }
 
 impl<'a> Links<'a> {
-    /// Takes up what a known reader said about the link.
+    /// Adds what a known reader said about the link.
     pub(super) fn of(&mut self, answer: &Answer, choices: &'a [u8], now: UnixMillis) {
         if let Some(tick) = answer.link {
             let agreed = tick.agreed.then_some(now);
@@ -30,7 +30,7 @@ impl<'a> Links<'a> {
         }
     }
 
-    /// `agreed`: when; `None`: not.
+    /// `agreed` is the time of the consent; `None`: no consent.
     pub(super) fn take(
         &mut self,
         poll: &Poll,
@@ -48,7 +48,7 @@ impl<'a> Links<'a> {
         }
     }
 
-    /// Adds what is to be written; nothing for secret polls.
+    /// Adds the statements to the batch; none for secret polls.
     pub(super) fn write(self, batch: &mut Batch, backend: Backend, now: UnixMillis) {
         let mut made: Vec<Value> = Vec::new();
         let mut ended: BTreeMap<PollId, Vec<Value>> = BTreeMap::new();
@@ -67,7 +67,7 @@ impl<'a> Links<'a> {
             }
         }
         if !made.is_empty() {
-            // An erasure that is on its way is waited for, and then there is no reader.
+            // Waits for an erasure in progress; afterwards there is no reader to link to.
             let lock = match backend {
                 Backend::Postgres => " FOR SHARE OF reader",
                 Backend::Sqlite => "",
@@ -81,7 +81,7 @@ impl<'a> Links<'a> {
             );
             batch.push(sql, made);
         }
-        // Poll by poll, so that SQLite looks each reader up and does not scan the table.
+        // One statement for each poll, so that SQLite looks up each reader instead of scanning the table.
         for (poll, readers) in ended {
             let taken = batch.taken();
             let among = in_list(readers.len(), taken + 1);

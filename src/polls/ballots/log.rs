@@ -1,7 +1,7 @@
-//! The log of the ballot box: how its pages are written, read and chained. Pure.
+//! The log of the ballot box: how its pages are encoded, decoded and chained. Pure.
 //!
-//! A page holds what one commit did to one poll. Its hash covers everything that is on it and the hash of the page before
-//! it, so nothing can be changed, taken out or put in between without changing every hash that follows:
+//! A page records what one commit did to one poll. Its hash covers everything on it and the hash of the page before it,
+//! so nothing can be changed, removed or inserted without changing every hash that follows:
 //!
 //! ```text
 //! hash  = SHA-256("canvass ballot log 1" 00 | poll | slot | seq | at_ms | hash before (32 bytes, zero for the first) | entries)
@@ -16,14 +16,14 @@
 //!   10 handed over          key | revision                       a browser's, that counts as its reader's now
 //!   11 words ruled on     option | key (16 bytes) | 1 and SHA-256(what shows), or 0
 //!   12 came by mail       issue | ballots
-//!   13 whole              nothing: the chain tells of 11 and 12
+//!   13 whole              nothing: the chain records entries 11 and 12 as well
 //! ballot = key (16 bytes) | revision | tier | place | length and bytes of the network | length and bytes of the choices
 //! ```
 //!
-//! Numbers within entries are unsigned LEB128, except the times. A ballot's revision is 0 when it is cast and rises by one
-//! with every entry about it: so the pages of several nodes fit together in one way only.
+//! Numbers within entries are unsigned LEB128, except the times. A ballot's revision is 0 when it is cast and increases
+//! by one with every entry about it, so the pages of several nodes can be merged in only one way.
 //!
-//! This file: what an entry is, and the hashes. `write` and `read`: entries as bytes, and back.
+//! This file defines the entries and the hashes; `write` and `read` encode and decode them.
 
 mod read;
 mod write;
@@ -36,19 +36,19 @@ use super::slip::VoterKey;
 use crate::polls::model::Poll;
 use crate::types::{PollId, UnixMillis};
 
-/// A SHA-256.
+/// A SHA-256 hash.
 pub type Hash = [u8; 32];
 
 const DOMAIN: &[u8] = b"canvass ballot log 1\0";
 
-/// The end of a chain: the number of its last page, from 1, and that page's hash.
+/// The end of a chain: the number of its last page, from 1, and the hash of that page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
     pub seq: i64,
     pub hash: Hash,
 }
 
-/// What a ballot says, as its row keeps it.
+/// What a ballot says, as stored in its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ballot<'a> {
     pub voter: VoterKey,
@@ -103,16 +103,16 @@ pub enum Entry<'a> {
         words: [u8; 16],
         shown: Option<Hash>,
     },
-    /// So many ballots that were cast on this page came by the mails of an issue.
+    /// The number of ballots cast on this page that came by the mails of an issue.
     Mailed {
         issue: i64,
         ballots: i64,
     },
-    /// The first of a chain that tells of words and mails as well.
+    /// The first entry of a chain that also records words and mails.
     Whole,
 }
 
-/// What the poll asks: the hashes of its words, so that swapped labels are found like swapped ballots.
+/// What the poll asks: the hashes of its texts, so that swapped labels are detected like swapped ballots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wording {
     /// Key and text.
@@ -143,7 +143,7 @@ impl Wording {
     }
 }
 
-/// Bytes that are no entries.
+/// Bytes that are not valid entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the entries cannot be read from byte {0} on")]
 pub struct Malformed(pub usize);

@@ -1,26 +1,28 @@
-//! The ballot box: the one way in for an answer, and what vouches for what is in it.
+//! The ballot box: the only way in for an answer, and the checks of what is in it.
 //!
-//! - `slip`: what goes in, and what became of it. Pure.
+//! - `slip`: what goes in, and the outcome. Pure.
 //! - [`SPILL`]: the queues into the box; `commit`: many answers in one durable commit.
-//! - [`Stripe`]: one writer, which commits new voters in one trip where it can.
-//! - `repeats`: requests of scripts that come again.
-//! - `rows`: ballots as rows, and what a commit must know first. `insert`: ballots written, many in a statement.
-//! - `counts`: the counting tables, which move in the same commit; and what counts at all.
+//! - [`Stripe`]: one writer, which commits new voters in one round trip where it can.
+//! - `repeats`: repeated requests of scripts.
+//! - `rows`: ballots as rows, and what a commit must read first. `insert`: writes ballots, many in one statement.
+//! - `counts`: the counting tables, which change in the same commit, and the rules for what counts.
 //! - `details_store`: the counting tables of rankings and of readers' own words.
-//! - `log`: the bytes of the log and how they are chained. Pure. `chain`: its pages as rows.
-//! - `replay`: from the log back to ballots and numbers. Pure. `root`: one hash over all ballots.
-//! - [`verify`]: recomputes all of it from the rows and compares; `verify_counters`: the numbers beside the tally;
-//!   `verify_sealed`: as much of it as is left when the log is destroyed; `verify_share`: so many ballots at a time.
-//! - [`adopt`]: ballots from before there was a log.
-//! - [`hand_over`]: a browser's ballot becomes its reader's.
-//! - `links`: answers beside the readers who agreed to it; `verify_links`: that they say what the ballots say.
+//! - `log`: how the log is encoded and chained. Pure. `chain`: its pages as rows.
+//! - `replay`: recomputes ballots and numbers from the log. Pure. `root`: one hash over all ballots.
+//! - [`verify`]: recomputes everything from the rows and compares; `verify_counters`: the numbers beside the tally;
+//!   `verify_sealed`: what can still be verified once the log is destroyed; `verify_share`: verifies a bounded
+//!   number of ballots at a time.
+//! - [`adopt`]: ballots from before the log existed.
+//! - [`hand_over`]: hands a browser's ballot over to its reader.
+//! - `links`: answers linked to the readers who agreed to it; `verify_links`: checks that they
+//!   say what the ballots say.
 //! - [`own_choice`]: what a voter's ballot says.
-//! - [`removal`]: what editors set aside, with a reason that readers see.
-//! - `ruled`: what editors decide about readers' own words, in the log.
-//! - [`audit`]: a recount now and then.
-//! - `close`: a close that stays, whatever the clock does.
-//! - `record`: how the count stands once it has come to rest, in a hash that readers are shown.
-//! - `seal`: destroys what could join a ballot to a reader, some days after the close.
+//! - [`removal`]: ballots that editors set aside, with a reason that readers see.
+//! - `ruled`: editors' rulings on readers' own words, in the log.
+//! - [`audit`]: a periodic recount.
+//! - `close`: a permanent close, whatever the clock does.
+//! - `record`: the final state of a count, in a hash that readers are shown.
+//! - `seal`: destroys, some days after the close, everything that could join a ballot to a reader.
 
 mod adopt;
 mod at_once;

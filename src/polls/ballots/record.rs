@@ -1,15 +1,16 @@
-//! The record of a count that has come to rest: written at the close, and again when an editor changes what counts afterwards.
+//! The record of a finished count: written at the close, and again when an editor changes what counts afterwards.
 //!
-//! It can be checked as long as the poll is kept, also when the log and the voters' keys are destroyed: nothing in it depends on who
-//! cast a ballot or when. Its hash covers the ends of the log's chains and the record before it, and is what readers are shown: whoever
-//! changes a ballot or a number later cannot come to the same hash.
+//! It can be checked for as long as the poll is kept, even when the log and the voters' keys are destroyed: nothing in
+//! it depends on who cast a ballot or when. Its hash covers the ends of the log's chains and the record before it, and
+//! is shown to readers: after a ballot or a number has been changed, the same hash cannot be reached.
 //!
 //! ```text
 //! hash     = SHA-256("canvass poll record 1" 00 | poll | number | at_ms | pages | ballots | set aside | root | head | counters | hash before)
 //! counters = a SHA-256 for each counting table, then one for what the poll asks
 //! ```
 //!
-//! Numbers are 8 bytes, big endian; the hash before the first record is 32 zeros. What a record vouches for is a [`State`].
+//! Numbers are 8 bytes, big-endian; the hash before the first record is 32 zero bytes. What a record
+//! vouches for is a [`State`].
 
 mod state;
 
@@ -27,7 +28,7 @@ use crate::polls::definition;
 use crate::polls::model::{Phase, Poll};
 use crate::types::{PollId, UnixMillis};
 
-/// A record.
+/// The record of a count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// From 1, in each poll.
@@ -70,7 +71,7 @@ impl Record {
         finished(context)
     }
 
-    /// Whether its hash is that of what it says, after `before`.
+    /// Whether its hash is correct for its content and for `before`, the record before it.
     pub(super) fn fits(&self, poll: PollId, before: Option<&Self>) -> bool {
         let last = before.map_or([0; 32], |record| record.hash);
         self.number == before.map_or(0, |record| record.number) + 1
@@ -80,7 +81,7 @@ impl Record {
     fn read(row: &QueryResult) -> Result<Self, DbErr> {
         let hash = |column: &str| -> Result<Hash, DbErr> {
             let bytes: Vec<u8> = row.try_get("", column)?;
-            // One that is no hash fits nothing.
+            // A value that is not a hash matches nothing.
             Ok(bytes.try_into().unwrap_or_default())
         };
         Ok(Self {
@@ -107,10 +108,7 @@ pub(super) async fn all(db: &DatabaseTransaction, poll: PollId) -> Result<Vec<Re
     fetch_all_as(db, sql, [poll.into()], Record::read).await
 }
 
-/// The last record of a poll, once it was closed.
-///
-/// # Errors
-/// What the database said.
+/// The last record of a poll; there is one once it was closed.
 pub async fn latest(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
     let sql = format!(
         "SELECT {COLUMNS} FROM poll_record WHERE poll_id = $1 ORDER BY number DESC LIMIT 1"
@@ -119,7 +117,7 @@ pub async fn latest(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
     row.as_ref().map(Record::read).transpose()
 }
 
-/// Writes down how the count of `poll` stands in this transaction, unless the last record says so already.
+/// Records the state of the count of `poll` in this transaction, unless the last record already says the same.
 pub(super) async fn renew(
     txn: &WriteTxn,
     backend: Backend,
@@ -149,7 +147,8 @@ pub(super) async fn renew(
     run(&**txn, sql, values).await.map(drop)
 }
 
-/// As [`renew`], if the log went on since the last record. What was changed past the log must not be recorded as if it had been decided.
+/// Like [`renew`], but only if the log has grown since the last record. A change that bypassed the log must not be
+/// recorded as if it were a decision.
 pub(super) async fn renew_after_log(
     txn: &WriteTxn,
     backend: Backend,
@@ -168,14 +167,15 @@ pub(super) async fn renew_after_log(
 struct Ends {
     recorded: Option<Vec<u8>>,
     chains: Vec<(i64, Head)>,
-    /// An end that cannot be read.
+    /// Why an end cannot be read.
     broken: Option<DbErr>,
 }
 
-/// Writes a record for every closed poll whose log went on since its last one. One that cannot be recorded keeps no other from it.
+/// Writes a record for every closed poll whose log has grown since its last record. A poll that cannot be recorded
+/// does not hold up the others.
 ///
 /// # Errors
-/// What the database said of the last that failed; each is logged.
+/// The last database error; each one is logged.
 pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     let sql = "SELECT p.id AS id, c.slot AS slot, c.seq AS seq, c.hash AS hash, (SELECT r.head FROM poll_record r \
                WHERE r.poll_id = p.id ORDER BY r.number DESC LIMIT 1) AS head FROM poll p LEFT JOIN ballot_chain c ON c.poll_id = p.id \

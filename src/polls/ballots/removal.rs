@@ -1,7 +1,7 @@
-//! Ballots that an editor sets aside, in public: a reason that readers see, an entry in the log, and the way back.
+//! Ballots that an editor sets aside, publicly: with a reason that readers see and an entry in the log, and reversibly.
 //!
-//! A ballot that is set aside is kept and not counted; whoever cast it may still change it, which changes nothing. The tally moves
-//! in the commit that says so.
+//! A ballot that is set aside is kept but not counted. Its voter may still change it; it stays set aside. The tally
+//! changes in the same commit.
 
 use sea_orm::{DbErr, Value};
 
@@ -15,7 +15,7 @@ use crate::polls::definition;
 use crate::polls::model::{Place, Poll, Tier};
 use crate::types::{EditorId, PollId, UnixMillis};
 
-/// Which ballots: those that meet every condition given.
+/// Selects ballots: those that meet every given condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     pub tier: Option<Tier>,
@@ -26,18 +26,18 @@ pub struct Selection {
     pub from: Option<UnixMillis>,
     /// First cast before this moment.
     pub until: Option<UnixMillis>,
-    /// Exactly these voters.
+    /// Cast by one of these voters.
     pub voters: Option<Vec<VoterKey>>,
 }
 
 impl Selection {
-    /// Without any condition it would be every ballot.
+    /// Whether there is no condition, so that every ballot would be selected.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 
-    /// As conditions on `ballot`, with parameters after the first `taken`.
+    /// The conditions on `ballot` as SQL; their parameters follow the first `taken`.
     pub fn conditions(&self, taken: usize) -> (String, Vec<Value>) {
         let (mut sql, mut values) = (String::new(), Vec::new());
         let mut and = |condition: &str, value: Value| {
@@ -84,7 +84,7 @@ pub struct Removal {
     pub ballots: i64,
     /// When the ballots were given back.
     pub undone: Option<UnixMillis>,
-    /// The editor's name, or address; `None`: nobody did it, or who did is gone.
+    /// The editor's name, or address; `None`: it was automatic, or the editor no longer exists.
     pub by: Option<String>,
 }
 
@@ -94,13 +94,13 @@ pub enum NotRemoved {
     /// No ballot that counts meets the conditions.
     #[error("no ballot meets these conditions")]
     Nothing,
-    /// A removal without a reason that readers can read.
+    /// The reason is empty or too long.
     #[error("a reason of 1 to 500 characters is needed")]
     NoReason,
-    /// The poll's secret is destroyed: its ballots stay as they are.
+    /// The poll's secret is destroyed, so its ballots can no longer change.
     #[error("the ballots of this poll are sealed")]
     Sealed,
-    /// There is no such removal, or its ballots were given back before.
+    /// There is no such removal, or its ballots were already given back.
     #[error("there is nothing to give back")]
     NotThere,
     #[error(transparent)]
@@ -110,10 +110,7 @@ pub enum NotRemoved {
 /// The longest reason, in characters.
 pub const LONGEST_REASON: usize = 500;
 
-/// How many ballots that count meet the conditions now.
-///
-/// # Errors
-/// What the database said.
+/// The number of counting ballots that meet the conditions now.
 pub async fn matching(db: &Db, poll: PollId, selection: &Selection) -> Result<i64, DbErr> {
     let (conditions, mut values) = selection.conditions(1);
     values.insert(0, poll.into());
@@ -124,10 +121,10 @@ pub async fn matching(db: &Db, poll: PollId, selection: &Selection) -> Result<i6
     row.map_or(Ok(0), |row| row.try_get("", "n"))
 }
 
-/// Sets every ballot aside that meets the conditions. `slot` is this node's chain.
+/// Sets aside every ballot that meets the conditions. `slot` is this node's chain.
 ///
 /// # Errors
-/// [`NotRemoved`]; then nothing was written.
+/// [`NotRemoved`]; nothing was written.
 pub async fn set_aside(
     db: &Db,
     now: UnixMillis,
@@ -143,9 +140,9 @@ pub async fn set_aside(
     Ok(removal)
 }
 
-/// A poll whose ballots nobody else changes until this is committed or dropped.
+/// A locked poll, whose ballots nobody else changes until this is committed or dropped.
 pub struct Held {
-    /// What else is written of it stands or falls with the ballots.
+    /// Whatever else is written in this transaction is committed together with the ballots.
     pub txn: WriteTxn,
     poll: Poll,
     heads: Heads,
@@ -153,7 +150,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// As [`set_aside`], once, and not committed yet.
+    /// Like [`set_aside`], but does not commit. Must be called only once.
     ///
     /// # Errors
     /// [`NotRemoved`].
@@ -212,10 +209,10 @@ impl Held {
         Ok(removal)
     }
 
-    /// Makes it so.
+    /// Commits the removal.
     ///
     /// # Errors
-    /// What the database said; then nothing was written.
+    /// A database error; nothing was written.
     pub async fn commit(self, removal: &Removal) -> Result<(), DbErr> {
         self.txn.commit().await?;
         tracing::info!(
@@ -231,7 +228,7 @@ impl Held {
 /// Gives the ballots of a removal back: they count again, as they are now.
 ///
 /// # Errors
-/// [`NotRemoved`]; then nothing was written.
+/// [`NotRemoved`]; nothing was written.
 pub async fn give_back(
     db: &Db,
     now: UnixMillis,
@@ -256,7 +253,7 @@ pub async fn give_back(
     .await?;
     let ballots = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let first = Entry::Undone { number, ballots };
-    // Which removal it was stands in the entries; the rows forget it.
+    // The entries of the log keep the removal's number; the rows do not.
     turn(&txn, now, slot, &poll, &heads, &rows, None, &first).await?;
     txn.commit().await?;
     tracing::info!(poll = poll.slug, number, ballots, "ballots were given back");
@@ -264,9 +261,6 @@ pub async fn give_back(
 }
 
 /// The removals of a poll, oldest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
     let sql = "SELECT r.number, r.at_ms, r.reason, r.ballots, r.undone_ms, COALESCE(NULLIF(e.name, ''), e.email) AS by_whom \
                FROM ballot_removal r LEFT JOIN editor e ON e.id = r.editor_id WHERE r.poll_id = $1 ORDER BY r.number";
@@ -283,8 +277,8 @@ pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
     .await
 }
 
-/// Takes the chain and then the poll, in the order in which commits of answers take them. With the poll locked, no answer is
-/// on its way in.
+/// Locks the chain and then the poll, in the order in which commits of answers lock them. While the poll is locked, no
+/// answer is being committed.
 ///
 /// # Errors
 /// [`NotRemoved`]: there is no such poll, it is sealed, or the database failed.
@@ -314,7 +308,7 @@ pub async fn hold(db: &Db, slot: i64, poll: PollId) -> Result<Held, NotRemoved> 
     })
 }
 
-/// Turns ballots to `removed`, in the rows, the numbers and the log.
+/// Sets `removed` on the ballots, and updates the counters and the log.
 #[expect(
     clippy::too_many_arguments,
     reason = "one place, called twice, with what a commit has in hand"

@@ -1,6 +1,7 @@
-//! Requests of scripts that come again with their Idempotency-Key: counted once, and answered as the first time. Pure.
+//! Repeated requests of scripts with the same Idempotency-Key: counted once, with the same response each time. Pure.
 //!
-//! The key is claimed, the ballot counted and the answer noted in one commit. Within a group, the first of a key decides for the others.
+//! Claiming the key, counting the ballot and storing the outcome are one commit. Within a group, the first request with
+//! a key decides for the others.
 
 use std::collections::HashMap;
 
@@ -12,17 +13,17 @@ use crate::api::once_store::{Known, keep};
 use crate::db::Batch;
 use crate::types::{ApiTokenId, UnixMillis};
 
-/// What is known of the keys of a group.
+/// What is known about the keys of a group.
 #[derive(Default)]
 pub(super) struct Repeats<'a> {
     known: Known,
-    /// The first of the group with a key.
+    /// The first slip of the group with a given key.
     first: HashMap<(ApiTokenId, &'a str), (usize, &'a Once)>,
-    /// Others with the same request, and which was the first.
+    /// Slips that repeat the same request: their index and that of the first.
     twins: Vec<(usize, usize)>,
 }
 
-/// The keys of a group.
+/// The Idempotency-Keys in a group.
 pub(super) fn keys(group: &[Slip]) -> Vec<&Once> {
     let answers = group.iter().filter_map(|slip| match slip {
         Slip::Answer(answer) => answer.once.as_ref(),
@@ -39,7 +40,7 @@ impl<'a> Repeats<'a> {
         }
     }
 
-    /// What the `n`th of the group is answered without being counted; `None`: count it.
+    /// The outcome of the `n`th slip without counting it; `None`: count it.
     pub(super) fn answer(&mut self, n: usize, once: &'a Once) -> Option<Outcome> {
         match self.known.of(once) {
             Some((_, false)) => return Some(Outcome::KeyReused),
@@ -61,7 +62,7 @@ impl<'a> Repeats<'a> {
         Some(Outcome::Noted)
     }
 
-    /// Answers the others of a key as the first, and notes what was answered.
+    /// Gives the repeated requests the outcome of the first, and stores the outcomes under the keys.
     pub(super) fn settle(&self, outcomes: &mut [Outcome], batch: &mut Batch, now: UnixMillis) {
         let mut answered = Vec::new();
         for (first, once) in self.first.values() {

@@ -1,6 +1,6 @@
-//! From the pages of the log back to the ballots and the numbers they must add up to. Pure.
+//! Recomputes the ballots, and the numbers they must add up to, from the pages of the log. Pure.
 //!
-//! This file: what a poll's pages add up to. `steps`: what becomes of one ballot.
+//! This file sums up a poll's pages; `steps` follows a single ballot.
 
 mod steps;
 
@@ -16,7 +16,7 @@ use super::verify_share::Share;
 use crate::polls::model::Poll;
 use crate::types::{OptionId, UnixMillis};
 
-/// A ballot as its row must be.
+/// A ballot as its row should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) choices: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Held {
     pub(super) removed: Option<i64>,
 }
 
-/// A removal as its row must be.
+/// A removal as its row should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Removed {
     pub(super) reason: Hash,
@@ -38,13 +38,13 @@ pub(super) struct Removed {
     pub(super) undone: Option<UnixMillis>,
 }
 
-/// What the pages read so far add up to.
+/// The sum of the pages read so far.
 #[derive(Debug)]
 pub(super) struct Replay<'a> {
     poll: &'a Poll,
-    /// The ballots that are looked at this time; the rest of what the log tells is taken up with the first share.
+    /// The ballots checked in this pass. Everything else in the log is summed up with the first share.
     pub(super) share: Share,
-    /// Of the share.
+    /// The ballots of the share.
     pub(super) ballots: HashMap<VoterKey, Held>,
     /// By option, tier and slot.
     pub(super) tally: BTreeMap<(OptionId, i64, i64), i64>,
@@ -53,7 +53,7 @@ pub(super) struct Replay<'a> {
     /// By place and slot.
     pub(super) places: BTreeMap<(i64, i64), Seen>,
     pub(super) removals: BTreeMap<i64, Removed>,
-    /// Ballots that were handed over while this removal had set them aside.
+    /// The number of ballots that were handed over while this removal had set them aside.
     pub(super) gone: BTreeMap<i64, i64>,
     pub(super) wordings: Vec<Wording>,
     /// First casts by hour, tier and slot.
@@ -62,12 +62,12 @@ pub(super) struct Replay<'a> {
     pub(super) mails: BTreeMap<(i64, i64), i64>,
     /// What readers see of words, by option and key, and since when; `None`: nothing.
     pub(super) ruled: BTreeMap<(i64, [u8; 16]), (UnixMillis, Option<Hash>)>,
-    /// Chains that tell of mails and words from their first page on, and those that do not.
+    /// For each chain, whether it has recorded mails and words from its first page on.
     pub(super) whole: BTreeMap<i64, bool>,
     pub(super) entries: i64,
-    /// Entries that come before the one they follow: it stands on another node's page.
+    /// Entries read before the one they follow, which is on another node's page.
     early: HashMap<VoterKey, BTreeMap<i64, Step>>,
-    /// What makes no sense.
+    /// Inconsistencies in the log.
     pub(super) odd: Vec<String>,
 }
 
@@ -93,22 +93,23 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The poll whose pages they are.
+    /// The poll whose pages these are.
     pub(super) fn poll(&self) -> &'a Poll {
         self.poll
     }
 
-    /// The log is read from its beginning, for these ballots: the others are forgotten, and what they added up to is kept.
+    /// Starts reading the log again from its beginning, for the ballots of this share. The others are
+    /// forgotten; their sums are kept.
     pub(super) fn begin(&mut self, share: Share) {
         self.share = share;
         self.ballots.clear();
         self.early.clear();
     }
 
-    /// Takes up the next page of a slot.
+    /// Adds the next page of a slot.
     ///
     /// # Errors
-    /// Bytes that are no entries.
+    /// The bytes are not valid entries.
     pub(super) fn page(
         &mut self,
         slot: i64,
@@ -125,10 +126,10 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// What an entry tells beside the ballot it is about.
+    /// Adds what an entry says beyond the ballot it is about.
     fn take_up(&mut self, slot: i64, at: UnixMillis, entry: &Entry<'_>) {
         let whole = self.whole.entry(slot).or_insert(*entry == Entry::Whole);
-        // Of ballots from before the log nobody knows how they came.
+        // For ballots from before the log, it is not known how they came.
         *whole &= !matches!(entry, Entry::Found { .. });
         match entry {
             Entry::Cast(ballot) => {
@@ -161,7 +162,7 @@ impl<'a> Replay<'a> {
                 };
                 self.removals.insert(*number, removed);
             }
-            // Another node may have undone it, on a page that is read before the removal's own.
+            // Another node may have undone it, on a page that is read before the one with the removal.
             Entry::Undone { number, .. } => {
                 let known = self.removals.entry(*number).or_insert(Removed {
                     reason: Hash::default(),
@@ -182,17 +183,17 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Whether every chain tells of mails and words, and of the hour of every ballot.
+    /// Whether every chain records mails, words, and the hour of every ballot.
     pub(super) fn is_whole(&self) -> bool {
         self.whole.values().all(|whole| *whole)
     }
 
-    /// How many entries never found the one they follow.
+    /// The number of entries whose predecessor was never found.
     pub(super) fn orphans(&self) -> usize {
         self.early.values().map(BTreeMap::len).sum()
     }
 
-    /// Ballots that an editor set aside.
+    /// The number of ballots that an editor set aside.
     pub(super) fn set_aside(&self) -> i64 {
         let aside = self
             .ballots

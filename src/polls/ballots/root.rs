@@ -1,5 +1,5 @@
-//! One hash over all ballots, whatever the order they came in and whoever cast them: what stays to be compared when the log and
-//! the voters' keys are gone.
+//! One hash over all ballots, independent of their order and of who cast them. It can still be compared when the log
+//! and the voters' keys are gone.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use futures::TryStreamExt as _;
@@ -11,7 +11,7 @@ use crate::db::{Backend, query};
 use crate::polls::model::Poll;
 use crate::types::PollId;
 
-/// Ballots that say the same: options alone, without the readers' own words.
+/// Ballots that say the same: only their options, without the readers' own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alike {
     pub choices: Vec<u8>,
@@ -20,10 +20,10 @@ pub struct Alike {
     pub n: i64,
 }
 
-/// The columns of [`Alike`], from the ballots of a poll as they were cast. Kinds in the order of their bytes. What was handed over
-/// is counted where it went.
+/// SQL for the columns of [`Alike`] from the ballots of an unsealed poll, ordered by their bytes. A ballot that was
+/// handed over is counted under its reader's key.
 pub(super) fn of_ballots(backend: Backend) -> String {
-    // No byte of an option's number is zero; the first zero stands before the words.
+    // No byte of an option's number is zero, so the first zero byte is where the words begin.
     let options = match backend {
         Backend::Sqlite => {
             "CASE WHEN instr(choices, X'00') > 0 THEN substr(choices, 1, instr(choices, X'00') - 1) ELSE choices END"
@@ -40,11 +40,11 @@ pub(super) fn of_ballots(backend: Backend) -> String {
     )
 }
 
-/// The same of a sealed poll, which keeps nothing else.
+/// The same for a sealed poll, which keeps nothing else.
 const OF_SEALED: &str = "SELECT choices AS said, CAST(tier AS BIGINT) AS tier, CAST(set_aside AS BIGINT) AS set_aside, n \
      FROM sealed_ballot WHERE poll_id = $1 ORDER BY 1, 2, 3";
 
-/// Takes up the ballots of a poll kind by kind, sealed or not; none is held.
+/// Streams the ballots of a poll, sealed or not, kind by kind, without holding them in memory.
 pub(super) async fn each_kind(
     db: &DatabaseTransaction,
     backend: Backend,
@@ -67,8 +67,9 @@ pub(super) async fn each_kind(
     Ok(())
 }
 
-/// A root in the making: `SHA-256("canvass ballots 2" 00 | poll | each kind)`, kinds in the order of their bytes, each as
-/// length of the choices | choices | tier | 1 if set aside, else 0 | how many; numbers are 8 bytes, big endian.
+/// Computes the root: `SHA-256("canvass ballots 2" 00 | poll | each kind)`, kinds in the order of their
+/// bytes, each as length of the choices | choices | tier | 1 if set aside, else 0 | number of ballots;
+/// numbers are 8 bytes, big-endian.
 pub(super) struct Root(Context);
 
 impl Root {

@@ -1,4 +1,4 @@
-//! Ballots as rows: what is read of them, and what a commit must know first.
+//! Ballots as rows: how they are read, and what a commit must read first.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,7 @@ use crate::db::{AskedTxn, Backend, Db, WriteTxn, fetch_all, in_list, round_up, v
 use crate::polls::model::{Place, PollState, Tier};
 use crate::types::{IssueId, PollId, UnixMillis};
 
-/// What the commit must know of a poll.
+/// What a commit must know about a poll.
 pub(super) struct Now {
     pub(super) state: PollState,
     pub(super) opens_at: Option<UnixMillis>,
@@ -26,24 +26,24 @@ pub(super) struct Now {
     pub(super) head: Head,
 }
 
-/// What is written now of a voter: the last of the answers in a group, as if they had come one by one.
+/// What is to be written for a voter: the last of their answers in a group, as if they had arrived one by one.
 pub(super) struct Waiting<'a> {
-    /// The last.
+    /// The last answer.
     pub(super) answer: &'a Answer,
-    /// Its choices as the row keeps them.
+    /// Its choices, as stored in the row.
     pub(super) choices: Vec<u8>,
-    /// What was known best of the voter.
+    /// The highest tier among the answers.
     pub(super) tier: Tier,
-    /// Where the first was given.
+    /// The place of the first answer.
     pub(super) place: Place,
-    /// The mail that brought the first.
+    /// The issue whose mail brought the first answer.
     pub(super) issue: Option<IssueId>,
-    /// Which of the group was the first.
+    /// The index of the first answer in the group.
     pub(super) first: usize,
 }
 
 impl<'a> Waiting<'a> {
-    /// `n`: its place in the group.
+    /// `n` is its index in the group.
     pub(super) fn of(n: usize, answer: &'a Answer) -> Self {
         Self {
             answer,
@@ -55,7 +55,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// The same voter once more. Returns whether that changes anything.
+    /// Adds another answer of the same voter. Returns whether it changes anything.
     pub(super) fn then(&mut self, answer: &'a Answer) -> bool {
         let choices = answer.choice.to_stored();
         let changes = choices != self.choices || answer.tier > self.tier;
@@ -66,15 +66,16 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// The polls a group is about, by id.
+/// The polls that a group is about, by id.
 pub(super) type Polls = HashMap<PollId, Now>;
-/// Ballots that were there before.
+/// Ballots that already existed.
 pub(super) type Known = HashMap<(PollId, VoterKey), Before>;
-/// The answers to be written, the last of each voter, in key order: two nodes cannot lock each other out.
+/// The answers to write, the last of each voter, in key order, so that two nodes cannot deadlock.
 pub(super) type Last<'a> = BTreeMap<(PollId, VoterKey), Waiting<'a>>;
 
-/// Begins the transaction: the state of the polls, and the end of their chains, locked. SQLite, where nobody else writes while it is open,
-/// says in the same trip which voters have a ballot; of PostgreSQL that is asked by [`insert`]. Scripts' keys are looked up where there are any.
+/// Begins the transaction and reads the state of the polls and the ends of their chains, with locks. On SQLite, where
+/// nobody else writes while the transaction is open, the same round trip reads which voters have a ballot; on
+/// PostgreSQL [`insert`] finds that out. Also looks up scripts' Idempotency-Keys, if there are any.
 pub(super) async fn look(
     db: &Db,
     slot: i64,
@@ -89,7 +90,7 @@ pub(super) async fn look(
     let mut values: Vec<Value> = vec![slot.into()];
     values.extend(ids.into_iter().map(Value::from));
     let sql = match db.backend() {
-        // FOR SHARE: an editor's close waits for this commit or this commit sees it; never both half.
+        // FOR SHARE: either an editor's close waits for this commit, or this commit sees the close.
         Backend::Postgres => format!(
             "WITH chain AS MATERIALIZED (SELECT poll_id, seq, hash FROM ballot_chain WHERE slot = $1 AND poll_id IN {among} \
              ORDER BY poll_id FOR UPDATE) \
@@ -110,7 +111,7 @@ pub(super) async fn look(
             if !keys.is_empty() {
                 let rows = values_list(round_up(keys.len()), 2, values.len());
                 values.extend(filled(&keys).flat_map(key_values));
-                // As a join, so that each key is looked up in the table, not each row of it among the keys.
+                // A join, so that SQLite looks up each key in the table instead of comparing each row with the keys.
                 sql += &format!(
                     "; SELECT TRUE AS known, {BEFORE} FROM (VALUES {rows}) AS k \
                      CROSS JOIN ballot ON poll_id = k.column1 AND voter_key = k.column2"
@@ -142,7 +143,7 @@ pub(super) async fn look(
         let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
         let state = PollState::from_code(row.try_get("", "state")?);
         let now = Now {
-            // Whatever its times say: there is no key to know its voters by.
+            // Closed whatever its times say: without the secret, its voters have no keys.
             state: sealed.map_or(state, |_| PollState::Closed),
             opens_at: row.try_get("", "opens_ms")?,
             closes_at: row.try_get("", "closes_ms")?,
@@ -162,7 +163,7 @@ pub(super) async fn look(
     Ok((txn, polls, known, answered))
 }
 
-/// All of `items`, the last one again and again: as many as [`round_up`] says.
+/// All `items`, padded with the last one to the length given by [`round_up`].
 pub(super) fn filled<T>(items: &[T]) -> impl Iterator<Item = &T> {
     let more = round_up(items.len()) - items.len();
     items
@@ -172,15 +173,15 @@ pub(super) fn filled<T>(items: &[T]) -> impl Iterator<Item = &T> {
 
 pub(super) const BEFORE: &str = "poll_id, voter_key, choices, tier, source, revision, removed";
 
-/// A ballot that was there before.
+/// A ballot that already existed.
 pub(super) struct Before {
     pub(super) choices: Vec<u8>,
     pub(super) tier: i16,
     pub(super) place: i16,
     pub(super) revision: i64,
-    /// No editor set it aside.
+    /// It is not set aside and not handed over.
     pub(super) counts: bool,
-    /// It is counted as its reader's.
+    /// It is counted under its reader's key.
     pub(super) handed_over: bool,
 }
 
@@ -206,17 +207,18 @@ pub(super) fn key(row: &QueryResult) -> Result<(PollId, VoterKey), DbErr> {
     Ok((row.try_get("", "poll_id")?, voter_key(row)?))
 }
 
-/// A ballot as its row is.
+/// A ballot as stored in its row.
 pub(super) struct Stored {
     pub(super) voter: VoterKey,
     pub(super) held: Held,
 }
 
-/// The columns of a ballot that [`held`] reads. Codes as wide as they can be: somebody may have written into the file what is none.
+/// The columns of a ballot that [`held`] reads. Codes are read as wide integers: somebody may
+/// have tampered with the file.
 pub(super) const HELD: &str = "voter_key, choices, CAST(tier AS BIGINT) AS tier, CAST(source AS BIGINT) AS source, network, \
                                cast_ms, changed_ms, revision, removed";
 
-/// What a row of [`HELD`] says beside its key.
+/// A row of [`HELD`], without its key.
 pub(super) fn held(row: &QueryResult) -> Result<Held, DbErr> {
     let code = |column| {
         let code: i64 = row.try_get("", column)?;
@@ -234,7 +236,7 @@ pub(super) fn held(row: &QueryResult) -> Result<Held, DbErr> {
     })
 }
 
-/// Of no tier and no place.
+/// A code that stands for no tier and no place.
 const NO_CODE: i16 = i16::MIN;
 
 /// The ballots of poll `$1` that meet `conditions`, locked in the order of their keys.

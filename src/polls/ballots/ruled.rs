@@ -1,4 +1,4 @@
-//! What editors decide about readers' own words goes into the log as well: it decides what readers see.
+//! Editors' rulings on readers' own words go into the log as well, because they decide what readers see.
 
 use sea_orm::DbErr;
 
@@ -10,7 +10,8 @@ use crate::polls::definition;
 use crate::polls::model::Poll;
 use crate::types::{OptionId, PollId, UnixMillis};
 
-/// The log of one poll, taken for rulings: opened before they are written, in the order in which commits of answers take it.
+/// The locked log of one poll. It is opened before the rulings are written, so that locks are taken in the same order
+/// as by commits of answers.
 #[derive(Debug)]
 pub struct RulingLog {
     slot: i64,
@@ -19,10 +20,7 @@ pub struct RulingLog {
 }
 
 impl RulingLog {
-    /// Takes the chain and then the poll.
-    ///
-    /// # Errors
-    /// What the database said.
+    /// Locks the chain and then the poll.
     pub async fn open(db: &Db, txn: &WriteTxn, slot: i64, poll: PollId) -> Result<Self, DbErr> {
         let head = chain::lock_head(db, txn, slot, poll).await?;
         seal::lock(db, txn, poll).await?;
@@ -33,10 +31,7 @@ impl RulingLog {
         })
     }
 
-    /// Writes down what readers see of which words now. A sealed poll has no log: its record goes on.
-    ///
-    /// # Errors
-    /// What the database said.
+    /// Records what readers now see of which words. A sealed poll has no log; for it, a new record is written.
     pub async fn close(
         self,
         db: &Db,

@@ -1,12 +1,13 @@
 //! Sealing: some days after the close, everything that could join a ballot to a reader is destroyed.
 //!
-//! In one transaction: the secret, the log, the ballots with their keys, times, places and networks. What is left is how many ballots
-//! say what ([`super::root::Alike`]), and numbers without a time nearer than the close: of all that is kept about a poll, only the
-//! turnout by hour says when, and it says nothing about answers. What is refused from then on is counted by the hour again. Nodes' stripes are added up, zeros (what somebody said and took back)
-//! go. The record ([`super::record`]) is the same before and after.
+//! One transaction deletes the secret, the log, and the ballots with their keys, times, places and networks. What is
+//! left is how many ballots say the same ([`super::root::Alike`]), and numbers with no time before the close: only the
+//! turnout by hour says when readers answered, and it says nothing about answers. Refusals after the sealing are
+//! counted by the hour again. The nodes' stripes are added up, and rows with zero (something a voter said and took
+//! back) are removed. The record ([`super::record`]) is the same before and after.
 //!
-//! Then the files are scrubbed ([`Db::scrub`]). That may have to wait for a reader of an older moment; `scrubbed_ms` says when it is done,
-//! and a process that was killed in between begins it again.
+//! Then the files are scrubbed ([`Db::scrub`]). That may have to wait for a reader with an older snapshot.
+//! `scrubbed_ms` says when it is done; a process that was killed in between starts it again.
 
 use std::time::Duration;
 
@@ -20,10 +21,10 @@ use crate::polls::definition;
 use crate::polls::model::{Phase, Poll};
 use crate::types::{PollId, UnixMillis};
 
-/// The stripe of counters that were added up.
+/// The stripe that holds the sum of all nodes' counters.
 const ALL_SLOTS: i64 = -2;
 
-/// The tables whose deleted rows say who, when, or in which order.
+/// The tables whose deleted rows could reveal who voted, when, or in which order.
 const TABLES: [&str; 14] = [
     "refusal",
     "kept_count",
@@ -41,22 +42,23 @@ const TABLES: [&str; 14] = [
     "sealed_ballot",
 ];
 
-/// What [`seal_due`] came to.
+/// The result of [`seal_due`].
 #[derive(Debug, Default)]
 pub struct Sealed {
-    /// Those that were sealed just now.
+    /// The polls sealed in this run.
     pub polls: Vec<Poll>,
-    /// What the database said of the last that could not be; each is logged, and tried again.
+    /// The last database error while sealing a poll; each one is logged, and the poll is tried again.
     pub failed: Option<DbErr>,
 }
 
-/// Seals every poll that was closed `days` ago. One that cannot be sealed keeps no other from it.
+/// Seals every poll that was closed `days` ago. A poll that cannot be sealed does not hold up the others.
 ///
 /// # Errors
-/// What the database said when it was asked which they are.
+/// The database failed to list the polls that are due.
 pub async fn seal_due(db: &Db, now: UnixMillis, days: u64) -> Result<Sealed, DbErr> {
     let before = closed_before(now, days);
-    // By when it was seen closed, not by its closing time: a clock that jumped ahead for a moment destroys nothing.
+    // Decided by when the poll was seen closed, not by its closing time, so that a clock that jumps ahead for a
+    // moment destroys nothing.
     let sql = "SELECT id FROM poll WHERE closed_ms <= $1 AND sealed_ms IS NULL AND state <> 0 AND unchained = 0 ORDER BY id";
     let mut done = Sealed::default();
     for row in fetch_all(db.read(), sql, [before.into()]).await? {
@@ -72,13 +74,10 @@ pub async fn seal_due(db: &Db, now: UnixMillis, days: u64) -> Result<Sealed, DbE
     Ok(done)
 }
 
-/// Ten ticks have had their chance, and a server that starts again.
+/// Time for ten ticks and a restart of the server.
 const OVERDUE: Duration = Duration::from_secs(600);
 
-/// Counts the polls whose keys should have been destroyed by now, for `/metrics`: a promise to readers that is not kept.
-///
-/// # Errors
-/// What the database said.
+/// Counts the polls whose keys should have been destroyed by now, for `/metrics`: a promise to readers is being broken.
 pub async fn measure_overdue(db: &Db, now: UnixMillis, days: u64) -> Result<(), DbErr> {
     let before = UnixMillis(
         closed_before(now, days)
@@ -93,14 +92,14 @@ pub async fn measure_overdue(db: &Db, now: UnixMillis, days: u64) -> Result<(), 
     Ok(())
 }
 
-/// Polls that were closed then are due.
+/// Polls closed at this time or earlier are due.
 fn closed_before(now: UnixMillis, days: u64) -> UnixMillis {
     let days = i64::try_from(days).unwrap_or(i64::MAX);
     let day_ms = 24 * 60 * 60 * 1_000;
     UnixMillis(now.0.saturating_sub(days.saturating_mul(day_ms)))
 }
 
-/// Seals one poll, if it was closed at `before` or earlier and nobody else sealed it meanwhile.
+/// Seals one poll, if it was closed at `before` or earlier and nobody else has sealed it meanwhile.
 async fn seal(
     db: &Db,
     now: UnixMillis,
@@ -137,7 +136,7 @@ async fn seal(
     }))
 }
 
-/// Takes the poll: no answer, removal or record is on its way while it is held.
+/// Locks the poll: no answer, removal or record can be committed while the lock is held.
 pub(super) async fn lock(db: &Db, txn: &WriteTxn, poll: PollId) -> Result<(), DbErr> {
     if db.backend() == Backend::Postgres {
         let sql = "SELECT 1 FROM poll WHERE id = $1 FOR UPDATE";
@@ -146,7 +145,7 @@ pub(super) async fn lock(db: &Db, txn: &WriteTxn, poll: PollId) -> Result<(), Db
     Ok(())
 }
 
-/// What is counted, without who cast it, and with the nodes taken together.
+/// Keeps the counts without the voters, summed over the nodes.
 async fn keep_numbers(txn: &WriteTxn, backend: Backend, poll: &Poll) -> Result<(), DbErr> {
     let kinds = of_ballots(backend);
     let sql = format!(
@@ -172,11 +171,11 @@ async fn keep_numbers(txn: &WriteTxn, backend: Backend, poll: &Poll) -> Result<(
         run(&**txn, sql, [poll.id.into()]).await?;
         only_all_slots(txn, table, poll).await?;
     }
-    // Whose words were taken back is not to be read from what an editor said about them.
+    // An editor's ruling on words that a voter took back would still reveal that somebody wrote them.
     let sql = "DELETE FROM words_ruling WHERE poll_id = $1 AND NOT EXISTS (SELECT 1 FROM words_tally w \
                WHERE w.poll_id = words_ruling.poll_id AND w.option_id = words_ruling.option_id AND w.words_key = words_ruling.words_key)";
     run(&**txn, sql, [poll.id.into()]).await?;
-    // Tiers are taken together: the one subscriber of an hour would be the one subscriber of the tally.
+    // Tiers are summed up: the only subscriber in an hour could be the only subscriber in the tally.
     let sql = format!(
         "INSERT INTO poll_hour (poll_id, hour_ms, tier, slot, n) SELECT poll_id, hour_ms, 0, {ALL_SLOTS}, CAST(SUM(n) AS BIGINT) \
          FROM poll_hour WHERE poll_id = $1 GROUP BY poll_id, hour_ms"
@@ -190,7 +189,8 @@ async fn only_all_slots(txn: &WriteTxn, table: &str, poll: &Poll) -> Result<(), 
     run(&**txn, sql, [poll.id.into()]).await.map(drop)
 }
 
-/// Nothing that tells of ballots keeps a moment from before the close. Places keep the days that readers are told.
+/// Replaces times before the close in all rows about ballots, except for the turnout by hour. Places keep the
+/// days that readers are told.
 async fn forget_times(txn: &WriteTxn, poll: &Poll, closed: UnixMillis) -> Result<(), DbErr> {
     if let Some((first, last)) = days(txn, poll).await? {
         let sql = format!(
@@ -202,7 +202,8 @@ async fn forget_times(txn: &WriteTxn, poll: &Poll, closed: UnixMillis) -> Result
         run(&**txn, sql, values).await?;
         only_all_slots(txn, "poll_source", poll).await?;
     }
-    // Some of these answers came by a link of one reader's own: what was refused when says who was there.
+    // Some of the refused answers came by a reader's personal link: the time of a refusal would reveal
+    // that this reader was there.
     let sql = format!(
         "INSERT INTO refusal (poll_id, reason, hour_ms, slot, n) \
          SELECT poll_id, reason, CAST($2 AS BIGINT), {ALL_SLOTS}, CAST(SUM(n) AS BIGINT) FROM refusal WHERE poll_id = $1 GROUP BY poll_id, reason"
@@ -237,10 +238,10 @@ async fn destroy(txn: &WriteTxn, poll: &Poll, now: UnixMillis) -> Result<(), DbE
     run(&**txn, sql, values).await.map(drop)
 }
 
-/// Scrubs the files, if anything was destroyed since they were. True: nothing is left to scrub.
+/// Scrubs the files if anything was destroyed since the last time. Returns whether nothing is left to scrub.
 ///
 /// # Errors
-/// What the database said; then it is to be called again.
+/// A database error; call it again.
 pub async fn scrub(db: &Db, now: UnixMillis) -> Result<bool, DbErr> {
     let sql = "SELECT id FROM poll WHERE sealed_ms IS NOT NULL AND scrubbed_ms IS NULL ORDER BY id";
     let rows = fetch_all(db.read(), sql, []).await?;
@@ -251,7 +252,7 @@ pub async fn scrub(db: &Db, now: UnixMillis) -> Result<bool, DbErr> {
         return Ok(false);
     }
     crash_point("after_scrub");
-    // Only those that were sealed before it began.
+    // Only the polls that were sealed before the scrubbing began.
     let txn = db.write_txn("scrubbed").await?;
     for row in rows {
         let id: PollId = row.try_get("", "id")?;

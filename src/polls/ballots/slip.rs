@@ -1,4 +1,4 @@
-//! What goes into the ballot box, and what became of it.
+//! What goes into the ballot box, and the outcome.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use crate::types::{IssueId, PollId};
 /// A voter in one poll: a keyed hash, see [`super::voter`].
 pub type VoterKey = [u8; 16];
 
-/// One answer on its way into the box.
+/// One answer on its way into the ballot box.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The poll as it was when the choice was read.
     pub poll: Arc<Poll>,
     pub voter: VoterKey,
-    /// The key was made for this answer: there is no ballot of it.
+    /// The key was created for this answer, so no ballot has it yet.
     pub is_new: bool,
     pub choice: Choice,
     pub tier: Tier,
     pub place: Place,
     /// The issue whose mail it came from.
     pub issue: Option<IssueId>,
-    /// The client's network under today's secret: a signal of haste, not an identity.
+    /// The client's network, hashed under today's secret: used to detect bursts, not to identify anybody.
     pub network: Option<[u8; 8]>,
     /// What a known reader said about the link; `None` in secret polls.
     pub link: Option<Tick>,
-    /// A script's Idempotency-Key, and what it asked under it.
+    /// A script's Idempotency-Key, and the request made with it.
     pub once: Option<Once>,
-    /// What this process remembers of how it came, once it is in the box.
+    /// What this process remembers about how the answer came, once it is in the box.
     pub witness: Option<Witness>,
 }
 
@@ -39,12 +39,12 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 pub enum Slip {
     Answer(Answer),
-    /// An answer that could not be read as one: noted, so that nothing is blocked in silence.
+    /// Input that is not a valid answer: recorded, so that nothing is blocked silently.
     Refused(PollId, Reason),
 }
 
 impl Slip {
-    /// The poll it is for.
+    /// The poll that it belongs to.
     #[must_use]
     pub fn poll(&self) -> PollId {
         match self {
@@ -54,25 +54,26 @@ impl Slip {
     }
 }
 
-/// What became of an answer. The first three are durable.
+/// The outcome of an answer. The first three are durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// A first ballot.
     Counted,
     /// The voter's ballot now says this.
     Changed,
-    /// The voter's ballot said so already.
+    /// The voter's ballot already said this.
     Same,
     /// The poll was not open at the commit.
     NotOpen(Phase),
-    /// The voter's ballot counts under the key of the reader they turned out to be, and is changed there.
+    /// The voter's ballot counts under the key of the reader they turned out to be, and can be changed only there.
     HandedOver,
-    /// The poll was edited since the choice was read: read it again.
+    /// The poll was edited after the choice was read: read it again.
     Edited,
-    /// A refusal was written down.
+    /// A refusal was recorded.
     Noted,
-    /// The same request was answered before, under its key, and is not counted again. `first`: that was the voter's first ballot.
+    /// The same request, with the same key, was already answered, and is not counted again. `first`: it was
+    /// the voter's first ballot.
     Repeated { first: bool },
-    /// The key stood above another request before.
+    /// The key was already used for a different request.
     KeyReused,
 }

@@ -1,4 +1,5 @@
-//! `canvass verify poll`: the chain, the ballots and the numbers, each from the rows and against each other.
+//! `canvass verify poll`: recomputes the chain, the ballots and the numbers from the rows, and
+//! compares them with each other.
 
 use std::collections::BTreeMap;
 
@@ -20,35 +21,35 @@ use crate::polls::model::Poll;
 use crate::polls::results::VOTERS;
 use crate::types::{OptionId, PollId, UnixMillis};
 
-/// What was verified, and what does not agree.
+/// What was verified, and the differences found.
 #[derive(Debug, Clone, Default)]
 pub struct Verified {
     pub pages: i64,
     pub entries: i64,
     /// The end of each slot's chain.
     pub chains: Vec<(i64, Head)>,
-    /// All of them as one.
+    /// One hash over the ends of all chains.
     pub head: Hash,
-    /// Ballots that count.
+    /// The number of ballots that count.
     pub ballots: i64,
     pub set_aside: i64,
-    /// Over all ballots, whoever cast them: the same before and after the sealing.
+    /// One hash over all ballots, independent of who cast them: the same before and after the sealing.
     pub root: Hash,
-    /// The last record, once the poll was closed.
+    /// The last record; there is one once the poll was closed.
     pub record: Option<Record>,
-    /// Counted from the ballots; option 0: voters.
+    /// The numbers counted from the ballots; option 0: voters.
     pub tally: BTreeMap<OptionId, i64>,
-    /// Answers that their readers let join to their address.
+    /// The number of answers whose readers agreed to a link with their address.
     pub linked: i64,
-    /// What differs; empty when all agrees. No more than [`FINDINGS`].
+    /// The differences found, at most [`FINDINGS`]; empty if everything agrees.
     pub findings: Vec<String>,
-    /// How many more there are.
+    /// The number of further differences.
     pub more: usize,
 }
 
-/// So many are told one by one.
+/// The most findings that are listed one by one.
 const TOLD: usize = 40;
-/// So many are kept: a table that is gone is a finding for each of its rows.
+/// The most findings that are kept: a missing table is a finding for each of its rows.
 pub const FINDINGS: usize = 1_000;
 
 impl Verified {
@@ -60,7 +61,7 @@ impl Verified {
         }
     }
 
-    /// Adds what was found apart from the rest.
+    /// Adds findings that were collected separately.
     fn take_over(&mut self, other: Self) {
         for finding in other.findings {
             self.find(finding);
@@ -68,20 +69,20 @@ impl Verified {
         self.more += other.more;
     }
 
-    /// How many differences there are.
+    /// The number of differences.
     #[must_use]
     pub fn differences(&self) -> usize {
         self.findings.len() + self.more
     }
 
-    /// Adds what was counted.
+    /// Adds counted numbers.
     pub(super) fn take_up(&mut self, counted: impl Iterator<Item = (OptionId, i64)>) {
         for (option, n) in counted {
             *self.tally.entry(option).or_default() += n;
         }
     }
 
-    /// The findings, not without end.
+    /// The findings as lines, bounded in number.
     pub fn told(&self) -> Vec<String> {
         let mut told: Vec<String> = self.findings.iter().take(TOLD).cloned().collect();
         if self.differences() > TOLD {
@@ -91,18 +92,18 @@ impl Verified {
     }
 }
 
-/// Verifies a poll as it is at one moment, while it is answered or not.
+/// Verifies a poll from one snapshot; it may be answered meanwhile.
 ///
 /// # Errors
-/// What the database said; that something differs is no error.
+/// A database error. A difference is not an error.
 pub async fn verify(db: &Db, id: PollId) -> Result<Option<Verified>, DbErr> {
     verify_in_shares(db, id, SHARE).await
 }
 
-/// As [`verify`], with so many rows of ballots at a time: the log is read again for each share of them.
+/// Like [`verify`], with at most `size` ballot rows in memory at a time: the log is read again for each share.
 ///
 /// # Errors
-/// As [`verify`].
+/// As for [`verify`].
 pub async fn verify_in_shares(db: &Db, id: PollId, size: i64) -> Result<Option<Verified>, DbErr> {
     let moment = db.snapshot().await?;
     let Some(poll) = definition::by_id_in(&moment, id).await? else {
@@ -127,7 +128,7 @@ async fn unsealed(
     verified: &mut Verified,
 ) -> Result<(), DbErr> {
     let mut replay = Replay::of(poll);
-    // What is said of single ballots is told last.
+    // Findings about single ballots are listed last.
     let (mut of_ballots, mut orphans) = (Verified::default(), 0);
     let mut shares = Shares::of(poll, size);
     while let Some(share) = shares.next(db).await? {
@@ -138,7 +139,7 @@ async fn unsealed(
             chains(db, &mut replay, verified).await?;
         } else {
             pages(db, poll, |page| {
-                // What cannot be read was found the first time.
+                // Pages that cannot be read were already reported in the first pass.
                 let _ = replay.page(page.slot, page.at, &page.entries);
             })
             .await?;
@@ -164,7 +165,7 @@ async fn unsealed(
     Ok(())
 }
 
-/// A page of the log as its row has it.
+/// A page of the log, as stored in its row.
 struct Page {
     slot: i64,
     seq: i64,
@@ -173,7 +174,7 @@ struct Page {
     hash: Vec<u8>,
 }
 
-/// Reads the log page by page; none is kept.
+/// Streams the pages of the log without holding them in memory.
 async fn pages(
     db: &DatabaseTransaction,
     poll: &Poll,
@@ -193,7 +194,7 @@ async fn pages(
     Ok(())
 }
 
-/// Walks over every chain and takes up its pages.
+/// Verifies every chain, and replays its pages.
 async fn chains(
     db: &DatabaseTransaction,
     replay: &mut Replay<'_>,
@@ -246,7 +247,7 @@ async fn chains(
     Ok(())
 }
 
-/// What was asked when the first answers came must be what is shown now.
+/// The wording recorded with the first answers must be the one that is shown now.
 fn wording(poll: &Poll, wordings: &[Wording], verified: &mut Verified) {
     let now = Wording::of(poll);
     for then in wordings {
@@ -264,7 +265,7 @@ fn wording(poll: &Poll, wordings: &[Wording], verified: &mut Verified) {
     }
 }
 
-/// An option as people know it: its position, and its label as it is now.
+/// An option as people know it: its position and its current label.
 pub(super) fn name(poll: &Poll, id: OptionId) -> String {
     if id == VOTERS {
         return "the number of voters".to_owned();

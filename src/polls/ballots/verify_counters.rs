@@ -1,4 +1,4 @@
-//! The numbers beside the tally, and the words that readers see, against what the log leads to.
+//! Verifies the numbers beside the tally, and the words that readers see, against the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -12,7 +12,7 @@ use crate::db::{fetch_all, fetch_all_as};
 use crate::polls::model::Poll;
 use crate::types::{OptionId, UnixMillis};
 
-/// Compares turnout, mails and words. A log that was begun by a version that did not tell of them is left alone.
+/// Compares turnout, mails and words. Skips a log that was started by a version that did not record them.
 pub(super) async fn counters<C: ConnectionTrait>(
     db: &C,
     poll: &Poll,
@@ -78,7 +78,7 @@ fn compare<K: Ord + Copy + Debug>(
     }
 }
 
-/// The numbers `n` of a counting table, by what `key` makes of their rows.
+/// The numbers `n` of a counting table, by a key made from each row.
 pub(super) async fn numbers<C: ConnectionTrait, K: Ord>(
     db: &C,
     sql: &str,
@@ -91,7 +91,7 @@ pub(super) async fn numbers<C: ConnectionTrait, K: Ord>(
     .await
 }
 
-/// Where a counting table says something else than was counted: the key, and both numbers. What is missing counts nothing.
+/// Where a counting table differs from what was counted: the key and both numbers. A missing row counts as zero.
 pub(super) fn differing<K: Ord + Copy>(
     said: &BTreeMap<K, i64>,
     counted: &BTreeMap<K, i64>,

@@ -1,4 +1,5 @@
-//! Linked answers against the ballots: the same while the poll's key exists; afterwards no more of a kind than ballots of that kind.
+//! Verifies linked answers against the ballots: while the poll's key exists, they must be the same; afterwards there
+//! must be no more links of a kind than ballots of that kind.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,11 @@ use crate::polls::model::Poll;
 use crate::polls::voter::Voter;
 use crate::types::ReaderId;
 
-/// The linked answers of a poll, by the key that their readers' ballots have.
+/// The linked answers of a poll, by the voter keys of their readers.
 pub(super) struct Links(BTreeMap<VoterKey, Vec<u8>>);
 
 impl Links {
-    /// Reads those of a share; what they are among themselves is said with the first.
+    /// Reads the links of a share. Checks that need no ballots are made with the first share.
     pub(super) async fn of(
         db: &DatabaseTransaction,
         poll: &Poll,
@@ -41,14 +42,14 @@ impl Links {
         Ok(Self(links))
     }
 
-    /// Compares a ballot with what is linked, if it is.
+    /// Compares a ballot with the linked answer of its voter, if there is one.
     pub(super) fn see(&mut self, voter: &VoterKey, choices: &[u8], verified: &mut Verified) {
         if self.0.remove(voter).is_some_and(|said| said != choices) {
             verified.find("a linked answer says something else than its ballot");
         }
     }
 
-    /// What is left has no ballot.
+    /// Reports the links that are left: they have no ballot.
     pub(super) fn finish(self, verified: &mut Verified) {
         for _ in self.0 {
             verified.find("a linked answer has no ballot");
@@ -56,7 +57,7 @@ impl Links {
     }
 }
 
-/// Reads the links one by one: the reader, the answer, and whether the reader was erased. None is kept.
+/// Streams the links: the reader, the answer, and whether the reader was erased.
 async fn each(
     db: &DatabaseTransaction,
     poll: &Poll,
@@ -75,7 +76,7 @@ async fn each(
     Ok(())
 }
 
-/// As [`each`], and says what is wrong with them whatever the ballots say.
+/// Like [`each`], and reports problems that can be found without the ballots.
 async fn checked(
     db: &DatabaseTransaction,
     poll: &Poll,
@@ -97,7 +98,7 @@ async fn checked(
     Ok(())
 }
 
-/// The links of a sealed poll against the kinds of ballots that are left.
+/// Verifies the links of a sealed poll against the kinds of ballots that are left.
 pub(super) async fn sealed(
     db: &DatabaseTransaction,
     backend: Backend,
@@ -106,7 +107,7 @@ pub(super) async fn sealed(
 ) -> Result<(), DbErr> {
     let mut linked: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
     checked(db, poll, verified, |_, choices| {
-        // What is left of ballots has no words of the readers' own.
+        // The ballots that are left have no words of the readers' own.
         let options = Choice::from_stored(&choices).without_words().to_stored();
         *linked.entry(options).or_default() += 1;
     })

@@ -1,4 +1,5 @@
-//! What can be verified of a count without its log: the ballots that are left against the numbers, and both against the record.
+//! What can be verified of a count without its log: the remaining ballots against the numbers, and
+//! both against the record.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
 use crate::types::OptionId;
 
-/// The records of a poll, each against the one before, and the last against how the count stands.
+/// Verifies the records of a poll: each against the one before, and the last against the current state of the count.
 pub(super) async fn records(
     db: &DatabaseTransaction,
     backend: Backend,
@@ -47,7 +48,7 @@ pub(super) async fn records(
         }
         return Ok(());
     };
-    // A poll that is not sealed may have gone on since: then the next record tells.
+    // The log of an unsealed poll may have grown since; then the next record will cover it.
     if poll.sealed_at.is_some() || last.state.head == state.head {
         for what in last.state.differences(&state) {
             verified.find(format!(
@@ -60,8 +61,8 @@ pub(super) async fn records(
     Ok(())
 }
 
-/// Whether the log, which may have grown since, begins with what a record saw of it. Of the pages of several nodes a record does not say how
-/// many were whose: then, whether there are as many.
+/// Whether the log, which may have grown since, begins with what a record saw of it. If several nodes have written
+/// pages, the record does not say how many each had, so only the total number of pages is compared.
 async fn holds(
     db: &DatabaseTransaction,
     poll: &Poll,
@@ -87,7 +88,7 @@ async fn holds(
     Ok(head_of_all(poll.id, &then) == record.state.head)
 }
 
-/// The ballots and numbers of a sealed poll.
+/// Verifies the ballots and numbers of a sealed poll.
 pub(super) async fn sealed(
     db: &DatabaseTransaction,
     backend: Backend,

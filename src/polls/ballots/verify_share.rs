@@ -1,8 +1,8 @@
-//! The ballots of a poll in shares, by their keys: what has to be in memory at a time, however many rows there are.
+//! The ballots of a poll in shares, by their keys: it bounds the memory used, however many rows there are.
 //!
-//! The log tells of ballots in the order of their commits, the rows lie in the order of their keys. So it is read once
-//! for each share, and each time leads to the ballots of that share alone. The rows say where a share ends; ballots that the log alone tells
-//! of, since their rows are gone, make the share larger into which their keys fall.
+//! The log has the ballots in the order of their commits; the rows are in the order of their keys. So the log is read
+//! once for each share, and each pass replays only the ballots of that share. The bounds of a share come from the rows;
+//! ballots whose rows are missing are in the log alone, and make the share that their keys fall into larger.
 
 use futures::TryStreamExt as _;
 use sea_orm::{DatabaseTransaction, DbErr, StreamTrait as _, Value};
@@ -15,15 +15,15 @@ use super::verify_links::Links;
 use crate::db::{fetch_one, query};
 use crate::polls::model::Poll;
 
-/// Rows in a share: some 25 MB.
+/// The rows in a share: some 25 MB.
 pub(super) const SHARE: i64 = 100_000;
 
 /// Keys above one and up to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Share {
-    /// Empty: from the first on.
+    /// Exclusive; empty: from the first key.
     pub(super) above: Vec<u8>,
-    /// `None`: to the last.
+    /// Inclusive; `None`: to the last key.
     pub(super) to: Option<Vec<u8>>,
 }
 
@@ -36,7 +36,7 @@ impl Share {
         self.above.is_empty()
     }
 
-    /// The next one, of `size` ballots as their rows lie.
+    /// The next share, of `size` ballots in the order of their rows.
     async fn starting(
         db: &DatabaseTransaction,
         poll: &Poll,
@@ -51,7 +51,7 @@ impl Share {
     }
 }
 
-/// The shares of a poll, one after the other.
+/// The shares of a poll, in order.
 pub(super) struct Shares<'a> {
     poll: &'a Poll,
     size: i64,
@@ -59,7 +59,7 @@ pub(super) struct Shares<'a> {
 }
 
 impl<'a> Shares<'a> {
-    /// `size` ballots in each, at least one.
+    /// With `size` ballots in each share, at least one.
     pub(super) fn of(poll: &'a Poll, size: i64) -> Self {
         Self {
             poll,
@@ -68,7 +68,7 @@ impl<'a> Shares<'a> {
         }
     }
 
-    /// At least one, also of a poll without ballots.
+    /// The next share. There is at least one, even for a poll without ballots.
     pub(super) async fn next(&mut self, db: &DatabaseTransaction) -> Result<Option<Share>, DbErr> {
         let Some(above) = self.next.take() else {
             return Ok(None);
@@ -79,7 +79,7 @@ impl<'a> Shares<'a> {
     }
 }
 
-/// Every ballot of a share against the one that the log leads to.
+/// Compares every ballot of a share with the one replayed from the log.
 pub(super) async fn compare(
     db: &DatabaseTransaction,
     poll: &Poll,
@@ -89,7 +89,7 @@ pub(super) async fn compare(
 ) -> Result<(), DbErr> {
     let share = &replay.share;
     let mut values: Vec<Value> = vec![poll.id.into(), share.above.clone().into()];
-    // To its end and no further: PostgreSQL sends all rows that were asked for, however few are looked at.
+    // The query is bounded: PostgreSQL sends all rows of a result, however few are read.
     let end = share.to.as_ref().map_or("", |to| {
         values.push(to.clone().into());
         " AND voter_key <= $3"
@@ -117,7 +117,7 @@ pub(super) async fn compare(
     Ok(())
 }
 
-/// Names what differs, and not the answer: the terminal may be seen by more people than the ballots.
+/// Names what differs, but not the answer: more people may see the terminal than may see the ballots.
 fn difference(voter: &[u8], log: &Held, row: &Held) -> String {
     let mut what = Vec::new();
     for (name, same) in [

@@ -1,4 +1,4 @@
-//! Reading the pages of the log: what [`super::write()`] wrote, and nothing else. Pure.
+//! Decodes the pages of the log, exactly as [`super::write()`] encodes them. Pure.
 
 use super::{Ballot, Entry, Malformed, Wording};
 use crate::types::{UnixMillis, varint};
@@ -6,7 +6,7 @@ use crate::types::{UnixMillis, varint};
 /// Reads all entries of a page.
 ///
 /// # Errors
-/// Where they end to make sense.
+/// The position of the first byte that cannot be decoded.
 pub fn read(entries: &[u8]) -> Result<Vec<Entry<'_>>, Malformed> {
     let mut reader = Reader {
         bytes: entries,

@@ -90,7 +90,7 @@ proptest! {
     }
 }
 
-/// The layout is a public contract: a hash that was published must be found again by every later version.
+/// The layout is a public contract: every later version must compute the same hash as was published.
 #[test]
 fn the_layout_stays() {
     let mut page = Vec::new();

@@ -1,4 +1,4 @@
-//! Writing the pages of the log. Pure.
+//! Encodes the entries of the log's pages. Pure.
 
 use super::{Ballot, Entry};
 use crate::types::varint;

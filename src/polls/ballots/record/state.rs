@@ -1,4 +1,4 @@
-//! How a count stands: everything that a record vouches for, as of one transaction.
+//! The state of a count: everything that a record vouches for, as seen by one transaction.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use futures::TryStreamExt as _;
@@ -17,24 +17,24 @@ use crate::types::{PollId, UnixMillis};
 /// What a record vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// Pages of the log, of all chains together.
+    /// The number of pages in the log, all chains together.
     pub pages: i64,
-    /// Ballots that count.
+    /// The number of ballots that count.
     pub ballots: i64,
     pub set_aside: i64,
     pub root: Hash,
-    /// The ends of all chains as one.
+    /// One hash over the ends of all chains.
     pub head: Hash,
     pub counters: Vec<u8>,
 }
 
-/// A counting table with nodes taken together: numbers (a, b, n), and more where it has more.
+/// A counting table, summed over the nodes: its numbers (a, b, n), and further columns if it has any.
 struct Table {
     name: &'static str,
     sql: &'static str,
     has_bytes: bool,
     has_text: bool,
-    /// Followed by the first and the last day.
+    /// The first and the last day are hashed after the rows.
     has_days: bool,
 }
 
@@ -116,10 +116,7 @@ const TABLES: [Table; 8] = [
 ];
 
 impl State {
-    /// The state of a poll's count as this transaction sees it.
-    ///
-    /// # Errors
-    /// What the database said.
+    /// The state of a poll's count, as this transaction sees it.
     pub async fn of(
         db: &DatabaseTransaction,
         backend: Backend,
@@ -153,7 +150,7 @@ impl State {
         })
     }
 
-    /// In what this differs from `other`, in words.
+    /// Names what differs between this and `other`.
     pub(in crate::polls::ballots) fn differences(&self, other: &Self) -> Vec<&'static str> {
         let mut found = Vec::new();
         for (name, same) in [
@@ -211,7 +208,7 @@ async fn digest(db: &DatabaseTransaction, table: &Table, poll: &Poll) -> Result<
     Ok(finished(context))
 }
 
-/// When the first and the last day began on which anything happened to a ballot: that is what readers are told.
+/// The start of the first and of the last day on which anything happened to a ballot; readers are told only these days.
 pub(in crate::polls::ballots) async fn days(
     db: &DatabaseTransaction,
     poll: &Poll,

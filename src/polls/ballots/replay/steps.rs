@@ -1,4 +1,4 @@
-//! The entries about one ballot, in the order of its revisions: what each does to the ballot and to the numbers.
+//! The entries about one ballot, in the order of its revisions, and what each does to the ballot and the numbers.
 
 use super::{Held, Replay};
 use crate::polls::answer::Choice;
@@ -17,22 +17,22 @@ pub(super) struct Step {
     pub(super) what: What,
 }
 
-/// What an entry says of a ballot.
+/// What an entry says about a ballot.
 #[derive(Debug)]
 pub(super) enum What {
-    /// It is there.
+    /// It exists, with this content.
     New(Held),
-    /// It says this from now on.
+    /// From now on it says this.
     Says(Held),
-    /// By this removal.
+    /// This removal set it aside.
     SetAside(i64),
     GivenBack(i64),
-    /// It counts as its reader's now.
+    /// It now counts as its reader's.
     HandedOver,
 }
 
 impl Replay<'_> {
-    /// What an entry tells of a ballot of the share.
+    /// Applies what an entry says about a ballot of the share.
     pub(super) fn follow(&mut self, slot: i64, at: UnixMillis, entry: &Entry<'_>) {
         let (voter, revision) = match entry {
             Entry::Cast(ballot) | Entry::Found { ballot, .. } | Entry::Received { ballot, .. } => {
@@ -58,7 +58,7 @@ impl Replay<'_> {
                 cast,
                 changed,
             } => What::New(held(ballot, *cast, *changed)),
-            // Cast when the browser cast it.
+            // It keeps the time at which the browser cast it.
             Entry::Received { ballot, cast } => What::New(held(ballot, *cast, at)),
             Entry::Changed(ballot) => What::Says(held(ballot, at, at)),
             Entry::SetAside { removal, .. } => What::SetAside(*removal),
@@ -68,7 +68,7 @@ impl Replay<'_> {
         self.take(voter, revision, Step { slot, at, what });
     }
 
-    /// Takes an entry up in the order of the ballot's revisions: what came early waits.
+    /// Applies an entry in the order of the ballot's revisions: an entry that is early waits.
     fn take(&mut self, voter: VoterKey, revision: i64, step: Step) {
         let before = self.ballots.get(&voter).map(|ballot| ballot.revision);
         let follows = match (before, &step.what) {
@@ -102,7 +102,7 @@ impl Replay<'_> {
         }
     }
 
-    /// Does what the ballot box did.
+    /// Does the same as the ballot box did.
     fn apply(&mut self, voter: VoterKey, revision: i64, step: Step) {
         let Step { slot, at, what } = step;
         let before = self.ballots.get(&voter).cloned();
@@ -188,7 +188,7 @@ impl Replay<'_> {
     }
 }
 
-/// The ballot of an entry as its row must be.
+/// The ballot of an entry, as its row should be.
 fn held(ballot: &Ballot<'_>, cast: UnixMillis, changed: UnixMillis) -> Held {
     Held {
         choices: ballot.choices.to_vec(),

@@ -24,7 +24,7 @@ fn page(entries: &[Entry<'_>]) -> Vec<u8> {
     out
 }
 
-/// A ballot that went through two nodes comes out the same in whatever order their pages are read.
+/// A ballot changed on two nodes ends up the same in whatever order their pages are read.
 #[test]
 fn pages_of_two_nodes_fit_together_in_one_way() {
     let one = page(&[
