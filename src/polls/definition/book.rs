@@ -1,7 +1,8 @@
-//! Definitions of polls in memory, so that an answer costs no reading.
+//! Definitions of polls in memory, so that an answer needs no read.
 //!
-//! At most one second behind the database (another node may have edited), at once after an edit here. The ballot box
-//! compares the revision at the commit, so an answer to an outdated definition is never counted.
+//! A definition is at most one second behind the database (another node may have edited the poll), and is reread at
+//! once after an edit on this node. The ballot box compares the revision at the commit, so an answer to an outdated
+//! definition is never counted.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +13,7 @@ use crate::db::{Db, DbErr};
 use crate::polls::model::Poll;
 use crate::types::{Clock, UnixMillis};
 
-/// How long a definition is used before it is read again.
+/// How long a definition is used before it is reread.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The definitions in use.
@@ -39,9 +40,6 @@ impl Book {
     }
 
     /// The poll with this slug, drafts included.
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn poll(&self, slug: &str) -> Result<Option<Arc<Poll>>, DbErr> {
         let now = self.clock.now();
         let known = self
@@ -51,7 +49,7 @@ impl Book {
             .get(slug)
             .cloned();
         if let Some(known) = known {
-            // A clock that was set back makes it stale, not fresh for ever.
+            // After the clock was set back, the definition counts as stale rather than fresh for ever.
             if known.read_at <= now && now.since(known.read_at) < FRESH {
                 return Ok(Some(known.poll));
             }
@@ -59,18 +57,16 @@ impl Book {
         self.reread(slug).await
     }
 
-    /// Forgets what nobody asked for lately, so that no process keeps a secret that was destroyed: another node may have done that.
+    /// Forgets definitions that were not used lately: another node may have destroyed a poll's secret, and this
+    /// process must not keep it.
     pub fn forget_stale(&self) {
         let now = self.clock.now();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, known| known.read_at <= now && now.since(known.read_at) < FRESH);
     }
 
-    /// Reads it again: after an edit, or when the ballot box found it outdated. Unknown slugs are not kept,
-    /// so that asking for nonsense cannot fill the memory.
-    ///
-    /// # Errors
-    /// What the database said.
+    /// Rereads a definition: after an edit, or when the ballot box found it outdated. Unknown slugs are not cached, so
+    /// that requests for nonsense cannot fill the memory.
     pub async fn reread(&self, slug: &str) -> Result<Option<Arc<Poll>>, DbErr> {
         let read_at = self.clock.now();
         let poll = store::by_slug(&self.db, slug).await?.map(Arc::new);

@@ -1,11 +1,11 @@
-//! What can be stored of a definition, and what is to mend before.
+//! Validates a definition, and lists what has to be corrected before it can be stored.
 
 use super::slug;
 use super::written::{Definition, Fault, QuestionText, ScaleText};
 use crate::polls::linked;
 use crate::polls::model::{Kind, MAX_RANKED_OPTIONS, deepest_ranking};
 
-/// The most questions in a poll, options in a question and in all of them, and characters of a text.
+/// The limits: questions in a poll, options in a question and in all of them, and characters of a text.
 pub const MAX_QUESTIONS: usize = 20;
 pub const MAX_OPTIONS: usize = 50;
 pub const MAX_OPTIONS_IN_ALL: usize = 200;
@@ -14,7 +14,7 @@ pub const MAX_TEXT_CHARS: usize = 300;
 const HIGHEST_POINT: i64 = 10;
 
 impl Definition {
-    /// Trims every text and says what to mend; empty: it can be stored.
+    /// Trims every text and returns the faults; if there are none, the definition can be stored.
     pub fn check(&mut self) -> Vec<Fault> {
         for text in [
             &mut self.slug,
@@ -176,7 +176,7 @@ impl QuestionText {
         }
         let most = match self.kind {
             Kind::Ranked => deepest_ranking(options),
-            // "None of these" stands alone.
+            // "None of these" excludes all other options.
             _ => i64::try_from(labels.len() - usize::from(self.none.is_some())).unwrap_or(i64::MAX),
         };
         let least = if self.kind == Kind::Ranked { 2 } else { 1 };
@@ -219,7 +219,7 @@ impl Faults {
     }
 }
 
-/// A path of this site from its root, which no browser reads as another site's address.
+/// Whether the text is an absolute path on this site, one that no browser takes for the address of another site.
 pub fn is_path(path: &str) -> bool {
     path.len() <= MAX_TEXT_CHARS
         && path.starts_with('/')
@@ -233,7 +233,7 @@ fn trim(text: &mut String) {
     *text = text.trim().to_owned();
 }
 
-/// One line of at most [`MAX_TEXT_CHARS`] characters.
+/// Whether the text is one line of at most [`MAX_TEXT_CHARS`] characters.
 pub fn is_line(text: &str) -> bool {
     !too_long(text) && !text.chars().any(char::is_control)
 }

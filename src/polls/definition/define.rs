@@ -1,4 +1,4 @@
-//! Storing what was written: making and editing polls.
+//! Storing definitions: creating and editing polls.
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Value};
 
@@ -11,20 +11,17 @@ use crate::polls::linked;
 use crate::polls::model::{PollState, Visibility};
 use crate::types::{PollId, Random, UnixMillis};
 
-/// What became of a definition that was to be stored.
+/// The result of storing a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
     Yes(PollId),
     /// Another poll has this slug.
     SlugTaken,
-    /// It is no longer a draft, or somebody else edited it since `revision`.
+    /// The poll is no longer a draft, or somebody else has edited it since `revision`.
     Conflict,
 }
 
-/// Makes a poll in `state` out of a definition that [`Definition::check`] found whole.
-///
-/// # Errors
-/// What the database said.
+/// Creates a poll in `state` from a definition that passed [`Definition::check`].
 pub async fn create(
     txn: &WriteTxn,
     random: &Random,
@@ -80,7 +77,7 @@ pub async fn create(
     }
 }
 
-/// The columns `linked` and `link_text_id`.
+/// The values of the columns `linked` and `link_text_id`.
 async fn linking(
     txn: &WriteTxn,
     now: UnixMillis,
@@ -95,11 +92,9 @@ async fn linking(
     }
 }
 
-/// Replaces a draft. A published poll keeps its questions: use [`retime`] and [`set_state`] on it. A draft that is still being carried over from
-/// elsewhere has ballots, which name its options: it is left alone, as after somebody else's change.
-///
-/// # Errors
-/// What the database said.
+/// Replaces a draft. A published poll keeps its questions: use [`retime`] and [`set_state`] on it. A draft with
+/// an import in progress has ballots that refer to its options; it is left alone, with the same result as if
+/// somebody else had changed it.
 pub async fn replace_draft(
     txn: &WriteTxn,
     now: UnixMillis,
@@ -150,11 +145,8 @@ pub async fn replace_draft(
     Ok(Stored::Yes(id))
 }
 
-/// Publishes, closes or reopens a poll. False: it is in another state than `from`, or sealed: then it stays closed; or it is still being carried
-/// over from elsewhere: half of a result is none.
-///
-/// # Errors
-/// What the database said.
+/// Publishes, closes or reopens a poll. Returns false if the poll is in another state than `from`; if it is sealed,
+/// because then it stays closed; or if its import is still in progress, because a partial result must not be published.
 pub async fn set_state(
     txn: &WriteTxn,
     now: UnixMillis,
@@ -177,10 +169,7 @@ pub async fn set_state(
     Ok(done.rows_affected() == 1)
 }
 
-/// Moves the opening, the close, and who may see results when, of a poll in any state. False: it is sealed, so its close stays.
-///
-/// # Errors
-/// What the database said.
+/// Changes the opening, the close and the visibility of results of a poll in any state. Returns false if it is sealed.
 pub async fn retime(
     txn: &WriteTxn,
     now: UnixMillis,
@@ -205,7 +194,7 @@ pub async fn retime(
     Ok(done.rows_affected() == 1)
 }
 
-/// Questions and options get positions from 1; options through the whole poll.
+/// Positions start at 1; those of options run through the whole poll.
 async fn insert_questions<C: ConnectionTrait>(
     txn: &C,
     id: PollId,
@@ -258,16 +247,13 @@ async fn insert_questions<C: ConnectionTrait>(
     Ok(())
 }
 
-/// How many names are tried.
+/// The most slugs that are tried.
 const MOST_NAMES: usize = 1_000;
-/// So much of a name stays before a number.
+/// The number of characters kept of a slug before a number is appended.
 const STEM: usize = 70;
 
-/// A name in links that no poll has: `wanted`, or with a number behind it. Somebody may take it before it is stored: then that is refused.
-/// `None`: a thousand polls are called so.
-///
-/// # Errors
-/// What the database said.
+/// A slug that no poll has: `wanted`, or `wanted` with a number appended. If somebody else takes it before it is
+/// stored, storing it is refused. `None`: a thousand polls have such a slug.
 pub async fn free_slug(db: &Db, wanted: &str) -> Result<Option<String>, DbErr> {
     let stem: String = wanted.chars().take(STEM).collect();
     let stem = stem.trim_end_matches('-');

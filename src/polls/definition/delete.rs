@@ -1,20 +1,19 @@
-//! Taking a draft away that nobody wants any more.
+//! Deletes a draft that is no longer wanted.
 
 use crate::db::{DbErr, WriteTxn, run};
 use crate::types::PollId;
 
-/// What stands beside a draft.
+/// The tables with rows about a draft.
 const PARTS: [&str; 4] = ["poll_option", "poll_question", "poll_secret", "kept_count"];
 
-/// Deletes a draft with everything it asks; its name in links is free again. False, and nothing is to be committed: it is no draft any more, somebody
-/// changed it since `revision`, it holds answers that were carried over from elsewhere, or a random sample was drawn for it.
+/// Deletes a draft with all its questions; its slug becomes free again. Returns false, and then nothing must be
+/// committed, if it is no longer a draft, if somebody has changed it since `revision`, if it holds imported answers, or
+/// if a random sample was drawn for it.
 ///
-/// Pictures stay until nothing has shown them for a while, as after any edit.
-///
-/// # Errors
-/// What the database said.
+/// Its pictures stay until they have been unused for a while, as after any edit.
 pub async fn delete_draft(txn: &WriteTxn, id: PollId, revision: i64) -> Result<bool, DbErr> {
-    // The row is ours before anything else is looked at: whoever publishes it or carries answers over waits for it.
+    // Locks the row before anything else is read, so that publishing or importing answers has to
+    // wait for this transaction.
     let sql = "UPDATE poll SET revision = revision + 1 WHERE id = $1 AND revision = $2 AND state = 0 \
                AND NOT EXISTS (SELECT 1 FROM poll_import i WHERE i.poll_id = poll.id) \
                AND NOT EXISTS (SELECT 1 FROM ballot b WHERE b.poll_id = poll.id) \

@@ -1,13 +1,13 @@
-//! What is asked: a poll from what an editor or a script wrote to what readers are shown.
+//! The definition of a poll, from what an editor or a script wrote to what readers are shown.
 //!
-//! - `written`: a poll as it was written; `check`: what is to mend before it can be stored. Both pure.
-//! - `slug`: names in links. Pure.
-//! - `define`: makes polls, replaces drafts, publishes, closes and moves times.
-//! - `delete`: takes a draft away. `store`: reads polls; `book`: those in use, in memory.
+//! - `written`: a poll as it was written; `check`: what has to be corrected before it can be stored. Both pure.
+//! - `slug`: slugs, the names of polls in links. Pure.
+//! - `define`: creates polls, replaces drafts, publishes, closes and changes times.
+//! - `delete`: deletes a draft. `store`: reads polls; `book`: caches those in use.
 //!
-//! States of a definition: written → checked → stored as a draft (may be replaced) → published (only its state, its times and who
-//! sees results when can change). Promises: what is stored has been checked; each edit raises the revision, which the ballot box compares
-//! at the commit; two polls never have the same name in links.
+//! States of a definition: written → checked → stored as a draft (which may be replaced) → published (only its state,
+//! its times and the visibility of its results can change). Promises: whatever is stored has been checked; each edit
+//! increments the revision, which the ballot box compares at the commit; no two polls have the same slug.
 
 mod book;
 mod check;

@@ -1,4 +1,4 @@
-//! Names in links.
+//! Slugs: the names of polls in links.
 
 use crate::types::link_words;
 
@@ -12,15 +12,15 @@ pub fn is_slug(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// A name that a page of ours has in a poll's place: `/admin/polls/new`.
+/// A slug that would collide with one of our pages: `/admin/polls/new`.
 const TAKEN: &str = "new";
 
-/// Whether no poll can have this name.
+/// Whether the slug is reserved, so that no poll can have it.
 pub fn is_taken(slug: &str) -> bool {
     slug == TAKEN
 }
 
-/// A name in links made of a question.
+/// A slug derived from a question.
 pub fn slug_of(question: &str) -> String {
     match link_words(question) {
         words if words.is_empty() => "poll".into(),

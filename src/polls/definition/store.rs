@@ -12,13 +12,10 @@ use crate::polls::model::{
 use crate::polls::sample::{self, Sampling};
 use crate::types::{PollId, UnixMillis};
 
-/// The column `linked` of a poll whose answers may be linked; else 0.
+/// The value of the column `linked` for a linked poll; 0 for a secret one.
 pub(super) const LINKED: i16 = 1;
 
 /// The poll with this slug, drafts included.
-///
-/// # Errors
-/// What the database said.
 pub async fn by_slug(db: &Db, slug: &str) -> Result<Option<Poll>, DbErr> {
     let row = poll::Entity::find()
         .filter(poll::Column::Slug.eq(slug))
@@ -28,38 +25,29 @@ pub async fn by_slug(db: &Db, slug: &str) -> Result<Option<Poll>, DbErr> {
 }
 
 /// The poll with this id, drafts included.
-///
-/// # Errors
-/// What the database said.
 pub async fn by_id(db: &Db, id: PollId) -> Result<Option<Poll>, DbErr> {
     by_id_in(db.read(), id).await
 }
 
-/// As [`by_id`], within a transaction that may have made it.
-///
-/// # Errors
-/// What the database said.
+/// Like [`by_id`], within a transaction that may have created the poll.
 pub async fn by_id_in<C: ConnectionTrait>(db: &C, id: PollId) -> Result<Option<Poll>, DbErr> {
     complete(db, poll::Entity::find_by_id(id).one(db).await?).await
 }
 
-/// What a poll is called where it is only named.
+/// What a poll is called where it is only mentioned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Headline {
     pub id: PollId,
     pub slug: String,
-    /// The first question, as [`Poll::headline`].
+    /// The first question, like [`Poll::headline`].
     pub text: String,
 }
 
-/// More slugs than any text of an editor names: so many are asked for in one statement.
+/// The most slugs in one query: more than any text of an editor names.
 const HEADLINES: usize = 500;
 
-/// What the polls with these slugs are called, drafts included; in no order, and without those that do not exist. Nothing else of them is
-/// read, least of all a secret.
-///
-/// # Errors
-/// What the database said.
+/// What the polls with these slugs are called, drafts included, in no particular order and without those that do not
+/// exist. Nothing else of them is read, in particular no secret.
 pub async fn headlines(db: &Db, slugs: &[&str]) -> Result<Vec<Headline>, DbErr> {
     let mut headlines = Vec::new();
     for slugs in slugs.chunks(HEADLINES) {
@@ -183,7 +171,7 @@ pub struct Summary {
     pub id: PollId,
     pub slug: String,
     pub title: String,
-    /// The first one.
+    /// The first question.
     pub question: String,
     /// Whether it asks a random sample.
     pub sample: bool,
@@ -197,9 +185,6 @@ pub struct Summary {
 }
 
 /// Polls, newest first: `limit` of them after the first `offset`.
-///
-/// # Errors
-/// What the database said.
 pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbErr> {
     let sql = format!(
         "SELECT id, slug, title, {HEADLINE} AS question, \

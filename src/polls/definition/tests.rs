@@ -77,7 +77,7 @@ fn a_poll_is_made_again_from_what_it_is() {
 #[test]
 fn each_fault_names_its_field() {
     assert_eq!(faults(|d| d.slug = "Trust me".into()), ["slug"]);
-    // The editors' page of it would be the form for a new poll.
+    // The editors' page about it would be the form for a new poll.
     assert_eq!(faults(|d| d.slug = " new ".into()), ["slug"]);
     assert_eq!(faults(|d| d.slug = "new-poll".into()), [""; 0]);
     assert_eq!(

@@ -12,13 +12,13 @@ use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 pub struct Definition {
     /// Part of its address: `/p/{slug}`.
     pub slug: String,
-    /// What editors call it; empty: the first question.
+    /// The name that editors see; empty: the first question.
     pub title: String,
     pub intro: String,
     pub visibility: Visibility,
     pub headline_tier: Tier,
     pub newsletter: Option<NewsletterId>,
-    /// The words under which answers may be linked; `None`: the poll is secret. Fixed once it is published.
+    /// The consent text under which answers may be linked; `None`: the poll is secret. Fixed once it is published.
     pub linking: Option<String>,
     pub opens_at: Option<UnixMillis>,
     pub closes_at: Option<UnixMillis>,
@@ -34,10 +34,10 @@ pub struct QuestionText {
     /// [`Kind::Single`] with a `max_choices` above 1 becomes [`Kind::Several`].
     pub kind: Kind,
     pub min_choices: i64,
-    /// Of a ranked question 0 stands for as many as may be.
+    /// In a ranked question, 0 stands for as many as possible.
     pub max_choices: i64,
     pub order: Order,
-    /// Of a rating: its options are made from it.
+    /// For a rating, whose options are generated from it.
     pub scale: Option<ScaleText>,
     pub options: Vec<OptionText>,
     /// The label of an option with a field for the reader's own words; it stands after the others.
@@ -62,12 +62,12 @@ pub struct ScaleText {
     pub high: String,
 }
 
-/// Something to mend, by the field it stands in.
+/// Something to correct, by the field it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub field: &'static str,
     pub message: String,
-    /// The place of the question it is about, from 0.
+    /// The index of the question it is about, from 0.
     pub question: Option<usize>,
 }
 
@@ -98,7 +98,7 @@ impl<S: Into<String>> From<S> for OptionText {
 }
 
 impl Definition {
-    /// A poll that is open to everybody at once and until somebody closes it, and whose results everybody sees.
+    /// A poll that is open to everybody at once, until somebody closes it, and whose results everybody sees.
     pub fn new(slug: impl Into<String>, questions: Vec<QuestionText>) -> Self {
         Self {
             slug: slug.into(),
@@ -115,7 +115,7 @@ impl Definition {
         }
     }
 
-    /// What would make `poll` again: the same questions with the options that are still offered.
+    /// The definition that would create `poll` again: the same questions, with the options that are still offered.
     pub fn of(poll: &Poll) -> Self {
         let question = |question: &Question| {
             let offered = || question.options.iter().filter(|option| !option.retired);
@@ -165,7 +165,7 @@ impl Definition {
         }
     }
 
-    /// The poll this would become, for a preview: its ids mean nothing.
+    /// The poll this would become, for a preview; its ids are meaningless.
     pub fn sketch(&self) -> Poll {
         let mut key = 0;
         let questions = (1_i64..).zip(&self.questions).map(|(place, question)| {
@@ -223,7 +223,7 @@ impl Definition {
 }
 
 impl QuestionText {
-    /// Every option in the order it is stored, with what it is for.
+    /// Every option in the order it is stored, with its role and its picture.
     pub fn rows(&self) -> impl Iterator<Item = (&str, Role, Option<&Picture>)> {
         let other = self
             .other

@@ -1,4 +1,4 @@
-//! What the module draws a poll from, when the page holds no form.
+//! The data from which the module draws a poll if the page has no form.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -19,13 +19,13 @@ use crate::web::{Client, Problem};
 #[derive(Debug, Serialize)]
 struct Data {
     open: bool,
-    /// Of the iframe, where the module cannot draw the form.
+    /// The height of the iframe that is used if the module cannot draw the form.
     height: u32,
     /// The form to draw, while the poll is open.
     #[serde(flatten)]
     form: FormView,
     results: Option<Results>,
-    /// What to say when there is neither.
+    /// The text to show if there is neither a form nor results.
     message: String,
     small_print: &'static str,
 }
@@ -62,7 +62,7 @@ pub async fn data(
     Ok(response)
 }
 
-/// Counts a look at a poll that can be answered.
+/// Counts a view of a poll that can be answered.
 pub fn seen(app: &App, poll: &Poll, phase: Phase, method: &Method, client: &Client) {
     if matches!(phase, Phase::Open { .. }) {
         trust::opened(app, poll, client);
@@ -70,7 +70,7 @@ pub fn seen(app: &App, poll: &Poll, phase: Phase, method: &Method, client: &Clie
     }
 }
 
-/// What a poll without form and numbers says.
+/// The text of a poll without form and results.
 pub fn said_without(poll: &Poll, phase: Phase) -> String {
     if poll.sample().is_some() && matches!(phase, Phase::Open { .. }) {
         return BY_INVITATION.to_owned();

@@ -1,4 +1,4 @@
-//! The three files that other sites' pages load. They have one address for ever, so they may be kept for an hour only.
+//! The three files that other sites' pages load. Their URLs never change, so they may be cached for an hour only.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::types::token::token_hash;
 
-/// A file as it is sent: without comments and indentation, which no reader's page needs.
+/// A file as it is sent: without comments and indentation, which the pages of readers do not need.
 struct File {
     body: String,
     tag: String,
@@ -79,12 +79,12 @@ pub async fn module(headers: HeaderMap) -> Response {
     MODULE.answer(&headers, JAVASCRIPT)
 }
 
-/// `GET /embed/poll.css`: its look, for the page and for the module.
+/// `GET /embed/poll.css`: the style sheet, for the page and for the module.
 pub async fn sheet(headers: HeaderMap) -> Response {
     SHEET.answer(&headers, "text/css; charset=utf-8")
 }
 
-/// `GET /embed/frame.js`: what the page in an iframe tells the page around it.
+/// `GET /embed/frame.js`: reports from the page in an iframe to the page around it.
 pub async fn frame_script(headers: HeaderMap) -> Response {
     FRAME.answer(&headers, JAVASCRIPT)
 }

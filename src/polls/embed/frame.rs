@@ -14,7 +14,7 @@ use crate::polls::results::{ResultsView, visible};
 use crate::polls::voter::mark_number;
 use crate::web::{Client, Problem, security};
 
-/// What the page around the frame says of itself: `?scheme=`.
+/// What the embedding page says about itself: `?scheme=`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Around {
     #[serde(default)]
@@ -29,8 +29,9 @@ struct Scheme {
 }
 
 impl Around {
-    /// Light and on a ground of its own, where nothing is said: a frame cannot see the article, and most are light whatever the reader
-    /// prefers. Said to be light or dark, the article's ground shows through; `auto` follows the reader.
+    /// By default light, with an opaque background: a frame cannot see the article, and most articles are light
+    /// whatever the reader prefers. With `light` or `dark` the background is transparent, so that the article's shows
+    /// through; `auto` follows the reader's preference.
     fn scheme(&self) -> Scheme {
         let (class, meta) = match self.scheme.as_str() {
             "light" => ("scheme-light see-through", "light"),

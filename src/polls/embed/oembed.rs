@@ -1,4 +1,4 @@
-//! oEmbed (<https://oembed.com>): a system that is given the address of a poll asks here what to put in its place.
+//! oEmbed (<https://oembed.com>): a system that is given the URL of a poll asks here what to embed for it.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use crate::polls::asking::public_poll;
 use crate::polls::definition::is_slug;
 use crate::web::Problem;
 
-/// What a consumer of oEmbed asks.
+/// The request of an oEmbed consumer.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     #[serde(default)]
@@ -28,7 +28,7 @@ pub struct Asked {
     maxheight: Option<u32>,
 }
 
-/// An answer of type `rich` (section 2.3.4.4).
+/// A response of type `rich` (section 2.3.4.4).
 #[derive(Debug, Serialize)]
 struct Rich {
     version: &'static str,
@@ -45,17 +45,17 @@ struct Rich {
 
 const WIDTH: u32 = 600;
 
-/// Where the poll's pages say that they can be asked for: the address for JSON. `&format=xml` behind it gives XML.
+/// The oEmbed URL that the poll's pages advertise, for JSON. Appending `&format=xml` gives XML.
 pub fn discovery(origin: &str, slug: &str) -> String {
     let url: String =
         form_urlencoded::byte_serialize(format!("{origin}/p/{slug}").as_bytes()).collect();
     format!("{origin}/oembed?url={url}")
 }
 
-/// `GET /oembed?url=`: JSON or XML for the address of a poll of ours.
+/// `GET /oembed?url=`: JSON or XML for the URL of one of our polls.
 ///
 /// # Errors
-/// 404 for another address, 501 for another format.
+/// 404 for any other URL, 501 for an unsupported format.
 pub async fn oembed(
     State(app): State<App>,
     Query(asked): Query<Asked>,

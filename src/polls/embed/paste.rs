@@ -1,4 +1,4 @@
-//! What an editor pastes into a page.
+//! The snippets that an editor pastes into a page.
 
 use serde::Serialize;
 
@@ -9,11 +9,11 @@ use crate::polls::model::Poll;
 use crate::polls::voter::mark_number;
 use crate::web::Problem;
 
-/// Under the button of an embedded form. It holds the place of the note that comes with the result.
+/// The text under the button of an embedded form. It reserves the space for the note that comes with the result.
 pub const SMALL_PRINT: &str = "No account is needed. You can change your answer as long as the poll is open. \
      The result counts the readers who chose to answer; it says nothing about others.";
 
-/// The module's own words, in the attribute that replaces them. A test holds them to those in the module.
+/// The module's own texts, in the attribute that replaces them. A test keeps them in step with the module.
 pub const WORDS: &str = r#"<canvass-poll words='{
   "marked": "Questions marked * need an answer.", "from": "From", "to": "to",
   "email": "Email address", "optional": "Optional.", "either": "Your answer counts either way.",
@@ -30,7 +30,8 @@ pub const WORDS: &str = r#"<canvass-poll words='{
   "api": "connected services", "elsewhere": "another poll system, from which it was carried over"
 }' …>"#;
 
-/// Words without which the module says what comes with the poll, in English: beside the form, and in the note under a result.
+/// Texts that the module has in English only, unless they come with the poll: beside the form, and in
+/// the note under a result.
 #[cfg(test)]
 const OTHERS: [&str; 9] = [
     "small",
@@ -44,26 +45,26 @@ const OTHERS: [&str; 9] = [
     "elsewhere",
 ];
 
-/// A poll, ready to be pasted.
+/// The snippets for a poll, ready to be pasted.
 #[derive(Debug, Serialize)]
 pub struct Snippets {
-    /// A form and nothing else; `None` for questions that need a page of ours.
+    /// Only a form; `None` for questions that need one of our pages.
     pub form: Option<String>,
-    /// The form in `<canvass-poll>`, with style sheet and module.
+    /// The form in `<canvass-poll>`, with the style sheet and the module.
     pub element: Option<String>,
-    /// `<canvass-poll>` alone.
+    /// Only `<canvass-poll>`.
     pub short: String,
     pub iframe: String,
-    /// What a system that knows oEmbed is given.
+    /// The URL to give to a system that supports oEmbed.
     pub url: String,
-    /// For WordPress: makes it trust this provider, in a plugin or in the theme's `functions.php`.
+    /// For WordPress: a line for a plugin or the theme's `functions.php` that makes it trust this provider.
     pub provider: String,
 }
 
-/// The form as other sites' pages carry it: whole addresses, no ids, nothing of any reader.
+/// The form for other sites' pages: with absolute URLs, without ids, and with nothing about any reader.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
     let mut form = FormView::of(poll, offer::of(app, poll).await?);
     let page = format!("{}{}", app.config.origin(), form.action);
@@ -72,7 +73,7 @@ pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
     Ok(form)
 }
 
-/// A page may be kept for long: what it says must not depend on the moment it was made.
+/// The page may be cached for long, so it must not say anything that depends on when it was made.
 fn shows_while_open(poll: &Poll) -> bool {
     poll.visibility == crate::polls::model::Visibility::Always
 }
@@ -80,7 +81,7 @@ fn shows_while_open(poll: &Poll) -> bool {
 /// All snippets of a poll.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
     let origin = app.config.origin();
     let url = format!("{origin}/p/{}", poll.slug);
@@ -125,7 +126,7 @@ fn files(origin: &str) -> (String, String) {
     )
 }
 
-/// The frame. The module, where there is one, makes it as high as what is in it.
+/// The iframe. If the module is on the page, it adjusts the height to the content.
 pub fn iframe(origin: &str, poll: &Poll, width: &str, height: u32) -> String {
     format!(
         "<iframe src=\"{origin}/embed/p/{}\" width=\"{width}\" height=\"{height}\" title=\"{}\" frameborder=\"0\" loading=\"lazy\"></iframe>",
@@ -134,7 +135,7 @@ pub fn iframe(origin: &str, poll: &Poll, width: &str, height: u32) -> String {
     )
 }
 
-/// Text as it stands in HTML and XML, in elements and in attributes.
+/// Escapes text for HTML and XML, in elements and in attributes.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

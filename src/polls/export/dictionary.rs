@@ -1,4 +1,4 @@
-//! What the fields of an export mean.
+//! The meanings of the fields of an export.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 #[schema(as = PollExportEntry)]
 pub struct Entry {
-    /// The CSV file it stands in; in JSON the list of that name.
+    /// The CSV file it is in; in JSON, the list of that name.
     pub file: &'static str,
     pub field: &'static str,
     #[serde(rename = "type")]

@@ -1,4 +1,4 @@
-//! The export as it is gathered, and as JSON has it.
+//! The data of an export, in the form in which JSON has it.
 
 use serde::Serialize;
 
@@ -27,11 +27,11 @@ pub struct Document {
     pub places: Vec<At>,
     pub steps: Vec<Taken>,
     pub tables: Vec<Cell>,
-    /// Of a poll that asks a random sample: an estimate for each option. Empty for any other poll.
+    /// For a poll that asks a random sample: an estimate for each option. Empty for any other poll.
     pub sample: Vec<Estimated>,
-    /// Of ranked questions: how often each option stands on each rank.
+    /// For ranked questions: how often each option was given each rank.
     pub ranks: Vec<Ranked>,
-    /// Of ranked questions: the run-off, round by round.
+    /// For ranked questions: the run-off, round by round.
     pub rounds: Vec<Round>,
     /// How the sample was drawn.
     pub draw: Vec<Draw>,
@@ -51,9 +51,9 @@ pub struct About {
     pub closes_at: Option<String>,
     pub time_zone: String,
     pub results_for: ResultsFor,
-    /// The tier whose ballots, and better ones, the result counts.
+    /// The lowest tier whose ballots count in the result.
     pub headline_tier: Tier,
-    /// What has to be said with every number.
+    /// What has to be said together with every number.
     pub note: String,
 }
 
@@ -67,7 +67,7 @@ pub struct Answer {
     pub option_key: i64,
     pub option: String,
     pub tier: Tier,
-    /// `None` is hidden.
+    /// `None`: hidden.
     pub answers: Option<i64>,
 }
 
@@ -84,12 +84,12 @@ pub struct Voters {
 #[schema(as = PollExportHour)]
 pub struct Hour {
     pub hour: String,
-    /// As of `voters`; `all` once the poll is sealed.
+    /// As in `voters`; `all` once the poll is sealed.
     pub tier: &'static str,
     pub answers: i64,
 }
 
-/// A place with its looks and first ballots.
+/// A place with its views and first ballots.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollExportAt)]
 pub struct At {
@@ -106,7 +106,7 @@ pub struct Taken {
     pub count: i64,
 }
 
-/// Ballots with two answers; `None` is hidden.
+/// Ballots with both answers; `None`: hidden.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollExportCell)]
 pub struct Cell {
@@ -136,10 +136,10 @@ const PLACES: [(Place, bool); 6] = [
 ];
 
 impl Document {
-    /// Gathers what is to be known of `poll`.
+    /// Collects everything that may be exported about `poll`.
     ///
     /// # Errors
-    /// What the database said.
+    /// A 500 or 503 when the database fails.
     pub async fn of(app: &App, poll: &Poll) -> Result<Self, Problem> {
         let totals = totals(&app.db, poll).await?;
         let steps = store::steps(&app.db, poll.id).await?;
@@ -167,7 +167,7 @@ impl Document {
             .iter()
             .map(|hour| Hour {
                 hour: hour.at.timestamp().to_string(),
-                // The hours of a sealed poll are kept for all tiers together.
+                // The hours of a sealed poll are summed over all tiers.
                 tier: poll.sealed_at.map_or(hour.tier.name(), |_| "all"),
                 answers: hour.n,
             })

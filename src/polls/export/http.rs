@@ -1,4 +1,4 @@
-//! The export for editors, as files of their page, and for scripts.
+//! The export, as files on the editors' page and for scripts.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::polls::definition;
 use crate::web::Problem;
 
-/// `GET /admin/polls/{slug}/export/{file}`: `results.csv` and its like, or `poll.json` with all of it.
+/// `GET /admin/polls/{slug}/export/{file}`: `results.csv` and the other files, or `poll.json` with everything.
 ///
 /// # Errors
 /// 404 for an unknown poll or file.
@@ -25,8 +25,8 @@ pub async fn download(
     taken(&app, &slug, &name).await
 }
 
-/// A poll with all its counts, as `poll.json` or as one of the CSV files that the dictionary names. Every count is of many: no ballot, reader, key or
-/// exact time is in it.
+/// A poll with all its counts, as `poll.json` or as one of the CSV files that the dictionary names. Every number is a
+/// count over many ballots: there is no single ballot, reader, key or exact time in it.
 ///
 /// # Errors
 /// 401, 404.

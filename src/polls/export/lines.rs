@@ -1,4 +1,4 @@
-//! How each list of the export is written as lines of its file. The order is the dictionary's.
+//! Writes each list of the export as lines of its file, with the columns in the order of the dictionary.
 
 use super::dictionary::Entry;
 use super::document::{Answer, At, Cell, Hour, Taken, Voters};
@@ -7,7 +7,7 @@ use super::sampled::{Draw, Estimated};
 
 /// A row of a list, as a line of its file.
 pub trait Line {
-    /// One for each field that the dictionary has for the file; what is hidden or unknown is empty.
+    /// One cell for each field that the dictionary lists for the file; hidden or unknown values are empty.
     fn cells(&self) -> Vec<String>;
 }
 
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::polls::model::{Kind, Tier};
 
-    /// Each cell holds the field that the heading names, as JSON has it under that name.
+    /// Each cell holds the field named in the heading, with the same value as in JSON.
     fn is_as_headed<L: Line + Serialize>(list: &str, row: &L) {
         let name = format!("{list}.csv");
         let file = FILES.iter().find(|file| file.name == name).expect("a file");
@@ -163,7 +163,7 @@ mod tests {
             let same = match &json[*field] {
                 Value::Null => cell.is_empty(),
                 Value::String(text) => cell == text,
-                // Shares are cut off after the fourth place.
+                // Shares are cut off after the fourth decimal place.
                 number => cell.parse::<f64>().ok() == number.as_f64(),
             };
             assert!(same, "{list}: {field} is {}, not {cell:?}", json[*field]);

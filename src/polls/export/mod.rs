@@ -1,8 +1,9 @@
-//! A poll to take away: as CSV files and as one JSON document, each with a dictionary of what its fields mean.
+//! Exporting a poll: as CSV files and as one JSON document, each with a dictionary of its fields.
 //!
-//! Everything in it is a count. A ballot is never a line: beside the tier and the hour, one line is enough to find the reader who is known to have answered
-//! then, and two exports that differ by one line even more so. There is no column for readers, voter keys, networks or exact times because
-//! there is nothing of the kind to fill it from; questions are put together only in tables whose small cells are hidden for good.
+//! Everything in an export is a count. A ballot is never a line: with its tier and hour, one line would be enough to
+//! find the answer of a reader who is known to have voted then, and the difference between two exports even more so.
+//! There are no columns for readers, voter keys, networks or exact times, and questions are combined only in tables
+//! whose small cells are always hidden.
 
 mod dictionary;
 mod document;

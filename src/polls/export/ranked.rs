@@ -1,4 +1,5 @@
-//! What ranked questions add to the export. Whole rankings are left out: one that is given by a single reader can be that reader's signature.
+//! What ranked questions add to the export. Whole rankings are left out: a ranking that only one reader gave
+//! can identify that reader.
 
 use serde::Serialize;
 
@@ -22,13 +23,13 @@ pub struct Ranked {
 pub struct Round {
     pub question_key: i64,
     pub round: usize,
-    /// `None`: ballots that rank none of those left.
+    /// `None`: ballots that rank none of the remaining options.
     pub option_key: Option<i64>,
     pub option: String,
     pub ballots: i64,
 }
 
-/// Every option on every rank that may be given.
+/// Every option at every possible rank.
 pub fn ranks(poll: &Poll, totals: &Totals) -> Vec<Ranked> {
     let tier = poll.headline_tier;
     let mut rows = Vec::new();
@@ -56,7 +57,7 @@ pub fn ranks(poll: &Poll, totals: &Totals) -> Vec<Ranked> {
     rows
 }
 
-/// The rounds of every run-off, and in each the ballots that are exhausted.
+/// The rounds of every run-off, each with its exhausted ballots.
 pub fn rounds(poll: &Poll, totals: &Totals) -> Vec<Round> {
     let mut rows = Vec::new();
     for question in &poll.questions {

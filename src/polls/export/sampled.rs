@@ -9,7 +9,7 @@ use crate::polls::results::{Totals, kinds};
 use crate::polls::sample::{estimate, range, store};
 use crate::web::Problem;
 
-/// An option's share among all on the list, as far as the sample tells.
+/// An option's share among everybody on the list, as estimated from the sample.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollExportEstimated)]
 pub struct Estimated {
@@ -77,10 +77,10 @@ pub fn estimated(poll: &Poll, totals: &Totals) -> Vec<Estimated> {
     rows
 }
 
-/// The draw, as a list of one or none.
+/// The draw, as a list with at most one element.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn drawn(app: &App, poll: &Poll, answered: i64) -> Result<Vec<Draw>, Problem> {
     let (Some(sample), Some(record)) = (poll.sample(), store::record(&app.db, poll.id).await?)
     else {

@@ -1,4 +1,5 @@
-//! The export as files for spreadsheets: no cell begins a formula, and a byte order mark tells Excel that it is UTF-8.
+//! The export as files for spreadsheets: no cell starts a formula, and a byte order mark marks the
+//! file as UTF-8 for Excel.
 
 use super::dictionary::DICTIONARY;
 use super::document::Document;
@@ -8,9 +9,9 @@ use crate::web::sheets::defused;
 /// One of the files.
 pub struct File {
     pub name: &'static str,
-    /// What is in it, in a few words.
+    /// A short description of its content.
     pub label: &'static str,
-    /// Its lines, without the heading.
+    /// Its lines, without the header.
     lines: fn(&Document) -> Vec<Vec<String>>,
 }
 
@@ -78,7 +79,7 @@ fn cells<L: Line>(rows: &[L]) -> Vec<Vec<String>> {
 }
 
 impl File {
-    /// What the dictionary calls its columns, in their order. The dictionary does not describe itself.
+    /// The names of its columns in the dictionary, in order. The dictionary does not describe itself.
     pub(super) fn heading(&self) -> Vec<&'static str> {
         match self.name.strip_suffix(".csv") {
             Some("dictionary") => vec!["file", "field", "type", "meaning"],
@@ -91,7 +92,7 @@ impl File {
     }
 }
 
-/// The file of this name; `None` when there is none.
+/// The file with this name; `None` if there is none.
 pub fn file(document: &Document, name: &str) -> Option<Vec<u8>> {
     let file = FILES.iter().find(|file| file.name == name)?;
     let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());

@@ -1,14 +1,14 @@
 //! Asking and answering on our own pages: `/p/{poll}`, and the same form in an article.
 //!
-//! - `page`: the form, or what there is to see when the poll is not open.
-//! - `submit`: takes an answer; `retyped`: the form again, with what was typed.
-//! - `view` and `question_view`: what the form's templates are filled with; `order`: in which order options stand. Pure.
+//! - `page`: the form, or what is shown while the poll is not open.
+//! - `submit`: accepts an answer; `retyped`: the form again, with what was typed.
+//! - `view` and `question_view`: the contexts of the form's templates; `order`: the order of options. Pure.
 //! - `offer`: the newsletter promised beside the answer.
 //!
-//! States of a form: empty, or filled with what this browser's ballot says → sent → counted, and on to the result; or shown again, to be
-//! mended.
-//! Promises: a GET counts nothing and a page that holds nothing of the reader may be cached; answering needs no script and no nonce;
-//! nothing that was typed gets lost; the address beside an answer never decides whether it counts.
+//! States of a form: empty, or filled with the content of this browser's ballot → submitted → counted, then the result;
+//! or shown again, to be corrected.
+//! Promises: a GET counts nothing, and a page with nothing about the reader may be cached; answering needs no script
+//! and no nonce; nothing that was typed is lost; an address left beside an answer never decides whether it counts.
 
 pub mod offer;
 mod order;

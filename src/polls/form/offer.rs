@@ -1,4 +1,4 @@
-//! The newsletter promised beside a poll: an address left with the answer asks for it.
+//! The newsletter offered beside a poll: a reader who leaves an address with the answer requests it.
 
 use http::header::REFERER;
 use http::{HeaderMap, StatusCode};
@@ -15,36 +15,36 @@ use crate::types::EmailAddress;
 use crate::web::problems::FieldProblem;
 use crate::web::{Client, Problem, RawForm};
 
-/// What a reader is told who left an address: the same for known and unknown ones.
+/// What a reader who left an address is told: the same for known and unknown addresses.
 pub const LOOK_INTO_INBOX: &str =
     "Look into your inbox: one mail with one button confirms your subscription.";
 
-/// The same where the address is at hand: whoever mistyped it sees that.
+/// The same with the address, so that a reader who mistyped it notices.
 pub fn look_into_inbox_of(email: &str) -> String {
     format!(
         "Look into your inbox: one mail to {email}, with one button, confirms your subscription."
     )
 }
 
-/// What a reader is told who agreed that the answer is joined to an address, and left none.
+/// What a reader is told who agreed to have the answer joined to an address, but left none.
 const NO_ADDRESS: &str =
     "Write your address if your answer may be joined to it. It is counted, and secret";
 
-/// What became of the address field. The answer counts whatever this is.
+/// The outcome of the address field. The answer counts in any case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
-    /// No address, no tick.
+    /// No address and no tick.
     Nothing,
-    /// The newsletter was asked for.
+    /// The newsletter was requested.
     Asked,
-    /// Something is to be mended before it can be.
+    /// Something must be corrected before it can be requested.
     Mend(Vec<FieldProblem>),
 }
 
-/// The newsletter `poll` promises, with the words to agree to as they are now.
+/// The newsletter that `poll` offers, with its current consent text.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn of(app: &App, poll: &Poll) -> Result<Option<Offer>, Problem> {
     Ok(promised(app, poll)
         .await?
@@ -62,11 +62,11 @@ async fn promised(app: &App, poll: &Poll) -> Result<Option<(Newsletter, ConsentT
     Ok(consent.map(|consent| (newsletter, consent)))
 }
 
-/// Asks for the newsletter on behalf of a reader who has answered. `marker`: of a browser that is not known to be a reader's; who confirms
-/// the address may make its answer theirs. `sent`: the answer in the form.
+/// Requests the newsletter for a reader who has answered. `marker` is that of a browser that is not known to be a
+/// reader's; a reader who confirms the address may claim its answer. `sent` is the answer in the form.
 ///
 /// # Errors
-/// A 400 for repeated fields; the database's.
+/// A 400 for repeated fields; a 500 or 503 when the database fails.
 pub async fn take(
     app: &App,
     poll: &Poll,
@@ -84,7 +84,7 @@ pub async fn take(
             _ => Left::Nothing,
         });
     }
-    // Boxed: most answers come without an address, and shall not take its room.
+    // Boxed, so that the many answers without an address do not reserve space for it.
     let asking = Asking {
         app,
         poll,
@@ -106,7 +106,7 @@ struct Asking<'a> {
     client: &'a Client,
     headers: &'a HeaderMap,
     form: &'a RawForm,
-    /// Of a browser that is not known to be a reader's.
+    /// The marker, if the browser is not known to be a reader's.
     marker: Option<&'a str>,
     typed: String,
     ticked: String,
@@ -125,7 +125,7 @@ impl Asking<'_> {
                 "Write the address the newsletter shall go to.",
             ));
         }
-        // Both are told at once: who mends one shall not be sent back for the other.
+        // Both errors are shown at once, so that a reader who corrects one is not sent back for the other.
         let address = EmailAddress::from_typed(&self.typed);
         let consent = subscriptions::agreed(self.app, &newsletter, &current, &self.ticked).await?;
         let (address, consent) = match (address, consent) {
@@ -145,7 +145,7 @@ impl Asking<'_> {
                 return Ok(Left::Mend(problems));
             }
         };
-        // Only a program fills in what nobody sees: it gets the same answer and no mail.
+        // Only a program fills in the invisible field: it gets the same response, and no mail is sent.
         let website = self.form.one("website")?;
         if website.is_some_and(|text| !text.is_empty()) {
             return Ok(Left::Asked);
@@ -162,7 +162,7 @@ impl Asking<'_> {
         };
         match subscriptions::request(self.app, self.client, &wish).await {
             Ok(()) => Ok(Left::Asked),
-            // The answer is counted: what is left to say belongs beside the address.
+            // The answer is already counted, so the message belongs beside the address field.
             Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => Ok(mend(
                 "email",
                 "Too many addresses were left from your network. Please try again in a minute.",
@@ -171,7 +171,7 @@ impl Asking<'_> {
         }
     }
 
-    /// The answer that a confirmation of the address may make the reader's.
+    /// The answer that becomes the reader's if they confirm the address.
     fn beside(&self, marker: &str) -> Beside {
         let agreed = self.linked.then(|| self.app.clock.now());
         Beside {
@@ -182,7 +182,7 @@ impl Asking<'_> {
     }
 }
 
-/// The address could not be written down just now.
+/// The address could not be stored just now.
 pub fn not_taken() -> Left {
     mend(
         "email",
@@ -201,7 +201,7 @@ fn problem(field: &str, message: &str) -> FieldProblem {
     }
 }
 
-/// The page the reader agreed on: where the form stood, without what may be personal in its query.
+/// The page on which the reader agreed: that of the form, without any personal data in its query.
 fn page_of(app: &App, poll: &Poll, headers: &HeaderMap) -> String {
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
     let page = referer

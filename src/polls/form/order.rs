@@ -1,14 +1,14 @@
 //! The order in which a reader sees the options of a question. Pure.
 //!
-//! A browser that has voted here keeps its order, a reader of a mail has one for each mail's link; who comes for the first
-//! time gets one drawn for the rendering. A page that a cache keeps has one order for all who get that copy: no
-//! cookie is set before an answer, so nothing tells them apart. "Other" and "None of these" stay last.
+//! A browser that has voted here keeps its order, and the link of a mail has its own; a first-time visitor gets a
+//! random order for each rendering. A cached page has the same order for everybody who gets that copy: no cookie is set
+//! before an answer, so these readers cannot be told apart. "Other" and "None of these" stay last.
 
 use super::view::FormView;
 use crate::polls::model::{Order, Poll, Question, Role};
 use crate::types::SplitMix;
 
-/// Where each option of the question stands, by its place in the definition.
+/// The order of the question's options, as indices into the definition.
 pub fn places(question: &Question, seed: u64) -> Vec<usize> {
     let mut places: Vec<usize> = (0..question.options.len()).collect();
     if question.order == Order::Random {
@@ -23,7 +23,7 @@ pub fn places(question: &Question, seed: u64) -> Vec<usize> {
 }
 
 impl FormView {
-    /// Puts the options into the order that `seed` stands for, in questions whose order is random.
+    /// Puts the options of randomly ordered questions into the order given by `seed`.
     pub fn shuffle(&mut self, poll: &Poll, seed: u64) {
         for (view, question) in self.questions.iter_mut().zip(&poll.questions) {
             if question.order == Order::Fixed {
@@ -39,7 +39,7 @@ impl FormView {
     }
 }
 
-/// A seed from what a voter's key ends with: it may begin with a moment.
+/// A seed from the last bytes of a voter's key; the first bytes may be a timestamp.
 pub fn seed_of(key: &[u8]) -> u64 {
     key.iter()
         .rev()

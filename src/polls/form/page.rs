@@ -1,4 +1,4 @@
-//! The poll's own page, `GET /p/{poll}`, and its form wherever it stands on pages of ours.
+//! The poll's own page, `GET /p/{poll}`, and its form on other pages of ours.
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -21,7 +21,7 @@ use crate::polls::trust;
 use crate::polls::voter::{Voter, known, marker};
 use crate::web::{Client, Problem};
 
-/// What the page is told by the address it was sent to.
+/// The query of the page's URL.
 #[derive(Debug, Default, Deserialize)]
 pub struct Arrived {
     /// The article to go back to.
@@ -29,11 +29,11 @@ pub struct Arrived {
     from: String,
 }
 
-/// Said to who has answered, above the form.
+/// Shown above the form to a reader who has already answered.
 pub const ANSWERED_BEFORE: &str =
     "You have answered this poll before. Sending this changes your answer.";
 
-/// `GET /p/{poll}`: the form, or what there is to see when the poll is not open.
+/// `GET /p/{poll}`: the form, or what is shown while the poll is not open.
 ///
 /// # Errors
 /// 404 for an unknown poll or a draft.
@@ -57,7 +57,7 @@ pub async fn page(
             form.from = is_article(&arrived.from).then_some(arrived.from);
             form.shuffle(&poll, seed(&app, &poll, &headers));
             if known.is_some() {
-                // A subscriber needs no promise of a newsletter.
+                // The offer is pointless for a subscriber.
                 form.newsletter = None;
                 form.linking = None;
             }
@@ -85,8 +85,9 @@ pub async fn page(
     let out = response.headers_mut();
     out.insert(VARY, HeaderValue::from_static("Cookie"));
     if own.is_none() && known.is_none() {
-        // Holds nothing of the reader: a cache on the way may keep it, and the form in it works for as long as the poll is open. The
-        // browser may not: not every one looks at Vary, and who has answered meanwhile would find an empty form.
+        // The page has nothing about the reader: a shared cache may keep it, and its form works for as long as the poll
+        // is open. The browser may not cache it: not every browser respects Vary, and a reader who has answered in
+        // between would see an empty form.
         out.insert(
             CACHE_CONTROL,
             HeaderValue::from_static("public, max-age=0, s-maxage=60"),
@@ -95,7 +96,7 @@ pub async fn page(
     Ok(response)
 }
 
-/// Where the random order of options comes from: the marker of who has voted here before, else chance.
+/// The seed for the random order of options: the marker of a browser that has voted here before, else random.
 pub fn seed(app: &App, poll: &Poll, headers: &HeaderMap) -> u64 {
     match marker(app, headers) {
         Some(marker) => seed_of(&Voter::Browser(marker).key(poll)),
@@ -103,10 +104,10 @@ pub fn seed(app: &App, poll: &Poll, headers: &HeaderMap) -> u64 {
     }
 }
 
-/// The form of a poll with the newsletter it promises, empty.
+/// The empty form of a poll, with the newsletter it offers.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
     let mut form = FormView::of(poll, offer::of(app, poll).await?);
     form.shuffle(poll, u64::from_le_bytes(app.random.bytes()));
@@ -116,10 +117,11 @@ pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
     Ok(form)
 }
 
-/// The form of an open poll as it stands in an article of ours, which the result links back to; `None` if it is not open.
+/// The form of an open poll for one of our articles, with the result linking back to the article;
+/// `None` if it is not open.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn form_for_article(
     app: &App,
     slug: &str,

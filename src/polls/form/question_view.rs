@@ -1,4 +1,4 @@
-//! A question as the form shows it: what `pages/question.hbs` is filled with.
+//! A question as the form shows it: the context of `pages/question.hbs`.
 
 use serde::Serialize;
 
@@ -11,25 +11,25 @@ use crate::polls::words::MAX_WORDS_CHARS;
 pub struct QuestionView {
     pub key: i64,
     pub text: String,
-    /// As what the question stands on a page of its own: `h1` the first, `h2` the others.
+    /// The heading level of the question on the poll's own page: `h1` for the first, `h2` for the others.
     pub heading: &'static str,
     pub required: bool,
-    /// It is marked as required: where only one is asked, that goes without saying.
+    /// Whether it is marked as required. If only one question is asked, that goes without saying.
     pub star: bool,
     pub hint: Option<String>,
     pub error: Option<String>,
     /// `single`, `several`, `rating` or `ranked`.
     pub kind: &'static str,
-    /// `radio` or `checkbox`; of a ranked question every option has a list of ranks instead.
+    /// `radio` or `checkbox`. In a ranked question, every option has a list of ranks instead.
     pub input: &'static str,
     pub name: String,
-    /// The browser itself may ask for an answer.
+    /// Whether the browser itself may enforce an answer.
     pub native_required: bool,
     pub max: i64,
     pub ranked: bool,
-    /// Some option has a picture.
+    /// At least one option has a picture.
     pub pictured: bool,
-    /// Of a rating.
+    /// For a rating.
     pub scale: Option<ScaleView>,
     pub options: Vec<OptionView>,
 }
@@ -39,10 +39,10 @@ pub struct QuestionView {
 pub struct ScaleView {
     pub low: String,
     pub high: String,
-    /// Points: the style sheet lays them out by their number.
+    /// The number of points, by which the style sheet lays them out.
     pub points: usize,
-    /// What both ends mean, in one line above the points, where a phone shows them in two rows: under those the words of the lowest
-    /// point would stand below one in the middle.
+    /// The meaning of both ends in one line above the points, used where a phone shows them in two rows: below them,
+    /// the text of the lowest point would be under a point in the middle.
     pub line: Option<String>,
 }
 
@@ -52,9 +52,9 @@ pub struct OptionView {
     pub key: i64,
     pub label: String,
     pub checked: bool,
-    /// Of a ranked question: what can be chosen, the chosen one marked.
+    /// For a ranked question: the ranks to choose from, with the chosen one marked.
     pub ranks: Vec<RankView>,
-    /// Of "Other": the field for the reader's own words.
+    /// For "Other": the field for the reader's own words.
     pub words: Option<WordsView>,
     pub picture: Option<PictureView>,
 }
@@ -62,7 +62,7 @@ pub struct OptionView {
 /// Points of a rating that a phone shows in one row.
 const POINTS_IN_A_ROW: usize = 7;
 
-/// `0 = Very badly, 10 = Very well`; nothing of an end without words.
+/// `0 = Very badly, 10 = Very well`; an end without a text is left out.
 fn ends(points: &[&PollOption], scale: &Scale) -> String {
     let end = |point: Option<&&PollOption>, words: &str| {
         let point = point.filter(|_| !words.is_empty())?;
@@ -99,7 +99,8 @@ pub struct PictureView {
 }
 
 impl QuestionView {
-    /// The question, unanswered, its options as the editor wrote them. `several`: other questions stand in the same form.
+    /// The unanswered question, with its options as the editor wrote them. `several`: the form has
+    /// other questions as well.
     pub fn of(question: &Question, several: bool) -> Self {
         let single = question.is_single();
         let ranked = question.kind == Kind::Ranked;
@@ -119,7 +120,8 @@ impl QuestionView {
             } else {
                 "option".to_owned()
             },
-            // Who writes an answer of their own need not tick its option: then the browser must not insist.
+            // A reader who writes an answer of their own need not tick its option, so the
+            // browser must not insist on it.
             native_required: single
                 && question.required
                 && offered.iter().all(|o| o.role != Role::Words),
@@ -141,9 +143,9 @@ impl QuestionView {
         }
     }
 
-    /// What was sent, kept.
+    /// Fills in what was sent.
     pub fn refill(&mut self, sent: &Sent) {
-        // A link of a mail names one option: in a ranking it is the first choice.
+        // A mail's link names one option: in a ranking, that is the first choice.
         let only_ticked = self.ranked && sent.ranks.is_empty();
         for option in &mut self.options {
             option.checked = sent.ticks(option.key);
@@ -163,7 +165,7 @@ impl QuestionView {
         }
     }
 
-    /// What a ballot says.
+    /// Fills in what a ballot says.
     pub fn fill_in(&mut self, question: &Question, own: &Choice) {
         let of_this = own.options().iter().filter(|id| question.has(**id));
         for (place, id) in of_this.enumerate() {
@@ -236,7 +238,7 @@ fn hint(question: &Question, offered: usize) -> Option<String> {
     }
 }
 
-/// Whether a script of ours cannot draw the question from its labels alone.
+/// Whether the question is more than our script can draw from the labels alone.
 pub fn needs_a_page(question: &Question) -> bool {
     question.kind == Kind::Ranked
         || question

@@ -1,4 +1,4 @@
-//! The form again, with what the reader typed: to be mended, or to be sent from here.
+//! The form again, with what the reader typed: to be corrected, or to be sent from our own page.
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
@@ -15,11 +15,12 @@ use crate::polls::trust;
 use crate::subscriptions;
 use crate::web::{Client, Problem, RawForm};
 
-/// An answer from a page that may not embed polls, or from a feed reader that hides its origin: nothing is counted, but
-/// nothing that was chosen is lost either. It is one button away, on a page of ours that no other page can press for the reader.
+/// Handles an answer from a page that may not embed polls, or from a feed reader that hides its origin. Nothing is
+/// counted, but what was chosen is not lost: the reader gets the filled form on our own page, where no other page can
+/// press the button for them.
 ///
 /// # Errors
-/// 403 where nothing can be answered; what the database said.
+/// 403 if the poll cannot be answered; 500 or 503 when the database fails.
 pub async fn unsent(
     app: &App,
     slug: &str,
@@ -33,10 +34,10 @@ pub async fn unsent(
     if json || !matches!(poll.phase(now), Phase::Open { .. }) {
         return Err(Problem::wrong_origin());
     }
-    // Here it is opened, for whoever sends it from here.
+    // Tells the watch that the poll was opened, since the answer will be sent from this page.
     trust::opened(app, &poll, client);
     let mut view = retyped(app, &poll, form, &Sent::of(form), seed(app, &poll, headers)).await?;
-    // What another site's page ticked nobody has agreed to.
+    // A box ticked on another site's page is not consent.
     linked::offer_again(&poll, false, false, &mut view);
     let page = FormPage {
         unsent: true,
@@ -49,7 +50,7 @@ pub async fn unsent(
 /// The form with everything that was typed.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn retyped(
     app: &App,
     poll: &Poll,
@@ -61,7 +62,7 @@ pub async fn retyped(
     view.shuffle(poll, seed);
     view.refill(sent);
     view.email = form.all("email").next().unwrap_or_default().to_owned();
-    // Never ticked beside words that this reader has not seen: a cached page may show older ones.
+    // Never ticked beside a text that this reader has not seen: a cached page may show an older one.
     let given = form.all("consent").next().unwrap_or_default();
     view.consent_checked = view
         .newsletter
@@ -85,10 +86,10 @@ pub async fn retyped(
     Ok(view)
 }
 
-/// A page with a status of its own.
+/// Renders a page with a status of its own.
 ///
 /// # Errors
-/// A template that fails.
+/// The template fails to render.
 pub fn shown(
     app: &App,
     page: &str,
@@ -100,7 +101,7 @@ pub fn shown(
     Ok(response)
 }
 
-/// Articles of ours: the only pages a result links back to.
+/// Whether the path is that of one of our articles, the only pages that a result links back to.
 pub fn is_article(path: &str) -> bool {
     path.strip_prefix("/articles/").is_some_and(is_slug)
 }

@@ -26,10 +26,11 @@ use crate::types::UnixMillis;
 use crate::web::problems::FieldProblem;
 use crate::web::{Client, Problem, RawForm, origin};
 
-/// `POST /p/{poll}`: answers, and asks for the newsletter if an address was left. The answer counts either way.
+/// `POST /p/{poll}`: answers, and requests the newsletter if an address was left. The answer counts either way.
 ///
 /// # Errors
-/// 403 from a site that may not embed polls, 404, 400 and 413 for malformed forms, 503 when too many wait.
+/// 403 from a site that may not embed polls; 404; 400 and 413 for malformed forms; 503 when too
+/// many answers are waiting.
 pub async fn submit(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -63,7 +64,7 @@ async fn submitted(
         &app.config.http.embed_origins,
     );
     if from == origin::From::Stranger {
-        // Boxed, as all that is rare here: the room a vote's future takes is copied and cleared for each vote.
+        // Boxed, like everything rare here: the whole future is copied and cleared for each vote.
         return Box::pin(unsent(app, slug, &client, headers, form, json)).await;
     }
     let request = Request {
@@ -90,20 +91,20 @@ async fn submitted(
     }
 }
 
-/// What arrived.
+/// The request.
 #[derive(Clone, Copy)]
 struct Request<'a> {
     app: &'a App,
     client: &'a Client,
     headers: &'a HeaderMap,
     form: &'a RawForm,
-    /// A script of ours asks, and shall be answered in JSON.
+    /// One of our scripts made the request, and gets a response in JSON.
     json: bool,
-    /// Whose page sent it.
+    /// The origin of the page that sent it.
     from: origin::From,
 }
 
-/// An answer on its way: what was sent to which poll, and by whom.
+/// An answer being processed: what was sent to which poll, and by whom.
 struct Vote<'a> {
     request: Request<'a>,
     now: UnixMillis,
@@ -117,7 +118,7 @@ struct Vote<'a> {
 }
 
 impl<'a> Vote<'a> {
-    /// Finds the poll and the voter, and hands the browser's ballot over where it has turned out to be a reader's.
+    /// Finds the poll and the voter, and hands the browser's ballot over if it turns out to be a reader's.
     async fn read(request: Request<'a>, slug: &str) -> Result<Self, Problem> {
         let Request {
             app, headers, form, ..
@@ -130,7 +131,7 @@ impl<'a> Vote<'a> {
             Some("embed") => Place::Embed,
             _ => Place::PollPage,
         };
-        // What could be refused is refused before the ballot is in the box.
+        // Malformed fields are rejected before the ballot is in the box.
         for field in ["email", "consent", "newsletter", "website", "from"] {
             form.one(field)?;
         }
@@ -166,7 +167,7 @@ impl<'a> Vote<'a> {
         })
     }
 
-    /// Puts it into the ballot box.
+    /// Puts the answer into the ballot box.
     async fn cast(&self) -> Result<Answered, AnswerError> {
         let Request {
             app, headers, from, ..
@@ -184,7 +185,7 @@ impl<'a> Vote<'a> {
         .await
     }
 
-    /// It may count: whoever comes again shall be the same voter.
+    /// The answer may or may not count. The marker is set, so that a reader who tries again is the same voter.
     fn late(&self) -> Response {
         let late = Problem::late();
         let mut response = match self.request.json {
@@ -195,10 +196,11 @@ impl<'a> Vote<'a> {
         response
     }
 
-    /// It counts.
+    /// The answer counts.
     async fn counted(&self, choice: &Choice) -> Response {
         let Request { app, json, .. } = self.request;
-        // Whatever becomes of the rest: the ballot is in the box, and whoever comes again shall be the same voter.
+        // Set the marker whatever happens next: the ballot is in the box, and a reader who tries
+        // again must be the same voter.
         let mut response = match self.answered(choice).await {
             Err(problem) if json => problem.into_json(),
             done => done.into_response(),
@@ -209,7 +211,7 @@ impl<'a> Vote<'a> {
         response
     }
 
-    /// Asks for the newsletter if an address was left, and leads to the result.
+    /// Requests the newsletter if an address was left, and redirects to the result.
     async fn answered(&self, choice: &Choice) -> Result<Response, Problem> {
         let Request {
             app,
@@ -235,7 +237,7 @@ impl<'a> Vote<'a> {
         }
     }
 
-    /// On to the result, with what it shall say about the mail, and the article to go back to.
+    /// Redirects to the result; the query says whether a mail was sent, and names the article to go back to.
     fn to_results(&self, left: &Left) -> Result<Response, Problem> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if *left == Left::Asked {
@@ -259,7 +261,7 @@ impl<'a> Vote<'a> {
         retyped(app, &self.poll, form, &self.sent, seed).await
     }
 
-    /// The answer counts, and something is to be mended before the newsletter can be asked for.
+    /// The answer counts, but something must be corrected before the newsletter can be requested.
     async fn address_to_mend(&self, errors: Vec<FieldProblem>) -> Result<Response, Problem> {
         let mut view = self.retyped().await?;
         for error in &errors {
@@ -277,12 +279,12 @@ impl<'a> Vote<'a> {
         self.again(&page)
     }
 
-    /// It is no answer to this poll: the form again, with the reasons.
+    /// The answer is invalid: shows the form again, with the reasons.
     async fn to_mend(&self, error: ChoiceError) -> Result<Response, Problem> {
         let (app, poll, known) = (self.request.app, &self.poll, self.known.as_ref());
         let mut view = self.retyped().await?;
         if known.is_some() {
-            // As on the page before: a subscriber needs no promise of a newsletter.
+            // As on the page before, the offer is pointless for a subscriber.
             view.newsletter = None;
         }
         let ticked = linked::is_agreed(poll, &self.sent);
@@ -301,7 +303,7 @@ impl<'a> Vote<'a> {
         shown(self.request.app, "polls/poll", page, status)
     }
 
-    /// It came too late, too early, or from somebody who is not asked: what there is to see instead, and why.
+    /// The answer came too late, too early, or from somebody who is not asked: shows what there is to see, and why.
     async fn not_counted(&self, why: String) -> Result<Response, Problem> {
         if self.request.json {
             return Err(Problem::conflict(why));

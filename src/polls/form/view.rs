@@ -1,4 +1,4 @@
-//! What the templates of forms are filled with.
+//! The contexts of the form's templates.
 
 use serde::Serialize;
 
@@ -15,43 +15,43 @@ use crate::types::UnixMillis;
 use crate::web::assets;
 use crate::web::problems::FieldProblem;
 
-/// The form of a poll, as in `pages/form.hbs`.
+/// The form of a poll, the context of `pages/form.hbs`.
 #[derive(Debug, Clone, Serialize)]
 pub struct FormView {
     pub action: String,
-    /// Under which the markers of new readers begin: see [`mark_number`].
+    /// The prefix of markers made by new browsers: see [`mark_number`].
     pub mark: u32,
     pub questions: Vec<QuestionView>,
-    /// Some question is marked as required, which a line explains.
+    /// Whether a question is marked as required, which a line explains.
     pub starred: bool,
     pub newsletter: Option<Offer>,
-    /// The box of a linked poll, for those who may have an address.
+    /// The consent box of a linked poll, for readers who may have an address.
     pub linking: Option<LinkBox>,
-    /// What was typed, kept.
+    /// The address as typed.
     pub email: String,
     pub consent_checked: bool,
     pub email_error: Option<String>,
     pub consent_error: Option<String>,
-    /// Where the form stands, if not on the poll's own page.
+    /// Where the form is, if not on the poll's own page.
     pub place: Option<&'static str>,
     /// The article to go back to.
     pub from: Option<String>,
     pub results_href: Option<String>,
-    /// The question is the page's headline.
+    /// Whether the question is the page's headline.
     pub headline: bool,
-    /// Only the server's own page draws this form: the module shows a link to it where it would have to draw itself.
+    /// Whether only the server's own page can draw this form: then the module shows a link to it instead of drawing it.
     pub plain: bool,
     /// A sentence above the questions.
     pub intro: String,
-    /// An editor looks at it: the button sends nothing.
+    /// Shown to an editor: the button sends nothing.
     pub preview: bool,
-    /// The language of the poll's own words: that of its newsletter, as BCP 47 names it.
+    /// The language of the poll's own texts: that of its newsletter, as a BCP 47 tag.
     pub lang: Option<String>,
     /// The style sheet with the newsletter's accent.
     pub accent_sheet: Option<String>,
 }
 
-/// The newsletter promised beside the poll.
+/// The newsletter offered beside the poll.
 #[derive(Debug, Clone, Serialize)]
 pub struct Offer {
     pub slug: String,
@@ -59,9 +59,9 @@ pub struct Offer {
     pub promise: String,
     pub consent: String,
     pub consent_version: i64,
-    /// In which the newsletter's own words are, as BCP 47 names it.
+    /// The language of the newsletter's texts, as a BCP 47 tag.
     pub language: String,
-    /// The style sheet with its accent.
+    /// The style sheet with its accent colour.
     pub accent_sheet: String,
 }
 
@@ -117,21 +117,21 @@ impl FormView {
         }
     }
 
-    /// What was sent, kept.
+    /// Fills in what was sent.
     pub fn refill(&mut self, sent: &Sent) {
         for question in &mut self.questions {
             question.refill(sent);
         }
     }
 
-    /// What a ballot says.
+    /// Fills in what a ballot says.
     pub fn fill_in(&mut self, poll: &Poll, own: &Choice) {
         for (view, question) in self.questions.iter_mut().zip(&poll.questions) {
             view.fill_in(question, own);
         }
     }
 
-    /// Puts the reason beside its question, and lists it for the summary at the top.
+    /// Shows the error beside its question, and returns it for the summary at the top.
     pub fn mark(&mut self, error: ChoiceError) -> FieldProblem {
         let at = error.question().unwrap_or(1);
         let several = self.questions.len() > 1;
@@ -151,7 +151,7 @@ impl FormView {
         problem
     }
 
-    /// Marks all that keeps `sent` from being an answer to `poll`: `first`, and whatever else there is.
+    /// Marks every error that makes `sent` invalid for `poll`: `first`, and any others.
     pub fn mark_all(&mut self, poll: &Poll, sent: &Sent, first: ChoiceError) -> Vec<FieldProblem> {
         let mut faults = Choice::faults(poll, sent);
         if faults.is_empty() {
@@ -161,18 +161,18 @@ impl FormView {
     }
 }
 
-/// Said above what is to be mended.
+/// The heading above the list of errors.
 pub const PROBLEM: &str = "There is a problem with your answer";
 
-/// Questions that follow the one a mail has asked.
+/// The questions after the one that the mail asked.
 #[derive(Debug, Serialize)]
 pub struct More {
     pub words: String,
-    /// The id of the next of them.
+    /// The id of the first of these questions in the page.
     pub to: String,
 }
 
-/// A page with a form, as in `pages/poll.hbs` and `pages/mail_vote.hbs`.
+/// A page with a form, the context of `pages/poll.hbs` and `pages/mail_vote.hbs`.
 #[derive(Debug, Serialize)]
 pub struct FormPage {
     pub title: String,
@@ -180,28 +180,29 @@ pub struct FormPage {
     pub form: FormView,
     pub errors: Vec<FieldProblem>,
     pub error_title: &'static str,
-    /// The answer stands although something else is to be mended.
+    /// The answer counts although something else must be corrected.
     pub counted: bool,
     pub closes: Option<String>,
     pub noindex: bool,
-    /// What is said where somebody shares the page.
+    /// The preview shown when somebody shares the page.
     pub share: Option<Shared>,
     /// Mail votes only: the nonce of this page, and why it is shown again.
     pub nonce: Option<String>,
     pub again: Option<&'static str>,
-    /// Mail votes only: what else is asked beside the answer that the mail has marked.
+    /// Mail votes only: the questions beside the one that the mail's link has answered.
     pub more: Option<More>,
-    /// Works while the reader answers, for a better tier.
+    /// The script that solves the puzzle while the reader answers, for a better tier.
     pub script: Option<String>,
     /// A script pressed the button: ask whether it was a person after all.
     pub ask_person: bool,
-    /// Where systems that embed polls ask, see [`crate::polls::embed::oembed`].
+    /// The oEmbed URL, see [`crate::polls::embed::oembed`].
     pub oembed: Option<String>,
-    /// This browser is a reader's: the answer counts as that of a confirmed subscriber. Where who is somebody else says so.
+    /// This browser is known to be a reader's, so the answer counts as that of a confirmed subscriber. This is where
+    /// somebody else can say so.
     pub not_me: Option<String>,
     /// The poll is linked: the answer stays secret unless the box is ticked.
     pub linked: bool,
-    /// Came from a page that may not embed polls: shown again here, to be sent from here.
+    /// The form came from a page that may not embed polls, and is shown again to be sent from here.
     pub unsent: bool,
 }
 

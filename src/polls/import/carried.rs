@@ -1,7 +1,8 @@
-//! A poll of another system with its ballots. Pure.
+//! A poll of another system, with its ballots. Pure.
 //!
-//! These systems keep a count for each answer and, if they are told to, a log of votes; the two need not agree. Every vote of the log becomes
-//! a ballot with its hour; what the counts hold beyond it becomes ballots without a log.
+//! These systems keep a count for each answer and, if configured to, a log of votes; the two need not agree. Every
+//! vote in the log becomes a ballot with its hour. Votes that are in the counts but not in the log become ballots
+//! without a time of their own.
 
 use std::collections::BTreeMap;
 
@@ -15,32 +16,33 @@ use crate::polls::model::Kind;
 use crate::types::UnixMillis;
 
 const HOUR_MS: i64 = 3_600_000;
-/// More votes than a poll of a newspaper has, and few enough to be held in memory: a count beyond it is a fault of the other system.
+/// More votes than any newspaper's poll has, and few enough to be held in memory: a higher count is taken for an
+/// error of the other system.
 const MOST_VOTES: u64 = 10_000_000;
 
-/// Votes that say the same in the same hour of the site's clocks (`None`: the log does not say when), and how many they are.
+/// The number of votes with the same answers in the same hour of the site's local time (`None`: the log has no time).
 pub type Votes = BTreeMap<(Option<DateTime>, Vec<u64>), u64>;
 
-/// Votes by the prefix of the tables and the poll's id.
+/// Votes, by table prefix and poll id.
 pub type Log = BTreeMap<(String, u64), Votes>;
 
-/// A poll as its rows told it.
+/// A poll as found in the tables.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// What it is known by there: system, table prefix, id and what it asks.
+    /// Its identity in the other system: system, table prefix, id and what it asks.
     pub key: String,
     pub questions: Vec<FoundQuestion>,
     pub opens: Option<DateTime>,
     pub closes: Option<DateTime>,
-    /// It took answers, or was going to.
+    /// It was accepting answers, or was going to.
     pub active: bool,
-    /// It had not begun.
+    /// It had not started.
     pub future: bool,
-    /// Why it is not to be carried over.
+    /// Why it is not imported.
     pub gone: Option<&'static str>,
-    /// How many people answered, where that was counted.
+    /// The number of people who answered, if the system counted it.
     pub voters: Option<u64>,
-    /// Votes of the log: answers by their ids there, and the hour on the site's clocks.
+    /// The votes in the log: by the hour in local time and the ids of the answers in the other system.
     pub log: Votes,
 }
 
@@ -66,28 +68,30 @@ pub struct Ballot {
     pub options: Vec<i64>,
 }
 
-/// What is to be stored.
+/// What is to be stored for a poll.
 #[derive(Debug)]
 pub struct Plan {
     pub questions: Vec<QuestionText>,
     pub opens_at: UnixMillis,
     pub closes_at: UnixMillis,
-    /// When it was going to close there, if that lies ahead; `None`: it had no end.
+    /// When it was going to close, if that is in the future; the inner `None`: it had no end.
     pub goes_on: Option<Option<UnixMillis>>,
     pub ballots: Vec<Ballot>,
-    /// Of them, those of the log.
+    /// The number of ballots that come from the log.
     pub logged: usize,
-    /// More votes of an answer in the log than in its count.
+    /// An answer has more votes in the log than in its count.
     pub disagrees: bool,
 }
 
-/// An instant on the site's clocks. Of a time that came twice the first, of one that was skipped the one after.
+/// The instant of a local time. A time that occurs twice means the first; one that is skipped means the
+/// first instant after the gap.
 pub fn instant(local: DateTime, zone: &TimeZone) -> Option<UnixMillis> {
     let at = zone.to_ambiguous_timestamp(local).compatible().ok()?;
     Some(UnixMillis(at.as_millisecond()))
 }
 
-/// WordPress' `current_time('timestamp')`: seconds that show the site's local time when they are read as UTC.
+/// WordPress' `current_time('timestamp')`: a Unix timestamp shifted by the offset, so that it shows
+/// local time when read as UTC.
 pub fn local(shifted: i64) -> Option<DateTime> {
     let at = Timestamp::from_second(shifted)
         .ok()
@@ -95,7 +99,7 @@ pub fn local(shifted: i64) -> Option<DateTime> {
     Some(TimeZone::UTC.to_datetime(at))
 }
 
-/// `2024-03-31 02:30:00`, with or without seconds, also with a `T` between; zeros are no time.
+/// Parses `2024-03-31 02:30:00`, with or without seconds, also with a `T` in between; zeros mean no time.
 pub fn written(text: &str) -> Option<DateTime> {
     let text = text.trim().replacen('T', " ", 1);
     let text = if text.len() == 16 {
@@ -106,14 +110,14 @@ pub fn written(text: &str) -> Option<DateTime> {
     DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()
 }
 
-/// The hour it lies in: nobody needs to know when a single person answered.
+/// The hour that a time is in: when a single person answered need not be known more exactly.
 pub fn hour(at: DateTime) -> DateTime {
     let whole = at.with().minute(0).second(0).subsec_nanosecond(0).build();
     whole.unwrap_or(at)
 }
 
 impl Found {
-    /// What to store of it, as of `now`. `Err`: why it cannot be a poll here.
+    /// What to store for this poll, as of `now`. `Err`: why it cannot be imported.
     pub fn plan(&self, zone: &TimeZone, now: UnixMillis) -> Result<Plan, String> {
         if let Some(why) = self.gone {
             return Err(why.to_owned());
@@ -178,7 +182,8 @@ impl Found {
             .unwrap_or(now)
             .max(UnixMillis(opens_at.0 + 1));
         let goes_on = (self.active && end.is_none_or(|end| end > now)).then_some(end);
-        // Their close was not exact: a vote after it counts as the last one before it. Without a time, the first and the last hour.
+        // The other system's close was not exact: a vote after it counts as the last one before it. Votes without a
+        // time get the first and the last hour.
         let last = UnixMillis(closes_at.0 - 1);
         let unlogged_at = |i: usize| if i == logged { opens_at } else { last };
         let mut ballots: Vec<Ballot> = ballots
@@ -201,7 +206,7 @@ impl Found {
         })
     }
 
-    /// The questions as they are asked here, and the key of each option by its id there.
+    /// The questions as asked here, and the key of each option by its id in the other system.
     fn wording(&self) -> Result<(Vec<QuestionText>, BTreeMap<u64, i64>), String> {
         let mut keys = BTreeMap::new();
         let mut key = 0;
@@ -213,7 +218,7 @@ impl Found {
                 if label.is_empty() {
                     label = format!("Answer {}", labels.len() + 1);
                 }
-                // Two answers with the same words stay two.
+                // Two answers with the same label stay separate.
                 let mut n = 2;
                 let words: String = label.chars().take(290).collect();
                 while labels.contains(&label) {
@@ -245,7 +250,8 @@ impl Found {
         Ok((questions, keys))
     }
 
-    /// Ballots for what the counts hold beyond the log: as many as people are left, each with as many answers as needed.
+    /// Ballots for the votes that are in the counts but not in the log: as many as there are people left, each with
+    /// as many answers as needed.
     fn unlogged(
         &self,
         questions: &[QuestionText],
@@ -276,7 +282,8 @@ impl Found {
     }
 }
 
-/// Lets readers choose as many answers as somebody did: the limit may have been lowered there after votes were cast.
+/// Raises the limit to the most answers that anybody gave: it may have been lowered in the other
+/// system after votes were cast.
 fn allow<'a>(questions: &mut [QuestionText], ballots: impl Iterator<Item = &'a Vec<i64>> + Clone) {
     let mut last = 0;
     for question in questions {
@@ -296,8 +303,8 @@ fn allow<'a>(questions: &mut [QuestionText], ballots: impl Iterator<Item = &'a V
     }
 }
 
-/// Deals `counts` out to `people`: every ballot has at least one answer, none twice and at most `most`. Where the number of people does not
-/// allow that, it gives way, not the counts.
+/// Distributes `counts` over `people`: every ballot has at least one answer, none twice, and at most `most`. If the
+/// number of people does not allow that, the number is adjusted, not the counts.
 fn spread(counts: &[(i64, u64)], people: Option<u64>, most: u64) -> Vec<Vec<i64>> {
     let all: u64 = counts.iter().map(|(_, n)| n).sum();
     let highest = counts.iter().map(|(_, n)| *n).max().unwrap_or(0);
@@ -307,7 +314,7 @@ fn spread(counts: &[(i64, u64)], people: Option<u64>, most: u64) -> Vec<Vec<i64>
         return Vec::new();
     };
     let mut ballots = vec![Vec::new(); size];
-    // Round and round: neighbours differ by one answer at most, and no answer comes round to the same ballot.
+    // Round robin: ballots differ by at most one answer, and no answer is put on the same ballot twice.
     let mut at = 0;
     for (key, n) in counts {
         for _ in 0..*n {
@@ -318,7 +325,7 @@ fn spread(counts: &[(i64, u64)], people: Option<u64>, most: u64) -> Vec<Vec<i64>
     ballots
 }
 
-/// A time as it is kept: the hour.
+/// The time that is stored, truncated to the hour.
 pub fn coarse(at: UnixMillis) -> UnixMillis {
     UnixMillis(at.0 - at.0.rem_euclid(HOUR_MS))
 }

@@ -1,6 +1,6 @@
-//! Rows of the INSERT statements of a MySQL dump, one by one, whatever the size of the statements.
+//! The rows of the INSERT statements in a MySQL dump, streamed, whatever the size of the statements.
 //!
-//! A file that ends before a statement does was cut short on its way, and is an error: half a table would become a result.
+//! A file that ends within a statement is truncated, and is an error: half a table must not become a result.
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -8,7 +8,7 @@ use std::io::BufRead;
 use super::latin1::decoded;
 use super::tokens::{Token, Tokens, Unreadable};
 
-/// A row: its table, its column names (none where the dump does not say them), its values; `None` is NULL.
+/// A row: its table, its column names (empty if the dump does not give them) and its values; `None` is NULL.
 pub struct Row {
     pub table: String,
     pub columns: Vec<String>,
@@ -17,16 +17,16 @@ pub struct Row {
     pub line: u64,
 }
 
-/// A dump, read to the end once.
+/// A dump, read once from start to end.
 pub struct Dump<R> {
     tokens: Tokens<R>,
-    /// The columns of each table, from CREATE TABLE: inserts need not name them.
+    /// The columns of each table, from CREATE TABLE, since an INSERT need not name them.
     created: HashMap<String, Vec<String>>,
     /// The table and columns of the INSERT that is being read.
     current: Option<(String, Vec<String>)>,
-    /// The line the statement that is being read begins in.
+    /// The line in which the current statement begins.
     begun: u64,
-    /// The line of a LOCK TABLES that was not ended yet: mysqldump puts one round all rows of a table.
+    /// The line of an unfinished LOCK TABLES: mysqldump wraps all rows of a table in one.
     locked: Option<u64>,
 }
 
@@ -41,15 +41,15 @@ impl<R: BufRead> Dump<R> {
         }
     }
 
-    /// Whether mysqldump says of itself that it began, and not that it came to its end.
+    /// Whether mysqldump wrote its header but not its footer.
     pub fn misses_an_end(&self) -> bool {
         self.tokens.misses_an_end()
     }
 
-    /// The next row of any table; `None` at the end. What is not understood is passed over to the next semicolon.
+    /// The next row of any table; `None` at the end. Unknown statements are skipped up to the next semicolon.
     ///
     /// # Errors
-    /// What reading the file said, and an end within a statement.
+    /// The file cannot be read, or ends within a statement.
     pub fn next_row(&mut self) -> Result<Option<Row>, Unreadable> {
         loop {
             if let Some((table, columns)) = self.current.take() {
@@ -99,7 +99,7 @@ impl<R: BufRead> Dump<R> {
         }
     }
 
-    /// A token of a statement: the file does not end here.
+    /// A token within a statement, where the file must not end.
     fn within(&mut self) -> Result<Token, Unreadable> {
         match self.tokens.token()? {
             Token::End => Err(self.tokens.torn("a statement", self.begun)),
@@ -107,7 +107,7 @@ impl<R: BufRead> Dump<R> {
         }
     }
 
-    /// Up to and including VALUES.
+    /// Reads an INSERT up to and including VALUES.
     fn insert(&mut self) -> Result<(), Unreadable> {
         let mut table = String::new();
         let mut columns = None;
@@ -117,7 +117,7 @@ impl<R: BufRead> Dump<R> {
                 Token::Mark(b'(') => columns = Some(self.names()?),
                 Token::Mark(b'.') => {}
                 Token::Mark(b';') => return Ok(()),
-                // INTO, IGNORE, the database: the last name before the list is the table.
+                // Skips INTO, IGNORE and the database: the last name before the list is the table.
                 token => match token.name() {
                     Some(name) => table = name,
                     None => return self.skip_statement(),
@@ -149,7 +149,7 @@ impl<R: BufRead> Dump<R> {
                 token => table = token.name().unwrap_or(table),
             }
         }
-        // A column is the first name of each part, unless it is a key.
+        // A column is the first name of each part, unless the part defines a key.
         let (mut columns, mut depth, mut first) = (Vec::new(), 1, true);
         loop {
             match self.within()? {
@@ -191,7 +191,7 @@ impl<R: BufRead> Dump<R> {
         loop {
             match self.within()? {
                 Token::Text(text) | Token::Double(text) => value = Some(decoded(text)),
-                // An introducer (_utf8mb4, X) stands before a text, which then replaces it.
+                // An introducer (_utf8mb4, X) precedes a text, which then replaces it.
                 Token::Word(word) => value = (!is(&word, "null")).then_some(word),
                 Token::Mark(b'(') => depth += 1,
                 Token::Mark(b')') if depth > 0 => depth -= 1,
@@ -278,7 +278,7 @@ mod tests {
         );
     }
 
-    /// Wherever a whole dump is cut, except behind a statement, it is not taken for a whole one.
+    /// A dump that is cut anywhere, except right after a statement, is not taken for a complete one.
     #[test]
     fn a_dump_that_was_cut_off_is_refused() {
         let sql = "/*!40101 SET NAMES utf8mb4 */;\nCREATE TABLE `t` (`a` int, `b` text COMMENT 'x;y');\nLOCK TABLES `t` WRITE;\n\
@@ -355,7 +355,7 @@ mod tests {
             prop_assert_eq!(&found[0].2, &vec![Some(text), Some("7".to_owned())]);
         }
 
-        /// Whatever stands before it: a statement is read, or the file is refused.
+        /// Whatever precedes a statement, it is either read, or the file is refused.
         #[test]
         fn broken_statements_hide_no_other(junk in proptest::collection::vec(proptest::sample::select(
             vec!["insert", "into", "values", "create", "table", "lock", "t", "(", ")", ",", "'x'", "`t`", "\"", "'", "/*", ";"]

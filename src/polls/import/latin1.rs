@@ -1,12 +1,12 @@
-//! What MySQL calls latin1, which is Windows-1252, and what it makes of UTF-8 that was taken for it. Pure.
+//! MySQL's latin1, which is Windows-1252, and UTF-8 that was mistaken for it. Pure.
 
-/// The letters of the bytes 0x80 to 0x9f; where Windows-1252 has none, the control character, as MySQL does.
+/// The letters of the bytes 0x80 to 0x9f. Where Windows-1252 has none, the control character, like MySQL.
 const HIGH: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// UTF-8, or else latin1.
+/// Decodes as UTF-8, or else as latin1.
 pub fn decoded(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| {
         let letter = |b: u8| match b {
@@ -25,8 +25,8 @@ fn byte(letter: char) -> Option<u8> {
     u8::try_from(u32::from(letter)).ok()
 }
 
-/// UTF-8 that was taken for latin1 on its way into a table, as it was meant: `DÃ©jÃ\u{a0}` is `Déjà`. Old sites did so for years,
-/// some twice over. Any other text comes back as it is: by chance its bytes are hardly ever UTF-8.
+/// Repairs UTF-8 that was stored as latin1: `DÃ©jÃ\u{a0}` becomes `Déjà`. Old sites did so for years, some of them
+/// twice over. Any other text is returned unchanged: it is very unlikely to be valid UTF-8 by chance.
 pub fn as_meant(text: &str) -> String {
     let mut meant = text.to_owned();
     for _ in 0..2 {
@@ -73,7 +73,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_was_mangled_once_is_read(text in "\\PC{0,40}") {
-            // Text that is itself what mangling makes cannot be told from it.
+            // A text that already looks mangled cannot be distinguished from one that was mangled.
             prop_assume!(as_meant(&text) == text);
             prop_assert_eq!(as_meant(&mangled(&text)), text);
         }

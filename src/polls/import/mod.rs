@@ -1,12 +1,15 @@
-//! Polls from other systems: WP-Polls and YOP Poll, from a dump of their tables or the tables as CSV.
+//! Importing polls from other systems: WP-Polls and YOP Poll, from a dump of their tables or from the tables as CSV.
 //!
-//! - `read`: which file is what, and whether all of it is there. A file that ends within a statement, or holds answers of polls that it does
-//!   not hold, is refused as a whole.
-//! - `dump` (over `tokens`) and `sheets` read rows, streaming; `tables` keeps what is needed of them. Addresses, names and cookies of voters are never kept.
-//! - `wp_polls`, `yop`: what the rows of each system mean. `php` and `words` undo how they stored it.
-//! - `carried`: a poll with its ballots, made from counts and a log that may not agree. Pure.
-//! - `zone`: the zone of a site's clocks. Pure.
-//! - `run`: stores it, through the ballot box, so that tally, ballots and chain agree. Running it again adds nothing and goes on where it stopped.
+//! - `read`: detects what each file is, and whether it is complete. A file that ends within a statement, or that has
+//!   answers to polls it does not contain, is refused as a whole.
+//! - `dump` (using `tokens`) and `sheets` stream rows; `tables` keeps only what is needed of them. Addresses, names and
+//!   cookies of voters are never kept.
+//! - `wp_polls`, `yop`: what the rows of each system mean. `php` and `words` undo the encodings
+//!   in which they are stored.
+//! - `carried`: a poll with its ballots, built from counts and a log that may disagree. Pure.
+//! - `zone`: the time zone of a site. Pure.
+//! - `run`: stores the polls through the ballot box, so that tally, ballots and chain agree. It is idempotent: another
+//!   run adds nothing twice and resumes where the last one stopped.
 
 mod carried;
 mod dump;

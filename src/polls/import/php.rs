@@ -1,10 +1,10 @@
-//! What PHP's `serialize` wrote, as JSON. Objects are not made: there is nothing to call.
+//! Decodes PHP's `serialize` format into JSON. No objects are created, so no code can run.
 
 use serde_json::{Map, Number, Value};
 
 const DEEPEST: usize = 32;
 
-/// A stored value: JSON (YOP Poll 7) or serialized (before). `None`: neither.
+/// A stored value: JSON (YOP Poll 7) or serialized (before). `None`: neither of them.
 pub fn value(text: &str) -> Option<Value> {
     if let Ok(json) = serde_json::from_str(text) {
         return Some(json);
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
                 let entries: usize = self.until(b':')?.parse().ok()?;
                 self.map(entries, depth)
             }
-            // O:8:"stdClass":1:{…}: its properties.
+            // O:8:"stdClass":1:{…}: only its properties.
             b'O' => {
                 self.text()?;
                 self.expect(b":")?;
@@ -70,7 +70,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Lengths are in bytes of the encoding that was written; a dump in another one has other lengths, so the closing quote decides too.
+    /// Lengths are in bytes of the original encoding. A dump in another encoding has other lengths, so the closing
+    /// quote is checked as well.
     fn text(&mut self) -> Option<String> {
         let length: usize = self.until(b':')?.parse().ok()?;
         self.expect(b"\"")?;

@@ -1,4 +1,4 @@
-//! From files to polls: what kind of file it is, which tables it holds, and whether all of it is there.
+//! From files to polls: detects the type of each file, the tables in it, and whether it is complete.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -13,11 +13,11 @@ use super::tokens::Unreadable;
 use super::wp_polls::WpPolls;
 use super::yop::Yop;
 
-/// What the files hold.
+/// The content of the files.
 pub struct Content {
     pub polls: Vec<Found>,
     pub orphans: Orphans,
-    /// Files of mysqldump that do not say that they were completed.
+    /// Files of mysqldump that lack its footer.
     pub without_end: Vec<String>,
 }
 
@@ -35,17 +35,17 @@ impl Tables {
     }
 }
 
-/// What one file held.
+/// The content of one file.
 struct FileRead {
-    /// Of the system's tables.
+    /// Rows of the system's tables.
     rows: u64,
     misses_an_end: bool,
 }
 
-/// Reads all files of an order.
+/// Reads all files of an import.
 ///
 /// # Errors
-/// The first file that cannot be taken, and why.
+/// The first file that cannot be imported, and why.
 pub fn read(order: &Order) -> Result<Content, Stopped> {
     let mut tables = match order.from {
         System::WpPolls => Tables::WpPolls(Box::default()),
@@ -103,7 +103,7 @@ fn read_file(path: &Path, from: System, tables: &mut Tables) -> Result<FileRead,
             tables.take("", table, &Fields::of(sheet.columns(), values));
             rows += 1;
         }
-        // A table without rows is a table.
+        // A table without rows still counts as a table.
         return Ok(FileRead {
             rows: rows.max(1),
             misses_an_end: false,
@@ -143,7 +143,7 @@ fn check(table: &str, line: u64, wanted: usize, found: usize) -> Result<(), Unre
     })
 }
 
-/// What a file is by its first bytes, where it is neither a dump nor a sheet.
+/// The type of a file by its first bytes, if it is neither a dump nor a sheet.
 fn kind(head: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 7] = [
         (b"\x1f\x8b", "is compressed: unpack it first (gunzip)"),
@@ -154,7 +154,7 @@ fn kind(head: &[u8]) -> Option<&'static str> {
             b"\x28\xb5\x2f\xfd",
             "is compressed: unpack it first (unzstd)",
         ),
-        // What stands in it went through the console's code page: letters beyond ASCII may be others by now.
+        // The text went through the console's code page, so letters beyond ASCII may be damaged.
         (
             b"\xff\xfe",
             "is in UTF-16, as PowerShell writes with “>”, which may have changed letters: dump again with --result-file=dump.sql",

@@ -1,4 +1,4 @@
-//! The run of an import: reads all files, then stores poll by poll. What was stored stays; running it again goes on.
+//! Runs an import: reads all files, then stores one poll after another. What is stored stays, and another run resumes.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -27,18 +27,19 @@ use crate::types::{Clock, PollId, UnixMillis};
 /// What to import.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// A dump, or each table as CSV.
+    /// A dump, or each table as a CSV file.
     pub files: Vec<PathBuf>,
     pub from: System,
-    /// The zone of the site's clocks: a name, or an offset like `+02:00`.
+    /// The time zone of the site: a name, or an offset like `+02:00`.
     pub time_zone: String,
-    /// Polls that were open there stay open here.
+    /// Keep polls open that were open in the other system.
     pub open: bool,
-    /// Answers and votes of polls that are not in the files are left out; else they are taken for a sign that something is missing.
+    /// Leave out answers and votes for polls that are not in the files; by default they are a sign
+    /// that something is missing.
     pub without_orphans: bool,
-    /// A dump that its program did not complete is taken as it is; else it is refused.
+    /// Accept a dump without mysqldump's footer; by default it is refused.
     pub without_end: bool,
-    /// Says what would be done, and does nothing.
+    /// Only report what would be done.
     pub dry_run: bool,
 }
 
@@ -47,7 +48,7 @@ pub struct Order {
 pub struct Summary {
     pub polls: u64,
     pub ballots: u64,
-    /// Of the ballots, those with a time.
+    /// The ballots that have a time of their own.
     pub logged: u64,
     pub already_there: u64,
     pub left_out: u64,
@@ -101,10 +102,10 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Imports, telling `terminal` (standard error) about each poll.
+/// Runs an import, and reports each poll on `terminal` (standard error).
 ///
 /// # Errors
-/// [`Stopped`]; what was stored before stays.
+/// [`Stopped`]; polls stored before the error stay.
 pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<Summary, Stopped> {
     let (zone, zone_name) =
         zone(&order.time_zone).ok_or_else(|| Stopped::Zone(order.time_zone.clone()))?;
@@ -136,7 +137,7 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
     Ok(import.summary)
 }
 
-/// The content, unless it looks cut short and the order does not say to take it nevertheless.
+/// The content, unless it looks truncated and the order does not say to accept that.
 fn as_ordered(content: Content, order: &Order) -> Result<Content, Stopped> {
     let nothing_else = content.polls.is_empty();
     if !content.orphans.is_empty() && (nothing_else || !order.without_orphans) {
@@ -148,11 +149,11 @@ fn as_ordered(content: Content, order: &Order) -> Result<Content, Stopped> {
     }
 }
 
-/// An import that runs.
+/// A running import.
 struct Import<'a> {
     app: &'a App,
     order: &'a Order,
-    /// The site's, and its name here.
+    /// The site's time zone and its name here.
     zone: TimeZone,
     zone_name: String,
     terminal: &'a mut dyn Write,
@@ -161,7 +162,7 @@ struct Import<'a> {
 
 impl Import<'_> {
     fn say(&mut self, text: &str) {
-        // A terminal that has gone away does not stop an import.
+        // A terminal that is gone does not stop an import.
         let _ = writeln!(self.terminal, "{text}");
     }
 
@@ -170,7 +171,7 @@ impl Import<'_> {
         self.say(&format!("{name}: left out, {why}"));
     }
 
-    /// Carries one poll over, unless it was before, or cannot be.
+    /// Imports one poll, unless it is already here or cannot be imported.
     async fn poll(&mut self, poll: &Found, name: &str) -> Result<(), Stopped> {
         let plan = match poll.plan(&self.zone, self.app.clock.now()) {
             Ok(plan) => plan,
@@ -207,7 +208,7 @@ impl Import<'_> {
             };
             if !poll.future {
                 match cast(self.app, id, &plan.ballots, name).await {
-                    // One poll's affair: the others come nevertheless.
+                    // This is a problem of one poll only; the others are still imported.
                     Err(Stopped::Poll(_, why)) => {
                         self.leave_out(name, &why);
                         return Ok(());
@@ -223,7 +224,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Notes that all is in, and publishes it, in one commit.
+    /// Marks the import of a poll as complete and publishes the poll, in one commit.
     async fn finish(
         &self,
         poll: &Found,
@@ -233,7 +234,7 @@ impl Import<'_> {
     ) -> Result<(), Stopped> {
         let txn = self.app.db.write_txn("import poll").await?;
         let now = self.app.clock.now();
-        // First: until this stands, nobody may publish it.
+        // This comes first: until then, the poll cannot be published.
         store::finish(&txn, key, now).await?;
         if !poll.future {
             let goes_on = plan.goes_on.filter(|_| self.order.open);
@@ -247,7 +248,7 @@ impl Import<'_> {
     }
 }
 
-/// What a poll of that system is known by here, so that it comes once.
+/// The identity of an imported poll here, so that it is imported only once.
 fn key_here(from: System, poll: &Found) -> String {
     let hash = token_hash(&format!("{} {}", from.name(), poll.key));
     hash.iter().map(|b| format!("{b:02x}")).collect()
@@ -256,17 +257,19 @@ fn key_here(from: System, poll: &Found) -> String {
 fn definition(plan: &Plan, time_zone: &str) -> Definition {
     let question = plan.questions.first().map_or("", |q| q.text.as_str());
     Definition {
-        // No close yet: that comes with the commit that notes that all is in. A ballot box that has seen a close takes nothing any more.
+        // The close is set later, in the commit that completes the import: once the ballot box has seen a
+        // close, it accepts nothing.
         opens_at: Some(plan.opens_at),
         time_zone: time_zone.to_owned(),
         ..Definition::new(slug_of(question), plan.questions.clone())
     }
 }
 
-/// Makes the poll, as a draft: it is published in the commit that notes that all is in. Half of a result is none.
+/// Creates the poll as a draft. It is published in the commit that completes the import, so that
+/// nobody sees a partial result.
 async fn create(app: &App, key: &str, mut definition: Definition) -> Result<PollId, Stopped> {
     let wanted = definition.slug.clone();
-    // Again where somebody else has just taken the name.
+    // Retries if somebody else has just taken the slug.
     while let Some(free) = definition::free_slug(&app.db, &wanted).await? {
         definition.slug = free;
         let txn = app.db.write_txn("import poll").await?;
@@ -286,7 +289,7 @@ async fn create(app: &App, key: &str, mut definition: Definition) -> Result<Poll
     ))
 }
 
-/// Casts the ballots in the order of their hours, through the box. Those that are there already stay as they are.
+/// Casts the ballots through the ballot box, in the order of their hours. Existing ballots are left unchanged.
 async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(), Stopped> {
     let stopped = |why: &str| Stopped::Poll(name.to_owned(), why.to_owned());
     let poll: Arc<Poll> = definition::by_id(&app.db, id)
@@ -317,7 +320,8 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
                 witness: None,
             }));
         }
-        // The box decides by its clock whether the poll is open: for these it shows the hour in which they were cast there.
+        // The box decides by its clock whether the poll is open, so for each group it is given a clock that
+        // shows the hour of the votes.
         let at = at.max(opens);
         let outcomes = ballots::commit(&app.db, &Clock::manual(at), app.slot, &group).await?;
         if let Some(other) = outcomes

@@ -1,8 +1,8 @@
-//! Rows of a table that was exported as CSV, with the names of the columns in the first row.
+//! The rows of a table exported as CSV, with the column names in the first row.
 
 use std::io::{self, BufRead};
 
-/// A sheet, read to the end once.
+/// A sheet, read once from start to end.
 pub struct Sheet<R> {
     reader: csv::Reader<R>,
     columns: Vec<String>,
@@ -10,10 +10,10 @@ pub struct Sheet<R> {
 }
 
 impl<R: BufRead> Sheet<R> {
-    /// Reads the first row. phpMyAdmin separates by commas or by semicolons.
+    /// Reads the header. phpMyAdmin separates columns by commas or semicolons.
     ///
     /// # Errors
-    /// What reading the file said.
+    /// The file cannot be read.
     pub fn open(mut input: R) -> io::Result<Self> {
         let start = input.fill_buf()?;
         let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
@@ -44,15 +44,15 @@ impl<R: BufRead> Sheet<R> {
         &self.columns
     }
 
-    /// The line the last row began in, counted from 1.
+    /// The line in which the last row began, from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The next row; `NULL` alone in a cell is NULL.
+    /// The next row. A cell that holds only `NULL` is NULL.
     ///
     /// # Errors
-    /// What reading the file said.
+    /// The file cannot be read.
     pub fn next_row(&mut self) -> io::Result<Option<Vec<Option<String>>>> {
         let mut record = csv::ByteRecord::new();
         if !self.reader.read_byte_record(&mut record)? {

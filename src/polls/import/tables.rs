@@ -1,4 +1,5 @@
-//! The few tables that are read, and of each row only what is needed: no address, name or cookie of a voter leaves this file.
+//! The few tables that are read, and only the columns that are needed: no address, name or cookie of
+//! a voter leaves this file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +11,7 @@ pub enum System {
     Yop,
 }
 
-/// A table, by the end of its name: sites choose what stands before it.
+/// A table, by the end of its name: sites choose the prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Table {
     Questions,
@@ -43,16 +44,16 @@ impl System {
         }
     }
 
-    /// The table with this name, and what stands before it: `wp_`, or `wp_2_` of a second site.
+    /// The table with this name, and its prefix: `wp_`, or `wp_2_` for a second site.
     pub fn table(self, name: &str) -> Option<(String, Table)> {
         self.tables().iter().find_map(|(end, _, table)| {
             let prefix = name.strip_suffix(end)?;
-            // `wp_yoppoll_polls` ends with `polls` too; a prefix ends where a word does.
+            // `wp_yoppoll_polls` ends with `polls` too; a prefix must end at a word boundary.
             (prefix.is_empty() || prefix.ends_with('_')).then(|| (prefix.to_owned(), *table))
         })
     }
 
-    /// The table a sheet with these columns was taken from.
+    /// The table from which a sheet with these columns was exported.
     pub fn sheet(self, columns: &[String]) -> Option<Table> {
         self.tables()
             .iter()
@@ -60,7 +61,7 @@ impl System {
             .map(|(_, _, table)| *table)
     }
 
-    /// The columns of a table in their order, where all versions have the same: a dump need not name them.
+    /// The columns of a table in order, if they are the same in all versions: a dump need not name them.
     pub fn columns(self, table: Table) -> &'static [&'static str] {
         match (self, table) {
             (Self::WpPolls, Table::Questions) => &[
@@ -90,7 +91,7 @@ impl System {
         }
     }
 
-    /// As it is written on the command line and in the key of a poll.
+    /// The name on the command line and in the key of a poll.
     pub fn name(self) -> &'static str {
         match self {
             Self::WpPolls => "wp-polls",
@@ -99,7 +100,7 @@ impl System {
     }
 }
 
-/// Answers and votes of polls that the files do not hold, by the prefix of the tables and the poll's id.
+/// The numbers of answers and votes for polls that are not in the files, by table prefix and poll id.
 #[derive(Debug, Default)]
 pub struct Orphans(BTreeMap<(String, u64), u64>);
 
@@ -131,7 +132,7 @@ impl fmt::Display for Orphans {
     }
 }
 
-/// A row's values by the names of its columns.
+/// The values of a row, by column name.
 pub struct Fields(BTreeMap<String, String>);
 
 impl Fields {
@@ -144,12 +145,12 @@ impl Fields {
         )
     }
 
-    /// The text of a column; empty where it is NULL or missing.
+    /// The text in a column; empty if it is NULL or missing.
     pub fn text(&self, column: &str) -> &str {
         self.0.get(column).map_or("", String::as_str)
     }
 
-    /// A whole number; 0 where there is none. Counts below 0 are 0.
+    /// A whole number; 0 if there is none. Negative counts are 0.
     pub fn number(&self, column: &str) -> u64 {
         self.text(column).trim().parse().unwrap_or(0)
     }

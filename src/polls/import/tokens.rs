@@ -1,15 +1,16 @@
-//! The words, texts and marks of a dump, one by one, and where in the file they stand.
+//! The tokens of a dump, one by one, with their position in the file.
 
 use std::io::{self, BufRead};
 
 use super::latin1::decoded;
 
-/// Longer values than any column of these tables needs; what is behind is dropped, so memory stays bounded.
+/// The longest value kept: more than any column of these tables needs. The rest is dropped, so
+/// that memory stays bounded.
 const LONGEST_VALUE: usize = 1 << 20;
-/// As much of a line of comment as is looked at.
+/// The number of bytes of a comment line that are examined.
 const COMMENT: usize = 40;
 
-/// Why a file cannot be taken. It follows the file's name.
+/// Why a file cannot be imported. The message follows the file's name.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     #[error("cannot be read: {0}")]
@@ -45,14 +46,14 @@ pub enum Unreadable {
 pub enum Token {
     Word(String),
     Text(Vec<u8>),
-    /// Between double quotes: a text, or with `ANSI_QUOTES` a name; what is read then decides.
+    /// In double quotes: a text, or a name under `ANSI_QUOTES`; the parser decides by the context.
     Double(Vec<u8>),
     Mark(u8),
     End,
 }
 
 impl Token {
-    /// What can name a table or a column.
+    /// The name of a table or a column, if the token can be one.
     pub fn name(self) -> Option<String> {
         match self {
             Self::Word(word) => Some(word),
@@ -67,7 +68,7 @@ pub struct Tokens<R> {
     input: R,
     line: u64,
     at: u64,
-    /// Dumps that mysqldump began in this file, and those it said were completed.
+    /// The number of dumps that mysqldump started in this file, and of those it completed.
     begun: u64,
     completed: u64,
 }
@@ -83,12 +84,12 @@ impl<R: BufRead> Tokens<R> {
         }
     }
 
-    /// The line that is being read, counted from 1.
+    /// The current line, from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// What it means that the file ends here, within `what`.
+    /// The error for a file that ends here, within `what`.
     pub fn torn(&self, what: &'static str, line: u64) -> Unreadable {
         Unreadable::Torn {
             what,
@@ -97,7 +98,7 @@ impl<R: BufRead> Tokens<R> {
         }
     }
 
-    /// Whether mysqldump says of itself that it began, and does not say that it came to its end.
+    /// Whether mysqldump wrote its header but not its footer.
     pub fn misses_an_end(&self) -> bool {
         self.begun > self.completed
     }
@@ -105,7 +106,7 @@ impl<R: BufRead> Tokens<R> {
     /// The next token.
     ///
     /// # Errors
-    /// What reading said, and an end within a text or a comment.
+    /// The file cannot be read, or ends within a text or a comment.
     pub fn token(&mut self) -> Result<Token, Unreadable> {
         loop {
             let Some(byte) = self.next()? else {
@@ -147,13 +148,13 @@ impl<R: BufRead> Tokens<R> {
             }
         }
         let says = |words: &str| said.starts_with(words.as_bytes());
-        // The first mark of `--` is read already.
+        // The first dash of `--` is already read.
         self.begun += u64::from(says("- MySQL dump ") || says("- MariaDB dump "));
         self.completed += u64::from(says("- Dump completed"));
         Ok(())
     }
 
-    /// Also `/*!40101 … */`: what the server would run in there are settings.
+    /// Also skips `/*!40101 … */`: what the server would execute there are only settings.
     fn comment(&mut self) -> Result<(), Unreadable> {
         let line = self.line;
         self.next()?;
@@ -200,7 +201,7 @@ impl<R: BufRead> Tokens<R> {
 
     fn word(&mut self, first: u8) -> Result<Token, Unreadable> {
         let mut word = vec![first];
-        // A point parts names, but belongs to a number.
+        // A dot separates names, but is part of a number.
         let number = first.is_ascii_digit() || matches!(first, b'-' | b'+');
         while let Some(byte) = self
             .peek()?

@@ -1,4 +1,4 @@
-//! Words as these systems stored them: with slashes before quotes, entities and tags.
+//! Texts as these systems store them: with slashes before quotes, entities and tags.
 
 use super::latin1::as_meant;
 use crate::polls::definition::MAX_TEXT_CHARS;
@@ -31,7 +31,7 @@ fn without_slashes(text: &str) -> String {
     out
 }
 
-/// `<b>` goes, `a < b` stays: a tag begins with a letter or a slash, and ends.
+/// Removes `<b>` but keeps `a < b`: a tag begins with a letter or a slash, and is closed.
 fn without_tags(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

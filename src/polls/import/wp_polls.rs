@@ -1,4 +1,5 @@
-//! WP-Polls: questions in `pollsq`, answers with their counts in `pollsa`, and a row for each answer of each vote in `pollsip`.
+//! WP-Polls: questions in `pollsq`, answers with their counts in `pollsa`, and one row for each answer
+//! of each vote in `pollsip`.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ pub struct WpPolls {
     questions: BTreeMap<(String, u64), Question>,
     answers: BTreeMap<(String, u64), Vec<FoundOption>>,
     log: Log,
-    /// The vote whose rows are coming in: rows of one vote follow each other, and agree in everything but the answer.
+    /// The vote whose rows are being read. The rows of a vote are consecutive, and identical except for the answer.
     vote: Option<Vote>,
 }
 
@@ -28,7 +29,7 @@ struct Question {
 
 struct Vote {
     poll: (String, u64),
-    /// Compared with the next row and then forgotten.
+    /// Compared with the next row, then dropped.
     same: [String; 4],
     hour: Option<DateTime>,
     answers: Vec<u64>,
@@ -97,7 +98,7 @@ impl WpPolls {
         }
     }
 
-    /// The polls, and what belongs to none of them.
+    /// The polls, and the orphaned rows.
     pub fn polls(mut self) -> (Vec<Found>, Orphans) {
         self.end_vote();
         let mut polls = Vec::new();
@@ -108,7 +109,7 @@ impl WpPolls {
             let several = question.multiple > 1;
             let mut log = BTreeMap::new();
             for ((hour, answers), n) in self.log.remove(&place).unwrap_or_default() {
-                // Where one answer is allowed, rows that look alike are several people behind one address.
+                // If only one answer is allowed, identical rows are votes of several people behind one address.
                 let votes = if several || answers.len() == 1 {
                     vec![answers]
                 } else {

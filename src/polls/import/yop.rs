@@ -1,4 +1,5 @@
-//! YOP Poll 6 and 7: polls, their elements (questions), subelements (answers with counts) and votes, whose answers stand in one column.
+//! YOP Poll 6 and 7: polls, their elements (questions), subelements (answers with counts), and votes with all
+//! their answers in one column.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +10,16 @@ use super::carried::{Found, FoundOption, FoundQuestion, Log, hour, written};
 use super::php;
 use super::tables::{Fields, Orphans, Table};
 
-/// What has been read so far, by the prefix of the tables and the id.
+/// What has been read so far, by table prefix and id.
 #[derive(Default)]
 pub struct Yop {
     polls: BTreeMap<(String, u64), Poll>,
     elements: BTreeMap<(String, u64), Vec<Element>>,
     options: BTreeMap<(String, u64), Vec<(u64, FoundOption)>>,
-    /// Answers that voters wrote and that became options, by their words: votes name them by these alone.
+    /// Answers written by voters that became options, by their text: a vote refers to them only by that.
     written: BTreeMap<(String, u64, String), u64>,
     votes: Log,
-    /// Rows that name a poll, by the poll.
+    /// The number of rows that refer to a poll, by poll.
     mentioned: BTreeMap<(String, u64), u64>,
 }
 
@@ -67,7 +68,7 @@ impl Yop {
                     id: row.number("id"),
                     order: row.signed("sorder"),
                     text: row.text("etext").to_owned(),
-                    // Without a limit of its own: as many as there are.
+                    // If the question has no limit of its own, all answers may be chosen.
                     most: match number(&meta["multipleAnswersMaxim"]) {
                         _ if !several => 1,
                         Some(0) | None => u64::MAX,
@@ -107,8 +108,8 @@ impl Yop {
         }
     }
 
-    /// The ids of all chosen answers. An answer of the voter's own has the id 0: it is found where it became an option before the vote was
-    /// read, as in the order of a dump; other words are not carried over.
+    /// The ids of all chosen answers. An answer in the voter's own words has the id 0. It is found if it became an
+    /// option before the vote is read, as in the order of a dump; other texts are not imported.
     fn answers(&self, prefix: &str, data: &Value) -> Vec<u64> {
         let mut chosen = Vec::new();
         for element in entries(&data["elements"]) {
@@ -127,7 +128,7 @@ impl Yop {
         chosen
     }
 
-    /// The polls, and what belongs to none of them.
+    /// The polls, and the orphaned rows.
     pub fn polls(mut self) -> (Vec<Found>, Orphans) {
         let mut orphans = Orphans::default();
         for (place, rows) in self.mentioned {
@@ -180,7 +181,7 @@ fn is_deleted(row: &Fields) -> bool {
     matches!(row.text("status"), "deleted" | "trash")
 }
 
-/// `yes` before version 7, `1` since.
+/// `yes` before version 7, `1` from then on.
 fn is_yes(value: &Value) -> bool {
     matches!(value.as_str(), Some("yes" | "1"))
         || value == &Value::Bool(true)
@@ -193,7 +194,7 @@ fn number(value: &Value) -> Option<u64> {
         .or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-/// A list, or a map with numbers for keys, which PHP does not tell apart.
+/// The elements of a list, or of a map with numeric keys, which PHP does not distinguish.
 fn entries(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value {
         Value::Array(list) => Box::new(list.iter()),
@@ -216,7 +217,7 @@ mod tests {
             assert_eq!(yop.answers("wp_", &data), [5], "{stored}");
         }
         assert_eq!(yop.answers("wp_", &Value::Null), [0_u64; 0]);
-        // What a voter wrote became an answer that others could choose: there it counts.
+        // What a voter wrote became an answer that others could choose, so it counts there.
         let place = ("wp_".to_owned(), 1, "mine".to_owned());
         yop.written.insert(place, 9);
         let data = php::value(json).expect("readable");

@@ -1,11 +1,11 @@
-//! The zone of a site's clocks: a name, or an offset that does not change. Pure.
+//! The time zone of a site: a name, or a fixed offset. Pure.
 
 use jiff::tz::{Offset, TimeZone};
 
-/// What times are read by, and the name of the zone they are shown in. `None`: there is no such zone.
+/// The zone in which times are read, and the name of the zone in which they are shown. `None`: there is no such zone.
 ///
-/// WordPress has offsets beside names ("UTC+2", "UTC+5:30"). Whole hours have a name in the database of time zones, in which the sign is
-/// turned round (`Etc/GMT-2`); what has none is shown in UTC.
+/// WordPress has offsets beside names ("UTC+2", "UTC+5:30"). Whole hours have a name in the time zone database, with
+/// the sign inverted (`Etc/GMT-2`); other offsets are shown in UTC.
 pub fn zone(text: &str) -> Option<(TimeZone, String)> {
     let text = text.trim();
     if let Some(minutes) = offset(text) {
@@ -23,7 +23,7 @@ pub fn zone(text: &str) -> Option<(TimeZone, String)> {
     Some((zone, text.to_owned()))
 }
 
-/// Minutes east of Greenwich: `+02:00`, `-3`, `UTC+5:30`, `+0530`.
+/// The offset in minutes east of Greenwich: `+02:00`, `-3`, `UTC+5:30`, `+0530`.
 fn offset(text: &str) -> Option<i32> {
     let text = text
         .strip_prefix("UTC")

@@ -1,8 +1,8 @@
-//! What ballots say together, the same for all editors who look.
+//! Ballots grouped by their answers, with the same counts for all editors who look.
 //!
-//! Two looks at a table that differ by one ballot show what one reader answered, however large its cells are. So a count stands until
-//! [`SMALLEST_CELL`] more (or fewer) ballots are there, and that also keeps looking from costing anything. It stands on every node and
-//! after a restart: a tick writes it down a second later at most, and the sealing ends it.
+//! Two views of a table that differ by one ballot reveal what one reader answered, however large the cells are. So a
+//! count is kept until at least [`SMALLEST_CELL`] more (or fewer) ballots are there, which also keeps views cheap.
+//! Every node uses the same count, also after a restart: a tick stores it within a second, and sealing deletes it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,18 +14,18 @@ use crate::polls::model::{Poll, Question, Tier};
 use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::types::{OptionId, PollId, UnixMillis};
 
-/// Ballots of a poll by what they say, at one moment.
+/// The ballots of a poll at one moment, grouped by what they say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
     pub alike: Vec<Alike>,
-    /// Ballots in all.
+    /// The number of ballots.
     pub ballots: i64,
     pub at: UnixMillis,
     pub tier: Tier,
 }
 
 impl Counted {
-    /// The answer of these questions that the fewest gave, of those anybody gave: its number stands in the result as well.
+    /// The rarest answer to these questions, among those that anybody gave. Its number is in the public result as well.
     pub fn rarest<'a>(
         &self,
         questions: impl IntoIterator<Item = &'a Question>,
@@ -37,7 +37,7 @@ impl Counted {
             .min_by_key(|(_, n)| *n)
     }
 
-    /// Ballots with `option` on them.
+    /// The number of ballots with `option`.
     #[must_use]
     pub fn with(&self, option: OptionId) -> i64 {
         self.alike
@@ -48,29 +48,27 @@ impl Counted {
     }
 }
 
-/// The counts in use, one for each poll.
+/// The counts in use, at most one for each poll.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
     known: Arc<Mutex<HashMap<PollId, Known>>>,
-    /// One count at a time: it reads every ballot.
+    /// Only one count runs at a time: it reads every ballot.
     counting: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Clone)]
 struct Known {
     counted: Arc<Counted>,
-    /// Not written down yet: a look changes nothing, the next tick does.
+    /// Not stored yet: viewing writes nothing, the next tick does.
     unkept: bool,
 }
 
-/// Polls whose counts are held in memory, beside those that were not written down yet.
+/// The most polls whose counts are held in memory, in addition to those not stored yet.
 const HELD: usize = 32;
 
 impl Answers {
-    /// The ballots of `poll` that its result counts, by what they say; `None` where they say too many different things. `voters`: how many there are by the tally.
-    ///
-    /// # Errors
-    /// What the database said.
+    /// The ballots that count in the result of `poll`, grouped by what they say; `None` if there are too many different
+    /// combinations. `voters` is their number according to the tally.
     pub async fn of(
         &self,
         db: &Db,
@@ -89,7 +87,7 @@ impl Answers {
         if let Some(counted) = held() {
             return Ok(Some(counted));
         }
-        // Another node may have counted, or this one before it was started again.
+        // Another node may have counted, or this one before a restart.
         if let Some(kept) = kept_store::kept(db, poll.id).await?.filter(is_near) {
             return Ok(Some(self.hold(poll.id, kept, false)));
         }
@@ -102,15 +100,16 @@ impl Answers {
             at: now,
             tier: poll.headline_tier,
         };
-        // What is sealed is counted for good.
+        // A sealed poll no longer changes, so its count need not be stored.
         let unkept = poll.sealed_at.is_none();
         Ok(Some(self.hold(poll.id, counted, unkept)))
     }
 
-    /// The tick: writes down what was counted since the last one. Of two nodes that counted at the same time the first one's stands.
+    /// The tick: stores the counts made since the last one. If two nodes counted at the same time,
+    /// the first one's count wins.
     ///
     /// # Errors
-    /// What the database said; what was not written is written by the next.
+    /// A database error; counts that were not stored are stored by the next tick.
     pub async fn keep(&self, db: &Db) -> Result<(), DbErr> {
         for (poll, counted) in self.unkept() {
             let stands = match kept_store::keep(db, poll, &counted).await? {

@@ -1,33 +1,33 @@
-//! Two questions side by side.
+//! Cross-tabulation of two questions.
 
 use super::answers::Counted;
 use crate::polls::model::{Poll, Question};
 use crate::polls::statistics::{Group, Shown, protect, shrink};
 use crate::types::OptionId;
 
-/// A table larger than this is not made.
+/// The largest number of cells in a table.
 const MOST_CELLS: usize = 2_500;
 
-/// How readers who answered one question in a way answered another.
+/// How the readers who gave each answer to one question answered another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     pub rows: Vec<Line>,
-    /// The options of the other question, with how often each was chosen.
+    /// The options of the other question, and how often each was chosen.
     pub columns: Vec<(String, i64)>,
-    /// A cell is hidden because it, or one that follows from it, is too small.
+    /// Whether a cell is hidden because it, or one that can be derived from it, is too small.
     pub hides: bool,
 }
 
-/// The readers with one answer to the first question.
+/// The readers who gave one answer to the first question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     pub label: String,
     pub n: i64,
-    /// `None` is hidden.
+    /// `None`: hidden.
     pub cells: Vec<Option<i64>>,
 }
 
-/// Why there is no table.
+/// Why no table is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoTable {
     /// Everything in it would have to be hidden.
@@ -36,7 +36,7 @@ pub enum NoTable {
     TooLarge,
 }
 
-/// The questions that can be compared: those of which each reader gives one answer.
+/// The questions that can be compared: those with one answer per reader.
 pub fn comparable(poll: &Poll) -> impl Iterator<Item = &Question> {
     poll.questions.iter().filter(|q| q.is_single())
 }
@@ -44,7 +44,7 @@ pub fn comparable(poll: &Poll) -> impl Iterator<Item = &Question> {
 /// The table of two questions.
 ///
 /// # Errors
-/// Why there is none.
+/// Why no table can be shown.
 pub fn table(counted: &Counted, rows: &Question, columns: &Question) -> Result<Table, NoTable> {
     let (row_ids, row_labels) = answers(counted, rows);
     let (column_ids, column_labels) = answers(counted, columns);
@@ -88,8 +88,8 @@ pub fn table(counted: &Counted, rows: &Question, columns: &Question) -> Result<T
     })
 }
 
-/// The answers somebody gave to `question`: its options, and having given none. An answer that nobody gave is no line: an
-/// empty line could not be protected, and its sum says so on the result page anyway.
+/// The answers that somebody gave to `question`: its options, and no answer. An answer that nobody gave is left out: an
+/// empty line could not be protected, and the result page shows its sum anyway.
 fn answers(counted: &Counted, question: &Question) -> (Vec<Option<OptionId>>, Vec<String>) {
     let (mut ids, mut labels) = (Vec::new(), Vec::new());
     for option in &question.options {
@@ -115,7 +115,7 @@ fn place(ids: &[Option<OptionId>], question: &Question, options: &[OptionId]) ->
     ids.iter().position(|id| *id == given)
 }
 
-/// A group's share of one answer: as counted, and steadied by the other groups.
+/// A group's share of one answer: as counted, and after shrinkage towards the other groups.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Steadied {
     pub label: String,
@@ -125,7 +125,8 @@ pub struct Steadied {
     pub shrunk: Option<f64>,
 }
 
-/// The shares of the answer in `column` among the groups of the table. Hidden groups stay hidden and steady nobody.
+/// The shares of the answer in `column` for each group of the table. Hidden groups stay hidden, and
+/// do not affect the others.
 #[must_use]
 pub fn steadied(table: &Table, column: usize) -> Vec<Steadied> {
     let shown: Vec<Group> = table
@@ -162,7 +163,7 @@ mod tests {
     use crate::polls::model::{Tier, example};
     use crate::types::UnixMillis;
 
-    /// Two questions of three options each, ids 1 to 6, and how often each pair was given.
+    /// Two questions with three options each, ids 1 to 6, and how often each pair was chosen.
     fn asked(cells: [[i64; 3]; 3], no_second: [i64; 3]) -> (Poll, Counted) {
         let mut poll = example::single(&["a", "b", "c"]);
         let mut second = poll.questions[0].clone();

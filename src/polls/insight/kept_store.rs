@@ -1,4 +1,4 @@
-//! Counts that stand, as rows: so that every node shows the same one, also after a restart.
+//! The stored counts, so that every node shows the same one, also after a restart.
 
 use sea_orm::{DbErr, Value};
 
@@ -9,10 +9,7 @@ use crate::polls::model::Tier;
 use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::types::{OptionId, PollId};
 
-/// The count that stands of a poll.
-///
-/// # Errors
-/// What the database said.
+/// The stored count of a poll.
 pub async fn kept(db: &Db, poll: PollId) -> Result<Option<Counted>, DbErr> {
     let sql = "SELECT tier, counted_ms, said FROM kept_count WHERE poll_id = $1";
     let Some(row) = fetch_one(db.read(), sql, [poll.into()]).await? else {
@@ -36,10 +33,8 @@ pub async fn kept(db: &Db, poll: PollId) -> Result<Option<Counted>, DbErr> {
     }))
 }
 
-/// Lets `counted` stand, unless another does that is not further from it than [`SMALLEST_CELL`] ballots, or the poll is sealed: then false.
-///
-/// # Errors
-/// What the database said.
+/// Stores `counted`. Returns false if the stored count differs by fewer than [`SMALLEST_CELL`] ballots and is kept,
+/// or if the poll is sealed.
 pub async fn keep(db: &Db, poll: PollId, counted: &Counted) -> Result<bool, DbErr> {
     let said: Vec<(Vec<i64>, i64)> = counted
         .alike
@@ -49,7 +44,7 @@ pub async fn keep(db: &Db, poll: PollId, counted: &Counted) -> Result<bool, DbEr
     let said =
         serde_json::to_string(&said).map_err(|e| DbErr::Custom(format!("kept_count.said: {e}")))?;
     let txn = db.write_txn("keep count").await?;
-    // The sealing takes the row with it, and none may come behind it.
+    // The sealing deletes the row, and none may be added afterwards.
     let lock = match db.backend() {
         Backend::Postgres => " FOR SHARE",
         Backend::Sqlite => "",

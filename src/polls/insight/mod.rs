@@ -1,9 +1,10 @@
-//! What editors see of a poll beyond its result: turnout, the way from a view to a subscription, two questions side by side,
-//! weights. None of it is public.
+//! What editors see of a poll beyond its result: turnout, the steps from a view to a subscription, two questions side
+//! by side, weighted shares. None of it is public.
 //!
-//! Turnout and steps are counters: hours change in the commit of the ballot; what was shown is counted in memory, as an access log would,
-//! without cookie or address, and added by a tick. `answers` groups the ballots of a poll by what they say, the one thing beside the audit
-//! that reads them; it is shared by all who look, and counted anew only when enough answers came in between.
+//! Turnout and steps are counters. Hours change in the commit of the ballot; views are counted in memory, as an access
+//! log would, without cookie or address, and stored by a tick. `answers` groups the ballots of a poll by what they say.
+//! Apart from the audit it is the only thing that reads ballots; its counts are shared by all viewers, and made again
+//! only after enough new answers.
 //!
 //! `turnout`, `compare` and `weigh` are pure.
 

@@ -1,4 +1,4 @@
-//! How far readers come: they see the poll, answer it, ask for the newsletter beside it, confirm.
+//! How far readers get: they see the poll, answer it, request the newsletter beside it, and confirm.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,19 +11,19 @@ use crate::db::DbErr;
 use crate::polls::model::Place;
 use crate::types::PollId;
 
-/// A step beside the ballot itself.
+/// A step other than the ballot itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// The form was shown.
     Seen,
-    /// The newsletter beside the answer was asked for.
+    /// The newsletter beside the answer was requested.
     Asked,
-    /// That was confirmed from the mailbox.
+    /// The request was confirmed from the mailbox.
     Confirmed,
 }
 
 impl Step {
-    /// As the table keeps it.
+    /// The code stored in the table.
     pub fn code(self) -> i16 {
         match self {
             Self::Seen => 1,
@@ -33,14 +33,14 @@ impl Step {
     }
 }
 
-/// Views since the last tick: numbers without anybody in them. At most one for each poll and place.
+/// Views since the last tick: numbers without any reader. At most one entry for each poll and place.
 #[derive(Debug, Clone, Default)]
 pub struct Views {
     seen: Arc<Mutex<BTreeMap<(PollId, Place), i64>>>,
 }
 
 impl Views {
-    /// Counts one look at an open poll. A HEAD shows nothing.
+    /// Counts a view of an open poll. A HEAD request shows nothing, so it is not counted.
     pub fn count(&self, poll: PollId, place: Place, method: &Method) {
         if method == Method::GET {
             self.add(poll, place, 1);
@@ -57,10 +57,7 @@ impl Views {
     }
 }
 
-/// The tick: adds the views since the last one to the database. When that fails they wait for the next.
-///
-/// # Errors
-/// What the database said.
+/// The tick: adds the views since the last one to the database. If that fails, they are kept for the next tick.
 pub async fn flush(app: &App) -> Result<(), DbErr> {
     let seen = app.polls.views.take();
     if seen.is_empty() {

@@ -1,4 +1,4 @@
-//! The counters of turnout and steps, and what ballots say together.
+//! The counters of turnout and steps, and the ballots grouped by what they say.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,12 @@ use crate::polls::answer::stored_options;
 use crate::polls::model::{Place, Tier};
 use crate::types::{OptionId, PollId, UnixMillis};
 
-/// Adds one to a step that is taken once, in the caller's transaction. `slot` is this node's stripe.
-///
-/// # Errors
-/// What the database said.
+/// Counts a step once, in the caller's transaction. `slot` is this node's stripe.
 pub async fn count_step(txn: &WriteTxn, slot: i64, poll: PollId, step: Step) -> Result<(), DbErr> {
     add(txn, slot, step, &[(poll, Place::PollPage, 1)]).await
 }
 
-/// Adds views in a transaction of their own.
-///
-/// # Errors
-/// What the database said.
+/// Adds views, in a transaction of its own.
 pub async fn add_views(
     db: &Db,
     slot: i64,
@@ -61,7 +55,7 @@ async fn add(
     run(&**txn, sql, values).await.map(drop)
 }
 
-/// Steps beside the ballots.
+/// The steps other than the ballots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Steps {
     /// Views by place.
@@ -70,10 +64,7 @@ pub struct Steps {
     pub confirmed: i64,
 }
 
-/// The steps of a poll, as far as they were added.
-///
-/// # Errors
-/// What the database said.
+/// The steps of a poll, as far as they have been stored.
 pub async fn steps(db: &Db, poll: PollId) -> Result<Steps, DbErr> {
     let sql = "SELECT step, source, CAST(SUM(n) AS BIGINT) AS n FROM poll_step WHERE poll_id = $1 \
                GROUP BY step, source ORDER BY step, source";
@@ -100,9 +91,6 @@ pub struct Hour {
 }
 
 /// First ballots by hour and tier, oldest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn hours(db: &Db, poll: PollId) -> Result<Vec<Hour>, DbErr> {
     let sql = "SELECT hour_ms, tier, CAST(SUM(n) AS BIGINT) AS n FROM poll_hour WHERE poll_id = $1 \
                GROUP BY hour_ms, tier ORDER BY hour_ms, tier";
@@ -123,13 +111,11 @@ pub struct Alike {
     pub n: i64,
 }
 
-/// More kinds of answers than this are not compared.
+/// The largest number of distinct combinations of answers.
 const MOST_KINDS: usize = 20_000;
 
-/// The ballots of `tier` and better by what they say; `None` where they say too many different things. Reads every ballot of the poll.
-///
-/// # Errors
-/// What the database said.
+/// The ballots of `tier` and better, grouped by what they say; `None` if there are too many distinct combinations.
+/// Reads every ballot of the poll.
 pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike>>, DbErr> {
     let sql = "SELECT choices, CAST(SUM(n) AS BIGINT) AS n FROM (\
                SELECT choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND tier >= $2 AND removed IS NULL GROUP BY choices \
@@ -147,7 +133,7 @@ pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike
     if rows.len() > MOST_KINDS {
         return Ok(None);
     }
-    // What readers wrote themselves is left out: ballots that differ only there are alike.
+    // Readers' own words are left out: ballots that differ only there are alike.
     let mut alike: BTreeMap<Vec<OptionId>, i64> = BTreeMap::new();
     for row in &rows {
         let choices: Vec<u8> = row.try_get("", "choices")?;

@@ -1,4 +1,4 @@
-//! Answers over time, cut into as many steps as a chart can hold.
+//! Answers over time, in as many steps as a chart can hold.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -18,11 +18,11 @@ pub enum Unit {
 /// The answers of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
-    /// When it begins, as it is written in its unit.
+    /// Its start, formatted for its unit.
     pub label: String,
-    /// Of confirmed subscribers.
+    /// Answers of confirmed subscribers.
     pub confirmed: i64,
-    /// Of everybody else.
+    /// Answers of everybody else.
     pub others: i64,
 }
 
@@ -41,15 +41,15 @@ pub struct Turnout {
     pub buckets: Vec<Bucket>,
 }
 
-/// Up to so many hours are shown hour by hour.
+/// Up to this many hours are shown hour by hour.
 const HOURS: i64 = 72;
-/// Up to so many days are shown day by day.
+/// Up to this many days are shown day by day.
 const DAYS: i64 = 120;
-/// And no more months than this.
+/// The most months shown.
 const MONTHS: usize = 240;
 const HOUR_MS: i64 = 3_600_000;
 
-/// Cuts `hours` (oldest first) into steps as clocks in `zone` show them; `None` without answers.
+/// Divides `hours` (oldest first) into steps of local time in `zone`; `None` without answers.
 #[must_use]
 pub fn turnout(hours: &[Hour], zone: &TimeZone) -> Option<Turnout> {
     let (first, last) = (hours.first()?.at.0, hours.last()?.at.0);
@@ -81,7 +81,7 @@ pub fn turnout(hours: &[Hour], zone: &TimeZone) -> Option<Turnout> {
     Some(Turnout { unit, buckets })
 }
 
-/// When each step begins, and what it is called.
+/// The start of each step and its label.
 fn starts(unit: Unit, first: i64, last: i64, zone: &TimeZone) -> Vec<(i64, String)> {
     let zoned = |ms: i64| {
         Timestamp::from_millisecond(ms)

@@ -1,7 +1,7 @@
-//! A question's shares for editors: as counted with an interval, and weighted to what is known of the readership.
+//! A question's shares for editors: as counted, with an interval, and weighted to what is known about the readership.
 //!
-//! A weighted share is a sum of the cells of a table of groups and answers, by weights that whoever asks has chosen: asked for often
-//! enough it tells every cell. So weights are refused where the same table would have a cell to hide ([`small_cells`]).
+//! A weighted share is a sum over the cells of a table of groups and answers, with weights chosen by the editor: enough
+//! of them would reveal every cell. So weighting is refused if that table would have a cell to hide ([`small_cells`]).
 
 mod refused;
 
@@ -19,48 +19,48 @@ use crate::types::OptionId;
 pub struct Share {
     pub label: String,
     pub k: i64,
-    /// As counted; `None` without answers.
+    /// As counted; `None` if there are no answers.
     pub raw: Option<f64>,
     pub interval: Option<Interval>,
-    /// Weighted, where margins were given and not refused.
+    /// The weighted share, if margins were given and not refused.
     pub weighted: Option<(f64, Option<Interval>)>,
 }
 
 /// A question's shares.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weighed {
-    /// Readers the shares are of.
+    /// The number of readers in the shares.
     pub n: i64,
     pub shares: Vec<Share>,
     pub raked: Option<Result<Weights, NotWeighed>>,
 }
 
-/// What the weights did.
+/// The effect of the weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     pub raked: Raked,
-    /// Readers with an answer to every question that is weighted by.
+    /// Readers who answered every question used for weighting.
     pub used: i64,
-    /// Readers without, who are left out.
+    /// Readers who did not, and are left out.
     pub left_out: i64,
 }
 
-/// A question that is weighted by, with the known share of each of its options, from 0 to 1, in their order.
+/// A question used for weighting, with the known share of each of its options, from 0 to 1, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known<'a> {
     pub question: &'a Question,
     pub shares: Vec<f64>,
 }
 
-/// The questions whose shares may be known: one answer each, and not the one that is asked about.
+/// The questions that can be used for weighting: one answer per reader, and not the question that is asked about.
 pub fn margins(poll: &Poll, of: i64) -> impl Iterator<Item = &Question> {
     poll.questions
         .iter()
         .filter(move |q| q.is_single() && q.key != of)
 }
 
-/// The shares of `question` among those who answered it; weighted by what is `known`, if anything is. `list`: the size of the list, where
-/// those who answered are a random draw from one.
+/// The shares of `question` among the readers who answered it, weighted by what is `known`, if anything is. `list` is
+/// the size of the list, if these readers are a random draw from one.
 #[must_use]
 pub fn weigh(
     counted: &Counted,
@@ -108,14 +108,14 @@ pub fn weigh(
     }
 }
 
-/// Those who answered the question, by the groups that are weighted.
+/// The readers who answered the question, by the groups used for weighting.
 struct Sorted<'c> {
     /// All of them.
     n: i64,
     /// Those who are in a group of each margin, and what they answered.
     patterns: Vec<Pattern>,
     said: Vec<&'c [OptionId]>,
-    /// Those who are not.
+    /// The number of those who are not.
     left_out: i64,
 }
 
@@ -153,7 +153,7 @@ impl<'c> Sorted<'c> {
         self.patterns.iter().map(|p| p.count).sum()
     }
 
-    /// The weights by what is `known`, or why there are none.
+    /// The weights for what is `known`, or why there are none.
     fn rake(
         &self,
         counted: &Counted,
@@ -168,7 +168,7 @@ impl<'c> Sorted<'c> {
             })
             .collect();
         match rake(&self.patterns, &by, cap) {
-            // What is wrong with the shares that were given, or with a group alone: that is said without a number.
+            // Errors in the given shares, or in a single group: their messages contain no number.
             Err(
                 plain @ (Refusal::Nothing
                 | Refusal::NoMargin { .. }
@@ -180,7 +180,7 @@ impl<'c> Sorted<'c> {
         }
     }
 
-    /// The weighted share of those who gave this answer.
+    /// The weighted share of the readers who gave this answer.
     fn share(&self, option: OptionId, raked: &Raked) -> Option<f64> {
         let gave = |i: usize| self.said[i].contains(&option);
         weighted_share(&self.patterns, &raked.weights, gave)
@@ -194,7 +194,8 @@ mod tests {
     use crate::polls::model::{Tier, example};
     use crate::types::UnixMillis;
 
-    /// 300 in the town of whom 100 say yes, 100 in the country of whom 80 do, and 22 who do not say where they live, of whom 12 do.
+    /// 300 in the town, of whom 100 say yes; 100 in the country, of whom 80 do; and 22 who do not say where
+    /// they live, of whom 12 do.
     fn town_and_country() -> (Poll, Counted) {
         let mut poll = example::single(&["yes", "no"]);
         let mut second = poll.questions[0].clone();
@@ -310,8 +311,8 @@ mod tests {
         assert!(!words.contains('6'), "{words}");
     }
 
-    /// With shares of one's own choice two weighted shares are two equations for the cells: what is hidden beside them must not be asked
-    /// for in this way.
+    /// With freely chosen margins, two weighted shares are two equations for the cells. Cells that the table hides must
+    /// not be solvable this way.
     #[test]
     fn what_fewer_than_ten_said_is_not_weighted() {
         let (poll, counted) = town_and_country();
@@ -326,12 +327,13 @@ mod tests {
         };
         assert!(matches!(weighed(&|_| {}), Some(Ok(_))));
         let small = Some(Err(NotWeighed::SmallCells));
-        // One reader of the country said yes, or all but one; nobody did; few of those who do not say where they live.
+        // One reader in the country said yes, or all but one; or nobody did; or few of those who do
+        // not say where they live.
         assert_eq!(weighed(&|alike| alike[2].n = 1), small);
         assert_eq!(weighed(&|alike| alike[3].n = 9), small);
         assert_eq!(weighed(&|alike| alike.retain(|alike| alike.n != 80)), small);
         assert_eq!(weighed(&|alike| alike[4].n = 2), small);
-        // Nobody left it out: there is no such group.
+        // Nobody left the question out, so there is no such group.
         assert!(matches!(weighed(&|alike| alike.truncate(4)), Some(Ok(_))));
     }
 }

@@ -16,9 +16,9 @@ fn site_times_are_read_on_the_sites_clocks() {
     );
     for (text, utc_ms) in [
         ("2024-01-15 12:00:00", 1_705_316_400_000),
-        // Skipped: the clocks went from 02:00 to 03:00.
+        // Skipped: clocks went from 02:00 to 03:00.
         ("2024-03-31 02:30:00", 1_711_848_600_000),
-        // Came twice: the first.
+        // Occurs twice: the first.
         ("2024-10-27 02:30", 1_729_989_000_000),
         ("2024-10-27T02:30", 1_729_989_000_000),
     ] {
@@ -109,7 +109,7 @@ fn a_vote_with_more_answers_than_may_be_given_later_is_kept() {
         .collect();
     assert_eq!(limits, [(Kind::Single, 1), (Kind::Several, 2)]);
     assert!(plan.ballots.iter().filter(|b| b.options == [3, 4]).count() == 2);
-    // What has no log still has one answer each.
+    // Even ballots without a log have one answer each.
     let others = plan.ballots.iter().filter(|b| b.options != [3, 4]);
     assert!(others.clone().count() >= 3);
     for ballot in others {

@@ -1,4 +1,4 @@
-//! Why nothing is weighted: shares that cannot be right, and a table that would have a cell to hide.
+//! Why nothing is weighted: shares that cannot be right, or a table that would have a cell to hide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +14,14 @@ use crate::types::OptionId;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NotWeighed {
     Refused(Refusal),
-    /// Fewer than [`SMALLEST_CELL`] readers of a group, or of those who say no group, gave or did not give an answer.
+    /// Fewer than [`SMALLEST_CELL`] readers of a group, or of those who named no group, gave or did not give an answer.
     SmallCells,
 }
 
-/// Whether the table of groups and answers has a cell that is not shown elsewhere either. The groups are all combinations of an answer to
-/// each question that is `known`, as far as anybody gave that answer, and those who left one of these questions out, if there are any; to each
-/// of them belong, for each option of `question` that anybody chose, those who chose it and those who did not.
+/// Whether the table of groups and answers has a cell that must be hidden. The groups are all combinations of
+/// answers to the `known` questions that anybody gave, and the readers who left one of these questions out, if
+/// there are any. Each group has, for each option of `question` that anybody chose, a cell for the readers who
+/// chose it and one for those who did not.
 pub(super) fn small_cells(counted: &Counted, question: &Question, known: &[Known<'_>]) -> bool {
     let mut groups: BTreeMap<Option<Vec<OptionId>>, Vec<&Alike>> = BTreeMap::new();
     let answered = |alike: &&Alike| {
@@ -39,7 +40,7 @@ pub(super) fn small_cells(counted: &Counted, question: &Question, known: &[Known
             .collect();
         groups.entry(group).or_default().push(alike);
     }
-    // What nobody says together is a cell as well.
+    // A combination that nobody gave is a cell as well.
     let combinations: usize = (0..known.len())
         .map(|at| {
             let said = groups.keys().flatten().map(|group| group[at]);
@@ -87,7 +88,7 @@ pub fn refused(why: NotWeighed, known: &[Known<'_>]) -> String {
             "The shares for “{}” do not add up to 100 per cent.",
             question(margin)
         ),
-        // No count: of so few it would be one that is hidden elsewhere.
+        // No number: a count of so few is hidden elsewhere.
         Refusal::SmallGroup { margin, group, .. } => format!(
             "Fewer than ten answered “{}”. They cannot stand for all readers of that group.",
             option(margin, group)
