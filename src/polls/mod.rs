@@ -9,24 +9,28 @@
 //! - GET and HEAD count nothing. Answering needs no script, no nonce in the page, no third-party cookie.
 //! - No address and no raw network address lies beside an answer.
 //!
-//! What it is about:
-//! - `model`: a poll and what it allows at a moment. Pure. `definition`: what editors and scripts write, and how it is stored and read.
-//! - `voter`: who answers, as far as the box needs to know. `words`: what readers write themselves.
-//! - `linked`: answers that may be joined to an address, by consent. `sample`: asking a random sample instead of everybody.
+//! The domain:
+//! - `model`: a poll and what it allows at a given time. Pure. `definition`: what editors and scripts write, and
+//!   how it is stored and read.
+//! - `voter`: who answers, as far as the ballot box needs to know. `words`: readers' own words.
+//! - `linked`: answers that may be joined to an address, by consent. `sample`: asking a random
+//!   sample instead of everybody.
 //!
-//! The ways in, each of them to `answer`, the one use case, and from there to [`ballots`], the box:
+//! Input; every answer goes through `answer`, the single use case, into [`ballots`], the ballot box:
 //! - `form`: on our pages; `embed`: on other sites' pages; `mail`: by a personal link; `api`: by a script.
-//! - `import`: polls of other systems, straight into the box.
-//! - `trust`: how much an answer is worth believing. `asking`: what all of them read from a request.
+//! - `import`: polls of other systems, directly into the ballot box.
+//! - `trust`: how far an answer can be trusted. `asking`: what all handlers read from a request.
 //!
-//! The ways out:
-//! - [`results`]: what became of it, for readers; `share`: the same where somebody shares it.
-//! - `admin`: the editors' pages; `insight` and `statistics`: what they see beyond the result; `export`: the files they take away.
-//! - `pictures`: beside options, drawn anew. `pages`: the templates.
+//! Output:
+//! - [`results`]: the public result; `share`: the preview where somebody shares it.
+//! - `admin`: the editors' pages; `insight` and `statistics`: what editors see beyond the result;
+//!   `export`: files to download.
+//! - `pictures`: pictures beside options, re-encoded by us. `pages`: the templates.
 //!
-//! `station` is what answering needs beside the database, one in each process.
+//! `station` holds what answering needs apart from the database, once per process.
 //!
-//! Everything outside of polls has its names from here; of [`ballots`] and [`results`], which the commands and the tests look into, from there.
+//! Code outside of polls uses the names exported here; the commands and the tests also use [`ballots`]
+//! and [`results`] directly.
 
 mod admin;
 mod answer;
@@ -114,7 +118,7 @@ pub const PAGES: Templates = &[
     ("polls/paste", include_str!("pages/paste.hbs")),
 ];
 
-/// The pages of polls.
+/// The routes of the polls' pages.
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/p/{poll}", get(form::page).post(form::submit))
@@ -135,25 +139,22 @@ pub fn routes() -> Router<App> {
         .route("/media/{name}", get(pictures::http::serve))
 }
 
-/// Throws away pictures that were uploaded a day ago and stand beside no option.
-///
-/// # Errors
-/// What the database said.
+/// Deletes pictures that were uploaded a day ago and are not beside any option.
 pub async fn purge_pictures(app: &App) -> Result<u64, DbErr> {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     let before = UnixMillis(app.clock.now().0 - DAY_MS);
     pictures::store::purge(&app.db, before).await
 }
 
-/// Records the counts of closed polls and destroys what could join the ballots of old ones to readers. Called now and then, and by
-/// tests.
+/// Records the counts of closed polls, and destroys what could join the ballots of old ones to readers. Called
+/// periodically, and by tests.
 ///
 /// # Errors
-/// What the database said; what was not done is done the next time.
+/// A database error; unfinished work is done the next time.
 pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     let days = app.config.polls.seal_days;
-    // None waits for another: what cannot be recorded must not keep keys from being destroyed.
+    // Neither waits for the other: a poll that cannot be recorded must not keep keys from being destroyed.
     let recorded = ballots::record::record_closed(&app.db, now).await;
     let sealed = ballots::seal::seal_due(&app.db, now, days).await;
     let (sealed, failed) = sealed.map_or_else(
@@ -170,7 +171,7 @@ pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
             .map(drop)
             .and(reread);
     }
-    // Another node may have sealed one.
+    // Another node may have sealed one of these polls.
     app.polls.book.forget_stale();
     let scrubbed = scrub(app, now).await;
     let measured = ballots::seal::measure_overdue(&app.db, now, days).await;
@@ -187,10 +188,10 @@ async fn scrub(app: &App, now: UnixMillis) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// The most bytes a form of [`upload_routes`] may have: a file and a little more.
+/// The most bytes in a form of [`upload_routes`]: one file and a little more.
 pub const UPLOAD_BYTES: usize = pictures::LARGEST_UPLOAD + 64 * 1024;
 
-/// Where editors upload files: with a limit of its own, see [`UPLOAD_BYTES`].
+/// The routes by which editors upload files, with a limit of their own: see [`UPLOAD_BYTES`].
 pub fn upload_routes() -> Router<App> {
     admin::upload_routes()
 }

@@ -1,4 +1,4 @@
-//! Linked answers in words: what a reader is shown, and takes away.
+//! Linked answers as text: what a reader is shown, and can download.
 
 use serde::Serialize;
 
@@ -14,12 +14,12 @@ use crate::types::{ReaderId, UnixMillis};
 /// A linked answer as people read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedAnswer {
-    /// The poll's name in links.
+    /// The poll's slug.
     pub slug: String,
-    /// What was asked first.
+    /// The first question.
     pub question: String,
     pub answers: Vec<Said>,
-    /// What was agreed to, and its version.
+    /// The consent text that was agreed to, and its version.
     pub words: String,
     pub version: i64,
     pub agreed: UnixMillis,
@@ -34,7 +34,7 @@ pub struct Said {
     pub answer: String,
 }
 
-/// What a ballot says, question by question; those left out are left out.
+/// What a ballot says, question by question; questions without an answer are left out.
 pub fn in_words(poll: &Poll, choices: &[u8]) -> Vec<Said> {
     let choice = Choice::from_stored(choices);
     let said = |question: &Question| Said {
@@ -46,9 +46,6 @@ pub fn in_words(poll: &Poll, choices: &[u8]) -> Vec<Said> {
 }
 
 /// Every linked answer of a reader, the newest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn answers(app: &App, reader: ReaderId) -> Result<Vec<LinkedAnswer>, DbErr> {
     let mut answers = Vec::new();
     for link in store::of_reader(app.db.read(), reader).await? {

@@ -1,7 +1,8 @@
-//! Linked answers for scripts: how many there are, and taking them out. Writing to those who gave one is an issue with a `segment`.
+//! Linked answers for scripts: their number, and the export. To write to readers by their answer, create
+//! an issue with a `segment`.
 //!
-//! What holds for editors holds here: nothing of a secret poll, nobody who has not agreed, ten readers or no mail, and a note of every
-//! export in its transaction. A script is named by its token.
+//! The rules are the same as for editors: nothing about a secret poll, no reader who has not agreed, no mail to fewer
+//! than ten readers, and every export is recorded in its own transaction. A script is identified by its token.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -27,14 +28,14 @@ pub struct LinkedView {
     linked: i64,
     /// Readers who answered.
     answered: i64,
-    /// What they agreed to.
+    /// The consent text they agreed to.
     words: String,
-    /// The version of these words.
+    /// The version of this text.
     version: i64,
-    /// An issue for a segment needs so many readers.
+    /// The smallest number of readers that an issue for a segment may have.
     smallest_segment: i64,
     questions: Vec<LinkedQuestion>,
-    /// Who took linked answers out, the newest first; the last twenty.
+    /// The last twenty exports of linked answers, newest first.
     exports: Vec<LinkedExport>,
 }
 
@@ -57,7 +58,7 @@ struct LinkedOption {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct LinkedExport {
-    /// An editor, or a script by the name of its token.
+    /// The editor, or the name of the script's token.
     who: String,
     #[schema(value_type = Format)]
     format: String,
@@ -73,10 +74,10 @@ pub struct ExportOrder {
     format: Format,
 }
 
-/// How many answers of a linked poll are kept with the reader's address, and who took them out.
+/// How many answers of a linked poll are kept with the reader's address, and who exported them.
 ///
 /// # Errors
-/// 401; 404 also for a secret poll.
+/// 401; 404, also for a secret poll.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/linked", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug")),
     responses((status = 200, body = LinkedView), Refusals, (status = 404, description = "No such poll, or it is secret")))]
@@ -120,11 +121,12 @@ pub async fn show(
     Ok(axum::Json(view).into_response())
 }
 
-/// The file of linked answers: addresses and what they answered, of those who agreed. Each call is written down with the token's name. It
-/// takes no Idempotency-Key: the answer would have to be kept, beyond the consent of those in it.
+/// The file of linked answers: the addresses and answers of the readers who agreed. Each call is recorded with
+/// the token's name. It takes no Idempotency-Key: the response would have to be kept, even after readers have
+/// withdrawn their consent.
 ///
 /// # Errors
-/// 401; 404 also for a secret poll; 422 for another format.
+/// 401; 404, also for a secret poll; 422 for an unknown format.
 #[utoipa::path(post, path = "/api/v1/polls/{slug}/linked/export", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug")), request_body = ExportOrder,
     responses((status = 200, description = "The file", content((Document = "application/json"), (String = "text/csv"))),
@@ -153,7 +155,7 @@ async fn linked_poll(app: &App, slug: &str) -> Result<(Poll, LinkWords), Problem
 /// The segment that a script names for an issue.
 ///
 /// # Errors
-/// A 422 that says what to mend: no such poll, a secret one, no such option, fewer than ten readers.
+/// A 422 that says what to correct: no such poll, a secret poll, no such option, or fewer than ten readers.
 pub async fn named_segment(app: &App, slug: &str, keys: &[i64]) -> Result<Segment, Problem> {
     let poll = by_slug(&app.db, slug).await?;
     let poll = poll.filter(|poll| poll.linking.is_some());

@@ -1,4 +1,4 @@
-//! Linked answers as a file: of those readers who agreed, and of nobody else. Who took it is written down.
+//! Linked answers as a file, only from readers who agreed. Each export is recorded with who made it.
 
 use http::HeaderName;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -15,7 +15,7 @@ use crate::types::{ApiTokenId, EditorId, UnixMillis};
 use crate::web::Problem;
 use crate::web::sheets::defused;
 
-/// The forms a file has.
+/// The formats of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[schema(as = ExportFormat)]
 #[serde(rename_all = "lowercase")]
@@ -25,7 +25,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The end of the file's name.
+    /// The file's extension.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -33,17 +33,17 @@ impl Format {
         }
     }
 
-    /// The format of that name.
+    /// The format with this name.
     ///
     /// # Errors
-    /// A 422 for another.
+    /// A 422 for an unknown format.
     pub fn read(name: &str) -> Result<Self, Problem> {
         let mut all = [Self::Csv, Self::Json].into_iter();
         all.find(|format| format.name() == name)
             .ok_or_else(|| Problem::invalid("format", "Choose csv or json"))
     }
 
-    /// The headers with which the file of a poll is sent.
+    /// The headers for sending the file of a poll.
     pub fn headers(self, slug: &str) -> [(HeaderName, String); 3] {
         let kind = match self {
             Self::Csv => "text/csv; charset=utf-8",
@@ -58,15 +58,15 @@ impl Format {
     }
 }
 
-/// Who takes the file.
+/// Who exports the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taker {
     Editor(EditorId),
-    /// By the token that it showed.
+    /// A script, identified by its token.
     Script(ApiTokenId),
 }
 
-/// A line: one option that one reader chose.
+/// A line: one option chosen by one reader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = LinkedExportLine)]
 struct Line {
@@ -76,7 +76,7 @@ struct Line {
     question: String,
     option_key: i64,
     option: String,
-    /// Of a ranking, from 1.
+    /// The rank in a ranking, from 1.
     rank: Option<usize>,
     own_words: String,
     agreed_at: String,
@@ -154,17 +154,17 @@ pub struct Document<'a> {
     poll: &'a str,
     /// RFC 3339.
     exported_at: String,
-    /// What readers agreed to, and its version.
+    /// The consent text that readers agreed to, and its version.
     consent: &'a str,
     consent_version: i64,
     linked: Vec<Line>,
     dictionary: &'a [Entry],
 }
 
-/// Writes down who takes the file, and makes it. `None`: the poll is secret.
+/// Records who exports the file, and creates it. `None`: the poll is secret.
 ///
 /// # Errors
-/// What the database said; then there is no file.
+/// A database error; no file was exported.
 pub async fn take(
     app: &App,
     poll: &Poll,
@@ -225,7 +225,7 @@ fn lines(poll: &Poll, of: &OfPoll) -> Vec<Line> {
     lines
 }
 
-/// With a byte order mark, which tells spreadsheets that it is UTF-8; no cell begins a formula.
+/// Starts with a byte order mark, by which spreadsheets recognize UTF-8. No cell starts a formula.
 fn csv_of(lines: &[Line]) -> Result<Vec<u8>, DbErr> {
     let failed = |error: csv::Error| DbErr::Custom(error.to_string());
     let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());

@@ -1,18 +1,21 @@
-//! Linked polls: an answer may be joined to the address of a reader who agrees to it, in words of its own.
+//! Linked polls: an answer may be joined to a reader's address, if the reader agrees to a separate consent text.
 //!
-//! Secret is the default. Of a linked poll only those answers are linked whose reader ticked a separate box; everybody else's are as
-//! secret as in a secret poll. States of an answer: secret → linked (the box was ticked, and the address is known or confirmed) → secret again.
+//! Polls are secret by default. In a linked poll, only the answers of readers who ticked a separate box are linked; all
+//! others are as secret as in a secret poll. States of an answer: secret → linked (the box was ticked, and the address
+//! is known or confirmed) → secret again.
 //! Promises:
-//! - Secret or linked, and the words, are fixed when the poll is published: before anybody has read them.
-//! - The box is never ticked for anybody who has not ticked it, never required, and decides each time: who answers again without it takes the link back.
-//! - Only a reader has links: who is signed in, has come by a personal link, or confirms the address left beside the answer. Nothing waits in
-//!   the database for that confirmation.
-//! - A link is written in the commit of its ballot and says the same (`ballots::links`), for as long as the poll's key exists; afterwards it is all
-//!   that says it.
-//! - Taking it back, and erasure, leave nothing but the ballot, counted and secret.
+//! - Whether a poll is linked, and the consent text, are fixed when it is published: before any reader has seen it.
+//! - The box is never ticked in advance and never required. Each answer decides anew: a reader who answers again
+//!   without ticking it withdraws the link.
+//! - Only known readers have links: those who are signed in, came by a personal link, or confirm the address left
+//!   beside the answer. Nothing is stored in the database while that confirmation is pending.
+//! - A link is written in the commit of its ballot and says the same (`ballots::links`) for as long as the poll's key
+//!   exists. Afterwards it is the only record of what this reader answered.
+//! - Withdrawing consent, and erasure, leave only the ballot, which still counts and is secret again.
 //!
-//! `words` is pure; `view` is the box; `store` reads the links and ends them; `answers` says them in words; `segment` is readers
-//! by answer, whom an issue can be for; `export` the file, and who took it; `api` the same for scripts.
+//! `words` is pure; `view` is the box; `store` reads and removes links; `answers` turns them into text; `segment`
+//! selects readers by answer, as the audience of an issue; `export` creates the file and records who exported it; `api`
+//! offers the same to scripts.
 
 mod answers;
 pub mod api;
@@ -46,10 +49,11 @@ pub fn reader_of(voter: &Voter) -> Option<ReaderId> {
     }
 }
 
-/// Drops the tick of a form in which a known reader has left somebody else's address: whose words these are nobody can say.
+/// Drops the tick if a known reader has left somebody else's address in the form: it is unclear who
+/// of the two gave consent.
 ///
 /// # Errors
-/// A 400 for repeated fields; what the database said.
+/// A 400 for repeated fields; a 500 or 503 when the database fails.
 pub async fn only_own(
     app: &App,
     poll: &Poll,

@@ -1,4 +1,4 @@
-//! Readers by what they answered: those who agreed, and chose one of some options.
+//! Readers selected by their answers: those who agreed to a link and chose one of some options.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use crate::polls::model::{Poll, Question};
 use crate::types::varint::pack;
 use crate::types::{OptionId, PollId, ReaderId};
 
-/// Fewer are not written to: a mail for so few could be meant for one.
+/// The smallest segment: a mail to fewer readers could be aimed at a single one.
 pub const SMALLEST: i64 = 10;
 
-/// Who chose one of these options.
+/// The readers who chose one of these options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     pub poll: PollId,
@@ -22,45 +22,44 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// From the column `options` of its row.
+    /// Decodes the column `options` of its row.
     #[must_use]
     pub fn from_stored(poll: PollId, options: &[u8]) -> Self {
         let options = stored_options(options);
         Self { poll, options }
     }
 
-    /// For that column.
+    /// Encodes it for that column.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
         pack(&self.options.iter().map(|id| id.0).collect::<Vec<_>>())
     }
 
-    /// Whether a ballot that says this belongs to it.
+    /// Whether a ballot with these choices belongs to it.
     fn holds(&self, choices: &[u8]) -> bool {
         let chosen = stored_options(choices);
         chosen.iter().any(|id| self.options.contains(id))
     }
 }
 
-/// The linked answers of a poll, by what they say.
+/// The numbers of linked answers of a poll, grouped by what they say.
 #[derive(Debug)]
 pub struct Tally(Vec<(Vec<OptionId>, i64)>);
 
 impl Tally {
-    /// # Errors
-    /// What the database said.
+    /// Reads the tally of a poll.
     pub async fn of(db: &Db, poll: PollId) -> Result<Self, DbErr> {
         let kinds = store::kinds(db, poll).await?;
         let read = |(choices, n): (Vec<u8>, i64)| (stored_options(&choices), n);
         Ok(Self(kinds.into_iter().map(read).collect()))
     }
 
-    /// Readers whose answer is linked.
+    /// The number of readers whose answer is linked.
     pub fn all(&self) -> i64 {
         self.0.iter().map(|(_, n)| n).sum()
     }
 
-    /// Of them those who chose one of these.
+    /// The number of them who chose one of these options.
     pub fn of_any(&self, options: &[OptionId]) -> i64 {
         let met = self.0.iter();
         let met = met.filter(|(said, _)| said.iter().any(|id| options.contains(id)));
@@ -68,7 +67,7 @@ impl Tally {
     }
 }
 
-/// Why nobody can be written to by these options.
+/// Why no mail can be sent to the readers who chose these options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     Nothing,
@@ -93,10 +92,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Those who chose one of the options with these keys, if they are enough to be written to.
-///
-/// # Errors
-/// What the database said.
+/// The readers who chose one of the options with these keys, if there are enough to be written to.
 pub async fn chosen(
     app: &App,
     poll: &Poll,
@@ -116,10 +112,8 @@ pub async fn chosen(
     Ok(Ok(Segment { poll, options }))
 }
 
-/// The readers in it, ascending. `frozen`: as it is in this transaction, and stays until its end: a consent that is taken back meanwhile waits.
-///
-/// # Errors
-/// What the database said.
+/// The readers in the segment, ascending. With `frozen`, as seen by this transaction and fixed until its end:
+/// withdrawing a consent has to wait for it.
 pub async fn readers(
     app: &App,
     segment: &Segment,
@@ -133,10 +127,7 @@ pub async fn readers(
         .collect())
 }
 
-/// `“Yes” or “Sometimes” to “Do you trust the media?”`, for editors; `None`: the poll is gone.
-///
-/// # Errors
-/// What the database said.
+/// `“Yes” or “Sometimes” to “Do you trust the media?”`, for editors; `None`: the poll no longer exists.
 pub async fn in_words(app: &App, segment: &Segment) -> Result<Option<String>, DbErr> {
     let poll = by_id(&app.db, segment.poll).await?;
     Ok(poll.map(|poll| said(&poll, segment)))

@@ -1,4 +1,4 @@
-//! The words, and the links as others than the ballot box see them. What writes links is `ballots::links`.
+//! The consent texts, and access to links outside the ballot box. Links are written by `ballots::links`.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
@@ -8,13 +8,10 @@ use super::export::Taker;
 use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, fetch_one_as, run};
 use crate::types::{EditorId, PollId, ReaderId, UnixMillis};
 
-/// Keeps words that readers may agree to; the same words again are the same text. Gives their version.
-///
-/// # Errors
-/// What the database said.
+/// Stores a consent text and returns its version; an identical text keeps its version.
 pub async fn keep_words(txn: &WriteTxn, words: &str, now: UnixMillis) -> Result<i64, DbErr> {
     let hash = digest(&SHA256, words.as_bytes()).as_ref().to_vec();
-    // The row is given back also when it was there.
+    // Returns the row even if it already existed.
     let sql = "INSERT INTO link_text (sha256, body, created_ms) VALUES ($1, $2, $3) \
                ON CONFLICT (sha256) DO UPDATE SET sha256 = excluded.sha256 RETURNING id";
     let values: [Value; 3] = [hash.into(), words.into(), now.into()];
@@ -22,10 +19,7 @@ pub async fn keep_words(txn: &WriteTxn, words: &str, now: UnixMillis) -> Result<
     row.ok_or(DbErr::RecordNotInserted)?.try_get("", "id")
 }
 
-/// The words of this version.
-///
-/// # Errors
-/// What the database said.
+/// The consent text with this version.
 pub async fn words<C: ConnectionTrait>(db: &C, version: i64) -> Result<Option<LinkWords>, DbErr> {
     let sql = "SELECT body FROM link_text WHERE id = $1";
     fetch_one_as(db, sql, [version.into()], |row| {
@@ -38,37 +32,31 @@ pub async fn words<C: ConnectionTrait>(db: &C, version: i64) -> Result<Option<Li
 }
 
 /// Whether this reader's answer is linked.
-///
-/// # Errors
-/// What the database said.
 pub async fn is_linked(db: &Db, poll: PollId, reader: ReaderId) -> Result<bool, DbErr> {
     let sql = "SELECT 1 FROM ballot_link WHERE poll_id = $1 AND reader_id = $2";
     let row = fetch_one(db.read(), sql, [poll.into(), reader.into()]).await?;
     Ok(row.is_some())
 }
 
-/// An answer as its reader let it be kept.
+/// A linked answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Linked {
     pub poll: PollId,
-    /// The poll's name in links.
+    /// The poll's slug.
     pub slug: String,
-    /// As the ballot's row keeps it.
+    /// The choices, encoded as in the ballot's row.
     pub choices: Vec<u8>,
-    /// What was agreed to.
+    /// The consent text that was agreed to.
     pub words: LinkWords,
     /// When the box was ticked.
     pub agreed: UnixMillis,
-    /// When it took effect.
+    /// When the link took effect.
     pub linked: UnixMillis,
-    /// When the answer was given, or changed last.
+    /// When the answer was given or last changed.
     pub changed: UnixMillis,
 }
 
 /// Every linked answer of a reader, the newest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn of_reader<C: ConnectionTrait>(db: &C, reader: ReaderId) -> Result<Vec<Linked>, DbErr> {
     let sql = "SELECT l.poll_id, p.slug, l.choices, l.link_text_id, t.body, l.agreed_ms, l.linked_ms, l.changed_ms FROM ballot_link l \
                JOIN poll p ON p.id = l.poll_id JOIN link_text t ON t.id = l.link_text_id \
@@ -91,27 +79,22 @@ fn linked(row: &QueryResult) -> Result<Linked, DbErr> {
     })
 }
 
-/// Takes back the consent for one poll: the ballot stays, counted and secret. False: there was none.
-///
-/// # Errors
-/// What the database said.
+/// Withdraws a reader's consent for one poll: the ballot remains, counted and secret. Returns
+/// false if there was no link.
 pub async fn take_back_poll(txn: &WriteTxn, reader: ReaderId, slug: &str) -> Result<bool, DbErr> {
     let sql = "DELETE FROM ballot_link WHERE reader_id = $1 AND poll_id = (SELECT id FROM poll WHERE slug = $2)";
     let done = run(&**txn, sql, [reader.into(), slug.into()]).await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// Takes back all consents of a reader.
-///
-/// # Errors
-/// What the database said.
+/// Withdraws all consents of a reader.
 pub async fn take_back_in(
     txn: &WriteTxn,
     backend: Backend,
     reader: ReaderId,
 ) -> Result<u64, DbErr> {
     if backend == Backend::Postgres {
-        // In the order in which commits of answers take them.
+        // Locks the rows in the same order as commits of answers do.
         let sql = "SELECT 1 FROM ballot_link WHERE reader_id = $1 ORDER BY poll_id FOR UPDATE";
         fetch_all(&**txn, sql, [reader.into()]).await?;
     }
@@ -119,10 +102,8 @@ pub async fn take_back_in(
     Ok(run(&**txn, sql, [reader.into()]).await?.rows_affected())
 }
 
-/// The linked answers of a poll, by reader, ascending. `frozen`: as they are in this transaction; they stay so until its end.
-///
-/// # Errors
-/// What the database said.
+/// The linked answers of a poll, by reader, ascending. With `frozen`, as seen by this transaction
+/// and fixed until its end.
 pub async fn by_reader(
     db: &Db,
     poll: PollId,
@@ -145,10 +126,7 @@ pub async fn by_reader(
         .collect()
 }
 
-/// How many linked answers of a poll say what.
-///
-/// # Errors
-/// What the database said.
+/// The numbers of linked answers of a poll, grouped by what they say.
 pub async fn kinds(db: &Db, poll: PollId) -> Result<Vec<(Vec<u8>, i64)>, DbErr> {
     let sql = "SELECT choices, CAST(COUNT(*) AS BIGINT) AS n FROM ballot_link WHERE poll_id = $1 GROUP BY choices";
     fetch_all_as(db.read(), sql, [poll.into()], |row| {
@@ -169,10 +147,7 @@ pub struct OfPoll {
     pub changed: UnixMillis,
 }
 
-/// Every linked answer of a poll, by address.
-///
-/// # Errors
-/// What the database said.
+/// Every linked answer of a poll, ordered by address.
 pub async fn of_poll(txn: &WriteTxn, poll: PollId) -> Result<Vec<OfPoll>, DbErr> {
     let sql = "SELECT r.email, r.name, l.choices, l.link_text_id, l.agreed_ms, l.linked_ms, l.changed_ms FROM ballot_link l \
                JOIN reader r ON r.id = l.reader_id WHERE l.poll_id = $1 AND r.erased_ms IS NULL ORDER BY r.email_key";
@@ -190,10 +165,7 @@ pub async fn of_poll(txn: &WriteTxn, poll: PollId) -> Result<Vec<OfPoll>, DbErr>
     .await
 }
 
-/// Writes down who takes linked answers out of Canvass.
-///
-/// # Errors
-/// What the database said.
+/// Records who exports linked answers.
 pub async fn note_export(
     txn: &WriteTxn,
     poll: PollId,
@@ -218,20 +190,17 @@ pub async fn note_export(
     run(&**txn, sql, values).await.map(drop)
 }
 
-/// Somebody took linked answers out.
+/// An export of linked answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// The editor's name, or address; of a script its token's name.
+    /// The editor's name or address, or the name of a script's token.
     pub who: String,
     pub format: String,
     pub readers: i64,
     pub at: UnixMillis,
 }
 
-/// Who took linked answers of a poll out, the newest first; the last twenty.
-///
-/// # Errors
-/// What the database said.
+/// The last twenty exports of a poll's linked answers, newest first.
 pub async fn exports(db: &Db, poll: PollId) -> Result<Vec<Taken>, DbErr> {
     let sql = "SELECT CASE WHEN t.id IS NOT NULL THEN t.name WHEN d.name = '' THEN d.email ELSE d.name END AS who, \
                CASE WHEN e.token_id IS NULL THEN 0 ELSE 1 END AS script, e.format, e.readers, e.at_ms FROM link_export e \

@@ -1,4 +1,4 @@
-//! The box beside an answer, and what is said to those whose answer is linked.
+//! The consent box beside an answer, and the note to readers whose answer is linked.
 
 use http::HeaderMap;
 use serde::Serialize;
@@ -11,23 +11,24 @@ use crate::polls::voter::{Voter, known};
 use crate::subscriptions;
 use crate::web::Problem;
 
-/// The box, as in `pages/link_box.hbs`.
+/// The consent box, the context of `pages/link_box.hbs`.
 #[derive(Debug, Clone, Serialize)]
 pub struct LinkBox {
     pub version: i64,
     pub words: String,
-    /// This reader agreed before, or just now in a form that is shown again.
+    /// Whether it is ticked: this reader agreed before, or has just ticked it in a form that is shown again.
     pub checked: bool,
     pub hint: &'static str,
-    /// Where the browser says who answers: whose address it is.
+    /// Whose address the box is about, if the browser is known to be a reader's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whose: Option<Whose>,
 }
 
-/// Whose address the box speaks of, and where somebody else says so.
+/// Whose address the box is about, and where somebody else can say so.
 #[derive(Debug, Clone, Serialize)]
 pub struct Whose {
-    /// Named to the browser that confirmed it. A mail's link is passed on by itself: who answered by it is told no address.
+    /// Shown only to the browser that confirmed it. A mail's link may have been forwarded, so a browser known by such a
+    /// link is not told the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     pub not_me: String,
@@ -37,7 +38,7 @@ const WITH_ADDRESS: &str = "Optional. It takes effect when you confirm your addr
 const KNOWN: &str = "Optional. Without this tick your answer stays secret.";
 
 impl LinkBox {
-    /// For somebody who may leave an address in the same form. `None`: the poll is secret.
+    /// The box for a reader who may leave an address in the same form. `None`: the poll is secret.
     pub fn of(poll: &Poll) -> Option<Self> {
         poll.linking.as_ref().map(|words| Self {
             version: words.version,
@@ -52,7 +53,7 @@ impl LinkBox {
 /// Puts the box into the form of a known reader, ticked if their answer is linked.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn offer(
     app: &App,
     poll: &Poll,
@@ -70,10 +71,10 @@ pub async fn offer(
     Ok(())
 }
 
-/// Says in the form of a known browser whose address the box speaks of: a browser that others use may be known as somebody else's.
+/// Says in the form whose address the box is about: on a shared computer, the browser may be known as somebody else's.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn name_reader(
     app: &App,
     poll: &Poll,
@@ -95,7 +96,7 @@ pub async fn name_reader(
     Ok(())
 }
 
-/// The same in a form that is shown again, as it was sent.
+/// The same in a form that is shown again, with the tick as it was sent.
 pub fn offer_again(poll: &Poll, known: bool, ticked: bool, form: &mut FormView) {
     if known {
         form.linking = LinkBox::of(poll).map(|link| LinkBox {
@@ -108,18 +109,18 @@ pub fn offer_again(poll: &Poll, known: bool, ticked: bool, form: &mut FormView) 
     }
 }
 
-/// What a result page says to a reader whose answer is linked.
+/// The note on a result page for a reader whose answer is linked.
 #[derive(Debug, Serialize)]
 pub struct Note {
-    /// Where it can be taken back: the page of the reader's own settings, with the address on it. Whoever has come by a mail's link, which
-    /// others may have, finds the way there in the mail.
+    /// Where consent can be withdrawn: the reader's settings page, which shows the address. A reader who came by a
+    /// mail's link, which others may have, finds the settings through the mail instead.
     pub manage: Option<String>,
 }
 
 /// The note for this browser.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn note_by(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Option<Note>, Problem> {
     if poll.linking.is_none() {
         return Ok(None);
@@ -128,10 +129,10 @@ pub async fn note_by(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Opti
     note(app, poll, voter.as_ref()).await
 }
 
-/// The note for this voter; `None` where nothing is linked.
+/// The note for this voter; `None` if no answer is linked.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn note(app: &App, poll: &Poll, voter: Option<&Voter>) -> Result<Option<Note>, Problem> {
     let (Some(reader), Some(_)) = (voter.and_then(reader_of), &poll.linking) else {
         return Ok(None);

@@ -1,26 +1,26 @@
-//! What readers agree to, and whether they did. Pure.
+//! The consent text that readers agree to, and whether they did. Pure.
 
 use crate::polls::answer::Sent;
 use crate::polls::model::Poll;
 use crate::polls::voter::Voter;
 use crate::types::ReaderId;
 
-/// The words beside the box of a linked poll.
+/// The consent text beside the box of a linked poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkWords {
-    /// Each text has one, installation-wide; it stands in the form and in the evidence.
+    /// Each text has one version number, unique in the installation; it is sent with the form and kept as evidence.
     pub version: i64,
     pub text: String,
 }
 
-/// What an editor begins with.
+/// The text that an editor starts from.
 pub const SUGGESTED: &str = "My answer may be kept together with my email address, so that the editors can see what I answered and write to me about \
      it. I can take this back at any time.";
 
-/// The longest words, in characters.
+/// The longest consent text, in characters.
 pub const MAX_LINK_CHARS: usize = 500;
 
-/// Why these words cannot stand beside the box.
+/// Why a text cannot be used for consent.
 pub fn fault(words: &str) -> Option<&'static str> {
     let fits = !words.is_empty()
         && words.chars().count() <= MAX_LINK_CHARS
@@ -28,18 +28,18 @@ pub fn fault(words: &str) -> Option<&'static str> {
     (!fits).then_some("Write what readers agree to, in one paragraph of at most 500 characters")
 }
 
-/// Whether the box was ticked, under the words that the poll has.
+/// Whether the box was ticked for the consent text that the poll has now.
 pub fn is_agreed(poll: &Poll, sent: &Sent) -> bool {
     match (&poll.linking, &sent.link) {
         (Some(words), Some(given)) => {
-            // A form of the publisher's own may say only yes.
+            // A publisher's own form may send just "yes".
             *given == words.version.to_string() || matches!(given.as_str(), "on" | "yes" | "true")
         }
         _ => false,
     }
 }
 
-/// What a known reader said about the link, with an answer to a linked poll.
+/// Whether a known reader agreed to the link, with an answer to a linked poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
     pub reader: ReaderId,
@@ -47,7 +47,7 @@ pub struct Tick {
 }
 
 impl Tick {
-    /// `None` for secret polls, and for voters who are no known readers.
+    /// `None` for secret polls, and for voters who are not known readers.
     pub fn of(poll: &Poll, voter: &Voter, sent: &Sent) -> Option<Self> {
         poll.linking.as_ref()?;
         let reader = super::reader_of(voter)?;

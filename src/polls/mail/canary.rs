@@ -1,4 +1,4 @@
-//! `GET /c/{token}`: the link that stands unseen first and last in a mail that asks a poll. A harmless page for whoever comes.
+//! `GET /c/{token}`: the invisible link at the start and the end of a mail with a poll. It leads to a harmless page.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -12,10 +12,10 @@ use crate::app::App;
 use crate::types::ReaderId;
 use crate::web::{Client, Problem};
 
-/// The page; it says the same for any token of ours.
+/// The page; it is the same for any valid token.
 ///
 /// # Errors
-/// 404 for a token that is not ours.
+/// 404 for an invalid token.
 pub async fn page(
     State(app): State<App>,
     Path(token): Path<String>,

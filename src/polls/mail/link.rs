@@ -1,4 +1,4 @@
-//! What a personal link says: which answer to which poll, in which issue, for which reader.
+//! The content of a personal link: which answer to which poll, in which issue, for which reader.
 
 use crate::polls::model::{Kind, Question, Role};
 use crate::types::varint::{pack, unpack};
@@ -8,16 +8,16 @@ use crate::types::{IssueId, Keys, PollId, Purpose, ReaderId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Said {
     pub poll: PollId,
-    /// The option to preselect; 0: none, the whole form.
+    /// The option to preselect; 0: none, the link leads to the whole form.
     pub key: i64,
-    /// `None` in mails that are no issue, and in those older than the counting by issue.
+    /// `None` in mails that are not issues, and in links from before counting by issue.
     pub issue: Option<IssueId>,
-    /// 0: nobody, from a preview or a test mail.
+    /// 0: no reader, in a preview or a test mail.
     pub reader: ReaderId,
 }
 
 impl Said {
-    /// Reads the token of `/v/{token}`.
+    /// Decodes the token of `/v/{token}`.
     pub(super) fn read(keys: &Keys, token: &str) -> Option<Self> {
         let payload = keys.open(Purpose::Vote, token).ok()?;
         let (poll, key, issue, reader) = match unpack::<4>(&payload) {
@@ -36,12 +36,12 @@ impl Said {
     }
 }
 
-/// The token of a link to all of `poll` for `reader`, in a mail that is no issue.
+/// The token of a link to the whole `poll` for `reader`, in a mail that is not an issue.
 pub fn answer_link(keys: &Keys, poll: PollId, reader: ReaderId) -> String {
     keys.seal(Purpose::Vote, &pack(&[poll.0, 0, reader.0]))
 }
 
-/// Reads the token of `/c/{token}`: the first poll of its mail, the issue, the reader.
+/// Decodes the token of `/c/{token}`: the first poll of its mail, the issue and the reader.
 pub(super) fn read_canary(keys: &Keys, token: &str) -> Option<(PollId, IssueId, ReaderId)> {
     let [poll, issue, reader] = unpack(&keys.open(Purpose::Canary, token).ok()?)?;
     Some((PollId(poll), IssueId(issue), ReaderId(reader)))
@@ -52,12 +52,13 @@ pub(super) fn read_canary(keys: &Keys, token: &str) -> Option<(PollId, IssueId, 
 pub struct Offered {
     pub key: i64,
     pub label: String,
-    /// "Other" and "None of these" stand after all others.
+    /// "Other" and "None of these" come after all other options.
     pub last: bool,
 }
 
-/// The options of a question that one link can answer. Empty: none can say a whole answer (a ranking, several at once), or
-/// they must not be shuffled (the points of a scale), so a mail leads to the whole question.
+/// The options of a question that a single link can answer. Empty if no link can give a whole answer (a
+/// ranking, several at once), or if the options must not be shuffled (the points of a scale); then the mail
+/// links to the whole question.
 pub fn by_one_link(question: &Question) -> Vec<Offered> {
     if !matches!(question.kind, Kind::Single | Kind::Several) || question.min_choices > 1 {
         return Vec::new();

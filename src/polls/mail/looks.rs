@@ -1,8 +1,9 @@
-//! The visits that are under way, and what became of those that are over.
+//! The visits in progress, and the results of those that are over.
 //!
-//! A GET changes nothing: it only leaves a note here, in the memory of this process, for half an hour at most. Once a visit is over, one
-//! is added to the counter of its poll and issue, as an access log would be counted: the reader it belonged to is
-//! forgotten with it. A process that is killed forgets what it had not counted; no vote depends on it.
+//! A GET request writes nothing to the database: it is only noted here, in the memory of this process, for
+//! half an hour at most. Once a visit is over, the counter of its poll and issue is incremented, as an access
+//! log would be evaluated, and the reader is forgotten. A process that is killed loses what it had not
+//! counted; no vote depends on it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,13 +20,13 @@ use crate::db::DbErr;
 use crate::types::{IssueId, PollId, ReaderId, UnixMillis};
 use crate::web::Client;
 
-/// So many visits are kept at most, some 10 MB; beyond, the oldest are taken as they stand.
+/// The most visits kept, some 10 MB. Beyond that, the oldest are counted as they are.
 const MOST: usize = 50_000;
-/// Between two counts.
+/// The interval between two counts.
 const EVERY: Duration = Duration::from_secs(10);
 
 type Mail = (IssueId, ReaderId);
-/// Seen and scanned, by poll and issue.
+/// The numbers of seen and scanned visits, by poll and issue.
 pub(super) type Counts = BTreeMap<(PollId, IssueId), (i64, i64)>;
 
 /// The visits of this process.
@@ -37,14 +38,14 @@ pub struct Looks {
 #[derive(Debug, Default)]
 struct State {
     visits: HashMap<Mail, Visit>,
-    /// As they began.
+    /// In the order they began.
     begun: VecDeque<Mail>,
-    /// What is over and not yet in the database.
+    /// Visits that are over but not yet in the database.
     over: Counts,
 }
 
 impl Looks {
-    /// Notes a look.
+    /// Notes that a link was opened.
     pub(super) fn note(&self, mail: Mail, look: Look) {
         self.with(|state| {
             if !state.visits.contains_key(&mail) {
@@ -59,7 +60,7 @@ impl Looks {
         });
     }
 
-    /// Notes that a reader has answered: the looks before led to it.
+    /// Notes that a reader has answered, so that the links opened before led to a vote.
     pub fn answered(&self, mail: Mail, poll: PollId) {
         self.with(|state| {
             if let Some(visit) = state.visits.get_mut(&mail) {
@@ -68,7 +69,7 @@ impl Looks {
         });
     }
 
-    /// What is over at `now`, or everything, taken out to be counted.
+    /// Takes the counts of the visits that are over at `now`; with `None`, of all visits.
     fn take(&self, now: Option<UnixMillis>) -> Counts {
         self.with(|state| {
             let over: Vec<Mail> = state
@@ -86,7 +87,7 @@ impl Looks {
         })
     }
 
-    /// Puts back what could not be written.
+    /// Puts back counts that could not be stored.
     fn put_back(&self, counts: Counts) {
         self.with(|state| {
             for (key, (seen, scanner)) in counts {
@@ -115,7 +116,7 @@ impl State {
     }
 }
 
-/// The look that a request is; `None` for a browser that only fetches ahead, which is nobody's look.
+/// The look for a request; `None` for a prefetch by a browser, which nobody has seen.
 pub(super) fn from(
     app: &App,
     method: &Method,
@@ -136,7 +137,7 @@ pub(super) fn from(
         return None;
     }
     let now = app.clock.now();
-    // The network under today's secret, so that not even the memory holds an address.
+    // Uses the network hashed under today's secret, so that not even memory holds an address.
     let mut hasher = DefaultHasher::new();
     app.polls
         .networks
@@ -154,7 +155,7 @@ pub(super) fn from(
 /// Counts the visits that are over.
 ///
 /// # Errors
-/// What the database said; then they are counted next time.
+/// A database error; the visits are counted the next time.
 pub async fn tick(app: &App) -> Result<(), DbErr> {
     write(app, app.polls.looks.take(Some(app.clock.now()))).await
 }
@@ -170,7 +171,7 @@ async fn write(app: &App, counts: Counts) -> Result<(), DbErr> {
     written
 }
 
-/// The background task: counts now and then, and all that is left when the process stops.
+/// The background task: counts periodically, and once more when the process stops.
 pub async fn keep(app: App) {
     loop {
         let stopping = tokio::select! {

@@ -1,8 +1,9 @@
-//! `/v/{token}/mine`: an answer left beside the address of somebody who is subscribed already. The owner of the mailbox says whether it
-//! is theirs, as a new subscriber does at the confirmation.
+//! `/v/{token}/mine`: an answer was left beside the address of somebody who is already subscribed. The owner of the
+//! mailbox confirms that it is theirs, as a new subscriber does with the confirmation link.
 //!
-//! The mail's link names the reader and, sealed, the answer and whether the box of a linked poll was ticked beside it. Nothing of that
-//! lies in the database before the button is pressed. The page does not tell the answer: who typed the address may not be its owner.
+//! The mail's link names the reader and contains, sealed, the answer and whether the box of a linked poll was ticked.
+//! None of this is in the database before the button is pressed. The page does not show the answer: the address may
+//! have been typed by somebody else.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -20,7 +21,7 @@ use crate::polls::voter::known::{self, Waiting};
 use crate::types::{Keys, PollId, ReaderId};
 use crate::web::{Problem, RawForm, press};
 
-/// What the link says beside its token.
+/// The query of the link.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Left {
@@ -28,7 +29,7 @@ pub struct Left {
     answer: String,
 }
 
-/// What follows `/v/` in the mail: the reader and the poll, and the answer behind `answer`.
+/// The path after `/v/` in the mail: the reader and the poll, with the answer in `answer`.
 #[must_use]
 pub fn mine_link(keys: &Keys, poll: PollId, reader: ReaderId, answer: &str) -> String {
     format!("{}/mine?answer={answer}", answer_link(keys, poll, reader))
@@ -40,21 +41,21 @@ struct MinePage<'a> {
     noindex: bool,
     accent_sheet: Option<String>,
     question: &'a str,
-    /// What was agreed to beside the answer.
+    /// The consent text that was agreed to beside the answer.
     linking: Option<&'a str>,
     answer: &'a str,
     action: String,
-    /// Where the reader answers in person.
+    /// The link by which the reader can answer directly.
     own: String,
     nonce: String,
     ask_person: bool,
     again: Option<&'static str>,
 }
 
-/// `GET`: asks; changes nothing.
+/// `GET`: asks for confirmation; changes nothing.
 ///
 /// # Errors
-/// 404 for a token that is not ours.
+/// 404 for an invalid token.
 pub async fn page(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -67,10 +68,10 @@ pub async fn page(
     }
 }
 
-/// `POST`: the answer becomes the reader's, and is joined to their address if they agreed beside it and still do.
+/// `POST`: makes the answer the reader's, and joins it to their address if they agreed to that then and still do.
 ///
 /// # Errors
-/// 404 for a token that is not ours, 403 for a form of another site, 409 when there is nothing to take over.
+/// 404 for an invalid token; 403 for a form from another site; 409 if there is no answer to take over.
 pub async fn take(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -95,7 +96,7 @@ pub async fn take(
     let agreed = form.one("link")?.is_some();
     let reader = link.reader();
     known::count_as_readers(&app, &answer, reader, agreed).await?;
-    // Also for a second press: the page behind it says what counts now.
+    // Also after a second press: the page it leads to shows what counts now.
     let mut response = Redirect::to(&format!("/v/{token}/results")).into_response();
     response
         .headers_mut()
@@ -103,7 +104,7 @@ pub async fn take(
     Ok(private(response))
 }
 
-/// The answer, if it is one to this poll and the reader still exists.
+/// The pending answer, if it belongs to this poll and the reader still exists.
 async fn waiting(app: &App, link: &Link, answer: &str) -> Result<Option<Waiting>, Problem> {
     if link.is_test {
         return Ok(None);
@@ -140,7 +141,7 @@ fn ask(
     Ok(private(response))
 }
 
-/// The poll is closed, or the link was cut: while it is open the reader can answer in person.
+/// The poll is closed or the link was truncated. While the poll is open, the reader can answer directly.
 async fn nothing(app: &App, link: &Link, token: &str) -> Result<Response, Problem> {
     let phase = link.poll.phase(app.clock.now());
     if matches!(phase, Phase::Open { .. }) {

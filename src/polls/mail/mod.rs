@@ -1,15 +1,15 @@
-//! Answers from a mail, and telling readers from the programs that open every link.
+//! Answers from a mail, and distinguishing readers from the programs that open every link.
 //!
-//! - `link`: what a personal link says.
-//! - `vote`: `/v/{token}`. The GET shows, the POST casts, with a nonce that a page gave (`nonce`).
-//! - `mine`: `/v/{token}/mine`. An answer left beside the address of a subscriber becomes theirs.
-//! - `canary`: `/c/{token}`, which stands unseen in the mail: whoever opens it is a program.
-//! - `visit`: which looks are a scanner's. Pure.
-//! - `looks`: the visits that are under way, in memory for half an hour at most; what becomes of them is added to counters
-//!   that name a poll and an issue, never a reader (`store`).
+//! - `link`: the content of a personal link.
+//! - `vote`: `/v/{token}`. The GET shows the form, the POST casts the vote, with a nonce that a page issued (`nonce`).
+//! - `mine`: `/v/{token}/mine`. Makes an answer left beside a subscriber's address theirs.
+//! - `canary`: `/c/{token}`, an invisible link in the mail: only programs open it.
+//! - `visit`: decides which requests came from a scanner. Pure.
+//! - `looks`: the visits in progress, in memory for half an hour at most. Their results are added to counters by poll
+//!   and issue, never by reader (`store`).
 //!
-//! What a program did before never costs a reader the vote: looks are judged for the statistics alone, no token is burnt, and
-//! nothing that a GET saw decides about a POST.
+//! Whatever a program has done, it never costs a reader the vote: visits are classified for the statistics only, no
+//! token is used up, and nothing seen in a GET request decides about a POST.
 
 mod canary;
 mod link;
@@ -31,7 +31,7 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, REFERRER_POLICY};
 
-/// Not kept, not indexed, not told to anybody by a referrer.
+/// Sets headers so that the page is not cached, not indexed, and not revealed by a referrer.
 fn private(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -1,6 +1,7 @@
-//! The nonce of a vote's page: who presses later than [`SLOWEST_SCANNER`] after it was given has looked at the page.
+//! The nonce of a vote's page: only a press later than [`SLOWEST_SCANNER`] after it was issued is taken for a person's.
 //!
-//! It is sealed and names its time and its link; nothing is stored, so a second look by whoever it is takes nothing away.
+//! It is sealed and contains its time and its link. Nothing is stored, so a second request for the
+//! page does not invalidate it.
 
 use std::time::Duration;
 
@@ -9,17 +10,17 @@ use crate::types::token::token_hash;
 use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, UnixMillis};
 
-/// A press that comes sooner after the page was not a person's.
+/// A press sooner than this after the page was issued is not a person's.
 const SLOWEST_SCANNER: Duration = Duration::from_millis(700);
-/// After so long the page is shown once more before it counts.
+/// The lifetime of a nonce. After that the page is shown once more before the vote counts.
 const LIVES: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A nonce for the page of the link `token`.
+/// Issues a nonce for the page of the link `token`.
 pub(super) fn give(keys: &Keys, token: &str, now: UnixMillis) -> String {
     keys.seal(Purpose::VoteNonce, &pack(&[now.0, fingerprint(token)]))
 }
 
-/// Why this nonce does not count, for the record and for the reader; `None`: it does.
+/// Why this nonce is not valid, for the statistics and for the reader; `None` if it is valid.
 pub(super) fn refuse(
     keys: &Keys,
     nonce: &str,
@@ -46,7 +47,7 @@ pub(super) fn refuse(
     ))
 }
 
-/// Ties a nonce to the link it was given for: 56 bits of a hash.
+/// Binds a nonce to the link it was issued for: 56 bits of a hash.
 fn fingerprint(token: &str) -> i64 {
     token_hash(token)
         .iter()
@@ -79,7 +80,7 @@ mod tests {
         }
         assert_eq!(refused(&nonce, "other", 1_000), Some(Reason::BadNonce));
         assert_eq!(refused("", "link", 1_000), Some(Reason::BadNonce));
-        // Given again, and again: the first still counts.
+        // The nonce is issued again and again; the first one is still valid.
         give(&keys, "link", given + Duration::from_millis(500));
         assert_eq!(refused(&nonce, "link", 700), None);
     }

@@ -1,4 +1,4 @@
-//! The numbers of answers from a mail: counted, seen but not cast, scanned. By poll and issue; no reader is in them.
+//! The numbers of answers from mails: counted, seen but not cast, scanned. By poll and issue, without any reader.
 
 use sea_orm::{DbErr, QueryResult, Value};
 
@@ -9,14 +9,14 @@ use crate::newsletters::{self, Newsletter};
 use crate::polls::model::Poll;
 use crate::types::{IssueId, PollId};
 
-/// What became of the links to a poll in the mails.
+/// The outcomes of the links to a poll in mails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Numbers {
-    /// Ballots that were first cast by such a link.
+    /// Ballots first cast by such a link.
     pub counted: i64,
-    /// Visits of somebody who looked and did not answer.
+    /// Visits by readers who looked and did not answer.
     pub seen: i64,
-    /// Visits of programs.
+    /// Visits by programs.
     pub scanner: i64,
 }
 
@@ -33,10 +33,7 @@ impl Numbers {
 const SUMS: &str = "CAST(COALESCE(SUM(counted), 0) AS BIGINT) AS counted, CAST(COALESCE(SUM(seen), 0) AS BIGINT) AS seen, \
      CAST(COALESCE(SUM(scanner), 0) AS BIGINT) AS scanner";
 
-/// The newsletter that a mail was of; without a mail, the one promised beside the poll.
-///
-/// # Errors
-/// What the database said.
+/// The newsletter of the issue that the mail belongs to; without an issue, the one offered beside the poll.
 pub async fn newsletter_of(
     db: &Db,
     issue: Option<IssueId>,
@@ -57,20 +54,14 @@ pub async fn newsletter_of(
     }
 }
 
-/// The numbers of a poll, over all issues that asked it.
-///
-/// # Errors
-/// What the database said.
+/// The numbers of a poll, summed over all issues that contained it.
 pub async fn of_poll(db: &Db, poll: PollId) -> Result<Numbers, DbErr> {
     let sql = format!("SELECT {SUMS} FROM mail_vote WHERE poll_id = $1");
     let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
     rows.first().map_or(Ok(Numbers::default()), Numbers::read)
 }
 
-/// The numbers of the polls an issue asked, those without any left out.
-///
-/// # Errors
-/// What the database said.
+/// The numbers of the polls in an issue; polls without any are left out.
 pub async fn of_issue(db: &Db, issue: IssueId) -> Result<Vec<(PollId, Numbers)>, DbErr> {
     let sql = format!(
         "SELECT poll_id, {SUMS} FROM mail_vote WHERE issue_id = $1 GROUP BY poll_id ORDER BY poll_id"
@@ -81,13 +72,13 @@ pub async fn of_issue(db: &Db, issue: IssueId) -> Result<Vec<(PollId, Numbers)>,
     .await
 }
 
-/// Adds visits that are over.
+/// Adds the visits that are over.
 ///
 /// # Errors
-/// What the database said; then nothing was added.
+/// A database error; nothing was added.
 pub(super) async fn add(app: &App, counts: &Counts) -> Result<(), DbErr> {
     let txn = app.db.write_txn("looks").await?;
-    // A group at a time: five values a row, far below what either database takes.
+    // In groups: with five values a row, far below the parameter limits of both databases.
     for chunk in counts.iter().collect::<Vec<_>>().chunks(1_000) {
         let sql = format!(
             "INSERT INTO mail_vote (poll_id, issue_id, slot, seen, scanner) VALUES {} \

@@ -1,29 +1,30 @@
-//! Which looks at the links of a mail are a scanner's. Pure.
+//! Decides which requests for the links of a mail came from a scanner. Pure.
 //!
-//! All looks at the links of one mail to one reader, one after another, are a visit. Programs give themselves away: they ask with
-//! HEAD, open the link nobody sees, all answers to a question within a minute, or two answers in the same second. Looks that are so
-//! marked are a scanner's, all others somebody's who has seen the question. This is for the editor's statistics alone: a press that
-//! passes its own checks counts whatever was seen before.
+//! All consecutive looks at the links of one mail to one reader form a visit. Programs give themselves away: they
+//! send HEAD requests, open the invisible link, open all answers to a question within a minute, or two answers
+//! within a second. Looks with one of these marks count as a scanner's, all others as those of somebody who has
+//! seen the question. This serves only the editor's statistics: a press that passes its own checks counts
+//! whatever was seen before.
 
 use std::time::Duration;
 
 use crate::types::{PollId, UnixMillis};
 
-/// What belongs together: a scanner opens the links of a mail within a minute.
+/// How close looks must be to be judged together: a scanner opens the links of a mail within a minute.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
-/// Two different links sooner than this: nobody goes back to the mail so fast.
+/// Two different links sooner than this are not a person's: nobody goes back to the mail so fast.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// Who has looked and not answered for so long is counted as having seen the question.
+/// A reader who has looked and not answered for this long counts as having seen the question.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 60);
-/// A visit keeps its first looks; more tell nothing new.
+/// A visit keeps only its first looks; further ones add no information.
 const KEPT: usize = 24;
 
-/// What was opened.
+/// The link that was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    /// The unseen link, in a mail whose first poll is this.
+    /// The invisible link, in a mail whose first poll is this.
     Canary(PollId),
-    /// The link to an option, one of so many in the mail.
+    /// The link to an option; `of` is the number of such links in the mail.
     Option { poll: PollId, key: i64, of: usize },
     /// The link to the whole question.
     Whole(PollId),
@@ -42,9 +43,9 @@ impl Target {
 pub(super) struct Look {
     pub at: UnixMillis,
     pub target: Target,
-    /// Tells clients apart; means nothing else.
+    /// Only distinguishes clients; has no other meaning.
     pub client: u64,
-    /// It asked with HEAD, as no browser does.
+    /// It was a HEAD request, which browsers do not send.
     pub head: bool,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Visit {
     looks: Vec<Look>,
-    /// Polls that were answered: their looks led to a vote, which is counted where votes are.
+    /// Polls that were answered: their looks led to a vote, which is counted with the votes.
     answered: Vec<PollId>,
 }
 
@@ -78,7 +79,8 @@ impl Visit {
         }
     }
 
-    /// Whether nothing more is to be waited for at `now`: a minute after a scanner, half an hour after anybody else.
+    /// Whether the visit is over at `now`: a minute after the last look of a scanner, half an
+    /// hour after anybody else's.
     pub(super) fn is_over(&self, now: UnixMillis) -> bool {
         let Some(last) = self.looks.iter().map(|look| look.at).max() else {
             return true;
@@ -87,7 +89,7 @@ impl Visit {
         quiet > PATIENCE || (quiet > WINDOW && self.marks().iter().all(|scanner| *scanner))
     }
 
-    /// What to count: for each poll that was looked at, once seen and once scanned at most.
+    /// What to count: for each poll that was looked at, at most once as seen and once as scanned.
     pub(super) fn outcomes(&self) -> Vec<(PollId, Outcome)> {
         let mut outcomes: Vec<(PollId, Outcome)> = Vec::new();
         for (look, scanner) in self.looks.iter().zip(self.marks()) {
@@ -108,11 +110,11 @@ impl Visit {
         outcomes
     }
 
-    /// For each look whether it was a scanner's.
+    /// For each look, whether it was a scanner's.
     fn marks(&self) -> Vec<bool> {
         let near = |one: &Look, other: &Look, span| apart(one.at, other.at) <= span;
-        // The unseen link, and all answers within a minute, speak for whoever came in that minute: scanners come from many
-        // addresses. HEAD and haste speak for one client.
+        // The invisible link, and all answers opened within a minute, mark everybody in that minute, since scanners use
+        // many addresses. HEAD requests and haste mark a single client.
         self.looks
             .iter()
             .map(|look| {
@@ -125,7 +127,7 @@ impl Visit {
             .collect()
     }
 
-    /// Whether the same client opened another answer to the same question in the same second.
+    /// Whether the same client opened another answer to the same question within a second.
     fn hasty(&self, look: &Look) -> bool {
         let Target::Option { poll, key, .. } = look.target else {
             return false;
@@ -137,7 +139,7 @@ impl Visit {
         })
     }
 
-    /// Whether a minute with this look in it saw every answer to its question opened.
+    /// Whether every answer to its question was opened within a minute that includes this look.
     fn all_options(&self, look: &Look) -> bool {
         let Target::Option { poll, of, .. } = look.target else {
             return false;
@@ -186,7 +188,7 @@ mod tests {
         scanner: true,
     };
 
-    /// A look after so many milliseconds, by a client, at option `key` of three; 0 is the canary.
+    /// A look `after` so many milliseconds, by a client, at option `key` of three; key 0 is the canary.
     fn look(after: i64, client: u64, key: i64) -> Look {
         Look {
             at: UnixMillis(1_000_000 + after),

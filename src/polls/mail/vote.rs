@@ -1,11 +1,12 @@
-//! A vote from a mail: `/v/{token}`. The GET shows, the POST casts.
+//! A vote from a mail: `/v/{token}`. The GET shows the form, the POST casts the vote.
 //!
-//! Mail scanners open every link, run its scripts and submit what submits itself. So the link only preselects; the
-//! one button counts, with a nonce that the page was given a moment earlier, and where scripts run only after a person
-//! has touched the page ([`press`]). No token is ever burnt: whatever a machine did before, the reader's own press works.
+//! Mail scanners open every link, run its scripts and submit forms that submit themselves. So the link only preselects
+//! an option. The vote is cast by the one button, with a nonce that the page was issued a moment earlier, and, where
+//! scripts run, only after a person has touched the page ([`press`]). No token is ever used up: whatever a machine did
+//! before, the reader's own press works.
 //!
-//! The link is the ballot: it works until the poll closes, also for a reader who has left the newsletter since. Only who
-//! was erased has no ballot any more.
+//! The link is the ballot: it works until the poll closes, even for a reader who has left the newsletter. Only an
+//! erased reader has no ballot any more.
 
 use std::sync::Arc;
 
@@ -32,29 +33,29 @@ use crate::polls::voter::{Voter, known};
 use crate::types::{IssueId, ReaderId};
 use crate::web::{Client, Problem, RawForm, assets, origin, press};
 
-/// A link, opened.
+/// An opened link.
 pub(super) struct Link {
     pub poll: Arc<Poll>,
     said: Said,
     voter: Voter,
-    /// The newsletter of the mail, whose colour and language the page has.
+    /// The newsletter of the mail, which gives the page its colour and language.
     pub newsletter: Option<Newsletter>,
     /// From a test mail, which belongs to no reader.
     pub is_test: bool,
 }
 
 impl Link {
-    /// Whose it is.
+    /// The reader it was sent to.
     pub fn reader(&self) -> ReaderId {
         self.said.reader
     }
 
-    /// The mail it stood in.
+    /// The mail it was in.
     fn mail(&self) -> (IssueId, ReaderId) {
         (self.said.issue.unwrap_or(IssueId(0)), self.said.reader)
     }
 
-    /// What a look at it is a look at.
+    /// What opening it counts as.
     fn target(&self) -> Target {
         let poll = self.poll.id;
         let of = self
@@ -69,7 +70,7 @@ impl Link {
     }
 }
 
-/// A form of a mail's page, sent by another site's, is refused.
+/// Refuses a form that was sent by another site's page.
 pub(super) fn refuse_strangers(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     origin::refuse_strangers(headers, &app.config.origin()).map(drop)
 }
@@ -102,10 +103,10 @@ fn invalid_link() -> Problem {
     )
 }
 
-/// `GET /v/{token}`: the option preselected, one button, nothing counted.
+/// `GET /v/{token}`: preselects the option and shows one button; nothing is counted.
 ///
 /// # Errors
-/// 404 for a token that is not ours.
+/// 404 for an invalid token.
 pub async fn page(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -119,7 +120,7 @@ pub async fn page(
         && let Some(look) = from(&app, &method, &client, &headers, link.target())
     {
         app.polls.looks.note(link.mail(), look);
-        // Who has answered and comes back is not somebody who did not.
+        // A reader who has answered before and comes back must not count as one who only looked.
         if own.is_some() {
             app.polls.looks.answered(link.mail(), link.poll.id);
         }
@@ -145,10 +146,11 @@ pub async fn page(
     render(&app, &page, StatusCode::OK)
 }
 
-/// `POST /v/{token}`: casts.
+/// `POST /v/{token}`: casts the vote.
 ///
 /// # Errors
-/// 404 for a token that is not ours, 403 for a form of another site, 409 for a test mail, 503 when too many wait.
+/// 404 for an invalid token; 403 for a form from another site; 409 for a test mail; 503 when too
+/// many answers are waiting.
 pub async fn cast(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -193,7 +195,7 @@ pub async fn cast(
     }
 }
 
-/// A press on the button, and the page that answers it.
+/// A press of the button, and the page in response.
 struct Vote<'v> {
     app: &'v App,
     link: &'v Link,
@@ -202,7 +204,7 @@ struct Vote<'v> {
 }
 
 impl Vote<'_> {
-    /// The form with all that was sent.
+    /// The form with everything that was sent.
     fn retyped(&self) -> FormView {
         let poll = &self.link.poll;
         let mut view = form(self.link, self.token);
@@ -211,7 +213,7 @@ impl Vote<'_> {
         view
     }
 
-    /// Nothing was cast, since it may have been a machine: the poll counts that, and the button is to be pressed once more.
+    /// Casts nothing, since it may have been a machine: counts the refusal, and asks for another press of the button.
     async fn once_more(&self, reason: Reason, again: &'static str) -> Result<Response, Problem> {
         let refused = Slip::Refused(self.link.poll.id, reason);
         self.app.polls.queue.submit(refused).await?;
@@ -223,7 +225,7 @@ impl Vote<'_> {
         render(self.app, &page, StatusCode::CONFLICT)
     }
 
-    /// It counts; the browser is known to be the reader's from now on.
+    /// The vote counts; from now on the browser is known to be the reader's.
     fn counted(&self) -> Response {
         let results = Redirect::to(&format!("/v/{}/results", self.token));
         let mut response = results.into_response();
@@ -255,10 +257,10 @@ impl Vote<'_> {
     }
 }
 
-/// `GET /v/{token}/results`: what was done, and the results as far as they may be seen.
+/// `GET /v/{token}/results`: what was done, and the results as far as this reader may see them.
 ///
 /// # Errors
-/// 404 for a token that is not ours.
+/// 404 for an invalid token.
 pub async fn results(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -286,7 +288,7 @@ const NOBODYS: &str = "This link is from a test mail, or everything about its re
 
 const NOT_DRAWN: &str = "This poll asks a random sample of subscribers, and you were not drawn this time. It has no ballot for you.";
 
-/// What its reader answered. An erased reader's link tells nothing: the ballot stays, and nobody's it is.
+/// What its reader answered. An erased reader's link reveals nothing: the ballot remains, and belongs to nobody.
 async fn own_choice(app: &App, link: &Link) -> Result<Option<Choice>, DbErr> {
     match link.is_test {
         false => ballots::own_choice(&app.db, link.poll.id, link.voter.key(&link.poll)).await,
@@ -294,7 +296,7 @@ async fn own_choice(app: &App, link: &Link) -> Result<Option<Choice>, DbErr> {
     }
 }
 
-/// What counts, and the results as far as they may be seen.
+/// What counts, and the results as far as this reader may see them.
 pub(super) async fn finished(
     app: &App,
     link: &Link,
@@ -311,7 +313,8 @@ pub(super) async fn finished(
     page.counted &= refused.is_none();
     page.refused = refused;
     page.noindex = true;
-    // Back to the mail's own link, where this reader is known; the poll's page would count a second, anonymous one.
+    // Leads back to the mail's own link, where this reader is known: an answer on the poll's page would be
+    // a second, anonymous one.
     let open = matches!(link.poll.phase(app.clock.now()), Phase::Open { .. });
     page.change_href = open.then(|| format!("/v/{token}"));
     page.invitation = None;
@@ -330,7 +333,7 @@ fn form(link: &Link, token: &str) -> FormView {
     form
 }
 
-/// What is said of the questions that the mail did not ask, where it marked an answer to the first.
+/// The hint about the questions that the mail did not ask, if its link has answered the first.
 fn more(link: &Link) -> Option<More> {
     let next = link.poll.questions.get(1)?;
     let words = match link.poll.questions.len() - 1 {

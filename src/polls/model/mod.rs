@@ -1,10 +1,10 @@
-//! What a poll is and what it allows at a given moment. Pure: `now` comes in as a value.
+//! What a poll is, and what it allows at a given time. Pure: `now` is passed in.
 //!
-//! This file: the poll. `question`: what it asks. `phase`: its states, in which it is open or closed, and to whom results show.
-//! `provenance`: where an answer comes from, and how much is known of who gave it.
+//! This file defines the poll. `question`: what it asks. `phase`: its states, when it is open or closed, and who sees
+//! the results. `provenance`: where an answer comes from, and how much is known about its voter.
 //!
-//! States of a poll: see [`PollState`], and [`Phase`] for what becomes of them by the clock. Promise: a poll opens and closes to the
-//! millisecond, and what was seen closed never opens again by a clock that steps back.
+//! States of a poll: see [`PollState`], and [`Phase`] for what they mean at a given time. Promise: a poll opens and
+//! closes to the millisecond, and once it was seen closed, a clock that is set back does not open it again.
 
 #[cfg(test)]
 pub mod example;
@@ -29,38 +29,39 @@ use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 pub struct Poll {
     pub id: PollId,
     pub slug: String,
-    /// What editors call it; readers see the questions.
+    /// The name that editors see; readers see the questions.
     pub title: String,
     /// A sentence above the first question; may be empty.
     pub intro: String,
     pub state: PollState,
-    /// Before this moment nobody may answer; `None`: as soon as it is published.
+    /// When it opens; `None`: as soon as it is published.
     pub opens_at: Option<UnixMillis>,
-    /// From this moment on nobody may answer; `None`: until an editor closes it.
+    /// When it closes; `None`: when an editor closes it.
     pub closes_at: Option<UnixMillis>,
-    /// When it was first seen closed by its time, or closed by an editor: for this poll the clock never goes back behind that.
+    /// When it was first seen closed by its time, or closed by an editor. For this poll the clock
+    /// never goes back before that.
     pub seen_closed: Option<UnixMillis>,
-    /// When its secret was destroyed: no ballot can be joined to a reader any more, and it never opens again.
+    /// When its secret was destroyed: no ballot can be joined to a reader any more, and the poll never opens again.
     pub sealed_at: Option<UnixMillis>,
     pub visibility: Visibility,
     /// The tier whose totals are named first.
     pub headline_tier: Tier,
-    /// The newsletter promised beside the answer, if any.
+    /// The newsletter offered beside the answer, if any.
     pub newsletter: Option<NewsletterId>,
-    /// The words under which readers may let their answer join to their address; `None`: the poll is secret.
+    /// The consent text under which readers may have their answer joined to their address; `None`: the poll is secret.
     pub linking: Option<LinkWords>,
     /// The IANA name of the zone its times are shown in.
     pub time_zone: String,
     pub secret: PollSecret,
-    /// Rises with every edit.
+    /// Incremented with every edit.
     pub revision: i64,
     /// Whom it asks.
     pub sampling: Sampling,
     pub questions: Vec<Question>,
 }
 
-/// The key of a poll's voter keys. Empty once it was destroyed, some days after the close:
-/// from then on no ballot can be joined to a reader.
+/// The HMAC key of a poll's voter keys. Empty once it was destroyed, some days after the close: from then on no ballot
+/// can be joined to a reader.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PollSecret(pub Vec<u8>);
 
@@ -90,7 +91,7 @@ impl Poll {
             .map(|at| at + Duration::from_secs(days * 24 * 60 * 60))
     }
 
-    /// May the public see results at `now`, given whether this reader has answered?
+    /// Whether the public may see results at `now`, given whether this reader has answered.
     pub fn shows_results(&self, now: UnixMillis, answered: bool) -> bool {
         let phase = self.phase(now);
         if matches!(phase, Phase::Hidden | Phase::NotYetOpen { .. }) {
@@ -105,7 +106,7 @@ impl Poll {
         }
     }
 
-    /// The sample it asks, and nobody else; `None` where everybody may answer.
+    /// The sample, if the poll asks only a sample; `None` if everybody may answer.
     pub fn sample(&self) -> Option<&Sample> {
         match &self.sampling {
             Sampling::Drawn(sample) => Some(sample),
@@ -113,12 +114,12 @@ impl Poll {
         }
     }
 
-    /// Whether whoever comes by may answer at `now`.
+    /// Whether anybody may answer at `now`.
     pub fn is_open_to_all(&self, now: UnixMillis) -> bool {
         self.sample().is_none() && matches!(self.phase(now), Phase::Open { .. })
     }
 
-    /// The option with this key, retired or not.
+    /// The option with this key, whether retired or not.
     pub fn option(&self, key: i64) -> Option<&PollOption> {
         self.options().find(|o| o.key == key)
     }
@@ -144,7 +145,7 @@ impl Poll {
             .collect()
     }
 
-    /// The offered option a form field or script named: its key in canonical decimal form and nothing else.
+    /// The offered option that a form field or a script named: by its key in canonical decimal form and nothing else.
     pub fn offered(&self, raw: &str) -> Option<&PollOption> {
         let key: i64 = raw
             .parse()

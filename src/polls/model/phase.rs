@@ -1,11 +1,11 @@
-//! What an editor decided about a poll, and what may be done with it and seen of it at one moment.
+//! An editor's decisions about a poll, and what may be done with it and seen of it at a given time.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::types::UnixMillis;
 
-/// What an editor decided about the poll. Whether it can be answered also depends on its times: [`super::Poll::phase`].
+/// An editor's decision about the poll. Whether it can be answered also depends on its times: [`super::Poll::phase`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PollState {
@@ -23,10 +23,10 @@ pub enum Visibility {
     Never,
 }
 
-/// What may be done with a poll at one moment.
+/// What may be done with a poll at a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// A draft: for the public it does not exist.
+    /// A draft, which does not exist for the public.
     Hidden,
     NotYetOpen {
         opens_at: UnixMillis,
@@ -34,7 +34,7 @@ pub enum Phase {
     Open {
         closes_at: Option<UnixMillis>,
     },
-    /// `at` is unknown when an editor closed a poll that had no closing time.
+    /// `at` is unknown if an editor closed a poll that had no closing time.
     Closed {
         at: Option<UnixMillis>,
     },

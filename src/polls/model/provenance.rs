@@ -3,17 +3,17 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How much is known about who answered.
+/// How much is known about the voter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
-    /// A browser, by a marker it holds.
+    /// A browser, known by its marker.
     Anonymous,
     /// A browser that solved a proof of work.
     Worked,
-    /// A confirmed subscriber, by a personal link.
+    /// A confirmed subscriber, known by a personal link.
     Subscriber,
-    /// Signed in.
+    /// A reader who is signed in.
     SignedIn,
 }
 
@@ -28,12 +28,12 @@ pub enum Place {
     Embed,
     Mail,
     Api,
-    /// In another poll system, from which the poll was carried over.
+    /// In another poll system, from which the poll was imported.
     Elsewhere,
 }
 
 impl Tier {
-    /// As scripts and files name it.
+    /// The name used by scripts and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Anonymous => "anonymous",
@@ -85,7 +85,7 @@ impl Place {
         }
     }
 
-    /// As the note names it, after "on".
+    /// The name used in the note, after "on".
     pub fn name(self) -> &'static str {
         match self {
             Self::PollPage => "the poll's page",

@@ -1,4 +1,4 @@
-//! What a question is: its kind, its options, and the order they stand in. Pure.
+//! What a question is: its kind, its options, and their order. Pure.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,12 +13,12 @@ pub struct Question {
     pub text: String,
     pub required: bool,
     pub kind: Kind,
-    /// Of a ranked question: how many ranks must be given at least.
+    /// In a ranked question: how many ranks must be given at least.
     pub min_choices: i64,
-    /// Of a ranked question: how many ranks may be given at most.
+    /// In a ranked question: how many ranks may be given at most.
     pub max_choices: i64,
     pub order: Order,
-    /// Of a rating only.
+    /// For a rating only.
     pub scale: Option<Scale>,
     pub options: Vec<PollOption>,
 }
@@ -31,7 +31,7 @@ pub struct PollOption {
     pub label: String,
     pub role: Role,
     pub picture: Option<Picture>,
-    /// No longer offered; answers given before stay counted.
+    /// No longer offered; answers given before still count.
     pub retired: bool,
 }
 
@@ -51,28 +51,28 @@ pub enum Kind {
     Ranked,
 }
 
-/// The order in which the options stand before a reader.
+/// The order in which a reader sees the options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
     /// As the editor wrote them.
     #[default]
     Fixed,
-    /// Shuffled for each reader; what stands apart stays last.
+    /// Shuffled for each reader; "Other" and "None of these" stay last.
     Random,
 }
 
-/// What an option is for.
+/// The role of an option.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Role {
     #[default]
     Plain,
-    /// "Other", with a field for the reader's own words. Stands last.
+    /// "Other", with a field for the reader's own words. Comes after the plain options.
     Words,
-    /// "None of these": stands last, and with no other option on one ballot.
+    /// "None of these": comes last, and excludes all other options on a ballot.
     Apart,
 }
 
-/// The scale of a rating: the point of the first option, and the words at both ends.
+/// The scale of a rating: the point of the first option, and the texts at both ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scale {
     pub from: i64,
@@ -80,29 +80,29 @@ pub struct Scale {
     pub high: String,
 }
 
-/// A picture beside an option: lies on this site, never on another.
+/// A picture beside an option, always on this site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// A path of this site, from the root.
+    /// An absolute path on this site.
     pub path: String,
-    /// What it shows, for those who do not see it.
+    /// The alternative text.
     pub alt: String,
-    /// Width and height in pixels, where they are known.
+    /// Width and height in pixels, if known.
     pub size: Option<(i64, i64)>,
 }
 
 impl Question {
-    /// One answer excludes the others: shares sum to 100.
+    /// Whether one answer excludes the others, so that shares sum to 100.
     pub fn is_single(&self) -> bool {
         matches!(self.kind, Kind::Single | Kind::Rating)
     }
 
-    /// Whether one of its options is this one.
+    /// Whether this is one of its options.
     pub fn has(&self, option: OptionId) -> bool {
         self.options.iter().any(|o| o.id == option)
     }
 
-    /// The point of the scale that the option at this place stands for.
+    /// The point of the scale for the option at this index.
     pub fn point(&self, place: usize) -> Option<i64> {
         let from = self.scale.as_ref()?.from;
         Some(from.saturating_add(i64::try_from(place).ok()?))
@@ -128,7 +128,7 @@ impl Kind {
         }
     }
 
-    /// As scripts, forms and style sheets name it.
+    /// The name used by scripts, forms and style sheets.
     pub fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
@@ -181,7 +181,8 @@ impl Role {
 }
 
 impl Question {
-    /// An option's words in a result: at the ends of a scale with what they stand for, since the points alone say nothing.
+    /// An option's label in a result. At the ends of a scale it includes their meaning, since the
+    /// points alone say nothing.
     pub fn shown_label(&self, option: &PollOption) -> String {
         let Some(scale) = self.scale.as_ref().filter(|_| self.kind == Kind::Rating) else {
             return option.label.clone();
@@ -201,7 +202,7 @@ impl Question {
 
 /// The most options a ranked question may have.
 pub const MAX_RANKED_OPTIONS: usize = 12;
-/// The most different rankings a question may allow: what reading its result may cost at worst.
+/// The most different rankings that a question may allow, which bounds the cost of reading its result.
 const MOST_RANKINGS: i64 = 110_000;
 
 /// How many ranks a question with this many options may ask for, so that there are at most 110,000 different

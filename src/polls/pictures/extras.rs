@@ -1,8 +1,8 @@
-//! What a file holds beside its picture does not reach the decoder. Pure.
+//! Keeps everything that is not needed for the picture away from the decoder. Pure.
 //!
-//! A PNG may carry a colour profile and texts that are compressed: some hundred kilobytes become hundreds of megabytes, whatever the size of
-//! the picture. A WebP may name a length for its EXIF block that the file does not have, and the memory is taken before anybody looks. The
-//! blocks of JPEG and GIF are neither compressed nor longer than 64 kB.
+//! A PNG may contain a compressed colour profile and texts: some hundred kilobytes become hundreds of megabytes,
+//! whatever the size of the picture. A WebP may declare an EXIF block longer than the file, and the memory is allocated
+//! before anybody checks. The blocks of JPEG and GIF are neither compressed nor longer than 64 kB.
 
 use std::borrow::Cow;
 
@@ -10,18 +10,18 @@ use image::ImageFormat;
 
 use super::redraw::NotAPicture;
 
-/// The parts of a PNG that make the picture, and how its camera held it.
+/// The chunks of a PNG that make up the picture, and its orientation.
 const PNG_PARTS: [&[u8; 4]; 6] = [b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"];
 const PNG_SIGNATURE: usize = 8;
-/// Length and name before, a checksum behind.
+/// The length and the name before a chunk, and the checksum after it.
 const PNG_FRAME: usize = 12;
-/// As long as an EXIF block of a JPEG can be.
+/// The longest EXIF block that a JPEG can have.
 const LONGEST_EXIF: usize = 64 * 1024;
 
-/// `file` without what is not needed to draw it.
+/// `file` without the parts that are not needed to draw it.
 ///
 /// # Errors
-/// It names a length that it does not have.
+/// A length in the file exceeds the file.
 pub fn picture_alone(file: &[u8], format: ImageFormat) -> Result<Cow<'_, [u8]>, NotAPicture> {
     match format {
         ImageFormat::Png => png_parts(file).map(Cow::Owned),
@@ -50,7 +50,7 @@ fn png_parts(file: &[u8]) -> Result<Vec<u8>, NotAPicture> {
     Ok(kept)
 }
 
-/// Each block of a WebP lies within the file, and none but those of the picture is long.
+/// Checks that each block of a WebP is within the file, and that only those of the picture are long.
 fn webp_fits(file: &[u8]) -> Result<(), NotAPicture> {
     let mut rest = file.get(12..).ok_or(NotAPicture::Damaged)?;
     while let Some((length, name)) = block(rest, u32::from_le_bytes, 4) {
@@ -66,7 +66,7 @@ fn webp_fits(file: &[u8]) -> Result<(), NotAPicture> {
     Ok(())
 }
 
-/// The length and the name that a block begins with; `at`: where its length stands.
+/// The length and the name at the start of a block; `at` is the offset of the length.
 fn block(bytes: &[u8], number: fn([u8; 4]) -> u32, at: usize) -> Option<(usize, [u8; 4])> {
     let four = |at: usize| bytes.get(at..at + 4)?.try_into().ok();
     let length = usize::try_from(number(four(at)?)).ok()?;
@@ -90,7 +90,7 @@ mod tests {
         file
     }
 
-    /// A part with a checksum that is right, behind the header.
+    /// Inserts a chunk with a valid checksum after the header.
     fn with_part(png: &[u8], name: &[u8; 4], content: &[u8]) -> Vec<u8> {
         let (head, rest) = png.split_at(PNG_SIGNATURE + PNG_FRAME + 13);
         let mut part = name.to_vec();

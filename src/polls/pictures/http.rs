@@ -9,8 +9,10 @@ use super::store;
 use crate::app::App;
 use crate::web::Problem;
 
+/// Serves a picture.
+///
 /// # Errors
-/// 404 for what is no picture of ours.
+/// 404 for a name that is not one of our pictures.
 pub async fn serve(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -38,12 +40,12 @@ pub async fn serve(
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=31536000, immutable"),
     );
-    // Opened by itself it is a picture and nothing else.
+    // Opened directly, it is only a picture.
     out.insert(
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
     );
-    // Polls stand in other sites' pages.
+    // Polls are embedded in other sites' pages.
     out.insert(
         "cross-origin-resource-policy",
         HeaderValue::from_static("cross-origin"),

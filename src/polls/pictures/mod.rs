@@ -1,7 +1,8 @@
-//! Pictures beside options: uploaded by an editor, drawn anew by us, kept in the database, served by us alone.
+//! Pictures beside options: uploaded by an editor, re-encoded by us, kept in the database, served only by us.
 //!
-//! What an editor uploads is cut down to what makes the picture, decoded within bounds, one at a time, and encoded again: whatever else the file held (a camera's place and
-//! owner, a script, another file) is gone. The name is a hash of the bytes, so an answer may be cached for ever.
+//! An upload is stripped to what makes up the picture, decoded within bounds, one at a time, and encoded again:
+//! everything else in the file (the place and owner of a camera, a script, another file) is gone. The name is a hash of
+//! the bytes, so a response may be cached for ever.
 
 mod extras;
 pub mod http;
@@ -12,5 +13,5 @@ pub use redraw::{Redrawn, redraw};
 
 /// The largest file an editor may upload, in bytes.
 pub const LARGEST_UPLOAD: usize = 8 * 1024 * 1024;
-/// Where pictures are served.
+/// The path under which pictures are served.
 pub const FOLDER: &str = "/media/";

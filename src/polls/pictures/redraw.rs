@@ -1,4 +1,4 @@
-//! From an uploaded file to a picture of ours. Pure.
+//! Decodes an uploaded file and re-encodes it. Pure.
 
 use std::io::Cursor;
 
@@ -10,19 +10,19 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::extras::picture_alone;
 
-/// The longest side of a file that is looked at, in pixels.
+/// The longest side of an accepted file, in pixels.
 const LONGEST_SIDE: u32 = 8_000;
-/// What decoding may take, in bytes: 8,000 × 5,000 pixels of four bytes.
+/// The memory that decoding may take, in bytes: 8,000 × 5,000 pixels with four bytes each.
 const MOST_MEMORY: u64 = 160 * 1024 * 1024;
-/// The longest side of what is kept: twice what any page shows.
+/// The longest side of the stored picture: twice what any page shows.
 const KEPT_SIDE: u32 = 960;
-/// A quality at which photographs show no blocks at this size.
+/// The JPEG quality at which photographs of this size show no blocks.
 const QUALITY: u8 = 82;
 
-/// A picture as it is kept.
+/// A picture as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redrawn {
-    /// A hash of the bytes, and an ending.
+    /// A hash of the bytes, and an extension.
     pub name: String,
     pub media_type: &'static str,
     pub width: u32,
@@ -30,7 +30,7 @@ pub struct Redrawn {
     pub body: Vec<u8>,
 }
 
-/// Why a file is not taken, in words for the editor.
+/// Why a file is rejected, in words for the editor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPicture {
     #[error("Use a PNG, JPEG, WebP or GIF file")]
@@ -41,8 +41,8 @@ pub enum NotAPicture {
     Damaged,
 }
 
-/// Decodes `file` within bounds, turns it as its camera held it, makes it smaller where need be, and encodes it anew: as PNG
-/// where it is transparent, else as JPEG. Of an animation the first picture stays.
+/// Decodes `file` within bounds, applies its orientation, shrinks it if needed, and encodes it again: as PNG if it is
+/// transparent, else as JPEG. Of an animation, only the first frame is kept.
 ///
 /// # Errors
 /// What is wrong with the file.
@@ -155,7 +155,7 @@ mod tests {
         );
     }
 
-    /// A JPEG with an EXIF block: "turn me right" and a secret beside it.
+    /// A JPEG with an EXIF block: "rotate right", and a secret beside it.
     #[test]
     fn what_a_camera_wrote_is_obeyed_and_dropped() {
         let plain = file(&photograph(40, 20), ImageFormat::Jpeg);
@@ -189,7 +189,7 @@ mod tests {
         }
         let png = file(&photograph(40, 20), ImageFormat::Png);
         assert_eq!(redraw(&png[..png.len() / 2]), Err(NotAPicture::Damaged));
-        // A header that promises 60,000 × 60,000 pixels in a few bytes.
+        // A header that declares 60,000 × 60,000 pixels in a few bytes.
         let mut bomb = png;
         bomb[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
         assert!(matches!(

@@ -8,12 +8,9 @@ use crate::db::{Db, WriteTxn, run};
 use crate::polls::model::Picture;
 use crate::types::{PollId, UnixMillis};
 
-/// Keeps a picture; the same one twice is one.
-///
-/// # Errors
-/// What the database said.
+/// Stores a picture; an identical one is stored once.
 pub async fn keep(txn: &WriteTxn, now: UnixMillis, redrawn: &Redrawn) -> Result<(), DbErr> {
-    // Kept once more is as new: what nobody uses yet is not thrown away while an editor still writes.
+    // Storing it again makes it new, so that an unused picture is not purged while an editor is still working with it.
     let sql = "INSERT INTO picture (name, media_type, width, height, body, created_ms) VALUES ($1, $2, $3, $4, $5, $6) \
                ON CONFLICT (name) DO UPDATE SET created_ms = excluded.created_ms";
     let values: [Value; 6] = [
@@ -28,20 +25,14 @@ pub async fn keep(txn: &WriteTxn, now: UnixMillis, redrawn: &Redrawn) -> Result<
 }
 
 /// The picture with this name.
-///
-/// # Errors
-/// What the database said.
 pub async fn by_name(db: &Db, name: &str) -> Result<Option<picture::Model>, DbErr> {
     picture::Entity::find_by_id(name.to_owned())
         .one(db.read())
         .await
 }
 
-/// Puts a picture beside an option of a draft, or takes it away. False: it is no draft any more, or somebody else edited it since
-/// `revision`.
-///
-/// # Errors
-/// What the database said.
+/// Puts a picture beside an option of a draft, or removes it. Returns false if the poll is no longer a draft, or if
+/// somebody else has edited it since `revision`.
 pub async fn place(
     txn: &WriteTxn,
     now: UnixMillis,
@@ -69,10 +60,7 @@ pub async fn place(
     Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
 }
 
-/// Throws away what was uploaded before `before` and stands beside no option.
-///
-/// # Errors
-/// What the database said.
+/// Deletes pictures uploaded before `before` that are not beside any option.
 pub async fn purge(db: &Db, before: UnixMillis) -> Result<u64, DbErr> {
     let sql = "DELETE FROM picture AS p WHERE p.created_ms < $1 AND NOT EXISTS \
                (SELECT 1 FROM poll_option AS o WHERE o.picture = $2 || p.name)";

@@ -1,4 +1,4 @@
-//! An open poll and the one that asks a random sample the same show each other's results.
+//! An open poll and the poll that asks a random sample the same question show each other's results.
 
 use super::page::visible;
 use super::view::{Beside, ResultsView};
@@ -8,10 +8,10 @@ use crate::polls::model::{Phase, Poll};
 use crate::polls::sample::{Sample, Sampling};
 use crate::web::Problem;
 
-/// What stands beside a poll's result: an open poll and the sample's that asks the same show each other.
+/// The counterpart shown beside a poll's result: the sample's poll beside the open one, and the other way round.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn beside(app: &App, poll: &Poll) -> Result<Option<Beside>, Problem> {
     let (id, heading, link) = match &poll.sampling {
         Sampling::OpenBeside(id) => (

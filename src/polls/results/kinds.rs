@@ -1,4 +1,5 @@
-//! What the kinds of questions add to a result: the rounds of a run-off, the mean of a rating, readers' own words. Pure.
+//! What each kind of question adds to a result: the rounds of a run-off, the mean of a rating,
+//! readers' own words. Pure.
 
 use serde::Serialize;
 
@@ -9,18 +10,18 @@ use super::store::Totals;
 use crate::polls::model::{Kind, PollOption, Question, Role, Tier};
 use crate::types::OptionId;
 
-/// The count of a ranked question, round by round. The rule stands in `results::runoff`.
+/// The count of a ranked question, round by round. The rules are in `results::runoff`.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollRunoff)]
 pub struct Runoff {
     pub rounds: Vec<RunoffRound>,
-    /// Keys of those who have more than half in the last round, or of all who are equal in it.
+    /// Keys of the option with more than half in the last round, or of all options that are tied in it.
     pub winners: Vec<i64>,
-    /// The same, an option a line: who stayed longest first.
+    /// The same, one option per line: those that stayed longest first.
     pub lines: Vec<RunoffLine>,
-    /// Exhausted ballots by round, for reading.
+    /// Exhausted ballots by round, formatted.
     pub exhausted: Vec<String>,
-    /// What has to be said of ties that a rule decided.
+    /// What has to be said about ties that were broken by a rule.
     pub ties: Option<String>,
 }
 
@@ -30,11 +31,11 @@ pub struct Runoff {
 pub struct RunoffRound {
     pub number: usize,
     pub counts: Vec<RunoffCount>,
-    /// Ballots that rank none of the options still in.
+    /// Ballots that rank none of the remaining options.
     pub exhausted: i64,
-    /// Keys of the options that leave after it.
+    /// Keys of the options that are eliminated after it.
     pub leaving: Vec<i64>,
-    /// Those in last place were equal in every way that matters, and the documented rule chose.
+    /// Whether those in last place were tied in every way that matters, so that the documented rule decided.
     pub by_rule: bool,
 }
 
@@ -52,18 +53,18 @@ pub struct RunoffCount {
 pub struct RunoffLine {
     pub key: i64,
     pub label: String,
-    /// Ballots by round, for reading; empty once it has left.
+    /// Ballots by round, formatted; empty once the option is eliminated.
     pub cells: Vec<String>,
     pub leads: bool,
 }
 
-/// Words of readers that an editor let stand.
+/// Readers' own words that an editor approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = PollWords)]
 pub struct OwnWords {
     pub text: String,
     pub votes: i64,
-    /// `votes` for reading.
+    /// `votes`, formatted.
     pub count: String,
 }
 
@@ -134,7 +135,7 @@ fn lines(question: &Question, counted: &Count) -> Vec<RunoffLine> {
         .filter(|o| !o.retired || through(o).iter().any(|n| *n > 0))
         .map(|option| (through(option), option))
         .collect();
-    // Who stayed longer first, then who had more in the last round there.
+    // Sorted by how long they stayed, then by the ballots in their last round.
     options.sort_by_key(|(votes, _)| std::cmp::Reverse((votes.len(), votes.last().copied())));
     options
         .into_iter()
@@ -158,7 +159,7 @@ pub fn first_choices(counted: &Count, options: &[&PollOption]) -> Vec<i64> {
         .collect()
 }
 
-/// The result in a sentence, where it is more than its rows say. `counts`: the answers by option, all of them.
+/// The result in a sentence, if there is more to say than the rows do. `counts` has the answers for all options.
 pub fn summary(question: &Question, counts: &[i64], counted: Option<&Count>) -> Option<String> {
     match (question.kind, &question.scale) {
         (Kind::Rating, Some(scale)) => {
@@ -183,7 +184,7 @@ pub fn summary(question: &Question, counts: &[i64], counted: Option<&Count>) -> 
     }
 }
 
-/// Of fewer ballots than this, rounds say less than the counts themselves.
+/// With fewer ballots than this, rounds say less than the counts themselves.
 const MIN_FOR_ROUNDS: i64 = 3;
 
 fn ranked_summary(question: &Question, counted: &Count, last: &Round) -> String {
@@ -217,7 +218,8 @@ fn ranked_summary(question: &Question, counted: &Count, last: &Round) -> String 
     }
 }
 
-/// What readers wrote beside this option and editors let stand, most first; and how many ballots say something else there.
+/// The words that readers wrote for this option and editors approved, most frequent first; and the number of
+/// other ballots for the option.
 pub fn own_words(option: &PollOption, totals: &Totals, tier: Tier) -> (Vec<OwnWords>, i64) {
     if option.role != Role::Words {
         return (Vec::new(), 0);

@@ -1,7 +1,7 @@
-//! Results while they change: one reader of the tally for each watched poll, whatever the number of viewers.
+//! Live results: one reader of the tally for each watched poll, whatever the number of viewers.
 //!
-//! At most four readings a second, conflated; nothing runs for a poll that nobody watches. Ballots of other nodes are
-//! seen by looking once a second.
+//! The tally is read at most four times a second, however many votes there are. Nothing runs for a poll that nobody
+//! watches. Ballots of other nodes are found by polling once a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::web::watched::{Followed, Watched};
 const PAUSE: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The polls that are being watched.
+/// The polls with viewers.
 #[derive(Debug, Clone)]
 pub struct Live {
     db: Db,
@@ -41,8 +41,8 @@ impl Live {
         }
     }
 
-    /// Results of `poll` as JSON in an event, now and whenever they change; ended when the poll has closed, when nobody may see them any more,
-    /// and when the process stops.
+    /// The results of `poll` as JSON in an event, now and whenever they change. Ends when the poll has closed, when
+    /// nobody may see its results any more, and when the process stops.
     pub fn watch(&self, poll: &Arc<Poll>) -> watch::Receiver<Option<Bytes>> {
         let (live, poll) = (self.clone(), poll.clone());
         self.watched
@@ -51,7 +51,7 @@ impl Live {
             })
     }
 
-    /// Says that ballots of these polls were committed.
+    /// Announces that ballots of these polls were committed.
     pub fn touch(&self, polls: impl Iterator<Item = PollId>) {
         self.watched.touch(polls);
     }
@@ -60,7 +60,7 @@ impl Live {
         let is_unwatched = |poll| self.watched.forget_alone(poll, followed);
         let mut was_closed = false;
         loop {
-            // As it is now: an editor may have closed or hidden it meanwhile.
+            // The current definition: an editor may have closed or hidden the poll meanwhile.
             let Ok(current) = self.book.poll(&poll.slug).await else {
                 tokio::time::sleep(LOOK).await;
                 if is_unwatched(poll.id) {
@@ -81,7 +81,8 @@ impl Live {
                 }
                 Err(error) => tracing::warn!(%error, "live results could not be read"),
             }
-            // A ballot that was let in just before the close may still be on its way: one more look, and that was it.
+            // A ballot accepted just before the close may still be on its way, so the tally is read
+            // once more after the close.
             if was_closed {
                 return;
             }

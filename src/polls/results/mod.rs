@@ -1,12 +1,14 @@
-//! What became of a poll: numbers that may be shown, and what has to be said with them.
+//! The result of a poll: numbers that may be shown, and what has to be said with them.
 //!
-//! Everything is read from counting tables that change in the commit of the ballot they count. `shares`, `note`, `shown`, `kinds`, `rating` and
-//! `runoff` are pure; `store` reads the totals; `live` and `stream` send them to whoever watches. `page` is the result page, with what stands
-//! `beside` it and what is said of its `secrecy`; `view` is what it is filled with; `told` what readers are told instead of numbers.
+//! Everything is read from counting tables that change in the commit of the ballot they count. `shares`, `note`,
+//! `shown`, `kinds`, `rating` and `runoff` are pure; `store` reads the totals; `live` and `stream` send them to
+//! viewers. `page` is the result page, with the counterpart `beside` it and the text about its `secrecy`; `view` is its
+//! context; `told` has the texts that readers see instead of numbers.
 //!
-//! States of a result: hidden, or shown to those who answered or to everybody, as the poll says → moving while the poll is open → at rest,
-//! with a code, after the close.
-//! Promises: a number is shown with what it is worth; nobody sees more by a share, a live stream or a picture than on the page.
+//! States of a result: hidden, or shown to those who answered or to everybody, as the poll says → changing while the
+//! poll is open → final, with a code, after the close.
+//! Promises: every number is shown with its caveats; a share, a live stream or a picture shows
+//! nothing that the page does not.
 
 mod beside;
 pub mod kinds;

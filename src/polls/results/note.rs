@@ -1,5 +1,5 @@
-//! The note under every public result: who answered, when, where, and that it is no sample.
-//! After the guidance of the American Association for Public Opinion Research on opt-in samples.
+//! The note under every public result: who answered, when, where, and that it is not a sample. It follows the guidance
+//! of the American Association for Public Opinion Research on opt-in samples.
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
@@ -8,17 +8,17 @@ use super::shares::grouped;
 use crate::polls::model::Place;
 use crate::types::UnixMillis;
 
-/// What the note is filled with.
+/// The values in the note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     pub voters: i64,
     pub first: UnixMillis,
     pub last: UnixMillis,
-    /// Where answers came from, in the order they are named.
+    /// The places that answers came from, in the order they are named.
     pub places: Vec<Place>,
 }
 
-/// The same in figures, for notes in other languages.
+/// The same as data, for notes in other languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = PollAnswered)]
 pub struct Facts {

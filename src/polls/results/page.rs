@@ -1,4 +1,4 @@
-//! The result page: `/p/{poll}/results`, and wherever else a result is the answer.
+//! The result page: `/p/{poll}/results`, and everywhere else that shows a result.
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -23,7 +23,7 @@ use crate::web::Problem;
 /// The results, if this reader may see them now.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn visible(
     app: &App,
     poll: &Poll,
@@ -40,10 +40,10 @@ pub async fn visible(
     )))
 }
 
-/// The result page of a reader who answered `own`. `change`: what is told beside it.
+/// The result page of a reader who answered `own`. `change` adjusts the page before it is rendered.
 ///
 /// # Errors
-/// What the database said.
+/// A 500 or 503 when the database fails.
 pub async fn results_response(
     app: &App,
     poll: &Poll,
@@ -52,7 +52,7 @@ pub async fn results_response(
 ) -> Result<Response, Problem> {
     let results = visible(app, poll, own).await?;
     let (now, origin) = (app.clock.now(), app.config.origin());
-    // What this reader may see because of an answer is nothing to be shared.
+    // Results that this reader sees only because of their answer are not shared.
     let public = results.as_ref().filter(|_| poll.shows_results(now, false));
     let share = Shared::of(&origin, poll, public);
     let json_ld = public.and_then(|results| json_ld(&origin, poll, results));
@@ -73,7 +73,7 @@ pub async fn results_response(
     app.pages.render("polls/results", &page)
 }
 
-/// What a result page is told by the address it was sent to.
+/// The query of the page's URL.
 #[derive(Debug, Default, Deserialize)]
 pub struct Arrived {
     #[serde(default)]
@@ -99,7 +99,7 @@ pub async fn page(
         page.linked = linked;
         page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
         page.back_href = is_article(&arrived.from).then_some(arrived.from);
-        // Who changes an answer finds back as well.
+        // A reader who changes the answer also finds the way back.
         if let (Some(change), Some(back)) = (&mut page.change_href, &page.back_href) {
             let from = form_urlencoded::Serializer::new(String::new())
                 .append_pair("from", back)

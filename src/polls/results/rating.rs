@@ -1,7 +1,7 @@
 //! The mean of a rating. Pure.
 //!
-//! The same honesty as for percentages: no mean under 30 answers, one decimal under 1,000, two from there on. It stands beside
-//! the distribution, never instead of it.
+//! The same caution as for percentages: no mean under 30 answers, one decimal under 1,000, two above. The mean is shown
+//! beside the distribution, never instead of it.
 
 use super::shares::{MIN_FOR_DECIMALS, MIN_FOR_PERCENT};
 

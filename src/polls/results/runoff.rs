@@ -1,15 +1,17 @@
-//! Instant run-off: who wins a ranked question, round by round. Pure.
+//! Instant run-off: determines the winner of a ranked question, round by round. Pure.
 //!
-//! In each round a ballot counts for the option it ranks highest among those still in. An option with more than half of
-//! the ballots that still count wins. Else the option with the fewest ballots leaves; a ballot that ranks none of
-//! the others is exhausted from then on. It is the count of Burlington (Vermont) and San Francisco, without a threshold.
+//! In each round a ballot counts for the option it ranks highest among those that remain. An option with more than half
+//! of the ballots that still count wins. Otherwise the option with the fewest ballots is eliminated; a ballot that
+//! ranks none of the remaining options is exhausted from then on. This is the count used in Burlington (Vermont) and
+//! San Francisco, without a threshold.
 //!
 //! Ties, in this order:
-//! 1. When all that are still in have the same number of ballots, they share the result: nobody is thrown out by lot.
-//! 2. When those in last place together have fewer ballots than the next one above, they leave together: the order among
-//!    them cannot change who wins.
-//! 3. Else the one leaves that had fewer ballots in the latest earlier round in which they differ; if they never did, the
-//!    one that fewer ballots rank at all; if even that is equal, the one that stands later in the poll. The round says so.
+//! 1. If all remaining options have the same number of ballots, they share the result: nothing is decided by lot.
+//! 2. If those in last place together have fewer ballots than the next one above, they are eliminated together: the
+//!    order among them cannot change the winner.
+//! 3. Otherwise the one is eliminated that had fewer ballots in the latest earlier round in which they differ; if
+//!    they never did, the one that fewer ballots rank at all; if even that is equal, the one that comes later in the
+//!    poll. The round says so.
 
 use crate::types::OptionId;
 
@@ -17,20 +19,20 @@ use crate::types::OptionId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     pub rounds: Vec<Round>,
-    /// One: it won. Several: they share the result. None: nobody has ranked anything.
+    /// One: it won. Several: they share the result. None: there are no rankings.
     pub winners: Vec<OptionId>,
 }
 
 /// One round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Round {
-    /// The options still in, in the order of the poll, and the ballots that count for each.
+    /// The remaining options, in the order of the poll, and the ballots that count for each.
     pub standing: Vec<(OptionId, i64)>,
     /// Ballots that rank none of them.
     pub exhausted: i64,
-    /// Who leaves after it.
+    /// The options eliminated after this round.
     pub leaving: Vec<OptionId>,
-    /// Those in last place were equal, and rule 3 chose among them.
+    /// Whether those in last place were tied, and rule 3 chose among them.
     pub by_rule: bool,
 }
 
@@ -40,14 +42,15 @@ impl Round {
         self.standing.iter().map(|(_, n)| n).sum()
     }
 
-    /// The ballots of an option that is still in.
+    /// The ballots of an option that remains.
     pub fn of(&self, option: OptionId) -> Option<i64> {
         let found = self.standing.iter().find(|(id, _)| *id == option);
         found.map(|(_, n)| *n)
     }
 }
 
-/// Counts. `options` in the order of the poll; `ballots`: a ranking, best first, and how many ballots say it.
+/// Counts the ballots. `options` are in the order of the poll; `ballots` are rankings, best first, with the
+/// number of ballots for each.
 pub fn count(options: &[OptionId], ballots: &[(&[OptionId], i64)]) -> Count {
     let mut rounds: Vec<Round> = Vec::new();
     let mut standing: Vec<OptionId> = options.to_vec();
@@ -100,7 +103,7 @@ fn tallied(standing: &[OptionId], ballots: &[(&[OptionId], i64)]) -> Round {
     }
 }
 
-/// Who leaves after this round, and whether rule 3 had to choose.
+/// The options to eliminate after this round, and whether rule 3 had to choose.
 fn last(round: &Round, earlier: &[Round], ballots: &[(&[OptionId], i64)]) -> (Vec<OptionId>, bool) {
     let mut above: Vec<i64> = round.standing.iter().map(|(_, n)| *n).collect();
     above.sort_unstable();
@@ -131,7 +134,7 @@ fn last(round: &Round, earlier: &[Round], ballots: &[(&[OptionId], i64)]) -> (Ve
     (left.last().copied().into_iter().collect(), true)
 }
 
-/// Those of `options` for which `n` is smallest.
+/// The options for which `n` is smallest.
 fn fewest_by(options: Vec<OptionId>, n: impl Fn(OptionId) -> i64) -> Vec<OptionId> {
     let fewest = options.iter().map(|id| n(*id)).min();
     options
@@ -167,9 +170,9 @@ mod tests {
         round.standing.iter().map(|(_, n)| *n).collect()
     }
 
-    /// Burlington (Vermont), 3 March 2009, mayor, from the round with three candidates on: the ballots of Montroll, Kiss
-    /// and Wright as published after the election (rangevoting.org/Burlington.html), a few more than the city's own
-    /// 4,313 to 4,061. Montroll would have beaten either alone and leaves first.
+    /// Burlington (Vermont), 3 March 2009, mayor, from the round with three candidates on: the ballots of Montroll,
+    /// Kiss and Wright as published after the election (rangevoting.org/Burlington.html), a few more than the city's
+    /// own 4,313 to 4,061. Montroll would have beaten either of them alone and is eliminated first.
     #[test]
     fn burlington_2009() {
         let ballots = [
@@ -235,14 +238,14 @@ mod tests {
 
     #[test]
     fn a_tie_for_last_looks_back_then_at_mentions_then_at_the_order() {
-        // After D leaves, B and C have 6 each; B had more in the first round.
+        // After D is eliminated, B and C have 6 each; B had more in the first round.
         let back = counted("ABCD", &[("A", 8), ("B", 6), ("C", 4), ("DC", 2)]);
         assert_eq!(names(&back.rounds[1].leaving), "C");
         assert!(back.rounds[1].by_rule);
-        // Equal in every round; more ballots name C at all.
+        // Tied in every round; more ballots rank C at all.
         let named = counted("ABC", &[("AC", 8), ("B", 5), ("C", 5)]);
         assert_eq!(names(&named.rounds[0].leaving), "B");
-        // Equal in everything: the later one.
+        // Tied in everything: the later one is eliminated.
         let order = counted("ABC", &[("A", 8), ("B", 5), ("C", 5)]);
         assert_eq!(names(&order.rounds[0].leaving), "C");
     }
@@ -285,7 +288,7 @@ mod tests {
                     prop_assert!(last.standing.iter().all(|(_, n)| *n == last.standing[0].1));
                 }
             }
-            // Every round but the last one sends somebody home, and nobody with the most ballots.
+            // Every round but the last eliminates somebody, and never an option with the most ballots.
             for round in &count.rounds[..count.rounds.len() - 1] {
                 prop_assert!(!round.leaving.is_empty());
                 let most = round.standing.iter().map(|(_, n)| *n).max();
@@ -301,7 +304,7 @@ mod tests {
                 turned.rotate_left(at);
                 turned.reverse();
             }
-            // Nor whether equal ones lie together.
+            // It also makes no difference whether equal rankings are grouped.
             let mut split: Vec<(Vec<OptionId>, i64)> = turned.iter().map(|(r, n)| (r.clone(), n / 2)).collect();
             split.extend(turned.iter().map(|(r, n)| (r.clone(), n - n / 2)));
             prop_assert_eq!(six(&ballots), six(&turned));

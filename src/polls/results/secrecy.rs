@@ -1,4 +1,4 @@
-//! What readers and editors are told of a poll's secret, and the code of its count.
+//! What readers and editors are told about a poll's secret, and the code of its count.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,22 +14,22 @@ use crate::polls::ballots::record::{self, Record};
 use crate::polls::model::{Phase, Poll, PollState};
 use crate::types::UnixMillis;
 
-/// Hexadecimal digits of the code on a page: 80 bits, more than anybody can try.
+/// Hexadecimal digits of the code on a page: 80 bits, too many for a second preimage to be found by trial.
 const DIGITS: usize = 20;
 
-/// The record of a count at rest, for scripts.
+/// The record of a final count, for scripts.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RecordView {
-    /// From 1; it rises when an editor sets something aside or lets words stand after the close.
+    /// From 1; incremented when an editor sets something aside or approves words after the close.
     pub number: i64,
     /// RFC 3339.
     #[schema(format = DateTime)]
     pub recorded_at: String,
-    /// What readers see the beginning of. It covers the ballots, the numbers, the head, and the record before.
+    /// The hash whose beginning readers see. It covers the ballots, the numbers, the head, and the record before.
     pub hash: String,
-    /// The ends of the log's chains.
+    /// A hash over the ends of the log's chains.
     pub head: String,
-    /// One hash over all ballots, whoever cast them.
+    /// One hash over all ballots, independent of who cast them.
     pub root: String,
     /// Ballots that count.
     pub ballots: i64,
@@ -57,16 +57,13 @@ pub struct ClosedResults {
     pub results: Results,
     /// `null` until the close.
     pub record: Option<RecordView>,
-    /// RFC 3339; when the key was destroyed that could join answers to readers.
+    /// When the key that could join answers to readers was destroyed; RFC 3339.
     #[schema(format = DateTime)]
     pub sealed_at: Option<String>,
 }
 
 impl ClosedResults {
-    /// The results with what is known about their count at rest.
-    ///
-    /// # Errors
-    /// What the database said.
+    /// The results with what is known about their final count.
     pub async fn of(app: &App, poll: &Poll, results: Results) -> Result<Self, DbErr> {
         Ok(Self {
             results,
@@ -77,9 +74,6 @@ impl ClosedResults {
 }
 
 /// The record of a poll that is closed.
-///
-/// # Errors
-/// What the database said.
 pub async fn record_of(app: &App, poll: &Poll) -> Result<Option<Record>, DbErr> {
     match poll.phase(app.clock.now()) {
         Phase::Closed { .. } => record::latest(&app.db, poll.id).await,
@@ -87,17 +81,14 @@ pub async fn record_of(app: &App, poll: &Poll) -> Result<Option<Record>, DbErr> 
     }
 }
 
-/// Puts on a result page what is said after the close: the code of the count, and what becomes of the key.
-///
-/// # Errors
-/// What the database said.
+/// Adds to a result page what is said after the close: the code of the count, and the fate of the key.
 pub async fn tell(app: &App, poll: &Poll, page: &mut ResultsPage) -> Result<(), DbErr> {
     page.secrecy = for_readers(poll, app.clock.now(), app.config.polls.seal_days);
     page.code = record_of(app, poll).await?.map(|record| code(&record));
     Ok(())
 }
 
-/// `1a2b 3c4d …`: the beginning of the record's hash, to be read aloud or copied down.
+/// `1a2b 3c4d …`: the beginning of the record's hash, to be read out or copied.
 pub fn code(record: &Record) -> String {
     let hash = hex(&record.hash);
     let groups: Vec<&str> = (0..DIGITS / 4).map(|i| &hash[i * 4..i * 4 + 4]).collect();
@@ -123,7 +114,7 @@ fn for_readers(poll: &Poll, now: UnixMillis, days: u64) -> Option<String> {
     })
 }
 
-/// What is added where some have agreed to the contrary.
+/// The addition for polls in which some readers agreed to a link.
 fn agreed(poll: &Poll) -> &'static str {
     match poll.linking {
         Some(_) => " Answers stay joined only where their readers agreed to it.",

@@ -1,8 +1,8 @@
-//! Counts into percentages a reader may be shown.
+//! Turns counts into percentages that readers may be shown.
 //!
-//! Three rules: no percentages under 30 answers, no decimals under 1,000, and where one answer excludes
-//! the others the shown numbers sum to 100 (largest remainder: none is off by more than the rounding).
-//! For several choices each share is a per cent of voters and they need not sum to anything.
+//! Three rules: no percentages under 30 answers, no decimals under 1,000, and if one answer excludes the others the
+//! shown numbers sum to 100 (largest remainder: none is off by more than the rounding). For several choices each share
+//! is a percentage of voters, and they need not sum to anything.
 
 /// Answers needed before a percentage is shown at all.
 pub const MIN_FOR_PERCENT: i64 = 30;
@@ -57,8 +57,8 @@ pub fn shares(counts: &[i64], voters: i64, exclusive: bool) -> Option<Vec<Share>
     )
 }
 
-/// Splits `whole` in proportion to `counts` so that the parts sum to `whole` exactly (Hare–Niemeyer).
-/// Equal counts may differ by one unit only if the rest cannot be split; the earlier option gets it.
+/// Splits `whole` in proportion to `counts` so that the parts sum to `whole` exactly (Hare–Niemeyer). Equal counts may
+/// differ by one unit only if the remainder cannot be split; the earlier option gets it.
 pub fn largest_remainder(counts: &[i64], whole: i64) -> Vec<i64> {
     let total: i128 = counts.iter().map(|&n| i128::from(n.max(0))).sum();
     if total == 0 {
@@ -78,7 +78,7 @@ pub fn largest_remainder(counts: &[i64], whole: i64) -> Vec<i64> {
     parts
 }
 
-/// `n / of` in units of `1 / whole`, half up.
+/// `n / of` in units of `1 / whole`, rounded half up.
 fn rounded(n: i64, of: i64, whole: i64) -> i64 {
     to_i64((i128::from(n) * i128::from(whole) * 2 + i128::from(of)) / (i128::from(of) * 2))
 }

@@ -1,4 +1,4 @@
-//! The numbers of a poll as they may be shown: on the page, over the API, in an embed and live, all the same.
+//! The numbers of a poll as they may be shown: the same on the page, over the API, in an embed and live.
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -15,17 +15,18 @@ use crate::types::OptionId;
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollResults)]
 pub struct Results {
-    /// Readers counted here: of the headline tier and better.
+    /// The number of readers counted here: of the headline tier and better.
     pub voters: i64,
     pub questions: Vec<QuestionResult>,
-    /// Who answered, when and where, and that it is no sample.
+    /// Who answered, when and where, and that it is not a sample.
     pub note: String,
-    /// What the note is made of, for pages that say it in another language. Absent for a sample, and before the first answer.
+    /// The values in the note, for pages in another language. Absent for a sample, and before the first answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered: Option<Facts>,
-    /// What else is to be said of the tiers.
+    /// Further remarks about the tiers.
     pub asides: Vec<String>,
-    /// Of a poll that asks a random sample: from how many, how many answered, and how exact that is. Only then is there a margin.
+    /// For a poll that asks a random sample: its size, how many answered, and how precise the result is.
+    /// Only then is there a margin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<Estimate>,
 }
@@ -36,15 +37,15 @@ pub struct QuestionResult {
     /// Position in the poll, from 1.
     pub key: i64,
     pub text: String,
-    /// Readers could choose several options: shares are per cent of readers.
+    /// Whether readers could choose several options: then shares are percentages of readers.
     pub several: bool,
-    /// Of a ranked question the rows are first choices.
+    /// In a ranked question, the rows are first choices.
     pub kind: Kind,
-    /// What the rows do not say: a rating's mean, a run-off's end.
+    /// What the rows do not say: a rating's mean, the outcome of a run-off.
     pub summary: Option<String>,
-    /// Of a ranked question.
+    /// For a ranked question.
     pub runoff: Option<Runoff>,
-    /// There are enough answers for percentages.
+    /// Whether there are enough answers for percentages.
     pub shares: bool,
     pub rows: Vec<Row>,
 }
@@ -58,22 +59,22 @@ pub struct Row {
     /// The picture beside the option.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<Thumbnail>,
-    /// `votes` for reading: `12,480`.
+    /// `votes`, formatted: `12,480`.
     pub count: String,
     /// `34%` or `34.1%`; absent under 30 answers.
     pub share: Option<String>,
-    /// Of a sample: between what the share among all on the list may lie, for reading: `31 to 43%`.
+    /// For a sample: the range of the share among everybody on the list, formatted: `31 to 43%`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<String>,
     /// The bar's length in per cent.
     pub width: f64,
-    /// The reader who asks chose it.
+    /// Whether the reader who asks chose it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub own: bool,
-    /// Of "Other": what readers wrote and editors let stand.
+    /// For "Other": the words that readers wrote and editors approved.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<OwnWords>,
-    /// Ballots for "Other" beside those words, for reading.
+    /// The number of other ballots for "Other", formatted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unshown: Option<String>,
 }
@@ -82,9 +83,9 @@ pub struct Row {
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollThumbnail)]
 pub struct Thumbnail {
-    /// Its address on this site.
+    /// The URL of the picture on this site.
     pub path: String,
-    /// What it shows, in words.
+    /// The alternative text.
     pub alt: String,
     pub width: Option<i64>,
     pub height: Option<i64>,
@@ -151,13 +152,13 @@ fn question_result(
 ) -> QuestionResult {
     let tier = poll.headline_tier;
     let population = poll.sample().map(|sample| sample.population);
-    // A retired option is shown as long as somebody had chosen it.
+    // A retired option is shown as long as somebody has chosen it.
     let options: Vec<_> = question
         .options
         .iter()
         .filter(|o| !o.retired || totals.option(o.id, tier) > 0)
         .collect();
-    // The rows of a ranked question are first choices: there the reader's own is the first as well.
+    // The rows of a ranked question are first choices, so only the reader's first choice is marked.
     let mut mine: Vec<OptionId> = own
         .iter()
         .filter(|id| question.has(**id))
@@ -172,7 +173,8 @@ fn question_result(
         None => options.iter().map(|o| totals.option(o.id, tier)).collect(),
     };
     let exclusive = question.is_single() || counted.is_some();
-    // A question that may be skipped has its own number of readers, as far as one answer excludes the others.
+    // If one answer excludes the others, shares are among the readers who answered this
+    // question, which may be optional.
     let of = if exclusive {
         counts.iter().sum()
     } else {
@@ -223,7 +225,7 @@ fn question_result(
     }
 }
 
-/// What a sample adds to the mean of a rating.
+/// The addition to the mean of a rating in a sample.
 fn mean_range(question: &Question, counts: &[i64], population: Option<i64>) -> String {
     match (&question.scale, population) {
         (Some(scale), Some(population)) if question.kind == Kind::Rating => {
@@ -235,7 +237,7 @@ fn mean_range(question: &Question, counts: &[i64], population: Option<i64>) -> S
     }
 }
 
-/// Per cent with one decimal: what the bar's drawing takes.
+/// Per cent with one decimal, the length of the bar.
 fn width(votes: i64, of: i64) -> f64 {
     if of <= 0 {
         0.0
@@ -244,7 +246,7 @@ fn width(votes: i64, of: i64) -> f64 {
     }
 }
 
-/// What was left out of the count, in public.
+/// The public notes about answers that were left out of the count.
 pub fn left_out(parts: &[(i64, String)]) -> impl Iterator<Item = String> {
     parts.iter().map(|(n, reason)| {
         let n = grouped(*n);

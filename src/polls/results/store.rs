@@ -1,4 +1,4 @@
-//! Reading totals: from the tally, never by counting ballots.
+//! Reads the totals from the tally, never by counting ballots.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,28 +10,28 @@ use crate::polls::ballots::details_store::{Approved, Ranking, approved, rankings
 use crate::polls::model::{Place, Poll, Tier};
 use crate::types::{OptionId, UnixMillis};
 
-/// The tally's row that counts voters instead of an option.
+/// The row of the tally that counts voters instead of an option.
 pub const VOTERS: OptionId = OptionId(0);
 
-/// The totals of a poll, read from the tally, never counted.
+/// The totals of a poll, read from the tally.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Answers by option and tier.
     options: HashMap<OptionId, BTreeMap<Tier, i64>>,
-    /// When and where; `None` while nobody has answered.
+    /// When and where readers answered; `None` while nobody has.
     pub answered: Option<Answered>,
     /// Ballots by the place of their first cast.
     pub places: Vec<(Place, i64)>,
-    /// Ballots that are set aside: how many, and the editors' reason; empty while a burst waits for one.
+    /// Ballots that are set aside: how many, and the editors' reason; empty while a burst waits for a decision.
     pub left_out: Vec<(i64, String)>,
     /// Ballots by ranking, of the ranked questions.
     pub rankings: Vec<Ranking>,
-    /// Readers' own words that editors let stand.
+    /// Readers' own words that editors approved.
     pub words: Vec<Approved>,
 }
 
 impl Totals {
-    /// Answers for `option` of `tier` and better.
+    /// Answers for `option` in `tier` and better.
     pub fn option(&self, option: OptionId, tier: Tier) -> i64 {
         self.options
             .get(&option)
@@ -43,7 +43,7 @@ impl Totals {
         self.option(VOTERS, tier)
     }
 
-    /// Answers for `option` of exactly `tier`.
+    /// Answers for `option` in exactly `tier`.
     pub fn option_of(&self, option: OptionId, tier: Tier) -> i64 {
         self.options
             .get(&option)
@@ -59,9 +59,6 @@ impl Totals {
 }
 
 /// Reads the totals of a poll.
-///
-/// # Errors
-/// What the database said.
 pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
     let sql = "SELECT option_id, tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 GROUP BY option_id, tier";
     let mut totals = Totals {
@@ -88,7 +85,8 @@ pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
         first = first.min(row.try_get("", "first_ms")?);
         last = last.max(row.try_get("", "last_ms")?);
     }
-    // Those of bursts by what editors said of the burst; nothing yet is one line for all that wait. Who was handed over counts again.
+    // Bursts have the reason that an editor gave for the whole burst; undecided ones are a single line. Ballots that
+    // were handed over count again.
     let sql = "SELECT CASE WHEN burst.number IS NULL THEN 1 ELSE 0 END AS own, COALESCE(burst.reason, r.reason) AS reason, \
                CAST(SUM(r.ballots - COALESCE(r.gone, 0)) AS BIGINT) AS n FROM ballot_removal r \
                LEFT JOIN (SELECT l.number, b.reason FROM poll_burst b JOIN poll_burst_removal l ON l.burst_id = b.id WHERE b.poll_id = $1) AS burst \

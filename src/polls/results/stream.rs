@@ -13,7 +13,7 @@ use crate::web::held::Held;
 /// Results as server-sent events, until the poll closes.
 ///
 /// # Errors
-/// 404 for an unknown poll, or one whose results this reader may not see now.
+/// 404 for an unknown poll, or for one whose results this reader may not see now.
 pub async fn live(
     State(app): State<App>,
     Path(slug): Path<String>,
@@ -25,7 +25,7 @@ pub async fn live(
         return Err(Problem::not_found());
     }
     if matches!(poll.phase(app.clock.now()), Phase::Closed { .. }) {
-        // Nothing changes any more: 204 tells a browser not to come back.
+        // Nothing will change any more: 204 tells a browser not to reconnect.
         let mut response = StatusCode::NO_CONTENT.into_response();
         allow_embedding(&app, &headers, &mut response);
         return Ok(response);

@@ -1,15 +1,15 @@
-//! What readers are told who see no numbers now, or whose answer was not counted. Pure.
+//! What readers are told if they see no numbers, or if their answer was not counted. Pure.
 
 use jiff::tz::TimeZone;
 
 use super::note::date_time;
 use crate::polls::model::{Phase, Poll, Visibility};
 
-/// What is said to readers of a poll that asks a sample.
+/// What readers of a poll that asks a sample are told.
 pub const BY_INVITATION: &str =
     "This poll asks a random sample of subscribers. Who was drawn has a personal link in a mail.";
 
-/// "Closed on …", once it is.
+/// "Closed on …", once the poll is closed.
 pub fn closed(poll: &Poll, phase: Phase) -> Option<String> {
     match phase {
         Phase::Closed { at: Some(at) } => Some(format!("Closed on {}", date_time(at, &zone(poll)))),
@@ -18,7 +18,7 @@ pub fn closed(poll: &Poll, phase: Phase) -> Option<String> {
     }
 }
 
-/// Why this reader sees no numbers now.
+/// Why this reader sees no numbers at the moment.
 pub fn hidden_reason(poll: &Poll, phase: Phase) -> String {
     match (poll.visibility, phase) {
         (_, Phase::NotYetOpen { opens_at }) => {
@@ -46,12 +46,12 @@ pub fn hidden_reason(poll: &Poll, phase: Phase) -> String {
     }
 }
 
-/// The zone a poll's times are shown in.
+/// The time zone in which a poll's times are shown.
 pub fn zone(poll: &Poll) -> TimeZone {
     TimeZone::get(&poll.time_zone).unwrap_or(TimeZone::UTC)
 }
 
-/// What a reader is told whose answer came when the poll was not open.
+/// What a reader whose answer came while the poll was not open is told.
 pub fn not_counted(poll: &Poll, phase: Phase) -> String {
     let when = match phase {
         Phase::NotYetOpen { .. } => hidden_reason(poll, phase),
@@ -63,7 +63,7 @@ pub fn not_counted(poll: &Poll, phase: Phase) -> String {
     format!("Your answer was not counted. {when}")
 }
 
-/// What a reader is told who was not drawn, or who did not come by the personal link.
+/// What a reader who was not drawn, or did not use the personal link, is told.
 pub fn not_asked() -> String {
     format!("Your answer was not counted. {BY_INVITATION}")
 }

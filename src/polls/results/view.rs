@@ -1,4 +1,4 @@
-//! What the result page is filled with, as in `pages/results.hbs`.
+//! The context of the result page, `pages/results.hbs`.
 
 use serde::Serialize;
 
@@ -10,71 +10,71 @@ use crate::polls::model::{Kind, Phase, Poll, Question};
 use crate::polls::share::Shared;
 use crate::types::UnixMillis;
 
-/// A page with results, or why there are none, as in `pages/results.hbs`.
+/// A page with results, or with the reason why there are none; the context of `pages/results.hbs`.
 #[derive(Debug, Serialize)]
 pub struct ResultsPage {
     pub title: String,
     pub question: String,
-    /// The language of the poll's own words, and the style sheet with the accent: those of its newsletter.
+    /// The language of the poll's own texts, and the style sheet with the accent colour: those of its newsletter.
     pub lang: Option<String>,
     pub accent_sheet: Option<String>,
     pub counted: bool,
     /// What happens with the address that was left.
     pub mail: Option<String>,
-    /// An answer that came too late or too early.
+    /// Why the answer was not counted, for example because it came too late or too early.
     pub refused: Option<String>,
     pub closed: Option<String>,
-    /// Whom the poll asks, where that is not everybody.
+    /// Whom the poll asks, if not everybody.
     pub invitation: Option<&'static str>,
     pub results: Option<ResultsView>,
-    /// The poll that asks others the same: the open one beside a sample's, a sample's beside the open one.
+    /// The counterpart of the poll: the open poll beside the sample's, or the sample's beside the open one.
     pub beside: Option<Beside>,
     /// The beginning of the record's hash, after the close: see [`crate::polls::results::secrecy`].
     pub code: Option<String>,
-    /// What becomes of the key that could join answers to readers.
+    /// What happens to the key that could join answers to readers.
     pub secrecy: Option<String>,
-    /// This reader's answer is joined to their address.
+    /// Set if this reader's answer is joined to their address.
     pub linked: Option<linked::Note>,
     pub hidden_reason: Option<String>,
     pub own: Option<String>,
-    /// The reader wrote words of their own, which editors read first.
+    /// Whether the reader wrote words of their own, which editors read first.
     pub unread: bool,
     pub change_href: Option<String>,
     pub change_label: &'static str,
     pub back_href: Option<String>,
     pub noindex: bool,
-    /// What is said where somebody shares the page.
+    /// The preview shown when somebody shares the page.
     pub share: Option<Shared>,
-    /// The results for machines, safe in a data block.
+    /// The results for machines, escaped for a data block.
     pub json_ld: Option<String>,
     pub script: Option<&'static str>,
-    /// Where systems that embed polls ask, see [`crate::polls::embed::oembed`].
+    /// The oEmbed URL, see [`crate::polls::embed::oembed`].
     pub oembed: Option<String>,
 }
 
-/// What others answered to the same.
+/// The result of the counterpart poll.
 #[derive(Debug, Serialize)]
 pub struct Beside {
     pub heading: &'static str,
-    /// What its link says, also to whoever hears the links alone.
+    /// The text of its link, which must also make sense when links are read out alone.
     pub link: &'static str,
     pub href: String,
-    /// As far as anybody may see them.
+    /// As far as the public may see them.
     pub results: Option<ResultsView>,
 }
 
-/// Results with what the page adds to them.
+/// Results, with what the page adds to them.
 #[derive(Debug, Serialize)]
 pub struct ResultsView {
     #[serde(flatten)]
     pub results: Results,
     pub headline: bool,
-    /// Where live results come from, while they can change.
+    /// The URL of the live results, while they can change.
     pub live: Option<String>,
 }
 
 impl ResultsPage {
-    /// The page as a reader sees it who answered `own` (`None`: has not answered).
+    /// The page for a reader who answered `own` (`None`: has not answered).
     pub fn of(
         poll: &Poll,
         now: UnixMillis,

@@ -1,6 +1,8 @@
-//! Random samples for scripts: which there are, how each was drawn, and what came back. Drawing one is an editor's: it is done once, and looked at before.
+//! Random samples for scripts: which there are, how each was drawn, and what came back. Only editors draw a sample: it
+//! is done once, after reviewing it.
 //!
-//! What holds for editors holds here: no reader is named, nobody learns who answered, and there is no margin under thirty answers.
+//! The rules are the same as for editors: no reader is named, nobody learns who answered, and there is no
+//! margin under thirty answers.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -25,7 +27,7 @@ use crate::web::Problem;
 pub struct SamplesView {
     /// The newest first; at most a hundred.
     samples: Vec<ListedSample>,
-    /// What to ask for as `after` to get those before them; absent where there are none.
+    /// The value of `after` for the next page of older samples; absent on the last page.
     next: Option<String>,
 }
 
@@ -57,37 +59,37 @@ pub struct SampleView {
     newsletter: String,
     /// RFC 3339.
     drawn_at: String,
-    /// With the list it makes the draw again.
+    /// The seed, which together with the list reproduces the draw.
     seed: String,
     /// SHA-256 of the list it was drawn from, hexadecimal.
     frame_sha256: String,
-    /// Whether drawing again gave the same readers; only where `check` asked for it.
+    /// Whether repeating the draw gave the same readers; only if `check` asked for it.
     as_drawn: Option<bool>,
     numbers: Estimate,
-    /// The invitation and the reminder, as far as they are written.
+    /// The invitation and the reminder, if they have been written.
     mails: Vec<MailToSample>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct MailToSample {
     round: Round,
-    /// The issue that it is.
+    /// The id of the issue.
     issue: i64,
     state: digests::State,
-    /// RFC 3339; when it was handed to the mailer.
+    /// When it was handed to the mailer; RFC 3339.
     handed_at: Option<String>,
-    /// Readers whose mail a relay has taken.
+    /// The number of readers whose mail was accepted by a relay.
     sent: Option<i64>,
 }
 
-/// Where the list goes on.
+/// Where the list continues.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Page {
     after: String,
 }
 
-/// What is done beside showing it.
+/// Whether to repeat the draw as well.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Check {
@@ -97,7 +99,7 @@ pub struct Check {
 /// The random samples that were drawn, the newest first.
 ///
 /// # Errors
-/// 401; 422 for an `after` that is no sample's poll.
+/// 401; 422 for an `after` that is not the poll of a sample.
 #[utoipa::path(get, path = "/api/v1/samples", tag = "polls", security(("bearer" = [])),
     params(("after" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, body = SamplesView), Refusals, (status = 422, description = "`after` is no sample's poll")))]
@@ -136,10 +138,11 @@ pub async fn list(
     Ok(axum::Json(SamplesView { samples, next }).into_response())
 }
 
-/// How the sample of a poll was drawn, what came back, and which mails went to it; also by the slug of the open poll beside it.
+/// How the sample of a poll was drawn, what came back, and which mails went to it. The slug of the open poll
+/// beside it works as well.
 ///
 /// # Errors
-/// 401; 404 also for a poll without a sample.
+/// 401; 404, also for a poll without a sample.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/sample", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug"),
         ("check" = Option<bool>, Query, description = "Draw again from the list and the seed, and compare")),

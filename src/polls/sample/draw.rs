@@ -1,7 +1,8 @@
 //! The draw. Pure.
 //!
-//! Every reader on the list gets a number: HMAC-SHA256 of the id (eight bytes, big end first) under the seed. The `n` smallest are the sample. So it
-//! depends on nothing but the seed and the set of ids, not on their order, and whoever has both can draw it again with a few lines in any language.
+//! Every reader on the list gets a number: the HMAC-SHA256 of the id (eight bytes, big-endian) under the seed. The
+//! readers with the `n` smallest numbers are the sample. So it depends only on the seed and on the set of ids, not on
+//! their order, and anybody who has both can repeat the draw with a few lines in any language.
 
 use std::collections::BinaryHeap;
 
@@ -9,11 +10,12 @@ use aws_lc_rs::{digest, hmac};
 
 use crate::types::ReaderId;
 
-/// A simple random sample of `size` of the list without replacement, ascending; the whole list where it is no larger.
+/// A simple random sample of `size` readers from the list, without replacement, ascending; the whole
+/// list if it is no larger.
 #[must_use]
 pub fn draw(frame: &[ReaderId], size: usize, seed: &str) -> Vec<ReaderId> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, seed.as_bytes());
-    // The largest of those kept stands on top, to be thrown out first.
+    // A max-heap: the largest of the numbers kept is the first to be removed.
     let mut kept: BinaryHeap<([u8; 32], ReaderId)> = BinaryHeap::with_capacity(size + 1);
     for &reader in frame {
         let mut number = [0; 32];
@@ -30,7 +32,7 @@ pub fn draw(frame: &[ReaderId], size: usize, seed: &str) -> Vec<ReaderId> {
     drawn
 }
 
-/// SHA-256 of a list: its ids in ascending order, eight bytes each, big end first.
+/// The SHA-256 of a list: its ids in ascending order, eight bytes each, big-endian.
 #[must_use]
 pub fn checksum(frame: &[ReaderId]) -> Vec<u8> {
     let mut hash = digest::Context::new(&digest::SHA256);
@@ -59,7 +61,7 @@ mod tests {
         let turned: Vec<ReaderId> = frame.iter().rev().copied().collect();
         assert_eq!(draw(&turned, 150, "seed"), drawn);
         assert_ne!(draw(&frame, 150, "another seed"), drawn);
-        // Made with `hmac.new(b"seed", id.to_bytes(8, "big"), "sha256")` in Python: anybody can draw it again.
+        // Computed with `hmac.new(b"seed", id.to_bytes(8, "big"), "sha256")` in Python: anybody can repeat the draw.
         assert_eq!(
             draw(&list(10), 3, "seed"),
             PYTHON.map(ReaderId),
@@ -77,7 +79,8 @@ mod tests {
         assert_eq!(draw(&[], 3, "s"), []);
     }
 
-    /// Over many seeds each reader, and each pair of neighbours, is drawn as often as a simple random sample would: n/N and n(n−1)/N(N−1).
+    /// Over many seeds, each reader and each pair of neighbours is drawn as often as in a simple random
+    /// sample: n/N and n(n−1)/N(N−1).
     #[test]
     fn every_reader_has_the_same_chance() {
         let (frame, size, seeds) = (list(40), 10, 6_000);
@@ -103,14 +106,15 @@ mod tests {
         assert!(pairs.iter().all(|&n| near(n, pair)), "{pairs:?}");
     }
 
-    /// The promise itself: of all samples that could have been drawn, 95 in 100 give a range that holds the truth about the list, also when
-    /// a part of those asked, by chance, does not answer. The range is what is shown, rounded outwards, and the interval behind it.
+    /// The promise itself: of all samples that could have been drawn, 95 in 100 give a range that contains the truth
+    /// about the list, even if some of those asked, at random, do not answer. This tests the range that is shown,
+    /// rounded outwards, and the interval behind it.
     #[test]
     fn ranges_hold_the_truth_in_95_of_100_draws() {
         let frame = list(1_200);
         let random = Random::seeded(4);
         for (size, answering, yes) in [(300_usize, 100_u64, 3_i64), (400, 40, 2), (900, 50, 6)] {
-            // One in `yes` of the list says yes.
+            // One in `yes` readers on the list says yes.
             let says_yes = |reader: ReaderId| (reader.0 / 3) % yes == 0;
             let population = frame.len() as i64;
             let truth = frame.iter().filter(|r| says_yes(**r)).count() as f64 / frame.len() as f64;

@@ -1,7 +1,8 @@
-//! What the answers of a sample say about the list it was drawn from. Pure.
+//! Estimates from the answers of a sample for the list it was drawn from. Pure.
 //!
-//! Estimates are those of a simple random sample of as many as answered, with the finite-population correction: they cover the chance of the
-//! draw. Whether those who did not answer think alike no calculation can tell; the response rate stands beside every estimate for that reason.
+//! Estimates are those of a simple random sample of the size that answered, with the finite-population correction: they
+//! cover the randomness of the draw. No calculation can tell whether those who did not answer think alike, which is why
+//! the response rate is shown beside every estimate.
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use crate::polls::results::shares::{MIN_FOR_DECIMALS, MIN_FOR_PERCENT, grouped};
 use crate::polls::statistics::interval::{mean_of_list, widest_of_list};
 use crate::polls::statistics::{Interval, of_list};
 
-/// What a result of a sample is to be read with.
+/// What must be known to interpret the result of a sample.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = PollSample)]
 pub struct Estimate {
@@ -24,15 +25,17 @@ pub struct Estimate {
     pub drawn: i64,
     /// How many of those answered.
     pub answered: i64,
-    /// Answered of drawn, from 0 to 1: AAPOR's response rate 1. Whoever could not be reached counts as not having answered.
+    /// Answered divided by drawn, from 0 to 1: AAPOR's response rate 1. Readers who could not be reached
+    /// count as not having answered.
     pub response_rate: f64,
-    /// Points that chance in the draw may move a share at most, either way, in 95 of 100 draws; absent under 30 answers.
+    /// The most points by which randomness in the draw may change a share, either way, in 95 of 100 draws;
+    /// absent under 30 answers.
     pub margin: Option<f64>,
-    /// All of it in a line.
+    /// All of this in one line.
     pub line: String,
 }
 
-/// The estimate's frame for `answered` ballots.
+/// The data about the estimate for `answered` ballots.
 #[must_use]
 pub fn estimate(sample: &Sample, answered: i64) -> Estimate {
     let (population, drawn) = (sample.population, sample.size());
@@ -63,7 +66,7 @@ pub fn estimate(sample: &Sample, answered: i64) -> Estimate {
 }
 
 impl Estimate {
-    /// What has to be said with the numbers.
+    /// The note that has to be shown with the numbers.
     #[must_use]
     pub fn note(&self, sample: &Sample, answered: Option<&Answered>, zone: &TimeZone) -> String {
         let drawn = date(sample.drawn_at, zone);
@@ -74,7 +77,7 @@ impl Estimate {
             self.newsletter,
         );
         let Some(answered) = answered.filter(|_| self.answered > 0) else {
-            // Whether the invitation has left is not known here.
+            // It is not known here whether the invitation has been sent.
             return format!("{were_drawn}. Nobody has answered yet.");
         };
         let came = format!(
@@ -93,7 +96,7 @@ impl Estimate {
     }
 }
 
-/// A response rate for reading: whole per cent, one decimal under ten.
+/// A response rate as text: whole per cent, with one decimal under ten.
 #[must_use]
 pub fn rate(share: f64) -> String {
     let per_cent = share * 100.0;
@@ -104,14 +107,14 @@ pub fn rate(share: f64) -> String {
     }
 }
 
-/// The points of [`Estimate::margin`].
+/// The points in [`Estimate::margin`].
 #[must_use]
 pub fn margin(answered: i64, population: i64) -> Option<f64> {
     let half = widest_of_list(answered, population)?;
     (answered >= MIN_FOR_PERCENT).then(|| (half * 1_000.0).ceil() / 10.0)
 }
 
-/// The range of a share: `k` of `n` who answered the question, on a list of `population`. `None` under 30 answers.
+/// The range of a share: `k` of `n` who answered the question, from a list of `population`. `None` under 30 answers.
 #[must_use]
 pub fn range(k: i64, n: i64, population: i64) -> Option<Interval> {
     (n >= MIN_FOR_PERCENT)
@@ -119,7 +122,7 @@ pub fn range(k: i64, n: i64, population: i64) -> Option<Interval> {
         .flatten()
 }
 
-/// The range for reading, as exact as the shares beside it and rounded outwards: `31 to 43%`.
+/// The range as text, as precise as the shares beside it and rounded outwards: `31 to 43%`.
 #[must_use]
 pub fn share_range(range: &Interval, answers: i64) -> String {
     let (unit, digits) = if answers < MIN_FOR_DECIMALS {
@@ -127,13 +130,13 @@ pub fn share_range(range: &Interval, answers: i64) -> String {
     } else {
         (10.0, 1)
     };
-    // A hair's breadth, so that what is a round number stays one.
+    // A tiny tolerance, so that a round number stays one.
     let low = (range.low * 100.0 * unit + 1e-9).floor() / unit;
     let high = (range.high * 100.0 * unit - 1e-9).ceil() / unit;
     format!("{low:.digits$} to {high:.digits$}%")
 }
 
-/// The range of a rating's mean for reading, rounded outwards: `3.6 to 4.0`. `None` under 30 answers.
+/// The range of a rating's mean as text, rounded outwards: `3.6 to 4.0`. `None` under 30 answers.
 #[must_use]
 pub fn range_of_mean(from: i64, counts: &[i64], population: i64) -> Option<String> {
     let answers: i64 = counts.iter().sum();

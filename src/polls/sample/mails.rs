@@ -1,4 +1,4 @@
-//! Who gets a mail to the sample.
+//! The audience of a mail to the sample.
 
 use std::collections::HashSet;
 
@@ -11,10 +11,7 @@ use crate::polls::model::Phase;
 use crate::polls::voter::Voter;
 use crate::types::{PollId, ReaderId};
 
-/// The readers a mail of this round is for, were it to leave now; `Err`: nobody, and why.
-///
-/// # Errors
-/// What the database said.
+/// The readers whom a mail of this round would go to if it were sent now; `Err`: nobody, and why.
 pub async fn audience(
     app: &App,
     poll: PollId,

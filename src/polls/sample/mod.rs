@@ -1,18 +1,20 @@
 //! Probability mode: a poll that asks a random sample of a newsletter's confirmed subscribers, by personal links in a mail.
 //!
-//! States: none → drawn (the poll is open, for those who were drawn) → invited → reminded, once. An open poll gets its sample as a poll
-//! of its own beside it, so that nothing of the one can move the other; a draft becomes the sample's poll itself.
+//! States: none → drawn (the poll is open, for those who were drawn) → invited → reminded, once. An open poll gets its
+//! sample as a separate poll beside it, so that neither can affect the other; a draft becomes the sample's poll itself.
 //! Promises:
-//! - Every confirmed subscriber had the same chance: a simple random sample without replacement (`draw`). The seed and the list are kept, so the
-//!   draw can be made again and compared, at any time, by anybody who has the database.
-//! - A poll has one sample, drawn once. Drawing until it pleases is not possible.
-//! - Only who was drawn answers, by a personal link or signed in, and only these ballots count.
-//! - Who was invited is known; who answered what is not. Nothing is written when somebody answers but the ballot: whether a reader has answered is
-//!   asked of the ballots by the poll's secret when a reminder leaves, and cannot be asked any more once that is destroyed.
-//! - A reminder divides nobody into fewer than ten (`remind`).
-//! - Only here is there a margin, and never under 30 answers (`estimate`).
+//! - Every confirmed subscriber had the same chance: a simple random sample without replacement (`draw`). The seed and
+//!   the list are kept, so anybody who has the database can repeat the draw and compare, at any time.
+//! - A poll has one sample, drawn once. It is not possible to draw until the outcome suits.
+//! - Only those who were drawn can answer, by a personal link or signed in, and only these ballots count.
+//! - It is known who was invited, but not who answered what. An answer writes nothing but the ballot. Whether a reader
+//!   has answered is looked up among the ballots, with the poll's secret, when a reminder is sent, and cannot be looked
+//!   up once the secret is destroyed.
+//! - A reminder never singles out a group of fewer than ten (`remind`).
+//! - Margins are shown only here, and never under 30 answers (`estimate`).
 //!
-//! `draw`, `estimate` and `remind` are pure; `take` draws, `mails` says who gets a mail, `store` is the table, `api` what scripts may see.
+//! `draw`, `estimate` and `remind` are pure; `take` draws, `mails` selects the audience of a mail, `store` is the
+//! table, `api` is what scripts may see.
 
 pub mod api;
 mod draw;
@@ -35,23 +37,23 @@ use crate::types::{NewsletterId, PollId, ReaderId, UnixMillis};
 /// Whom a poll asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sampling {
-    /// Everybody who comes by.
+    /// Everybody.
     Open,
-    /// Everybody; beside it that poll asks a sample the same.
+    /// Everybody; the poll beside it asks the same of a sample.
     OpenBeside(PollId),
-    /// Those who were drawn.
+    /// Only those who were drawn.
     Drawn(Sample),
 }
 
-/// Those who were drawn, and from how many.
+/// The readers who were drawn, and the size of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     pub newsletter: NewsletterId,
-    /// What the newsletter is called.
+    /// The newsletter's name.
     pub name: String,
-    /// Its confirmed subscribers at the draw: whom the estimates are about.
+    /// Its confirmed subscribers at the draw: the estimates are about them.
     pub population: i64,
-    /// Ascending.
+    /// In ascending order.
     pub readers: Arc<[ReaderId]>,
     pub drawn_at: UnixMillis,
     /// The open poll that asks everybody the same.
@@ -59,7 +61,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// How many were drawn.
+    /// The number of readers drawn.
     #[must_use]
     pub fn size(&self) -> i64 {
         i64::try_from(self.readers.len()).unwrap_or(i64::MAX)

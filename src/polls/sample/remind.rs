@@ -1,8 +1,9 @@
-//! Whom a reminder goes to. Pure.
+//! Selects whom a reminder goes to. Pure.
 //!
-//! Who is reminded has not answered, so a list of those who are tells who has. A ballot carries the time it was cast: if one reader alone had
-//! answered before the reminder left, the one ballot from before would be theirs. So a reminder never makes a group of fewer than ten: where fewer
-//! have answered all are reminded, and where fewer are left nobody is.
+//! A reader who is reminded has not answered, so a list of the reminded reveals who has. A ballot carries the time
+//! it was cast: if only one reader had answered before the reminder was sent, the one earlier ballot would be
+//! theirs. So a reminder never creates a group of fewer than ten: if fewer have answered, everybody is reminded,
+//! and if fewer are left, nobody is.
 
 use std::time::Duration;
 
@@ -17,18 +18,18 @@ use crate::types::ReaderId;
 #[serde(rename_all = "lowercase")]
 pub enum Round {
     Invitation,
-    /// One, to those who have not answered.
+    /// Sent once, to those who have not answered.
     Reminder,
 }
 
-/// At least so long after the invitation left: three days.
+/// The minimum time between the invitation and the reminder: three days.
 pub const PAUSE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// The smallest group a reminder may make, as that of any cell of a table.
+/// The smallest group that a reminder may create, the same as for any cell of a table.
 const SMALLEST: usize = 10;
 
 impl Round {
-    /// As the `issue` keeps it.
+    /// The code stored in `issue`.
     #[must_use]
     pub fn code(self) -> i16 {
         match self {
@@ -37,7 +38,7 @@ impl Round {
         }
     }
 
-    /// The round of a code; 0 is none.
+    /// The round with this code; 0 is none.
     #[must_use]
     pub fn from_code(code: i16) -> Option<Self> {
         match code {
@@ -48,7 +49,7 @@ impl Round {
     }
 }
 
-/// Whom to remind, of those who were drawn; `Err`: nobody, and why.
+/// The readers to remind, among those who were drawn; `Err`: nobody, and why.
 pub fn to_remind(
     drawn: &[ReaderId],
     answered: impl Fn(ReaderId) -> bool,

@@ -8,11 +8,8 @@ use crate::types::reader_list::{packed, unpacked};
 use crate::types::{EditorId, NewsletterId, PollId, ReaderId, SubscriptionState, UnixMillis};
 
 /// Whom a poll asks.
-///
-/// # Errors
-/// What the database said.
 pub async fn of_poll<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Sampling, DbErr> {
-    // One question for both: is it a sample's poll, and does a sample's poll stand beside it.
+    // One query answers both: whether this is a sample's poll, and whether a sample's poll is beside it.
     let sql = "SELECT s.poll_id, s.beside_poll_id, s.newsletter_id, s.population, s.drawn_ms, n.name, \
                CASE WHEN s.poll_id = $1 THEN s.readers END AS readers \
                FROM poll_sample s JOIN newsletter n ON n.id = s.newsletter_id WHERE s.poll_id = $1 OR s.beside_poll_id = $1";
@@ -34,13 +31,13 @@ pub async fn of_poll<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Samplin
     }))
 }
 
-/// A draw with what it was made of.
+/// A draw, with what is needed to repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub newsletter: NewsletterId,
     pub beside: Option<PollId>,
     pub seed: String,
-    /// The confirmed subscribers at the draw, ascending.
+    /// The confirmed subscribers at the draw, in ascending order.
     pub frame: Vec<ReaderId>,
     pub frame_sha256: Vec<u8>,
     pub readers: Vec<ReaderId>,
@@ -48,10 +45,7 @@ pub struct Record {
     pub editor: Option<EditorId>,
 }
 
-/// Keeps a draw. False: the poll, or the open poll beside it, has a sample already.
-///
-/// # Errors
-/// What the database said.
+/// Stores a draw. Returns false if the poll, or the open poll beside it, already has a sample.
 pub async fn insert(txn: &WriteTxn, poll: PollId, record: &Record) -> Result<bool, DbErr> {
     let sql = "INSERT INTO poll_sample (poll_id, beside_poll_id, newsletter_id, seed, population, frame, frame_sha256, readers, drawn_ms, editor_id) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -74,10 +68,7 @@ pub async fn insert(txn: &WriteTxn, poll: PollId, record: &Record) -> Result<boo
     }
 }
 
-/// The draw of a poll with its list, to be made again.
-///
-/// # Errors
-/// What the database said.
+/// The draw of a poll with its list, so that it can be repeated.
 pub async fn record(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
     let sql = "SELECT newsletter_id, beside_poll_id, seed, frame, frame_sha256, readers, drawn_ms, editor_id FROM poll_sample WHERE poll_id = $1";
     let Some(row) = fetch_one(db.read(), sql, [Value::from(poll)]).await? else {
@@ -98,27 +89,24 @@ pub async fn record(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
     }))
 }
 
-/// A sample in the list of all.
+/// An entry in the list of samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// The slug of its poll.
     pub poll: String,
-    /// That of the open poll beside it.
+    /// The slug of the open poll beside it.
     pub beside: Option<String>,
-    /// That of the newsletter.
+    /// The slug of the newsletter.
     pub newsletter: String,
     pub population: i64,
     pub drawn: i64,
     pub drawn_at: UnixMillis,
 }
 
-/// Samples in one page of the list.
+/// Samples on one page of the list.
 const LISTED: usize = 100;
 
-/// The samples that were drawn before the one that `after` names, or all: the newest first. Whether there are more.
-///
-/// # Errors
-/// What the database said.
+/// The samples drawn before the one that `after` names, or all, newest first; and whether there are more.
 pub async fn listed(
     db: &Db,
     after: Option<(UnixMillis, PollId)>,
@@ -147,10 +135,7 @@ pub async fn listed(
     Ok((found, more))
 }
 
-/// The confirmed subscribers of a newsletter, ascending: one statement, so one instant.
-///
-/// # Errors
-/// What the database said.
+/// The confirmed subscribers of a newsletter, ascending, read in one statement and so at one instant.
 pub async fn frame(db: &Db, newsletter: NewsletterId) -> Result<Vec<ReaderId>, DbErr> {
     let sql = format!(
         "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = {} ORDER BY reader_id",
@@ -162,10 +147,7 @@ pub async fn frame(db: &Db, newsletter: NewsletterId) -> Result<Vec<ReaderId>, D
     .await
 }
 
-/// How many they are.
-///
-/// # Errors
-/// What the database said.
+/// The number of confirmed subscribers of a newsletter.
 pub async fn population(db: &Db, newsletter: NewsletterId) -> Result<i64, DbErr> {
     let sql = format!(
         "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM subscription WHERE newsletter_id = $1 AND state = {}",
@@ -177,9 +159,6 @@ pub async fn population(db: &Db, newsletter: NewsletterId) -> Result<i64, DbErr>
 }
 
 /// The keys of all ballots in a poll.
-///
-/// # Errors
-/// What the database said.
 pub async fn voter_keys(db: &Db, poll: PollId) -> Result<Vec<Vec<u8>>, DbErr> {
     let sql = "SELECT voter_key FROM ballot WHERE poll_id = $1";
     fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
@@ -188,10 +167,8 @@ pub async fn voter_keys(db: &Db, poll: PollId) -> Result<Vec<Vec<u8>>, DbErr> {
     .await
 }
 
-/// A draft becomes the sample's poll: from now on confirmed subscribers make its result. False: it is no draft at that revision any more.
-///
-/// # Errors
-/// What the database said.
+/// Turns a draft into the sample's poll: from now on confirmed subscribers make its result. Returns false if it is no
+/// longer a draft at that revision.
 pub async fn open_draft(
     txn: &WriteTxn,
     poll: PollId,

@@ -9,37 +9,37 @@ use crate::polls::model::{Poll, PollState, Tier};
 use crate::types::token::random_token;
 use crate::types::{EditorId, NewsletterId, PollId, ReaderId};
 
-/// The smallest sample: from 30 answers on there is a percentage.
+/// The smallest sample: percentages are shown from 30 answers on.
 pub const SMALLEST: i64 = 30;
-/// The largest: if a tenth answer, they know a share to two points and a half either way.
+/// The largest sample: if a tenth of it answers, shares are known to within two and a half points.
 pub const LARGEST: i64 = 20_000;
 
 /// What is to be drawn.
 #[derive(Debug, Clone)]
 pub struct Order {
     pub newsletter: NewsletterId,
-    /// Readers, [`SMALLEST`] to [`LARGEST`].
+    /// The number of readers, [`SMALLEST`] to [`LARGEST`].
     pub size: i64,
-    /// Empty: a random one.
+    /// The seed; if empty, a random one is used.
     pub seed: String,
     pub editor: EditorId,
 }
 
-/// What came of it.
+/// The result of a draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
-    /// Drawn; the poll with this slug asks them, and is open.
+    /// Drawn; the poll with this slug asks these readers, and is open.
     Drawn { slug: String },
-    /// The newsletter has only so many confirmed subscribers.
+    /// The newsletter has too few confirmed subscribers.
     TooFew { population: i64 },
-    /// The poll has a sample, or was changed since it was read.
+    /// The poll already has a sample, or was changed since it was read.
     Conflict,
 }
 
-/// Draws. A draft becomes the sample's poll; beside any other poll stands `copy`, which asks the same.
+/// Draws the sample. A draft becomes the sample's poll; beside any other poll, `copy` is created, which asks the same.
 ///
 /// # Errors
-/// What the database said; then nothing was drawn.
+/// A database error; nothing was drawn.
 pub async fn take(
     app: &App,
     poll: &Poll,
@@ -92,18 +92,15 @@ pub async fn take(
     Ok(Taken::Drawn { slug })
 }
 
-/// A million readers take a second: not on a thread that answers requests.
+/// A million readers take a second, so this must not run on a thread that serves requests.
 async fn drawn(frame: Vec<ReaderId>, size: usize, seed: String) -> Result<Vec<ReaderId>, DbErr> {
     tokio::task::spawn_blocking(move || draw(&frame, size, &seed))
         .await
         .map_err(|panicked| DbErr::Custom(format!("drawing a sample broke: {panicked}")))
 }
 
-/// Draws again from what was kept of a poll's sample: whether the list is the one that was kept, and the same readers come out. `None`:
-/// it has no sample.
-///
-/// # Errors
-/// What the database said.
+/// Repeats the draw from what was kept about a poll's sample. Returns true if the list is the one that was kept and the
+/// same readers are drawn; `None` if the poll has no sample.
 pub async fn is_as_drawn(db: &Db, poll: PollId) -> Result<Option<bool>, DbErr> {
     let Some(record) = store::record(db, poll).await? else {
         return Ok(None);
