@@ -1,4 +1,4 @@
-//! The polling station: what answering needs beside the database. One in each process.
+//! The polling station: what answering needs apart from the database. There is one per process.
 
 use std::sync::Arc;
 
@@ -23,21 +23,22 @@ pub struct Station {
     pub queue: Lines<Slip, Outcome>,
     pub live: Live,
     pub networks: Arc<NetworkOfTheDay>,
-    /// Looks at open polls since they were last added to the database.
+    /// Views of open polls that are not yet in the database.
     pub views: Views,
-    /// What ballots say together, for editors.
+    /// Ballots grouped by their answers, for editors.
     pub answers: Answers,
-    /// Pictures for those who share a poll.
+    /// The preview pictures.
     pub pictures: Pictures,
-    /// Who is looking at the links of mails.
+    /// The visits to links in mails.
     pub looks: Arc<Looks>,
     pub audits: Arc<Audits>,
-    /// New ballots of the last minutes, and the bursts among them.
+    /// The watch over the ballots of the last minutes, and the bursts among them.
     pub watch: Arc<Watch>,
 }
 
 impl Station {
-    /// Opens it: starts a writer of ballots for each of `slots`, this node's stripes. `capacity` answers may wait, within `bounds`.
+    /// Starts one writer of ballots for each of `slots`, this node's stripes. At most `capacity` answers
+    /// may wait, within `bounds`.
     pub fn open(
         db: &Db,
         clock: &Clock,
@@ -63,7 +64,7 @@ impl Station {
                 let (stripe, told) = (stripe.clone(), told.clone());
                 async move {
                     let outcomes = stripe.commit(&group).await?;
-                    // Here, and not by whoever asked: they may have hung up.
+                    // Done by the writer, and not by the request: the client may have disconnected.
                     let (live, watch, looks) = told;
                     live.touch(group.iter().map(Slip::poll));
                     trust::tell(&watch, &looks, &group, &outcomes);

@@ -1,5 +1,5 @@
-//! Drawing: text is shaped and wrapped by cosmic-text, which knows scripts and directions; the rest is rectangles. Which side a picture
-//! begins at: `direction`.
+//! Draws the picture: text is shaped and wrapped by cosmic-text, which handles scripts and directions; everything else
+//! is rectangles. `direction` decides at which side a picture begins.
 
 mod direction;
 
@@ -11,7 +11,7 @@ use cosmic_text::{
 use self::direction::Direction;
 use super::sketch::{Bar, Sketch};
 
-/// As Open Graph and its readers like it.
+/// The size that Open Graph and its consumers recommend.
 pub const WIDTH: u32 = 1_200;
 pub const HEIGHT: u32 = 630;
 
@@ -25,11 +25,11 @@ const MARGIN: f32 = 72.0;
 const HEADLINES: &[u8] = include_bytes!("fonts/NotoSerif-Bold.ttf");
 const WORDS: &[u8] = include_bytes!("fonts/DejaVuSans.ttf");
 
-/// Fonts, and the shapes of glyphs drawn before. One picture at a time.
+/// Fonts and cached glyphs. Paints one picture at a time.
 pub struct Painter {
     fonts: FontSystem,
     glyphs: SwashCache,
-    /// The machine's fonts were looked for.
+    /// Whether the system's fonts have been loaded.
     knows_machine: bool,
 }
 
@@ -37,7 +37,7 @@ struct Canvas {
     pixels: Vec<u8>,
 }
 
-/// How a text is set.
+/// The style of a text.
 #[derive(Clone, Copy)]
 struct Style {
     headline: bool,
@@ -63,14 +63,14 @@ impl Painter {
     /// The picture as PNG.
     ///
     /// # Errors
-    /// What the encoder said; drawing itself does not fail.
+    /// The PNG encoder fails; drawing itself does not fail.
     pub fn paint(&mut self, sketch: &Sketch) -> Result<Vec<u8>, png::EncodingError> {
         let mut canvas = Canvas {
             pixels: PAPER.repeat((WIDTH * HEIGHT) as usize),
         };
         canvas.fill(0.0, 0.0, WIDTH as f32, 14.0, ACCENT);
         let wide = WIDTH as f32 - 2.0 * MARGIN;
-        // Few bars leave room for a larger question.
+        // With few bars there is room for a larger question.
         let (size, lines) = match (sketch.bars.len(), sketch.question.chars().count()) {
             (0, ..=90) => (76.0, 4),
             (0, _) => (56.0, 6),
@@ -96,7 +96,7 @@ impl Painter {
         let room = foot - 24.0 - (62.0 + height + 28.0);
         if !sketch.bars.is_empty() {
             let row = (room / sketch.bars.len() as f32).clamp(48.0, 92.0);
-            // What is left stays between the question and the bars.
+            // The remaining space goes between the question and the bars.
             let mut y = foot - 20.0 - row * sketch.bars.len() as f32;
             let direction = self.direction(sketch);
             for bar in &sketch.bars {
@@ -156,7 +156,8 @@ impl Painter {
         canvas.fill(from, top, length, thick, ACCENT);
     }
 
-    /// Sets a text in a column; its height. What no font can draw is left out: squares say nothing.
+    /// Draws a text into a column and returns its height. A text that no font can draw is left out: boxes in its
+    /// place would say nothing.
     fn text(
         &mut self,
         canvas: &mut Canvas,
@@ -206,7 +207,7 @@ impl Painter {
         } else {
             Attrs::new().family(Family::Name("DejaVu Sans"))
         };
-        // One paragraph, whatever was typed; and no more than can be seen.
+        // One paragraph, whatever was typed, and no more than fits.
         let text: String = text
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
@@ -214,7 +215,7 @@ impl Painter {
             .collect();
         buffer.set_text(&text, &attrs, Shaping::Advanced, style.align);
         buffer.shape_until_scroll(&mut self.fonts, false);
-        // Only then: a text that is cut keeps the blanks at which it was wrapped.
+        // Done after the first layout: a text that is cut keeps the spaces at which it was wrapped.
         if buffer.layout_runs().count() > style.lines {
             buffer.set_ellipsize(Ellipsize::End(EllipsizeHeightLimit::Lines(style.lines)));
             buffer.set_size(Some(width), Some(line * style.lines as f32 + 1.0));
@@ -224,7 +225,7 @@ impl Painter {
     }
 }
 
-/// A glyph 0 is what a font shows for a character it does not have.
+/// Glyph 0 is what a font shows for a character it does not have.
 fn is_missing(buffer: &Buffer) -> bool {
     buffer
         .layout_runs()
@@ -306,7 +307,7 @@ mod tests {
         pixels
     }
 
-    /// Whether anything dark is drawn in a part of the picture.
+    /// Whether anything dark is drawn in this part of the picture.
     fn has_ink(pixels: &[u8], x: std::ops::Range<u32>, y: std::ops::Range<u32>) -> bool {
         y.flat_map(|y| x.clone().map(move |x| ((y * WIDTH + x) * 3) as usize))
             .any(|at| pixels[at..at + 3].iter().all(|c| *c < 0x60))

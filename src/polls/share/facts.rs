@@ -1,4 +1,4 @@
-//! What stands in the head of a poll's pages: for those who share it, and for machines that read results.
+//! Metadata in the head of a poll's pages: for previews when somebody shares them, and for machines that read results.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::draw::{HEIGHT, WIDTH};
 use crate::polls::model::Poll;
 use crate::polls::results::Results;
 
-/// Open Graph, as in `reader.hbs`.
+/// The Open Graph metadata in `reader.hbs`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shared {
     pub title: String,
@@ -20,7 +20,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What is said of `poll` where somebody shares it; `results`: what anybody may see.
+    /// The preview of `poll`; `results` are those that the public may see.
     pub fn of(origin: &str, poll: &Poll, results: Option<&Results>) -> Self {
         let description = match results {
             Some(results) if results.voters > 0 => results.note.clone(),
@@ -39,7 +39,7 @@ impl Shared {
     }
 }
 
-/// The picture in words.
+/// The picture's alternative text.
 fn alternative(poll: &Poll, results: Option<&Results>) -> String {
     let mut words = poll.headline().to_owned();
     let question = results
@@ -57,8 +57,8 @@ pub fn host(origin: &str) -> &str {
     origin.split_once("://").map_or(origin, |(_, host)| host)
 }
 
-/// The results as schema.org's `Dataset`, for a data block: it says how the numbers came about, which a rating or a question-and-answer page
-/// could not. Safe inside `<script>`: nothing in it can end the element.
+/// The results as a schema.org `Dataset`, for a data block: unlike a rating or a question-and-answer page, it can say
+/// how the numbers were obtained. It is safe inside `<script>`, because nothing in it can end the element.
 pub fn json_ld(origin: &str, poll: &Poll, results: &Results) -> Option<String> {
     if results.voters == 0 {
         return None;
@@ -97,7 +97,7 @@ pub fn json_ld(origin: &str, poll: &Poll, results: &Results) -> Option<String> {
     Some(harmless(&data.to_string()))
 }
 
-/// JSON in which no character means anything to HTML.
+/// Escapes JSON so that no character has a meaning in HTML.
 fn harmless(json: &str) -> String {
     json.chars()
         .map(|c| match c {

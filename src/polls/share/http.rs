@@ -12,7 +12,7 @@ use crate::polls::asking::public_poll;
 use crate::polls::results::visible;
 use crate::web::Problem;
 
-/// The picture for those who share the poll: what anybody may see of it, whoever asks.
+/// The preview picture of the poll: it shows what the public may see, whoever asks.
 ///
 /// # Errors
 /// 404 for an unknown poll or a draft.
@@ -50,7 +50,7 @@ pub async fn picture(
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=60"),
     );
-    // Others show it in their pages: that is what it is for.
+    // It is meant to be shown in other sites' pages.
     out.insert(
         "cross-origin-resource-policy",
         HeaderValue::from_static("cross-origin"),

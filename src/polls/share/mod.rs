@@ -1,7 +1,8 @@
-//! What other sites show of a poll when somebody shares it: a picture, a few words, and data that machines read.
+//! The preview of a poll on other sites when somebody shares it: a picture, a short text, and data for machines.
 //!
-//! The picture is drawn on the server, from what anybody may see of the poll: while its results are hidden, or differ by who asks, it shows the
-//! question alone. It is drawn at most once in ten seconds for each poll, one at a time for all, and named by a hash of what is on it.
+//! The picture is drawn on the server, from what the public may see of the poll. While its results are hidden, or
+//! depend on the reader, it shows only the question. It is drawn at most once in ten seconds for each poll, one picture
+//! at a time, and its tag is a hash of its content.
 
 mod draw;
 mod facts;

@@ -1,4 +1,4 @@
-//! The pictures drawn lately.
+//! A cache of recently drawn pictures.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,29 +12,29 @@ use super::draw::Painter;
 use super::sketch::Sketch;
 use crate::types::{PollId, UnixMillis};
 
-/// A picture with newer numbers is drawn at most so often for each poll.
+/// The minimum time between two pictures of a poll that differ only in their numbers.
 const PAUSE: Duration = Duration::from_secs(10);
-/// Pictures kept; one is 30 to 60 kB.
+/// The most pictures kept; one is 30 to 60 kB.
 const KEPT: usize = 64;
 
-/// A picture, and the name of what is on it.
+/// A picture, and the hash of its content.
 #[derive(Debug, Clone)]
 pub struct Picture {
     pub png: Bytes,
-    /// For `ETag`.
+    /// The value of `ETag`.
     pub tag: String,
     drawn_at: UnixMillis,
-    /// Changes with everything but the numbers.
+    /// A hash of everything that must never be out of date: see [`frame`].
     frame: u64,
 }
 
-/// Draws and keeps pictures. Cheap to clone.
+/// Draws and caches pictures. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Pictures {
     kept: Arc<Mutex<HashMap<PollId, Picture>>>,
-    /// Made with the first picture: the fonts are of no use before.
+    /// Created with the first picture, since the fonts are not needed before.
     painter: Arc<Mutex<Option<Painter>>>,
-    /// One picture is drawn at a time, whoever asks.
+    /// Only one picture is drawn at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -45,10 +45,11 @@ impl fmt::Debug for Pictures {
 }
 
 impl Pictures {
-    /// The picture of a poll: the one that is kept if it shows this, or nearly this and is young; else a new one. `revision` is the poll's.
+    /// The picture of a poll: the cached one if it shows the same, or if only its numbers are slightly out of date;
+    /// else a new one. `revision` is the poll's.
     ///
     /// # Errors
-    /// That it could not be drawn.
+    /// The picture could not be drawn.
     pub async fn of(
         &self,
         poll: PollId,
@@ -108,7 +109,7 @@ fn hash(sketch: &Sketch) -> String {
     format!("\"{:016x}\"", hasher.finish())
 }
 
-/// What may not be shown a moment longer than it is true: the words, and whether there are numbers at all.
+/// A hash of what must never be out of date: the texts, and whether there are numbers at all.
 fn frame(revision: i64, sketch: &Sketch) -> u64 {
     let mut hasher = DefaultHasher::new();
     revision.hash(&mut hasher);

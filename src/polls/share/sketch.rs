@@ -1,18 +1,18 @@
-//! What stands in the picture of a poll. Pure; two sketches that are equal are the same picture.
+//! The content of a poll's picture. Pure; equal sketches give the same picture.
 
 use crate::polls::model::{Phase, Poll};
 use crate::polls::results::shares::{grouped, shares};
 use crate::polls::results::{QuestionResult, Results};
 use crate::types::UnixMillis;
 
-/// The picture before it is drawn.
+/// The content of a picture before it is drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sketch {
     pub question: String,
     pub bars: Vec<Bar>,
-    /// What is to be known with it.
+    /// What has to be said with the numbers.
     pub foot: String,
-    /// Whose it is.
+    /// The host of the publisher.
     pub host: String,
 }
 
@@ -21,15 +21,15 @@ pub struct Sketch {
 pub struct Bar {
     pub label: String,
     pub value: String,
-    /// Tenths of a per cent of the whole length.
+    /// The length of the bar, in tenths of a per cent of the full width.
     pub length: i64,
 }
 
-/// The picture holds so many answers.
+/// The most answers in a picture.
 const MOST: usize = 4;
 
 impl Sketch {
-    /// The picture of `poll` with `results` that anybody may see, or with its question alone.
+    /// The picture of `poll`, with `results` that the public may see, or with its question alone.
     pub fn of(poll: &Poll, results: Option<&Results>, now: UnixMillis, host: &str) -> Self {
         let question = results.and_then(|results| results.questions.first());
         let mut rows: Vec<_> = question
@@ -37,7 +37,7 @@ impl Sketch {
             .unwrap_or_default();
         let all = rows.len();
         if all > MOST {
-            // The most chosen, in the order of the poll.
+            // The options chosen most, in the order of the poll.
             let mut by_votes = rows.clone();
             by_votes.sort_by_key(|row| std::cmp::Reverse(row.votes));
             by_votes.truncate(MOST);
@@ -95,8 +95,8 @@ impl Sketch {
     }
 }
 
-/// Of a ranked question: how many rounds its count had, and who was left in the last of them, most ballots first. First choices alone would
-/// show another winner than the result has.
+/// For a ranked question: the number of rounds in its count, and the options left in the last round, most ballots
+/// first. First choices alone could suggest a different winner than the result.
 fn last_round(question: &QuestionResult) -> Option<(usize, Vec<Bar>)> {
     let rounds = &question.runoff.as_ref()?.rounds;
     let last = rounds.last()?;

@@ -1,22 +1,23 @@
-//! Which cells of a table may be shown when its margins are public.
+//! Cell suppression: which cells of a table may be shown if its margins are public.
 //!
-//! A cell under [`SMALLEST_CELL`] is hidden. Then it must not follow from what is left: the sums of rows and columns are on the result page.
-//! So three more are hidden with it, the corners of a rectangle (Cox 1980, JASA 75, 377): along it answers can be moved in
-//! a circle without any shown number or sum changing, by [`SMALLEST_CELL`] steps at least, so a whole range of numbers fits each of the four.
+//! A cell under [`SMALLEST_CELL`] is hidden. It must not be derivable from the rest, since the sums of rows and columns
+//! are on the result page. So three more cells are hidden with it, the other corners of a rectangle (Cox 1980, JASA 75,
+//! 377): answers can be moved around the rectangle, by at least [`SMALLEST_CELL`], without changing any shown number or
+//! sum, so each of the four could have a whole range of values.
 
-/// Fewer answers are not shown in a cell.
+/// Smaller numbers are not shown in a cell.
 pub const SMALLEST_CELL: i64 = 10;
 
 /// What may be shown of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// Row by row; `None` is hidden.
+    /// Row by row; `None`: hidden.
     Cells(Vec<Vec<Option<i64>>>),
-    /// Too small a table: nothing can be shown without giving away what must be hidden.
+    /// The table is too small: nothing can be shown without revealing what must be hidden.
     Nothing,
 }
 
-/// Hides what must be hidden in a table of counts, all rows of the same length.
+/// Hides what must be hidden in a table of counts. All rows must have the same length.
 #[must_use]
 pub fn protect(table: &[Vec<i64>]) -> Shown {
     let mut hidden: Vec<Vec<bool>> = table
@@ -53,7 +54,7 @@ fn places(hidden: &[Vec<bool>]) -> Vec<(usize, usize)> {
     hidden.iter().enumerate().flat_map(row).collect()
 }
 
-/// The other corners of the rectangle that hides the fewest answers not hidden yet, among those wide enough.
+/// The other corners of the rectangle that hides the fewest further answers, among those with a sufficient range.
 fn cheapest(
     table: &[Vec<i64>],
     hidden: &[Vec<bool>],
@@ -68,7 +69,8 @@ fn cheapest(
                 (other_row, other_column),
             ];
             let [beside, below, across] = corners.map(|(r, c)| table[r][c].max(0));
-            // One way round takes from `beside` and `below`, the other from the cell itself and from `across`.
+            // Moving answers one way takes them from `beside` and `below`; the other way from the cell
+            // itself and from `across`.
             let range = beside.min(below) + table[row][column].max(0).min(across);
             if range < SMALLEST_CELL {
                 continue;
@@ -120,12 +122,12 @@ mod tests {
     fn a_table_too_small_to_hide_in_is_not_shown() {
         assert_eq!(hidden(&[&[3, 20, 90]]), None);
         assert_eq!(hidden(&[&[3], &[40]]), None);
-        // Nowhere to move ten answers to.
+        // There is nowhere to move ten answers to.
         assert_eq!(hidden(&[&[1, 2], &[3, 4]]), None);
     }
 
-    /// By how many a cell could be greater (or smaller), up to [`SMALLEST_CELL`], with the same sums and the same shown cells: one at a time, along paths of
-    /// hidden cells that are lowered and raised in turn.
+    /// By how many a cell could be greater (or smaller), up to [`SMALLEST_CELL`], with the same sums and the same shown
+    /// cells. Moves one answer at a time, along paths of hidden cells that are lowered and raised in turn.
     fn play(
         table: &[Vec<i64>],
         cells: &[Vec<Option<i64>>],
@@ -146,7 +148,8 @@ mod tests {
         steps
     }
 
-    /// Cells to move in turn, from the row of `at` to its column: the first of them against `at`.
+    /// The cells to change in turn, from the row of `at` to its column; the first one in the
+    /// opposite direction to `at`.
     fn path(
         now: &[Vec<i64>],
         cells: &[Vec<Option<i64>>],

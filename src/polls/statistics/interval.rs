@@ -1,16 +1,16 @@
-//! Intervals for a share.
+//! Confidence intervals for a share.
 
-/// The 97.5th percentile of the normal distribution: 95 per cent of draws lie within.
+/// The 97.5th percentile of the normal distribution, for 95 per cent intervals.
 const Z95: f64 = 1.959_963_984_540_054;
 
-/// From and to, as shares from 0 to 1.
+/// The bounds, as shares from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     pub low: f64,
     pub high: f64,
 }
 
-/// The score interval of Wilson (1927, JASA 22, 209) for `k` of `n`, at 95 per cent. `None` where there is no share.
+/// The score interval of Wilson (1927, JASA 22, 209) for `k` of `n`, at 95 per cent. `None` if the share is undefined.
 #[must_use]
 pub fn wilson(k: i64, n: i64) -> Option<Interval> {
     if n <= 0 || k < 0 || k > n {
@@ -19,7 +19,7 @@ pub fn wilson(k: i64, n: i64) -> Option<Interval> {
     score(k as f64 / n as f64, n as f64)
 }
 
-/// The same for a share of a weighted sample, with the size it is worth (see [`super::weights::effective_size`]).
+/// The same for a share of a weighted sample, with its effective size (see [`super::weights::effective_size`]).
 #[must_use]
 pub fn wilson_weighted(share: f64, effective_size: f64) -> Option<Interval> {
     ((0.0..=1.0).contains(&share) && effective_size > 0.0 && effective_size.is_finite())
@@ -28,8 +28,8 @@ pub fn wilson_weighted(share: f64, effective_size: f64) -> Option<Interval> {
 }
 
 /// The interval for a share of a finite list of `population`, of which a simple random sample of `n` answered. The
-/// sample counts for `n · (N − 1) / (N − n)`: the finite-population correction of the variance (Cochran 1977, §3.2)
-/// within Wilson's interval, so that it stays inside 0 to 1 and shrinks to a point when all were asked.
+/// sample counts as `n · (N − 1) / (N − n)`: this puts the finite-population correction of the variance (Cochran 1977,
+/// §3.2) into Wilson's interval, so that it stays within 0 to 1 and shrinks to a point if everybody was asked.
 #[must_use]
 pub fn of_list(k: i64, n: i64, population: i64) -> Option<Interval> {
     if n <= 0 || k < 0 || k > n || population < n {
@@ -46,7 +46,7 @@ pub fn of_list(k: i64, n: i64, population: i64) -> Option<Interval> {
     score(share, n * (list - 1.0) / (list - n))
 }
 
-/// The same for a weighted share, whose sample is worth `effective_size` and was given by `n` of the list.
+/// The same for a weighted share with this `effective_size`, given by `n` of the list.
 #[must_use]
 pub fn of_list_weighted(
     share: f64,
@@ -67,14 +67,15 @@ pub fn of_list_weighted(
     wilson_weighted(share, effective_size * (list - 1.0) / (list - n))
 }
 
-/// Half of the widest interval that [`of_list`] can give with `n` of `population`: that of a share of one half.
+/// Half the width of the widest interval that [`of_list`] can give for `n` of `population`:
+/// that of a share of one half.
 #[must_use]
 pub fn widest_of_list(n: i64, population: i64) -> Option<f64> {
     of_list_weighted(0.5, n as f64, n, population).map(|found| (found.high - found.low) / 2.0)
 }
 
-/// The interval for the mean of a finite list of `population`, of which `counts[i]` answered with the point `from + i`: the mean and
-/// 1.96 standard errors `√((1 − n/N) s² / n)` (Cochran 1977, eq. 2.20) either way, not beyond the scale.
+/// The interval for the mean of a finite list of `population`, of which `counts[i]` answered with the point `from + i`:
+/// the mean plus or minus 1.96 standard errors `√((1 − n/N) s² / n)` (Cochran 1977, eq. 2.20), limited to the scale.
 #[must_use]
 pub fn mean_of_list(from: i64, counts: &[i64], population: i64) -> Option<Interval> {
     let n: i64 = counts.iter().sum();
@@ -136,7 +137,8 @@ mod tests {
         let (n, list, deviation) = (300.0, 3_078.0, 344_551.9_f64);
         let published = 18_898.43;
         assert!((((1.0 - n / list) * deviation.powi(2) / n).sqrt() - published).abs() < 0.01);
-        // The same correction as of a mean and of a share: here of a question with two points, of which p have the upper one.
+        // The correction is the same for a mean and for a share: this is a question with two points, of
+        // which p have the upper one.
         for k in [30_i64, 153, 270] {
             let p = k as f64 / n;
             let error = ((1.0 - n / list) * p * (1.0 - p) / (n - 1.0)).sqrt();
@@ -192,7 +194,8 @@ mod tests {
         }
     }
 
-    /// Draws a sample of `n` from a list of `population` with `with` of them; how many it has.
+    /// Draws a sample of `n` from a list of `population`, of which `with` have the property; returns how
+    /// many of the sample have it.
     fn draw(random: &Random, n: u64, with: u64, population: u64) -> i64 {
         let (mut left, mut good, mut found) = (population, with, 0);
         for _ in 0..n {
@@ -228,7 +231,7 @@ mod tests {
                 (0.935..=0.968).contains(&share),
                 "{with}/{population}: {share}"
             );
-            // Narrow as well: what the normal distribution would give, within a twentieth.
+            // The interval is not too wide either: within a twentieth of what the normal distribution would give.
             let error = (truth * (1.0 - truth) / n as f64 * (population - n) as f64
                 / (population - 1) as f64)
                 .sqrt();

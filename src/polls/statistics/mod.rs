@@ -1,10 +1,11 @@
-//! Survey statistics for editors: pure functions over counts, each with the source of its rule.
+//! Survey statistics for editors: pure functions over counts, each with the source of its method.
 //!
-//! Nothing here is ever shown to readers: an open poll is no sample, and a number with an interval looks like one.
-//! `interval` says how wide a draw would scatter, `weights` what weighting costs, `raking` weights to known margins or refuses,
-//! `shrinkage` steadies the shares of small groups, `cells` hides what is too small to show in a table.
+//! None of this is ever shown to readers: an open poll is not a sample, and a number with an interval looks
+//! like one. `interval` gives confidence intervals, `weights` the cost of weighting; `raking` weights to
+//! known margins, or refuses to; `shrinkage` stabilizes the shares of small groups; `cells` hides what is too
+//! small to be shown in a table.
 //!
-//! Every function takes any numbers at all and answers `None` or a refusal where they mean nothing; none gives NaN.
+//! Every function accepts any numbers and returns `None` or a refusal if they make no sense; none returns NaN.
 
 pub mod cells;
 pub mod interval;

@@ -1,25 +1,26 @@
-//! Weighting answers to what is known of the readership, or refusing to.
+//! Weighting answers to what is known about the readership, or refusing to.
 //!
-//! Raking, also called iterative proportional fitting (Deming & Stephan 1940, Annals of Mathematical Statistics 11, 427): the weights of
-//! each margin's groups are scaled to their known shares, margin after margin, until all hold. Weights are held between a cap
-//! and its inverse by trimming and raking again (Kolenikov 2014, Stata Journal 14, 22, §2.4). It corrects for what the margins name,
-//! and for nothing else: who answers a poll by their own choice may differ in everything else.
+//! Raking, also called iterative proportional fitting (Deming & Stephan 1940, Annals of Mathematical Statistics
+//! 11, 427), scales the weights of each margin's groups to their known shares, margin after margin, until all of
+//! them hold. Weights are kept between a cap and its inverse by trimming and raking again (Kolenikov 2014, Stata
+//! Journal 14, 22, §2.4). It corrects only for what the margins describe: readers who choose to answer a poll may
+//! differ in everything else.
 
 use super::weights::effective_size;
 
-/// Fewer answers than this in a group are not weighted up for all the readers of that group.
+/// With fewer answers than this, a group is not weighted up to stand for all the readers in it.
 pub const SMALLEST_GROUP: i64 = 10;
-/// Weighted answers must be worth so many at least.
+/// The smallest effective size of the weighted answers.
 pub const SMALLEST_EFFECTIVE: f64 = 30.0;
-/// The cap unless an editor names another: no answer counts for more than five average ones, none for less than a fifth.
+/// The default cap: no answer counts for more than five average ones, none for less than a fifth.
 pub const USUAL_CAP: f64 = 5.0;
-/// How far a margin may be missed for the cap's sake: half a point.
+/// How far a margin may be missed because of the cap: half a point.
 const TOLERANCE: f64 = 0.005;
 const STEPS: usize = 500;
 const CYCLES: usize = 100;
 const EXACT: f64 = 1e-10;
 
-/// Answers that are alike in everything that is weighted by, and in what is asked for.
+/// Answers that are alike in all weighting groups and in the answer that is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     /// The group in each margin, in the margins' order.
@@ -36,15 +37,15 @@ pub struct Margin {
 /// Weights, and what they are worth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Raked {
-    /// One for each pattern; their mean over all answers is 1.
+    /// One weight for each pattern; their mean over all answers is 1.
     pub weights: Vec<f64>,
-    /// So many answers of equal weight would be as precise (Kish).
+    /// The number of answers of equal weight that would be as precise (Kish).
     pub effective_size: f64,
     /// The largest weight.
     pub largest: f64,
-    /// The cap had to be used.
+    /// Whether the cap had to be applied.
     pub capped: bool,
-    /// The widest distance of a margin from what was given, as a share.
+    /// The largest deviation of a margin from its known shares.
     pub missed: f64,
 }
 
@@ -53,32 +54,32 @@ pub struct Raked {
 pub enum Refusal {
     /// There is nothing to weight, or nothing to weight by.
     Nothing,
-    /// The shares of this margin are no shares, or do not sum to 1.
+    /// The shares of this margin are not valid shares, or do not sum to 1.
     NoMargin { margin: usize },
-    /// A group with a share has too few answers to stand for it.
+    /// A group with a share has too few answers to represent it.
     SmallGroup {
         margin: usize,
         group: usize,
         count: i64,
     },
-    /// A group has answers, and the margin says that it does not exist.
+    /// A group has answers although its share is 0.
     NoSuchGroup {
         margin: usize,
         group: usize,
         count: i64,
     },
-    /// No weights fit all margins at once.
+    /// No weights satisfy all margins at once.
     NoFit,
-    /// Only weights beyond the cap would fit.
+    /// Only weights beyond the cap would satisfy the margins.
     Capped { missed: f64 },
-    /// What is left after weighting is worth too few answers.
+    /// The effective size after weighting is too small.
     TooLittle { effective_size: f64 },
 }
 
-/// Rakes `patterns` to `margins` with no weight above `cap` (at least 1) nor below its inverse.
+/// Rakes `patterns` to `margins`, with weights trimmed to at most `cap` (at least 1) and at least its inverse.
 ///
 /// # Errors
-/// Why the weights would not be worth showing.
+/// Why the weights would not be worth using.
 pub fn rake(patterns: &[Pattern], margins: &[Margin], cap: f64) -> Result<Raked, Refusal> {
     let counts: Vec<f64> = patterns.iter().map(|p| p.count.max(0) as f64).collect();
     let n: f64 = counts.iter().sum();
@@ -101,7 +102,7 @@ pub fn rake(patterns: &[Pattern], margins: &[Margin], cap: f64) -> Result<Raked,
         capped = true;
         fit(patterns, &counts, margins, &mut weights)?;
     }
-    // The cap holds whatever became of the margins; how far they are missed is judged.
+    // The cap is applied in any case; below it is checked by how far the margins are missed.
     trim(&mut weights, cap);
     let mean = weights.iter().zip(&counts).map(|(w, n)| w * n).sum::<f64>() / n;
     for weight in &mut weights {
@@ -131,7 +132,7 @@ pub fn rake(patterns: &[Pattern], margins: &[Margin], cap: f64) -> Result<Raked,
     })
 }
 
-/// The share of the answers that `is_in` says yes to, weighted. `None` without answers.
+/// The weighted share of the answers for which `is_in` is true. `None` if there are no answers.
 #[must_use]
 pub fn weighted_share(
     patterns: &[Pattern],
@@ -156,7 +157,7 @@ fn check(patterns: &[Pattern], margins: &[Margin]) -> Result<(), Refusal> {
         let sound = shares
             .iter()
             .all(|s| s.is_finite() && (0.0..=1.0).contains(s));
-        // Shares are typed as rounded per cent: up to half a point in all may be missing.
+        // Shares are typed as rounded percentages, so their sum may deviate by half a point.
         if !sound || (shares.iter().sum::<f64>() - 1.0).abs() > TOLERANCE {
             return Err(Refusal::NoMargin { margin });
         }
@@ -214,7 +215,7 @@ fn fit(
             return Ok(());
         }
     }
-    // Slow is not wrong: what counts is how far the margins are missed.
+    // Slow convergence is not an error; what matters is how far the margins are missed.
     if missed(patterns, counts, margins, weights) < TOLERANCE / 10.0 {
         Ok(())
     } else {
@@ -236,7 +237,7 @@ fn sums(
     sums
 }
 
-/// Brings weights within the cap; whether one was outside.
+/// Brings weights within the cap and its inverse; returns whether any weight was outside.
 fn trim(weights: &mut [f64], cap: f64) -> bool {
     let mut cut = false;
     for weight in weights {

@@ -1,7 +1,8 @@
-//! Shares of small groups, steadied by all the others.
+//! Shares of small groups, stabilized by all other groups.
 //!
-//! Three of four readers of a small town are no 75 per cent. A beta-binomial model (empirical Bayes) draws each group's share towards
-//! that of all, the more the fewer answered there, and the less the more the groups truly differ.
+//! Three of four readers in a small town are not reliably 75 per cent. A beta-binomial model (empirical Bayes)
+//! shrinks each group's share towards the overall share: the more, the fewer readers answered there, and the less,
+//! the more the groups really differ.
 
 /// `k` of `n` in a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,21 +11,22 @@ pub struct Group {
     pub n: i64,
 }
 
-/// What the groups have in common, and each group's share with it.
+/// What the groups have in common, and each group's shrunken share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shrunk {
     /// The share of all groups together.
     pub overall: f64,
-    /// So many answers of an average group are added to each; infinite when the groups do not differ more than chance would have it.
+    /// The number of average answers that are added to each group; infinite if the groups
+    /// differ no more than by chance.
     pub prior_size: f64,
-    /// In the order of the groups.
+    /// The shrunken shares, in the order of the groups.
     pub shares: Vec<f64>,
 }
 
-/// Shrinks the groups' shares. `None` for fewer than two groups with answers, or numbers that are no counts.
+/// Shrinks the groups' shares. `None` if fewer than two groups have answers, or if the numbers are not valid counts.
 ///
-/// The spread is estimated by moments, weighted by size (Kleinman 1973, JASA 68, 46); a group's share is then the mean of
-/// its posterior, `(k + M·p) / (n + M)`.
+/// The spread is estimated by the method of moments, weighted by size (Kleinman 1973, JASA 68, 46). A group's share is
+/// then the mean of its posterior, `(k + M·p) / (n + M)`.
 #[must_use]
 pub fn shrink(groups: &[Group]) -> Option<Shrunk> {
     if groups.iter().any(|g| g.k < 0 || g.k > g.n) {
@@ -56,14 +58,14 @@ pub fn shrink(groups: &[Group]) -> Option<Shrunk> {
 }
 
 fn posterior_mean(k: f64, n: f64, mean: f64, size: f64) -> f64 {
-    // Nobody in it, and the others as different as can be: nothing is known but the mean.
+    // The group is empty and the others differ as much as possible: nothing is known but the mean.
     if n + size <= 0.0 {
         return mean;
     }
     ((k + size * mean) / (n + size)).clamp(0.0, 1.0)
 }
 
-/// `M = α + β` of the beta distribution the groups are drawn from.
+/// `M = α + β` of the beta distribution from which the groups' shares are drawn.
 fn prior_size(groups: &[(f64, f64)], mean: f64, all: f64) -> f64 {
     let chance = mean * (1.0 - mean);
     if chance <= 0.0 {
@@ -73,7 +75,7 @@ fn prior_size(groups: &[(f64, f64)], mean: f64, all: f64) -> f64 {
     let free = groups.len() as f64 - 1.0;
     let squares: f64 = groups.iter().map(|(_, n)| n * n).sum();
     let room = all - squares / all - free;
-    // Of the spread, what chance alone would not have made, per cent of what is possible.
+    // The part of the spread beyond chance, relative to the largest possible.
     let correlation = (spread / chance - free) / room;
     if !(room > 0.0 && correlation.is_finite() && correlation > 0.0) {
         return f64::INFINITY;
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn one_group_or_no_counts_are_not_shrunk() {
-        // As different as can be, and a third group of nobody: it is taken for the mean.
+        // Groups that differ as much as possible, and an empty third group: it gets the mean.
         let groups = [(20, 20), (0, 20), (0, 0)].map(|(k, n)| Group { k, n });
         assert_eq!(shrink(&groups).unwrap().shares, [1.0, 0.0, 0.5]);
         assert_eq!(shrink(&[]), None);

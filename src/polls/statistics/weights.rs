@@ -1,7 +1,7 @@
-//! What unequal weights cost.
+//! The cost of unequal weights.
 
-/// The size of a sample of equal weights that is as precise as this one: `(Σ w)² / Σ w²` (Kish 1965, Survey Sampling, §11.7).
-/// 0 for weights that are no weights.
+/// The size of a sample with equal weights that would be as precise: `(Σ w)² / Σ w²` (Kish 1965, Survey Sampling,
+/// §11.7). 0 for invalid weights.
 #[must_use]
 pub fn effective_size(weights: impl IntoIterator<Item = (f64, f64)>) -> f64 {
     let (mut sum, mut squares) = (0.0, 0.0);
@@ -21,8 +21,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// After Kish (1992), "Weighting for unequal Pᵢ", Journal of Official Statistics 8, 183, as R's `surveysd::kishFactor` has it squared: n Σw² / (Σw)².
-    /// Half of a sample with weights of k times the other half's has then 2 (1 + k²) / (1 + k)².
+    /// From Kish (1992), "Weighting for unequal Pᵢ", Journal of Official Statistics 8, 183, in the form that R's
+    /// `surveysd::kishFactor` has squared: n Σw² / (Σw)². If half of a sample has k times the weight of the other half,
+    /// this is 2 (1 + k²) / (1 + k)².
     #[test]
     fn the_losses_of_two_weights_follow_the_published_formula() {
         for (k, effect) in [

@@ -1,4 +1,4 @@
-//! Who a browser is and what it showed for its tier, from one request.
+//! Reads from one request who a browser is, and what it presented for its tier.
 
 use http::HeaderMap;
 
@@ -9,33 +9,33 @@ use crate::polls::voter::{self, Voter, is_marker, new_marker};
 use crate::types::UnixMillis;
 use crate::web::{Problem, RawForm};
 
-/// A browser that answers.
+/// A browser that sends an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Browser {
-    /// What the cookie shall say afterwards.
+    /// The marker to set in the cookie with the response.
     pub marker: String,
-    /// It was made for this request.
+    /// Whether the marker was created for this request.
     pub is_new: bool,
     pub showed: Showed,
 }
 
-/// What it showed beside its answer.
+/// What the browser presented with its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Showed {
     Nothing,
-    /// Work of its own, on a puzzle given out then.
+    /// Its own proof of work, for a puzzle issued at this time.
     Work {
         posed_at: UnixMillis,
     },
-    /// Work that was done by a browser which had no cookie yet, and now there is one: it may have been done for somebody else.
-    /// Happens when the first answer of a browser was given in another tab.
+    /// Proof of work by a browser that had no cookie yet, but has one now: the work may have been done for somebody
+    /// else. This happens if a browser gave its first answer in another tab.
     LooseWork,
     Bad(Bad),
 }
 
 impl Browser {
-    /// Reads the marker (the cookie's, or the one that the page keeps: see `poll.js`) and the proof. No other field says
-    /// anything about a tier.
+    /// Reads the marker (from the cookie, or the one that the page keeps: see `poll.js`) and the proof. No
+    /// other field affects the tier.
     ///
     /// # Errors
     /// A 400 for repeated fields.
@@ -69,7 +69,7 @@ impl Browser {
                         let posed_at = solved.posed_at;
                         (marker, Showed::Work { posed_at })
                     }
-                    // Bound to a marker that did not come along.
+                    // The proof is bound to a marker that was not sent.
                     None => (fresh(), Showed::Bad(Bad::Forged)),
                 },
                 (Ok(solved), Some(marker))
@@ -88,7 +88,7 @@ impl Browser {
         })
     }
 
-    /// As the ballot box knows it.
+    /// The voter, for the ballot box.
     pub fn voter(&self) -> Voter {
         match self.showed {
             Showed::Work { .. } => Voter::Worked(self.marker.clone()),

@@ -1,4 +1,4 @@
-//! What an editor decides about a burst.
+//! An editor's decisions about a burst.
 
 use super::store::{self, Burst, State};
 use crate::app::App;
@@ -6,11 +6,11 @@ use crate::db::DbErr;
 use crate::polls::ballots::removal::{NotRemoved, give_back};
 use crate::types::{EditorId, PollId};
 
-/// Counts a burst after all. First it is decided, so that no node sets more of it aside; then its ballots are given back. Pressed again after
-/// a crash, it ends what it began.
+/// Counts a burst after all. The decision is stored first, so that no node sets more of it aside; then its ballots are
+/// given back. If it is repeated after a crash, it completes what was begun.
 ///
 /// # Errors
-/// Why the ballots cannot count any more; what the database said.
+/// Why the ballots can no longer count, or a database error.
 pub async fn count_after_all(
     app: &App,
     poll: PollId,
@@ -20,7 +20,7 @@ pub async fn count_after_all(
     let now = app.clock.now();
     store::decide(&app.db, burst.id, State::Counted, "", editor, now).await?;
     app.polls.watch.excuse(poll, burst.id, now);
-    // Read now: some may have been set aside between the look at the page and the decision.
+    // Reads the burst again: more ballots may have been set aside after the editor opened the page.
     let bursts = store::of_poll(&app.db, poll).await?;
     let aside = bursts.into_iter().filter(|found| found.id == burst.id);
     for number in aside.flat_map(|found| found.aside) {
@@ -33,10 +33,8 @@ pub async fn count_after_all(
     Ok(())
 }
 
-/// Leaves a burst out, for a reason that readers see. False: it counts again.
-///
-/// # Errors
-/// What the database said.
+/// Excludes a burst, for a reason that readers see. Returns false if the burst counts: it was only reported, or an
+/// editor has decided to count it.
 pub async fn leave_out(
     app: &App,
     burst: &Burst,

@@ -1,48 +1,49 @@
-//! A look at a copy of what the watch has seen: the groups in it that are none of people. Pure.
+//! A copy of what the watch has seen, and the groups in it that are unlikely to be people. Pure.
 //!
-//! Thousands of ballots are grouped in four ways, which takes some tens of milliseconds: not under the lock that each answer takes.
+//! Grouping thousands of ballots in four ways takes some tens of milliseconds, which is too long for the
+//! lock that each answer takes.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::signs::{Push, SMALLEST_FLEET, SMALLEST_GROUP, Sign, Trace, push, signs};
 use super::watch::{Key, keys};
 
-/// What was seen of a poll up to a moment.
+/// What was seen of a poll up to a certain time.
 #[derive(Debug)]
 pub(super) struct Glance {
-    /// In order of time.
+    /// Ordered by time.
     pub traces: Vec<Trace>,
-    /// How many there were so far: what comes later is not in here.
+    /// The number of traces so far: later ones are not included.
     pub came: u64,
-    /// Ballots that are in no burst, by what they say.
+    /// The numbers of ballots that are in no burst, by what they say.
     pub said: HashMap<u64, u64>,
-    /// The bursts there are; whether an editor said that it is a crowd.
+    /// The open bursts, and whether an editor said that they are crowds.
     pub bursts: BTreeMap<Key, bool>,
 }
 
-/// What a look has found.
+/// The result of a look.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// As of the [`Glance`].
+    /// The same as in the [`Glance`].
     pub came: u64,
     pub groups: Vec<Group>,
 }
 
-/// Ballots that came as one person or one program sends them.
+/// Ballots that came as one person or one program would send them.
 #[derive(Debug)]
 pub(super) struct Group {
     pub key: Key,
     pub signs: Vec<Sign>,
     /// What most of them say.
     pub pushed: u64,
-    /// There are too few others to say that they say otherwise.
+    /// Whether there are too few other ballots to know if those say something else.
     pub held: bool,
-    /// In order of time.
+    /// Ordered by time.
     pub traces: Vec<Trace>,
 }
 
 impl Glance {
-    /// Forms groups of what is in no burst yet, and tells those that are none of people.
+    /// Groups the ballots that are in no burst yet, and returns the groups that are unlikely to be people.
     pub fn judged(mut self) -> Found {
         let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
         let mut of_network: HashMap<[u8; 8], usize> = HashMap::new();
@@ -98,7 +99,7 @@ impl Glance {
         }
         let (pushed, held) = match push(&traces, &rest)? {
             Push::Yes(said) => (said, false),
-            // Machines of all kinds have only that in common: they are judged by how they differ from the others.
+            // Machines have nothing else in common, so they are judged only by how they differ from other voters.
             Push::Perhaps(said) if key != Key::Machines => (said, true),
             Push::Perhaps(_) => return None,
         };

@@ -1,4 +1,4 @@
-//! `GET /p/{poll}/proof`: a puzzle for a browser whose reader has begun to answer. Nothing is stored.
+//! `GET /p/{poll}/proof`: a puzzle for a browser whose reader has started to answer. Nothing is stored.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -13,17 +13,17 @@ use crate::polls::model::Phase;
 use crate::polls::voter::marker;
 use crate::web::{Client, Problem};
 
-/// How many times the work while answers of the same network are set aside.
+/// By how much the work is multiplied while answers from the same network are being set aside.
 const HARDER: u64 = 8;
 
-/// What a page of another site says of the marker it keeps: see [`bond`].
+/// What another site's page says about the marker it keeps: see [`bond`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Wanted {
     r#for: String,
 }
 
-/// A puzzle. 204 while there is none to solve: the poll takes no answers, or the operator wants no work.
+/// Issues a puzzle. 204 if there is none to solve: the poll is not open, or proof of work is disabled.
 ///
 /// # Errors
 /// 404 for an unknown poll or a draft.
@@ -38,7 +38,7 @@ pub async fn puzzle(
     let now = app.clock.now();
     let network = app.polls.networks.hash(&client.network(), now);
     app.polls.watch.opened(poll.id, network, now);
-    // Where answers are being set aside, work is dearer.
+    // Proof of work is harder for networks whose answers are being set aside.
     let harder = app.polls.watch.is_suspect(poll.id, network);
     let work = app.config.polls.proof_work * if harder { HARDER } else { 1 };
     let is_open = matches!(poll.phase(now), Phase::Open { .. });
@@ -47,7 +47,7 @@ pub async fn puzzle(
     } else {
         let bound = match marker(&app, &headers) {
             Some(marker) => bond(&poll, &marker),
-            // 56 bits in hexadecimal; anything else is nobody's.
+            // 56 bits in hexadecimal; anything else counts as no marker.
             None => i64::from_str_radix(&wanted.r#for, 16)
                 .ok()
                 .filter(|_| wanted.r#for.len() == 14)

@@ -1,16 +1,17 @@
-//! How much an answer is worth believing: tiers that are earned, and bursts that are set aside and shown.
+//! How far an answer can be trusted: tiers that are earned, and bursts that are set aside and shown to editors.
 //!
-//! - `proof`: the puzzle a browser solves for tier 1. Pure.
-//! - `browser`: who a browser is and what it showed, from one request.
-//! - `http`: where pages fetch a puzzle.
-//! - `signs`: what tells one person or one program from a crowd. Pure.
-//! - `witness`: what the watch is told of an answer; `watch`: minutes of traces in memory, and the bursts in them; `glance`: how they
-//!   are found. Pure.
-//! - `tick`: what was found is set aside (kept, and not counted), written down and told; `warn`: the mail to editors.
-//! - `decide`: what an editor says about a burst; `store`: bursts as rows.
+//! - `proof`: the puzzle that a browser solves for tier 1. Pure.
+//! - `browser`: reads from one request who a browser is and what it presented.
+//! - `http`: the endpoint from which pages fetch a puzzle.
+//! - `signs`: what distinguishes one person or one program from a crowd. Pure.
+//! - `witness`: what the watch is told about an answer; `watch`: the traces of the last minutes in memory, and the
+//!   bursts in them; `glance`: finds the bursts. Pure.
+//! - `tick`: sets bursts aside (keeps the ballots without counting them) and records them; `warn`: the mail to editors.
+//! - `decide`: an editor's decision about a burst; `store`: bursts as rows.
 //!
-//! Promises: nobody is turned away, and who was set aside cannot tell; nothing about a network or a browser is stored that outlives the
-//! day; a burst alone, without other answers to compare it with, is told of and counted; what editors decide, readers see.
+//! Promises: no answer is refused, and a voter whose ballot is set aside cannot tell; nothing about a network or a
+//! browser is stored that outlives the day; a burst without other answers to compare it with is reported and counted;
+//! readers see what editors decide.
 
 mod browser;
 mod decide;

@@ -1,11 +1,14 @@
-//! Proof of work: a puzzle that a browser solves while its reader chooses, dear only to whoever answers by the thousand.
+//! Proof of work: a puzzle that a browser solves while its reader chooses. It is expensive only for those
+//! who answer by the thousand.
 //!
-//! The page's side is ALTCHA's worker (MIT, vendored): it looks for the number whose hash begins with the given bytes. That
-//! number lies sealed in the puzzle's token, so checking costs the server one decryption and nothing is stored.
+//! The client side is ALTCHA's worker (MIT, vendored): it searches for the number whose hash begins with
+//! the given bytes. That number is sealed in the puzzle's token, so checking costs the server one
+//! decryption and nothing is stored.
 //!
-//! A proof speaks for one voter, on every node and after every restart, without a list of used ones: fetched by a browser that has a
-//! marker it is bound to that marker; fetched by one that has none it *becomes* the marker ([`Solved::marker`]). Sent twice it is
-//! the same voter twice, and the ballot's primary key does the rest.
+//! A proof is valid for one voter, on every node and after every restart, without a list of used proofs: if it is
+//! fetched by a browser that has a marker, it is bound to that marker; if it is fetched by a browser without one, it
+//! *becomes* the marker ([`Solved::marker`]). A proof that is sent twice belongs to the same voter twice, and the
+//! primary key of `ballot` does the rest.
 
 use std::time::Duration;
 
@@ -18,19 +21,19 @@ use crate::polls::voter::new_marker;
 use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, Random, UnixMillis};
 
-/// A proof older than this counts no more: nobody can save them up for long. Pages fetch a fresh one.
+/// The lifetime of a proof, so that nobody can collect them in advance. Pages fetch a fresh one.
 pub const LIVES: Duration = Duration::from_secs(30 * 60);
 
-/// A puzzle, as ALTCHA's worker takes it, with the token that comes back with the solution.
+/// A puzzle in the form that ALTCHA's worker takes, with the token that is sent back with the solution.
 #[derive(Debug, Clone, Serialize)]
 pub struct Puzzle {
     pub token: String,
     pub parameters: Parameters,
-    /// How long the token counts, in seconds.
+    /// How long the token is valid, in seconds.
     pub lives: u64,
 }
 
-/// The parameters of ALTCHA's second version, in its own names.
+/// The parameters of ALTCHA's second version, under its own names.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
@@ -42,29 +45,29 @@ pub struct Parameters {
     pub key_prefix: String,
 }
 
-/// A puzzle that was solved.
+/// A solved puzzle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Solved {
-    /// The marker it is bound to, as [`bond`] names it; 0: it was fetched by a browser without one.
+    /// The marker it is bound to, as given by [`bond`]; 0: it was fetched by a browser without one.
     bound: i64,
     id: [i64; 2],
-    /// When it was given out.
+    /// When the puzzle was issued.
     pub posed_at: UnixMillis,
 }
 
-/// Why a proof does not count. The answer does, as one without a proof.
+/// Why a proof is not valid. The answer counts all the same, as one without proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bad {
-    /// Not ours, of another poll, or not the number that was looked for.
+    /// Not issued by us, for another poll, or not the right number.
     Forged,
     /// Older than [`LIVES`].
     Expired,
 }
 
-/// Bytes of the hash that the worker compares: no other number below a billion has them.
+/// The number of hash bytes that the worker compares: no other number below a billion has the same ones.
 const PREFIX: usize = 16;
 
-/// A puzzle for `poll` that takes up to `work` hashes, half as many on average.
+/// Issues a puzzle for `poll` that takes up to `work` hashes, half as many on average.
 pub fn pose(
     keys: &Keys,
     random: &Random,
@@ -91,7 +94,7 @@ pub fn pose(
     }
 }
 
-/// Checks what a form sent: `token.number`.
+/// Checks a solution sent by a form: `token.number`.
 ///
 /// # Errors
 /// [`Bad`].
@@ -99,7 +102,7 @@ pub fn check(keys: &Keys, poll: &Poll, sent: &str, now: UnixMillis) -> Result<So
     let (token, number) = sent.split_once('.').ok_or(Bad::Forged)?;
     let payload = keys.open(Purpose::Proof, token).map_err(|_| Bad::Forged)?;
     let [of, posed_at, sought, bound, a, b] = unpack::<6>(&payload).ok_or(Bad::Forged)?;
-    // In canonical decimal form and no other.
+    // Only the canonical decimal form is accepted.
     if of != poll.id.0 || number != sought.to_string() {
         return Err(Bad::Forged);
     }
@@ -125,7 +128,7 @@ impl Solved {
         self.bound == 0
     }
 
-    /// The marker of the browser that fetched it without having one: the same each time it is sent.
+    /// The marker of the browser that fetched it without having one: the same one each time it is sent.
     pub fn marker(&self, keys: &Keys, poll: &Poll) -> Option<String> {
         self.is_loose().then(|| {
             let id = self.id.map(i64::to_le_bytes).concat();
@@ -136,8 +139,8 @@ impl Solved {
     }
 }
 
-/// What a proof for this marker is bound to: 56 bits of a hash, never 0. A page of another site computes it itself, so that the
-/// marker it keeps does not stand in an address.
+/// What a proof for this marker is bound to: 56 bits of a hash, never 0. Another site's page computes it itself, so
+/// that the marker it keeps does not appear in a URL.
 pub fn bond(poll: &Poll, marker: &str) -> i64 {
     let hash = digest(&SHA256, format!("{}\0{marker}", poll.slug).as_bytes());
     let bond = hash
@@ -148,7 +151,7 @@ pub fn bond(poll: &Poll, marker: &str) -> i64 {
     bond.max(1)
 }
 
-/// As ALTCHA's worker derives it: SHA-256 of the salt, the nonce and the number in four bytes.
+/// As in ALTCHA's worker: SHA-256 of the salt, the nonce and the number in four bytes.
 fn derived(salt: &[u8], nonce: &[u8], number: u32) -> [u8; 32] {
     let mut out = [0; 32];
     let bytes = [salt, nonce, &number.to_be_bytes()].concat();
@@ -168,7 +171,7 @@ mod tests {
 
     const WORK: u64 = 500;
 
-    /// What a browser does; the server itself never searches.
+    /// What a browser does; the server itself never searches for a solution.
     fn solve(puzzle: &Puzzle) -> String {
         let bytes = |text: &str| HEXLOWER.decode(text.as_bytes()).unwrap();
         let salt = bytes(&puzzle.parameters.salt);

@@ -1,39 +1,41 @@
-//! What tells one person or one program from a crowd. Pure.
+//! What distinguishes one person or one program from a crowd. Pure.
 //!
-//! A school of 500 behind one address, a press of readers after the evening news, and a person who clears cookies 32 times a
-//! minute all send many answers in a short time; counting them tells nothing. What differs is *how*: a crowd has many browsers, its answers come at
-//! random moments and overlap, and it does not agree with itself. So a burst needs several signs together, and on top of them it must
-//! *push*: nearly all of it says the same, and the others do not. What does not push is no attempt to move the result.
+//! A school of 500 behind one address, a rush of readers after the evening news, and a person who clears cookies 32
+//! times a minute all send many answers in a short time, so counting them does not help. What differs is *how* they
+//! come: a crowd has many browsers, its answers come at random times and overlap, and it does not agree with itself. So
+//! a burst needs several signs together, and in addition it must *push*: nearly all of it says the same, and the other
+//! voters do not. A group that does not push is no attempt to change the result.
 
 use std::collections::HashMap;
 
 use crate::polls::ballots::VoterKey;
 use crate::types::UnixMillis;
 
-/// One new ballot as the watch remembers it, in memory and for minutes only.
+/// One new ballot as the watch remembers it, only in memory and for minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
     pub at: UnixMillis,
     pub voter: VoterKey,
-    /// The client's network under today's secret.
+    /// The client's network, hashed under today's secret.
     pub network: [u8; 8],
-    /// How its browser describes itself in every request, under the same secret. Never stored.
+    /// A hash of how the browser describes itself in every request, under the same secret. Never stored.
     pub shape: [u8; 8],
-    /// Puzzles were given out: who did not solve one left something out.
+    /// Whether puzzles were issued, so that an answer without proof of work left something out.
     pub puzzled: bool,
     /// Milliseconds between the puzzle and the answer, if the puzzle was solved.
     pub worked: Option<i64>,
     pub bad_proof: bool,
-    /// Somebody of that network had opened the poll before; true also where nobody can see that: a form pasted into another site's page.
+    /// Whether somebody in that network had opened the poll before. Also true if we cannot see that, for a form pasted
+    /// into another site's page.
     pub opened: bool,
-    /// What the whole ballot says, as a number.
+    /// A hash of everything the ballot says.
     pub said: u64,
-    /// Part of a burst already.
+    /// Whether it already belongs to a burst.
     pub taken: bool,
 }
 
 impl Trace {
-    /// Sent without work, or faster than hands are.
+    /// Whether it was sent without proof of work, or faster than a person could.
     pub fn is_machine_like(&self) -> bool {
         self.left_work_out() || self.worked.is_some_and(|took| took < HASTE_MS)
     }
@@ -43,7 +45,7 @@ impl Trace {
     }
 }
 
-/// A reason to doubt that a group of ballots is a group of people.
+/// A reason to doubt that a group of ballots comes from a group of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
     OneBrowser,
@@ -56,17 +58,18 @@ pub enum Sign {
     Rush,
 }
 
-/// A person takes longer from the first touch of an option to the button; the puzzle alone takes about as long.
+/// A person takes longer than this from the first touch of an option to the button; solving the puzzle
+/// alone takes about as long.
 const HASTE_MS: i64 = 700;
-/// So many ballots make a group: the binding one is a hand at 32 a minute, found within 60 s.
+/// The fewest ballots in a group. The tightest case is a person at 32 ballots a minute, who must be found within 60 s.
 pub const SMALLEST_GROUP: usize = 20;
-/// And so many when they come from everywhere, where coincidence has more room.
+/// The fewest ballots in a group that comes from everywhere, where coincidences are more likely.
 pub const SMALLEST_FLEET: usize = 50;
-/// The weight at which signs together are enough.
+/// The total weight of signs that is enough.
 const ENOUGH: u32 = 4;
 
 impl Sign {
-    /// How much it says against a crowd. One alone is never enough.
+    /// How strongly it speaks against a crowd. A single sign is never enough.
     fn weight(self) -> u32 {
         match self {
             Self::NoWork | Self::Rush => 1,
@@ -75,12 +78,12 @@ impl Sign {
         }
     }
 
-    /// As the table keeps it: one bit each.
+    /// The bit stored in the table.
     pub fn bit(self) -> i64 {
         1 << (self as i64)
     }
 
-    /// The signs of a sum of bits.
+    /// The signs for a sum of bits.
     pub fn of_bits(bits: i64) -> Vec<Self> {
         const ALL: [Sign; 8] = [
             Sign::OneBrowser,
@@ -97,7 +100,7 @@ impl Sign {
             .collect()
     }
 
-    /// For editors.
+    /// The description for editors.
     pub fn words(self) -> &'static str {
         match self {
             Self::OneBrowser => "All came from browsers that describe themselves in the same way.",
@@ -116,7 +119,8 @@ impl Sign {
     }
 }
 
-/// The signs of a group, if they are enough. `one_browser`: the group was formed by that. In order of time.
+/// The signs of a group, if they are enough. `group` is ordered by time; `one_browser`: it was grouped by
+/// the browser's description.
 pub fn signs(group: &[Trace], one_browser: bool) -> Option<Vec<Sign>> {
     let n = group.len();
     let share = |is: fn(&Trace) -> bool| group.iter().filter(|t| is(t)).count() as f64 / n as f64;
@@ -149,9 +153,10 @@ pub fn signs(group: &[Trace], one_browser: bool) -> Option<Vec<Sign>> {
     (weight >= ENOUGH).then_some(found)
 }
 
-/// Random arrivals have an interquartile range of 1.6 times the median of their intervals (exponential distribution); a hand's or a
-/// program's rhythm a fifth to a half. Quartiles, so that a pause for a telephone call changes nothing. The limits are those that
-/// two of a thousand random groups of 20 fall below, and none of a hundred thousand of 60 (simulated).
+/// The intervals of random arrivals (exponential distribution) have an interquartile range of 1.6 times their median;
+/// those of a person's or a program's rhythm, a fifth to a half. Quartiles are used so that a pause for a phone call
+/// makes no difference. By simulation, two in a thousand random groups of 20 fall below the limits, and none of a
+/// hundred thousand groups of 60.
 fn is_even(group: &[Trace]) -> bool {
     let mut gaps: Vec<i64> = group.windows(2).map(|w| w[1].at.0 - w[0].at.0).collect();
     if gaps.len() + 1 < SMALLEST_GROUP {
@@ -163,7 +168,7 @@ fn is_even(group: &[Trace]) -> bool {
     at(2) > 0.0 && (at(3) - at(1)) / at(2) < limit
 }
 
-/// The share of ballots that were begun before the one before them was sent.
+/// The share of ballots that were begun before the previous one was sent.
 fn overlaps(group: &[Trace]) -> f64 {
     let over = group
         .windows(2)
@@ -172,19 +177,20 @@ fn overlaps(group: &[Trace]) -> f64 {
     over as f64 / group.len().max(1) as f64
 }
 
-/// What a group says, as far as it pushes.
+/// What a group says, if it pushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Push {
-    /// Nearly all of it says this; there are too few others to say that they do not.
+    /// Nearly all of it says this; there are too few other ballots to know if those say something else.
     Perhaps(u64),
-    /// Nearly all of it says this, and the others do not.
+    /// Nearly all of it says this, and the other ballots do not.
     Yes(u64),
 }
 
-/// Fewer others than this are nothing to compare with.
+/// The fewest other ballots that allow a comparison.
 const FEWEST_OTHERS: u64 = 20;
 
-/// Whether a group pushes: at least 80 of 100 of it say the same, and of the `rest` at least 15 points fewer.
+/// Whether a group pushes: at least 80 per cent of it say the same, and in the `rest` that share is
+/// at least 15 points lower.
 pub fn push(group: &[Trace], rest: &HashMap<u64, u64>) -> Option<Push> {
     let mut said: HashMap<u64, usize> = HashMap::new();
     for trace in group {
@@ -201,7 +207,7 @@ pub fn push(group: &[Trace], rest: &HashMap<u64, u64>) -> Option<Push> {
     }
 }
 
-/// The share of the others that say the same as `said`, if they are enough.
+/// The share of the other ballots that say `said`, if there are enough of them.
 pub fn usual(said: u64, rest: &HashMap<u64, u64>) -> Option<f64> {
     let others: u64 = rest.values().sum();
     (others >= FEWEST_OTHERS).then(|| rest.get(&said).copied().unwrap_or(0) as f64 / others as f64)
@@ -212,7 +218,7 @@ mod tests {
     use super::*;
     use crate::types::Random;
 
-    /// `n` ballots for one option, with these gaps.
+    /// `n` ballots for one option, with these intervals.
     fn group(
         n: usize,
         gap: impl Fn(usize) -> i64,
@@ -264,9 +270,9 @@ mod tests {
     fn a_program_is_told_by_what_it_leaves_out() {
         let bare = |_: usize, t: &mut Trace| (t.worked, t.opened) = (None, false);
         assert!(signs(&group(20, |_| 10, bare), true).is_some());
-        // Changing its description with every answer helps it little.
+        // Changing its description with every answer helps a program little.
         assert!(signs(&group(20, |_| 10, bare), false).is_some());
-        // Where nobody is asked to work, nobody leaves it out.
+        // If no proof of work is asked for, none is left out.
         let random = Random::seeded(2);
         let press = |puzzled: bool| {
             let of = |_: usize, t: &mut Trace| (t.worked, t.puzzled) = (None, puzzled);
@@ -279,8 +285,8 @@ mod tests {
         assert!(signs(&group(20, |_| 300, hasty), false).is_some());
     }
 
-    /// 500 pupils within 20 minutes, a thousand times: with phones of their own or identical machines of the school, with or
-    /// without JavaScript.
+    /// 500 pupils within 20 minutes, a thousand times: with their own phones or identical school computers,
+    /// with or without JavaScript.
     #[test]
     fn a_school_is_no_burst() {
         for seed in 0..1_000 {

@@ -15,13 +15,13 @@ use crate::types::{BurstId, EditorId, OptionId, PollId, UnixMillis};
 /// What is done with a burst's ballots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Told of and counted: there are too few other answers to compare with.
+    /// Reported and counted: there are too few other answers to compare with.
     Noticed,
-    /// Not counted, waiting for an editor.
+    /// Not counted; waiting for an editor's decision.
     SetAside,
-    /// An editor took them for a crowd.
+    /// Counted: an editor decided that it is a crowd.
     Counted,
-    /// An editor's reason stands beside the result.
+    /// Not counted: the editor's reason is shown beside the result.
     Removed,
 }
 
@@ -51,10 +51,10 @@ pub struct Burst {
     pub id: BurstId,
     pub state: State,
     pub signs: Vec<Sign>,
-    /// What most of its ballots said, as a ballot keeps a choice.
+    /// What most of its ballots said, encoded as a ballot's choices.
     pub choices: Vec<u8>,
     pub ballots: i64,
-    /// Networks they came from.
+    /// The number of networks they came from.
     pub networks: i64,
     pub first: UnixMillis,
     pub last: UnixMillis,
@@ -63,14 +63,11 @@ pub struct Burst {
     pub decided: Option<UnixMillis>,
     /// The removals that set its ballots aside.
     pub removals: Vec<i64>,
-    /// Those of them that were not given back.
+    /// Those of them that were not undone.
     pub aside: Vec<i64>,
 }
 
-/// Writes down a new burst.
-///
-/// # Errors
-/// What the database said.
+/// Records a new burst.
 pub async fn open(txn: &WriteTxn, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {
     let sql = "INSERT INTO poll_burst (poll_id, state, signs, choices, ballots, networks, first_ms, last_ms, found_ms) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
@@ -96,10 +93,8 @@ pub async fn open(txn: &WriteTxn, due: &Due, now: UnixMillis) -> Result<BurstId,
         .try_get_by_index(0)
 }
 
-/// Whether editors are to be told by mail now: not when they were told of this poll since `since`. Marks the burst when they are.
-///
-/// # Errors
-/// What the database said.
+/// Whether editors are to be notified by mail now: not if they were notified about this poll since `since`. If so,
+/// marks the burst as notified.
 pub async fn warn(
     txn: &WriteTxn,
     burst: BurstId,
@@ -113,10 +108,7 @@ pub async fn warn(
     Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
 }
 
-/// What is decided of a burst; nobody decides otherwise before `txn` ends. `None`: there is no such burst.
-///
-/// # Errors
-/// What the database said.
+/// Reads the decision about a burst and locks it until `txn` ends. `None`: there is no such burst.
 pub async fn lock(db: &Db, txn: &WriteTxn, burst: BurstId) -> Result<Option<State>, DbErr> {
     let lock = match db.backend() {
         Backend::Postgres => " FOR UPDATE",
@@ -128,10 +120,7 @@ pub async fn lock(db: &Db, txn: &WriteTxn, burst: BurstId) -> Result<Option<Stat
         .transpose()
 }
 
-/// Notes that removal `number` sets `ballots` more of its ballots aside, in the transaction that does.
-///
-/// # Errors
-/// What the database said.
+/// Records that removal `number` sets aside `ballots` more of its ballots, in the same transaction.
 pub async fn add(
     txn: &WriteTxn,
     burst: BurstId,
@@ -141,7 +130,7 @@ pub async fn add(
 ) -> Result<(), DbErr> {
     let link = "INSERT INTO poll_burst_removal (burst_id, number) VALUES ($1, $2)";
     run(&**txn, link, [burst.into(), number.into()]).await?;
-    // What was told of is now set aside, and counted from there.
+    // Ballots that were only reported are now set aside, so the count starts again.
     let sql = "UPDATE poll_burst SET ballots = CASE state WHEN 0 THEN $1 ELSE ballots + $1 END, \
                state = CASE state WHEN 0 THEN 1 ELSE state END, networks = $2, last_ms = $3 WHERE id = $4";
     let values: [Value; 4] = [
@@ -154,9 +143,6 @@ pub async fn add(
 }
 
 /// The bursts of a poll, newest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn of_poll(db: &Db, poll: PollId) -> Result<Vec<Burst>, DbErr> {
     let sql = "SELECT id, state, signs, choices, ballots, networks, first_ms, last_ms, found_ms, reason, decided_ms \
                FROM poll_burst WHERE poll_id = $1 ORDER BY id DESC";
@@ -196,10 +182,7 @@ fn read(row: &QueryResult) -> Result<Burst, DbErr> {
     })
 }
 
-/// Writes an editor's decision down. False: the burst is not in a state from which that is possible.
-///
-/// # Errors
-/// What the database said.
+/// Records an editor's decision. Returns false if the burst's state does not allow it.
 pub async fn decide(
     db: &Db,
     burst: BurstId,
@@ -209,7 +192,8 @@ pub async fn decide(
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
     let txn = db.write_txn("decide-burst").await?;
-    // What counts again stays counted: its ballots were given back and cannot be told from others.
+    // A burst that was counted again stays counted: its ballots were given back and cannot be
+    // distinguished from others.
     let sql = "UPDATE poll_burst SET state = $1, reason = $2, decided_ms = $3, editor_id = $4 WHERE id = $5 AND state <> 2 AND (state <> 0 OR $1 = 2)";
     let values: [Value; 5] = [
         to.code().into(),
@@ -223,7 +207,7 @@ pub async fn decide(
     Ok(done)
 }
 
-/// A poll with bursts that wait for an editor.
+/// A poll with bursts that wait for an editor's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub slug: String,
@@ -232,10 +216,7 @@ pub struct Waiting {
     pub found: UnixMillis,
 }
 
-/// Every poll with bursts that wait for an editor and can still be decided about, the newest burst first.
-///
-/// # Errors
-/// What the database said.
+/// Every poll with undecided bursts that can still be decided on, the newest burst first.
 pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, DbErr> {
     let sql = "SELECT p.slug, p.title, CAST(SUM(b.ballots) AS BIGINT) AS ballots, MAX(b.found_ms) AS found_ms \
                FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN (0, 1) AND p.sealed_ms IS NULL \
@@ -259,12 +240,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Voters of `tier` and better.
+    /// Voters in `tier` and better.
     pub fn voters(&self, tier: Tier) -> i64 {
         self.voters.range(tier..).map(|(_, n)| n).sum()
     }
 
-    /// Answers for `option` of `tier` and better.
+    /// Answers for `option` in `tier` and better.
     pub fn option(&self, option: OptionId, tier: Tier) -> i64 {
         self.options
             .get(&option)
@@ -272,10 +253,8 @@ impl Counts {
     }
 }
 
-/// Counts the ballots of these removals. Reads every ballot of the poll: for editors, once a page.
-///
-/// # Errors
-/// What the database said.
+/// Counts the ballots of these removals. Reads every ballot of the poll, so it is meant for one call
+/// per page view by an editor.
 pub async fn counts_of(db: &Db, poll: PollId, removals: &[i64]) -> Result<Counts, DbErr> {
     if removals.is_empty() {
         return Ok(Counts::default());
@@ -285,10 +264,7 @@ pub async fn counts_of(db: &Db, poll: PollId, removals: &[i64]) -> Result<Counts
     counts_where(db, &which, values.collect()).await
 }
 
-/// Counts the ballots that count now and meet these conditions: what leaving them out would take from the result.
-///
-/// # Errors
-/// What the database said.
+/// Counts the counting ballots that match `selection`: what excluding them would take from the result.
 pub async fn counts_meeting(db: &Db, poll: PollId, selection: &Selection) -> Result<Counts, DbErr> {
     let (conditions, mut values) = selection.conditions(1);
     values.insert(0, poll.into());

@@ -1,4 +1,4 @@
-//! What the watch found is set aside, written down, and told to the editors. Called every few seconds, and by tests.
+//! Sets aside what the watch has found, records it, and notifies the editors. Called every few seconds, and by tests.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::polls::ballots::VoterKey;
 use crate::polls::ballots::removal::{NotRemoved, Selection, hold};
 use crate::types::{BurstId, UnixMillis};
 
-/// How often the watch looks: with the smallest group, a hand is found within 60 s.
+/// How often the watch looks: with the smallest group, a single person is found within 60 s.
 pub const PAUSE: Duration = Duration::from_secs(3);
-/// Ballots in one statement: far below what either database takes as parameters.
+/// Ballots per statement: far below the parameter limits of both databases.
 const AT_ONCE: usize = 2_000;
 /// The reason that readers see until an editor has decided.
 const REASON: &str = "Set aside by the program until an editor has looked: these answers came as one person or one program sends them.";
 
-/// Sets aside what is due.
+/// Sets aside the ballots that are due.
 ///
 /// # Errors
-/// What the database said; what was not set aside is tried again.
+/// A database error; ballots that were not set aside are tried again.
 pub async fn tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     let mut failed = None;
@@ -48,13 +48,13 @@ async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
     for voters in due.voters.chunks(AT_ONCE) {
         match aside(app, due, burst, voters, now).await {
             Ok(true) => {}
-            // An editor said, here or on another node, that this is a crowd.
+            // An editor has decided, on this or another node, that this is a crowd.
             Ok(false) => {
                 app.polls.watch.excuse(due.poll, burst, now);
                 break;
             }
             Err(NotRemoved::Db(error)) => return Err(error),
-            // They are set aside already, or the poll is sealed.
+            // The ballots are already set aside, or the poll is sealed.
             Err(_) => {}
         }
     }
@@ -62,8 +62,8 @@ async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Sets some of a burst's ballots aside and writes down with them that they are this burst's. False: an editor counts the burst, and
-/// nothing was written.
+/// Sets some of a burst's ballots aside, and records in the same transaction that they belong to the burst. Returns
+/// false, and writes nothing, if an editor has decided to count the burst.
 async fn aside(
     app: &App,
     due: &Due,

@@ -1,4 +1,5 @@
-//! The mail that tells editors of a burst: with the burst, in one commit; at most one an hour for each poll.
+//! The mail that notifies editors of a burst: enqueued in the commit that records it, at most
+//! once an hour for each poll.
 
 use std::time::Duration;
 
@@ -18,13 +19,11 @@ use crate::scheduler::{Zone, written};
 use crate::types::{BurstId, EmailAddress, UnixMillis};
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// After a day an editor has seen it on the pages.
+/// After a day, an editor has seen the burst on the pages.
 const OF_USE: Duration = Duration::from_secs(24 * 3_600);
 
-/// Puts the mails into the outbox. The sender is the poll's newsletter, or the first; without one the pages alone tell.
-///
-/// # Errors
-/// What the database said.
+/// Puts the mails into the outbox. The sender is the poll's newsletter, or else the first one; without any newsletter
+/// no mail is sent, and only the pages show the burst.
 pub async fn warn(
     app: &App,
     txn: &WriteTxn,

@@ -1,8 +1,9 @@
-//! The watch over new ballots: minutes of traces in memory, groups that are looked at every few seconds, bursts that are open.
+//! The watch over new ballots: traces of the last minutes in memory, groups examined every few
+//! seconds, and open bursts.
 //!
-//! Nothing of it is at rest: networks and browsers are hashes under a secret of the day, and all is forgotten ten minutes later or
-//! with the process. Bounded: at most [`MOST_TRACES`] traces a poll; what came earlier then has been looked at. The lock is held for
-//! moments only, since each answer takes it: what takes long is judged on a copy ([`Glance`]).
+//! Nothing is stored: networks and browsers are hashes under a secret of the day, and everything is forgotten after ten
+//! minutes or with the process. It is bounded to [`MOST_TRACES`] traces for each poll; older ones have been examined by
+//! then. The lock is held only briefly, since each answer takes it; slow work is done on a copy ([`Glance`]).
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,20 +14,21 @@ use super::signs::{Sign, Trace, usual};
 use crate::polls::ballots::VoterKey;
 use crate::types::{BurstId, PollId, UnixMillis};
 
-/// How far back groups reach; a burst that was silent for so long is over.
+/// How far back groups reach. A burst without new ballots for this long is over.
 const WINDOW: Duration = Duration::from_secs(600);
 const MOST_TRACES: usize = 20_000;
-/// Networks whose looks are remembered for a poll. Beyond it nobody is blamed for not having looked. And so many are known of a burst.
+/// The most networks whose views are remembered for a poll; beyond that, a missing view is not held against anybody.
+/// Also the most networks remembered for a burst.
 const MOST_NETWORKS: usize = 20_000;
-/// Different ballots whose numbers are remembered for a poll.
+/// The most different ballots whose numbers are remembered for a poll.
 const MOST_SAID: usize = 5_000;
-/// Ballots of an open burst are set aside together, so that the public log has few entries.
+/// Ballots of an open burst are set aside in batches at this interval, so that the public log has few entries.
 const TOGETHER: Duration = Duration::from_secs(15);
-/// Ballots of a burst that are kept in mind until there is something to compare them with.
+/// The most ballots of a held burst that are remembered until there is something to compare them with.
 const MOST_HELD: usize = 100_000;
-/// And for how long after the last of them.
+/// How long they are remembered after the last of them.
 const HELD: Duration = Duration::from_secs(60 * 60);
-/// An editor's word that a burst is a crowd holds for so long.
+/// How long an editor's decision that a burst is a crowd also applies to similar ballots.
 const EXCUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the ballots of a burst have in common.
@@ -35,13 +37,13 @@ pub enum Key {
     /// A network and a browser's description.
     Browser([u8; 8], [u8; 8]),
     Network([u8; 8]),
-    /// A description, from many networks, sent as programs send.
+    /// A browser's description, from many networks, with ballots sent like a program's.
     Fleet([u8; 8]),
-    /// From many networks, sent as programs send.
+    /// Ballots sent like a program's, from many networks.
     Machines,
 }
 
-/// Ballots to set aside: of a new burst, or more of an open one. None yet of one that is only told of.
+/// Ballots to set aside: of a new burst, or more of an open one. Empty for a burst that is only reported.
 #[derive(Debug, Clone)]
 pub struct Due {
     pub poll: PollId,
@@ -49,12 +51,13 @@ pub struct Due {
     /// `None`: the burst is new.
     pub burst: Option<BurstId>,
     pub signs: Vec<Sign>,
-    /// What most of them say: a choice as it is stored.
+    /// What most of them say, encoded as a ballot's choices.
     pub choices: Vec<u8>,
     pub voters: Vec<VoterKey>,
-    /// Ballots of the burst so far that are not set aside: there are too few others to compare them with.
+    /// The number of ballots of the burst so far that are not set aside, because there are too few
+    /// others to compare them with.
     pub held: usize,
-    /// Of all of the burst so far, as far as they are remembered.
+    /// The number of networks in the whole burst so far, as far as they are remembered.
     pub networks: usize,
     pub first: UnixMillis,
     pub last: UnixMillis,
@@ -63,16 +66,16 @@ pub struct Due {
 #[derive(Debug, Default)]
 struct Seen {
     traces: VecDeque<Trace>,
-    /// How many there were so far.
+    /// The number of traces so far.
     came: u64,
-    /// How often a network opened the poll and did not answer yet.
+    /// How often a network has opened the poll without answering yet.
     opened: HashMap<[u8; 8], (u32, UnixMillis)>,
-    /// New ballots, by what they say, as long as the poll is not forgotten here: it is when nobody opened it for two hours. And the words of
-    /// each number.
+    /// The numbers of new ballots, by a hash of what they say, until the poll is forgotten here, when nobody has opened
+    /// it for two hours; and the choices for each hash.
     said: HashMap<u64, u64>,
     words: HashMap<u64, Vec<u8>>,
     bursts: BTreeMap<Key, Burst>,
-    /// Something came since the last look.
+    /// Whether anything has come since the last look.
     fresh: bool,
 }
 
@@ -81,13 +84,13 @@ struct Burst {
     id: Option<BurstId>,
     signs: Vec<Sign>,
     pushed: u64,
-    /// Nobody can say yet that the others say otherwise: its ballots count.
+    /// Whether too few others have answered to know if they say something else: then its ballots count.
     held: bool,
     waiting: Vec<VoterKey>,
     networks: HashSet<[u8; 8]>,
     first: UnixMillis,
     last: UnixMillis,
-    /// When ballots were last taken away to be set aside.
+    /// When ballots were last handed out to be set aside.
     taken: Option<UnixMillis>,
     excused: Option<UnixMillis>,
 }
@@ -96,7 +99,7 @@ struct Burst {
 #[derive(Debug, Default)]
 pub struct Watch {
     polls: Mutex<HashMap<PollId, Seen>>,
-    /// Whose turn it is to look: two looks at once would find the same.
+    /// Held during a look: two looks at once would find the same.
     turn: Mutex<()>,
 }
 
@@ -105,7 +108,7 @@ impl Watch {
         self.polls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody of this network opened the poll.
+    /// Records that somebody in this network opened the poll.
     pub fn opened(&self, poll: PollId, network: [u8; 8], now: UnixMillis) {
         let mut polls = self.lock();
         let seen = polls.entry(poll).or_default();
@@ -115,8 +118,8 @@ impl Watch {
         }
     }
 
-    /// A new ballot is in the box. `trace.taken` is filled in here, and `trace.opened` unless it is given; `choices`: its choice as it is
-    /// stored.
+    /// Records that a new ballot is in the box. `trace.taken` is filled in here, and `trace.opened` unless it is
+    /// already set; `choices` is its choice as stored.
     pub fn cast(&self, poll: PollId, mut trace: Trace, choices: &[u8]) {
         let mut polls = self.lock();
         let seen = polls.entry(poll).or_default();
@@ -136,7 +139,7 @@ impl Watch {
         seen.fresh = true;
     }
 
-    /// Whether answers of this network are being set aside: its browsers get harder puzzles.
+    /// Whether answers from this network are being set aside, so that its browsers get harder puzzles.
     pub fn is_suspect(&self, poll: PollId, network: [u8; 8]) -> bool {
         let polls = self.lock();
         polls.get(&poll).is_some_and(|seen| {
@@ -146,8 +149,8 @@ impl Watch {
         })
     }
 
-    /// Looks for new bursts, which may take some tens of milliseconds, and gives out what is to be set aside now. What could not be is put
-    /// back by [`put_back`](Self::put_back).
+    /// Looks for new bursts, which may take some tens of milliseconds, and hands out what is to be set aside now. What
+    /// could not be set aside must be returned by [`put_back`](Self::put_back).
     pub fn due(&self, now: UnixMillis) -> Vec<Due> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let polls: Vec<PollId> = self.lock().keys().copied().collect();
@@ -169,12 +172,12 @@ impl Watch {
         due
     }
 
-    /// The number under which a burst is stored.
+    /// Sets the id under which a burst is stored.
     pub fn stored(&self, poll: PollId, key: Key, id: BurstId) {
         self.with(poll, key, |burst| burst.id = Some(id));
     }
 
-    /// Ballots that could not be set aside now: the next look tries again.
+    /// Returns ballots that could not be set aside now; the next look tries again.
     pub fn put_back(&self, due: Due) {
         self.with(due.poll, due.key, |burst| {
             burst.waiting.extend(due.voters);
@@ -182,7 +185,7 @@ impl Watch {
         });
     }
 
-    /// An editor said that this burst is a crowd: what is like it counts from now on.
+    /// Records an editor's decision that this burst is a crowd: similar ballots count from now on.
     pub fn excuse(&self, poll: PollId, id: BurstId, now: UnixMillis) {
         let mut polls = self.lock();
         let bursts = polls.get_mut(&poll).map(|seen| &mut seen.bursts);
@@ -205,7 +208,7 @@ impl Watch {
     }
 }
 
-/// Takes a ballot into the narrowest burst that is open for it, unless an editor said that this one is a crowd.
+/// Adds a ballot to the narrowest open burst that matches, unless an editor decided that this one is a crowd.
 fn join(bursts: &mut BTreeMap<Key, Burst>, trace: &mut Trace) {
     for key in keys(*trace) {
         let Some(burst) = bursts.get_mut(&key) else {
@@ -226,7 +229,7 @@ fn join(bursts: &mut BTreeMap<Key, Burst>, trace: &mut Trace) {
     }
 }
 
-/// The bursts that a ballot may belong to, the narrowest first.
+/// The bursts that a ballot may belong to, narrowest first.
 pub(super) fn keys(trace: Trace) -> impl Iterator<Item = Key> {
     let machine = trace.is_machine_like();
     [
@@ -239,7 +242,8 @@ pub(super) fn keys(trace: Trace) -> impl Iterator<Item = Key> {
 }
 
 impl Seen {
-    /// Uses up one look of this network. While too many networks look to remember them all, everybody has looked.
+    /// Uses up one view by this network. If there are too many networks to remember them all, everybody counts
+    /// as having viewed the poll.
     fn looked(&mut self, network: [u8; 8]) -> bool {
         match self.opened.get_mut(&network) {
             Some((0, _)) => false,
@@ -256,7 +260,7 @@ impl Seen {
         while self.traces.front().is_some_and(|trace| old(trace.at)) {
             self.traces.pop_front();
         }
-        // A page may lie open for long before it is answered.
+        // A page may stay open for long before it is answered.
         self.opened
             .retain(|_, (_, at)| now.since(*at) < 12 * WINDOW);
         self.bursts.retain(|_, burst| match burst.excused {
@@ -266,7 +270,7 @@ impl Seen {
         });
     }
 
-    /// A copy of what is to be judged. Bursts that were held are let go where others disagree by now.
+    /// Copies what is to be examined. Held bursts are released if other ballots disagree by now.
     fn glance(&mut self) -> Glance {
         for burst in self.bursts.values_mut().filter(|burst| burst.held) {
             if usual(burst.pushed, &self.said).is_some_and(|usual| usual < 0.65) {
@@ -283,7 +287,7 @@ impl Seen {
         }
     }
 
-    /// Opens the bursts that were found, and takes in what is like them and came since.
+    /// Opens the bursts that were found, and adds similar ballots that have come since the copy was made.
     fn open(&mut self, found: Found) {
         if found.groups.is_empty() {
             return;
@@ -330,7 +334,7 @@ impl Seen {
         }
     }
 
-    /// A ballot of a burst is none of the others.
+    /// Removes a ballot of a burst from the numbers of the other ballots.
     fn says_no_more(&mut self, said: u64) {
         if let Some(n) = self.said.get_mut(&said) {
             *n = n.saturating_sub(1);
@@ -342,7 +346,7 @@ impl Seen {
         self.bursts
             .iter_mut()
             .filter(|(_, burst)| burst.excused.is_none() && !burst.waiting.is_empty())
-            // One that is held is told of, once.
+            // A held burst is reported once.
             .filter(|(_, burst)| !burst.held || burst.id.is_none())
             .filter(|(_, burst)| burst.taken.is_none_or(|at| now.since(at) >= TOGETHER))
             .map(|(key, burst)| {

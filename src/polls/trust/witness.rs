@@ -1,4 +1,4 @@
-//! What the watch is told of a request.
+//! What the watch is told about a request.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -14,7 +14,7 @@ use crate::polls::model::Poll;
 use crate::types::{IssueId, ReaderId, UnixMillis};
 use crate::web::{Client, origin};
 
-/// What every browser says of itself with every request.
+/// The headers in which every browser describes itself with every request.
 const SHAPE: [&str; 6] = [
     "user-agent",
     "accept-language",
@@ -24,7 +24,7 @@ const SHAPE: [&str; 6] = [
     "sec-ch-ua-mobile",
 ];
 
-/// Somebody opened the poll, or began to answer it.
+/// Tells the watch that somebody opened the poll or started to answer it.
 pub fn opened(app: &App, poll: &Poll, client: &Client) {
     let now = app.clock.now();
     let network = app.polls.networks.hash(&client.network(), now);
@@ -38,23 +38,23 @@ pub struct Manner {
     at: UnixMillis,
     shape: [u8; 8],
     puzzled: bool,
-    /// Milliseconds of work. Short, as all in here: each answer carries it.
+    /// Milliseconds of work. An `i32`, because this struct is kept small: each answer carries one.
     worked: Option<i32>,
     bad_proof: bool,
     opened: bool,
 }
 
-/// Who is told of an answer once it is in the box: see [`tell`].
+/// Who is told about an answer once it is in the box: see [`tell`].
 #[derive(Debug, Clone, Copy)]
 pub enum Witness {
-    /// The watch: a browser answered that nobody knows.
+    /// The watch: an anonymous browser answered.
     Browser(Manner),
-    /// The looks at the mail to this reader: they led to an answer.
+    /// The looks at the mail to this reader, which led to an answer.
     Mail(ReaderId),
 }
 
-/// What can be told of a request with an answer. `from`: whose page it came from; a form that was pasted into another site's page is opened
-/// there, where nobody tells us.
+/// What the watch is told about a request with an answer. `from` is the page it came from; if a form was pasted into
+/// another site's page, we cannot see whether it was opened there.
 pub fn manner(
     app: &App,
     browser: &Browser,
@@ -77,7 +77,8 @@ pub fn manner(
     }
 }
 
-/// Tells of a group that was committed. Called in the task that commits: whoever sends an answer and hangs up is seen as well.
+/// Reports a committed group. Called in the task that commits, so that the answer of a client that
+/// disconnects is reported as well.
 pub fn tell(watch: &Watch, looks: &Looks, group: &[Slip], outcomes: &[Outcome]) {
     for (slip, outcome) in group.iter().zip(outcomes) {
         let Slip::Answer(answer) = slip else {

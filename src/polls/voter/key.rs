@@ -1,8 +1,9 @@
 //! The kinds of voters and their keys. Pure.
 //!
-//! The key of a browser begins with the moment its marker was made, in the poll it was made for and in no other. Those who answer at
-//! the same time stand side by side in the table then, and a commit of a hundred ballots writes a few pages instead of a hundred. It
-//! tells nothing more than the row does, which holds the time of the ballot.
+//! The key of a browser begins with the time at which its marker was made, in the poll for which it was made and in
+//! no other. So the rows of readers who answer at the same time are adjacent in the table, and a commit of a hundred
+//! ballots writes a few database pages instead of a hundred. The key reveals no more than the row does, which
+//! contains the time of the ballot.
 
 use aws_lc_rs::hmac;
 
@@ -11,27 +12,27 @@ use crate::polls::ballots::VoterKey;
 use crate::polls::model::{Poll, Tier};
 use crate::types::ReaderId;
 
-/// Who answers.
+/// A voter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Voter {
     /// A browser, by the marker in its cookie (or, on other sites' pages, in that site's own storage).
     Browser(String),
-    /// A browser that is given its marker with the answer to this: nobody else has it, so there is no ballot of it.
+    /// A browser that is given its marker in the response to this answer: nobody else has it, so no ballot has its key.
     New(String),
-    /// The same browser, after it did some work: see [`crate::polls::trust`].
+    /// The same browser with proof of work: see [`crate::polls::trust`].
     Worked(String),
-    /// A person a connected service vouches for by a name of its own, never an address.
+    /// A person that a script identifies by a name of its own, never an address.
     Named(String),
     /// A confirmed subscriber.
     Subscriber(ReaderId),
-    /// The same reader, signed in in this browser.
+    /// The same reader, signed in to this browser.
     SignedIn(ReaderId),
-    /// Somebody who answered in another poll system: a number in the order of its ballots.
+    /// Somebody who answered in another poll system: the number of their ballot in the import.
     Carried(u64),
 }
 
 impl Voter {
-    /// How much this tells about the voter.
+    /// The tier of this voter.
     pub fn tier(&self) -> Tier {
         match self {
             Self::Browser(_) | Self::New(_) | Self::Named(_) | Self::Carried(_) => Tier::Anonymous,
@@ -41,7 +42,7 @@ impl Voter {
         }
     }
 
-    /// Whether the poll asks this voter: a poll with a sample asks those who were drawn, by their personal links.
+    /// Whether the poll asks this voter: a poll with a sample asks only the readers who were drawn.
     pub fn is_asked_by(&self, poll: &Poll) -> bool {
         match (poll.sample(), self) {
             (None, _) => true,
@@ -84,7 +85,8 @@ impl Voter {
     }
 }
 
-/// A hash of `value` in `domain` that can be found by trying as long as the poll's secret is there, and not afterwards.
+/// A hash of `value` in `domain`. It can be verified by trying values as long as the poll's secret
+/// exists, and not afterwards.
 pub fn hash_under(poll: &Poll, domain: &str, value: &[u8]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &poll.secret.0));
     context.update(domain.as_bytes());
@@ -93,7 +95,7 @@ pub fn hash_under(poll: &Poll, domain: &str, value: &[u8]) -> [u8; 32] {
     first(context.sign())
 }
 
-/// What stands first in a code: as much of it as is wanted.
+/// The first bytes of a MAC.
 pub(super) fn first<const N: usize>(tag: hmac::Tag) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&tag.as_ref()[..N]);

@@ -1,8 +1,10 @@
-//! Readers that a browser is known to be, beyond its marker: so that one reader has one ballot, whichever way it comes.
+//! Readers that a browser is known to belong to, beyond its marker, so that one reader has one
+//! ballot, whichever way it comes.
 //!
-//! Known is who is signed in, and who has answered this poll by the link in a mail, in this browser. A browser that answered first
-//! and turns out to be a reader's hands its ballot over ([`take_over`]). A reader who left an address beside an answer may, when
-//! confirming it on whatever device, say that the answer is theirs ([`answer_token`], [`count_as_readers`]).
+//! A browser is known if its reader is signed in, or has answered this poll in it by the link in a mail. If a browser
+//! answers anonymously first and turns out to be a reader's, its ballot is handed over ([`take_over`]). A reader who
+//! left an address beside an answer may claim the answer when confirming the address, on any device
+//! ([`answer_token`], [`count_as_readers`]).
 
 use std::time::Duration;
 
@@ -22,11 +24,11 @@ use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, PollId, Purpose, ReaderId, UnixMillis};
 use crate::web::cookies::{self, SameSite};
 
-/// What a browser is told whose ballot has become a reader's, and that is not known to be this reader's.
+/// Shown to a browser whose ballot has become a reader's, if it is not known to be this reader's.
 pub const HANDED_OVER: &str = "Your answer counts already, as that of a confirmed subscriber. You can change it in the browser in which you \
      confirmed your address, or by a link in the mail.";
 
-/// How the name of a cookie by which a browser is known for one poll begins.
+/// The prefix of the cookies by which a browser is known for one poll.
 const COOKIE: &str = "canvass_ballot_";
 
 /// The length of a marker.
@@ -35,10 +37,7 @@ const MARKER_BYTES: usize = 22;
 /// As long as browsers keep a cookie.
 const KEEP: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// The reader this browser is known to be for `poll`, as a voter.
-///
-/// # Errors
-/// What the database said.
+/// The reader to whom this browser is known to belong for `poll`, as a voter.
 pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Option<Voter>, DbErr> {
     let by_mail = || {
         let sealed = cookies::get(headers, &cookie(poll), app.config.is_https())?;
@@ -56,16 +55,13 @@ pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Optio
     Ok(exists.then_some(voter))
 }
 
-/// Whether a reader with this id exists and has not been erased: a personal link of somebody else counts for nobody.
-///
-/// # Errors
-/// What the database said.
+/// Whether a reader with this id exists and has not been erased; otherwise a personal link counts for nobody.
 pub async fn is_reader(db: &Db, reader: ReaderId) -> Result<bool, DbErr> {
     let sql = "SELECT 1 FROM reader WHERE id = $1 AND erased_ms IS NULL";
     Ok(!fetch_all(db.read(), sql, [reader.into()]).await?.is_empty())
 }
 
-/// The `Set-Cookie` by which a browser knows whose link it answered `poll` with.
+/// The `Set-Cookie` header that remembers by whose link a browser answered `poll`.
 pub fn remember(
     app: &App,
     poll: &Poll,
@@ -79,13 +75,13 @@ pub fn remember(
     Some((SET_COOKIE, set))
 }
 
-/// Where a person goes who is not the reader that this browser is known as.
+/// Where somebody can say that they are not the reader this browser is known as.
 pub fn not_me(poll: &Poll) -> String {
     format!("/not-me?poll={}", poll.slug)
 }
 
-/// The `Set-Cookie` values after which the browser that sent these headers is known by no mail's link. Its marker stays: it says nothing
-/// about who this is.
+/// The `Set-Cookie` values that make the browser forget all mail links. Its marker stays, since it
+/// does not say who anybody is.
 pub fn forget(app: &App, headers: &HeaderMap) -> Vec<HeaderValue> {
     let https = app.config.is_https();
     cookies::names(headers, COOKIE, https)
@@ -94,15 +90,15 @@ pub fn forget(app: &App, headers: &HeaderMap) -> Vec<HeaderValue> {
         .collect()
 }
 
-/// One for each poll: a link that was forwarded tells nothing about who answers the next one.
+/// One cookie for each poll: a link that was forwarded must not identify who answers the next poll.
 fn cookie(poll: &Poll) -> String {
     format!("{COOKIE}{}", poll.slug)
 }
 
-/// Hands over what the browser that sent these headers has answered, to the reader it is known to be now.
+/// Hands the ballot of the browser that sent these headers over to the reader to whom it is now known to belong.
 ///
 /// # Errors
-/// What the database said; then nothing was handed over.
+/// A database error; nothing was handed over.
 pub async fn take_over(
     app: &App,
     poll: &Poll,
@@ -142,8 +138,9 @@ async fn hand_over_of(
     Ok(done)
 }
 
-/// For the link that confirms an address left beside an answer: names the answer by the browser's marker, which without the poll's
-/// secret leads to no ballot. `agreed`: when the reader agreed that it is joined to that address; nothing else keeps this until then.
+/// A token for the link that confirms an address left beside an answer. It names the answer by the browser's marker,
+/// which leads to no ballot without the poll's secret. `agreed` is when the reader agreed to have the answer joined to
+/// that address; until the confirmation it is stored only in this token.
 pub fn answer_token(keys: &Keys, poll: &Poll, marker: &str, agreed: Option<UnixMillis>) -> String {
     let mut payload = poll.id.0.to_be_bytes().to_vec();
     payload.extend(marker.as_bytes());
@@ -153,7 +150,7 @@ pub fn answer_token(keys: &Keys, poll: &Poll, marker: &str, agreed: Option<UnixM
     keys.seal(Purpose::Answer, &payload)
 }
 
-/// What a token of [`answer_token`] names.
+/// The content of a token made by [`answer_token`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Named {
     poll: PollId,
@@ -177,14 +174,14 @@ fn open(keys: &Keys, token: &str) -> Option<Named> {
     })
 }
 
-/// An answer that waits for its reader.
+/// An answer that can still be claimed by its reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub poll: PollId,
     pub slug: String,
-    /// What was asked.
+    /// The poll's question.
     pub question: String,
-    /// What was agreed to beside the answer: that it is joined to the address.
+    /// The consent text, if it was agreed to beside the answer.
     pub linking: Option<String>,
 }
 
@@ -199,10 +196,7 @@ impl Waiting {
     }
 }
 
-/// The poll of an answer that can still become its reader's; `None` for a token that is not ours, and once the poll is closed.
-///
-/// # Errors
-/// What the database said.
+/// The poll of an answer that can still become its reader's; `None` for an invalid token, and once the poll is closed.
 pub async fn waiting(app: &App, token: &str) -> Result<Option<Waiting>, DbErr> {
     let poll = open_poll(app, token).await?;
     Ok(poll.map(|(poll, named)| Waiting::of(poll, named.agreed.is_some())))
@@ -219,11 +213,11 @@ async fn open_poll(app: &App, token: &str) -> Result<Option<(Poll, Named)>, DbEr
         .map(|poll| (poll, named)))
 }
 
-/// The answer behind `token` is the reader's from now on, and joined to their address if it was agreed to beside it and they agree now: `link`. `None`
-/// when there is no such answer, or it was theirs before.
+/// Makes the answer named by `token` the reader's. It is joined to their address if that was agreed to beside the
+/// answer and `link` says that they agree now. `None` if there is no such answer, or if it was already theirs.
 ///
 /// # Errors
-/// What the database said; then nothing has changed.
+/// A database error; nothing has changed.
 pub async fn count_as_readers(
     app: &App,
     token: &str,
@@ -233,7 +227,7 @@ pub async fn count_as_readers(
     let Some((poll, named)) = open_poll(app, token).await? else {
         return Ok(None);
     };
-    // What was ticked beside the answer was ticked by whoever gave it; agreed is who owns the address, and now.
+    // The box beside the answer was ticked by whoever answered; the consent is that of the address's owner, given now.
     let agreed = named.agreed.filter(|_| link).map(|_| app.clock.now());
     let voter = Voter::Subscriber(reader);
     let done = hand_over_of(app, &poll, named.marker, &voter, agreed).await?;

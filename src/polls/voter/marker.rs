@@ -1,4 +1,4 @@
-//! The marker by which a browser is known that has answered: what it is made of, and its cookie.
+//! The marker that identifies a browser that has answered: its format and its cookie.
 
 use std::time::Duration;
 
@@ -18,12 +18,13 @@ const MARKER: &str = "canvass_voter";
 /// As long as browsers keep a cookie.
 const KEEP_MARKER: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// The marker a browser brought, if it has voted here before.
+/// The marker sent by the browser, if it has voted here before.
 pub fn marker(app: &App, headers: &HeaderMap) -> Option<String> {
     cookies::get(headers, MARKER, app.config.is_https()).filter(|text| is_marker(text))
 }
 
-/// Sets the marker. Over TLS a form on another site's page carries it too; it is first-party when the form leads here.
+/// Sets the marker. Over TLS it also works for a form on another site's page; it is a first-party cookie
+/// once the form leads here.
 pub fn remember(app: &App, response: &mut Response, marker: &str) {
     if let Some(cookie) = cookies::set(
         MARKER,
@@ -36,10 +37,11 @@ pub fn remember(app: &App, response: &mut Response, marker: &str) {
     }
 }
 
-/// A marker's first bytes name the poll it was made for, the next ones the moment; the rest, 80 bits, is chance.
+/// The first bytes of a marker identify the poll for which it was made, the next ones the time; the
+/// other 80 bits are random.
 pub(super) type Part = [u8; 3];
 
-/// How the markers made for a poll begin.
+/// The prefix of the markers made for a poll.
 fn mark(poll: PollId) -> Part {
     let mut text = b"canvass marker\0".to_vec();
     text.extend(poll.0.to_be_bytes());
@@ -54,23 +56,24 @@ pub fn mark_number(poll: PollId) -> u32 {
     u32::from_be_bytes([0, a, b, c])
 }
 
-/// A marker for a browser that first answers `poll` now. `chance`: 128 random bits, of which 80 are used.
+/// A marker for a browser that answers `poll` for the first time now. `chance`: 128 random bits, of which 80 are used.
 pub fn new_marker(poll: PollId, now: UnixMillis, chance: [u8; 16]) -> String {
     let mut marker = chance;
     marker[..3].copy_from_slice(&mark(poll));
-    // Steps of 8 ms: as many ballots as one commit takes. It begins again after 37 hours, which only means another place in the table.
+    // In steps of 8 ms, in which there are about as many ballots as in one commit. It wraps around after 37 hours,
+    // which only affects the place in the table.
     marker[3..6].copy_from_slice(&(now.0 / 8).to_be_bytes()[5..]);
     URL_SAFE_NO_PAD.encode(marker)
 }
 
-/// When the marker was made, if it was made for this poll.
+/// The time part of the marker, if it was made for this poll.
 pub(super) fn born_in(poll: PollId, marker: &str) -> Option<Part> {
     let begins = URL_SAFE_NO_PAD.decode(marker.get(..8)?).ok()?;
     let moment = begins.strip_prefix(&mark(poll))?;
     moment.try_into().ok()
 }
 
-/// Whether `text` can be a marker of ours: 22 characters of base64url, 128 bits.
+/// Whether `text` has the format of our markers: 22 characters of base64url, 128 bits.
 pub fn is_marker(text: &str) -> bool {
     text.len() == 22
         && text
@@ -85,8 +88,8 @@ mod tests {
     use crate::polls::voter::Voter;
     use crate::types::Random;
 
-    /// A page makes the marker itself until our cookie says it, in one of two scripts that cannot load each other; both keep it under
-    /// one name, so that a form and an element on the same page are the same voter.
+    /// A page makes the marker itself until our cookie takes over, in one of two scripts that cannot load each other.
+    /// Both keep it under the same name, so that a form and an element on the same page belong to the same voter.
     #[test]
     fn both_scripts_make_and_keep_it_alike() {
         let scripts = [

@@ -1,4 +1,4 @@
-//! A client's network, for a day.
+//! A client's network, hashed for one day.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,8 +7,8 @@ use aws_lc_rs::hmac;
 use super::key::first;
 use crate::types::{Random, UnixMillis};
 
-/// A hash of a client's network that holds for one day in this process and cannot be turned back afterwards:
-/// the secret is random, lives in memory only and is thrown away at midnight (UTC).
+/// A hash of a client's network that is valid for one day in this process and cannot be reversed afterwards: the secret
+/// is random, only in memory, and discarded at midnight (UTC).
 #[derive(Debug)]
 pub struct NetworkOfTheDay {
     random: Random,

@@ -1,10 +1,11 @@
 //! Readers' own words beside "Other".
 //!
-//! `own`: what may be written, and what counts as the same. Pure. `store`: the words as editors see them, and what they decided.
+//! `own`: what may be written, and which texts count as equal. Pure. `store`: the words as editors see
+//! them, and their rulings.
 //!
-//! States of words: waiting (nobody but editors sees them) → shown, as they were written or as an editor spelled them, or hidden; and back.
-//! Promises: nothing that a reader wrote shows before somebody let it stand; equal words are decided on together and counted as one;
-//! the decision is an entry of the log (`ballots::ruled`).
+//! States of words: pending (only editors see them) → shown, as they were written or as an editor spelled them, or
+//! hidden; and back. Promises: nothing that a reader wrote is shown before an editor has approved it; equal words are
+//! ruled on together and counted as one; each ruling is an entry in the log (`ballots::ruled`).
 
 mod own;
 mod store;

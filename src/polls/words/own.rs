@@ -1,4 +1,4 @@
-//! A reader's own words beside "Other": what may be written, and what counts as the same. Pure.
+//! A reader's own words beside "Other": what may be written, and which texts count as equal. Pure.
 
 use aws_lc_rs::digest;
 use unicode_normalization::UnicodeNormalization;
@@ -6,21 +6,21 @@ use unicode_normalization::UnicodeNormalization;
 /// The most characters a reader may write.
 pub const MAX_WORDS_CHARS: usize = 120;
 
-/// Why words are not taken.
+/// Why words are rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotWords {
     /// Longer than [`MAX_WORDS_CHARS`].
     TooLong,
-    /// A control character, or one that turns the direction of what follows.
+    /// A control character, or one that changes the direction of the following text.
     Unprintable,
 }
 
-/// The words as a ballot keeps them: NFC, white space collapsed; empty when nothing was written.
+/// The words as stored in a ballot: in NFC, with white space collapsed; empty if nothing was written.
 ///
 /// # Errors
-/// What does not fit on a ballot.
+/// The words cannot be stored in a ballot.
 pub fn cleaned(written: &str) -> Result<String, NotWords> {
-    // Bounded before anything is done with it: a normalised text is at most a few times longer.
+    // Checked first, to bound the work: a normalised text is at most a few times longer.
     if written.len() > 16 * MAX_WORDS_CHARS {
         return Err(NotWords::TooLong);
     }
@@ -35,10 +35,10 @@ pub fn cleaned(written: &str) -> Result<String, NotWords> {
     Ok(text)
 }
 
-/// What equal words have in common: compatibility forms and the case of letters taken away.
+/// The canonical form of equal words: without compatibility forms and case.
 fn folded(text: &str) -> String {
     let compatible: String = text.nfkc().collect();
-    // Up and down again: "ß" and "SS", "ς" and "σ" are the same word then.
+    // Upper and then lower case, so that "ß" and "SS", and "ς" and "σ", are the same.
     let lower = compatible.to_uppercase().to_lowercase();
     lower
         .nfkc()
@@ -49,7 +49,7 @@ fn folded(text: &str) -> String {
         .join(" ")
 }
 
-/// The key under which equal words are counted: short, whatever was written.
+/// The key under which equal words are counted: short, however long the text.
 pub fn words_key(text: &str) -> [u8; 16] {
     let hash = digest::digest(&digest::SHA256, folded(text).as_bytes());
     let mut key = [0; 16];
@@ -58,7 +58,7 @@ pub fn words_key(text: &str) -> [u8; 16] {
 }
 
 fn is_unprintable(c: char) -> bool {
-    // The embeddings and overrides of bidirectional text (UAX #9, 2.1 and 2.2) would turn what stands after them.
+    // The embeddings and overrides of bidirectional text (UAX #9, 2.1 and 2.2) would reverse the text after them.
     c.is_control()
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
@@ -88,7 +88,7 @@ mod tests {
         ] {
             assert_eq!(cleaned(odd), Err(NotWords::Unprintable), "{odd:?}");
         }
-        // Data, not markup: kept as it is and escaped where it is shown.
+        // Treated as data, not markup: kept as it is, and escaped where it is shown.
         assert_eq!(cleaned("<b>x</b>"), Ok("<b>x</b>".into()));
     }
 

@@ -1,24 +1,24 @@
-//! Readers' own words as editors see them, and what they decided.
+//! Readers' own words as editors see them, and the editors' rulings.
 
 use sea_orm::{DbErr, Value};
 
 use crate::db::{Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, run};
 use crate::types::{EditorId, OptionId, PollId, UnixMillis};
 
-/// Equal words of one option.
+/// Equal words for one option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wording {
     pub option: OptionId,
     pub key: Vec<u8>,
-    /// One spelling of them.
+    /// One of their spellings.
     pub written: String,
-    /// Ballots that say them.
+    /// The number of ballots that say them.
     pub n: i64,
-    /// As they show in the result, once somebody let them stand.
+    /// The text in the result, once it is approved.
     pub shown: String,
 }
 
-/// What an editor decided about words.
+/// An editor's ruling on words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ruling {
     Waiting,
@@ -27,7 +27,7 @@ pub enum Ruling {
 }
 
 impl Ruling {
-    /// As the table keeps it; what waits has no row.
+    /// The code stored in the table; pending words have no row.
     fn code(self) -> i16 {
         match self {
             Self::Waiting => 0,
@@ -37,13 +37,10 @@ impl Ruling {
     }
 }
 
-/// Words of a page.
+/// Words on one page.
 pub const PAGE: i64 = 50;
 
-/// The words of a poll with this ruling, most frequent first: a page of them, from 0.
-///
-/// # Errors
-/// What the database said.
+/// The words of a poll with this ruling, most frequent first; `page` counts from 0.
 pub async fn list(db: &Db, poll: PollId, ruling: Ruling, page: i64) -> Result<Vec<Wording>, DbErr> {
     let sql = "SELECT w.option_id, w.words_key, MIN(w.written) AS written, CAST(SUM(w.n) AS BIGINT) AS n, \
                COALESCE(MAX(r.shown), '') AS shown FROM words_tally w LEFT JOIN words_ruling r \
@@ -68,10 +65,7 @@ pub async fn list(db: &Db, poll: PollId, ruling: Ruling, page: i64) -> Result<Ve
     .await
 }
 
-/// How many different words wait, show and are hidden.
-///
-/// # Errors
-/// What the database said.
+/// The numbers of different words that are pending, shown and hidden.
 pub async fn numbers(db: &Db, poll: PollId) -> Result<[i64; 3], DbErr> {
     let sql = "SELECT ruling, COUNT(*) AS n FROM (SELECT CAST(COALESCE(MAX(r.ruling), 0) AS BIGINT) AS ruling FROM words_tally w \
                LEFT JOIN words_ruling r ON r.poll_id = w.poll_id AND r.option_id = w.option_id AND r.words_key = w.words_key \
@@ -89,10 +83,8 @@ pub async fn numbers(db: &Db, poll: PollId) -> Result<[i64; 3], DbErr> {
     Ok(numbers)
 }
 
-/// Polls with words that wait for an editor, the newest first; a few of them. Not those whose key is destroyed: nobody waits for these.
-///
-/// # Errors
-/// What the database said.
+/// Polls with pending words, newest first, up to `limit`. Polls whose key is destroyed are left out,
+/// since nobody waits for those.
 pub async fn waiting(db: &Db, limit: i64) -> Result<Vec<PollId>, DbErr> {
     let sql = "SELECT p.id FROM poll p WHERE p.state <> 0 AND p.sealed_ms IS NULL AND EXISTS (SELECT 1 FROM words_tally w \
                WHERE w.poll_id = p.id AND NOT EXISTS (SELECT 1 FROM words_ruling r WHERE r.poll_id = w.poll_id \
@@ -102,21 +94,15 @@ pub async fn waiting(db: &Db, limit: i64) -> Result<Vec<PollId>, DbErr> {
     rows.iter().map(|row| row.try_get("", "id")).collect()
 }
 
-/// The texts that show in the result of a poll.
-///
-/// # Errors
-/// What the database said.
+/// The texts shown in the result of a poll.
 pub async fn shown_texts(db: &Db, poll: PollId) -> Result<Vec<String>, DbErr> {
     let sql = "SELECT DISTINCT shown FROM words_ruling WHERE poll_id = $1 AND ruling = 1 ORDER BY shown LIMIT 200";
     let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
     rows.iter().map(|row| row.try_get("", "shown")).collect()
 }
 
-/// Decides about words. `shown`: as they show; `None`: as they were written. Returns what readers see of them now, which may be nothing;
-/// `None`: nobody wrote them. Goes into the log by `ballots::ruled`.
-///
-/// # Errors
-/// What the database said.
+/// Rules on words. `shown` is the text to show; `None`: as they were written. Returns what readers see of them now,
+/// which may be nothing; `None` if nobody wrote such words. The ruling goes into the log by `ballots::ruled`.
 pub async fn rule(
     txn: &WriteTxn,
     now: UnixMillis,

@@ -1,24 +1,25 @@
-//! Arabic and Hebrew begin at the right: there the number stands left, and the bar grows leftwards.
+//! The reading direction: Arabic and Hebrew begin at the right, so there the number is at the left and
+//! the bar grows leftwards.
 
 use cosmic_text::Align;
 
 use super::super::sketch::{Bar, Sketch};
 use super::{INK, Painter, Style};
 
-/// The room of a number, and with the gap to its label.
+/// The width reserved for a number, and the same with the gap to its label.
 const VALUE: f32 = 180.0;
 const VALUE_AND_GAP: f32 = 190.0;
 
-/// Which way a picture is read.
+/// The reading direction of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     LeftToRight,
     RightToLeft,
 }
 
-/// Places in a column that begins at `left` and is `wide`, all in pixels.
+/// Positions in a column that begins at `left` and is `wide`, all in pixels.
 impl Direction {
-    /// Where a label stands, and how wide it may be.
+    /// The position of a label, and its maximum width.
     pub(super) fn label(self, left: f32, wide: f32) -> (f32, f32) {
         let at = match self {
             Self::LeftToRight => left,
@@ -27,7 +28,7 @@ impl Direction {
         (at, wide - VALUE_AND_GAP)
     }
 
-    /// Where a number stands, how wide it may be, and the side it keeps to: the outer one.
+    /// The position of a number, its maximum width, and its alignment: to the outer side.
     pub(super) fn value(self, left: f32, wide: f32) -> (f32, f32, Align) {
         match self {
             Self::LeftToRight => (left + wide - VALUE, VALUE, Align::Right),
@@ -43,7 +44,8 @@ impl Direction {
         }
     }
 
-    /// Stands before a label: an option that begins with a word of the other script runs like the others.
+    /// A mark put before a label, so that an option that begins with a word in the other script is
+    /// laid out like the others.
     pub(super) fn mark(self) -> char {
         match self {
             Self::LeftToRight => '\u{200E}',
@@ -53,7 +55,7 @@ impl Direction {
 }
 
 impl Painter {
-    /// One direction for the whole picture, that of the first letter in it.
+    /// The direction of the whole picture: that of its first letter.
     pub(super) fn direction(&mut self, sketch: &Sketch) -> Direction {
         let words = sketch.question.clone();
         let join = |all: String, bar: &Bar| all + " " + &bar.label;
@@ -90,7 +92,7 @@ mod tests {
             ("", "כן", RightToLeft),
             ("", "Yes", LeftToRight),
             ("2026?", "כן", RightToLeft),
-            // The question decides for an option that begins in the other script.
+            // The question determines the direction of an option that begins in the other script.
             ("האם?", "CNN, BBC ודומיהם בלבד (2026)", RightToLeft),
             ("Which?", "כן", LeftToRight),
             ("", "", LeftToRight),
@@ -123,7 +125,7 @@ mod tests {
         let at = LeftToRight.bar(left, wide, length);
         let other = RightToLeft.bar(left, wide, length);
         assert_eq!(other, mirrored(at, length));
-        // Label and number do not touch.
+        // The label and the number do not overlap.
         let (label, label_wide) = LeftToRight.label(left, wide);
         let (value, ..) = LeftToRight.value(left, wide);
         assert!(label + label_wide < value);

@@ -20,8 +20,8 @@ fn margin(shares: &[f64]) -> Margin {
     }
 }
 
-/// The worked example of Wikipedia's article "Iterative proportional fitting", which the documentation of `ipfn` solves as well: a table
-/// of 4 × 4 and the margins it is to have, and the fitted table, after the few steps printed there.
+/// The worked example of Wikipedia's article "Iterative proportional fitting", which the documentation of `ipfn` solves
+/// as well: a table of 4 × 4, its target margins, and the fitted table after the few steps printed there.
 #[test]
 fn the_published_fit_of_a_table() {
     let cells = [
@@ -40,7 +40,7 @@ fn the_published_fit_of_a_table() {
         margin(&[0.2, 0.3, 0.4, 0.1]),
     ];
     let raked = rake(&patterns, &margins, 100.0).unwrap();
-    // The margins are of 1,000; the weights keep the number of answers.
+    // The margins sum to 1,000; the weights preserve the number of answers.
     let n: f64 = patterns.iter().map(|p| p.count as f64).sum();
     let found: Vec<f64> = patterns
         .iter()
@@ -50,7 +50,7 @@ fn the_published_fit_of_a_table() {
     for (found, given) in found.iter().zip(published) {
         assert!((found - given).abs() < 0.15, "{found} for {given}");
     }
-    // What raking keeps is the association: every odds ratio.
+    // Raking preserves the association: every odds ratio.
     let odds = |c: &[f64]| c[0] * c[5] / (c[1] * c[4]);
     let before: Vec<f64> = patterns.iter().map(|p| p.count as f64).collect();
     assert!((odds(&found) / odds(&before) - 1.0).abs() < 1e-6);

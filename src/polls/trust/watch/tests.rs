@@ -1,6 +1,6 @@
 use super::*;
 
-/// A ballot as a program sends it: without work, from a page that nobody opened.
+/// A ballot as a program sends it: without proof of work, from a page that nobody opened.
 fn bare(who: u32, network: u32, said: u64) -> Trace {
     let mut voter = [0; 16];
     voter[..4].copy_from_slice(&who.to_be_bytes());
@@ -20,7 +20,7 @@ fn bare(who: u32, network: u32, said: u64) -> Trace {
     }
 }
 
-/// As a reader sends it, each from a network and with a browser of its own.
+/// A ballot as a reader sends it, each from a different network and with a different browser.
 fn read(who: u32, said: u64) -> Trace {
     Trace {
         shape: bare(0, who, 0).network,
@@ -30,7 +30,7 @@ fn read(who: u32, said: u64) -> Trace {
     }
 }
 
-/// What comes while a look is at work, which does not hold the lock, is not missed.
+/// Ballots that come while a look is running without the lock are not missed.
 #[test]
 fn what_comes_while_a_group_is_judged_joins_its_burst() {
     let (watch, poll) = (Watch::default(), PollId(1));
@@ -55,7 +55,7 @@ fn what_comes_while_a_group_is_judged_joins_its_burst() {
     let voters: HashSet<VoterKey> = due.iter().flat_map(|due| due.voters.clone()).collect();
     assert_eq!(voters.len(), 31);
     assert!(voters.contains(&bare(30, 7, 1).voter) && !voters.contains(&read(2_000, 1).voter));
-    // And what comes afterwards.
+    // Nor are ballots that come afterwards.
     watch.cast(poll, bare(31, 7, 1), &[1]);
     let later = UnixMillis(3_000 + TOGETHER.as_millis() as i64);
     let due = watch.due(later);
