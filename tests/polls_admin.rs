@@ -1,4 +1,4 @@
-//! Polls on the editors' side.
+//! The editors' pages about polls.
 
 use super::support::app::TestApp;
 use super::support::editor::signed_in;
@@ -81,7 +81,7 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
         .await
         .expect(200)
         .says("Closed");
-    // The same button twice is no error; a button that no longer fits is.
+    // Pressing the same button twice is no error; pressing one that is no longer valid is.
     browser.submit(published).await.expect(200);
     let page = browser
         .submit(page.form("form[action$='/reopen']"))
@@ -100,7 +100,7 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
         .expect(200)
         .says("1 poll matches");
     list.says("Is the tram worth it?").says("9 Mar 2026, 18:00");
-    // Letters beyond ASCII in any case; what is typed is no pattern.
+    // Search ignores case, also beyond ASCII, and takes the text literally.
     app.poll_with("zurich", |d| {
         d.questions[0].text = "Ärgert Sie ÉTÉ [das] in Zürich*?".into()
     })

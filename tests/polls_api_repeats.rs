@@ -1,4 +1,4 @@
-//! Ballots by scripts with an Idempotency-Key: a repetition gets the first answer and changes nothing.
+//! Ballots by scripts with an Idempotency-Key: a repeated request gets the first response and changes nothing.
 
 use canvass::db::{Db, fetch_all};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ impl Script {
             .unwrap();
         let results: Value = sent.json().await.unwrap();
         let rows = results["questions"][0]["rows"].as_array().unwrap();
-        // Yes and no.
+        // The counts of Yes and No.
         rows.iter()
             .take(2)
             .map(|row| row["votes"].as_i64().unwrap())
@@ -72,12 +72,12 @@ async fn polls_a_late_repetition_does_not_turn_a_vote_back() {
     let first = script.cast("a", &yes).await;
     assert_eq!((first.0, &first.1["option"]), (201, &json!([1])));
     assert_eq!(script.cast("b", &no).await.0, 200);
-    // Delayed by a proxy or a queue.
+    // A repeated request that was delayed by a proxy or a queue.
     assert_eq!(script.cast("a", &yes).await, first, "the first answer");
     assert_eq!(script.votes().await, [0, 1], "and the last vote");
     assert_eq!(script.cast("b", &no).await.0, 200);
 
-    // Under a key of its own it is a vote.
+    // With a different key, it is another vote.
     assert_eq!(script.cast("c", &yes).await.0, 200);
     assert_eq!(script.votes().await, [1, 0]);
 }
@@ -95,7 +95,7 @@ async fn polls_a_key_of_another_ballot_is_refused() {
     }
     assert_eq!(script.cast("k", &yes).await.0, 201);
     assert_eq!(script.votes().await, [1, 0]);
-    // Another script's key is another.
+    // The same key used by another script is a different key.
     let token = script.app.api_token().await;
     let url = script.app.url(BALLOTS);
     assert_eq!(
@@ -120,7 +120,7 @@ async fn polls_the_same_ballot_many_times_at_once_is_one() {
         );
     }
     assert_eq!(script.votes().await, [2, 2]);
-    // One of two bodies counts under a key, whoever is first.
+    // If two bodies have the same key, only the first one counts.
     let bodies = [json!({"option": [1]}), json!({"option": [2]})];
     let asked = (0..12).map(|n| cast(&url, &script.token, "both", &bodies[n % 2]));
     let answers = futures::future::join_all(asked).await;
@@ -139,7 +139,7 @@ async fn polls_what_was_not_counted_keeps_no_key() {
     assert_eq!(script.votes().await, [1, 0]);
 }
 
-/// The answer outlives the poll's close; a row says neither who answered nor what.
+/// The response is available after the poll's close; the row does not reveal who answered or what.
 #[tokio::test]
 async fn polls_a_key_is_kept_without_the_answer() {
     let script = Script::start().await;
@@ -149,7 +149,7 @@ async fn polls_a_key_is_kept_without_the_answer() {
     assert_eq!(rows.len(), 1);
     let (key, body, request) = &rows[0];
     assert!(!key.contains("4711") && body.is_empty(), "{key} {body}");
-    // Under the keys of the installation alone it cannot be found by trying.
+    // The row cannot be found by trying values with the keys of the installation alone.
     let tried = |body: &str| {
         let keys = &script.app.app.keys;
         let asked = format!("ballots\n{body}");

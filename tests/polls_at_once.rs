@@ -1,4 +1,5 @@
-//! New voters, written in one trip on what the last commit left: only where all of that still holds.
+//! New voters are committed in one round trip, from the state that the last commit left, but only if
+//! all of it is still current.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use canvass::types::Random;
 use crate::polls_ballot_box::{Box, NOON, opened};
 use crate::polls_verify::verified;
 
-/// Voters `from` and up, of whom nobody has a ballot.
+/// Slips of new voters, numbered from `from` on.
 fn new(ballots: &Box, from: usize, n: usize) -> Vec<Slip> {
     let answer = |who: usize| {
         let answer = ballots.answer(who, &[if who.is_multiple_of(3) { "2" } else { "1" }]);
@@ -49,7 +50,7 @@ async fn polls_new_voters_take_one_trip_once_the_chain_is_known() {
     assert_eq!(ballots.counts().await[0], 208);
     let verified = verified(&ballots).await;
     assert_eq!((verified.findings, verified.pages), (vec![], 5));
-    // Who is among them and is not new is asked about, with all of them.
+    // If one of the voters is not new, the whole group takes the regular path.
     let mut group = new(&ballots, 900, 5);
     group.push(Slip::Answer(ballots.answer(0, &["1"])));
     let told = stripe.commit(&group).await.unwrap();
@@ -57,7 +58,7 @@ async fn polls_new_voters_take_one_trip_once_the_chain_is_known() {
     assert_eq!(stripe.written_at_once(), 4);
 }
 
-/// Everything that may have happened since the last commit is seen, and nothing is half written.
+/// Any change since the last commit is detected, and nothing is half written.
 #[tokio::test]
 async fn polls_new_voters_go_the_long_way_where_something_is_not_as_it_was() {
     let ballots = opened(&["yes", "no"], 1, None).await;
@@ -66,7 +67,7 @@ async fn polls_new_voters_go_the_long_way_where_something_is_not_as_it_was() {
     stripe.commit(&new(&ballots, 10, 10)).await.unwrap();
     assert_eq!(stripe.written_at_once(), 1);
 
-    // Somebody else wrote a page of the same chain.
+    // Another writer appended a page to the same chain.
     let other = new(&ballots, 20, 10);
     let told = ballots::commit(&ballots.db, &ballots.clock, 0, &other).await;
     assert_eq!(told.unwrap(), [Outcome::Counted; 10]);
@@ -76,7 +77,7 @@ async fn polls_new_voters_go_the_long_way_where_something_is_not_as_it_was() {
     stripe.commit(&new(&ballots, 40, 10)).await.unwrap();
     assert_eq!(stripe.written_at_once(), 2);
 
-    // One of them has a ballot all the same.
+    // One of the voters already has a ballot.
     let mut group = new(&ballots, 50, 10);
     group.extend(new(&ballots, 7, 1));
     let told = stripe.commit(&group).await.unwrap();
@@ -84,7 +85,7 @@ async fn polls_new_voters_go_the_long_way_where_something_is_not_as_it_was() {
     assert_eq!(stripe.written_at_once(), 2);
     assert_eq!(ballots.counts().await[0], 60);
 
-    // An editor was at it.
+    // An editor has edited the poll.
     write(&ballots.db, "UPDATE poll SET revision = revision + 1").await;
     let told = stripe.commit(&new(&ballots, 60, 10)).await.unwrap();
     assert_eq!(told, [Outcome::Edited; 10]);
@@ -97,7 +98,7 @@ async fn polls_new_voters_go_the_long_way_where_something_is_not_as_it_was() {
         "the chain is known all the while"
     );
 
-    // It was closed by hand, under the same number.
+    // The poll was closed by hand, without a new revision.
     let at = NOON.0;
     write(
         &ballots.db,
@@ -111,7 +112,7 @@ async fn polls_new_voters_go_the_long_way_where_something_is_not_as_it_was() {
     assert_eq!(stripe.written_at_once(), 3);
 }
 
-/// The clock is read before the writer is ours: not where the close is near.
+/// The clock is read before the writer is held, so this path is not taken shortly before the close.
 #[tokio::test]
 async fn polls_new_voters_are_asked_about_shortly_before_the_close() {
     let closes = NOON + Duration::from_secs(120);
@@ -131,7 +132,7 @@ async fn polls_new_voters_are_asked_about_shortly_before_the_close() {
     assert_eq!(ballots.counts().await[0], 30);
 }
 
-/// Two nodes may have drawn the same stripe.
+/// Two nodes may have been assigned the same stripe.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_two_writers_of_one_chain_count_every_new_voter() {
     let ballots = Arc::new(opened(&["yes", "no"], 1, None).await);
@@ -141,7 +142,7 @@ async fn polls_two_writers_of_one_chain_count_every_new_voter() {
             let stripe = stripe(&ballots);
             for round in 0..30 {
                 let group = new(&ballots, writer * 10_000 + round * 10, 10);
-                // Of two that begin a chain at once, one fails as a whole.
+                // Of two commits that start the same chain at once, one fails as a whole.
                 let told = match stripe.commit(&group).await {
                     Ok(told) => told,
                     Err(_) => stripe.commit(&group).await.unwrap(),

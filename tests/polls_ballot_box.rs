@@ -162,7 +162,7 @@ async fn polls_a_thousand_answers_of_one_voter_are_one_ballot() {
     assert_eq!((counts[0], counts[1] + counts[2]), (1, 1));
 }
 
-/// As if they had come one by one.
+/// The outcomes are the same as if the answers had come one by one.
 #[tokio::test]
 async fn polls_two_answers_of_one_voter_in_a_group_are_one_first_ballot() {
     let ballots = opened(&["yes", "no"], 1, None).await;
@@ -221,7 +221,7 @@ async fn polls_an_editors_close_stops_answers_to_the_poll_as_it_was() {
         Outcome::NotOpen(Phase::Closed { at: None })
     );
     turn(PollState::Closed, PollState::Published).await;
-    // Open again, but edited since this choice was read.
+    // The poll is open again, but was edited after this choice was read.
     assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Edited);
     assert_eq!(ballots.counts().await, [0, 0, 0]);
 }

@@ -1,4 +1,5 @@
-//! Bursts and what editors say of them, on several nodes and while the database fails; and crowds that must not be taken for one.
+//! Bursts and editors' decisions about them, with several nodes and a failing database; and crowds that must
+//! not be taken for bursts.
 
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use crate::support::app::TestApp;
 use crate::support::crowd::{Visitor, forgetful, headers, people, run, send};
 
 const ASIDE: &str = "SELECT COUNT(*) FROM ballot WHERE removed IS NOT NULL";
-/// Removals that the pages show as an editor's own, because no burst says that they are its.
+/// Removals that the pages would show as an editor's, because they belong to no burst.
 const LOOSE: &str = "SELECT COUNT(*) FROM ballot_removal WHERE number NOT IN (SELECT number FROM poll_burst_removal)";
 
-/// An editor says on another node that it is a crowd: the node that watches learns of it, and sets nothing aside any more.
+/// An editor decides on another node that it is a crowd: the watching node learns of it, and sets nothing more aside.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_what_an_editor_counts_on_one_node_the_others_count() {
     let drill = Drill::begin(21).await;
@@ -32,7 +33,8 @@ async fn polls_what_an_editor_counts_on_one_node_the_others_count() {
     assert_eq!(app.count("SELECT COUNT(*) FROM poll_burst").await, 1);
 }
 
-/// Ballots and the word that they are a burst's are one commit: editors decide about them where bursts are.
+/// Ballots are set aside in the same commit that assigns them to their burst, since editors decide about them
+/// on the page about bursts.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_no_ballot_is_set_aside_without_its_burst() {
     let drill = Drill::begin(22).await;
@@ -54,7 +56,7 @@ async fn polls_no_ballot_is_set_aside_without_its_burst() {
     }
     rename("poll_burst_removal", "elsewhere").await;
     app.advance(Duration::from_secs(20));
-    // It fails, here or in the background; what was to be set aside waits.
+    // This fails, here or in the background, and the ballots wait.
     let _ = watch_tick(&app.app).await;
     assert_eq!(app.count(ASIDE).await, before);
     rename("elsewhere", "poll_burst_removal").await;
@@ -64,8 +66,9 @@ async fn polls_no_ballot_is_set_aside_without_its_burst() {
     assert_eq!(app.count(LOOSE).await, 0);
 }
 
-/// 40 readers with JavaScript who say No, and then as many as are set aside where they come as a program does: 60, each from a network of
-/// their own, with one browser in its newest version, of whom nearly all say Yes. How they come is told by `look` and `form`.
+/// 40 readers with JavaScript who say No, and then 60 who say Yes, enough to be set aside if they came like a program:
+/// each from a different network, with the newest version of the same browser. `look`, `origin` and `place` determine
+/// how they come. Returns how many ballots are set aside.
 async fn crowd(
     app: &TestApp,
     pause: Duration,
@@ -106,7 +109,7 @@ async fn crowd(
         }
         let form = [("option", "1".to_owned()), ("place", place.to_owned())];
         send(&client, app, said, &form).await;
-        // Uneven, as people are.
+        // At uneven intervals, like people.
         app.advance(pause * [1, 3, 0, 2, 1, 0, 1][i % 7] * 7 / 8);
         watch_tick(&app.app).await.unwrap();
     }
@@ -126,7 +129,7 @@ async fn app_with(proof_work: u64) -> TestApp {
     app
 }
 
-/// Where a page of another site shows the form nobody tells us that it was opened; where one of ours does, we see it.
+/// If another site's page shows the form, we cannot see that it was opened; if one of ours does, we can.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_readers_without_scripts_are_no_burst_because_of_where_the_form_stands() {
     let pause = Duration::from_millis(1_400);
@@ -135,7 +138,7 @@ async fn polls_readers_without_scripts_are_no_burst_because_of_where_the_form_st
         (Some("/articles/trust"), "", "article", 0),
         (Some("/embed/p/trust"), "", "embed", 0),
         (Some("/p/trust"), "", "", 0),
-        // The same, and nobody opened anything: that is a program.
+        // The same, but nobody opened anything: that is a program.
         (None, "", "", 60),
     ] {
         let app = app_with(40).await;
@@ -144,7 +147,7 @@ async fn polls_readers_without_scripts_are_no_burst_because_of_where_the_form_st
     }
 }
 
-/// Where nobody is asked to work, nobody has left it out, however many come at once.
+/// If no proof of work is asked for, none is left out, however many come at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_readers_are_not_blamed_for_work_that_nobody_asked_for() {
     let pause = Duration::from_millis(400);

@@ -1,4 +1,4 @@
-//! Throwing a draft of a poll away.
+//! Deleting the draft of a poll.
 
 use canvass::db::run;
 
@@ -9,7 +9,7 @@ use super::support::world::every_kind;
 
 const ROWS: [&str; 4] = ["poll", "poll_question", "poll_option", "poll_secret"];
 
-/// What the draft's page asks before it deletes anything.
+/// The confirmation page that the draft's page shows before it deletes anything.
 async fn asked(editor: &Reader, slug: &str) -> Page {
     let page = editor
         .get(&format!("/admin/polls/{slug}"))
@@ -59,7 +59,7 @@ async fn polls_a_draft_is_deleted_after_a_question_and_its_name_is_free() {
     for path in ["/admin/polls/trust", "/p/trust"] {
         editor.get(path).await.expect(404);
     }
-    // Twice is told, not done.
+    // Deleting twice reports that it is gone.
     editor
         .submit(page.form("form[action$='/delete']"))
         .await
@@ -72,7 +72,7 @@ async fn polls_a_draft_is_deleted_after_a_question_and_its_name_is_free() {
 async fn polls_only_a_draft_as_it_was_seen_is_deleted() {
     let app = TestApp::start().await;
     let editor = signed_in(&app).await;
-    // Readers were asked since the question.
+    // The poll was published after the confirmation page was shown.
     draft(&app, "opened").await;
     let page = asked(&editor, "opened").await;
     let sure = page.form("form[action$='/delete']");
@@ -89,7 +89,7 @@ async fn polls_only_a_draft_as_it_was_seen_is_deleted() {
         .says("Only drafts can be deleted");
     app.reader().get("/p/opened").await.expect(200);
 
-    // Somebody changed it since, or carried answers over into it.
+    // The draft was edited meanwhile, or answers were imported into it.
     let changes = [
         "UPDATE poll SET revision = revision + 1 WHERE slug = 'changed'",
         "INSERT INTO poll_import (source_key, poll_id, begun_ms) SELECT 'x', id, 1 FROM poll WHERE slug = 'changed'",

@@ -59,7 +59,7 @@ async fn polls_a_mail_link_counts_by_its_button_only() {
         reader.post(path, &[("option", "1")]).await.expect(409);
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 0);
-    // The reader.
+    // Then the reader comes.
     let page = reader.get(&no).await.expect(200);
     assert_eq!(page.attributes("input[checked]", "value"), ["2"]);
     app.advance(SECOND);
@@ -70,7 +70,7 @@ async fn polls_a_mail_link_counts_by_its_button_only() {
         .says("Your answer is counted")
         .says("on the newsletter");
     assert_eq!(result.all("tr.is-own .result-label"), ["No"]);
-    // Changes her mind by the other link; it stays one ballot, of a confirmed subscriber.
+    // She changes her mind by the other link; it remains one ballot, of a confirmed subscriber.
     let page = reader
         .get(&yes)
         .await
@@ -130,7 +130,7 @@ async fn polls_mail_links_that_are_not_whole_do_nothing() {
             page.status
         );
     }
-    // A nonce of another link, another site's form, a test mail, the close.
+    // Rejected: another link's nonce, another site's form, a test mail, and a vote after the close.
     let page = reader.get(&good).await.expect(200);
     let foreign = link(&app, poll, 1, "bob@example.org").await;
     app.advance(SECOND);
@@ -322,7 +322,7 @@ async fn polls_other_sites_get_a_module_an_iframe_and_oembed() {
         (&json!("rich"), &json!(400))
     );
     assert!(found["html"].as_str().unwrap().contains("/embed/p/trust"));
-    // Named on the poll's page, where systems look for it; the same as XML.
+    // Advertised on the poll's page, where systems look for it; the same is available as XML.
     let page = reader.get("/p/trust").await.expect(200);
     let named = page.attributes("link[type='application/json+oembed']", "href");
     assert_eq!(named, [app.url(&format!("/oembed?url={url}"))]);
@@ -366,7 +366,7 @@ async fn polls_viewers_see_answers_come_in() {
             .await
             .expect(200);
     }
-    // The server can stop although somebody watches.
+    // The server can stop even though somebody is watching.
     tokio::time::timeout(10 * SECOND, app.stop())
         .await
         .expect("stopped");

@@ -1,4 +1,4 @@
-//! The email field beside an answer: whoever types an address there learns nothing about it, and neither does a clock.
+//! The email field beside an answer: typing an address there reveals nothing about it, not even by timing.
 
 use canvass::polls::Visibility;
 use canvass::types::NewsletterId;
@@ -7,7 +7,7 @@ use crate::subscriptions_at_the_door::{four_kinds, rows, without_address};
 use crate::support::app::TestApp;
 use crate::support::page::Page;
 
-/// Sends the poll's form with an address, as a page or as its script does.
+/// Submits the poll's form with an address, as a page or as its script does.
 async fn leave(app: &TestApp, address: &str, script: bool) -> Page {
     let reader = app.reader();
     if script {
@@ -25,13 +25,13 @@ async fn leave(app: &TestApp, address: &str, script: bool) -> Page {
     reader.submit(form.tick("consent", "1")).await.expect(200)
 }
 
-/// Known, pending, unknown and suppressed ones, twice each: the second time no mail may go out any more.
+/// Known, pending, unknown and suppressed addresses, twice each: the second time no further mail may be sent.
 #[tokio::test]
 async fn polls_every_kind_of_address_beside_an_answer_is_told_the_same_and_costs_the_same() {
     let app = TestApp::start().await;
     let addresses = four_kinds(&app).await;
     let newsletter = NewsletterId(app.count("SELECT id FROM newsletter").await);
-    // Nobody sees numbers: they would be the only difference.
+    // Results are hidden, because the numbers would be the only difference.
     app.poll_with("trust", |poll| {
         poll.newsletter = Some(newsletter);
         poll.visibility = Visibility::Never;
@@ -56,7 +56,7 @@ async fn polls_every_kind_of_address_beside_an_answer_is_told_the_same_and_costs
     }
 }
 
-/// Whoever is asked for an address finds out what becomes of it where it is asked for.
+/// Wherever an address is asked for, a reader can find out what happens to it.
 #[tokio::test]
 async fn polls_the_privacy_notice_stands_where_an_address_is_asked_for() {
     const NOTICE: &str = "https://news.example/privacy";
@@ -87,7 +87,7 @@ async fn polls_the_privacy_notice_stands_where_an_address_is_asked_for() {
     );
 }
 
-/// Once an answer is in the box, whatever breaks afterwards must not make its reader a second voter.
+/// Once an answer is in the box, a failure afterwards must not turn its reader into a second voter.
 #[tokio::test]
 async fn polls_an_address_that_cannot_be_taken_costs_no_second_ballot() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
@@ -127,7 +127,7 @@ async fn polls_an_address_that_cannot_be_taken_costs_no_second_ballot() {
     }
     rename("ALTER TABLE gone RENAME TO subscription_request").await;
 
-    // What is malformed is refused before anything is counted.
+    // Malformed fields are rejected before anything is counted.
     let form = [("option", "1"), ("email", "a@b.example"), ("email", "x")];
     app.reader().post("/p/trust", &form).await.expect(400);
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 2);

@@ -1,4 +1,4 @@
-//! A poll taken away, and results that come to an end.
+//! Exporting a poll, and the final results.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ async fn polls_an_export_is_counts_and_leads_to_nobody() {
     assert!(lines.next().unwrap().ends_with("single,1,Yes,anonymous,15"));
     assert!(results.body.contains("\"'=HYPERLINK("), "{}", results.body);
 
-    // The same for scripts. Three readers of the hill are hidden, and what would tell of them.
+    // The same for scripts. The three readers on the hill are hidden, with the cells from which they could be derived.
     let token = app.api_token().await;
     let url = app.url("/api/v1/polls/trust/export/poll.json");
     let request = reqwest::Client::new().get(&url).bearer_auth(&token);
@@ -69,7 +69,7 @@ async fn polls_an_export_is_counts_and_leads_to_nobody() {
         .sum();
     assert_eq!(hours, 44);
 
-    // Every field has its meaning, and there is no other.
+    // Every field is in the dictionary, and no other field exists.
     for (name, rows) in document.as_object().unwrap() {
         let Some(Value::Object(row)) = rows.as_array().and_then(|rows| rows.first()) else {
             continue;
@@ -104,7 +104,7 @@ async fn polls_an_export_is_counts_and_leads_to_nobody() {
     assert_eq!(reqwest::get(&url).await.unwrap().status(), 401);
 }
 
-/// One reader is signed in: the numbers of that tier are her ballot.
+/// If one reader is signed in, the numbers of that tier are her ballot.
 #[tokio::test]
 async fn polls_an_export_does_not_tell_the_answer_of_the_only_one_of_a_tier() {
     let app = TestApp::start().await;
@@ -144,12 +144,12 @@ async fn polls_an_export_does_not_tell_the_answer_of_the_only_one_of_a_tier() {
     let hidden = numbers().await;
     assert_eq!(hidden.len(), 12);
     for line in &hidden {
-        // Two tiers have voters; of their answers nothing is told beyond the result.
+        // Two tiers have voters; nothing about their answers is revealed beyond the result.
         let is_told = line.contains("worked,0") || line.contains("subscriber,0");
         let is_nobodys = line.contains("Unsure") && line.ends_with(",0");
         assert!(is_told || is_nobodys || line.ends_with(','), "{line}");
     }
-    // Enough of them, and they are a group like any other.
+    // With enough readers, they are a group like any other.
     for reader in 2..32 {
         cast(reader, if reader % 2 == 0 { "1" } else { "2" }).await;
     }

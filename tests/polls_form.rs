@@ -1,4 +1,4 @@
-//! The editors' form: several questions, moved about by buttons, all kinds, exact times, a preview.
+//! The editors' form: several questions that buttons rearrange, all kinds, exact times, and a preview.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn questions_are_added_moved_and_removed_by_buttons() {
     assert_eq!(page.url.path(), "/admin/polls/second");
     assert_eq!(app.count("SELECT COUNT(*) FROM poll_question").await, 2);
 
-    // The stored draft comes back as it is, and loses a question.
+    // The stored draft is shown unchanged, and one question is removed.
     let page = browser.get("/admin/polls/second/edit").await.expect(200);
     assert_eq!(
         page.attributes("input[name='option.1']", "value"),
@@ -246,7 +246,7 @@ async fn opening_and_closing_are_exact_to_the_millisecond() {
     let saved = browser.submit(own_form(&edit)).await.expect(200);
     assert_eq!(app.count(closes).await, 250, "saving again moves nothing");
 
-    // Readers are let in by the same milliseconds.
+    // The poll opens for readers at the same millisecond.
     browser
         .submit(saved.form("form[action$='/publish']"))
         .await

@@ -1,4 +1,4 @@
-//! More answers than may wait: some are told to come again, at once, and what everybody is told is true.
+//! More answers than can wait: some are rejected at once and told to retry, and what every client is told is true.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::server_quiet::hold_up;
 use crate::support::app::TestApp;
 use crate::support::crowd::forgetful;
 
-/// So many may wait.
+/// The capacity of the queue.
 const ROOM: usize = 8;
-/// So many come at once.
+/// The number of answers sent at once.
 const CROWD: usize = 120;
-/// Those who wait, and those who waited when the writers took the first of them.
+/// The answers that are waiting, and those that were waiting when the writers took the first ones.
 const LET_IN: usize = 2 * ROOM;
-/// Half of what a request that waits is given.
+/// Half the time that a waiting request is given.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
-/// What came back for the answer of a browser of its own.
+/// The response to the answer of one browser.
 #[derive(Debug)]
 struct Told {
     who: usize,
@@ -36,7 +36,7 @@ fn marker(who: usize) -> String {
     format!("{who:022}")
 }
 
-/// Every other one by a script, which takes JSON.
+/// Every other answer is sent by a script, which gets JSON.
 fn by_script(who: usize) -> bool {
     who % 2 == 1
 }
@@ -90,7 +90,7 @@ async fn polls_a_full_queue_says_so_at_once_and_loses_nothing() {
         tokio::spawn(async move { tell.send(vote(&client, url, who).await) });
     }
     drop(tell);
-    // Nothing can be written meanwhile: whoever is answered now was not made to wait for it.
+    // Nothing can be written meanwhile, so an answer that is refused now was not made to wait for it.
     let until = Instant::now() + AT_ONCE;
     let mut refused = Vec::new();
     while refused.len() < CROWD - LET_IN {
@@ -132,7 +132,7 @@ async fn polls_a_full_queue_says_so_at_once_and_loses_nothing() {
     assert_eq!(app.count(voters).await, promised.len() as i64);
     app.assert_the_count_agrees("trust").await;
 
-    // Whoever comes again, as they were told, is counted.
+    // A client that retries as told is counted.
     for told in &refused {
         let again = vote(&client, app.url("/p/trust"), told.who).await;
         assert!(again.status < 400, "{again:?}");

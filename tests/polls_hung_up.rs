@@ -1,4 +1,4 @@
-//! Whoever hangs up before the answer is there: what they sent is in the box, and the watch has seen it.
+//! A client that disconnects before the response: its answer is in the box, and the watch has seen it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::support::wire::send;
 
 const MANY: usize = 40;
 
-/// A script that shuts its socket right after the request saves itself nothing but the answer.
+/// A script that closes its socket right after the request avoids nothing but the response.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_hangs_up_is_seen_by_the_watch() {
     let drill = Drill::fresh().await;
@@ -27,7 +27,7 @@ async fn who_hangs_up_is_seen_by_the_watch() {
     let_come(app, &others).await;
     assert_eq!(drill.voters(Tier::Anonymous).await, 40);
 
-    // The commit waits until all have gone: on SQLite for the writer, on PostgreSQL for the poll's row.
+    // The commit waits until all clients are gone: on SQLite for the writer, on PostgreSQL for the poll's row.
     let held = app.app.db.write_txn("test").await.unwrap();
     run(&*held, "UPDATE poll SET revision = revision", [])
         .await
@@ -43,7 +43,7 @@ async fn who_hangs_up_is_seen_by_the_watch() {
     for _ in 0..MANY {
         sockets.push(send(app.address, request.as_bytes()).await);
     }
-    // All are in the queue; then nobody is there any more who could be answered.
+    // All answers are in the queue; then no client is left to respond to.
     tokio::time::sleep(Duration::from_millis(500)).await;
     drop(sockets);
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -1,4 +1,4 @@
-//! Polls carried over from WP-Polls and YOP Poll: dumps as mysqldump and phpMyAdmin write them.
+//! Importing polls from WP-Polls and YOP Poll: dumps in the format of mysqldump and phpMyAdmin.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::app::TestApp;
 
-/// Two polls, another prefix than usual. Times are the site's (Berlin) clock read as UTC: the first opened on 1 July 2024 at 12:00
-/// and expired on 8 July at 12:00; the second, with several answers, has no end.
+/// Two polls, with an unusual table prefix. Times are the site's local time (Berlin) read as UTC: the first poll opened
+/// on 1 July 2024 at 12:00 and expired on 8 July at 12:00; the second, with several answers, has no end.
 const WP_POLLS: &str = r"-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)
 /*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;
 DROP TABLE IF EXISTS `blog_pollsa`;
@@ -100,7 +100,7 @@ async fn polls_of_wp_polls_come_with_their_counts_and_times() {
     let page = page.expect(200).says("3 readers");
     assert_eq!(page.all(".result-count"), ["3", "2", "0"]);
 
-    // Tally and ballots agree; nothing of the voters came along.
+    // Tally and ballots agree; no data of the voters was imported.
     for slug in ["dont-you-trust-the-press", "what-do-you-read"] {
         app.assert_the_count_agrees(slug).await;
     }
@@ -115,7 +115,7 @@ async fn polls_of_wp_polls_come_with_their_counts_and_times() {
         0,
         "times are kept by the hour"
     );
-    // Nobody may add to it.
+    // Nobody can add an answer.
     let late = app.reader();
     late.post("/p/what-do-you-read", &[("option", "1")])
         .await
@@ -132,7 +132,7 @@ async fn polls_an_import_that_was_cut_off_goes_on() {
     let dir = TempDir::new().unwrap();
     let asked = order(&dir, &[("dump.sql", WP_POLLS)], System::WpPolls);
     import(&app, &asked).await;
-    // As a crash before the last commit leaves it.
+    // The state that a crash before the last commit leaves.
     let txn = app.app.db.write_txn("test").await.unwrap();
     for sql in [
         "UPDATE poll_import SET done_ms = NULL",
@@ -147,7 +147,7 @@ async fn polls_an_import_that_was_cut_off_goes_on() {
     assert_eq!(app.count("SELECT COUNT(*) FROM poll").await, 2);
 }
 
-/// Half of a result is none, also when an import is killed in between.
+/// A partial result is never shown, even if an import is killed.
 #[tokio::test]
 async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
     const BALLOTS: &str = "SELECT CAST(COUNT(*) AS BIGINT) FROM ballot";
@@ -175,7 +175,7 @@ async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
     assert!(part > 0 && part < 14_000, "killed in between: {part}");
     let reader = app.reader();
     reader.get("/p/big").await.expect(404);
-    // An editor who comes across the draft can neither publish it nor take its options from under the ballots.
+    // An editor who finds the draft can neither publish it nor remove its options while ballots refer to them.
     let draft = by_slug(&app.app.db, "big").await.unwrap().unwrap();
     let txn = app.app.db.write_txn("test").await.unwrap();
     let (now, open) = (app.app.clock.now(), PollState::Published);
@@ -191,7 +191,7 @@ async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
 
     let again = import(&app, &asked).await;
     assert_eq!((again.polls, app.count(BALLOTS).await), (1, 14_000));
-    // A definition is at most a second old.
+    // A cached definition is at most a second old.
     app.advance(std::time::Duration::from_secs(1));
     let page = app.reader().get("/p/big/results").await.expect(200);
     assert_eq!(page.all(".result-count"), ["9,000", "5,000"]);
@@ -209,7 +209,7 @@ async fn polls_that_were_open_stay_open_if_asked() {
     let page = reader.get("/p/what-do-you-read").await.expect(200);
     let form = page.the_form().tick("option", "3");
     reader.submit(form).await.expect(200).says("4 readers");
-    // The one that had expired is closed all the same.
+    // The poll that had expired is closed as well.
     let closed = app.reader().get("/p/dont-you-trust-the-press").await;
     closed.expect(200).says("Closed on");
 }
@@ -259,7 +259,7 @@ INSERT INTO `wp_yoppoll_votes` (`id`, `poll_id`, `user_id`, `user_email`, `ipadd
         .get("/p/do-you-pay-for-news")
         .await
         .expect(200)
-        // 02:30 came twice that night: the first.
+        // 02:30 occurred twice that night: the first one is meant.
         .says("Closed on 27 October 2024, 02:30 CEST")
         .says("3 readers chose to answer, between 1 October 2024 and 27 October 2024");
     assert_eq!(page.all(".result-count"), ["2", "1", "1", "3"]);

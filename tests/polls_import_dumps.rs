@@ -1,11 +1,12 @@
-//! Dumps in the shapes that MariaDB's mysqldump, phpMyAdmin and old sites leave, after the tables that WP-Polls 2 and 3 and YOP Poll 6 and 7 make.
+//! Dumps in the formats of MariaDB's mysqldump, phpMyAdmin and old sites, from the tables that WP-Polls 2 and 3 and
+//! YOP Poll 6 and 7 create.
 
 use canvass::polls::{ImportOrder as Order, ImportSystem as System, import as run};
 use tempfile::TempDir;
 
 use crate::support::app::TestApp;
 
-/// Imports a dump; the summary's polls, ballots, logged and left out, and what the terminal was told.
+/// Imports a dump. Returns the summary's polls, ballots, logged and left out, and the output on the terminal.
 async fn import(app: &TestApp, sql: &[u8], from: System, open: bool) -> ([u64; 4], String) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("dump.sql");
@@ -33,8 +34,9 @@ async fn counts(app: &TestApp, slug: &str) -> (Vec<String>, Vec<String>) {
     (page.all(".result-label"), page.all(".result-count"))
 }
 
-/// Two sites of one network, as MariaDB 10.11's mysqldump writes them: a sandbox line, keys behind columns, everything of a table in one INSERT,
-/// and no names of columns in it. The second site has the columns of 2005, where "no expiry" was an empty text.
+/// Two sites of one network, as MariaDB 10.11's mysqldump writes them: a sandbox line, keys after the columns, a
+/// whole table in one INSERT, and no column names in it. The second site has the columns of 2005, where "no
+/// expiry" was an empty text.
 const MARIADB: &str = r#"/*M!999999\- enable the sandbox mode */
 -- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for debian-linux-gnu (x86_64)
 --
@@ -119,7 +121,7 @@ async fn polls_import_of_a_network_of_sites_as_mariadb_dumps_it() {
     let app = TestApp::start().await;
     let (done, said) = import(&app, MARIADB.as_bytes(), System::WpPolls, true).await;
     assert_eq!(done, [3, 4, 1, 0], "{said}");
-    // The words of the old site were UTF-8 in latin1 columns; the other site's were right.
+    // The old site's texts were UTF-8 in latin1 columns; the other site's were correct.
     let slug = "welche-farbe-fur-die-strassenbahn";
     let page = app.reader().get(&format!("/p/{slug}")).await.expect(200);
     let page = page.says("Welche Farbe für die Straßenbahn?");
@@ -134,15 +136,15 @@ async fn polls_import_of_a_network_of_sites_as_mariadb_dumps_it() {
     let (labels, numbers) = counts(&app, "deja-vu-vraiment").await;
     assert_eq!(labels, ["Oui", "Non \\ jamais; (1,2,3)"]);
     assert_eq!(numbers, ["1", "0"]);
-    // The vote of 25 June 2005, 12:00 on the site's clocks, is in the hour of 10:00 UTC.
+    // The vote of 25 June 2005, 12:00 local time, is in the hour of 10:00 UTC.
     let sql = "SELECT COUNT(*) FROM ballot WHERE cast_ms = 1119693600000";
     assert_eq!(app.count(sql).await, 1);
-    // What had not begun there is not open here.
+    // A poll that had not started is not open here.
     app.reader().get("/p/not-begun").await.expect(404);
 }
 
-/// As phpMyAdmin exports it: names of columns in the INSERT, a line for each row, keys added afterwards; with INSERT IGNORE, as its
-/// option has it. YOP Poll 6: serialized, with the lengths of UTF-8.
+/// As phpMyAdmin exports it: column names in the INSERT, one line per row, keys added afterwards; with its option
+/// INSERT IGNORE. YOP Poll 6: serialized, with lengths in UTF-8 bytes.
 const YOP_6: &str = r#"-- phpMyAdmin SQL Dump
 -- version 5.2.1
 SET SQL_MODE = "NO_AUTO_VALUE_ON_ZERO";
@@ -189,7 +191,8 @@ COMMIT;
 async fn polls_import_of_yop_poll_in_the_middle_of_its_upgrade_as_phpmyadmin_exports_it() {
     let app = TestApp::start().await;
     let (done, said) = import(&app, YOP_6.as_bytes(), System::Yop, false).await;
-    // Two votes of the log, one of them in the old form and one in the new; one more tram that only the count knows.
+    // Two votes from the log, one in the old format and one in the new; and one more vote for the tram
+    // that only the count has.
     assert_eq!(done, [1, 3, 2, 1], "{said}");
     assert!(said.contains("it was deleted there"), "{said}");
     let slug = "which-of-these-dear-readers-friends";
@@ -204,19 +207,19 @@ async fn polls_import_of_yop_poll_in_the_middle_of_its_upgrade_as_phpmyadmin_exp
     let page = app.reader().get(&format!("/p/{slug}")).await.expect(200);
     page.says("Closed on 1 June 2024, 18:30 CEST")
         .says("3 readers");
-    // Nothing of the voters came along, their own fields included.
+    // No data of the voters was imported, nor their own fields.
     let dump = crate::support::dump::Dump::of(&app.app.db).await;
     assert!(!format!("{dump:?}").contains("Anna"));
 }
 
-/// Written by a client that spoke latin1: bytes that are no UTF-8.
+/// Written by a client that used latin1: bytes that are not UTF-8.
 #[tokio::test]
 async fn polls_import_of_a_dump_in_latin1() {
     let app = TestApp::start().await;
     let sql = "INSERT INTO `wp_pollsq` (`pollq_id`,`pollq_question`,`pollq_timestamp`,`pollq_totalvotes`,`pollq_active`,`pollq_expiry`,`pollq_multiple`,`pollq_totalvoters`) \
                VALUES (7,'Sch\u{f6}n?','1719835200',1,0,0,0,1);\n\
                INSERT INTO `wp_pollsa` (`polla_aid`,`polla_qid`,`polla_answers`,`polla_votes`) VALUES (1,7,'Ja \u{80}',1),(2,7,'N\u{f6}',0);\n";
-    // One byte a letter.
+    // One byte per letter.
     let bytes: Vec<u8> = sql
         .chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap())

@@ -1,4 +1,4 @@
-//! Files that are not whole, or that are something else: nothing of them is imported, and what is wrong is said.
+//! Files that are truncated, or something else: nothing of them is imported, and the error says what is wrong.
 
 use canvass::polls::{ImportOrder as Order, ImportSystem as System, import as run};
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ impl Desk {
         }
     }
 
-    /// What an import said to the terminal, and its polls and ballots; or why it stopped.
+    /// The output of an import, and its polls and ballots; or why it stopped.
     async fn import(&self, order: &Order) -> Result<(String, u64, u64), String> {
         let mut said = Vec::new();
         let done = run(&self.app.app, order, &mut said).await;
@@ -45,7 +45,7 @@ impl Desk {
         Ok((String::from_utf8(said).unwrap(), done.polls, done.ballots))
     }
 
-    /// Why a file is refused; and that nothing of it is here.
+    /// Why a file is refused; checks that nothing of it was imported.
     async fn refused(&self, file: &[u8]) -> String {
         let said = self
             .import(&self.order("dump.sql", file))
@@ -62,7 +62,7 @@ impl Desk {
     }
 }
 
-/// Cut anywhere within the tables, whichever comes first.
+/// Truncated anywhere within the tables, whichever table comes first.
 #[tokio::test]
 async fn polls_a_torn_dump_is_refused_whole() {
     let desk = Desk::open().await;
@@ -78,11 +78,11 @@ async fn polls_a_torn_dump_is_refused_whole() {
                 "{end}: {said}"
             );
         }
-        // The right one comes in afterwards.
+        // The correct file can be imported afterwards.
         let order = desk.order("whole.sql", whole.as_bytes());
         let mut dry = order.clone();
         dry.dry_run = true;
-        // Its last line is missing: whole tables may be.
+        // Its last line is missing, so whole tables may be missing too.
         let said = desk.import(&dry).await.unwrap_err();
         assert!(
             said.contains("whole.sql does not end with “Dump completed”"),
@@ -117,7 +117,7 @@ async fn polls_answers_of_a_poll_that_is_missing_stop_an_import() {
             && said.contains("--without-orphans"),
         "{said}"
     );
-    // No poll at all is no poll that was deleted.
+    // Answers without any poll do not mean that a poll was deleted.
     let said = desk.refused(ANSWERS.as_bytes()).await;
     assert!(said.contains("wp_1, wp_2"), "{said}");
 
@@ -178,7 +178,7 @@ async fn polls_other_files_are_called_what_they_are() {
     assert!(said.contains("before version 6"), "{said}");
 }
 
-/// As `mysqldump --no-create-info`, as `--compatible=ansi`, and from a site whose clocks have an offset instead of a zone.
+/// As `mysqldump --no-create-info`, as `--compatible=ansi`, and from a site with an offset instead of a time zone.
 #[tokio::test]
 async fn polls_dumps_of_other_shapes_come_in() {
     let desk = Desk::open().await;

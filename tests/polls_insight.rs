@@ -1,4 +1,4 @@
-//! What editors see of a poll beyond its result, and what they must not be able to see.
+//! What editors see of a poll beyond its result, and what they must not be able to find out.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 use crate::support::reader::{Page, Reader};
 
-/// A poll with a second question, of which town readers live in.
+/// A poll with a second question, about the town that readers live in.
 async fn town_poll(app: &TestApp) {
     app.poll_with("trust", |d| {
         d.questions.push(QuestionText {
@@ -20,7 +20,7 @@ async fn town_poll(app: &TestApp) {
     .await;
 }
 
-/// `n` readers of their own give these two answers.
+/// `n` new readers give these two answers.
 async fn answer(app: &TestApp, n: usize, first: &str, second: &str) {
     for _ in 0..n {
         let fields = [("option.1", first), ("option.2", second)];
@@ -89,7 +89,7 @@ async fn polls_a_look_is_counted_by_the_clock_and_never_by_the_request() {
         page.all("section[aria-labelledby=funnel] td"),
         ["3", "", "2", "66.7%", "2", "", "1", "50.0%", "1", "100.0%"]
     );
-    // Two hours apart in three steps, and the drawing has as many bars of two parts.
+    // Two hours apart, so three steps; the drawing has as many bars, each in two parts.
     assert_eq!(
         page.all("details td"),
         ["0", "1", "1", "0", "0", "0", "0", "1", "1"]
@@ -135,7 +135,7 @@ async fn polls_no_hidden_cell_follows_from_what_is_shown() {
         .await
         .expect(200)
         .says("too few answers");
-    // Yes, No, Unsure are 1 to 3; Harbour, Hill, Elsewhere 4 to 6.
+    // Options 1 to 3 are Yes, No and Unsure; 4 to 6 are Harbour, Hill and Elsewhere.
     for (first, second, n) in [
         ("1", "4", 20),
         ("2", "4", 15),
@@ -147,7 +147,7 @@ async fn polls_no_hidden_cell_follows_from_what_is_shown() {
         answer(&app, n, first, second).await;
     }
     let page = editor.get(compare).await.expect(200);
-    // Hill and Yes is 3; with the sums public, three more have to go with it.
+    // Hill and Yes is 3; since the sums are public, three more cells are hidden with it.
     let shown: Vec<bool> = cells(&page).iter().map(|c| !c.contains("hidden")).collect();
     assert_eq!(cells(&page).len(), 9);
     assert_eq!(
@@ -169,7 +169,7 @@ async fn polls_no_hidden_cell_follows_from_what_is_shown() {
         "{steadied:?}"
     );
 
-    // One reader more: an editor who looks again must not see which cell she is in.
+    // One more reader: an editor who looks again must not see in which cell she is.
     let before = cells(&page);
     answer(&app, 1, "2", "6").await;
     assert_eq!(cells(&editor.get(compare).await), before);
@@ -177,7 +177,8 @@ async fn polls_no_hidden_cell_follows_from_what_is_shown() {
     assert_ne!(cells(&editor.get(compare).await), before);
 }
 
-/// Another node, or the same one started again, shows what was looked at, until enough answers came in between. Looking writes nothing.
+/// Another node, or the same one after a restart, shows the same count until there are enough new
+/// answers. Viewing writes nothing.
 #[tokio::test]
 async fn polls_a_count_stands_on_every_node_and_after_a_restart() {
     let app = TestApp::start().await;
@@ -206,7 +207,8 @@ async fn polls_a_count_stands_on_every_node_and_after_a_restart() {
     };
     assert_eq!(ballots(&restarted, 49).await, 48);
     assert_eq!(cells(&editor.get(compare).await), before);
-    // Ten more: both count anew, one after the other, before either wrote it down. The first one's stands.
+    // Ten more answers: both nodes count again, before either has stored its count. The first
+    // count that is stored wins.
     answer(&app, 9, "2", "5").await;
     assert_eq!(ballots(&restarted, 58).await, 58);
     answer(&app, 1, "2", "5").await;
@@ -216,7 +218,7 @@ async fn polls_a_count_stands_on_every_node_and_after_a_restart() {
     other.keep(&db).await.unwrap();
     assert_eq!(ballots(&other, 59).await, 58);
     assert_eq!(ballots(&Answers::default(), 59).await, 58);
-    // Many other polls that somebody looks at push it out of nobody's memory for good.
+    // Viewing many other polls does not evict it permanently.
     for i in 0..40 {
         let slug = format!("other-{i}");
         app.poll(&slug).await;
@@ -255,7 +257,7 @@ async fn polls_weighting_says_what_it_costs_or_why_not() {
     }
     let page = weigh(&editor, "").await;
     let row = &page.all("section[aria-labelledby=shares] tbody tr")[0];
-    // 105 of 179: Wilson's interval.
+    // Wilson's interval for 105 of 179.
     assert!(
         row.contains("58.7%") && row.contains("51.3 to 65.6%"),
         "{row}"
@@ -265,7 +267,7 @@ async fn polls_weighting_says_what_it_costs_or_why_not() {
             .contains("if voters were a random draw, which they are not")
     );
 
-    // Four from elsewhere cannot stand for a tenth of all readers.
+    // Four readers from elsewhere cannot represent a tenth of all readers.
     let page = weigh(&editor, "?m4=50&m5=40&m6=10").await;
     let page = page
         .says("Not weighted")
@@ -292,7 +294,7 @@ async fn polls_weighting_says_what_it_costs_or_why_not() {
             .says("do not add up to 100 per cent");
     }
 
-    // Nobody from elsewhere is unsure: what "Compare" hides, two weighted shares would tell.
+    // Nobody from elsewhere is unsure. Two weighted shares would reveal what "Compare" hides.
     answer(&app, 20, "1", "6").await;
     answer(&app, 6, "2", "6").await;
     let page = weigh(&editor, "?m4=50&m5=40&m6=10").await;

@@ -1,7 +1,7 @@
-//! The kill loop of the ballot box: `kill -9` at random moments while readers answer; every answer that got its 303 is in the log,
-//! the ballots and the tally afterwards.
+//! The kill loop of the ballot box: `kill -9` at random moments while readers answer. Every answer that got its 303
+//! must be in the log, the ballots and the tally afterwards.
 //!
-//! Every run does the short form. The long one: `tests/run --ignored polls_a_hundred_kills`
+//! Every run does the short form. To run the long form: `tests/run --ignored polls_a_hundred_kills`
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::polls_ballot_box::opened;
 use crate::support::kill_loop::{KillLoop, Readers};
 
-/// One reader after another, each with a marker of their own, until told to stop; returns the markers that got a 303.
+/// One reader after another, each with a different marker, until told to stop. Returns the markers that got a 303.
 async fn readers(port: u16, lane: usize, all: Readers) -> Vec<String> {
     let mut counted = Vec::new();
     let mut n = 0;
@@ -77,7 +77,7 @@ async fn survive(kills: usize) {
     let verified = verify(&ballots.db, ballots.poll.id).await.unwrap().unwrap();
     assert_eq!(verified.findings, Vec::<String>::new(), "seed {seed}");
     assert_eq!(audit(&ballots.db, &ballots.poll).await.unwrap(), []);
-    // What was on its way when the program died may be in, and is then in everywhere.
+    // Answers in progress when the program died may have been counted; then they are counted everywhere.
     let all = usize::try_from(verified.ballots + verified.set_aside).unwrap();
     let extra = all - counted.len();
     println!(

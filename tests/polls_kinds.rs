@@ -1,4 +1,4 @@
-//! Kinds of questions: ratings, rankings, the reader's own words. Answered without a script.
+//! Kinds of questions: ratings, rankings, and readers' own words, answered without a script.
 
 use canvass::polls::{Kind, OptionText, Order, QuestionText, ScaleText, ballots, by_slug};
 
@@ -9,7 +9,7 @@ pub fn options(labels: &[&str]) -> Vec<OptionText> {
     labels.iter().map(|label| (*label).into()).collect()
 }
 
-/// A ranked question about where the capital shall be.
+/// A ranked question about which city should be the capital.
 pub async fn capital(app: &TestApp) {
     app.poll_with("capital", |poll| {
         poll.questions = vec![QuestionText {
@@ -28,7 +28,7 @@ async fn nothing_differs(app: &TestApp, slug: &str) {
     assert_eq!(ballots::audit(&app.app.db, &poll).await.unwrap(), []);
     let verified = ballots::verify(&app.app.db, poll.id).await.unwrap();
     assert_eq!(verified.unwrap().findings, Vec::<String>::new());
-    // And what differs there is found.
+    // A difference in these tables is found as well.
     let ranked = "UPDATE ranking_tally SET n = n + $1";
     let words = "UPDATE words_tally SET n = n + $1";
     for table in [ranked, words] {
@@ -62,7 +62,7 @@ async fn a_ranking_is_given_changed_and_counted_round_by_round() {
     let app = TestApp::start().await;
     capital(&app).await;
     for (ranks, times) in [("1234", 42), ("4123", 26), ("4312", 15), ("4321", 17)] {
-        // The ranks that Memphis, Nashville, Chattanooga and Knoxville get.
+        // The ranks given to Memphis, Nashville, Chattanooga and Knoxville.
         for _ in 0..times {
             let fields: Vec<(String, String)> = (1..)
                 .zip(ranks.chars())
@@ -96,7 +96,8 @@ async fn a_ranking_is_given_changed_and_counted_round_by_round() {
     );
     nothing_differs(&app, "capital").await;
 
-    // A reader ranks two, sees it, changes it: one ballot, and the old ranking is gone from the tally.
+    // A reader ranks two options, sees the ranking, and changes it: there is one ballot, and the old
+    // ranking is gone from the tally.
     let reader = app.reader();
     let form = reader
         .get("/p/capital")
@@ -212,7 +213,7 @@ async fn a_rating_has_a_distribution_and_a_mean() {
         }];
     })
     .await;
-    // On a phone these stand in two rows: the words of an end would stand below a point in the middle.
+    // A phone shows these in two rows, so the text of an end would be below a point in the middle.
     let page = app.reader().get("/p/long").await.expect(200);
     assert_eq!(page.all(".scale-line"), ["0 = bad, 10 = good"]);
     assert!(page.all(".scale-ends").is_empty());
@@ -283,7 +284,7 @@ async fn own_words_are_kept_with_the_ballot_and_shown_to_nobody() {
         1,
         "equal but for the case"
     );
-    // A changed mind takes the words back.
+    // A changed answer takes the words back.
     reader
         .post("/p/party", &[("option", "1")])
         .await
@@ -366,7 +367,7 @@ async fn options_stand_in_another_order_for_each_reader_who_keeps_theirs() {
     for _ in 0..3 {
         assert_eq!(order(reader.get("/p/order").await.expect(200)), first);
     }
-    // Results stand in the editor's order.
+    // Results are in the editor's order.
     let rows = app
         .reader()
         .get("/p/order/results")

@@ -1,4 +1,4 @@
-//! Kinds of questions through the API, in the embed, and from a mail.
+//! Kinds of questions in the API, in the embed, and from a mail.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn every_kind() -> Value {
     })
 }
 
-/// The keys of a rating count from 1, its points may not.
+/// The keys of a rating start at 1; its points need not.
 #[tokio::test]
 async fn a_point_of_a_rating_is_what_a_script_calls_it() {
     let script = Script::start().await;
@@ -72,7 +72,7 @@ async fn a_point_of_a_rating_is_what_a_script_calls_it() {
         (json!("10"), "10"),
         (json!("3"), "3"),
         (json!("0"), "0"),
-        // A number is a key, as the poll's own description gives them.
+        // A number is a key, as listed in the poll's description.
         (json!(1), "0"),
         (json!(11), "10"),
     ] {
@@ -111,7 +111,7 @@ async fn every_kind_is_made_answered_and_read_by_scripts() {
     assert_eq!(kinds, ["single", "rating", "ranked"]);
     assert_eq!(made["questions"][1]["options"][4]["label"], "5");
 
-    // Keys run through the poll: 1 to 4, then the points, then the places.
+    // Keys run through the whole poll: 1 to 4, then the points, then the places.
     let ballot = json!({"option": [5, "Another", "Knoxville", "Memphis"], "words": {"3": "The  Bees"}, "voter": "ada"});
     let (status, cast) = script.post("/api/v1/polls/all/ballots", &ballot).await;
     assert_eq!(
@@ -224,7 +224,7 @@ async fn what_a_module_cannot_draw_is_left_to_the_page() {
     script.post("/api/v1/polls", &rating).await;
     assert_eq!(script.get("/embed/p/all/data").await["plain"], true);
     assert_eq!(script.get("/embed/p/rating/data").await["plain"], false);
-    // In an iframe the whole form stands there.
+    // An iframe contains the whole form.
     let page = script.app.reader().get("/embed/p/all").await.expect(200);
     assert_eq!(page.all("select.rank").len(), 3);
     assert_eq!(page.all(".scale-point").len(), 5);

@@ -1,4 +1,5 @@
-//! Linked polls: an answer is joined to an address only where its reader ticked the box, and says what the ballot says.
+//! Linked polls: an answer is joined to an address only if its reader ticked the box, and the link
+//! says what the ballot says.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub const WORDS: &str = "The newsroom may keep my answer with my address and wri
 pub const ADDRESS: &str = "ada@example.org";
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// A linked poll beside which a newsletter is offered.
+/// A linked poll that offers a newsletter.
 pub async fn asked(app: &TestApp) -> PollId {
     let newsletter = app.newsletter("premium").await;
     app.poll_with("trust", |poll| {
@@ -27,7 +28,7 @@ pub async fn asked(app: &TestApp) -> PollId {
     .await
 }
 
-/// Every link: the address and the option's key; and that log, ballots, tally and links agree.
+/// Every link: the address and the option's key. Also checks that log, ballots, tally and links agree.
 pub async fn links(app: &TestApp) -> Vec<(String, i64)> {
     let db = &app.app.db;
     let poll = by_slug(db, "trust").await.unwrap().unwrap();
@@ -53,13 +54,13 @@ pub fn one(key: i64) -> Vec<(String, i64)> {
     vec![(ADDRESS.to_owned(), key)]
 }
 
-/// The form of the poll's own page, filled in.
+/// The form on the poll's own page, filled in.
 async fn filled(reader: &Reader, option: &str) -> Form {
     let page = reader.get("/p/trust").await.expect(200);
     page.the_form().choose("option", option)
 }
 
-/// Ticks the link's box as a person does who has read its words.
+/// Ticks the consent box, as a person does who has read its text.
 pub fn agree(page: &Page, form: Form) -> Form {
     assert!(
         page.all("label.check").iter().any(|words| words == WORDS),
@@ -91,7 +92,7 @@ pub async fn left(app: &TestApp, reader: &Reader, agreed: bool) -> Page {
     reader.get(&mail.link("/confirm/")).await.expect(200)
 }
 
-/// A reader who is signed in, and how.
+/// A reader who is signed in.
 pub async fn signed_in(app: &TestApp) -> Reader {
     let reader = app.reader();
     let page = left(app, &reader, false).await;
@@ -99,7 +100,7 @@ pub async fn signed_in(app: &TestApp) -> Reader {
     reader
 }
 
-/// Opens the personal link, answers, and ticks the box or unticks it.
+/// Opens the personal link, answers, and ticks or unticks the box.
 pub async fn by_mail(app: &TestApp, path: &str, option: &str, agreed: bool) -> Page {
     let reader = app.reader();
     let page = reader.get(path).await.expect(200);
@@ -131,7 +132,7 @@ async fn polls_linked_an_address_that_is_left_is_joined_once_it_is_confirmed() {
     let done = reader.submit(form.clone()).await.expect(200);
     done.says("It is kept together with your address, as you agreed");
     assert_eq!(links(&app).await, one(2));
-    // Again is nothing more.
+    // Submitting again changes nothing.
     reader.submit(form).await.expect(200).says("Already done");
     assert_eq!(links(&app).await, one(2));
     let page = reader.get("/p/trust/results").await.expect(200);
@@ -148,7 +149,7 @@ async fn polls_linked_without_the_tick_nothing_is_joined() {
     let page = left(&app, &reader, false).await;
     assert!(!page.text().contains(WORDS), "it was not agreed to");
     let mut form = page.the_form();
-    // What was not agreed to beside the answer cannot be slipped in at the confirmation.
+    // Consent that was not given with the answer cannot be slipped in at the confirmation.
     form.fields.push(("link".into(), "1".into()));
     let done = reader.submit(form).await.expect(200);
     done.says("now counts as that of a confirmed subscriber");
@@ -227,7 +228,7 @@ async fn polls_linked_a_signed_in_reader_decides_on_the_polls_page() {
     let page = reader.submit(form).await.expect(200).says("counted");
     page.says("Your answer is kept together with your address");
     assert_eq!(links(&app).await, one(3));
-    // What is no answer is shown again with its tick.
+    // An invalid answer is shown again with its tick.
     let empty = form_without_option(&reader).await;
     assert!(empty.value("link").is_some());
     let page = reader.submit(empty).await.expect(422);
@@ -236,11 +237,11 @@ async fn polls_linked_a_signed_in_reader_decides_on_the_polls_page() {
     let form = filled(&reader, "1").await.untick("link");
     reader.submit(form).await.expect(200).says("counted");
     assert_eq!(links(&app).await, []);
-    // From the article, where nobody is known to the page, the tick counts at once for who is known.
+    // In an article the form does not know its reader, but the tick of a known reader counts at once.
     let fields = [("option", "1"), ("place", "article"), ("link", "yes")];
     reader.post("/p/trust", &fields).await.expect(200);
     assert_eq!(links(&app).await, one(1));
-    // On a computer of several people the address that was typed is not the one that is known.
+    // On a shared computer, the typed address is not that of the known reader.
     let other = [("email", "bob@example.org"), ("consent", "1")];
     let fields: Vec<_> = fields.into_iter().chain(other).collect();
     reader.post("/p/trust", &fields).await.expect(200);
@@ -264,7 +265,7 @@ async fn polls_linked_a_later_answer_that_was_not_agreed_to_ends_the_link() {
     let path = link(&app, poll, 1, ADDRESS).await;
     by_mail(&app, &path, "1", true).await;
     app.advance(SECOND);
-    // In another browser, not known there, and then known by the link in a mail: that form was never sent.
+    // In another browser, anonymous at first, and then known by the link in a mail whose form was never submitted.
     let reader = app.reader();
     reader
         .post("/p/trust", &[("option", "2")])
@@ -277,7 +278,7 @@ async fn polls_linked_a_later_answer_that_was_not_agreed_to_ends_the_link() {
     form.fields.retain(|(name, _)| name != "option");
     reader.submit(form).await.expect(422);
     assert_eq!(links(&app).await, [], "the ballot says something else now");
-    // The same answer again, handed over, ends nothing.
+    // Handing over an identical answer does not remove the link.
     by_mail(&app, &path, "2", true).await;
     let reader = app.reader();
     reader
@@ -311,13 +312,13 @@ async fn polls_linked_many_presses_at_once_leave_one_that_agrees_with_the_ballot
             async move { reader.submit(form).await.status.as_u16() }
         });
         assert!(join_all(presses).await.iter().all(|status| *status == 200));
-        // Whichever came last: `links` has compared it with the ballot.
+        // Whichever press came last: `links` has compared the link with the ballot.
         assert!(links(&app).await.len() <= 1);
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
 }
 
-/// The ballot stays counted, and no link that still lies in an inbox tells what it says.
+/// The ballot still counts, and no link that is still in an inbox reveals what it says.
 #[tokio::test]
 async fn polls_an_erased_readers_link_tells_no_answer() {
     let app = TestApp::start().await;
@@ -355,7 +356,7 @@ async fn polls_linked_an_erased_reader_is_joined_to_nothing() {
         let page = app.reader().get(&path).await.expect(200);
         app.advance(SECOND);
         let form = agree(&page, page.the_form());
-        // Erased while the answer is on its way into the box.
+        // The reader is erased while the answer is on its way into the box.
         let db = app.app.db.clone();
         let txn = db.write_txn("test").await.unwrap();
         let reader = app.reader();
@@ -367,14 +368,15 @@ async fn polls_linked_an_erased_reader_is_joined_to_nothing() {
         txn.commit().await.unwrap();
         let sent = sending.await.unwrap();
         assert_eq!(app.count("SELECT COUNT(*) FROM ballot_link").await, 0);
-        // One that came too late for the race was told that the reader is gone, and another has to run.
+        // If the answer was too late for the race, it was rejected because the reader is gone, and
+        // another attempt is needed.
         if sent.status == 200 {
             raced = Some(path);
             break;
         }
     }
     let path = raced.expect("an answer that was on its way");
-    // What still lies in an inbox says that it counts nothing, and nothing of who answered.
+    // A link that is still in an inbox says that it counts nothing, and reveals nothing about who answered.
     let old = app.reader().get(&path).await.expect(200);
     let old = old.says("about its reader was erased");
     assert!(!old.text().contains("answered this poll before"));

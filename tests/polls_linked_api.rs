@@ -1,4 +1,4 @@
-//! Linked answers for scripts: the same rules as for editors, and the same note of who took them.
+//! Linked answers for scripts: the same rules as for editors, and the same record of exports.
 
 use canvass::types::ReaderId;
 use reqwest::header::CONTENT_TYPE;
@@ -39,7 +39,7 @@ impl Script<'_> {
     }
 }
 
-/// Twelve "Yes" with consent, three "No" with, two "Yes" without.
+/// Twelve "Yes" and three "No" with consent, two "Yes" without.
 async fn answered(app: &TestApp, poll: canvass::types::PollId) -> Vec<(ReaderId, String)> {
     let all = readers(app).await;
     for (at, (reader, _)) in all.iter().enumerate() {
@@ -76,7 +76,7 @@ async fn polls_linked_a_script_counts_and_takes_out_what_editors_may() {
         .collect();
     assert_eq!((linked, &view["exports"]), (vec![12, 3, 0], &json!([])));
 
-    // Without a token, of a secret poll, in another format: nothing, and no note.
+    // Without a token, for a secret poll, or in an unknown format there is no file, and nothing is recorded.
     let export = format!("{LINKED}/export");
     let nobody = Script {
         token: "cvs_nobody".to_owned(),
@@ -103,7 +103,7 @@ async fn polls_linked_a_script_counts_and_takes_out_what_editors_may() {
     for (at, (_, email)) in all.iter().enumerate() {
         assert_eq!(file.contains(&format!("{email},")), at < 15, "{email}");
     }
-    // Repeated with its key it is another export, not a kept answer: that would outlive the consents in it.
+    // Repeating it with the same key is another export, not a stored response, which would outlive the consents in it.
     let again = script.post(&export, csv()).await.text().await.unwrap();
     assert_eq!(again, file);
     let dump = Dump::of(&app.app.db).await;
@@ -113,7 +113,7 @@ async fn polls_linked_a_script_counts_and_takes_out_what_editors_may() {
     assert_eq!(view["exports"][0]["readers"], 15);
     let who = view["exports"][0]["who"].as_str().unwrap();
     assert!(who.starts_with("Script “"), "{who}");
-    // Editors see it among theirs.
+    // Editors see it among their own exports.
     let page = editor.get("/admin/polls/trust/linked").await.expect(200);
     let form = page
         .form("form[action$='/export']")
@@ -174,7 +174,7 @@ async fn polls_linked_a_script_writes_to_those_who_agreed_and_answered_so() {
     let segment = json!({ "poll": "trust", "options": [1] });
     let (status, made) = script.issue(segment.clone()).await;
     assert_eq!(status, 201, "{made}");
-    // The same again is the same issue.
+    // Repeating the request gives the same issue.
     assert_eq!(script.issue(segment).await, (201, made.clone()));
     assert_eq!(app.count("SELECT COUNT(*) FROM issue_segment").await, 1);
     let path = format!("/api/v1/issues/{}", made["id"]);
@@ -182,7 +182,8 @@ async fn polls_linked_a_script_writes_to_those_who_agreed_and_answered_so() {
     let whom = status["segment"].as_str().unwrap();
     assert!(whom.starts_with("“Yes” to"), "{whom}");
 
-    // Between writing and sending two take their consent back: they are out, and with one more it is too few.
+    // Two readers withdraw their consent between writing and sending: they are left out, and with
+    // one more there are too few.
     answer(&app, poll, all[0].0, 1, false).await;
     answer(&app, poll, all[1].0, 1, false).await;
     answer(&app, poll, all[2].0, 2, true).await;

@@ -1,4 +1,4 @@
-//! Linked polls on the editors' side and for scripts.
+//! Linked polls on the editors' pages and for scripts.
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn polls_linked_the_mode_is_chosen_in_the_draft_and_stays() {
     page.says("joined only where a reader agreed to it");
     let edit = "/admin/polls/is-the-tram-worth-it/edit";
 
-    // A draft may still become secret, and linked again.
+    // A draft can still become secret, and linked again.
     for (mode, linked) in [("secret", 0), ("linked", 1)] {
         let page = browser.get(edit).await.expect(200);
         let form = page.form("main form.form").choose("linking", mode);
@@ -54,7 +54,7 @@ async fn polls_linked_the_mode_is_chosen_in_the_draft_and_stays() {
     let page = browser.get("/admin/polls/is-the-tram-worth-it").await;
     browser.submit(page.form(publish)).await.expect(200);
 
-    // Readers have been told: neither the open form nor a page from before changes it.
+    // Once readers have been told, neither the form that is open nor an old page can change it.
     let page = browser.get(edit).await.expect(200);
     let page = page.says(WORDS).says("This stays as it was");
     let open = page.form("main form.form");
@@ -132,7 +132,7 @@ async fn polls_linked_scripts_choose_the_mode() {
     let (status, problem) = make(odd).await;
     assert_eq!(status, 422);
     assert!(problem.to_string().contains("secret poll"), "{problem}");
-    // A script has no reader: nothing to tick with, and nothing to link.
+    // A script has no reader, so there is nothing to tick and nothing to link.
     let ballot = client
         .post(app.url("/api/v1/polls/linked/ballots"))
         .bearer_auth(&token)
@@ -167,11 +167,11 @@ async fn polls_linked_a_random_sample_is_asked_in_secret() {
                 .await
         }
     };
-    // Beside an open poll that is linked stands a secret one.
+    // The sample's poll beside a linked open poll is secret.
     draw("trust").await.expect(200).says("The sample is drawn");
     let beside = canvass::polls::by_slug(&app.app.db, "trust-sample").await;
     assert_eq!(beside.unwrap().unwrap().linking, None);
-    // A linked draft becomes no sample's poll.
+    // A linked draft cannot become a sample's poll.
     app.poll_with("draft", |poll| poll.linking = Some(WORDS.to_owned()))
         .await;
     let txn = app.app.db.write_txn("test").await.unwrap();

@@ -1,5 +1,6 @@
-//! The kill loop of linked answers: `kill -9` at random moments while readers answer with the tick and without. Afterwards each link says what the
-//! ballot says, and whoever was answered last with 303 is linked if the box was ticked, and else is not.
+//! The kill loop of linked answers: `kill -9` at random moments while readers answer with and without the tick.
+//! Afterwards each link must say what the ballot says, and a reader whose last answer got a 303 must be linked
+//! exactly if the box was ticked.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::support::kill_loop::{KillLoop, Readers};
 const LANES: i64 = 8;
 const READERS: i64 = 4;
 
-/// What a reader was told last: the option, and whether it was ticked; `None` when an answer may or may not be in.
+/// The last answer of a reader that got a response: the option, and whether the box was ticked; `None` if it is
+/// unknown whether it is in.
 type Told = Option<(i64, bool)>;
 
 /// The readers of a lane answer in turn, until told to stop.
@@ -49,7 +51,7 @@ async fn lane(port: u16, poll: PollId, lane: i64, all: Readers) -> Vec<(i64, Tol
                 told[at].1 = Some((option, ticked));
                 all.count();
             }
-            // It was never sent.
+            // The answer was never sent.
             Err(error) if error.is_connect() => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }

@@ -1,4 +1,4 @@
-//! Linked polls: what joins nothing to an address, whatever is sent.
+//! Linked polls: requests that must not join anything to an address.
 
 use crate::polls_elsewhere::link;
 use crate::polls_linked::{ADDRESS, SECOND, asked, by_mail, is_ticked, left, links, signed_in};
@@ -54,7 +54,7 @@ async fn polls_linked_programs_join_nothing() {
     }
     let after = Dump::of(&app.app.db).await;
     assert_eq!(before.differences(&after, &[]), Vec::<String>::new());
-    // Scripts tick what is there and press.
+    // Scripts tick the box that is there and press the button.
     app.advance(SECOND);
     for (page, button) in [(reader.get(&path).await, "option"), (confirm, "answer")] {
         let mut form = page.the_form();

@@ -1,4 +1,4 @@
-//! Linked polls some days after the close: who agreed is known, and nobody else.
+//! Linked polls some days after the close: the readers who agreed are known, and nobody else.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn address(who: usize) -> String {
     format!("r{who}@example.org")
 }
 
-/// Twelve readers answer from their mails, every third one lets it be linked; what each said.
+/// Twelve readers answer from their mails, every third one with the link. Returns what each said.
 async fn answered(app: &TestApp, poll: PollId) -> Vec<i64> {
     let mut said = Vec::new();
     for who in 0..12 {
@@ -96,14 +96,14 @@ async fn polls_linked_after_the_sealing_a_dump_knows_those_who_agreed_and_nobody
     for guesses in [loot.by_key(&known, &[vec![0; 32]]), loot.by_time(&known)] {
         assert_eq!(guesses.iter().flatten().count(), 0);
     }
-    // What is told of a moment before the close is told of those who agreed.
+    // Times before the close are kept only for those who agreed.
     let moments = attacker::moments(db, START, START + HOUR).await;
     let of_links: Vec<_> = moments
         .iter()
         .filter(|column| !column.starts_with("ballot_link."))
         .collect();
     assert_eq!(of_links, Vec::<&String>::new());
-    // Every table that names a reader: four of the twelve stand beside an answer.
+    // Every table that names a reader: four of the twelve are beside an answer.
     let mut found = Vec::new();
     for (who, reader) in readers.iter().enumerate() {
         let sql = format!(
@@ -118,7 +118,7 @@ async fn polls_linked_after_the_sealing_a_dump_knows_those_who_agreed_and_nobody
     let verified = verify(db, id).await.unwrap().unwrap();
     assert_eq!(verified.findings, Vec::<String>::new());
     assert_eq!((verified.linked, verified.ballots), (4, 12));
-    // Whoever adds a link that no ballot stands behind is found out: nobody of a kind is left for it.
+    // A link that is added without a ballot behind it is found: no ballot of its kind is left for it.
     let unsaid = after.options().find(|o| !said.contains(&o.key));
     let forged = unsaid.map_or_else(|| vec![0x7f], |o| canvass::types::varint::pack(&[o.id.0]));
     assert_ne!(
@@ -129,7 +129,7 @@ async fn polls_linked_after_the_sealing_a_dump_knows_those_who_agreed_and_nobody
     page.says("only where their readers agreed");
 }
 
-/// What is found when somebody is linked who did not agree.
+/// The findings if somebody is linked who did not agree.
 async fn tampered(app: &TestApp, reader: ReaderId, choices: Vec<u8>) -> Vec<String> {
     let db = &app.app.db;
     let poll = by_slug(db, "trust").await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Issues for those who agreed and answered so, and taking linked answers away.
+//! Issues for readers who agreed and gave a certain answer, and exporting linked answers.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::reader::Reader;
 const SECOND: Duration = Duration::from_secs(1);
 const LINKED: &str = "/admin/polls/trust/linked";
 
-/// A newsletter with so many subscribers, a linked poll, and an editor.
+/// A newsletter with this many subscribers, a linked poll, and an editor.
 pub async fn newsroom(subscribers: i64) -> (TestApp, PollId, Reader) {
     let app = TestApp::start().await;
     let newsletter = app.newsletter("morning").await;
@@ -32,7 +32,7 @@ pub async fn newsroom(subscribers: i64) -> (TestApp, PollId, Reader) {
     (app, poll, editor)
 }
 
-/// The one issue there is cannot be read on the web, not even by who can guess its address.
+/// The only issue cannot be read on the web, not even by somebody who can guess its URL.
 pub async fn in_no_archive(app: &TestApp) {
     let rows = fetch_all(app.app.db.read(), "SELECT slug FROM issue", [])
         .await
@@ -56,7 +56,7 @@ pub async fn readers(app: &TestApp) -> Vec<(ReaderId, String)> {
         .collect()
 }
 
-/// A reader answers by a personal link, and lets it be linked or not.
+/// A reader answers by a personal link, with or without agreeing to the link.
 pub async fn answer(app: &TestApp, poll: PollId, reader: ReaderId, option: i64, agreed: bool) {
     let token = app
         .app
@@ -75,7 +75,7 @@ pub async fn answer(app: &TestApp, poll: PollId, reader: ReaderId, option: i64, 
     browser.submit(form).await.expect(200).says("counted");
 }
 
-/// The form that writes to those who chose these options.
+/// The form for writing to the readers who chose these options.
 async fn chosen(editor: &Reader, options: &[&str]) -> Form {
     let page = editor.get(LINKED).await.expect(200);
     let mut form = page.form("form[action$='/linked/issue']");
@@ -85,7 +85,7 @@ async fn chosen(editor: &Reader, options: &[&str]) -> Form {
     form
 }
 
-/// The page before sending, and pressing its button.
+/// Opens the page before sending, and presses its button.
 async fn send(editor: &Reader, draft: &Page) -> Page {
     let page = editor.get(&format!("{}/send", draft.url.path())).await;
     let page = page.expect(200).says("and agreed to be written to");
@@ -126,7 +126,7 @@ async fn polls_linked_an_issue_goes_to_those_who_agreed_and_answered_so() {
         .says("Answered 26");
     assert_eq!(page.all("td.num"), ["12", "5", "4"]);
 
-    // Too few, nothing chosen: refused, and what was chosen is kept.
+    // Too few readers, or nothing chosen: refused, and the selection is kept.
     let refused = editor.submit(chosen(&editor, &["3"]).await).await;
     let refused = refused.expect(422).says("chosen by 4 readers who agreed");
     assert_eq!(
@@ -141,7 +141,8 @@ async fn polls_linked_an_issue_goes_to_those_who_agreed_and_answered_so() {
     let draft = draft
         .expect(200)
         .says("who answered “Yes” or “Unsure” to “Do you trust the mainstream media?”");
-    // Between writing and sending: one takes the consent back, one changes to "No", one agrees who had not, one leaves.
+    // Between writing and sending, one withdraws consent, one changes to "No", one agrees who had
+    // not, and one unsubscribes.
     answer(&app, poll, all[0].0, 1, false).await;
     answer(&app, poll, all[1].0, 2, true).await;
     answer(&app, poll, all[16].0, 1, true).await;
@@ -184,7 +185,7 @@ async fn polls_linked_a_segment_that_has_become_small_is_not_written_to() {
     let page = editor.get(&format!("{}/send", draft.url.path())).await;
     let page = page.expect(200).says("Fewer than ten readers would get it");
     assert!(!page.attributes(".button-primary", "disabled").is_empty());
-    // Somebody who looked at the page before.
+    // Somebody else had opened the page before.
     let revision = page.attributes("input[name=revision]", "value")[0].clone();
     let csrf = page.attributes("input[name=csrf]", "value")[0].clone();
     let fields = [("revision", revision.as_str()), ("csrf", csrf.as_str())];
@@ -202,7 +203,7 @@ async fn polls_linked_a_segment_that_has_become_small_is_not_written_to() {
     let page = editor.get(draft.url.path()).await.expect(200);
     page.says("Fewer than ten readers would get it");
     assert_eq!(inboxes(&app).await, Vec::<String>::new());
-    // The draft can be thrown away.
+    // The draft can be deleted.
     let sql = "UPDATE issue SET state = 0, scheduled_ms = NULL";
     let txn = app.app.db.write_txn("test").await.unwrap();
     run(&*txn, sql, []).await.unwrap();
@@ -254,7 +255,7 @@ async fn polls_linked_answers_are_taken_away_by_name_and_of_those_who_agreed() {
     let taken = page.all("#taken ~ div tbody tr");
     assert_eq!(taken.len(), 2);
     assert!(taken[0].contains("Mara") && taken[0].contains("3 readers"));
-    // Nothing by a look, by a stranger, in another format, or of a secret poll.
+    // No export by a GET, by a stranger, in an unknown format, or for a secret poll.
     let get = editor.get(&format!("{LINKED}/export")).await;
     assert_eq!(get.status.as_u16(), 405);
     let odd = editor.submit(form.clone().fill("csrf", "x").button("format", "csv"));
@@ -271,7 +272,7 @@ async fn polls_linked_answers_are_taken_away_by_name_and_of_those_who_agreed() {
     let page = editor.get("/admin/polls/secret").await.expect(200);
     assert!(!page.text().contains("Linked answers"));
     assert_eq!(app.count("SELECT COUNT(*) FROM link_export").await, 2);
-    // The counts that anybody may take stay counts.
+    // The export that everybody can make still contains only counts.
     let file = editor.get("/admin/polls/trust/export/poll.json").await;
     assert!(!file.expect(200).body.contains("@example"));
 }

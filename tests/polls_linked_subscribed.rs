@@ -1,4 +1,5 @@
-//! Linked polls, and readers who leave an address that is subscribed already: their tick waits in the mail, as for new addresses.
+//! Linked polls and addresses that are already subscribed: the tick is only in the mail until it is
+//! confirmed, as for new addresses.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::support::page::Page;
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A subscriber in a new browser leaves the address once more; gives the page behind the link in the mail.
+/// A subscriber leaves the address again in a new browser. Returns the page behind the link in the mail.
 async fn left_again(app: &TestApp, option: &str, agreed: bool) -> Page {
     app.advance(DAY);
     let count = app.mails_to(ADDRESS).await.len();
@@ -35,13 +36,13 @@ async fn polls_linked_the_tick_of_a_subscriber_travels_in_the_mail() {
     asked(&app).await;
     signed_in(&app).await;
     assert_eq!(links(&app).await, []);
-    // Nothing of the tick lies in the database while the mail is unread.
+    // Nothing about the tick is in the database while the mail is unread.
     let before = Dump::of(&app.app.db).await;
     let page = left_again(&app, "3", true).await;
     let after = Dump::of(&app.app.db).await;
     assert_eq!(before.rows("ballot_link"), after.rows("ballot_link"));
     let phone = app.reader();
-    // Looking joins nothing; neither does a program.
+    // Viewing the page links nothing; neither does a program.
     let page = phone.get(page.url.as_str()).await.expect(200).says(WORDS);
     app.advance(SECOND);
     let mut program = page.the_form();
@@ -54,7 +55,7 @@ async fn polls_linked_the_tick_of_a_subscriber_travels_in_the_mail() {
         .says("counted")
         .says("Your answer is kept together with your address");
     assert_eq!(links(&app).await, one(3));
-    // Again is nothing more.
+    // Submitting again changes nothing.
     phone
         .submit(page.the_form().tick("link", "1"))
         .await
@@ -79,14 +80,14 @@ async fn polls_linked_a_subscriber_decides_once_more_in_the_mail() {
     let done = app.reader().submit(form).await.expect(200);
     assert!(!done.says("counted").text().contains("kept together"));
     assert_eq!(links(&app).await, []);
-    // Without the tick beside the answer none can be slipped in.
+    // If the box was not ticked with the answer, a tick cannot be slipped in.
     let page = left_again(&app, "1", false).await;
     assert!(!page.text().contains(WORDS));
     let mut form = page.the_form();
     form.fields.push(("link".into(), "1".into()));
     app.reader().submit(form).await.expect(200).says("counted");
     assert_eq!(links(&app).await, []);
-    // After the close the answer stays what it was, and the page says so.
+    // After the close the answer remains as it was, and the page says so.
     let page = left_again(&app, "3", true).await;
     app.advance(DAY);
     let late = app.reader().submit(page.the_form()).await.expect(409);

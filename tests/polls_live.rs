@@ -1,4 +1,4 @@
-//! Results that move while somebody watches: not oftener than anybody reads, and at no cost where nobody does.
+//! Live results: no more often than readers can follow, and at no cost if nobody watches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -20,7 +20,7 @@ use crate::support::crowd::forgetful;
 const PATIENCE: Duration = Duration::from_secs(20);
 const VOTES: usize = 20;
 
-/// Reads events until one says `what`; returns how many came.
+/// Reads events until one contains `what`; returns how many there were.
 async fn events_until(live: &mut reqwest::Response, what: &str) -> usize {
     let mut seen = String::new();
     while !seen.contains(what) {
@@ -39,7 +39,7 @@ async fn polls_a_viewer_is_told_four_times_a_second_at_most() {
     let mut live = client.get(app.url("/p/trust/live")).send().await.unwrap();
     assert_eq!(events_until(&mut live, "\"voters\":0").await, 1);
     let begun = Instant::now();
-    // One every 50 ms, whatever becomes of those before it.
+    // One every 50 ms, without waiting for the responses.
     for n in 0..VOTES {
         let form = [("option", "1".to_owned()), ("marker", format!("{n:022}"))];
         let post = client.post(app.url("/p/trust")).form(&form);
@@ -49,14 +49,14 @@ async fn polls_a_viewer_is_told_four_times_a_second_at_most() {
         });
     }
     let events = events_until(&mut live, &format!("\"voters\":{VOTES}")).await;
-    // The last votes of a second are told a quarter of a second after it.
+    // The last votes of a second are sent a quarter of a second later.
     let most = 1 + (begun.elapsed().as_secs_f64() * 4.0) as usize;
     println!("{VOTES} votes, {events} events in {:?}", begun.elapsed());
     assert!(events <= most, "{events} events where {most} are allowed");
     assert!(events > 1, "it moves while they come");
 }
 
-/// Counts what is asked of the pool that reads; votes are written through another. Sees this thread alone.
+/// Counts the queries to the pool of readers; votes are written through another. It sees only this thread.
 struct Readings(Arc<AtomicUsize>);
 
 impl Subscriber for Readings {
@@ -92,12 +92,12 @@ async fn readings_while_they_vote(
     readings.load(SeqCst) - before
 }
 
-/// In one thread, so that nothing is read where it is not seen.
+/// On a single thread, so that every read is seen.
 #[tokio::test]
 async fn polls_nothing_is_read_for_a_poll_that_nobody_watches() {
     let readings = Arc::new(AtomicUsize::new(0));
-    // Two, of which one is used: while there is only one in the process, whichever thread first comes to a statement decides for all
-    // whether anybody wants to know of it.
+    // Two subscribers, of which one is used: with only one in the process, the first thread to reach a call site
+    // decides for all threads whether anybody is interested in it.
     let [counts, _other] = [(); 2].map(|()| tracing::Dispatch::new(Readings(readings.clone())));
     let _counted = tracing::dispatcher::set_default(&counts);
     let votes = opened(&["yes", "no"], 1, None).await;
@@ -120,7 +120,7 @@ async fn polls_nothing_is_read_for_a_poll_that_nobody_watches() {
     let latest = viewer.borrow_and_update().clone().expect("an event");
     assert!(String::from_utf8_lossy(&latest).contains("\"voters\":"));
 
-    // The last reader goes. Who is at it may read once more.
+    // The last viewer leaves. A read in progress may still finish.
     drop(viewer);
     let until = Instant::now() + PATIENCE;
     let mut rounds = 3;
@@ -129,6 +129,6 @@ async fn polls_nothing_is_read_for_a_poll_that_nobody_watches() {
         rounds += 1;
     }
     stopping.cancel();
-    // Whoever watched or not: every vote is counted.
+    // With or without viewers, every vote is counted.
     assert_eq!(votes.counts().await[0], (rounds * VOTES) as i64);
 }

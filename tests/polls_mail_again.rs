@@ -1,4 +1,5 @@
-//! The page of a mail's link, sent again and sent late: no press is worth more than one ballot, and none is lost.
+//! The page of a mail's link, submitted again and submitted late: no press is worth more than one
+//! ballot, and none is lost.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Voters, and answers for Yes and No, by the tally.
+/// The voters, and the answers for Yes and No, by the tally.
 async fn tally(app: &TestApp) -> [i64; 3] {
     let sum = |option: &str| {
         format!("SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE option_id = {option}")
@@ -33,8 +34,8 @@ fn with_nonce(mut form: Form, nonce: &str) -> Form {
     form
 }
 
-/// A nonce is not used up: whoever goes back and presses again changes the answer. So one that was seen by somebody else must
-/// be worth nothing for another ballot.
+/// A nonce can be reused: a reader who goes back and presses again changes the answer. So a nonce that somebody else
+/// has seen must be useless for any other ballot.
 #[tokio::test]
 async fn polls_a_nonce_used_again_moves_the_ballot_and_adds_none() {
     let app = TestApp::start().await;
@@ -47,17 +48,17 @@ async fn polls_a_nonce_used_again_moves_the_ballot_and_adds_none() {
     let press = async |form: Form| app.reader().submit(form).await.expect(200).says(counted);
     press(form.clone()).await;
     assert_eq!(tally(&app).await, [1, 1, 0]);
-    // The same press again, in another browser too, and with another answer.
+    // The same press again, also in another browser, and with another answer.
     press(form.clone()).await;
     assert_eq!(tally(&app).await, [1, 1, 0]);
     press(form.clone().choose("option", "2")).await;
     assert_eq!(tally(&app).await, [1, 0, 1]);
-    // Many at once, as a program would.
+    // Many at once, as a program would send them.
     let many = (0..20).map(|n| press(form.clone().choose("option", &(1 + n % 2).to_string())));
     futures::future::join_all(many).await;
     let [voters, yes, no] = tally(&app).await;
     assert_eq!((voters, yes + no), (1, 1));
-    // For another reader's link it is none.
+    // It is not valid for another reader's link.
     let other = link(&app, poll, 1, "bob@example.org").await;
     let form = app.reader().get(&other).await.expect(200).the_form();
     app.advance(SECOND);
@@ -87,14 +88,14 @@ async fn polls_a_page_that_was_open_for_a_day_counts_and_an_older_one_asks_again
         let again = app.reader().submit(chosen).await.expect(409);
         let again = again.says("This page was open for a long time");
         assert_eq!(tally(&app).await[0], before, "a millisecond more");
-        // What was chosen is still chosen, and the page has what it takes to be counted.
+        // The choice is kept, and the page has everything needed to count it.
         assert_eq!(again.attributes("input[checked]", "value"), ["2"]);
         app.advance(SECOND);
         let counted = app.reader().submit(again.the_form()).await.expect(200);
         counted.says("Your answer is counted");
         assert_eq!(tally(&app).await, [before + 1, 1, 1]);
     }
-    // Links themselves never run out while the poll is open.
+    // Links do not expire while the poll is open.
     let path = link(&app, poll, 1, "eve@example.org").await;
     app.advance(400 * DAY);
     let form = app.reader().get(&path).await.expect(200).the_form();

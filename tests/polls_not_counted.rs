@@ -1,4 +1,4 @@
-//! What is not counted, and what readers are told of it.
+//! Answers that are not counted, and what readers are told about them.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! One reader has one ballot, whichever way it comes: by a browser, by a mail, before and after an address is confirmed.
+//! One reader has one ballot, whichever way it comes: from a browser, from a mail, before and after
+//! an address is confirmed.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::support::reader::Reader;
 const ADDRESS: &str = "ada@example.org";
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A poll beside which a newsletter is offered.
+/// A poll that offers a newsletter.
 async fn asked(app: &TestApp) -> PollId {
     let newsletter = app.newsletter("premium").await;
     app.poll_with("trust", |poll| poll.newsletter = Some(newsletter.id))
@@ -47,7 +48,7 @@ async fn press(app: &TestApp, reader: &Reader, path: &str) -> Page {
     reader.submit(page.the_form()).await.expect(200)
 }
 
-/// Voters by tier, and that log, ballots and tally agree.
+/// The voters by tier. Also checks that log, ballots and tally agree.
 async fn tiers(app: &TestApp) -> [i64; 4] {
     let poll = by_slug(&app.app.db, "trust").await.unwrap().unwrap();
     assert_eq!(audit(&app.app.db, &poll).await.unwrap(), []);
@@ -63,7 +64,7 @@ async fn tiers(app: &TestApp) -> [i64; 4] {
     found
 }
 
-/// Votes that an option has, over all tiers.
+/// The votes for an option, over all tiers.
 async fn votes(app: &TestApp, option: i64) -> i64 {
     let sql = format!(
         "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE option_id = (SELECT id FROM poll_option WHERE position = {option})"
@@ -93,11 +94,11 @@ async fn polls_an_answer_rises_with_the_address_that_is_confirmed_elsewhere() {
     assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
     assert_eq!(votes(&app, 2).await, 1);
 
-    // Pressed twice, it is done before.
+    // Pressing twice reports that it is already done.
     phone.submit(form).await.expect(200).says("Already done");
     assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
 
-    // The phone is signed in: it knows the answer and may change it.
+    // The phone is signed in: it shows the answer and may change it.
     let page = phone.get("/p/trust").await.expect(200).says("subscriber");
     assert_eq!(page.attributes("input[checked]", "value")[0], "2");
     assert!(
@@ -110,7 +111,7 @@ async fn polls_an_answer_rises_with_the_address_that_is_confirmed_elsewhere() {
     assert_eq!(tiers(&app).await, [0, 0, 0, 1]);
     assert_eq!((votes(&app, 1).await, votes(&app, 2).await), (1, 0));
 
-    // The laptop is not, and cannot get a second ballot.
+    // The laptop is not signed in, and cannot get a second ballot.
     again(&laptop, "3").await.expect(409).says("counts already");
     let json = laptop.clone().with_header("accept", "application/json");
     let refused = again(&json, "3").await.expect(409);
@@ -168,11 +169,11 @@ async fn polls_a_browser_and_a_mail_of_one_reader_are_one_ballot() {
     press(&app, &reader, &path).await.says("counted");
     assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
     assert_eq!((votes(&app, 1).await, votes(&app, 2).await), (0, 1));
-    // Back on the page, in this browser, the ballot is the reader's.
+    // Back on the page, in this browser, the ballot belongs to the reader.
     again(&reader, "3").await.expect(200);
     assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
     assert_eq!(votes(&app, 3).await, 1);
-    // The cookie says so for this poll only.
+    // The cookie says so only for this poll.
     app.poll("other").await;
     let page = reader.get("/p/other").await.expect(200);
     assert!(!page.text().contains("subscriber"));
@@ -185,7 +186,7 @@ async fn polls_the_later_of_two_answers_of_one_reader_counts() {
     let path = link(&app, poll, 2, ADDRESS).await;
     press(&app, &app.reader(), &path).await.says("counted");
     app.advance(SECOND);
-    // Subscribed she is not yet: the mail asks her to confirm.
+    // She is not subscribed yet: the mail asks her to confirm.
     let (laptop, phone) = (app.reader(), app.reader());
     let mail = answer(&app, &laptop, "1").await;
     assert_eq!(tiers(&app).await, [1, 0, 1, 0]);
@@ -208,7 +209,8 @@ async fn polls_who_subscribed_before_says_by_mail_that_the_answer_is_theirs() {
     let phone = app.reader();
     let page = phone.get(&mail.link("/v/")).await.expect(200);
     let page = page.says("Is this answer yours?");
-    // Not told before the button is pressed, nor to whoever posts without having looked.
+    // The answer is not revealed before the button is pressed, nor to somebody who posts
+    // without having opened the page.
     assert!(page.attributes("input[name=option]", "value").is_empty());
     let form = page.the_form();
     let blind = [("answer", form.value("answer").unwrap())];
@@ -257,7 +259,7 @@ async fn polls_what_was_set_aside_counts_once_its_reader_is_known() {
     );
     press(&app, &app.reader(), &mail.link("/confirm/")).await;
     assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
-    // It counts: nobody is told any more that it does not.
+    // The answer counts, so nobody is told any more that it does not.
     assert!(
         said()
             .await
@@ -273,7 +275,7 @@ async fn polls_what_was_set_aside_counts_once_its_reader_is_known() {
         let found = canvass::polls::ballots::verify(db, poll).await.unwrap();
         assert_eq!(found.unwrap().findings.len(), findings);
     }
-    // Given back is the other one only.
+    // Only the other ballot is given back.
     assert_eq!(give_back(db, now, 0, poll, 1).await.unwrap(), 1);
     assert_eq!(tiers(&app).await, [1, 0, 1, 0]);
 }

@@ -41,7 +41,7 @@ async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
     assert_eq!(result.all("tr.is-own .result-label"), ["Unsure"]);
     assert_eq!(result.all(".result-count"), ["0", "0", "1"]);
 
-    // Somebody else, with a browser of their own.
+    // Another reader, with a different browser.
     let other = app.reader();
     let page = other.get("/p/trust").await.expect(200);
     let result = other
@@ -55,7 +55,7 @@ async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
     );
 }
 
-/// Who left out two questions is told of both, by their names.
+/// A reader who left out two questions is told about both, by name.
 #[tokio::test]
 async fn polls_all_that_is_missing_is_told_at_once() {
     let app = TestApp::start().await;
@@ -88,7 +88,7 @@ async fn polls_a_page_kept_for_a_month_still_votes() {
         "public, max-age=0, s-maxage=60"
     );
     app.advance(Duration::from_secs(30 * 24 * 60 * 60));
-    // Another reader gets it from a cache.
+    // Another reader gets the page from a cache.
     let reader = app.reader();
     reader
         .submit(page.the_form().choose("option", "2"))
@@ -255,7 +255,7 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
         .await
         .expect(200);
     assert_eq!(back.url.path(), "/articles/trust");
-    // Who changes the answer finds back as well.
+    // A reader who changes the answer also finds the way back.
     let again = reader.follow(&result, "Change my answer").await.expect(200);
     let changed = reader.submit(again.the_form()).await.expect(200);
     reader
@@ -306,7 +306,7 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
         app.count("SELECT COUNT(*) FROM subscription_request").await,
         1
     );
-    // The answer and the address are not joined: no table holds both.
+    // The answer and the address are not joined: no table contains both.
     assert_eq!(
         app.count("SELECT COUNT(*) FROM ballot WHERE tier <> 0")
             .await,

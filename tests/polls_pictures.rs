@@ -1,4 +1,4 @@
-//! Pictures beside options: uploaded without a script, drawn anew, served for ever by their name.
+//! Pictures beside options: uploaded without a script, re-encoded, and served for ever by their name.
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
     file
 }
 
-/// Sends a form with a file, as a browser does.
+/// Submits a form with a file, as a browser does.
 pub async fn upload(
     browser: &Reader,
     page: &Page,
@@ -88,7 +88,7 @@ async fn a_picture_is_uploaded_shown_kept_by_edits_and_served_for_ever() {
         "{path}"
     );
 
-    // The same file for the other option is one picture.
+    // The same file for the other option is the same picture.
     upload(
         &browser,
         &page,
@@ -98,7 +98,7 @@ async fn a_picture_is_uploaded_shown_kept_by_edits_and_served_for_ever() {
     .await;
     assert_eq!(app.count("SELECT COUNT(*) FROM picture").await, 1);
 
-    // An edit of the draft keeps it.
+    // Editing the draft keeps the picture.
     let edit = browser.get("/admin/polls/tram/edit").await.expect(200);
     assert_eq!(
         edit.attributes("input[name='alt.1']", "value"),
@@ -165,7 +165,7 @@ async fn a_picture_is_uploaded_shown_kept_by_edits_and_served_for_ever() {
     ] {
         app.reader().get(unknown).await.expect(404);
     }
-    // Readers have seen it.
+    // Readers have seen the poll.
     let page = browser
         .get("/admin/polls/tram/pictures")
         .await
@@ -262,7 +262,7 @@ async fn what_is_no_picture_is_refused_and_nothing_is_kept() {
         .await
         .says("Sign in");
 
-    // A path of this site is as good as a file, and can go again.
+    // A path of this site works like a file, and can be removed again.
     let sent = upload(
         &browser,
         &page,

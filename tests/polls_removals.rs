@@ -1,4 +1,5 @@
-//! Answers that an editor leaves out, by hour, place and tier: counted first, with a reason that readers see, and back again.
+//! Answers that an editor excludes, by hour, place and tier: first shown as numbers, then with a reason that
+//! readers see, and given back.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::support::app::{START, TestApp};
 use crate::support::editor::signed_in;
 use crate::support::reader::Reader;
 
-/// 12 answers on the poll's page at nine o'clock in UTC, then 14 from embeds an hour later.
+/// 12 answers on the poll's page at nine o'clock UTC, then 14 from embeds an hour later.
 async fn answered(app: &TestApp) -> Reader {
     app.poll("trust").await;
     for who in 0..26 {
@@ -50,7 +51,7 @@ async fn polls_answers_are_left_out_in_public_and_given_back() {
     let form = form
         .fill("reason", "A class did its homework twice")
         .button("then", "remove");
-    // 14 of 26 are more than a quarter: what would be left is looked at first.
+    // 14 of 26 are more than a quarter, so the remaining result must be confirmed first.
     let page = editor.submit(form).await.expect(200);
     let page = page.says("Leave 14 answers of 26 out?");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot_removal").await, 0);
@@ -96,7 +97,7 @@ async fn polls_answers_are_left_out_in_public_and_given_back() {
     assert_eq!(verified(&app).await, Vec::<String>::new());
 }
 
-/// Whoever could set a single answer aside would see in the result what it said.
+/// If an editor could set a single answer aside, the result would show what it said.
 #[tokio::test]
 async fn polls_nobody_leaves_out_so_few_that_it_shows_what_they_said() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Probability mode, walked as an editor and as readers with an inbox, and what nobody may learn from it.
+//! Probability mode, walked through as an editor and as readers with an inbox, and what nobody may learn from it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::support::reader::{Page, Reader};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A newsletter with so many confirmed subscribers, an open poll, and an editor.
+/// A newsletter with this many confirmed subscribers, an open poll, and an editor.
 pub async fn newsroom(subscribers: i64) -> (TestApp, Reader) {
     let app = TestApp::start().await;
     let newsletter = app.newsletter("morning").await;
@@ -29,7 +29,7 @@ pub async fn newsroom(subscribers: i64) -> (TestApp, Reader) {
     (app, editor)
 }
 
-/// The editor asks what it would tell, and draws.
+/// The editor looks at the expected precision, and draws.
 pub async fn draw(editor: &Reader, poll: &str, size: i64) -> Page {
     let path = format!("/admin/polls/{poll}/sample?newsletter=morning&size={size}&seed=lottery");
     let page = editor.get(&path).await.expect(200);
@@ -38,7 +38,7 @@ pub async fn draw(editor: &Reader, poll: &str, size: i64) -> Page {
         .await
 }
 
-/// Those who were drawn, with their addresses.
+/// The readers who were drawn, with their addresses.
 pub async fn drawn(app: &TestApp, slug: &str) -> Vec<(ReaderId, String)> {
     let poll = by_slug(&app.app.db, slug).await.unwrap().unwrap();
     let readers = poll.sample().expect("a sample").readers.clone();
@@ -68,7 +68,7 @@ async fn send(editor: &Reader, poll: &str, button: &str) -> Page {
     editor.submit(page.form("form[action$='/send']")).await
 }
 
-/// Who has got how many mails.
+/// How many mails each address got.
 async fn inboxes(app: &TestApp) -> Vec<(String, i64)> {
     let sql = "SELECT envelope_to, CAST(COUNT(*) AS BIGINT) FROM captured_mail WHERE envelope_to LIKE 'reader%' \
                GROUP BY envelope_to ORDER BY envelope_to";
@@ -89,7 +89,7 @@ fn option(mail: &Mail, at: usize) -> String {
     votes.nth(at).expect("a link to vote").clone()
 }
 
-/// A drawn reader opens a link of the mail and presses the button.
+/// A drawn reader opens a link in the mail and presses the button.
 async fn answers(app: &TestApp, address: &str) -> Page {
     let mail = app.mail_to(address, 1).await;
     let reader = app.reader();
@@ -136,7 +136,7 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
     assert!(!mail.text.contains("Read it on the web"), "{}", mail.text);
     in_no_archive(&app).await;
 
-    // Nobody else: not by the page, not by a script, not by a link of somebody who was not drawn.
+    // Nobody else can answer: not by the page, not by a script, not by a link of somebody who was not drawn.
     let stranger = app.reader();
     let page = stranger.get("/p/trust-sample").await.expect(200);
     assert!(page.says("asks a random sample").all("form").is_empty());
@@ -197,7 +197,7 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
     let page = page.says(line).says("a response rate of 67%");
     let page = page.says("nothing about anybody who does not subscribe");
     assert_eq!(page.all(".result-range").len(), 3);
-    // In a list of all links of a page each says where it leads.
+    // In a list of all links on a page, each says where it leads.
     let open = stranger.get("/p/trust/results").await.expect(200);
     for (page, link, leads) in [
         (&page, "The open poll", "/p/trust"),
@@ -272,7 +272,7 @@ async fn polls_sample_reminds_who_has_not_answered_once_and_writes_nothing_down(
     let mut asked = drawn(&app, "trust-sample").await;
     let gone = asked.pop().unwrap();
 
-    // Somebody answers: nothing changes but the box and its counters, none of which knows readers.
+    // When somebody answers, only the ballot box and its counters change, and none of them contains a reader.
     let before = Dump::of(&app.app.db).await;
     answers(&app, &asked[0].1)
         .await
@@ -308,7 +308,7 @@ async fn polls_sample_reminds_who_has_not_answered_once_and_writes_nothing_down(
         .expect(200);
     let page = page.says("three days after the invitation");
     assert!(page.all("form[action$='/sample/mail']").is_empty());
-    // Written by hand, it does not leave before its time either.
+    // A handwritten request cannot send it early either.
     let csrf = page.attributes("input[name=csrf]", "value").remove(0);
     let fields = [("csrf", csrf.as_str()), ("round", "reminder")];
     let draft = editor
@@ -329,7 +329,7 @@ async fn polls_sample_reminds_who_has_not_answered_once_and_writes_nothing_down(
         .says("such a mail already");
 
     app.advance(3 * DAY);
-    // One of those who have not answered has left meanwhile.
+    // One of those who have not answered has unsubscribed meanwhile.
     let txn = app.app.db.write_txn("test").await.unwrap();
     let left = "UPDATE subscription SET state = 2 WHERE reader_id = $1";
     run(&*txn, left, [gone.0.0.into()]).await.unwrap();
@@ -361,7 +361,7 @@ async fn polls_sample_reminds_who_has_not_answered_once_and_writes_nothing_down(
         .await
         .says("reminded once, and not again");
     assert_eq!(app.count("SELECT COUNT(*) FROM mailing_only").await, 0);
-    // Who left still counts as drawn: the response rate is of all of them.
+    // A reader who unsubscribed still counts as drawn: the response rate is that of all who were drawn.
     editor
         .get("/admin/polls/trust-sample/sample")
         .await

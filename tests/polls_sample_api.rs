@@ -1,4 +1,4 @@
-//! Random samples for scripts: the list and one of them, and nobody who is in it.
+//! Random samples for scripts: the list, and a single one, without any of their readers.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ async fn polls_sample_a_script_sees_how_it_was_drawn_and_what_came_back() {
     let before = Dump::of(&app.app.db).await;
     let (status, view) = get(&app, &token, "/api/v1/polls/trust-sample/sample").await;
     assert_eq!(status, 200, "{view}");
-    // By the open poll beside it as well.
+    // By the slug of the open poll beside it as well.
     assert_eq!(get(&app, &token, open).await, (200, view.clone()));
     for (field, wanted) in [
         ("poll", json!("trust-sample")),
@@ -60,7 +60,7 @@ async fn polls_sample_a_script_sees_how_it_was_drawn_and_what_came_back() {
         (status, list),
         (200, json!({ "samples": [one], "next": null }))
     );
-    // Nobody is named, neither by address nor by number.
+    // Nobody is named, neither by address nor by id.
     let told = format!("{view}{checked}");
     for (_, address) in drawn(&app, "trust-sample").await {
         assert!(!told.contains(&address), "{address}");

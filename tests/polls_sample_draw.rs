@@ -1,4 +1,4 @@
-//! The draw of a random sample: once for a poll, and again by anybody who compares.
+//! The draw of a random sample: once for each poll, and repeatable by anybody who wants to compare.
 
 use canvass::db::run;
 use canvass::polls::{self, by_slug};
@@ -15,7 +15,7 @@ async fn polls_sample_is_drawn_once_and_can_be_drawn_again_to_be_compared() {
         .await
         .expect(200)
         .says("the same readers");
-    // From the poll it stands beside one comes to it, and no second one is drawn.
+    // The page of the poll beside it leads to it, and no second sample can be drawn.
     let page = editor.get("/admin/polls/trust/sample").await.expect(200);
     assert_eq!(page.url.path(), path);
     let csrf = page.attributes("input[name=csrf]", "value").remove(0);
@@ -33,7 +33,7 @@ async fn polls_sample_is_drawn_once_and_can_be_drawn_again_to_be_compared() {
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM poll").await, 2);
 
-    // The same seed and list give the same readers; another list is found out.
+    // The same seed and list give the same readers; a changed list is detected.
     let poll = by_slug(&app.app.db, "trust-sample").await.unwrap().unwrap();
     let record = polls::sample_record(&app.app.db, poll.id)
         .await
@@ -100,7 +100,7 @@ async fn polls_sample_of_a_draft_opens_it_for_those_who_were_drawn() {
     );
     // Everybody was asked: the sample is the list, and nothing is left to chance.
     assert_eq!(drawn(&app, draft).await.len(), 35);
-    // Beside it stands no open poll, and the sample's own cannot be answered by editing it back.
+    // There is no open poll beside it, and the sample's own poll is not offered for embedding.
     let page = editor
         .get(&format!("/admin/polls/{draft}"))
         .await

@@ -1,6 +1,6 @@
 //! Programs that check mails, against a real issue: what they open costs nobody a vote and casts none.
 //!
-//! Here are those that speak HTTP alone; those that run a browser are in `browser_scanners`.
+//! These are the ones that use only HTTP; those that run a browser are in `browser_scanners`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::support::scanner::{Scanner, Sent, option, options};
 const READERS: i64 = 12;
 const ANSWERS: [&str; 3] = ["Yes", "No", "Unsure"];
 
-/// Every reader opens the own answer and presses the button: two taps. Then the others do what their mails are for.
+/// Every reader opens their own answer and presses the button: two taps. Then they use the other links of their mails.
 async fn people_do_what_they_came_for(sent: &Sent) {
     for (n, mail) in sent.mails.iter().enumerate() {
         let reader = sent.app.reader();
@@ -71,7 +71,7 @@ async fn polls_scanners_that_open_every_link_change_nothing() {
     assert_eq!(sent.numbers().await, [READERS, 0, READERS]);
 }
 
-/// The one who came first is not the one who loses: the page of a person is open while the scanner works.
+/// Coming first is no disadvantage: a person's page is open while the scanner works.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_scanners_that_work_while_a_person_reads_take_nothing_away() {
     let sent = Sent::to(3).await;
@@ -110,7 +110,7 @@ async fn polls_scanners_that_open_the_first_link_open_the_unseen_one() {
     assert_eq!(sent.numbers().await, [READERS, 0, READERS]);
 }
 
-/// Some check a link once more at the moment it is clicked on.
+/// Some scanners check a link again at the moment it is clicked.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_scanners_that_come_with_the_click_take_nothing_away() {
     let sent = Sent::to(READERS).await;
@@ -128,7 +128,7 @@ async fn polls_scanners_that_come_with_the_click_take_nothing_away() {
     assert_eq!(sent.numbers().await, [READERS, 0, 0]);
 }
 
-/// Image proxies and browsers that fetch ahead: nobody has looked.
+/// Image proxies and prefetching browsers: nobody has looked.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_scanners_that_fetch_images_or_ahead_have_seen_nothing() {
     let sent = Sent::to(READERS).await;
@@ -162,7 +162,7 @@ async fn polls_scanners_that_fetch_images_or_ahead_have_seen_nothing() {
     assert_eq!(sent.numbers().await, [READERS, 0, 0]);
 }
 
-/// What is counted of looks names nobody, and comes once.
+/// The counted looks name nobody, and are counted once.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_looks_are_counted_and_the_reader_forgotten() {
     let sent = Sent::to(3).await;
@@ -184,7 +184,7 @@ async fn polls_looks_are_counted_and_the_reader_forgotten() {
         before.differences(&after, &["mail_vote"]),
         Vec::<String>::new()
     );
-    // A server that stops counts what it still remembers.
+    // A server that stops counts what it still has in memory.
     let link = option(&sent.mails[0], "Yes");
     sent.app.reader().get(&link).await.expect(200);
     let database = sent.app.stop().await;
@@ -198,7 +198,7 @@ async fn polls_looks_are_counted_and_the_reader_forgotten() {
     assert_eq!(seen, 4);
 }
 
-/// Editors read the three numbers on the issue's page and on the poll's.
+/// Editors see the three numbers on the issue's page and on the poll's.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_editors_see_counted_seen_and_scanned() {
     let sent = Sent::to(4).await;
@@ -225,7 +225,8 @@ async fn polls_editors_see_counted_seen_and_scanned() {
     assert_eq!(seen, ["1", "2", "1"]);
 }
 
-/// What the page's own script says about a form that nobody touched, and the way out for who presses by a program.
+/// What the page's own script reports about a form that nobody touched, and the way out for a reader whose button
+/// is pressed by a program.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_an_untouched_page_is_asked_once_more() {
     let sent = Sent::to(1).await;
@@ -246,7 +247,7 @@ async fn polls_an_untouched_page_is_asked_once_more() {
         let page = reader.submit(untouched(form)).await.expect(409);
         page.clone()
             .says("It looks as if a program had pressed the button");
-        // A program that goes on meets the same.
+        // A program that continues gets the same response.
         sent.app.advance(Duration::from_secs(1));
         reader.submit(untouched(page.the_form())).await.expect(409);
     }
@@ -264,7 +265,7 @@ async fn polls_an_untouched_page_is_asked_once_more() {
     assert_eq!(sent.harm().await, [1, 1, 1]);
 }
 
-/// The link is the ballot, also of somebody who has left since.
+/// The link is the ballot, even for somebody who has unsubscribed.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_who_has_left_still_votes_from_an_old_mail() {
     let sent = Sent::to(1).await;
@@ -276,7 +277,7 @@ async fn polls_who_has_left_still_votes_from_an_old_mail() {
     sent.app.advance(Duration::from_secs(1));
     let done = reader.submit(page.the_form()).await.expect(200);
     let done = done.says("Your answer is counted");
-    // Changing the answer leads back to the own link, so it stays one ballot.
+    // Changing the answer leads back to the reader's own link, so it remains one ballot.
     let page = reader.follow(&done, "Change my answer").await.expect(200);
     sent.app.advance(Duration::from_secs(1));
     let form = page.the_form().choose("option", "1");
@@ -285,7 +286,8 @@ async fn polls_who_has_left_still_votes_from_an_old_mail() {
     assert_eq!(sent.numbers().await, [1, 0, 0]);
 }
 
-/// Both parts of a mail show the options in the reader's own order, and who takes the first takes each equally often.
+/// Both parts of a mail show the options in the reader's own order, so a program that takes the first option
+/// takes each equally often.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_no_option_gains_by_standing_first() {
     const MAILS: i64 = 10_000;
@@ -306,7 +308,7 @@ async fn polls_no_option_gains_by_standing_first() {
         .collect();
     assert!(orders.iter().any(|order| *order != orders[0]), "{orders:?}");
 
-    // The very edition that was mailed, for ten thousand.
+    // The exact edition that was mailed, for ten thousand readers.
     let sql = format!(
         "SELECT edition FROM mailing WHERE issue_id = {}",
         sent.issue

@@ -1,4 +1,4 @@
-//! Once a poll's key is destroyed, whoever has everything else cannot join a ballot to a reader.
+//! Once a poll's key is destroyed, an attacker who has everything else cannot join a ballot to a reader.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,8 +23,8 @@ async fn poll(db: &Db) -> Poll {
     polls::by_slug(db, "trust").await.unwrap().unwrap()
 }
 
-/// An app whose poll was answered by 20 readers who asked for the newsletter in the same form, one of them on another site's page,
-/// and by six from their mails; what each of them is known by, and what each answered.
+/// An app with a poll that was answered by 20 readers who requested the newsletter in the same form, one of them on
+/// another site's page, and by six from their mails. Returns what each of them is known by, and what each answered.
 async fn answered(app: &TestApp) -> Vec<(Known, OptionId)> {
     let newsletter = app.newsletter("morning").await;
     let id = app
@@ -42,7 +42,7 @@ async fn answered(app: &TestApp) -> Vec<(Known, OptionId)> {
         let reader = app
             .reader()
             .with_header("cookie", &format!("canvass_voter={marker}"));
-        // One alone says "Unsure", on a page of another site.
+        // Only one reader says "Unsure", on another site's page.
         let (said, place) = match who {
             13 => (2, 2),
             _ => (random.below(2) as usize, 0),
@@ -86,7 +86,7 @@ async fn answered(app: &TestApp) -> Vec<(Known, OptionId)> {
     readers
 }
 
-/// The bytes of the database's files; of PostgreSQL those of the tables, where its directory can be read.
+/// The bytes of the database's files; for PostgreSQL those of the tables, if its data directory can be read.
 async fn files(app: &TestApp) -> Option<Vec<u8>> {
     let db = &app.app.db;
     let paths: Vec<_> = match db.backend() {
@@ -95,14 +95,14 @@ async fn files(app: &TestApp) -> Option<Vec<u8>> {
             .map(|end| app.database.dir.path().join(format!("canvass.db{end}")))
             .collect(),
         Backend::Postgres => {
-            // What was removed is unlinked, and what was written is in the files.
+            // Unlinks deleted files and flushes written data to the files.
             db::run(db.read(), "CHECKPOINT", []).await.ok()?;
             let sql = "SELECT current_setting('data_directory') || '/base/' || oid AS dir FROM pg_database \
                        WHERE datname = current_database()";
             let row = db::fetch_one(db.read(), sql, []).await.ok()??;
             let dir: String = row.try_get("", "dir").unwrap();
             let names = std::fs::read_dir(dir).ok()?.map(|entry| entry.unwrap());
-            // Below are the tables of the server itself.
+            // Smaller numbers are the server's own tables.
             let ours = |name: &str| name.split(['.', '_']).next()?.parse().ok();
             names
                 .filter(|entry| {
@@ -142,7 +142,7 @@ async fn polls_whoever_has_all_but_the_destroyed_key_knows_no_more_than_the_resu
     let db = &app.app.db;
     let (readers, truth): (Vec<Known>, Vec<OptionId>) = answered(&app).await.into_iter().unzip();
     let before = poll(db).await;
-    // Everything else that is secret.
+    // All other secrets.
     let others = vec![
         Vec::new(),
         vec![0; 32],
@@ -157,7 +157,7 @@ async fn polls_whoever_has_all_but_the_destroyed_key_knows_no_more_than_the_resu
     };
     let guessed = |guesses: &[Option<OptionId>]| guesses.iter().flatten().count();
 
-    // The same attacker a moment before: nobody's answer is safe.
+    // The same attacker a moment earlier: nobody's answer is safe.
     let loot = Loot::of(db, &before).await;
     assert_eq!(right(&loot.by_key(&readers, &others)), 26);
     assert_eq!(right(&loot.by_time(&readers)), 20);
@@ -195,14 +195,15 @@ async fn polls_whoever_has_all_but_the_destroyed_key_knows_no_more_than_the_resu
     ] {
         assert_eq!(guessed(&guesses), 0);
     }
-    // What is left has no order: pairing it with the readers' is a guess, and no better than guessing what most said.
+    // What is left has no order: pairing it with the readers is a guess, and no better than
+    // guessing the most common answer.
     let mut said: BTreeMap<OptionId, usize> = BTreeMap::new();
     truth
         .iter()
         .for_each(|option| *said.entry(*option).or_default() += 1);
     let most = said.values().max().unwrap();
     assert!(right(&loot.by_order(&readers)) <= *most);
-    // Nothing kept about the poll remembers a moment of the voting, but when readers came and what the newsletter has to know.
+    // Nothing kept about the poll has a time of the voting, except the turnout and what the newsletter has to know.
     assert_eq!(
         attacker::moments(db, START, START + HOUR).await,
         [
@@ -224,7 +225,7 @@ async fn polls_whoever_has_all_but_the_destroyed_key_knows_no_more_than_the_resu
     assert!(!key_in_file(&file, &before, &readers[3].voter));
 }
 
-/// The box, closed, recorded and sealed.
+/// The poll after it was closed, recorded and sealed.
 pub async fn sealed(ballots: &Box) -> Poll {
     close(ballots).await;
     ballots.clock.advance(DAY * 7);
@@ -260,7 +261,7 @@ async fn polls_what_is_sealed_counts_as_before_and_verifies() {
     let open = poll(&ballots.db).await;
     let after = sealed(&ballots).await;
     assert_eq!(ballots::audit(&ballots.db, &after).await.unwrap(), []);
-    // Also for who knows it from before the sealing, and looks now.
+    // Also for a caller that knows the poll from before the sealing, and looks now.
     assert_eq!(ballots::audit(&ballots.db, &open).await.unwrap(), []);
     let now = verified(&ballots).await;
     assert_eq!(now.findings, Vec::<String>::new());
@@ -274,12 +275,12 @@ async fn polls_what_is_sealed_counts_as_before_and_verifies() {
         .await
         .unwrap();
     assert_eq!(totals.voters(canvass::polls::Tier::Anonymous), before.0[0]);
-    // What readers were shown at the close is what they are shown now.
+    // The code that readers see is still the one they were shown at the close.
     assert_eq!(
         record::latest(&ballots.db, after.id).await.unwrap(),
         Some(code)
     );
-    // Nobody answers, and nobody sets aside or gives back.
+    // Nobody can answer, set aside or give back.
     assert!(matches!(
         ballots.cast(99, &["1"]).await,
         Outcome::NotOpen(_)
@@ -288,7 +289,7 @@ async fn polls_what_is_sealed_counts_as_before_and_verifies() {
     assert!(matches!(back, Err(ballots::removal::NotRemoved::Sealed)));
 }
 
-/// What is kept of a sealed poll, and what of it readers see: one bit in any of it is found.
+/// What is kept of a sealed poll, and what readers see of it: one changed bit in any of it is found.
 const COLUMNS: &[(&str, &str)] = &[
     ("sealed_ballot", "tier = tier + 10"),
     ("sealed_ballot", "set_aside = set_aside + 2"),

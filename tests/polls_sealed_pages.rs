@@ -1,4 +1,4 @@
-//! A sealed poll as readers, editors and scripts meet it.
+//! A sealed poll as readers, editors and scripts see it.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ async fn polls_a_sealed_poll_is_kind_to_everybody() {
     assert_eq!(sealed["record"], closed["record"]);
     assert_eq!(sealed["questions"], closed["questions"]);
     assert!(sealed["sealed_at"].is_string());
-    // A form from then, and a link from a mail.
+    // A form from before the sealing, and a link from a mail.
     reader
         .submit(stale)
         .await
@@ -100,7 +100,7 @@ async fn polls_a_sealed_poll_is_kind_to_everybody() {
         .await
         .expect(200)
         .form("main form.form");
-    // Who may see the result can still be changed; when it closes cannot.
+    // The visibility of the result can still be changed, but not the close.
     editor
         .submit(
             form.clone()
@@ -132,7 +132,7 @@ async fn polls_closed_by_hand_opens_again_until_it_is_sealed() {
         let app = &app;
         async move {
             tick(app).await;
-            // Days have passed: nobody is signed in any more.
+            // Days have passed, so nobody is signed in any more.
             let editor = signed_in(app).await;
             let page = editor.get("/admin/polls/trust").await.expect(200);
             let path = format!("/admin/polls/trust/{act}");

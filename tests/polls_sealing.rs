@@ -1,4 +1,4 @@
-//! When a poll is sealed: once, some days after its close, and never on the word of a clock alone.
+//! When a poll is sealed: once, some days after its close, and never because of a wrong clock alone.
 
 use canvass::db;
 use canvass::polls::ballots::record::{self, record_closed};
@@ -27,7 +27,7 @@ async fn polls_sealing_is_done_once_and_resumed() {
     );
     let pending = "SELECT COUNT(*) FROM poll WHERE scrubbed_ms IS NULL";
     assert_eq!(count(&ballots.db, pending).await, 1);
-    // Killed here: whoever starts next goes on. Somebody who still looks at the moment before is waited for.
+    // Killed here: the next process to start continues. A reader with an older snapshot is waited for.
     let reader = other.snapshot().await.unwrap();
     count_in(&reader).await;
     let txn = ballots.db.write_txn("test").await.unwrap();
@@ -43,7 +43,7 @@ async fn polls_sealing_is_done_once_and_resumed() {
     reader.rollback().await.unwrap();
     assert!(scrub(&ballots.db, now).await.unwrap());
     assert_eq!(count(&ballots.db, pending).await, 0);
-    // Again and again: nothing more happens.
+    // Repeating it changes nothing.
     let before = crate::support::dump::Dump::of(&ballots.db).await;
     assert_eq!(seal_due(&ballots.db, now, 7).await.unwrap().polls.len(), 0);
     assert!(scrub(&ballots.db, now).await.unwrap());
@@ -78,11 +78,11 @@ async fn polls_only_what_was_closed_for_days_is_sealed() {
         (0, None),
         "no code before the close"
     );
-    // A clock that jumps years ahead closes the poll, and destroys nothing.
+    // A clock that jumps years ahead closes the poll, but destroys nothing.
     assert_eq!(due(NOON + DAY * 800).await, 0);
     assert_eq!(due(NOON + DAY * 806).await, 0);
     assert_eq!(due(NOON + DAY * 807).await, 1);
-    // One that never closes is never sealed.
+    // A poll that never closes is never sealed.
     let open = opened(&["yes", "no"], 1, None).await;
     assert_eq!(
         seal_due(&open.db, NOON + DAY * 9_999, 7)
@@ -94,7 +94,7 @@ async fn polls_only_what_was_closed_for_days_is_sealed() {
     );
 }
 
-/// Somebody broke the chain of one poll: it is not sealed, which is told of, and the next one is.
+/// The chain of one poll is broken: it is not sealed, which is reported, but the next one is.
 #[tokio::test]
 async fn polls_sealing_goes_on_past_a_poll_that_cannot_be_sealed() {
     let app = TestApp::start_with(|config| config.polls.seal_days = 7).await;
@@ -131,7 +131,7 @@ async fn polls_sealing_goes_on_past_a_poll_that_cannot_be_sealed() {
     assert!(overdue.is_some(), "it is told of");
 }
 
-/// Whoever changes a ballot between the close and the sealing finds no record that agrees.
+/// If a ballot is changed between the close and the sealing, no record agrees with it.
 #[tokio::test]
 async fn polls_sealing_records_nothing_that_is_not_in_the_log() {
     let ballots = eventful().await;

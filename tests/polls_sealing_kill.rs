@@ -1,5 +1,5 @@
-//! `kill -9` while a poll is sealed, on the real program: whatever the moment, the poll is whole or it is sealed, and whoever starts
-//! next finishes what is left to do.
+//! `kill -9` while a poll is being sealed, with the real program: at any moment the poll is either intact or sealed,
+//! and the next process to start finishes the rest.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ enum State {
     Scrubbed,
 }
 
-/// A poll that was closed long enough ago, by the clock of the program, which is the system's.
+/// A poll that was closed long enough ago by the program's clock, which is the system's.
 async fn closed() -> Box {
     let ballots = opened(&["yes", "no"], 1, Some(NOON + DAY)).await;
     let slips: Vec<Slip> = (0..VOTERS as usize)
@@ -43,7 +43,7 @@ async fn closed() -> Box {
     ballots
 }
 
-/// The state, which must be one of the three, with all that belongs to it.
+/// Reads the state, checks that it is one of the three, and everything that belongs to it.
 async fn state(ballots: &Box, when: &str) -> State {
     let db = &ballots.db;
     let sealed = count(db, "SELECT COUNT(*) FROM poll WHERE sealed_ms IS NOT NULL").await == 1;
@@ -84,7 +84,7 @@ async fn state(ballots: &Box, when: &str) -> State {
     }
 }
 
-/// The secret is nowhere in the files of SQLite. (What PostgreSQL keeps beside its tables is its operator's.)
+/// The secret is nowhere in SQLite's files. (What PostgreSQL keeps beside its tables is up to its operator.)
 fn secret_is_gone(ballots: &Box) -> bool {
     ["", "-wal"].iter().all(|end| {
         let file = ballots.database.dir.path().join(format!("canvass.db{end}"));
@@ -122,7 +122,7 @@ async fn polls_a_kill_at_any_moment_of_the_sealing_leaves_a_poll_whole_or_sealed
     let setup = Setup::new(&ballots.database, "smtp://127.0.0.1:9".to_owned());
     let end = Instant::now() + Duration::from_secs(90);
     let (mut lives, mut before, mut kills) = (Duration::from_millis(100), State::Whole, [0; 3]);
-    // Each lives a little longer than the one before: one of them dies at each step of the way.
+    // Each process lives a little longer than the one before, so that one of them dies at each step.
     while before != State::Scrubbed {
         assert!(Instant::now() < end, "never scrubbed: {kills:?}");
         let mut node = setup.start();

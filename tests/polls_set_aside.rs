@@ -1,4 +1,4 @@
-//! What an editor sets aside: out of the numbers in one commit, never lost, and back again.
+//! Ballots that an editor sets aside: removed from the numbers in one commit, never lost, and reversibly.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use canvass::polls::{Place, Tier};
 use crate::polls_ballot_box::{Box, opened};
 use crate::polls_verify::verified;
 
-/// 10 honest readers, 30 from one network within a minute of it.
+/// 10 honest readers, 30 from one network within a minute.
 async fn stuffed() -> Box {
     let ballots = opened(&["yes", "no"], 1, None).await;
     for who in 0..40 {
@@ -55,7 +55,7 @@ async fn polls_what_is_set_aside_is_not_counted_and_comes_back_whole() {
         aside(&ballots, &burst(), "Again").await,
         Err(NotRemoved::Nothing)
     ));
-    // Who was set aside may change a mind that does not count; nobody gets in again by it.
+    // A voter whose ballot was set aside may change it, but it still does not count, and no new ballot is added.
     assert_eq!(ballots.cast(20, &["1"]).await, Outcome::Changed);
     assert_eq!(ballots.cast(5, &["2"]).await, Outcome::Changed);
     assert_eq!(ballots.counts().await, [10, 9, 1]);
@@ -67,7 +67,7 @@ async fn polls_what_is_set_aside_is_not_counted_and_comes_back_whole() {
     assert_eq!(verified(&ballots).await.findings, Vec::<String>::new());
     let now = ballots.clock.now();
     assert_eq!(give_back(db, now, 0, id, 1).await.unwrap(), 30);
-    // The one who changed comes back with the new answer.
+    // The changed ballot comes back with the new answer.
     assert_eq!(ballots.counts().await, [40, 10, 30]);
     assert!(matches!(
         give_back(db, now, 0, id, 1).await,
@@ -147,7 +147,8 @@ async fn polls_every_condition_has_to_hold() {
     assert_eq!(ballots.counts().await, [40, 10, 30]);
 }
 
-/// Answers come in while ballots are set aside and given back: each is in the numbers or set aside, never both, never neither.
+/// Answers arrive while ballots are set aside and given back: each is either counted or set aside,
+/// never both and never neither.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_votes_that_come_meanwhile_are_counted_once() {
     let ballots = Arc::new(stuffed().await);

@@ -1,4 +1,4 @@
-//! What other sites and machines are told of a poll: the picture, the words in the head, the data block.
+//! What other sites and machines are told about a poll: the picture, the metadata in the head, the data block.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn polls_the_shared_picture_shows_what_anybody_may_see() {
         "{}",
         png.len()
     );
-    // Width and height stand in the header chunk.
+    // Width and height are in the header chunk.
     assert_eq!(png[16..24], [0, 0, 4, 176, 0, 0, 2, 118]);
     assert_eq!(
         picture(&app, "trust", Some(&tag_before)).await.status(),
@@ -55,7 +55,7 @@ async fn polls_the_shared_picture_shows_what_anybody_may_see() {
     let after = picture(&app, "trust", Some(&tag_before)).await;
     assert_eq!(after.status(), 200, "a new number is a new picture");
     let tag_one = tag(&after);
-    // More numbers within ten seconds are not worth another.
+    // New numbers within ten seconds do not give another picture.
     app.reader()
         .post("/p/trust", &[("option", "2")])
         .await

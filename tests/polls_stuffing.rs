@@ -1,4 +1,5 @@
-//! The stuffing drill: a hand, a script, a thousand proxies, a school; what readers see afterwards, and when the editor knew.
+//! The stuffing drill: a person, a script, a thousand proxies, a school; what readers see afterwards, and when
+//! the editor was notified.
 //!
 //! `cargo test --test canvass polls_stuffing -- --nocapture` prints the figures.
 
@@ -43,7 +44,7 @@ impl Drill {
         let mut drill = Self::fresh().await;
         let app = &drill.app;
         let random = Random::seeded(seed);
-        // Some have JavaScript off; a third says Yes, half No.
+        // Some have JavaScript disabled; a third say Yes, half No.
         let mut readers = people(
             &random,
             400,
@@ -71,7 +72,7 @@ impl Drill {
         totals.voters(tier)
     }
 
-    /// The share of each option in per cent, for each headline an editor can choose.
+    /// The share of each option in per cent, for each headline tier that an editor can choose.
     async fn shares(&self) -> Vec<Vec<f64>> {
         let poll = by_slug(&self.app.app.db, "trust").await.unwrap().unwrap();
         let totals = totals(&self.app.app.db, &poll).await.unwrap();
@@ -84,7 +85,7 @@ impl Drill {
             .collect()
     }
 
-    /// How many points each headline moved.
+    /// By how many points each headline changed.
     async fn moved(&self) -> Vec<f64> {
         let now = self.shares().await;
         let points = |(before, now): (&Vec<f64>, &Vec<f64>)| {
@@ -94,7 +95,7 @@ impl Drill {
         self.before.iter().zip(&now).map(points).collect()
     }
 
-    /// The attack is over: the headline stands, whichever it is, and the editor knew within a minute.
+    /// Checks that the attack failed: no headline has changed, and the editor was notified within a minute.
     async fn repelled(&self, name: &str, ran: &Ran) {
         let moved = self.moved().await;
         let warned = ran.warned_after_ms.map(|ms| ms as f64 / 1_000.0);
@@ -108,7 +109,7 @@ impl Drill {
         );
         assert!(moved.iter().all(|points| *points <= 1.0), "{moved:?}");
         assert!(warned.is_some_and(|s| s <= 60.0), "{warned:?}");
-        // The mail, the poll's page, the list and the overview.
+        // The notice in the mail, on the poll's page, in the list and on the overview.
         let mail = self.app.mail_to(EDITOR, 1).await;
         assert!(
             mail.text
@@ -157,7 +158,7 @@ async fn subscriber(app: &TestApp, i: i64, option: &str) {
     ));
 }
 
-/// One person, one browser, one address; the cookies are cleared each time.
+/// One person, one browser, one address, clearing the cookies each time.
 pub fn hand(random: &Random, minutes: i64, javascript: bool) -> Vec<Visitor> {
     (0..minutes * 32)
         .map(|i| {
@@ -219,7 +220,7 @@ async fn a_script_from_one_address_moves_nothing() {
     }
 }
 
-/// Each from a network of its own; the second kind solves the puzzle as well, as fast as a program does.
+/// Each from a different network; the second kind also solves the puzzle, as fast as a program does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_proxies_move_nothing() {
     for (name, works) in [("proxies", false), ("proxies that work", true)] {
@@ -245,8 +246,8 @@ async fn a_thousand_proxies_move_nothing() {
     }
 }
 
-/// 500 pupils behind one address within 20 minutes; four of five say the same, which the readers do not. With phones of their own,
-/// with identical machines of the school, and where the school allows no JavaScript.
+/// 500 pupils behind one address within 20 minutes, four of five of whom say the same, unlike the readers. With their
+/// own phones, with identical school computers, and at a school that does not allow JavaScript.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_school_behind_one_address_is_counted_whole() {
     for (name, one_machine, javascript) in [
@@ -278,7 +279,7 @@ async fn a_school_behind_one_address_is_counted_whole() {
     }
 }
 
-/// The editor decides, and both decisions are seen by readers.
+/// The editor decides, and readers see both decisions.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_editor_counts_a_burst_after_all_or_leaves_it_out_for_a_reason() {
     let drill = Drill::begin(15).await;
@@ -294,7 +295,7 @@ async fn an_editor_counts_a_burst_after_all_or_leaves_it_out_for_a_reason() {
         .says("64 answers for “Yes”")
         .says("even intervals")
         .says("Set aside");
-    // No reason, no removal.
+    // A removal needs a reason.
     let form = page.form("form.form[action$='/bursts']");
     editor
         .submit(form.clone().button("then", "remove"))
@@ -323,13 +324,13 @@ async fn an_editor_counts_a_burst_after_all_or_leaves_it_out_for_a_reason() {
     let page = page.expect(200).says("These answers count again");
     assert_eq!(drill.voters(Tier::Anonymous).await, 614);
     assert!(page.all("form.form").is_empty(), "what counts again stays");
-    // What is like it counts from now on.
+    // Similar answers count from now on.
     let ran = run(app, &hand(&Random::seeded(7), 2, true)).await;
     assert_eq!(ran.warned_after_ms, None);
     assert_eq!(drill.voters(Tier::Anonymous).await, 678);
 }
 
-/// A voter whose ballot is set aside sees nothing of it, and may change it; it stays aside.
+/// A voter whose ballot is set aside does not notice, and may change it; it stays set aside.
 #[tokio::test(flavor = "multi_thread")]
 async fn ballots_that_are_set_aside_are_kept() {
     let drill = Drill::begin(16).await;
@@ -343,8 +344,8 @@ async fn ballots_that_are_set_aside_are_kept() {
     assert!(differences.is_empty(), "{differences:?}");
 }
 
-/// Without other answers nobody can say what is usual: the burst is told of and counted, as a load test would be; once others say
-/// otherwise, it is set aside.
+/// Without other answers it is unknown what is usual: the burst is reported and counted, as a load test would be. Once
+/// others say something else, it is set aside.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_alone_is_told_of_and_counted_until_others_disagree() {
     let drill = Drill::fresh().await;

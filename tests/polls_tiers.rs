@@ -1,4 +1,4 @@
-//! Whose answers make the result, and what a browser has to show for its tier.
+//! Whose answers make the result, and what a browser must present for its tier.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::support::editor::signed_in;
 use super::support::proof::{solved, solved_at};
 use super::support::reader::Reader;
 
-/// Voters of exactly this tier, as the tally has it.
+/// The voters of exactly this tier, by the tally.
 async fn voters(app: &TestApp, tier: i16) -> i64 {
     let sql = format!(
         "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE option_id = 0 AND tier = {tier}"
@@ -91,7 +91,7 @@ async fn work_makes_the_tier_and_a_later_answer_never_unmakes_it() {
         .expect(200);
     assert_eq!((voters(&app, 0).await, voters(&app, 1).await), (1, 0));
 
-    // Fetched with the marker, the proof is this browser's.
+    // Fetched with the marker, so the proof belongs to this browser.
     let proof = solved(&reader, "trust").await;
     prove(&reader, "1", &proof).await;
     assert_eq!((voters(&app, 0).await, voters(&app, 1).await), (0, 1));
@@ -132,7 +132,7 @@ async fn a_page_of_another_site_proves_for_the_marker_it_keeps() {
         .await
         .expect(200);
     assert_eq!(voters(&app, 1).await, 1);
-    // Nobody else gains by it.
+    // It is useless to anybody else.
     app.reader()
         .post("/p/trust", &fields("BBBBBBBBBBBBBBBBBBBBBB"))
         .await
@@ -160,7 +160,7 @@ async fn forged_tiers_are_counted_as_what_they_are() {
         "x".repeat(100_000),
         "\u{202e}.1".to_owned(),
     ];
-    // Another kind of sealed link is no proof either.
+    // Another kind of sealed link is not a valid proof either.
     forged.push(format!(
         "{}.1",
         app.app.keys.seal(
@@ -178,7 +178,7 @@ async fn forged_tiers_are_counted_as_what_they_are() {
     assert_eq!((voters(&app, 0).await, voters(&app, 1).await), (sent, 0));
     assert_eq!(bad_proofs(&app).await, sent);
 
-    // Fields that claim a tier say nothing; the API takes none.
+    // Fields that claim a tier have no effect; the API rejects them.
     let claims = [
         ("option", "1"),
         ("tier", "2"),
@@ -201,8 +201,8 @@ async fn forged_tiers_are_counted_as_what_they_are() {
     app.assert_the_count_agrees("trust").await;
 }
 
-/// Sent a hundred times at once, by browsers without a cookie: one voter, on every node and after a restart, because the proof
-/// itself names the voter.
+/// Sent a hundred times at once by browsers without a cookie: it is one voter, on every node and after a restart,
+/// because the proof itself names the voter.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_proof_is_the_same_voter() {
     let app = TestApp::start().await;
@@ -212,7 +212,7 @@ async fn a_replayed_proof_is_the_same_voter() {
     join_all(readers.iter().map(|reader| prove(reader, "1", &proof))).await;
     assert_eq!((voters(&app, 0).await, voters(&app, 1).await), (0, 1));
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
-    // With a cookie of its own it is somebody else's work.
+    // In a browser with its own cookie, it is somebody else's work.
     let known = app.reader();
     known.post("/p/trust", &[("option", "2")]).await.expect(200);
     prove(&known, "2", &proof).await;
@@ -238,10 +238,10 @@ async fn a_puzzle_is_there_while_the_poll_takes_answers() {
     off.reader().get("/p/trust/proof").await.expect(204);
 }
 
-/// In a real browser: nothing is asked for before the reader chooses, and the answer counts in its tier.
+/// In a real browser: nothing is requested before the reader chooses, and the answer counts in its tier.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_works_while_its_reader_answers() {
-    // Little enough that a busy machine ends it before the page stops waiting for it.
+    // Little enough work that even a busy machine finishes before the page stops waiting for it.
     let app = TestApp::start_with(|config| config.polls.proof_work = 300).await;
     app.poll("trust").await;
     for (look, tier) in [

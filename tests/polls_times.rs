@@ -1,4 +1,4 @@
-//! Opening and closing: exact to the millisecond, and decided by the clock at the commit.
+//! Opening and closing: exact to the millisecond, decided by the clock at the commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use futures::future::join_all;
 
 use crate::polls_ballot_box::{Box, NOON, opened};
 
-/// The same poll, open between other times.
+/// The same poll with other opening and closing times.
 async fn reopened(ballots: Box, opens: Option<UnixMillis>, closes: Option<UnixMillis>) -> Box {
     let (db, id) = (&ballots.db, ballots.poll.id);
     let txn = db.write_txn("test").await.unwrap();
@@ -57,12 +57,12 @@ async fn polls_the_opening_is_decided_at_the_commit() {
     ballots.clock.advance(Duration::from_millis(1));
     assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
     assert_eq!(ballots.counts().await, [1, 1, 0]);
-    // 2: not open yet. Nobody was refused in silence.
+    // 2: not open yet. No refusal goes unrecorded.
     let refusals = polls::refused(&ballots.db, ballots.poll.id).await;
     assert_eq!(refusals.unwrap(), [(2, 1)]);
 }
 
-/// Not when it was sent, and not when it began to wait: both moments pass while an answer waits for the writer.
+/// Not by the time it was sent, nor by the time it began to wait: both pass while an answer waits for the writer.
 #[tokio::test]
 async fn polls_an_answer_that_waits_is_judged_by_the_moment_of_its_commit() {
     let [opens, closes] = [500, 1_500].map(|ms| NOON + Duration::from_millis(ms));
@@ -78,7 +78,7 @@ async fn polls_an_answer_that_waits_is_judged_by_the_moment_of_its_commit() {
         }
         let waiting = ballots.clone();
         let cast = tokio::spawn(async move { waiting.cast(who, &["1"]).await });
-        // In one thread: it goes on until it waits.
+        // On a single thread: the task runs until it waits.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
@@ -90,7 +90,7 @@ async fn polls_an_answer_that_waits_is_judged_by_the_moment_of_its_commit() {
     assert_eq!(ballots.counts().await, [1, 1, 0]);
 }
 
-/// Whatever the clock does afterwards, also when nobody answered in between.
+/// Whatever the clock does afterwards, even if nobody answered in between.
 #[tokio::test]
 async fn polls_a_clock_that_steps_back_over_the_close_opens_nothing() {
     let closes = NOON + Duration::from_millis(500);
@@ -112,7 +112,7 @@ async fn polls_a_clock_that_steps_back_over_the_close_opens_nothing() {
         let read = polls::by_id(&ballots.db, id).await.unwrap().unwrap();
         assert_eq!(read.phase(NOON), Phase::Closed { at: Some(closes) });
         assert_eq!(ballots.counts().await, [1, 1, 0]);
-        // An editor who moves the close means it.
+        // An editor who moves the close does so on purpose.
         let txn = ballots.db.write_txn("test").await.unwrap();
         let later = Some(closes + Duration::from_secs(60));
         polls::retime(&txn, NOON, id, None, later, Visibility::Always)
@@ -124,7 +124,8 @@ async fn polls_a_clock_that_steps_back_over_the_close_opens_nothing() {
     }
 }
 
-/// The close comes when the first hundred have been told, and the last hundred come after it; all between them race.
+/// The close comes when the first hundred have their response, and the last hundred come after
+/// it; all between them race.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_closing_while_a_thousand_vote_counts_who_was_told_so() {
     let closes = NOON + Duration::from_millis(500);

@@ -1,4 +1,5 @@
-//! The log of the ballot box: it tells the whole story, and whoever changes one bit of it, of a ballot or of a number is found.
+//! The log of the ballot box: it records everything, and and a single changed bit in it, in a ballot
+//! or in a number is found.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use canvass::types::Random;
 use crate::polls_ballot_box::{Box, opened};
 use crate::support::database::TestDatabase;
 
-/// A poll that has seen everything: three nodes, minds that changed, ballots set aside and given back.
+/// A poll in which everything has happened: three nodes, changed answers, ballots set aside and given back.
 pub async fn eventful() -> Box {
     let ballots = opened(&["yes", "no", "maybe"], 2, None).await;
     for who in 0..60 {
@@ -34,7 +35,7 @@ pub async fn eventful() -> Box {
         let slot = i64::from(round);
         let removed = set_aside(&ballots.db, now, slot, poll, &network, "A burst", None);
         assert!(removed.await.unwrap().ballots > 5);
-        // Some change their mind, on another node than before; some of them are set aside.
+        // Some voters change their answer, on another node than before; some of their ballots are set aside.
         for who in (0..60).step_by(7) {
             let answer = ballots.answer(who, &["1", ["2", "3", "2"][usize::from(round)]]);
             put(&ballots, (slot + 1) % 3, answer).await;
@@ -56,7 +57,7 @@ async fn put(ballots: &Box, slot: i64, answer: ballots::Answer) {
 pub async fn verified(ballots: &Box) -> Verified {
     let poll = ballots.poll.id;
     let verified = verify(&ballots.db, poll).await.unwrap().unwrap();
-    // Share by share the same is found.
+    // Verifying in shares finds the same.
     let shares = verify_in_shares(&ballots.db, poll, 11).await;
     let shares = shares.unwrap().unwrap();
     let told = |verified: &Verified| {
@@ -103,7 +104,7 @@ async fn polls_the_log_tells_the_whole_story() {
     assert_eq!(ballots.counts().await[0], verified.ballots);
 }
 
-/// Columns that tell something, by what lies in them: a Number, Small number, Bytes, Text, the Poll.
+/// Columns with information, by the type of their content: a Number, Small number, Bytes, Text, the Poll.
 const COLUMNS: &[(&str, &str, &str)] = &[
     ("ballot", "voter_key", "b"),
     ("ballot", "poll_id", "p"),
@@ -151,7 +152,7 @@ const COLUMNS: &[(&str, &str, &str)] = &[
     ("poll_option", "label", "t"),
 ];
 
-/// The primary keys, by which one row is changed.
+/// The primary keys, by which single rows are changed.
 fn key(table: &str) -> &'static [(&'static str, bool)] {
     match table {
         "ballot" => &[("voter_key", true)],
@@ -181,7 +182,7 @@ impl Tamper<'_> {
         }
     }
 
-    /// A row of the poll's as a condition, and the value of `column` in it with one bit changed.
+    /// A condition for one of the poll's rows, and the value of `column` in it with one bit changed.
     async fn flip(&self, table: &str, column: &str, kind: &str) -> (String, String) {
         let keys = key(table);
         let keyed: Vec<String> = keys
@@ -243,7 +244,8 @@ impl Tamper<'_> {
     }
 }
 
-/// One bit in each column, and one row less in each table: the same database a moment before and after agrees, and in between it does not.
+/// One bit in each column, and one row less in each table: the unchanged database verifies before and after,
+/// the changed one does not.
 #[tokio::test]
 async fn polls_one_changed_bit_anywhere_is_found() {
     let ballots = eventful().await;
@@ -263,7 +265,7 @@ async fn polls_one_changed_bit_anywhere_is_found() {
         let keep = format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}");
         sql(&ballots.db, &[keep]).await.unwrap();
     }
-    // The questions' ids are pointed at; their rows are put right, the others' put back.
+    // The questions' ids are referenced, so their rows are updated back; other rows are reinserted.
     let restore = |table: &str, column: &str| match table {
         "poll_question" | "poll_option" => format!(
             "UPDATE {table} SET {column} = (SELECT {column} FROM kept_{table} k WHERE k.id = {table}.id)"
@@ -282,7 +284,7 @@ async fn polls_one_changed_bit_anywhere_is_found() {
             if round == 3 && !table.starts_with("poll_q") && !table.starts_with("poll_o") {
                 change = format!("DELETE FROM {table} WHERE {row}");
             }
-            // A key that another row has already cannot be taken.
+            // A key that another row already has cannot be used.
             if sql(&ballots.db, std::slice::from_ref(&change))
                 .await
                 .is_err()
@@ -307,12 +309,12 @@ async fn polls_one_changed_bit_anywhere_is_found() {
     assert_eq!(tamper.is_found().await, Vec::<String>::new());
 }
 
-/// Ballots of a version that kept no log are written down as found, and what comes later joins them.
+/// Ballots of a version without a log are recorded as found, and later ones join them.
 #[tokio::test]
 async fn polls_ballots_from_before_the_log_verify_too() {
     let ballots = eventful().await;
     let before = verified(&ballots).await;
-    // As an older version left it: no log, and ballots that were set aside did not exist.
+    // As an older version left it: without a log, and before ballots could be set aside.
     let older = [
         "DELETE FROM ballot_log",
         "DELETE FROM ballot_chain",
@@ -338,7 +340,7 @@ async fn polls_ballots_from_before_the_log_verify_too() {
     assert!(later.ballots > before.ballots);
 }
 
-/// Whatever comes in while it looks: it sees one moment.
+/// Answers may come in during the verification: it sees one snapshot.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_are_verified_while_they_are_answered() {
     let ballots = std::sync::Arc::new(opened(&["yes", "no"], 1, None).await);

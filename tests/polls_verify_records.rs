@@ -1,4 +1,4 @@
-//! What a record vouches for can be changed no more, also where the log is made to agree.
+//! What a record vouches for cannot be changed, even if the log is changed to agree with it.
 
 use canvass::db;
 
@@ -6,7 +6,7 @@ use crate::polls_ballot_box::{Box, opened};
 use crate::polls_sealed::close;
 use crate::polls_verify::verified;
 
-/// What tells of ballots; the record is published.
+/// The tables about ballots; the record is published.
 const TABLES: [&str; 6] = [
     "ballot",
     "ballot_log",
@@ -56,7 +56,7 @@ async fn polls_a_closed_count_is_not_put_back_to_an_earlier_one() {
     assert!(nothing.iter().any(|f| f == found), "{nothing:?}");
 }
 
-/// Another story of the same length.
+/// A different history of the same length.
 #[tokio::test]
 async fn polls_a_closed_count_is_not_told_anew() {
     let ballots = opened(&["yes", "no"], 1, None).await;

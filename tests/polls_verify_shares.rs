@@ -1,4 +1,4 @@
-//! A poll that is verified share by share reads each ballot once, however many shares there are.
+//! A poll that is verified in shares reads each ballot once, however many shares there are.
 
 use canvass::db;
 use canvass::polls::ballots::verify_in_shares;
@@ -9,7 +9,7 @@ use crate::lost_commits::unreliable;
 
 const BALLOTS: i64 = 3_000;
 
-/// Bytes that come over the wire: on SQLite there is none.
+/// Counts bytes sent by the server; SQLite has none.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_a_share_is_all_that_is_read_for_it() {
     let Some((proxy, database, through)) = unreliable().await else {
@@ -31,7 +31,7 @@ async fn polls_a_share_is_all_that_is_read_for_it() {
     else {
         panic!("not stored");
     };
-    // None of them is in the log: that is found, and costs no reading.
+    // None of these ballots is in the log: that is found, and costs no further reads.
     let sql = "INSERT INTO ballot (poll_id, voter_key, choices, tier, source, cast_ms, changed_ms)
                SELECT $1, DECODE(MD5(CAST(n AS TEXT)), 'hex'), '1', 0, 0, 1, 1 FROM generate_series(1, $2) AS s(n)";
     db::run(&*txn, sql, [poll.0.into(), BALLOTS.into()])

@@ -1,4 +1,4 @@
-//! What editors paste into WordPress: for those who may write any HTML, for those who may not, and as a bare address.
+//! What editors paste into WordPress: with permission to write any HTML, without it, and as a bare URL.
 
 use std::collections::HashSet;
 
@@ -10,8 +10,9 @@ use crate::support::browser::{Browser, Look};
 use crate::support::editor::signed_in;
 use crate::support::page::Page;
 
-/// What WordPress 6 leaves of a post by somebody without the right `unfiltered_html`: the elements and attributes of its list
-/// (`$allowedposttags` in wp-includes/kses.php), as far as our snippets have them. No form, no field, no frame, no script.
+/// What WordPress 6 leaves of a post by an author without the capability `unfiltered_html`: the elements and
+/// attributes of its list (`$allowedposttags` in wp-includes/kses.php), as far as our snippets use them. No form, no
+/// field, no frame, no script.
 fn as_an_authors(html: &str) -> String {
     let tags = [
         "a", "b", "br", "button", "div", "em", "fieldset", "i", "label", "legend", "p", "span",
@@ -34,7 +35,7 @@ async fn snippets(app: &TestApp) -> Page {
     page.expect(200)
 }
 
-/// A page of somebody else's with this in it, as a browser of ours reads it.
+/// A page of another site that contains this, as our browser reads it.
 fn published(app: &TestApp, html: &str) -> Page {
     Page {
         url: app.url("/elsewhere").parse().unwrap(),
@@ -44,7 +45,7 @@ fn published(app: &TestApp, html: &str) -> Page {
     }
 }
 
-/// `wp_oembed_add_provider( 'https://…/p/*', 'https://…/oembed' );`: the addresses that are ours, and whom to ask.
+/// `wp_oembed_add_provider( 'https://…/p/*', 'https://…/oembed' );`: our URLs, and where to ask.
 fn provider(line: &str) -> (String, String) {
     let call = line.strip_prefix("wp_oembed_add_provider( '").unwrap();
     let call = call.strip_suffix("' );").unwrap();
@@ -52,7 +53,7 @@ fn provider(line: &str) -> (String, String) {
     (format.to_owned(), endpoint.to_owned())
 }
 
-/// What WordPress puts in the place of the address, once the line in `functions.php` made it know us: unchanged.
+/// What WordPress inserts in place of the URL, once the line in `functions.php` has registered us: unchanged.
 async fn in_place_of_the_address(app: &TestApp, page: &Page) -> String {
     let (format, endpoint) = provider(&page.all("#provider")[0]);
     let url = page.all("#url").remove(0);
@@ -94,7 +95,7 @@ async fn polls_the_address_alone_becomes_a_poll_in_wordpress() {
     app.assert_the_count_agrees("trust").await;
 }
 
-/// Where forms are taken away, the page must not say that they work; what does is a link.
+/// If forms are stripped, the page must not claim that they work; a link does.
 #[tokio::test]
 async fn polls_authors_who_may_not_write_forms_have_a_way_that_works() {
     let app = TestApp::start().await;
@@ -106,7 +107,7 @@ async fn polls_authors_who_may_not_write_forms_have_a_way_that_works() {
         assert_eq!(parts, Vec::<String>::new(), "{which}");
     }
     let page = page.says("From everybody else WordPress takes neither forms nor scripts");
-    // The short element: the question, as a link to where it is answered.
+    // The short element becomes the question, as a link to where it is answered.
     let left = published(&app, &as_an_authors(&page.all("#short")[0]));
     assert_eq!(left.text().trim(), "Do you trust the mainstream media?");
     let reader = app.reader();
@@ -120,7 +121,7 @@ async fn polls_authors_who_may_not_write_forms_have_a_way_that_works() {
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
 }
 
-/// In a browser, in the frame that WordPress makes of it, on another site.
+/// In a browser, in the frame that WordPress creates for it, on another site.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_the_frame_in_wordpress_takes_an_answer() {
     let here = Embedding::of(&["trust"]).await;

@@ -1,4 +1,4 @@
-//! Readers' own words: they wait, show, are merged and hidden; and they are data wherever they stand.
+//! Readers' own words: they are queued, shown, merged and hidden; and they are data wherever they appear.
 
 use std::path::Path;
 
@@ -96,7 +96,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
         results().await.all(".own-words-shown"),
         ["Pirate Party 3 Greens 1 in other words 1"]
     );
-    // The API says the same.
+    // The API returns the same.
     let api: serde_json::Value = app
         .reader()
         .client()
@@ -113,7 +113,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
         "Pirate Party"
     );
 
-    // A new ballot with known words counts at once; a changed one takes its words along.
+    // A new ballot with known words counts at once; a changed ballot takes its words along.
     write(&app, "GREENS").await;
     assert_eq!(
         results().await.all(".own-words-shown"),
@@ -181,7 +181,7 @@ async fn decisions_about_what_nobody_wrote_change_nothing() {
     odd.fields.push(("act".into(), "burn".into()));
     browser.submit(odd).await.expect(400);
     assert_eq!(app.count("SELECT COUNT(*) FROM words_ruling").await, 0);
-    // A poll without such an option has no such page; and only editors have it.
+    // A poll without such an option has no such page; and only editors can open it.
     browser.get("/admin/polls/trust/words").await.expect(404);
     app.reader()
         .get("/admin/polls/party/words")
@@ -195,7 +195,7 @@ async fn decisions_about_what_nobody_wrote_change_nothing() {
     }
 }
 
-/// Every payload of a corpus, written by a reader and let stand by an editor, is text and nothing else on every page.
+/// Every payload of a corpus, written by a reader and approved by an editor, is text and nothing else on every page.
 #[tokio::test]
 async fn words_are_data_on_every_page() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora/xss/payloads.jsonl");
@@ -311,7 +311,7 @@ async fn words_are_data_on_every_page() {
     drop(plain);
 }
 
-/// What editors decide about words is in the log, in the record after the close, and in a further record after the sealing.
+/// Editors' rulings on words are in the log, in the record after the close, and in a further record after the sealing.
 #[tokio::test]
 async fn words_that_readers_see_are_verified() {
     let app = TestApp::start().await;
@@ -384,7 +384,7 @@ async fn words_that_readers_see_are_verified() {
     days(8);
     canvass::polls::seal_tick(&app.app).await.unwrap();
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 0);
-    // What turns out to be an insult is hidden after that as well.
+    // An insult that is discovered later can still be hidden.
     rule("Greens", "hide", "shown").await;
     assert_eq!(app.count("SELECT MAX(number) FROM poll_record").await, 3);
     assert_eq!(verified().await, Vec::<String>::new());

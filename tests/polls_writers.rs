@@ -1,4 +1,4 @@
-//! Two writers of ballots in one process: as many ballots as voters, whoever writes them.
+//! Two writers of ballots in one process: there are as many ballots as voters, whichever writer takes them.
 
 use canvass::db::group_commit::{GroupCommit, Lines, Queue};
 use canvass::db::{self, fetch_one};
@@ -25,7 +25,7 @@ async fn polls_two_writers_keep_one_ballot_for_each_voter_and_a_chain_each() {
         })
     });
     let writers = Lines::new(SPILL, queues);
-    // 300 voters three times each, and one who cannot decide: all at the same moment.
+    // 300 voters three times each, and one who keeps changing the answer: all at the same moment.
     let answers = (0..900).map(|n| (n % 300, if n % 2 == 0 { "1" } else { "2" }));
     let undecided = (0..200).map(|n| (300, if n % 2 == 0 { "1" } else { "2" }));
     let sent = answers.chain(undecided).map(|(who, option)| {
@@ -57,7 +57,7 @@ async fn polls_two_writers_keep_one_ballot_for_each_voter_and_a_chain_each() {
     assert!(found.is_empty(), "{found:?}");
 }
 
-/// A double tap, or an answer that was sent once more, may come into one group: each is told what it would be told alone.
+/// A double tap, or a retried answer, may be in the same group: each gets the same response as if it had come alone.
 #[tokio::test]
 async fn polls_answers_of_one_voter_in_a_group_are_told_what_each_did() {
     let (group, alone) = (
@@ -81,7 +81,7 @@ async fn polls_answers_of_one_voter_in_a_group_are_told_what_each_did() {
         assert_eq!(alone.cast(7, &[option]).await, told);
     }
     assert_eq!(group.counts().await, alone.counts().await);
-    // Of a voter who has a ballot that counts as a reader's by now, nothing here does.
+    // If a voter's ballot already counts as a reader's, nothing in this group counts for it.
     let txn = group.db.write_txn("test").await.unwrap();
     let handed_over = "UPDATE ballot SET removed = 0";
     db::run(&*txn, handed_over, []).await.unwrap();

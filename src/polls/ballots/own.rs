@@ -1,4 +1,4 @@
-//! What a voter's ballot says.
+//! Reads what a voter's ballot says.
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
@@ -9,9 +9,6 @@ use crate::polls::answer::Choice;
 use crate::types::PollId;
 
 /// What a voter's ballot says, if there is one.
-///
-/// # Errors
-/// What the database said.
 pub async fn own_choice(db: &Db, poll: PollId, voter: VoterKey) -> Result<Option<Choice>, DbErr> {
     let row = ballot::Entity::find()
         .filter(ballot::Column::PollId.eq(poll))
