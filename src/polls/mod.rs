@@ -7,7 +7,7 @@
 //!   while the poll is open; it never adds one.
 //! - Opening and closing are exact to the millisecond, decided by the clock at the commit.
 //! - GET and HEAD count nothing. Answering needs no script, no nonce in the page, no third-party cookie.
-//! - No address and no raw network address lies beside an answer.
+//! - No email address and no raw network address is stored with an answer.
 //!
 //! The domain:
 //! - `model`: a poll and what it allows at a given time. Pure. `definition`: what editors and scripts write, and

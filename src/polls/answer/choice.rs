@@ -43,7 +43,7 @@ pub enum ChoiceError {
     BadRank { question: i64, max: i64 },
     /// "None of these" together with one of these.
     NotAlone { question: i64 },
-    /// Words of the reader's own beside another answer, where only one may be given.
+    /// The reader's own words beside another answer, although only one answer is allowed.
     TwoAnswers { question: i64 },
     /// More than [`MAX_WORDS_CHARS`] characters.
     LongWords { question: i64 },
@@ -149,7 +149,7 @@ impl Choice {
     /// Reads what a form, a link or a script sent. The same option ticked twice counts once; ranks may have gaps.
     ///
     /// # Errors
-    /// The first reason why it is not an answer to this poll.
+    /// The first reason why it is not a valid answer to this poll.
     pub fn read(poll: &Poll, sent: &Sent) -> Result<Self, ChoiceError> {
         let found = Found::read(poll, sent)?;
         let mut choice = Self::default();

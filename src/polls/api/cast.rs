@@ -56,7 +56,7 @@ pub enum Name {
 /// The ballot that counts.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Ballot {
-    /// Keys of the options; of a ranked question in order of preference.
+    /// Keys of the options; those of a ranked question in order of preference.
     pub option: Vec<i64>,
     pub labels: Vec<String>,
 }

@@ -23,7 +23,7 @@ use crate::web::problems::FieldProblem;
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPoll {
-    /// Part of its address: lower-case letters, digits and hyphens.
+    /// Part of its URL: lower-case letters, digits and hyphens.
     pub slug: String,
     #[serde(default)]
     pub question: String,

@@ -125,7 +125,7 @@ fn later<'a>(from: &'a Held, to: &'a Held) -> &'a Held {
     if from.changed > to.changed { from } else { to }
 }
 
-/// What the commit writes.
+/// The changes that the commit writes.
 struct Hand<'a> {
     poll: &'a Poll,
     page: Vec<u8>,

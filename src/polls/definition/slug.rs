@@ -2,7 +2,7 @@
 
 use crate::types::link_words;
 
-/// Whether `text` can be part of a poll's address.
+/// Whether `text` can be part of a poll's URL.
 pub fn is_slug(text: &str) -> bool {
     (1..=80).contains(&text.len())
         && text

@@ -69,7 +69,7 @@ pub async fn headlines(db: &Db, slugs: &[&str]) -> Result<Vec<Headline>, DbErr> 
     Ok(headlines)
 }
 
-/// The first question of a poll, or its title where it has none.
+/// The first question of a poll, or its title if it has none.
 const HEADLINE: &str = "COALESCE((SELECT q.wording FROM poll_question q WHERE q.poll_id = poll.id ORDER BY q.position LIMIT 1), title)";
 
 async fn complete<C: ConnectionTrait>(

@@ -10,7 +10,7 @@ use crate::types::{NewsletterId, OptionId, PollId, UnixMillis};
 /// A poll as it was written, not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
-    /// Part of its address: `/p/{slug}`.
+    /// Part of its URL: `/p/{slug}`.
     pub slug: String,
     /// The name that editors see; empty: the first question.
     pub title: String,
@@ -40,9 +40,9 @@ pub struct QuestionText {
     /// For a rating, whose options are generated from it.
     pub scale: Option<ScaleText>,
     pub options: Vec<OptionText>,
-    /// The label of an option with a field for the reader's own words; it stands after the others.
+    /// The label of an option with a field for the reader's own words; it comes after the others.
     pub other: Option<String>,
-    /// The label of an option that excludes the others; it stands last.
+    /// The label of an option that excludes the others; it comes last.
     pub none: Option<String>,
 }
 

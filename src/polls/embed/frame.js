@@ -1,7 +1,7 @@
-// Inside the iframe: tells the page around it how high this one is. What is told is no secret, and the frame's policy
-// already says who may stand around it; the other side checks from whom it hears.
+// Runs inside the iframe and reports its height to the page around it. The height is no secret, and the frame's policy
+// already restricts which pages may embed it; the receiver checks the origin of the message.
 //
-// WordPress puts pages it does not know into a frame that may run scripts but send no form, and speaks a protocol of its own
+// WordPress puts unknown pages into a frame that may run scripts but not submit forms, and uses a protocol of its own
 // (wp-embed.js): the height, and a link that the page around may follow.
 if (parent !== window) {
   const secret = /secret=(\w+)/.exec(location.hash)?.[1];

@@ -1,15 +1,15 @@
 // <canvass-poll src="https://polls.example/p/trust">: a poll in any page.
 //
-// Around a plain form (what the editors' page gives to paste) it improves that form where it stands, so that nothing is
-// asked for and nothing moves before the reader answers. Empty (options="4") it draws the poll from one request.
-// No inline style or script, no innerHTML, no cookie of another site. The look: poll.css, custom properties, ::part().
+// Around a plain form (as pasted from the editors' page) it enhances that form in place, so that nothing is requested
+// and nothing shifts before the reader answers. Without a form (options="4") it draws the poll from one request.
+// No inline style or script, no innerHTML, no third-party cookie. Styling: poll.css, custom properties, ::part().
 //
-// It speaks English, or what its attribute `words` says: JSON with words of its own for any of those in WORDS, for the site's language.
+// Its texts are in English; the attribute `words` can replace any of those in WORDS, as JSON, for the site's language.
 //
 // Before an answer is sent the element fires `canvass-answer`; a listener may add fields to `detail.body`, and let the
 // answer wait for a promise with `detail.wait(promise)`.
 const sheet = new CSSStyleSheet();
-// In a page that links the sheet, as it should, this comes out of the browser's cache.
+// On a page that links the style sheet, as it should, this comes from the browser's cache.
 const styled = fetch(new URL("poll.css", import.meta.url)).then((answer) => answer.text()).then((text) => sheet.replace(text)).catch(() => {});
 const home = new URL(import.meta.url).origin;
 const frames = new Set();
@@ -46,8 +46,8 @@ function el(name, attributes = {}, ...children) {
   return node;
 }
 
-// A marker, made only when somebody answers. It begins with the poll's own mark and the time, so that ballots cast together stand
-// together in the table.
+// A marker, made only when somebody answers. It begins with the poll's own mark and the time, so that ballots cast
+// together are adjacent in the table.
 function fresh(poll) {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const time = Date.now() / 8;
@@ -55,8 +55,9 @@ function fresh(poll) {
   return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }
 
-// Another page's site keeps it: cookies of other sites are blocked, and rightly. On our own pages it lasts as long as the tab; once an
-// answer has come back, our cookie says the same. So an answer is the same voter's when it is sent again because nothing came back.
+// On another site's page that site's storage keeps it, since browsers rightly block third-party cookies. On our own
+// pages it lasts as long as the tab; once a response has arrived, our cookie has the same marker. So an answer that is
+// sent again because no response arrived is the same voter's.
 let memory;
 function marker(poll, own) {
   try {
@@ -64,7 +65,7 @@ function marker(poll, own) {
     memory = store.getItem("canvass-marker") ?? memory ?? fresh(poll);
     store.setItem("canvass-marker", memory);
   } catch {
-    // Nothing may be kept here: it lasts as long as the page.
+    // Storage is not available: the marker lasts as long as the page.
     memory ??= fresh(poll);
   }
   return memory;
@@ -72,7 +73,7 @@ function marker(poll, own) {
 
 class CanvassPoll extends HTMLElement {
   connectedCallback() {
-    // Moved within the page, it goes on where it was. While the page comes in, the form in it may not be there yet.
+    // An element that was moved within the page continues. While the page is loading, its form may not be there yet.
     if (this.shadowRoot) this.watch();
     else if (document.readyState === "loading" && !this.querySelector("form")) addEventListener("DOMContentLoaded", () => this.start());
     else this.start();
@@ -94,7 +95,7 @@ class CanvassPoll extends HTMLElement {
     this.source = new URL(this.getAttribute("src") ?? form.action, document.baseURI);
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
     this.status = el("div", { class: "canvass-top", role: "status", part: "status" });
-    // Over the last line, which keeps room for it: what is said moves nothing. A form of somebody else's making has no such line.
+    // Laid over the last line, which reserves the space: a message shifts nothing. A custom form has no such line.
     this.alertBox = el("div", { class: !form || form.matches(".canvass, .poll") ? "canvass-error canvass-over" : "canvass-error", role: "alert", part: "error" });
     this.slotted = el("slot");
     this.body = el("div", {}, this.slotted);
@@ -111,13 +112,13 @@ class CanvassPoll extends HTMLElement {
     this.say(said);
   }
 
-  // What is said lies above the body and makes room in it: the body itself stays where it is.
+  // The message is above the body, which gets padding for it, so that the body itself does not move.
   say(said = "") {
     this.status.textContent = said;
     this.body.style.paddingBlockStart = said && `${this.status.offsetHeight + 11}px`;
   }
 
-  // Says before each field what is to be mended there, and leads to the first.
+  // Shows each error before its field, and moves the focus to the first.
   mend(form, errors) {
     let first;
     for (const { field, message } of errors) {
@@ -138,7 +139,7 @@ class CanvassPoll extends HTMLElement {
     return this.source.href.replace("/p/", "/embed/p/").replace(/\/$/, "") + end;
   }
 
-  // `closed`: what was said to an answer that came after the close, or after the question was changed.
+  // `closed`: the message for an answer that came after the close, or after the question was changed.
   async load(closed) {
     try {
       const answer = await fetch(this.path("/data"));
@@ -160,7 +161,7 @@ class CanvassPoll extends HTMLElement {
     return el("a", { href: this.source.href.replace(/\/$/, "") + end }, text);
   }
 
-  // A kind of question that is not drawn here.
+  // For kinds of questions that are not drawn here.
   frame(poll) {
     const frame = el("iframe", { src: this.path(""), title: poll.questions[0].text, width: "100%", height: poll.height, frameborder: 0 });
     frames.add(frame);
@@ -191,14 +192,14 @@ class CanvassPoll extends HTMLElement {
     this.show(form);
   }
 
-  // The marker to send along. In a frame our cookie is another site's as well.
+  // The marker to send with the answer. In a frame our cookie is a third-party cookie as well.
   mark(form) {
     const own = this.source.origin === location.origin && parent === window;
     return marker(this.getAttribute("mark") ?? form.dataset.mark ?? this.poll, own);
   }
 
   listen(form) {
-    // From the first choice on the browser works for a better tier; what it needs for that is fetched only then.
+    // From the first choice on, the browser works on a proof for a better tier; the script for it is fetched only then.
     form.addEventListener("input", async () => {
       this.proof ??= import(new URL("/assets/proof.js", import.meta.url)).catch(() => {});
       (await this.proof)?.begin(form, this.source.href, this.mark(form));
@@ -231,7 +232,7 @@ class CanvassPoll extends HTMLElement {
         this.warn(this.words.busy);
         await pause(Math.min(answer.headers.get("Retry-After") || 2, 20) * (1 + Math.random() / 2));
       }
-      // Used up only now: an answer that got lost is sent again as it was.
+      // The proof is used up only now, so that an answer that was lost can be sent again unchanged.
       proof?.renew(form);
       const said = await answer.json();
       if (said.counted && !said.errors?.length) this.results(said, `${this.words.counted} ${said.mail ?? ""}`, form);
@@ -247,7 +248,7 @@ class CanvassPoll extends HTMLElement {
     form.removeAttribute("aria-busy");
   }
 
-  // `said`: what became of the answer; `form`: the form that was answered, to come back to.
+  // `said`: the outcome of the answer; `form`: the form that was answered, to go back to.
   results(data, said, form) {
     this.whole.style.minBlockSize = `${this.whole.offsetHeight}px`;
     this.tables = el("div");
@@ -259,7 +260,7 @@ class CanvassPoll extends HTMLElement {
     this.show(box, said);
     if (said) {
       box.focus({ preventScroll: true });
-      // A form that is higher than the screen was sent from its end, and the result begins above what is seen.
+      // A form higher than the screen was submitted from its end, so the result begins above the visible part.
       if (this.getBoundingClientRect().top < 0) {
         this.whole.style = "";
         this.scrollIntoView();
@@ -274,7 +275,7 @@ class CanvassPoll extends HTMLElement {
     this.note.textContent = results ? this.noted(results) : message;
   }
 
-  // The note on the numbers: ours in English, or the site's own words round the same facts.
+  // The note on the numbers: ours in English, or the site's own text with the same values.
   noted({ note, answered }) {
     const words = this.words;
     if (!words.note || !answered) return note;
@@ -319,10 +320,10 @@ function table(question, own, words) {
     })));
 }
 
-// A second copy of this file leaves the first one alone.
+// If this file is loaded twice, the second copy does nothing.
 if (!customElements.get("canvass-poll")) {
   customElements.define("canvass-poll", CanvassPoll);
-  // A frame of ours says how high it is. Any other origin is not believed, and a frame only grows: nothing jumps twice.
+  // Our frames report their height. Other origins are ignored, and a frame only grows, so that nothing shifts twice.
   addEventListener("message", ({ origin, source, data }) => {
     const height = data?.canvassHeight;
     if (origin !== home || !(height > 0 && height < 1e4)) return;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::polls::model::{Kind, Poll};
 use crate::polls::results::{Totals, kinds};
 
-/// How often an option stands on a rank.
+/// How often an option was given a rank.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollExportRanked)]
 pub struct Ranked {

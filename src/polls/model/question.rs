@@ -206,8 +206,8 @@ pub const MAX_RANKED_OPTIONS: usize = 12;
 const MOST_RANKINGS: i64 = 110_000;
 
 /// How many ranks a question with this many options may ask for, so that there are at most 110,000 different
-/// rankings: all of them up to 8 options, 6 of 9, 5 of 10 to 12. The result is computed from one row of
-/// the tally for each ranking that occurs, so its cost has a bound whatever the number of ballots.
+/// rankings: all ranks for up to 8 options, 6 for 9 options, 5 for 10 to 12. The result is computed from one row of
+/// the tally for each ranking that occurs, so its cost is bounded whatever the number of ballots.
 pub fn deepest_ranking(options: usize) -> i64 {
     let options = i64::try_from(options.min(MAX_RANKED_OPTIONS)).unwrap_or(0);
     let (mut all, mut of_this_depth) = (0_i64, 1_i64);

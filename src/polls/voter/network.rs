@@ -25,7 +25,7 @@ impl NetworkOfTheDay {
         }
     }
 
-    /// The hash of a client's network (see [`crate::web::Client::network`]).
+    /// The hash of a client's network for the day of `now` (see [`crate::web::Client::network`]).
     pub fn hash(&self, network: &[u8], now: UnixMillis) -> [u8; 8] {
         let day = now.0.div_euclid(DAY_MS);
         let secret = {

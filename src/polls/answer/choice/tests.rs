@@ -193,7 +193,7 @@ fn own_words_choose_their_option() {
         wrote(&[], "3", "a\u{202e}b"),
         Err(ChoiceError::BadWords { question: 1 })
     );
-    // Words where there is no field for them.
+    // Words for an option that has no field for them.
     assert_eq!(wrote(&[], "1", "x"), Err(ChoiceError::Unknown));
     assert_eq!(wrote(&[], "9", "x"), Err(ChoiceError::Unknown));
     assert_eq!(read(&poll, &["3"]).map(|c| c.words().len()), Ok(0));
