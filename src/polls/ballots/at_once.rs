@@ -91,7 +91,7 @@ impl Stripe {
     /// Commits a group. Groups must be committed one at a time.
     ///
     /// # Errors
-    /// As [`super::commit()`].
+    /// As for [`super::commit()`].
     pub async fn commit(&self, group: &[Slip]) -> Result<Vec<Outcome>, DbErr> {
         // If this fails or is dropped, no heads are left behind, and the next group takes the regular path.
         let heads = std::mem::take(&mut *self.heads());

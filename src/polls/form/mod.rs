@@ -3,7 +3,7 @@
 //! - `page`: the form, or what is shown while the poll is not open.
 //! - `submit`: accepts an answer; `retyped`: the form again, with what was typed.
 //! - `view` and `question_view`: the contexts of the form's templates; `order`: the order of options. Pure.
-//! - `offer`: the newsletter promised beside the answer.
+//! - `offer`: the newsletter offered beside the answer.
 //!
 //! States of a form: empty, or filled with the content of this browser's ballot → submitted → counted, then the result;
 //! or shown again, to be corrected.
