@@ -12,9 +12,6 @@ pub const LINK_LIFETIME: Duration = Duration::from_secs(3 * 24 * 3_600);
 
 /// Makes an account for `email`, if there is none, and a link that sets its password, once, within three days. Links made for
 /// the same editor before stop working; the password they have, if any, works until the new one is set. Returns the link's path.
-///
-/// # Errors
-/// What the database said.
 pub async fn invite(
     db: &Db,
     random: &Random,
@@ -32,9 +29,6 @@ pub async fn invite(
 
 /// Closes the account of `email`, at once: whoever is signed in to it is signed out, and neither its password nor its set-up links work any
 /// more. What the editor did stays. An invitation opens it again, with a new password. False: there is no such account that is open.
-///
-/// # Errors
-/// What the database said.
 pub async fn close(db: &Db, now: UnixMillis, email: &EmailAddress) -> Result<bool, DbErr> {
     let txn = db.write_txn("close-editor").await?;
     let done = store::close(&txn, email, now).await?;

@@ -216,9 +216,6 @@ pub struct Listed {
 }
 
 /// Every editor, by name.
-///
-/// # Errors
-/// What the database said.
 pub async fn list<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Vec<Listed>, DbErr> {
     let sql = "SELECT name, email, password_hash IS NOT NULL AS has_password, disabled_ms IS NOT NULL AS disabled, \
                (SELECT COUNT(*) FROM editor_session s WHERE s.editor_id = editor.id AND s.expires_ms > $1) AS sessions \

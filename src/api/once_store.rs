@@ -62,9 +62,6 @@ pub fn question(keys: &[&Once], taken: usize) -> (String, Vec<Value>) {
 }
 
 /// Makes whoever brings one of `keys` at the same moment wait for this transaction's end: on PostgreSQL, where several write.
-///
-/// # Errors
-/// What the database said.
 pub async fn hold(txn: &WriteTxn, keys: &[&Once]) -> Result<(), DbErr> {
     // Beside each other, not among the rows: what is not counted leaves none behind. In one order, so that two do not wait for each other.
     let sql = "SELECT pg_advisory_xact_lock(k) FROM (SELECT DISTINCT hashtextextended(k, 0) AS k FROM unnest(CAST($1 AS TEXT[])) AS k ORDER BY 1) AS keys";

@@ -24,9 +24,6 @@ pub struct Caller {
 }
 
 /// Makes a token. The text is not stored: this is the only time it can be read.
-///
-/// # Errors
-/// What the database said.
 pub async fn create(app: &App, name: &str) -> Result<Secret, DbErr> {
     let text = format!(
         "cvs_{}{}",
@@ -61,9 +58,6 @@ pub struct Listed {
 }
 
 /// Every token there ever was, oldest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn list<C: ConnectionTrait>(db: &C) -> Result<Vec<Listed>, DbErr> {
     let rows = api_token::Entity::find()
         .order_by_asc(api_token::Column::Id)
@@ -79,9 +73,6 @@ pub async fn list<C: ConnectionTrait>(db: &C) -> Result<Vec<Listed>, DbErr> {
 }
 
 /// Ends a token, from the next request on. `None`: there is no such token, or it ended before.
-///
-/// # Errors
-/// What the database said.
 pub async fn revoke(app: &App, token: ApiTokenId) -> Result<Option<String>, DbErr> {
     let txn = app.db.write_txn("revoke api-token").await?;
     let ended = api_token::Entity::update_many()
@@ -99,9 +90,6 @@ pub async fn revoke(app: &App, token: ApiTokenId) -> Result<Option<String>, DbEr
 }
 
 /// The name that a token was made with.
-///
-/// # Errors
-/// What the database said.
 pub async fn name<C: ConnectionTrait>(db: &C, token: ApiTokenId) -> Result<String, DbErr> {
     let row = api_token::Entity::find_by_id(token).one(db).await?;
     Ok(row.map_or_else(String::new, |row| row.name))

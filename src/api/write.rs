@@ -20,9 +20,6 @@ const LONGEST_KEY: usize = 255;
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Forgets the keys of requests that were made more than [`KEPT`] ago, with their answers; gives how many went.
-///
-/// # Errors
-/// What the database said.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let before: UnixMillis = app.clock.now() - KEPT;
     let txn = app.db.write_txn("purge idempotency keys").await?;

@@ -60,9 +60,6 @@ impl Db {
 
     /// Whether a restore has begun here and has not come to its end: what is in the database must not be served. For SQLite see
     /// [`restored_file`].
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn restore_begun(&self) -> Result<bool, DbErr> {
         match self.backend() {
             Backend::Sqlite => Ok(false),
@@ -72,9 +69,6 @@ impl Db {
 
     /// Marks an empty PostgreSQL database as one that is being restored; one in which a restore was not finished is emptied first. False:
     /// it has tables. Under the lock of migrations: a server that starts now makes its tables before this looks, or finds the mark.
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn begin_restore(&self) -> Result<bool, DbErr> {
         // Not `write_txn`, whose commit needs a table of ours.
         let txn = self.writer().begin().await?;
@@ -103,9 +97,6 @@ impl Db {
     }
 
     /// How many others are connected to this database, on PostgreSQL. Nobody can be on SQLite, whose file is locked.
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn others_connected(&self) -> Result<i64, DbErr> {
         match self.backend() {
             Backend::Sqlite => Ok(0),
@@ -139,9 +130,6 @@ pub(super) async fn is_marked(db: &impl ConnectionTrait) -> Result<bool, DbErr> 
 }
 
 /// Takes the mark of [`Db::begin_restore`] away, where there is one, with all that `txn` does.
-///
-/// # Errors
-/// What the database said.
 pub async fn end_restore(db: &Db, txn: &WriteTxn) -> Result<(), DbErr> {
     if db.backend() == Backend::Sqlite {
         return Ok(());

@@ -26,9 +26,6 @@ const LOCK: i64 = 0x73_63_72_75_62;
 impl Db {
     /// Writes `tables` anew and overwrites where they lay. False: somebody still looks at an older moment, or holds a table; then it is to
     /// be called again. What was done twice is as if it was done once. No other table may point at one of these.
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn scrub(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
         match self.backend() {
             Backend::Sqlite => {
@@ -104,9 +101,6 @@ impl Db {
     }
 
     /// Rewrites the whole file of a SQLite database. Takes as much room again as the file, and the only writer for as long as it takes.
-    ///
-    /// # Errors
-    /// What the database said.
     pub(super) async fn rewrite_whole(&self) -> Result<(), DbErr> {
         for sql in [
             "PRAGMA temp_store = FILE",

@@ -38,9 +38,6 @@ pub(super) fn nameless(sql: &str) -> Option<String> {
 }
 
 /// Runs a statement that returns no rows.
-///
-/// # Errors
-/// What the database said.
 pub async fn run<C: ConnectionTrait>(
     db: &C,
     sql: impl Into<String>,
@@ -50,9 +47,6 @@ pub async fn run<C: ConnectionTrait>(
 }
 
 /// All rows of a query.
-///
-/// # Errors
-/// What the database said.
 pub async fn fetch_all<C: ConnectionTrait>(
     db: &C,
     sql: impl Into<String>,
@@ -62,9 +56,6 @@ pub async fn fetch_all<C: ConnectionTrait>(
 }
 
 /// The first row of a query, if there is one.
-///
-/// # Errors
-/// What the database said.
 pub async fn fetch_one<C: ConnectionTrait>(
     db: &C,
     sql: impl Into<String>,
@@ -74,9 +65,6 @@ pub async fn fetch_one<C: ConnectionTrait>(
 }
 
 /// All rows of a query, each as what `read` makes of it, collected.
-///
-/// # Errors
-/// What the database said.
 pub async fn fetch_all_as<C: ConnectionTrait, T, All: FromIterator<T>>(
     db: &C,
     sql: impl Into<String>,
@@ -87,9 +75,6 @@ pub async fn fetch_all_as<C: ConnectionTrait, T, All: FromIterator<T>>(
 }
 
 /// The first row of a query, if there is one, as what `read` makes of it.
-///
-/// # Errors
-/// What the database said.
 pub async fn fetch_one_as<C: ConnectionTrait, T>(
     db: &C,
     sql: impl Into<String>,
@@ -186,9 +171,6 @@ impl Batch {
     }
 
     /// Carries them out.
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn run<C: ConnectionTrait>(mut self, db: &C) -> Result<(), DbErr> {
         if db.get_database_backend() == DbBackend::Sqlite && !self.is_empty() {
             let (sql, values) = self.into_one();
@@ -201,9 +183,6 @@ impl Batch {
     }
 
     /// Carries them out in PostgreSQL, with `last`, which has no parameters of its own beyond theirs; its row, if it returns one.
-    ///
-    /// # Errors
-    /// What the database said.
     pub(super) async fn run_and_return<C: ConnectionTrait>(
         self,
         db: &C,

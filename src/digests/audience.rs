@@ -24,17 +24,11 @@ pub(super) struct Audience {
 }
 
 /// Finds them.
-///
-/// # Errors
-/// What the database said.
 pub(super) async fn of(app: &App, issue: &Issue) -> Result<Audience, DbErr> {
     at(app, issue, None).await
 }
 
 /// Finds them for good: consents that are taken back meanwhile wait for `txn`.
-///
-/// # Errors
-/// What the database said.
 pub(super) async fn frozen(app: &App, issue: &Issue, txn: &WriteTxn) -> Result<Audience, DbErr> {
     at(app, issue, Some(txn)).await
 }

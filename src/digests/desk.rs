@@ -88,9 +88,6 @@ pub struct Line {
 }
 
 /// Reads it.
-///
-/// # Errors
-/// What the database said.
 pub async fn desk(app: &App) -> Result<Desk, DbErr> {
     let some = async |state: &str, ascending: bool, limit: i64| {
         list_store::in_states(&app.db, state, ascending, limit).await

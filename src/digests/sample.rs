@@ -25,9 +25,6 @@ pub struct ToSample<'a> {
 }
 
 /// Writes the draft. `None`: there is such a mail already.
-///
-/// # Errors
-/// What the database said.
 pub async fn write_to_sample(
     app: &App,
     to: &ToSample<'_>,
@@ -107,9 +104,6 @@ pub struct SampleMail {
 }
 
 /// The mails to the sample of a poll, the invitation first.
-///
-/// # Errors
-/// What the database said.
 pub async fn mails_to_sample(app: &App, poll: PollId) -> Result<Vec<SampleMail>, DbErr> {
     let mut mails = Vec::new();
     for issue in store::to_sample(app.db.read(), poll).await? {

@@ -8,9 +8,6 @@ use crate::polls::{self, Segment};
 use crate::types::{EditorId, IssueId, NewsletterId};
 
 /// Writes the draft: like any other, for fewer readers. Who they are is looked up when it is sent.
-///
-/// # Errors
-/// What the database said.
 pub async fn write_to_segment(
     app: &App,
     newsletter: NewsletterId,
@@ -34,9 +31,6 @@ pub async fn write_to_segment(
 }
 
 /// Whom an issue for a segment goes to, for editors.
-///
-/// # Errors
-/// What the database said.
 pub(super) async fn whom(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {
     match store::segment(app.db.read(), issue.id).await? {
         Some(segment) => polls::segment_in_words(app, &segment).await,

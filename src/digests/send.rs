@@ -75,9 +75,6 @@ pub async fn ready(
 /// Sends a draft, held or due issue after `delay`, all inside `txn`, which the caller commits; with no delay it is handed over here and now.
 /// After anything but [`Sent::Scheduled`] and [`Sent::Handed`] nothing was done; after [`Sent::NameTaken`] the transaction is good for nothing
 /// more, and it is worth making it [`ready`] again, [`NAMES_TRIED`] times.
-///
-/// # Errors
-/// What the database said.
 pub async fn send_in(
     txn: &WriteTxn,
     app: &App,
@@ -97,9 +94,6 @@ pub async fn send_in(
 }
 
 /// Gives a draft or held issue its time inside `txn`, which the caller commits. After anything but [`Sent::Scheduled`] nothing was done.
-///
-/// # Errors
-/// What the database said.
 pub async fn schedule_in(
     txn: &WriteTxn,
     issue: &Issue,
@@ -158,9 +152,6 @@ pub async fn schedule(app: &App, issue: &Issue, slot: &Slot) -> Result<Sent, Pre
 }
 
 /// Takes a scheduled or held issue back to the drafts; false when it has left already.
-///
-/// # Errors
-/// What the database said.
 pub async fn unschedule(app: &App, id: IssueId) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("issue_unschedule").await?;
     let back = store::unschedule(&txn, id, app.clock.now()).await?;

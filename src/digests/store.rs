@@ -169,9 +169,6 @@ pub(super) async fn unschedule(
 }
 
 /// Holds every scheduled issue for a person to decide on. Returns how many.
-///
-/// # Errors
-/// What the database said.
 pub async fn hold_all(txn: &WriteTxn, reason: &str, now: UnixMillis) -> Result<u64, DbErr> {
     let sql = "UPDATE issue SET state = 2, held_reason = $1, updated_ms = $2, revision = revision + 1 WHERE state = 1";
     let held = run(&**txn, sql, [reason.into(), now.0.into()]).await?;
@@ -300,9 +297,6 @@ pub(super) async fn archive<C: ConnectionTrait>(
 }
 
 /// Whether the archive of a newsletter has an issue.
-///
-/// # Errors
-/// What the database said.
 pub async fn has_past_issues(app: &App, newsletter: NewsletterId) -> Result<bool, DbErr> {
     Ok(!archive(app.db.read(), newsletter, 1, 0).await?.is_empty())
 }

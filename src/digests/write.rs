@@ -53,9 +53,6 @@ pub(super) async fn checked(
 }
 
 /// Starts a draft.
-///
-/// # Errors
-/// What the database said.
 pub async fn create(
     app: &App,
     newsletter: NewsletterId,
@@ -69,9 +66,6 @@ pub async fn create(
 }
 
 /// Starts a draft inside the caller's transaction.
-///
-/// # Errors
-/// What the database said.
 pub(super) async fn create_in(
     txn: &WriteTxn,
     app: &App,
@@ -85,9 +79,6 @@ pub(super) async fn create_in(
 
 /// Saves what was written on the base of `revision`. Saving what is already stored succeeds, so a
 /// repeated request and a second tab with the same words are no conflict.
-///
-/// # Errors
-/// What the database said.
 pub async fn save(
     app: &App,
     id: IssueId,
@@ -119,9 +110,6 @@ pub async fn save(
 }
 
 /// Deletes a draft; false when it is none any more or was changed since.
-///
-/// # Errors
-/// What the database said.
 pub async fn delete(app: &App, id: IssueId, revision: i64) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("issue_delete").await?;
     let deleted = store::delete(&txn, id, revision).await?;
