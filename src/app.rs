@@ -37,35 +37,35 @@ pub struct Parts {
     pub config: Config,
     /// The database.
     pub db: Db,
-    /// The time.
+    /// The source of the current time.
     pub clock: Clock,
-    /// Randomness.
+    /// The source of random bytes.
     pub random: Random,
-    /// What is derived from the secret key.
+    /// The keys derived from the secret key.
     pub keys: Keys,
     /// The templates of pages.
     pub pages: Pages,
-    /// The texts of issues, read.
+    /// Parsed texts of issues, cached.
     pub bodies: Bodies,
-    /// The readers of each newsletter, as the overview shows them.
+    /// The number of readers of each newsletter, as the overview shows it.
     pub counted: Counted,
     /// Where editors' passwords are hashed, a few at a time.
     pub passwords: PasswordHasher,
     /// The templates of mails.
     pub mail_templates: Templates,
-    /// What the mail lanes share.
+    /// The state that the mail lanes share.
     pub mailer: Mailer,
-    /// Where mails leave.
+    /// How mails leave: SMTP, built-in mailbox or files.
     pub transport: Transport,
     /// Rate limits.
     pub limits: Limits,
-    /// What answering polls needs beside the database.
+    /// What polls keep in memory: definitions, live results, the queue of the ballot writers.
     pub polls: Station,
-    /// This node, in leases and logs.
+    /// The name of this node, for leases and logs.
     pub node: String,
-    /// This node's stripe of counters that several nodes add to.
+    /// The stripe that this node uses of counters shared with other nodes.
     pub slot: i64,
-    /// Cancelled when the process begins to stop: streams end, loops finish what they have in hand.
+    /// Cancelled when the process begins to stop: streams end, loops finish the work they have begun.
     pub stopping: CancellationToken,
     _lock: Option<FileLock>,
 }
@@ -76,7 +76,7 @@ pub enum StartError {
     /// The secret key is missing or weak.
     #[error("secret_key: {0}")]
     SecretKey(String),
-    /// The SQLite database is taken, or its directory unusable.
+    /// Another process holds the SQLite database, or its directory is unusable.
     #[error("database.url: {0}")]
     Lock(#[from] LockError),
     /// The database cannot be used.
@@ -96,13 +96,14 @@ pub enum StartError {
     Transport(#[from] TransportError),
 }
 
-/// What the process is.
+/// How the process uses the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It serves and sends: on SQLite it must be the only one, and it migrates.
+    /// Serves requests and sends mail. On SQLite it must be the only server; it migrates the schema.
     Server,
-    /// A command that runs beside servers, whose schema it leaves alone: it migrates what nobody can be using (on SQLite while no
-    /// server holds the file, on PostgreSQL an empty database) and must find everything else up to date.
+    /// A command that runs beside servers and must not change their schema. It migrates only a database that nobody
+    /// else can be using (on SQLite while no server holds the file, on PostgreSQL an empty database); otherwise the
+    /// schema must be up to date.
     Tool,
 }
 
@@ -110,7 +111,7 @@ pub enum Role {
 const SLOTS: u64 = 16;
 
 impl App {
-    /// Locks the database (SQLite), opens and migrates the database, checks every template.
+    /// Locks the database (SQLite), opens and migrates it, and checks every template.
     ///
     /// # Errors
     /// [`StartError`].
@@ -123,7 +124,7 @@ impl App {
         Self::build_within(config, role, clock, random, Bounds::default()).await
     }
 
-    /// As [`build`](Self::build); ballots are written within `bounds`.
+    /// Like [`build`](Self::build), but with the writers of ballots limited by `bounds`.
     ///
     /// # Errors
     /// [`StartError`].
@@ -153,7 +154,7 @@ impl App {
             Backend::Postgres => random.below(SLOTS) as i64,
         };
         if role == Role::Server {
-            // Whatever was erased before this server was killed.
+            // The log may still hold rows that were erased just before an earlier server was killed.
             db.cut_log_soon();
             polls::ballots::adopt(&db, clock.now()).await?;
         }
@@ -189,7 +190,7 @@ impl App {
         })))
     }
 
-    /// The stripe of one of several writers of this process.
+    /// The counter stripe of one of several writers in this process.
     pub(crate) fn slot_of(&self, writer: usize) -> i64 {
         slot_of(self.db.backend(), self.slot, writer)
     }
@@ -209,12 +210,12 @@ impl Deref for App {
     }
 }
 
-/// How long a server waits for the lock of its database: a command may hold it while it brings the schema up to date.
+/// How long a server waits for the database lock: a command may hold it while it migrates the schema.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Opens the database with its schema up to date, and for a server its lock on SQLite. Of the processes on
-/// one file one may be a server. A tool has the lock only while it migrates, and goes without while a server has it. On
-/// PostgreSQL a tool migrates nothing but an empty database.
+/// Opens the database, makes sure that its schema is up to date, and on SQLite takes the lock for a server. Only
+/// one server may use a SQLite file. A tool takes the lock only to migrate, and does without it while a server
+/// holds it. On PostgreSQL a tool migrates only an empty database.
 ///
 /// # Errors
 /// [`StartError`].
@@ -226,7 +227,7 @@ pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<FileLock>),
         if db.restore_begun().await? {
             return Err(MigrateError::Restoring.into());
         }
-        // Whether a server runs somewhere cannot be known.
+        // There is no way to know whether a server is running somewhere.
         if role == Role::Server || is_new(&db).await? {
             migrate(&db).await?;
         } else {
@@ -284,7 +285,7 @@ fn templates() -> Vec<crate::web::pages::Templates> {
     ]
 }
 
-/// Whether a database was made with the secret key that is set.
+/// Checks that the database was created with the configured secret key.
 ///
 /// # Errors
 /// [`StartError`].
@@ -295,15 +296,16 @@ pub async fn check_key(config: &Config, db: &Db) -> Result<(), StartError> {
         .map(drop)
 }
 
-/// The pepper of keyed hashes: made once, kept sealed. A server seals it anew under the newest key at its start, so that the old one can
-/// be taken away; a command that runs beside servers does not, for they may not know the new one yet.
+/// The pepper of keyed hashes. It is generated once and stored sealed. At its start a server reseals it under the
+/// newest key, so that the old key can be removed; a tool does not, because servers that are already running may
+/// not know the new key.
 async fn pepper(db: &Db, keys: &Keys, random: &Random, role: Role) -> Result<[u8; 32], StartError> {
     let sql = "SELECT value FROM setting WHERE name = 'pepper'";
     let mut row = db::fetch_one(db.read(), sql, []).await?;
     if row.is_none() {
         let txn = db.write_txn("pepper").await?;
         let fresh = keys.seal(Purpose::Pepper, &random.bytes::<32>());
-        // Two nodes may start at once: the first row stands.
+        // Two nodes may start at once: the first row wins.
         let insert =
             "INSERT INTO setting (name, value) VALUES ('pepper', $1) ON CONFLICT (name) DO NOTHING";
         db::run(&*txn, insert, [fresh.into()]).await?;
@@ -328,7 +330,7 @@ async fn pepper(db: &Db, keys: &Keys, random: &Random, role: Role) -> Result<[u8
     Ok(pepper)
 }
 
-/// The secret key of a `demo` or a test: made once, kept in the data directory for its owner alone.
+/// The secret key of a `demo` or a test: generated once and kept in the data directory, readable by its owner only.
 ///
 /// # Errors
 /// When the directory or file cannot be written.

@@ -1,7 +1,8 @@
 //! The one list of background tasks: start, drain, stop.
 //!
 //! Each is a loop round a *tick*, a function that does what is due now and that tests call themselves. A loop sleeps
-//! between ticks, goes on when one panics ([`panics`]), and ends when [`Parts::stopping`](crate::app::Parts) is cancelled, after finishing what it has in hand.
+//! between ticks, carries on after a tick that panics ([`panics`]), and ends when
+//! [`Parts::stopping`](crate::app::Parts) is cancelled, once the work in progress is finished.
 //! The mailer's lanes are loops of their own, which wake early when something is enqueued.
 
 use std::future::Future;
@@ -18,7 +19,7 @@ pub struct Tasks {
     tracker: TaskTracker,
 }
 
-/// How long the tasks may take to finish what they have in hand.
+/// How long the tasks may take to finish the work in progress.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 impl Tasks {
@@ -107,14 +108,15 @@ impl Tasks {
         tasks
     }
 
-    /// Waits until all have ended; [`Parts::stopping`](crate::app::Parts) must have been cancelled. Returns whether they did in time.
+    /// Waits until all tasks have ended, and returns whether they did so in time. Cancel
+    /// [`Parts::stopping`](crate::app::Parts) first.
     pub async fn ended(self) -> bool {
         tokio::time::timeout(PATIENCE, self.tracker.wait())
             .await
             .is_ok()
     }
 
-    /// Starts a loop that runs `tick` now and then every `pause`.
+    /// Starts a loop that runs `tick` at once and then every `pause`.
     fn every<F, Fut>(&self, app: &App, task: &'static str, pause: Duration, tick: F)
     where
         F: Fn(App) -> Fut + Send + Sync + 'static,
@@ -125,7 +127,8 @@ impl Tasks {
             .spawn(async move { until_stopped(&app, task, pause, &tick).await });
     }
 
-    /// As [`every`](Self::every), and once more when the process stops: what came together in memory until then is not lost.
+    /// Like [`every`](Self::every), with a last run when the process stops, so that nothing collected in memory is
+    /// lost.
     fn every_and_at_last<F, Fut>(&self, app: &App, task: &'static str, pause: Duration, tick: F)
     where
         F: Fn(App) -> Fut + Send + Sync + 'static,
@@ -139,7 +142,7 @@ impl Tasks {
     }
 }
 
-/// Runs `tick` now and then every `pause`, until the process stops. One that breaks is not the last.
+/// Runs `tick` at once and then every `pause`, until the process stops. A tick that panics does not end the loop.
 async fn until_stopped<F, Fut>(app: &App, task: &'static str, pause: Duration, tick: &F)
 where
     F: Fn(App) -> Fut,

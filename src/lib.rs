@@ -6,27 +6,27 @@
 //! |---|---|
 //! | [`types`] | the vocabulary: instants, ids, sealed tokens, addresses |
 //! | [`config`] | the settings: file and environment over a compiled-in reference |
-//! | [`db`] | SQLite or PostgreSQL behind one door; group commit, lost commits, migrations |
-//! | [`web`] | what all pages share: forms, problems, templates, headers, limits |
-//! | [`mailer`] | the outbox (single mails), the mailing (issues: batches and ledger), SMTP lanes, DKIM; what mails look like |
+//! | [`db`] | SQLite or PostgreSQL behind one interface; group commit, commits with a lost reply, migrations |
+//! | [`web`] | what all pages share: forms, error responses, templates, headers, limits |
+//! | [`mailer`] | outbox (single mails), mailings (issues: batches and ledger), SMTP lanes, DKIM, mail templates |
 //! | [`scheduler`] | calendar arithmetic: wall times and zones to instants; what is due now |
 //! | [`api`] | what all JSON endpoints share: tokens, idempotent writes, OpenAPI |
 //! | [`admin`] | editors: sign-in, sessions, the frame of their pages |
-//! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the features, one folder each |
-//! | [`bounces`] | what comes back: bounces and complaints |
-//! | [`mailbox`] | the built-in mailbox: what would have been mailed, as a mail program shows it |
+//! | [`newsletters`], [`polls`], [`subscriptions`], [`digests`] | the main features, one folder each |
+//! | [`bounces`] | incoming bounce messages and spam complaints |
+//! | [`mailbox`] | the built-in mailbox, which shows captured mails the way a mail program would |
 //! | [`articles`] | the demonstration's sample article, with a poll in the middle |
-//! | [`overview`] | the editors' first page: what is left to do, the numbers of the day |
+//! | [`overview`] | the editors' first page: open tasks and the numbers of the day |
 //! | [`app`] | the assembled parts, the same in production and in tests |
 //! | [`routes`], [`background`] | the one list of URLs, the one list of tasks |
-//! | [`panics`] | where the program broke, without the words it broke at; what goes on all the same |
-//! | [`probes`] | alive, ready, and the numbers for Prometheus |
+//! | [`panics`] | panics: logged by source location without their message; background tasks that survive them |
+//! | [`probes`] | liveness, readiness, and metrics for Prometheus |
 //! | [`serve`], [`cli`] | the running server, the command line |
 //!
 //! ARCHITECTURE.md walks through one vote, one subscription and one issue, and says why things are as they are.
 
-/// What one thread allocates another one frees here, all the time: a request its answer, a connection its statements. The C library's
-/// allocator makes them wait for each other.
+/// Memory is constantly allocated on one thread and freed on another here: the response to a request, the
+/// statements of a connection. The C library's allocator makes those threads wait for each other.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

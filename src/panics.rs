@@ -1,11 +1,12 @@
-//! Where this program broke: the place of a panic in its source, and never its words. And what goes on all the same.
+//! Panics: the log gets their location in the source, never their message. Background tasks go on after one.
 //!
-//! A panic says what it met: a slice that is cut wrongly the whole text, an `expect` the value. That may be an address, and no log line holds
-//! one. So the program's own hook keeps the place and tells that; whoever catches a panic asks for it ([`place`]).
+//! The message of a panic quotes data: a bad slice index quotes the whole text, an `expect` the value. The data may
+//! hold an address, which no log line may contain. So the program's own hook logs and remembers only the location;
+//! code that catches a panic asks for it with [`place`].
 //!
-//! A background task that breaks is begun again ([`kept`]), or goes on with its next piece of work ([`caught`]): one fault must not
-//! end the sealing, the clock of the issues or the ballot box until somebody restarts the server. Each fault is a line of level ERROR and one
-//! more in `canvass_task_faults_total`.
+//! A background task that panics is restarted ([`kept`]), or goes on with its next piece of work ([`caught`]): one
+//! bug must not stop the sealing, the schedule of issues or the ballot writer until somebody restarts the server.
+//! Each panic is one log line of level ERROR and adds one to `canvass_task_faults_total`.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
@@ -19,7 +20,8 @@ thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// From now on a panic in this process is one line of the log, with its place, and with a backtrace where `RUST_BACKTRACE` asks for one.
+/// Installs a hook that logs each panic as one line with its location, and with a backtrace where `RUST_BACKTRACE`
+/// is set.
 pub fn tell_places_alone() {
     set_hook(Box::new(|panic| {
         keep(panic);
@@ -31,8 +33,8 @@ pub fn tell_places_alone() {
     }));
 }
 
-/// Where the panic happened that this thread has just caught, as `file:line:column`. A future that is caught has panicked on the thread that
-/// polls it; a task or a thread of its own has told its place itself.
+/// The location (`file:line:column`) of the panic that this thread has just caught. A caught future has panicked on
+/// the thread that polls it. Tasks and threads that nobody polls here have been logged by the hook.
 #[must_use]
 pub fn place() -> String {
     let last = LAST.with_borrow_mut(Option::take);
@@ -41,7 +43,7 @@ pub fn place() -> String {
 
 fn keep(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
-    // A thread that ends has nothing to keep it in, and a hook must not break.
+    // Thread-locals are gone while a thread is being torn down, and a hook must not panic.
     let _ = LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
             *last = place;
@@ -49,18 +51,18 @@ fn keep(panic: &PanicHookInfo<'_>) {
     });
 }
 
-/// Before a task that broke is begun again: what broke it may be there still.
+/// The wait before a task that panicked is restarted: the cause may still be there.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1_000 });
 
-/// A task broke: this program has a fault. It is counted and logged.
+/// A task panicked, which is a bug in this program. It has been counted and logged.
 #[derive(Debug, thiserror::Error)]
 #[error("a fault of this program: its log names the place")]
 pub struct Broke;
 
-/// Runs one piece of work of the background task `task`, and goes on where it breaks.
+/// Runs one piece of work of the background task `task` and returns also if it panics.
 ///
 /// # Errors
-/// [`Broke`].
+/// [`Broke`] if it panicked.
 pub async fn caught<T>(task: &'static str, work: impl Future<Output = T>) -> Result<T, Broke> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| {
         metrics::counter!("canvass_task_faults_total", "task" => task).increment(1);
@@ -69,15 +71,15 @@ pub async fn caught<T>(task: &'static str, work: impl Future<Output = T>) -> Res
     })
 }
 
-/// Runs a background task to its end. Where it breaks it is begun again a moment later.
+/// Runs a background task to its end. After a panic it is restarted, with a short wait before.
 pub async fn kept<Task: Future<Output = ()>>(task: &'static str, begin: impl Fn() -> Task) {
-    // Begun within what is caught: making it may break as well.
+    // `begin` is called inside the catch, because creating the future may panic as well.
     while caught(task, async { begin().await }).await.is_err() {
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Keeps places in a test as well, and goes on to say what broke: a test that fails says why.
+/// Records locations in a test too, but leaves the message to the default hook, so that a failing test says why.
 #[cfg(test)]
 pub fn watch() {
     static WATCHED: std::sync::Once = std::sync::Once::new();

@@ -1,4 +1,4 @@
-//! What machines probe: `/healthz` (the process lives), `/readyz` (it can serve), `/metrics` (Prometheus).
+//! Endpoints for machines: `/healthz` (liveness), `/readyz` (readiness), `/metrics` (Prometheus).
 
 use std::sync::OnceLock;
 
@@ -24,7 +24,7 @@ pub fn routes() -> Router<App> {
         .route("/metrics", get(numbers))
 }
 
-/// Starts collecting numbers; once a process, further calls do nothing.
+/// Installs the metrics recorder once per process; further calls do nothing.
 pub fn collect() {
     METRICS.get_or_init(|| {
         let recorder = PrometheusBuilder::new().build_recorder();
@@ -35,14 +35,14 @@ pub fn collect() {
     });
 }
 
-/// Lets the histograms forget old samples; called once a minute.
+/// Discards old samples of the histograms; called once a minute.
 pub fn tidy() {
     if let Some(handle) = METRICS.get() {
         handle.run_upkeep();
     }
 }
 
-/// Ready: not stopping, the writers are at work, and the database answers and takes what is written.
+/// Ready means: not stopping, the writers are running, and the database answers and accepts writes.
 async fn ready(State(app): State<App>) -> Response {
     if app.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();

@@ -1,8 +1,8 @@
 //! The one list of URLs.
 //!
-//! Three groups, told apart by what a person or script gets when something goes wrong: pages
-//! (readers and editors), the JSON API, and what machines probe. Each feature exports its own routes;
-//! this file joins them and puts the layers round them.
+//! Three groups, which differ in what a person or script gets when something goes wrong: pages (readers and
+//! editors), the JSON API, and the probes. Each feature exports its own routes; this file merges them and adds the
+//! layers.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -47,7 +47,7 @@ pub fn router(app: &App) -> Router {
         .nest("/api/v1", scripts)
         .merge(pages)
         .merge(uploads)
-        // One layer for all of it: see `web::guard`.
+        // One layer for all of these concerns: see `web::guard`.
         .layer(
             ServiceBuilder::new()
                 .map_response(move |response| headers.add(response))
@@ -66,7 +66,7 @@ pub fn router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-/// What people open.
+/// The pages that people open.
 fn pages(app: &App) -> Router<App> {
     Router::new()
         .route("/assets/{name}", get(assets::serve))
@@ -82,7 +82,7 @@ fn pages(app: &App) -> Router<App> {
         .merge(subscriptions::routes())
 }
 
-/// What scripts call, below `/api/v1`.
+/// The API for scripts, below `/api/v1`.
 fn scripts() -> Router<App> {
     Router::new()
         .merge(api::routes())

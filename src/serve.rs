@@ -11,7 +11,7 @@ use crate::background::Tasks;
 use crate::routes;
 use crate::web::connections;
 
-/// How long answers that were begun may take after the stop.
+/// How long responses in progress may take after the stop.
 const ANSWERS: Duration = Duration::from_secs(5);
 /// How long the database may take to close.
 const CLOSING: Duration = Duration::from_millis(1_500);
@@ -35,7 +35,7 @@ pub fn start(app: App, listener: TcpListener) -> std::io::Result<Server> {
     start_within(app, listener, connections::QUIET)
 }
 
-/// As [`start`]; a connection on which nothing moves for `quiet` is closed.
+/// Like [`start`], but a connection is closed when nothing moves on it for `quiet`.
 ///
 /// # Errors
 /// As [`start`].
@@ -59,7 +59,8 @@ pub fn start_within(app: App, listener: TcpListener, quiet: Duration) -> std::io
 }
 
 impl Server {
-    /// Stops in two stages: no new connections and no new mail, then what is in hand is finished, within 10 s in all.
+    /// Stops in two stages, within 10 s in all: no new connections and no new mail, then the work in progress is
+    /// finished.
     pub async fn stop(self) {
         self.app.stopping.cancel();
         let mut http = self.http;

@@ -3,8 +3,7 @@
 //! A publisher's articles live in the publisher's own system and carry the poll as a form, a module or an iframe. This one
 //! is here so that a newcomer sees the whole way from a question to a newsletter without having such a system.
 //!
-//! Promise: it exists only where mail stays in the built-in mailbox; an installation that mails the
-//! world has no page here.
+//! It exists only where mail stays in the built-in mailbox: an installation that sends real mail has no page here.
 
 use axum::Router;
 use axum::extract::{Path, State};

@@ -1,9 +1,10 @@
-//! Crash points: named steps at which a debug build can be told to die, so that tests can show what a crash there costs.
+//! Crash points: named steps at which a debug build can be made to exit, so that tests can show what a crash there
+//! costs.
 //!
-//! `CANVASS_CRASH_AT=after_dot:3` ends the process when it comes to that step for the third time. It is no setting: a
-//! release build has no crash points.
+//! `CANVASS_CRASH_AT=after_dot:3` ends the process when it reaches that step for the third time. This is not a
+//! setting: a release build has no crash points.
 
-/// The steps, in the order in which an issue comes to them; `mailer::mailing` says where each lies.
+/// The steps of a mailing, in the order in which an issue reaches them; `mailer::mailing` says where each one lies.
 pub const CRASH_POINTS: [&str; 15] = [
     "prepare_begun",
     "prepare_chunk",
@@ -22,11 +23,11 @@ pub const CRASH_POINTS: [&str; 15] = [
     "in_finish",
 ];
 
-/// The steps of a poll's sealing, in their order.
+/// The steps of sealing a poll, in order.
 pub const SEAL_CRASH_POINTS: [&str; 4] =
     ["in_seal", "before_seal_commit", "after_seal", "after_scrub"];
 
-/// Ends the process at once, without any clean-up, if it was told to die here.
+/// Ends the process at once, without any clean-up, if it was told to crash at this step.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     use std::sync::OnceLock;
@@ -41,7 +42,7 @@ pub fn crash_point(name: &str) {
     }
 }
 
-/// Nothing, in a release build.
+/// Does nothing in a release build.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn crash_point(_name: &str) {}
@@ -63,7 +64,7 @@ impl Armed {
         })
     }
 
-    /// Whether this is the visit to die at.
+    /// Whether this visit is the one to crash at.
     fn hit(&self, name: &str) -> bool {
         use std::sync::atomic::Ordering;
         self.name == name && self.left.fetch_sub(1, Ordering::SeqCst) == 1

@@ -10,7 +10,7 @@ use super::Config;
 /// The compiled-in reference: every setting with its default and a comment.
 pub const REFERENCE: &str = include_str!("reference.toml");
 
-/// A configuration that cannot be used: names the setting or file, says what was found and what is expected.
+/// A configuration that cannot be used. Names the setting or file, and says what was found and what is expected.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {problem}")]
 pub struct ConfigError {
@@ -29,7 +29,7 @@ impl ConfigError {
     }
 }
 
-/// The environment's variables; ones that are not UTF-8 are left out.
+/// The environment variables, without those that are not UTF-8.
 #[must_use]
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
@@ -37,12 +37,12 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The words of the command line, the program's own name first.
+/// The command-line arguments, starting with the program's own name.
 pub fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
-/// A program in `PATH`.
+/// The path of a program found in `PATH`.
 #[must_use]
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -75,7 +75,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Con
     typed(table)?.checked()
 }
 
-/// Where a file is no TOML. The line itself is not shown: it may be one with a key or a password.
+/// Says where a file is not valid TOML. The line itself is not shown, because it may hold a key or a password.
 fn not_toml(text: &str, error: &toml::de::Error) -> String {
     let before = error
         .span()
@@ -155,7 +155,7 @@ fn set_from_environment(
                         variable,
                         format!("no such setting; {} is expected", variable_of(&setting)),
                     )),
-                    // Not ours: Kubernetes sets some that begin like this, and tests do.
+                    // Other variables with this prefix are ignored: Kubernetes sets some, and tests do.
                     None => Ok(()),
                 };
             }
@@ -198,18 +198,18 @@ fn set_from_environment(
     Ok(())
 }
 
-/// The setting whose variable differs from this one by underscores alone.
+/// The setting whose variable name differs from this one only in its underscores.
 fn meant(lower: &str) -> Option<String> {
     let bare = |name: &str| name.replace(['_', '.'], "");
     keys().into_iter().find(|key| bare(key) == bare(lower))
 }
 
-/// The variable of a setting.
+/// The name of the environment variable for a setting.
 fn variable_of(setting: &str) -> String {
     format!("CANVASS_{}", setting.to_uppercase().replace('.', "__"))
 }
 
-/// The variables with our prefix that are no setting, and are left alone: for a word about them.
+/// The variables with our prefix that are not settings and are therefore ignored, so that a warning can name them.
 #[must_use]
 pub fn ignored(environment: &[(String, String)]) -> Vec<&str> {
     let known: Vec<String> = keys().iter().map(|key| variable_of(key)).collect();

@@ -1,13 +1,12 @@
-//! The configuration: a reference file that is compiled in, a file of the operator's over it, and the
-//! environment over both. Read once at start, validated as a whole, never changed afterwards.
+//! The configuration: a compiled-in reference file, overridden by the operator's file, overridden by the
+//! environment. It is read once at start, validated as a whole, and never changed afterwards.
 //!
-//! - [`reference.toml`](../../src/config/reference.toml) is the list of settings, with
-//!   defaults and comments; a setting that is not in it does not exist.
-//! - [`load`]: merge the three layers; every error names the setting, what was found and what is expected.
+//! - [`reference.toml`](../../src/config/reference.toml) is the list of settings, with defaults and comments; a
+//!   setting that is not in it does not exist.
 //! - [`settings`]: the typed values; `rules`: the rules between them; [`relays`]: the tables of relays and recipient domains.
 //! - [`crash_point`]: where a debug build can be told to die, for the tests of crashes.
-//!
-//! This is the only module that reads the environment (a lint sees to it). Secrets are
+//! - [`crash_point`]: steps at which a debug build can be made to exit, for crash tests.
+//! This is the only module that reads the environment (a lint enforces it). Secrets are
 //! [`Secret`](crate::types::Secret)s and print redacted.
 
 mod crash;

@@ -11,7 +11,7 @@ use crate::types::Secret;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Relay {
-    /// What it is called on the queue page and in the day's count; empty: its host and port.
+    /// Its name on the queue page and in the daily counts; host and port if empty.
     #[serde(default)]
     pub name: String,
     /// As `mail.smtp_url`.
@@ -19,9 +19,9 @@ pub struct Relay {
     /// Its share of the mails, relative to the other relays'.
     #[serde(default = "one")]
     pub weight: u32,
-    /// Connections at the same time; `mail.connections` where it is not set.
+    /// Connections open at the same time; defaults to `mail.connections`.
     pub connections: Option<u32>,
-    /// Mails on one connection; `mail.mails_per_connection` where it is not set.
+    /// Mails sent over one connection; defaults to `mail.mails_per_connection`.
     pub mails_per_connection: Option<u32>,
     /// Mails a second over all connections; 0: no limit.
     #[serde(default)]
@@ -29,7 +29,7 @@ pub struct Relay {
     /// Mails a day (UTC); 0: no limit.
     #[serde(default)]
     pub per_day: u64,
-    /// A new relay begins with few mails a day.
+    /// Limits a new relay to few mails a day at first.
     pub warm_up: Option<WarmUp>,
 }
 
@@ -41,7 +41,7 @@ pub struct WarmUp {
     pub start: String,
     /// Mails on the first day.
     pub mails: u64,
-    /// Each day has so many times the mails of the day before; at most twice.
+    /// The factor from one day to the next; at most 2.
     #[serde(default = "twice")]
     pub growth: f64,
 }
@@ -50,12 +50,12 @@ pub struct WarmUp {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
-    /// The name of a built-in provider (google, microsoft, yahoo, …) whose limits change, or of a new one.
+    /// The name of a built-in provider (google, microsoft, yahoo, …) whose limits are overridden, or of a new one.
     pub name: String,
-    /// The recipients' domains; `yahoo.*` stands for yahoo.com, yahoo.co.uk and so on. Empty: the built-in ones.
+    /// The recipients' domains; `yahoo.*` stands for yahoo.com, yahoo.co.uk and so on. If empty, the built-in ones.
     #[serde(default)]
     pub domains: Vec<String>,
-    /// Mails to it that are in the air at the same time; 0: no limit.
+    /// Mails to it in flight at the same time; 0: no limit.
     pub connections: Option<u32>,
     /// Mails to it a second; 0: no limit.
     pub per_second: Option<u32>,
@@ -70,7 +70,7 @@ fn twice() -> f64 {
 }
 
 impl WarmUp {
-    /// The first day as days since 1970-01-01; `None` for what is not a date.
+    /// The first day as days since 1970-01-01, or `None` if it is not a date.
     #[must_use]
     pub fn first_day(&self) -> Option<i64> {
         let date: jiff::civil::Date = self.start.parse().ok()?;
@@ -80,7 +80,8 @@ impl WarmUp {
 }
 
 impl Mail {
-    /// The relays: the tables, or what `smtp_url` names (several URLs, separated by commas, have equal weights).
+    /// The relays: from the tables, or else from `smtp_url` (several URLs, separated by commas, have equal
+    /// weights).
     #[must_use]
     pub fn all_relays(&self) -> Vec<Relay> {
         if !self.relays.is_empty() {
@@ -99,7 +100,7 @@ impl Mail {
         urls(self.smtp_url.expose()).map(relay).collect()
     }
 
-    /// The setting that relay number `index` of [`Mail::all_relays`] stands in.
+    /// The name of the setting that defines relay number `index` of [`Mail::all_relays`].
     #[must_use]
     pub fn relay_setting(&self, index: usize) -> String {
         match self.relays.get(index) {
@@ -182,7 +183,7 @@ impl Relay {
     }
 }
 
-/// Splits a list of URLs at the commas before a scheme: a password may hold others.
+/// Splits a list of URLs at commas that precede a scheme, because a password may contain commas.
 fn urls(list: &str) -> impl Iterator<Item = String> {
     let mut urls: Vec<String> = Vec::new();
     for piece in list.split(',') {

@@ -1,4 +1,4 @@
-//! The rules between settings, and what is made of them before anybody reads them.
+//! Rules between settings, and the normalisation of their values after loading.
 
 use std::path::Path;
 
@@ -94,7 +94,7 @@ impl Config {
         if schemes.iter().any(|scheme| url.starts_with(scheme)) {
             return Ok(());
         }
-        // Without what was found: it may hold a password.
+        // The error does not quote the value: it may hold a password.
         Err(ConfigError::new(
             "database.url",
             "sqlite:PATH or postgres://… is expected",
@@ -139,7 +139,7 @@ impl Config {
         Ok(())
     }
 
-    /// Settings with a least and a greatest value.
+    /// Settings with a minimum and a maximum.
     #[rustfmt::skip]
     fn ranges(&self) -> [(&'static str, u64, u64, u64); 19] {
         let Self { http, mail, polls, subscriptions, limits, .. } = self;
@@ -167,7 +167,7 @@ impl Config {
     }
 }
 
-/// A site as browsers name it in `Origin`: in small letters, an international name in ASCII, without the port that goes without saying.
+/// A site's origin the way browsers send it in `Origin`: lower case, international names in ASCII, no default port.
 fn origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();

@@ -1,4 +1,4 @@
-//! The typed settings. Their meaning and units stand in `reference.toml`.
+//! The typed settings. Their meaning and units are documented in `reference.toml`.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -113,7 +113,7 @@ pub struct Log {
     pub filter: String,
 }
 
-/// Who publishes, for readers.
+/// The publisher, as readers see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "reference.toml documents them")]
@@ -123,7 +123,7 @@ pub struct Site {
     pub privacy_url: String,
 }
 
-/// Where mails go.
+/// How mails are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
@@ -135,17 +135,17 @@ pub enum Transport {
     File,
 }
 
-/// What happens to a mail whose fate a crash left open.
+/// What to do with a mail when a crash left open whether it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InDoubt {
     /// It is sent again with the same Message-ID.
     Resend,
-    /// It waits in state unknown until a person decides.
+    /// It stays in the state unknown until a person decides.
     Hold,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -162,7 +162,7 @@ impl Mail {
         Duration::from_secs(self.lease_seconds)
     }
 
-    /// How long a mail is tried again that was deferred.
+    /// How long a deferred mail is retried.
     #[must_use]
     pub fn retries(&self) -> Duration {
         Duration::from_secs(self.retry_hours * 3_600)
@@ -170,7 +170,8 @@ impl Mail {
 }
 
 impl Config {
-    /// The origin readers use: `public_url`, or the bound address while none is set. No trailing slash.
+    /// The origin that readers use, without a trailing slash: `public_url`, or the bound address if that is not
+    /// set.
     #[must_use]
     pub fn origin(&self) -> String {
         if self.http.public_url.is_empty() {
@@ -180,13 +181,13 @@ impl Config {
         }
     }
 
-    /// Whether readers come over TLS, so that cookies can be `__Host-` and `Secure`.
+    /// Whether readers connect over TLS, so that cookies can be `__Host-` and `Secure`.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.http.public_url.starts_with("https://")
     }
 
-    /// The host of [`Config::origin`], without a port: the domain of our Message-IDs.
+    /// The host of [`Config::origin`], without the port. It is the domain of our Message-IDs.
     #[must_use]
     pub fn host(&self) -> String {
         let origin = self.origin();
@@ -197,13 +198,14 @@ impl Config {
         host.split(':').next().unwrap_or("localhost").into()
     }
 
-    /// The host that readers come to, where it is an address and no name.
+    /// The public host, if it is an IP address and not a name.
     #[must_use]
     pub fn host_address(&self) -> Option<IpAddr> {
         self.host().parse().ok()
     }
 
-    /// Whether only this machine reaches it, as far as the settings tell: it listens there, and that is where readers are sent.
+    /// Whether only this machine can reach the server, as far as the settings tell: it binds to and links to
+    /// loopback.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let named = self
@@ -212,7 +214,7 @@ impl Config {
         named && self.http.bind.ip().is_loopback()
     }
 
-    /// The domain in identifiers of mails: the host readers come to, or `localhost` where that is an address (RFC 2919 §3).
+    /// The domain for identifiers in mails: the public host, or `localhost` if that is an IP address (RFC 2919 §3).
     #[must_use]
     pub fn domain(&self) -> String {
         match self.host_address() {
@@ -221,7 +223,8 @@ impl Config {
         }
     }
 
-    /// The name that relays are greeted with: the configured one, else the host readers come to, an address as RFC 5321 §4.1.3 writes it.
+    /// The name in our `EHLO`: the configured one, or else the public host; an IP address is written as in RFC 5321
+    /// §4.1.3.
     #[must_use]
     pub fn hello_name(&self) -> String {
         match (self.mail.hello_name.as_str(), self.host_address()) {
@@ -232,7 +235,7 @@ impl Config {
         }
     }
 
-    /// The database URL with SQLite paths made relative to the data directory.
+    /// The database URL, with a relative SQLite path resolved against the data directory.
     #[must_use]
     pub fn database_url(&self) -> Secret {
         let Some(file) = self.database_file() else {
@@ -254,7 +257,8 @@ impl Config {
         Some(self.data_dir.join(OsString::from_vec(path)))
     }
 
-    /// How many connections to the database may be open: what is set, or what its kind needs. One to SQLite costs about 1.4 MB.
+    /// The size of the connection pool: as configured, or the default for the database. A SQLite connection costs
+    /// about 1.4 MB.
     #[must_use]
     pub fn database_connections(&self) -> u32 {
         match (self.database.max_connections, self.database_file()) {
@@ -264,7 +268,7 @@ impl Config {
         }
     }
 
-    /// The name server to ask; none: those of this machine.
+    /// The name server to query; `None` for those of this machine.
     #[must_use]
     pub fn name_server(&self) -> Option<SocketAddr> {
         let text = &self.mail.dns_server;
@@ -274,7 +278,7 @@ impl Config {
             .or_else(|| text.parse::<IpAddr>().ok().map(with_port))
     }
 
-    /// How long a request may take.
+    /// How long handling a request may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.http.timeout_seconds)
@@ -339,7 +343,7 @@ fn log_format<'de, D: serde::Deserializer<'de>>(d: D) -> Result<LogFormat, D::Er
     word(d, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
 }
 
-/// The URL of a SQLite file, whatever its name: `?` would begin the parameters, and `%` something encoded.
+/// The URL of a SQLite file of any name: `?` would begin the parameters, and `%` an escape.
 #[must_use]
 pub fn sqlite_url(file: &Path) -> Secret {
     const SPECIAL: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');

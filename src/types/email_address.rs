@@ -1,14 +1,15 @@
-//! A mail address, parsed at the door.
+//! An email address, parsed where it enters the program.
 //!
-//! Stricter than RFC 5322 allows and than the address checks of the mail libraries are: what passes here can be put into
-//! `RCPT TO`, into a header and into a CSV without a second thought.
+//! Stricter than RFC 5322 and than the checks of mail libraries: an address that passes is safe in `RCPT TO`, in a
+//! header and in a CSV file.
 //!
 //! - local part: a dot-atom of printable ASCII (RFC 5321 §4.1.2), at most 64 octets. Quoted local parts are legal and
 //!   refused: hardly anyone has one, many relays refuse them, and they are the usual carrier of header injection.
 //! - domain: the A-label form (UTS 46, strict, STD 3 rules), at least two labels, no IP literal, no all-numeric top level.
 //! - the whole: at most 254 octets (RFC 5321 §4.5.3.1.3, errata 1690).
 //!
-//! A local part outside ASCII needs a relay that speaks SMTPUTF8; it has a refusal of its own so that the reader is told why.
+//! A local part outside ASCII needs a relay that supports SMTPUTF8. It has an error of its own, so that the reader
+//! learns why.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -18,7 +19,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 const LONGEST_LOCAL_PART: usize = 64;
 const LONGEST_ADDRESS: usize = 254;
 
-/// One mailbox that can be mailed. Two of them are equal when their [`key`](Self::key) is.
+/// An address that mail can be sent to. Two are equal when their [`key`](Self::key)s are.
 #[derive(Clone)]
 pub struct EmailAddress {
     mailbox: String,
@@ -26,7 +27,8 @@ pub struct EmailAddress {
     typed: String,
 }
 
-/// Why a text is not an address we can mail. The message is for the person who typed it and never repeats the text.
+/// Why a text is not an address that we can mail. The message is for the person who typed it and never repeats the
+/// text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressRefused {
     #[error("Enter your email address.")]
@@ -72,7 +74,7 @@ impl EmailAddress {
         if text.is_empty() {
             return Err(AddressRefused::Empty);
         }
-        // Long before anything is allocated or normalised; no accepted address in any script is near this.
+        // Checked before anything is allocated or normalised; no acceptable address in any script is this long.
         if text.len() > 4 * LONGEST_ADDRESS {
             return Err(AddressRefused::TooLong);
         }
@@ -93,8 +95,8 @@ impl EmailAddress {
         })
     }
 
-    /// Parses what a person typed or pasted: blank space round it is dropped, line breaks are not (they are an injection attempt,
-    /// no browser sends them from a one-line field).
+    /// Parses what a person typed or pasted. Surrounding white space is dropped, but line breaks are refused: no
+    /// browser sends them from a one-line field, so they are an injection attempt.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -114,8 +116,9 @@ impl EmailAddress {
         &self.typed
     }
 
-    /// The form that is unique: lower case throughout. RFC 5321 allows a local part to be case-sensitive; no provider of any
-    /// size makes it so, and a reader who types a capital must not get two copies. Provider's rules (dots, plus) are left alone.
+    /// The canonical form, all lower case, which is unique. RFC 5321 allows case-sensitive local parts, but no
+    /// provider of any size has them, and a reader who types a capital must not get two copies. Rules of single
+    /// providers (dots, plus) are not applied.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -166,7 +169,7 @@ fn is_atext(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)
 }
 
-/// Accents and vowel signs that belong to a letter; they only decide which refusal is shown.
+/// Combining marks; they only decide which error is shown.
 fn is_mark(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c)
 }
@@ -196,8 +199,8 @@ fn domain_to_ascii(domain: &str) -> Result<String, AddressRefused> {
     if top.bytes().all(|b| b.is_ascii_digit()) {
         return Err(AddressRefused::NumericTopLevel);
     }
-    // Reserved so that no mail server is ever found there (RFC 6761, 6762, 7686, 9476; `arpa` holds no mailboxes). `.test` and `.example`
-    // stay: people try Canvass out with them.
+    // Reserved names, for which no mail server can exist (RFC 6761, 6762, 7686, 9476; `arpa` holds no mailboxes).
+    // `.test` and `.example` are accepted, because people try Canvass out with them.
     if matches!(
         top,
         "invalid" | "localhost" | "local" | "onion" | "alt" | "arpa"
@@ -207,8 +210,8 @@ fn domain_to_ascii(domain: &str) -> Result<String, AddressRefused> {
     Ok(ascii.into_owned())
 }
 
-/// UTS 46 lets symbols pass that IDNA 2008, and with it every registry, refuses (RFC 5892 §2: letters, digits, marks, and a few
-/// signs that only stand between letters).
+/// UTS 46 accepts symbols that IDNA 2008, and with it every registry, refuses (RFC 5892 §2: letters, digits, marks,
+/// and a few signs that may only stand between letters).
 fn is_registrable(ascii: &str) -> bool {
     let (unicode, valid) =
         Uts46::new().to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::Check);
@@ -238,7 +241,7 @@ impl Hash for EmailAddress {
     }
 }
 
-/// Redacted: an address that slips into a log line must not be readable there. There is no `Display` for the same reason.
+/// Redacted, so that an address never shows in a log line by accident. There is no `Display` for the same reason.
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EmailAddress(…)")

@@ -1,5 +1,5 @@
-//! One newtype for the key of each table. Ids are internal: none appears in a public link
-//! (links carry slugs or sealed tokens, see [`crate::types::Keys`]).
+//! One newtype for the key of each table. Ids are internal: public links never contain one (they carry slugs or
+//! sealed tokens, see [`crate::types::Keys`]).
 
 use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};

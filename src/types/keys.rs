@@ -1,17 +1,16 @@
-//! Everything that is derived from the installation's secret key.
+//! Everything derived from the installation's secret key.
 //!
 //! **Tokens.** A link in a mail or a signed form field is a token: `KID || base64url(SIV || ciphertext)`.
-//! The payload (a few varints) is sealed with AES-SIV (RFC 5297), which is deterministic, so
-//! the same link comes out on every attempt to send, and authenticated with 128 bits; the payload
-//! cannot be read, so no raw id ever shows. The purpose is part of the key derivation and of the associated data: a
-//! token of one purpose is noise to every other.
+//! The payload (a few varints) is sealed with AES-SIV (RFC 5297). It is deterministic, so every attempt to send
+//! produces the same link; it authenticates with 128 bits; and it hides the payload, so no raw id is ever visible.
+//! The purpose is part of the key derivation and of the associated data: a token is valid for its own purpose only.
 //!
-//! **Rotation.** Two keys live at a time: the first seals, both open. The key id is one character.
+//! **Rotation.** Two keys can be live at a time: the first one seals, both open. The key id is one character.
 //!
-//! **Keyed hashes.** [`Keys::hash`] is HMAC-SHA-256 under a sub-key per domain, for look-ups of
-//! values that must not lie in the database in clear (suppressed addresses, networks). They must outlive
-//! every rotation (a suppression is for ever), so they hang on a pepper that lies sealed in the
-//! database, and a server that starts with a newer key seals it anew.
+//! **Keyed hashes.** [`Keys::hash`] is HMAC-SHA-256 under a sub-key per domain, for look-ups of values that must
+//! not be stored in clear (suppressed addresses, networks). These hashes must outlive every rotation (a suppression
+//! is permanent), so they use a pepper that is stored sealed in the database. A server that starts with a newer key
+//! reseals it.
 
 mod purpose;
 
@@ -27,13 +26,13 @@ use data_encoding::BASE32_NOPAD_NOCASE;
 pub use self::purpose::Purpose;
 use super::Secret;
 
-/// A token that was not sealed by us for this purpose, or was changed on its way.
+/// A token that we did not seal for this purpose, or that was altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token is not valid")]
 pub struct BadToken;
 
-/// The secret keys of the installation, newest first. Derived keys are made on use: the root
-/// lives in memory once.
+/// The secret keys of the installation, newest first. Derived keys are computed on use, so that only the root keys
+/// stay in memory.
 #[derive(Clone)]
 pub struct Keys {
     live: Vec<RootKey>,
@@ -120,8 +119,8 @@ impl Keys {
         self.unseal(id, purpose, &sealed)
     }
 
-    /// As [`seal`](Self::seal), in lower-case letters and digits only, which the local part of an address keeps:
-    /// `27 + payload * 8 / 5` characters.
+    /// Like [`seal`](Self::seal), but with lower-case letters and digits only, which survive in the local part of
+    /// an address: `27 + payload * 8 / 5` characters.
     #[must_use]
     pub fn seal_lowercase(&self, purpose: Purpose, payload: &[u8]) -> String {
         let key = &self.live[0];
@@ -129,7 +128,7 @@ impl Keys {
         format!("{}{}", key.id, sealed.to_ascii_lowercase())
     }
 
-    /// As [`open`](Self::open), for what [`seal_lowercase`](Self::seal_lowercase) made, in whatever case it came back.
+    /// Like [`open`](Self::open), for tokens of [`seal_lowercase`](Self::seal_lowercase), in upper or lower case.
     ///
     /// # Errors
     /// [`BadToken`] for anything else.
@@ -143,7 +142,7 @@ impl Keys {
     }
 
     fn unseal(&self, id: char, purpose: Purpose, sealed: &[u8]) -> Result<Vec<u8>, BadToken> {
-        // Both live keys may share an id letter: try each that has it.
+        // The two live keys may have the same id: try each that matches.
         self.live
             .iter()
             .filter(|key| key.id == id)
@@ -163,7 +162,7 @@ impl Keys {
         self
     }
 
-    /// A keyed hash of `value` in `domain`; stable for the life of the database.
+    /// A keyed hash of `value` in `domain`; stable for the lifetime of the database.
     #[must_use]
     pub fn hash(&self, domain: &str, value: &[u8]) -> [u8; 32] {
         let domain_key = hmac::sign(
@@ -176,8 +175,8 @@ impl Keys {
         out
     }
 
-    /// The form in which an address lies in the tables of suppressed addresses and of caps, so that it outlives erasure without being
-    /// an address. `key` is the [`EmailAddress::key`](super::EmailAddress::key).
+    /// The hash under which an address is stored in the tables of suppressions and caps. It outlives erasure,
+    /// because it is not an address. `key` is the [`EmailAddress::key`](super::EmailAddress::key).
     #[must_use]
     pub fn address_hash(&self, key: &str) -> [u8; 32] {
         self.hash("address", key.as_bytes())
@@ -259,7 +258,7 @@ mod tests {
 
     #[test]
     fn an_unsubscribe_token_is_short_enough_for_one_header_line() {
-        // 10 M readers, 1,000 newsletters.
+        // For 10 M readers and 1,000 newsletters.
         let token = keys(A).seal(Purpose::Unsubscribe, &pack(&[999, 9_999_999]));
         assert!(token.len() <= 31, "{} characters", token.len());
     }

@@ -1,16 +1,16 @@
-//! Words for a link, made of a title in any script. Which language it is in is not known: `für` is `fur`, not `fuer`.
+//! Words for a link, made from a title in any script. The language is not known: `für` becomes `fur`, not `fuer`.
 
 use deunicode::deunicode_with_tofu;
 
-/// The most characters of the words.
+/// The maximum length of the words, in characters.
 const LONGEST: usize = 60;
 
-/// The words of a title in ASCII, lower case, joined by hyphens and cut at a word: `Größe?` is `grosse`, `選挙` is `xuan-ju`. Empty for a title
-/// without anything that can be said.
+/// The words of a title in ASCII, in lower case, joined by hyphens and cut at a word boundary: `Größe?` becomes
+/// `grosse`, `選挙` becomes `xuan-ju`. Empty if nothing in the title can be transliterated.
 #[must_use]
 pub fn link_words(title: &str) -> String {
     let plain = deunicode_with_tofu(title, " ").to_ascii_lowercase();
-    // "don't" is one word.
+    // "don't" becomes one word.
     let plain = plain.replace('\'', "");
     let mut words = String::new();
     for word in plain.split(|c: char| !c.is_ascii_alphanumeric()) {
@@ -18,7 +18,7 @@ pub fn link_words(title: &str) -> String {
             continue;
         }
         if words.len() + word.len() >= LONGEST {
-            // A script without spaces may come as one long word: its beginning is better than nothing.
+            // A script without spaces may give a single long word: its beginning is better than nothing.
             if words.is_empty() {
                 words.push_str(&word[..LONGEST]);
             }

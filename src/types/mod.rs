@@ -1,21 +1,20 @@
-//! The vocabulary of Canvass: pure values that every part speaks.
+//! The vocabulary of Canvass: plain values that every part uses.
 //!
-//! Nothing here does input or output, with two named exceptions that are passed
-//! in everywhere so that tests can move them: [`Clock`] and [`Random`]. All other
-//! code is forbidden (by `clippy.toml`) to read the time or draw random numbers.
+//! Nothing here does I/O, with two exceptions that are passed in everywhere so that tests can control them:
+//! [`Clock`] and [`Random`]. `clippy.toml` forbids all other code to read the time or draw random numbers.
 //!
 //! - [`time`]: instants in milliseconds, and the clock.
 //! - [`random`]: the source of randomness.
 //! - [`ids`]: one newtype for the key of each table; a bare integer is never an id.
-//! - [`link_words`]: words for a link, made of a title in any script.
-//! - [`reader_list`]: many readers in few bytes.
-//! - [`split_mix`]: an order that a seed stands for, the same everywhere.
+//! - [`link_words`]: words for a link, made from a title in any script.
+//! - [`reader_list`]: a compact encoding of many reader ids.
+//! - [`split_mix`]: a reproducible order derived from a seed.
 //! - [`secret`]: values that never print themselves.
-//! - [`keys`]: everything derived from the secret key: sealed link tokens by purpose, keyed hashes.
-//! - [`SubscriptionState`]: where a subscription stands, for those who keep it and those who mail.
+//! - [`keys`]: everything derived from the secret key: sealed link tokens per purpose, keyed hashes.
+//! - [`SubscriptionState`]: the state of a subscription, shared by `subscriptions` and the mailer.
 //! - [`token`]: random tokens, and their hashes at rest.
-//! - [`varint`]: numbers in few bytes.
-//! - [`EmailAddress`]: addresses that can be mailed.
+//! - [`varint`]: a compact encoding of integers.
+//! - [`EmailAddress`]: addresses that mail can be sent to.
 
 mod email_address;
 pub mod ids;

@@ -9,7 +9,7 @@ use rand::{RngCore, SeedableRng, TryRngCore};
 /// A source of random bytes. Clones share it.
 #[derive(Clone)]
 pub enum Random {
-    /// The operating system's generator: for everything that must not be guessed.
+    /// The operating system's generator, for everything that must not be guessed.
     System,
     /// Reproducible bytes, for tests only.
     Seeded(Arc<Mutex<StdRng>>),
@@ -33,7 +33,7 @@ impl Random {
     /// Fills `out` with random bytes.
     ///
     /// # Panics
-    /// When the operating system has no randomness to give: nothing safe can be done then.
+    /// When the operating system has no randomness to give: there is no safe way to go on.
     pub fn fill(&self, out: &mut [u8]) {
         match self {
             #[expect(

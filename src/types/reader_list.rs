@@ -1,9 +1,9 @@
-//! Many readers in few bytes: ascending ids as LEB128 differences, mostly one byte each.
+//! A compact list of readers: ascending ids as LEB128 differences, mostly one byte each.
 
 use super::ReaderId;
 use super::varint::{read, write};
 
-/// Packs ids that ascend.
+/// Packs ids, which must be in ascending order.
 #[must_use]
 pub fn packed(readers: &[ReaderId]) -> Vec<u8> {
     let mut out = Vec::with_capacity(readers.len() * 2);
@@ -15,7 +15,7 @@ pub fn packed(readers: &[ReaderId]) -> Vec<u8> {
     out
 }
 
-/// Unpacks them again; what is cut short is left out.
+/// Unpacks them again; a truncated last id is dropped.
 #[must_use]
 pub fn unpacked(mut bytes: &[u8]) -> Vec<ReaderId> {
     let mut readers = Vec::with_capacity(bytes.len());

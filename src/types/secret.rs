@@ -21,7 +21,7 @@ impl Secret {
         &self.0
     }
 
-    /// Whether nothing was given.
+    /// Whether the value is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -41,7 +41,7 @@ impl Serialize for Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    /// What is no string is refused without what it is.
+    /// A value that is not a string is refused without quoting it.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer) {
             Ok(value) => Ok(Self(value)),

@@ -1,7 +1,7 @@
-//! An order that a seed stands for.
+//! A reproducible order, derived from a seed.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a few nanoseconds a number, even enough for an order, the same on every machine and for ever.
-/// No secret may depend on it: that is what [`super::Random`] is for.
+/// SplitMix64 (Steele, Lea, Flood 2014): takes a few nanoseconds a number, is uniform enough for an order, and
+/// never changes between machines or versions. No secret may depend on it; use [`super::Random`] for those.
 #[derive(Debug, Clone)]
 pub struct SplitMix(u64);
 
@@ -11,7 +11,7 @@ impl SplitMix {
         Self(seed)
     }
 
-    /// From several numbers, each of which changes all that follows.
+    /// Seeds it from several numbers, each of which affects all that follows.
     #[must_use]
     pub fn of(numbers: impl IntoIterator<Item = i64>) -> Self {
         let mut mix = Self(0);
@@ -31,12 +31,12 @@ impl SplitMix {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, even but for 2⁻⁵⁰.
+    /// A number below `bound`, uniform to within 2⁻⁵⁰.
     pub fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.draw()) * bound as u128) >> 64) as usize
     }
 
-    /// Shuffles (Fisher and Yates).
+    /// Shuffles `items` (Fisher–Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
@@ -48,7 +48,7 @@ impl SplitMix {
 mod tests {
     use super::*;
 
-    /// Orders that readers have in their mails must not change with a version.
+    /// The orders that readers have in their mails must not change with a new version.
     #[test]
     fn the_numbers_are_those_of_the_reference() {
         // From the authors' splitmix64.c with the seed 1234567.

@@ -1,22 +1,22 @@
-//! Where a subscription stands: `subscriptions` moves it, and the mailer reads it before each mail.
+//! The state of a subscription: `subscriptions` changes it, and the mailer reads it before each mail.
 
 /// The state of one reader's subscription to one newsletter. Codes are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionState {
-    /// Mails are sent.
+    /// Receives mails.
     Active,
-    /// By the reader's own wish.
+    /// Ended by the reader.
     Left,
-    /// By an editor.
+    /// Ended by an editor.
     Removed,
-    /// The address does not exist any more.
+    /// The address no longer exists.
     Bounced,
-    /// The reader called a mail spam.
+    /// The reader reported a mail as spam.
     Complained,
 }
 
 impl SubscriptionState {
-    /// How it stands in the database.
+    /// The code stored in the database.
     #[must_use]
     pub const fn code(self) -> i16 {
         match self {
@@ -28,7 +28,7 @@ impl SubscriptionState {
         }
     }
 
-    /// The state behind a code; `None` for a code no version of ours wrote.
+    /// The state for a code; `None` for a code that no version of Canvass has written.
     #[must_use]
     pub const fn from_code(code: i16) -> Option<Self> {
         Some(match code {

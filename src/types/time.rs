@@ -1,4 +1,4 @@
-//! Instants in milliseconds since the Unix epoch, and the clock that gives them.
+//! Instants in milliseconds since the Unix epoch, and the clock that provides them.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -38,14 +38,14 @@ impl UnixMillis {
         })
     }
 
-    /// The beginning of its hour: the grain of counters over time.
+    /// The beginning of its hour, the resolution of counters over time.
     #[must_use]
     pub fn hour(self) -> Self {
         const HOUR_MS: i64 = 3_600_000;
         Self(self.0.saturating_sub(self.0.rem_euclid(HOUR_MS)))
     }
 
-    /// How long after `earlier` this is; zero when it is not after.
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -85,24 +85,24 @@ impl fmt::Display for UnixMillis {
     }
 }
 
-/// Where the time comes from: the machine, or a hand that a test moves.
+/// The source of time: the machine, or a test.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's wall clock.
     System,
-    /// A clock that stands still until it is moved. Clones share the hands.
+    /// A clock that stands still until a test moves it. Clones share its state.
     Manual(Arc<Hands>),
 }
 
-/// What a clock that is moved by hand shows.
+/// The state of a manual clock.
 #[derive(Debug)]
 pub struct Hands {
     wall: AtomicI64,
-    /// Milliseconds it was moved forward in all: setting the time is not time that passes.
+    /// Milliseconds it was advanced in all. Setting the time does not count as passing time.
     passed: AtomicU64,
 }
 
-/// When the process first asked how much time has passed.
+/// When the process first asked how much time has passed, the zero of [`Clock::passed`].
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
@@ -129,8 +129,8 @@ impl Clock {
         }
     }
 
-    /// How much time has passed since some moment of this process. It never goes back, and does not jump when the machine's clock is set:
-    /// for what measures spans and remembers nothing beyond the process.
+    /// The time since some fixed moment of this process. Monotonic: it does not jump when the machine's clock is
+    /// set. For measuring spans that need not outlive the process.
     #[must_use]
     pub fn passed(&self) -> Duration {
         match self {
@@ -139,7 +139,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward; does nothing to the machine's clock.
+    /// Advances a manual clock; does nothing to the machine's clock.
     pub fn advance(&self, by: Duration) {
         if let Self::Manual(hands) = self {
             let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
@@ -148,7 +148,8 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock, also backwards, as a machine's clock is set: no time passes by it. Does nothing to the machine's clock.
+    /// Sets a manual clock, forwards or backwards, like setting a machine's clock: no time passes. Does nothing to
+    /// the machine's clock.
     pub fn set(&self, at: UnixMillis) {
         if let Self::Manual(hands) = self {
             hands.wall.store(at.0, Ordering::SeqCst);

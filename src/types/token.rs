@@ -1,4 +1,4 @@
-//! Random tokens: of sessions, confirmations and scripts. Nothing is derived from them and nothing is read in them.
+//! Random tokens for sessions, confirmations and scripts. They are not derived from anything and carry no data.
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -6,8 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Random;
 
-/// SHA-256, for random tokens at rest (sessions, confirmations, API tokens): they have
-/// enough entropy that no key and no slow hash is needed.
+/// SHA-256, for storing random tokens (sessions, confirmations, API tokens). They have enough entropy that neither
+/// a key nor a slow hash is needed.
 #[must_use]
 pub fn token_hash(token: &str) -> Vec<u8> {
     digest::digest(&digest::SHA256, token.as_bytes())

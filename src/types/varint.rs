@@ -1,4 +1,5 @@
-//! Numbers in few bytes: unsigned LEB128, which most tokens, lists of readers, ballots and pages of their log are made of.
+//! A compact encoding of integers, unsigned LEB128. Used in most tokens, lists of readers, ballots and ballot log
+//! pages.
 
 /// Appends a number.
 pub fn write(out: &mut Vec<u8>, number: i64) {
@@ -10,7 +11,7 @@ pub fn write(out: &mut Vec<u8>, number: i64) {
     out.push(rest as u8);
 }
 
-/// Takes a number off the front; `None` when it is cut short or longer than any number.
+/// Takes a number off the front; `None` if it is truncated or does not fit 64 bits.
 pub fn read(bytes: &mut &[u8]) -> Option<i64> {
     let (mut value, mut shift) = (0_u64, 0);
     loop {
@@ -27,7 +28,7 @@ pub fn read(bytes: &mut &[u8]) -> Option<i64> {
     }
 }
 
-/// Some numbers, one after the other.
+/// Encodes some numbers, one after the other.
 #[must_use]
 pub fn pack(numbers: &[i64]) -> Vec<u8> {
     let mut out = Vec::with_capacity(numbers.len() * 3);
@@ -37,7 +38,7 @@ pub fn pack(numbers: &[i64]) -> Vec<u8> {
     out
 }
 
-/// Reads exactly `N` numbers; `None` for anything else.
+/// Decodes exactly `N` numbers; `None` for anything else.
 #[must_use]
 pub fn unpack<const N: usize>(mut bytes: &[u8]) -> Option<[i64; N]> {
     let mut out = [0; N];
