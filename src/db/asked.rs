@@ -1,8 +1,10 @@
-//! A write transaction that begins with a question and ends with a batch: what the ballot box does, hundreds of times a second.
+//! A write transaction that begins with a query and ends with a batch, for the ballot writers, which run hundreds a
+//! second.
 //!
-//! On SQLite each trip to the driver's thread wakes it and is woken by it, and again for the thanks after a `BEGIN` and a `COMMIT`. Here
-//! `BEGIN` travels with the question and `COMMIT` with the batch, and the connection is kept for the next group unless somebody else
-//! wants to write: two trips instead of five, and a seventh more ballots a second at 64 connections. On PostgreSQL it is a [`WriteTxn`].
+//! On SQLite every call to the driver is a round trip to its thread, with a wake-up in each direction, and `BEGIN`
+//! and `COMMIT` cost another one each. Here `BEGIN` is sent with the query and `COMMIT` with the batch, and the
+//! connection is kept for the next group unless somebody else wants to write: two round trips instead of five,
+//! which gives a seventh more ballots a second at 64 connections. On PostgreSQL it is a [`WriteTxn`].
 
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Sqlite, SqliteConnection};
@@ -14,24 +16,24 @@ use super::sql::nameless;
 use super::write::note;
 use super::{Backend, Batch, Db, WriteTxn, fetch_all};
 
-/// A write transaction that has asked. Rolled back when it is dropped without [`AskedTxn::commit_with`].
+/// A write transaction whose opening query has run. Rolled back if it is dropped without [`AskedTxn::commit_with`].
 #[derive(Debug)]
 pub enum AskedTxn {
     Sqlite(Open),
     Postgres(WriteTxn),
 }
 
-/// The writer of SQLite, within a transaction that the driver does not know of.
+/// SQLite's write connection, inside a transaction that the driver does not know of.
 #[derive(Debug)]
 pub struct Open {
     db: Db,
     name: &'static str,
-    /// None once it is given back.
+    /// `None` once it is given back.
     connection: Option<PoolConnection<Sqlite>>,
 }
 
 impl Db {
-    /// Begins a write transaction with a query, and says what it found. `name` as of [`Db::write_txn`].
+    /// Begins a write transaction with a query and returns the query's rows. `name` is as in [`Db::write_txn`].
     ///
     /// # Errors
     /// As [`Db::write_txn`].
@@ -56,7 +58,7 @@ impl Db {
 }
 
 impl Db {
-    /// Carries out a batch that asks nothing first, in one trip. SQLite only.
+    /// Commits a batch that needs no query first, in one round trip. SQLite only.
     ///
     /// # Errors
     /// As [`WriteTxn::commit_with`].
@@ -78,7 +80,7 @@ impl Db {
 }
 
 impl AskedTxn {
-    /// For further questions, on PostgreSQL.
+    /// The transaction on PostgreSQL, for further queries.
     #[must_use]
     pub fn postgres(&self) -> Option<&WriteTxn> {
         match self {
@@ -87,10 +89,10 @@ impl AskedTxn {
         }
     }
 
-    /// As [`WriteTxn::commit_with`].
+    /// Like [`WriteTxn::commit_with`].
     ///
     /// # Errors
-    /// What the database said; then nothing was written.
+    /// As [`WriteTxn::commit_with`].
     pub async fn commit_with(self, last: Batch) -> Result<(), DbErr> {
         match self {
             Self::Postgres(txn) => txn.commit_with(last).await,
@@ -100,7 +102,7 @@ impl AskedTxn {
 }
 
 impl Open {
-    /// Carries out `last`, after `first`, and makes all of it durable.
+    /// Runs `last` after `first` and makes all of it durable.
     async fn end(mut self, first: &str, last: Batch) -> Result<(), DbErr> {
         let started = Instant::now();
         let (statements, values) = last.into_one();
@@ -115,7 +117,7 @@ impl Open {
         Ok(())
     }
 
-    /// Carries out statements in one trip. If one fails, the transaction is rolled back.
+    /// Runs statements in one round trip. If one fails, the transaction is rolled back.
     async fn carry_out(
         &mut self,
         sql: String,
@@ -131,7 +133,8 @@ impl Open {
                 .await
                 .is_ok()
         {
-            // As new. Otherwise SQLite ended it itself, as on a full disk, or worse: see `drop`.
+            // No transaction is left open, so the connection can be reused. Otherwise `drop` closes it: SQLite may
+            // have ended the transaction itself, as it does when the disk is full.
             self.connection = None;
         }
         let done = done.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())));
@@ -140,7 +143,7 @@ impl Open {
 }
 
 impl Drop for Open {
-    /// Nobody knows what it is in the middle of: closed, it is rolled back.
+    /// The state of the connection is not known. Closing it rolls back whatever is open.
     fn drop(&mut self) {
         if let Some(mut connection) = self.connection.take() {
             connection.close_on_drop();
@@ -148,7 +151,7 @@ impl Drop for Open {
     }
 }
 
-/// Runs statements with their values; the rows of all of them.
+/// Runs statements with their values and returns the rows of all of them.
 async fn all_rows(
     connection: &mut SqliteConnection,
     sql: String,

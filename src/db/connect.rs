@@ -28,13 +28,13 @@ use crate::types::Secret;
 /// (<https://www.sqlite.org/wal.html#walresetbug>).
 pub const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// How long a connection to SQLite waits for another program.
+/// How long a SQLite connection waits for a lock that another program holds.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// How long is looked for the reason why PostgreSQL cannot be had.
+/// How long to spend on finding out why PostgreSQL cannot be reached.
 const REASON: Duration = Duration::from_secs(5);
 
-/// Which database answers.
+/// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// One file, one process.
@@ -54,10 +54,10 @@ pub struct Db {
     bell: Bell,
 }
 
-/// The one connection that writes to SQLite, between two groups of ballots.
+/// SQLite's one write connection, kept between two groups of ballots.
 #[derive(Debug, Default)]
 struct Kept {
-    /// So many want to write who do not look here.
+    /// How many others want to write through the pool.
     others: AtomicUsize,
     connection: Mutex<Option<PoolConnection<Sqlite>>>,
 }
@@ -70,7 +70,8 @@ impl Kept {
     }
 }
 
-/// The connections that write. While one of these lives, nobody keeps any of them back.
+/// The pool of write connections. While one of these lives, [`Db::keep_writer`] keeps no connection out of the
+/// pool.
 #[derive(Debug)]
 pub(super) struct Writer<'a>(&'a Db);
 
@@ -93,18 +94,18 @@ pub enum OpenError {
     /// It cannot be reached or opened.
     #[error("the database cannot be opened: {0}")]
     Connect(DbErr),
-    /// The URL says nothing that can be connected to. Without what it says: that holds a password.
+    /// The URL cannot be parsed. It is not quoted, because it holds a password.
     #[error(
         "it cannot be read; postgres://user:password@host/database is expected, with / in the password as %2F, # as %23, ? as %3F and @ as %40"
     )]
     Unreadable,
-    /// It is too old to be safe.
+    /// The SQLite library is too old to be safe.
     #[error(
         "SQLite {found} is too old: {} or newer is needed (older ones can corrupt the database)",
         "3.51.3"
     )]
     OldSqlite {
-        /// What was found.
+        /// The version that was found.
         found: String,
     },
 }
@@ -128,7 +129,7 @@ impl Db {
         if let Some(file) = &file {
             keep_private(file);
         }
-        // The writer first: it switches the file to WAL.
+        // The writer is opened first: it switches the file to WAL.
         let writer = sqlite_pool(url, 1, false).await?;
         let row = fetch_one(&writer, "SELECT sqlite_version()", [])
             .await
@@ -151,7 +152,7 @@ impl Db {
     }
 
     async fn open_postgres(url: &Secret, max_connections: u32) -> Result<Self, OpenError> {
-        // Read before the driver does: its words would hold the URL, and with it the password.
+        // Parsed here before the driver does it: the driver's error would quote the URL, and with it the password.
         let Ok(parsed) = PgConnectOptions::from_str(url.expose()) else {
             return Err(OpenError::Unreadable);
         };
@@ -159,16 +160,18 @@ impl Db {
         quiet(&mut options)
             .max_connections(max_connections)
             .acquire_timeout(Duration::from_secs(10))
-            // No reaper: the driver counts a connection as idle a moment after it is to be had, so that the count can run below zero, and
-            // the reaper then goes round for ever (launchbadge/sqlx#4289). There are few connections, and a dead one is found when asked.
+            // No reaper: the driver counts a connection as idle only after it is available, so the count can drop
+            // below zero, and the reaper then loops for ever (launchbadge/sqlx#4289). There are few connections,
+            // and dead ones are found when they are tested.
             .idle_timeout(None::<Duration>)
             .max_lifetime(None::<Duration>)
-            // A server may close what idles; asking costs a round trip, so only after a rest.
+            // A server may close idle connections. The test costs a round trip, so it is made only after some idle
+            // time.
             .test_before_acquire_if_idle_for(Duration::from_secs(5));
         let pool = match Database::connect(options).await {
             Ok(pool) => pool,
             Err(error) => {
-                // The pool says no more than that it waited in vain.
+                // The pool's error says only that it timed out, so connect once more to learn the reason.
                 let tried = timeout(REASON, PgConnection::connect_with(&parsed)).await;
                 return Err(OpenError::Connect(match tried {
                     Ok(Err(reason)) => DbErr::Conn(RuntimeErr::SqlxError(reason.into())),
@@ -186,7 +189,7 @@ impl Db {
         })
     }
 
-    /// Which database this is.
+    /// The kind of database this is.
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.backend
@@ -196,22 +199,22 @@ impl Db {
         &self.health
     }
 
-    /// Rung by commits that bring work.
+    /// The bell that commits ring when they bring work.
     #[must_use]
     pub fn bell(&self) -> &Bell {
         &self.bell
     }
 
-    /// For reading only.
+    /// The connections for reading.
     #[must_use]
     pub fn read(&self) -> &DatabaseConnection {
         &self.reader
     }
 
-    /// A read transaction that sees one moment of the database, whatever is written meanwhile.
+    /// A read transaction that sees one snapshot of the database, whatever is written meanwhile.
     ///
     /// # Errors
-    /// What the database or the pool said.
+    /// The error of the database or the pool.
     pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
         let options = match self.backend {
             Backend::Postgres => TransactionOptions {
@@ -224,10 +227,10 @@ impl Db {
         self.reader.begin_with_options(options).await
     }
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database answers.
     ///
     /// # Errors
-    /// What the database or the pool said.
+    /// The error of the database or the pool.
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.reader.execute_unprepared("SELECT 1").await.map(drop)
     }
@@ -235,7 +238,7 @@ impl Db {
     /// Closes every connection; on SQLite this checkpoints the WAL.
     ///
     /// # Errors
-    /// What the driver said.
+    /// The error of the driver.
     pub async fn close(self) -> Result<(), DbErr> {
         if self.backend == Backend::Sqlite {
             self.reader.clone().close().await?;
@@ -244,17 +247,17 @@ impl Db {
         writer.clone().close().await
     }
 
-    /// For writing.
+    /// The pool of write connections.
     pub(super) fn writer(&self) -> Writer<'_> {
-        // Counted before the look: whoever keeps a connection looks at the count with the lock held.
+        // Counted before taking the kept connection: `keep_writer` reads the count while it holds the lock.
         self.kept.others.fetch_add(1, SeqCst);
         let kept = self.kept.lock().take();
-        // Back to the pool.
+        // Returns it to the pool.
         drop(kept);
         Writer(self)
     }
 
-    /// The one connection that writes to SQLite: that of the last time, or in one's turn.
+    /// SQLite's write connection: the one kept from last time, or else one from the pool.
     ///
     /// # Errors
     /// As [`Db::write_txn`].
@@ -263,7 +266,7 @@ impl Db {
         match kept {
             Some(connection) => Ok(connection),
             None => {
-                // Counted as well: there may be two who ask so.
+                // Counted too, because two callers may ask for it at the same time.
                 let writer = self.writer();
                 let acquired = writer.get_sqlite_connection_pool().acquire().await;
                 acquired.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))
@@ -271,7 +274,8 @@ impl Db {
         }
     }
 
-    /// Keeps it for the next time, unless somebody else waits for it: a way through the pool costs two trips.
+    /// Keeps the connection for the next time, unless somebody else is waiting for it: going through the pool costs
+    /// two round trips.
     pub(super) fn keep_writer(&self, connection: PoolConnection<Sqlite>) {
         let mut kept = self.kept.lock();
         if self.kept.others.load(SeqCst) == 0 {
@@ -280,10 +284,11 @@ impl Db {
     }
 }
 
-/// Makes a new file for its owner alone, as SQLite then makes its logs: it holds addresses. What is there already keeps its mode.
+/// Creates a missing database file readable by its owner only, because it will hold addresses. SQLite gives its
+/// logs the same mode. An existing file keeps its mode.
 fn keep_private(file: &Path) {
     let mut options = std::fs::OpenOptions::new();
-    // Where that fails, SQLite says why it cannot be opened.
+    // If this fails, SQLite's own error will say why the file cannot be opened.
     let _ = options.write(true).create_new(true).mode(0o600).open(file);
 }
 
@@ -295,13 +300,14 @@ async fn sqlite_pool(
     let mut options = ConnectOptions::new(url.expose());
     quiet(&mut options)
         .max_connections(connections)
-        // The one writer must never be recycled under load; readers are cheap to keep too.
+        // The one writer must not be recycled under load, and idle readers are cheap.
         .min_connections(1)
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>)
         .acquire_timeout(Duration::from_secs(30))
-        // After some errors (a full disk) SQLite ends the transaction itself; the driver's ROLLBACK fails then, and it goes
-        // on believing in a transaction. What follows would be savepoints in one that nobody ever commits.
+        // After some errors (a full disk) SQLite ends the transaction itself. The driver's ROLLBACK then fails, and
+        // the driver still believes in a transaction: whatever follows would be savepoints that nobody ever
+        // commits.
         .map_sqlx_sqlite_before_acquire(|connection, _| {
             Box::pin(async move { Ok(!connection.is_in_transaction()) })
         })
@@ -312,17 +318,18 @@ async fn sqlite_pool(
                 .busy_timeout(BUSY)
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
-                // In KB; what is not in it comes from the system's cache. Each reader would fill its own with a large table. What the
-                // writer touches lies together, since keys begin with a moment.
+                // In KB; the rest is served from the system's page cache. With a larger cache every reader would
+                // keep its own copy of a large table. The writer touches neighbouring pages, because keys begin
+                // with a time.
                 .pragma("cache_size", if read_only { "-400" } else { "-3000" })
                 .pragma("temp_store", "MEMORY")
                 .pragma("wal_autocheckpoint", "2000")
                 .pragma("journal_size_limit", "67108864")
                 .pragma("trusted_schema", "OFF")
-                // What is freed becomes zeros: see `scrub`.
+                // Freed space is overwritten with zeros: see `scrub`.
                 .pragma("secure_delete", "ON");
             if read_only {
-                // Not read_only(true): a reader of a WAL database must be able to write the shared-memory index.
+                // Not read_only(true): readers of a WAL database must be able to write the shared-memory index.
                 o.pragma("query_only", "ON")
             } else {
                 o

@@ -1,4 +1,4 @@
-//! Copies of a database in use: made whole, and looked at before they are believed.
+//! Copies of a database in use, and the checks before a copy is trusted.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,9 @@ use sea_orm::{ConnectionTrait, DbErr, TransactionTrait, Value};
 use super::migrate::lock_schema;
 use super::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
 
-/// Where a restored SQLite database lies, whole, while what was in its place and the logs of that are set aside. A restore that ended
-/// there left neither the old database with its log nor the new one: while this is there, nothing may be served.
+/// Where a restore puts the new SQLite database, complete, while it moves the old one and its logs aside. If the
+/// restore was interrupted there, the file in place and the logs beside it may not belong together; nothing may be
+/// served while this file exists.
 #[must_use]
 pub fn restored_file(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
@@ -16,7 +17,7 @@ pub fn restored_file(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// Stands in a PostgreSQL database while a backup is restored into it.
+/// The table that marks a PostgreSQL database while a backup is being restored into it.
 const MARK: &str = "restore_unfinished";
 
 /// Drops every table.
@@ -25,11 +26,11 @@ const TAKE_OUT: &str = "DO $$ DECLARE name TEXT; BEGIN \
     EXECUTE format('DROP TABLE %I CASCADE', name); END LOOP; END $$";
 
 impl Db {
-    /// Writes one moment of a SQLite database to `file`, which does not exist or is empty. Readers and writers go on meanwhile: it
-    /// holds no more than a read transaction. What is deleted in the database is not in the copy.
+    /// Writes a snapshot of a SQLite database to `file`, which must not exist or be empty. Readers and writers are
+    /// not blocked: it only holds a read transaction. The copy does not contain deleted data.
     ///
     /// # Errors
-    /// What SQLite said; `file` is then of no use.
+    /// The error of SQLite; `file` is then useless.
     pub async fn copy_into(&self, file: &Path) -> Result<(), DbErr> {
         let file: Value = file.display().to_string().into();
         run(&*self.writer(), "VACUUM INTO $1", [file])
@@ -37,10 +38,10 @@ impl Db {
             .map(drop)
     }
 
-    /// Whether every page of a SQLite database is as it should be, and it is one of ours.
+    /// Checks that every page of a SQLite database is intact, and that Canvass made it.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of the defect.
     pub async fn look_over(&self) -> Result<(), DbErr> {
         let rows = fetch_all(self.read(), "PRAGMA quick_check(1)", []).await?;
         let said: String = match rows.first() {
@@ -58,8 +59,8 @@ impl Db {
         }
     }
 
-    /// Whether a restore has begun here and has not come to its end: what is in the database must not be served. For SQLite see
-    /// [`restored_file`].
+    /// Whether a restore into this database was begun and not finished, so that its content must not be served. For
+    /// SQLite see [`restored_file`].
     pub async fn restore_begun(&self) -> Result<bool, DbErr> {
         match self.backend() {
             Backend::Sqlite => Ok(false),
@@ -67,10 +68,11 @@ impl Db {
         }
     }
 
-    /// Marks an empty PostgreSQL database as one that is being restored; one in which a restore was not finished is emptied first. False:
-    /// it has tables. Under the lock of migrations: a server that starts now makes its tables before this looks, or finds the mark.
+    /// Marks an empty PostgreSQL database as being restored; one with an unfinished restore is emptied first.
+    /// Returns false if the database has other tables. Takes the migration lock: a server that starts at the same
+    /// time has either created its tables before this looks, or finds the mark.
     pub async fn begin_restore(&self) -> Result<bool, DbErr> {
-        // Not `write_txn`, whose commit needs a table of ours.
+        // Not `write_txn`, whose commit needs one of our tables.
         let txn = self.writer().begin().await?;
         lock_schema(&txn).await?;
         if is_marked(&txn).await? {
@@ -88,15 +90,15 @@ impl Db {
         Ok(true)
     }
 
-    /// Takes all that an unfinished restore has brought out of the database again, and the mark with it.
+    /// Removes everything that an unfinished restore has brought into the database, and the mark with it.
     ///
     /// # Errors
-    /// What the database said; then nothing is taken out.
+    /// The error of the database; nothing was removed then.
     pub async fn undo_restore(&self) -> Result<(), DbErr> {
         self.writer().execute_unprepared(TAKE_OUT).await.map(drop)
     }
 
-    /// How many others are connected to this database, on PostgreSQL. Nobody can be on SQLite, whose file is locked.
+    /// How many other clients are connected to this PostgreSQL database. Always 0 on SQLite, whose file is locked.
     pub async fn others_connected(&self) -> Result<i64, DbErr> {
         match self.backend() {
             Backend::Sqlite => Ok(0),
@@ -108,10 +110,10 @@ impl Db {
         }
     }
 
-    /// Brings everything from the write-ahead log into the file.
+    /// Moves everything from the write-ahead log into the database file.
     ///
     /// # Errors
-    /// What SQLite said.
+    /// The error of SQLite.
     pub async fn settle(&self) -> Result<(), DbErr> {
         self.writer()
             .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -120,16 +122,16 @@ impl Db {
     }
 }
 
-/// Whether the mark of [`Db::begin_restore`] stands.
+/// Whether the mark of [`Db::begin_restore`] is there.
 ///
 /// # Errors
-/// What PostgreSQL said.
+/// The error of PostgreSQL.
 pub(super) async fn is_marked(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
     let sql = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1";
     Ok(fetch_one(db, sql, [MARK.into()]).await?.is_some())
 }
 
-/// Takes the mark of [`Db::begin_restore`] away, where there is one, with all that `txn` does.
+/// Removes the mark of [`Db::begin_restore`], if there is one, as part of `txn`.
 pub async fn end_restore(db: &Db, txn: &WriteTxn) -> Result<(), DbErr> {
     if db.backend() == Backend::Sqlite {
         return Ok(());

@@ -1,12 +1,13 @@
-//! What became of a commit whose answer was lost.
+//! Finds out whether a commit took effect when its reply was lost.
 //!
-//! A connection can break between `COMMIT` and its answer: then the transaction may stand or not, and trying again what adds to a
-//! counter would count twice. PostgreSQL remembers: each write transaction notes its own id before it commits, and
-//! after such a break the server is asked, over another connection, what became of it. SQLite answers in the same process.
+//! A connection can break between `COMMIT` and its reply. The transaction may then be committed or not, and simply
+//! retrying would count twice whatever adds to a counter. PostgreSQL remembers: each write transaction notes its
+//! own id before it commits, and after a break the server is asked over another connection what happened to that
+//! id. SQLite runs in the same process, so no reply can be lost.
 //!
-//! The id alone is not enough. A server that crashes forgets the ids of transactions of which nothing had reached the disk, gives them
-//! out again, and then says of ours what became of another. So the transaction also leaves its id in a row of its connection's
-//! own, which stands if and only if the transaction does.
+//! The id alone is not enough. A server that crashes forgets the ids of transactions of which nothing had reached
+//! the disk, reuses them, and would then report the fate of another transaction. So the transaction also writes its
+//! id to a row that belongs to its connection; the row is there if and only if the transaction was committed.
 
 use std::time::Duration;
 
@@ -15,15 +16,16 @@ use tokio::time::{Instant, sleep};
 
 use super::fetch_one;
 
-/// What is said instead of writing into a file that was moved away.
+/// The error for a write while the database file is no longer in its place.
 pub(super) const MOVED: &str = "the database file is not in its place";
 
-/// Between two questions.
+/// The pause between two queries.
 const AGAIN: Duration = Duration::from_millis(100);
-/// A transaction whose client is gone, and that has not noticed after this, is ended.
+/// A transaction that is still in progress after this time, although its client is gone, is terminated.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Whether an error says that the database could not be reached, or was lost on the way, rather than that it refused.
+/// Whether an error means that the database could not be reached or the connection broke, rather than that it
+/// refused.
 #[must_use]
 pub fn connection_lost(error: &DbErr) -> bool {
     match error {
@@ -55,8 +57,9 @@ fn lost(error: &SqlxError) -> bool {
     }
 }
 
-/// Whether the database cannot be written for the moment, whatever was asked of it: it cannot be reached, another program holds it, or
-/// the disk is full, fails or may only be read. It is no fault of the request; where a commit failed so, nobody knows whether it stands.
+/// Whether an error means that the database cannot be written at present: it cannot be reached, another program
+/// holds it, or the disk is full, failing or read-only. The request is not at fault. If a commit failed this way,
+/// its outcome is unknown.
 #[must_use]
 pub fn is_unwritable(error: &DbErr) -> bool {
     if connection_lost(error) {
@@ -75,10 +78,10 @@ pub fn is_unwritable(error: &DbErr) -> bool {
         return false;
     };
     if code.len() == 5 {
-        // PostgreSQL. 53: insufficient resources, a full disk among them; 25006: a server that has become a standby.
+        // PostgreSQL. 53: insufficient resources, such as a full disk; 25006: the server has become a standby.
         return code.starts_with("53") || code == "25006";
     }
-    // SQLITE_BUSY, _READONLY, _IOERR, _FULL and _CANTOPEN with their kinds.
+    // SQLITE_BUSY, _READONLY, _IOERR, _FULL and _CANTOPEN with their extended codes.
     let kind = code.parse::<u32>().ok().map(|code| code & 0xff);
     matches!(kind, Some(5 | 8 | 10 | 13 | 14))
 }
@@ -86,7 +89,7 @@ pub fn is_unwritable(error: &DbErr) -> bool {
 /// A transaction that is about to be committed on PostgreSQL.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    /// The transaction's.
+    /// The id of the transaction.
     id: i64,
     process: i32,
     /// The key of its connection's row in `write_turn`.
@@ -94,18 +97,18 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// What writes the row and returns what a ticket is read from. A process number comes again after a restart of the machine: hence
-    /// the moment at which the server started.
+    /// Writes the row and returns the columns of the ticket. Process ids are reused after a restart, hence the
+    /// server's start time in the key.
     pub(super) const WRITE: &str = "INSERT INTO write_turn (writer, turn, at_ms) \
         SELECT 'connection ' || pg_backend_pid() || ' of ' || EXTRACT(EPOCH FROM pg_postmaster_start_time()), \
                CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT), CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT) \
         ON CONFLICT (writer) DO UPDATE SET turn = excluded.turn, at_ms = excluded.at_ms \
         RETURNING turn, pg_backend_pid(), writer";
 
-    /// As the row that [`WRITE`](Self::WRITE) returns has it.
+    /// Reads the row that [`WRITE`](Self::WRITE) returned.
     ///
     /// # Errors
-    /// When it has none.
+    /// If there is no row.
     pub(super) fn read(row: Option<QueryResult>) -> Result<Self, DbErr> {
         let row = row.ok_or_else(|| DbErr::Custom("the transaction has no id".into()))?;
         Ok(Self {
@@ -115,11 +118,12 @@ impl Ticket {
         })
     }
 
-    /// Whether the transaction stands although its commit failed with `error`. Asks until it is known, however long the
-    /// database is away: whoever does not want to wait drops the question.
+    /// Finds out whether the transaction was committed although its commit failed with `error`. Repeats the query
+    /// until the answer is known, however long the database is away; a caller that does not want to wait drops the
+    /// future.
     ///
     /// # Errors
-    /// `error`, when nothing was written.
+    /// `error` if nothing was written.
     pub(super) async fn settle(
         self,
         db: &DatabaseConnection,
@@ -137,11 +141,12 @@ impl Ticket {
                     sleep(AGAIN).await;
                     continue;
                 }
-                // A server that came back without this transaction does not know its id.
+                // A server that was restored without this transaction does not know its id.
                 Err(_) => None,
             };
             match status.as_deref() {
-                // Asked afterwards, in a moment of its own: whoever sees it committed sees its row.
+                // This query runs later, in a snapshot of its own: if it sees the transaction as committed, it also
+                // sees its row.
                 Some("committed") => match self.has_left_its_row(db).await {
                     Ok(true) => return Ok(()),
                     Ok(false) => return Err(error),
@@ -152,7 +157,8 @@ impl Ticket {
             }
             if !ended && asked.elapsed() > LINGER {
                 ended = true;
-                // Its connection is gone, but the server has not noticed: it would wait for a dead network for hours.
+                // The client is gone, but the server has not noticed and would wait for a dead network connection
+                // for hours.
                 let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                            WHERE pid = $1 AND backend_xid = CAST(CAST($2 AS xid8) AS xid)";
                 let id = self.id.to_string();
@@ -162,7 +168,7 @@ impl Ticket {
         }
     }
 
-    /// What the server knows of the id.
+    /// The server's status of the id.
     async fn status(&self, db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
         let sql = "SELECT pg_xact_status(CAST($1 AS xid8))";
         let row = fetch_one(db, sql, [self.id.to_string().into()]).await?;

@@ -1,17 +1,17 @@
 //! Group commit: many small writes in one durable commit.
 //!
-//! A bounded queue and one writer. The writer takes everything that is waiting when the last commit has ended (there
-//! is no timer, so an idle system adds no latency), commits it as one group, and only then answers each
-//! request. A full queue is [`Refused::Busy`] at once, and so is one that moves too slowly, after [`PATIENCE`]: the caller says 503
-//! with Retry-After instead of letting people wait for a time-out. What is refused so is out of the queue, and never written. Only
-//! what is being written when patience ends is [`Refused::Unknown`].
+//! A bounded queue and one writer. When a commit has ended, the writer takes everything that is waiting (there is
+//! no timer, so an idle system adds no latency), commits it as one group, and only then answers each request. A
+//! full queue is [`Refused::Busy`] at once, and so is a request that has waited for [`PATIENCE`]: the caller
+//! answers 503 with Retry-After instead of letting people run into a timeout. A request refused this way has left
+//! the queue and is never written. Only one that is being written for too long is [`Refused::Unknown`].
 //!
-//! A group that fails is tried again one request at a time, so that one bad request cannot fail its neighbours; so is one whose commit panics
-//! (its transaction is dropped, and rolled back by that). The writer outlives its faults ([`panics`]). A group that failed
-//! because the database was lost is tried again as a whole, for a few seconds: a [`WriteTxn`](super::WriteTxn) that
-//! fails has written nothing, so nothing can be applied twice.
+//! A group that fails is retried one request at a time, so that one bad request cannot fail its neighbours. The
+//! same holds if the commit panics: dropping the transaction rolls it back, and the writer survives ([`panics`]). A
+//! group that failed because the connection was lost is retried as a whole for a few seconds: a
+//! [`WriteTxn`](super::WriteTxn) has then found out that nothing was written, so nothing can be applied twice.
 //!
-//! This file is the queue's sending side; `writer` is the other end, [`Lines`] are several queues.
+//! This file is the sending side; `writer` is the receiving end, and [`Lines`] combines several queues.
 
 mod lines;
 mod writer;
@@ -29,31 +29,32 @@ pub use self::lines::{Lines, Spill};
 use self::writer::{Answer, Waiting, Writer};
 use crate::panics;
 
-/// How long a request may wait in the queue before it is told to come again.
+/// How long a request may wait in the queue before it is refused as busy.
 pub const PATIENCE: Duration = Duration::from_secs(8);
-/// How long one may wait that is being written: the database hangs, and nobody knows what it will do.
+/// How long a request that is being written may take. After that the database hangs, and the outcome is unknown.
 pub const LONGEST_WRITE: Duration = Duration::from_secs(20);
 
-/// What a queue is like.
+/// The properties of a queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Queue {
-    /// In metrics and logs.
+    /// The name in metrics and logs.
     pub name: &'static str,
-    /// At most so many requests wait.
+    /// The most requests that may wait.
     pub capacity: usize,
-    /// At most so many are committed together.
+    /// The most requests in one commit.
     pub largest: usize,
-    /// Whether a small group lets others run first, so that it grows: for requests that come by hundreds at once and have nothing else
-    /// to do. Where those others have much to do, such as to sign mails, that would only hold up the writer.
+    /// Whether the writer of a small group yields to other tasks first, so that the group grows. For requests that
+    /// arrive in their hundreds and need little other work. Where the other tasks have much to do, such as signing
+    /// mails, it would only delay the writer.
     pub gathers: bool,
 }
 
-/// How long requests may take. Tests have less time than readers.
+/// How long requests may take. Tests use shorter times than the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// In the queue.
+    /// The time in the queue.
     pub patience: Duration,
-    /// Being written.
+    /// The time being written.
     pub longest_write: Duration,
 }
 
@@ -72,10 +73,12 @@ pub enum Refused {
     /// The queue is full, or the writer has stopped: try again in a moment.
     #[error("the write queue is full")]
     Busy,
-    /// It is being written, and the database does not answer, or the writer broke over it: it may stand later, or not.
+    /// The request is being written, and the database does not answer or the writer panicked: it may or may not
+    /// take effect.
     #[error("the database does not answer")]
     Unknown,
-    /// The database cannot be written for the moment ([`is_unwritable`](super::is_unwritable)): of a commit that failed so nobody knows.
+    /// The database cannot be written at present ([`is_unwritable`](super::is_unwritable)); after such a failed
+    /// commit the outcome is unknown.
     #[error("the database cannot be written")]
     Unwritable,
     /// The database refused it; nothing was written.
@@ -83,7 +86,7 @@ pub enum Refused {
     Failed(String),
 }
 
-/// Room for one request; free again when dropped.
+/// A place for one request in the queue; freed when dropped.
 #[derive(Debug)]
 pub struct Place(OwnedSemaphorePermit);
 
@@ -91,7 +94,7 @@ pub struct Place(OwnedSemaphorePermit);
 #[derive(Debug)]
 pub struct GroupCommit<Req, Res> {
     queue: mpsc::UnboundedSender<Waiting<Req, Res>>,
-    /// Bounds the queue, wherever in it a request waits.
+    /// Limits the queue: each waiting request holds a permit.
     room: Arc<Semaphore>,
     capacity: usize,
     patience: Duration,
@@ -99,19 +102,19 @@ pub struct GroupCommit<Req, Res> {
     pulse: Pulse,
 }
 
-/// Whether a writer is at work: for `/readyz`.
+/// Whether a writer is running, for `/readyz`.
 #[derive(Debug, Clone, Default)]
 pub struct Pulse(Arc<AtomicBool>);
 
 impl Pulse {
-    /// Nobody writes what is queued: the writer broke, and was not begun again yet, or has ended.
+    /// Whether nobody writes what is queued: the writer has ended, or it panicked and was not restarted yet.
     #[must_use]
     pub fn has_stopped(&self) -> bool {
         self.0.load(Relaxed)
     }
 }
 
-/// A writer while it is at work.
+/// Marks the writer as running while it lives.
 struct Beating(Pulse);
 
 impl Beating {
@@ -127,12 +130,12 @@ impl Drop for Beating {
     }
 }
 
-/// How long a commit has taken lately, in microseconds.
+/// The recent duration of commits, in microseconds.
 #[derive(Debug, Clone, Default)]
 struct Pace(Arc<AtomicU64>);
 
 impl Pace {
-    /// Notes how long a commit takes that succeeds: a database that is lost is not slow, however long it takes to say so.
+    /// Records the duration of a commit that succeeds. Failures do not count: a lost database is not a slow one.
     async fn of<T>(&self, commit: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         let begun = Instant::now();
         let done = commit.await;
@@ -142,7 +145,7 @@ impl Pace {
         done
     }
 
-    /// The last dozen commits count.
+    /// A moving average over about a dozen commits.
     fn note(&self, took: Duration) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let before = self.0.load(Relaxed);
@@ -178,7 +181,7 @@ where
         Self::start_within(queue, Bounds::default(), commit)
     }
 
-    /// As [`start`](Self::start), within other bounds.
+    /// Like [`start`](Self::start), with other bounds.
     pub fn start_within<F, Fut>(queue: Queue, bounds: Bounds, commit: F) -> Self
     where
         F: Fn(Vec<Req>) -> Fut + Send + Sync + 'static,
@@ -189,7 +192,7 @@ where
         this
     }
 
-    /// A queue, and the writer that is to be run.
+    /// Creates a queue and the writer that is to be run.
     fn open<F, Fut>(
         queue: Queue,
         bounds: Bounds,
@@ -220,46 +223,47 @@ where
         (this, running)
     }
 
-    /// Of its writer.
+    /// The pulse of the queue's writer.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
 
-    /// How many requests wait; those that are being written do not count.
+    /// How many requests are waiting, not counting those being written.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.capacity - self.room.available_permits()
     }
 
-    /// How long a commit takes, by the last dozen of them. Zero before the first.
+    /// How long a commit takes, averaged over about the last dozen. Zero before the first.
     #[must_use]
     pub fn pace(&self) -> Duration {
         Duration::from_micros(self.pace.0.load(Relaxed))
     }
 
-    /// Whether nobody else may wait.
+    /// Whether the queue is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.room.available_permits() == 0
     }
 
-    /// Queues `request` and waits until it is committed, or until patience ends.
+    /// Queues `request` and waits until it is committed or refused.
     ///
     /// # Errors
-    /// [`Refused`]; then nothing of the request was written, unless it is [`Refused::Unknown`].
+    /// [`Refused`]. Nothing of the request was written, except that the outcome is unknown for [`Refused::Unknown`]
+    /// and [`Refused::Unwritable`].
     pub async fn submit(&self, request: Req) -> Result<Res, Refused> {
         let place = self.place().ok_or(Refused::Busy)?;
         self.submit_in(place, request).await
     }
 
-    /// A place in the queue, if there is room: for a caller that has more than one queue to choose from.
+    /// A place in the queue if there is room, for callers that choose between several queues.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
         self.room.clone().try_acquire_owned().ok().map(Place)
     }
 
-    /// As [`submit`](Self::submit), in a place of this queue.
+    /// Like [`submit`](Self::submit), with a place in this queue.
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
@@ -268,18 +272,19 @@ where
             .await
     }
 
-    /// As [`submit`](Self::submit), but waits for room in the queue, and in it as long as it takes: for background work that has its
-    /// own bound.
+    /// Like [`submit`](Self::submit), but waits for room in the queue and then for as long as it takes. For
+    /// background work that has a limit of its own.
     ///
     /// # Errors
-    /// [`Refused::Failed`]; when the writer has stopped [`Refused::Busy`], or [`Refused::Unknown`] where it had the request.
+    /// [`Refused::Failed`] or [`Refused::Unwritable`]. If the writer has stopped: [`Refused::Busy`], or
+    /// [`Refused::Unknown`] if it had already taken the request.
     pub async fn submit_waiting(&self, request: Req) -> Result<Res, Refused> {
         let room = self.room.clone();
         let room = room.acquire_owned().await.map_err(|_| Refused::Busy)?;
         self.submit_patiently(Place(room), request).await
     }
 
-    /// As [`submit_waiting`](Self::submit_waiting), in a place of this queue.
+    /// Like [`submit_waiting`](Self::submit_waiting), with a place in this queue.
     ///
     /// # Errors
     /// As [`submit_waiting`](Self::submit_waiting).

@@ -1,9 +1,10 @@
-//! Whether the database takes what is written: what `/readyz` says.
+//! Whether the database accepts writes, for `/readyz`.
 //!
-//! Every error of a write that says so is remembered, wherever in a transaction it came: as it began, with a statement of a group, or at the
-//! commit. After one of a statement between them a write is tried. So a database that cannot be written is known to be after a few
-//! seconds at the latest, and one that can be again as well. A transaction that is dropped says nothing: so end requests that are
-//! refused, and a trial costs the one writer some megabytes.
+//! Every write error that says otherwise is recorded, wherever it occurs: at the beginning of a transaction, in a
+//! statement, or at the commit. After a failed statement a trial write is made, and while writes fail it is
+//! repeated. So a database that stops or resumes accepting writes is noticed within a few seconds. A dropped
+//! transaction is no reason for a trial: refused requests end that way, and a trial costs the one writer some
+//! megabytes.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,30 +18,30 @@ use tokio::time::Instant;
 use super::fate::{MOVED, is_unwritable};
 use super::{Backend, Db, DbErr, run};
 
-/// The log is cut while nobody reads from it. Somebody who does for long (a backup, a large export) is not asked more often: each time the
-/// one writer waits a moment.
+/// The log is truncated while nobody reads from it. While a long reader (a backup, a large export) is active, it is
+/// tried only this often, because each attempt makes the one writer wait a moment.
 const CUT_AGAIN: Duration = Duration::from_secs(60);
 
-/// What keeps a database from being served.
+/// The reason why a database must not be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The last write failed: no room, a failing disk, another program that holds it, no server.
+    /// The last write failed: full or failing disk, another program holding the lock, or no server.
     Unwritable,
-    /// Its file is not where it was opened: whatever is written into it now is lost when it is closed.
+    /// The file is no longer where it was opened: whatever is written into it now is lost when it is closed.
     Moved,
 }
 
-/// What the commits of this process met.
+/// The condition of the database as this process knows it.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failing: AtomicBool,
     moved: AtomicBool,
-    /// A statement failed.
+    /// A statement failed with an error that a trial write is to confirm.
     suspect: AtomicBool,
-    /// How often a write was tried.
+    /// The number of trial writes.
     #[cfg(test)]
     trials: std::sync::atomic::AtomicUsize,
-    /// Something was erased that the write-ahead log may still hold: when it is to be cut.
+    /// When to truncate the write-ahead log, which may still hold erased data.
     erased: Mutex<Option<Instant>>,
     file: Option<FileId>,
 }
@@ -48,7 +49,7 @@ pub(super) struct Health {
 /// How long the writer may wait for readers of the log.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
-/// A file by its place and by what lies there.
+/// Identifies a file by its path and by its device and inode.
 #[derive(Debug)]
 struct FileId {
     path: PathBuf,
@@ -63,9 +64,9 @@ impl FileId {
 }
 
 impl Health {
-    /// Of a SQLite file that is open.
+    /// The health of an open SQLite file.
     pub(super) fn of_file(path: PathBuf) -> Self {
-        // One that has no place, such as a database in memory, cannot be moved.
+        // A database without a path, such as one in memory, cannot be moved.
         let file = std::fs::metadata(&path).ok().map(|there| FileId {
             path,
             device: there.dev(),
@@ -77,14 +78,16 @@ impl Health {
         }
     }
 
-    /// What a write met. That another one succeeds says little: one that changes a page needs no room.
+    /// Records the error of a write. A later success does not clear it, because a write that only changes existing
+    /// pages needs no free space.
     pub(super) fn note(&self, error: &DbErr) {
         if is_unwritable(error) {
             self.failing.store(true, Relaxed);
         }
     }
 
-    /// What a statement of a transaction met: a write is tried, where it says that there can be none.
+    /// Records the error of a statement within a transaction. If it says that the database cannot be written, a
+    /// trial write follows.
     pub(super) fn suspect(&self, error: &DbErr) {
         if is_unwritable(error) {
             self.suspect.store(true, Relaxed);
@@ -94,7 +97,7 @@ impl Health {
     /// Whether anything may be written at all.
     ///
     /// # Errors
-    /// Not into a file that is gone: it would be confirmed, and lost.
+    /// [`MOVED`] while the file is gone: a write would be acknowledged and then lost.
     pub(super) fn let_write(&self) -> Result<(), DbErr> {
         match self.moved.load(Relaxed) {
             true => Err(DbErr::Custom(MOVED.to_owned())),
@@ -108,7 +111,7 @@ impl Health {
 }
 
 impl Db {
-    /// What keeps the database from being served, as far as is known.
+    /// The reason why the database must not be served, as far as is known.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
         if self.health().moved.load(Relaxed) {
@@ -118,21 +121,22 @@ impl Db {
         failing.then_some(Trouble::Unwritable)
     }
 
-    /// Has the write-ahead log of SQLite cut soon, since something was erased that it may still hold: by [`look_after`](Self::look_after), as
-    /// soon as nobody looks at an older moment. PostgreSQL's autovacuum clears away what it keeps of old rows.
+    /// Asks for a truncation of SQLite's write-ahead log, which may still hold data that was just erased.
+    /// [`look_after`](Self::look_after) does it as soon as no reader uses an older snapshot. On PostgreSQL
+    /// autovacuum removes old row versions.
     pub fn cut_log_soon(&self) {
         *self.health().erased() = Some(Instant::now());
     }
 
-    /// What a database needs every few seconds while it is served: a look at its place, the cut of its log that was asked for, and a trial
-    /// once a write or a statement has failed.
+    /// The regular upkeep of a database that is served, to be called every few seconds: checks that the file is in
+    /// its place, truncates the log if asked to, and makes a trial write after a failed one.
     pub async fn look_after(&self) {
         self.look_for_file();
         self.cut_log_if_erased().await;
         self.try_again().await;
     }
 
-    /// Whatever is written into a file that was moved away is lost when it is closed.
+    /// Notes whether the file was moved away: writes into a moved file are lost when it is closed.
     fn look_for_file(&self) {
         let health = self.health();
         let Some(file) = &health.file else { return };
@@ -152,13 +156,14 @@ impl Db {
             return;
         }
         if !self.cut_log(AT_ONCE).await.is_ok_and(|cut| cut) {
-            // Unless it was asked for once more meanwhile.
+            // Unless another request for it came meanwhile.
             let again = Instant::now() + CUT_AGAIN;
             self.health().erased().get_or_insert(again);
         }
     }
 
-    /// After a write that failed: a server that is taken out of service gets no requests that would tell whether one succeeds again.
+    /// Makes a trial write after a failure: a server that was taken out of service gets no requests that would show
+    /// whether writes succeed again.
     async fn try_again(&self) {
         let health = self.health();
         let failed = health.failing.load(Relaxed);
@@ -171,12 +176,12 @@ impl Db {
                 tracing::info!("the database can be written again");
             }
             Ok(()) => {}
-            // The write that failed first was logged.
+            // The first failure was logged already.
             Err(error) => health.note(&error),
         }
     }
 
-    /// A commit that leaves nothing behind, yet needs room: 64 kB more than there are in free pages, if these are few.
+    /// A commit that leaves nothing behind but needs space: 64 kB more than the free pages hold, if those are few.
     async fn try_to_write(&self) -> Result<(), DbErr> {
         #[cfg(test)]
         self.health().trials.fetch_add(1, Relaxed);
@@ -201,7 +206,7 @@ impl Db {
 
 #[cfg(test)]
 impl Db {
-    /// How often a write was tried.
+    /// The number of trial writes.
     pub(crate) fn trials(&self) -> usize {
         self.health().trials.load(Relaxed)
     }

@@ -1,22 +1,23 @@
-//! One process per SQLite database. Two would each believe that all leases of the other are void.
+//! One process per SQLite database. Of two processes, each would believe that all leases of the other are void.
 //!
-//! The lock lies beside the database file, wherever that is: two data directories may be told to use one database.
+//! The lock file lies beside the database file, not in the data directory, because two data directories may be
+//! configured with the same database.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// Held while the process lives; the operating system lets go of it when the process dies, however it dies.
+/// Held while the process lives. The operating system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct FileLock {
     _file: File,
 }
 
-/// A database that cannot be had.
+/// A database that cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
+    /// Another process holds it.
     #[error("{0} is in use by another canvass process (one process per SQLite database)")]
     Held(String),
     /// Its directory cannot be written.
@@ -25,7 +26,8 @@ pub enum LockError {
 }
 
 impl FileLock {
-    /// Takes the lock of the database in `file`, which need not be there yet. Its directory is created if need be, for its owner alone.
+    /// Takes the lock of the database in `file`, which need not exist yet. Its directory is created if necessary,
+    /// accessible to its owner only.
     ///
     /// # Errors
     /// [`LockError`].
@@ -46,7 +48,7 @@ impl FileLock {
             }
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }
-        // For people who look: which process it is. The lock, not the text, is what counts.
+        // The process id is there for people to read. Only the lock counts.
         lock.set_len(0)
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(io)?;
@@ -54,7 +56,7 @@ impl FileLock {
     }
 }
 
-/// Where `file` is, whichever links lead to it.
+/// The path of `file` with all links resolved.
 fn real(file: &Path) -> std::io::Result<PathBuf> {
     if let Ok(real) = file.canonicalize() {
         return Ok(real);

@@ -15,12 +15,12 @@ pub enum MigrateError {
          start that version, or restore a backup made by this one"
     )]
     Newer(String),
-    /// The schema is older, and a server that may be running must not have it changed under its feet.
+    /// The schema is older, and must not be changed while a server may be using it.
     #[error(
         "the schema is of an older version, and a server may be using it; restart the servers with this version, or run `canvass migrate`"
     )]
     Outdated,
-    /// A backup was being restored into it, and that did not come to its end.
+    /// The restore of a backup into this database was not finished.
     #[error(
         "restoring a backup into this database was not finished; run `canvass restore FILE` again"
     )]
@@ -30,11 +30,11 @@ pub enum MigrateError {
     Failed(#[from] DbErr),
 }
 
-/// "canvass" in ASCII: the key of PostgreSQL's advisory lock that migrations hold.
+/// "canvass" in ASCII: the key of the PostgreSQL advisory lock that migrations hold.
 const LOCK: i64 = 0x63_61_6e_76_61_73_73;
 
-/// Applies what is missing, all in one transaction, under a lock: of several nodes that start at once
-/// one migrates, the others wait and find nothing to do. Returns the names of what was applied.
+/// Applies the missing migrations in one transaction, under a lock: if several nodes start at once, one migrates,
+/// and the others wait and find nothing to do. Returns the names of the applied migrations.
 ///
 /// # Errors
 /// [`MigrateError`].
@@ -42,7 +42,7 @@ pub async fn migrate(db: &Db) -> Result<Vec<String>, MigrateError> {
     apply(db, false).await
 }
 
-/// As [`migrate`], for the restore itself.
+/// Like [`migrate`], but also during a restore, for the restore itself.
 ///
 /// # Errors
 /// [`MigrateError`].
@@ -79,7 +79,7 @@ async fn apply(db: &Db, restoring: bool) -> Result<Vec<String>, MigrateError> {
         .collect();
     Migrator::up(&**txn, None).await?;
     txn.commit().await?;
-    // Versions before this one left what they deleted in the gaps of the file.
+    // Earlier versions left deleted data in the unused parts of the file.
     let left = !applied.is_empty() && missing.iter().any(|name| name == "m0013_sealing");
     if left && db.backend() == Backend::Sqlite {
         db.rewrite_whole().await?;
@@ -87,7 +87,7 @@ async fn apply(db: &Db, restoring: bool) -> Result<Vec<String>, MigrateError> {
     Ok(missing)
 }
 
-/// Checks, without changing anything, that the schema is exactly ours.
+/// Checks, without changing anything, that the schema is exactly that of this version.
 ///
 /// # Errors
 /// [`MigrateError`].
@@ -106,10 +106,10 @@ pub async fn up_to_date(db: &Db) -> Result<(), MigrateError> {
     Ok(())
 }
 
-/// Whether no version of Canvass has been here yet.
+/// Whether no version of Canvass has used this database yet.
 ///
 /// # Errors
-/// When the database fails.
+/// The error of the database.
 pub async fn is_new(db: &Db) -> Result<bool, DbErr> {
     let sql = match db.backend() {
         Backend::Sqlite => "SELECT 1 FROM sqlite_schema WHERE name = 'seaql_migrations'",

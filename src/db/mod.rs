@@ -1,22 +1,21 @@
-//! The database: SQLite by default, PostgreSQL when one machine is not enough; the same code for both.
+//! The database: SQLite by default, PostgreSQL when one machine is not enough. The code is the same for both.
 //!
-//! - [`Db::open`]: connect, with every pragma in the connect options so that each connection has them.
-//! - [`Db::read`]: for reading. On SQLite a pool of readers, which can never write.
+//! - [`Db::open`]: connect. Every pragma is a connect option, so that each connection has it.
+//! - [`Db::read`]: connections for reading. On SQLite a pool of readers that cannot write.
 //! - [`Db::write_txn`]: the one way to write. On SQLite the pool behind it has one connection and the transaction
-//!   is `BEGIN IMMEDIATE`: writers queue in our process instead of failing in the file. Nothing that
-//!   waits on the network happens while one is open. A commit whose answer is lost is looked up afterwards: it is either done or
-//!   not, never both.
-//!   [`Bell`] is rung by commits that bring work.
-//! - [`Db::ask_and_write`]: the same for the ballot box, in two trips.
+//!   is `BEGIN IMMEDIATE`: writers queue in our process instead of failing on the file lock. Nothing that waits on
+//!   the network happens while one is open. If the reply to a commit is lost, the outcome is looked up afterwards.
+//!   Commits that bring work ring the [`Bell`].
+//! - [`Db::ask_and_write`]: the same in two round trips, for the ballot writers.
 //! - [`sql`]: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
 //! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
-//! - [`group_commit`]: many small writes in one commit, each answered after it.
-//! - [`migrate`]: the schema, under our own lock; refuses a database from a newer version.
-//! - [`Db::scrub`]: takes what was deleted out of the files as well.
-//! - [`Db::copy_into`]: a copy while it is used.
-//! - [`Db::look_after`]: whether it can still be written, for `/readyz`.
+//! - [`group_commit`]: many small writes in one commit; each is answered after it.
+//! - [`migrate`]: the schema, under a lock; refuses a database from a newer version.
+//! - [`Db::scrub`]: removes deleted data from the files as well.
+//! - [`Db::copy_into`]: a copy of a database in use.
+//! - [`Db::look_after`]: whether the database accepts writes, for `/readyz`.
 //! - [`lock`]: one process per SQLite database.
-//! - [`entities`]: one file a table.
+//! - [`entities`]: one file per table.
 
 mod asked;
 mod bell;

@@ -1,13 +1,14 @@
-//! Taking what was deleted out of the files as well.
+//! Removal of deleted data from the database files.
 //!
-//! A deleted row leaves its bytes behind: in the gaps of pages, in pages that are free, in the write-ahead log, in row versions that
-//! nobody sees any more. For what must not be found again, the tables it stood in are written anew and the old pages overwritten.
+//! A deleted row leaves its bytes behind: in unused parts of pages, in free pages, in the write-ahead log, in dead
+//! row versions. If data must be unrecoverable, the tables that held it are rewritten and the old pages
+//! overwritten.
 //!
-//! - SQLite: every write overwrites what it frees with zeros (`secure_delete`), but pages that were split keep copies in their gaps. So
-//!   a table is copied in the order of its key into a new one, and the old one dropped: all its pages become zeros. Then the log is
-//!   brought into the file and cut to nothing.
-//! - PostgreSQL: `VACUUM FULL` writes a table into a new file and removes the old one, once nobody looks at an older moment. Archived
-//!   write-ahead logs, replicas and backups are the operator's.
+//! - SQLite: every write zeroes what it frees (`secure_delete`), but pages that were split keep copies in their
+//!   unused parts. So a table is copied in key order into a new one and the old one is dropped, which zeroes all
+//!   its pages. Then the log is checkpointed and truncated.
+//! - PostgreSQL: `VACUUM FULL` writes a table into a new file and removes the old one, once no transaction uses an
+//!   older snapshot. Archived write-ahead logs, replicas and backups are the operator's responsibility.
 
 use std::time::Duration;
 
@@ -17,15 +18,15 @@ use sea_orm::{ConnectionTrait, DbErr, RuntimeErr};
 use super::connect::BUSY;
 use super::{Backend, Db, fetch_all};
 
-/// How long the log may be waited for, and on PostgreSQL a table: ballots wait as long.
+/// How long to wait for readers of the log, or on PostgreSQL for a table lock. Ballots wait during this time.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// "scrub" in ASCII: the key of PostgreSQL's advisory lock, so that one node does it.
+/// "scrub" in ASCII: the key of a PostgreSQL advisory lock, so that only one node does it.
 const LOCK: i64 = 0x73_63_72_75_62;
 
 impl Db {
-    /// Writes `tables` anew and overwrites where they lay. False: somebody still looks at an older moment, or holds a table; then it is to
-    /// be called again. What was done twice is as if it was done once. No other table may point at one of these.
+    /// Rewrites `tables` and overwrites the space they occupied. Returns false if a transaction still uses an older
+    /// snapshot or holds a table; call it again then. It is idempotent. No other table may reference these.
     pub async fn scrub(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
         match self.backend() {
             Backend::Sqlite => {
@@ -58,7 +59,7 @@ impl Db {
                 .collect::<Result<_, _>>()?;
             let mut statements = vec![
                 format!("CREATE TABLE {table}_anew ({columns}"),
-                // In the order of the key: not even the place of a row says when it came.
+                // In key order, so that not even the position of a row says when it was written.
                 format!(
                     "INSERT INTO {table}_anew SELECT * FROM {table} ORDER BY {}",
                     key.join(", ")
@@ -74,21 +75,21 @@ impl Db {
         txn.commit().await
     }
 
-    /// Brings the write-ahead log into the file and cuts it to nothing, unless a reader still needs it after `patience`: so long nobody
-    /// writes.
+    /// Checkpoints the write-ahead log and truncates it, unless a reader still needs it after `patience`. Nobody
+    /// can write meanwhile.
     pub(super) async fn cut_log(&self, patience: Duration) -> Result<bool, DbErr> {
         let mut connection = self.kept_writer().await?;
         let cut = cut(&mut connection, patience).await;
         match cut {
             Ok(_) => self.keep_writer(connection),
-            // It may be as impatient as it was made.
+            // Its busy timeout may still be the short one set for this.
             Err(_) => connection.close_on_drop(),
         }
         cut.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
     }
 
     async fn rewrite_postgres(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
-        // VACUUM takes no transaction, and the settings are for one connection, which is thrown away afterwards.
+        // VACUUM cannot run in a transaction, and the settings are for one connection, which is closed afterwards.
         let writer = self.writer();
         let pool = writer.get_postgres_connection_pool();
         let mut connection = pool.acquire().await.map_err(failed)?;
@@ -100,7 +101,8 @@ impl Db {
         }
     }
 
-    /// Rewrites the whole file of a SQLite database. Takes as much room again as the file, and the only writer for as long as it takes.
+    /// Rewrites the whole file of a SQLite database. Needs as much free space as the file, and blocks the only
+    /// writer meanwhile.
     pub(super) async fn rewrite_whole(&self) -> Result<(), DbErr> {
         for sql in [
             "PRAGMA temp_store = FILE",
@@ -157,7 +159,8 @@ async fn rewrite(
     Ok(true)
 }
 
-/// Waits until nobody looks at a moment before this one: rows that were deleted would be copied for them.
+/// Waits until no transaction uses a snapshot older than this one: for those, VACUUM would copy the deleted rows
+/// too.
 async fn are_alone(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::query("SELECT pg_current_xact_id()::xid::text")
         .fetch_one(&mut *connection)
@@ -179,7 +182,7 @@ async fn are_alone(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Er
     Ok(false)
 }
 
-/// Whether somebody held the table (`lock_not_available`).
+/// Whether the table was locked by somebody else (`lock_not_available`).
 fn is_taken(error: &sqlx::Error) -> bool {
     error
         .as_database_error()

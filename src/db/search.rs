@@ -1,10 +1,11 @@
-//! Looking for a part of a text, in any case of its letters, also those that ASCII does not have.
+//! Case-insensitive substring search, also for letters outside ASCII.
 
 use super::Backend;
 
-/// The condition under which `column` holds `text` somewhere, with parameter `$place`, and what that parameter is.
+/// The condition that `column` contains `text`, using parameter `$place`, and the value of that parameter.
 ///
-/// PostgreSQL folds the letters that the database's locale knows, on both sides: under `C` what is typed as it stands is found. SQLite's `LOWER` and `LIKE` know ASCII alone; its `GLOB` takes a choice for each letter.
+/// PostgreSQL folds the letters that the database's locale knows, on both sides; under `C` only ASCII letters are
+/// folded. SQLite's `LOWER` and `LIKE` know only ASCII, so its `GLOB` gets a character class for each letter.
 pub fn containing(backend: Backend, column: &str, place: usize, text: &str) -> (String, String) {
     let mut pattern = String::new();
     match backend {
@@ -24,7 +25,7 @@ pub fn containing(backend: Backend, column: &str, place: usize, text: &str) -> (
                     .chain(c.to_lowercase())
                     .chain(c.to_uppercase())
                     .collect();
-                // One that is written with two letters in the other case, as ß, is looked for as it is.
+                // A letter whose other case is written with two letters, like ß, is matched as it is.
                 let one = c.to_lowercase().count() == 1 && c.to_uppercase().count() == 1;
                 match c {
                     '*' | '?' | '[' => pattern.push_str(&format!("[{c}]")),

@@ -1,24 +1,24 @@
-//! Log lines that would come with every request.
+//! Rate limit for log lines that would otherwise come with every request.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Says the same thing once a minute, however often it happens.
+/// Allows a message once a minute, however often its cause occurs.
 #[derive(Debug, Default)]
 pub struct Sparing(Mutex<Option<(Instant, u64)>>);
 
 impl Sparing {
     const EACH: Duration = Duration::from_secs(60);
 
-    /// Of something that has not happened yet.
+    /// For a cause that has not occurred yet.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(None))
     }
 
-    /// Whether it is to be said now: then how often it was left unsaid since it was said last.
+    /// If the message is due now, the number of times it was suppressed since it was last logged.
     pub fn now(&self) -> Option<u64> {
         self.at(Instant::now())
     }

@@ -1,4 +1,4 @@
-//! Raw, set-based SQL, for the tables where a row at a time would cost 10 to 100 times more.
+//! Raw, set-based SQL for the tables where one row at a time would cost 10 to 100 times more.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, SqlErr, Statement, Value,
 };
 
-/// A statement with its values. `$1, $2, …` are understood by both databases.
+/// A statement with its values. Both databases understand `$1, $2, …`.
 pub fn query<C: ConnectionTrait>(
     db: &C,
     sql: impl Into<String>,
@@ -20,8 +20,9 @@ pub fn query<C: ConnectionTrait>(
     Statement::from_sql_and_values(backend, sql, values)
 }
 
-/// The statement with `?` for each `$n`, where these stand in order and once each, as in every multi-row insert. SQLite looks a named
-/// parameter up in a list of all, which made thousands of them cost quadratic time; it has no list of nameless ones.
+/// The statement with `?` for each `$n`, if these occur once each and in order, as in every multi-row insert.
+/// SQLite searches a list of all names for each named parameter, so thousands of them cost quadratic time; nameless
+/// ones are not in that list.
 pub(super) fn nameless(sql: &str) -> Option<String> {
     let mut out = String::with_capacity(sql.len());
     let mut pieces = sql.split('$');
@@ -64,7 +65,7 @@ pub async fn fetch_one<C: ConnectionTrait>(
     db.query_one_raw(query(db, sql, values)).await
 }
 
-/// All rows of a query, each as what `read` makes of it, collected.
+/// All rows of a query, converted by `read` and collected.
 pub async fn fetch_all_as<C: ConnectionTrait, T, All: FromIterator<T>>(
     db: &C,
     sql: impl Into<String>,
@@ -74,7 +75,7 @@ pub async fn fetch_all_as<C: ConnectionTrait, T, All: FromIterator<T>>(
     fetch_all(db, sql, values).await?.iter().map(read).collect()
 }
 
-/// The first row of a query, if there is one, as what `read` makes of it.
+/// The first row of a query, if there is one, converted by `read`.
 pub async fn fetch_one_as<C: ConnectionTrait, T>(
     db: &C,
     sql: impl Into<String>,
@@ -85,20 +86,20 @@ pub async fn fetch_one_as<C: ConnectionTrait, T>(
     row.as_ref().map(read).transpose()
 }
 
-/// Statements that only write, carried out together: one trip to the database instead of one for each.
+/// Writing statements that are run together: one round trip instead of one for each.
 #[derive(Debug, Default)]
 pub struct Batch {
     statements: Vec<String>,
     values: Vec<Value>,
-    /// Of the statement it becomes a part of.
+    /// The number of parameters of the statement that it becomes part of.
     before: usize,
-    /// What must hold for any of it.
+    /// A condition for the whole batch.
     condition: Option<&'static str>,
 }
 
 impl Batch {
-    /// A batch that becomes a part of one of PostgreSQL's statements, which has `before` parameters, and is carried out only where
-    /// `condition` holds.
+    /// A batch that becomes part of one PostgreSQL statement, which has `before` parameters, and takes effect only
+    /// if `condition` holds.
     #[must_use]
     pub fn only_where(condition: &'static str, before: usize) -> Self {
         Self {
@@ -108,14 +109,14 @@ impl Batch {
         }
     }
 
-    /// How many parameters are taken: the next statement's come after them, in order and once each.
+    /// The number of parameters used so far: those of the next statement follow, once each and in order.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.before + self.values.len()
     }
 
-    /// Adds rows to a table. `into`: the table and its columns, as in `INSERT INTO`; `values`: row by row; `conflict`: what becomes of a row
-    /// that is there, as in `ON CONFLICT`, or nothing. Nothing to do without rows.
+    /// Adds rows to a table. `into`: the table and its columns, as in `INSERT INTO`; `rows`: the values of each
+    /// row; `conflict`: what to do with an existing row, as in `ON CONFLICT`, or empty. Does nothing without rows.
     pub fn insert<const COLUMNS: usize>(
         &mut self,
         into: &str,
@@ -141,19 +142,19 @@ impl Batch {
         self.push(sql, values);
     }
 
-    /// Adds a statement. No two of a batch may touch the same row: PostgreSQL carries them out at one moment.
+    /// Adds a statement. No two of a batch may touch the same row: PostgreSQL runs them in the same snapshot.
     pub fn push(&mut self, sql: String, values: impl IntoIterator<Item = Value>) {
         self.statements.push(sql);
         self.values.extend(values);
     }
 
-    /// Whether there is nothing to carry out.
+    /// Whether there are no statements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()
     }
 
-    /// Its statements as parts of one of PostgreSQL's, after `WITH`, and the values.
+    /// The statements as parts of one PostgreSQL statement, to follow `WITH`, and the values.
     #[must_use]
     pub fn into_parts(self) -> (String, Vec<Value>) {
         let mut sql = String::new();
@@ -165,12 +166,12 @@ impl Batch {
         (sql, self.values)
     }
 
-    /// All of it as one text, for SQLite, and the values.
+    /// All statements as one text, for SQLite, and the values.
     pub(super) fn into_one(self) -> (String, Vec<Value>) {
         (self.statements.join("; "), self.values)
     }
 
-    /// Carries them out.
+    /// Runs the statements.
     pub async fn run<C: ConnectionTrait>(mut self, db: &C) -> Result<(), DbErr> {
         if db.get_database_backend() == DbBackend::Sqlite && !self.is_empty() {
             let (sql, values) = self.into_one();
@@ -182,7 +183,8 @@ impl Batch {
         }
     }
 
-    /// Carries them out in PostgreSQL, with `last`, which has no parameters of its own beyond theirs; its row, if it returns one.
+    /// Runs the statements on PostgreSQL together with `last`, which has no parameters of its own. Returns the row
+    /// of `last`, if any.
     pub(super) async fn run_and_return<C: ConnectionTrait>(
         self,
         db: &C,
@@ -196,8 +198,8 @@ impl Batch {
     }
 }
 
-/// The next of a few sizes: a statement whose rows are filled up to it, by repeating one, has one of few texts, which the database
-/// has prepared already. At most half as many rows again.
+/// The next of a few sizes. A statement that is padded to it by repeating a row has one of few texts, which the
+/// database has prepared already. Pads by at most half the rows again.
 #[must_use]
 pub fn round_up(rows: usize) -> usize {
     let power = rows.next_power_of_two();
@@ -208,8 +210,8 @@ pub fn round_up(rows: usize) -> usize {
     }
 }
 
-/// `($1,$2),($3,$4),…` for a multi-row insert of `rows` rows of `columns` columns, numbered after the first
-/// `taken` parameters. Keep `rows * columns` below 32,000: SQLite takes 32,766 parameters, PostgreSQL 65,535.
+/// `($1,$2),($3,$4),…` for an insert of `rows` rows of `columns` columns, numbered after the first `taken`
+/// parameters. Keep `rows * columns` below 32,000: SQLite allows 32,766 parameters, PostgreSQL 65,535.
 #[must_use]
 pub fn values_list(rows: usize, columns: usize, taken: usize) -> String {
     let mut sql = String::with_capacity(rows * columns * 6);
@@ -233,7 +235,7 @@ pub fn in_list(n: usize, taken: usize) -> String {
     values_list(1, n, taken)
 }
 
-/// Whether an error means that a unique key already holds the value: often an expected outcome.
+/// Whether an error is a unique-key violation, which is often an expected outcome.
 #[must_use]
 pub fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))

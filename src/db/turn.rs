@@ -1,9 +1,11 @@
-//! A whole transaction in one statement: one round trip to PostgreSQL instead of three, and still known afterwards whether it stands.
+//! A whole transaction in one statement: one round trip to PostgreSQL instead of three, with an outcome that can
+//! still be looked up.
 //!
-//! A statement outside a transaction is one of its own. When its answer is lost, nobody knows whether it was carried out, and it may
-//! even be carried out later, when the server comes to it. So each [`Turns`] has a row with a number, and its statements raise
-//! that number from the value that they expect, or do nothing. After a lost answer the row is locked and read: a raised number
-//! says "done"; otherwise it is raised past the lost statement, which then cannot be carried out any more.
+//! A statement outside a transaction is a transaction of its own. If its reply is lost, nobody knows whether it
+//! ran, and it may even run later, when the server gets to it. So each [`Turns`] has a row with a number, and its
+//! statements either increment that number from the expected value or do nothing. After a lost reply the row is
+//! locked and read: if the number was incremented, the statement ran; otherwise the number is moved past the lost
+//! statement, which then can no longer run.
 
 use std::time::Duration;
 
@@ -14,28 +16,28 @@ use super::fate::connection_lost;
 use super::{Db, fetch_all, fetch_one, run};
 use crate::types::UnixMillis;
 
-/// The first part of a statement for [`Turns::run`], after `WITH`: all of its other parts must come to nothing where `turn` has no
-/// row. `$1` to `$3` are taken.
+/// The first part of a statement for [`Turns::run`], to follow `WITH`. All other parts must do nothing if `turn`
+/// has no row. `$1` to `$3` are taken.
 pub const TURN: &str = "turn AS MATERIALIZED (UPDATE write_turn SET turn = turn + 1, at_ms = $3 WHERE writer = $1 AND turn = $2 RETURNING turn)";
 
-/// Between two questions.
+/// The pause between two queries.
 const AGAIN: Duration = Duration::from_millis(100);
-/// Rows of writers that have not written for so long are removed: 30 days, a thousand times the longest lease.
+/// Rows of writers that have not written for this long are removed: 30 days, a thousand times the longest lease.
 const FORGET_MS: i64 = 30 * 86_400_000;
 
-/// A writer that carries out one statement at a time. PostgreSQL only.
+/// A writer that runs one statement at a time. PostgreSQL only.
 #[derive(Debug)]
 pub struct Turns {
     db: Db,
     name: &'static str,
-    /// The key of its row: nobody else's.
+    /// The key of its row, unique to this writer.
     writer: String,
-    /// The number in its row; none while that is not known.
+    /// The number in its row; `None` while that is not known.
     turn: Option<i64>,
 }
 
 impl Turns {
-    /// `name` says what for, in metrics and logs; `writer` must be nobody else's, in this process or another.
+    /// `name` is for metrics and logs; `writer` must be unique among all processes.
     #[must_use]
     pub fn new(db: &Db, name: &'static str, writer: String) -> Self {
         Self {
@@ -46,12 +48,12 @@ impl Turns {
         }
     }
 
-    /// Carries out a statement that begins with [`TURN`] and returns a row when it had its turn. `values` are those from `$4` on.
-    /// When the connection breaks before the answer, this waits until the database says whether it stands; if so, `None`: what it
-    /// returned is lost, and has to be read.
+    /// Runs a statement that begins with [`TURN`] and that returns a row if it had its turn. `values` start at
+    /// `$4`. If the connection breaks before the reply, this waits until the outcome is known. If the statement
+    /// ran, it then returns `None`: what it returned is lost and has to be read.
     ///
     /// # Errors
-    /// What the database said; then nothing was written.
+    /// The error of the database; nothing was written then.
     pub async fn run(
         &mut self,
         sql: &str,
@@ -60,7 +62,7 @@ impl Turns {
     ) -> Result<Option<Vec<QueryResult>>, DbErr> {
         let started = Instant::now();
         self.db.health().let_write()?;
-        // Whoever drops this future leaves a statement behind of which nothing is known.
+        // Taken, not copied: if this future is dropped, a statement of unknown outcome is left behind.
         let turn = match self.turn.take() {
             Some(turn) => turn,
             None => self.begin(now).await?,
@@ -92,7 +94,7 @@ impl Turns {
         }
     }
 
-    /// Finds its number, past every statement that may still be on its way.
+    /// Reads the writer's number and moves it past every statement that may still be on its way.
     async fn begin(&mut self, now: UnixMillis) -> Result<i64, DbErr> {
         let txn = self.db.write_txn("write_turn").await?;
         let sql = "DELETE FROM write_turn WHERE at_ms < $1";
@@ -110,8 +112,9 @@ impl Turns {
         Ok(turn)
     }
 
-    /// Whether the statement that raised the number from `turn` stands. If not, it never will. Asks until it is known, however long
-    /// the database is away: whoever does not want to wait drops the question.
+    /// Finds out whether the statement that increments the number from `turn` ran. If not, it never will. Repeats
+    /// the query until the answer is known, however long the database is away; a caller that does not want to wait
+    /// drops the future.
     async fn settle(&mut self, turn: i64, now: UnixMillis) -> bool {
         loop {
             match self.look(turn, now).await {
@@ -129,7 +132,8 @@ impl Turns {
 
     async fn look(&self, turn: i64, now: UnixMillis) -> Result<(bool, i64), DbErr> {
         let txn = self.db.write_txn("write_turn").await?;
-        // Waits for the statement, if it is at work. A row that was forgotten meanwhile, after weeks, begins past it as well.
+        // Waits for the statement if it is running. A row that was removed meanwhile, after weeks, also restarts
+        // past it.
         let row = fetch_one(
             &*txn,
             "INSERT INTO write_turn (writer, turn, at_ms) VALUES ($1, $2 + 2, $3)

@@ -1,7 +1,8 @@
 //! The one way to write.
 //!
-//! What must follow a commit is noted before it, and follows in the task that commits ([`WriteTxn::ring`]): whoever asked may hang up
-//! meanwhile, and a request that is dropped goes no further than the commit that it waits for.
+//! Whatever must follow a commit is noted before it and done by the task that commits ([`WriteTxn::ring`]). The
+//! client may disconnect meanwhile, and the handler of a dropped request gets no further than the await on its
+//! commit.
 
 use std::ops::Deref;
 use std::panic::resume_unwind;
@@ -19,26 +20,26 @@ use super::fate::{Ticket, connection_lost};
 use super::health::Health;
 use super::{Backend, Batch, Db};
 
-/// A named write transaction; rolled back when it is dropped without [`WriteTxn::commit`].
+/// A named write transaction; rolled back if it is dropped without [`WriteTxn::commit`].
 #[derive(Debug)]
 pub struct WriteTxn {
     txn: Noting,
     name: &'static str,
-    /// Where to ask what became of it: PostgreSQL only.
+    /// The connection for asking about the outcome of a lost commit; PostgreSQL only.
     ask: Option<DatabaseConnection>,
     db: Db,
     then: Then,
 }
 
-/// A transaction whose statements tell where they fail as a database that cannot be written does. That a transaction is dropped tells
-/// nothing: so ends every request that is refused.
+/// A transaction whose statements report errors that mean the database cannot be written. Being dropped reports
+/// nothing, because every refused request ends that way.
 #[derive(Debug)]
 pub struct Noting {
     txn: DatabaseTransaction,
     health: Arc<Health>,
 }
 
-/// What follows the commit.
+/// What to do after the commit.
 #[derive(Debug, Default)]
 struct Then {
     ring: AtomicBool,
@@ -60,14 +61,14 @@ impl Then {
     }
 }
 
-/// No statement of ours may hold the writer longer than this, in seconds; then it is logged.
+/// A commit that takes longer than this is logged, because others wait for the writer meanwhile.
 const SLOW: Duration = Duration::from_secs(1);
 
 impl Db {
-    /// Begins a write transaction. `name` says what for, in metrics and logs.
+    /// Begins a write transaction. `name` is for metrics and logs.
     ///
     /// # Errors
-    /// What the database said; on SQLite also a writer that stayed busy for 30 s.
+    /// The error of the database, or on SQLite a timeout if the writer was busy for 30 s.
     pub async fn write_txn(&self, name: &'static str) -> Result<WriteTxn, DbErr> {
         self.health().let_write()?;
         let begun = self
@@ -94,26 +95,29 @@ impl Db {
 }
 
 impl WriteTxn {
-    /// Has the [`Bell`](super::Bell) rung by the commit, and by nothing else: something is written that somebody works on.
+    /// Lets a successful commit ring the [`Bell`](super::Bell), because it writes rows that a background task waits
+    /// for.
     pub fn ring(&self) {
         self.then.ring.store(true, Relaxed);
     }
 
-    /// Has the write-ahead log cut soon after the commit: see [`Db::cut_log_soon`].
+    /// Lets the write-ahead log be truncated soon after the commit: see [`Db::cut_log_soon`].
     pub fn cut_log(&self) {
         self.then.cut_log.store(true, Relaxed);
     }
 
-    /// Makes it durable: after this returns, a power cut cannot undo it. When the connection breaks before the answer, this
-    /// waits until the database says whether it is.
+    /// Makes it durable: after this returns, a power cut cannot undo it. If the connection breaks before the reply,
+    /// this waits until the outcome is known.
     ///
     /// # Errors
-    /// What the database said; then nothing was written.
+    /// The error of the database. Nothing was written, unless the error [`is_unwritable`](super::is_unwritable) on
+    /// SQLite: the outcome of a commit that the disk failed is unknown.
     pub async fn commit(self) -> Result<(), DbErr> {
         self.commit_with(Batch::default()).await
     }
 
-    /// Carries out `last` and makes all of it durable, as [`commit`](Self::commit): one trip to PostgreSQL less than apart.
+    /// Runs `last` and makes everything durable, like [`commit`](Self::commit), with one round trip to PostgreSQL
+    /// less than separately.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
@@ -151,7 +155,7 @@ impl WriteTxn {
                 None
             }
         };
-        // From here on the result says all.
+        // From here on the outcome is in the result.
         let started = tokio::time::Instant::now();
         let done = match (txn.commit().await, ticket, &self.ask) {
             (Err(error), Some(ticket), Some(db)) if connection_lost(&error) => {
@@ -164,7 +168,7 @@ impl WriteTxn {
     }
 }
 
-/// Notes how long a commit took.
+/// Records how long a commit took.
 pub(super) fn note(name: &'static str, took: Duration) {
     metrics::histogram!("canvass_commit_seconds", "txn" => name).record(took);
     if took > SLOW {
@@ -183,7 +187,7 @@ impl Deref for WriteTxn {
     }
 }
 
-/// For what only reads.
+/// For reading only.
 impl Deref for Noting {
     type Target = DatabaseTransaction;
     fn deref(&self) -> &DatabaseTransaction {

@@ -1,4 +1,4 @@
-//! `ballot_link`: Answers that readers let join to their address.
+//! `ballot_link`: Answers that readers agreed to have linked to their address.
 
 use sea_orm::entity::prelude::*;
 

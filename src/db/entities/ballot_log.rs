@@ -1,4 +1,4 @@
-//! `ballot_log`: What was put into the ballot box, chained by hash.
+//! `ballot_log`: The hash-chained log of all changes to ballots.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `bounce`: What came back of the mails that were sent.
+//! `bounce`: Bounces of mails that were sent.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `delivery_attempt`: The server's words.
+//! `delivery_attempt`: The replies of mail servers.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `issue`: Issues: the editors' half.
+//! `issue`: The editors' part of an issue: text and schedule.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `issue_segment`: Issues for those who chose some answers of a linked poll.
+//! `issue_segment`: Issues for the readers who chose certain answers of a linked poll.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `kept_count`: What ballots said together when editors last looked.
+//! `kept_count`: Cached counts of how many ballots say what, as of the last time editors looked.
 
 use sea_orm::entity::prelude::*;
 

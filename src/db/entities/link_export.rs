@@ -1,4 +1,4 @@
-//! `link_export`: Who took linked answers out of Canvass.
+//! `link_export`: Who exported linked answers.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `link_text`: The words that readers agree to who let their answer join to their address.
+//! `link_text`: Versions of the consent text for linking an answer to an address.
 
 use sea_orm::entity::prelude::*;
 

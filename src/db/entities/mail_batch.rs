@@ -20,7 +20,7 @@ pub struct Model {
     pub fence: i64,
     pub worker: String,
     pub lease_until_ms: UnixMillis,
-    /// Not written any more: crashes are counted for each recipient.
+    /// No longer written: crashes are counted for each recipient.
     pub crashes: i64,
     pub provider: String,
 }

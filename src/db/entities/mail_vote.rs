@@ -1,4 +1,4 @@
-//! `mail_vote`: What became of the links to polls in mails.
+//! `mail_vote`: Visits by poll links in mails, and the ballots cast that way, as counters.
 
 use sea_orm::entity::prelude::*;
 

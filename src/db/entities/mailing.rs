@@ -1,4 +1,4 @@
-//! `mailing`: Issues: the mailer's half.
+//! `mailing`: The mailer's part of an issue: state, edition, audience.
 
 use sea_orm::entity::prelude::*;
 

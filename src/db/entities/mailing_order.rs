@@ -1,4 +1,4 @@
-//! `mailing_order`: Who ordered what of an issue on its way.
+//! `mailing_order`: What editors ordered for an issue that is being sent, and who did.
 
 use sea_orm::entity::prelude::*;
 

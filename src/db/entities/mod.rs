@@ -1,6 +1,6 @@
-//! One file a table, dumb: columns and their types, nothing else. The comments on columns and states
-//! stand in the migration that made them. Each table is written by one owner (see ARCHITECTURE.md);
-//! hot paths use set-based SQL instead of these.
+//! One file per table: columns and their types, nothing else. The comments on columns and states are in the
+//! migration that created them. Each table is written by its owner (see ARCHITECTURE.md); hot paths use set-based
+//! SQL instead.
 
 pub mod api_token;
 pub mod ballot;

@@ -1,4 +1,4 @@
-//! `poll_burst`: Bursts of answers that came as one person or one program sends them.
+//! `poll_burst`: Bursts of answers that look like those of one person or one program.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `poll_import`: Polls that were carried over from another system.
+//! `poll_import`: Polls that were imported from another system.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `poll_record`: The state of a count that came to rest.
+//! `poll_record`: The state of a count when it came to rest.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `poll_secret`: The key of a poll's voter keys, until it is destroyed.
+//! `poll_secret`: The key from which a poll's voter keys are derived, until it is destroyed.
 
 use sea_orm::entity::prelude::*;
 

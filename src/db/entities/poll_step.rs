@@ -1,4 +1,4 @@
-//! `poll_step`: How far readers came: saw the poll, asked for the newsletter, confirmed.
+//! `poll_step`: How many readers reached each step: saw the poll, asked for the newsletter, confirmed.
 
 use sea_orm::entity::prelude::*;
 

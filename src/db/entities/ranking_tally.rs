@@ -1,4 +1,4 @@
-//! `ranking_tally`: What run-offs are computed from.
+//! `ranking_tally`: The counts from which instant run-offs are computed.
 
 use sea_orm::entity::prelude::*;
 

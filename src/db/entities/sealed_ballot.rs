@@ -1,4 +1,4 @@
-//! `sealed_ballot`: How many ballots of a sealed poll say what.
+//! `sealed_ballot`: How many ballots of a sealed poll have the same choices.
 
 use sea_orm::entity::prelude::*;
 

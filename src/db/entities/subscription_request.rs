@@ -1,4 +1,4 @@
-//! `subscription_request`: Requests that wait for their confirmation.
+//! `subscription_request`: Requests that wait for confirmation.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `tally`: What results are read from.
+//! `tally`: The counts that results are read from.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `triggered_mail`: When a mail that anybody can trigger went to an address.
+//! `triggered_mail`: When a mail that anybody can trigger was sent to an address.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `write_turn`: How far each writer of single statements has come.
+//! `write_turn`: The progress of each writer of single statements.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,17 +1,17 @@
-//! Several queues for one kind of request, each with a writer: PostgreSQL goes on with one commit while another waits.
+//! Several queues for one kind of request, each with a writer: PostgreSQL can run one commit while another waits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{GroupCommit, Place, Pulse, Refused};
 
-/// When the next writer gets something to do. While one can do it all, two would only make the groups smaller.
+/// When the next writer gets work. While one writer can do it all, two would only make the groups smaller.
 #[derive(Debug, Clone, Copy)]
 pub struct Spill {
-    /// So many make a good group: what waits beyond them may go to the next.
+    /// The size of a good group: requests beyond it may go to the next queue.
     pub enough: usize,
-    /// And only where a commit takes at least so long: a second writer helps while the first waits for a disk. Where the processor
-    /// is what takes the time, another group costs more than a larger one.
+    /// The commit duration from which a second writer helps, because the first waits for the disk. Where commits
+    /// take processor time, another group costs more than a larger one.
     pub slow: Duration,
 }
 
@@ -37,7 +37,7 @@ where
     Req: Clone + Send + Sync + 'static,
     Res: Send + 'static,
 {
-    /// `queues`: at least one.
+    /// Combines `queues`, of which there must be at least one.
     pub fn new(spill: Spill, queues: impl Iterator<Item = GroupCommit<Req, Res>>) -> Self {
         Self {
             queues: queues.collect(),
@@ -56,7 +56,8 @@ where
         }
     }
 
-    /// As [`submit`](Self::submit), however long it takes: for background work that has its own bound.
+    /// Like [`submit`](Self::submit), but waits as long as it takes. For background work that has a limit of its
+    /// own.
     ///
     /// # Errors
     /// As [`GroupCommit::submit_waiting`].
@@ -68,14 +69,15 @@ where
         }
     }
 
-    /// Of the writers.
+    /// The pulses of the writers.
     #[must_use]
     pub fn pulses(&self) -> Vec<Pulse> {
         self.queues.iter().map(GroupCommit::pulse).collect()
     }
 
-    /// A place for the next request: in the first queue that can take it, and in a rush in the shortest. A look may be out of
-    /// date when the place is taken, since others come at the same time: then it is any queue that has room. `None`: all are full.
+    /// A place for the next request: in the first queue that can take it, or in a rush in the shortest. Other
+    /// requests arrive at the same time and may take that place first; then any queue with room will do. `None` if
+    /// all are full.
     fn next(&self) -> Option<(&GroupCommit<Req, Res>, Place)> {
         let Spill { enough, slow } = self.spill;
         let suffices = |queue: &&GroupCommit<Req, Res>| {
@@ -103,7 +105,7 @@ mod tests {
         slow: Duration::ZERO,
     };
 
-    /// Two queues whose writers never end; `capacity` may wait in each.
+    /// Two queues whose writers never finish; `capacity` requests may wait in each.
     fn stuck(capacity: usize, spill: Spill) -> Lines<usize, usize> {
         let queue = Queue {
             name: "test",
@@ -115,7 +117,7 @@ mod tests {
         Lines::new(spill, [(); 2].map(start).into_iter())
     }
 
-    /// How many wait in each queue after `slips` came one by one.
+    /// How many requests wait in each queue after `slips` of them came one by one.
     async fn waiting_after(slips: usize, lines: &Lines<usize, usize>) -> [usize; 2] {
         for slip in 0..slips {
             let (queue, place) = lines.next().expect("a place");
@@ -129,7 +131,7 @@ mod tests {
     #[tokio::test]
     async fn the_second_queue_gets_what_is_too_much_for_the_first() {
         let lines = stuck(10 * ENOUGH, ALWAYS);
-        // One more than waits is being written.
+        // One more than those that wait is being written.
         assert_eq!(waiting_after(ENOUGH + 1, &lines).await, [ENOUGH, 0]);
         assert_eq!(waiting_after(ENOUGH, &lines).await, [ENOUGH, ENOUGH - 1]);
     }
@@ -144,7 +146,7 @@ mod tests {
         }
     }
 
-    /// What was looked at has changed by the time a place is taken; whoever comes is refused only where every queue is full.
+    /// The chosen queue may be full by the time a place is taken; a request is refused only if every queue is full.
     #[tokio::test]
     async fn those_who_come_at_the_same_time_get_every_place_there_is() {
         const THREADS: usize = 8;
@@ -154,7 +156,7 @@ mod tests {
                 let takes = || {
                     start.wait();
                     let places = (0..2 * 64 / THREADS).map(|_| lines.next());
-                    // Held until all have tried.
+                    // Held until all threads have tried.
                     let places: Vec<_> = places.collect();
                     start.wait();
                     places.into_iter().flatten().count()
@@ -175,7 +177,7 @@ mod tests {
         };
         let lines = stuck(3 * ENOUGH, patient);
         assert_eq!(waiting_after(2 * ENOUGH + 1, &lines).await, [2 * ENOUGH, 0]);
-        // Full: the second takes the rest.
+        // The first is full: the second takes the rest.
         assert_eq!(
             waiting_after(2 * ENOUGH + 1, &lines).await,
             [3 * ENOUGH, ENOUGH]
@@ -202,7 +204,7 @@ mod tests {
             })
         };
         let lines = Lines::new(slow, [(); 2].map(start).into_iter());
-        // One by one: the first learns that it is slow.
+        // One by one, so that the first queue measures that it is slow.
         for n in 0..20 {
             lines.submit(n).await.expect("a commit");
         }

@@ -140,7 +140,7 @@ async fn a_group_waits_for_a_database_that_comes_back() {
     });
     assert_eq!(queue.submit(1).await.expect("after some tries"), 1);
     assert_eq!(tries.load(Ordering::SeqCst), 4);
-    // An eighth of the one commit there was; the tries and the waiting between them are none.
+    // An eighth of the only commit there was; retries and the pauses between them do not count.
     assert!(
         queue.pace() >= Duration::from_millis(2),
         "{:?}",
@@ -153,7 +153,8 @@ async fn a_group_waits_for_a_database_that_comes_back() {
     );
 }
 
-/// The database hangs: who is being written is told that nobody knows, and the write stands all the same when it comes to its end.
+/// The database hangs: the request that is being written gets Unknown, and the write still takes effect when it
+/// completes.
 #[tokio::test]
 async fn who_is_being_written_for_too_long_is_told_that_nobody_knows() {
     let written = Arc::new(AtomicUsize::new(0));

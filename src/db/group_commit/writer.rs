@@ -1,4 +1,4 @@
-//! The receiving end of a queue: takes what waits, has it committed as one group, and answers.
+//! The receiving end of a queue: takes what is waiting, commits it as one group, and answers.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -14,35 +14,36 @@ use super::{Pace, Queue, Refused};
 use crate::db::{Sparing, connection_lost, is_unwritable};
 use crate::panics;
 
-/// A group of so many goes at once.
+/// A group of this size is committed at once.
 const GATHERED: usize = 64;
-/// So often in a row others run without adding to a group before it goes: on an idle server some microseconds.
+/// After this many yields in a row that added nothing, the group is committed. On an idle server they take some
+/// microseconds.
 const TURNS: usize = 8;
-/// While a commit is slow, the queue is looked through so often.
+/// The interval for checking the queue for late requests while a commit is slow.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a group is tried again while the database cannot be reached.
+/// How long a group is retried while the database cannot be reached.
 const RECONNECT: Duration = Duration::from_secs(5);
-/// Between two tries.
+/// The pause between two retries.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// A request in the queue.
 pub(super) struct Waiting<Req, Res> {
     pub(super) request: Req,
     pub(super) answer: Answer<Res>,
-    /// When it is told to come again; never, if it has a bound of its own.
+    /// When to refuse it as busy; `None` if the caller has a limit of its own.
     pub(super) until: Option<Instant>,
-    /// Its place.
+    /// Its place in the queue.
     pub(super) room: OwnedSemaphorePermit,
 }
 
-/// Whom to answer.
+/// Where to send the result of a request.
 pub(super) struct Answer<Res> {
     pub(super) to: oneshot::Sender<Result<Res, Refused>>,
-    /// However long it takes.
+    /// Whether the caller waits however long it takes.
     pub(super) is_patient: bool,
 }
 
-/// The answers of a group, in order; none where one was given already.
+/// The answers of a group, in order; `None` if one was already given.
 type Answers<Res> = Vec<Option<Answer<Res>>>;
 
 /// The one writer of a queue.
@@ -51,9 +52,9 @@ pub(super) struct Writer<Req, Res> {
     longest_write: Duration,
     pace: Pace,
     arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
-    /// What has arrived, in order.
+    /// The requests that have arrived, in order.
     waiting: VecDeque<Waiting<Req, Res>>,
-    /// That the database cannot be written.
+    /// Limits the log lines that say the database cannot be written.
     told: Sparing,
 }
 
@@ -74,7 +75,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         }
     }
 
-    /// Writes until nobody can send any more and the queue is empty.
+    /// Writes until all senders are gone and the queue is empty.
     pub(super) async fn run<F, Fut>(&mut self, commit: &F)
     where
         F: Fn(Vec<Req>) -> Fut,
@@ -103,7 +104,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         }
     }
 
-    /// Takes the `size` that came first out of the queue: they are being written.
+    /// Takes the first `size` requests out of the queue, to be written.
     fn first(&mut self, size: usize) -> (Vec<Req>, Answers<Res>) {
         let taken = self.waiting.drain(..size);
         taken
@@ -111,7 +112,8 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             .unzip()
     }
 
-    /// Commits a group and answers it; if it fails for another reason than a lost database, one by one.
+    /// Commits a group and answers it. If that fails for another reason than a lost connection, the requests are
+    /// committed one by one.
     async fn write<F, Fut>(&mut self, commit: &F, requests: Vec<Req>, mut answers: Answers<Res>)
     where
         F: Fn(Vec<Req>) -> Fut,
@@ -139,7 +141,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         }
     }
 
-    /// Tells everybody of a group that it failed.
+    /// Answers every request of a failed group.
     fn answer_failed(&self, answers: Answers<Res>, error: &DbErr) {
         let queue = self.queue.name;
         let unwritable = is_unwritable(error);
@@ -157,7 +159,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         }
     }
 
-    /// Waits for a request; false when there can be none any more.
+    /// Waits for a request; false if there can be no more.
     async fn someone(&mut self) -> bool {
         if self.waiting.is_empty() {
             match self.arriving.recv().await {
@@ -168,9 +170,10 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         true
     }
 
-    /// Takes in what has arrived. While that is less than `enough`, whoever else is ready to run may add to it, until nobody does: those who
-    /// were answered just now come again at the same time, and a commit costs nearly the same for all of them as for half. Where more than
-    /// [`GATHERED`] have come during the last commit they are committed at once, so that the answers to some are made while others are written.
+    /// Takes in what has arrived. If that is less than `enough`, yields to other tasks until they add nothing more:
+    /// clients that were just answered come back at the same time, and a commit costs nearly the same for all of
+    /// them as for half. If more than [`GATHERED`] arrived during the last commit, they are committed at once, so
+    /// that some can be answered while others are written.
     async fn gather(&mut self, enough: usize) {
         self.take_in();
         let mut in_vain = 0;
@@ -191,7 +194,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         }
     }
 
-    /// Waits for a commit. While it is slow, those are refused who have waited for too long.
+    /// Waits for a commit. While it is slow, requests that have waited too long are refused.
     async fn meanwhile<T>(
         &mut self,
         answers: &mut [Option<Answer<Res>>],
@@ -232,7 +235,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
     }
 }
 
-/// A commit that panics has failed: its transaction was dropped.
+/// A commit that panics counts as failed: its transaction was dropped.
 async fn unbroken<T>(
     queue: &'static str,
     commit: impl Future<Output = Result<T, DbErr>>,
@@ -241,7 +244,7 @@ async fn unbroken<T>(
     done.unwrap_or_else(|broke| Err(DbErr::Custom(broke.to_string())))
 }
 
-/// Commits a group, again and again while the database is only lost for a moment.
+/// Commits a group, and retries while the connection is lost, up to [`RECONNECT`].
 async fn reconnecting<Req, Res, F, Fut>(commit: &F, requests: &[Req]) -> Result<Vec<Res>, DbErr>
 where
     Req: Clone,
@@ -261,7 +264,7 @@ fn answer_all<Res>(answers: Answers<Res>, results: Vec<Res>) {
     debug_assert_eq!(answers.len(), results.len(), "one result a request");
     for (answer, result) in answers.into_iter().zip(results) {
         if let Some(answer) = answer {
-            // Whoever asked may have gone; the write stands all the same.
+            // The caller may be gone; the write is committed nevertheless.
             let _ = answer.to.send(Ok(result));
         }
     }
