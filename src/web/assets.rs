@@ -1,7 +1,8 @@
-//! Style sheets, scripts and images: in the binary, nothing is fetched from elsewhere.
+//! Style sheets, scripts and images, all embedded in the binary; pages load nothing from elsewhere.
 //!
-//! [`url`] names an asset with a hash of its content; under that address it may be cached for ever. The bare
-//! address (`/assets/reader.css`) works too and is cached for five minutes: pages that others cached for a month refer to it.
+//! [`url`] gives an asset an address with a hash of its content, which may be cached for ever. The bare address
+//! (`/assets/reader.css`) works too and is cached for five minutes: pages that others have cached for a month refer
+//! to it.
 
 use std::sync::LazyLock;
 
@@ -61,7 +62,7 @@ const FILES: &[(&str, &str, &str)] = &[
         "text/javascript; charset=utf-8",
         include_str!("assets/proof.js"),
     ),
-    // ALTCHA 3.2.2 (MIT), as published: its worker for SHA-256.
+    // ALTCHA 3.2.2 (MIT), as published: its web worker for SHA-256.
     (
         "altcha-3.2.2-sha.js",
         "text/javascript; charset=utf-8",
@@ -103,7 +104,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The address of an asset with its hash; `None` when there is no such asset.
+/// The address of an asset, with its hash; `None` if there is no such asset.
 #[must_use]
 pub fn url(name: &str) -> Option<String> {
     let asset = ASSETS.iter().find(|a| a.name == name)?;
@@ -113,7 +114,7 @@ pub fn url(name: &str) -> Option<String> {
 /// `GET /assets/{name}`
 ///
 /// # Errors
-/// 404.
+/// 404 if there is no such asset.
 pub async fn serve(
     Path(name): Path<String>,
     RawQuery(version): RawQuery,

@@ -1,4 +1,4 @@
-//! Who asks.
+//! The client of a request and its network.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -10,16 +10,17 @@ use ipnet::IpNet;
 use super::Problem;
 use crate::app::App;
 
-/// The client of a request. The address lives as long as the request; only keyed hashes of its network are ever stored.
+/// The client of a request. The address is kept no longer than the request; only keyed hashes of its network are
+/// ever stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
     ip: IpAddr,
 }
 
 impl Client {
-    /// The client behind the trusted proxies: the last entry in `X-Forwarded-For` that is not a proxy of ours.
-    /// What stands before it was written by the client and is not believed, whatever it looks like. Where that entry is no address, the
-    /// client is who handed it on.
+    /// The client behind the trusted proxies: the last entry of `X-Forwarded-For` that is not one of them. Earlier
+    /// entries were written by the client and are not trusted. If that entry is not an address, the client is the
+    /// peer that forwarded it.
     #[must_use]
     pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
@@ -41,8 +42,8 @@ impl Client {
         Self { ip }
     }
 
-    /// The network that one hand holds: IPv4 /24, IPv6 /48, as bytes. A contract gives out whole /48 or /56, and in them as many /64 as
-    /// somebody likes.
+    /// The network that one customer controls, as bytes: IPv4 /24, IPv6 /48. Providers assign a whole /48 or /56 to
+    /// a customer, who can use any number of /64 in it.
     #[must_use]
     pub fn network(&self) -> Vec<u8> {
         match self.ip {
@@ -52,7 +53,7 @@ impl Client {
     }
 }
 
-/// An address as proxies write it, some of them with a port.
+/// Parses an address as proxies write it; some of them add a port.
 fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
     let bare = entry
@@ -114,7 +115,7 @@ mod tests {
         let proxy = &["10.0.0.0/8"];
         assert_eq!(client("192.0.2.1", &["198.51.100.7"], &[]), "192.0.2.1");
         assert_eq!(client("10.0.0.1", &["198.51.100.7"], proxy), "198.51.100.7");
-        // What the client itself wrote comes first and is passed over.
+        // The entries that the client wrote itself come first and are ignored.
         assert_eq!(
             client("10.0.0.1", &["1.2.3.4, 198.51.100.7"], proxy),
             "198.51.100.7"

@@ -1,8 +1,9 @@
-//! Connections: taken, answered by the router, closed when nothing moves on them, or handed on to a [`Held`] answer.
+//! The HTTP server: accepts connections, answers with the router, closes idle connections, and hands sockets over
+//! to [`Held`] responses.
 //!
-//! HTTP/1.1 by hyper, as axum's own server does it. Ours beside it: the socket of an answer that goes on for hours is taken out of
-//! hyper, and a connection on which nothing has moved for a while is closed, so that clients who went without a
-//! word cannot use up the open files of the process.
+//! HTTP/1.1 by hyper, used the way axum's own server does, with two additions: the socket of a response that lasts
+//! for hours is taken out of hyper, and a connection without any traffic for a while is closed, so that clients
+//! that vanished cannot use up the open files of the process.
 
 use std::convert::Infallible;
 use std::future::{Future as _, pending, poll_fn};
@@ -32,16 +33,18 @@ use tower::Service as _;
 use super::held::{self, Held};
 use crate::types::Clock;
 
-/// A connection on which nothing moved for so long, and for which no answer is being made, is closed: longer than proxies keep one
-/// for the next request (60 s for nginx), so that they close first and no request meets a connection that ends.
+/// An idle connection without a response in progress is closed after this time. It is longer than proxies keep
+/// connections for the next request (60 s for nginx), so that the proxy closes first and no request runs into a
+/// closing connection.
 pub const QUIET: Duration = Duration::from_secs(75);
-/// How often in that time a connection is looked at. One that sends bytes and no whole request may do so between two looks, then it
-/// is closed as well: a byte now and then would otherwise hold a socket for ever.
+/// How often within that time a connection is checked. One that sends bytes at this many checks without completing
+/// a request is closed as well: otherwise a byte now and then would hold a socket for ever.
 const LOOKS: u32 = 3;
-/// After the listener failed (too many open files): until it is asked again.
+/// The pause after the listener failed (too many open files).
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Answers all who come, until `stopping`; then finishes what was begun. A connection on which nothing moves for `quiet` is closed.
+/// Accepts connections until `stopping`, then finishes the requests in progress. A connection without traffic for
+/// `quiet` is closed.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -58,8 +61,8 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                // Answers are written whole: waiting for more to send would only delay them. A peer that is already gone shows
-                // up at the first read.
+                // Responses are written whole, so waiting for more to send would only delay them. A peer that is
+                // already gone is noticed at the first read.
                 let _ = stream.set_nodelay(true);
                 let (router, clock, stopping) = (router.clone(), clock.clone(), stopping.clone());
                 let tracker = open.clone();
@@ -67,7 +70,7 @@ pub async fn serve(
                     if let Some((stream, taken)) =
                         answer(stream, peer, router, (clock, quiet), stopping).await
                     {
-                        // In a task of its own, which is small.
+                        // In a small task of its own, so that the larger one of the connection can end.
                         tracker.spawn(taken.held.send(stream, taken.head));
                     }
                 });
@@ -84,7 +87,7 @@ pub async fn serve(
     open.wait().await;
 }
 
-/// Whether it was the other end that failed.
+/// Whether the error concerns the connecting peer, not our listener.
 fn is_peers(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -94,29 +97,29 @@ fn is_peers(error: &io::Error) -> bool {
     )
 }
 
-/// An answer that goes on without HTTP's machinery.
+/// A response that continues outside hyper.
 struct Taken {
     head: Vec<u8>,
     held: Held,
 }
 
-/// What the socket, the service and the loop round them tell each other.
+/// The state shared by the socket, the service and the loop that polls them.
 #[derive(Default)]
 struct Shared {
     taken: Mutex<Option<Taken>>,
-    /// Something waits to be taken.
+    /// A held response waits to be taken over.
     asked: AtomicBool,
-    /// hyper holds bytes of an earlier answer that the socket did not take yet.
+    /// hyper holds bytes of an earlier response that the socket has not accepted yet.
     unflushed: AtomicBool,
-    /// Bytes came in.
+    /// Bytes were received.
     read: AtomicBool,
-    /// Bytes went out.
+    /// Bytes were sent.
     written: AtomicBool,
-    /// An answer is being made.
+    /// A response is in progress.
     busy: AtomicBool,
 }
 
-/// Answers the requests of one connection; its socket, when the last answer is held.
+/// Serves the requests of one connection. Returns its socket if the last response is a held one.
 async fn answer(
     stream: TcpStream,
     peer: SocketAddr,
@@ -143,7 +146,7 @@ async fn answer(
                 *seen.taken.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some(Taken { head, held });
                 seen.asked.store(true, Ordering::Relaxed);
-                // The loop below takes the socket and drops this.
+                // The loop below takes the socket over and drops this future.
                 return pending().await;
             }
             seen.busy.store(false, Ordering::Relaxed);
@@ -154,14 +157,14 @@ async fn answer(
     let mut stopped = pin!(stopping.cancelled());
     let mut told = false;
     let mut look = pin!(sleep(quiet / LOOKS));
-    // Looks in a row at which nothing had moved, and at which bytes had come and no answer was due.
+    // Consecutive checks without any traffic, and checks at which bytes had come but no response was in progress.
     let (mut still, mut dribbling) = (0, 0);
     let taken = poll_fn(|cx| {
         if !told && stopped.as_mut().poll(cx).is_ready() {
             told = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        // An error is the other end's: it broke off, or spoke no HTTP.
+        // An error is the peer's doing: it broke off, or did not speak HTTP.
         if Pin::new(&mut connection).poll(cx).is_ready() {
             return Poll::Ready(None);
         }
@@ -190,7 +193,7 @@ async fn answer(
     Some((socket.stream, taken))
 }
 
-/// A socket that notes what passes through it.
+/// A socket that records what passes through it.
 struct Socket {
     stream: TcpStream,
     shared: Arc<Shared>,
@@ -241,7 +244,7 @@ impl AsyncWrite for Socket {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes when its own buffer is empty, and only then.
+    /// hyper flushes only when its own buffer is empty.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shared.unflushed.store(false, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_flush(cx)
@@ -262,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    /// What a client reads until the server closes, after it sent `requests` in one go.
+    /// Sends `requests` in one go and returns what the client reads until the server closes.
     async fn conversation(requests: &str) -> String {
         let (events, watched) = watch::channel(Some(held::event("news")));
         let live = move || {
@@ -291,7 +294,7 @@ mod tests {
                 break;
             }
         }
-        // Newer bytes, then the end: both arrive, and the server has nothing left to wait for.
+        // Newer bytes, then the end: both arrive, and then the server has nothing left to wait for.
         events.send_replace(Some(Bytes::from_static(b"data: last\n\n")));
         let mut more = client;
         let reading = async {
@@ -329,7 +332,7 @@ mod tests {
             !head.contains("length") && !head.contains("chunked"),
             "{seen}"
         );
-        // Nothing frames the events, and what was asked after them is not answered.
+        // The events have no framing, and requests after them are not answered.
         assert_eq!(events, "data: news\n\ndata: last\n\n");
     }
 

@@ -1,20 +1,21 @@
-//! The few cookies there are: an editor's session, a voter's marker, the reader a browser is known as. All are HttpOnly and first-party.
+//! The few cookies in use: an editor's session, a voter's marker, the reader that a browser is known as. All are
+//! HttpOnly and first-party.
 
 use std::time::Duration;
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-/// Which requests from other sites carry a cookie.
+/// Which cross-site requests carry a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
-    /// None but navigation by GET.
+    /// Only top-level navigation by GET.
     Lax,
-    /// All: only over TLS, and only for what a publisher's page must be able to send (a vote).
+    /// All. Only over TLS, and only where a publisher's page must be able to send the cookie (a vote).
     None,
 }
 
-/// The value of a cookie. Over TLS the name carries `__Host-`, so that no subdomain can plant one.
+/// The value of a cookie. Over TLS the name has the prefix `__Host-`, so that no subdomain can set it.
 #[must_use]
 pub fn get(headers: &HeaderMap, name: &str, https: bool) -> Option<String> {
     let wanted = full_name(name, https);
@@ -32,7 +33,7 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// The names of the cookies whose name begins with `prefix`, as [`get`] and [`set`] take them.
+/// The names of all cookies whose name begins with `prefix`, in the form that [`get`] and [`set`] take.
 #[must_use]
 pub fn names(headers: &HeaderMap, prefix: &str, https: bool) -> Vec<String> {
     let prefix = full_name(prefix, https);
@@ -43,7 +44,7 @@ pub fn names(headers: &HeaderMap, prefix: &str, https: bool) -> Vec<String> {
         .collect()
 }
 
-/// A `Set-Cookie` value; `None` if `value` cannot stand in a header. A zero `max_age` deletes the cookie.
+/// A `Set-Cookie` value; `None` if `value` is not valid in a header. A zero `max_age` deletes the cookie.
 #[must_use]
 pub fn set(
     name: &str,

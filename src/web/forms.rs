@@ -1,8 +1,8 @@
 //! The only parser of submitted forms.
 //!
-//! What arrives is bounded (413 before it is read when the length is declared, during reading when not), must be
-//! `application/x-www-form-urlencoded` and not compressed (415), UTF-8 without NUL (400), and must not repeat a field that
-//! is asked for once (400). Line breaks inside a one-line field are refused where the field is read.
+//! A form's size is limited (413, before reading if the length is declared, otherwise while reading). It must be
+//! `application/x-www-form-urlencoded` and uncompressed (415), UTF-8 without NUL (400), and must not repeat a
+//! single-valued field (400). Line breaks in a one-line field are refused where the field is read.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -11,7 +11,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::Problem;
 
-/// More fields than any of our forms could send.
+/// More fields than any of our forms sends.
 const MOST_FIELDS: usize = 1_000;
 
 /// The fields of a submitted form, in order.
@@ -40,10 +40,10 @@ impl RawForm {
         Ok(Self { fields })
     }
 
-    /// Fields that came another way, held to the same rules.
+    /// Fields from another source, checked by the same rules.
     ///
     /// # Errors
-    /// A 400 for NUL or too many of them.
+    /// A 400 for NUL or too many fields.
     pub fn of(fields: Vec<(String, String)>) -> Result<Self, Problem> {
         if fields.len() > MOST_FIELDS {
             return Err(too_many_fields());
@@ -57,10 +57,10 @@ impl RawForm {
         Ok(Self { fields })
     }
 
-    /// The value of a field that may be given once; `None` when it is absent.
+    /// The value of a single-valued field; `None` if it is absent.
     ///
     /// # Errors
-    /// A 400 when it is repeated.
+    /// A 400 if it is repeated.
     pub fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Problem> {
         let mut values = self.all(name);
         let first = values.next();
@@ -72,7 +72,8 @@ impl RawForm {
         Ok(first)
     }
 
-    /// As [`one`](Self::one), absent as empty, without blanks at its ends: what most fields want. Line breaks stay in.
+    /// Like [`one`](Self::one), but trimmed, and empty if absent, as most callers want it. Line breaks inside are
+    /// kept.
     ///
     /// # Errors
     /// As [`one`](Self::one).
@@ -84,10 +85,11 @@ impl RawForm {
             .replace("\r\n", "\n"))
     }
 
-    /// As [`text`](Self::text) for a field of one line.
+    /// Like [`text`](Self::text), for a field of one line.
     ///
     /// # Errors
-    /// As [`one`](Self::one), and a 422 naming the field when it holds a line break or another control character.
+    /// As [`one`](Self::one), and a 422 that names the field if it contains a line break or another control
+    /// character.
     pub fn line(&self, name: &str) -> Result<String, Problem> {
         let text = self.text(name)?;
         if text.chars().any(char::is_control) {
@@ -121,7 +123,7 @@ impl RawForm {
     }
 }
 
-/// More fields than any form of ours has.
+/// The error for more fields than any of our forms has.
 pub(super) fn too_many_fields() -> Problem {
     Problem::bad_request("The form has too many fields.")
 }
@@ -154,15 +156,15 @@ impl<S: Send + Sync> FromRequest<S> for RawForm {
     }
 }
 
-/// Why a request is refused before any of it is read: a body that declares more than `limit` bytes or is compressed, or a path with a
-/// NUL in it.
+/// The error for a request that is refused before its body is read: one that declares more than `limit` bytes or is
+/// compressed, or that has a NUL in its path.
 pub(super) fn refusal(request: &Request, limit: u64) -> Option<Problem> {
     let declared = request.headers().get(CONTENT_LENGTH);
     let declared: Option<u64> = declared.and_then(|v| v.to_str().ok()?.parse().ok());
     if declared.is_some_and(|bytes| bytes > limit) {
         return Some(Problem::too_large());
     }
-    // Read as it is, a compressed body would be blamed for what it does not hold.
+    // Read without decompressing, a compressed body would fail with a misleading error.
     let encoded = request.headers().get(CONTENT_ENCODING);
     if encoded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Some(Problem::unsupported(
@@ -170,12 +172,13 @@ pub(super) fn refusal(request: &Request, limit: u64) -> Option<Problem> {
             "Send it as it is, without Content-Encoding.",
         ));
     }
-    // No path of ours holds NUL, and PostgreSQL fails on a text that does. What stands in a query its page judges.
+    // None of our paths contains NUL, and PostgreSQL fails on a text that does. Query parameters are checked by the
+    // page.
     let path = request.uri().path();
     path.contains("%00").then(Problem::not_found)
 }
 
-/// Whether the request declares this media type (parameters aside).
+/// Whether the request declares this media type (ignoring parameters).
 #[must_use]
 pub fn has_type(request: &Request, media_type: &str) -> bool {
     request
@@ -186,10 +189,10 @@ pub fn has_type(request: &Request, media_type: &str) -> bool {
         .is_some_and(|v| v.trim().eq_ignore_ascii_case(media_type))
 }
 
-/// The body, within the router's limit.
+/// The body, up to the router's limit.
 ///
 /// # Errors
-/// 413 when it is larger, 400 when it breaks off.
+/// 413 if it is larger, 400 if it is truncated.
 pub async fn bounded_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state)
         .await

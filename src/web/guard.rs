@@ -1,5 +1,5 @@
-//! What stands round every handler: the bound on what it is sent and on the time it takes, the panics, and the page that says what went
-//! wrong. One layer: axum allocates for each, and clones all that lie below it for each request.
+//! The layer around every handler: limits on the body and the response time, panics, and the error page. It is a
+//! single layer, because axum allocates for each one and clones everything below it for each request.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -18,14 +18,14 @@ use super::forms::refusal;
 use super::problems::{Asked, Readers};
 use crate::panics;
 
-/// The layer. Its clones share what they hold.
+/// The layer. Clones share their data.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// Who reads what went wrong.
+    /// The audience for error responses.
     pub readers: Readers,
-    /// A longer body is refused before it is read, if it says how long it is.
+    /// A request that declares a longer body is refused before it is read.
     pub most_bytes: u64,
-    /// A handler that takes longer is given up: 503.
+    /// A handler that takes longer is dropped: 503.
     pub patience: Duration,
 }
 
@@ -40,7 +40,7 @@ impl<S> Layer<S> for Guard {
     }
 }
 
-/// A service with the guard round it.
+/// A service wrapped in the guard.
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     guard: Guard,
@@ -71,7 +71,7 @@ where
                 (Some(answering), _) => {
                     match timeout(patience, AssertUnwindSafe(answering).catch_unwind()).await {
                         Ok(Ok(answered)) => answered?,
-                        // A bug: it is logged, the reader gets a page, the process goes on.
+                        // A panic is a bug: it is logged, the reader gets a page, the process goes on.
                         Ok(Err(_)) => {
                             let place = panics::place();
                             Problem::internal(&format!("a handler panicked at {place}"))
@@ -165,7 +165,8 @@ mod tests {
     async fn the_log_says_where_a_handler_broke_and_not_what_it_held() {
         panics::watch();
         let written = Written::default();
-        // Two, of which one is used: with a single one in the process another thread may decide that nobody wants to know.
+        // Two dispatchers, of which one is used: with only one in the process, another thread may cache that nobody
+        // is interested in the callsite.
         let [lines, _other] = [(); 2].map(|()| {
             let written = written.clone();
             let lines = tracing_subscriber::fmt()

@@ -1,10 +1,10 @@
-//! Answers that go on for hours and mostly wait: server-sent events that everybody watching gets alike.
+//! Responses that last for hours and are mostly idle: server-sent events, the same for every viewer.
 //!
-//! HTTP's machinery keeps two buffers of 8 kB and the remains of a request for every connection that is being answered. A page
-//! that is watched by ten thousand readers would cost 200 MB of memory that holds nothing. So once the head of
-//! such an answer is known, [`connections`](super::connections) takes the socket out of that machinery, and what stays is
-//! the socket and one small task. Such an answer ends with its connection (RFC 9112 §6.3), so nothing frames it, and an update is
-//! the same bytes for everybody.
+//! hyper keeps two buffers of 8 kB and the remains of the request for every connection with a response in progress.
+//! A page watched by ten thousand readers would cost 200 MB of memory that holds nothing. So once the head of such
+//! a response is known, [`connections`](super::connections) takes the socket out of hyper, and only the socket and
+//! one small task remain. The response ends with its connection (RFC 9112 §6.3), so it needs no framing, and an
+//! update is the same bytes for everybody.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -22,34 +22,34 @@ use tokio::time::timeout;
 
 use crate::types::UnixMillis;
 
-/// Proxies and radio networks forget a connection that says nothing; a comment is nothing to a browser.
+/// Proxies and mobile networks drop silent connections. Browsers ignore a comment.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 const COMMENT: &[u8] = b":\n\n";
-/// Who takes nothing for so long is gone, or as good as gone.
+/// A client that accepts no bytes for this long is taken for gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// For events: nginx, which would collect them, hands them on at once.
+/// Tells nginx to pass events on at once instead of buffering them.
 pub const UNBUFFERED: (HeaderName, HeaderValue) = (
     HeaderName::from_static("x-accel-buffering"),
     HeaderValue::from_static("no"),
 );
 
-/// The events of an answer: the newest, again whenever it changes, until the sender is dropped. What nobody took in time is
-/// overtaken by what is newer.
+/// The events of a response: the latest one, and each newer one until the sender is dropped. A slow client skips
+/// events that were superseded meanwhile.
 #[derive(Clone, Debug)]
 pub struct Held(watch::Receiver<Option<Bytes>>);
 
-/// An event as it is sent. `data` must be one line.
+/// An event in its wire format. `data` must be one line.
 #[must_use]
 pub fn event(data: &str) -> Bytes {
     Bytes::from(format!("data: {data}\n\n"))
 }
 
 impl Held {
-    /// The answer that goes on with `events`.
+    /// A response that continues with `events`.
     #[must_use]
     pub fn answer(events: watch::Receiver<Option<Bytes>>) -> Response {
-        // Of no known length, so that nobody writes one into the head.
+        // A stream, because its length is unknown and nobody then adds a length to the head.
         let mut response = Response::new(Body::from_stream(stream::empty::<
             Result<Bytes, Infallible>,
         >()));
@@ -63,7 +63,7 @@ impl Held {
         response
     }
 
-    /// Sends head and events to whoever is at the other end, until they end or it is gone.
+    /// Sends the head and the events to the client, until they end or the client is gone.
     pub(super) async fn send(mut self, mut stream: TcpStream, head: Vec<u8>) {
         if !sent(&mut stream, &head).await {
             return;
@@ -94,7 +94,8 @@ async fn sent(stream: &mut TcpStream, bytes: &[u8]) -> bool {
     matches!(timeout(PATIENCE, stream.write_all(bytes)).await, Ok(Ok(())))
 }
 
-/// Until the other end has closed. Whatever else it says is not listened to: this is the connection's last answer.
+/// Completes when the client has closed. Anything else it sends is ignored, because this is the connection's last
+/// response.
 async fn hung_up(stream: &TcpStream) {
     loop {
         if stream.readable().await.is_err() {
@@ -110,7 +111,7 @@ async fn hung_up(stream: &TcpStream) {
     }
 }
 
-/// The head of the connection's last answer.
+/// The serialised head of the connection's last response.
 pub(super) fn head(mut parts: response::Parts, now: UnixMillis) -> Vec<u8> {
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.remove(header::TRANSFER_ENCODING);

@@ -1,4 +1,4 @@
-//! Rate limits: so many a minute for each network, account or token, after a burst of as many.
+//! Rate limits: a number of requests a minute for each network, account or token, with a burst of the same size.
 
 use std::num::NonZeroU32;
 use std::ops::Add;
@@ -26,27 +26,28 @@ pub struct Limits {
     pub sign_ins_of_account: AccountLimit,
     /// API requests, by token.
     pub api: Limit,
-    /// When sign-ins that failed were last logged.
+    /// Limits the log lines about failed sign-ins.
     pub told_of_sign_ins: Sparing,
-    /// When unknown API tokens were last logged.
+    /// Limits the log lines about unknown API tokens.
     pub told_of_tokens: Sparing,
 }
 
-/// A network may try as many accounts as fast as one of them may be tried from it.
+/// The limit of a network is this many times the limit of one account in it: it may use that many accounts at full
+/// rate.
 const ACCOUNTS: u32 = 3;
 
-/// An account may be tried from as many networks as fast as from one of them.
+/// The limit of an account over all networks is this many times the limit from one network.
 const NETWORKS: u32 = 20;
 
-/// How often an account may be tried: from one network, so that nobody elsewhere can lock its owner out; and from all of them, far more
-/// often, so that many networks cannot guess without end.
+/// How often sign-in to an account may be attempted: from one network, so that nobody elsewhere can lock its owner
+/// out; and far more often from all of them together, so that many networks cannot go on guessing without end.
 #[derive(Debug)]
 pub struct AccountLimit {
     from_here: Limit,
     from_everywhere: Limit,
 }
 
-/// One limit for many keys.
+/// One limit, applied to each of many keys.
 #[derive(Debug)]
 pub struct Limit {
     name: &'static str,
@@ -75,7 +76,7 @@ impl Limits {
         }
     }
 
-    /// Forgets the keys that are back to nothing, so that memory stays bounded.
+    /// Forgets keys whose allowance is full again, so that memory stays bounded.
     pub fn tidy(&self) {
         for limit in [
             &self.subscriptions,
@@ -102,12 +103,13 @@ impl AccountLimit {
         }
     }
 
-    /// Counts one attempt at `account` from `network`. What is refused here does not count towards everywhere.
+    /// Counts one attempt at `account` from `network`. An attempt refused for its network does not count towards
+    /// the total.
     ///
     /// # Errors
     /// A 429 with the time to wait.
     pub fn check(&self, account: &str, network: &[u8]) -> Result<(), Problem> {
-        // An account's key has no NUL.
+        // The separator is unambiguous, because an account's key contains no NUL.
         let here = [account.as_bytes(), &[0], network].concat();
         self.from_here.check(&here)?;
         self.from_everywhere.check(account.as_bytes())
@@ -115,7 +117,7 @@ impl AccountLimit {
 }
 
 impl Limit {
-    /// `n` a minute, and a burst of `n`. `name`: in the numbers.
+    /// Allows `n` requests a minute with a burst of `n`. `name` is the label in the metrics.
     #[must_use]
     pub fn per_minute(name: &'static str, n: u32, clock: &Clock) -> Self {
         let n = NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
@@ -142,13 +144,13 @@ impl Limit {
     }
 }
 
-/// Counts what a limit has refused, in the numbers of `/metrics`.
+/// Counts a refusal by a limit in the metrics.
 pub fn refused_by(limit: &'static str) {
     metrics::counter!("canvass_rate_limited_total", "limit" => limit).increment(1);
 }
 
-/// Our clock as the limiter reads it: by the time that passes, since a machine whose clock is set back would refuse everybody until it is
-/// as late again.
+/// Our clock for the limiter. It uses monotonic time: if the wall clock were set back, the limiter would refuse
+/// everybody until it had caught up.
 #[derive(Clone, Debug)]
 pub struct Hand(Clock);
 

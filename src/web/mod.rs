@@ -1,22 +1,23 @@
-//! The vocabulary of HTTP that all features share. One place for each thing:
+//! The HTTP vocabulary that all features share. There is one place for each concern:
 //!
 //! - [`forms::RawForm`]: the only parser of submitted forms: size, encoding, NUL, duplicates.
-//! - [`problems::Problem`]: the only error answer; a page for people, problem+json for scripts: the router decides.
-//! - [`guard`]: what stands round every handler: bounds, time, panics, and the page that says what went wrong.
+//! - [`problems::Problem`]: the only error response: a page for people, problem+json for scripts, chosen by the
+//!   router.
+//! - [`guard`]: the layer around every handler: limits, timeout, panics, and the error page.
 //! - [`pages::Pages`]: the templates of all pages, checked at start.
-//! - [`assets`]: style sheets, scripts and images, from the binary, cached for ever by their hash.
-//! - [`security`]: the headers of every answer; no inline script, no inline style, no third party.
-//! - [`origin`]: cross-site requests are told from our own by Origin and Sec-Fetch-Site.
-//! - [`client`]: who asks: the address behind trusted proxies, and its network.
+//! - [`assets`]: style sheets, scripts and images, from the binary, cached for ever under their hash.
+//! - [`security`]: the headers of every response; no inline script, no inline style, no third party.
+//! - [`origin`]: tells cross-site requests from our own by Origin and Sec-Fetch-Site.
+//! - [`client`]: the client's address behind trusted proxies, and its network.
 //! - [`limits`]: rate limits by network, account and token.
 //! - [`uploads`]: forms that carry files.
-//! - [`sheets`]: cells of CSV files that no spreadsheet runs.
-//! - [`press`]: buttons in mailed pages that only a person presses.
-//! - [`cookies`]: reading and setting the few cookies there are.
-//! - [`connections`]: the HTTP server; [`held`]: answers that go on for hours, at the price of a socket;
-//!   [`watched`]: one task for all who watch the same.
+//! - [`sheets`]: CSV cells that a spreadsheet does not execute.
+//! - [`press`]: buttons on pages linked from mails, which programs must not press.
+//! - [`cookies`]: reading and setting the few cookies in use.
+//! - [`connections`]: the HTTP server; [`held`]: responses that last for hours and cost little more than a socket;
+//!   [`watched`]: one task for all viewers of the same thing.
 //!
-//! Promise kept here: nothing is parsed without a bound, and no answer leaves without its headers.
+//! Nothing is parsed without a limit, and no response leaves without the security headers.
 
 pub mod assets;
 pub mod client;

@@ -1,35 +1,36 @@
-//! Whose page sent this form?
+//! Decides which site a form was sent from.
 //!
-//! Browsers say so in `Sec-Fetch-Site` and `Origin`; neither can be forged by a page. Requests
-//! with neither come from programs, old browsers and feed readers: they carry no cookie that another site
-//! could abuse (ours are `SameSite` or set only on voting), so they pass where a reader acts and fail where an editor does.
+//! Browsers say so in `Sec-Fetch-Site` and `Origin`, and a page can forge neither. Requests with neither come from
+//! programs, old browsers and feed readers. They carry no cookie that another site could abuse (ours are `SameSite`
+//! or set only on voting), so they are accepted for readers' actions and refused for editors'.
 
 use http::HeaderMap;
 use http::header::ORIGIN;
 
 use super::Problem;
 
-/// Whose page a request came from.
+/// The site whose page sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// One of ours.
+    /// Our own.
     Ours,
     /// A site that may embed polls.
     Embedder,
-    /// A site that may not.
+    /// Any other site.
     Stranger,
-    /// It does not say.
+    /// The request does not say.
     Unknown,
 }
 
-/// Tells where a request came from. `ours` is the public origin, `embedders` the configured list (`*`: every site).
+/// Determines where a request came from. `ours` is the public origin; `embedders` is the configured list (`*`:
+/// every site).
 #[must_use]
 pub fn of(headers: &HeaderMap, ours: &str, embedders: &[String]) -> From {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let origin = text(ORIGIN.as_str());
     match text("sec-fetch-site") {
         Some("same-origin") => return From::Ours,
-        // Typed in, from a bookmark, or from a mail program: no page sent it.
+        // From the address bar, a bookmark or a mail program: no page sent it.
         Some("none") => return From::Unknown,
         _ => {}
     }
@@ -52,10 +53,11 @@ pub fn of(headers: &HeaderMap, ours: &str, embedders: &[String]) -> From {
     }
 }
 
-/// Refuses a form that another site's page sent; else says whose page it was. For the pages that readers reach from a mail, which no site
-/// embeds.
+/// Refuses a form that another site's page sent; otherwise returns whose page it was. For pages that readers reach
+/// from a mail, which no site embeds.
 ///
-/// `Origin: null` alone says nothing: browsers that do not know `Sec-Fetch-Site` send it with forms of pages that ask for no referrer.
+/// `Origin: null` alone proves nothing: browsers without `Sec-Fetch-Site` also send it for forms on pages with a
+/// no-referrer policy.
 ///
 /// # Errors
 /// 403 for another site's form.
@@ -133,7 +135,7 @@ mod tests {
             (&[("origin", "https://polls.example")], Some(From::Ours)),
             (&[("origin", "null")], Some(From::Unknown)),
             (&[], Some(From::Unknown)),
-            // Any page can have its forms say null.
+            // Any page can make its forms send null.
             (
                 &[("sec-fetch-site", "cross-site"), ("origin", "null")],
                 None,

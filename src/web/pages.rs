@@ -1,7 +1,7 @@
-//! The templates of all pages: compiled into the binary, registered once at start.
+//! The templates of all pages, compiled into the binary and registered once at start.
 //!
-//! Each feature lists its own (`PAGES` beside its `pages/` folder); a template is named `feature/page`. Everything a
-//! page shows goes through handlebars' HTML escaping; `{{{` is for fragments our own code has made safe.
+//! Each feature lists its own (`PAGES`, beside its `pages/` folder). A template is named `feature/page`. Everything
+//! that a page shows is HTML-escaped by handlebars; `{{{` is only for fragments that our own code has made safe.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use super::{Problem, assets};
 use crate::config::Site;
 
-/// Name and text of templates.
+/// Names and texts of templates.
 pub type Templates = &'static [(&'static str, &'static str)];
 
-/// The frame of readers' pages, what stands above a button that only a person presses, and the page of problems.
+/// The layout of readers' pages, the partial above a button that only a person may press, and the error pages.
 pub const PAGES: Templates = &[
     ("reader", include_str!("pages/reader.hbs")),
     ("press", include_str!("pages/press.hbs")),
@@ -28,7 +28,7 @@ pub const PAGES: Templates = &[
 #[derive(Clone, Debug)]
 pub struct Pages {
     registry: Arc<Handlebars<'static>>,
-    /// What every page knows as `@root.site`.
+    /// The data that every page sees as `@root.site`.
     site: Arc<Value>,
 }
 
@@ -36,7 +36,7 @@ impl Pages {
     /// Registers the templates of all features.
     ///
     /// # Errors
-    /// The name of a template that does not parse, and why.
+    /// The name of a template that does not parse, and the reason.
     pub fn new(all: &[Templates], site: &Site) -> Result<Self, String> {
         let mut registry = Handlebars::new();
         registry.register_helper("asset", Box::new(asset));
@@ -59,7 +59,7 @@ impl Pages {
     /// Renders a page to text.
     ///
     /// # Errors
-    /// A 500: a template that is missing or fails, which tests catch.
+    /// A 500 if the template is missing or fails, which tests catch.
     pub fn html(&self, name: &str, context: &impl Serialize) -> Result<String, Problem> {
         let broken =
             |e: RenderError| Problem::internal(&format!("the page {name} does not render: {e}"));
@@ -72,7 +72,7 @@ impl Pages {
             .map_err(broken)
     }
 
-    /// Renders a page as an answer with status 200.
+    /// Renders a page as a response with status 200.
     ///
     /// # Errors
     /// As [`html`](Self::html).
@@ -81,7 +81,7 @@ impl Pages {
     }
 }
 
-/// `{{asset "reader.css"}}`: the address of an asset with its hash, so that it can be cached for ever.
+/// `{{asset "reader.css"}}`: the address of an asset, with its hash so that it can be cached for ever.
 fn asset(
     helper: &Helper<'_>,
     _: &Handlebars<'_>,

@@ -1,17 +1,18 @@
-//! A button that only a person presses.
+//! Buttons that only a person may press.
 //!
-//! Mail scanners open links in a browser, submit the forms they find and click on what looks like a button, all by script. Where
-//! scripts run, `gesture.js` marks the form of such a page as untouched, and takes the mark away with the first event that a
-//! person caused (browsers say so, and no script can claim it). A form that comes back with the mark is shown
-//! once more, with a box to tick for whoever presses buttons by a program of their own. Without scripts there is no mark: a
-//! browser that runs none is not led by one. Neither is a program that posts by itself, which is nobody's browser.
+//! Mail scanners open links in a browser, submit the forms they find and click on anything that looks like a
+//! button, all by script. Where scripts run, `gesture.js` marks the form of such a page as untouched, and removes
+//! the mark at the first event that a person caused (browsers tell, and scripts cannot fake it). A form that
+//! arrives with the mark is shown again with a checkbox, for people who press buttons by assistive software.
+//! Without scripts there is no mark: a browser that runs none is not driven by one. Neither is a program that posts
+//! directly, which is nobody's browser.
 
 use super::{Problem, RawForm};
 
-/// What is said to whoever did not touch the page.
+/// The message for a submission from an untouched page.
 pub const AGAIN: &str = "It looks as if a program had pressed the button. If it was you, tick the box below and press it again.";
 
-/// Whether a person sent the form, as far as it says.
+/// Whether a person sent the form, as far as the form tells.
 ///
 /// # Errors
 /// A 400 for repeated fields.

@@ -1,10 +1,10 @@
-//! The only error answer.
+//! The only error response.
 //!
-//! A handler returns a [`Problem`]; the [`guard`](super::guard) round it turns it into what the caller can read ([`Readers`]):
-//! a page for people, `application/problem+json` (RFC 9457) for scripts. It dresses what axum itself
-//! refuses (404, 405, extractor rejections) as well.
+//! A handler returns a [`Problem`]; the [`guard`](super::guard) around it converts it for its [`Readers`]: a page
+//! for people, `application/problem+json` (RFC 9457) for scripts. Errors of axum itself (404, 405, extractor
+//! rejections) are converted too.
 //!
-//! Unexpected errors are logged here, once, without anything a person typed; the page says nothing of them.
+//! Unexpected errors are logged here, once, without any user input; the page does not show them.
 
 mod fields;
 mod json;
@@ -64,7 +64,8 @@ fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok,
 }
 
 impl Problem {
-    /// A problem of any status. `kind` is a stable slug, `title` a few words, `detail` a sentence that says what to do.
+    /// A problem of any status. `kind` is a stable slug, `title` a few words, `detail` a sentence that says what to
+    /// do.
     #[must_use]
     pub fn new(
         status: StatusCode,
@@ -83,7 +84,7 @@ impl Problem {
         }
     }
 
-    /// The same with the scheme by which whoever asked can show a token (RFC 9110, 11.6.1; RFC 6750).
+    /// The same, with a challenge that asks for a bearer token (RFC 9110, 11.6.1; RFC 6750).
     #[must_use]
     pub fn wanting_token(self) -> Self {
         Self {
@@ -114,7 +115,7 @@ impl Problem {
         )
     }
 
-    /// 403: a request that another site made a browser send.
+    /// 403: another site made the browser send this request.
     #[must_use]
     pub fn wrong_origin() -> Self {
         Self::new(
@@ -125,7 +126,7 @@ impl Problem {
         )
     }
 
-    /// 409: the state of things does not allow it.
+    /// 409: the current state does not allow it.
     #[must_use]
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(
@@ -147,7 +148,7 @@ impl Problem {
         )
     }
 
-    /// 415: the body is of another kind than this takes.
+    /// 415: this endpoint does not accept such a body.
     #[must_use]
     pub fn unsupported(title: &str, detail: &str) -> Self {
         Self::new(
@@ -187,7 +188,7 @@ impl Problem {
     /// 429 with the time to wait.
     #[must_use]
     pub fn too_many(wait: Duration) -> Self {
-        // Rounded up: whoever waits as long as was said is let in.
+        // Rounded up, so that a client that waits as long as it was told is accepted.
         let seconds = wait.as_millis().div_ceil(1_000).clamp(1, 86_400) as u64;
         let words = match seconds {
             1 => "one second".to_string(),
@@ -205,7 +206,7 @@ impl Problem {
         }
     }
 
-    /// 503: overloaded, and honest about it.
+    /// 503: overloaded.
     #[must_use]
     pub fn busy() -> Self {
         Self {
@@ -219,7 +220,7 @@ impl Problem {
         }
     }
 
-    /// 503: the database cannot be written or reached, and of what was on its way nobody knows.
+    /// 503: the database cannot be written or reached, and the outcome of the write in progress is unknown.
     #[must_use]
     pub fn unwritable() -> Self {
         Self {
@@ -233,7 +234,7 @@ impl Problem {
         }
     }
 
-    /// 503: it took too long, and nobody waits any more for what becomes of it.
+    /// 503: the handler took too long and was dropped.
     #[must_use]
     pub fn late() -> Self {
         Self {
@@ -271,7 +272,7 @@ impl Problem {
         &self.errors
     }
 
-    /// A problem for a bare status that something other than our handlers answered.
+    /// The problem for a bare status that did not come from our handlers.
     fn from_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::not_found(),
@@ -316,7 +317,7 @@ impl IntoResponse for Problem {
 
 impl From<DbErr> for Problem {
     fn from(error: DbErr) -> Self {
-        // Nothing was begun without a connection.
+        // Without a connection nothing was begun.
         let unconnected = matches!(error, DbErr::ConnectionAcquire(_));
         if unconnected || is_unwritable(&error) {
             static TOLD: Sparing = Sparing::new();

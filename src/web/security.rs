@@ -1,7 +1,7 @@
-//! The headers of every answer.
+//! The security headers of every response.
 //!
-//! Nothing inline runs or styles, nothing comes from a third party, nobody frames us (embeds set their own policy).
-//! A handler that sets one of these headers itself keeps its own.
+//! No inline script or style is allowed, nothing from a third party, and no framing by others (embeds set their own
+//! policy). A header that a handler has set itself is kept.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Response};
 
-/// The policy of ordinary pages.
+/// The content security policy of ordinary pages.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' https: data:; connect-src 'self'; frame-src 'self'; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'";
 
-/// The headers that every answer gets, on top of its own.
+/// The headers that are added to every response.
 #[derive(Clone, Debug)]
 pub struct Headers(Arc<[(HeaderName, HeaderValue)]>);
 
 impl Headers {
-    /// With `https`, readers come over TLS, and browsers are told to keep to it.
+    /// With `https`, readers connect over TLS, and HSTS makes browsers keep doing so.
     #[must_use]
     pub fn new(https: bool) -> Self {
         let always = [
@@ -37,7 +37,7 @@ impl Headers {
                 HeaderName::from_static("permissions-policy"),
                 "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
             ),
-            // Pages show what a person typed or chose; nothing of it may stay in a shared cache.
+            // Pages show what a person typed or chose, and no shared cache may keep that.
             (CACHE_CONTROL, "no-store"),
         ];
         let over_tls = https.then_some((STRICT_TRANSPORT_SECURITY, "max-age=31536000"));
@@ -49,7 +49,7 @@ impl Headers {
         )
     }
 
-    /// Adds them; what a handler has set stays.
+    /// Adds the headers; those that a handler has set are kept.
     #[must_use]
     pub fn add<B>(&self, mut response: Response<B>) -> Response<B> {
         let headers = response.headers_mut();

@@ -1,6 +1,7 @@
-//! Cells of CSV files that spreadsheets open.
+//! Cells of CSV files that may be opened in a spreadsheet.
 
-/// CSV injection (OWASP): a cell that starts like a formula is run as one. An apostrophe in front makes it text.
+/// Prevents CSV injection (OWASP): a spreadsheet executes a cell that starts like a formula. A leading apostrophe
+/// makes it text.
 #[must_use]
 pub fn defused(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {

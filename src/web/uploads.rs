@@ -1,4 +1,4 @@
-//! Forms that carry files: `multipart/form-data`, read with the bounds of [`super::forms`].
+//! Forms with files: `multipart/form-data`, read with the same kind of limits as [`super::forms`].
 
 use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
@@ -7,22 +7,22 @@ use http::StatusCode;
 use super::forms::{RawForm, has_type};
 use super::{Problem, forms};
 
-/// A file that came with a form.
+/// An uploaded file.
 #[derive(Clone, Debug)]
 pub struct File {
     pub field: String,
     pub bytes: Vec<u8>,
 }
 
-/// The longest value of a field that is no file, in bytes.
+/// The longest value of a field other than a file, in bytes.
 const LONGEST_VALUE: usize = 64 * 1024;
 /// More parts than any of our forms sends.
 const MOST_PARTS: usize = 100;
 
-/// Reads a form with files. What a browser sends for a field in which no file was chosen is left out.
+/// Reads a form with files. The empty part that browsers send when no file was chosen is left out.
 ///
 /// # Errors
-/// 415 for another kind of body, 413 beyond the route's limit, 400 for what is broken, no UTF-8, or holds NUL.
+/// 415 for another media type, 413 beyond the route's limit, 400 if malformed, not UTF-8, or containing NUL.
 pub async fn read<S: Send + Sync>(
     request: Request,
     state: &S,

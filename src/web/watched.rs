@@ -1,7 +1,7 @@
-//! What is watched in this process: one task follows each thing, whatever the number of viewers.
+//! Things that are being watched in this process: one task follows each of them, whatever the number of viewers.
 //!
-//! Nothing runs for what nobody watches. A viewer's stream ends when what it shows has ended, when the process stops, and when the task that
-//! follows breaks: whoever comes afterwards is followed for anew.
+//! Nothing runs for a thing that nobody watches. A viewer's stream ends when the thing has ended, when the process
+//! stops, or when the task that follows it panics; the next viewer starts a new task.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::panics;
 
-/// Things by their keys, and the last that was said of each. Cheap to clone.
+/// The watched things by key, with the latest value of each. Cheap to clone.
 #[derive(Debug)]
 pub struct Watched<K, V> {
     followed: Arc<Mutex<HashMap<K, Arc<Followed<V>>>>>,
     stopping: CancellationToken,
 }
 
-/// One of them, in the hands of its task.
+/// One watched thing, as its task sees it.
 #[derive(Debug)]
 pub struct Followed<V> {
     latest: watch::Sender<Option<V>>,
@@ -29,7 +29,7 @@ pub struct Followed<V> {
 }
 
 impl<V: PartialEq> Followed<V> {
-    /// Tells the viewers, unless they know it.
+    /// Sends a value to the viewers, unless it is the one they have.
     pub fn tell(&self, now: V) {
         self.latest.send_if_modified(|old| {
             let changed = old.as_ref() != Some(&now);
@@ -42,12 +42,12 @@ impl<V: PartialEq> Followed<V> {
 }
 
 impl<V> Followed<V> {
-    /// Waits until somebody says that it has changed: see [`Watched::touch`].
+    /// Waits until somebody reports a change: see [`Watched::touch`].
     pub async fn touched(&self) {
         self.touched.notified().await;
     }
 
-    /// Whether nobody watches it at the moment.
+    /// Whether nobody is watching at the moment.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.latest.receiver_count() == 0
@@ -68,7 +68,7 @@ where
     K: Copy + Debug + Eq + Hash + Send + 'static,
     V: Send + Sync + 'static,
 {
-    /// `stopping` ends all of it.
+    /// Creates an empty set; `stopping` ends all its tasks.
     #[must_use]
     pub fn until(stopping: &CancellationToken) -> Self {
         Self {
@@ -81,7 +81,8 @@ where
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A viewer of `key`. If nobody follows it yet, a task does from now on: what `follow` makes, which is `task` in the log.
+    /// Adds a viewer of `key`. If no task follows it yet, one is spawned with the future that `follow` returns;
+    /// `task` is its name in the log.
     pub fn watch<Following>(
         &self,
         key: K,
@@ -113,7 +114,7 @@ where
         viewer
     }
 
-    /// Says that these have changed.
+    /// Reports that these have changed.
     pub fn touch(&self, keys: impl Iterator<Item = K>) {
         let all = self.lock();
         if all.is_empty() {
@@ -126,8 +127,8 @@ where
         }
     }
 
-    /// Forgets what nobody watches any more, under the lock under which viewers come. Returns whether it is forgotten, so that its task can
-    /// end.
+    /// Forgets a thing that nobody watches any more, under the lock that new viewers take. Returns true if it was
+    /// forgotten, so that its task can end.
     pub fn forget_alone(&self, key: K, followed: &Arc<Followed<V>>) -> bool {
         let mut all = self.lock();
         let alone = followed.is_alone();
@@ -142,7 +143,7 @@ where
     }
 }
 
-/// Unless another has begun in its place.
+/// Removes it, unless another task has started in its place.
 fn remove<K: Eq + Hash, V>(
     all: &mut HashMap<K, Arc<Followed<V>>>,
     key: K,
@@ -178,7 +179,7 @@ mod tests {
         assert_eq!(*viewer.borrow(), Some(5));
     }
 
-    /// It was forgotten while nobody watched; whoever came since must not lose the one that follows now.
+    /// It was forgotten while nobody watched. If a viewer has come since, the task that follows now must stay.
     #[tokio::test]
     async fn who_ends_takes_no_successor_along() {
         let watched = watched();

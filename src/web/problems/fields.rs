@@ -1,9 +1,9 @@
-//! What is wrong with the fields of a form, for the list above it.
+//! The list of field errors above a form.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A `field` and its `message` for each error, in the order of `fields`; what is in none of them comes last.
+/// A `field` and its `message` for each error, in the order of `fields`; errors of other fields come last.
 #[must_use]
 pub fn in_order<Name: AsRef<str>, Message: Serialize>(
     errors: impl IntoIterator<Item = (Name, Message)>,
@@ -18,7 +18,7 @@ pub fn in_order<Name: AsRef<str>, Message: Serialize>(
         .collect()
 }
 
-/// The same of fields that stand in their order and may be right.
+/// The same for fields that are already in order, leaving out those without an error.
 #[must_use]
 pub fn of_those_wrong<'e>(
     fields: impl IntoIterator<Item = (&'static str, &'e Option<String>)>,

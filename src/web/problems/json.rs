@@ -6,17 +6,17 @@ use http::header::CONTENT_TYPE;
 
 use super::Problem;
 
-/// The media type of every refusal a script gets.
+/// The media type of every error response to a script.
 pub const KIND: &str = "application/problem+json";
 
 impl Problem {
-    /// Content type and body.
+    /// The content type and the body.
     pub(super) fn json(&self) -> (&'static str, String) {
         let body = serde_json::to_value(self).unwrap_or_default();
         (KIND, body.to_string())
     }
 
-    /// The whole answer, for a script that asked at a route which otherwise gives pages.
+    /// The whole response, for a script that called a route which otherwise gives pages.
     #[must_use]
     pub fn into_json(self) -> Response {
         let (kind, body) = self.json();

@@ -1,4 +1,4 @@
-//! How a problem is written out: a page with a way on for people, JSON for scripts.
+//! How a problem is presented: a page with a link to go on for people, JSON for scripts.
 
 use axum::extract::Request;
 use axum::response::Response;
@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 use super::Problem;
 use crate::web::Pages;
 
-/// The problem an answer stands for, if it is one that still has to be written out.
+/// The problem that a response stands for, if its body still has to be written.
 fn problem_of(response: &mut Response) -> Option<Problem> {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return Some(problem);
@@ -23,14 +23,14 @@ fn problem_of(response: &mut Response) -> Option<Problem> {
         .then(|| Problem::from_status(status))
 }
 
-/// Who reads what went wrong.
+/// The audience for error responses.
 #[derive(Clone, Debug)]
 pub enum Readers {
-    /// People: a page.
+    /// People get a page.
     People(Pages),
-    /// Scripts: `application/problem+json`.
+    /// Scripts get `application/problem+json`.
     Scripts,
-    /// Machines that look at the status alone.
+    /// Machines that look only at the status.
     Nobody,
 }
 
@@ -54,18 +54,18 @@ impl Readers {
     }
 }
 
-/// What a person asked for, as far as the way on from a problem hangs on it.
+/// What was requested, as far as it decides which link the error page offers.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::web) struct Asked {
     /// A form was sent: opening the address again would not send it.
     sent: bool,
-    /// By an editor.
+    /// The page belongs to the editors' part.
     editor: bool,
-    /// The list that what was asked for would stand in, and what leads there.
+    /// The list that the requested item would be in, and the text of the link to it.
     list: Option<(&'static str, &'static str)>,
 }
 
-/// The editors' lists.
+/// The lists in the editors' part.
 const LISTS: [(&str, &str); 3] = [
     ("/admin/issues", "All issues"),
     ("/admin/polls", "All polls"),
@@ -84,11 +84,11 @@ impl Asked {
     }
 }
 
-/// The page, always with a way on.
+/// Renders the error page, which always offers a link to go on.
 fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String) {
     let home = if asked.editor { "/admin" } else { "/" };
     let later = matches!(problem.status.as_u16(), 408 | 429 | 500..=599);
-    // Where a reader's form is refused for where it came from, its own page stands at the same address.
+    // If a reader's form was refused because of its origin, our own page with that form is at the same address.
     let here = problem.kind == "canvass:wrong-origin" && !asked.editor;
     let (href, label) = match problem.status {
         StatusCode::UNAUTHORIZED if asked.editor => ("/admin/sign-in", "Sign in"),
@@ -105,7 +105,7 @@ fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String)
         "errors": problem.errors,
         "href": href,
         "label": label,
-        // Reloaded, browsers send a form again, with all that was typed.
+        // Reloading makes the browser send the form again, with everything that was typed.
         "send_again": later && asked.sent,
         "home": home,
         "noindex": true,
