@@ -1,5 +1,5 @@
-//! What handlers of editors' pages ask for: [`Editor`], somebody signed in, and [`EditorForm`], a form that this editor's own
-//! browser sent from our own page.
+//! The extractors for handlers of editors' pages: [`Editor`], a signed-in person, and [`EditorForm`], a form that
+//! this editor's own browser sent from our own page.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::config::Transport;
 use crate::types::EditorId;
 use crate::web::{Problem, RawForm, origin, uploads};
 
-/// Somebody who is signed in.
+/// A signed-in editor.
 #[derive(Clone, Debug)]
 pub struct Editor {
     pub id: EditorId,
@@ -24,21 +24,22 @@ pub struct Editor {
     pub name: String,
     csrf: String,
     session: Vec<u8>,
-    /// Mails stay in the built-in mailbox.
+    /// Whether mails stay in the built-in mailbox.
     mailbox: bool,
 }
 
-/// What the frame of every editors' page shows; stands under `frame` in a page's data.
+/// The data of the frame around every editors' page; passed as `frame` in a page's data.
 #[derive(Clone, Debug, Serialize)]
 pub struct Frame {
     editor: String,
     csrf: String,
     notice: Option<Cow<'static, str>>,
-    /// Mails stay in the built-in mailbox, which the navigation leads to.
+    /// Whether mails stay in the built-in mailbox, to which the navigation then links.
     mailbox: bool,
 }
 
-/// A submitted form whose sender is signed in, sent it from our own page, and holds the token of this session.
+/// A submitted form whose sender is signed in, that came from our own page, and that carries the CSRF token of this
+/// session.
 #[derive(Clone, Debug)]
 pub struct EditorForm {
     pub editor: Editor,
@@ -57,7 +58,7 @@ impl Editor {
         }
     }
 
-    /// The frame's data, with a line that says what was just done.
+    /// The frame's data, with a notice of what was just done.
     #[must_use]
     pub fn frame_saying(&self, notice: Option<impl Into<Cow<'static, str>>>) -> Frame {
         Frame {
@@ -96,7 +97,7 @@ impl FromRequestParts<App> for Editor {
     }
 }
 
-/// What was just done, as the address says that a form sends its editor to: for a line above the page.
+/// The query parameter with which the redirect after a form says what was just done, for the notice on the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Done {
@@ -118,7 +119,7 @@ impl FromRequest<App> for EditorForm {
     }
 }
 
-/// As [`EditorForm`], with files: see [`uploads`].
+/// Like [`EditorForm`], with files: see [`uploads`].
 #[derive(Clone, Debug)]
 pub struct EditorUpload {
     pub editor: Editor,
@@ -145,7 +146,8 @@ impl FromRequest<App> for EditorUpload {
     }
 }
 
-/// Refuses a form that no page of ours sent. Browsers always say where a POST comes from; what says nothing is refused too.
+/// Refuses a form that did not come from our own page. Browsers always send the origin of a POST, so a request
+/// without one is refused too.
 ///
 /// # Errors
 /// A 403.
@@ -156,7 +158,7 @@ pub fn from_our_page(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Refuses a form that does not hold the token of its sender's session.
+/// Refuses a form without the CSRF token of its sender's session.
 fn of_this_session(app: &App, editor: &Editor, form: &RawForm) -> Result<(), Problem> {
     let token = form.one("csrf")?.unwrap_or_default();
     if session::csrf_matches(&app.keys, &editor.session, token) {
@@ -166,7 +168,8 @@ fn of_this_session(app: &App, editor: &Editor, form: &RawForm) -> Result<(), Pro
     }
 }
 
-/// Where a reader of `GET` goes to sign in, and back; a form that was sent says that nothing was saved.
+/// For `GET`, redirects to the sign-in page and back afterwards. A submitted form gets an error that says nothing
+/// was saved.
 fn not_signed_in(method: &Method, uri: &Uri) -> Response {
     if matches!(*method, Method::GET | Method::HEAD) {
         let back = uri.path_and_query().map_or("/admin", |p| p.as_str());
@@ -191,7 +194,7 @@ fn stale_form() -> Problem {
     )
 }
 
-/// The address to go to after signing in: one of our editors' pages, or the overview.
+/// The address to go to after signing in: `next` if it is an editors' page of ours, otherwise the overview.
 #[must_use]
 pub fn safe_next(next: &str) -> &str {
     let inside = next == "/admin" || next.starts_with("/admin/") || next.starts_with("/admin?");

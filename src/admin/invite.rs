@@ -1,4 +1,4 @@
-//! Set-up links: how an editor gets an account, and how a lost password is replaced. And how an account ends.
+//! Set-up links, by which an editor gets an account or replaces a lost password; and the closing of accounts.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use crate::db::{Db, DbErr};
 use crate::types::token::{random_token, token_hash};
 use crate::types::{EmailAddress, Random, UnixMillis};
 
-/// How long a set-up link works.
+/// How long a set-up link is valid.
 pub const LINK_LIFETIME: Duration = Duration::from_secs(3 * 24 * 3_600);
 
-/// Makes an account for `email`, if there is none, and a link that sets its password, once, within three days. Links made for
-/// the same editor before stop working; the password they have, if any, works until the new one is set. Returns the link's path.
+/// Creates an account for `email`, if there is none, and a link that sets its password once within three days.
+/// Earlier links of the same editor stop working; an existing password works until the new one is set. Returns the
+/// path of the link.
 pub async fn invite(
     db: &Db,
     random: &Random,
@@ -27,8 +28,9 @@ pub async fn invite(
     Ok(format!("/admin/set-password/{token}"))
 }
 
-/// Closes the account of `email`, at once: whoever is signed in to it is signed out, and neither its password nor its set-up links work any
-/// more. What the editor did stays. An invitation opens it again, with a new password. False: there is no such account that is open.
+/// Closes the account of `email` at once: its sessions end, and its password and set-up links stop working. The
+/// editor's work stays. An invitation reopens the account with a new password. Returns false if there is no open
+/// account.
 pub async fn close(db: &Db, now: UnixMillis, email: &EmailAddress) -> Result<bool, DbErr> {
     let txn = db.write_txn("close-editor").await?;
     let done = store::close(&txn, email, now).await?;

@@ -1,4 +1,4 @@
-//! `/admin/mail`: relays and lanes, what waits and why, what did not go out, and what to do with it.
+//! `/admin/mail`: relays and lanes, what is waiting and why, what failed, and what can be done about it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::scheduler::Zone;
 use crate::types::{OutboxId, UnixMillis};
 use crate::web::Problem;
 
-/// A single mail that waits longer than this is worth a look: they go out within a second.
+/// A single mail that waits longer than this needs attention: normally they leave within a second.
 const LONG: Duration = Duration::from_secs(5 * 60);
 
 pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
@@ -53,7 +53,7 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     app.pages.render("admin/mail_queue", &page)
 }
 
-/// `POST /admin/mail`: tries a single mail now, or settles one in doubt.
+/// `POST /admin/mail`: retries a single mail now, or settles one in doubt.
 pub async fn order(
     State(app): State<App>,
     EditorForm { form, .. }: EditorForm,
@@ -69,11 +69,11 @@ pub async fn order(
     let txn = app.db.write_txn("outbox_order").await?;
     outbox::order(&txn, mail, order, app.clock.now()).await?;
     txn.commit().await?;
-    // What had changed in between shows on the page: it is no error that somebody was faster.
+    // The page shows the current state: it is no error if somebody else was faster.
     Ok(Redirect::to("/admin/mail").into_response())
 }
 
-/// How it looks from here: nothing is known of a relay but what it does with our mail.
+/// The state of the relay as seen from here: nothing is known about it except how it treats our mail.
 fn relay(transport: Transport, single: &Single, now: UnixMillis) -> Value {
     let say = |tone: &str, heading: &str, text: &str| json!({ "tone": tone, "heading": heading, "text": text });
     match transport {
@@ -131,7 +131,8 @@ fn mailing(m: &Mailing) -> Value {
     })
 }
 
-/// The numbers that are not zero: `18 failed, 10 skipped`. A line may end at a comma, not between a number and its word.
+/// The numbers that are not zero: `18 failed, 10 skipped`. A line may break after a comma, but not between a number
+/// and its word.
 fn some(numbers: &[(i64, &str)]) -> String {
     let some = numbers.iter().filter(|(n, _)| *n != 0);
     let words: Vec<String> = some

@@ -1,11 +1,11 @@
-//! What the mail queue shows, read from the mailer's tables.
+//! The queries of the mail queue page, on the mailer's tables.
 
 use sea_orm::DbErr;
 
 use crate::db::{Db, fetch_all, fetch_all_as, fetch_one};
 use crate::types::{IssueId, OutboxId, UnixMillis};
 
-/// Rows shown of each list.
+/// The most rows shown in each list.
 pub const SHOWN: i64 = 50;
 
 /// Single mails by state.
@@ -14,13 +14,13 @@ pub struct Single {
     pub waiting: i64,
     pub failed: i64,
     pub unknown: i64,
-    /// When the oldest that waits was enqueued.
+    /// When the oldest waiting mail was enqueued.
     pub oldest: Option<UnixMillis>,
-    /// Mails that wait and were tried already: the relay, or its way, is in trouble.
+    /// Waiting mails that were already tried: there is trouble with the relay or the way to it.
     pub tried: i64,
 }
 
-/// A single mail that waits or did not go out.
+/// A single mail that is waiting or did not go out.
 #[derive(Clone, Debug)]
 pub struct Mail {
     pub id: OutboxId,
@@ -33,7 +33,7 @@ pub struct Mail {
     pub reply: String,
 }
 
-/// An issue that is on its way.
+/// An issue that is being sent, or was sent lately.
 #[derive(Clone, Debug)]
 pub struct Mailing {
     pub issue: IssueId,
@@ -47,8 +47,8 @@ pub struct Mailing {
     pub skipped: i64,
 }
 
-/// A mail that is to arrive. One that had expired before it was written is not: it stands for an address that gets nothing, so that asking
-/// costs the same for every address.
+/// Selects real mails. Some rows are written as already expired: they stand for an address that gets no mail, so
+/// that a request costs the same for every address.
 const MEANT: &str = "expires_ms > 0";
 
 pub async fn single(db: &Db) -> Result<Single, DbErr> {
@@ -74,7 +74,7 @@ pub async fn single(db: &Db) -> Result<Single, DbErr> {
     })
 }
 
-/// What waits, the oldest first, after what did not go out, the newest first.
+/// Failed mails, newest first, and then waiting ones, oldest first.
 pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
     let columns = "SELECT id, expires_ms, template, state, created_ms, not_before_ms, attempt, reply FROM outbox WHERE state";
     let mut mails = Vec::new();
@@ -98,21 +98,22 @@ pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
     Ok(mails)
 }
 
-/// When the oldest mail of an issue that is being sent was due, as far as none has it in hand.
+/// When the oldest batch that is not leased was due, among the issues being sent.
 pub async fn oldest_due(db: &Db) -> Result<Option<UnixMillis>, DbErr> {
     let sql = "SELECT MIN(b.not_before_ms) FROM mail_batch b JOIN mailing m ON m.issue_id = b.issue_id WHERE m.state = 1 AND b.state = 0";
     let row = fetch_one(db.read(), sql, []).await?;
     row.map_or(Ok(None), |row| row.try_get_by_index(0))
 }
 
-/// The time zone of the newsroom: that of most newsletters, of the oldest where as many have another. `None` without a newsletter.
+/// The time zone of the newsroom: the one that most newsletters have; of equally frequent ones, that of the oldest
+/// newsletter. `None` without any newsletter.
 pub async fn time_zone(db: &Db) -> Result<Option<String>, DbErr> {
     let sql = "SELECT time_zone FROM newsletter GROUP BY time_zone ORDER BY COUNT(*) DESC, MIN(id) LIMIT 1";
     let row = fetch_one(db.read(), sql, []).await?;
     row.map(|row| row.try_get_by_index(0)).transpose()
 }
 
-/// Issues that are not finished, and those that were lately.
+/// Issues that are not finished, and those that finished lately.
 pub async fn mailings(db: &Db) -> Result<Vec<Mailing>, DbErr> {
     let n = |state: i16| {
         format!(

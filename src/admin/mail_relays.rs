@@ -45,7 +45,7 @@ pub fn domain(domain: &DomainStatus, zone: &Zone) -> Value {
     })
 }
 
-/// The lanes in one line, and one by one.
+/// The lanes summed up in one line, and each on its own.
 pub fn lanes(lanes: &[LaneStatus], zone: &Zone) -> Value {
     let of = |wanted: fn(&Doing) -> bool| lanes.iter().filter(|lane| wanted(&lane.doing)).count();
     let idle = of(|doing| matches!(doing, Doing::Idle));

@@ -1,13 +1,15 @@
-//! The editors' side: who may sign in, and the frame that every editors' page hangs in.
+//! The editors' part: sign-in, accounts, and the frame around every editors' page.
 //!
-//! Editors are invited by the operator (`canvass admin add`), choose a password by a one-time link, and sign in with it.
-//! A session is a random token in a cookie, stored hashed; it ends by signing out, after a week, and with every change of the
-//! password. Handlers of other features ask for an [`Editor`] (GET) or an [`EditorForm`] (POST: the sender is signed in, sent it
-//! from our own page, and holds the token of this session), and render into the partial `admin`:
-//! `{{#> admin title="…" nav="polls"}}…{{/admin}}` with [`Editor::frame`] under `frame` and `{{> csrf}}` in every form.
+//! The operator invites editors (`canvass admin add`); they choose a password by a one-time link and sign in with
+//! it. A session is a random token in a cookie, stored hashed. It ends at sign-out, after a week, and with every
+//! change of the password. Handlers of other features take an [`Editor`] (GET) or an [`EditorForm`] (POST: the
+//! sender is signed in, the form came from our own page and carries the CSRF token of this session), and render
+//! into the partial `admin`: `{{#> admin title="…" nav="polls"}}…{{/admin}}`, with [`Editor::frame`] as `frame` and
+//! `{{> csrf}}` in every form.
 //!
-//! Promises: an unknown editor and a wrong password get the same answer after the same work; attempts are limited by
-//! account and by network; an account that is closed is signed out at once; GET changes nothing; a form from elsewhere, or of another session, does nothing.
+//! Invariants: an unknown editor and a wrong password get the same response after the same work; attempts are
+//! limited by account and by network; closing an account signs it out at once; GET changes nothing; a form from
+//! another site or another session has no effect.
 
 mod editor;
 mod invite;
@@ -33,7 +35,7 @@ pub use store::{Listed, list};
 use crate::app::App;
 use crate::web::pages::Templates;
 
-/// The frame, its parts, and the pages of this folder.
+/// The frame, its partials, and the pages of this folder.
 pub const PAGES: Templates = &[
     ("admin", include_str!("pages/admin.hbs")),
     ("admin_nav", include_str!("pages/admin_nav.hbs")),

@@ -1,17 +1,17 @@
-//! What may be a password (NIST SP 800-63B §5.1.1.2): length counts, composition does not.
+//! The rules for passwords (NIST SP 800-63B §5.1.1.2): length counts, composition does not.
 //!
-//! No required digits or symbols, no expiry, every character allowed, pasting welcome. Refused are passwords that
-//! a guesser tries first: those of well-known lists that are long enough to pass, and those made of the address,
-//! the product's name, one repeated piece or a keyboard row.
+//! No digits or symbols are required, nothing expires, every character is allowed, and pasting works. Refused are
+//! passwords that an attacker would guess first: the well-known ones that are long enough, and those made of the
+//! address, the product's name, one repeated piece or a keyboard row.
 
 use unicode_normalization::UnicodeNormalization;
 
 /// The fewest characters of a password.
 const SHORTEST_PASSWORD: usize = 12;
-/// The most characters: far beyond any passphrase, and a bound on the work of hashing.
+/// The most characters: far more than any passphrase has, and a limit on the work of hashing.
 const LONGEST_PASSWORD: usize = 256;
 
-/// Rows that fingers run along, forwards; they are tried backwards as well.
+/// Character sequences that are easy to type; they are matched in both directions.
 const RUNS: &[&str] = &[
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890123456789",
@@ -22,7 +22,7 @@ const RUNS: &[&str] = &[
     "1qaz2wsx3edc4rfv5tgb6yhn",
 ];
 
-/// Words that common long passwords are made of.
+/// Words that common long passwords consist of.
 const COMMON: &[&str] = &[
     "password",
     "passwort",
@@ -87,7 +87,7 @@ pub enum PasswordRefused {
 }
 
 impl Password {
-    /// What somebody typed to sign in. Only the length is bounded: rules are for new passwords.
+    /// A password as typed for signing in. Only its length is limited: the rules are for new passwords.
     #[must_use]
     pub fn typed(text: &str) -> Option<Self> {
         (text.chars().take(LONGEST_PASSWORD + 1).count() <= LONGEST_PASSWORD)
@@ -121,7 +121,8 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Strips everything a guesser would put in and looks at what is left: a good password keeps at least six letters or digits.
+/// Removes everything that is easy to guess and looks at the rest: a good password keeps at least six letters or
+/// digits.
 fn is_guessable(password: &str, email: &str) -> bool {
     let mut left = password.to_owned();
     let own = email
@@ -140,7 +141,7 @@ fn is_guessable(password: &str, email: &str) -> bool {
     distinct.len() < 5
 }
 
-/// Drops every piece of four or more characters that runs along a row, in either direction.
+/// Removes every piece of four or more characters that follows a sequence, in either direction.
 fn without_runs(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());

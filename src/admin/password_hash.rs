@@ -1,8 +1,8 @@
-//! Hashing passwords with argon2id, a few at a time.
+//! Password hashing with argon2id, with a limit on concurrency.
 //!
-//! One hash takes 19 MiB and tens of milliseconds (OWASP's minimum: m = 19 MiB, t = 2, p = 1), on a thread of the blocking
-//! pool. A stampede of sign-ins must not take the memory of the node: two hash at once, a few dozen wait, and the rest are
-//! told to come back.
+//! One hash takes 19 MiB and tens of milliseconds (OWASP's minimum: m = 19 MiB, t = 2, p = 1), on a thread of the
+//! blocking pool. A burst of sign-ins must not exhaust the memory of the node: two hashes run at once, a few dozen
+//! wait, and further requests are refused with Retry-After.
 
 use std::sync::Arc;
 
@@ -14,29 +14,30 @@ use tokio::sync::Semaphore;
 use super::password::Password;
 use crate::types::Random;
 
-/// Hashes at one time: 38 MiB at most.
+/// How many hashes run at the same time: 38 MiB at most.
 const AT_ONCE: usize = 2;
-/// How many may wait or hash; beyond them the answer is [`HashError::Busy`].
+/// How many may run or wait; beyond that the result is [`HashError::Busy`].
 const IN_LINE: usize = 64;
-/// Memory in KiB and passes of one hash.
+/// The memory of one hash, in KiB, and its passes.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 
-/// A hash of nobody's password, with today's cost: an unknown editor takes as long as a known one.
+/// A hash that no password matches, with the current cost: verifying an unknown editor takes as long as a known
+/// one.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5aGFzdGhpcw$bm9ib2R5aGFzdGhpc3Bhc3N3b3JkYW5kbmV2ZXJ3aWw";
 
-/// The one place where passwords are hashed. Clones share the line.
+/// The one place where passwords are hashed. Clones share the limits.
 #[derive(Clone, Debug)]
 pub struct PasswordHasher {
     hashing: Arc<Semaphore>,
     line: Arc<Semaphore>,
 }
 
-/// Why no hash came out.
+/// Why a password could not be hashed or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
-    /// Too many are in line: answer 503 with Retry-After.
+    /// Too many are waiting: answer 503 with Retry-After.
     #[error("too many passwords are being checked")]
     Busy,
     /// The stored hash cannot be read, or the algorithm failed.
@@ -69,8 +70,8 @@ impl PasswordHasher {
         .await
     }
 
-    /// Whether `password` is the one behind `stored`. `None` stands for an unknown editor, or one who has not chosen a
-    /// password yet: the answer is no, after the same work.
+    /// Whether `password` matches `stored`. `None` is for an unknown editor, or one without a password yet: the
+    /// result is false, after the same work.
     ///
     /// # Errors
     /// [`HashError`].
@@ -102,7 +103,7 @@ impl PasswordHasher {
             .await
             .map_err(broken)?;
         tokio::task::spawn_blocking(move || {
-            // Held by the thread, not by the caller: a client that goes away does not free memory that is still in use.
+            // Held by the thread, not by the caller: if the client disconnects, the memory is still in use.
             let _turn = turn;
             job()
         })
@@ -150,7 +151,8 @@ mod tests {
         assert_ne!(stored, again, "each hash has its own salt");
     }
 
-    /// Less work for an unknown editor would tell who is one: see `tests/admin_sign_in_cost.rs` for the time it takes.
+    /// Less work for an unknown editor would reveal who is an editor; `tests/admin_sign_in_cost.rs` measures the
+    /// time.
     #[test]
     fn nobodys_hash_costs_what_others_do() {
         let cost = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$");

@@ -1,7 +1,7 @@
 //! Sessions: a random token in a cookie, its hash in the database.
 //!
-//! A session lasts a week from signing in, whatever is done in it, and ends earlier by signing out and with every change of
-//! the password. The token against cross-site requests is sealed from the session's hash: it dies with the session.
+//! A session lasts a week from sign-in, regardless of activity, and ends earlier at sign-out or when the password
+//! changes. The CSRF token is sealed from the session's hash, so it is invalid once the session ends.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub fn of_request(app: &App, headers: &HeaderMap) -> Option<Vec<u8>> {
     cookies::get(headers, COOKIE, app.config.is_https()).map(|token| token_hash(&token))
 }
 
-/// Starts a session inside `txn` and gives the token for the cookie.
+/// Starts a session inside `txn` and returns the token for the cookie.
 pub async fn start(
     app: &App,
     txn: &WriteTxn,
@@ -49,7 +49,7 @@ pub fn cookie(app: &App, token: &str) -> Result<HeaderValue, Problem> {
     .ok_or_else(|| Problem::internal(&"a session token cannot stand in a cookie"))
 }
 
-/// The cookie that takes the session away.
+/// A cookie that deletes the session cookie.
 pub fn no_cookie(app: &App) -> Option<HeaderValue> {
     cookies::set(
         COOKIE,
@@ -60,12 +60,12 @@ pub fn no_cookie(app: &App) -> Option<HeaderValue> {
     )
 }
 
-/// The token that every form of this session carries.
+/// The CSRF token for every form of this session.
 pub fn csrf(keys: &Keys, session: &[u8]) -> String {
     keys.seal(Purpose::Csrf, session)
 }
 
-/// Whether `token` belongs to this session.
+/// Whether the CSRF token `token` belongs to this session.
 pub fn csrf_matches(keys: &Keys, session: &[u8], token: &str) -> bool {
     keys.open(Purpose::Csrf, token)
         .is_ok_and(|of| of == session)

@@ -74,7 +74,7 @@ pub async fn change(
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
     app.limits.sign_ins_of_account.check(
-        // An address we have stored ourselves: in lower case it is its key.
+        // We stored this address ourselves, so its key is simply its lower case.
         &editor.email.to_ascii_lowercase(),
         &client.network(),
     )?;
@@ -105,7 +105,7 @@ pub async fn change(
     go_with(&app, &session, "/admin/settings?done=password")
 }
 
-/// The new password, typed twice; or what is wrong, by field.
+/// The new password, which was typed twice, or the errors by field.
 fn chosen(form: &RawForm, email: &str) -> Result<Result<Password, Errors>, Problem> {
     let (typed, again) = (
         form.one("password")?.unwrap_or_default(),
@@ -131,7 +131,7 @@ enum Gone {
     Expired,
 }
 
-/// An unknown link is told nothing that an expired one is not.
+/// An unknown link gets the same answer as an expired one.
 fn usable(invite: Option<InviteRow>, now: UnixMillis) -> Result<InviteRow, Gone> {
     match invite {
         Some(InviteRow { used: Some(_), .. }) => Err(Gone::Used),

@@ -1,4 +1,4 @@
-//! Numbers, times and states as editors' pages show them.
+//! Formats numbers, times and states for editors' pages.
 
 use serde::Serialize;
 
@@ -6,10 +6,10 @@ use crate::mailer::mailing::MailingState;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 
-/// An instant for the partial `time`, which writes it as a `<time>` element.
+/// An instant for the partial `time`, which renders it as a `<time>` element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LocalTime {
-    /// `22 Nov 2026, 18:04`, in the zone that was asked for.
+    /// `22 Nov 2026, 18:04`, in the requested zone.
     pub text: String,
     /// For the `datetime` attribute.
     pub iso: String,
@@ -17,7 +17,7 @@ pub struct LocalTime {
     pub full: String,
 }
 
-/// `at` as clocks in `zone` show it.
+/// `at` as local time in `zone`.
 #[must_use]
 pub fn time(at: UnixMillis, zone: &Zone) -> LocalTime {
     let at = at.timestamp();
@@ -28,7 +28,7 @@ pub fn time(at: UnixMillis, zone: &Zone) -> LocalTime {
     }
 }
 
-/// A count with commas between thousands: `12,480`.
+/// A count with thousands separators: `12,480`.
 #[must_use]
 pub fn count(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
@@ -51,8 +51,8 @@ pub fn counted(n: i64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// Where the mailing of an issue stands, in words, and the badge's class. `trouble`: readers it failed for or who are in doubt; what
-/// ended with some is not green.
+/// The state of an issue's mailing in words, and the CSS class of its badge. `trouble` is the number of recipients
+/// that failed or are in doubt; a finished mailing with some is not green.
 #[must_use]
 pub fn mailing(state: MailingState, trouble: i64) -> (&'static str, &'static str) {
     match state {

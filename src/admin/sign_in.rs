@@ -1,8 +1,8 @@
 //! Signing in and out.
 //!
-//! The answer to a wrong password and to an unknown address is the same page after the same work. Attempts are limited by
-//! network, by account from one network, and, far more loosely, by account alone, whether or not the account exists. An account is its
-//! address's key, however the address is spelt.
+//! A wrong password and an unknown address get the same page after the same work. Attempts are limited by network,
+//! by account from one network, and, far more loosely, by account alone, whether or not the account exists. An
+//! account is identified by its address's key, whatever the spelling.
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::types::{EditorId, EmailAddress};
 use crate::web::{Client, Problem, RawForm};
 
-/// Where to go afterwards, and what was just done.
+/// Where to go after signing in, and what was just done.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct SignInQuery {
@@ -50,7 +50,7 @@ pub async fn sign_in(
     let (email, next) = (form.line("email")?, form.line("next")?);
     let typed = form.one("password")?.unwrap_or_default();
     app.limits.sign_ins_of_network.check(&client.network())?;
-    // What is no address has no account that could be guessed at.
+    // A text that is not an address cannot be anybody's account, so there is nothing to guess.
     let account = match EmailAddress::from_typed(&email) {
         Ok(address) => {
             app.limits
@@ -75,7 +75,8 @@ pub async fn sign_in(
     start_and_go(&app, &headers, id, safe_next(&next)).await
 }
 
-/// So that guessing is seen: by number, and in the log without what was typed and by whom. `editor`: whose account it was, if it is one.
+/// Makes guessing visible: counted in the metrics, and logged without what was typed or who typed it. `editor` is
+/// the account, if it exists.
 fn failed(app: &App, editor: Option<EditorId>) {
     metrics::counter!("canvass_sign_ins_total", "outcome" => "failed").increment(1);
     if let Some(unsaid) = app.limits.told_of_sign_ins.now() {
@@ -103,7 +104,7 @@ pub async fn sign_out(
     Ok(response)
 }
 
-/// Starts a session in place of the one the browser had, and goes to `next`.
+/// Replaces the browser's session with a new one and redirects to `next`.
 async fn start_and_go(
     app: &App,
     headers: &HeaderMap,
@@ -120,7 +121,7 @@ async fn start_and_go(
     go_with(app, &token, next)
 }
 
-/// An answer that sets the session's cookie and leads to `next`.
+/// A response that sets the session cookie and redirects to `next`.
 pub(super) fn go_with(app: &App, token: &str, next: &str) -> Result<Response, Problem> {
     let mut response = Redirect::to(next).into_response();
     response

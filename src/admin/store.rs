@@ -6,17 +6,17 @@ use crate::db::entities::editor;
 use crate::db::{WriteTxn, fetch_all_as, fetch_one, fetch_one_as, run};
 use crate::types::{EditorId, EmailAddress, UnixMillis};
 
-/// Somebody with an account.
+/// An editor's account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub id: EditorId,
     pub email: String,
     pub name: String,
-    /// A PHC string; `None` until a password was chosen, and for a disabled account.
+    /// A PHC string; `None` before a password was chosen, and for a closed account.
     pub password_hash: Option<String>,
 }
 
-/// The account of an address, known by its key.
+/// The account with this address key.
 pub async fn by_email_key<C: ConnectionTrait>(db: &C, key: &str) -> Result<Option<Account>, DbErr> {
     let row = editor::Entity::find()
         .filter(editor::Column::EmailKey.eq(key))
@@ -32,7 +32,7 @@ pub async fn by_id<C: ConnectionTrait>(db: &C, id: EditorId) -> Result<Option<Ac
         .map(Account::from))
 }
 
-/// The account of `email`, made when there is none; an empty `name` keeps the old one.
+/// The account of `email`, created if there is none; an empty `name` keeps the existing one.
 pub async fn add(
     txn: &WriteTxn,
     email: &EmailAddress,
@@ -59,7 +59,7 @@ pub async fn add(
         .try_get("", "id")
 }
 
-/// Closes an account: its sessions, its set-up links and its password end with this. False: there is none that is open.
+/// Closes an account, with its sessions, set-up links and password. Returns false if there is no open account.
 pub async fn close(txn: &WriteTxn, email: &EmailAddress, now: UnixMillis) -> Result<bool, DbErr> {
     let sql = "UPDATE editor SET disabled_ms = $1, password_hash = NULL \
                WHERE email_key = $2 AND disabled_ms IS NULL RETURNING id";
@@ -77,7 +77,7 @@ pub async fn close(txn: &WriteTxn, email: &EmailAddress, now: UnixMillis) -> Res
     Ok(true)
 }
 
-/// Sets the password, which ends every session and every open set-up link of the editor.
+/// Sets the password, which ends all sessions and set-up links of the editor.
 pub async fn set_password(
     txn: &WriteTxn,
     id: EditorId,
@@ -100,7 +100,7 @@ pub async fn set_password(
     run(&**txn, close, [now.into(), id.into()]).await.map(drop)
 }
 
-/// Stores a session, and forgets those that have ended by time.
+/// Stores a session, and deletes expired ones.
 pub async fn start_session(
     txn: &WriteTxn,
     id: EditorId,
@@ -113,7 +113,7 @@ pub async fn start_session(
     add_token(txn, "editor_session", id, token_hash, now, expires).await
 }
 
-/// The account that a session belongs to, while both live.
+/// The account that a session belongs to, if the session has not expired and the account is open.
 pub async fn of_session<C: ConnectionTrait>(
     db: &C,
     token_hash: &[u8],
@@ -139,7 +139,7 @@ pub async fn end_session(txn: &WriteTxn, token_hash: &[u8]) -> Result<(), DbErr>
         .map(drop)
 }
 
-/// Stores a set-up link; the links the editor had before stop working.
+/// Stores a set-up link; the editor's earlier links stop working.
 pub async fn add_invite(
     txn: &WriteTxn,
     id: EditorId,
@@ -172,7 +172,7 @@ async fn add_token(
     run(&**txn, sql, values).await.map(drop)
 }
 
-/// Whose link it is, when it expires, and when it was used.
+/// A set-up link: whose it is, when it expires, and when it was used.
 pub struct InviteRow {
     pub editor: EditorId,
     pub email: String,
@@ -197,25 +197,25 @@ pub async fn invite<C: ConnectionTrait>(
     .await
 }
 
-/// Uses a link up. False: it was used or ran out in the meantime.
+/// Uses a link up. Returns false if it was used or expired in the meantime.
 pub async fn use_invite(txn: &WriteTxn, token_hash: &[u8], now: UnixMillis) -> Result<bool, DbErr> {
     let sql = "UPDATE editor_invite SET used_ms = $1 WHERE token_hash = $2 AND used_ms IS NULL AND expires_ms > $1";
     let done = run(&**txn, sql, [now.into(), token_hash.to_vec().into()]).await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// An editor, for the list in the settings.
+/// An editor in the list of the settings page.
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub name: String,
     pub email: String,
     pub has_password: bool,
     pub disabled: bool,
-    /// Live sessions.
+    /// The number of current sessions.
     pub sessions: i64,
 }
 
-/// Every editor, by name.
+/// All editors, by name.
 pub async fn list<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Vec<Listed>, DbErr> {
     let sql = "SELECT name, email, password_hash IS NOT NULL AS has_password, disabled_ms IS NOT NULL AS disabled, \
                (SELECT COUNT(*) FROM editor_session s WHERE s.editor_id = editor.id AND s.expires_ms > $1) AS sessions \

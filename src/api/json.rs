@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::web::Problem;
 use crate::web::forms::{bounded_bytes, has_type};
 
-/// A JSON body: 415 for another type, 413 when too large, 400 when it is not JSON, 422 when it has another shape.
+/// A JSON body: 415 for another media type, 413 if too large, 400 if it is not JSON, 422 if its shape is wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
@@ -27,7 +27,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             if error.is_data() {
-                // The text names the field and what was expected, and holds no value longer than a word.
+                // serde's message names the field and the expected type, and quotes at most a short value.
                 let mut detail = error.to_string();
                 detail.truncate(detail.floor_char_boundary(300));
                 Problem::new(
@@ -43,7 +43,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// PostgreSQL's TEXT cannot hold NUL, and nothing of ours means anything by it: raw, or escaped as `\u0000`.
+/// PostgreSQL's TEXT cannot hold NUL, and no field of ours may contain it, raw or escaped as `\u0000`.
 fn has_nul(bytes: &[u8]) -> bool {
     bytes.contains(&0) || bytes.windows(6).any(|w| w == b"\\u0000")
 }

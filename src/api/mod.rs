@@ -1,11 +1,13 @@
-//! What all JSON endpoints share; the endpoints lie with their features.
+//! What all JSON endpoints share. The endpoints themselves are with their features.
 //!
 //! - [`Caller`]: the Bearer token of a script, stored hashed, rate-limited.
-//! - [`Json`]: a body that is bounded, JSON, and of the right shape; else problem+json.
-//! - [`Write`]: a write under an `Idempotency-Key`: key, effect and answer are one transaction, so a
-//!   repetition gets the first answer and never a second effect, also after a crash; for a week, then the key is forgotten.
-//! - [`once_store`]: the same for many requests that share a commit, as ballots do.
-//! - [`openapi`]: the OpenAPI document, generated from the handlers; [`refusals`]: what it says of those that all of them share.
+//! - [`Json`]: a JSON body of limited size and the right shape; otherwise problem+json.
+//! - [`Write`]: a write with an `Idempotency-Key`. The key, the effect and the response are stored in one
+//!   transaction, so a repetition gets the first response and never has a second effect, even after a crash. Keys
+//!   are kept for a week.
+//! - [`once_store`]: the same for many requests that share a commit, such as ballots.
+//! - [`openapi`]: the OpenAPI document, generated from the handlers; [`refusals`]: the error responses that all of
+//!   them share.
 
 mod json;
 pub mod once_store;

@@ -1,4 +1,5 @@
-//! Many repeatable requests in one transaction: what [`super::Write`] is for one, for those that wait together for a commit.
+//! Idempotency for many requests in one transaction. [`super::Write`] does this for a single request; this is for
+//! requests that share a commit.
 
 use std::collections::HashMap;
 
@@ -8,13 +9,13 @@ use sea_orm::{QueryResult, Value};
 use crate::db::{Batch, DbErr, WriteTxn, run, values_list};
 use crate::types::{ApiTokenId, UnixMillis};
 
-/// A request under an `Idempotency-Key`.
+/// A request with an `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Once {
     pub token: ApiTokenId,
-    /// What stands for the key in the table.
+    /// The stored form of the key.
     pub key: String,
-    /// What stands for the request: another request has another.
+    /// A hash of the request, which tells whether a repeated key came with a different request.
     pub request: Vec<u8>,
 }
 
@@ -23,10 +24,10 @@ pub struct Once {
 pub struct Known(HashMap<(ApiTokenId, String), (Vec<u8>, StatusCode)>);
 
 impl Known {
-    /// Adds what a row of [`question`] says.
+    /// Adds a row that [`question`] returned.
     ///
     /// # Errors
-    /// It is no such row.
+    /// If it is not such a row.
     pub fn add(&mut self, row: &QueryResult) -> Result<(), DbErr> {
         let key = (
             row.try_get("", "token_id")?,
@@ -41,14 +42,15 @@ impl Known {
         Ok(())
     }
 
-    /// The status a request with this key had, and whether it was the same.
+    /// The status that a request with this key got, and whether it was the same request.
     pub fn of(&self, once: &Once) -> Option<(StatusCode, bool)> {
         let (request, status) = self.0.get(&(once.token, once.key.clone()))?;
         Some((*status, *request == once.request))
     }
 }
 
-/// Asks for those of `keys` that were answered before, with parameters after the first `taken`. Its rows have a `known` that is NULL.
+/// A query for those of `keys` that were answered before, with parameters after the first `taken`. Its rows have a
+/// `known` that is NULL.
 pub fn question(keys: &[&Once], taken: usize) -> (String, Vec<Value>) {
     let sql = format!(
         "SELECT NULL AS known, token_id, idempotency_key, request_hash, status FROM idempotency \
@@ -61,9 +63,11 @@ pub fn question(keys: &[&Once], taken: usize) -> (String, Vec<Value>) {
     (sql, values.collect())
 }
 
-/// Makes whoever brings one of `keys` at the same moment wait for this transaction's end: on PostgreSQL, where several write.
+/// Makes concurrent requests with one of `keys` wait until this transaction ends. Only needed on PostgreSQL, where
+/// there are several writers.
 pub async fn hold(txn: &WriteTxn, keys: &[&Once]) -> Result<(), DbErr> {
-    // Beside each other, not among the rows: what is not counted leaves none behind. In one order, so that two do not wait for each other.
+    // Advisory locks, not rows, because a request that is refused must leave no row. Taken in key order, to avoid
+    // deadlocks.
     let sql = "SELECT pg_advisory_xact_lock(k) FROM (SELECT DISTINCT hashtextextended(k, 0) AS k FROM unnest(CAST($1 AS TEXT[])) AS k ORDER BY 1) AS keys";
     let keys: Vec<String> = keys
         .iter()
@@ -72,7 +76,7 @@ pub async fn hold(txn: &WriteTxn, keys: &[&Once]) -> Result<(), DbErr> {
     run(&**txn, sql, [keys.into()]).await.map(drop)
 }
 
-/// Notes how requests were answered. The body is not kept: the same request has the same one.
+/// Records how requests were answered. The body is not stored, because the same request produces the same one.
 pub fn keep(batch: &mut Batch, answered: &[(&Once, StatusCode)], now: UnixMillis) {
     if answered.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! `GET /api/v1/openapi.json`: generated from the handlers' annotations, so it cannot drift from them.
+//! `GET /api/v1/openapi.json`: generated from the handlers' annotations, so that it cannot drift from them.
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
@@ -9,7 +9,7 @@ use super::refusals;
 use crate::web::Problem;
 use crate::web::problems::FieldProblem;
 
-/// The document: what belongs to no feature. Features add theirs in [`document`].
+/// The part of the document that belongs to no feature. Features add theirs in [`document`].
 #[derive(OpenApi)]
 #[openapi(
     info(

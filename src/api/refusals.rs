@@ -1,8 +1,8 @@
-//! What the OpenAPI document says of refusals. Those that several operations share are named here once; an operation adds to them, or says
-//! one of them in its own words by naming it after them.
+//! The error responses in the OpenAPI document. Those that several operations share are defined here once; an
+//! operation adds its own, or overrides a shared one by listing its status after them.
 //!
-//! None of them names a body: the guard makes one [`Problem`] of whatever is refused, so [`dress`] gives every refusal of the document the
-//! same, and none can be forgotten.
+//! None of them declares a body. The guard converts every error into a [`Problem`], so [`dress`] adds that body to
+//! all error responses of the document, and none can be forgotten.
 
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
@@ -59,7 +59,7 @@ pub struct IdempotencyKey {
     pub idempotency_key: Option<String>,
 }
 
-/// Gives each refusal of the document the body that all of them have.
+/// Gives every error response of the document its common body.
 pub(super) fn dress(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {

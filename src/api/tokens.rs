@@ -1,4 +1,5 @@
-//! API tokens: made by `canvass api-token create`, shown once, stored hashed; `revoke` ends one with the next request.
+//! API tokens: created by `canvass api-token create`, shown once, stored hashed; `revoke` takes effect with the
+//! next request.
 
 use axum::extract::FromRequestParts;
 use http::StatusCode;
@@ -16,14 +17,14 @@ use crate::types::token::{random_token, token_hash};
 use crate::types::{ApiTokenId, Secret, UnixMillis};
 use crate::web::Problem;
 
-/// A script that showed a valid token.
+/// A script that sent a valid token.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    /// The token it showed.
+    /// The token it sent.
     pub token: ApiTokenId,
 }
 
-/// Makes a token. The text is not stored: this is the only time it can be read.
+/// Creates a token. Its text is not stored, so this is the only time it can be read.
 pub async fn create(app: &App, name: &str) -> Result<Secret, DbErr> {
     let text = format!(
         "cvs_{}{}",
@@ -44,20 +45,20 @@ pub async fn create(app: &App, name: &str) -> Result<Secret, DbErr> {
     Ok(Secret::new(text))
 }
 
-/// A token as its owner sees it; its text was never kept.
+/// A token in the list for the operator; its text was never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// What `revoke` takes.
+    /// The id that `revoke` takes.
     pub id: ApiTokenId,
-    /// What it was made for.
+    /// The purpose given when it was created.
     pub name: String,
-    /// When it was made.
+    /// When it was created.
     pub created: UnixMillis,
-    /// When it ended.
+    /// When it was revoked.
     pub revoked: Option<UnixMillis>,
 }
 
-/// Every token there ever was, oldest first.
+/// Every token ever created, oldest first.
 pub async fn list<C: ConnectionTrait>(db: &C) -> Result<Vec<Listed>, DbErr> {
     let rows = api_token::Entity::find()
         .order_by_asc(api_token::Column::Id)
@@ -72,7 +73,8 @@ pub async fn list<C: ConnectionTrait>(db: &C) -> Result<Vec<Listed>, DbErr> {
     Ok(listed.collect())
 }
 
-/// Ends a token, from the next request on. `None`: there is no such token, or it ended before.
+/// Revokes a token, with effect from the next request, and returns its name. `None` if there is no such token or it
+/// was already revoked.
 pub async fn revoke(app: &App, token: ApiTokenId) -> Result<Option<String>, DbErr> {
     let txn = app.db.write_txn("revoke api-token").await?;
     let ended = api_token::Entity::update_many()
@@ -89,7 +91,7 @@ pub async fn revoke(app: &App, token: ApiTokenId) -> Result<Option<String>, DbEr
     Ok(Some(name))
 }
 
-/// The name that a token was made with.
+/// The name that was given to a token.
 pub async fn name<C: ConnectionTrait>(db: &C, token: ApiTokenId) -> Result<String, DbErr> {
     let row = api_token::Entity::find_by_id(token).one(db).await?;
     Ok(row.map_or_else(String::new, |row| row.name))
@@ -119,7 +121,7 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// A token was given, and it is none of ours, or not any more.
+/// The answer to a token that is unknown or revoked.
 fn unknown(app: &App) -> Problem {
     metrics::counter!("canvass_api_tokens_refused_total").increment(1);
     if let Some(unsaid) = app.limits.told_of_tokens.now() {

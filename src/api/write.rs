@@ -1,4 +1,4 @@
-//! Writes that can be repeated safely.
+//! Idempotent writes.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::web::Problem;
 /// The longest `Idempotency-Key`, in characters.
 const LONGEST_KEY: usize = 255;
 
-/// How long a key is remembered. Afterwards it is a new one.
+/// How long a key is remembered. Afterwards it counts as new.
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Forgets the keys of requests that were made more than [`KEPT`] ago, with their answers; gives how many went.
+/// Deletes the keys of requests that were made more than [`KEPT`] ago, with their responses. Returns how many.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let before: UnixMillis = app.clock.now() - KEPT;
     let txn = app.db.write_txn("purge idempotency keys").await?;
@@ -32,7 +32,7 @@ pub async fn purge(app: &App) -> Result<u64, DbErr> {
 /// The `Idempotency-Key` of a request, if it has one.
 ///
 /// # Errors
-/// 400 for one that cannot be.
+/// 400 if it is malformed.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     match headers.get("idempotency-key").map(|v| v.to_str()) {
         None => Ok(None),
@@ -43,7 +43,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-/// The answer to a key that stood above another request before.
+/// The error for a key that was used with another request before.
 #[must_use]
 pub fn key_reused() -> Problem {
     Problem::new(
@@ -54,30 +54,30 @@ pub fn key_reused() -> Problem {
     )
 }
 
-/// A write of a script, begun: do the work in [`Write::txn`], then [`Write::finish`] it.
+/// A write that has begun: do the work in [`Write::txn`], then call [`Write::finish`].
 #[derive(Debug)]
 pub struct Write {
-    /// The transaction the work belongs to.
+    /// The transaction that the work is part of.
     pub txn: WriteTxn,
     caller: Caller,
     key: Option<String>,
 }
 
-/// What [`Write::begin`] found.
+/// The result of [`Write::begin`].
 #[derive(Debug)]
 pub enum Begun {
     /// This key is new (or none was given): do the work.
     Fresh(Box<Write>),
-    /// This key was used before with the same request: here is its answer.
+    /// This key was used before with the same request: return this response.
     Repeated(Response),
 }
 
 impl Write {
-    /// Opens the transaction and claims the request's `Idempotency-Key`. `request` is what was asked for, as the
-    /// handler understood it: the same key with another request is a 422.
+    /// Opens the transaction and claims the request's `Idempotency-Key`. `request` is the request as the handler
+    /// understood it: the same key with another request is a 422.
     ///
     /// # Errors
-    /// That 422, a 400 for a key that is too long, or the database's.
+    /// That 422, a 400 for a key that is too long, or the error of the database.
     pub async fn begin(
         app: &App,
         caller: Caller,
@@ -94,11 +94,13 @@ impl Write {
                 key: None,
             })));
         };
-        // Keyed: a request may hold an address, and a plain hash of one is found by trying addresses.
+        // A keyed hash, because a request may hold an address, and a plain hash of an address can be reversed by
+        // trying addresses.
         let asked = serde_json::to_string(request).unwrap_or_default();
         let asked = format!("{name}\n{asked}");
         let wanted = app.keys.hash("idempotency", asked.as_bytes()).to_vec();
-        // Of two at once, the second waits here for the first's commit (PostgreSQL) or for the writer (SQLite).
+        // Of two concurrent requests, the second waits here for the first to commit (PostgreSQL) or for the writer
+        // (SQLite).
         let claimed = db::run(
             &*txn,
             "INSERT INTO idempotency (token_id, idempotency_key, request_hash, status, body, created_ms) \
@@ -127,7 +129,7 @@ impl Write {
         .await?
         .ok_or_else(|| Problem::internal(&"an idempotency key vanished"))?;
         let found: Vec<u8> = row.try_get_by_index(0)?;
-        // Keys from before 2026-11-26 stand there with a plain hash, for the week that they are kept.
+        // Keys from before 2026-11-26 were stored with a plain hash; they disappear within a week.
         if found != wanted && found != token_hash(&asked) {
             return Err(key_reused());
         }
@@ -140,10 +142,10 @@ impl Write {
         Ok(Begun::Repeated(json_answer(status, body)))
     }
 
-    /// Stores the answer under the key, commits everything, and gives the answer.
+    /// Stores the response under the key, commits everything, and returns the response.
     ///
     /// # Errors
-    /// The database's; then nothing was done.
+    /// The error of the database; nothing was done then.
     pub async fn finish(
         self,
         status: StatusCode,

@@ -1,7 +1,8 @@
-//! `canvass backup` and `canvass restore`: one file that holds everything but the secret key.
+//! `canvass backup` and `canvass restore`: a single file with everything except the secret key.
 //!
-//! A backup is made while the servers run. What is restored believes what it believed then, a mail that was sent since to be due: so
-//! everything that would leave is held back for a person to decide on, before anything can start.
+//! A backup is made while the servers run. A restored database still believes that mails are due which were sent
+//! after the backup. So everything that would be sent is held back for a person to decide on, before a server can
+//! start.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -18,7 +19,7 @@ use crate::db::{Backend, Db, end_restore, restored_file};
 use crate::types::{Clock, Secret};
 use crate::{digests, mailer};
 
-/// What editors read beside what was held back.
+/// The reason that editors read beside whatever was held back.
 const WHY: &str = "restored from a backup";
 
 pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
@@ -38,7 +39,8 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
         }
     }
     let part = beside(to, ".part");
-    // For its owner alone: it holds addresses. A part that was left behind by a stop is of no use to anybody.
+    // Readable by its owner only, because it holds addresses. A partial file left by an interrupted run is of no
+    // use to anybody.
     create(&part)?;
     let done = dump(&url, &part).await;
     if let Err(failed) = done.and_then(|()| put(&part, to)) {
@@ -54,7 +56,7 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The database as it is: its schema is not brought up to date, so that a backup can be made before an update.
+/// Dumps the database as it is. The schema is not migrated, so that a backup can be made before an update.
 async fn dump(url: &Secret, part: &Path) -> Result<(), Failed> {
     if url.expose().starts_with("sqlite:") {
         let db = Db::open(url, 2).await.map_err(other)?;
@@ -65,7 +67,7 @@ async fn dump(url: &Secret, part: &Path) -> Result<(), Failed> {
     Tool::find("pg_dump")?.run(url, &how, part)
 }
 
-/// `from`: none when the database itself was put back by other means.
+/// Restores the backup `from`, or if that is `None`, a database that was put back by other means.
 pub async fn restore(config: Config, from: Option<&Path>, replace: bool) -> Result<(), Failed> {
     if config.secret_key.is_empty() {
         return Err(Failed::Config(missing_key()));
@@ -111,7 +113,7 @@ async fn restore_file(
         Err(failed) => Err(failed),
     };
     match done.and_then(|held| Ok((held, swap(&fresh, file)?))) {
-        // Only now: whoever reads that it is done starts the server.
+        // Only now, because a person who reads that it is done will start the server.
         Ok((held, aside)) => {
             held.tell();
             if let Some(aside) = aside {
@@ -126,7 +128,8 @@ async fn restore_file(
     }
 }
 
-/// Makes a copy of a backup ready to be served: whole, ours, under our key, with the schema of this version, and with nothing due.
+/// Prepares a copy of a backup for use: checks that it is intact, a Canvass database, and made with our key;
+/// migrates it to this version; and holds back everything that is due.
 async fn prepare(config: &Config, from: &Path, fresh: &Path) -> Result<Held, Failed> {
     let url = sqlite_url(fresh);
     let db = Db::open(&url, 2)
@@ -139,8 +142,9 @@ async fn prepare(config: &Config, from: &Path, fresh: &Path) -> Result<Held, Fai
     hold_back(config, &url).await
 }
 
-/// A database that is filled in several steps must not be served between them: it is marked until nothing in it is due, and emptied
-/// again when that fails. Whatever ends this program in between, the mark stays, and the next restore begins anew.
+/// A PostgreSQL database is filled in several steps and must not be served in between. It is marked until nothing
+/// in it is due, and emptied again on failure. If this program is interrupted, the mark stays, and the next restore
+/// starts over.
 async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Failed> {
     let url = config.database_url();
     let db = Db::open(&url, 1).await.map_err(other)?;
@@ -189,7 +193,7 @@ async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Fa
     }
 }
 
-/// What would have left by itself.
+/// What would otherwise have been sent without anybody's action.
 struct Held {
     paused: u64,
     scheduled: u64,
@@ -208,8 +212,8 @@ impl Held {
     }
 }
 
-/// Brings the schema up to date, and holds back what would leave by itself. Fails under another secret key than the one the database was
-/// made with.
+/// Migrates the schema, and holds back everything that would be sent automatically. Fails if the database was made
+/// with another secret key.
 async fn hold_back(config: &Config, url: &Secret) -> Result<Held, Failed> {
     let db = Db::open(url, 2).await.map_err(other)?;
     migrate_restored(&db).await.map_err(other)?;
@@ -232,8 +236,8 @@ async fn hold_back(config: &Config, url: &Secret) -> Result<Held, Failed> {
     })
 }
 
-/// Puts the new database in the place of the old one, which is kept beside it with its log: under the name that is returned. Whatever ends
-/// this program meanwhile, nothing can be served that is not whole: see [`restored_file`].
+/// Replaces the old database with the new one. The old one is kept beside it with its log, under the name that is
+/// returned. If this program is interrupted, no half-replaced database can be served: see [`restored_file`].
 fn swap(fresh: &Path, file: &Path) -> Result<Option<PathBuf>, Failed> {
     let at = jiff::Timestamp::from_millisecond(Clock::System.now().0).map_or_else(
         |_| String::new(),
@@ -249,7 +253,8 @@ fn swap(fresh: &Path, file: &Path) -> Result<Option<PathBuf>, Failed> {
             Ok(moved.then_some(aside))
         }
         Err(failed) => {
-            // Everything is where it was. After an earlier restore that was not finished, that is not enough to be served.
+            // Everything is where it was before. After an earlier unfinished restore that is still not fit to be
+            // served.
             if !unfinished {
                 std::fs::remove_file(&ready)?;
             }
@@ -258,8 +263,9 @@ fn swap(fresh: &Path, file: &Path) -> Result<Option<PathBuf>, Failed> {
     }
 }
 
-/// Gives a database and its logs another name. Its logs also where it is gone itself: SQLite would read them into whatever comes into its
-/// place. False: there was nothing. If it fails, all of them have their old names.
+/// Renames a database and its logs. The logs are renamed even if the database itself is missing, because SQLite
+/// would apply them to whatever takes its place. Returns false if there was nothing. On failure everything gets its
+/// old name back.
 fn set_aside(file: &Path, aside: &Path) -> Result<bool, Failed> {
     let mut moved = Vec::new();
     for ending in ["-wal", "-shm", "-journal", ""] {
@@ -279,14 +285,14 @@ fn set_aside(file: &Path, aside: &Path) -> Result<bool, Failed> {
     Ok(!moved.is_empty())
 }
 
-/// Renames, durably.
+/// Renames a file durably.
 fn put(from: &Path, to: &Path) -> Result<(), Failed> {
     File::open(from)?.sync_all()?;
     std::fs::rename(from, to)?;
     sync_dir(to)
 }
 
-/// Makes the names in a file's directory durable.
+/// Makes renames in the file's directory durable.
 fn sync_dir(file: &Path) -> Result<(), Failed> {
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
     File::open(dir.unwrap_or(Path::new(".")))?.sync_all()?;

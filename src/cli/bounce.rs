@@ -1,4 +1,4 @@
-//! `canvass bounce`: one mail that came back, from a mail server's pipe.
+//! `canvass bounce`: takes one bounce message or complaint from a mail server's pipe.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -9,12 +9,13 @@ use super::{Failed, tool};
 use crate::bounces;
 use crate::config::Config;
 
-/// The longest mail that is read, in bytes; what matters stands in front.
+/// The longest mail that is read, in bytes; the relevant parts come first.
 const LONGEST: u64 = 4 << 20;
-/// `EX_TEMPFAIL` of sysexits: mail servers keep the mail and try again later.
+/// `EX_TEMPFAIL` of sysexits: the mail server keeps the mail and retries later.
 pub(super) const LATER: u8 = 75;
 
-/// Whether a command line that could not be read has this command in it: what is wrong there must not cost the mail either.
+/// Whether a command line that could not be parsed contains this command: a usage error must not lose the mail
+/// either.
 pub(super) fn is_asked_for(mut arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.any(|argument| argument == "bounce")
 }

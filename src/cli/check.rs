@@ -17,19 +17,19 @@ pub(super) enum CheckCommand {
     Dkim,
 }
 
-/// What was tried, and how it went.
+/// Counts failed checks, and prints what was checked and how it went.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) failed: usize,
 }
 
 impl Findings {
-    /// Something to know that stands in nobody's way.
+    /// Prints a remark that is not a failure.
     pub(super) fn note(what: &str, told: &str) {
         Self::line(&format!("note    {what}: {told}"));
     }
 
-    /// Where nobody reads it, the outcome still counts.
+    /// If nobody reads the output, the exit code still counts.
     pub(super) fn line(line: &str) {
         use std::io::Write as _;
         let _ = writeln!(std::io::stdout().lock(), "{line}");
@@ -57,7 +57,7 @@ async fn all(config: Config) -> Result<ExitCode, Failed> {
     let mut findings = Findings::default();
     findings.add(
         "configuration",
-        // What `serve` would refuse.
+        // What `serve` would refuse to start with.
         match safe(config.clone()) {
             Err(error) => Err(error.to_string()),
             Ok(_) => Ok(format!("readers come to {}", config.origin())),
@@ -65,7 +65,7 @@ async fn all(config: Config) -> Result<ExitCode, Failed> {
     );
     relays(&config, &mut findings).await;
     if !config.secret_key.is_empty() {
-        // The mail templates are rendered with their sample data when the parts are assembled.
+        // Assembling the app renders every mail template with sample data.
         match tool(config).await {
             Ok(app) => {
                 let backend = app.db.backend();
@@ -97,7 +97,7 @@ async fn all(config: Config) -> Result<ExitCode, Failed> {
     Ok(ExitCode::from(1))
 }
 
-/// Goes as far as each relay lets us without a mail: connection, TLS, EHLO, AUTH.
+/// Talks to each relay as far as possible without a mail: connection, TLS, EHLO, AUTH.
 async fn relays(config: &Config, findings: &mut Findings) {
     let relays = match Transport::of(config) {
         Ok(Transport::Smtp(relays)) => relays,
@@ -107,7 +107,7 @@ async fn relays(config: &Config, findings: &mut Findings) {
         }
         Err(error) => return findings.add("mail relay", Err(error.to_string())),
     };
-    // That no address for readers is set at all is said of the configuration, too.
+    // A missing public URL is already reported with the configuration.
     let set = !config.http.public_url.is_empty();
     if set && config.mail.hello_name.is_empty() && config.host_address().is_some() {
         Findings::note(
@@ -118,7 +118,7 @@ async fn relays(config: &Config, findings: &mut Findings) {
             ),
         );
     }
-    // That there is none is said of the configuration.
+    // Missing relays are already reported with the configuration.
     for (index, (name, relay)) in relays.each().enumerate() {
         let setting = config.mail.relay_setting(index);
         let outcome = match probe(relay).await {

@@ -1,7 +1,8 @@
-//! `canvass demo`: a database, a key and a mailbox of its own, filled with a newsletter, a poll and an article, and told where to click.
+//! `canvass demo`: a database, a key and a mailbox of its own, filled with a newsletter, a poll and an article;
+//! prints where to click.
 //!
-//! It may be started again: what is there is kept. Whatever else is configured round it, it opens no other database and no relay: a
-//! demonstration beside an installation must not migrate, fill or mail from that one.
+//! It may be started again and keeps its data. Whatever else is configured, it uses no other database and no relay:
+//! a demonstration beside an installation must not migrate, fill or send mail from the installation's database.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ const NEWSLETTER: &str = "premium";
 const POLL: &str = "trust";
 const ARTICLE: &str = "/articles/trust";
 
-/// The file that says that a directory is a demonstration's.
+/// The file that marks a directory as belonging to a demonstration.
 const MARK: &str = "demo.txt";
 const MARK_WORDS: &str = "canvass demo keeps its database, its key and its mails in this directory.\nRemove the directory to start afresh.\n";
 
@@ -28,7 +29,7 @@ pub async fn run(config: Config, environment: &[(String, String)]) -> Result<(),
     let given = |name: &str| environment.iter().any(|(n, _)| n == name);
     let mut config = apart(config, given("CANVASS_DATA_DIR"))?;
     if !given("CANVASS_HTTP__BIND") && is_taken(config.http.bind).await {
-        // Somebody else has the usual port: a demonstration takes any.
+        // If the usual port is taken, a demonstration uses any free one.
         config.http.bind.set_port(0);
     }
     let data_dir = config.data_dir.display().to_string();
@@ -56,7 +57,7 @@ pub async fn run(config: Config, environment: &[(String, String)]) -> Result<(),
     running.until_stopped().await
 }
 
-/// The configuration with everything of its own that an installation's data hangs on.
+/// The configuration, with a data directory, database, key and transport of the demonstration's own.
 fn apart(mut config: Config, has_directory: bool) -> Result<Config, Failed> {
     if !has_directory {
         config.data_dir = PathBuf::from("canvass-demo");
@@ -69,14 +70,14 @@ fn apart(mut config: Config, has_directory: bool) -> Result<Config, Failed> {
     config.mail.smtp_url = Secret::default();
     config.mail.relays.clear();
     let dir = &config.data_dir;
-    // The default directory is nobody else's; one that was named may be an installation's.
+    // Only a demonstration uses the default directory; a configured one may belong to an installation.
     if has_directory && !is_free(dir) {
         return Err(Failed::Used(format!(
             "data_dir: {} belongs to an installation, not to a demonstration; unset CANVASS_DATA_DIR or name an empty directory",
             dir.display()
         )));
     }
-    // Also where a key is configured: links of a demonstration must open nothing elsewhere.
+    // Even if a key is configured: links of a demonstration must be invalid elsewhere.
     let key = claim(dir).map_err(|e| {
         Failed::Other(format!(
             "data_dir: {} cannot be written: {e}",
@@ -92,7 +93,7 @@ fn is_free(dir: &Path) -> bool {
     has(MARK) || !(has("canvass.db") || has("secret.key"))
 }
 
-/// Marks the directory as a demonstration's and gives the key that is kept there.
+/// Marks the directory as a demonstration's and returns the key kept in it.
 fn claim(dir: &Path) -> std::io::Result<String> {
     std::fs::create_dir_all(dir)?;
     std::fs::write(dir.join(MARK), MARK_WORDS)?;
@@ -105,7 +106,7 @@ async fn is_taken(address: SocketAddr) -> bool {
         .is_err_and(|e| e.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// A set-up link while the editor has no password, the sign-in page after.
+/// A set-up link while the editor has no password, otherwise the sign-in page.
 async fn editor_link(app: &App) -> Result<String, Failed> {
     let now = app.clock.now();
     let known = admin::list(app.db.read(), now).await?;
@@ -116,7 +117,7 @@ async fn editor_link(app: &App) -> Result<String, Failed> {
     Ok(admin::invite(&app.db, &app.random, now, &email, "Demo Editor").await?)
 }
 
-/// The newsletter and the poll, unless they are there.
+/// Creates the newsletter and the poll, unless they exist.
 async fn fill(app: &App) -> Result<(), Failed> {
     let now = app.clock.now();
     let draft = newsletter()

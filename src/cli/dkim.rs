@@ -1,4 +1,4 @@
-//! `canvass dkim` and `canvass check dkim`: the keys that sign mails, and what DNS says of them.
+//! `canvass dkim` and `canvass check dkim`: the keys that sign mails, and their records in DNS.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -18,7 +18,8 @@ use crate::mailer::dns::{Resolver, Unreachable};
 use crate::newsletters;
 use crate::types::EmailAddress;
 
-/// How long the record of a key stays needed after its last mail: queues, greylisting, readers who verify late.
+/// How long a key's DNS record is needed after its last mail: mail may be queued or greylisted, and some receivers
+/// verify late.
 const STILL_NEEDED: Duration = Duration::from_secs(14 * 24 * 3_600);
 
 #[derive(Debug, Subcommand)]
@@ -163,7 +164,7 @@ fn day(at: crate::types::UnixMillis) -> String {
     at.timestamp().strftime("%Y-%m-%d").to_string()
 }
 
-/// Whether mails that it signed may still be about.
+/// Whether mails that the key signed may still be in transit.
 fn needed(key: &Key, app: &App) -> bool {
     let now = app.clock.now();
     key.stopped.is_some_and(|at| at + STILL_NEEDED > now)
@@ -176,7 +177,7 @@ async fn activate(
     anyway: bool,
 ) -> Result<(), Failed> {
     let keys = dkim::list(&app.db).await?;
-    // An unknown or ambiguous name is refused by `dkim::activate`, in its own words.
+    // `dkim::activate` itself refuses an unknown or ambiguous name, with a message of its own.
     let wanted = |key: &&Key| key.selector == selector && domain.is_none_or(|d| key.domain == d);
     if let (false, Some(key)) = (anyway, keys.iter().find(wanted)) {
         let record = Record::of(key);
@@ -205,7 +206,7 @@ async fn activate(
     Ok(())
 }
 
-/// The domains of the newsletters' senders.
+/// The domains of the newsletters' sender addresses.
 async fn senders(app: &App) -> Result<BTreeSet<String>, Failed> {
     let newsletters = newsletters::all(app.db.read()).await?;
     let domain = |address: &str| EmailAddress::parse(address).map(|a| a.domain().to_owned());
@@ -215,7 +216,7 @@ async fn senders(app: &App) -> Result<BTreeSet<String>, Failed> {
         .collect())
 }
 
-/// The senders' domains that no key signs for.
+/// The sender domains for which no key signs.
 pub(super) async fn unsigned(app: &App) -> Result<Vec<String>, Failed> {
     let keys = dkim::list(&app.db).await?;
     let mut domains: Vec<String> = senders(app).await?.into_iter().collect();
@@ -223,7 +224,7 @@ pub(super) async fn unsigned(app: &App) -> Result<Vec<String>, Failed> {
     Ok(domains)
 }
 
-/// Compares what is in use with what is published.
+/// Compares the keys in use with the records in DNS.
 pub(super) async fn check(config: Config) -> Result<ExitCode, Failed> {
     let app = tool(config).await?;
     let keys = dkim::list(&app.db).await?;
@@ -256,15 +257,15 @@ pub(super) async fn check(config: Config) -> Result<ExitCode, Failed> {
 }
 
 struct Looking {
-    /// Or why nobody can be asked.
+    /// The resolver, or the reason why none can be used.
     resolver: Result<Resolver, String>,
-    /// Names that were answered for: one that is not is then a matter of that name.
+    /// The number of names that DNS answered for. Once there was one, a failure concerns only its own name.
     answered: usize,
     findings: Findings,
 }
 
 impl Looking {
-    /// `None` when there is no answer, which is a finding then.
+    /// `None` if there is no answer, which is then recorded as a finding.
     async fn txt(&mut self, name: &str) -> Option<Vec<String>> {
         let found = self.resolver.as_ref().ok()?.txt(name).await;
         self.answer(name, found)
@@ -315,7 +316,7 @@ impl Looking {
         }
     }
 
-    /// The domain of the return paths: somebody has to take its mail, and SPF is looked up there.
+    /// Checks the domain of the return paths: it needs a server that takes its mail, and SPF is looked up there.
     async fn bounces(&mut self, domain: &str) {
         if let Some(found) = self.txt(domain).await {
             let spf = record::spf(&found).map(|spf| format!("SPF of the return paths: {spf}"));
@@ -347,7 +348,7 @@ impl Looking {
                 Err(problem) => Findings::note(domain, &problem),
             }
         }
-        // The record of the nearest domain above counts where this one has none (RFC 9989 §4.10).
+        // If this domain has no record, that of the nearest parent domain applies (RFC 9989 §4.10).
         let mut at = domain;
         let dmarc = loop {
             let Some(found) = self.txt(&format!("_dmarc.{at}")).await else {

@@ -1,4 +1,4 @@
-//! `canvass export`: takes data out.
+//! `canvass export`: exports data.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ async fn readers(config: Config, asked: ExportReaders) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A list of addresses is for its owner alone.
+/// Creates a file readable by its owner only, because it will hold addresses.
 fn private_file(path: &std::path::Path) -> Result<std::fs::File, Failed> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();

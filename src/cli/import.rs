@@ -1,4 +1,4 @@
-//! `canvass import`: brings data in.
+//! `canvass import`: imports data.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -92,7 +92,7 @@ async fn readers(config: Config, asked: ImportReaders) -> Result<ExitCode, Faile
     .await
     .map_err(|e| Failed::Other(e.to_string()))?;
     say!("{summary}");
-    // Bad rows were reported; the good ones are in. A script may want to know.
+    // Bad rows were reported and the good ones imported. The exit code tells scripts about it.
     Ok(ExitCode::from(u8::from(summary.bad > 0)))
 }
 
@@ -114,6 +114,6 @@ async fn polls(config: Config, asked: ImportPolls) -> Result<ExitCode, Failed> {
         .await
         .map_err(|e| Failed::Other(e.to_string()))?;
     say!("{summary}");
-    // What was left out was said; the rest is in. A script may want to know.
+    // Skipped items were reported and the rest imported. The exit code tells scripts about it.
     Ok(ExitCode::from(u8::from(summary.left_out > 0)))
 }

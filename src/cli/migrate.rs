@@ -1,4 +1,4 @@
-//! `canvass migrate`: brings the schema up to date, and does no more.
+//! `canvass migrate`: migrates the schema and does nothing else.
 
 use super::Failed;
 use super::out::tell;

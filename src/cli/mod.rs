@@ -1,7 +1,7 @@
-//! The command line: parse arguments, run one command, map its outcome to an exit code.
+//! The command line: parses arguments, runs one command, and maps its outcome to an exit code.
 //!
-//! Exit codes: 0 done, 1 failed, 2 used wrongly (arguments or configuration); `canvass bounce` knows 0 and 75 alone. What a command is asked for goes to
-//! standard output, everything about it to standard error.
+//! Exit codes: 0 success, 1 failure, 2 wrong usage (arguments or configuration); `canvass bounce` uses only 0 and
+//! 75. The output of a command goes to standard output, messages about it to standard error.
 
 mod admin;
 mod allow_again;
@@ -116,7 +116,7 @@ enum Failed {
     Start(#[from] StartError),
     #[error("{0}")]
     Used(String),
-    /// Whoever read standard output went away.
+    /// The reader of standard output has gone away.
     #[error("nobody reads what is written")]
     Unread,
     #[error("{0}")]
@@ -144,7 +144,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(told) => {
-            // Help and version are no errors. Nobody is left to be told that nobody is told.
+            // Help and version are not errors. If printing fails, there is nobody to tell.
             let _ = told.print();
             return match told.use_stderr() {
                 true if bounce::is_asked_for(config::arguments()) => ExitCode::from(bounce::LATER),
@@ -166,7 +166,7 @@ pub fn main() -> ExitCode {
     let is_pipe = matches!(cli.command, Command::Bounce { .. });
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
-        // Whatever is wrong with us: the mail server keeps the mail.
+        // Whatever goes wrong here, the mail server must keep the mail.
         Err(failed) if is_pipe => {
             tell!("canvass: {failed}");
             ExitCode::from(bounce::LATER)
@@ -177,7 +177,7 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(match failed {
                 Failed::Config(_) | Failed::Used(_) => 2,
-                // What is set is wrong, and stays so however often it is started again.
+                // A wrong setting stays wrong however often the service manager restarts the program.
                 Failed::Start(
                     StartError::SecretKey(_) | StartError::Template(_) | StartError::Transport(_),
                 ) => 2,
@@ -238,9 +238,10 @@ fn log_to_stderr(config: &Config) -> Result<(), Failed> {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
-        // They would go to standard error, which is what failed, by a macro that panics then.
+        // The subscriber would print its own write errors to standard error, which is what has failed, with a macro
+        // that then panics.
         .log_internal_errors(false);
-    // Fails only when a subscriber is set already, which only an embedding test does.
+    // Fails only if a subscriber is already set, which happens only in tests.
     let _ = match config.log.format {
         LogFormat::Text => lines.with_target(false).try_init(),
         LogFormat::Json => lines.json().try_init(),
@@ -248,7 +249,7 @@ fn log_to_stderr(config: &Config) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The parts for a command beside a running server.
+/// The app for a command that may run beside a server.
 async fn tool(config: Config) -> Result<App, Failed> {
     if config.secret_key.is_empty() {
         return Err(Failed::Config(missing_key()));

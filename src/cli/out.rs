@@ -1,7 +1,8 @@
-//! What a command says: what it was asked for to standard output, everything about it to standard error. Neither has to be read to its
-//! end: `println!` and `eprintln!` would panic where a reader such as `head` went away.
+//! Macros for a command's output (to standard output) and messages (to standard error). A reader such as `head` may
+//! go away early, where `println!` and `eprintln!` would panic.
 
-/// A line of what was asked for. Returns [`Failed::Unread`](super::Failed::Unread) from the function round it when nobody reads it any more.
+/// Prints a line of output. If nobody reads it any more, returns [`Failed::Unread`](super::Failed::Unread) from the
+/// calling function.
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;
@@ -9,11 +10,11 @@ macro_rules! say {
     }};
 }
 
-/// A line about it.
+/// Prints a message line.
 macro_rules! tell {
     ($($words:tt)*) => {{
         use std::io::Write as _;
-        // Nobody is left to be told that nobody is told.
+        // If printing fails, there is nobody to tell.
         let _ = writeln!(std::io::stderr().lock(), $($words)*);
     }};
 }

@@ -1,5 +1,5 @@
-//! Whose files a command writes. What root leaves in the data directory of a service that runs as somebody else keeps that service
-//! from starting, and nothing says so until then.
+//! Checks who owns the files that a command would write. If root leaves files in the data directory of a service
+//! that runs as another user, the service can no longer start, and nothing shows that until it tries.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -7,14 +7,14 @@ use std::path::Path;
 use super::Failed;
 use crate::config::Config;
 
-/// The effective user of a process stands on its own directory.
+/// This directory belongs to the effective user of the process.
 const OURSELVES: &str = "/proc/self";
 const ROOT: u32 = 0;
 
-/// Refuses to work as root on a SQLite database of somebody else's.
+/// Refuses to run as root on a SQLite database that belongs to another user.
 ///
 /// # Errors
-/// The command that does it right.
+/// An error that shows the correct command.
 pub fn is_ours(config: &Config) -> Result<(), Failed> {
     let Some(file) = config.database_file() else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `pg_dump` and `pg_restore`: nobody else knows PostgreSQL's formats as well.
+//! Runs `pg_dump` and `pg_restore`: no other program knows PostgreSQL's formats as well.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,17 +9,18 @@ use super::Failed;
 use crate::config;
 use crate::types::Secret;
 
-/// Settings of our driver that the tools would refuse.
+/// URL parameters of our driver that these tools would refuse.
 const OURS: &[&str] = &["password", "statement-cache-capacity"];
 
-/// One of the tools, found.
+/// The path of one of the tools.
 pub struct Tool(PathBuf);
 
 impl Tool {
-    /// Looks in `PATH`, then where Debian keeps them by version: the newest can read all older servers.
+    /// Searches `PATH`, then the directories where Debian keeps them by version: the newest can read all older
+    /// servers.
     ///
     /// # Errors
-    /// It is not installed.
+    /// If it is not installed.
     pub fn find(name: &str) -> Result<Self, Failed> {
         let by_version = || {
             let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
@@ -42,17 +43,17 @@ impl Tool {
         })
     }
 
-    /// Runs it on the database at `url`, with `file` after the options.
+    /// Runs the tool on the database at `url`, with `file` after the options.
     ///
     /// # Errors
-    /// What it said.
+    /// The tool's own message.
     pub fn run(&self, url: &Secret, options: &[&str], file: &Path) -> Result<(), Failed> {
         let (url, password) = apart(url)?;
         let mut command = Command::new(&self.0);
         command.arg("--dbname").arg(url).args(options).arg(file);
         command.stdin(Stdio::null());
         if let Some(password) = password {
-            // Not an argument: those are shown to everybody on the machine.
+            // Not as an argument, because every user of the machine can see arguments.
             command.env("PGPASSWORD", password.expose());
         }
         let name = self.0.display();
@@ -64,9 +65,9 @@ impl Tool {
     }
 }
 
-/// The URL without the password, and the password.
+/// Splits the password off the URL.
 fn apart(url: &Secret) -> Result<(String, Option<Secret>), Failed> {
-    // The parser's own words would hold the URL.
+    // The parser's own error would quote the URL.
     let unreadable = || Failed::Used("database.url cannot be read as a URL".to_owned());
     let mut url = Url::parse(url.expose()).map_err(|_| unreadable())?;
     let asked = url.query_pairs().find(|(name, _)| name == "password");

@@ -1,4 +1,4 @@
-//! `canvass serve`: refuse what is dangerous, then run until SIGTERM or SIGINT.
+//! `canvass serve`: refuses dangerous settings, then runs until SIGTERM or SIGINT.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,10 +19,10 @@ pub async fn run(config: Config) -> Result<(), Failed> {
     running.until_stopped().await
 }
 
-/// What production must have. Everything else has a default that is safe.
+/// Checks the settings that production requires. All others have safe defaults.
 ///
 /// # Errors
-/// The first setting that stands in the way.
+/// The first setting that must be changed.
 pub fn safe(config: Config) -> Result<Config, ConfigError> {
     let refuse = |setting: &str, problem: &str| {
         Err(ConfigError {
@@ -54,16 +54,17 @@ pub fn safe(config: Config) -> Result<Config, ConfigError> {
     }
 }
 
-/// Binds, assembles and starts. The public URL falls back to the bound address, which matters for port 0.
+/// Binds, assembles and starts. If no public URL is set, the bound address is used, which matters for port 0.
 pub async fn start(mut config: Config) -> Result<Running, Failed> {
-    // First of all: whoever sees that it answers may already want it to stop.
+    // Before anything else: once the server answers, somebody may want to stop it.
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
-    // The end of the terminal it was started from; whoever had it ignored that (`nohup`) wants it to live on.
+    // SIGHUP comes when the terminal closes. If it was ignored at start (`nohup`), the server is meant to go on.
     let hangup = (!ignores_hangup())
         .then(|| signal(SignalKind::hangup()))
         .transpose()?;
-    // Each reader who watches a result holds a connection; a shell gives 1,024 files. Where more is not granted, what is there has to do.
+    // Every viewer of live results holds a connection, and shells grant only 1,024 files by default. If the system
+    // does not allow more, the existing limit has to do.
     let _ = rlimit::increase_nofile_limit(OPEN_FILES);
     let bind = config.http.bind;
     let listener = TcpListener::bind(bind).await.map_err(|e| {
@@ -83,15 +84,16 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
     })
 }
 
-/// Files that may be open at the same time, where the system grants so many.
+/// The limit of open files to ask for.
 const OPEN_FILES: u64 = 65_536;
 
-/// Whether this process was started with SIGHUP ignored. To listen for it would undo that. Where the system does not tell, it was not.
+/// Whether this process was started with SIGHUP ignored, which listening for it would undo. If the system does not
+/// tell, false.
 fn ignores_hangup() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, 1))
 }
 
-/// Whether a process's status, as Linux shows it, has the signal of this number among those that are ignored.
+/// Whether a Linux process status lists the signal of this number as ignored.
 fn ignores(status: &str, signal: u32) -> bool {
     let mask = status
         .lines()
@@ -100,7 +102,7 @@ fn ignores(status: &str, signal: u32) -> bool {
     mask.is_some_and(|mask| (mask >> (signal - 1)) & 1 == 1)
 }
 
-/// Where a browser on this machine finds a server that listens at `address`.
+/// The address at which a browser on this machine reaches a server that listens on `address`.
 fn reachable(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("http://localhost:{}", address.port())
@@ -109,7 +111,7 @@ fn reachable(address: SocketAddr) -> String {
     }
 }
 
-/// Waits for the terminal to go away, for ever where that is ignored.
+/// Waits until the terminal closes; for ever if SIGHUP is ignored.
 async fn hung_up(hangup: &mut Option<Signal>) {
     match hangup {
         Some(hangup) => {
@@ -119,10 +121,11 @@ async fn hung_up(hangup: &mut Option<Signal>) {
     }
 }
 
-/// Signals within this time are one wish to stop: programs such as `timeout` signal the process, and then its whole group.
+/// Signals within this time count as one request to stop: programs such as `timeout` signal the process and then
+/// its whole group.
 const ONE_WISH: Duration = Duration::from_millis(500);
 
-/// A server, and the ways to tell it to stop.
+/// A running server, and the signals that stop it.
 pub struct Running {
     pub server: Server,
     terminate: Signal,
@@ -131,8 +134,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Runs until the operating system or a person says stop. A second signal ends the process at once, unless it comes [with the
-    /// first](ONE_WISH).
+    /// Runs until the operating system or a person asks it to stop. A second signal ends the process at once,
+    /// unless it follows [within a moment](ONE_WISH).
     pub async fn until_stopped(mut self) -> Result<(), Failed> {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,4 +1,4 @@
-//! `canvass verify`: whether what is counted is what was cast.
+//! `canvass verify`: checks that the counts match the ballots cast.
 
 use std::process::ExitCode;
 

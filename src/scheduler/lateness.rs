@@ -1,16 +1,16 @@
-//! What becomes of a slot when its time has come, or has passed while nobody was there.
+//! Decides what to do about a slot when its time has come, or has passed while no server was running.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A missed slot is still served when it is at most this late; later than that, a person decides.
+/// A missed slot is still served if it is at most this late; after that a person decides.
 pub const LATEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What to do about a slot now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// Its time has not come.
+    /// Its time has not come yet.
     NotYet,
     /// Its time is now, or was at most `latest` ago.
     Now,
@@ -18,7 +18,7 @@ pub enum Due {
     TooLate,
 }
 
-/// Judges a slot planned for `planned` at the time `now`.
+/// Decides about a slot that was planned for `planned`.
 pub fn judge(planned: Timestamp, now: Timestamp, latest: Duration) -> Due {
     let late = now
         .as_millisecond()

@@ -1,13 +1,13 @@
-//! When things happen: calendar arithmetic without a clock of its own.
+//! Calendar arithmetic, without a clock of its own.
 //!
-//! An editor thinks in wall time ("Monday, seven o'clock, Vienna"); the database keeps instants.
-//! This module is the only translation between the two, and it is pure: the present is an argument.
+//! Editors think in wall time ("Monday, seven o'clock, Vienna"); the database stores instants. This module is the
+//! only place that translates between the two, and it is pure: the current time is an argument.
 //!
 //! - [`Zone`] is a time zone of the IANA database, compiled in, so that every node agrees.
-//! - [`WallTime`] is a local minute; [`WallTime::resolve`] makes it an instant. In a clock-change gap
+//! - [`WallTime`] is a local minute; [`WallTime::resolve`] converts it to an instant. In the gap of a clock change
 //!   that is the first valid minute after it, in an overlap the first of the two.
-//! - [`written`] writes an instant the way editors read it, always with its zone and with UTC.
-//! - [`lateness`] decides what becomes of a slot nobody was there to serve.
+//! - [`written`] formats an instant for editors, always with its zone and with UTC.
+//! - [`lateness`] decides what to do about a slot that was missed while no server was running.
 
 pub mod lateness;
 mod wall;

@@ -1,4 +1,4 @@
-//! From wall time to an instant.
+//! Local date and time, and its conversion to an instant.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use super::Zone;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WallTime(DateTime);
 
-/// What was typed is no date and time.
+/// The text is not a date and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a date and a time, such as 2026-11-23 07:00")]
 pub struct NotAWallTime;
 
-/// An instant, and how the wall time led to it.
+/// An instant, and how the wall time was resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolved {
     /// The instant, on a whole minute of local time.
@@ -36,11 +36,11 @@ pub enum Resolution {
 }
 
 impl WallTime {
-    /// Reads what a `datetime-local` field or a person writes: `2026-11-23T07:00`, with a space
-    /// for the `T`, with or without seconds. Seconds are dropped: schedules have minutes.
+    /// Parses what a `datetime-local` field sends or a person writes: `2026-11-23T07:00`, or with a space for the
+    /// `T`, with or without seconds. Seconds are dropped, because schedules are in minutes.
     ///
     /// # Errors
-    /// [`NotAWallTime`] for anything else, an offset included: the zone is chosen beside it.
+    /// [`NotAWallTime`] for anything else, including an offset: the zone is chosen separately.
     pub fn parse(written: &str) -> Result<Self, NotAWallTime> {
         let written = written.trim();
         let shaped = matches!(written.len(), 16 | 19)
@@ -60,7 +60,7 @@ impl WallTime {
             .map_err(|_| NotAWallTime)
     }
 
-    /// The wall time that clocks in `zone` show at `at`, its seconds dropped.
+    /// The local time in `zone` at the instant `at`, without seconds.
     pub fn at(at: Timestamp, zone: &Zone) -> Self {
         let local = zone.rules().to_datetime(at);
         Self(
@@ -76,20 +76,20 @@ impl WallTime {
     /// The instant of this wall time in `zone`.
     ///
     /// # Errors
-    /// [`NotAWallTime`] where the calendar ends (year 9999 and beyond).
+    /// [`NotAWallTime`] at the end of the calendar (year 9999 and beyond).
     pub fn resolve(self, zone: &Zone) -> Result<Resolved, NotAWallTime> {
         let rules = zone.rules();
         let (at, how) = match rules.to_ambiguous_timestamp(self.0).offset() {
             AmbiguousOffset::Unambiguous { offset } => {
                 (offset.to_timestamp(self.0), Resolution::Exact)
             }
-            // The first occurrence is the one under the rules of before.
+            // The first occurrence is the one with the offset before the change.
             AmbiguousOffset::Fold { before, .. } => {
                 (before.to_timestamp(self.0), Resolution::FirstOfTwo)
             }
             AmbiguousOffset::Gap { before, after } => {
-                // Read with the offset of after, the time lies before the change; the change
-                // itself is the first transition from there on that ends with that offset.
+                // With the offset after the change, the time lies before the change. The change itself is the first
+                // transition from there on that leads to that offset.
                 let earlier = after.to_timestamp(self.0).map_err(|_| NotAWallTime)?;
                 let change = rules
                     .following(earlier)
@@ -115,8 +115,8 @@ impl WallTime {
     }
 }
 
-/// The first instant at or after `change` that is a whole minute on a clock `offset` seconds
-/// ahead of UTC. Only historic changes fall between minutes.
+/// The first instant at or after `change` that is a whole minute on a clock `offset` seconds ahead of UTC. Only
+/// historic changes are not on a whole minute.
 fn whole_minute(change: Timestamp, offset: i32) -> Timestamp {
     let over = (change.as_second() + i64::from(offset)).rem_euclid(60);
     if over == 0 {
@@ -127,7 +127,7 @@ fn whole_minute(change: Timestamp, offset: i32) -> Timestamp {
 }
 
 impl fmt::Display for WallTime {
-    /// As a `datetime-local` field wants it: `2026-11-23T07:00`.
+    /// The format of a `datetime-local` field: `2026-11-23T07:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M"))
     }
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn in_a_gap_the_first_valid_minute_after() {
-        // Vienna goes from 02:00 to 03:00; both ends and the middle of the gap.
+        // Vienna skips from 02:00 to 03:00; both ends and the middle of the gap.
         check(
             "Europe/Vienna",
             "2027-03-28T01:59",
@@ -197,7 +197,7 @@ mod tests {
             "2027-03-28T01:00:00Z",
             Resolution::Exact,
         );
-        // Midnight itself is missing in Cairo, half an hour on Lord Howe, a whole day in Samoa.
+        // Cairo skips midnight itself, Lord Howe half an hour, Samoa a whole day.
         check(
             "Africa/Cairo",
             "2026-04-24T00:00",
@@ -268,7 +268,7 @@ mod tests {
             let _ = WallTime::parse(&text);
         }
 
-        // The laws of the translation, in every zone and at any minute of four hundred years.
+        // The properties of the conversion, in every zone and at any minute of four hundred years.
         #[test]
         fn a_wall_time_is_shown_or_skipped(which in 0usize..2_000, minute in -4_000_000i64..200_000_000) {
             let names = Zone::names();
@@ -281,7 +281,7 @@ mod tests {
                 Resolution::Exact => prop_assert_eq!(shown, wall),
                 Resolution::FirstOfTwo => {
                     prop_assert_eq!(shown, wall);
-                    // Nothing earlier that day shows the same time.
+                    // No earlier instant on that day shows the same time.
                     for earlier in 1..=180 {
                         let before = resolved.at.checked_sub(earlier.minutes()).unwrap();
                         prop_assert_ne!(WallTime::at(before, &zone), wall);
@@ -289,7 +289,7 @@ mod tests {
                 }
                 Resolution::AfterGap => {
                     prop_assert!(shown > wall);
-                    // The minute before the instant is before the gap: nothing valid lies between.
+                    // The minute before the instant is before the gap, so no valid minute lies between.
                     let before = resolved.at.checked_sub(1.minute()).unwrap();
                     prop_assert!(WallTime::at(before, &zone) < wall);
                 }

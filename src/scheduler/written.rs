@@ -1,10 +1,10 @@
-//! Instants as editors read them: in local time with the zone's name, and in UTC.
+//! Formats instants for editors: local time with the zone's name, and UTC.
 
 use jiff::Timestamp;
 
 use super::{WallTime, Zone};
 
-/// `Mon 23 Nov 2026, 07:00 Europe/Vienna (06:00 UTC)`; with UTC's own date where it differs.
+/// `Mon 23 Nov 2026, 07:00 Europe/Vienna (06:00 UTC)`; with the UTC date if that differs.
 pub fn full(at: Timestamp, zone: &Zone) -> String {
     let local = WallTime::at(at, zone).civil();
     let here = format!("{} {zone}", local.strftime("%a %-d %b %Y, %H:%M"));

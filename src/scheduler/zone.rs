@@ -11,17 +11,17 @@ pub struct Zone {
     rules: TimeZone,
 }
 
-/// No zone of the IANA database has this name.
+/// The IANA database has no zone with this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("“{0}” is not a time zone; use a name such as Europe/Vienna or America/New_York")]
 pub struct UnknownZone(String);
 
 impl Zone {
-    /// The zone of that name, whatever its case: `europe/vienna` is `Europe/Vienna`.
+    /// The zone with that name, in any case: `europe/vienna` is `Europe/Vienna`.
     ///
     /// # Errors
-    /// [`UnknownZone`] for anything that is not a name in the database; offsets such as `+02:00`
-    /// are refused too, because they know nothing of clock changes.
+    /// [`UnknownZone`] for anything that is not a name in the database. Offsets such as `+02:00` are refused too,
+    /// because they do not define clock changes.
     pub fn parse(name: &str) -> Result<Self, UnknownZone> {
         let name = name.trim();
         let refuse = || UnknownZone(name.chars().take(64).collect());
@@ -41,13 +41,13 @@ impl Zone {
         }
     }
 
-    /// Its name as the database writes it.
+    /// The canonical spelling of its name in the database.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Every name an editor can choose from, sorted, areas first (`Europe/Vienna`), then `UTC`.
-    /// Obsolete single-word names (`EST5EDT`, `Cuba`) are left out; [`Zone::parse`] takes them.
+    /// Every name that an editor can choose, sorted, with areas first (`Europe/Vienna`) and then `UTC`. Obsolete
+    /// single-word names (`EST5EDT`, `Cuba`) are left out, but [`Zone::parse`] accepts them.
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = db()
             .available()
