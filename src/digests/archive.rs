@@ -1,7 +1,8 @@
-//! `GET /archive/{newsletter}[/{issue}]`: past issues on the web, where the newsletter has them.
+//! `GET /archive/{newsletter}[/{issue}]`: past issues on the web, if the newsletter publishes them.
 //!
-//! An issue can be read from its first mail on, because its mails link here. The page is made from
-//! the frozen text; a name becomes its fallback and a poll a link to its page. A mail to a sample or a segment is not here.
+//! An issue is public from its first mail on, because its mails link to this page. The page is made from the frozen
+//! text; names are replaced by their fallback and polls by links to their pages. Mails to a sample or a segment are
+//! not published.
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
@@ -97,7 +98,8 @@ async fn show(
     Ok(public(page))
 }
 
-/// The same for an issue that never was and for a mail to a sample or a segment, some of which have left with a link to here.
+/// The same response for an issue that never existed and for a mail to a sample or a segment. Some of the latter
+/// were sent with a link to this page.
 fn not_on_the_web() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
@@ -107,7 +109,7 @@ fn not_on_the_web() -> Problem {
     )
 }
 
-/// The newsletter, if its past issues are on the web.
+/// The newsletter, if it publishes past issues.
 async fn open(app: &App, slug: &str) -> Result<Newsletter, Problem> {
     let newsletter = newsletters::by_slug(app.db.read(), slug).await?;
     newsletter
@@ -135,7 +137,7 @@ async fn on_the_web(app: &App, body: &Body) -> Result<String, Problem> {
     Ok(below_the_title(&html))
 }
 
-/// The page has the subject as its title, so the text's own headings begin one below it.
+/// Moves the headings one level down, because the page already has the subject as its title.
 fn below_the_title(html: &str) -> String {
     if !html.contains("<h1") {
         return html.to_owned();
@@ -147,8 +149,8 @@ fn below_the_title(html: &str) -> String {
     })
 }
 
-/// Our pages allow no inline style; the alignment of table columns is the only one there is, and becomes a class.
-/// And a table that is wider than a phone moves in a box of its own.
+/// Adapts a body to our pages, which allow no inline style: column alignment is the only one that occurs, and
+/// becomes a class. Tables wider than a phone get a scrollable box of their own.
 fn on_our_page(html: &str) -> String {
     let classes = [
         ("left", ""),
@@ -180,7 +182,7 @@ fn date(at: UnixMillis, zone: &Zone) -> String {
     written::date(at.timestamp(), zone)
 }
 
-/// Nothing on these pages is about the person who reads them.
+/// Makes the response cacheable: nothing on these pages depends on who reads them.
 fn public(mut page: Response) -> Response {
     page.headers_mut().insert(
         CACHE_CONTROL,

@@ -1,4 +1,4 @@
-//! Who would get an issue, were it to leave now: all readers of its newsletter, or those of a sample or a segment.
+//! Who would get an issue if it were sent now: all readers of its newsletter, or those of a sample or a segment.
 
 use super::audience_store::{Excluded, count_of, excluded};
 use super::model::{Issue, IssueState};
@@ -13,22 +13,22 @@ use crate::types::ReaderId;
 /// An issue's readers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Audience {
-    /// How many get it.
+    /// How many would get it.
     pub(super) readers: i64,
-    /// Who does not, and why.
+    /// Who would not, and why.
     pub(super) excluded: Vec<Excluded>,
-    /// Of a mail to a sample or a segment: the readers it is for.
+    /// For a mail to a sample or a segment: the readers it is for.
     pub(super) only: Option<Vec<ReaderId>>,
-    /// Why such a mail cannot leave now.
+    /// Why such a mail cannot be sent now.
     pub(super) not_now: Option<String>,
 }
 
-/// Finds them.
+/// The audience as of now.
 pub(super) async fn of(app: &App, issue: &Issue) -> Result<Audience, DbErr> {
     at(app, issue, None).await
 }
 
-/// Finds them for good: consents that are taken back meanwhile wait for `txn`.
+/// The final audience: consents that are withdrawn at the same time wait for `txn`.
 pub(super) async fn frozen(app: &App, issue: &Issue, txn: &WriteTxn) -> Result<Audience, DbErr> {
     at(app, issue, Some(txn)).await
 }
@@ -84,7 +84,7 @@ async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audie
     })
 }
 
-/// Those who agreed and answered so, as far as they are subscribed; nobody where that is fewer than ten.
+/// The readers of a segment who are subscribed. If there are fewer than ten, the mail cannot be sent.
 async fn in_segment(
     app: &App,
     issue: &Issue,
@@ -117,7 +117,7 @@ async fn in_segment(
 const TOO_FEW: &str = "Fewer than ten readers would get it: a mail for so few could be meant for one. Wait until more have agreed, or write to those who \
      chose one of several answers.";
 
-/// A reminder leaves [`REMINDER_PAUSE`] after the invitation, and not before.
+/// Why a reminder cannot be sent yet: it must wait for [`REMINDER_PAUSE`] after the invitation.
 async fn too_early(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {
     let Some(to) = issue.sample else {
         return Ok(None);

@@ -5,10 +5,10 @@ use sea_orm::ConnectionTrait;
 use crate::db::{DbErr, fetch_all, fetch_one, in_list};
 use crate::types::{NewsletterId, ReaderId, SubscriptionState};
 
-/// Readers of a newsletter who are not mailed, by reason.
+/// Readers of a newsletter who get no mail, by reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excluded {
-    /// In a few words, for the last page before sending.
+    /// A few words for the last page before sending.
     pub reason: &'static str,
     /// How many.
     pub readers: i64,
@@ -35,7 +35,7 @@ pub(super) async fn count_of<C: ConnectionTrait>(
     Ok(all)
 }
 
-/// Who would not get one, and why.
+/// Who would not get an issue, and why.
 pub(super) async fn excluded<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,

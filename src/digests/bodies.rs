@@ -1,7 +1,8 @@
-//! Bodies that were read before.
+//! A cache of parsed bodies.
 //!
-//! Reading 200 kB takes a tenth of a second of a processor, and anybody may ask for a page of the archive, as often as they
-//! like. So a text is read once while it is asked for, by one thread at a time, and by none that answers requests.
+//! Parsing 200 kB takes a tenth of a second of CPU time, and anybody may request a page of the archive as often as
+//! they like. So a text is parsed once while it is in demand, by one thread at a time, and never on a thread that
+//! serves requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,31 +10,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::content::Body;
 use crate::panics::Broke;
 
-/// So many are kept: the issues that went out last, and those being written.
+/// How many are kept: the issues sent last, and those being written.
 const KEPT: usize = 16;
 
-/// A text and what was read.
+/// A text and the result of parsing it.
 type Known = (String, Arc<Body>);
 
-/// The bodies read last.
+/// The most recently used bodies.
 #[derive(Debug, Default)]
 pub struct Bodies {
-    /// The one asked for last stands first.
+    /// The most recently used one comes first.
     known: Mutex<VecDeque<Known>>,
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Bodies {
-    /// Reads Markdown as [`Body::parse`] does.
+    /// Parses Markdown like [`Body::parse`].
     ///
     /// # Errors
-    /// The reading broke, which is a fault of ours: it would break again.
+    /// The parser panicked, which is a bug of ours: it would happen again.
     pub async fn read(&self, markdown: &str) -> Result<Arc<Body>, Broke> {
         if let Some(body) = self.known(markdown) {
             return Ok(body);
         }
         let _turn = self.turn.lock().await;
-        // Whoever had the turn before may have read the same.
+        // Another caller may have parsed the same text while this one waited.
         if let Some(body) = self.known(markdown) {
             return Ok(body);
         }
@@ -88,7 +89,7 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &later), "nobody asked for it for long");
     }
 
-    // The test has one thread: were the text read on it, the first look would find it done.
+    // The test has a single thread: if the text were parsed on it, it would be ready at the first poll.
     #[tokio::test]
     async fn the_thread_that_asks_goes_on_meanwhile() {
         let bodies = Bodies::default();

@@ -1,7 +1,7 @@
-//! The issues that editors should know of first: those that need somebody, those on their way, and what comes next.
+//! The issues shown first to editors: those that need a decision, those being sent, and those that come next.
 //!
-//! Read by the overview, also while a million mails go out: few rows, each found by its state or its age, and the mailer's counts of a few
-//! dozen issues.
+//! The overview reads this even while a million mails go out, so it reads few rows, found by an index on state or
+//! age, and the mailer's counts for a few dozen issues.
 
 use std::time::Duration;
 
@@ -13,81 +13,82 @@ use crate::mailer::mailing::{self, Trouble};
 use crate::polls;
 use crate::types::{IssueId, UnixMillis};
 
-/// Issues that are held, on their way or came to an end last: so many of each are looked at.
+/// How many issues are examined of those held or being sent, and of those that ended last.
 const LOOKED_AT: i64 = 20;
-/// Scheduled issues shown.
+/// The most scheduled issues shown.
 const SCHEDULED: i64 = 5;
-/// Drafts shown.
+/// The most drafts shown.
 const DRAFTS: i64 = 3;
-/// So long after an issue went out somebody may still want to send it again to those it failed for: a week.
+/// How long after an issue was sent an editor may still want to send it again to failed recipients: a week.
 const AGAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What the overview shows of issues.
+/// The issues on the overview.
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
-    /// What waits for a person: first what is held up, then what came to an end, each with the newest first.
+    /// Issues that need a decision: first those that are held up, then those that ended; the newest first in each
+    /// group.
     pub needs: Vec<Need>,
-    /// Being sent or ended: their numbers still change, so nothing is to be decided yet.
+    /// Being sent or ending: their numbers still change, so there is nothing to decide yet.
     pub on_way: Vec<Line>,
-    /// The issue that came to its end last, by when it went out.
+    /// The issue that ended last, by the time it was sent.
     pub last: Option<Last>,
-    /// Scheduled, the next first; then drafts, the last one written first.
+    /// Scheduled issues, the next one first, followed by drafts, the last edited first.
     pub next: Vec<Line>,
 }
 
-/// An issue that waits for a person.
+/// An issue that needs a decision.
 #[derive(Clone, Debug)]
 pub struct Need {
-    /// Which, with its time and its numbers.
+    /// The issue with its time and numbers.
     pub line: Line,
-    /// What holds it up, if something does.
+    /// What holds it up, if anything.
     pub stopped: Option<Stopped>,
-    /// It failed for so many readers who can be sent to again.
+    /// The number of failed recipients that can be mailed again.
     pub failed: i64,
 }
 
-/// What holds an issue up until somebody decides.
+/// Why an issue is held up until somebody decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// Its time came, and it was not sent.
+    /// It was due and not sent.
     Held,
-    /// Nothing goes out until somebody resumes it.
+    /// Nothing is sent until somebody resumes it.
     Paused,
 }
 
-/// An issue that went out, and what came of it.
+/// An issue that was sent, and its effect.
 #[derive(Clone, Debug)]
 pub struct Last {
-    /// Which, with its time and its numbers.
+    /// The issue with its time and numbers.
     pub line: Line,
-    /// Answers that its mails brought to the polls they ask; `None` where they brought none.
+    /// Answers that its mails brought to the polls they ask; `None` if there were none.
     pub answers: Option<i64>,
 }
 
 /// An issue in a list.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Which issue.
+    /// The issue's key.
     pub issue: IssueId,
     /// Its subject.
     pub subject: String,
-    /// Words, and the class of a badge.
+    /// Its state in words, and the CSS class of the badge.
     pub state: (&'static str, &'static str),
-    /// What the time is: "goes out", "saved".
+    /// What the time stands for: "goes out", "saved".
     pub when_label: &'static str,
     /// The time that matters in its state.
     pub when: UnixMillis,
     /// The newsletter's zone.
     pub time_zone: String,
-    /// Readers, once they are frozen.
+    /// The number of readers, once frozen.
     pub audience: Option<i64>,
-    /// Of them taken by the relay.
+    /// How many mails the relay has accepted.
     pub sent: i64,
-    /// Of them those who may or may not have got it.
+    /// How many recipients are in doubt.
     pub in_doubt: i64,
 }
 
-/// Reads it.
+/// Reads the overview's issues.
 pub async fn desk(app: &App) -> Result<Desk, DbErr> {
     let some = async |state: &str, ascending: bool, limit: i64| {
         list_store::in_states(&app.db, state, ascending, limit).await
@@ -126,7 +127,7 @@ pub async fn desk(app: &App) -> Result<Desk, DbErr> {
     })
 }
 
-/// Answers first given by a link in this issue's mails, in all its polls.
+/// Answers first given by links in this issue's mails, over all its polls.
 async fn answers(app: &App, issue: IssueId) -> Result<Option<i64>, DbErr> {
     let numbers = polls::mail_numbers(&app.db, issue).await?;
     let all: i64 = numbers.iter().map(|(_, numbers)| numbers.counted).sum();
@@ -141,7 +142,7 @@ fn stopped(state: State) -> Option<Stopped> {
     }
 }
 
-/// What one issue waits for, if for anything. `since`: who went out earlier is not sent again.
+/// What an issue needs a decision on, if anything. Issues sent before `since` are no longer sent again.
 fn need(row: &Row, trouble: Trouble, since: UnixMillis) -> Option<Need> {
     let stopped = stopped(row.state);
     let ended = matches!(row.state, State::Finished | State::Cancelled);

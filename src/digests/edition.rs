@@ -1,6 +1,6 @@
-//! From what an editor wrote to the edition that is mailed.
+//! Compiles an editor's text into the edition that is mailed.
 //!
-//! One function for the preview, the test mail and the sending: what was looked at is what goes out.
+//! One function for the preview, the test mail and the sending, so that what was previewed is what goes out.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::newsletters::Newsletter;
 use crate::polls::Offered;
 use crate::types::{EmailAddress, IssueId, PollId, Purpose};
 
-/// A poll as a mail asks it: its first question.
+/// A poll as it appears in a mail: its first question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// Its name, as in `{{poll:slug}}`.
@@ -23,45 +23,45 @@ pub struct Asked {
     pub poll: PollId,
     /// The question.
     pub question: String,
-    /// How many questions follow that one.
+    /// The number of further questions.
     pub more: usize,
-    /// The options that one link can answer with; none: the mail leads to the whole question.
+    /// The options that can be answered by a link. If there are none, the mail links to the whole question.
     pub options: Vec<Offered>,
 }
 
-/// Everything an edition is made of.
+/// The input of an edition.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
     /// Which issue.
     pub issue: IssueId,
-    /// Its name in the archive.
+    /// Its name in the archive's links.
     pub slug: &'a str,
     /// What the editor wrote.
     pub content: &'a Content,
-    /// The body of that, read.
+    /// The parsed body of `content`.
     pub body: &'a Body,
-    /// Who sends it.
+    /// The newsletter that sends it.
     pub newsletter: &'a Newsletter,
-    /// The polls it asks that take answers.
+    /// The polls in the body that take answers.
     pub polls: &'a [Asked],
-    /// `https://host`, without a path.
+    /// The public origin, `https://host` without a path.
     pub origin: &'a str,
-    /// The domain that its List-Id belongs to.
+    /// The domain of its List-Id.
     pub domain: &'a str,
-    /// Whether it can be read in the archive; a mail for a few cannot.
+    /// Whether it is in the archive; a mail to a sample or a segment is not.
     pub in_archive: bool,
 }
 
-/// A compiled issue, and what an editor should know about it.
+/// A compiled issue, and the advice on it.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// What the mailer fills per reader.
+    /// What the mailer fills in for each reader.
     pub edition: Edition,
-    /// What blocks first.
+    /// The most serious advice first.
     pub advice: Vec<Advice>,
-    /// How large its mails are.
+    /// The size of its mails.
     pub size: Size,
-    /// The line inboxes show beside the subject.
+    /// The text that mail programs show beside the subject.
     pub preheader: String,
 }
 
@@ -71,7 +71,7 @@ pub enum CompileError {
     /// A template is broken.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The newsletter's sender is no address any more (the rules became stricter).
+    /// The newsletter's sender is no longer a valid address (the rules became stricter).
     #[error("the newsletter's sender is not a valid address")]
     Sender,
 }
@@ -90,7 +90,7 @@ struct Frame<'a> {
     email: String,
     unsubscribe_url: String,
     manage_url: String,
-    /// Stands unseen first and last, where a poll is asked: only programs open it.
+    /// An invisible link before and after everything else, if a poll is asked: only programs follow it.
     canary_url: Option<String>,
     archive_url: Option<&'a str>,
     postal_address: &'a str,
@@ -100,9 +100,9 @@ struct Frame<'a> {
 struct PollBlock<'a> {
     question: &'a str,
     choices: Vec<Choice>,
-    /// Where the whole question is answered that no single link can answer.
+    /// The page of the whole question, if it cannot be answered by a single link.
     answer_url: Option<String>,
-    /// What is said of the questions that follow, which the mail does not ask.
+    /// A note on the further questions, which the mail does not ask.
     more: Option<String>,
 }
 
@@ -112,10 +112,10 @@ struct Choice {
     url: String,
 }
 
-/// Compiles an issue; `measure` says how large its mails are.
+/// Compiles an issue and measures the size of its mails.
 ///
 /// # Errors
-/// A broken template or sender; nothing an editor writes can make it fail.
+/// A broken template or sender; no text of an editor can make it fail.
 pub fn compile(
     templates: &Templates,
     parts: &Parts<'_>,
@@ -128,7 +128,7 @@ pub fn compile(
         ..
     } = *parts;
     let mut slots = Slots::new();
-    // What the pages and the archive say; each mail has its reader's name.
+    // The subject for pages and the archive; each mail has its reader's name in it.
     let subject = subject(content);
     let subject_pieces = Pieces::of_line(&content.subject);
     let (own_subject, _) = fill(templates, &subject_pieces, parts, &mut slots)?;
@@ -191,7 +191,7 @@ pub fn compile(
     })
 }
 
-/// The subject as it is mailed to whoever has no name.
+/// The subject as mailed to readers without a name.
 pub fn subject(content: &Content) -> String {
     let subject = Pieces::of_line(&content.subject).with_fallbacks();
     subject.trim().to_owned()
@@ -205,7 +205,8 @@ fn mailbox(newsletter: &Newsletter, address: &str) -> Result<Mailbox, CompileErr
     })
 }
 
-/// RFC 2369, 2919 and 8058, and Gmail's Feedback-ID. `archive`: the address of the newsletter's, if it has one.
+/// The headers of RFC 2369, 2919 and 8058, and Gmail's Feedback-ID. `archive` is the address of the newsletter's
+/// archive, if it has one.
 fn list_headers(parts: &Parts<'_>, archive: Option<String>) -> ListHeaders {
     let newsletter = parts.newsletter;
     let reply_to = newsletter.reply_to.as_ref();
@@ -220,7 +221,7 @@ fn list_headers(parts: &Parts<'_>, archive: Option<String>) -> ListHeaders {
     }
 }
 
-/// What an editor should know about it. `html_bytes`: the size of its HTML part.
+/// The advice on an issue. `html_bytes` is the size of its HTML part.
 fn advise(parts: &Parts<'_>, html_bytes: usize) -> Vec<Advice> {
     let asked = parts.body.polls();
     let takes_answers = |slug: &str| parts.polls.iter().any(|poll| poll.slug == slug);
@@ -236,8 +237,8 @@ fn advise(parts: &Parts<'_>, html_bytes: usize) -> Vec<Advice> {
     })
 }
 
-/// A part with its placeholders replaced by the mailer's markers and its polls by their blocks,
-/// once as text and once as HTML: the caller takes the one it gave.
+/// A part with its placeholders replaced by the mailer's markers and its polls by their blocks, once as text and
+/// once as HTML. The caller uses the one of the kind it passed in.
 fn fill(
     templates: &Templates,
     part: &Pieces,
@@ -257,7 +258,7 @@ fn fill(
                 html.push_str(&marker);
             }
             Piece::Poll(slug) => {
-                // A poll that takes no answers is left out here and blocks the sending as advice.
+                // A poll that takes no answers is left out here; advice blocks the sending.
                 let Some(poll) = parts.polls.iter().find(|poll| poll.slug == *slug) else {
                     continue;
                 };
@@ -271,7 +272,8 @@ fn fill(
     Ok((text, html))
 }
 
-/// A poll with the reader's own links: its options in an order that differs from reader to reader, or one link to all of it.
+/// A poll with links of the reader's own: its options, in an order that differs between readers, or one link to all
+/// of it.
 fn poll_block<'a>(poll: &'a Asked, issue: IssueId, slots: &mut Slots) -> PollBlock<'a> {
     let numbers = |key: i64| [poll.poll.0, key, issue.0];
     let mut options = Choices::new(&[issue.0, poll.poll.0]);
@@ -300,7 +302,7 @@ fn poll_block<'a>(poll: &'a Asked, issue: IssueId, slots: &mut Slots) -> PollBlo
     }
 }
 
-/// The issue's name in the archive, were it to go out on that local date.
+/// The name that the issue would have in the archive if it went out on that local date.
 pub fn slug(content: &Content, local_date: &str) -> String {
     public_slug(
         &Pieces::of_line(&content.subject).with_fallbacks(),

@@ -1,8 +1,8 @@
-//! The tick that fires what is due.
+//! The tick that hands over due issues.
 //!
-//! The background loop and the tests call the same [`tick`]. A due issue is handed over exactly
-//! once: [`send_in`](super::send::send_in) claims it at the revision that was read, so of two nodes, or of
-//! a tick that runs into the next, one wins. What cannot go out is held, never retried in silence.
+//! The background loop and the tests call the same [`tick`]. A due issue is handed over exactly once:
+//! [`send_in`](super::send::send_in) claims it at the revision that was read, so if two nodes or two ticks try at
+//! the same time, one wins. An issue that cannot go out is held, never retried silently.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::db::DbErr;
 use crate::scheduler::lateness::{self, Due};
 use crate::types::UnixMillis;
 
-/// How many due issues one look at the table takes up.
+/// How many due issues are read at a time.
 const AT_ONCE: u64 = 20;
 
-/// Hands over every scheduled issue whose time has come, and holds those that came too late or
-/// cannot be sent. Returns how many were handed over.
+/// Hands over every scheduled issue that is due, and holds those that are too late or cannot be sent. Returns how
+/// many were handed over.
 ///
 /// # Errors
-/// What the database said; issues already done stay done, the others are due at the next tick.
+/// The error of the database. Issues already handed over stay so; the others are due at the next tick.
 pub async fn tick(app: &App) -> Result<usize, DbErr> {
     let now = app.clock.now();
     let mut handed = 0;
@@ -32,7 +32,7 @@ pub async fn tick(app: &App) -> Result<usize, DbErr> {
         };
         match fire(app, &issue, slot, now).await {
             Ok(fired) => handed += usize::from(fired),
-            // One issue's trouble is not another's: the rest goes on, this one is due again.
+            // A failure concerns only its own issue: the tick goes on with the rest, and this one is due again.
             Err(error) => {
                 tracing::error!(issue = issue.id.0, %error, "a due issue could not be handed over")
             }
@@ -84,7 +84,8 @@ async fn fire(app: &App, issue: &Issue, slot: &Slot, now: UnixMillis) -> Result<
             drop(txn);
             hold(app, issue, &why, now).await
         }
-        // Another node, another tick or an editor was first; where only the name is taken, the next tick finds another.
+        // Another node, another tick or an editor was first. If only the name was taken, the next tick finds
+        // another one.
         _ => Ok(false),
     }
 }

@@ -1,4 +1,4 @@
-//! The list of issues: what the editors' table shows, filtered, sorted and paged in the database.
+//! The list of issues for the editors' table, filtered, sorted and paged by the database.
 
 use sea_orm::Value;
 
@@ -11,12 +11,12 @@ use crate::types::{IssueId, UnixMillis};
 /// How many rows a page has.
 pub(super) const PAGE: i64 = 50;
 
-/// What the list is narrowed to.
+/// The filter of the list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
-    /// Part of the subject, whatever its case.
+    /// Part of the subject, in any case.
     pub(super) subject: String,
-    /// One of [`STATES`]; anything else is no narrowing.
+    /// One of [`STATES`]; anything else does not filter.
     pub(super) state: String,
     /// A newsletter's slug.
     pub(super) newsletter: String,
@@ -31,7 +31,7 @@ pub(super) enum Sort {
     Audience,
 }
 
-/// One row.
+/// A row of the list.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) id: IssueId,
@@ -39,17 +39,17 @@ pub(super) struct Row {
     pub(super) newsletter: String,
     pub(super) time_zone: String,
     pub(super) state: State,
-    /// The time that matters in this state.
+    /// The time that is relevant in this state.
     pub(super) when: UnixMillis,
-    /// Frozen readers, once handed over.
+    /// The frozen number of readers, once handed over.
     pub(super) audience: Option<i64>,
-    /// Taken by the relay.
+    /// Accepted by the relay.
     pub(super) sent: i64,
     /// Failed or in doubt.
     pub(super) trouble: i64,
 }
 
-/// Name in addresses, words, condition in SQL.
+/// Name in addresses, label, SQL condition.
 pub(super) const STATES: &[(&str, &str, &str)] = &[
     ("draft", "Draft", "i.state = 0"),
     ("scheduled", "Scheduled", "i.state = 1"),
@@ -62,7 +62,7 @@ pub(super) const STATES: &[(&str, &str, &str)] = &[
 
 const FROM: &str = "FROM issue i JOIN newsletter n ON n.id = i.newsletter_id LEFT JOIN mailing m ON m.issue_id = i.id";
 
-/// As the tables keep both.
+/// The state from the two stored states.
 fn state(issue: i16, mailing: Option<MailingState>) -> State {
     match issue {
         IssueState::DRAFT => State::Draft,
@@ -90,7 +90,7 @@ fn conditions(backend: Backend, filter: &Filter) -> (String, Vec<Value>) {
     (conditions.join(" AND "), values)
 }
 
-/// How many issues there are in that narrowing.
+/// How many issues match the filter.
 pub(super) async fn count(db: &Db, filter: &Filter) -> Result<i64, DbErr> {
     let (conditions, values) = conditions(db.backend(), filter);
     let sql = format!("SELECT CAST(COUNT(*) AS BIGINT) {FROM} WHERE {conditions}");
@@ -117,7 +117,8 @@ pub(super) async fn page(
     rows(db, &conditions, values, &order, PAGE, offset).await
 }
 
-/// The first rows of issues that are `moving` (held or on their way), have `ended`, or are in one of [`STATES`], by their time.
+/// The first rows of issues that are `moving` (held or being sent), have `ended`, or are in one of [`STATES`],
+/// ordered by time.
 pub(super) async fn in_states(
     db: &Db,
     which: &str,
@@ -139,7 +140,7 @@ pub(super) async fn in_states(
     rows(db, condition, Vec::new(), &order, limit, 0).await
 }
 
-/// The time that matters in an issue's state.
+/// The time that is relevant in an issue's state.
 const WHEN: &str = "COALESCE(i.handed_ms, i.scheduled_ms, i.updated_ms)";
 
 struct Order {

@@ -1,15 +1,15 @@
-//! Issues: written in Markdown, previewed, tested, scheduled, sent and watched.
+//! Issues: written in Markdown, previewed, tested, scheduled, sent and monitored.
 //!
-//! States: draft → scheduled → handed to the mailer (whose mailing then says: sending, paused,
-//! finished, cancelled). A due issue that cannot or should not go out by itself is *held*.
+//! States: draft → scheduled → handed to the mailer, whose mailing then has states of its own (sending, paused,
+//! finished, cancelled). A due issue that cannot or should not go out automatically is *held*.
 //!
-//! Promises:
-//! - A due issue is handed over exactly once: one conditional update decides, on any number of
-//!   nodes, after any restart, however the clock steps.
-//! - Content and audience are frozen in that very transaction.
-//! - What the preview shows is what is sent: one function makes both.
-//! - Nobody's words are lost: a save names the revision it was made from, and of two the later one
-//!   is shown both.
+//! Invariants:
+//! - A due issue is handed over exactly once. A single conditional update decides, on any number of nodes, after
+//!   any restart, and even if the clock is changed.
+//! - Content and audience are frozen in the same transaction.
+//! - The preview shows what is sent: one function makes both.
+//! - No text is lost: a save names the revision that it is based on, and if two editors save, the second is shown
+//!   both versions.
 
 mod admin;
 mod api;

@@ -1,4 +1,4 @@
-//! What an issue is, and what may be done with it. Pure.
+//! The model of an issue and its rules. Pure.
 
 use super::content::NESTING_MAX;
 use crate::db::entities::issue;
@@ -11,17 +11,17 @@ use crate::types::{IssueId, NewsletterId, PollId, UnixMillis, link_words};
 pub struct Issue {
     /// Its key.
     pub id: IssueId,
-    /// Whose readers get it.
+    /// The newsletter whose readers get it.
     pub newsletter: NewsletterId,
-    /// Its name in the archive's links; settled when it is handed over.
+    /// Its name in the archive's links; final once it is handed over.
     pub slug: String,
     /// What the editor wrote.
     pub content: Content,
-    /// Where it stands.
+    /// Its state.
     pub state: IssueState,
-    /// Whom it is for, where that is not every reader of the newsletter.
+    /// Which readers get it, if not all readers of the newsletter.
     pub sample: Option<ForSample>,
-    /// Rises with every change; whoever changes it names the one that was read.
+    /// Incremented by every change; a change names the revision that it is based on.
     pub revision: i64,
     /// When it was first saved.
     pub created: UnixMillis,
@@ -34,22 +34,22 @@ pub struct Issue {
 pub struct ForSample {
     /// The poll.
     pub poll: PollId,
-    /// Who of those who were drawn.
+    /// Which of the drawn readers get it.
     pub round: SampleRound,
 }
 
 /// What the editor wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    /// One line.
+    /// The subject, a single line.
     pub subject: String,
-    /// The line inboxes show beside the subject; empty takes the first words.
+    /// The line that inboxes show beside the subject; if empty, the first words of the body are used.
     pub preheader: String,
     /// Markdown.
     pub body: String,
 }
 
-/// Where an issue stands. What happens after it was handed over is the mailing's to say.
+/// The state of an issue. After the handover, the mailing has its own state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssueState {
     /// Being written.
@@ -60,30 +60,30 @@ pub enum IssueState {
     Held {
         /// When it should have gone out.
         slot: Slot,
-        /// Why it did not, in a sentence.
+        /// Why it was not sent, in a sentence.
         reason: String,
     },
-    /// Frozen and with the mailer since then.
+    /// Frozen and handed to the mailer at this time.
     Handed(UnixMillis),
 }
 
-/// When an issue goes out: the instant, and how the editor said it.
+/// When an issue goes out: the instant, and what the editor entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The instant.
     pub at: UnixMillis,
-    /// The wall time and zone; `None` for "now", which has only the undo delay before it.
+    /// The wall time and zone; `None` for "now", which is only the undo delay away.
     pub local: Option<(String, Zone)>,
 }
 
-/// The most an editor can write, in bytes: several times what a mail may weigh.
+/// The longest body, in bytes: several times what a mail may have.
 pub const BODY_MAX: usize = 200_000;
-/// The most a subject can have, in characters.
+/// The longest subject, in characters.
 pub const SUBJECT_MAX: usize = 200;
-/// The most a preview text can have, in characters.
+/// The longest preview text, in characters.
 pub const PREHEADER_MAX: usize = 300;
 
-/// What is wrong with what was typed.
+/// Why a text cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadContent {
     /// Over [`SUBJECT_MAX`], or with a line break or control character.
@@ -95,7 +95,7 @@ pub enum BadContent {
     /// Over [`BODY_MAX`].
     #[error("The text is longer than {} kB.", BODY_MAX / 1000)]
     Body,
-    /// More than [`NESTING_MAX`] elements in one another.
+    /// More than [`NESTING_MAX`] nested elements.
     #[error(
         "The text nests more than {NESTING_MAX} deep. Take out quotations, lists or HTML tags that stand in one another, and close those that are open."
     )]
@@ -114,8 +114,8 @@ impl BadContent {
 }
 
 impl Content {
-    /// Checks what can be stored; a draft may be incomplete, so empty is fine. How deep the body nests is not looked at: see
-    /// [`checked`](super::write::checked).
+    /// Checks what can be stored. A draft may be incomplete, so empty fields are fine. The nesting depth of the
+    /// body is not checked here: see [`checked`](super::write::checked).
     ///
     /// # Errors
     /// The first field that cannot be stored.
@@ -131,19 +131,19 @@ impl Content {
         Ok(Self {
             subject: line(subject, SUBJECT_MAX).ok_or(BadContent::Subject)?,
             preheader: line(preheader, PREHEADER_MAX).ok_or(BadContent::Preheader)?,
-            // One kind of line end, so that what was saved compares equal to what is typed.
+            // Normalise line ends, so that the stored text compares equal to the typed one.
             body: body.replace("\r\n", "\n").replace(['\r', '\0'], "\n"),
         })
     }
 }
 
 impl Issue {
-    /// Whether its words can be changed.
+    /// Whether its text can be changed.
     pub fn is_draft(&self) -> bool {
         self.state == IssueState::Draft
     }
 
-    /// The subject, or words for a list where there is none yet.
+    /// The subject, or a substitute for lists if there is none yet.
     pub fn title(&self) -> &str {
         if self.content.subject.is_empty() {
             "(no subject yet)"
@@ -199,8 +199,8 @@ impl From<issue::Model> for Issue {
     }
 }
 
-/// The name of a handed-over issue in links: its local date and the words of its subject, so that
-/// a link tells what it leads to. `nonce` keeps two issues of one day and subject apart.
+/// The name of a handed-over issue in links: its local date and the words of its subject, so that a link tells
+/// where it leads. `nonce` distinguishes two issues of the same day and subject.
 pub fn public_slug(subject: &str, local_date: &str, nonce: Option<u32>) -> String {
     let words = link_words(subject);
     let hyphen = if words.is_empty() { "" } else { "-" };

@@ -1,4 +1,4 @@
-//! Gathering what an issue is compiled from: its newsletter and the polls it asks.
+//! Collects the input for compiling an issue: its newsletter and the polls it asks.
 
 use super::content::Body;
 use super::edition::{self, Asked, CompileError, Compiled, Parts};
@@ -13,41 +13,41 @@ use crate::polls;
 use crate::scheduler::{WallTime, Zone};
 use crate::types::{IssueId, NewsletterId, UnixMillis};
 
-/// A compiled issue with what it came from.
+/// A compiled issue with its input.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Whose readers get it.
+    /// The newsletter whose readers get it.
     pub newsletter: Newsletter,
-    /// What the mailer would fill, and the advice.
+    /// What the mailer would fill in, and the advice.
     pub compiled: Compiled,
-    /// Its name in the archive, were it to go out at that time.
+    /// The name it would have in the archive if it went out at that time.
     pub slug: String,
 }
 
-/// What editors read of an issue that a fault of ours keeps from going out.
+/// What editors see if a bug of ours keeps an issue from being sent.
 pub(super) const BROKEN: &str = "The mail could not be made: see the log.";
 
 /// Why an issue cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// What the database said.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbErr),
     /// A broken template or sender.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// Reading or compiling it broke, and would again.
+    /// Parsing or compiling it panicked, and would again.
     #[error(transparent)]
     Broken(#[from] Broke),
-    /// The newsletter's row is gone, which no page of ours can do.
+    /// The newsletter's row is missing, though no page of ours can delete one.
     #[error("newsletter {} is missing", .0.0)]
     NoNewsletter(NewsletterId),
 }
 
-/// Compiles an issue as it would go out at `at`.
+/// Compiles an issue the way it would go out at `at`.
 ///
 /// # Errors
-/// Nothing an editor writes can make it fail: see [`PrepareError`].
+/// See [`PrepareError`]; no text of an editor can make it fail.
 pub async fn prepare(app: &App, issue: &Issue, at: UnixMillis) -> Result<Prepared, PrepareError> {
     let slug = match issue.state {
         IssueState::Handed(_) => Some(issue.slug.clone()),
@@ -83,7 +83,7 @@ async fn prepare_content(
     let asked = asked(app, &body, at).await?;
     let in_archive = for_all && newsletter.archive;
     let app = app.clone();
-    // A long body takes a while: not on a thread that answers requests.
+    // A long body takes a while, so this does not run on a thread that serves requests.
     let compiling = tokio::task::spawn_blocking(move || {
         breaks(&content);
         let compiled = edition::compile(
@@ -109,17 +109,17 @@ async fn prepare_content(
     });
     match compiling.await {
         Ok(prepared) => Ok(prepared?),
-        // Not with its words: they may hold what stands in the issue. The place is in the log.
+        // Without the panic's message, which may quote the issue. The location is in the log.
         Err(_) => Err(Broke.into()),
     }
 }
 
-/// Whether it is for every reader of its newsletter: what goes to a sample or a segment alone is on the web for nobody.
+/// Whether it is for every reader of its newsletter. A mail to a sample or a segment is never on the web.
 pub async fn is_for_all(app: &App, issue: &Issue) -> Result<bool, DbErr> {
     Ok(issue.sample.is_none() && store::segment(app.db.read(), issue.id).await?.is_none())
 }
 
-/// The polls a body asks that take answers at `at`.
+/// The polls in a body that take answers at `at`.
 async fn asked(app: &App, body: &Body, at: UnixMillis) -> Result<Vec<Asked>, DbErr> {
     let mut asked = Vec::new();
     for slug in body.polls() {
@@ -148,7 +148,7 @@ fn local_date(at: UnixMillis, zone: &str) -> String {
     wall.split('T').next().unwrap_or_default().to_owned()
 }
 
-/// Where unit tests have the compiling break: at this subject.
+/// Makes the compilation panic in unit tests, for this subject.
 #[cfg(test)]
 fn breaks(content: &Content) {
     assert_ne!(content.subject, "breaks", "broken, as the test wants");

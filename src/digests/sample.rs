@@ -1,4 +1,5 @@
-//! Mails to the sample that a poll asks: the invitation, and one reminder. Drafts like any other, for fewer readers.
+//! Mails to the random sample of a poll: the invitation and one reminder. They are drafts like any other, for fewer
+//! readers.
 
 use super::model::{Content, ForSample, IssueState};
 use super::state::State;
@@ -9,13 +10,13 @@ use crate::mailer::mailing;
 use crate::polls::SampleRound;
 use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
 
-/// The sample, as its mails tell of it.
+/// The sample, as its mails describe it.
 #[derive(Clone, Copy, Debug)]
 pub struct ToSample<'a> {
     pub poll: PollId,
     pub slug: &'a str,
     pub newsletter: NewsletterId,
-    /// What the newsletter is called.
+    /// The newsletter's name.
     pub name: &'a str,
     pub drawn: i64,
     pub population: i64,
@@ -24,7 +25,7 @@ pub struct ToSample<'a> {
     pub questions: usize,
 }
 
-/// Writes the draft. `None`: there is such a mail already.
+/// Creates the draft. `None` if there already is such a mail.
 pub async fn write_to_sample(
     app: &App,
     to: &ToSample<'_>,
@@ -43,14 +44,14 @@ pub async fn write_to_sample(
     Ok(Some(id))
 }
 
-/// Words to begin with.
+/// The initial text.
 fn words(to: &ToSample<'_>) -> Content {
     let (drawn, all) = (
         crate::admin::show::count(to.drawn),
         crate::admin::show::count(to.population),
     );
     let (name, slug) = (to.name, to.slug);
-    // Short enough for a phone: who sends it stands beside it.
+    // Short enough for a phone: the sender is shown beside it.
     let (ours, asked, preheader) = match to.questions {
         0 | 1 => (
             "our question to you".to_owned(),
@@ -89,7 +90,7 @@ fn words(to: &ToSample<'_>) -> Content {
     }
 }
 
-/// A mail to a sample, and where it stands.
+/// A mail to a sample, and its state.
 #[derive(Clone, Debug)]
 pub struct SampleMail {
     pub issue: IssueId,
@@ -99,7 +100,7 @@ pub struct SampleMail {
     pub handed: Option<UnixMillis>,
     /// Readers whose mail a relay has taken.
     pub sent: Option<i64>,
-    /// Readers it failed for or who are in doubt.
+    /// The number of readers whose mail failed or is in doubt.
     pub trouble: i64,
 }
 

@@ -1,4 +1,5 @@
-//! Issues for a segment: readers who agreed that their answer is kept with their address, and answered so.
+//! Issues for a segment: readers who agreed to have their answer stored with their address, and who gave certain
+//! answers.
 
 use super::model::{Content, Issue};
 use super::{store, write};
@@ -7,7 +8,7 @@ use crate::db::DbErr;
 use crate::polls::{self, Segment};
 use crate::types::{EditorId, IssueId, NewsletterId};
 
-/// Writes the draft: like any other, for fewer readers. Who they are is looked up when it is sent.
+/// Creates the draft: like any other, for fewer readers. The readers are looked up when it is sent.
 pub async fn write_to_segment(
     app: &App,
     newsletter: NewsletterId,
@@ -30,7 +31,7 @@ pub async fn write_to_segment(
     Ok(id)
 }
 
-/// Whom an issue for a segment goes to, for editors.
+/// A description for editors of who gets an issue for a segment.
 pub(super) async fn whom(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {
     match store::segment(app.db.read(), issue.id).await? {
         Some(segment) => polls::segment_in_words(app, &segment).await,

@@ -1,12 +1,12 @@
-//! Handing an issue to the mailer, now or at its time.
+//! Hands an issue to the mailer, now or at its time.
 //!
-//! An issue leaves the editors in two steps, whoever sends it: [`ready`] makes its mail, before any transaction and as long as that takes;
-//! [`send_in`] and [`schedule_in`] decide, inside the transaction of whoever asked: an editor's page ([`send`], [`schedule`]), a script's
-//! request with its Idempotency-Key (`api`), or the tick (`fire`). What came of it is a value, [`Sent`]; each of the three has words for it.
+//! Sending takes two steps. [`ready`] makes the mail, before any transaction and however long it takes. [`send_in`]
+//! and [`schedule_in`] decide inside the caller's transaction. The callers are an editor's page ([`send`],
+//! [`schedule`]), a script's request with its Idempotency-Key (`api`), and the tick (`fire`). The outcome is a
+//! value, [`Sent`], which each of the three puts into words.
 //!
-//! [`send_in`] is the one place where an issue leaves the editors: in one transaction it claims the
-//! issue, freezes its text and its readers, and creates the mailing. Whoever loses the claim has
-//! changed nothing.
+//! [`send_in`] is the only place where an issue is handed over: in one transaction it claims the issue, freezes its
+//! text and its readers, and creates the mailing. If the claim is lost, nothing has changed.
 
 use std::time::Duration;
 
@@ -20,44 +20,45 @@ use crate::db::{Db, DbErr, WriteTxn, is_unique_violation};
 use crate::mailer::mailing::{self, Handover};
 use crate::types::{IssueId, UnixMillis};
 
-/// What came of "send this" or "send this then".
+/// The outcome of sending or scheduling an issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It will go out at that time: after the undo delay, or when it was scheduled for.
+    /// It will go out at this time: after the undo delay, or at the scheduled time.
     Scheduled(UnixMillis),
-    /// It is with the mailer, for so many readers.
+    /// It was handed to the mailer.
     Handed {
-        /// Its readers at the cut-off.
+        /// The number of readers when it was frozen.
         audience: i64,
     },
-    /// It may not be sent like this.
+    /// It may not be sent in this state.
     Blocked(Vec<Advice>),
     /// Nobody would get it.
     NoAudience,
-    /// A mail to a sample or a segment that cannot leave now, and why.
+    /// A mail to a sample or a segment that cannot be sent now, and why.
     NotNow(String),
-    /// That time has passed.
+    /// The requested time has passed.
     InThePast,
-    /// It was changed since it was read, or is on its way already.
+    /// It was changed since it was read, or was already handed over.
     Changed,
-    /// Another issue took its name since it was prepared, as often as it was prepared again. Nothing else is wrong with it.
+    /// Another issue took its name each time it was prepared. Nothing else is wrong with it.
     NameTaken,
 }
 
-/// What is said of [`Sent::NameTaken`].
+/// The message for [`Sent::NameTaken`].
 pub(super) const NAME_TAKEN: &str = "Other issues took its name in links at this very moment. Nothing was done, and nothing is lost; send it once more.";
 
-/// How often an issue is prepared again because another one took its name.
+/// How often an issue is prepared anew because another one took its name.
 pub(super) const NAMES_TRIED: usize = 8;
 
-/// An issue whose mail is made, under a name that is free, and that nothing keeps from being sent: only [`ready`] makes one.
+/// An issue whose mail is made, whose name is free, and that nothing keeps from being sent. Only [`ready`] creates
+/// one.
 #[derive(Clone, Debug)]
 pub struct Ready(Prepared);
 
-/// Makes the mail of an issue that shall leave at `at`.
+/// Makes the mail of an issue that is to go out at `at`.
 ///
 /// # Errors
-/// See [`PrepareError`]. The inner one is the advice that blocks it, the first reason first.
+/// See [`PrepareError`]. The inner error is the advice that blocks it, the most serious first.
 pub async fn ready(
     app: &App,
     issue: &Issue,
@@ -72,9 +73,9 @@ pub async fn ready(
     Ok(Err(blocking))
 }
 
-/// Sends a draft, held or due issue after `delay`, all inside `txn`, which the caller commits; with no delay it is handed over here and now.
-/// After anything but [`Sent::Scheduled`] and [`Sent::Handed`] nothing was done; after [`Sent::NameTaken`] the transaction is good for nothing
-/// more, and it is worth making it [`ready`] again, [`NAMES_TRIED`] times.
+/// Sends a draft, held or due issue after `delay`, inside `txn`, which the caller commits; without a delay it is
+/// handed over at once. Unless the outcome is [`Sent::Scheduled`] or [`Sent::Handed`], nothing was done. After
+/// [`Sent::NameTaken`] the transaction is unusable; call [`ready`] again and retry, up to [`NAMES_TRIED`] times.
 pub async fn send_in(
     txn: &WriteTxn,
     app: &App,
@@ -93,7 +94,8 @@ pub async fn send_in(
     schedule_in(txn, issue, &slot, now).await
 }
 
-/// Gives a draft or held issue its time inside `txn`, which the caller commits. After anything but [`Sent::Scheduled`] nothing was done.
+/// Schedules a draft or held issue inside `txn`, which the caller commits. Unless the outcome is
+/// [`Sent::Scheduled`], nothing was done.
 pub async fn schedule_in(
     txn: &WriteTxn,
     issue: &Issue,
@@ -111,7 +113,7 @@ pub async fn schedule_in(
     })
 }
 
-/// [`send_in`] a transaction of its own.
+/// [`send_in`] in a transaction of its own.
 ///
 /// # Errors
 /// See [`PrepareError`].
@@ -133,7 +135,7 @@ pub async fn send(app: &App, issue: &Issue, delay: Duration) -> Result<Sent, Pre
     Ok(Sent::NameTaken)
 }
 
-/// [`schedule_in`] a transaction of its own.
+/// [`schedule_in`] in a transaction of its own.
 ///
 /// # Errors
 /// See [`PrepareError`].
@@ -151,7 +153,7 @@ pub async fn schedule(app: &App, issue: &Issue, slot: &Slot) -> Result<Sent, Pre
     Ok(sent)
 }
 
-/// Takes a scheduled or held issue back to the drafts; false when it has left already.
+/// Returns a scheduled or held issue to the drafts; false if it was already handed over.
 pub async fn unschedule(app: &App, id: IssueId) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("issue_unschedule").await?;
     let back = store::unschedule(&txn, id, app.clock.now()).await?;
@@ -159,7 +161,7 @@ pub async fn unschedule(app: &App, id: IssueId) -> Result<bool, DbErr> {
     Ok(back)
 }
 
-/// Claims the issue at the revision it was read, freezes text and readers, creates the mailing.
+/// Claims the issue at the revision that was read, freezes text and readers, and creates the mailing.
 async fn freeze(
     txn: &WriteTxn,
     app: &App,
@@ -192,7 +194,7 @@ async fn freeze(
             newsletter: issue.newsletter,
             only: only.as_deref(),
             edition: &prepared.compiled.edition,
-            // The undo delay has passed in the schedule already.
+            // The undo delay was already part of the schedule.
             not_before: now,
             expires: now + app.config.mail.retries(),
             now,

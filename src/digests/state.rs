@@ -1,4 +1,4 @@
-//! Where an issue stands, its mailing included: in the editors' list, and for scripts.
+//! The state of an issue combined with that of its mailing, for the editors' list and for scripts.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,7 +31,7 @@ pub enum State {
 }
 
 impl State {
-    /// Of an issue and of its mailing, once it was handed over.
+    /// The combined state of an issue and its mailing; the latter exists once it was handed over.
     #[must_use]
     pub fn of(issue: &IssueState, mailing: Option<MailingState>) -> Self {
         match (issue, mailing) {
@@ -43,7 +43,8 @@ impl State {
         }
     }
 
-    /// Words and the badge's class. `trouble`: readers it failed for or who are in doubt; with some, what is finished is not green.
+    /// The state in words and the CSS class of its badge. `trouble` is the number of readers whose mail failed or
+    /// is in doubt; a finished issue with some is not green.
     #[must_use]
     pub fn shown(self, trouble: i64) -> (&'static str, &'static str) {
         let mailing = match self {
@@ -59,7 +60,7 @@ impl State {
         show::mailing(mailing, trouble)
     }
 
-    /// What the time of its row in a list is.
+    /// What the time in a list row stands for.
     pub(super) fn when(self) -> &'static str {
         match self {
             Self::Draft => "saved",
@@ -115,7 +116,7 @@ mod tests {
         ] {
             assert_eq!(json!(State::from(mailing)), json!(mailing));
         }
-        // Freezing the audience is part of sending for whoever looks.
+        // To an observer, freezing the audience is part of sending.
         assert_eq!(State::from(MailingState::Preparing), State::Sending);
         assert_eq!(State::of(&IssueState::Draft, None), State::Draft);
     }

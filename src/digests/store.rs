@@ -1,5 +1,5 @@
-//! The `issue` table. Every change names the revision it was decided on, so that of two editors, two
-//! nodes or two clicks exactly one wins and the other is told.
+//! The `issue` table. Every change names the revision that it is based on, so that of two editors, two nodes or two
+//! clicks exactly one wins and the other learns of it.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value,
@@ -12,7 +12,7 @@ use crate::db::{DbErr, WriteTxn, fetch_all_as, fetch_one, is_unique_violation, r
 use crate::polls::Segment;
 use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
 
-/// The issue of that key.
+/// The issue with that key.
 pub(super) async fn find<C: ConnectionTrait>(db: &C, id: IssueId) -> Result<Option<Issue>, DbErr> {
     Ok(issue::Entity::find_by_id(id)
         .one(db)
@@ -37,7 +37,7 @@ pub(super) async fn due<C: ConnectionTrait>(
     Ok(rows.into_iter().map(Issue::from).collect())
 }
 
-/// A new draft; `slug` is random until it is handed over.
+/// Inserts a new draft; its `slug` is random until it is handed over.
 pub(super) async fn insert(
     txn: &WriteTxn,
     newsletter: NewsletterId,
@@ -65,7 +65,7 @@ pub(super) async fn insert(
     Ok(IssueId(row.try_get_by_index(0)?))
 }
 
-/// Makes a fresh draft one for a sample. False: there is such a mail already.
+/// Turns a new draft into a mail to a sample. Returns false if there already is such a mail.
 pub(super) async fn address_to(txn: &WriteTxn, id: IssueId, to: ForSample) -> Result<bool, DbErr> {
     let done = change(
         txn,
@@ -92,14 +92,14 @@ pub(super) async fn to_sample<C: ConnectionTrait>(
     Ok(rows.into_iter().map(Issue::from).collect())
 }
 
-/// Makes a fresh draft one for a segment.
+/// Restricts a new draft to a segment.
 pub(super) async fn narrow(txn: &WriteTxn, id: IssueId, to: &Segment) -> Result<(), DbErr> {
     let sql = "INSERT INTO issue_segment (issue_id, poll_id, options) VALUES ($1, $2, $3)";
     let values: [Value; 3] = [id.0.into(), to.poll.into(), to.to_stored().into()];
     run(&**txn, sql, values).await.map(drop)
 }
 
-/// The segment an issue is for; `None`: it is for all readers of its newsletter, or for a sample.
+/// The segment that an issue is for; `None` if it is for all readers of its newsletter or for a sample.
 pub(super) async fn segment<C: ConnectionTrait>(
     db: &C,
     id: IssueId,
@@ -108,7 +108,7 @@ pub(super) async fn segment<C: ConnectionTrait>(
     Ok(row.map(|row| Segment::from_stored(row.poll_id, &row.options)))
 }
 
-/// Replaces a draft's words. False: it is no draft any more, or not at that revision.
+/// Replaces a draft's text. Returns false if it is no longer a draft or no longer at that revision.
 pub(super) async fn save(
     txn: &WriteTxn,
     id: IssueId,
@@ -132,7 +132,7 @@ pub(super) async fn save(
     .await
 }
 
-/// Gives a draft or a held issue its time.
+/// Schedules a draft or a held issue.
 pub(super) async fn schedule(
     txn: &WriteTxn,
     id: IssueId,
@@ -153,7 +153,7 @@ pub(super) async fn schedule(
     .await
 }
 
-/// Takes a scheduled or held issue back to a draft.
+/// Turns a scheduled or held issue back into a draft.
 pub(super) async fn unschedule(
     txn: &WriteTxn,
     id: IssueId,
@@ -192,7 +192,8 @@ pub(super) async fn hold(
     .await
 }
 
-/// Holds a scheduled issue at somebody's word, whatever was changed in it since they looked. False: it is not scheduled.
+/// Holds a scheduled issue because somebody asked for it, whatever its revision. Returns false if it is not
+/// scheduled.
 pub(super) async fn hold_back(
     txn: &WriteTxn,
     id: IssueId,
@@ -207,8 +208,8 @@ pub(super) async fn hold_back(
     .await
 }
 
-/// Claims an issue for the mailer: a draft, a scheduled or a held one. Of all who try, on whatever
-/// node, one gets `true`; it has to create the mailing in the same transaction.
+/// Claims a draft, scheduled or held issue for the mailer. Of all concurrent callers on all nodes, one gets `true`;
+/// it has to create the mailing in the same transaction.
 pub(super) async fn hand_over(
     txn: &WriteTxn,
     id: IssueId,
@@ -225,7 +226,7 @@ pub(super) async fn hand_over(
     .await
 }
 
-/// Whether a newsletter has an issue of that name already.
+/// Whether another issue of the newsletter already has that name.
 pub(super) async fn slug_taken<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,
@@ -236,7 +237,7 @@ pub(super) async fn slug_taken<C: ConnectionTrait>(
     Ok(fetch_one(db, sql, values).await?.is_some())
 }
 
-/// Deletes a draft. False: it is no draft any more, or not at that revision.
+/// Deletes a draft. Returns false if it is no longer a draft or no longer at that revision.
 pub(super) async fn delete(txn: &WriteTxn, id: IssueId, revision: i64) -> Result<bool, DbErr> {
     let segment = "DELETE FROM issue_segment WHERE issue_id = (SELECT id FROM issue WHERE id = $1 AND revision = $2 AND state = 0)";
     run(&**txn, segment, [id.0.into(), revision.into()]).await?;
@@ -264,10 +265,10 @@ pub(super) struct Archived {
     pub(super) handed: UnixMillis,
 }
 
-/// What has begun to go out is in the archive, because its mails link there; what was stopped
-/// before its first mail is not.
+/// An issue that has begun to go out is in the archive, because its mails link there; one that was stopped before
+/// its first mail is not.
 const IN_ARCHIVE: &str = "i.state = 3 AND m.started_ms IS NOT NULL";
-/// A mail to a sample or a segment is for those alone: who can guess its address must not read it either.
+/// A mail to a sample or a segment is for those readers only, and must not be readable by guessing its address.
 const FOR_ALL: &str = "i.sample_poll_id IS NULL AND NOT EXISTS (SELECT 1 FROM issue_segment g WHERE g.issue_id = i.id)";
 
 /// The archive of a newsletter, newest first: `limit` issues after the first `offset`.
@@ -296,12 +297,12 @@ pub(super) async fn archive<C: ConnectionTrait>(
     .await
 }
 
-/// Whether the archive of a newsletter has an issue.
+/// Whether the archive of a newsletter contains any issue.
 pub async fn has_past_issues(app: &App, newsletter: NewsletterId) -> Result<bool, DbErr> {
     Ok(!archive(app.db.read(), newsletter, 1, 0).await?.is_empty())
 }
 
-/// An issue of the archive.
+/// An issue in the archive.
 pub(super) async fn find_archived<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,

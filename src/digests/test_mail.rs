@@ -1,4 +1,4 @@
-//! A test to oneself: the very edition, to the editor's own address, through the outbox.
+//! Test mails: the actual edition, sent to the editor's own address through the outbox.
 
 use super::model::Issue;
 use super::prepare::{PrepareError, prepare};
@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::mailer::mailing;
 use crate::types::EmailAddress;
 
-/// Puts a test mail into the outbox. False: the address is none that can be mailed.
+/// Puts a test mail into the outbox. Returns false if the address is not one that we can mail.
 ///
 /// # Errors
 /// See [`PrepareError`].

@@ -1,4 +1,4 @@
-//! Writing: a new draft, a save, a deletion.
+//! Creating, saving and deleting drafts.
 
 use super::content::nests_too_deeply;
 use super::model::{BadContent, Content, Issue};
@@ -9,28 +9,29 @@ use crate::panics::Broke;
 use crate::types::token::random_token;
 use crate::types::{EditorId, IssueId, NewsletterId, UnixMillis};
 
-/// What came of a save.
+/// The outcome of a save.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saved {
-    /// On disk.
+    /// It was saved.
     Stored {
-        /// The revision it has now.
+        /// Its new revision.
         revision: i64,
-        /// When.
+        /// The time of the save.
         at: UnixMillis,
     },
-    /// Somebody saved another version in the meantime: this one. Nothing was changed.
+    /// Somebody saved another version in the meantime, which is given here. Nothing was changed.
     Conflict(Box<Issue>),
-    /// It is on its way and cannot be changed any more.
+    /// It was handed over and can no longer be changed.
     NotADraft(Box<Issue>),
     /// There is no such issue.
     Gone,
 }
 
-/// Checks what can be stored. How deep a long body nests takes its time to see, so that is done where it holds up nobody.
+/// Checks what can be stored. Checking the nesting depth of a long body takes time, so it does not run on a thread
+/// that serves requests.
 ///
 /// # Errors
-/// The looking broke, which is a fault of ours.
+/// The check panicked, which is a bug of ours.
 pub(super) async fn checked(
     subject: &str,
     preheader: &str,
@@ -52,7 +53,7 @@ pub(super) async fn checked(
     })
 }
 
-/// Starts a draft.
+/// Creates a draft.
 pub async fn create(
     app: &App,
     newsletter: NewsletterId,
@@ -65,7 +66,7 @@ pub async fn create(
     Ok(id)
 }
 
-/// Starts a draft inside the caller's transaction.
+/// Creates a draft inside the caller's transaction.
 pub(super) async fn create_in(
     txn: &WriteTxn,
     app: &App,
@@ -77,8 +78,8 @@ pub(super) async fn create_in(
     store::insert(txn, newsletter, content, &slug, editor, app.clock.now()).await
 }
 
-/// Saves what was written on the base of `revision`. Saving what is already stored succeeds, so a
-/// repeated request and a second tab with the same words are no conflict.
+/// Saves a text that is based on `revision`. Saving what is already stored succeeds, so a repeated request or a
+/// second tab with the same text is no conflict.
 pub async fn save(
     app: &App,
     id: IssueId,
@@ -109,7 +110,7 @@ pub async fn save(
     })
 }
 
-/// Deletes a draft; false when it is none any more or was changed since.
+/// Deletes a draft; false if it is no longer a draft or was changed since.
 pub async fn delete(app: &App, id: IssueId, revision: i64) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("issue_delete").await?;
     let deleted = store::delete(&txn, id, revision).await?;

@@ -1,4 +1,4 @@
-//! Two pages with one decision each: whom of those that failed to send to again, and what became of those in doubt.
+//! Two pages with one decision each: to which failed recipients to send again, and what to do about those in doubt.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -19,7 +19,7 @@ use crate::mailer::mailing::{
 use crate::types::{IssueId, ReaderId};
 use crate::web::Problem;
 
-/// Recipients in doubt on one page; the others come up when these are settled.
+/// Recipients in doubt on one page; the others are shown once these are settled.
 const PAGE: usize = 100;
 
 /// `GET /admin/issues/{id}/resend`.
@@ -108,7 +108,7 @@ async fn resend_page(
     )
 }
 
-/// Those that failed, by reason.
+/// The failed recipients, counted by reason.
 fn failures(progress: &Progress) -> impl Iterator<Item = (Reason, i64)> {
     progress
         .reasons
@@ -117,7 +117,7 @@ fn failures(progress: &Progress) -> impl Iterator<Item = (Reason, i64)> {
         .map(|(_, reason, n)| (*reason, *n))
 }
 
-/// Of those whose address did not exist, who can be mailed again: see [`mailing::bounced_and_back`].
+/// How many of the recipients whose address did not exist can be mailed again: see [`mailing::bounced_and_back`].
 async fn bounced_and_back(app: &App, issue: IssueId, progress: &Progress) -> Result<i64, Problem> {
     if !failures(progress).any(|(reason, _)| reason == Reason::BadAddress) {
         return Ok(0);
@@ -125,7 +125,7 @@ async fn bounced_and_back(app: &App, issue: IssueId, progress: &Progress) -> Res
     Ok(mailing::bounced_and_back(&app.db, issue).await?)
 }
 
-/// Of those that failed, who can be sent to again in any case: all but those whose address did not exist.
+/// How many failed recipients can be mailed again in any case: all except those whose address did not exist.
 pub(super) fn some(progress: &Progress) -> i64 {
     failures(progress)
         .filter(|(reason, _)| *reason != Reason::BadAddress)
@@ -133,7 +133,7 @@ pub(super) fn some(progress: &Progress) -> i64 {
         .sum()
 }
 
-/// Whether anybody of those that failed can be sent to again.
+/// Whether any failed recipient can be mailed again.
 pub(super) async fn can_resend(
     app: &App,
     issue: IssueId,
@@ -142,7 +142,7 @@ pub(super) async fn can_resend(
     Ok(some(progress) > 0 || bounced_and_back(app, issue, progress).await? > 0)
 }
 
-/// What to know before trying again.
+/// What an editor should know before trying again.
 fn hint(reason: Reason) -> &'static str {
     match reason {
         Reason::Refused => "A full mailbox or a mail that is too large may have changed since.",
@@ -199,11 +199,11 @@ pub(super) async fn settle(
         Verdict::Accept => "settled",
         Verdict::Resend => "again",
     };
-    // Where some are left one goes on with them.
+    // If some are left, the editor continues with them.
     after(&issue, ordered, did, if left { "/settle" } else { "" })
 }
 
-/// `done`: what was just done, as the address says it; `None`: nobody was ticked.
+/// `done` says what was just done, as in the address; `None` means that no box was ticked.
 async fn settle_page(
     app: &App,
     editor: &Editor,
@@ -259,7 +259,8 @@ async fn settle_page(
     )
 }
 
-/// Back to the issue or to a page of it, which says what was done; that somebody else was faster is no error.
+/// Redirects to the issue or one of its pages, which shows what was done. It is no error if somebody else was
+/// faster.
 fn after(issue: &Issue, ordered: Ordered, did: &str, page: &str) -> Result<Response, Problem> {
     match ordered {
         Ordered::Done(n) => {
@@ -275,7 +276,7 @@ fn after(issue: &Issue, ordered: Ordered, did: &str, page: &str) -> Result<Respo
     }
 }
 
-/// `settled.2`, `again.9`: what was done, for the line above the page. `left`: readers who are in doubt now.
+/// The notice for `settled.2`, `again.9` and the like. `left` is the number of readers who are still in doubt.
 pub(super) fn said(done: &str, left: i64) -> Option<String> {
     let (did, n) = done.split_once('.')?;
     let n: i64 = n.parse().ok()?;

@@ -1,4 +1,4 @@
-//! What became of the polls in an issue's mails: three numbers for each.
+//! The results of the polls in an issue's mails: three numbers for each.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::polls;
 use crate::web::Problem;
 
-/// A row for each poll the issue asks, in its order.
+/// A row for each poll that the issue asks, in order.
 pub(super) async fn rows(app: &App, issue: &Issue) -> Result<Vec<Value>, Problem> {
     let mut rows = Vec::new();
     let body = app.bodies.read(&issue.content.body).await?;

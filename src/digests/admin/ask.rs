@@ -1,4 +1,4 @@
-//! The two acts that lose something ask first: deleting a draft, cancelling a sending.
+//! Confirmation pages for the two actions that lose something: deleting a draft and cancelling a mailing.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::mailer::mailing;
 use crate::web::Problem;
 
-/// `POST /admin/issues/{id}/delete`: asks, and deletes when it was answered.
+/// `POST /admin/issues/{id}/delete`: asks for confirmation, and deletes once confirmed.
 pub(super) async fn delete(
     State(app): State<App>,
     Path(id): Path<String>,

@@ -1,4 +1,4 @@
-//! The composer: text beside its preview, saved by hand or as one types.
+//! The composer: the text beside its preview, saved by hand or while typing.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -23,7 +23,7 @@ use crate::web::{Problem, RawForm};
 /// How many polls the picker offers, the newest first.
 const POLLS: i64 = 50;
 
-/// What was typed, as it was typed.
+/// The form's content exactly as typed.
 #[derive(Clone, Debug, Default)]
 struct Typed {
     subject: String,
@@ -89,7 +89,7 @@ pub(super) async fn show(
     .await
 }
 
-/// `POST /admin/issues/{id}`: saves, then goes where the button said.
+/// `POST /admin/issues/{id}`: saves, then continues where the pressed button leads.
 pub(super) async fn save(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -129,7 +129,8 @@ pub(super) async fn save(
     Ok(Redirect::to(&next).into_response())
 }
 
-/// `POST /admin/issues/{id}/autosave`: the same save for the script, answered with what it shows.
+/// `POST /admin/issues/{id}/autosave`: the same save for the script, which gets the data to display as its
+/// response.
 pub(super) async fn autosave(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -245,7 +246,7 @@ async fn polls_to_pick(app: &App, now: UnixMillis) -> Result<Vec<Value>, Problem
         .collect())
 }
 
-/// Both versions, side by side; saving again is based on theirs.
+/// Shows both versions side by side; saving again is based on the other editor's.
 async fn conflict(
     app: &App,
     editor: &Editor,
@@ -275,7 +276,7 @@ async fn zone_time(app: &App, issue: &Issue) -> Result<Value, Problem> {
     })
 }
 
-/// For addresses in redirects.
+/// The address of an issue, for redirects.
 pub(super) fn address(id: IssueId) -> String {
     format!("/admin/issues/{}", id.0)
 }

@@ -1,4 +1,4 @@
-//! What to say first of an issue on its way: how it stands, and the next thing to do. Pure.
+//! The headline on the page of an issue that is being sent: its state and the next thing to do. Pure.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::mailer::mailing::{MailingState, Order, OrderKind, Progress};
 use crate::scheduler::{Zone, written};
 use crate::types::IssueId;
 
-/// The headline; none while it simply goes out.
+/// The headline; `None` while the issue is being sent without trouble.
 pub(super) fn of(
     progress: &Progress,
     orders: &[Order],
@@ -50,7 +50,7 @@ pub(super) fn of(
                 ));
             }
             if counts.audience == 0 {
-                // Only a restored database has this: it was being prepared when the backup was made.
+                // Happens only in a restored database, if the backup was made while the issue was being prepared.
                 return Some(say(
                     "is-wait",
                     "Nothing goes out until somebody resumes it.",

@@ -1,5 +1,5 @@
-//! `GET /admin/issues`: what is being written, waits, goes out or went out. Filter, order and page
-//! stand in the address, so a view can be kept as a bookmark.
+//! `GET /admin/issues`: the list of all issues. Filter, order and page are in the address, so that a view can be
+//! bookmarked.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -26,14 +26,14 @@ struct Shown {
     sent: String,
 }
 
-/// What the address asks for.
+/// The view that the address asks for.
 struct View {
     filter: Filter,
-    /// As it was given, for the addresses of the other pages.
+    /// As given, for the links to other pages.
     order: String,
     sort: Sort,
     ascending: bool,
-    /// From 1.
+    /// Counted from 1.
     page: i64,
 }
 
@@ -55,7 +55,7 @@ impl View {
         })
     }
 
-    /// The same, in another order or on another page.
+    /// The address of the same view in another order or on another page.
     fn address(&self, order: &str, page: i64) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let Filter {
@@ -90,10 +90,10 @@ impl View {
         !(subject.is_empty() && state.is_empty() && newsletter.is_empty())
     }
 
-    /// The head of a column, which orders by itself.
+    /// The header of a column, which links to the list sorted by it.
     fn column(&self, label: &str, name: &str, sort: Sort, numeric: bool) -> Value {
         let current = sort == self.sort;
-        // Times and counts are asked for from the top, words from A.
+        // Times and numbers are sorted in descending order first, words in ascending order.
         let from_a = sort == Sort::Subject;
         let ascending = if current { !self.ascending } else { from_a };
         let order = format!("{}{name}", if ascending { "" } else { "-" });
@@ -153,7 +153,7 @@ pub(super) async fn show(
     )
 }
 
-/// `-when` (the default), `when`, `subject`, `-subject`, `audience`, `-audience`.
+/// Parses `-when` (the default), `when`, `subject`, `-subject`, `audience`, `-audience`.
 fn read_order(order: &str) -> (Sort, bool) {
     let (name, ascending) = order
         .strip_prefix('-')

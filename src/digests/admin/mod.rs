@@ -1,4 +1,4 @@
-//! The editors' pages of issues: list, composer, last page, progress.
+//! The editors' pages of issues: list, composer, confirmation before sending, progress.
 
 mod again;
 mod answers;
@@ -113,7 +113,7 @@ pub fn routes() -> Router<App> {
         )
 }
 
-/// The issue an address names; what is no number is not found, like a number nobody has.
+/// The issue with the id in the address. An id that is not a number is not found, like one that does not exist.
 async fn find(app: &App, id: &str) -> Result<Issue, Problem> {
     let id = id.parse().map_err(|_| Problem::not_found())?;
     store::find(app.db.read(), IssueId(id))
@@ -121,7 +121,7 @@ async fn find(app: &App, id: &str) -> Result<Issue, Problem> {
         .ok_or_else(Problem::not_found)
 }
 
-/// A failed preparation as a problem: nothing an editor wrote can cause one.
+/// A failed preparation as a problem: an editor's text cannot cause one.
 fn prepared<T>(result: Result<T, PrepareError>) -> Result<T, Problem> {
     result.map_err(|error| match error {
         PrepareError::Db(error) => error.into(),

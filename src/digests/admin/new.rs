@@ -1,4 +1,4 @@
-//! `GET /admin/issues/new`, `POST /admin/issues`: which newsletter, and a first subject.
+//! `GET /admin/issues/new`, `POST /admin/issues`: the choice of a newsletter, and a first subject.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};

@@ -1,4 +1,4 @@
-//! The last page before an issue goes out, and the page of one that waits for its time.
+//! The last page before an issue goes out, and the page of a scheduled issue.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::scheduler::{Resolution, Resolved, WallTime, Zone, written};
 use crate::types::UnixMillis;
 use crate::web::Problem;
 
-/// What stands in the form of the last page.
+/// The form values of the last page.
 #[derive(Default)]
 struct Planned {
     at: String,
     zone: String,
     errors: Map<String, Value>,
     resolved: Option<(Resolved, Zone)>,
-    /// Another time was typed over the one that the button named.
+    /// Whether the time in the field differs from the one that the button named.
     changed: bool,
 }
 
@@ -94,8 +94,8 @@ pub(super) async fn schedule(
         );
         return refused(&app, &editor, &issue, planned).await;
     }
-    // The first press shows the instant in local time and UTC; the second means it. Another time typed over the shown one is
-    // shown again: the button named the other.
+    // The first press shows the instant in local time and UTC; the second confirms it. If another time was typed
+    // meanwhile, that one is shown again, because the button named the old one.
     let means_it = form.text("then")? == "schedule";
     planned.changed = means_it && form.text("shown")? != at.0.to_string();
     if !means_it || planned.changed {
@@ -125,7 +125,7 @@ pub(super) async fn unschedule(
     Ok(Redirect::to(&format!("{}{done}", address(issue.id))).into_response())
 }
 
-/// The issue, if it still is what the editor looked at.
+/// The issue, if it has not changed since the editor looked at it.
 async fn at_revision(app: &App, id: &str, revision: &str) -> Result<Issue, Problem> {
     let issue = super::find(app, id).await?;
     if revision != issue.revision.to_string() {
@@ -187,7 +187,7 @@ async fn last_page(
         .map_or(now, |(resolved, _)| resolved.at.into());
     let prepared = super::prepared(prepare(app, issue, at).await)?;
     let home = views::zone_of(&prepared.newsletter);
-    // The clocks of the zone that stands in the form; of one that is none, nothing is said.
+    // Show the local time in the zone from the form, or nothing if that is not a zone.
     let zone = match planned.zone.as_str() {
         "" => Some(home.clone()),
         typed => Zone::parse(typed).ok(),
@@ -257,7 +257,7 @@ async fn last_page(
     )
 }
 
-/// What to say about a wall time that the clocks show twice or never.
+/// A remark about a wall time that occurs twice or never.
 fn oddity(resolved: &Resolved, zone: &Zone) -> Option<String> {
     match resolved.how {
         Resolution::Exact => None,
@@ -270,7 +270,7 @@ fn oddity(resolved: &Resolved, zone: &Zone) -> Option<String> {
     }
 }
 
-/// Seven in the morning of the next day: what most newsletters want, and a valid value to change.
+/// Seven in the morning of the next day: a common choice for newsletters, and a valid value to start from.
 fn next_morning(now: UnixMillis, zone: &Zone) -> String {
     let tomorrow = now + Duration::from_secs(24 * 3_600);
     let wall = WallTime::at(tomorrow.timestamp(), zone).to_string();

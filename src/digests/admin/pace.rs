@@ -1,4 +1,4 @@
-//! Words for how far a sending is and when it will be done. Pure.
+//! Words for the progress of a mailing and its expected end. Pure.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::mailer::mailing::{Counts, MailingState, Pace, Progress};
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 
-/// What is known of an issue on its way.
+/// What is known about a running mailing.
 pub(super) struct Moment<'a> {
     pub(super) progress: &'a Progress,
     pub(super) pace: Option<Pace>,
     pub(super) next_attempt: Option<UnixMillis>,
 }
 
-/// The headline of the bar. Never "delivered", and never "all" while one of them waits.
+/// The text of the progress bar. It never says "delivered", and never "all" while a recipient is waiting.
 pub(super) fn bar_words(state: MailingState, counts: &Counts) -> String {
     if state == MailingState::Preparing {
         return "Freezing the readers".to_owned();
@@ -26,7 +26,7 @@ pub(super) fn bar_words(state: MailingState, counts: &Counts) -> String {
     format!("Handed over for {sent} of {audience}")
 }
 
-/// `37 %` of what the headline says, rounded down: a hundred means all.
+/// `37 %` of the audience, rounded down, so that 100 % means all.
 pub(super) fn percent(sent: i64, audience: i64) -> String {
     if audience <= 0 {
         return "0 %".to_owned();
@@ -34,7 +34,7 @@ pub(super) fn percent(sent: i64, audience: i64) -> String {
     format!("{} %", sent.saturating_mul(100) / audience)
 }
 
-/// What the second tone of the bar is; empty where there is none.
+/// The explanation of the bar's second colour; empty if there is none.
 pub(super) fn trouble_words(counts: &Counts) -> String {
     let failed = (counts.failed > 0).then(|| format!("{} failed", show::count(counts.failed)));
     let doubt = (counts.unknown > 0).then(|| format!("{} in doubt", show::count(counts.unknown)));
@@ -42,7 +42,7 @@ pub(super) fn trouble_words(counts: &Counts) -> String {
     parts.join(", ")
 }
 
-/// Rate and end, as far as they can be known.
+/// Rate and expected end, as far as they are known.
 pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String {
     let counts = &now.progress.counts;
     match now.progress.state {
@@ -74,7 +74,7 @@ pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String 
     }
 }
 
-/// The two that still come, as the tiles count them.
+/// The recipients still to come, with the numbers that the tiles show.
 fn paused(counts: &Counts) -> String {
     let waiting = show::counted(counts.queued, "reader is waiting", "readers are waiting");
     match counts.deferred {
@@ -109,7 +109,7 @@ fn sending(pace: Option<Pace>, clock: UnixMillis, zone: &Zone) -> String {
     }
 }
 
-/// Where everybody of the audience is: the parts and their sum.
+/// The whole audience as a sum of its parts.
 pub(super) fn sum_words(counts: &Counts) -> String {
     let parts = [
         (counts.sent, "handed over"),

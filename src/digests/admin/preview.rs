@@ -1,8 +1,8 @@
-//! `GET /admin/issues/{id}/preview`: the mail itself, filled by the code that sends, read back as a
-//! mail client reads it.
+//! `GET /admin/issues/{id}/preview`: the mail itself, filled in by the code that sends it and parsed like in a mail
+//! client.
 //!
-//! It stands in a sandboxed frame and brings its own policy: inline styles, as mails have them, and
-//! nothing else: no script, no form, no frame.
+//! It is shown in a sandboxed frame and has a content policy of its own: inline styles, as mails need them, but no
+//! script, no form and no frame.
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -49,7 +49,7 @@ pub(super) async fn show(
     Ok(response)
 }
 
-/// The mail as a client in the light or in the dark shows it, whatever this browser prefers.
+/// The mail as a client in light or dark mode would show it, whatever this browser prefers.
 fn in_scheme(html: &str, dark: bool) -> String {
     let query = "(prefers-color-scheme: dark)";
     if dark {

@@ -1,8 +1,8 @@
-//! The page of an issue on its way, and the stream that keeps it current.
+//! The progress page of an issue, and the event stream that keeps it current.
 //!
-//! Every number comes from the mailer's ledger, read in one statement: the bar is what the relay has
-//! taken, and audience = handed over + waiting + deferred + failed + in doubt + skipped at every look. Page and stream are made of
-//! the same parts, so the page is whole without a script.
+//! Every number comes from the mailer's ledger, read in one statement: the bar shows what the relay has accepted,
+//! and audience = handed over + waiting + deferred + failed + in doubt + skipped at every moment. Page and stream
+//! are made of the same parts, so the page is complete without a script.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -32,14 +32,14 @@ use crate::types::{IssueId, UnixMillis};
 use crate::web::Problem;
 use crate::web::held::UNBUFFERED;
 
-/// Orders shown.
+/// The most orders shown.
 const ORDERS: i64 = 20;
-/// How long a page waits for the first look of a watch.
+/// How long a page waits for the first snapshot of a watch.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
-/// Between reloads where there is no script, in seconds: long enough to reach a button by keyboard.
+/// The reload interval without scripts, in seconds: long enough to reach a button by keyboard.
 const RELOAD: u32 = 15;
 
-/// The page. `done`: what was just done, as the address says it.
+/// The page. `done` says what was just done, as in the address.
 pub(super) async fn show(
     app: &App,
     editor: &Editor,
@@ -56,7 +56,7 @@ pub(super) async fn show(
     let orders = mailing::orders(app.db.read(), issue.id, ORDERS).await?;
     let state = progress.state;
     let live = moves(state);
-    // The numbers are read here, so that the page shows what was just done; the pace takes a watch.
+    // The numbers are read here, so that the page reflects what was just done; the pace needs a watch.
     let seen = if live {
         look(app, issue.id).await
     } else {
@@ -111,7 +111,8 @@ pub(super) async fn show(
     )
 }
 
-/// `GET /admin/issues/{id}/live`: the parts of the page that change, as server-sent events; ends when the issue does.
+/// `GET /admin/issues/{id}/live`: the parts of the page that change, as server-sent events; ends when the mailing
+/// does.
 pub(super) async fn live(
     State(app): State<App>,
     _: Editor,
@@ -124,7 +125,7 @@ pub(super) async fn live(
     let mut viewer = mailing::watch(&app, issue.id);
     viewer.mark_changed();
     let clock = app.clock.clone();
-    // None: the last event was sent.
+    // `None`: the last event was sent.
     let events = stream::unfold(Some(viewer), move |viewer| {
         let (clock, zone) = (clock.clone(), zone.clone());
         async move {
@@ -148,14 +149,14 @@ pub(super) async fn live(
     Ok(([UNBUFFERED, unkept], events).into_response())
 }
 
-/// What a watch has seen last, or sees first.
+/// The latest snapshot of a watch, or its first one.
 async fn look(app: &App, issue: IssueId) -> Option<Arc<Snapshot>> {
     let mut viewer = mailing::watch(app, issue);
     let seen = tokio::time::timeout(FIRST_LOOK, viewer.wait_for(Option::is_some)).await;
     seen.ok()?.ok()?.clone()
 }
 
-/// What changes while the page is looked at; `shape` changes when more than numbers has to.
+/// The parts that change while the page is open; `shape` changes when more than numbers must be updated.
 fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
     let progress = &snapshot.progress;
     let counts = &progress.counts;
@@ -195,7 +196,8 @@ fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
     })
 }
 
-/// Whether the numbers may still change: after a pause the last mails in hand come in, and somebody else may resume it.
+/// Whether the numbers may still change: after a pause the last mails in flight are recorded, and somebody may
+/// resume it.
 fn moves(state: MailingState) -> bool {
     !matches!(state, MailingState::Finished | MailingState::Cancelled)
 }
@@ -212,7 +214,7 @@ fn bar_tone(state: MailingState) -> &'static str {
     }
 }
 
-/// Name in addresses, label, number.
+/// For each count: its name in addresses, label and number.
 fn counts_shown(progress: &Progress) -> Vec<Value> {
     let counts = &progress.counts;
     [

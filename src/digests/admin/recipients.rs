@@ -1,4 +1,5 @@
-//! Who got an issue and who did not: a list to filter and page through, one recipient with every attempt, and all of it as CSV.
+//! Who got an issue and who did not: a list with filters and pages, one recipient with every attempt, and
+//! everything as CSV.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
@@ -25,12 +26,12 @@ use crate::web::{Problem, sheets::defused};
 
 /// Rows of a page.
 const PAGE: usize = 50;
-/// Rows of the file that are read at once.
+/// How many rows of the file are read at a time.
 const PART: usize = 2_000;
-/// Characters of a server's words in the list; the recipient's own page has all of them.
+/// The most characters of a server's reply in the list; the recipient's own page shows all of it.
 const WORDS: usize = 160;
 
-/// The address's query; what makes no sense is as if it were not there.
+/// The query parameters; invalid ones are treated as absent.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
@@ -111,7 +112,7 @@ pub(super) async fn one(
     let mut attempts = mailing::attempts(app.db.read(), issue.id, &[reader]).await?;
     let attempts = attempts.remove(&reader).unwrap_or_default();
     let mut rows: Vec<Value> = attempts.iter().map(|tried| attempt(tried, &zone)).collect();
-    // What was accepted has no words of its own.
+    // An accepted mail has no reply in the ledger.
     if let (Standing::Is(DeliveryState::Sent), Some(at)) = (found.standing, found.at) {
         rows.push(json!({
             "at": shown::time(at, &zone), "state": "Handed over", "badge": "is-good", "reply": "",
@@ -138,7 +139,7 @@ pub(super) async fn one(
     )
 }
 
-/// `GET /admin/issues/{id}/recipients.csv`: everybody who is wanted, streamed.
+/// `GET /admin/issues/{id}/recipients.csv`: all recipients that match the filter, streamed.
 pub(super) async fn file(
     State(app): State<App>,
     _: Editor,
@@ -150,7 +151,7 @@ pub(super) async fn file(
         after: None,
         ..asked.wanted(&app.keys)
     };
-    // Without a narrowing of the state those that wait come after those that were attempted.
+    // Without a filter by state, those who are waiting follow those who were attempted.
     let waiting = (wanted.standing.is_none()
         && wanted.reason.is_none()
         && wanted.address.is_empty()
@@ -218,7 +219,7 @@ fn line(cells: [String; 8]) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// Attempts so far: those with words, and the one that was accepted.
+/// The number of attempts: those with a reply, and the accepted one.
 fn tries(one: &Recipient, tried: &[Attempt]) -> usize {
     tried.len() + usize::from(one.standing == Standing::Is(DeliveryState::Sent))
 }
@@ -263,7 +264,7 @@ fn cut(words: &str) -> String {
     }
 }
 
-/// How many are wanted, where that is known without counting.
+/// How many recipients match, if that is known without counting.
 fn total(counts: &Counts, asked: &Asked) -> String {
     if !(asked.domain.trim().is_empty() && asked.q.trim().is_empty() && asked.reason.is_empty()) {
         return "Those that match.".to_owned();
@@ -283,7 +284,7 @@ fn total(counts: &Counts, asked: &Asked) -> String {
     format!("{} of {all}.", shown::count(n))
 }
 
-/// The place where the next page begins, sealed: an address in a URL would end up in logs.
+/// The position of the next page, sealed: an address in a URL would end up in logs.
 fn cursor(keys: &Keys, after: &After) -> String {
     let place = match after {
         After::Reader(reader) => format!("i{}", reader.0),
@@ -322,7 +323,7 @@ impl Asked {
             .any(|text| !text.trim().is_empty())
     }
 
-    /// This list's query, turned to the page after `after`.
+    /// The query of this list for the page after `after`.
     fn query(&self, after: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in [

@@ -1,4 +1,4 @@
-//! `GET /admin/issues/{id}`: the page of an issue's state.
+//! `GET /admin/issues/{id}`: the page that fits the issue's state.
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;

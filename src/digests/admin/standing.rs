@@ -1,10 +1,10 @@
-//! Words for where a recipient stands, and the names of filters in addresses.
+//! Words for the state of a recipient, and the names of filters in addresses.
 
 use crate::mailer::mailing::{
     Attempt, Counts, DeliveryState, DeliveryStateName, Progress, Reason, Recipient, Standing,
 };
 
-/// Name in addresses and files, label of the filter, what it is.
+/// Name in addresses and files, label of the filter, and the state itself.
 pub(super) const STANDINGS: &[(&str, &str, Standing)] = &[
     ("sent", "Handed over", Standing::Is(DeliveryState::Sent)),
     ("waiting", "Waiting", Standing::Waiting),
@@ -18,7 +18,7 @@ pub(super) const STANDINGS: &[(&str, &str, Standing)] = &[
     ("skipped", "Skipped", Standing::Is(DeliveryState::Skipped)),
 ];
 
-/// Name in addresses, and the reason: those that a list can be narrowed to.
+/// The reasons that a list can be filtered by: name in addresses, and the reason.
 pub(super) const REASONS: &[(&str, Reason)] = &[
     ("later", Reason::Later),
     ("again", Reason::Again),
@@ -52,8 +52,8 @@ pub(super) fn reason_named(name: &str) -> Option<Reason> {
         .map(|(_, reason)| *reason)
 }
 
-/// The reasons somebody has who stands in `state` (empty: anywhere), with how many there are, and the one that is chosen in any case.
-/// How many of the deferred have which reason is not counted.
+/// The reasons that occur among recipients in `state` (empty: any), with their counts, and in any case the chosen
+/// one. Deferred recipients are not counted by reason.
 pub(super) fn occurring(
     progress: &Progress,
     state: &str,
@@ -84,7 +84,7 @@ pub(super) fn occurring(
         .collect()
 }
 
-/// The name in files.
+/// The name of a state in files.
 pub(super) fn name(standing: Standing) -> &'static str {
     STANDINGS
         .iter()
@@ -92,7 +92,7 @@ pub(super) fn name(standing: Standing) -> &'static str {
         .map_or("in hand", |(name, ..)| name)
 }
 
-/// Words and the badge's class.
+/// The words for a state and the CSS class of its badge.
 pub(super) fn words(standing: Standing) -> (&'static str, &'static str) {
     match standing {
         Standing::Waiting => ("Waiting", "is-neutral"),
@@ -105,7 +105,7 @@ pub(super) fn words(standing: Standing) -> (&'static str, &'static str) {
     }
 }
 
-/// Why, or nothing where there is nothing to say.
+/// The reason in words; empty if there is none.
 pub(super) fn reason(one: &Recipient) -> &'static str {
     match one.reason {
         Reason::None => "",
@@ -113,12 +113,12 @@ pub(super) fn reason(one: &Recipient) -> &'static str {
     }
 }
 
-/// An address before and from its `@`: a line may end there.
+/// An address split before its `@`, where a line may break.
 pub(super) fn halves(email: &str) -> (&str, &str) {
     email.split_at(email.rfind('@').unwrap_or(email.len()))
 }
 
-/// The address, or that there is none any more.
+/// The address, or a note that it was erased.
 pub(super) fn email(one: &Recipient) -> &str {
     if one.email.is_empty() {
         "(erased)"
@@ -127,7 +127,7 @@ pub(super) fn email(one: &Recipient) -> &str {
     }
 }
 
-/// The server's words with the code before them.
+/// The server's reply, preceded by its code.
 pub(super) fn said(attempt: &Attempt) -> String {
     match attempt.code {
         0 => attempt.reply.clone(),
@@ -135,7 +135,7 @@ pub(super) fn said(attempt: &Attempt) -> String {
     }
 }
 
-/// How many of the audience a filter shows; without one all that were attempted or skipped.
+/// How many of the audience a filter shows. Without a filter: all who were attempted or skipped.
 pub(super) fn of_counts(counts: &Counts, name: &str) -> i64 {
     match named(name) {
         None => counts.audience - counts.queued,
@@ -190,7 +190,7 @@ mod tests {
         );
         assert_eq!(offered(0, "failed", ""), [("refused", Some(7))]);
         assert_eq!(offered(0, "sent", "left"), [("left", Some(0))]);
-        // How many of the deferred have which is not known.
+        // Deferred recipients are not counted by reason.
         assert_eq!(
             offered(1, "deferred", ""),
             [("later", None), ("again", None), ("in_doubt", None)]

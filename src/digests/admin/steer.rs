@@ -1,4 +1,5 @@
-//! What an editor does with an issue on its way: pause, resume, cancel, send again to those that failed, settle those in doubt.
+//! Editors' actions on an issue that is being sent: pause, resume, cancel, send again to failed recipients, settle
+//! those in doubt.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -30,7 +31,7 @@ pub(super) async fn resume(
     steer(&app, &editor, &issue, Steer::Resume).await
 }
 
-/// `POST /admin/issues/{id}/cancel`, once the editor is sure.
+/// `POST /admin/issues/{id}/cancel`, after the confirmation page.
 pub(super) async fn cancel(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -55,7 +56,7 @@ async fn steer(
     after(issue, change, what)
 }
 
-/// An editor, for the record.
+/// The editor as the author of an order, for the record.
 pub(super) fn by(app: &App, editor: &Editor) -> By {
     let name = if editor.name.is_empty() {
         &editor.email
@@ -68,7 +69,7 @@ pub(super) fn by(app: &App, editor: &Editor) -> By {
     }
 }
 
-/// Back to the page, which shows the state; a second press of the same button is no error.
+/// Redirects to the page, which shows the state. Pressing the same button twice is no error.
 fn after(issue: &Issue, change: Change, wanted: Steer) -> Result<Response, Problem> {
     match change {
         Change::Done => {}

@@ -1,4 +1,4 @@
-//! What several of the pages show alike.
+//! What several of the pages show in the same way.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::super::prepare::Prepared;
 use crate::newsletters::Newsletter;
 use crate::scheduler::Zone;
 
-/// The ways to look at a mail: name in addresses, words.
+/// The views of a mail: name in addresses, label.
 pub(super) const VIEWS: &[(&str, &str)] = &[
     ("desktop", "Desktop"),
     ("phone", "Phone"),
@@ -17,7 +17,7 @@ pub(super) const VIEWS: &[(&str, &str)] = &[
     ("text", "Plain text"),
 ];
 
-/// The view of that name, else the first.
+/// The view with that name, or else the first.
 pub(super) fn view_of(name: &str) -> &'static str {
     VIEWS
         .iter()
@@ -30,7 +30,7 @@ pub(super) fn zone_of(newsletter: &Newsletter) -> Zone {
     Zone::parse(&newsletter.time_zone).unwrap_or_else(|_| Zone::utc())
 }
 
-/// The parts of a newsletter that pages show.
+/// The data of a newsletter that pages show.
 pub(super) fn newsletter(newsletter: &Newsletter) -> Value {
     json!({ "name": newsletter.name, "slug": newsletter.slug, "from_name": newsletter.from_name })
 }
@@ -40,7 +40,7 @@ pub(super) fn sender(newsletter: &Newsletter) -> String {
     format!("{} <{}>", newsletter.from_name, newsletter.from_address)
 }
 
-/// The advice as the list shows it.
+/// The advice in the form that the list shows.
 pub(super) fn advice(advice: &[Advice]) -> Vec<Value> {
     advice
         .iter()
@@ -55,7 +55,7 @@ pub(super) fn advice(advice: &[Advice]) -> Vec<Value> {
         .collect()
 }
 
-/// The size that Gmail counts, and that of the whole mail.
+/// The HTML size, which Gmail limits, and the size of the whole mail.
 pub(super) fn weight(prepared: &Prepared) -> String {
     let size = prepared.compiled.size;
     format!(
@@ -65,7 +65,7 @@ pub(super) fn weight(prepared: &Prepared) -> String {
     )
 }
 
-/// The subject as inboxes show it.
+/// The subject as mail programs show it.
 pub(super) fn subject(issue: &Issue) -> String {
     let subject = edition::subject(&issue.content);
     if subject.is_empty() {

@@ -1,4 +1,4 @@
-//! Issues for scripts: create, send, schedule, pause, resume, cancel, send again, settle, watch.
+//! Issues for scripts: create, send, schedule, pause, resume, cancel, send again, settle, monitor.
 
 mod status;
 mod steer;
@@ -103,7 +103,7 @@ struct SendOrder {
     undo_seconds: u32,
 }
 
-/// The longest time in which a script can take an issue back, in seconds. What is to leave later is scheduled.
+/// The longest undo delay a script can ask for, in seconds. For a later time it schedules the issue.
 const UNDO_MAX: u32 = 3_600;
 
 /// When to send.
@@ -212,7 +212,7 @@ async fn send_now(
     Err(Problem::conflict(send::NAME_TAKEN))
 }
 
-/// `None`: another issue took its name meanwhile, and nothing was done.
+/// `None` if another issue took its name meanwhile; nothing was done then.
 async fn try_to_send(
     app: &App,
     caller: Caller,
@@ -241,7 +241,7 @@ async fn try_to_send(
     Ok(Some(answer))
 }
 
-/// What a script is told when an issue was not sent or scheduled.
+/// The error for a script whose issue was not sent or scheduled.
 fn done(sent: Sent) -> Result<(), Problem> {
     Err(match sent {
         Sent::Handed { .. } | Sent::Scheduled(_) => return Ok(()),
@@ -306,7 +306,7 @@ async fn find(app: &App, id: &str) -> Result<Issue, Problem> {
         .ok_or_else(Problem::not_found)
 }
 
-/// Makes the mail of a draft or held issue and refuses what may not be sent; `None` when it has left already.
+/// Makes the mail of a draft or held issue, and refuses what may not be sent. `None` if it has left already.
 async fn ready_to_leave(
     app: &App,
     issue: &Issue,
@@ -341,7 +341,7 @@ fn on_its_way() -> Problem {
     Problem::conflict("This issue was changed, is scheduled or is on its way already.")
 }
 
-/// The slot an order means: an instant as it is, a wall time in its zone.
+/// The slot that an order describes: an instant as it is, a wall time in its zone.
 fn slot_of(order: &ScheduleOrder, zone: &str) -> Result<(Slot, Zone), Problem> {
     let zone = Zone::parse(order.time_zone.as_deref().unwrap_or(zone))
         .map_err(|bad| Problem::invalid("time_zone", bad.to_string()))?;
@@ -368,7 +368,7 @@ fn slot_of(order: &ScheduleOrder, zone: &str) -> Result<(Slot, Zone), Problem> {
     Ok((slot, zone))
 }
 
-/// A JSON body that may be left out.
+/// An optional JSON body.
 struct Optional<T>(T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Optional<T> {

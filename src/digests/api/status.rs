@@ -1,4 +1,4 @@
-//! What a script is told about an issue.
+//! The status of an issue as scripts see it.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -92,7 +92,7 @@ impl Status {
         }
     }
 
-    /// While the audience is being frozen nothing is attempted: all of these readers are queued.
+    /// While the audience is being frozen nothing is attempted, so all of these readers are queued.
     pub(super) fn freezing(self, readers: i64) -> Self {
         let counts = Counts {
             audience: readers,

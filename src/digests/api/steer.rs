@@ -1,7 +1,7 @@
-//! Pause, resume, cancel; send those again that failed; settle those in doubt.
+//! Pause, resume, cancel; send again to failed recipients; settle those in doubt.
 //!
-//! Each is one transaction with its `Idempotency-Key`: a script that repeats a request gets the first answer, and the order is
-//! carried out once, also when the process died in between.
+//! Each is one transaction with its `Idempotency-Key`: a script that repeats a request gets the first response, and
+//! the order is carried out once, even if the process crashed in between.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -82,7 +82,7 @@ async fn steer(
     if !waited {
         match mailing::steer(app, &write.txn, issue.id, what, &by).await? {
             Change::Done => {}
-            // A script that asks twice without a key wanted it once.
+            // A script that sends the same order twice without a key means it once.
             Change::NotNow(state) if what.has_led_to(state) => {}
             Change::NotNow(_) => return Err(not_now()),
             Change::Unknown => not_begun(&write, issue.id, what).await?,
@@ -93,8 +93,8 @@ async fn steer(
     Ok(answer)
 }
 
-/// An issue that waits for its time has left nobody behind: cancelling it is taking it back to the drafts, pausing it is holding it. False:
-/// it does not wait, or not any more.
+/// Stops an issue that is scheduled, so none of its mails has left: cancelling returns it to the drafts, pausing
+/// holds it. Returns false if it is not scheduled, or no longer.
 async fn stop_waiting(write: &Write, id: IssueId, what: Steer, by: &By) -> Result<bool, DbErr> {
     match what {
         Steer::Cancel => store::unschedule(&write.txn, id, by.now).await,
@@ -106,7 +106,8 @@ async fn stop_waiting(write: &Write, id: IssueId, what: Steer, by: &By) -> Resul
     }
 }
 
-/// Of an issue that is not with the mailer: whether it stands where the order leads, and else what leads on.
+/// For an issue that is not with the mailer: succeeds if it is already in the state that the order leads to;
+/// otherwise the error says what to do instead.
 async fn not_begun(write: &Write, id: IssueId, what: Steer) -> Result<(), Problem> {
     let issue = store::find(&*write.txn, id).await?;
     let issue = issue.ok_or_else(Problem::not_found)?;
@@ -272,7 +273,7 @@ pub(super) async fn settle(
     finish(write, &issue, ordered).await
 }
 
-/// The addresses as readers are found by.
+/// The keys by which the readers with these addresses are found.
 fn keys(emails: &[String]) -> Result<Vec<String>, Problem> {
     if emails.is_empty() || emails.len() > EMAILS {
         return Err(Problem::invalid(
@@ -300,7 +301,7 @@ async fn finish(write: Box<Write>, issue: &Issue, ordered: Ordered) -> Result<Re
     Ok(answer)
 }
 
-/// The name under which the record shows a script.
+/// The script as the author of an order, for the record.
 async fn script(app: &App, caller: Caller) -> Result<By, Problem> {
     let name = tokens::name(app.db.read(), caller.token).await?;
     Ok(By {
@@ -309,7 +310,7 @@ async fn script(app: &App, caller: Caller) -> Result<By, Problem> {
     })
 }
 
-/// Where the issue stands, with what this transaction has changed.
+/// The status of the issue, including the changes of this transaction.
 async fn status(write: &Write, issue: &Issue) -> Result<Status, Problem> {
     let issue = store::find(&*write.txn, issue.id)
         .await?

@@ -1,39 +1,39 @@
 //! What an editor should know before sending.
 //!
-//! Advice warns; it blocks only a mail that may not be sent (no postal address: CAN-SPAM, CASL) or
-//! that would say nothing (no subject, no body, a poll nobody can answer).
+//! Advice is a warning; it blocks only a mail that may not be sent (no postal address: CAN-SPAM, CASL) or that
+//! would be pointless (no subject, no body, a poll that nobody can answer).
 
 use serde::Serialize;
 
 use super::{Body, NESTING_MAX, Pieces};
 
-/// Gmail shows the first 102 kB of HTML and hides the rest, the unsubscribe link with it.
+/// Gmail shows the first 102 kB of HTML and hides the rest, including the unsubscribe link.
 pub const CLIPPED_AT: usize = 102_000;
-/// From here on there is little room left under [`CLIPPED_AT`].
+/// From here on there is little room left below [`CLIPPED_AT`].
 pub const WARN_AT: usize = 80_000;
-/// More than this is asking for it: a reader's long name or a relay's additions may use up the rest.
+/// Beyond this size clipping is likely: a long name or the relay's additions may use up the rest.
 pub const BUDGET: usize = 90_000;
 /// Phones show about this many characters of a subject.
 const SUBJECT_SHOWN: usize = 60;
-/// A bare address of more characters fills lines that nobody reads.
+/// A bare address longer than this fills lines that nobody reads.
 const BARE_MAX: usize = 80;
 
-/// How much a piece of advice weighs.
+/// How serious a piece of advice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weight {
-    /// Could be better; readers lose nothing by it.
+    /// Could be better, but readers lose nothing.
     Hints,
-    /// Worth a look: readers miss something. The issue can be sent.
+    /// Should be checked: readers miss something. The issue can be sent.
     Warns,
     /// The issue cannot be sent like this.
     Blocks,
 }
 
-/// One thing to know.
+/// One piece of advice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Advice {
-    /// Whether it stands in the way.
+    /// Whether it prevents sending.
     pub weight: Weight,
     /// A stable name for tests and scripts.
     pub code: &'static str,
@@ -41,12 +41,12 @@ pub struct Advice {
     pub text: String,
 }
 
-/// What there is to judge.
+/// The parts of a draft that advice is given on.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
     /// The subject as written, placeholders included.
     pub subject: &'a str,
-    /// The preview text as written; empty takes the first words of the body.
+    /// The preview text as written; if empty, the first words of the body are used.
     pub preheader: &'a str,
     /// The body.
     pub body: &'a Body,
@@ -58,7 +58,7 @@ pub struct Draft<'a> {
     pub dead_polls: &'a [String],
 }
 
-/// Everything worth saying about a draft, what blocks first.
+/// All advice on a draft, the most serious first.
 pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
     let mut advice = Advices::default();
     subject(draft, &mut advice);
@@ -100,7 +100,7 @@ pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
     advice
 }
 
-/// Whether nothing stands in the way of sending.
+/// Whether nothing prevents sending.
 pub fn may_send(advice: &[Advice]) -> bool {
     advice.iter().all(|advice| advice.weight != Weight::Blocks)
 }
@@ -241,7 +241,7 @@ fn placeholders(draft: &Draft<'_>, advice: &mut Advices) {
         let poll = placeholder.trim_matches(['{', '}', ' ']);
         let poll = poll.strip_prefix("poll:").map(str::trim);
         if poll.is_some_and(|poll| draft.dead_polls.iter().any(|dead| dead == poll)) {
-            // That it takes no answers is said already, and more to the point.
+            // The advice that the poll takes no answers is already there, and more relevant.
             continue;
         }
         let text = if placeholder.contains("poll:") {
@@ -272,7 +272,7 @@ fn size(bytes: usize, advice: &mut Advices) {
     }
 }
 
-/// The host of an address that only this machine or this network knows.
+/// The host of an address, if it is known only on this machine or in this network.
 fn local_host(address: &str) -> Option<&str> {
     let rest = address.split_once("://")?.1;
     let authority = rest.split(['/', '?', '#']).next()?;

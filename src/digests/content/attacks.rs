@@ -1,8 +1,8 @@
-//! The cleaner against what attackers have written: 3,655 payloads of others, each tried as the
-//! body, inside Markdown of several kinds, and as the target of a link and an image.
+//! Tests the cleaner with 3,655 published XSS payloads, each tried as the body, inside several kinds of Markdown,
+//! and as the target of a link and an image.
 //!
-//! Judged by property, with rules that share nothing with the cleaner's: what comes out is read
-//! again, and there is no element, attribute or address in it that could run.
+//! The result is judged by rules that share no code with the cleaner: it is parsed again and must contain no
+//! element, attribute or address that could execute.
 
 use std::path::Path;
 
@@ -70,7 +70,7 @@ fn danger(html: &str) -> Option<String> {
                 return Some(format!("attribute {attribute}={value}"));
             }
             if matches!(attribute.as_str(), "href" | "src") {
-                // As the most forgiving parser would read it: nothing but letters counts.
+                // As the most lenient parser would read it: only letters count.
                 let bare: String = value
                     .to_lowercase()
                     .chars()

@@ -1,18 +1,18 @@
-//! Addresses that stand bare in the text become links, as every reader expects of them.
+//! Turns bare addresses in the text into links, as readers expect.
 //!
-//! CommonMark links only what stands in angle brackets. This reads the rest as GitHub does: from `http://` or `https://` to the
-//! next white space, without the punctuation that ends the sentence around it.
+//! CommonMark links only addresses in angle brackets. This handles the others like GitHub does: from `http://` or
+//! `https://` to the next white space, without the punctuation that ends the surrounding sentence.
 
 use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd, TextMergeStream};
 
-/// What ends a sentence or a quotation rather than an address.
+/// Characters that end a sentence or a quotation rather than an address.
 const CLOSING: &str = "?!.,:;*_~'’”";
 
 /// The same events, with the addresses in their text as links.
 pub(super) fn linked<'a>(
     events: impl Iterator<Item = Event<'a>>,
 ) -> impl Iterator<Item = Event<'a>> {
-    // Inside these an address is somebody else's words: a link has its own, code is read letter by letter.
+    // Inside these elements an address is left alone: a link has its own target, and code is literal.
     let mut inside = 0_usize;
     let mut in_html_link = false;
     TextMergeStream::new(events).flat_map(move |event| {
@@ -21,7 +21,7 @@ pub(super) fn linked<'a>(
             Event::End(TagEnd::Link | TagEnd::Image | TagEnd::CodeBlock) => {
                 inside = inside.saturating_sub(1);
             }
-            // One that nobody closed ends with its paragraph.
+            // A tag that is never closed ends with its paragraph.
             Event::Start(Tag::Paragraph) => in_html_link = false,
             Event::InlineHtml(tag) => {
                 let tag = tag.to_ascii_lowercase();
@@ -39,7 +39,7 @@ pub(super) fn linked<'a>(
     })
 }
 
-/// A text, cut at its addresses.
+/// Splits a text at its addresses.
 fn cut<'a>(text: &str) -> Vec<Event<'a>> {
     let mut events = Vec::new();
     let mut rest = text;
@@ -65,8 +65,8 @@ fn cut<'a>(text: &str) -> Vec<Event<'a>> {
     events
 }
 
-/// The first address in a text, with what stands before and after it. Each letter is looked at a fixed number of times, however the text is
-/// made: whoever writes it must not be able to keep a processor.
+/// The first address in a text, with the text before and after it. Runs in linear time for any input, because a
+/// writer must not be able to keep a processor busy.
 fn next(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     loop {
@@ -90,17 +90,18 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
                 .find(|c: char| c.is_whitespace() || c.is_control() || "<>\"“”„«»".contains(c))
                 .unwrap_or(behind.len());
         let address = trimmed(text.get(start..end)?);
-        // A placeholder is filled for each reader, and an address is not.
+        // An address with a placeholder is not linked, because the placeholder is filled in for each reader.
         if address.len() > from - start && !address.contains(['{', '}']) {
             let end = start + address.len();
             return Some((text.get(..start)?, address, text.get(end..)?));
         }
-        // Nothing further in this word is an address either.
+        // The rest of this word cannot be an address either.
         from = end;
     }
 }
 
-/// Without the punctuation behind it. A closing bracket belongs to it only if one was opened in it.
+/// The address without trailing punctuation. A closing bracket is kept only if the address contains the opening
+/// one.
 fn trimmed(mut address: &str) -> &str {
     let count = |bracket: char| address.matches(bracket).count();
     let mut round = count(')').saturating_sub(count('('));
@@ -176,7 +177,8 @@ mod tests {
         );
     }
 
-    /// Every save looks through the text, and nothing cancels it: a text of the most that is taken must not keep a processor.
+    /// Every save scans the text and cannot be cancelled, so even a text of the maximum size must not keep a
+    /// processor busy.
     #[test]
     fn no_text_of_the_longest_kind_takes_long() {
         for (begin, again) in [

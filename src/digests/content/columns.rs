@@ -1,8 +1,8 @@
-//! A table in the text part.
+//! Tables in the text part.
 
 use super::wrap::{fill, width};
 
-/// Columns side by side where they fit into `room` characters, else one line a row, wrapped.
+/// Renders a table side by side if its columns fit into `room` characters, otherwise one wrapped line per row.
 pub(super) fn lines(rows: Vec<Vec<String>>, room: usize) -> Vec<String> {
     let rows: Vec<Vec<String>> = rows.into_iter().filter(|row| !row.is_empty()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -1,16 +1,16 @@
-//! What mail programs show beside the subject.
+//! The text that mail programs show beside the subject.
 
 use super::pieces::Pieces;
 use super::plain::is_inline;
 use super::tokens::Token;
 
-/// Whether its words are left out.
+/// Whether an element's words are left out.
 fn is_skipped(name: &str) -> bool {
     matches!(name, "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "table")
 }
 
-/// The first words of a body, at most 140 characters, cut between words: of its paragraphs and lists. Headings and tables have no stop at their
-/// end, so beside a subject they would run into what follows.
+/// The first words of a body's paragraphs and lists, at most 140 characters, cut between words. Headings and tables
+/// have no full stop at their end, so they would run into the following text.
 pub(super) fn lead(tokens: &[Token]) -> String {
     let mut all = String::new();
     let mut skipped = 0_usize;

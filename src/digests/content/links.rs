@@ -1,4 +1,4 @@
-//! The addresses a body points to.
+//! The addresses that a body links to.
 
 use super::tokens::Token;
 
@@ -7,14 +7,14 @@ use super::tokens::Token;
 pub struct Link {
     /// The address as it will be mailed.
     pub address: String,
-    /// What the reader would click on or see.
+    /// What the reader sees of it.
     pub shown: String,
     /// Whether it is an image's source, not a link's target.
     pub image: bool,
 }
 
 impl Link {
-    /// Whether it leads nowhere from a mail, which has no page of its own to be relative to.
+    /// Whether it is relative, and thus leads nowhere: a mail has no address to be relative to.
     pub fn is_relative(&self) -> bool {
         !["http:", "https:", "mailto:", "tel:"]
             .iter()
@@ -34,7 +34,7 @@ pub(super) fn collect(tokens: &[Token]) -> Found {
     for token in tokens {
         match token {
             Token::Open { name, .. } if name == "a" => {
-                // A link that leads nowhere is a mistake worth telling, so it counts.
+                // A link without a target is a mistake to report, so it is included.
                 links.push(Link {
                     address: token.attribute("href").unwrap_or_default().to_owned(),
                     shown: String::new(),

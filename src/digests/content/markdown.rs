@@ -1,4 +1,4 @@
-//! Markdown to HTML in which nothing runs.
+//! Markdown to HTML without anything executable.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -11,8 +11,8 @@ use super::bare;
 use super::nesting::{NESTING_MAX, TooDeep, WITHOUT_CONTENT, balanced, escape};
 use crate::mailer::nesting;
 
-/// What a mail may be made of. Everything else is taken out and its text kept; scripts and styles
-/// go with their text.
+/// The elements that a mail may contain. All others are removed but their text is kept; scripts and styles are
+/// removed with their text.
 const TAGS: &[&str] = &[
     "a",
     "abbr",
@@ -86,7 +86,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
             | ("td" | "th", "colspan" | "rowspan") => {
                 value.parse::<u16>().is_ok().then_some(Cow::Borrowed(value))
             }
-            // The alignment of a column is the one style Markdown writes.
+            // Column alignment is the only style that Markdown produces.
             ("td" | "th", "style") => alignment(value).map(Cow::Borrowed),
             _ => Some(Cow::Borrowed(value)),
         })
@@ -101,8 +101,8 @@ fn alignment(style: &str) -> Option<&'static str> {
         .find(|allowed| style.replace([' ', ';'], "") == *allowed)
 }
 
-/// An address as a mail may carry it. Relative ones stay, so that the editor is told about them;
-/// what only looks relative to one parser (a scheme after odd white space) goes.
+/// An address as allowed in a mail. Relative ones are kept, so that the editor is told about them. Addresses that
+/// only some parsers take for relative (a scheme after unusual white space) are removed.
 fn address<'a>(element: &str, value: &'a str) -> Option<Cow<'a, str>> {
     let value = value.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     if value
@@ -111,12 +111,13 @@ fn address<'a>(element: &str, value: &'a str) -> Option<Cow<'a, str>> {
     {
         return None;
     }
-    // Braces are no characters of an address (RFC 3986, appendix A), and one that is the same for all readers tells nobody their names.
+    // Braces are not valid in an address (RFC 3986, appendix A). Encoding them keeps placeholders from being filled
+    // in, so no address reveals a reader's name.
     if value.contains(['{', '}']) {
         let value = value.replace('{', "%7B").replace('}', "%7D");
         return address(element, &value).map(|address| Cow::Owned(address.into_owned()));
     }
-    // Without its own scheme it would take the mail client's, which is none.
+    // Without a scheme it would use the mail client's, which has none.
     if let Some(host) = value.strip_prefix("//") {
         return Some(Cow::Owned(format!("https://{host}")));
     }
@@ -133,13 +134,14 @@ fn address<'a>(element: &str, value: &'a str) -> Option<Cow<'a, str>> {
     }
 }
 
-/// A tree builder adds elements that were left out, and opens formatting again: so much deeper it may get.
+/// A tree builder inserts omitted elements and reopens formatting, so the cleaned tree may be this much deeper.
 const CLEANED_MAX: usize = 4 * NESTING_MAX;
 
-/// Renders Markdown (CommonMark with tables, strike-through and bare addresses as links; HTML inside it is cleaned).
+/// Renders Markdown (CommonMark with tables, strike-through and bare addresses as links) to HTML; HTML inside it is
+/// cleaned.
 ///
 /// # Errors
-/// It nests too deeply to be rendered by anything that calls itself.
+/// [`TooDeep`] if it nests too deeply for recursive algorithms.
 pub(super) fn to_safe_html(markdown: &str) -> Result<String, TooDeep> {
     let cleaned = clean(&to_balanced_html(markdown)?);
     if nesting::depth(&cleaned) > CLEANED_MAX {
@@ -148,13 +150,13 @@ pub(super) fn to_safe_html(markdown: &str) -> Result<String, TooDeep> {
     Ok(cleaned)
 }
 
-/// Renders Markdown to HTML that nests no deeper than it may, and may hold anything else.
+/// Renders Markdown to HTML whose nesting is limited but that may still contain anything.
 ///
 /// # Errors
-/// It nests too deeply.
+/// [`TooDeep`].
 pub(super) fn to_balanced_html(markdown: &str) -> Result<String, TooDeep> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    // A NUL is not a character of any mail; CommonMark would replace it, and so would readers.
+    // NUL is not valid in a mail; CommonMark would replace it with another character, which readers would see.
     let markdown = markdown.replace('\0', "");
     let mut rendered = String::with_capacity(markdown.len() * 3 / 2);
     html::push_html(
@@ -164,7 +166,7 @@ pub(super) fn to_balanced_html(markdown: &str) -> Result<String, TooDeep> {
     balanced(&rendered)
 }
 
-/// Markdown as it was typed, for one that cannot be rendered.
+/// Markdown shown as typed, because it could not be rendered.
 pub(super) fn as_typed(markdown: &str) -> String {
     let mut html = String::from("<p>");
     for line in markdown.replace('\0', "").lines() {
@@ -175,10 +177,10 @@ pub(super) fn as_typed(markdown: &str) -> String {
     html
 }
 
-/// Takes out of HTML what a mail may not carry.
+/// Removes from HTML what a mail may not contain.
 ///
-/// Where an element is taken out, its neighbours may nest differently when read again (a paragraph
-/// in a paragraph, for one), so the result is cleaned until every parser reads it alike.
+/// If an element is removed, its neighbours may nest differently when parsed again (a paragraph in a paragraph, for
+/// example), so cleaning is repeated until the result no longer changes.
 pub(super) fn clean(html: &str) -> String {
     let mut cleaned = CLEANER.clean(html).to_string();
     for _ in 0..4 {

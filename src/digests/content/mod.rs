@@ -1,13 +1,13 @@
-//! From what an editor writes to what may be mailed: pure, without a clock, a database or a template.
+//! Converts an editor's text into content that may be mailed. Pure: no clock, database or template.
 //!
-//! - [`Body::parse`] turns Markdown into HTML in which nothing runs: no script, no handler, no
-//!   `javascript:` or `data:` address, no foreign content; tests hold it against a corpus of attacks.
-//! - How deep it nests is bounded ([`NESTING_MAX`]) before anything that builds a tree or calls itself sees it.
-//! - The text part is derived from that very HTML, so the two parts never say different things.
-//! - A paragraph `{{poll:slug}}` is a poll; `{{name|reader}}` is the reader's name or, where none is
-//!   known, the word after the bar. Both stay as [`Piece`]s until an edition is compiled.
-//! - [`advice`] says what an editor should know before sending. It warns; it blocks only what the
-//!   law or sense forbids.
+//! - [`Body::parse`] turns Markdown into HTML without anything executable: no script, no event handler, no
+//!   `javascript:` or `data:` address, no foreign content. Tests check this against a corpus of attacks.
+//! - The nesting depth is limited ([`NESTING_MAX`]) before any recursive or tree-building code sees the HTML.
+//! - The text part is derived from that HTML, so that the two parts always say the same.
+//! - A paragraph `{{poll:slug}}` is a poll; `{{name|reader}}` is the reader's name or, if none is known, the word
+//!   after the bar. Both remain [`Piece`]s until an edition is compiled.
+//! - [`advice`] says what an editor should know before sending. It warns, and blocks only mails that would be
+//!   illegal or pointless.
 
 pub mod advice;
 #[cfg(test)]
@@ -27,7 +27,7 @@ pub use links::Link;
 pub use nesting::NESTING_MAX;
 pub use pieces::{Personal, Piece, Pieces};
 
-/// The body of an issue, safe to mail, with its placeholders found.
+/// The body of an issue, safe to mail, with its placeholders recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     html: Pieces,
@@ -38,14 +38,14 @@ pub struct Body {
     too_deep: bool,
 }
 
-/// Whether Markdown nests more than [`NESTING_MAX`] deep, and so cannot become a mail.
+/// Whether Markdown nests deeper than [`NESTING_MAX`], so that it cannot be mailed.
 pub fn nests_too_deeply(markdown: &str) -> bool {
     markdown::to_balanced_html(markdown).is_err()
 }
 
 impl Body {
-    /// Reads Markdown. There is no invalid Markdown, so there is no error; what is not allowed in
-    /// a mail is left out. What nests too deeply stands there as it was typed.
+    /// Parses Markdown. There is no invalid Markdown, so this cannot fail. What is not allowed in a mail is
+    /// removed; a text that nests too deeply is shown as typed.
     pub fn parse(markdown: &str) -> Self {
         let (html, too_deep) = match markdown::to_safe_html(markdown) {
             Ok(html) => (html, false),
@@ -65,22 +65,22 @@ impl Body {
         }
     }
 
-    /// Whether it nests more than [`NESTING_MAX`] deep, so that it is shown as it was typed.
+    /// Whether it nests deeper than [`NESTING_MAX`], so that it is shown as typed.
     pub fn is_too_deep(&self) -> bool {
         self.too_deep
     }
 
-    /// The HTML, cut at its placeholders.
+    /// The HTML, split at its placeholders.
     pub fn html(&self) -> &Pieces {
         &self.html
     }
 
-    /// The text part, wrapped, cut at its placeholders.
+    /// The text part, wrapped and split at its placeholders.
     pub fn text(&self) -> &Pieces {
         &self.text
     }
 
-    /// The slugs of the polls it asks, in order, each once.
+    /// The slugs of the polls in it, in order and without duplicates.
     pub fn polls(&self) -> Vec<&str> {
         let mut slugs = Vec::new();
         for piece in self.html.iter() {
@@ -98,18 +98,18 @@ impl Body {
         &self.links
     }
 
-    /// How many images say nothing to those who do not see them.
+    /// How many images have no alternative text.
     pub fn images_without_alt(&self) -> usize {
         self.images_without_alt
     }
 
-    /// The first words, for the line that mail clients show beside the subject when the editor
-    /// wrote none; at most 140 characters, without placeholders.
+    /// The first words, which mail clients show beside the subject if the editor wrote no preview text; at most 140
+    /// characters, without placeholders.
     pub fn lead(&self) -> &str {
         &self.lead
     }
 
-    /// Whether the first line of the text says what this line says, a subject.
+    /// Whether the text begins by repeating this line, a subject.
     pub fn begins_with(&self, line: &str) -> bool {
         let line = Pieces::of_line(line).with_fallbacks();
         let text = self.text.with_fallbacks();
@@ -117,7 +117,7 @@ impl Body {
         first.is_some_and(|first| first.eq_ignore_ascii_case(line.trim()))
     }
 
-    /// Whether a reader would find nothing in it.
+    /// Whether a reader would see nothing.
     pub fn is_empty(&self) -> bool {
         self.html.iter().all(|piece| match piece {
             Piece::Literal(html) => {
@@ -174,7 +174,7 @@ mod tests {
                 "<div><p>{{poll:trust}}</p></div>\n\nb",
                 "‹poll trust›\n\nb\n",
             ),
-            // Not alone: a poll in neither part.
+            // Not alone in its paragraph: not a poll in either part.
             ("- {{poll:trust}}", "- {{poll:trust}}\n"),
             ("so {{poll:trust}}", "so {{poll:trust}}\n"),
             ("`{{poll:trust}}`", "{{poll:trust}}\n"),

@@ -1,39 +1,41 @@
-//! HTML with every element closed where it should be, or the news that it nests too deeply.
+//! Closes every open element in HTML, or reports that it nests too deeply.
 //!
-//! What comes later is safe from what it is given, not from how deep that is: the inliner of style sheets calls itself for each
-//! level, and a few thousand end the stack and with it the process; a tree builder repeats formatting that was left
-//! open in every paragraph, which costs the square; the text part repeats its margins in every line. So the depth is bounded
-//! here, by a tokenizer, which builds no tree. Whatever passes leaves no tag open, so that no tree
-//! that is built of it can be much deeper than what was counted.
+//! Later steps are safe for any content, but not for any depth. The CSS inliner is recursive, and a few thousand
+//! levels overflow the stack and abort the process; a tree builder reopens unclosed formatting in every paragraph,
+//! which takes quadratic time; the text part repeats its margins in every line. So the depth is limited here, with
+//! a tokenizer, which builds no tree. The output leaves no tag open, so that a tree built from it cannot be much
+//! deeper than the depth counted here.
 
 use super::tokens::{self, Token};
 use crate::mailer::nesting::Open;
 
-/// The most elements that may stand in one another: a quotation is one, an item of a list two, a table four.
+/// The deepest nesting of elements: a quotation counts one, a list item two, a table four.
 pub const NESTING_MAX: usize = 50;
 
-/// How often open formatting may meet another element. A parser may have to repeat the one inside the other each time.
+/// The limit on open formatting elements, added up over all elements that start inside them: a parser may reopen
+/// one inside the other each time.
 const REPEATED_MAX: usize = 20_000;
 
-/// It nests more than [`NESTING_MAX`] deep.
+/// It nests deeper than [`NESTING_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooDeep;
 
-/// Elements that go with all that is in them.
+/// Elements that are removed together with their content.
 pub(super) const WITHOUT_CONTENT: [&str; 14] = [
     "script", "style", "title", "textarea", "select", "iframe", "object", "template", "noscript",
     "noembed", "noframes", "xmp", "math", "svg",
 ];
 
-/// Tags that change how all the rest is read; a fragment has none of them.
+/// Tags that change how everything after them is parsed; a fragment contains none of them.
 const OF_DOCUMENTS: [&str; 5] = ["html", "head", "body", "frameset", "plaintext"];
 
-/// What a parser opens again where it was not closed (HTML, 13.2.4.3).
+/// Elements that a parser reopens if they were not closed (HTML, 13.2.4.3).
 const FORMATTING: [&str; 14] = [
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 ];
 
-/// The elements that such a start tag ends if one of them is the innermost: their own end tags may be left out.
+/// The elements that this start tag closes implicitly if one of them is the innermost; their end tags may be
+/// omitted.
 fn ended_by(name: &str) -> &'static [&'static str] {
     match name {
         "li" => &["p", "li"],
@@ -47,10 +49,10 @@ fn ended_by(name: &str) -> &'static [&'static str] {
     }
 }
 
-/// The HTML with what is left open closed, and without what ends nothing, comments, and [`WITHOUT_CONTENT`].
+/// The HTML with every open element closed, and without unmatched end tags, comments, and [`WITHOUT_CONTENT`].
 ///
 /// # Errors
-/// It nests too deeply.
+/// [`TooDeep`].
 pub(super) fn balanced(html: &str) -> Result<String, TooDeep> {
     let mut balance = Balance::default();
     for token in tokens::read_source(html) {
@@ -64,7 +66,7 @@ pub(super) fn balanced(html: &str) -> Result<String, TooDeep> {
 struct Balance {
     out: String,
     open: Open,
-    /// An element that goes with its content, and how many of its name are open.
+    /// An element being removed with its content, and how many elements of its name are open.
     left_out: Option<(String, usize)>,
     repeated: usize,
 }
@@ -132,7 +134,7 @@ impl Balance {
         Ok(())
     }
 
-    /// Closes all but the outermost `depth` elements.
+    /// Closes all open elements except the outermost `depth`.
     fn close_to(&mut self, depth: usize) {
         while let Some(name) = self.open.end(depth) {
             self.out.push_str("</");
@@ -142,7 +144,7 @@ impl Balance {
     }
 }
 
-/// Writes text so that HTML has it as text, also between quotation marks.
+/// Escapes text for HTML, also for use between quotation marks.
 pub(super) fn escape(text: &str, out: &mut String) {
     for character in text.chars() {
         match character {
@@ -199,9 +201,9 @@ mod tests {
         let nested = |tag: &str, n| format!("<{tag}>").repeat(n) + "x";
         assert!(balanced(&nested("div", NESTING_MAX)).is_ok());
         assert_eq!(balanced(&nested("div", NESTING_MAX + 1)), Err(TooDeep));
-        // End tags that end nothing undo no depth.
+        // Unmatched end tags do not reduce the depth.
         assert_eq!(balanced(&"<div></b>".repeat(NESTING_MAX + 1)), Err(TooDeep));
-        // As many beside one another as anybody likes.
+        // Any number of siblings is fine.
         assert!(balanced(&"<li><p>x".repeat(5_000)).is_ok());
         assert!(balanced(&"<div><b>x</b></div>".repeat(5_000)).is_ok());
     }

@@ -1,33 +1,33 @@
-//! Placeholders: what differs from reader to reader, and polls.
+//! Placeholders for what differs between readers, and for polls.
 
 use super::tokens::{self, Token};
 
-/// A stretch of a part that is the same for everybody, or a placeholder.
+/// A literal stretch that is the same for everybody, or a placeholder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Mailed as it is.
     Literal(String),
-    /// Filled for each reader.
+    /// Filled in for each reader.
     Personal(Personal),
-    /// A poll, by its slug; stands alone in its paragraph.
+    /// A poll, by its slug; alone in its paragraph.
     Poll(String),
 }
 
-/// What is filled for each reader.
+/// A value that is filled in for each reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Personal {
-    /// The reader's name, else `fallback`.
+    /// The reader's name, or else `fallback`.
     Name {
-        /// What stands there for readers whose name is not known, as plain text; may be empty.
+        /// The text for readers without a known name, as plain text; may be empty.
         fallback: String,
     },
 }
 
-/// A part, cut at its placeholders.
+/// A part of a mail, split at its placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pieces(Vec<Piece>);
 
-/// Whether a part is mark-up, where a paragraph can be a poll, or words.
+/// Whether a part is HTML, in which a paragraph can be a poll, or plain words.
 #[derive(Clone, Copy)]
 pub(super) enum Syntax {
     Html,
@@ -35,7 +35,7 @@ pub(super) enum Syntax {
 }
 
 impl Syntax {
-    /// A fallback as plain text: whoever fills the placeholder escapes for the part.
+    /// A fallback as plain text. The code that fills in the placeholder escapes it for its part.
     fn plain(self, fallback: &str) -> String {
         match self {
             Self::Line => fallback.to_owned(),
@@ -47,7 +47,7 @@ impl Syntax {
     }
 }
 
-/// What can be written between double braces.
+/// What may be written between double braces.
 enum Placeholder<'a> {
     Name { fallback: &'a str },
     Poll(&'a str),
@@ -95,7 +95,7 @@ impl Pieces {
         Self(pieces)
     }
 
-    /// The text part: between its polls are words, in which names are found.
+    /// The text part: words, in which names are recognised, between polls.
     pub(super) fn of_text(stretches: Vec<(String, Option<String>)>) -> Self {
         let mut pieces = Vec::new();
         for (words, poll) in stretches {
@@ -105,7 +105,7 @@ impl Pieces {
         Self(pieces)
     }
 
-    /// A subject, a preheader or other words: names only.
+    /// A subject, a preheader or other words: only names are recognised.
     pub fn of_line(line: &str) -> Self {
         Self::find(line, Syntax::Line)
     }
@@ -115,7 +115,7 @@ impl Pieces {
         self.0.iter()
     }
 
-    /// Double braces that no placeholder fills: a reader would see them.
+    /// Double braces that are no valid placeholder, which readers would see.
     pub fn unfilled(&self) -> Vec<String> {
         let mut found = Vec::new();
         for piece in &self.0 {
@@ -136,7 +136,7 @@ impl Pieces {
         found
     }
 
-    /// As it reads for somebody without a name.
+    /// The text as a reader without a name gets it.
     pub fn with_fallbacks(&self) -> String {
         self.0
             .iter()
@@ -149,8 +149,8 @@ impl Pieces {
     }
 }
 
-/// The length of what stands between double braces at the start of `from`, braces included;
-/// mark-up or a line break inside means that the braces belong to different sentences.
+/// The length of the double braces at the start of `from`, with their content. Markup or a line break inside means
+/// that the braces do not belong together.
 pub(super) fn placeholder_length(from: &str) -> Option<usize> {
     let inner = from.strip_prefix("{{")?;
     let end = inner
@@ -160,7 +160,7 @@ pub(super) fn placeholder_length(from: &str) -> Option<usize> {
     inner.get(end..)?.starts_with("}}").then_some(end + 4)
 }
 
-/// Reads a placeholder at the start of `from`.
+/// Parses a placeholder at the start of `from`.
 fn read(from: &str) -> Option<(Placeholder<'_>, usize)> {
     let length = placeholder_length(from)?;
     let inside = from.get(2..length - 2)?;
@@ -180,7 +180,7 @@ fn read(from: &str) -> Option<(Placeholder<'_>, usize)> {
     Some((placeholder, length))
 }
 
-/// The poll that the text of a paragraph is, if it is nothing else. The same in HTML: see [`alone`].
+/// The poll that makes up the whole text of a paragraph, if it does. For HTML see [`alone`].
 pub(super) fn poll_of(paragraph: &str) -> Option<&str> {
     match read(paragraph)? {
         (Placeholder::Poll(slug), length) if length == paragraph.len() => Some(slug),
@@ -188,7 +188,7 @@ pub(super) fn poll_of(paragraph: &str) -> Option<&str> {
     }
 }
 
-/// Whether a poll has its paragraph for itself; if so, takes the paragraph's mark-up away.
+/// Whether a poll is alone in its paragraph; if so, removes the paragraph's tags.
 fn alone(before: &mut String, after: &mut &str, syntax: Syntax) -> bool {
     match syntax {
         Syntax::Html => match (
@@ -274,7 +274,7 @@ mod tests {
     }
 
     proptest! {
-        // Nothing but placeholders is taken out, and nothing is added.
+        // Only placeholders are taken out, and nothing is added.
         #[test]
         fn cutting_loses_nothing(part in "(\\{\\{|\\}\\}|name|\\|| |é|<p>|</p>|poll:|x|\n){0,24}") {
             for syntax in [Syntax::Html, Syntax::Line] {

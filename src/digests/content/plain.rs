@@ -1,8 +1,8 @@
-//! The text part: what one would type if there were no HTML.
+//! The text part: what one would type without HTML.
 //!
-//! Headings are underlined, lists keep their marks, quotations their `>`, images their alternative
-//! text, and a link is followed by its address in angle brackets, which every client recognises as
-//! one address whatever punctuation follows (RFC 3986, appendix C).
+//! Headings are underlined, list items keep their markers and quotations their `>`, images are replaced by their
+//! alternative text, and a link is followed by its address in angle brackets, which every client recognises as one
+//! address whatever punctuation follows (RFC 3986, appendix C).
 
 mod margins;
 
@@ -32,7 +32,7 @@ pub(super) fn from_tokens(tokens: &[Token]) -> Pieces {
     writer.finish()
 }
 
-/// The poll that a paragraph is which begins here, and what comes behind it.
+/// If a paragraph that consists of a poll begins here: the poll, and the tokens after the paragraph.
 fn poll<'a>(opens: &Token, after: &'a [Token]) -> Option<(&'a str, &'a [Token])> {
     let paragraph = |name: &str| name == "p";
     match (opens, after) {
@@ -50,7 +50,7 @@ fn poll<'a>(opens: &Token, after: &'a [Token]) -> Option<(&'a str, &'a [Token])>
     }
 }
 
-/// Whether an element stands within a line.
+/// Whether an element is inline.
 pub(super) fn is_inline(name: &str) -> bool {
     matches!(
         name,
@@ -77,20 +77,20 @@ pub(super) fn is_inline(name: &str) -> bool {
 }
 
 struct List {
-    /// The number of the next item of a numbered list.
+    /// The number of the next item, in a numbered list.
     next: Option<u32>,
 }
 
 struct Anchor {
     address: String,
-    /// Where the link's own words begin in the paragraph.
+    /// Where the link's text begins in the paragraph.
     from: usize,
 }
 
 #[derive(Default)]
 struct Writer {
     out: String,
-    /// What was written up to each poll, and the poll.
+    /// The finished text before each poll, and the poll.
     done: Vec<(String, Option<String>)>,
     paragraph: String,
     margins: Margins,
@@ -130,7 +130,7 @@ impl Writer {
                 self.margins.indent(None, "> ".to_owned());
             }
             "ul" | "ol" => {
-                // A list inside an item belongs to it: no empty line between.
+                // A nested list belongs to its item: no empty line in between.
                 if self.lists.is_empty() {
                     self.block();
                 } else {
@@ -181,7 +181,7 @@ impl Writer {
             "li" | "dd" => {
                 self.paragraph();
                 if let Some(mark) = self.margins.outdent() {
-                    // An empty item still has its mark.
+                    // An empty item still shows its marker.
                     self.lines(&[mark.trim_end().to_owned()]);
                 }
             }
@@ -218,7 +218,7 @@ impl Writer {
             self.paragraph.push_str(text);
             return;
         }
-        // White space is one space, as in HTML; only a <br> breaks a line.
+        // Any white space becomes a single space, as in HTML; only <br> breaks a line.
         for character in text.chars() {
             if !character.is_ascii_whitespace() {
                 self.paragraph.push(character);
@@ -228,7 +228,7 @@ impl Writer {
         }
     }
 
-    /// Adds a link's address after its words, unless they are the address.
+    /// Adds a link's address after its text, unless the text is the address.
     fn close_anchor(&mut self) {
         let Some(anchor) = self.anchors.pop() else {
             return;
@@ -250,14 +250,14 @@ impl Writer {
         self.paragraph.push_str(&format!("<{bare}>"));
     }
 
-    /// Ends what was running and separates what follows by an empty line.
+    /// Ends the current paragraph and separates what follows by an empty line.
     fn block(&mut self) {
         if self.paragraph() {
             self.blank_line_due = true;
         }
     }
 
-    /// Writes the running paragraph; false if there was none.
+    /// Writes the current paragraph; false if there was none.
     fn paragraph(&mut self) -> bool {
         if self.preformatted {
             return self.preformatted_block();
@@ -309,7 +309,7 @@ impl Writer {
         }
     }
 
-    /// Writes a poll. Its links are nobody's words: they stand in no quotation and behind no mark.
+    /// Writes a poll. Its links are not part of anybody's words, so they get no quotation or list markers.
     fn poll(&mut self, slug: &str) {
         self.block();
         self.margins.interrupt();
@@ -327,7 +327,7 @@ impl Writer {
         Pieces::of_text(self.done)
     }
 
-    /// Writes lines with the margins of where we are.
+    /// Writes lines with the current margins.
     fn lines(&mut self, lines: &[String]) {
         if std::mem::take(&mut self.blank_line_due) && !self.out.is_empty() {
             self.out.push_str(self.margins.shared().trim_end());
@@ -343,7 +343,7 @@ impl Writer {
     }
 }
 
-/// Without spaces at the ends of its lines, or line breaks at its own ends.
+/// Removes spaces at both ends of each line, and line breaks at both ends of the text.
 fn squeeze(text: &str) -> String {
     let lines: Vec<&str> = text
         .split('\n')

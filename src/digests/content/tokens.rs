@@ -1,7 +1,7 @@
-//! HTML read as a list of tokens.
+//! HTML as a list of tokens.
 //!
-//! Of cleaned HTML the list is the tree in document order: the cleaner's output is well nested and holds none of the elements
-//! that change how a tokenizer reads on.
+//! For cleaned HTML the list is the tree in document order: the cleaner's output is well nested and contains none
+//! of the elements that change the tokenizer's state.
 
 use std::cell::RefCell;
 
@@ -43,7 +43,7 @@ impl Token {
         }
     }
 
-    /// Whether it is not text, or text that shows nothing.
+    /// Whether it is not text, or text without visible characters.
     pub(super) fn is_blank(&self) -> bool {
         match self {
             Self::Text(text) => text.chars().all(char::is_whitespace),
@@ -55,12 +55,12 @@ impl Token {
 #[derive(Default)]
 struct Collector {
     tokens: RefCell<Vec<Token>>,
-    /// Whether there may be elements whose content is not read as mark-up.
+    /// Whether the input may contain elements whose content is not parsed as markup.
     source: bool,
 }
 
 impl Collector {
-    /// How what follows a start tag is to be read.
+    /// How the tokenizer must continue after a start tag.
     fn after(&self, tag: &Tag) -> TokenSinkResult<()> {
         if !self.source || tag.kind == TagKind::EndTag {
             return TokenSinkResult::Continue;
@@ -105,7 +105,7 @@ impl TokenSink for Collector {
                     },
                 });
                 if at_once {
-                    // Foreign elements alone can end with their start tag.
+                    // Only foreign elements can be self-closing.
                     let name = tag.name.to_string();
                     tokens.push(Token::Close { name });
                 }
@@ -121,12 +121,12 @@ impl TokenSink for Collector {
     }
 }
 
-/// Reads cleaned HTML.
+/// Tokenizes cleaned HTML.
 pub(super) fn read(html: &str) -> Vec<Token> {
     read_with(html, Collector::default())
 }
 
-/// Reads HTML as somebody wrote it: the tokens may nest in any way, or not at all.
+/// Tokenizes HTML as somebody wrote it: tags may nest in any way or not match at all.
 pub(super) fn read_source(html: &str) -> Vec<Token> {
     let collector = Collector {
         source: true,

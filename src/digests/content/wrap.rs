@@ -1,11 +1,11 @@
-//! Filling lines of the text part.
+//! Line wrapping for the text part.
 
 use super::pieces::{Pieces, placeholder_length};
 
-/// Where lines end: what RFC 5322 recommends at most, less room for two levels of quotation.
+/// The line width: the limit that RFC 5322 recommends, less room for two levels of quotation.
 pub(super) const WIDTH: usize = 72;
 
-/// How wide `text` is for somebody without a name.
+/// The width of `text` for a reader without a name.
 pub(super) fn width(text: &str) -> usize {
     if text.contains("{{") {
         Pieces::of_line(text).with_fallbacks().chars().count()
@@ -14,8 +14,8 @@ pub(super) fn width(text: &str) -> usize {
     }
 }
 
-/// Breaks `text` into lines of at most `limit` characters where words allow it. Line feeds in it
-/// stay; a word longer than the limit (an address) keeps a line of its own and is never cut.
+/// Wraps `text` into lines of at most `limit` characters where possible. Line feeds are kept. A word longer than
+/// the limit (an address) gets a line of its own and is never cut.
 pub(super) fn fill(text: &str, limit: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
@@ -39,7 +39,7 @@ pub(super) fn fill(text: &str, limit: usize) -> Vec<String> {
     lines
 }
 
-/// Words between spaces; a placeholder with spaces in it is part of one word.
+/// Splits at spaces; a placeholder that contains spaces is part of one word.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text.trim_matches(' ');
     std::iter::from_fn(move || {
@@ -47,7 +47,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
             return None;
         }
         let mut end = rest.find(' ').unwrap_or(rest.len());
-        // Only the word itself is searched, and a placeholder is short: the time stays linear.
+        // Only the word itself is searched, and placeholders are short, so the time is linear.
         if let Some(start) = rest.get(..end).and_then(|word| word.find("{{"))
             && let Some(length) = rest.get(start..).and_then(placeholder_length)
         {

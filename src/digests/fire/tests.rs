@@ -1,11 +1,11 @@
-//! An issue whose compiling breaks at its hour: a fault of ours, which no other test can have.
+//! An issue whose compilation panics when it is due. That would be a bug of ours, so no other test can provoke it.
 
 use super::*;
 use crate::app::started;
 use crate::db;
 use crate::types::{Clock, IssueId};
 
-/// Two that are due, of which the first breaks.
+/// Two due issues, of which the first panics.
 async fn due(dir: &std::path::Path, clock: &Clock) -> App {
     let app = started(dir, clock).await;
     let txn = app.db.write_txn("test").await.expect("a transaction");

@@ -45,7 +45,7 @@ fn what_blocks_comes_first() {
     };
     let judged = judge(&draft);
     assert!(!may_send(&judged));
-    // That the same poll stands in the wrong place would be of no use.
+    // In addition, that the same poll is in the wrong place would be useless advice.
     assert_eq!(judged.len(), 1, "{judged:?}");
 }
 

@@ -1,28 +1,28 @@
-//! What stands at the left of lines inside list items and quotations.
+//! The left margins of lines inside list items and quotations.
 
 use crate::digests::content::wrap::WIDTH;
 
-/// So many levels show in the text part: each repeats its margin in every line, and these leave room for words.
+/// The most levels that are shown: each repeats its margin in every line, and this leaves room for words.
 const MARGINS_MAX: usize = 12;
 
-/// The margins of where we are, from the outermost.
+/// The current margins, from the outermost.
 #[derive(Default)]
 pub(super) struct Margins {
     levels: Vec<Margin>,
-    /// How many of them the last line had, too.
+    /// How many of them the last line had too.
     shared: usize,
 }
 
-/// What stands at the left of every line inside a list item or a quotation.
+/// The left margin inside a list item or a quotation.
 struct Margin {
-    /// Before the first line, once.
+    /// For the first line, once.
     first: Option<String>,
-    /// Before all others.
+    /// For all other lines.
     rest: String,
 }
 
 impl Margins {
-    /// A level more: `first` before its first line, once, and `rest` before all others.
+    /// Adds a level: `first` goes before its first line, once, and `rest` before all others.
     pub(super) fn indent(&mut self, first: Option<String>, rest: String) {
         let shows = self.levels.len() < MARGINS_MAX;
         self.levels.push(Margin {
@@ -31,14 +31,15 @@ impl Margins {
         });
     }
 
-    /// Takes the innermost margin away; its mark, if no line has it yet.
+    /// Removes the innermost margin. Returns its marker if no line was written with it.
     pub(super) fn outdent(&mut self) -> Option<String> {
         let margin = self.levels.pop();
         self.shared = self.shared.min(self.levels.len());
         margin?.first
     }
 
-    /// What comes next stands outside of all of them: no mark waits for a line, and nothing is shared with the last one.
+    /// What follows is outside all margins: pending markers are dropped, and no margin is shared with the previous
+    /// line.
     pub(super) fn interrupt(&mut self) {
         for margin in &mut self.levels {
             margin.first = None;
@@ -56,18 +57,18 @@ impl Margins {
         WIDTH.saturating_sub(taken).max(24)
     }
 
-    /// What an empty line stands in: the margins that both its neighbours share.
+    /// The margin of an empty line: the levels that both its neighbours share.
     pub(super) fn shared(&self) -> String {
         let shared = self.levels.iter().take(self.shared);
         shared.map(|margin| margin.rest.as_str()).collect()
     }
 
-    /// A line is written with all of them.
+    /// Notes that a line was written with all margins.
     pub(super) fn reached(&mut self) {
         self.shared = self.levels.len();
     }
 
-    /// What stands before the next line.
+    /// The margin of the next line.
     pub(super) fn of_next_line(&mut self) -> String {
         let mut written = String::new();
         for margin in &mut self.levels {

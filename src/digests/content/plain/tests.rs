@@ -34,7 +34,7 @@ fn lists_keep_their_marks() {
 fn quotations_and_code() {
     check("> a\n>\n> b\n\nc", "> a\n>\n> b\n\nc\n");
     check("> - a\n> - b", "> - a\n> - b\n");
-    // What separates a quotation from its neighbours belongs to neither.
+    // The empty lines around a quotation have no quotation marker.
     check("a\n\n> b\n\nc", "a\n\n> b\n\nc\n");
     check("> a\n\n<!-- -->\n\n> b", "> a\n\n> b\n");
     check("> a\n>\n> > b", "> a\n>\n> > b\n");
@@ -101,7 +101,7 @@ fn lines_end_at_seventy_two() {
     );
 }
 
-// Each of these took minutes, the memory, or the stack, in one parser or another.
+// Each of these took minutes, exhausted the memory or overflowed the stack in one parser or another.
 fn hostile() -> Vec<String> {
     let fill = |part: &str| part.repeat(200_000 / part.len());
     vec![
@@ -128,7 +128,7 @@ fn hostile() -> Vec<String> {
         fill("<svg>"),
         fill("{{"),
         fill("{{name|a "),
-        // Formatting that is never closed is opened again in each paragraph.
+        // Unclosed formatting is reopened in each paragraph.
         (0..9_000)
             .map(|n| format!("<p><b title={n}></p>"))
             .collect(),
@@ -140,7 +140,7 @@ fn hostile() -> Vec<String> {
 
 #[test]
 fn hostile_bodies_take_a_moment_and_little_stack() {
-    // Half of what a thread that answers requests has.
+    // Half the stack of a thread that serves requests.
     let small = std::thread::Builder::new().stack_size(1 << 20);
     let tried = small.spawn(|| {
         for markdown in hostile() {
@@ -179,7 +179,7 @@ fn what_nests_too_deeply_stands_there_as_it_was_typed() {
         text.contains("> a <b> & c") && text.ends_with("reader\n"),
         "{text}"
     );
-    // A paragraph in 49 quotations.
+    // A paragraph inside 49 quotations.
     assert!(!Body::parse(&(">".repeat(49) + " a")).is_too_deep());
 }
 
