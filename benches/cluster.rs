@@ -1,4 +1,4 @@
-//! A PostgreSQL of our own, durable as it comes out of the box, on loopback and in a temporary directory.
+//! A temporary PostgreSQL cluster on loopback, with the default (durable) settings.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// `None` where PostgreSQL is not installed.
+    /// `None` if PostgreSQL is not installed.
     pub fn start() -> Option<Self> {
         let bin = newest()?;
         let dir = tempfile::tempdir().unwrap();
@@ -51,7 +51,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// The URL of a new, empty database.
+    /// Creates an empty database and returns its URL.
     pub fn database(&self, name: &str) -> String {
         let port = self.port.to_string();
         let made = ["-h", "127.0.0.1", "-p", &port, "-U", "canvass", name];

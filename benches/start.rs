@@ -1,9 +1,9 @@
-//! How big the binary is, and how long it takes from the start to the first 200.
+//! The size of the binary, and the time from its start to the first 200.
 //!
 //!     cargo bench --bench start
 //!
-//! Each start is a process of its own on a data directory of its own; "again" opens the
-//! same directory a second time. Fails when a median is over its limit.
+//! Each start is a separate process with a separate data directory; "again" opens the same directory a second time.
+//! Fails if a median exceeds its limit.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement")]
 
 use std::io::{Read as _, Write as _};
@@ -83,7 +83,7 @@ fn ready(address: SocketAddr) -> bool {
         && answer.starts_with("HTTP/1.1 200")
 }
 
-/// Ended with the measurement, however that ends.
+/// A server process that is ended when the value is dropped.
 struct Server(Child);
 
 impl Drop for Server {

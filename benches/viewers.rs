@@ -1,11 +1,11 @@
-//! What ten thousand readers cost who watch a poll's results and do nothing else.
+//! The cost of ten thousand readers who only watch a poll's results.
 //!
 //!     cargo bench --bench viewers
 //!
-//! The real program with a poll; 10,000 connections to its live results, opened by this process. Measured on the server:
-//! memory before, with all of them idle, and after votes came in; how many updates each viewer got, and how soon.
-//! Fails when they cost more than 100 MB, when a viewer got more than four updates a second, or when one missed the last
-//! count. Needs about 10,100 open files in each of the two processes.
+//! The real program with a poll, and 10,000 connections to its live results, opened by this process. Measured on
+//! the server: memory before, with all of them idle, and after votes came in; and for each viewer, how many updates
+//! it got and how soon. Fails if they cost more than 100 MB, if a viewer got more than four updates a second, or if
+//! one missed the last count. Needs about 10,100 open files in each of the two processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement")]
 
 use std::net::SocketAddr;
@@ -19,13 +19,13 @@ use tokio::task::JoinSet;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_canvass");
 const VIEWERS: usize = 10_000;
-/// Connections that are opened at the same time: a listener's queue is short.
+/// How many connections are opened at the same time: a listener's backlog is short.
 const AT_ONCE: usize = 100;
 const LIMIT_MB: f64 = 100.0;
-/// Votes, one after the other, and the pause between two.
+/// The number of votes, one after the other, and the pause between two.
 const VOTES: i64 = 40;
 const PAUSE: Duration = Duration::from_millis(100);
-/// After the last vote every viewer must have its count.
+/// The time within which every viewer must have the count after the last vote.
 const SOON: Duration = Duration::from_secs(10);
 
 fn main() {
@@ -134,7 +134,7 @@ fn canvass(dir: &Path) -> Command {
     command
 }
 
-/// The program under test; ended when this is dropped.
+/// The server process; ended when this is dropped.
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -201,7 +201,7 @@ impl Server {
         kib * 1_024.0 / 1e6
     }
 
-    /// Time on the processor so far; 100 ticks are a second.
+    /// CPU time so far; 100 ticks are a second.
     fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let after_name = stat.rsplit(')').next().unwrap();
@@ -222,12 +222,12 @@ impl Drop for Server {
     }
 }
 
-/// A reader who watches.
+/// A reader who watches the results.
 struct Viewer {
     lines: BufReader<TcpStream>,
 }
 
-/// What a viewer saw until the count was there.
+/// The updates a viewer got before the expected count.
 struct Seen {
     updates: u64,
     at: Instant,
@@ -249,7 +249,7 @@ impl Viewer {
         viewer
     }
 
-    /// The number of readers in the next update; `None` when the server hung up.
+    /// The number of voters in the next update; `None` if the server closed the connection.
     async fn next(&mut self) -> Option<i64> {
         let mut line = String::new();
         loop {

@@ -1,7 +1,7 @@
-//! What an issue whose provider is slow, or wants nothing, takes from another: at most a tenth is promised.
+//! How much an issue for a slow or refusing provider slows down another issue: at most by a tenth, that is the aim.
 //!
-//! The other one had all connections before, and gives them back one by one as its slow mails end: that is a second or two, which an issue of
-//! seven seconds feels and one of half a minute hardly. Both are measured.
+//! The slow issue held all connections before, and gives them back one by one as its mails end. That takes a second
+//! or two, which matters to an issue of seven seconds and hardly to one of half a minute. Both are measured.
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use super::sender::Program;
 use super::{Bench, Case, FAR, RUNS, median, name, seed};
 
 const CONNECTIONS: usize = 20;
-/// Of the issue that is measured, with how often: seven seconds and half a minute at a relay that answers after 20 ms.
+/// Readers of the measured issue, and how often it is measured: seven seconds and half a minute at a relay that
+/// answers after 20 ms.
 const READERS: [(usize, usize); 2] = [(6_000, RUNS), (24_000, 1)];
-/// Of the other one: more than a slow provider takes meanwhile.
+/// Readers of the other issue: more than a slow provider takes in that time.
 const OTHERS: usize = 10_000;
 
 impl Bench {
-    /// An issue alone, then the same beside one that goes to a provider in trouble.
+    /// Measures an issue alone, and then beside one for a provider in trouble.
     pub(super) fn fair(&self) {
         println!(
             "at a relay that answers after 20 ms, {CONNECTIONS} connections, alone and beside an issue of {OTHERS}; aim: 1.10 times"
@@ -60,7 +61,7 @@ impl Bench {
             }
             let program = Program::serve(dir.path(), &database, relay, CONNECTIONS);
             if other.is_some() {
-                // It had all connections for a while before the one that is measured comes.
+                // The other issue holds all connections for a while before the measured one comes.
                 tokio::time::sleep(Duration::from_secs(3)).await;
             }
             seed::hand_over(&db, Case::SMALL).await;

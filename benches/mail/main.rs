@@ -1,14 +1,15 @@
-//! Mails per second to a relay that takes everything, as a share of what its own load generator reaches.
+//! Mails per second to a relay that accepts everything, as a share of what that relay's own load generator reaches.
 //!
 //!     cargo bench --bench mail                    4 kB and 30 kB at 20 connections, both databases; DKIM; a far relay
 //!     cargo bench --bench mail -- table           1, 10, 20 and 50 connections, 4 kB and 30 kB, both databases
 //!     cargo bench --bench mail -- fair            an issue beside another whose provider is slow, or defers every mail
 //!     cargo bench --bench mail -- long            10,000, 100,000 and 1,000,000 recipients, with the editors' pages meanwhile
 //!
-//! In turn, three times, medians: `smtp-source` against `smtp-sink` (the limit), then Canvass against the same sink, with
-//! a durable ledger: SQLite with `synchronous=FULL`, or a PostgreSQL of its own with `synchronous_commit=on`. The far relay answers
-//! after 20 ms; its limit is a client without a ledger that pipelines. Needs the two
-//! programs, which come with Postfix; PostgreSQL is left out where it is not installed. All on loopback.
+//! Alternating, three times, medians: `smtp-source` against `smtp-sink` (the limit), then Canvass against the same
+//! sink with a durable ledger: SQLite with `synchronous=FULL`, or a PostgreSQL of its own with
+//! `synchronous_commit=on`. The far relay answers after 20 ms; its limit is a pipelining client without a ledger.
+//! The two programs come with Postfix and are required; PostgreSQL is skipped if it is not installed. Everything is
+//! on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement")]
 
 #[path = "../cluster.rs"]
@@ -29,7 +30,7 @@ const RUNS: usize = 3;
 const RECIPIENTS: usize = 10_000;
 const FAR: Duration = Duration::from_millis(20);
 
-/// One line of a table.
+/// A row of a table.
 #[derive(Clone, Copy)]
 struct Case {
     octets: usize,
@@ -38,7 +39,7 @@ struct Case {
     postgres: bool,
     /// Whether each mail is signed, with an RSA key of 2,048 bits and an Ed25519 one.
     signed: bool,
-    /// Whether a page of the editors is asked for again and again meanwhile.
+    /// Whether an editors' page is requested repeatedly meanwhile.
     watched: bool,
 }
 
@@ -138,8 +139,8 @@ impl Bench {
         }
     }
 
-    /// The small issue once before and twice after the large one: the machine is not the same all the time, and what is compared
-    /// are times.
+    /// The small issue runs once before and twice after the large one, because the speed of the machine varies over
+    /// time.
     fn long(&self) {
         const SMALL: usize = 10_000;
         const LARGE: usize = 1_000_000;
@@ -285,7 +286,8 @@ fn heading() {
     println!("database   octets  conns    limit/s     ours/s   share   CPU s/1,000   peak MB");
 }
 
-/// `numbers`: the limit and ours, per second; seconds of processor for 1,000; the peak in MB. `aim`: the share to be reached, in percent.
+/// `numbers`: the limit and our rate, per second; CPU seconds for 1,000; the peak in MB. `aim`: the share to reach,
+/// in percent.
 fn line(case: Case, what: &str, aim: Option<f64>, numbers: [Vec<f64>; 4]) {
     let [limit, ours, cpu, peak] = numbers.map(|mut of_runs| median(&mut of_runs));
     let share = ours * 100.0 / limit;
@@ -314,7 +316,7 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// The value below which so many of a hundred lie.
+/// The given percentile of sorted values.
 fn share(ascending: &[f64], of_a_hundred: usize) -> f64 {
     match ascending.len() {
         0 => 0.0,

@@ -1,4 +1,4 @@
-//! Relays to send to: Postfix's `smtp-sink`, which takes everything at once, and one that is far away.
+//! Relays to send to: Postfix's `smtp-sink`, which accepts everything at once, and one that simulates distance.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A process that ends with its value.
+/// A child process that is ended when the value is dropped.
 pub struct Running(pub Child);
 
 impl Drop for Running {
@@ -40,7 +40,7 @@ impl Sink {
     pub fn start(program: &str) -> Self {
         let port = free_port();
         let mut command = Command::new(program);
-        // As root it wants to know as whom to run.
+        // As root it requires a user to run as.
         if std::env::var_os("USER").is_none_or(|user| user == "root") {
             command.args(["-u", "nobody"]);
         }
@@ -57,8 +57,7 @@ impl Sink {
     }
 }
 
-/// `smtp-source`: how long it takes to hand over `mails` of `octets`, with one connection for each mail of a
-/// session that stays open (`-d`).
+/// `smtp-source`: how long it takes to hand over `mails` of `octets`, over sessions that stay open (`-d`).
 pub fn flood(
     program: &str,
     port: u16,
@@ -78,13 +77,14 @@ pub fn flood(
     began.elapsed()
 }
 
-/// Recipients there cost the relay a second and a half each.
+/// Each recipient at this domain takes the relay a second and a half.
 pub const SLOW_PROVIDER: &str = "slow.example";
-/// Recipients there are deferred, each of them.
+/// Every recipient at this domain is deferred.
 pub const THROTTLED_PROVIDER: &str = "throttled.example";
 const TARPIT: Duration = Duration::from_millis(1_500);
 
-/// A relay that answers everything it has read so far after `delay`, as if it stood so far away. It offers PIPELINING.
+/// A relay that answers everything it has read so far after `delay`, like one that is far away. It offers
+/// PIPELINING.
 pub async fn far_away(delay: Duration) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -151,12 +151,12 @@ async fn converse(mut stream: TcpStream, delay: Duration) -> Option<()> {
     }
 }
 
-/// Whether a line has a recipient at this provider.
+/// Whether a line names a recipient at this provider.
 fn named(line: &[u8], domain: &str) -> bool {
     line.windows(domain.len()).any(|w| w == domain.as_bytes())
 }
 
-/// What so many connections allow at most: a client without any ledger that pipelines as we do.
+/// The limit for this many connections: a client without a ledger that pipelines like ours.
 pub async fn bare(port: u16, connections: usize, mails: usize, octets: usize) -> Duration {
     let began = Instant::now();
     let clients: Vec<_> = (0..connections)
@@ -179,7 +179,7 @@ async fn bare_client(port: u16, mails: usize, octets: usize) -> std::io::Result<
         "Subject: x\r\n\r\n{}.\r\n",
         format!("{}\r\n", "x".repeat(70)).repeat(octets / 72)
     );
-    // The next mail is opened in the packet that ends this one: a round trip for each.
+    // The next mail begins in the packet that ends this one: one round trip for each mail.
     const OPEN: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
     let (last, next) = (message.clone(), message + OPEN);
     stream.write_all(OPEN.as_bytes()).await?;

@@ -1,4 +1,4 @@
-//! A database with readers and an issue that is ready to go.
+//! A database with readers and an issue ready to be sent.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use canvass::types::{Clock, EmailAddress, IssueId, NewsletterId, Purpose, Secret
 
 pub const ISSUE: IssueId = IssueId(1);
 
-/// A database with the newsletter and its readers; nothing is handed over yet.
+/// A database with the newsletter and its readers; nothing has been handed over yet.
 pub async fn readers(url: &str, readers: usize) -> Db {
     let db = Db::open(&Secret::new(url.to_owned()), 2).await.unwrap();
     migrate(&db).await.unwrap();
@@ -34,7 +34,7 @@ pub async fn readers(url: &str, readers: usize) -> Db {
     }
     txn.commit().await.unwrap();
     if db.backend() == Backend::Postgres {
-        // What autovacuum would have done long before an issue is sent.
+        // In production autovacuum has done this long before an issue is sent.
         let txn = db.write_txn("analyze").await.unwrap();
         db::run(&*txn, "ANALYZE", []).await.unwrap();
         txn.commit().await.unwrap();
@@ -42,7 +42,7 @@ pub async fn readers(url: &str, readers: usize) -> Db {
     db
 }
 
-/// A second newsletter with readers at one provider, and an issue of it that is on its way.
+/// Adds a second newsletter with readers at one provider, and an issue of it that is being sent.
 pub async fn another_issue(db: &Db, domain: &str, readers: usize) {
     let txn = db.write_txn("seed").await.unwrap();
     for sql in [
@@ -67,7 +67,7 @@ pub async fn another_issue(db: &Db, domain: &str, readers: usize) {
     handed_over(db, IssueId(2), NewsletterId(2), 4_000).await;
 }
 
-/// Hands the issue over, with mails of about so many octets.
+/// Hands the issue over, with mails of about this size.
 pub async fn hand_over(db: &Db, octets: usize) {
     handed_over(db, ISSUE, NewsletterId(1), octets).await;
 }
@@ -93,7 +93,7 @@ fn edition(octets: usize) -> Edition {
     let name = slots.name("reader");
     let manage = slots.link("/manage/", Purpose::Manage, &[1]);
     let paragraph = "What readers told us about the news they read, and why it matters to them. ";
-    // The rest of the mail is headers, links and the frame of its parts.
+    // The rest of the mail consists of headers, links and the layout of its parts.
     let body = paragraph.repeat(octets.saturating_sub(1_800) / 2 / paragraph.len());
     Edition::compile(Draft {
         from: Mailbox {

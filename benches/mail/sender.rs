@@ -11,20 +11,20 @@ use crate::seed::ISSUE;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_canvass");
 const KEY: &str = "a secret key of at least 32 characters";
-/// Ticks of `/proc/<pid>/stat` in a second, on every Linux of today.
+/// Clock ticks per second in `/proc/<pid>/stat`, the same on every current Linux.
 const TICKS: f64 = 100.0;
 
-/// What an issue took.
+/// The cost of an issue.
 pub struct Sent {
     /// From the first batch to the last recipient's final state.
     pub took: Duration,
-    /// From the start of the program to the first batch: the freezing of the audience is in it.
+    /// From the start of the program to the first batch, which includes freezing the audience.
     pub until_first: Duration,
     /// Processor time of the program, user and system, in seconds.
     pub cpu_seconds: f64,
     /// Largest resident memory, in MB.
     pub peak_mb: f64,
-    /// Times of the editors' pages that were asked for meanwhile, in milliseconds, ascending.
+    /// Response times of the editors' pages requested meanwhile, in milliseconds, ascending.
     pub pages_ms: Vec<f64>,
 }
 
@@ -46,7 +46,7 @@ impl Program {
         command
     }
 
-    /// Makes keys for `domain` and signs with them from now on.
+    /// Creates keys for `domain` and activates them.
     pub fn sign_as(dir: &Path, database: &str, domain: &str) {
         let dkim = |arguments: &[&str]| {
             let output = Self::command(dir, database)
@@ -90,7 +90,7 @@ impl Program {
         }
     }
 
-    /// Waits until the issue is finished; `editor` is a cookie under which pages are asked for meanwhile.
+    /// Waits until the issue is finished. If `editor` is a session cookie, pages are requested with it meanwhile.
     pub async fn sent(mut self, db: &Db, readers: usize, editor: Option<String>) -> Sent {
         let (mut before, mut until_first) = (self.cpu_seconds(), Duration::ZERO);
         let mut pages_ms = Vec::new();
@@ -158,7 +158,7 @@ impl Program {
         kib.parse::<f64>().unwrap() * 1_024.0 / 1e6
     }
 
-    /// Signs an editor in as a person does: the printed link, a password, the cookie.
+    /// Signs an editor in like a person: by the printed link, a password, the cookie.
     pub async fn sign_in(&self, dir: &Path, database: &str) -> String {
         let client = reqwest::Client::builder()
             .no_proxy()

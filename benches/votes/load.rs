@@ -1,4 +1,4 @@
-//! Clients that keep a connection and ask again as soon as they have their answer.
+//! Clients that keep a connection open and send the next request as soon as they have the response.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How much is asked, and what must be answered.
+/// The amount of load, and the response that is expected.
 #[derive(Clone, Copy)]
 pub struct Limits {
     connections: usize,
     lasts: Duration,
     status: &'static [u8; 3],
-    /// Each request comes from a browser that has answered another poll before; otherwise from one that never did.
+    /// Whether each request comes from a browser that has answered another poll before, or from a new one.
     returning: bool,
 }
 
@@ -32,12 +32,12 @@ impl Limits {
     }
 }
 
-/// Browsers that came back so far.
+/// The number of returning browsers so far.
 static RETURNED: AtomicU64 = AtomicU64::new(0);
-/// Where their markers stand in a request: 22 digits.
+/// The place of their markers in a request: 22 digits.
 const MARKED: &str = "Cookie: canvass_voter=0000000000000000000000\r\n";
 
-/// What a run reached.
+/// The result of a run.
 pub struct Run {
     pub answers: u64,
     pub rate: f64,
@@ -45,7 +45,7 @@ pub struct Run {
     pub p99_ms: f64,
 }
 
-/// Keeps the connections busy; every answer must have the status.
+/// Keeps the connections busy; every response must have the expected status.
 pub async fn load(to: SocketAddr, path: &'static str, limits: Limits) -> Run {
     let started = Instant::now();
     let clients: Vec<_> = (0..limits.connections)
@@ -88,14 +88,14 @@ pub struct Client {
     buffer: Vec<u8>,
 }
 
-/// What it is told.
+/// The response to a vote.
 pub struct Answer {
     pub status: [u8; 3],
     pub says_when: bool,
 }
 
 impl Client {
-    /// `headers`: more of them, each with its line end.
+    /// `headers`: additional headers, each with its line end.
     pub async fn open(to: SocketAddr, path: &str, option: usize, headers: &str) -> Self {
         let stream = TcpStream::connect(to).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -110,7 +110,7 @@ impl Client {
         }
     }
 
-    /// The next request has a marker of its own.
+    /// Gives the next request a new marker.
     fn come_back(&mut self) {
         let marker = format!("{:022}", RETURNED.fetch_add(1, Ordering::Relaxed));
         let at = find(&self.request, b"canvass_voter=").unwrap() + 14;
@@ -131,16 +131,16 @@ impl Client {
         let head = &self.buffer[..got];
         let mut status = [0; 3];
         status.copy_from_slice(&head[9..12]);
-        // Only looked for where it is expected: the load is to cost as little as it can.
+        // Only searched for where it is expected, to keep the load generator cheap.
         let says_when = &status == b"503" && find(head, b"retry-after: ").is_some();
         Answer { status, says_when }
     }
 }
 
-/// How long the answer is, once its head is there.
+/// The length of the response, once its head is complete.
 fn whole_length(bytes: &[u8]) -> Option<usize> {
     if bytes.ends_with(b"\r\n\r\n") && bytes.starts_with(b"HTTP/1.1 303") {
-        // Has no body: the head is all of it.
+        // It has no body: the head is the whole response.
         return Some(bytes.len());
     }
     let head = find(bytes, b"\r\n\r\n")? + 4;

@@ -2,16 +2,18 @@
 //!
 //!     cargo bench --bench votes
 //!
-//! On SQLite (`synchronous=FULL`), and on a PostgreSQL of our own (as it comes out of the box: `synchronous_commit=on`) where it is
-//! installed. At 64 and 256 kept-alive connections, three times in turn, medians: `POST /nothing` on a bare axum router (the
-//! limit), then `POST /p/trust` on the whole of Canvass, a new voter each time: a browser that never answered here, and at 64 connections also
-//! browsers that have a marker from another poll, whose keys lie anywhere in the table. The load comes from this process, from tasks
-//! beside the server's on the same threads: the cheapest generator there is, so that the empty handler's rate is as high as it can be
-//! and our share of it no higher than it is. What a flush of the disk costs is measured in the same directory.
+//! On SQLite (`synchronous=FULL`), and on a PostgreSQL of our own (default settings: `synchronous_commit=on`) if it
+//! is installed. At 64 and 256 kept-alive connections, three times alternating, medians: `POST /nothing` on a bare
+//! axum router (the limit), then `POST /p/trust` on the whole of Canvass, with a new voter each time: a browser
+//! that never answered here, and at 64 connections also browsers with a marker from another poll, whose keys are
+//! spread over the table. The load comes from tasks in this process, on the same threads as the server's. That is
+//! the cheapest generator there is, so that the empty handler's rate is as high as it can be and our share of it is
+//! not overstated. The cost of a disk flush is measured in the same directory.
 //!
-//! Then: a thousand duplicates of one voter at once, 256 voters at the same moment, and a database that hangs for ten seconds while
-//! far more answer than fit into the queue. Every 303 must be a ballot in the tally, everything else a 503 with `Retry-After` in time, and
-//! the chain must verify. Fails when a promise is broken; a rate is only told, because it is the machine's as much as ours.
+//! Then: a thousand duplicates of one voter at once, 256 voters at the same moment, and a database that hangs for
+//! ten seconds while far more voters answer than fit into the queue. Every 303 must be a ballot in the tally,
+//! everything else a 503 with `Retry-After` in time, and the chain must verify. Fails if one of these guarantees is
+//! broken; rates are only reported, because they depend on the machine as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement")]
 
 #[path = "../cluster.rs"]
@@ -31,7 +33,7 @@ use self::stage::Stage;
 const TURNS: usize = 3;
 const EMPTY_LASTS: Duration = Duration::from_secs(2);
 const VOTES_LAST: Duration = Duration::from_secs(4);
-/// The share of an empty handler's rate at 64 connections, in percent: what is aimed at.
+/// The target share of an empty handler's rate at 64 connections, in percent.
 const AIM_SQLITE: f64 = 40.0;
 const AIM_POSTGRES: f64 = 25.0;
 const AIM_SLOW_MS: f64 = 50.0;
@@ -56,7 +58,7 @@ fn main() {
     std::process::exit(i32::from(broken != 0));
 }
 
-/// Measures on one database; says how many promises were broken. `urls`: of two empty databases of a server.
+/// Measures one database; returns how many guarantees were broken. `urls`: two empty databases of a server.
 async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
     let dir = tempfile::tempdir().unwrap();
     println!("== {name}, in {}", dir.path().display());
@@ -133,7 +135,7 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// What writing 16 kB over old ones and flushing them costs here: median and 99th of a hundred, in milliseconds.
+/// The cost of overwriting 16 kB and flushing them here: median and 99th percentile, in milliseconds.
 fn flush_ms(dir: &Path) -> (f64, f64) {
     let mut file = std::fs::File::create(dir.join("flush")).unwrap();
     file.write_all(&vec![0; 1 << 20]).unwrap();
@@ -151,7 +153,7 @@ fn flush_ms(dir: &Path) -> (f64, f64) {
     (took[took.len() / 2], took[took.len() * 99 / 100])
 }
 
-/// Time on the processor so far; 100 ticks are a second. PostgreSQL's own is not in it.
+/// CPU time of this process so far, without PostgreSQL's; 100 ticks are a second.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let after_name = stat.rsplit(')').next().unwrap();

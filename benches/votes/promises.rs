@@ -1,4 +1,4 @@
-//! What must hold whatever the rate is.
+//! Guarantees that must hold at any rate.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,17 +14,17 @@ const DUPLICATES: usize = 1_000;
 const CONNECTIONS: usize = 100;
 const VOTERS: usize = 256;
 
-/// How long the database hangs: longer than patience.
+/// How long the database hangs: longer than [`group_commit::PATIENCE`].
 const HANGS: Duration = Duration::from_secs(10);
-/// Clients that answer again and again, and what fits into the queue.
+/// The number of clients that keep answering, and the capacity of the queue.
 const CLIENTS: usize = 512;
 const QUEUE: usize = 128;
-/// Between a refusal and the next try.
+/// The pause between a refusal and the next attempt.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Nobody may wait longer for a 503: patience, and the pauses in which the queue is looked through.
+/// The longest wait for a 503: the patience, plus the interval at which the queue is checked.
 const LONGEST: Duration = group_commit::PATIENCE.saturating_add(Duration::from_secs(2));
 
-/// A thousand answers of one voter at once are one ballot.
+/// A thousand simultaneous answers of one voter must give one ballot.
 pub async fn duplicates(stage: &Stage) -> usize {
     let before = stage.voters().await;
     let start = Arc::new(Barrier::new(CONNECTIONS));
@@ -46,7 +46,7 @@ pub async fn duplicates(stage: &Stage) -> usize {
     usize::from(made != 1) + stage.check("with the duplicates", before + 1).await
 }
 
-/// So many voters at the same moment are all counted.
+/// This many voters at the same moment must all be counted.
 pub async fn at_once(stage: &Stage) -> usize {
     let before = stage.voters().await;
     let start = Arc::new(Barrier::new(VOTERS));
@@ -66,7 +66,7 @@ pub async fn at_once(stage: &Stage) -> usize {
     stage.check("with those", before + VOTERS as u64).await
 }
 
-/// What the clients of the drill were told.
+/// The responses that the clients of the overload test got.
 #[derive(Default)]
 struct Told {
     counted: u64,
@@ -76,7 +76,7 @@ struct Told {
     longest: Duration,
 }
 
-/// A database that hangs while far more answer than fit into the queue.
+/// The database hangs while far more voters answer than fit into the queue.
 pub async fn overload(url: Option<&str>) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let stage = Stage::open(dir.path(), url, QUEUE).await;

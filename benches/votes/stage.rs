@@ -1,4 +1,4 @@
-//! The whole of Canvass with a poll, and a router with nothing.
+//! The whole of Canvass with a poll, and a router with an empty handler.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// `url`: of an empty database of a server; otherwise SQLite in `dir`. `queue`: so many answers may wait.
+    /// `url`: an empty database of a server; otherwise SQLite in `dir`. `queue`: how many answers may wait.
     pub async fn open(dir: &Path, url: Option<&str>, queue: usize) -> Self {
         let mut settings = vec![
             ("CANVASS_DATA_DIR", dir.display().to_string()),
@@ -50,7 +50,7 @@ impl Stage {
         self.server.address
     }
 
-    /// Commits of the ballot box so far.
+    /// The number of ballot commits so far.
     pub async fn groups(&self) -> f64 {
         let mut stream = TcpStream::connect(self.address()).await.unwrap();
         stream
@@ -64,7 +64,7 @@ impl Stage {
             .map_or(0.0, |count| count.trim().parse().unwrap())
     }
 
-    /// Whether exactly so many voters are in the tally, and all of it verifies; else 1.
+    /// Returns 0 if the tally has exactly this many voters and everything verifies, otherwise 1.
     pub async fn check(&self, what: &str, voters: u64) -> usize {
         let poll = polls::by_slug(&self.app.db, "trust")
             .await
@@ -87,7 +87,7 @@ impl Stage {
         usize::from(tallied != i64::try_from(voters).unwrap() || !verified.findings.is_empty())
     }
 
-    /// Voters in the tally.
+    /// The number of voters in the tally.
     pub async fn voters(&self) -> u64 {
         let poll = polls::by_slug(&self.app.db, "trust")
             .await

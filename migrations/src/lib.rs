@@ -1,8 +1,9 @@
 //! The schema of Canvass, as an append-only list of migrations.
 //!
-//! Rules: a released migration is never edited; each works on tables with rows in them, on SQLite and on
-//! PostgreSQL; times are integer milliseconds, ids are `BIGINT`; what is hot has no secondary index it does not need.
-//! They run under a lock and inside one transaction (see `canvass::db::migrate`), so a failed one leaves nothing behind.
+//! Rules: a released migration is never edited; each must work on tables with rows, on SQLite and on PostgreSQL;
+//! times are integer milliseconds, ids are `BIGINT`; hot tables have no secondary index that they do not need.
+//! Migrations run under a lock and inside one transaction (see `canvass::db::migrate`), so a failed one leaves
+//! nothing behind.
 
 mod m0001_foundation;
 mod m0002_reliability;
@@ -31,7 +32,7 @@ mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-/// The list, oldest first.
+/// The migrations, oldest first.
 pub struct Migrator;
 
 #[sea_orm_migration::async_trait::async_trait]

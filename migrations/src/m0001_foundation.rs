@@ -42,7 +42,7 @@ const STATEMENTS: &[&str] = &[
         created_ms BIGINT NOT NULL,
         revoked_ms BIGINT
     )",
-    // The answer to a write through the API, kept so that a repeated Idempotency-Key gets the same.
+    // The response to an API write, stored so that a repeated Idempotency-Key gets the same one.
     "CREATE TABLE idempotency (
         token_id BIGINT NOT NULL REFERENCES api_token(id),
         idempotency_key TEXT NOT NULL,
@@ -69,7 +69,7 @@ const STATEMENTS: &[&str] = &[
         archive SMALLINT NOT NULL DEFAULT 1,
         created_ms BIGINT NOT NULL
     )",
-    // The exact words a reader agrees to. A changed text is a new row with the next version.
+    // The exact text that readers consent to. A changed text is a new row with the next version.
     "CREATE TABLE consent_text (
         id {id},
         newsletter_id BIGINT NOT NULL REFERENCES newsletter(id),
@@ -78,8 +78,8 @@ const STATEMENTS: &[&str] = &[
         created_ms BIGINT NOT NULL,
         UNIQUE (newsletter_id, version)
     )",
-    // email_key: lower case, domain as A-label. An erased reader keeps the row (ledgers point at it) and loses
-    // everything personal; email_key is then 'erased:' and random characters.
+    // email_key: lower case, domain as A-label. An erased reader keeps the row, because ledgers reference it, but
+    // all personal data is removed; email_key is then 'erased:' and random characters.
     "CREATE TABLE reader (
         id {id},
         email_key {ascii} NOT NULL UNIQUE,
@@ -100,10 +100,10 @@ const STATEMENTS: &[&str] = &[
         PRIMARY KEY (newsletter_id, reader_id)
     )",
     "CREATE INDEX subscription_of_reader ON subscription (reader_id)",
-    // The editors' list and the counts of it.
+    // For the editors' list and its counts.
     "CREATE INDEX subscription_by_state ON subscription (newsletter_id, state, reader_id)",
     "CREATE INDEX reader_erased ON reader (erased_ms) WHERE erased_ms IS NOT NULL",
-    // A request that waits for its confirmation: apart from readers until it is confirmed, purged when it is not.
+    // A request that waits for confirmation. Kept apart from readers until it is confirmed, and purged otherwise.
     "CREATE TABLE subscription_request (
         id {id},
         token_hash {blob} NOT NULL UNIQUE,
@@ -119,14 +119,15 @@ const STATEMENTS: &[&str] = &[
         confirmed_ms BIGINT
     )",
     "CREATE INDEX subscription_request_age ON subscription_request (expires_ms)",
-    // When a mail that anybody can trigger went to an address (a keyed hash): the caps of ten minutes and a day.
+    // When a mail that anybody can trigger was sent to an address (a keyed hash), for the caps of ten minutes and a
+    // day.
     "CREATE TABLE triggered_mail (
         address_hash {blob} NOT NULL,
         sent_ms BIGINT NOT NULL
     )",
     "CREATE INDEX triggered_mail_of ON triggered_mail (address_hash, sent_ms)",
     "CREATE INDEX triggered_mail_age ON triggered_mail (sent_ms)",
-    // The evidence: who agreed to what, in which words, where and when, and how it was confirmed.
+    // The evidence of consent: who agreed to which text, where and when, and how it was confirmed.
     "CREATE TABLE consent (
         id {id},
         reader_id BIGINT NOT NULL REFERENCES reader(id),
@@ -139,7 +140,7 @@ const STATEMENTS: &[&str] = &[
         withdrawn_ms BIGINT
     )",
     "CREATE INDEX consent_of ON consent (reader_id, newsletter_id)",
-    // Addresses that must not be mailed, as keyed hashes: outlives erasure, survives imports.
+    // Addresses that must not be mailed, as keyed hashes. They outlive erasure and apply to imports.
     // reason: 1 hard bounce, 2 complaint, 3 editor, 4 erased at the reader's wish.
     "CREATE TABLE suppression (
         address_hash {blob} PRIMARY KEY,
@@ -150,7 +151,7 @@ const STATEMENTS: &[&str] = &[
     // ---- Polls -----------------------------------------------------------------------------
     // state: 0 draft, 1 published (open between opens_ms and closes_ms), 2 closed by hand.
     // visibility: 0 always, 1 after voting, 2 after the close, 3 never. linked: 0 secret, 1 linked.
-    // secret: keys the voter keys; destroyed some days after the close (NULL then).
+    // secret: the key of the voter keys; destroyed some days after the close (then NULL).
     "CREATE TABLE poll (
         id {id},
         slug TEXT NOT NULL UNIQUE,
@@ -192,7 +193,7 @@ const STATEMENTS: &[&str] = &[
         retired_ms BIGINT
     )",
     "CREATE INDEX poll_option_of ON poll_option (poll_id, question_id, position)",
-    // One reader, one ballot: the primary key decides. choices: option ids in order, as varints.
+    // One ballot per voter, enforced by the primary key. choices: option ids in order, as varints.
     // tier: 0 anonymous browser, 1 proof of work, 2 confirmed subscriber, 3 signed in.
     // source: 0 poll page, 1 article form, 2 embed, 3 mail, 4 API.
     "CREATE TABLE ballot (
@@ -207,8 +208,8 @@ const STATEMENTS: &[&str] = &[
         revision BIGINT NOT NULL DEFAULT 0,
         PRIMARY KEY (poll_id, voter_key)
     ) {clustered}",
-    // Changed in the same commit as the ballots. option_id 0 counts voters. slot: one stripe a node, so that
-    // nodes do not wait for each other's rows; results sum over it.
+    // Changed in the same commit as the ballots. option_id 0 counts voters. slot: a stripe for each node, so that
+    // nodes do not wait for each other's rows; results add up all stripes.
     "CREATE TABLE tally (
         poll_id BIGINT NOT NULL REFERENCES poll(id),
         option_id BIGINT NOT NULL,
@@ -217,8 +218,8 @@ const STATEMENTS: &[&str] = &[
         n BIGINT NOT NULL,
         PRIMARY KEY (poll_id, option_id, tier, slot)
     ) {clustered}",
-    // Where and between which moments readers answered, for the note under every result: ballots by the place
-    // of their first cast, and the first and last moment of any. Changed in the same commit as the tally.
+    // Where and when readers answered, for the note below every result: ballots by the place where they were first
+    // cast, and the time of the first and last of them. Changed in the same commit as the tally.
     "CREATE TABLE poll_source (
         poll_id BIGINT NOT NULL REFERENCES poll(id),
         source SMALLINT NOT NULL,
@@ -239,7 +240,7 @@ const STATEMENTS: &[&str] = &[
     )",
     // ---- Issues ----------------------------------------------------------------------------
     // state: 0 draft, 1 scheduled, 2 held (a person decides; held_reason says why), 3 handed to the mailer.
-    // slug: random until the issue is handed over, then date and subject. revision rises with every change.
+    // slug: random until the handover, then date and subject. revision is incremented by every change.
     "CREATE TABLE issue (
         id {id},
         newsletter_id BIGINT NOT NULL REFERENCES newsletter(id),
@@ -261,7 +262,7 @@ const STATEMENTS: &[&str] = &[
     )",
     "CREATE INDEX issue_due ON issue (state, scheduled_ms)",
     // ---- Mail ------------------------------------------------------------------------------
-    // Single mails, enqueued in the transaction of their cause. payload is sealed. state: 0 waiting, 1 intent,
+    // Single mails, enqueued in the same transaction as their cause. payload is sealed. state: 0 waiting, 1 intent,
     // 2 sent, 3 failed, 4 unknown (in doubt, held), 5 expired. Lower priority goes first.
     "CREATE TABLE outbox (
         id {id},
@@ -281,8 +282,9 @@ const STATEMENTS: &[&str] = &[
         finished_ms BIGINT
     )",
     "CREATE INDEX outbox_due ON outbox (state, priority, not_before_ms)",
-    // The sending half of an issue. state: 0 preparing, 1 sending, 2 paused, 3 cancelling, 4 finished, 5 cancelled.
-    // edition: the compiled mail with open slots, frozen. audience: how many readers at the cut-off.
+    // The mailer's part of an issue. state: 0 preparing, 1 sending, 2 paused, 3 cancelling, 4 finished, 5
+    // cancelled.
+    // edition: the compiled mail with open slots, frozen. audience: the number of readers when it was frozen.
     "CREATE TABLE mailing (
         issue_id BIGINT PRIMARY KEY REFERENCES issue(id),
         newsletter_id BIGINT NOT NULL REFERENCES newsletter(id),
@@ -296,8 +298,8 @@ const STATEMENTS: &[&str] = &[
         finished_ms BIGINT,
         reason TEXT NOT NULL DEFAULT ''
     )",
-    // A part of an issue's frozen audience: up to 500 readers, ids as delta varints, lo and hi its range.
-    // state: 0 waiting, 1 leased, 2 done. The fence rises with every lease; a write under an older one is refused.
+    // A part of an issue's frozen audience: up to 500 readers, ids as delta varints; lo and hi are its range.
+    // state: 0 waiting, 1 leased, 2 done. Every lease increments the fence; a write with an older one is refused.
     "CREATE TABLE mail_batch (
         id {id},
         issue_id BIGINT NOT NULL REFERENCES mailing(issue_id),
@@ -313,8 +315,9 @@ const STATEMENTS: &[&str] = &[
         crashes BIGINT NOT NULL DEFAULT 0
     )",
     "CREATE INDEX mail_batch_due ON mail_batch (issue_id, state, not_before_ms)",
-    // One row for each reader that was attempted or skipped; none yet means: still to send.
-    // state: 1 intent, 2 sent, 3 deferred, 4 failed, 5 unknown, 6 skipped. reason: a skip's or failure's, see mailer.
+    // One row for each reader that was attempted or skipped; no row means: still to send.
+    // state: 1 intent, 2 sent, 3 deferred, 4 failed, 5 unknown, 6 skipped. reason: why it was skipped or failed,
+    // see mailer.
     "CREATE TABLE delivery (
         issue_id BIGINT NOT NULL,
         reader_id BIGINT NOT NULL,
@@ -326,7 +329,7 @@ const STATEMENTS: &[&str] = &[
         code SMALLINT NOT NULL DEFAULT 0,
         PRIMARY KEY (issue_id, reader_id)
     ) {clustered}",
-    // The server's words, for every attempt that was not simply accepted.
+    // The server's reply, for every attempt that was not simply accepted.
     "CREATE TABLE delivery_attempt (
         issue_id BIGINT NOT NULL,
         reader_id BIGINT NOT NULL,
@@ -338,7 +341,7 @@ const STATEMENTS: &[&str] = &[
         reply TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (issue_id, reader_id, attempt)
     ) {clustered}",
-    // Changed in the same commit as the rows it counts.
+    // Changed in the same commit as the rows that it counts.
     "CREATE TABLE issue_tally (
         issue_id BIGINT NOT NULL,
         state SMALLINT NOT NULL,
@@ -347,7 +350,7 @@ const STATEMENTS: &[&str] = &[
         n BIGINT NOT NULL,
         PRIMARY KEY (issue_id, state, reason, slot)
     ) {clustered}",
-    // The built-in mailbox: what would have been mailed, for demonstrations and tests.
+    // The built-in mailbox: captured mails, for demonstrations and tests.
     "CREATE TABLE captured_mail (
         id {id},
         envelope_from TEXT NOT NULL,

@@ -1,4 +1,4 @@
-//! What a mailing needs to be prepared in many commits, and to stop itself once when too many addresses do not exist.
+//! Lets a mailing be prepared in many commits, and stop itself once if too many addresses do not exist.
 
 use super::statements::Step;
 
@@ -8,10 +8,10 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // The fence rises with everybody who begins to prepare; a chunk under an older one is refused.
+    // Whoever begins to prepare increments the fence; a chunk with an older one is refused.
     "ALTER TABLE mailing ADD COLUMN prepare_fence BIGINT NOT NULL DEFAULT 0",
-    // Until when the preparation is somebody's, by the database's clock; PostgreSQL only.
+    // The end of the lease on the preparation, by the database's clock; PostgreSQL only.
     "ALTER TABLE mailing ADD COLUMN prepare_until_ms BIGINT NOT NULL DEFAULT 0",
-    // 1 once the mailing has stopped itself for its hard bounces: it does so only once.
+    // 1 once the mailing has paused itself because of hard bounces, which it does only once.
     "ALTER TABLE mailing ADD COLUMN bounce_paused SMALLINT NOT NULL DEFAULT 0",
 ];

@@ -1,4 +1,4 @@
-//! Mails a day through each relay, and batches that wait for one provider.
+//! Daily counts for each relay, and batches that wait for one provider.
 
 use super::statements::Step;
 
@@ -8,16 +8,16 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // What nodes may hand over on a day (UTC, days since 1970); granted in blocks.
+    // How many mails nodes may hand over on a day (UTC, days since 1970); granted in blocks.
     "CREATE TABLE relay_day (
         relay TEXT NOT NULL,
         day BIGINT NOT NULL,
         granted BIGINT NOT NULL,
         PRIMARY KEY (relay, day)
     ) {clustered}",
-    // The provider whose limits a batch waits for; empty: readers of all kinds.
+    // The provider whose limits a batch waits for; empty: readers at any provider.
     "ALTER TABLE mail_batch ADD COLUMN provider TEXT NOT NULL DEFAULT ''",
-    // What is due, by issue and provider, without a look at the batches themselves.
+    // Finds what is due, by issue and provider, without reading the batches themselves.
     "DROP INDEX mail_batch_due",
     "CREATE INDEX mail_batch_due ON mail_batch (issue_id, state, provider, not_before_ms)",
 ];

@@ -10,7 +10,7 @@ pub const MIGRATION: Step = Step {
 const STATEMENTS: &[&str] = &[
     // algorithm: 1 rsa-sha256, 2 ed25519-sha256. state: 0 waiting, 1 signing, 2 retired.
     // sealed: the private key as PKCS#8, sealed under the secret key; empty once retired.
-    // public_key: the tag p= of the record. stopped_ms: when it last signed, 0 while it signs or if it never did.
+    // public_key: the tag p= of the record. stopped_ms: when it last signed; 0 while it signs or if it never did.
     "CREATE TABLE dkim_key (
         id {id},
         domain TEXT NOT NULL,

@@ -1,7 +1,7 @@
-//! Orders of people, and ways to the recipients that are looked for.
+//! Orders given by people, and indexes for finding recipients.
 //!
-//! Nothing here costs a mail that simply goes out: an intent and an accepted mail both have the reason 0, so neither enters the
-//! index, and PostgreSQL can still update the row in place.
+//! Nothing here slows down a mail that is accepted at once: an intent and an accepted mail both have the reason 0,
+//! so neither enters the index, and PostgreSQL can still update the row in place.
 
 use super::statements::Step;
 
@@ -11,7 +11,8 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // Who ordered what of an issue on its way. kind: 1 pause, 2 resume, 3 cancel, 4 resend failed, 5 resend unknown,
+    // What was ordered for an issue being sent, and by whom. kind: 1 pause, 2 resume, 3 cancel, 4 resend failed, 5
+    // resend unknown,
     // 6 accept unknown, 7 paused by itself.
     "CREATE TABLE mailing_order (
         id {id},
@@ -23,7 +24,7 @@ const STATEMENTS: &[&str] = &[
         at_ms BIGINT NOT NULL
     )",
     "CREATE INDEX mailing_order_of ON mailing_order (issue_id, id)",
-    // Deferred recipients have a reason from now on: 14, asked to come back later.
+    // From now on deferred recipients have a reason: 14, asked to come back later.
     "UPDATE delivery SET reason = 14 WHERE state = 3 AND reason = 0",
     "CREATE INDEX delivery_by_reason ON delivery (issue_id, reason, reader_id) WHERE reason <> 0",
     "CREATE INDEX reader_domain ON reader (({domain}), email_key)",

@@ -1,4 +1,4 @@
-//! What came back of the mails that were sent.
+//! Bounces and complaints about mails that were sent.
 
 use super::statements::Step;
 
@@ -8,7 +8,7 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // One row for each thing that was said of a mail: the same said twice is one.
+    // One row for each distinct report about a mail: the same report twice is stored once.
     // kind: 1 no such address, 2 no such domain, 3 soft, 4 about us, 5 complaint, 6 opt-out.
     "CREATE TABLE bounce (
         reader_id BIGINT NOT NULL,

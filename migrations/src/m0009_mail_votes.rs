@@ -1,4 +1,4 @@
-//! What became of the links to polls in mails.
+//! The use of poll links in mails.
 
 use super::statements::Step;
 
@@ -8,9 +8,9 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // Counters, a stripe (slot) for each node. counted: ballots first cast by a link of this issue, moved in the ballot's own
-    // commit. seen, scanner: visits of people who did not answer, and of programs; added when a visit is over. issue_id 0:
-    // mails that did not name their issue yet. No reader is in it.
+    // Counters, with a stripe (slot) for each node. counted: ballots first cast by a link of this issue, changed in
+    // the ballot's own commit. seen, scanner: visits by people who did not answer, and by programs; added when a
+    // visit is over. issue_id 0: mails from before links named their issue. It identifies no reader.
     "CREATE TABLE mail_vote (
         poll_id BIGINT NOT NULL,
         issue_id BIGINT NOT NULL,

@@ -1,4 +1,4 @@
-//! Bursts of answers that were set aside, and what editors decided about them.
+//! Bursts of answers that were set aside, and editors' decisions about them.
 
 use super::statements::Step;
 
@@ -9,7 +9,7 @@ pub const MIGRATION: Step = Step {
 
 const STATEMENTS: &[&str] = &[
     // state: 1 set aside, waiting for an editor; 2 counted after all; 3 removed, with a reason that readers see.
-    // signs: one bit for each sign. choices: what most of its ballots say, as a ballot keeps it.
+    // signs: a bit for each sign. choices: the choices of most of its ballots, encoded as in `ballot`.
     "CREATE TABLE poll_burst (
         id {id},
         poll_id BIGINT NOT NULL REFERENCES poll(id),
@@ -27,7 +27,7 @@ const STATEMENTS: &[&str] = &[
         editor_id BIGINT
     )",
     "CREATE INDEX poll_burst_of ON poll_burst (poll_id, state)",
-    // Which removals of the poll set its ballots aside, one for each time the watch came by.
+    // The removals that set its ballots aside, one for each pass of the watch.
     "CREATE TABLE poll_burst_removal (
         burst_id BIGINT NOT NULL REFERENCES poll_burst(id),
         number BIGINT NOT NULL,

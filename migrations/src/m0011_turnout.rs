@@ -1,4 +1,4 @@
-//! When readers answered, and how far they came: counters beside the tally.
+//! When readers answered, and which step they reached: counters beside the tally.
 
 use super::statements::Step;
 
@@ -8,7 +8,7 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // First ballots by the hour of their cast, changed in the commit of the ballot.
+    // First ballots by hour, changed in the same commit as the ballot.
     "CREATE TABLE poll_hour (
         poll_id BIGINT NOT NULL REFERENCES poll(id),
         hour_ms BIGINT NOT NULL,
@@ -17,8 +17,8 @@ const STATEMENTS: &[&str] = &[
         n BIGINT NOT NULL,
         PRIMARY KEY (poll_id, hour_ms, tier, slot)
     ) {clustered}",
-    // step: 1 the poll was shown, 2 the newsletter beside it was asked for, 3 that was confirmed.
-    // source: as in `ballot`. What is shown is counted in memory and added now and then.
+    // step: 1 the poll was shown, 2 the newsletter beside it was requested, 3 the request was confirmed. source: as
+    // in `ballot`. Displays are counted in memory and added periodically.
     "CREATE TABLE poll_step (
         poll_id BIGINT NOT NULL REFERENCES poll(id),
         step SMALLINT NOT NULL,
@@ -27,6 +27,6 @@ const STATEMENTS: &[&str] = &[
         n BIGINT NOT NULL,
         PRIMARY KEY (poll_id, step, source, slot)
     ) {clustered}",
-    // The poll the newsletter was asked for beside, until the request is purged.
+    // The poll beside which the newsletter was requested, until the request is purged.
     "ALTER TABLE subscription_request ADD COLUMN poll_id BIGINT",
 ];

@@ -1,4 +1,4 @@
-//! Polls that were carried over from another system.
+//! Polls that were imported from another system.
 
 use super::statements::Step;
 
@@ -8,7 +8,7 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // source_key: a hash of what the poll is known by there. done_ms NULL: its ballots are not all in yet.
+    // source_key: a hash of the poll's identity there. done_ms NULL: not all of its ballots are imported yet.
     "CREATE TABLE poll_import (
         source_key TEXT NOT NULL PRIMARY KEY,
         poll_id BIGINT NOT NULL REFERENCES poll(id),

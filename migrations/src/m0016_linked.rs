@@ -1,4 +1,4 @@
-//! Answers that readers let join to their address.
+//! Answers that readers agreed to have linked to their address.
 
 use super::statements::Step;
 
@@ -8,18 +8,18 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // The words that readers agree to, each text once: its id is the version that is told. Never changed.
+    // The consent texts, each stored once; the id is the version shown to people. Never changed.
     "CREATE TABLE link_text (
         id {id},
         sha256 {blob} NOT NULL UNIQUE,
         body TEXT NOT NULL,
         created_ms BIGINT NOT NULL
     )",
-    // The words of a linked poll (poll.linked = 1); NULL: it is secret.
+    // The consent text of a linked poll (poll.linked = 1); NULL: its ballots are secret.
     "ALTER TABLE poll ADD COLUMN link_text_id BIGINT",
-    // An answer beside its reader, who agreed to it. choices: as in ballot, and the same as there for as long as ballots have keys.
-    // agreed_ms: when the box was ticked; linked_ms: when it took effect, which for a new address is its confirmation. Changed in the
-    // same commit as the ballot; gone with the consent.
+    // An answer and the reader who agreed to link it. choices: as in `ballot`, and equal to those there for as long
+    // as ballots have keys. agreed_ms: when the box was ticked; linked_ms: when it took effect, which for a new
+    // address is its confirmation. Changed in the same commit as the ballot; deleted when consent is withdrawn.
     "CREATE TABLE ballot_link (
         poll_id BIGINT NOT NULL REFERENCES poll(id),
         reader_id BIGINT NOT NULL REFERENCES reader(id),
@@ -31,13 +31,14 @@ const STATEMENTS: &[&str] = &[
         PRIMARY KEY (poll_id, reader_id)
     ) {clustered}",
     "CREATE INDEX ballot_link_of ON ballot_link (reader_id)",
-    // An issue for those who agreed and chose one of these options (packed ids). Who that is, is looked up when the issue is sent.
+    // An issue for readers who agreed and chose one of these options (packed ids). The readers are looked up when
+    // it is sent.
     "CREATE TABLE issue_segment (
         issue_id BIGINT NOT NULL PRIMARY KEY REFERENCES issue(id),
         poll_id BIGINT NOT NULL REFERENCES poll(id),
         options {blob} NOT NULL
     )",
-    // Who took linked answers out of Canvass.
+    // Who exported linked answers.
     "CREATE TABLE link_export (
         id {id},
         poll_id BIGINT NOT NULL REFERENCES poll(id),

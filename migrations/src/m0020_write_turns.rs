@@ -1,4 +1,4 @@
-//! Who writes whole transactions in one statement, and how far it has come.
+//! The writers of one-statement transactions, and their progress.
 
 use super::statements::Step;
 
@@ -8,8 +8,9 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // One row for each writer of a process. Its statements are transactions of their own and raise `turn` from a value that
-    // they expect: so it is known afterwards whether one of them stands, and none can come late. at_ms: the last of them.
+    // One row for each writer of a process. Its statements are transactions of their own and increment `turn` from
+    // an expected value. So it can be found out later whether one took effect, and none can take effect late.
+    // at_ms: the time of the last one.
     "CREATE TABLE write_turn (
         writer TEXT NOT NULL PRIMARY KEY,
         turn BIGINT NOT NULL,

@@ -1,4 +1,4 @@
-//! Scripts, too, take linked answers out of Canvass.
+//! Scripts can export linked answers too.
 
 use super::statements::Step;
 
@@ -8,6 +8,6 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // The token that a script showed; NULL: an editor took them. Where it stands, editor_id is 0.
+    // The token of the script; NULL: an editor exported them. If it is set, editor_id is 0.
     "ALTER TABLE link_export ADD COLUMN token_id BIGINT",
 ];

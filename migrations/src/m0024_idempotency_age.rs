@@ -1,4 +1,4 @@
-//! Answers kept for repeated API writes are forgotten by age.
+//! Responses stored for repeated API writes expire by age.
 
 use super::statements::Step;
 

@@ -1,4 +1,5 @@
-//! Counts that stand until enough answers came in, on every node and after a restart; and removals that know who has left them.
+//! Counts that stay unchanged until enough answers came in, on every node and after a restart; and removals that
+//! know which ballots left them.
 
 use super::statements::Step;
 
@@ -8,8 +9,8 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // What the ballots of a poll said together when editors last looked at that: two looks that differ by one ballot would show what
-    // one reader answered. said: how many ballots say what, as JSON. Until the poll is sealed.
+    // How many ballots of a poll say what, as of the last time editors looked: two counts that differ by one ballot
+    // would reveal what one reader answered. said: the counts, as JSON. Kept until the poll is sealed.
     "CREATE TABLE kept_count (
         poll_id BIGINT NOT NULL PRIMARY KEY REFERENCES poll(id),
         tier SMALLINT NOT NULL,
@@ -17,6 +18,7 @@ const STATEMENTS: &[&str] = &[
         counted_ms BIGINT NOT NULL,
         said TEXT NOT NULL
     )",
-    // Ballots of the removal that were handed over to their readers since, and count there. NULL: from before this was counted.
+    // Ballots of the removal that were handed over to their readers since, and are counted there. NULL: not known,
+    // from before this was counted.
     "ALTER TABLE ballot_removal ADD COLUMN gone BIGINT",
 ];

@@ -1,4 +1,4 @@
-//! The first version had an index of kept answers by age, and a later step made another.
+//! The first version had an index on the age of stored responses, and a later step created another one.
 
 use super::statements::Step;
 

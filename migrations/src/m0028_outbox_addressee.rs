@@ -1,4 +1,5 @@
-//! A single mail to a reader knows whom it went to after its payload is gone: whoever calls it spam is mailed no more.
+//! Keeps the recipient of a single mail after its payload is deleted, so that a complaint about it stops all
+//! further mails.
 
 use super::statements::Step;
 
@@ -8,9 +9,9 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // A keyed hash, as in suppression. NULL: a mail to an editor, one of an earlier version, one that was called spam already, or one to
-    // somebody who was erased.
+    // A keyed hash, as in `suppression`. NULL: a mail to an editor, one from an earlier version, one that already
+    // led to a complaint, or one to an erased reader.
     "ALTER TABLE outbox ADD COLUMN address_hash {blob}",
-    // A complaint, an erasure and a reader's own data ask for all mails to an address.
+    // Complaints, erasures and requests for a reader's own data look up all mails to an address.
     "CREATE INDEX outbox_by_addressee ON outbox (address_hash) WHERE address_hash IS NOT NULL",
 ];

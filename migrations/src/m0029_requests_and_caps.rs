@@ -1,5 +1,5 @@
-//! Of a mail that anybody can trigger it is known what it was about: the caps of one thing leave the others alone. And requests are found by
-//! their address, since a leaving ends those that are open.
+//! Records the subject of mails that anybody can trigger, so that the caps apply to each separately. Also indexes
+//! requests by address, because unsubscribing ends the open ones.
 
 use super::statements::Step;
 
@@ -9,7 +9,8 @@ pub const MIGRATION: Step = Step {
 };
 
 const STATEMENTS: &[&str] = &[
-    // The newsletter of a confirmation; 0: a link to what is kept about a reader. NULL: a mail of an earlier version.
+    // The newsletter of a confirmation; 0: a link to the data kept about a reader. NULL: a mail from an earlier
+    // version.
     "ALTER TABLE triggered_mail ADD COLUMN newsletter_id BIGINT",
     "CREATE INDEX subscription_request_of ON subscription_request (email_key)",
 ];

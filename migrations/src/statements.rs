@@ -1,15 +1,15 @@
-//! How a migration writes its statements: once for both databases, and only upwards.
+//! Statements of migrations: written once for both databases, and only upwards.
 //!
-//! Plain SQL in the common subset of SQLite and PostgreSQL, with a few words in braces where they differ:
+//! Plain SQL in the common subset of SQLite and PostgreSQL, with placeholders where they differ:
 //!
 //! | word | stands for |
 //! |---|---|
-//! | `{id}` | an integer primary key that numbers itself |
+//! | `{id}` | an auto-incrementing integer primary key |
 //! | `{blob}` | bytes |
-//! | `{clustered}` | a table that lies in its primary key: 29 bytes for a delivery instead of a row and an index entry |
-//! | `{ascii}` | text that is compared byte by byte, so that an index finds what begins alike |
+//! | `{clustered}` | a table stored in its primary key: 29 bytes for a delivery instead of a row and an index entry |
+//! | `{ascii}` | text that is compared byte by byte, so that an index can be searched by prefix |
 //! | `{domain}` | the domain of `email_key` |
-//! | `{unbound_ballots}` | a statement after which a ballot's poll is not looked up for each ballot |
+//! | `{unbound_ballots}` | a statement that drops the foreign key of ballots, where that is possible |
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -41,7 +41,7 @@ const POSTGRES: &[(&str, &str)] = &[
 /// Runs the statements in order.
 ///
 /// # Errors
-/// What the database said; the caller's transaction then leaves nothing behind.
+/// The error of the database; the transaction is the caller's, who rolls it back.
 pub async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     let db = manager.get_connection();
     let words = match db.get_database_backend() {
@@ -60,7 +60,7 @@ pub async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(),
 
 /// A migration of this crate: a name and its statements.
 pub struct Step {
-    /// What the table of migrations knows it by; never changes.
+    /// Its name in the table of applied migrations; never changes.
     pub name: &'static str,
     pub statements: &'static [&'static str],
 }
