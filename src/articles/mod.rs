@@ -1,7 +1,7 @@
 //! The sample article of `canvass demo`: what a poll looks like in the middle of a story.
 //!
-//! A publisher's articles live in the publisher's own system and carry the poll as a form, a module or an iframe. This one
-//! is here so that a newcomer sees the whole way from a question to a newsletter without having such a system.
+//! A publisher's articles are in the publisher's own system and embed the poll as a form, a module or an iframe.
+//! This one shows newcomers the whole way from a question to a newsletter without such a system.
 //!
 //! It exists only where mail stays in the built-in mailbox: an installation that sends real mail has no page here.
 

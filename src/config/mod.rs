@@ -3,9 +3,11 @@
 //!
 //! - [`reference.toml`](../../src/config/reference.toml) is the list of settings, with defaults and comments; a
 //!   setting that is not in it does not exist.
-//! - [`settings`]: the typed values; `rules`: the rules between them; [`relays`]: the tables of relays and recipient domains.
-//! - [`crash_point`]: where a debug build can be told to die, for the tests of crashes.
+//! - [`load`]: merge the three layers; every error names the setting, what was found and what is expected.
+//! - [`settings`]: the typed values; `rules`: the rules between them; [`relays`]: tables of relays and recipient
+//!   domains.
 //! - [`crash_point`]: steps at which a debug build can be made to exit, for crash tests.
+//!
 //! This is the only module that reads the environment (a lint enforces it). Secrets are
 //! [`Secret`](crate::types::Secret)s and print redacted.
 

@@ -112,7 +112,7 @@ struct Choice {
     url: String,
 }
 
-/// Compiles an issue and measures the size of its mails.
+/// Compiles an issue; `measure` computes the size of its mails.
 ///
 /// # Errors
 /// A broken template or sender; no text of an editor can make it fail.

@@ -47,7 +47,7 @@ pub enum Sent {
 /// The message for [`Sent::NameTaken`].
 pub(super) const NAME_TAKEN: &str = "Other issues took its name in links at this very moment. Nothing was done, and nothing is lost; send it once more.";
 
-/// How often an issue is prepared anew because another one took its name.
+/// How often an issue is prepared again because another one took its name.
 pub(super) const NAMES_TRIED: usize = 8;
 
 /// An issue whose mail is made, whose name is free, and that nothing keeps from being sent. Only [`ready`] creates

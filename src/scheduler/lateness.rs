@@ -18,7 +18,7 @@ pub enum Due {
     TooLate,
 }
 
-/// Decides about a slot that was planned for `planned`.
+/// Decides about a slot that was planned for `planned`, as of `now`.
 pub fn judge(planned: Timestamp, now: Timestamp, latest: Duration) -> Due {
     let late = now
         .as_millisecond()

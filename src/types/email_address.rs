@@ -5,7 +5,8 @@
 //!
 //! - local part: a dot-atom of printable ASCII (RFC 5321 §4.1.2), at most 64 octets. Quoted local parts are legal and
 //!   refused: hardly anyone has one, many relays refuse them, and they are the usual carrier of header injection.
-//! - domain: the A-label form (UTS 46, strict, STD 3 rules), at least two labels, no IP literal, no all-numeric top level.
+//! - domain: the A-label form (UTS 46, strict, STD 3 rules), at least two labels, no IP literal, no all-numeric
+//!   TLD.
 //! - the whole: at most 254 octets (RFC 5321 §4.5.3.1.3, errata 1690).
 //!
 //! A local part outside ASCII needs a relay that supports SMTPUTF8. It has an error of its own, so that the reader

@@ -40,12 +40,12 @@ pub struct Problem {
     title: String,
     /// What to do, in a sentence for people.
     detail: String,
-    /// What is wrong with single fields.
+    /// The errors of single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
     #[serde(skip)]
     retry_after: Option<Duration>,
-    /// Whoever asks again shall show a token.
+    /// Asks the client to authenticate with a bearer token.
     #[serde(skip)]
     wants_token: bool,
 }
@@ -266,7 +266,7 @@ impl Problem {
         self.status
     }
 
-    /// What is wrong with single fields.
+    /// The errors of single fields.
     #[must_use]
     pub fn errors(&self) -> &[FieldProblem] {
         &self.errors

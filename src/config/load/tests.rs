@@ -1,4 +1,4 @@
-//! What is refused, and how it is named.
+//! Configurations that are refused, and how the errors name the setting.
 
 use super::*;
 
@@ -218,7 +218,7 @@ fn variables_of_others_are_left_alone_and_named() {
     assert_eq!(ignored(&given), ["CANVASS_SERVICE_HOST", "CANVASS_PORT"]);
 }
 
-/// Errors go to terminals and journals.
+/// Errors are written to terminals and journals.
 #[test]
 fn no_error_shows_a_secret() {
     let dir = tempfile::tempdir().expect("a directory");

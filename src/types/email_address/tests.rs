@@ -127,12 +127,12 @@ proptest! {
     }
 }
 
-/// What each label of the corpus means for us. `None`: the sources disagree or it is a matter of policy; then only
-/// the properties that hold for every address are checked.
+/// The expected result for a label of the corpus. `None`: the sources disagree or it is a matter of policy; then
+/// only the properties that hold for every address are checked.
 fn expected(label: &str, text: &str) -> Option<bool> {
     match label {
         "valid" | "valid_mailbox" => {
-            // Legal, and refused on purpose: see the head of this file.
+            // Legal, but refused on purpose: see the head of the module.
             let quoted = text.contains('"');
             let not_bare = text.contains(['<', '(', ' ', '\\']);
             let literal = text.contains("@[");
@@ -149,7 +149,7 @@ fn expected(label: &str, text: &str) -> Option<bool> {
     }
 }
 
-/// Where we differ from the corpus on purpose.
+/// Where we deliberately differ from the corpus.
 const DECIDED_OTHERWISE: [(&str, &str); 2] = [
     (
         "test@xn--example.com",

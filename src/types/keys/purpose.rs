@@ -1,6 +1,6 @@
 //! The purposes of sealed tokens.
 
-/// What a token is for. Adding one is free; never reuse or rename one: links live for years.
+/// The purpose of a token. Add freely, but never reuse or rename one: links stay in use for years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
@@ -12,7 +12,7 @@ pub enum Purpose {
     Manage,
     /// Answer a poll from a mail.
     Vote,
-    /// Stands unseen in a mail: who opens it is a program.
+    /// An invisible link in a mail, which only programs follow.
     Canary,
     /// Read the premium archive.
     Archive,
@@ -20,30 +20,30 @@ pub enum Purpose {
     Erase,
     /// The time at which a form was rendered.
     FormTime,
-    /// A nonce that a page of a vote link gives.
+    /// A nonce in the page that a vote link opens.
     VoteNonce,
     /// An outbox payload at rest.
     Outbox,
-    /// A token against cross-site requests in editors' forms.
+    /// A CSRF token in editors' forms.
     Csrf,
     /// The installation's pepper at rest.
     Pepper,
-    /// A position in a list that is paged through.
+    /// A position in a paged list.
     Cursor,
     /// The Return-Path of one mail.
     Bounce,
     /// A private DKIM key at rest.
     Dkim,
-    /// An answer that its reader, once known, may make theirs.
+    /// An answer that a reader may claim once their address is confirmed.
     Answer,
-    /// The reader behind a vote from a mail, in the cookie of the browser it was cast in.
+    /// The reader behind a vote from a mail, in a cookie of the browser that cast it.
     Ballot,
     /// A puzzle given to a browser, with its solution.
     Proof,
 }
 
 impl Purpose {
-    /// In key derivation and associated data.
+    /// The label for key derivation and associated data.
     pub(super) fn label(self) -> &'static [u8] {
         match self {
             Self::Confirm => b"confirm",

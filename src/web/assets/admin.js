@@ -1,14 +1,14 @@
-// The editors' pages work without this file, and each of them loads it. It adds some comforts:
+// Loaded by every editors' page. The pages work without it; it adds some conveniences:
 //
-//   <section id="…" data-live="2000">   the part is fetched again from this page's own address every 2,000 ms
-//                                       and replaced, while the page is looked at and nobody works inside the part
-//   <span data-when-live hidden>        inside it, words that are true only then
+//   <section id="…" data-live="2000">   the part is re-fetched from this page's own address every 2,000 ms
+//                                       and replaced, while the page is visible and nobody works inside the part
+//   <span data-when-live hidden>        inside it, text that is shown only then
 //   <div tabindex="-1" data-done>       says what was just done, and gets the focus
 //   <div class="copy" data-copy>        gets a button that copies its textarea
 
 const seen = () => document.visibilityState === "visible";
 
-// Whether somebody has the focus in a part, or has marked words there.
+// Whether the focus or the text selection is in a part.
 function isInUse(part) {
   const marked = getSelection();
   return part.contains(document.activeElement) || (!marked.isCollapsed && part.contains(marked.anchorNode));
@@ -16,7 +16,7 @@ function isInUse(part) {
 
 const sayLive = (part) => part.querySelectorAll("[data-when-live]").forEach((words) => { words.hidden = false; });
 
-// What was opened stays open, and what was moved sideways stays there.
+// Keeps opened details open, and horizontal scroll positions.
 function carryOver(from, to) {
   const wasOpen = from.querySelectorAll("details");
   to.querySelectorAll("details").forEach((details, n) => { details.open = wasOpen[n]?.open ?? details.open; });
@@ -37,7 +37,7 @@ function keepLive(id, pause) {
       if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById(id);
-      // Asked once more: the answer took its time.
+      // Checked again, because the response took some time.
       if (fresh && !isInUse(part)) {
         sayLive(fresh);
         carryOver(part, document.adoptNode(fresh));
@@ -57,13 +57,13 @@ for (const part of document.querySelectorAll("[data-live]")) {
   keepLive(part.id, Math.max(Number(part.dataset.live) || 2000, 500));
 }
 
-// A status that a page is loaded with is read by nobody: what was just done gets the focus, unless the address names another place.
+// Screen readers ignore a status that is present at load, so the notice of what was just done gets the focus, unless the address has a fragment.
 if (!location.hash) document.querySelector("[data-done]")?.focus({ preventScroll: true });
 
-// On a phone the tabs are one row that is wider than the page: the one that is looked at is in sight.
+// On a phone the row of tabs is wider than the page: scroll the current one into view.
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
-// Escape closes the menu, and the focus is where it was opened.
+// Escape closes the menu and returns the focus to its button.
 document.querySelector(".menu")?.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !event.currentTarget.open) return;
   event.currentTarget.open = false;

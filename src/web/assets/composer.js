@@ -1,10 +1,10 @@
 // The composer works without this file: its buttons save and show the preview. It adds:
 //
-//   - saving and a fresh preview a moment after the last key, with the advice that goes with it;
+//   - saving and a new preview with its advice shortly after the last key press;
 //   - buttons and shortcuts for Markdown (Ctrl or ⌘ with B, I, K), a poll picker, Ctrl+S;
 //   - changing the view without leaving the page.
 //
-// The preview is never made here: it is fetched from the server, which fills it by the code that sends.
+// The preview is not rendered here: it is fetched from the server, which uses the code that sends.
 
 const form = document.getElementById("composer");
 const body = document.getElementById("body");
@@ -33,7 +33,7 @@ function say(text, tone) {
   saved.className = tone ? `badge ${tone}` : "";
 }
 
-// Why nothing is saved, and that the preview is older than the text. A sentence for `trouble`, "" when all is well again.
+// Shows why saving failed and that the preview is outdated. `trouble` is a sentence, or "" once saving works again.
 function complain(text, tone) {
   if (trouble.textContent !== text) trouble.replaceChildren(...(text ? [Object.assign(document.createElement("p"), { textContent: text })] : []));
   trouble.className = `notice ${tone}`;
@@ -76,7 +76,7 @@ async function save() {
     } else if (answer.status >= 500 || answer.status === 429) {
       throw new Error(String(answer.status));
     } else {
-      // Signed out, changed by somebody else, on its way: trying again would not help.
+      // Signed out, changed by somebody else, or already sent: retrying would not help.
       stopped = true;
       complain(told.problem ?? "Nothing you write is saved any more. Copy your text, then load this page again.", "is-bad");
     }
@@ -118,7 +118,7 @@ document.addEventListener("visibilitychange", () => { if (document.visibilitySta
 
 const source = () => `${form.dataset.preview}?view=${frame.dataset.view}`;
 
-// The frame is loaded anew: its own policy permits the mail's inline styles, this page's would strip them from anything put in.
+// The frame is reloaded: its own policy allows the mail's inline styles, while this page's would block them in inserted HTML.
 async function refresh() {
   const at = frame.contentWindow?.scrollY ?? 0;
   frame.addEventListener("load", () => frame.contentWindow?.scrollTo(0, at), { once: true });
@@ -138,7 +138,7 @@ document.getElementById("views").addEventListener("click", (event) => {
 
 // --- Markdown ---
 
-// Through the browser's own editing, so that "undo" takes it back.
+// Uses the browser's editing commands, so that "undo" reverts it.
 function put(text, from, to) {
   body.focus();
   body.setSelectionRange(from, to);
@@ -207,7 +207,7 @@ for (const [label, letter, act] of tools) {
   toolbar.append(button);
 }
 toolbar.hidden = false;
-// One stop for the Tab key; arrows move inside, as in every toolbar.
+// One tab stop; arrow keys move inside, as in every toolbar.
 toolbar.addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;

@@ -1,9 +1,9 @@
-// Only a person presses these buttons: mail scanners run scripts, submit forms and click on what looks like a button.
+// Buttons that only a person may press: mail scanners run scripts, submit forms and click on anything like a button.
 //
 //   <form data-press>           is marked as untouched until a person has touched the page
-//   <form data-press="choice">  besides, a tap on the answer that is selected already sends it
+//   <form data-press="choice">  in addition, tapping the selected answer again submits it
 //
-// Browsers say which events a person caused; a script cannot claim it. The pages are whole without this file.
+// Browsers tell which events a person caused, and scripts cannot fake it. The pages are complete without this file.
 
 const forms = [...document.querySelectorAll("form[data-press]")];
 const marks = forms.map((form) => {
@@ -16,10 +16,10 @@ const touched = () => marks.forEach((mark) => mark.remove());
 for (const type of ["pointerdown", "touchstart", "keydown", "click"]) {
   addEventListener(type, (event) => event.isTrusted && touched(), { capture: true, passive: true });
 }
-// Whoever works the page through something that swallows the events has still been noticed by the browser.
+// Some assistive software swallows the events, but the browser has still registered the person's activity.
 addEventListener("submit", () => navigator.userActivation?.hasBeenActive && touched(), { capture: true });
 
-// The server takes no vote sooner than 0.7 s after it gave the page: a quick thumb waits here instead of being asked again.
+// The server accepts no vote within 0.7 s of rendering the page: a quick tap waits here instead of being refused.
 const PAUSE = 750;
 const given = performance.getEntriesByType("navigation")[0]?.responseStart ?? 0;
 
@@ -31,7 +31,7 @@ for (const form of document.querySelectorAll('form[data-press="choice"]')) {
     setTimeout(() => form.requestSubmit(), left);
   });
 
-  // Selecting another answer sends nothing: only a second tap, on what is selected, does. Keys never do: arrows select.
+  // Selecting another answer submits nothing, only a second tap on the selected one does. Keys never submit, because arrows select.
   const alone = form.querySelectorAll("fieldset").length === 1;
   if (!alone || form.querySelector("input:not([type=radio], [type=hidden]), select")) continue;
   const selected = (event) => event.target.closest("label")?.querySelector("input[type=radio]:checked");

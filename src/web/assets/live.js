@@ -1,4 +1,4 @@
-// Keeps the numbers on a result page current while it is open. The page is whole without it.
+// Keeps the numbers on a result page current while it is open. The page is complete without it.
 const box = document.querySelector("[data-live]");
 
 function el(name, className, ...children) {
@@ -8,14 +8,14 @@ function el(name, className, ...children) {
   return node;
 }
 
-// The sentence under the question: a rating's mean, a run-off's end.
+// The sentence under the question: the mean of a rating, the outcome of a run-off.
 function summarise(caption, text) {
   let line = caption.querySelector(".result-summary");
   if (!line && text) caption.append(" ", (line = el("span", "result-summary")));
   if (line) line.textContent = text ?? "";
 }
 
-// The rounds of a run-off, as table.hbs draws them.
+// The rounds of a run-off, drawn like in table.hbs.
 function rounds(table, runoff) {
   const cell = (text) => (text ? text : [Object.assign(el("span", "", "\u2013"), { ariaHidden: "true" }), el("span", "visually-hidden", "out")]);
   const heading = el("th", "", "Round by round");
@@ -27,11 +27,11 @@ function rounds(table, runoff) {
   table.tBodies[0].replaceChildren(
     ...runoff.lines.map((option) => line(option.leads ? "leads" : "", option.label, option.cells)),
     line("quiet", "Ballots that rank none of those left", runoff.exhausted));
-  // One round says what the bars say.
+  // A single round shows the same as the bars.
   table.parentElement.hidden = runoff.rounds.length < 2;
 }
 
-// What readers wrote beside "Other" and editors let stand.
+// Readers' words beside "Other" that editors approved.
 function words(line, row) {
   let list = line.querySelector(".own-words-shown");
   if (!list && !row.words) return;
@@ -41,8 +41,8 @@ function words(line, row) {
     ...(row.unshown ? [el("span", "quiet", `in other words ${row.unshown}`)] : []));
 }
 
-// A proxy says 502 while the server starts, and the browser gives up then. Where nothing changes any more it is told 204, which looks the
-// same from here: so not for ever.
+// A proxy answers 502 while the server restarts, and the browser then gives up; so reconnect. A closed poll answers 204, which looks
+// the same from here, so the number of attempts is limited.
 function follow(wait = 5_000) {
   const source = new EventSource(box.dataset.live);
   source.onerror = () => {

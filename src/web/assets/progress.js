@@ -1,9 +1,9 @@
-// Keeps the page of an issue on its way current. The page is whole without it.
+// Keeps the progress page of an issue current. The page is complete without it.
 //
-//   <div id="now" data-progress="…">   numbers come by server-sent events; where more than numbers changes, the part is fetched anew
+//   <div id="now" data-progress="…">   numbers come by server-sent events; if more than numbers changes, the part is re-fetched
 //   <div id="now" data-countdown="30"> the seconds left to undo; then the page is loaded again
 //
-// Only a change of state is said to screen readers: numbers that run would never let them finish.
+// Screen readers are told only of changes of state: with running numbers they would never finish.
 
 const said = document.getElementById("said");
 const part = () => document.getElementById("now");
@@ -55,7 +55,7 @@ function show(now) {
     const place = box.querySelector(`[data-f="${name}"]`);
     if (place && place.textContent !== (now[name] ?? "")) place.textContent = now[name] ?? "";
   }
-  // The second shows behind the first: what failed or is in doubt.
+  // The second bar, behind the first: what failed or is in doubt.
   for (const [id, value] of [["handed", now.done], ["tried", now.tried]]) {
     const bar = document.getElementById(id);
     if (bar) Object.assign(bar, { max: now.audience, value });
@@ -77,7 +77,7 @@ function show(now) {
   ]));
 }
 
-// Fetches the part anew and puts the focus back on what it was on.
+// Re-fetches the part and restores the focus.
 async function renew() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
   if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
@@ -124,7 +124,7 @@ function listen() {
   source.addEventListener("end", () => {
     over = true;
     source.close();
-    // An issue that ended shows so; a server that stopped is asked again.
+    // A finished issue shows that; if the server stopped, reconnect.
     setTimeout(() => renew().then(listen).catch(() => setTimeout(listen, 5_000)), 1_000);
   });
   source.addEventListener("error", () => {

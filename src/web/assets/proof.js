@@ -1,15 +1,15 @@
-// While a reader chooses, the browser solves a small puzzle: done once it is nothing, done for thousands of answers it is work.
-// The answer counts without it, too; with it, it counts as more. Fetched only after the reader began to answer; the search is
-// ALTCHA's worker (MIT, see altcha-3.2.2-license.txt). Nothing is kept of it.
+// While a reader chooses, the browser solves a small puzzle, which costs nothing once but a lot for thousands of answers.
+// The answer counts without it too, but in a lower tier. Fetched only after the reader began to answer; the search is done by
+// ALTCHA's worker (MIT, see altcha-3.2.2-license.txt). Nothing of it is stored.
 const PATIENCE = 1500;
 const begun = new WeakMap();
 
-// Begins to work for a form, once. `mark`: what the page says of its reader, to whom the work is bound.
+// Starts the work for a form, once. `mark` is the page's marker of its reader, to which the work is bound.
 export function begin(form, poll, mark) {
   if (!begun.has(form)) begun.set(form, work(form, new URL(poll, document.baseURI), mark).catch(() => {}));
 }
 
-// Waits for the end of the work, though never long.
+// Waits for the work to finish, but never long.
 export function settled(form) {
   return Promise.race([begun.get(form), new Promise((done) => setTimeout(done, PATIENCE))]);
 }
@@ -43,7 +43,7 @@ function search(parameters) {
       worker.onerror = () => { worker.terminate(); failed(); };
       worker.postMessage({ type: "work", challenge: { parameters }, counterStart: 1 });
     } catch {
-      // On pages of other sites no worker of ours may run: search here, where the hashing itself is done beside the page.
+      // Our worker may not run on other sites' pages: search here, where at least the hashing runs off the main thread.
       searchHere(parameters).then(found, failed);
     }
   });
@@ -72,8 +72,8 @@ function bytes(hex) {
   return Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
 }
 
-// What the form says of its reader until our cookie does: made when the reader begins to answer, and kept for the tab, as poll.js
-// keeps it. The page may be loaded anew before the answer is sent once more.
+// The form's marker of its reader until our cookie is set: created when the reader begins to answer, and kept for the tab, like in
+// poll.js, because the page may be reloaded before the answer is sent again.
 function mark(form) {
   if (!form.elements.marker) {
     const value = kept(() => sessionStorage.getItem("canvass-marker")) ?? fresh(form.dataset.mark);
@@ -92,7 +92,7 @@ function fresh(poll) {
   return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }
 
-// Where nothing may be kept, the form alone keeps it.
+// If the browser forbids storage, only the form keeps it.
 function kept(storage) {
   try {
     return storage();
@@ -101,7 +101,7 @@ function kept(storage) {
   }
 }
 
-// Plain forms of ours on pages of ours; a <canvass-poll> sees to its own.
+// Plain forms on our own pages; a <canvass-poll> handles its own.
 for (const form of document.querySelectorAll("form.poll")) {
   if (form.closest("canvass-poll") || new URL(form.action).origin !== location.origin) continue;
   form.addEventListener("input", () => begin(form, form.action, mark(form)));
@@ -111,7 +111,7 @@ for (const form of document.querySelectorAll("form.poll")) {
     form.dataset.sent = "1";
     settled(form).then(() => form.requestSubmit(event.submitter));
   });
-  // Back from the result with the page as it was: its proof is used up. The mark stays: if nothing had come back, the next
+  // The reader came back from the result to the unchanged page: its proof is used up. The mark stays: if no reply had come, the next
   // press sends the same reader's answer again.
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
