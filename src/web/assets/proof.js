@@ -1,4 +1,4 @@
-// While a reader chooses, the browser solves a small puzzle, which costs nothing once but a lot for thousands of answers.
+// While a reader chooses, the browser solves a small puzzle: cheap for one answer, expensive for thousands.
 // The answer counts without it too, but in a lower tier. Fetched only after the reader began to answer; the search is done by
 // ALTCHA's worker (MIT, see altcha-3.2.2-license.txt). Nothing of it is stored.
 const PATIENCE = 1500;
@@ -43,7 +43,7 @@ function search(parameters) {
       worker.onerror = () => { worker.terminate(); failed(); };
       worker.postMessage({ type: "work", challenge: { parameters }, counterStart: 1 });
     } catch {
-      // Our worker may not run on other sites' pages: search here, where at least the hashing runs off the main thread.
+      // Our worker may not run on other sites' pages: search here; the hashing still runs off the main thread.
       searchHere(parameters).then(found, failed);
     }
   });
@@ -72,8 +72,8 @@ function bytes(hex) {
   return Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
 }
 
-// The form's marker of its reader until our cookie is set: created when the reader begins to answer, and kept for the tab, like in
-// poll.js, because the page may be reloaded before the answer is sent again.
+// The form's marker of its reader until our cookie is set: created when the reader begins to answer, and kept for the tab, as in
+// poll.js: the page may be reloaded before the answer is sent again.
 function mark(form) {
   if (!form.elements.marker) {
     const value = kept(() => sessionStorage.getItem("canvass-marker")) ?? fresh(form.dataset.mark);
@@ -111,7 +111,7 @@ for (const form of document.querySelectorAll("form.poll")) {
     form.dataset.sent = "1";
     settled(form).then(() => form.requestSubmit(event.submitter));
   });
-  // The reader came back from the result to the unchanged page: its proof is used up. The mark stays: if no reply had come, the next
+  // Back from the result with the page as it was: its proof is used up. The mark stays: if no reply had come, the next
   // press sends the same reader's answer again.
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
