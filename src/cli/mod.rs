@@ -1,7 +1,7 @@
 //! The command line: parses arguments, runs one command, and maps its outcome to an exit code.
 //!
-//! Exit codes: 0 success, 1 failure, 2 wrong usage (arguments or configuration); `canvass bounce` uses only 0 and
-//! 75. The output of a command goes to standard output, messages about it to standard error.
+//! Exit codes: 0 success, 1 failure, 2 wrong usage (arguments or configuration); `canvass bounce` uses only 0
+//! and 75. The output of a command goes to standard output, messages about it to standard error.
 
 mod admin;
 mod allow_again;
