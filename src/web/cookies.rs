@@ -15,12 +15,14 @@ pub enum SameSite {
     None,
 }
 
+/// Over TLS every name begins with this: browsers take such a cookie from this very host only (RFC 6265bis, 4.1.3.2).
+const HOST: &str = "__Host-";
+
 /// The value of a cookie. Over TLS the name has the prefix `__Host-`, so that no subdomain can set it.
 #[must_use]
 pub fn get(headers: &HeaderMap, name: &str, https: bool) -> Option<String> {
-    let wanted = full_name(name, https);
     pairs(headers)
-        .find(|(n, _)| *n == wanted)
+        .find(|(full, _)| bare_name(full, https) == Some(name))
         .map(|(_, v)| v.to_string())
 }
 
@@ -36,11 +38,10 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 /// The names of all cookies whose name begins with `prefix`, in the form that [`get`] and [`set`] take.
 #[must_use]
 pub fn names(headers: &HeaderMap, prefix: &str, https: bool) -> Vec<String> {
-    let prefix = full_name(prefix, https);
-    let host = prefix.len() - prefix.trim_start_matches("__Host-").len();
     pairs(headers)
-        .filter(|(name, _)| name.starts_with(&prefix))
-        .map(|(name, _)| name[host..].to_owned())
+        .filter_map(|(full, _)| bare_name(full, https))
+        .filter(|name| name.starts_with(prefix))
+        .map(str::to_owned)
         .collect()
 }
 
@@ -53,24 +54,25 @@ pub fn set(
     same_site: SameSite,
     https: bool,
 ) -> Option<HeaderValue> {
-    let name = full_name(name, https);
+    let host = if https { HOST } else { "" };
     let secure = if https { "; Secure" } else { "" };
     let same_site = match same_site {
         SameSite::None if https => "None",
         _ => "Lax",
     };
-    HeaderValue::from_str(&format!(
-        "{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite={same_site}{secure}",
+    let cookie = format!(
+        "{host}{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite={same_site}{secure}",
         max_age.as_secs()
-    ))
-    .ok()
+    );
+    HeaderValue::try_from(cookie).ok()
 }
 
-fn full_name(name: &str, https: bool) -> String {
+/// The name without the prefix that it has over TLS; `None` if it lacks it.
+fn bare_name(full: &str, https: bool) -> Option<&str> {
     if https {
-        format!("__Host-{name}")
+        full.strip_prefix(HOST)
     } else {
-        name.into()
+        Some(full)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,10 +43,11 @@ pub(super) type Part = [u8; 3];
 
 /// The prefix of the markers made for a poll.
 fn mark(poll: PollId) -> Part {
-    let mut text = b"canvass marker\0".to_vec();
-    text.extend(poll.0.to_be_bytes());
+    let mut hash = Context::new(&SHA256);
+    hash.update(b"canvass marker\0");
+    hash.update(&poll.0.to_be_bytes());
     let mut out = [0; 3];
-    out.copy_from_slice(&digest(&SHA256, &text).as_ref()[..3]);
+    out.copy_from_slice(&hash.finish().as_ref()[..3]);
     out
 }
 
