@@ -11,9 +11,6 @@ const KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
 
 /// Removes reports that nothing follows from any more; gives how many. What they led to stays: subscriptions stay ended, addresses
 /// suppressed.
-///
-/// # Errors
-/// What the database said.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let txn = app.db.write_txn("purge bounces").await?;
     let gone = store::forget(&txn, app.clock.now() - KEPT).await?;

@@ -126,9 +126,6 @@ impl Mailer {
     }
 
     /// Reads the signing keys, at the start of a server; they are sealed anew under the newest secret key.
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn load_signing_keys(&self, db: &Db, keys: &Keys) -> Result<(), DbErr> {
         self.keyring.seal_anew(db, keys).await?;
         self.keyring.load(db, keys).await

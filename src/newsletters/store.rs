@@ -21,9 +21,6 @@ pub enum Created {
 }
 
 /// The newsletter with this slug.
-///
-/// # Errors
-/// What the database said.
 pub async fn by_slug<C: ConnectionTrait>(db: &C, slug: &str) -> Result<Option<Newsletter>, DbErr> {
     let row = newsletter::Entity::find()
         .filter(newsletter::Column::Slug.eq(slug))
@@ -33,9 +30,6 @@ pub async fn by_slug<C: ConnectionTrait>(db: &C, slug: &str) -> Result<Option<Ne
 }
 
 /// The newsletter with this id.
-///
-/// # Errors
-/// What the database said.
 pub async fn by_id<C: ConnectionTrait>(
     db: &C,
     id: NewsletterId,
@@ -45,9 +39,6 @@ pub async fn by_id<C: ConnectionTrait>(
 }
 
 /// All newsletters, by name.
-///
-/// # Errors
-/// What the database said.
 pub async fn all<C: ConnectionTrait>(db: &C) -> Result<Vec<Newsletter>, DbErr> {
     let rows = newsletter::Entity::find()
         .order_by_asc(newsletter::Column::Name)
@@ -58,9 +49,6 @@ pub async fn all<C: ConnectionTrait>(db: &C) -> Result<Vec<Newsletter>, DbErr> {
 }
 
 /// The zone that times without a newsletter of their own are shown in: that of the oldest newsletter.
-///
-/// # Errors
-/// What the database said.
 pub async fn home_zone<C: ConnectionTrait>(db: &C) -> Result<Zone, DbErr> {
     let row = newsletter::Entity::find()
         .order_by_asc(newsletter::Column::Id)
@@ -72,9 +60,6 @@ pub async fn home_zone<C: ConnectionTrait>(db: &C) -> Result<Zone, DbErr> {
 }
 
 /// The consent text that readers of this newsletter see now.
-///
-/// # Errors
-/// What the database said.
 pub async fn current_consent<C: ConnectionTrait>(
     db: &C,
     id: NewsletterId,
@@ -88,9 +73,6 @@ pub async fn current_consent<C: ConnectionTrait>(
 }
 
 /// Every version of the consent text, newest first, with the time it was written.
-///
-/// # Errors
-/// What the database said.
 pub async fn consent_versions<C: ConnectionTrait>(
     db: &C,
     id: NewsletterId,
@@ -127,9 +109,6 @@ pub async fn create(txn: &WriteTxn, draft: &Draft, now: UnixMillis) -> Result<Cr
 }
 
 /// Changes a newsletter; its slug stays. A changed consent text becomes the next version.
-///
-/// # Errors
-/// What the database said.
 pub async fn save(
     txn: &WriteTxn,
     id: NewsletterId,

@@ -27,9 +27,6 @@ pub struct Sought {
 }
 
 /// Looks for the reader with an address of this hash.
-///
-/// # Errors
-/// What the database said.
 pub async fn look_for(app: &App, hash: &[u8]) -> Result<Sought, DbErr> {
     let mut sought = Sought {
         hash: hash.to_vec(),
@@ -49,9 +46,6 @@ pub async fn look_for(app: &App, hash: &[u8]) -> Result<Sought, DbErr> {
 
 /// Begins the write: nobody confirms the address, is erased with it or complains about it before `txn` ends. The reader's row is held as
 /// well, if there is one. Whatever else is written comes after, in the order of an erasure: the two must not wait for each other.
-///
-/// # Errors
-/// What the database said.
 pub async fn hold(app: &App, txn: &WriteTxn, mut sought: Sought) -> Result<Held, DbErr> {
     requests::queue_up(&app.db, txn, &sought.hash).await?;
     sought.upto = ReaderId(sought.upto.0 - MARGIN);
@@ -74,9 +68,6 @@ pub struct Held(Sought);
 
 impl Held {
     /// Never mails the address again, and ends its reader's subscriptions.
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn complained(&self, txn: &WriteTxn, now: UnixMillis) -> Result<(), DbErr> {
         let why = "a single mail was reported as spam";
         let Sought { hash, reader, .. } = &self.0;

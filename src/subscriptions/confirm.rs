@@ -38,9 +38,6 @@ pub enum Confirmed {
 }
 
 /// Looks; changes nothing.
-///
-/// # Errors
-/// What the database said.
 pub async fn look(app: &App, token: &str) -> Result<Link, DbErr> {
     let Some(request) = requests::by_token(app.db.read(), token_hash(token)).await? else {
         return Ok(Link::Unknown);
@@ -62,9 +59,6 @@ pub async fn look(app: &App, token: &str) -> Result<Link, DbErr> {
 
 /// Confirms: the reader, the subscription and the evidence are one write. A fresh double opt-in ends a suppression
 /// that [its owner can end](Suppression::ends_by_opt_in).
-///
-/// # Errors
-/// What the database said.
 pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("confirm").await?;
@@ -108,9 +102,6 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
 
 /// Mails a fresh link for an expired one, which leads to the same `answer` to a poll, within the caps; the evidence keeps the time at which the words were agreed to.
 /// `None` when there is nothing to renew.
-///
-/// # Errors
-/// What the database said.
 pub async fn renew(
     app: &App,
     token: &str,

@@ -18,9 +18,6 @@ pub struct Relation {
 }
 
 /// Looks; changes nothing. `None` when there is no such newsletter. A reader who was erased receives nothing and cannot undo.
-///
-/// # Errors
-/// What the database said.
 pub async fn look(
     app: &App,
     newsletter: NewsletterId,
@@ -54,9 +51,6 @@ pub async fn look(
 }
 
 /// Stops a newsletter's mails. Again changes nothing. `how` stands as the reason in the subscription.
-///
-/// # Errors
-/// What the database said.
 pub async fn leave(
     app: &App,
     newsletter: NewsletterId,
@@ -70,9 +64,6 @@ pub async fn leave(
 
 /// Takes a leaving back while it is fresh ([`UNDO_WITHIN`]); false when it is not, when the address must not be mailed any more, and when
 /// the reader was erased.
-///
-/// # Errors
-/// What the database said.
 pub async fn undo(app: &App, newsletter: NewsletterId, reader: ReaderId) -> Result<bool, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("undo unsubscribe").await?;

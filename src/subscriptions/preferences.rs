@@ -34,9 +34,6 @@ pub struct Change {
 }
 
 /// The preferences of a reader; `None` when the reader was erased.
-///
-/// # Errors
-/// What the database said.
 pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, DbErr> {
     let Some(reader) = subscribers::reader(app.db.read(), reader).await? else {
         return Ok(None);
@@ -59,18 +56,12 @@ pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, Db
 }
 
 /// The address of a reader; `None` when they were erased.
-///
-/// # Errors
-/// What the database said.
 pub async fn address(app: &App, reader: ReaderId) -> Result<Option<String>, DbErr> {
     let found = subscribers::reader(app.db.read(), reader).await?;
     Ok(found.map(|reader| reader.email))
 }
 
 /// Whether this is the address of the reader.
-///
-/// # Errors
-/// What the database said.
 pub async fn has_address(
     app: &App,
     reader: ReaderId,
@@ -81,9 +72,6 @@ pub async fn has_address(
 }
 
 /// Changes them, all in one write.
-///
-/// # Errors
-/// What the database said.
 pub async fn change(app: &App, reader: ReaderId, change: &Change) -> Result<(), DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("preferences").await?;
@@ -102,9 +90,6 @@ pub async fn change(app: &App, reader: ReaderId, change: &Change) -> Result<(), 
 }
 
 /// Takes back that the answer to a poll is joined to the address: it stays counted, and is secret. False: it was not.
-///
-/// # Errors
-/// What the database said.
 pub async fn take_back(app: &App, reader: ReaderId, poll: &str) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("take back link").await?;
     let done = polls::take_back_link(&txn, reader, poll).await?;
@@ -113,9 +98,6 @@ pub async fn take_back(app: &App, reader: ReaderId, poll: &str) -> Result<bool, 
 }
 
 /// Leaves everything; the newsletters that were left, by slug.
-///
-/// # Errors
-/// What the database said.
 pub async fn leave_all(app: &App, reader: ReaderId) -> Result<Vec<String>, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("leave all").await?;
@@ -131,9 +113,6 @@ pub async fn leave_all(app: &App, reader: ReaderId) -> Result<Vec<String>, DbErr
 }
 
 /// Takes back that these newsletters were left, as far as that was a moment ago ([`super::leave::undo`]). False: none was.
-///
-/// # Errors
-/// What the database said.
 pub async fn undo_all(app: &App, reader: ReaderId, slugs: &[String]) -> Result<bool, DbErr> {
     let mut done = false;
     for subscribed in subscribers::of_reader(app.db.read(), reader).await? {

@@ -7,9 +7,6 @@ use crate::app::App;
 use crate::db::DbErr;
 
 /// Does what is due now; gives how many rows went.
-///
-/// # Errors
-/// What the database said.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("purge requests").await?;

@@ -92,9 +92,6 @@ pub async fn request(app: &App, client: &Client, wish: &Wish) -> Result<(), Prob
 }
 
 /// As [`request`], in a transaction of the caller's and without the limit on networks. The row and its mail are one write.
-///
-/// # Errors
-/// What the database said.
 pub async fn request_in(app: &App, txn: &WriteTxn, wish: &Wish) -> Result<(), DbErr> {
     let now = app.clock.now();
     let expires = now + Duration::from_secs(app.config.subscriptions.confirm_days * 24 * 60 * 60);

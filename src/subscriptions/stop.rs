@@ -6,9 +6,6 @@ use crate::db::{DbErr, WriteTxn};
 use crate::types::{EmailAddress, Keys, NewsletterId, ReaderId, UnixMillis};
 
 /// Ends every active subscription of a reader as `state` (*bounced* or *complained*) and suppresses the address. Again changes nothing.
-///
-/// # Errors
-/// What the database said.
 pub async fn stop(
     txn: &WriteTxn,
     keys: &Keys,
@@ -30,9 +27,6 @@ pub async fn stop(
 }
 
 /// As [`stop`], where the keyed hash of the reader's address is known.
-///
-/// # Errors
-/// What the database said.
 pub(super) async fn stop_known(
     txn: &WriteTxn,
     reader: ReaderId,
@@ -50,9 +44,6 @@ pub(super) async fn stop_known(
 }
 
 /// Ends one subscription by the reader's wish, in the caller's transaction. `how` stands as the reason.
-///
-/// # Errors
-/// What the database said.
 pub async fn leave_in(
     txn: &WriteTxn,
     newsletter: NewsletterId,

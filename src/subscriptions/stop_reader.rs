@@ -49,9 +49,6 @@ pub async fn stop_reader(
 }
 
 /// Allows mails to an address again that no reader has: its owner called a confirmation spam, or was erased.
-///
-/// # Errors
-/// What the database said.
 pub async fn allow_address(
     app: &App,
     address: &EmailAddress,

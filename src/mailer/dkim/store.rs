@@ -118,9 +118,6 @@ pub(super) async fn seal_anew(db: &Db, keys: &[(i64, String)]) -> Result<(), DbE
 }
 
 /// All keys, by domain, the newest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn list(db: &Db) -> Result<Vec<Key>, DbErr> {
     let rows = db::fetch_all(
         db.read(),

@@ -29,18 +29,12 @@ pub struct Attempt {
 }
 
 /// The Message-ID of one recipient's mail: the same on every attempt.
-///
-/// # Errors
-/// What the database said.
 pub async fn message_id_of(app: &App, issue: IssueId, reader: ReaderId) -> Result<String, DbErr> {
     let edition = edition(app, issue).await?;
     Ok(message_id(&app.keys, issue, reader, edition.domain()))
 }
 
 /// Every attempt of these recipients that was not simply accepted, the oldest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn attempts<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,
@@ -72,9 +66,6 @@ pub async fn attempts<C: ConnectionTrait>(
 }
 
 /// Forgets the words of servers about an erased reader: they often repeat the address. What became of the mails stays.
-///
-/// # Errors
-/// What the database said.
 pub async fn forget_reader(txn: &db::WriteTxn, reader: ReaderId) -> Result<(), DbErr> {
     let sql = "UPDATE delivery_attempt SET reply = '' WHERE issue_id IN (SELECT issue_id FROM mailing) AND reader_id = $1";
     db::run(&**txn, sql, [reader.0.into()]).await.map(drop)

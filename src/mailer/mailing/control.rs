@@ -106,9 +106,6 @@ impl Steer {
 }
 
 /// Pauses, resumes or cancels, in the caller's transaction.
-///
-/// # Errors
-/// What the database said.
 pub async fn steer(
     app: &App,
     txn: &WriteTxn,
@@ -175,9 +172,6 @@ async fn forget_unprepared(txn: &WriteTxn, issue: IssueId) -> Result<(), DbErr> 
 }
 
 /// The mailer stops an issue by itself, and says why: to the editors, and in the log, so in words of ours.
-///
-/// # Errors
-/// What the database said.
 pub async fn pause(app: &App, issue: IssueId, why: &str) -> Result<Change, DbErr> {
     let txn = app.db.write_txn("mailing_pause").await?;
     let change = change(&txn, issue, "1", MailingState::Paused, why).await?;
@@ -201,9 +195,6 @@ pub(super) async fn is_sending(app: &App, issue: IssueId) -> Result<bool, DbErr>
 
 /// Pauses everything that is under way or about to begin, for a database that may not know what was sent since. Returns how many
 /// issues that is. One whose audience was being frozen has none yet: by that it is known when it is resumed.
-///
-/// # Errors
-/// What the database said.
 pub async fn pause_all(txn: &WriteTxn, why: &str) -> Result<u64, DbErr> {
     let sql = "UPDATE mailing SET state = 2, reason = $1 WHERE state IN (0, 1)";
     Ok(db::run(&**txn, sql, [why.into()]).await?.rows_affected())

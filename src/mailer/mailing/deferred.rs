@@ -34,9 +34,6 @@ pub struct DeferredDomain {
 }
 
 /// The domains that defer most.
-///
-/// # Errors
-/// What the database said.
 pub async fn deferrals(db: &Db, issue: IssueId) -> Result<Deferrals, DbErr> {
     let reasons: Vec<String> = Reason::of_state(DeliveryState::Deferred)
         .unwrap_or_default()

@@ -95,9 +95,6 @@ pub(super) async fn record(
 }
 
 /// The newest orders of an issue, at most `limit`.
-///
-/// # Errors
-/// What the database said.
 pub async fn orders<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,

@@ -75,9 +75,6 @@ fn filled(
 
 /// Sends an edition to one address, in the caller's transaction. Its links belong to nobody, so that trying them out
 /// changes nothing.
-///
-/// # Errors
-/// What the database said.
 pub async fn send_test(
     txn: &WriteTxn,
     app: &App,

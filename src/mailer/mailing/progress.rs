@@ -63,17 +63,11 @@ pub enum DeliveryStateName {
 }
 
 /// The progress of an issue; `None` before it was handed over. One statement, so one instant.
-///
-/// # Errors
-/// What the database said.
 pub async fn progress(app: &App, issue: IssueId) -> Result<Option<Progress>, DbErr> {
     progress_in(app.db.read(), issue).await
 }
 
 /// The same as a transaction sees it that has changed something of it.
-///
-/// # Errors
-/// What the database said.
 pub async fn progress_in<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,
@@ -156,9 +150,6 @@ pub struct Trouble {
 }
 
 /// The same of several issues; one without trouble is not in it. For some dozens at once.
-///
-/// # Errors
-/// What the database said.
 pub async fn troubles<C: ConnectionTrait>(
     db: &C,
     issues: &[IssueId],
@@ -192,9 +183,6 @@ pub async fn troubles<C: ConnectionTrait>(
 }
 
 /// How many readers an issue goes to whose audience is being frozen, as far as that is known before.
-///
-/// # Errors
-/// What the database said.
 pub async fn to_be_frozen(app: &App, issue: IssueId) -> Result<i64, DbErr> {
     let sql = "SELECT m.newsletter_id, o.readers FROM mailing m LEFT JOIN mailing_only o ON o.issue_id = m.issue_id WHERE m.issue_id = $1";
     let Some(row) = db::fetch_one(app.db.read(), sql, [issue.0.into()]).await? else {
@@ -207,9 +195,6 @@ pub async fn to_be_frozen(app: &App, issue: IssueId) -> Result<i64, DbErr> {
 }
 
 /// How many readers an issue of this newsletter would go to now.
-///
-/// # Errors
-/// What the database said.
 pub async fn audience<C: ConnectionTrait>(db: &C, newsletter: NewsletterId) -> Result<i64, DbErr> {
     let sql = format!(
         "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = {}",

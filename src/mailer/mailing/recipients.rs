@@ -78,9 +78,6 @@ const COLUMNS: &str = "r.id, r.email, r.email_key, d.state, d.reason, d.at_ms,
     CASE WHEN r.erased_ms IS NULL THEN 0 ELSE 1 END AS erased";
 
 /// The page that is wanted, of at most `limit` recipients.
-///
-/// # Errors
-/// What the database said.
 pub async fn recipients(
     db: &Db,
     issue: IssueId,
@@ -337,9 +334,6 @@ pub(super) const fn columns() -> &'static str {
 }
 
 /// One recipient of an issue; `None` when the reader is not in its audience.
-///
-/// # Errors
-/// What the database said.
 pub async fn recipient(
     db: &Db,
     issue: IssueId,
@@ -367,9 +361,6 @@ pub async fn recipient(
 }
 
 /// The readers with these addresses, as far as there are any; `keys` are in lower case.
-///
-/// # Errors
-/// What the database said.
 pub async fn readers_named<C: ConnectionTrait>(
     db: &C,
     keys: &[String],

@@ -53,9 +53,6 @@ const AT_ONCE: usize = 500;
 
 /// Sends to those again that failed for these reasons, and to nobody else. A finished mailing is being sent again then; what comes
 /// has the time of a new issue.
-///
-/// # Errors
-/// What the database said.
 pub async fn resend_failed(
     app: &App,
     txn: &WriteTxn,
@@ -90,9 +87,6 @@ pub async fn resend_failed(
 
 /// How many of those whose address did not exist have subscribed anew since. The others would be skipped: their subscriptions ended
 /// with the bounce.
-///
-/// # Errors
-/// What the database said.
 pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
     // From the few who have the reason to their subscriptions, and not the other way.
     let sql = format!(
@@ -113,9 +107,6 @@ pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
 
 /// Settles recipients in doubt. Those that are to be sent to again get the same Message-ID, so that a mailbox can tell that it is one
 /// mail.
-///
-/// # Errors
-/// What the database said.
 pub async fn settle_unknown(
     app: &App,
     txn: &WriteTxn,

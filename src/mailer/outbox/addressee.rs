@@ -18,9 +18,6 @@ pub struct Went {
 }
 
 /// Whom a mail went to. `None` where that was never noted, or is forgotten.
-///
-/// # Errors
-/// What the database said.
 pub async fn addressee(app: &App, id: OutboxId) -> Result<Option<Vec<u8>>, DbErr> {
     let sql = "SELECT address_hash FROM outbox WHERE id = $1";
     let row = db::fetch_one(app.db.read(), sql, [id.0.into()]).await?;
@@ -28,9 +25,6 @@ pub async fn addressee(app: &App, id: OutboxId) -> Result<Option<Vec<u8>>, DbErr
 }
 
 /// Forgets whom this one mail went to; false when somebody else has done so. So what is said of a mail counts once.
-///
-/// # Errors
-/// What the database said.
 pub async fn forget_one(txn: &WriteTxn, id: OutboxId) -> Result<bool, DbErr> {
     let sql = "UPDATE outbox SET address_hash = NULL WHERE id = $1 AND address_hash IS NOT NULL";
     let done = db::run(&**txn, sql, [id.0.into()]).await?;
@@ -38,9 +32,6 @@ pub async fn forget_one(txn: &WriteTxn, id: OutboxId) -> Result<bool, DbErr> {
 }
 
 /// Drops what waits for this address, is in hand or in doubt. Of what is in hand, what is past its final dot may still have gone.
-///
-/// # Errors
-/// What the database said.
 pub async fn drop_to(txn: &WriteTxn, hash: &[u8], why: &str, now: UnixMillis) -> Result<(), DbErr> {
     // The fence: a lane that has one of them cannot put it back.
     let sql = "UPDATE outbox SET state = 5, payload = '', reply = $2, finished_ms = $3, lease_until_ms = 0, fence = fence + 1
@@ -50,9 +41,6 @@ pub async fn drop_to(txn: &WriteTxn, hash: &[u8], why: &str, now: UnixMillis) ->
 }
 
 /// What waits for this address is tried at once: whoever asked for it has asked again.
-///
-/// # Errors
-/// What the database said.
 pub async fn hurry(txn: &WriteTxn, hash: &[u8], now: UnixMillis) -> Result<(), DbErr> {
     let sql = "UPDATE outbox SET not_before_ms = $2 WHERE address_hash = $1 AND state = 0 AND not_before_ms > $2";
     db::run(&**txn, sql, [hash.to_vec().into(), now.0.into()])
@@ -61,9 +49,6 @@ pub async fn hurry(txn: &WriteTxn, hash: &[u8], now: UnixMillis) -> Result<(), D
 }
 
 /// Drops what waits for this address, and forgets that anything ever went there.
-///
-/// # Errors
-/// What the database said.
 pub async fn forget(txn: &WriteTxn, hash: &[u8], why: &str, now: UnixMillis) -> Result<(), DbErr> {
     drop_to(txn, hash, why, now).await?;
     // What servers answered names the address more often than not.
@@ -73,9 +58,6 @@ pub async fn forget(txn: &WriteTxn, hash: &[u8], why: &str, now: UnixMillis) -> 
 }
 
 /// What went to this address or waits for it, the newest first.
-///
-/// # Errors
-/// What the database said.
 pub async fn went_to(app: &App, hash: &[u8]) -> Result<Vec<Went>, DbErr> {
     // What was never to leave expired at its birth: nobody was mailed.
     let sql = "SELECT template, state, created_ms FROM outbox WHERE address_hash = $1 AND expires_ms > created_ms ORDER BY id DESC";

@@ -66,9 +66,6 @@ pub struct OutboxMail {
 }
 
 /// Enqueues a mail in the caller's transaction. Its commit rings for the lanes, so it goes at once.
-///
-/// # Errors
-/// What the database said.
 pub async fn enqueue(txn: &WriteTxn, app: &App, mail: &OutboxMail) -> Result<OutboxId, DbErr> {
     let payload = Payload::letter(mail);
     let to_reader = mail.template.is_to_a_reader();

@@ -18,9 +18,6 @@ pub enum Order {
 
 /// Carries out an order, in the caller's transaction; false when the mail is not in that state, or of no use any more. What
 /// failed or expired has lost its content and cannot be sent again: whoever wanted it asks anew.
-///
-/// # Errors
-/// What the database said.
 pub async fn order(
     txn: &WriteTxn,
     mail: OutboxId,
@@ -45,9 +42,6 @@ pub async fn order(
 }
 
 /// Drops every mail that waits, is in hand or in doubt: whoever wanted it asks anew. Returns how many.
-///
-/// # Errors
-/// What the database said.
 pub async fn drop_all(txn: &WriteTxn, why: &str, now: UnixMillis) -> Result<u64, DbErr> {
     let sql = "UPDATE outbox SET state = 5, payload = '', reply = $1, finished_ms = $2, lease_until_ms = 0 WHERE state IN (0, 1, 4)";
     let done = db::run(&**txn, sql, [why.into(), now.0.into()]).await?;

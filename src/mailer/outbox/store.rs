@@ -272,9 +272,6 @@ pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
 }
 
 /// Removes what was finished long ago, but for what is in doubt; gives how many rows went. No index leads to them: once an hour.
-///
-/// # Errors
-/// What the database said.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let before = app.clock.now() - KEPT;
     let old = "state > 1 AND state <> 4 AND finished_ms < $1";
@@ -293,9 +290,6 @@ pub async fn purge(app: &App) -> Result<u64, DbErr> {
 }
 
 /// How full the outbox is, for the queue page and the metrics.
-///
-/// # Errors
-/// What the database said.
 pub async fn depth(app: &App) -> Result<Depth, DbErr> {
     let row = db::fetch_one(
         app.db.read(),

@@ -79,9 +79,6 @@ pub struct Single {
 }
 
 /// Gathers it; `None` when the reader was erased.
-///
-/// # Errors
-/// What the database said.
 pub async fn gather(app: &App, reader: ReaderId) -> Result<Option<Kept>, DbErr> {
     let db = &app.db;
     let (Some(found), Some(row)) = (

@@ -63,9 +63,6 @@ pub fn open(keys: &Keys, token: &str, now: UnixMillis) -> Opened {
 
 /// Mails the link to the reader, as often a day as confirmations: whoever has a forwarded issue can press the button. Confirmations, which
 /// anybody can trigger who knows the address, do not count: nobody is to keep a reader from their data.
-///
-/// # Errors
-/// What the database said.
 pub async fn mail_link(app: &App, reader: ReaderId) -> Result<(), DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("mail data link").await?;
