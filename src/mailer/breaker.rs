@@ -1,7 +1,7 @@
-//! A relay that is down or wants a rest is left alone for a while, by all lanes; then one of them tries.
+//! A relay's circuit breaker: while a relay is down or throttles us, all lanes leave it alone; then one lane tries it.
 //!
-//! *Closed* (mails flow) → *open* (left alone until a time) → *half-open* (one lane tries) → closed, or open for twice as
-//! long. Nobody's attempts are spent meanwhile.
+//! *Closed* (mails flow) → *open* (unused until a set time) → *half-open* (one lane tries) → closed, or open for twice
+//! as long. No mail spends an attempt meanwhile.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,14 @@ use crate::types::Random;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
-/// A lane that tries and does not come back is given up after this; another may try then.
+/// How long a trial may take. After that, another lane may try.
 const TRIAL: Duration = Duration::from_secs(60);
-/// Between looks of the lanes that wait for the one that tries.
+/// How often the lanes that wait for a trial check its result.
 const LOOK: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
-    /// False while all is well: then a lane asks nothing else.
+    /// False while the breaker is closed, so that the usual case takes no lock.
     troubled: AtomicBool,
     state: Mutex<State>,
 }
@@ -33,7 +33,7 @@ struct State {
     words: String,
 }
 
-/// A breaker as somebody who looks at it sees it.
+/// A snapshot of the breaker, for display.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) failures: u32,
@@ -44,8 +44,8 @@ pub(super) struct Seen {
 }
 
 impl Breaker {
-    /// Whether a lane may use the relay now. After a rest the first one that asks may, and the others wait for what
-    /// it finds: it gets the moment by which its trial is known.
+    /// Whether a lane may use the relay now. Once the breaker is half-open, only the first lane that asks may, and the
+    /// others wait for its result. That lane gets the instant that identifies its trial.
     ///
     /// # Errors
     /// How long to wait before asking again.
@@ -67,7 +67,7 @@ impl Breaker {
         Ok(state.trial)
     }
 
-    /// How long until a lane may ask; changes nothing.
+    /// How long until a lane may ask. Changes nothing.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         if !self.is_troubled() {
             return None;
@@ -77,8 +77,8 @@ impl Breaker {
         state.wait(now).or(trial.then_some(LOOK))
     }
 
-    /// Opens: from 1 s, twice as long each time, at most a minute. Lanes that fail at the same time count once.
-    /// Returns for how long, unless it was open.
+    /// Opens the breaker: for 1 s at first, then twice as long each time, at most a minute. Failures of several lanes
+    /// at the same time count once. Returns the pause, or `None` if the breaker was open already.
     pub(super) fn open(&self, now: Instant, random: &Random, words: &str) -> Option<Duration> {
         let mut state = self.lock();
         if state.wait(now).is_some() {
@@ -94,7 +94,7 @@ impl Breaker {
         Some(pause)
     }
 
-    /// Whose trial this is did not get so far: another lane may try.
+    /// The trial ended before it reached the relay: another lane may try.
     pub(super) fn not_tried(&self, trial: Instant) {
         let mut state = self.lock();
         if state.trial == Some(trial) {
@@ -102,12 +102,12 @@ impl Breaker {
         }
     }
 
-    /// Whether it is open, or waits for a lane that tries.
+    /// Whether the breaker is open or half-open.
     pub(super) fn is_troubled(&self) -> bool {
         self.troubled.load(Ordering::Acquire)
     }
 
-    /// The relay answered as it should: all is well.
+    /// Closes the breaker: the relay answered as it should.
     pub(super) fn close(&self) {
         if self.is_troubled() {
             *self.lock() = State::default();

@@ -1,4 +1,4 @@
-//! Looking into DNS, for `canvass check dkim`. Nothing that sends depends on it.
+//! DNS look-ups for `canvass check dkim`. Sending does not depend on them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use hickory_resolver::{
     proto::rr::{RData, RecordType},
 };
 
-/// The longest wait for one answer; an attempt and one more fit into it.
+/// The longest wait for one answer, with room for one retry.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Asks name servers.
 pub struct Resolver(TokioResolver);
 
-/// No answer: what that means nobody can tell.
+/// DNS gave no answer, so nothing is known about the name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreachable {
-    /// Nobody answers.
+    /// No name server answers.
     #[error("DNS cannot be reached: {0}")]
     Silent(String),
-    /// The server says that it cannot tell (SERVFAIL and the like).
+    /// The server answered with an error (SERVFAIL and the like).
     #[error("the name server cannot tell: {0}")]
     Failed(String),
 }
 
 impl Unreachable {
-    /// Whether a name server said so.
+    /// Whether a name server did answer, if only with an error.
     #[must_use]
     pub fn is_an_answer(&self) -> bool {
         matches!(self, Self::Failed(_))
@@ -36,10 +36,10 @@ impl Unreachable {
 }
 
 impl Resolver {
-    /// Asks `server` (`127.0.0.1`, `[::1]:5353`), or those of `/etc/resolv.conf` where none is named.
+    /// Asks `server` (`127.0.0.1`, `[::1]:5353`), or the servers of `/etc/resolv.conf` if none is given.
     ///
     /// # Errors
-    /// When the machine names no server.
+    /// If the system configuration names no server.
     pub fn new(server: Option<SocketAddr>) -> Result<Self, Unreachable> {
         let unreachable = |e: NetError| Unreachable::Silent(e.to_string());
         let mut builder = match server {
@@ -60,10 +60,10 @@ impl Resolver {
         Ok(Self(builder.build().map_err(unreachable)?))
     }
 
-    /// The TXT records at `name`, the strings of each joined; none where the name or the type is not there.
+    /// The TXT records at `name`, the strings of each joined; empty if the name does not exist or has no such record.
     ///
     /// # Errors
-    /// No answer in time, or one that is no answer.
+    /// If no server answers in time, or one answers with an error.
     pub async fn txt(&self, name: &str) -> Result<Vec<String>, Unreachable> {
         let found = self.lookup(name, RecordType::TXT).await?;
         let text = |data: &RData| match data {
@@ -73,7 +73,7 @@ impl Resolver {
         Ok(found.iter().filter_map(text).collect())
     }
 
-    /// The hosts that take the mail of `name`, without order.
+    /// The mail exchangers of `name`, in no particular order.
     ///
     /// # Errors
     /// As [`Self::txt`].
@@ -87,7 +87,7 @@ impl Resolver {
     }
 
     async fn lookup(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, Unreachable> {
-        // With the dot at its end no search domain is tried.
+        // The trailing dot keeps the resolver from trying search domains.
         let asking = self.0.lookup(format!("{name}."), kind);
         match tokio::time::timeout(PATIENCE, asking).await {
             Ok(Ok(found)) => Ok(found.answers().iter().map(|r| r.data.clone()).collect()),

@@ -1,4 +1,4 @@
-//! Compiled editions in memory, so that they are read and parsed once and not at each lease.
+//! A cache of compiled editions, so that they are not read and parsed again for each lease.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::mime::Edition;
 use crate::types::IssueId;
 
-/// So many are kept: more issues than that seldom go out at once.
+/// How many editions are kept: more issues than that are seldom sent at once.
 const KEPT: usize = 4;
 
-/// The editions used last.
+/// The most recently used editions.
 #[derive(Debug, Default)]
 pub(super) struct Editions {
-    /// The one used last stands first.
+    /// Most recently used first.
     kept: Mutex<VecDeque<(IssueId, Arc<Edition>)>>,
 }
 
@@ -26,7 +26,7 @@ impl Editions {
         Some(edition)
     }
 
-    /// Keeps one in place of that which was not used for the longest time.
+    /// Adds an edition and drops the least recently used one if there are too many.
     pub(super) fn keep(&self, issue: IssueId, edition: Arc<Edition>) -> Arc<Edition> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Two lanes may have read it at the same time.
@@ -58,7 +58,7 @@ mod tests {
         }))
     }
 
-    /// An old issue that goes on beside newer ones is not read anew at each lease.
+    /// An old issue that is sent beside newer ones stays in the cache.
     #[test]
     fn what_is_used_stays() {
         let (editions, old) = (Editions::default(), edition());
@@ -69,7 +69,7 @@ mod tests {
             assert!(Arc::ptr_eq(&kept, &old));
         }
         assert!(editions.get(IssueId(19)).is_some() && editions.get(IssueId(2)).is_none());
-        // Once more under its own name: nobody else goes.
+        // An edition that is kept already evicts no other.
         editions.keep(IssueId(19), edition());
         assert!(editions.get(IssueId(1)).is_some() && editions.get(IssueId(17)).is_some());
     }

@@ -1,4 +1,4 @@
-//! From what the conversation gave to what becomes of the mail. Pure.
+//! Decides from the outcome of the SMTP conversation what becomes of the mail. Pure.
 
 use super::{
     mailing::Reason,
@@ -9,32 +9,32 @@ use super::{
 /// What becomes of one mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// The relay took it.
+    /// The relay accepted it.
     Sent,
-    /// Try it again later; an attempt is spent.
+    /// Retry later; this counts as an attempt.
     Later(Words),
-    /// Never.
+    /// Do not retry.
     Never(Reason, Words),
-    /// It is larger than this relay takes, and was not tried there.
+    /// It is larger than this relay accepts, and was not tried there.
     TooLarge(Words),
-    /// Nobody knows whether the relay has it.
+    /// It is unknown whether the relay has it.
     InDoubt(Words),
-    /// It is not about this mail: the connection is gone.
+    /// Not about this mail: the connection is lost.
     Lost(Words),
-    /// It is not about this mail: the recipient's provider wants fewer for a while.
+    /// Not about this mail: the recipient's provider throttles us.
     ProviderRests(Words),
-    /// It is not about this mail: the relay wants no more for a while, or is not there.
+    /// Not about this mail: the relay throttles us or cannot be reached.
     RelayRests(Words),
 }
 
 /// The server's words, for the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Words {
-    /// Reply code; 0 where there was no reply.
+    /// The reply code; 0 if there was no reply.
     pub code: i16,
-    /// Enhanced code, or empty.
+    /// The enhanced code, or empty.
     pub enhanced: String,
-    /// What was said, or what happened instead.
+    /// The server's text, or a description of what happened instead.
     pub text: String,
 }
 
@@ -48,7 +48,7 @@ impl Words {
         }
     }
 
-    /// In one line, for people.
+    /// One line for display.
     pub(super) fn told(&self) -> String {
         match self.code {
             0 => self.text.clone(),
@@ -56,7 +56,7 @@ impl Words {
         }
     }
 
-    /// The server's codes alone, or nothing: what may stand in a log, which words that repeat an address may not.
+    /// Only the server's codes, or empty. Safe to log: the full text may repeat an address.
     pub(super) fn codes(&self) -> String {
         match (self.code, self.enhanced.as_str()) {
             (0, _) => String::new(),
@@ -65,7 +65,7 @@ impl Words {
         }
     }
 
-    /// Of a mail that was not tried, since its provider sends away everything.
+    /// For a mail that was not tried, because its provider refuses everything at present.
     pub(super) fn untried(told: &str) -> Self {
         Self {
             text: format!("not tried, since its provider takes nothing now: {told}"),
@@ -82,7 +82,7 @@ impl Words {
 }
 
 impl Fate {
-    /// Of a conversation that ended before the final dot.
+    /// The fate after a conversation that ended before the final dot.
     pub(super) fn refused(refusal: &Refusal) -> Self {
         let phase = refusal.phase;
         match &refusal.kind {
@@ -102,7 +102,7 @@ impl Fate {
         }
     }
 
-    /// Of a message that was sent.
+    /// The fate after the message was sent.
     pub(super) fn after_dot(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Accepted(_) => Self::Sent,

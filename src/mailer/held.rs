@@ -1,4 +1,4 @@
-//! The leases that lanes of this process have in hand, and how long each is good.
+//! The leases that lanes of this process hold, and until when each is valid.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,18 +8,18 @@ use tokio::time::Instant;
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldLeases(Arc<Mutex<BTreeMap<Lease, Instant>>>);
 
-/// Which lease: a row's id and its fence. A row that was taken over by another lane of this process is another lease.
+/// A row's id and its fence. If another lane of this process takes the row over, that is a different lease.
 type Lease = (i64, i64);
 
-/// A leased row in hand; let go when dropped.
+/// A guard for a leased row: dropping it lets the row go.
 pub(super) struct Held {
     all: HeldLeases,
     lease: Lease,
 }
 
 impl HeldLeases {
-    /// Takes a lease in hand, before the transaction that grants it is committed: between the two nobody else of this
-    /// process may believe that the row is free.
+    /// Registers a lease. Call it before the transaction that grants the lease commits: in between, no other lane of
+    /// this process may take the row for free.
     pub(super) fn hold(&self, id: i64, fence: i64, until: Instant) -> Held {
         let lease = (id, fence);
         self.lock().insert(lease, until);
@@ -29,7 +29,7 @@ impl HeldLeases {
         }
     }
 
-    /// Whether a lane has this row in hand.
+    /// Whether a lane holds this row.
     pub(super) fn holds(&self, id: i64) -> bool {
         self.lock()
             .range((id, i64::MIN)..=(id, i64::MAX))
@@ -57,8 +57,8 @@ impl HeldLeases {
 }
 
 impl Held {
-    /// Whether the lease is still good by this machine's monotonic clock: a process that was stopped for longer than its
-    /// lease must not send, whatever it believes.
+    /// Whether the lease is still valid by this machine's monotonic clock. A process that was suspended for longer than
+    /// its lease must not send.
     pub(super) fn good(&self) -> bool {
         self.all
             .lock()

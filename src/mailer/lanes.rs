@@ -1,4 +1,4 @@
-//! The lanes: tasks that hold a connection each and look for work.
+//! The lanes: worker tasks that each hold connections to the relays and look for work.
 
 use std::time::Duration;
 
@@ -15,27 +15,27 @@ use super::{
 };
 use crate::{app::App, db::DbErr, panics};
 
-/// Between looks of the reserved lane: what bounds the wait of a mail that another node enqueued, or whose time comes.
+/// How often the reserved lane polls. This bounds the delay of a mail that another node enqueued or that falls due.
 const LOOK: Duration = Duration::from_millis(250);
-/// Between looks of the other lanes: they are woken when there is something.
+/// How often the other lanes poll; new work wakes them earlier.
 const LOOK_IDLE: Duration = Duration::from_secs(2);
-/// A connection without work is closed after this.
+/// How long a connection without work stays open.
 const IDLE: Duration = Duration::from_secs(5);
-/// Between looks at relays that rest: their day may have ended.
+/// The longest pause while no relay can be used: a daily limit may end, for example.
 const RELAY_LOOK: Duration = Duration::from_secs(1);
-/// The lane for single mails only.
+/// The number of the lane that sends single mails only.
 const RESERVED: usize = 0;
-/// After an error of the database.
+/// The pause after a database error.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
-/// Between looks at what is only measured.
+/// How often the gauges that nothing else needs are updated.
 const MEASURE: Duration = Duration::from_secs(5);
 
-/// Starts the lanes and what keeps them going. They end when [`Parts::stopping`](crate::app::Parts) is cancelled, after the
-/// mail each has in hand.
+/// Starts the lanes, their heartbeat and the upkeep. When [`Parts::stopping`](crate::app::Parts) is cancelled, each
+/// lane finishes the mail it has begun and ends.
 pub fn start(app: &App, tasks: &TaskTracker) {
     let ledger = mailing::start_ledger(app);
     let (at_work, all_gone) = mpsc::channel(1);
-    // One more than configured is reserved: single mails never wait for a batch.
+    // One lane more than configured: the reserved one, so that single mails never wait for a batch.
     for number in 0..=app.config.mail.connections {
         let (at_work, keep) = (
             at_work.clone(),
@@ -46,13 +46,13 @@ pub fn start(app: &App, tasks: &TaskTracker) {
             drop(at_work);
         });
     }
-    // It outlives the stop for as long as lanes do: what is on the wire then is still in hand.
+    // The heartbeat runs until the last lane has ended: the mails that are being sent during a stop are still leased.
     tasks.spawn(heartbeat(app.clone(), all_gone));
     let app = app.clone();
     tasks.spawn(async move { panics::kept("upkeep", || upkeep(app.clone())).await });
 }
 
-/// A lane that panicked is begun again; its batch is free when its lease has run out, on SQLite at once.
+/// Restarts a lane that panicked. Its batch is free again when the lease has run out, on SQLite at once.
 async fn keep(app: App, ledger: Ledger, number: usize) {
     panics::kept("lane", || lane(app.clone(), ledger.clone(), number)).await;
 }
@@ -93,7 +93,7 @@ async fn lane(app: App, ledger: Ledger, number: usize) {
     }
 }
 
-/// Does what is due; single mails first. Returns whether there was anything.
+/// Does what is due, single mails first. Returns whether there was anything to do.
 async fn look(app: &App, ledger: &Ledger, line: &mut Line, number: usize) -> Result<bool, DbErr> {
     if outbox::any_due(app).await? {
         app.mailer.report(app, number, Doing::SingleMail);
@@ -119,7 +119,7 @@ async fn look(app: &App, ledger: &Ledger, line: &mut Line, number: usize) -> Res
     Ok(true)
 }
 
-/// Nothing is ever sent through `lanes`: it closes when the last lane ends.
+/// Renews leases until the last lane ends: then `lanes`, through which nothing is ever sent, closes.
 async fn heartbeat(app: App, mut lanes: mpsc::Receiver<()>) {
     let mut wait = leases::heartbeat(&app);
     loop {
@@ -128,7 +128,7 @@ async fn heartbeat(app: App, mut lanes: mpsc::Receiver<()>) {
             () = tokio::time::sleep(wait) => {}
         }
         wait = leases::heartbeat(&app);
-        // Whatever becomes of one renewal: without the next ones every lease would run out.
+        // A failed renewal must not end the loop: without the next ones every lease would run out.
         match panics::caught("heartbeat", leases::renew(&app)).await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => tracing::error!(%error, "leases could not be renewed"),
@@ -138,14 +138,14 @@ async fn heartbeat(app: App, mut lanes: mpsc::Receiver<()>) {
     }
 }
 
-/// Freezes audiences, writes off what was cancelled, ends what is over, measures.
+/// Background work: freezes audiences, skips the mails of cancelled issues, completes mailings, updates the gauges.
 async fn upkeep(app: App) {
     let mut bell = app.db.bell().listen();
     let mut due = Instant::now();
     while !app.stopping.is_cancelled() {
         bell.mark_unchanged();
         app.mailer.domains.tick();
-        // Each of them, whatever becomes of the others.
+        // All of them run, even if one fails.
         let failed = [
             outbox::tick(&app).await.err(),
             mailing::look(&app).await.err(),
@@ -168,13 +168,13 @@ async fn upkeep(app: App) {
         if let Err(error) = measured.await {
             tracing::warn!(%error, "the mail could not be measured");
         }
-        // Rung by each commit with a mail: not more often than this.
+        // Every commit with a mail rings the bell; this bounds how often the loop runs.
         pause(&app, LOOK).await;
         rest(&app, &mut bell, LOOK * 2).await;
     }
 }
 
-/// Waits for the bell, the time, or the stop.
+/// Waits for the bell, the timeout or the stop, whichever comes first.
 async fn rest(app: &App, bell: &mut watch::Receiver<u64>, wait: Duration) {
     tokio::select! {
         () = app.stopping.cancelled() => {}

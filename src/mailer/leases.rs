@@ -1,9 +1,9 @@
-//! Who may work on a row, by the right clock.
+//! Leases: who may work on a row, and by which clock that is decided.
 //!
-//! PostgreSQL: several nodes, each with a clock of its own, so leases are granted, compared and renewed by the database's
-//! clock alone. SQLite: one process owns the file, so whatever it does not have in hand is free at once, and what it has in
-//! hand is never taken again, whatever the wall clock does. On PostgreSQL the holder measures its lease with its machine's
-//! monotonic clock and sends nothing once it has run out. Due times (`not_before_ms`) are of the wall clock.
+//! PostgreSQL: several nodes, each with its own clock, so leases are granted, compared and renewed by the database's
+//! clock alone. The holder measures its lease with its machine's monotonic clock and sends nothing once it has run out.
+//! SQLite: one process owns the file, so every row that it does not hold is free at once, and a row that it holds is
+//! never leased again, whatever the wall clock does. Due times (`not_before_ms`) are wall-clock times.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use crate::{
 
 /// The database's time in Unix milliseconds.
 const DATABASE_NOW: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
-/// A renewal that takes longer is given up and begun anew: it must never be what lets a lease run out.
+/// A renewal that takes longer is abandoned and tried again: a hung renewal must not let the leases run out.
 const RENEWAL: Duration = Duration::from_secs(10);
 
-/// The pieces of SQL that differ.
+/// The SQL fragments that differ between the databases.
 pub(super) struct LeaseSql {
     backend: Backend,
     lease: Duration,
     held: String,
-    /// Row locks for whoever looks for something to lease.
+    /// The row lock for queries that look for something to lease.
     pub(super) lock: &'static str,
 }
 
 impl LeaseSql {
-    /// For rows of which this process holds `held`. Make it inside the write transaction that uses it: on SQLite what is
-    /// held is the truth only while no other lane can lease.
+    /// The fragments for rows of which this process holds `held`. Create it inside the write transaction that uses it:
+    /// on SQLite, `held` is reliable only while no other lane can lease.
     pub(super) fn new(app: &App, held: &HeldLeases) -> Self {
         let backend = app.db.backend();
         let ids: Vec<String> = match backend {
@@ -50,7 +50,7 @@ impl LeaseSql {
         }
     }
 
-    /// Whether a leased row is free again; `row` is a prefix like `b.`, or empty.
+    /// A condition: a leased row is free again. `row` is a prefix like `b.`, or empty.
     pub(super) fn over(&self, row: &str) -> String {
         match (self.backend, self.held.as_str()) {
             (Backend::Postgres, _) => self.run_out(&format!("{row}lease_until_ms")),
@@ -59,7 +59,7 @@ impl LeaseSql {
         }
     }
 
-    /// Whether a lease in this column has run out. On SQLite that of a part that has one worker only: at once.
+    /// A condition: the lease in this column has run out. On SQLite always true; only for work with a single worker.
     pub(super) fn run_out(&self, column: &str) -> String {
         match self.backend {
             Backend::Postgres => format!("{column} < {DATABASE_NOW}"),
@@ -67,7 +67,7 @@ impl LeaseSql {
         }
     }
 
-    /// The end of a lease that begins now, for `lease_until_ms`. On SQLite nobody reads it: it only says "leased".
+    /// An expression for `lease_until_ms`: the end of a lease that begins now. On SQLite only a mark for "leased".
     pub(super) fn until(&self) -> String {
         match self.backend {
             Backend::Postgres => format!("{DATABASE_NOW} + {}", self.lease.as_millis()),
@@ -76,7 +76,7 @@ impl LeaseSql {
     }
 }
 
-/// How long a lease that is granted now is good for its holder. On SQLite nobody else can take it: for ever, that is, 30 years.
+/// Until when a lease that is granted now is valid for its holder. On SQLite it never runs out (30 years).
 pub(super) fn good_until(app: &App) -> Instant {
     Instant::now()
         + match app.db.backend() {
@@ -85,13 +85,13 @@ pub(super) fn good_until(app: &App) -> Instant {
         }
 }
 
-/// Between heartbeats: a quarter of a lease.
+/// The time between heartbeats: a quarter of a lease.
 pub(super) fn heartbeat(app: &App) -> Duration {
     app.config.mail.lease() / 4
 }
 
-/// Renews the leases of all batches and mails that lanes of this process have in hand, however long a relay takes to answer. A
-/// row that somebody else took meanwhile is left alone: its fence is another.
+/// Renews the leases of all batches and mails that lanes of this process hold, so that a slow relay does not cost them.
+/// A row that another node has taken meanwhile does not count as renewed, since its fence differs.
 pub(super) async fn renew(app: &App) -> Result<(), DbErr> {
     for (table, held) in [
         ("mail_batch", app.mailer.held_batches()),
@@ -118,7 +118,7 @@ async fn renew_in(app: &App, table: &str, held: &HeldLeases) -> Result<(), DbErr
         db::in_list(leases.len(), 1),
         LeaseSql::new(app, held).until(),
     );
-    // Locked in the order in which the ledger locks them.
+    // In the order in which the ledger locks the rows, to avoid deadlocks.
     let sql = format!(
         "WITH mine AS MATERIALIZED (SELECT id FROM {table} WHERE worker = $1 AND state < 2 AND id IN {list}
            ORDER BY id FOR UPDATE)

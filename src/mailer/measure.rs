@@ -1,5 +1,5 @@
-//! Gauges of the mail, for `/metrics`. Labels are relays, states and what lanes do: as many as the configuration names, and never
-//! an issue, a domain or an address.
+//! Gauges of the mail, for `/metrics`. Labels are relays, states and what lanes do, so their number is bounded by the
+//! configuration; an issue, a domain or an address is never a label.
 
 use super::{
     mailing::DeliveryState,
@@ -11,10 +11,10 @@ use crate::{
     db::{self, DbErr},
 };
 
-/// The states of a mailing that is not over, in the order of their codes.
+/// The states of an unfinished mailing, in the order of their codes.
 const MAILINGS: [&str; 4] = ["preparing", "sending", "paused", "cancelling"];
 
-/// Single mails that wait: what somebody is waiting for.
+/// Single mails in the queue. Somebody is waiting for each of them.
 pub(super) async fn outbox(app: &App) -> Result<(), DbErr> {
     let depth = outbox::depth(app).await?;
     let age = depth
@@ -33,7 +33,7 @@ pub(super) fn relays(app: &App) {
             metrics::gauge!(name, "relay" => relay.name.clone()).set(value);
         };
         gauge("canvass_relay_connections", f64::from(relay.connections));
-        // One that is being tried after a rest is not well again: a relay that hangs would be half of the time.
+        // Half-open counts as open: otherwise a relay that hangs would look healthy half of the time.
         let open = relay.breaker != BreakerState::Closed;
         gauge("canvass_relay_breaker_open", f64::from(u8::from(open)));
         if let Some(today) = relay.today {
@@ -61,7 +61,7 @@ pub(super) fn relays(app: &App) {
     }
 }
 
-/// Issues that are not over, and their recipients: the same numbers on every node.
+/// Unfinished issues and their recipients; the numbers are the same on every node.
 pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
     let (mut mailings, mut audience) = ([0i64; 4], 0i64);
     let rows = db::fetch_all(

@@ -1,24 +1,24 @@
-//! Mail: from "this has to be sent" to "the relay took it", or a row that says why not.
+//! Mail: from "this has to be sent" to "the relay accepted it", or to a row that says why not.
 //!
-//! - [`outbox`]: single mails, enqueued in the transaction of their cause; they go first;
+//! - [`outbox`]: single mails, enqueued in the transaction of their cause and sent before issues;
 //! - [`mailing`]: issues: a frozen audience in leased batches, and a ledger of every recipient;
-//! - [`relays`]: which relay takes a mail, and which ones rest;
-//! - [`smtp`]: one conversation after another over a long-lived connection;
-//! - `domains`: what the recipients' providers take at a time;
-//! - [`reply`]: what a server's answer means;
-//! - [`mime`]: messages as bytes, and editions that are compiled once and filled per recipient;
-//! - [`dkim`]: every mail leaves signed by the domain of its sender;
+//! - [`relays`]: which relay gets a mail, and which relays are paused;
+//! - [`smtp`]: SMTP transactions, one after another over a long-lived connection;
+//! - `domains`: how many mails the recipients' providers accept at a time;
+//! - [`reply`]: what a server's reply means;
+//! - [`mime`]: messages as bytes, and editions that are compiled once and filled in per recipient;
+//! - [`dkim`]: a signature on every mail by the domain of its sender;
 //! - [`verp`]: a return path for each mail;
 //! - [`templates`]: what mails look like;
 //! - [`transport`]: relays, the built-in mailbox, or files;
-//! - [`status()`]: what relays, providers and lanes do now, for those who look.
+//! - [`status()`]: what relays, providers and lanes do now, for the queue page and the metrics.
 //!
 //! [`start`] starts the lanes: tasks with one connection each. One is reserved for single mails, the others work
 //! through batches and look into the outbox between two mails.
 //!
-//! The mailer knows no feature: what a mail says, and who should get it, is handed to it. It knows three tables of
-//! `subscriptions`, though: it reads who is subscribed before each mail, and where a relay says that an address does not
-//! exist, it ends the subscriptions and writes the suppression in the commit of that outcome.
+//! The mailer knows no feature: its callers say what a mail contains and who gets it. It does know three tables of
+//! `subscriptions`: before each mail it reads who is subscribed, and if a relay says that an address does not exist, it
+//! ends the subscriptions and writes the suppression in the commit of that outcome.
 
 mod breaker;
 pub mod dkim;
@@ -71,7 +71,7 @@ use crate::{
 pub use lanes::start;
 pub use status::{BreakerState, Doing, DomainStatus, LaneStatus, RelayStatus, Status, status};
 
-/// What the lanes of this process share.
+/// The state that the lanes of this process share.
 #[derive(Debug)]
 pub struct Mailer {
     board: Board,
@@ -87,12 +87,12 @@ pub struct Mailer {
     bounced: mailing::Bounced,
     keyring: Keyring,
     watches: mailing::Watches,
-    /// Of the ledger's writers, once they are started.
+    /// The pulses of the ledger's writers, once those are started.
     ledger: OnceLock<Vec<Pulse>>,
 }
 
 impl Mailer {
-    /// With the limits that the configuration sets for recipients' providers. `stopping` ends what is watched.
+    /// Takes the limits for recipients' providers from the configuration. `stopping` ends the watching of issues.
     #[must_use]
     pub fn new(settings: &config::Mail, stopping: &CancellationToken) -> Self {
         Self {
@@ -113,25 +113,25 @@ impl Mailer {
         }
     }
 
-    /// Whether a writer of the ledger is gone: nothing of what relays say is written down.
+    /// Whether a writer of the ledger has ended, so that the relays' replies are no longer recorded.
     #[must_use]
     pub fn has_stopped_writing(&self) -> bool {
         let ledger = self.ledger.get().into_iter().flatten();
         ledger.into_iter().any(Pulse::has_stopped)
     }
 
-    /// A lane says what it does.
+    /// Records what a lane does now.
     fn report(&self, app: &App, lane: usize, doing: Doing) {
         self.board.set(lane, doing, app.clock.now());
     }
 
-    /// Reads the signing keys, at the start of a server; they are sealed anew under the newest secret key.
+    /// Reads the signing keys when a server starts, and seals them again under the newest secret key.
     pub async fn load_signing_keys(&self, db: &Db, keys: &Keys) -> Result<(), DbErr> {
         self.keyring.seal_anew(db, keys).await?;
         self.keyring.load(db, keys).await
     }
 
-    /// Signs a finished message for the domain of its sender; without a key for it the message stays as it is.
+    /// Signs a finished message for the domain of its sender. Without a key for the domain the message stays as it is.
     fn sign(&self, domain: &str, now: UnixMillis, message: &mut Vec<u8>) {
         self.keyring.sign(domain, now, message);
     }
@@ -153,7 +153,7 @@ impl Mailer {
     }
 }
 
-/// Looks whether the signing keys have changed: a command, or another node, may have done it.
+/// Checks whether a command or another node has changed the signing keys.
 pub async fn refresh_signing_keys(app: &App) {
     if let Err(error) = app.mailer.keyring.load(&app.db, &app.keys).await {
         tracing::warn!(%error, "the DKIM keys could not be looked at; those in memory go on signing");

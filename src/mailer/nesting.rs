@@ -1,24 +1,25 @@
-//! How deep HTML nests.
+//! How deeply HTML is nested.
 //!
-//! The inliner of style sheets calls itself for each level; some thousand of them end the stack, and with it the process, which
-//! nothing can catch. So whoever gives it HTML counts first.
+//! The CSS inliner recurses for each level. A few thousand levels overflow the stack, which ends the process and cannot
+//! be caught. So callers must check the depth before they hand it HTML.
 
 use std::cell::RefCell;
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
 
-/// The deepest that HTML may nest which is given to the inliner: a tenth of what a thread's stack of 2 MB holds.
+/// The deepest nesting that is handed to the inliner: a tenth of what fits in a thread's stack of 2 MB.
 pub const DEEPEST: usize = 250;
 
-/// Elements that parsers leave without content: the void ones (HTML, 13.1.2) and those that are gone from the standard (13.2.6.4.7, 13.3).
+/// Elements that parsers leave without content: the void ones (HTML, 13.1.2) and the obsolete ones that are parsed like
+/// them (13.2.6.4.7, 13.3).
 const VOID: [&str; 19] = [
     "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img",
     "input", "keygen", "link", "meta", "param", "source", "track", "wbr",
 ];
 
-/// The elements that are open at one place of an HTML text, the outermost first. Elements whose end tag was left out count as open until
-/// their parent ends, unless somebody ends them.
+/// The elements that are open at one place of an HTML text, outermost first. An element without an end tag counts as
+/// open until its parent ends, unless the caller ends it.
 #[derive(Debug, Default)]
 pub struct Open(Vec<String>);
 
@@ -30,13 +31,13 @@ impl Open {
         }
     }
 
-    /// How many stay open after this end tag; none when it ends nothing: then it undoes no depth.
+    /// How many elements stay open after this end tag; `None` if it matches no open element and so ends nothing.
     #[must_use]
     pub fn left_by(&self, name: &str) -> Option<usize> {
         self.0.iter().rposition(|open| open == name)
     }
 
-    /// Ends the innermost, if more than `left` are open. Its name.
+    /// Ends the innermost element if more than `left` are open, and returns its name.
     pub fn end(&mut self, left: usize) -> Option<String> {
         (self.0.len() > left).then(|| self.0.pop()).flatten()
     }
@@ -47,7 +48,7 @@ impl Open {
         self.0.len()
     }
 
-    /// Their names.
+    /// Their names, outermost first.
     pub fn names(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(depth("<p>a<br><b>b</b></p><p>c</p>"), 2);
         assert_eq!(depth("<div></b><div></b><div>"), 3);
         assert_eq!(depth(&"<image><keygen><bgsound>".repeat(9)), 0);
-        // Never was one: parsers nest it.
+        // This was never a void element: parsers nest it.
         assert_eq!(depth(&"<spacer>".repeat(9)), 9);
         assert_eq!(depth(&"<i>".repeat(9_000)), 9_000);
     }

@@ -1,19 +1,20 @@
-//! So many a second, evenly: the virtual scheduling of ITU-T I.371, which needs one number and no timer.
+//! A rate limit with even spacing: the virtual scheduling algorithm of ITU-T I.371, which needs one number and no
+//! timer.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When the next one may go.
+/// When the next mail may be sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// Between two; zero: no limit.
+    /// The time between two slots; zero: no limit.
     gap: Duration,
     next: Option<Instant>,
 }
 
 impl Pace {
-    /// `per_second` 0: no limit.
+    /// At most `per_second` mails a second; 0: no limit.
     pub(super) fn of(per_second: u32) -> Self {
         let gap = Duration::from_secs(1).checked_div(per_second);
         Self {
@@ -22,13 +23,13 @@ impl Pace {
         }
     }
 
-    /// How long the next one would have to wait.
+    /// How long the next mail would have to wait.
     pub(super) fn wait(&self, now: Instant) -> Duration {
         self.next
             .map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
     }
 
-    /// One goes after [`Pace::wait`]: the one behind it comes a gap later.
+    /// Takes the next slot, which begins after [`Pace::wait`]; the slot after it comes one gap later.
     pub(super) fn take(&mut self, now: Instant) {
         if !self.gap.is_zero() {
             self.next = Some(self.next.map_or(now, |next| next.max(now)) + self.gap);

@@ -1,37 +1,37 @@
-//! How often what befell a mail costs it nothing.
+//! How often a mail may hit a failure that is not its own fault before the failure counts against it.
 //!
-//! - A relay that sent it away together with everything else, after it had been given the message. Such an answer (421) is about the relay,
-//!   and costs the mail no attempt. But some servers say it of a message that upsets them: a mail that meets it time and again is put off
-//!   like any other, or it would stop the relay for all the others for as long as it lives.
-//! - A fault of this program, a panic: what was met once may be gone the next time; what is met again and again ends that mail.
+//! - A relay that closes the session (421) after it was given the message. Such a reply is about the relay and costs
+//!   the mail no attempt. But some servers say it of a message that upsets them: a mail that meets it repeatedly is
+//!   deferred like any other, or it would block the relay for all the others for as long as it is retried.
+//! - A panic of this program: one may be gone the next time, but a mail that meets it again and again is failed.
 //!
-//! The count is this process's own and is forgotten with it; that costs one more try.
+//! The counts live in the memory of this process. If they are lost, the mail only gets a few more tries.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::types::{IssueId, OutboxId, ReaderId};
 
-/// So often a mail is sent away for nothing; after that it is the mail.
+/// How often a relay may send a mail away at no cost; the next time counts as an attempt.
 const SENT_AWAY: u8 = 3;
-/// So many faults are put up with; the next is the end.
+/// How many panics are tolerated; the next one fails the mail.
 const FAULTS: u8 = 2;
-/// Mails that are remembered.
+/// How many mails are remembered.
 const KEPT: usize = 10_000;
 
-/// What an attempt says that a fault ended.
+/// The text of an attempt that ended in a panic.
 pub(super) const FAULT: &str = "internal error: a fault of Canvass, written down in its log";
 
 /// One mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Which {
-    /// An issue's.
+    /// A mail of an issue.
     Issue(IssueId, ReaderId),
-    /// One of the outbox.
+    /// A mail of the outbox.
     Single(OutboxId),
 }
 
-/// How often it befell which mail.
+/// Counts the failures of each mail.
 #[derive(Debug)]
 pub(super) struct Patience {
     often: u8,
@@ -39,12 +39,12 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// With mails that are sent away.
+    /// For relays that send a mail away.
     pub(super) fn with_relays() -> Self {
         Self::of(SENT_AWAY)
     }
 
-    /// With ourselves.
+    /// For panics of this program.
     pub(super) fn with_faults() -> Self {
         Self::of(FAULTS)
     }
@@ -54,7 +54,7 @@ impl Patience {
         Self { often, times }
     }
 
-    /// Counts it; returns whether it is put up with once more. Where not, the count begins anew.
+    /// Counts a failure and returns whether it is tolerated. If not, the count starts again at zero.
     pub(super) fn again(&self, which: Which) -> bool {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         if times.len() >= KEPT && !times.contains_key(&which) {

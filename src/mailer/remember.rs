@@ -1,4 +1,5 @@
-//! An outcome that is forgotten is a mail in doubt: while the database cannot be written it is kept, and tried again.
+//! A delivery outcome that is lost leaves its mail in doubt. So while the database cannot be written, the outcome is
+//! kept in memory and the write is retried.
 
 use std::time::Duration;
 
@@ -6,12 +7,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::app::App;
 
-/// So long an outcome is kept.
+/// How long an outcome is kept.
 const KEPT: Duration = Duration::from_secs(600);
-/// Between tries to write it.
+/// The pause between attempts to write it.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Something that is to be written, from the first try on.
+/// The deadline of something that is to be written, set at the first attempt.
 pub(super) struct Remembered {
     until: Instant,
 }
@@ -23,7 +24,7 @@ impl Remembered {
         }
     }
 
-    /// After a try that failed: waits for the next. `false`: there is none, since the process stops or it took too long.
+    /// Waits before the next attempt. Returns `false` if there is none: the process stops, or the deadline has passed.
     pub(super) async fn again(&self, app: &App) -> bool {
         if app.stopping.is_cancelled() || Instant::now() >= self.until {
             return false;

@@ -1,9 +1,9 @@
-//! What a mail server's answer means. Pure, and decided by tables.
+//! What a mail server's reply means. Pure, and decided by tables.
 //!
-//! Order: words of load and of the sender's affairs, then the enhanced code (RFC 3463), then words about the address, then the
-//! reply code and the phase; see [`decide`].
-//! "5xx is the recipient's fault" is wrong for most of the real world: only a code that speaks about the *address*
-//! may cost a reader the subscription.
+//! Order: words about load and about the sender, then the enhanced code (RFC 3463), then words about the address, then
+//! the reply code and the phase; see [`decide`].
+//! "5xx is the recipient's fault" is wrong for most real servers: only a code about the *address* may cost a reader the
+//! subscription.
 
 mod missing;
 mod words;
@@ -12,7 +12,7 @@ use std::fmt;
 
 use self::words::{Topic, plain, topic};
 
-/// The step of the conversation that an answer belongs to.
+/// The step of the conversation that a reply belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// TCP.
@@ -36,7 +36,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether the answer is about the connection and so about no mail at all.
+    /// Whether a reply in this phase is about the connection and not about a mail.
     #[must_use]
     pub fn before_mail(self) -> bool {
         matches!(
@@ -62,14 +62,14 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A server's reply: its code, its enhanced code where it gave one, its words on one line.
+/// A server's reply: its code, its enhanced code if it gave one, and its text on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// Three digits.
     pub code: u16,
     /// `class.subject.detail` of RFC 3463.
     pub enhanced: Option<(u16, u16, u16)>,
-    /// The words, enhanced code included, control characters replaced, at most [`Reply::MAX_TEXT`] characters.
+    /// The text with its enhanced code; control characters are replaced, at most [`Reply::MAX_TEXT`] characters.
     pub text: String,
 }
 
@@ -77,7 +77,7 @@ impl Reply {
     /// The longest text that is kept.
     pub const MAX_TEXT: usize = 400;
 
-    /// A reply with its words; finds the enhanced code at their beginning.
+    /// A reply with this text. An enhanced code at the beginning of the text is recognised.
     #[must_use]
     pub fn new(code: u16, words: &str) -> Self {
         let text: String = words
@@ -95,13 +95,13 @@ impl Reply {
         }
     }
 
-    /// Reads the first reply in `raw`, more tolerantly than RFC 5321 asks for.
+    /// Reads the first reply in `raw`, more leniently than RFC 5321 requires.
     #[must_use]
     pub fn parse(raw: &str) -> Option<Self> {
         Self::nth(raw, 0)
     }
 
-    /// Reads the reply number `index` in what a server said.
+    /// Reads reply number `index` from the output of a server.
     #[must_use]
     pub fn nth(raw: &str, index: usize) -> Option<Self> {
         let mut words: Vec<&str> = Vec::new();
@@ -143,22 +143,22 @@ fn enhanced_code(word: &str, code: u16) -> Option<(u16, u16, u16)> {
             .and_then(|p| p.parse::<u16>().ok())
     };
     let found = (part()?, part()?, part()?);
-    // RFC 2034 §4: the class agrees with the reply code; otherwise it is a version number or an address.
+    // RFC 2034 §4: the class must agree with the reply code; otherwise this is a version number or an IP address.
     (parts.next().is_none() && found.0 == code / 100).then_some(found)
 }
 
 /// What to do with a mail that was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Try again later; this counts as an attempt.
+    /// Retry later; this counts as an attempt.
     Defer,
     /// This recipient does not get this mail.
     FailRecipient(Bounce),
-    /// The server refuses *us* or this message: not the recipient's fault, and repeating does not help.
+    /// The server refuses *us* or this message: not the recipient's fault, and a retry does not help.
     FailOurs,
-    /// The recipient's provider wants fewer mails for a while; no attempt is spent, and the relay goes on with others.
+    /// The recipient's provider throttles us: no attempt is spent, and the relay goes on with other providers.
     SlowProvider,
-    /// The relay wants no more mail for a while; no attempt is spent.
+    /// The relay throttles us or is unavailable; no attempt is spent.
     PauseRelay,
 }
 
@@ -167,24 +167,26 @@ pub enum Verdict {
 pub enum Bounce {
     /// There is no such address: never write to it again.
     Hard,
-    /// There is no such domain, as far as that server could tell: a fault in DNS looks the same, so once is not enough.
+    /// There is no such domain, as far as that server could tell. A DNS failure looks the same, so one such reply is
+    /// not enough.
     NoDomain,
-    /// The address may be good on another day.
+    /// The address may work on another day.
     Soft,
 }
 
 /// Decides what a refusal in `phase` means for the mail. `reply.code` is 4xx or 5xx.
 ///
-/// 1. Before MAIL everything is about the connection: the relay rests (a refused login too: trying on would lock us out).
-/// 2. Words or codes of load (`[TSS04]`, `4.7.28`, "too many connections"): after RCPT they speak of this recipient's
-///    provider, which the relay quotes or is; before, and with a plain 421, of the relay itself.
-/// 3. 4xx: later. 5xx to MAIL: about us.
-/// 4. 5xx to a recipient or message: words about the sender decide before any code, since servers give 5.1.1 for a bad
-///    reputation, too; only mild ones ("contact the sender") yield to words about the address beside such a code. Then the
-///    enhanced code; then words about the address, which count only as an answer to RCPT or beside a code for addresses:
-///    after the message they mostly mean a filter.
-/// 5. "Does not exist" is read together with what it is said of: a domain is not an address, and said of the sender's domain
-///    it is about us.
+/// 1. Before MAIL every reply is about the connection: the relay is paused. So is it after a refused login, because
+///    further attempts could lock the account.
+/// 2. Words or codes about load (`[TSS04]`, `4.7.28`, "too many connections"): from RCPT on they are about this
+///    recipient's provider, which the relay quotes or is; before that, and with a plain 421, about the relay itself.
+/// 3. 4xx: retry later. 5xx to MAIL: about us.
+/// 4. 5xx to a recipient or message: words about the sender decide before any code, because servers give 5.1.1 for a
+///    bad reputation, too. Only weak ones ("contact the sender") yield to words about the address beside such a code.
+///    Next comes the enhanced code; then words about the address, which count only in a reply to RCPT or beside a code
+///    about addresses: after the message they mostly mean a filter.
+/// 5. "Does not exist" is read together with its subject: a domain is not an address, and if it is the sender's domain,
+///    the reply is about us.
 #[must_use]
 pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
     if phase.before_mail() {
@@ -220,14 +222,14 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
         (Some(Topic::Sender), _) => Verdict::FailOurs,
         (_, Some((5, 1, 7 | 8))) => Verdict::FailOurs,
         (Some(Topic::NoSuchDomain), Some((5, 5..=7, _))) => Verdict::FailOurs,
-        // RFC 7505: the domain itself says that it takes no mail.
+        // RFC 7505 (null MX): the domain itself says that it accepts no mail.
         (Some(Topic::NoSuchDomain), Some((5, 1, 10))) => Verdict::FailRecipient(Bounce::Hard),
         (Some(Topic::NoSuchDomain), _) | (_, Some((5, 1, 2))) => {
             Verdict::FailRecipient(Bounce::NoDomain)
         }
         (_, Some((5, 1, 1 | 3 | 6 | 10))) => Verdict::FailRecipient(Bounce::Hard),
         (Some(_), Some((5, 7, _))) => Verdict::FailRecipient(Bounce::Soft),
-        // Outlook.com's code for dead mailboxes. RCPT names nothing but the recipient.
+        // Outlook.com's code for dead mailboxes: in reply to RCPT it can only be about the recipient.
         (None, Some((5, 5, 0)))
             if phase == Phase::Rcpt && matches!(reply.code, 550 | 551 | 553) =>
         {
@@ -247,8 +249,8 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
     }
 }
 
-/// As [`decide`], for what a relay says of a mail that it has in hand: that a message is too large is about the message, whoever it is
-/// for, and would be said to everybody. A report of a bounce says the same of one system among many.
+/// Like [`decide`], for the reply of a relay to a mail that it is given now. There, "too large" is about the message
+/// and would hit every recipient; in a bounce report, it is about one receiving system among many.
 #[must_use]
 pub fn decide_at_relay(phase: Phase, reply: &Reply) -> Verdict {
     let text = plain(&reply.text);
@@ -265,7 +267,7 @@ pub fn decide_at_relay(phase: Phase, reply: &Reply) -> Verdict {
     decide(phase, reply)
 }
 
-/// A message that no recipient of this server would get.
+/// Words which say that the message is too large for every recipient of this server.
 const TOO_LARGE: &[&str] = &[
     " message size ",
     " message too large ",
@@ -277,7 +279,7 @@ const TOO_LARGE: &[&str] = &[
     " fixed limit ",
 ];
 
-/// Whether some words, of a reply or not, are about who sends or what is in it, and leave no doubt.
+/// Whether a text, of a reply or not, clearly blames the sender or the content.
 #[must_use]
 pub fn blames_the_sender(words: &str) -> bool {
     words::blames_the_sender(&plain(words))

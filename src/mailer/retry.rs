@@ -1,4 +1,4 @@
-//! When a deferred mail is tried again. Pure.
+//! When a deferred mail is retried. Pure.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::types::Random;
 const BULK: [u64; 3] = [10 * 60, 40 * 60, 150 * 60];
 /// Single mails: somebody is waiting for them.
 const SINGLE: [u64; 6] = [30, 2 * 60, 5 * 60, 10 * 60, 20 * 60, 60 * 60];
-/// After a connection was lost behind the final dot: soon, for the reader most likely has nothing.
+/// After the connection was lost behind the final dot: soon, because the reader most likely did not get the mail.
 const IN_DOUBT: [u64; 4] = [5, 60, 10 * 60, 60 * 60];
 
-/// What kind of mail waits.
+/// The kind of mail that waits for a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     Bulk,
@@ -19,8 +19,8 @@ pub(super) enum Waiting {
     InDoubt,
 }
 
-/// The wait after attempt number `attempt` (from 1), give or take a fifth, so that what was deferred together does not
-/// come back together.
+/// The wait after attempt number `attempt` (from 1), with a jitter of a fifth, so that mails that were deferred
+/// together are not retried together.
 pub(super) fn pause(waiting: Waiting, attempt: i64, random: &Random) -> Duration {
     let table: &[u64] = match waiting {
         Waiting::Bulk => &BULK,

@@ -1,5 +1,5 @@
-//! What the mailer does at this moment, in values that can be shown and serialised: for the queue page and the metrics.
-//! It is what this process knows: with several nodes each has its own.
+//! What the mailer does at this moment, as plain values that can be serialised: for the queue page and the metrics.
+//! It covers this process only: with several nodes, each has its own.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,12 +11,12 @@ use crate::{
     types::{IssueId, UnixMillis},
 };
 
-/// Everything at once.
+/// The status of the whole mailer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Status {
-    /// The relays, in the order of the configuration; none where mails are captured.
+    /// The relays, in the order of the configuration; empty if mails are captured.
     pub relays: Vec<RelayStatus>,
-    /// The recipients' providers that have to wait now, or had to lately.
+    /// The recipients' providers that are throttled now or were so recently.
     pub domains: Vec<DomainStatus>,
     /// The lanes; the first is reserved for single mails.
     pub lanes: Vec<LaneStatus>,
@@ -31,21 +31,21 @@ pub struct RelayStatus {
     pub connections: u32,
     /// Connections that may be open: those for issues and one for single mails.
     pub connections_allowed: u32,
-    /// Mails it took since this process started.
+    /// Mails it has accepted since this process started.
     pub handed_over: u64,
-    /// Mails it took in the last 60 seconds.
+    /// Mails it accepted in the last 60 seconds.
     pub last_minute: u64,
-    /// Mails of this day (UTC), of all nodes, where days have a limit.
+    /// Mails of all nodes on this day (UTC), if the relay has a daily limit.
     pub today: Option<i64>,
     /// The limit of this day.
     pub per_day: Option<i64>,
-    /// Whether it is used.
+    /// The state of its circuit breaker.
     pub breaker: BreakerState,
-    /// Why the breaker is not closed: the server's words or ours; empty when it is.
+    /// Why the breaker is not closed, in the server's words or ours; empty if it is closed.
     pub breaker_words: String,
-    /// The last thing it said that was not yes.
+    /// Its last reply that was not positive.
     pub last_words: String,
-    /// When it said so.
+    /// The time of that reply.
     pub last_words_at: Option<UnixMillis>,
 }
 
@@ -55,16 +55,16 @@ pub struct RelayStatus {
 pub enum BreakerState {
     /// Mails flow.
     Closed,
-    /// Left alone.
+    /// The relay is not used.
     Open {
-        /// In a row.
+        /// Consecutive failures.
         failures: u32,
-        /// One lane tries then.
+        /// When one lane tries it again.
         until: UnixMillis,
     },
-    /// One lane may try, or does.
+    /// One lane may try it, or is trying it.
     HalfOpen {
-        /// In a row.
+        /// Consecutive failures.
         failures: u32,
     },
 }
@@ -74,13 +74,13 @@ pub enum BreakerState {
 pub struct DomainStatus {
     /// The provider's name, or the domain.
     pub name: String,
-    /// Mails in the air.
+    /// Mails being sent now.
     pub in_flight: u32,
-    /// Mails that may be in the air at the same time; `None`: no limit.
+    /// Mails that may be sent at the same time; `None`: no limit.
     pub limit: Option<u32>,
-    /// Nothing goes there before.
+    /// No mail is sent to it before this time.
     pub waits_until: Option<UnixMillis>,
-    /// What was said when it was limited.
+    /// The reply that caused the throttling.
     pub words: String,
 }
 
@@ -107,7 +107,7 @@ pub enum Doing {
         /// Of this issue.
         issue: IssueId,
     },
-    /// Every relay rests, or has all the connections it may have.
+    /// Every relay is paused or has no connection left.
     WaitsForRelay,
 }
 

@@ -1,7 +1,7 @@
 //! What mails look like: the templates of `email-templates/`, built in and overridable.
 //!
-//! Every template is rendered with its sample data when it is loaded, in strict mode: a variable that does not exist
-//! stops the start (and `canvass check`), not the mail of a reader.
+//! Every template is rendered with its sample data when it is loaded, in strict mode, so that a variable that does not
+//! exist fails the start (and `canvass check`) instead of a reader's mail.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use super::nesting;
 
-/// A mail or a part of one, as its folder is called.
+/// A mail or a part of one, named like its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Template {
-    /// Asks for the confirmation of a subscription.
+    /// Asks the reader to confirm a subscription.
     ConfirmSubscription,
-    /// Answers a request for what the address already receives.
+    /// Answers a request to subscribe to a newsletter that the address already receives.
     AlreadySubscribed,
-    /// A link to all that is kept about the reader.
+    /// A link to all data that is kept about the reader.
     YourData,
     /// Tells editors of a burst of answers.
     PollBurst,
@@ -53,13 +53,13 @@ impl Template {
         }
     }
 
-    /// The template of that name.
+    /// The template with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|t| t.name() == name)
     }
 
-    /// Whether it goes to readers; the others go to editors, who do not lose what their work needs over a complaint.
+    /// Whether it goes to readers. The others go to editors, who must keep getting them even after a spam complaint.
     #[must_use]
     pub fn is_to_a_reader(self) -> bool {
         self != Self::PollBurst
@@ -78,7 +78,7 @@ pub struct Rendered {
     pub subject: String,
     /// The text part.
     pub text: String,
-    /// The HTML part, with inlined CSS where it is a whole mail.
+    /// The HTML part; in a whole mail, the CSS is inlined.
     pub html: String,
 }
 
@@ -137,7 +137,7 @@ const BUILT_IN: [(&str, &str); 26] = built_in![
 ];
 
 impl Templates {
-    /// Loads the built-in templates, with the files of `directory` in place of those of the same path, and tries each.
+    /// Loads the built-in templates, replaces those that `directory` has under the same path, and renders each once.
     ///
     /// # Errors
     /// The first file that cannot be read, is not a template, or does not render with its sample data.
@@ -185,7 +185,7 @@ impl Templates {
         Ok(templates)
     }
 
-    /// The data a template is tried with.
+    /// The sample data of a template.
     #[must_use]
     pub fn sample(&self, template: Template) -> &Value {
         let found = self.samples.iter().find(|(t, _)| *t == template);
@@ -195,7 +195,7 @@ impl Templates {
     /// Renders a mail or a part.
     ///
     /// # Errors
-    /// The file and what is missing in `data`; never the data itself.
+    /// Names the file and what is missing in `data`, never the data itself.
     pub fn render(
         &self,
         template: Template,
@@ -206,7 +206,7 @@ impl Templates {
         if let Value::Object(fields) = &mut data {
             fields.insert("style".into(), Value::String(self.style.clone()));
             fields.insert("dark".into(), Value::String(self.dark.clone()));
-            // What no newsletter sends has the accent of the style sheet.
+            // A mail that belongs to no newsletter uses the accent colour of the style sheet.
             for colour in ["accent", "dark_accent"] {
                 fields.entry(colour).or_insert(Value::Null);
             }
@@ -345,7 +345,7 @@ mod tests {
         assert!(error.contains("poll-burst/subject.hbs"), "{error}");
     }
 
-    // Without the check this test ends the process: nothing catches the end of a stack.
+    // Without the check this test aborts the process: a stack overflow cannot be caught.
     #[test]
     fn what_nests_too_deeply_is_an_error_and_no_crash() {
         let dir = tempfile::tempdir().unwrap();

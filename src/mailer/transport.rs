@@ -1,6 +1,7 @@
-//! Where mails leave: to a relay, into the built-in mailbox, or into files.
+//! The transport of mails: to a relay, into the built-in mailbox, or into files.
 //!
-//! This file: which way a lane's mail goes, and its connections. `opened`: the message, once the way is open.
+//! This file: which route a lane's mail takes, and the lane's connections. `opened`: sending the message over a route
+//! that is open.
 
 mod opened;
 
@@ -26,7 +27,7 @@ use crate::{
     db,
 };
 
-/// The longest sleep between looks at the relays' pace.
+/// The longest sleep before the relays' rate limits are checked again.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// The configured transport.
@@ -36,31 +37,31 @@ pub enum Transport {
     Smtp(Relays),
     /// The table `captured_mail`, shown at `/mailbox`.
     Mailbox,
-    /// One `.eml` file a mail in this directory.
+    /// One `.eml` file per mail in this directory.
     Files(PathBuf),
-    /// A command beside the server: it enqueues, and sends nothing itself.
+    /// For commands that run beside the server: they enqueue mails but send none themselves.
     Nowhere,
 }
 
-/// A transport that cannot be used: names the setting.
+/// A transport that cannot be used. The message names the setting.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// A relay's URL.
+    /// A relay's URL is wrong.
     #[error("{0}: {1}")]
     Url(String, SmtpUrlError),
-    /// Two relays that cannot be told apart.
+    /// Two relays have the same name.
     #[error("{0}: another relay is called {1}, too; give each a name of its own")]
     Twice(String, String),
-    /// TLS of this build.
+    /// The TLS library cannot be set up.
     #[error("mail.smtp_url: TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
 }
 
 impl Transport {
-    /// Reads the configuration; connects to nothing.
+    /// Reads the configuration. Opens no connection.
     ///
     /// # Errors
-    /// The setting that is wrong, without its value.
+    /// Names the setting that is wrong, without its value.
     pub fn of(config: &Config) -> Result<Self, TransportError> {
         match config.mail.transport {
             config::Transport::Mailbox => Ok(Self::Mailbox),
@@ -99,7 +100,7 @@ fn relays(config: &Config) -> Result<Relays, TransportError> {
     Ok(relays)
 }
 
-/// Says hello to a relay, for `canvass check`; sends nothing.
+/// Connects and logs in to a relay, for `canvass check`. Sends nothing.
 ///
 /// # Errors
 /// The step that failed and the server's words.
@@ -108,10 +109,10 @@ pub async fn probe(relay: &Relay) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// One lane's way out: with relays, at most one connection to each, that is kept.
+/// One lane's connections: at most one to each relay, kept open between mails.
 pub(super) struct Line {
     app: App,
-    /// For single mails only: it has a place at every relay.
+    /// The lane is for single mails only, and has a connection of its own at every relay.
     reserved: bool,
     places: Vec<Option<Place>>,
 }
@@ -134,7 +135,7 @@ impl Line {
         }
     }
 
-    /// How long there is no use in looking for work: every relay rests, or has no place for this lane.
+    /// How long no relay can be used: each is paused or has no connection left for this lane. `None`: look for work.
     pub(super) fn wait(&self) -> Option<Duration> {
         let Transport::Smtp(relays) = &self.app.transport else {
             return None;
@@ -143,8 +144,9 @@ impl Line {
         relays.wait(now, at, !self.reserved, |way| self.places[way].is_some())
     }
 
-    /// Chooses the relay for a mail, but for those in `not`. `key` is the reader's: the same one comes to the same relay. `None`: all of
-    /// them rest, or `stale` said during a wait that the mail may not be wanted any more.
+    /// Chooses the relay for a mail, except those in `not`. `key` belongs to the reader, so that the same reader gets
+    /// the same relay. `None`: all relays are paused, or, during a wait, the process began to stop or `stale` said that
+    /// the mail may not be wanted any more.
     pub(super) async fn choose(
         &mut self,
         key: u64,
@@ -174,7 +176,8 @@ impl Line {
         }
     }
 
-    /// As [`choose`](Self::choose), but only a relay that takes the mail at once over a connection this line has.
+    /// Like [`choose`](Self::choose), but only a relay that takes the mail at once over a connection that is open
+    /// already.
     pub(super) fn choose_at_once(&self, key: u64, kind: Kind) -> Option<Way> {
         let app = self.app.clone();
         let Transport::Smtp(relays) = &app.transport else {
@@ -193,12 +196,12 @@ impl Line {
         Some(way)
     }
 
-    /// Whether there are relays beside these, well or not.
+    /// Whether there are relays other than these, working or not.
     pub(super) fn has_others(&self, relays: &[usize]) -> bool {
         self.places.len() > relays.len()
     }
 
-    /// Whether every relay there is refuses our mails.
+    /// Whether every configured relay refuses our mails.
     pub(super) fn all_refuse_us(&self) -> bool {
         matches!(&self.app.transport, Transport::Smtp(relays) if relays.all_refuse_us())
     }
@@ -213,14 +216,14 @@ impl Line {
         place.is_some_and(|place| place.session.is_some())
     }
 
-    /// A relay that was chosen early is not used.
+    /// Releases a relay that was chosen ahead and is not used.
     pub(super) fn forgo(&self, way: Option<Way>) {
         if let Some(way) = way {
             self.not_taken(way);
         }
     }
 
-    /// Takes a place at a relay; gives up those that others wait for.
+    /// Takes a connection slot at a relay, and gives up the slots at other relays that other lanes wait for.
     async fn sit(&mut self, relays: &Relays, way: usize) -> bool {
         if self.places[way].is_none() {
             let seat = relays.route(way).seat(self.reserved);
@@ -242,7 +245,7 @@ impl Line {
         self.places[way].is_some()
     }
 
-    /// Connects where needed and goes up to the `354`.
+    /// Connects if needed, and runs the conversation up to the `354`.
     pub(super) async fn open(
         &mut self,
         way: Way,
@@ -270,7 +273,7 @@ impl Line {
         session.open(envelope).await.map(Opened::Smtp)
     }
 
-    /// Tells the relay's breaker and counters what became of a mail.
+    /// Reports the fate of a mail to the relay's breaker and counters.
     pub(super) fn note(&self, way: Way, fate: &Fate) {
         let Transport::Smtp(relays) = &self.app.transport else {
             return;
@@ -310,14 +313,14 @@ impl Line {
         }
     }
 
-    /// A mail for which a relay was chosen is not sent after all.
+    /// Undoes the choice of a relay for a mail that is not sent after all.
     pub(super) fn not_taken(&self, way: Way) {
         if let Transport::Smtp(relays) = &self.app.transport {
             relays.not_taken(way);
         }
     }
 
-    /// Drops the connections without a word: nobody knows where they stand.
+    /// Drops the connections without a `QUIT`: their state is unknown.
     pub(super) fn abandon(&mut self) {
         for place in &mut self.places {
             drop(place.take());
@@ -334,7 +337,7 @@ impl Line {
     }
 }
 
-/// Gives back what relays may still take today and nobody needs; `end`: the process stops.
+/// Gives back the unused part of what this process reserved of the relays' daily limits; `end`: the process stops.
 pub(super) async fn give_back(app: &App, end: bool) -> Result<(), db::DbErr> {
     match &app.transport {
         Transport::Smtp(relays) => relays.give_back(app, end).await,

@@ -1,8 +1,8 @@
-//! Single mails overtake issues: a lane looks for them between two mails of a batch, one lane at a time and not for every
-//! mail.
+//! Single mails overtake issues: a lane looks for them between two mails of a batch, one lane at a time and not after
+//! every mail.
 //!
-//! When the bell has rung the next lane looks at once; otherwise somebody looks four times a second, which also finds what another
-//! node enqueued.
+//! After the bell has rung, the next lane looks at once. Otherwise one lane looks four times a second, which also finds
+//! the mails that another node enqueued.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Urgent {
     start: Instant,
-    /// Milliseconds from `start` on.
+    /// When the next look is due, in milliseconds since `start`.
     next: AtomicU64,
     /// How often the bell had rung at the last look.
     heard: AtomicU64,
@@ -31,7 +31,7 @@ impl Default for Urgent {
 }
 
 impl Urgent {
-    /// Whether it is this lane that looks now. `rung`: how often the [`Bell`](crate::db::Bell) has.
+    /// Whether this lane should look now. `rung`: how often the [`Bell`](crate::db::Bell) has rung.
     pub(super) fn my_turn(&self, now: Instant, rung: u64) -> bool {
         if self.heard.fetch_max(rung, Ordering::AcqRel) < rung {
             self.next.store(0, Ordering::Release);

@@ -1,8 +1,9 @@
-//! A return path for each mail (VERP): whoever bounces it says whose mail it was.
+//! A return path for each mail (VERP), so that a bounce says which mail it is about.
 //!
-//! `b` and a token of [`Purpose::Bounce`] in lower-case letters and digits, at the configured bounce domain. It is
-//! sealed, so nobody can make one up or read who it is for, and deterministic, so that every attempt bears the same
-//! one: greylisting looks at it. Mail servers may change its case on the way.
+//! Its local part is `b` and a token of [`Purpose::Bounce`] in lower-case letters and digits; its domain is the
+//! configured bounce domain. The token is sealed, so nobody can forge one or read the recipient from it, and
+//! deterministic, because greylisting expects the same return path from every attempt. Mail servers may change its case
+//! on the way.
 
 use crate::{
     app::App,
@@ -12,7 +13,7 @@ use crate::{
     },
 };
 
-/// What begins every such local part.
+/// The first character of every such local part.
 const MARK: char = 'b';
 
 /// One mail that was sent.
@@ -48,7 +49,7 @@ pub fn read(keys: &Keys, address: &str) -> Option<Mail> {
         .or_else(|| unpack(&payload).map(|[id]| Mail::Single(OutboxId(id))))
 }
 
-/// The return path of a mail at the bounce domain, where one is configured.
+/// The return path of a mail, if a bounce domain is configured.
 pub(super) fn own(app: &App, mail: Mail) -> Option<String> {
     match app.config.mail.bounce_domain.as_str() {
         "" => None,
