@@ -1,7 +1,8 @@
-//! Addresses that were taken for dead in a run in which a relay or provider denied addresses that exist: they are given back together.
+//! Undoes the hard bounces of an issue in bulk, after a relay or provider denied addresses that do exist.
 //!
-//! What an issue's own hard bounces ended is known to the millisecond: ledger, suppression and subscription carry the time of one commit.
-//! So exactly that is undone, and whatever came after it stands: a complaint, an unsubscription, an erasure, a bounce of another issue.
+//! The suppression and the end of the subscription carry the same millisecond as the ledger's row, because one commit
+//! wrote them. So exactly these are undone, and later events stand: a complaint, an unsubscription, an erasure, a
+//! bounce of another issue.
 
 use super::states::{DeliveryState, Reason};
 use crate::{
@@ -10,10 +11,10 @@ use crate::{
     types::{EmailAddress, IssueId, SubscriptionState, UnixMillis},
 };
 
-/// Readers in one transaction.
+/// Readers per transaction.
 const AT_ONCE: i64 = 500;
 
-/// What was given back.
+/// How much was undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AllowedAgain {
     /// Addresses that may be mailed again.
@@ -22,11 +23,11 @@ pub struct AllowedAgain {
     pub subscriptions: u64,
 }
 
-/// Allows mails again to those whom hard bounces of this issue suppressed from `from` until before `until`, and makes the
-/// subscriptions active again that ended with it. To be called again when it was interrupted.
+/// Allows mail again to the readers whom hard bounces of this issue suppressed from `from` to before `until`, and
+/// reactivates the subscriptions that ended with them. If it is interrupted, call it again.
 ///
 /// # Errors
-/// What the database said; what was given back before that stays so.
+/// On a database error; the transactions that were committed before it stand.
 pub async fn allow_again(
     app: &App,
     issue: IssueId,

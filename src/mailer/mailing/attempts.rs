@@ -1,4 +1,4 @@
-//! What was tried for a recipient, and what the server said.
+//! The delivery attempts for a recipient, and the server's replies.
 
 use std::collections::HashMap;
 
@@ -13,18 +13,18 @@ use crate::{
     types::{IssueId, ReaderId, UnixMillis},
 };
 
-/// What the server said to one attempt that it did not simply accept.
+/// The server's reply to one attempt that it did not simply accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// What became of it.
+    /// The outcome.
     pub state: Option<DeliveryState>,
     /// When.
     pub at: UnixMillis,
-    /// Reply code; 0 where there was no reply.
+    /// The reply code; 0 if there was no reply.
     pub code: i16,
     /// Enhanced code (RFC 3463), or empty.
     pub enhanced: String,
-    /// The server's words, or what happened instead.
+    /// The server's text, or a description of what happened instead.
     pub reply: String,
 }
 
@@ -34,7 +34,7 @@ pub async fn message_id_of(app: &App, issue: IssueId, reader: ReaderId) -> Resul
     Ok(message_id(&app.keys, issue, reader, edition.domain()))
 }
 
-/// Every attempt of these recipients that was not simply accepted, the oldest first.
+/// Every attempt for these recipients that was not simply accepted, oldest first.
 pub async fn attempts<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,
@@ -65,7 +65,8 @@ pub async fn attempts<C: ConnectionTrait>(
     Ok(attempts)
 }
 
-/// Forgets the words of servers about an erased reader: they often repeat the address. What became of the mails stays.
+/// Deletes the servers' replies about an erased reader, because they often repeat the address. The outcomes of the
+/// mails are kept.
 pub async fn forget_reader(txn: &db::WriteTxn, reader: ReaderId) -> Result<(), DbErr> {
     let sql = "UPDATE delivery_attempt SET reply = '' WHERE issue_id IN (SELECT issue_id FROM mailing) AND reader_id = $1";
     db::run(&**txn, sql, [reader.0.into()]).await.map(drop)

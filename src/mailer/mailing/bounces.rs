@@ -1,4 +1,4 @@
-//! Hard bounces: addresses that do not exist cost the subscription at once, and many of them stop the issue.
+//! Hard bounces: an address that does not exist loses its subscriptions at once, and too many of them pause the issue.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -12,20 +12,20 @@ use crate::{
     types::{IssueId, ReaderId, SubscriptionState, UnixMillis},
 };
 
-/// The last recipients of an issue among whom its hard bounces are counted.
+/// Hard bounces are counted among this many most recent recipients of an issue.
 const WINDOW: i64 = 1_000;
-/// So many of a window are too many, in percent; and of one that follows after an editor has let the issue go on.
+/// The threshold, in percent of the window; the second one holds after an editor has resumed the issue.
 const PERCENT: i64 = 2;
 const PERCENT_AFTER: i64 = 10;
-/// Issues that are remembered.
+/// How many issues are remembered.
 const KEPT: usize = 100;
-/// Fewer say nothing about a list, however small it is.
+/// Fewer bounces than this say nothing about a list, however small it is.
 const FEWEST: i64 = 5;
-/// Rows of one statement.
+/// Rows per statement.
 const ROWS: usize = 1_000;
 
-/// An address that does not exist is not written to again: it is suppressed, and its reader's subscriptions end as bounced. In the
-/// commit of the outcomes.
+/// Suppresses the addresses that do not exist and ends their readers' subscriptions as bounced, in the commit of the
+/// outcomes.
 pub(super) async fn settle(
     app: &App,
     txn: &WriteTxn,
@@ -78,8 +78,8 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Pauses an issue that comes to too many hard bounces: its list may be old, or a provider may deny addresses that exist, as it happens
-/// when its directory is away. `fresh` of them are of this commit.
+/// Pauses an issue with too many hard bounces: its list may be old, or a provider may deny addresses that exist, as
+/// happens when its directory is down. `fresh` of them belong to this commit.
 async fn stop_if_many(
     app: &App,
     txn: &WriteTxn,
@@ -133,7 +133,7 @@ async fn stop_if_many(
     )
     .await?;
     if stopped.rows_affected() == 0 {
-        // A person was first.
+        // Somebody has paused or cancelled it in the meantime.
         return Ok(());
     }
     let (kind, nobody) = (OrderKind::PausedItself, By::nobody(now));
@@ -148,26 +148,28 @@ async fn stop_if_many(
     Ok(())
 }
 
-/// So many percent of a window, and at least [`FEWEST`], while there is a rest to be spared. After an editor has let the issue go on, only
-/// what is much worse stops it: an old list has been seen.
+/// True from the threshold on, with at least [`FEWEST`] bounces, and only while some recipients are still to be
+/// attempted. After an editor has resumed the issue the threshold is higher, because the editor knows by then that the
+/// list is old.
 fn too_many(audience: i64, tried: i64, bounces: i64, again: bool) -> bool {
     let percent = if again { PERCENT_AFTER } else { PERCENT };
     tried < audience && bounces >= FEWEST && bounces * 100 >= audience.min(WINDOW) * percent
 }
 
-/// How many were tried, and how many of them bounced.
+/// How many recipients were attempted, and how many of them bounced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Mark {
     tried: i64,
     bounces: i64,
 }
 
-/// Where each issue stood at its last bounces. This process's own: after a restart the window begins with it.
+/// The totals of each issue at its most recent bounces. Kept in memory: after a restart the window begins anew.
 #[derive(Debug, Default)]
 pub struct Bounced(Mutex<BTreeMap<i64, VecDeque<Mark>>>);
 
 impl Bounced {
-    /// What the window holds at these totals of the ledger. Those are all that is remembered, so whoever asks twice is told the same.
+    /// The numbers of the window, given these totals of the ledger. Only totals are remembered, so asking twice gives
+    /// the same result.
     fn now(&self, issue: i64, total: Mark, fresh: i64, again: bool) -> Mark {
         let mut issues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if issues.len() >= KEPT && !issues.contains_key(&issue) {
@@ -178,7 +180,7 @@ impl Bounced {
             .back()
             .is_some_and(|last| last.bounces > total.bounces)
         {
-            // Some were ordered to be sent again.
+            // Some of the bounced were ordered to be sent again, which lowered the total.
             marks.clear();
         }
         if marks.is_empty() {
@@ -193,7 +195,7 @@ impl Bounced {
             });
         }
         marks.push_back(total);
-        // The number of bounces changes at marks and nowhere else: those since the first are those since the window's beginning.
+        // The number of bounces changes only at marks, so the bounces since the first mark are those in the window.
         while marks
             .get(1)
             .is_some_and(|second| second.tried <= total.tried - WINDOW)
@@ -207,7 +209,7 @@ impl Bounced {
         }
     }
 
-    /// What was before these totals does not count any more.
+    /// Starts a new window: nothing before these totals counts any more.
     fn begin_anew(&self, issue: i64, total: Mark) {
         let mut issues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         issues.insert(issue, VecDeque::from([total]));

@@ -1,4 +1,4 @@
-//! Writing off what a cancelled issue did not send, batch by batch.
+//! Writes off the unsent mails of cancelled issues as skipped, batch by batch.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     types::{BatchId, IssueId},
 };
 
-/// Writes off what is free of every cancelled issue; what a lane still holds comes with a later tick.
+/// Writes off the free batches of every cancelled issue; those that a lane still holds follow on a later tick.
 pub(super) async fn sweep(app: &App) -> Result<bool, DbErr> {
     let rows = db::fetch_all(
         app.db.read(),
@@ -43,7 +43,7 @@ async fn write_off(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     Ok(any | finish(app, issue).await?)
 }
 
-/// One batch, one commit. Returns false when none is free.
+/// Writes off one batch in one commit. Returns false if none is free.
 async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("mailing_cancel").await?;
@@ -70,7 +70,7 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     for reader in readers {
         let known = ledger.get(&reader);
         if known.is_some_and(|k| k.attempt > attempt) {
-            // It was ordered again: the batch it lies in now writes it off, or has it at the final dot.
+            // It was ordered to be sent again: the batch that holds it now writes it off or is just sending it.
             continue;
         }
         let (state, reason) = match known.map(|k| (k.state, k.in_doubt())) {
@@ -114,7 +114,8 @@ async fn finish(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("mailing_cancelled").await?;
     let done = db::run(
         &*txn,
-        // Taken in hand is not begun: what nobody can have got was stopped before its first mail.
+        // A leased batch alone does not mean that sending began: if nobody can have got a mail, the issue has not
+        // started.
         "UPDATE mailing SET state = $2, finished_ms = $3, started_ms = CASE
            WHEN (SELECT SUM(n) FROM issue_tally WHERE issue_id = $1 AND state IN ($5, $6)) > 0 THEN started_ms END
          WHERE issue_id = $1 AND state = $4

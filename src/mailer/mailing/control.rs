@@ -1,4 +1,4 @@
-//! What an editor can do with a mailing.
+//! Starting, pausing, resuming and cancelling a mailing.
 
 use super::orders::{self, By, OrderKind};
 use super::settle::lock;
@@ -11,32 +11,32 @@ use crate::{
     types::{IssueId, NewsletterId, ReaderId, UnixMillis, reader_list::packed},
 };
 
-/// An issue on its way to the mailer.
+/// An issue that is handed to the mailer.
 #[derive(Clone, Debug)]
 pub struct Handover<'e> {
     /// Which issue.
     pub issue: IssueId,
-    /// Whose readers get it.
+    /// The newsletter whose readers get it.
     pub newsletter: NewsletterId,
-    /// Only these of them, ascending; `None`: all.
+    /// Restricts it to these readers, ascending; `None`: all.
     pub only: Option<&'e [ReaderId]>,
     /// The compiled mail, frozen from now on.
     pub edition: &'e Edition,
-    /// The first mail goes out then. The time to undo lies before the hand-over.
+    /// No mail is sent before this time. The time in which an editor can undo lies before the hand-over.
     pub not_before: UnixMillis,
-    /// Deferred mails are given up then; those that were first attempted later have [`Mail::retries`](crate::config::Mail::retries)
-    /// from their first attempt.
+    /// Deferred mails are given up after this time, or [`Mail::retries`](crate::config::Mail::retries) after their
+    /// first attempt if that is later.
     pub expires: UnixMillis,
-    /// The cut-off: who subscribed later is not in the audience.
+    /// The cut-off: readers who subscribe later are not in the audience.
     pub now: UnixMillis,
 }
 
-/// What became of a request to change a mailing's state.
+/// The result of a request to change a mailing's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Done.
     Done,
-    /// It is in this state already, or in one from which that cannot be done.
+    /// It is in this state, which already is the requested one or does not allow the change.
     NotNow(MailingState),
     /// There is no such mailing.
     Unknown,
@@ -45,7 +45,7 @@ pub enum Change {
 /// Hands an issue over, in the transaction that freezes it.
 ///
 /// # Errors
-/// What the database said; a unique violation when the issue was handed over before.
+/// On a database error; a unique violation if the issue was handed over before.
 pub async fn hand_over(txn: &WriteTxn, handover: &Handover<'_>) -> Result<(), DbErr> {
     txn.ring();
     if let Some(only) = handover.only {
@@ -75,14 +75,14 @@ pub async fn hand_over(txn: &WriteTxn, handover: &Handover<'_>) -> Result<(), Db
     .map(drop)
 }
 
-/// What can be asked of an issue on its way.
+/// A command for an issue that is being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steer {
-    /// Stops it: at most one mail a connection still goes.
+    /// Pauses it: at most one more mail per connection is sent.
     Pause,
-    /// Goes on: exactly the rest.
+    /// Continues with exactly the remaining recipients.
     Resume,
-    /// Stops it for good; who has not got it is counted as skipped.
+    /// Stops it for good; the readers who have not got it are counted as skipped.
     Cancel,
 }
 
@@ -97,10 +97,10 @@ impl Steer {
         }
     }
 
-    /// Whether a mailing in this state is where it leads: a second press of one button is no error.
+    /// Whether a mailing in this state already is where the command leads, so that pressing a button twice is no error.
     #[must_use]
     pub fn has_led_to(self, state: MailingState) -> bool {
-        // What was restored while it was being prepared is prepared first.
+        // A mailing that a backup caught while it was being prepared is prepared first.
         state == self.leads_to() || (self == Self::Resume && state == MailingState::Preparing)
     }
 }
@@ -136,8 +136,8 @@ pub async fn steer(
     Ok(change)
 }
 
-/// Goes on: with the rest, with the time of a new issue for those who were deferred. Where the audience was not frozen when a backup was
-/// made, that comes first.
+/// Resumes with the remaining recipients, and gives deferred ones as much time as a new issue. If a backup was made
+/// before the audience was frozen, the audience is frozen first.
 async fn resume(app: &App, txn: &WriteTxn, issue: IssueId, by: &By) -> Result<Change, DbErr> {
     let expires = by.now + app.config.mail.retries();
     let resumed = db::run(
@@ -160,7 +160,7 @@ async fn resume(app: &App, txn: &WriteTxn, issue: IssueId, by: &By) -> Result<Ch
     }
 }
 
-/// Of an audience that was not frozen to its end nobody is written off: it has no number.
+/// Deletes the batches of an audience that was not completely frozen: its size is unknown, so nobody is written off.
 async fn forget_unprepared(txn: &WriteTxn, issue: IssueId) -> Result<(), DbErr> {
     for table in ["mail_batch", "mailing_only"] {
         let sql = format!(
@@ -171,7 +171,8 @@ async fn forget_unprepared(txn: &WriteTxn, issue: IssueId) -> Result<(), DbErr> 
     Ok(())
 }
 
-/// The mailer stops an issue by itself, and says why: to the editors, and in the log, so in words of ours.
+/// Pauses an issue on the mailer's own initiative. Editors and the log get the reason, so `why` must not quote a
+/// server.
 pub async fn pause(app: &App, issue: IssueId, why: &str) -> Result<Change, DbErr> {
     let txn = app.db.write_txn("mailing_pause").await?;
     let change = change(&txn, issue, "1", MailingState::Paused, why).await?;
@@ -186,15 +187,16 @@ pub async fn pause(app: &App, issue: IssueId, why: &str) -> Result<Change, DbErr
     Ok(change)
 }
 
-/// Whether mails of the issue may leave now, as far as this node's database knows. A look without the writer.
+/// Whether mails of the issue may be sent now, as far as this node's reader of the database can tell.
 pub(super) async fn is_sending(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let sql = "SELECT 1 FROM mailing WHERE issue_id = $1 AND state = $2";
     let values = [issue.0.into(), MailingState::Sending.code().into()];
     Ok(db::fetch_one(app.db.read(), sql, values).await?.is_some())
 }
 
-/// Pauses everything that is under way or about to begin, for a database that may not know what was sent since. Returns how many
-/// issues that is. One whose audience was being frozen has none yet: by that it is known when it is resumed.
+/// Pauses every issue that is being sent or prepared: a restored database may not know what was sent after the backup.
+/// Returns the number of issues. An issue whose audience was not frozen yet has an audience of 0, which is how
+/// `resume` recognises it.
 pub async fn pause_all(txn: &WriteTxn, why: &str) -> Result<u64, DbErr> {
     let sql = "UPDATE mailing SET state = 2, reason = $1 WHERE state IN (0, 1)";
     Ok(db::run(&**txn, sql, [why.into()]).await?.rows_affected())
@@ -235,7 +237,7 @@ async fn refused(txn: &WriteTxn, issue: IssueId) -> Result<Change, DbErr> {
     })
 }
 
-/// Finishes mailings whose batches are all done: what the last commit of a batch usually does itself.
+/// Finishes mailings whose batches are all done. Usually the commit of the last batch has done so already.
 pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
     let done = db::fetch_all(
         app.db.read(),
@@ -250,7 +252,7 @@ pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("mailing_finish").await?;
     for row in &done {
         let issue = IssueId(row.try_get_by_index(0)?);
-        // Somebody may just order a part of it again: the row is held first, so that the look at the batches is a fresh one.
+        // An editor may be ordering a part of it again: lock the row first, so that the query sees the new batches.
         lock(app, &txn, issue).await?;
         finish(&txn, issue, app.clock.now()).await?;
     }
@@ -258,7 +260,7 @@ pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
     Ok(true)
 }
 
-/// Finishes a mailing if nothing of it waits. The caller holds the mailing's row.
+/// Finishes a mailing if none of its recipients waits. The caller holds the lock on the mailing's row.
 pub(super) async fn finish(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> Result<(), DbErr> {
     let finished = db::run(
         &**txn,

@@ -1,4 +1,4 @@
-//! Who asked to come back later: the receiving domains with the most deferred recipients, and what their server said.
+//! The receiving domains with the most deferred recipients, and what their servers replied.
 
 use super::attempts::{Attempt, attempts};
 use super::recipients::{by_reason_index, domain_of};
@@ -8,17 +8,17 @@ use crate::{
     types::{IssueId, ReaderId},
 };
 
-/// Deferred recipients that are looked at: a page that is watched must not cost more the more trouble there is.
+/// At most so many deferred recipients are read, so that the cost of the page does not grow with the trouble.
 const LOOKED_AT: i64 = 50_000;
-/// Domains that are named.
+/// How many domains are listed.
 const NAMED: usize = 8;
 
 /// The deferred recipients of an issue by domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deferrals {
-    /// Those with the most, first.
+    /// The domains with the most deferred recipients first.
     pub domains: Vec<DeferredDomain>,
-    /// Set where more were deferred than were looked at: the numbers are of so many.
+    /// Set if more were deferred than were read: the numbers then cover only this many.
     pub among: Option<i64>,
 }
 
@@ -29,11 +29,11 @@ pub struct DeferredDomain {
     pub domain: String,
     /// Deferred recipients there.
     pub recipients: i64,
-    /// What the server said last to one of them.
+    /// The server's latest reply for one of them.
     pub said: Option<Attempt>,
 }
 
-/// The domains that defer most.
+/// The domains that defer the most recipients.
 pub async fn deferrals(db: &Db, issue: IssueId) -> Result<Deferrals, DbErr> {
     let reasons: Vec<String> = Reason::of_state(DeliveryState::Deferred)
         .unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Taking a batch, and reading what is still to do in it (`sorting`), each recipient by the same rules (`decide`).
+//! Leases a batch and finds out what is still to do in it (`sorting`), by the same rules for each recipient (`decide`).
 
 mod decide;
 mod sorting;
@@ -24,33 +24,34 @@ use crate::{
     types::{BatchId, IssueId, NewsletterId, ReaderId, UnixMillis},
 };
 
-/// How often a batch that could not be read is tried to be given back.
+/// How often giving back a batch that could not be read is attempted.
 const TRIES: usize = 10;
-/// What was read of the readers is good for so long: who left, complained or was erased since is not mailed for longer.
+/// How long the rows read of a batch's readers may be used. This bounds how long a reader who has left, complained or
+/// been erased may still be mailed.
 const FRESH_MS: i64 = 30_000;
 
-/// A batch this node holds.
+/// A batch that this node has leased.
 pub(in crate::mailer) struct Holding {
     pub(super) batch: BatchId,
     pub(super) issue: IssueId,
     pub(super) fence: i64,
     pub(super) attempt: i64,
-    /// When its readers were begun to be read.
+    /// When reading its readers began.
     read_at: UnixMillis,
-    /// Who is deferred is not given up before; see [`Work::expires`].
+    /// Deferred recipients are not given up before this time; see [`Work::expires`].
     pub(super) expires: UnixMillis,
     pub(super) edition: Arc<Edition>,
-    /// Who is to get the mail.
+    /// The recipients who are to get the mail.
     pub(super) work: Vec<Work>,
-    /// Who is not, and why.
+    /// The recipients who are not to get it, and why.
     pub(super) settled: Vec<Settled>,
     /// Recipients of this attempt that were deferred before a crash or pause: they go into the retry batch.
     pub(super) deferred: Vec<ReaderId>,
-    /// The provider all of it waits for; empty: readers of all kinds.
+    /// The provider that the whole batch waits for; empty: readers of any provider.
     pub(super) provider: String,
-    /// While it lives, a lane of this process is counted for the issue.
+    /// Counts a lane of this process for the issue until it is dropped.
     pub(super) _turn: Turn,
-    /// While it lives, the heartbeat renews the lease.
+    /// The heartbeat renews the lease until this is dropped.
     pub(super) held: Held,
 }
 
@@ -59,15 +60,15 @@ pub(super) struct Work {
     pub(super) reader: ReaderId,
     pub(super) address: String,
     pub(super) key: String,
-    /// Whose limits it is under.
+    /// The provider group whose limits apply.
     pub(super) group: Arc<Group>,
     pub(super) name: String,
     pub(super) was_deferred: bool,
-    /// What the ledger says of an earlier attempt.
+    /// The ledger's entry of an earlier attempt.
     pub(super) before: Option<Deferred>,
-    /// An earlier mail may have arrived: nobody knows.
+    /// It is unknown whether an earlier mail has arrived.
     pub(super) in_doubt: bool,
-    /// Deferred until after this, it is given up.
+    /// If a retry would come after this time, the mail is given up.
     pub(super) expires: UnixMillis,
     pub(super) crashes: i16,
 }
@@ -80,7 +81,7 @@ pub(super) struct Settled {
     pub(super) reason: Reason,
 }
 
-/// Takes the next due batch, of the issue whose turn it is.
+/// Leases the next due batch of the issue whose turn it is.
 pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr> {
     turns::look(app).await?;
     let now = app.clock.now();
@@ -125,8 +126,8 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
         row.try_get_by_index(2)?,
     );
     if app.mailer.held_batches().holds(batch.0) {
-        // The database was away for longer than a lease, and a lane of this process is still at it: the next heartbeat
-        // renews what nobody else took.
+        // The database was unavailable for longer than a lease, and a lane of this process is still working on the
+        // batch: the next heartbeat renews the leases that no other node took.
         return Ok(None);
     }
     let held = app.mailer.held_batches().hold(batch.0, fence, good);
@@ -174,7 +175,7 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
     read
 }
 
-/// A batch that could not be read is free again; if that cannot be written either, when its lease has run out.
+/// Frees a batch that could not be read. If that fails as well, the batch is free when its lease runs out.
 async fn give_back(app: &App, batch: BatchId, fence: i64) {
     for _ in 0..TRIES {
         let given = async {
@@ -185,7 +186,7 @@ async fn give_back(app: &App, batch: BatchId, fence: i64) {
             txn.commit().await
         };
         match given.await {
-            // A pool may hold several connections that were ended together.
+            // The pool may hold several connections that were closed at the same time.
             Err(error) if db::connection_lost(&error) => {}
             _ => return,
         }
@@ -193,24 +194,25 @@ async fn give_back(app: &App, batch: BatchId, fence: i64) {
 }
 
 impl Holding {
-    /// Whose batch it is.
+    /// The issue that the batch belongs to.
     pub(in crate::mailer) fn issue(&self) -> IssueId {
         self.issue
     }
 
-    /// Whether the issue's own time is over: then nobody waits any longer without an attempt spent.
+    /// Whether the issue's own time is over. From then on every delay counts as an attempt.
     pub(super) fn is_late(&self, now: UnixMillis) -> bool {
         now > self.expires
     }
 
-    /// Whether its readers have to be read again: by giving the rest back, whose addresses are forgotten with it.
+    /// Whether its readers must be read again. The lane then gives the rest of the batch back and drops their
+    /// addresses.
     pub(super) fn is_stale(&self, now: UnixMillis) -> bool {
-        // After a jump of the clock nobody knows how old it is.
+        // If the clock has jumped back, the age is unknown.
         !(0..FRESH_MS).contains(&(now.0 - self.read_at.0))
     }
 }
 
-/// The compiled mail; kept, since every batch of an issue needs the same.
+/// The compiled mail, from the cache: every batch of an issue needs the same one.
 pub(super) async fn edition(app: &App, issue: IssueId) -> Result<Arc<Edition>, DbErr> {
     if let Some(edition) = app.mailer.edition(issue) {
         return Ok(edition);

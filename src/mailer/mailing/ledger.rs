@@ -2,7 +2,7 @@
 //!
 //! A lane's entry holds the outcomes it has not written yet, and the intent for its next mail. The holders of the
 //! batches are checked in the same transaction (with row locks on PostgreSQL): an entry under an old fence writes
-//! nothing. On PostgreSQL a group without anything unusual in it is one statement ([`at_once`]), on SQLite a few ([`apart`]).
+//! nothing. On PostgreSQL an ordinary group is one statement ([`at_once`]), on SQLite a few ([`apart`]).
 
 mod apart;
 mod at_once;
@@ -32,7 +32,7 @@ use crate::{
     types::{BatchId, IssueId, ReaderId, UnixMillis},
 };
 
-/// What one lane wants written.
+/// The changes that one lane wants written.
 #[derive(Clone, Debug)]
 pub(in crate::mailer) struct Entry {
     pub(super) batch: BatchId,
@@ -41,7 +41,7 @@ pub(in crate::mailer) struct Entry {
     /// Attempt number of the batch, from 1.
     pub(super) attempt: i64,
     pub(super) rows: Arc<Vec<Row>>,
-    /// The intent of the last mail, if that is to be tried as if it had never been.
+    /// The intent of the last mail, if it is to be taken back.
     pub(super) back: Option<TakenBack>,
     pub(super) intent: Option<Intent>,
     pub(super) ending: Option<Ending>,
@@ -51,15 +51,15 @@ pub(in crate::mailer) struct Entry {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Intent {
     pub(super) reader: ReaderId,
-    /// How often a crash interrupted this very mail.
+    /// How often a crash has interrupted this mail.
     pub(super) crashes: i16,
 }
 
-/// What became of a recipient.
+/// The outcome of one recipient.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) reader: ReaderId,
-    /// Counted as deferred before.
+    /// The tally counted the recipient as deferred before.
     pub(super) was_deferred: bool,
     pub(super) state: DeliveryState,
     pub(super) reason: Reason,
@@ -71,9 +71,9 @@ pub(super) struct Row {
 /// How a lane leaves a batch.
 #[derive(Clone, Debug)]
 pub(super) enum Ending {
-    /// Every recipient was dealt with, but for those that wait or are tried again.
+    /// Every recipient was dealt with; those that wait or are retried go into other batches.
     Done(Vec<Rest>),
-    /// The rest is for somebody else, not before this time.
+    /// The remaining recipients are for another lane, not before this time.
     Released(UnixMillis),
 }
 
@@ -84,16 +84,17 @@ pub(in crate::mailer) enum Answer {
     Written,
     /// Outcomes and ending are on disk; the intent is not, since the mailing is not being sent.
     Halted,
-    /// Somebody else holds the batch: nothing was written.
+    /// Another lane holds the batch: nothing was written.
     Stale,
 }
 
 /// The queues to the writers.
 pub(in crate::mailer) type Ledger = Lines<Entry, Answer>;
 
-/// Writers on PostgreSQL: while the commit of one waits for a slow disk, the other goes on.
+/// The number of writers on PostgreSQL: while the commit of one waits for a slow disk, the other goes on.
 const WRITERS: usize = 2;
-/// A group costs PostgreSQL far more than one more entry in it: about half a millisecond of its processor. What takes so long waits.
+/// Only if the first writer's commits take this long do waiting entries go to the second: a group of its own costs
+/// PostgreSQL about half a millisecond of CPU time, far more than one more entry in a group.
 const SLOW_COMMIT: Duration = Duration::from_millis(3);
 
 /// Starts the writers.
@@ -104,7 +105,7 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
     };
     let lanes = app.config.mail.connections as usize;
     // Half of the lanes at a time: while one half commits, the other half talks to the relay. With larger groups all
-    // lanes fall into step and relay and disk wait for each other.
+    // lanes would run in lockstep, and relay and disk would wait for each other.
     let largest = lanes.div_ceil(2).clamp(8, 256);
     let queues = (0..writers).map(|number| {
         let writer = Arc::new(Writer::new(app, number));
@@ -124,7 +125,7 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
         slow: SLOW_COMMIT,
     };
     let ledger = Lines::new(spill, queues);
-    // Set before only where a test starts the tasks twice.
+    // It is already set only if a test starts the tasks twice.
     let _ = app.mailer.ledger.set(ledger.pulses());
     ledger
 }
@@ -132,7 +133,7 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
 /// Writes one group after another.
 struct Writer {
     app: App,
-    /// Its stripe of the counters: two writers that add to one row would wait for each other's commits.
+    /// Its stripe of the counters: writers that update the same row would wait for each other's commits.
     slot: i64,
     turns: Mutex<Turns>,
 }
@@ -190,7 +191,8 @@ impl Writer {
     }
 }
 
-/// Of two that close the last two batches of a mailing, the second must see the first's.
+/// Locks the mailings whose batches end: if two transactions close the last two batches of a mailing, the second must
+/// see what the first did.
 async fn hold_mailings(txn: &WriteTxn, entries: &[Entry]) -> Result<(), DbErr> {
     let ending = entries.iter().filter(|entry| entry.ending.is_some());
     let ending: BTreeSet<i64> = ending.map(|entry| entry.issue.0).collect();

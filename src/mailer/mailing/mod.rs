@@ -1,42 +1,46 @@
 //! The sending half of an issue: a frozen audience, leased batches, and a ledger of what became of each recipient.
 //!
-//! A `mailing` row is handed over in the transaction that freezes the issue, and is the mailer's from then on:
+//! A `mailing` row is written in the transaction that freezes the issue, and belongs to the mailer from then on:
 //! *preparing* (the audience is frozen from one snapshot into `mail_batch` rows of packed reader ids) → *sending* (from
 //! `not_before_ms`; the time to undo lies before the hand-over) ⇄ *paused* → *finished*, or *cancelling* → *cancelled*.
 //!
-//! `delivery` has a row for each recipient that was attempted or skipped; no row means: still to send. What was
-//! deferred goes into a new batch, with its own `not_before_ms`, in the commit that closes the old one.
+//! `delivery` has a row for each recipient that was attempted or skipped; no row means: still to be sent. Deferred
+//! recipients go into a new batch, with its own `not_before_ms`, in the commit that closes the old one.
 //! `issue_tally` counts (state, reason) in the same commit as the rows, so that at every instant
 //! audience = queued + sent + deferred + failed + unknown + skipped. Server replies other than 250 are kept in
 //! `delivery_attempt`.
 //!
-//! A person can order a part again: what failed, or what is in doubt. That goes into new batches too, and a finished mailing is
-//! *sending* again. Who ordered what and when stands in `mailing_order`.
+//! An editor can order a resend to the recipients that failed or are in doubt. They go into new batches too, and a
+//! finished mailing is *sending* again. `mailing_order` records who ordered what and when.
 //!
 //! The flow, step by step, with the names of the crash points at which tests end the process ([`crash_point`]):
 //!
 //! 1. *prepare*: claim (`prepare_begun`), chunks of batches (`prepare_chunk`), the last of them with the size of the
 //!    audience (`prepare_end`, before its commit);
 //! 2. *lease*: a batch is taken, its fence rises (`lease_taken`, after the commit);
-//! 3. MAIL, RCPT and DATA up to the relay's `354` (`before_intent`); sent with step 5 of the mail before, where that can be;
-//! 4. the intent's commit, which carries the last outcome (`in_ledger_commit`, `after_ledger_commit`, and
-//!    `after_intent` when the lane has heard of it);
-//! 5. the message (`in_body`) and the final dot (`after_dot`: the answer is not read yet);
-//! 6. the answer (`after_reply`: its outcome is not on disk yet), and its commit (`after_outcome`); where the relay sent everything away,
-//!    the same commit takes the intent back, and the recipient is as before step 4;
+//! 3. MAIL, RCPT and DATA up to the relay's `354` (`before_intent`); pipelined with step 5 of the previous mail if
+//!    possible;
+//! 4. the intent's commit, which carries the previous outcome (`in_ledger_commit`, `after_ledger_commit`, and
+//!    `after_intent` when the lane knows that it is done);
+//! 5. the message (`in_body`) and the final dot (`after_dot`: the reply is not read yet);
+//! 6. the reply (`after_reply`: its outcome is not on disk yet), and its commit (`after_outcome`); if the relay closed
+//!    the session instead of accepting the mail, that commit takes the intent back, and the recipient is as before step
+//!    4;
 //! 7. the end of the batch, with the retry batches (`in_batch_end`, before the commit; `after_batch_end`);
 //! 8. the end of the mailing, in the commit that ends the last batch (`in_finish`).
 //!
-//! A crash between the intent's commit (4) and the outcome's (6) leaves the recipient in doubt; anywhere else it costs nothing. A
-//! stop gives what is on the wire 7 s to be answered; after that it is in doubt as well.
+//! A crash between the intent's commit (4) and the outcome's (6) leaves the recipient in doubt; anywhere else it costs
+//! nothing. During a stop, the relay has 7 s to reply to a mail that is being sent; after that the mail is in doubt as
+//! well.
 //!
-//! A lane that cannot write an outcome, since the database is away, keeps it and tries again: only a process that ends forgets.
+//! If a lane cannot write an outcome because the database is unavailable, it keeps the outcome in memory and retries,
+//! for ten minutes at most.
 //!
 //! [`crash_point`]: crate::config::crash_point
 //!
-//! Promises: every write of a batch's holder is refused once somebody else holds it (the fence); an intent is on disk
+//! Promises: every write of a batch's holder is refused once another lane holds it (the fence); an intent is on disk
 //! before a final dot is sent; nothing is sent while the mailing is not in *sending*, checked in the intent's commit;
-//! a crash leaves at most one recipient a connection in doubt.
+//! a crash leaves at most one recipient per connection in doubt.
 
 mod allow_again;
 mod attempts;
@@ -89,13 +93,13 @@ pub(super) use watch::Watches;
 
 use crate::{app::App, db::DbErr};
 
-/// Does what is due between mails: freezes audiences, writes off what was cancelled, finishes what is done. Returns
-/// whether there was anything.
+/// Does the background work: freezes audiences, writes off cancelled issues, finishes mailings that are done. Returns
+/// whether there was anything to do.
 ///
 /// # Errors
-/// What the database said; the next tick tries again.
+/// On a database error; the next tick tries again.
 pub async fn tick(app: &App) -> Result<bool, DbErr> {
-    // Each of them, whatever becomes of the others.
+    // All of them run, even if one fails.
     let prepared = prepare::prepare_due(app).await;
     let cancelled = cancel::sweep(app).await;
     let finished = control::finish_done(app).await;

@@ -1,4 +1,4 @@
-//! What people ordered of a mailing: who, what and when. Shown on the page of the issue, newest first.
+//! The record of orders for a mailing: who, what and when. Shown on the page of the issue, newest first.
 
 use crate::{
     db::{self, DbErr, WriteTxn},
@@ -6,10 +6,10 @@ use crate::{
 };
 use sea_orm::ConnectionTrait;
 
-/// Who orders something, and when.
+/// Who gives an order, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct By {
-    /// An editor's or a script's name, as it is shown to editors.
+    /// The name of an editor or a script, as editors see it.
     pub who: String,
     /// When.
     pub now: UnixMillis,
@@ -24,35 +24,35 @@ impl By {
     }
 }
 
-/// What was ordered, as it lies in its column. Numbers are never reused.
+/// The kind of an order, as stored in its column. Numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderKind {
-    /// Stopped by a person.
+    /// Paused by a person.
     Pause = 1,
-    /// Went on.
+    /// Resumed.
     Resume = 2,
-    /// Stopped for good.
+    /// Cancelled.
     Cancel = 3,
-    /// Those that failed are sent to again.
+    /// The failed recipients are sent to again.
     Resend = 4,
-    /// Those in doubt are sent to again.
+    /// The recipients in doubt are sent to again.
     SettleResend = 5,
-    /// Those in doubt are taken as handed over.
+    /// The recipients in doubt count as sent.
     SettleAccept = 6,
-    /// Stopped by itself.
+    /// Paused by the mailer itself.
     PausedItself = 7,
 }
 
 /// One line of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// What.
+    /// The kind.
     pub kind: OrderKind,
-    /// Who; empty where nobody asked.
+    /// Who gave it; empty if nobody did.
     pub who: String,
-    /// How many recipients it concerned; 0 where it concerned all.
+    /// The number of recipients it concerned; 0 if it concerned all.
     pub recipients: i64,
-    /// More about it, or empty.
+    /// Details, or empty.
     pub detail: String,
     /// When.
     pub at: UnixMillis,
@@ -109,7 +109,7 @@ pub async fn orders<C: ConnectionTrait>(
     let mut orders = Vec::with_capacity(rows.len());
     for row in &rows {
         let code: i16 = row.try_get_by_index(0)?;
-        // A newer version's kind is not shown by an older one.
+        // A kind that a newer version wrote is not shown.
         let Some(kind) = OrderKind::ALL.into_iter().find(|kind| *kind as i16 == code) else {
             continue;
         };

@@ -1,9 +1,10 @@
 //! Freezing an audience: one snapshot in, packed batches out, in constant memory.
 //!
-//! The ids come from one statement, so from one instant, and go out in chunks of batches, each its own short commit, while the
-//! mailing is still *preparing*: nothing of it is sent before the last commit says how many they are. Whoever begins raises
-//! the mailing's `prepare_fence` and removes what an earlier try left; each chunk is written under that fence. So a crash
-//! in between only means that somebody starts over, and of two that prepare the same mailing one is refused.
+//! The ids come from one statement, so from one instant, and are written in chunks of batches, each in a short commit
+//! of its own, while the mailing is still *preparing*: nothing is sent before the last commit, which records the size
+//! of the audience. A node that begins raises the mailing's `prepare_fence` and removes what an earlier attempt left;
+//! each chunk is written under that fence. So after a crash the preparation just starts over, and if two nodes prepare
+//! the same mailing, one is refused.
 
 use futures::TryStreamExt as _;
 use sea_orm::{StreamTrait as _, Value};
@@ -20,7 +21,7 @@ use crate::{
     types::{IssueId, NewsletterId, ReaderId, SubscriptionState, UnixMillis},
 };
 
-/// Batches of one commit: 64 × 6 parameters, up to 32,000 readers.
+/// Batches per commit: 64 × 6 parameters, up to 32,000 readers.
 const CHUNK: usize = 64;
 
 /// A mailing whose audience is to be frozen.
@@ -32,7 +33,8 @@ struct Frozen {
     not_before: UnixMillis,
 }
 
-/// Freezes the audience of every mailing that waits for it. Returns whether one was, or the last error; none keeps another from starting.
+/// Freezes the audience of every mailing that waits for it. Returns whether there was one, or the last error; a failure
+/// of one mailing does not keep the others from starting.
 pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
     let free = LeaseSql::new(app, app.mailer.held_batches()).run_out("prepare_until_ms");
     let due = db::fetch_all(
@@ -54,7 +56,7 @@ pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
         };
         match prepare(app, &frozen).await {
             Ok(prepared) => any |= prepared,
-            // One issue's trouble is not another's: the rest goes on, this one is due again.
+            // A failure of one issue must not stop the others; this one stays due.
             Err(error) => {
                 tracing::error!(issue = frozen.issue.0, %error, "the audience of an issue could not be frozen");
                 failed = Some(error);
@@ -77,14 +79,14 @@ async fn prepare(app: &App, frozen: &Frozen) -> Result<bool, DbErr> {
         }
         Ok(None) => give_back(app, frozen.issue, fence).await.map(|()| false),
         Err(error) => {
-            // The error that counts is the first.
+            // The first error is the one to report.
             let _ = give_back(app, frozen.issue, fence).await;
             Err(error)
         }
     }
 }
 
-/// Makes the preparation this process's. `None`: it is somebody else's, or no longer to be done.
+/// Claims the preparation for this process. `None`: another node has it, or it is no longer needed.
 async fn claim(app: &App, issue: IssueId) -> Result<Option<i64>, DbErr> {
     let txn = app.db.write_txn("mailing_claim").await?;
     let sql = LeaseSql::new(app, app.mailer.held_batches());
@@ -111,7 +113,7 @@ async fn claim(app: &App, issue: IssueId) -> Result<Option<i64>, DbErr> {
     Ok(Some(row.try_get_by_index(0)?))
 }
 
-/// Lets somebody begin at once.
+/// Gives the claim back, so that any node can begin at once.
 async fn give_back(app: &App, issue: IssueId, fence: i64) -> Result<(), DbErr> {
     let txn = app.db.write_txn("mailing_unclaim").await?;
     db::run(
@@ -123,7 +125,7 @@ async fn give_back(app: &App, issue: IssueId, fence: i64) -> Result<(), DbErr> {
     txn.commit().await
 }
 
-/// Writes the batches; returns the size of the audience, or `None` when the preparation is over for this process.
+/// Writes the batches. Returns the size of the audience, or `None` if this process has lost the claim.
 async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbErr> {
     let only = only(app, frozen.issue).await?;
     let lanes = usize::try_from(app.config.mail.connections).unwrap_or(1);
@@ -135,7 +137,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
         }
     };
     let size = batch_size(expected, lanes);
-    // Everybody who is subscribed now and was at the cut-off, in order of their ids.
+    // Every reader who is subscribed now and was at the cut-off, in the order of their ids.
     let snapshot = db::query(
         app.db.read(),
         format!(
@@ -183,7 +185,8 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     if !write(app, &txn, frozen.issue, fence, chunk).await? {
         return Ok(None);
     }
-    // For nobody it is over at once: an issue that goes on and has no audience is one that was not prepared (`control::resume`).
+    // Without any readers it is finished at once: an unfinished issue with an audience of 0 counts as unprepared
+    // (`control::resume`).
     let (state, finished) = match frozen_readers {
         0 => (MailingState::Finished, Some(app.clock.now().0)),
         _ => (MailingState::Sending, None),
@@ -199,7 +202,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
         ],
     )
     .await?;
-    // They lie in the batches now.
+    // These readers are in the batches now.
     db::run(
         &*txn,
         "DELETE FROM mailing_only WHERE issue_id = $1",
@@ -212,7 +215,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     Ok(Some(frozen_readers))
 }
 
-/// The readers it is for, where those are not all of the newsletter's; ascending.
+/// The readers it is restricted to, ascending; `None`: all of the newsletter's.
 async fn only(app: &App, issue: IssueId) -> Result<Option<Vec<ReaderId>>, DbErr> {
     let sql = "SELECT readers FROM mailing_only WHERE issue_id = $1";
     let row = db::fetch_one(app.db.read(), sql, [issue.0.into()]).await?;
@@ -232,7 +235,7 @@ fn row_of(frozen: &Frozen, batch: &[ReaderId]) -> Vec<Value> {
     ]
 }
 
-/// Writes a chunk under the fence. `false`: somebody else prepares, or the issue was taken back.
+/// Writes a chunk under the fence. `false`: another node prepares the mailing, or the issue was withdrawn.
 async fn write(
     app: &App,
     txn: &WriteTxn,

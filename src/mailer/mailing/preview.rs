@@ -1,4 +1,4 @@
-//! An edition as one reader would get it: by the code that sends.
+//! An edition as one reader would get it, rendered by the code that sends.
 
 use crate::{
     app::App,
@@ -10,16 +10,16 @@ use crate::{
     types::{EmailAddress, OutboxId, ReaderId},
 };
 
-/// The reader whose links a preview bears: nobody.
+/// The id in the links of a preview. No reader has it.
 const NOBODY: ReaderId = ReaderId(0);
 
-/// A reader like most, for what depends on how long ids and addresses are.
+/// A typical reader, for sizes that depend on the length of ids and addresses.
 const SOMEBODY: ReaderId = ReaderId(9_999_999);
 
-/// How large a mail is when everything is in it.
+/// The size of a complete mail, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// The HTML with its links, before its transfer encoding: what Gmail counts.
+    /// The HTML with its links, before its transfer encoding, which is what Gmail's size limit counts.
     pub html: usize,
     /// The whole message with headers and signatures, as it goes over the wire.
     pub whole: usize,
@@ -41,7 +41,7 @@ pub fn measure(app: &App, edition: &Edition) -> Size {
     }
 }
 
-/// An edition filled for a reader of this address and name, as a mail client would show it.
+/// An edition filled in for a reader with this address and name, as a mail client would show it.
 #[must_use]
 pub fn preview(app: &App, edition: &Edition, address: &str, name: Option<&str>) -> View {
     View::of(&filled(app, edition, NOBODY, address, name))
@@ -73,7 +73,7 @@ fn filled(
     raw
 }
 
-/// Sends an edition to one address, in the caller's transaction. Its links belong to nobody, so that trying them out
+/// Sends an edition to one address, in the caller's transaction. Its links belong to no reader, so that following them
 /// changes nothing.
 pub async fn send_test(
     txn: &WriteTxn,

@@ -1,4 +1,4 @@
-//! Numbers that add up.
+//! The progress of a mailing, in numbers that always add up.
 
 use std::collections::HashMap;
 
@@ -12,16 +12,17 @@ use crate::{
     types::{IssueId, NewsletterId, SubscriptionState, UnixMillis, reader_list::unpacked},
 };
 
-/// How many recipients are where: audience = queued + sent + deferred + failed + unknown + skipped, always.
+/// The number of recipients in each state. At every instant audience = queued + sent + deferred + failed + unknown +
+/// skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Readers at the cut-off.
     pub audience: i64,
     /// Not attempted yet.
     pub queued: i64,
-    /// The relay took it.
+    /// Accepted by the relay.
     pub sent: i64,
-    /// To be tried again.
+    /// To be retried.
     pub deferred: i64,
     /// Refused for good.
     pub failed: i64,
@@ -31,7 +32,7 @@ pub struct Counts {
     pub skipped: i64,
 }
 
-/// Where a mailing stands.
+/// The progress of a mailing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Progress {
     /// Its state.
@@ -42,11 +43,11 @@ pub struct Progress {
     pub counts: Counts,
     /// Failed and skipped by reason.
     pub reasons: Vec<(DeliveryStateName, Reason, i64)>,
-    /// Those in doubt by reason.
+    /// Recipients in doubt by reason.
     pub doubts: Vec<(Reason, i64)>,
-    /// When the first mail may go, or went.
+    /// No mail is sent before this time.
     pub not_before: UnixMillis,
-    /// When the first batch was begun.
+    /// When the first batch was leased.
     pub started: Option<UnixMillis>,
     /// When the last recipient got a final state.
     pub finished: Option<UnixMillis>,
@@ -62,12 +63,12 @@ pub enum DeliveryStateName {
     Skipped,
 }
 
-/// The progress of an issue; `None` before it was handed over. One statement, so one instant.
+/// The progress of an issue; `None` if it has not been handed over. One statement, so all numbers are of one instant.
 pub async fn progress(app: &App, issue: IssueId) -> Result<Option<Progress>, DbErr> {
     progress_in(app.db.read(), issue).await
 }
 
-/// The same as a transaction sees it that has changed something of it.
+/// Like [`progress`], as seen by a transaction that has changed something.
 pub async fn progress_in<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,
@@ -140,16 +141,16 @@ pub async fn progress_in<C: ConnectionTrait>(
     }))
 }
 
-/// What of an issue may need a person.
+/// What may need an editor's attention in an issue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
     /// Readers in doubt.
     pub in_doubt: i64,
-    /// Readers it failed for, without those whose address does not exist.
+    /// Failed recipients, without those whose address does not exist.
     pub failed: i64,
 }
 
-/// The same of several issues; one without trouble is not in it. For some dozens at once.
+/// The troubles of several issues, a few dozen at a time; an issue without any is not in the map.
 pub async fn troubles<C: ConnectionTrait>(
     db: &C,
     issues: &[IssueId],
@@ -182,7 +183,7 @@ pub async fn troubles<C: ConnectionTrait>(
     Ok(troubles)
 }
 
-/// How many readers an issue goes to whose audience is being frozen, as far as that is known before.
+/// The expected number of readers of an issue whose audience is being frozen.
 pub async fn to_be_frozen(app: &App, issue: IssueId) -> Result<i64, DbErr> {
     let sql = "SELECT m.newsletter_id, o.readers FROM mailing m LEFT JOIN mailing_only o ON o.issue_id = m.issue_id WHERE m.issue_id = $1";
     let Some(row) = db::fetch_one(app.db.read(), sql, [issue.0.into()]).await? else {
@@ -194,7 +195,7 @@ pub async fn to_be_frozen(app: &App, issue: IssueId) -> Result<i64, DbErr> {
     }
 }
 
-/// How many readers an issue of this newsletter would go to now.
+/// The number of readers that an issue of this newsletter would be sent to now.
 pub async fn audience<C: ConnectionTrait>(db: &C, newsletter: NewsletterId) -> Result<i64, DbErr> {
     let sql = format!(
         "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = {}",

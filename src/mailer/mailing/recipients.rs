@@ -1,8 +1,9 @@
-//! Who got an issue and who did not, a page at a time.
+//! The list of who got an issue and who did not, page by page.
 //!
-//! A page costs the same at a million recipients as at a hundred: it begins where the last one ended, and each way of looking has
-//! an index. What failed, waits or is in doubt is found by its reason (only rows with one are in that index), a domain by the
-//! readers of it, an address by its beginning; who was not attempted yet lies in the batches.
+//! A page costs the same at a million recipients as at a hundred: it begins where the last one ended, and every filter
+//! has an index. Failed, waiting and doubtful recipients are found by their reason (a partial index of the rows that
+//! have one), a domain by its readers, an address by its prefix; recipients that were not attempted yet are read from
+//! the batches.
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
@@ -13,7 +14,7 @@ use crate::{
     types::{IssueId, ReaderId, UnixMillis},
 };
 
-/// Where a recipient stands.
+/// The state of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Not attempted yet.
@@ -22,11 +23,11 @@ pub enum Standing {
     Is(DeliveryState),
 }
 
-/// What a list is narrowed to.
+/// The filter of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Only those that stand there; none: all that were attempted or skipped, and by address or domain also those that
-    /// wait.
+    /// Only recipients in this state. `None`: all that were attempted or skipped; with an address or domain, also those
+    /// that were not attempted yet.
     pub standing: Option<Standing>,
     /// Only those with this reason.
     pub reason: Option<Reason>,
@@ -34,11 +35,11 @@ pub struct Wanted {
     pub domain: String,
     /// The beginning of the address, in lower case; empty: any.
     pub address: String,
-    /// Where the last page ended.
+    /// Where the previous page ended.
     pub after: Option<After>,
 }
 
-/// The last recipient of the page before.
+/// The last recipient of the previous page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
     /// Of a list in the order of readers.
@@ -50,11 +51,11 @@ pub enum After {
 /// A recipient in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
-    /// Whom the readers' pages show.
+    /// The reader.
     pub reader: ReaderId,
-    /// As it was typed; empty when the reader's data were erased.
+    /// The address as it was typed; empty if the reader's data were erased.
     pub email: String,
-    /// Where the recipient stands.
+    /// The recipient's state.
     pub standing: Standing,
     /// Why.
     pub reason: Reason,
@@ -72,12 +73,12 @@ pub struct Listed {
     pub next: Option<After>,
 }
 
-/// Up to here a list is read from the recipients in that state and sorted out afterwards.
+/// Up to this many recipients in a state, all of them are read and filtered by address afterwards.
 const FEW: i64 = 5_000;
 const COLUMNS: &str = "r.id, r.email, r.email_key, d.state, d.reason, d.at_ms,
     CASE WHEN r.erased_ms IS NULL THEN 0 ELSE 1 END AS erased";
 
-/// The page that is wanted, of at most `limit` recipients.
+/// The page that `wanted` describes, of at most `limit` recipients.
 pub async fn recipients(
     db: &Db,
     issue: IssueId,
@@ -92,7 +93,7 @@ pub async fn recipients(
         && match wanted.after {
             Some(After::Address(_)) => true,
             Some(After::Reader(_)) => false,
-            // Where few stand there, they are looked through instead of all readers with such an address.
+            // If few recipients are in that state, filter them instead of all readers with such an address.
             None => by_reason(wanted).is_none() || many(db, issue, wanted).await?,
         };
     if by_address {
@@ -119,7 +120,7 @@ async fn by_reader(
         if reasons.is_empty() {
             return Ok(Listed::default());
         }
-        // Each reason is read in the order of the index and cut before they are put together.
+        // Each reason is read in the order of the index and limited before they are merged.
         let hint = by_reason_index(db.backend());
         let parts: Vec<String> = reasons
             .iter()
@@ -191,7 +192,7 @@ impl Query {
         format!("${}", self.values.len())
     }
 
-    /// Says of the delivery `d` what is wanted.
+    /// Adds the conditions on the delivery `d`.
     pub(super) fn narrow(&mut self, sql: &mut String, wanted: &Wanted) {
         if let Some(Standing::Is(state)) = wanted.standing {
             sql.push_str(&format!(" AND d.state = {}", state.code()));
@@ -201,8 +202,8 @@ impl Query {
         }
     }
 
-    /// Says of the reader `r` which addresses are wanted, from the one after `after` on. One lower bound, not two: SQLite would
-    /// begin at the first.
+    /// Adds the conditions on the addresses of the reader `r`, beginning after `after`. There is only one lower bound,
+    /// because with two SQLite would start from the first.
     pub(super) fn address(&mut self, sql: &mut String, wanted: &Wanted, after: &str) {
         if !wanted.domain.is_empty() {
             let domain = self.value(wanted.domain.as_str());
@@ -223,7 +224,8 @@ impl Query {
     }
 }
 
-/// SQLite would walk along the primary key, which has all rows in order: a million to find ten. PostgreSQL counts first.
+/// An index hint for SQLite, which would otherwise scan the primary key: a million rows to find ten. PostgreSQL has
+/// statistics and needs none.
 pub(super) fn by_reason_index(backend: Backend) -> &'static str {
     match backend {
         Backend::Sqlite => "INDEXED BY delivery_by_reason",
@@ -231,7 +233,7 @@ pub(super) fn by_reason_index(backend: Backend) -> &'static str {
     }
 }
 
-/// What the index of domains is made of.
+/// The expression of the index of domains.
 pub(super) fn domain_of(backend: Backend) -> &'static str {
     match backend {
         Backend::Postgres => "substr(r.email_key, strpos(r.email_key, '@') + 1)",
@@ -239,7 +241,7 @@ pub(super) fn domain_of(backend: Backend) -> &'static str {
     }
 }
 
-/// The reasons of those that are wanted, where every one of them has a reason.
+/// The reasons to look for; `None` unless every wanted recipient has a reason.
 fn by_reason(wanted: &Wanted) -> Option<Vec<Reason>> {
     if let Some(reason) = wanted.reason {
         return (reason != Reason::None).then(|| vec![reason]);
@@ -250,7 +252,8 @@ fn by_reason(wanted: &Wanted) -> Option<Vec<Reason>> {
     Reason::of_state(state).map(<[Reason]>::to_vec)
 }
 
-/// Those of the reasons that anybody has: a look for nobody is the longest. Deferred ones are counted together.
+/// Keeps only the reasons that some recipient has, because a search without any match takes longest. Deferred
+/// recipients are counted together.
 async fn counted(
     db: &Db,
     issue: IssueId,
@@ -279,7 +282,7 @@ async fn counted(
         .collect())
 }
 
-/// Whether more stand there than are quickly looked through.
+/// Whether more recipients are in that state than can be filtered quickly.
 async fn many(db: &Db, issue: IssueId, wanted: &Wanted) -> Result<bool, DbErr> {
     let (mut sql, mut values) = (
         "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM issue_tally WHERE issue_id = $1"
@@ -302,7 +305,7 @@ async fn many(db: &Db, issue: IssueId, wanted: &Wanted) -> Result<bool, DbErr> {
     Ok(n > FEW)
 }
 
-/// A row of [`COLUMNS`]; without a state it waits.
+/// Reads a row of [`COLUMNS`]; without a state, the recipient was not attempted yet.
 pub(super) fn read(row: &QueryResult) -> Result<Recipient, DbErr> {
     let state: Option<i16> = row.try_get("", "state")?;
     let reason: Option<i16> = row.try_get("", "reason")?;
@@ -313,7 +316,7 @@ pub(super) fn read(row: &QueryResult) -> Result<Recipient, DbErr> {
         reader: ReaderId(row.try_get("", "id")?),
         email: if erased == 0 { email } else { String::new() },
         key: row.try_get("", "email_key")?,
-        // An intent's column holds how often a crash interrupted it.
+        // In an intent, this column holds the number of crashes.
         reason: match standing {
             Some(DeliveryState::Intent) | None => Reason::None,
             Some(_) => Reason::of(reason.unwrap_or(0)),
@@ -333,7 +336,7 @@ pub(super) const fn columns() -> &'static str {
     COLUMNS
 }
 
-/// One recipient of an issue; `None` when the reader is not in its audience.
+/// One recipient of an issue; `None` if the reader is not in its audience.
 pub async fn recipient(
     db: &Db,
     issue: IssueId,
@@ -360,7 +363,7 @@ pub async fn recipient(
     Ok(Some(found))
 }
 
-/// The readers with these addresses, as far as there are any; `keys` are in lower case.
+/// The readers with these addresses, if there are any; `keys` are in lower case.
 pub async fn readers_named<C: ConnectionTrait>(
     db: &C,
     keys: &[String],

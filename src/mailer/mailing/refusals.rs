@@ -1,20 +1,20 @@
-//! Refusals that are about us, counted over all lanes and batches of an issue: who sent it wrong, or from a host on a block list, is told
-//! after a few, and not after one batch of each lane.
+//! Refusals that are about us, counted over all lanes and batches of an issue, so that a wrong message or a host on a
+//! block list is noticed after a few mails and not after one batch per lane.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::types::IssueId;
 
-/// Issues that are remembered.
+/// How many issues are remembered.
 const KEPT: usize = 1_000;
 
-/// How many mails in a row every relay that could be tried refused because of us, by issue. This process's own.
+/// By issue, how many mails in a row were refused because of us by every relay that could be tried. Kept in memory.
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<BTreeMap<i64, usize>>);
 
 impl Refusals {
-    /// One more; returns how many that is.
+    /// Counts one more and returns the count.
     pub(super) fn one_more(&self, issue: IssueId) -> usize {
         let mut counts = self.lock();
         if counts.len() >= KEPT && !counts.contains_key(&issue.0) {
@@ -25,7 +25,7 @@ impl Refusals {
         *n
     }
 
-    /// A mail was taken, or the issue is paused.
+    /// Resets the count: a mail was accepted, or the issue is paused.
     pub(super) fn forget(&self, issue: IssueId) {
         self.lock().remove(&issue.0);
     }

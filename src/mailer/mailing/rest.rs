@@ -1,5 +1,5 @@
-//! What is left of a batch: who is tried again later, and who waits for a provider. They go into batches of their own, in
-//! the commit that closes theirs; small ones of the same kind are put together.
+//! What is left of a batch: recipients that are retried later or wait for a provider. They go into other batches, in
+//! the commit that closes this one; small batches of the same kind are merged.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{
 
 /// The most readers in one batch.
 const LARGEST: usize = 500;
-/// Retries come this much sooner or later to travel together.
+/// Retries may move by this much to share a batch.
 const TOGETHER_MS: i64 = 60_000;
 
 /// Readers that share a next time.
@@ -24,13 +24,13 @@ const TOGETHER_MS: i64 = 60_000;
 pub(super) struct Rest {
     pub(super) readers: Vec<ReaderId>,
     pub(super) at: UnixMillis,
-    /// Number of their next attempt: it is spent already, or it is still the batch's own.
+    /// The number of their next attempt; still that of the batch if no attempt was spent.
     pub(super) attempt: i64,
     /// The provider they wait for; empty: none.
     pub(super) provider: String,
 }
 
-/// Readers of a batch in hand whose providers have no room, by provider.
+/// Readers of the current batch whose providers have no room, by provider.
 #[derive(Debug, Default)]
 pub(super) struct Aside(BTreeMap<String, (Instant, Vec<ReaderId>)>);
 
@@ -45,7 +45,7 @@ impl Aside {
         }
     }
 
-    /// The batches they wait in, with no attempt spent.
+    /// The batches in which they wait. They have spent no attempt.
     pub(super) fn rests(&mut self, app: &App, attempt: i64) -> impl Iterator<Item = Rest> {
         let (now, at) = (Instant::now(), app.clock.now());
         let aside = std::mem::take(&mut self.0).into_iter();
@@ -58,7 +58,7 @@ impl Aside {
     }
 }
 
-/// Puts the readers into a batch. `attempt` is that of the batch they come from.
+/// Puts the readers into a batch. `attempt` belongs to the batch that they come from.
 pub(super) async fn put(
     txn: &WriteTxn,
     backend: Backend,
@@ -67,7 +67,7 @@ pub(super) async fn put(
     rest: &Rest,
 ) -> Result<(), DbErr> {
     let mut readers = rest.readers.clone();
-    // Whoever holds it is at work in it: then these become a batch of their own.
+    // A batch that is locked is being worked on: then these readers get a batch of their own.
     let lock = match backend {
         Backend::Postgres => "FOR UPDATE SKIP LOCKED",
         Backend::Sqlite => "",
@@ -115,7 +115,8 @@ pub(super) async fn put(
         ];
         return db::run(&**txn, sql, values).await.map(drop);
     }
-    // A batch of a first attempt is taken to be new to the ledger under its first fence; this one may not be.
+    // A batch of a first attempt with its first fence is assumed to have no rows in the ledger. This one may have some,
+    // so its fence begins at 1.
     let fence = i64::from(rest.attempt == attempt);
     db::run(
         &**txn,

@@ -1,7 +1,8 @@
 //! One lane works through one batch.
 //!
-//! This file: the batch, and the way into the ledger. `ahead`: whose turn it is. `send`: one mail. `outcome`: what is noted of it. `broken`:
-//! a fault of ours at one mail ends that one, never the issue. `refused`: the relays refuse us, and the issue pauses itself.
+//! This file: the loop over the batch, and writing to the ledger. `ahead`: the next recipients. `send`: one mail.
+//! `outcome`: recording its outcome. `broken`: a panic at one mail fails that mail, never the issue. `refused`: the
+//! relays refuse us, and the issue pauses itself.
 
 mod ahead;
 mod broken;
@@ -28,16 +29,17 @@ use crate::{
     types::ReaderId,
 };
 
-/// A lane keeps a batch so long before another issue can ask for it, and looks so often.
+/// How long a lane keeps a batch before it may yield to another issue, and how often it checks that.
 const KEEP: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// How a batch ended for a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::mailer) enum Ended {
-    /// All of it, or given back.
+    /// The batch is done, or the rest was given back.
     Well,
-    /// The ledger could not be written: the lease will run out. Or this program has a fault. Not at once again.
+    /// The ledger could not be written, so the lease will run out, or there was a panic. The lane pauses before it goes
+    /// on.
     Badly,
 }
 
@@ -45,17 +47,17 @@ pub(in crate::mailer) enum Ended {
 enum Stop {
     /// Give the rest back.
     Release,
-    /// Give the rest back, for later: its provider has no room.
+    /// Give the rest back until this time: its provider has no room.
     Wait(Instant),
-    /// Give the rest back; the database is in trouble, or this program.
+    /// Give the rest back, after a database error or a panic.
     Trouble,
-    /// Somebody else holds it.
+    /// Another lane holds the batch.
     Stale,
-    /// The database refused.
+    /// The ledger could not be written.
     Broken,
 }
 
-/// Sends what is to send of a batch.
+/// Sends the mails of a batch.
 pub(in crate::mailer) async fn run(
     app: &App,
     ledger: &Ledger,
@@ -109,32 +111,32 @@ pub(in crate::mailer) async fn run(
     }
 }
 
-/// What a lane has in hand while it works through a batch.
+/// The state of a lane while it works through a batch.
 struct Lane<'a> {
     app: &'a App,
     ledger: &'a Ledger,
     origin: String,
-    /// The message being sent; the same memory for every mail.
+    /// The message being sent; the buffer is reused for every mail.
     message: Vec<u8>,
-    /// Outcomes that are not on disk yet: they travel with the next intent.
+    /// Outcomes that are not on disk yet: they are written with the next intent.
     pending: Vec<Row>,
-    /// The last intent, if it is to be taken back: it travels with them. Before there is another one, this one is on disk.
+    /// The last intent, if it is to be taken back. It is written with the pending outcomes, before the next intent.
     back: Option<TakenBack>,
     again: Vec<ReaderId>,
     doubtful: Vec<ReaderId>,
-    /// Who waits for a provider.
+    /// The recipients that wait for their provider.
     aside: Aside,
-    /// The lane's, for the queue page.
+    /// The number of the lane, for the queue page.
     number: usize,
     began: Instant,
-    /// When it last looked what others do.
+    /// When it last checked whether to yield to another issue.
     looked: Instant,
-    /// What it deals with.
+    /// The recipient it is working on.
     at: At,
 }
 
 impl Lane<'_> {
-    /// Sends to all of them, or puts them aside.
+    /// Sends to each recipient or puts it aside.
     async fn work(
         &mut self,
         line: &mut Line,
@@ -186,9 +188,9 @@ impl Lane<'_> {
         }
     }
 
-    /// Between two mails: the process may stop, somebody may wait for a single mail, or another issue for lanes; and what is known of
-    /// the readers grows old. Not before the first mail, however long they took to be read (`dealt`): a slow database would have batches read
-    /// again and again, and nothing sent.
+    /// Checks between two mails whether the process stops, a single mail is due, another issue needs lanes, or the
+    /// readers' rows are too old. Their age is not checked before the first mail (`dealt`), however long reading them
+    /// took: with a slow database, batches would be read again and again and nothing sent.
     async fn look_round(
         &mut self,
         line: &mut Line,
@@ -202,7 +204,7 @@ impl Lane<'_> {
         if app.mailer.urgent.my_turn(now, app.db.bell().rung()) {
             let due = outbox::any_due(app).await;
             if due.is_ok_and(|due| due) {
-                // Nothing of this lane is in doubt while it sends another mail.
+                // Write the outcomes first, so that none is lost if the process ends during the single mail.
                 self.write(holding, None, None).await?;
                 app.mailer.report(app, self.number, Doing::SingleMail);
                 if let Err(error) = outbox::work(app, line).await {
@@ -221,7 +223,7 @@ impl Lane<'_> {
         Ok(())
     }
 
-    /// Has the outcomes written that are not on disk yet, and what comes with them. Keeps them while the database is away.
+    /// Writes the pending outcomes, together with the intent or the ending. Retries while the database is unavailable.
     async fn write(
         &mut self,
         holding: &Holding,
@@ -265,7 +267,8 @@ impl Lane<'_> {
                 Err(error) => error,
             };
             tracing::error!(%error, "the mail ledger could not be written");
-            // The relay does not wait for us at its 354; the outcomes are worth waiting for.
+            // The relay will not wait for the message after its 354, so the intent is dropped; the outcomes are
+            // retried.
             dropped |= entry.intent.take().is_some();
             let nothing_to_lose =
                 entry.rows.is_empty() && entry.back.is_none() && entry.ending.is_none();

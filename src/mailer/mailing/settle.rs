@@ -1,9 +1,9 @@
-//! What a person orders to be sent again, or settles: those that failed, and those of whom nobody knows.
+//! Editors' orders to resend failed recipients, and to settle recipients in doubt.
 //!
-//! An order is one transaction under the mailing's row. Each recipient leaves its state by a conditional update and comes into
-//! a new batch in the same commit, so of two people who press at once each recipient follows one. The new attempt number lies
-//! above that of the batch the recipient came from: where that one is still open, it leaves the recipient alone. Whether
-//! somebody may still be mailed is looked at when it is sent, as always.
+//! An order is one transaction that locks the mailing's row. Each recipient leaves its state by a conditional update
+//! and enters a new batch in the same commit, so if two editors give orders at once, each recipient follows only one.
+//! The new attempt number is higher than that of the batch that the recipient came from; if that batch is still open,
+//! it leaves the recipient alone. Whether a reader may still be mailed is checked when the mail is sent, as always.
 
 use sea_orm::Value;
 
@@ -19,40 +19,40 @@ use crate::{
     types::{IssueId, ReaderId, SubscriptionState},
 };
 
-/// What became of an order.
+/// The result of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ordered {
-    /// So many recipients; 0: somebody was first, or there were none.
+    /// The number of recipients; 0 if there were none, or another order came first.
     Done(i64),
-    /// Not in this state.
+    /// Not possible in this state.
     NotNow(MailingState),
     /// There is no such mailing.
     Unknown,
 }
 
-/// What is to become of a recipient in doubt.
+/// The decision about a recipient in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Send it again, with the same Message-ID.
     Resend,
-    /// Take it as handed over.
+    /// Count it as sent.
     Accept,
 }
 
-/// Which recipients.
+/// The recipients that an order concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which<'r> {
     /// All of them.
     All,
-    /// These, as far as they are in that state.
+    /// Those of these that are in the state in question.
     These(&'r [ReaderId]),
 }
 
-/// Recipients in one statement, at most.
+/// The most recipients in one statement.
 const AT_ONCE: usize = 500;
 
-/// Sends to those again that failed for these reasons, and to nobody else. A finished mailing is being sent again then; what comes
-/// has the time of a new issue.
+/// Orders a resend to exactly the recipients that failed for these reasons. A finished mailing is *sending* again, and
+/// its deferred mails have as much time as those of a new issue.
 pub async fn resend_failed(
     app: &App,
     txn: &WriteTxn,
@@ -85,10 +85,10 @@ pub async fn resend_failed(
     Ok(Ordered::Done(n))
 }
 
-/// How many of those whose address did not exist have subscribed anew since. The others would be skipped: their subscriptions ended
-/// with the bounce.
+/// How many of the recipients whose address did not exist have subscribed again since. A resend would skip the others,
+/// because their subscriptions ended with the bounce.
 pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
-    // From the few who have the reason to their subscriptions, and not the other way.
+    // Force the join order: from the few rows with the reason to their subscriptions.
     let sql = format!(
         "SELECT COUNT(*) FROM delivery d {} CROSS JOIN subscription s WHERE d.issue_id = $1 AND d.reason <> 0 AND d.reason = $2 \
          AND d.state = $3 AND s.newsletter_id = (SELECT newsletter_id FROM issue WHERE id = $1) AND s.reader_id = d.reader_id \
@@ -105,8 +105,7 @@ pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
     row.map_or(Ok(0), |row| row.try_get_by_index(0))
 }
 
-/// Settles recipients in doubt. Those that are to be sent to again get the same Message-ID, so that a mailbox can tell that it is one
-/// mail.
+/// Settles recipients in doubt. A resend has the same Message-ID, so that mail clients can recognise a duplicate.
 pub async fn settle_unknown(
     app: &App,
     txn: &WriteTxn,
@@ -118,7 +117,7 @@ pub async fn settle_unknown(
     let Some(state) = lock(app, txn, issue).await? else {
         return Ok(Ordered::Unknown);
     };
-    // What was cancelled is not sent again, but what is known of it can still be said.
+    // A cancelled issue is not resent, but its recipients in doubt can still be marked as sent.
     if verdict == Verdict::Resend && !takes_more(state) {
         return Ok(Ordered::NotNow(state));
     }
@@ -162,7 +161,8 @@ fn takes_more(state: MailingState) -> bool {
     )
 }
 
-/// Holds the mailing's row until the commit: orders come one after the other, and none beside the end of a mailing.
+/// Locks the mailing's row until the commit, so that orders are serialised with each other and with the end of a
+/// mailing.
 pub(super) async fn lock(
     app: &App,
     txn: &WriteTxn,
@@ -182,7 +182,7 @@ pub(super) async fn lock(
         .transpose()
 }
 
-/// Recipients on their way from one state to another.
+/// A move of recipients from one state to another.
 struct Moving<'a> {
     app: &'a App,
     txn: &'a WriteTxn,
@@ -191,12 +191,12 @@ struct Moving<'a> {
     from: DeliveryState,
     /// Only those with one of these reasons; empty: all.
     reasons: &'a [Reason],
-    /// A final state, or none: to be sent again.
+    /// The final state; `None`: to be sent again.
     to: Option<(DeliveryState, Reason)>,
 }
 
 impl Moving<'_> {
-    /// Moves them, a batch at a time; returns how many.
+    /// Moves the recipients, a batch at a time, and returns their number.
     async fn go(&self, which: Which<'_>) -> Result<i64, DbErr> {
         let lanes = usize::try_from(self.app.config.mail.connections).unwrap_or(1);
         let size = batch_size(self.expected(which).await?, lanes);
@@ -226,7 +226,7 @@ impl Moving<'_> {
         Ok(n)
     }
 
-    /// What the ledger says of them afterwards. The earlier mail of whoever is in doubt may have arrived, whatever becomes of the next one.
+    /// Their state in the ledger afterwards. Recipients in doubt stay so, because the earlier mail may have arrived.
     fn leads_to(&self) -> (DeliveryState, Reason) {
         self.to.unwrap_or(match self.from {
             DeliveryState::Unknown => (DeliveryState::Deferred, Reason::InDoubt),
@@ -234,7 +234,7 @@ impl Moving<'_> {
         })
     }
 
-    /// About how many: what the batches' size goes by.
+    /// An estimate of their number, from which the size of the batches is derived.
     async fn expected(&self, which: Which<'_>) -> Result<usize, DbErr> {
         if let Which::These(readers) = which {
             return Ok(readers.len());
@@ -273,7 +273,8 @@ impl Moving<'_> {
                     codes.join(", ")
                 )
             }
-            // As the lists do: each reason in the order of its index, which holds only the few that have one.
+            // Like the lists: each reason in the order of the partial index, which holds only the few rows that have
+            // one.
             Which::All => {
                 let hint = by_reason_index(self.app.db.backend());
                 let of = |reason: &Reason| {
@@ -300,7 +301,8 @@ impl Moving<'_> {
             .collect()
     }
 
-    /// What was found is in its state as long as the mailing's row is held: nobody else takes a recipient out of a final one.
+    /// Writes the new state. The recipients found cannot have left their old state: while the mailing's row is locked,
+    /// nobody else takes a recipient out of a final state.
     async fn update(&self, found: &[Found]) -> Result<(), DbErr> {
         let (state, reason) = self.leads_to();
         let more = i64::from(self.to.is_none());
@@ -330,11 +332,11 @@ impl Moving<'_> {
         }
     }
 
-    /// A batch of exactly those.
+    /// Writes a batch of exactly these recipients.
     async fn batch(&self, found: &[Found]) -> Result<(), DbErr> {
         let readers: Vec<ReaderId> = found.iter().map(|one| one.reader).collect();
         let ends = |reader: Option<&ReaderId>| reader.map_or(0, |r| r.0);
-        // One for the order, which left the number in the ledger, one for the attempt.
+        // One for the order, whose number is in the ledger now, and one for the new attempt.
         let attempt = found.iter().map(|one| one.attempt).max().unwrap_or(0) + 2;
         db::run(
             &**self.txn,
@@ -353,7 +355,7 @@ impl Moving<'_> {
         .map(drop)
     }
 
-    /// The mailing has something to do again, and time for it.
+    /// Sets the mailing to *sending* again, with a new expiry.
     async fn reopen(&self) -> Result<(), DbErr> {
         let expires = self.by.now + self.app.config.mail.retries();
         db::run(
@@ -372,7 +374,7 @@ impl Moving<'_> {
     }
 }
 
-/// A recipient in the state it is taken from.
+/// A recipient in its old state.
 struct Found {
     reader: ReaderId,
     reason: Reason,

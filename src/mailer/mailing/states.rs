@@ -1,16 +1,16 @@
-//! The states of the ledger, as they lie in its columns. Numbers are never reused.
+//! The states of the ledger, as stored in its columns. Numbers are never reused.
 
-/// Where an issue's mailing stands.
+/// The state of an issue's mailing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MailingState {
     /// Handed over; its audience is being frozen.
     Preparing = 0,
-    /// Going out, or waiting for its time.
+    /// Being sent, or waiting for its start.
     Sending = 1,
-    /// Stopped by an editor, or by itself; goes on when resumed.
+    /// Paused by an editor or by the mailer; goes on when resumed.
     Paused = 2,
-    /// Stopped for good; what was not sent is being written off.
+    /// Stopped for good; the unsent mails are being written off.
     Cancelling = 3,
     /// Every recipient has a final state.
     Finished = 4,
@@ -19,7 +19,7 @@ pub enum MailingState {
 }
 
 impl MailingState {
-    /// The state behind a code.
+    /// The state with this code.
     pub(crate) fn of(code: i16) -> Self {
         match code {
             0 => Self::Preparing,
@@ -36,14 +36,14 @@ impl MailingState {
     }
 }
 
-/// What the ledger says of one recipient. No row: not attempted yet.
+/// The state of one recipient in the ledger. No row: not attempted yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DeliveryState {
-    /// The final dot was about to be sent; without an outcome after a crash: in doubt.
+    /// The final dot is about to be sent. If a crash leaves it without an outcome, the mail is in doubt.
     Intent = 1,
-    /// The relay took it.
+    /// Accepted by the relay.
     Sent = 2,
-    /// To be tried again.
+    /// To be retried.
     Deferred = 3,
     /// Refused for good.
     Failed = 4,
@@ -54,7 +54,7 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// The state behind a code; `None` for a code no version of ours wrote.
+    /// The state with this code; `None` for a code that no version of Canvass wrote.
     pub(crate) fn of(code: i16) -> Option<Self> {
         [
             Self::Intent,
@@ -77,7 +77,7 @@ impl DeliveryState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Nothing to say.
+    /// No particular reason.
     None = 0,
     /// Unsubscribed after the audience was frozen.
     Left = 1,
@@ -103,13 +103,13 @@ pub enum Reason {
     Expired = 11,
     /// The connection was lost after the final dot.
     InDoubt = 12,
-    /// Three crashes while this recipient was in hand.
+    /// Three crashes while sending to this recipient.
     Crashed = 13,
     /// The receiving side asked to come back later.
     Later = 14,
     /// A person ordered it to be sent again.
     Again = 15,
-    /// Faults of this program met this recipient, three times.
+    /// Three panics of this program while sending to this recipient.
     Internal = 16,
 }
 
@@ -135,7 +135,7 @@ impl Reason {
         Self::Internal,
     ];
 
-    /// Why a recipient can have failed.
+    /// The reasons for which a recipient can have failed.
     pub const FAILURES: [Self; 5] = [
         Self::Refused,
         Self::Ours,
@@ -144,7 +144,7 @@ impl Reason {
         Self::Internal,
     ];
 
-    /// The reasons a recipient in this state can have; none where it needs no reason.
+    /// The reasons that a recipient in this state can have; `None` if the state has no reasons.
     #[must_use]
     pub fn of_state(state: DeliveryState) -> Option<&'static [Self]> {
         match state {

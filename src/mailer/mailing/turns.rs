@@ -1,8 +1,8 @@
-//! Whose batch a lane takes next: issues share the lanes, and nothing is taken for a provider without room.
+//! Fair scheduling: issues share the lanes, and no batch is taken for a provider without room.
 //!
-//! The issue with the fewest lanes of this process goes first; among equals they take turns. A lane that has been at a batch for a
-//! while gives the rest back when another issue has fewer lanes ([`Turns::should_yield`]), so that a slow issue
-//! does not keep the lanes it found when it was alone.
+//! The issue with the fewest lanes of this process goes first; issues with equally many take turns. A lane that has
+//! worked on a batch for a while gives the rest back if another issue has fewer lanes ([`Turns::should_yield`]), so
+//! that a slow issue does not keep the lanes it got when it was alone.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::{
     types::IssueId,
 };
 
-/// Who works at what, and what is due.
+/// The lanes of each issue, and the batches that are due.
 #[derive(Debug, Default)]
 pub(in crate::mailer) struct Turns(Mutex<State>);
 
@@ -28,19 +28,19 @@ struct State {
     due: Vec<Due>,
 }
 
-/// Batches of one issue that could be taken.
+/// Batches of one issue that are due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) issue: IssueId,
-    /// The provider they wait for; empty: readers of all kinds.
+    /// The provider they wait for; empty: readers of any provider.
     pub(super) provider: String,
-    /// Whether only the number of lanes limits how fast they go.
+    /// Whether their speed is limited by the number of lanes alone, not by a provider.
     quick: bool,
-    /// Whether the issue's own time is over.
+    /// Whether the issue has expired.
     late: bool,
 }
 
-/// A lane is at a batch of this issue; ends when dropped.
+/// A guard that counts a lane for this issue until it is dropped.
 #[derive(Debug)]
 pub(in crate::mailer) struct Turn {
     turns: Arc<Turns>,
@@ -59,7 +59,7 @@ impl Drop for Turn {
     }
 }
 
-/// Looks at what is due, without the writer: an idle system writes nothing.
+/// Reads which batches are due, without a write transaction, so that an idle system writes nothing.
 pub(in crate::mailer) async fn look(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     let over = LeaseSql::new(app, app.mailer.held_batches()).over("b.");
@@ -94,14 +94,14 @@ pub(in crate::mailer) async fn look(app: &App) -> Result<(), DbErr> {
 }
 
 impl Turns {
-    /// What is due and may be taken, the best first.
+    /// The batches that are due and may be taken, best first.
     pub(super) fn order(&self, app: &App) -> Vec<Due> {
         let now = Instant::now();
         let open = |due: &Due| {
             due.provider.is_empty() || {
                 let group = app.mailer.domains.named(&due.provider);
                 group.closed(now, self.crowd(app, &due.provider)).is_none()
-                    // Those are told what it says, without a try.
+                    // Their mails are settled with the provider's last reply, without an attempt.
                     || (due.late && group.takes_nothing(now).is_some())
             }
         };
@@ -117,7 +117,7 @@ impl Turns {
         due
     }
 
-    /// A lane takes a batch.
+    /// Counts a lane that takes a batch of this issue.
     pub(super) fn begin(self: &Arc<Self>, issue: IssueId) -> Turn {
         let mut state = self.lock();
         state.last = issue.0;
@@ -128,7 +128,7 @@ impl Turns {
         }
     }
 
-    /// Whether an issue that could go faster has less than its share of the lanes because of this one.
+    /// Whether this issue keeps another one, which could be faster, from its share of the lanes.
     pub(super) fn should_yield(&self, issue: IssueId) -> bool {
         let state = self.lock();
         let lanes = |issue: i64| state.lanes.get(&issue).copied().unwrap_or(0);
@@ -140,7 +140,7 @@ impl Turns {
         others.into_iter().any(|due| lanes(due.issue.0) + 1 < mine)
     }
 
-    /// What a lane has to know of the others before it sends to this provider.
+    /// What a lane has to know about other work before it sends to this provider.
     pub(in crate::mailer) fn crowd(&self, app: &App, provider: &str) -> Crowd {
         let others = |due: &Due| due.quick && due.provider != provider;
         let others = self.lock().due.iter().any(others);

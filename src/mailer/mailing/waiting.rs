@@ -1,4 +1,4 @@
-//! Recipients that were not attempted yet: they have no row, they lie in the open batches.
+//! Recipients that were not attempted yet. They have no row in the ledger and are found in the open batches.
 
 use std::collections::HashSet;
 
@@ -12,14 +12,14 @@ use crate::{
     types::{IssueId, ReaderId},
 };
 
-/// Batches that are looked at for one page, so that none takes long.
+/// At most so many reads of batches per page, so that no page takes long.
 const LOOKS: usize = 40;
-/// Recipients of one look.
+/// Recipients per read.
 const PART: usize = 400;
-/// Addresses that are looked at for one page; then it goes on with the next.
+/// At most so many addresses are checked for one page; the next page goes on from there.
 const MOST: usize = 16_000;
 
-/// Those that wait, in the order of readers.
+/// The recipients that were not attempted yet, in the order of readers.
 pub(super) async fn listed(
     db: &Db,
     issue: IssueId,
@@ -60,17 +60,18 @@ pub(super) async fn listed(
     })
 }
 
-/// What the open batches hold of the readers that come next.
+/// The next readers in the open batches.
 struct Next {
     /// Ascending, at most [`PART`].
     readers: Vec<ReaderId>,
-    /// Nobody else lies between the last look and this reader.
+    /// `readers` is complete up to this reader.
     up_to: ReaderId,
     /// How many batches were read for it.
     batches: usize,
 }
 
-/// The readers up to where the first batch ends. Others lie between them: who was put aside for a provider is in a batch of its own.
+/// Reads the readers up to the end of the first batch. Other batches may overlap it: readers that were put aside for a
+/// provider are in batches of their own.
 async fn next(db: &Db, issue: IssueId, after: ReaderId) -> Result<Option<Next>, DbErr> {
     let open = "issue_id = $1 AND state < 2 AND attempt = 1 AND hi > $2";
     let rows = db::fetch_all(
@@ -120,7 +121,7 @@ async fn people(db: &Db, readers: &[ReaderId], wanted: &Wanted) -> Result<Vec<Re
     db::fetch_all_as(db.read(), sql, query.values, read).await
 }
 
-/// Those whose address begins like that, in the order of addresses. Who is not in the audience is left out.
+/// The recipients whose address has this prefix, in the order of addresses. Readers outside the audience are left out.
 pub(super) async fn by_address(
     db: &Db,
     issue: IssueId,
@@ -135,7 +136,7 @@ pub(super) async fn by_address(
     let mut recipients: Vec<Recipient> = Vec::new();
     let mut looked = 0;
     loop {
-        // Who is in the ledger matches, however far apart; of the others some are not in the audience.
+        // Readers in the ledger always match; of the others, some may not be in the audience.
         let (part, rows) = if in_ledger {
             (MOST, limit + 1)
         } else {
@@ -173,7 +174,7 @@ pub(super) async fn by_address(
             .map(|one| one.reader)
             .collect();
         let waiting = among(db, issue, &without).await?;
-        // All of a part were looked at: the next one begins behind it, if there is one.
+        // The whole part was checked: the next one begins after it, if there is one.
         let all = !in_ledger || found.len() < rows;
         let last = match found.last().filter(|_| !all) {
             Some(last) => Some(last.key().to_owned()),
@@ -213,7 +214,7 @@ pub(super) async fn by_address(
     })
 }
 
-/// Which of these readers lie in an open batch.
+/// Those of these readers that are in an open batch.
 pub(super) async fn among(
     db: &Db,
     issue: IssueId,

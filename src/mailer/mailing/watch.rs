@@ -1,8 +1,9 @@
-//! Issues while they go out: one look a second at each that is watched, whatever the number of viewers.
+//! Live progress of issues: one query a second for each watched issue, whatever the number of viewers.
 //!
-//! A look is one statement on the tally, which has a handful of rows. The pace is that of the last moments, not the average since the
-//! start. Deferrals by domain are looked at less often, and less often still where that takes long. Nothing runs for an issue
-//! that nobody watches; a page that is opened again and again without a script finds the pace of before.
+//! The query is one statement on the tally, which has a handful of rows. The pace covers the last 20 seconds, not the
+//! average since the start. Deferrals by domain are queried less often, and less often still if the query takes long.
+//! Nothing runs for an issue that nobody watches; but a watch lingers for a while, so that a page that reloads without
+//! a script still finds the pace.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,42 +22,43 @@ use crate::{
     web::watched::{Followed, Watched},
 };
 
-/// Between looks.
+/// The time between queries.
 const LOOK: Duration = Duration::from_secs(1);
-/// What the pace is measured over.
+/// The window in which the pace is measured.
 const WINDOW: Duration = Duration::from_secs(20);
-/// An issue is looked at for so long after its last viewer has gone.
+/// How long an issue is still watched after its last viewer has gone.
 const LINGER: Duration = Duration::from_secs(20);
-/// Between looks at deferrals, at the least; and in the time that one takes.
+/// The time between queries for deferrals: at least this, and at least `DEFERRALS_SHARE` times the duration of one.
 const DEFERRALS: Duration = Duration::from_secs(5);
 const DEFERRALS_SHARE: u32 = 20;
 
-/// What is shown of an issue on its way.
+/// What is shown of an issue that is being sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// The numbers.
     pub progress: Progress,
-    /// How fast it goes; none while it is being measured, and while nothing goes.
+    /// The sending rate; `None` until it has been measured, and while nothing is sent.
     pub pace: Option<Pace>,
-    /// Who asks to come back later.
+    /// The domains that defer mails.
     pub deferrals: Deferrals,
-    /// When something is tried next, where only deferred mails are left.
+    /// The time of the next retry, if only deferred mails are left.
     pub next_attempt: Option<UnixMillis>,
 }
 
-/// How fast an issue goes out.
+/// The sending rate of an issue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
-    /// Mails handed over in a second.
+    /// Mails handed over per second.
     pub per_second: f64,
-    /// Until nobody waits any more, at this pace; none when nothing moves.
+    /// The time until the queue is empty at this pace; `None` if nothing moves.
     pub left: Option<Duration>,
 }
 
 /// The issues that are watched in this process.
 pub(in crate::mailer) type Watches = Watched<IssueId, Arc<Snapshot>>;
 
-/// An issue, now and whenever something has changed; closed after the last change there can be, and when the process stops.
+/// Watches an issue: yields its snapshot now and after every change. The channel closes after the last possible change,
+/// and when the process stops.
 #[must_use]
 pub fn watch(app: &App, issue: IssueId) -> watch::Receiver<Option<Arc<Snapshot>>> {
     let viewed = app.clone();
@@ -96,7 +98,7 @@ async fn follow(app: &App, issue: IssueId, followed: &Arc<Followed<Arc<Snapshot>
     }
 }
 
-/// What a watch remembers between looks.
+/// What a watch remembers between queries.
 #[derive(Default)]
 struct Eye {
     samples: VecDeque<Sample>,
@@ -141,7 +143,7 @@ impl Eye {
 
     fn note(&mut self, progress: &Progress, at: Instant) {
         if progress.state != MailingState::Sending {
-            // After a pause the pace is measured anew.
+            // After a pause, measuring starts again.
             self.samples.clear();
             return;
         }
@@ -167,7 +169,7 @@ fn pace(samples: &VecDeque<Sample>) -> Option<Pace> {
         return None;
     }
     let gone = (first.queued - last.queued) as f64 / seconds;
-    // Past a year nobody asks for the hour.
+    // Capped at about a year: beyond that nobody cares.
     let left = (gone > 0.0).then(|| Duration::from_secs_f64((last.queued as f64 / gone).min(3e7)));
     Some(Pace {
         per_second: ((last.sent - first.sent) as f64 / seconds).max(0.0),

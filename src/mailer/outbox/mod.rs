@@ -1,14 +1,14 @@
 //! Single mails: confirmations, invitations, test mails.
 //!
 //! A mail is a row, written in the transaction of its cause, so that neither exists without the other. Its payload is
-//! sealed at rest (a confirmation's link opens a subscription), its Message-ID is fixed when it is enqueued.
+//! encrypted at rest (it may hold a confirmation link), and its Message-ID is fixed when it is enqueued.
 //!
 //! States: *waiting* → *intent* (the final dot is about to be sent) → *sent*, *failed* with the server's words, or back to
-//! *waiting* with a later `not_before_ms`; *expired* when its use is over; *unknown* when it is in doubt and the policy is
-//! `hold`. Finished rows lose their payload at once and are deleted after 30 days
-//! ([`purge`]). What went to a reader keeps a keyed hash of the address ([`addressee`]), for complaints.
+//! *waiting* with a later `not_before_ms`; *expired* when it is of no use any more; *unknown* when it is in doubt and
+//! the policy is `hold`. Finished rows lose their payload at once and are deleted after 30 days ([`purge`]). Mails to
+//! readers keep a keyed hash of the address ([`addressee`]), for complaints.
 //!
-//! Promise: at the relay within a second of the commit, whatever else is queued, and never inside a request.
+//! Promise: a mail is at the relay within a second of its commit, whatever else is queued. No request waits for it.
 
 mod addressee;
 mod order;
@@ -37,35 +37,35 @@ pub use state::MailState;
 pub use store::{Depth, depth, purge};
 pub(super) use store::{any_due, tick};
 
-/// What goes first.
+/// The order in which single mails are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
-    /// Somebody sits and waits for it.
+    /// Somebody is waiting for it right now.
     Now = 0,
-    /// It may be a little later.
+    /// It may be sent a little later.
     Soon = 5,
 }
 
 /// A single mail.
 #[derive(Clone, Debug)]
 pub struct OutboxMail {
-    /// Its template; see `email-templates/` for the data each wants.
+    /// Its template; see `email-templates/` for the data that each needs.
     pub template: Template,
     /// The data.
     pub data: Value,
     /// The sender.
     pub from: Mailbox,
-    /// Where answers go.
+    /// The Reply-To address.
     pub reply_to: Option<Mailbox>,
     /// The recipient.
     pub to: EmailAddress,
-    /// What goes first.
+    /// Its priority.
     pub priority: Priority,
-    /// After this it is of no use: the end of its link's life.
+    /// After this time it is of no use, usually because its link has expired.
     pub expires: UnixMillis,
 }
 
-/// Enqueues a mail in the caller's transaction. Its commit rings for the lanes, so it goes at once.
+/// Enqueues a mail in the caller's transaction. The commit wakes the lanes, so that the mail is sent at once.
 pub async fn enqueue(txn: &WriteTxn, app: &App, mail: &OutboxMail) -> Result<OutboxId, DbErr> {
     let payload = Payload::letter(mail);
     let to_reader = mail.template.is_to_a_reader();

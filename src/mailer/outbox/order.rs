@@ -1,23 +1,23 @@
-//! What a person orders of a single mail.
+//! Editors' orders about a single mail.
 
 use crate::{
     db::{self, DbErr, WriteTxn},
     types::{OutboxId, UnixMillis},
 };
 
-/// What is to become of it.
+/// What to do with the mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// One that waits: try it now.
+    /// A waiting mail: try it now.
     TryNow,
-    /// One in doubt: send it again, with the same Message-ID.
+    /// A mail in doubt: send it again, with the same Message-ID.
     Resend,
-    /// One in doubt: take it as handed over.
+    /// A mail in doubt: count it as sent.
     Accept,
 }
 
-/// Carries out an order, in the caller's transaction; false when the mail is not in that state, or of no use any more. What
-/// failed or expired has lost its content and cannot be sent again: whoever wanted it asks anew.
+/// Carries out an order, in the caller's transaction; false if the mail is not in that state, or of no use any more. A
+/// mail that failed or expired has lost its content and cannot be sent again: it has to be requested again.
 pub async fn order(
     txn: &WriteTxn,
     mail: OutboxId,
@@ -41,7 +41,7 @@ pub async fn order(
     Ok(done.rows_affected() == 1)
 }
 
-/// Drops every mail that waits, is in hand or in doubt: whoever wanted it asks anew. Returns how many.
+/// Drops every mail that waits, is being sent or is in doubt; each has to be requested again. Returns their number.
 pub async fn drop_all(txn: &WriteTxn, why: &str, now: UnixMillis) -> Result<u64, DbErr> {
     let sql = "UPDATE outbox SET state = 5, payload = '', reply = $1, finished_ms = $2, lease_until_ms = 0 WHERE state IN (0, 1, 4)";
     let done = db::run(&**txn, sql, [why.into(), now.0.into()]).await?;

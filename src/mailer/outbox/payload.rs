@@ -1,4 +1,4 @@
-//! What is sealed in a waiting mail.
+//! The encrypted payload of a waiting mail.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::{
     types::{EmailAddress, OutboxId, Purpose, ReaderId},
 };
 
-/// The payload's JSON is read by later versions: fields may be added, never renamed.
+/// Later versions must be able to read the payload's JSON: fields may be added, never renamed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Payload {
@@ -47,7 +47,7 @@ pub(super) struct Letter {
     pub(super) message: Vec<u8>,
 }
 
-/// Why a waiting mail can never be sent; without anything from the mail itself.
+/// Why a waiting mail can never be sent. The message repeats nothing from the mail.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unsendable {
     #[error("the payload cannot be opened with the live secret keys")]
@@ -87,12 +87,12 @@ impl Payload {
         }
     }
 
-    /// The payload as it lies in the database.
+    /// The payload as it is stored in the database.
     pub(super) fn seal(&self, app: &App) -> Result<String, serde_json::Error> {
         Ok(app.keys.seal(Purpose::Outbox, &serde_json::to_vec(self)?))
     }
 
-    /// Opens a payload and makes the mail.
+    /// Decrypts a payload and composes the mail.
     pub(super) fn compose(
         app: &App,
         id: OutboxId,

@@ -1,4 +1,4 @@
-//! A lane sends what is due in the outbox.
+//! How a lane sends the mails that are due in the outbox.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -27,10 +27,10 @@ use crate::{
     },
 };
 
-/// A mail that takes longer does not hold up those that were taken with it.
+/// If a mail takes longer than this, the others that were taken with it go to other lanes.
 const LONG: Duration = Duration::from_millis(300);
 
-/// Takes some mails and sends them. Returns whether any was settled or put off.
+/// Takes some mails and sends them. Returns whether any was settled or deferred.
 pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, DbErr> {
     let mails = store::take(app).await?;
     let mut worked = false;
@@ -48,8 +48,8 @@ pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, 
                 worked = true;
             }
             Err(_) => {
-                // What is met here is met again, and would be by every lane, before anything else it does. What it says may be a
-                // reader's: the panic hook has logged the place.
+                // The mail may make lanes panic again, and every lane would take it first: so it is deferred. The panic
+                // message may contain a reader's data and is not logged; the panic hook has logged the location.
                 tracing::error!(mail = mail.id.0, "a fault of this program at one mail");
                 line.abandon();
                 put_off(app, &mail).await?;
@@ -61,7 +61,7 @@ pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, 
     Ok(worked)
 }
 
-/// Sends one mail; when that takes long, the others in hand are put back for other lanes.
+/// Sends one mail. If that takes long, the others that were taken with it are put back for other lanes.
 async fn deal_or_share(
     app: &App,
     line: &mut Line,
@@ -83,13 +83,14 @@ async fn deal_or_share(
         app.db.bell().ring();
         shared
     };
-    // Both go on: what is being dealt with may be next for the database's one writer, and would be waited for without end.
+    // Both futures must be polled: sending may be next in line for the database's only writer, and if it were left
+    // unpolled, putting the others back would wait for it for ever.
     let (dealt, shared) = tokio::join!(dealing, sharing);
     shared?;
     dealt
 }
 
-/// A fault met this mail: it is tried later, and not for ever. After the intent nobody knows whether it went.
+/// Defers a mail that made this program panic, but not for ever. If its intent was written, it is in doubt.
 async fn put_off(app: &App, mail: &Taken) -> Result<(), DbErr> {
     let attempt = mail.attempt + 1;
     let intended = store::is_intended(app, mail).await?;
@@ -123,7 +124,7 @@ async fn put_all_back(app: &App, mails: &mut VecDeque<Taken>) -> Result<(), DbEr
     Ok(())
 }
 
-/// Sends one mail; `false` when the relay wants a rest.
+/// Sends one mail; `false` if the relay throttles us.
 async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     let now = app.clock.now();
     if now >= mail.expires {
@@ -134,7 +135,7 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
         return Ok(true);
     }
     let (mut lost, mut rested, mut taken_back) = (false, String::new(), false);
-    // The relays that do not take it from us, and what the last of them said.
+    // The relays that refuse it because of us, and the reply of the last of them.
     let (mut refused_by, mut refused) = (Vec::new(), None);
     let fate = loop {
         let key = mail.id.0.unsigned_abs();
@@ -145,7 +146,7 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
             if let Some(fate) = refused.take() {
                 break fate;
             }
-            // No attempt is spent, unless it is this mail that the relays send away.
+            // No attempt is spent, unless the relays keep sending this mail away.
             let mut next = (now, mail.attempt);
             if taken_back && !app.mailer.unspent.again(Which::Single(mail.id)) {
                 let attempt = mail.attempt + 1;
@@ -168,9 +169,9 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
         };
         line.note(way, &fate);
         match fate {
-            // Most likely a connection that had grown old: once more, over a new one.
+            // Most likely an old connection had been closed: retry once over a new one.
             Fate::Lost(_) if !lost => lost = true,
-            // Another relay may have time.
+            // Another relay may be free.
             Fate::RelayRests(words) => rested = words.told(),
             fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_)) => {
                 refused_by.push(way.relay);
@@ -186,7 +187,7 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     let mut waiting = Waiting::InDoubt;
     let (outcome, state, words) = match fate {
         Fate::Sent => ("sent", Some(Final::Sent), String::new()),
-        // It is about us, not about whoever waits for it: somebody may put that right while the mail is of use.
+        // The refusal is about us, not about the addressee: an operator may fix that while the mail is still of use.
         Fate::Never(Reason::Ours, words) | Fate::TooLarge(words) => {
             waiting = Waiting::Single;
             ("deferred", None, words.told())
@@ -208,7 +209,7 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     match state {
         Some(state) => remember(app, || store::finish(app, mail, state, &words)).await?,
         None => {
-            // A relay may have taken its time to say so.
+            // Read the clock again: the relay may have taken long to reply.
             let at = app.clock.now() + pause(waiting, attempt, &app.random);
             remember(app, || store::put_back(app, mail, at, attempt, &words)).await?;
         }
@@ -216,7 +217,7 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     Ok(true)
 }
 
-/// Writes what became of a mail, as soon as that can be.
+/// Writes the outcome of a mail, and retries while the database is unavailable.
 async fn remember<F, Fut>(app: &App, write: F) -> Result<(), DbErr>
 where
     F: Fn() -> Fut,
@@ -234,7 +235,7 @@ where
     }
 }
 
-/// `None`: it was not sent, and that is settled; somebody else may have it now.
+/// Sends one mail over one relay. `None`: it was not sent and needs nothing more; another lane may have it now.
 async fn send(
     app: &App,
     line: &mut Line,
@@ -272,7 +273,7 @@ async fn send(
         return Ok(None);
     }
     if !mail.held.good() {
-        // This process stood still for longer than its lease. Whether somebody else has the mail, the fence will say.
+        // This process was suspended for longer than its lease. The fence decides whether another lane has the mail.
         store::put_back(app, mail, app.clock.now(), mail.attempt, "").await?;
         return Ok(None);
     }
@@ -283,7 +284,7 @@ async fn send(
     };
     let fate = Fate::after_dot(&outcome);
     if let Fate::Lost(_) | Fate::RelayRests(_) | Fate::Never(Reason::Ours, _) = fate {
-        // It was not taken, for certain: the intent is taken back before it is tried again.
+        // It was certainly not accepted: take the intent back before the next attempt.
         store::take_back(app, mail).await?;
         *taken_back = true;
     }

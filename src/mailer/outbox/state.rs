@@ -1,19 +1,19 @@
-//! The states of a single mail, as they lie in its column. Numbers are never reused.
+//! The states of a single mail, as stored in its column. Numbers are never reused.
 
-/// Where a single mail stands.
+/// The state of a single mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
     /// To be sent, for the first time or again.
     Waiting = 0,
     /// The final dot is about to be sent.
     Intent = 1,
-    /// The relay took it.
+    /// Accepted by the relay.
     Sent = 2,
     /// Refused for good.
     Failed = 3,
     /// In doubt, and held for a person to decide.
     Unknown = 4,
-    /// Its use was over before it could be sent.
+    /// It became useless before it could be sent.
     Expired = 5,
 }
 
@@ -27,7 +27,7 @@ impl MailState {
         Self::Expired,
     ];
 
-    /// The state behind a code; `None` for a code no version of ours wrote.
+    /// The state with this code; `None` for a code that no version of Canvass wrote.
     #[must_use]
     pub fn of(code: i16) -> Option<Self> {
         Self::ALL.into_iter().find(|state| *state as i16 == code)
@@ -44,7 +44,7 @@ pub(super) enum Final {
 }
 
 impl Final {
-    /// How it stands in the database.
+    /// Its code in the database.
     pub(super) fn code(self) -> i16 {
         let state = match self {
             Self::Sent => MailState::Sent,

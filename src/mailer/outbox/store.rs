@@ -15,12 +15,12 @@ use crate::{
     types::{OutboxId, UnixMillis},
 };
 
-/// Mails taken at once.
+/// How many mails a lane takes at once.
 const TAKE: i64 = 10;
-/// Finished rows are kept for the queue page.
+/// How long finished rows are kept for the queue page.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// A mail in hand.
+/// A mail that a lane has leased.
 pub(super) struct Taken {
     pub(super) id: OutboxId,
     pub(super) fence: i64,
@@ -28,16 +28,16 @@ pub(super) struct Taken {
     pub(super) payload: String,
     pub(super) message_id: String,
     pub(super) expires: UnixMillis,
-    /// It was never to leave: only to be written, like one that is.
+    /// A decoy is written like any other mail, but never sent.
     pub(super) decoy: bool,
-    /// While it lives, the heartbeat renews the lease.
+    /// The heartbeat renews the lease until this is dropped.
     pub(super) held: Held,
 }
 
 /// How full the outbox is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
-    /// Mails that wait or are in hand.
+    /// Mails that wait or are being sent.
     pub waiting: i64,
     /// When the oldest of them was enqueued.
     pub oldest: Option<UnixMillis>,
@@ -48,9 +48,9 @@ pub(super) struct New<'a> {
     pub(super) template: &'a str,
     pub(super) priority: Priority,
     pub(super) payload: &'a Payload,
-    /// The sender's.
+    /// The sender's domain.
     pub(super) domain: &'a str,
-    /// The keyed hash of a reader's address; none for editors.
+    /// The keyed hash of a reader's address; `None` for editors.
     pub(super) addressee: Option<[u8; 32]>,
     pub(super) expires: UnixMillis,
 }
@@ -81,7 +81,7 @@ pub(super) async fn insert(txn: &WriteTxn, app: &App, new: &New<'_>) -> Result<O
     Ok(OutboxId(row.try_get_by_index(0)?))
 }
 
-/// Whether anything is due. A look without the writer: an idle system writes nothing.
+/// Whether anything is due. Needs no write transaction, so that an idle system writes nothing.
 pub(in crate::mailer) async fn any_due(app: &App) -> Result<bool, DbErr> {
     let over = LeaseSql::new(app, app.mailer.held_mails()).over("");
     let any = db::fetch_one(
@@ -92,7 +92,7 @@ pub(in crate::mailer) async fn any_due(app: &App) -> Result<bool, DbErr> {
     Ok(any.await?.is_some())
 }
 
-/// Takes what is due, the most urgent first.
+/// Leases the mails that are due, most urgent first.
 pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("outbox_lease").await?;
@@ -114,7 +114,7 @@ pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
     for row in &rows {
         let (id, fence) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         if app.mailer.held_mails().holds(id) {
-            // See the batches: a lane of this process is still at it.
+            // As with batches: a lane of this process is still working on it.
             return Ok(Vec::new());
         }
         let mail = Taken {
@@ -134,7 +134,7 @@ pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
     Ok(taken.into_iter().map(|(_, mail)| mail).collect())
 }
 
-/// Marks a mail as about to be sent. `false`: somebody else has it now.
+/// Marks a mail as about to be sent. `false`: another lane has it now.
 pub(super) async fn intend(app: &App, mail: &Taken) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("outbox_intent").await?;
     let done = db::run(
@@ -147,14 +147,14 @@ pub(super) async fn intend(app: &App, mail: &Taken) -> Result<bool, DbErr> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Whether the intent of a mail in hand is on disk.
+/// Whether the intent of a leased mail is on disk.
 pub(super) async fn is_intended(app: &App, mail: &Taken) -> Result<bool, DbErr> {
     let sql = "SELECT 1 FROM outbox WHERE id = $1 AND fence = $2 AND state = 1";
     let found = db::fetch_one(app.db.read(), sql, [mail.id.0.into(), mail.fence.into()]).await?;
     Ok(found.is_some())
 }
 
-/// Gives a mail its final state; the payload is erased.
+/// Writes the final state of a mail and erases its payload, unless it is in doubt.
 pub(super) async fn finish(
     app: &App,
     mail: &Taken,
@@ -162,14 +162,14 @@ pub(super) async fn finish(
     reply: &str,
 ) -> Result<(), DbErr> {
     let txn = app.db.write_txn("outbox_finish").await?;
-    // What is over is told with what was said last, if anything was.
+    // An expired mail keeps the last reply, if there was one.
     let reply_sql = match state {
         Final::Expired => {
             "CASE WHEN reply = '' THEN CAST($4 AS TEXT) ELSE 'expired; last answer: ' || reply END"
         }
         _ => "$4",
     };
-    // What is in doubt keeps its payload: a person may decide to send it.
+    // A mail in doubt keeps its payload: an editor may decide to send it again.
     let payload = if state == Final::Unknown {
         "payload"
     } else {
@@ -193,7 +193,7 @@ pub(super) async fn finish(
     txn.commit().await
 }
 
-/// Puts a mail back, to be tried at `at`.
+/// Puts a mail back, to be tried again at `at`.
 pub(super) async fn put_back(
     app: &App,
     mail: &Taken,
@@ -204,7 +204,7 @@ pub(super) async fn put_back(
     let txn = app.db.write_txn("outbox_again").await?;
     db::run(
         &*txn,
-        // What was said last stands until something else is said.
+        // Without a new reply, the last one is kept.
         "UPDATE outbox SET state = 0, not_before_ms = $3, attempt = $4, reply = COALESCE(NULLIF($5, ''), reply), lease_until_ms = 0
          WHERE id = $1 AND fence = $2",
         [
@@ -219,7 +219,7 @@ pub(super) async fn put_back(
     txn.commit().await
 }
 
-/// Takes an intent back: the mail did not go. The lease stays, and no attempt is spent.
+/// Takes an intent back, because the mail was not sent. The lease is kept, and no attempt is spent.
 pub(super) async fn take_back(app: &App, mail: &Taken) -> Result<(), DbErr> {
     let txn = app.db.write_txn("outbox_take_back").await?;
     db::run(
@@ -231,7 +231,8 @@ pub(super) async fn take_back(app: &App, mail: &Taken) -> Result<(), DbErr> {
     txn.commit().await
 }
 
-/// What a crash left: mails in state intent whose lease is over are in doubt. Those whose use is over expire.
+/// Cleans up: mails with an intent whose lease is over, after a crash, are in doubt; mails that have become useless
+/// expire.
 pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     let over = LeaseSql::new(app, app.mailer.held_mails()).over("");
@@ -271,7 +272,8 @@ pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
     txn.commit().await
 }
 
-/// Removes what was finished long ago, but for what is in doubt; gives how many rows went. No index leads to them: once an hour.
+/// Deletes old finished mails, except those in doubt, and returns their number. No index supports the query, so call it
+/// no more than once an hour.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let before = app.clock.now() - KEPT;
     let old = "state > 1 AND state <> 4 AND finished_ms < $1";

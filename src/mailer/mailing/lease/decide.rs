@@ -1,4 +1,5 @@
-//! Whether a recipient of a batch still gets the mail: by the ledger, by where the reader stands now, and by the clock. Pure.
+//! Decides whether a recipient of a batch still gets the mail, from the ledger, the reader's present state and the
+//! clock. Pure.
 
 use std::time::Duration;
 
@@ -9,14 +10,14 @@ use crate::{
     types::{SubscriptionState, UnixMillis},
 };
 
-/// After so many crashes on one recipient it is put aside.
+/// After this many crashes on one recipient, the recipient is given up.
 const CRASHES: i16 = 3;
 
-/// What the ledger holds of a recipient.
+/// The ledger's entry of a recipient.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::mailer::mailing) struct InLedger {
     pub(in crate::mailer::mailing) state: DeliveryState,
-    /// The code of a [`Reason`]; of an intent, how many crashes there were before it.
+    /// The code of a [`Reason`]; in an intent, the number of crashes before it.
     pub(super) reason: i16,
     pub(in crate::mailer::mailing) attempt: i64,
     pub(super) code: i16,
@@ -24,7 +25,7 @@ pub(in crate::mailer::mailing) struct InLedger {
 }
 
 impl InLedger {
-    /// Whether a mail may have arrived of which nobody knows.
+    /// Whether it is unknown if an earlier mail has arrived.
     pub(in crate::mailer::mailing) fn in_doubt(self) -> bool {
         match self.state {
             DeliveryState::Intent => true,
@@ -33,7 +34,7 @@ impl InLedger {
         }
     }
 
-    /// Whether the tally counts it as deferred: an intent of a later attempt still is.
+    /// Whether the tally counts it as deferred, which includes the intent of a later attempt.
     pub(in crate::mailer::mailing) fn was_deferred(self) -> bool {
         self.attempt > 1 || self.state == DeliveryState::Deferred
     }
@@ -47,17 +48,17 @@ impl InLedger {
     }
 }
 
-/// Where a reader stands now, whatever it was when the audience was frozen.
+/// The state of a reader now, which may differ from when the audience was frozen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
     pub(super) erased: bool,
     pub(super) suppressed: bool,
-    /// `None` where there is no subscription, or one in a state that no version of ours wrote.
+    /// `None` if there is no subscription, or its state is a code that no version of Canvass wrote.
     pub(super) subscription: Option<SubscriptionState>,
 }
 
 impl Standing {
-    /// Why the reader must not be mailed, if so.
+    /// Why the reader must not be mailed, if that is the case.
     fn obstacle(self) -> Option<Reason> {
         if self.erased {
             return Some(Reason::Erased);
@@ -75,39 +76,39 @@ impl Standing {
     }
 }
 
-/// What becomes of a recipient of a batch.
+/// What to do with a recipient of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// It is mailed.
+    /// Send the mail.
     Send {
-        /// Deferred until after this, it is given up.
+        /// If a retry would come after this time, the mail is given up.
         expires: UnixMillis,
-        /// How many processes died at it.
+        /// How many processes have crashed on this recipient.
         crashes: i16,
     },
-    /// It is not mailed, and the ledger says why.
+    /// Do not send; the ledger records why.
     Settle(DeliveryState, Reason),
-    /// It was deferred in this attempt already, before a crash or a pause: it goes into the retry batch.
+    /// It was already deferred in this attempt, before a crash or a pause, and goes into the retry batch.
     Deferred,
-    /// It has its outcome, or lies in another batch.
+    /// It has its outcome, or belongs to another batch.
     NotOurs,
 }
 
-/// What is the same for all recipients of a batch.
+/// The inputs that are the same for all recipients of a batch.
 pub(super) struct Rules {
-    /// The batch's.
+    /// The attempt number of the batch.
     pub(super) attempt: i64,
-    /// When the issue's own time is over.
+    /// When the issue itself expires.
     pub(super) expires: UnixMillis,
-    /// How long a mail is tried again, from its first attempt on.
+    /// How long a mail is retried, counted from its first attempt.
     pub(super) retries: Duration,
     pub(super) in_doubt: InDoubt,
     pub(super) now: UnixMillis,
 }
 
 impl Rules {
-    /// Decides about one recipient. `begun`: when it was attempted first, as far as a server said anything then;
-    /// `standing`: `None` where the reader has no row any more.
+    /// Decides about one recipient. `begun`: the time of the first attempt to which a server replied; `standing`:
+    /// `None` if the reader's row no longer exists.
     pub(super) fn decide(
         &self,
         entry: Option<InLedger>,
@@ -117,7 +118,8 @@ impl Rules {
         let mut crashes = 0;
         if let Some(entry) = entry {
             match entry.state {
-                // A person ordered it again while this batch was open: it lies in a batch of its own, whatever becomes of it there.
+                // An editor ordered it to be sent again while this batch was open: another batch is responsible for it
+                // now.
                 _ if entry.attempt > self.attempt => return Decision::NotOurs,
                 DeliveryState::Sent
                 | DeliveryState::Failed
@@ -125,7 +127,7 @@ impl Rules {
                 | DeliveryState::Skipped => return Decision::NotOurs,
                 DeliveryState::Deferred if entry.attempt < self.attempt => {}
                 DeliveryState::Deferred => return Decision::Deferred,
-                // The process ended between the intent and its outcome: nobody knows.
+                // The process ended between the intent and its outcome: the mail is in doubt.
                 DeliveryState::Intent => {
                     crashes = entry.reason + 1;
                     if self.in_doubt == InDoubt::Hold {
@@ -145,13 +147,14 @@ impl Rules {
                 .obstacle()
                 .map(|reason| (DeliveryState::Skipped, reason)),
         };
-        // A recipient that was not attempted yet is attempted, however late: a limit of the day, a pause and a restored backup take
-        // their time.
+        // A recipient that was never attempted is attempted, however late: a daily limit, a pause or a restored backup
+        // may have taken long.
         let too_late = (entry.is_some() && self.now > expires)
             .then_some((DeliveryState::Failed, Reason::Expired));
         match given_up.or(too_late) {
             None => Decision::Send { expires, crashes },
-            // Not mailed again, but it may have the mail: that is not known, and not a failure that an order repeats.
+            // It is not mailed again, but it may have the mail: so it is unknown, not a failure, and no order may
+            // repeat it as one.
             Some(_) if entry.is_some_and(InLedger::in_doubt) => {
                 Decision::Settle(DeliveryState::Unknown, Reason::InDoubt)
             }
@@ -167,11 +170,11 @@ mod tests {
     use DeliveryState::{Failed, Intent, Sent, Skipped, Unknown};
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
-    /// When an entry was written, and how long it is tried again after that.
+    /// When an entry was written, and how long its mail is retried after that.
     const WRITTEN: UnixMillis = UnixMillis(900_000);
     const RETRIES: Duration = Duration::from_millis(300_000);
 
-    /// A batch of the second attempt, in time.
+    /// A batch of the second attempt that is not late.
     const RULES: Rules = Rules {
         attempt: 2,
         expires: UnixMillis(1_100_000),
@@ -285,7 +288,7 @@ mod tests {
             assert_eq!(RULES.decide(None, None, standing), skipped, "{standing:?}");
             let deferred = entry(DeliveryState::Deferred, 1, Reason::Later.code());
             assert_eq!(RULES.decide(deferred, None, standing), skipped);
-            // Whoever may have the mail is not called skipped.
+            // A recipient who may have the mail is not called skipped.
             let in_doubt = Settle(Unknown, Reason::InDoubt);
             let intent = entry(Intent, 2, 0);
             assert_eq!(RULES.decide(intent, None, standing), in_doubt);
@@ -303,7 +306,7 @@ mod tests {
         };
         let expired = Settle(Failed, Reason::Expired);
         let began = |at| Some(UnixMillis(at));
-        // To the millisecond: retries that began 300 s ago are over with the next one.
+        // Exact to the millisecond: retries that began 300 s ago end one millisecond later.
         for (begun, decision) in [
             (None, send(1_200_000, 0)),
             (began(700_000), send(1_000_000, 0)),
@@ -313,7 +316,7 @@ mod tests {
         }
         let issue_goes_on = RULES.decide(deferred, began(1), Some(READS));
         assert_eq!(issue_goes_on, send(1_100_000, 0));
-        // Never attempted is never too late.
+        // A recipient who was never attempted is never too late.
         assert_eq!(late.decide(None, None, Some(READS)), send(1_300_000, 0));
         let intent = late.decide(entry(Intent, 2, 0), began(1), Some(READS));
         assert_eq!(intent, Settle(Unknown, Reason::InDoubt));

@@ -1,4 +1,4 @@
-//! Reads what the ledger, the readers' rows and the suppressions say of a batch's readers, and sorts them by it (`decide`).
+//! Reads the ledger, the readers' rows and the suppressions for a batch, and sorts its readers accordingly (`decide`).
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::{
 use sea_orm::{ConnectionTrait, QueryResult};
 
 impl Holding {
-    /// Sorts the batch's readers into those to send to and those not; [`Rules::decide`] says which is which.
+    /// Sorts the batch's readers into those who are sent the mail and those who are not, by [`Rules::decide`].
     pub(super) async fn read(
         &mut self,
         app: &App,
@@ -48,7 +48,7 @@ impl Holding {
                     reason,
                 }),
                 Decision::Send { expires, crashes } => {
-                    // Nobody is sent to without a row.
+                    // A reader without a row is not mailed.
                     let Some(person) = people.remove(&reader) else {
                         continue;
                     };
@@ -71,12 +71,12 @@ impl Holding {
         Ok(())
     }
 
-    /// After a crash another recipient comes first: one that upsets the relay must not be the first each time.
+    /// Rotates the order after a crash: a recipient that upsets the relay must not come first each time.
     fn turn_round(&mut self) {
         if self.fence > 1 && !self.work.is_empty() {
             let by = usize::try_from(self.fence * 7_919).unwrap_or(0) % self.work.len();
             self.work.rotate_left(by);
-            // One at which a process died comes last: a crash that it causes costs the others nothing.
+            // A recipient on which a process crashed comes last, so that another crash costs the others nothing.
             self.work.sort_by_key(|work| work.crashes);
         }
     }
@@ -111,7 +111,7 @@ pub(in crate::mailer::mailing) async fn in_ledger<C: ConnectionTrait>(
     Ok(ledger)
 }
 
-/// When those were attempted first that may be attempted again, as far as a server said anything then.
+/// The time of the first attempt to which a server replied, for the recipients that may be retried.
 async fn first_attempts<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,

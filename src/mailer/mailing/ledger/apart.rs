@@ -1,4 +1,4 @@
-//! The ledger's writes as statements of their own: what SQLite takes, where a statement costs no round trip.
+//! The ledger's writes as separate statements, for SQLite, where a statement costs no round trip.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use crate::{
     types::{ReaderId, UnixMillis},
 };
 
-/// Writes what may be written of the entries, but for their endings.
+/// Writes the entries whose lanes still hold their batches, except for their endings.
 pub(super) async fn write(
     txn: &WriteTxn,
     slot: i64,
@@ -28,7 +28,7 @@ pub(super) async fn write(
     Ok(answers)
 }
 
-/// Who still holds which batch.
+/// Checks which entries' lanes still hold their batches.
 async fn check(txn: &WriteTxn, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
     let batches: BTreeSet<i64> = entries.iter().map(|e| e.batch.0).collect();
     let list = db::in_list(batches.len(), 0);
@@ -102,7 +102,7 @@ async fn write_deliveries(
     Ok(())
 }
 
-/// What the server said, where it was not simply yes.
+/// Writes the servers' replies, except plain acceptances.
 async fn write_attempts(
     txn: &WriteTxn,
     valid: &[(&Entry, Answer)],
@@ -146,7 +146,7 @@ async fn write_tally(txn: &WriteTxn, slot: i64, valid: &[(&Entry, Answer)]) -> R
     changes.write(txn, slot).await
 }
 
-/// Writes an entry in a transaction that has made sure of the batch itself.
+/// Writes an entry in a transaction whose caller has already locked and checked the batch.
 pub(in super::super) async fn write_off(
     txn: &WriteTxn,
     slot: i64,

@@ -1,8 +1,8 @@
-//! The ledger's writes as one statement, for PostgreSQL: the check of who holds which batch, intents, outcomes, the servers' words
-//! and the counters. Its text never changes, so it is parsed once a connection.
+//! The ledger's writes as one statement, for PostgreSQL: the check of who holds which batch, intents, outcomes, the
+//! servers' replies and the counters. Its text never changes, so it is parsed once per connection.
 //!
-//! A group with nothing unusual in it is a transaction of its own, one round trip ([`commit`]). One that ends a batch or
-//! a subscription goes on in the caller's transaction ([`write`]).
+//! An ordinary group is a transaction of its own, in one round trip ([`commit`]). A group that ends a batch or a
+//! subscription is written in the caller's transaction ([`write`]).
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::{
     types::UnixMillis,
 };
 
-/// Between two questions.
+/// The pause between two queries of [`afterwards`].
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// In a transaction that is somebody else's, with the same parameters.
+/// Stands in for [`TURN`] in the caller's transaction, and takes the same parameters.
 const NO_TURN: &str =
     "turn AS MATERIALIZED (SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS BIGINT))";
 
-/// `$4` to `$7`: the entries. Their batches are locked in the order of their ids, and all else follows from who holds them: where the
-/// fence is another, nothing is written; where the mailing is not being sent, no intent. A snapshot is taken before the locks, but a
-/// locked row is read anew.
+/// `$4` to `$7`: the entries. Their batches are locked in the order of their ids, and the rest depends on who holds
+/// them: if the fence differs, nothing is written; if the mailing is not being sent, no intent is. The snapshot is
+/// taken before the locks, but PostgreSQL reads a locked row again.
 const HOLDERS: &str = "
 held AS MATERIALIZED (
   SELECT b.id, b.fence, m.state = 1 AS sending FROM mail_batch b JOIN mailing m ON m.issue_id = b.issue_id
@@ -48,7 +48,8 @@ recipient AS (
   ON CONFLICT (issue_id, reader_id) DO UPDATE SET state = excluded.state, reason = excluded.reason,
     fence = excluded.fence, attempt = excluded.attempt, at_ms = excluded.at_ms, code = excluded.code)";
 
-/// `$14` the stripe, `$15` to `$18` the changes of counters. Keys are written in order: two nodes never wait for each other in a ring.
+/// `$14` the stripe, `$15` to `$18` the changes of counters. Keys are written in order, so that two nodes cannot
+/// deadlock.
 const COUNTERS: &str = "
 counter AS (
   INSERT INTO issue_tally (issue_id, state, reason, slot, n)
@@ -58,7 +59,7 @@ counter AS (
   JOIN good g ON g.n = t.n GROUP BY 1, 2, 3 HAVING SUM(t.d) <> 0 ORDER BY 1, 2, 3
   ON CONFLICT (issue_id, state, reason, slot) DO UPDATE SET n = issue_tally.n + excluded.n)";
 
-/// `$19` to `$24`: what servers said, where it was not simply yes.
+/// `$19` to `$24`: the servers' replies, except plain acceptances.
 const WORDS: &str = "
 said AS (
   INSERT INTO delivery_attempt (issue_id, reader_id, attempt, at_ms, state, code, enhanced, reply)
@@ -68,10 +69,11 @@ said AS (
   JOIN good g ON g.n = w.n
   ON CONFLICT (issue_id, reader_id, attempt) DO NOTHING)";
 
-/// A row for each entry that was written, or one empty row.
+/// One row per entry that was written, or a single empty row.
 const ANSWERS: &str = "SELECT g.n, g.sending FROM turn LEFT JOIN good g ON TRUE";
 
-/// The answers after the fact: who still holds a batch has held it then, and an intent is on disk or not.
+/// Reconstructs the answers after the commit: a lane that still holds its batch held it then, and an intent is on disk
+/// or not.
 const AFTERWARDS: &str = "
 SELECT e.n, EXISTS (SELECT 1 FROM delivery d WHERE d.issue_id = e.issue AND d.reader_id = e.reader
                       AND d.state = 1 AND d.fence = e.fence) AS sending
@@ -79,7 +81,7 @@ FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS BIGINT[]), CAST($3 AS BIGINT[]), CA
   WITH ORDINALITY AS e(batch, fence, issue, reader, n)
 JOIN mail_batch b ON b.id = e.batch AND b.fence = e.fence AND b.state = 1";
 
-/// The statement by whether it is a transaction of its own, and whether servers said anything.
+/// The statement, indexed by whether it is a transaction of its own and whether there are server replies to write.
 static STATEMENTS: LazyLock<[[String; 2]; 2]> = LazyLock::new(|| {
     [NO_TURN, TURN].map(|turn| {
         ["", WORDS].map(|words| {
@@ -90,7 +92,7 @@ static STATEMENTS: LazyLock<[[String; 2]; 2]> = LazyLock::new(|| {
     })
 });
 
-/// Writes a group as a transaction of its own. No entry ends anything.
+/// Writes a group as a transaction of its own. No entry may have an ending.
 pub(super) async fn commit(
     turns: &mut Turns,
     db: &Db,
@@ -106,7 +108,7 @@ pub(super) async fn commit(
     }
 }
 
-/// Writes what may be written of the entries in a transaction, but for their endings.
+/// Writes the entries whose lanes still hold their batches in the caller's transaction, except for their endings.
 pub(super) async fn write(
     txn: &WriteTxn,
     slot: i64,
@@ -121,7 +123,7 @@ pub(super) async fn write(
     answers(entries, &rows)
 }
 
-/// The group stands, but what it answered is lost.
+/// Finds out the answers of a group that was committed but whose result was lost.
 async fn afterwards(db: &Db, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
     let of = |value: fn(&Entry) -> i64| entries.iter().map(value).collect::<Vec<i64>>();
     let values: [Value; 4] = [
@@ -133,7 +135,7 @@ async fn afterwards(db: &Db, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
     loop {
         match db::fetch_all(db.read(), AFTERWARDS, values.clone()).await {
             Ok(rows) => return answers(entries, &rows),
-            // An error would say that nothing was written.
+            // Returning an error would mean that nothing was written.
             Err(error) => {
                 tracing::warn!(%error, "what became of a group of the ledger cannot be read yet");
                 tokio::time::sleep(AGAIN).await;

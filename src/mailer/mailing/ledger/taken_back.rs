@@ -1,8 +1,8 @@
-//! An intent that is taken back: its message was sent, the relay did not take it for certain, and the mail is not to blame.
+//! Takes back an intent if the relay certainly did not accept the message and the mail is not to blame.
 //!
-//! The ledger says again what it said before the intent: nothing, or that the recipient is deferred since an earlier attempt. So
-//! the next lane to hold the batch finds somebody to send to, with the attempts that are really spent. The counters do
-//! not move: an intent never moved them.
+//! The ledger returns to what it said before the intent: nothing, or that the recipient is deferred after an earlier
+//! attempt. So the next lane to hold the batch sends to this recipient, with the right number of attempts. The counters
+//! do not change, because an intent does not change them.
 
 use super::super::states::DeliveryState;
 use super::{Answer, Entry};
@@ -11,7 +11,7 @@ use crate::{
     types::{ReaderId, UnixMillis},
 };
 
-/// Whose intent, and what stood there before it.
+/// The recipient of the intent, and the ledger's entry before it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::mailer::mailing) struct TakenBack {
     pub(in crate::mailer::mailing) reader: ReaderId,
@@ -26,7 +26,8 @@ pub(in crate::mailer::mailing) struct Deferred {
     pub(in crate::mailer::mailing) code: i16,
 }
 
-/// Takes the intents back of those that hold their batch. On both databases: it is rare.
+/// Takes back the intents of the entries whose lanes hold their batches. The same statements serve both databases,
+/// since this is rare.
 pub(super) async fn write(
     txn: &WriteTxn,
     entries: &[Entry],

@@ -8,13 +8,13 @@ use crate::{
     types::IssueId,
 };
 
-/// What changes with one recipient: (state, reason), and by how much.
+/// The changes for one recipient: (state, reason), and by how much.
 pub(super) fn changes(
     was_deferred: bool,
     state: DeliveryState,
     reason: Reason,
 ) -> impl Iterator<Item = ((i16, i16), i32)> {
-    // Deferred ones are counted together, so that leaving the state needs no memory of the reason.
+    // Deferred recipients are counted together, whatever the reason: so leaving the state needs no memory of it.
     let deferred = (DeliveryState::Deferred.code(), 0);
     let now = match state {
         DeliveryState::Deferred => deferred,
@@ -24,12 +24,12 @@ pub(super) fn changes(
     left.into_iter().chain([(now, 1)])
 }
 
-/// Changes of the counters, gathered.
+/// Accumulated changes of the counters.
 #[derive(Default)]
 pub(in super::super) struct Tally(BTreeMap<(i64, i16, i16), i64>);
 
 impl Tally {
-    /// A recipient that goes from one state to another by an order, with no batch in hand.
+    /// Counts a recipient that an editor's order moves from one state to another, without a lease on a batch.
     pub(in super::super) fn moved(
         &mut self,
         issue: IssueId,
@@ -53,7 +53,7 @@ impl Tally {
         }
     }
 
-    /// Keys are written in order: two nodes never wait for each other in a ring.
+    /// Writes the changes in the order of their keys, so that two nodes cannot deadlock.
     pub(in super::super) async fn write(self, txn: &WriteTxn, slot: i64) -> Result<(), DbErr> {
         let changes: Vec<_> = self.0.into_iter().filter(|(_, n)| *n != 0).collect();
         if changes.is_empty() {

@@ -1,5 +1,5 @@
-//! Whose turn it is, and who comes after: the next mail is let in early, so that it can be opened in the same packet that ends
-//! the one before.
+//! The next recipients of a batch. The mail after the current one is admitted early, so that its MAIL command can go
+//! out in the same packet that ends the current mail.
 
 use std::slice;
 
@@ -23,17 +23,17 @@ use crate::mailer::{
 pub(super) struct Mail<'w> {
     pub(super) work: &'w Work,
     pub(super) message_id: String,
-    /// The address that bounces of this one mail come to, if there is a domain for them.
+    /// The return path of this mail, if a bounce domain is configured.
     pub(super) own: Option<String>,
-    /// `None` when the address cannot stand on a command line.
+    /// `None` if the address cannot be written in an SMTP command.
     pub(super) envelope: Option<Envelope>,
-    /// The relay that was chosen early; whoever does not use it says so.
+    /// The relay that was chosen early. If it is not used, it must be released.
     pub(super) way: Option<Way>,
     ticket: Option<Ticket>,
 }
 
 impl Mail<'_> {
-    /// What others do by now.
+    /// The competition for its provider at this moment.
     pub(super) fn crowd(&self, lane: &Lane<'_>) -> Crowd {
         let app = lane.app;
         app.mailer.turns.crowd(app, self.work.group.name())
@@ -47,12 +47,12 @@ impl Mail<'_> {
         }
     }
 
-    /// What chooses its relay: the same reader comes to the same one.
+    /// The key by which its relay is chosen, so that the same reader gets the same relay.
     pub(super) fn key(&self) -> u64 {
         self.work.reader.0.unsigned_abs()
     }
 
-    /// Chooses a relay for it, if that takes no waiting.
+    /// Chooses a relay for it, if that is possible without waiting.
     pub(super) fn choose_early(&mut self, line: &Line) {
         if self.way.is_none() {
             self.way = line.choose_at_once(self.key(), self.kind());
@@ -63,7 +63,7 @@ impl Mail<'_> {
 /// The recipients of a batch, in order.
 pub(super) struct Recipients<'w> {
     rest: slice::Iter<'w, Work>,
-    /// With a batch that is all for one provider, the lane itself has a place there.
+    /// In a batch for one provider, the lane's own place at that provider.
     seat: Option<Ticket>,
 }
 
@@ -75,7 +75,7 @@ impl<'w> Recipients<'w> {
         }
     }
 
-    /// The next whose provider has room; those whose has none are put aside. `now_sending` goes out before it.
+    /// The next recipient whose provider has room; the others are put aside. `now_sending` is the mail sent before it.
     pub(super) fn next(
         &mut self,
         lane: &mut Lane<'_>,
@@ -89,7 +89,7 @@ impl<'w> Recipients<'w> {
             let own = group.name() == holding.provider;
             let crowd = lane.app.mailer.turns.crowd(lane.app, group.name());
             if now_sending.is_some() && group.holds_up(crowd) {
-                // It rests after each mail, for as long as that took: only its outcome says when the next may go.
+                // The provider pauses after each mail for as long as that mail took, so wait for its outcome.
                 return Ok(None);
             }
             self.rest.next();
@@ -131,7 +131,7 @@ impl<'w> Recipients<'w> {
 }
 
 impl Lane<'_> {
-    /// A mail that was let in early, unless its provider wants a rest by now.
+    /// Returns a mail that was admitted early, unless its provider is throttled by now.
     pub(super) fn still_wanted<'w>(
         &mut self,
         line: &Line,
@@ -147,8 +147,9 @@ impl Lane<'_> {
         Ok(None)
     }
 
-    /// A recipient whose provider has no room is put aside until it has. Once the issue's time is over, what a provider that takes nothing
-    /// told others is its answer to this one, too: only one may try at a time, and the last would wait for weeks.
+    /// Puts aside a recipient whose provider has no room. If the issue has expired and the provider accepts nothing,
+    /// its reply to others counts for this recipient, too: only one mail at a time may try it, so the last one would
+    /// wait for weeks.
     fn no_room(&mut self, holding: &Holding, work: &Work, until: Instant) -> Result<(), Stop> {
         let group = &work.group;
         if holding.is_late(self.app.clock.now())
@@ -165,7 +166,7 @@ impl Lane<'_> {
     }
 }
 
-/// `mail` is over: its place at the provider goes to `next`, if that has none of its own.
+/// Passes the finished mail's place at its provider to `next`, if that has none of its own.
 pub(super) fn hand_on(mail: &mut Mail<'_>, next: Option<&mut Mail<'_>>) {
     if let Some(next) = next
         && next.ticket.is_none()

@@ -1,8 +1,8 @@
-//! A fault of this program at one recipient: a panic.
+//! A panic of this program at one recipient.
 //!
-//! What is met there may be met again: so the recipient is put off, with the attempt counted, and at the third fault it is over for it. The
-//! others of the batch go on meanwhile. Where the intent is on disk, nobody knows whether the mail went. What was noted before it broke
-//! stands.
+//! It may happen again, so the recipient is deferred, with the attempt counted, and given up at the third panic. The
+//! rest of the batch goes on meanwhile. If the intent is on disk, the mail is in doubt. Outcomes that were recorded
+//! before the panic stand.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
@@ -22,19 +22,19 @@ use crate::{
     types::ReaderId,
 };
 
-/// What a lane deals with, and how far it came.
+/// What a lane is working on, and how far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
-    /// No recipient: what became of the last one is noted.
+    /// No recipient: the outcome of the last one is recorded.
     Nobody,
     BeforeIntent(ReaderId),
     AfterIntent(ReaderId),
-    /// The ledger: what others were told is on its way there.
+    /// The ledger: the outcomes of earlier mails are being written.
     Ledger,
 }
 
 impl Lane<'_> {
-    /// Works through the batch; a fault at one recipient is that one's outcome.
+    /// Works through the batch. A panic at a recipient becomes that recipient's outcome.
     pub(super) async fn work_on(
         &mut self,
         line: &mut Line,
@@ -46,16 +46,16 @@ impl Lane<'_> {
             Ok(done) => return done,
             Err(fault) => fault,
         };
-        // What the relay has heard of is unknown, whoever it was.
+        // Nobody knows where the conversation with the relay stopped.
         line.abandon();
         let (reader, intended) = match std::mem::replace(&mut self.at, At::Nobody) {
             At::BeforeIntent(reader) => (Some(reader), false),
             At::AfterIntent(reader) => (Some(reader), true),
             At::Nobody => (None, false),
-            // What was to be written is lost: the whole lane ends, and the ledger says what is in doubt.
+            // The outcomes to be written are lost: end the whole lane; their mails are in doubt by their intents.
             At::Ledger => resume_unwind(fault),
         };
-        // Not what it says, which may be a reader's: the panic hook has logged the place.
+        // The panic message may contain a reader's data and is not logged; the panic hook has logged the location.
         tracing::error!(
             issue = holding.issue.0,
             reader = reader.map(|reader| reader.0),
@@ -94,7 +94,7 @@ impl Lane<'_> {
     }
 }
 
-/// Where unit tests have a lane break: at readers of this name.
+/// Panics in unit tests, at readers with this name.
 #[cfg(test)]
 pub(super) fn breaks(work: &Work, step: &str) {
     assert_ne!(work.name, step, "broken, as the test wants");

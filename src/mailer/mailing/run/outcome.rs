@@ -1,4 +1,4 @@
-//! What a lane notes of each mail, and what is left when the batch ends.
+//! Records the outcome of each mail, and what is left when the batch ends.
 
 use super::super::lease::{Holding, Work};
 use super::super::ledger::{Ending, Row, TakenBack};
@@ -17,7 +17,8 @@ use crate::{
 };
 
 impl Lane<'_> {
-    /// What became of a mail: its row goes into the ledger with the next commit. Whatever breaks after that, this stands.
+    /// Records the outcome of a mail: its row is written to the ledger with the next commit. A later panic does not
+    /// change it.
     pub(super) fn settled(
         &mut self,
         work: &Work,
@@ -61,7 +62,7 @@ impl Lane<'_> {
                     let row = self.settled(work, DeliveryState::Failed, reason, Some(words));
                     row.suppress = Some(address);
                 } else if work.in_doubt {
-                    // This one was refused; the one before may have arrived.
+                    // This attempt was refused, but an earlier one may have arrived.
                     self.settled(work, DeliveryState::Unknown, Reason::InDoubt, Some(words));
                 } else {
                     self.settled(work, DeliveryState::Failed, reason, Some(words));
@@ -81,8 +82,8 @@ impl Lane<'_> {
         }
     }
 
-    /// The intent of a mail that was not taken, through no fault of its own, is as if it had never been: no attempt is spent. `false`: it
-    /// is to be put off as usual, since a crash left it in doubt before, or it is sent away time and again.
+    /// Takes back the intent of a mail that was not accepted through no fault of its own: no attempt is spent. `false`:
+    /// defer it as usual, because a crash left it in doubt before, or it is sent away again and again.
     pub(super) fn take_back(&mut self, holding: &Holding, work: &Work) -> bool {
         let which = Which::Issue(holding.issue, work.reader);
         if work.crashes > 0 || !self.app.mailer.unspent.again(which) {
@@ -96,8 +97,8 @@ impl Lane<'_> {
         true
     }
 
-    /// Defers a mail, unless the issue would be too old by then. What is in doubt stays so until it is taken: what was said of a later
-    /// attempt tells nothing of the first.
+    /// Defers a mail, unless it would expire by then. A mail in doubt stays in doubt until it is accepted: the reply to
+    /// a later attempt says nothing about the first.
     pub(super) fn later(&mut self, holding: &Holding, work: &Work, words: Words, waiting: Waiting) {
         let wait = pause(waiting, holding.attempt, &self.app.random);
         let too_late = self.app.clock.now() + wait > work.expires;
@@ -116,7 +117,7 @@ impl Lane<'_> {
         }
     }
 
-    /// The batches in which what was deferred comes back.
+    /// The batches for the deferred recipients.
     pub(super) fn retries(&mut self, holding: &Holding, now: UnixMillis) -> Ending {
         let rest = |readers: Vec<ReaderId>, waiting| Rest {
             readers,

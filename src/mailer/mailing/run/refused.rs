@@ -1,25 +1,25 @@
-//! The relays refuse us, or this message: the issue pauses itself before that has cost many recipients their mail.
+//! If the relays refuse us or this message, the issue pauses itself before many recipients have lost their mail.
 
 use super::super::control;
 use super::super::lease::{Holding, Work};
 use super::{Lane, Stop, broken};
 use crate::mailer::{fate::Fate, retry::Waiting, transport::Line};
 
-/// The issue pauses itself after so many refusals in a row that are about us, over all its lanes.
+/// The number of consecutive refusals about us, over all lanes, after which the issue pauses itself.
 const IN_A_ROW: usize = 10;
 
 /// A refusal of every relay that could be tried.
 pub(super) struct Refused {
     pub(super) fate: Fate,
-    /// There are relays that could not be tried now.
+    /// Some relays could not be tried now.
     pub(super) untried: bool,
     /// The intent is on disk.
     pub(super) intended: bool,
 }
 
 impl Lane<'_> {
-    /// Notes it, and pauses the issue where that was one too many. While there is a relay that rests and was not asked, the mail waits for
-    /// that one.
+    /// Records the refusal, and pauses the issue after too many. If a relay is paused and could not be tried, the mail
+    /// is deferred to wait for it.
     pub(super) async fn refused(
         &mut self,
         line: &Line,
@@ -41,7 +41,7 @@ impl Lane<'_> {
         let stopped = match fate {
             Fate::TooLarge(words) if !untried => {
                 let why = format!("too large for the relay: {}", words.text);
-                // Nobody was refused: whoever has the batch next begins with this recipient.
+                // The recipient was not refused: the next lane that gets the batch begins with it.
                 if intended && !self.take_back(holding, work) {
                     self.later(holding, work, words, Waiting::Bulk);
                 }
@@ -69,7 +69,8 @@ impl Lane<'_> {
                     self.pause(holding, &why).await;
                     true
                 } else {
-                    // Another lane, or another node, may have paused it: refusals before the intent do not ask the ledger.
+                    // Another lane or node may have paused it, and a refusal before the intent does not go through the
+                    // ledger.
                     !control::is_sending(self.app, issue).await.unwrap_or(true)
                 }
             }
@@ -87,7 +88,7 @@ impl Lane<'_> {
         }
     }
 
-    /// Whether no more mails of this batch are to be begun.
+    /// Whether this lane must not begin another mail of this batch.
     pub(super) fn is_over(&self, holding: &Holding) -> bool {
         self.app.stopping.is_cancelled() || holding.is_stale(self.app.clock.now())
     }

@@ -1,4 +1,4 @@
-//! One mail: over which relay, up to its `354`, the intent, the message, and what became of it.
+//! Sends one mail: the choice of the relay, the conversation up to its `354`, the intent, the message and the outcome.
 
 use tokio::time::Instant;
 
@@ -22,25 +22,25 @@ use crate::{
     },
 };
 
-/// Outcomes that no intent has carried away are written after so many.
+/// Outcomes that no intent has carried to the ledger are written once there are this many.
 const FLUSH: usize = 50;
-/// Or after so many addresses that do not exist: too many of them stop the issue.
+/// Or once there are this many non-existent addresses, because too many of them pause the issue.
 const FLUSH_BOUNCES: usize = 5;
 
-/// What came of trying a mail over one relay after another.
+/// The result of trying a mail over one relay after another.
 struct Tried {
-    /// The last word on it, or why it was left.
+    /// The final fate, or why the mail was left.
     end: Result<Fate, Stop>,
     /// The intent is on disk.
     intended: bool,
-    /// The relays that do not take it from us.
+    /// The relays that refuse it because of us.
     refused_by: Vec<usize>,
-    /// What the last relay said that wants a rest.
+    /// The reply of the last relay that throttled us.
     rested: Option<Words>,
 }
 
 impl Lane<'_> {
-    /// Sends one mail and notes its outcome. Returns whether it was taken.
+    /// Sends one mail and records its outcome. Returns whether it was accepted.
     pub(super) async fn deal(
         &mut self,
         line: &mut Line,
@@ -74,7 +74,7 @@ impl Lane<'_> {
         }
     }
 
-    /// Tries a mail until one relay has the last word on it.
+    /// Tries the relays until one gives a final answer.
     async fn try_relays(
         &mut self,
         line: &mut Line,
@@ -84,14 +84,14 @@ impl Lane<'_> {
         mut next: Option<&mut Mail<'_>>,
     ) -> Tried {
         let (mut intended, mut lost, mut rested) = (false, false, None);
-        // The relays that do not take it from us, and what the last of them said.
+        // The relays that refuse it because of us, and the fate that the worst of these refusals gives.
         let (mut refused_by, mut refused) = (Vec::new(), None);
         let end = loop {
             let early = chosen.take();
             let way = match early.filter(|way| line.is_connected(*way)) {
                 Some(way) => Ok(Some(way)),
                 None => {
-                    // The mail before went another way, and the place at this relay is gone.
+                    // The mail before took another relay, and the lane gave up its place at this one.
                     line.forgo(early);
                     let clock = &self.app.clock;
                     let stale = || holding.is_stale(clock.now());
@@ -122,11 +122,11 @@ impl Lane<'_> {
             };
             line.note(way, &fate);
             match fate {
-                // Most likely a connection that had grown old: once more, over a new one.
+                // Most likely an old connection had been closed: retry once over a new one.
                 Fate::Lost(_) if !lost => lost = true,
-                // Another relay may have time.
+                // Another relay may be free.
                 Fate::RelayRests(words) => rested = Some(words),
-                // Another relay may think better of us, or take more.
+                // Another relay may not refuse us, or may accept larger mails.
                 fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_)) => {
                     refused_by.push(way.relay);
                     let blamed = matches!(refused, Some(Fate::Never(..)));
@@ -148,7 +148,7 @@ impl Lane<'_> {
         }
     }
 
-    /// It is given back after its intent, before its message. An intent without an outcome would be in doubt; this one is not.
+    /// Leaves a mail after its intent but before its message. Without this, the intent would leave the mail in doubt.
     fn left(&mut self, holding: &Holding, work: &Work, rested: Option<Words>) {
         if !self.take_back(holding, work) {
             let words = rested.unwrap_or_else(|| Words {
@@ -159,11 +159,12 @@ impl Lane<'_> {
         }
     }
 
-    /// Its provider takes nothing now: it waits with the provider's others, without an attempt spent.
+    /// Puts a mail aside because its provider throttles us: it waits with the provider's other mails and spends no
+    /// attempt.
     fn put_aside(&mut self, holding: &Holding, work: &Work, words: Words, intended: bool) {
         let (now, random) = (Instant::now(), &self.app.random);
         let until = work.group.throttled(now, random, &words.told());
-        // Nobody is put aside for ever: once the issue's time is over, a provider's patience costs an attempt like any other delay.
+        // Not for ever: once the issue has expired, throttling by the provider costs an attempt like any other delay.
         let late = holding.is_late(self.app.clock.now());
         if !late && (!intended || self.take_back(holding, work)) {
             self.at = At::Nobody;
@@ -173,7 +174,7 @@ impl Lane<'_> {
         }
     }
 
-    /// Notes the last word on a mail. Returns whether it was taken.
+    /// Records the final fate of a mail. Returns whether it was accepted.
     async fn ended(&mut self, holding: &Holding, work: &Work, fate: Fate) -> Result<bool, Stop> {
         let sent = fate == Fate::Sent;
         self.note(holding, work, fate);
@@ -181,7 +182,8 @@ impl Lane<'_> {
         let bounces = self.pending.iter().filter(|row| row.suppress.is_some());
         if self.pending.len() >= FLUSH || bounces.count() >= FLUSH_BOUNCES {
             self.write(holding, None, None).await?;
-            // Refusals before the intent do not ask the ledger, and it may have paused the issue because of them.
+            // Refusals before an intent do not go through the ledger, which may have paused the issue because of these
+            // bounces.
             let going_on = control::is_sending(self.app, holding.issue).await;
             if !going_on.unwrap_or(true) {
                 return Err(Stop::Release);
@@ -190,7 +192,7 @@ impl Lane<'_> {
         Ok(sent)
     }
 
-    /// One try over one relay.
+    /// One attempt over one relay.
     async fn send(
         &mut self,
         line: &mut Line,
@@ -213,7 +215,7 @@ impl Lane<'_> {
         let opened = tokio::select! {
             biased;
             opened = line.open(way, envelope) => opened,
-            // Nothing was handed over: whoever has the batch next begins with this recipient.
+            // Nothing was handed over: the next lane that gets the batch begins with this recipient.
             () = self.app.stopping.cancelled() => return Err(Stop::Release),
         };
         let opened = match opened {
@@ -235,7 +237,8 @@ impl Lane<'_> {
         }
         crash_point("after_intent");
         if !holding.held.good() {
-            // This process stood still for longer than its lease. Whether somebody else has the batch, the fence will say.
+            // This process was suspended for longer than its lease. The fence decides whether another lane has the
+            // batch.
             return Err(Stop::Release);
         }
         let recipient = Recipient {

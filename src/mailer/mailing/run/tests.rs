@@ -1,4 +1,4 @@
-//! A lane beside a provider as it is after half an hour of refusals, for which no test waits.
+//! A lane and a provider in the state after half an hour of refusals, without waiting for it.
 
 use super::super::control::{Handover, hand_over};
 use super::super::lease::lease;
@@ -73,7 +73,7 @@ async fn handed_over(app: &App, now: UnixMillis) {
     tick(app).await.expect("prepared");
 }
 
-/// Lanes take whatever is due.
+/// Lets a lane take everything that is due.
 async fn work(app: &App, ledger: &Ledger) {
     let mut line = Line::new(app, false);
     while let Some(holding) = lease(app).await.expect("a look") {
@@ -87,7 +87,7 @@ async fn count(app: &App, sql: &str) -> i64 {
     row.map_or(0, |row| row.try_get_by_index(0).expect("a number"))
 }
 
-/// Gives a reader the name at which a lane breaks.
+/// Gives a reader the name that makes a lane panic.
 async fn name(app: &App, reader: i64, step: &str) {
     let txn = app.db.write_txn("test").await.expect("a transaction");
     let sql = "UPDATE reader SET name = $1 WHERE id = $2";
@@ -97,7 +97,7 @@ async fn name(app: &App, reader: i64, step: &str) {
     txn.commit().await.expect("a commit");
 }
 
-/// Works until nothing is due, also after what was put off.
+/// Works until nothing is due any more, deferred mails included.
 async fn work_on(app: &App, clock: &Clock, ledger: &Ledger) -> usize {
     let (mut line, mut faults) = (Line::new(app, false), 0);
     for _ in 0..6 {
@@ -150,7 +150,7 @@ async fn a_fault_at_one_recipient_ends_that_one_and_never_the_issue() {
     }
 }
 
-/// What broke after a mail was taken says nothing of that mail.
+/// A panic after a mail was accepted does not change its outcome.
 #[tokio::test]
 async fn a_fault_after_the_outcome_leaves_it_as_it_is() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -170,7 +170,7 @@ async fn a_fault_after_the_outcome_leaves_it_as_it_is() {
     }
 }
 
-/// A reader who was put off for other reasons has met no fault yet.
+/// A deferral for other reasons does not count as a panic.
 #[tokio::test]
 async fn what_was_deferred_before_counts_as_no_fault() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -190,7 +190,7 @@ async fn what_was_deferred_before_counts_as_no_fault() {
     assert_eq!(count(&app, put_off).await, 1);
 }
 
-/// Each lane looks for single mails before anything else: one that breaks them must not be taken again at once.
+/// Each lane looks for single mails first, so one that makes lanes panic must not be taken again at once.
 #[tokio::test]
 async fn a_fault_at_a_single_mail_ends_that_one_and_holds_up_no_other() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -262,11 +262,11 @@ async fn late_readers_of_a_provider_that_takes_nothing_are_told_what_it_told_oth
     clock.advance(HOUR * 47);
     work(&app, &ledger).await;
     assert_eq!((count(&app, WAIT).await, count(&app, TOLD).await), (1, 0));
-    // The issue's own time is over, and the provider still rests.
+    // The issue has expired, and the provider is still throttled.
     clock.advance(HOUR * 2);
     work(&app, &ledger).await;
     assert_eq!((count(&app, WAIT).await, count(&app, TOLD).await), (0, 3));
-    // They come back as readers of all kinds, and meet the same.
+    // They come back in a batch without a provider, and meet the same.
     clock.advance(HOUR);
     work(&app, &ledger).await;
     let twice = "SELECT COUNT(*) FROM delivery_attempt WHERE attempt = 2";
