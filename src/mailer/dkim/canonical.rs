@@ -1,13 +1,13 @@
-//! The relaxed forms of RFC 6376 §3.4: what a signature covers.
+//! The relaxed canonicalization of RFC 6376 §3.4, which is what a signature covers.
 
-/// A header field: its name, and everything after the colon with its folds and without its last CRLF.
+/// A header field: its name, and everything after the colon, folded as it is but without its last CRLF.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field<'m> {
     pub(super) name: &'m [u8],
     pub(super) value: &'m [u8],
 }
 
-/// Cuts a message after its header.
+/// Splits a message after its header.
 pub(super) fn split(message: &[u8]) -> (&[u8], &[u8]) {
     match message.windows(4).position(|w| w == b"\r\n\r\n") {
         Some(end) => (&message[..end + 2], &message[end + 4..]),
@@ -15,13 +15,13 @@ pub(super) fn split(message: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The fields of a header, in order. A line that is none is left out.
+/// The fields of a header, in order. A line that is not a field is left out.
 pub(super) fn fields(head: &[u8]) -> Vec<Field<'_>> {
     let mut fields = Vec::with_capacity(24);
     let mut rest = head;
     while !rest.is_empty() {
         let mut end = 0;
-        // A field goes on while the next line begins with white space.
+        // A field continues while the next line begins with white space.
         loop {
             end += line_length(&rest[end..]);
             if !matches!(rest.get(end), Some(b' ' | b'\t')) {
@@ -76,7 +76,7 @@ pub(super) fn body(body: &[u8], out: &mut Vec<u8>) {
                 .count();
         let line = &line[..length];
         if line.is_empty() {
-            // Empty lines count only when something follows.
+            // Empty lines count only if something follows.
             empty += 1;
             continue;
         }
@@ -88,7 +88,7 @@ pub(super) fn body(body: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a line with each run of white space as one space.
+/// Appends a line with each run of white space reduced to one space.
 fn squeezed(line: &[u8], out: &mut Vec<u8>) {
     let wide = line.contains(&b'\t') || line.windows(2).any(|w| w == b"  ");
     if !wide {
@@ -107,7 +107,7 @@ fn squeezed(line: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// How long the first line is, its CRLF included.
+/// The length of the first line, including its CRLF.
 fn line_length(bytes: &[u8]) -> usize {
     let mut from = 0;
     while let Some(found) = bytes[from..].iter().position(|b| *b == b'\n') {
@@ -164,8 +164,8 @@ mod tests {
         }
     }
 
-    /// The corpus holds two older forms: *nofws* is the relaxed one without any white space, *simple* changes nothing
-    /// but the empty lines at the end, so that its relaxed form is that of the mail.
+    /// The corpus holds two other forms: *nofws* is the relaxed one without any white space; *simple* changes only the
+    /// empty lines at the end, so that its relaxed form is that of the mail.
     #[test]
     fn real_mails_come_out_as_others_canonicalise_them() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora/dkim-canon");
@@ -186,11 +186,11 @@ mod tests {
                 out + &relaxed_body(std::str::from_utf8(body).unwrap())
             };
             let ours = whole(&crlf(mail));
-            // Theirs drops a lone CR as well; none can stand in what we send.
+            // The corpus drops lone CRs as well; our mails cannot contain any.
             let white = |c: &char| !matches!(c, ' ' | '\t' | '\r');
             let tight = crlf(ours.chars().filter(white).collect());
             let nofws = crlf(read("nofws.expected").unwrap());
-            // Theirs keep the names as they were written.
+            // The corpus keeps the case of the names.
             if !tight.eq_ignore_ascii_case(&nofws) {
                 wrong.push(format!("{n}: nofws {tight:?} {nofws:?}"));
             }

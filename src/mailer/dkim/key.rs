@@ -1,4 +1,4 @@
-//! A private key: made, read from PEM, and used.
+//! A private key: generating it, reading it from PEM, and signing with it.
 
 use std::fmt;
 
@@ -13,20 +13,20 @@ use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 
 use crate::types::Random;
 
-/// How a key signs.
+/// The algorithm of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
-    /// RSA with SHA-256 (RFC 6376), of 2048 bits when we make the key: what every receiver verifies.
+    /// RSA with SHA-256 (RFC 6376), which every receiver verifies. Keys that Canvass generates have 2048 bits.
     Rsa = 1,
     /// Ed25519 with SHA-256 (RFC 8463): short, and not verified everywhere yet.
     Ed25519 = 2,
 }
 
 impl Algorithm {
-    /// Both, the one everybody knows first.
+    /// Both, the one with the widest support first.
     pub const ALL: [Self; 2] = [Self::Rsa, Self::Ed25519];
 
-    /// As in the tag `a=` of a signature.
+    /// Its name in the tag `a=` of a signature.
     #[must_use]
     pub fn signature_name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Algorithm {
         }
     }
 
-    /// As in the tag `k=` of a record.
+    /// Its name in the tag `k=` of a record.
     #[must_use]
     pub fn key_name(self) -> &'static str {
         match self {
@@ -49,18 +49,18 @@ impl Algorithm {
     }
 }
 
-/// Why a key cannot be used. Never says anything of the key itself.
+/// Why a key cannot be used. The message says nothing about the key itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not PEM with a private key in it.
+    /// The input is not PEM with a private key in it.
     #[error("this is not a private key in PEM; \"-----BEGIN PRIVATE KEY-----\" is expected")]
     NotPem,
-    /// Of another kind, or encrypted.
+    /// The key is of another kind, or encrypted.
     #[error(
         "the key is neither RSA of 2048 to 4096 bits nor Ed25519 (an encrypted key has to be decrypted first)"
     )]
     Unsuitable,
-    /// The library failed.
+    /// The cryptography library failed.
     #[error("the key could not be made")]
     NotMade,
 }
@@ -78,7 +78,7 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// A new key. RSA's randomness is the library's own; it takes a tenth of a second or more.
+    /// Generates a key. RSA uses the library's own randomness and takes a tenth of a second or more.
     pub(super) fn make(algorithm: Algorithm, random: &Random) -> Result<Self, KeyError> {
         match algorithm {
             Algorithm::Rsa => RsaKeyPair::generate(KeySize::Rsa2048)
@@ -111,7 +111,7 @@ impl PrivateKey {
             .and_then(usable)
     }
 
-    /// For storage, sealed.
+    /// The key as PKCS#8, for storage; the caller must encrypt it.
     pub(super) fn pkcs8(&self) -> Result<Vec<u8>, KeyError> {
         match self {
             Self::Rsa(key) => {
@@ -144,7 +144,7 @@ impl PrivateKey {
         }
     }
 
-    /// The signature over a SHA-256 digest, in base64. Ed25519 signs the digest as its message (RFC 8463 §3).
+    /// The signature over a SHA-256 digest, in base64. For Ed25519, the digest is the message (RFC 8463 §3).
     pub(super) fn sign(&self, digest: &Digest) -> Option<String> {
         match self {
             Self::Rsa(key) => {
@@ -161,7 +161,8 @@ impl PrivateKey {
     }
 }
 
-/// Larger ones do not fit into what resolvers carry, and receivers need not verify them (RFC 8301 §3.2).
+/// Accepts RSA keys of 2048 to 4096 bits. The records of larger ones are too long for many resolvers, and receivers
+/// need not verify them (RFC 8301 §3.2).
 fn usable(key: RsaKeyPair) -> Result<PrivateKey, KeyError> {
     match key.public_modulus_len() {
         256..=512 => Ok(PrivateKey::Rsa(Box::new(key))),

@@ -9,19 +9,20 @@ use super::store::{self, Sealed};
 use crate::db::{Db, DbErr};
 use crate::types::{Keys, Purpose, UnixMillis};
 
-/// The keys that sign now, by domain.
+/// The active signing keys, by domain.
 #[derive(Debug, Default)]
 pub(in crate::mailer) struct Keyring(RwLock<Arc<Ring>>);
 
 #[derive(Debug, Default)]
 struct Ring {
     signers: BTreeMap<String, Arc<Signer>>,
-    /// By the row's id; none where the key could not be opened, which is told once.
+    /// By the row's id; `None` if the key could not be decrypted, which is logged once.
     keys: BTreeMap<i64, Option<Arc<PrivateKey>>>,
 }
 
 impl Keyring {
-    /// Reads what has changed. Keys that are in memory stay usable whatever the secret key of this process is.
+    /// Reads the changes. Keys that are in memory stay usable even if the secret key of this process cannot decrypt
+    /// them.
     pub(in crate::mailer) async fn load(&self, db: &Db, keys: &Keys) -> Result<(), DbErr> {
         let rows = store::signing(db).await?;
         let now = self.ring();
@@ -58,7 +59,7 @@ impl Keyring {
         Ok(())
     }
 
-    /// Seals every key under the newest secret key, so that the old one can be taken away.
+    /// Encrypts every key again under the newest secret key, so that the old one can be removed.
     pub(in crate::mailer) async fn seal_anew(&self, db: &Db, keys: &Keys) -> Result<(), DbErr> {
         let mut stale = Vec::new();
         for row in store::sealed(db).await? {
@@ -73,7 +74,8 @@ impl Keyring {
         store::seal_anew(db, &stale).await
     }
 
-    /// Signs for `domain`, or for the nearest domain above it that has a key: alignment is relaxed (RFC 7489 §3.1.1).
+    /// Signs for `domain`, or for the nearest parent domain that has a key: DMARC's alignment is relaxed (RFC 7489
+    /// §3.1.1).
     pub(in crate::mailer) fn sign(&self, domain: &str, now: UnixMillis, message: &mut Vec<u8>) {
         let ring = self.ring();
         let Some(signer) = nearest(domain, |domain| ring.signers.get(domain)) else {
@@ -113,7 +115,7 @@ fn opened(row: &Sealed, keys: &Keys) -> Option<Arc<PrivateKey>> {
     key.map(Arc::new)
 }
 
-/// What `found` has for a domain or the nearest one above it; a top level is never asked.
+/// The result of `found` for a domain or its nearest parent. Top-level domains are not tried.
 pub(super) fn nearest<T>(domain: &str, found: impl Fn(&str) -> Option<T>) -> Option<T> {
     let mut at = domain;
     loop {

@@ -1,4 +1,4 @@
-//! What a domain publishes, and what is to say of what it does publish.
+//! The DNS records that a domain has to publish, and checks of what it does publish.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ const LONGEST_STRING: usize = 255;
 /// The TXT record of a key (RFC 6376 §3.6.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where: `selector._domainkey.domain`.
+    /// Its name: `selector._domainkey.domain`.
     pub name: String,
-    /// What, in one piece.
+    /// Its text, in one piece.
     pub text: String,
 }
 
@@ -26,13 +26,13 @@ impl Record {
         }
     }
 
-    /// The text in strings that a TXT record can hold; whoever reads it joins them without a space.
+    /// The text, split into strings that a TXT record can hold; readers of the record join them without a space.
     #[must_use]
     pub fn strings(&self) -> Vec<&str> {
         let mut strings = Vec::new();
         let mut rest = self.text.as_str();
         while rest.len() > LONGEST_STRING {
-            // ASCII throughout.
+            // The text is ASCII, so every index is a character boundary.
             let (string, after) = rest.split_at(LONGEST_STRING);
             strings.push(string);
             rest = after;
@@ -41,17 +41,17 @@ impl Record {
         strings
     }
 
-    /// As a line of a zone file.
+    /// The record as a line of a zone file.
     #[must_use]
     pub fn zone_line(&self) -> String {
         let strings: Vec<String> = self.strings().iter().map(|s| format!("\"{s}\"")).collect();
         format!("{}. 3600 IN TXT ( {} )", self.name, strings.join(" "))
     }
 
-    /// Whether what was found at [`Self::name`] verifies our signatures, or what is wrong with it.
+    /// Checks whether the records found at [`Self::name`] verify our signatures.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// What is wrong with them, as a sentence for the operator.
     pub fn matches(&self, found: &[String]) -> Result<&'static str, String> {
         let found = match found {
             [] => return Err("the name has no TXT record".to_owned()),
@@ -97,7 +97,8 @@ impl Record {
     }
 }
 
-/// `name=value; …` with all white space left out, which no value of these records needs. Of a repeated tag the first counts.
+/// Parses `name=value; …`. All white space is dropped, because no value of these records needs any. If a tag is
+/// repeated, the first one counts.
 pub(super) fn tags(text: &str) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     for tag in text.split(';') {
@@ -115,15 +116,15 @@ pub(super) fn tags(text: &str) -> BTreeMap<String, String> {
 pub struct Dmarc {
     /// `none`, `quarantine` or `reject`.
     pub policy: String,
-    /// Whether the domain of the signature must be that of the sender to the letter.
+    /// Whether the domain of the signature must equal that of the sender exactly (strict alignment).
     pub strict: bool,
 }
 
 impl Dmarc {
-    /// Reads the records at `_dmarc.domain`; `None` where there is none.
+    /// Reads the records at `_dmarc.domain`; `None` if there is none.
     ///
     /// # Errors
-    /// A sentence for the operator: there is something, and receivers take it for nothing.
+    /// If there is something that receivers will ignore; a sentence for the operator.
     pub fn read(found: &[String]) -> Result<Option<Self>, String> {
         let mut records = found
             .iter()
@@ -156,7 +157,7 @@ impl Dmarc {
 /// The SPF record among a domain's TXT records (RFC 7208 §4.5).
 ///
 /// # Errors
-/// A sentence for the operator: none, or several.
+/// If there is none, or more than one; a sentence for the operator.
 pub fn spf(found: &[String]) -> Result<&str, String> {
     let is_spf = |text: &&String| {
         let version = text.split(' ').next().unwrap_or_default();

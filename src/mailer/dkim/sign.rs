@@ -9,7 +9,7 @@ use super::canonical::{self, Field};
 use super::key::PrivateKey;
 use crate::types::UnixMillis;
 
-/// Signed once more than they occur, so that none can be added (RFC 6376 §8.15); List-Unsubscribe and
+/// Headers that are signed once more than they occur, so that none can be added (RFC 6376 §8.15); List-Unsubscribe and
 /// List-Unsubscribe-Post have to be covered (RFC 8058 §4).
 const OVER_SIGNED: &[&str] = &[
     "From",
@@ -24,9 +24,9 @@ const OVER_SIGNED: &[&str] = &[
     "MIME-Version",
     "Feedback-ID",
 ];
-/// Signed where they occur.
+/// Headers that are signed if they occur.
 const SIGNED: &[&str] = &["List-Id", "List-Help", "List-Owner", "List-Archive"];
-/// Where a line of the signature is folded.
+/// The column at which a line of the signature is folded.
 const FOLD_AT: usize = 76;
 
 /// The active keys of one domain.
@@ -39,8 +39,8 @@ pub(super) struct Signer {
 }
 
 impl Signer {
-    /// Puts a signature of each key before the message. A key that fails, which would be a defect of the library, leaves
-    /// its signature out; the answer says how many did.
+    /// Puts a signature by each key before the message. If a key fails, which would be a defect of the library, its
+    /// signature is left out. Returns the number of failed keys.
     pub(super) fn sign(&self, now: UnixMillis, message: &mut Vec<u8>) -> usize {
         let (head, body) = canonical::split(message);
         let mut form = Vec::with_capacity(body.len() + 2);
@@ -54,7 +54,7 @@ impl Signer {
         for (list, over) in lists {
             for name in list {
                 let same = |field: &&Field<'_>| field.name.eq_ignore_ascii_case(name.as_bytes());
-                // Of several the last comes first (§5.4.2).
+                // If a field occurs several times, the last one is signed first (§5.4.2).
                 for field in fields.iter().rev().filter(same) {
                     canonical::header(*field, &mut form);
                     form.extend_from_slice(b"\r\n");
@@ -90,7 +90,8 @@ impl Signer {
                 failed += 1;
                 continue;
             };
-            // The value begins right behind the tag: what is left of it when it is taken out is what was hashed.
+            // The value must begin right after the tag: a verifier removes it, and what is left must be what was
+            // hashed.
             let mut room = FOLD_AT - 3;
             let mut rest = signature.as_str();
             while rest.len() > room {
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(tag(&signatures[0], "bh"), tag(&signatures[1], "bh"));
     }
 
-    /// What is signed is rebuilt here from the finished mail, as a verifier does.
+    /// Rebuilds what was signed from the finished mail, as a verifier does.
     #[test]
     fn the_signatures_are_good_and_a_second_subject_breaks_them() {
         let signer = signer();
@@ -270,7 +271,7 @@ mod tests {
         );
     }
 
-    /// Printed, not judged: the time depends on the machine and on how this was built.
+    /// Only printed, without a limit: the time depends on the machine and on the build.
     #[test]
     fn the_time_of_a_signature_is_printed() {
         let signer = signer();

@@ -1,4 +1,4 @@
-//! The table `dkim_key`, and what an operator does with it.
+//! The table `dkim_key`, and the operator's commands on it.
 
 use super::key::{Algorithm, KeyError, PrivateKey};
 use super::keyring::nearest;
@@ -8,7 +8,7 @@ use crate::{
     types::{EmailAddress, Purpose, UnixMillis},
 };
 
-/// What a key does, as in its column.
+/// The state of a key, as stored in its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It can be activated.
@@ -22,54 +22,54 @@ pub enum State {
 /// A key without its private half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The domain it signs for, as A-label.
+    /// The domain it signs for, in A-label form.
     pub domain: String,
-    /// Its name below `_domainkey`.
+    /// Its selector: the name below `_domainkey`.
     pub selector: String,
-    /// How it signs.
+    /// Its algorithm.
     pub algorithm: Algorithm,
-    /// The public half, as the tag `p=` has it.
+    /// The public half, in the form of the tag `p=`.
     pub public: String,
-    /// What it does.
+    /// Its state.
     pub state: State,
     /// When it was made or imported.
     pub created: UnixMillis,
-    /// When it last signed, if it did and does not now.
+    /// When it stopped signing, if it has signed and does not now.
     pub stopped: Option<UnixMillis>,
 }
 
-/// Why a key was not made or moved.
+/// Why a key was not created or its state not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum DkimError {
-    /// Not a domain that can send mail.
+    /// The name is not a domain that can send mail.
     #[error("\"{0}\" is not a domain name, like example.org")]
     Domain(String),
-    /// Not a name below `_domainkey`.
+    /// The name is not a valid selector.
     #[error(
         "\"{0}\" is not a selector: letters, digits and hyphens, at most 63, with dots between"
     )]
     Selector(String),
-    /// The domain has a key of that name.
+    /// The domain already has a key with this selector.
     #[error("{0} has a key \"{1}\" already; name another selector")]
     Taken(String, String),
-    /// Nobody knows it.
+    /// No domain has a key with this selector.
     #[error("there is no key \"{0}\"; `canvass dkim list` shows all")]
     Unknown(String),
-    /// Several domains have it.
+    /// Several domains have a key with this selector.
     #[error("several domains have a key \"{0}\"; name one with --domain")]
     Ambiguous(String),
-    /// Its private half is gone.
+    /// The private half of the key was erased.
     #[error("\"{0}\" is retired: its private key was erased; make a new one")]
     Retired(String),
-    /// The key itself.
+    /// The key itself is unusable.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The database.
+    /// A database error.
     #[error("the database failed: {0}")]
     Db(#[from] DbErr),
 }
 
-/// A private key as it lies in the database.
+/// A private key as it is stored in the database.
 pub(super) struct Sealed {
     pub(super) id: i64,
     pub(super) domain: String,
@@ -77,12 +77,12 @@ pub(super) struct Sealed {
     pub(super) sealed: String,
 }
 
-/// The keys that sign, those of one domain in the order of their algorithms.
+/// The active keys, those of one domain in the order of their algorithms.
 pub(super) async fn signing(db: &Db) -> Result<Vec<Sealed>, DbErr> {
     private(db, "state = 1").await
 }
 
-/// Every private key there is.
+/// Every private key that is not erased.
 pub(super) async fn sealed(db: &Db) -> Result<Vec<Sealed>, DbErr> {
     private(db, "state <> 2").await
 }
@@ -104,7 +104,7 @@ async fn private(db: &Db, which: &str) -> Result<Vec<Sealed>, DbErr> {
     Ok(keys)
 }
 
-/// Writes newly sealed keys.
+/// Stores keys that were encrypted again.
 pub(super) async fn seal_anew(db: &Db, keys: &[(i64, String)]) -> Result<(), DbErr> {
     if keys.is_empty() {
         return Ok(());
@@ -117,7 +117,7 @@ pub(super) async fn seal_anew(db: &Db, keys: &[(i64, String)]) -> Result<(), DbE
     txn.commit().await
 }
 
-/// All keys, by domain, the newest first.
+/// All keys, by domain, newest first.
 pub async fn list(db: &Db) -> Result<Vec<Key>, DbErr> {
     let rows = db::fetch_all(
         db.read(),
@@ -149,7 +149,7 @@ pub async fn list(db: &Db) -> Result<Vec<Key>, DbErr> {
 }
 
 impl Key {
-    /// The keys among `keys` that sign the mails of `domain`: its own, or those of the nearest domain above it.
+    /// The keys among `keys` that sign the mails of `domain`: its own, or those of the nearest parent domain.
     #[must_use]
     pub fn signing_for<'k>(keys: &'k [Self], domain: &str) -> Vec<&'k Self> {
         let of = |domain: &str| {
@@ -161,10 +161,10 @@ impl Key {
     }
 }
 
-/// Makes a key of each algorithm. They wait until they are activated.
+/// Generates a key of each algorithm. They wait until they are activated.
 ///
 /// # Errors
-/// [`DkimError`].
+/// [`DkimError::Domain`] for a name that is not a domain; key and database errors.
 pub async fn create(app: &App, domain: &str) -> Result<Vec<Key>, DkimError> {
     let domain = domain_name(domain)?;
     let date = app.clock.now().timestamp().strftime("%Y%m%d").to_string();
@@ -186,10 +186,10 @@ pub async fn create(app: &App, domain: &str) -> Result<Vec<Key>, DkimError> {
     insert(app, &domain, &made).await
 }
 
-/// Takes a key over that was made elsewhere. It waits until it is activated.
+/// Imports a key that was made elsewhere. It waits until it is activated.
 ///
 /// # Errors
-/// [`DkimError`].
+/// If the domain, the selector or the key is unusable, or the selector is taken.
 pub async fn import(
     app: &App,
     domain: &str,
@@ -255,7 +255,7 @@ async fn insert(
     Ok(keys)
 }
 
-/// The one key of that name.
+/// The only key with this selector.
 ///
 /// # Errors
 /// [`DkimError::Unknown`] and [`DkimError::Ambiguous`].
@@ -269,11 +269,11 @@ fn named(keys: Vec<Key>, selector: &str, domain: Option<&str>) -> Result<Key, Dk
     }
 }
 
-/// Lets a key sign. The one of its algorithm that did so far waits again, its record still needed. Running servers follow
-/// within seconds.
+/// Makes a key sign. The previous key of the same algorithm goes back to waiting; its record is still needed. Running
+/// servers notice within seconds.
 ///
 /// # Errors
-/// [`DkimError`].
+/// [`DkimError::Unknown`], [`DkimError::Ambiguous`], [`DkimError::Retired`], or a database error.
 pub async fn activate(app: &App, selector: &str, domain: Option<&str>) -> Result<Key, DkimError> {
     let domain = domain.map(domain_name).transpose()?;
     let mut key = named(list(&app.db).await?, selector, domain.as_deref())?;
@@ -306,10 +306,10 @@ pub async fn activate(app: &App, selector: &str, domain: Option<&str>) -> Result
     Ok(key)
 }
 
-/// Ends a key: its private half is erased. Running servers follow within seconds.
+/// Retires a key: its private half is erased. Running servers notice within seconds.
 ///
 /// # Errors
-/// [`DkimError`].
+/// [`DkimError::Unknown`], [`DkimError::Ambiguous`], or a database error.
 pub async fn retire(app: &App, selector: &str, domain: Option<&str>) -> Result<Key, DkimError> {
     let domain = domain.map(domain_name).transpose()?;
     let mut key = named(list(&app.db).await?, selector, domain.as_deref())?;
@@ -334,7 +334,7 @@ pub async fn retire(app: &App, selector: &str, domain: Option<&str>) -> Result<K
     Ok(key)
 }
 
-/// A domain that can be a sender's, as A-label.
+/// A sender's domain, in A-label form.
 fn domain_name(typed: &str) -> Result<String, DkimError> {
     EmailAddress::parse(&format!("postmaster@{}", typed.trim()))
         .map(|address| address.domain().to_owned())

@@ -1,4 +1,4 @@
-//! One provider: how many mails may be in the air to it, and when it wants to be left alone.
+//! One provider: how many mails may be in flight to it, and when it is paused.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,25 +11,25 @@ use crate::{
     types::{Random, UnixMillis},
 };
 
-/// The first rest after a throttling reply; twice as long each time.
+/// The first pause after a throttling reply; it doubles each time.
 const REST: Duration = Duration::from_secs(5);
 const LONGEST_REST: Duration = Duration::from_secs(30 * 60);
-/// Who finds a provider full comes back after this.
+/// When to try again if a provider is full.
 const FULL: Duration = Duration::from_millis(500);
-/// So much of its pace may go in advance.
+/// How far mails may run ahead of the rate limit.
 const BURST: Duration = Duration::from_secs(1);
-/// A provider with a shorter mean time a mail holds nobody up.
+/// A provider with a shorter mean time per mail, in seconds, never counts as slow.
 const SLOW: f64 = 0.5;
-/// And it is slow if the quickest is so many times as quick.
+/// A provider is slow if its mean time is more than this many times that of the quickest.
 const SLOWER: f64 = 4.0;
-/// The weight of the newest mail in the mean time.
+/// The weight of the newest mail in the moving average.
 const NEWEST: f64 = 0.2;
-/// From so many on a limit that grew again is none.
+/// A limit that has grown beyond this is lifted.
 const PLENTY: f64 = 200.0;
-/// How long a time is remembered for comparison.
+/// How long a mean time stays valid for comparison.
 pub(super) const RECENT: Duration = Duration::from_secs(60);
 
-/// A provider, or a domain that is its own.
+/// A provider, or a domain that is a provider of its own.
 #[derive(Debug)]
 pub(in crate::mailer) struct Group {
     name: String,
@@ -40,19 +40,20 @@ pub(in crate::mailer) struct Group {
 #[derive(Debug)]
 struct State {
     in_flight: u32,
-    /// Adaptive: halved by a throttling reply, one more with each round of successes; infinite: no limit.
+    /// The adaptive limit (AIMD): halved by a throttling reply, raised by one per round of successes; infinite: no
+    /// limit.
     limit: f64,
     pace: Pace,
     rests_until: Option<Instant>,
-    /// Rests in a row.
+    /// Consecutive pauses.
     rests: u32,
-    /// Mean seconds from the connection to the outcome of a mail.
+    /// Mean seconds from the start of a mail to its outcome.
     mean: f64,
     heard: Option<Instant>,
     words: String,
 }
 
-/// One mail in the air, or one lane that works for one provider; ends when dropped.
+/// A slot for one mail in flight, or for a lane that works for this provider only; freed when dropped.
 #[derive(Debug)]
 pub(in crate::mailer) struct Ticket(Arc<Group>);
 
@@ -62,10 +63,10 @@ impl Drop for Ticket {
     }
 }
 
-/// What a lane knows of the others when it asks to enter.
+/// What a lane knows about other work when it asks for a slot.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::mailer) struct Crowd {
-    /// The mean seconds a mail of the quickest provider takes.
+    /// Mean seconds per mail of the quickest provider.
     pub(super) quickest: f64,
     /// Whether other work waits for lanes.
     pub(super) others: bool,
@@ -89,15 +90,15 @@ impl Group {
         }
     }
 
-    /// The provider's name, or the domain: what stands in `mail_batch.provider`.
+    /// The provider's name, or the domain, as in `mail_batch.provider`.
     pub(in crate::mailer) fn name(&self) -> &str {
         &self.name
     }
 
-    /// One more mail in the air.
+    /// Takes a slot for one more mail in flight.
     ///
     /// # Errors
-    /// When to come back: the lane goes on with others meanwhile.
+    /// If there is none, returns when to try again; the lane goes on with other recipients meanwhile.
     pub(in crate::mailer) fn enter(
         self: &Arc<Self>,
         now: Instant,
@@ -112,27 +113,28 @@ impl Group {
         Ok(Ticket(Arc::clone(self)))
     }
 
-    /// Whether a lane that has a [`Ticket`] may send one more.
+    /// Whether a lane that holds a [`Ticket`] may send another mail.
     ///
     /// # Errors
-    /// When to come back.
+    /// If not, returns when to try again.
     pub(in crate::mailer) fn go_on(&self, now: Instant, crowd: Crowd) -> Result<(), Instant> {
         self.lock().closed(now, crowd, 0).map_or(Ok(()), Err)
     }
 
-    /// Until when nobody can enter, if so.
+    /// Until when there is no slot; `None` if there is one now.
     pub(in crate::mailer) fn closed(&self, now: Instant, crowd: Crowd) -> Option<Instant> {
         self.lock().closed(now, crowd, 1)
     }
 
-    /// A mail goes out: the pace counts it.
+    /// Counts a mail for the rate limit.
     pub(in crate::mailer) fn begin(&self, now: Instant) {
         if self.limits.per_second > 0 {
             self.lock().pace.take(now);
         }
     }
 
-    /// A mail that began at `began` has an outcome. A slow provider rests as long as the mail took, if others wait.
+    /// Records the outcome of a mail that began at `began`. If other work waits, a slow provider pauses for as long as
+    /// the mail took.
     pub(in crate::mailer) fn heard(&self, began: Instant, now: Instant, sent: bool, crowd: Crowd) {
         let took = now.saturating_duration_since(began);
         let mut state = self.lock();
@@ -156,8 +158,8 @@ impl Group {
         }
     }
 
-    /// It wants fewer mails: half as many at a time, after a rest that grows. Replies to mails that were in the air together
-    /// count once. Returns until when.
+    /// Records a throttling reply: the limit is halved, after a pause that grows each time. Replies to mails that were
+    /// in flight together count once. Returns the end of the pause.
     pub(in crate::mailer) fn throttled(
         &self,
         now: Instant,
@@ -182,14 +184,15 @@ impl Group {
         until
     }
 
-    /// What it says, while it rests and has taken nothing for so many rests that they grow no more: nobody can tell when it will.
+    /// Its last reply, if it is paused and has accepted nothing for so long that the pauses have reached their maximum:
+    /// then there is no telling when it will accept mail again.
     pub(in crate::mailer) fn takes_nothing(&self, now: Instant) -> Option<String> {
         let state = self.lock();
         let rests = state.rests_until.is_some_and(|until| until > now);
         (rests && rest_after(state.rests) >= LONGEST_REST).then(|| state.words.clone())
     }
 
-    /// The mean time of a mail, if one was heard of lately.
+    /// The mean time of a mail, if there was one recently.
     pub(super) fn mean(&self, now: Instant) -> Option<f64> {
         let state = self.lock();
         let recent = state.heard.is_some_and(|heard| now < heard + RECENT);
@@ -206,7 +209,7 @@ impl Group {
         crowd.others && self.is_slow(crowd)
     }
 
-    /// Whether nothing would be lost if it were forgotten.
+    /// Whether it holds no state that is worth keeping.
     pub(super) fn is_unremarkable(&self, now: Instant) -> bool {
         let state = self.lock();
         state.in_flight == 0
@@ -214,7 +217,7 @@ impl Group {
             && state.rests_until.is_none_or(|until| until < now)
     }
 
-    /// `None` while nothing holds it up.
+    /// Its status for display; `None` while nothing limits it.
     pub(super) fn status(
         &self,
         now: Instant,
@@ -241,7 +244,7 @@ impl Group {
 }
 
 impl State {
-    /// Until when `more` mails at the same time are too many.
+    /// Until when `more` mails in addition to those in flight are too many; `None` if they are allowed now.
     fn closed(&self, now: Instant, crowd: Crowd, more: u32) -> Option<Instant> {
         if let Some(until) = self.rests_until.filter(|until| *until > now) {
             return Some(until);
@@ -252,7 +255,7 @@ impl State {
         }
         let mut limit = self.limit;
         if crowd.others && self.is_slow(crowd) {
-            // One lane, and that half of the time: what the others lose is a twentieth of ten lanes.
+            // One lane, half of the time: of ten lanes, the other work loses a twentieth.
             limit = limit.min(1.0);
         }
         (f64::from(self.in_flight + more) > limit.floor()).then(|| now + FULL)
@@ -263,7 +266,7 @@ impl State {
     }
 }
 
-/// The rest after so many in a row.
+/// The pause after this many consecutive ones.
 fn rest_after(rests: u32) -> Duration {
     (REST * 2u32.saturating_pow(rests.min(16))).min(LONGEST_REST)
 }

@@ -1,13 +1,14 @@
 //! Recipients' providers: each has its own limits, and none holds up another.
 //!
-//! A lane never waits for a provider. Before a mail it asks the provider's [`Group`]; if that is full, at its pace, or rests,
-//! the recipient is put aside and the lane goes on. What was put aside goes back in the commit that ends the batch, into a batch of
-//! this provider with its own time, without an attempt spent; lanes take such a batch only when the provider has room.
+//! A lane never waits for a provider. Before a mail it asks the provider's [`Group`]; if that is full, at its rate
+//! limit or paused, the recipient is put aside and the lane goes on. The commit that ends the batch puts these
+//! recipients into a batch of this provider with its own due time, without spending an attempt; lanes take such a batch
+//! only when the provider has room.
 //!
-//! Limits come from a table of the large providers under the operator's `[[mail.domains]]`, and adapt: a throttling
-//! reply halves what may be in the air and makes a rest, successes let it grow by one a round. A provider whose mails take much
-//! longer than the quickest one's has one lane for half of the time while other work waits: a tarpit costs another issue
-//! a twentieth of its lanes.
+//! Limits come from the operator's `[[mail.domains]]` or else a built-in table of the large providers, and adapt: a
+//! throttling reply halves the number of mails in flight and causes a pause; successes raise it by one per round. While
+//! other work waits, a provider whose mails take much longer than the quickest one's gets one lane for half of the
+//! time, so that a tarpit costs another issue a twentieth of ten lanes.
 
 mod group;
 mod providers;
@@ -23,10 +24,10 @@ use crate::{config, types::UnixMillis};
 
 pub(super) use group::{Crowd, Group, Ticket};
 
-/// From so many domains on those are forgotten of which there is nothing to say.
+/// Beyond this number of domains, those without any state worth keeping are forgotten.
 const DOMAINS: usize = 20_000;
 
-/// All providers that this process has met.
+/// All providers that this process has sent to.
 #[derive(Debug)]
 pub(super) struct Domains {
     providers: Providers,
@@ -34,11 +35,11 @@ pub(super) struct Domains {
     quickest: Mutex<Quickest>,
 }
 
-/// The two providers whose mails take the shortest time: each is compared with another one, never with itself.
+/// The mean times of the two quickest providers, so that the quickest is compared with the second and not with itself.
 #[derive(Clone, Debug)]
 struct Quickest {
     name: String,
-    /// Mean seconds a mail; infinite where there is none to compare with.
+    /// Mean seconds per mail; infinite if there is no provider to compare with.
     mean: f64,
     second: f64,
 }
@@ -68,7 +69,7 @@ impl Domains {
         }
     }
 
-    /// The provider of an address in lower case.
+    /// The provider of an address, which must be in lower case.
     pub(super) fn of(&self, address: &str) -> Arc<Group> {
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
         let mut known = self.lock();
@@ -83,12 +84,12 @@ impl Domains {
         group
     }
 
-    /// The provider called so.
+    /// The provider with this name.
     pub(super) fn named(&self, name: &str) -> Arc<Group> {
         self.lock().named(name, self.providers.named(name))
     }
 
-    /// What a lane has to know before it sends to the provider called so.
+    /// What a lane has to know about other work before it sends to this provider.
     pub(super) fn crowd(&self, name: &str, others: bool) -> Crowd {
         let quickest = self.quickest.lock().unwrap_or_else(PoisonError::into_inner);
         let quickest = if quickest.name == name {
@@ -99,7 +100,7 @@ impl Domains {
         Crowd { quickest, others }
     }
 
-    /// Compares the providers, and forgets some when there are too many.
+    /// Compares the providers' times, and forgets some providers if there are too many.
     pub(super) fn tick(&self) {
         let now = Instant::now();
         let mut known = self.lock();
@@ -127,7 +128,7 @@ impl Domains {
         }
     }
 
-    /// Those that are held up.
+    /// The providers that are limited now.
     pub(super) fn status(&self, at: UnixMillis, others: bool) -> Vec<DomainStatus> {
         let now = Instant::now();
         let groups: Vec<_> = self.lock().by_name.values().cloned().collect();

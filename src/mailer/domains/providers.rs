@@ -1,4 +1,4 @@
-//! Which provider a recipient's domain belongs to, and what it takes: the built-in table under the operator's.
+//! The provider of a recipient's domain, and its limits: from the operator's table or else the built-in one.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use crate::config;
 /// A provider's limits; 0: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Mails in the air at the same time.
+    /// Mails in flight at the same time.
     pub(super) connections: u32,
-    /// Mails a second.
+    /// Mails per second.
     pub(super) per_second: u32,
 }
 
-/// What large providers state, or what those who run large relays found out.
+/// Limits that large providers publish, or that operators of large relays have found.
 const BUILT_IN: [(&str, u32, &str); 9] = [
     ("google", 5, "gmail.com googlemail.com google.com"),
     (
@@ -39,7 +39,7 @@ const BUILT_IN: [(&str, u32, &str); 9] = [
 pub(super) struct Providers {
     list: Vec<(String, Limits)>,
     exact: HashMap<String, usize>,
-    /// The label before a dot and anything: `yahoo` of `yahoo.*`.
+    /// Patterns for any top-level domain, by their label: `yahoo` for `yahoo.*`.
     first: HashMap<String, usize>,
 }
 
@@ -80,7 +80,7 @@ impl Providers {
         }
     }
 
-    /// The provider of a lower-case domain; a domain of nobody here is its own, without limits.
+    /// The provider of a lower-case domain. An unknown domain is a provider of its own, without limits.
     pub(super) fn find<'n>(&'n self, domain: &'n str) -> (&'n str, Limits) {
         let by_label = || {
             let mut ends = domain.match_indices('.').map(|(at, _)| &domain[..at]);
@@ -93,7 +93,7 @@ impl Providers {
         }
     }
 
-    /// The limits of a provider, or of a domain that is its own.
+    /// The limits of a provider, or of a domain that is a provider of its own.
     pub(super) fn named(&self, name: &str) -> Limits {
         let known = self.list.iter().find(|(known, _)| known == name);
         known.map_or_else(|| self.find(name).1, |(_, limits)| *limits)

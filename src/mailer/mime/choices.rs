@@ -1,20 +1,20 @@
-//! Choices that stand in another order in each mail.
+//! Choices that have a different order in each mail.
 //!
-//! Who always takes the first link (a scanner, a hasty thumb) then takes each choice as often as any other: what is left is
-//! noise, not bias. The order depends on seed and reader alone, so that it is the same at every attempt and in both parts.
-//! It is no secret and needs no true randomness, but balance: see [`Choices::order`].
+//! Somebody who always takes the first link (a scanner, a hasty reader) then takes each choice equally often, which
+//! leaves noise but no bias. The order depends only on seed and reader, so that it is the same at every attempt and in
+//! both parts. It is no secret and needs no true randomness, but it must be balanced: see [`Choices::order`].
 
 use serde::{Deserialize, Serialize};
 
 use super::slots::SignedLink;
 use crate::types::{Purpose, ReaderId, SplitMix};
 
-/// A set of choices, each words and a link.
+/// A set of choices, each with a text and a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choices {
     seed: Vec<i64>,
     choices: Vec<Choice>,
-    /// So many at the end keep their places.
+    /// This many at the end keep their places.
     #[serde(default)]
     fixed: usize,
 }
@@ -26,7 +26,7 @@ struct Choice {
 }
 
 impl Choices {
-    /// No choice yet. Sets with different seeds (an issue, a poll) are ordered independently of each other.
+    /// An empty set. Sets with different seeds (an issue, a poll) are ordered independently of each other.
     #[must_use]
     pub fn new(seed: &[i64]) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Choices {
         }
     }
 
-    /// Adds a choice: its words as plain text, its link as in [`Slots::link`](super::Slots::link).
+    /// Adds a choice: its text in plain text, its link as in [`Slots::link`](super::Slots::link).
     pub fn add(&mut self, words: &str, path: &str, purpose: Purpose, numbers: &[i64]) {
         let choice = Choice {
             words: words.to_owned(),
@@ -45,7 +45,7 @@ impl Choices {
         self.choices.insert(self.choices.len() - self.fixed, choice);
     }
 
-    /// Adds one that stands after all others in every mail, such as "Other".
+    /// Adds a choice that comes after all others in every mail, such as "Other".
     pub fn add_last(&mut self, words: &str, path: &str, purpose: Purpose, numbers: &[i64]) {
         self.add(words, path, purpose, numbers);
         let added = self.choices.len() - self.fixed - 1;
@@ -53,7 +53,7 @@ impl Choices {
         self.fixed += 1;
     }
 
-    /// How many there are.
+    /// The number of choices.
     #[must_use]
     pub(super) fn len(&self) -> usize {
         self.choices.len()
@@ -67,11 +67,12 @@ impl Choices {
         self.choices.get(at).map(|choice| &choice.link)
     }
 
-    /// Which choice stands at each place for this reader.
+    /// The choice at each place for this reader.
     ///
-    /// Readers are taken in blocks of as many as there are choices. A block has one arrangement, drawn by a hash, and each of its
-    /// readers another turn of it: within a block every choice stands at every place exactly once (a Latin square), where
-    /// independent draws would leave 0.5 points of chance among 10,000 readers.
+    /// Readers are grouped into blocks with as many readers as there are choices. A block has one arrangement, drawn by
+    /// a hash, and each of its readers a different rotation of it. So within a block every choice has every place
+    /// exactly once (a Latin square); independent draws would leave a random deviation of 0.5 percentage points among
+    /// 10,000 readers.
     pub(super) fn order(&self, reader: ReaderId) -> Vec<usize> {
         let n = self.choices.len() - self.fixed;
         let mut order: Vec<usize> = (0..self.choices.len()).collect();
@@ -98,7 +99,7 @@ mod tests {
         choices
     }
 
-    /// The largest distance of any choice's share at any place from an even share, in points.
+    /// The largest deviation of any choice's share at any place from an even share, in percentage points.
     fn bias(choices: &Choices, readers: impl Iterator<Item = i64>) -> f64 {
         let n = choices.len();
         let (mut at, mut mails) = (vec![vec![0u32; n]; n], 0u32);
@@ -169,7 +170,7 @@ mod tests {
     fn none_and_one_have_one_order() {
         assert!(choices(0, &[1]).order(ReaderId(5)).is_empty());
         assert_eq!(choices(1, &[1]).order(ReaderId(5)), [0]);
-        // A preview's reader, and one that no database would give.
+        // The reader of a preview, and an id that no database assigns.
         assert_eq!(choices(2, &[1]).order(ReaderId(0)).len(), 2);
         assert_eq!(choices(2, &[1]).order(ReaderId(i64::MIN)).len(), 2);
     }

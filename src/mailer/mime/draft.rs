@@ -1,4 +1,4 @@
-//! What somebody wants to send, before it is bytes.
+//! The content of a mail, before it is encoded.
 
 use super::slots::Slots;
 use crate::types::EmailAddress;
@@ -17,7 +17,7 @@ pub struct Mailbox {
 pub struct Draft {
     /// The sender; its domain is also that of the Message-ID.
     pub from: Mailbox,
-    /// Where answers go, if not to the sender.
+    /// The Reply-To address, if it is not the sender.
     pub reply_to: Option<Mailbox>,
     /// The subject; may hold markers.
     pub subject: String,
@@ -25,9 +25,9 @@ pub struct Draft {
     pub text: String,
     /// The HTML body, CSS already inlined.
     pub html: String,
-    /// The slots whose markers stand in subject and bodies.
+    /// The slots whose markers occur in subject and bodies.
     pub slots: Slots,
-    /// Present when this is bulk mail that one can unsubscribe from; absent for single mails.
+    /// The list headers of bulk mail, which can be unsubscribed from; `None` for single mails.
     pub list: Option<ListHeaders>,
 }
 
@@ -36,9 +36,9 @@ pub struct Draft {
 pub struct ListHeaders {
     /// The list's name for people.
     pub name: String,
-    /// `slug.host`: stable for life (RFC 2919).
+    /// `slug.host`; it must never change (RFC 2919).
     pub id: String,
-    /// What the token of the unsubscribe link carries before the reader's id.
+    /// The numbers that the token of the unsubscribe link carries before the reader's id.
     pub unsubscribe: Vec<i64>,
     /// URL of the page about the list.
     pub help: String,
@@ -46,6 +46,6 @@ pub struct ListHeaders {
     pub owner: String,
     /// URL of the archive, if there is a public one.
     pub archive: Option<String>,
-    /// `issue:list:stream:sender`, nothing personal: what Gmail's postmaster tools group by.
+    /// `issue:list:stream:sender`, by which Gmail's postmaster tools group mails. Contains nothing personal.
     pub feedback_id: String,
 }

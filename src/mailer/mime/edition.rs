@@ -1,4 +1,4 @@
-//! A mail that is encoded once and filled per recipient.
+//! A mail that is encoded once and filled in per recipient.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,7 @@ const BOUNDARY: &str = "=_canvass";
 /// The alias of `/unsubscribe/` that keeps `List-Unsubscribe` on one line.
 const UNSUBSCRIBE_PATH: &str = "/u/";
 
-/// A compiled mail. Stored with its issue when that is frozen, so the form of the JSON is kept readable by later
-/// versions.
+/// A compiled mail. It is stored with its issue when that is frozen, so later versions must be able to read the JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edition {
     segments: Vec<Segment>,
@@ -27,7 +26,7 @@ pub struct Edition {
     sender: String,
 }
 
-/// A stretch of the message: bytes as they are, or one recipient's value.
+/// A segment of the message: fixed bytes, or a recipient's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Segment {
@@ -35,15 +34,15 @@ enum Segment {
     Fixed(String),
     /// The recipient's address.
     To,
-    /// The subject, where it has slots; encoded per recipient.
+    /// A subject with slots; encoded per recipient.
     Subject(String),
-    /// Time of sending.
+    /// The time of sending.
     Date,
     /// The Message-ID.
     MessageId,
-    /// Where one unsubscribes by mail, if anywhere.
+    /// The address for unsubscribing by mail, if there is one.
     Mailto,
-    /// A slot in a header, as it is.
+    /// A slot in a header, inserted as it is.
     Header(usize),
     /// A slot in the text body.
     Text(usize),
@@ -51,7 +50,7 @@ enum Segment {
     Html(usize),
 }
 
-/// What is the same for all mails of one filling, and the Message-ID.
+/// The values for filling in an edition, beside those of the recipient.
 #[derive(Clone, Copy)]
 pub struct Sending<'s> {
     /// Seals the links.
@@ -60,9 +59,9 @@ pub struct Sending<'s> {
     pub public_url: &'s str,
     /// The `Date` of the mail.
     pub now: UnixMillis,
-    /// With its angle brackets.
+    /// The Message-ID with its angle brackets.
     pub message_id: &'s str,
-    /// An address of ours that takes "unsubscribe" for this recipient.
+    /// An address of ours at which this recipient can unsubscribe by mail.
     pub mailto: Option<&'s str>,
 }
 
@@ -182,7 +181,7 @@ impl Edition {
         }
     }
 
-    /// Marked text with this recipient's values.
+    /// Replaces the markers in a text with this recipient's values.
     fn plain(&self, marked: &str, own: &Values<'_>) -> String {
         let mut text = String::new();
         for piece in pieces(marked, &self.slots) {
@@ -194,7 +193,7 @@ impl Edition {
         text
     }
 
-    /// What every mail of it has at least, in octets.
+    /// The minimum size of a mail of this edition, in octets.
     #[must_use]
     pub fn octets(&self) -> usize {
         let fixed = self.segments.iter().map(|segment| match segment {
@@ -204,7 +203,7 @@ impl Edition {
         fixed.sum()
     }
 
-    /// The sender's address: its domain is that of Message-IDs; the return path where no bounce domain is configured.
+    /// The sender's address. Its domain is used in Message-IDs; without a bounce domain it is also the return path.
     #[must_use]
     pub fn sender(&self) -> &str {
         &self.sender
@@ -232,7 +231,7 @@ fn list_headers(head: &mut String, list: &ListHeaders) {
     header::verbatim(head, "Feedback-ID", &list.feedback_id);
 }
 
-/// Collects segments; `fixed` is the open stretch of bytes.
+/// Collects segments; `fixed` is the fixed segment that is still being extended.
 #[derive(Default)]
 struct Compiler {
     segments: Vec<Segment>,
@@ -274,7 +273,8 @@ impl Compiler {
                 }
             }
         }
-        // A slot at the very end left a soft break open: the line end belongs to the delimiter (RFC 2046 §5.1.1).
+        // A slot at the very end leaves a soft line break; the line end that follows belongs to the delimiter (RFC 2046
+        // §5.1.1).
         if body.is_empty() || !body.ends_with('\n') {
             encoder.text("\n");
         }
@@ -290,7 +290,7 @@ impl Compiler {
     }
 }
 
-/// RFC 5322 §3.3, in UTC.
+/// A date in the format of RFC 5322 §3.3, in UTC.
 fn date(now: UnixMillis) -> String {
     now.timestamp()
         .strftime("%a, %d %b %Y %H:%M:%S +0000")

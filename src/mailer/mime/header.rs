@@ -1,13 +1,14 @@
-//! Header fields that a value cannot break out of.
+//! Writing header fields, safe against injection by their values.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// Where a header line is folded: lines with encoded words have at most 76 characters (RFC 2047 §2), others 78.
+/// The column at which a header line is folded: lines with encoded words have at most 76 characters (RFC 2047 §2),
+/// others 78.
 const FOLD_AT: usize = 76;
-/// Octets of text in one encoded word: 60 base64 characters and the frame stay under RFC 2047's 75.
+/// Octets of text in one encoded word: 60 base64 characters and the delimiters stay within RFC 2047's 75.
 const WORD_OCTETS: usize = 45;
 
-/// Appends `name: value` as unstructured text, encoded and folded where needed.
+/// Appends `name: value` as unstructured text, encoded and folded if needed.
 pub(super) fn unstructured(out: &mut String, name: &str, value: &str) {
     let value = one_line(value);
     out.push_str(name);
@@ -52,7 +53,7 @@ pub(super) fn mailbox(out: &mut String, name: &str, display: &str, address: &str
     out.push_str("\r\n");
 }
 
-/// `value` as a phrase followed by `<id>`, as List-Id wants it.
+/// Appends `name: Display Name <id>`, the form of List-Id.
 pub(super) fn phrase_and_id(out: &mut String, name: &str, display: &str, id: &str) {
     let mut column = name.len() + 1;
     out.push_str(name);
@@ -67,7 +68,7 @@ pub(super) fn phrase_and_id(out: &mut String, name: &str, display: &str, id: &st
     out.push_str("\r\n");
 }
 
-/// Line ends and other control characters become spaces: one value, one line.
+/// Replaces line ends and other control characters with spaces, so that a value is a single line.
 pub(super) fn one_line(value: &str) -> String {
     let value: String = value
         .chars()
@@ -85,7 +86,7 @@ pub(super) fn one_line(value: &str) -> String {
 fn plain(value: &str) -> bool {
     value.is_ascii()
         && !value.contains("=?")
-        // White space at a fold is easily lost.
+        // White space at a fold may be lost.
         && !value.contains("   ")
         && value.split(' ').all(|word| word.len() < FOLD_AT - 20)
 }
@@ -117,7 +118,7 @@ fn phrase(display: &str, column: usize) -> Vec<String> {
     vec![quoted]
 }
 
-/// Encoded words of at most 75 characters, split between characters. The first one fits behind what stands in its line.
+/// Encoded words of at most 75 characters, split at character boundaries. The first one fits into the rest of its line.
 fn encoded_words(value: &str, column: usize) -> Vec<String> {
     let frame = " =?UTF-8?B??=".len();
     let mut room = FOLD_AT.saturating_sub(column + frame) / 4 * 3;
@@ -138,7 +139,7 @@ fn encoded_words(value: &str, column: usize) -> Vec<String> {
 
 /// Appends a space and `word`, on a new line if this one is full.
 fn fold(out: &mut String, column: &mut usize, word: &str) {
-    // Never fold before the first word: some readers take a header that starts with a fold as empty.
+    // Never fold before the first word: some mail clients treat a header that begins with a fold as empty.
     let line = out.rsplit('\n').next().unwrap_or_default();
     let first = !line.contains(' ');
     if !first && !word.is_empty() && *column + 1 + word.len() > FOLD_AT {

@@ -1,4 +1,4 @@
-//! Message-IDs that are the same on every attempt and stored nowhere.
+//! Message-IDs that are the same on every attempt and need no storage.
 
 use data_encoding::BASE32_NOPAD;
 
@@ -6,7 +6,7 @@ use crate::types::{IssueId, Keys, ReaderId, varint::pack};
 
 /// The Message-ID (with its angle brackets) of `issue` for `reader`, at the sender's own domain.
 ///
-/// A keyed hash: stable whatever restarts or keys rotate, and it tells nobody how many readers there are.
+/// It is a keyed hash, which is stable across restarts and key rotations and does not reveal the number of readers.
 #[must_use]
 pub fn message_id(keys: &Keys, issue: IssueId, reader: ReaderId, domain: &str) -> String {
     let mac = keys.hash("message-id", &pack(&[issue.0, reader.0]));

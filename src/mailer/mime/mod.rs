@@ -1,12 +1,12 @@
 //! Messages as bytes.
 //!
-//! A [`Draft`] is what somebody wants to send: subject, sender, headers, an HTML and a text body with open [`Slots`].
+//! A [`Draft`] is the content of a mail: subject, sender, headers, an HTML and a text body with open [`Slots`].
 //! [`Edition::compile`] encodes it once; [`Edition::fill`] puts one recipient's values into the slots, at about the
-//! cost of copying it. Single mails go the same way, with one recipient.
+//! cost of copying it. Single mails are made in the same way, with one recipient.
 //!
-//! Promises: CRLF everywhere, no bare CR, LF or NUL, no line over 998 octets (quoted-printable: 76), no header that a
-//! value can add to, multipart/alternative with the text first, `List-Unsubscribe` on one line: the https link, and
-//! where a bounce domain is configured a `mailto:` that is the mail's own return path.
+//! Promises: CRLF everywhere; no bare CR, LF or NUL; no line over 998 octets (quoted-printable: 76); no header
+//! injection; multipart/alternative with the text first; `List-Unsubscribe` on one line, with the https link and, if a
+//! bounce domain is configured, a `mailto:` that is the mail's own return path.
 
 mod choices;
 mod draft;

@@ -1,7 +1,7 @@
-//! Quoted-printable (RFC 2045 §6.7) that can be cut into pieces.
+//! Quoted-printable (RFC 2045 §6.7) in pieces that can be joined.
 //!
-//! A piece always begins at the start of a line; [`Encoder::soft_break`] ends a line without ending the text's line.
-//! That is what lets an edition be encoded once and have values set into it.
+//! A piece always begins at the start of a line; [`Encoder::soft_break`] ends the encoded line without ending the line
+//! of text. This makes it possible to encode an edition once and insert values into it.
 
 /// The longest encoded line, without its CRLF.
 const MAX_LINE: usize = 76;
@@ -26,12 +26,12 @@ impl Encoder {
                 }
                 '\n' => self.hard_break(),
                 ' ' | '\t' => {
-                    // White space before a line end would be stripped on the way.
+                    // White space before a line end would be stripped in transit.
                     let exposed = matches!(chars.peek(), None | Some('\r' | '\n'));
                     self.character(c, exposed);
                 }
                 '=' => self.character(c, true),
-                // A dot alone on a line, or "From " at its start, is harmless when it is encoded.
+                // Encoded, a dot alone on a line or "From " at its start is harmless.
                 '.' | 'F' if self.column == 0 => self.character(c, true),
                 ' '..='~' => self.character(c, false),
                 _ => self.character(c, true),
@@ -43,7 +43,7 @@ impl Encoder {
         let mut utf8 = [0; 4];
         let bytes = c.encode_utf8(&mut utf8).as_bytes();
         let width = if encoded { bytes.len() * 3 } else { 1 };
-        // One column is kept for the `=` of a soft break. A character is never split: some readers decode by line.
+        // One column is kept for the `=` of a soft break. A character is never split: some clients decode line by line.
         if self.column + width > MAX_LINE - 1 {
             self.soft_break();
         }
@@ -65,7 +65,7 @@ impl Encoder {
         self.column = 0;
     }
 
-    /// Goes to the start of a line without ending the text's line.
+    /// Goes to the start of a line without ending the line of text.
     pub(super) fn soft_break(&mut self) {
         if self.column > 0 {
             self.out.push_str("=\r\n");
@@ -73,20 +73,20 @@ impl Encoder {
         }
     }
 
-    /// Ends the body: the last line is complete.
+    /// Ends the body with a complete last line.
     pub(super) fn finish(&mut self) {
         if self.column > 0 {
             self.hard_break();
         }
     }
 
-    /// Takes what was written so far.
+    /// Takes out what has been written so far.
     pub(super) fn take(&mut self) -> String {
         std::mem::take(&mut self.out)
     }
 }
 
-/// Encodes `value` as lines of their own that join what is before and after.
+/// Encodes `value` as separate encoded lines that join with the text before and after.
 pub(super) fn inset(value: &str, out: &mut Vec<u8>) {
     let mut encoder = Encoder::default();
     encoder.text(value);

@@ -1,23 +1,23 @@
-//! The places of an edition that differ from reader to reader.
+//! The parts of an edition that differ from reader to reader.
 
 use serde::{Deserialize, Serialize};
 
 use super::choices::Choices;
 use crate::types::{Keys, Purpose, ReaderId, varint::pack};
 
-/// What stands in an open place.
+/// The content of a slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Slot {
     /// The reader's address.
     Email,
-    /// The reader's name, or these words where no name is known.
+    /// The reader's name, or this text if the name is unknown.
     Name(String),
     /// A signed link.
     Link(SignedLink),
-    /// The words of what stands at a place among choices.
+    /// The text of the choice at this place.
     ChoiceWords(Place),
-    /// Its link.
+    /// The link of the choice at this place.
     ChoiceLink(Place),
 }
 
@@ -28,34 +28,34 @@ pub struct SignedLink {
     path: String,
     /// What the link may be used for.
     purpose: Purpose,
-    /// What the token carries before the reader's id.
+    /// The numbers that the token carries before the reader's id.
     numbers: Vec<i64>,
 }
 
-/// A place among choices that stand in another order in each mail.
+/// A place in a set of choices, whose order differs from mail to mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Which set of choices, in the order they were given.
+    /// The index of the set of choices, in the order in which they were added.
     set: usize,
-    /// From 0.
+    /// The place, from 0.
     at: usize,
 }
 
-/// Who a mail is for.
+/// The recipient of a mail.
 #[derive(Clone, Copy)]
 pub struct Recipient<'r> {
-    /// Goes into link tokens.
+    /// The id that goes into link tokens.
     pub reader: ReaderId,
-    /// As the envelope has it.
+    /// The address, as in the envelope.
     pub address: &'r str,
-    /// As the reader gave it; never trusted.
+    /// The name as the reader gave it; untrusted.
     pub name: Option<&'r str>,
 }
 
-/// Hands out the markers that a template puts where a value belongs.
+/// Hands out the markers that a template puts in the place of a value.
 ///
-/// A marker is a plain ASCII word, or a URL where a link belongs, so that it passes unchanged through Markdown, HTML
-/// cleaners and the CSS inliner. A marker that nobody was given is plain text.
+/// A marker is a plain ASCII word, or a URL for a link, so that it passes unchanged through Markdown, HTML
+/// sanitizers and the CSS inliner. Text that looks like a marker but was not handed out stays plain text.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
     slots: Vec<Slot>,
@@ -63,7 +63,7 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// No slot yet.
+    /// An empty set of slots.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -74,7 +74,7 @@ impl Slots {
         self.word(Slot::Email)
     }
 
-    /// The marker for the reader's name; `otherwise` stands in where it is unknown.
+    /// The marker for the reader's name; `otherwise` replaces an unknown name.
     pub fn name(&mut self, otherwise: &str) -> String {
         self.word(Slot::Name(otherwise.to_owned()))
     }
@@ -85,7 +85,7 @@ impl Slots {
         self.url(slot)
     }
 
-    /// The markers of choices, place by place: words and link. The same set is given the same places again.
+    /// The markers of a set of choices, place by place: text and link. An equal set gets the same markers again.
     pub fn choices(&mut self, choices: Choices) -> Vec<(String, String)> {
         let places = choices.len();
         let known = self.choices.iter().position(|known| *known == choices);
@@ -129,14 +129,14 @@ const WORD_END: &str = "xzq";
 const LINK_START: &str = "https://";
 const LINK_END: &str = ".invalid/";
 
-/// A piece of marked text.
+/// A piece of text with markers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'t> {
     Text(&'t str),
     Slot(usize),
 }
 
-/// Cuts `text` at the markers of `slots`.
+/// Splits `text` at the markers of `slots`.
 pub(super) fn pieces<'t>(text: &'t str, slots: &[Slot]) -> Vec<Piece<'t>> {
     let mut pieces = Vec::new();
     let (mut start, mut from) = (0, 0);
@@ -212,7 +212,7 @@ impl<'v> Values<'v> {
         }
     }
 
-    /// What stands in a slot, as plain text.
+    /// The value of a slot, as plain text.
     pub(super) fn of(&self, slot: &Slot) -> String {
         match slot {
             Slot::Email => self.recipient.address.to_owned(),

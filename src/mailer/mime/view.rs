@@ -5,11 +5,11 @@ use mail_parser::MessageParser;
 /// The parts of a raw message, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// The header fields as they stand, unfolded, in order.
+    /// The header fields, unfolded, in their order.
     pub headers: Vec<(String, String)>,
     /// The subject.
     pub subject: String,
-    /// The sender: name, or address where there is no name.
+    /// The sender's name, or the address if there is no name.
     pub from: String,
     /// The recipient's address.
     pub to: String,
@@ -20,7 +20,7 @@ pub struct View {
 }
 
 impl View {
-    /// Parses `raw`; what is missing stays empty.
+    /// Parses `raw`; missing parts stay empty.
     #[must_use]
     pub fn of(raw: &[u8]) -> Self {
         let Some(message) = MessageParser::default().parse(raw) else {

@@ -1,14 +1,14 @@
-//! The relays: which one a mail goes through, and which ones rest.
+//! The relays: which one a mail goes through, and which ones are paused.
 //!
-//! Rendezvous hashing with weights decides by the reader, so that the same reader comes to the same relay at every attempt
-//! (greylisting wants that), a relay that rests gives its share to the others, and nobody else moves. Left out are
-//! relays whose breaker is open, whose day is used up, or whose connections are all taken; a first attempt also evades
-//! a relay that would have to wait for its pace.
+//! Weighted rendezvous hashing by the reader chooses the relay. So a reader gets the same relay at every attempt, as
+//! greylisting requires; a paused relay's share is spread over the others, and no other reader moves. Relays are left
+//! out if their breaker is open, their daily limit is reached, or all their connections are taken; a first attempt also
+//! avoids a relay that would have to wait for its rate limit.
 //!
-//! A breaker is opened by what concerns the relay: no connection, no TLS, no login, 421, a refusal of MAIL that speaks
-//! of load, and refusals because of us (a block list, a failed DMARC) of so many mails in a row. One that puts off mail after mail
-//! is passed over while another takes them. A relay that fails TLS is never used in clear. Limits of a recipient's provider are
-//! no relay's affair.
+//! A breaker is opened by failures of the relay itself: no connection, no TLS, no login, 421, a refusal of MAIL because
+//! of load, and a series of refusals because of us (a block list, a failed DMARC check). A relay that defers mail after
+//! mail is passed over while another accepts them. A relay whose TLS fails is never used without it. Limits of a
+//! recipient's provider do not count against the relay.
 
 mod quota;
 mod route;
@@ -32,44 +32,44 @@ pub(super) use route::{Route, Seat};
 #[derive(Clone, Debug, Default)]
 pub struct Relays(Vec<Arc<Route>>);
 
-/// A relay that refuses so many mails in a row because of us is left alone; one that puts so many off is passed over.
+/// A relay that refuses this many mails in a row because of us is paused; one that defers this many is passed over.
 const IN_A_ROW: u32 = 10;
 
-/// What a mail is, to a relay's limits.
+/// The kind of a mail, for a relay's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Somebody waits for it: it is counted, but does not wait for pace or day.
+    /// A single mail: it counts, but never waits for the rate or the daily limit, because somebody is waiting for it.
     Single,
-    /// One of an issue.
+    /// The first attempt at a mail of an issue.
     First,
-    /// One of an issue, not for the first time: it goes to its own relay, even if that is busy.
+    /// A later attempt at a mail of an issue: it goes to the same relay as before, even if that is busy.
     Again,
 }
 
-/// Which relay a mail goes through.
+/// The relay that was chosen for a mail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Way {
-    /// Its place in the list; 0 where mails go to no relay.
+    /// The relay's index; 0 if mails go to no relay.
     pub(super) relay: usize,
-    /// Where this very mail is to show whether the relay is there again, since when.
+    /// If this mail is the trial of a half-open breaker, when the trial began.
     trial: Option<Instant>,
 }
 
-/// What a choice came to.
+/// The result of a choice.
 #[derive(Debug)]
 pub(super) enum Choice {
     /// This relay.
     Way(Way),
-    /// None yet: ask again after this.
+    /// No relay yet: ask again after this time.
     Wait(Duration),
-    /// This relay's day has grants to be taken.
+    /// Reserve more of this relay's daily limit first.
     Refill(usize),
-    /// None for a while.
+    /// No relay for a while.
     None,
 }
 
 impl Relays {
-    /// Adds a relay; `Err` with its name if another has it.
+    /// Adds a relay; `Err` with its name if another relay has the same.
     pub(super) fn push(
         &mut self,
         settings: &config::Relay,
@@ -99,8 +99,8 @@ impl Relays {
         &self.0[way]
     }
 
-    /// Which relay a mail with this key goes through now, but for those in `not`. `placed` says where the lane has a connection, or may
-    /// have one in any case.
+    /// Chooses the relay for a mail with this key, except those in `not`. `placed` says at which relays the lane has a
+    /// connection, or may always open one.
     pub(super) fn choose(
         &self,
         key: u64,
@@ -152,7 +152,7 @@ impl Relays {
         if route.quota.limits() && !route.quota.take(at, kind == Kind::Single) {
             return Choice::Refill(way);
         }
-        // The last question: whoever may try a relay after its rest does so, and the others wait for what comes of it.
+        // Ask the breaker last: passing a half-open breaker begins a trial, and the other lanes wait for its result.
         let trial = match route.breaker.pass(now) {
             Ok(trial) => trial,
             Err(wait) => {
@@ -171,7 +171,7 @@ impl Relays {
         route.quota.refill(app, &route.name).await
     }
 
-    /// The mail that was counted did not go; if it was to show whether the relay is there again, another may.
+    /// Uncounts a mail that was not sent. If it was the trial of a half-open breaker, another mail may be.
     pub(super) fn not_taken(&self, way: Way) {
         let Some(route) = self.0.get(way.relay) else {
             return;
@@ -184,7 +184,8 @@ impl Relays {
         }
     }
 
-    /// Whether a lane has to wait because every relay rests, and how long at least. `bulk` also minds the limits of the day.
+    /// How long a lane must wait at least because no relay can be used; `None` if one can. With `bulk`, daily limits
+    /// count too.
     pub(super) fn wait(
         &self,
         now: Instant,
@@ -206,7 +207,7 @@ impl Relays {
         least
     }
 
-    /// Counts what became of a mail at a relay.
+    /// Counts the outcome of a mail at a relay.
     pub(super) fn count(&self, way: usize, outcome: &'static str) {
         if let Some(route) = self.0.get(way) {
             metrics::counter!("canvass_relay_mails_total", "relay" => route.name.clone(), "outcome" => outcome)
@@ -214,7 +215,7 @@ impl Relays {
         }
     }
 
-    /// A relay took a mail.
+    /// Records that a relay accepted a mail.
     pub(super) fn took(&self, way: usize, now: Instant) {
         if let Some(route) = self.0.get(way) {
             route.breaker.close();
@@ -223,7 +224,7 @@ impl Relays {
         }
     }
 
-    /// A relay refused a mail because of us.
+    /// Records that a relay refused a mail because of us.
     pub(super) fn refused_us(
         &self,
         way: usize,
@@ -243,12 +244,12 @@ impl Relays {
         }
     }
 
-    /// Whether every relay there is refuses our mails.
+    /// Whether every relay refuses our mails.
     pub(super) fn all_refuse_us(&self) -> bool {
         !self.0.is_empty() && self.0.iter().all(|route| route.refusals() >= IN_A_ROW)
     }
 
-    /// A relay put a mail off.
+    /// Records that a relay deferred a mail.
     pub(super) fn deferred(
         &self,
         way: usize,
@@ -263,7 +264,7 @@ impl Relays {
         route.breaker.close();
         let text = words.text.to_lowercase();
         if text.contains("greylist") || text.contains("graylist") {
-            // It is met by coming back to the same relay.
+            // Greylisting is overcome by coming back through the same relay.
             route.said(&words.told(), at);
             return;
         }
@@ -276,7 +277,7 @@ impl Relays {
         }
     }
 
-    /// A relay answered for one mail, other than by taking it.
+    /// Records another reply of a relay about one mail.
     pub(super) fn said(&self, way: usize, words: &str, at: UnixMillis) {
         if let Some(route) = self.0.get(way) {
             route.breaker.close();
@@ -284,7 +285,7 @@ impl Relays {
         }
     }
 
-    /// A relay wants a rest, or is not there.
+    /// Records that a relay throttles us or cannot be reached.
     pub(super) fn rests(
         &self,
         way: usize,
@@ -302,8 +303,8 @@ impl Relays {
         }
     }
 
-    /// A connection broke in the middle of a mail. Once may be the mail's affair or chance; often in a row is the relay's, and the first
-    /// time after a rest as well.
+    /// Records that a connection broke in the middle of a mail. A single time may be chance or due to the mail; several
+    /// times in a row, or the first time after a pause, is due to the relay.
     pub(super) fn lost(
         &self,
         way: usize,
@@ -321,7 +322,7 @@ impl Relays {
         }
     }
 
-    /// Gives back the day's grants that nobody needs.
+    /// Gives back the unused part of the daily limits that this process has reserved.
     pub(super) async fn give_back(&self, app: &App, end: bool) -> Result<(), DbErr> {
         for route in self.0.iter().filter(|route| route.quota.limits()) {
             route.quota.give_back(app, &route.name, end).await?;
@@ -335,8 +336,8 @@ impl Relays {
     }
 }
 
-/// The relay with the least score has the key: −ln(u) / weight, u even in (0, 1) from key and relay. Each relay is
-/// the least in the share of its weight, and leaving one out moves only the keys that were its own.
+/// The relay with the lowest score gets the key: −ln(u) / weight, with u uniform in (0, 1) from key and relay. So each
+/// relay gets a share in proportion to its weight, and leaving one out moves only the keys that were its own.
 fn score(key: u64, route: &Route) -> f64 {
     let mixed = SplitMix::new(key ^ route.seed).draw();
     let even = ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64;

@@ -1,8 +1,9 @@
-//! So many mails a day through one relay, exactly, over all nodes and restarts.
+//! The daily limit of a relay, exact over all nodes and restarts.
 //!
-//! A day is a UTC day. `relay_day` counts what was granted; a node takes a block of grants in one commit under the row's
-//! lock and spends it in memory, so that a mail costs no query. What is left of a block goes back when the node stops or has
-//! nothing to send. A node that is killed leaves at most a block unused: the count is never exceeded.
+//! A day is a UTC day. `relay_day` counts the mails that were granted. A node takes a block of grants in one commit
+//! under the row's lock and spends it in memory, so that a mail costs no query. The rest of a block is given back when
+//! the node stops or has nothing to send. A node that is killed wastes at most one block; bulk mail never exceeds the
+//! limit.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,18 +18,19 @@ use crate::{
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 /// The largest block.
 const BLOCK: i64 = 100;
-/// Days are forgotten after so many.
+/// For how many days the rows are kept.
 const KEPT: i64 = 60;
 
 #[derive(Debug)]
 pub(super) struct Quota {
     plan: Plan,
     state: Mutex<State>,
-    /// Held by whoever moves grants between memory and the database: what is owed is owned up to once.
+    /// Held while grants move between memory and the database, so that mails sent without a grant are accounted for
+    /// once.
     moving: tokio::sync::Mutex<()>,
 }
 
-/// How many mails which day.
+/// The limit of each day.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     /// 0: no limit.
@@ -39,13 +41,13 @@ struct Plan {
 #[derive(Debug, Default)]
 struct State {
     day: i64,
-    /// Grants in hand; negative: single mails that went without one.
+    /// Unspent grants; negative: single mails that were sent without one.
     left: i64,
-    /// Of all nodes, as far as this one knows.
+    /// Grants of all nodes, as far as this one knows.
     granted: i64,
-    /// Nothing more today.
+    /// There are no more grants today.
     spent: bool,
-    /// Since the last look of [`Quota::give_back`].
+    /// Whether any grant was used since the last call of [`Quota::give_back`].
     used: bool,
 }
 
@@ -65,7 +67,7 @@ impl Quota {
         }
     }
 
-    /// Whether days have a limit at all.
+    /// Whether there is a daily limit.
     pub(super) fn limits(&self) -> bool {
         self.plan.per_day > 0 || self.plan.warm_up.is_some()
     }
@@ -75,7 +77,7 @@ impl Quota {
         self.plan.cap(day(now))
     }
 
-    /// Mails handed over today, by all nodes as far as this one knows, and those in the air.
+    /// Mails handed over today by all nodes, as far as this one knows, including those in flight.
     pub(super) fn used(&self, now: UnixMillis) -> i64 {
         let state = self.lock();
         if state.day == day(now) {
@@ -85,7 +87,7 @@ impl Quota {
         }
     }
 
-    /// Whether a mail of an issue has to wait for tomorrow, and how long.
+    /// How long until tomorrow, if a mail of an issue has to wait for that.
     pub(super) fn wait(&self, now: UnixMillis) -> Option<Duration> {
         let state = self.lock();
         let spent = state.spent && state.left <= 0 && state.day == day(now);
@@ -93,7 +95,8 @@ impl Quota {
         spent.then(|| Duration::from_millis(left))
     }
 
-    /// Counts a mail; `false`: [`Quota::refill`] first. A single mail goes in any case: somebody waits for it.
+    /// Counts a mail; `false`: call [`Quota::refill`] first. A single mail may always be sent, because somebody waits
+    /// for it.
     pub(super) fn take(&self, now: UnixMillis, single: bool) -> bool {
         let mut state = self.lock();
         let fresh = state.day == day(now) && state.left > 0;
@@ -104,12 +107,12 @@ impl Quota {
         fresh || single
     }
 
-    /// The mail did not go.
+    /// Uncounts a mail that was not sent.
     pub(super) fn put_back(&self) {
         self.lock().left += 1;
     }
 
-    /// Takes a block of grants if there is none in hand.
+    /// Takes a block of grants if there are none left.
     pub(super) async fn refill(&self, app: &App, relay: &str) -> Result<(), DbErr> {
         let _alone = self.moving.lock().await;
         let today = day(app.clock.now());
@@ -163,8 +166,8 @@ impl Quota {
         Ok(())
     }
 
-    /// Gives back what is in hand, if nothing was used since the last time or this is the `end`; owns up to what was used
-    /// without a grant.
+    /// Gives back the unspent grants, if none was used since the last call or this is the `end`. Accounts for mails
+    /// that were sent without a grant.
     pub(super) async fn give_back(&self, app: &App, relay: &str, end: bool) -> Result<(), DbErr> {
         let _alone = self.moving.lock().await;
         let (day, left) = {

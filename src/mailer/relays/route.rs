@@ -1,4 +1,4 @@
-//! One relay: its connections, its pace, its day, its breaker, and what it took.
+//! One relay: its connections, rate limit, daily limit and breaker, and the number of mails it has accepted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,16 +21,16 @@ use crate::{
 /// Seconds in the window of "the last minute".
 const MINUTE: usize = 60;
 
-/// A relay and what this process knows of it.
+/// A relay and its state in this process.
 #[derive(Debug)]
 pub struct Route {
     pub(super) name: String,
     pub(super) weight: f64,
-    /// A number of its own, from its name: rendezvous hashing mixes it with the mail's.
+    /// A number derived from its name, which rendezvous hashing mixes with the mail's key.
     pub(super) seed: u64,
     pub(in crate::mailer) relay: Relay,
     pub(super) breaker: Breaker,
-    /// Opens when it puts off mail after mail: others are preferred then, and without others nothing changes.
+    /// Opens if the relay defers mail after mail: other relays are preferred then. Without others, nothing changes.
     pub(super) slow: Breaker,
     pub(super) quota: Quota,
     seats: Arc<Semaphore>,
@@ -44,12 +44,12 @@ struct State {
     pace: Pace,
     open: u32,
     total: u64,
-    /// Connections that broke, in a row.
+    /// Consecutive connections that broke.
     lost: u32,
-    /// Mails that it refused because of us, and mails that it put off, each since the last one that it took.
+    /// Mails that it refused because of us, and mails that it deferred, each since it last accepted one.
     refused: u32,
     deferred: u32,
-    /// Taken in each of the last seconds, in a ring, and the second that was written last.
+    /// A ring of the numbers of mails accepted in each of the last seconds, and the second that was written last.
     minute: [u32; MINUTE],
     second: u64,
     started: Instant,
@@ -57,7 +57,7 @@ struct State {
     words_at: Option<UnixMillis>,
 }
 
-/// A connection's place; free again when dropped.
+/// A connection slot; free again when dropped.
 #[derive(Debug)]
 pub(in crate::mailer) struct Seat {
     route: Arc<Route>,
@@ -102,7 +102,7 @@ impl Route {
         }
     }
 
-    /// A place for one more connection. The lane that is reserved for single mails always gets one.
+    /// A slot for one more connection. The lane that is reserved for single mails always gets one.
     pub(in crate::mailer) fn seat(self: &Arc<Self>, reserved: bool) -> Option<Seat> {
         let permit = if reserved {
             None
@@ -128,7 +128,7 @@ impl Route {
         self.lock().pace.take(now);
     }
 
-    /// It took a mail.
+    /// Records that it accepted a mail.
     pub(super) fn took(&self, now: Instant) {
         let mut state = self.lock();
         state.total += 1;
@@ -137,7 +137,7 @@ impl Route {
         state.minute[second] += 1;
     }
 
-    /// It said something else.
+    /// Records another reply.
     pub(super) fn said(&self, words: &str, at: UnixMillis) {
         let mut state = self.lock();
         words.clone_into(&mut state.words);
@@ -145,7 +145,7 @@ impl Route {
         state.lost = 0;
     }
 
-    /// A connection broke; returns how many did in a row.
+    /// Records a broken connection; returns how many broke in a row.
     pub(super) fn lost(&self, words: &str, at: UnixMillis) -> u32 {
         let mut state = self.lock();
         words.clone_into(&mut state.words);
@@ -154,13 +154,13 @@ impl Route {
         state.lost
     }
 
-    /// One of its breakers has opened: counts it, and tells the log. `reply`: the codes of what it said, where that is why.
+    /// Counts and logs that one of its breakers has opened. `reply`: the codes of the reply that was the cause, if any.
     pub(super) fn left_alone(&self, pause: Duration, reply: Option<String>, why: &str) {
         metrics::counter!("canvass_relay_rests_total", "relay" => self.name.clone()).increment(1);
         tracing::warn!(relay = %self.name, seconds = pause.as_secs(), reply, "{why}");
     }
 
-    /// It refused a mail because of us; returns how many since it last took one.
+    /// Records a refusal because of us; returns how many there were since it last accepted a mail.
     pub(super) fn refused_us(&self, words: &str, at: UnixMillis) -> u32 {
         self.said(words, at);
         let mut state = self.lock();
@@ -168,12 +168,12 @@ impl Route {
         state.refused
     }
 
-    /// How many mails it refused because of us since it last took one.
+    /// How many mails it has refused because of us since it last accepted one.
     pub(super) fn refusals(&self) -> u32 {
         self.lock().refused
     }
 
-    /// It put a mail off; returns how many since it last took one.
+    /// Records a deferral; returns how many there were since it last accepted a mail.
     pub(super) fn deferred(&self, words: &str, at: UnixMillis) -> u32 {
         self.said(words, at);
         let mut state = self.lock();
@@ -216,7 +216,7 @@ impl Route {
 }
 
 impl State {
-    /// Moves the ring to the current second, and returns its place.
+    /// Advances the ring to the current second and returns its index.
     fn forward(&mut self, now: Instant) -> usize {
         let second = now.saturating_duration_since(self.started).as_secs();
         let passed = second.saturating_sub(self.second).min(MINUTE as u64);

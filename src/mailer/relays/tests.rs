@@ -141,7 +141,7 @@ fn the_last_minute_is_counted_by_the_second() {
     assert_eq!((later.handed_over, later.last_minute), (6, 1));
 }
 
-/// Whether the relay would take a mail at this time.
+/// Whether the relay would be used at this time.
 fn takes(relays: &Relays, now: Instant) -> bool {
     let choice = relays.choose(1, Kind::Single, now, AT, |_| false, &[]);
     matches!(choice, Choice::Way(_))

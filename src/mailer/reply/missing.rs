@@ -1,7 +1,7 @@
-//! What is not there: an address or a domain. "Does not exist", "not found" and "unknown" mean it only together with what
-//! they are said of.
+//! Finds out whether a reply says that an address or a domain does not exist. "Does not exist", "not found" and
+//! "unknown" mean something only together with their subject.
 
-/// Said of something. `true`: where nothing is named, it is the address, which the words were said in answer to.
+/// Phrases that need a subject. `true`: without one, the phrase is about the address to which the server replied.
 #[rustfmt::skip]
 const PHRASES: &[(&[&str], bool)] = &[
     (&["does", "not", "exist"], true), (&["doesn", "t", "exist"], true), (&["do", "not", "exist"], true),
@@ -47,7 +47,7 @@ const DOMAIN: &[&str] = &[
     "домен", "domínio", "zielsystem", "maildomain",
 ];
 
-/// Of these it says nothing.
+/// Subjects that are neither an address nor a domain.
 #[rustfmt::skip]
 const THING: &[&str] = &[
     "record", "records", "page", "link", "url", "site", "file", "message", "messages", "content", "image", "attachment", "error",
@@ -61,25 +61,25 @@ const ARTICLES: &[&str] = &[
     "il", "lo", "questo", "o", "het", "dit", "een",
 ];
 
-/// Before a noun: it only says where.
+/// A noun after one of these is only a place, not the subject.
 #[rustfmt::skip]
 const PREPOSITIONS: &[&str] = &[
     "in", "of", "at", "on", "for", "by", "auf", "im", "unter", "bei", "beim", "am", "von", "dans", "sur", "du", "de", "en", "del",
     "nel", "sul", "da", "op", "van", "na", "w", "dla",
 ];
 
-/// Words between the two.
+/// How many words before and after a phrase are searched for its subject.
 const BEFORE: usize = 9;
 const AFTER: usize = 3;
 
-/// What some words say is not there.
+/// What a text says does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Missing {
     pub(super) address: bool,
     pub(super) domain: bool,
 }
 
-/// What `text`, as [`super::words::plain`] leaves it, says is not there.
+/// What `text`, normalised by [`super::words::plain`], says does not exist.
 pub(super) fn missing(text: &str) -> Missing {
     let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
     let mut missing = Missing::default();
@@ -119,8 +119,8 @@ fn noun(word: &str) -> Option<Noun> {
     found.map(|(_, noun)| noun)
 }
 
-/// "The domain example.net does not exist", "the user ada of the domain example.net does not exist": the nearest noun that
-/// does not only say where.
+/// The subject before a phrase: the nearest noun that is not only a place. "The domain example.net does not exist",
+/// "the user ada of the domain example.net does not exist".
 fn said_of(before: &[&str]) -> Option<Noun> {
     let near = before.len().saturating_sub(BEFORE);
     let mut only_where = None;
@@ -138,7 +138,7 @@ fn said_of(before: &[&str]) -> Option<Noun> {
     only_where
 }
 
-/// "Unknown user", "unknown or illegal alias", "unknown recipient domain".
+/// The subject after a phrase: "unknown user", "unknown or illegal alias", "unknown recipient domain".
 fn said_to(after: &[&str]) -> Option<Noun> {
     let at = (0..AFTER).find(|at| after.get(*at).is_some_and(|word| noun(word).is_some()))?;
     let next = after.get(at + 1).and_then(|word| noun(word));

@@ -159,13 +159,13 @@ fn a_servers_words_cannot_break_a_line() {
     );
 }
 
-/// Each of these was once taken for its opposite.
+/// Each of these was once classified as its opposite.
 #[test]
 fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
     let no_domain = Verdict::FailRecipient(Bounce::NoDomain);
     let ours = Verdict::FailOurs;
     for (code, words, verdict) in [
-        // Our DNS, our names.
+        // About our DNS or our names.
         (
             550,
             "5.1.8 <b1@bounces.example.org>: Sender address rejected: Domain not found",
@@ -209,7 +209,7 @@ fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
             "5.1.1 user unknown: blocked using zen.spamhaus.org",
             ours,
         ),
-        // The recipient's domain.
+        // About the recipient's domain.
         (
             550,
             "5.4.310 DNS domain example.net does not exist [Message=InfoDomainNonexistent]",
@@ -236,7 +236,7 @@ fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
         (550, "Die Domain example.net existiert nicht", no_domain),
         (550, "le domaine example.net n'existe pas", no_domain),
         (556, "5.1.10 recipient domain has null MX", HARD),
-        // The recipient, with a word beside it that is else about the sender.
+        // About the recipient, with a word that is otherwise about the sender.
         (
             550,
             "5.1.1 <ada@example.net>: Recipient address rejected: User unknown in relay recipient table",
@@ -298,7 +298,7 @@ fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
         (550, "Casella piena", SOFT),
         (550, "Mailbox is vol", SOFT),
         (550, "Skrzynka jest pełna", SOFT),
-        // Of something else.
+        // About something else.
         (
             550,
             "The record for this message does not exist in the queue",
@@ -306,7 +306,7 @@ fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
         ),
         (550, "5.4.0 unknown error", SOFT),
         (550, "mailbox unavailable", SOFT),
-        // A full mailbox is no provider that wants fewer mails.
+        // A full mailbox is not throttling.
         (552, "5.2.2 The mailbox has exceeded its maximum size", SOFT),
         (552, "The mailbox has exceeded its maximum size", SOFT),
         (550, "5.2.2 user has exceeded its maximum", SOFT),

@@ -1,15 +1,15 @@
-//! The words that servers refuse with, by what they speak of; from the samples of many servers, in the languages they speak.
+//! The words in refusals, classified by what they are about; from samples of many servers in many languages.
 
 use super::missing::missing;
 
-/// What some words speak of. The tables hold words as [`plain`] leaves them: lower case, single spaces round each.
+/// What a text is about. The tables hold words as [`plain`] normalises them: lower case, surrounded by single spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Topic {
-    /// Too much at a time.
+    /// Too many mails at a time.
     Rate,
-    /// A mailbox that exists and takes nothing now.
+    /// A mailbox that exists but accepts nothing now.
     Mailbox,
-    /// Who sends, over which address, with which content: never the recipient's fault.
+    /// The sender, its address or the content: never the recipient's fault.
     Sender,
     /// A domain that does not exist.
     NoSuchDomain,
@@ -17,14 +17,14 @@ pub(super) enum Topic {
     NoSuchAddress,
 }
 
-/// These speak of the recipient, whatever stands beside them: Postfix's words of a gateway, Notes', Outlook.com's.
+/// Always about the recipient, whatever else the text says: phrases of Postfix gateways, Notes and Outlook.com.
 #[rustfmt::skip]
 const SURELY_NO_SUCH_ADDRESS: &[&str] = &[
     " unknown in relay recipient table ", " recipient address rejected user unknown ", " not listed in domino directory ",
     " not listed in public name ", " not listed in the domino directory ", " mailbox unavailable s2017062302 ",
 ];
 
-/// A full mailbox in words that are else said of a rate.
+/// A full mailbox, in words that are otherwise about a rate limit.
 const SURELY_FULL: &[&str] = &[
     " mailbox has exceeded its maximum ",
     " has exceeded its maximum size ",
@@ -88,7 +88,7 @@ const SENDER: &[&str] = &[
     " bloqué", " bloquead", " bloccat", " geblokkeerd ", " zablokowan",
 ];
 
-/// About the sender as well, but advice beside "no such address" holds them, too.
+/// Also about the sender, but they occur in advice beside "no such address", too.
 #[rustfmt::skip]
 const SENDER_OR_ADVICE: &[&str] = &[
     " sender", " policy ", " policies ", " relay", " authentication ", " authorized ", " authorised ", " hostname ", " listed ",
@@ -98,7 +98,7 @@ const SENDER_OR_ADVICE: &[&str] = &[
     "送信者", "差出人",
 ];
 
-/// Every report calls what it reports so; alone it says that the message was refused.
+/// Every bounce report contains these. On their own they say that the message was refused.
 const THE_MESSAGE: &[&str] = &[
     " your message ",
     " your email ",
@@ -144,10 +144,11 @@ const NO_SUCH_ADDRESS: &[&str] = &[
     " utilisateur inconnu ",
 ];
 
-/// The topic of words that [`plain`] made, beside the enhanced code where there is one. The first that is found counts.
+/// The topic of a text normalised by [`plain`], given the enhanced code if there is one. The first match counts.
 pub(super) fn topic(text: &str, enhanced: Option<(u16, u16, u16)>) -> Option<Topic> {
     let any = |words: &[&str]| words.iter().any(|words| text.contains(words));
-    // Servers give a code for addresses to a bad reputation, too; so it counts beside words about the address alone.
+    // Servers also use the codes for addresses for a bad reputation, so such a code counts only beside words about the
+    // address.
     let of_addresses = matches!(enhanced, Some((_, 1, 1 | 3 | 6 | 10)));
     let full = matches!(enhanced, Some((_, 2, 2)));
     let missing = missing(text);
@@ -170,13 +171,13 @@ pub(super) fn topic(text: &str, enhanced: Option<(u16, u16, u16)>) -> Option<Top
     .find_map(|(found, topic)| found.then_some(topic))
 }
 
-/// Whether words that [`plain`] made hold one of those that are about the sender alone.
+/// Whether a text normalised by [`plain`] contains words that are only ever about the sender.
 pub(super) fn blames_the_sender(text: &str) -> bool {
     SENDER.iter().any(|words| text.contains(words))
 }
 
-/// The words alone, for comparing: lower case, one space round each, without addresses and links, which may hold any
-/// word.
+/// Normalises a text for comparison: lower case, one space around each word, without addresses and links, which may
+/// contain any word.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len() + 2);
     plain.push(' ');
@@ -195,7 +196,7 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
-/// `(ada@example.net:blocked)`: what stands behind the address is no part of it.
+/// What follows an address in the same word: `:blocked)` in `(ada@example.net:blocked)`.
 fn after_an_address(word: &str) -> &str {
     let Some((_, domain)) = word.rsplit_once('@') else {
         return word;

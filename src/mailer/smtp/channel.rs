@@ -1,7 +1,8 @@
-//! The byte stream under a session: clear or TLS, with an ear on what the server says.
+//! The byte stream under a session: plain or TLS, with a record of what the server said.
 //!
-//! lettre keeps the EHLO reply to itself (so that PIPELINING stays unseen) and drops the words of a reply it cannot
-//! parse, and gives up at octets that are not UTF-8. The channel remembers what was read since [`Heard::forget`], up to a bound, so that both can be looked up.
+//! lettre does not expose the EHLO reply (so PIPELINING cannot be seen), drops the text of a reply that it cannot
+//! parse, and fails on octets that are not UTF-8. So the channel remembers what was read since [`Heard::forget`], up to
+//! a bound.
 
 use std::{
     io,
@@ -20,9 +21,9 @@ use tokio_rustls::client::TlsStream;
 
 use crate::{config::crash_point, mailer::reply::Reply};
 
-/// What is longer is part of a message (RFC 5321 §4.5.3.1.4, and three commands at once).
+/// Longer writes are part of a message (RFC 5321 §4.5.3.1.4, and three commands at once).
 const LONGEST_COMMAND: usize = 1_000;
-/// The longest stretch of replies that is remembered, in bytes.
+/// How much of the replies is remembered, in bytes.
 const MEMORY: usize = 8 * 1024;
 
 /// What the server said since the last command.
@@ -32,7 +33,7 @@ pub(super) struct Heard(Arc<Mutex<Since>>);
 #[derive(Debug, Default)]
 struct Since {
     replies: Vec<u8>,
-    /// Octets of a message, its final dot included, that the network has not taken yet.
+    /// Octets of a message, including the final dot, that are not yet handed to the network.
     unwritten: Option<usize>,
 }
 
@@ -43,12 +44,12 @@ impl Heard {
         since.unwritten = None;
     }
 
-    /// From here on a message of so many octets is written, its final dot included.
+    /// Call before writing a message; `octets` includes the final dot.
     pub(super) fn message_begins(&self, octets: usize) {
         self.lock().unwritten = Some(octets);
     }
 
-    /// In UTF-8 where it is that; servers that know no UTF-8 mostly speak Latin-1.
+    /// The replies, decoded as UTF-8 if they are valid; servers without UTF-8 mostly send Latin-1.
     pub(super) fn text(&self) -> String {
         let replies = &self.lock().replies;
         match std::str::from_utf8(replies) {
@@ -57,12 +58,12 @@ impl Heard {
         }
     }
 
-    /// The reply number `index` since the last command, in the server's own words, if it has that code.
+    /// Reply number `index` since the last command, with the server's own text, if it has this code.
     pub(super) fn reply(&self, index: usize, code: u16) -> Option<Reply> {
         Reply::nth(&self.text(), index).filter(|reply| reply.code == code)
     }
 
-    /// Whether anything was said behind the first `replies` replies since the last command.
+    /// Whether the server sent anything after the first `replies` replies since the last command.
     pub(super) fn goes_on_after(&self, replies: usize) -> bool {
         let mut seen = 0;
         for line in self.text().lines() {
@@ -74,7 +75,7 @@ impl Heard {
         false
     }
 
-    /// Whether the end of a message was given to the network.
+    /// Whether the final dot of a message was handed to the network.
     pub(super) fn dot_written(&self) -> bool {
         self.lock().unwritten == Some(0)
     }
@@ -96,14 +97,14 @@ impl Heard {
     }
 }
 
-/// Clear or encrypted.
+/// Plain TCP or TLS.
 #[derive(Debug)]
 pub(super) enum Stream {
     Clear(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A stream that first replays what was read before lettre took over, then passes everything on.
+/// A stream that first replays what was read before lettre took over, and then passes everything through.
 #[derive(Debug)]
 pub(super) struct Channel {
     stream: Stream,
@@ -141,7 +142,8 @@ impl AsyncRead for Channel {
         }
         let said = &mut buf.filled_mut()[before..];
         self.heard.hear(said);
-        // lettre takes a reply with one octet that is not UTF-8 for a broken connection. What a reply means stands in ASCII.
+        // lettre treats a reply with any non-UTF-8 octet as a broken connection. The meaning of a reply is in its ASCII
+        // part.
         for octet in said.iter_mut().filter(|octet| !octet.is_ascii()) {
             *octet = b'?';
         }
@@ -155,7 +157,7 @@ impl AsyncWrite for Channel {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // A crash in mid-message needs a middle: where crashes can be asked for, a message goes in pieces.
+        // In builds with crash points, write a message in pieces, so that a test can crash in the middle of it.
         let piece = match buf.len() {
             long if cfg!(debug_assertions) && long > LONGEST_COMMAND => &buf[..long / 2],
             _ => buf,

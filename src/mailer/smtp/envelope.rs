@@ -1,13 +1,13 @@
-//! The envelope: who answers for the mail, and the one who gets it.
+//! The envelope: the return path and the recipient.
 
 use std::fmt::Write as _;
 
-/// An address that must not be put on an SMTP command line.
+/// An address that must not be used in an SMTP command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address holds a character that an SMTP command line cannot carry")]
 pub struct Unmailable;
 
-/// Return path and recipient of one mail. One recipient a mail: a refusal is then about a person, not a group.
+/// Return path and recipient of one mail. There is one recipient per mail, so that a refusal is about one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     from: String,
@@ -20,7 +20,7 @@ impl Envelope {
     /// `from` is the return path, empty for the null sender of RFC 5321 §4.5.5.
     ///
     /// # Errors
-    /// When an address could end the command line or its angle brackets early.
+    /// If an address could end the command line or its angle brackets early.
     pub fn new(from: &str, to: &str) -> Result<Self, Unmailable> {
         let harmless = |address: &str| {
             !address
@@ -38,7 +38,7 @@ impl Envelope {
         })
     }
 
-    /// The same, with what a delivery status notification is to call it: the local part of its Message-ID.
+    /// Sets the identifier (ENVID) that a delivery status notification repeats: the local part of its Message-ID.
     #[must_use]
     pub fn identified(mut self, message_id: &str) -> Self {
         let local = message_id.trim_start_matches('<').split('@').next();
@@ -46,14 +46,14 @@ impl Envelope {
         self
     }
 
-    /// The same, with the size of the message in octets, as far as it is known before it is made; at least so many.
+    /// Sets the minimum size of the message in octets, as far as it is known before the message is composed.
     #[must_use]
     pub fn sized(mut self, octets: usize) -> Self {
         self.octets = octets;
         self
     }
 
-    /// The size of the message in octets, or 0 where nobody knows.
+    /// The size of the message in octets; 0 if it is unknown.
     pub(super) fn octets(&self) -> usize {
         self.octets
     }
@@ -70,13 +70,14 @@ impl Envelope {
         &self.from
     }
 
-    /// Whether the relay must speak SMTPUTF8 (RFC 6531) to take this mail.
+    /// Whether the relay must support SMTPUTF8 (RFC 6531) for this mail.
     #[must_use]
     pub fn needs_smtputf8(&self) -> bool {
         !self.from.is_ascii() || !self.to.is_ascii()
     }
 
-    /// What `MAIL` says to a server that sends notifications (RFC 3461 §4.3, §4.4): the headers are enough, under this name.
+    /// The `MAIL` parameters for a server with DSN (RFC 3461 §4.3, §4.4): return only the headers, and repeat our
+    /// identifier.
     pub(super) fn mail_wishes(&self) -> String {
         let mut wishes = " RET=HDRS".to_owned();
         // At most 100 characters.
@@ -87,7 +88,8 @@ impl Envelope {
         wishes
     }
 
-    /// What `RCPT` says to one (§4.1, §4.2): tell of a failure, not of a delay, and repeat whom it was for.
+    /// The `RCPT` parameters for such a server (§4.1, §4.2): notify of a failure, not of a delay, and repeat the
+    /// recipient.
     pub(super) fn rcpt_wishes(&self) -> String {
         let mut wishes = " NOTIFY=FAILURE".to_owned();
         if self.to.is_ascii() {

@@ -1,13 +1,13 @@
-//! A message between its headers' first octet and its final dot.
+//! A message on the wire, from the first octet of its headers to its final dot.
 
 use std::{borrow::Cow, fmt};
 
-/// A message as it goes over the wire (RFC 5321 §4.5.2), final dot included.
+/// A message with dot-stuffing and the final dot (RFC 5321 §4.5.2).
 ///
-/// Written in one piece: lettre's own way looks at each octet and sends the dot in a packet of its own.
+/// It is written in one piece: lettre's own code looks at each octet and sends the dot in a packet of its own.
 pub(super) struct Framed<'m> {
     message: Cow<'m, str>,
-    /// Commands that follow in the same packet.
+    /// Pipelined commands that follow in the same packet.
     then: Option<String>,
 }
 
@@ -15,7 +15,7 @@ impl<'m> Framed<'m> {
     const END: &'static str = "\r\n.\r\n";
 
     pub(super) fn new(message: &'m str, then: Option<String>) -> Self {
-        // The end brings the last line's CRLF: a message that kept its own would gain an empty line.
+        // The terminator begins with the last line's CRLF; if the message kept its own, it would gain an empty line.
         let message = message.strip_suffix("\r\n").unwrap_or(message);
         let mut stuffed = Cow::Borrowed(message);
         if message.contains("\r\n.") {
@@ -30,7 +30,7 @@ impl<'m> Framed<'m> {
         }
     }
 
-    /// Of the message, final dot included.
+    /// The size of the message in octets, including the final dot.
     pub(super) fn octets(&self) -> usize {
         self.message.len() + Self::END.len()
     }

@@ -1,12 +1,14 @@
-//! One SMTP conversation after another over a connection that lives long.
+//! SMTP transactions, one after another over a long-lived connection.
 //!
-//! A [`Relay`] says where the server is, how the channel is protected and how patient we are. [`Session::connect`]
-//! opens a TCP stream of our own (with `TCP_NODELAY`: Nagle against delayed ACK costs 40 ms a mail), brings it under
-//! TLS where that was asked for, and gives it to lettre. [`Session::open`] then goes as far as the server's `354`,
-//! and [`Ready::finish`] sends the message and the final dot, so that the ledger can write its intent in between.
+//! A [`Relay`] says where the server is, how the channel is protected, and the time-outs. [`Session::connect`] opens a
+//! TCP stream of our own (with `TCP_NODELAY`, because Nagle's algorithm with delayed ACKs costs 40 ms per mail), sets
+//! up TLS if it is configured, and hands the stream to lettre. [`Session::open`] then goes as far as the server's
+//! `354`, and [`Ready::finish`] sends the message and the final dot, so that the ledger can write its intent in
+//! between.
 //!
-//! Promises: TLS asked for is TLS, never clear text; every step has a time-out; a session that was interrupted,
-//! timed out or answered something unreadable is never used again; only a loss after the final dot is *in doubt*.
+//! Promises: if TLS is configured, nothing is sent in clear text; every step has a time-out; a session that was
+//! interrupted, timed out or got an unreadable reply is never used again; only a loss after the final dot is *in
+//! doubt*.
 
 mod channel;
 mod envelope;

@@ -1,7 +1,7 @@
-//! From nothing to a channel that is protected as asked for.
+//! Opening a channel with the configured protection.
 //!
-//! STARTTLS is spoken here and not by lettre: lettre keeps its read buffer across the handshake, so that a reply
-//! which somebody injected in clear would be believed after it (the flaw of CVE-2011-0411, on the client's side).
+//! STARTTLS is done here and not by lettre: lettre keeps its read buffer across the handshake, so that a reply injected
+//! in clear text before it would be trusted after it (the flaw of CVE-2011-0411, on the client's side).
 
 use std::{io, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::mailer::reply::{Phase, Reply};
 /// The longest greeting or EHLO reply that is read before TLS, in bytes.
 const MAX_CLEAR_REPLY: usize = 8 * 1024;
 
-/// Connects and protects; with STARTTLS the greeting is kept, for lettre to read.
+/// Connects and sets up TLS. After STARTTLS, the greeting is kept for lettre to read.
 pub(super) async fn open(relay: &Relay, heard: Heard) -> Result<Channel, Refusal> {
     let connecting = TcpStream::connect((relay.host.as_str(), relay.port));
     let mut tcp = match timeout(relay.patience.connect, connecting).await {
@@ -69,7 +69,7 @@ async fn handshake(relay: &Relay, tcp: TcpStream) -> Result<Stream, Refusal> {
     }
 }
 
-/// What is wrong with the server's certificate, in words that end with the name we asked for.
+/// What is wrong with the server's certificate. The caller appends the expected name.
 fn distrust(error: &io::Error) -> Option<&'static str> {
     use rustls::CertificateError as Bad;
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
@@ -90,7 +90,7 @@ fn distrust(error: &io::Error) -> Option<&'static str> {
     })
 }
 
-/// Speaks up to the server's go-ahead and returns the greeting.
+/// Runs the conversation up to the server's consent to STARTTLS, and returns the greeting.
 async fn ask_for_tls(relay: &Relay, tcp: &mut TcpStream) -> Result<Vec<u8>, Refusal> {
     let greeting = read_reply(tcp, Phase::Greeting).await?;
     expect(220, &greeting, Phase::Greeting)?;
@@ -130,7 +130,7 @@ fn expect(code: u16, raw: &[u8], phase: Phase) -> Result<(), Refusal> {
     }
 }
 
-/// Reads exactly one reply. Bytes after it were sent before we asked for anything: refused.
+/// Reads exactly one reply. Refuses further bytes, because the server sent them unasked.
 async fn read_reply(tcp: &mut TcpStream, phase: Phase) -> Result<Vec<u8>, Refusal> {
     let mut raw = Vec::with_capacity(512);
     loop {
@@ -155,7 +155,7 @@ async fn read_reply(tcp: &mut TcpStream, phase: Phase) -> Result<Vec<u8>, Refusa
     }
 }
 
-/// Where the first complete reply ends: after a line whose fourth octet is not a hyphen.
+/// The end of the first complete reply: after a line whose fourth octet is not a hyphen.
 fn end_of_reply(raw: &[u8]) -> Option<usize> {
     let mut start = 0;
     while let Some(length) = raw[start..].windows(2).position(|w| w == b"\r\n") {

@@ -1,10 +1,10 @@
-//! How a mail ends that was not simply taken.
+//! The outcomes of a mail that was not simply accepted.
 
 use std::fmt;
 
 use crate::mailer::reply::{Phase, Reply};
 
-/// Why a mail was not taken, with certainty: nothing was handed over.
+/// Why a mail was certainly not accepted: nothing was handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The step that failed.
@@ -16,17 +16,17 @@ pub struct Refusal {
 /// How a step before the final dot failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// The server said so.
+    /// The server refused.
     Refused(Reply),
     /// The connection broke or a time-out passed.
     Lost(String),
     /// The server does not offer what this mail or our configuration needs.
     Unusable(String),
-    /// The message is larger than the server says it takes (RFC 1870).
+    /// The message is larger than the server's declared limit (RFC 1870).
     TooLarge {
-        /// What it has, in octets; at least.
+        /// The minimum size of the message, in octets.
         octets: usize,
-        /// What the server takes.
+        /// The server's limit, in octets.
         limit: usize,
     },
 }
@@ -61,15 +61,15 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What became of a message whose body we began to send.
+/// The outcome of a message whose body we began to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The relay took the responsibility (RFC 5321 §6.1).
+    /// The relay accepted responsibility for the message (RFC 5321 §6.1).
     Accepted(Reply),
     /// The relay refused the message.
     Refused(Reply),
-    /// The connection broke before the final dot was written: not taken.
+    /// The connection broke before the final dot was written: certainly not accepted.
     NotSent(String),
-    /// No readable answer after the final dot: taken or not, nobody knows.
+    /// No readable reply after the final dot: it is unknown whether the message was accepted.
     InDoubt(String),
 }

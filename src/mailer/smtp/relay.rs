@@ -1,10 +1,10 @@
-//! Where the mails go: the server, the protection of the channel, and our patience.
+//! The settings of a relay: the server, the protection of the channel, and the time-outs.
 
 use std::{sync::Arc, time::Duration};
 
 use rustls::{ClientConfig, RootCertStore};
 
-/// How the channel is protected. There is no opportunistic mode: a downgrade would be silent.
+/// The protection of the channel. There is no opportunistic mode, because a downgrade would go unnoticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
     /// Clear text: a relay on this machine or a private network.
@@ -15,7 +15,7 @@ pub enum Tls {
     Implicit,
 }
 
-/// What `AUTH` sends. Never printed.
+/// The credentials for `AUTH`. Never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// The user name.
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// The longest wait for each step. The defaults are those of RFC 5321 §4.5.3.2.
+/// The time-outs of each step. The defaults are those of RFC 5321 §4.5.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// TCP connect and TLS handshake, each.
@@ -41,7 +41,8 @@ pub struct Patience {
     pub command: Duration,
     /// `DATA` until the `354`.
     pub data: Duration,
-    /// From the final dot to the reply. A shorter wait makes duplicates: the server may be about to say 250.
+    /// From the final dot to the reply. A shorter time-out causes duplicates, because the server may be about to say
+    /// 250.
     pub dot: Duration,
 }
 
@@ -59,7 +60,7 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// The same limit for every step.
+    /// The same time-out for every step.
     #[must_use]
     pub fn of(limit: Duration) -> Self {
         Self {
@@ -72,14 +73,14 @@ impl Patience {
     }
 }
 
-/// When a connection has served long enough.
+/// When a connection is closed and replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recycle {
     /// Mails on one connection; many servers close it at 100.
     pub mails: u32,
     /// Age of the connection.
     pub age: Duration,
-    /// Refusals in a row; Postfix answers 421 at 20 errors.
+    /// Consecutive refusals; Postfix replies 421 after 20 errors.
     pub refusals: u32,
 }
 
@@ -93,7 +94,7 @@ impl Default for Recycle {
     }
 }
 
-/// A mail server that takes our mails.
+/// A mail server that relays our mails.
 #[derive(Clone, Debug)]
 pub struct Relay {
     /// Host name (also the name its certificate must bear) or address.
@@ -102,22 +103,22 @@ pub struct Relay {
     pub port: u16,
     /// Protection of the channel.
     pub tls: Tls,
-    /// Credentials, if the relay wants them.
+    /// Credentials, if the relay requires them.
     pub login: Option<Login>,
     /// The name we give in `EHLO`: a fully qualified domain name of ours (RFC 5321 §4.1.4).
     pub hello: String,
     /// Time-outs.
     pub patience: Patience,
-    /// Life of a connection.
+    /// The limits on the life of a connection.
     pub recycle: Recycle,
-    /// Whom we trust when TLS is asked for.
+    /// The trusted certificates for TLS.
     pub trust: Arc<ClientConfig>,
 }
 
 /// The certificates which this machine trusts (`SSL_CERT_FILE` is honoured), with aws-lc-rs.
 ///
 /// # Errors
-/// When the protocol versions are not supported by the provider, which would be a defect of the build.
+/// If the crypto provider does not support the protocol versions, which would be a defect of the build.
 pub fn trust_of_this_machine() -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

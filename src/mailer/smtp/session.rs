@@ -21,7 +21,7 @@ use super::{
 };
 use crate::mailer::reply::Phase;
 
-/// A connection which has said hello and, where asked for, logged in.
+/// A connection after `EHLO` and, if configured, `AUTH`.
 pub struct Session {
     connection: AsyncSmtpConnection,
     heard: Heard,
@@ -31,21 +31,21 @@ pub struct Session {
     smtputf8: bool,
     eight_bit: bool,
     dsn: bool,
-    /// What the server says of the size of messages.
+    /// The server's limit on the size of messages, if it states one.
     size: Option<usize>,
     opened: Instant,
     mails: u32,
     refusals: u32,
     usable: bool,
-    /// The mail that was opened together with the end of the one before; nobody has listened to the answers yet.
+    /// The mail that was opened together with the end of the previous one; the replies have not been read yet.
     ahead: Option<Envelope>,
 }
 
 impl Session {
-    /// Connects, protects, greets and logs in.
+    /// Connects, sets up TLS, says `EHLO` and logs in.
     ///
     /// # Errors
-    /// The phase and the server's words; nothing was sent.
+    /// The phase that failed and the server's reply. No mail was sent.
     pub async fn connect(relay: &Relay) -> Result<Self, Refusal> {
         let heard = Heard::default();
         let channel = opening::open(relay, heard.clone()).await?;
@@ -85,7 +85,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Whether the mail with this envelope may go over this connection.
+    /// Whether the mail with this envelope may be sent over this connection.
     #[must_use]
     pub fn takes(&self, envelope: &Envelope) -> bool {
         match &self.ahead {
@@ -100,10 +100,10 @@ impl Session {
             && self.opened.elapsed() < self.recycle.age
     }
 
-    /// `MAIL`, `RCPT` and `DATA`, in one packet where the server offers PIPELINING (RFC 2920).
+    /// Sends `MAIL`, `RCPT` and `DATA`, in one packet if the server offers PIPELINING (RFC 2920).
     ///
     /// # Errors
-    /// The mail was not taken; [`Session::takes`] says whether the connection can go on.
+    /// The mail was not accepted; [`Session::takes`] says whether the connection can still be used.
     pub async fn open(&mut self, envelope: &Envelope) -> Result<Ready<'_>, Refusal> {
         if envelope.needs_smtputf8() && !self.smtputf8 {
             return Err(Refusal::unusable(
@@ -120,7 +120,7 @@ impl Session {
                 },
             });
         }
-        // Until this is over: a caller that drops the future leaves a conversation out of step behind.
+        // Unusable until this is over: if the caller drops the future, replies and commands are out of step.
         self.usable = false;
         let result = if let Some(ahead) = self.ahead.take() {
             if ahead != *envelope {
@@ -148,13 +148,13 @@ impl Session {
         }
     }
 
-    /// The server's limit, where the mail is above it.
+    /// The server's size limit, if the mail exceeds it.
     fn too_small_for(&self, envelope: &Envelope) -> Option<usize> {
         self.size
             .filter(|limit| *limit > 0 && envelope.octets() > *limit)
     }
 
-    /// What opens a mail, for one packet.
+    /// The commands that open a mail, for one packet.
     fn opening(&self, envelope: &Envelope) -> String {
         format!("{}{}DATA\r\n", self.mail(envelope), self.rcpt(envelope))
     }
@@ -167,7 +167,8 @@ impl Session {
         self.hear_opening(first, 0).await
     }
 
-    /// Reads the answers to `RCPT` and `DATA`; `mail` is the one before, the reply number `index` since we last listened.
+    /// Reads the replies to `RCPT` and `DATA`. `mail` is the reply before them, number `index` since the replies were
+    /// last forgotten.
     async fn hear_opening(
         &mut self,
         mail: Result<Response, StepError>,
@@ -189,7 +190,7 @@ impl Session {
         match (opened, data) {
             (Ok(()), Ok(())) => Ok(()),
             (Err(refusal), Ok(())) => {
-                // RFC 2920 §3.1: DATA was accepted without a recipient; an empty message ends it.
+                // RFC 2920 §3.1: DATA was accepted without a recipient; end it with an empty message.
                 self.heard.forget();
                 let dot = self.connection.command(".\r\n");
                 let ended = step(&self.heard, 0, patience.data, dot).await;
@@ -222,7 +223,7 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets a half-open transaction, so that the next `MAIL` is not a nested one.
+    /// Aborts a half-open transaction, so that the next `MAIL` is not nested in it.
     async fn reset(&mut self, refusal: &Refusal) {
         if closing(refusal) {
             return;
@@ -234,7 +235,7 @@ impl Session {
             .is_ok();
     }
 
-    /// Says goodbye, briefly. Errors do not matter any more.
+    /// Sends `QUIT` with a short time-out, and ignores errors.
     pub async fn quit(mut self) {
         if self.usable {
             let _ = timeout(Duration::from_secs(1), self.connection.quit()).await;
@@ -272,21 +273,21 @@ impl Session {
     }
 }
 
-/// A session whose server said `354`: it waits for the message.
+/// A session whose server said `354` and waits for the message.
 ///
-/// Dropping it without [`Ready::finish`] gives the connection up, since `DATA` cannot be taken back.
+/// Dropping it without [`Ready::finish`] makes the connection unusable, since `DATA` cannot be undone.
 pub struct Ready<'s> {
     session: &'s mut Session,
 }
 
 impl Ready<'_> {
-    /// Sends the message and the final dot, and waits for the verdict.
+    /// Sends the message and the final dot, and waits for the reply.
     ///
-    /// Where the server offers PIPELINING, `next` is opened in the same packet, as RFC 2920 §3.1 allows: a mail then
-    /// costs one round trip instead of two. The answers wait for [`Session::open`] with the same envelope; the connection is good
-    /// for nothing else.
+    /// If the server offers PIPELINING, `next` is opened in the same packet, as RFC 2920 §3.1 allows: a mail then costs
+    /// one round trip instead of two. [`Session::open`] with the same envelope reads the replies; until then the
+    /// connection cannot be used for anything else.
     ///
-    /// `message` has CRLF line ends only; dots are stuffed here.
+    /// `message` must have CRLF line ends only; dot-stuffing is done here.
     pub async fn finish(self, message: &[u8], next: Option<&Envelope>) -> Outcome {
         let session = self.session;
         session.heard.forget();
@@ -299,7 +300,7 @@ impl Ready<'_> {
         let verdict = step(&session.heard, 0, session.patience.dot, sending).await;
         let outcome = session.settle(verdict);
         if next.is_some() && std::mem::take(&mut session.usable) {
-            // The answers to it wait in the connection.
+            // The replies to it are still unread.
             session.ahead = next.cloned();
         }
         outcome
@@ -312,7 +313,7 @@ impl Session {
         self.pipelining && self.fresh() && fits && (self.smtputf8 || !next.needs_smtputf8())
     }
 
-    /// What the answer to a final dot means.
+    /// Derives the outcome from the reply to the final dot.
     fn settle(&mut self, verdict: Result<Response, StepError>) -> Outcome {
         match verdict {
             Ok(response) if u16::from(response.code()) / 100 == 2 => {

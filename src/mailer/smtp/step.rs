@@ -1,4 +1,4 @@
-//! One step of a conversation: a reply within its time, and what it means for the step.
+//! One step of a conversation: a reply within its time-out, and what it means for the step.
 
 use std::{error::Error as _, future::Future, time::Duration};
 
@@ -11,11 +11,11 @@ use super::{
 };
 use crate::mailer::reply::{Phase, Reply};
 
-/// A step that was not answered with yes.
+/// A step without a positive reply.
 pub(super) enum StepError {
     Refused(Reply),
     Lost(String),
-    /// Not SMTP; the reply was consumed, but the conversation may be out of step.
+    /// The reply is not SMTP. It was consumed, but replies and commands may be out of step.
     Unreadable(Option<Reply>),
 }
 
@@ -26,7 +26,7 @@ pub(super) fn settled(
 ) -> Result<Result<(), Refusal>, Refusal> {
     match result {
         Ok(response) if means_yes(phase, response.code().into()) => Ok(Ok(())),
-        // One line too many somewhere, and each reply belongs to the command before: no message is given to that.
+        // After one surplus line, each reply would belong to the previous command: do not send a message in that state.
         Ok(response) => {
             let why = format!("unexpected reply {}", response.code());
             Err(refusal(phase, StepError::Lost(why)))
@@ -39,9 +39,9 @@ pub(super) fn settled(
     }
 }
 
-/// As [`settled`]; `None` where the server was gone after it had refused in a reply before: many hang up with a refusal, and after a 421
-/// they have to (RFC 5321 §3.8). Then what they said decides. A reply that is none of this step's is another matter: the one
-/// before may not have been of its step either.
+/// Like [`settled`], but `None` if the connection was lost after a refusal in an earlier reply: many servers hang up
+/// after a refusal, and after a 421 they must (RFC 5321 §3.8). Then that refusal decides. An unexpected reply remains
+/// an error, because the earlier one may not have belonged to its step either.
 pub(super) fn unless_gone(
     phase: Phase,
     reply: Result<Response, StepError>,
@@ -53,7 +53,7 @@ pub(super) fn unless_gone(
     }
 }
 
-/// Whether it is the yes of this step: `DATA` is answered with 354 and nothing else is (RFC 5321 §4.3.2).
+/// Whether this is the positive reply of the step: 354 for `DATA`, and only for that (RFC 5321 §4.3.2).
 fn means_yes(phase: Phase, code: u16) -> bool {
     match phase {
         Phase::Data => code == 354,
@@ -61,7 +61,8 @@ fn means_yes(phase: Phase, code: u16) -> bool {
     }
 }
 
-/// Awaits one reply with a limit. `index` says which of the replies heard so far it is, for one lettre cannot parse.
+/// Awaits one reply with a time-out. `index` says which of the replies heard so far it is, in case lettre cannot parse
+/// it.
 pub(super) async fn step<T>(
     heard: &Heard,
     index: usize,
@@ -80,7 +81,7 @@ pub(super) async fn step<T>(
             None if error.is_response() && heard.goes_on_after(index) => {
                 StepError::Unreadable(Reply::nth(&heard.text(), index))
             }
-            // What lettre calls an incomplete reply.
+            // lettre reports an incomplete reply.
             None if error.is_response() => {
                 StepError::Lost("the server closed the connection".to_owned())
             }
@@ -100,7 +101,7 @@ pub(super) fn refusal(phase: Phase, error: StepError) -> Refusal {
     Refusal { phase, kind }
 }
 
-/// RFC 5321 §3.8: after a 421 the server closes the channel.
+/// Whether the server closes the channel, as it must after a 421 (RFC 5321 §3.8).
 pub(super) fn closing(refusal: &Refusal) -> bool {
     matches!(&refusal.kind, RefusalKind::Refused(reply) if reply.code == 421)
 }
@@ -112,7 +113,7 @@ pub(super) fn offers(hello: &str, feature: &str) -> bool {
         .any(|offer| offer.trim().eq_ignore_ascii_case(feature))
 }
 
-/// The largest message that the server takes, in octets (RFC 1870): `None` where it does not say, and 0 where it has no limit.
+/// The server's size limit in octets (RFC 1870): `None` if it states none, 0 if it says that there is no limit.
 pub(super) fn size_limit(hello: &str) -> Option<usize> {
     let offers = hello
         .lines()

@@ -4,25 +4,25 @@ use percent_encoding::percent_decode_str;
 
 use super::relay::{Login, Patience, Recycle, Relay, Tls};
 
-/// What is wrong with an SMTP URL. Never contains the URL itself: it may hold a password.
+/// What is wrong with an SMTP URL. Never contains the URL itself, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpUrlError {
-    /// Not one of the known schemes.
+    /// The scheme is unknown.
     #[error("the SMTP URL starts with smtp://, smtps:// or smtp+starttls://")]
     Scheme,
-    /// No host.
+    /// The host is missing.
     #[error("the SMTP URL names no host")]
     Host,
     /// The port is not a number from 1 to 65535.
     #[error("the port in the SMTP URL is not a number from 1 to 65535")]
     Port,
-    /// A user without a password, or percent-encoding that is not UTF-8.
+    /// There is a user without a password, or percent-encoding that is not UTF-8.
     #[error("the SMTP URL's credentials are user:password, percent-encoded")]
     Credentials,
-    /// Credentials would travel in clear.
+    /// Credentials would be sent in clear text.
     #[error("the SMTP URL has credentials but no TLS: use smtp+starttls:// or smtps://")]
     CredentialsInClear,
-    /// An unknown parameter.
+    /// A parameter is unknown.
     #[error("the only parameter of an SMTP URL is tls=required (STARTTLS) or tls=none")]
     Parameter,
 }
@@ -31,8 +31,7 @@ impl Relay {
     /// Reads `smtp://host[:25]` (clear), `smtp+starttls://host[:587]` (or `smtp://…?tls=required`), `smtps://host[:465]`.
     ///
     /// # Errors
-    /// Says which part is wrong, without repeating it. Credentials over a clear channel are refused, except to this
-    /// machine.
+    /// Names the part that is wrong, without repeating it. Credentials without TLS are refused, except to this machine.
     pub fn parse(
         url: &str,
         hello: &str,

@@ -1,4 +1,4 @@
-//! The last step of a mail: its message goes to the relay that waits for it, into the built-in mailbox, or into a file.
+//! The last step of a mail: the message goes to the relay that waits for it, into the built-in mailbox, or into a file.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{
     types::token::random_token,
 };
 
-/// The way is open: the relay said `354`.
+/// A transport that is ready for the message; a relay has said `354`.
 pub(in crate::mailer) enum Opened<'l> {
     Smtp(Ready<'l>),
     Mailbox(&'l App),
@@ -21,7 +21,7 @@ pub(in crate::mailer) enum Opened<'l> {
 }
 
 impl Opened<'_> {
-    /// Sends the message; `next` is the mail that will go the same way after it, if one will.
+    /// Sends the message. `next` is the mail that follows over the same connection, if there is one.
     pub(in crate::mailer) async fn finish(
         self,
         envelope: &Envelope,

@@ -196,7 +196,7 @@ mod hostile {
     use super::*;
     use proptest::prelude::*;
 
-    /// Text as an attacker, an emoji keyboard or a broken import writes it.
+    /// Text as from an attacker, an emoji keyboard or a broken import.
     fn text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             Just("\r\n".to_owned()),
