@@ -1,4 +1,4 @@
-//! `POST /api/v1/subscriptions`: a form of the publisher's own, behind which a script stands.
+//! `POST /api/v1/subscriptions`: for scripts behind a publisher's own form.
 
 use axum::Router;
 use axum::extract::State;
@@ -58,7 +58,7 @@ struct Accepted {
     status: &'static str,
 }
 
-/// The longest consent text that is kept, in characters.
+/// The longest consent text that is stored, in characters.
 const LONGEST_WORDS: usize = 2_000;
 
 /// Ask to subscribe an address. The answer is the same for every address.

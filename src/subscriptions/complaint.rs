@@ -1,8 +1,9 @@
-//! A complaint about a single mail, of whose address only the keyed hash is known.
+//! A complaint about a single mail, of which only the keyed hash of the address is known.
 //!
-//! The hash leads to no reader by an index: the readers' addresses are hashed in turn, which takes about a second for a million. That happens
-//! once for a mail that was called spam, outside of the write, and trusts nothing that a report says. Who subscribes meanwhile is looked for
-//! in the write, while nobody can confirm this address.
+//! There is no index from the hash to a reader, so all readers' addresses are hashed one by one, which takes about a
+//! second for a million. That happens once per mail that was reported as spam, outside the write transaction, and
+//! relies on nothing that the report says. Readers who subscribe meanwhile are searched within the transaction, while
+//! nobody can confirm this address.
 
 use super::model::{State, Suppression};
 use super::stop::stop_known;
@@ -11,22 +12,22 @@ use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::types::{Keys, ReaderId, UnixMillis};
 
-/// Readers looked through at once.
+/// Readers per query.
 const PAGE: usize = 5_000;
-/// Numbers of readers that are looked at once more in the write. On PostgreSQL a number is taken before it is committed: the reader of a
-/// confirmation, or of the batch of an import, may show after many that have higher ones.
+/// How many of the last ids are searched again in the transaction. PostgreSQL assigns ids before the commit, so the
+/// reader of a confirmation or an import may become visible after readers with higher ids.
 const MARGIN: i64 = 5_000;
 
-/// Whose address it is, as far as readers were there to look at.
+/// The result of the search so far.
 #[derive(Clone, Debug)]
 pub struct Sought {
     hash: Vec<u8>,
     reader: Option<ReaderId>,
-    /// The last that was looked at.
+    /// The last reader that was searched.
     upto: ReaderId,
 }
 
-/// Looks for the reader with an address of this hash.
+/// Searches for the reader whose address has this hash.
 pub async fn look_for(app: &App, hash: &[u8]) -> Result<Sought, DbErr> {
     let mut sought = Sought {
         hash: hash.to_vec(),
@@ -44,8 +45,9 @@ pub async fn look_for(app: &App, hash: &[u8]) -> Result<Sought, DbErr> {
     Ok(sought)
 }
 
-/// Begins the write: nobody confirms the address, is erased with it or complains about it before `txn` ends. The reader's row is held as
-/// well, if there is one. Whatever else is written comes after, in the order of an erasure: the two must not wait for each other.
+/// Begins the write: until `txn` ends, nobody can confirm the address, erase its reader or complain about it. The
+/// reader's row is locked as well, if there is one. Write everything else after this, in the same order as an erasure,
+/// so that the two cannot deadlock.
 pub async fn hold(app: &App, txn: &WriteTxn, mut sought: Sought) -> Result<Held, DbErr> {
     requests::queue_up(&app.db, txn, &sought.hash).await?;
     sought.upto = ReaderId(sought.upto.0 - MARGIN);
@@ -62,12 +64,12 @@ pub async fn hold(app: &App, txn: &WriteTxn, mut sought: Sought) -> Result<Held,
     Ok(Held(sought))
 }
 
-/// An address that was complained about, and its reader, held by a transaction.
+/// An address that was complained about, and its reader, locked by a transaction.
 #[derive(Debug)]
 pub struct Held(Sought);
 
 impl Held {
-    /// Never mails the address again, and ends its reader's subscriptions.
+    /// Suppresses the address and ends its reader's subscriptions.
     pub async fn complained(&self, txn: &WriteTxn, now: UnixMillis) -> Result<(), DbErr> {
         let why = "a single mail was reported as spam";
         let Sought { hash, reader, .. } = &self.0;

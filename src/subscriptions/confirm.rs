@@ -1,4 +1,4 @@
-//! The owner of an address confirms, or finds out why not.
+//! The owner of an address confirms a subscription, or learns why that is not possible.
 
 use std::time::Duration;
 
@@ -12,24 +12,25 @@ use crate::polls;
 use crate::types::token::token_hash;
 use crate::types::{EmailAddress, ReaderId};
 
-/// What a confirmation link stands for now.
+/// The state of a confirmation link.
 #[derive(Debug)]
 pub enum Link {
     /// It can be confirmed.
     Open(Newsletter),
-    /// It was confirmed, and whether the subscription still stands.
+    /// It was confirmed. The flag says whether the subscription is still active.
     Done(Newsletter, bool),
     /// It can be replaced by a fresh one.
     Expired(Newsletter),
-    /// It was never ours, or is so old that it was forgotten.
+    /// It was never ours, or is so old that it was deleted.
     Unknown,
 }
 
-/// What pressing the button did.
+/// The result of pressing the button.
 #[derive(Debug)]
 pub enum Confirmed {
     Now(Newsletter, ReaderId),
-    /// Nothing new: the button was pressed before. Whose it was, if that is known, and whether the subscription still stands.
+    /// Nothing new: the button was pressed before. Also the reader, if known, and whether the subscription is still
+    /// active.
     Before(Newsletter, Option<ReaderId>, bool),
     Expired(Newsletter),
     /// The address is suppressed, by a complaint or by an editor.
@@ -37,7 +38,7 @@ pub enum Confirmed {
     Unknown,
 }
 
-/// Looks; changes nothing.
+/// The state of the link. Changes nothing.
 pub async fn look(app: &App, token: &str) -> Result<Link, DbErr> {
     let Some(request) = requests::by_token(app.db.read(), token_hash(token)).await? else {
         return Ok(Link::Unknown);
@@ -57,8 +58,8 @@ pub async fn look(app: &App, token: &str) -> Result<Link, DbErr> {
     })
 }
 
-/// Confirms: the reader, the subscription and the evidence are one write. A fresh double opt-in ends a suppression
-/// that [its owner can end](Suppression::ends_by_opt_in).
+/// Confirms: the reader, the subscription and the evidence are written in one transaction. A fresh double opt-in ends a
+/// suppression that [its owner can end](Suppression::ends_by_opt_in).
 pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("confirm").await?;
@@ -78,7 +79,7 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
         return Ok(Confirmed::Expired(newsletter));
     }
     let hash = app.keys.address_hash(address.key());
-    // A complaint that comes at the same moment is seen here, or sees this.
+    // Serialises with a complaint at the same moment: one of the two sees the other.
     requests::queue_up(&app.db, &txn, &hash).await?;
     match subscribers::suppression(&*txn, &hash).await? {
         Some(reason) if !Suppression::ends_by_opt_in(reason) => {
@@ -87,7 +88,7 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
         Some(_) => subscribers::lift_suppression(&txn, &hash).await?,
         None => {}
     }
-    // Of two at once one gets the row; the other finds it done.
+    // If two confirm at once, one gets the row and the other finds it done.
     if !requests::mark_confirmed(&txn, request.id, now).await? {
         return Ok(Confirmed::Before(newsletter, None, true));
     }
@@ -100,8 +101,8 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     Ok(Confirmed::Now(newsletter, reader))
 }
 
-/// Mails a fresh link for an expired one, which leads to the same `answer` to a poll, within the caps; the evidence keeps the time at which the words were agreed to.
-/// `None` when there is nothing to renew.
+/// Mails a fresh link for an expired one, within the caps. It leads to the same `answer` to a poll, and the evidence
+/// keeps the time at which the reader agreed to the consent text. `None` if there is nothing to renew.
 pub async fn renew(
     app: &App,
     token: &str,
@@ -137,7 +138,7 @@ pub async fn renew(
     Ok(Some(newsletter))
 }
 
-/// An address we have stored ourselves.
+/// Parses an address that we have stored ourselves.
 pub(super) fn parse_own(stored: &str) -> Result<EmailAddress, DbErr> {
     EmailAddress::parse(stored)
         .map_err(|refused| DbErr::Type(format!("a stored address is refused: {refused}")))
@@ -150,7 +151,7 @@ mod tests {
     use crate::db;
     use crate::types::{Clock, UnixMillis};
 
-    /// Whoever presses a link that leads nowhere must not make the writer write.
+    /// Pressing an invalid link must not cause a write.
     #[tokio::test]
     async fn a_refusal_is_no_reason_to_try_the_disk_and_a_full_one_is() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -160,7 +161,7 @@ mod tests {
             assert!(matches!(confirmed, Confirmed::Unknown));
             app.db.look_after().await;
         }
-        // What is refused by a key is no more.
+        // A violated unique key is no reason, either.
         let taken = "INSERT INTO setting (name, value) VALUES ('pepper', '')";
         let txn = app.db.write_txn("test").await.expect("a transaction");
         db::run(&*txn, taken, []).await.expect_err("it is there");

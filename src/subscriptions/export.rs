@@ -1,4 +1,5 @@
-//! `canvass export readers`: the subscribers of a newsletter as CSV, a page at a time, in the columns that an import takes.
+//! `canvass export readers`: the subscribers of a newsletter as CSV, a page at a time, with the columns that an import
+//! reads.
 
 use std::io::{self, Write};
 
@@ -8,7 +9,7 @@ use crate::newsletters;
 use crate::types::{ReaderId, UnixMillis};
 use crate::web::sheets::defused;
 
-/// Rows read at once: bounded memory, whatever the list.
+/// Rows per query, which bounds the memory whatever the size of the list.
 const PAGE: u64 = 2_000;
 
 /// Why an export stopped.
@@ -22,13 +23,15 @@ pub enum ExportStopped {
     Database(#[from] DbErr),
 }
 
-/// Writes the active subscribers of the newsletter with this slug: `email,name,time_zone,confirmed_at`. Gives how many.
+/// Writes the active subscribers of the newsletter with this slug: `email,name,time_zone,confirmed_at`. Returns their
+/// number.
 ///
-/// A cell that a spreadsheet would take for a formula is not one of ours to keep: an address can begin with `=` or `+`, a name with
-/// anything. Such a cell gets an apostrophe in front when `for_spreadsheets` is set; else the file is exact and can be imported again.
+/// A spreadsheet would take some cells for formulas: an address can begin with `=` or `+`, a name with anything. If
+/// `for_spreadsheets` is set, such a cell gets an apostrophe in front; otherwise the file is exact and can be imported
+/// again.
 ///
 /// # Errors
-/// [`ExportStopped`].
+/// If there is no such newsletter, on a database error, or if the file cannot be written; see [`ExportStopped`].
 pub async fn run(
     db: &Db,
     newsletter: &str,

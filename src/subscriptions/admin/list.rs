@@ -1,4 +1,4 @@
-//! `GET /admin/readers`; and `POST`, for an address that is not mailed and has no reader.
+//! `GET /admin/readers`, and `POST` for a suppressed address that has no reader.
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -18,7 +18,7 @@ use crate::subscriptions::store::one_reader;
 use crate::types::{EmailAddress, Keys, Purpose, ReaderId};
 use crate::web::Problem;
 
-/// The address's query; what makes no sense is as if it were not there.
+/// The query string of the list. Invalid parts are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Asked {
@@ -83,7 +83,7 @@ pub async fn show(
     app.pages.render("readers/list", &context)
 }
 
-/// `POST /admin/readers`: allows mails again to an address without a reader.
+/// `POST /admin/readers`: lifts the suppression of an address without a reader.
 pub async fn allow(
     State(app): State<App>,
     EditorForm { editor, form }: EditorForm,
@@ -95,7 +95,8 @@ pub async fn allow(
     Ok(Redirect::to("/admin/readers?done=allowed").into_response())
 }
 
-/// Why the address that was searched for is not mailed, where no reader's page would tell: whoever calls a confirmation spam never was one.
+/// Why the address that was searched for is not mailed, if there is no reader's page to say so: the owner of an address
+/// who reports a confirmation as spam never became a reader.
 async fn never_mailed(
     app: &App,
     asked: &Asked,
@@ -115,7 +116,7 @@ async fn never_mailed(
     }))
 }
 
-/// The number, and no more than is known of it.
+/// The total in words: exact, or a lower bound if counting stopped.
 fn total_words(total: Total, filtered: bool) -> String {
     match (filtered, total) {
         (true, Total::MoreThan(n)) => format!("More than {} readers match.", shown::count(n)),
@@ -127,7 +128,7 @@ fn total_words(total: Total, filtered: bool) -> String {
     }
 }
 
-/// The place after `last`, sealed: an address in a URL would end up in logs.
+/// The cursor after `last`. It is encrypted, because an address in a URL would end up in logs.
 fn cursor(keys: &Keys, wanted: &Wanted, last: &Row) -> String {
     let place = if wanted.prefix.is_empty() {
         format!("i{}", last.id.0)
@@ -160,7 +161,7 @@ impl Asked {
             _ => None,
         });
         let prefix = self.q.trim().to_lowercase();
-        // Outside ASCII no key begins like that: a search for it finds nobody, as it should.
+        // Keys are ASCII: a search for anything else finds nobody, as it should.
         let prefix: String = prefix
             .chars()
             .filter(|c| !c.is_control())
@@ -178,7 +179,7 @@ impl Asked {
         !(self.q.trim().is_empty() && self.newsletter.is_empty() && self.state.is_empty())
     }
 
-    /// This list's address, turned to the page after `after`.
+    /// The URL of this list at the page after `after`.
     fn turned(&self, after: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in [

@@ -1,4 +1,4 @@
-//! The list of readers, by SQL that touches a page's worth of rows.
+//! The list of readers, with SQL that reads only about a page of rows.
 
 use std::collections::HashMap;
 
@@ -10,25 +10,27 @@ use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
 /// Readers on a page.
 pub const PAGE: usize = 50;
-/// Matches of a search are counted this far, those of a newsletter and state that far: more would take longer than the page.
+/// How far the matches of a search are counted, and those of a newsletter and state: counting more would take longer
+/// than reading the page.
 const COUNTED_IN_SEARCH: i64 = 1_000;
 const COUNTED_IN_INDEX: i64 = 100_000;
 
-/// Erased readers keep their row under a key that no address has; said of the key, so that an index of it is enough.
+/// Excludes erased readers, whose rows have a key that no address can have. The condition is on the key, so that its
+/// index is enough.
 const ALIVE: &str = "NOT (r.email_key >= 'erased:' AND r.email_key < 'erased;')";
 
-/// Which readers, from where.
+/// The filter and the position of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// The beginning of the address, lower case; empty: all, newest first.
+    /// The prefix of the address, in lower case; empty: all, newest first.
     pub prefix: String,
-    /// Newsletters to look in; empty: any reader, subscribed or not.
+    /// Newsletters to search; empty: all readers, subscribed or not.
     pub newsletters: Vec<NewsletterId>,
     pub state: Option<State>,
     pub after: Option<After>,
 }
 
-/// The last reader of the page before.
+/// The last reader of the previous page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
     Key(String),
@@ -45,7 +47,7 @@ pub struct Row {
     pub since: UnixMillis,
 }
 
-/// A statement under construction: every value gets the next number.
+/// A statement under construction. Each value gets the next parameter number.
 #[derive(Default)]
 struct Sql {
     text: String,
@@ -65,7 +67,7 @@ impl Sql {
     }
 }
 
-/// The page that is wanted: one reader more than [`PAGE`] when there is another page.
+/// The readers of a page, and one more than [`PAGE`] if there is another page.
 pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
     let limit = PAGE + 1;
     let mut sql = Sql::default();
@@ -75,7 +77,8 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
         narrow(&mut sql, wanted);
         sql.add(order(wanted)).add(&format!(" LIMIT {limit}"));
     } else if wanted.prefix.is_empty() || is_rare(db, wanted).await? {
-        // From the subscriptions: each newsletter's part is read in the order of its index and cut before they are joined.
+        // Start from the subscriptions: each newsletter's part is read in the order of its index and limited before the
+        // parts are merged.
         sql.add("SELECT DISTINCT id, email_key, email, name, created_ms FROM (");
         for (n, newsletter) in wanted.newsletters.iter().enumerate() {
             sql.add(if n == 0 {
@@ -89,7 +92,7 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
                 sql.add(" AND s.state = ").value(state.code());
             }
             if let (Some(After::Id(id)), true) = (&wanted.after, wanted.prefix.is_empty()) {
-                // Said of the subscription, so that its index begins there.
+                // On the subscription's column, so that the scan of its index begins there.
                 sql.add(" AND s.reader_id < ").value(*id);
             }
             sql.add(" AND ").add(ALIVE);
@@ -105,7 +108,7 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
             .add(order(wanted))
             .add(&format!(" LIMIT {limit}"));
     } else {
-        // From the addresses: matches are dense enough that a page's worth is near.
+        // Start from the addresses: matches are dense enough that a page of them is found quickly.
         sql.add("SELECT id, email_key, email, name, created_ms FROM reader r WHERE ")
             .add(ALIVE);
         narrow(&mut sql, wanted);
@@ -118,14 +121,14 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
     fetch_all_as(db.read(), sql.text, sql.values, read).await
 }
 
-/// How many readers match, as far as it was counted.
+/// The number of matching readers, as far as they were counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Total {
     Exactly(i64),
     MoreThan(i64),
 }
 
-/// How many match.
+/// Counts the matching readers.
 pub async fn total(db: &Db, wanted: &Wanted) -> Result<Total, DbErr> {
     let mut sql = Sql::default();
     let all = Wanted {
@@ -138,7 +141,7 @@ pub async fn total(db: &Db, wanted: &Wanted) -> Result<Total, DbErr> {
         COUNTED_IN_SEARCH
     };
     match (all.newsletters.is_empty(), all.prefix.is_empty()) {
-        // The smallest index, from end to end: 25 ms for a million, where a condition would take ten times that.
+        // A full scan of the smallest index takes 25 ms for a million; with a condition it would take ten times that.
         (true, true) => {
             sql.add("SELECT (SELECT COUNT(*) FROM reader) - (SELECT COUNT(*) FROM reader WHERE erased_ms IS NOT NULL)");
             let row = fetch_one(db.read(), sql.text, sql.values).await?;
@@ -179,7 +182,7 @@ pub async fn total(db: &Db, wanted: &Wanted) -> Result<Total, DbErr> {
     })
 }
 
-/// Whether there are fewer subscriptions in this state than a walk along the addresses would pass over.
+/// Whether there are so few subscriptions in this state that a scan of the addresses would mostly skip rows.
 async fn is_rare(db: &Db, wanted: &Wanted) -> Result<bool, DbErr> {
     const FEW: i64 = 5_000;
     let mut sql = Sql::default();
@@ -191,7 +194,7 @@ async fn is_rare(db: &Db, wanted: &Wanted) -> Result<bool, DbErr> {
     Ok(found <= FEW)
 }
 
-/// The newsletters and the state, said of the subscription `s`.
+/// Adds the conditions on the newsletter and state of the subscription `s`.
 fn subscribed(sql: &mut Sql, wanted: &Wanted) {
     sql.add(" AND s.newsletter_id IN (");
     for (n, newsletter) in wanted.newsletters.iter().enumerate() {
@@ -203,7 +206,8 @@ fn subscribed(sql: &mut Sql, wanted: &Wanted) {
     }
 }
 
-/// The beginning of the address and the place to go on from. Keys are ASCII, compared byte by byte on both databases.
+/// Adds the conditions on the prefix of the address and the cursor. Keys are ASCII, compared byte by byte on both
+/// databases.
 fn narrow(sql: &mut Sql, wanted: &Wanted) {
     if !wanted.prefix.is_empty() {
         sql.add(" AND r.email_key >= ")
@@ -238,7 +242,7 @@ fn read(row: &QueryResult) -> Result<Row, DbErr> {
     })
 }
 
-/// The newsletters' names and states of each reader's subscriptions.
+/// The subscriptions of each reader, as newsletter names and states.
 pub async fn subscriptions(
     db: &Db,
     readers: &[Row],

@@ -1,7 +1,8 @@
-//! Readers on the editors' side: finding one among a million, what they agreed to, what was mailed, and stopping it.
+//! The editors' pages about readers: finding one among a million, what they agreed to, what was mailed, and stopping
+//! mail.
 //!
-//! The list is paged by keys, not by offsets: the thousandth page costs what the first does. Without a search it shows the newest
-//! readers first; a search looks at the beginning of the address and sorts by it.
+//! The list uses keyset pagination, not offsets, so that the thousandth page costs as much as the first. Without a
+//! search it shows the newest readers first; a search matches the prefix of the address and sorts by it.
 
 mod list;
 mod list_store;
@@ -29,7 +30,7 @@ pub fn routes() -> Router<App> {
         .route("/admin/readers/{id}/erase", post(reader::erase))
 }
 
-/// The states by their name in addresses, with their word and badge.
+/// The states by their name in URLs, with their word and badge.
 const STATES: [(&str, State, &str, &str); 5] = [
     ("active", State::Active, "Active", "is-good"),
     ("left", State::Left, "Left", "is-neutral"),

@@ -28,22 +28,22 @@ type Errors = BTreeMap<&'static str, &'static str>;
 /// The fields in the order of the page.
 const FIELDS: &[&str] = &["what", "reason", "address"];
 
-/// What was typed into the forms of the page.
+/// The input in the forms of the page.
 #[derive(Debug, Default)]
 struct Typed {
     what: String,
     reason: String,
-    /// The address, for an erasure.
+    /// The address, typed again to confirm an erasure.
     address: String,
 }
 
-/// Mails shown of a reader's history.
+/// How many mails of a reader's history are shown.
 const MAILS: i64 = 30;
 
-/// The source of a consent, and the reason of a subscription, that came with an import.
+/// The source of a consent and the reason of a subscription from an import.
 const IMPORT: &str = "import";
 
-/// A time in a file that lies this close before its import is the import's own.
+/// A consent this shortly before the import of its reader is taken to have the time of the import itself.
 const LONGEST_IMPORT: Duration = Duration::from_secs(3_600);
 
 /// The longest reason, in characters.
@@ -112,7 +112,8 @@ pub async fn stop(
     Ok(Redirect::to(&format!("/admin/readers/{}?done={done}", reader.id.0)).into_response())
 }
 
-/// `POST /admin/readers/{id}/erase`: with the address typed once more. Why is not asked: it would have to be kept beside nobody.
+/// `POST /admin/readers/{id}/erase`, confirmed by typing the address again. No reason is asked for, because after the
+/// erasure there is no one to keep it with.
 pub async fn erase(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -127,7 +128,7 @@ pub async fn erase(
         let address = EmailAddress::from_typed(text).ok();
         address.map(|address| address.key().to_owned())
     };
-    // Who is erased already has no address: a second press finds it done.
+    // An erased reader has no address any more, so a second press succeeds without one.
     if !reader.erased && (typed.address.is_empty() || key(&typed.address) != key(&reader.email)) {
         let wrong = "Type the address of this reader. Nothing was erased.";
         let errors = Errors::from([("address", wrong)]);
@@ -137,7 +138,7 @@ pub async fn erase(
     Ok(Redirect::to(&format!("/admin/readers/{}?done=erased", reader.id.0)).into_response())
 }
 
-/// What was chosen in the form.
+/// The choice in the form.
 fn wished(what: &str, subscriptions: &[Subscription]) -> Option<Wish> {
     match what {
         "!suppress" => Some(Wish::Suppress),
@@ -236,7 +237,7 @@ async fn reader_page(
     Ok((status, page).into_response())
 }
 
-/// A time that came with an import: a date without a time is kept as its midnight in UTC, and stays a date.
+/// Shows a time from an import. A date without a time is stored as midnight UTC, and is shown as a date.
 fn as_a_file_says(at: UnixMillis, zone: &Zone) -> LocalTime {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     if at.0 % DAY_MS != 0 {
@@ -251,9 +252,9 @@ fn as_a_file_says(at: UnixMillis, zone: &Zone) -> LocalTime {
     }
 }
 
-/// Whether an import stands in for the time of a consent: its file had none, so what is kept is when it ran.
+/// Whether the time of a consent is only that of the import, because the file had none.
 fn undated(consent: &Consent, reader: &Reader, entered: &[(String, UnixMillis)]) -> bool {
-    // An import writes its readers for as long as it runs, and keeps when it began.
+    // The consent has the time at which the import began; its readers were written while it ran.
     let ran =
         |at: UnixMillis| at >= consent.confirmed && at.since(consent.confirmed) <= LONGEST_IMPORT;
     consent.source == IMPORT
@@ -276,7 +277,7 @@ pub(super) fn suppression_words(code: i16) -> &'static str {
     }
 }
 
-/// A delivery's state in a word: nothing is called sent before the relay has taken it.
+/// A delivery's state in a word. Nothing is called handed over before the relay has accepted it.
 fn delivery_words(code: i16) -> (&'static str, &'static str) {
     match DeliveryState::of(code) {
         Some(DeliveryState::Intent) => ("Being sent", "is-live"),

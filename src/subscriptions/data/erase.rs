@@ -10,11 +10,11 @@ use crate::subscriptions::store::{one_reader, requests, subscribers};
 use crate::types::token::random_token;
 use crate::types::{ReaderId, UnixMillis};
 
-/// Erases a reader, at their own wish or by an editor's hand. False: that was done before. Secret ballots stay as they are: nobody can find
-/// them, and their links work no more.
+/// Erases a reader, at their own wish or an editor's. False: that was done before. Secret ballots stay as they are:
+/// nobody can find them, and their links no longer work.
 ///
 /// # Errors
-/// What the database said; then nothing was erased.
+/// On a database error; then nothing was erased.
 pub async fn erase(app: &App, reader: ReaderId) -> Result<bool, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("erase reader").await?;
@@ -35,10 +35,10 @@ async fn erase_in(
     };
     let address = parse_own(&found.email)?;
     let hash = app.keys.address_hash(address.key());
-    // Before anything of the reader's, as a confirmation and a complaint do: none of them has what another waits for.
+    // Take this lock before any of the reader's rows, as a confirmation and a complaint do, to avoid deadlocks.
     requests::queue_up(&app.db, txn, &hash).await?;
     requests::forget(txn, address.key()).await?;
-    // Whatever is on its way beside this reader waits for the row, and then finds nobody.
+    // Concurrent writes for this reader wait for the row, and then find that the reader is gone.
     let nobody = format!("erased:{}", random_token(&app.random));
     subscribers::hold(txn, app.db.backend(), reader).await?;
     if !one_reader::erase(txn, reader, &nobody, now).await? {

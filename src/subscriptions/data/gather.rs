@@ -1,4 +1,4 @@
-//! All that is kept about one reader, as it is shown and as it is taken away.
+//! All data that is kept about one reader, for display and export.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::subscriptions::model::State;
 use crate::subscriptions::store::{one_reader, subscribers};
 use crate::types::{ReaderId, UnixMillis};
 
-/// Everything, in the form of the file that readers take away. Times are RFC 3339.
+/// Everything, in the form of the exported file. Times are RFC 3339.
 #[derive(Debug, Serialize)]
 pub struct Kept {
     pub email: String,
@@ -21,7 +21,7 @@ pub struct Kept {
     pub since: String,
     pub subscriptions: Vec<Subscribed>,
     pub consents: Vec<Agreed>,
-    /// Answers that the reader let join to the address. No other answer can be found.
+    /// Answers that the reader agreed to have linked to the address. No other answer can be found.
     pub linked_answers: Vec<Answer>,
     pub issues: Vec<Mailed>,
     /// Confirmations and other single mails, for as long as their rows are kept.
@@ -37,7 +37,7 @@ pub struct Subscribed {
     pub reason: String,
 }
 
-/// A consent to be mailed.
+/// A consent to receive mail.
 #[derive(Debug, Serialize)]
 pub struct Agreed {
     pub newsletter: String,
@@ -54,7 +54,7 @@ pub struct Agreed {
 pub struct Answer {
     pub poll: String,
     pub answers: Vec<SaidAnswer>,
-    /// What was agreed to, and its version.
+    /// The consent text and its version.
     pub words: String,
     pub version: i64,
     pub agreed_at: String,
@@ -62,7 +62,7 @@ pub struct Answer {
     pub changed_at: String,
 }
 
-/// An issue that went to the reader, or was to.
+/// An issue that was sent to the reader, or was to be.
 #[derive(Debug, Serialize)]
 pub struct Mailed {
     pub subject: String,
@@ -70,7 +70,7 @@ pub struct Mailed {
     pub at: String,
 }
 
-/// A single mail that went to the address, or was to.
+/// A single mail that was sent to the address, or was to be.
 #[derive(Debug, Serialize)]
 pub struct Single {
     pub kind: String,
@@ -78,7 +78,7 @@ pub struct Single {
     pub at: String,
 }
 
-/// Gathers it; `None` when the reader was erased.
+/// Gathers all data about a reader; `None` if the reader was erased.
 pub async fn gather(app: &App, reader: ReaderId) -> Result<Option<Kept>, DbErr> {
     let db = &app.db;
     let (Some(found), Some(row)) = (

@@ -1,8 +1,9 @@
-//! What is kept about a reader: to see, to take away, to have erased.
+//! A reader's own data: to see, export and erase.
 //!
-//! No link that an issue carries can do any of it, since mails are forwarded: a fresh mail to the address brings a link that is good for a day.
-//! Promises: the export holds everything that can be found by the reader's id or address; after the erasure nothing of it is left but
-//! numbers, a row without a name that ledgers point at, and a keyed hash that keeps the address from being mailed again.
+//! Issues are forwarded, so no link in an issue can do any of this; it takes a link from a fresh mail to the address,
+//! which is valid for a day. Promises: the export holds everything that can be found by the reader's id or address;
+//! after the erasure nothing of it is left but numbers, a row without a name that ledgers refer to, and a keyed hash
+//! that keeps the address from being mailed again.
 
 mod erase;
 mod gather;
@@ -28,10 +29,11 @@ use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, Purpose, ReaderId, UnixMillis};
 use crate::web::limits::refused_by;
 
-/// How long the link in the mail works.
+/// How long the link in the mail is valid.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// For `/data/{token}`: shows, exports and erases all that is kept about a reader. Only ever in a mail to the address.
+/// The token for `/data/{token}`, which shows, exports and erases all data about a reader. Use it only in a mail to the
+/// reader's address.
 #[must_use]
 pub fn token(keys: &Keys, reader: ReaderId, now: UnixMillis) -> String {
     keys.seal(Purpose::Erase, &pack(&[reader.0, now.0]))
@@ -42,13 +44,13 @@ pub fn token(keys: &Keys, reader: ReaderId, now: UnixMillis) -> String {
 pub enum Opened {
     /// This reader's data.
     Good(ReaderId),
-    /// A link that has run out: it shows nothing, and a fresh one can be mailed to the same reader.
+    /// An expired link: it shows nothing, but a fresh one can be mailed to the same reader.
     Expired(ReaderId),
     /// Not ours.
     Unknown,
 }
 
-/// Whose data it is.
+/// Opens a token and says whose data it leads to.
 #[must_use]
 pub fn open(keys: &Keys, token: &str, now: UnixMillis) -> Opened {
     let payload = keys.open(Purpose::Erase, token).ok();
@@ -61,8 +63,9 @@ pub fn open(keys: &Keys, token: &str, now: UnixMillis) -> Opened {
     }
 }
 
-/// Mails the link to the reader, as often a day as confirmations: whoever has a forwarded issue can press the button. Confirmations, which
-/// anybody can trigger who knows the address, do not count: nobody is to keep a reader from their data.
+/// Mails the link to the reader. The daily cap is that of confirmations, because anybody with a forwarded issue can
+/// press the button. Confirmations do not count against it: anybody who knows the address can trigger those, and nobody
+/// should be able to keep readers from their data.
 pub async fn mail_link(app: &App, reader: ReaderId) -> Result<(), DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("mail data link").await?;
@@ -76,11 +79,11 @@ pub async fn mail_link(app: &App, reader: ReaderId) -> Result<(), DbErr> {
         Some(subscribed) => newsletters::by_id(&*txn, subscribed.newsletter).await?,
         None => newsletters::all(&*txn).await?.into_iter().next(),
     };
-    // Without a newsletter there is nobody to write as, and nobody was ever mailed a link that leads here.
+    // Without a newsletter there is no sender, and nobody can have been mailed a link that leads here.
     let Some(letter) = letter else { return Ok(()) };
     let hash = app.keys.address_hash(address.key());
     requests::queue_up(&app.db, &txn, &hash).await?;
-    // Only the day is bounded: whoever used it up has filled the reader's inbox with links that work.
+    // Only a daily cap: if somebody uses it up, the reader's inbox is full of links that work.
     let mails = requests::data_links(&txn, &hash, MailCaps::window_start(now)).await?;
     if mails >= i64::from(caps(app).per_day) {
         refused_by("data_links_of_reader");

@@ -1,4 +1,4 @@
-//! `/confirm/{token}`: the link in the confirmation mail. Looking changes nothing; the button does.
+//! `/confirm/{token}`: the link in the confirmation mail. Only its button changes anything.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ use crate::web::{Client, Problem, RawForm, press};
 const EXPIRED: &str = "This link has expired";
 const FORGOTTEN: &str = "It may be cut off, or so old that it was forgotten. If you have confirmed before, all is well: you are subscribed.";
 
-/// What a link says beside its token.
+/// The query string of the link.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Linked {
-    /// The answer to a poll that waits for its reader, see [`polls::waiting_answer`].
+    /// The answer to a poll that waits for its reader's confirmation, see [`polls::waiting_answer`].
     answer: String,
 }
 
@@ -60,7 +60,8 @@ pub async fn show(
     }
 }
 
-/// `POST`. Another site's page must not send it: it would sign a visitor's browser in as whoever's link the page holds.
+/// `POST`. Other sites must not send it: with a link of its own, another site could sign a visitor's browser in as
+/// somebody else.
 pub async fn submit(
     State(app): State<App>,
     client: Client,
@@ -101,15 +102,15 @@ pub async fn submit(
             let counted = polls::count_as_readers(&app, answer, reader, link).await?;
             let read = can_be_read(&app, &newsletter).await?;
             let mut response = done(&app, &newsletter, read, Some(reader), counted)?;
-            // Only where it is certain that our own page sent this.
+            // Only if our own page certainly sent this.
             let cookie = (from == From::Ours).then(|| sign_in::sign_in(&app, reader));
             if let Some(cookie) = cookie.flatten() {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }
             Ok(response)
         }
-        // The program may have been stopped between the two.
         Confirmed::Before(newsletter, _, false) => ended(&app, &newsletter),
+        // The process may have stopped between the confirmation and counting the answer, so count it now.
         Confirmed::Before(newsletter, reader, true) => {
             let counted = match reader {
                 Some(reader) => polls::count_as_readers(&app, answer, reader, link).await?,
@@ -157,12 +158,13 @@ async fn renew(app: &App, client: &Client, token: &str, answer: &str) -> Result<
     )
 }
 
-/// Whether there is a past issue on the web, so that nobody is led to an empty page.
+/// Whether there is a past issue on the web, so that no link leads to an empty page.
 async fn can_be_read(app: &App, newsletter: &Newsletter) -> Result<bool, Problem> {
     Ok(newsletter.archive && digests::has_past_issues(app, newsletter.id).await?)
 }
 
-/// `read`: its archive has something to read. `reader`: who has confirmed just now. `counted`: the poll whose answer is theirs now.
+/// The page after a confirmation. `read`: the archive has something to read. `reader`: the reader who has just
+/// confirmed. `counted`: the poll whose answer now counts as theirs.
 fn done(
     app: &App,
     newsletter: &Newsletter,
@@ -185,7 +187,7 @@ fn done(
     page(app, StatusCode::OK, "confirmed", &title, words)
 }
 
-/// Confirmed once, and ended since: a link that worked before does not bring it back.
+/// The page for a subscription that was confirmed and has ended since: its old link does not bring it back.
 fn ended(app: &App, newsletter: &Newsletter) -> Result<Response, Problem> {
     let title = format!("You no longer get {}", newsletter.name);
     page(
@@ -208,7 +210,7 @@ async fn expired_words(
     Ok(words)
 }
 
-/// With the question whose answer waits for its reader, if there is one.
+/// The words of the page, with the question of the answer that waits for its reader, if there is one.
 async fn words_with(
     app: &App,
     newsletter: &Newsletter,
@@ -233,6 +235,6 @@ fn words(newsletter: &Newsletter, token: &str) -> Value {
     })
 }
 
-/// Requests are kept so long after their link has expired, so that it can be renewed with one tap.
+/// How long requests are kept after their link has expired, so that it can be renewed with one tap.
 pub(in crate::subscriptions) const KEPT_AFTER_EXPIRY: Duration =
     Duration::from_secs(30 * 24 * 60 * 60);

@@ -1,4 +1,4 @@
-//! `/data/{token}`: what is kept about a reader, by a link from a fresh mail.
+//! `/data/{token}`: the data that is kept about a reader, by a link from a fresh mail.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -47,7 +47,7 @@ pub async fn file(State(app): State<App>, Path(token): Path<String>) -> Result<R
     Ok((headers, text).into_response())
 }
 
-/// `POST`: erases; by an old link, mails a fresh one.
+/// `POST`: erases the data. With an expired link, mails a fresh one.
 pub async fn submit(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -62,7 +62,7 @@ pub async fn submit(
     if !press::is_by_a_person(&form)? {
         return pressed_by_a_program(&app, "data", TITLE, words);
     }
-    // Programs that press buttons do not tick boxes.
+    // Scanners that press buttons do not tick boxes.
     if form.one("sure")?.is_none() {
         words["sure_error"] = "Tick the box if everything shall be erased.".into();
         return page(&app, StatusCode::UNPROCESSABLE_ENTITY, "data", TITLE, words);
@@ -77,7 +77,7 @@ pub async fn submit(
     )
 }
 
-/// What a link leads to.
+/// The result of opening a link.
 enum Found {
     Kept(ReaderId, Box<Kept>),
     Expired(ReaderId),
@@ -100,7 +100,7 @@ fn expired(app: &App, token: &str) -> Result<Response, Problem> {
     page(app, StatusCode::GONE, "data_expired", EXPIRED, words)
 }
 
-/// A fresh link, to the same address and nowhere else. The page is the same whether a mail leaves or not.
+/// Mails a fresh link, only ever to the same address. The page is the same whether a mail is sent or not.
 async fn renew(
     app: &App,
     token: &str,
@@ -125,7 +125,7 @@ async fn renew(
 }
 
 fn words(token: &str, kept: &Kept) -> serde_json::Value {
-    // A day is near enough on the page; the file has the moment.
+    // The page shows only the day; the file has the exact time.
     let day = |at: &str| match at.parse::<jiff::Timestamp>() {
         Ok(at) => at.strftime("%-d %B %Y").to_string(),
         Err(_) => at.to_owned(),

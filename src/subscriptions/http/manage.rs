@@ -1,4 +1,4 @@
-//! `/manage/{token}`: what a reader receives, and how we call them.
+//! `/manage/{token}`: what a reader receives, and the name by which mails address them.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -23,14 +23,14 @@ const TAKEN_BACK: &str =
 const NO_ZONE: &str = "This is no time zone. Use a name like Europe/Vienna or America/New_York.";
 const BROKEN: &str = "It may be cut off. Nothing was changed.";
 
-/// What stands in the form, and what is wrong with it.
+/// The input in the form, and its errors.
 #[derive(Default)]
 struct Filled {
     name: String,
     time_zone: String,
-    /// The newsletters whose box is empty.
+    /// The newsletters whose box is not ticked.
     unticked: Vec<String>,
-    /// The newsletters that were all left just now, which can be undone.
+    /// The newsletters that were just left all at once, which can be undone.
     left: Vec<String>,
     name_error: Option<String>,
     time_zone_error: Option<String>,
@@ -41,7 +41,7 @@ struct Filled {
 enum Shown<'s> {
     AsItIs,
     Saved(&'s str),
-    /// A script sent it.
+    /// A program sent it, not a person.
     ByAProgram,
 }
 
@@ -94,22 +94,22 @@ pub async fn submit(
     }
 }
 
-/// Which button of the page was pressed.
+/// The button of the page that was pressed.
 #[derive(Debug, PartialEq, Eq)]
 enum Action {
-    /// Stores what was typed and ticked.
+    /// Stores the input.
     Save,
     LeaveAll,
-    /// Keeps the newsletters that were left just now, by slug.
+    /// Undoes leaving these newsletters, by slug.
     UndoAll(Vec<String>),
-    /// Mails the link to all that is kept.
+    /// Mails the link to the reader's own data.
     MailData,
-    /// Takes back that the answer to a poll is joined to the address.
+    /// Unlinks the answer to a poll from the address.
     TakeBack(String),
 }
 
 impl Action {
-    /// What the form says. A form without a button, as Enter in a field sends it, saves.
+    /// Reads the form. Without a button, as sent by Enter in a field, it means save.
     fn of(form: &RawForm) -> Result<Self, Problem> {
         Ok(match form.one("action")? {
             Some("leave-all") => Self::LeaveAll,
@@ -123,13 +123,13 @@ impl Action {
     }
 }
 
-/// The newsletters that an earlier answer to *Stop all mails* listed.
+/// The newsletters that the page listed after *Stop all mails*.
 fn left_just_now(form: &RawForm) -> Vec<String> {
     form.all("back").map(str::to_owned).collect()
 }
 
 impl Filled {
-    /// The form as it opens.
+    /// The form before any input.
     fn of(preferences: &Preferences) -> Self {
         Self {
             name: preferences.reader.name.clone(),
@@ -138,14 +138,15 @@ impl Filled {
         }
     }
 
-    /// What was sent. What a form does not send stays as it is: only an empty field empties anything.
+    /// The form with the submitted input. A field that was not sent keeps its value; only an empty field clears it.
     fn typed(form: &RawForm, preferences: &Preferences) -> Result<Self, Problem> {
         let stored = Self::of(preferences);
         let zone = form.one("time_zone")?.unwrap_or(&stored.time_zone);
         Ok(Self {
             name: form.one("name")?.unwrap_or(&stored.name).to_owned(),
             time_zone: zone.trim().to_owned(),
-            // Only what the form listed can be left by leaving its box empty: a subscription confirmed since then is not.
+            // An empty box only counts for the newsletters that the form listed, not for a subscription confirmed since
+            // then.
             unticked: form
                 .all("listed")
                 .filter(|slug| !form.all("keep").any(|kept| kept == *slug))
@@ -155,7 +156,7 @@ impl Filled {
         })
     }
 
-    /// The change that was typed; `None` where something is wrong, which then stands beside its field.
+    /// The change that was submitted; `None` if there are errors, which are then set beside their fields.
     fn change(&mut self, active: &[Subscribed]) -> Option<Change> {
         let name = ReaderName::parse(&self.name)
             .map_err(|refused| self.name_error = Some(refused.to_string()));
@@ -181,7 +182,7 @@ impl Filled {
     }
 }
 
-/// A reader at their page.
+/// A request to a reader's page.
 struct Visit<'v> {
     app: &'v App,
     token: &'v str,
@@ -224,7 +225,7 @@ impl Visit<'_> {
         self.beside(typed, TAKEN_BACK).await
     }
 
-    /// After another button of the same form: what was typed beside it stays.
+    /// The page after another button of the same form, which keeps the input.
     async fn beside(&self, typed: &Filled, said: &str) -> Result<Response, Problem> {
         match preferences::look(self.app, self.reader).await? {
             Some(preferences) => self.show(&preferences, typed, Shown::Saved(said)),
@@ -274,7 +275,7 @@ impl Visit<'_> {
                 "email": preferences.reader.email,
                 "active": preferences.active.iter().map(|s| json!({ "slug": s.slug, "name": s.name, "keep": !filled.unticked.contains(&s.slug) })).collect::<Vec<_>>(),
                 "others": preferences.others.iter().map(|n| entry(&n.slug, &n.name)).collect::<Vec<_>>(),
-                // Not what was answered: this page can be reached from a mail that was forwarded.
+                // Without the answers themselves: this page can be reached from a forwarded mail.
                 "linked": preferences.linked.iter().map(|l| json!({ "poll": l.slug, "question": l.question, "words": l.words })).collect::<Vec<_>>(),
                 "name": filled.name,
                 "name_error": filled.name_error,

@@ -1,4 +1,4 @@
-//! The readers' pages: one task each, one button, no script, no login.
+//! The readers' pages: each has one task and one button, and needs no script and no login.
 
 mod confirm;
 mod data;
@@ -102,7 +102,7 @@ pub fn routes() -> Router<App> {
         .route("/not-me", get(not_me::show).post(not_me::submit))
 }
 
-/// A page with the frame's words, and a status of its own.
+/// A page with this status; the words of its frame are added.
 fn page(
     app: &App,
     status: StatusCode,
@@ -117,7 +117,7 @@ fn page(
     Ok(response.into_response())
 }
 
-/// The page again whose button a program pressed: a person ticks a box and presses once more.
+/// Shows a page again after a program pressed its button: a person then ticks a box and presses once more.
 fn pressed_by_a_program(
     app: &App,
     name: &str,
@@ -129,7 +129,7 @@ fn pressed_by_a_program(
     page(app, StatusCode::CONFLICT, name, title, words)
 }
 
-/// For a link that is not ours, was changed on its way, or belongs to something long forgotten.
+/// The page for a link that is not ours, was altered, or belongs to something long deleted.
 fn unknown_link(app: &App, detail: &str) -> Result<Response, Problem> {
     page(
         app,

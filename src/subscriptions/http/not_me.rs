@@ -1,4 +1,4 @@
-//! `/not-me`: for whoever uses a browser that is known as somebody else's.
+//! `/not-me`: signs out a browser that is signed in as another reader.
 
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -13,7 +13,7 @@ use crate::polls;
 use crate::subscriptions::sign_in;
 use crate::web::{Problem, RawForm, origin};
 
-/// Where they came from.
+/// Where the visitor came from.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Came {
@@ -26,7 +26,7 @@ pub async fn show(State(app): State<App>, Query(came): Query<Came>) -> Result<Re
     page(&app, StatusCode::OK, "not_me", title, words(&came.poll))
 }
 
-/// `POST`: forgets. Nobody's subscription changes.
+/// `POST`: signs the browser out. No subscription changes.
 pub async fn submit(
     State(app): State<App>,
     headers: HeaderMap,
@@ -48,7 +48,7 @@ pub async fn submit(
     Ok(response)
 }
 
-/// With the poll to go back to, if it can be one's name.
+/// The words of the page, with the poll to go back to if `poll` can be the name of one.
 fn words(poll: &str) -> Value {
     json!({ "poll": polls::is_slug(poll).then_some(poll) })
 }

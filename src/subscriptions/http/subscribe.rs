@@ -18,7 +18,7 @@ use crate::web::origin::{self, From};
 use crate::web::problems::of_those_wrong;
 use crate::web::{Client, Problem, RawForm};
 
-/// What was typed, and what is wrong with it.
+/// The input and its errors.
 #[derive(Default)]
 struct Filled {
     email: String,
@@ -65,7 +65,7 @@ pub async fn submit(
         }
     };
 
-    // A field no person sees. Whatever filled it in gets the same page, and nothing happens.
+    // A honeypot field that no person sees. A bot that fills it in gets the same page, and nothing happens.
     let trapped = form.one("website")?.is_some_and(|text| !text.is_empty());
     if !trapped {
         let wish = Wish {
@@ -95,7 +95,7 @@ pub async fn submit(
     )
 }
 
-/// The address and the words agreed to, or what the form is to be shown with again.
+/// The address and the consent text agreed to, or the form to show again.
 async fn judge(
     app: &App,
     newsletter: &Newsletter,
@@ -107,7 +107,8 @@ async fn judge(
         Some(given) => agreed(app, newsletter, current, given).await?,
         None => None,
     };
-    // Never ticked beside words that this reader has not seen: a cached page may show older ones.
+    // Never show the box ticked beside a consent text that this reader has not seen: a cached page may show an older
+    // one.
     let outdated = agreed.as_ref().is_some_and(|text| text.id != current.id);
     let mut filled = Filled {
         email: typed,
@@ -122,11 +123,12 @@ async fn judge(
     if agreed.is_none() {
         filled.consent_error = Some("Tick the box to agree.".to_owned());
     } else if outdated && address.is_err() {
-        // The words agreed to stand as long as nothing else is wrong; shown again, the form asks for today's.
+        // Agreeing to an older text is valid as long as nothing else is wrong; if the form is shown again, it asks for
+        // agreement to the present text.
         filled.consent_error =
             Some("The words have changed. Read them and tick the box again.".to_owned());
     }
-    // Told only where nothing else is wrong: whatever was sent too fast, an empty form is to be filled in first.
+    // Only if nothing else is wrong: however fast it was sent, an incomplete form has to be completed first.
     let complete = address.is_ok() && agreed.is_some();
     if complete && !form_time_is_human(app, form.one("form_time")?) {
         filled.form_error = Some("That was very fast. Press the button once more.".to_owned());
@@ -137,7 +139,7 @@ async fn judge(
     })
 }
 
-/// A newsletter and the words its form shows.
+/// A newsletter and the consent text that its form shows.
 async fn find(app: &App, slug: &str) -> Result<(Newsletter, ConsentText), Problem> {
     let db = app.db.read();
     let newsletter = newsletters::by_slug(db, slug)
@@ -149,8 +151,8 @@ async fn find(app: &App, slug: &str) -> Result<(Newsletter, ConsentText), Proble
     Ok((newsletter, consent))
 }
 
-/// The words that were agreed to: the version the form was rendered with, which may be older than today's, or today's when a form of the
-/// publisher's own says only yes. `None` when the box was not ticked.
+/// The consent text that was agreed to: the version that the form was rendered with, which may not be the present one,
+/// or the present one if a publisher's own form says only yes. `None` if the box was not ticked.
 pub async fn agreed(
     app: &App,
     newsletter: &Newsletter,
@@ -166,14 +168,15 @@ pub async fn agreed(
     Ok(consent_texts::by_version(app.db.read(), newsletter.id, version).await?)
 }
 
-/// Whether what a form says of its box is a yes to the words as they are now, those of `version`.
+/// Whether a form's value for the box agrees to the present consent text, which is that of `version`.
 #[must_use]
 pub fn is_current(given: &str, version: i64) -> bool {
     let given = given.trim();
     given == version.to_string() || matches!(given, "on" | "yes" | "true")
 }
 
-/// Whether a person can have filled the form in. A form without a time is one that a site has built in or cached, and fine.
+/// Whether a person can have filled the form in that fast. A form without a time is accepted: it is embedded or cached
+/// by a site.
 fn form_time_is_human(app: &App, given: Option<&str>) -> bool {
     let Some(given) = given.filter(|text| !text.is_empty()) else {
         return true;
@@ -186,7 +189,7 @@ fn form_time_is_human(app: &App, given: Option<&str>) -> bool {
     shown.is_some_and(|[shown]| app.clock.now().since(UnixMillis(shown)) >= FASTEST_FORM)
 }
 
-/// Where the form stood: the page that sent it, without what may be personal in its query.
+/// The page that contained the form, without its query, which may be personal.
 fn page_of(app: &App, headers: &HeaderMap, slug: &str) -> String {
     let referer = headers
         .get(REFERER)

@@ -1,7 +1,8 @@
 //! `/unsubscribe/{token}`: the link in every issue, and the target of its `List-Unsubscribe` header.
 //!
-//! RFC 8058: a mail program posts `List-Unsubscribe=One-Click`, as a form in either encoding, without cookies, login or redirects, perhaps
-//! twice. So every POST that does not say "undo" stops the mails. A GET never does: scanners follow every link.
+//! RFC 8058: a mail client posts `List-Unsubscribe=One-Click`, as a form in either encoding, without cookies, login or
+//! redirects, perhaps twice. So every POST that does not say "undo" stops the mails. A GET never does, because scanners
+//! follow every link.
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -44,7 +45,7 @@ pub async fn submit(
     };
     let is_form = has_type(&request, "application/x-www-form-urlencoded");
     let body = bounded_bytes(request, &app).await?;
-    // A body that cannot be read does not say "undo".
+    // A body that cannot be parsed does not say "undo".
     let form = RawForm::parse(&body).ok().filter(|_| is_form);
     let by_a_program = |form: &RawForm| !press::is_by_a_person(form).unwrap_or(true);
     if form.as_ref().is_some_and(by_a_program) {
@@ -60,7 +61,8 @@ pub async fn submit(
     }
 }
 
-/// Our own page's form, sent by a script: mail programs that unsubscribe by one click never saw the page.
+/// The reply to our own page's form if a program sent it. One-click unsubscribing does not come through here, since
+/// mail clients never load the page.
 async fn not_pressed(
     app: &App,
     newsletter: NewsletterId,

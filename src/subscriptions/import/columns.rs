@@ -1,9 +1,9 @@
-//! The first line of a file: which columns there are, and what they say. Pure.
+//! The first line of a file: which columns there are, and what they mean. Pure.
 
 use super::gone::{self, Says};
 use super::rows::HeaderRefused;
 
-/// Titles that are told of the others.
+/// At most so many titles of ignored columns are reported.
 const NAMED: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,15 +12,15 @@ pub struct Columns {
     pub name: Option<usize>,
     pub time_zone: Option<usize>,
     pub confirmed_at: Option<usize>,
-    /// Those that say who may be written to: the place, our name for it, what it says.
+    /// The columns that say who may be mailed: index, our name for it, and meaning.
     pub states: Vec<(usize, &'static str, Says)>,
-    /// Titles of columns that nothing is taken from.
+    /// Titles of ignored columns.
     pub ignored: Vec<String>,
 }
 
 impl Columns {
     /// # Errors
-    /// This is no list of readers, or one whose column about consent is not understood.
+    /// If this is not a list of readers, or a column about consent is not understood.
     pub fn find<'a>(header: impl Iterator<Item = &'a [u8]>) -> Result<Self, HeaderRefused> {
         const KNOWN: [&str; 4] = ["email", "name", "time_zone", "confirmed_at"];
         let mut found = [None; 4];

@@ -1,7 +1,7 @@
-//! Who may not be written to any more, as other systems say it in their exports. Pure.
+//! Readers who must not be mailed any more, according to the exports of other systems. Pure.
 //!
-//! The columns are those of Ghost, listmonk, Mailchimp, Substack, Beehiiv, Buttondown, Keila and others. A value that is not known is
-//! refused: to guess at somebody's consent is not ours.
+//! The columns are those of Ghost, listmonk, Mailchimp, Substack, Beehiiv, Buttondown, Keila and others. An unknown
+//! value is refused, because consent must not be guessed.
 
 use jiff::Timestamp;
 
@@ -9,22 +9,22 @@ use self::Gone::{Blocked, Bounced, Complained, Left, Unconfirmed};
 use self::Says::{Is, May, State};
 use crate::subscriptions::model::Suppression;
 
-/// Why somebody is not to be subscribed, the weightiest last: of several that are said, it counts.
+/// Why a reader is not to be subscribed. If there are several reasons, the last in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gone {
-    /// What the file says is not understood, and nobody guesses.
+    /// What the file says is not understood.
     Unclear,
     /// Never confirmed the address.
     Unconfirmed,
     Left,
     Bounced,
-    /// Was kept out by whoever ran the list.
+    /// Was blocked by the operator of the list.
     Blocked,
     Complained,
 }
 
 impl Gone {
-    /// As it stands in a report.
+    /// The words in a report.
     pub fn words(self) -> &'static str {
         match self {
             Self::Unclear => "the file: what another row says of them is not understood",
@@ -36,7 +36,7 @@ impl Gone {
         }
     }
 
-    /// Whether the address is never to be mailed, and why.
+    /// The reason for which the address has to be suppressed, if it has to be.
     pub fn suppression(self) -> Option<Suppression> {
         match self {
             Self::Unclear | Self::Unconfirmed | Self::Left => None,
@@ -47,18 +47,18 @@ impl Gone {
     }
 }
 
-/// What a column says.
+/// The meaning of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Says {
     /// A word: `active`, `unsubscribed`.
     State,
-    /// Yes or a time: may be written to. No or nothing: this.
+    /// Yes or a time: may be mailed. No or empty: this.
     May(Gone),
-    /// Yes or a time: this. No or nothing: may be written to.
+    /// Yes or a time: this. No or empty: may be mailed.
     Is(Gone),
 }
 
-/// Titles that are understood, and what their column says.
+/// The titles that are understood, and the meaning of their columns.
 const COLUMNS: [(&str, Says); 55] = [
     ("status", State),
     ("state", State),
@@ -117,13 +117,13 @@ const COLUMNS: [(&str, Says); 55] = [
     ("suppressed", Is(Blocked)),
 ];
 
-/// What the column with this title says, and its name as we write it.
+/// The meaning of the column with this title, and our name for it.
 pub fn says(title: &str) -> Option<(&'static str, Says)> {
     let title = plain(title);
     COLUMNS.into_iter().find(|(name, _)| *name == title)
 }
 
-/// Whether a title that [`says`] does not know looks as if it said who may be written to.
+/// Whether a title that is unknown to [`says`] looks as if the column said who may be mailed.
 pub fn looks_alike(title: &str) -> bool {
     const STEMS: [&str; 10] = [
         "unsub",
@@ -150,10 +150,10 @@ pub fn looks_alike(title: &str) -> bool {
     has(&STEMS) || ((title.contains("status") || title.contains("state")) && has(&WHOSE))
 }
 
-/// What a cell of such a column says: `None` may be written to.
+/// Reads a cell of such a column; `None`: may be mailed.
 ///
 /// # Errors
-/// It says neither.
+/// If the value is not understood.
 pub fn read(says: Says, cell: &str) -> Result<Option<Gone>, Unknown> {
     let word = plain(cell);
     match says {
@@ -166,15 +166,15 @@ pub fn read(says: Says, cell: &str) -> Result<Option<Gone>, Unknown> {
     }
 }
 
-/// What stands in a cell that does not say whether somebody may be written to.
+/// The content of a cell that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unknown {
     #[error("an empty cell")]
     Nothing,
-    /// Harmless enough to be shown.
+    /// A word that is harmless enough to show.
     #[error("“{0}”")]
     Word(String),
-    /// It may be an address or a name.
+    /// Anything else, which may be an address or a name and is not shown.
     #[error("the value")]
     Else,
 }
@@ -216,7 +216,7 @@ fn state(word: &str) -> Result<Option<Gone>, Unknown> {
     })
 }
 
-/// Yes, no or nothing; a time is a yes.
+/// Reads yes, no or empty; a time counts as yes.
 fn yes(word: &str, cell: &str) -> Result<Option<bool>, Unknown> {
     match word {
         "" | "null" | "none" | "nil" | "\\n" => Ok(None),

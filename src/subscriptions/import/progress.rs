@@ -1,4 +1,4 @@
-//! How far an import has come: a bar on a terminal, a line every few seconds in a pipe.
+//! The progress of an import: a bar on a terminal, a line every few seconds in a pipe.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `size`: bytes of the file.
+    /// `size`: the size of the file, in bytes.
     pub fn new(size: u64, clock: Clock) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr());
@@ -39,7 +39,7 @@ impl Progress {
         }
     }
 
-    /// `offset` bytes of the file are done, which were `rows` rows.
+    /// Shows that `offset` bytes of the file are done, with `rows` rows.
     pub fn advance(&mut self, terminal: &mut dyn Write, offset: u64, rows: u64) {
         let now = self.clock.now();
         let rate = rows * 1000
@@ -59,7 +59,7 @@ impl Progress {
         }
     }
 
-    /// A line that stays, above the bar. A terminal that has gone away does not stop an import.
+    /// Prints a permanent line above the bar. An import goes on if the terminal is gone.
     pub fn line(&self, terminal: &mut dyn Write, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),

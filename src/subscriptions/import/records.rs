@@ -1,8 +1,8 @@
-//! Cuts a stream of bytes into CSV records (RFC 4180) so that one broken row costs one row.
+//! Splits a stream of bytes into CSV records (RFC 4180) so that a broken row costs only itself.
 //!
-//! A parser that is lenient about quotation marks turns one forgotten `"` into a record that swallows the rest of the file.
-//! Here a record whose quoting is wrong, or that is longer than [`LONGEST_RECORD`], gives up its first *line* only, and reading
-//! goes on at the next one. Memory is bounded by the longest record, whatever the file holds.
+//! With a parser that is lenient about quotation marks, one forgotten `"` produces a record that swallows the rest of
+//! the file. Here, if the quoting of a record is wrong, or it is longer than [`LONGEST_RECORD`], only its first *line*
+//! is skipped, and reading goes on at the next one. Memory is bounded by the longest record, whatever the file holds.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -11,12 +11,12 @@ use std::ops::Range;
 pub(super) const LONGEST_RECORD: usize = 64 * 1024;
 const BUFFER: usize = 4 * LONGEST_RECORD;
 
-/// What the next piece of the file is.
+/// A piece of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece {
     /// A record; its fields are in the [`Records`] until the next call.
     Record,
-    /// A line that is no record by itself nor the start of one; it is passed over.
+    /// A line that is neither a record nor the start of one; it is skipped.
     Broken(Broken),
     End,
 }
@@ -56,12 +56,12 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// What is read from, wherever in it the reading stands.
+    /// The underlying input, at whatever position it is.
     pub fn into_input(self) -> R {
         self.input
     }
 
-    /// What separates the fields from now on (`,` until said otherwise).
+    /// Sets the delimiter of fields from now on (default `,`).
     pub fn set_delimiter(&mut self, delimiter: u8) {
         self.delimiter = delimiter;
     }
@@ -71,7 +71,7 @@ impl<R: Read> Records<R> {
         self.line
     }
 
-    /// Bytes of the input that have been passed.
+    /// The number of bytes of the input that have been consumed.
     pub fn offset(&self) -> u64 {
         self.offset
     }
@@ -87,17 +87,17 @@ impl<R: Read> Records<R> {
             .map(|range| &self.text[range.clone()])
     }
 
-    /// The bytes ahead, for looking at the beginning of the file; at most one record's length.
+    /// The next bytes, for inspecting the beginning of the file; at most the length of one record.
     ///
     /// # Errors
-    /// The input cannot be read.
+    /// If the input cannot be read.
     pub fn peek(&mut self) -> io::Result<&[u8]> {
         self.fill()?;
         let ahead = &self.buffer[self.at..];
         Ok(&ahead[..ahead.len().min(LONGEST_RECORD)])
     }
 
-    /// Passes over bytes that are not part of the table (a byte order mark).
+    /// Skips bytes that are not part of the table (a byte order mark).
     pub fn skip(&mut self, count: usize) {
         self.advance(count);
     }
@@ -164,9 +164,9 @@ impl<R: Read> Records<R> {
         self.offset += count as u64;
     }
 
-    /// Makes sure that a whole record lies ahead, or all that is left.
+    /// Fills the buffer with at least a whole record, or all that is left.
     fn fill(&mut self) -> io::Result<()> {
-        // Two bytes more, so that a line end of CR LF is never cut in two.
+        // Two bytes more, so that a CR LF is never split.
         if self.ended || self.buffer.len() - self.at >= LONGEST_RECORD + 2 {
             return Ok(());
         }
@@ -181,8 +181,8 @@ impl<R: Read> Records<R> {
     }
 }
 
-/// Splits the record at the head of `ahead`. Gives its length with the line end, or `None` when its quoting is wrong or its end is
-/// not in sight. `complete`: the file ends where `ahead` ends.
+/// Splits off the record at the head of `ahead`. Returns its length with the line end, or `None` if its quoting is
+/// wrong or its end is not in the buffer. `complete`: the file ends where `ahead` ends.
 fn split(
     ahead: &[u8],
     complete: bool,
@@ -217,7 +217,7 @@ fn split(
     }
 }
 
-/// Copies a quoted field; gives the position after its closing mark.
+/// Copies a quoted field; returns the position after its closing mark.
 fn unquote(ahead: &[u8], mut at: usize, text: &mut Vec<u8>) -> Option<usize> {
     loop {
         let rest = &ahead[at..];

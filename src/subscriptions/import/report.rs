@@ -1,5 +1,5 @@
-//! The report of an import: one CSV row for each row of the file that did not become a subscription. It holds lines and reasons,
-//! no addresses, so that it can be passed on.
+//! The report of an import: one CSV row for each row of the file that did not become a subscription. It contains lines
+//! and reasons but no addresses, so that it can be passed on.
 
 use std::fs::File;
 use std::path::Path;
@@ -26,7 +26,7 @@ impl Report {
         Ok(report)
     }
 
-    /// Columns that nothing was taken from.
+    /// Reports ignored columns.
     pub fn ignored(&mut self, columns: &[String]) -> Result<(), Stopped> {
         if columns.is_empty() {
             return Ok(());

@@ -19,21 +19,22 @@ pub struct Row {
     pub line: u64,
     pub address: EmailAddress,
     pub name: Option<ReaderName>,
-    /// A name of the IANA time zone database.
+    /// A name from the IANA time zone database.
     pub time_zone: Option<String>,
     /// When the reader confirmed elsewhere.
     pub confirmed_at: Option<Timestamp>,
-    /// Why the reader is not to be subscribed, if the file says so; then nothing else was read of the row.
+    /// Why the reader is not to be subscribed, if the file says so; then the rest of the row is not read.
     pub gone: Option<Gone>,
 }
 
-/// One row that cannot. It says the line and the reason, not the address: reports are mailed about.
+/// One row that cannot be imported. It names the line and the reason but not the address, because reports get mailed
+/// around.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct BadRow {
     pub line: u64,
     pub reason: BadReason,
-    /// Whose row it is, where it is bad for what it says of consent: no other row makes that good.
+    /// The address, if the row is bad because its consent is not understood: no other row for it can make up for that.
     pub unclear: Option<EmailAddress>,
 }
 
@@ -97,11 +98,11 @@ pub struct Rows<R> {
 }
 
 impl<R: Read> Rows<R> {
-    /// Reads the header: column names in any order and case, separated by `,`, `;` or a tab; columns that mean nothing to us are
-    /// ignored, and named in [`Rows::columns`]. `now`: confirmations after it are refused.
+    /// Reads the header: column names in any order and case, separated by `,`, `;` or a tab. Unknown columns are
+    /// ignored, and named in [`Rows::columns`]. `now`: later confirmations are refused.
     ///
     /// # Errors
-    /// [`HeaderRefused`] when this is no list of readers.
+    /// [`HeaderRefused`] if this is not a list of readers.
     pub fn open(input: R, now: Timestamp) -> Result<Self, HeaderRefused> {
         let mut records = Records::new(input);
         let head = records.peek()?;
@@ -119,7 +120,7 @@ impl<R: Read> Rows<R> {
             .split(|b| matches!(b, b'\n' | b'\r'))
             .next()
             .unwrap_or_default();
-        // Spreadsheets of half of Europe write semicolons. The header has no cell that could hold one.
+        // Spreadsheets in many European locales write semicolons. No cell of the header can contain one.
         let delimiter = [b',', b';', b'\t']
             .into_iter()
             .max_by_key(|d| (first_line.iter().filter(|b| *b == d).count(), *d == b','));
@@ -137,10 +138,10 @@ impl<R: Read> Rows<R> {
         })
     }
 
-    /// The next row, good or bad; `None` at the end. Empty lines are passed over.
+    /// The next row, good or bad; `None` at the end. Empty lines are skipped.
     ///
     /// # Errors
-    /// The input cannot be read.
+    /// If the input cannot be read.
     pub fn read_next(&mut self) -> io::Result<Option<Result<Row, BadRow>>> {
         loop {
             let piece = self.records.read_next()?;
@@ -158,7 +159,7 @@ impl<R: Read> Rows<R> {
         }
     }
 
-    /// What the first line says.
+    /// The columns named by the first line.
     pub fn columns(&self) -> &Columns {
         &self.columns
     }
@@ -195,7 +196,7 @@ impl<R: Read> Rows<R> {
         EmailAddress::from_typed(email).map_err(BadReason::Address)
     }
 
-    /// The row of somebody who may be subscribed.
+    /// The row of a reader who may be subscribed.
     fn welcome(&self, line: u64, address: EmailAddress) -> Result<Row, BadReason> {
         let name = match self.cell("name", self.columns.name)? {
             Some(text) => ReaderName::parse(text).map_err(BadReason::Name)?,
@@ -228,7 +229,7 @@ impl<R: Read> Rows<R> {
         })
     }
 
-    /// The weightiest of what the columns say; all of them have to be understood.
+    /// The most serious reason among the columns; all of them have to be understood.
     fn gone(&self) -> Result<Option<Gone>, BadReason> {
         let mut heard = None;
         for (index, name, says) in &self.columns.states {
@@ -250,10 +251,10 @@ impl<R: Read> Rows<R> {
 }
 
 impl<R: Read + Seek> Rows<R> {
-    /// From the first row on again, of the same open file: one that took its place in the folder meanwhile is not looked at.
+    /// Starts again at the first row of the same open file, even if another file has replaced it in the directory.
     ///
     /// # Errors
-    /// [`HeaderRefused`] when it cannot be read again, or its first line is another now.
+    /// [`HeaderRefused`] if it cannot be read again, or its first line has changed.
     pub fn again(self) -> Result<Self, HeaderRefused> {
         let mut input = self.records.into_input();
         input.rewind()?;
@@ -277,14 +278,14 @@ impl BadRow {
 
 /// The canonical spelling of a time zone's name, if there is one.
 fn time_zone_name(text: &str) -> Option<String> {
-    // Names of the database are short; a look-up of anything else would only fill its cache.
+    // Names in the database are short; looking up anything else would only fill its cache.
     if text.len() > 64 || !text.is_ascii() {
         return None;
     }
     TimeZone::get(text).ok()?.iana_name().map(str::to_owned)
 }
 
-/// RFC 3339, or a date or date and time without a zone, which is taken as UTC.
+/// Parses RFC 3339, or a date or a date and time without a zone, which is taken as UTC.
 fn instant(text: &str) -> Option<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);

@@ -1,4 +1,4 @@
-//! The run of an import: one thread reads the file, the runtime writes batches; what lies between them is bounded.
+//! The run of an import: one thread reads the file, the runtime writes batches, with a bounded queue between them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,11 +19,11 @@ use crate::subscriptions::reader_name::ReaderName;
 use crate::subscriptions::store::consent_texts;
 use crate::types::{Clock, Keys, UnixMillis};
 
-/// Rows of one transaction: large enough that the commit does not count, small enough that a writer beside us hardly waits.
+/// Rows per transaction: large enough to amortise the commit, small enough that other writers hardly wait.
 const BATCH: usize = 1000;
 /// Batches that may wait for the database.
 const AHEAD: usize = 2;
-/// Bad rows shown one by one when they are written to a report as well.
+/// How many bad rows are shown one by one if they are also written to a report.
 const SHOWN: u64 = 20;
 
 /// What to import, and where.
@@ -32,31 +32,31 @@ pub struct Order {
     pub file: PathBuf,
     /// The slug of the newsletter.
     pub newsletter: String,
-    /// The words these readers agreed to, or a description of how and where.
+    /// The consent text that these readers agreed to, or a description of how and where they did.
     pub consent: String,
-    /// Where each row that did not become a subscription is written, as CSV.
+    /// The file for the report of the rows that did not become a subscription, as CSV.
     pub report: Option<PathBuf>,
 }
 
-/// What an import did. The counts sum up to the rows of the file.
+/// The result of an import. The counts add up to the rows of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     pub subscribed: u64,
     pub already_there: u64,
     pub left_before: u64,
     pub suppressed: u64,
-    /// The file says that they left, or never confirmed, or it is not understood.
+    /// According to the file they left or never confirmed, or the file is not understood.
     pub gone: u64,
-    /// The file says that they bounced, complained or were blocked: their addresses are suppressed now.
+    /// According to the file they bounced, complained or were blocked: their addresses are suppressed now.
     pub gone_for_good: u64,
-    /// The file says that they are gone, but they are subscribed here.
+    /// According to the file they are gone, but they are subscribed here.
     pub stay_here: u64,
     pub bad: u64,
-    /// Titles of columns that nothing was taken from.
+    /// Titles of ignored columns.
     pub ignored: Vec<String>,
 }
 
-/// Why an import could not run or stopped. What was committed stays; running it again is safe and goes on.
+/// Why an import could not run, or stopped. Committed batches stay; running it again is safe and continues.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     #[error("{0} cannot be read: {1}")]
@@ -80,7 +80,7 @@ pub enum Stopped {
 }
 
 impl Summary {
-    /// Rows of the file that were dealt with.
+    /// The number of rows that were processed.
     #[must_use]
     pub fn rows(&self) -> u64 {
         let kept_out = self.left_before + self.suppressed + self.gone + self.gone_for_good;
@@ -146,16 +146,16 @@ impl fmt::Display for Summary {
 }
 
 enum Message {
-    /// Rows to write, and how far into the file they reach.
+    /// Rows to write, and the offset in the file after them.
     Batch(Vec<Ready>, u64),
     Bad(BadRow),
     Failed(io::Error),
 }
 
-/// Imports `order.file`, telling `terminal` (standard error) about progress and each bad row.
+/// Imports `order.file`, and writes progress and bad rows to `terminal` (standard error).
 ///
 /// # Errors
-/// [`Stopped`]; everything up to the last batch is committed then.
+/// [`Stopped`]; the batches before that are committed.
 pub async fn run(
     db: &Db,
     keys: &Keys,
@@ -230,7 +230,8 @@ pub async fn run(
         }
     }
     progress.finish();
-    // It has hung up, so it is done; a panic in it would have cut the file short.
+    // The reading thread has closed the channel, so it is done; join it to notice a panic, which would have cut the
+    // file short.
     reader
         .await
         .map_err(|_| Stopped::Read(name, io::Error::other("a fault of this program")))?;
@@ -258,11 +259,12 @@ async fn target(db: &Db, order: &Order, now: UnixMillis) -> Result<Target, Stopp
     })
 }
 
-/// Who is gone by any row of the file, by the keyed hash of the address: whatever another row says, and however far away it stands.
+/// The readers who are gone according to any row of the file, by the keyed hash of the address. It does not matter what
+/// other rows say, or where in the file they are.
 type Whole = HashMap<Vec<u8>, Gone>;
 
-/// Reads the file for that alone, and gives its rows from the first one on. What it holds in memory grows with those who are gone, not with
-/// the file.
+/// Makes a first pass over the file to collect them, and returns the rows, rewound. Memory grows with the number of
+/// readers who are gone, not with the file.
 fn gone_in(mut rows: Rows<File>, keys: &Keys) -> io::Result<(Whole, Rows<File>)> {
     let mut whole = Whole::new();
     while let Some(row) = rows.read_next()? {
@@ -280,7 +282,7 @@ fn gone_in(mut rows: Rows<File>, keys: &Keys) -> io::Result<(Whole, Rows<File>)>
     Ok((whole, rows))
 }
 
-/// Reads to the end, or until nobody listens any more.
+/// Reads to the end of the file, or until the receiver is gone.
 fn read_file(
     mut rows: Rows<File>,
     keys: &Keys,
@@ -314,7 +316,7 @@ fn read_file(
     }
 }
 
-/// Rows of different readers: one statement must not meet the same one twice.
+/// Rows of distinct readers: one statement must not contain the same reader twice.
 #[derive(Default)]
 struct Batch {
     rows: Vec<Ready>,
@@ -343,7 +345,8 @@ impl Batch {
         });
     }
 
-    /// In the order of their keys: neighbours in the index are written together, and two imports at once cannot lock each other out.
+    /// Takes the rows in the order of their keys: neighbours in the index are written together, and two imports at once
+    /// cannot deadlock.
     fn take(&mut self) -> Vec<Ready> {
         self.places.clear();
         let mut rows = std::mem::replace(&mut self.rows, Vec::with_capacity(BATCH));

@@ -1,4 +1,4 @@
-//! One batch of an import: a handful of set-based statements, whatever the number of rows.
+//! Writes one batch of an import with a handful of set-based statements, whatever the number of rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,11 +11,11 @@ use crate::subscriptions::model::State;
 use crate::subscriptions::store::subscribers::WEIGHTIEST;
 use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
 
-/// A row made ready for the database. Its keys are unique within the batch.
+/// A row that is ready for the database. Its key is unique within the batch.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub line: u64,
-    /// Lines further down that hold the same address.
+    /// Later lines with the same address.
     pub again: Vec<u64>,
     pub key: String,
     pub email: String,
@@ -23,36 +23,36 @@ pub(super) struct Ready {
     pub name: String,
     pub time_zone: Option<String>,
     pub confirmed: UnixMillis,
-    /// Why the reader is not to be subscribed, as the file says.
+    /// Why the reader is not to be subscribed, according to the file.
     pub gone: Option<Gone>,
 }
 
-/// Where a batch goes.
+/// The target of a batch.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub newsletter: NewsletterId,
     pub consent_text: ConsentTextId,
-    /// Stands as the page in the evidence: where these readers come from.
+    /// Where these readers come from; recorded as the page in the evidence.
     pub page: String,
 }
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Subscribed,
-    /// Was an active subscriber before, or stands twice in the file.
+    /// Was an active subscriber before, or is in the file twice.
     AlreadyThere,
-    /// Left, was removed, bounced or complained: an import does not bring anybody back.
+    /// Left, was removed, bounced or complained: an import does not bring readers back.
     LeftBefore,
     Suppressed,
-    /// The file says so; where it says why, the address is suppressed now.
+    /// Gone according to the file. For some reasons the address is suppressed now.
     Gone(Gone),
-    /// The file says so, but the reader is subscribed here, and only the reader or an editor ends that.
+    /// Gone according to the file, but subscribed here, which only the reader or an editor can end.
     StaysHere,
 }
 
 impl Fate {
-    /// The fate of the same address further down in the batch.
+    /// The fate of a later row with the same address.
     pub(super) fn again(self) -> Self {
         match self {
             Self::Subscribed => Self::AlreadyThere,
@@ -61,7 +61,7 @@ impl Fate {
     }
 }
 
-/// Writes a batch; gives the fate of each row, in the batch's order.
+/// Writes a batch; returns the fate of each row, in the order of the batch.
 pub(super) async fn write(
     db: Backend,
     txn: &WriteTxn,
@@ -99,7 +99,7 @@ pub(super) async fn write(
         .collect())
 }
 
-/// Who of `rows` is subscribed to any newsletter here, by key.
+/// The readers of `rows` who are subscribed to any newsletter here, by key.
 async fn subscribed_here(
     db: Backend,
     txn: &WriteTxn,
@@ -118,7 +118,8 @@ async fn subscribed_here(
     fetch_all_as(&**txn, sql, values, |row| row.try_get_by_index(0)).await
 }
 
-/// Never mails those again who bounced, complained or were blocked elsewhere, for the weightiest reason. Who opted in here since then is not meant.
+/// Suppresses the addresses that bounced, complained or were blocked elsewhere, for the most serious reason, except
+/// those of readers who have opted in here.
 async fn suppress(
     txn: &WriteTxn,
     target: &Target,
@@ -134,7 +135,7 @@ async fn suppress(
     if wanted.is_empty() {
         return Ok(());
     }
-    // In the order of their keys: two imports at once cannot lock each other out.
+    // In the order of their keys, so that two imports at once cannot deadlock.
     wanted.sort_unstable();
     let sql = format!(
         "WITH gone (hash, reason) AS (VALUES {}) INSERT INTO suppression (address_hash, reason, note, created_ms) \
@@ -164,8 +165,9 @@ async fn suppressed(txn: &WriteTxn, batch: &[Ready]) -> Result<HashSet<Vec<u8>>,
     .await
 }
 
-/// The rows of a batch as a table with one column, `value`, from one parameter of JSON. A parameter for every cell costs
-/// quadratic time on SQLite (it looks each one's name up in a list): three quarters of an import, measured.
+/// The rows of a batch as a table with one column, `value`, from a single JSON parameter. With a parameter for every
+/// cell, SQLite takes quadratic time (it looks up the name of each in a list): three quarters of an import, as
+/// measured.
 fn rows_from(db: Backend, parameter: &str) -> String {
     match db {
         Backend::Sqlite => format!("json_each({parameter})"),
@@ -179,7 +181,7 @@ fn json(rows: &[impl Serialize]) -> Result<String, DbErr> {
     serde_json::to_string(rows).map_err(|e| DbErr::Json(e.to_string()))
 }
 
-/// Enters new readers; of known ones only fills in what they have not said themselves.
+/// Inserts new readers. For known readers it only fills in what they have not set themselves.
 async fn upsert_readers(
     db: Backend,
     txn: &WriteTxn,
@@ -205,7 +207,7 @@ async fn upsert_readers(
     .await
 }
 
-/// Subscribes who has no subscription in any state; gives those.
+/// Subscribes the readers who have no subscription in any state, and returns them.
 async fn enter_subscriptions(
     db: Backend,
     txn: &WriteTxn,

@@ -155,7 +155,7 @@ fn the_rows_come_again_of_the_file_that_was_opened() {
         while let Some(row) = rows.read_next().expect("it can be read") {
             seen.push(row.expect("good").address.as_str().to_owned());
         }
-        // Another takes its place in the folder.
+        // Another file replaces it in the directory.
         let other = dir.path().join("other.csv");
         std::fs::write(&other, "email\nb@example.org\n").expect("a file");
         std::fs::rename(&other, &path).expect("renamed");
