@@ -6,7 +6,7 @@ use mail_parser::{Message, MimeHeaders as _};
 
 pub(super) type Fields = BTreeMap<String, String>;
 
-/// The fields of the first part of a kind, in groups.
+/// The fields of the first part with one of these subtypes, in groups.
 pub(super) fn machine_part(message: &Message<'_>, subtypes: &[&str]) -> Option<Vec<Fields>> {
     let part = message.parts.iter().find(|part| {
         part.content_type().is_some_and(|kind| {
@@ -18,7 +18,7 @@ pub(super) fn machine_part(message: &Message<'_>, subtypes: &[&str]) -> Option<V
     (!groups.is_empty()).then_some(groups)
 }
 
-/// `Name: value` lines, unfolded, in the groups that empty lines make.
+/// `Name: value` lines, unfolded, in groups separated by empty lines.
 pub(super) fn groups(text: &str) -> Vec<Fields> {
     let mut groups = vec![Fields::new()];
     let mut last = String::new();
@@ -48,14 +48,14 @@ pub(super) fn groups(text: &str) -> Vec<Fields> {
     groups
 }
 
-/// The first word of the field.
+/// The first word of the field `Action`.
 pub(super) fn action(recipient: &Fields) -> String {
     let action = recipient.get("action").map_or("", String::as_str);
     let word = action.split(|c: char| !c.is_ascii_alphabetic()).next();
     word.unwrap_or_default().to_ascii_lowercase()
 }
 
-/// `5.1.1` of the field, with whatever punctuation round it, or empty.
+/// The code in the field `Status`, like `5.1.1`, without punctuation around it; or empty.
 pub(super) fn status(recipient: &Fields) -> &str {
     let status = recipient.get("status").map_or("", String::as_str);
     let words = status.split_whitespace();
@@ -73,7 +73,7 @@ fn is_status(word: &str) -> bool {
     matches!(number(), Some("2" | "4" | "5")) && number().is_some() && number().is_some()
 }
 
-/// What the field quotes: `smtp; 550 5.1.1 …`. Some servers leave the type out.
+/// The reply in the field `Diagnostic-Code`: `smtp; 550 5.1.1 …`. Some servers omit the type.
 pub(super) fn diagnostic(recipient: &Fields) -> &str {
     let said = recipient.get("diagnostic-code").map_or("", String::as_str);
     match said.split_once(';') {

@@ -1,23 +1,23 @@
 //! Bounces and complaints that come back as mail.
 //!
-//! A mail server pipes what it gets for the bounce domain into `canvass bounce`, one mail at a time (see
-//! `deploy/mail-dns.md`). The return path says which mail it is about, sealed, so nobody can bounce somebody else;
-//! `read` says what it means (by its machine-readable part, `fields`; else by who wrote it, `writer`, and the words before the copy of our
-//! mail, `text` and `said`); [`take`] does it:
+//! A mail server pipes the mail for the bounce domain into `canvass bounce`, one mail at a time (see
+//! `deploy/mail-dns.md`). The return path says which mail a report is about; it is encrypted, so nobody can forge a
+//! bounce for another reader. `read` finds out what the report means: from its machine-readable part (`fields`), or
+//! else from its author (`writer`) and the words before the copy of our mail (`text` and `said`). [`take`] acts on it:
 //!
-//! | it says | what happens |
+//! | the report says | what happens |
 //! |---|---|
 //! | no such address | every subscription of the reader ends as *bounced*, the address is suppressed |
-//! | no such domain | the same when it is said of a second issue, too, and no mail arrived between |
+//! | no such domain | the same, once a second issue bounced like this and no mail arrived in between |
 //! | a complaint (ARF) | every subscription ends as *complained*, the address is suppressed; of a single mail as well, unless it went to an editor |
 //! | an opt-out (ARF) | the reader leaves that newsletter |
-//! | full, closed for now, too late | noted; five issues within 14 days with no mail arriving between end it as a bounce |
-//! | about us: blocked, policy, authentication | noted; it never costs a reader anything |
+//! | full, closed for now, too late | recorded; five issues within 14 days without a mail arriving in between count as a bounce |
+//! | about us: blocked, policy, authentication | recorded; it never costs a reader anything |
 //! | delivered, delayed, an auto-reply, anything else | nothing |
 //!
 //! Reports are kept for 400 days ([`purge`]).
 //!
-//! Promises: the same report twice changes nothing the second time; nothing is ever answered; no address in a log line.
+//! Promises: a repeated report changes nothing; no report is ever answered; no address in a log line.
 
 mod fields;
 mod purge;

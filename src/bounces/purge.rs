@@ -1,4 +1,4 @@
-//! Forgetting what came back long ago.
+//! Deletes old reports.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use super::store;
 use crate::app::App;
 use crate::db::DbErr;
 
-/// So long what was said of a mail is kept: a second "no such domain" counts with a first one of the same year or so.
+/// How long reports are kept: a second "no such domain" counts together with one of up to about a year before.
 const KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
 
-/// Removes reports that nothing follows from any more; gives how many. What they led to stays: subscriptions stay ended, addresses
-/// suppressed.
+/// Deletes reports that no longer count, and returns their number. Their consequences stay: subscriptions stay ended,
+/// addresses suppressed.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let txn = app.db.write_txn("purge bounces").await?;
     let gone = store::forget(&txn, app.clock.now() - KEPT).await?;

@@ -1,7 +1,7 @@
-//! What a report says. Pure.
+//! Finds out what a report says. Pure.
 //!
-//! The machine-readable part decides (RFC 3464, RFC 5965). Half of the real ones have none: then the lines that hold a
-//! reply code, then words; the copy of our own mail at the end is never read.
+//! The machine-readable part decides (RFC 3464, RFC 5965). Half of the real reports have none: then the lines with a
+//! reply code decide, and after them the words. The copy of our own mail at the end is never read.
 
 use std::borrow::Cow;
 
@@ -22,36 +22,37 @@ pub enum Kind {
     Hard = 1,
     /// There is no such domain, as far as that server could tell.
     NoDomain = 2,
-    /// It may be good on another day.
+    /// The address may work on another day.
     Soft = 3,
     /// The sender or the message was refused.
     Ours = 4,
-    /// The reader pressed "this is spam".
+    /// The reader reported the mail as spam.
     Complaint = 5,
-    /// The reader asked their provider to be taken off.
+    /// The reader unsubscribed through their provider or mail client.
     OptOut = 6,
-    /// A machine that answers for somebody.
+    /// An automatic reply.
     AutoReply = 7,
-    /// It arrived.
+    /// The mail arrived.
     Delivered = 8,
-    /// It may still arrive.
+    /// The mail may still arrive.
     Delayed = 9,
     /// A report about DKIM, SPF or DMARC, for the operator.
     Authentication = 10,
-    /// Nothing that we know.
+    /// None of these.
     Nothing = 11,
 }
 
-/// A report, read.
+/// The meaning of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// What it means.
+    /// The kind of the report.
     pub kind: Kind,
     /// The enhanced status code, or empty.
     pub status: String,
 }
 
-/// Reads a mail. `own` is the domain of our return path, or empty: a server that does not find that one speaks about us.
+/// Reads a mail. `own` is the domain of our return path, or empty. If a server says that this domain does not exist,
+/// the report is about us.
 #[must_use]
 pub fn read(raw: &[u8], own: &str) -> Report {
     let raw = with_line_ends(raw);
@@ -84,7 +85,7 @@ pub fn read(raw: &[u8], own: &str) -> Report {
         Writer::Perhaps if reports_a_failure(&text) => writer = Writer::Claimed,
         Writer::Server | Writer::Claimed | Writer::Perhaps => {}
     }
-    // Some servers forget to say what it is.
+    // Some servers send the fields without declaring their content type.
     if let Some(report) = delivery_status(&groups(&text), &text, own) {
         return report;
     }
@@ -98,14 +99,15 @@ pub fn read(raw: &[u8], own: &str) -> Report {
     Report::of(kind.unwrap_or(silent))
 }
 
-/// What mail programs and readers send to the `mailto:` of List-Unsubscribe; some programs call it an automatic reply.
+/// Whether this is the subject of a mail to the `mailto:` of List-Unsubscribe. Some clients mark such a mail as an
+/// automatic reply.
 fn asks_to_be_taken_off(subject: &str) -> bool {
     let mut words = subject
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());
     words.next() == Some("unsubscribe")
         && words.all(|word| {
-            // Any other word makes it a headline.
+            // With any other word it may be the subject of something else.
             [
                 "me",
                 "please",
@@ -143,7 +145,7 @@ impl Report {
     }
 }
 
-/// Old systems end lines with CR alone.
+/// Converts lone CRs, with which old systems end lines.
 fn with_line_ends(raw: &[u8]) -> Cow<'_, [u8]> {
     if raw.contains(&b'\n') {
         return Cow::Borrowed(raw);
@@ -161,13 +163,13 @@ fn feedback(part: &[Fields]) -> Kind {
         Some("opt-out" | "opt-out-list" | "unsubscribe") => Kind::OptOut,
         Some("auth-failure" | "authfailure" | "dmarc" | "dkim") => Kind::Authentication,
         Some("not-spam") => Kind::Nothing,
-        // Fraud, virus and other are told about the mail, by the one who got it.
+        // Fraud, virus and other are complaints of the recipient about the mail, too.
         Some(_) => Kind::Complaint,
         None => Kind::Nothing,
     }
 }
 
-/// The recipient's fields; of several the one that failed counts.
+/// Reads the recipient's fields. If there are several recipients, the one that failed counts.
 fn delivery_status(groups: &[Fields], text: &str, own: &str) -> Option<Report> {
     let recipients = || {
         let told = |group: &&Fields| group.contains_key("action") || group.contains_key("status");
@@ -191,7 +193,8 @@ fn delivery_status(groups: &[Fields], text: &str, own: &str) -> Option<Report> {
 fn failure(status: &str, said: &str, text: &str, own: &str) -> Kind {
     let class = if status.starts_with('4') { 450 } else { 550 };
     let code = reply_code(said).map_or(class, |(code, _)| code);
-    // The words first: their code is that of the server, the status often one that the sender's server made of it.
+    // The diagnostic first: its code is from the receiving server; the status is often what the sending server made of
+    // it.
     let said: String = said.chars().take(Reply::MAX_TEXT - 20).collect();
     let reply = Reply::new(code, &format!("{said} {status}"));
     let phase = phase_of(text);
@@ -202,7 +205,7 @@ fn failure(status: &str, said: &str, text: &str, own: &str) -> Kind {
     }
     match understood(phase, &reply) {
         Some(kind) => about_us(kind, &said, own),
-        // It failed for good and says nothing of why: the words for people may.
+        // A permanent failure without a reason: the text for people may have one.
         None if bare && code >= 500 && !status.starts_with('4') => {
             failure_in(text, Writer::Server).map_or(Kind::Soft, |kind| about_us(kind, text, own))
         }
@@ -211,7 +214,7 @@ fn failure(status: &str, said: &str, text: &str, own: &str) -> Kind {
     }
 }
 
-/// The domain that is missing may be ours.
+/// Turns "no such domain" into a report about us if the domain is ours.
 fn about_us(kind: Kind, words: &str, own: &str) -> Kind {
     let named = || {
         words

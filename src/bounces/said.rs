@@ -1,10 +1,10 @@
-//! What a report's words for people say, where no machine-readable part does. Pure.
+//! Interprets a report's text for people, for reports without a machine-readable part. Pure.
 
 use super::read::Kind;
 use super::writer::Writer;
 use crate::mailer::reply::{Bounce, Phase, Reply, Verdict, blames_the_sender, decide};
 
-/// It is not over.
+/// The server is still trying.
 #[rustfmt::skip]
 const DELAYED: &[&str] = &[
     "delivery incomplete", "delivery delayed", "delivery is delayed", "delivery has been delayed", "has been delayed",
@@ -23,7 +23,7 @@ const DELAYED: &[&str] = &[
 
 const GIVEN_UP: &[&str] = &["giving up", "given up", "gave up"];
 
-/// It is over, whatever else is said of trying.
+/// The server has given up, whatever else the text says about trying.
 #[rustfmt::skip]
 const OVER: &[&str] = &[
     "permanent error", "permanent fatal", "permanent failure", "permanently failed",
@@ -32,7 +32,7 @@ const OVER: &[&str] = &[
     "endgültig", "aufgegeben", "définitivement", "definitivamente", "definitief", "ostatecznie",
 ];
 
-/// In the subject, too, it is over.
+/// In a subject: the server has given up.
 const OVER_BY_SUBJECT: &[&str] = &[
     "undeliver",
     "non-delivery",
@@ -43,7 +43,7 @@ const OVER_BY_SUBJECT: &[&str] = &[
     "(failure)",
 ];
 
-/// So begins the subject of a warning; further on it may be ours.
+/// The beginning of a warning's subject. Later in the subject, the same words may be from our own.
 #[rustfmt::skip]
 const DELAYED_BY_SUBJECT: &[&str] = &[
     "warning: could not send", "warning: message", "delivery delayed", "delayed", "delay notification", "delivery incomplete",
@@ -52,7 +52,7 @@ const DELAYED_BY_SUBJECT: &[&str] = &[
     "vertraagd", "bezorging vertraagd", "opóźnion", "配信遅延",
 ];
 
-/// It arrived.
+/// The mail arrived.
 #[rustfmt::skip]
 const DELIVERED: &[&str] = &[
     "was successfully delivered", "were successfully delivered", "been successfully delivered", "successfully delivered to the",
@@ -60,7 +60,7 @@ const DELIVERED: &[&str] = &[
     "recapitato correttamente", "is met succes bezorgd",
 ];
 
-/// What may be the reason is not what it is.
+/// Words of speculation: a sentence with one names a possible reason, not the actual one.
 #[rustfmt::skip]
 const MAYBE: &[&str] = &[
     " may ", " might ", " maybe ", " perhaps ", " could be ", " reasons", " possible ", " possibly ", " usually ", " often ", " if the ",
@@ -69,7 +69,7 @@ const MAYBE: &[&str] = &[
     "場合",
 ];
 
-/// It says that a mail did not arrive.
+/// The text says that a mail did not arrive.
 #[rustfmt::skip]
 const FAILED: &[&str] = &[
     "could not be delivered", "couldn't be delivered", "was not delivered", "has not been delivered", "not deliverable",
@@ -79,13 +79,13 @@ const FAILED: &[&str] = &[
     "niet worden afgeleverd", "nie została dostarczona", "nie mogła zostać dostarczona", "配信できません", "送信できません",
 ];
 
-/// Whether the words say themselves that they report a mail which did not arrive.
+/// Whether the text says that a mail did not arrive.
 pub(super) fn reports_a_failure(text: &str) -> bool {
     let text = text.to_lowercase();
     FAILED.iter().any(|words| text.contains(words))
 }
 
-/// A warning of a delay, or a success.
+/// Recognises a warning of a delay or a report of success.
 pub(super) fn not_failed(subject: &str, text: &str) -> Option<Kind> {
     let text = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -99,7 +99,7 @@ pub(super) fn not_failed(subject: &str, text: &str) -> Option<Kind> {
     if has(GIVEN_UP) || has(OVER) || OVER_BY_SUBJECT.iter().any(|word| subject.contains(word)) {
         return None;
     }
-    // Whoever quotes "user unknown" waits for nothing.
+    // A server that quotes "user unknown" does not try again.
     if has(DELAYED) && failure_in(&text, Writer::Perhaps) != Some(Kind::Hard) {
         return Some(Kind::Delayed);
     }
@@ -125,7 +125,8 @@ pub(super) fn meaning(verdict: Verdict) -> Kind {
     }
 }
 
-/// What a reply says when it says something: one without known words means one thing after RCPT, and another after the message.
+/// The meaning of a reply, if it has one regardless of the phase: without known words, a reply means one thing after
+/// RCPT and another after the message.
 pub(super) fn understood(phase: Phase, reply: &Reply) -> Option<Kind> {
     let to_rcpt = meaning(decide(Phase::Rcpt, reply));
     let to_message = meaning(decide(Phase::Dot, reply));
@@ -137,7 +138,8 @@ pub(super) fn understood(phase: Phase, reply: &Reply) -> Option<Kind> {
     }
 }
 
-/// When the server refused, as far as the words for people tell: after the message "user unknown" often means a filter.
+/// The phase in which the server refused, as far as the text says: after the message, "user unknown" often means a
+/// filter.
 pub(super) fn phase_of(text: &str) -> Phase {
     let text = text.to_ascii_lowercase();
     let message = text.contains("end of data") || text.contains(">>> data");
@@ -148,8 +150,8 @@ pub(super) fn phase_of(text: &str) -> Phase {
     }
 }
 
-/// The first reply code in some words, and where it begins: three digits, alone or before a hyphen, and not a part of a link
-/// or a price.
+/// The first reply code in a text, and its position: three digits, alone or before a hyphen, and not part of a link or
+/// a price.
 pub(super) fn reply_code(words: &str) -> Option<(u16, usize)> {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '@');
     let mut from = 0;
@@ -167,10 +169,10 @@ pub(super) fn reply_code(words: &str) -> Option<(u16, usize)> {
     None
 }
 
-/// What the words for people say; `None` when they say nothing we know.
+/// The reason that the text gives; `None` if there is none that we know.
 ///
-/// Lines that quote a reply count before others, and the first that is understood before the rest: the diagnosis stands before
-/// the advice, which names what else may happen.
+/// Lines that quote a reply take precedence, and among them the first that is understood: the diagnosis comes before
+/// the advice, which names other possible reasons.
 pub(super) fn failure_in(text: &str, writer: Writer) -> Option<Kind> {
     let lines: Vec<&str> = text.lines().map(str::trim).take(200).collect();
     let phase = phase_of(text);
@@ -181,7 +183,8 @@ pub(super) fn failure_in(text: &str, writer: Writer) -> Option<Kind> {
     if coded.is_some() || writer == Writer::Perhaps {
         return coded;
     }
-    // A server's own words: they tell of the address. "Your message could not" stands in each of them.
+    // The server's own words are about the address; ignore `Ours`, because every report contains "your message could
+    // not".
     let uncoded = |words: &str| {
         let sure = sentences(words).filter(|sentence| !is_a_maybe(sentence));
         let mut kinds = sure.filter_map(|sentence| understood(phase, &Reply::new(550, sentence)));
@@ -197,10 +200,10 @@ pub(super) fn failure_in(text: &str, writer: Writer) -> Option<Kind> {
     })
 }
 
-/// Of a line; a paragraph of a report has fewer.
+/// The most sentences that are read of a line; a paragraph of a report has fewer.
 const MOST_SENTENCES: usize = 20;
 
-/// The text of a page has a paragraph in a line.
+/// Splits a line into sentences: in text converted from HTML, a line is a whole paragraph.
 fn sentences(line: &str) -> impl Iterator<Item = &str> {
     let parts = line.split_inclusive(". ");
     let parts = parts.flat_map(|part| part.split_inclusive('。'));
@@ -212,7 +215,7 @@ fn is_a_maybe(sentence: &str) -> bool {
     MAYBE.iter().any(|maybe| sentence.contains(maybe))
 }
 
-/// The replies that lines quote, with the rest of their words in the next line.
+/// The replies quoted in the lines, with the next line, which may continue them.
 fn quoted(lines: &[&str]) -> Vec<(u16, String)> {
     let mut replies = Vec::new();
     for (at, line) in lines.iter().enumerate() {
@@ -227,13 +230,13 @@ fn quoted(lines: &[&str]) -> Vec<(u16, String)> {
     replies
 }
 
-/// qmail quotes an enhanced code alone: `(#5.1.1)`.
+/// An enhanced code without a reply code, as qmail quotes it: `(#5.1.1)`.
 fn status_of(line: &str) -> Option<(u16, usize)> {
     line.split_whitespace().find_map(|word| {
         let word = word.trim_matches(|c: char| !c.is_ascii_digit());
         let mut numbers = word.split('.').map(|number| number.parse::<u16>().ok());
         let code = match (numbers.next()??, numbers.next()??, numbers.next()??) {
-            // Others are versions.
+            // Other numbers are versions.
             (4, 0..=7, 0..=99) => 450,
             (5, 0..=7, 0..=99) => 550,
             _ => return None,

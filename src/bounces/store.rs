@@ -1,11 +1,11 @@
-//! The table `bounce`, and what the ledger says of a reader's last mails.
+//! The table `bounce`, and queries in the ledger about a reader's last mails.
 
 use super::read::Kind;
 use crate::db::{Backend, DbErr, WriteTxn, fetch_one, run};
 use crate::types::{IssueId, NewsletterId, ReaderId, UnixMillis};
 
-/// Holds a reader's row until the commit: of two reports at the same moment the second counts the first. On SQLite writers come one after
-/// the other anyway.
+/// Locks a reader's row until the commit, so that if two reports arrive at once, the second counts the first. On SQLite
+/// there is only one writer anyway.
 pub(super) async fn hold(txn: &WriteTxn, backend: Backend, reader: ReaderId) -> Result<(), DbErr> {
     if backend == Backend::Postgres {
         let sql = "SELECT 1 FROM reader WHERE id = $1 FOR UPDATE";
@@ -14,7 +14,7 @@ pub(super) async fn hold(txn: &WriteTxn, backend: Backend, reader: ReaderId) -> 
     Ok(())
 }
 
-/// Notes what was said of a mail; `false` when it was noted before.
+/// Records a report about a mail; `false` if the same was recorded before.
 pub(super) async fn note(
     txn: &WriteTxn,
     issue: IssueId,
@@ -39,7 +39,7 @@ pub(super) async fn note(
     Ok(done.rows_affected() == 1)
 }
 
-/// How many issues bounced like this for a reader since then.
+/// How many issues have bounced like this for a reader since that time.
 pub(super) async fn issues(
     txn: &WriteTxn,
     reader: ReaderId,
@@ -55,7 +55,8 @@ pub(super) async fn issues(
     row.map_or(Ok(0), |row| row.try_get_by_index(0))
 }
 
-/// When the last mail left for the reader, before `until`, that came to no bounce; the beginning of time if none did.
+/// When the last mail before `until` was sent to the reader that did not bounce; the beginning of time if there is
+/// none.
 pub(super) async fn last_arrival(
     txn: &WriteTxn,
     reader: ReaderId,
@@ -74,7 +75,7 @@ pub(super) async fn last_arrival(
     })
 }
 
-/// Forgets what was said before then; gives how many rows went.
+/// Deletes reports from before that time, and returns the number of rows.
 pub(super) async fn forget(txn: &WriteTxn, before: UnixMillis) -> Result<u64, DbErr> {
     let sql = "DELETE FROM bounce WHERE at_ms < $1";
     let gone = run(&**txn, sql, [before.into()]).await?;

@@ -1,4 +1,4 @@
-//! Doing what a report says.
+//! Acts on a report.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,25 +13,26 @@ use crate::subscriptions::{self, State};
 use crate::types::{IssueId, OutboxId, ReaderId, UnixMillis};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-/// Soft bounces are counted for so long.
+/// The window in which soft bounces are counted.
 const WINDOW: Duration = Duration::from_secs(14 * 24 * 3_600);
-/// So many of them end a subscription.
+/// This many soft bounces end a subscription.
 const SOFT: i64 = 5;
-/// A mail that left later than this may still bounce, so it says nothing yet.
+/// A mail that was sent more recently than this may still bounce, so it does not count as arrived yet.
 const SETTLES: Duration = DAY;
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// No return path of ours is in it.
+    /// It contains no return path of ours.
     NotOurs,
-    /// It is about a single mail, and nothing follows: it is no complaint, was taken before, or speaks of a mail to an editor.
+    /// It is about a single mail and has no effect: it is not a complaint, was taken before, or is about a mail to an
+    /// editor.
     Single(Kind),
-    /// Nothing follows from it.
+    /// It has no effect.
     Ignored(Kind),
     /// It was taken before.
     Repeated(Kind),
-    /// It counts, and nothing follows yet.
+    /// It counts, but has no effect yet.
     Noted(Kind),
     /// The address gets no more mail.
     Stopped(Kind),
@@ -40,7 +41,7 @@ pub enum Taken {
 }
 
 impl fmt::Display for Taken {
-    /// For the log of the mail server that ran the command; names nobody.
+    /// For the log of the mail server that ran the command. Names nobody.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotOurs => "no return path of ours is in it; nothing was done",
@@ -54,11 +55,11 @@ impl fmt::Display for Taken {
     }
 }
 
-/// Takes one mail that came back. `recipient` is whom it came to, where the mail server says so; otherwise a return path
-/// of ours is looked for in the mail.
+/// Takes one mail that came back. `recipient` is its envelope recipient, if the mail server passes it; otherwise the
+/// mail is searched for a return path of ours.
 ///
 /// # Errors
-/// What the database said; nothing was done then, and the mail can be given again.
+/// On a database error; then nothing was done, and the mail can be passed in again.
 pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Taken, DbErr> {
     let named = recipient.and_then(|address| verp::read(&app.keys, address));
     let Some(mail) = named.or_else(|| inside(app, raw)) else {
@@ -88,8 +89,8 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
     Ok(taken)
 }
 
-/// A complaint about a confirmation or another single mail. It counts once: the mail forgets its address with it. The addresses that a report
-/// names are never looked at.
+/// Takes a complaint about a confirmation or another single mail. It counts once, because the mail's addressee is
+/// forgotten in the same commit. The addresses in a report are never used.
 async fn about_a_single(app: &App, id: OutboxId) -> Result<Taken, DbErr> {
     let Some(hash) = outbox::addressee(app, id).await? else {
         return Ok(Taken::Single(Kind::Complaint));
@@ -143,7 +144,7 @@ async fn follow(
     Ok(Taken::Stopped(kind))
 }
 
-/// The domain of our return paths: the one this mail came to, or the configured one.
+/// The domain of our return paths: that of this mail's recipient, or the configured one.
 fn own_domain<'a>(app: &'a App, recipient: Option<&'a str>, named: bool) -> &'a str {
     let domain = recipient
         .filter(|_| named)
@@ -153,7 +154,7 @@ fn own_domain<'a>(app: &'a App, recipient: Option<&'a str>, named: bool) -> &'a 
     })
 }
 
-/// A return path of ours anywhere in a mail: in a header, in the report, in the copy of our mail.
+/// Searches a mail for a return path of ours: in the header, the report and the copy of our mail.
 fn inside(app: &App, raw: &[u8]) -> Option<Mail> {
     let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'@' | b'.' | b'-');
     raw.split(|b| !word(b))

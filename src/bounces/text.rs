@@ -1,9 +1,9 @@
-//! The words of a report, and where they end: what follows is the copy of our own mail, which may hold any words.
+//! The text of a report, up to the copy of our own mail, which may contain any words.
 
 use mail_parser::{Message, MessagePart, MimeHeaders as _, PartType};
 
-/// Begins the copy wherever it stands in a line that looks like a heading: it begins with punctuation or ends with a colon or
-/// dashes.
+/// Words that begin the copy, anywhere in a line that looks like a heading: it begins with punctuation, or ends with a
+/// colon or dashes.
 #[rustfmt::skip]
 const HEADINGS: &[&str] = &[
     "original message", "original mail", "original e-mail", "original email", "message header", "copy of the message",
@@ -19,7 +19,7 @@ const HEADINGS: &[&str] = &[
     "元のメッセージ", "オリジナルメッセージ", "元のメール", "原始邮件",
 ];
 
-/// Begins the copy at the beginning of a line.
+/// Words that begin the copy, at the beginning of a line.
 #[rustfmt::skip]
 const BEGINNINGS: &[&str] = &[
     "original message", "unsent message", "message header", "returned message", "undelivered message", "received:",
@@ -36,17 +36,17 @@ const DETAILS: &[&str] = &[
     "の詳細",
 ];
 
-/// Lines that tell of our mail before the reason is told: what stands in them is ours.
+/// Beginnings of lines that quote our mail's headers before the reason is given.
 #[rustfmt::skip]
 const ABOUT_OURS: &[&str] = &[
     "subject:", "the subject of the message is:", "betreff:", "objet:", "asunto:", "assunto:", "oggetto:", "onderwerp:", "temat:",
     "件名:", "件名：", "主题:", "主题：", "from:", "von:", "de:", "da:", "van:", "od:", "message-id:",
 ];
 
-/// Servers say what they have to in less; a hostile mail is not read to its end.
+/// The longest text that is read, in bytes. Servers need less, and a hostile mail is not read to its end.
 const LONGEST: usize = 100_000;
 
-/// The words for people, up to the copy of the mail that bounced.
+/// The text for people, up to the copy of the mail that bounced.
 pub(super) fn text_of(message: &Message<'_>) -> String {
     let of = |ids: &[u32], others: bool| {
         let shown = message
@@ -95,7 +95,7 @@ fn is_copy(part: &MessagePart<'_>) -> bool {
         })
 }
 
-/// Text beside the body: some servers attach the machine-readable part as if it were any text.
+/// A text part beside the body: some servers attach the machine-readable part without its proper type.
 fn is_unlabelled(part: &MessagePart<'_>) -> bool {
     matches!(part.body, PartType::Text(_))
         && part
@@ -111,7 +111,7 @@ fn up_to_the_copy(text: &str) -> String {
 
 fn begins_the_copy(line: &str) -> bool {
     let line = line.trim().to_lowercase();
-    // Exchange Online: the error stands below "Original Message Details".
+    // Exchange Online gives the error below "Original Message Details".
     if DETAILS.iter().any(|words| line.contains(words)) {
         return false;
     }
@@ -134,7 +134,7 @@ fn begins_the_copy(line: &str) -> bool {
         || copy.iter().any(|words| line.contains(words))
 }
 
-/// Quoted, or told of our mail. Sendmail's `>>> RCPT` is no quotation.
+/// Whether a line is quoted from our mail or describes it. Sendmail's `>>> RCPT` is not a quotation.
 fn is_ours(line: &str) -> bool {
     let line = line.trim().to_lowercase();
     (line.starts_with('>') && !line.starts_with(">>>"))

@@ -1,23 +1,23 @@
-//! Who wrote it: a server that delivers mail, a machine that answers for somebody, or a person.
+//! Classifies the author of a mail: a mail server, an auto-responder or a person.
 
 use mail_parser::{HeaderName, Message, MimeHeaders as _};
 
-/// Who wrote a mail, as far as its header tells.
+/// The author of a mail, as far as its header tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writer {
-    /// A server that delivers mail.
+    /// A mail server.
     Server,
-    /// Only the subject says that it reports: its words have to, as well.
+    /// Only the subject says that it is a report, so its text must say so, too.
     Claimed,
-    /// Perhaps a server: it has to quote another one's reply.
+    /// Perhaps a server: it counts only if it quotes a reply of another server.
     Perhaps,
-    /// A machine that answers for somebody.
+    /// An auto-responder.
     Answerer,
-    /// Somebody.
+    /// A person.
     Person,
 }
 
-/// Local parts of servers; they begin so.
+/// Beginnings of the local parts of servers' addresses.
 #[rustfmt::skip]
 const DAEMONS: &[&str] = &[
     "mailer-daemon", "mailerdaemon", "mailer_daemon", "mailer.daemon", "mail-daemon", "maildaemon", "mail.daemon", "postmaster", "post_master",
@@ -25,7 +25,7 @@ const DAEMONS: &[&str] = &[
     "mail-system", "microsoftexchange329e71ec88ae4615bbc36ab6ce41109e",
 ];
 
-/// Their names.
+/// Words in the display names of servers.
 #[rustfmt::skip]
 const NAMES: &[&str] = &[
     "mail delivery", "mailer-daemon", "mailer daemon", "mail daemon", "postmaster", "delivery subsystem", "delivery system",
@@ -33,7 +33,7 @@ const NAMES: &[&str] = &[
     "mdaemon", "email administrator", "e-mail administrator", "ndr administrator",
 ];
 
-/// A report's subject begins so.
+/// Beginnings of reports' subjects.
 #[rustfmt::skip]
 const REPORTS: &[&str] = &[
     "undeliver", "undelivery", "[undeliver", "delivery status", "delivery failure", "delivery fail", "delivery notification",
@@ -53,7 +53,7 @@ const REPORTS: &[&str] = &[
     "配信不能", "配信できません", "配達できません", "送信できません", "エラーメール", "退信", "系统退信", "无法投递", "未送达",
 ];
 
-/// An answerer's subject begins so.
+/// Beginnings of auto-responders' subjects.
 #[rustfmt::skip]
 const ANSWERS: &[&str] = &[
     "auto:", "auto reply", "auto-reply", "autoreply", "auto response", "auto-response", "automatic reply", "automatic response",
@@ -68,12 +68,12 @@ const ANSWERS: &[&str] = &[
     "不在", "自动回复", "自動回覆", "자동 회신",
 ];
 
-/// Before the subject proper.
+/// Prefixes before the actual subject.
 const PREFIXES: &[&str] = &[
     "re:", "aw:", "sv:", "antw:", "odp:", "fwd:", "fw:", "wg:", "tr:", "rif:", "res:", "vs:", "r:",
 ];
 
-/// The subject in lower case, and whether it answers: `re:` and its like are taken off.
+/// The subject in lower case without `re:` and similar prefixes, and whether it had one.
 pub(super) fn subject_of(message: &Message<'_>) -> (String, bool) {
     let subject = message.subject().unwrap_or_default().to_lowercase();
     let mut rest = subject.trim();
@@ -85,10 +85,11 @@ pub(super) fn subject_of(message: &Message<'_>) -> (String, bool) {
     (rest.to_owned(), answers)
 }
 
-/// Reads the header.
+/// Classifies the author from the header.
 ///
-/// An empty return path is a necessary sign of a report, not a sufficient one: RFC 3834 §3.3 asks automatic replies for it,
-/// and a mail server may write it into whatever it pipes. So are Auto-Submitted and its like: servers set them, too.
+/// An empty return path is a necessary but not a sufficient sign of a report: RFC 3834 §3.3 asks for it in automatic
+/// replies, too, and a mail server may write it into everything that it pipes. Auto-Submitted and similar headers are
+/// not sufficient, either: servers and auto-responders both set them.
 pub(super) fn writer_of(message: &Message<'_>) -> Writer {
     let (subject, answers) = subject_of(message);
     let begins = |words: &[&str]| words.iter().any(|word| subject.starts_with(word));
@@ -105,7 +106,7 @@ pub(super) fn writer_of(message: &Message<'_>) -> Writer {
         return Writer::Answerer;
     }
     if from_server {
-        // A postmaster writes letters, too.
+        // A postmaster may be a person.
         let person = is_a_postmaster(message) && path.is_some() && !no_path;
         return if person && !reports {
             Writer::Perhaps
@@ -154,7 +155,7 @@ fn is_a_postmaster(message: &Message<'_>) -> bool {
     address.to_lowercase().starts_with("postmaster")
 }
 
-/// RFC 3834's mark of automatic mail, and older ones.
+/// Whether the mail is marked as automatic, by RFC 3834 or older conventions.
 fn is_marked(message: &Message<'_>) -> bool {
     let header = |name: &str| {
         let value = message.header_raw(name).unwrap_or_default();
@@ -175,7 +176,7 @@ fn is_marked(message: &Message<'_>) -> bool {
         || ["auto_reply", "bulk", "junk"].contains(&header("Precedence").as_str())
 }
 
-/// A receipt that it was read, or thrown away unread (RFC 8098).
+/// Whether the mail is a receipt that ours was read, or deleted unread (RFC 8098).
 pub(super) fn is_a_receipt(message: &Message<'_>) -> bool {
     let receipt = "disposition-notification";
     message.parts.iter().any(|part| {

@@ -1,4 +1,4 @@
-//! The pages.
+//! The pages of the mailbox.
 
 use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,13 +18,13 @@ use crate::types::CapturedMailId;
 use crate::web::origin::{self, From};
 use crate::web::{Problem, RawForm};
 
-/// Mails on a page of the list.
+/// Mails per page of the list.
 const PAGE: usize = 50;
 
-/// How much of a source a page shows, in bytes; the download has all of it.
+/// How much of a mail's source a page shows, in bytes; the download has all of it.
 const SHOWN: usize = 256 * 1024;
 
-/// What proxies write into a request.
+/// Headers that proxies add to a request.
 const PASSED_ON: [&str; 4] = [
     "forwarded",
     "x-forwarded-for",
@@ -32,8 +32,8 @@ const PASSED_ON: [&str; 4] = [
     "x-real-ip",
 ];
 
-/// Whoever may read the mails of others: on a server that readers reach, its editors; where it is reached from its own machine alone,
-/// everybody, for a demonstration needs no account. What a proxy passes on comes from anywhere.
+/// Extractor for visitors who may read other people's mails: editors, or everybody if the server can be reached only
+/// from its own machine, so that a demonstration needs no account. A request through a proxy may come from anywhere.
 pub struct Looker;
 
 impl FromRequestParts<App> for Looker {
@@ -48,7 +48,7 @@ impl FromRequestParts<App> for Looker {
     }
 }
 
-/// Who comes from the editors' side finds the way back.
+/// A link back to the editors' pages.
 fn way_back() -> Value {
     json!([{ "href": "/admin", "label": "Editors’ side" }])
 }
@@ -61,7 +61,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
     let to = query.line("to")?;
-    // A place that cannot be read is the beginning.
+    // An invalid cursor means the first page.
     let before = query.text("before")?.parse().ok().map(CapturedMailId);
     let mut mails = store::list(app.db.read(), &to, before, PAGE as i64 + 1).await?;
     let more = mails.len() > PAGE;
@@ -155,7 +155,8 @@ pub async fn html(
     Ok((headers, inert::page(&html)).into_response())
 }
 
-/// `GET /mailbox/{id}/source`: the bytes as they were captured, to keep. As text, so that no browser guesses at it.
+/// `GET /mailbox/{id}/source`: a download of the bytes as captured. Its type is text, so that no browser sniffs another
+/// one.
 pub async fn source(
     State(app): State<App>,
     _: Looker,
@@ -177,7 +178,7 @@ pub async fn clear(
     headers: HeaderMap,
     _: RawForm,
 ) -> Result<Response, Problem> {
-    // Scripts of a test bench say nothing of where they come from; sites that embed polls have no business here.
+    // Test scripts send no origin, which is fine; sites that embed polls are not allowed here.
     match origin::of(&headers, &app.config.origin(), &[]) {
         From::Ours | From::Unknown => {}
         From::Embedder | From::Stranger => return Err(Problem::wrong_origin()),
@@ -232,7 +233,7 @@ impl View {
         }
     }
 
-    /// The view that was asked for; else the best there is. What is no mail has only its source.
+    /// The view that was asked for, or else the best available. Bytes that are not a mail have only their source.
     fn chosen(name: &str, letter: Option<&Letter>) -> Self {
         let Some(letter) = letter else {
             return Self::Source;
@@ -256,15 +257,15 @@ fn tabs(chosen: View, readable: bool) -> Vec<Value> {
         .collect()
 }
 
-/// Bytes as a page shows them: text, up to a length.
+/// The first [`SHOWN`] bytes as text.
 fn raw(bytes: &[u8]) -> Value {
     let cut = bytes.len() > SHOWN;
     let shown = &bytes[..bytes.len().min(SHOWN)];
     json!({ "text": String::from_utf8_lossy(shown), "cut": cut })
 }
 
-/// What a mail program makes of `List-Unsubscribe`: a button where the address is ours, words where it is not: a form
-/// here must not post to other hosts.
+/// What a mail client makes of `List-Unsubscribe`: a button if the URL is ours. Others are shown as text, because a
+/// form here must not post to other hosts.
 fn unsubscribe(letter: &Letter, origin: &str) -> Value {
     let ours = |url: &String| {
         let path = url.strip_prefix(origin)?;

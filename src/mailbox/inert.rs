@@ -1,25 +1,25 @@
-//! A mail's HTML as a page that can do nothing.
+//! A mail's HTML as an inert page.
 //!
-//! The policy goes with the page itself, so that it holds in our frame as well as when the page is opened alone:
-//! no scripts, no forms, no origin (`sandbox`), nothing loaded but images, and those only from here
-//! unless remote ones are asked for: opening a mail must not tell anybody that it was opened.
+//! The policy is sent with the page itself, so that it holds in our frame as well as when the page is opened alone: no
+//! scripts, no forms, no origin (`sandbox`), and nothing is loaded but images. Remote images are loaded only on
+//! request, because opening a mail must not tell anybody that it was opened.
 
 use std::borrow::Cow;
 
-/// What the frame may do: follow links, in the whole window or a new one, when a person clicks.
+/// What the frame may do: follow links, in the whole window or a new one, if a person clicks.
 pub const SANDBOX: &str =
     "allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
 
 /// Which images a mail may load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Images {
-    /// Those it carries itself, and ours.
+    /// Images that it contains, and ours.
     Own,
-    /// Those of any host, over TLS.
+    /// Images of any host, over TLS.
     Remote,
 }
 
-/// The content security policy of a mail's HTML. Mails style themselves inline: mail programs know nothing else.
+/// The content security policy of a mail's HTML. It allows inline styles, because that is how mails are styled.
 #[must_use]
 pub fn policy(images: Images) -> String {
     let remote = match images {
@@ -32,8 +32,8 @@ pub fn policy(images: Images) -> String {
     )
 }
 
-/// The HTML with its links leading to the whole window. The tag goes behind the doctype, where a parser opens the head for
-/// it; before the doctype it would turn on the quirks of old browsers. The first `base` of a page wins.
+/// Makes the links of the HTML open in the whole window, with a `base` tag; the first one of a page wins. It is
+/// inserted after the doctype, where a parser opens the head for it; before the doctype it would trigger quirks mode.
 #[must_use]
 pub fn page(html: &str) -> String {
     const BASE: &str = "<base target=\"_top\">";
@@ -41,7 +41,7 @@ pub fn page(html: &str) -> String {
     format!("{doctype}{BASE}{rest}")
 }
 
-/// Where the doctype ends; 0 when the text does not begin with one.
+/// Where the doctype ends; 0 if the text does not begin with one.
 fn doctype_end(html: &str) -> usize {
     const DOCTYPE: &str = "<!doctype";
     let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
@@ -55,7 +55,7 @@ fn doctype_end(html: &str) -> usize {
     html[start..].find('>').map_or(0, |end| start + end + 1)
 }
 
-/// Whether the HTML may refer to images of other hosts: worth offering to load them.
+/// Whether the HTML may refer to images of other hosts, so that the page should offer to load them.
 #[must_use]
 pub fn has_remote_images(html: &str, origin: &str) -> bool {
     let text: Cow<'_, str> = html.to_ascii_lowercase().into();

@@ -1,36 +1,36 @@
-//! What a raw message says to its recipient.
+//! A raw message as its recipient sees it.
 
 use mail_parser::{Address, Message, MessageParser, PartType};
 use serde::Serialize;
 
 use crate::types::UnixMillis;
 
-/// A message, decoded. Unlike [`View`](crate::mailer::mime::View), which previews what we wrote ourselves, it
-/// keeps apart what is there and what is not: a part that is missing is worth seeing here.
+/// A decoded message. Unlike [`View`](crate::mailer::mime::View), which previews our own mails, it distinguishes
+/// missing parts from empty ones, because a missing part should be visible here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letter {
     /// The sender, `Name <address>`.
     pub from: String,
-    /// The recipients, as many as the header names.
+    /// All recipients in the header.
     pub to: String,
-    /// Where answers go, if elsewhere.
+    /// The Reply-To address, if there is one.
     pub reply_to: String,
     /// The subject.
     pub subject: String,
-    /// The header `Date`, if there is one that can be read.
+    /// The header `Date`, if it can be parsed.
     pub date: Option<UnixMillis>,
     /// The HTML part, if there is one.
     pub html: Option<String>,
     /// The text part, if there is one.
     pub text: Option<String>,
-    /// The addresses of `List-Unsubscribe`, in its order.
+    /// The URLs of `List-Unsubscribe`, in its order.
     pub unsubscribe: Vec<String>,
     /// Whether `List-Unsubscribe-Post` promises that one POST is enough (RFC 8058).
     pub one_click: bool,
 }
 
 impl Letter {
-    /// Parses a raw message; `None` for what has neither sender nor recipient nor subject: that is no mail.
+    /// Parses a raw message; `None` if it has no sender, recipient or subject, and so is not a mail.
     #[must_use]
     pub fn parse(raw: &[u8]) -> Option<Self> {
         let message = MessageParser::default().parse(raw)?;
@@ -75,7 +75,7 @@ fn written(list: Option<&Address<'_>>) -> String {
     all.join(", ")
 }
 
-/// What stands between `<` and `>`, without the blanks that folding puts in.
+/// The texts between `<` and `>`, without the blanks that folding inserts.
 fn in_angles(value: &str) -> Vec<String> {
     value
         .split('<')
@@ -85,7 +85,7 @@ fn in_angles(value: &str) -> Vec<String> {
         .collect()
 }
 
-/// The header of a raw message, as it stands: all before the first empty line.
+/// The raw header of a message: everything before the first empty line.
 #[must_use]
 pub fn header(raw: &[u8]) -> &[u8] {
     let blank = |end: &[u8]| raw.windows(end.len()).position(|w| w == end);
@@ -96,16 +96,16 @@ pub fn header(raw: &[u8]) -> &[u8] {
     &raw[..end]
 }
 
-/// A piece of a text: words, or a link.
+/// A piece of a text: plain text or a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Piece {
-    /// As it stands in the text.
+    /// The piece as in the text.
     pub text: String,
-    /// Whether it is an address to open.
+    /// Whether it is a link.
     pub link: bool,
 }
 
-/// The text with its web addresses found, as mail programs make them links. All pieces together are the text.
+/// Splits a text at its URLs, which mail clients turn into links. Joined together, the pieces are the text.
 #[must_use]
 pub fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
@@ -117,7 +117,7 @@ pub fn pieces(text: &str) -> Vec<Piece> {
             words.push_str(word);
             continue;
         };
-        // A bracket or full stop behind an address belongs to the sentence.
+        // A bracket or full stop after a URL belongs to the sentence.
         let address = word[start..].trim_end_matches(|c: char| {
             ends(c) || matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '\'')
         });

@@ -1,16 +1,16 @@
 //! The built-in mailbox: with `mail.transport = mailbox`, mails stay in the table `captured_mail` and are read
-//! here, as a mail program would show them. It is for demonstrations, development and tests.
+//! here, as a mail client would show them. It is for demonstrations, development and tests.
 //!
-//! States: a mail is captured, and gone when the mailbox is emptied. Nothing else changes it, least of all reading it.
-//! Promises:
-//! - Without that transport none of these addresses exists.
-//! - A mail is a stranger's page: its HTML lives in a frame without scripts, forms and origin, and loads nothing from
-//!   other hosts until it is asked to.
-//! - What cannot be read as a mail is shown as it came.
+//! States: a mail is captured, and deleted when the mailbox is emptied. Nothing else changes it, least of all reading
+//! it. Promises:
+//! - Without that transport none of these URLs exists.
+//! - A mail's HTML is untrusted: it is shown in a frame without scripts, forms and origin, and loads nothing from other
+//!   hosts unless asked to.
+//! - Bytes that cannot be parsed as a mail are shown as they are.
 //!
-//! Addresses carry the plain id: whoever may open the mailbox may read all of it, so a sealed one would hide nothing.
+//! URLs contain the plain id: anybody who may open the mailbox may read all of it, so a sealed id would hide nothing.
 //!
-//! `letter` (what a mail says) and `inert` (how its HTML is tamed) are pure; `store` reads and empties the table.
+//! `letter` (parsing a mail) and `inert` (making its HTML harmless) are pure; `store` reads and empties the table.
 
 mod http;
 mod inert;
@@ -30,7 +30,7 @@ pub const PAGES: Templates = &[
     ("mailbox/mail", include_str!("pages/mail.hbs")),
 ];
 
-/// `/mailbox`; nothing where mails go elsewhere.
+/// `/mailbox`; no routes with any other transport.
 pub fn routes(transport: Transport) -> Router<App> {
     if transport != Transport::Mailbox {
         return Router::new();

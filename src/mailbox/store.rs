@@ -15,7 +15,7 @@ pub struct Listed {
     pub at: UnixMillis,
 }
 
-/// Up to `most` mails, the newest first: those whose envelope recipient contains `to`, older than `before`.
+/// Up to `most` mails, newest first, whose envelope recipient contains `to` and which are older than `before`.
 pub async fn list<C: ConnectionTrait>(
     db: &C,
     to: &str,
@@ -37,7 +37,7 @@ pub async fn list<C: ConnectionTrait>(
     .await
 }
 
-/// The pattern for LIKE that finds `text` anywhere, whatever its case.
+/// A case-insensitive LIKE pattern that finds `text` anywhere.
 fn containing(text: &str) -> String {
     let mut pattern = String::from("%");
     for c in text.to_lowercase().chars() {

@@ -1,4 +1,5 @@
-//! `/accent/{colour}.css`: a newsletter's accent for the pages about it. Pages allow no inline style, so it is a sheet of its own.
+//! `/accent/{colour}.css`: a newsletter's accent for the pages about it. Pages allow no inline style, so it is a style
+//! sheet of its own.
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
@@ -8,10 +9,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use super::Colour;
 use crate::web::Problem;
 
-/// `GET`. A sheet is named by what is in it, so it can be kept for ever.
+/// `GET`. The name of a sheet determines its content, so it can be cached for ever.
 ///
 /// # Errors
-/// 404 for what is no colour, or one that no newsletter can have.
+/// 404 if the name is not a colour, or one that no newsletter can have.
 pub async fn sheet(Path(name): Path<String>) -> Result<Response, Problem> {
     let accent = name
         .strip_suffix(".css")

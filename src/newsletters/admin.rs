@@ -1,4 +1,4 @@
-//! The settings: newsletters, editors, one's own account.
+//! The settings: newsletters, editors, the editor's own account.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};

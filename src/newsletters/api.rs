@@ -105,7 +105,7 @@ pub async fn create(
     }
 }
 
-/// Both halves of the sender stand in one field.
+/// The API's name of a field; both halves of the sender are in one.
 fn api_name(field: &'static str) -> &'static str {
     match field {
         "from_name" | "from_address" => "from",
@@ -145,7 +145,7 @@ impl NewNewsletter {
         }
     }
 
-    /// Name and address; the newsletter's own name where none is given.
+    /// Name and address of the sender; the name defaults to the newsletter's.
     fn sender(&self) -> (String, String) {
         let bare = || (self.name.clone(), self.from.trim().to_owned());
         let Some((name, address)) = self

@@ -1,4 +1,4 @@
-//! The accent colour of a newsletter, and whether it can be read.
+//! The accent colour of a newsletter, and whether it is readable.
 //!
 //! WCAG 2.2 §1.4.3: text on a button of this colour, and links in this colour on white, need a contrast of 4.5 to 1.
 
@@ -12,18 +12,18 @@ pub struct Colour {
     blue: u8,
 }
 
-/// The least contrast that text needs (WCAG 2.2 §1.4.3).
+/// The minimum contrast of text (WCAG 2.2 §1.4.3).
 const TEXT_CONTRAST: f64 = 4.5;
 
 impl Colour {
-    /// That of a newsletter whose editor chose none: `model::DEFAULT_ACCENT`.
+    /// The default accent, `model::DEFAULT_ACCENT`.
     pub const DEFAULT: Self = Self {
         red: 0x0e,
         green: 0x5f,
         blue: 0x5b,
     };
 
-    /// The lightest of the dark grounds that text stands on in mails (`email-templates/dark.css`); those of pages are darker.
+    /// The lightest of the dark backgrounds in mails (`email-templates/dark.css`); those of pages are darker.
     const DARK: Self = Self {
         red: 0x2e,
         green: 0x2c,
@@ -59,13 +59,13 @@ impl Colour {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// Whether white text on this colour, and this colour on white, can be read.
+    /// Whether white text on this colour, and text in this colour on white, is readable.
     #[must_use]
     pub fn reads_on_white(self) -> bool {
         self.contrast(Self::WHITE) >= TEXT_CONTRAST
     }
 
-    /// The nearest darker colour of the same hue that reads on white: itself when it does already.
+    /// The nearest darker colour of the same hue that is readable on white; the colour itself if it already is.
     #[must_use]
     pub fn darkened_to_read(self) -> Self {
         let mut factor = 1.0_f64;
@@ -82,7 +82,7 @@ impl Colour {
         colour
     }
 
-    /// The nearest lighter colour that reads on dark grounds, and on which dark text reads.
+    /// The nearest lighter colour that is readable on dark backgrounds, and on which dark text is.
     #[must_use]
     pub fn lightened_to_read(self) -> Self {
         let mut share = 0.0_f64;
@@ -128,7 +128,7 @@ mod tests {
     fn contrast_is_that_of_the_standard() {
         let black = Colour::parse("#000000").expect("black");
         assert!((black.contrast(Colour::WHITE) - 21.0).abs() < 0.001);
-        // The grey that is known to be the lightest to pass on white.
+        // This is known to be the lightest grey that passes on white.
         assert!(Colour::parse("#767676").expect("grey").reads_on_white());
         assert!(!Colour::parse("#777777").expect("grey").reads_on_white());
     }

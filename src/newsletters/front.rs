@@ -1,4 +1,4 @@
-//! `/`: what can be read and subscribed to here. Every page's masthead leads to it.
+//! `/`: the newsletters that can be read and subscribed to here. Every page's masthead links to it.
 
 use axum::extract::State;
 use axum::response::Response;

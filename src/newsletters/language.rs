@@ -1,7 +1,8 @@
-//! The language a newsletter is written in, as a BCP 47 tag: so that screen readers speak it, and mail programs do not
-//! offer to translate it. It is said of what an editor wrote; our own words beside it are English and say so.
+//! The language of a newsletter, as a BCP 47 tag: so that screen readers pronounce it correctly, and mail clients do
+//! not offer to translate it. It applies to what an editor wrote; our own words beside it are English and marked as
+//! such.
 
-/// What is offered while one types; any other tag is taken as well.
+/// The suggestions of the form; any other tag is accepted as well.
 pub const OFFERED: &[(&str, &str)] = &[
     ("ar", "Arabic"),
     ("bg", "Bulgarian"),
@@ -35,10 +36,11 @@ pub const OFFERED: &[(&str, &str)] = &[
 
 const EXPECTED: &str = "Give a language as a short tag, like en, de or pt-BR.";
 
-/// Well-formed as RFC 5646 §2.1 has it (language, script, region, variants), in the spelling of §2.1.1. Nothing is English.
+/// Parses a well-formed tag (RFC 5646 §2.1: language, script, region, variants) and normalises its case (§2.1.1). An
+/// empty text means English.
 ///
 /// # Errors
-/// A sentence for the editor.
+/// If the tag is malformed; a sentence for the editor.
 pub fn parse(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     if text.is_empty() {

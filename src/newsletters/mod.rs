@@ -1,12 +1,13 @@
 //! Newsletters: what readers subscribe to and issues are sent from.
 //!
-//! A newsletter has a slug for links, a sender, a postal address (the law of many countries asks for one in every mail), a time
-//! zone in which its times are read, the language it is written in, an accent colour, and the text readers consent to.
+//! A newsletter has a slug for links, a sender, a postal address (the law of many countries requires one in every
+//! mail), a time zone in which its times are read, the language it is written in, an accent colour, and the text that
+//! readers consent to.
 //!
-//! - A slug never changes: it stands in mails that were sent.
-//! - A changed consent text is a new version: what somebody agreed to is never edited.
-//! - The accent can be read: 4.5 to 1 on white, checked at the door; dark mails and pages have a lighter one. It colours links and buttons in the
-//!   newsletter's mails and on the pages about it.
+//! - A slug never changes, because mails that were sent contain it.
+//! - A changed consent text is a new version: a text that somebody agreed to is never edited.
+//! - The accent is readable: 4.5 to 1 on white, validated on input; dark mails and pages have a lighter one. It colours
+//!   links and buttons in the newsletter's mails and on the pages about it.
 
 mod accent;
 mod admin;
@@ -30,7 +31,7 @@ pub use store::{Created, all, by_id, by_slug, create, current_consent, home_zone
 use crate::app::App;
 use crate::web::pages::Templates;
 
-/// The front page, and the pages of the settings.
+/// The front page and the settings.
 pub const PAGES: Templates = &[
     ("newsletters/front", include_str!("pages/front.hbs")),
     ("newsletters/settings", include_str!("pages/settings.hbs")),
@@ -54,7 +55,7 @@ pub fn routes() -> Router<App> {
         )
 }
 
-/// Below `/api/v1`.
+/// The routes below `/api/v1`.
 pub fn api_routes() -> Router<App> {
     Router::new().route("/newsletters", post(api::create))
 }

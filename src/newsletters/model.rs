@@ -1,4 +1,4 @@
-//! What a newsletter is made of, parsed from what an editor or a script gave.
+//! A newsletter's settings, validated from the input of an editor or a script.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{Colour, Slug, language};
 use crate::scheduler::Zone;
 use crate::types::{ConsentTextId, EmailAddress, NewsletterId};
 
-/// The accent of a newsletter whose editor chose none.
+/// The default accent.
 pub const DEFAULT_ACCENT: &str = "#0e5f5b";
 
 /// A newsletter as every feature sees it.
@@ -20,7 +20,7 @@ pub struct Newsletter {
     pub from_name: String,
     pub from_address: String,
     pub reply_to: Option<String>,
-    /// At the foot of every mail; lines separated by `\n`.
+    /// Shown at the foot of every mail; lines separated by `\n`.
     pub postal_address: String,
     /// An IANA name.
     pub time_zone: String,
@@ -33,7 +33,8 @@ pub struct Newsletter {
 }
 
 impl Newsletter {
-    /// What stands below the sender's name at the foot of a mail: the postal address, without a first line that says the name again.
+    /// The text below the sender's name at the foot of a mail: the postal address, without a first line that repeats
+    /// the name.
     #[must_use]
     pub fn address_below_name(&self) -> &str {
         match self.postal_address.split_once('\n') {
@@ -42,7 +43,7 @@ impl Newsletter {
         }
     }
 
-    /// What stands for the accent where the page or mail is dark.
+    /// The variant of the accent for dark pages and mails.
     #[must_use]
     pub fn dark_accent(&self) -> String {
         self.colour().lightened_to_read().to_string()
@@ -59,7 +60,7 @@ impl Newsletter {
     }
 }
 
-/// One version of what readers of a newsletter agree to.
+/// One version of the text that readers of a newsletter agree to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentText {
     pub id: ConsentTextId,
@@ -67,7 +68,7 @@ pub struct ConsentText {
     pub body: String,
 }
 
-/// What was typed into the form, or stood in the JSON, unchecked.
+/// The input from the form or the JSON, before validation.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct Typed {
     pub slug: String,
@@ -77,7 +78,7 @@ pub struct Typed {
     pub from_address: String,
     pub reply_to: String,
     pub postal_address: String,
-    /// A script may make a newsletter before its postal address is known; the editors' form asks for it.
+    /// A script may create a newsletter before its postal address is known; the editors' form requires it.
     #[serde(skip)]
     pub postal_address_can_wait: bool,
     pub time_zone: String,
@@ -88,7 +89,7 @@ pub struct Typed {
     pub archive: bool,
 }
 
-/// A newsletter that can be stored.
+/// A validated newsletter that can be stored.
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub slug: Slug,
@@ -99,14 +100,14 @@ pub struct Draft {
     pub reply_to: Option<EmailAddress>,
     pub postal_address: String,
     pub time_zone: Zone,
-    /// A BCP 47 tag in its usual spelling.
+    /// A BCP 47 tag with normalised case.
     pub language: String,
     pub accent: Colour,
     pub consent: String,
     pub archive: bool,
 }
 
-/// Field name and what is wrong with it, in words for the editor.
+/// Error messages for the editor, by field name.
 pub type FieldErrors = BTreeMap<&'static str, String>;
 
 impl Typed {
@@ -130,10 +131,10 @@ impl Typed {
         }
     }
 
-    /// Checks every field.
+    /// Validates every field.
     ///
     /// # Errors
-    /// All that is wrong, by field.
+    /// All errors, by field.
     pub fn check(&self) -> Result<Draft, FieldErrors> {
         let mut errors = FieldErrors::new();
         let mut note = |field: &'static str, message: String| {
@@ -165,7 +166,7 @@ impl Typed {
         let slug = Slug::parse(self.slug.trim())
             .map_err(|e| note("slug", e.to_string()))
             .ok();
-        // The editors' pages have this address themselves.
+        // The editors' pages use this path.
         if slug.as_ref().is_some_and(|slug| slug.as_str() == "new") {
             note(
                 "slug",
@@ -227,14 +228,14 @@ impl Typed {
         }
         Err(format!(
             "{colour} on white has a contrast of {:.1} to 1; readers need 4.5. The nearest that works is {}.",
-            // Rounded down: a contrast of 4.46 must not read as 4.5.
+            // Rounded down: a contrast of 4.46 must not be shown as 4.5.
             (colour.contrast(Colour::WHITE) * 10.0).floor() / 10.0,
             colour.darkened_to_read()
         ))
     }
 }
 
-/// Trimmed text without line breaks or control characters; `missing` is said where there is none.
+/// Trimmed text without line breaks or control characters; `missing` is the error if it is empty.
 fn one_line(text: &str, longest: usize, missing: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
@@ -246,7 +247,7 @@ fn one_line(text: &str, longest: usize, missing: &str) -> Result<String, String>
     within(text, longest)
 }
 
-/// Trimmed text in lines; `\r\n` becomes `\n`. `missing` is said where there has to be some.
+/// Trimmed text in lines; `\r\n` becomes `\n`. `missing` is the error for an empty text, if it must not be empty.
 fn lines(text: &str, longest: usize, missing: Option<&str>) -> Result<String, String> {
     let text = text.trim().replace("\r\n", "\n");
     if text.is_empty()

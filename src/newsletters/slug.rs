@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// The most characters of a slug.
+/// The maximum length of a slug, in characters.
 const LONGEST_SLUG: usize = 64;
 
-/// A slug that was checked.
+/// A validated slug.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slug(String);
 
-/// The text is no slug. The message is for the editor.
+/// The text is not a slug. The message is for the editor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Use lower-case letters a–z, digits and single hyphens between them, at most 64 in all, like evening-brief."
@@ -17,10 +17,10 @@ pub struct Slug(String);
 pub struct SlugRefused;
 
 impl Slug {
-    /// Parses a slug that must be exact.
+    /// Parses a slug, without any normalisation.
     ///
     /// # Errors
-    /// [`SlugRefused`].
+    /// [`SlugRefused`] if the text is not a slug.
     pub fn parse(text: &str) -> Result<Self, SlugRefused> {
         let words_are_good = text.split('-').all(|word| {
             !word.is_empty()

@@ -11,10 +11,10 @@ use crate::db::{WriteTxn, is_unique_violation};
 use crate::scheduler::Zone;
 use crate::types::{NewsletterId, UnixMillis};
 
-/// What came of creating a newsletter.
+/// The result of creating a newsletter.
 #[derive(Debug)]
 pub enum Created {
-    /// It is there, with version 1 of its consent text.
+    /// It was created, with version 1 of its consent text.
     New(Box<Newsletter>),
     /// Another newsletter has the slug.
     SlugTaken,
@@ -48,7 +48,7 @@ pub async fn all<C: ConnectionTrait>(db: &C) -> Result<Vec<Newsletter>, DbErr> {
     Ok(rows.into_iter().map(Newsletter::from).collect())
 }
 
-/// The zone that times without a newsletter of their own are shown in: that of the oldest newsletter.
+/// The time zone for times that belong to no newsletter: that of the oldest newsletter.
 pub async fn home_zone<C: ConnectionTrait>(db: &C) -> Result<Zone, DbErr> {
     let row = newsletter::Entity::find()
         .order_by_asc(newsletter::Column::Id)
@@ -72,7 +72,7 @@ pub async fn current_consent<C: ConnectionTrait>(
     Ok(row.map(ConsentText::from))
 }
 
-/// Every version of the consent text, newest first, with the time it was written.
+/// Every version of the consent text, newest first, with the time when it was written.
 pub async fn consent_versions<C: ConnectionTrait>(
     db: &C,
     id: NewsletterId,
@@ -94,7 +94,7 @@ pub async fn consent_versions<C: ConnectionTrait>(
 /// Stores a new newsletter with version 1 of its consent text.
 ///
 /// # Errors
-/// What the database said; the transaction cannot be used after [`Created::SlugTaken`] on PostgreSQL, drop it.
+/// On a database error. After [`Created::SlugTaken`], drop the transaction: on PostgreSQL it cannot be used any more.
 pub async fn create(txn: &WriteTxn, draft: &Draft, now: UnixMillis) -> Result<Created, DbErr> {
     let mut row = columns(draft);
     row.slug = Set(draft.slug.as_str().to_owned());
@@ -108,7 +108,7 @@ pub async fn create(txn: &WriteTxn, draft: &Draft, now: UnixMillis) -> Result<Cr
     Ok(Created::New(Box::new(row.into())))
 }
 
-/// Changes a newsletter; its slug stays. A changed consent text becomes the next version.
+/// Changes a newsletter, except its slug. A changed consent text becomes the next version.
 pub async fn save(
     txn: &WriteTxn,
     id: NewsletterId,

@@ -1,5 +1,5 @@
-//! The readers of each newsletter, counted not more often than that is cheap: counting a million takes tens of milliseconds, and a
-//! page that is asked for again and again must not take them from the mails.
+//! The cached number of readers of each newsletter: counting a million takes tens of milliseconds, and a page that is
+//! reloaded again and again must not take that time from sending.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::store::{self, Audience};
 use crate::app::App;
 use crate::db::DbErr;
 
-/// A count of so many readers is kept for a while…
+/// A count of at least this many readers is cached for a while…
 const MANY: i64 = 50_000;
-/// …of so many times what it took: at most two hundredths of one processor are spent on counting.
+/// …for this many times as long as it took, so that counting uses at most 2 % of one CPU…
 const KEPT: u32 = 50;
-/// …but not for longer.
+/// …but not for longer than this.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// The last count, if it was a large one.
@@ -27,9 +27,9 @@ struct Kept {
     until: Instant,
 }
 
-/// Every newsletter with its readers, by name; of a very large list as they were some seconds ago.
+/// Every newsletter with its number of readers, by name. For very large lists the numbers may be some seconds old.
 pub(super) async fn audiences(app: &App) -> Result<Vec<Audience>, DbErr> {
-    // Whoever asks meanwhile waits for the one count.
+    // Concurrent requests wait for the same count.
     let mut kept = app.counted.0.lock().await;
     let began = Instant::now();
     if let Some(kept) = kept.as_ref().filter(|kept| began < kept.until) {

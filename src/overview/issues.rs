@@ -8,7 +8,7 @@ use crate::db::DbErr;
 use crate::digests::{Last, Line, Need, Stopped, desk};
 use crate::scheduler::Zone;
 
-/// What needs somebody, what is on its way, what went out last, what comes next.
+/// The issues that need an editor, are being sent, were sent last, and come next.
 pub(super) struct Shown {
     pub needs: Vec<Value>,
     pub on_way: Vec<Value>,
@@ -26,7 +26,8 @@ pub(super) async fn shown(app: &App) -> Result<Shown, DbErr> {
     })
 }
 
-/// One line of an issue: what is to be decided, and the page where that is done. What is held up is all that has a badge.
+/// One line of an issue: what is to be decided, and the page where that is done. Only an issue that is held up has a
+/// badge.
 fn needed(need: &Need) -> Value {
     let (in_doubt, failed) = (need.line.in_doubt, need.failed);
     let mut words = Vec::new();
@@ -41,7 +42,7 @@ fn needed(need: &Need) -> Value {
     }
     for (n, what) in [(in_doubt, "in doubt"), (failed, "failed")] {
         if n > 0 {
-            // A line may end between the two, not within one.
+            // Non-breaking spaces: a line may break between the two phrases, but not within one.
             words.push(format!("{} {what}", show::count(n)).replace(' ', "\u{a0}"));
         }
     }

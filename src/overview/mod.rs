@@ -1,8 +1,8 @@
-//! The first page after signing in: what is left to do before the first issue, what is on its way, what needs somebody and what comes next,
-//! then the numbers of the day.
+//! The first page after signing in: what is left to do before the first issue, which issues are being sent, need an
+//! editor and come next, then the numbers of the day.
 //!
-//! The list leads from a fresh installation to the first sent issue. Each step is done when the database says so, not when
-//! somebody clicked it away; when all are done, the list is gone.
+//! A list of steps leads from a fresh installation to the first sent issue. Each step is done according to the
+//! database, not because somebody dismissed it; when all are done, the list disappears.
 
 mod counted;
 mod issues;

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::polls;
 use crate::web::Problem;
 
-/// Polls whose words wait, at most so many.
+/// The most polls with words awaiting review that are listed.
 const WORDS: i64 = 5;
 
 pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {

@@ -8,27 +8,27 @@ use crate::config::Transport;
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// Not `title`: the frame's own would stand in its place.
+    /// Not called `title`, because the frame has a variable of that name.
     heading: &'static str,
     text: &'static str,
     action: Option<&'static str>,
     href: String,
     pub done: bool,
-    /// It was not done, and an issue has gone out all the same.
+    /// It was not done, but an issue has been sent all the same.
     skipped: bool,
-    /// The first that is not done.
+    /// It is the first step that is not done.
     next: bool,
 }
 
 impl Step {
-    /// Whether it is still to be done.
+    /// Whether the step is still to be done.
     #[must_use]
     pub fn is_left(&self) -> bool {
         !self.done && !self.skipped
     }
 }
 
-/// All steps, in the order they are best taken.
+/// All steps, in the recommended order.
 #[must_use]
 pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
     let poll = so_far.poll.as_deref();
@@ -106,7 +106,7 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
     for step in steps.iter_mut().filter(|step| !step.is_left()) {
         step.action = None;
     }
-    // Neither can be done before there is one.
+    // These steps cannot be done before there is an issue.
     for step in steps.iter_mut().skip(5).filter(|_| so_far.issues == 0) {
         step.action = None;
     }

@@ -9,7 +9,7 @@ use crate::types::{SubscriptionState, UnixMillis};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub newsletters: i64,
-    /// The oldest poll that is no draft.
+    /// The oldest poll that is not a draft.
     pub poll: Option<String>,
     pub open_polls: i64,
     pub answers: i64,
@@ -18,7 +18,7 @@ pub struct Progress {
     pub issues: i64,
     /// Issues handed to the mailer.
     pub sent_issues: i64,
-    /// Single mails that wait.
+    /// Single mails in the queue.
     pub waiting: i64,
 }
 
@@ -48,17 +48,17 @@ pub async fn progress<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Pro
     })
 }
 
-/// A newsletter and its readers.
+/// A newsletter and the numbers of its readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audience {
     pub slug: String,
     pub name: String,
     pub active: i64,
-    /// Left, removed, bounced or complained.
+    /// Readers who left, were removed, bounced or complained.
     pub gone: i64,
 }
 
-/// Every newsletter with its readers, by name.
+/// Every newsletter with the numbers of its readers, by name.
 pub async fn audiences<C: ConnectionTrait>(db: &C) -> Result<Vec<Audience>, DbErr> {
     let active = SubscriptionState::Active.code();
     let sql = format!(

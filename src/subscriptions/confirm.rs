@@ -151,7 +151,7 @@ mod tests {
     use crate::db;
     use crate::types::{Clock, UnixMillis};
 
-    /// Pressing an invalid link must not cause a write.
+    /// Pressing an invalid link must not make the database's disk check write.
     #[tokio::test]
     async fn a_refusal_is_no_reason_to_try_the_disk_and_a_full_one_is() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! A reader leaves a newsletter, or takes it back.
+//! A reader leaves a newsletter, or undoes that.
 
 use super::confirm::parse_own;
 use super::model::{State, UNDO_WITHIN};
@@ -8,16 +8,17 @@ use crate::db::DbErr;
 use crate::newsletters::{self, Newsletter};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
-/// How things stand between a reader and a newsletter.
+/// The relation of a reader to a newsletter.
 #[derive(Debug)]
 pub struct Relation {
     pub newsletter: Newsletter,
     pub receives: bool,
-    /// The reader left a moment ago and can take it back.
+    /// The reader left recently enough to undo it.
     pub can_undo: bool,
 }
 
-/// Looks; changes nothing. `None` when there is no such newsletter. A reader who was erased receives nothing and cannot undo.
+/// Reads the relation. Changes nothing. `None` if there is no such newsletter. An erased reader receives nothing and
+/// cannot undo.
 pub async fn look(
     app: &App,
     newsletter: NewsletterId,
@@ -50,7 +51,7 @@ pub async fn look(
     }))
 }
 
-/// Stops a newsletter's mails. Again changes nothing. `how` stands as the reason in the subscription.
+/// Stops a newsletter's mails. Idempotent. `how` is stored as the reason in the subscription.
 pub async fn leave(
     app: &App,
     newsletter: NewsletterId,
@@ -62,21 +63,21 @@ pub async fn leave(
     txn.commit().await
 }
 
-/// Takes a leaving back while it is fresh ([`UNDO_WITHIN`]); false when it is not, when the address must not be mailed any more, and when
-/// the reader was erased.
+/// Undoes leaving a newsletter within [`UNDO_WITHIN`]. False if it is too late, the address is suppressed, or the
+/// reader was erased.
 pub async fn undo(app: &App, newsletter: NewsletterId, reader: ReaderId) -> Result<bool, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("undo unsubscribe").await?;
-    // An erasure on its way is waited for: the row tells it from a mere leaving.
+    // Locking the row waits for a concurrent erasure, which can then be told from merely leaving.
     let Some(known) = subscribers::reader_held(&txn, app.db.backend(), reader).await? else {
         return Ok(false);
     };
     let state = subscribers::state(&*txn, newsletter, reader).await?;
-    // Mail would end before it leaves, for a reason that only a fresh double opt-in or an editor lifts.
+    // With a suppression, which only a fresh double opt-in or an editor lifts, no mail would be sent anyway.
     let suppressed = subscribers::suppression(&*txn, &hash_of(app, &known)?).await?;
     let done = match undoable(state, now).filter(|_| suppressed.is_none()) {
         Some(left) => subscribers::come_back(&txn, newsletter, reader, left, now).await?,
-        // Twice is fine.
+        // A second undo succeeds, too.
         None => state.is_some_and(|(code, _)| code == State::Active.code()),
     };
     txn.commit().await?;
@@ -87,7 +88,7 @@ fn hash_of(app: &App, reader: &Reader) -> Result<[u8; 32], DbErr> {
     Ok(app.keys.address_hash(parse_own(&reader.email)?.key()))
 }
 
-/// When the reader left, if that can be taken back.
+/// When the reader left, if that can still be undone.
 fn undoable(state: Option<(i16, UnixMillis)>, now: UnixMillis) -> Option<UnixMillis> {
     let (code, changed) = state?;
     (code == State::Left.code() && now.since(changed) <= UNDO_WITHIN).then_some(changed)

@@ -1,35 +1,37 @@
-//! The sealed tokens in the links that readers get: who, and which newsletter. None of them expires; what each can do at worst, in the
-//! hands of somebody it was forwarded to, is what bounds it.
+//! The encrypted tokens in readers' links: the reader, and the newsletter. None of those in mails expires. Instead,
+//! each is limited in the harm it can do in the hands of somebody to whom a mail was forwarded.
 
 use std::time::Duration;
 
 use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, NewsletterId, Purpose, ReaderId, UnixMillis};
 
-/// How long a browser stays known as its reader's.
+/// How long a reader stays signed in in a browser.
 pub const SIGNED_IN_FOR: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// For `/unsubscribe/{token}`, and `/u/{token}` where a header needs it short. At worst it stops one newsletter.
+/// The token for `/unsubscribe/{token}`, and `/u/{token}` where a header needs a short URL. At worst it stops one
+/// newsletter.
 #[must_use]
 pub fn unsubscribe_token(keys: &Keys, newsletter: NewsletterId, reader: ReaderId) -> String {
     keys.seal(Purpose::Unsubscribe, &pack(&[newsletter.0, reader.0]))
 }
 
-/// Who wants to leave what.
+/// The newsletter and the reader of an unsubscribe token.
 #[must_use]
 pub fn open_unsubscribe(keys: &Keys, token: &str) -> Option<(NewsletterId, ReaderId)> {
     let [newsletter, reader] = unpack(&keys.open(Purpose::Unsubscribe, token).ok()?)?;
     Some((NewsletterId(newsletter), ReaderId(reader)))
 }
 
-/// For `/manage/{token}`. At worst it stops newsletters, takes back consents, changes a greeting, and has a link mailed to the address; it cannot
-/// subscribe, link, export or erase.
+/// The token for `/manage/{token}`. At worst it stops newsletters, withdraws consents, changes the reader's name, and
+/// has a link mailed to the address; it cannot subscribe, link, export or erase.
 #[must_use]
 pub fn manage_token(keys: &Keys, reader: ReaderId) -> String {
     keys.seal(Purpose::Manage, &pack(&[reader.0]))
 }
 
-/// Whose preferences these are. Issues once named their newsletter before the reader; such mails still lie in inboxes.
+/// The reader of a manage token. Tokens in older issues contain the newsletter before the reader; such mails are still
+/// in inboxes.
 #[must_use]
 pub fn open_manage(keys: &Keys, token: &str) -> Option<ReaderId> {
     let payload = keys.open(Purpose::Manage, token).ok()?;
@@ -38,13 +40,13 @@ pub fn open_manage(keys: &Keys, token: &str) -> Option<ReaderId> {
     Some(ReaderId(reader))
 }
 
-/// For the cookie of a browser that is known as a reader's.
+/// The token for the cookie that signs a reader in.
 #[must_use]
 pub fn archive_token(keys: &Keys, reader: ReaderId, now: UnixMillis) -> String {
     keys.seal(Purpose::Archive, &pack(&[reader.0, now.0]))
 }
 
-/// Whose browser it is, unless the sign-in is too old.
+/// The reader who is signed in by this cookie, unless the sign-in is too old.
 #[must_use]
 pub fn open_archive(keys: &Keys, token: &str, now: UnixMillis) -> Option<ReaderId> {
     let [reader, at] = unpack(&keys.open(Purpose::Archive, token).ok()?)?;

@@ -1,4 +1,4 @@
-//! The mails of subscriptions. They say nothing a stranger has typed, not even a name.
+//! The mails of subscriptions. They contain nothing that a stranger may have typed, not even a name.
 
 use serde_json::json;
 
@@ -15,7 +15,8 @@ use crate::newsletters::Newsletter;
 use crate::polls;
 use crate::types::{EmailAddress, UnixMillis};
 
-/// Puts the answer to a request into the outbox. One that must not leave is expired from the start: it costs the same work as one that does.
+/// Enqueues the answer to a request. An answer that must not be sent is enqueued as expired, so that it takes the same
+/// work.
 pub(super) async fn answer(
     app: &App,
     txn: &WriteTxn,
@@ -39,7 +40,7 @@ pub(super) async fn answer(
             let token = links::manage_token(&app.keys, reader);
             data["manage_url"] = format!("{origin}/manage/{token}").into();
             if let Some(beside) = &wish.answer {
-                // The answer itself is not told: who typed the address may not be its owner.
+                // Do not repeat the poll answer: the person who typed the address may not be its owner.
                 let link = polls::mine_link(&app.keys, beside.poll, reader, &beside.token);
                 data["question"] = beside.question.clone().into();
                 data["answer_url"] = format!("{origin}/v/{link}").into();

@@ -1,18 +1,21 @@
-//! Readers and what they subscribed to.
+//! Readers and their subscriptions.
 //!
-//! A **request** waits apart from readers until the owner of the address confirms it; then there are a **reader**, an active
-//! **subscription** and the **consent** that proves it. States of a subscription: active → left (the reader's wish, one tap, can be taken back
-//! for an hour), removed, bounced, complained. A **suppression** is a keyed hash that outlives all of them.
+//! A **request** is kept apart from readers until the owner of the address confirms it; then there are a **reader**, an
+//! active **subscription** and the **consent** that proves it. States of a subscription: active → left (by the reader,
+//! with one tap; can be undone for an hour), removed, bounced, complained. A **suppression** is a keyed hash of an
+//! address that must not be mailed; it outlives all of them.
 //!
 //! Promises:
-//! - the same page, and the same work, for known, unknown, pending and suppressed addresses;
-//! - request and mail are one write; the mail leaves from the outbox, never in the request;
-//! - GET and HEAD change nothing; each button says what it does; a second press is fine;
-//! - to an address that anybody can type, at most one mail in ten minutes about a newsletter, and three a day: the first about a newsletter
-//!   may go beyond that, up to six;
-//! - a forwarded mail can stop its owner's newsletters and take back consents at worst; to see, export or erase takes a fresh one.
+//! - the page and the work are the same for known, unknown, pending and suppressed addresses;
+//! - a request and its mail are one write; the mail is sent from the outbox, never within the HTTP request;
+//! - GET and HEAD change nothing; each button says what it does; pressing it twice does no harm;
+//! - an address, which anybody can type, gets at most one mail in ten minutes about a newsletter and three a day in
+//!   all; the first about each newsletter may exceed the three, up to six;
+//! - a forwarded mail can at worst stop its owner's newsletters and withdraw consents; seeing, exporting or erasing
+//!   data takes a fresh mail.
 //!
-//! `request` → `confirm` → `preferences`, `leave` are the use cases, `stop_reader` an editor's, and `data` what is kept about a reader; `http` and `api` the doors; [`import`] the way in for lists.
+//! `request` → `confirm` → `preferences`, `leave` are the readers' use cases, `stop_reader` is the editors', and `data`
+//! handles the data kept about a reader; `http` and `api` are the handlers; [`import`] brings in lists.
 
 mod admin;
 mod api;

@@ -1,4 +1,4 @@
-//! The states of a subscription and the policies round it: pure, with `now` as a value.
+//! The states of a subscription and the policies around it. Pure: `now` is an argument.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub enum Suppression {
 }
 
 impl Suppression {
-    /// How it stands in the database.
+    /// Its code in the database.
     #[must_use]
     pub const fn code(self) -> i16 {
         match self {
@@ -27,7 +27,7 @@ impl Suppression {
         }
     }
 
-    /// What log lines call the one of this code.
+    /// The name of the suppression with this code, for log lines.
     #[must_use]
     pub const fn name_of(code: i16) -> &'static str {
         match code {
@@ -39,16 +39,16 @@ impl Suppression {
         }
     }
 
-    /// Whether the owner of the address can end it by a fresh double opt-in. A complaint and an editor's decision stand until an
-    /// editor lifts them: anybody can type the address of somebody who has called our mail spam, and one more mail would prove them right.
-    /// What an unknown code means is not ours to guess: it stands.
+    /// Whether the owner of the address can end it by a fresh double opt-in. A complaint and an editor's decision stand
+    /// until an editor lifts them: anybody can type the address of somebody who has reported our mail as spam, and
+    /// another mail would prove that person right. An unknown code stands, too.
     #[must_use]
     pub const fn ends_by_opt_in(code: i16) -> bool {
         code == Self::HardBounce.code() || code == Self::Erased.code()
     }
 }
 
-/// What is known of an address when somebody asks to subscribe it.
+/// What is known about an address when somebody asks to subscribe it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// The code of a [`Suppression`].
@@ -56,18 +56,18 @@ pub struct Standing {
     pub reader: Option<ReaderId>,
     /// The code of the [`State`] of the subscription asked for.
     pub state: Option<i16>,
-    /// Mails that anybody could trigger, about any newsletter, since [`MailCaps::window_start`].
+    /// Mails about any newsletter that anybody could trigger, since [`MailCaps::window_start`].
     pub mails: i64,
-    /// The last of them about the newsletter asked for.
+    /// The time of the last of them about the newsletter asked for.
     pub last_mail: Option<UnixMillis>,
 }
 
-/// What is mailed in answer to a request. Whoever asked sees the same page in every case.
+/// The mail in answer to a request. The visitor sees the same page in every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// A link that confirms.
+    /// A confirmation link.
     Confirmation,
-    /// That there is nothing to confirm.
+    /// A note that there is nothing to confirm.
     AlreadySubscribed(ReaderId),
     Nothing(Silence),
 }
@@ -75,7 +75,7 @@ pub enum Answer {
 /// Why nothing is mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Silence {
-    /// Enough was mailed to this address lately.
+    /// The address has got enough mails recently.
     Capped,
     Suppressed,
 }
@@ -119,27 +119,28 @@ impl Subscribed {
     }
 }
 
-/// How often anybody who can type an address may make us mail it.
+/// Rate limits for the mails that anybody who can type an address may trigger.
 ///
-/// Whoever really wants a newsletter gets its mail although somebody else has used the day up: about the same newsletter, the mails that
-/// were triggered lie in the inbox, and their links work; about another one, its first mail of the day may go beyond the day's most.
+/// A reader who really wants a newsletter gets its mail even if somebody else has used up the daily cap: if that was
+/// about the same newsletter, the mails are in the reader's inbox, and their links work; if it was about another one,
+/// the first mail of the day about this newsletter may exceed the cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailCaps {
     /// The shortest time between two mails about one newsletter.
     pub pause: Duration,
-    /// The most mails within 24 hours; twice as many with those that are the first about their newsletter.
+    /// The most mails within 24 hours; twice as many if the excess are the first mails about their newsletters.
     pub per_day: u32,
 }
 
 impl MailCaps {
-    /// Since when mails count.
+    /// The time from which mails count.
     #[must_use]
     pub fn window_start(now: UnixMillis) -> UnixMillis {
         now - Duration::from_secs(24 * 60 * 60)
     }
 
-    /// Whether one more mail may go to an address that got `count` since [`window_start`](Self::window_start), the last one about this
-    /// newsletter at `last`.
+    /// Whether another mail may be sent to an address that got `count` since [`window_start`](Self::window_start), the
+    /// last one about this newsletter at `last`.
     #[must_use]
     pub fn allow(self, count: i64, last: Option<UnixMillis>, now: UnixMillis) -> bool {
         let most = i64::from(self.per_day);
@@ -150,11 +151,11 @@ impl MailCaps {
     }
 }
 
-/// How long a reader who has left can take it back from the page that told them. After that a link in an old, perhaps forwarded mail
-/// must not subscribe anybody: it takes a fresh double opt-in.
+/// How long a reader who has left can undo it on the page that confirmed it. After that it takes a fresh double opt-in:
+/// a link in an old, perhaps forwarded mail must not subscribe anybody.
 pub const UNDO_WITHIN: Duration = Duration::from_secs(60 * 60);
 
-/// The age below which a submitted form was not filled in by a person.
+/// A form that is submitted sooner than this after it was shown was not filled in by a person.
 pub const FASTEST_FORM: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a reader gets, and how we call them.
+//! What a reader receives, and the name by which mails address them.
 
 use super::model::Subscribed;
 use super::reader_name::ReaderName;
@@ -10,30 +10,30 @@ use crate::polls::{self, LinkedAnswer};
 use crate::scheduler::Zone;
 use crate::types::{EmailAddress, NewsletterId, ReaderId};
 
-/// A reader's preferences as they stand.
+/// A reader's present preferences.
 #[derive(Debug)]
 pub struct Preferences {
     pub reader: Reader,
-    /// What the reader gets.
+    /// The subscriptions that are active.
     pub active: Vec<Subscribed>,
-    /// What the reader could get.
+    /// The other newsletters.
     pub others: Vec<Newsletter>,
-    /// The style sheet with the accent, where all newsletters have the same one.
+    /// The style sheet with the accent, if all newsletters have the same one.
     pub accent_sheet: Option<String>,
-    /// Answers that the reader let join to the address.
+    /// Answers that the reader agreed to have linked to the address.
     pub linked: Vec<LinkedAnswer>,
 }
 
-/// What the reader wants them to be.
+/// A change of the preferences.
 #[derive(Debug)]
 pub struct Change {
     pub name: Option<ReaderName>,
     pub time_zone: Option<Zone>,
-    /// To be left. Nothing is ever subscribed here: that takes a double opt-in.
+    /// Newsletters to leave. Subscribing is not possible here, because it takes a double opt-in.
     pub leave: Vec<NewsletterId>,
 }
 
-/// The preferences of a reader; `None` when the reader was erased.
+/// The preferences of a reader; `None` if the reader was erased.
 pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, DbErr> {
     let Some(reader) = subscribers::reader(app.db.read(), reader).await? else {
         return Ok(None);
@@ -55,7 +55,7 @@ pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, Db
     }))
 }
 
-/// The address of a reader; `None` when they were erased.
+/// The address of a reader; `None` if the reader was erased.
 pub async fn address(app: &App, reader: ReaderId) -> Result<Option<String>, DbErr> {
     let found = subscribers::reader(app.db.read(), reader).await?;
     Ok(found.map(|reader| reader.email))
@@ -71,7 +71,7 @@ pub async fn has_address(
     Ok(known == Some(reader))
 }
 
-/// Changes them, all in one write.
+/// Changes the preferences, all in one transaction.
 pub async fn change(app: &App, reader: ReaderId, change: &Change) -> Result<(), DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("preferences").await?;
@@ -89,7 +89,8 @@ pub async fn change(app: &App, reader: ReaderId, change: &Change) -> Result<(), 
     txn.commit().await
 }
 
-/// Takes back that the answer to a poll is joined to the address: it stays counted, and is secret. False: it was not.
+/// Unlinks the answer to a poll from the address. The answer stays counted, and is secret again. False: it was not
+/// linked.
 pub async fn take_back(app: &App, reader: ReaderId, poll: &str) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("take back link").await?;
     let done = polls::take_back_link(&txn, reader, poll).await?;
@@ -97,7 +98,7 @@ pub async fn take_back(app: &App, reader: ReaderId, poll: &str) -> Result<bool, 
     Ok(done)
 }
 
-/// Leaves everything; the newsletters that were left, by slug.
+/// Leaves all newsletters, and returns those that were left, by slug.
 pub async fn leave_all(app: &App, reader: ReaderId) -> Result<Vec<String>, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("leave all").await?;
@@ -112,7 +113,7 @@ pub async fn leave_all(app: &App, reader: ReaderId) -> Result<Vec<String>, DbErr
     Ok(left)
 }
 
-/// Takes back that these newsletters were left, as far as that was a moment ago ([`super::leave::undo`]). False: none was.
+/// Undoes leaving these newsletters, as far as that is still possible ([`super::leave::undo`]). False: none was.
 pub async fn undo_all(app: &App, reader: ReaderId, slugs: &[String]) -> Result<bool, DbErr> {
     let mut done = false;
     for subscribed in subscribers::of_reader(app.db.read(), reader).await? {

@@ -1,4 +1,4 @@
-//! Forgetting what is no longer needed: requests nobody confirmed, and counted mails no cap asks for.
+//! Deletes what is no longer needed: requests that were never confirmed, and mail counts that no cap needs any more.
 
 use super::http::KEPT_AFTER_EXPIRY;
 use super::model::MailCaps;
@@ -6,7 +6,7 @@ use super::store::requests;
 use crate::app::App;
 use crate::db::DbErr;
 
-/// Does what is due now; gives how many rows went.
+/// Deletes what is due now, and returns the number of rows.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("purge requests").await?;

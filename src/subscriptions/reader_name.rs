@@ -1,6 +1,6 @@
-//! What a reader wants to be called, parsed at the door.
+//! A reader's name, validated on input.
 
-/// Long enough for every name a person has, short enough for a greeting line.
+/// The longest name, in characters: long enough for any person's name, short enough for a greeting line.
 const LONGEST_NAME: usize = 100;
 
 /// A name for the greeting of a mail: one line, no control characters, 1 to 100 characters.
@@ -17,12 +17,12 @@ pub enum NameRefused {
 }
 
 impl ReaderName {
-    /// The name in `text`, with blank space and line ends drawn together; `None` when nothing is left.
+    /// The name in `text`, with each run of white space and line ends reduced to a space; `None` if nothing is left.
     ///
     /// # Errors
-    /// [`NameRefused`] says why.
+    /// [`NameRefused`] if it is too long or contains characters that a name must not have.
     pub fn parse(text: &str) -> Result<Option<Self>, NameRefused> {
-        // Before anything is allocated.
+        // Check before allocating anything.
         if text.len() > 16 * LONGEST_NAME {
             return Err(NameRefused::TooLong);
         }
@@ -50,7 +50,7 @@ impl ReaderName {
     }
 }
 
-/// Embeddings and overrides of the writing direction: they make a line read as something else (Unicode TR 36).
+/// Embeddings and overrides of the writing direction, which can make a line read as something else (Unicode TR 36).
 fn is_invisible_order(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,7 +1,8 @@
-//! Somebody asks to subscribe an address.
+//! A visitor asks to subscribe an address.
 //!
-//! Known or not, pending or suppressed: the same statements run, a mail is put into the outbox, the page is the same. Only whether that
-//! mail may leave, and what it says, differs, and that is seen by nobody but the owner of the mailbox.
+//! For known, unknown, pending and suppressed addresses, the same statements run, a mail is enqueued, and the page is
+//! the same. The only difference is whether that mail is sent and what it says, which only the owner of the mailbox can
+//! see.
 
 use std::time::Duration;
 
@@ -18,34 +19,34 @@ use crate::types::{EmailAddress, PollId, UnixMillis};
 use crate::web::limits::refused_by;
 use crate::web::{Client, Problem};
 
-/// A wish to subscribe, checked at the door.
+/// A validated wish to subscribe.
 #[derive(Debug, Clone)]
 pub struct Wish {
     pub newsletter: Newsletter,
     pub address: EmailAddress,
     pub name: Option<ReaderName>,
-    /// The words that were agreed to.
+    /// The consent text that was agreed to.
     pub consent: ConsentText,
-    /// The address of the page on which it was expressed.
+    /// The URL of the page on which it was expressed.
     pub page: String,
     pub source: Source,
-    /// The poll it was expressed beside.
+    /// The poll with which it was submitted.
     pub poll: Option<PollId>,
-    /// The answer it was expressed beside, if it is nobody's yet.
+    /// The answer with which it was submitted, if that belongs to no reader yet.
     pub answer: Option<Beside>,
 }
 
-/// An answer to a poll, given by a browser that may turn out to be the reader's.
+/// An answer to a poll, given in a browser that may turn out to be the reader's.
 #[derive(Debug, Clone)]
 pub struct Beside {
-    /// Goes into the confirmation's link; sealed.
+    /// An encrypted token, which goes into the confirmation link.
     pub token: String,
-    /// What was asked.
+    /// The question of the poll.
     pub question: String,
     pub poll: PollId,
 }
 
-/// How a wish came.
+/// Where a wish came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The newsletter's own form.
@@ -56,7 +57,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// How it stands in the evidence.
+    /// Its label in the evidence.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -66,7 +67,7 @@ impl Source {
         }
     }
 
-    /// The source behind a label.
+    /// The source with this label.
     pub(super) fn named(label: &str) -> Self {
         match label {
             "poll" => Self::Poll,
@@ -76,13 +77,13 @@ impl Source {
     }
 }
 
-/// The longest page address that is kept.
+/// The longest page URL that is stored, in characters.
 const LONGEST_PAGE: usize = 500;
 
 /// Asks for a subscription on behalf of a visitor.
 ///
 /// # Errors
-/// A 429 when the visitor's network has asked too often; the database's.
+/// 429 if the visitor's network has asked too often, or a database error.
 pub async fn request(app: &App, client: &Client, wish: &Wish) -> Result<(), Problem> {
     app.limits.subscriptions.check(&client.network())?;
     let txn = app.db.write_txn("subscribe").await?;
@@ -91,7 +92,8 @@ pub async fn request(app: &App, client: &Client, wish: &Wish) -> Result<(), Prob
     Ok(())
 }
 
-/// As [`request`], in a transaction of the caller's and without the limit on networks. The row and its mail are one write.
+/// Like [`request`], but in the caller's transaction and without the limit on networks. The row and its mail are one
+/// write.
 pub async fn request_in(app: &App, txn: &WriteTxn, wish: &Wish) -> Result<(), DbErr> {
     let now = app.clock.now();
     let expires = now + Duration::from_secs(app.config.subscriptions.confirm_days * 24 * 60 * 60);
@@ -101,7 +103,7 @@ pub async fn request_in(app: &App, txn: &WriteTxn, wish: &Wish) -> Result<(), Db
     send(app, txn, wish, now, now, expires).await
 }
 
-/// `asked`: when the words were agreed to, which for a fresh link is not now.
+/// `asked`: when the reader agreed to the consent text, which for a renewed link is earlier than `now`.
 pub(super) async fn send(
     app: &App,
     txn: &WriteTxn,
@@ -112,7 +114,8 @@ pub(super) async fn send(
 ) -> Result<(), DbErr> {
     let hash = app.keys.address_hash(wish.address.key());
     requests::queue_up(&app.db, txn, &hash).await?;
-    // A mail that the relay did not take uses up the caps like one that came; so it is what whoever asks again gets, at once.
+    // A mail that is still queued counts against the caps, so a repeated request may not get another one: send the
+    // queued one at once.
     outbox::hurry(txn, &hash, now).await?;
     let standing = requests::standing(
         txn,
@@ -123,7 +126,7 @@ pub(super) async fn send(
     )
     .await?;
     let answer = standing.answer(caps(app), now);
-    // Suppressed addresses use up their caps like all others, or the caps would tell them apart.
+    // Suppressed addresses use up their caps like all others; otherwise the caps would reveal them.
     let counted = answer != Answer::Nothing(Silence::Capped);
     if !counted {
         refused_by("confirmations_of_address");
@@ -131,7 +134,8 @@ pub(super) async fn send(
     let about = About::Newsletter(wish.newsletter.id);
     requests::count_mail(txn, &hash, about, counted.then_some(now)).await?;
 
-    // A request whose link nobody gets is dead at birth; it is written all the same, so that it takes as long.
+    // If nobody gets the link, the request is expired from the start. It is written all the same, so that it takes as
+    // long.
     let token = random_token(&app.random);
     let live = answer == Answer::Confirmation;
     let page: String = wish

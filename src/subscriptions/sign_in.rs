@@ -1,4 +1,4 @@
-//! Readers that a browser is known as: whoever confirmed an address in it, until somebody says that it is not theirs.
+//! Signed-in readers: confirming an address signs its reader in, in that browser, until somebody there says "not me".
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::web::cookies::{self, SameSite};
 
 const COOKIE: &str = "canvass_reader";
 
-/// Who reads, if they are signed in.
+/// The reader who is signed in, if there is one.
 #[must_use]
 pub fn signed_in(app: &App, headers: &HeaderMap) -> Option<ReaderId> {
     let token = cookies::get(headers, COOKIE, app.config.is_https())?;
     open_archive(&app.keys, &token, app.clock.now())
 }
 
-/// The `Set-Cookie` that signs nobody in any more.
+/// The `Set-Cookie` that signs a reader out.
 #[must_use]
 pub fn sign_out(app: &App) -> Option<HeaderValue> {
     let https = app.config.is_https();

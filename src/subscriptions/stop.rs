@@ -1,11 +1,12 @@
-//! A reader is not written to any more: the address bounces, or its owner complained.
+//! Stops all mail to a reader, because the address bounces or its owner complained.
 
 use super::model::{State, Suppression};
 use super::store::subscribers;
 use crate::db::{DbErr, WriteTxn};
 use crate::types::{EmailAddress, Keys, NewsletterId, ReaderId, UnixMillis};
 
-/// Ends every active subscription of a reader as `state` (*bounced* or *complained*) and suppresses the address. Again changes nothing.
+/// Ends every active subscription of a reader as `state` (*bounced* or *complained*) and suppresses the address.
+/// Idempotent.
 pub async fn stop(
     txn: &WriteTxn,
     keys: &Keys,
@@ -26,7 +27,7 @@ pub async fn stop(
     }
 }
 
-/// As [`stop`], where the keyed hash of the reader's address is known.
+/// Like [`stop`], if the keyed hash of the reader's address is known.
 pub(super) async fn stop_known(
     txn: &WriteTxn,
     reader: ReaderId,
@@ -43,7 +44,7 @@ pub(super) async fn stop_known(
     subscribers::suppress(txn, hash, reason, why, now).await
 }
 
-/// Ends one subscription by the reader's wish, in the caller's transaction. `how` stands as the reason.
+/// Ends one subscription by the reader's wish, in the caller's transaction. `how` is stored as the reason.
 pub async fn leave_in(
     txn: &WriteTxn,
     newsletter: NewsletterId,

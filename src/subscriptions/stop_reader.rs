@@ -1,4 +1,4 @@
-//! An editor stops a reader's mails, or lets them go out again.
+//! An editor stops the mails to a reader, or allows them again.
 
 use super::model::Suppression;
 use super::store::one_reader::{self, Reader};
@@ -9,18 +9,18 @@ use crate::types::{EditorId, EmailAddress, Keys, NewsletterId, ReaderId};
 /// What an editor can do about a reader's mails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// Off one newsletter.
+    /// Removes the reader from one newsletter.
     Remove(NewsletterId),
-    /// Off all, and the address is never mailed again.
+    /// Removes the reader from all newsletters and suppresses the address.
     Suppress,
-    /// The address may be mailed again, once its owner subscribes.
+    /// Lifts the suppression. The address is mailed again once its owner subscribes.
     Allow,
 }
 
-/// Does what an editor wishes, in one transaction. `reason` is kept.
+/// Carries out an editor's wish, in one transaction. `reason` is stored.
 ///
 /// # Errors
-/// What the database said; that a stored address does not parse.
+/// On a database error, or if a stored address does not parse.
 pub async fn stop_reader(
     app: &App,
     reader: &Reader,
@@ -48,7 +48,8 @@ pub async fn stop_reader(
     Ok(())
 }
 
-/// Allows mails to an address again that no reader has: its owner called a confirmation spam, or was erased.
+/// Lifts the suppression of an address that belongs to no reader, because its owner reported a confirmation as spam or
+/// was erased.
 pub async fn allow_address(
     app: &App,
     address: &EmailAddress,
@@ -61,7 +62,7 @@ pub async fn allow_address(
     Ok(())
 }
 
-/// Nothing is left in the database of a suppression that was lifted, so the log says who did it; never of which address.
+/// Logs who lifted a suppression, because nothing of it is left in the database. Never logs the address.
 fn tell(editor: EditorId, reader: Option<ReaderId>, lifted: Option<i16>) {
     if let Some(code) = lifted {
         let (reader, suppression) = (reader.map(|id| id.0), Suppression::name_of(code));
@@ -74,7 +75,7 @@ fn tell(editor: EditorId, reader: Option<ReaderId>, lifted: Option<i16>) {
     }
 }
 
-/// The address as the table of suppressions knows it; none for an erased reader.
+/// The keyed hash of the address, as in the table of suppressions; `None` for an erased reader.
 pub fn hash_of(keys: &Keys, reader: &Reader) -> Option<[u8; 32]> {
     let address = EmailAddress::parse(&reader.email).ok()?;
     Some(keys.address_hash(address.key()))

@@ -1,5 +1,5 @@
-//! Hand-written reports in the words of many servers, by class: whose fault it is, what is the report and what the copy, what is an
-//! automatic reply, what is a delay.
+//! Hand-written reports in the words of many servers, grouped: whose fault it is, where the report ends and the copy
+//! begins, automatic replies, delays.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn dsn(words: &str, fields: &str) -> String {
     )
 }
 
-/// As Postfix quotes a refusal.
+/// A refusal as Postfix quotes it.
 fn postfix(status: &str, said: &str) -> String {
     dsn(
         &format!(

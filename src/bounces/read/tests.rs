@@ -21,7 +21,7 @@ fn rows(folder: &std::path::Path) -> Vec<Vec<String>> {
     table.lines().skip(1).map(row).collect()
 }
 
-/// As the corpus names them; what is about us counts as soft there.
+/// The names in the corpus, where reports about us count as soft.
 fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Hard | Kind::NoDomain => "hard",
@@ -49,7 +49,7 @@ fn real_bounces_are_mostly_understood() {
         let Ok(raw) = std::fs::read(folder.join("eml").join(file)) else {
             continue;
         };
-        // Several recipients in one mail never happen to us.
+        // Our mails never have several recipients.
         if recipients != "1" || class == "unknown" {
             continue;
         }
@@ -63,7 +63,7 @@ fn real_bounces_are_mostly_understood() {
     }
     eprintln!("{right} of {all}\n{seen:#?}\n{}", wrong.join("\n"));
     assert!(right * 100 >= all * 85, "{right} of {all}");
-    // The one mistake that costs a reader something.
+    // The only mistake that costs a reader something.
     let n = |class: &str, said| seen.get(&(class.to_owned(), said)).copied().unwrap_or(0);
     let (as_hard, soft) = (n("soft", "hard"), n("soft", "soft"));
     assert!(
@@ -142,7 +142,7 @@ fn failures_of_mailmans_corpus_are_failures() {
                     eprintln!("{}: {:?}", row[0], read(&raw, "").kind);
                 }
             }
-            // Not "there is no such address", whatever else.
+            // Anything but "there is no such address".
             "temporary" => assert!(!matches!(read(&raw, "").kind, Kind::Hard), "{}", row[0]),
             _ => {}
         }
@@ -164,7 +164,7 @@ fn no_mail_is_too_strange() {
     }
 }
 
-/// Each of these took half a minute or more; anybody can mail them.
+/// Each of these once took half a minute or more, and anybody can send them.
 #[test]
 fn a_hostile_mail_is_read_in_no_time() {
     let began = std::time::Instant::now();

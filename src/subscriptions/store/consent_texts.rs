@@ -1,4 +1,4 @@
-//! Words that readers agreed to: here, or elsewhere.
+//! The consent texts that readers agreed to, here or elsewhere.
 
 use sea_orm::{ConnectionTrait, Value};
 
@@ -6,8 +6,8 @@ use crate::db::{DbErr, WriteTxn, fetch_one};
 use crate::newsletters::ConsentText;
 use crate::types::{ConsentTextId, NewsletterId, UnixMillis};
 
-/// Keeps the words of an import or of a publisher's own form. They are numbered −1, −2, …: evidence, never shown on our own forms, whose
-/// versions count up from 1. The same words again are the same text.
+/// Stores the consent text of an import or of a publisher's own form. Its version is −1, −2, …: it is evidence and
+/// never shown on our own forms, whose versions count up from 1. An equal text is stored only once.
 pub async fn keep(
     txn: &WriteTxn,
     newsletter: NewsletterId,
@@ -39,7 +39,7 @@ pub async fn keep(
     })
 }
 
-/// The text a request names.
+/// The text with this id.
 pub async fn by_id<C: ConnectionTrait>(
     db: &C,
     id: ConsentTextId,

@@ -1,8 +1,8 @@
 //! The SQL of subscriptions.
 //!
-//! - [`requests`]: wishes that wait for their confirmation, and the caps on mails that anybody can trigger.
-//! - [`consent_texts`]: words that were agreed to elsewhere.
-//! - [`one_reader`]: all of one reader.
+//! - [`requests`]: requests that wait for their confirmation, and the caps on mails that anybody can trigger.
+//! - [`consent_texts`]: the texts that readers agreed to.
+//! - [`one_reader`]: everything about one reader.
 //! - [`subscribers`]: readers, their subscriptions, the evidence of their consent.
 
 pub mod consent_texts;

@@ -1,4 +1,4 @@
-//! One reader: what they agreed to, what was mailed, stopping it, and erasing them.
+//! One reader: what they agreed to, what was mailed to them, stopping that, and erasing them.
 
 use sea_orm::{DbErr, Value};
 
@@ -27,9 +27,9 @@ pub struct Subscription {
 /// The evidence of one consent.
 pub struct Consent {
     pub newsletter: String,
-    /// Below zero for the words of an import or of a publisher's own form.
+    /// Negative for the text of an import or of a publisher's own form.
     pub version: i64,
-    /// When these words were first kept here.
+    /// When this text was first stored.
     pub kept: UnixMillis,
     pub body: String,
     pub page: String,
@@ -46,7 +46,7 @@ pub struct Mail {
     pub attempt: i64,
 }
 
-/// Why and since when an address is not mailed.
+/// Why, and since when, an address is suppressed.
 pub struct Suppressed {
     pub reason: i16,
     pub note: String,
@@ -104,7 +104,7 @@ pub async fn consents(db: &Db, id: ReaderId) -> Result<Vec<Consent>, DbErr> {
     .await
 }
 
-/// The newest issues that went to the reader, or were to.
+/// The newest issues that were sent to the reader, or were to be.
 pub async fn mails(db: &Db, id: ReaderId, most: i64) -> Result<Vec<Mail>, DbErr> {
     let sql = format!(
         "SELECT i.subject, d.state, d.at_ms, d.attempt FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1 \
@@ -133,7 +133,7 @@ pub async fn suppressed(db: &Db, hash: &[u8]) -> Result<Option<Suppressed>, DbEr
     .await
 }
 
-/// Takes a reader off a newsletter, or off all; only what is active changes.
+/// Removes a reader from a newsletter, or from all. Only active subscriptions change.
 pub async fn remove(
     txn: &WriteTxn,
     id: ReaderId,
@@ -163,7 +163,7 @@ pub async fn remove(
     run(&**txn, remove, remove_values).await.map(drop)
 }
 
-/// Never mails the address again. A suppression that is there already stays as it is.
+/// Suppresses the address. An existing suppression stays as it is.
 pub async fn suppress(
     txn: &WriteTxn,
     hash: &[u8],
@@ -181,7 +181,7 @@ pub async fn suppress(
     run(&**txn, sql, values).await.map(drop)
 }
 
-/// Allows mails to the address again; the code of why it was not mailed, if it was not.
+/// Lifts the suppression of the address, and returns the code of its reason; `None` if there was no suppression.
 pub async fn allow(txn: &WriteTxn, hash: &[u8]) -> Result<Option<i16>, DbErr> {
     let sql = "DELETE FROM suppression WHERE address_hash = $1 RETURNING reason";
     fetch_one_as(&**txn, sql, [hash.to_vec().into()], |row| {
@@ -190,8 +190,8 @@ pub async fn allow(txn: &WriteTxn, hash: &[u8]) -> Result<Option<i16>, DbErr> {
     .await
 }
 
-/// Takes everything personal off a reader's row, and deletes the consents; `nobody` stands in for the address. False: there was nothing
-/// left.
+/// Deletes everything personal from a reader's row, and the consents; `nobody` replaces the address. False: the reader
+/// was erased already.
 pub async fn erase(
     txn: &WriteTxn,
     id: ReaderId,

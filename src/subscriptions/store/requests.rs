@@ -1,4 +1,4 @@
-//! Requests that wait for their confirmation, and what is known of an address when one comes in.
+//! Requests that wait for their confirmation, and what is known about an address when a request arrives.
 
 use sea_orm::ConnectionTrait;
 
@@ -6,7 +6,7 @@ use crate::db::{Backend, Db, DbErr, WriteTxn, fetch_one, run};
 use crate::subscriptions::model::Standing;
 use crate::types::{ConsentTextId, NewsletterId, PollId, ReaderId, UnixMillis};
 
-/// A wish to subscribe, as it lies in the database.
+/// A wish to subscribe, as stored in the database.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub id: i64,
@@ -22,7 +22,7 @@ pub struct Request {
     pub poll: Option<PollId>,
 }
 
-/// A wish to write down.
+/// A wish to store.
 #[derive(Debug)]
 pub struct NewRequest<'a> {
     pub token_hash: Vec<u8>,
@@ -35,12 +35,12 @@ pub struct NewRequest<'a> {
     pub source: &'a str,
     pub asked: UnixMillis,
     pub expires: UnixMillis,
-    /// The poll it was expressed beside.
+    /// The poll with which it was submitted.
     pub poll: Option<PollId>,
 }
 
-/// Makes requests for one address wait for each other: two at once must not both find that no mail was sent yet. On SQLite the single
-/// writer does that already.
+/// Serialises requests for one address, because two at once must not both find that no mail was sent yet. On SQLite the
+/// single writer does that already.
 pub async fn queue_up(db: &Db, txn: &WriteTxn, address_hash: &[u8]) -> Result<(), DbErr> {
     if db.backend() == Backend::Postgres {
         let mut key = [0; 8];
@@ -55,7 +55,7 @@ pub async fn queue_up(db: &Db, txn: &WriteTxn, address_hash: &[u8]) -> Result<()
     Ok(())
 }
 
-/// All that is known of an address, in one query whatever there is to find.
+/// All that is known about an address, in a single query whatever there is to find.
 pub async fn standing(
     txn: &WriteTxn,
     newsletter: NewsletterId,
@@ -83,17 +83,17 @@ pub async fn standing(
     })
 }
 
-/// What a mail that somebody can trigger is about. Each has caps of its own.
+/// The subject of a mail that visitors can trigger. Each has caps of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
-    /// The confirmation of a subscription, or that there is nothing to confirm: at anybody's word.
+    /// The confirmation of a subscription, or a note that there is nothing to confirm. Anybody can trigger it.
     Newsletter(NewsletterId),
-    /// What is kept about a reader: at the word of whoever has one of their links.
+    /// The link to a reader's own data. Anybody who has one of the reader's links can trigger it.
     OwnData,
 }
 
 impl About {
-    /// How it stands in the database. No newsletter has the number 0.
+    /// Its code in the database. No newsletter has the id 0.
     const fn code(self) -> i64 {
         match self {
             Self::Newsletter(id) => id.0,
@@ -102,7 +102,8 @@ impl About {
     }
 }
 
-/// Counts a mail against the caps; one that is not sent is written down outside of every window, so that both take as long.
+/// Counts a mail against the caps. If it is not sent, a row outside of every window is written, so that both take as
+/// long.
 pub async fn count_mail(
     txn: &WriteTxn,
     address_hash: &[u8],
@@ -123,7 +124,7 @@ pub async fn count_mail(
     .map(drop)
 }
 
-/// How many mails with a link to their own data a reader got.
+/// How many mails with a link to their own data a reader has got.
 pub async fn data_links(
     txn: &WriteTxn,
     address_hash: &[u8],
@@ -143,7 +144,7 @@ pub async fn data_links(
     row.try_get_by_index(0)
 }
 
-/// Writes a request down.
+/// Stores a request.
 pub async fn insert(txn: &WriteTxn, new: &NewRequest<'_>) -> Result<(), DbErr> {
     run(
         &**txn,
@@ -168,7 +169,7 @@ pub async fn insert(txn: &WriteTxn, new: &NewRequest<'_>) -> Result<(), DbErr> {
     .map(drop)
 }
 
-/// The request behind a mailed token.
+/// The request that a mailed token belongs to.
 pub async fn by_token<C: ConnectionTrait>(
     db: &C,
     token_hash: Vec<u8>,
@@ -196,7 +197,7 @@ pub async fn by_token<C: ConnectionTrait>(
     }))
 }
 
-/// Marks a request as confirmed; false when it was already.
+/// Marks a request as confirmed; false if it was already.
 pub async fn mark_confirmed(txn: &WriteTxn, id: i64, now: UnixMillis) -> Result<bool, DbErr> {
     let done = run(
         &**txn,
@@ -207,7 +208,8 @@ pub async fn mark_confirmed(txn: &WriteTxn, id: i64, now: UnixMillis) -> Result<
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends the links that were mailed to a reader about a newsletter and not pressed: what was agreed to before the reader left is over.
+/// Expires a reader's unused confirmation links for a newsletter: an agreement from before the reader left no longer
+/// holds.
 pub async fn end_open(
     txn: &WriteTxn,
     newsletter: NewsletterId,
@@ -224,13 +226,13 @@ pub async fn end_open(
     .map(drop)
 }
 
-/// Forgets all requests for an address.
+/// Deletes all requests for an address.
 pub async fn forget(txn: &WriteTxn, email_key: &str) -> Result<(), DbErr> {
     let sql = "DELETE FROM subscription_request WHERE email_key = $1";
     run(&**txn, sql, [email_key.into()]).await.map(drop)
 }
 
-/// Forgets requests that expired before `requests`, and counted mails before `mails`. Gives how many rows went.
+/// Deletes requests that expired before `requests`, and counts of mails before `mails`. Returns the number of rows.
 pub async fn purge(txn: &WriteTxn, requests: UnixMillis, mails: UnixMillis) -> Result<u64, DbErr> {
     let gone = run(
         &**txn,

@@ -33,7 +33,7 @@ pub async fn reader<C: ConnectionTrait>(db: &C, id: ReaderId) -> Result<Option<R
     }))
 }
 
-/// The reader, unless erased; nobody erases them before `txn` ends.
+/// The reader, unless erased. Locks the row, so that the reader is not erased before `txn` ends.
 pub async fn reader_held(
     txn: &WriteTxn,
     backend: Backend,
@@ -46,7 +46,7 @@ pub async fn reader_held(
     reader(&**txn, id).await
 }
 
-/// Holds a reader's row until `txn` ends. On SQLite writers come one after the other anyway.
+/// Locks a reader's row until `txn` ends. On SQLite there is only one writer anyway.
 pub async fn hold(txn: &WriteTxn, backend: Backend, id: ReaderId) -> Result<(), DbErr> {
     if backend == Backend::Postgres {
         let sql = "SELECT 1 FROM reader WHERE id = $1 FOR UPDATE";
@@ -55,7 +55,7 @@ pub async fn hold(txn: &WriteTxn, backend: Backend, id: ReaderId) -> Result<(), 
     Ok(())
 }
 
-/// Enters the reader a confirmed request speaks of, or finds them. The name they gave now counts, if they gave one.
+/// Finds or inserts the reader of a confirmed request. If the request has a name, it replaces the stored one.
 pub async fn enter(
     txn: &WriteTxn,
     email_key: &str,
@@ -93,7 +93,7 @@ pub async fn by_address<C: ConnectionTrait>(
         .transpose()
 }
 
-/// The keys of addresses of readers after `after`, by id; the erased have none.
+/// The address keys of the readers after `after`, by id, without those who were erased.
 pub async fn keys_after<C: ConnectionTrait>(
     db: &C,
     after: ReaderId,
@@ -108,7 +108,7 @@ pub async fn keys_after<C: ConnectionTrait>(
     .await
 }
 
-/// Makes the subscription active, whatever it was, and keeps the evidence of the request behind it.
+/// Makes the subscription active, whatever its state, and stores the evidence of its request.
 pub async fn subscribe(
     txn: &WriteTxn,
     reader: ReaderId,
@@ -163,7 +163,7 @@ pub async fn state<C: ConnectionTrait>(
     .transpose()
 }
 
-/// Whether there is such a reader, with an active subscription.
+/// Whether the reader exists and has an active subscription.
 pub async fn is_active<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,
@@ -176,7 +176,7 @@ pub async fn is_active<C: ConnectionTrait>(
     Ok(state.is_some_and(|(code, _)| code == State::Active.code()))
 }
 
-/// Everything the reader has or had.
+/// All subscriptions of the reader, active or not.
 pub async fn of_reader<C: ConnectionTrait>(
     db: &C,
     reader: ReaderId,
@@ -203,7 +203,7 @@ pub async fn of_reader<C: ConnectionTrait>(
     .collect()
 }
 
-/// Ends an active subscription by the reader's wish and withdraws the consent; false when it was not active.
+/// Ends an active subscription by the reader's wish and withdraws the consent; false if it was not active.
 pub async fn leave(
     txn: &WriteTxn,
     newsletter: NewsletterId,
@@ -237,7 +237,7 @@ pub async fn leave(
     Ok(true)
 }
 
-/// Ends every active subscription of a reader; the consent stays as it was given.
+/// Ends every active subscription of a reader. The evidence of consent stays as it is.
 pub async fn stop(
     txn: &WriteTxn,
     reader: ReaderId,
@@ -260,12 +260,12 @@ pub async fn stop(
     .map(drop)
 }
 
-/// What becomes of a suppression that is there already: a complaint outweighs a bounce and an erasure; else the first reason stands.
+/// How an existing suppression changes: a complaint replaces a bounce or an erasure; otherwise the first reason stands.
 pub const WEIGHTIEST: &str =
     "ON CONFLICT (address_hash) DO UPDATE SET reason = excluded.reason, note = excluded.note
     WHERE excluded.reason = 2 AND suppression.reason IN (1, 4)";
 
-/// Never mails an address again; for the [`WEIGHTIEST`] reason.
+/// Suppresses an address, for the [`WEIGHTIEST`] reason.
 pub async fn suppress(
     txn: &WriteTxn,
     address_hash: &[u8],
@@ -287,7 +287,7 @@ pub async fn suppress(
     .map(drop)
 }
 
-/// Takes back a leaving of the instant `left`; false when there is none.
+/// Reactivates a subscription that was left at exactly `left`; false if there is none.
 pub async fn come_back(
     txn: &WriteTxn,
     newsletter: NewsletterId,
@@ -321,7 +321,7 @@ pub async fn come_back(
     Ok(true)
 }
 
-/// Changes what a reader says of themselves.
+/// Changes a reader's name and time zone.
 pub async fn describe(
     txn: &WriteTxn,
     reader: ReaderId,
@@ -341,7 +341,7 @@ pub async fn describe(
     .map(drop)
 }
 
-/// Why an address must not be mailed.
+/// The suppression of an address, if there is one.
 pub async fn suppression<C: ConnectionTrait>(
     db: &C,
     address_hash: &[u8],
@@ -355,7 +355,7 @@ pub async fn suppression<C: ConnectionTrait>(
     row.map(|row| row.try_get_by_index(0)).transpose()
 }
 
-/// Ends a suppression.
+/// Lifts a suppression.
 pub async fn lift_suppression(txn: &WriteTxn, address_hash: &[u8]) -> Result<(), DbErr> {
     run(
         &**txn,
