@@ -1,4 +1,4 @@
-//! Signing in, sessions, and what keeps others out.
+//! Signing in, sessions, and protection against others.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub async fn sign_in(browser: &Reader, email: &str, password: &str) -> Page {
     browser.submit(form).await
 }
 
-/// The only form of an editors' page that is not the frame's own.
+/// The only form of an editors' page that does not belong to the frame.
 fn own_form(page: &Page) -> Form {
     page.form("main form[method=post]")
 }
@@ -95,7 +95,7 @@ async fn signing_in_leads_back_to_where_one_wanted_to_go() {
         .await
         .expect(200);
     assert_eq!(page.url.path(), "/admin/settings");
-    // Somebody else's site is no place to go to.
+    // Another site is not accepted as the page to go to.
     let page = browser
         .get("/admin/sign-in?next=https%3A%2F%2Fevil.example%2F")
         .await;
@@ -123,7 +123,7 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
     sign_in(&app.reader(), EDITOR, &"long".repeat(5_000))
         .await
         .expect(422);
-    // Invited, no password yet: nothing opens it, not even an empty one.
+    // Invited, but without a password: nothing opens the account, not even an empty password.
     invited(&app, "new@lindenpost.example").await;
     sign_in(&app.reader(), "new@lindenpost.example", "")
         .await
@@ -207,7 +207,8 @@ async fn attempts_are_limited_by_account_and_the_page_says_how_long() {
         .unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
     page.says("second");
-    // The account is limited whether or not it exists; another one is not, until the network's turn comes.
+    // An account is limited whether it exists or not. Another account is not, until the limit of the network is
+    // reached.
     sign_in(&browser, "other@lindenpost.example", "a wrong password")
         .await
         .expect(422);
@@ -217,7 +218,7 @@ async fn attempts_are_limited_by_account_and_the_page_says_how_long() {
         .expect(422);
 }
 
-/// However it is spelt, it is one account with one limit.
+/// Different spellings of an address are one account with one limit.
 #[tokio::test]
 async fn another_spelling_of_an_address_is_no_other_account() {
     let app = TestApp::start_with(|c| c.limits.sign_ins_per_minute = 2).await;
@@ -253,7 +254,7 @@ async fn nobody_elsewhere_locks_an_editor_out() {
     sign_in(&from("198.51.100.7"), EDITOR, PASSWORD)
         .await
         .expect(200);
-    // Guessing from many networks ends, too: at twenty times as many, of which three were used above.
+    // Guessing from many networks is limited, too: at twenty times as many attempts, of which three were used above.
     let mut looked_at = 0;
     for network in 0..40 {
         let guess = sign_in(&from(&format!("203.0.{network}.7")), EDITOR, "").await;
@@ -325,7 +326,7 @@ async fn a_form_from_elsewhere_or_of_another_session_does_nothing() {
     let other = app.reader();
     sign_in(&other, EDITOR, PASSWORD).await.expect(200);
     other.submit(form.clone()).await.expect(403);
-    // Their token, twice: a field that is sent twice is no field of ours.
+    // The token, twice: none of our forms sends a field twice.
     let mut twice = form.clone();
     twice.fields.push(("csrf".into(), "x".into()));
     browser.submit(twice).await.expect(400);

@@ -1,4 +1,4 @@
-//! Signing in takes as long for an address nobody has as for an editor's.
+//! Signing in takes as long for an unknown address as for an editor's.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use crate::support::app::TestApp;
 use crate::support::editor::{EDITOR, invited, signed_in};
 
-/// A hash of the password is by far the largest part of it. Without one for unknown addresses the answer comes after a tenth of
-/// the time; half of it is far from what a busy machine does to the middle one of seven.
+/// Hashing the password takes by far the most time. Without a hash for unknown addresses the answer would come after a
+/// tenth of the time; the limit of a half allows for what a busy machine does to the median of seven.
 #[tokio::test]
 async fn signing_in_costs_a_hash_for_every_address() {
     let app = TestApp::start().await;
@@ -16,7 +16,7 @@ async fn signing_in_costs_a_hash_for_every_address() {
     invited(&app, "new@lindenpost.example").await;
     let addresses = [
         EDITOR,
-        // Invited, no password yet.
+        // Invited, but without a password.
         "new@lindenpost.example",
         "nobody@lindenpost.example",
         "no address at all",

@@ -1,17 +1,17 @@
-//! Whoever guesses at passwords or tokens leaves a trace.
+//! Guessing passwords or tokens leaves a trace.
 
 use crate::admin_sign_in::sign_in;
 use crate::support::app::TestApp;
 use crate::support::editor::{EDITOR, PASSWORD, signed_in};
 use crate::support::log_lines::LogLines;
 
-/// Guessing is seen, and the log repeats nothing that was typed.
+/// Guesses are counted and logged, and the log repeats no input.
 #[tokio::test]
 async fn sign_ins_that_fail_are_counted_and_logged_sparingly() {
     let log = LogLines::watch();
     let app = TestApp::start_with(|config| config.limits.sign_ins_per_minute = 3).await;
     signed_in(&app).await;
-    // Other tests of this process count into the same numbers.
+    // Other tests in this process change the same counters.
     let number = async |name: &str| -> u64 {
         let page = app.reader().get("/metrics").await.expect(200);
         let mut lines = page.body.lines();

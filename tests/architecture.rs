@@ -1,9 +1,9 @@
-//! The rules between the parts, as machines: who may use whom, and how files look.
+//! The architecture rules as tests: which part may use which, and how files look.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// One folder each; they know one another only through their `mod.rs`.
+/// The features, one folder each. They use one another only through their `mod.rs`.
 const FEATURES: &[&str] = &[
     "articles",
     "bounces",
@@ -30,14 +30,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates that only some places may name.
+/// Crates that only some parts may name.
 const CRATES: &[(&str, &[&str])] = &[
     ("lettre", &["mailer/"]),
     ("handlebars", &["web/pages", "mailer/templates"]),
     ("std::env", &["config/"]),
 ];
 
-/// Stores by another name: files, or folders of them.
+/// Stores that are not called `store`: files, or folders of them.
 const STORES: &[&str] = &[
     "api/tokens.rs",
     "polls/answer/refusals.rs",
@@ -45,7 +45,7 @@ const STORES: &[&str] = &[
     "polls/definition/define.rs",
 ];
 
-/// Lines a file may have, unit tests among them.
+/// The maximum number of lines of a file, including unit tests.
 const LONGEST_FILE: usize = 420;
 
 fn root() -> PathBuf {
@@ -69,7 +69,7 @@ fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Every Rust file below `src`: its path there, and its text without comments and
+/// Every Rust file below `src`: its relative path, and its text without comments and
 /// without its unit tests.
 pub fn sources() -> Vec<(String, String)> {
     let src = root().join("src");
@@ -89,13 +89,13 @@ pub fn sources() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The part a file belongs to: `polls/http.rs` and `polls.rs` to `polls`.
+/// The part that a file belongs to: `polls/http.rs` and `polls.rs` belong to `polls`.
 pub fn part_of(file: &str) -> &str {
     let first = file.split('/').next().unwrap_or(file);
     first.trim_end_matches(".rs")
 }
 
-/// Every path that starts with `crate::`, groups in braces taken apart.
+/// Every path that starts with `crate::`, with groups in braces expanded.
 fn crate_paths(code: &str) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {
@@ -108,7 +108,7 @@ fn crate_paths(code: &str) -> BTreeSet<String> {
     paths
 }
 
-/// Reads one path or group; returns how many bytes it was long.
+/// Reads one path or group; returns its length in bytes.
 fn expand(code: &str, prefix: String, paths: &mut BTreeSet<String>) -> usize {
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let end = code.find(|c| !word(c)).unwrap_or(code.len());
@@ -164,7 +164,7 @@ fn features_know_each_other_only_by_their_front_page() {
             let folder = root().join("src").join(target);
             let inside =
                 folder.join(format!("{inner}.rs")).is_file() || folder.join(inner).is_dir();
-            // A function may be called like its file: then mod.rs exports it.
+            // A function may have the name of its file, if mod.rs exports it.
             let front = std::fs::read_to_string(folder.join("mod.rs")).unwrap_or_default();
             let exported = front.contains(&format!("::{inner};"))
                 || front.contains(&format!("::{{{inner}"))
@@ -189,7 +189,7 @@ fn some_crates_stay_in_their_place() {
                 wrong.push(format!("{file}: names {name}, which belongs to {places:?}"));
             }
         }
-        // Ids and times say themselves how they lie in a column.
+        // Ids and times define their own representation in a column.
         let storage = file.starts_with("db/")
             || file.starts_with("types/")
             || file.starts_with("mailer/")

@@ -1,4 +1,4 @@
-//! Write transactions that begin with a question: whole or not at all, in turn with all other writers.
+//! Write transactions that begin with a query: atomic, and serialised with all other writers.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ async fn opened() -> (TestDatabase, Db) {
     (database, db)
 }
 
-/// What is counted so far, asked within a transaction.
+/// Reads the count so far within a transaction.
 async fn ask(db: &Db) -> (AskedTxn, i64) {
     let question =
         "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) AS n FROM issue_tally WHERE issue_id = $1"
@@ -25,7 +25,7 @@ async fn ask(db: &Db) -> (AskedTxn, i64) {
     (txn, n)
 }
 
-/// One more.
+/// The statements that count one more.
 fn more() -> Batch {
     let mut batch = Batch::default();
     batch.push(
@@ -37,7 +37,7 @@ fn more() -> Batch {
     batch
 }
 
-/// A statement that fails; `how` as SQLite's conflict clause.
+/// A statement that fails; `how` is SQLite's conflict clause.
 fn failing(db: &Db, how: &str) -> String {
     let or = match db.backend() {
         db::Backend::Sqlite => how,
@@ -54,7 +54,7 @@ async fn it_is_whole_or_not_at_all() {
     let (txn, n) = ask(&db).await;
     assert_eq!(n, 0);
     txn.commit_with(more()).await.unwrap();
-    // The last of the statements fails; and on SQLite, as on a full disk, it ends the transaction by itself.
+    // The last statement fails. On SQLite the second variant also ends the transaction by itself, as a full disk does.
     for how in ["", "OR ROLLBACK"] {
         let (txn, n) = ask(&db).await;
         assert_eq!(n, 1);
@@ -106,7 +106,7 @@ async fn whoever_else_writes_gets_a_turn() {
     let (txn, n) = ask(&db).await;
     assert_eq!(n, 500);
     txn.commit_with(Batch::default()).await.unwrap();
-    // At rest, the connection is kept for the next question: nobody who writes or closes may wait for it.
+    // While idle, the connection is kept for the next query: other writes and closing must not wait for it.
     let settled = async {
         db.write_txn("other").await.unwrap().commit().await.unwrap();
         let (txn, _) = ask(&db).await;

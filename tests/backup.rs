@@ -1,4 +1,4 @@
-//! A backup while readers answer, and what is made of it afterwards.
+//! A backup while readers answer, and its restoration.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -15,7 +15,7 @@ use crate::support::database::TestDatabase;
 
 pub const KEY: &str = "a secret key of at least 32 characters";
 
-/// The program, on this database.
+/// Runs the program on this database.
 pub fn canvass(dir: &Path, url: &str, key: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
     command
@@ -55,7 +55,7 @@ pub async fn write(db: &Db, sql: &'static str) {
     txn.commit().await.unwrap();
 }
 
-/// A publisher at work: a poll with answers, a scheduled issue, one that goes out, a mail that waits.
+/// A busy installation: a poll with answers, a scheduled issue, one that is being sent, a mail in the queue.
 pub async fn at_work() -> TestApp {
     let app = TestApp::start().await;
     let newsletter = app.newsletter("premium").await.id.0;
@@ -113,7 +113,7 @@ async fn a_backup_is_one_moment_of_a_database_in_use() {
         &canvass(there, &other.url, &KEY.replace("key", "KEY"), &restore),
         "secret",
     );
-    // Nothing was touched: the same place takes it under the right key.
+    // Nothing was changed: restoring to the same place works with the right key.
     let said = done(&canvass(there, &other.url, KEY, &restore));
     assert!(said.contains("1 scheduled"), "{said}");
     let db = other.open().await;
@@ -261,7 +261,8 @@ async fn there_is_nothing_to_back_up_before_the_first_start() {
     );
 }
 
-/// Only the key is set, as the README has it: everything lies where it lies by default, in a directory whose name means something in URLs.
+/// Only the key is set, as in the README: everything is in the default place, in a directory whose name contains
+/// characters that have a meaning in URLs.
 #[test]
 fn a_restore_works_with_the_directory_of_the_defaults() {
     let root = tempfile::tempdir().unwrap();

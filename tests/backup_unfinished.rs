@@ -1,4 +1,4 @@
-//! A restore that was killed, or that meets what another left behind: nothing is served that is not whole.
+//! A restore that was killed, or that finds the leftovers of another: an incomplete database is never served.
 
 use canvass::db::migrate;
 
@@ -6,13 +6,14 @@ use crate::backup::{KEY, at_work, canvass, done, number, refused, write};
 use crate::program;
 use crate::support::database::TestDatabase;
 
-/// `pg_restore` goes on when the command beside it is killed: what it brings must not be served as if nothing were held back.
+/// `pg_restore` goes on if the command that started it is killed: its tables must not be served as if they were
+/// complete.
 #[tokio::test]
 async fn a_restore_that_was_not_finished_is_not_served_and_begins_anew() {
     let app = at_work().await;
     let url = app.database.url.clone();
     if url.starts_with("sqlite:") {
-        // There nothing is in its place before the end: see `what_a_restore_left_half_way_is_not_served`.
+        // On SQLite the database is put in place only at the end: see `what_a_restore_left_half_way_is_not_served`.
         return;
     }
     let dir = app.database.dir.path().to_owned();
@@ -21,7 +22,7 @@ async fn a_restore_that_was_not_finished_is_not_served_and_begins_anew() {
     let other = TestDatabase::empty().await;
     let db = other.open().await;
     assert!(db.begin_restore().await.unwrap());
-    // As far as it comes: the schema, and an issue on its way.
+    // What it had restored before the kill: the schema, and an issue that is being sent.
     migrate::migrate_restored(&db).await.unwrap();
     write(&db, "INSERT INTO setting (name, value) VALUES ('x', 'y')").await;
     db.close().await.unwrap();
@@ -35,7 +36,7 @@ async fn a_restore_that_was_not_finished_is_not_served_and_begins_anew() {
         let said = program::canvass(&dir, &[command], &settings).output();
         refused(&said.unwrap(), "was not finished");
     }
-    // Another file than the first time, even.
+    // This time even a different file.
     let torn = dir.join("torn.backup");
     std::fs::write(&torn, &std::fs::read(&file).unwrap()[..5_000]).unwrap();
     let torn = torn.display().to_string();
@@ -46,7 +47,7 @@ async fn a_restore_that_was_not_finished_is_not_served_and_begins_anew() {
     let db = other.open().await;
     assert!(!db.restore_begun().await.unwrap());
     assert!(db.begin_restore().await.unwrap(), "it is empty again");
-    // A server that looked before there was a mark, and comes to its tables now.
+    // A server that checked before the restore was marked as begun, and migrates now.
     let late = migrate::migrate(&db).await.unwrap_err();
     assert!(late.to_string().contains("was not finished"), "{late}");
     db.close().await.unwrap();
@@ -60,7 +61,7 @@ async fn a_restore_that_was_not_finished_is_not_served_and_begins_anew() {
     app.stop().await;
 }
 
-/// A log names no database: SQLite reads one that was left behind into whatever has come into its place.
+/// A write-ahead log does not name its database: SQLite would apply a leftover one to the restored database.
 #[tokio::test]
 async fn a_log_that_was_left_behind_is_not_read_into_what_is_restored() {
     let database = TestDatabase::migrated().await;
@@ -82,7 +83,7 @@ async fn a_log_that_was_left_behind_is_not_read_into_what_is_restored() {
     let left = std::fs::read(&log).unwrap();
     assert!(!left.is_empty());
     db.close().await.unwrap();
-    // As a kill leaves it, and a person who takes the damaged file away.
+    // The state after a kill, and after somebody has removed the damaged file.
     std::fs::write(&log, left).unwrap();
     std::fs::remove_file(&main).unwrap();
     let said = done(&canvass(dir, &url, KEY, &["restore", &backup]));
@@ -93,7 +94,7 @@ async fn a_log_that_was_left_behind_is_not_read_into_what_is_restored() {
     db.close().await.unwrap();
 }
 
-/// Killed between the old database's log and the new database.
+/// Killed after the old database's log was moved away and before the new database is in place.
 #[tokio::test]
 async fn what_a_restore_left_half_way_is_not_served() {
     let database = TestDatabase::migrated().await;

@@ -1,6 +1,6 @@
-//! Everything a hostile or broken client may send, to every URL that takes something.
+//! Everything that a hostile or broken client may send, to every URL that accepts input.
 //!
-//! Nothing may panic, nothing may be written by halves, and the only 5xx is an honest 503.
+//! Nothing may panic, nothing may be written partially, and the only 5xx is an honest 503.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::support::routes;
 use crate::support::wire;
 use crate::support::world::{Visitor, World};
 
-/// Counted, but not part of what anybody meant to change; and what the background writes about a poll that was closed.
+/// Tables of counters, which a refused request may change, and what the background writes about a closed poll.
 const COUNTERS: &[&str] = &["refusal", "idempotency", "poll_step", "poll_record"];
-/// Longer than any answer takes on a machine that has much else to do.
+/// Longer than any response takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Names that fields have somewhere; a field that a form does not have is one more
+/// Names of fields of all forms; for a form without such a field, it is one more
 /// kind of bad input.
 const FIELDS: &[&str] = &[
     "option",
@@ -52,8 +52,8 @@ const FIELDS: &[&str] = &[
     "revision",
 ];
 
-/// Values no field should trip over: line breaks that would start a header, numbers
-/// that are none, markup, other scripts, direction marks, and sheer length.
+/// Values that no field should trip over: line breaks that would start a header, invalid
+/// numbers, markup, other scripts, direction marks, and sheer length.
 fn values() -> Vec<String> {
     [
         "",
@@ -95,7 +95,7 @@ impl fmt::Display for Body {
     }
 }
 
-/// Bodies that are not what they say, with a content type.
+/// Bodies that do not match their content type.
 fn bodies() -> Vec<Body> {
     let mut bodies: Vec<(&'static str, Vec<u8>)> = vec![
         (FORM, b"".to_vec()),
@@ -156,8 +156,8 @@ fn bodies() -> Vec<Body> {
         .collect()
 }
 
-/// What the server said to a body; `None` where it refused and hung up before it had
-/// taken all of it.
+/// The status for a body; `None` if the server refused and closed the connection before it
+/// had read all of it.
 async fn post(world: &World, visitor: Visitor, url: &str, body: &Body) -> Option<StatusCode> {
     let mut bytes = body.bytes.clone();
     if visitor == Visitor::Editor && body.kind == FORM {
@@ -213,7 +213,7 @@ async fn no_body_breaks_anything() {
             if !changed {
                 continue;
             }
-            // Some were taken. Those that were refused must have changed nothing.
+            // Some were accepted. The refused ones must have changed nothing.
             for body in refused {
                 let status = post(&world, visitor, url, body).await;
                 let after = dump(db).await;
@@ -229,7 +229,7 @@ async fn no_body_breaks_anything() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A body that is too large is refused while it comes, not after it has come.
+/// A body that is too large is refused while it arrives, not afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused_before_it_is_read() {
     let world = World::build().await;
@@ -262,12 +262,12 @@ async fn what_is_too_large_is_refused_before_it_is_read() {
             "{url}: endless body: {}",
             answer.text
         );
-        // What lies in the buffers of both sides comes on top of the limit.
+        // The buffers of both sides come on top of the limit.
         assert!(sent < 16 << 20, "{url} took {sent} bytes before it refused");
     }
 }
 
-/// Names of things that cannot be: in the path and in the query.
+/// Impossible names, in the path and in the query.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_address_breaks_anything() {
     let world = World::build().await;
@@ -314,7 +314,7 @@ async fn no_address_breaks_anything() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Requests that no library would send.
+/// Requests that no HTTP library would send.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_bytes_break_anything() {
     let world = World::build().await;

@@ -40,7 +40,7 @@ pub fn complaint(kind: &str, about: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// One more issue of a newsletter, as sent to this reader.
+/// Another issue of a newsletter, recorded as sent to this reader.
 async fn sent(app: &TestApp, newsletter: NewsletterId, reader: ReaderId) -> IssueId {
     let now = app.app.clock.now();
     let txn = app.app.db.write_txn("test").await.unwrap();
@@ -99,7 +99,7 @@ impl World {
         )
     }
 
-    /// Subscribed again, and sent another issue.
+    /// Subscribes the reader again, and sends another issue.
     async fn reader_again(&self) -> IssueId {
         let txn = self.app.app.db.write_txn("test").await.unwrap();
         db::run(&*txn, "UPDATE subscription SET state = 1", [])
@@ -116,7 +116,7 @@ impl World {
             .unwrap()
     }
 
-    /// State of the subscription, and the reason of the suppression.
+    /// The state of the subscription, and the reason of the suppression.
     pub async fn state(&self) -> (i64, i64) {
         let state = format!(
             "SELECT CAST(state AS BIGINT) FROM subscription WHERE reader_id = {}",
@@ -174,14 +174,14 @@ async fn what_is_no_failure_or_not_the_readers_changes_nothing() {
         assert_eq!(world.comes_back(issue, &raw).await, taken);
         assert_eq!(world.state().await, (1, 0), "{taken:?}");
     }
-    // A return path that somebody made up.
+    // A forged return path.
     let bounce = dsn("failed", "5.1.1", "550 5.1.1 user unknown");
     let forged = world.path(issue).replacen('b', "baaaaaa", 1);
     for to in [forged.as_str(), "news@example.org", ""] {
         let taken = take(&world.app.app, &bounce, Some(to)).await.unwrap();
         assert_eq!(taken, Taken::NotOurs);
     }
-    // A domain that a second issue does not find either.
+    // The domain is still missing for a second issue.
     let again = dsn("failed", "5.1.2", "550 5.1.2 host unknown");
     world.app.advance(DAY);
     let later = world.issue().await;
@@ -219,7 +219,7 @@ async fn soft_bounces_count_until_a_mail_arrives() {
         }
         assert_eq!(world.state().await, if arrives { (1, 0) } else { (4, 1) });
     }
-    // Spread over more than two weeks they end nothing.
+    // Spread over more than two weeks, they do not end the subscription.
     let world = World::new().await;
     for _ in 0..6 {
         world.app.advance(4 * DAY);
@@ -235,13 +235,13 @@ async fn soft_bounces_count_until_a_mail_arrives() {
 async fn a_complaint_ends_everything_and_outweighs_a_bounce() {
     let world = World::new().await;
     let issue = world.issue().await;
-    // By the `mailto:` of List-Unsubscribe, as a mail program sends it.
+    // By the `mailto:` of List-Unsubscribe, as a mail client sends it.
     let by_mail = b"From: reader1@example.org\r\nSubject: unsubscribe\r\n\r\n";
     assert_eq!(world.comes_back(issue, by_mail).await, Taken::Left);
     assert_eq!(world.state().await, (2, 0));
     let issue = world.reader_again().await;
     let path = world.path(issue);
-    // It comes to the address for feedback: the mail itself says what it is about.
+    // Sent to the address for feedback reports: only the mail itself says which mail it is about.
     let opted_out = take(&world.app.app, &complaint("opt-out", &path), None)
         .await
         .unwrap();
@@ -331,7 +331,7 @@ async fn what_came_back_long_ago_is_forgotten_and_what_it_led_to_is_not() {
     assert_eq!(world.state().await, (4, 1), "still bounced and suppressed");
 }
 
-/// On PostgreSQL each of two that come at the same moment saw only itself.
+/// On PostgreSQL, two concurrent reports once saw only themselves.
 #[tokio::test]
 async fn of_two_reports_at_the_same_moment_the_second_counts_the_first() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! Domains that are missing: a reader's, for a while or for good, and our own.
+//! Missing domains: a reader's, temporarily or for good, and our own.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn a_domain_that_comes_back_is_forgiven_and_one_that_stays_away_is_not() {
     );
 }
 
-/// The domain of our own return path: a receiver that does not find it speaks of us.
+/// If a receiver does not find the domain of our own return path, the report is about us.
 #[tokio::test]
 async fn a_server_that_does_not_find_our_own_domain_ends_nobody() {
     let world = World::new().await;

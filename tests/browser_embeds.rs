@@ -1,4 +1,4 @@
-//! Polls in somebody else's page, in a real browser: what readers see and do there.
+//! Polls embedded in another site's page, in a real browser: what readers see and do there.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
 const DOWN: char = '\u{e015}';
 
-/// An app whose polls a publisher embeds, and the road its readers take to it.
+/// An app whose polls a publisher embeds, and the proxy through which its readers reach it.
 pub struct Embedding {
     pub app: TestApp,
     pub publisher: Publisher,
@@ -36,7 +36,7 @@ impl Embedding {
         }
     }
 
-    /// What the editors' page gives to paste, with the road's origin for ours.
+    /// The snippet from the editors' page, with the proxy's origin in place of ours.
     pub async fn snippet(&self, poll: &str, which: &str) -> String {
         let editor = signed_in(&self.app).await;
         let page = editor.get(&format!("/admin/polls/{poll}/embed")).await;
@@ -44,7 +44,7 @@ impl Embedding {
         text.replace(&self.app.app.config.origin(), &self.road.origin)
     }
 
-    /// Publishes it under the strictest policy.
+    /// Publishes the HTML under the strictest content security policy.
     pub fn publish(&self, html: &str) {
         self.publisher.publish(html, &self.road.origin);
     }
@@ -54,7 +54,7 @@ impl Embedding {
     }
 }
 
-/// The shadow tree's text and what in it has the focus, once it says `words`.
+/// The text of the shadow tree and the focused element in it, once it contains `words`.
 pub async fn wait_for_result(browser: &Browser, words: &str) -> Value {
     for _ in 0..400 {
         let seen = browser
@@ -108,7 +108,7 @@ async fn an_embed_is_answered_by_keyboard_and_the_result_takes_the_focus() {
     assert_eq!(seen["focus"], "Results");
     browser.assert_accessible().await;
     assert_eq!(here.ballots().await, 1);
-    // On to "Change my answer": the form comes back with the focus on what was chosen.
+    // On to "Change my answer": the form comes back with the focus on the chosen option.
     browser.press(&[TAB, ENTER]).await;
     let focus = browser
         .run("return [document.activeElement.name, document.activeElement.value];")
@@ -120,7 +120,7 @@ async fn an_embed_is_answered_by_keyboard_and_the_result_takes_the_focus() {
     browser.close().await;
 }
 
-/// What a screen reader is told: roles, names, and what is read out by itself.
+/// What a screen reader announces: roles, names, and live regions.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embed_tells_a_screen_reader_what_it_is() {
     let here = Embedding::of(&["trust"]).await;
@@ -201,7 +201,7 @@ async fn an_embed_works_without_javascript_on_a_page_kept_for_a_month() {
         browser.close().await;
     }
     assert_eq!(here.ballots().await, 2, "two browsers");
-    // With JavaScript the same cached page sends it by the module.
+    // With JavaScript the module of the same cached page sends it.
     here.publish(&cached);
     let Some(browser) = Browser::open(Look::default()).await else {
         return;
@@ -214,7 +214,7 @@ async fn an_embed_works_without_javascript_on_a_page_kept_for_a_month() {
     browser.close().await;
 }
 
-/// A feed reader hides where it is, or is a site nobody named: the answer is one button away.
+/// A feed reader sends no origin, or one that was not configured: answering takes one more button.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embed_on_a_site_that_was_not_named_needs_one_more_tap() {
     let here = Embedding::of(&["trust"]).await;
@@ -287,7 +287,7 @@ async fn three_polls_on_a_page_do_not_meet() {
     browser.close().await;
 }
 
-/// On other sites as on our own pages: the key of a reader who first answers begins with the moment.
+/// On other sites, as on our own pages, the key of a first answer begins with the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn ballots_of_embeds_stand_together() {
     for which in ["element", "short"] {
@@ -320,7 +320,7 @@ async fn ballots_of_embeds_stand_together() {
     }
 }
 
-/// Colours and directions a reader may have set up, each looked at by axe and kept as a picture.
+/// Colours and writing directions that a reader may have set, each checked by axe and saved as a picture.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embed_follows_the_page_around_it() {
     let here = Embedding::of(&["trust"]).await;
@@ -402,10 +402,10 @@ async fn an_embed_speaks_the_words_of_its_site() {
     browser.run(pressed).await;
     let seen = wait_for_result(&browser, "Ihre Antwort zählt.").await;
     let text = seen["text"].as_str().unwrap_or_default();
-    // Words are text, whatever is in them; those that were not given stay as they are.
+    // The words are inserted as text, never as markup; those that were not given keep their defaults.
     assert!(text.contains("<b>Ihre</b> Antwort"), "{text}");
     assert!(text.contains("Change my answer"), "{text}");
-    // The note on the numbers as well, with the day as the page's language writes it.
+    // So is the note on the numbers, with the date in the page's language.
     let note =
         "Zahl der Antworten: 1, vom 2. März 2026 bis 2. März 2026, über andere Seiten. {odd}";
     assert!(text.contains(note), "{text}");

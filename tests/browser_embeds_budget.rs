@@ -1,4 +1,5 @@
-//! What an embedded poll costs the page around it, measured: bytes, requests before paint, movement, time of the main thread.
+//! What an embedded poll costs the page around it, measured: bytes, requests before paint, layout shift, main-thread
+//! time.
 
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use crate::browser_embeds::{Embedding, choose_and_send, wait_for_module, wait_fo
 use crate::support::browser::{Browser, Look};
 use crate::support::elsewhere::Trouble;
 
-/// Script and style together, as they travel.
+/// Script and style together, compressed as on the wire.
 const BYTES: usize = 6_000;
-/// What comes when a reader begins to answer, for the work of a better tier: after the page is drawn, and only for those who do.
+/// What is fetched when a reader begins to answer, for the proof of work of a better tier: after the first paint, and
+/// only for readers who answer.
 const BYTES_AT_THE_FIRST_TAP: usize = 4_000;
 /// Milliseconds of script, style and layout, for the whole page with the poll in it.
 const MAIN_THREAD: f64 = 15.0;
@@ -22,7 +24,7 @@ async fn an_embed_is_light() {
     for (files, most) in [
         (["/embed/poll.js", "/embed/poll.css"], BYTES),
         (
-            // The second one where a worker of ours may run: on our own pages, and in frames of ours.
+            // The second one only where a worker may run: on our own pages and in our frames.
             ["/assets/proof.js", "/assets/altcha-3.2.2-sha.js"],
             BYTES_AT_THE_FIRST_TAP,
         ),
@@ -43,7 +45,7 @@ async fn an_embed_is_light() {
     }
 }
 
-/// The form is there after one request, long before the module is; and when the module comes, nothing moves.
+/// The form is shown after one request, long before the module is loaded; and when it is, nothing moves.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embed_is_drawn_after_one_request() {
     let here = Embedding::of(&["trust"]).await;
@@ -55,7 +57,7 @@ async fn an_embed_is_drawn_after_one_request() {
     };
     browser.goto(&here.publisher.article()).await;
     wait_for_module(&browser).await;
-    // The largest text of this page stands in the poll: when it was painted is known to the browser.
+    // The largest text of this page is in the poll, so its paint time is the largest contentful paint.
     let timing = browser
         .run_async(
             "new PerformanceObserver(list => {
@@ -74,9 +76,9 @@ async fn an_embed_is_drawn_after_one_request() {
     assert_eq!(browser.moved().await, 0.0);
     let mut seen = here.road.seen();
     seen.sort();
-    // The module takes the sheet out of the cache; the poll itself is not asked for.
+    // The module takes the style sheet from the cache, and does not request the poll itself.
     assert_eq!(seen, ["GET /embed/poll.css", "GET /embed/poll.js"]);
-    // What is fetched when a reader begins to answer is what the second budget counts, and a puzzle.
+    // When a reader begins to answer, only what the second budget counts and a puzzle are fetched.
     browser.click("canvass-poll [value='2']").await;
     browser
         .run_async(
@@ -92,8 +94,8 @@ async fn an_embed_is_drawn_after_one_request() {
     browser.close().await;
 }
 
-/// Nothing moves: not when the module comes late, not when the answer takes longer than the half second after a tap that
-/// browsers forgive, not when the result takes the form's place, not when it changes back.
+/// No layout shift: not when the module is late, not when the response takes longer than the half second after a tap
+/// that browsers tolerate, not when the result replaces the form, and not when it changes back.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embed_never_moves_the_page() {
     let here = Embedding::of(&["trust"]).await;
@@ -169,7 +171,7 @@ async fn an_embed_never_moves_the_page() {
     }
 }
 
-/// The measure itself sees what moves.
+/// The measurement itself notices a layout shift.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_moves_is_noticed() {
     let here = Embedding::of(&["trust"]).await;
@@ -214,7 +216,7 @@ async fn an_embed_hardly_keeps_the_main_thread() {
         println!("bare page {bare:.1} ms, with the poll {with:.1} ms, long tasks {long}");
         runs.push(with);
     }
-    // Other programs take their turns on this machine; the work itself is what the quieter half of the runs shows.
+    // Other programs run on this machine, too; the faster half of the runs shows the actual work.
     runs.sort_by(f64::total_cmp);
     let quiet = runs[runs.len() / 4];
     println!("main thread: {quiet:.1} of {MAIN_THREAD} ms");

@@ -36,7 +36,7 @@ async fn an_embed_without_network_keeps_the_answer_and_sends_it_again() {
     browser
         .devtools("Network.emulateNetworkConditions", network(false))
         .await;
-    // What was chosen is still chosen.
+    // The choice is still selected.
     let button = browser.find("canvass-poll button").await;
     button.click().await.unwrap();
     wait_for_result(&browser, "No your answer").await;
@@ -82,14 +82,14 @@ async fn an_embed_says_when_the_poll_has_closed_meanwhile() {
     assert_eq!(seen["focus"], "Results", "the result is shown all the same");
     assert_eq!(here.ballots().await, 0);
     browser.picture("embed-closed").await;
-    // Opened after the close: the result at once, from the short element.
+    // Opened after the close: the short element shows the result at once.
     here.publish(&here.snippet("trust", "short").await);
     browser.goto(&here.publisher.article()).await;
     wait_for_result(&browser, "Nobody has answered yet").await;
     browser.close().await;
 }
 
-/// On a site that was not named the module cannot read our answer; the reader is led to the poll's page.
+/// On a site that was not configured, the module cannot read our response, and the reader is led to the poll's page.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embed_on_a_site_that_was_not_named_leads_to_the_poll() {
     let here = Embedding::of(&["trust"]).await;
@@ -177,7 +177,7 @@ async fn an_iframe_grows_to_its_poll_and_believes_nobody_else() {
     assert_eq!(browser.moved().await, 0.0);
     let before = browser.run(high).await[0].as_f64().unwrap();
     assert!(before >= inside.min(told));
-    // The page itself is another origin than the poll's: what it says about heights is not believed.
+    // The page's origin is not the poll's, so a height that the page sends is ignored.
     let forged = "postMessage({canvassHeight: 4000}, '*'); setTimeout(() => done(document.querySelector('iframe').height), 300);";
     let after = browser.run_async(forged).await;
     assert_ne!(after, "4000");
@@ -185,7 +185,7 @@ async fn an_iframe_grows_to_its_poll_and_believes_nobody_else() {
     browser.close().await;
 }
 
-/// The frame of WordPress for sites it does not know: scripts, and nothing else. It can follow a link.
+/// WordPress's frame for unknown sites allows scripts and nothing else. It can follow a link.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_frame_that_sends_no_forms_the_button_is_a_link() {
     let here = Embedding::of(&["trust"]).await;

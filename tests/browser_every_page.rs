@@ -1,5 +1,5 @@
-//! Every page in a real browser: nothing serious for axe-core, nothing wider than a
-//! phone, nothing asked of a third party, in light and dark.
+//! Every page in a real browser, in light and dark: axe-core finds nothing serious, nothing
+//! is wider than a phone, and no third party is contacted.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::support::editor::{EDITOR, PASSWORD, invited};
 use crate::support::routes;
 use crate::support::world::{Visitor, World};
 
-/// The addresses of all pages that this visitor can open: whatever answers a GET with
-/// HTML, errors included, since those are pages too.
+/// The URLs of all pages that this visitor can open: everything that answers a GET with
+/// HTML, including error pages.
 async fn pages(world: &World, visitor: Visitor) -> BTreeSet<String> {
     let mut pages = BTreeSet::new();
     for route in routes::all(&world.app).await {
@@ -21,7 +21,7 @@ async fn pages(world: &World, visitor: Visitor) -> BTreeSet<String> {
             let kind = answer.headers().get("content-type").cloned();
             let html = kind.is_some_and(|k| k.as_bytes().starts_with(b"text/html"));
             let unknown = answer.status() == 404 && !url.ends_with("/unknown");
-            // The body of a mail, in a sandbox where no script runs, not even that of a judge.
+            // The body of a mail is in a sandbox where no script can run, not even axe-core.
             let policy = answer.headers().get("content-security-policy").cloned();
             let sandboxed = policy.is_some_and(|p| p.to_str().is_ok_and(|p| p.contains("sandbox")));
             if html && !unknown && !sandboxed && !answer.status().is_redirection() {
@@ -32,7 +32,7 @@ async fn pages(world: &World, visitor: Visitor) -> BTreeSet<String> {
     pages
 }
 
-/// What is wrong with the headings: there is one of the first level, and none skips a level.
+/// A script that checks the headings: exactly one of the first level, and none skips a level.
 const HEADINGS: &str = "const levels = [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')]
     .filter(h => h.checkVisibility()).map(h => Number(h.tagName[1]));
     return [...levels.filter(level => level === 1).slice(1).map(() => 'a second h1'),
@@ -44,7 +44,7 @@ async fn tour(world: &World, browser: &Browser, pages: &BTreeSet<String>) {
         browser.goto(&world.app.url(page)).await;
         browser.assert_accessible().await;
         browser.assert_no_sideways_scroll().await;
-        // A poll in an article stands among the article's own headings, and a mail has those that its editor wrote.
+        // A poll in an article is among the article's own headings, and a mail has those that its editor wrote.
         if !page.contains("/embed") && !page.ends_with("/preview") {
             assert_eq!(browser.run(HEADINGS).await, json!([]), "{page}");
         }
@@ -89,7 +89,7 @@ async fn editors_pages_are_fit_for_everybody() {
     }
 }
 
-/// Through the set-up link, as an editor does the first time.
+/// Signs in through the set-up link, as an editor does the first time.
 async fn sign_in(world: &World, browser: &Browser) {
     let link = invited(&world.app, EDITOR).await;
     browser.goto(&world.app.url(&link)).await;

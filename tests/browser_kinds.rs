@@ -62,7 +62,7 @@ async fn a_ranking_is_given_by_keyboard_without_javascript() {
         .unwrap();
     browser.press(&[TAB, ENTER]).await;
     browser.wait_for_text("Your answer is counted").await;
-    // One ballot has no rounds to speak of.
+    // With a single ballot there are no rounds to show.
     let text = browser.text().await;
     assert!(text.contains("your first choice") && !text.contains("In the first round"));
     assert_eq!(app.count("SELECT COUNT(*) FROM ranking_tally").await, 1);
@@ -106,7 +106,7 @@ async fn a_run_off_stays_true_while_it_is_watched() {
     browser.close().await;
 }
 
-/// What keeps a result current has to be there at all: without it the page is whole and silently stands still.
+/// The script that updates a result has to be served: without it the page looks complete but silently stays as it is.
 #[tokio::test]
 async fn every_script_that_a_readers_page_names_is_served() {
     let app = TestApp::start().await;

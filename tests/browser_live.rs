@@ -1,4 +1,4 @@
-//! Editors' pages that say they are live are: watched in a real browser.
+//! Editors' pages that claim to be live are live, as seen in a real browser.
 
 use crate::support::app::TestApp;
 use crate::support::browser::{Browser, Look};
@@ -36,24 +36,24 @@ async fn a_polls_result_moves_by_itself() {
     assert_eq!(browser.run("return window.stayed;").await, true);
     browser.assert_accessible().await;
 
-    // Whoever marks words in it keeps them.
+    // A text selection survives updates.
     browser
         .run("window.looked = 0; window.selected = getSelection(); window.getSelection = () => { looked += 1; return selected; };
               selected.selectAllChildren(document.querySelector('#results .bars')); window.marked = String(selected); return 1;")
         .await;
     app.reader().post("/p/trust", &form).await.expect(200);
-    // The page has looked twice whether it may be drawn anew.
+    // The page has checked twice whether it may redraw.
     browser
         .run_async("const wait = () => looked >= 2 ? done(true) : setTimeout(wait, 50); wait();")
         .await;
     let same = "return String(selected) === marked && marked.length > 0;";
     assert_eq!(browser.run(same).await, true);
     assert!(!browser.text().await.contains("2 readers chose to answer"));
-    // And it was alive all the time.
+    // Without the selection, it updates again.
     browser.run("selected.removeAllRanges(); return 1;").await;
     browser.wait_for_text("2 readers chose to answer").await;
 
-    // Every editors' page has the script: what is to be pasted can be copied.
+    // Every editors' page has the script, so snippets can be copied.
     browser.goto(&app.url("/admin/polls/trust/embed")).await;
     browser.find("[data-copy] button").await;
     browser.close().await;

@@ -1,4 +1,4 @@
-//! An answer arrives, and nothing of that comes back: the reader sends it again, and it is one ballot.
+//! An answer arrives but the response is lost: the reader sends it again, and it is one ballot.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn opened(here: &Embedding, url: &str) -> Option<Browser> {
     Some(browser)
 }
 
-/// On our own pages, where the cookie went with the answer that was lost.
+/// On our own pages, where the cookie was lost together with the response.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_lost_on_our_own_page_is_sent_again_as_the_same() {
     let here = Embedding::of(&["trust"]).await;
@@ -32,7 +32,7 @@ async fn an_answer_that_was_lost_on_our_own_page_is_sent_again_as_the_same() {
     wait_for_result(&browser, "No your answer").await;
     assert_eq!(here.ballots().await, 1, "sent again it is a second ballot");
     assert_eq!(here.app.count(WORKED).await, 1, "with its work");
-    // Also after the page was loaded anew, while nothing had come back.
+    // Also after the page was reloaded before any response arrived.
     let other = Embedding::of(&["trust"]).await;
     other.road.trouble("POST /p/trust", Trouble::Lost);
     let article = format!("{}/articles/trust", other.road.origin);
@@ -44,7 +44,7 @@ async fn an_answer_that_was_lost_on_our_own_page_is_sent_again_as_the_same() {
         other.road.mend();
     }
     assert_eq!(other.ballots().await, 1);
-    // The cookie is there now: a changed answer is the same ballot.
+    // With the cookie, a changed answer is the same ballot.
     browser.goto(&article).await;
     wait_for_module(&browser).await;
     choose_and_send(&browser, 1).await;
@@ -70,7 +70,7 @@ async fn an_answer_that_was_lost_on_another_site_is_sent_again_as_the_same() {
     browser.close().await;
 }
 
-/// The plain form of the poll's own page: opened once more in the same tab, and pressed again.
+/// The plain form of the poll's own page: reopened in the same tab and submitted again.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_lost_from_a_plain_form_is_sent_again_as_the_same() {
     let here = Embedding::of(&["trust"]).await;

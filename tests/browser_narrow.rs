@@ -8,7 +8,7 @@ use crate::support::browser::{Browser, Look};
 use crate::support::editor::{EDITOR, PASSWORD, invited};
 use crate::support::issues::subscribe;
 
-/// Texts that are wider than what they stand in.
+/// A script that finds texts wider than their containers.
 const CUT: &str = "return [...document.querySelectorAll('.table-wrap, .card, .stats')].flatMap(box => {
     const edge = box.getBoundingClientRect().right - parseFloat(getComputedStyle(box).borderRightWidth);
     return [...box.querySelectorAll('td, th, dd, span, a')].filter(element => {
@@ -18,7 +18,7 @@ const CUT: &str = "return [...document.querySelectorAll('.table-wrap, .card, .st
     }).map(element => element.textContent.slice(0, 60));
 });";
 
-/// Through the set-up link, as an editor does the first time.
+/// Signs in through the set-up link, as an editor does the first time.
 async fn sign_in(app: &TestApp, browser: &Browser) {
     let link = invited(app, EDITOR).await;
     browser.goto(&app.url(&link)).await;
@@ -65,7 +65,7 @@ async fn nothing_is_cut_off_on_a_phone() {
     browser.close().await;
 }
 
-/// The longest word of a question or an option is not what decides how wide a page is.
+/// The longest word of a question or an option does not determine the width of a page.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_of_forty_letters_is_no_wider_than_the_page() {
     const WORD: &str = "Verfassungsgerichtshofpräsidentschaftswahl";
@@ -89,7 +89,7 @@ async fn a_word_of_forty_letters_is_no_wider_than_the_page() {
     for page in ["/p/long", "/p/long/results", "/embed/p/long"] {
         browser.goto(&app.url(page)).await;
         browser.assert_no_sideways_scroll().await;
-        // Neither is anything cut off inside the page.
+        // Nothing is cut off inside the page, either.
         let wide = "return [...document.querySelectorAll('main *')]
             .filter(e => e.checkVisibility() && !e.closest('.visually-hidden, .trap')
                 && e.getBoundingClientRect().right > document.documentElement.clientWidth)
@@ -99,13 +99,13 @@ async fn a_word_of_forty_letters_is_no_wider_than_the_page() {
     browser.close().await;
 }
 
-/// A question that is written from right to left has its marks and its sentence's end on the right sides.
+/// A question that is written from right to left has its marks and its full stop on the correct sides.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_is_written_in_its_own_direction() {
     let app = TestApp::start().await;
     app.poll_with("hebrew", |poll| {
         poll.questions[0].text = "האם אתה סומך על התקשורת?".to_owned();
-        // One that begins in the other script runs as its question does.
+        // An option that begins in the other script has the direction of its question.
         poll.questions[0].options[0] = "CNN, BBC ודומיהם בלבד (2026)".into();
     })
     .await;
@@ -126,7 +126,7 @@ async fn a_question_is_written_in_its_own_direction() {
     browser.close().await;
 }
 
-/// However many lines an option's words have, none of them goes under its picture.
+/// However many lines an option's text has, none of them wraps under its picture.
 #[tokio::test(flavor = "multi_thread")]
 async fn words_stand_beside_their_picture_in_a_result() {
     let app = TestApp::start().await;
@@ -158,7 +158,7 @@ async fn words_stand_beside_their_picture_in_a_result() {
     browser.close().await;
 }
 
-/// What only scripts fill is out of sight until they do.
+/// Elements that only scripts fill are hidden until they do.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_hidden_is_not_seen() {
     let app = TestApp::start().await;
@@ -175,7 +175,7 @@ async fn what_is_hidden_is_not_seen() {
          bar.hidden = true; return [before >= 44, bar.offsetHeight];";
     assert_eq!(browser.run(shown).await, json!([true, 0]));
 
-    // Why nothing is saved is read without moving the page sideways, and goes when it is saved.
+    // The reason why nothing is saved can be read without horizontal scrolling, and disappears once it is saved.
     let body = browser.find("#body").await;
     body.send_keys(&format!("{} deep", "> ".repeat(60)))
         .await

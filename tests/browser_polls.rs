@@ -14,7 +14,7 @@ async fn a_poll_is_answered_with_the_keyboard_alone() {
         return;
     };
     browser.goto(&app.url("/p/trust")).await;
-    // Until the focus is on the first option; where it is must always be visible.
+    // Until the focus is on the first option; the focus must be visible all the time.
     for _ in 0..20 {
         browser.press(&[TAB]).await;
         let focus = browser
@@ -54,7 +54,7 @@ async fn a_poll_is_answered_without_javascript() {
     browser.close().await;
 }
 
-/// What a finger has to hit is large enough.
+/// Touch targets are large enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_touched_is_large_enough() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Watching an issue in a real browser: it moves by itself, is paused by keyboard, and says so.
+//! Watching an issue in a real browser: the page updates by itself, and the issue can be paused by keyboard.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
             break;
         }
     }
-    // The focus outlives the numbers that run under it.
+    // The focus survives the updates of the numbers.
     for _ in 0..2 {
         let before = handed_over(&browser).await;
         let until = tokio::time::Instant::now() + Duration::from_secs(20);
@@ -97,7 +97,7 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
         .wait_for_text("Nothing goes out until somebody resumes it.")
         .await;
     browser.assert_accessible().await;
-    // What was on the wire may still arrive, for 2 s; then the number stands.
+    // Mails in flight may still arrive, for 2 s; then the number stays the same.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let page = app.url(&format!("/admin/issues/{}", issue.0));
     browser.goto(&page).await;
@@ -158,7 +158,8 @@ async fn without_javascript_the_page_loads_itself_again() {
     browser.close().await;
 }
 
-/// What belongs to an issue on its way, for eyes, keyboards and screen readers, on a desk and on a phone in the dark.
+/// The pages of an issue that is being sent, for eyes, keyboards and screen readers, on a desktop and on a phone in
+/// dark mode.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_of_an_issue_is_fit_for_everybody() {
     let server = SmtpServer::start().await;
@@ -236,7 +237,7 @@ async fn the_preview_follows_what_is_typed() {
     browser.close().await;
 }
 
-/// Whoever chose the colours of the whole machine sees how far it is, too.
+/// The progress is visible with forced colours, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bar_shows_in_forced_colours() {
     let (_server, app, issue) = slow(400).await;

@@ -7,8 +7,8 @@ use fantoccini::Locator;
 use crate::support::browser::{Browser, Look};
 use crate::support::scanner::{Scanner, Sent, option};
 
-/// Opens every link of every mail of ours in a browser, gives the page all the time it wants, and does `act` to it,
-/// and again to the page that comes of it.
+/// Opens every link of every mail in a browser, gives the page all the time it needs, and runs `act` on it, and again
+/// on the resulting page.
 async fn scan(sent: &Sent, browser: &Browser, act: &str) {
     let scanner = Scanner::new(&sent.app, "browser");
     for mail in sent.inboxes() {
@@ -26,7 +26,7 @@ async fn scan(sent: &Sent, browser: &Browser, act: &str) {
     }
 }
 
-/// Waits until the page that a script led to is there.
+/// Waits until the page that a script has navigated to is loaded.
 async fn loaded(browser: &Browser) {
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_millis(25)).await;
@@ -73,7 +73,7 @@ async fn browser_scanners_that_submit_every_form_cast_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_scanners_that_click_by_script_cast_nothing() {
-    // All that a script can do to look like a finger.
+    // Everything that a script can do to look like a finger.
     a_class_that_fakes_no_gesture(
         "for (const target of document.querySelectorAll('main button, main label.option, main input[type=radio]')) {
            for (const type of ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click']) {
@@ -87,8 +87,8 @@ async fn browser_scanners_that_click_by_script_cast_nothing() {
     .await;
 }
 
-/// The last class is a person for everything a server can see. What is measured: it casts one ballot, however often it clicks,
-/// and the reader's own press changes it.
+/// To a server, the last class is indistinguishable from a person. What is measured: it casts one ballot, however often
+/// it clicks, and the reader's own press changes that.
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_scanners_that_fake_a_hand_cast_one_ballot_that_the_reader_changes() {
     let Some(browser) = Browser::open(Look::phone()).await else {
@@ -139,7 +139,7 @@ async fn browser_a_second_tap_on_the_own_answer_sends_it() {
     browser.close().await;
 }
 
-/// A thumb that is quicker than the server allows waits, and is not asked again.
+/// A tap that is quicker than the server allows is delayed, and the reader is not asked to press again.
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_a_quick_thumb_is_not_asked_twice() {
     let Some(browser) = Browser::open(Look::phone()).await else {
@@ -147,7 +147,7 @@ async fn browser_a_quick_thumb_is_not_asked_twice() {
     };
     let sent = Sent::to(1).await;
     let mut tapped = f64::MAX;
-    // A busy machine may tap too late to be quick: then it tries again, and changes the answer.
+    // On a busy machine the tap may come too late to count as quick: then try again, which changes the answer.
     for _ in 0..5 {
         browser.goto(&option(&sent.mails[0], "No")).await;
         browser
@@ -210,7 +210,7 @@ async fn keys(browser: &Browser) {
     browser.press(&['\u{e007}']).await;
 }
 
-/// The unseen links are reached by no key, read by no screen reader, and take no room.
+/// The hidden trap links cannot be reached by keyboard, are not read by screen readers, and take no space.
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_nobody_meets_the_unseen_link() {
     let Some(browser) = Browser::open(Look::phone()).await else {

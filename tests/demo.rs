@@ -1,4 +1,4 @@
-//! `canvass demo`: it shows a newcomer where to click, and touches nothing but its own.
+//! `canvass demo`: it shows a newcomer where to click, and touches nothing but its own data.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -9,7 +9,7 @@ use reqwest::Client;
 use crate::program::{Server, canvass, words};
 use crate::support::database::TestDatabase;
 
-/// Starts it, and gives what it printed before it says how to stop.
+/// Starts the demo, and returns the lines that it prints before the one about how to stop it.
 fn started(dir: &Path, settings: &[(&str, &str)]) -> (Server, Vec<String>) {
     let mut child = canvass(dir, &["demo"], settings)
         .stdout(Stdio::piped())
@@ -35,7 +35,7 @@ fn started(dir: &Path, settings: &[(&str, &str)]) -> (Server, Vec<String>) {
     (server, links)
 }
 
-/// The newcomer's first command: it prints where to click, and what it prints is there.
+/// The newcomer's first command: it prints where to click, and those pages exist.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_shows_where_to_click() {
     let dir = tempfile::tempdir().unwrap();
@@ -53,7 +53,7 @@ async fn the_demo_shows_where_to_click() {
     }
 }
 
-/// In a container it listens for everybody: its mailbox is the editor's, and it says so.
+/// In a container it listens on all interfaces: its mailbox is only for the editor, and it says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demo_that_others_reach_shows_them_no_mails() {
     let dir = tempfile::tempdir().unwrap();
@@ -68,7 +68,7 @@ async fn a_demo_that_others_reach_shows_them_no_mails() {
     assert_eq!(server.ended().await.0, Some(0));
 }
 
-/// Beside an installation, with its settings in the environment and in the file.
+/// Run beside an installation, with that installation's settings in the environment and in the file.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_leaves_an_installation_alone() {
     let production = TestDatabase::migrated().await;

@@ -109,7 +109,8 @@ async fn create_send_watch() {
     assert_eq!(app.count("SELECT COUNT(*) FROM captured_mail").await, 12);
 }
 
-/// Others take each name it finds, as often as it looks: that is not what "changed" means, and nothing has to be done about it.
+/// Every name that the send tries is taken by others: that is a different error from "changed", and the request can be
+/// repeated.
 #[tokio::test]
 async fn a_send_that_finds_no_name_says_so_and_can_be_repeated() {
     let app = TestApp::start().await;
@@ -128,7 +129,7 @@ async fn a_send_that_finds_no_name_says_so_and_can_be_repeated() {
         canvass::db::run(&*txn, sql, []).await.unwrap();
         txn.commit().await.unwrap();
     };
-    // Whatever it is called, it is in the way.
+    // With this index every name conflicts.
     change("CREATE UNIQUE INDEX one_only ON issue (newsletter_id) WHERE state = 3").await;
     let (status, told) = script.call(Method::POST, &sends[1], "", None).await;
     assert_eq!(status, 409);
@@ -218,7 +219,7 @@ async fn what_cannot_be_done_says_why() {
     assert_eq!(app.count("SELECT COUNT(*) FROM issue").await, 0);
     let (_, made) = script.post("/issues", "", issue()).await;
     let path = |act: &str| format!("/issues/{}/{act}", made["id"]);
-    // Nobody to send to, nothing to pause, times that are none.
+    // No audience, nothing to pause, invalid times.
     assert_eq!(
         script.call(Method::POST, &path("send"), "", None).await.0,
         409

@@ -1,4 +1,4 @@
-//! Issues through the JSON API while they go out: pausing, resuming, and ordering a part again.
+//! Issues through the JSON API while they are sent: pausing, resuming, and ordering resends.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn app_at(server: &SmtpServer, connections: u32) -> TestApp {
     .await
 }
 
-/// The promise of *pause*: at most one mail a connection after it, within 2 s; and of *resume*: exactly the rest.
+/// The promise of *pause*: at most one more mail per connection, within 2 s; and of *resume*: exactly the rest.
 #[tokio::test]
 async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
     let server = SmtpServer::start().await;
@@ -59,7 +59,7 @@ async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
             stopped <= at_pause + 5,
             "{at_pause} at the pause, {stopped} when no lane had any of it"
         );
-        // The lanes are awake: they send another issue, and nothing of this one.
+        // The lanes are working: they send another issue, and nothing of this one.
         let (_, another) = script.post("/issues", "", meanwhile.clone()).await;
         let send = format!("/issues/{}/send", another["id"]);
         script.call(Method::POST, &send, "", None).await;
@@ -69,7 +69,7 @@ async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
         assert_eq!(held["counts"]["sent"], json!(stopped));
         let (status, _) = script.call(Method::POST, &path("resume"), "", None).await;
         assert_eq!(status, 200);
-        // The answer to the first request comes again, and nothing happens again.
+        // The response to the first request is returned again, and nothing is done twice.
         let (status, again) = script
             .call(Method::POST, &path("pause"), &pause, None)
             .await;
@@ -81,7 +81,7 @@ async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
     let to: std::collections::BTreeSet<String> =
         to_ours().into_iter().map(|mail| mail.to).collect();
     assert_eq!((sent(), to.len()), (400, 400), "exactly the rest");
-    // Refused orders leave no trace, so the key can be used when it is time.
+    // Refused orders leave no trace, so the key can still be used later.
     let (status, _) = script
         .call(Method::POST, &path("pause"), "late", None)
         .await;
@@ -95,7 +95,7 @@ async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
     assert_eq!(app.count(who).await, 3, "who paused it is kept");
 }
 
-/// Whoever is called at night pauses: that has to work before the first mail as well, and may be done twice.
+/// Somebody on call pauses an issue: that has to work before the first mail as well, and may be done twice.
 #[tokio::test]
 async fn a_pause_before_the_first_mail_holds_the_issue() {
     let app = TestApp::start().await;

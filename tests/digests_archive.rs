@@ -26,7 +26,7 @@ async fn the_archive_names_the_polls_of_an_issue() {
     assert_eq!(status, 202, "{told}");
     script.until(&made["id"], "finished").await;
     let txn = app.app.db.write_txn("test").await.unwrap();
-    // A poll that was there when it was sent, and is not any more.
+    // A poll that has been deleted since the issue was sent.
     let body = format!("{body}\n\n{{{{poll:missing}}}}");
     let sql = "UPDATE issue SET body = $1";
     db::run(&*txn, sql, [body.into()]).await.unwrap();

@@ -41,7 +41,7 @@ async fn newsroom() -> (TestApp, Reader) {
     (app, editor)
 }
 
-/// Where an issue's forms are sent to, behind its address.
+/// The paths of an issue's POST forms, below its URL.
 const POSTS: [&str; 9] = [
     "",
     "/autosave",
@@ -143,7 +143,7 @@ async fn of_two_editors_nobody_loses_words() {
         .await
         .expect(409);
     assert!(both.body.contains("Mara was here.") && both.body.contains("Omar was here."));
-    // What is stored is Mara's, until Omar decides.
+    // Mara's version stays stored until Omar decides.
     assert!(
         mara.get(&path(&maras))
             .await
@@ -195,7 +195,7 @@ async fn autosave_answers_with_what_the_page_shows() {
             .unwrap()
             .contains("leads nowhere")
     );
-    // The same words again, on an old base, are no conflict; other words are.
+    // The same text again, based on an old revision, is no conflict; a different text is.
     send(&revision, "[a](/b)").await.expect(200);
     send(&revision, "other").await.expect(409);
     send("2", &"x".repeat(200_001)).await.expect(422);

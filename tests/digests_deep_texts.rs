@@ -1,7 +1,7 @@
-//! Texts that nest too deeply: a recursion over one would end the process, for all readers, at every look.
+//! Texts that nest too deeply: a recursion over one would abort the process, for all readers, each time it is shown.
 //!
-//! The app of these tests runs in this process, on threads with the stacks that a server's have: were one of them
-//! overflown, there would be no test to fail.
+//! The app of these tests runs in this process, on threads with the same stack size as a server's: a stack overflow
+//! would abort the whole test run.
 
 use reqwest::Method;
 use serde_json::json;

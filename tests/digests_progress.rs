@@ -1,4 +1,5 @@
-//! Watching an issue go out: a stream of numbers for every viewer, one look for all of them, and the page without a script.
+//! Watching an issue being sent: a stream of numbers for every viewer from one shared query, and the page without a
+//! script.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ impl Stream {
         }
     }
 
-    /// The next event's name and data; `None` when the stream has ended.
+    /// The next event's name and data; `None` if the stream has ended.
     async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((event, rest)) = self.seen.split_once("\n\n") {
@@ -88,7 +89,7 @@ async fn the_stream_runs_with_the_issue_and_ends_with_it() {
         {
             domains = now["deferred"].clone();
         }
-        // Only the deferred one is left, and it is named when it comes back: now.
+        // Only the deferred mail is left, and the time of its retry is shown: now.
         if now["pace"]
             .as_str()
             .unwrap()
@@ -114,7 +115,7 @@ async fn the_stream_runs_with_the_issue_and_ends_with_it() {
     );
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!((done.counts.sent, done.counts.failed), (499, 1));
-    // Whoever comes later gets the end at once.
+    // A late viewer gets the final numbers at once.
     let mut late = Stream::open(&app, &editor, issue.0).await;
     let (name, now) = late.next().await.unwrap();
     assert_eq!(
@@ -157,7 +158,7 @@ async fn many_viewers_share_one_look_and_the_server_can_stop() {
     }
 }
 
-/// Whole without a script: the numbers, the pace after a while, the headline of every state, and the way on.
+/// Complete without a script: the numbers, the pace after a while, the headline of every state, and links onwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_whole_without_a_script() {
     let server = SmtpServer::start().await;

@@ -13,7 +13,7 @@ use crate::support::paging::assert_pages_are_quick;
 use crate::support::reader::Reader;
 use canvass::mailer::mailing::{self, MailingState, Reason};
 
-/// An issue that went to `n` readers of five domains, as if some of them had failed, were deferred, in doubt or skipped.
+/// An issue that was sent to `n` readers at five domains, with some of them failed, deferred, in doubt or skipped.
 async fn sent_to(app: &TestApp, n: i64) -> IssueId {
     let newsletter = app.newsletter("daily").await;
     let numbers = "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $1)";
@@ -62,7 +62,7 @@ async fn sent_to(app: &TestApp, n: i64) -> IssueId {
     issue
 }
 
-/// Walks through all pages; fails when a recipient comes twice.
+/// Walks through all pages; fails if a recipient is listed twice.
 async fn all_pages(browser: &Reader, issue: IssueId, query: &str) -> BTreeSet<String> {
     let path = format!("/admin/issues/{}/recipients?{query}", issue.0);
     let mut page = browser.get(&path).await.expect(200);
@@ -203,7 +203,7 @@ async fn all_of_it_can_be_downloaded() {
     assert!(failed.lines().skip(1).all(|line| line.contains(",failed,")));
 }
 
-/// Who was not attempted yet has no row, and is found all the same.
+/// Recipients that were not attempted yet have no row, and are found all the same.
 #[tokio::test]
 async fn who_waits_is_listed_too() {
     let app = TestApp::start().await;
@@ -211,7 +211,7 @@ async fn who_waits_is_listed_too() {
     crate::support::issues::subscribe(&app, &newsletter, 130).await;
     let issue = hand_over(&app, &newsletter, Duration::from_secs(3_600)).await;
     until(&app, issue, |p| p.counts.audience == 130).await;
-    // Somebody who is no recipient.
+    // A reader who is not a recipient.
     let txn = app.app.db.write_txn("test").await.unwrap();
     let stranger = "INSERT INTO reader (email_key, email, created_ms) VALUES ('reader999@example.org', 'reader999@example.org', 0)";
     run(&*txn, stranger, []).await.unwrap();
@@ -269,7 +269,7 @@ async fn who_waits_is_listed_too() {
     browser.get(&path).await.expect(404);
 }
 
-/// The decisions as an editor makes them, with forms.
+/// An editor's decisions, through forms.
 #[tokio::test]
 async fn an_editor_sends_again_and_settles_by_forms() {
     let app = TestApp::start().await;
@@ -322,7 +322,7 @@ async fn an_editor_sends_again_and_settles_by_forms() {
     let form = page.form("form[action$='/resend']");
     let sent = browser.submit(form).await.expect(200);
     assert!(sent.says("sent to again.").url.path() == base);
-    // Nobody of this audience is subscribed: each is looked at again when it is sent.
+    // Nobody in this audience is subscribed: each is checked again before sending.
     let again = "SELECT COUNT(*) FROM delivery WHERE state = 6 AND reason = 1 AND attempt = 3";
     app.wait_until(again, failed).await;
     let bad = app
@@ -335,7 +335,7 @@ async fn an_editor_sends_again_and_settles_by_forms() {
         .says(&format!("{bad} readers: no such address"));
     let page = browser.get(&base).await.expect(200);
     assert!(page.all("#resend").is_empty());
-    // One of them has subscribed anew since.
+    // One of them has subscribed again since.
     let txn = app.app.db.write_txn("test").await.unwrap();
     let sql = "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms) \
                SELECT i.newsletter_id, MIN(d.reader_id), 1, 1, 1 FROM delivery d JOIN issue i ON i.id = d.issue_id \
@@ -384,7 +384,7 @@ async fn a_million_recipients_are_listed_within_a_tenth_of_a_second() {
         let path = format!("/admin/issues/{}/recipients?{query}", issue.0);
         assert_pages_are_quick(&browser, &path).await;
     }
-    // What the page of the issue and an order look for, where there are few or none.
+    // The queries of the issue's page and of an order, when few or no recipients match.
     let began = tokio::time::Instant::now();
     mailing::bounced_and_back(&app.app.db, issue).await.unwrap();
     let txn = app.app.db.write_txn("test").await.unwrap();

@@ -1,4 +1,5 @@
-//! Who waits, where batches overlap: readers who were put aside for their provider lie between those of the other batches.
+//! Waiting recipients in overlapping batches: readers who were put aside for their provider are between those of other
+//! batches.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use canvass::types::{IssueId, ReaderId, reader_list::packed};
 use crate::support::app::TestApp;
 use crate::support::issues::{hand_over, subscribe, until};
 
-/// Batches of these readers, and no others.
+/// Replaces the batches of an issue with these.
 async fn batches(app: &TestApp, issue: IssueId, batches: &[(&str, Vec<i64>)]) {
     let txn = app.app.db.write_txn("test").await.unwrap();
     db::run(&*txn, "DELETE FROM mail_batch", []).await.unwrap();
@@ -32,7 +33,7 @@ async fn batches(app: &TestApp, issue: IssueId, batches: &[(&str, Vec<i64>)]) {
     txn.commit().await.unwrap();
 }
 
-/// All pages of so many.
+/// The readers of all pages with this limit.
 async fn pages(app: &TestApp, issue: IssueId, limit: usize) -> Vec<i64> {
     let mut wanted = Wanted {
         standing: Some(Standing::Waiting),

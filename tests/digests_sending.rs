@@ -1,4 +1,4 @@
-//! An issue leaves: exactly once, at its time, with what was frozen.
+//! An issue is sent exactly once, at its time, with its frozen content.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn written(editor: &Reader, subject: &str) -> Page {
     editor.submit(form).await.expect(200)
 }
 
-/// Chooses a time on the last page, sees it in words, and takes it.
+/// Chooses a time on the last page, sees it in words, and confirms it.
 async fn scheduled(editor: &Reader, last: &Page, at: &str, zone: &str) -> Page {
     let form = last
         .form("form[action$='/schedule']")
@@ -92,7 +92,7 @@ async fn sent_now_it_reaches_everybody_once() {
         .await
         .expect(200);
     page.says("Handed over for 30 of 30 readers");
-    // Pressing the button of the page that is still open does nothing more.
+    // Pressing the button on the page that is still open has no further effect.
     editor
         .submit(last.form("form[action$='/send']"))
         .await
@@ -163,7 +163,7 @@ async fn a_due_issue_fires_exactly_once_however_many_look() {
             .await,
         1
     );
-    // The clock steps back over its time and forward again: it stays sent.
+    // The clock goes back past its time and forward again: it stays sent.
     app.app.clock.set(canvass::types::UnixMillis(
         app.app.clock.now().0 - 3_600_000,
     ));
@@ -188,7 +188,7 @@ async fn a_slot_missed_by_more_than_a_day_waits_for_a_person() {
     scheduled(&editor, &last, "2026-03-03T07:00", "Europe/Berlin")
         .await
         .expect(200);
-    // As if nobody had been here for two days.
+    // Two days pass without a running server.
     app.advance(Duration::from_secs(2 * 24 * 3_600 + 1));
     eventually(&app, "SELECT COUNT(*) FROM issue WHERE state = 2", 1).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM mailing").await, 0);
@@ -219,7 +219,7 @@ async fn a_slot_missed_by_less_goes_out_late() {
     eventually(&app, "SELECT COUNT(*) FROM mailing WHERE state = 4", 1).await;
 }
 
-/// Whoever reckons from the clock beside the field reckons with the zone that was chosen.
+/// The clock beside the field shows the time in the chosen zone.
 #[tokio::test]
 async fn the_clock_beside_the_time_is_that_of_the_chosen_zone() {
     let app = TestApp::start().await;
@@ -259,7 +259,7 @@ async fn the_clock_beside_the_time_is_that_of_the_chosen_zone() {
     assert_eq!(hint(&page), "On the clocks of the zone below.");
 }
 
-/// What cannot be sent offers no time either.
+/// An issue that cannot be sent cannot be scheduled, either.
 #[tokio::test]
 async fn a_mail_that_cannot_be_sent_cannot_be_scheduled() {
     let app = TestApp::start().await;
@@ -352,7 +352,7 @@ async fn who_joins_after_the_cut_off_waits_for_the_next_issue() {
     app.advance(Duration::from_secs(3_601));
     eventually(&app, "SELECT COUNT(*) FROM mailing WHERE state = 4", 1).await;
     readers(&app, newsletter.id, 8, 9).await;
-    // Who joined between scheduling and the cut-off gets it, who joined later does not.
+    // Readers who subscribed between scheduling and the cut-off get it; those who subscribed later do not.
     assert_eq!(app.count("SELECT audience FROM mailing").await, 7);
     assert_eq!(
         app.count("SELECT COUNT(*) FROM captured_mail WHERE envelope_to LIKE 'r%'")

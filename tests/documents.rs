@@ -1,4 +1,4 @@
-//! What is written beside the code says what the code does.
+//! The documents agree with the code.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,11 +17,11 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// One row for every setting of the reference file, its comment as the explanation.
+/// One row for every setting in the reference file, with its comment as the explanation.
 fn table_of_settings() -> String {
     let mut table = String::from("| setting | default | meaning |\n|---|---|---|\n");
     let (mut section, mut comment, mut fresh) = (String::new(), String::new(), true);
-    // What stands above the first empty line speaks of the file itself.
+    // The text above the first empty line is about the file itself.
     let settings = config::REFERENCE.split_once("\n\n").unwrap().1;
     for line in settings.lines() {
         if let Some(text) = line.strip_prefix('#') {
@@ -57,7 +57,7 @@ fn the_readme_lists_every_setting() {
     );
 }
 
-/// Every `CANVASS_…` variable that a deployment file sets is one that exists.
+/// Every `CANVASS_…` variable that a deployment file sets exists.
 #[test]
 fn the_deployment_files_set_what_exists() {
     let known: Vec<String> = config::keys()
@@ -106,7 +106,7 @@ fn the_example_environment_is_accepted() {
     assert_eq!(config.origin(), "https://letters.news.example");
 }
 
-/// The statements that the documents tell an operator to run at night do run.
+/// The SQL statements that the documents recommend to operators work.
 #[tokio::test]
 async fn the_documented_statements_run() {
     let database = TestDatabase::migrated().await;
@@ -128,7 +128,7 @@ async fn the_documented_statements_run() {
     assert!(ran > 0);
 }
 
-/// The example for a machine is a valid configuration, too, and all that runs there names the same file and user.
+/// The example for a single machine is a valid configuration, too, and all its commands name the same file and user.
 #[test]
 fn the_unit_and_the_commands_beside_it_agree() {
     let example = read("deploy/canvass.toml.example");
@@ -162,7 +162,7 @@ fn the_unit_and_the_commands_beside_it_agree() {
     assert!(read("deploy/mail-dns.md").contains(pipe));
 }
 
-/// What the documents tell an operator to write into canvass.toml is accepted there.
+/// The settings that the documents tell an operator to put into canvass.toml are accepted.
 #[test]
 fn the_documented_settings_are_accepted() {
     let mut tried = 0;
@@ -181,7 +181,7 @@ fn the_documented_settings_are_accepted() {
     assert!(tried > 0);
 }
 
-/// What holds secrets stays out of the repository and out of images.
+/// Files with secrets stay out of the repository and out of images.
 #[test]
 fn files_with_secrets_are_ignored() {
     for secret in ["canvass.toml", "deploy/canvass.env", "deploy/.env"] {
@@ -191,7 +191,7 @@ fn files_with_secrets_are_ignored() {
     }
 }
 
-/// `pg_dump` must be as new as its server.
+/// `pg_dump` must not be older than the server.
 #[test]
 fn the_image_can_back_up_the_database_beside_it() {
     let after = |text: &str, mark: &str| -> u32 {
@@ -202,7 +202,7 @@ fn the_image_can_back_up_the_database_beside_it() {
     let client = after(&read("deploy/Dockerfile"), "postgresql-client-");
     let server = after(&read("deploy/compose.yaml"), "image: postgres:");
     assert!(client >= server, "{client} < {server}");
-    // Built and run on the same release: the binary needs that C library.
+    // It is built and run on the same Debian release, because the binary needs that C library.
     let image = read("deploy/Dockerfile");
     for from in image.lines().filter(|line| line.starts_with("FROM ")) {
         assert!(from.contains("trixie"), "{from}");
@@ -225,7 +225,7 @@ fn every_part_is_on_the_map() {
     assert!(parts > 15, "are they found? {parts}");
 }
 
-/// Files that ARCHITECTURE.md points to are there.
+/// Files that ARCHITECTURE.md links to exist.
 #[test]
 fn the_files_that_are_pointed_to_exist() {
     let text = read("ARCHITECTURE.md");
@@ -241,10 +241,10 @@ fn the_files_that_are_pointed_to_exist() {
     assert!(found > 10, "are they found? {found}");
 }
 
-/// The runbook's table of numbers is what `/metrics` has, neither more nor less.
+/// The runbook's table of metrics lists exactly those of `/metrics`.
 #[test]
 fn the_runbook_explains_every_number() {
-    // Cookies are named alike.
+    // Cookies have similar names.
     let cookies = ["editor", "reader", "voter", "ballot_"];
     let mut counted = BTreeSet::new();
     for (_, code) in sources() {
@@ -271,8 +271,8 @@ fn the_runbook_explains_every_number() {
     }
 }
 
-/// The proxy lets through what Canvass takes: the forms of readers and editors, and pictures where they are uploaded. And no more: what
-/// Canvass refuses before it was read, nginx turns into a 502.
+/// The proxy's size limits match those of Canvass: the forms of readers and editors, and pictures where they are
+/// uploaded. It must not allow more: if Canvass refuses a body before reading it, nginx turns that into a 502.
 #[test]
 fn nginx_takes_what_canvass_takes() {
     let text = read("deploy/nginx.conf");
@@ -288,7 +288,7 @@ fn nginx_takes_what_canvass_takes() {
     let uploads = text.split_once(place).unwrap().1.split_once('}').unwrap().0;
     assert_eq!(bytes(uploads), polls::UPLOAD_BYTES);
     assert!(uploads.contains("proxy_pass http://canvass;"));
-    // The one route that takes so much.
+    // The only route with this limit.
     let admin = read("src/polls/admin/mod.rs");
     let routes = admin.split_once("pub fn upload_routes()").unwrap().1;
     let routes = routes.split_once("\n}").unwrap().0;
@@ -297,7 +297,7 @@ fn nginx_takes_what_canvass_takes() {
     assert!(routes.contains(&format!("{of_poll}pictures\"")), "{routes}");
 }
 
-/// Every command that the documents write down is one that there is.
+/// Every command in the documents exists.
 #[test]
 fn the_documented_commands_exist() {
     let mut commands = BTreeSet::new();

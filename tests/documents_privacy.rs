@@ -1,11 +1,11 @@
-//! What is told to readers and authorities about their data.
+//! What the documents tell readers and authorities about personal data.
 
 fn read(path: &str) -> String {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// What a publisher tells its readers and the authorities is what the code does.
+/// What a publisher tells its readers and the authorities agrees with the code.
 #[test]
 fn what_is_kept_is_kept_as_long_as_the_privacy_page_says() {
     let page = read("deploy/privacy.md");
@@ -104,7 +104,7 @@ fn what_is_kept_is_kept_as_long_as_the_privacy_page_says() {
             .product();
         assert_eq!(product, seconds, "{file}: {name}, and {said}");
     }
-    // Each table that it names is one of ours.
+    // Every table that it names exists.
     let migrations: String = std::fs::read_dir("migrations/src")
         .unwrap()
         .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())

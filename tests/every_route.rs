@@ -1,4 +1,4 @@
-//! What holds for every URL, also for one that was added yesterday.
+//! Rules for every URL, including new ones.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,13 @@ use crate::support::dump::Dump;
 use crate::support::routes::{self, Route};
 use crate::support::world::{Visitor, World};
 
-/// Looks at polls are added by the clock, like lines to an access log; that a request itself adds none is tested with the turnout.
-/// So is the count that stands for all editors once one of them looked: see the insight.
+/// Tables that a background task writes: views of polls are counted there, like lines of an access log (the tests of
+/// the turnout check that a request itself adds none), and so are the numbers that all editors see once one of them has
+/// looked (see the tests of the insight).
 const VIEWS: &[&str] = &["poll_step", "kept_count"];
 
-/// Scanners, prefetchers and crawlers open every link, with and without a session: it
-/// must be as if they had not been there.
+/// Scanners, prefetchers and crawlers open every link, with and without a session:
+/// that must change nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn looking_changes_nothing() {
     let world = World::build().await;
@@ -34,7 +35,7 @@ async fn looking_changes_nothing() {
                 }
             }
         }
-        // A route that let nobody in was not looked at.
+        // A route that nobody could open was not tested.
         if !opened {
             wrong.push(format!("{}: opened for nobody: {told:?}", route.path));
         }
@@ -63,7 +64,7 @@ async fn every_answer_is_guarded() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is missing among the headers that keep browsers from doing harm.
+/// The security headers that a response lacks.
 fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
     let text = |name: &str| {
         let value = answer.headers().get(name).and_then(|v| v.to_str().ok());
@@ -81,7 +82,7 @@ fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
         }
     };
     let policy = text("content-security-policy");
-    // A captured mail brings its own styles, and lies in a frame of ours, without scripts and origin.
+    // A captured mail has its own styles, and is shown in a frame of ours without scripts and origin.
     let mail = route.path == "/mailbox/{id}/html"
         && policy.contains("frame-ancestors 'self'; sandbox ")
         && !policy.contains("script")
@@ -95,9 +96,9 @@ fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
         "content-security-policy",
         policy.contains("default-src 'none'") && (mail || !policy.contains("unsafe")),
     );
-    // Only what is made to stand in other sites' pages may be framed.
+    // Only pages that are made for other sites may be framed.
     let embed = route.path.starts_with("/embed/");
-    // A preview in an editor's page: by ourselves only, without scripts, forms and origin.
+    // A preview may be framed only by an editor's page, without scripts, forms and origin.
     let preview = route.path == "/admin/polls/{slug}/embed/preview"
         && policy.contains("form-action 'none'; frame-ancestors 'self'; sandbox")
         && !policy.contains("script");
@@ -113,11 +114,11 @@ fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
     if answer.status().is_success() {
         must("content-type", !text("content-type").is_empty());
     }
-    // A proxy must not collect events.
+    // A proxy must not buffer events.
     if text("content-type").starts_with("text/event-stream") {
         must("x-accel-buffering", text("x-accel-buffering") == "no");
     }
-    // A page that is made for one person must not stay in a shared cache.
+    // A personal page must not be stored in a shared cache.
     let private = [
         "/admin",
         "/api/",
@@ -134,7 +135,7 @@ fn unguarded(route: &Route, answer: &Response) -> Vec<String> {
     wrong
 }
 
-/// What scripts are told is there is there, and the other way round.
+/// Every documented API route exists, and every API route is documented.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openapi_document_matches_the_router() {
     let world = World::build().await;
@@ -165,14 +166,14 @@ async fn the_openapi_document_matches_the_router() {
     assert_eq!(described, routed);
 }
 
-/// What a parameter is called does not matter to whoever calls.
+/// A path with its parameters' names removed, which do not matter to callers.
 fn nameless(path: &str) -> String {
     let segments = path.split('/');
     let segments = segments.map(|s| if s.starts_with('{') { "{}" } else { s });
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// A URL answers only to the methods it has, and says which those are.
+/// A URL accepts only its own methods, and says which those are.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_methods_are_refused() {
     let world = World::build().await;

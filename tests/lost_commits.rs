@@ -1,5 +1,5 @@
-//! The connection to PostgreSQL breaks exactly at `COMMIT`, before or after it arrives: what adds to counters is still
-//! counted once.
+//! The connection to PostgreSQL breaks exactly at `COMMIT`, before or after it arrives: increments are still applied
+//! exactly once.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ async fn count(db: &Db, sql: &str) -> i64 {
     row.unwrap().try_get_by_index(0).unwrap()
 }
 
-/// A database, and the way to it through a proxy that cuts connections; none on SQLite, which is in the same process: no answer can be
-/// lost there.
+/// A database, and a connection to it through a proxy that cuts connections. `None` on SQLite, which runs in the same
+/// process, so that no response can be lost.
 pub async fn unreliable() -> Option<(CuttingProxy, TestDatabase, Db)> {
     let proxy = CuttingProxy::before(&server_needed()?).await;
     let database = TestDatabase::migrated().await;
@@ -68,7 +68,7 @@ async fn what_is_added_is_added_once() {
     assert_eq!(count(&direct, "SELECT n FROM issue_tally").await, 210);
 }
 
-/// The server crashes before anything of a transaction is on its disk, and gives the transaction's id to another.
+/// The server crashes before anything of a transaction is on disk, and reuses its transaction id for another.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_transaction_with_its_id_did_is_not_taken_for_its_own() {
     if server_needed().is_none() {
@@ -129,7 +129,7 @@ async fn what_another_transaction_with_its_id_did_is_not_taken_for_its_own() {
     panic!("no id was given again: this test tests nothing");
 }
 
-/// A statement that is a transaction of its own: done, never done, or on its way while the writer has given it up.
+/// A statement that is a transaction of its own: done, never done, or still in flight after the writer has given it up.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_added_in_one_statement_is_added_once() {
     let Some((proxy, database, cut)) = unreliable().await else {
@@ -160,12 +160,12 @@ async fn what_is_added_in_one_statement_is_added_once() {
     proxy.cut(0, &[]);
     println!("{cuts} cuts: {lost} answers lost, {never} statements never carried out");
     assert!(lost >= 2 && never >= 4, "{lost} lost, {never} never");
-    // What was late has come by now.
+    // Late statements have arrived by now.
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(count(&direct, "SELECT n FROM issue_tally").await, 820);
 }
 
-/// Whoever uses the name of another disturbs it; neither counts twice, and none hangs.
+/// Two writers with the same name disturb each other, but neither counts twice, and none hangs.
 #[tokio::test]
 async fn a_writer_that_lost_its_turn_to_another_writes_nothing_and_finds_it_again() {
     if server_needed().is_none() {
@@ -186,7 +186,7 @@ async fn a_writer_that_lost_its_turn_to_another_writes_nothing_and_finds_it_agai
     assert!(refused.is_err(), "its number is another's by now");
     assert_eq!(count(&db, "SELECT n FROM issue_tally").await, 2);
     assert!(one.run(&sql, vec![1i64.into()], now).await.is_ok());
-    // A month later the row of a process that is gone is removed by the next that begins.
+    // A month later the next process that starts removes the row of one that is gone.
     let later = UnixMillis(40 * 86_400_000);
     let mut three = Turns::new(&db, "test", "another".to_owned());
     assert!(three.run(&sql, vec![1i64.into()], later).await.is_ok());
@@ -216,7 +216,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
     proxy.cut(4, &[Cut::Before, Cut::After, Cut::Late]);
     let poll = std::sync::Arc::new(polls::by_id(&app.app.db, poll).await.unwrap().unwrap());
     let voting = (0..40).map(|who| {
-        // Some are new and go in one trip, some are asked about.
+        // Some voters are new and take one round trip; the others need a query first.
         let marker = format!("{who:022}");
         let is_new = who % 4 > 0;
         let voter = match is_new {
@@ -257,7 +257,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 40);
 }
 
-/// SQLite ends a transaction by itself when the disk is full. What comes after it must not hang on it.
+/// SQLite ends a transaction by itself if the disk is full. Later writes must not hang because of it.
 #[tokio::test]
 async fn a_full_disk_does_not_swallow_the_writes_after_it() {
     if !sqlite_needed() {
@@ -280,7 +280,7 @@ async fn a_full_disk_does_not_swallow_the_writes_after_it() {
         assert!(full.unwrap_err().to_string().contains("full"));
         drop(txn);
         for _ in 0..2 {
-            // One that is given up, and one that counts.
+            // One transaction that is rolled back, and one that counts.
             let given_up = db.write_txn("test").await.unwrap();
             drop(given_up);
         }

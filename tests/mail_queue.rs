@@ -1,4 +1,4 @@
-//! The queue page: relays and what they say, lanes, single mails and what can be done with them; the same numbers in `/metrics`.
+//! The queue page: relays and their replies, lanes, single mails and their buttons; and the same numbers in `/metrics`.
 
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ async fn the_page_and_the_metrics_tell_of_relays_and_issues() {
         let answer = reqwest::get(app.url("/metrics")).await.unwrap();
         answer.text().await.unwrap()
     };
-    // Measured every few seconds; other tests of this process measure into the same numbers.
+    // The gauges are updated every few seconds; other tests in this process set the same ones.
     let named = [
         "canvass_relay_connections{relay=\"127.0.0.1",
         "canvass_relay_breaker_open{relay=\"127.0.0.1",
@@ -161,7 +161,7 @@ async fn the_page_and_the_metrics_tell_of_relays_and_issues() {
     crate::support::issues::until(&app, issue, |p| p.state == MailingState::Finished).await;
 }
 
-/// Whoever asks for an address that gets nothing makes the same rows; editors are told of mails that were to arrive.
+/// A request for an address that gets no mail writes the same rows; editors see only mails that were meant to be sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn mails_that_stand_for_none_are_not_counted_as_failed() {
     let server = SmtpServer::start().await;

@@ -63,7 +63,7 @@ async fn there_is_no_mailbox_on_a_server_that_sends() {
     }
 }
 
-/// Where `path` sends somebody who is not signed in; whatever a proxy says of them goes along.
+/// Asserts that `path` redirects a visitor who is not signed in, optionally with a proxy's header.
 async fn turned_away(app: &TestApp, path: &str, passed_on: Option<(&str, &str)>) {
     let client = reqwest::Client::builder().no_proxy();
     let client = client.redirect(reqwest::redirect::Policy::none());
@@ -78,7 +78,8 @@ async fn turned_away(app: &TestApp, path: &str, passed_on: Option<(&str, &str)>)
     assert!(!answer.text().await.unwrap().contains("ada@"));
 }
 
-/// It holds everybody's mails, with links that confirm and erase: by a public address, and where it listens for all the network, others come.
+/// The mailbox holds everybody's mails, with links that confirm and erase. At a public URL, or listening on all
+/// interfaces, others can reach it.
 #[tokio::test]
 async fn a_mailbox_that_others_can_reach_is_for_editors() {
     let named = |config: &mut Config| {
@@ -108,7 +109,7 @@ async fn a_mailbox_that_others_can_reach_is_for_editors() {
     }
 }
 
-/// A proxy on the same machine brings others in.
+/// A proxy on the same machine forwards requests of others.
 #[tokio::test]
 async fn what_a_proxy_passes_on_is_not_local() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! The built-in mailbox: what was captured, as a mail program shows it.
+//! The built-in mailbox: captured mails as a mail client shows them.
 
 use canvass::config::Transport;
 use canvass::types::Secret;

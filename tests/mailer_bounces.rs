@@ -1,4 +1,4 @@
-//! Addresses that do not exist: they cost the subscription, and many of them stop the issue, once.
+//! Addresses that do not exist lose their subscriptions, and too many of them pause the issue, once.
 
 use std::time::Duration;
 

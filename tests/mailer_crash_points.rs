@@ -1,4 +1,4 @@
-//! A crash at every named step of an issue's way, on the real program: the same verdict as after a kill.
+//! A crash at every crash point of sending an issue, in the real program: the same verdict as after a kill.
 #![cfg(debug_assertions)]
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::support::trial::Trial;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Steps that an issue comes to once or only a few times: the first visit is taken.
+/// Crash points that an issue passes once or only a few times: crash at the first pass.
 const RARE: [&str; 6] = [
     "prepare_begun",
     "prepare_chunk",
@@ -19,7 +19,7 @@ const RARE: [&str; 6] = [
     "in_finish",
 ];
 
-/// One issue, crashed at each step in turn, and finished by a program that is left alone.
+/// Sends an issue with a crash at each point in turn, and lets an undisturbed program finish it.
 async fn survive(in_doubt: &'static str) {
     let mut trial = Trial::new(in_doubt, 700).await;
     trial.setup.connections = 2;
@@ -29,7 +29,7 @@ async fn survive(in_doubt: &'static str) {
         let visit = if RARE.contains(&point) { 1 } else { 3 };
         let mut setup = trial.setup.clone();
         if point.starts_with("prepare") {
-            // Small batches, so many that the first chunk is not the last.
+            // Small batches, and enough of them that the first chunk is not the last.
             setup.connections = 20;
         }
         setup.crash_at = Some(format!("{point}:{visit}"));

@@ -1,4 +1,4 @@
-//! Signed mails, as a verifier that is not ours sees them; keys that are rotated while the server runs.
+//! Signed mails, checked by an independent verifier; keys that are rotated while the server runs.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::smtp_server::{Received, SmtpServer};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Makes keys for a domain and lets them sign.
+/// Creates and activates keys for a domain.
 async fn keys_for(app: &TestApp, domain: &str) -> Vec<Key> {
     let keys = dkim::create(&app.app, domain).await.unwrap();
     for key in &keys {
@@ -84,7 +84,7 @@ async fn issues_and_single_mails_are_signed_twice_and_verify_elsewhere() {
         );
     }
 
-    // The judge does say no, and to exactly what a forger would do.
+    // The verifier does reject exactly what a forger would do.
     let mail = mails[0].raw.clone();
     let forged = [
         mail.replacen("Subject: ", "Subject: You won\r\nSubject: ", 1),
@@ -101,7 +101,7 @@ async fn issues_and_single_mails_are_signed_twice_and_verify_elsewhere() {
         assert_eq!(said.len(), 2);
         assert!(said.iter().all(|v| !v.good), "{said:?}");
     }
-    // What relays do to white space and to empty lines at the end does no harm.
+    // Relays' changes to white space and to empty lines at the end do no harm.
     let handled = mail.replacen("Subject: ", "Subject:   ", 1) + "\r\n\r\n";
     let said = verdicts(&records(&keys), &[handled]).unwrap().remove(0);
     assert!(said.iter().all(|v| v.good), "{said:?}");
@@ -115,7 +115,7 @@ async fn keys_change_while_the_server_runs_and_old_mails_go_on_verifying() {
     assert!(unsigned.iter().all(|m| !m.raw.contains("DKIM-Signature")));
 
     let first = keys_for(&app, "example.org").await;
-    // Without a nudge: the server looks by itself.
+    // Nothing notifies the server: it checks by itself.
     let mut signed = Vec::new();
     for n in 0..40 {
         signed = issue(&app, &server, &format!("try{n}"), 2).await;
@@ -184,7 +184,7 @@ async fn a_key_signs_for_its_domain_and_those_below_it() {
     assert_eq!(app.count(stored).await, 2, "the domain is an A-label");
 }
 
-/// The private keys lie sealed, and a new secret key takes them over.
+/// The private keys are stored encrypted, and can be re-encrypted under a new secret key.
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_survive_a_new_secret_key() {
     let app = TestApp::start().await;
@@ -217,7 +217,7 @@ async fn keys_survive_a_new_secret_key() {
         };
         let inside = open(new).expect("the old key is not needed any more");
         assert!(open(&old).is_err());
-        // So long a part is in both by no chance.
+        // A part of this length is not in both by chance.
         let mut parts = sealed.as_bytes().windows(16);
         let is_inside = |part| inside.windows(16).any(|other| other == part);
         assert!(!parts.any(is_inside), "nothing of it is to be read");

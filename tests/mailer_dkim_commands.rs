@@ -1,4 +1,4 @@
-//! The operator's side of signing: keys are made, published, checked, activated and taken over from elsewhere.
+//! The operator's commands for signing: keys are created, published, checked, activated and imported.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -73,7 +73,7 @@ async fn an_operator_makes_publishes_checks_and_activates_keys() {
     assert_eq!(published.len(), 2, "{zone}");
     let selector = |n: usize| published[n].0.split('.').next().unwrap().to_owned();
 
-    // Nothing is published: a key is not let sign by mistake.
+    // Nothing is published: a key cannot be activated by mistake.
     let (code, _, said) = run(&["dkim", "activate", &selector(0)]);
     assert_eq!(code, Some(1), "{said}");
     assert!(
@@ -116,7 +116,7 @@ async fn an_operator_makes_publishes_checks_and_activates_keys() {
         "{said}"
     );
 
-    // Nobody answers: said in words, once, and soon.
+    // No name server answers: one clear message, soon.
     drop(dns);
     let started = tokio::time::Instant::now();
     let (code, _, said) = run(&["check", "dkim"]);
@@ -158,7 +158,7 @@ async fn an_operator_makes_publishes_checks_and_activates_keys() {
     }
 }
 
-/// Keys made by another program, in both forms; and one that is none.
+/// Keys made by another program, in both forms; and something that is not a key.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_from_elsewhere_is_taken_over() {
     let Some(openssl) = crate::support::require::program(&["openssl"]) else {

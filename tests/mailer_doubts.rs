@@ -1,4 +1,4 @@
-//! A mail in doubt stays in doubt, whatever ends its attempts: as a failure an order would send it again.
+//! A mail in doubt stays in doubt, whatever ends its attempts: if it counted as failed, an order would send it again.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::support::app::TestApp;
 use crate::support::issues::{app_with, by, hand_over, steer, subscribe, the_ledger_agrees, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
-/// Longer than the wait after a loss, which is 5 s.
+/// Longer than the retry delay after a lost connection, which is 5 s.
 const SOON: Duration = Duration::from_secs(10);
 
-/// An issue of five; the answer for the second reader was lost after the dot.
+/// An issue for five readers; the reply for the second was lost after the dot.
 async fn one_in_doubt(server: &SmtpServer) -> (TestApp, IssueId) {
     server.rule(At::Dot, "reader2@", Act::Drop, Some(1));
     let app = app_with(server, |_| {}).await;
@@ -29,7 +29,7 @@ async fn one_in_doubt(server: &SmtpServer) -> (TestApp, IssueId) {
     (app, issue)
 }
 
-/// The end: four have it, of one nobody knows, and an order for those that failed sends nothing.
+/// Asserts the end: four are sent, one is unknown, and an order to resend failed ones sends nothing.
 async fn nobody_knows(app: &TestApp, issue: IssueId, server: &SmtpServer) {
     let done = until(app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!((done.counts.sent, done.counts.unknown), (4, 1), "{done:?}");
@@ -131,7 +131,7 @@ async fn cancelled_in_between() {
     the_ledger_agrees(&app, issue).await;
 }
 
-/// As [`one_in_doubt`], where a person decides.
+/// Like [`one_in_doubt`], with the policy that a person decides.
 async fn one_held(server: &SmtpServer) -> (TestApp, IssueId) {
     server.rule(At::Dot, "reader2@", Act::Drop, Some(1));
     let app = app_with(server, |config| config.mail.in_doubt = InDoubt::Hold).await;

@@ -66,7 +66,7 @@ fn collect(server: &SmtpServer, asked: &mut BTreeMap<String, Instant>, took: &mu
     }
 }
 
-/// Issue A goes to a tarpit, issue B to a server that takes 20 ms a mail: B with A against B alone.
+/// Issue A goes to a tarpit, issue B to a server that takes 20 ms per mail: compares B beside A with B alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_issue_takes_at_most_a_tenth_from_another() {
     let server = SmtpServer::start().await;
@@ -84,7 +84,7 @@ async fn a_slow_issue_takes_at_most_a_tenth_from_another() {
     until(&app, a, |p| p.counts.sent >= 10).await;
     let began = Instant::now();
     let b = hand_over(&app, &beside, Duration::ZERO).await;
-    // Until B is prepared the lanes are A's alone, and on a busy machine that takes its time.
+    // Until B is prepared, A has all the lanes, and on a busy machine that takes a while.
     until(&app, b, |p| p.counts.sent > 0).await;
     let before = progress(&app, a).await.counts.sent;
     let b_beside = finished(&app, &server, &beside, b, began).await;
@@ -94,7 +94,7 @@ async fn a_slow_issue_takes_at_most_a_tenth_from_another() {
     println!("A meanwhile: {counts:?}");
     assert!(counts.queued > 0, "A was there all the time");
     assert!(counts.sent > before, "A was not starved");
-    // What A took of the lanes, which does not depend on what else this machine does meanwhile.
+    // A's share of the lanes, which does not depend on what else this machine does meanwhile.
     let taken = (counts.sent - before) as f64 * 1.5 / (10.0 * b_beside.as_secs_f64());
     println!("A had {:.1} % of the lanes' time", taken * 100.0);
     assert!(taken <= 0.1, "{taken}");
@@ -103,13 +103,14 @@ async fn a_slow_issue_takes_at_most_a_tenth_from_another() {
 
 const B: i64 = 6_000;
 
-/// The promise is a tenth, and what holds it is counted above: the lanes' time that A took, or the mails it tried. The wall clock cannot: on
-/// two busy cores B took 7.1 to 9.4 s alone and 6.8 to 24.6 s beside A by turns in one run. This finds what is far off.
+/// The promise is a tenth. The assertions above hold it, by counting the lanes' time that A took or the mails it
+/// attempted. The wall clock cannot: on two busy cores, in one run, B took 7.1 to 9.4 s alone and 6.8 to 24.6 s beside
+/// A. This only finds gross violations.
 fn not_far_off(ratio: f64) {
     assert!(ratio < 3.0, "{ratio}");
 }
 
-/// Moves the clock on as time passes, until it is dropped.
+/// Advances the manual clock with real time, until it is dropped.
 fn passing(app: &TestApp) -> tokio_util::task::AbortOnDropHandle<()> {
     let clock = app.app.clock.clone();
     tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
@@ -121,7 +122,7 @@ fn passing(app: &TestApp) -> tokio_util::task::AbortOnDropHandle<()> {
     }))
 }
 
-/// Readers for issue B, at a server that takes 20 ms a mail.
+/// Readers for issue B, at a server that takes 20 ms per mail.
 async fn readers_of_b(app: &TestApp, server: &SmtpServer, name: &str) -> Newsletter {
     let domain = format!("{name}.example");
     let usual = Act::Wait(Duration::from_millis(20));
@@ -131,7 +132,7 @@ async fn readers_of_b(app: &TestApp, server: &SmtpServer, name: &str) -> Newslet
     newsletter
 }
 
-/// How long issue B takes.
+/// Sends issue B and returns how long it takes.
 async fn duration(app: &TestApp, server: &SmtpServer, newsletter: &Newsletter) -> Duration {
     let began = Instant::now();
     let issue = hand_over(app, newsletter, Duration::ZERO).await;
@@ -187,8 +188,8 @@ async fn a_throttled_issue_takes_at_most_a_tenth_from_another() {
     not_far_off(ratio);
 }
 
-/// A lane has several mails in hand, and the first of them comes to the database when that is busy: the others are put back meanwhile,
-/// and neither waits for the other.
+/// A lane has taken several mails, and the first of them needs the database while that is busy: the others are put back
+/// meanwhile, without a deadlock between the two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_waits_for_the_database_does_not_hold_it_up() {
     let server = SmtpServer::start().await;

@@ -1,4 +1,4 @@
-//! Leases change hands: what an old holder still wants to write is refused.
+//! When a lease changes hands, the writes of the old holder are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +20,8 @@ async fn a_lane_whose_batch_was_taken_over_writes_nothing_more() {
     subscribe(&app, &daily, 90).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     server.wait_for(10, PATIENCE).await;
-    // As another node does when it finds a lease over: it raises the fence, writes its own outcomes, and is gone.
+    // What another node does if it finds that a lease has run out: it raises the fence, writes its own outcomes, and
+    // ends.
     let txn = app.app.db.write_txn("test").await.unwrap();
     let taken = "UPDATE mail_batch SET fence = fence + 1, lease_until_ms = 0 WHERE state = 1";
     assert!(db::run(&*txn, taken, []).await.unwrap().rows_affected() > 0);
@@ -50,7 +51,7 @@ async fn what_stands_in_doubt_after_a_crash_is_held_or_sent_again_and_put_aside_
     subscribe(&app, &daily, 5).await;
     let issue = hand_over(&app, &daily, Duration::from_secs(30)).await;
     until(&app, issue, |p| p.counts.audience == 5).await;
-    // Two recipients stood at the final dot when a process died; one of them for the third time.
+    // Two recipients were at the final dot when a process died; one of them for the third time.
     let txn = app.app.db.write_txn("test").await.unwrap();
     for (reader, crashes) in [("reader1@example.org", 0i16), ("reader2@example.org", 2)] {
         db::run(

@@ -17,7 +17,7 @@ use crate::support::smtp_server::{Act, At, Offers, Received, SmtpServer};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The rules that hold for every mail, whatever is in it.
+/// Checks the rules that hold for every mail, whatever it contains, and returns its headers.
 fn strict(mail: &Received) -> BTreeMap<String, String> {
     let raw = &mail.raw;
     assert!(raw.is_ascii(), "{raw}");
@@ -191,7 +191,7 @@ async fn a_confirmation_says_that_a_machine_wrote_it_and_nothing_that_was_typed(
     for part in [&view.subject, &view.text, &view.html] {
         assert!(!part.contains("pills"), "{part}");
     }
-    // Its link is one token, found again in both parts.
+    // Its link has one token, the same in both parts.
     let link = view
         .text
         .split_whitespace()
@@ -234,7 +234,7 @@ async fn a_return_path_names_its_mail_and_stays_the_same() {
             verp::address(&app.app.keys, "bounces.example.org", named.unwrap()),
             "a second attempt bears the same"
         );
-        // The Message-ID stays at the sender's domain, and names the mail in notifications.
+        // The Message-ID is at the sender's domain, and identifies the mail in notifications.
         let id = mail.message_id.trim_matches(['<', '>']);
         let (local, domain) = id.split_once('@').unwrap();
         assert_eq!(domain, "example.org");
@@ -289,7 +289,7 @@ async fn a_relay_without_dsn_is_not_asked_and_without_a_bounce_domain_the_sender
     assert_eq!(mail.commands[1], "RCPT TO:<reader1@example.org>");
 }
 
-/// Such an address is refused at the door; one that came in otherwise is told about and costs nobody else a thing.
+/// Forms refuse such an address; if one gets in otherwise, its failure is reported and does not affect anybody else.
 #[tokio::test]
 async fn a_local_part_beyond_ascii_needs_a_relay_that_speaks_smtputf8() {
     for smtputf8 in [true, false] {
@@ -322,7 +322,7 @@ async fn a_local_part_beyond_ascii_needs_a_relay_that_speaks_smtputf8() {
     }
 }
 
-/// The size that is told is that of the mail that leaves.
+/// The declared size is that of the mail that is sent.
 #[tokio::test]
 async fn the_size_is_told_before_the_mail_is_sent() {
     let server = SmtpServer::start().await;

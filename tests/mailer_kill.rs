@@ -1,5 +1,5 @@
-//! The kill loop: `kill -9` at random moments while issues go out through a mail server that stalls, drops, defers and
-//! refuses; the verdict is the server's, which has each mail on disk before it answers.
+//! The kill loop: `kill -9` at random moments while issues are sent through a mail server that stalls, drops, defers
+//! and refuses. The verdict is based on the server's record, which has each mail on disk before the server replies.
 //!
 //! Every run does the short form. The long one, about 200 kills on each database:
 //!
@@ -29,7 +29,7 @@ struct Plan {
     readers: i64,
 }
 
-/// Kills until the plan is fulfilled, lets it finish, and judges.
+/// Kills until the plan is fulfilled, lets the program finish, and checks the verdict.
 async fn survive(plan: &Plan) {
     let seed = u64::from_le_bytes(Random::System.bytes());
     let random = Random::seeded(seed);
@@ -39,7 +39,7 @@ async fn survive(plan: &Plan) {
     let began = Instant::now();
     let mut nodes: Vec<_> = (0..plan.nodes).map(|_| trial.setup.start()).collect();
     for _ in 0..plan.kills {
-        // Mostly while mails go out, and sometimes while it starts.
+        // Mostly while mails are sent, and sometimes while the program starts.
         let some = trial.server.count() + random.below(50) as usize;
         let enough = Instant::now() + Duration::from_millis(random.below(1_500));
         while trial.server.count() < some && Instant::now() < enough {
@@ -47,8 +47,8 @@ async fn survive(plan: &Plan) {
         }
         let which = random.below(plan.nodes as u64) as usize;
         nodes[which].kill();
-        // Judged at once, and again at the end: only what a kill left in doubt may have come twice. The other node's mails of this moment
-        // cannot be told from those.
+        // Checked now and again at the end: only mails that a kill left in doubt may arrive twice. The mails that the
+        // other node is sending at this moment cannot be told from those.
         trial.note_kill(plan.nodes * trial.setup.connections).await;
         if random.below(10) == 0 {
             trial.server.refuse_connections();
@@ -112,7 +112,7 @@ async fn a_kill_doubles_nobody_where_doubts_are_held() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_of_one_of_two_nodes_loses_nobody() {
-    // One process owns a SQLite directory; there are no two nodes to kill.
+    // One process owns a SQLite directory, so there cannot be two nodes.
     if server().is_some() {
         survive(&plan("resend", 2, 6, 400)).await;
         survive(&plan("hold", 2, 4, 300)).await;

@@ -1,4 +1,4 @@
-//! Issues that take days: limits of the day, long pauses, restored backups. Whoever was not attempted yet is attempted.
+//! Issues that take days: daily limits, long pauses, restored backups. Recipients that were never attempted still are.
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -92,14 +92,15 @@ async fn who_waited_through_a_long_pause_is_sent_to() {
     assert_eq!(steer(&app, issue, Steer::Resume).await, Change::Done);
     let rest = until(&app, issue, |p| p.counts.queued == 0).await;
     assert_eq!(rest.counts.failed, 0, "{rest:?}");
-    // The one that was deferred may come back later still.
+    // The deferred one may be retried even later.
     app.advance(Duration::from_secs(15 * 60));
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!(done.counts.sent, 120, "{done:?}");
     the_ledger_agrees(&app, issue).await;
 }
 
-/// As a restored backup has it that was made while the audience was being frozen: some chunks are written, others not.
+/// The state of a restored backup that was made while the audience was being frozen: some chunks are written, others
+/// not.
 async fn restored_half_prepared() -> (TestApp, IssueId, SmtpServer) {
     let server = SmtpServer::start().await;
     let app = app_with(&server, |_| {}).await;
@@ -162,7 +163,8 @@ async fn cancelled_in_the_middle_of_its_preparation_an_issue_counts_nobody() {
     assert_eq!(server.count(), 0);
 }
 
-/// A database under which half a minute and more passes with every step: what was read of the readers is old before the first mail.
+/// A database so slow that half a minute or more passes with every step: the readers' rows are stale before the first
+/// mail.
 #[tokio::test]
 async fn a_database_that_is_slow_sends_slowly() {
     let server = SmtpServer::start().await;
@@ -182,13 +184,13 @@ async fn a_database_that_is_slow_sends_slowly() {
     drop(end);
     slow.join().unwrap();
     assert_eq!(done.counts.sent, 5, "{done:?}");
-    // Each time a batch was taken, a mail went out.
+    // Each time a batch was leased, a mail was sent.
     let taken = app.count("SELECT MAX(fence) FROM delivery").await;
     assert!(taken <= 5, "taken {taken} times");
 }
 
-/// An issue that is being sent and has no audience would be prepared anew when it is resumed, for all readers of the newsletter: there is no
-/// instant in which one is, also where all left for whom it was.
+/// An issue in *sending* without an audience would be prepared again when it is resumed, for all readers of the
+/// newsletter. So no issue is ever in that state, not even if all its readers have left.
 #[tokio::test]
 async fn an_issue_for_readers_who_all_left_is_over_in_the_commit_that_counts_them() {
     let server = SmtpServer::start().await;

@@ -1,4 +1,4 @@
-//! Issues on their way: a real app, a real database, a mail server that misbehaves.
+//! Sending issues: a real app, a real database, a mail server that misbehaves.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -84,7 +84,8 @@ async fn who_left_after_the_cut_off_is_skipped_with_the_reason() {
     the_ledger_agrees(&app, issue).await;
 }
 
-/// A slow relay: what a lane has read of its readers is read again within half a minute, also of those whose mail was opened ahead.
+/// With a slow relay, a lane reads its readers' rows again within half a minute, including those whose mail was opened
+/// ahead.
 #[tokio::test]
 async fn who_leaves_or_is_erased_while_a_batch_is_in_hand_is_not_mailed() {
     let server = SmtpServer::start().await;
@@ -241,7 +242,7 @@ async fn pause_resume_and_cancel_keep_the_numbers_true() {
     assert_eq!(late, Change::NotNow(MailingState::Cancelled));
 }
 
-/// Its batches were taken in hand, and no mail left: readers have no link to it, so the archive does not show it.
+/// Its batches were leased but no mail was sent: no reader has a link to it, so the archive does not show it.
 #[tokio::test]
 async fn an_issue_that_is_cancelled_before_its_first_mail_is_not_in_the_archive() {
     let server = SmtpServer::start().await;

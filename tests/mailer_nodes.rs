@@ -1,4 +1,4 @@
-//! Several nodes on one PostgreSQL share an issue; one that slept too long sends nothing it no longer holds.
+//! Several nodes on one PostgreSQL share an issue; a node that was suspended sends nothing that it no longer holds.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::trial::Trial;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who holds batches now.
+/// The workers that hold batches now.
 async fn workers(trial: &Trial) -> BTreeSet<String> {
     let sql = "SELECT DISTINCT worker FROM mail_batch WHERE state = 1";
     let rows = db::fetch_all(trial.db.read(), sql, []).await.unwrap();
@@ -48,7 +48,8 @@ async fn two_nodes_share_an_issue_and_the_numbers_add_up_at_every_instant() {
     assert!(samples > 20);
 }
 
-/// While it sleeps, another sends what it held. What it sends after it woke, of an issue that is over, was on the wire when it fell asleep.
+/// While a node is suspended, another sends what it held. Of an issue that is over, the node may still send only the
+/// mails that were in flight when it was suspended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_slept_longer_than_its_lease_sends_only_what_was_on_the_wire() {
     if server_needed().is_none() {
@@ -72,7 +73,7 @@ async fn a_node_that_slept_longer_than_its_lease_sends_only_what_was_on_the_wire
     trial.finish(PATIENCE).await;
     let before = own.count();
     sleeper.signal("-CONT");
-    // It is awake when it takes its part in a later issue; the other may be quicker with the first of them.
+    // It is awake once it takes part in a later issue; the other node may be quicker with the first of those.
     let end = tokio::time::Instant::now() + PATIENCE;
     let later = |mail: &Received| !mail.raw.contains("Subject: Issue 0\r\n");
     while !own.received()[before..].iter().any(later) {
@@ -98,7 +99,7 @@ async fn one_of_two_nodes_stops_and_the_other_finishes() {
         return;
     }
     let mut trial = Trial::new("resend", 500).await;
-    // One of them alone would take five seconds: the other is there before.
+    // One node alone would take five seconds, and the other starts before that.
     let each = Duration::from_millis(40);
     trial.calm(each);
     trial.hand_over().await;
@@ -120,7 +121,7 @@ async fn one_of_two_nodes_stops_and_the_other_finishes() {
     assert_eq!((verdict.mails, verdict.twice, verdict.unknown), (500, 0, 0));
 }
 
-/// A relay's day is one, whoever sends through it.
+/// All nodes share a relay's daily limit.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_share_a_days_limit() {
     const DAY: usize = 120;
@@ -128,7 +129,8 @@ async fn two_nodes_share_a_days_limit() {
         return;
     }
     let mut trial = Trial::new("resend", 300).await;
-    // One of them alone takes nine seconds for the day: the other starts, or looks for work every 2 s, long before.
+    // One node alone would take nine seconds for the daily limit; the other starts, or looks for work every 2 s, long
+    // before.
     let each = Duration::from_millis(300);
     trial.calm(each);
     let own = trial.another_server().await;

@@ -1,5 +1,5 @@
-//! Two batches of one issue name the same reader: the one that an order made, and the one the reader came from, which is still
-//! open. Only the first sends, and each is counted once.
+//! Two batches of one issue contain the same reader: the one that an order made, and the one the reader came from,
+//! which is still open. Only the first sends, and each reader is counted once.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ async fn run(app: &TestApp, sql: &str, issue: IssueId) {
     txn.commit().await.unwrap();
 }
 
-/// An issue of six that begins in [`DELAY`]: one of them has failed, and was ordered again. The batch it came from is open, and not due.
+/// An issue for six readers that begins in [`DELAY`]: one of them has failed, and a resend was ordered. The batch it
+/// came from is open and not due.
 async fn ordered(server: &SmtpServer, in_doubt: InDoubt) -> (TestApp, IssueId) {
     let app = app_with(server, |config| config.mail.in_doubt = in_doubt).await;
     let daily = app.newsletter("daily").await;

@@ -44,7 +44,7 @@ async fn a_mail_is_at_the_relay_within_a_second_of_its_commit_while_an_issue_goe
     assert!(server.count() < 603, "the issue was still going out");
 }
 
-/// The commit rings, and nothing before it: neither a look that comes too early nor a transaction that is given up.
+/// Only the commit rings the bell: neither an early look nor a rolled-back transaction does.
 #[tokio::test]
 async fn a_mail_is_announced_by_its_commit_and_by_nothing_else() {
     let server = SmtpServer::start().await;
@@ -60,13 +60,13 @@ async fn a_mail_is_announced_by_its_commit_and_by_nothing_else() {
     outbox::enqueue(&txn, &app.app, &mail(&app, "bob@example.org"))
         .await
         .unwrap();
-    // Longer than it takes a lane to look, and to look again by itself.
+    // Longer than a lane takes to look, and to poll again by itself.
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert_eq!(bell.rung(), before);
     txn.commit().await.unwrap();
     assert_eq!(bell.rung(), before + 1);
     server.mail_to("bob@example.org", SECOND).await;
-    // Whoever asked may be gone: what the commit was to announce is announced.
+    // The caller may be gone: the commit still rings the bell.
     let txn = app.app.db.write_txn("test").await.unwrap();
     outbox::enqueue(&txn, &app.app, &mail(&app, "cyd@example.org"))
         .await
@@ -207,7 +207,7 @@ async fn what_was_finished_a_month_ago_is_removed_but_not_what_is_in_doubt() {
         .unwrap();
     }
     txn.commit().await.unwrap();
-    // The server does so at its start and every hour: it may have been first.
+    // The server also does this at its start and every hour, so it may have been first.
     outbox::purge(&app.app).await.unwrap();
     assert_eq!(outbox::purge(&app.app).await.unwrap(), 0);
     let left = "SELECT COUNT(*) FROM outbox WHERE state IN (2, 4)";

@@ -42,7 +42,7 @@ async fn app_of(relays: Vec<config::Relay>, change: impl FnOnce(&mut Config)) ->
     .await
 }
 
-/// How many mails to each domain a server took.
+/// How many mails a server accepted for each domain.
 fn domains(server: &SmtpServer) -> BTreeMap<String, usize> {
     let mut domains = BTreeMap::new();
     for mail in server.received() {
@@ -65,7 +65,7 @@ async fn relays_share_by_weight_and_one_that_fails_is_left_to_the_others() {
     assert_eq!(heavy.count() + light.count(), 200);
     assert!((25..=80).contains(&light.count()), "{}", light.count());
 
-    // Now the heavy one wants no more: everything goes through the light one, and nobody's attempt is spent.
+    // Now the relay with the higher weight refuses: everything goes through the other, and no attempt is spent.
     heavy.say(At::Mail, "", "421 4.3.2 not now");
     let before = light.count();
     let weekly = app.newsletter("weekly").await;
@@ -85,7 +85,7 @@ async fn relays_share_by_weight_and_one_that_fails_is_left_to_the_others() {
     assert_eq!(status.relays[1].handed_over, light.count() as u64);
     assert!(!format!("{status:?}").contains("smtp://"));
 
-    // It is tried again, and used again.
+    // It is tried and used again.
     heavy.forgive();
     let before = heavy.count();
     let monthly = app.newsletter("monthly").await;
@@ -163,7 +163,7 @@ async fn a_provider_that_throttles_holds_up_nobody_else_and_spends_no_attempts()
     assert_eq!(status.relays[0].breaker, BreakerState::Closed);
     let waiting = "SELECT COUNT(*) FROM mail_batch WHERE state < 2 AND provider = 'busy.example'";
     assert!(app.count(waiting).await <= 4, "they wait together");
-    // The rests are seconds by the monotonic clock; the batches' times are by the app's.
+    // The pauses take seconds of the monotonic clock; the batches' due times are by the app's clock.
     let end = tokio::time::Instant::now() + Duration::from_secs(60);
     let done = loop {
         assert!(tokio::time::Instant::now() < end, "it does not end");
@@ -212,7 +212,7 @@ async fn a_days_limit_is_exact_and_the_rest_goes_the_next_day() {
         (status.relays[0].today, status.relays[0].per_day),
         (Some(30), Some(30))
     );
-    // Somebody waits for a single mail: it goes, and is counted.
+    // A single mail is sent all the same, and is counted.
     enqueue(&app, "urgent@example.org").await;
     server
         .mail_to("urgent@example.org", Duration::from_secs(5))
@@ -224,7 +224,7 @@ async fn a_days_limit_is_exact_and_the_rest_goes_the_next_day() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(server.count(), 61);
     app.advance(Duration::from_secs(24 * 3_600));
-    // The issue is two days old by then, and those that were left have not been attempted yet.
+    // The issue is two days old by then, and the remaining recipients have not been attempted yet.
     until(&app, issue, |p| p.counts.sent == 75).await;
     the_ledger_agrees(&app, issue).await;
 }

@@ -1,4 +1,4 @@
-//! Freezing a large audience: in chunks, exactly once, whoever does it.
+//! Freezing a large audience: in chunks, and exactly once with several preparing it.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn a_large_audience_is_frozen_once_however_many_do_it() {
     subscribe_many(&app, daily.id.0).await;
     let began = Instant::now();
     let issue = hand_over(&app, &daily, Duration::from_secs(3_600)).await;
-    // The upkeep of the app is at it as well.
+    // The upkeep of the app is doing it as well.
     let ticks = (0..3).map(|_| mailing::tick(&app.app));
     let other_writes = async {
         let mut longest = Duration::ZERO;
@@ -72,7 +72,7 @@ async fn a_large_audience_is_frozen_once_however_many_do_it() {
         (progress.counts.audience, progress.counts.queued),
         (READERS, READERS)
     );
-    // Ids are dense: the ranges tell whether anybody is missing, or there twice.
+    // Ids are dense, so the ranges show whether any reader is missing or duplicated.
     let covered = "SELECT CAST(SUM(hi - lo + 1) AS BIGINT) FROM mail_batch";
     assert_eq!(app.count(covered).await, READERS);
     assert_eq!(
@@ -90,7 +90,7 @@ async fn what_an_earlier_try_left_behind_is_removed() {
     let app = TestApp::start_with(|config| config.mail.connections = 1).await;
     let daily = app.newsletter("daily").await;
     crate::support::issues::subscribe(&app, &daily, 35).await;
-    // As after a crash between two chunks: batches, under a fence, and nobody at it.
+    // The state after a crash between two chunks: batches under a fence, and no one working on them.
     let txn = app.app.db.write_txn("test").await.unwrap();
     db::run(
         &*txn,

@@ -1,5 +1,5 @@
-//! A relay that refuses us, and not the recipient: a block list, a failed DMARC, a mail that is too large. Others take over, the issue
-//! pauses before that has cost many their mail, and what somebody waits for waits.
+//! A relay that refuses us and not the recipient: a block list, a failed DMARC check, a mail that is too large. Other
+//! relays take over, the issue pauses before many readers have lost their mail, and single mails stay queued.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -143,7 +143,7 @@ async fn a_single_mail_that_is_refused_because_of_us_waits_and_comes() {
         wait_for(&app, "SELECT COUNT(*) FROM outbox WHERE state = 2", 3).await;
         assert_eq!(server.count(), 3);
 
-        // Nobody puts it right: its time ends, and the last words stand.
+        // Nobody fixes it: the mail expires, and the last reply is kept.
         server.say(at, "", BLOCKED);
         enqueue(&app, "late@example.org").await;
         wait_for(&app, waits, 1).await;
@@ -271,7 +271,7 @@ async fn a_refusal_of_us_before_a_close_is_one() {
     assert!(paused.reason.contains("554 5.7.1"), "{}", paused.reason);
 }
 
-/// A provider whose directory is away denies everybody, in the middle of an issue.
+/// A provider whose directory is down denies every address, in the middle of an issue.
 #[tokio::test]
 async fn bounces_are_judged_throughout_and_given_back_together() {
     let server = SmtpServer::start().await;
@@ -296,7 +296,7 @@ async fn bounces_are_judged_throughout_and_given_back_together() {
     assert!((20..=60).contains(&failed), "{failed} failed");
     assert!((1_050..=1_100).contains(&paused.counts.sent));
 
-    // Somebody has complained since: that stands.
+    // A reader has complained since: that suppression stays.
     let txn = app.app.db.write_txn("test").await.unwrap();
     let complained = "UPDATE suppression SET reason = 2 WHERE address_hash = (SELECT address_hash FROM suppression ORDER BY address_hash LIMIT 1)";
     db::run(&*txn, complained, []).await.unwrap();

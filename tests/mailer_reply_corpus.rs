@@ -1,6 +1,6 @@
-//! What servers in the real world say, against what we make of it: the bounces collected by Sisimai.
+//! Compares real servers' replies with our reading of them: the bounces collected by Sisimai.
 //!
-//! Of each bounce the reply line is taken with the step of the conversation it belongs to, where the bounce tells.
+//! From each bounce, the reply line is taken, with its step of the conversation if the bounce names it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ fn corpus() -> Option<PathBuf> {
     path.is_dir().then_some(path)
 }
 
-/// The rows of `expected.tsv` whose bounce quotes the reply that the row speaks of.
+/// The rows of `expected.tsv` whose bounce quotes the reply that the row is about.
 fn cases(corpus: &Path) -> Vec<Case> {
     let table = std::fs::read_to_string(corpus.join("expected.tsv")).unwrap();
     let mut cases = Vec::new();
@@ -74,7 +74,7 @@ fn unfolded(text: &str) -> String {
     text.replace("\n ", " ").replace("\n\t", " ")
 }
 
-/// The words after the reply code: in the recipient's own paragraph if they are there, else the first.
+/// The words after the reply code: from the recipient's own paragraph if possible, or else the first.
 fn quoted<'t>(text: &'t str, code: &str, recipient: &str) -> Option<(&'t str, usize)> {
     let mut first = None;
     let mut start = 0;
@@ -101,7 +101,7 @@ fn quoted<'t>(text: &'t str, code: &str, recipient: &str) -> Option<(&'t str, us
     first
 }
 
-/// The step which the bounce names near the reply; RCPT where it names none.
+/// The step that the bounce names near the reply; RCPT if it names none.
 fn phase(text: &str, at: usize) -> Phase {
     let near = |from: usize, to: usize| {
         let floor = |i: usize| {

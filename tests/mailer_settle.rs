@@ -1,4 +1,4 @@
-//! What a person orders again: those that failed, and those of whom nobody knows; exactly those, and each once.
+//! Orders to resend failed recipients and recipients in doubt: exactly those are sent to, and each once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn times(server: &SmtpServer) -> BTreeMap<String, usize> {
     times
 }
 
-/// As if every second of those that were handed over had been refused instead.
+/// Changes every second sent recipient to refused.
 async fn half_failed(app: &TestApp, issue: IssueId) -> i64 {
     let txn = app.app.db.write_txn("test").await.unwrap();
     let failed = db::run(
@@ -86,7 +86,7 @@ async fn only_those_that_failed_and_may_still_be_mailed_are_sent_to_again() {
     let left = "UPDATE subscription SET state = 2 WHERE reader_id = (SELECT id FROM reader WHERE email = 'reader6@example.org')";
     db::run(&*txn, left, []).await.unwrap();
     txn.commit().await.unwrap();
-    // Later than the issue's own time for retries: the order gives it a new one.
+    // After the issue's own expiry: the order sets a new one.
     app.advance(Duration::from_secs(60 * 3_600));
 
     assert_eq!(
@@ -113,7 +113,7 @@ async fn only_those_that_failed_and_may_still_be_mailed_are_sent_to_again() {
         (OrderKind::Resend, "Mara", 3)
     );
     assert_eq!(orders[0].at, by(&app).now);
-    // What the server said the first time is still there.
+    // The server's first reply is still there.
     let words = "SELECT COUNT(*) FROM delivery_attempt WHERE reply LIKE '%not from you%'";
     assert_eq!(app.count(words).await, 2);
 }
@@ -128,7 +128,7 @@ async fn of_many_who_press_at_once_each_recipient_follows_one() {
     until(&app, issue, |p| p.state == MailingState::Finished).await;
     let failed = half_failed(&app, issue).await;
     assert_eq!(failed, 150);
-    // Where several nodes can be, the orders come from two, and both send.
+    // If several nodes are possible, two give orders, and both send.
     let mut nodes = vec![app.app.clone()];
     if app.app.db.backend() == Backend::Postgres {
         let clock = app.app.clock.clone();
@@ -165,7 +165,7 @@ async fn of_many_who_press_at_once_each_recipient_follows_one() {
     assert_eq!(app.count("SELECT COUNT(*) FROM mail_batch").await, 0);
 }
 
-/// The batches that the failed ones came from are still open, and are leased again: they must leave them alone.
+/// The batches that the failed recipients came from are still open, and are leased again: they must leave these alone.
 #[tokio::test]
 async fn pressed_while_it_is_paused_in_the_middle_nobody_gets_it_twice() {
     let server = SmtpServer::start().await;
@@ -177,7 +177,7 @@ async fn pressed_while_it_is_paused_in_the_middle_nobody_gets_it_twice() {
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     until(&app, issue, |p| p.counts.failed >= 5).await;
     assert_eq!(steer(&app, issue, Steer::Pause).await, Change::Done);
-    // The lanes have put back what they had in hand.
+    // The lanes have given their batches back.
     app.wait_until("SELECT COUNT(*) FROM mail_batch WHERE state = 1", 0)
         .await;
     let paused = progress(&app, issue).await;

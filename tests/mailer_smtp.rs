@@ -201,7 +201,7 @@ async fn an_interrupted_mail_gives_the_connection_up() {
     );
 }
 
-/// Sends to all of them, each opened with the end of the one before.
+/// Sends to all addresses, each mail opened together with the end of the previous one.
 async fn send_on(session: &mut Session, addresses: &[&str]) -> Vec<Result<Outcome, Refusal>> {
     let mut results = Vec::new();
     for (index, address) in addresses.iter().enumerate() {

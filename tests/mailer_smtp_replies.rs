@@ -1,4 +1,4 @@
-//! Replies that are SMTP by their code and nothing else: foreign octets, and answers to another question.
+//! Replies that are SMTP only by their code: non-UTF-8 octets, and replies to another command.
 
 use canvass::mailer::reply::{Phase, Reply};
 use canvass::mailer::smtp::{Envelope, Outcome, Refusal, RefusalKind, Session};
@@ -65,7 +65,7 @@ async fn no_message_is_given_to_a_server_that_answers_another_question() {
             (At::Data, "250 2.1.5 ok", Phase::Data),
             (At::Rcpt, "354 go on", Phase::Rcpt),
             (At::Mail, "354 go on", Phase::Mail),
-            // One line too many: everything after it is one behind.
+            // A surplus line: every later reply is one command behind.
             (At::Rcpt, "250 2.1.5 ok\r\n250 2.1.5 ok", Phase::Data),
         ] {
             let server = server(false, pipelining).await;

@@ -1,4 +1,4 @@
-//! The SMTP session over TLS: good certificates, bad ones, and somebody in the middle.
+//! The SMTP session over TLS: good certificates, bad ones, and a man in the middle.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ async fn mails_go_over_tls_both_ways() {
 
 #[tokio::test]
 async fn tls_that_was_asked_for_never_becomes_clear_text() {
-    // A certificate nobody vouches for.
+    // A certificate that is not trusted.
     for starttls in [true, false] {
         let (server, url) = tls_server(starttls, None).await;
         let refusal = Session::connect(&relay(&url))
@@ -86,7 +86,7 @@ async fn tls_that_was_asked_for_never_becomes_clear_text() {
         assert_eq!(refusal.phase, Phase::Tls, "{refusal}");
         assert_eq!(server.commands("MAIL"), 0);
     }
-    // STARTTLS not offered, as a man in the middle would have it.
+    // STARTTLS is not offered, as if stripped by a man in the middle.
     let server = SmtpServer::start().await;
     let url = format!("smtp+starttls://localhost:{}", server.port());
     let refusal = Session::connect(&trusting(relay(&url)))

@@ -1,4 +1,4 @@
-//! SIGTERM: what is on the wire is finished, nothing new is begun, and it is over within ten seconds.
+//! SIGTERM: mails in flight are finished, nothing new is begun, and the process ends within ten seconds.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn a_stop_loses_nobody_and_doubles_nobody() {
     for stop in 1..=4 {
         let mut node = trial.setup.start();
         trial.server.wait_for(stop * 50, PATIENCE).await;
-        // As programs do that signal the process, and then the group it is in.
+        // As service managers do that signal the process and then its group.
         node.signal("-TERM");
         node.signal("-TERM");
         assert!(node.ended(LIMIT).await.success());
@@ -34,7 +34,7 @@ async fn a_stop_loses_nobody_and_doubles_nobody() {
     assert_eq!((verdict.mails, verdict.twice, verdict.unknown), (300, 0, 0));
 }
 
-/// The relay has the messages and says nothing: nobody can know, and the policy decides, as after a crash.
+/// The relay has the messages and does not reply: they are in doubt, and the policy decides, as after a crash.
 async fn stalled(in_doubt: &'static str) -> (usize, usize) {
     let mut trial = Trial::new(in_doubt, 60).await;
     trial.setup.final_dot_seconds = 600;

@@ -1,5 +1,5 @@
-//! The ground shakes while an issue goes out: the database is lost, restarted, full; the clock jumps. Nobody is lost, nobody gets
-//! it twice, and nobody has to lend a hand.
+//! Faults while an issue is sent: the database is lost, restarted, full; the clock jumps. No reader is lost, none gets
+//! the issue twice, and no operator has to intervene.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -35,12 +35,12 @@ fn nobody_twice(server: &SmtpServer, readers: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_connections_to_the_database_are_ended_again_and_again() {
-    // SQLite has no connection that somebody else could end.
+    // SQLite has no connection that another process could close.
     if server_needed().is_none() {
         return;
     }
     let relay = relay().await;
-    // A batch that could neither be read nor given back waits for the end of its lease.
+    // A batch that could neither be read nor given back waits until its lease runs out.
     let app = app_with(&relay, |config| config.mail.lease_seconds = 5).await;
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 200).await;
@@ -50,11 +50,11 @@ async fn all_connections_to_the_database_are_ended_again_and_again() {
         relay.wait_for(blow * 25, PATIENCE).await;
         let sql = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        // The test's other connections go too; the next use makes new ones.
+        // The test's own connections are closed as well; the next use opens new ones.
         let _ = db::fetch_one(outside.read(), sql, []).await;
     }
     relay.wait_for(200, PATIENCE).await;
-    // The test's own questions find connections that were ended, until none is left.
+    // The test's own queries get closed connections, until none is left.
     let end = tokio::time::Instant::now() + PATIENCE;
     while mailing::progress(&app.app, issue).await.is_err() {
         assert!(tokio::time::Instant::now() < end, "no connection works");
@@ -92,7 +92,7 @@ async fn the_database_is_stopped_without_warning_and_started_again() {
     drop(trial);
 }
 
-/// A small file system over a directory, gone when dropped.
+/// A small file system mounted over a directory, unmounted when dropped.
 struct SmallDisk(PathBuf);
 
 impl Drop for SmallDisk {
@@ -102,7 +102,7 @@ impl Drop for SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None` where that needs rights that we do not have.
+    /// `None` if this process is not allowed to mount one.
     fn over(dir: &Path) -> Option<Self> {
         let mut mount = Command::new("mount");
         mount
@@ -114,7 +114,7 @@ impl SmallDisk {
             .then(|| Self(dir.to_owned()))
     }
 
-    /// Not a byte is left.
+    /// Fills it to the last byte.
     fn fill(&self) {
         let mut ballast = std::fs::File::create(self.0.join("ballast")).unwrap();
         for piece in [1 << 20, 4_096, 1] {
@@ -129,7 +129,7 @@ impl SmallDisk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_disk_is_full_again_and_again() {
-    // A PostgreSQL without disk stops, and is started again: the test above.
+    // PostgreSQL without disk space stops and is restarted, which the test above covers.
     if !sqlite_needed() {
         return;
     }
@@ -148,7 +148,7 @@ async fn the_disk_is_full_again_and_again() {
     for full in 1..=3 {
         trial.server.wait_for(full * 80, PATIENCE).await;
         disk.fill();
-        // Nothing goes any more: each mail wants its intent on disk first.
+        // Nothing is sent any more, because each mail needs its intent on disk first.
         let mut before = usize::MAX;
         while trial.server.count() != before {
             before = trial.server.count();

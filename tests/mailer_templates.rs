@@ -1,6 +1,6 @@
 //! Every mail as it looks: rendered with its sample data, kept as a snapshot.
 //!
-//! After a wanted change: `INSTA_UPDATE=always cargo test --test canvass mailer_templates`, then read the difference.
+//! After an intended change: `INSTA_UPDATE=always cargo test --test canvass mailer_templates`, then review the diff.
 
 use canvass::mailer::mime::{
     Draft, Edition, ListHeaders, Mailbox, Recipient, Sending, Slots, View,
@@ -23,7 +23,7 @@ fn every_mail_looks_as_it_did() {
     }
 }
 
-/// A snapshot whose template is gone would be kept for ever: nobody compares it.
+/// A snapshot whose template was removed would stay for ever, because nothing compares it.
 #[test]
 fn every_snapshot_has_its_mail() {
     let mut wanted: Vec<String> = Template::ALL.iter().map(|t| t.name().to_owned()).collect();
@@ -42,7 +42,7 @@ fn every_snapshot_has_its_mail() {
     assert_eq!(kept, wanted);
 }
 
-/// The whole message of an issue, headers and all, byte for byte but for its line ends.
+/// The whole message of an issue with its headers, byte for byte except for line ends.
 #[test]
 fn an_issue_leaves_as_these_octets() {
     let templates = Templates::load(None).unwrap();

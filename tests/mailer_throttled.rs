@@ -1,4 +1,5 @@
-//! A provider that throttles for good: once an issue's own time is over, waiting for it costs attempts, so that every reader has an end.
+//! A provider that throttles permanently: once an issue has expired, waiting for the provider costs attempts, so that
+//! every recipient reaches a final state.
 
 use std::time::Duration;
 

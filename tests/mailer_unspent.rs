@@ -1,5 +1,5 @@
-//! A relay that sends everything away after the message (421) costs nobody an attempt: the intent is taken back, also when the
-//! program is killed around it.
+//! A relay that replies 421 to every message costs no recipient an attempt: the intent is taken back, even if the
+//! program is killed around that.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -62,7 +62,7 @@ async fn who_is_sent_away_after_the_message_is_still_to_be_sent_to_for_the_first
         0,
     )
     .await;
-    // The clock stands still: whoever had been put off would not be finished.
+    // The clock stands still: a deferred recipient would not be finished.
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!(done.counts.sent, 40);
     once_each(&server, 40);
@@ -160,7 +160,8 @@ async fn a_provider_that_throttles_after_the_message_spends_no_attempt() {
     the_ledger_agrees(&app, issue).await;
 }
 
-/// Some servers say 421 to a message that upsets them. It must not stop the relay for the others as long as it lives.
+/// Some servers reply 421 to a message that upsets them. It must not block the relay for the others for as long as it
+/// is retried.
 #[tokio::test]
 async fn a_mail_that_is_sent_away_time_and_again_is_put_off_like_any_other() {
     let server = SmtpServer::start().await;

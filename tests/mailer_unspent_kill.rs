@@ -1,4 +1,5 @@
-//! The program dies while intents are taken back: the verdict is the mail server's, which has nothing of what it sent away.
+//! The program dies while intents are taken back. The verdict is based on the mail server's record, which has none of
+//! the messages that it sent away.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use crate::support::trial::{Trial, Verdict};
 const PATIENCE: Duration = Duration::from_secs(30);
 const READERS: i64 = 30;
 
-/// The first message is sent away, and the program dies at `point`; then it is started again, and the server takes everything.
+/// The first message is sent away, and the program dies at `point`; then it is restarted, and the server accepts
+/// everything.
 async fn crash(in_doubt: &'static str, point: &str) -> Verdict {
     let mut trial = Trial::new(in_doubt, READERS).await;
     trial.setup.connections = 1;
@@ -25,9 +27,9 @@ async fn crash(in_doubt: &'static str, point: &str) -> Verdict {
     trial.verdict().await
 }
 
-/// Where the program dies before the intent is taken back on disk, it cannot know any more what it heard.
+/// Crash points before the taking back is on disk: after the restart the program no longer knows the reply.
 const BEFORE: [&str; 2] = ["after_reply:1", "in_ledger_commit:2"];
-/// Here it is on disk.
+/// Crash points after it is on disk.
 const AFTER: [&str; 2] = ["after_ledger_commit:2", "after_batch_end:1"];
 
 #[tokio::test(flavor = "multi_thread")]

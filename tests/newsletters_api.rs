@@ -76,7 +76,7 @@ async fn what_is_wrong_is_named_by_field() {
     assert_eq!(app.count("SELECT COUNT(*) FROM newsletter").await, 0);
 }
 
-/// A key is remembered for a week, and tells nothing about what was asked.
+/// An idempotency key is kept for a week, and its row reveals nothing about the request.
 #[tokio::test]
 async fn keys_of_repeated_requests_are_forgotten() {
     const KEYS: &str = "SELECT COUNT(*) FROM idempotency";
@@ -100,7 +100,8 @@ async fn keys_of_repeated_requests_are_forgotten() {
         "a new request"
     );
 
-    // The same request under another installation's keys has another hash: it cannot be found by trying addresses.
+    // The same request has a different hash under another installation's keys, so it cannot be found by trying
+    // addresses.
     let hash_on = async |secret: &str| {
         let app = TestApp::start_with(|c| c.secret_key = Secret::new(secret)).await;
         let token = app.api_token().await;
@@ -115,7 +116,7 @@ async fn keys_of_repeated_requests_are_forgotten() {
     );
 }
 
-/// The answers that an earlier version kept, under a hash without a key.
+/// Responses that an earlier version stored under an unkeyed hash are still returned.
 #[tokio::test]
 async fn a_request_of_before_the_upgrade_is_answered_after_it() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Making and changing newsletters.
+//! Creating and editing newsletters.
 
 use super::support::app::TestApp;
 use super::support::editor::signed_in;

@@ -1,4 +1,4 @@
-//! A newsletter's accent and language, where readers meet them: in mails and on the pages about it.
+//! A newsletter's accent and language as readers see them: in mails and on the pages about it.
 
 use canvass::newsletters::{self, Typed};
 
@@ -42,7 +42,7 @@ async fn mails_and_pages_have_the_newsletters_accent() {
         "{}",
         sheet.body
     );
-    // The words of Canvass are English, those of the newsletter are not.
+    // Canvass's own words are English, those of the newsletter are not.
     assert_eq!(page.attributes("html", "lang"), ["en"]);
     assert_eq!(page.attributes("label.check span", "lang"), ["de-AT"]);
 

@@ -1,4 +1,5 @@
-//! The OpenAPI document says what the API does: what it names, it names of every operation, and no answer is another than it names.
+//! The OpenAPI document agrees with the API: every operation is documented completely, and every response matches the
+//! document.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use crate::support::routes::Route;
 use crate::support::wire;
 use crate::support::world::{Visitor, World};
 
-/// The one write that keeps no answer: see its own words.
+/// The only write whose response is not stored for repetition; see its documentation.
 const KEEPS_NO_ANSWER: &str = "/api/v1/polls/{slug}/linked/export";
 
 #[test]
@@ -66,7 +67,7 @@ fn openapi_every_operation_names_what_it_can_refuse() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What was told, and what of it stands in the document.
+/// The responses seen so far, and where they differ from the document.
 struct Walk {
     world: World,
     contract: Contract,
@@ -74,7 +75,7 @@ struct Walk {
     wrong: Vec<String>,
 }
 
-/// How a request is made.
+/// The options of a request.
 #[derive(Default)]
 struct Said<'a> {
     body: Option<(&'a str, String)>,
@@ -126,7 +127,7 @@ impl Walk {
         self.ask(&Method::POST, url, said).await
     }
 
-    /// Every kind of mistake a caller can make at an address.
+    /// Makes every kind of mistake that a caller can make at a URL.
     async fn mistakes(&mut self, operation: &Operation, url: &str) {
         let method = method_of(operation);
         for token in ["", "cvs_unknown"] {
@@ -186,7 +187,7 @@ async fn newest(app: &TestApp) -> i64 {
     app.count("SELECT MAX(id) FROM issue").await
 }
 
-/// Writes that are taken: where, what, and what is not taken under the same key.
+/// Writes that are accepted: path, body, and a body that is refused under the same key.
 fn taken() -> Vec<(&'static str, Value, Value)> {
     let letter = |slug: &str| json!({ "slug": slug, "name": "Evening", "from": "e@news.example" });
     let poll = |slug: &str| json!({ "slug": slug, "question": "Lunch?", "options": ["Yes", "No"] });
@@ -211,7 +212,7 @@ fn taken() -> Vec<(&'static str, Value, Value)> {
     ]
 }
 
-/// Writes that are refused for what they say, and exports, which keep no answer.
+/// Writes whose content is refused, and exports, whose responses are not stored.
 fn others() -> Vec<(&'static str, Value)> {
     let export = "/polls/trust/linked/export";
     let wish = |newsletter: &str, consent: bool| json!({ "newsletter": newsletter, "email": "n@example.org", "consent": consent });
@@ -265,7 +266,7 @@ async fn writes(walk: &mut Walk) {
     }
 }
 
-/// An issue from its draft to its end, and what cannot be done on the way.
+/// Walks an issue from draft to end, including what is not possible on the way.
 async fn steering(walk: &mut Walk) {
     let made = newest(&walk.world.app).await;
     let of = |what: &str| format!("/api/v1/issues/{made}/{what}");
@@ -307,7 +308,7 @@ async fn steering(walk: &mut Walk) {
         )
         .await;
     }
-    // On the way, and after it; under one key for all of them.
+    // While it is sent and afterwards, with one key for all of them.
     for what in ["pause", "pause", "resume", "cancel"] {
         walk.post(&of(what), "", &empty).await;
     }
@@ -339,7 +340,7 @@ async fn openapi_no_answer_is_another_than_the_document_names() {
             methods: vec![operation.method.clone()],
         };
         for url in walk.world.urls(&route) {
-            // What would change the world comes below.
+            // Writes that would change the state come below.
             if operation.is_write() && !operation.has_body() && !url.contains("unknown") {
                 continue;
             }
@@ -388,7 +389,7 @@ async fn openapi_who_asks_too_often_is_told_as_the_document_says() {
                 .request(method_of(&operation), &url)
                 .bearer_auth(&token)
         };
-        // The first of all is let in, no other.
+        // Only the very first request is allowed.
         ask().send().await.unwrap();
         let answer = ask().send().await.unwrap();
         assert_eq!(answer.status(), 429, "{url}");

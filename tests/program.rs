@@ -1,5 +1,5 @@
-//! The program itself: its commands, its words when something is wrong, its exit codes,
-//! and how it ends when it is told to.
+//! The program itself: its commands, error messages and exit codes,
+//! and how it ends on a signal.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::support::database::TestDatabase;
 
 const KEY: &str = "a secret key of at least 32 characters";
 
-/// The binary, with nothing in its environment but what is given.
+/// The binary, with only these settings in its environment.
 pub fn canvass(dir: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
     command
@@ -137,7 +137,7 @@ fn wrong_settings_are_named_with_what_is_expected() {
     }
 }
 
-/// A server process; killed with the test, however that ends.
+/// A server process, killed when the test ends in whatever way.
 pub struct Server {
     pub child: Child,
     pub url: String,
@@ -148,7 +148,7 @@ impl Server {
         Self::start_by(database, |command| command).await
     }
 
-    /// `how` makes the command that starts it of the plain one.
+    /// Starts it; `how` wraps the plain command.
     async fn start_by(database: &TestDatabase, how: fn(Command) -> Command) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -213,7 +213,7 @@ async fn sigterm_ends_it_within_ten_seconds_and_it_starts_again() {
     let database = TestDatabase::empty().await;
     for signal in ["-TERM", "-INT"] {
         let mut server = Server::start(&database).await;
-        // Connections that say nothing must not hold it up.
+        // Silent connections must not delay the stop.
         let address = server.url.trim_start_matches("http://").to_owned();
         let _idle = tokio::net::TcpStream::connect(&address).await.unwrap();
         server.signal(signal);
@@ -227,7 +227,7 @@ async fn sigterm_ends_it_within_ten_seconds_and_it_starts_again() {
     Server::start(&database).await;
 }
 
-/// Starts a command through `env`, which is told what to do about a signal: a test may itself run where hangups are ignored.
+/// Starts a command through `env` with an option about a signal, because the test itself may run with hangups ignored.
 fn through_env(option: &str, command: &Command) -> Command {
     let mut through = Command::new("/usr/bin/env");
     through
@@ -241,7 +241,7 @@ fn through_env(option: &str, command: &Command) -> Command {
     through
 }
 
-/// The end of a terminal stops what was started from it, unless it was told to live on.
+/// Closing a terminal stops the server that was started from it, unless hangups are ignored.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hangup_stops_it_unless_that_is_ignored() {
     let database = TestDatabase::empty().await;
@@ -370,7 +370,7 @@ async fn another_secret_key_is_refused() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", words(&output));
     assert!(words(&output).contains("secret_key"), "{}", words(&output));
-    // While rotating both are listed.
+    // During a rotation both are listed.
     let both = format!("another key that is long enough but not that one,{KEY}");
     settings.push(("CANVASS_SECRET_KEY", &both));
     let output = canvass(dir, &["api-token", "create", "x"], &settings)

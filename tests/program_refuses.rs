@@ -1,8 +1,8 @@
-//! What the program refuses before it can do harm, and that every command says the same.
+//! What the program refuses before it can do harm, with the same message from every command.
 
 use crate::program::{canvass, words};
 
-/// What `serve` refuses, `check` does not call in order.
+/// `check` reports whatever `serve` refuses.
 #[test]
 fn check_finds_what_serve_would_refuse() {
     let relay = ("CANVASS_MAIL__SMTP_URL", "smtp://127.0.0.1:1");
@@ -41,7 +41,7 @@ fn check_finds_what_serve_would_refuse() {
     assert!(said.contains("left alone: CANVASS_SERVICE_HOST"), "{said}");
 }
 
-/// What root writes there the service could not open; only root can try this.
+/// The service could not open files that root has written there. Only root can run this test.
 #[test]
 fn root_leaves_nothing_in_the_directory_of_another_user() {
     const NOBODY: u32 = 65_534;
@@ -68,7 +68,7 @@ fn root_leaves_nothing_in_the_directory_of_another_user() {
     assert_eq!(output.status.code(), Some(0), "{}", words(&output));
 }
 
-/// The pipe of a mail server: whatever is wrong with the command, the mail waits (`EX_TEMPFAIL`) and is not sent back.
+/// In a mail server's pipe, whatever is wrong with the command, the mail is kept (`EX_TEMPFAIL`) and not bounced.
 #[test]
 fn a_bounce_waits_also_where_its_command_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
@@ -88,11 +88,11 @@ fn a_bounce_waits_also_where_its_command_is_wrong() {
     }
 }
 
-/// Started again it would be wrong again: a service manager must not try for ever.
+/// A restart would not help, so a service manager must not keep trying.
 #[test]
 fn a_server_with_the_key_of_another_database_says_so_and_stays_down() {
     let dir = tempfile::tempdir().unwrap();
-    // Makes the database, under its key.
+    // Creates the database, under its key.
     let made = canvass(dir.path(), &["verify", "poll", "none"], &[]);
     assert!(words(&{ made }.output().unwrap()).contains("there is no poll none"));
     let other = "of another database and as long as a key has to be";

@@ -1,4 +1,4 @@
-//! A new version beside servers of the version before.
+//! A new version beside servers of the previous version.
 
 use canvass::db::lock::FileLock;
 use canvass_migrations::{Migrator, MigratorTrait};
@@ -7,10 +7,10 @@ use sea_orm::{Database, TransactionTrait};
 use crate::program::{canvass, words};
 use crate::support::database::{self, TestDatabase};
 
-/// A database as the version before the last step left it.
+/// A database without the last migration.
 async fn of_an_older_version() -> TestDatabase {
     let database = TestDatabase::empty().await;
-    // Makes the file, with SQLite.
+    // With SQLite, this creates the file.
     database.open().await.close().await.unwrap();
     let db = Database::connect(&database.url).await.unwrap();
     let steps = u32::try_from(Migrator::migrations().len()).unwrap();
@@ -21,7 +21,7 @@ async fn of_an_older_version() -> TestDatabase {
     database
 }
 
-/// A check, or the pipe of a mail server, may be of the new version before the servers are.
+/// A check or a mail server's pipe may run the new version before the servers do.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_leaves_the_schema_of_running_servers_alone() {
     let database = of_an_older_version().await;
@@ -42,7 +42,7 @@ async fn a_command_leaves_the_schema_of_running_servers_alone() {
             words(&refused)
         );
     }
-    // The mail is kept by the mail server, for when the update is done.
+    // The mail server keeps the mail until the update is done.
     assert_eq!(run(&["bounce"]).status.code(), Some(75));
 
     drop(server);
@@ -52,7 +52,8 @@ async fn a_command_leaves_the_schema_of_running_servers_alone() {
     assert_eq!(listed.status.code(), Some(0), "{}", words(&listed));
 }
 
-/// A pipe or a check may read the new configuration before the servers do: they must find what they know.
+/// A pipe or a check may read the new configuration before the servers do, and must not write anything that these
+/// cannot open.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_seals_nothing_anew_that_running_servers_must_open() {
     let database = TestDatabase::migrated().await;
@@ -79,7 +80,7 @@ async fn a_command_seals_nothing_anew_that_running_servers_must_open() {
     assert_eq!(output.status.code(), Some(0), "{}", words(&output));
 }
 
-/// `head` goes away when it has seen enough.
+/// `head` closes the pipe when it has read enough.
 #[test]
 fn a_command_whose_reader_goes_away_ends_without_a_panic() {
     let dir = tempfile::tempdir().unwrap();
@@ -100,7 +101,7 @@ fn a_command_whose_reader_goes_away_ends_without_a_panic() {
         let output = command.stdout(write).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
         assert!(!words(&output).contains("panicked"), "{}", words(&output));
-        // Nobody reads what it says about it either.
+        // Nobody reads its error message, either.
         let (read, write) = std::io::pipe().unwrap();
         drop(read);
         let status = canvass(dir.path(), arguments, &[]).stderr(write).output();
@@ -108,7 +109,7 @@ fn a_command_whose_reader_goes_away_ends_without_a_panic() {
     }
 }
 
-/// The driver's own words about a URL that it cannot read hold the URL.
+/// The driver's own error message about an invalid URL contains the URL.
 #[test]
 fn a_password_in_a_url_that_cannot_be_read_is_not_said() {
     let dir = tempfile::tempdir().unwrap();

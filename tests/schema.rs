@@ -1,4 +1,4 @@
-//! The schema: migrated by two at once, on tables with rows, never downwards; and the
+//! The schema: migrated by two nodes at once, on tables with rows, and never downwards; the
 //! entities agree with it.
 
 use std::collections::BTreeMap;
@@ -38,12 +38,12 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(before.differences(&after, &[]), Vec::<String>::new());
 }
 
-/// Every migration after the first meets the rows that the versions before it wrote.
+/// Every migration after the first runs on rows that earlier versions wrote.
 #[tokio::test]
 async fn migrations_keep_the_rows_they_find() {
     let database = TestDatabase::empty().await;
     let db = database.open().await;
-    // Not by our write transactions: they need a table of a later step.
+    // Not with our write transactions, which need a table of a later migration.
     let bare = Database::connect(&database.url).await.unwrap();
     let steps = u32::try_from(Migrator::migrations().len()).unwrap();
     for step in 0..steps {
@@ -81,7 +81,7 @@ async fn migrations_keep_the_rows_they_find() {
 async fn a_failed_migration_leaves_nothing_behind() {
     let database = TestDatabase::empty().await;
     let db = database.open().await;
-    // In the way of the first migration: it fails when it comes to this table.
+    // This table makes the first migration fail.
     let taken = "CREATE TABLE subscription (id INTEGER PRIMARY KEY)";
     let bare = Database::connect(&database.url).await.unwrap();
     run(&bare, taken, []).await.unwrap();
@@ -177,13 +177,13 @@ async fn agrees<E: EntityTrait + EntityName>(db: &canvass::db::Db, entity: E) ->
     table
 }
 
-/// What two indexes say of one list of columns is written twice and read once.
+/// A second index on the same columns costs writes and is never read.
 #[tokio::test]
 async fn no_list_of_columns_has_two_indexes() {
     let database = TestDatabase::migrated().await;
     let db = database.open().await;
     let sql = match db.backend() {
-        // A partial index, or one of an expression, is another one: so is what stands in its text.
+        // Partial indexes and those of expressions are different ones, so compare their definitions.
         Backend::Sqlite => {
             "SELECT i.name, i.tbl_name || COALESCE((SELECT GROUP_CONCAT(COALESCE(c.name, '?')) FROM pragma_index_info(i.name) c), '')
                 || COALESCE(SUBSTR(i.sql, INSTR(i.sql, ' ON ')), '')
@@ -206,7 +206,7 @@ async fn no_list_of_columns_has_two_indexes() {
     assert!(seen.len() > 20, "{seen:?}");
 }
 
-/// One row of everything that a first version may have left.
+/// One row for every table of the first version.
 const ROWS: &[&str] = &[
     "INSERT INTO setting (name, value) VALUES ('a', 'b')",
     "INSERT INTO editor (id, email_key, email, name, created_ms) VALUES (1, 'e@x', 'E@x', 'E', 1)",

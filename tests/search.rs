@@ -1,4 +1,4 @@
-//! What is typed into a search is found, whatever the database knows of letters.
+//! A search finds what was typed, whatever the database's locale knows about letters.
 
 use canvass::db::{Db, containing, fetch_one};
 

@@ -1,4 +1,4 @@
-//! The server as a whole: what machines probe, what every answer carries, how it ends.
+//! The server as a whole: probes, the headers of every response, how it ends.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn what_is_not_there_is_a_page_for_people_and_json_for_scripts() {
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
     let page = page.says("There is nothing here");
     assert_eq!(page.attributes("html", "lang"), ["en"]);
-    // There is a way on, and something at its end, also before there is anything to read.
+    // There is a link onwards, and it leads to a page even before there is anything to read.
     let front = reader.follow(&page, "To the front page").await.expect(200);
     front.says("There is none yet");
     app.newsletter("morning").await;
@@ -49,7 +49,7 @@ async fn what_is_not_there_is_a_page_for_people_and_json_for_scripts() {
 async fn a_second_process_on_the_same_database_is_refused() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
     let mut config = app.app.config.clone();
-    // A copied unit, with a directory of its own and the database of the other.
+    // A second installation with a copied configuration: a directory of its own, but the same database.
     let own = tempfile::tempdir().unwrap();
     config.data_dir = own.path().to_owned();
     let second = App::build(config, Role::Server, Clock::manual(START), Random::System).await;
@@ -69,12 +69,12 @@ async fn a_second_process_on_the_same_database_is_refused() {
     }
 }
 
-/// A pipe of bounces or a long import must not keep a server from starting.
+/// A bounce pipe or a long import must not keep a server from starting.
 #[tokio::test]
 async fn a_server_starts_beside_a_command_and_waits_for_one_that_migrates() {
     let app = TestApp::start().await;
     let config = app.app.config.clone();
-    // What it ran on stays while the directory does.
+    // The database lives as long as the directory.
     let database = app.stop().await;
     let tool = App::build(config.clone(), Role::Tool, Clock::System, Random::System)
         .await

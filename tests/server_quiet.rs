@@ -1,4 +1,4 @@
-//! Clients that take their time, and a database that does: connections on which nothing moves are closed, and no vote is lost by it.
+//! Slow clients and a slow database: idle connections are closed, and no vote is lost by that.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::support::app::TestApp;
 use crate::support::database::sqlite_needed;
 
-/// What production calls 75 s.
+/// The idle time-out, which is 75 s in production.
 const QUIET: Duration = Duration::from_millis(400);
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -27,7 +27,7 @@ async fn within(bounds: Bounds) -> TestApp {
     app
 }
 
-/// A vote of a browser of its own, as bytes.
+/// A vote from a new browser, as the head and the body of a request.
 fn vote(option: u8, n: usize) -> (String, String) {
     let body = format!("option={option}&marker={n:022}");
     let head = format!(
@@ -38,10 +38,10 @@ fn vote(option: u8, n: usize) -> (String, String) {
     (head, body)
 }
 
-/// Reads to the end of the connection; panics where it goes on.
+/// Reads to the end of the connection; panics if it stays open.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut seen = Vec::new();
-    // A reset is an end as well.
+    // A reset counts as an end.
     let read = timeout(PATIENCE, stream.read_to_end(&mut seen)).await;
     assert!(read.is_ok(), "the connection is kept");
     String::from_utf8_lossy(&seen).into_owned()
@@ -68,11 +68,11 @@ async fn who_says_nothing_is_closed_and_who_says_half_a_vote_as_well() {
         let mut stream = TcpStream::connect(app.address).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
         let answer = rest(&mut stream).await;
-        // Whoever has begun to send an answer is told, as anybody for whom it takes too long.
+        // A client that has begun to send an answer gets a 503, like any whose request takes too long.
         let told = answer.starts_with("HTTP/1.1 503");
         assert_eq!(told, said.ends_with(&body[..5]), "{answer}");
     }
-    // Nobody was closed before the time.
+    // No connection was closed too early.
     assert!(begun.elapsed() >= 4 * QUIET);
     assert_eq!(voters(&app).await, 0);
 }
@@ -81,7 +81,7 @@ async fn who_says_nothing_is_closed_and_who_says_half_a_vote_as_well() {
 async fn a_connection_that_was_answered_is_kept_for_a_while_and_then_closed() {
     let app = app().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    // Far from the limit: what stalls on a busy machine for a moment must not look like a closed connection.
+    // Well below the time-out: a short stall of a busy machine must not look like a closed connection.
     for n in 0..10 {
         let (head, body) = vote(1, n);
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_vote_that_comes_letter_by_letter_is_counted() {
     assert_eq!(voters(&app).await, 1);
 }
 
-/// Votes, then asks for more than any socket holds, and takes nothing of it.
+/// Votes, then requests more than any socket buffer holds, and reads nothing of it.
 #[tokio::test]
 async fn who_never_reads_is_closed_and_the_vote_stands() {
     const SHEETS: usize = 1_000;
@@ -132,7 +132,7 @@ async fn who_never_reads_is_closed_and_the_vote_stands() {
         to.write_all(head.as_bytes()).await.unwrap();
         to.write_all(body.as_bytes()).await.unwrap();
         for _ in 0..SHEETS {
-            // Refused once it is closed.
+            // The write fails once the connection is closed.
             if to.write_all(sheet.as_bytes()).await.is_err() {
                 return;
             }
@@ -156,13 +156,13 @@ async fn who_never_reads_is_closed_and_the_vote_stands() {
     asked.abort();
     assert_eq!(voters(&app).await, 1);
     app.assert_the_count_agrees("trust").await;
-    // The stop does not wait for such a client either.
+    // The stop does not wait for such a client, either.
     let begun = Instant::now();
     app.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
-/// Nothing is written until this ends.
+/// Blocks all writes until it is dropped.
 pub async fn hold_up(app: &TestApp) -> WriteTxn {
     let txn = app.app.db.write_txn("test").await.unwrap();
     if !sqlite_needed() {
@@ -210,12 +210,12 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
     drop(txn);
     let sql = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE option_id = 0";
     app.wait_until(sql, 1).await;
-    // Whoever comes again, as the page says, is the same voter.
+    // A reader who comes back, as the page says, is the same voter.
     let counted = reader.submit(form()).await.expect(200);
     counted.says("Your answer is counted");
     assert_eq!(voters(&app).await, 1);
     let txn = hold_up(&app).await;
-    // A script is told so as well, in its own words.
+    // A script gets this as JSON.
     let script = app.reader().with_header("accept", "application/json");
     let fields = [("option", "2"), ("marker", "0000000000000000000001")];
     let told = script.post("/p/trust", &fields).await.expect(503);
@@ -227,7 +227,7 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
     app.assert_the_count_agrees("trust").await;
 }
 
-/// Somebody's shell holds the file: that is nobody's fault who votes meanwhile.
+/// Somebody's shell locks the file: readers who vote meanwhile are told to come back.
 #[tokio::test(flavor = "multi_thread")]
 async fn votes_beside_a_program_that_locks_the_database_are_told_to_come_again() {
     let app = app().await;

@@ -1,4 +1,4 @@
-//! A database that takes nothing: readers are told to come again, and whoever watches the server hears of it.
+//! A database that accepts no writes: readers are told to come back, and the probes and metrics report it.
 
 use canvass::config::sqlite_url;
 use canvass::db::migrate::migrate;
@@ -24,7 +24,7 @@ async fn voters(app: &TestApp) -> i64 {
     app.count(sql).await
 }
 
-/// As a full disk answers: SQLITE_FULL.
+/// SQLITE_FULL, as from a full disk.
 #[tokio::test]
 async fn a_full_database_tells_readers_to_come_again_and_says_so_to_probes() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
@@ -39,7 +39,7 @@ async fn a_full_database_tells_readers_to_come_again_and_says_so_to_probes() {
         let reader = app.reader();
         let answer = reader.post("/p/trust", &[("option", "1")]).await;
         match answer.status.as_u16() {
-            // The result, to which it is sent on.
+            // The redirect led to the result.
             200 => counted += 1,
             _ => break answer,
         }
@@ -55,7 +55,7 @@ async fn a_full_database_tells_readers_to_come_again_and_says_so_to_probes() {
         ready(&app).await,
         (503, "the database cannot be written\n".to_owned())
     );
-    // The connection that met it was closed, and the limit with it.
+    // The connection that got the error was closed, and its limit is gone with it.
     pragma(&app, "PRAGMA max_page_count = 1").await;
     app.app.db.look_after().await;
     assert_eq!(ready(&app).await.0, 503, "it still is");
@@ -70,7 +70,7 @@ async fn a_full_database_tells_readers_to_come_again_and_says_so_to_probes() {
     assert_eq!(voters(&app).await, counted + 1);
 }
 
-/// What is written into a file that has no name any more is gone at the stop.
+/// Writes to a deleted file would be lost when the server stops.
 #[tokio::test]
 async fn a_database_file_that_is_moved_away_is_noticed() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
@@ -91,7 +91,7 @@ async fn a_database_file_that_is_moved_away_is_noticed() {
     let refused = app.reader().post("/p/trust", &answer).await;
     assert_eq!(refused.status, 503, "it would be confirmed, and lost");
     app.reader().get("/p/trust").await.expect(200);
-    // Another one there is not the one that is open.
+    // A different file in its place is not the one that is open.
     std::fs::copy(&away, &file).unwrap();
     app.app.db.look_after().await;
     assert_eq!(ready(&app).await.0, 503);
@@ -102,7 +102,7 @@ async fn a_database_file_that_is_moved_away_is_noticed() {
     assert_eq!(voters(&app).await, 1);
 }
 
-/// Another program has the file and does not let go of it.
+/// Another program locks the file and does not release it.
 #[tokio::test]
 async fn a_locked_database_is_known_to_be_from_the_first_write_on() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
@@ -121,7 +121,7 @@ async fn a_locked_database_is_known_to_be_from_the_first_write_on() {
     assert_eq!(ready(&app).await.0, 200);
 }
 
-/// After a failover this server's connections lead to what has become a standby, or is one still.
+/// After a failover, this server's connections lead to a server that has become a standby, or still is one.
 #[tokio::test]
 async fn a_database_that_may_only_be_read_is_known_to_be_from_the_first_write_on() {
     let app = TestApp::start_with(|config| config.log.filter = "off".to_owned()).await;
@@ -129,7 +129,7 @@ async fn a_database_that_may_only_be_read_is_known_to_be_from_the_first_write_on
         return;
     }
     app.poll("trust").await;
-    // One connection, which closes all others.
+    // A single connection, from which all others are closed.
     let url = Secret::new(app.database.url.clone());
     let others = Db::open(&url, 1).await.unwrap();
     set_read_only(&others, "SET default_transaction_read_only = on").await;
@@ -140,7 +140,7 @@ async fn a_database_that_may_only_be_read_is_known_to_be_from_the_first_write_on
     assert_eq!(ready(&app).await.0, 503, "it still is");
     set_read_only(&others, "RESET default_transaction_read_only").await;
     others.close().await.unwrap();
-    // Each of its own connections that was closed may be met once more.
+    // Each closed connection of the app's pool may be used once more.
     for _ in 0..20 {
         app.app.db.look_after().await;
         if ready(&app).await.0 == 200 {
@@ -154,7 +154,7 @@ async fn a_database_that_may_only_be_read_is_known_to_be_from_the_first_write_on
         .expect(200);
 }
 
-/// Changes the setting, and closes all other connections: settings are for those who come.
+/// Changes the setting, and closes all other connections, because it applies only to new ones.
 async fn set_read_only(db: &Db, change: &str) {
     let name = "SELECT quote_ident(current_database())";
     let row = fetch_one(db.read(), name, []).await.unwrap().unwrap();
@@ -166,7 +166,7 @@ async fn set_read_only(db: &Db, change: &str) {
     }
 }
 
-/// Whatever the umask is.
+/// Regardless of the umask.
 #[tokio::test]
 async fn a_new_database_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Readers on the editors' side.
+//! The editors' pages about readers.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use super::support::editor::signed_in;
 use super::support::reader::Reader;
 use crate::support::paging::assert_pages_are_quick;
 
-/// Writes `n` readers with addresses from all over the alphabet, each subscribed to the newsletter 1, every third to 2 as well;
-/// one in 997 has left, one in 20,011 complained.
+/// Writes `n` readers with addresses from the whole alphabet, each subscribed to newsletter 1 and every third to 2 as
+/// well; one in 997 has left, one in 20,011 has complained.
 async fn many_readers(app: &TestApp, n: i64) {
     let letter = |of: &str| {
         format!("SUBSTR('abcdefghijklmnopqrstuvwxyz', 1 + CAST(({of}) % 26 AS INTEGER), 1)")
@@ -46,7 +46,7 @@ fn thousands(n: usize) -> String {
     }
 }
 
-/// Walks through all pages; fails when a reader comes twice.
+/// Walks through all pages; fails if a reader is listed twice.
 async fn all_pages(browser: &Reader, query: &str) -> BTreeSet<String> {
     let mut page = browser
         .get(&format!("/admin/readers?{query}"))
@@ -114,7 +114,7 @@ async fn every_filter_shows_every_match_once() {
     ] {
         let seen = all_pages(&browser, query).await;
         assert_eq!(seen.len(), count(condition).await, "{query}");
-        // The number above the list is that of its rows.
+        // The number above the list matches its rows.
         let told = match (query, seen.len()) {
             (_, 0) => continue,
             ("", n) => format!("{} readers.", thousands(n)),

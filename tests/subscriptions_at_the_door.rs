@@ -1,4 +1,4 @@
-//! The public form and the API under people who mean no good: the same answer for every address, limits, traps, bad input.
+//! The public form and the API against abuse: the same response for every address, limits, honeypots, bad input.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn suppress(app: &TestApp, address: &str, reason: Suppression) {
     txn.commit().await.unwrap();
 }
 
-/// Four addresses of equal length: one of each kind, and the mail of their own doing out of the way.
+/// Four addresses of equal length, one of each kind. Enough time has passed since the mails that their set-up caused.
 pub async fn four_kinds(app: &TestApp) -> [&'static str; 4] {
     let addresses = [
         "aaaa1@example.org",
@@ -64,12 +64,12 @@ async fn known_unknown_pending_and_suppressed_addresses_get_the_same_page() {
         ));
     }
     assert!(pages.windows(2).all(|two| two[0] == two[1]), "{pages:#?}");
-    // And the same again, now that the caps hold for all of them.
+    // And again, now that the caps apply to all of them.
     for address in addresses {
         let page = ask(&app, &app.reader(), address).await.expect(200);
         assert_eq!(without_address(&page, address), pages[0].0);
     }
-    // The mails tell them apart, in the inbox of the owner alone.
+    // Only the mails differ, and only the owner of the inbox sees them.
     assert_eq!(
         app.mail_to(addresses[2], 1).await.subject,
         app.mail_to(addresses[1], 2).await.subject
@@ -83,8 +83,8 @@ async fn known_unknown_pending_and_suppressed_addresses_get_the_same_page() {
     assert_eq!(app.mails_to(addresses[3]).await.len(), 0);
 }
 
-/// The same rows are written for every kind, so the same time is taken; what is counted here is work, which unlike time cannot be
-/// disturbed by what else the machine does.
+/// The same rows are written for every kind, so it takes the same time. This counts the work, which unlike time does
+/// not depend on what else the machine does.
 #[tokio::test]
 async fn every_kind_of_address_costs_the_same_rows() {
     let app = TestApp::start().await;
@@ -116,7 +116,7 @@ pub async fn rows(app: &TestApp) -> [i64; 3] {
     ]
 }
 
-/// Medians of interleaved requests: a difference that shows over the noise of the machine would be a leak.
+/// Compares medians of interleaved requests: a difference above the noise of the machine would be a leak.
 #[tokio::test]
 async fn every_kind_of_address_takes_the_same_time() {
     let app = TestApp::start().await;
@@ -267,7 +267,7 @@ async fn robots_that_are_too_fast_or_fill_in_everything_get_nothing() {
     assert_eq!(rows(&app).await, [0, 0, 0]);
     let honest = reader.submit(form).await.expect(200);
     assert_eq!(trapped.body, honest.body, "the trap does not show");
-    // A form that a site has built in, or cached for a month, has no time or an old one.
+    // A form that a site has embedded or cached for a month has no time, or an old one.
     reader
         .post(
             "/subscribe/premium",

@@ -1,4 +1,4 @@
-//! How often an address is mailed at somebody else's word, and that this keeps nobody from what they want.
+//! The caps on mails that others can trigger for an address, and that they keep no reader from what they want.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use crate::support::app::TestApp;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Who asks for two newsletters gets two mails. Who has asked for one of them over and over, for whomever, keeps nobody from the other,
-/// and fills no inbox either.
+/// A reader who asks for two newsletters gets two mails. Somebody who asks for one of them over and over, for any
+/// address, does not keep its owner from the other, and does not fill the inbox, either.
 #[tokio::test]
 async fn each_newsletter_has_its_first_mail_and_an_address_its_most() {
     let app = TestApp::start().await;
@@ -46,7 +46,7 @@ async fn each_newsletter_has_its_first_mail_and_an_address_its_most() {
         6,
         "the first of a newsletter, up to twice as many"
     );
-    // The mail that is there already works although the day is used up.
+    // The mail in the inbox works although the daily cap is used up.
     let form = app.reader().get(&link).await.expect(200).the_form();
     app.reader()
         .submit(form)

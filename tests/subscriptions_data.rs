@@ -1,4 +1,4 @@
-//! What is kept about a reader: seen, taken away, erased, and only by a fresh mail to the address.
+//! A reader's own data: seen, exported, erased, and only by a fresh mail to the address.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn linked(app: &TestApp) -> (PollId, ReaderId, String) {
     (poll, id, manage.unwrap())
 }
 
-/// Asks for the data on the page of the preferences, and opens the link in the mail.
+/// Asks for the data on the preferences page, and opens the link in the mail.
 async fn data(app: &TestApp, reader: &Reader, manage: &str) -> (String, Page) {
     app.advance(HOUR);
     let before = app.mails_to(ADDRESS).await.len();
@@ -97,7 +97,7 @@ async fn a_reader_sees_and_takes_away_all_that_is_kept() {
         let at: canvass::types::UnixMillis = row.try_get("", column).unwrap();
         assert_eq!(answer[field], at.to_string(), "{field}");
     }
-    // The link ends after a day, and was never a key to anything else.
+    // The link expires after a day, and never opened anything else.
     app.advance(HOUR * 24 + SECOND);
     for path in [path.clone(), format!("{path}/file")] {
         reader.get(&path).await.expect(410).says("worked for a day");
@@ -126,13 +126,13 @@ async fn a_forwarded_mail_learns_nothing_and_triggers_few_mails() {
             .says("Look into your inbox");
     }
     app.mail_to(ADDRESS, 2).await;
-    // Three a day.
+    // At most three a day.
     assert_eq!(
         app.count("SELECT COUNT(*) FROM outbox WHERE template = 'your-data'")
             .await,
         3
     );
-    // The same page for somebody who is gone.
+    // The page is the same for a reader who does not exist.
     let gone = manage_token(&app.app.keys, ReaderId(id.0 + 1));
     let gone = stranger
         .post(&format!("/manage/{gone}"), &[("action", "data")])
@@ -140,7 +140,7 @@ async fn a_forwarded_mail_learns_nothing_and_triggers_few_mails() {
     gone.expect(404);
 }
 
-/// Anybody can use up the day's confirmations of an address.
+/// Anybody can use up the daily confirmations of an address, which must not affect the links to the data.
 #[tokio::test]
 async fn a_strangers_requests_keep_no_reader_from_their_data() {
     let app = TestApp::start().await;
@@ -157,7 +157,7 @@ async fn a_strangers_requests_keep_no_reader_from_their_data() {
     app.mail_to(ADDRESS, 3).await;
     let (_, page) = data(&app, &app.reader(), &manage).await;
     page.says(ADDRESS);
-    // And the other way round.
+    // And vice versa.
     let confirmations =
         "SELECT COUNT(*) FROM outbox WHERE template <> 'your-data' AND expires_ms > 0";
     assert_eq!(app.count(confirmations).await, 3);
@@ -195,14 +195,14 @@ async fn a_consent_is_taken_back_and_the_answer_stays_counted() {
         1
     );
     reader.submit(form).await.expect(200);
-    // It can be agreed to again, as long as the poll is open.
+    // The reader can agree to the linking again while the poll is open.
     let path = link(&app, poll, 3, ADDRESS).await;
     let page = reader.get(&path).await.expect(200);
     app.advance(SECOND);
     let again = agree(&page, page.the_form());
     reader.submit(again).await.expect(200);
     assert_eq!(links(&app).await.len(), 1);
-    // Leaving the newsletter is another matter.
+    // Leaving the newsletter does not change the linking.
     let page = reader.get(&manage).await.expect(200);
     let form = page.the_form().button("action", "leave-all");
     reader.submit(form).await.expect(200);
@@ -214,7 +214,7 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
     let app = TestApp::start().await;
     let (poll, id, manage) = linked(&app).await;
     let vote = link(&app, poll, 1, ADDRESS).await;
-    // What a relay said repeats the address.
+    // A relay's reply that repeats the address.
     let db = &app.app.db;
     let txn = db.write_txn("test").await.unwrap();
     let issue = "INSERT INTO issue (id, newsletter_id, slug, subject, body, state, created_ms, updated_ms) \
@@ -234,7 +234,7 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
     let reader = app.reader();
     let (path, page) = data(&app, &reader, &manage).await;
     let form = page.the_form();
-    // Neither a program nor somebody in a hurry erases.
+    // Neither a program nor a hasty click erases.
     let mut program = form.clone().tick("sure", "1");
     program.fields.push(("untouched".into(), "1".into()));
     reader.submit(program).await.expect(409);
@@ -252,10 +252,10 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
     );
     let kept = "SELECT COUNT(*) FROM outbox WHERE address_hash IS NOT NULL";
     assert_eq!(app.count(kept).await, 0);
-    // The test's own mailbox stands for the reader's.
+    // The built-in mailbox stands in for the reader's inbox.
     let left = Dump::of(db).await.containing(ADDRESS, &["captured_mail"]);
     assert_eq!(left, Vec::<String>::new());
-    // Nor in the log beside the file.
+    // Nor in the write-ahead log beside the file.
     if let Some(file) = app.app.config.database_file() {
         let log = file.with_extension("db-wal");
         let held = |log| std::fs::metadata(log).map_or(0, |log| log.len());
@@ -280,7 +280,7 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
             .await,
         4
     );
-    // Nothing that was mailed before opens anything.
+    // No link that was mailed before opens anything.
     for old in [&path, &manage] {
         reader.get(old).await.expect(404);
     }
@@ -289,7 +289,7 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
     app.advance(SECOND);
     app.reader().submit(page.the_form()).await.expect(409);
     assert_eq!(links(&app).await, []);
-    // Who comes back begins anew.
+    // A reader who comes back starts from scratch.
     app.advance(HOUR);
     let reader = app.reader();
     let page = reader.get("/p/trust").await.expect(200);
@@ -332,7 +332,7 @@ async fn an_editor_sees_what_is_kept_and_erases_at_a_readers_word() {
             .await,
         0
     );
-    // The old way is gone with its reason.
+    // The old suppression and its reason are gone.
     let stop = page.form("form[action$='/stop']");
     let stop = stop.choose("what", "!suppress").fill("reason", "x");
     let mut old = stop.clone();

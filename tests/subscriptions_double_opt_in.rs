@@ -12,7 +12,7 @@ use crate::support::reader::Reader;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Fills in the form as a person would: not within the first second.
+/// Fills in the form as a person would, which takes longer than a second.
 pub async fn ask(app: &TestApp, reader: &Reader, address: &str) -> Page {
     let form = reader
         .get("/subscribe/premium")
@@ -25,7 +25,7 @@ pub async fn ask(app: &TestApp, reader: &Reader, address: &str) -> Page {
         .await
 }
 
-/// Everything, up to the confirmed subscription.
+/// All steps up to the confirmed subscription.
 pub async fn subscribe(app: &TestApp, reader: &Reader, address: &str) -> Page {
     let before = app.mails_to(address).await.len();
     ask(app, reader, address).await.expect(200);
@@ -41,7 +41,7 @@ pub async fn state_of(app: &TestApp, address: &str) -> i64 {
     .await
 }
 
-/// One text from the database.
+/// Reads one text from the database.
 pub async fn text(app: &TestApp, sql: &str) -> String {
     let row = fetch_one(app.app.db.read(), sql, []).await.unwrap();
     row.unwrap().try_get_by_index(0).unwrap()
@@ -153,7 +153,7 @@ async fn a_second_press_is_fine_and_an_expired_link_is_renewed_with_one_tap() {
         .await
         .expect(200)
         .says("fresh link");
-    // The button twice: the cap holds.
+    // Pressing the button twice: the cap applies.
     reader
         .submit(form.button("fresh", "1"))
         .await
@@ -172,7 +172,7 @@ async fn a_second_press_is_fine_and_an_expired_link_is_renewed_with_one_tap() {
     reader.get(&fresh).await.expect(200).says("Already done");
     assert_eq!(app.count("SELECT COUNT(*) FROM consent").await, 1);
     assert_eq!(app.mails_to("anna@example.org").await.len(), 2);
-    // An old link that was never pressed, with its form still open, confirms nothing.
+    // An old, unused link with its form still open confirms nothing.
     reader.post(&link, &[]).await.expect(410);
 }
 

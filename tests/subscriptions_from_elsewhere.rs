@@ -1,4 +1,4 @@
-//! Wishes that come from a publisher's own pages and scripts.
+//! Subscriptions from a publisher's own pages and scripts.
 
 use crate::subscriptions_at_the_door::four_kinds;
 use crate::subscriptions_double_opt_in::text;

@@ -1,4 +1,4 @@
-//! Import of readers who opted in elsewhere: nothing good lost, everything bad reported, safe to repeat.
+//! Import of readers who opted in elsewhere: no good row is lost, every bad one is reported, and it is safe to repeat.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -124,7 +124,8 @@ async fn a_list_becomes_readers_subscriptions_and_evidence() {
     );
 }
 
-/// 100,000 rows with every kind of fault strewn in: each is reported with its own line, and all others arrive.
+/// 100,000 rows with every kind of fault among them: each fault is reported with its line, and all other rows are
+/// imported.
 #[tokio::test]
 async fn a_hundred_thousand_rows_with_bad_ones_among_them_are_reported_exactly() {
     let desk = Desk::open().await;

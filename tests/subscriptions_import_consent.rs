@@ -1,4 +1,4 @@
-//! Exports of other systems that say who has left: they are not subscribed.
+//! Exports of other systems that say which readers have left: those are not subscribed.
 
 use canvass::db::{Backend, fetch_all, run};
 use canvass::subscriptions::import::{Order, Summary, run as import};
@@ -47,7 +47,7 @@ impl Desk {
         self.column(sql).await
     }
 
-    /// The reason an address is suppressed for.
+    /// The reason for which an address is suppressed.
     async fn suppressed(&self, address: &str) -> Option<i16> {
         let hash = self.app.app.keys.address_hash(address).to_vec();
         let sql = "SELECT reason FROM suppression WHERE address_hash = $1";
@@ -124,7 +124,7 @@ async fn who_bounced_complained_or_was_blocked_is_suppressed() {
         report.contains("8,bad,status: an empty cell does not"),
         "{report}"
     );
-    // They stay out, also of a list that does not say so.
+    // They stay out, even if another list does not say so.
     let (done, _, _) = desk
         .import("email\nspam@example.org\nbounce@example.org\n")
         .await
@@ -132,7 +132,7 @@ async fn who_bounced_complained_or_was_blocked_is_suppressed() {
     assert_eq!((done.subscribed, done.suppressed), (0, 2));
 }
 
-/// However far apart the two rows stand, and whichever comes first.
+/// However far apart the two rows are, and in either order.
 #[tokio::test]
 async fn who_is_gone_in_one_row_is_gone_in_all() {
     let desk = Desk::open().await;
@@ -152,7 +152,7 @@ async fn who_is_gone_in_one_row_is_gone_in_all() {
     );
 }
 
-/// Nobody guesses at what a row says, and another row does not make it good: whichever comes first.
+/// A row that is not understood is not guessed at, and another row cannot make up for it, in either order.
 #[tokio::test]
 async fn who_is_not_understood_in_one_row_is_subscribed_by_none() {
     let desk = Desk::open().await;
@@ -170,7 +170,7 @@ async fn who_is_not_understood_in_one_row_is_subscribed_by_none() {
     assert_eq!(desk.suppressed("c@example.org").await, Some(2));
 }
 
-/// The states of a list of postal addresses are none of consent: what to do about it is said.
+/// The column `state` of a list of postal addresses is not about consent: the error says what to do about it.
 #[tokio::test]
 async fn a_column_that_says_something_else_is_told_to_be_renamed() {
     let desk = Desk::open().await;
@@ -183,7 +183,8 @@ async fn a_column_that_says_something_else_is_told_to_be_renamed() {
     );
 }
 
-/// A complaint elsewhere counts for more than a bounce or an erasure here, as one here would: no opt-in lifts it unnoticed.
+/// A complaint elsewhere outweighs a bounce or an erasure here, as one here would, so that no opt-in lifts it
+/// unnoticed.
 #[tokio::test]
 async fn a_complaint_elsewhere_outweighs_what_is_known_here() {
     let desk = Desk::open().await;
@@ -208,7 +209,8 @@ async fn a_complaint_elsewhere_outweighs_what_is_known_here() {
     }
 }
 
-/// Two imports at once, of which one says *bounced* where the other says *complained*: who waits for an address has none that comes later.
+/// Two imports at once, one of which says *bounced* where the other says *complained*. Addresses are locked in one
+/// order, so that an import that waits for one holds no later one.
 #[tokio::test]
 async fn addresses_are_suppressed_in_one_order_whatever_the_reason() {
     let desk = Desk::open().await;
@@ -238,7 +240,7 @@ async fn addresses_are_suppressed_in_one_order_whatever_the_reason() {
     assert_eq!(desk.suppressed(bounced).await, Some(1));
 }
 
-/// Only the reader or an editor ends what was agreed to here; it is said that the file disagrees.
+/// Only the reader or an editor can end a subscription here; the report says that the file disagrees.
 #[tokio::test]
 async fn who_is_subscribed_here_stays_and_is_told_of() {
     let desk = Desk::open().await;
@@ -271,7 +273,8 @@ async fn a_column_about_consent_that_is_not_understood_stops_the_import() {
     assert_eq!(desk.column("SELECT email_key FROM reader").await, [""; 0]);
 }
 
-/// An editor's page never shows the number that keeps imported words apart, nor a confirmation that nobody knows of.
+/// An editor's page never shows the internal version of an imported consent text, nor a time of confirmation that is
+/// unknown.
 #[tokio::test]
 async fn imported_evidence_says_where_it_is_from_and_what_is_not_known() {
     let desk = Desk::open().await;

@@ -1,4 +1,4 @@
-//! Leaving a newsletter: one tap, no login, for ever; by mistake, it can be taken back.
+//! Leaving a newsletter: one tap, no login, permanent; a mistake can be undone.
 
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ async fn post(
     request.send().await.unwrap()
 }
 
-/// What was agreed to before the reader left does not bring the newsletter back: neither an older link nor a program that follows it.
+/// An agreement from before the reader left does not bring the newsletter back: neither does an older link nor a
+/// program that follows it.
 #[tokio::test]
 async fn a_link_from_before_the_leaving_subscribes_nobody() {
     let app = TestApp::start().await;
@@ -70,7 +71,7 @@ async fn a_link_from_before_the_leaving_subscribes_nobody() {
     app.reader().submit(open).await.expect(410);
     app.reader().get(&links[1]).await.expect(410);
     assert_eq!(state_of(&app, anna).await, 2);
-    // Another newsletter is another matter.
+    // A link for another newsletter still works.
     let form = app.reader().get(&links[2]).await.expect(200).the_form();
     app.reader()
         .submit(form)
@@ -144,7 +145,7 @@ async fn the_page_has_one_button_and_what_it_did_can_be_undone_for_an_hour() {
         1
     );
 
-    // An hour later an old mail, perhaps forwarded, subscribes nobody.
+    // After an hour an old, perhaps forwarded mail subscribes nobody.
     let gone = reader.submit(form).await.expect(200);
     let undo = gone.the_form().button("action", "undo");
     app.advance(HOUR + Duration::from_secs(1));
@@ -181,7 +182,7 @@ async fn an_unsubscribe_link_works_years_later_and_does_not_touch_other_states()
     txn.commit().await.unwrap();
     post(&app, &path, None, "").await;
     assert_eq!(state_of(&app, "anna@example.org").await, 5);
-    // Undoing does not lift a complaint either.
+    // Undoing does not lift a complaint, either.
     post(
         &app,
         &path,
@@ -214,7 +215,7 @@ async fn preferences_keep_what_was_typed_and_only_leave_what_was_listed() {
         .button("action", "save");
     let page = reader.submit(right).await.expect(200).says("saved");
     assert_eq!(page.the_form().value("time_zone"), Some("Europe/Vienna"));
-    // A program that sends less than the form has: what is missing stays.
+    // A program that sends only some of the form's fields: the missing ones keep their values.
     let fields = [("List-Unsubscribe", "One-Click")];
     let page = app.reader().post(&path, &fields).await.expect(200);
     for (field, value) in [("name", "Anna Ø"), ("time_zone", "Europe/Vienna")] {
@@ -250,7 +251,7 @@ async fn preferences_keep_what_was_typed_and_only_leave_what_was_listed() {
     }
 }
 
-/// An hour is long enough for more to happen to a reader who has left.
+/// Other things can happen within the hour in which a reader may undo leaving.
 #[tokio::test]
 async fn who_was_erased_or_must_not_be_mailed_cannot_come_back_by_an_old_link() {
     for how in ["erased", "suppressed"] {
@@ -286,7 +287,7 @@ async fn who_was_erased_or_must_not_be_mailed_cannot_come_back_by_an_old_link() 
             .says("You no longer get");
         let active = "SELECT COUNT(*) FROM subscription WHERE state = 1";
         assert_eq!(app.count(active).await, 0, "{how}");
-        // A mail program that unsubscribes once more is not told that it failed.
+        // A mail client that unsubscribes again does not get an error.
         assert_eq!(post(&app, &path, None, "").await.status(), 200, "{how}");
     }
 }

@@ -1,4 +1,4 @@
-//! Words that were changed while a form was open: agreed to are those that were read.
+//! A consent text that is changed while a form is open: the reader agrees to the text that the form showed.
 
 use canvass::newsletters::{self, Typed};
 
@@ -7,7 +7,7 @@ use crate::support::app::TestApp;
 
 const NEW_WORDS: &str = "Send me this newsletter, and offers of partners.";
 
-/// Makes version 2 of what readers agree to.
+/// Creates version 2 of the consent text.
 async fn change_the_words(app: &TestApp) {
     let db = &app.app.db;
     let letter = newsletters::by_slug(db.read(), "premium").await.unwrap();
@@ -43,7 +43,7 @@ async fn the_form_shown_again_is_not_ticked_beside_other_words() {
     reader.submit(form.clone()).await.expect(422);
     reader.submit(form.tick("consent", "2")).await.expect(200);
 
-    // Where nothing else is wrong, what was read and agreed to stands.
+    // If nothing else is wrong, the agreement to the text that was shown is valid.
     let sent = old.fill("email", "bert@example.org");
     reader.submit(sent).await.expect(200);
     for (address, version) in [("anna", "2"), ("bert", "1")] {

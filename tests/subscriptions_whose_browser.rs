@@ -1,4 +1,4 @@
-//! Whose browser it is: only our own page makes it a reader's, and whoever is somebody else can say so.
+//! Signing readers in by confirming: only our own page can do it, and another person in that browser can say "not me".
 
 use reqwest::header::SET_COOKIE;
 
@@ -12,7 +12,7 @@ use crate::support::reader::Reader;
 
 const COOKIE: &str = "canvass_reader=";
 
-/// A page elsewhere holds a link of its owner's and sends the form in a visitor's browser.
+/// Another site's page sends the form of its owner's own link in a visitor's browser.
 #[tokio::test]
 async fn another_sites_page_confirms_nobody_and_signs_nobody_in() {
     let app = TestApp::start().await;
@@ -25,7 +25,7 @@ async fn another_sites_page_confirms_nobody_and_signs_nobody_in() {
     let page = visitor.submit(form.clone()).await.expect(403);
     page.clone().says("another site");
     assert!(!page.headers.contains_key(SET_COOKIE));
-    // A page can also keep back where it is; browsers then say only that it is another site.
+    // A page can also hide its origin; browsers then say only that it is another site.
     let hidden = app
         .reader()
         .with_header("origin", "null")
@@ -33,7 +33,7 @@ async fn another_sites_page_confirms_nobody_and_signs_nobody_in() {
     hidden.submit(form.clone()).await.expect(403);
     assert_eq!(state_of(&app, ADDRESS).await, 0);
 
-    // An old browser that says nothing confirms, but is not taken for the reader's.
+    // An old browser that sends neither header can confirm, but is not signed in.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let sent = client.post(form.action.clone()).header("origin", "null");
     let answer = sent.form(&form.fields).send().await.unwrap();
@@ -63,7 +63,7 @@ async fn a_known_browser_says_whose_it_is_and_can_be_forgotten() {
     let app = TestApp::start().await;
     asked(&app).await;
     let reader = signed_in(&app).await;
-    // Also by a mail's link, which is a cookie of its own.
+    // Also through a mail's link, which sets a cookie of its own.
     let id = format!("SELECT id FROM reader WHERE email_key = '{ADDRESS}'");
     let id = canvass::types::ReaderId(app.count(&id).await);
     let page = reader.get("/p/trust").await.expect(200);
@@ -86,7 +86,7 @@ async fn a_known_browser_says_whose_it_is_and_can_be_forgotten() {
     assert_eq!(state_of(&app, ADDRESS).await, 1, "the subscription stays");
 }
 
-/// A link from a mail makes a browser known for one poll, with a cookie of its own name.
+/// A link in a mail identifies the reader in that browser for one poll, with a separate cookie.
 #[tokio::test]
 async fn a_browser_known_by_a_mails_link_is_forgotten_too() {
     let app = TestApp::start().await;
@@ -101,7 +101,7 @@ async fn a_browser_known_by_a_mails_link_is_forgotten_too() {
     let ask = reader.get("/not-me?poll=trust").await.expect(200);
     reader.submit(ask.the_form()).await.expect(200);
     assert!(!is_known(&reader).await);
-    // What is no poll's name leads nowhere.
+    // A value that cannot be the name of a poll leads nowhere.
     let odd = reader.get("/not-me?poll=%2f%2fevil.example").await;
     assert!(!odd.expect(200).body.contains("evil"));
 }
@@ -111,7 +111,8 @@ fn names_nobody(page: &Page) {
     assert!(!page.body.contains("/manage/"), "{}", page.text());
 }
 
-/// A link that was pasted somewhere: whoever answers by it learns neither whose it is nor the way to a page that says so.
+/// A link that was pasted somewhere: a person who answers through it learns neither whose link it is nor the URL of a
+/// page that says so.
 #[tokio::test]
 async fn who_answers_by_anothers_link_is_not_told_the_address() {
     let app = TestApp::start().await;

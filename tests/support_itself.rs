@@ -1,4 +1,4 @@
-//! The tools of the tests behave like what they stand for.
+//! The support code behaves like the real things that it stands in for.
 
 use axum::Router;
 use axum::body::Bytes;

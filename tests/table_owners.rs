@@ -1,4 +1,4 @@
-//! A table is written by the parts that ARCHITECTURE.md names, and by no other.
+//! A table is written only by the parts that ARCHITECTURE.md names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,12 +10,12 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// What stands between two backticks.
+/// The texts between backticks.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Table by table, who owns it: from the document.
+/// The owners of each table, from the document.
 fn owners() -> BTreeMap<String, BTreeSet<String>> {
     let mut owners = BTreeMap::new();
     let text = read("ARCHITECTURE.md");
@@ -34,7 +34,7 @@ fn owners() -> BTreeMap<String, BTreeSet<String>> {
     owners
 }
 
-/// The tables that the migrations make.
+/// The tables that the migrations create.
 fn tables() -> BTreeSet<String> {
     let mut tables = BTreeSet::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/src");
@@ -48,20 +48,20 @@ fn tables() -> BTreeSet<String> {
     tables
 }
 
-/// The name that a text begins with, after blanks and the end of a line within a Rust string.
+/// The name at the beginning of a text, after blanks and the line continuation of a Rust string.
 fn name_at(text: &str) -> &str {
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\\');
     let end = text.find(|c: char| !(c.is_ascii_lowercase() || c == '_'));
     &text[..end.unwrap_or(text.len())]
 }
 
-/// The name that a text ends with.
+/// The name at the end of a text.
 fn name_before(text: &str) -> &str {
     let start = text.rfind(|c: char| !(c.is_ascii_lowercase() || c == '_'));
     &text[start.map_or(0, |at| at + 1)..]
 }
 
-/// The tables that a piece of code writes, by statement or by entity.
+/// The tables that a piece of code writes, by SQL or by entity.
 fn written(code: &str) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     for verb in ["INSERT INTO ", "UPDATE ", "DELETE FROM "] {

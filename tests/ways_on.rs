@@ -1,4 +1,4 @@
-//! Pages that say what went wrong lead on: with a link that works, or with what to do.
+//! Error pages lead on: with a working link, or instructions.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ async fn an_old_confirmation_says_that_the_subscription_has_ended() {
     );
 }
 
-/// Each end of a subscription has a link that leads on, in a browser that knows nothing as well.
+/// Every way in which a subscription can end has a page with a link onwards, in a fresh browser as well.
 #[tokio::test]
 async fn every_end_of_a_subscription_leads_on() {
     let app = TestApp::start().await;
@@ -140,6 +140,6 @@ async fn an_expired_link_to_ones_data_mails_a_fresh_one() {
     let fresh = app.mail_to(address, 3).await.link("/data/");
     assert_ne!(fresh, old);
     reader.get(&fresh).await.expect(200).says(address);
-    // What is no link of ours has nobody to mail to.
+    // An invalid link has no reader to whom a fresh one could be mailed.
     reader.get("/data/nonsense").await.expect(404);
 }

@@ -1,4 +1,5 @@
-//! Complaints about confirmations and other single mails: whoever calls one spam is mailed no more, and nobody else is touched.
+//! Complaints about confirmations and other single mails: the address is not mailed any more, and nobody else is
+//! affected.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -50,7 +51,7 @@ async fn with_newsletter() -> TestApp {
     app
 }
 
-/// Anybody can type an address into the form; its owner says once that it was not them.
+/// Anybody can type an address into the form; one complaint by its owner stops further confirmations.
 #[tokio::test]
 async fn a_complaint_about_a_confirmation_ends_the_asking() {
     let app = with_newsletter().await;
@@ -66,7 +67,7 @@ async fn a_complaint_about_a_confirmation_ends_the_asking() {
         "a stranger's typing error"
     );
     assert_eq!(app.count(SUPPRESSED).await, 0);
-    // The payload is gone since the mail left, and the report names nobody.
+    // The payload was erased when the mail was sent, and the report names nobody.
     let spam = complaint("abuse", &path);
     assert_eq!(
         comes_back(&app, &spam).await,
@@ -83,13 +84,13 @@ async fn a_complaint_about_a_confirmation_ends_the_asking() {
     ask(&app, &app.reader(), OTHER).await.expect(200);
     app.mail_to(OTHER, 2).await;
     assert_eq!(app.mails_to(VICTIM).await.len(), 1, "asked never again");
-    // Whoever else has the old link cannot subscribe the address with it.
+    // The old link cannot subscribe the address any more.
     let page = app.reader().get(&confirm).await.expect(200);
     app.reader().submit(page.the_form()).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM subscription").await, 0);
 }
 
-/// Its reader is found by the hash alone, among many; whom the report names does not matter.
+/// The reader is found by the hash alone, among many; the address in the report does not matter.
 #[tokio::test]
 async fn a_complaint_about_a_single_mail_ends_its_readers_subscriptions() {
     let app = with_newsletter().await;
@@ -116,7 +117,7 @@ async fn a_complaint_about_a_single_mail_ends_its_readers_subscriptions() {
     assert_eq!(app.count(SUPPRESSED).await, 1);
 }
 
-/// Only a return path that we sealed counts, and only the kind that is a complaint.
+/// Only a return path that we sealed counts, and only in a report that is a complaint.
 #[tokio::test]
 async fn a_forged_complaint_changes_nothing() {
     let app = with_newsletter().await;
@@ -150,7 +151,7 @@ async fn a_forged_complaint_changes_nothing() {
     assert_eq!(app.count(SUPPRESSED).await, 0);
 }
 
-/// What an editor has allowed again stays so, however often a mail server delivers the report.
+/// An address that an editor has allowed again stays allowed, however often a mail server delivers the report.
 #[tokio::test]
 async fn an_editor_sees_why_and_can_allow_it_again() {
     let log = LogLines::watch();
@@ -173,7 +174,7 @@ async fn an_editor_sees_why_and_can_allow_it_again() {
         .expect(200);
     page.says("Its owner called a mail of ours spam")
         .says("a single mail was reported as spam");
-    // Who never confirmed has no page: the search tells.
+    // An owner who never confirmed has no reader's page, so the search says it.
     let none = editor.get("/admin/readers?q=victim").await.expect(200);
     assert!(
         !none.text().contains("never mailed"),
@@ -213,7 +214,7 @@ async fn an_editor_sees_why_and_can_allow_it_again() {
     assert_eq!(state_of(&app, VICTIM).await, 1);
 }
 
-/// An editor who calls a warning spam still reads the newsletter, and gets the next warning.
+/// An editor who reports a warning as spam keeps getting the newsletter and the next warning.
 #[tokio::test]
 async fn a_complaint_about_an_editors_mail_costs_nothing() {
     let app = with_newsletter().await;
@@ -244,7 +245,8 @@ async fn a_complaint_about_an_editors_mail_costs_nothing() {
     assert_eq!(app.count(SUPPRESSED).await, 0);
 }
 
-/// What waits for the address does not leave after the complaint, nor after the erasure, and an erasure leaves no trace of what did.
+/// Mails that wait for the address are not sent after a complaint or an erasure, and an erasure leaves no trace of
+/// earlier ones.
 #[tokio::test]
 async fn what_still_waits_is_dropped_by_a_complaint_and_by_an_erasure() {
     let app = with_newsletter().await;
@@ -274,7 +276,7 @@ async fn what_still_waits_is_dropped_by_a_complaint_and_by_an_erasure() {
                 .await
                 .expect(200);
             let kept = "SELECT COUNT(*) FROM outbox WHERE address_hash IS NOT NULL";
-            // Of the other address, whose second mail nobody called spam.
+            // The second mail to the other address, which was not reported.
             assert_eq!(app.count(kept).await, 1);
             let taken = comes_back(&app, &complaint("abuse", &path)).await;
             assert_eq!(taken, Taken::Single(Kind::Complaint));
@@ -292,7 +294,7 @@ async fn what_still_waits_is_dropped_by_a_complaint_and_by_an_erasure() {
     }
 }
 
-/// Readers by number, all subscribed.
+/// Inserts subscribed readers with these numbers.
 async fn enter(app: &TestApp, numbers: RangeInclusive<i64>, address: &str) {
     let (from, to) = (numbers.start(), numbers.end());
     let readers = format!(
@@ -308,8 +310,8 @@ async fn enter(app: &TestApp, numbers: RangeInclusive<i64>, address: &str) {
     change(app, &subscriptions).await;
 }
 
-/// Somebody confirms while the readers are looked through for the complaint: next, after many others, or with a number that was taken
-/// before theirs and shows after them.
+/// The reader confirms while readers are searched for the complaint: with the next id, after many others, or with a
+/// lower id that becomes visible after theirs.
 #[tokio::test]
 async fn a_reader_who_came_meanwhile_is_found_as_well() {
     for (others, number) in [(None, 101), (Some(101..=12_100), 12_101), (None, 60)] {
@@ -334,8 +336,8 @@ async fn a_reader_who_came_meanwhile_is_found_as_well() {
     }
 }
 
-/// A complaint, an erasure and a confirmation of one address come one after the other, and whoever waits for the others has nothing yet that
-/// these could want. SQLite has one writer.
+/// A complaint, an erasure and a confirmation of one address are serialised, and while one waits for another it holds
+/// no lock that the other could need. SQLite has only one writer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_complaint_and_an_erasure_wait_with_empty_hands() {
     let app = with_newsletter().await;

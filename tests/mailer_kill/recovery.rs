@@ -1,4 +1,5 @@
-//! After a crash on SQLite nobody waits for a lease: the lock of the data directory proves that nobody else works.
+//! After a crash on SQLite nothing waits for a lease to run out: the lock of the data directory proves that no other
+//! process runs.
 
 use std::time::Duration;
 
@@ -7,12 +8,12 @@ use tokio::time::Instant;
 use crate::support::database::sqlite_needed;
 use crate::support::trial::Trial;
 
-/// Far below the lease, and far above what a start and some hundred mails take on a busy machine.
+/// Far less than a lease, and far more than a start and some hundred mails take on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_of_ten_minutes_delays_nobody_after_a_crash() {
-    // On PostgreSQL others may be at work: there the lease is what proves that they are not.
+    // On PostgreSQL other nodes may be working; only an expired lease proves that they are not.
     if !sqlite_needed() {
         return;
     }

@@ -1,4 +1,4 @@
-//! What a relay may be asked for, as a server on the other side sees it.
+//! The limits of relays, as the servers see them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn by_connection(server: &SmtpServer) -> Vec<usize> {
     mails.into_values().collect()
 }
 
-/// The limits of one relay are its own: it is given no more, and the other no less.
+/// The limits of one relay apply to it alone: it gets no more than that, and the other no less.
 #[tokio::test]
 async fn one_relay_among_several_is_given_as_many_connections_and_mails_as_it_wants() {
     let (shy, usual) = (SmtpServer::start().await, SmtpServer::start().await);
@@ -80,7 +80,7 @@ async fn one_relay_among_several_is_given_as_many_connections_and_mails_as_it_wa
     assert!(most > Some(7), "{most:?}");
 }
 
-/// Waits until so many were sent, and then as long as lanes take to look again several times: no more leave today.
+/// Waits until this many were sent, and then long enough for lanes to look several times: no more are sent today.
 async fn today(app: &TestApp, server: &SmtpServer, issue: IssueId, sent: i64) {
     until(app, issue, |p| p.counts.sent == sent).await;
     for _ in 0..30 {
@@ -99,7 +99,7 @@ async fn a_new_relay_is_warmed_up_day_by_day() {
     let daily = app.newsletter("daily").await;
     readers_at(&app, &daily, "example.org", 150).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
-    // 20, twice that, twice that again; then what is left.
+    // 20, then twice and four times as many; then the rest.
     for sent in [20, 60, 140] {
         today(&app, &server, issue, sent).await;
         app.advance(DAY);
@@ -115,7 +115,7 @@ async fn a_new_relay_is_warmed_up_day_by_day() {
     the_ledger_agrees(&app, issue).await;
 }
 
-/// Its first day is the tests' first day.
+/// An app with a new relay, whose first day is the tests' first day.
 async fn app_of_a_new(server: &SmtpServer) -> TestApp {
     let start = TestApp::start().await.app.clock.now().to_string();
     let warm_up = WarmUp {

@@ -1,4 +1,4 @@
-//! The real app on a free port, with a database of its own and a clock to move.
+//! The real app on a free port, with its own database and a manual clock.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use super::inbox::Mail;
 use super::issues;
 use super::reader::Reader;
 
-/// Monday, 2 March 2026, 09:00 UTC: before the clocks change, far from any midnight.
+/// Monday, 2 March 2026, 09:00 UTC: before daylight saving time begins, and far from midnight.
 pub const START: UnixMillis = UnixMillis(1_772_442_000_000);
 
-/// How long something that happens in the background may take.
+/// How long background work may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running Canvass. Its tasks end with the runtime of the test, its database with
@@ -36,17 +36,17 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// With mail that stays in the built-in mailbox, and limits that no test meets.
+    /// Starts an app with the built-in mailbox, and limits that no test reaches.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    /// With a configuration of the test's own.
+    /// Starts an app with a changed configuration.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         Self::start_within(change, Bounds::default(), QUIET).await
     }
 
-    /// With less time: for ballots to be written, and for a connection on which nothing moves.
+    /// Starts an app with shorter time-outs: for writing ballots, and for idle connections.
     pub async fn start_within(
         change: impl FnOnce(&mut Config),
         bounds: Bounds,
@@ -96,17 +96,17 @@ impl TestApp {
         config::load(None, &settings).unwrap()
     }
 
-    /// The address of a path on this server.
+    /// The URL of a path on this server.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Somebody with a browser of their own.
+    /// A reader with a new browser.
     pub fn reader(&self) -> Reader {
         Reader::new(self.address, &self.app.config.origin())
     }
 
-    /// Moves the clock.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.app.clock.advance(by);
     }
@@ -135,7 +135,7 @@ impl TestApp {
             .collect()
     }
 
-    /// The newest mail to an address, as soon as at least `count` have come.
+    /// The newest mail to an address, once at least `count` have arrived.
     pub async fn mail_to(&self, address: &str, count: usize) -> Mail {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
@@ -152,13 +152,13 @@ impl TestApp {
         }
     }
 
-    /// One number from the database.
+    /// Reads one number from the database.
     pub async fn count(&self, sql: &str) -> i64 {
         let row = fetch_one(self.app.db.read(), sql, []).await.unwrap();
         row.map_or(0, |row| row.try_get_by_index(0).unwrap())
     }
 
-    /// Waits until a query of one number says so.
+    /// Waits until a query returns this number.
     pub async fn wait_until(&self, sql: &str, number: i64) {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
@@ -182,17 +182,17 @@ impl TestApp {
         token.expose().to_owned()
     }
 
-    /// A newsletter with this slug.
+    /// Creates a newsletter with this slug.
     pub async fn newsletter(&self, slug: &str) -> Newsletter {
         issues::newsletter(&self.app.db, slug, self.app.clock.now()).await
     }
 
-    /// An open poll with this slug, one question and the options Yes, No and Unsure.
+    /// Creates an open poll with this slug, one question and the options Yes, No and Unsure.
     pub async fn poll(&self, slug: &str) -> PollId {
         self.poll_with(slug, |_| {}).await
     }
 
-    /// An open poll with something changed.
+    /// Like [`poll`](Self::poll), with changes to the definition.
     pub async fn poll_with(&self, slug: &str, change: impl FnOnce(&mut Definition)) -> PollId {
         let question = QuestionText {
             text: "Do you trust the mainstream media?".to_owned(),
@@ -216,7 +216,7 @@ impl TestApp {
         }
     }
 
-    /// Log, ballots and tally of a poll say the same.
+    /// Asserts that the log, the ballots and the tally of a poll agree.
     pub async fn assert_the_count_agrees(&self, slug: &str) {
         let db = &self.app.db;
         let poll = polls::by_slug(db, slug).await.unwrap().unwrap();

@@ -1,4 +1,5 @@
-//! Somebody with everything that is left of a poll, and all keys but the one that was destroyed, who wants to know what readers answered.
+//! An attacker who has everything that is left of a poll, and all keys except the destroyed one, and wants to know what
+//! readers answered.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,17 +11,18 @@ use canvass::types::{OptionId, UnixMillis};
 
 use super::dump;
 
-/// A ballot that was found somewhere, with what stood beside it.
+/// A ballot that was found somewhere, with its context.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub voter: VoterKey,
     pub choice: OptionId,
     pub at: UnixMillis,
-    /// Tier and place.
+    /// Its tier and place.
     pub kind: (i64, i64),
 }
 
-/// What the attacker knows of a reader: the browser's cookie or the link in a mail, and when the newsletter was asked for.
+/// What the attacker knows about a reader: the browser's cookie or the link in a mail, and when the reader asked for
+/// the newsletter.
 #[derive(Debug, Clone)]
 pub struct Known {
     pub voter: Voter,
@@ -31,7 +33,7 @@ pub struct Known {
 /// Everything in the database.
 pub struct Loot {
     poll: Poll,
-    /// Every value of bytes, wherever it lies.
+    /// Every binary value in any table.
     bytes: HashSet<Vec<u8>>,
     pub ballots: Vec<Found>,
 }
@@ -53,7 +55,7 @@ impl Loot {
         }
     }
 
-    /// Tries every value in the database, and every key the attacker has, as the key of the voters' keys.
+    /// Tries every value in the database, and every key that the attacker has, as the poll's secret.
     pub fn by_key(&self, readers: &[Known], keys: &[Vec<u8>]) -> Vec<Option<OptionId>> {
         let tried: Vec<Poll> = self
             .bytes
@@ -73,7 +75,7 @@ impl Loot {
         readers.iter().map(guess).collect()
     }
 
-    /// Whoever asked for the newsletter in the seconds after a ballot cast it.
+    /// Guesses that a reader who asked for the newsletter within seconds after a ballot cast that ballot.
     pub fn by_time(&self, readers: &[Known]) -> Vec<Option<OptionId>> {
         let near = |asked: UnixMillis| {
             let before = self.ballots.iter().filter(|b| b.at <= asked);
@@ -85,7 +87,7 @@ impl Loot {
         readers.iter().map(|r| r.asked.and_then(near)).collect()
     }
 
-    /// The n-th who asked cast the n-th ballot of the same kind.
+    /// Guesses that the n-th reader who asked cast the n-th ballot of the same kind.
     pub fn by_order(&self, readers: &[Known]) -> Vec<Option<OptionId>> {
         let mut asked: Vec<UnixMillis> = readers.iter().filter_map(|r| r.asked).collect();
         asked.sort_unstable();
@@ -102,7 +104,7 @@ impl Loot {
         readers.iter().map(guess).collect()
     }
 
-    /// Where all ballots of a kind say the same, everybody of that kind said it.
+    /// If all ballots of a kind have the same choice, every reader of that kind made it.
     pub fn by_kind(&self, readers: &[Known]) -> Vec<Option<OptionId>> {
         let guess = |r: &Known| {
             let mut said = self.ballots.iter().filter(|b| b.kind == r.kind);
@@ -113,7 +115,7 @@ impl Loot {
     }
 }
 
-/// Every 32 bytes of a file, as the key: whether one of them makes a voter's key that stands in the file as well.
+/// Tries every 32 bytes of a file as the poll's secret: whether one gives a voter's key that is also in the file.
 pub fn key_in_file(file: &[u8], poll: &Poll, voter: &Voter) -> bool {
     let stands: HashSet<&[u8]> = file.windows(16).collect();
     let tried: HashSet<&[u8]> = file.windows(32).collect();
@@ -193,7 +195,7 @@ async fn pages(db: &Db, poll: &Poll) -> Vec<Found> {
     found
 }
 
-/// What a sealed poll still tells: kinds of ballots by tier alone, as if each had been cast at the close.
+/// What a sealed poll still reveals: only the tier of each ballot, as if all had been cast at the close.
 pub async fn left(db: &Db, poll: &Poll, loot: &mut Loot) {
     let sql =
         "SELECT choices, CAST(tier AS BIGINT) AS tier, n FROM sealed_ballot WHERE poll_id = $1";
@@ -213,7 +215,7 @@ pub async fn left(db: &Db, poll: &Poll, loot: &mut Loot) {
     }
 }
 
-/// Columns of tables about polls that hold a moment between the two.
+/// The columns of poll tables that contain a time between the two.
 pub async fn moments(db: &Db, from: UnixMillis, until: UnixMillis) -> Vec<String> {
     let mut found = Vec::new();
     for table in dump::tables(db).await {

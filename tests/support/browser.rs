@@ -22,18 +22,18 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::require;
 
-/// How long a page may take to say what it has to say.
+/// How long a page may take to show what is expected.
 const PATIENCE: Duration = Duration::from_secs(20);
 const AXE: &str = include_str!("../vendor/axe-core/axe.min.js");
 
-/// Two at once: more browsers than cores only make each other miss their time.
+/// At most two at once: more browsers than cores make each other time out.
 static TURNS: Semaphore = Semaphore::const_new(2);
 static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
 
 struct Driver {
     url: String,
     chromium: PathBuf,
-    /// Kept so that its standard input stays open as long as this process lives.
+    /// Kept so that its standard input stays open for as long as this process lives.
     _keeper: Mutex<Child>,
 }
 
@@ -45,7 +45,7 @@ pub struct Browser {
     _turn: SemaphorePermit<'static>,
 }
 
-/// What a window is opened with.
+/// The settings of a window.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     pub width: u32,
@@ -84,7 +84,7 @@ impl Look {
 }
 
 impl Browser {
-    /// Opens a window; `None`, with the reason printed, where there is no browser.
+    /// Opens a window. If there is no browser, prints the reason and returns `None`.
     pub async fn open(look: Look) -> Option<Self> {
         let Some(driver) = DRIVER.get_or_init(Driver::start) else {
             require::skip("chromium or chromedriver is not installed");
@@ -105,18 +105,18 @@ impl Browser {
         })
     }
 
-    /// Ends the browser. One that is not closed, because its test failed, ends with
+    /// Closes the browser. If its test fails before this, it ends with
     /// the driver.
     pub async fn close(self) {
         self.client.close().await.unwrap();
     }
 
-    /// Opens an address and waits until it is loaded.
+    /// Opens a URL and waits until it is loaded.
     pub async fn goto(&self, url: &str) {
         self.client.goto(url).await.unwrap();
     }
 
-    /// The element, as soon as it is there.
+    /// The element, once it exists.
     pub async fn find(&self, css: &str) -> Element {
         let wait = self.client.wait().at_most(PATIENCE);
         match wait.for_element(Locator::Css(css)).await {
@@ -125,22 +125,22 @@ impl Browser {
         }
     }
 
-    /// Clicks on the element that a CSS selector names.
+    /// Clicks on the element that a CSS selector matches.
     pub async fn click(&self, css: &str) {
         self.find(css).await.click().await.unwrap();
     }
 
-    /// What stands on the page.
+    /// The text of the page.
     pub async fn text(&self) -> String {
         let body = self.client.find(Locator::Css("body")).await.unwrap();
         body.text().await.unwrap()
     }
 
-    /// Waits until the page says something.
+    /// Waits until the page contains these words.
     pub async fn wait_for_text(&self, words: &str) {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
-            // While a page gives way to the next there is no body to read.
+            // During a navigation there is no body to read.
             let text = match self.client.find(Locator::Css("body")).await {
                 Ok(body) => body.text().await.unwrap_or_default(),
                 Err(_) => String::new(),
@@ -156,7 +156,7 @@ impl Browser {
         }
     }
 
-    /// Waits until the address has this path.
+    /// Waits until the URL has this path.
     pub async fn wait_for_path(&self, path: &str) {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
@@ -181,20 +181,20 @@ impl Browser {
         done.await.unwrap()
     }
 
-    /// A command of the browser's own protocol, which sees more than a page may.
+    /// A command of the browser's DevTools protocol, which can see more than a page.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         let command = Devtools(json!({ "cmd": command, "params": parameters }));
         self.client.issue_cmd(command).await.unwrap()
     }
 
-    /// Pretends that the reader set up the machine so: `prefers-color-scheme`, `forced-colors`.
+    /// Emulates a media feature that the reader has set: `prefers-color-scheme`, `forced-colors`.
     pub async fn prefer(&self, feature: &str, value: &str) {
         let features = json!({ "features": [{ "name": feature, "value": value }] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
-    /// All that has moved on this page without being asked, since it was opened: the sum of its layout shifts,
-    /// those shortly after a key or a tap included.
+    /// The sum of all layout shifts of this page since it was opened, including those shortly after a key press or a
+    /// tap.
     pub async fn moved(&self) -> f64 {
         let sum = self
             .run_async(
@@ -207,7 +207,7 @@ impl Browser {
                      seen.push(`${name}: ${at(s.previousRect)} → ${at(s.currentRect)}`);
                    }
                  })).observe({ type: 'layout-shift', buffered: true });
-                 // Two frames: what was just drawn is reported then.
+                 // Two frames later, the latest shifts have been reported.
                  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done([sum, seen]), 100)));",
             )
             .await;
@@ -218,7 +218,7 @@ impl Browser {
         sum_of_shifts
     }
 
-    /// Keeps a picture of the window for a person to judge, in the build's own directory for tests.
+    /// Saves a screenshot of the window for a person to review, in the build's directory for tests.
     pub async fn picture(&self, name: &str) {
         let png = self.client.screenshot().await.unwrap();
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
@@ -239,7 +239,7 @@ impl Browser {
 
     /// Fails if the page is wider than the window.
     pub async fn assert_no_sideways_scroll(&self) {
-        // Not compared to `innerWidth`: an emulated phone zooms out until all fits.
+        // Do not compare with `innerWidth`: an emulated phone zooms out until everything fits.
         let script = "const width = arguments[0];
             const wide = document.documentElement.scrollWidth;
             if (wide <= width) return null;
@@ -252,14 +252,14 @@ impl Browser {
         assert!(overflow.is_null(), "wider than the window: {overflow:#}");
     }
 
-    /// Lets axe-core judge the page: nothing serious, nothing critical.
+    /// Fails if axe-core finds anything serious or critical on the page.
     pub async fn assert_accessible(&self) {
         self.run(AXE).await;
         let found = self
             .client
             .execute_async(
                 "const done = arguments[arguments.length - 1];
-                 // Not into frames: a sandboxed one (a mail) never answers, and axe would wait for a minute.
+                 // Skip frames: a sandboxed one (a mail) never answers, and axe would wait for a minute.
                  axe.run(document, {resultTypes: ['violations'], iframes: false}).then(
                    r => done(r.violations
                      .filter(v => ['serious', 'critical'].includes(v.impact))
@@ -318,7 +318,7 @@ fn capabilities(look: Look, chromium: &Path, profile: &TempDir) -> Map<String, V
     }
     let mut options = json!({ "args": arguments, "binary": chromium });
     if look.width < 500 {
-        // No window can be that narrow; an emulated phone can.
+        // No window can be that narrow, but an emulated phone can.
         let screen = json!({ "width": look.width, "height": 812, "pixelRatio": 2.0, "mobile": true, "touch": true });
         options["mobileEmulation"] = json!({ "deviceMetrics": screen });
     }
@@ -326,7 +326,7 @@ fn capabilities(look: Look, chromium: &Path, profile: &TempDir) -> Map<String, V
         let key = "profile.managed_default_content_settings.javascript";
         options["prefs"] = json!({ key: 2 });
     }
-    // Nothing waits for ever: a page that hangs is a failure, not a hanging test.
+    // So that a page that hangs fails the test instead of hanging it.
     let timeouts = json!({ "script": 30_000, "pageLoad": 30_000 });
     Map::from_iter([
         ("goog:chromeOptions".to_owned(), options),

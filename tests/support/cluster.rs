@@ -1,14 +1,14 @@
-//! A PostgreSQL of a test's own, to be stopped without warning and started again.
+//! A PostgreSQL for one test, which can be stopped without warning and started again.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// Stopped and gone when dropped.
+/// A cluster, stopped and deleted when dropped.
 pub struct Cluster {
     bin: PathBuf,
-    /// Who runs it, where we are root: PostgreSQL refuses to.
+    /// The user that runs it if we are root, because PostgreSQL refuses to run as root.
     user: Option<&'static str>,
     dir: TempDir,
     port: u16,
@@ -21,7 +21,7 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
-    /// Makes and starts one; `Err` says what is missing.
+    /// Creates and starts one; `Err` says what is missing.
     pub fn start() -> Result<Self, String> {
         let bin = newest_bin().ok_or("initdb is not installed")?;
         let user = if id("-u") != "0" {
@@ -39,7 +39,7 @@ impl Cluster {
         if let Some(user) = user {
             let owned = Command::new("chown").arg(user).arg(dir.path()).status();
             assert!(owned.unwrap().success());
-            // The directory of temporary files may be closed to others: it must at least let them pass.
+            // The directory of temporary files may be closed to other users, but they must be able to pass through it.
             for above in dir
                 .path()
                 .ancestors()
@@ -77,7 +77,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// For `database.url`: the database `postgres`.
+    /// The URL of the database `postgres`, for `database.url`.
     pub fn url(&self) -> String {
         format!("postgres://canvass@127.0.0.1:{}/postgres", self.port)
     }
@@ -98,7 +98,7 @@ impl Cluster {
         );
     }
 
-    /// Stops it as a crash of the machine would, but for the disk.
+    /// Stops it like a crash of the machine, except that the disk is intact.
     pub fn down(&self) {
         let stopped = self.control(&["--mode=immediate", "stop"]);
         assert!(
@@ -129,7 +129,7 @@ impl Cluster {
                 as_user
             }
         };
-        // The server must not hold the pipe that the output is read from.
+        // The server must not keep the pipe open from which the output is read.
         let log = self.dir.path().with_extension("output");
         let file = std::fs::File::create(&log).unwrap();
         command

@@ -1,4 +1,4 @@
-//! The OpenAPI document as what scripts rely on: whatever the API answers has to stand in it.
+//! The OpenAPI document as the contract with scripts: every response of the API must be documented in it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// An operation of the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// In lower case.
+    /// The method, in lower case.
     pub method: String,
     pub path: String,
     described: Value,
@@ -29,7 +29,7 @@ impl Operation {
         !self.described["requestBody"].is_null()
     }
 
-    /// Whether an address can name what does not exist.
+    /// Whether a URL of it can name something that does not exist.
     pub fn names_something(&self) -> bool {
         self.path.contains('{')
     }
@@ -39,7 +39,7 @@ impl Operation {
         parameters.is_some_and(|all| all.iter().any(|one| one["name"] == parameter))
     }
 
-    /// Its answers by status.
+    /// Its responses by status.
     pub fn responses(&self) -> &Map<String, Value> {
         self.described["responses"].as_object().unwrap()
     }
@@ -52,7 +52,7 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// As the program gives it.
+    /// The document as the program serves it.
     pub fn of_the_program() -> Self {
         let document = canvass::api::openapi::document();
         let document = serde_json::to_value(document).unwrap();
@@ -83,7 +83,7 @@ impl Contract {
         found.unwrap_or_else(|| panic!("{method} {url} is not in the document"))
     }
 
-    /// What of an answer does not stand in the document.
+    /// How a response differs from the document.
     pub async fn broken_by(&self, operation: &Operation, answer: Response) -> Vec<String> {
         let status = answer.status().as_u16().to_string();
         let kind = answer.headers().get(CONTENT_TYPE);
@@ -107,7 +107,7 @@ impl Contract {
         wrong
     }
 
-    /// What is wrong with a value; beside what its schema forbids that it has a property of which the schema does not know.
+    /// Collects what is wrong with a value: what its schema forbids, and properties that the schema does not have.
     pub fn judge(&self, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
         if let Some(named) = schema["$ref"].as_str() {
             return self.judge(self.resolve(named), value, at, wrong);
@@ -166,7 +166,7 @@ impl Contract {
         }
     }
 
-    /// The properties an object may have; `None` where the schema does not say.
+    /// The properties that an object may have; `None` if the schema does not say.
     fn known(&self, schema: &Value) -> Option<BTreeSet<String>> {
         if let Some(named) = schema["$ref"].as_str() {
             return self.known(self.resolve(named));
@@ -180,14 +180,14 @@ impl Contract {
         (!known.is_empty()).then_some(known)
     }
 
-    /// The schema that a reference names.
+    /// The schema that a reference points to.
     pub fn resolve(&self, reference: &str) -> &Value {
         let pointer = reference.strip_prefix('#').unwrap_or(reference);
         let found = self.document.pointer(pointer);
         found.unwrap_or_else(|| panic!("{reference} leads nowhere"))
     }
 
-    /// Everything in the document that refers to a schema.
+    /// All references to schemas in the document.
     pub fn references(&self) -> Vec<String> {
         fn collect(value: &Value, into: &mut Vec<String>) {
             match value {
@@ -222,7 +222,7 @@ fn is(kind: &str, value: &Value) -> bool {
     }
 }
 
-/// Whether a path is one of a pattern.
+/// Whether a path matches a pattern.
 fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.split('/'), path.split('/'));
     let same = |(pattern, part): (&str, &str)| pattern.starts_with('{') || pattern == part;

@@ -1,5 +1,5 @@
-//! People and programs that answer a poll, at times of their own: the clock is moved from one act to the next, and the watch
-//! looks every few seconds, as in production.
+//! People and programs that answer a poll, each at their own time: the clock is advanced from one action to the next,
+//! and the watch runs every few seconds, as in production.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use super::app::TestApp;
 use super::proof::solution;
 
-/// Somebody, or something, that answers once.
+/// A person or a program that answers once.
 #[derive(Debug, Clone)]
 pub struct Visitor {
-    /// Milliseconds after the beginning: opening the page, touching it, sending. `None`: left out.
+    /// When it opens the page, touches it and sends the answer, in milliseconds from the beginning. `None`: it does
+    /// not.
     pub opens: Option<i64>,
     pub touches: Option<i64>,
     pub sends: i64,
@@ -24,7 +25,7 @@ pub struct Visitor {
     pub option: u8,
 }
 
-/// Description strings of browsers that people have.
+/// User agent strings of real browsers.
 pub fn agents() -> Vec<String> {
     let systems = [
         "Windows NT 10.0; Win64; x64",
@@ -45,13 +46,13 @@ pub fn agents() -> Vec<String> {
         .collect()
 }
 
-/// A time between two random arrivals, in milliseconds.
+/// A random time between two arrivals, in milliseconds.
 pub fn random_gap(random: &Random, mean_ms: f64) -> i64 {
     let unit = (random.below(1 << 30) as f64 + 1.0) / (1_u64 << 30) as f64;
     (-unit.ln() * mean_ms) as i64
 }
 
-/// `n` people who come at random within `minutes`, read, choose and send; `option` says what each answers.
+/// `n` people who arrive at random times within `minutes`, read, choose and send; `option` gives each answer.
 pub fn people(
     random: &Random,
     n: usize,
@@ -79,7 +80,7 @@ pub fn people(
         .collect()
 }
 
-/// How many answers were taken, and how long after the first the first burst was found, in milliseconds.
+/// The number of accepted answers, and how long after the first one a burst was detected, in milliseconds.
 #[derive(Debug)]
 pub struct Ran {
     pub accepted: usize,
@@ -93,7 +94,7 @@ enum Act {
     Send,
 }
 
-/// Lets all of them come to `/p/trust`. Every answer must be taken.
+/// Lets all visitors come to `/p/trust`. Every answer must be accepted.
 pub async fn run(app: &TestApp, visitors: &[Visitor]) -> Ran {
     let client = forgetful();
     let mut acts: Vec<(i64, usize, Act)> = Vec::new();
@@ -156,7 +157,7 @@ pub async fn run(app: &TestApp, visitors: &[Visitor]) -> Ran {
     }
 }
 
-/// Sends an answer, which must be taken.
+/// Sends an answer, which must be accepted.
 pub async fn send(client: &Client, app: &TestApp, headers: HeaderMap, form: &[(&str, String)]) {
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(form)
@@ -168,7 +169,7 @@ pub async fn send(client: &Client, app: &TestApp, headers: HeaderMap, form: &[(&
     assert_eq!(answer.status(), 303, "nobody is turned away");
 }
 
-/// A client without a jar for cookies: each answer is another browser's.
+/// A client without a cookie jar, so that each answer is from a new browser.
 pub fn forgetful() -> Client {
     Client::builder()
         .no_proxy()
@@ -177,7 +178,7 @@ pub fn forgetful() -> Client {
         .unwrap()
 }
 
-/// What a visitor's browser says of itself, and where it is.
+/// The headers with a visitor's user agent and network address.
 pub fn headers(visitor: &Visitor) -> HeaderMap {
     let text = |value: &str| HeaderValue::from_str(value).unwrap();
     let mut headers = HeaderMap::new();

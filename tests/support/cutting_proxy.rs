@@ -1,4 +1,5 @@
-//! A network between the program and PostgreSQL that breaks exactly at a `COMMIT`, or at a statement that is a transaction of its own.
+//! A proxy between the program and PostgreSQL that breaks connections exactly at a `COMMIT`, or at a statement that is
+//! a transaction of its own.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,26 +13,26 @@ use tokio::task::JoinHandle;
 pub enum Cut {
     /// The server never sees the `COMMIT`.
     Before,
-    /// The server commits; its answer does not arrive.
+    /// The server commits, but its response does not arrive.
     After,
-    /// The server never sees the `COMMIT`, nor that the client is gone.
+    /// The server sees neither the `COMMIT` nor that the client is gone.
     Vanish,
-    /// The server sees it when the client has long gone on.
+    /// The server sees it long after the client has gone on.
     Late,
 }
 
 #[derive(Default)]
 struct State {
-    /// Every so many-th commit is cut, each way in turn; 0 for none.
+    /// Every n-th commit is cut, each way in turn; 0 for none.
     every: usize,
     ways: Vec<Cut>,
     seen: usize,
     cuts: usize,
     /// Bytes that the server has sent.
     answered: usize,
-    /// Whether nobody gets through any more.
+    /// Whether new connections are refused.
     closed: bool,
-    /// Connections whose other end nobody will ever hear of again.
+    /// Connections that are kept open, so that the server does not notice that its client is gone.
     vanished: Vec<TcpStream>,
 }
 
@@ -49,7 +50,7 @@ impl Drop for CuttingProxy {
 }
 
 impl CuttingProxy {
-    /// In front of the server that `url` names.
+    /// Starts a proxy in front of the server of `url`.
     pub async fn before(url: &str) -> Self {
         let address = url
             .rsplit_once('@')
@@ -83,14 +84,14 @@ impl CuttingProxy {
         format!("{user}@127.0.0.1:{}/{name}?sslmode=disable", self.port)
     }
 
-    /// From now on every so many-th commit is cut, each of these ways in turn.
+    /// From now on, cuts every n-th commit, in each of these ways in turn.
     pub fn cut(&self, every: usize, ways: &[Cut]) {
         let mut state = self.state.lock().unwrap();
         state.every = every;
         state.ways = ways.to_vec();
     }
 
-    /// Whether new connections are refused from now on.
+    /// Refuses or accepts new connections from now on.
     pub fn close(&self, closed: bool) {
         self.state.lock().unwrap().closed = closed;
     }
@@ -100,7 +101,7 @@ impl CuttingProxy {
         self.state.lock().unwrap().answered
     }
 
-    /// How often it has cut.
+    /// The number of cuts so far.
     pub fn cuts(&self) -> usize {
         self.state.lock().unwrap().cuts
     }
@@ -117,11 +118,11 @@ impl State {
     }
 }
 
-/// A simple query of this one word, as the driver sends it.
+/// The simple query `COMMIT`, as the driver sends it.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
-/// The beginnings of the names of writers whose statements are transactions of their own: a value of each.
+/// Prefixes of the names of writers whose statements are transactions of their own; the name is one of the parameters.
 pub const WRITERS: [&str; 2] = ["ledger ", "box "];
-/// How late is late.
+/// The delay of [`Cut::Late`].
 const LATE: Duration = Duration::from_millis(400);
 
 async fn carry(mut client: TcpStream, mut server: TcpStream, state: Arc<Mutex<State>>) {

@@ -14,11 +14,11 @@ static SQLITE: OnceCell<Vec<u8>> = OnceCell::const_new();
 static POSTGRES: OnceCell<String> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// Gone, with all that is in it, when it is dropped.
+/// A database that is deleted when this is dropped.
 pub struct TestDatabase {
-    /// The data directory of the test; with SQLite the database lies in it.
+    /// The data directory of the test; with SQLite it contains the database.
     pub dir: TempDir,
-    /// As for `database.url`, with an absolute path where it is a file.
+    /// The value for `database.url`, with an absolute path if it is a file.
     pub url: String,
     postgres: Option<String>,
 }
@@ -29,12 +29,12 @@ impl TestDatabase {
         Self::copy_of("template0").await
     }
 
-    /// As [`empty`](Self::empty); on PostgreSQL under the locale that knows no letters but ASCII's.
+    /// Like [`empty`](Self::empty), but on PostgreSQL with the locale that knows only ASCII letters.
     pub async fn of_plain_letters() -> Self {
         Self::copy_of("template0 LOCALE 'C'").await
     }
 
-    /// A database as the shipped migrations leave it.
+    /// A database after the shipped migrations.
     pub async fn migrated() -> Self {
         if server().is_some() {
             let template = POSTGRES.get_or_init(postgres_template).await;
@@ -58,7 +58,7 @@ impl TestDatabase {
         database
     }
 
-    /// The database `postgres` of another PostgreSQL server, migrated; it goes with its server.
+    /// The database `postgres` of another PostgreSQL server, migrated. It is deleted with its server.
     pub async fn on(url: &str) -> Self {
         let database = Self {
             dir: tempfile::tempdir().unwrap(),
@@ -93,7 +93,7 @@ impl TestDatabase {
         Self { dir, url, postgres }
     }
 
-    /// Connections of the test's own.
+    /// Opens separate connections for the test.
     pub async fn open(&self) -> Db {
         Db::open(&Secret::new(self.url.clone()), 4).await.unwrap()
     }
@@ -101,12 +101,12 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        // Every DROP DATABASE is a checkpoint. A server that is thrown away as a whole is spared hundreds of them.
+        // Every DROP DATABASE causes a checkpoint. If the whole server is thrown away, skip hundreds of them.
         if std::env::var_os("CANVASS_TEST_DATABASE_DISPOSABLE").is_some() {
             return;
         }
         if let (Some(server), Some(name)) = (server(), self.postgres.take()) {
-            // The test's own runtime may be the thing that is ending.
+            // In a thread of its own, because the test's runtime may be shutting down.
             let dropped = std::thread::spawn(move || {
                 let mut runtime = tokio::runtime::Builder::new_current_thread();
                 let runtime = runtime.enable_all().build().unwrap();
@@ -117,13 +117,13 @@ impl Drop for TestDatabase {
     }
 }
 
-/// The server to make databases on, if the tests shall use one.
+/// The URL of the server for test databases, if the tests are to use one.
 pub fn server() -> Option<String> {
     let url = std::env::var_os("CANVASS_TEST_DATABASE_URL")?;
     url.into_string().ok().filter(|u| !u.is_empty())
 }
 
-/// The same, for a test that is about a server alone: where there is none it says that the test does not run.
+/// Like [`server`], for a test that needs one: if there is none, it prints that the test is skipped.
 pub fn server_needed() -> Option<String> {
     let server = server();
     if server.is_none() {
@@ -132,7 +132,7 @@ pub fn server_needed() -> Option<String> {
     server
 }
 
-/// Whether the tests run on SQLite, for a test that is about it alone: otherwise it says that the test does not run.
+/// Whether the tests run on SQLite, for a test that needs it: if not, it prints that the test is skipped.
 pub fn sqlite_needed() -> bool {
     let on_sqlite = server().is_none();
     if !on_sqlite {
@@ -151,12 +151,12 @@ async fn sqlite_template() -> Vec<u8> {
     let database = TestDatabase::empty().await;
     let db = database.open().await;
     migrate(&db).await.unwrap();
-    // Closing brings everything from the write-ahead log into the file.
+    // Closing moves everything from the write-ahead log into the file.
     db.close().await.unwrap();
     std::fs::read(database.dir.path().join("canvass.db")).unwrap()
 }
 
-/// Stays on the server until the next run: a template that nobody uses costs nothing.
+/// The migrated template. It stays on the server until the next run, since an unused template costs nothing.
 async fn postgres_template() -> String {
     let server = server().unwrap();
     let name = format!("canvass_template_{}", std::process::id());

@@ -1,4 +1,4 @@
-//! What dkimpy, which is not ours, says of a mail's signatures.
+//! Verifies a mail's signatures with dkimpy, an independent implementation.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -32,7 +32,7 @@ for mail in asked["mails"]:
 json.dump(said, sys.stdout)
 "#;
 
-/// A signature as dkimpy sees it.
+/// dkimpy's verdict on a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub good: bool,
@@ -40,7 +40,7 @@ pub struct Verdict {
     pub selector: String,
 }
 
-/// What is published for these keys.
+/// The DNS records of these keys, by name.
 pub fn records(keys: &[Key]) -> BTreeMap<String, String> {
     keys.iter()
         .map(|key| {
@@ -50,7 +50,7 @@ pub fn records(keys: &[Key]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The verdicts on each mail's signatures, in order; `None` when dkimpy is not installed.
+/// The verdicts on each mail's signatures, in order; `None` if dkimpy is not installed.
 pub fn verdicts(records: &BTreeMap<String, String>, mails: &[String]) -> Option<Vec<Vec<Verdict>>> {
     let python = ["/usr/bin/python3", "python3"].into_iter().find(|python| {
         let mut test = Command::new(python);

@@ -46,7 +46,7 @@ impl DnsServer {
         }
     }
 
-    /// The one TXT record of a name, in strings of at most 255 octets.
+    /// Sets the only TXT record of a name, in strings of at most 255 octets.
     pub fn txt(&self, name: &str, text: &str) {
         let mut data = Vec::new();
         for string in text.as_bytes().chunks(255) {
@@ -56,7 +56,7 @@ impl DnsServer {
         self.publish(name, TXT, data);
     }
 
-    /// The one MX record of a name.
+    /// Sets the only MX record of a name.
     pub fn mx(&self, name: &str, host: &str) {
         let mut data = vec![0, 10];
         for label in host.split('.') {

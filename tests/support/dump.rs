@@ -1,4 +1,4 @@
-//! Everything that stands in a database, as text: to prove that nothing changed.
+//! The whole content of a database as text, to prove that nothing changed.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ impl Dump {
         Self(dump)
     }
 
-    /// How many rows a table has.
+    /// The number of rows of a table.
     pub fn rows(&self, table: &str) -> usize {
         self.0.get(table).map_or(0, Vec::len)
     }
 
-    /// The rows in which a text stands, leaving out some tables.
+    /// The rows that contain a text, leaving out some tables.
     pub fn containing(&self, text: &str, except: &[&str]) -> Vec<String> {
         let tables = self
             .0
@@ -43,8 +43,8 @@ impl Dump {
             .collect()
     }
 
-    /// The rows that only one of the two has, leaving out some tables, and how far each writer has come: every commit on PostgreSQL
-    /// leaves that with its connection, whatever it changes.
+    /// The rows that only one of the two has, leaving out some tables and the turns of the writers, which on PostgreSQL
+    /// every commit changes, whatever it does.
     pub fn differences(&self, other: &Self, except: &[&str]) -> Vec<String> {
         let mut found = Vec::new();
         for (table, rows) in &self.0 {

@@ -1,4 +1,4 @@
-//! Somebody who works here: invited, with a password, signed in.
+//! An editor: invited, with a password, signed in.
 
 use canvass::admin;
 use canvass::types::EmailAddress;
@@ -8,10 +8,10 @@ use super::reader::Reader;
 
 /// The address of [`signed_in`].
 pub const EDITOR: &str = "mara@lindenpost.example";
-/// Their password.
+/// The password of [`signed_in`].
 pub const PASSWORD: &str = "tram linden orange 4";
 
-/// The path of a fresh set-up link.
+/// Invites an editor and returns the path of the set-up link.
 pub async fn invited(app: &TestApp, email: &str) -> String {
     let email = EmailAddress::parse(email).unwrap();
     let (random, now) = (&app.app.random, app.app.clock.now());
@@ -20,12 +20,12 @@ pub async fn invited(app: &TestApp, email: &str) -> String {
         .unwrap()
 }
 
-/// A browser that has just set the password and is signed in by it.
+/// A browser that is signed in as an editor, having just set the password.
 pub async fn signed_in(app: &TestApp) -> Reader {
     signed_in_as(app, EDITOR).await
 }
 
-/// The same for another address.
+/// Like [`signed_in`], for another address.
 pub async fn signed_in_as(app: &TestApp, email: &str) -> Reader {
     let browser = app.reader();
     let page = browser.get(&invited(app, email).await).await.expect(200);

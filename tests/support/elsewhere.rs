@@ -1,4 +1,4 @@
-//! Somebody else's web site, on another origin than ours, and a road between it and us that can be slow, full or broken.
+//! A publisher's web site on another origin, and a proxy between its readers and us that can be slow, full or broken.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -18,8 +18,8 @@ async fn listen(router: Router) -> SocketAddr {
     address
 }
 
-/// A publisher's site: every path answers with the page it has at the moment. It is called `localhost`, so that it is another
-/// site than ours, not only another port.
+/// A publisher's site, which serves its present page at every path. Its host is `localhost`, so that it is a different
+/// site, and not only a different port.
 #[derive(Clone)]
 pub struct Publisher {
     pub origin: String,
@@ -37,12 +37,12 @@ impl Publisher {
         }
     }
 
-    /// Puts `html` between two paragraphs of an article, under a policy that allows nothing but `host`.
+    /// Publishes `html` between two paragraphs of an article, with a content security policy that allows only `host`.
     pub fn publish(&self, html: &str, host: &str) {
         self.publish_as("<html lang=\"en\">", "<body>", html, host);
     }
 
-    /// The same with opening tags of one's own, for direction and colours.
+    /// Like [`publish`](Self::publish), with custom opening tags, for direction and colours.
     pub fn publish_as(&self, opening: &str, body: &str, html: &str, host: &str) {
         let policy = format!(
             "default-src 'none'; style-src {host}; script-src {host}; connect-src {host}; \
@@ -72,13 +72,13 @@ async fn show(State(page): State<Arc<Mutex<(String, String)>>>) -> Response {
     response
 }
 
-/// What happens to requests whose method and path begin so.
+/// What happens to matching requests.
 #[derive(Debug, Clone)]
 pub enum Trouble {
     Slow(Duration),
-    /// So many are refused with 503 and `Retry-After: 1`, the next go through.
+    /// This many are refused with 503 and `Retry-After: 1`; later ones go through.
     Full(usize),
-    /// They arrive and are answered, and nothing of the answer comes back.
+    /// They arrive, but the response is lost.
     Lost,
 }
 
@@ -88,7 +88,7 @@ struct Traffic {
     seen: Vec<String>,
 }
 
-/// A proxy in front of the app, under an origin of its own.
+/// A proxy in front of the app, with an origin of its own.
 #[derive(Clone)]
 pub struct Road {
     pub origin: String,
@@ -121,18 +121,18 @@ impl Road {
         }
     }
 
-    /// From now on, for requests that begin like `POST /p/`.
+    /// Causes trouble from now on, for requests whose method and path begin like this, for instance `POST /p/`.
     pub fn trouble(&self, requests: &str, trouble: Trouble) {
         let mut traffic = self.traffic.lock().unwrap();
         traffic.troubles.push((requests.to_owned(), trouble));
     }
 
-    /// From now on all is well.
+    /// Ends all trouble.
     pub fn mend(&self) {
         self.traffic.lock().unwrap().troubles.clear();
     }
 
-    /// What has come along so far.
+    /// The requests so far.
     pub fn seen(&self) -> Vec<String> {
         self.traffic.lock().unwrap().seen.clone()
     }

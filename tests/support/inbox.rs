@@ -2,7 +2,7 @@
 
 use mail_parser::{MessageParser, MimeHeaders};
 
-/// One mail, decoded; `raw` keeps what went over the wire.
+/// One decoded mail; `raw` is what was sent.
 #[derive(Debug, Clone)]
 pub struct Mail {
     pub raw: Vec<u8>,
@@ -24,8 +24,8 @@ impl Mail {
                 .unwrap_or_default()
                 .to_owned()
         };
-        // `body_text` invents a text from the HTML where there is no text part: a
-        // mail must have both, so only real parts are read.
+        // `body_text` derives a text from the HTML if there is no text part: a
+        // mail must have both, so only read real parts.
         let part = |kind: &str| {
             message
                 .parts
@@ -49,7 +49,7 @@ impl Mail {
         }
     }
 
-    /// The value of a header, unfolded; `None` when the mail has no such header.
+    /// The value of a header, unfolded; `None` if the mail has no such header.
     pub fn header(&self, name: &str) -> Option<String> {
         let head = String::from_utf8_lossy(&self.raw);
         let head = head.split("\r\n\r\n").next().unwrap_or_default();
@@ -61,7 +61,7 @@ impl Mail {
         })
     }
 
-    /// Every link of the HTML part, then every bare one of the text part.
+    /// Every link of the HTML part, then every bare URL of the text part.
     pub fn links(&self) -> Vec<String> {
         let html = scraper::Html::parse_document(&self.html);
         let anchors = scraper::Selector::parse("a[href]").unwrap();
@@ -80,7 +80,7 @@ impl Mail {
         links
     }
 
-    /// The first link whose path begins so, for instance `/confirm/`.
+    /// The first link whose path begins like this, for instance `/confirm/`.
     pub fn link(&self, path: &str) -> String {
         self.links()
             .into_iter()

@@ -1,4 +1,4 @@
-//! Issues that are handed to the mailer, and what becomes of them.
+//! Issues that are handed to the mailer, and their progress.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::app::TestApp;
 use super::smtp_server::SmtpServer;
 
 const SUBJECT: &str = "Trust, measured";
-/// Several thousand mails on a busy machine take half of it; only a test that fails waits for so long.
+/// Several thousand mails on a busy machine take half of this; only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An app whose relay is `server`.
@@ -33,7 +33,7 @@ pub async fn subscribe(app: &TestApp, newsletter: &Newsletter, n: i64) {
     subscribe_in(&app.app.db, newsletter.id, n, app.app.clock.now()).await;
 }
 
-/// As [`subscribe`], without a running app.
+/// Like [`subscribe`], without a running app.
 pub async fn subscribe_in(db: &Db, newsletter: NewsletterId, n: i64, now: UnixMillis) {
     let readers = (1..=n).map(|i| (format!("reader{i}@example.org"), format!("Reader {i}")));
     confirmed(db, newsletter, readers, now).await;
@@ -45,7 +45,7 @@ pub async fn readers_at(app: &TestApp, newsletter: &Newsletter, domain: &str, n:
     confirmed(&app.app.db, newsletter.id, readers, app.app.clock.now()).await;
 }
 
-/// As [`readers_at`], for very many: in two statements.
+/// Like [`readers_at`], for very many: in two statements.
 pub async fn many_readers_at(app: &TestApp, newsletter: &Newsletter, domain: &str, n: i64) {
     let now = app.app.clock.now();
     let txn = app.app.db.write_txn("test").await.unwrap();
@@ -64,7 +64,7 @@ pub async fn many_readers_at(app: &TestApp, newsletter: &Newsletter, domain: &st
     txn.commit().await.unwrap();
 }
 
-/// Readers with these addresses and names, and their subscriptions.
+/// Inserts readers with these addresses and names, and their subscriptions.
 async fn confirmed(
     db: &Db,
     newsletter: NewsletterId,
@@ -91,7 +91,7 @@ async fn confirmed(
     txn.commit().await.unwrap();
 }
 
-/// A newsletter, without a running app.
+/// Creates a newsletter, without a running app.
 pub async fn newsletter(db: &Db, slug: &str, now: UnixMillis) -> Newsletter {
     let draft = Typed {
         slug: slug.to_owned(),
@@ -150,7 +150,7 @@ pub async fn hand_over(app: &TestApp, newsletter: &Newsletter, delay: Duration) 
     hand_over_at(&app.app.db, newsletter, SUBJECT, now, due, expires, None).await
 }
 
-/// Hands an issue over that is for these readers alone, to be sent at once.
+/// Hands over an issue for these readers only, to be sent at once.
 pub async fn hand_over_to(app: &TestApp, newsletter: &Newsletter, only: &[ReaderId]) -> IssueId {
     let now = app.app.clock.now();
     let expires = now + Duration::from_secs(48 * 3_600);
@@ -158,7 +158,7 @@ pub async fn hand_over_to(app: &TestApp, newsletter: &Newsletter, only: &[Reader
     hand_over_at(&app.app.db, newsletter, SUBJECT, now, now, expires, only).await
 }
 
-/// As [`hand_over`], without a running app.
+/// Like [`hand_over`], without a running app.
 pub async fn hand_over_about(
     db: &Db,
     newsletter: &Newsletter,
@@ -237,7 +237,8 @@ pub async fn until(app: &TestApp, issue: IssueId, wanted: impl Fn(&Progress) -> 
     }
 }
 
-/// Waits until no lane has a batch in hand: what was put off lies in a batch of its own by then, due by the clock as it stands.
+/// Waits until no lane holds a batch: by then deferred recipients are in a batch of their own, with a due time by the
+/// present clock.
 pub async fn at_rest(app: &TestApp, issue: IssueId) {
     let held = format!(
         "SELECT COUNT(*) FROM mail_batch WHERE issue_id = {} AND state = 1",
@@ -253,7 +254,7 @@ pub async fn at_rest(app: &TestApp, issue: IssueId) {
     }
 }
 
-/// The tally says what the ledger says.
+/// Asserts that the tally agrees with the ledger.
 pub async fn the_ledger_agrees(app: &TestApp, issue: IssueId) {
     let count = |table: &str, n: &str| {
         format!(
@@ -272,7 +273,7 @@ pub async fn the_ledger_agrees(app: &TestApp, issue: IssueId) {
     }
 }
 
-/// Orders what an editor would, in a transaction of its own.
+/// Gives an editor's order, in a transaction of its own.
 pub async fn steer(app: &TestApp, issue: IssueId, what: Steer) -> Change {
     let txn = app.app.db.write_txn("test").await.unwrap();
     let by = by(app);
@@ -282,7 +283,7 @@ pub async fn steer(app: &TestApp, issue: IssueId, what: Steer) -> Change {
     change
 }
 
-/// Mara, now.
+/// An order by Mara, now.
 pub fn by(app: &TestApp) -> By {
     By {
         who: "Mara".to_owned(),

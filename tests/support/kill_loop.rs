@@ -12,17 +12,17 @@ use tokio::time::{Instant, sleep};
 use super::database::TestDatabase;
 use super::node::Setup;
 
-/// The program at a port of its own, to be killed again and again.
+/// The program on a fixed port, to be killed repeatedly.
 pub struct KillLoop {
     pub seed: u64,
     pub port: u16,
     random: Random,
     setup: Setup,
-    /// What the readers share.
+    /// The state that the readers share.
     pub readers: Readers,
 }
 
-/// Whether they are to stop, and how many answers they had that count.
+/// Whether the readers are to stop, and how many of their answers were counted.
 #[derive(Clone, Default)]
 pub struct Readers {
     stop: Arc<AtomicBool>,
@@ -59,7 +59,8 @@ impl KillLoop {
         }
     }
 
-    /// Kills the program `kills` times, each after some `more` answers, and starts it again. What the lanes of readers bring home comes back.
+    /// Kills and restarts the program `kills` times, each time after about `more` answers. Returns the results of the
+    /// readers' tasks.
     pub async fn run<T>(
         &self,
         kills: usize,

@@ -1,5 +1,5 @@
-//! What the thread of a test logs, for as long as this value lives. A server that the test starts logs there as well, unless its runtime has
-//! several threads.
+//! Captures what a test's thread logs, for as long as the value lives. That includes a server that the test starts,
+//! unless its runtime has several threads.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,8 @@ use tracing::dispatcher::{DefaultGuard, set_default};
 pub struct LogLines {
     written: Written,
     _watching: DefaultGuard,
-    /// While there is only one in the process, whichever thread first comes to a statement decides for all whether anybody wants to know of it.
+    /// A second dispatcher. With a single one in the process, the first thread that reaches a log statement decides for
+    /// all threads whether it is enabled.
     _other: Dispatch,
 }
 
@@ -45,7 +46,7 @@ impl LogLines {
         }
     }
 
-    /// The lines that hold these words.
+    /// The lines that contain these words.
     pub fn of(&self, words: &str) -> Vec<String> {
         let written = self.written.0.lock().unwrap().clone();
         let written = String::from_utf8(written).unwrap();

@@ -1,26 +1,27 @@
-//! What the tests stand on.
+//! The support code of the tests.
 //!
-//! - [`reader`]: a browser without JavaScript: cookies, redirects, forms as HTML says.
-//! - [`editor`]: somebody signed in.
+//! - [`reader`]: a browser without JavaScript: cookies, redirects, forms as HTML defines them.
+//! - [`editor`]: an editor who is signed in.
 //! - [`inbox`]: a mail as its recipient sees it, with links to follow.
 //! - [`browser`]: a real Chromium, headless, and axe-core.
-//! - [`elsewhere`]: a publisher's site that embeds polls, and a slow or broken road to us.
-//! - [`dns_server`]: a name server that says what it is told to.
-//! - [`dkim`]: somebody else's judgement on our signatures.
-//! - [`smtp_server`]: a mail server that keeps what it took and misbehaves when told to.
-//! - [`node`]: the program as a process, to be killed; [`trial`]: issues that go out meanwhile, and the verdict;
+//! - [`elsewhere`]: a publisher's site that embeds polls, and a slow or broken proxy to us.
+//! - [`dns_server`]: a name server with configurable records.
+//! - [`dkim`]: an independent verifier of our signatures.
+//! - [`smtp_server`]: a mail server that keeps what it accepted and misbehaves on demand.
+//! - [`node`]: the program as a process, to be killed; [`trial`]: issues that are sent meanwhile, and the verdict;
 //!   [`kill_loop`]: readers who answer meanwhile.
-//! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT; [`cluster`]: a PostgreSQL to be stopped without warning.
-//! - [`crowd`]: people and programs that answer a poll at times of their own.
-//! - [`proof`]: the work a browser with JavaScript does for its tier.
-//! - [`attacker`]: somebody with a dump, who wants to know what readers answered.
-//! - [`scanner`]: programs that check mails, and an issue for them to check.
+//! - [`cutting_proxy`]: a network that breaks exactly at a COMMIT; [`cluster`]: a PostgreSQL to be stopped without
+//!   warning.
+//! - [`crowd`]: people and programs that answer a poll, each at their own time.
+//! - [`proof`]: the proof of work that a browser with JavaScript does for its tier.
+//! - [`attacker`]: an attacker with a dump, who wants to know what readers answered.
+//! - [`scanner`]: programs that scan mails, and an issue for them to scan.
 //! - [`paging`]: how long the pages of a list take; [`single_mails`]: mails that wait in the outbox.
-//! - [`contract`]: the OpenAPI document, and whether an answer stands in it.
-//! - [`log_lines`]: what is logged meanwhile.
-//! - [`require`]: what to do when a program of the machine is missing.
+//! - [`contract`]: the OpenAPI document, and whether a response matches it.
+//! - [`log_lines`]: captured log lines.
+//! - [`require`]: how to skip a test if a program is not installed.
 //!
-//! Tests move a clock and wait for markers; they do not sleep.
+//! Tests advance a clock and wait for markers; they do not sleep.
 
 pub mod app;
 pub mod attacker;

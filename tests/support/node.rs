@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use super::database::TestDatabase;
 
-/// How a node is started.
+/// The settings with which a node is started.
 #[derive(Clone)]
 pub struct Setup {
     pub smtp_url: String,
     pub in_doubt: &'static str,
     pub connections: usize,
     pub final_dot_seconds: u64,
-    /// The database's, or one of the test's own making.
+    /// The URL of the database, or another one that the test chooses.
     pub database_url: String,
     pub data_dir: String,
     pub bind: String,
     pub lease_seconds: u64,
-    /// A file of settings, for what has no variable.
+    /// A configuration file, for settings that have no environment variable.
     pub config: Option<PathBuf>,
-    /// As in `CANVASS_CRASH_AT`.
+    /// The value for `CANVASS_CRASH_AT`.
     pub crash_at: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Setup {
         }
     }
 
-    /// Starts the program. Where `CANVASS_TEST_LOGS` names a directory, its words go there.
+    /// Starts the program. If `CANVASS_TEST_LOGS` names a directory, it logs to there.
     pub fn start(&self) -> Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_canvass"));
         match &self.config {
@@ -86,7 +86,7 @@ impl Setup {
     }
 }
 
-/// A process that dies with the test.
+/// A process that is killed when the test ends.
 pub struct Node(Child);
 
 impl Drop for Node {
@@ -97,7 +97,7 @@ impl Drop for Node {
 }
 
 impl Node {
-    /// `-KILL`, `-TERM`, `-STOP`, `-CONT`.
+    /// Sends a signal: `-KILL`, `-TERM`, `-STOP`, `-CONT`.
     pub fn signal(&self, signal: &str) {
         let mut kill = Command::new("kill");
         let status = kill.args([signal, &self.0.id().to_string()]).status();
@@ -110,7 +110,7 @@ impl Node {
         self.0.wait().unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
         let end = tokio::time::Instant::now() + limit;
         loop {

@@ -1,10 +1,10 @@
-//! What a [`Reader`](super::reader::Reader) sees: pages and the forms on them.
+//! The pages and forms that a [`Reader`](super::reader::Reader) sees.
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use scraper::{ElementRef, Html, Selector};
 
-/// What came back, at the end of all redirects.
+/// The response after all redirects.
 #[derive(Debug, Clone)]
 pub struct Page {
     pub url: Url,
@@ -39,7 +39,7 @@ impl Page {
         self
     }
 
-    /// What a reader reads: the text of the body, white space collapsed.
+    /// The text of the body as a reader sees it, with white space collapsed.
     pub fn text(&self) -> String {
         let html = Html::parse_document(&self.body);
         match html.select(&selector("body")).next() {
@@ -63,7 +63,7 @@ impl Page {
             .collect()
     }
 
-    /// Address and text of every link.
+    /// URL and text of every link.
     pub fn links(&self) -> Vec<(String, String)> {
         let html = Html::parse_document(&self.body);
         html.select(&selector("a[href]"))
@@ -76,7 +76,7 @@ impl Page {
             .collect()
     }
 
-    /// The form which a CSS selector names; fails if the page has none.
+    /// The form that a CSS selector matches; fails if there is none.
     #[track_caller]
     pub fn form(&self, css: &str) -> Form {
         let html = Html::parse_document(&self.body);
@@ -101,7 +101,7 @@ impl Page {
     }
 }
 
-/// A form, filled in as the page came.
+/// A form with the page's initial values.
 #[derive(Debug, Clone)]
 pub struct Form {
     pub page: Url,
@@ -112,7 +112,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// A POST by somebody who has not seen a form.
+    /// A POST without having seen a form.
     pub fn unseen(action: &Url, fields: &[(&str, &str)]) -> Self {
         Self {
             page: action.clone(),
@@ -160,7 +160,7 @@ impl Form {
         self
     }
 
-    /// Picks a radio button or an entry of a list.
+    /// Selects a radio button or an entry of a list.
     #[track_caller]
     pub fn choose(self, name: &str, value: &str) -> Self {
         self.must_have(&format!(
@@ -185,7 +185,7 @@ impl Form {
         self
     }
 
-    /// Types options into the lines of a question, instead of what is there.
+    /// Replaces the options of a question.
     pub fn with_options(mut self, question: usize, options: &[&str]) -> Self {
         let line = format!("option.{question}");
         self.fields.retain(|(name, _)| *name != line);
@@ -194,7 +194,7 @@ impl Form {
         self
     }
 
-    /// Which of several buttons is pressed: its name and value go along.
+    /// Chooses the button to press, whose name and value are sent along.
     #[track_caller]
     pub fn button(mut self, name: &str, value: &str) -> Self {
         self.must_have(&format!("[name='{name}'][value='{value}']"));
@@ -202,7 +202,7 @@ impl Form {
         self
     }
 
-    /// What would be sent for a field.
+    /// The value that would be sent for a field.
     pub fn value(&self, name: &str) -> Option<&str> {
         let field = self.fields.iter().find(|(n, _)| n == name);
         field.map(|(_, v)| v.as_str())
@@ -222,11 +222,11 @@ impl Form {
     }
 }
 
-/// What a browser would send for an untouched field; `None` for what it leaves out.
+/// What a browser would send for an untouched field; `None` if it would not send the field.
 fn initial_value(field: ElementRef<'_>) -> Option<String> {
     match field.value().name() {
         "textarea" => {
-            // HTML drops one line break right after the tag; the parser has done so.
+            // HTML drops one line break right after the tag, which the parser has done.
             Some(field.text().collect::<String>().replace('\n', "\r\n"))
         }
         "select" => {

@@ -1,10 +1,11 @@
-//! How long pages of a long list take.
+//! Measures how long the pages of a long list take.
 
 use std::time::{Duration, Instant};
 
 use super::reader::Reader;
 
-/// Turns forty pages of a list, or looks at its one page forty times, and fails if more than two take longer than an editor would wait.
+/// Opens forty pages of a list, or its only page forty times, and fails if more than two take longer than an editor
+/// would wait.
 pub async fn assert_pages_are_quick(editor: &Reader, path: &str) {
     let mut times = Vec::new();
     let mut page_path = path.to_owned();

@@ -1,4 +1,4 @@
-//! A browser with JavaScript, as far as proof of work goes: it fetches a puzzle and searches.
+//! The proof of work of a browser with JavaScript: fetches a puzzle and solves it.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
@@ -6,24 +6,24 @@ use serde_json::Value;
 
 use super::reader::Reader;
 
-/// Fetches a puzzle for a poll and solves it: the value of the field `proof`.
+/// Fetches a puzzle for a poll and solves it. Returns the value of the field `proof`.
 pub async fn solved(reader: &Reader, poll: &str) -> String {
     solved_at(reader, &format!("/p/{poll}/proof")).await
 }
 
-/// The same, from an address with a query.
+/// Like [`solved`], from a URL with a query.
 pub async fn solved_at(reader: &Reader, address: &str) -> String {
     let answer = reader.get(address).await.expect(200);
     let puzzle: Value = serde_json::from_str(&answer.body).unwrap();
     solution(&puzzle)
 }
 
-/// What a form sends for a puzzle that was fetched.
+/// The value that a form sends for a puzzle.
 pub fn solution(puzzle: &Value) -> String {
     format!("{}.{}", puzzle["token"].as_str().unwrap(), search(puzzle))
 }
 
-/// What ALTCHA's worker does.
+/// Searches like ALTCHA's worker.
 fn search(puzzle: &Value) -> u32 {
     let bytes = |name: &str| {
         let text = puzzle["parameters"][name].as_str().unwrap();

@@ -1,8 +1,8 @@
 //! A browser without JavaScript.
 //!
-//! It keeps cookies, follows redirects, and submits the forms that the page really
-//! holds, with their hidden fields and the headers a browser would send. A test
-//! that fills in a field which is not on the page fails there.
+//! It keeps cookies, follows redirects, and submits the forms that the page actually
+//! contains, with their hidden fields and the headers that a browser would send. A test
+//! that fills in a field that is not on the page fails.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 
 pub use super::page::{Form, Page};
 
-/// Somebody with a browser, at the site under test.
+/// A person with a browser, at the site under test.
 #[derive(Clone)]
 pub struct Reader {
     client: Client,
@@ -21,7 +21,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// `address` is where the app listens, `public` the URL it believes in: links of
+    /// `address` is where the app listens, `public` its configured URL: links in
     /// mails and pages that begin with the public URL lead to the address.
     pub fn new(address: SocketAddr, public: &str) -> Self {
         let client = Client::builder()
@@ -38,7 +38,7 @@ impl Reader {
         }
     }
 
-    /// The same browser, cookies shared, which sends one more header with everything.
+    /// The same browser with shared cookies, which sends another header with every request.
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.extra.insert(
             HeaderName::try_from(name).unwrap(),
@@ -54,7 +54,7 @@ impl Reader {
         self.go(Method::GET, url, headers, None).await
     }
 
-    /// Follows the first link of a page whose text or address contains `what`.
+    /// Follows the first link of a page whose text or URL contains `what`.
     pub async fn follow(&self, page: &Page, what: &str) -> Page {
         let href = page
             .links()
@@ -90,13 +90,13 @@ impl Reader {
         self.go(Method::POST, url, headers, Some(body)).await
     }
 
-    /// Posts fields without having seen a form, as a script or an old page would.
+    /// Posts fields without having seen a form, like a script or an old page.
     pub async fn post(&self, to: &str, fields: &[(&str, &str)]) -> Page {
         let url = self.locate(to);
         self.submit(Form::unseen(&url, fields)).await
     }
 
-    /// The client with this browser's cookies, for requests that no browser sends.
+    /// The HTTP client with this browser's cookies, for requests that no browser would send.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -160,7 +160,7 @@ impl Reader {
     }
 }
 
-/// The same path at another site.
+/// The same path on another site.
 fn moved(url: &Url, site: &Url) -> Url {
     let mut moved = site.clone();
     moved.set_path(url.path());
@@ -172,7 +172,7 @@ fn header(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).unwrap()
 }
 
-/// What a browser says about a navigation.
+/// The fetch metadata headers that a browser sends with a navigation.
 fn fetch_headers(site: &'static str) -> HeaderMap {
     [
         ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),

@@ -1,5 +1,5 @@
-//! Every URL of the app, read from the source: a route that nobody thought of when the
-//! tests were written is in the list as soon as it exists.
+//! Every URL of the app, read from the source, so that a new route is in the list as soon
+//! as it exists.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,12 +8,12 @@ use reqwest::{Client, Method, StatusCode};
 
 use super::app::TestApp;
 
-/// One URL pattern and what it takes.
+/// One URL pattern and its methods.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
-    /// As the router has it: `/p/{poll}`, with the prefix of its nest.
+    /// The pattern as in the router, `/p/{poll}`, with the prefix of its nest.
     pub path: String,
-    /// What it takes, in lower case.
+    /// The methods that it accepts, in lower case.
     pub methods: Vec<String>,
 }
 
@@ -27,12 +27,12 @@ impl Route {
             .collect()
     }
 
-    /// Whether it takes POST.
+    /// Whether it accepts POST.
     pub fn post(&self) -> bool {
         self.methods.iter().any(|m| m == "post")
     }
 
-    /// Whether scripts call it.
+    /// Whether it belongs to the JSON API.
     pub fn is_api(&self) -> bool {
         self.path.starts_with("/api/")
     }
@@ -54,8 +54,8 @@ impl Route {
     }
 }
 
-/// Reads the source for `.route("…", …)`, and asks the running app below which prefix
-/// each lies: what answers 405 to a method that nobody has is there.
+/// Searches the source for `.route("…", …)`, and asks the running app under which prefix
+/// each is: an existing route answers 405 to a method that no route has.
 pub async fn all(app: &TestApp) -> Vec<Route> {
     let mut written = BTreeSet::new();
     collect(
@@ -99,7 +99,7 @@ fn collect(dir: &Path, routes: &mut BTreeSet<String>) {
             collect(&path, routes);
         } else if path.extension().is_some_and(|e| e == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            // The mailer has routes of another kind.
+            // The mailer's routes are something else.
             if !text.contains("Router") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Programs that check mails, as they are met, and a real issue for them to check.
+//! Mail scanners as they exist in practice, and a real issue for them to scan.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::smtp_server::SmtpServer;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An issue that asks a poll, in its readers' inboxes, and the mail of somebody who has not confirmed yet.
+/// An issue with a poll, in its readers' inboxes, and the mail of a person who has not confirmed yet.
 pub struct Sent {
     pub app: TestApp,
     pub issue: i64,
@@ -24,7 +24,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Written and sent as an editor's script does, by the real mailer to a real SMTP server.
+    /// Writes and sends it like an editor's script, with the real mailer to a real SMTP server.
     pub async fn to(readers: i64) -> Self {
         let server = SmtpServer::start().await;
         let app = issues::app_with(&server, |_| {}).await;
@@ -51,12 +51,12 @@ impl Sent {
         }
     }
 
-    /// Everything that lies in inboxes.
+    /// All mails in the inboxes.
     pub fn inboxes(&self) -> impl Iterator<Item = &Mail> {
         self.mails.iter().chain([&self.confirmation])
     }
 
-    /// Counted, seen and scanned, once everything is over.
+    /// The numbers of ballots counted, seen and scanned, once everything is over.
     pub async fn numbers(&self) -> [i64; 3] {
         self.app.advance(Duration::from_secs(31 * 60));
         canvass::polls::count_looks(&self.app.app).await.unwrap();
@@ -71,7 +71,7 @@ impl Sent {
         numbers
     }
 
-    /// What no program may bring about: ballots, confirmations, subscriptions that ended.
+    /// What no program may cause: ballots, confirmations, ended subscriptions.
     pub async fn harm(&self) -> [i64; 3] {
         let count = |sql: &'static str| self.app.count(sql);
         [
@@ -120,14 +120,14 @@ async fn send(app: &TestApp) -> i64 {
     id
 }
 
-/// A program with an address book of links.
+/// A program that opens links.
 pub struct Scanner {
     client: Client,
     base: String,
 }
 
 impl Scanner {
-    /// One that calls itself so.
+    /// A scanner with this user agent.
     pub fn new(app: &TestApp, name: &str) -> Self {
         let client = Client::builder().no_proxy().user_agent(name);
         Self {
@@ -136,18 +136,18 @@ impl Scanner {
         }
     }
 
-    /// The links of a mail that lead to us, in the order in which they stand there.
+    /// The links of a mail that lead to us, in their order.
     pub fn ours(&self, mail: &Mail) -> Vec<String> {
         let links = mail.links().into_iter();
         links.filter(|l| l.starts_with(&self.base)).collect()
     }
 
-    /// Opens a link; no scanner gets an error of ours.
+    /// Opens a link; fails on a server error.
     pub async fn open(&self, method: Method, link: &str) -> Response {
         self.open_with(method, link, &[]).await
     }
 
-    /// As [`Self::open`], with headers of its own.
+    /// Like [`Self::open`], with additional headers.
     pub async fn open_with(
         &self,
         method: Method,
@@ -164,7 +164,7 @@ impl Scanner {
         answer
     }
 
-    /// Opens every link of a mail, one right after the other.
+    /// Opens every link of a mail, one after the other.
     pub async fn open_all(&self, method: Method, mail: &Mail) {
         for link in self.ours(mail) {
             self.open(method.clone(), &link).await;
@@ -172,7 +172,7 @@ impl Scanner {
     }
 }
 
-/// The words and links of the options, in the order of the HTML part.
+/// The texts and links of the options, in the order of the HTML part.
 pub fn options(mail: &Mail) -> Vec<(String, String)> {
     let html = scraper::Html::parse_document(&mail.html);
     let links = scraper::Selector::parse("a[href*='/v/']").unwrap();
@@ -184,7 +184,7 @@ pub fn options(mail: &Mail) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The link of the option with these words.
+/// The link of the option with this text.
 pub fn option(mail: &Mail, words: &str) -> String {
     let found = options(mail).into_iter().find(|(w, _)| w == words);
     found

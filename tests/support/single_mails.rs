@@ -9,7 +9,7 @@ use canvass::types::EmailAddress;
 
 use super::app::TestApp;
 
-/// A confirmation to `to`, urgent, good for an hour.
+/// An urgent confirmation to `to`, valid for an hour.
 pub fn mail(app: &TestApp, to: &str) -> OutboxMail {
     let template = Template::ConfirmSubscription;
     OutboxMail {
@@ -26,7 +26,7 @@ pub fn mail(app: &TestApp, to: &str) -> OutboxMail {
     }
 }
 
-/// Puts such a mail into the outbox.
+/// Enqueues such a mail.
 pub async fn enqueue(app: &TestApp, to: &str) {
     let txn = app.app.db.write_txn("test").await.unwrap();
     outbox::enqueue(&txn, &app.app, &mail(app, to))

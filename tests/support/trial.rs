@@ -1,4 +1,5 @@
-//! Issues that go out while something is done to the program, and the verdict afterwards, by what the mail server has on disk.
+//! Issues that are sent while the program is disturbed, and the verdict afterwards, based on the mail server's record
+//! on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,34 +19,34 @@ use super::node::Setup;
 use super::smtp_server::{Act, At, SmtpServer};
 
 const NOW: UnixMillis = UnixMillis(1_772_442_000_000);
-/// No mail is ever too old.
+/// An expiry that no mail reaches.
 const NEVER: UnixMillis = UnixMillis(i64::MAX / 2);
-/// What the server took.
+/// The file in which the server records what it accepted.
 const RECORDED: &str = "recorded.txt";
-/// Readers whose address does not exist: one in a hundred, below what stops an issue.
+/// The suffix of addresses that do not exist: one in a hundred, below the threshold that pauses an issue.
 const NOBODY: &str = "77@example.org";
 
 /// A newsletter with readers, a server that records, and the issues handed over so far.
 pub struct Trial {
-    /// Gone with the trial.
+    /// Deleted with the trial.
     _database: TestDatabase,
     pub db: Db,
     pub server: SmtpServer,
     pub setup: Setup,
     pub issues: Vec<IssueId>,
     newsletter: Newsletter,
-    /// Where the server keeps its record: not on the program's disk.
+    /// The directory of the server's record, which is not on the program's disk.
     log: TempDir,
-    /// To whom mails went whose answer the server kept for itself: each may come once more, without any crash.
+    /// The recipients of mails to which the server did not reply: each may get the mail once more, without any crash.
     kept: Arc<Mutex<Vec<String>>>,
-    /// What each kill left in doubt. Where a test notes kills, nothing else may come twice.
+    /// What each kill left in doubt. If a test notes its kills, nothing else may arrive twice.
     doubts: Vec<BTreeSet<Doubt>>,
 }
 
-/// An issue, an address, and when the intent was written that has no outcome.
+/// An issue, an address, and the time of an intent without an outcome.
 type Doubt = (IssueId, String, i64);
 
-/// What the recorder and the ledger say.
+/// The result according to the server's record and the ledger.
 #[derive(Debug, Default)]
 pub struct Verdict {
     pub mails: usize,
@@ -53,7 +54,7 @@ pub struct Verdict {
     pub unknown: usize,
     pub failed: usize,
     pub skipped: usize,
-    /// How many answers the server kept for itself.
+    /// How many mails the server did not reply to.
     pub kept: usize,
 }
 
@@ -68,12 +69,12 @@ impl fmt::Display for Verdict {
 }
 
 impl Trial {
-    /// Everybody is subscribed; nothing is handed over yet.
+    /// A trial with subscribed readers; nothing is handed over yet.
     pub async fn new(in_doubt: &'static str, readers: i64) -> Self {
         Self::on(TestDatabase::migrated().await, in_doubt, readers).await
     }
 
-    /// On a database of the test's own making.
+    /// Like [`new`](Self::new), on a given database.
     pub async fn on(database: TestDatabase, in_doubt: &'static str, readers: i64) -> Self {
         let server = SmtpServer::start().await;
         let db = database.open().await;
@@ -96,14 +97,14 @@ impl Trial {
         }
     }
 
-    /// One more server that records where the first does: what a node sends through it is that node's.
+    /// Another server that shares the record of the first, to tell which node has sent a mail.
     pub async fn another_server(&self) -> SmtpServer {
         let server = SmtpServer::start().await;
         server.record_into(&self.log.path().join(RECORDED));
         server
     }
 
-    /// Judges a kill at once: it leaves at most `bound` mails in doubt that were not before.
+    /// Checks a kill at once: it may leave at most `bound` more mails in doubt.
     pub async fn note_kill(&mut self, bound: usize) {
         self.last_words().await;
         let sql = "SELECT d.issue_id, r.email, d.at_ms FROM delivery d JOIN reader r ON r.id = d.reader_id WHERE d.state = 1";
@@ -126,7 +127,8 @@ impl Trial {
         self.doubts.push(new);
     }
 
-    /// What a killed node sent to a PostgreSQL server may still be written; waits until nobody writes, or where others do, for a moment.
+    /// PostgreSQL may still execute what a killed node has sent: waits until nobody writes, or a moment if other nodes
+    /// do.
     async fn last_words(&self) {
         if self.db.backend() == Backend::Sqlite {
             return;
@@ -142,7 +144,7 @@ impl Trial {
         }
     }
 
-    /// How often a mail may come: once, once more for each kill that left it in doubt, and for each answer that the server kept.
+    /// How often a mail may arrive: once, and once more for each kill that left it in doubt and each missing reply.
     fn may_come(&self, issue: IssueId, to: &str) -> usize {
         let of_this = |doubt: &&Doubt| doubt.0 == issue && doubt.1 == to;
         let doubts = self.doubts.iter().flatten().filter(of_this).count();
@@ -150,12 +152,12 @@ impl Trial {
         1 + doubts + kept.iter().filter(|kept| *kept == to).count()
     }
 
-    /// The server answers after `pace`.
+    /// Makes the server reply after `pace`.
     pub fn calm(&self, pace: Duration) {
         self.server.rule(At::Dot, "", Act::Wait(pace), None);
     }
 
-    /// The server stalls after the dot, drops after the dot, greylists, defers and refuses, now and then.
+    /// Makes the server occasionally stall or drop the connection after the dot, greylist, defer and refuse.
     pub fn moody(&self, seed: u64, pace: Duration) {
         let (random, kept) = (Random::seeded(seed), self.kept.clone());
         self.server.whim(move |at, to| {
@@ -193,7 +195,7 @@ impl Trial {
         issue
     }
 
-    /// What waits for its time is due now: as if hours had passed. The program may be away just now, and its database too.
+    /// Makes all waiting batches due, as if hours had passed. The program and its database may be down at the moment.
     pub async fn let_time_pass(&self) {
         let Ok(txn) = self.db.write_txn("test").await else {
             return;
@@ -234,12 +236,12 @@ impl Trial {
         }
     }
 
-    /// What the editors' page says now is what the ledger's rows say at the same moment: the counters are kept beside the rows.
+    /// Asserts that the counters, which the editors' page shows, agree with the ledger's rows at the same instant.
     pub async fn numbers_add_up(&self) {
         let Some(issue) = self.issues.last() else {
             return;
         };
-        // The database may be away just now.
+        // The database may be down at the moment.
         let Ok((audience, counted, rows)) = self.counters_and_rows(*issue).await else {
             return;
         };
@@ -250,7 +252,7 @@ impl Trial {
             if *state == intent {
                 continue;
             }
-            // Whoever is tried again stays deferred until it is known what came of it.
+            // A recipient that is being retried counts as deferred until the outcome is known.
             let more = if *state == deferred {
                 of(&rows, intent)
             } else {
@@ -265,7 +267,7 @@ impl Trial {
         assert!(dealt <= audience, "{dealt} of {audience}");
     }
 
-    /// The audience, the counters and the rows by state, all at one moment.
+    /// The audience, the counters and the rows by state, all at one instant.
     async fn counters_and_rows(
         &self,
         issue: IssueId,
@@ -289,7 +291,8 @@ impl Trial {
         Ok((audience, numbers.pop().unwrap_or_default(), rows))
     }
 
-    /// The verdict; panics where anything was lost, or doubled with another Message-ID, or the ledger does not agree with the recorder.
+    /// The verdict; panics if any mail was lost, or duplicated with a different Message-ID, or if the ledger does not
+    /// agree with the server's record.
     pub async fn verdict(&self) -> Verdict {
         let mut recorded: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         let log = self.log.path().join(RECORDED);

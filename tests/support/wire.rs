@@ -1,4 +1,4 @@
-//! Bytes on a connection, for what no client library would send.
+//! Raw bytes on a connection, for requests that no client library would send.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Sends bytes as they are and reads until the server closes or falls silent.
+/// Sends raw bytes and reads until the server closes the connection or sends nothing more.
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // The server may answer and close before it has read all of it.
+    // The server may respond and close the connection before it has read everything.
     let _ = stream.write_all(bytes).await;
     read(&mut stream).await
 }
 
-/// Sends a head, then keeps sending pieces of a body until the server answers; says
-/// how many bytes of the body it let itself be sent.
+/// Sends a head, then keeps sending pieces of a body until the server responds. Also returns
+/// how many bytes of the body the server accepted.
 pub async fn flood(address: SocketAddr, head: &str, piece: &[u8]) -> (Answer, usize) {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut from, mut to) = stream.into_split();
@@ -29,14 +29,14 @@ pub async fn flood(address: SocketAddr, head: &str, piece: &[u8]) -> (Answer, us
     (reading.await.unwrap(), sent)
 }
 
-/// Sends bytes and does not wait for an answer; dropped, the connection is closed.
+/// Sends bytes without waiting for a response. Dropping the stream closes the connection.
 pub async fn send(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     stream
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -65,7 +65,7 @@ async fn read(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Answer {
     }
 }
 
-/// Whether an answer of known length has come whole.
+/// Whether a response of known length is complete.
 fn ended(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else {

@@ -1,4 +1,4 @@
-//! An app with something of everything in it, for tests that walk over all of it.
+//! An app with data of every kind, for tests that walk over all of it.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use crate::polls_pictures::{png, upload};
 use crate::polls_sample::draw;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-/// Who is subscribed to "morning", and reads mails.
+/// A subscriber of "morning" who reads mails.
 const FIRST: &str = "first@example.org";
-/// Subscribers without whom nothing can be drawn.
+/// The minimum number of subscribers from whom a sample can be drawn.
 const SMALLEST: i64 = 30;
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visitor {
     Stranger,
@@ -39,7 +39,7 @@ impl Visitor {
     pub const ALL: [Self; 3] = [Self::Stranger, Self::Editor, Self::Script];
 }
 
-/// The app, and what its URLs can be filled in with.
+/// The app, and values for the parameters of its URLs.
 pub struct World {
     pub app: TestApp,
     token: String,
@@ -48,7 +48,7 @@ pub struct World {
     csrf: String,
     /// Values by the name of the parameter: real ones first.
     values: Vec<(&'static str, String)>,
-    /// What follows the address of a route that needs it.
+    /// Query strings of routes that need one.
     queries: Vec<(&'static str, String)>,
 }
 
@@ -81,7 +81,7 @@ impl World {
         values.push(("token", mine));
         let data = asked_for_data(&app, &first).await;
         values.push(("token", data));
-        // The links of a mailed poll: an option, the whole question, the unseen one.
+        // The links of a mailed poll: an option, the whole question, the hidden one.
         let keys = &app.app.keys;
         for token in [
             keys.seal(Purpose::Vote, &pack(&[poll.0, 1, 1, 1])),
@@ -139,7 +139,7 @@ impl World {
         }
     }
 
-    /// A request by somebody, from one of our own pages.
+    /// A request by this visitor, from one of our own pages.
     pub fn request(&self, visitor: Visitor, method: Method, path: &str) -> RequestBuilder {
         let client = match visitor {
             Visitor::Editor => self.editor.client(),
@@ -155,14 +155,14 @@ impl World {
         }
     }
 
-    /// Sends it, and does not wait for the end of a body that may have none.
+    /// Sends a request, without waiting for the end of the body, which may be endless.
     pub async fn send(&self, visitor: Visitor, method: Method, path: &str) -> Response {
         let sent = self.request(visitor, method, path).send();
         let answer = tokio::time::timeout(Duration::from_secs(30), sent).await;
         answer.expect("an answer within 30 s").unwrap()
     }
 
-    /// A route with everything filled in that exists, and with what does not.
+    /// The URLs of a route, with existing and non-existing values.
     pub fn urls(&self, route: &Route) -> Vec<String> {
         let mut urls = vec![String::new()];
         for segment in route.path.split('/').skip(1) {
@@ -184,17 +184,17 @@ impl World {
         urls
     }
 
-    /// The token that a script shows.
+    /// The API token of a script.
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// The field without which no form of an editor is taken.
+    /// The CSRF token, which every form of an editor needs.
     pub fn csrf(&self) -> &str {
         &self.csrf
     }
 
-    /// Values to try for a parameter: those that exist, or one that does not.
+    /// Values to try for a parameter: the existing ones, or one that does not exist.
     fn values(&self, parameter: &str) -> Vec<String> {
         let known: Vec<String> = self
             .values
@@ -233,8 +233,8 @@ pub fn every_kind(poll: &mut Definition) {
     });
 }
 
-/// Subscribes somebody as readers do, and begins to subscribe somebody else. Returns
-/// every token that was mailed on the way: each is then tried on every route, its own
+/// Subscribes one reader completely, and another without the confirmation. Returns
+/// every token that was mailed meanwhile: each is then tried on every route, its own
 /// and those of other purposes.
 async fn subscribed(app: &TestApp) -> (Vec<(&'static str, String)>, Reader) {
     let reader = app.reader();
@@ -252,7 +252,7 @@ async fn subscribed(app: &TestApp) -> (Vec<(&'static str, String)>, Reader) {
     }
     let page = reader.get(&mails[0].link("/confirm/")).await.expect(200);
     let done = reader.submit(page.the_form()).await.expect(200);
-    // The unconfirmed one comes first: it is the one that GET could still confirm.
+    // The unconfirmed one first, because a GET could still confirm it.
     let mut tokens: Vec<String> = mails.iter().rev().flat_map(Mail::links).collect();
     tokens.extend(done.links().into_iter().map(|(href, _)| href));
     tokens.retain(|link| {
@@ -269,8 +269,8 @@ fn last_part(path: &str) -> String {
     path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// Somebody who is subscribed answers in another browser and leaves the address. Returns the two tokens of the link in the mail,
-/// which makes that answer the reader's own.
+/// A subscribed reader answers in another browser and gives the address. Returns the two tokens of the link in the
+/// mail, which makes that answer the reader's own.
 async fn left_an_answer(app: &TestApp) -> (String, String) {
     app.advance(HOUR);
     let browser = app.reader();
@@ -283,7 +283,7 @@ async fn left_an_answer(app: &TestApp) -> (String, String) {
     (last_part(path), answer.to_owned())
 }
 
-/// The token that shows, exports and erases all that is kept about a reader, asked for on the page of the preferences.
+/// The token that shows, exports and erases a reader's data, requested on the preferences page.
 async fn asked_for_data(app: &TestApp, reader: &Reader) -> String {
     app.advance(HOUR);
     let manage = app.mail_to(FIRST, 2).await.link("/manage/");
@@ -293,7 +293,7 @@ async fn asked_for_data(app: &TestApp, reader: &Reader) -> String {
     last_part(&app.mail_to(FIRST, 3).await.link("/data/"))
 }
 
-/// An issue that all subscribers have got.
+/// An issue that was sent to all subscribers.
 async fn mailed(app: &TestApp, newsletter: &Newsletter) {
     subscribe(app, newsletter, SMALLEST).await;
     let issue = hand_over(app, newsletter, Duration::ZERO).await;
@@ -311,7 +311,7 @@ async fn draft(app: &TestApp, token: &str) -> i64 {
     app.count("SELECT MAX(id) FROM issue").await
 }
 
-/// A picture beside an option of a draft: its address.
+/// The URL of a picture beside an option of a draft.
 async fn picture(editor: &Reader) -> String {
     let page = editor.get("/admin/polls/new").await.expect(200);
     let form = page.form("main form.form").fill("slug", "tram");

@@ -12,15 +12,15 @@ use tokio::{
 
 use super::{Act, At, Offers, Received, State};
 
-/// One client, from greeting to goodbye.
+/// One client's conversation, from the greeting to `QUIT`.
 pub(super) struct Conversation {
     pub(super) offers: Offers,
     pub(super) state: Arc<Mutex<State>>,
     pub(super) news: Arc<Notify>,
     pub(super) number: usize,
-    /// It said goodbye, or was cut off.
+    /// The client sent `QUIT`, or was cut off.
     pub(super) gone: AtomicBool,
-    /// It closes after its next reply.
+    /// The server closes the connection after its next reply.
     pub(super) last_word: AtomicBool,
 }
 
@@ -52,7 +52,8 @@ impl Conversation {
         }
     }
 
-    /// Counted once, before the client hears of it: its next connection is another one, not one more.
+    /// Counts the connection as closed, once, and before the client is told, so that its next connection is not counted
+    /// on top of this one.
     fn leave(&self) {
         if !self.gone.swap(true, Ordering::SeqCst)
             && let Ok(mut state) = self.state.lock()
@@ -61,7 +62,7 @@ impl Conversation {
         }
     }
 
-    /// What the first rule that fits says, or else the whim.
+    /// The action of the first matching rule, or else of the whim.
     fn act(&self, at: At, recipient: &str) -> Option<Act> {
         let mut state = self.state.lock().unwrap();
         let rule = state.rules.iter_mut().find(|rule| {
@@ -80,7 +81,7 @@ impl Conversation {
         self.perform(self.act(at, recipient)).await
     }
 
-    /// The reply; `None` is yes; an error ends the conversation.
+    /// Performs an action and returns the reply; `None`: the usual positive one; an error ends the conversation.
     async fn perform(&self, act: Option<Act>) -> std::io::Result<Option<String>> {
         match act {
             None => Ok(None),
@@ -214,7 +215,7 @@ impl Conversation {
         }
     }
 
-    /// Records the mail unless a rule refuses it, then answers, waits or drops.
+    /// Records the mail unless a rule refuses it, then replies, waits or drops the connection.
     async fn take(
         &self,
         from: &str,
@@ -232,7 +233,7 @@ impl Conversation {
             let message_id = header("Message-ID: ");
             let mut state = self.state.lock().unwrap();
             if let Some(log) = &mut state.log {
-                // In one piece: several servers write into one file.
+                // In a single write, because several servers write to one file.
                 let line = format!("{message_id}\t{to}\t{}\n", header("Subject: "));
                 log.write_all(line.as_bytes())?;
                 log.sync_data()?;

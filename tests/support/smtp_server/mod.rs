@@ -1,7 +1,7 @@
-//! An SMTP server for tests: speaks the protocol, keeps what it took, and misbehaves when told to.
+//! An SMTP server for tests: speaks the protocol, keeps what it accepted, and misbehaves on demand.
 //!
-//! It records a mail before it answers the final dot, so that "the server took it" and "the client heard so" can differ,
-//! as they do in the world.
+//! It records a mail before it replies to the final dot, so that "the server accepted it" and "the client knows" can
+//! differ, as they do in reality.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use self::conversation::Conversation;
 
 mod conversation;
 
-/// A mail the server took.
+/// A mail that the server accepted.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// Value of the `Message-ID` header.
@@ -27,15 +27,15 @@ pub struct Received {
     pub from: String,
     /// Envelope recipient.
     pub to: String,
-    /// The message, dots unstuffed.
+    /// The message, without dot-stuffing.
     pub raw: String,
-    /// The commands that began it, `MAIL` and `RCPT`.
+    /// The `MAIL` and `RCPT` commands.
     pub commands: [String; 2],
-    /// Which connection it came over, counted from 0.
+    /// The number of its connection, from 0.
     pub connection: usize,
 }
 
-/// The commands a rule can answer.
+/// The commands that a rule can apply to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     Greeting,
@@ -47,20 +47,20 @@ pub enum At {
     Dot,
 }
 
-/// What the server does instead of saying yes.
+/// What the server does instead of accepting.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Answers with these lines (without the last CRLF).
+    /// Replies with these lines (without the last CRLF).
     Say(String),
-    /// Answers so, and closes the connection.
+    /// Replies with these lines, and closes the connection.
     SayAndDrop(String),
-    /// Closes the connection without a word.
+    /// Closes the connection without a reply.
     Drop,
     /// Waits, then goes on as usual.
     Wait(Duration),
 }
 
-/// What a server does that nobody told it to.
+/// A function that decides the server's behaviour if no rule matches.
 pub type Whim = Arc<dyn Fn(At, &str) -> Option<Act> + Send + Sync>;
 
 struct Rule {
@@ -76,10 +76,10 @@ struct State {
     rules: Vec<Rule>,
     received: Vec<Received>,
     connections: usize,
-    /// Now, and the most at any time.
+    /// Open connections now, and the most at any time.
     open: usize,
     most_open: usize,
-    /// What clients called themselves.
+    /// The names from clients' `EHLO`.
     hellos: Vec<String>,
     commands: HashMap<String, usize>,
     refuse: bool,
@@ -87,23 +87,23 @@ struct State {
     log: Option<File>,
 }
 
-/// The features the server offers.
+/// The features that the server offers.
 #[derive(Clone)]
 pub struct Offers {
     pub pipelining: bool,
     pub smtputf8: bool,
-    /// RFC 3461.
+    /// DSN (RFC 3461).
     pub dsn: bool,
-    /// RFC 1870: the largest message it takes, in octets.
+    /// SIZE (RFC 1870): the largest message it accepts, in octets.
     pub size: Option<usize>,
     pub starttls: Option<TlsAcceptor>,
     /// TLS from the first byte.
     pub implicit_tls: Option<TlsAcceptor>,
     /// `AUTH PLAIN` with this base64 initial response.
     pub auth: Option<String>,
-    /// Speaks Latin-1 and no UTF-8.
+    /// Sends Latin-1 instead of UTF-8.
     pub latin1: bool,
-    /// Says this right after the reply to STARTTLS, in clear.
+    /// Sends this right after the reply to STARTTLS, in clear text.
     pub injected: Option<String>,
 }
 
@@ -187,12 +187,12 @@ impl SmtpServer {
         self.port
     }
 
-    /// For `CANVASS_MAIL__SMTP_URL`.
+    /// The value for `CANVASS_MAIL__SMTP_URL`.
     pub fn url(&self) -> String {
         format!("smtp://127.0.0.1:{}", self.port)
     }
 
-    /// From now on: `act` at this command, for recipients containing `matching`, `times` times or for ever.
+    /// From now on, does `act` at this command, for recipients containing `matching`, `times` times or for ever.
     pub fn rule(&self, at: At, matching: &str, act: Act, times: Option<usize>) {
         self.state.lock().unwrap().rules.push(Rule {
             at,
@@ -202,12 +202,12 @@ impl SmtpServer {
         });
     }
 
-    /// Shorthand: always answers `reply`.
+    /// Shorthand for a rule that always replies `reply`.
     pub fn say(&self, at: At, matching: &str, reply: &str) {
         self.rule(at, matching, Act::Say(reply.to_owned()), None);
     }
 
-    /// Behaves again.
+    /// Removes all rules.
     pub fn forgive(&self) {
         let mut state = self.state.lock().unwrap();
         state.rules.clear();
@@ -219,55 +219,55 @@ impl SmtpServer {
         self.state.lock().unwrap().refuse = true;
     }
 
-    /// Takes new connections again.
+    /// Accepts new connections again.
     pub fn accept_connections(&self) {
         self.state.lock().unwrap().refuse = false;
     }
 
-    /// From now on, where no rule fits.
+    /// Sets the behaviour if no rule matches.
     pub fn whim(&self, whim: impl Fn(At, &str) -> Option<Act> + Send + Sync + 'static) {
         self.state.lock().unwrap().whim = Some(Arc::new(whim));
     }
 
-    /// From now on Message-ID, recipient and subject of each mail are on disk in this file before it is answered. Several servers may
-    /// share it.
+    /// From now on, writes Message-ID, recipient and subject of each mail to this file before replying. Several servers
+    /// may share it.
     pub fn record_into(&self, file: &Path) {
         let file = OpenOptions::new().create(true).append(true).open(file);
         self.state.lock().unwrap().log = Some(file.unwrap());
     }
 
-    /// All mails taken, in order.
+    /// All accepted mails, in order.
     pub fn received(&self) -> Vec<Received> {
         self.state.lock().unwrap().received.clone()
     }
 
-    /// Everybody to whom a mail was taken, in order.
+    /// The recipients of all accepted mails, in order.
     pub fn recipients(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
         state.received.iter().map(|mail| mail.to.clone()).collect()
     }
 
-    /// How many mails were taken.
+    /// The number of accepted mails.
     pub fn count(&self) -> usize {
         self.state.lock().unwrap().received.len()
     }
 
-    /// Connections so far.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
     }
 
-    /// The most that were open at the same time.
+    /// The most connections that were open at the same time.
     pub fn most_open(&self) -> usize {
         self.state.lock().unwrap().most_open
     }
 
-    /// What clients called themselves, in order.
+    /// The names from clients' `EHLO`, in order.
     pub fn hellos(&self) -> Vec<String> {
         self.state.lock().unwrap().hellos.clone()
     }
 
-    /// How often a command was given.
+    /// How often a command was received.
     pub fn commands(&self, command: &str) -> usize {
         self.state
             .lock()
@@ -278,7 +278,7 @@ impl SmtpServer {
             .unwrap_or(0)
     }
 
-    /// Waits until `n` mails were taken; panics after `limit`.
+    /// Waits until `n` mails were accepted; panics after `limit`.
     pub async fn wait_for(&self, n: usize, limit: Duration) -> Vec<Received> {
         let waiting = async {
             loop {
