@@ -9,7 +9,7 @@ use reqwest::Client;
 use crate::program::{Server, canvass, words};
 use crate::support::database::TestDatabase;
 
-/// Starts the demo, and returns the lines that it prints before the one about how to stop it.
+/// Starts the demo, and returns the URLs that it prints before the line about how to stop it.
 fn started(dir: &Path, settings: &[(&str, &str)]) -> (Server, Vec<String>) {
     let mut child = canvass(dir, &["demo"], settings)
         .stdout(Stdio::piped())

@@ -19,7 +19,7 @@ async fn a_stop_loses_nobody_and_doubles_nobody() {
     for stop in 1..=4 {
         let mut node = trial.setup.start();
         trial.server.wait_for(stop * 50, PATIENCE).await;
-        // As service managers do that signal the process and then its group.
+        // Twice, like programs that signal the process and then its group.
         node.signal("-TERM");
         node.signal("-TERM");
         assert!(node.ended(LIMIT).await.success());

@@ -206,7 +206,7 @@ async fn no_list_of_columns_has_two_indexes() {
     assert!(seen.len() > 20, "{seen:?}");
 }
 
-/// One row for every table of the first version.
+/// Rows that a first version may have written.
 const ROWS: &[&str] = &[
     "INSERT INTO setting (name, value) VALUES ('a', 'b')",
     "INSERT INTO editor (id, email_key, email, name, created_ms) VALUES (1, 'e@x', 'E@x', 'E', 1)",

@@ -332,7 +332,7 @@ async fn an_editor_sees_what_is_kept_and_erases_at_a_readers_word() {
             .await,
         0
     );
-    // The old suppression and its reason are gone.
+    // Erasing is no longer a choice in the form that asks for a reason.
     let stop = page.form("form[action$='/stop']");
     let stop = stop.choose("what", "!suppress").fill("reason", "x");
     let mut old = stop.clone();

@@ -33,7 +33,7 @@ async fn another_sites_page_confirms_nobody_and_signs_nobody_in() {
     hidden.submit(form.clone()).await.expect(403);
     assert_eq!(state_of(&app, ADDRESS).await, 0);
 
-    // An old browser that sends neither header can confirm, but is not signed in.
+    // An old browser without fetch metadata, on a page that hides its origin, can confirm, but is not signed in.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let sent = client.post(form.action.clone()).header("origin", "null");
     let answer = sent.form(&form.fields).send().await.unwrap();

@@ -91,7 +91,7 @@ pub(super) fn heartbeat(app: &App) -> Duration {
 }
 
 /// Renews the leases of all batches and mails that lanes of this process hold, so that a slow relay does not cost them.
-/// A row that another node has taken meanwhile does not count as renewed, since its fence differs.
+/// A row that another node has taken meanwhile is left alone.
 pub(super) async fn renew(app: &App) -> Result<(), DbErr> {
     for (table, held) in [
         ("mail_batch", app.mailer.held_batches()),

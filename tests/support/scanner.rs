@@ -142,7 +142,7 @@ impl Scanner {
         links.filter(|l| l.starts_with(&self.base)).collect()
     }
 
-    /// Opens a link; fails on a server error.
+    /// Opens a link; fails unless the response is a success or 404.
     pub async fn open(&self, method: Method, link: &str) -> Response {
         self.open_with(method, link, &[]).await
     }

@@ -163,7 +163,7 @@ struct Mark {
     bounces: i64,
 }
 
-/// The totals of each issue at its most recent bounces. Kept in memory: after a restart the window begins anew.
+/// The totals of each issue at its most recent bounces. Kept in memory: after a restart a new window begins.
 #[derive(Debug, Default)]
 pub struct Bounced(Mutex<BTreeMap<i64, VecDeque<Mark>>>);
 

@@ -8,7 +8,7 @@ use crate::{
     types::{IssueId, ReaderId},
 };
 
-/// At most so many deferred recipients are read, so that the cost of the page does not grow with the trouble.
+/// The most deferred recipients that are read, so that the cost of the page does not grow with the trouble.
 const LOOKED_AT: i64 = 50_000;
 /// How many domains are listed.
 const NAMED: usize = 8;

@@ -12,11 +12,11 @@ use crate::{
     types::{IssueId, ReaderId},
 };
 
-/// At most so many reads of batches per page, so that no page takes long.
+/// The most batches that are read for one page, so that no page takes long.
 const LOOKS: usize = 40;
 /// Recipients per read.
 const PART: usize = 400;
-/// At most so many addresses are checked for one page; the next page goes on from there.
+/// The most addresses that are checked for one page; the next page goes on from there.
 const MOST: usize = 16_000;
 
 /// The recipients that were not attempted yet, in the order of readers.
@@ -136,7 +136,8 @@ pub(super) async fn by_address(
     let mut recipients: Vec<Recipient> = Vec::new();
     let mut looked = 0;
     loop {
-        // Readers in the ledger always match; of the others, some may not be in the audience.
+        // In the ledger every match counts, however sparse they are; of the other readers, some may not be in the
+        // audience.
         let (part, rows) = if in_ledger {
             (MOST, limit + 1)
         } else {

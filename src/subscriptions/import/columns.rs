@@ -3,7 +3,7 @@
 use super::gone::{self, Says};
 use super::rows::HeaderRefused;
 
-/// At most so many titles of ignored columns are reported.
+/// The most titles of ignored columns that are reported.
 const NAMED: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

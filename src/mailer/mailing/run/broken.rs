@@ -46,7 +46,7 @@ impl Lane<'_> {
             Ok(done) => return done,
             Err(fault) => fault,
         };
-        // Nobody knows where the conversation with the relay stopped.
+        // It is unknown where the conversation with the relay stopped.
         line.abandon();
         let (reader, intended) = match std::mem::replace(&mut self.at, At::Nobody) {
             At::BeforeIntent(reader) => (Some(reader), false),
