@@ -76,7 +76,7 @@ impl Resolver {
     /// The mail exchangers of `name`, in no particular order.
     ///
     /// # Errors
-    /// As [`Self::txt`].
+    /// Like [`Self::txt`].
     pub async fn mx(&self, name: &str) -> Result<Vec<String>, Unreachable> {
         let found = self.lookup(name, RecordType::MX).await?;
         let host = |data: &RData| match data {

@@ -25,7 +25,7 @@ pub(super) async fn outbox(app: &App) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Relays and lanes of this process.
+/// The relays and lanes of this process.
 pub(super) fn relays(app: &App) {
     let status = status(app);
     for relay in status.relays {

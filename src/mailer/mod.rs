@@ -13,8 +13,8 @@
 //! - [`transport`]: relays, the built-in mailbox, or files;
 //! - [`status()`]: what relays, providers and lanes do now, for the queue page and the metrics.
 //!
-//! [`start`] starts the lanes: tasks with one connection each. One is reserved for single mails, the others work
-//! through batches and look into the outbox between two mails.
+//! [`start`] starts the lanes: tasks with at most one connection to each relay. One lane is reserved for single mails;
+//! the others work through batches and check the outbox between two mails.
 //!
 //! The mailer knows no feature: its callers say what a mail contains and who gets it. It does know three tables of
 //! `subscriptions`: before each mail it reads who is subscribed, and if a relay says that an address does not exist, it

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::types::Random;
 
-/// Bulk: twice in the first hour, then every two to three hours.
+/// Mails of issues: twice in the first hour, then every two to three hours.
 const BULK: [u64; 3] = [10 * 60, 40 * 60, 150 * 60];
-/// Single mails: somebody is waiting for them.
+/// Single mails: sooner, because somebody is waiting for them.
 const SINGLE: [u64; 6] = [30, 2 * 60, 5 * 60, 10 * 60, 20 * 60, 60 * 60];
 /// After the connection was lost behind the final dot: soon, because the reader most likely did not get the mail.
 const IN_DOUBT: [u64; 4] = [5, 60, 10 * 60, 60 * 60];

@@ -37,7 +37,7 @@ pub struct RelayStatus {
     pub last_minute: u64,
     /// Mails of all nodes on this day (UTC), if the relay has a daily limit.
     pub today: Option<i64>,
-    /// The limit of this day.
+    /// The limit of this day, if there is one.
     pub per_day: Option<i64>,
     /// The state of its circuit breaker.
     pub breaker: BreakerState,
@@ -90,7 +90,7 @@ pub struct LaneStatus {
     /// What it does.
     #[serde(flatten)]
     pub doing: Doing,
-    /// Since when.
+    /// Since when it has done so.
     pub since: UnixMillis,
 }
 
@@ -104,7 +104,7 @@ pub enum Doing {
     SingleMail,
     /// It works through a batch.
     Issue {
-        /// Of this issue.
+        /// The issue of the batch.
         issue: IssueId,
     },
     /// Every relay is paused or has no connection left.
@@ -125,7 +125,7 @@ pub fn status(app: &App) -> Status {
     }
 }
 
-/// Where the lanes write what they do.
+/// The board on which the lanes record what they do.
 #[derive(Debug, Default)]
 pub(super) struct Board(Mutex<Vec<LaneStatus>>);
 

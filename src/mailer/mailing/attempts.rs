@@ -18,7 +18,7 @@ use crate::{
 pub struct Attempt {
     /// The outcome.
     pub state: Option<DeliveryState>,
-    /// When.
+    /// The time of the attempt.
     pub at: UnixMillis,
     /// The reply code; 0 if there was no reply.
     pub code: i16,

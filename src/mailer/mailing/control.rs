@@ -14,7 +14,7 @@ use crate::{
 /// An issue that is handed to the mailer.
 #[derive(Clone, Debug)]
 pub struct Handover<'e> {
-    /// Which issue.
+    /// The issue.
     pub issue: IssueId,
     /// The newsletter whose readers get it.
     pub newsletter: NewsletterId,

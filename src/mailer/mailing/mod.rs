@@ -1,4 +1,4 @@
-//! The sending half of an issue: a frozen audience, leased batches, and a ledger of what became of each recipient.
+//! The sending half of an issue: a frozen audience, leased batches, and a ledger of each recipient's outcome.
 //!
 //! A `mailing` row is written in the transaction that freezes the issue, and belongs to the mailer from then on:
 //! *preparing* (the audience is frozen from one snapshot into `mail_batch` rows of packed reader ids) → *sending* (from
@@ -17,7 +17,7 @@
 //!
 //! 1. *prepare*: claim (`prepare_begun`), chunks of batches (`prepare_chunk`), the last of them with the size of the
 //!    audience (`prepare_end`, before its commit);
-//! 2. *lease*: a batch is taken, its fence rises (`lease_taken`, after the commit);
+//! 2. *lease*: a batch is leased, and its fence rises (`lease_taken`, after the commit);
 //! 3. MAIL, RCPT and DATA up to the relay's `354` (`before_intent`); pipelined with step 5 of the previous mail if
 //!    possible;
 //! 4. the intent's commit, which carries the previous outcome (`in_ledger_commit`, `after_ledger_commit`, and

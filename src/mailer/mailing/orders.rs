@@ -54,7 +54,7 @@ pub struct Order {
     pub recipients: i64,
     /// Details, or empty.
     pub detail: String,
-    /// When.
+    /// When it was given.
     pub at: UnixMillis,
 }
 

@@ -42,9 +42,9 @@ pub struct Wanted {
 /// The last recipient of the previous page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
-    /// Of a list in the order of readers.
+    /// In a list ordered by reader.
     Reader(ReaderId),
-    /// Of a list in the order of addresses.
+    /// In a list ordered by address.
     Address(String),
 }
 
@@ -57,7 +57,7 @@ pub struct Recipient {
     pub email: String,
     /// The recipient's state.
     pub standing: Standing,
-    /// Why.
+    /// The reason for that state.
     pub reason: Reason,
     /// The time of the last change; none while waiting.
     pub at: Option<UnixMillis>,
@@ -103,7 +103,7 @@ pub async fn recipients(
     }
 }
 
-/// In the order of readers.
+/// A page in the order of readers.
 async fn by_reader(
     db: &Db,
     issue: IssueId,

@@ -19,7 +19,7 @@ const LARGEST: usize = 500;
 /// Retries may move by this much to share a batch.
 const TOGETHER_MS: i64 = 60_000;
 
-/// Readers that share a next time.
+/// Readers whose next attempt is due at the same time.
 #[derive(Clone, Debug)]
 pub(super) struct Rest {
     pub(super) readers: Vec<ReaderId>,

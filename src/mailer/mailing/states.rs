@@ -173,7 +173,7 @@ impl Reason {
         self as i16
     }
 
-    /// In a few words, for an editor.
+    /// The reason in a few words, for an editor.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {

@@ -147,7 +147,7 @@ impl Turns {
         app.mailer.domains.crowd(provider, others)
     }
 
-    /// Whether anything is due that only waits for lanes.
+    /// Whether anything is due whose speed is limited by the number of lanes alone.
     pub(in crate::mailer) fn any_due(&self) -> bool {
         self.lock().due.iter().any(|due| due.quick)
     }

@@ -115,7 +115,7 @@ pub struct Relay {
     pub trust: Arc<ClientConfig>,
 }
 
-/// The certificates which this machine trusts (`SSL_CERT_FILE` is honoured), with aws-lc-rs.
+/// The certificates that this machine trusts (`SSL_CERT_FILE` is honoured), with aws-lc-rs.
 ///
 /// # Errors
 /// If the crypto provider does not support the protocol versions, which would be a defect of the build.

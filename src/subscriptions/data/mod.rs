@@ -39,14 +39,14 @@ pub fn token(keys: &Keys, reader: ReaderId, now: UnixMillis) -> String {
     keys.seal(Purpose::Erase, &pack(&[reader.0, now.0]))
 }
 
-/// What a token leads to.
+/// The result of opening a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
     /// This reader's data.
     Good(ReaderId),
     /// An expired link: it shows nothing, but a fresh one can be mailed to the same reader.
     Expired(ReaderId),
-    /// Not ours.
+    /// It is not a token of ours.
     Unknown,
 }
 

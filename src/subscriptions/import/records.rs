@@ -105,7 +105,7 @@ impl<R: Read> Records<R> {
     /// Reads the next piece.
     ///
     /// # Errors
-    /// The input cannot be read.
+    /// If the input cannot be read.
     pub fn read_next(&mut self) -> io::Result<Piece> {
         self.line += self.lines_in_piece;
         self.lines_in_piece = 0;

@@ -249,7 +249,7 @@ impl Group {
         !self.words.n.is_empty()
     }
 
-    /// From `$4` on.
+    /// The parameters from `$4` on.
     fn values(self, slot: i64, now: UnixMillis) -> Vec<Value> {
         let has_words = self.has_words();
         let mut values: Vec<Value> = vec![
