@@ -182,7 +182,7 @@ async fn nothing_is_replaced_by_what_cannot_be_used() {
         if url.starts_with("sqlite:") {
             "--replace"
         } else {
-            "has tables already"
+            "already has tables"
         },
     );
     refused(
@@ -213,9 +213,9 @@ async fn nothing_is_replaced_by_what_cannot_be_used() {
     std::fs::write(&empty, "").unwrap();
     for (file, why) in [
         (&copy, "newer version"),
-        (&torn, "no backup"),
-        (&words, "no backup"),
-        (&empty, "no backup"),
+        (&torn, "not a Canvass backup"),
+        (&words, "not a Canvass backup"),
+        (&empty, "not a Canvass backup"),
     ] {
         let file = file.display().to_string();
         refused(

@@ -57,7 +57,7 @@ async fn an_operator_makes_publishes_checks_and_activates_keys() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("bounces go to mx.example.org"), "{said}");
     assert!(
-        said.contains("unsigned") && said.contains("dkim create"),
+        said.contains("not signed") && said.contains("dkim create"),
         "{said}"
     );
 

@@ -323,7 +323,7 @@ async fn tools_say_what_they_did() {
     assert!(run(&["api-token", "list"]).1.contains("revoked 20"));
     let (code, again) = run(&["api-token", "revoke", "1"]);
     assert_eq!(code, Some(1), "{again}");
-    assert!(again.contains("no token 1 is live"), "{again}");
+    assert!(again.contains("no live token 1"), "{again}");
 
     let editor = "ed@news.example";
     let (code, nobody) = run(&["admin", "close", editor]);

@@ -38,7 +38,10 @@ fn check_finds_what_serve_would_refuse() {
     let check = canvass(dir.path(), &["check"], &good).output().unwrap();
     let said = words(&check);
     assert_eq!(check.status.code(), Some(0), "{said}");
-    assert!(said.contains("left alone: CANVASS_SERVICE_HOST"), "{said}");
+    assert!(
+        said.contains("not settings of Canvass: CANVASS_SERVICE_HOST"),
+        "{said}"
+    );
 }
 
 /// The service could not open files that root has written there. Only root can run this test.

@@ -10,7 +10,7 @@ use crate::types::EmailAddress;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AdminCommand {
-    /// Add an editor, or let a known one choose a new password: prints a one-time link.
+    /// Add an editor, or let an existing one choose a new password: prints a one-time link.
     Add {
         /// The editor's mail address.
         email: String,
@@ -18,7 +18,7 @@ pub(super) enum AdminCommand {
         #[arg(long, default_value = "")]
         name: String,
     },
-    /// Close an editor's account at once: signed out everywhere, password and links gone. `add` opens it again.
+    /// Close an editor's account at once: signs the editor out everywhere and deletes the password and links. `add` reopens it.
     Close {
         /// The editor's mail address.
         email: String,
@@ -37,7 +37,7 @@ async fn add(config: Config, email: &str, name: &str) -> Result<(), Failed> {
     let app = tool(config).await?;
     let path = admin::invite(&app.db, &app.random, app.clock.now(), &email, name).await?;
     let days = admin::LINK_LIFETIME.as_secs() / 86_400;
-    tell!("This link sets the password, once, within {days} days:");
+    tell!("This link sets the password. It works once, within {days} days:");
     say!("{}{path}", app.config.origin());
     Ok(())
 }
@@ -47,7 +47,8 @@ async fn close(config: Config, email: &str) -> Result<(), Failed> {
     let app = tool(config).await?;
     if !admin::close(&app.db, app.clock.now(), &email).await? {
         return Err(Failed::Other(
-            "no editor with this address has an open account; the settings page lists them".into(),
+            "no editor with this address has an open account; the settings page lists the editors"
+                .into(),
         ));
     }
     tell!("The account is closed. Whoever was signed in to it is signed out.");

@@ -13,10 +13,10 @@ pub(super) struct AllowAgain {
     /// The issue's number, as in the address of its page.
     #[arg(long, value_name = "NUMBER")]
     issue: i64,
-    /// From this moment on, like 2026-03-02T09:00:00+01:00.
+    /// Bounces from this time on, for example 2026-03-02T09:00:00+01:00.
     #[arg(long, value_name = "TIME")]
     from: String,
-    /// Until before this moment.
+    /// Bounces before this time.
     #[arg(long, value_name = "TIME")]
     until: String,
 }
@@ -25,7 +25,7 @@ pub(super) async fn run(config: Config, asked: &AllowAgain) -> Result<(), Failed
     let moment = |option: &str, text: &str| {
         let parsed = text.parse::<jiff::Timestamp>();
         parsed.map(UnixMillis::from).map_err(|_| {
-            let wanted = "no moment with its offset from UTC, like 2026-03-02T09:00:00+01:00";
+            let wanted = "not a time with an offset from UTC, such as 2026-03-02T09:00:00+01:00";
             Failed::Used(format!("{option}: {wanted}"))
         })
     };

@@ -10,14 +10,14 @@ use crate::types::{ApiTokenId, UnixMillis};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a token: printed once, stored hashed.
+    /// Create a token. It is printed once and stored hashed.
     Create {
-        /// What it is for, so that it can be told from others.
+        /// What the token is for, to tell it apart from others.
         name: String,
     },
-    /// List the tokens: number, name, when they were made, when they were revoked.
+    /// List the tokens: number, name, date of creation, and date of revocation.
     List,
-    /// End a token: from the next request on it opens nothing.
+    /// Revoke a token: it is refused from the next request on.
     Revoke {
         /// Its number in the list.
         number: i64,
@@ -35,7 +35,7 @@ pub async fn run(config: Config, command: TokenCommand) -> Result<(), Failed> {
 async fn create(config: Config, name: &str) -> Result<(), Failed> {
     let app = tool(config).await?;
     let token = tokens::create(&app, name).await?;
-    tell!("Send it as \"Authorization: Bearer …\". It is shown this once:");
+    tell!("Send it as \"Authorization: Bearer …\". It is shown only this once:");
     say!("{}", token.expose());
     Ok(())
 }
@@ -44,7 +44,7 @@ async fn list(config: Config) -> Result<(), Failed> {
     let app = tool(config).await?;
     let tokens = tokens::list(app.db.read()).await?;
     if tokens.is_empty() {
-        tell!("There is none yet; `canvass api-token create NAME` makes one.");
+        tell!("There are no tokens yet; `canvass api-token create NAME` creates one.");
     }
     let day = |at: UnixMillis| at.timestamp().strftime("%Y-%m-%d").to_string();
     for token in tokens {
@@ -65,10 +65,10 @@ async fn list(config: Config) -> Result<(), Failed> {
 async fn revoke(config: Config, number: i64) -> Result<(), Failed> {
     let app = tool(config).await?;
     match tokens::revoke(&app, ApiTokenId(number)).await? {
-        Some(name) => tell!("\"{name}\" opens nothing any more."),
+        Some(name) => tell!("\"{name}\" is revoked."),
         None => {
             return Err(Failed::Other(format!(
-                "no token {number} is live; `canvass api-token list` shows them"
+                "there is no live token {number}; `canvass api-token list` shows the tokens"
             )));
         }
     }

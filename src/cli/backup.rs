@@ -26,7 +26,7 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
     if to.exists() {
         return Err(used(
             to,
-            "exists already, and a backup is never overwritten",
+            "already exists, and a backup is never overwritten",
         ));
     }
     let (url, file) = (config.database_url(), config.database_file());
@@ -35,7 +35,10 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
             return Err(other(MigrateError::Restoring));
         }
         if !file.exists() {
-            return Err(used(&file, "is not there, so there is nothing to back up"));
+            return Err(used(
+                &file,
+                "does not exist, so there is nothing to back up",
+            ));
         }
     }
     let part = beside(to, ".part");
@@ -49,7 +52,7 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
     }
     let size = std::fs::metadata(to)?.len();
     tell!(
-        "{} holds the whole database ({} kB). It does not hold the secret key: keep that too, in another place.",
+        "{} contains the whole database ({} kB). It does not contain the secret key: keep a copy of that in another place.",
         to.display(),
         size.div_ceil(1_000)
     );
@@ -99,7 +102,7 @@ async fn restore_file(
         return Ok(());
     };
     if file.exists() && !replace {
-        let there = "is there already; with --replace it is set aside, not deleted";
+        let there = "already exists; with --replace it is set aside, not deleted";
         return Err(used(file, there));
     }
     let fresh = beside(file, ".restoring");
@@ -117,7 +120,7 @@ async fn restore_file(
         Ok((held, aside)) => {
             held.tell();
             if let Some(aside) = aside {
-                tell!("What was there is kept as {}.", aside.display());
+                tell!("The previous database is kept as {}.", aside.display());
             }
             Ok(())
         }
@@ -151,7 +154,7 @@ async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Fa
     let others = db.others_connected().await?;
     if others > 0 {
         return Err(Failed::Used(format!(
-            "{others} connections to this database are open: stop every server first"
+            "there are {others} open connections to this database: stop every server first"
         )));
     }
     let Some(from) = from else {
@@ -165,7 +168,7 @@ async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Fa
     };
     let tool = Tool::find("pg_restore")?;
     if !db.begin_restore().await? {
-        let empty = "the database has tables already: restore into a new one (createdb)";
+        let empty = "the database already has tables: restore into a new one (createdb)";
         return Err(Failed::Used(empty.to_owned()));
     }
     let how = [
@@ -175,7 +178,7 @@ async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Fa
         "--no-privileges",
     ];
     let done = match tool.run(&url, &how, from) {
-        Ok(()) if is_new(&db).await? => Err(no_backup(from, &"it has no tables of Canvass")),
+        Ok(()) if is_new(&db).await? => Err(no_backup(from, &"it has none of Canvass’s tables")),
         Ok(()) => hold_back(config, &url).await,
         Err(failed) => Err(failed),
     };
@@ -186,7 +189,7 @@ async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Fa
         }
         Err(failed) => {
             if let Err(error) = db.undo_restore().await {
-                tell!("canvass: what was restored could not be taken out again: {error}");
+                tell!("canvass: the restored data could not be removed again: {error}");
             }
             Err(failed)
         }
@@ -203,8 +206,8 @@ struct Held {
 impl Held {
     fn tell(&self) {
         tell!(
-            "Restored. Held back: {} issues that were going out are paused, {} scheduled ones wait for a person, {} single mails are \
-             dropped. deploy/backup.md says what to look at before they go on.",
+            "Restored. Held back: {} issues that were being sent are paused, {} scheduled ones wait for somebody to decide, {} single mails \
+             are dropped. deploy/backup.md says what to check before you continue.",
             self.paused,
             self.scheduled,
             self.dropped
@@ -326,7 +329,7 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
 }
 
 fn no_backup(file: &Path, error: &dyn std::fmt::Display) -> Failed {
-    used(file, &format!("is no backup of Canvass: {error}"))
+    used(file, &format!("is not a Canvass backup: {error}"))
 }
 
 fn used(file: &Path, what: &str) -> Failed {

@@ -13,7 +13,7 @@ use crate::mailer::transport::{Transport, probe};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CheckCommand {
-    /// Print the DNS records of the signing keys and compare them with DNS; SPF and DMARC of the senders' domains too.
+    /// Print the DNS records of the signing keys and compare them with DNS; also check SPF and DMARC of the senders' domains.
     Dkim,
 }
 
@@ -60,7 +60,7 @@ async fn all(config: Config) -> Result<ExitCode, Failed> {
         // What `serve` would refuse to start with.
         match safe(config.clone()) {
             Err(error) => Err(error.to_string()),
-            Ok(_) => Ok(format!("readers come to {}", config.origin())),
+            Ok(_) => Ok(format!("readers use {}", config.origin())),
         },
     );
     relays(&config, &mut findings).await;
@@ -79,7 +79,7 @@ async fn all(config: Config) -> Result<ExitCode, Failed> {
                     Ok(domains) => Findings::note(
                         "signatures",
                         &format!(
-                            "mails of {} go unsigned; see `canvass dkim create --help`",
+                            "mails from {} are not signed; see `canvass dkim create --help`",
                             domains.join(", ")
                         ),
                     ),
@@ -93,7 +93,7 @@ async fn all(config: Config) -> Result<ExitCode, Failed> {
         say!("Everything is in order.");
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{} of these failed.", findings.failed);
+    say!("{} of these checks failed.", findings.failed);
     Ok(ExitCode::from(1))
 }
 
@@ -102,7 +102,7 @@ async fn relays(config: &Config, findings: &mut Findings) {
     let relays = match Transport::of(config) {
         Ok(Transport::Smtp(relays)) => relays,
         Ok(_) => {
-            let found = "none is used: mails are kept here".into();
+            let found = "not used: mails are kept on this server".into();
             return findings.add("mail relay", Ok(found));
         }
         Err(error) => return findings.add("mail relay", Err(error.to_string())),
@@ -113,7 +113,7 @@ async fn relays(config: &Config, findings: &mut Findings) {
         Findings::note(
             "mail relay",
             &format!(
-                "it is greeted as {}, which servers on the internet distrust; set mail.hello_name to this machine’s name",
+                "this server introduces itself as {}, which servers on the internet distrust; set mail.hello_name to this machine’s name",
                 config.hello_name()
             ),
         );
@@ -122,7 +122,7 @@ async fn relays(config: &Config, findings: &mut Findings) {
     for (index, (name, relay)) in relays.each().enumerate() {
         let setting = config.mail.relay_setting(index);
         let outcome = match probe(relay).await {
-            Ok(()) => Ok("it answers and lets us in".into()),
+            Ok(()) => Ok("it answers and accepts our sign-in".into()),
             Err(refusal) => Err(format!("{setting}: {refusal}")),
         };
         findings.add(&format!("mail relay {name}"), outcome);

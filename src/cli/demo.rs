@@ -40,18 +40,20 @@ pub async fn run(config: Config, environment: &[(String, String)]) -> Result<(),
     let origin = server.app.config.origin();
     let after = match server.app.config.is_loopback() {
         true => "",
-        false => "   (for the editor, since others reach this server: 3 comes first)",
+        false => {
+            "   (sign in first, see 3: others can reach this server, so only the editor may see it)"
+        }
     };
     say!(
-        "\n  Canvass is running. Click through it in this order:\n\
+        "\n  Canvass is running. Open these pages in this order:\n\
          \n    1. An article with a poll   {origin}{ARTICLE}\
-         \n    2. The mail it causes       {origin}/mailbox{after}\
-         \n    3. The editors' side        {origin}{editor}\
+         \n    2. The mail it sends        {origin}/mailbox{after}\
+         \n    3. The editors' pages       {origin}{editor}\
          \n\
          \n    The poll on its own page    {origin}/p/{POLL}\
-         \n    Subscribing without it      {origin}/subscribe/{NEWSLETTER}\
+         \n    Subscribing without a poll  {origin}/subscribe/{NEWSLETTER}\
          \n\
-         \n  The editor is {EDITOR}. No mail leaves this machine: all of it is in the mailbox.\
+         \n  The editor is {EDITOR}. No mail leaves this machine: all mail is kept in the mailbox.\
          \n  Everything is kept in {data_dir}; remove that directory to start afresh. Stop with Ctrl-C.\n"
     );
     running.until_stopped().await
@@ -73,7 +75,7 @@ fn apart(mut config: Config, has_directory: bool) -> Result<Config, Failed> {
     // Only a demonstration uses the default directory; a configured one may belong to an installation.
     if has_directory && !is_free(dir) {
         return Err(Failed::Used(format!(
-            "data_dir: {} belongs to an installation, not to a demonstration; unset CANVASS_DATA_DIR or name an empty directory",
+            "data_dir: {} belongs to an installation, not to a demonstration; unset CANVASS_DATA_DIR or set it to an empty directory",
             dir.display()
         )));
     }
@@ -122,7 +124,7 @@ async fn fill(app: &App) -> Result<(), Failed> {
     let now = app.clock.now();
     let draft = newsletter()
         .check()
-        .map_err(|errors| Failed::Other(format!("the demo's newsletter: {errors:?}")))?;
+        .map_err(|errors| Failed::Other(format!("the demo's newsletter is invalid: {errors:?}")))?;
     let txn = app.db.write_txn("demo").await?;
     let letter = match newsletters::create(&txn, &draft, now).await? {
         Created::New(letter) => {
@@ -133,7 +135,7 @@ async fn fill(app: &App) -> Result<(), Failed> {
             drop(txn);
             newsletters::by_slug(app.db.read(), NEWSLETTER)
                 .await?
-                .ok_or_else(|| Failed::Other("the demo's newsletter vanished".into()))?
+                .ok_or_else(|| Failed::Other("the demo's newsletter has disappeared".into()))?
         }
     };
     let question = polls::QuestionText {
@@ -156,7 +158,9 @@ async fn fill(app: &App) -> Result<(), Failed> {
     };
     let faults = definition.check();
     if !faults.is_empty() {
-        return Err(Failed::Other(format!("the demo's poll: {faults:?}")));
+        return Err(Failed::Other(format!(
+            "the demo's poll is invalid: {faults:?}"
+        )));
     }
     let txn = app.db.write_txn("demo").await?;
     polls::create(

@@ -24,15 +24,15 @@ const STILL_NEEDED: Duration = Duration::from_secs(14 * 24 * 3_600);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DkimCommand {
-    /// Make an RSA and an Ed25519 key, and print the DNS records to publish. Nothing is signed with them until they are activated.
+    /// Create an RSA and an Ed25519 key, and print the DNS records to publish. Nothing is signed with them until they are activated.
     Create {
-        /// The domain after the @ of the sender, or one above it.
+        /// The domain of the sender's address, or a parent of it.
         #[arg(long)]
         domain: String,
     },
-    /// Take over a key that was made elsewhere: PEM, PKCS#8 or PKCS#1.
+    /// Import a key that was created elsewhere: PEM, PKCS#8 or PKCS#1.
     Import {
-        /// The domain after the @ of the sender, or one above it.
+        /// The domain of the sender's address, or a parent of it.
         #[arg(long)]
         domain: String,
         /// The name under which its record is published.
@@ -44,22 +44,22 @@ pub(super) enum DkimCommand {
     },
     /// List all keys and what each does.
     List,
-    /// Sign with this key from now on; the one of its kind that did so far waits again. Running servers follow within seconds.
+    /// Sign with this key from now on, instead of the active key of the same kind. Running servers follow within seconds.
     Activate {
-        /// The key.
+        /// The key's selector.
         selector: String,
-        /// Whose, where several domains have one of that name.
+        /// The key's domain, if several domains have a key with this selector.
         #[arg(long)]
         domain: Option<String>,
-        /// Even if DNS shows another record, or none.
+        /// Activate it even if DNS has a different record, or none.
         #[arg(long)]
         anyway: bool,
     },
-    /// End a key: its private half is erased. Keep its record published for two weeks.
+    /// Retire a key: its private half is erased. Keep its record published for two weeks.
     Retire {
-        /// The key.
+        /// The key's selector.
         selector: String,
-        /// Whose, where several domains have one of that name.
+        /// The key's domain, if several domains have a key with this selector.
         #[arg(long)]
         domain: Option<String>,
     },
@@ -98,7 +98,7 @@ pub(super) async fn run(config: Config, command: DkimCommand) -> Result<ExitCode
             tell!("{selector} is retired. Keep its record published for two weeks.");
             if Key::signing_for(&others, &key.domain).is_empty() {
                 tell!(
-                    "No key signs for {} now: its mails go unsigned.",
+                    "No key signs for {} now, so its mails are not signed.",
                     key.domain
                 );
             }
@@ -117,11 +117,11 @@ fn read(file: &std::path::Path) -> Result<Vec<u8>, Failed> {
 }
 
 fn to_publish(keys: &[Key]) -> Result<(), Failed> {
-    tell!("Publish in DNS (a record's strings are joined without a space between):");
+    tell!("Publish these records in DNS (the strings of a record are joined without spaces):");
     for key in keys {
         say!("{}", Record::of(key).zone_line());
     }
-    tell!("Then `canvass check dkim`, and when it finds them:");
+    tell!("Then run `canvass check dkim`. When it finds them, run:");
     for key in keys {
         tell!("    canvass dkim activate {}", key.selector);
     }
@@ -131,7 +131,7 @@ fn to_publish(keys: &[Key]) -> Result<(), Failed> {
 async fn list(app: &App) -> Result<(), Failed> {
     let keys = dkim::list(&app.db).await?;
     if keys.is_empty() {
-        tell!("There is no key: all mails go unsigned. `canvass dkim create` makes some.");
+        tell!("There are no keys, so mails are not signed. `canvass dkim create` creates some.");
     }
     for key in &keys {
         say!(
@@ -153,8 +153,8 @@ fn does(key: &Key, app: &App) -> String {
     };
     match (key.state, key.stopped) {
         (State::Signing, _) => "signs".to_owned(),
-        (State::Waiting, None) => "waits for its activation".to_owned(),
-        (State::Waiting, Some(at)) => format!("waits; signed until {}{needed}", day(at)),
+        (State::Waiting, None) => "not activated yet".to_owned(),
+        (State::Waiting, Some(at)) => format!("inactive; signed until {}{needed}", day(at)),
         (State::Retired, None) => "retired; never signed".to_owned(),
         (State::Retired, Some(at)) => format!("retired; signed until {}{needed}", day(at)),
     }
@@ -194,7 +194,7 @@ async fn activate(
                     record.name
                 )));
             }
-            Err(error) => tell!("{}: not looked up: {error}", record.name),
+            Err(error) => tell!("{}: could not be looked up: {error}", record.name),
         }
     }
     let key = dkim::activate(app, selector, domain).await?;
@@ -246,7 +246,7 @@ pub(super) async fn check(config: Config) -> Result<ExitCode, Failed> {
     if keys.is_empty() {
         Findings::note(
             "keys",
-            "there is none, so mails go unsigned: `canvass dkim create --domain …`",
+            "there are none, so mails are not signed: run `canvass dkim create --domain …`",
         );
     }
     if let Err(why) = &looking.resolver {
@@ -283,7 +283,7 @@ impl Looking {
             }
             Err(error) => {
                 self.findings
-                    .add(name, Err(format!("not compared: {error}")));
+                    .add(name, Err(format!("could not be compared: {error}")));
                 None
             }
         }
@@ -304,7 +304,7 @@ impl Looking {
             (State::Signing, Err(problem)) => self.findings.add(&record.name, Err(problem)),
             (_, Err(problem)) if needed => Findings::note(
                 &record.name,
-                &format!("{problem}, and mails that it signed may still be about"),
+                &format!("{problem}, and mails that it signed may still be in transit"),
             ),
             (_, Err(problem)) => Findings::note(
                 &record.name,
@@ -340,7 +340,7 @@ impl Looking {
     async fn sender(&mut self, domain: &str, keys: &[Key]) {
         let signing = Key::signing_for(keys, domain);
         if signing.is_empty() && !keys.is_empty() {
-            Findings::note(domain, "no key signs for it, so its mails go unsigned");
+            Findings::note(domain, "no key signs for it, so its mails are not signed");
         }
         if let Some(found) = self.txt(domain).await {
             match record::spf(&found) {
@@ -367,7 +367,7 @@ impl Looking {
         let Some(dmarc) = dmarc else {
             Findings::note(
                 domain,
-                "there is no DMARC record; large providers ask for one (v=DMARC1; p=none is a start)",
+                "there is no DMARC record; large providers require one (v=DMARC1; p=none is a start)",
             );
             return;
         };
@@ -383,7 +383,7 @@ impl Looking {
             Some(key) if dmarc.strict && key.domain != domain => self.findings.add(
                 domain,
                 Err(format!(
-                    "{told} with adkim=s, and the key is that of {}: it does not align",
+                    "{told} with adkim=s, but the key belongs to {}: it does not align",
                     key.domain
                 )),
             ),

@@ -11,19 +11,19 @@ use crate::subscriptions;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ExportCommand {
-    /// The subscribers of a newsletter as CSV: email, name, time_zone, confirmed_at, as an import takes them.
+    /// Export the subscribers of a newsletter as CSV (email, name, time_zone, confirmed_at), in the format that an import reads.
     Readers(ExportReaders),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ExportReaders {
-    /// The newsletter.
+    /// The newsletter's slug.
     #[arg(long, value_name = "SLUG")]
     newsletter: String,
-    /// Write here instead of to standard output.
+    /// Write to this file instead of to standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Put an apostrophe before cells that a spreadsheet would run as a formula. The file cannot be imported again then.
+    /// Put an apostrophe before cells that a spreadsheet would run as a formula. Such a file cannot be imported again.
     #[arg(long)]
     spreadsheet: bool,
 }

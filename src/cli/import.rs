@@ -13,13 +13,13 @@ use crate::subscriptions::{self, ImportOrder};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ImportCommand {
-    /// Readers who opted in elsewhere, from a CSV file with a header row: email, and optionally
-    /// name, time_zone, confirmed_at. Bad rows are reported with line and reason; the good ones are kept. Columns that say who has left
-    /// (status, subscribed_to_emails, unsubscribed_at, deleted_at, bounced, complained and the like) are obeyed: those are not subscribed,
-    /// and suppressed where they bounced, complained or were blocked. Other columns are named and ignored.
+    /// Import readers who opted in elsewhere, from a CSV file with a header row: email, and optionally
+    /// name, time_zone, confirmed_at. Bad rows are reported with line and reason; good rows are imported. Columns that show who has left
+    /// (status, subscribed_to_emails, unsubscribed_at, deleted_at, bounced, complained and the like) are respected: these readers are not
+    /// subscribed, and are suppressed if they bounced, complained or were blocked. Other columns are listed and ignored.
     Readers(ImportReaders),
-    /// Polls of another system, from a dump of its tables (SQL) or each table as CSV: questions, answers, counts, times. They
-    /// come as closed. Voters' addresses, names and cookies are not taken. Running it again adds nothing.
+    /// Import polls from another system, from a dump of its tables (SQL) or one CSV file for each table: questions, answers, counts,
+    /// times. They are imported as closed polls. Voters' addresses, names and cookies are not imported. Importing them again adds nothing.
     Polls(ImportPolls),
 }
 
@@ -28,23 +28,23 @@ pub(super) struct ImportPolls {
     /// The dump, or the tables as CSV files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The system.
+    /// The system that the polls come from.
     #[arg(long, value_parser = ["wp-polls", "yop"])]
     from: String,
-    /// The zone of the site's clocks (Settings, General, Timezone in WordPress): its times are stored without one. A name like
-    /// Europe/Berlin, or an offset like +02:00.
+    /// The time zone of the site (in WordPress: Settings, General, Timezone), because its times are stored without one. A name such as
+    /// Europe/Berlin, or an offset such as +02:00.
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     time_zone: String,
-    /// Leave out answers and votes of polls that are not in the file. Without this they are taken for a sign that it is cut short.
+    /// Leave out answers and votes of polls that are not in the file. Without this option they count as a sign that the file is incomplete.
     #[arg(long)]
     without_orphans: bool,
-    /// Take a dump as it is that mysqldump did not complete. Without this it is refused: whole tables may be missing.
+    /// Accept a dump that mysqldump did not finish. Without this option it is refused, because whole tables may be missing.
     #[arg(long)]
     without_end: bool,
-    /// Polls that were open there stay open here, until the time they were to close.
+    /// Keep polls open that were open there, until the time at which they were due to close.
     #[arg(long)]
     open: bool,
-    /// Say what would be done, and do nothing.
+    /// Report what would be imported, without importing anything.
     #[arg(long)]
     dry_run: bool,
 }
@@ -53,16 +53,16 @@ pub(super) struct ImportPolls {
 pub(super) struct ImportReaders {
     /// The CSV file (UTF-8).
     file: PathBuf,
-    /// The newsletter they subscribed to.
+    /// The slug of the newsletter they subscribed to.
     #[arg(long, value_name = "SLUG")]
     newsletter: String,
-    /// They did confirm their addresses elsewhere. Required: unconfirmed addresses are not imported.
+    /// State that these readers confirmed their addresses elsewhere. Required, because unconfirmed addresses must not be imported.
     #[arg(long, required = true)]
     confirmed: bool,
-    /// The words they agreed to, kept as evidence.
+    /// The consent text that they agreed to, kept as evidence.
     #[arg(long, value_name = "TEXT")]
     consent: String,
-    /// Write every row that was not subscribed here, with its reason.
+    /// Write every row that was not subscribed to this file, with the reason.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }

@@ -33,17 +33,17 @@ use crate::panics;
 use crate::types::{Clock, Random};
 
 const AFTER: &str = "\
-Configuration: canvass.toml in the working directory or --config FILE, and over it the environment, \
+Configuration: canvass.toml in the working directory, or --config FILE; environment variables override it, \
 CANVASS_<SECTION>__<KEY> (CANVASS_HTTP__BIND=0.0.0.0:8080). `canvass settings` prints every setting with its default.
 
-A first look:    canvass demo
+To try it:       canvass demo
 In production:   canvass check, then canvass serve (see deploy/ for systemd, Docker and nginx)";
 
 /// Newsletters and reader polls for news publishers.
 #[derive(Debug, Parser)]
 #[command(name = "canvass", version, after_help = AFTER)]
 struct Cli {
-    /// The configuration file; default: canvass.toml, if there is one.
+    /// The configuration file. Default: canvass.toml, if it exists.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -56,53 +56,53 @@ enum Command {
     Serve,
     /// Run a demonstration on built-in defaults: SQLite, a mailbox in the browser, a sample article with a poll.
     Demo,
-    /// Write the whole database into one file, while the servers run. The secret key is not in it.
+    /// Write the whole database to one file while the servers run. The file does not contain the secret key.
     Backup {
-        /// The file to write; it must not exist.
+        /// The file to write. It must not exist yet.
         file: PathBuf,
     },
-    /// Put a backup in place, with every server stopped. What would send mail by itself is held back for a person to decide on.
+    /// Restore a backup. Stop every server first. Mail that would go out automatically is held back until somebody decides on it.
     Restore {
-        /// What `canvass backup` wrote; none: the database was put back by other means, only hold back what is due.
+        /// The file that `canvass backup` wrote. Without it, only hold back the mail that is due, after the database was restored by other means.
         file: Option<PathBuf>,
-        /// There is a SQLite database already: set it aside.
+        /// If a SQLite database already exists, set it aside.
         #[arg(long)]
         replace: bool,
     },
-    /// Bring the database's schema up to date (serve does it too).
+    /// Bring the database's schema up to date (`serve` does this too).
     Migrate,
     /// Test the configuration, the database, every template, and the mail relay.
     Check {
-        /// Look at one thing more closely.
+        /// Check one thing in more detail.
         #[command(subcommand)]
         what: Option<check::CheckCommand>,
     },
-    /// Take a mail that came back, from standard input: a bounce or a complaint. For the pipe of a mail server.
+    /// Process a returned mail (a bounce or a complaint) from standard input, as a mail server's pipe delivers it.
     Bounce {
-        /// Whom it came to, as the mail server says; otherwise that is looked for in the mail.
+        /// The address it was delivered to, according to the mail server. Without it, the mail itself is searched for the address.
         #[arg(long, value_name = "ADDRESS")]
         recipient: Option<String>,
     },
-    /// The keys that sign mails.
+    /// Manage the keys that sign mails.
     #[command(subcommand)]
     Dkim(dkim::DkimCommand),
-    /// Give back whom hard bounces of one issue suppressed between two moments, with their subscriptions: they were denied wrongly.
+    /// Lift the suppression of addresses that hard bounces of one issue suppressed by mistake between two times, and restore their subscriptions.
     AllowAgain(allow_again::AllowAgain),
     /// Print every setting with its default and meaning.
     Settings,
-    /// Editors' accounts.
+    /// Manage editors' accounts.
     #[command(subcommand)]
     Admin(admin::AdminCommand),
-    /// Tokens for scripts.
+    /// Manage the API tokens of scripts.
     #[command(subcommand, name = "api-token")]
     ApiToken(api_token::TokenCommand),
-    /// Bring data in.
+    /// Import readers or polls.
     #[command(subcommand)]
     Import(import::ImportCommand),
-    /// Check that what is counted is what was cast.
+    /// Check that the counts match the ballots cast.
     #[command(subcommand)]
     Verify(verify::VerifyCommand),
-    /// Take data out.
+    /// Export readers.
     #[command(subcommand)]
     Export(export::ExportCommand),
 }
@@ -117,7 +117,7 @@ enum Failed {
     #[error("{0}")]
     Used(String),
     /// The reader of standard output has gone away.
-    #[error("nobody reads what is written")]
+    #[error("nobody is reading the output")]
     Unread,
     #[error("{0}")]
     Other(String),
@@ -201,7 +201,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
     let ignored = config::ignored(&environment);
     if !ignored.is_empty() {
         tracing::warn!(
-            "no settings of Canvass, and left alone: {}",
+            "ignored, because they are not settings of Canvass: {}",
             ignored.join(", ")
         );
     }
@@ -260,8 +260,9 @@ async fn tool(config: Config) -> Result<App, Failed> {
 fn missing_key() -> ConfigError {
     ConfigError {
         setting: "secret_key".into(),
-        problem: "is not set; it signs every link. Make one with `openssl rand -hex 32` and set \
+        problem:
+            "is not set; it signs every link. Generate one with `openssl rand -hex 32`, and set \
                   CANVASS_SECRET_KEY or CANVASS_SECRET_KEY_FILE"
-            .into(),
+                .into(),
     }
 }

@@ -25,7 +25,7 @@ pub fn is_ours(config: &Config) -> Result<(), Failed> {
         (Some(ROOT), Some(uid)) if uid != ROOT => {
             let dir = file.parent().unwrap_or(&config.data_dir).display();
             Err(Failed::Used(format!(
-                "database.url: {dir} belongs to another user ({uid}), who could not open what root leaves there; \
+                "database.url: {dir} belongs to another user ({uid}), who could not open files that root creates there; \
                  run this as that user: runuser -u \"$(stat -c %U {dir})\" -- canvass …"
             )))
         }

@@ -36,7 +36,7 @@ pub fn safe(config: Config) -> Result<Config, ConfigError> {
     if config.http.public_url.is_empty() && !config.http.bind.ip().is_loopback() {
         return refuse(
             "http.public_url",
-            "is not set, and links in mails start with it; set it to what readers type (https://polls.example)",
+            "is not set, and links in mails start with it; set it to the address that readers use (https://polls.example)",
         );
     }
     match config.mail.transport {
@@ -47,8 +47,8 @@ pub fn safe(config: Config) -> Result<Config, ConfigError> {
         ),
         Transport::Mailbox | Transport::File if !config.mail.allow_capture => refuse(
             "mail.transport",
-            "is set to keep mails here instead of sending them; \
-             if that is meant, set mail.allow_capture = true",
+            "is set to keep mails on this server instead of sending them; \
+             if that is intended, set mail.allow_capture = true",
         ),
         _ => Ok(config),
     }
@@ -69,7 +69,7 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
     let bind = config.http.bind;
     let listener = TcpListener::bind(bind).await.map_err(|e| {
         Failed::Other(format!(
-            "http.bind: {bind} cannot be listened on: {e}; is another server running there?"
+            "http.bind: cannot listen on {bind}: {e}; is another server running there?"
         ))
     })?;
     if config.http.public_url.is_empty() {
@@ -142,7 +142,7 @@ impl Running {
             _ = self.interrupt.recv() => {}
             () = hung_up(&mut self.hangup) => {}
         }
-        tracing::info!("stopping: what is in hand is finished first");
+        tracing::info!("stopping once the work in progress is finished");
         let asked = Instant::now();
         let stopped = self.server.stop();
         tokio::pin!(stopped);
@@ -156,7 +156,7 @@ impl Running {
                 _ = self.interrupt.recv() => {}
             }
             if asked.elapsed() >= ONE_WISH {
-                tracing::warn!("stopped at once, as asked twice");
+                tracing::warn!("stopped at once after a second signal");
                 return Ok(());
             }
         }

@@ -11,7 +11,7 @@ use crate::polls;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum VerifyCommand {
-    /// Recompute a poll's log, ballots and tally from the rows, while it is answered or not. Fails when anything differs.
+    /// Recompute a poll's log, ballots and tally from the rows, even while it is open. Fails if anything differs.
     Poll {
         /// The poll's name in links.
         slug: String,
@@ -48,7 +48,7 @@ async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
     }
     let log = match poll.sealed_at {
         None => format!("{} entries", verified.entries),
-        Some(_) => "sealed: the log is destroyed".to_owned(),
+        Some(_) => "sealed: the log has been destroyed".to_owned(),
     };
     say!(
         "{log}, {} ballots counted, {} set aside",
@@ -64,8 +64,12 @@ async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
     }
     let sample = polls::sample_is_as_drawn(&app.db, poll.id).await?;
     match sample {
-        Some(true) => say!("sample: drawn again from its list and seed, the same readers"),
-        Some(false) => say!("differs: drawn again, other readers come out than were asked"),
+        Some(true) => {
+            say!("sample: drawing it again from its list and seed gives the same readers")
+        }
+        Some(false) => {
+            say!("differs: drawing the sample again gives other readers than those who were asked")
+        }
         None => {}
     }
     if verified.findings.is_empty() && sample != Some(false) {
