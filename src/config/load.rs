@@ -168,7 +168,7 @@ fn set_from_environment(
     if ["mail__relays", "mail__domains"].contains(&lower.as_str()) {
         return Err(ConfigError::new(
             variable,
-            "is a list of tables; the file is expected to hold it (several relays can also stand in \
+            "is a list of tables and can only be set in the file (several relays can also be listed in \
              CANVASS_MAIL__SMTP_URL, separated by commas)",
         ));
     }

@@ -114,14 +114,14 @@ impl Mail {
         if !self.relays.is_empty() && !self.smtp_url.is_empty() {
             return Err(ConfigError::new(
                 "mail.relays",
-                "there is also a mail.smtp_url; one of the two is expected",
+                "mail.smtp_url is set too; only one of the two is expected",
             ));
         }
         let mut names = BTreeSet::new();
         for (index, relay) in self.relays.iter().enumerate() {
             relay.check(&self.relay_setting(index))?;
             if !relay.name.is_empty() && !names.insert(&relay.name) {
-                let problem = "another relay has this name; names that differ are expected";
+                let problem = "another relay has this name; a unique name is expected";
                 return Err(ConfigError::new(self.relay_setting(index), problem));
             }
         }
@@ -129,7 +129,7 @@ impl Mail {
         for (index, domain) in self.domains.iter().enumerate() {
             let setting = format!("mail.domains[{index}]");
             if domain.name.is_empty() || !names.insert(&domain.name) {
-                let problem = "is empty or taken; a name of its own is expected";
+                let problem = "is empty or already used; a unique name is expected";
                 return Err(ConfigError::new(format!("{setting}.name"), problem));
             }
             for pattern in &domain.domains {
@@ -138,7 +138,7 @@ impl Mail {
                 if bare.is_empty() || !bare.chars().all(known) {
                     return Err(ConfigError::new(
                         format!("{setting}.domains"),
-                        format!("holds \"{pattern}\"; a domain or \"name.*\" is expected"),
+                        format!("contains \"{pattern}\"; a domain or \"name.*\" is expected"),
                     ));
                 }
             }

@@ -56,7 +56,7 @@ impl Config {
                 ConfigError::new(
                     "http.embed_origins",
                     format!(
-                        "holds \"{site}\"; https:// and a host without a path, or *, is expected"
+                        "contains \"{site}\"; https:// and a host without a path, or *, is expected"
                     ),
                 )
             })?;
@@ -67,8 +67,7 @@ impl Config {
     fn check_site(&self) -> Result<(), ConfigError> {
         let site = &self.site;
         if site.name.chars().any(char::is_control) || site.name.chars().count() > 120 {
-            let expected =
-                "has control characters or more than 120; a name on one line is expected";
+            let expected = "has control characters or is longer than 120 characters; a name on one line is expected";
             return Err(ConfigError::new("site.name", expected));
         }
         for (setting, url) in [

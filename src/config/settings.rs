@@ -302,7 +302,7 @@ fn networks<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Err
                 .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
                 .map_err(|_| {
                     serde::de::Error::custom(format!(
-                        "holds \"{text}\"; a network like 10.0.0.0/8 is expected"
+                        "contains \"{text}\"; a network like 10.0.0.0/8 is expected"
                     ))
                 })
         })
