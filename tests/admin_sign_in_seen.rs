@@ -49,7 +49,7 @@ async fn sign_ins_that_fail_are_counted_and_logged_sparingly() {
     assert!(number("canvass_sign_ins_total{outcome=\"signed_in\"}").await > 0);
     for (words, level) in [
         ("a sign-in failed", "WARN"),
-        ("an API token was refused", "WARN"),
+        ("refused an API token", "WARN"),
     ] {
         let said = log.of(words);
         assert_eq!(said.len(), 1, "{said:?}");

@@ -202,7 +202,7 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
     let txn = hold_up(&app).await;
     let late = reader.submit(form()).await.expect(503);
     assert_eq!(late.headers["retry-after"], "10");
-    let late = late.says("What you sent may be saved or not");
+    let late = late.says("What you sent may or may not have been saved");
     assert!(
         late.headers.contains_key("set-cookie"),
         "the same voter next time"

@@ -17,13 +17,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !has_type(&request, "application/json") {
             return Err(Problem::unsupported(
-                "JSON is expected",
-                "Send this as application/json.",
+                "The body must be JSON",
+                "Send it with the content type application/json.",
             ));
         }
         let bytes = bounded_bytes(request, state).await?;
         if has_nul(&bytes) {
-            return Err(Problem::bad_request("The JSON holds a NUL character."));
+            return Err(Problem::bad_request("The JSON contains a NUL character."));
         }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             if error.is_data() {
@@ -33,7 +33,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
                 Problem::new(
                     StatusCode::UNPROCESSABLE_ENTITY,
                     "invalid",
-                    "The JSON has another shape than this endpoint takes",
+                    "The JSON does not have the shape that this endpoint expects",
                     detail,
                 )
             } else {

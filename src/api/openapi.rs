@@ -15,7 +15,7 @@ use crate::web::problems::FieldProblem;
     info(
         title = "Canvass",
         description = "Polls, subscriptions and issues. Errors are application/problem+json (RFC 9457). \
-                   Every write but an export takes an Idempotency-Key, which is remembered for seven days: until then a repetition gets the first answer."
+                   Every write except an export takes an Idempotency-Key, which is remembered for seven days; a repeated request gets the first response."
     ),
     components(schemas(Problem, FieldProblem))
 )]

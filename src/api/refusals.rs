@@ -14,19 +14,19 @@ use crate::web::problems::KIND;
 /// Of every operation.
 #[derive(Clone, Copy, Debug, IntoResponses)]
 pub enum Refusals {
-    /// Its address, its query or its body cannot be read.
+    /// The path, the query or the body is malformed.
     #[response(status = 400)]
     Unreadable,
-    /// There is no token, or one that is unknown or revoked.
+    /// The token is missing, unknown or revoked.
     #[response(status = 401, headers(("WWW-Authenticate" = String, description = "`Bearer`")))]
     Unauthorised,
-    /// This token asks too often.
+    /// Too many requests with this token.
     #[response(status = 429, headers(("Retry-After" = u32, description = "Seconds to wait")))]
     TooMany,
-    /// A fault of ours, which is in the log.
+    /// An internal error, which the server has logged.
     #[response(status = 500)]
     Fault,
-    /// Too many are here at once, or the storage does not work just now. `type` says whether something may have been saved: `canvass:busy` is no.
+    /// The server is overloaded, or its storage is unavailable. `type` tells whether anything may have been saved: with `canvass:busy`, nothing was.
     #[response(status = 503, headers(("Retry-After" = u32, description = "Seconds to wait")))]
     Busy,
 }
@@ -37,24 +37,24 @@ pub enum WriteRefusals {
     /// The body is too large.
     #[response(status = 413)]
     TooLarge,
-    /// The body is not JSON by its Content-Type, or it is compressed.
+    /// The body's Content-Type is not JSON, or the body is compressed.
     #[response(status = 415)]
     Unsupported,
-    /// The JSON has another shape, a value is not acceptable (`errors` names the fields), or the Idempotency-Key stood above another request before.
+    /// The JSON has the wrong shape, a value is invalid (`errors` names the fields), or the Idempotency-Key was already used for another request.
     #[response(status = 422)]
     Unacceptable,
 }
 
 /// Of every operation whose address names something.
 #[derive(Clone, Copy, Debug, IntoResponses)]
-#[response(status = 404, description = "There is nothing of that name")]
+#[response(status = 404, description = "There is nothing with this name")]
 pub struct NotFound;
 
 /// How a write is made repeatable.
 #[derive(Clone, Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct IdempotencyKey {
-    /// 1 to 255 printable characters. A repetition within seven days gets the first answer; another request under the same key is refused.
+    /// 1 to 255 printable characters. A repeated request within seven days gets the first response; a different request with the same key is refused.
     #[param(rename = "Idempotency-Key")]
     pub idempotency_key: Option<String>,
 }

@@ -125,7 +125,7 @@ impl FromRequestParts<App> for Caller {
 fn unknown(app: &App) -> Problem {
     metrics::counter!("canvass_api_tokens_refused_total").increment(1);
     if let Some(unsaid) = app.limits.told_of_tokens.now() {
-        tracing::warn!(unsaid, "an API token was refused: it is unknown or revoked");
+        tracing::warn!(unsaid, "refused an API token that is unknown or revoked");
     }
     unauthorised()
 }
@@ -134,8 +134,8 @@ fn unauthorised() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
         "unauthorised",
-        "A valid API token is needed",
-        "Send it as \"Authorization: Bearer …\"; `canvass api-token create` makes one.",
+        "A valid API token is required",
+        "Send it as \"Authorization: Bearer …\"; `canvass api-token create` creates one.",
     )
     .wanting_token()
 }

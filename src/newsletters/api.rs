@@ -14,43 +14,43 @@ use crate::app::App;
 use crate::web::Problem;
 use crate::web::problems::FieldProblem;
 
-/// A newsletter to make.
+/// A newsletter to create.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewNewsletter {
-    /// Part of its address: lower-case letters, digits and hyphens.
+    /// Part of its URL: lower-case letters, digits and hyphens.
     pub slug: String,
-    /// As readers know it.
+    /// The name that readers see.
     pub name: String,
     /// The sender: `brief@news.example` or `The Evening Brief <brief@news.example>`.
     pub from: String,
-    /// What readers get, for the sign-up page.
+    /// What readers get; shown on the sign-up page.
     #[serde(default)]
     pub description: String,
-    /// Where replies go; the sender's address.
+    /// The address for replies. Default: the sender's.
     #[serde(default)]
     pub reply_to: String,
-    /// At the foot of every mail. The law of many countries asks for it.
+    /// The publisher's postal address, at the foot of every mail. Many countries require it by law.
     #[serde(default)]
     pub postal_address: String,
-    /// An IANA name; UTC.
+    /// An IANA name. Default: UTC.
     #[serde(default)]
     pub time_zone: String,
-    /// The language of the issues, a BCP 47 tag; `en`.
+    /// The language of the issues, a BCP 47 tag. Default: `en`.
     #[serde(default)]
     pub language: String,
-    /// `#rrggbb`, at least 4.5 to 1 on white.
+    /// A colour, `#rrggbb`, with a contrast of at least 4.5:1 on white.
     #[serde(default)]
     pub accent: String,
-    /// The exact words readers agree to.
+    /// The exact consent text that readers agree to.
     #[serde(default)]
     pub consent: String,
-    /// Whether past issues can be read on the web; yes.
+    /// Whether past issues can be read on the web. Default: true.
     #[serde(default)]
     pub archive: Option<bool>,
 }
 
-/// A newsletter as it is.
+/// A newsletter.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NewsletterView {
     pub slug: String,
@@ -61,7 +61,7 @@ pub struct NewsletterView {
     pub language: String,
     /// The version of the consent text that readers see now.
     pub consent_version: i64,
-    /// Where readers subscribe.
+    /// The page on which readers subscribe.
     pub url: String,
 }
 
@@ -70,10 +70,10 @@ pub struct NewsletterView {
 #[openapi(paths(create))]
 pub struct Document;
 
-/// Makes a newsletter.
+/// Creates a newsletter.
 ///
 /// # Errors
-/// 401, 409 for a taken slug, 422 with the fields to mend.
+/// 401; 409 for a slug that is taken; 422 with the fields to correct.
 #[utoipa::path(post, path = "/api/v1/newsletters", tag = "newsletters", security(("bearer" = [])), request_body = NewNewsletter,
     params(IdempotencyKey),
     responses((status = 201, body = NewsletterView), (status = 409, description = "Another newsletter has this slug"),

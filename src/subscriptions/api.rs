@@ -28,7 +28,7 @@ pub fn routes() -> Router<App> {
     Router::new().route("/subscriptions", post(subscribe))
 }
 
-/// A wish to subscribe.
+/// A request to subscribe.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSubscription {
@@ -36,14 +36,14 @@ struct NewSubscription {
     newsletter: String,
     /// The address to subscribe. It gets one mail with a link to confirm.
     email: String,
-    /// What the reader agreed to: the exact words they saw, or `true` for the newsletter's present words.
+    /// The consent text that the reader agreed to: the exact words they saw, or `true` for the newsletter's current text.
     consent: Consent,
-    /// The address of the page on which they agreed.
+    /// The URL of the page on which they agreed.
     #[serde(default)]
     page: String,
 }
 
-/// The words a reader agreed to.
+/// The consent text that a reader agreed to.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Consent {
@@ -51,7 +51,7 @@ enum Consent {
     Words(String),
 }
 
-/// The request was taken. Whether the address is known, unknown, pending or suppressed does not show.
+/// The request was accepted. The response does not reveal whether the address is known, unknown, pending or suppressed.
 #[derive(Debug, Serialize, ToSchema)]
 struct Accepted {
     /// Always `accepted`.
@@ -61,7 +61,7 @@ struct Accepted {
 /// The longest consent text that is stored, in characters.
 const LONGEST_WORDS: usize = 2_000;
 
-/// Ask to subscribe an address. The answer is the same for every address.
+/// Requests a subscription for an address. The response is the same for every address.
 #[utoipa::path(
     post,
     path = "/api/v1/subscriptions",
@@ -69,7 +69,7 @@ const LONGEST_WORDS: usize = 2_000;
     request_body = NewSubscription,
     params(IdempotencyKey),
     responses(
-        (status = 202, description = "Taken; a mail follows where it should.", body = Accepted),
+        (status = 202, description = "Accepted. If appropriate, a mail is sent to the address.", body = Accepted),
         Refusals,
         WriteRefusals,
         (status = 404, description = "There is no such newsletter."),
@@ -88,7 +88,7 @@ async fn subscribe(
         Consent::Yes(false) => {
             return Err(Problem::invalid(
                 "consent",
-                "Without the reader's consent nothing can be subscribed.",
+                "Nobody can be subscribed without their consent.",
             ));
         }
         Consent::Words(words)
@@ -96,7 +96,7 @@ async fn subscribe(
         {
             return Err(Problem::invalid(
                 "consent",
-                "Give the words the reader agreed to, 1 to 2,000 characters.",
+                "Give the consent text that the reader agreed to, 1 to 2,000 characters.",
             ));
         }
         Consent::Yes(true) | Consent::Words(_) => {}

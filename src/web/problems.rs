@@ -26,17 +26,17 @@ use crate::db::group_commit::Refused;
 use crate::db::{DbErr, Sparing, is_unwritable};
 use crate::panics::Broke;
 
-/// Why a request was not done, for whoever made it (RFC 9457).
+/// Why a request failed (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// The status of the answer.
+    /// The status of the response.
     #[serde(serialize_with = "as_number")]
     #[schema(value_type = u16)]
     status: StatusCode,
-    /// A stable name of the kind, `about:blank`-like but readable: `canvass:too-large`.
+    /// A stable name for the kind of error, such as `canvass:too-large`.
     #[serde(rename = "type")]
     kind: String,
-    /// The kind in a few words.
+    /// The kind of error in a few words.
     title: String,
     /// What to do, in a sentence for people.
     detail: String,
@@ -55,7 +55,7 @@ pub struct Problem {
 pub struct FieldProblem {
     /// The field's name in the form or JSON.
     pub field: String,
-    /// A sentence for the person who filled it in.
+    /// A sentence for the person who filled in the field.
     pub message: String,
 }
 
@@ -111,7 +111,7 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "not-found",
             "There is nothing here",
-            "The address may have been mistyped, or the page was taken down.",
+            "The address may be mistyped, or the page may have been removed.",
         )
     }
 
@@ -144,7 +144,7 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE,
             "too-large",
             "This is too large",
-            "More was sent than any form here can take.",
+            "You sent more than any form here accepts.",
         )
     }
 
@@ -214,7 +214,7 @@ impl Problem {
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
-                "Very many people are here at once",
+                "This site is very busy at the moment",
                 "Nothing was saved. Please try again in a few seconds.",
             )
         }
@@ -228,8 +228,8 @@ impl Problem {
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unwritable",
-                "Our storage does not work just now",
-                "This is our fault, not yours. What you sent may be saved or not. Please look again in a few minutes.",
+                "Our storage is not available at the moment",
+                "This is our fault, not yours. What you sent may or may not have been saved. Please check again in a few minutes.",
             )
         }
     }
@@ -243,7 +243,7 @@ impl Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "late",
                 "This took too long",
-                "What you sent may be saved or not. Please look again in a moment.",
+                "What you sent may or may not have been saved. Please check again in a moment.",
             )
         }
     }
@@ -292,7 +292,7 @@ impl Problem {
             ),
             s => Self {
                 status: s,
-                ..Self::bad_request("Some part of the request is malformed.")
+                ..Self::bad_request("Part of the request is malformed.")
             },
         }
     }
@@ -322,7 +322,7 @@ impl From<DbErr> for Problem {
         if unconnected || is_unwritable(&error) {
             static TOLD: Sparing = Sparing::new();
             if let Some(unsaid) = TOLD.now() {
-                tracing::warn!(%error, unsaid, "the database cannot be had; requests are told to come again");
+                tracing::warn!(%error, unsaid, "the database is not available; clients are asked to retry");
             }
             return match unconnected {
                 true => Self::busy(),

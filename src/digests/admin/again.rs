@@ -271,7 +271,7 @@ fn after(issue: &Issue, ordered: Ordered, did: &str, page: &str) -> Result<Respo
             Problem::conflict("This issue was cancelled: nothing of it is sent any more."),
         ),
         Ordered::NotNow(_) | Ordered::Unknown => Err(Problem::conflict(
-            "The issue is not in a state in which this can be done.",
+            "The issue’s present state does not allow this.",
         )),
     }
 }

@@ -81,7 +81,7 @@ fn after(issue: &Issue, change: Change, wanted: Steer) -> Result<Response, Probl
         }
         Change::NotNow(_) | Change::Unknown => {
             return Err(Problem::conflict(
-                "The issue is not in a state in which this can be done.",
+                "The issue’s present state does not allow this.",
             ));
         }
     }

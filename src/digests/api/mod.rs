@@ -60,7 +60,7 @@ pub fn routes() -> Router<App> {
         .route("/issues/{id}/settle", post(steer::settle))
 }
 
-/// An issue to write.
+/// An issue to create.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewIssue {
@@ -70,15 +70,15 @@ struct NewIssue {
     subject: String,
     /// Markdown, at most 200 kB.
     body: String,
-    /// The line inboxes show beside the subject; by default the first words of the body.
+    /// The line that inboxes show beside the subject. Default: the first words of the body.
     #[serde(default)]
     preheader: String,
-    /// Only for readers who agreed to be written to by what they answered.
+    /// Limits the issue to readers who agreed to get mail based on their answers.
     #[serde(default)]
     segment: Option<NewSegment>,
 }
 
-/// Readers of the newsletter who chose one of these options of a linked poll and agreed; ten at least, also when it is sent.
+/// Readers of the newsletter who chose one of these options of a linked poll and agreed. There must be at least ten, both now and when the issue is sent.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSegment {
@@ -97,7 +97,7 @@ struct Created {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SendOrder {
-    /// Seconds during which it can still be taken back; 0, the default, starts at once. At most an hour.
+    /// Seconds during which sending can still be undone, at most 3600. Default: 0, which starts at once.
     #[serde(default)]
     #[schema(maximum = 3_600)]
     undo_seconds: u32,
@@ -110,9 +110,9 @@ const UNDO_MAX: u32 = 3_600;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ScheduleOrder {
-    /// A wall time (`2026-11-23T07:00`), or an instant (`2026-11-23T06:00:00Z`).
+    /// A local time (`2026-11-23T07:00`) or an instant (`2026-11-23T06:00:00Z`).
     at: String,
-    /// The IANA zone of a wall time; by default the newsletter's.
+    /// The IANA time zone of a local time. Default: the newsletter's.
     time_zone: Option<String>,
 }
 
@@ -121,7 +121,7 @@ struct Scheduled {
     state: Standing,
     /// The instant in UTC.
     at: String,
-    /// The same, as editors see it.
+    /// The same time as editors see it.
     local: String,
 }
 
@@ -187,9 +187,9 @@ async fn show(
 #[utoipa::path(post, path = "/api/v1/issues/{id}/send", tag = "issues", params(("id" = i64, Path),
     IdempotencyKey),
     request_body(content = Option<SendOrder>), security(("bearer" = [])),
-    responses((status = 202, body = Status), (status = 409, description = "Sent already, or nobody to send to"),
+    responses((status = 202, body = Status), (status = 409, description = "It was already sent, or there is nobody to send it to"),
         Refusals, WriteRefusals, NotFound,
-        (status = 422, description = "It may not be sent as it is (`canvass:cannot-be-sent`), or the order is not acceptable")))]
+        (status = 422, description = "The issue cannot be sent as it is (`canvass:cannot-be-sent`), or the request is invalid")))]
 async fn send_now(
     State(app): State<App>,
     caller: Caller,
@@ -201,7 +201,9 @@ async fn send_now(
     if order.undo_seconds > UNDO_MAX {
         return Err(Problem::invalid(
             "undo_seconds",
-            format!("At most {UNDO_MAX} are possible; schedule what is to leave later."),
+            format!(
+                "At most {UNDO_MAX} are possible; to send later than that, schedule the issue."
+            ),
         ));
     }
     for _ in 0..send::NAMES_TRIED {
@@ -259,9 +261,9 @@ fn done(sent: Sent) -> Result<(), Problem> {
 #[utoipa::path(post, path = "/api/v1/issues/{id}/schedule", tag = "issues", params(("id" = i64, Path),
     IdempotencyKey),
     request_body = ScheduleOrder, security(("bearer" = [])),
-    responses((status = 200, body = Scheduled), (status = 409, description = "It was changed, is scheduled or is on its way already"),
+    responses((status = 200, body = Scheduled), (status = 409, description = "It was changed meanwhile, or is already scheduled or being sent"),
         Refusals, WriteRefusals, NotFound,
-        (status = 422, description = "It may not be sent as it is (`canvass:cannot-be-sent`), or the time is not acceptable")))]
+        (status = 422, description = "The issue cannot be sent as it is (`canvass:cannot-be-sent`), or the time is invalid")))]
 async fn schedule(
     State(app): State<App>,
     caller: Caller,
@@ -338,7 +340,7 @@ fn cannot_prepare(error: PrepareError) -> Problem {
 }
 
 fn on_its_way() -> Problem {
-    Problem::conflict("This issue was changed, is scheduled or is on its way already.")
+    Problem::conflict("This issue was changed meanwhile, or is already scheduled or being sent.")
 }
 
 /// The slot that an order describes: an instant as it is, a wall time in its zone.
@@ -356,7 +358,7 @@ fn slot_of(order: &ScheduleOrder, zone: &str) -> Result<(Slot, Zone), Problem> {
     let bad = |_| {
         Problem::invalid(
             "at",
-            "Give a wall time such as 2026-11-23T07:00, or an instant such as 2026-11-23T06:00:00Z.",
+            "Give a local time such as 2026-11-23T07:00, or an instant such as 2026-11-23T06:00:00Z.",
         )
     };
     let wall = WallTime::parse(&order.at).map_err(bad)?;

@@ -8,7 +8,7 @@ use super::super::model::{Issue, IssueState};
 use super::super::state::State;
 use crate::mailer::mailing::{self, Progress};
 
-/// Where an issue stands. The counts always add up: audience = queued + sent + deferred + failed + unknown + skipped.
+/// The status of an issue. The counts always add up: audience = queued + sent + deferred + failed + unknown + skipped.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
     id: i64,
@@ -17,42 +17,42 @@ pub(super) struct Status {
     pub(super) counts: Counts,
     /// Why it is held or paused; empty otherwise.
     reason: String,
-    /// Of an issue for a segment: who answered what.
+    /// For an issue to a segment: the poll and the options that define it.
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<String>,
-    /// How large its mails are; only before it is sent.
+    /// The size of its mails; only before it is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<Size>,
 }
 
-/// The size of a mail when everything is in it, in bytes.
+/// The size of a complete mail, in bytes.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Size {
-    /// The HTML with its links, before its transfer encoding.
+    /// The HTML with its links, before transfer encoding.
     html_bytes: usize,
     /// The whole message with headers and signatures.
     mail_bytes: usize,
-    /// Whether Gmail hides the end of it: beyond 102 kB of HTML.
+    /// Whether Gmail hides the end, as it does beyond 102 kB of HTML.
     clipped_by_gmail: bool,
 }
 
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Counts {
-    /// Readers at the moment the issue was frozen.
+    /// The number of readers when the audience was frozen.
     pub(super) audience: i64,
     /// Not attempted yet.
     pub(super) queued: i64,
-    /// Taken by the relay; not "delivered", which nobody knows.
+    /// Accepted by the relay. This does not mean "delivered", which nobody can know.
     pub(super) sent: i64,
-    /// Refused for now; tried again later.
+    /// Refused for now, and retried later.
     pub(super) deferred: i64,
-    /// For good: `refused` by the receiving side, refused because of us (`ours`), deferred until the issue was too old (`expired`), an address
-    /// that does not exist (`bad_address`), or faults of this program (`internal`).
+    /// Failed permanently: `refused` by the receiving side, refused because of us (`ours`), deferred until the issue was too old (`expired`), an
+    /// address that does not exist (`bad_address`), or errors of this program (`internal`).
     pub(super) failed: i64,
-    /// In doubt: the connection was lost after the final dot, or crashes came between. Held for a person.
+    /// In doubt: the connection was lost after the final dot, or the server crashed. Held until somebody decides.
     pub(super) unknown: i64,
-    /// Not attempted, because since it was frozen they `left`, were `removed` by an editor, `bounced`, `complained`, were `suppressed` or
-    /// `erased`, or because the issue was `cancelled`.
+    /// Not attempted, because after the audience was frozen the reader `left`, was `removed` by an editor, `bounced`, `complained`, was
+    /// `suppressed` or `erased`, or because the issue was `cancelled`.
     pub(super) skipped: i64,
 }
 

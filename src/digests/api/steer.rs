@@ -23,7 +23,7 @@ use crate::web::Problem;
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/pause", tag = "issues", params(("id" = i64, Path),
     IdempotencyKey), security(("bearer" = [])),
-    responses((status = 200, body = Status), (status = 409, description = "It is not in a state in which this can be done"),
+    responses((status = 200, body = Status), (status = 409, description = "The issue's present state does not allow this"),
         Refusals, WriteRefusals, NotFound))]
 pub(super) async fn pause(
     State(app): State<App>,
@@ -36,7 +36,7 @@ pub(super) async fn pause(
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/resume", tag = "issues", params(("id" = i64, Path),
     IdempotencyKey), security(("bearer" = [])),
-    responses((status = 200, body = Status), (status = 409, description = "It is not in a state in which this can be done"),
+    responses((status = 200, body = Status), (status = 409, description = "The issue's present state does not allow this"),
         Refusals, WriteRefusals, NotFound))]
 pub(super) async fn resume(
     State(app): State<App>,
@@ -49,7 +49,7 @@ pub(super) async fn resume(
 
 #[utoipa::path(post, path = "/api/v1/issues/{id}/cancel", tag = "issues", params(("id" = i64, Path),
     IdempotencyKey), security(("bearer" = [])),
-    responses((status = 200, body = Status), (status = 409, description = "It is not in a state in which this can be done"),
+    responses((status = 200, body = Status), (status = 409, description = "The issue's present state does not allow this"),
         Refusals, WriteRefusals, NotFound))]
 pub(super) async fn cancel(
     State(app): State<App>,
@@ -114,10 +114,10 @@ async fn not_begun(write: &Write, id: IssueId, what: Steer) -> Result<(), Proble
     Err(match (&issue.state, what) {
         (IssueState::Held { .. }, Steer::Pause) => return Ok(()),
         (IssueState::Held { .. }, Steer::Resume) => Problem::conflict(
-            "This issue is held, and none of its mails has left. Send it or schedule it; cancel takes it back to the drafts.",
+            "This issue is held, and none of its mails has been sent. Send it or schedule it, or cancel to turn it back into a draft.",
         ),
         (IssueState::Draft, _) => {
-            Problem::conflict("This issue is a draft: none of its mails is on its way.")
+            Problem::conflict("This issue is a draft: none of its mails is being sent.")
         }
         _ => not_now(),
     })
@@ -133,9 +133,9 @@ enum Failure {
     Ours,
     /// It was deferred until the issue was too old.
     Expired,
-    /// The address does not exist. It is suppressed, so it is skipped again unless an editor has lifted that.
+    /// The address does not exist. It is suppressed, and therefore skipped again unless an editor has lifted the suppression.
     BadAddress,
-    /// Faults of this program met the recipient: see the log, and bring it up to date first.
+    /// Errors of this program affected the recipient: see the log, and update the program first.
     Internal,
 }
 
@@ -161,11 +161,11 @@ impl From<Failure> for Reason {
     }
 }
 
-/// Which of those that failed are sent to again.
+/// Which of the failed recipients are sent to again.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResendOrder {
-    /// By default all but those whose address does not exist.
+    /// Default: all reasons except that the address does not exist.
     #[serde(default = "worth_another_try")]
     reasons: Vec<Failure>,
 }
@@ -184,12 +184,12 @@ fn worth_another_try() -> Vec<Failure> {
     all
 }
 
-/// What is to become of recipients in doubt.
+/// What to do about recipients in doubt.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SettleOrder {
     how: How,
-    /// Which of them, at most 500; left out: all.
+    /// Their addresses, at most 500. Default: all recipients in doubt.
     emails: Option<Vec<String>>,
 }
 
@@ -198,14 +198,14 @@ pub(super) struct SettleOrder {
 enum How {
     /// Send it again, with the same Message-ID.
     Resend,
-    /// Take it as handed over.
+    /// Count it as sent.
     Accept,
 }
 
-/// Where the issue stands after an order.
+/// The status of the issue after a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Settled {
-    /// How many recipients the order concerned.
+    /// How many recipients the request affected.
     recipients: i64,
     #[serde(flatten)]
     status: Status,
@@ -217,7 +217,7 @@ const EMAILS: usize = 500;
 #[utoipa::path(post, path = "/api/v1/issues/{id}/resend", tag = "issues", params(("id" = i64, Path),
     IdempotencyKey),
     request_body(content = Option<ResendOrder>), security(("bearer" = [])),
-    responses((status = 202, body = Settled), (status = 409, description = "It is not in a state in which this can be done"),
+    responses((status = 202, body = Settled), (status = 409, description = "The issue's present state does not allow this"),
         Refusals, WriteRefusals, NotFound))]
 pub(super) async fn resend(
     State(app): State<App>,
@@ -228,7 +228,7 @@ pub(super) async fn resend(
 ) -> Result<Response, Problem> {
     let issue = find(&app, &id).await?;
     if order.reasons.is_empty() {
-        return Err(Problem::invalid("reasons", "Name at least one reason."));
+        return Err(Problem::invalid("reasons", "Give at least one reason."));
     }
     let reasons: Vec<Reason> = order.reasons.iter().map(|r| Reason::from(*r)).collect();
     let by = script(&app, caller).await?;
@@ -244,7 +244,7 @@ pub(super) async fn resend(
 #[utoipa::path(post, path = "/api/v1/issues/{id}/settle", tag = "issues", params(("id" = i64, Path),
     IdempotencyKey),
     request_body = SettleOrder, security(("bearer" = [])),
-    responses((status = 202, body = Settled), (status = 409, description = "It is not in a state in which this can be done"),
+    responses((status = 202, body = Settled), (status = 409, description = "The issue's present state does not allow this"),
         Refusals, WriteRefusals, NotFound))]
 pub(super) async fn settle(
     State(app): State<App>,
@@ -278,7 +278,7 @@ fn keys(emails: &[String]) -> Result<Vec<String>, Problem> {
     if emails.is_empty() || emails.len() > EMAILS {
         return Err(Problem::invalid(
             "emails",
-            format!("Name 1 to {EMAILS} addresses, or leave it out for all."),
+            format!("Give 1 to {EMAILS} addresses, or leave the field out for all."),
         ));
     }
     let keys = emails.iter().map(|email| {
@@ -320,7 +320,7 @@ async fn status(write: &Write, issue: &Issue) -> Result<Status, Problem> {
 }
 
 fn not_now() -> Problem {
-    Problem::conflict("The issue is not in a state in which this can be done.")
+    Problem::conflict("The issue’s present state does not allow this.")
 }
 
 #[cfg(test)]

@@ -73,8 +73,8 @@ const LONGEST_VOTER: usize = 200;
     params(("slug" = String, Path, description = "The poll's slug"),
         IdempotencyKey), request_body = NewBallot,
     responses((status = 201, body = Ballot, description = "A first ballot"),
-        (status = 200, body = Ballot, description = "The voter had one; this is what counts now"),
-        (status = 409, description = "The poll is not open, was changed just now, or asks others: this ballot was not counted"),
+        (status = 200, body = Ballot, description = "The voter already had a ballot; this one replaces it"),
+        (status = 409, description = "The ballot was not counted: the poll is not open, was just changed, or does not ask this voter"),
         Refusals, WriteRefusals, NotFound))]
 pub async fn cast(
     State(app): State<App>,
@@ -112,7 +112,7 @@ pub async fn cast(
         Answered::NotOpen(phase) => Err(Problem::conflict(not_counted(&poll, phase))),
         Answered::HandedOver => Err(Problem::conflict(known::HANDED_OVER)),
         Answered::NotInvited => Err(Problem::conflict(not_asked())),
-        Answered::Edited => Err(Problem::conflict("The poll was changed just now.")),
+        Answered::Edited => Err(Problem::conflict("The poll has just been changed.")),
     }
 }
 
@@ -127,7 +127,7 @@ fn voter(
         if name.is_empty() || name.len() > LONGEST_VOTER || name.contains('@') {
             return Err(Problem::invalid(
                 "voter",
-                "Use 1 to 200 bytes, and nothing that looks like an address",
+                "Use 1 to 200 bytes that do not look like an address",
             ));
         }
         return Ok(Voter::Named(format!("{}:{name}", caller.token.0)));
@@ -184,7 +184,7 @@ fn keys(poll: &Poll, named: Named) -> Result<Vec<String>, Problem> {
                     (Some(option), None) => Ok(option.key.to_string()),
                     (Some(_), Some(_)) => Err(Problem::invalid(
                         "option",
-                        format!("“{text}” is the text of several options: name one by its key, as a number"),
+                        format!("“{text}” is the text of several options: use an option's key instead, as a number"),
                     )),
                 }
             }

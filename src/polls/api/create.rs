@@ -68,7 +68,7 @@ pub struct NewPoll {
     /// When the public sees results. Default: always.
     #[serde(default)]
     pub results: ResultsFor,
-    /// Whose answers make the result. Default: everybody's. The others are counted separately.
+    /// Whose answers count in the result. Default: everybody's. The others are counted separately.
     #[serde(default)]
     pub headline_tier: HeadlineTier,
     /// The slug of a newsletter offered beside the answer.
@@ -81,7 +81,7 @@ pub struct NewPoll {
     /// is used when it is left out.
     #[serde(default)]
     pub link_words: Option<String>,
-    /// Whether to keep it unpublished.
+    /// Whether to leave it unpublished.
     #[serde(default)]
     pub draft: bool,
 }

@@ -40,18 +40,18 @@ impl From<Visibility> for ResultsFor {
     }
 }
 
-/// Whose answers make the result.
+/// Whose answers count in the result.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadlineTier {
     /// Everybody's.
     #[default]
     All,
-    /// Browsers that solved a proof of work, and better tiers.
+    /// Those from browsers that solved a proof of work, and higher tiers.
     Worked,
-    /// Confirmed subscribers, and better tiers.
+    /// Those of confirmed subscribers, and higher tiers.
     Subscriber,
-    /// Readers who are signed in.
+    /// Those of readers who are signed in.
     SignedIn,
 }
 
@@ -88,7 +88,7 @@ impl Linking {
             (Self::Secret, None) => Ok(None),
             (Self::Secret, Some(_)) => Err(Problem::invalid(
                 "link_words",
-                "Readers of a secret poll agree to nothing. Leave the words out, or set linking to linked",
+                "A secret poll has no consent text. Leave it out, or set linking to linked",
             )),
         }
     }

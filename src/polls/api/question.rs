@@ -28,7 +28,7 @@ pub struct NewQuestion {
     pub other: Option<String>,
     #[serde(default)]
     pub none: Option<String>,
-    /// Whether readers may leave it out.
+    /// Whether readers may skip it.
     #[serde(default)]
     pub optional: bool,
 }
@@ -56,7 +56,7 @@ pub enum NewOption {
 #[serde(deny_unknown_fields)]
 pub struct PicturedOption {
     pub label: String,
-    /// A path of this site.
+    /// A path on this site.
     pub picture: String,
     /// The alternative text of the picture.
     pub alt: String,
@@ -68,7 +68,7 @@ pub struct PicturedOption {
 pub struct NewScale {
     /// 0 or 1.
     pub from: i64,
-    /// 10 at most.
+    /// At most 10.
     pub to: i64,
     /// Words beside the lowest point.
     #[serde(default)]

@@ -28,9 +28,8 @@ const fn entry(
     }
 }
 
-const TIER: &str = "How much is known of who answered: anonymous (a browser), worked (a browser that solved a proof of work), subscriber (confirmed, by a personal link), signed_in.";
-const TIER_OF_HOURS: &str =
-    "How much is known of who answered, as in voters; all, once the key of the poll is destroyed.";
+const TIER: &str = "How much is known about who answered: anonymous (a browser), worked (a browser that solved a proof of work), subscriber (confirmed, by a personal link), signed_in.";
+const TIER_OF_HOURS: &str = "How much is known about who answered, as in voters; all once the poll's key has been destroyed.";
 
 /// Every field of every file, in order.
 pub const DICTIONARY: &[Entry] = &[
@@ -64,27 +63,22 @@ pub const DICTIONARY: &[Entry] = &[
         "results",
         "answers",
         "integer",
-        "Ballots of this tier with this option on them. Of a ranked question: on any rank. Empty where it is hidden: under 10, or a number from which such a one would follow; what the result shows is the sum over the tiers it counts.",
+        "Ballots of this tier with this option on them; for a ranked question, at any rank. Empty if hidden: numbers under 10, and numbers from which one of those could be worked out; what the result shows is the sum over the tiers it counts.",
     ),
     entry("voters", "tier", "text", TIER),
     entry(
         "voters",
         "readers",
         "integer",
-        "Ballots of this tier, whatever they say. One reader, one ballot; a changed answer counts once.",
+        "All ballots of this tier. Each reader has one ballot; a changed answer counts once.",
     ),
-    entry(
-        "turnout",
-        "hour",
-        "RFC 3339, UTC",
-        "The beginning of an hour.",
-    ),
+    entry("turnout", "hour", "RFC 3339, UTC", "The start of an hour."),
     entry("turnout", "tier", "text", TIER_OF_HOURS),
     entry(
         "turnout",
         "answers",
         "integer",
-        "First ballots cast within the hour. Answers changed or taken out later stay in.",
+        "First ballots cast within the hour, including answers that were changed or set aside later.",
     ),
     entry(
         "places",
@@ -96,14 +90,14 @@ pub const DICTIONARY: &[Entry] = &[
         "places",
         "looks",
         "integer",
-        "How often the open poll was shown there, machines and second looks included; empty where it is not counted.",
+        "How often the open poll was shown there, including to machines and repeatedly to the same reader; empty where this is not counted.",
     ),
     entry("places", "answers", "integer", "First ballots cast there."),
     entry(
         "steps",
         "step",
         "text",
-        "looked, answered, asked (for the newsletter beside the poll), confirmed (that, from the mailbox).",
+        "looked, answered, asked (for the newsletter beside the poll), confirmed (that subscription, from the mail).",
     ),
     entry("steps", "count", "integer", "How often the step was taken."),
     entry(
@@ -129,7 +123,7 @@ pub const DICTIONARY: &[Entry] = &[
         "tables",
         "answers",
         "integer",
-        "Ballots with both answers, of the tier the result counts and better. Empty where it is hidden: under 10, or a number from which such a one would follow.",
+        "Ballots with both answers, of the tier that the result counts and higher tiers. Empty if hidden: numbers under 10, and numbers from which one of those could be worked out.",
     ),
     entry(
         "ranks",
@@ -149,7 +143,7 @@ pub const DICTIONARY: &[Entry] = &[
         "ranks",
         "answers",
         "integer",
-        "Ballots with the option on this rank, of the tier the result counts and better. Whole rankings are not exported: a rare one can be told apart.",
+        "Ballots with the option at this rank, of the tier that the result counts and higher tiers. Whole rankings are not exported, because a rare one could identify a ballot.",
     ),
     entry(
         "rounds",
@@ -167,7 +161,7 @@ pub const DICTIONARY: &[Entry] = &[
         "rounds",
         "option_key",
         "integer",
-        "An option that is still in; empty for ballots that rank none of those left.",
+        "An option that has not been eliminated; empty for ballots that rank none of the remaining options.",
     ),
     entry("rounds", "option", "text", "The option as readers saw it."),
     entry(
@@ -193,19 +187,19 @@ pub const DICTIONARY: &[Entry] = &[
         "sample",
         "answers",
         "integer",
-        "Answers of drawn readers with this option. Of a ranked question: first choices.",
+        "Answers with this option from readers who were drawn; for a ranked question, first choices.",
     ),
     entry(
         "sample",
         "of",
         "integer",
-        "Drawn readers who answered the question; of a question with several choices: who answered the poll.",
+        "Drawn readers who answered the question; for a question with several choices, those who answered the poll.",
     ),
     entry(
         "sample",
         "share",
         "number",
-        "The estimate for the share among all confirmed subscribers on the list, from 0 to 1. Empty under 30 answers.",
+        "The estimated share among all confirmed subscribers on the list, from 0 to 1. Empty if there are fewer than 30 answers.",
     ),
     entry(
         "sample",
@@ -220,43 +214,43 @@ pub const DICTIONARY: &[Entry] = &[
         "text",
         "The newsletter whose confirmed subscribers were drawn from.",
     ),
-    entry("draw", "drawn_at", "RFC 3339, UTC", "When."),
+    entry(
+        "draw",
+        "drawn_at",
+        "RFC 3339, UTC",
+        "When the sample was drawn.",
+    ),
     entry(
         "draw",
         "population",
         "integer",
-        "Confirmed subscribers at that moment: whom the estimates are about.",
+        "Confirmed subscribers at that time, whom the estimates are about.",
     ),
     entry("draw", "drawn", "integer", "Readers drawn and asked."),
-    entry(
-        "draw",
-        "answered",
-        "integer",
-        "Of them, readers who answered.",
-    ),
+    entry("draw", "answered", "integer", "How many of them answered."),
     entry(
         "draw",
         "response_rate",
         "number",
-        "answered / drawn, AAPOR's response rate 1: whoever could not be reached counts as not having answered.",
+        "answered / drawn, AAPOR's response rate 1: readers who could not be reached count as not having answered.",
     ),
     entry(
         "draw",
         "margin",
         "number",
-        "Points that the draw may move a share of one half, in 95 of 100 draws. Empty under 30 answers.",
+        "The margin of error of a share of one half, in percentage points at 95 per cent confidence. Empty if there are fewer than 30 answers.",
     ),
     entry("draw", "method", "text", "How readers were drawn."),
     entry(
         "draw",
         "seed",
         "text",
-        "With the list it gives the same readers again.",
+        "Together with the list it reproduces the draw.",
     ),
     entry(
         "draw",
         "frame_sha256",
         "text",
-        "SHA-256 of the list: the numbers of the readers in ascending order, eight bytes each, big end first.",
+        "SHA-256 of the list: the numbers of the readers in ascending order, eight bytes each, big-endian.",
     ),
 ];

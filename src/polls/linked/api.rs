@@ -67,7 +67,7 @@ struct LinkedExport {
     at: String,
 }
 
-/// Which file.
+/// The format of the file.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportOrder {
@@ -80,7 +80,7 @@ pub struct ExportOrder {
 /// 401; 404, also for a secret poll.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/linked", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug")),
-    responses((status = 200, body = LinkedView), Refusals, (status = 404, description = "No such poll, or it is secret")))]
+    responses((status = 200, body = LinkedView), Refusals, (status = 404, description = "There is no such poll, or it is secret")))]
 pub async fn show(
     State(app): State<App>,
     _: Caller,
@@ -130,7 +130,7 @@ pub async fn show(
 #[utoipa::path(post, path = "/api/v1/polls/{slug}/linked/export", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug")), request_body = ExportOrder,
     responses((status = 200, description = "The file", content((Document = "application/json"), (String = "text/csv"))),
-        Refusals, WriteRefusals, (status = 404, description = "No such poll, or it is secret"),
+        Refusals, WriteRefusals, (status = 404, description = "There is no such poll, or it is secret"),
         (status = 422, description = "There is no such format")))]
 pub async fn export(
     State(app): State<App>,

@@ -90,12 +90,12 @@ pub const DICTIONARY: [Entry; 12] = [
     entry(
         "email",
         "text",
-        "The address of a reader who agreed that the answer is kept with it.",
+        "The address of a reader who agreed to have the answer kept with it.",
     ),
     entry(
         "name",
         "text",
-        "What the reader wants to be called; may be empty.",
+        "The reader's name as given by the reader; may be empty.",
     ),
     entry(
         "question_key",
@@ -112,7 +112,7 @@ pub const DICTIONARY: [Entry; 12] = [
     entry(
         "rank",
         "integer or empty",
-        "Of a ranked question: 1 is the first choice.",
+        "For a ranked question; 1 is the first choice.",
     ),
     entry(
         "own_words",
@@ -123,17 +123,17 @@ pub const DICTIONARY: [Entry; 12] = [
     entry(
         "linked_at",
         "RFC 3339",
-        "When it took effect: at once for a known reader, else when the address was confirmed.",
+        "When the link took effect: at once for a known reader, otherwise when the address was confirmed.",
     ),
     entry(
         "changed_at",
         "RFC 3339",
-        "When the link took effect, or the linked answer was changed last.",
+        "When the link took effect, or when the linked answer was last changed.",
     ),
     entry(
         "consent_version",
         "integer",
-        "The version of the words that were agreed to.",
+        "The version of the consent text that the reader agreed to.",
     ),
 ];
 

@@ -101,8 +101,8 @@ pub struct Check {
 /// # Errors
 /// 401; 422 for an `after` that is not the poll of a sample.
 #[utoipa::path(get, path = "/api/v1/samples", tag = "polls", security(("bearer" = [])),
-    params(("after" = Option<String>, Query, description = "`next` of the page before")),
-    responses((status = 200, body = SamplesView), Refusals, (status = 422, description = "`after` is no sample's poll")))]
+    params(("after" = Option<String>, Query, description = "`next` from the previous page")),
+    responses((status = 200, body = SamplesView), Refusals, (status = 422, description = "`after` is not the poll of a sample")))]
 pub async fn list(
     State(app): State<App>,
     _: Caller,
@@ -111,7 +111,8 @@ pub async fn list(
     let after = match page.after.as_str() {
         "" => None,
         slug => {
-            let unknown = || Problem::invalid("after", "No sample's poll has this slug.");
+            let unknown =
+                || Problem::invalid("after", "There is no sample whose poll has this slug.");
             if !is_slug(slug) {
                 return Err(unknown());
             }
@@ -145,9 +146,9 @@ pub async fn list(
 /// 401; 404, also for a poll without a sample.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/sample", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug"),
-        ("check" = Option<bool>, Query, description = "Draw again from the list and the seed, and compare")),
+        ("check" = Option<bool>, Query, description = "Whether to repeat the draw from the list and the seed, and compare")),
     responses((status = 200, body = SampleView), Refusals,
-        (status = 404, description = "No such poll, or it has no sample")))]
+        (status = 404, description = "There is no such poll, or it has no sample")))]
 pub async fn show(
     State(app): State<App>,
     _: Caller,

@@ -58,7 +58,7 @@ pub fn to_remind(
     let done = drawn.len() - open.len();
     if open.len() < SMALLEST {
         return Err(
-            "Fewer than ten have not answered. A reminder to so few would show who they are, so there is none.",
+            "Fewer than ten readers have not answered. A reminder to so few would reveal who they are, so none is sent.",
         );
     }
     if done < SMALLEST {
