@@ -317,7 +317,7 @@ async fn pepper(db: &Db, keys: &Keys, random: &Random, role: Role) -> Result<[u8
     let opened = keys.open(Purpose::Pepper, &sealed).ok();
     let pepper = opened.and_then(|bytes| bytes.try_into().ok());
     let pepper: [u8; 32] = pepper.ok_or_else(|| {
-        let words = "this is not the key the database was made with; set that one (or two, separated by a comma, while rotating)";
+        let words = "this is not the key the database was made with; set the key that it was made with (or two, separated by a comma, while rotating)";
         StartError::SecretKey(words.into())
     })?;
     let newest = keys.seal(Purpose::Pepper, &pepper);

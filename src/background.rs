@@ -61,13 +61,13 @@ impl Tasks {
             Duration::from_millis(500),
             |app| async move {
                 if let Err(error) = digests::tick(&app).await {
-                    tracing::error!(%error, "due issues could not be looked for");
+                    tracing::error!(%error, "due issues could not be looked up");
                 }
             },
         );
         tasks.every_and_at_last(app, "flush_views", seconds(30), |app| async move {
             if let Err(error) = polls::flush_views(&app).await {
-                tracing::error!(%error, "views of polls were not added");
+                tracing::error!(%error, "views of polls were not saved");
             }
         });
         tasks.every(app, "purge_pictures", seconds(3_600), |app| async move {
@@ -81,7 +81,7 @@ impl Tasks {
         });
         tasks.every(app, "watch_closes", seconds(1), |app| async move {
             if let Err(error) = polls::ballots::watch_closes(&app.db, app.clock.now()).await {
-                tracing::error!(%error, "polls that close could not be looked for");
+                tracing::error!(%error, "closing polls could not be looked up");
             }
         });
         tasks.every(app, "audit", seconds(60), |app| async move {
@@ -96,7 +96,7 @@ impl Tasks {
         });
         tasks.every_and_at_last(app, "keep_answers", seconds(1), |app| async move {
             if let Err(error) = app.polls.answers.keep(&app.db).await {
-                tracing::error!(%error, "what editors looked at was not written down");
+                tracing::error!(%error, "what editors looked at was not recorded");
             }
         });
         tasks.every(app, "watch", polls::WATCH_PAUSE, |app| async move {

@@ -29,7 +29,7 @@ pub fn tell_places_alone() {
         let backtrace = Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
         let backtrace = backtrace.as_ref().map(tracing::field::display);
-        tracing::error!(place, backtrace, "a fault of this program: a panic");
+        tracing::error!(place, backtrace, "a bug in this program: a panic");
     }));
 }
 
@@ -56,7 +56,7 @@ const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1_000 
 
 /// A task panicked, which is a bug in this program. It has been counted and logged.
 #[derive(Debug, thiserror::Error)]
-#[error("a fault of this program: its log names the place")]
+#[error("a bug in this program; the log shows where")]
 pub struct Broke;
 
 /// Runs one piece of work of the background task `task` and returns also if it panics.
@@ -66,7 +66,11 @@ pub struct Broke;
 pub async fn caught<T>(task: &'static str, work: impl Future<Output = T>) -> Result<T, Broke> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| {
         metrics::counter!("canvass_task_faults_total", "task" => task).increment(1);
-        tracing::error!(task, place = place(), "a background task broke and goes on");
+        tracing::error!(
+            task,
+            place = place(),
+            "a background task panicked and continues"
+        );
         Broke
     })
 }

@@ -67,7 +67,7 @@ impl Server {
         let answered = async {
             if tokio::time::timeout(ANSWERS, &mut http).await.is_err() {
                 http.abort();
-                tracing::warn!("some connections were cut: they took too long to end");
+                tracing::warn!("some connections were cut because they took too long to end");
             }
         };
         let ((), ended) = tokio::join!(answered, self.tasks.ended());

@@ -110,7 +110,7 @@ async fn an_operator_makes_publishes_checks_and_activates_keys() {
     assert_eq!(code, Some(1), "{said}");
     assert!(
         said.contains(&format!(
-            "FAILED  {}: it holds another public key",
+            "FAILED  {}: it contains another public key",
             published[1].0
         )),
         "{said}"

@@ -298,7 +298,7 @@ async fn polls_what_cannot_be_imported_is_said() {
     assert!(
         refused(other)
             .await
-            .contains("holds none of the tables of YOP Poll")
+            .contains("contains none of the tables of YOP Poll")
     );
     let mut nowhere = asked.clone();
     nowhere.time_zone = "Europe/Atlantis".to_owned();

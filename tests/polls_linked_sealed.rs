@@ -160,10 +160,7 @@ async fn polls_linked_a_link_that_is_not_the_ballots_is_found() {
     let of = |who: usize| format!("SELECT id FROM reader WHERE email_key = '{}'", address(who));
     let (agreed, secret) = (app.count(&of(0)).await, app.count(&of(1)).await);
     let findings = tampered(&app, ReaderId(agreed), vec![0x7f]).await;
-    assert_eq!(
-        findings,
-        ["a linked answer says something else than its ballot"]
-    );
+    assert_eq!(findings, ["a linked answer differs from its ballot"]);
     let findings = tampered(&app, ReaderId(secret), vec![0x7f]).await;
     assert_eq!(findings.len(), 2, "{findings:?}");
     link(&app, id, 1, "nobody@example.org").await;
@@ -175,5 +172,5 @@ async fn polls_linked_a_link_that_is_not_the_ballots_is_found() {
     canvass::db::run(&*txn, sql, []).await.unwrap();
     txn.commit().await.unwrap();
     let findings = tampered(&app, ReaderId(agreed), vec![0x7f]).await;
-    assert!(findings.contains(&"the poll is secret, and answers are linked".to_owned()));
+    assert!(findings.contains(&"the poll is secret, but answers are linked".to_owned()));
 }

@@ -91,7 +91,7 @@ async fn polls_answers_are_left_out_in_public_and_given_back() {
         .submit(back)
         .await
         .expect(409)
-        .says("nothing to give back");
+        .says("nothing to restore");
     let result = app.reader().get("/p/trust/results").await.expect(200);
     assert!(!result.text().contains("left out by the editors"));
     assert_eq!(verified(&app).await, Vec::<String>::new());

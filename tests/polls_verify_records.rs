@@ -41,7 +41,7 @@ async fn polls_a_closed_count_is_not_put_back_to_an_earlier_one() {
     }
     close(&ballots).await;
     assert_eq!(verified(&ballots).await.findings, Vec::<String>::new());
-    let found = "record 1: the log does not hold what was recorded";
+    let found = "record 1: the log does not contain what was recorded";
     sql(&ballots, |table| {
         vec![
             format!("DELETE FROM {table}"),
@@ -80,7 +80,7 @@ async fn polls_a_closed_count_is_not_told_anew() {
     }
     let anew = verified(&ballots).await.findings;
     assert!(
-        anew.contains(&"record 1: the log does not hold what was recorded".to_owned()),
+        anew.contains(&"record 1: the log does not contain what was recorded".to_owned()),
         "{anew:?}"
     );
 }

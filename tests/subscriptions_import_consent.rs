@@ -117,7 +117,7 @@ async fn who_bounced_complained_or_was_blocked_is_suppressed() {
         assert_eq!(desk.suppressed(address).await, reason, "{address}");
     }
     assert!(
-        said.contains("line 7: status: “churned” does not say whether"),
+        said.contains("line 7: status: “churned” does not show whether"),
         "{said}"
     );
     assert!(
@@ -163,7 +163,7 @@ async fn who_is_not_understood_in_one_row_is_subscribed_by_none() {
     let counts = (done.subscribed, done.gone, done.gone_for_good, done.bad);
     assert_eq!((counts, done.rows()), ((1, 2, 1, 3), 7));
     assert!(
-        report.contains("2,kept out,the file: what another row"),
+        report.contains("2,kept out,the file: another row"),
         "{report}"
     );
     assert_eq!(desk.suppressed("a@example.org").await, None);
@@ -254,7 +254,9 @@ async fn who_is_subscribed_here_stays_and_is_told_of() {
     );
     assert_eq!(desk.suppressed("anna@example.org").await, None);
     assert!(
-        report.contains("2,already there,\"stays: the file says otherwise"),
+        report.contains(
+            "2,already there,\"remains subscribed here, although the file says otherwise"
+        ),
         "{report}"
     );
 }

@@ -84,7 +84,7 @@ fn failed(app: &App, editor: Option<EditorId>) {
         tracing::warn!(
             editor,
             unsaid,
-            "a sign-in failed: a wrong password, or nobody's account"
+            "a sign-in failed: wrong password or unknown account"
         );
     }
 }

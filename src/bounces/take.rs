@@ -44,11 +44,11 @@ impl fmt::Display for Taken {
     /// For the log of the mail server that ran the command. Names nobody.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotOurs => "no return path of ours is in it; nothing was done",
-            Self::Single(_) => "about a single mail; nothing follows",
-            Self::Ignored(_) => "nothing follows from it",
-            Self::Repeated(_) => "it was taken before",
-            Self::Noted(_) => "noted; nothing follows yet",
+            Self::NotOurs => "it contains no return path of ours; nothing was done",
+            Self::Single(_) => "about a single mail; nothing was done",
+            Self::Ignored(_) => "nothing was done",
+            Self::Repeated(_) => "it was already processed",
+            Self::Noted(_) => "recorded; nothing else was done yet",
             Self::Stopped(_) => "the address gets no more mail",
             Self::Left => "the reader left the newsletter",
         })

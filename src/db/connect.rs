@@ -96,7 +96,7 @@ pub enum OpenError {
     Connect(DbErr),
     /// The URL cannot be parsed. It is not quoted, because it holds a password.
     #[error(
-        "it cannot be read; postgres://user:password@host/database is expected, with / in the password as %2F, # as %23, ? as %3F and @ as %40"
+        "cannot be read; postgres://user:password@host/database is expected, with / in the password as %2F, # as %23, ? as %3F and @ as %40"
     )]
     Unreadable,
     /// The SQLite library is too old to be safe.

@@ -130,7 +130,7 @@ impl Ticket {
         name: &'static str,
         error: DbErr,
     ) -> Result<(), DbErr> {
-        tracing::warn!(txn = name, %error, "the answer to a commit was lost; asking what became of it");
+        tracing::warn!(txn = name, %error, "the reply to a commit was lost; looking up its outcome");
         metrics::counter!("canvass_commits_in_doubt_total", "txn" => name).increment(1);
         let asked = Instant::now();
         let mut ended = false;

@@ -144,7 +144,7 @@ impl Db {
         let moved = !there.is_ok_and(|there| file.is(&there));
         if moved && !health.moved.load(Relaxed) {
             tracing::error!(
-                "the database file is not in its place any more: stop the server and put it back"
+                "the database file is no longer in its place: stop the server and put it back"
             );
         }
         health.moved.store(moved, Relaxed);

@@ -12,12 +12,12 @@ pub enum MigrateError {
     /// The database was written by a newer Canvass.
     #[error(
         "the database is from a newer version of Canvass (it has the migration {0}); \
-         start that version, or restore a backup made by this one"
+         start that version, or restore a backup made by this version"
     )]
     Newer(String),
     /// The schema is older, and must not be changed while a server may be using it.
     #[error(
-        "the schema is of an older version, and a server may be using it; restart the servers with this version, or run `canvass migrate`"
+        "the schema is from an older version, and a server may be using it; restart the servers with this version, or run `canvass migrate`"
     )]
     Outdated,
     /// The restore of a backup into this database was not finished.
@@ -26,7 +26,7 @@ pub enum MigrateError {
     )]
     Restoring,
     /// A migration failed; nothing of it was kept.
-    #[error("the schema could not be brought up to date, nothing was changed: {0}")]
+    #[error("the schema could not be brought up to date; nothing was changed: {0}")]
     Failed(#[from] DbErr),
 }
 

@@ -78,7 +78,7 @@ impl Turns {
             }
             Ok(_) => Err(DbErr::Custom("somebody else wrote under this name".into())),
             Err(error) if connection_lost(&error) => {
-                tracing::warn!(txn = self.name, %error, "the answer to a commit was lost; asking what became of it");
+                tracing::warn!(txn = self.name, %error, "the reply to a commit was lost; looking up its outcome");
                 metrics::counter!("canvass_commits_in_doubt_total", "txn" => self.name)
                     .increment(1);
                 if self.settle(turn, now).await {
@@ -123,7 +123,7 @@ impl Turns {
                     return stands;
                 }
                 Err(error) => {
-                    tracing::debug!(txn = self.name, %error, "what became of a commit is not known yet");
+                    tracing::debug!(txn = self.name, %error, "the outcome of a commit is not known yet");
                     sleep(AGAIN).await;
                 }
             }

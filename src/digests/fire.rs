@@ -97,7 +97,7 @@ async fn hold(app: &App, issue: &Issue, reason: &str, now: UnixMillis) -> Result
         tracing::warn!(
             issue = issue.id.0,
             reason,
-            "a due issue is held for a person to decide on"
+            "a due issue is held until somebody decides"
         );
     }
     Ok(false)

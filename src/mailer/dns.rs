@@ -23,7 +23,7 @@ pub enum Unreachable {
     #[error("DNS cannot be reached: {0}")]
     Silent(String),
     /// The server answered with an error (SERVFAIL and the like).
-    #[error("the name server cannot tell: {0}")]
+    #[error("the name server returned an error: {0}")]
     Failed(String),
 }
 

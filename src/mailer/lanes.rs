@@ -82,14 +82,14 @@ async fn lane(app: App, ledger: Ledger, number: usize) {
                 rest(&app, &mut bell, wait).await;
             }
             Err(error) => {
-                tracing::error!(%error, "a mail lane waits for the database");
+                tracing::error!(%error, "a mail lane is waiting for the database");
                 pause(&app, DATABASE_PAUSE).await;
             }
         }
     }
     line.close().await;
     if let Err(error) = transport::give_back(&app, true).await {
-        tracing::error!(%error, "a relay's count of the day could not be corrected");
+        tracing::error!(%error, "a relay's daily count could not be corrected");
     }
 }
 
@@ -153,7 +153,7 @@ async fn upkeep(app: App) {
             mailing::tick(&app).await.err(),
         ];
         if let Some(error) = failed.into_iter().flatten().next() {
-            tracing::error!(%error, "the mail upkeep waits for the database");
+            tracing::error!(%error, "the upkeep of the mailer is waiting for the database");
             pause(&app, DATABASE_PAUSE).await;
         }
         let measured = async {
@@ -166,7 +166,7 @@ async fn upkeep(app: App) {
             Ok::<_, DbErr>(())
         };
         if let Err(error) = measured.await {
-            tracing::warn!(%error, "the mail could not be measured");
+            tracing::warn!(%error, "the mail metrics could not be updated");
         }
         // Every commit with a mail rings the bell; this bounds how often the loop runs.
         pause(&app, LOOK).await;

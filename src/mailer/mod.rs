@@ -156,6 +156,6 @@ impl Mailer {
 /// Checks whether a command or another node has changed the signing keys.
 pub async fn refresh_signing_keys(app: &App) {
     if let Err(error) = app.mailer.keyring.load(&app.db, &app.keys).await {
-        tracing::warn!(%error, "the DKIM keys could not be looked at; those in memory go on signing");
+        tracing::warn!(%error, "the DKIM keys could not be read; those in memory stay in use");
     }
 }

@@ -230,7 +230,9 @@ impl Templates {
         let depth = nesting::depth(&html);
         if depth > nesting::DEEPEST {
             let most = nesting::DEEPEST;
-            let problem = format!("its elements nest {depth} deep; at most {most} can be mailed");
+            let problem = format!(
+                "its elements are nested {depth} deep; at most {most} levels can be mailed"
+            );
             return Err(failed(&format!("{name}/html.hbs"), &problem));
         }
         let inliner = CSSInliner::options()

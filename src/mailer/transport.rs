@@ -50,7 +50,7 @@ pub enum TransportError {
     #[error("{0}: {1}")]
     Url(String, SmtpUrlError),
     /// Two relays have the same name.
-    #[error("{0}: another relay is called {1}, too; give each a name of its own")]
+    #[error("{0}: another relay is also called {1}; give each a unique name")]
     Twice(String, String),
     /// The TLS library cannot be set up.
     #[error("mail.smtp_url: TLS cannot be set up: {0}")]

@@ -182,7 +182,7 @@ pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
 async fn scrub(app: &App, now: UnixMillis) -> Result<(), DbErr> {
     if !ballots::seal::scrub(&app.db, now).await? {
         tracing::info!(
-            "destroyed keys of polls still lie in freed room of the files: somebody reads; trying again"
+            "destroyed keys of polls are still in free pages of the database files, because a reader is active; trying again"
         );
     }
     Ok(())

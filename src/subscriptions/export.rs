@@ -19,7 +19,7 @@ pub enum ExportStopped {
     NoNewsletter(String),
     #[error("the list cannot be written: {0}")]
     Write(#[from] io::Error),
-    #[error("the database refused: {0}")]
+    #[error("the database failed: {0}")]
     Database(#[from] DbErr),
 }
 

@@ -77,7 +77,7 @@ pub async fn serve(
             }
             Err(error) if is_peers(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "no connection could be accepted");
+                tracing::error!(%error, "connections cannot be accepted");
                 sleep(AGAIN).await;
             }
         }

@@ -129,7 +129,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
                 self.answer_failed(answers, &error);
             }
             Err(error) => {
-                tracing::warn!(queue = name, %error, "a group failed; each request is tried alone");
+                tracing::warn!(queue = name, %error, "a group of writes failed; trying each request on its own");
                 for (request, answer) in requests.into_iter().zip(answers) {
                     let mut answer = vec![answer];
                     match self.meanwhile(&mut answer, commit(vec![request])).await {
@@ -148,7 +148,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         if !unwritable {
             tracing::error!(queue, %error, "a write failed");
         } else if let Some(unsaid) = self.told.now() {
-            tracing::error!(queue, %error, unsaid, "the database cannot be written; requests are told to come again");
+            tracing::error!(queue, %error, unsaid, "the database cannot be written; clients are asked to retry");
         }
         for answer in answers.into_iter().flatten() {
             let refused = match unwritable {
@@ -217,7 +217,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
                 tracing::warn!(
                     queue = self.queue.name,
                     refused = refused.len(),
-                    "the database is slow; requests were told to come again"
+                    "the database is slow; clients were asked to retry"
                 );
                 for Waiting { answer, room, .. } in refused {
                     drop(room);

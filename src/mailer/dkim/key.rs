@@ -61,7 +61,7 @@ pub enum KeyError {
     )]
     Unsuitable,
     /// The cryptography library failed.
-    #[error("the key could not be made")]
+    #[error("the key could not be created")]
     NotMade,
 }
 

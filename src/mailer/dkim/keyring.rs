@@ -109,7 +109,7 @@ fn opened(row: &Sealed, keys: &Keys) -> Option<Arc<PrivateKey>> {
         tracing::error!(
             domain = row.domain,
             selector = row.selector,
-            "a DKIM key cannot be opened with the live secret keys: mails go without its signature"
+            "a DKIM key cannot be decrypted with the present secret keys: mails are sent without its signature"
         );
     }
     key.map(Arc::new)

@@ -58,7 +58,7 @@ impl Record {
             [one] => one,
             several => {
                 return Err(format!(
-                    "{} TXT records stand there; receivers may take any of them: keep one",
+                    "there are {} TXT records, and receivers may use any of them: keep only one",
                     several.len()
                 ));
             }
@@ -72,16 +72,16 @@ impl Record {
             return Err("it does not begin with v=DKIM1".to_owned());
         }
         let Some(public) = tag("p") else {
-            return Err("it has no p=, so it is no DKIM key".to_owned());
+            return Err("it has no p=, so it is not a DKIM key".to_owned());
         };
         if public.is_empty() {
             return Err("its p= is empty: the key is revoked there".to_owned());
         }
         if Some(tag("k").unwrap_or("rsa")) != ours.get("k").map(String::as_str) {
-            return Err("its k= names another kind of key".to_owned());
+            return Err("its k= is for another kind of key".to_owned());
         }
         if Some(public) != ours.get("p").map(String::as_str) {
-            return Err("it holds another public key".to_owned());
+            return Err("it contains another public key".to_owned());
         }
         if !lists("h", &["sha256"]) {
             return Err("its h= does not allow sha256".to_owned());
@@ -90,7 +90,7 @@ impl Record {
             return Err("its s= does not allow mail".to_owned());
         }
         if tag("t").is_some_and(|flags| flags.split(':').any(|flag| flag == "y")) {
-            let problem = "it says that it is a test (t=y): receivers take the mails for unsigned";
+            let problem = "it is marked as a test (t=y): receivers treat the mails as unsigned";
             return Err(problem.to_owned());
         }
         Ok("it is published")
@@ -134,8 +134,7 @@ impl Dmarc {
             return Ok(None);
         };
         if records.next().is_some() {
-            let problem =
-                "there are several DMARC records, which receivers take for none: keep one";
+            let problem = "there are several DMARC records, which receivers ignore: keep only one";
             return Err(problem.to_owned());
         }
         let policy = record
@@ -144,7 +143,7 @@ impl Dmarc {
             .to_lowercase();
         if !matches!(policy.as_str(), "none" | "quarantine" | "reject") {
             return Err(format!(
-                "its DMARC record asks for p={policy}, which is none of none, quarantine and reject"
+                "its DMARC record has p={policy}; none, quarantine or reject is expected"
             ));
         }
         Ok(Some(Self {
@@ -167,7 +166,7 @@ pub fn spf(found: &[String]) -> Result<&str, String> {
     match records[..] {
         [one] => Ok(one),
         [] => Err("there is no SPF record (v=spf1 …) that names the relay".to_owned()),
-        _ => Err("there are several SPF records, which is an error: join them".to_owned()),
+        _ => Err("there are several SPF records, which is an error: merge them".to_owned()),
     }
 }
 

@@ -46,20 +46,20 @@ pub enum DkimError {
     Domain(String),
     /// The name is not a valid selector.
     #[error(
-        "\"{0}\" is not a selector: letters, digits and hyphens, at most 63, with dots between"
+        "\"{0}\" is not a selector: parts of at most 63 letters, digits and hyphens are expected, separated by dots"
     )]
     Selector(String),
     /// The domain already has a key with this selector.
-    #[error("{0} has a key \"{1}\" already; name another selector")]
+    #[error("{0} already has a key \"{1}\"; choose another selector")]
     Taken(String, String),
     /// No domain has a key with this selector.
-    #[error("there is no key \"{0}\"; `canvass dkim list` shows all")]
+    #[error("there is no key \"{0}\"; `canvass dkim list` shows all keys")]
     Unknown(String),
     /// Several domains have a key with this selector.
-    #[error("several domains have a key \"{0}\"; name one with --domain")]
+    #[error("several domains have a key \"{0}\"; choose one with --domain")]
     Ambiguous(String),
     /// The private half of the key was erased.
-    #[error("\"{0}\" is retired: its private key was erased; make a new one")]
+    #[error("\"{0}\" is retired, and its private key was erased; create a new key")]
     Retired(String),
     /// The key itself is unusable.
     #[error(transparent)]

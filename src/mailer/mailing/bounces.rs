@@ -143,7 +143,7 @@ async fn stop_if_many(
         issue,
         bounces = lately.bounces,
         tried = lately.tried,
-        "an issue stopped itself: too many addresses do not exist"
+        "an issue paused itself: too many addresses do not exist"
     );
     Ok(())
 }

@@ -74,7 +74,11 @@ async fn prepare(app: &App, frozen: &Frozen) -> Result<bool, DbErr> {
     let filled = fill(app, frozen, fence).await;
     match filled {
         Ok(Some(audience)) => {
-            tracing::info!(issue = frozen.issue.0, audience, "an audience is frozen");
+            tracing::info!(
+                issue = frozen.issue.0,
+                audience,
+                "the audience of an issue was frozen"
+            );
             Ok(true)
         }
         Ok(None) => give_back(app, frozen.issue, fence).await.map(|()| false),

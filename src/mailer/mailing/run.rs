@@ -208,7 +208,7 @@ impl Lane<'_> {
                 self.write(holding, None, None).await?;
                 app.mailer.report(app, self.number, Doing::SingleMail);
                 if let Err(error) = outbox::work(app, line).await {
-                    tracing::error!(%error, "a lane could not look for single mails");
+                    tracing::error!(%error, "a mail lane could not look up single mails");
                 }
                 let issue = holding.issue;
                 app.mailer.report(app, self.number, Doing::Issue { issue });

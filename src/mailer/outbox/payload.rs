@@ -50,13 +50,13 @@ pub(super) struct Letter {
 /// Why a waiting mail can never be sent. The message repeats nothing from the mail.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unsendable {
-    #[error("the payload cannot be opened with the live secret keys")]
+    #[error("the payload cannot be decrypted with the present secret keys")]
     Sealed,
-    #[error("the payload is not one of this version")]
+    #[error("the payload does not have the format of this version")]
     Form,
     #[error("{0}")]
     Template(#[from] crate::mailer::templates::TemplateError),
-    #[error("an address cannot be mailed")]
+    #[error("mail cannot be sent to one of the addresses")]
     Address,
 }
 

@@ -50,7 +50,7 @@ pub(in crate::mailer) async fn work(app: &App, line: &mut Line) -> Result<bool, 
             Err(_) => {
                 // The mail may make lanes panic again, and every lane would take it first: so it is deferred. The panic
                 // message may contain a reader's data and is not logged; the panic hook has logged the location.
-                tracing::error!(mail = mail.id.0, "a fault of this program at one mail");
+                tracing::error!(mail = mail.id.0, "a bug in this program affected a mail");
                 line.abandon();
                 put_off(app, &mail).await?;
                 worked = true;
@@ -228,7 +228,7 @@ where
         let Err(error) = write().await else {
             return Ok(());
         };
-        tracing::error!(%error, "what became of a mail could not be written");
+        tracing::error!(%error, "the outcome of a mail could not be recorded");
         if !remembered.again(app).await {
             return Err(error);
         }
@@ -246,7 +246,7 @@ async fn send(
     let letter = match Payload::compose(app, mail.id, &mail.payload, &mail.message_id) {
         Ok(letter) => letter,
         Err(error) => {
-            tracing::error!(mail = mail.id.0, %error, "a waiting mail cannot be made");
+            tracing::error!(mail = mail.id.0, %error, "a waiting mail cannot be composed");
             store::finish(app, mail, Final::Failed, &error.to_string()).await?;
             count("failed");
             return Ok(None);

@@ -272,7 +272,7 @@ impl Relays {
             return;
         }
         if let Some(pause) = route.slow.open(now, random, &words.told()) {
-            let why = "a relay puts off mail after mail and is passed over for a while";
+            let why = "a relay defers mail after mail and is passed over for a while";
             route.left_alone(pause, Some(words.codes()), why);
         }
     }

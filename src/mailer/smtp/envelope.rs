@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// An address that must not be used in an SMTP command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the address holds a character that an SMTP command line cannot carry")]
+#[error("the address contains a character that is not allowed in an SMTP command")]
 pub struct Unmailable;
 
 /// Return path and recipient of one mail. There is one recipient per mail, so that a refusal is about one person.

@@ -8,22 +8,22 @@ use super::relay::{Login, Patience, Recycle, Relay, Tls};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpUrlError {
     /// The scheme is unknown.
-    #[error("the SMTP URL starts with smtp://, smtps:// or smtp+starttls://")]
+    #[error("the SMTP URL must start with smtp://, smtps:// or smtp+starttls://")]
     Scheme,
     /// The host is missing.
-    #[error("the SMTP URL names no host")]
+    #[error("the SMTP URL has no host")]
     Host,
     /// The port is not a number from 1 to 65535.
     #[error("the port in the SMTP URL is not a number from 1 to 65535")]
     Port,
     /// There is a user without a password, or percent-encoding that is not UTF-8.
-    #[error("the SMTP URL's credentials are user:password, percent-encoded")]
+    #[error("the SMTP URL's credentials must be user:password, percent-encoded")]
     Credentials,
     /// Credentials would be sent in clear text.
     #[error("the SMTP URL has credentials but no TLS: use smtp+starttls:// or smtps://")]
     CredentialsInClear,
     /// A parameter is unknown.
-    #[error("the only parameter of an SMTP URL is tls=required (STARTTLS) or tls=none")]
+    #[error("the only parameter that an SMTP URL may have is tls=required (STARTTLS) or tls=none")]
     Parameter,
 }
 

@@ -108,7 +108,7 @@ impl Stripe {
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a group of new voters is written the long way")
+                    tracing::debug!(%error, "a group of new voters is written by the general path")
                 }
             }
         }
@@ -191,7 +191,7 @@ impl Stripe {
                 Ok(rows) => return !rows.is_empty(),
                 // Returning an error would claim that nothing was written.
                 Err(error) => {
-                    tracing::warn!(%error, "what became of a group of ballots cannot be read yet");
+                    tracing::warn!(%error, "the outcome of a group of ballots cannot be read yet");
                     tokio::time::sleep(AGAIN).await;
                 }
             }

@@ -166,7 +166,7 @@ impl Audits {
                 option = first.option.0,
                 tallied = first.tallied,
                 counted = first.counted,
-                "the tally of a poll is not what its ballots say; `canvass verify poll` tells more"
+                "the tally of a poll does not match its ballots; `canvass verify poll` shows the differences"
             );
         }
         metrics::gauge!("canvass_polls_with_wrong_tally").set(state.wrong.len() as f64);

@@ -69,7 +69,7 @@ pub(super) async fn commit_and_tell(
     repeats.settle(&mut outcomes, &mut batch, now);
     txn.commit_with(batch).await?;
     if let Err(error) = close::remember(db, now, &judged.seen_closed).await {
-        tracing::warn!(%error, "that a poll is closed was not written down");
+        tracing::warn!(%error, "the close of a poll was not recorded");
     }
     heads.extend(ahead);
     Ok((outcomes, heads))

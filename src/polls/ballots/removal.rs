@@ -95,13 +95,13 @@ pub enum NotRemoved {
     #[error("no ballot meets these conditions")]
     Nothing,
     /// The reason is empty or too long.
-    #[error("a reason of 1 to 500 characters is needed")]
+    #[error("a reason of 1 to 500 characters is required")]
     NoReason,
     /// The poll's secret is destroyed, so its ballots can no longer change.
     #[error("the ballots of this poll are sealed")]
     Sealed,
     /// There is no such removal, or its ballots were already given back.
-    #[error("there is nothing to give back")]
+    #[error("there is nothing to restore")]
     NotThere,
     #[error(transparent)]
     Db(#[from] DbErr),
@@ -219,7 +219,7 @@ impl Held {
             poll = self.poll.slug,
             number = removal.number,
             ballots = removal.ballots,
-            "ballots are set aside"
+            "ballots were set aside"
         );
         Ok(())
     }
@@ -256,7 +256,7 @@ pub async fn give_back(
     // The entries of the log keep the removal's number; the rows do not.
     turn(&txn, now, slot, &poll, &heads, &rows, None, &first).await?;
     txn.commit().await?;
-    tracing::info!(poll = poll.slug, number, ballots, "ballots were given back");
+    tracing::info!(poll = poll.slug, number, ballots, "ballots were restored");
     Ok(ballots)
 }
 

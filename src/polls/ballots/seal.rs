@@ -128,7 +128,7 @@ async fn seal(
     crash_point("after_seal");
     tracing::info!(
         poll = poll.slug,
-        "a poll was sealed: its secret is destroyed"
+        "a poll was sealed: its secret has been destroyed"
     );
     Ok(Some(Poll {
         sealed_at: Some(now),

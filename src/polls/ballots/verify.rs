@@ -154,7 +154,9 @@ async fn unsealed(
     }
     verified.entries = replay.entries;
     if orphans > 0 {
-        verified.find(format!("{orphans} entries follow none that is there"));
+        verified.find(format!(
+            "{orphans} entries refer to earlier ones that are missing"
+        ));
     }
     wording(poll, &replay.wordings, verified);
     tally(db, poll, &replay, verified).await?;
@@ -215,7 +217,7 @@ async fn chains(
             head.seq = seq;
         }
         if head.hash[..] != page.hash[..] {
-            verified.find(format!("chain {slot}, page {seq}: the hash does not fit"));
+            verified.find(format!("chain {slot}, page {seq}: the hash does not match"));
         }
         ends.insert(slot, head);
         if let Err(malformed) = replay.page(slot, page.at, &page.entries) {
@@ -253,13 +255,13 @@ fn wording(poll: &Poll, wordings: &[Wording], verified: &mut Verified) {
     for then in wordings {
         for (key, text) in &then.questions {
             if !now.questions.contains(&(*key, *text)) {
-                verified.find(format!("question {key} was worded otherwise"));
+                verified.find(format!("the text of question {key} was changed"));
             }
         }
         for (id, key, label) in &then.options {
             if !now.options.contains(&(*id, *key, *label)) {
                 let name = name(poll, OptionId(*id));
-                verified.find(format!("{name} was worded otherwise"));
+                verified.find(format!("the text of {name} was changed"));
             }
         }
     }
@@ -271,7 +273,7 @@ pub(super) fn name(poll: &Poll, id: OptionId) -> String {
         return "the number of voters".to_owned();
     }
     poll.options().find(|option| option.id == id).map_or_else(
-        || format!("an option that is gone ({})", id.0),
+        || format!("an option that no longer exists ({})", id.0),
         |option| format!("option {} ({})", option.key, option.label),
     )
 }
@@ -335,7 +337,9 @@ async fn places<C: ConnectionTrait>(
         }
     }
     for (place, slot) in missing.keys() {
-        verified.find(format!("place {place}, slot {slot}: the counters are gone"));
+        verified.find(format!(
+            "place {place}, slot {slot}: the counters are missing"
+        ));
     }
     Ok(())
 }
@@ -362,13 +366,13 @@ async fn removals<C: ConnectionTrait>(
             undone: row.try_get("", "undone_ms")?,
         };
         if missing.remove(&number) != Some(said) {
-            verified.find(format!("removal {number} is not the one in the log"));
+            verified.find(format!("removal {number} differs from the log"));
         }
         let gone: Option<i64> = row.try_get("", "gone")?;
         let left = replay.gone.get(&number).copied().unwrap_or(0);
         if gone.is_some_and(|gone| gone != left) {
             verified.find(format!(
-                "of removal {number} other ballots were handed over than the log says"
+                "removal {number}: the ballots handed over differ from those in the log"
             ));
         }
     }

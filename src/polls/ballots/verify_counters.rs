@@ -122,7 +122,9 @@ async fn words<C: ConnectionTrait>(
         let shows: Option<Hash> = (ruling == 1).then(|| sha256(shown.as_bytes()));
         if missing.remove(&(option.0, key)) != Some((at, shows)) {
             let name = name(poll, option);
-            verified.find(format!("words beside {name} are not shown as was decided"));
+            verified.find(format!(
+                "words beside {name} are not shown as editors decided"
+            ));
         }
     }
     for (option, _) in missing
@@ -131,7 +133,9 @@ async fn words<C: ConnectionTrait>(
         .map(|(words, _)| words)
     {
         let name = name(poll, OptionId(option));
-        verified.find(format!("words beside {name} are hidden and were let stand"));
+        verified.find(format!(
+            "words beside {name} are hidden although editors approved them"
+        ));
     }
     Ok(())
 }

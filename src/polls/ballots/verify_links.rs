@@ -45,7 +45,7 @@ impl Links {
     /// Compares a ballot with the linked answer of its voter, if there is one.
     pub(super) fn see(&mut self, voter: &VoterKey, choices: &[u8], verified: &mut Verified) {
         if self.0.remove(voter).is_some_and(|said| said != choices) {
-            verified.find("a linked answer says something else than its ballot");
+            verified.find("a linked answer differs from its ballot");
         }
     }
 
@@ -93,7 +93,7 @@ async fn checked(
     })
     .await?;
     if poll.linking.is_none() && verified.linked > 0 {
-        verified.find("the poll is secret, and answers are linked");
+        verified.find("the poll is secret, but answers are linked");
     }
     Ok(())
 }
@@ -119,7 +119,7 @@ pub(super) async fn sealed(
     })
     .await?;
     for more in linked.into_values().filter(|n| *n > 0) {
-        verified.find(format!("{more} linked answers of a kind have no ballot"));
+        verified.find(format!("{more} linked answers of one kind have no ballot"));
     }
     Ok(())
 }

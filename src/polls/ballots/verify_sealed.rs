@@ -32,11 +32,11 @@ pub(super) async fn records(
     let mut before = None;
     for record in &records {
         if !record.fits(poll.id, before) {
-            verified.find(format!("record {}: the hash does not fit", record.number));
+            verified.find(format!("record {}: the hash does not match", record.number));
         }
         if poll.sealed_at.is_none() && !holds(db, poll, &verified.chains, record).await? {
             verified.find(format!(
-                "record {}: the log does not hold what was recorded",
+                "record {}: the log does not contain what was recorded",
                 record.number
             ));
         }
@@ -44,7 +44,7 @@ pub(super) async fn records(
     }
     let Some(last) = records.last() else {
         if poll.sealed_at.is_some() {
-            verified.find("the poll is sealed and has no record");
+            verified.find("the poll is sealed but has no record");
         }
         return Ok(());
     };
@@ -101,7 +101,7 @@ pub(super) async fn sealed(
         let left: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
         if left > 0 {
             verified.find(format!(
-                "the poll is sealed, and {left} rows of {table} are left"
+                "the poll is sealed, but {left} rows of {table} remain"
             ));
         }
     }

@@ -132,7 +132,7 @@ impl Found {
             .fold(0, u64::saturating_add);
         if votes > MOST_VOTES {
             return Err(format!(
-                "its counts say {votes} votes; at most 10,000,000 can be carried over"
+                "its counts show {votes} votes; at most 10,000,000 can be imported"
             ));
         }
         let at = |local: Option<DateTime>| local.and_then(|local| instant(local, zone));
@@ -245,7 +245,7 @@ impl Found {
             });
         }
         if questions.is_empty() {
-            return Err("it asks nothing that has answers to choose from".into());
+            return Err("it has no question with answers to choose from".into());
         }
         Ok((questions, keys))
     }

@@ -61,7 +61,7 @@ pub fn read(order: &Order) -> Result<Content, Stopped> {
                 System::WpPolls => Stopped::Nothing(name, "WP-Polls (…pollsq, …pollsa, …pollsip)"),
                 System::Yop => Stopped::Nothing(
                     name,
-                    "YOP Poll (…yoppoll_polls and so on); before version 6 it kept its polls in others: let a newer one carry them over first",
+                    "YOP Poll (…yoppoll_polls and so on); versions before 6 used other tables, so update the plugin first to have it move its polls",
                 ),
             });
         }

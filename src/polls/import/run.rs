@@ -64,28 +64,28 @@ pub enum Stopped {
         "--time-zone: there is no zone {0:?}; use a name like Europe/Berlin, or an offset like +02:00"
     )]
     Zone(String),
-    #[error("{0} holds none of the tables of {1}")]
+    #[error("{0} contains none of the tables of {1}")]
     Nothing(String, &'static str),
     #[error(
-        "{0}. Either it is cut short, and nothing was imported; or these polls were deleted there: then leave their rest out with --without-orphans"
+        "{0}. Nothing was imported, because the file may be incomplete. If these polls were deleted there, leave out what remains of them with --without-orphans"
     )]
     Orphans(Orphans),
     #[error(
-        "{0} does not end with “Dump completed”, as mysqldump writes it: it is cut short, and nothing was imported. What follows may be whole tables; take it as it is with --without-end"
+        "{0} does not end with mysqldump’s “Dump completed”: it is cut short, and nothing was imported. Whole tables may be missing; to import it as it is, add --without-end"
     )]
     WithoutEnd(String),
     #[error("{0:?}: {1}")]
     Poll(String, String),
-    #[error("the database failed: {0}; run the import again to go on")]
+    #[error("the database failed: {0}; run the import again to continue")]
     Database(#[from] DbErr),
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let done = if self.dry_run {
-            "would be carried over"
+            "would be imported"
         } else {
-            "carried over"
+            "imported"
         };
         writeln!(f, "{:>11} polls {done}", self.polls)?;
         writeln!(
@@ -93,12 +93,13 @@ impl fmt::Display for Summary {
             "{:>11} ballots, {} of them with their hour",
             self.ballots, self.logged
         )?;
-        writeln!(f, "{:>11} polls were there already", self.already_there)?;
-        writeln!(f, "{:>11} polls left out", self.left_out)?;
-        write!(
+        writeln!(
             f,
-            "Voters' addresses, names and cookies were not carried over."
-        )
+            "{:>11} polls had already been imported",
+            self.already_there
+        )?;
+        writeln!(f, "{:>11} polls left out", self.left_out)?;
+        write!(f, "Voters' addresses, names and cookies were not imported.")
     }
 }
 
@@ -184,7 +185,7 @@ impl Import<'_> {
         let known = store::known(&self.app.db, &key).await?;
         if known.is_some_and(|known| known.done) {
             self.summary.already_there += 1;
-            self.say(&format!("{name}: was there already"));
+            self.say(&format!("{name}: had already been imported"));
             return Ok(());
         }
         let mut definition = definition(&plan, &self.zone_name);
@@ -194,7 +195,7 @@ impl Import<'_> {
         }
         let (ballots, logged) = (plan.ballots.len(), plan.logged);
         let more = if plan.disagrees {
-            "; its log holds more votes than its counts, the log was taken"
+            "; its log contains more votes than its counts, so the log was used"
         } else {
             ""
         };
@@ -285,7 +286,7 @@ async fn create(app: &App, key: &str, mut definition: Definition) -> Result<Poll
     }
     Err(Stopped::Poll(
         wanted,
-        "its name in links is taken a thousand times".into(),
+        "its name in links is already used a thousand times".into(),
     ))
 }
 
@@ -294,7 +295,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
     let stopped = |why: &str| Stopped::Poll(name.to_owned(), why.to_owned());
     let poll: Arc<Poll> = definition::by_id(&app.db, id)
         .await?
-        .ok_or_else(|| stopped("is gone"))?
+        .ok_or_else(|| stopped("no longer exists"))?
         .into();
     let opens = poll.opens_at.unwrap_or(UnixMillis(0));
     let mut numbered = ballots.iter().enumerate().peekable();
@@ -329,7 +330,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
             .find(|o| !matches!(o, Outcome::Counted | Outcome::Same))
         {
             return Err(stopped(&format!(
-                "a ballot was not taken ({other:?}); run the import again"
+                "a ballot was not accepted ({other:?}); run the import again"
             )));
         }
     }

@@ -122,7 +122,7 @@ impl fmt::Display for Orphans {
         let named: Vec<String> = named.map(|(prefix, id)| format!("{prefix}{id}")).collect();
         write!(
             f,
-            "{rows} rows of answers and votes are of polls that are not in the file: {}",
+            "{rows} rows of answers and votes belong to polls that are not in the file: {}",
             named.join(", ")
         )?;
         match self.0.len().saturating_sub(NAMED) {

@@ -184,7 +184,7 @@ pub async fn keep(app: App) {
             tick(&app).await
         };
         if let Err(error) = counted {
-            tracing::error!(%error, "looks at mailed polls were not counted");
+            tracing::error!(%error, "views of mailed polls were not counted");
         }
         if stopping {
             return;

@@ -101,7 +101,7 @@ async fn open(app: &App, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {
         held = due.held,
         networks = due.networks,
         signs = ?due.signs,
-        "a burst of answers came as one person or one program sends them: see the poll's page"
+        "a burst of answers looks as if a single person or program had sent it: see the poll's page"
     );
     Ok(burst)
 }

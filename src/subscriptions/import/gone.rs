@@ -27,7 +27,7 @@ impl Gone {
     /// The words in a report.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Unclear => "the file: what another row says of them is not understood",
+            Self::Unclear => "the file: another row about this reader is unclear",
             Self::Unconfirmed => "the file says: never confirmed",
             Self::Left => "the file says: has left",
             Self::Bounced => "the file says: bounced; suppressed",

@@ -41,7 +41,7 @@ impl Report {
     pub fn fate(&mut self, line: u64, fate: Fate) -> Result<(), Stopped> {
         let (outcome, reason) = match fate {
             Fate::Subscribed => return Ok(()),
-            Fate::AlreadyThere => ("already there", "subscribed before, or twice in the file"),
+            Fate::AlreadyThere => ("already there", "already subscribed, or in the file twice"),
             Fate::LeftBefore => (
                 "kept out",
                 "had left, bounced or complained; only the reader can come back",
@@ -50,7 +50,7 @@ impl Report {
             Fate::Gone(gone) => ("kept out", gone.words()),
             Fate::StaysHere => (
                 "already there",
-                "stays: the file says otherwise, but the reader is subscribed here",
+                "remains subscribed here, although the file says otherwise",
             ),
         };
         self.row(&line.to_string(), outcome, reason)

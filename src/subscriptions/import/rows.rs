@@ -40,11 +40,11 @@ pub struct BadRow {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadReason {
-    #[error("a quotation mark is not closed, or text follows after it")]
+    #[error("a quotation mark is not closed, or is followed by text")]
     Quotes,
     #[error("longer than 65,536 bytes")]
     TooLong,
-    #[error("there is no email cell: the row has too few cells")]
+    #[error("the row has too few cells: the email is missing")]
     NoCell,
     #[error("email: {0}")]
     Address(AddressRefused),
@@ -52,14 +52,14 @@ pub enum BadReason {
     Name(NameRefused),
     #[error("{0}: not UTF-8 (save the file as “CSV UTF-8”)")]
     NotUtf8(&'static str),
-    #[error("time_zone: not a name of the time zone database, like Europe/Berlin")]
+    #[error("time_zone: not a name from the time zone database, such as Europe/Berlin")]
     TimeZone,
-    #[error("confirmed_at: not a time like 2025-03-31T09:30:00Z or 2025-03-31")]
+    #[error("confirmed_at: not a time such as 2025-03-31T09:30:00Z or 2025-03-31")]
     Time,
-    #[error("confirmed_at: lies in the future")]
+    #[error("confirmed_at: is in the future")]
     Future,
     #[error(
-        "{0}: {1} does not say whether they may be written to; rename the column if it says something else"
+        "{0}: {1} does not show whether the reader may be mailed; rename the column if it means something else"
     )]
     State(&'static str, Unknown),
 }
@@ -73,18 +73,18 @@ pub enum HeaderRefused {
     Utf16,
     #[error("the first line must name the columns and have exactly one “email”; it has: {0}")]
     NoEmail(String),
-    #[error("the column “{0}” stands twice in the first line")]
+    #[error("the first line has the column “{0}” twice")]
     Twice(&'static str),
     #[error(
-        "the column “{0}” seems to say who may not be written to, and is none that is understood: name it status, unsubscribed_at or bounced_at \
-         if that is what it says, or take it out of the file; nothing was imported"
+        "the column “{0}” seems to show who may not be mailed, but is not a known one: rename it to status, unsubscribed_at or bounced_at \
+         if that is its meaning, or remove it from the file; nothing was imported"
     )]
     State(String),
     #[error(
-        "the first line cannot be read as CSV: a quotation mark is not closed, or it is too long"
+        "the first line is not valid CSV: a quotation mark is not closed, or the line is too long"
     )]
     Broken,
-    #[error("the file was changed while it was read; run the import again")]
+    #[error("the file was changed while it was being read; run the import again")]
     Changed,
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -63,18 +63,18 @@ pub enum Stopped {
     Read(String, io::Error),
     #[error("{0}: {1}")]
     Header(String, HeaderRefused),
-    #[error("{0} says who has left, so it is read twice: give a file, not a pipe")]
+    #[error("{0} shows who has left, so it has to be read twice: give a file, not a pipe")]
     Pipe(String),
     #[error("there is no newsletter “{0}”; create it first")]
     NoNewsletter(String),
     #[error(
-        "--consent is empty: write the words these readers agreed to, or how and where they did"
+        "--consent is empty: give the text that these readers agreed to, or how and where they agreed"
     )]
     NoConsent,
     #[error("{0} cannot be written: {1}")]
     Report(String, io::Error),
     #[error(
-        "the database refused a batch: {0}; nothing that was reported as done is lost, run the import again to go on"
+        "the database refused a batch: {0}; nothing that was reported as done is lost; run the import again to continue"
     )]
     Database(#[from] DbErr),
 }
@@ -106,7 +106,7 @@ impl fmt::Display for Summary {
         writeln!(f, "{:>11} subscribed", self.subscribed)?;
         writeln!(
             f,
-            "{:>11} were subscribed already, or stand twice in the file",
+            "{:>11} were already subscribed, or are in the file twice",
             self.already_there
         )?;
         writeln!(
@@ -122,7 +122,7 @@ impl fmt::Display for Summary {
         for (n, words) in [
             (
                 self.gone,
-                "not subscribed: the file says that they left or never confirmed, or is not understood",
+                "not subscribed: the file says that they left or never confirmed, or is unclear",
             ),
             (
                 self.gone_for_good,
@@ -130,7 +130,7 @@ impl fmt::Display for Summary {
             ),
             (
                 self.stay_here,
-                "stay subscribed here, although the file says that they are gone",
+                "remain subscribed here, although the file says that they left",
             ),
         ] {
             if n > 0 {
@@ -209,7 +209,7 @@ pub async fn run(
                 if order.report.is_none() || summary.bad <= SHOWN {
                     progress.line(terminal, &row.to_string());
                 } else if summary.bad == SHOWN + 1 {
-                    progress.line(terminal, "more bad rows are in the report only");
+                    progress.line(terminal, "further bad rows are only in the report");
                 }
             }
             Message::Failed(error) => return Err(Stopped::Read(name, error)),
@@ -234,7 +234,7 @@ pub async fn run(
     // file short.
     reader
         .await
-        .map_err(|_| Stopped::Read(name, io::Error::other("a fault of this program")))?;
+        .map_err(|_| Stopped::Read(name, io::Error::other("a bug in this program")))?;
     report.close()?;
     Ok(summary)
 }

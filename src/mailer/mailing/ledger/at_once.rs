@@ -137,7 +137,7 @@ async fn afterwards(db: &Db, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
             Ok(rows) => return answers(entries, &rows),
             // Returning an error would mean that nothing was written.
             Err(error) => {
-                tracing::warn!(%error, "what became of a group of the ledger cannot be read yet");
+                tracing::warn!(%error, "the outcome of a group of ledger entries cannot be read yet");
                 tokio::time::sleep(AGAIN).await;
             }
         }

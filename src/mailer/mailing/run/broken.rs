@@ -60,7 +60,7 @@ impl Lane<'_> {
             issue = holding.issue.0,
             reader = reader.map(|reader| reader.0),
             attempt = holding.attempt,
-            "a fault of this program at one mail"
+            "a bug in this program affected a mail"
         );
         if let Some(work) = work.iter().find(|work| Some(work.reader) == reader) {
             self.put_off(holding, work, intended);

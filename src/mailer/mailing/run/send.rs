@@ -106,7 +106,7 @@ impl Lane<'_> {
                 }
                 Ok(None) => break Err(Stop::Release),
                 Err(error) => {
-                    tracing::error!(%error, "a relay's count of the day could not be read");
+                    tracing::error!(%error, "a relay's daily count could not be read");
                     break Err(Stop::Trouble);
                 }
             };

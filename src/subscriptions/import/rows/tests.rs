@@ -95,11 +95,11 @@ fn every_bad_row_says_its_line_and_reason_and_no_good_one_is_lost() {
         bad,
         [
             "line 3: email: An email address needs an @, like name@example.org.",
-            "line 5: a quotation mark is not closed, or text follows after it",
+            "line 5: a quotation mark is not closed, or is followed by text",
             "line 8: name: not UTF-8 (save the file as “CSV UTF-8”)",
-            "line 9: time_zone: not a name of the time zone database, like Europe/Berlin",
-            "line 10: confirmed_at: not a time like 2025-03-31T09:30:00Z or 2025-03-31",
-            "line 11: confirmed_at: lies in the future",
+            "line 9: time_zone: not a name from the time zone database, such as Europe/Berlin",
+            "line 10: confirmed_at: not a time such as 2025-03-31T09:30:00Z or 2025-03-31",
+            "line 11: confirmed_at: is in the future",
             "line 12: email: Enter your email address.",
             "line 14: email: The part before the @ has letters beyond a–z, which our mail service cannot send to yet. Please give another address.",
         ]
@@ -115,7 +115,7 @@ fn columns_about_consent_are_read_and_others_named() {
     assert_eq!(
         bad,
         [
-            "line 4: status: “odd” does not say whether they may be written to; rename the column if it says something else"
+            "line 4: status: “odd” does not show whether the reader may be mailed; rename the column if it means something else"
         ]
     );
     let rows = Rows::open(file.as_bytes(), now()).expect("a list");
