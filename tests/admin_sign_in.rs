@@ -39,7 +39,7 @@ async fn a_set_up_link_sets_the_password_once_and_signs_in() {
         .submit(weak)
         .await
         .expect(422)
-        .says("first passwords a guesser tries");
+        .says("first passwords that an attacker would guess");
     let differ = page
         .the_form()
         .fill("password", PASSWORD)
@@ -60,7 +60,11 @@ async fn a_set_up_link_sets_the_password_once_and_signs_in() {
         .expect(200)
         .says(EDITOR);
 
-    browser.submit(good).await.expect(410).says("used already");
+    browser
+        .submit(good)
+        .await
+        .expect(410)
+        .says("already been used");
     app.reader()
         .get(&link)
         .await
@@ -119,7 +123,7 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
     sign_in(&app.reader(), "not an address", PASSWORD)
         .await
         .expect(422)
-        .says("is not right");
+        .says("is wrong");
     sign_in(&app.reader(), EDITOR, &"long".repeat(5_000))
         .await
         .expect(422);
@@ -145,12 +149,12 @@ async fn a_changed_password_ends_every_other_session() {
     here.submit(form.clone().fill("current", "wrong"))
         .await
         .expect(422)
-        .says("not the password you have");
+        .says("not your current password");
     assert_eq!(app.count(SESSIONS).await, 2, "nothing happened yet");
     here.submit(form.fill("current", PASSWORD))
         .await
         .expect(200)
-        .says("Your password is changed");
+        .says("Your password has been changed");
 
     assert_eq!(app.count(SESSIONS).await, 1);
     assert_eq!(
@@ -281,7 +285,7 @@ async fn a_closed_account_is_signed_out_and_opens_by_a_new_invitation_only() {
     sign_in(&app.reader(), EDITOR, PASSWORD)
         .await
         .expect(422)
-        .says("is not right");
+        .says("is wrong");
     let page = browser.get(&link).await.expect(200);
     let form = page.the_form().fill("password", NEW_PASSWORD);
     browser

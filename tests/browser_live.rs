@@ -68,7 +68,7 @@ async fn the_mail_queue_moves_by_itself_and_keeps_what_was_opened() {
     };
     browser.goto(&app.url("/admin/mail")).await;
     browser
-        .wait_for_text("Nothing waits and nothing failed.")
+        .wait_for_text("No mail is waiting, and none has failed.")
         .await;
     browser
         .run("window.stayed = true; window.part = document.getElementById('queue'); for (const d of document.querySelectorAll('#queue details')) d.open = true; return 1;")

@@ -180,7 +180,7 @@ async fn what_is_hidden_is_not_seen() {
     body.send_keys(&format!("{} deep", "> ".repeat(60)))
         .await
         .unwrap();
-    browser.wait_for_text("nests more than").await;
+    browser.wait_for_text("is nested more than").await;
     browser.assert_no_sideways_scroll().await;
     let preview = browser.find("#preview-head").await;
     let heading = preview.text().await.unwrap();

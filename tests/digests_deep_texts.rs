@@ -93,7 +93,7 @@ async fn a_deep_text_that_was_saved_before_harms_nobody() {
         let told = script.status(&made["id"]).await;
         assert_eq!(told["state"], "draft", "{start}");
         let page = editor.get(&format!("/admin/issues/{id}")).await.expect(200);
-        page.says("nests more than 50 deep");
+        page.says("is nested more than 50 levels deep");
         for view in ["text", "desktop", "dark"] {
             let preview = format!("/admin/issues/{id}/preview?view={view}");
             let preview = editor.get(&preview).await.expect(200);
@@ -106,7 +106,8 @@ async fn a_deep_text_that_was_saved_before_harms_nobody() {
         let (status, told) = script.call(Method::POST, &send, "", None).await;
         assert_eq!(status, 422, "{told}");
         assert!(
-            told.to_string().contains("nests more than 50 deep"),
+            told.to_string()
+                .contains("is nested more than 50 levels deep"),
             "{told}"
         );
     }

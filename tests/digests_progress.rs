@@ -236,7 +236,7 @@ async fn an_issue_that_stopped_itself_says_why() {
         .get(&format!("/admin/issues/{}", issue.0))
         .await
         .expect(200);
-    page.says("Canvass stopped this issue by itself.")
+    page.says("Canvass paused this issue automatically.")
         .says("the relay refuses our mail")
         .says("Resume");
 }

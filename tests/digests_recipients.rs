@@ -71,7 +71,7 @@ async fn all_pages(browser: &Reader, issue: IssueId, query: &str) -> BTreeSet<St
         for address in page.all("tbody th a") {
             assert!(seen.insert(address.clone()), "{address} twice");
         }
-        let more = |text: &String| text == "Next page" || text == "Look further";
+        let more = |text: &String| text == "Next page" || text == "Continue";
         let Some((_, text)) = page.links().into_iter().find(|(_, text)| more(text)) else {
             return seen;
         };

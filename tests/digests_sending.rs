@@ -256,7 +256,7 @@ async fn the_clock_beside_the_time_is_that_of_the_chosen_zone() {
         .fill("zone", "Mars/Olympus")
         .button("then", "check");
     let page = editor.submit(form).await.expect(422);
-    assert_eq!(hint(&page), "On the clocks of the zone below.");
+    assert_eq!(hint(&page), "In the time zone below.");
 }
 
 /// An issue that cannot be sent cannot be scheduled, either.
@@ -303,7 +303,7 @@ async fn times_that_clocks_skip_or_show_twice_are_explained() {
         .submit(check("2026-10-25T02:30", "europe/berlin"))
         .await
         .expect(200);
-    page.says("comes twice on that day")
+    page.says("occurs twice on that day")
         .says("02:30 Europe/Berlin (00:30 UTC)");
     for (at, zone, words) in [
         ("2026-03-02T09:59", "Europe/Berlin", "That time has passed"),

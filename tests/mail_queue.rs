@@ -177,7 +177,7 @@ async fn mails_that_stand_for_none_are_not_counted_as_failed() {
     app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 2", 1)
         .await;
     let page = editor.get("/admin/mail").await.expect(200);
-    let page = page.says("Nothing waits and nothing failed.");
+    let page = page.says("No mail is waiting, and none has failed.");
     let numbers: Vec<_> = page
         .all(".stats dt")
         .into_iter()

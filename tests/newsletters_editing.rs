@@ -30,7 +30,7 @@ async fn a_newsletter_is_made_and_changed() {
     let page = browser.get("/admin/newsletters/new").await.expect(200);
     let page = browser.submit(filled(&page)).await.expect(200);
     let page = page
-        .says("The newsletter is there")
+        .says("The newsletter has been created")
         .says("The Evening Brief")
         .says("version 1");
 

@@ -88,7 +88,7 @@ async fn chosen(editor: &Reader, options: &[&str]) -> Form {
 /// Opens the page before sending, and presses its button.
 async fn send(editor: &Reader, draft: &Page) -> Page {
     let page = editor.get(&format!("{}/send", draft.url.path())).await;
-    let page = page.expect(200).says("and agreed to be written to");
+    let page = page.expect(200).says("and agreed to get mail about it");
     editor.submit(page.form("form[action$='/send']")).await
 }
 

@@ -156,7 +156,7 @@ async fn polls_a_difference_found_by_the_audit_is_on_the_editors_pages() {
     let editor = answered(&app).await;
     app.app.polls.audits.tick(&app.app.db).await.unwrap();
     let quiet = editor.get("/admin").await.expect(200);
-    assert!(!quiet.text().contains("not what its ballots say"));
+    assert!(!quiet.text().contains("do not match its ballots"));
     let txn = app.app.db.write_txn("test").await.unwrap();
     let sql = "UPDATE tally SET n = n + 1 WHERE option_id <> 0";
     canvass::db::run(&*txn, sql, []).await.unwrap();
@@ -176,7 +176,7 @@ async fn polls_a_difference_found_by_the_audit_is_on_the_editors_pages() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let page = editor.get("/admin").await.expect(200);
-    page.says("not what its ballots say");
+    page.says("do not match its ballots");
     let page = editor.get("/admin/polls/trust").await.expect(200);
     page.says("canvass verify poll trust");
 }

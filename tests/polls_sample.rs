@@ -62,7 +62,7 @@ async fn send(editor: &Reader, poll: &str, button: &str) -> Page {
         .submit(page.form("form[action$='/sample/mail']"))
         .await
         .expect(200)
-        .says("and to nobody else");
+        .says("goes only to the random sample");
     let send = format!("{}/send", draft.url.path());
     let page = editor.get(&send).await.expect(200);
     editor.submit(page.form("form[action$='/send']")).await
@@ -338,7 +338,7 @@ async fn polls_sample_reminds_who_has_not_answered_once_and_writes_nothing_down(
         .get(&send_page)
         .await
         .expect(200)
-        .says("drawn, and not subscribed any more");
+        .says("drawn, but no longer subscribed");
     editor
         .submit(page.form("form[action$='/send']"))
         .await

@@ -174,7 +174,7 @@ async fn a_reader_shows_what_was_agreed_to_and_can_be_stopped() {
         .submit(form.clone().choose("what", "morning"))
         .await
         .expect(422)
-        .says("Say why");
+        .says("Give a reason");
     assert_eq!(
         page.form("form[action$='/stop']").value("what"),
         Some("morning"),
@@ -194,7 +194,7 @@ async fn a_reader_shows_what_was_agreed_to_and_can_be_stopped() {
         .await
         .expect(200);
     let page = page
-        .says("Taken off")
+        .says("This reader gets no more issues")
         .says("Removed")
         .says("asked by phone")
         .says("Withdrawn");

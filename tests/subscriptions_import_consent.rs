@@ -288,7 +288,7 @@ async fn imported_evidence_says_where_it_is_from_and_what_is_not_known() {
     let page = editor.follow(&list, "bare@example.org").await.expect(200);
     let page = page
         .says("in words that came with an import")
-        .says("when it was given is not known here");
+        .says("the date of the consent is not known");
     let facts = page.all(".facts dt");
     assert!(
         !facts
@@ -298,7 +298,7 @@ async fn imported_evidence_says_where_it_is_from_and_what_is_not_known() {
     );
     let page = editor.follow(&list, "dated@example.org").await.expect(200);
     let page = page
-        .says("Confirmed, as the import said")
+        .says("Confirmed, according to the import")
         .says("6 May 2024");
     assert!(!page.text().contains("version -1") && !page.text().contains("Asked for"));
     let form = editor.get("/admin/newsletters/premium").await.expect(200);

@@ -100,22 +100,22 @@ fn relay(transport: Transport, single: &Single, now: UnixMillis) -> Value {
         (true, true) => say(
             "is-bad",
             "Mail is not getting through.",
-            "The oldest single mail has waited for more than five minutes, after attempts. The reason stands beside it below.",
+            "The oldest single mail has been waiting for more than five minutes, despite attempts. The reason is shown beside it below.",
         ),
         (true, false) => say(
             "is-bad",
             "Mail is not being sent.",
-            "The oldest single mail has waited for more than five minutes without an attempt. Is the server running with its background tasks?",
+            "The oldest single mail has been waiting for more than five minutes without an attempt. Is the server running with its background tasks?",
         ),
         (false, true) => say(
             "is-wait",
             "Some mail is deferred.",
-            "It is tried again by itself; what the relay said stands below.",
+            "It is retried automatically; the relay’s reply is shown below.",
         ),
         (false, false) => say(
             "is-good",
             "Mail flows.",
-            "No single mail waits longer than it should.",
+            "No single mail is waiting longer than it should.",
         ),
     }
 }

@@ -81,7 +81,7 @@ pub enum PasswordRefused {
     #[error("Use at most 256 characters.")]
     TooLong,
     #[error(
-        "That is among the first passwords a guesser tries. Choose words that only you would put together."
+        "That is one of the first passwords that an attacker would guess. Choose words that only you would put together."
     )]
     Guessable,
 }

@@ -89,7 +89,7 @@ pub async fn change(
         result => {
             let mut errors = result.err().unwrap_or_default();
             if !right {
-                errors.insert("current", "That is not the password you have.".into());
+                errors.insert("current", "That is not your current password.".into());
             }
             let page = json!({ "frame": editor.frame(), "errors": errors });
             let page = app.pages.render("admin/change_password", &page)?;
@@ -116,7 +116,7 @@ fn chosen(form: &RawForm, email: &str) -> Result<Result<Password, Errors>, Probl
     if let Err(refused) = &password {
         errors.insert("password", refused.to_string());
     } else if typed != again {
-        errors.insert("again", "The two are not the same.".into());
+        errors.insert("again", "The two passwords are not the same.".into());
     }
     Ok(match password {
         Ok(password) if errors.is_empty() => Ok(password),
@@ -156,12 +156,12 @@ fn form_page(app: &App, email: &str, errors: &Errors) -> Result<Response, Proble
 fn gone_page(app: &App, gone: Gone) -> Result<Response, Problem> {
     let (heading, text) = match gone {
         Gone::Used => (
-            "This link was used already",
+            "This link has already been used",
             "It has set a password, and it works only once. If it was you, sign in with the password you chose.",
         ),
         Gone::Expired => (
-            "This link does not work any more",
-            "Set-up links work for three days, and a newer one takes the place of an older one.",
+            "This link no longer works",
+            "Set-up links work for three days, and a newer one replaces an older one.",
         ),
     };
     let page = app.pages.render(

@@ -60,7 +60,7 @@ async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audie
     let asks = body.polls().into_iter().any(|asked| asked == slug);
     if !asks {
         return Ok(not_now(format!(
-            "The mail does not ask the poll. Put {{{{poll:{slug}}}}} into its text, alone in a paragraph."
+            "The mail does not contain the poll. Put {{{{poll:{slug}}}}} into its text, in a paragraph of its own."
         )));
     }
     if to.round == SampleRound::Reminder
@@ -74,7 +74,7 @@ async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audie
         readers: subscribed,
         excluded: (left > 0)
             .then_some(Excluded {
-                reason: "drawn, and not subscribed any more",
+                reason: "drawn, but no longer subscribed",
                 readers: left,
             })
             .into_iter()
@@ -104,7 +104,7 @@ async fn in_segment(
         readers: subscribed,
         excluded: (left > 0)
             .then_some(Excluded {
-                reason: "agreed and answered so, and do not get this newsletter",
+                reason: "agreed and chose these answers, but do not get this newsletter",
                 readers: left,
             })
             .into_iter()
@@ -114,8 +114,8 @@ async fn in_segment(
     })
 }
 
-const TOO_FEW: &str = "Fewer than ten readers would get it: a mail for so few could be meant for one. Wait until more have agreed, or write to those who \
-     chose one of several answers.";
+const TOO_FEW: &str = "Fewer than ten readers would get it: a mail to so few could be meant for one of them. Wait until more have agreed, or choose \
+     more answers.";
 
 /// Why a reminder cannot be sent yet: it must wait for [`REMINDER_PAUSE`] after the invitation.
 async fn too_early(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {
@@ -133,9 +133,9 @@ async fn too_early(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {
         });
     Ok(match invited {
         None => Some("The invitation has not gone out yet.".to_owned()),
-        Some(at) if at + REMINDER_PAUSE > app.clock.now() => {
-            Some("A reminder leaves three days after the invitation at the earliest.".to_owned())
-        }
+        Some(at) if at + REMINDER_PAUSE > app.clock.now() => Some(
+            "A reminder can be sent three days after the invitation at the earliest.".to_owned(),
+        ),
         Some(_) => None,
     })
 }

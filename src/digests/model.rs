@@ -87,17 +87,17 @@ pub const PREHEADER_MAX: usize = 300;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadContent {
     /// Over [`SUBJECT_MAX`], or with a line break or control character.
-    #[error("The subject has to be one line of at most {SUBJECT_MAX} characters.")]
+    #[error("The subject must be one line of at most {SUBJECT_MAX} characters.")]
     Subject,
     /// Over [`PREHEADER_MAX`], or with a line break or control character.
-    #[error("The preview text has to be one line of at most {PREHEADER_MAX} characters.")]
+    #[error("The preview text must be one line of at most {PREHEADER_MAX} characters.")]
     Preheader,
     /// Over [`BODY_MAX`].
     #[error("The text is longer than {} kB.", BODY_MAX / 1000)]
     Body,
     /// More than [`NESTING_MAX`] nested elements.
     #[error(
-        "The text nests more than {NESTING_MAX} deep. Take out quotations, lists or HTML tags that stand in one another, and close those that are open."
+        "The text is nested more than {NESTING_MAX} levels deep. Remove quotations, lists or HTML tags that are inside one another, and close those that are open."
     )]
     Nesting,
 }

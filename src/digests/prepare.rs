@@ -25,7 +25,7 @@ pub struct Prepared {
 }
 
 /// What editors see if a bug of ours keeps an issue from being sent.
-pub(super) const BROKEN: &str = "The mail could not be made: see the log.";
+pub(super) const BROKEN: &str = "The mail could not be composed: see the log.";
 
 /// Why an issue cannot be prepared.
 #[derive(Debug, thiserror::Error)]

@@ -45,7 +45,7 @@ pub enum Sent {
 }
 
 /// The message for [`Sent::NameTaken`].
-pub(super) const NAME_TAKEN: &str = "Other issues took its name in links at this very moment. Nothing was done, and nothing is lost; send it once more.";
+pub(super) const NAME_TAKEN: &str = "Other issues took its name in links at the same moment. Nothing was sent, and nothing is lost; send it again.";
 
 /// How often an issue is prepared again because another one took its name.
 pub(super) const NAMES_TRIED: usize = 8;

@@ -20,7 +20,7 @@ const FAULTS: u8 = 2;
 const KEPT: usize = 10_000;
 
 /// The text of an attempt that ended in a panic.
-pub(super) const FAULT: &str = "internal error: a fault of Canvass, written down in its log";
+pub(super) const FAULT: &str = "internal error: a bug in Canvass, recorded in its log";
 
 /// One mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -22,10 +22,10 @@ pub async fn settings(
 ) -> Result<Response, Problem> {
     let notice = match query.done.as_str() {
         "created" => Some(
-            "The newsletter is there. Readers can subscribe to it on its sign-up page, linked below.",
+            "The newsletter has been created. Readers can subscribe to it on its sign-up page, linked below.",
         ),
         "saved" => Some("The newsletter is saved."),
-        "password" => Some("Your password is changed. Everywhere else you are signed out."),
+        "password" => Some("Your password has been changed. You are signed out everywhere else."),
         _ => None,
     };
     let mut newsletters = Vec::new();
@@ -204,8 +204,8 @@ async fn form_page(
         page["action"] = format!("/admin/newsletters/{}", letter.slug).into();
         page["submit"] = "Save the newsletter".into();
         page["consent_hint"] =
-            "The exact words beside the box readers tick. Changing them makes a new version; \
-            whoever agreed before keeps the version they saw."
+            "The exact words beside the box readers tick. Changing them creates a new version; \
+            readers who agreed before keep the version they saw."
                 .into();
         page["versions"] = versions.into();
     }

@@ -34,7 +34,7 @@ pub const OFFERED: &[(&str, &str)] = &[
     ("uk", "Ukrainian"),
 ];
 
-const EXPECTED: &str = "Give a language as a short tag, like en, de or pt-BR.";
+const EXPECTED: &str = "Give the language as a short tag, such as en, de or pt-BR.";
 
 /// Parses a well-formed tag (RFC 5646 §2.1: language, script, region, variants) and normalises its case (§2.1.1). An
 /// empty text means English.

@@ -222,12 +222,13 @@ impl Typed {
         } else {
             self.accent.trim()
         };
-        let colour = Colour::parse(text).ok_or("Give a colour as six digits, like #0e5f5b.")?;
+        let colour = Colour::parse(text)
+            .ok_or("Give the colour as six hexadecimal digits, such as #0e5f5b.")?;
         if colour.reads_on_white() {
             return Ok(colour);
         }
         Err(format!(
-            "{colour} on white has a contrast of {:.1} to 1; readers need 4.5. The nearest that works is {}.",
+            "{colour} on white has a contrast of {:.1} to 1; readers need 4.5. The nearest colour that works is {}.",
             // Rounded down: a contrast of 4.46 must not be shown as 4.5.
             (colour.contrast(Colour::WHITE) * 10.0).floor() / 10.0,
             colour.darkened_to_read()
@@ -256,7 +257,7 @@ fn lines(text: &str, longest: usize, missing: Option<&str>) -> Result<String, St
         return Err(missing.into());
     }
     if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err("Take out the control characters.".into());
+        return Err("Remove the control characters.".into());
     }
     within(&text, longest)
 }
@@ -265,7 +266,7 @@ fn within(text: &str, longest: usize) -> Result<String, String> {
     let count = text.chars().count();
     if count > longest {
         return Err(format!(
-            "This has {count} characters; at most {longest} fit."
+            "This has {count} characters; at most {longest} are allowed."
         ));
     }
     Ok(text.to_owned())

@@ -32,7 +32,7 @@ fn needed(need: &Need) -> Value {
     let (in_doubt, failed) = (need.line.in_doubt, need.failed);
     let mut words = Vec::new();
     match need.stopped {
-        Some(Stopped::Held) => words.push("its time came, and it was not sent".to_owned()),
+        Some(Stopped::Held) => words.push("it was due, but was not sent".to_owned()),
         Some(Stopped::Paused) => {
             let so_far = need.line.audience.map(|all| handed(need.line.sent, all));
             let so_far = so_far.map_or(String::new(), |n| format!("{n} handed over, "));

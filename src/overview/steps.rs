@@ -67,7 +67,7 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
         ),
         step(
             "Put the poll into an article",
-            "Copy its snippet into the article. Done when the first answer is in.",
+            "Copy its snippet into the article. This step is done when the first answer has come in.",
             "Show the snippet",
             poll.map_or("/admin/polls", |_| ""),
             so_far.answers > 0,

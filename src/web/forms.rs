@@ -148,7 +148,7 @@ impl<S: Send + Sync> FromRequest<S> for RawForm {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !has_type(&request, "application/x-www-form-urlencoded") {
             return Err(Problem::unsupported(
-                "A form is expected",
+                "The body must be a form",
                 "Send this as application/x-www-form-urlencoded.",
             ));
         }

@@ -29,7 +29,7 @@ pub async fn read<S: Send + Sync>(
 ) -> Result<(RawForm, Vec<File>), Problem> {
     if !has_type(&request, "multipart/form-data") {
         return Err(Problem::unsupported(
-            "A form with files is expected",
+            "The body must be a form with files",
             "Send this as multipart/form-data.",
         ));
     }

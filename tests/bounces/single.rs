@@ -172,7 +172,7 @@ async fn an_editor_sees_why_and_can_allow_it_again() {
         .get(&format!("/admin/readers/{id}"))
         .await
         .expect(200);
-    page.says("Its owner called a mail of ours spam")
+    page.says("Its owner reported one of our mails as spam")
         .says("a single mail was reported as spam");
     // An owner who never confirmed has no reader's page, so the search says it.
     let none = editor.get("/admin/readers?q=victim").await.expect(200);
@@ -186,7 +186,7 @@ async fn an_editor_sees_why_and_can_allow_it_again() {
         .expect(200);
     let page = page
         .says("Victim@example.net is never mailed")
-        .says("called a mail of ours spam");
+        .says("reported one of our mails as spam");
     let allow = page.form("form[method='post'][action='/admin/readers']");
     editor
         .submit(allow)

@@ -146,12 +146,12 @@ pub(super) async fn can_resend(
 fn hint(reason: Reason) -> &'static str {
     match reason {
         Reason::Refused => "A full mailbox or a mail that is too large may have changed since.",
-        Reason::Ours => "First see to the cause: the relay’s words stand beside each recipient.",
+        Reason::Ours => "Fix the cause first: the relay’s reply is shown beside each recipient.",
         Reason::Expired => "Their servers asked for patience until the issue was too old.",
         Reason::Internal => {
-            "Three attempts met an error in Canvass. Tell whoever runs it; once it is mended, send again."
+            "Three attempts failed because of an error in Canvass. Tell the person who runs it, and send again once it is fixed."
         }
-        Reason::BadAddress => "These addresses did not exist, and subscribed anew since.",
+        Reason::BadAddress => "These addresses did not exist, but have subscribed again since.",
         _ => "",
     }
 }
@@ -268,7 +268,7 @@ fn after(issue: &Issue, ordered: Ordered, did: &str, page: &str) -> Result<Respo
             Ok(Redirect::to(&next).into_response())
         }
         Ordered::NotNow(MailingState::Cancelled | MailingState::Cancelling) => Err(
-            Problem::conflict("This issue was cancelled: nothing of it is sent any more."),
+            Problem::conflict("This issue was cancelled, so none of its mails is sent any more."),
         ),
         Ordered::NotNow(_) | Ordered::Unknown => Err(Problem::conflict(
             "The issue’s present state does not allow this.",
@@ -287,7 +287,9 @@ pub(super) fn said(done: &str, left: i64) -> Option<String> {
         _ => String::new(),
     };
     match (did, n) {
-        ("settled" | "again", 0) => Some("Nothing was changed: somebody was faster.".to_owned()),
+        ("settled" | "again", 0) => {
+            Some("Nothing was changed: somebody else was faster.".to_owned())
+        }
         ("settled", _) => Some(format!("{readers} taken as handed over.{still}")),
         ("again", _) => Some(format!("{readers} sent to again.")),
         _ => None,
@@ -309,7 +311,7 @@ mod tests {
         assert_eq!(said("again.9", 9), "9 readers are sent to again.");
         assert_eq!(
             said("again.0", 0),
-            "Nothing was changed: somebody was faster."
+            "Nothing was changed: somebody else was faster."
         );
         for other in ["", "settled", "settled.x", "saved.1"] {
             assert_eq!(said(other, 1), "", "{other}");

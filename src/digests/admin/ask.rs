@@ -21,7 +21,7 @@ pub(super) async fn delete(
     let issue = super::find(&app, &id).await?;
     if !issue.is_draft() {
         return Err(Problem::conflict(
-            "This issue is no draft any more. Only drafts can be deleted.",
+            "This issue is no longer a draft. Only drafts can be deleted.",
         ));
     }
     let revision: i64 = form.text("revision")?.parse().unwrap_or(issue.revision);
@@ -32,7 +32,7 @@ pub(super) async fn delete(
             &issue,
             (
                 "Delete this draft?",
-                "Its text is gone for good. Nobody was mailed.",
+                "Its text is deleted for good. Nobody has been mailed.",
                 "Delete the draft",
                 "Keep it",
             ),
@@ -72,7 +72,7 @@ pub(super) async fn cancel(
         (
             "Cancel the rest?",
             &format!(
-                "{left} will not get this issue. What was handed over stays handed over: a mail cannot be called back. This cannot be undone."
+                "{left} will not get this issue. Mails that were handed over cannot be recalled. This cannot be undone."
             ),
             "Cancel the rest",
             match progress.state {

@@ -110,7 +110,7 @@ pub(super) async fn save(
         Saved::Conflict(theirs) => return conflict(&app, &editor, &theirs, &typed).await,
         Saved::NotADraft(_) => {
             return Err(Problem::conflict(
-                "This issue is scheduled or on its way, so its text was not changed. Take it back to the drafts to change it.",
+                "This issue is scheduled or being sent, so its text was not changed. Take it back to the drafts to change it.",
             ));
         }
         Saved::Gone => return Err(Problem::not_found()),
@@ -154,7 +154,7 @@ pub(super) async fn autosave(
             return Ok(answer(StatusCode::CONFLICT, &json!({ "problem": problem })));
         }
         Saved::NotADraft(_) => {
-            let problem = "This issue is scheduled or on its way and cannot be changed.";
+            let problem = "This issue is scheduled or being sent and cannot be changed.";
             return Ok(answer(StatusCode::CONFLICT, &json!({ "problem": problem })));
         }
         Saved::Gone => return Err(Problem::not_found()),
@@ -225,8 +225,8 @@ async fn page(
 
 fn preheader_hint(prepared: &Prepared) -> String {
     match prepared.compiled.preheader.as_str() {
-        "" => "Inboxes show it beside the subject. Left empty, the first words of the text.".to_owned(),
-        _ => "Inboxes show it beside the subject. Left empty, the first words of the text stand there.".to_owned(),
+        "" => "Inboxes show it beside the subject. If left empty, they show the first words of the text.".to_owned(),
+        _ => "Inboxes show it beside the subject. If left empty, they show the first words of the text.".to_owned(),
     }
 }
 

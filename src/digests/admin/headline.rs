@@ -31,8 +31,8 @@ pub(super) fn of(
         MailingState::Sending => (counts.failed > 0 && counts.sent == 0).then(|| {
             say(
                 "is-bad",
-                "Nothing has been taken so far.",
-                "Whatever was tried failed, and none was handed over.".to_owned(),
+                "Nothing has been accepted so far.",
+                "Every attempt failed, and no mail was handed over.".to_owned(),
                 Some((format!("{base}/recipients?state=failed"), "See what the relay says")),
             )
         }),
@@ -41,9 +41,9 @@ pub(super) fn of(
             if itself {
                 return Some(say(
                     "is-bad",
-                    "Canvass stopped this issue by itself.",
+                    "Canvass paused this issue automatically.",
                     format!(
-                        "The reason: {}. See to the cause, then resume; those that failed can be sent to again afterwards.",
+                        "The reason: {}. Fix the cause, then resume; those that failed can be sent to again afterwards.",
                         progress.reason.trim_end_matches('.')
                     ),
                     Some((format!("{base}/recipients?state=failed"), "What the relay said")),
@@ -54,7 +54,7 @@ pub(super) fn of(
                 return Some(say(
                     "is-wait",
                     "Nothing goes out until somebody resumes it.",
-                    "Its readers were not counted yet. Resuming counts those who were subscribed when it was sent, and goes on with them.".to_owned(),
+                    "Its readers have not been counted yet. Resuming counts those who were subscribed when it was sent, and continues with them.".to_owned(),
                     None,
                 ));
             }
@@ -65,14 +65,14 @@ pub(super) fn of(
             Some(say(
                 "is-wait",
                 "Nothing goes out until somebody resumes it.",
-                format!("{by} Resuming sends to exactly those who wait.").trim_start().to_owned(),
+                format!("{by} Resuming sends to exactly those who are waiting.").trim_start().to_owned(),
                 None,
             ))
         }
         MailingState::Cancelling => Some(say(
             "is-wait",
             "It is being cancelled.",
-            "Those who have not got it are written off.".to_owned(),
+            "Readers who have not got it will not get it.".to_owned(),
             None,
         )),
         MailingState::Cancelled => Some(cancelled(progress, orders, zone)),
@@ -86,7 +86,7 @@ pub(super) fn of(
         MailingState::Finished if counts.failed > 0 => Some(say(
             "is-wait",
             &format!("Finished; {} could not be mailed.", readers(counts.failed)),
-            "Why stands below. Who may still be mailed can be sent to again.".to_owned(),
+            "The reasons are below. Those who may still be mailed can be sent to again.".to_owned(),
             None,
         )),
         MailingState::Finished => Some(say(
@@ -112,7 +112,7 @@ fn cancelled(progress: &Progress, orders: &[Order], zone: &Zone) -> Value {
         },
     );
     let text = if counts.sent == 0 {
-        format!("{by} Nobody had got it by then.")
+        format!("{by} Nobody had received it by then.")
     } else {
         format!(
             "{by} {} had been handed over by then; a mail cannot be called back. The others do not get it: a new issue would go to everybody.",
@@ -183,7 +183,7 @@ mod tests {
             Some(OrderKind::PausedItself),
         );
         assert!(
-            said.starts_with("Canvass stopped this issue by itself."),
+            said.starts_with("Canvass paused this issue automatically."),
             "{said}"
         );
         assert!(said.contains("the relay refuses our mail"), "{said}");

@@ -262,10 +262,10 @@ fn oddity(resolved: &Resolved, zone: &Zone) -> Option<String> {
     match resolved.how {
         Resolution::Exact => None,
         Resolution::AfterGap => Some(format!(
-            "Clocks in {zone} are put forward over that time, so it does not exist on that day. The first minute after it is taken."
+            "Clocks in {zone} go forward at that time, so it does not exist on that day. The first minute after it is used."
         )),
         Resolution::FirstOfTwo => Some(format!(
-            "Clocks in {zone} are put back over that time, so it comes twice on that day. The first one is taken."
+            "Clocks in {zone} go back at that time, so it occurs twice on that day. The first one is used."
         )),
     }
 }

@@ -48,7 +48,9 @@ pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String 
     match now.progress.state {
         MailingState::Preparing => "The first mail leaves in a moment.".to_owned(),
         MailingState::Paused => paused(counts),
-        MailingState::Cancelling => "What was not handed over is being written off.".to_owned(),
+        MailingState::Cancelling => {
+            "Mails that were not handed over are being cancelled.".to_owned()
+        }
         MailingState::Finished | MailingState::Cancelled => {
             match (now.progress.started, now.progress.finished) {
                 (Some(started), Some(finished)) => {
@@ -88,7 +90,7 @@ fn sending(pace: Option<Pace>, clock: UnixMillis, zone: &Zone) -> String {
         return "The pace is being measured.".to_owned();
     };
     if pace.per_second < 0.01 {
-        return "No mail was taken by the relay in the last moments.".to_owned();
+        return "The relay has not accepted any mail in the last few moments.".to_owned();
     }
     let rate = if pace.per_second >= 10.0 {
         let n = pace.per_second.round() as i64;

@@ -76,7 +76,7 @@ fn after(issue: &Issue, change: Change, wanted: Steer) -> Result<Response, Probl
         Change::NotNow(state) if wanted.has_led_to(state) => {}
         Change::NotNow(MailingState::Finished | MailingState::Cancelled) => {
             return Err(Problem::conflict(
-                "This issue has gone out already: nothing was waiting any more.",
+                "This issue has already gone out: nothing was left to send.",
             ));
         }
         Change::NotNow(_) | Change::Unknown => {

@@ -59,7 +59,7 @@ pub(super) fn advice(advice: &[Advice]) -> Vec<Value> {
 pub(super) fn weight(prepared: &Prepared) -> String {
     let size = prepared.compiled.size;
     format!(
-        "{} kB of HTML; Gmail shows up to 102. The whole mail has {} kB.",
+        "{} kB of HTML; Gmail shows up to 102. The whole mail is {} kB.",
         size.html.div_ceil(1000),
         size.whole.div_ceil(1000)
     )

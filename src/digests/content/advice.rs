@@ -68,17 +68,17 @@ pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
     if draft.body.is_too_deep() {
         advice.blocks(
             "too_deep",
-            format!("The text nests more than {NESTING_MAX} deep, so it stands here as it was typed. Take out quotations, lists or HTML tags, and close those that are open."),
+            format!("The text is nested more than {NESTING_MAX} levels deep, so it is shown as it was typed. Remove quotations, lists or HTML tags, and close those that are open."),
         );
     }
     if draft.postal_address.trim().is_empty() {
         advice.blocks(
             "no_postal_address",
-            "The newsletter has no postal address, which the law asks for in every mail. Add it in the newsletter’s settings.".to_owned(),
+            "The newsletter has no postal address, which the law requires in every mail. Add it in the newsletter’s settings.".to_owned(),
         );
     }
     for slug in draft.dead_polls {
-        advice.blocks("dead_poll", format!("When this goes out, no poll called “{slug}” takes answers. Look at its name, and at when it opens and closes."),
+        advice.blocks("dead_poll", format!("When this goes out, no poll called “{slug}” will be open. Check its name, and when it opens and closes."),
         );
     }
     if draft.preheader.chars().count() > 140 {
@@ -89,7 +89,7 @@ pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
         );
     }
     if draft.body.begins_with(draft.subject) {
-        let text = "The text begins with the subject: in the archive both stand below each other.";
+        let text = "The text begins with the subject: in the archive it appears twice.";
         advice.hints("subject_twice", text.to_owned());
     }
     links(draft.body, &mut advice);
@@ -153,7 +153,7 @@ fn subject(draft: &Draft<'_>, advice: &mut Advices) {
     {
         advice.warns(
             "shouting_subject",
-            "A subject all in capitals reads as shouting, to spam filters too.".to_owned(),
+            "A subject in capitals looks like shouting, to spam filters too.".to_owned(),
         );
     }
     if ["re:", "fw:", "fwd:", "aw:"]
@@ -162,7 +162,7 @@ fn subject(draft: &Draft<'_>, advice: &mut Advices) {
     {
         advice.warns(
             "false_reply",
-            "The subject looks like a reply or a forward, which readers take for a trick."
+            "The subject looks like a reply or a forward, which readers may regard as a trick."
                 .to_owned(),
         );
     }
@@ -204,7 +204,7 @@ fn links(body: &Body, advice: &mut Advices) {
         if !link.image && link.shown == link.address && link.shown.chars().count() > BARE_MAX {
             advice.warns(
                 "bare_address",
-                format!("“{shown}” stands in the text with all its characters. Words in its place read better: [words](https://…)."),
+                format!("“{shown}” appears in the text in full. Words are easier to read: [words](https://…)."),
             );
         }
         if link.address.contains("%7B%7B") {
@@ -212,7 +212,7 @@ fn links(body: &Body, advice: &mut Advices) {
             advice.warns(
                 "placeholder_in_link",
                 format!(
-                    "“{shown}” has a placeholder in it, which is not filled inside an address."
+                    "“{shown}” contains a placeholder, which is not filled in inside an address."
                 ),
             );
         }
@@ -228,7 +228,7 @@ fn links(body: &Body, advice: &mut Advices) {
     }
     let images = body.links().iter().filter(|link| link.image).count();
     if images > 0 && body.text().with_fallbacks().chars().count() < 80 * images.min(3) {
-        advice.warns("mostly_images", "This mail is mostly images; readers who block them see little, and filters distrust it.".to_owned());
+        advice.warns("mostly_images", "This mail is mostly images: readers who block images see little, and spam filters distrust it.".to_owned());
     }
 }
 
@@ -245,11 +245,9 @@ fn placeholders(draft: &Draft<'_>, advice: &mut Advices) {
             continue;
         }
         let text = if placeholder.contains("poll:") {
-            format!(
-                "“{placeholder}” does not become a poll: it has to stand alone in its paragraph."
-            )
+            format!("“{placeholder}” does not become a poll: it must be in a paragraph of its own.")
         } else {
-            format!("Nothing fills “{placeholder}”: readers will see it as it stands.")
+            format!("Nothing replaces “{placeholder}”: readers will see it as it is.")
         };
         advice.warns("unfilled_placeholder", text);
     }
@@ -258,16 +256,16 @@ fn placeholders(draft: &Draft<'_>, advice: &mut Advices) {
 fn size(bytes: usize, advice: &mut Advices) {
     let kilobytes = bytes.div_ceil(1000);
     if bytes > CLIPPED_AT {
-        advice.warns("clipped", format!("The mail has {kilobytes} kB; Gmail cuts it at 102 kB and hides the end, the unsubscribe link with it."));
+        advice.warns("clipped", format!("The mail is {kilobytes} kB; Gmail cuts it off at 102 kB and hides the end, including the unsubscribe link."));
     } else if bytes > BUDGET {
         advice.warns(
             "over_budget",
-            format!("The mail has {kilobytes} kB; Gmail cuts mails at 102 kB, and more than 90 is too close to that. Shorten it."),
+            format!("The mail is {kilobytes} kB; Gmail cuts mails off at 102 kB, and more than 90 kB is too close to that. Shorten it."),
         );
     } else if bytes > WARN_AT {
         advice.warns(
             "large",
-            format!("The mail has {kilobytes} kB; Gmail cuts mails at 102 kB."),
+            format!("The mail is {kilobytes} kB; Gmail cuts mails off at 102 kB."),
         );
     }
 }

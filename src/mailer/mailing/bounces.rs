@@ -118,7 +118,7 @@ async fn stop_if_many(
         return Ok(());
     }
     let reason = format!(
-        "{} of the last {} addresses do not exist: the list may be old or wrong, or a provider in trouble denies all of its addresses. Resuming goes on with the rest.",
+        "{} of the last {} addresses do not exist: the list may be old or wrong, or a provider with a failure is denying all of its addresses. Resuming continues with the rest.",
         lately.bounces, lately.tried
     );
     let stopped = db::run(

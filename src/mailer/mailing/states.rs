@@ -190,10 +190,10 @@ impl Reason {
             Self::Ours => "refused: our server or this message",
             Self::Expired => "deferred until the issue was too old",
             Self::InDoubt => "connection lost after the message",
-            Self::Crashed => "put aside after three crashes",
+            Self::Crashed => "set aside after three crashes",
             Self::Later => "deferred by the server",
             Self::Again => "to be sent again, as ordered",
-            Self::Internal => "an error in Canvass; its operator’s log says more",
+            Self::Internal => "an error in Canvass; see its log",
         }
     }
 }

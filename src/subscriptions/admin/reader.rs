@@ -56,10 +56,10 @@ pub async fn show(
     editor: Editor,
 ) -> Result<Response, Problem> {
     let notice = match query.done.as_str() {
-        "removed" => Some("Taken off. No more issues of that newsletter go to this reader."),
+        "removed" => Some("Removed. This reader gets no more issues of that newsletter."),
         "suppressed" => Some("This address is never mailed again."),
         "erased" => Some(
-            "Erased. What is left is this row without a name, and a code that keeps the address from being mailed.",
+            "Erased. All that is left is this row without a name, and a code that keeps the address from being mailed.",
         ),
         "allowed" => Some("This address can be mailed again, once its owner subscribes."),
         _ => None,
@@ -98,7 +98,10 @@ pub async fn stop(
         || reason.chars().any(char::is_control)
         || reason.chars().count() > LONGEST_REASON
     {
-        errors.insert("reason", "Say why, in one line of at most 200 characters.");
+        errors.insert(
+            "reason",
+            "Give a reason, in one line of at most 200 characters.",
+        );
     }
     let (Some(wish), true) = (wish, errors.is_empty()) else {
         return reader_page(&app, editor.frame(), &reader, &typed, &errors).await;
@@ -270,8 +273,8 @@ pub(super) fn suppression_words(code: i16) -> &'static str {
     const COMPLAINT: i16 = Suppression::Complaint.code();
     const EDITOR: i16 = Suppression::Editor.code();
     match code {
-        BOUNCE => "The address does not exist any more",
-        COMPLAINT => "Its owner called a mail of ours spam",
+        BOUNCE => "The address no longer exists",
+        COMPLAINT => "Its owner reported one of our mails as spam",
         EDITOR => "An editor stopped it",
         _ => "Its owner had everything erased",
     }
