@@ -87,7 +87,7 @@ async fn a_poll_is_drafted_opened_closed_and_opened_again() {
         .submit(page.form("form[action$='/reopen']"))
         .await
         .expect(200)
-        .says("takes answers again");
+        .says("accepts answers again");
     let mut again = page.form("form[action$='/close']");
     again
         .action
@@ -174,7 +174,7 @@ async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
         .get("/admin/polls/mine/edit")
         .await
         .expect(200)
-        .says("The question was seen");
+        .says("Readers have seen the question");
     let mut form = own_form(&edit)
         .fill("closes", "2026-03-03 07:00")
         .choose("visibility", "never");

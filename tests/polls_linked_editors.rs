@@ -56,7 +56,9 @@ async fn polls_linked_the_mode_is_chosen_in_the_draft_and_stays() {
 
     // Once readers have been told, neither the form that is open nor an old page can change it.
     let page = browser.get(edit).await.expect(200);
-    let page = page.says(WORDS).says("This stays as it was");
+    let page = page
+        .says(WORDS)
+        .says("This cannot be changed after the poll has been opened");
     let open = page.form("main form.form");
     assert_eq!(open.value("linking"), None);
     for (name, value) in [("linking", "secret"), ("link_words", "Other words.")] {

@@ -326,7 +326,7 @@ async fn polls_sample_reminds_who_has_not_answered_once_and_writes_nothing_down(
         .post("/admin/polls/trust-sample/sample/mail", &fields)
         .await
         .expect(409)
-        .says("such a mail already");
+        .says("already such a mail");
 
     app.advance(3 * DAY);
     // One of those who have not answered has unsubscribed meanwhile.

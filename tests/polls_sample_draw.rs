@@ -29,7 +29,7 @@ async fn polls_sample_is_drawn_once_and_can_be_drawn_again_to_be_compared() {
         let sent = editor
             .post(&format!("/admin/polls/{poll}/sample"), &fields)
             .await;
-        sent.expect(409).says("drawn once");
+        sent.expect(409).says("drawn only once");
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM poll").await, 2);
 
@@ -52,7 +52,7 @@ async fn polls_sample_is_drawn_once_and_can_be_drawn_again_to_be_compared() {
         .get(&format!("{path}/check"))
         .await
         .expect(200)
-        .says("other readers come out");
+        .says("gave other readers");
 }
 
 #[tokio::test]

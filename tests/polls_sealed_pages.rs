@@ -116,7 +116,7 @@ async fn polls_a_sealed_poll_is_kind_to_everybody() {
     editor
         .submit(later)
         .await
-        .says("The key of this poll is destroyed");
+        .says("The key of this poll has been destroyed");
     assert_eq!(
         app.count("SELECT CAST(visibility AS BIGINT) FROM poll")
             .await,
@@ -146,7 +146,7 @@ async fn polls_closed_by_hand_opens_again_until_it_is_sealed() {
     press("reopen")
         .await
         .expect(200)
-        .says("takes answers again");
+        .says("accepts answers again");
     app.advance(DAY * 30);
     press("close").await.expect(200);
     app.advance(DAY * 6);
@@ -165,5 +165,5 @@ async fn polls_closed_by_hand_opens_again_until_it_is_sealed() {
         .submit(reopen)
         .await
         .expect(409)
-        .says("The key of this poll is destroyed");
+        .says("The key of this poll has been destroyed");
 }

@@ -360,7 +360,7 @@ async fn a_burst_alone_is_told_of_and_counted_until_others_disagree() {
         .get("/admin/polls/trust/bursts")
         .await
         .expect(200)
-        .says("They count so far");
+        .says("They count for now");
     let others = people(
         &Random::seeded(10),
         40,

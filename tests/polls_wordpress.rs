@@ -106,7 +106,7 @@ async fn polls_authors_who_may_not_write_forms_have_a_way_that_works() {
         let parts = left.all("form, input, iframe, script");
         assert_eq!(parts, Vec::<String>::new(), "{which}");
     }
-    let page = page.says("From everybody else WordPress takes neither forms nor scripts");
+    let page = page.says("WordPress accepts neither forms nor scripts from anybody else");
     // The short element becomes the question, as a link to where it is answered.
     let left = published(&app, &as_an_authors(&page.all("#short")[0]));
     assert_eq!(left.text().trim(), "Do you trust the mainstream media?");

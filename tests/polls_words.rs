@@ -79,7 +79,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
         "show",
     )
     .await;
-    let page = page.expect(200).says("They show in the result now");
+    let page = page.expect(200).says("They are now shown in the result");
     let shown = results().await;
     let all = shown.all(".own-words-shown")[0].clone();
     assert_eq!(all, "Pirate Party 3 in other words 2");
@@ -91,7 +91,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
     let page = decide(&browser, &page, &["Greens"], None, "show")
         .await
         .expect(200)
-        .says("Nothing waits");
+        .says("Nothing is waiting");
     assert_eq!(
         results().await.all(".own-words-shown"),
         ["Pirate Party 3 Greens 1 in other words 1"]

@@ -19,7 +19,7 @@ use crate::types::BurstId;
 use crate::web::Problem;
 
 /// Why bursts of this poll can no longer be decided on.
-pub(super) const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. What counts stays as it is.";
+pub(super) const SEALED: &str = "The key of this poll has been destroyed, so that nobody can link its answers to readers. What counts stays as it is.";
 
 /// `GET /admin/polls/{slug}/bursts`
 pub async fn show(
@@ -70,7 +70,7 @@ pub async fn decide(
         }
         if !trust::leave_out(&app, burst, &reason, editor.id).await? {
             return Err(Problem::conflict(
-                "These answers count again. Load the page to see how it stands.",
+                "These answers count again. Reload the page to see the current state.",
             ));
         }
         "removed"

@@ -53,7 +53,7 @@ pub async fn show(
                                     shown::counted(n, "reader", "readers")
                                 )
                             });
-                    page["said"] = format!("There are too few answers to these two questions. A table is shown when nothing in it tells of fewer than {SMALLEST_CELL} readers.{rarest}").into();
+                    page["said"] = format!("There are too few answers to these two questions. A table is shown once nothing in it is about fewer than {SMALLEST_CELL} readers.{rarest}").into();
                 }
                 Err(NoTable::TooLarge) => {
                     page["said"] = "These questions have too many answers for a table.".into();

@@ -19,7 +19,7 @@ pub async fn delete(
     let poll = poll_of(&app, &slug).await?;
     if poll.state != PollState::Draft {
         return Err(Problem::conflict(
-            "This poll is no draft any more. Only drafts can be deleted: what readers were asked stays.",
+            "This poll is no longer a draft. Only drafts can be deleted: what readers were asked is kept.",
         ));
     }
     if form.text("sure")? != "yes" {
@@ -33,8 +33,8 @@ pub async fn delete(
                 "crumb": poll.headline(),
                 "revision": poll.revision,
                 "heading": "Delete this draft?",
-                "text": "Its question is gone for good. Nobody has answered it. An article or an issue that names it shows no poll until you make \
-                         another one of the same name.",
+                "text": "Its question is deleted for good. Nobody has answered it. An article or an issue that refers to it shows no poll until you \
+                         create another one with the same name.",
                 "button": "Delete the draft",
                 "keep": "Keep it",
                 "action": format!("{address}/delete"),
@@ -45,7 +45,7 @@ pub async fn delete(
     let txn = app.db.write_txn("delete-poll").await?;
     if !definition::delete_draft(&txn, poll.id, revision).await? {
         return Err(Problem::conflict(
-            "The draft was not deleted: it was changed in the meantime, or it holds answers from elsewhere, or a random sample was drawn for it. \
+            "The draft was not deleted: it was changed in the meantime, or it contains answers from elsewhere, or a random sample was drawn for it. \
              Look at it once more.",
         ));
     }

@@ -43,7 +43,7 @@ pub const VISIBILITIES: [(&str, Visibility, &str, &str); 4] = [
         "always",
         Visibility::Always,
         "Everybody, at any time",
-        "The numbers show before answering as well.",
+        "The numbers are shown before answering, too.",
     ),
     (
         "answered",
@@ -55,7 +55,7 @@ pub const VISIBILITIES: [(&str, Visibility, &str, &str); 4] = [
         "closed",
         Visibility::AfterClose,
         "Everybody, after the close",
-        "Until then the page says when.",
+        "Until then the page says when that is.",
     ),
     (
         "never",
@@ -71,25 +71,25 @@ pub const HEADLINES: [(&str, Tier, &str, &str); 4] = [
         "all",
         Tier::Anonymous,
         "Everybody who answers",
-        "The most answers, and the easiest to push. How many of them are known better is shown beside the result.",
+        "The most answers, but the easiest result to manipulate. How many of the readers are better known is shown beside the result.",
     ),
     (
         "worked",
         Tier::Worked,
         "Browsers that did a small computation",
-        "Nobody notices it; it makes answers in thousands dear. Readers without JavaScript are named beside the result.",
+        "Nobody notices it, but it makes sending thousands of answers expensive. Readers without JavaScript are mentioned beside the result.",
     ),
     (
         "subscriber",
         Tier::Subscriber,
         "Confirmed subscribers",
-        "Only answers from a personal link in a mail. Others may answer and are named beside the result.",
+        "Only answers from a personal link in a mail. Others may answer and are mentioned beside the result.",
     ),
     (
         "signed_in",
         Tier::SignedIn,
         "Subscribers who are signed in",
-        "The fewest answers: from browsers in which a confirmed subscriber is signed in. Others may answer and are named beside the result.",
+        "The fewest answers: from browsers in which a confirmed subscriber is signed in. Others may answer and are mentioned beside the result.",
     ),
 ];
 
@@ -103,7 +103,7 @@ pub const LINKINGS: [(&str, &str, &str); 2] = [
     (
         "linked",
         "Linked, for readers who agree",
-        "Readers whose address is known or left get a box of its own. Who ticks it can be written to by answer; everybody else stays secret.",
+        "Readers whose address is known or who give it see a separate box. You can write to those who tick it according to their answers; all other answers stay secret.",
     ),
 ];
 
@@ -209,7 +209,7 @@ impl Typed {
         if newsletter.is_none() && !self.newsletter.is_empty() {
             errors.insert(
                 "newsletter".into(),
-                "There is no such newsletter any more. Choose another.".into(),
+                "This newsletter no longer exists. Choose another.".into(),
             );
         }
         let mut definition = Definition {

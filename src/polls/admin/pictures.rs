@@ -38,7 +38,7 @@ pub async fn show(
     // The confirmation appears in the option's own card: the page is long, and the redirect leads to that card.
     let done = done.done.split_once('.').and_then(|(done, option)| {
         let words = match done {
-            "placed" => "The picture stands beside its option.",
+            "placed" => "The picture is now beside its option.",
             "removed" => "The picture is gone.",
             _ => return None,
         };
@@ -135,7 +135,7 @@ async fn picture(
         }
         if !is_path(&typed.path) {
             return Err(
-                "Choose a file, or write a path of this site such as /media/tram.jpg.".to_owned(),
+                "Choose a file, or enter a path on this site such as /media/tram.jpg.".to_owned(),
             );
         }
         let same = before.filter(|picture| picture.path == typed.path);

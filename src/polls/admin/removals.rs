@@ -161,14 +161,14 @@ pub async fn decide(
         Err(NotRemoved::Db(error)) => Err(error.into()),
         Err(NotRemoved::Sealed) => Err(Problem::conflict(SEALED)),
         Err(refused) => Err(Problem::conflict(format!(
-            "Nothing was changed: {refused}. Load the page to see how it stands."
+            "Nothing was changed: {refused}. Reload the page to see the current state."
         ))),
     }
 }
 
 const NOTHING_ASKED: &str = "Say which answers: by time, place or how much is known.";
 const NO_REASON: &str = "Write why in at most 500 characters: readers see it beside the result.";
-const TOO_FEW: &str = "Fewer than ten answers meet this. So few are not left out: the result would show what they said.";
+const TOO_FEW: &str = "Fewer than ten answers meet this. So few cannot be left out, because the result would reveal what they said.";
 
 async fn again(
     app: &App,

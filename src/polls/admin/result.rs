@@ -48,7 +48,7 @@ pub async fn show(
             None => "The poll is open. Readers can answer now.".to_owned(),
         }),
         "closed" => Some("The poll is closed. Nobody can answer any more.".to_owned()),
-        "reopened" => Some("The poll takes answers again.".to_owned()),
+        "reopened" => Some("The poll accepts answers again.".to_owned()),
         _ => None,
     };
     let at = phase(poll.state, poll.opens_at, poll.closes_at, now);
@@ -211,7 +211,7 @@ async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
             newsletter.unwrap_or_else(|| "None".into()),
         ),
         fact(
-            "Whose answers make the result",
+            "Whose answers count in the result",
             match poll.headline_tier {
                 Tier::Anonymous => "Everybody’s",
                 Tier::Worked => "Browsers that solved a proof of work, and better",

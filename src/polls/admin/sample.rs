@@ -86,7 +86,7 @@ pub async fn write(
     let issue = digests::write_to_sample(&app, &to, editor.id)
         .await?
         .ok_or_else(|| {
-            Problem::conflict("There is such a mail already. Look at the page once more.")
+            Problem::conflict("There is already such a mail. Look at the page again.")
         })?;
     Ok(Redirect::to(&format!("/admin/issues/{}", issue.0)).into_response())
 }

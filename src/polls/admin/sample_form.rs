@@ -94,7 +94,7 @@ pub async fn draw(
 
 fn has_one() -> Problem {
     Problem::conflict(
-        "This poll has a sample already, or was changed a moment ago. A sample is drawn once. Nothing was done.",
+        "This poll already has a sample, or was changed a moment ago. A sample is drawn only once. Nothing was done.",
     )
 }
 

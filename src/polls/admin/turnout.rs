@@ -37,7 +37,7 @@ pub async fn show(
         .map(|found| chart(&found, answered - in_hours))
         .into();
     page["nobody"] = if answered > 0 {
-        "These answers came in before Canvass kept count of the hours.".into()
+        "These answers came in before Canvass counted answers by hour.".into()
     } else {
         "Nobody has answered yet.".into()
     };
@@ -92,7 +92,7 @@ fn chart(found: &Turnout, uncounted: i64) -> Value {
         "first": if steps > 1 && steps < FEWEST { format!("{first} to {last}") } else { first },
         "last": if steps < FEWEST { String::new() } else { last },
         "bars": bars,
-        "earlier": (uncounted > 0).then(|| format!("{} came in before Canvass kept count of the hours.", shown::counted(uncounted, "answer", "answers"))),
+        "earlier": (uncounted > 0).then(|| format!("{} came in before Canvass counted answers by hour.", shown::counted(uncounted, "answer", "answers"))),
     })
 }
 
@@ -113,7 +113,7 @@ fn funnel(steps: &Steps, totals: &Totals, answered: i64, offers: bool) -> Vec<Va
         json!({ "label": label, "count": shown::count(n), "share": share.unwrap_or_default() })
     };
     let mut all = vec![
-        step("Looked at a page with the poll", seen, None),
+        step("Viewed a page with the poll", seen, None),
         step("Answered on such a page", there, Some(seen)),
         step("Answered, in all", answered, None),
     ];

@@ -38,7 +38,7 @@ pub async fn show(
     let now = app.clock.now();
     let counted = app.polls.answers.of(&app.db, &poll, voters, now).await?;
     let (Some(question), Some(counted)) = (question, counted) else {
-        page["said"] = "Readers answered in too many different ways to weigh them here.".into();
+        page["said"] = "Readers answered in too many different ways to weight them here.".into();
         return app.pages.render("polls/admin_weigh", &page);
     };
     let cap = asked
@@ -94,7 +94,7 @@ pub async fn show(
     }
     page["margins"] = form(&poll, question, &asked);
     page["no_margins"] =
-        "Weighting needs another question in the poll, of one answer each, whose true shares among your readers you know: where they live, for example.".into();
+        "Weighting needs another question in the poll, with a single answer, for which you know the true shares among your readers: where they live, for example.".into();
     page["cap"] = asked
         .get("cap")
         .cloned()

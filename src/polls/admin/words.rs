@@ -22,13 +22,13 @@ const TABS: [(&str, Ruling, &str, &str); 3] = [
         "waiting",
         Ruling::Waiting,
         "Waiting",
-        "Nothing waits. What readers write beside this poll comes here first.",
+        "Nothing is waiting. What readers write beside this poll appears here first.",
     ),
     (
         "shown",
         Ruling::Shown,
         "Shown",
-        "Nothing shows yet beside the result.",
+        "Nothing is shown beside the result yet.",
     ),
     ("hidden", Ruling::Hidden, "Hidden", "Nothing is hidden."),
 ];
@@ -122,7 +122,7 @@ fn chosen(poll: &Poll, form: &RawForm) -> Result<Vec<(OptionId, Vec<u8>)>, Probl
             Some((option.id, hash))
         })
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Problem::bad_request("These are no words of this poll."))
+        .ok_or_else(|| Problem::bad_request("These are not answers to this poll."))
 }
 
 async fn found(app: &App, slug: &str) -> Result<Poll, Problem> {
@@ -151,9 +151,9 @@ async fn page(
     }];
     let here = format!("/admin/polls/{}/words", poll.slug);
     let notice = match asked.done.as_str() {
-        "shown" => Some("They show in the result now."),
+        "shown" => Some("They are now shown in the result."),
         "hidden" => Some("They are hidden. The ballots count as before."),
-        "waiting" => Some("They wait again and do not show."),
+        "waiting" => Some("They are waiting again and are not shown."),
         _ => None,
     };
     let tabs: Vec<Value> = TABS

@@ -15,7 +15,7 @@ use crate::polls::model::{Poll, PollState};
 use crate::web::Problem;
 
 /// Why a poll stays closed.
-pub const SEALED: &str = "The key of this poll is destroyed, so that nobody can join its answers to readers. It stays closed; make a new poll instead.";
+pub const SEALED: &str = "The key of this poll has been destroyed, so that nobody can link its answers to readers. It stays closed; make a new poll instead.";
 
 /// Why a poll stays secret, or stays linked with these words.
 const LINKING_STAYS: &str = "Readers were told whether their answers are secret, and in which words they agree to a link. That stays; make a new \
@@ -259,7 +259,7 @@ async fn turn(
     }
     Err(Problem::conflict(match poll.sealed_at {
         Some(_) => SEALED,
-        None => "The poll is in another state now. Go back and load the page again.",
+        None => "The state of the poll has changed. Go back and reload the page.",
     }))
 }
 

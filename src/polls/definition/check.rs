@@ -42,7 +42,7 @@ impl Definition {
             faults.add("slug", "Choose another name: this one is Canvass's own");
         }
         if jiff::tz::TimeZone::get(&self.time_zone).is_err() {
-            faults.add("time_zone", "Use a name like Europe/Berlin");
+            faults.add("time_zone", "Use a name such as Europe/Berlin");
         }
         if let (Some(opens), Some(closes)) = (self.opens_at, self.closes_at)
             && closes <= opens

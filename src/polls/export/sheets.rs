@@ -34,12 +34,12 @@ pub const FILES: [File; 11] = [
     },
     File {
         name: "places.csv",
-        label: "Looks and answers by place",
+        label: "Views and answers by place",
         lines: |document| cells(&document.places),
     },
     File {
         name: "steps.csv",
-        label: "From a look to a subscription",
+        label: "From view to subscription",
         lines: |document| cells(&document.steps),
     },
     File {
@@ -49,12 +49,12 @@ pub const FILES: [File; 11] = [
     },
     File {
         name: "ranks.csv",
-        label: "Of rankings: options by rank",
+        label: "Rankings: options by rank",
         lines: |document| cells(&document.ranks),
     },
     File {
         name: "rounds.csv",
-        label: "Of rankings: the run-off, round by round",
+        label: "Rankings: the run-off, round by round",
         lines: |document| cells(&document.rounds),
     },
     File {

@@ -87,7 +87,7 @@ impl fmt::Display for Refused {
         let plural = if *readers == 1 { "" } else { "s" };
         write!(
             f,
-            "{these} chosen by {readers} reader{plural} who agreed. Write to {SMALLEST} at least: a mail for fewer could be meant for one."
+            "{these} chosen by {readers} reader{plural} who agreed. Write to at least {SMALLEST}: a mail to fewer could be meant for one of them."
         )
     }
 }

@@ -212,9 +212,9 @@ pub async fn exports(db: &Db, poll: PollId) -> Result<Vec<Taken>, DbErr> {
         Ok(Taken {
             who: match (who, script) {
                 (Some(name), 1) => format!("Script “{name}”"),
-                (None, 1) => "A script that is gone".to_owned(),
+                (None, 1) => "A script that no longer exists".to_owned(),
                 (Some(name), _) => name,
-                (None, _) => "An editor who is gone".to_owned(),
+                (None, _) => "An editor who no longer exists".to_owned(),
             },
             format: row.try_get("", "format")?,
             readers: row.try_get("", "readers")?,

@@ -18,10 +18,10 @@ pub async fn audience(
     round: Round,
 ) -> Result<Result<Vec<ReaderId>, &'static str>, DbErr> {
     let Some(poll) = by_id(&app.db, poll).await? else {
-        return Ok(Err("The poll is gone."));
+        return Ok(Err("The poll no longer exists."));
     };
     let Sampling::Drawn(sample) = &poll.sampling else {
-        return Ok(Err("The poll asks no sample."));
+        return Ok(Err("The poll does not ask a sample."));
     };
     if !matches!(poll.phase(app.clock.now()), Phase::Open { .. }) {
         return Ok(Err("The poll is not open, so nobody could answer."));
@@ -31,7 +31,7 @@ pub async fn audience(
     }
     if poll.secret.0.is_empty() {
         return Ok(Err(
-            "The poll's secret is destroyed: nobody can tell any more who has answered.",
+            "The poll's secret has been destroyed: nobody can tell any more who has answered.",
         ));
     }
     let cast: HashSet<Vec<u8>> = store::voter_keys(&app.db, poll.id)

@@ -106,14 +106,14 @@ impl Sign {
             Self::OneBrowser => "All came from browsers that describe themselves in the same way.",
             Self::EvenPace => "They came at even intervals; people come at random ones.",
             Self::OneAtATime => {
-                "Each was begun after the one before had been sent, at a pace at which people overlap."
+                "Each was begun only after the previous one had been sent, at a rate at which people’s visits would overlap."
             }
             Self::NoWork => {
                 "The browsers did not do the small computation that nearly all browsers do."
             }
             Self::Unopened => "Nobody there had opened the poll before.",
-            Self::Haste => "They were sent sooner after the first touch than hands can.",
-            Self::Forged => "Proofs of work were made up or used again.",
+            Self::Haste => "They were sent faster after the first touch than a hand could.",
+            Self::Forged => "Proofs of work were invented or reused.",
             Self::Rush => "More than one came each second.",
         }
     }

@@ -71,7 +71,7 @@ pub fn refused(why: NotWeighed, known: &[Known<'_>]) -> String {
     let refusal = match why {
         NotWeighed::Refused(refusal) => refusal,
         NotWeighed::SmallCells => {
-            return "Too few readers of some group gave one of the answers, or left one out. Weighted shares would tell what fewer than ten said."
+            return "In some group too few readers gave one of the answers, or skipped one. Weighted shares would reveal what fewer than ten said."
                 .to_owned();
         }
     };
