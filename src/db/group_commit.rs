@@ -1,8 +1,8 @@
 //! Group commit: many small writes in one durable commit.
 //!
 //! A bounded queue and one writer. When a commit has ended, the writer takes everything that is waiting (there is
-//! no timer, so an idle system adds no latency), commits it as one group, and only then answers each request. A
-//! full queue is [`Refused::Busy`] at once, and so is a request that has waited for [`PATIENCE`]: the caller
+//! no timer, so an idle system adds no latency), commits it as one group, and only then answers each request: right
+//! after it has started the next commit. A full queue is [`Refused::Busy`] at once, and so is a request that has waited for [`PATIENCE`]: the caller
 //! answers 503 with Retry-After instead of letting people run into a timeout. A request refused this way has left
 //! the queue and is never written. Only one that is being written for too long is [`Refused::Unknown`].
 //!
@@ -43,9 +43,9 @@ pub struct Queue {
     pub capacity: usize,
     /// The most requests in one commit.
     pub largest: usize,
-    /// Whether the writer of a small group yields to other tasks first, so that the group grows. For requests that
-    /// arrive in their hundreds and need little other work. Where the other tasks have much to do, such as signing
-    /// mails, it would only delay the writer.
+    /// Whether the writer waits until half of the participants are there, as long as other tasks add to the group. For
+    /// requests that arrive in their hundreds and need little other work. Where the other tasks have much to do, such
+    /// as signing mails, it would only delay the writer.
     pub gathers: bool,
 }
 

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures::poll;
 use sea_orm::DbErr;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::yield_now;
@@ -14,8 +16,6 @@ use super::{Pace, Queue, Refused};
 use crate::db::{Sparing, connection_lost, is_unwritable};
 use crate::panics;
 
-/// A group of this size is committed at once.
-const GATHERED: usize = 64;
 /// After this many yields in a row that added nothing, the group is committed. On an idle server they take some
 /// microseconds.
 const TURNS: usize = 8;
@@ -45,6 +45,13 @@ pub(super) struct Answer<Res> {
 
 /// The answers of a group, in order; `None` if one was already given.
 type Answers<Res> = Vec<Option<Answer<Res>>>;
+
+/// A group that is on disk and not answered yet.
+struct Committed<Res> {
+    answers: Answers<Res>,
+    /// One for each.
+    results: Vec<Res>,
+}
 
 /// The one writer of a queue.
 pub(super) struct Writer<Req, Res> {
@@ -87,20 +94,44 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             gathers,
             ..
         } = self.queue;
-        let mut last = 1;
-        while self.someone().await {
-            let enough = if gathers {
-                (last * 2).clamp(2, GATHERED)
-            } else {
-                0
+        let pace = self.pace.clone();
+        let timed = |group| pace.of(unbroken(name, async { commit(group).await }));
+        let mut last = 0;
+        let mut committed = None;
+        loop {
+            self.take_in();
+            // Half of those who take part: they either wait or were in the last group. While one half is being
+            // written, the other is answered and comes back; a group of all would leave the processor idle meanwhile.
+            let enough = match gathers {
+                true => (last + self.waiting.len()).div_ceil(2).clamp(1, largest),
+                false => 1,
             };
-            self.gather(enough).await;
+            if self.waiting.len() < enough {
+                tell(committed.take());
+                if !self.someone().await {
+                    return;
+                }
+                self.gather(enough).await;
+            }
             last = self.waiting.len().min(largest);
             metrics::histogram!("canvass_group_size", "queue" => name).record(last as f64);
             let (requests, answers) = self.first(last);
-            let pace = self.pace.clone();
-            let timed = |group| pace.of(unbroken(name, async { commit(group).await }));
-            self.write(&timed, requests, answers).await;
+            let mut writing = pin!(self.write(&timed, requests, answers));
+            committed = match committed.take() {
+                None => writing.await,
+                // The next commit is on its way to the database before the answers to the last one are given:
+                // they make work for every thread of the runtime.
+                before => match poll!(writing.as_mut()) {
+                    Poll::Ready(committed) => {
+                        tell(before);
+                        committed
+                    }
+                    Poll::Pending => {
+                        tell(before);
+                        writing.await
+                    }
+                },
+            };
         }
     }
 
@@ -112,9 +143,14 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             .unzip()
     }
 
-    /// Commits a group and answers it. If that fails for another reason than a lost connection, the requests are
-    /// committed one by one.
-    async fn write<F, Fut>(&mut self, commit: &F, requests: Vec<Req>, mut answers: Answers<Res>)
+    /// Commits a group and returns what is to be answered. If the commit fails, the requests are answered here: for
+    /// another reason than a lost connection they are committed one by one.
+    async fn write<F, Fut>(
+        &mut self,
+        commit: &F,
+        requests: Vec<Req>,
+        mut answers: Answers<Res>,
+    ) -> Option<Committed<Res>>
     where
         F: Fn(Vec<Req>) -> Fut,
         Fut: Future<Output = Result<Vec<Res>, DbErr>>,
@@ -124,7 +160,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             .meanwhile(&mut answers, reconnecting(commit, &requests))
             .await;
         match done {
-            Ok(results) => answer_all(answers, results),
+            Ok(results) => return Some(Committed { answers, results }),
             Err(error) if answers.len() == 1 || is_unwritable(&error) => {
                 self.answer_failed(answers, &error);
             }
@@ -133,12 +169,16 @@ impl<Req: Clone, Res> Writer<Req, Res> {
                 for (request, answer) in requests.into_iter().zip(answers) {
                     let mut answer = vec![answer];
                     match self.meanwhile(&mut answer, commit(vec![request])).await {
-                        Ok(results) => answer_all(answer, results),
+                        Ok(results) => tell(Some(Committed {
+                            answers: answer,
+                            results,
+                        })),
                         Err(error) => self.answer_failed(answer, &error),
                     }
                 }
             }
         }
+        None
     }
 
     /// Answers every request of a failed group.
@@ -170,21 +210,25 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         true
     }
 
-    /// Takes in what has arrived. If that is less than `enough`, yields to other tasks until they add nothing more:
-    /// clients that were just answered come back at the same time, and a commit costs nearly the same for all of
-    /// them as for half. If more than [`GATHERED`] arrived during the last commit, they are committed at once, so
-    /// that some can be answered while others are written.
+    /// Waits until `enough` requests are there, or until other tasks add nothing more: clients that were just answered
+    /// come back at the same time, and a commit costs nearly the same for all of them as for one.
     async fn gather(&mut self, enough: usize) {
         self.take_in();
         let mut in_vain = 0;
         while self.waiting.len() < enough && in_vain < TURNS {
-            let before = self.waiting.len();
-            yield_now().await;
+            tokio::select! {
+                biased;
+                // An arrival wakes this task at once. A yield alone would wait for all that is ready to run.
+                arrived = self.arriving.recv() => match arrived {
+                    Some(request) => {
+                        self.waiting.push_back(request);
+                        in_vain = 0;
+                    }
+                    None => return,
+                },
+                () = yield_now() => in_vain += 1,
+            }
             self.take_in();
-            in_vain = match self.waiting.len() > before {
-                true => 0,
-                false => in_vain + 1,
-            };
         }
     }
 
@@ -260,7 +304,11 @@ where
     }
 }
 
-fn answer_all<Res>(answers: Answers<Res>, results: Vec<Res>) {
+/// Answers a group that is committed.
+fn tell<Res>(committed: Option<Committed<Res>>) {
+    let Some(Committed { answers, results }) = committed else {
+        return;
+    };
     debug_assert_eq!(answers.len(), results.len(), "one result a request");
     for (answer, result) in answers.into_iter().zip(results) {
         if let Some(answer) = answer {
