@@ -76,6 +76,13 @@ fn what_is_kept_is_kept_as_long_as_the_privacy_page_says() {
             "own page (180 days)",
         ),
         (
+            "the address left beside",
+            "polls/form/typed",
+            "KEEP",
+            600,
+            "for the page after it (10 minutes)",
+        ),
+        (
             "reader's data for",
             "subscriptions/data/mod",
             "GOOD_FOR",

@@ -1,11 +1,13 @@
 //! The email field beside an answer: typing an address there reveals nothing about it, not even by timing.
 
+use std::time::Duration;
+
 use canvass::polls::Visibility;
 use canvass::types::NewsletterId;
 
 use crate::subscriptions_at_the_door::{four_kinds, rows, without_address};
 use crate::support::app::TestApp;
-use crate::support::page::Page;
+use crate::support::page::{Form, Page};
 
 /// Submits the poll's form with an address, as a page or as its script does.
 async fn leave(app: &TestApp, address: &str, script: bool) -> Page {
@@ -131,4 +133,68 @@ async fn polls_an_address_that_cannot_be_taken_costs_no_second_ballot() {
     let form = [("option", "1"), ("email", "a@b.example"), ("email", "x")];
     app.reader().post("/p/trust", &form).await.expect(400);
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 2);
+}
+
+/// Whoever mistyped the address sees that on the page that follows, and gives another one without a second ballot.
+#[tokio::test]
+async fn polls_a_mistyped_address_is_repeated_and_can_be_given_again() {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("premium").await.id;
+    let promises = |poll: &mut canvass::polls::Definition| poll.newsletter = Some(newsletter);
+    app.poll_with("trust", promises).await;
+    app.poll_with("other", promises).await;
+    let reader = app.reader();
+    let leave = async |form: Form, address| {
+        let form = form.choose("option", "1").fill("email", address);
+        reader.submit(form.tick("consent", "1")).await.expect(200)
+    };
+    let form = reader.get("/p/trust").await.expect(200).the_form();
+    let result = leave(form, "anna@exmaple.org").await;
+    let told = result.says("anna@exmaple.org").says("Wrong address?");
+    assert!(!told.url.as_str().contains("anna"), "{}", told.url);
+    // Reloaded it says the same, and nothing is sent again.
+    let again = reader.get(told.url.as_str()).await.expect(200);
+    assert!(again.text().contains("anna@exmaple.org"));
+    // Beside another poll, and for somebody else, it says nothing.
+    for (reader, path) in [
+        (reader.clone(), "/p/other/results?mail=sent"),
+        (reader.clone(), "/p/trust/results"),
+        (app.reader(), "/p/trust/results?mail=sent"),
+    ] {
+        let page = reader.get(path).await.expect(200);
+        assert!(!page.body.contains("anna"), "{path}");
+    }
+    let form = reader.follow(&told, "Give another one").await.expect(200);
+    let result = leave(form.the_form(), "anna@example.org").await;
+    let said = result.says("anna@example.org");
+    assert!(!said.body.contains("exmaple"));
+    app.mail_to("anna@example.org", 1).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
+    app.advance(Duration::from_secs(10 * 60));
+    let later = reader.get(said.url.as_str()).await.expect(200);
+    assert!(!later.body.contains("anna@"));
+
+    // A browser that keeps no cookie is told the same without the address, and led where it does not vote again.
+    let form = [
+        ("option", "1"),
+        ("email", "bo@example.org"),
+        ("consent", "1"),
+    ];
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client.redirect(reqwest::redirect::Policy::none());
+    let sent = client
+        .build()
+        .unwrap()
+        .post(app.url("/p/trust"))
+        .form(&form);
+    let sent = sent.send().await.unwrap();
+    assert_eq!(sent.status(), 303);
+    let to = sent.headers()["location"].to_str().unwrap();
+    assert_eq!(to, "/p/trust/results?mail=sent");
+    let page = app.reader().get(to).await.expect(200).says("inbox");
+    let elsewhere = (
+        "/subscribe/premium".to_owned(),
+        "Give another one".to_owned(),
+    );
+    assert!(page.links().contains(&elsewhere), "{:?}", page.links());
 }

@@ -111,6 +111,7 @@ pub const PAGES: Templates = &[
     ("polls/table", include_str!("pages/table.hbs")),
     ("polls/results", include_str!("pages/results.hbs")),
     ("polls/linked_note", include_str!("pages/linked_note.hbs")),
+    ("polls/mail_note", include_str!("pages/mail_note.hbs")),
     ("polls/mail_vote", include_str!("pages/mail_vote.hbs")),
     ("polls/mail_mine", include_str!("pages/mail_mine.hbs")),
     ("polls/canary", include_str!("pages/canary.hbs")),

@@ -3,7 +3,7 @@
 //! - `page`: the form, or what is shown while the poll is not open.
 //! - `submit`: accepts an answer; `retyped`: the form again, with what was typed.
 //! - `view` and `question_view`: the contexts of the form's templates; `order`: the order of options. Pure.
-//! - `offer`: the newsletter offered beside the answer.
+//! - `offer`: the newsletter offered beside the answer; `typed`: the address left for it, for the page that follows.
 //!
 //! States of a form: empty, or filled with the content of this browser's ballot → submitted → counted, then the result;
 //! or shown again, to be corrected.
@@ -16,10 +16,12 @@ mod page;
 mod question_view;
 mod retyped;
 mod submit;
+mod typed;
 mod view;
 
 pub use order::seed_of;
 pub use page::{ANSWERED_BEFORE, form, form_for_article, page};
 pub use retyped::is_article;
 pub use submit::submit;
+pub use typed::just_typed;
 pub use view::{FormPage, FormView, More, PROBLEM};

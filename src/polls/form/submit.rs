@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use super::offer::{self, Left};
 use super::page::seed;
 use super::retyped::{is_article, retyped, shown, unsent};
+use super::typed;
 use super::view::{FormPage, FormView};
 use crate::app::App;
 use crate::db::group_commit::Refused;
@@ -249,7 +250,13 @@ impl<'a> Vote<'a> {
         }
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
-        Ok(Redirect::to(&format!("/p/{}/results{mark}{query}", self.poll.slug)).into_response())
+        let to = format!("/p/{}/results{mark}{query}", self.poll.slug);
+        let mut response = Redirect::to(&to).into_response();
+        if *left == Left::Asked {
+            let email = self.request.form.text("email")?;
+            typed::remember(self.request.app, &mut response, &self.poll, &email);
+        }
+        Ok(response)
     }
 
     /// The form with everything that was typed.

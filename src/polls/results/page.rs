@@ -12,12 +12,13 @@ use super::{Results, totals};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
 use crate::polls::answer::Choice;
-use crate::polls::asking::{own_choice, public_poll};
+use crate::polls::asking::{own_choice_of, public_poll};
 use crate::polls::embed;
-use crate::polls::form::{is_article, offer};
+use crate::polls::form::{is_article, just_typed, offer};
 use crate::polls::linked;
 use crate::polls::model::Poll;
 use crate::polls::share::{Shared, json_ld};
+use crate::polls::voter::known;
 use crate::web::Problem;
 
 /// The results, if this reader may see them now.
@@ -93,11 +94,17 @@ pub async fn page(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
-    let own = own_choice(&app, &poll, &headers).await?;
+    let known = known::reader(&app, &poll, &headers).await?;
+    // The form asks for an address where it knows no reader's, and whom it does not know at all it would count twice.
+    let unknown = known.is_none();
+    let own = own_choice_of(&app, &poll, &headers, known).await?;
     let linked = linked::note_by(&app, &poll, &headers).await?;
+    let newsletter = match arrived.mail.as_str() {
+        "sent" => offer::of(&app, &poll).await?,
+        _ => None,
+    };
     results_response(&app, &poll, own.as_ref(), |page| {
         page.linked = linked;
-        page.mail = (arrived.mail == "sent").then(|| offer::LOOK_INTO_INBOX.to_owned());
         page.back_href = is_article(&arrived.from).then_some(arrived.from);
         // A reader who changes the answer also finds the way back.
         if let (Some(change), Some(back)) = (&mut page.change_href, &page.back_href) {
@@ -105,6 +112,21 @@ pub async fn page(
                 .append_pair("from", back)
                 .finish();
             *change = format!("{change}?{from}");
+        }
+        if let Some(newsletter) = newsletter {
+            let email = just_typed(&app, &poll, &headers);
+            page.mail = Some(email.map_or_else(
+                || offer::LOOK_INTO_INBOX.to_owned(),
+                |email| offer::look_into_inbox_of(&email),
+            ));
+            let form = page
+                .change_href
+                .as_ref()
+                .filter(|_| unknown && own.is_some());
+            page.other_address_href = Some(form.map_or_else(
+                || format!("/subscribe/{}", newsletter.slug),
+                |form| format!("{form}#email"),
+            ));
         }
         page.noindex = own.is_some();
         page.oembed = Some(embed::oembed::discovery(&app.config.origin(), &poll.slug));

@@ -21,6 +21,8 @@ pub struct ResultsPage {
     pub counted: bool,
     /// What happens with the address that was left.
     pub mail: Option<String>,
+    /// Where to give another address, if that one is wrong.
+    pub other_address_href: Option<String>,
     /// Why the answer was not counted, for example because it came too late or too early.
     pub refused: Option<String>,
     pub closed: Option<String>,
@@ -94,6 +96,7 @@ impl ResultsPage {
             accent_sheet: None,
             counted: open && own.is_some(),
             mail: None,
+            other_address_href: None,
             refused: None,
             closed: closed(poll, phase),
             invitation: poll.sample().filter(|_| open).map(|_| BY_INVITATION),

@@ -38,6 +38,8 @@ pub enum Purpose {
     Answer,
     /// The reader behind a vote from a mail, in a cookie of the browser that cast it.
     Ballot,
+    /// The address that was left beside an answer, in the cookie that the page after it reads.
+    Typed,
     /// A puzzle given to a browser, with its solution.
     Proof,
 }
@@ -64,6 +66,7 @@ impl Purpose {
             Self::Proof => b"proof",
             Self::Answer => b"answer",
             Self::Ballot => b"ballot",
+            Self::Typed => b"typed",
         }
     }
 }
