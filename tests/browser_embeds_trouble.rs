@@ -53,7 +53,7 @@ async fn an_embed_waits_as_long_as_it_is_told_when_many_answer() {
     };
     let started = tokio::time::Instant::now();
     choose_and_send(&browser, 1).await;
-    wait_for_result(&browser, "sent again in a moment").await;
+    wait_for_result(&browser, "again in a moment").await;
     wait_for_result(&browser, "Your answer is counted").await;
     assert!(
         started.elapsed() >= Duration::from_secs(2),
@@ -102,7 +102,7 @@ async fn an_embed_on_a_site_that_was_not_named_leads_to_the_poll() {
     browser.goto(&stranger.article()).await;
     wait_for_module(&browser).await;
     choose_and_send(&browser, 1).await;
-    wait_for_result(&browser, "answer on the poll’s own page").await;
+    wait_for_result(&browser, "answer on the poll’s page").await;
     assert_eq!(here.ballots().await, 0);
     let short = here.snippet("trust", "short").await;
     stranger.publish(&short, &here.road.origin);
@@ -216,5 +216,29 @@ async fn in_a_frame_that_sends_no_forms_the_button_is_a_link() {
         heard["value"].as_str().unwrap().ends_with("/p/trust"),
         "{heard}"
     );
+    browser.close().await;
+}
+
+/// A proxy whose server is away answers for it, and the browser gives a stream up for good then: the element does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embed_follows_its_result_again_after_the_server_was_away() {
+    let here = Embedding::of(&["trust"]).await;
+    here.road.trouble("GET /p/trust/live", Trouble::Full(1));
+    let Some(browser) = opened(&here, "element").await else {
+        return;
+    };
+    choose_and_send(&browser, 1).await;
+    wait_for_result(&browser, "Your answer is counted").await;
+    let asked = || {
+        let seen = here.road.seen();
+        seen.iter().filter(|line| line.ends_with("/live")).count()
+    };
+    for _ in 0..400 {
+        if asked() > 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(asked() > 1, "{:?}", here.road.seen());
     browser.close().await;
 }

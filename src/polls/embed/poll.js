@@ -12,7 +12,7 @@ const sheet = new CSSStyleSheet();
 // On a page that links the style sheet, as it should, this comes from the browser's cache.
 const styled = fetch(new URL("poll.css", import.meta.url)).then((answer) => answer.text()).then((text) => sheet.replace(text)).catch(() => {});
 const home = new URL(import.meta.url).origin;
-const frames = new Set();
+const frames = [];
 const WORDS = {
   marked: "Questions marked * need an answer.",
   from: "From",
@@ -23,12 +23,12 @@ const WORDS = {
   answer: "Answer",
   see: "See the results",
   counted: "Your answer is counted.",
-  busy: "Many readers answer just now. Your answer is sent again in a moment.",
-  unsent: "Your answer could not be sent. Check the connection and try again, or",
-  there: "answer on the poll’s own page",
+  busy: "Many readers are answering. Trying again in a moment.",
+  unsent: "Your answer could not be sent. Try again, or",
+  there: "answer on the poll’s page",
   open: "Answer the poll",
   results: "Results",
-  whole: "The whole result",
+  whole: "Full results",
   change: "Change my answer",
   readers: "Readers",
   share: "Share",
@@ -40,7 +40,7 @@ function el(name, attributes = {}, ...children) {
   const space = /^(svg|rect)$/.test(name) ? "2000/svg" : "1999/xhtml";
   const node = document.createElementNS(`http://www.w3.org/${space}`, name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (value || value === 0) node.setAttribute(key, value === true ? "" : value);
+    if (value) node.setAttribute(key, value);
   }
   node.append(...children.filter((child) => child));
   return node;
@@ -75,7 +75,7 @@ class CanvassPoll extends HTMLElement {
   connectedCallback() {
     // An element that was moved within the page continues. While the page is loading, its form may not be there yet.
     if (this.shadowRoot) this.watch();
-    else if (document.readyState === "loading" && !this.querySelector("form")) addEventListener("DOMContentLoaded", () => this.start());
+    else if (document.readyState === "loading") addEventListener("DOMContentLoaded", () => this.start());
     else this.start();
   }
 
@@ -92,7 +92,8 @@ class CanvassPoll extends HTMLElement {
     } catch {
       this.words = WORDS;
     }
-    this.source = new URL(this.getAttribute("src") ?? form.action, document.baseURI);
+    this.source = new URL((this.getAttribute("src") ?? form.action).replace(/\/$/, ""), document.baseURI);
+    this.inside = this.source.href.replace("/p/", "/embed/p/");
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
     this.status = el("div", { class: "canvass-top", role: "status", part: "status" });
     // Laid over the last line, which reserves the space: a message shifts nothing. A custom form has no such line.
@@ -102,7 +103,7 @@ class CanvassPoll extends HTMLElement {
     this.whole = el("div", { class: "canvass" }, this.status, this.body, this.alertBox);
     this.shadowRoot.append(this.whole);
     if (form) return this.listen(form);
-    this.style.minBlockSize = `${(this.hasAttribute("linked") ? 44 : this.hasAttribute("newsletter") ? 34 : 17) + 3.75 * (this.getAttribute("options") || 4)}em`;
+    this.style.setProperty("--n", this.getAttribute("options") || 4);
     this.load();
   }
 
@@ -115,7 +116,7 @@ class CanvassPoll extends HTMLElement {
   // The message is above the body, which gets padding for it, so that the body itself does not move.
   say(said = "") {
     this.status.textContent = said;
-    this.body.style.paddingBlockStart = said && `${this.status.offsetHeight + 11}px`;
+    this.body.style.paddingBlockStart = said && this.status.offsetHeight + 11 + "px";
   }
 
   // Shows each error before its field, and moves the focus to the first.
@@ -135,20 +136,15 @@ class CanvassPoll extends HTMLElement {
     this.alertBox.replaceChildren(...nodes.map((node) => el("p", {}, node)));
   }
 
-  path(end) {
-    return this.source.href.replace("/p/", "/embed/p/").replace(/\/$/, "") + end;
-  }
-
   // `closed`: the message for an answer that came after the close, or after the question was changed.
   async load(closed) {
     try {
-      const answer = await fetch(this.path("/data"));
+      const answer = await fetch(this.inside + "/data");
       if (!answer.ok) throw answer.status;
       const poll = await answer.json();
       this.poll = poll.mark;
       await styled;
-      if (!poll.open && poll.results) return this.results(poll, closed);
-      if (!poll.open) return this.show(el("p", { class: "canvass-note" }), closed ?? poll.message);
+      if (!poll.open) return poll.results ? this.results(poll, closed) : this.show(el("p", { class: "canvass-note" }), closed ?? poll.message);
       poll.plain ? this.frame(poll) : this.draw(poll);
       if (closed) this.warn(closed);
     } catch {
@@ -158,13 +154,13 @@ class CanvassPoll extends HTMLElement {
   }
 
   link(end, text) {
-    return el("a", { href: this.source.href.replace(/\/$/, "") + end }, text);
+    return el("a", { href: this.source + end }, text);
   }
 
   // For kinds of questions that are not drawn here.
   frame(poll) {
-    const frame = el("iframe", { src: this.path(""), title: poll.questions[0].text, width: "100%", height: poll.height, frameborder: 0 });
-    frames.add(frame);
+    const frame = el("iframe", { src: this.inside, title: poll.questions[0].text, width: "100%", height: poll.height, frameborder: "0" });
+    frames.push(frame);
     this.show(frame);
   }
 
@@ -211,9 +207,8 @@ class CanvassPoll extends HTMLElement {
   }
 
   async send(form) {
-    if (this.busy) return;
-    this.busy = true;
-    form.setAttribute("aria-busy", true);
+    if (form.ariaBusy) return;
+    form.ariaBusy = true;
     this.warn();
     for (const old of form.querySelectorAll(".canvass-error")) old.remove();
     for (const old of form.querySelectorAll("[aria-invalid]")) old.removeAttribute("aria-invalid");
@@ -226,9 +221,9 @@ class CanvassPoll extends HTMLElement {
       this.dispatchEvent(new CustomEvent("canvass-answer", { bubbles: true, composed: true, detail: { body, wait: (promise) => waiting.push(promise) } }));
       await Promise.allSettled(waiting);
       let answer;
-      for (let tries = 0; ; tries++) {
+      for (let tries = 4; ; ) {
         answer = await fetch(this.source, { method: "POST", body, headers: { Accept: "application/json" } });
-        if (answer.status !== 503 || tries > 2) break;
+        if (answer.status !== 503 || !--tries) break;
         this.warn(this.words.busy);
         await pause(Math.min(answer.headers.get("Retry-After") || 2, 20) * (1 + Math.random() / 2));
       }
@@ -244,13 +239,12 @@ class CanvassPoll extends HTMLElement {
     } catch {
       this.warn(`${this.words.unsent} `, this.link("", this.words.there));
     }
-    this.busy = false;
-    form.removeAttribute("aria-busy");
+    form.ariaBusy = null;
   }
 
   // `said`: the outcome of the answer; `form`: the form that was answered, to go back to.
   results(data, said, form) {
-    this.whole.style.minBlockSize = `${this.whole.offsetHeight}px`;
+    this.whole.style.minBlockSize = this.whole.offsetHeight + "px";
     this.tables = el("div");
     this.note = el("p", { class: "canvass-note", part: "note" });
     this.own = data.own ?? [];
@@ -271,7 +265,8 @@ class CanvassPoll extends HTMLElement {
   }
 
   fill(results, message) {
-    this.tables.replaceChildren(...(results?.questions.flatMap((question) => [table(question, this.own, this.words), question.summary && el("p", { class: "canvass-top" }, question.summary)]).filter(Boolean) ?? []));
+    this.tables.replaceChildren();
+    for (const question of results?.questions ?? []) this.tables.append(table(question, this.own, this.words), question.summary ? el("p", { class: "canvass-top" }, question.summary) : "");
     this.note.textContent = results ? this.noted(results) : message;
   }
 
@@ -288,20 +283,30 @@ class CanvassPoll extends HTMLElement {
     return words.note.replace(/{(\w+)}/g, (all, key) => facts[key] ?? all);
   }
 
-  watch() {
+  watch(wait = 5) {
     if (!this.watching || this.live) return;
-    this.live = new EventSource(this.source.href.replace(/\/$/, "") + "/live");
-    this.live.onmessage = (event) => this.fill(JSON.parse(event.data));
+    const live = (this.live = new EventSource(this.source + "/live"));
+    live.onmessage = (event) => {
+      wait = 5;
+      this.fill(JSON.parse(event.data));
+    };
+    // A proxy says 502 while the server starts, and the browser gives up then. Where nothing changes any more it is told 204, which looks
+    // the same from here: so not for ever.
+    live.onerror = async () => {
+      if (live.readyState < 2 || wait > 600) return;
+      await pause(wait);
+      if (this.live === live) this.watch(wait * 2, (this.live = null));
+    };
   }
 
   changeButton(form) {
     const button = el("button", { class: "canvass-quiet", type: "button", part: "change" }, this.words.change);
-    button.addEventListener("click", () => {
+    button.onclick = () => {
       this.disconnectedCallback();
       this.watching = false;
       this.show(this.contains(form) ? this.slotted : form);
       (form.querySelector(":checked") ?? form.querySelector("input")).focus();
-    });
+    };
     return button;
   }
 }
@@ -314,8 +319,8 @@ function table(question, own, words) {
       const mine = own.includes(row.key);
       return el("tr", { class: mine && "own", part: "row" },
         el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${words.yours}`),
-          el("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": "true" },
-            el("rect", { class: "track", width: 100, height: 1 }), el("rect", { class: "fill", width: row.width, height: 1 }))),
+          el("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": true },
+            el("rect", { class: "track", width: 100, height: 1 }), el("rect", { class: "fill", width: row.width + "", height: 1 }))),
         el("td", {}, row.count), shares && el("td", {}, row.share));
     })));
 }
@@ -326,8 +331,7 @@ if (!customElements.get("canvass-poll")) {
   // Our frames report their height. Other origins are ignored, and a frame only grows, so that nothing shifts twice.
   addEventListener("message", ({ origin, source, data }) => {
     const height = data?.canvassHeight;
-    if (origin !== home || !(height > 0 && height < 1e4)) return;
-    for (const frame of [...document.querySelectorAll("iframe"), ...frames]) {
+    if (origin === home && height > 0 && height < 1e4) for (const frame of [...document.querySelectorAll("iframe"), ...frames]) {
       if (frame.contentWindow === source && !(frame.height >= height)) frame.height = height;
     }
   });
