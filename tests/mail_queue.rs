@@ -183,6 +183,30 @@ async fn mails_that_stand_for_none_are_not_counted_as_failed() {
         .into_iter()
         .zip(page.all(".stats dd"))
         .collect();
-    let failed = numbers.iter().find(|(name, _)| name.contains("Failed"));
+    let failed = numbers.iter().find(|(name, _)| name.contains("failed"));
     assert_eq!(failed.map(|(_, n)| n.as_str()), Some("0"), "{numbers:?}");
+}
+
+/// Editors read the queue's times in the zone they write their issues in, and the page names it.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_the_queue_are_the_newsrooms() {
+    let server = SmtpServer::start().await;
+    server.say(At::Rcpt, "never@", "550 5.1.1 no such user");
+    let app = app_with(&server, |_| ()).await;
+    let daily = app.newsletter("daily").await;
+    subscribes(&app, "never@example.org").await;
+    app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 3", 1)
+        .await;
+    let editor = signed_in(&app).await;
+    let page = editor.get("/admin/mail").await.expect(200);
+    let page = page.says(&format!("Times are in {}", daily.time_zone));
+    let failed = app
+        .count("SELECT created_ms FROM outbox WHERE state = 3")
+        .await;
+    let zone = jiff::tz::TimeZone::get(&daily.time_zone).unwrap();
+    let at = jiff::Timestamp::from_millisecond(failed).unwrap();
+    let local = at.to_zoned(zone.clone());
+    assert_ne!(local.offset().seconds(), 0, "a zone that is not UTC");
+    let since = page.all("td[data-label=Since]").remove(0);
+    assert_eq!(since, local.strftime("%-d %b %Y, %H:%M").to_string());
 }

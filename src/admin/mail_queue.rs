@@ -40,8 +40,8 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
         "numbers": [
             number("Single mails waiting", show::count(single.waiting)),
             when("Oldest waits since", single.oldest),
-            number("Failed", show::count(single.failed)),
-            number("In doubt", show::count(single.unknown)),
+            number("Single mails failed", show::count(single.failed)),
+            number("Single mails in doubt", show::count(single.unknown)),
             when("Oldest mail of an issue due since", due),
         ],
         "relays": status.relays.iter().map(|r| mail_relays::relay(r, &zone)).collect::<Vec<_>>(),

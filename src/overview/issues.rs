@@ -35,8 +35,10 @@ fn needed(need: &Need) -> Value {
         Some(Stopped::Held) => words.push("it was due, but was not sent".to_owned()),
         Some(Stopped::Paused) => {
             let so_far = need.line.audience.map(|all| handed(need.line.sent, all));
-            let so_far = so_far.map_or(String::new(), |n| format!("{n} handed over, "));
-            words.push(format!("{so_far}the rest waits"));
+            // Of the rest some may have failed.
+            words.push(so_far.map_or("it stopped".to_owned(), |n| {
+                format!("{n} handed over before it stopped")
+            }));
         }
         None => {}
     }

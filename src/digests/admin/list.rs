@@ -122,7 +122,18 @@ pub(super) async fn show(
     let rows = list_store::page(&app.db, &view.filter, view.sort, view.ascending, offset).await?;
     let newsletters = newsletters::all(app.db.read()).await?;
     let last = offset + i64::try_from(rows.len()).unwrap_or(0);
+    // A column that says the same in each line takes the subjects' room.
+    let several = newsletters.len() > 1;
     let unordered = |label: &str, numeric| json!({ "label": label, "numeric": numeric, "href": null, "direction": null });
+    let columns = [
+        Some(view.column("Subject", "subject", Sort::Subject, false)),
+        several.then(|| unordered("Newsletter", false)),
+        Some(unordered("State", false)),
+        Some(view.column("When", "when", Sort::When, false)),
+        Some(view.column("Audience", "audience", Sort::Audience, true)),
+        Some(unordered("Handed over", true)),
+    ];
+    let columns: Vec<_> = columns.into_iter().flatten().collect();
     app.pages.render(
         "digests/list",
         &json!({
@@ -134,17 +145,10 @@ pub(super) async fn show(
             "states": STATES.iter().map(|(value, label, _)| json!({
                 "value": value, "label": label, "chosen": *value == view.filter.state,
             })).collect::<Vec<_>>(),
-            "newsletters": (newsletters.len() > 1).then(|| newsletters.iter().map(|n| json!({
+            "newsletters": several.then(|| newsletters.iter().map(|n| json!({
                 "slug": n.slug, "name": n.name, "chosen": n.slug == view.filter.newsletter,
             })).collect::<Vec<_>>()),
-            "columns": [
-                view.column("Subject", "subject", Sort::Subject, false),
-                unordered("Newsletter", false),
-                unordered("State", false),
-                view.column("When", "when", Sort::When, false),
-                view.column("Audience", "audience", Sort::Audience, true),
-                unordered("Handed over", true),
-            ],
+            "columns": columns,
             "rows": rows.into_iter().map(Shown::from).collect::<Vec<_>>(),
             "range": if last > offset && count > PAGE { format!("{} to {} of {}", show::count(offset + 1), show::count(last), show::count(count)) } else { String::new() },
             "previous": (view.page > 1).then(|| view.address(&view.order, view.page - 1)),

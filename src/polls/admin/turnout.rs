@@ -92,8 +92,25 @@ fn chart(found: &Turnout, uncounted: i64) -> Value {
         "first": if steps > 1 && steps < FEWEST { format!("{first} to {last}") } else { first },
         "last": if steps < FEWEST { String::new() } else { last },
         "bars": bars,
-        "earlier": (uncounted > 0).then(|| format!("{} came in before Canvass counted answers by hour.", shown::counted(uncounted, "answer", "answers"))),
+        "apart": apart(uncounted),
     })
+}
+
+/// Why the hours do not add up to the tables beside them. `uncounted`: the answers that count but belong to no hour;
+/// if negative, those that belong to an hour but no longer count.
+fn apart(uncounted: i64) -> Option<String> {
+    let n = uncounted.saturating_abs();
+    match uncounted {
+        0 => None,
+        1.. => Some(format!(
+            "{} came in before Canvass counted answers by hour.",
+            shown::counted(n, "answer", "answers")
+        )),
+        _ => Some(format!(
+            "{} left out of the result since then: the chart includes them, the tables below do not.",
+            shown::counted(n, "answer was", "answers were")
+        )),
+    }
 }
 
 /// Whether views are counted at the place these answers come from.
@@ -159,6 +176,13 @@ fn places(steps: &Steps, totals: &Totals) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_the_chart_alone_is_told() {
+        assert_eq!(apart(0), None);
+        assert!(apart(1).is_some_and(|said| said.starts_with("1 answer came in before")));
+        assert!(apart(-30).is_some_and(|said| said.starts_with("30 answers were left out")));
+    }
 
     #[test]
     fn answers_are_set_against_looks_only_where_looks_are_counted() {
