@@ -104,7 +104,7 @@ async fn an_embed_is_answered_by_keyboard_and_the_result_takes_the_focus() {
     browser.assert_accessible().await;
     // Into the group, to its second option.
     browser.press(&[TAB, ' ', DOWN, ENTER]).await;
-    let seen = wait_for_result(&browser, "Your answer is counted").await;
+    let seen = wait_for_result(&browser, "Your answer has been counted").await;
     assert_eq!(seen["focus"], "Results");
     browser.assert_accessible().await;
     assert_eq!(here.ballots().await, 1);
@@ -148,7 +148,7 @@ async fn an_embed_tells_a_screen_reader_what_it_is() {
         );
     }
     choose_and_send(&browser, 1).await;
-    wait_for_result(&browser, "Your answer is counted").await;
+    wait_for_result(&browser, "Your answer has been counted").await;
     let tree = self::tree(&browser).await;
     for (role, name) in [
         ("group", "Results"),
@@ -197,7 +197,7 @@ async fn an_embed_works_without_javascript_on_a_page_kept_for_a_month() {
         browser.picture(&format!("embed-no-script-{i}")).await;
         browser.click("[value='2']").await;
         browser.click("form button").await;
-        browser.wait_for_text("Your answer is counted").await;
+        browser.wait_for_text("Your answer has been counted").await;
         browser.close().await;
     }
     assert_eq!(here.ballots().await, 2, "two browsers");
@@ -209,7 +209,7 @@ async fn an_embed_works_without_javascript_on_a_page_kept_for_a_month() {
     browser.goto(&here.publisher.article()).await;
     wait_for_module(&browser).await;
     choose_and_send(&browser, 2).await;
-    wait_for_result(&browser, "Your answer is counted").await;
+    wait_for_result(&browser, "Your answer has been counted").await;
     assert_eq!(here.ballots().await, 3);
     browser.close().await;
 }
@@ -228,11 +228,11 @@ async fn an_embed_on_a_site_that_was_not_named_needs_one_more_tap() {
     browser.goto(&stranger.article()).await;
     browser.click("[value='3']").await;
     browser.click("form button").await;
-    browser.wait_for_text("is not counted yet").await;
+    browser.wait_for_text("has not been counted yet").await;
     assert_eq!(here.ballots().await, 0);
     browser.picture("embed-one-more-tap").await;
     browser.click("main form button").await;
-    browser.wait_for_text("Your answer is counted").await;
+    browser.wait_for_text("Your answer has been counted").await;
     assert_eq!(
         browser
             .find("tr.is-own .result-label")
@@ -358,7 +358,7 @@ async fn an_embed_follows_the_page_around_it() {
             browser.picture(&format!("embed-{name}-{width}")).await;
             browser.assert_accessible().await;
             choose_and_send(&browser, 1).await;
-            wait_for_result(&browser, "Your answer is counted").await;
+            wait_for_result(&browser, "Your answer has been counted").await;
             browser
                 .picture(&format!("embed-{name}-{width}-result"))
                 .await;

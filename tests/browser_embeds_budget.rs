@@ -157,7 +157,7 @@ async fn an_embed_never_moves_the_page() {
                 assert_eq!(browser.moved().await, 0.0, "{name}: opened");
                 choose_and_send(&browser, 2).await;
             }
-            wait_for_result(&browser, "Your answer is counted").await;
+            wait_for_result(&browser, "Your answer has been counted").await;
             assert_eq!(browser.moved().await, 0.0, "{name}: the result");
             browser
                 .picture(&format!("embed-{poll}-{which}-{}", look.width))

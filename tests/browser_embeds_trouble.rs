@@ -54,7 +54,7 @@ async fn an_embed_waits_as_long_as_it_is_told_when_many_answer() {
     let started = tokio::time::Instant::now();
     choose_and_send(&browser, 1).await;
     wait_for_result(&browser, "again in a moment").await;
-    wait_for_result(&browser, "Your answer is counted").await;
+    wait_for_result(&browser, "Your answer has been counted").await;
     assert!(
         started.elapsed() >= Duration::from_secs(2),
         "two waits of a second"
@@ -126,7 +126,7 @@ async fn an_embed_survives_being_moved_and_a_second_copy_of_the_module() {
                  document.querySelector('main').prepend(poll);";
     browser.run(moved).await;
     choose_and_send(&browser, 1).await;
-    wait_for_result(&browser, "Your answer is counted").await;
+    wait_for_result(&browser, "Your answer has been counted").await;
     let state = browser
         .run(
             "const poll = document.querySelector('canvass-poll');
@@ -171,7 +171,7 @@ async fn an_iframe_grows_to_its_poll_and_believes_nobody_else() {
         "{told} px said, {inside} px drawn"
     );
     choose_and_send(&browser, 2).await;
-    wait_for_result(&browser, "Your answer is counted").await;
+    wait_for_result(&browser, "Your answer has been counted").await;
     browser.client.clone().enter_parent_frame().await.unwrap();
     browser.picture("embed-iframe").await;
     assert_eq!(browser.moved().await, 0.0);
@@ -228,7 +228,7 @@ async fn an_embed_follows_its_result_again_after_the_server_was_away() {
         return;
     };
     choose_and_send(&browser, 1).await;
-    wait_for_result(&browser, "Your answer is counted").await;
+    wait_for_result(&browser, "Your answer has been counted").await;
     let asked = || {
         let seen = here.road.seen();
         seen.iter().filter(|line| line.ends_with("/live")).count()

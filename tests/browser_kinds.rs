@@ -61,7 +61,7 @@ async fn a_ranking_is_given_by_keyboard_without_javascript() {
         .await
         .unwrap();
     browser.press(&[TAB, ENTER]).await;
-    browser.wait_for_text("Your answer is counted").await;
+    browser.wait_for_text("Your answer has been counted").await;
     // With a single ballot there are no rounds to show.
     let text = browser.text().await;
     assert!(text.contains("your first choice") && !text.contains("In the first round"));
@@ -95,7 +95,7 @@ async fn a_run_off_stays_true_while_it_is_watched() {
     }
     // Nobody for Chattanooga; then Knoxville leaves, and its ballots go to Nashville.
     browser
-        .wait_for_text("After 3 rounds Nashville has 5 of the 9 ballots that still count.")
+        .wait_for_text("After 3 rounds, Nashville has 5 of the 9 ballots that still count.")
         .await;
     let rounds = browser
         .run("return [...document.querySelectorAll('.rounds tbody tr')].map(r => [...r.cells].map(c => c.textContent));")

@@ -91,7 +91,7 @@ async fn an_answer_that_was_lost_from_a_plain_form_is_sent_again_as_the_same() {
     browser.goto(&page).await;
     browser.click("[name=option][value='2']").await;
     browser.click("main form button").await;
-    browser.wait_for_text("Your answer is counted").await;
+    browser.wait_for_text("Your answer has been counted").await;
     assert_eq!(here.ballots().await, 1, "sent again it is a second ballot");
     browser.close().await;
 }

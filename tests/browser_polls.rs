@@ -33,7 +33,7 @@ async fn a_poll_is_answered_with_the_keyboard_alone() {
         }
     }
     browser.press(&[' ', ENTER]).await;
-    browser.wait_for_text("Your answer is counted").await;
+    browser.wait_for_text("Your answer has been counted").await;
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
     browser.assert_accessible().await;
     browser.close().await;
@@ -49,7 +49,7 @@ async fn a_poll_is_answered_without_javascript() {
     browser.goto(&app.url("/p/trust")).await;
     browser.click("[name=option]").await;
     browser.click("main form button").await;
-    browser.wait_for_text("Your answer is counted").await;
+    browser.wait_for_text("Your answer has been counted").await;
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
     browser.close().await;
 }

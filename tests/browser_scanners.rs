@@ -45,7 +45,7 @@ async fn a_person_votes(sent: &Sent, browser: &Browser) {
     browser.goto(&option(&sent.mails[0], "No")).await;
     sent.app.advance(Duration::from_secs(1));
     browser.click("main form button").await;
-    browser.wait_for_text("Your answer is counted").await;
+    browser.wait_for_text("Your answer has been counted").await;
     assert_eq!(sent.harm().await, [1, 0, 0]);
 }
 
@@ -103,7 +103,7 @@ async fn browser_scanners_that_fake_a_hand_cast_one_ballot_that_the_reader_chang
         browser.goto(&link).await;
         sent.app.advance(Duration::from_secs(2));
         browser.click("main form button").await;
-        browser.wait_for_text("Your answer is counted").await;
+        browser.wait_for_text("Your answer has been counted").await;
     }
     let [false_votes, ..] = sent.harm().await;
     println!("a scanner with a hand of its own: {false_votes} false vote of 1 reader");
@@ -133,7 +133,7 @@ async fn browser_a_second_tap_on_the_own_answer_sends_it() {
     assert_eq!(browser.run(chosen).await, "3");
     assert_eq!(sent.harm().await, [0, 0, 0], "another answer was selected");
     options[2].click().await.unwrap();
-    browser.wait_for_text("Your answer is counted").await;
+    browser.wait_for_text("Your answer has been counted").await;
     let sql = "SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE option_id = (SELECT id FROM poll_option WHERE position = 3)";
     assert_eq!(sent.app.count(sql).await, 1);
     browser.close().await;
@@ -157,7 +157,7 @@ async fn browser_a_quick_thumb_is_not_asked_twice() {
             .await;
         sent.app.advance(Duration::from_secs(1));
         browser.click("main form button").await;
-        browser.wait_for_text("Your answer is counted").await;
+        browser.wait_for_text("Your answer has been counted").await;
         let kept = browser
             .run("return [localStorage.getItem('tapped'), localStorage.getItem('left')]")
             .await;
@@ -187,7 +187,7 @@ async fn browser_a_mailed_answer_needs_no_script_and_no_mouse() {
             browser.goto(&option(&sent.mails[0], "Unsure")).await;
             sent.app.advance(Duration::from_secs(1));
             keys(&browser).await;
-            browser.wait_for_text("Your answer is counted").await;
+            browser.wait_for_text("Your answer has been counted").await;
             assert_eq!(sent.harm().await, [1, 0, 0]);
         } else {
             a_person_votes(&sent, &browser).await;

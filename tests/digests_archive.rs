@@ -34,7 +34,7 @@ async fn the_archive_names_the_polls_of_an_issue() {
 
     let reader = app.reader();
     let never = reader.get("/archive/brief/2026-01-01-you-were-drawn").await;
-    never.expect(404).says("some readers alone");
+    never.expect(404).says("some readers only");
     let list = reader.get("/archive/brief").await.expect(200);
     let issue = list.attributes("main a[href^='/archive/brief/']", "href")[0].clone();
     let page = reader.get(&issue).await.expect(200);

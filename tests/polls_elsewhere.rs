@@ -67,7 +67,7 @@ async fn polls_a_mail_link_counts_by_its_button_only() {
         .submit(page.the_form())
         .await
         .expect(200)
-        .says("Your answer is counted")
+        .says("Your answer has been counted")
         .says("on the newsletter");
     assert_eq!(result.all("tr.is-own .result-label"), ["No"]);
     // She changes her mind by the other link; it remains one ballot, of a confirmed subscriber.
@@ -75,13 +75,13 @@ async fn polls_a_mail_link_counts_by_its_button_only() {
         .get(&yes)
         .await
         .expect(200)
-        .says("You have answered this poll before");
+        .says("You have already answered this poll");
     app.advance(SECOND);
     reader
         .submit(page.the_form())
         .await
         .expect(200)
-        .says("Your answer is counted");
+        .says("Your answer has been counted");
     assert_eq!(
         app.count("SELECT COUNT(*) FROM ballot WHERE tier = 2")
             .await,
@@ -152,7 +152,7 @@ async fn polls_mail_links_that_are_not_whole_do_nothing() {
         .submit(test_page.the_form())
         .await
         .expect(409)
-        .says("test mail");
+        .says("test email");
     reader
         .post(&good, &[("option", "9"), ("nonce", &nonce)])
         .await

@@ -119,7 +119,7 @@ async fn polls_an_address_that_cannot_be_taken_costs_no_second_ballot() {
             let expected = if script { 200 } else { 422 };
             assert_eq!(page.status, expected, "{}", page.body);
             assert!(
-                page.body.contains("could not be taken just now"),
+                page.body.contains("could not save your address"),
                 "{}",
                 page.body
             );

@@ -260,7 +260,7 @@ async fn opening_and_closing_are_exact_to_the_millisecond() {
         let vote = app.reader().post("/p/when", &[("option", "1")]).await;
         let vote = vote.expect(if open { 200 } else { 409 });
         vote.says(match open {
-            true => "Your answer is counted",
+            true => "Your answer has been counted",
             false => "Your answer was not counted",
         });
         counted += i64::from(open);

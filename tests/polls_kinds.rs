@@ -78,7 +78,7 @@ async fn a_ranking_is_given_changed_and_counted_round_by_round() {
     // 42 Memphis first; 26 Nashville, Chattanooga, Knoxville; 15 Chattanooga, Knoxville; 17 Knoxville, Chattanooga.
     let page = app.reader().get("/p/capital/results").await.expect(200);
     page.clone()
-        .says("After 3 rounds Knoxville has 58 of the 100 ballots that still count.");
+        .says("After 3 rounds, Knoxville has 58 of the 100 ballots that still count.");
     assert_eq!(
         page.all(".results .result-count"),
         ["42", "26", "15", "17"],
@@ -109,7 +109,7 @@ async fn a_ranking_is_given_changed_and_counted_round_by_round() {
         .submit(form.choose("rank.3", "1").choose("rank.1", "4"))
         .await
         .expect(200);
-    page.says("Your answer is counted");
+    page.says("Your answer has been counted");
     let page = reader.get("/p/capital").await.expect(200);
     assert_eq!(
         chosen_ranks(&page),
@@ -140,7 +140,7 @@ async fn ranks_that_do_not_fit_are_refused_kindly_and_write_nothing() {
         .submit(form.clone().choose("rank.1", "2").choose("rank.4", "2"))
         .await
         .expect(422);
-    let page = page.says("Two answers have rank 2. Give each its own");
+    let page = page.says("Two answers share rank 2. Give each its own");
     assert_eq!(chosen_ranks(&page).len(), 2, "what was chosen is kept");
     reader
         .submit(form)

@@ -239,7 +239,7 @@ async fn what_a_module_cannot_draw_is_left_to_the_page() {
         .submit(form)
         .await
         .expect(200)
-        .says("Your answer is counted");
+        .says("Your answer has been counted");
     assert_eq!(
         script
             .app

@@ -130,15 +130,19 @@ async fn polls_linked_an_address_that_is_left_is_joined_once_it_is_confirmed() {
     );
     let form = page.the_form().tick("link", "1");
     let done = reader.submit(form.clone()).await.expect(200);
-    done.says("It is kept together with your address, as you agreed");
+    done.says("It is kept with your address, as you agreed");
     assert_eq!(links(&app).await, one(2));
     // Submitting again changes nothing.
     reader.submit(form).await.expect(200).says("Already done");
     assert_eq!(links(&app).await, one(2));
     let page = reader.get("/p/trust/results").await.expect(200);
-    page.says("Your answer is kept together with your address");
+    page.says("Your answer is kept with your address");
     let stranger = app.reader().get("/p/trust/results").await.expect(200);
-    assert!(!stranger.text().contains("kept together"));
+    assert!(
+        !stranger
+            .text()
+            .contains("kept with your address, as you agreed")
+    );
 }
 
 #[tokio::test]
@@ -152,7 +156,7 @@ async fn polls_linked_without_the_tick_nothing_is_joined() {
     // Consent that was not given with the answer cannot be slipped in at the confirmation.
     form.fields.push(("link".into(), "1".into()));
     let done = reader.submit(form).await.expect(200);
-    done.says("now counts as that of a confirmed subscriber");
+    done.says("now counts as a confirmed subscriber’s");
     assert_eq!(links(&app).await, []);
 }
 
@@ -163,8 +167,12 @@ async fn polls_linked_who_does_not_tick_it_at_the_confirmation_stays_secret() {
     let reader = app.reader();
     let page = left(&app, &reader, true).await;
     let done = reader.submit(page.the_form()).await;
-    let done = done.expect(200).says("now counts as that of");
-    assert!(!done.text().contains("kept together"));
+    let done = done.expect(200).says("now counts as a confirmed");
+    assert!(
+        !done
+            .text()
+            .contains("kept with your address, as you agreed")
+    );
     assert_eq!(links(&app).await, []);
     assert_eq!(
         app.count("SELECT COUNT(*) FROM tally WHERE tier = 2").await,
@@ -181,8 +189,8 @@ async fn polls_linked_a_tick_without_an_address_is_told_and_joins_nothing() {
     let form = agree(&page, page.the_form().choose("option", "1"));
     let page = reader.submit(form).await.expect(422);
     let page = page
-        .says("Your answer is counted")
-        .says("Write your address");
+        .says("Your answer has been counted")
+        .says("Enter your email address");
     assert!(is_ticked(&page), "what was ticked is kept");
     assert_eq!(links(&app).await, []);
     let form = page.the_form().fill("email", ADDRESS).tick("consent", "1");
@@ -205,13 +213,17 @@ async fn polls_linked_the_box_in_a_mail_decides_each_time() {
     by_mail(&app, &path, "1", false).await;
     assert_eq!(links(&app).await, []);
     let page = by_mail(&app, &path, "1", true).await;
-    page.says("Your answer is kept together with your address");
+    page.says("Your answer is kept with your address");
     assert_eq!(links(&app).await, one(1), "the same answer, now agreed to");
     assert!(is_ticked(&app.reader().get(&path).await.expect(200)));
     by_mail(&app, &path, "3", true).await;
     assert_eq!(links(&app).await, one(3), "a changed answer");
     let page = by_mail(&app, &path, "3", false).await;
-    assert!(!page.text().contains("kept together"));
+    assert!(
+        !page
+            .text()
+            .contains("kept with your address, as you agreed")
+    );
     assert_eq!(links(&app).await, [], "the same answer, taken back");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
 }
@@ -226,7 +238,7 @@ async fn polls_linked_a_signed_in_reader_decides_on_the_polls_page() {
     assert!(!is_ticked(&page));
     let form = agree(&page, page.the_form().choose("option", "3"));
     let page = reader.submit(form).await.expect(200).says("counted");
-    page.says("Your answer is kept together with your address");
+    page.says("Your answer is kept with your address");
     assert_eq!(links(&app).await, one(3));
     // An invalid answer is shown again with its tick.
     let empty = form_without_option(&reader).await;
@@ -338,7 +350,7 @@ async fn polls_an_erased_readers_link_tells_no_answer() {
     let results = format!("{path}/results");
     let tells = async |to: &str| {
         let page = app.reader().get(to).await.expect(200);
-        !page.all("tr.is-own").is_empty() || page.text().contains("Your answer is counted")
+        !page.all("tr.is-own").is_empty() || page.text().contains("Your answer has been counted")
     };
     assert!(!tells(&results).await, "while the poll is open");
     app.advance(60 * SECOND);
@@ -378,8 +390,8 @@ async fn polls_linked_an_erased_reader_is_joined_to_nothing() {
     let path = raced.expect("an answer that was on its way");
     // A link that is still in an inbox says that it counts nothing, and reveals nothing about who answered.
     let old = app.reader().get(&path).await.expect(200);
-    let old = old.says("about its reader was erased");
-    assert!(!old.text().contains("answered this poll before"));
+    let old = old.says("reader’s data has been erased");
+    assert!(!old.text().contains("already answered this poll"));
     app.advance(SECOND);
     let late = app.reader().submit(old.the_form()).await.expect(409);
     late.says("not counted");

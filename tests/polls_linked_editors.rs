@@ -114,7 +114,7 @@ async fn polls_linked_scripts_choose_the_mode() {
     let (status, made) = make(linked.clone()).await;
     assert_eq!((status, &made["linking"]), (201, &json!("linked")));
     let suggested = made["link_words"].as_str().unwrap();
-    assert!(suggested.contains("take this back"), "{suggested}");
+    assert!(suggested.contains("withdraw this"), "{suggested}");
     linked["link_words"] = WORDS.into();
     let (status, _) = make(linked.clone()).await;
     assert_eq!(status, 409, "there is such a poll: nothing of it changes");

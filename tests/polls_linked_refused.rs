@@ -79,6 +79,6 @@ async fn polls_linked_another_sites_page_ticks_for_nobody() {
         .with_header("sec-fetch-site", "cross-site");
     let fields = [("option", "1"), ("link", "on"), ("email", ADDRESS)];
     let page = stranger.post("/p/trust", &fields).await.expect(403);
-    assert!(!is_ticked(&page.says("not counted yet")));
+    assert!(!is_ticked(&page.says("not been counted yet")));
     assert_eq!(links(&app).await, []);
 }

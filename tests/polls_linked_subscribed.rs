@@ -53,7 +53,7 @@ async fn polls_linked_the_tick_of_a_subscriber_travels_in_the_mail() {
     let done = phone.submit(page.the_form().tick("link", "1")).await;
     done.expect(200)
         .says("counted")
-        .says("Your answer is kept together with your address");
+        .says("Your answer is kept with your address");
     assert_eq!(links(&app).await, one(3));
     // Submitting again changes nothing.
     phone
@@ -78,7 +78,12 @@ async fn polls_linked_a_subscriber_decides_once_more_in_the_mail() {
     let page = left_again(&app, "2", true).await.says(WORDS);
     let form = page.the_form();
     let done = app.reader().submit(form).await.expect(200);
-    assert!(!done.says("counted").text().contains("kept together"));
+    assert!(
+        !done
+            .says("counted")
+            .text()
+            .contains("kept with your address, as you agreed")
+    );
     assert_eq!(links(&app).await, []);
     // If the box was not ticked with the answer, a tick cannot be slipped in.
     let page = left_again(&app, "1", false).await;

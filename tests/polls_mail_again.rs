@@ -44,7 +44,7 @@ async fn polls_a_nonce_used_again_moves_the_ballot_and_adds_none() {
     let form = app.reader().get(&path).await.expect(200).the_form();
     let nonce = form.value("nonce").unwrap().to_owned();
     app.advance(SECOND);
-    let counted = "Your answer is counted";
+    let counted = "Your answer has been counted";
     let press = async |form: Form| app.reader().submit(form).await.expect(200).says(counted);
     press(form.clone()).await;
     assert_eq!(tally(&app).await, [1, 1, 0]);
@@ -86,13 +86,13 @@ async fn polls_a_page_that_was_open_for_a_day_counts_and_an_older_one_asks_again
         app.advance(MOMENT);
         let chosen = form.choose("option", "2");
         let again = app.reader().submit(chosen).await.expect(409);
-        let again = again.says("This page was open for a long time");
+        let again = again.says("This page has been open for a long time");
         assert_eq!(tally(&app).await[0], before, "a millisecond more");
         // The choice is kept, and the page has everything needed to count it.
         assert_eq!(again.attributes("input[checked]", "value"), ["2"]);
         app.advance(SECOND);
         let counted = app.reader().submit(again.the_form()).await.expect(200);
-        counted.says("Your answer is counted");
+        counted.says("Your answer has been counted");
         assert_eq!(tally(&app).await, [before + 1, 1, 1]);
     }
     // Links do not expire while the poll is open.

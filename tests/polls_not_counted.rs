@@ -38,7 +38,7 @@ async fn polls_what_cannot_be_counted_has_a_page_that_says_why() {
         .post("/p/trust", &[("option", "9")])
         .await
         .expect(422)
-        .says("Choose one of the answers of this poll");
+        .says("Choose one of this poll’s answers");
     reader
         .post("/p/trust", &[("option", "1"), ("option", "2")])
         .await

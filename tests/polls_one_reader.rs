@@ -90,7 +90,7 @@ async fn polls_an_answer_rises_with_the_address_that_is_confirmed_elsewhere() {
     assert_eq!(tiers(&app).await, [1, 0, 0, 0], "a look changes nothing");
     let form = page.the_form();
     let done = phone.submit(form.clone()).await.expect(200);
-    done.says("now counts as that of a confirmed subscriber");
+    done.says("now counts as a confirmed subscriber’s");
     assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
     assert_eq!(votes(&app, 2).await, 1);
 

@@ -27,13 +27,13 @@ async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
     assert!(result.url.path().ends_with("/p/trust/results"));
     result
         .clone()
-        .says("Your answer is counted")
+        .says("Your answer has been counted")
         .says("1 reader chose to answer, on 2 March 2026, on the poll's page.");
     assert_eq!(result.all("tr.is-own .result-label"), ["Yes"]);
 
     let again = reader.follow(&result, "Change my answer").await.expect(200);
     assert_eq!(again.attributes("input[checked]", "value"), ["1"]);
-    let again = again.says("You have answered this poll before.");
+    let again = again.says("You have already answered this poll.");
     let result = reader
         .submit(again.the_form().choose("option", "3"))
         .await
@@ -94,7 +94,7 @@ async fn polls_a_page_kept_for_a_month_still_votes() {
         .submit(page.the_form().choose("option", "2"))
         .await
         .expect(200)
-        .says("Your answer is counted");
+        .says("Your answer has been counted");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
 }
 
@@ -248,8 +248,8 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
         )
         .await
         .expect(200)
-        .says("Your answer is counted")
-        .says("Look into your inbox");
+        .says("Your answer has been counted")
+        .says("Check your inbox");
     let back = reader
         .follow(&result, "Back to the article")
         .await
@@ -269,10 +269,10 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
         (
             "ada@@example",
             true,
-            "Write an address like",
+            "Enter an address like",
             &["#email"][..],
         ),
-        ("", true, "Write the address", &["#email"]),
+        ("", true, "Enter the email address", &["#email"]),
         ("bob@example.org", false, "Tick the box", &["#consent"]),
         ("bob@@", false, "Tick the box", &["#email", "#consent"]),
     ] {
@@ -291,8 +291,8 @@ async fn polls_an_address_left_with_the_answer_asks_for_the_newsletter() {
             .await
             .expect(422)
             .says(says)
-            .says("Your answer is counted");
-        let counted = page.text().matches("Your answer is counted").count();
+            .says("Your answer has been counted");
+        let counted = page.text().matches("Your answer has been counted").count();
         assert_eq!(counted, 1, "said once: {}", page.text());
         assert_eq!(page.attributes(".error-summary a", "href"), at);
         assert_eq!(page.attributes("#email", "value"), [address]);

@@ -131,7 +131,7 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
             .get("/archive/morning")
             .await
             .text()
-            .contains("You were drawn")
+            .contains("Picked at random")
     );
     assert!(!mail.text.contains("Read it on the web"), "{}", mail.text);
     in_no_archive(&app).await;
@@ -139,7 +139,7 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
     // Nobody else can answer: not by the page, not by a script, not by a link of somebody who was not drawn.
     let stranger = app.reader();
     let page = stranger.get("/p/trust-sample").await.expect(200);
-    assert!(page.says("asks a random sample").all("form").is_empty());
+    assert!(page.says("is for a random sample").all("form").is_empty());
     let refused = stranger.post("/p/trust-sample", &[("option", "1")]).await;
     refused.expect(409).says("was not counted");
     let data: Value =
@@ -167,7 +167,7 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
         .keys
         .seal(Purpose::Vote, &pack(&[poll.id.0, 1, 1, left_out]));
     let page = stranger.get(&format!("/v/{link}")).await.expect(200);
-    assert!(page.says("you were not drawn").all("form").is_empty());
+    assert!(page.says("you were not selected").all("form").is_empty());
     let ballots = "SELECT COUNT(*) FROM ballot";
     assert_eq!(app.count(ballots).await, 0);
 
@@ -180,7 +180,7 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
         answers(&app, address)
             .await
             .expect(200)
-            .says("Your answer is counted");
+            .says("Your answer has been counted");
     }
     stranger
         .get("/p/trust-sample/results")
@@ -190,12 +190,12 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
         answers(&app, address)
             .await
             .expect(200)
-            .says("Your answer is counted");
+            .says("Your answer has been counted");
     }
     let page = stranger.get("/p/trust-sample/results").await.expect(200);
     let line = "A random sample of 60 of 90 subscribers: 40 answered, ± 11.4 points.";
     let page = page.says(line).says("a response rate of 67%");
-    let page = page.says("nothing about anybody who does not subscribe");
+    let page = page.says("or about anyone who does not subscribe");
     assert_eq!(page.all(".result-range").len(), 3);
     // In a list of all links on a page, each says where it leads.
     let open = stranger.get("/p/trust/results").await.expect(200);
@@ -217,7 +217,7 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
         own.contains("no margin of error applies") && !own.contains('±'),
         "{own}"
     );
-    open.says("A random sample of subscribers was asked the same")
+    open.says("We also asked a random sample of subscribers")
         .says(line);
 
     // The same numbers for editors and for scripts.
@@ -277,7 +277,7 @@ async fn polls_sample_reminds_who_has_not_answered_once_and_writes_nothing_down(
     answers(&app, &asked[0].1)
         .await
         .expect(200)
-        .says("Your answer is counted");
+        .says("Your answer has been counted");
     let changed: BTreeSet<String> = before
         .differences(&Dump::of(&app.app.db).await, &[])
         .iter()

@@ -92,7 +92,7 @@ async fn polls_sample_of_a_draft_opens_it_for_those_who_were_drawn() {
         .get(&format!("/p/{draft}"))
         .await
         .expect(200)
-        .says("asks a random sample");
+        .says("is for a random sample");
     assert_eq!(
         app.count("SELECT COUNT(*) FROM poll").await,
         2,

@@ -25,7 +25,7 @@ async fn people_do_what_they_came_for(sent: &Sent) {
         let page = reader.get(&option(mail, ANSWERS[n % 3])).await.expect(200);
         sent.app.advance(Duration::from_secs(1));
         let done = reader.submit(page.the_form()).await.expect(200);
-        done.says("Your answer is counted");
+        done.says("Your answer has been counted");
     }
     assert_eq!(sent.harm().await, [READERS, 0, 0]);
     for key in 1..=3 {
@@ -86,7 +86,7 @@ async fn polls_scanners_that_work_while_a_person_reads_take_nothing_away() {
             reader.submit(page.the_form()),
             scanner.open_all(Method::GET, mail)
         );
-        done.expect(200).says("Your answer is counted");
+        done.expect(200).says("Your answer has been counted");
     }
     assert_eq!(sent.harm().await, [3, 0, 0]);
     assert_eq!(sent.numbers().await, [3, 0, 3]);
@@ -122,7 +122,7 @@ async fn polls_scanners_that_come_with_the_click_take_nothing_away() {
         sent.app.advance(Duration::from_secs(1));
         let form = page.expect(200).the_form();
         let (done, _) = tokio::join!(reader.submit(form), scanner.open(Method::GET, &link));
-        done.expect(200).says("Your answer is counted");
+        done.expect(200).says("Your answer has been counted");
     }
     assert_eq!(sent.harm().await, [READERS, 0, 0]);
     assert_eq!(sent.numbers().await, [READERS, 0, 0]);
@@ -276,7 +276,7 @@ async fn polls_who_has_left_still_votes_from_an_old_mail() {
     let page = reader.get(&option(mail, "No")).await.expect(200);
     sent.app.advance(Duration::from_secs(1));
     let done = reader.submit(page.the_form()).await.expect(200);
-    let done = done.says("Your answer is counted");
+    let done = done.says("Your answer has been counted");
     // Changing the answer leads back to the reader's own link, so it remains one ballot.
     let page = reader.follow(&done, "Change my answer").await.expect(200);
     sent.app.advance(Duration::from_secs(1));

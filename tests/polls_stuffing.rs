@@ -287,7 +287,7 @@ async fn an_editor_counts_a_burst_after_all_or_leaves_it_out_for_a_reason() {
     run(app, &hand(&Random::seeded(6), 2, true)).await;
     assert_eq!(drill.voters(Tier::Anonymous).await, 550);
     let readers = app.reader().get("/p/trust/results").await.expect(200);
-    let readers = readers.says("64 more answers are set aside");
+    let readers = readers.says("64 more answers have been set aside");
     assert!(!readers.text().contains("614"), "{}", readers.text());
 
     let page = editor.get("/admin/polls/trust/bursts").await.expect(200);

@@ -256,7 +256,7 @@ async fn a_browser_works_while_its_reader_answers() {
         browser.goto(&app.url("/p/trust")).await;
         browser.click("#o1").await;
         browser.click("form.poll button").await;
-        browser.wait_for_text("Your answer is counted").await;
+        browser.wait_for_text("Your answer has been counted").await;
         assert_eq!(voters(&app, tier).await, before + 1, "{look:?}");
         browser.close().await;
     }

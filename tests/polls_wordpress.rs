@@ -90,7 +90,7 @@ async fn polls_the_address_alone_becomes_a_poll_in_wordpress() {
         .submit(form)
         .await
         .expect(200)
-        .says("Your answer is counted");
+        .says("Your answer has been counted");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
     app.assert_the_count_agrees("trust").await;
 }
@@ -117,7 +117,7 @@ async fn polls_authors_who_may_not_write_forms_have_a_way_that_works() {
         .submit(form)
         .await
         .expect(200)
-        .says("Your answer is counted");
+        .says("Your answer has been counted");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
 }
 
@@ -136,7 +136,7 @@ async fn polls_the_frame_in_wordpress_takes_an_answer() {
     browser.click("[name=option][value='2']").await;
     browser.click("form button").await;
     let shown = "const root = document.querySelector('canvass-poll').shadowRoot;
-         const wait = () => root.textContent.includes('Your answer is counted') ? done(true) : setTimeout(wait, 20);
+         const wait = () => root.textContent.includes('Your answer has been counted') ? done(true) : setTimeout(wait, 20);
          wait();";
     assert_eq!(browser.run_async(shown).await, true);
     assert_eq!(here.ballots().await, 1);

@@ -33,11 +33,14 @@ async fn what_is_not_there_is_a_page_for_people_and_json_for_scripts() {
     let page = page.says("There is nothing here");
     assert_eq!(page.attributes("html", "lang"), ["en"]);
     // There is a link onwards, and it leads to a page even before there is anything to read.
-    let front = reader.follow(&page, "To the front page").await.expect(200);
-    front.says("There is none yet");
+    let front = reader
+        .follow(&page, "Go to the front page")
+        .await
+        .expect(200);
+    front.says("There are no newsletters yet");
     app.newsletter("morning").await;
     let front = reader.get("/").await.expect(200);
-    assert!(!front.text().contains("none yet"));
+    assert!(!front.text().contains("no newsletters yet"));
     reader.follow(&front, "Subscribe").await.expect(200);
     reader.follow(&front, "Past issues").await.expect(200);
 

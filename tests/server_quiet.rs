@@ -212,7 +212,7 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
     app.wait_until(sql, 1).await;
     // A reader who comes back, as the page says, is the same voter.
     let counted = reader.submit(form()).await.expect(200);
-    counted.says("Your answer is counted");
+    counted.says("Your answer has been counted");
     assert_eq!(voters(&app).await, 1);
     let txn = hold_up(&app).await;
     // A script gets this as JSON.

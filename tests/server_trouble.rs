@@ -47,7 +47,7 @@ async fn a_full_database_tells_readers_to_come_again_and_says_so_to_probes() {
     };
     assert_eq!(refused.status, 503);
     assert!(refused.headers.contains_key("retry-after"));
-    let refused = refused.says("Our storage is not available at the moment");
+    let refused = refused.says("Our storage is not available right now");
     assert!(!refused.text().contains("very busy"));
     assert_eq!(voters(&app).await, counted, "what was told is kept");
     assert_eq!(app.app.db.trouble(), Some(Trouble::Unwritable));

@@ -184,7 +184,7 @@ async fn a_fresh_double_opt_in_ends_a_bounce_but_not_a_complaint() {
         .submit(form)
         .await
         .expect(409)
-        .says("may not mail");
+        .says("cannot email this address");
     assert_eq!(state_of(&app, "late@example.org").await, 0);
     assert_eq!(app.mails_to("complained@example.org").await.len(), 0);
 }

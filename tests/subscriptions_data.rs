@@ -48,7 +48,7 @@ async fn data(app: &TestApp, reader: &Reader, manage: &str) -> (String, Page) {
         .submit(form)
         .await
         .expect(200)
-        .says("Look into your inbox");
+        .says("Check your inbox");
     let mail = app.mail_to(ADDRESS, before + 1).await;
     let path = mail.link("/data/");
     (path.clone(), reader.get(&path).await.expect(200))
@@ -100,7 +100,11 @@ async fn a_reader_sees_and_takes_away_all_that_is_kept() {
     // The link expires after a day, and never opened anything else.
     app.advance(HOUR * 24 + SECOND);
     for path in [path.clone(), format!("{path}/file")] {
-        reader.get(&path).await.expect(410).says("worked for a day");
+        reader
+            .get(&path)
+            .await
+            .expect(410)
+            .says("was valid for a day");
     }
     let token = path.rsplit('/').next().unwrap();
     reader.get(&format!("/manage/{token}")).await.expect(404);
@@ -123,7 +127,7 @@ async fn a_forwarded_mail_learns_nothing_and_triggers_few_mails() {
             .submit(form.clone())
             .await
             .expect(200)
-            .says("Look into your inbox");
+            .says("Check your inbox");
     }
     app.mail_to(ADDRESS, 2).await;
     // At most three a day.
@@ -186,7 +190,7 @@ async fn a_consent_is_taken_back_and_the_answer_stays_counted() {
         .submit(form.clone())
         .await
         .expect(200)
-        .says("Taken back");
+        .says("Withdrawn");
     assert!(!done.text().contains(WORDS));
     assert_eq!(links(&app).await, []);
     assert_eq!(
@@ -243,7 +247,8 @@ async fn erasure_leaves_a_counted_secret_ballot_and_no_address() {
     assert_eq!(links(&app).await.len(), 1);
 
     let done = reader.submit(form.clone().tick("sure", "1")).await;
-    done.expect(200).says("Everything about you is erased");
+    done.expect(200)
+        .says("Everything about you has been erased");
     assert_eq!(links(&app).await, [], "and log, ballots and tally agree");
     assert_eq!(
         app.count("SELECT COUNT(*) FROM ballot WHERE removed IS NULL")

@@ -55,7 +55,7 @@ async fn one_mail_one_link_one_button() {
     let page = ask(&app, &reader, "Anna@Example.org")
         .await
         .expect(200)
-        .says("Now look into your inbox");
+        .says("Now check your inbox");
     assert!(
         page.text().contains("Anna@Example.org"),
         "what was typed shows, so that a slip is seen"
@@ -152,13 +152,13 @@ async fn a_second_press_is_fine_and_an_expired_link_is_renewed_with_one_tap() {
         .submit(page.the_form().button("fresh", "1"))
         .await
         .expect(200)
-        .says("fresh link");
+        .says("new link");
     // Pressing the button twice: the cap applies.
     reader
         .submit(form.button("fresh", "1"))
         .await
         .expect(200)
-        .says("fresh link");
+        .says("new link");
     let fresh = app.mail_to("anna@example.org", 2).await.link("/confirm/");
     assert_ne!(fresh, link);
 

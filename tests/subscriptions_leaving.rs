@@ -121,14 +121,14 @@ async fn the_page_has_one_button_and_what_it_did_can_be_undone_for_an_hour() {
     );
     let reader = app.reader();
     let page = reader.get(&path).await.expect(200);
-    assert_eq!(page.all("main button"), ["Stop these mails"]);
+    assert_eq!(page.all("main button"), ["Unsubscribe"]);
     assert_eq!(state_of(&app, "anna@example.org").await, 1);
     let form = page.the_form().button("action", "leave");
     let gone = reader
         .submit(form.clone())
         .await
         .expect(200)
-        .says("You no longer get");
+        .says("You no longer receive");
     assert_eq!(state_of(&app, "anna@example.org").await, 2);
 
     app.advance(HOUR - Duration::from_secs(1));
@@ -136,7 +136,7 @@ async fn the_page_has_one_button_and_what_it_did_can_be_undone_for_an_hour() {
         .submit(gone.the_form().button("action", "undo"))
         .await
         .expect(200);
-    let back = back.says("You keep getting");
+    let back = back.says("You will keep receiving");
     assert_eq!(back.attributes("main .actions a.button", "href"), ["/"]);
     assert_eq!(state_of(&app, "anna@example.org").await, 1);
     assert_eq!(
@@ -153,7 +153,7 @@ async fn the_page_has_one_button_and_what_it_did_can_be_undone_for_an_hour() {
         .submit(undo)
         .await
         .expect(200)
-        .says("You no longer get");
+        .says("You no longer receive");
     assert_eq!(state_of(&app, "anna@example.org").await, 2);
     assert!(
         reader
@@ -206,7 +206,11 @@ async fn preferences_keep_what_was_typed_and_only_leave_what_was_listed() {
         .fill("name", "Anna Ø")
         .fill("time_zone", "Mars/Base")
         .button("action", "save");
-    let page = reader.submit(wrong).await.expect(422).says("no time zone");
+    let page = reader
+        .submit(wrong)
+        .await
+        .expect(422)
+        .says("not a time zone");
     assert_eq!(page.the_form().value("name"), Some("Anna Ø"));
     assert_eq!(page.the_form().value("time_zone"), Some("Mars/Base"));
     let right = page
@@ -234,12 +238,16 @@ async fn preferences_keep_what_was_typed_and_only_leave_what_was_listed() {
         .expect(200);
     assert_eq!(state_of(&app, "anna@example.org").await, 1);
     let typed = [("action", "leave-all"), ("name", "Anna the Second")];
-    let page = reader.post(&path, &typed).await.expect(200).says("stopped");
+    let page = reader
+        .post(&path, &typed)
+        .await
+        .expect(200)
+        .says("no more emails");
     assert_eq!(state_of(&app, "anna@example.org").await, 2);
     assert_eq!(page.attributes("#name", "value"), ["Anna the Second"]);
     let undo = page.form(".undo").button("action", "undo-all");
     let page = reader.submit(undo).await.expect(200);
-    page.says("Your mails keep coming");
+    page.says("Your emails will keep coming");
     assert_eq!(state_of(&app, "anna@example.org").await, 1);
     reader.post(&path, &typed).await.expect(200);
     assert_eq!(state_of(&app, "anna@example.org").await, 2);
@@ -284,7 +292,7 @@ async fn who_was_erased_or_must_not_be_mailed_cannot_come_back_by_an_old_link() 
             .submit(undo)
             .await
             .expect(200)
-            .says("You no longer get");
+            .says("You no longer receive");
         let active = "SELECT COUNT(*) FROM subscription WHERE state = 1";
         assert_eq!(app.count(active).await, 0, "{how}");
         // A mail client that unsubscribes again does not get an error.

@@ -35,7 +35,7 @@ async fn the_form_shown_again_is_not_ticked_beside_other_words() {
     change_the_words(&app).await;
     app.advance(crate::polls_linked::SECOND * 5);
     let page = reader.submit(old.clone().fill("email", "anna@")).await;
-    let page = page.expect(422).says(NEW_WORDS).says("words have changed");
+    let page = page.expect(422).says(NEW_WORDS).says("wording has changed");
     let form = page.the_form();
     assert_eq!(form.value("consent"), None, "nobody has read these");
     let form = form.fill("email", "anna@example.org");
@@ -71,6 +71,6 @@ async fn polls_shown_again_are_not_ticked_beside_other_words() {
     );
     change_the_words(&app).await;
     let page = reader.submit(typo).await.expect(422);
-    let page = page.says(NEW_WORDS).says("words have changed");
+    let page = page.says(NEW_WORDS).says("wording has changed");
     assert_eq!(page.the_form().value("consent"), None);
 }

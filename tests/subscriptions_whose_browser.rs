@@ -55,7 +55,7 @@ async fn our_own_page_signs_the_reader_in() {
 
 async fn is_known(reader: &Reader) -> bool {
     let page = reader.get("/p/trust").await.expect(200);
-    page.text().contains("This browser is a subscriber")
+    page.text().contains("This browser belongs to a subscriber")
 }
 
 #[tokio::test]
@@ -125,16 +125,16 @@ async fn who_answers_by_anothers_link_is_not_told_the_address() {
     app.advance(SECOND);
     let form = agree(&page, page.the_form().choose("option", "1"));
     let done = stranger.submit(form).await.expect(200);
-    let done = done.says("Your answer is kept together with your address");
-    names_nobody(&done.says("the link is at the end of the mail"));
+    let done = done.says("Your answer is kept with your address");
+    names_nobody(&done.says("at the end of any of our emails"));
     assert_eq!(links(&app).await, one(1));
     let page = stranger.get("/p/trust").await.expect(200);
-    names_nobody(&page.says("the address that got the mail"));
+    names_nobody(&page.says("the address the email with this link was sent to"));
     let results = stranger.get("/p/trust/results").await.expect(200);
-    names_nobody(&results.says("kept together"));
+    names_nobody(&results.says("kept with your address, as you agreed"));
     let empty = form_without_option(&stranger).await;
     let again = stranger.submit(empty).await.expect(422);
-    names_nobody(&again.says("the address that got the mail"));
+    names_nobody(&again.says("the address the email with this link was sent to"));
     let page = stranger.get("/p/trust").await.expect(200);
     let ask = stranger.follow(&page, "Not you?").await.expect(200);
     stranger.submit(ask.the_form()).await.expect(200);

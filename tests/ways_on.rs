@@ -67,7 +67,7 @@ async fn an_old_confirmation_says_that_the_subscription_has_ended() {
     let form_there = preferences.the_form().button("action", "leave-all");
     reader.submit(form_there).await.expect(200);
     for page in [reader.get(&link).await, reader.submit(form).await] {
-        let page = page.expect(200).says("You no longer get");
+        let page = page.expect(200).says("You no longer receive");
         assert!(!page.text().contains("nothing more to do"));
         assert!(
             page.links()
@@ -98,7 +98,7 @@ async fn every_end_of_a_subscription_leads_on() {
     for (page, says) in [
         (done, "You are subscribed"),
         (again, "Already done"),
-        (unknown, "We do not know this link"),
+        (unknown, "We do not recognise this link"),
     ] {
         let page = page.says(says);
         for to in page.attributes("main .actions a.button", "href") {
@@ -136,7 +136,7 @@ async fn an_expired_link_to_ones_data_mails_a_fresh_one() {
         .submit(form)
         .await
         .expect(200)
-        .says("look into your inbox");
+        .says("check your inbox");
     let fresh = app.mail_to(address, 3).await.link("/data/");
     assert_ne!(fresh, old);
     reader.get(&fresh).await.expect(200).says(address);

@@ -105,7 +105,7 @@ fn not_on_the_web() -> Problem {
         StatusCode::NOT_FOUND,
         "not-found",
         "There is nothing here",
-        "The address may have been mistyped, or it is that of a mail that went to some readers alone: such mails are not on the web.",
+        "The address may have been mistyped, or it belongs to an email that went to some readers only: such emails are not on the web.",
     )
 }
 

@@ -296,8 +296,8 @@ fn poll_block<'a>(poll: &'a Asked, issue: IssueId, slots: &mut Slots) -> PollBlo
         answer_url,
         more: match poll.more {
             0 => None,
-            1 => Some("One more question follows there.".to_owned()),
-            n => Some(format!("{n} more questions follow there.")),
+            1 => Some("There is one more question there.".to_owned()),
+            n => Some(format!("There are {n} more questions there.")),
         },
     }
 }

@@ -66,17 +66,17 @@ fn words(to: &ToSample<'_>) -> Content {
     };
     let (subject, before) = match to.round {
         SampleRound::Invitation => (
-            format!("You were drawn: {ours}"),
+            format!("Picked at random: {ours}"),
             format!(
-                "we would like to know what all readers of {name} think, and not only those who like to answer polls. So we drew {drawn} of our {all} \
-                 subscribers at random. You are one of them, and nobody can answer in your place."
+                "we would like to know what all readers of {name} think, not just those who like answering polls. So we picked {drawn} of our {all} \
+                 subscribers at random. You are one of them, and nobody else can answer in your place."
             ),
         ),
         SampleRound::Reminder => (
             format!("Your answer is still missing: {ours}"),
             format!(
-                "some days ago we asked you {asked}. We drew {drawn} of our {all} subscribers at random, and you are one of them. If you have answered \
-                 meanwhile: thank you, and there is nothing more to do. This is the only reminder."
+                "a few days ago we asked you {asked}. We picked {drawn} of our {all} subscribers at random, and you are one of them. If you have answered \
+                 meanwhile: thank you, and there is nothing more to do. This is our only reminder."
             ),
         ),
     };
@@ -84,8 +84,8 @@ fn words(to: &ToSample<'_>) -> Content {
         subject,
         preheader,
         body: format!(
-            "Dear {{{{name|reader}}}},\n\n{before}\n\n{{{{poll:{slug}}}}}\n\nYour answer is kept without your name and your address. \
-             Whether you answer or not changes nothing about what we send you.\n"
+            "Dear {{{{name|reader}}}},\n\n{before}\n\n{{{{poll:{slug}}}}}\n\nYour answer is kept without your name or address. \
+             Whether or not you answer makes no difference to what we send you.\n"
         ),
     }
 }

@@ -99,7 +99,7 @@ impl Problem {
         Self::new(
             StatusCode::BAD_REQUEST,
             "bad-request",
-            "This request cannot be read",
+            "We could not read this request",
             detail,
         )
     }
@@ -111,7 +111,7 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "not-found",
             "There is nothing here",
-            "The address may be mistyped, or the page may have been removed.",
+            "The address may have been mistyped, or the page has been taken down.",
         )
     }
 
@@ -122,7 +122,7 @@ impl Problem {
             StatusCode::FORBIDDEN,
             "wrong-origin",
             "This form came from another site",
-            "Nothing was done. Please open the page here and send the form again.",
+            "Nothing has been done. Please open the page here and send the form again.",
         )
     }
 
@@ -132,7 +132,7 @@ impl Problem {
         Self::new(
             StatusCode::CONFLICT,
             "conflict",
-            "This is not possible now",
+            "This is not possible right now",
             detail,
         )
     }
@@ -214,7 +214,7 @@ impl Problem {
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
-                "This site is very busy at the moment",
+                "This site is very busy right now",
                 "Nothing was saved. Please try again in a few seconds.",
             )
         }
@@ -228,7 +228,7 @@ impl Problem {
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unwritable",
-                "Our storage is not available at the moment",
+                "Our storage is not available right now",
                 "This is our fault, not yours. What you sent may or may not have been saved. Please check again in a few minutes.",
             )
         }

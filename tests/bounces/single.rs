@@ -80,7 +80,7 @@ async fn a_complaint_about_a_confirmation_ends_the_asking() {
     );
     app.advance(DAY);
     let asked = ask(&app, &app.reader(), VICTIM).await.expect(200);
-    asked.says("Now look into your inbox");
+    asked.says("Now check your inbox");
     ask(&app, &app.reader(), OTHER).await.expect(200);
     app.mail_to(OTHER, 2).await;
     assert_eq!(app.mails_to(VICTIM).await.len(), 1, "asked never again");

@@ -84,22 +84,25 @@ impl ChoiceError {
             Self::TooMany { max, .. } => format!("Choose at most {max} answers."),
             Self::TooFew { min, .. } => format!("Choose at least {min} answers."),
             Self::SameRank { rank, .. } => {
-                format!("Two answers have rank {rank}. Give each its own.")
+                format!("Two answers share rank {rank}. Give each its own.")
             }
-            Self::BadRank { max, .. } => format!("Use each rank from 1 to {max} once at most."),
+            Self::BadRank { max, .. } => {
+                format!("Use each rank from 1 to {max} no more than once.")
+            }
             Self::NotAlone { .. } => {
-                "The last answer excludes the others. Choose it alone, or leave it out.".to_owned()
+                "The last answer rules out the others. Choose it on its own, or leave it out."
+                    .to_owned()
             }
             Self::TwoAnswers { .. } => {
                 "You chose an answer and wrote one of your own. Keep one of them.".to_owned()
             }
             Self::LongWords { .. } => {
-                format!("Write at most {MAX_WORDS_CHARS} characters of your own.")
+                format!("Your own answer can have at most {MAX_WORDS_CHARS} characters.")
             }
             Self::BadWords { .. } => {
-                "Write your own answer in one line of plain characters.".to_owned()
+                "Write your own answer on one line, without special characters.".to_owned()
             }
-            Self::Unknown => "Choose one of the answers of this poll.".to_owned(),
+            Self::Unknown => "Choose one of this poll’s answers.".to_owned(),
         }
     }
 }

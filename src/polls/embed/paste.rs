@@ -10,21 +10,21 @@ use crate::polls::voter::mark_number;
 use crate::web::Problem;
 
 /// The text under the button of an embedded form. It reserves the space for the note that comes with the result.
-pub const SMALL_PRINT: &str = "No account is needed. You can change your answer as long as the poll is open. \
-     The result counts the readers who chose to answer; it says nothing about others.";
+pub const SMALL_PRINT: &str = "No account needed. You can change your answer while the poll is open. \
+     The result counts readers who chose to answer; it says nothing about others.";
 
 /// The module's own texts, in the attribute that replaces them. A test keeps them in step with the module.
 pub const WORDS: &str = r#"<canvass-poll words='{
   "marked": "Questions marked * need an answer.", "from": "From", "to": "to",
   "email": "Email address", "optional": "Optional.", "either": "Your answer counts either way.",
-  "answer": "Answer", "see": "See the results", "counted": "Your answer is counted.",
+  "answer": "Answer", "see": "See the results", "counted": "Your answer has been counted.",
   "busy": "Many readers are answering. Trying again in a moment.",
   "unsent": "Your answer could not be sent. Try again, or",
   "there": "answer on the poll’s page", "open": "Answer the poll",
   "results": "Results", "whole": "Full results", "change": "Change my answer",
   "readers": "Readers", "share": "Share", "yours": "your answer",
-  "small": "No account is needed. You can change your answer as long as the poll is open. The result counts the readers who chose to answer; it says nothing about others.",
-  "hint": "Optional. It takes effect when you confirm your address. Without this tick your answer stays secret.",
+  "small": "No account needed. You can change your answer while the poll is open. The result counts readers who chose to answer; it says nothing about others.",
+  "hint": "Optional. It takes effect when you confirm your address. Unless you tick it, your answer stays secret.",
   "note": "Readers who chose to answer: {readers}, from {first} to {last}, on: {places}. They selected themselves; no margin of error applies.",
   "page": "the poll’s page", "article": "an article", "embed": "pages that carry it", "mail": "the newsletter",
   "api": "connected services", "elsewhere": "another poll system, from which it was carried over"

@@ -22,7 +22,7 @@ const WORDS = {
   either: "Your answer counts either way.",
   answer: "Answer",
   see: "See the results",
-  counted: "Your answer is counted.",
+  counted: "Your answer has been counted.",
   busy: "Many readers are answering. Trying again in a moment.",
   unsent: "Your answer could not be sent. Try again, or",
   there: "answer on the poll’s page",

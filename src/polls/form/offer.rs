@@ -16,19 +16,17 @@ use crate::web::problems::FieldProblem;
 use crate::web::{Client, Problem, RawForm};
 
 /// What a reader who left an address is told: the same for known and unknown addresses.
-pub const LOOK_INTO_INBOX: &str =
-    "Look into your inbox: one mail with one button confirms your subscription.";
+pub const LOOK_INTO_INBOX: &str = "Check your inbox: press the button in the email we are sending you to confirm your subscription.";
 
 /// The same with the address, so that a reader who mistyped it notices.
 pub fn look_into_inbox_of(email: &str) -> String {
     format!(
-        "Look into your inbox: one mail to {email}, with one button, confirms your subscription."
+        "Check your inbox: press the button in the email we are sending to {email} to confirm your subscription."
     )
 }
 
 /// What a reader is told who agreed to have the answer joined to an address, but left none.
-const NO_ADDRESS: &str =
-    "Write your address if your answer may be joined to it. It is counted, and secret";
+const NO_ADDRESS: &str = "Enter your email address if your answer may be kept with it. It has been counted, and stays secret";
 
 /// The outcome of the address field. The answer counts in any case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +120,7 @@ impl Asking<'_> {
         if self.typed.is_empty() {
             return Ok(mend(
                 "email",
-                "Write the address the newsletter shall go to.",
+                "Enter the email address the newsletter should go to.",
             ));
         }
         // Both errors are shown at once, so that a reader who corrects one is not sent back for the other.
@@ -133,11 +131,11 @@ impl Asking<'_> {
             (address, consent) => {
                 let mut problems = Vec::new();
                 if address.is_err() {
-                    problems.push(problem("email", "Write an address like name@example.com."));
+                    problems.push(problem("email", "Enter an address like name@example.com."));
                 }
                 if consent.is_none() {
                     let message = format!(
-                        "Tick the box if we shall send you {}, or clear the address.",
+                        "Tick the box to receive {}, or clear the address.",
                         newsletter.name
                     );
                     problems.push(problem("consent", &message));
@@ -165,7 +163,7 @@ impl Asking<'_> {
             // The answer is already counted, so the message belongs beside the address field.
             Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => Ok(mend(
                 "email",
-                "Too many addresses were left from your network. Please try again in a minute.",
+                "Too many addresses have been entered from your network. Please try again in a minute.",
             )),
             Err(problem) => Err(problem),
         }
@@ -186,7 +184,7 @@ impl Asking<'_> {
 pub fn not_taken() -> Left {
     mend(
         "email",
-        "Your address could not be taken just now. Please send it once more in a moment.",
+        "We could not save your address just now. Please send it again in a moment.",
     )
 }
 

@@ -70,7 +70,7 @@ pub async fn retyped(
         .is_some_and(|offer| subscriptions::is_current(given, offer.consent_version));
     if !view.consent_checked && given.trim().parse::<i64>().is_ok() {
         view.consent_error =
-            Some("The words have changed. Read them and tick the box again.".to_owned());
+            Some("The wording has changed. Please read it and tick the box again.".to_owned());
     }
     linked::offer_again(poll, false, linked::is_agreed(poll, sent), &mut view);
     view.from = form

@@ -85,7 +85,7 @@ async fn submitted(
         Ok(Answered::HandedOver) => vote.not_counted(known::HANDED_OVER.to_owned()).await,
         Ok(Answered::NotInvited) => vote.not_counted(not_asked()).await,
         Ok(Answered::Edited) => Err(Problem::conflict(
-            "The poll was changed just now. Please open it again and answer once more.",
+            "The poll has just been changed. Please open it again and answer once more.",
         )),
         Err(AnswerError::Refused(Refused::Unknown)) => Ok(vote.late()),
         Err(error) => Err(error.into()),
@@ -279,7 +279,7 @@ impl<'a> Vote<'a> {
         }
         let page = FormPage {
             errors,
-            error_title: "Your answer is counted, the subscription is not",
+            error_title: "Your answer has been counted, but you are not subscribed yet",
             counted: true,
             ..FormPage::of(&self.poll, self.now, view)
         };

@@ -69,9 +69,9 @@ impl Offer {
     pub fn of(newsletter: &Newsletter, consent: &ConsentText) -> Self {
         let description = newsletter.description.trim();
         let promise = if description.is_empty() {
-            format!("Give it to get {}.", newsletter.name)
+            format!("Enter it to receive {}.", newsletter.name)
         } else {
-            format!("Give it to get {}: {description}", newsletter.name)
+            format!("Enter it to receive {}: {description}", newsletter.name)
         };
         Self {
             slug: newsletter.slug.clone(),

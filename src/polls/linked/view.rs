@@ -34,8 +34,8 @@ pub struct Whose {
     pub not_me: String,
 }
 
-const WITH_ADDRESS: &str = "Optional. It takes effect when you confirm your address. Without this tick your answer stays secret.";
-const KNOWN: &str = "Optional. Without this tick your answer stays secret.";
+const WITH_ADDRESS: &str = "Optional. It takes effect when you confirm your address. Unless you tick it, your answer stays secret.";
+const KNOWN: &str = "Optional. Unless you tick it, your answer stays secret.";
 
 impl LinkBox {
     /// The box for a reader who may leave an address in the same form. `None`: the poll is secret.

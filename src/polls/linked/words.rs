@@ -15,7 +15,7 @@ pub struct LinkWords {
 
 /// The text that an editor starts from.
 pub const SUGGESTED: &str = "My answer may be kept together with my email address, so that the editors can see what I answered and write to me about \
-     it. I can take this back at any time.";
+     it. I can withdraw this at any time.";
 
 /// The longest consent text, in characters.
 pub const MAX_LINK_CHARS: usize = 500;

@@ -38,7 +38,7 @@ pub(super) fn refuse(
     if of != fingerprint(token) || age > LIVES {
         return Some((
             Reason::BadNonce,
-            "This page was open for a long time. Please press the button once more.",
+            "This page has been open for a long time. Please press the button once more.",
         ));
     }
     (age < SLOWEST_SCANNER).then_some((

@@ -99,7 +99,7 @@ fn invalid_link() -> Problem {
         StatusCode::NOT_FOUND,
         "invalid-link",
         "This link does not work",
-        "It may have been cut off when the mail was forwarded or copied. Open it again from the mail itself.",
+        "It may have been cut off when the email was forwarded or copied. Please open it again from the email itself.",
     )
 }
 
@@ -190,7 +190,7 @@ pub async fn cast(
         Answered::HandedOver => Err(Problem::conflict(known::HANDED_OVER)),
         Answered::NotInvited => not_drawn(&app, &link, StatusCode::CONFLICT).await,
         Answered::Edited => Err(Problem::conflict(
-            "The poll was changed just now. Please open the link again.",
+            "The poll has just been changed. Please open the link again.",
         )),
     }
 }
@@ -284,9 +284,10 @@ async fn not_drawn(app: &App, link: &Link, status: StatusCode) -> Result<Respons
     Ok(private(response))
 }
 
-const NOBODYS: &str = "This link is from a test mail, or everything about its reader was erased. Answers to it are not counted.";
+const NOBODYS: &str = "This link comes from a test email, or its reader’s data has been erased. Answers given through it are not counted.";
 
-const NOT_DRAWN: &str = "This poll asks a random sample of subscribers, and you were not drawn this time. It has no ballot for you.";
+const NOT_DRAWN: &str =
+    "This poll is for a random sample of subscribers, and you were not selected this time.";
 
 /// What its reader answered. An erased reader's link reveals nothing: the ballot remains, and belongs to nobody.
 async fn own_choice(app: &App, link: &Link) -> Result<Option<Choice>, DbErr> {
@@ -337,8 +338,8 @@ fn form(link: &Link, token: &str) -> FormView {
 fn more(link: &Link) -> Option<More> {
     let next = link.poll.questions.get(1)?;
     let words = match link.poll.questions.len() - 1 {
-        1 => "One more question follows below it, and one button sends both.".to_owned(),
-        n => format!("{n} more questions follow below it, and one button sends all."),
+        1 => "There is one more question below it, and one button sends both.".to_owned(),
+        n => format!("There are {n} more questions below it, and one button sends them all."),
     };
     (link.said.key != 0).then(|| More {
         words,

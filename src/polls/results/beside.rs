@@ -16,12 +16,12 @@ pub async fn beside(app: &App, poll: &Poll) -> Result<Option<Beside>, Problem> {
     let (id, heading, link) = match &poll.sampling {
         Sampling::OpenBeside(id) => (
             *id,
-            "A random sample of subscribers was asked the same",
+            "We also asked a random sample of subscribers",
             "The poll of the random sample",
         ),
         Sampling::Drawn(Sample {
             beside: Some(id), ..
-        }) => (*id, "Everybody was asked the same", "The open poll"),
+        }) => (*id, "We also asked all our readers", "The open poll"),
         Sampling::Open | Sampling::Drawn(_) => return Ok(None),
     };
     let Some(other) = definition::by_id(&app.db, id).await? else {

@@ -205,12 +205,12 @@ fn ranked_summary(question: &Question, counted: &Count, last: &Round) -> String 
         .unwrap_or(0);
     match labels.as_slice() {
         [label] => format!(
-            "{after} {label} has {} of the {} ballots that still count.",
+            "{after}, {label} has {} of the {} ballots that still count.",
             grouped(most),
             grouped(last.continuing())
         ),
         [first @ .., end] => format!(
-            "{after} {} and {end} are equal, with {} ballots each.",
+            "{after}, {} and {end} are equal, with {} ballots each.",
             first.join(", "),
             grouped(most)
         ),
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(first_choices(&counted, &all), [42, 26, 15, 17]);
         assert_eq!(
             summary(question, &[], Some(&counted)).as_deref(),
-            Some("After 3 rounds Knoxville has 58 of the 100 ballots that still count.")
+            Some("After 3 rounds, Knoxville has 58 of the 100 ballots that still count.")
         );
         let (_, stuffed) = super::runoff(question, &totals, Tier::Anonymous).expect("ranked");
         assert_eq!(stuffed.winners, [OptionId(101)]);
@@ -324,7 +324,7 @@ mod tests {
         let (_, counted) = runoff(&poll.questions[0], &totals, Tier::Anonymous).expect("ranked");
         assert_eq!(
             summary(&poll.questions[0], &[], Some(&counted)).as_deref(),
-            Some("In the first round a and b are equal, with 5 ballots each.")
+            Some("In the first round, a and b are equal, with 5 ballots each.")
         );
     }
 

@@ -100,14 +100,14 @@ fn for_readers(poll: &Poll, now: UnixMillis, days: u64) -> Option<String> {
     let zone = zone(poll);
     if let Some(at) = poll.sealed_at {
         return Some(format!(
-            "No answer can be joined to a reader any more: the key was destroyed on {}.{}",
+            "Answers can no longer be traced to readers: the key was destroyed on {}.{}",
             date(at, &zone),
             agreed(poll)
         ));
     }
     poll.seals_at(now, days).map(|at| {
         format!(
-            "The key that could join an answer to a reader is destroyed on {}.{}",
+            "The key that could trace an answer to a reader will be destroyed on {}.{}",
             date(at.max(now), &zone),
             agreed(poll)
         )
@@ -117,7 +117,7 @@ fn for_readers(poll: &Poll, now: UnixMillis, days: u64) -> Option<String> {
 /// The addition for polls in which some readers agreed to a link.
 fn agreed(poll: &Poll) -> &'static str {
     match poll.linking {
-        Some(_) => " Answers stay joined only where their readers agreed to it.",
+        Some(_) => " Only answers whose readers agreed to it are still kept with an address.",
         None => "",
     }
 }
@@ -159,7 +159,7 @@ mod tests {
         let told = |poll: &Poll, at: i64| for_readers(poll, UnixMillis(at * day), 7);
         assert_eq!(told(&poll, 9), None);
         let will = told(&poll, 11).unwrap_or_default();
-        assert!(will.ends_with("is destroyed on 18 January 1970."), "{will}");
+        assert!(will.ends_with("be destroyed on 18 January 1970."), "{will}");
         let late = told(&poll, 20).unwrap_or_default();
         assert!(late.ends_with("on 21 January 1970."), "{late}");
         poll.sealed_at = Some(UnixMillis(20 * day));

@@ -252,7 +252,7 @@ pub fn left_out(parts: &[(i64, String)]) -> impl Iterator<Item = String> {
         let n = grouped(*n);
         if reason.is_empty() {
             format!(
-                "{n} more answers are set aside: they came as one person or one program sends them, and an editor looks at them."
+                "{n} more answers have been set aside because they look as if they came from one person or program. An editor is checking them."
             )
         } else {
             let answers = if n == "1" { "answer was" } else { "answers were" };
@@ -266,7 +266,7 @@ fn asides(totals: &Totals, headline: Tier) -> Vec<String> {
     let subscribers = totals.voters(Tier::Subscriber);
     let others = |known: &str| {
         format!(
-            "In all {} readers answered; counted here are {known}.",
+            "In all, {} readers answered; only {known} are counted here.",
             grouped(all)
         )
     };
@@ -280,10 +280,10 @@ fn asides(totals: &Totals, headline: Tier) -> Vec<String> {
         }
         Tier::Anonymous => Vec::new(),
         Tier::Worked if partly => vec![others(
-            "those whose browser did a small computation for it, and confirmed subscribers",
+            "those whose browser solved a small puzzle, and confirmed subscribers,",
         )],
         Tier::Subscriber if partly => {
-            vec![others("those of whom more is known: confirmed subscribers")]
+            vec![others("confirmed subscribers")]
         }
         Tier::SignedIn if partly => vec![others("those who were signed in as subscribers")],
         _ => Vec::new(),

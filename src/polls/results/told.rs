@@ -6,8 +6,7 @@ use super::note::date_time;
 use crate::polls::model::{Phase, Poll, Visibility};
 
 /// What readers of a poll that asks a sample are told.
-pub const BY_INVITATION: &str =
-    "This poll asks a random sample of subscribers. Who was drawn has a personal link in a mail.";
+pub const BY_INVITATION: &str = "This poll is for a random sample of subscribers. Everyone selected gets a personal link by email.";
 
 /// "Closed on …", once the poll is closed.
 pub fn closed(poll: &Poll, phase: Phase) -> Option<String> {
@@ -25,7 +24,7 @@ pub fn hidden_reason(poll: &Poll, phase: Phase) -> String {
             format!("This poll opens on {}.", date_time(opens_at, &zone(poll)))
         }
         (Visibility::AfterVoting, _) if poll.sample().is_some() => {
-            "The results are shown to those who were drawn and have answered, and to everybody after the close.".to_owned()
+            "The results are shown to selected readers who have answered, and to everyone once the poll has closed.".to_owned()
         }
         (Visibility::AfterVoting, _) => {
             "The results are shown to readers who have answered.".to_owned()
@@ -37,11 +36,11 @@ pub fn hidden_reason(poll: &Poll, phase: Phase) -> String {
             },
         ) => {
             format!(
-                "The results are shown when the poll has closed, on {}.",
+                "The results will be shown once the poll has closed, on {}.",
                 date_time(at, &zone(poll))
             )
         }
-        (Visibility::AfterClose, _) => "The results are shown when the poll has closed.".to_owned(),
+        (Visibility::AfterClose, _) => "The results will be shown once the poll has closed.".to_owned(),
         (_, _) => "The results of this poll are not public.".to_owned(),
     }
 }

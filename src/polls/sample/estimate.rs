@@ -71,7 +71,7 @@ impl Estimate {
     pub fn note(&self, sample: &Sample, answered: Option<&Answered>, zone: &TimeZone) -> String {
         let drawn = date(sample.drawn_at, zone);
         let were_drawn = format!(
-            "On {drawn} {} of the {} confirmed subscribers of {} were drawn at random",
+            "On {drawn}, {} of the {} confirmed subscribers of {} were selected at random",
             grouped(self.drawn),
             grouped(self.population),
             self.newsletter,
@@ -88,11 +88,11 @@ impl Estimate {
         );
         let meaning = match self.margin {
             Some(_) => {
-                "The ranges say how far chance in the draw may have moved a share: they hold for 95 of 100 such draws. They say nothing about subscribers who do not answer, and nothing about anybody who does not subscribe."
+                "The ranges show how far the luck of the draw may have shifted a share: they hold in 95 of 100 such draws. They say nothing about subscribers who do not answer, or about anyone who does not subscribe."
             }
             None => "That is too few to say anything about the others.",
         };
-        format!("{were_drawn} and asked by mail. {came} {meaning}")
+        format!("{were_drawn} and asked by email. {came} {meaning}")
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
         let found = estimate(&sample, 48);
         let note = found.note(&sample, Some(&answered), &TimeZone::UTC);
         assert!(note.starts_with(
-            "On 3 November 2026 500 of the 12,480 confirmed subscribers of The Morning were drawn at random and asked by mail. \
+            "On 3 November 2026, 500 of the 12,480 confirmed subscribers of The Morning were selected at random and asked by email. \
              48 answered between 3 November 2026 and 9 November 2026: a response rate of 9.6%."
         ), "{note}");
         assert!(note.contains("nothing about subscribers who do not answer"));

@@ -292,7 +292,7 @@ mod tests {
                     length: 340,
                 })
                 .collect(),
-            foot: "1,213 readers chose to answer. No random sample.".to_owned(),
+            foot: "1,213 readers chose to answer. Not a random sample.".to_owned(),
             host: "polls.example.org".to_owned(),
         }
     }

@@ -72,15 +72,15 @@ impl Sketch {
                     format!("{} readers chose to answer", grouped(results.voters))
                 };
                 match last {
-                    Some((1, _)) => format!("{readers}. No random sample. First choices."),
+                    Some((1, _)) => format!("{readers}. Not a random sample. First choices."),
                     Some((rounds, _)) => {
-                        format!("{readers}. No random sample. After {rounds} rounds.")
+                        format!("{readers}. Not a random sample. After {rounds} rounds.")
                     }
-                    None => format!("{readers}. No random sample.{more}"),
+                    None => format!("{readers}. Not a random sample.{more}"),
                 }
             }
-            _ if open => "Readers are asked. Answer with one tap.".to_owned(),
-            _ => "Readers were asked.".to_owned(),
+            _ if open => "We are asking our readers. Answer with one tap.".to_owned(),
+            _ => "We asked our readers.".to_owned(),
         };
         Self {
             question: poll.headline().to_owned(),

@@ -22,7 +22,7 @@ use crate::web::origin::{self, From};
 use crate::web::{Client, Problem, RawForm, press};
 
 const EXPIRED: &str = "This link has expired";
-const FORGOTTEN: &str = "It may be cut off, or so old that it was forgotten. If you have confirmed before, all is well: you are subscribed.";
+const FORGOTTEN: &str = "It may be incomplete, or so old that we have deleted it. If you have already confirmed, all is well: you are subscribed.";
 
 /// The query string of the link.
 #[derive(Debug, Default, Deserialize)]
@@ -127,7 +127,7 @@ pub async fn submit(
             &app,
             StatusCode::CONFLICT,
             "confirm_refused",
-            "We may not mail this address",
+            "We cannot email this address",
             words(&newsletter, &token),
         ),
         Confirmed::Unknown => unknown_link(&app, FORGOTTEN),
@@ -153,7 +153,7 @@ async fn renew(app: &App, client: &Client, token: &str, answer: &str) -> Result<
         app,
         StatusCode::OK,
         "confirm_renewed",
-        "Now look into your inbox",
+        "Now check your inbox",
         words,
     )
 }
@@ -189,7 +189,7 @@ fn done(
 
 /// The page for a subscription that was confirmed and has ended since: its old link does not bring it back.
 fn ended(app: &App, newsletter: &Newsletter) -> Result<Response, Problem> {
-    let title = format!("You no longer get {}", newsletter.name);
+    let title = format!("You no longer receive {}", newsletter.name);
     page(
         app,
         StatusCode::OK,

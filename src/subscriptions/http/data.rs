@@ -15,7 +15,7 @@ use crate::web::{Problem, RawForm, press};
 
 const TITLE: &str = "What we keep about you";
 const EXPIRED: &str = "This link has expired";
-const UNKNOWN: &str = "It may be cut off, or what it led to was erased.";
+const UNKNOWN: &str = "It may be incomplete, or what it led to has been erased.";
 
 /// `GET`
 pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
@@ -64,7 +64,7 @@ pub async fn submit(
     }
     // Scanners that press buttons do not tick boxes.
     if form.one("sure")?.is_none() {
-        words["sure_error"] = "Tick the box if everything shall be erased.".into();
+        words["sure_error"] = "Tick the box to have everything erased.".into();
         return page(&app, StatusCode::UNPROCESSABLE_ENTITY, "data", TITLE, words);
     }
     data::erase(&app, reader).await?;
@@ -72,7 +72,7 @@ pub async fn submit(
         &app,
         StatusCode::OK,
         "erased",
-        "Everything about you is erased",
+        "Everything about you has been erased",
         json!({}),
     )
 }
@@ -119,7 +119,7 @@ async fn renew(
         app,
         StatusCode::OK,
         "data_expired",
-        "Now look into your inbox",
+        "Now check your inbox",
         words,
     )
 }
@@ -141,6 +141,6 @@ fn words(token: &str, kept: &Kept) -> serde_json::Value {
         "token": token, "email": kept.email, "name": kept.name, "since": day(&kept.since),
         "subscriptions": subscriptions.collect::<Vec<_>>(), "answers": answers.collect::<Vec<_>>(),
         "issues": show::counted(i64::try_from(kept.issues.len()).unwrap_or(i64::MAX), "issue was", "issues were"),
-        "singles": show::counted(i64::try_from(kept.single_mails.len()).unwrap_or(i64::MAX), "other mail", "other mails"),
+        "singles": show::counted(i64::try_from(kept.single_mails.len()).unwrap_or(i64::MAX), "other email", "other emails"),
     })
 }

@@ -17,11 +17,11 @@ use crate::types::ReaderId;
 use crate::web::problems::of_those_wrong;
 use crate::web::{Problem, RawForm, press};
 
-const MAILED: &str = "Look into your inbox: a mail leads to all that we keep about you. Only a few such mails leave in a day; if none comes, ask again tomorrow.";
+const MAILED: &str = "Check your inbox for a link to everything we keep about you. We send only a few such emails a day; if none arrives, ask again tomorrow.";
 const TAKEN_BACK: &str =
-    "Taken back. Your answer stays counted, and is not kept with your address any more.";
-const NO_ZONE: &str = "This is no time zone. Use a name like Europe/Vienna or America/New_York.";
-const BROKEN: &str = "It may be cut off. Nothing was changed.";
+    "Withdrawn. Your answer still counts, and is no longer kept with your address.";
+const NO_ZONE: &str = "This is not a time zone. Use a name like Europe/Vienna or America/New_York.";
+const BROKEN: &str = "It may be incomplete. Nothing has been changed.";
 
 /// The input in the form, and its errors.
 #[derive(Default)]
@@ -123,7 +123,7 @@ impl Action {
     }
 }
 
-/// The newsletters that the page listed after *Stop all mails*.
+/// The newsletters that the page listed after *Stop all emails*.
 fn left_just_now(form: &RawForm) -> Vec<String> {
     form.all("back").map(str::to_owned).collect()
 }
@@ -199,17 +199,18 @@ impl Visit<'_> {
             return self.show(preferences, &typed, Shown::AsItIs);
         };
         preferences::change(self.app, self.reader, &change).await?;
-        self.as_stored(Some("Your changes are saved.")).await
+        self.as_stored(Some("Your changes have been saved.")).await
     }
 
     async fn leave_all(&self, mut typed: Filled) -> Result<Response, Problem> {
         typed.left = preferences::leave_all(self.app, self.reader).await?;
-        self.beside(&typed, "All mails are stopped.").await
+        self.beside(&typed, "You will get no more emails from us.")
+            .await
     }
 
     async fn undo_all(&self, slugs: &[String]) -> Result<Response, Problem> {
         let said = match preferences::undo_all(self.app, self.reader, slugs).await? {
-            true => "Your mails keep coming.",
+            true => "Your emails will keep coming.",
             false => "That was too long ago to be undone. Subscribe again, below.",
         };
         self.as_stored(Some(said)).await

@@ -22,7 +22,7 @@ pub struct Came {
 
 /// `GET`
 pub async fn show(State(app): State<App>, Query(came): Query<Came>) -> Result<Response, Problem> {
-    let title = "Is this not your browser?";
+    let title = "Not your browser?";
     page(&app, StatusCode::OK, "not_me", title, words(&came.poll))
 }
 
@@ -38,7 +38,7 @@ pub async fn submit(
         &app,
         StatusCode::OK,
         "forgotten",
-        "This browser is nobody’s now",
+        "This browser no longer belongs to anyone",
         words,
     )?;
     let ended = sign_in::sign_out(&app).into_iter();

@@ -84,7 +84,7 @@ pub async fn submit(
         &app,
         StatusCode::OK,
         "subscribe_sent",
-        "Now look into your inbox",
+        "Now check your inbox",
         json!({
             "newsletter": newsletter.name,
             "slug": newsletter.slug,
@@ -126,7 +126,7 @@ async fn judge(
         // Agreeing to an older text is valid as long as nothing else is wrong; if the form is shown again, it asks for
         // agreement to the present text.
         filled.consent_error =
-            Some("The words have changed. Read them and tick the box again.".to_owned());
+            Some("The wording has changed. Please read it and tick the box again.".to_owned());
     }
     // Only if nothing else is wrong: however fast it was sent, an incomplete form has to be completed first.
     let complete = address.is_ok() && agreed.is_some();

@@ -17,7 +17,7 @@ use crate::types::{NewsletterId, ReaderId};
 use crate::web::forms::{bounded_bytes, has_type};
 use crate::web::{Problem, RawForm, press};
 
-const BROKEN: &str = "It may be cut off. Nothing was changed.";
+const BROKEN: &str = "It may be incomplete. Nothing has been changed.";
 
 /// `GET`
 pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
@@ -28,7 +28,7 @@ pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<R
         return unknown_link(&app, BROKEN);
     };
     if relation.receives {
-        let title = format!("Stop getting {}?", relation.newsletter.name);
+        let title = format!("Unsubscribe from {}?", relation.newsletter.name);
         return say(&app, "unsubscribe", &title, &relation, &token);
     }
     gone(&app, &relation, &token)
@@ -74,9 +74,9 @@ async fn not_pressed(
     };
     let name = &relation.newsletter.name;
     let (page, title) = if relation.receives {
-        ("unsubscribe", format!("Stop getting {name}?"))
+        ("unsubscribe", format!("Unsubscribe from {name}?"))
     } else {
-        ("unsubscribed", format!("You no longer get {name}"))
+        ("unsubscribed", format!("You no longer receive {name}"))
     };
     pressed_by_a_program(app, page, &title, words(&relation, token))
 }
@@ -104,7 +104,7 @@ async fn undo(
     let done = leave::undo(app, newsletter, reader).await?;
     match leave::look(app, newsletter, reader).await? {
         Some(relation) if done => {
-            let title = format!("You keep getting {}", relation.newsletter.name);
+            let title = format!("You will keep receiving {}", relation.newsletter.name);
             say(app, "resubscribed", &title, &relation, token)
         }
         Some(relation) => gone(app, &relation, token),
@@ -113,7 +113,7 @@ async fn undo(
 }
 
 fn gone(app: &App, relation: &Relation, token: &str) -> Result<Response, Problem> {
-    let title = format!("You no longer get {}", relation.newsletter.name);
+    let title = format!("You no longer receive {}", relation.newsletter.name);
     say(app, "unsubscribed", &title, relation, token)
 }
 

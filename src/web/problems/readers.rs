@@ -96,7 +96,7 @@ fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String)
         _ if later && !asked.sent => ("", "Open this page again"),
         StatusCode::NOT_FOUND if asked.list.is_some() => asked.list.unwrap_or_default(),
         _ if asked.editor => (home, "To the overview"),
-        _ => (home, "To the front page"),
+        _ => (home, "Go to the front page"),
     };
     let context = serde_json::json!({
         "status": problem.status.as_u16(),
