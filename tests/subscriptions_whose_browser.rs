@@ -67,7 +67,7 @@ async fn a_known_browser_says_whose_it_is_and_can_be_forgotten() {
     let id = format!("SELECT id FROM reader WHERE email_key = '{ADDRESS}'");
     let id = canvass::types::ReaderId(app.count(&id).await);
     let page = reader.get("/p/trust").await.expect(200);
-    let page = page.says(&format!("it is kept with {ADDRESS}"));
+    let page = page.says(&format!("your answer is kept with {ADDRESS}"));
     let ask = reader.follow(&page, "Not you?").await.expect(200);
     assert!(is_known(&reader).await, "a look changes nothing");
 
