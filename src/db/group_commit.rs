@@ -2,9 +2,10 @@
 //!
 //! A bounded queue and one writer. When a commit has ended, the writer takes everything that is waiting (there is
 //! no timer, so an idle system adds no latency), commits it as one group, and only then answers each request: right
-//! after it has started the next commit. A full queue is [`Refused::Busy`] at once, and so is a request that has waited for [`PATIENCE`]: the caller
-//! answers 503 with Retry-After instead of letting people run into a timeout. A request refused this way has left
-//! the queue and is never written. Only one that is being written for too long is [`Refused::Unknown`].
+//! after it has started the next commit. A full queue is [`Refused::Busy`] at once, and so is a request that has
+//! waited for [`PATIENCE`]: the caller answers 503 with Retry-After instead of letting people run into a timeout. A
+//! request refused this way has left the queue and is never written. Only one that is being written for too long is
+//! [`Refused::Unknown`].
 //!
 //! A group that fails is retried one request at a time, so that one bad request cannot fail its neighbours. The
 //! same holds if the commit panics: dropping the transaction rolls it back, and the writer survives ([`panics`]). A
