@@ -156,14 +156,14 @@ impl App {
         if role == Role::Server {
             // The log may still hold rows that were erased just before an earlier server was killed.
             db.cut_log_soon();
-            polls::ballots::adopt(&db, clock.now()).await?;
+            polls::adopt_ballots(&db, clock.now()).await?;
         }
         let stopping = CancellationToken::new();
         let mailer = Mailer::new(&config.mail, &stopping);
         if role == Role::Server {
             mailer.load_signing_keys(&db, &keys).await?;
         }
-        let writers = (0..polls::ballots::writers(db.backend()))
+        let writers = (0..polls::ballot_writers(db.backend()))
             .map(|writer| slot_of(db.backend(), slot, writer))
             .collect();
         let capacity = config.polls.queue;

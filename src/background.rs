@@ -80,7 +80,7 @@ impl Tasks {
             panics::kept("looks", || polls::keep_looks(looking.clone())).await;
         });
         tasks.every(app, "watch_closes", seconds(1), |app| async move {
-            if let Err(error) = polls::ballots::watch_closes(&app.db, app.clock.now()).await {
+            if let Err(error) = polls::watch_closes(&app.db, app.clock.now()).await {
                 tracing::error!(%error, "closing polls could not be looked up");
             }
         });

@@ -11,6 +11,8 @@ use http::StatusCode;
 use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::web::guard::Guard;
@@ -82,10 +84,21 @@ fn pages(app: &App) -> Router<App> {
         .merge(subscriptions::routes())
 }
 
+/// The OpenAPI document of the whole API for scripts.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    api::openapi::document([
+        newsletters::ApiDocument::openapi(),
+        polls::ApiDocument::openapi(),
+        subscriptions::ApiDocument::openapi(),
+        digests::ApiDocument::openapi(),
+    ])
+}
+
 /// The API for scripts, below `/api/v1`.
 fn scripts() -> Router<App> {
     Router::new()
-        .merge(api::routes())
+        .merge(api::routes(openapi))
         .merge(newsletters::api_routes())
         .merge(polls::api_routes())
         .merge(subscriptions::api_routes())

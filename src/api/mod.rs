@@ -18,6 +18,7 @@ mod write;
 
 use axum::Router;
 use axum::routing::get;
+use utoipa::openapi::OpenApi;
 
 pub use json::Json;
 pub use once_store::Once;
@@ -26,7 +27,9 @@ pub use write::{Begun, KEPT, Write, idempotency_key, key_reused, purge};
 
 use crate::app::App;
 
-/// The routes below `/api/v1` that belong to no feature.
-pub fn routes() -> Router<App> {
-    Router::new().route("/openapi.json", get(openapi::serve))
+/// The routes below `/api/v1` that belong to no feature. `document` builds the OpenAPI document of all
+/// endpoints; it is called at each request, since the document is large and rarely requested.
+pub fn routes(document: fn() -> OpenApi) -> Router<App> {
+    let serve = move || async move { openapi::serve(&document()) };
+    Router::new().route("/openapi.json", get(serve))
 }

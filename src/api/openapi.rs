@@ -1,16 +1,19 @@
 //! `GET /api/v1/openapi.json`: generated from the handlers' annotations, so that it cannot drift from them.
+//! This module does not know the features: [`crate::routes`], which joins their routes, passes in their
+//! documents.
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::refusals;
 use crate::web::Problem;
 use crate::web::problems::FieldProblem;
 
-/// The part of the document that belongs to no feature. Features add theirs in [`document`].
-#[derive(OpenApi)]
+/// The part of the document that belongs to no feature.
+#[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Canvass",
@@ -21,17 +24,11 @@ use crate::web::problems::FieldProblem;
 )]
 struct Root;
 
-/// The whole document.
+/// The whole document: the root and the `parts` of the features.
 #[must_use]
-pub fn document() -> utoipa::openapi::OpenApi {
+pub fn document(parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     let mut document = Root::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").into();
-    let parts = [
-        crate::newsletters::ApiDocument::openapi(),
-        crate::polls::ApiDocument::openapi(),
-        crate::subscriptions::ApiDocument::openapi(),
-        crate::digests::ApiDocument::openapi(),
-    ];
     for part in parts {
         document.merge(part);
     }
@@ -46,9 +43,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
-pub(super) async fn serve() -> Response {
-    match document().to_json() {
+/// Serves `document` as JSON.
+pub(super) fn serve(document: &OpenApi) -> Response {
+    match document.to_json() {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
-        Err(error) => crate::web::Problem::internal(&error).into_response(),
+        Err(error) => Problem::internal(&error).into_response(),
     }
 }

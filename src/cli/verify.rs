@@ -32,9 +32,7 @@ async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
     let app = tool(config).await?;
     let unknown = || Failed::Other(format!("there is no poll {slug}"));
     let poll = polls::by_slug(&app.db, slug).await?.ok_or_else(unknown)?;
-    let verified = polls::ballots::verify(&app.db, poll.id)
-        .await?
-        .ok_or_else(unknown)?;
+    let verified = polls::verify(&app.db, poll.id).await?.ok_or_else(unknown)?;
     for finding in verified.told() {
         say!("differs: {finding}");
     }

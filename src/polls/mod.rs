@@ -29,8 +29,8 @@
 //!
 //! `station` holds what answering needs apart from the database, once per process.
 //!
-//! Code outside of polls uses the names exported here; the commands and the tests also use [`ballots`]
-//! and [`results`] directly.
+//! Code outside of polls uses the names exported here; the tests also use [`ballots`] and [`results`]
+//! directly.
 
 mod admin;
 mod answer;
@@ -59,6 +59,7 @@ mod words;
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
 pub use answer::{Answered, Choice, Sent, answer, refused, stored_options};
 pub use api::Document as ApiDocument;
+pub use ballots::{adopt as adopt_ballots, verify, watch_closes, writers as ballot_writers};
 pub use definition::{
     Definition, Headline, OptionText, QuestionText, ScaleText, Stored, by_id, by_slug, create,
     headlines, is_slug, list, replace_draft, retime, set_state,

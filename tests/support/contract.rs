@@ -54,7 +54,7 @@ pub struct Contract {
 impl Contract {
     /// The document as the program serves it.
     pub fn of_the_program() -> Self {
-        let document = canvass::api::openapi::document();
+        let document = canvass::routes::openapi();
         let document = serde_json::to_value(document).unwrap();
         Self { document }
     }
