@@ -1,30 +1,26 @@
 //! The assembled parts, built once at start; the same in production and in tests.
 
 use std::ops::Deref;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::PasswordHasher;
 use crate::config::Config;
 use crate::db::group_commit::Bounds;
-use crate::db::lock::{FileLock, LockError};
-use crate::db::migrate::{MigrateError, is_new, migrate, up_to_date};
-use crate::db::{self, Backend, Db, DbErr, OpenError, restored_file};
+use crate::db::lock::FileLock;
+use crate::db::{self, AccessError, Backend, Db, DbErr, PepperError};
 use crate::digests::Bodies;
 use crate::mailer::Mailer;
 use crate::mailer::templates::Templates;
 use crate::mailer::transport::{Transport, TransportError};
 use crate::overview::Counted;
 use crate::polls::{self, Station};
-use crate::types::{Clock, Keys, Purpose, Random};
+use crate::types::{Clock, Keys, Random};
 use crate::web::Pages;
 use crate::web::limits::Limits;
+
+pub use crate::db::Role;
 
 /// A handle to all parts. Cheap to clone; the state of the router.
 #[derive(Clone, Debug)]
@@ -76,15 +72,9 @@ pub enum StartError {
     /// The secret key is missing or weak.
     #[error("secret_key: {0}")]
     SecretKey(String),
-    /// Another process holds the SQLite database, or its directory is unusable.
+    /// The database or its schema cannot be used.
     #[error("database.url: {0}")]
-    Lock(#[from] LockError),
-    /// The database cannot be used.
-    #[error("database.url: {0}")]
-    Open(#[from] OpenError),
-    /// The schema cannot be used.
-    #[error("database.url: {0}")]
-    Migrate(#[from] MigrateError),
+    Access(#[from] AccessError),
     /// The database failed during start.
     #[error("database.url: {0}")]
     Db(#[from] DbErr),
@@ -96,15 +86,13 @@ pub enum StartError {
     Transport(#[from] TransportError),
 }
 
-/// How the process uses the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Serves requests and sends mail. On SQLite it must be the only server; it migrates the schema.
-    Server,
-    /// A command that runs beside servers and must not change their schema. It migrates only a database that nobody
-    /// else can be using (on SQLite while no server holds the file, on PostgreSQL an empty database); otherwise the
-    /// schema must be up to date.
-    Tool,
+impl From<PepperError> for StartError {
+    fn from(error: PepperError) -> Self {
+        match error {
+            PepperError::OtherKey => Self::SecretKey(error.to_string()),
+            PepperError::Db(error) => Self::Db(error),
+        }
+    }
 }
 
 /// How many stripes counters have on PostgreSQL.
@@ -136,10 +124,8 @@ impl App {
         bounds: Bounds,
     ) -> Result<Self, StartError> {
         let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
-        let (db, lock) = open(&config, role).await?;
-        let keys = keys
-            .clone()
-            .with_pepper(pepper(&db, &keys, &random, role).await?);
+        let (db, lock) = db::access(&config, role).await?;
+        let keys = db::with_pepper(keys, &db, &random, role).await?;
         let pages = Pages::new(&templates(), &config.site).map_err(StartError::Template)?;
         let overrides = Some(config.mail.templates_dir.as_str()).filter(|dir| !dir.is_empty());
         let mail_templates = Templates::load(overrides.map(std::path::Path::new))
@@ -210,64 +196,6 @@ impl Deref for App {
     }
 }
 
-/// How long a server waits for the database lock: a command may hold it while it migrates the schema.
-const LOCK_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Opens the database, makes sure that its schema is up to date, and on SQLite takes the lock for a server. Only
-/// one server may use a SQLite file. A tool takes the lock only to migrate, and does without it while a server
-/// holds it. On PostgreSQL a tool migrates only an empty database.
-///
-/// # Errors
-/// [`StartError`].
-pub async fn open(config: &Config, role: Role) -> Result<(Db, Option<FileLock>), StartError> {
-    let url = config.database_url();
-    let connections = config.database_connections();
-    let Some(file) = config.database_file() else {
-        let db = Db::open(&url, connections).await?;
-        if db.restore_begun().await? {
-            return Err(MigrateError::Restoring.into());
-        }
-        // There is no way to know whether a server is running somewhere.
-        if role == Role::Server || is_new(&db).await? {
-            migrate(&db).await?;
-        } else {
-            up_to_date(&db).await?;
-        }
-        return Ok((db, None));
-    };
-    let patience = match role {
-        Role::Server => LOCK_PATIENCE,
-        Role::Tool => Duration::ZERO,
-    };
-    match locked(&file, patience).await {
-        Ok(lock) => {
-            if restored_file(&file).exists() {
-                return Err(MigrateError::Restoring.into());
-            }
-            let db = Db::open(&url, connections).await?;
-            migrate(&db).await?;
-            Ok((db, Some(lock).filter(|_| role == Role::Server)))
-        }
-        Err(LockError::Held(_)) if role == Role::Tool => {
-            let db = Db::open(&url, connections).await?;
-            up_to_date(&db).await?;
-            Ok((db, None))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn locked(file: &Path, patience: Duration) -> Result<FileLock, LockError> {
-    const LOOK: Duration = Duration::from_millis(100);
-    let until = Instant::now() + patience;
-    loop {
-        match FileLock::take(file) {
-            Err(LockError::Held(_)) if Instant::now() < until => sleep(LOOK).await,
-            taken => return taken,
-        }
-    }
-}
-
 /// The templates of all features.
 fn templates() -> Vec<crate::web::pages::Templates> {
     vec![
@@ -285,76 +213,9 @@ fn templates() -> Vec<crate::web::pages::Templates> {
     ]
 }
 
-/// Checks that the database was created with the configured secret key.
-///
-/// # Errors
-/// [`StartError`].
-pub async fn check_key(config: &Config, db: &Db) -> Result<(), StartError> {
-    let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
-    pepper(db, &keys, &Random::System, Role::Tool)
-        .await
-        .map(drop)
-}
-
-/// The pepper of keyed hashes. It is generated once and stored sealed. At its start a server reseals it under the
-/// newest key, so that the old key can be removed; a tool does not, because servers that are already running may
-/// not know the new key.
-async fn pepper(db: &Db, keys: &Keys, random: &Random, role: Role) -> Result<[u8; 32], StartError> {
-    let sql = "SELECT value FROM setting WHERE name = 'pepper'";
-    let mut row = db::fetch_one(db.read(), sql, []).await?;
-    if row.is_none() {
-        let txn = db.write_txn("pepper").await?;
-        let fresh = keys.seal(Purpose::Pepper, &random.bytes::<32>());
-        // Two nodes may start at once: the first row wins.
-        let insert =
-            "INSERT INTO setting (name, value) VALUES ('pepper', $1) ON CONFLICT (name) DO NOTHING";
-        db::run(&*txn, insert, [fresh.into()]).await?;
-        txn.commit().await?;
-        row = db::fetch_one(db.read(), sql, []).await?;
-    }
-    let row = row.ok_or_else(|| DbErr::Custom("the pepper was not written".into()))?;
-    let sealed: String = row.try_get_by_index(0)?;
-    let opened = keys.open(Purpose::Pepper, &sealed).ok();
-    let pepper = opened.and_then(|bytes| bytes.try_into().ok());
-    let pepper: [u8; 32] = pepper.ok_or_else(|| {
-        let words = "this is not the key the database was made with; set the key that it was made with (or two, separated by a comma, while rotating)";
-        StartError::SecretKey(words.into())
-    })?;
-    let newest = keys.seal(Purpose::Pepper, &pepper);
-    if role == Role::Server && newest != sealed {
-        let txn = db.write_txn("pepper").await?;
-        let update = "UPDATE setting SET value = $1 WHERE name = 'pepper'";
-        db::run(&*txn, update, [newest.into()]).await?;
-        txn.commit().await?;
-    }
-    Ok(pepper)
-}
-
-/// The secret key of a `demo` or a test: generated once and kept in the data directory, readable by its owner only.
-///
-/// # Errors
-/// When the directory or file cannot be written.
-pub fn keep_secret_key(dir: &std::path::Path, random: &Random) -> std::io::Result<String> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let file = dir.join("secret.key");
-    if let Ok(key) = std::fs::read_to_string(&file) {
-        return Ok(key.trim().to_string());
-    }
-    std::fs::create_dir_all(dir)?;
-    let key = STANDARD.encode(random.bytes::<32>());
-    std::fs::OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&file)
-        .and_then(|mut f| writeln!(f, "{key}"))?;
-    Ok(key)
-}
-
 /// An app for unit tests, on SQLite in `dir`, with the built-in mailbox.
 #[cfg(test)]
-pub(crate) async fn started(dir: &Path, clock: &Clock) -> App {
+pub(crate) async fn started(dir: &std::path::Path, clock: &Clock) -> App {
     let settings = [
         ("DATA_DIR", dir.display().to_string()),
         (

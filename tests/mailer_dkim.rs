@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use canvass::app::{App, Role, StartError};
 use canvass::config::Config;
-use canvass::db::{self, fetch_all};
+use canvass::db::{self, AccessError, fetch_all};
 use canvass::mailer::dkim::{self, DkimError, Key, State};
 use canvass::mailer::mailing::MailingState;
 use canvass::mailer::refresh_signing_keys;
@@ -200,7 +200,9 @@ async fn keys_survive_a_new_secret_key() {
         let clock = Clock::manual(START);
         match App::build(config.clone(), Role::Server, clock, Random::System).await {
             Ok(app) => break app,
-            Err(StartError::Lock(_)) if tokio::time::Instant::now() < until => {
+            Err(StartError::Access(AccessError::Lock(_)))
+                if tokio::time::Instant::now() < until =>
+            {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             Err(error) => panic!("{error}"),

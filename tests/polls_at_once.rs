@@ -2,9 +2,10 @@
 //! all of it is still current.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use canvass::db::{self, Db};
+use canvass::db::{self, Db, DbErr};
 use canvass::polls::Phase;
 use canvass::polls::ballots::{self, Answer, Outcome, Slip, Stripe};
 use canvass::types::Random;
@@ -24,8 +25,30 @@ fn new(ballots: &Box, from: usize, n: usize) -> Vec<Slip> {
     (from..from + n).map(answer).collect()
 }
 
-fn stripe(ballots: &Box) -> Stripe {
-    Stripe::new(&ballots.db, &ballots.clock, &Random::System, 0)
+/// A writer that counts how many of its groups were committed in one round trip.
+struct Counting {
+    stripe: Stripe,
+    at_once: AtomicU64,
+}
+
+impl Counting {
+    async fn commit(&self, group: &[Slip]) -> Result<Vec<Outcome>, DbErr> {
+        let committed = self.stripe.commit(group).await?;
+        self.at_once
+            .fetch_add(u64::from(committed.at_once), Relaxed);
+        Ok(committed.outcomes)
+    }
+
+    fn written_at_once(&self) -> u64 {
+        self.at_once.load(Relaxed)
+    }
+}
+
+fn stripe(ballots: &Box) -> Counting {
+    Counting {
+        stripe: Stripe::new(&ballots.db, &ballots.clock, &Random::System, 0),
+        at_once: AtomicU64::new(0),
+    }
 }
 
 async fn write(db: &Db, sql: &str) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use canvass::app::{App, Role, StartError};
-use canvass::db::Backend;
 use canvass::db::lock::FileLock;
+use canvass::db::{AccessError, Backend};
 use canvass::types::{Clock, Random};
 
 use crate::support::app::{START, TestApp};
@@ -58,7 +58,7 @@ async fn a_second_process_on_the_same_database_is_refused() {
     let second = App::build(config, Role::Server, Clock::manual(START), Random::System).await;
     if Backend::Sqlite == app.app.db.backend() {
         match second {
-            Err(error @ StartError::Lock(_)) => {
+            Err(error @ StartError::Access(AccessError::Lock(_))) => {
                 let words = error.to_string();
                 assert!(
                     words.contains("in use by another canvass process"),

@@ -1,7 +1,8 @@
 //! The table `bounce`, and queries in the ledger about a reader's last mails.
 
 use super::read::Kind;
-use crate::db::{Backend, DbErr, WriteTxn, fetch_one, run};
+use crate::db::{Backend, DbErr, WriteTxn, fetch_one, find_value, run};
+use crate::mailer::mailing::DeliveryState;
 use crate::types::{IssueId, NewsletterId, ReaderId, UnixMillis};
 
 /// Locks a reader's row until the commit, so that if two reports arrive at once, the second counts the first. On SQLite
@@ -46,13 +47,13 @@ pub(super) async fn issues(
     kind: Kind,
     since: UnixMillis,
 ) -> Result<i64, DbErr> {
-    let row = fetch_one(
+    let n = find_value(
         &**txn,
         "SELECT COUNT(*) FROM bounce WHERE reader_id = $1 AND kind = $2 AND at_ms >= $3",
         [reader.0.into(), (kind as i16).into(), since.0.into()],
     )
     .await?;
-    row.map_or(Ok(0), |row| row.try_get_by_index(0))
+    Ok(n.unwrap_or(0))
 }
 
 /// When the last mail before `until` was sent to the reader that did not bounce; the beginning of time if there is
@@ -62,17 +63,14 @@ pub(super) async fn last_arrival(
     reader: ReaderId,
     until: UnixMillis,
 ) -> Result<UnixMillis, DbErr> {
-    let row = fetch_one(
-        &**txn,
+    let sql = format!(
         "SELECT COALESCE(MAX(d.at_ms), 0) FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1
-         WHERE d.state = 2 AND d.at_ms < $2
+         WHERE d.state = {} AND d.at_ms < $2
            AND NOT EXISTS (SELECT 1 FROM bounce b WHERE b.reader_id = d.reader_id AND b.issue_id = d.issue_id)",
-        [reader.0.into(), until.0.into()],
-    )
-    .await?;
-    row.map_or(Ok(UnixMillis(0)), |row| {
-        Ok(UnixMillis(row.try_get_by_index(0)?))
-    })
+        DeliveryState::Sent.code()
+    );
+    let last = find_value(&**txn, sql, [reader.0.into(), until.0.into()]).await?;
+    Ok(last.unwrap_or(UnixMillis(0)))
 }
 
 /// Deletes reports from before that time, and returns the number of rows.
@@ -88,7 +86,5 @@ pub(super) async fn newsletter(
     issue: IssueId,
 ) -> Result<Option<NewsletterId>, DbErr> {
     let sql = "SELECT newsletter_id FROM issue WHERE id = $1";
-    let row = fetch_one(&**txn, sql, [issue.0.into()]).await?;
-    row.map(|row| Ok(NewsletterId(row.try_get_by_index(0)?)))
-        .transpose()
+    find_value(&**txn, sql, [issue.0.into()]).await
 }

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use super::out::tell;
 use super::postgres_tools::Tool;
 use super::{Failed, missing_key};
-use crate::app::check_key;
+use crate::app::StartError;
 use crate::config::{Config, sqlite_url};
 use crate::db::lock::FileLock;
 use crate::db::migrate::{MigrateError, is_new, migrate_restored};
-use crate::db::{Backend, Db, end_restore, restored_file};
-use crate::types::{Clock, Secret};
+use crate::db::{Backend, Db, Role, end_restore, restored_file, with_pepper};
+use crate::types::{Clock, Keys, Random, Secret};
 use crate::{digests, mailer};
 
 /// The reason that editors read beside whatever was held back.
@@ -220,7 +220,10 @@ impl Held {
 async fn hold_back(config: &Config, url: &Secret) -> Result<Held, Failed> {
     let db = Db::open(url, 2).await.map_err(other)?;
     migrate_restored(&db).await.map_err(other)?;
-    check_key(config, &db).await?;
+    let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
+    with_pepper(keys, &db, &Random::System, Role::Tool)
+        .await
+        .map_err(StartError::from)?;
     let now = Clock::System.now();
     let txn = db.write_txn("restore").await?;
     let paused = mailer::mailing::pause_all(&txn, WHY).await?;

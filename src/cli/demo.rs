@@ -4,13 +4,18 @@
 //! It may be started again and keeps its data. Whatever else is configured, it uses no other database and no relay:
 //! a demonstration beside an installation must not migrate, fill or send mail from the installation's database.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::out::say;
 use super::{Failed, serve};
 use crate::admin;
-use crate::app::{App, keep_secret_key};
+use crate::app::App;
 use crate::config::{Config, Transport};
 use crate::newsletters::{self, Created};
 use crate::polls;
@@ -100,6 +105,22 @@ fn claim(dir: &Path) -> std::io::Result<String> {
     std::fs::create_dir_all(dir)?;
     std::fs::write(dir.join(MARK), MARK_WORDS)?;
     keep_secret_key(dir, &Random::System)
+}
+
+/// The secret key of a demonstration: generated once and kept in its directory, readable by its owner only.
+fn keep_secret_key(dir: &Path, random: &Random) -> std::io::Result<String> {
+    let file = dir.join("secret.key");
+    if let Ok(key) = std::fs::read_to_string(&file) {
+        return Ok(key.trim().to_string());
+    }
+    let key = STANDARD.encode(random.bytes::<32>());
+    std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&file)
+        .and_then(|mut f| writeln!(f, "{key}"))?;
+    Ok(key)
 }
 
 async fn is_taken(address: SocketAddr) -> bool {

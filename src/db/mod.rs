@@ -1,5 +1,7 @@
 //! The database: SQLite by default, PostgreSQL when one machine is not enough. The code is the same for both.
 //!
+//! - [`access()`]: how a process gets the database: its lock, its schema. [`with_pepper`]: checks that the secret
+//!   key belongs to this database.
 //! - [`Db::open`]: connect. Every pragma is a connect option, so that each connection has it.
 //! - [`Db::read`]: connections for reading. On SQLite a pool of readers that cannot write.
 //! - [`Db::write_txn`]: the one way to write. On SQLite the pool behind it has one connection and the transaction
@@ -17,6 +19,7 @@
 //! - [`lock`]: one process per SQLite database.
 //! - [`entities`]: one file per table.
 
+mod access;
 mod asked;
 mod bell;
 mod connect;
@@ -27,6 +30,7 @@ pub mod group_commit;
 mod health;
 pub mod lock;
 pub mod migrate;
+mod pepper;
 mod scrub;
 mod search;
 mod sparing;
@@ -34,18 +38,20 @@ mod sql;
 mod turn;
 mod write;
 
+pub use access::{AccessError, Role, access};
 pub use asked::AskedTxn;
 pub use bell::Bell;
 pub use connect::{Backend, Db, OpenError};
 pub use copy::{end_restore, restored_file};
 pub use fate::{connection_lost, is_unwritable};
 pub use health::Trouble;
+pub use pepper::{PepperError, with_pepper};
 pub use sea_orm::{DbErr, TryGetable};
 pub use search::containing;
 pub use sparing::Sparing;
 pub use sql::{
-    Batch, fetch_all, fetch_all_as, fetch_one, fetch_one_as, in_list, is_unique_violation, query,
-    round_up, run, values_list,
+    Batch, fetch_all, fetch_all_as, fetch_one, fetch_one_as, find_all, find_one, find_value,
+    find_values, in_list, is_unique_violation, query, round_up, run, values_list,
 };
 pub use turn::{TURN, Turns};
 pub use write::WriteTxn;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, SqlErr, Statement, Value,
+    ConnectionTrait, DbBackend, DbErr, ExecResult, FromQueryResult, QueryResult, SqlErr, Statement,
+    TryGetable, Value,
 };
 
 /// A statement with its values. Both databases understand `$1, $2, …`.
@@ -63,6 +64,44 @@ pub async fn fetch_one<C: ConnectionTrait>(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<QueryResult>, DbErr> {
     db.query_one_raw(query(db, sql, values)).await
+}
+
+/// All rows of a query, each read into a `T` by the names of its columns.
+pub async fn find_all<T: FromQueryResult>(
+    db: &impl ConnectionTrait,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<T>, DbErr> {
+    T::find_by_statement(query(db, sql, values)).all(db).await
+}
+
+/// The first row of a query, if there is one, read into a `T` by the names of its columns.
+pub async fn find_one<T: FromQueryResult>(
+    db: &impl ConnectionTrait,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<T>, DbErr> {
+    T::find_by_statement(query(db, sql, values)).one(db).await
+}
+
+/// The values of a query with one column.
+pub async fn find_values<T: TryGetable, All: FromIterator<T>>(
+    db: &impl ConnectionTrait,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<All, DbErr> {
+    let rows = fetch_all(db, sql, values).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// The first value of a query with one column, if there is a row.
+pub async fn find_value<T: TryGetable>(
+    db: &impl ConnectionTrait,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<T>, DbErr> {
+    let row = fetch_one(db, sql, values).await?;
+    row.map(|row| row.try_get_by_index(0)).transpose()
 }
 
 /// All rows of a query, converted by `read` and collected.

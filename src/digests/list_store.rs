@@ -1,11 +1,11 @@
 //! The list of issues for the editors' table, filtered, sorted and paged by the database.
 
-use sea_orm::Value;
+use sea_orm::{FromQueryResult, Value};
 
 use super::model::IssueState;
 use super::state::State;
-use crate::db::{Backend, Db, DbErr, containing, fetch_all_as, fetch_one};
-use crate::mailer::mailing::MailingState;
+use crate::db::{Backend, Db, DbErr, containing, find_all, find_value};
+use crate::mailer::mailing::{DeliveryState, MailingState};
 use crate::types::{IssueId, UnixMillis};
 
 /// How many rows a page has.
@@ -49,16 +49,107 @@ pub(super) struct Row {
     pub(super) trouble: i64,
 }
 
-/// Name in addresses, label, SQL condition.
-pub(super) const STATES: &[(&str, &str, &str)] = &[
-    ("draft", "Draft", "i.state = 0"),
-    ("scheduled", "Scheduled", "i.state = 1"),
-    ("held", "Held", "i.state = 2"),
-    ("sending", "Sending", "i.state = 3 AND m.state IN (0, 1, 3)"),
-    ("paused", "Paused", "i.state = 3 AND m.state = 2"),
-    ("finished", "Finished", "i.state = 3 AND m.state = 4"),
-    ("cancelled", "Cancelled", "i.state = 3 AND m.state = 5"),
+/// A row as the query returns it.
+#[derive(FromQueryResult)]
+struct Found {
+    id: IssueId,
+    subject: String,
+    newsletter: String,
+    time_zone: String,
+    state: i16,
+    mailing_state: Option<i16>,
+    when_ms: UnixMillis,
+    audience: Option<i64>,
+    sent: i64,
+    trouble: i64,
+}
+
+impl From<Found> for Row {
+    fn from(row: Found) -> Self {
+        Self {
+            id: row.id,
+            subject: row.subject,
+            newsletter: row.newsletter,
+            time_zone: row.time_zone,
+            state: state(row.state, row.mailing_state.map(MailingState::of)),
+            when: row.when_ms,
+            audience: row.audience,
+            sent: row.sent,
+            trouble: row.trouble,
+        }
+    }
+}
+
+/// A state that the list can be filtered by: its name in addresses, its label, and the stored states of issue and
+/// mailing.
+pub(super) struct Narrowing {
+    pub(super) name: &'static str,
+    pub(super) words: &'static str,
+    issue: i16,
+    /// For issues that were handed over: the states of the mailing.
+    mailing: &'static [MailingState],
+}
+
+/// The states that the list can be filtered by.
+pub(super) const STATES: &[Narrowing] = &[
+    Narrowing::of("draft", "Draft", IssueState::DRAFT),
+    Narrowing::of("scheduled", "Scheduled", IssueState::SCHEDULED),
+    Narrowing::of("held", "Held", IssueState::HELD),
+    Narrowing::handed(
+        "sending",
+        "Sending",
+        &[
+            MailingState::Preparing,
+            MailingState::Sending,
+            MailingState::Cancelling,
+        ],
+    ),
+    Narrowing::handed("paused", "Paused", &[MailingState::Paused]),
+    Narrowing::handed("finished", "Finished", &[MailingState::Finished]),
+    Narrowing::handed("cancelled", "Cancelled", &[MailingState::Cancelled]),
 ];
+
+impl Narrowing {
+    const fn of(name: &'static str, words: &'static str, issue: i16) -> Self {
+        Self {
+            name,
+            words,
+            issue,
+            mailing: &[],
+        }
+    }
+
+    const fn handed(
+        name: &'static str,
+        words: &'static str,
+        mailing: &'static [MailingState],
+    ) -> Self {
+        Self {
+            name,
+            words,
+            issue: IssueState::HANDED,
+            mailing,
+        }
+    }
+
+    fn named(name: &str) -> Option<&'static Self> {
+        STATES.iter().find(|state| state.name == name)
+    }
+
+    /// The SQL condition on the issue `i` and its mailing `m`.
+    fn condition(&self) -> String {
+        let mut sql = format!("i.state = {}", self.issue);
+        if !self.mailing.is_empty() {
+            sql.push_str(&format!(" AND {}", mailing_in(self.mailing)));
+        }
+        sql
+    }
+}
+
+fn mailing_in(states: &[MailingState]) -> String {
+    let codes: Vec<String> = states.iter().map(|s| s.code().to_string()).collect();
+    format!("m.state IN ({})", codes.join(", "))
+}
 
 const FROM: &str = "FROM issue i JOIN newsletter n ON n.id = i.newsletter_id LEFT JOIN mailing m ON m.issue_id = i.id";
 
@@ -80,8 +171,8 @@ fn conditions(backend: Backend, filter: &Filter) -> (String, Vec<Value>) {
         values.push(pattern.into());
         conditions.push(condition);
     }
-    if let Some((_, _, sql)) = STATES.iter().find(|(name, ..)| *name == filter.state) {
-        conditions.push((*sql).to_owned());
+    if let Some(state) = Narrowing::named(&filter.state) {
+        conditions.push(state.condition());
     }
     if !filter.newsletter.is_empty() {
         values.push(filter.newsletter.clone().into());
@@ -94,9 +185,7 @@ fn conditions(backend: Backend, filter: &Filter) -> (String, Vec<Value>) {
 pub(super) async fn count(db: &Db, filter: &Filter) -> Result<i64, DbErr> {
     let (conditions, values) = conditions(db.backend(), filter);
     let sql = format!("SELECT CAST(COUNT(*) AS BIGINT) {FROM} WHERE {conditions}");
-    fetch_one(db.read(), sql, values)
-        .await?
-        .map_or(Ok(0), |row| row.try_get_by_index(0))
+    Ok(find_value(db.read(), sql, values).await?.unwrap_or(0))
 }
 
 /// The rows of one page.
@@ -125,19 +214,21 @@ pub(super) async fn in_states(
     ascending: bool,
     limit: i64,
 ) -> Result<Vec<Row>, DbErr> {
+    const ENDED: &[MailingState] = &[MailingState::Finished, MailingState::Cancelled];
+    let (held, handed) = (IssueState::HELD, IssueState::HANDED);
     let condition = match which {
-        "moving" => "(i.state = 2 OR (i.state = 3 AND m.state IN (0, 1, 2, 3)))",
-        "ended" => "i.state = 3 AND m.state IN (4, 5)",
-        named => STATES
-            .iter()
-            .find(|(name, ..)| *name == named)
-            .map_or("1 = 0", |(_, _, sql)| sql),
+        "moving" => format!(
+            "(i.state = {held} OR (i.state = {handed} AND NOT {}))",
+            mailing_in(ENDED)
+        ),
+        "ended" => format!("i.state = {handed} AND {}", mailing_in(ENDED)),
+        named => Narrowing::named(named).map_or("1 = 0".to_owned(), Narrowing::condition),
     };
     let order = Order {
         by: WHEN,
         ascending,
     };
-    rows(db, condition, Vec::new(), &order, limit, 0).await
+    rows(db, &condition, Vec::new(), &order, limit, 0).await
 }
 
 /// The time that is relevant in an issue's state.
@@ -161,33 +252,20 @@ async fn rows(
     values.push(limit.into());
     values.push(offset.into());
     let (limit, skip) = (values.len() - 1, values.len());
-    let n = |states: &str| {
+    let n = |states: &[DeliveryState]| {
+        let codes: Vec<String> = states.iter().map(|s| s.code().to_string()).collect();
         format!(
-            "CAST(COALESCE((SELECT SUM(t.n) FROM issue_tally t WHERE t.issue_id = i.id AND t.state IN ({states})), 0) AS BIGINT)"
+            "CAST(COALESCE((SELECT SUM(t.n) FROM issue_tally t WHERE t.issue_id = i.id AND t.state IN ({})), 0) AS BIGINT)",
+            codes.join(", ")
         )
     };
-    let (sent, trouble) = (n("2"), n("4, 5"));
+    let sent = n(&[DeliveryState::Sent]);
+    let trouble = n(&[DeliveryState::Failed, DeliveryState::Unknown]);
     let sql = format!(
         "SELECT i.id, i.subject, i.state, n.name AS newsletter, n.time_zone, m.state AS mailing_state, m.audience,
            {WHEN} AS when_ms, {sent} AS sent, {trouble} AS trouble
          {FROM} WHERE {conditions} ORDER BY {by} {direction}, i.id {direction} LIMIT ${limit} OFFSET ${skip}"
     );
-    fetch_all_as(db.read(), sql, values, |row| {
-        Ok(Row {
-            id: IssueId(row.try_get("", "id")?),
-            subject: row.try_get("", "subject")?,
-            newsletter: row.try_get("", "newsletter")?,
-            time_zone: row.try_get("", "time_zone")?,
-            state: state(
-                row.try_get("", "state")?,
-                row.try_get::<Option<i16>>("", "mailing_state")?
-                    .map(MailingState::of),
-            ),
-            when: UnixMillis(row.try_get("", "when_ms")?),
-            audience: row.try_get("", "audience")?,
-            sent: row.try_get("", "sent")?,
-            trouble: row.try_get("", "trouble")?,
-        })
-    })
-    .await
+    let found: Vec<Found> = find_all(db.read(), sql, values).await?;
+    Ok(found.into_iter().map(Row::from).collect())
 }

@@ -1,14 +1,17 @@
 //! The `issue` table. Every change names the revision that it is based on, so that of two editors, two nodes or two
 //! clicks exactly one wins and the other learns of it.
 
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value,
+    ActiveModelTrait as _, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
+    PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, UpdateMany, Value,
 };
 
 use super::model::{Content, ForSample, Issue, IssueState, Slot};
 use crate::app::App;
 use crate::db::entities::{issue, issue_segment};
-use crate::db::{DbErr, WriteTxn, fetch_all_as, fetch_one, is_unique_violation, run};
+use crate::db::{DbErr, WriteTxn, find_all, find_value, is_unique_violation, run};
 use crate::polls::Segment;
 use crate::types::{EditorId, IssueId, NewsletterId, PollId, UnixMillis};
 
@@ -46,34 +49,30 @@ pub(super) async fn insert(
     editor: Option<EditorId>,
     now: UnixMillis,
 ) -> Result<IssueId, DbErr> {
-    let row = fetch_one(
-        &**txn,
-        "INSERT INTO issue (newsletter_id, slug, subject, preheader, body, state, revision, editor_id, created_ms, updated_ms)
-         VALUES ($1, $2, $3, $4, $5, 0, 1, $6, $7, $7) RETURNING id",
-        [
-            newsletter.0.into(),
-            slug.into(),
-            content.subject.as_str().into(),
-            content.preheader.as_str().into(),
-            content.body.as_str().into(),
-            editor.map(|editor| editor.0).into(),
-            now.0.into(),
-        ],
-    )
-    .await?
-    .ok_or_else(|| DbErr::RecordNotInserted)?;
-    Ok(IssueId(row.try_get_by_index(0)?))
+    let row = issue::ActiveModel {
+        newsletter_id: Set(newsletter),
+        slug: Set(slug.to_owned()),
+        subject: Set(content.subject.clone()),
+        preheader: Set(content.preheader.clone()),
+        body: Set(content.body.clone()),
+        state: Set(IssueState::DRAFT),
+        revision: Set(1),
+        editor_id: Set(editor),
+        created_ms: Set(now),
+        updated_ms: Set(now),
+        ..<issue::ActiveModel as Default>::default()
+    };
+    Ok(row.insert(&**txn).await?.id)
 }
 
 /// Turns a new draft into a mail to a sample. Returns false if there already is such a mail.
 pub(super) async fn address_to(txn: &WriteTxn, id: IssueId, to: ForSample) -> Result<bool, DbErr> {
-    let done = change(
-        txn,
-        "UPDATE issue SET sample_poll_id = $1, sample_round = $2 WHERE id = $3 AND state = 0",
-        [to.poll.into(), to.round.code().into(), id.0.into()],
-    )
-    .await;
-    match done {
+    let change = issue::Entity::update_many()
+        .col_expr(issue::Column::SamplePollId, Expr::value(to.poll))
+        .col_expr(issue::Column::SampleRound, Expr::value(to.round.code()))
+        .filter(issue::Column::Id.eq(id))
+        .filter(issue::Column::State.eq(IssueState::DRAFT));
+    match is_done(txn, change).await {
         Err(error) if is_unique_violation(&error) => Ok(false),
         done => done,
     }
@@ -108,6 +107,24 @@ pub(super) async fn segment<C: ConnectionTrait>(
     Ok(row.map(|row| Segment::from_stored(row.poll_id, &row.options)))
 }
 
+/// A change to an issue, made only if it is in one of these states.
+fn change(id: IssueId, from: &[i16], now: UnixMillis) -> UpdateMany<issue::Entity> {
+    changes(from, now).filter(issue::Column::Id.eq(id))
+}
+
+/// A change to all issues in these states.
+fn changes(from: &[i16], now: UnixMillis) -> UpdateMany<issue::Entity> {
+    let next = Expr::col(issue::Column::Revision).add(1);
+    issue::Entity::update_many()
+        .col_expr(issue::Column::Revision, next)
+        .col_expr(issue::Column::UpdatedMs, Expr::value(now))
+        .filter(issue::Column::State.is_in(from.iter().copied()))
+}
+
+async fn is_done(txn: &WriteTxn, change: UpdateMany<issue::Entity>) -> Result<bool, DbErr> {
+    Ok(change.exec(&**txn).await?.rows_affected == 1)
+}
+
 /// Replaces a draft's text. Returns false if it is no longer a draft or no longer at that revision.
 pub(super) async fn save(
     txn: &WriteTxn,
@@ -116,20 +133,15 @@ pub(super) async fn save(
     content: &Content,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    change(
-        txn,
-        "UPDATE issue SET subject = $1, preheader = $2, body = $3, updated_ms = $4, revision = revision + 1
-         WHERE id = $5 AND revision = $6 AND state = 0",
-        [
-            content.subject.as_str().into(),
-            content.preheader.as_str().into(),
-            content.body.as_str().into(),
-            now.0.into(),
-            id.0.into(),
-            revision.into(),
-        ],
-    )
-    .await
+    let change = change(id, &[IssueState::DRAFT], now)
+        .set(issue::ActiveModel {
+            subject: Set(content.subject.clone()),
+            preheader: Set(content.preheader.clone()),
+            body: Set(content.body.clone()),
+            ..<issue::ActiveModel as Default>::default()
+        })
+        .filter(issue::Column::Revision.eq(revision));
+    is_done(txn, change).await
 }
 
 /// Schedules a draft or a held issue.
@@ -144,13 +156,17 @@ pub(super) async fn schedule(
         Some((local, zone)) => (Some(local.clone()), Some(zone.name().to_owned())),
         None => (None, None),
     };
-    change(
-        txn,
-        "UPDATE issue SET state = 1, scheduled_ms = $1, scheduled_local = $2, time_zone = $3, held_reason = '',
-         updated_ms = $4, revision = revision + 1 WHERE id = $5 AND revision = $6 AND state IN (0, 2)",
-        [slot.at.0.into(), local.into(), zone.into(), now.0.into(), id.0.into(), revision.into()],
-    )
-    .await
+    let change = change(id, &[IssueState::DRAFT, IssueState::HELD], now)
+        .set(issue::ActiveModel {
+            state: Set(IssueState::SCHEDULED),
+            scheduled_ms: Set(Some(slot.at)),
+            scheduled_local: Set(local),
+            time_zone: Set(zone),
+            held_reason: Set(String::new()),
+            ..<issue::ActiveModel as Default>::default()
+        })
+        .filter(issue::Column::Revision.eq(revision));
+    is_done(txn, change).await
 }
 
 /// Turns a scheduled or held issue back into a draft.
@@ -159,20 +175,31 @@ pub(super) async fn unschedule(
     id: IssueId,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    change(
-        txn,
-        "UPDATE issue SET state = 0, scheduled_ms = NULL, scheduled_local = NULL, time_zone = NULL, held_reason = '',
-         updated_ms = $1, revision = revision + 1 WHERE id = $2 AND state IN (1, 2)",
-        [now.0.into(), id.0.into()],
-    )
-    .await
+    let change =
+        change(id, &[IssueState::SCHEDULED, IssueState::HELD], now).set(issue::ActiveModel {
+            state: Set(IssueState::DRAFT),
+            scheduled_ms: Set(None),
+            scheduled_local: Set(None),
+            time_zone: Set(None),
+            held_reason: Set(String::new()),
+            ..<issue::ActiveModel as Default>::default()
+        });
+    is_done(txn, change).await
+}
+
+/// The columns that hold an issue until a person decides, with the reason.
+fn held(reason: &str) -> issue::ActiveModel {
+    issue::ActiveModel {
+        state: Set(IssueState::HELD),
+        held_reason: Set(reason.to_owned()),
+        ..<issue::ActiveModel as Default>::default()
+    }
 }
 
 /// Holds every scheduled issue for a person to decide on. Returns how many.
 pub async fn hold_all(txn: &WriteTxn, reason: &str, now: UnixMillis) -> Result<u64, DbErr> {
-    let sql = "UPDATE issue SET state = 2, held_reason = $1, updated_ms = $2, revision = revision + 1 WHERE state = 1";
-    let held = run(&**txn, sql, [reason.into(), now.0.into()]).await?;
-    Ok(held.rows_affected())
+    let hold = changes(&[IssueState::SCHEDULED], now).set(held(reason));
+    Ok(hold.exec(&**txn).await?.rows_affected)
 }
 
 /// Holds a due issue for a person to decide on.
@@ -183,13 +210,10 @@ pub(super) async fn hold(
     reason: &str,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    change(
-        txn,
-        "UPDATE issue SET state = 2, held_reason = $1, updated_ms = $2, revision = revision + 1
-         WHERE id = $3 AND revision = $4 AND state = 1",
-        [reason.into(), now.0.into(), id.0.into(), revision.into()],
-    )
-    .await
+    let change = change(id, &[IssueState::SCHEDULED], now)
+        .set(held(reason))
+        .filter(issue::Column::Revision.eq(revision));
+    is_done(txn, change).await
 }
 
 /// Holds a scheduled issue because somebody asked for it, whatever its revision. Returns false if it is not
@@ -200,10 +224,9 @@ pub(super) async fn hold_back(
     reason: &str,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    change(
+    is_done(
         txn,
-        "UPDATE issue SET state = 2, held_reason = $1, updated_ms = $2, revision = revision + 1 WHERE id = $3 AND state = 1",
-        [reason.into(), now.0.into(), id.0.into()],
+        change(id, &[IssueState::SCHEDULED], now).set(held(reason)),
     )
     .await
 }
@@ -217,13 +240,16 @@ pub(super) async fn hand_over(
     slug: &str,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    change(
-        txn,
-        "UPDATE issue SET state = 3, slug = $1, handed_ms = $2, updated_ms = $2, revision = revision + 1
-         WHERE id = $3 AND revision = $4 AND state IN (0, 1, 2)",
-        [slug.into(), now.0.into(), id.0.into(), revision.into()],
-    )
-    .await
+    let open = [IssueState::DRAFT, IssueState::SCHEDULED, IssueState::HELD];
+    let change = change(id, &open, now)
+        .set(issue::ActiveModel {
+            state: Set(IssueState::HANDED),
+            slug: Set(slug.to_owned()),
+            handed_ms: Set(Some(now)),
+            ..<issue::ActiveModel as Default>::default()
+        })
+        .filter(issue::Column::Revision.eq(revision));
+    is_done(txn, change).await
 }
 
 /// Whether another issue of the newsletter already has that name.
@@ -232,42 +258,46 @@ pub(super) async fn slug_taken<C: ConnectionTrait>(
     newsletter: NewsletterId,
     slug: &str,
 ) -> Result<bool, DbErr> {
-    let values: [Value; 2] = [newsletter.0.into(), slug.into()];
-    let sql = "SELECT 1 FROM issue WHERE newsletter_id = $1 AND slug = $2";
-    Ok(fetch_one(db, sql, values).await?.is_some())
+    let found = issue::Entity::find()
+        .filter(issue::Column::NewsletterId.eq(newsletter))
+        .filter(issue::Column::Slug.eq(slug))
+        .count(db)
+        .await?;
+    Ok(found > 0)
 }
 
 /// Deletes a draft. Returns false if it is no longer a draft or no longer at that revision.
 pub(super) async fn delete(txn: &WriteTxn, id: IssueId, revision: i64) -> Result<bool, DbErr> {
-    let segment = "DELETE FROM issue_segment WHERE issue_id = (SELECT id FROM issue WHERE id = $1 AND revision = $2 AND state = 0)";
-    run(&**txn, segment, [id.0.into(), revision.into()]).await?;
-    change(
-        txn,
-        "DELETE FROM issue WHERE id = $1 AND revision = $2 AND state = 0",
-        [id.0.into(), revision.into()],
-    )
-    .await
-}
-
-async fn change<const N: usize>(
-    txn: &WriteTxn,
-    sql: &str,
-    values: [Value; N],
-) -> Result<bool, DbErr> {
-    Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
+    let draft = Condition::all()
+        .add(issue::Column::Id.eq(id))
+        .add(issue::Column::Revision.eq(revision))
+        .add(issue::Column::State.eq(IssueState::DRAFT));
+    let drafts = issue::Entity::find().filter(draft.clone()).select_only();
+    let drafts = drafts.column(issue::Column::Id).into_query();
+    issue_segment::Entity::delete_many()
+        .filter(issue_segment::Column::IssueId.in_subquery(drafts))
+        .exec(&**txn)
+        .await?;
+    let gone = issue::Entity::delete_many().filter(draft);
+    Ok(gone.exec(&**txn).await?.rows_affected == 1)
 }
 
 /// An issue in the archive's list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromQueryResult)]
 pub(super) struct Archived {
     pub(super) slug: String,
     pub(super) subject: String,
+    #[sea_orm(from_alias = "handed_ms")]
     pub(super) handed: UnixMillis,
 }
 
 /// An issue that has begun to go out is in the archive, because its mails link there; one that was stopped before
 /// its first mail is not.
-const IN_ARCHIVE: &str = "i.state = 3 AND m.started_ms IS NOT NULL";
+fn in_archive() -> String {
+    let handed = IssueState::HANDED;
+    format!("i.state = {handed} AND m.started_ms IS NOT NULL")
+}
+
 /// A mail to a sample or a segment is for those readers only, and must not be readable by guessing its address.
 const FOR_ALL: &str = "i.sample_poll_id IS NULL AND NOT EXISTS (SELECT 1 FROM issue_segment g WHERE g.issue_id = i.id)";
 
@@ -280,21 +310,11 @@ pub(super) async fn archive<C: ConnectionTrait>(
 ) -> Result<Vec<Archived>, DbErr> {
     let sql = format!(
         "SELECT i.slug, i.subject, i.handed_ms FROM issue i JOIN mailing m ON m.issue_id = i.id
-         WHERE i.newsletter_id = $1 AND {IN_ARCHIVE} AND {FOR_ALL} ORDER BY i.handed_ms DESC, i.id DESC LIMIT $2 OFFSET $3"
+         WHERE i.newsletter_id = $1 AND {} AND {FOR_ALL} ORDER BY i.handed_ms DESC, i.id DESC LIMIT $2 OFFSET $3",
+        in_archive()
     );
-    fetch_all_as(
-        db,
-        sql,
-        [newsletter.0.into(), limit.into(), offset.into()],
-        |row| {
-            Ok(Archived {
-                slug: row.try_get("", "slug")?,
-                subject: row.try_get("", "subject")?,
-                handed: UnixMillis(row.try_get("", "handed_ms")?),
-            })
-        },
-    )
-    .await
+    let values = [newsletter.0.into(), limit.into(), offset.into()];
+    find_all(db, sql, values).await
 }
 
 /// Whether the archive of a newsletter contains any issue.
@@ -310,10 +330,11 @@ pub(super) async fn find_archived<C: ConnectionTrait>(
 ) -> Result<Option<Issue>, DbErr> {
     let sql = format!(
         "SELECT i.id FROM issue i JOIN mailing m ON m.issue_id = i.id
-         WHERE i.newsletter_id = $1 AND i.slug = $2 AND {IN_ARCHIVE} AND {FOR_ALL}"
+         WHERE i.newsletter_id = $1 AND i.slug = $2 AND {} AND {FOR_ALL}",
+        in_archive()
     );
-    match fetch_one(db, sql, [newsletter.0.into(), slug.into()]).await? {
-        Some(row) => find(db, IssueId(row.try_get_by_index(0)?)).await,
+    match find_value(db, sql, [newsletter.0.into(), slug.into()]).await? {
+        Some(id) => find(db, id).await,
         None => Ok(None),
     }
 }

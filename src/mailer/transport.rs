@@ -286,15 +286,15 @@ impl Line {
             }
             Fate::InDoubt(words) => {
                 relays.count(way.relay, "in_doubt");
-                relays.lost(way.relay, &words.told(), now, at, &self.app.random);
+                relays.lost(way.relay, words, now, at, &self.app.random);
             }
             Fate::Lost(words) => {
                 relays.not_taken(way);
-                relays.lost(way.relay, &words.told(), now, at, &self.app.random);
+                relays.lost(way.relay, words, now, at, &self.app.random);
             }
             Fate::RelayRests(words) => {
                 relays.not_taken(way);
-                relays.rests(way.relay, &words.told(), now, at, &self.app.random);
+                relays.rests(way.relay, words, now, at, &self.app.random);
             }
             Fate::Later(words) | Fate::Never(_, words) | Fate::ProviderRests(words) => {
                 let never = matches!(fate, Fate::Never(..));
@@ -305,7 +305,7 @@ impl Line {
                     Fate::Never(Reason::Ours, _) => {
                         relays.refused_us(way.relay, words, now, at, random);
                     }
-                    Fate::Later(_) => relays.deferred(way.relay, words, now, at, random),
+                    Fate::Later(_) => relays.deferred(way, words, now, at, random),
                     _ => relays.said(way.relay, &words.told(), at),
                 }
             }

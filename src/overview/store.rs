@@ -1,12 +1,14 @@
 //! The numbers of the overview, read across the tables of all features.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
-use crate::db::{fetch_all_as, fetch_one};
+use crate::db::{find_all, find_one};
+use crate::mailer::outbox::MailState;
+use crate::polls::PollState;
 use crate::types::{SubscriptionState, UnixMillis};
 
 /// How far the installation has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, FromQueryResult)]
 pub struct Progress {
     pub newsletters: i64,
     /// The oldest poll that is not a draft.
@@ -24,32 +26,25 @@ pub struct Progress {
 
 /// Reads how far the installation has come.
 pub async fn progress<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Progress, DbErr> {
-    let sql = "SELECT (SELECT COUNT(*) FROM newsletter) AS newsletters, \
-        (SELECT slug FROM poll WHERE state <> 0 ORDER BY id LIMIT 1) AS poll, \
-        (SELECT COUNT(*) FROM poll WHERE state = 1 AND (opens_ms IS NULL OR opens_ms <= $1) \
+    let (draft, published) = (PollState::Draft.code(), PollState::Published.code());
+    let (waiting, intent) = (MailState::Waiting.code(), MailState::Intent.code());
+    let sql = format!(
+        "SELECT (SELECT COUNT(*) FROM newsletter) AS newsletters, \
+        (SELECT slug FROM poll WHERE state <> {draft} ORDER BY id LIMIT 1) AS poll, \
+        (SELECT COUNT(*) FROM poll WHERE state = {published} AND (opens_ms IS NULL OR opens_ms <= $1) \
             AND (closes_ms IS NULL OR closes_ms > $1)) AS open_polls, \
         (SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE option_id = 0) AS answers, \
         (SELECT COUNT(*) FROM outbox WHERE template = 'test') AS tests, \
         (SELECT COUNT(*) FROM issue) AS issues, \
         (SELECT COUNT(*) FROM mailing) AS sent_issues, \
-        (SELECT COUNT(*) FROM outbox WHERE state IN (0, 1)) AS waiting";
-    let Some(row) = fetch_one(db, sql, [now.into()]).await? else {
-        return Ok(Progress::default());
-    };
-    Ok(Progress {
-        newsletters: row.try_get("", "newsletters")?,
-        poll: row.try_get("", "poll")?,
-        open_polls: row.try_get("", "open_polls")?,
-        answers: row.try_get("", "answers")?,
-        tests: row.try_get("", "tests")?,
-        issues: row.try_get("", "issues")?,
-        sent_issues: row.try_get("", "sent_issues")?,
-        waiting: row.try_get("", "waiting")?,
-    })
+        (SELECT COUNT(*) FROM outbox WHERE state IN ({waiting}, {intent})) AS waiting"
+    );
+    let progress = find_one(db, sql, [now.into()]).await?;
+    Ok(progress.unwrap_or_default())
 }
 
 /// A newsletter and the numbers of its readers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Audience {
     pub slug: String,
     pub name: String,
@@ -67,13 +62,5 @@ pub async fn audiences<C: ConnectionTrait>(db: &C) -> Result<Vec<Audience>, DbEr
          (SELECT COUNT(*) FROM subscription s WHERE s.newsletter_id = n.id AND s.state > {active}) AS gone \
          FROM newsletter n ORDER BY name, id"
     );
-    fetch_all_as(db, sql, [], |row| {
-        Ok(Audience {
-            slug: row.try_get("", "slug")?,
-            name: row.try_get("", "name")?,
-            active: row.try_get("", "active")?,
-            gone: row.try_get("", "gone")?,
-        })
-    })
-    .await
+    find_all(db, sql, []).await
 }

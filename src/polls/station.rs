@@ -63,7 +63,7 @@ impl Station {
             GroupCommit::start_within(line, bounds, move |group: Vec<Slip>| {
                 let (stripe, told) = (stripe.clone(), told.clone());
                 async move {
-                    let outcomes = stripe.commit(&group).await?;
+                    let outcomes = stripe.commit(&group).await?.outcomes;
                     // Done by the writer, and not by the request: the client may have disconnected.
                     let (live, watch, looks) = told;
                     live.touch(group.iter().map(Slip::poll));

@@ -7,7 +7,8 @@
 
 use super::model::{State, Suppression};
 use super::stop::stop_known;
-use super::store::{requests, subscribers};
+use super::store::requests;
+use super::store::subscribers::{self, AddressKey};
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::types::{Keys, ReaderId, UnixMillis};
@@ -81,11 +82,11 @@ impl Held {
 }
 
 impl Sought {
-    fn look_through(&mut self, keys: &Keys, readers: &[(ReaderId, String)]) {
-        for (reader, key) in readers {
-            self.upto = *reader;
-            if keys.address_hash(key) == *self.hash {
-                self.reader = Some(*reader);
+    fn look_through(&mut self, keys: &Keys, readers: &[AddressKey]) {
+        for AddressKey { id, email_key } in readers {
+            self.upto = *id;
+            if keys.address_hash(email_key) == *self.hash {
+                self.reader = Some(*id);
                 return;
             }
         }

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::store::subscribers;
+use super::store::subscribers::{self, Subscriber};
 use crate::db::{Db, DbErr};
 use crate::newsletters;
 use crate::types::{ReaderId, UnixMillis};
@@ -49,9 +49,9 @@ pub async fn run(
     let mut count = 0;
     loop {
         let page = subscribers::active_after(db.read(), newsletter.id, after, PAGE).await?;
-        let Some((last, _)) = page.last() else { break };
-        after = last.id;
-        for (reader, confirmed) in &page {
+        let Some(last) = page.last() else { break };
+        after = last.reader.id;
+        for Subscriber { reader, confirmed } in &page {
             let row = [
                 reader.email.clone(),
                 reader.name.clone(),

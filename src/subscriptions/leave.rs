@@ -2,7 +2,7 @@
 
 use super::confirm::parse_own;
 use super::model::{State, UNDO_WITHIN};
-use super::store::subscribers::{self, Reader};
+use super::store::subscribers::{self, Changed, Reader};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::newsletters::{self, Newsletter};
@@ -46,7 +46,7 @@ pub async fn look(
     };
     Ok(Some(Relation {
         newsletter: found,
-        receives: state.is_some_and(|(code, _)| code == State::Active.code()),
+        receives: state.is_some_and(|changed| changed.is(State::Active)),
         can_undo,
     }))
 }
@@ -78,7 +78,7 @@ pub async fn undo(app: &App, newsletter: NewsletterId, reader: ReaderId) -> Resu
     let done = match undoable(state, now).filter(|_| suppressed.is_none()) {
         Some(left) => subscribers::come_back(&txn, newsletter, reader, left, now).await?,
         // A second undo succeeds, too.
-        None => state.is_some_and(|(code, _)| code == State::Active.code()),
+        None => state.is_some_and(|changed| changed.is(State::Active)),
     };
     txn.commit().await?;
     Ok(done)
@@ -89,7 +89,7 @@ fn hash_of(app: &App, reader: &Reader) -> Result<[u8; 32], DbErr> {
 }
 
 /// When the reader left, if that can still be undone.
-fn undoable(state: Option<(i16, UnixMillis)>, now: UnixMillis) -> Option<UnixMillis> {
-    let (code, changed) = state?;
-    (code == State::Left.code() && now.since(changed) <= UNDO_WITHIN).then_some(changed)
+fn undoable(state: Option<Changed>, now: UnixMillis) -> Option<UnixMillis> {
+    let changed = state?;
+    (changed.is(State::Left) && now.since(changed.at) <= UNDO_WITHIN).then_some(changed.at)
 }

@@ -142,8 +142,8 @@ pub(super) async fn show(
             "filtered": view.filtered(),
             "shown": show::counted(count, "issue", "issues"),
             "filter": { "q": view.filter.subject, "sort": view.order },
-            "states": STATES.iter().map(|(value, label, _)| json!({
-                "value": value, "label": label, "chosen": *value == view.filter.state,
+            "states": STATES.iter().map(|state| json!({
+                "value": state.name, "label": state.words, "chosen": state.name == view.filter.state,
             })).collect::<Vec<_>>(),
             "newsletters": several.then(|| newsletters.iter().map(|n| json!({
                 "slug": n.slug, "name": n.name, "chosen": n.slug == view.filter.newsletter,

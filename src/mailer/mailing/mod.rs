@@ -79,7 +79,7 @@ pub use recipients::{
     After, Listed, Recipient, Standing, Wanted, readers_named, recipient, recipients,
 };
 pub use settle::{Ordered, Verdict, Which, bounced_and_back, resend_failed, settle_unknown};
-pub use states::{DeliveryState, MailingState, Reason};
+pub use states::{BatchState, DeliveryState, MailingState, Reason};
 
 pub use watch::{Pace, Snapshot, watch};
 

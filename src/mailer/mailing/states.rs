@@ -31,7 +31,28 @@ impl MailingState {
         }
     }
 
-    pub(in crate::mailer) fn code(self) -> i16 {
+    /// The code that is stored in the database.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+}
+
+/// The state of a batch of an audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchState {
+    /// Any lane may lease it once its time has come.
+    Waiting = 0,
+    /// A lane works on it, until its lease ends.
+    Leased = 1,
+    /// All its mails are in the ledger or in other batches.
+    Done = 2,
+}
+
+impl BatchState {
+    /// The code that is stored in the database.
+    #[must_use]
+    pub const fn code(self) -> i16 {
         self as i16
     }
 }
@@ -68,7 +89,9 @@ impl DeliveryState {
         .find(|state| state.code() == code)
     }
 
-    pub(in crate::mailer) fn code(self) -> i16 {
+    /// The code that is stored in the database.
+    #[must_use]
+    pub const fn code(self) -> i16 {
         self as i16
     }
 }
@@ -169,7 +192,9 @@ impl Reason {
         found.unwrap_or(Self::None)
     }
 
-    pub(in crate::mailer) fn code(self) -> i16 {
+    /// The code that is stored in the database.
+    #[must_use]
+    pub const fn code(self) -> i16 {
         self as i16
     }
 

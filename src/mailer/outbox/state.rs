@@ -27,10 +27,16 @@ impl MailState {
         Self::Expired,
     ];
 
+    /// The code that is stored in the database.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+
     /// The state with this code; `None` for a code that no version of Canvass wrote.
     #[must_use]
     pub fn of(code: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| *state as i16 == code)
+        Self::ALL.into_iter().find(|state| state.code() == code)
     }
 }
 
@@ -52,7 +58,7 @@ impl Final {
             Self::Unknown => MailState::Unknown,
             Self::Expired => MailState::Expired,
         };
-        state as i16
+        state.code()
     }
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Way {
     pub(super) relay: usize,
     /// If this mail is the trial of a half-open breaker, when the trial began.
     trial: Option<Instant>,
+    /// Whether this is the mail's first attempt.
+    is_first: bool,
 }
 
 /// The result of a choice.
@@ -163,7 +165,11 @@ impl Relays {
             }
         };
         route.pace_take(now);
-        Choice::Way(Way { relay: way, trial })
+        Choice::Way(Way {
+            relay: way,
+            trial,
+            is_first: kind == Kind::First,
+        })
     }
 
     pub(super) async fn refill(&self, app: &App, way: usize) -> Result<(), DbErr> {
@@ -238,9 +244,9 @@ impl Relays {
         };
         if route.refused_us(&words.told(), at) < IN_A_ROW {
             route.breaker.close();
-        } else if let Some(pause) = route.breaker.open(now, random, &words.told()) {
+        } else {
             let why = "a relay refuses our mails and is left alone for a while";
-            route.left_alone(pause, Some(words.codes()), why);
+            route.rest(&route.breaker, words, now, random, why);
         }
     }
 
@@ -252,18 +258,17 @@ impl Relays {
     /// Records that a relay deferred a mail.
     pub(super) fn deferred(
         &self,
-        way: usize,
+        way: Way,
         words: &Words,
         now: Instant,
         at: UnixMillis,
         random: &Random,
     ) {
-        let Some(route) = self.0.get(way) else {
+        let Some(route) = self.0.get(way.relay) else {
             return;
         };
         route.breaker.close();
-        let text = words.text.to_lowercase();
-        if text.contains("greylist") || text.contains("graylist") {
+        if is_greylisted(words, way.is_first) {
             // Greylisting is overcome by coming back through the same relay.
             route.said(&words.told(), at);
             return;
@@ -271,10 +276,8 @@ impl Relays {
         if route.deferred(&words.told(), at) < IN_A_ROW || self.0.len() == 1 {
             return;
         }
-        if let Some(pause) = route.slow.open(now, random, &words.told()) {
-            let why = "a relay defers mail after mail and is passed over for a while";
-            route.left_alone(pause, Some(words.codes()), why);
-        }
+        let why = "a relay defers mail after mail and is passed over for a while";
+        route.rest(&route.slow, words, now, random, why);
     }
 
     /// Records another reply of a relay about one mail.
@@ -289,7 +292,7 @@ impl Relays {
     pub(super) fn rests(
         &self,
         way: usize,
-        words: &str,
+        words: &Words,
         now: Instant,
         at: UnixMillis,
         random: &Random,
@@ -297,10 +300,9 @@ impl Relays {
         let Some(route) = self.0.get(way) else {
             return;
         };
-        route.said(words, at);
-        if let Some(pause) = route.breaker.open(now, random, words) {
-            route.left_alone(pause, None, "a relay is left alone for a while");
-        }
+        route.said(&words.told(), at);
+        let why = "a relay is left alone for a while";
+        route.rest(&route.breaker, words, now, random, why);
     }
 
     /// Records that a connection broke in the middle of a mail. A single time may be chance or due to the mail; several
@@ -308,7 +310,7 @@ impl Relays {
     pub(super) fn lost(
         &self,
         way: usize,
-        words: &str,
+        words: &Words,
         now: Instant,
         at: UnixMillis,
         random: &Random,
@@ -317,7 +319,7 @@ impl Relays {
         let Some(route) = self.0.get(way) else {
             return;
         };
-        if route.lost(words, at) >= OFTEN || route.breaker.is_troubled() {
+        if route.lost(&words.told(), at) >= OFTEN || route.breaker.is_troubled() {
             self.rests(way, words, now, at, random);
         }
     }
@@ -334,6 +336,16 @@ impl Relays {
         let now = Instant::now();
         self.0.iter().map(|route| route.status(now, at)).collect()
     }
+}
+
+/// Whether a mail was deferred only to see whether it comes back. RFC 3463 §3.8 defines X.7.1 for refusals by policy,
+/// and many servers use it when they greylist; but a mail that did come back and gets it again met another policy.
+/// Other servers use other codes (4.2.0, 4.2.2), and only the word in the reply shows it.
+fn is_greylisted(words: &Words, is_first: bool) -> bool {
+    let text = words.text.to_lowercase();
+    (is_first && words.enhanced == "4.7.1")
+        || text.contains("greylist")
+        || text.contains("graylist")
 }
 
 /// The relay with the lowest score gets the key: −ln(u) / weight, with u uniform in (0, 1) from key and relay. So each

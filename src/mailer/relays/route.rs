@@ -11,11 +11,12 @@ use crate::{
     config,
     mailer::{
         breaker::Breaker,
+        fate::Words,
         pace::Pace,
         smtp::Relay,
         status::{BreakerState, RelayStatus},
     },
-    types::UnixMillis,
+    types::{Random, UnixMillis},
 };
 
 /// Seconds in the window of "the last minute".
@@ -154,9 +155,21 @@ impl Route {
         state.lost
     }
 
-    /// Counts and logs that one of its breakers has opened. `reply`: the codes of the reply that was the cause, if any.
-    pub(super) fn left_alone(&self, pause: Duration, reply: Option<String>, why: &str) {
+    /// Opens one of its breakers, unless it is open already; counts that, and logs the codes of the reply, but not its
+    /// text, which may repeat an address.
+    pub(super) fn rest(
+        &self,
+        breaker: &Breaker,
+        words: &Words,
+        now: Instant,
+        random: &Random,
+        why: &str,
+    ) {
+        let Some(pause) = breaker.open(now, random, &words.told()) else {
+            return;
+        };
         metrics::counter!("canvass_relay_rests_total", "relay" => self.name.clone()).increment(1);
+        let reply = Some(words.codes()).filter(|codes| !codes.is_empty());
         tracing::warn!(relay = %self.name, seconds = pause.as_secs(), reply, "{why}");
     }
 

@@ -59,7 +59,13 @@ fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
     let before: Vec<_> = (0..3_000)
         .map(|key| way(&relays, key, Kind::First))
         .collect();
-    relays.rests(1, "421 busy", Instant::now(), AT, &Random::seeded(1));
+    relays.rests(
+        1,
+        &words(421, "4.3.2"),
+        Instant::now(),
+        AT,
+        &Random::seeded(1),
+    );
     let mut moved = [0; 3];
     for (key, before) in before.iter().enumerate() {
         let now = way(&relays, key as u64, Kind::First);
@@ -74,8 +80,8 @@ fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
         "{moved:?}"
     );
     assert_eq!(relays.wait(Instant::now(), AT, true, |_| false), None);
-    relays.rests(0, "gone", Instant::now(), AT, &Random::seeded(1));
-    relays.rests(2, "gone", Instant::now(), AT, &Random::seeded(1));
+    relays.rests(0, &gone(), Instant::now(), AT, &Random::seeded(1));
+    relays.rests(2, &gone(), Instant::now(), AT, &Random::seeded(1));
     assert_eq!(way(&relays, 1, Kind::Single), None);
     assert!(relays.wait(Instant::now(), AT, true, |_| false).is_some());
 }
@@ -151,10 +157,10 @@ fn takes(relays: &Relays, now: Instant) -> bool {
 fn a_connection_that_breaks_after_a_rest_makes_it_a_longer_rest_and_no_silence() {
     let (relays, random) = (relays(&[1], |_, _| ()), Random::seeded(1));
     let mut now = Instant::now();
-    relays.rests(0, "gone", now, AT, &random);
+    relays.rests(0, &gone(), now, AT, &random);
     now += Duration::from_secs(2);
     assert!(takes(&relays, now) && !takes(&relays, now), "one tries");
-    relays.lost(0, "reset", now, AT, &random);
+    relays.lost(0, &gone(), now, AT, &random);
     assert!(!takes(&relays, now));
     now += Duration::from_secs(3);
     assert!(
@@ -162,7 +168,7 @@ fn a_connection_that_breaks_after_a_rest_makes_it_a_longer_rest_and_no_silence()
         "it rested for two seconds, not for a minute"
     );
     relays.took(0, now);
-    relays.lost(0, "reset", now, AT, &random);
+    relays.lost(0, &gone(), now, AT, &random);
     assert!(takes(&relays, now), "one that breaks while all is well");
 }
 
@@ -173,7 +179,7 @@ fn a_mail_that_is_not_sent_after_all_lets_another_try() {
     let Choice::Way(before) = relays.choose(1, Kind::Single, now, AT, |_| false, &[]) else {
         panic!("all is well");
     };
-    relays.rests(0, "gone", now, AT, &random);
+    relays.rests(0, &gone(), now, AT, &random);
     now += Duration::from_secs(2);
     let choose = || match relays.choose(1, Kind::Single, now, AT, |_| false, &[]) {
         Choice::Way(way) => Some(way),
@@ -191,7 +197,7 @@ fn a_mail_that_is_not_sent_after_all_lets_another_try() {
 fn a_day_without_grants_in_hand_is_asked_before_a_relay_is_tried() {
     let relays = relays(&[1], |_, settings| settings.per_day = 10);
     let now = Instant::now() + Duration::from_secs(2);
-    relays.rests(0, "gone", Instant::now(), AT, &Random::seeded(1));
+    relays.rests(0, &gone(), Instant::now(), AT, &Random::seeded(1));
     for _ in 0..2 {
         let choice = relays.choose(1, Kind::First, now, AT, |_| false, &[]);
         assert!(matches!(choice, Choice::Refill(0)), "{choice:?}");
@@ -203,6 +209,14 @@ fn words(code: i16, enhanced: &str) -> Words {
         code,
         enhanced: enhanced.to_owned(),
         text: format!("{enhanced} because"),
+    }
+}
+
+/// A connection that broke without a reply.
+fn gone() -> Words {
+    Words {
+        text: "gone".into(),
+        ..Words::default()
     }
 }
 
@@ -248,7 +262,7 @@ fn a_relay_that_puts_off_mail_after_mail_is_passed_over_where_there_is_another()
     let one = relays(&[1], |_, _| ());
     for relays in [&two, &one] {
         for _ in 0..IN_A_ROW {
-            relays.deferred(0, &later, now, AT, &random);
+            relays.deferred(Way::default(), &later, now, AT, &random);
         }
     }
     assert!((0..100).all(|key| way(&two, key, Kind::Again) == Some(1)));
@@ -263,6 +277,30 @@ fn a_relay_that_puts_off_mail_after_mail_is_passed_over_where_there_is_another()
     drop(seats);
     two.took(0, now);
     assert!((0..100).any(|key| way(&two, key, Kind::First) == Some(0)));
+}
+
+#[test]
+fn a_relay_that_greylists_is_not_passed_over() {
+    let random = Random::seeded(1);
+    let now = Instant::now();
+    let passed_over = |code: &str, is_first| {
+        let relays = relays(&[1, 1], |_, _| ());
+        let way = Way {
+            is_first,
+            ..Way::default()
+        };
+        for _ in 0..IN_A_ROW {
+            relays.deferred(way, &words(451, code), now, AT, &random);
+        }
+        relays.status(AT)[0].breaker != BreakerState::Closed
+    };
+    assert!(
+        !passed_over("4.7.1", true),
+        "the mail may be accepted when it comes back"
+    );
+    assert!(passed_over("4.7.1", false), "the mail did come back");
+    assert!(passed_over("4.3.0", true), "not the code of a policy");
+    assert!(!passed_over("4.2.0 Greylisted", false), "the text says it");
 }
 
 #[test]

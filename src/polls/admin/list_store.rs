@@ -110,22 +110,24 @@ fn condition(backend: Backend, wanted: &Wanted, now: UnixMillis) -> (String, Vec
     }
     if let Some(only) = wanted.state {
         let n = values.len() + 1;
+        let [draft, published, closed] =
+            [PollState::Draft, PollState::Published, PollState::Closed].map(PollState::code);
         let (state, uses_now) = match only {
-            Only::Draft => ("state = 0".to_owned(), false),
+            Only::Draft => (format!("state = {draft}"), false),
             Only::Waiting => (
                 format!(
-                    "state = 1 AND opens_ms > ${n} AND (closes_ms IS NULL OR closes_ms > ${n})"
+                    "state = {published} AND opens_ms > ${n} AND (closes_ms IS NULL OR closes_ms > ${n})"
                 ),
                 true,
             ),
             Only::Open => (
                 format!(
-                    "state = 1 AND (opens_ms IS NULL OR opens_ms <= ${n}) AND (closes_ms IS NULL OR closes_ms > ${n})"
+                    "state = {published} AND (opens_ms IS NULL OR opens_ms <= ${n}) AND (closes_ms IS NULL OR closes_ms > ${n})"
                 ),
                 true,
             ),
             Only::Closed => (
-                format!("(state = 2 OR (state = 1 AND closes_ms <= ${n}))"),
+                format!("(state = {closed} OR (state = {published} AND closes_ms <= ${n}))"),
                 true,
             ),
         };

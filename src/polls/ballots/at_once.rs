@@ -8,7 +8,6 @@
 
 use std::collections::btree_map::Entry::Vacant;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,7 +60,15 @@ pub struct Stripe {
     heads: std::sync::Mutex<Heads>,
     /// PostgreSQL only.
     turns: Option<Mutex<Turns>>,
-    written: AtomicU64,
+}
+
+/// The result of committing a group.
+#[derive(Debug)]
+pub struct Committed {
+    /// The outcome of each slip, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// Whether it was committed in one round trip, without reading anything before.
+    pub at_once: bool,
 }
 
 impl Stripe {
@@ -78,30 +85,25 @@ impl Stripe {
             slot,
             heads: std::sync::Mutex::default(),
             turns: (db.backend() == Backend::Postgres).then(turns),
-            written: AtomicU64::new(0),
         }
-    }
-
-    /// The number of groups committed in one round trip since this was created.
-    #[must_use]
-    pub fn written_at_once(&self) -> u64 {
-        self.written.load(Relaxed)
     }
 
     /// Commits a group. Groups must be committed one at a time.
     ///
     /// # Errors
     /// As for [`super::commit()`].
-    pub async fn commit(&self, group: &[Slip]) -> Result<Vec<Outcome>, DbErr> {
+    pub async fn commit(&self, group: &[Slip]) -> Result<Committed, DbErr> {
         // If this fails or is dropped, no heads are left behind, and the next group takes the regular path.
         let heads = std::mem::take(&mut *self.heads());
         let now = self.clock.now();
         if let Some(plan) = Plan::of(group, &heads, now) {
             match self.at_once(plan, &heads, now).await {
                 Ok(Some(ahead)) => {
-                    self.written.fetch_add(1, Relaxed);
                     self.keep(heads, ahead);
-                    return Ok(vec![Outcome::Counted; group.len()]);
+                    return Ok(Committed {
+                        outcomes: vec![Outcome::Counted; group.len()],
+                        at_once: true,
+                    });
                 }
                 Ok(None) => {}
                 Err(error) if connection_lost(&error) || is_unwritable(&error) => {
@@ -115,7 +117,10 @@ impl Stripe {
         let (outcomes, ahead) =
             commit::commit_and_tell(&self.db, &self.clock, self.slot, group).await?;
         self.keep(heads, ahead);
-        Ok(outcomes)
+        Ok(Committed {
+            outcomes,
+            at_once: false,
+        })
     }
 
     fn heads(&self) -> MutexGuard<'_, Heads> {

@@ -54,7 +54,7 @@ mod verify_share;
 mod writers;
 
 pub use adopt::adopt;
-pub use at_once::Stripe;
+pub use at_once::{Committed, Stripe};
 pub use audit::{Audits, Difference, audit};
 pub use close::watch as watch_closes;
 pub use commit::{LARGEST_GROUP, commit};

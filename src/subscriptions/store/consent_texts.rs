@@ -1,8 +1,13 @@
 //! The consent texts that readers agreed to, here or elsewhere.
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _,
+};
 
-use crate::db::{DbErr, WriteTxn, fetch_one};
+use crate::db::entities::consent_text;
+use crate::db::{DbErr, WriteTxn, find_value};
 use crate::newsletters::ConsentText;
 use crate::types::{ConsentTextId, NewsletterId, UnixMillis};
 
@@ -14,29 +19,30 @@ pub async fn keep(
     body: &str,
     now: UnixMillis,
 ) -> Result<ConsentText, DbErr> {
-    let known = fetch_one(
+    let known = consent_text::Entity::find()
+        .filter(consent_text::Column::NewsletterId.eq(newsletter))
+        .filter(consent_text::Column::Body.eq(body))
+        .order_by_asc(consent_text::Column::Id)
+        .one(&**txn)
+        .await?;
+    if let Some(known) = known {
+        return Ok(known.into());
+    }
+    let lowest: Option<i64> = find_value(
         &**txn,
-        "SELECT id, version FROM consent_text WHERE newsletter_id = $1 AND body = $2 ORDER BY id LIMIT 1",
-        [newsletter.0.into(), body.into()],
+        "SELECT MIN(version) FROM consent_text WHERE newsletter_id = $1",
+        [newsletter.into()],
     )
-    .await?;
-    let row = match known {
-        Some(row) => row,
-        None => fetch_one(
-            &**txn,
-            "INSERT INTO consent_text (newsletter_id, version, body, created_ms)
-             SELECT $1, CASE WHEN MIN(version) < 0 THEN MIN(version) ELSE 0 END - 1, $2, $3 FROM consent_text WHERE newsletter_id = $1
-             RETURNING id, version",
-            [newsletter.0.into(), body.into(), now.0.into()],
-        )
-        .await?
-        .ok_or(DbErr::RecordNotInserted)?,
+    .await?
+    .flatten();
+    let kept = consent_text::ActiveModel {
+        id: NotSet,
+        newsletter_id: Set(newsletter),
+        version: Set(lowest.unwrap_or(0).min(0) - 1),
+        body: Set(body.to_owned()),
+        created_ms: Set(now),
     };
-    Ok(ConsentText {
-        id: ConsentTextId(row.try_get_by_index(0)?),
-        version: row.try_get_by_index(1)?,
-        body: body.to_owned(),
-    })
+    Ok(kept.insert(&**txn).await?.into())
 }
 
 /// The text with this id.
@@ -44,12 +50,8 @@ pub async fn by_id<C: ConnectionTrait>(
     db: &C,
     id: ConsentTextId,
 ) -> Result<Option<ConsentText>, DbErr> {
-    one(
-        db,
-        "SELECT id, version, body FROM consent_text WHERE id = $1",
-        [id.0.into()],
-    )
-    .await
+    let text = consent_text::Entity::find_by_id(id).one(db).await?;
+    Ok(text.map(ConsentText::from))
 }
 
 /// One of the versions that the newsletter's own forms have shown.
@@ -58,25 +60,11 @@ pub async fn by_version<C: ConnectionTrait>(
     newsletter: NewsletterId,
     version: i64,
 ) -> Result<Option<ConsentText>, DbErr> {
-    one(
-        db,
-        "SELECT id, version, body FROM consent_text WHERE newsletter_id = $1 AND version = $2 AND version > 0",
-        [newsletter.0.into(), version.into()],
-    )
-    .await
-}
-
-async fn one<C: ConnectionTrait>(
-    db: &C,
-    sql: &str,
-    values: impl IntoIterator<Item = Value>,
-) -> Result<Option<ConsentText>, DbErr> {
-    let Some(row) = fetch_one(db, sql, values).await? else {
-        return Ok(None);
-    };
-    Ok(Some(ConsentText {
-        id: ConsentTextId(row.try_get_by_index(0)?),
-        version: row.try_get_by_index(1)?,
-        body: row.try_get_by_index(2)?,
-    }))
+    let text = consent_text::Entity::find()
+        .filter(consent_text::Column::NewsletterId.eq(newsletter))
+        .filter(consent_text::Column::Version.eq(version))
+        .filter(consent_text::Column::Version.gt(0))
+        .one(db)
+        .await?;
+    Ok(text.map(ConsentText::from))
 }

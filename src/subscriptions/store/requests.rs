@@ -1,24 +1,30 @@
 //! Requests that wait for their confirmation, and what is known about an address when a request arrives.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use crate::db::{Backend, Db, DbErr, WriteTxn, fetch_one, run};
+use crate::db::{Backend, Db, DbErr, WriteTxn, find_one, find_value, run};
 use crate::subscriptions::model::Standing;
 use crate::types::{ConsentTextId, NewsletterId, PollId, ReaderId, UnixMillis};
 
 /// A wish to subscribe, as stored in the database.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromQueryResult)]
 pub struct Request {
     pub id: i64,
+    #[sea_orm(from_alias = "newsletter_id")]
     pub newsletter: NewsletterId,
     pub email: String,
     pub name: String,
+    #[sea_orm(from_alias = "consent_text_id")]
     pub consent_text: ConsentTextId,
     pub page: String,
     pub source: String,
+    #[sea_orm(from_alias = "created_ms")]
     pub asked: UnixMillis,
+    #[sea_orm(from_alias = "expires_ms")]
     pub expires: UnixMillis,
+    #[sea_orm(from_alias = "confirmed_ms")]
     pub confirmed: Option<UnixMillis>,
+    #[sea_orm(from_alias = "poll_id")]
     pub poll: Option<PollId>,
 }
 
@@ -63,23 +69,31 @@ pub async fn standing(
     address_hash: &[u8],
     since: UnixMillis,
 ) -> Result<Standing, DbErr> {
-    let row = fetch_one(
+    #[derive(FromQueryResult)]
+    struct Facts {
+        suppressed: Option<i16>,
+        reader: Option<ReaderId>,
+        state: Option<i16>,
+        mails: i64,
+        last_mail: Option<UnixMillis>,
+    }
+    let facts: Option<Facts> = find_one(
         &**txn,
-        "SELECT (SELECT reason FROM suppression WHERE address_hash = $1),
-                (SELECT id FROM reader WHERE email_key = $2),
-                (SELECT s.state FROM subscription s JOIN reader r ON r.id = s.reader_id WHERE s.newsletter_id = $3 AND r.email_key = $2),
-                (SELECT COUNT(*) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4 AND COALESCE(newsletter_id, $3) <> 0),
-                (SELECT MAX(sent_ms) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4 AND newsletter_id = $3)",
+        "SELECT (SELECT reason FROM suppression WHERE address_hash = $1) AS suppressed,
+                (SELECT id FROM reader WHERE email_key = $2) AS reader,
+                (SELECT s.state FROM subscription s JOIN reader r ON r.id = s.reader_id WHERE s.newsletter_id = $3 AND r.email_key = $2) AS state,
+                (SELECT COUNT(*) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4 AND COALESCE(newsletter_id, $3) <> 0) AS mails,
+                (SELECT MAX(sent_ms) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $4 AND newsletter_id = $3) AS last_mail",
         [address_hash.to_vec().into(), email_key.into(), newsletter.0.into(), since.0.into()],
     )
     .await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("a row of facts".into()))?;
+    let facts = facts.ok_or_else(|| DbErr::RecordNotFound("a row of facts".into()))?;
     Ok(Standing {
-        suppressed: row.try_get_by_index(0)?,
-        reader: row.try_get_by_index::<Option<i64>>(1)?.map(ReaderId),
-        state: row.try_get_by_index(2)?,
-        mails: row.try_get_by_index(3)?,
-        last_mail: row.try_get_by_index::<Option<i64>>(4)?.map(UnixMillis),
+        suppressed: facts.suppressed,
+        reader: facts.reader,
+        state: facts.state,
+        mails: facts.mails,
+        last_mail: facts.last_mail,
     })
 }
 
@@ -130,7 +144,7 @@ pub async fn data_links(
     address_hash: &[u8],
     since: UnixMillis,
 ) -> Result<i64, DbErr> {
-    let row = fetch_one(
+    let n = find_value(
         &**txn,
         "SELECT COUNT(*) FROM triggered_mail WHERE address_hash = $1 AND sent_ms > $2 AND newsletter_id = $3",
         [
@@ -140,8 +154,7 @@ pub async fn data_links(
         ],
     )
     .await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("a count".into()))?;
-    row.try_get_by_index(0)
+    Ok(n.unwrap_or(0))
 }
 
 /// Stores a request.
@@ -174,27 +187,13 @@ pub async fn by_token<C: ConnectionTrait>(
     db: &C,
     token_hash: Vec<u8>,
 ) -> Result<Option<Request>, DbErr> {
-    let row = fetch_one(
+    find_one(
         db,
         "SELECT id, newsletter_id, email, name, consent_text_id, page, source, created_ms, expires_ms, confirmed_ms, poll_id
          FROM subscription_request WHERE token_hash = $1",
         [token_hash.into()],
     )
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Request {
-        id: row.try_get_by_index(0)?,
-        newsletter: NewsletterId(row.try_get_by_index(1)?),
-        email: row.try_get_by_index(2)?,
-        name: row.try_get_by_index(3)?,
-        consent_text: ConsentTextId(row.try_get_by_index(4)?),
-        page: row.try_get_by_index(5)?,
-        source: row.try_get_by_index(6)?,
-        asked: UnixMillis(row.try_get_by_index(7)?),
-        expires: UnixMillis(row.try_get_by_index(8)?),
-        confirmed: row.try_get_by_index::<Option<i64>>(9)?.map(UnixMillis),
-        poll: row.try_get_by_index::<Option<i64>>(10)?.map(PollId),
-    }))
+    .await
 }
 
 /// Marks a request as confirmed; false if it was already.

@@ -1,14 +1,14 @@
 //! Readers, their subscriptions, and the evidence of their consent.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::requests::Request;
-use crate::db::{Backend, DbErr, WriteTxn, fetch_all, fetch_all_as, fetch_one, run};
+use crate::db::{Backend, DbErr, WriteTxn, fetch_one, find_all, find_one, find_value, run};
 use crate::subscriptions::model::{State, Subscribed, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
 /// A reader as they see themselves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromQueryResult)]
 pub struct Reader {
     pub id: ReaderId,
     pub email: String,
@@ -18,19 +18,8 @@ pub struct Reader {
 
 /// The reader, unless erased.
 pub async fn reader<C: ConnectionTrait>(db: &C, id: ReaderId) -> Result<Option<Reader>, DbErr> {
-    let row = fetch_one(
-        db,
-        "SELECT email, name, time_zone FROM reader WHERE id = $1 AND erased_ms IS NULL",
-        [id.0.into()],
-    )
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Reader {
-        id,
-        email: row.try_get_by_index(0)?,
-        name: row.try_get_by_index(1)?,
-        time_zone: row.try_get_by_index(2)?,
-    }))
+    let sql = "SELECT id, email, name, time_zone FROM reader WHERE id = $1 AND erased_ms IS NULL";
+    find_one(db, sql, [id.into()]).await
 }
 
 /// The reader, unless erased. Locks the row, so that the reader is not erased before `txn` ends.
@@ -62,7 +51,7 @@ pub async fn enter(
     request: &Request,
     now: UnixMillis,
 ) -> Result<ReaderId, DbErr> {
-    let row = fetch_one(
+    let id = find_value(
         &**txn,
         "INSERT INTO reader (email_key, email, name, created_ms) VALUES ($1, $2, $3, $4)
          ON CONFLICT (email_key) DO UPDATE SET
@@ -77,9 +66,7 @@ pub async fn enter(
         ],
     )
     .await?;
-    row.ok_or(DbErr::RecordNotInserted)?
-        .try_get_by_index(0)
-        .map(ReaderId)
+    id.ok_or(DbErr::RecordNotInserted)
 }
 
 /// The reader with this address.
@@ -88,9 +75,14 @@ pub async fn by_address<C: ConnectionTrait>(
     email_key: &str,
 ) -> Result<Option<ReaderId>, DbErr> {
     let sql = "SELECT id FROM reader WHERE email_key = $1 AND erased_ms IS NULL";
-    let row = fetch_one(db, sql, [email_key.into()]).await?;
-    row.map(|row| row.try_get_by_index(0).map(ReaderId))
-        .transpose()
+    find_value(db, sql, [email_key.into()]).await
+}
+
+/// A reader and the key of their address.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct AddressKey {
+    pub id: ReaderId,
+    pub email_key: String,
 }
 
 /// The address keys of the readers after `after`, by id, without those who were erased.
@@ -98,14 +90,11 @@ pub async fn keys_after<C: ConnectionTrait>(
     db: &C,
     after: ReaderId,
     limit: usize,
-) -> Result<Vec<(ReaderId, String)>, DbErr> {
+) -> Result<Vec<AddressKey>, DbErr> {
     let sql = format!(
         "SELECT id, email_key FROM reader WHERE id > $1 AND erased_ms IS NULL ORDER BY id LIMIT {limit}"
     );
-    fetch_all_as(db, sql, [after.0.into()], |row| {
-        Ok((ReaderId(row.try_get_by_index(0)?), row.try_get_by_index(1)?))
-    })
-    .await
+    find_all(db, sql, [after.into()]).await
 }
 
 /// Makes the subscription active, whatever its state, and stores the evidence of its request.
@@ -143,24 +132,30 @@ pub async fn subscribe(
 }
 
 /// The state of a subscription, and since when.
+#[derive(Debug, Clone, Copy, FromQueryResult)]
+pub struct Changed {
+    /// The code of a [`State`].
+    pub state: i16,
+    #[sea_orm(from_alias = "changed_ms")]
+    pub at: UnixMillis,
+}
+
+impl Changed {
+    /// Whether the subscription is in this state.
+    pub fn is(self, state: State) -> bool {
+        self.state == state.code()
+    }
+}
+
+/// The state of a subscription, and since when.
 pub async fn state<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,
     reader: ReaderId,
-) -> Result<Option<(i16, UnixMillis)>, DbErr> {
-    let row = fetch_one(
-        db,
-        "SELECT state, changed_ms FROM subscription WHERE newsletter_id = $1 AND reader_id = $2",
-        [newsletter.0.into(), reader.0.into()],
-    )
-    .await?;
-    row.map(|row| {
-        Ok((
-            row.try_get_by_index(0)?,
-            UnixMillis(row.try_get_by_index(1)?),
-        ))
-    })
-    .transpose()
+) -> Result<Option<Changed>, DbErr> {
+    let sql =
+        "SELECT state, changed_ms FROM subscription WHERE newsletter_id = $1 AND reader_id = $2";
+    find_one(db, sql, [newsletter.into(), reader.into()]).await
 }
 
 /// Whether the reader exists and has an active subscription.
@@ -173,7 +168,7 @@ pub async fn is_active<C: ConnectionTrait>(
         return Ok(false);
     };
     let state = state(db, newsletter, reader).await?;
-    Ok(state.is_some_and(|(code, _)| code == State::Active.code()))
+    Ok(state.is_some_and(|changed| changed.is(State::Active)))
 }
 
 /// All subscriptions of the reader, active or not.
@@ -181,26 +176,32 @@ pub async fn of_reader<C: ConnectionTrait>(
     db: &C,
     reader: ReaderId,
 ) -> Result<Vec<Subscribed>, DbErr> {
-    fetch_all(
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: NewsletterId,
+        slug: String,
+        name: String,
+        description: String,
+        state: i16,
+        changed_ms: UnixMillis,
+    }
+    let rows: Vec<Row> = find_all(
         db,
         "SELECT n.id, n.slug, n.name, n.description, s.state, s.changed_ms
          FROM subscription s JOIN newsletter n ON n.id = s.newsletter_id
          WHERE s.reader_id = $1 ORDER BY n.name, n.id",
-        [reader.0.into()],
+        [reader.into()],
     )
-    .await?
-    .iter()
-    .map(|row| {
-        Ok(Subscribed {
-            newsletter: NewsletterId(row.try_get_by_index(0)?),
-            slug: row.try_get_by_index(1)?,
-            name: row.try_get_by_index(2)?,
-            description: row.try_get_by_index(3)?,
-            state: row.try_get_by_index(4)?,
-            changed: UnixMillis(row.try_get_by_index(5)?),
-        })
-    })
-    .collect()
+    .await?;
+    let subscribed = |row: Row| Subscribed {
+        newsletter: row.id,
+        slug: row.slug,
+        name: row.name,
+        description: row.description,
+        state: row.state,
+        changed: row.changed_ms,
+    };
+    Ok(rows.into_iter().map(subscribed).collect())
 }
 
 /// Ends an active subscription by the reader's wish and withdraws the consent; false if it was not active.
@@ -346,13 +347,8 @@ pub async fn suppression<C: ConnectionTrait>(
     db: &C,
     address_hash: &[u8],
 ) -> Result<Option<i16>, DbErr> {
-    let row = fetch_one(
-        db,
-        "SELECT reason FROM suppression WHERE address_hash = $1",
-        [address_hash.to_vec().into()],
-    )
-    .await?;
-    row.map(|row| row.try_get_by_index(0)).transpose()
+    let sql = "SELECT reason FROM suppression WHERE address_hash = $1";
+    find_value(db, sql, [address_hash.to_vec().into()]).await
 }
 
 /// Lifts a suppression.
@@ -366,14 +362,23 @@ pub async fn lift_suppression(txn: &WriteTxn, address_hash: &[u8]) -> Result<(),
     .map(drop)
 }
 
+/// An active subscriber and when they confirmed.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Subscriber {
+    #[sea_orm(nested)]
+    pub reader: Reader,
+    #[sea_orm(from_alias = "confirmed_ms")]
+    pub confirmed: UnixMillis,
+}
+
 /// Active subscribers and when they confirmed, by id, after `after`.
 pub async fn active_after<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,
     after: ReaderId,
     limit: u64,
-) -> Result<Vec<(Reader, UnixMillis)>, DbErr> {
-    fetch_all(
+) -> Result<Vec<Subscriber>, DbErr> {
+    find_all(
         db,
         format!(
             "SELECT r.id, r.email, r.name, r.time_zone, s.confirmed_ms
@@ -381,18 +386,7 @@ pub async fn active_after<C: ConnectionTrait>(
              WHERE s.newsletter_id = $1 AND s.reader_id > $2 AND s.state = $3 AND r.erased_ms IS NULL
              ORDER BY s.reader_id LIMIT {limit}"
         ),
-        [newsletter.0.into(), after.0.into(), State::Active.code().into()],
+        [newsletter.into(), after.into(), State::Active.code().into()],
     )
-    .await?
-    .iter()
-    .map(|row| {
-        let reader = Reader {
-            id: ReaderId(row.try_get_by_index(0)?),
-            email: row.try_get_by_index(1)?,
-            name: row.try_get_by_index(2)?,
-            time_zone: row.try_get_by_index(3)?,
-        };
-        Ok((reader, UnixMillis(row.try_get_by_index(4)?)))
-    })
-    .collect()
+    .await
 }
