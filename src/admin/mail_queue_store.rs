@@ -57,28 +57,22 @@ pub struct Mailing {
 /// that a request costs the same for every address.
 const MEANT: &str = "expires_ms > 0";
 
-/// The states of mails that are still to go out, and of those that did not go out.
-const WAITING: [MailState; 2] = [MailState::Waiting, MailState::Intent];
+/// The states of mails that did not go out.
 const NOT_GONE: [MailState; 3] = [MailState::Failed, MailState::Unknown, MailState::Expired];
-
-fn is_in(states: &[MailState]) -> String {
-    let codes: Vec<String> = states
-        .iter()
-        .map(|state| state.code().to_string())
-        .collect();
-    format!("state IN ({})", codes.join(", "))
-}
 
 pub async fn single(db: &Db) -> Result<Single, DbErr> {
     let n =
         |condition: &str| format!("(SELECT COUNT(*) FROM outbox WHERE {condition} AND {MEANT})");
-    let waits = is_in(&WAITING);
+    let waits = MailState::is_one_of(&MailState::WAITING);
     let sql = format!(
         "SELECT {} AS waiting, {} AS failed, {} AS unknown, {} AS tried, \
          (SELECT MIN(created_ms) FROM outbox WHERE {waits} AND {MEANT}) AS oldest",
         n(&waits),
-        n(&is_in(&[MailState::Failed, MailState::Expired])),
-        n(&is_in(&[MailState::Unknown])),
+        n(&MailState::is_one_of(&[
+            MailState::Failed,
+            MailState::Expired
+        ])),
+        n(&MailState::is_one_of(&[MailState::Unknown])),
         n(&format!("{waits} AND attempt > 0")),
     );
     let single = find_one(db.read(), sql, []).await?;
@@ -88,7 +82,8 @@ pub async fn single(db: &Db) -> Result<Single, DbErr> {
 /// Failed mails, newest first, and then waiting ones, oldest first.
 pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
     let columns = "SELECT id, expires_ms, template, state, created_ms, not_before_ms, attempt, reply FROM outbox";
-    let (ended, waits) = (is_in(&NOT_GONE), is_in(&WAITING));
+    let ended = MailState::is_one_of(&NOT_GONE);
+    let waits = MailState::is_one_of(&MailState::WAITING);
     let ended = format!("{columns} WHERE {ended} AND {MEANT} ORDER BY id DESC LIMIT {SHOWN}");
     let waits = format!("{columns} WHERE {waits} AND {MEANT} ORDER BY id LIMIT {SHOWN}");
     let mut mails: Vec<Mail> = find_all(db.read(), ended, []).await?;

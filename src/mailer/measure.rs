@@ -1,8 +1,10 @@
 //! Gauges of the mail, for `/metrics`. Labels are relays, states and what lanes do, so their number is bounded by the
 //! configuration; an issue, a domain or an address is never a label.
 
+use sea_orm::FromQueryResult;
+
 use super::{
-    mailing::DeliveryState,
+    mailing::{DeliveryState, MailingState},
     outbox,
     status::{BreakerState, Doing, status},
 };
@@ -63,22 +65,32 @@ pub(super) fn relays(app: &App) {
 
 /// Unfinished issues and their recipients; the numbers are the same on every node.
 pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
+    #[derive(FromQueryResult)]
+    struct Mailings {
+        state: i16,
+        mailings: i64,
+        audience: i64,
+    }
+    #[derive(FromQueryResult)]
+    struct Recipients {
+        state: i16,
+        n: i64,
+    }
+    let finished = MailingState::Finished.code();
     let (mut mailings, mut audience) = ([0i64; 4], 0i64);
-    let rows = db::fetch_all(
+    let rows: Vec<Mailings> = db::find_all(
         app.db.read(),
-        "SELECT state, CAST(COUNT(*) AS BIGINT), CAST(SUM(audience) AS BIGINT) FROM mailing WHERE state < 4 GROUP BY state",
-        [],
+        "SELECT state, CAST(COUNT(*) AS BIGINT) AS mailings, CAST(SUM(audience) AS BIGINT) AS audience
+         FROM mailing WHERE state < $1 GROUP BY state",
+        [finished.into()],
     )
     .await?;
-    for row in &rows {
-        let state: i16 = row.try_get_by_index(0)?;
-        if let Some(n) = usize::try_from(state)
-            .ok()
-            .and_then(|s| mailings.get_mut(s))
-        {
-            *n = row.try_get_by_index(1)?;
+    for row in rows {
+        let place = usize::try_from(row.state).ok();
+        if let Some(n) = place.and_then(|place| mailings.get_mut(place)) {
+            *n = row.mailings;
         }
-        audience += row.try_get_by_index::<i64>(2)?;
+        audience += row.audience;
     }
     let states = [
         ("sent", DeliveryState::Sent),
@@ -88,17 +100,17 @@ pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
         ("skipped", DeliveryState::Skipped),
     ];
     let mut recipients = [0i64; 5];
-    let rows = db::fetch_all(
+    let rows: Vec<Recipients> = db::find_all(
         app.db.read(),
-        "SELECT t.state, CAST(SUM(t.n) AS BIGINT) FROM mailing m JOIN issue_tally t ON t.issue_id = m.issue_id
-         WHERE m.state < 4 GROUP BY t.state",
-        [],
+        "SELECT t.state, CAST(SUM(t.n) AS BIGINT) AS n FROM mailing m JOIN issue_tally t ON t.issue_id = m.issue_id
+         WHERE m.state < $1 GROUP BY t.state",
+        [finished.into()],
     )
     .await?;
-    for row in &rows {
-        let state = DeliveryState::of(row.try_get_by_index(0)?);
+    for row in rows {
+        let state = DeliveryState::of(row.state);
         if let Some(at) = states.iter().position(|(_, known)| Some(*known) == state) {
-            recipients[at] = row.try_get_by_index(1)?;
+            recipients[at] = row.n;
         }
     }
     for (name, n) in MAILINGS.into_iter().zip(mailings) {

@@ -27,7 +27,7 @@ pub struct Progress {
 /// Reads how far the installation has come.
 pub async fn progress<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Progress, DbErr> {
     let (draft, published) = (PollState::Draft.code(), PollState::Published.code());
-    let (waiting, intent) = (MailState::Waiting.code(), MailState::Intent.code());
+    let waiting = MailState::is_one_of(&MailState::WAITING);
     let sql = format!(
         "SELECT (SELECT COUNT(*) FROM newsletter) AS newsletters, \
         (SELECT slug FROM poll WHERE state <> {draft} ORDER BY id LIMIT 1) AS poll, \
@@ -37,7 +37,7 @@ pub async fn progress<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Pro
         (SELECT COUNT(*) FROM outbox WHERE template = 'test') AS tests, \
         (SELECT COUNT(*) FROM issue) AS issues, \
         (SELECT COUNT(*) FROM mailing) AS sent_issues, \
-        (SELECT COUNT(*) FROM outbox WHERE state IN ({waiting}, {intent})) AS waiting"
+        (SELECT COUNT(*) FROM outbox WHERE {waiting}) AS waiting"
     );
     let progress = find_one(db, sql, [now.into()]).await?;
     Ok(progress.unwrap_or_default())

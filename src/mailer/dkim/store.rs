@@ -1,10 +1,16 @@
 //! The table `dkim_key`, and the operator's commands on it.
 
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+};
+
 use super::key::{Algorithm, KeyError, PrivateKey};
 use super::keyring::nearest;
 use crate::{
     app::App,
-    db::{self, Db, DbErr},
+    db::{self, Db, DbErr, entities::dkim_key},
     types::{EmailAddress, Purpose, UnixMillis},
 };
 
@@ -17,6 +23,14 @@ pub enum State {
     Signing = 1,
     /// It cannot sign any more.
     Retired = 2,
+}
+
+impl State {
+    fn of(code: i16) -> Self {
+        let known = [Self::Signing, Self::Retired];
+        let found = known.into_iter().find(|state| *state as i16 == code);
+        found.unwrap_or(Self::Waiting)
+    }
 }
 
 /// A key without its private half.
@@ -79,29 +93,34 @@ pub(super) struct Sealed {
 
 /// The active keys, those of one domain in the order of their algorithms.
 pub(super) async fn signing(db: &Db) -> Result<Vec<Sealed>, DbErr> {
-    private(db, "state = 1").await
+    let state = dkim_key::Column::State;
+    private(db, state.eq(State::Signing as i16)).await
 }
 
 /// Every private key that is not erased.
 pub(super) async fn sealed(db: &Db) -> Result<Vec<Sealed>, DbErr> {
-    private(db, "state <> 2").await
+    private(db, is_alive()).await
 }
 
-async fn private(db: &Db, which: &str) -> Result<Vec<Sealed>, DbErr> {
-    let sql = format!(
-        "SELECT id, domain, selector, sealed FROM dkim_key WHERE {which} ORDER BY domain, algorithm"
-    );
-    let rows = db::fetch_all(db.read(), sql, []).await?;
-    let mut keys = Vec::with_capacity(rows.len());
-    for row in &rows {
-        keys.push(Sealed {
-            id: row.try_get_by_index(0)?,
-            domain: row.try_get_by_index(1)?,
-            selector: row.try_get_by_index(2)?,
-            sealed: row.try_get_by_index(3)?,
-        });
-    }
-    Ok(keys)
+/// Not retired: a retired key has no private key any more.
+fn is_alive() -> SimpleExpr {
+    dkim_key::Column::State.ne(State::Retired as i16)
+}
+
+async fn private(db: &Db, which: SimpleExpr) -> Result<Vec<Sealed>, DbErr> {
+    let rows = dkim_key::Entity::find()
+        .filter(which)
+        .order_by_asc(dkim_key::Column::Domain)
+        .order_by_asc(dkim_key::Column::Algorithm)
+        .all(db.read())
+        .await?;
+    let sealed = |row: dkim_key::Model| Sealed {
+        id: row.id,
+        domain: row.domain,
+        selector: row.selector,
+        sealed: row.sealed,
+    };
+    Ok(rows.into_iter().map(sealed).collect())
 }
 
 /// Stores keys that were encrypted again.
@@ -111,44 +130,43 @@ pub(super) async fn seal_anew(db: &Db, keys: &[(i64, String)]) -> Result<(), DbE
     }
     let txn = db.write_txn("dkim_seal_anew").await?;
     for (id, sealed) in keys {
-        let sql = "UPDATE dkim_key SET sealed = $1 WHERE id = $2 AND state <> 2";
-        db::run(&*txn, sql, [sealed.as_str().into(), (*id).into()]).await?;
+        dkim_key::Entity::update_many()
+            .col_expr(dkim_key::Column::Sealed, Expr::value(sealed.as_str()))
+            .filter(dkim_key::Column::Id.eq(*id))
+            .filter(is_alive())
+            .exec(&*txn)
+            .await?;
     }
     txn.commit().await
 }
 
 /// All keys, by domain, newest first.
 pub async fn list(db: &Db) -> Result<Vec<Key>, DbErr> {
-    let rows = db::fetch_all(
-        db.read(),
-        "SELECT domain, selector, algorithm, public_key, state, created_ms, stopped_ms FROM dkim_key
-         ORDER BY domain, created_ms DESC, algorithm, selector",
-        [],
-    )
-    .await?;
-    let mut keys = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let algorithm = Algorithm::of(row.try_get_by_index(2)?)
-            .ok_or_else(|| DbErr::Type("a DKIM key of an unknown algorithm".into()))?;
-        let stopped = UnixMillis(row.try_get_by_index(6)?);
-        keys.push(Key {
-            domain: row.try_get_by_index(0)?,
-            selector: row.try_get_by_index(1)?,
-            algorithm,
-            public: row.try_get_by_index(3)?,
-            state: match row.try_get_by_index::<i16>(4)? {
-                1 => State::Signing,
-                2 => State::Retired,
-                _ => State::Waiting,
-            },
-            created: UnixMillis(row.try_get_by_index(5)?),
-            stopped: (stopped.0 > 0).then_some(stopped),
-        });
-    }
-    Ok(keys)
+    let rows = dkim_key::Entity::find()
+        .order_by_asc(dkim_key::Column::Domain)
+        .order_by_desc(dkim_key::Column::CreatedMs)
+        .order_by_asc(dkim_key::Column::Algorithm)
+        .order_by_asc(dkim_key::Column::Selector)
+        .all(db.read())
+        .await?;
+    rows.into_iter().map(Key::of).collect()
 }
 
 impl Key {
+    fn of(row: dkim_key::Model) -> Result<Self, DbErr> {
+        let algorithm = Algorithm::of(row.algorithm)
+            .ok_or_else(|| DbErr::Type("a DKIM key of an unknown algorithm".into()))?;
+        Ok(Self {
+            domain: row.domain,
+            selector: row.selector,
+            algorithm,
+            public: row.public_key,
+            state: State::of(row.state),
+            created: row.created_ms,
+            stopped: Some(row.stopped_ms).filter(|at| at.0 > 0),
+        })
+    }
+
     /// The keys among `keys` that sign the mails of `domain`: its own, or those of the nearest parent domain.
     #[must_use]
     pub fn signing_for<'k>(keys: &'k [Self], domain: &str) -> Vec<&'k Self> {
@@ -229,21 +247,17 @@ async fn insert(
             created: now,
             stopped: None,
         };
-        let inserted = db::run(
-            &*txn,
-            "INSERT INTO dkim_key (domain, selector, algorithm, sealed, public_key, state, created_ms)
-             VALUES ($1, $2, $3, $4, $5, 0, $6)",
-            [
-                domain.into(),
-                selector.as_str().into(),
-                (key.algorithm as i16).into(),
-                app.keys.seal(Purpose::Dkim, &private.pkcs8()?).into(),
-                key.public.as_str().into(),
-                now.0.into(),
-            ],
-        )
-        .await;
-        match inserted {
+        let row = dkim_key::ActiveModel {
+            domain: Set(domain.to_owned()),
+            selector: Set(selector.clone()),
+            algorithm: Set(key.algorithm as i16),
+            sealed: Set(app.keys.seal(Purpose::Dkim, &private.pkcs8()?)),
+            public_key: Set(key.public.clone()),
+            state: Set(key.state as i16),
+            created_ms: Set(now),
+            ..<dkim_key::ActiveModel as Default>::default()
+        };
+        match row.insert(&*txn).await {
             Err(error) if db::is_unique_violation(&error) => {
                 return Err(DkimError::Taken(domain.to_owned(), selector.clone()));
             }
@@ -279,26 +293,32 @@ pub async fn activate(app: &App, selector: &str, domain: Option<&str>) -> Result
     let mut key = named(list(&app.db).await?, selector, domain.as_deref())?;
     let now = app.clock.now();
     let txn = app.db.write_txn("dkim_activate").await?;
-    db::run(
-        &*txn,
-        "UPDATE dkim_key SET state = 0, stopped_ms = $1
-         WHERE domain = $2 AND algorithm = $3 AND state = 1 AND selector <> $4",
-        [
-            now.0.into(),
-            key.domain.as_str().into(),
-            (key.algorithm as i16).into(),
-            selector.into(),
-        ],
-    )
-    .await?;
-    let done = db::run(
-        &*txn,
-        "UPDATE dkim_key SET state = 1, activated_ms = $1, stopped_ms = 0
-         WHERE domain = $2 AND selector = $3 AND state <> 2",
-        [now.0.into(), key.domain.as_str().into(), selector.into()],
-    )
-    .await?;
-    if done.rows_affected() == 0 {
+    let of_domain = dkim_key::Column::Domain.eq(key.domain.as_str());
+    dkim_key::Entity::update_many()
+        .set(dkim_key::ActiveModel {
+            state: Set(State::Waiting as i16),
+            stopped_ms: Set(now),
+            ..<dkim_key::ActiveModel as Default>::default()
+        })
+        .filter(of_domain.clone())
+        .filter(dkim_key::Column::Algorithm.eq(key.algorithm as i16))
+        .filter(dkim_key::Column::State.eq(State::Signing as i16))
+        .filter(dkim_key::Column::Selector.ne(selector))
+        .exec(&*txn)
+        .await?;
+    let done = dkim_key::Entity::update_many()
+        .set(dkim_key::ActiveModel {
+            state: Set(State::Signing as i16),
+            activated_ms: Set(now),
+            stopped_ms: Set(UnixMillis(0)),
+            ..<dkim_key::ActiveModel as Default>::default()
+        })
+        .filter(of_domain)
+        .filter(dkim_key::Column::Selector.eq(selector))
+        .filter(is_alive())
+        .exec(&*txn)
+        .await?;
+    if done.rows_affected == 0 {
         return Err(DkimError::Retired(selector.to_owned()));
     }
     txn.commit().await?;
@@ -315,17 +335,24 @@ pub async fn retire(app: &App, selector: &str, domain: Option<&str>) -> Result<K
     let mut key = named(list(&app.db).await?, selector, domain.as_deref())?;
     let now = app.clock.now();
     let txn = app.db.write_txn("dkim_retire").await?;
-    db::run(
-        &*txn,
-        "UPDATE dkim_key SET stopped_ms = CASE WHEN state = 1 THEN $1 ELSE stopped_ms END, state = 2, sealed = ''
-         WHERE domain = $2 AND selector = $3",
-        [
-            now.0.into(),
-            key.domain.as_str().into(),
-            selector.into(),
-        ],
-    )
-    .await?;
+    let it = dkim_key::Column::Domain
+        .eq(key.domain.as_str())
+        .and(dkim_key::Column::Selector.eq(selector));
+    let signs = dkim_key::Column::State.eq(State::Signing as i16);
+    dkim_key::Entity::update_many()
+        .col_expr(dkim_key::Column::StoppedMs, Expr::value(now))
+        .filter(it.clone().and(signs))
+        .exec(&*txn)
+        .await?;
+    dkim_key::Entity::update_many()
+        .set(dkim_key::ActiveModel {
+            state: Set(State::Retired as i16),
+            sealed: Set(String::new()),
+            ..<dkim_key::ActiveModel as Default>::default()
+        })
+        .filter(it)
+        .exec(&*txn)
+        .await?;
     txn.commit().await?;
     if key.state == State::Signing {
         key.stopped = Some(now);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::lease::edition;
 use super::states::DeliveryState;
@@ -51,16 +51,24 @@ pub async fn attempts<C: ConnectionTrait>(
     );
     let ids = readers.iter().map(|reader| Value::from(reader.0));
     let values = std::iter::once(Value::from(issue.0)).chain(ids);
-    for row in db::fetch_all(db, sql, values).await? {
+    #[derive(FromQueryResult)]
+    struct Row {
+        reader_id: ReaderId,
+        state: i16,
+        at_ms: UnixMillis,
+        code: i16,
+        enhanced: String,
+        reply: String,
+    }
+    for row in db::find_all::<Row>(db, sql, values).await? {
         let attempt = Attempt {
-            state: DeliveryState::of(row.try_get_by_index(1)?),
-            at: UnixMillis(row.try_get_by_index(2)?),
-            code: row.try_get_by_index(3)?,
-            enhanced: row.try_get_by_index(4)?,
-            reply: row.try_get_by_index(5)?,
+            state: DeliveryState::of(row.state),
+            at: row.at_ms,
+            code: row.code,
+            enhanced: row.enhanced,
+            reply: row.reply,
         };
-        let reader = ReaderId(row.try_get_by_index(0)?);
-        attempts.entry(reader).or_default().push(attempt);
+        attempts.entry(row.reader_id).or_default().push(attempt);
     }
     Ok(attempts)
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use sea_orm::FromQueryResult;
+
 use super::ledger::Entry;
 use super::orders::{self, By, OrderKind};
 use super::states::{DeliveryState, MailingState, Reason};
@@ -97,22 +99,36 @@ async fn stop_if_many(
         DeliveryState::Failed.code(),
         Reason::BadAddress.code()
     );
+    let tried = [
+        DeliveryState::Sent,
+        DeliveryState::Failed,
+        DeliveryState::Unknown,
+    ]
+    .map(|state| state.code().to_string());
+    let tried = format!("t.state IN ({})", tried.join(", "));
     let sql = format!(
-        "SELECT m.audience, {}, {}, m.bounce_paused FROM mailing m WHERE m.issue_id = $1 AND m.state = $2",
-        tally("t.state IN (2, 4, 5)"),
+        "SELECT m.audience, {} AS tried, {} AS bounces, m.bounce_paused FROM mailing m WHERE m.issue_id = $1 AND m.state = $2",
+        tally(&tried),
         tally(&bad)
     );
     let state = MailingState::Sending.code();
-    let row = db::fetch_one(&**txn, sql, [issue.into(), state.into()]).await?;
+    #[derive(FromQueryResult)]
+    struct Row {
+        audience: i64,
+        tried: i64,
+        bounces: i64,
+        bounce_paused: i16,
+    }
+    let row = db::find_one::<Row>(&**txn, sql, [issue.into(), state.into()]).await?;
     let Some(row) = row else {
         return Ok(());
     };
-    let audience: i64 = row.try_get_by_index(0)?;
+    let audience = row.audience;
     let total = Mark {
-        tried: row.try_get_by_index(1)?,
-        bounces: row.try_get_by_index(2)?,
+        tried: row.tried,
+        bounces: row.bounces,
     };
-    let again = row.try_get_by_index::<i16>(3)? != 0;
+    let again = row.bounce_paused != 0;
     let lately = app.mailer.bounced.now(issue, total, fresh, again);
     if !too_many(audience, total.tried, lately.bounces, again) {
         return Ok(());

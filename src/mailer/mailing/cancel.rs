@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use sea_orm::FromQueryResult;
+
 use super::lease::in_ledger;
 use super::ledger::{Entry, Row, write_off as write_off_rows};
-use super::states::{DeliveryState, MailingState, Reason};
+use super::states::{BatchState, DeliveryState, MailingState, Reason};
 use crate::types::reader_list::unpacked;
 use crate::{
     app::App,
@@ -15,15 +17,14 @@ use crate::{
 
 /// Writes off the free batches of every cancelled issue; those that a lane still holds follow on a later tick.
 pub(super) async fn sweep(app: &App) -> Result<bool, DbErr> {
-    let rows = db::fetch_all(
+    let issues: Vec<IssueId> = db::find_values(
         app.db.read(),
         "SELECT issue_id FROM mailing WHERE state = $1",
         [MailingState::Cancelling.code().into()],
     )
     .await?;
     let (mut any, mut failed) = (false, None);
-    for row in &rows {
-        let issue = IssueId(row.try_get_by_index(0)?);
+    for issue in issues {
         match write_off(app, issue).await {
             Ok(some) => any |= some,
             Err(error) => {
@@ -43,17 +44,28 @@ async fn write_off(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     Ok(any | finish(app, issue).await?)
 }
 
+/// A batch that is written off.
+#[derive(FromQueryResult)]
+struct Cancelled {
+    id: BatchId,
+    fence: i64,
+    attempt: i64,
+    readers: Vec<u8>,
+}
+
 /// Writes off one batch in one commit. Returns false if none is free.
 async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("mailing_cancel").await?;
     let sql = LeaseSql::new(app, app.mailer.held_batches());
     let (over, lock) = (sql.over(""), sql.lock);
-    let batch = db::fetch_one(
+    let batch: Option<Cancelled> = db::find_one(
         &*txn,
         format!(
             "SELECT id, fence, attempt, readers FROM mail_batch WHERE issue_id = $1 AND
-             (state = 0 OR (state = 1 AND {over})) ORDER BY id LIMIT 1 {lock}"
+             (state = {} OR (state = {} AND {over})) ORDER BY id LIMIT 1 {lock}",
+            BatchState::Waiting.code(),
+            BatchState::Leased.code()
         ),
         [issue.0.into()],
     )
@@ -61,15 +73,12 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let Some(batch) = batch else {
         return Ok(false);
     };
-    let id: i64 = batch.try_get_by_index(0)?;
-    let fence: i64 = batch.try_get_by_index(1)?;
-    let attempt: i64 = batch.try_get_by_index(2)?;
-    let readers = unpacked(&batch.try_get_by_index::<Vec<u8>>(3)?);
+    let readers = unpacked(&batch.readers);
     let ledger = in_ledger(&*txn, issue, &readers).await?;
     let mut off = Vec::with_capacity(readers.len());
     for reader in readers {
         let known = ledger.get(&reader);
-        if known.is_some_and(|k| k.attempt > attempt) {
+        if known.is_some_and(|k| k.attempt > batch.attempt) {
             // It was ordered to be sent again: the batch that holds it now writes it off or is just sending it.
             continue;
         }
@@ -90,10 +99,10 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
         });
     }
     let entry = Entry {
-        batch: BatchId(id),
+        batch: batch.id,
         issue,
-        fence: fence + 1,
-        attempt,
+        fence: batch.fence + 1,
+        attempt: batch.attempt,
         rows: Arc::new(off),
         back: None,
         intent: None,
@@ -102,8 +111,8 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     write_off_rows(&txn, app.slot, &entry, now).await?;
     db::run(
         &*txn,
-        "UPDATE mail_batch SET state = 2, fence = fence + 1 WHERE id = $1",
-        [id.into()],
+        "UPDATE mail_batch SET state = $2, fence = fence + 1 WHERE id = $1",
+        [batch.id.into(), BatchState::Done.code().into()],
     )
     .await?;
     txn.commit().await?;

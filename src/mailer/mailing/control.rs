@@ -1,8 +1,10 @@
 //! Starting, pausing, resuming and cancelling a mailing.
 
+use sea_orm::Value;
+
 use super::orders::{self, By, OrderKind};
 use super::settle::lock;
-use super::states::MailingState;
+use super::states::{BatchState, MailingState};
 use crate::{
     app::App,
     config::crash_point,
@@ -116,13 +118,27 @@ pub async fn steer(
     let (change, kind) = match what {
         Steer::Pause => {
             let reason = format!("paused by {}", by.who);
-            let change = change(txn, issue, "1", MailingState::Paused, &reason).await?;
+            let change = change(
+                txn,
+                issue,
+                &[MailingState::Sending],
+                MailingState::Paused,
+                &reason,
+            )
+            .await?;
             (change, OrderKind::Pause)
         }
         Steer::Resume => (resume(app, txn, issue, by).await?, OrderKind::Resume),
         Steer::Cancel => {
             let reason = format!("cancelled by {}", by.who);
-            let change = change(txn, issue, "1, 2", MailingState::Cancelling, &reason).await?;
+            let change = change(
+                txn,
+                issue,
+                &[MailingState::Sending, MailingState::Paused],
+                MailingState::Cancelling,
+                &reason,
+            )
+            .await?;
             if change == Change::Done {
                 forget_unprepared(txn, issue).await?;
             }
@@ -175,7 +191,14 @@ async fn forget_unprepared(txn: &WriteTxn, issue: IssueId) -> Result<(), DbErr> 
 /// server.
 pub async fn pause(app: &App, issue: IssueId, why: &str) -> Result<Change, DbErr> {
     let txn = app.db.write_txn("mailing_pause").await?;
-    let change = change(&txn, issue, "1", MailingState::Paused, why).await?;
+    let change = change(
+        &txn,
+        issue,
+        &[MailingState::Sending],
+        MailingState::Paused,
+        why,
+    )
+    .await?;
     if change == Change::Done {
         let by = By::nobody(app.clock.now());
         orders::record(&txn, issue, OrderKind::PausedItself, &by, 0, why).await?;
@@ -198,23 +221,33 @@ pub(super) async fn is_sending(app: &App, issue: IssueId) -> Result<bool, DbErr>
 /// Returns the number of issues. An issue whose audience was not frozen yet has an audience of 0, which is how
 /// `resume` recognises it.
 pub async fn pause_all(txn: &WriteTxn, why: &str) -> Result<u64, DbErr> {
-    let sql = "UPDATE mailing SET state = 2, reason = $1 WHERE state IN (0, 1)";
-    Ok(db::run(&**txn, sql, [why.into()]).await?.rows_affected())
+    let sql = "UPDATE mailing SET state = $2, reason = $1 WHERE state IN ($3, $4)";
+    let [paused, preparing, sending] = [
+        MailingState::Paused,
+        MailingState::Preparing,
+        MailingState::Sending,
+    ]
+    .map(|state| state.code().into());
+    let values = [why.into(), paused, preparing, sending];
+    Ok(db::run(&**txn, sql, values).await?.rows_affected())
 }
 
 async fn change(
     txn: &WriteTxn,
     issue: IssueId,
-    from: &str,
+    from: &[MailingState],
     to: MailingState,
     reason: &str,
 ) -> Result<Change, DbErr> {
+    let list = db::in_list(from.len(), 3);
+    let values: [Value; 3] = [issue.0.into(), to.code().into(), reason.into()];
+    let from = from.iter().map(|state| Value::from(state.code()));
     let changed = db::run(
         &**txn,
         format!(
-            "UPDATE mailing SET state = $2, reason = $3 WHERE issue_id = $1 AND state IN ({from})"
+            "UPDATE mailing SET state = $2, reason = $3 WHERE issue_id = $1 AND state IN {list}"
         ),
-        [issue.0.into(), to.code().into(), reason.into()],
+        values.into_iter().chain(from),
     )
     .await?;
     if changed.rows_affected() == 0 {
@@ -225,33 +258,30 @@ async fn change(
 }
 
 async fn refused(txn: &WriteTxn, issue: IssueId) -> Result<Change, DbErr> {
-    let row = db::fetch_one(
-        &**txn,
-        "SELECT state FROM mailing WHERE issue_id = $1",
-        [issue.0.into()],
-    )
-    .await?;
-    Ok(match row {
-        Some(row) => Change::NotNow(MailingState::of(row.try_get_by_index(0)?)),
-        None => Change::Unknown,
-    })
+    let sql = "SELECT state FROM mailing WHERE issue_id = $1";
+    let state = db::find_value(&**txn, sql, [issue.0.into()]).await?;
+    Ok(state.map_or(Change::Unknown, |code| {
+        Change::NotNow(MailingState::of(code))
+    }))
 }
 
 /// Finishes mailings whose batches are all done. Usually the commit of the last batch has done so already.
 pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
-    let done = db::fetch_all(
+    let done: Vec<IssueId> = db::find_values(
         app.db.read(),
-        "SELECT issue_id FROM mailing m WHERE state = 1 AND NOT EXISTS
-           (SELECT 1 FROM mail_batch b WHERE b.issue_id = m.issue_id AND b.state < 2)",
-        [],
+        "SELECT issue_id FROM mailing m WHERE state = $1 AND NOT EXISTS
+           (SELECT 1 FROM mail_batch b WHERE b.issue_id = m.issue_id AND b.state < $2)",
+        [
+            MailingState::Sending.code().into(),
+            BatchState::Done.code().into(),
+        ],
     )
     .await?;
     if done.is_empty() {
         return Ok(false);
     }
     let txn = app.db.write_txn("mailing_finish").await?;
-    for row in &done {
-        let issue = IssueId(row.try_get_by_index(0)?);
+    for issue in done {
         // An editor may be ordering a part of it again: lock the row first, so that the query sees the new batches.
         lock(app, &txn, issue).await?;
         finish(&txn, issue, app.clock.now()).await?;
@@ -264,9 +294,15 @@ pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
 pub(super) async fn finish(txn: &WriteTxn, issue: IssueId, now: UnixMillis) -> Result<(), DbErr> {
     let finished = db::run(
         &**txn,
-        "UPDATE mailing SET state = $2, finished_ms = $3, reason = '' WHERE issue_id = $1 AND state = 1
-         AND NOT EXISTS (SELECT 1 FROM mail_batch WHERE issue_id = $1 AND state < 2)",
-        [issue.0.into(), MailingState::Finished.code().into(), now.0.into()],
+        "UPDATE mailing SET state = $2, finished_ms = $3, reason = '' WHERE issue_id = $1 AND state = $4
+         AND NOT EXISTS (SELECT 1 FROM mail_batch WHERE issue_id = $1 AND state < $5)",
+        [
+            issue.0.into(),
+            MailingState::Finished.code().into(),
+            now.0.into(),
+            MailingState::Sending.code().into(),
+            BatchState::Done.code().into(),
+        ],
     )
     .await?;
     if finished.rows_affected() > 0 {

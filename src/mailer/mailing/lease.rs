@@ -5,10 +5,12 @@ mod sorting;
 
 use std::sync::Arc;
 
+use sea_orm::FromQueryResult;
+
 pub(super) use self::sorting::in_ledger;
 
 use super::ledger::Deferred;
-use super::states::{DeliveryState, Reason};
+use super::states::{BatchState, DeliveryState, Reason};
 use super::turns::{self, Due, Turn};
 use crate::types::reader_list::unpacked;
 use crate::{
@@ -81,6 +83,15 @@ pub(super) struct Settled {
     pub(super) reason: Reason,
 }
 
+/// A batch that was just leased.
+#[derive(FromQueryResult)]
+struct Leased {
+    id: BatchId,
+    fence: i64,
+    attempt: i64,
+    readers: Vec<u8>,
+}
+
 /// Leases the next due batch of the issue whose turn it is.
 pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr> {
     turns::look(app).await?;
@@ -93,19 +104,27 @@ pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr
     Ok(None)
 }
 
+/// What the mailing of a batch says about it.
+#[derive(FromQueryResult)]
+struct Mailing {
+    newsletter_id: NewsletterId,
+    expires_ms: UnixMillis,
+}
+
 async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, DbErr> {
     let issue = due.issue;
     let txn = app.db.write_txn("lease").await?;
     let sql = LeaseSql::new(app, app.mailer.held_batches());
     let (over, until, lock) = (sql.over(""), sql.until(), sql.lock);
     let good = good_until(app);
-    let row = db::fetch_one(
+    let (waiting, leased) = (BatchState::Waiting.code(), BatchState::Leased.code());
+    let batch: Option<Leased> = db::find_one(
         &*txn,
         format!(
             "WITH due AS MATERIALIZED (SELECT id FROM mail_batch WHERE issue_id = $1 AND provider = $4 AND
-               ((state = 0 AND not_before_ms <= $2) OR (state = 1 AND {over}))
+               ((state = {waiting} AND not_before_ms <= $2) OR (state = {leased} AND {over}))
                ORDER BY id LIMIT 1 {lock})
-             UPDATE mail_batch SET state = 1, fence = fence + 1,
+             UPDATE mail_batch SET state = {leased}, fence = fence + 1,
                worker = $3, lease_until_ms = {until} FROM due WHERE mail_batch.id = due.id
              RETURNING mail_batch.id, fence, attempt, readers"
         ),
@@ -117,14 +136,15 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
         ],
     )
     .await?;
-    let Some(row) = row else {
+    let Some(Leased {
+        id: batch,
+        fence,
+        attempt,
+        readers,
+    }) = batch
+    else {
         return Ok(None);
     };
-    let (batch, fence, attempt) = (
-        BatchId(row.try_get_by_index(0)?),
-        row.try_get_by_index(1)?,
-        row.try_get_by_index(2)?,
-    );
     if app.mailer.held_batches().holds(batch.0) {
         // The database was unavailable for longer than a lease, and a lane of this process is still working on the
         // batch: the next heartbeat renews the leases that no other node took.
@@ -141,21 +161,22 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
     crash_point("lease_taken");
 
     let reading = async {
-        let readers = unpacked(&row.try_get_by_index::<Vec<u8>>(3)?);
-        let mailing = db::fetch_one(
+        let readers = unpacked(&readers);
+        let mailing: Option<Mailing> = db::find_one(
             app.db.read(),
             "SELECT newsletter_id, expires_ms FROM mailing WHERE issue_id = $1",
             [issue.0.into()],
         )
-        .await?
-        .ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
+        .await?;
+        let mailing =
+            mailing.ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
         let mut holding = Holding {
             batch,
             issue,
             fence,
             attempt,
             read_at: app.clock.now(),
-            expires: UnixMillis(mailing.try_get_by_index(1)?),
+            expires: mailing.expires_ms,
             edition: edition(app, issue).await?,
             work: Vec::with_capacity(readers.len()),
             settled: Vec::new(),
@@ -164,8 +185,9 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
             _turn: app.mailer.turns.begin(issue),
             held,
         };
-        let newsletter = NewsletterId(mailing.try_get_by_index(0)?);
-        holding.read(app, newsletter, &readers, now).await?;
+        holding
+            .read(app, mailing.newsletter_id, &readers, now)
+            .await?;
         Ok(Some(holding))
     };
     let read = reading.await;
@@ -180,9 +202,11 @@ async fn give_back(app: &App, batch: BatchId, fence: i64) {
     for _ in 0..TRIES {
         let given = async {
             let txn = app.db.write_txn("lease_give_back").await?;
-            let sql = "UPDATE mail_batch SET state = 0, lease_until_ms = 0, worker = ''
-                       WHERE id = $1 AND fence = $2 AND state = 1";
-            db::run(&*txn, sql, [batch.0.into(), fence.into()]).await?;
+            let sql = "UPDATE mail_batch SET state = $3, lease_until_ms = 0, worker = ''
+                       WHERE id = $1 AND fence = $2 AND state = $4";
+            let [waiting, leased] = [BatchState::Waiting, BatchState::Leased].map(BatchState::code);
+            let values = [batch.0.into(), fence.into(), waiting.into(), leased.into()];
+            db::run(&*txn, sql, values).await?;
             txn.commit().await
         };
         match given.await {
@@ -217,14 +241,10 @@ pub(super) async fn edition(app: &App, issue: IssueId) -> Result<Arc<Edition>, D
     if let Some(edition) = app.mailer.edition(issue) {
         return Ok(edition);
     }
-    let row = db::fetch_one(
-        app.db.read(),
-        "SELECT edition FROM mailing WHERE issue_id = $1",
-        [issue.0.into()],
-    )
-    .await?
-    .ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
-    let stored: Vec<u8> = row.try_get_by_index(0)?;
+    let sql = "SELECT edition FROM mailing WHERE issue_id = $1";
+    let stored: Option<Vec<u8>> = db::find_value(app.db.read(), sql, [issue.0.into()]).await?;
+    let stored =
+        stored.ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
     let edition = serde_json::from_slice(&stored).map_err(|e| DbErr::Json(e.to_string()))?;
     Ok(app.mailer.keep_edition(issue, Arc::new(edition)))
 }

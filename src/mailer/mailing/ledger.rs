@@ -19,7 +19,7 @@ pub(super) use self::apart::write_off;
 pub(super) use self::taken_back::{Deferred, TakenBack};
 pub(super) use self::tally::Tally;
 use super::rest::{self, Rest};
-use super::states::{DeliveryState, Reason};
+use super::states::{BatchState, DeliveryState, Reason};
 use super::{bounces, control};
 use crate::{
     app::App,
@@ -212,16 +212,20 @@ async fn end(
         Ending::Released(not_before) => {
             db::run(
                 &**txn,
-                "UPDATE mail_batch SET state = 0, lease_until_ms = 0, worker = '', not_before_ms = $2 WHERE id = $1",
-                [entry.batch.0.into(), not_before.0.into()],
+                "UPDATE mail_batch SET state = $3, lease_until_ms = 0, worker = '', not_before_ms = $2 WHERE id = $1",
+                [
+                    entry.batch.0.into(),
+                    not_before.0.into(),
+                    BatchState::Waiting.code().into(),
+                ],
             )
             .await?;
         }
         Ending::Done(rests) => {
             db::run(
                 &**txn,
-                "UPDATE mail_batch SET state = 2, lease_until_ms = 0 WHERE id = $1",
-                [entry.batch.0.into()],
+                "UPDATE mail_batch SET state = $2, lease_until_ms = 0 WHERE id = $1",
+                [entry.batch.0.into(), BatchState::Done.code().into()],
             )
             .await?;
             for rest in rests.iter().filter(|rest| !rest.readers.is_empty()) {

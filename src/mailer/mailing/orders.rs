@@ -4,7 +4,7 @@ use crate::{
     db::{self, DbErr, WriteTxn},
     types::{IssueId, UnixMillis},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 /// Who gives an order, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,26 +100,30 @@ pub async fn orders<C: ConnectionTrait>(
     issue: IssueId,
     limit: i64,
 ) -> Result<Vec<Order>, DbErr> {
-    let rows = db::fetch_all(
+    #[derive(FromQueryResult)]
+    struct Row {
+        kind: i16,
+        who: String,
+        recipients: i64,
+        detail: String,
+        at_ms: UnixMillis,
+    }
+    let rows: Vec<Row> = db::find_all(
         db,
         "SELECT kind, who, recipients, detail, at_ms FROM mailing_order WHERE issue_id = $1 ORDER BY id DESC LIMIT $2",
         [issue.0.into(), limit.into()],
     )
     .await?;
-    let mut orders = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let code: i16 = row.try_get_by_index(0)?;
-        // A kind that a newer version wrote is not shown.
-        let Some(kind) = OrderKind::ALL.into_iter().find(|kind| *kind as i16 == code) else {
-            continue;
-        };
-        orders.push(Order {
-            kind,
-            who: row.try_get_by_index(1)?,
-            recipients: row.try_get_by_index(2)?,
-            detail: row.try_get_by_index(3)?,
-            at: UnixMillis(row.try_get_by_index(4)?),
-        });
-    }
-    Ok(orders)
+    // A kind that a newer version wrote is not shown.
+    let known = |code| OrderKind::ALL.into_iter().find(|kind| *kind as i16 == code);
+    let order = |row: Row| {
+        Some(Order {
+            kind: known(row.kind)?,
+            who: row.who,
+            recipients: row.recipients,
+            detail: row.detail,
+            at: row.at_ms,
+        })
+    };
+    Ok(rows.into_iter().filter_map(order).collect())
 }

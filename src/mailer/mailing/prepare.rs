@@ -7,11 +7,11 @@
 //! the same mailing, one is refused.
 
 use futures::TryStreamExt as _;
-use sea_orm::{StreamTrait as _, Value};
+use sea_orm::{FromQueryResult, StreamTrait as _, Value};
 
 use super::progress::audience;
 use super::readers::batch_size;
-use super::states::MailingState;
+use super::states::{BatchState, MailingState};
 use crate::types::reader_list::{packed, unpacked};
 use crate::{
     app::App,
@@ -25,11 +25,16 @@ use crate::{
 const CHUNK: usize = 64;
 
 /// A mailing whose audience is to be frozen.
+#[derive(FromQueryResult)]
 struct Frozen {
+    #[sea_orm(from_alias = "issue_id")]
     issue: IssueId,
+    #[sea_orm(from_alias = "newsletter_id")]
     newsletter: NewsletterId,
     /// The cut-off.
+    #[sea_orm(from_alias = "frozen_ms")]
     at: UnixMillis,
+    #[sea_orm(from_alias = "not_before_ms")]
     not_before: UnixMillis,
 }
 
@@ -37,24 +42,19 @@ struct Frozen {
 /// of one mailing does not keep the others from starting.
 pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
     let free = LeaseSql::new(app, app.mailer.held_batches()).run_out("prepare_until_ms");
-    let due = db::fetch_all(
+    let due: Vec<Frozen> = db::find_all(
         app.db.read(),
         format!(
-            "SELECT issue_id, newsletter_id, frozen_ms, not_before_ms FROM mailing WHERE state = 0 AND {free}
-             ORDER BY issue_id"
+            "SELECT issue_id, newsletter_id, frozen_ms, not_before_ms FROM mailing WHERE state = {} AND {free}
+             ORDER BY issue_id",
+            MailingState::Preparing.code()
         ),
         [],
     )
     .await?;
     let (mut any, mut failed) = (false, None);
-    for row in &due {
-        let frozen = Frozen {
-            issue: IssueId(row.try_get_by_index(0)?),
-            newsletter: NewsletterId(row.try_get_by_index(1)?),
-            at: UnixMillis(row.try_get_by_index(2)?),
-            not_before: UnixMillis(row.try_get_by_index(3)?),
-        };
-        match prepare(app, &frozen).await {
+    for frozen in &due {
+        match prepare(app, frozen).await {
             Ok(prepared) => any |= prepared,
             // A failure of one issue must not stop the others; this one stays due.
             Err(error) => {
@@ -95,18 +95,19 @@ async fn claim(app: &App, issue: IssueId) -> Result<Option<i64>, DbErr> {
     let txn = app.db.write_txn("mailing_claim").await?;
     let sql = LeaseSql::new(app, app.mailer.held_batches());
     let (free, until) = (sql.run_out("prepare_until_ms"), sql.until());
-    let claimed = db::fetch_one(
+    let fence: Option<i64> = db::find_value(
         &*txn,
         format!(
             "UPDATE mailing SET prepare_fence = prepare_fence + 1, prepare_until_ms = {until}
-             WHERE issue_id = $1 AND state = 0 AND {free} RETURNING prepare_fence"
+             WHERE issue_id = $1 AND state = {} AND {free} RETURNING prepare_fence",
+            MailingState::Preparing.code()
         ),
         [issue.0.into()],
     )
     .await?;
-    let Some(row) = claimed else {
+    if fence.is_none() {
         return Ok(None);
-    };
+    }
     db::run(
         &*txn,
         "DELETE FROM mail_batch WHERE issue_id = $1",
@@ -114,7 +115,7 @@ async fn claim(app: &App, issue: IssueId) -> Result<Option<i64>, DbErr> {
     )
     .await?;
     txn.commit().await?;
-    Ok(Some(row.try_get_by_index(0)?))
+    Ok(fence)
 }
 
 /// Gives the claim back, so that any node can begin at once.
@@ -222,9 +223,8 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
 /// The readers it is restricted to, ascending; `None`: all of the newsletter's.
 async fn only(app: &App, issue: IssueId) -> Result<Option<Vec<ReaderId>>, DbErr> {
     let sql = "SELECT readers FROM mailing_only WHERE issue_id = $1";
-    let row = db::fetch_one(app.db.read(), sql, [issue.0.into()]).await?;
-    row.map(|row| Ok(unpacked(&row.try_get_by_index::<Vec<u8>>(0)?)))
-        .transpose()
+    let only: Option<Vec<u8>> = db::find_value(app.db.read(), sql, [issue.0.into()]).await?;
+    Ok(only.map(|only| unpacked(&only)))
 }
 
 fn row_of(frozen: &Frozen, batch: &[ReaderId]) -> Vec<Value> {
@@ -234,7 +234,7 @@ fn row_of(frozen: &Frozen, batch: &[ReaderId]) -> Vec<Value> {
         end(batch.first()).into(),
         end(batch.last()).into(),
         packed(batch).into(),
-        0i16.into(),
+        BatchState::Waiting.code().into(),
         frozen.not_before.0.into(),
     ]
 }
@@ -251,7 +251,8 @@ async fn write(
     let mine = db::run(
         &**txn,
         format!(
-            "UPDATE mailing SET prepare_until_ms = {until} WHERE issue_id = $1 AND state = 0 AND prepare_fence = $2"
+            "UPDATE mailing SET prepare_until_ms = {until} WHERE issue_id = $1 AND state = {} AND prepare_fence = $2",
+            MailingState::Preparing.code()
         ),
         [issue.0.into(), fence.into()],
     )

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 
 use super::states::{DeliveryState, MailingState, Reason};
@@ -63,6 +63,20 @@ pub enum DeliveryStateName {
     Skipped,
 }
 
+/// A mailing joined with one number of its tally, if there is any yet.
+#[derive(FromQueryResult)]
+struct Tallied {
+    state: i16,
+    reason: String,
+    audience: i64,
+    not_before_ms: UnixMillis,
+    started_ms: Option<UnixMillis>,
+    finished_ms: Option<UnixMillis>,
+    recipient_state: Option<i16>,
+    recipient_reason: Option<i16>,
+    n: Option<i64>,
+}
+
 /// The progress of an issue; `None` if it has not been handed over. One statement, so all numbers are of one instant.
 pub async fn progress(app: &App, issue: IssueId) -> Result<Option<Progress>, DbErr> {
     progress_in(app.db.read(), issue).await
@@ -73,10 +87,10 @@ pub async fn progress_in<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,
 ) -> Result<Option<Progress>, DbErr> {
-    let rows = db::fetch_all(
+    let rows: Vec<Tallied> = db::find_all(
         db,
         "SELECT m.state, m.reason, m.audience, m.not_before_ms, m.started_ms, m.finished_ms,
-                t.state, t.reason, CAST(SUM(t.n) AS BIGINT)
+                t.state AS recipient_state, t.reason AS recipient_reason, CAST(SUM(t.n) AS BIGINT) AS n
          FROM mailing m LEFT JOIN issue_tally t ON t.issue_id = m.issue_id WHERE m.issue_id = $1
          GROUP BY m.state, m.reason, m.audience, m.not_before_ms, m.started_ms, m.finished_ms, t.state, t.reason
          ORDER BY t.state, t.reason",
@@ -86,19 +100,15 @@ pub async fn progress_in<C: ConnectionTrait>(
     let Some(first) = rows.first() else {
         return Ok(None);
     };
-    let started: Option<i64> = first.try_get_by_index(4)?;
-    let finished: Option<i64> = first.try_get_by_index(5)?;
     let mut counts = Counts {
-        audience: first.try_get_by_index(2)?,
+        audience: first.audience,
         ..Counts::default()
     };
     let (mut reasons, mut doubts) = (Vec::new(), Vec::new());
     for row in &rows {
-        let (Some(state), Some(reason), Some(n)) = (
-            row.try_get_by_index::<Option<i16>>(6)?,
-            row.try_get_by_index::<Option<i16>>(7)?,
-            row.try_get_by_index::<Option<i64>>(8)?,
-        ) else {
+        let (Some(state), Some(reason), Some(n)) =
+            (row.recipient_state, row.recipient_reason, row.n)
+        else {
             continue;
         };
         if n == 0 {
@@ -130,14 +140,14 @@ pub async fn progress_in<C: ConnectionTrait>(
         - counts.unknown
         - counts.skipped;
     Ok(Some(Progress {
-        state: MailingState::of(first.try_get_by_index(0)?),
-        reason: first.try_get_by_index(1)?,
+        state: MailingState::of(first.state),
+        reason: first.reason.clone(),
         counts,
         reasons,
         doubts,
-        not_before: UnixMillis(first.try_get_by_index(3)?),
-        started: started.map(UnixMillis),
-        finished: finished.map(UnixMillis),
+        not_before: first.not_before_ms,
+        started: first.started_ms,
+        finished: first.finished_ms,
     }))
 }
 
@@ -170,14 +180,17 @@ pub async fn troubles<C: ConnectionTrait>(
         Reason::BadAddress.code().into(),
     ];
     let values = codes.into_iter().chain(issues.iter().map(|id| id.0.into()));
-    for row in db::fetch_all(db, sql, values.collect::<Vec<_>>()).await? {
-        let n: i64 = row.try_get_by_index(2)?;
-        let trouble = troubles
-            .entry(IssueId(row.try_get_by_index(0)?))
-            .or_default();
-        match DeliveryState::of(row.try_get_by_index(1)?) {
-            Some(DeliveryState::Unknown) => trouble.in_doubt = n,
-            _ => trouble.failed = n,
+    #[derive(FromQueryResult)]
+    struct Row {
+        issue_id: IssueId,
+        state: i16,
+        n: i64,
+    }
+    for row in db::find_all::<Row>(db, sql, values).await? {
+        let trouble = troubles.entry(row.issue_id).or_default();
+        match DeliveryState::of(row.state) {
+            Some(DeliveryState::Unknown) => trouble.in_doubt = row.n,
+            _ => trouble.failed = row.n,
         }
     }
     Ok(troubles)
@@ -186,12 +199,17 @@ pub async fn troubles<C: ConnectionTrait>(
 /// The expected number of readers of an issue whose audience is being frozen.
 pub async fn to_be_frozen(app: &App, issue: IssueId) -> Result<i64, DbErr> {
     let sql = "SELECT m.newsletter_id, o.readers FROM mailing m LEFT JOIN mailing_only o ON o.issue_id = m.issue_id WHERE m.issue_id = $1";
-    let Some(row) = db::fetch_one(app.db.read(), sql, [issue.0.into()]).await? else {
+    #[derive(FromQueryResult)]
+    struct Row {
+        newsletter_id: NewsletterId,
+        readers: Option<Vec<u8>>,
+    }
+    let Some(row) = db::find_one::<Row>(app.db.read(), sql, [issue.0.into()]).await? else {
         return Ok(0);
     };
-    match row.try_get_by_index::<Option<Vec<u8>>>(1)? {
+    match row.readers {
         Some(only) => Ok(i64::try_from(unpacked(&only).len()).unwrap_or(0)),
-        None => audience(app.db.read(), NewsletterId(row.try_get_by_index(0)?)).await,
+        None => audience(app.db.read(), row.newsletter_id).await,
     }
 }
 
@@ -201,6 +219,6 @@ pub async fn audience<C: ConnectionTrait>(db: &C, newsletter: NewsletterId) -> R
         "SELECT COUNT(*) FROM subscription WHERE newsletter_id = $1 AND state = {}",
         SubscriptionState::Active.code()
     );
-    let row = db::fetch_one(db, sql, [newsletter.0.into()]).await?;
-    row.map_or(Ok(0), |row| row.try_get_by_index(0))
+    let n = db::find_value(db, sql, [newsletter.0.into()]).await?;
+    Ok(n.unwrap_or(0))
 }

@@ -263,22 +263,18 @@ async fn counted(
     let Some(Standing::Is(state)) = wanted.standing else {
         return Ok(reasons);
     };
-    let rows = db::fetch_all(
+    let known: Vec<i16> = db::find_values(
         db.read(),
         "SELECT reason FROM issue_tally WHERE issue_id = $1 AND state = $2 GROUP BY reason HAVING SUM(n) > 0",
         [issue.0.into(), state.code().into()],
     )
     .await?;
-    let mut known = Vec::with_capacity(rows.len());
-    for row in &rows {
-        known.push(Reason::of(row.try_get_by_index(0)?));
-    }
     if state == DeliveryState::Deferred && !known.is_empty() {
         return Ok(reasons);
     }
     Ok(reasons
         .into_iter()
-        .filter(|reason| known.contains(reason))
+        .filter(|reason| known.contains(&reason.code()))
         .collect())
 }
 
@@ -296,13 +292,13 @@ async fn many(db: &Db, issue: IssueId, wanted: &Wanted) -> Result<bool, DbErr> {
         }
         (_, Some(reason)) => {
             values.push(reason.code().into());
-            sql.push_str(" AND (reason = $2 OR state = 3)");
+            values.push(DeliveryState::Deferred.code().into());
+            sql.push_str(" AND (reason = $2 OR state = $3)");
         }
         _ => {}
     }
-    let row = db::fetch_one(db.read(), sql, values).await?;
-    let n: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    Ok(n > FEW)
+    let n: Option<i64> = db::find_value(db.read(), sql, values).await?;
+    Ok(n.unwrap_or(0) > FEW)
 }
 
 /// Reads a row of [`COLUMNS`]; without a state, the recipient was not attempted yet.
@@ -375,11 +371,6 @@ pub async fn readers_named<C: ConnectionTrait>(
         "SELECT id FROM reader WHERE email_key IN {}",
         db::in_list(keys.len(), 0)
     );
-    db::fetch_all_as(
-        db,
-        sql,
-        keys.iter().map(|key| Value::from(key.as_str())),
-        |row| Ok(ReaderId(row.try_get_by_index(0)?)),
-    )
-    .await
+    let keys = keys.iter().map(|key| Value::from(key.as_str()));
+    db::find_values(db, sql, keys).await
 }

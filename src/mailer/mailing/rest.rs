@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sea_orm::FromQueryResult;
 use tokio::time::Instant;
 
+use super::states::BatchState;
 use crate::types::reader_list::{packed, unpacked};
 use crate::{
     app::App,
     db::{self, Backend, DbErr, WriteTxn},
     mailer::domains::Group,
-    types::{IssueId, ReaderId, UnixMillis},
+    types::{BatchId, IssueId, ReaderId, UnixMillis},
 };
 
 /// The most readers in one batch.
@@ -77,11 +79,17 @@ pub(super) async fn put(
     } else {
         i64::MAX / 4
     };
-    let found = db::fetch_one(
+    #[derive(FromQueryResult)]
+    struct Waiting {
+        id: BatchId,
+        readers: Vec<u8>,
+    }
+    let found: Option<Waiting> = db::find_one(
         &**txn,
         format!(
-            "SELECT id, readers FROM mail_batch WHERE issue_id = $1 AND state = 0 AND provider = $2 AND attempt = $3
-             AND not_before_ms BETWEEN $4 AND $5 ORDER BY id DESC LIMIT 1 {lock}"
+            "SELECT id, readers FROM mail_batch WHERE issue_id = $1 AND state = {} AND provider = $2 AND attempt = $3
+             AND not_before_ms BETWEEN $4 AND $5 ORDER BY id DESC LIMIT 1 {lock}",
+            BatchState::Waiting.code()
         ),
         [
             issue.0.into(),
@@ -93,10 +101,10 @@ pub(super) async fn put(
     )
     .await?;
     let mut into = None;
-    if let Some(row) = found {
-        let others = unpacked(&row.try_get_by_index::<Vec<u8>>(1)?);
+    if let Some(found) = found {
+        let others = unpacked(&found.readers);
         if others.len() + readers.len() <= LARGEST {
-            into = Some(row.try_get_by_index::<i64>(0)?);
+            into = Some(found.id);
             readers.extend(others);
         }
     }
@@ -121,12 +129,13 @@ pub(super) async fn put(
     db::run(
         &**txn,
         "INSERT INTO mail_batch (issue_id, lo, hi, readers, state, attempt, not_before_ms, provider, fence)
-         VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         [
             issue.0.into(),
             lo.into(),
             hi.into(),
             packed(&readers).into(),
+            BatchState::Waiting.code().into(),
             rest.attempt.into(),
             rest.at.0.into(),
             rest.provider.clone().into(),

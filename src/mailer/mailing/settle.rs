@@ -5,13 +5,13 @@
 //! The new attempt number is higher than that of the batch that the recipient came from; if that batch is still open,
 //! it leaves the recipient alone. Whether a reader may still be mailed is checked when the mail is sent, as always.
 
-use sea_orm::Value;
+use sea_orm::{FromQueryResult, Value};
 
 use super::ledger::Tally;
 use super::orders::{self, By, OrderKind};
 use super::readers::batch_size;
 use super::recipients::by_reason_index;
-use super::states::{DeliveryState, MailingState, Reason};
+use super::states::{BatchState, DeliveryState, MailingState, Reason};
 use crate::types::reader_list::packed;
 use crate::{
     app::App,
@@ -101,8 +101,7 @@ pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
         Reason::BadAddress.code().into(),
         DeliveryState::Failed.code().into(),
     ];
-    let row = db::fetch_one(db.read(), sql, values).await?;
-    row.map_or(Ok(0), |row| row.try_get_by_index(0))
+    Ok(db::find_value(db.read(), sql, values).await?.unwrap_or(0))
 }
 
 /// Settles recipients in doubt. A resend has the same Message-ID, so that mail clients can recognise a duplicate.
@@ -172,14 +171,13 @@ pub(super) async fn lock(
         Backend::Postgres => "FOR UPDATE",
         Backend::Sqlite => "",
     };
-    let row = db::fetch_one(
+    let state = db::find_value(
         &**txn,
         format!("SELECT state FROM mailing WHERE issue_id = $1 {lock}"),
         [issue.0.into()],
     )
     .await?;
-    row.map(|row| Ok(MailingState::of(row.try_get_by_index(0)?)))
-        .transpose()
+    Ok(state.map(MailingState::of))
 }
 
 /// A move of recipients from one state to another.
@@ -213,7 +211,11 @@ impl Moving<'_> {
                 self.batch(&found).await?;
             }
             for one in &found {
-                tally.moved(self.issue, (self.from, one.reason), self.leads_to());
+                tally.moved(
+                    self.issue,
+                    (self.from, Reason::of(one.reason)),
+                    self.leads_to(),
+                );
             }
             n += i64::try_from(found.len()).unwrap_or(0);
         }
@@ -239,14 +241,13 @@ impl Moving<'_> {
         if let Which::These(readers) = which {
             return Ok(readers.len());
         }
-        let row = db::fetch_one(
+        let n: Option<i64> = db::find_value(
             &**self.txn,
             "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM issue_tally WHERE issue_id = $1 AND state = $2",
             [self.issue.0.into(), self.from.code().into()],
         )
         .await?;
-        let n: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-        Ok(usize::try_from(n).unwrap_or(0))
+        Ok(usize::try_from(n.unwrap_or(0)).unwrap_or(0))
     }
 
     async fn next(
@@ -289,16 +290,7 @@ impl Moving<'_> {
             }
         };
         let sql = format!("{sql} ORDER BY reader_id LIMIT {size}");
-        let rows = db::fetch_all(&**self.txn, sql, values).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Found {
-                    reader: ReaderId(row.try_get_by_index(0)?),
-                    reason: Reason::of(row.try_get_by_index(1)?),
-                    attempt: row.try_get_by_index(2)?,
-                })
-            })
-            .collect()
+        db::find_all(&**self.txn, sql, values).await
     }
 
     /// Writes the new state. The recipients found cannot have left their old state: while the mailing's row is locked,
@@ -341,12 +333,13 @@ impl Moving<'_> {
         db::run(
             &**self.txn,
             "INSERT INTO mail_batch (issue_id, lo, hi, readers, state, attempt, not_before_ms)
-             VALUES ($1, $2, $3, $4, 0, $5, $6)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
             [
                 self.issue.0.into(),
                 ends(readers.first()).into(),
                 ends(readers.last()).into(),
                 packed(&readers).into(),
+                BatchState::Waiting.code().into(),
                 attempt.into(),
                 self.by.now.0.into(),
             ],
@@ -375,8 +368,11 @@ impl Moving<'_> {
 }
 
 /// A recipient in its old state.
+#[derive(FromQueryResult)]
 struct Found {
+    #[sea_orm(from_alias = "reader_id")]
     reader: ReaderId,
-    reason: Reason,
+    /// The code of a [`Reason`].
+    reason: i16,
     attempt: i64,
 }

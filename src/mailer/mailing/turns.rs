@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sea_orm::FromQueryResult;
 use tokio::time::Instant;
 
+use super::states::{BatchState, MailingState};
 use crate::{
     app::App,
     db::{self, DbErr},
@@ -63,30 +65,39 @@ impl Drop for Turn {
 pub(in crate::mailer) async fn look(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     let over = LeaseSql::new(app, app.mailer.held_batches()).over("b.");
-    let rows = db::fetch_all(
+    #[derive(FromQueryResult)]
+    struct Row {
+        issue_id: IssueId,
+        provider: String,
+        late: bool,
+    }
+    let rows: Vec<Row> = db::find_all(
         app.db.read(),
         format!(
-            "SELECT DISTINCT b.issue_id, b.provider, CASE WHEN m.expires_ms < $1 THEN 1 ELSE 0 END FROM mailing m JOIN mail_batch b ON b.issue_id = m.issue_id
-         WHERE m.state = 1 AND m.not_before_ms <= $1 AND
-           ((b.state = 0 AND b.not_before_ms <= $1) OR (b.state = 1 AND {over}))"
+            "SELECT DISTINCT b.issue_id, b.provider, m.expires_ms < $1 AS late FROM mailing m JOIN mail_batch b ON b.issue_id = m.issue_id
+         WHERE m.state = {} AND m.not_before_ms <= $1 AND
+           ((b.state = {} AND b.not_before_ms <= $1) OR (b.state = {} AND {over}))",
+            MailingState::Sending.code(),
+            BatchState::Waiting.code(),
+            BatchState::Leased.code()
         ),
         [now.0.into()],
     )
     .await?;
     let now = Instant::now();
     let mut due = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let provider: String = row.try_get_by_index(1)?;
+    for row in rows {
+        let provider = row.provider;
         let quick = provider.is_empty() || {
             let group = app.mailer.domains.named(&provider);
             let alone = app.mailer.domains.crowd(&provider, false);
             group.closed(now, alone).is_none() && !group.is_slow(alone)
         };
         due.push(Due {
-            issue: IssueId(row.try_get_by_index(0)?),
+            issue: row.issue_id,
             provider,
             quick,
-            late: row.try_get_by_index::<i32>(2)? != 0,
+            late: row.late,
         });
     }
     app.mailer.turns.lock().due = due;

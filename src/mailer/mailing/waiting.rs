@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use sea_orm::Value;
+use sea_orm::{FromQueryResult, Value};
 
 use super::lease::in_ledger;
 use super::recipients::{After, Listed, Query, Recipient, Standing, Wanted, columns, read};
 use crate::types::reader_list::unpacked;
 use crate::{
     db::{self, Db, DbErr},
-    types::{IssueId, ReaderId},
+    types::{BatchId, IssueId, ReaderId},
 };
 
 /// The most batches that are read for one page, so that no page takes long.
@@ -74,7 +74,12 @@ struct Next {
 /// provider are in batches of their own.
 async fn next(db: &Db, issue: IssueId, after: ReaderId) -> Result<Option<Next>, DbErr> {
     let open = "issue_id = $1 AND state < 2 AND attempt = 1 AND hi > $2";
-    let rows = db::fetch_all(
+    #[derive(FromQueryResult)]
+    struct Row {
+        hi: ReaderId,
+        readers: Vec<u8>,
+    }
+    let rows: Vec<Row> = db::find_all(
         db.read(),
         format!(
             "SELECT hi, readers FROM mail_batch WHERE {open} AND lo <= (SELECT MIN(hi) FROM mail_batch WHERE {open})"
@@ -85,8 +90,8 @@ async fn next(db: &Db, issue: IssueId, after: ReaderId) -> Result<Option<Next>, 
     let mut up_to = ReaderId(i64::MAX);
     let mut readers = Vec::new();
     for row in &rows {
-        up_to = up_to.min(ReaderId(row.try_get_by_index(0)?));
-        readers.extend(unpacked(&row.try_get_by_index::<Vec<u8>>(1)?));
+        up_to = up_to.min(row.hi);
+        readers.extend(unpacked(&row.readers));
     }
     if rows.is_empty() {
         return Ok(None);
@@ -181,8 +186,7 @@ pub(super) async fn by_address(
             Some(last) => Some(last.key().to_owned()),
             None => {
                 let end = format!("SELECT r.email_key {addresses} LIMIT 1 OFFSET {}", part - 1);
-                let row = db::fetch_one(db.read(), end, end_values).await?;
-                row.map(|row| row.try_get_by_index(0)).transpose()?
+                db::find_value(db.read(), end, end_values).await?
             }
         };
         for one in found {
@@ -226,25 +230,30 @@ pub(super) async fn among(
         return Ok(found);
     }
     let wanted: HashSet<ReaderId> = readers.iter().copied().collect();
-    let rows = db::fetch_all(
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: BatchId,
+        lo: ReaderId,
+        hi: ReaderId,
+    }
+    let rows: Vec<Row> = db::find_all(
         db.read(),
         "SELECT id, lo, hi FROM mail_batch WHERE issue_id = $1 AND state < 2 AND attempt = 1",
         [issue.0.into()],
     )
     .await?;
-    let mut batches = Vec::new();
-    for row in &rows {
-        let (lo, hi): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
-        if readers.iter().any(|reader| (lo..=hi).contains(&reader.0)) {
-            batches.push(row.try_get_by_index::<i64>(0)?);
-        }
-    }
+    let may_hold = |row: &Row| readers.iter().any(|r| (row.lo..=row.hi).contains(r));
+    let batches: Vec<BatchId> = rows
+        .into_iter()
+        .filter(may_hold)
+        .map(|row| row.id)
+        .collect();
     for part in batches.chunks(500) {
         let list = db::in_list(part.len(), 0);
         let sql = format!("SELECT readers FROM mail_batch WHERE id IN {list}");
         let ids = part.iter().map(|id| Value::from(*id));
-        for row in db::fetch_all(db.read(), sql, ids).await? {
-            let packed: Vec<u8> = row.try_get_by_index(0)?;
+        let parts: Vec<Vec<u8>> = db::find_values(db.read(), sql, ids).await?;
+        for packed in parts {
             found.extend(unpacked(&packed).into_iter().filter(|r| wanted.contains(r)));
         }
     }

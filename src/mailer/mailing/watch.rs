@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::deferred::{Deferrals, deferrals};
 use super::progress::{Progress, progress};
-use super::states::MailingState;
+use super::states::{BatchState, MailingState};
 use crate::{
     app::App,
     db::{self, DbErr},
@@ -178,14 +178,13 @@ fn pace(samples: &VecDeque<Sample>) -> Option<Pace> {
 }
 
 async fn next_attempt(app: &App, issue: IssueId) -> Result<Option<UnixMillis>, DbErr> {
-    let row = db::fetch_one(
+    let at: Option<Option<UnixMillis>> = db::find_value(
         app.db.read(),
-        "SELECT MIN(not_before_ms) FROM mail_batch WHERE issue_id = $1 AND state = 0",
-        [issue.0.into()],
+        "SELECT MIN(not_before_ms) FROM mail_batch WHERE issue_id = $1 AND state = $2",
+        [issue.0.into(), BatchState::Waiting.code().into()],
     )
     .await?;
-    let at: Option<i64> = row.map_or(Ok(None), |row| row.try_get_by_index(0))?;
-    Ok(at.map(UnixMillis))
+    Ok(at.flatten())
 }
 
 #[cfg(test)]

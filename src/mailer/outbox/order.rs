@@ -1,5 +1,6 @@
 //! Editors' orders about a single mail.
 
+use super::MailState;
 use crate::{
     db::{self, DbErr, WriteTxn},
     types::{OutboxId, UnixMillis},
@@ -24,17 +25,19 @@ pub async fn order(
     order: Order,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
+    let [waiting, sent, unknown] =
+        [MailState::Waiting, MailState::Sent, MailState::Unknown].map(MailState::code);
     let sql = match order {
-        Order::TryNow => {
-            "UPDATE outbox SET not_before_ms = $2 WHERE id = $1 AND state = 0 AND not_before_ms > $2"
-        }
-        Order::Resend => {
-            "UPDATE outbox SET state = 0, not_before_ms = $2, finished_ms = NULL, fence = fence + 1, lease_until_ms = 0
-             WHERE id = $1 AND state = 4 AND expires_ms > $2 AND payload <> ''"
-        }
-        Order::Accept => {
-            "UPDATE outbox SET state = 2, payload = '', finished_ms = $2 WHERE id = $1 AND state = 4"
-        }
+        Order::TryNow => format!(
+            "UPDATE outbox SET not_before_ms = $2 WHERE id = $1 AND state = {waiting} AND not_before_ms > $2"
+        ),
+        Order::Resend => format!(
+            "UPDATE outbox SET state = {waiting}, not_before_ms = $2, finished_ms = NULL, fence = fence + 1, lease_until_ms = 0
+             WHERE id = $1 AND state = {unknown} AND expires_ms > $2 AND payload <> ''"
+        ),
+        Order::Accept => format!(
+            "UPDATE outbox SET state = {sent}, payload = '', finished_ms = $2 WHERE id = $1 AND state = {unknown}"
+        ),
     };
     let done = db::run(&**txn, sql, [mail.0.into(), now.0.into()]).await?;
     txn.ring();
@@ -43,7 +46,11 @@ pub async fn order(
 
 /// Drops every mail that waits, is being sent or is in doubt; each has to be requested again. Returns their number.
 pub async fn drop_all(txn: &WriteTxn, why: &str, now: UnixMillis) -> Result<u64, DbErr> {
-    let sql = "UPDATE outbox SET state = 5, payload = '', reply = $1, finished_ms = $2, lease_until_ms = 0 WHERE state IN (0, 1, 4)";
+    let sql = format!(
+        "UPDATE outbox SET state = {}, payload = '', reply = $1, finished_ms = $2, lease_until_ms = 0 WHERE {}",
+        MailState::Expired.code(),
+        MailState::is_one_of(&MailState::OPEN)
+    );
     let done = db::run(&**txn, sql, [why.into(), now.0.into()]).await?;
     Ok(done.rows_affected())
 }

@@ -27,10 +27,22 @@ impl MailState {
         Self::Expired,
     ];
 
+    /// Mails that wait or are being sent.
+    pub const WAITING: [Self; 2] = [Self::Waiting, Self::Intent];
+    /// The same, and those in doubt, which a person may still order to be sent.
+    pub(super) const OPEN: [Self; 3] = [Self::Waiting, Self::Intent, Self::Unknown];
+
     /// The code that is stored in the database.
     #[must_use]
     pub const fn code(self) -> i16 {
         self as i16
+    }
+
+    /// The SQL condition that a row of the table is in one of these states.
+    #[must_use]
+    pub fn is_one_of(states: &[Self]) -> String {
+        let codes: Vec<String> = states.iter().map(|s| s.code().to_string()).collect();
+        format!("state IN ({})", codes.join(", "))
     }
 
     /// The state with this code; `None` for a code that no version of Canvass wrote.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::state::Final;
+use sea_orm::FromQueryResult;
+
+use super::state::{Final, MailState};
 use super::{Payload, Priority, fresh_message_id};
 use crate::{
     app::App,
@@ -35,7 +37,7 @@ pub(super) struct Taken {
 }
 
 /// How full the outbox is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromQueryResult)]
 pub struct Depth {
     /// Mails that wait or are being sent.
     pub waiting: i64,
@@ -61,10 +63,10 @@ pub(super) async fn insert(txn: &WriteTxn, app: &App, new: &New<'_>) -> Result<O
         .payload
         .seal(app)
         .map_err(|e| DbErr::Json(e.to_string()))?;
-    let row = db::fetch_one(
+    let id = db::find_value(
         &**txn,
         "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms, address_hash)
-         VALUES ($1, $2, $3, $4, 0, $5, $6, $5, $7) RETURNING id",
+         VALUES ($1, $2, $3, $4, $8, $5, $6, $5, $7) RETURNING id",
         [
             (new.priority as i16).into(),
             new.template.into(),
@@ -73,12 +75,12 @@ pub(super) async fn insert(txn: &WriteTxn, app: &App, new: &New<'_>) -> Result<O
             now.0.into(),
             new.expires.0.into(),
             new.addressee.map(|hash| hash.to_vec()).into(),
+            MailState::Waiting.code().into(),
         ],
     )
     .await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotInserted)?;
     txn.ring();
-    Ok(OutboxId(row.try_get_by_index(0)?))
+    id.ok_or(DbErr::RecordNotInserted)
 }
 
 /// Whether anything is due. Needs no write transaction, so that an idle system writes nothing.
@@ -86,10 +88,26 @@ pub(in crate::mailer) async fn any_due(app: &App) -> Result<bool, DbErr> {
     let over = LeaseSql::new(app, app.mailer.held_mails()).over("");
     let any = db::fetch_one(
         app.db.read(),
-        format!("SELECT 1 FROM outbox WHERE state = 0 AND not_before_ms <= $1 AND {over} LIMIT 1"),
+        format!(
+            "SELECT 1 FROM outbox WHERE state = {} AND not_before_ms <= $1 AND {over} LIMIT 1",
+            MailState::Waiting.code()
+        ),
         [app.clock.now().0.into()],
     );
     Ok(any.await?.is_some())
+}
+
+/// A mail that was just leased.
+#[derive(FromQueryResult)]
+struct Leased {
+    id: OutboxId,
+    fence: i64,
+    attempt: i64,
+    payload: String,
+    message_id: String,
+    expires_ms: UnixMillis,
+    priority: i16,
+    created_ms: UnixMillis,
 }
 
 /// Leases the mails that are due, most urgent first.
@@ -99,35 +117,35 @@ pub(super) async fn take(app: &App) -> Result<Vec<Taken>, DbErr> {
     let sql = LeaseSql::new(app, app.mailer.held_mails());
     let (over, until, lock) = (sql.over(""), sql.until(), sql.lock);
     let good = good_until(app);
-    let rows = db::fetch_all(
+    let rows: Vec<Leased> = db::find_all(
         &*txn,
         format!(
-            "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE state = 0 AND not_before_ms <= $1 AND {over}
+            "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE state = {} AND not_before_ms <= $1 AND {over}
                ORDER BY priority, not_before_ms, id LIMIT {TAKE} {lock})
              UPDATE outbox SET fence = fence + 1, lease_until_ms = {until}, worker = $2 FROM due WHERE outbox.id = due.id
-             RETURNING outbox.id, fence, attempt, payload, message_id, expires_ms, priority, created_ms"
+             RETURNING outbox.id, fence, attempt, payload, message_id, expires_ms, priority, created_ms",
+            MailState::Waiting.code()
         ),
         [now.0.into(), app.node.clone().into()],
     )
     .await?;
     let mut taken = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (id, fence) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        if app.mailer.held_mails().holds(id) {
+    for row in rows {
+        if app.mailer.held_mails().holds(row.id.0) {
             // As with batches: a lane of this process is still working on it.
             return Ok(Vec::new());
         }
         let mail = Taken {
-            id: OutboxId(id),
-            fence,
-            attempt: row.try_get_by_index(2)?,
-            payload: row.try_get_by_index(3)?,
-            message_id: row.try_get_by_index(4)?,
-            expires: UnixMillis(row.try_get_by_index(5)?),
-            decoy: row.try_get_by_index::<i64>(5)? <= row.try_get_by_index::<i64>(7)?,
-            held: app.mailer.held_mails().hold(id, fence, good),
+            id: row.id,
+            fence: row.fence,
+            attempt: row.attempt,
+            payload: row.payload,
+            message_id: row.message_id,
+            expires: row.expires_ms,
+            decoy: row.expires_ms <= row.created_ms,
+            held: app.mailer.held_mails().hold(row.id.0, row.fence, good),
         };
-        taken.push((row.try_get_by_index::<i16>(6)?, mail));
+        taken.push((row.priority, mail));
     }
     txn.commit().await?;
     taken.sort_by_key(|(priority, mail)| (*priority, mail.id.0));
@@ -139,8 +157,13 @@ pub(super) async fn intend(app: &App, mail: &Taken) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("outbox_intent").await?;
     let done = db::run(
         &*txn,
-        "UPDATE outbox SET state = 1, attempt = attempt + 1 WHERE id = $1 AND fence = $2 AND state = 0",
-        [mail.id.0.into(), mail.fence.into()],
+        "UPDATE outbox SET state = $3, attempt = attempt + 1 WHERE id = $1 AND fence = $2 AND state = $4",
+        [
+            mail.id.0.into(),
+            mail.fence.into(),
+            MailState::Intent.code().into(),
+            MailState::Waiting.code().into(),
+        ],
     )
     .await?;
     txn.commit().await?;
@@ -149,8 +172,10 @@ pub(super) async fn intend(app: &App, mail: &Taken) -> Result<bool, DbErr> {
 
 /// Whether the intent of a leased mail is on disk.
 pub(super) async fn is_intended(app: &App, mail: &Taken) -> Result<bool, DbErr> {
-    let sql = "SELECT 1 FROM outbox WHERE id = $1 AND fence = $2 AND state = 1";
-    let found = db::fetch_one(app.db.read(), sql, [mail.id.0.into(), mail.fence.into()]).await?;
+    let sql = "SELECT 1 FROM outbox WHERE id = $1 AND fence = $2 AND state = $3";
+    let intent = MailState::Intent.code();
+    let values = [mail.id.0.into(), mail.fence.into(), intent.into()];
+    let found = db::fetch_one(app.db.read(), sql, values).await?;
     Ok(found.is_some())
 }
 
@@ -205,7 +230,7 @@ pub(super) async fn put_back(
     db::run(
         &*txn,
         // Without a new reply, the last one is kept.
-        "UPDATE outbox SET state = 0, not_before_ms = $3, attempt = $4, reply = COALESCE(NULLIF($5, ''), reply), lease_until_ms = 0
+        "UPDATE outbox SET state = $6, not_before_ms = $3, attempt = $4, reply = COALESCE(NULLIF($5, ''), reply), lease_until_ms = 0
          WHERE id = $1 AND fence = $2",
         [
             mail.id.0.into(),
@@ -213,6 +238,7 @@ pub(super) async fn put_back(
             at.0.into(),
             attempt.into(),
             reply.into(),
+            MailState::Waiting.code().into(),
         ],
     )
     .await?;
@@ -224,8 +250,14 @@ pub(super) async fn take_back(app: &App, mail: &Taken) -> Result<(), DbErr> {
     let txn = app.db.write_txn("outbox_take_back").await?;
     db::run(
         &*txn,
-        "UPDATE outbox SET state = 0, attempt = $3 WHERE id = $1 AND fence = $2 AND state = 1",
-        [mail.id.0.into(), mail.fence.into(), mail.attempt.into()],
+        "UPDATE outbox SET state = $4, attempt = $3 WHERE id = $1 AND fence = $2 AND state = $5",
+        [
+            mail.id.0.into(),
+            mail.fence.into(),
+            mail.attempt.into(),
+            MailState::Waiting.code().into(),
+            MailState::Intent.code().into(),
+        ],
     )
     .await?;
     txn.commit().await
@@ -235,11 +267,18 @@ pub(super) async fn take_back(app: &App, mail: &Taken) -> Result<(), DbErr> {
 /// expire.
 pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
+    let [waiting, intent, unknown, expired] = [
+        MailState::Waiting,
+        MailState::Intent,
+        MailState::Unknown,
+        MailState::Expired,
+    ]
+    .map(MailState::code);
     let over = LeaseSql::new(app, app.mailer.held_mails()).over("");
     let any = db::fetch_one(
         app.db.read(),
         format!(
-            "SELECT 1 FROM outbox WHERE (state = 1 AND {over}) OR (state = 0 AND expires_ms <= $1) LIMIT 1"
+            "SELECT 1 FROM outbox WHERE (state = {intent} AND {over}) OR (state = {waiting} AND expires_ms <= $1) LIMIT 1"
         ),
         [now.0.into()],
     )
@@ -248,23 +287,25 @@ pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
         return Ok(());
     }
     let doubtful = match app.config.mail.in_doubt {
-        InDoubt::Resend => "state = 0, not_before_ms = $1",
-        InDoubt::Hold => "state = 4, finished_ms = $1",
+        InDoubt::Resend => format!("state = {waiting}, not_before_ms = $1"),
+        InDoubt::Hold => format!("state = {unknown}, finished_ms = $1"),
     };
     let txn = app.db.write_txn("outbox_tick").await?;
     let over = LeaseSql::new(app, app.mailer.held_mails()).over("");
     db::run(
         &*txn,
-        format!("UPDATE outbox SET {doubtful}, fence = fence + 1 WHERE state = 1 AND {over}"),
+        format!(
+            "UPDATE outbox SET {doubtful}, fence = fence + 1 WHERE state = {intent} AND {over}"
+        ),
         [now.0.into()],
     )
     .await?;
     db::run(
         &*txn,
         format!(
-            "UPDATE outbox SET state = 5, payload = '', finished_ms = $1,
+            "UPDATE outbox SET state = {expired}, payload = '', finished_ms = $1,
                reply = CASE WHEN reply = '' THEN 'expired before it could be sent' ELSE 'expired; last answer: ' || reply END
-             WHERE state = 0 AND expires_ms <= $1 AND {over}"
+             WHERE state = {waiting} AND expires_ms <= $1 AND {over}"
         ),
         [now.0.into()],
     )
@@ -276,7 +317,10 @@ pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
 /// no more than once an hour.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let before = app.clock.now() - KEPT;
-    let old = "state > 1 AND state <> 4 AND finished_ms < $1";
+    let old = format!(
+        "{} AND finished_ms < $1",
+        MailState::is_one_of(&[MailState::Sent, MailState::Failed, MailState::Expired])
+    );
     let any = format!("SELECT 1 FROM outbox WHERE {old} LIMIT 1");
     if db::fetch_one(app.db.read(), any, [before.0.into()])
         .await?
@@ -293,17 +337,10 @@ pub async fn purge(app: &App) -> Result<u64, DbErr> {
 
 /// How full the outbox is, for the queue page and the metrics.
 pub async fn depth(app: &App) -> Result<Depth, DbErr> {
-    let row = db::fetch_one(
-        app.db.read(),
-        "SELECT COUNT(*), MIN(created_ms) FROM outbox WHERE state IN (0, 1)",
-        [],
-    )
-    .await?;
-    row.map_or(Ok(Depth::default()), |row| {
-        let oldest: Option<i64> = row.try_get_by_index(1)?;
-        Ok(Depth {
-            waiting: row.try_get_by_index(0)?,
-            oldest: oldest.map(UnixMillis),
-        })
-    })
+    let sql = format!(
+        "SELECT COUNT(*) AS waiting, MIN(created_ms) AS oldest FROM outbox WHERE {}",
+        MailState::is_one_of(&MailState::WAITING)
+    );
+    let depth = db::find_one(app.db.read(), sql, []).await?;
+    Ok(depth.unwrap_or_default())
 }

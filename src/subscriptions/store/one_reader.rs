@@ -1,107 +1,91 @@
 //! One reader: what they agreed to, what was mailed to them, stopping that, and erasing them.
 
-use sea_orm::{DbErr, Value};
+use sea_orm::{DbErr, FromQueryResult, Value};
 
-use crate::db::{Db, WriteTxn, fetch_all_as, fetch_one_as, run};
+use crate::db::{Db, WriteTxn, find_all, find_one, find_value, run};
 use crate::subscriptions::model::{State, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
+#[derive(FromQueryResult)]
 pub struct Reader {
     pub id: ReaderId,
     pub email: String,
     pub name: String,
+    #[sea_orm(from_alias = "created_ms")]
     pub since: UnixMillis,
     pub erased: bool,
 }
 
+#[derive(FromQueryResult)]
 pub struct Subscription {
+    #[sea_orm(from_alias = "id")]
     pub newsletter_id: NewsletterId,
     pub slug: String,
+    #[sea_orm(from_alias = "name")]
     pub newsletter: String,
     pub state: i16,
+    #[sea_orm(from_alias = "confirmed_ms")]
     pub confirmed: UnixMillis,
+    #[sea_orm(from_alias = "changed_ms")]
     pub changed: UnixMillis,
     pub reason: String,
 }
 
 /// The evidence of one consent.
+#[derive(FromQueryResult)]
 pub struct Consent {
+    #[sea_orm(from_alias = "name")]
     pub newsletter: String,
     /// Negative for the text of an import or of a publisher's own form.
     pub version: i64,
     /// When this text was first stored.
+    #[sea_orm(from_alias = "created_ms")]
     pub kept: UnixMillis,
     pub body: String,
     pub page: String,
     pub source: String,
+    #[sea_orm(from_alias = "requested_ms")]
     pub requested: UnixMillis,
+    #[sea_orm(from_alias = "confirmed_ms")]
     pub confirmed: UnixMillis,
+    #[sea_orm(from_alias = "withdrawn_ms")]
     pub withdrawn: Option<UnixMillis>,
 }
 
+#[derive(FromQueryResult)]
 pub struct Mail {
     pub subject: String,
     pub state: i16,
+    #[sea_orm(from_alias = "at_ms")]
     pub at: UnixMillis,
     pub attempt: i64,
 }
 
 /// Why, and since when, an address is suppressed.
+#[derive(FromQueryResult)]
 pub struct Suppressed {
     pub reason: i16,
     pub note: String,
+    #[sea_orm(from_alias = "created_ms")]
     pub at: UnixMillis,
 }
 
 pub async fn reader(db: &Db, id: ReaderId) -> Result<Option<Reader>, DbErr> {
     let sql = "SELECT id, email, name, created_ms, erased_ms IS NOT NULL AS erased FROM reader WHERE id = $1";
-    fetch_one_as(db.read(), sql, [id.into()], |row| {
-        Ok(Reader {
-            id: row.try_get("", "id")?,
-            email: row.try_get("", "email")?,
-            name: row.try_get("", "name")?,
-            since: row.try_get("", "created_ms")?,
-            erased: row.try_get("", "erased")?,
-        })
-    })
-    .await
+    find_one(db.read(), sql, [id.into()]).await
 }
 
 pub async fn subscriptions(db: &Db, id: ReaderId) -> Result<Vec<Subscription>, DbErr> {
     let sql = "SELECT n.id, n.slug, n.name, s.state, s.confirmed_ms, s.changed_ms, s.reason FROM subscription s \
                JOIN newsletter n ON n.id = s.newsletter_id WHERE s.reader_id = $1 ORDER BY n.name, n.id";
-    fetch_all_as(db.read(), sql, [id.into()], |row| {
-        Ok(Subscription {
-            newsletter_id: row.try_get("", "id")?,
-            slug: row.try_get("", "slug")?,
-            newsletter: row.try_get("", "name")?,
-            state: row.try_get("", "state")?,
-            confirmed: row.try_get("", "confirmed_ms")?,
-            changed: row.try_get("", "changed_ms")?,
-            reason: row.try_get("", "reason")?,
-        })
-    })
-    .await
+    find_all(db.read(), sql, [id.into()]).await
 }
 
 pub async fn consents(db: &Db, id: ReaderId) -> Result<Vec<Consent>, DbErr> {
     let sql = "SELECT n.name, t.version, t.created_ms, t.body, c.page, c.source, c.requested_ms, c.confirmed_ms, c.withdrawn_ms \
                FROM consent c JOIN consent_text t ON t.id = c.consent_text_id JOIN newsletter n ON n.id = c.newsletter_id \
                WHERE c.reader_id = $1 ORDER BY c.confirmed_ms DESC, c.id DESC";
-    fetch_all_as(db.read(), sql, [id.into()], |row| {
-        Ok(Consent {
-            newsletter: row.try_get("", "name")?,
-            version: row.try_get("", "version")?,
-            kept: row.try_get("", "created_ms")?,
-            body: row.try_get("", "body")?,
-            page: row.try_get("", "page")?,
-            source: row.try_get("", "source")?,
-            requested: row.try_get("", "requested_ms")?,
-            confirmed: row.try_get("", "confirmed_ms")?,
-            withdrawn: row.try_get("", "withdrawn_ms")?,
-        })
-    })
-    .await
+    find_all(db.read(), sql, [id.into()]).await
 }
 
 /// The newest issues that were sent to the reader, or were to be.
@@ -110,27 +94,12 @@ pub async fn mails(db: &Db, id: ReaderId, most: i64) -> Result<Vec<Mail>, DbErr>
         "SELECT i.subject, d.state, d.at_ms, d.attempt FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1 \
          ORDER BY i.id DESC LIMIT {most}"
     );
-    fetch_all_as(db.read(), sql, [id.into()], |row| {
-        Ok(Mail {
-            subject: row.try_get("", "subject")?,
-            state: row.try_get("", "state")?,
-            at: row.try_get("", "at_ms")?,
-            attempt: row.try_get("", "attempt")?,
-        })
-    })
-    .await
+    find_all(db.read(), sql, [id.into()]).await
 }
 
 pub async fn suppressed(db: &Db, hash: &[u8]) -> Result<Option<Suppressed>, DbErr> {
     let sql = "SELECT reason, note, created_ms FROM suppression WHERE address_hash = $1";
-    fetch_one_as(db.read(), sql, [hash.to_vec().into()], |row| {
-        Ok(Suppressed {
-            reason: row.try_get("", "reason")?,
-            note: row.try_get("", "note")?,
-            at: row.try_get("", "created_ms")?,
-        })
-    })
-    .await
+    find_one(db.read(), sql, [hash.to_vec().into()]).await
 }
 
 /// Removes a reader from a newsletter, or from all. Only active subscriptions change.
@@ -184,10 +153,7 @@ pub async fn suppress(
 /// Lifts the suppression of the address, and returns the code of its reason; `None` if there was no suppression.
 pub async fn allow(txn: &WriteTxn, hash: &[u8]) -> Result<Option<i16>, DbErr> {
     let sql = "DELETE FROM suppression WHERE address_hash = $1 RETURNING reason";
-    fetch_one_as(&**txn, sql, [hash.to_vec().into()], |row| {
-        row.try_get_by_index(0)
-    })
-    .await
+    find_value(&**txn, sql, [hash.to_vec().into()]).await
 }
 
 /// Deletes everything personal from a reader's row, and the consents; `nobody` replaces the address. False: the reader

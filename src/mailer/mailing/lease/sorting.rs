@@ -10,7 +10,7 @@ use crate::{
     mailer::mailing::states::DeliveryState,
     types::{IssueId, NewsletterId, ReaderId, SubscriptionState, UnixMillis},
 };
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 impl Holding {
     /// Sorts the batch's readers into those who are sent the mail and those who are not, by [`Rules::decide`].
@@ -89,26 +89,32 @@ pub(in crate::mailer::mailing) async fn in_ledger<C: ConnectionTrait>(
 ) -> Result<HashMap<ReaderId, InLedger>, DbErr> {
     let list = db::in_list(readers.len(), 1);
     let ids = readers.iter().map(|r| r.0.into());
-    let rows = db::fetch_all(
+    #[derive(FromQueryResult)]
+    struct Row {
+        reader_id: ReaderId,
+        state: i16,
+        reason: i16,
+        attempt: i64,
+        code: i16,
+        at_ms: UnixMillis,
+    }
+    let rows: Vec<Row> = db::find_all(
         db,
         format!("SELECT reader_id, state, reason, attempt, code, at_ms FROM delivery WHERE issue_id = $1 AND reader_id IN {list}"),
         std::iter::once(issue.0.into()).chain(ids),
     )
     .await?;
-    let mut ledger = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        if let Some(state) = DeliveryState::of(row.try_get_by_index(1)?) {
-            let entry = InLedger {
-                state,
-                reason: row.try_get_by_index(2)?,
-                attempt: row.try_get_by_index(3)?,
-                code: row.try_get_by_index(4)?,
-                at: UnixMillis(row.try_get_by_index(5)?),
-            };
-            ledger.insert(ReaderId(row.try_get_by_index(0)?), entry);
-        }
-    }
-    Ok(ledger)
+    let entry = |row: Row| {
+        let entry = InLedger {
+            state: DeliveryState::of(row.state)?,
+            reason: row.reason,
+            attempt: row.attempt,
+            code: row.code,
+            at: row.at_ms,
+        };
+        Some((row.reader_id, entry))
+    };
+    Ok(rows.into_iter().filter_map(entry).collect())
 }
 
 /// The time of the first attempt to which a server replied, for the recipients that may be retried.
@@ -124,19 +130,21 @@ async fn first_attempts<C: ConnectionTrait>(
         return Ok(HashMap::new());
     }
     let list = db::in_list(again.len(), 1);
-    let rows = db::fetch_all(
+    #[derive(FromQueryResult)]
+    struct Row {
+        reader_id: ReaderId,
+        begun_ms: UnixMillis,
+    }
+    let rows: Vec<Row> = db::find_all(
         db,
         format!(
-            "SELECT reader_id, MIN(at_ms) FROM delivery_attempt WHERE issue_id = $1 AND reader_id IN {list} GROUP BY reader_id"
+            "SELECT reader_id, MIN(at_ms) AS begun_ms FROM delivery_attempt WHERE issue_id = $1 AND reader_id IN {list} GROUP BY reader_id"
         ),
         std::iter::once(issue.0.into()).chain(again.into_iter().map(Into::into)),
     )
     .await?;
-    let begun = |row: &QueryResult| {
-        let (reader, at) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        Ok((ReaderId(reader), UnixMillis(at)))
-    };
-    rows.iter().map(begun).collect()
+    let begun = |row: Row| (row.reader_id, row.begun_ms);
+    Ok(rows.into_iter().map(begun).collect())
 }
 
 struct Person {
@@ -153,10 +161,19 @@ async fn people(
 ) -> Result<HashMap<ReaderId, Person>, DbErr> {
     let list = db::in_list(readers.len(), 1);
     let ids = readers.iter().map(|r| r.0.into());
-    let rows = db::fetch_all(
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: ReaderId,
+        email: String,
+        email_key: String,
+        name: String,
+        erased: bool,
+        state: Option<i16>,
+    }
+    let rows: Vec<Row> = db::find_all(
         app.db.read(),
         format!(
-            "SELECT r.id, r.email, r.email_key, r.name, CASE WHEN r.erased_ms IS NULL THEN 0 ELSE 1 END, s.state
+            "SELECT r.id, r.email, r.email_key, r.name, r.erased_ms IS NOT NULL AS erased, s.state
              FROM reader r LEFT JOIN subscription s ON s.newsletter_id = $1 AND s.reader_id = r.id
              WHERE r.id IN {list}"
         ),
@@ -165,22 +182,19 @@ async fn people(
     .await?;
     let mut people = HashMap::with_capacity(rows.len());
     let mut hashes = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let reader = ReaderId(row.try_get_by_index(0)?);
-        let key: String = row.try_get_by_index(2)?;
-        let subscription: Option<i16> = row.try_get_by_index(5)?;
-        hashes.insert(reader, app.keys.address_hash(&key));
+    for row in rows {
+        hashes.insert(row.id, app.keys.address_hash(&row.email_key));
         let person = Person {
-            address: row.try_get_by_index(1)?,
-            key,
-            name: row.try_get_by_index(3)?,
+            address: row.email,
+            key: row.email_key,
+            name: row.name,
             standing: Standing {
-                erased: row.try_get_by_index::<i32>(4)? != 0,
+                erased: row.erased,
                 suppressed: false,
-                subscription: subscription.and_then(SubscriptionState::from_code),
+                subscription: row.state.and_then(SubscriptionState::from_code),
             },
         };
-        people.insert(reader, person);
+        people.insert(row.id, person);
     }
     let suppressed = suppressed(app, &hashes).await?;
     for (reader, person) in &mut people {
@@ -201,6 +215,5 @@ async fn suppressed(
     let list = db::in_list(addresses.len(), 0);
     let hashes = addresses.values().map(|hash| hash.to_vec().into());
     let sql = format!("SELECT address_hash FROM suppression WHERE address_hash IN {list}");
-    let rows = db::fetch_all(app.db.read(), sql, hashes).await?;
-    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+    db::find_values(app.db.read(), sql, hashes).await
 }
