@@ -68,7 +68,7 @@ fn collect(server: &SmtpServer, asked: &mut BTreeMap<String, Instant>, took: &mu
 
 /// Issue A goes to a tarpit, issue B to a server that takes 20 ms per mail: compares B beside A with B alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_issue_takes_at_most_a_tenth_from_another() {
+async fn a_slow_issue_takes_at_most_a_tenth_of_the_lanes() {
     let server = SmtpServer::start().await;
     let tarpit = Act::Wait(Duration::from_millis(1_500));
     server.rule(At::Dot, "@tarpit.example", tarpit, None);
@@ -157,7 +157,7 @@ async fn finished(
 
 /// As above, but A's provider refuses most mails for a while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_throttled_issue_takes_at_most_a_tenth_from_another() {
+async fn a_throttled_issue_costs_another_a_few_tries() {
     let server = SmtpServer::start().await;
     let throttled = Act::Say("421 4.7.0 [TSS04] temporarily deferred".to_owned());
     server.rule(At::Rcpt, "@throttled.example", throttled, None);

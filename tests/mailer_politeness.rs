@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::support::app::TestApp;
 use crate::support::issues::{
-    app_with, at_rest, hand_over, progress, readers_at, the_ledger_agrees, until,
+    app_with, at_rest, hand_over, lanes_at_rest, progress, readers_at, the_ledger_agrees, until,
 };
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
@@ -89,7 +89,15 @@ async fn relays_share_by_weight_and_one_that_fails_is_left_to_the_others() {
     heavy.forgive();
     let before = heavy.count();
     let monthly = app.newsletter("monthly").await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let rests = || {
+        let status = mailer::status(&app.app);
+        matches!(status.relays[0].breaker, BreakerState::Open { .. })
+    };
+    let end = Instant::now() + Duration::from_secs(75);
+    while rests() {
+        assert!(Instant::now() < end, "it rests for a minute at most");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     readers_at(&app, &monthly, "example.com", 100).await;
     let issue = hand_over(&app, &monthly, Duration::ZERO).await;
     until(&app, issue, |p| p.state == MailingState::Finished).await;
@@ -192,7 +200,8 @@ async fn an_address_that_cannot_be_mailed_makes_a_days_limit_no_larger() {
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     let day = until(&app, issue, |p| p.counts.sent >= 5).await;
     assert_eq!(day.counts.failed, 3);
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    at_rest(&app, issue).await;
+    lanes_at_rest(&app).await;
     assert_eq!(server.count(), 5);
 }
 
@@ -206,7 +215,9 @@ async fn a_days_limit_is_exact_and_the_rest_goes_the_next_day() {
     readers_at(&app, &daily, "example.org", 75).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     until(&app, issue, |p| p.counts.sent == 30).await;
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    at_rest(&app, issue).await;
+    lanes_at_rest(&app).await;
+    assert_eq!(server.count(), 30);
     let status = mailer::status(&app.app);
     assert_eq!(
         (status.relays[0].today, status.relays[0].per_day),
@@ -221,7 +232,8 @@ async fn a_days_limit_is_exact_and_the_rest_goes_the_next_day() {
     app.wait_until("SELECT granted FROM relay_day", 31).await;
     app.advance(Duration::from_secs(24 * 3_600));
     until(&app, issue, |p| p.counts.sent == 60).await;
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    at_rest(&app, issue).await;
+    lanes_at_rest(&app).await;
     assert_eq!(server.count(), 61);
     app.advance(Duration::from_secs(24 * 3_600));
     // The issue is two days old by then, and the remaining recipients have not been attempted yet.

@@ -9,7 +9,9 @@ use canvass::mailer::{self, BreakerState};
 use tokio::time::{Instant, sleep};
 
 use crate::support::app::TestApp;
-use crate::support::issues::{app_with, hand_over, progress, subscribe, the_ledger_agrees, until};
+use crate::support::issues::{
+    app_with, at_rest, hand_over, lanes_at_rest, progress, subscribe, the_ledger_agrees, until,
+};
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
@@ -175,8 +177,15 @@ async fn a_mail_that_is_sent_away_time_and_again_is_put_off_like_any_other() {
     assert_eq!(app.count(said).await, 1, "and the reader's page says why");
     let done = until(&app, issue, |p| p.counts.sent == 29).await;
     assert_eq!((done.counts.deferred, put_off.counts.failed), (1, 0));
+    let now = app.app.clock.now().0;
+    let waits = format!(
+        "SELECT COUNT(*) FROM mail_batch WHERE state = 0 AND attempt = 2 AND not_before_ms > {now}"
+    );
+    // The relay is left alone for a moment first; then the lanes look for work once more.
+    app.wait_until(&waits, 1).await;
     let tried = server.commands("DATA");
-    sleep(Duration::from_millis(2_500)).await;
+    at_rest(&app, issue).await;
+    lanes_at_rest(&app).await;
     assert_eq!(server.commands("DATA"), tried, "it waits for its time");
     the_ledger_agrees(&app, issue).await;
 }

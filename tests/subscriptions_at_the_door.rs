@@ -116,14 +116,14 @@ pub async fn rows(app: &TestApp) -> [i64; 3] {
     ]
 }
 
-/// Compares medians of interleaved requests: a difference above the noise of the machine would be a leak.
+/// Compares the tenth percentiles of interleaved requests: a difference above the noise of the machine would be a leak.
 #[tokio::test]
-async fn every_kind_of_address_takes_the_same_time() {
+async fn no_kind_of_address_takes_half_as_long_again() {
     let app = TestApp::start().await;
     let addresses = four_kinds(&app).await;
     let mut times = [const { Vec::new() }; 4];
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    for _ in 0..40 {
+    for _ in 0..80 {
         app.advance(1500 * MINUTE);
         for (kind, address) in addresses.into_iter().enumerate() {
             let form = [("email", address), ("consent", "1")];
@@ -139,16 +139,17 @@ async fn every_kind_of_address_takes_the_same_time() {
             times[kind].push(started.elapsed());
         }
     }
-    let medians = times.map(|mut times| {
+    // Other work of the machine makes some requests slower, but none faster.
+    let typical = times.map(|mut times| {
         times.sort();
-        times[times.len() / 2].as_secs_f64() * 1000.0
+        times[times.len() / 10].as_secs_f64() * 1000.0
     });
-    let (least, most) = medians
+    let (least, most) = typical
         .iter()
         .fold((f64::MAX, 0.0_f64), |(a, b), &m| (a.min(m), b.max(m)));
     assert!(
-        most < least * 1.5 + 2.0,
-        "medians in ms: known, pending, unknown, suppressed = {medians:?}"
+        most < least * 1.5,
+        "ms: known, pending, unknown, suppressed = {typical:?}"
     );
 }
 

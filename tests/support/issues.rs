@@ -6,6 +6,7 @@ use canvass::config::{Config, Transport};
 use canvass::db::{self, Db};
 use canvass::mailer::mailing::{self, By, Change, Counts, Handover, Progress, Steer};
 use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
+use canvass::mailer::{self, Doing, LaneStatus};
 use canvass::newsletters::{self, Created, Newsletter, Typed};
 use canvass::types::{EmailAddress, IssueId, NewsletterId, ReaderId, Secret, UnixMillis};
 
@@ -250,6 +251,21 @@ pub async fn at_rest(app: &TestApp, issue: IssueId) {
             tokio::time::Instant::now() < end,
             "a batch is still in hand"
         );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until every lane has found nothing that it may send. A mail that is not at the server by then does not come by
+/// itself.
+pub async fn lanes_at_rest(app: &TestApp) {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let lanes = mailer::status(&app.app).lanes;
+        let rests = |lane: &LaneStatus| matches!(lane.doing, Doing::Idle | Doing::WaitsForRelay);
+        if !lanes.is_empty() && lanes.iter().all(rests) {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < end, "still {lanes:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
