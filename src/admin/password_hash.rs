@@ -58,7 +58,7 @@ impl PasswordHasher {
     /// A PHC string with a fresh salt, for the database.
     ///
     /// # Errors
-    /// [`HashError`].
+    /// `HashError`.
     pub async fn hash(&self, password: Password, random: &Random) -> Result<String, HashError> {
         let salt = random.bytes::<16>();
         self.work(move || {
@@ -74,7 +74,7 @@ impl PasswordHasher {
     /// result is false, after the same work.
     ///
     /// # Errors
-    /// [`HashError`].
+    /// `HashError`.
     pub async fn verify(
         &self,
         password: Password,

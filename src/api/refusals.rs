@@ -1,7 +1,7 @@
 //! The error responses in the OpenAPI document. Those that several operations share are defined here once; an
 //! operation adds its own, or overrides a shared one by listing its status after them.
 //!
-//! None of them declares a body. The guard converts every error into a [`Problem`], so [`dress`] adds that body to
+//! None of them declares a body. The guard converts every error into a [`Problem`], so `dress` adds that body to
 //! all error responses of the document, and none can be forgotten.
 
 use utoipa::openapi::path::{Operation, PathItem};

@@ -3,7 +3,8 @@
 //! A mail server pipes the mail for the bounce domain into `canvass bounce`, one mail at a time (see
 //! `deploy/mail-dns.md`). The return path says which mail a report is about; it is encrypted, so nobody can forge a
 //! bounce for another reader. `read` finds out what the report means: from its machine-readable part (`fields`), or
-//! else from its author (`writer`) and the words before the copy of our mail (`text` and `said`). [`take`] acts on it:
+//! else from its author (`writer`) and the words before the copy of our mail (`text` and `said`). [`take()`] acts on
+//! it:
 //!
 //! | the report says | what happens |
 //! |---|---|
@@ -15,7 +16,7 @@
 //! | about us: blocked, policy, authentication | recorded; it never costs a reader anything |
 //! | delivered, delayed, an auto-reply, anything else | nothing |
 //!
-//! Reports are kept for 400 days ([`purge`]).
+//! Reports are kept for 400 days ([`purge()`]).
 //!
 //! Promises: a repeated report changes nothing; no report is ever answered; no address in a log line.
 

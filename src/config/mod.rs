@@ -3,8 +3,8 @@
 //!
 //! - [`reference.toml`](../../src/config/reference.toml) is the list of settings, with defaults and comments; a
 //!   setting that is not in it does not exist.
-//! - [`load`]: merge the three layers; every error names the setting, what was found and what is expected.
-//! - [`settings`]: the typed values; `rules`: the rules between them; [`relays`]: tables of relays and recipient
+//! - [`load()`]: merge the three layers; every error names the setting, what was found and what is expected.
+//! - `settings`: the typed values; `rules`: the rules between them; `relays`: tables of relays and recipient
 //!   domains.
 //! - [`crash_point`]: steps at which a debug build can be made to exit, for crash tests.
 //!

@@ -9,7 +9,7 @@
 //!   the network happens while one is open. If the reply to a commit is lost, the outcome is looked up afterwards.
 //!   Commits that bring work ring the [`Bell`].
 //! - [`Db::ask_and_write`]: the same in two round trips, for the ballot writers.
-//! - [`sql`]: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
+//! - `sql`: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
 //! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
 //! - [`group_commit`]: many small writes in one commit; each is answered after it.
 //! - [`migrate`]: the schema, under a lock; refuses a database from a newer version.

@@ -6,7 +6,7 @@
 //! - [`time`]: instants in milliseconds, and the clock.
 //! - [`random`]: the source of randomness.
 //! - [`ids`]: one newtype for the key of each table; a bare integer is never an id.
-//! - [`link_words`]: words for a link, made from a title in any script.
+//! - [`link_words()`]: words for a link, made from a title in any script.
 //! - [`reader_list`]: a compact encoding of many reader ids.
 //! - [`split_mix`]: a reproducible order derived from a seed.
 //! - [`secret`]: values that never print themselves.

@@ -1,6 +1,6 @@
 //! Style sheets, scripts and images, all embedded in the binary; pages load nothing from elsewhere.
 //!
-//! [`url`] gives an asset an address with a hash of its content, which may be cached for ever. The bare address
+//! [`url()`] gives an asset an address with a hash of its content, which may be cached for ever. The bare address
 //! (`/assets/reader.css`) works too and is cached for five minutes: pages that others have cached for a month refer
 //! to it.
 

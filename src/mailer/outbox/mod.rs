@@ -6,7 +6,7 @@
 //! States: *waiting* → *intent* (the final dot is about to be sent) → *sent*, *failed* with the server's words, or back to
 //! *waiting* with a later `not_before_ms`; *expired* when it is of no use any more; *unknown* when it is in doubt and
 //! the policy is `hold`. Finished rows lose their payload at once and are deleted after 30 days ([`purge`]). Mails to
-//! readers keep a keyed hash of the address ([`addressee`]), for complaints.
+//! readers keep a keyed hash of the address ([`addressee()`]), for complaints.
 //!
 //! Promise: a mail is at the relay within a second of its commit, whatever else is queued. No request waits for it.
 

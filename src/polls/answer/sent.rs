@@ -17,7 +17,7 @@ pub struct Sent {
 
 impl Sent {
     /// Reads the fields of a form: `option`, repeated, or `option.1`, `option.2` when a form has several questions;
-    /// `rank.KEY` with a number; `words.KEY` with the reader's own words; `link`, see [`crate::polls::linked`].
+    /// `rank.KEY` with a number; `words.KEY` with the reader's own words; `link`, see `polls::linked`.
     pub fn of(form: &RawForm) -> Self {
         let mut sent = Self::default();
         for (name, value) in form.fields() {

@@ -9,17 +9,17 @@
 //! - `details_store`: the counting tables of rankings and of readers' own words.
 //! - `log`: how the log is encoded and chained. Pure. `chain`: its pages as rows.
 //! - `replay`: recomputes ballots and numbers from the log. Pure. `root`: one hash over all ballots.
-//! - [`verify`]: recomputes everything from the rows and compares; `verify_counters`: the numbers beside the tally;
+//! - [`verify()`]: recomputes everything from the rows and compares; `verify_counters`: the numbers beside the tally;
 //!   `verify_sealed`: what can still be verified once the log is destroyed; `verify_share`: verifies a bounded
 //!   number of ballots at a time.
-//! - [`adopt`]: ballots from before the log existed.
-//! - [`hand_over`]: hands a browser's ballot over to its reader.
+//! - [`adopt()`]: ballots from before the log existed.
+//! - [`hand_over()`]: hands a browser's ballot over to its reader.
 //! - `links`: answers linked to the readers who agreed to it; `verify_links`: checks that they
 //!   say what the ballots say.
 //! - [`own_choice`]: what a voter's ballot says.
 //! - [`removal`]: ballots that editors set aside, with a reason that readers see.
 //! - `ruled`: editors' rulings on readers' own words, in the log.
-//! - [`audit`]: a periodic recount.
+//! - [`audit()`]: a periodic recount.
 //! - `close`: a permanent close, whatever the clock does.
 //! - `record`: the final state of a count, in a hash that readers are shown.
 //! - `seal`: destroys, some days after the close, everything that could join a ballot to a reader.

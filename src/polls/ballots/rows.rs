@@ -75,7 +75,7 @@ pub(super) type Last<'a> = BTreeMap<(PollId, VoterKey), Waiting<'a>>;
 
 /// Begins the transaction and reads the state of the polls and the ends of their chains, with locks. On SQLite, where
 /// nobody else writes while the transaction is open, the same round trip reads which voters have a ballot; on
-/// PostgreSQL [`insert`] finds that out. Also looks up scripts' Idempotency-Keys, if there are any.
+/// PostgreSQL `insert` finds that out. Also looks up scripts' Idempotency-Keys, if there are any.
 pub(super) async fn look(
     db: &Db,
     slot: i64,

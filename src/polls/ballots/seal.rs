@@ -1,7 +1,7 @@
 //! Sealing: some days after the close, everything that could join a ballot to a reader is destroyed.
 //!
 //! One transaction deletes the secret, the log, and the ballots with their keys, times, places and networks. What is
-//! left is how many ballots say the same ([`super::root::Alike`]), and numbers with no time before the close: only the
+//! left is how many ballots say the same (`root::Alike`), and numbers with no time before the close: only the
 //! turnout by hour says when readers answered, and it says nothing about answers. Refusals after the sealing are
 //! counted by the hour again. The nodes' stripes are added up, and rows with zero (something a voter said and took
 //! back) are removed. The record ([`super::record`]) is the same before and after.

@@ -9,7 +9,7 @@ use crate::polls::model::{Phase, Place, Poll, Tier};
 use crate::polls::trust::Witness;
 use crate::types::{IssueId, PollId};
 
-/// A voter in one poll: a keyed hash, see [`super::voter`].
+/// A voter in one poll: a keyed hash, see `polls::voter`.
 pub type VoterKey = [u8; 16];
 
 /// One answer on its way into the ballot box.

@@ -41,7 +41,7 @@ pub struct Verified {
     pub tally: BTreeMap<OptionId, i64>,
     /// The number of answers whose readers agreed to a link with their address.
     pub linked: i64,
-    /// The differences found, at most [`FINDINGS`]; empty if everything agrees.
+    /// The differences found, at most `FINDINGS`; empty if everything agrees.
     pub findings: Vec<String>,
     /// The number of further differences.
     pub more: usize,

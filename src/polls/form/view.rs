@@ -19,7 +19,7 @@ use crate::web::problems::FieldProblem;
 #[derive(Debug, Clone, Serialize)]
 pub struct FormView {
     pub action: String,
-    /// The prefix of markers made by new browsers: see [`mark_number`].
+    /// The prefix of markers made by new browsers: see `mark_number`.
     pub mark: u32,
     pub questions: Vec<QuestionView>,
     /// Whether a question is marked as required, which a line explains.

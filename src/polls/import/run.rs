@@ -106,7 +106,7 @@ impl fmt::Display for Summary {
 /// Runs an import, and reports each poll on `terminal` (standard error).
 ///
 /// # Errors
-/// [`Stopped`]; polls stored before the error stay.
+/// `Stopped`; polls stored before the error stay.
 pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<Summary, Stopped> {
     let (zone, zone_name) =
         zone(&order.time_zone).ok_or_else(|| Stopped::Zone(order.time_zone.clone()))?;

@@ -50,7 +50,7 @@ pub struct ResultsPage {
     /// The results for machines, escaped for a data block.
     pub json_ld: Option<String>,
     pub script: Option<&'static str>,
-    /// The oEmbed URL, see [`crate::polls::embed::oembed`].
+    /// The oEmbed URL, see `polls::embed::oembed`.
     pub oembed: Option<String>,
 }
 

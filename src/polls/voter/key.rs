@@ -19,7 +19,7 @@ pub enum Voter {
     Browser(String),
     /// A browser that is given its marker in the response to this answer: nobody else has it, so no ballot has its key.
     New(String),
-    /// The same browser with proof of work: see [`crate::polls::trust`].
+    /// The same browser with proof of work: see `polls::trust`.
     Worked(String),
     /// A person that a script identifies by a name of its own, never an address.
     Named(String),

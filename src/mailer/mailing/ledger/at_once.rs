@@ -2,7 +2,7 @@
 //! servers' replies and the counters. Its text never changes, so it is parsed once per connection.
 //!
 //! An ordinary group is a transaction of its own, in one round trip ([`commit`]). A group that ends a batch or a
-//! subscription is written in the caller's transaction ([`write`]).
+//! subscription is written in the caller's transaction ([`write()`]).
 
 use std::sync::LazyLock;
 use std::time::Duration;
