@@ -1,9 +1,14 @@
 //! The tables `editor`, `editor_session` and `editor_invite`.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
+    QueryFilter,
+};
 
-use crate::db::entities::editor;
-use crate::db::{WriteTxn, fetch_all_as, fetch_one, fetch_one_as, run};
+use crate::db::entities::{editor, editor_invite, editor_session};
+use crate::db::{WriteTxn, find_all, find_one, find_value};
 use crate::types::{EditorId, EmailAddress, UnixMillis};
 
 /// An editor's account.
@@ -54,27 +59,39 @@ pub async fn add(
         now.into(),
         name.into(),
     ];
-    let row = fetch_one(&**txn, sql, values).await?;
-    row.ok_or_else(|| DbErr::RecordNotFound("the editor that was just written".into()))?
-        .try_get("", "id")
+    let id = find_value(&**txn, sql, values).await?;
+    id.ok_or(DbErr::RecordNotInserted)
 }
 
 /// Closes an account, with its sessions, set-up links and password. Returns false if there is no open account.
 pub async fn close(txn: &WriteTxn, email: &EmailAddress, now: UnixMillis) -> Result<bool, DbErr> {
     let sql = "UPDATE editor SET disabled_ms = $1, password_hash = NULL \
                WHERE email_key = $2 AND disabled_ms IS NULL RETURNING id";
-    let values = [now.into(), email.key().into()];
-    let Some(row) = fetch_one(&**txn, sql, values).await? else {
+    let closed: Option<EditorId> =
+        find_value(&**txn, sql, [now.into(), email.key().into()]).await?;
+    let Some(id) = closed else {
         return Ok(false);
     };
-    let id: EditorId = row.try_get("", "id")?;
-    for sql in [
-        "DELETE FROM editor_session WHERE editor_id = $1",
-        "DELETE FROM editor_invite WHERE editor_id = $1 AND used_ms IS NULL",
-    ] {
-        run(&**txn, sql, [id.into()]).await?;
-    }
+    end_sessions(txn, id).await?;
+    forget_unused(txn, id).await?;
     Ok(true)
+}
+
+async fn end_sessions(txn: &WriteTxn, id: EditorId) -> Result<(), DbErr> {
+    editor_session::Entity::delete_many()
+        .filter(editor_session::Column::EditorId.eq(id))
+        .exec(&**txn)
+        .await
+        .map(drop)
+}
+
+async fn forget_unused(txn: &WriteTxn, id: EditorId) -> Result<(), DbErr> {
+    editor_invite::Entity::delete_many()
+        .filter(editor_invite::Column::EditorId.eq(id))
+        .filter(editor_invite::Column::UsedMs.is_null())
+        .exec(&**txn)
+        .await
+        .map(drop)
 }
 
 /// Sets the password, which ends all sessions and set-up links of the editor.
@@ -84,20 +101,19 @@ pub async fn set_password(
     hash: &str,
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    run(
-        &**txn,
-        "UPDATE editor SET password_hash = $1 WHERE id = $2",
-        [hash.into(), id.into()],
-    )
-    .await?;
-    run(
-        &**txn,
-        "DELETE FROM editor_session WHERE editor_id = $1",
-        [id.into()],
-    )
-    .await?;
-    let close = "UPDATE editor_invite SET used_ms = $1 WHERE editor_id = $2 AND used_ms IS NULL";
-    run(&**txn, close, [now.into(), id.into()]).await.map(drop)
+    editor::Entity::update_many()
+        .col_expr(editor::Column::PasswordHash, Expr::value(hash))
+        .filter(editor::Column::Id.eq(id))
+        .exec(&**txn)
+        .await?;
+    end_sessions(txn, id).await?;
+    editor_invite::Entity::update_many()
+        .col_expr(editor_invite::Column::UsedMs, Expr::value(now))
+        .filter(editor_invite::Column::EditorId.eq(id))
+        .filter(editor_invite::Column::UsedMs.is_null())
+        .exec(&**txn)
+        .await
+        .map(drop)
 }
 
 /// Stores a session, and deletes expired ones.
@@ -108,9 +124,17 @@ pub async fn start_session(
     now: UnixMillis,
     expires: UnixMillis,
 ) -> Result<(), DbErr> {
-    let ended = "DELETE FROM editor_session WHERE expires_ms <= $1";
-    run(&**txn, ended, [now.into()]).await?;
-    add_token(txn, "editor_session", id, token_hash, now, expires).await
+    editor_session::Entity::delete_many()
+        .filter(editor_session::Column::ExpiresMs.lte(now))
+        .exec(&**txn)
+        .await?;
+    let session = editor_session::ActiveModel {
+        token_hash: Set(token_hash.to_vec()),
+        editor_id: Set(id),
+        created_ms: Set(now),
+        expires_ms: Set(expires),
+    };
+    session.insert(&**txn).await.map(drop)
 }
 
 /// The account that a session belongs to, if the session has not expired and the account is open.
@@ -121,20 +145,24 @@ pub async fn of_session<C: ConnectionTrait>(
 ) -> Result<Option<Account>, DbErr> {
     let sql = "SELECT e.id, e.email, e.name FROM editor_session s JOIN editor e ON e.id = s.editor_id \
                WHERE s.token_hash = $1 AND s.expires_ms > $2 AND e.disabled_ms IS NULL";
-    fetch_one_as(db, sql, [token_hash.to_vec().into(), now.into()], |row| {
-        Ok(Account {
-            id: row.try_get("", "id")?,
-            email: row.try_get("", "email")?,
-            name: row.try_get("", "name")?,
-            password_hash: None,
-        })
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: EditorId,
+        email: String,
+        name: String,
+    }
+    let row: Option<Row> = find_one(db, sql, [token_hash.to_vec().into(), now.into()]).await?;
+    Ok(row.map(|row| Account {
+        id: row.id,
+        email: row.email,
+        name: row.name,
+        password_hash: None,
+    }))
 }
 
 pub async fn end_session(txn: &WriteTxn, token_hash: &[u8]) -> Result<(), DbErr> {
-    let sql = "DELETE FROM editor_session WHERE token_hash = $1";
-    run(&**txn, sql, [token_hash.to_vec().into()])
+    editor_session::Entity::delete_by_id(token_hash.to_vec())
+        .exec(&**txn)
         .await
         .map(drop)
 }
@@ -147,36 +175,26 @@ pub async fn add_invite(
     now: UnixMillis,
     expires: UnixMillis,
 ) -> Result<(), DbErr> {
-    let unused = "DELETE FROM editor_invite WHERE editor_id = $1 AND used_ms IS NULL";
-    run(&**txn, unused, [id.into()]).await?;
-    add_token(txn, "editor_invite", id, token_hash, now, expires).await
-}
-
-async fn add_token(
-    txn: &WriteTxn,
-    table: &str,
-    id: EditorId,
-    token_hash: &[u8],
-    now: UnixMillis,
-    expires: UnixMillis,
-) -> Result<(), DbErr> {
-    let sql = format!(
-        "INSERT INTO {table} (token_hash, editor_id, created_ms, expires_ms) VALUES ($1, $2, $3, $4)"
-    );
-    let values = [
-        token_hash.to_vec().into(),
-        id.into(),
-        now.into(),
-        expires.into(),
-    ];
-    run(&**txn, sql, values).await.map(drop)
+    forget_unused(txn, id).await?;
+    let invite = editor_invite::ActiveModel {
+        token_hash: Set(token_hash.to_vec()),
+        editor_id: Set(id),
+        created_ms: Set(now),
+        expires_ms: Set(expires),
+        used_ms: Set(None),
+    };
+    invite.insert(&**txn).await.map(drop)
 }
 
 /// A set-up link: whose it is, when it expires, and when it was used.
+#[derive(FromQueryResult)]
 pub struct InviteRow {
+    #[sea_orm(from_alias = "editor_id")]
     pub editor: EditorId,
     pub email: String,
+    #[sea_orm(from_alias = "expires_ms")]
     pub expires: UnixMillis,
+    #[sea_orm(from_alias = "used_ms")]
     pub used: Option<UnixMillis>,
 }
 
@@ -186,26 +204,23 @@ pub async fn invite<C: ConnectionTrait>(
 ) -> Result<Option<InviteRow>, DbErr> {
     let sql = "SELECT i.editor_id, e.email, i.expires_ms, i.used_ms FROM editor_invite i \
                JOIN editor e ON e.id = i.editor_id WHERE i.token_hash = $1 AND e.disabled_ms IS NULL";
-    fetch_one_as(db, sql, [token_hash.to_vec().into()], |row| {
-        Ok(InviteRow {
-            editor: row.try_get("", "editor_id")?,
-            email: row.try_get("", "email")?,
-            expires: row.try_get("", "expires_ms")?,
-            used: row.try_get("", "used_ms")?,
-        })
-    })
-    .await
+    find_one(db, sql, [token_hash.to_vec().into()]).await
 }
 
 /// Uses a link up. Returns false if it was used or expired in the meantime.
 pub async fn use_invite(txn: &WriteTxn, token_hash: &[u8], now: UnixMillis) -> Result<bool, DbErr> {
-    let sql = "UPDATE editor_invite SET used_ms = $1 WHERE token_hash = $2 AND used_ms IS NULL AND expires_ms > $1";
-    let done = run(&**txn, sql, [now.into(), token_hash.to_vec().into()]).await?;
-    Ok(done.rows_affected() == 1)
+    let used = editor_invite::Entity::update_many()
+        .col_expr(editor_invite::Column::UsedMs, Expr::value(now))
+        .filter(editor_invite::Column::TokenHash.eq(token_hash.to_vec()))
+        .filter(editor_invite::Column::UsedMs.is_null())
+        .filter(editor_invite::Column::ExpiresMs.gt(now))
+        .exec(&**txn)
+        .await?;
+    Ok(used.rows_affected == 1)
 }
 
 /// An editor in the list of the settings page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromQueryResult)]
 pub struct Listed {
     pub name: String,
     pub email: String,
@@ -220,16 +235,7 @@ pub async fn list<C: ConnectionTrait>(db: &C, now: UnixMillis) -> Result<Vec<Lis
     let sql = "SELECT name, email, password_hash IS NOT NULL AS has_password, disabled_ms IS NOT NULL AS disabled, \
                (SELECT COUNT(*) FROM editor_session s WHERE s.editor_id = editor.id AND s.expires_ms > $1) AS sessions \
                FROM editor ORDER BY name, id";
-    fetch_all_as(db, sql, [now.into()], |row| {
-        Ok(Listed {
-            name: row.try_get("", "name")?,
-            email: row.try_get("", "email")?,
-            has_password: row.try_get("", "has_password")?,
-            disabled: row.try_get("", "disabled")?,
-            sessions: row.try_get("", "sessions")?,
-        })
-    })
-    .await
+    find_all(db, sql, [now.into()]).await
 }
 
 impl From<editor::Model> for Account {

@@ -128,13 +128,13 @@ impl Write {
         )
         .await?
         .ok_or_else(|| Problem::internal(&"an idempotency key vanished"))?;
-        let found: Vec<u8> = row.try_get_by_index(0)?;
+        let found: Vec<u8> = row.try_get("", "request_hash")?;
         // Keys from before 2026-11-26 were stored with a plain hash; they disappear within a week.
         if found != wanted && found != token_hash(&asked) {
             return Err(key_reused());
         }
-        let status: i16 = row.try_get_by_index(1)?;
-        let body: String = row.try_get_by_index(2)?;
+        let status: i16 = row.try_get("", "status")?;
+        let body: String = row.try_get("", "body")?;
         let status = u16::try_from(status)
             .ok()
             .and_then(|s| StatusCode::from_u16(s).ok())

@@ -1,7 +1,13 @@
 //! The table `bounce`, and queries in the ledger about a reader's last mails.
 
+use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, TryInsertResult,
+};
+
 use super::read::Kind;
-use crate::db::{Backend, DbErr, WriteTxn, fetch_one, find_value, run};
+use crate::db::entities::bounce;
+use crate::db::{Backend, DbErr, WriteTxn, fetch_one, find_value};
 use crate::mailer::mailing::DeliveryState;
 use crate::types::{IssueId, NewsletterId, ReaderId, UnixMillis};
 
@@ -24,20 +30,18 @@ pub(super) async fn note(
     status: &str,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    let done = run(
-        &**txn,
-        "INSERT INTO bounce (reader_id, issue_id, kind, status, at_ms) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT DO NOTHING",
-        [
-            reader.0.into(),
-            issue.0.into(),
-            (kind as i16).into(),
-            status.into(),
-            now.0.into(),
-        ],
-    )
-    .await?;
-    Ok(done.rows_affected() == 1)
+    let row = bounce::ActiveModel {
+        reader_id: Set(reader.0),
+        issue_id: Set(issue.0),
+        kind: Set(kind as i16),
+        status: Set(status.to_owned()),
+        at_ms: Set(now),
+    };
+    let noted = bounce::Entity::insert(row)
+        .on_conflict_do_nothing()
+        .exec_without_returning(&**txn)
+        .await?;
+    Ok(matches!(noted, TryInsertResult::Inserted(1..)))
 }
 
 /// How many issues have bounced like this for a reader since that time.
@@ -46,14 +50,13 @@ pub(super) async fn issues(
     reader: ReaderId,
     kind: Kind,
     since: UnixMillis,
-) -> Result<i64, DbErr> {
-    let n = find_value(
-        &**txn,
-        "SELECT COUNT(*) FROM bounce WHERE reader_id = $1 AND kind = $2 AND at_ms >= $3",
-        [reader.0.into(), (kind as i16).into(), since.0.into()],
-    )
-    .await?;
-    Ok(n.unwrap_or(0))
+) -> Result<u64, DbErr> {
+    bounce::Entity::find()
+        .filter(bounce::Column::ReaderId.eq(reader.0))
+        .filter(bounce::Column::Kind.eq(kind as i16))
+        .filter(bounce::Column::AtMs.gte(since))
+        .count(&**txn)
+        .await
 }
 
 /// When the last mail before `until` was sent to the reader that did not bounce; the beginning of time if there is
@@ -75,9 +78,11 @@ pub(super) async fn last_arrival(
 
 /// Deletes reports from before that time, and returns the number of rows.
 pub(super) async fn forget(txn: &WriteTxn, before: UnixMillis) -> Result<u64, DbErr> {
-    let sql = "DELETE FROM bounce WHERE at_ms < $1";
-    let gone = run(&**txn, sql, [before.into()]).await?;
-    Ok(gone.rows_affected())
+    let gone = bounce::Entity::delete_many()
+        .filter(bounce::Column::AtMs.lt(before))
+        .exec(&**txn)
+        .await?;
+    Ok(gone.rows_affected)
 }
 
 /// The newsletter of an issue.

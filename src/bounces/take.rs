@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// The window in which soft bounces are counted.
 const WINDOW: Duration = Duration::from_secs(14 * 24 * 3_600);
 /// This many soft bounces end a subscription.
-const SOFT: i64 = 5;
+const SOFT: u64 = 5;
 /// A mail that was sent more recently than this may still bounce, so it does not count as arrived yet.
 const SETTLES: Duration = DAY;
 

@@ -33,7 +33,7 @@ use crate::web::Problem;
 use crate::web::held::UNBUFFERED;
 
 /// The most orders shown.
-const ORDERS: i64 = 20;
+const ORDERS: u64 = 20;
 /// How long a page waits for the first snapshot of a watch.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// The reload interval without scripts, in seconds: long enough to reach a button by keyboard.

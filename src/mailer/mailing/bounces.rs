@@ -80,15 +80,17 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Pauses an issue with too many hard bounces: its list may be old, or a provider may deny addresses that exist, as
-/// happens when its directory is down. `fresh` of them belong to this commit.
-async fn stop_if_many(
-    app: &App,
-    txn: &WriteTxn,
-    issue: i64,
-    fresh: i64,
-    now: UnixMillis,
-) -> Result<(), DbErr> {
+/// A mailing's audience, its numbers, and whether it has paused itself before.
+#[derive(FromQueryResult)]
+struct Totals {
+    audience: i64,
+    tried: i64,
+    bounces: i64,
+    bounce_paused: i16,
+}
+
+/// The numbers of an issue that is being sent; `None` if it is not.
+async fn totals(txn: &WriteTxn, issue: i64) -> Result<Option<Totals>, DbErr> {
     let tally = |condition: &str| {
         format!(
             "(SELECT CAST(COALESCE(SUM(t.n), 0) AS BIGINT) FROM issue_tally t WHERE t.issue_id = m.issue_id AND {condition})"
@@ -112,15 +114,19 @@ async fn stop_if_many(
         tally(&bad)
     );
     let state = MailingState::Sending.code();
-    #[derive(FromQueryResult)]
-    struct Row {
-        audience: i64,
-        tried: i64,
-        bounces: i64,
-        bounce_paused: i16,
-    }
-    let row = db::find_one::<Row>(&**txn, sql, [issue.into(), state.into()]).await?;
-    let Some(row) = row else {
+    db::find_one(&**txn, sql, [issue.into(), state.into()]).await
+}
+
+/// Pauses an issue with too many hard bounces: its list may be old, or a provider may deny addresses that exist, as
+/// happens when its directory is down. `fresh` of them belong to this commit.
+async fn stop_if_many(
+    app: &App,
+    txn: &WriteTxn,
+    issue: i64,
+    fresh: i64,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    let Some(row) = totals(txn, issue).await? else {
         return Ok(());
     };
     let audience = row.audience;
@@ -144,7 +150,7 @@ async fn stop_if_many(
             issue.into(),
             MailingState::Paused.code().into(),
             reason.clone().into(),
-            state.into(),
+            MailingState::Sending.code().into(),
         ],
     )
     .await?;

@@ -112,7 +112,21 @@ struct Mailing {
 }
 
 async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, DbErr> {
-    let issue = due.issue;
+    let Some((leased, held)) = claim(app, due, now).await? else {
+        return Ok(None);
+    };
+    crash_point("lease_taken");
+    let (batch, fence) = (leased.id, leased.fence);
+    let read = read(app, due, leased, held, now).await;
+    if read.is_err() {
+        give_back(app, batch, fence).await;
+    }
+    read.map(Some)
+}
+
+/// Leases the first free batch; the first one of a mailing starts it. `None`: no batch is free, or a lane of this
+/// process still holds it.
+async fn claim(app: &App, due: &Due, now: UnixMillis) -> Result<Option<(Leased, Held)>, DbErr> {
     let txn = app.db.write_txn("lease").await?;
     let sql = LeaseSql::new(app, app.mailer.held_batches());
     let (over, until, lock) = (sql.over(""), sql.until(), sql.lock);
@@ -129,72 +143,71 @@ async fn take(app: &App, due: &Due, now: UnixMillis) -> Result<Option<Holding>, 
              RETURNING mail_batch.id, fence, attempt, readers"
         ),
         [
-            issue.0.into(),
-            now.0.into(),
+            due.issue.into(),
+            now.into(),
             app.node.clone().into(),
             due.provider.clone().into(),
         ],
     )
     .await?;
-    let Some(Leased {
-        id: batch,
-        fence,
-        attempt,
-        readers,
-    }) = batch
-    else {
+    let Some(batch) = batch else {
         return Ok(None);
     };
-    if app.mailer.held_batches().holds(batch.0) {
+    if app.mailer.held_batches().holds(batch.id.0) {
         // The database was unavailable for longer than a lease, and a lane of this process is still working on the
         // batch: the next heartbeat renews the leases that no other node took.
         return Ok(None);
     }
-    let held = app.mailer.held_batches().hold(batch.0, fence, good);
+    let held = app
+        .mailer
+        .held_batches()
+        .hold(batch.id.0, batch.fence, good);
     db::run(
         &*txn,
         "UPDATE mailing SET started_ms = $2 WHERE issue_id = $1 AND started_ms IS NULL",
-        [issue.0.into(), now.0.into()],
+        [due.issue.into(), now.into()],
     )
     .await?;
     txn.commit().await?;
-    crash_point("lease_taken");
+    Ok(Some((batch, held)))
+}
 
-    let reading = async {
-        let readers = unpacked(&readers);
-        let mailing: Option<Mailing> = db::find_one(
-            app.db.read(),
-            "SELECT newsletter_id, expires_ms FROM mailing WHERE issue_id = $1",
-            [issue.0.into()],
-        )
-        .await?;
-        let mailing =
-            mailing.ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
-        let mut holding = Holding {
-            batch,
-            issue,
-            fence,
-            attempt,
-            read_at: app.clock.now(),
-            expires: mailing.expires_ms,
-            edition: edition(app, issue).await?,
-            work: Vec::with_capacity(readers.len()),
-            settled: Vec::new(),
-            deferred: Vec::new(),
-            provider: due.provider.clone(),
-            _turn: app.mailer.turns.begin(issue),
-            held,
-        };
-        holding
-            .read(app, mailing.newsletter_id, &readers, now)
-            .await?;
-        Ok(Some(holding))
+/// Reads what is to be done for a leased batch.
+async fn read(
+    app: &App,
+    due: &Due,
+    batch: Leased,
+    held: Held,
+    now: UnixMillis,
+) -> Result<Holding, DbErr> {
+    let readers = unpacked(&batch.readers);
+    let mailing: Option<Mailing> = db::find_one(
+        app.db.read(),
+        "SELECT newsletter_id, expires_ms FROM mailing WHERE issue_id = $1",
+        [due.issue.into()],
+    )
+    .await?;
+    let mailing =
+        mailing.ok_or_else(|| DbErr::RecordNotFound("a batch without its mailing".into()))?;
+    let mut holding = Holding {
+        batch: batch.id,
+        issue: due.issue,
+        fence: batch.fence,
+        attempt: batch.attempt,
+        read_at: app.clock.now(),
+        expires: mailing.expires_ms,
+        edition: edition(app, due.issue).await?,
+        work: Vec::with_capacity(readers.len()),
+        settled: Vec::new(),
+        deferred: Vec::new(),
+        provider: due.provider.clone(),
+        _turn: app.mailer.turns.begin(due.issue),
+        held,
     };
-    let read = reading.await;
-    if read.is_err() {
-        give_back(app, batch, fence).await;
-    }
-    read
+    holding
+        .read(app, mailing.newsletter_id, &readers, now)
+        .await?;
+    Ok(holding)
 }
 
 /// Frees a batch that could not be read. If that fails as well, the batch is free when its lease runs out.

@@ -1,10 +1,14 @@
 //! The record of orders for a mailing: who, what and when. Shown on the page of the issue, newest first.
 
 use crate::{
-    db::{self, DbErr, WriteTxn},
+    db::{DbErr, WriteTxn, entities::mailing_order},
     types::{IssueId, UnixMillis},
 };
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
 
 /// Who gives an order, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,45 +82,33 @@ pub(super) async fn record(
     recipients: i64,
     detail: &str,
 ) -> Result<(), DbErr> {
-    db::run(
-        &**txn,
-        "INSERT INTO mailing_order (issue_id, kind, who, recipients, detail, at_ms) VALUES ($1, $2, $3, $4, $5, $6)",
-        [
-            issue.0.into(),
-            (kind as i16).into(),
-            by.who.as_str().into(),
-            recipients.into(),
-            detail.into(),
-            by.now.0.into(),
-        ],
-    )
-    .await
-    .map(drop)
+    let row = mailing_order::ActiveModel {
+        id: NotSet,
+        issue_id: Set(issue),
+        kind: Set(kind as i16),
+        who: Set(by.who.clone()),
+        recipients: Set(recipients),
+        detail: Set(detail.to_owned()),
+        at_ms: Set(by.now),
+    };
+    row.insert(&**txn).await.map(drop)
 }
 
 /// The newest orders of an issue, at most `limit`.
 pub async fn orders<C: ConnectionTrait>(
     db: &C,
     issue: IssueId,
-    limit: i64,
+    limit: u64,
 ) -> Result<Vec<Order>, DbErr> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        kind: i16,
-        who: String,
-        recipients: i64,
-        detail: String,
-        at_ms: UnixMillis,
-    }
-    let rows: Vec<Row> = db::find_all(
-        db,
-        "SELECT kind, who, recipients, detail, at_ms FROM mailing_order WHERE issue_id = $1 ORDER BY id DESC LIMIT $2",
-        [issue.0.into(), limit.into()],
-    )
-    .await?;
+    let rows = mailing_order::Entity::find()
+        .filter(mailing_order::Column::IssueId.eq(issue))
+        .order_by_desc(mailing_order::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?;
     // A kind that a newer version wrote is not shown.
     let known = |code| OrderKind::ALL.into_iter().find(|kind| *kind as i16 == code);
-    let order = |row: Row| {
+    let order = |row: mailing_order::Model| {
         Some(Order {
             kind: known(row.kind)?,
             who: row.who,

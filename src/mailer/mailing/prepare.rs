@@ -190,6 +190,20 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     if !write(app, &txn, frozen.issue, fence, chunk).await? {
         return Ok(None);
     }
+    conclude(app, &txn, frozen.issue, frozen_readers).await?;
+    crash_point("prepare_end");
+    txn.ring();
+    txn.commit().await?;
+    Ok(Some(frozen_readers))
+}
+
+/// Starts the mailing, now that its audience is complete.
+async fn conclude(
+    app: &App,
+    txn: &WriteTxn,
+    issue: IssueId,
+    frozen_readers: i64,
+) -> Result<(), DbErr> {
     // Without any readers it is finished at once: an unfinished issue with an audience of 0 counts as unprepared
     // (`control::resume`).
     let (state, finished) = match frozen_readers {
@@ -197,10 +211,10 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
         _ => (MailingState::Sending, None),
     };
     db::run(
-        &*txn,
+        &**txn,
         "UPDATE mailing SET state = $2, audience = $3, finished_ms = $4 WHERE issue_id = $1",
         [
-            frozen.issue.0.into(),
+            issue.0.into(),
             state.code().into(),
             frozen_readers.into(),
             finished.into(),
@@ -209,15 +223,12 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     .await?;
     // These readers are in the batches now.
     db::run(
-        &*txn,
+        &**txn,
         "DELETE FROM mailing_only WHERE issue_id = $1",
-        [frozen.issue.0.into()],
+        [issue.0.into()],
     )
-    .await?;
-    crash_point("prepare_end");
-    txn.ring();
-    txn.commit().await?;
-    Ok(Some(frozen_readers))
+    .await
+    .map(drop)
 }
 
 /// The readers it is restricted to, ascending; `None`: all of the newsletter's.

@@ -14,7 +14,7 @@ use crate::types::{OutboxId, UnixMillis};
 pub struct Went {
     /// The name of its template.
     pub template: String,
-    /// The code of its [`MailState`](super::MailState).
+    /// The code of its [`MailState`].
     pub state: i16,
     /// When it was enqueued.
     #[sea_orm(from_alias = "created_ms")]

@@ -183,6 +183,12 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
             fate => break fate,
         }
     };
+    settle(app, mail, fate).await?;
+    Ok(true)
+}
+
+/// Stores the result of an attempt to send a mail.
+async fn settle(app: &App, mail: &Taken, fate: Fate) -> Result<(), DbErr> {
     let attempt = mail.attempt + 1;
     let mut waiting = Waiting::InDoubt;
     let (outcome, state, words) = match fate {
@@ -207,14 +213,13 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
     };
     count(outcome);
     match state {
-        Some(state) => remember(app, || store::finish(app, mail, state, &words)).await?,
+        Some(state) => remember(app, || store::finish(app, mail, state, &words)).await,
         None => {
             // Read the clock again: the relay may have taken long to reply.
             let at = app.clock.now() + pause(waiting, attempt, &app.random);
-            remember(app, || store::put_back(app, mail, at, attempt, &words)).await?;
+            remember(app, || store::put_back(app, mail, at, attempt, &words)).await
         }
     }
-    Ok(true)
 }
 
 /// Writes the outcome of a mail, and retries while the database is unavailable.

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::Value;
+use sea_orm::{FromQueryResult, Value};
 use serde::Serialize;
 
 use super::gone::Gone;
-use crate::db::{Backend, DbErr, WriteTxn, fetch_all_as, in_list, run, values_list};
+use crate::db::{Backend, DbErr, WriteTxn, find_all, find_values, in_list, run, values_list};
 use crate::subscriptions::model::State;
 use crate::subscriptions::store::subscribers::WEIGHTIEST;
 use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
@@ -115,7 +115,7 @@ async fn subscribed_here(
         rows_from(db, "$1")
     );
     let values = [json(&keys)?.into(), State::Active.code().into()];
-    fetch_all_as(&**txn, sql, values, |row| row.try_get_by_index(0)).await
+    find_values(&**txn, sql, values).await
 }
 
 /// Suppresses the addresses that bounced, complained or were blocked elsewhere, for the most serious reason, except
@@ -156,13 +156,8 @@ async fn suppressed(txn: &WriteTxn, batch: &[Ready]) -> Result<HashSet<Vec<u8>>,
         "SELECT address_hash FROM suppression WHERE address_hash IN {}",
         in_list(batch.len(), 0)
     );
-    fetch_all_as(
-        &**txn,
-        sql,
-        batch.iter().map(|row| row.hash.clone().into()),
-        |row| row.try_get_by_index(0),
-    )
-    .await
+    let hashes = batch.iter().map(|row| row.hash.clone().into());
+    find_values(&**txn, sql, hashes).await
 }
 
 /// The rows of a batch as a table with one column, `value`, from a single JSON parameter. With a parameter for every
@@ -201,10 +196,16 @@ async fn upsert_readers(
          RETURNING email_key, id",
         rows_from(db, "$1")
     );
-    fetch_all_as(&**txn, sql, [json(&cells)?.into(), now.0.into()], |row| {
-        Ok((row.try_get_by_index(0)?, ReaderId(row.try_get_by_index(1)?)))
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        email_key: String,
+        id: ReaderId,
+    }
+    let rows: Vec<Row> = find_all(&**txn, sql, [json(&cells)?.into(), now.0.into()]).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.email_key, row.id))
+        .collect())
 }
 
 /// Subscribes the readers who have no subscription in any state, and returns them.
@@ -233,10 +234,7 @@ async fn enter_subscriptions(
         State::Active.code().into(),
         now.0.into(),
     ];
-    fetch_all_as(&**txn, sql, values, |row| {
-        row.try_get_by_index(0).map(ReaderId)
-    })
-    .await
+    find_values(&**txn, sql, values).await
 }
 
 async fn record_consents(
@@ -283,8 +281,14 @@ async fn states(
         in_list(readers.len(), 1)
     );
     let values = std::iter::once(newsletter.0.into()).chain(readers.iter().map(|id| id.0.into()));
-    fetch_all_as(&**txn, sql, values, |row| {
-        Ok((ReaderId(row.try_get_by_index(0)?), row.try_get_by_index(1)?))
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        reader_id: ReaderId,
+        state: i16,
+    }
+    let rows: Vec<Row> = find_all(&**txn, sql, values).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.reader_id, row.state))
+        .collect())
 }

@@ -1,30 +1,30 @@
 //! Requests that wait for their confirmation, and what is known about an address when a request arrives.
 
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult,
+    QueryFilter as _,
+};
 
+use crate::db::entities::{subscription_request, triggered_mail};
 use crate::db::{Backend, Db, DbErr, WriteTxn, find_one, find_value, run};
 use crate::subscriptions::model::Standing;
 use crate::types::{ConsentTextId, NewsletterId, PollId, ReaderId, UnixMillis};
 
 /// A wish to subscribe, as stored in the database.
-#[derive(Debug, Clone, FromQueryResult)]
+#[derive(Debug, Clone)]
 pub struct Request {
     pub id: i64,
-    #[sea_orm(from_alias = "newsletter_id")]
     pub newsletter: NewsletterId,
     pub email: String,
     pub name: String,
-    #[sea_orm(from_alias = "consent_text_id")]
     pub consent_text: ConsentTextId,
     pub page: String,
     pub source: String,
-    #[sea_orm(from_alias = "created_ms")]
     pub asked: UnixMillis,
-    #[sea_orm(from_alias = "expires_ms")]
     pub expires: UnixMillis,
-    #[sea_orm(from_alias = "confirmed_ms")]
     pub confirmed: Option<UnixMillis>,
-    #[sea_orm(from_alias = "poll_id")]
     pub poll: Option<PollId>,
 }
 
@@ -159,27 +159,22 @@ pub async fn data_links(
 
 /// Stores a request.
 pub async fn insert(txn: &WriteTxn, new: &NewRequest<'_>) -> Result<(), DbErr> {
-    run(
-        &**txn,
-        "INSERT INTO subscription_request
-             (token_hash, newsletter_id, email_key, email, name, consent_text_id, page, source, created_ms, expires_ms, poll_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        [
-            new.token_hash.clone().into(),
-            new.newsletter.0.into(),
-            new.email_key.into(),
-            new.email.into(),
-            new.name.into(),
-            new.consent_text.0.into(),
-            new.page.into(),
-            new.source.into(),
-            new.asked.0.into(),
-            new.expires.0.into(),
-            new.poll.map(|poll| poll.0).into(),
-        ],
-    )
-    .await
-    .map(drop)
+    let row = subscription_request::ActiveModel {
+        id: NotSet,
+        token_hash: Set(new.token_hash.clone()),
+        newsletter_id: Set(new.newsletter),
+        email_key: Set(new.email_key.to_owned()),
+        email: Set(new.email.to_owned()),
+        name: Set(new.name.to_owned()),
+        consent_text_id: Set(new.consent_text),
+        page: Set(new.page.to_owned()),
+        source: Set(new.source.to_owned()),
+        created_ms: Set(new.asked),
+        expires_ms: Set(new.expires),
+        confirmed_ms: Set(None),
+        poll_id: Set(new.poll),
+    };
+    row.insert(&**txn).await.map(drop)
 }
 
 /// The request that a mailed token belongs to.
@@ -187,24 +182,40 @@ pub async fn by_token<C: ConnectionTrait>(
     db: &C,
     token_hash: Vec<u8>,
 ) -> Result<Option<Request>, DbErr> {
-    find_one(
-        db,
-        "SELECT id, newsletter_id, email, name, consent_text_id, page, source, created_ms, expires_ms, confirmed_ms, poll_id
-         FROM subscription_request WHERE token_hash = $1",
-        [token_hash.into()],
-    )
-    .await
+    let row = subscription_request::Entity::find()
+        .filter(subscription_request::Column::TokenHash.eq(token_hash))
+        .one(db)
+        .await?;
+    Ok(row.map(Request::from))
+}
+
+impl From<subscription_request::Model> for Request {
+    fn from(row: subscription_request::Model) -> Self {
+        Self {
+            id: row.id,
+            newsletter: row.newsletter_id,
+            email: row.email,
+            name: row.name,
+            consent_text: row.consent_text_id,
+            page: row.page,
+            source: row.source,
+            asked: row.created_ms,
+            expires: row.expires_ms,
+            confirmed: row.confirmed_ms,
+            poll: row.poll_id,
+        }
+    }
 }
 
 /// Marks a request as confirmed; false if it was already.
 pub async fn mark_confirmed(txn: &WriteTxn, id: i64, now: UnixMillis) -> Result<bool, DbErr> {
-    let done = run(
-        &**txn,
-        "UPDATE subscription_request SET confirmed_ms = $1 WHERE id = $2 AND confirmed_ms IS NULL",
-        [now.0.into(), id.into()],
-    )
-    .await?;
-    Ok(done.rows_affected() == 1)
+    let done = subscription_request::Entity::update_many()
+        .col_expr(subscription_request::Column::ConfirmedMs, Expr::value(now))
+        .filter(subscription_request::Column::Id.eq(id))
+        .filter(subscription_request::Column::ConfirmedMs.is_null())
+        .exec(&**txn)
+        .await?;
+    Ok(done.rows_affected == 1)
 }
 
 /// Expires a reader's unused confirmation links for a newsletter: an agreement from before the reader left no longer
@@ -227,23 +238,22 @@ pub async fn end_open(
 
 /// Deletes all requests for an address.
 pub async fn forget(txn: &WriteTxn, email_key: &str) -> Result<(), DbErr> {
-    let sql = "DELETE FROM subscription_request WHERE email_key = $1";
-    run(&**txn, sql, [email_key.into()]).await.map(drop)
+    subscription_request::Entity::delete_many()
+        .filter(subscription_request::Column::EmailKey.eq(email_key))
+        .exec(&**txn)
+        .await
+        .map(drop)
 }
 
 /// Deletes requests that expired before `requests`, and counts of mails before `mails`. Returns the number of rows.
 pub async fn purge(txn: &WriteTxn, requests: UnixMillis, mails: UnixMillis) -> Result<u64, DbErr> {
-    let gone = run(
-        &**txn,
-        "DELETE FROM subscription_request WHERE expires_ms < $1",
-        [requests.0.into()],
-    )
-    .await?;
-    let counted = run(
-        &**txn,
-        "DELETE FROM triggered_mail WHERE sent_ms < $1",
-        [mails.0.into()],
-    )
-    .await?;
-    Ok(gone.rows_affected() + counted.rows_affected())
+    let gone = subscription_request::Entity::delete_many()
+        .filter(subscription_request::Column::ExpiresMs.lt(requests))
+        .exec(&**txn)
+        .await?;
+    let counted = triggered_mail::Entity::delete_many()
+        .filter(triggered_mail::Column::SentMs.lt(mails))
+        .exec(&**txn)
+        .await?;
+    Ok(gone.rows_affected + counted.rows_affected)
 }

@@ -1,8 +1,14 @@
 //! Readers, their subscriptions, and the evidence of their consent.
 
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult,
+    QueryFilter as _, UpdateMany,
+};
 
 use super::requests::Request;
+use crate::db::entities::{consent, reader, subscription, suppression};
 use crate::db::{Backend, DbErr, WriteTxn, fetch_one, find_all, find_one, find_value, run};
 use crate::subscriptions::model::{State, Subscribed, Suppression};
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
@@ -113,22 +119,17 @@ pub async fn subscribe(
         [request.newsletter.0.into(), reader.0.into(), State::Active.code().into(), now.0.into()],
     )
     .await?;
-    run(
-        &**txn,
-        "INSERT INTO consent (reader_id, newsletter_id, consent_text_id, page, source, requested_ms, confirmed_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        [
-            reader.0.into(),
-            request.newsletter.0.into(),
-            request.consent_text.0.into(),
-            request.page.clone().into(),
-            request.source.clone().into(),
-            request.asked.0.into(),
-            now.0.into(),
-        ],
-    )
-    .await
-    .map(drop)
+    let consent = consent::ActiveModel {
+        reader_id: Set(reader),
+        newsletter_id: Set(request.newsletter),
+        consent_text_id: Set(request.consent_text),
+        page: Set(request.page.clone()),
+        source: Set(request.source.clone()),
+        requested_ms: Set(request.asked),
+        confirmed_ms: Set(now),
+        ..<consent::ActiveModel as Default>::default()
+    };
+    consent.insert(&**txn).await.map(drop)
 }
 
 /// The state of a subscription, and since when.
@@ -204,6 +205,14 @@ pub async fn of_reader<C: ConnectionTrait>(
     Ok(rows.into_iter().map(subscribed).collect())
 }
 
+/// A change of subscriptions to another state; the caller adds which ones.
+fn changed(to: State, why: &str, now: UnixMillis) -> UpdateMany<subscription::Entity> {
+    subscription::Entity::update_many()
+        .col_expr(subscription::Column::State, Expr::value(to.code()))
+        .col_expr(subscription::Column::ChangedMs, Expr::value(now))
+        .col_expr(subscription::Column::Reason, Expr::value(why))
+}
+
 /// Ends an active subscription by the reader's wish and withdraws the consent; false if it was not active.
 pub async fn leave(
     txn: &WriteTxn,
@@ -212,28 +221,22 @@ pub async fn leave(
     how: &str,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    let done = run(
-        &**txn,
-        "UPDATE subscription SET state = $1, changed_ms = $2, reason = $3 WHERE newsletter_id = $4 AND reader_id = $5 AND state = $6",
-        [
-            State::Left.code().into(),
-            now.0.into(),
-            how.into(),
-            newsletter.0.into(),
-            reader.0.into(),
-            State::Active.code().into(),
-        ],
-    )
-    .await?;
-    if done.rows_affected() == 0 {
+    let done = changed(State::Left, how, now)
+        .filter(subscription::Column::NewsletterId.eq(newsletter))
+        .filter(subscription::Column::ReaderId.eq(reader))
+        .filter(subscription::Column::State.eq(State::Active.code()))
+        .exec(&**txn)
+        .await?;
+    if done.rows_affected == 0 {
         return Ok(false);
     }
-    run(
-        &**txn,
-        "UPDATE consent SET withdrawn_ms = $1 WHERE reader_id = $2 AND newsletter_id = $3 AND withdrawn_ms IS NULL",
-        [now.0.into(), reader.0.into(), newsletter.0.into()],
-    )
-    .await?;
+    consent::Entity::update_many()
+        .col_expr(consent::Column::WithdrawnMs, Expr::value(now))
+        .filter(consent::Column::ReaderId.eq(reader))
+        .filter(consent::Column::NewsletterId.eq(newsletter))
+        .filter(consent::Column::WithdrawnMs.is_null())
+        .exec(&**txn)
+        .await?;
     super::requests::end_open(txn, newsletter, reader, now).await?;
     Ok(true)
 }
@@ -246,19 +249,12 @@ pub async fn stop(
     why: &str,
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    run(
-        &**txn,
-        "UPDATE subscription SET state = $1, changed_ms = $2, reason = $3 WHERE reader_id = $4 AND state = $5",
-        [
-            state.code().into(),
-            now.0.into(),
-            why.into(),
-            reader.0.into(),
-            State::Active.code().into(),
-        ],
-    )
-    .await
-    .map(drop)
+    changed(state, why, now)
+        .filter(subscription::Column::ReaderId.eq(reader))
+        .filter(subscription::Column::State.eq(State::Active.code()))
+        .exec(&**txn)
+        .await
+        .map(drop)
 }
 
 /// How an existing suppression changes: a complaint replaces a bounce or an erasure; otherwise the first reason stands.
@@ -296,50 +292,44 @@ pub async fn come_back(
     left: UnixMillis,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    let done = run(
-        &**txn,
-        "UPDATE subscription SET state = $1, changed_ms = $2, reason = 'undone'
-         WHERE newsletter_id = $3 AND reader_id = $4 AND state = $5 AND changed_ms = $6",
-        [
-            State::Active.code().into(),
-            now.0.into(),
-            newsletter.0.into(),
-            reader.0.into(),
-            State::Left.code().into(),
-            left.0.into(),
-        ],
-    )
-    .await?;
-    if done.rows_affected() == 0 {
+    let done = changed(State::Active, "undone", now)
+        .filter(subscription::Column::NewsletterId.eq(newsletter))
+        .filter(subscription::Column::ReaderId.eq(reader))
+        .filter(subscription::Column::State.eq(State::Left.code()))
+        .filter(subscription::Column::ChangedMs.eq(left))
+        .exec(&**txn)
+        .await?;
+    if done.rows_affected == 0 {
         return Ok(false);
     }
-    run(
-        &**txn,
-        "UPDATE consent SET withdrawn_ms = NULL WHERE reader_id = $1 AND newsletter_id = $2 AND withdrawn_ms = $3",
-        [reader.0.into(), newsletter.0.into(), left.0.into()],
-    )
-    .await?;
+    consent::Entity::update_many()
+        .col_expr(
+            consent::Column::WithdrawnMs,
+            Expr::value(None::<UnixMillis>),
+        )
+        .filter(consent::Column::ReaderId.eq(reader))
+        .filter(consent::Column::NewsletterId.eq(newsletter))
+        .filter(consent::Column::WithdrawnMs.eq(left))
+        .exec(&**txn)
+        .await?;
     Ok(true)
 }
 
 /// Changes a reader's name and time zone.
 pub async fn describe(
     txn: &WriteTxn,
-    reader: ReaderId,
+    id: ReaderId,
     name: &str,
     time_zone: Option<&str>,
 ) -> Result<(), DbErr> {
-    run(
-        &**txn,
-        "UPDATE reader SET name = $1, time_zone = $2 WHERE id = $3 AND erased_ms IS NULL",
-        [
-            name.into(),
-            time_zone.map(str::to_owned).into(),
-            reader.0.into(),
-        ],
-    )
-    .await
-    .map(drop)
+    reader::Entity::update_many()
+        .col_expr(reader::Column::Name, Expr::value(name))
+        .col_expr(reader::Column::TimeZone, Expr::value(time_zone))
+        .filter(reader::Column::Id.eq(id))
+        .filter(reader::Column::ErasedMs.is_null())
+        .exec(&**txn)
+        .await
+        .map(drop)
 }
 
 /// The suppression of an address, if there is one.
@@ -347,19 +337,16 @@ pub async fn suppression<C: ConnectionTrait>(
     db: &C,
     address_hash: &[u8],
 ) -> Result<Option<i16>, DbErr> {
-    let sql = "SELECT reason FROM suppression WHERE address_hash = $1";
-    find_value(db, sql, [address_hash.to_vec().into()]).await
+    let row = suppression::Entity::find_by_id(address_hash.to_vec());
+    Ok(row.one(db).await?.map(|row| row.reason))
 }
 
 /// Lifts a suppression.
 pub async fn lift_suppression(txn: &WriteTxn, address_hash: &[u8]) -> Result<(), DbErr> {
-    run(
-        &**txn,
-        "DELETE FROM suppression WHERE address_hash = $1",
-        [address_hash.to_vec().into()],
-    )
-    .await
-    .map(drop)
+    suppression::Entity::delete_by_id(address_hash.to_vec())
+        .exec(&**txn)
+        .await
+        .map(drop)
 }
 
 /// An active subscriber and when they confirmed.
