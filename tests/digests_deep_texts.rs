@@ -52,7 +52,10 @@ async fn a_text_that_nests_too_deeply_is_refused_with_the_limit() {
         let order = json!({ "newsletter": "brief", "subject": "Deep", "body": body });
         let (status, told) = script.post("/issues", "", order).await;
         assert_eq!(status, 422, "{start}");
-        assert!(told.to_string().contains("more than 50 deep"), "{told}");
+        assert!(
+            told.to_string().contains("more than 50 levels deep"),
+            "{told}"
+        );
         let fields = [
             ("csrf", csrf.as_str()),
             ("revision", "1"),
@@ -61,14 +64,17 @@ async fn a_text_that_nests_too_deeply_is_refused_with_the_limit() {
         ];
         let refused = editor.post(&address, &fields).await.expect(422);
         assert!(
-            refused.says("more than 50 deep").body.contains("</html>"),
+            refused
+                .says("more than 50 levels deep")
+                .body
+                .contains("</html>"),
             "{start}"
         );
         let told = editor
             .post(&format!("{address}/autosave"), &fields)
             .await
             .expect(422);
-        assert!(told.body.contains("more than 50 deep"), "{start}");
+        assert!(told.body.contains("more than 50 levels deep"), "{start}");
     }
     assert_eq!(
         app.count("SELECT COUNT(*) FROM issue WHERE body <> ''")

@@ -189,7 +189,7 @@ mod tests {
         assert!(said.contains("the relay refuses our mail"), "{said}");
         assert_eq!(heading(MailingState::Sending, one.clone(), None), "");
         let said = heading(MailingState::Paused, counts(0, 0, 0, 0), None);
-        assert!(said.contains("not counted yet"), "{said}");
+        assert!(said.contains("not been counted yet"), "{said}");
         let said = heading(MailingState::Cancelled, one, Some(OrderKind::Cancel));
         assert!(
             said.contains("1,200 readers had been handed over"),

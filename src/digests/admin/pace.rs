@@ -205,7 +205,10 @@ mod tests {
             of(MailingState::Sending, Some((12.0, 0))),
             "12 mails a second."
         );
-        assert!(of(MailingState::Sending, Some((0.0, 0))).starts_with("No mail"));
+        assert!(
+            of(MailingState::Sending, Some((0.0, 0)))
+                .starts_with("The relay has not accepted any mail")
+        );
         assert!(of(MailingState::Sending, None).contains("measured"));
         assert_eq!(
             of(MailingState::Paused, None),
