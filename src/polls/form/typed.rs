@@ -1,8 +1,8 @@
-//! The address left beside an answer, for the page that follows: whoever mistyped it shall see that.
+//! The address left beside an answer, for the page that follows, so that a reader sees a mistyped one.
 //!
-//! It travels in a cookie, sealed, because an address must not stand in the URL of that page or in a log, and because a page that answers
-//! the form itself would send it again when it is reloaded: a browser without cookies would cast a second ballot. Such a browser is told
-//! the same without the address.
+//! It is kept in a sealed cookie, because an address must not be part of a URL or a log line. The page is not the
+//! response to the form itself: reloading it would send the form again, and a browser without cookies would cast a second
+//! ballot. Such a browser is told the same without the address.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const COOKIE: &str = "canvass_typed";
 /// Long enough to look at the page and to reload it.
 const KEEP: Duration = Duration::from_secs(10 * 60);
 
-/// Sets it; the same for known and unknown addresses.
+/// Sets the cookie, in the same way for known and unknown addresses.
 pub fn remember(app: &App, response: &mut Response, poll: &Poll, email: &str) {
     let sealed = seal(&app.keys, poll.id, app.clock.now(), email);
     let https = app.config.is_https();
@@ -41,7 +41,7 @@ fn seal(keys: &Keys, poll: PollId, now: UnixMillis, email: &str) -> String {
     keys.seal(Purpose::Typed, &payload)
 }
 
-/// A browser may keep a cookie for longer than it was told: the seal says when it ends.
+/// The expiry is checked here as well: a browser may keep a cookie for longer than it was told.
 fn open(keys: &Keys, poll: PollId, now: UnixMillis, sealed: &str) -> Option<String> {
     let payload = keys.open(Purpose::Typed, sealed).ok()?;
     let (of, rest) = payload.split_first_chunk::<8>()?;
