@@ -85,7 +85,7 @@ async fn polls_a_torn_dump_is_refused_whole() {
         // Its last line is missing, so whole tables may be missing too.
         let said = desk.import(&dry).await.unwrap_err();
         assert!(
-            said.contains("whole.sql does not end with “Dump completed”"),
+            said.contains("whole.sql does not end with mysqldump’s “Dump completed”"),
             "{said}"
         );
         dry.without_end = true;

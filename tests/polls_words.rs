@@ -123,7 +123,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
     let page = decide(&browser, &page, &["Greens"], Some("The Greens"), "show")
         .await
         .expect(200);
-    let page = page.says("shows as The Greens");
+    let page = page.says("shown as The Greens");
     decide(&browser, &page, &["Greens"], None, "wait")
         .await
         .expect(200);
