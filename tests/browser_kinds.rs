@@ -95,7 +95,7 @@ async fn a_run_off_stays_true_while_it_is_watched() {
     }
     // Nobody for Chattanooga; then Knoxville leaves, and its ballots go to Nashville.
     browser
-        .wait_for_text("After 3 rounds, Nashville has 5 of the 9 ballots that still count.")
+        .wait_for_text("After 3 rounds, Nashville has 5 of the 9 ballots still in the count.")
         .await;
     let rounds = browser
         .run("return [...document.querySelectorAll('.rounds tbody tr')].map(r => [...r.cells].map(c => c.textContent));")

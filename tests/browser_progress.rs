@@ -58,7 +58,15 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
     browser
         .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
         .await;
-    browser.wait_for_text("Live.").await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    while browser
+        .run("return document.querySelector('[data-f=link]').hidden;")
+        .await
+        != true
+    {
+        assert!(tokio::time::Instant::now() < until, "no event comes");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     // A mark that a new page would not have.
     browser.run("window.stayed = true; return 1;").await;
     let before = handed_over(&browser).await;

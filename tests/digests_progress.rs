@@ -194,7 +194,7 @@ async fn the_page_is_whole_without_a_script() {
     let page = page
         .says("Finished, with 1 reader in doubt.")
         .says("398 handed over + 1 failed + 1 in doubt = 400 in all.");
-    assert_eq!(page.all(".bar-head .muted"), ["99 %"]);
+    assert_eq!(page.all(".bar-head .muted"), ["99%"]);
     assert_eq!(page.all(".bar-key"), ["1 failed, 1 in doubt"]);
     let first = editor.get("/admin").await.expect(200);
     let first = first

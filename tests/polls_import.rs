@@ -92,7 +92,7 @@ async fn polls_of_wp_polls_come_with_their_counts_and_times() {
         .expect(200)
         .says("Don't you trust the press?")
         .says("Closed on 8 July 2024, 12:00 CEST")
-        .says("6 readers chose to answer, between 1 July 2024 and 8 July 2024, on another poll system, from which it was carried over.");
+        .says("6 readers chose to answer, between 1 July 2024 and 8 July 2024, in another poll system, from which it was imported.");
     assert_eq!(page.all(".result-label"), ["Yes & always", "No, I don't"]);
     assert_eq!(page.all(".result-count"), ["4", "2"]);
     // Several answers: three voters gave five.

@@ -78,7 +78,7 @@ async fn a_ranking_is_given_changed_and_counted_round_by_round() {
     // 42 Memphis first; 26 Nashville, Chattanooga, Knoxville; 15 Chattanooga, Knoxville; 17 Knoxville, Chattanooga.
     let page = app.reader().get("/p/capital/results").await.expect(200);
     page.clone()
-        .says("After 3 rounds, Knoxville has 58 of the 100 ballots that still count.");
+        .says("After 3 rounds, Knoxville has 58 of the 100 ballots still in the count.");
     assert_eq!(
         page.all(".results .result-count"),
         ["42", "26", "15", "17"],

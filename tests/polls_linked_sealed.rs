@@ -126,7 +126,7 @@ async fn polls_linked_after_the_sealing_a_dump_knows_those_who_agreed_and_nobody
         Vec::<String>::new()
     );
     let page = app.reader().get("/p/trust/results").await.expect(200);
-    page.says("Only answers whose readers agreed");
+    page.says("Only the answers of readers who agreed");
 }
 
 /// The findings if somebody is linked who did not agree.

@@ -28,7 +28,7 @@ async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
     result
         .clone()
         .says("Your answer has been counted")
-        .says("1 reader chose to answer, on 2 March 2026, on the poll's page.");
+        .says("1 reader chose to answer, on 2 March 2026, on the poll’s page.");
     assert_eq!(result.all("tr.is-own .result-label"), ["Yes"]);
 
     let again = reader.follow(&result, "Change my answer").await.expect(200);

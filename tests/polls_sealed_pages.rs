@@ -45,7 +45,7 @@ async fn polls_a_sealed_poll_is_kind_to_everybody() {
     app.advance(Duration::from_secs(2));
     let page = reader.get("/p/trust/results").await.expect(200);
     let page = page
-        .says("The key that could trace an answer to a reader will be destroyed on 9 March 2026.");
+        .says("The key that could be used to trace an answer to a reader will be destroyed on 9 March 2026.");
     assert_eq!(page.all(".is-own").len(), 1, "the reader's own answer");
     let code = page.all(".count-code code").concat();
     let closed = results(&app, &token).await;

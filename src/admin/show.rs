@@ -56,7 +56,7 @@ pub fn counted(n: i64, one: &str, many: &str) -> String {
 #[must_use]
 pub fn mailing(state: MailingState, trouble: i64) -> (&'static str, &'static str) {
     match state {
-        MailingState::Preparing => ("Freezing the readers", "is-live"),
+        MailingState::Preparing => ("Preparing", "is-live"),
         MailingState::Sending => ("Sending", "is-live"),
         MailingState::Paused => ("Paused", "is-wait"),
         MailingState::Cancelling => ("Cancelling", "is-wait"),

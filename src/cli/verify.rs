@@ -66,7 +66,7 @@ async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
             say!("sample: drawing it again from its list and seed gives the same readers")
         }
         Some(false) => {
-            say!("differs: drawing the sample again gives other readers than those who were asked")
+            say!("differs: drawing the sample again does not give the readers who were asked")
         }
         None => {}
     }
@@ -79,6 +79,7 @@ async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
         return Ok(ExitCode::SUCCESS);
     }
     let differences = verified.differences() + usize::from(sample == Some(false));
-    say!("NOT verified: {differences} differences in {slug}");
+    let noun = if differences == 1 { "difference" } else { "differences" };
+    say!("NOT verified: {differences} {noun} in {slug}");
     Ok(ExitCode::from(1))
 }

@@ -74,7 +74,7 @@ pub struct Line {
     pub subject: String,
     /// Its state in words, and the CSS class of the badge.
     pub state: (&'static str, &'static str),
-    /// What the time stands for: "goes out", "saved".
+    /// What the time stands for: "Goes out", "Saved".
     pub when_label: &'static str,
     /// The time that matters in its state.
     pub when: UnixMillis,

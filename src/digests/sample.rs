@@ -56,7 +56,7 @@ fn words(to: &ToSample<'_>) -> Content {
         0 | 1 => (
             "our question to you".to_owned(),
             "a question".to_owned(),
-            "One tap and one button.".to_owned(),
+            "One short question.".to_owned(),
         ),
         n => (
             format!("our {n} questions to you"),
@@ -76,7 +76,7 @@ fn words(to: &ToSample<'_>) -> Content {
             format!("Your answer is still missing: {ours}"),
             format!(
                 "a few days ago we asked you {asked}. We picked {drawn} of our {all} subscribers at random, and you are one of them. If you have answered \
-                 meanwhile: thank you, and there is nothing more to do. This is our only reminder."
+                 since then, thank you; there is nothing more to do. This is our only reminder."
             ),
         ),
     };

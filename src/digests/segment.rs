@@ -20,8 +20,8 @@ pub async fn write_to_segment(
         subject: format!("About your answer: {question}"),
         preheader: String::new(),
         body: format!(
-            "Dear {{{{name|reader}}}},\n\nyou answered our poll “{question}” and agreed that we write to you about your answer.\n\n\n\n\
-             You can take that agreement back on the page where you choose what you receive.\n"
+            "Dear {{{{name|reader}}}},\n\nyou answered our poll “{question}” and agreed that we may write to you about your answer.\n\n\n\n\
+             You can withdraw that agreement at any time on the page where you choose what you receive.\n"
         ),
     };
     let txn = app.db.write_txn("issue_to_segment").await?;

@@ -63,10 +63,10 @@ impl State {
     /// What the time in a list row stands for.
     pub(super) fn when(self) -> &'static str {
         match self {
-            Self::Draft => "saved",
-            Self::Scheduled => "goes out",
-            Self::Held => "was due",
-            _ => "went out",
+            Self::Draft => "Saved",
+            Self::Scheduled => "Goes out",
+            Self::Held => "Was due",
+            _ => "Went out",
         }
     }
 }

@@ -50,7 +50,7 @@ impl FromRequestParts<App> for Looker {
 
 /// A link back to the editors' pages.
 fn way_back() -> Value {
-    json!([{ "href": "/admin", "label": "Editors’ side" }])
+    json!([{ "href": "/admin", "label": "Editors’ pages" }])
 }
 
 /// `GET /mailbox?to=…&before=…`

@@ -24,8 +24,8 @@ pub(super) fn of(
     match progress.state {
         MailingState::Preparing => Some(say(
             "is-live",
-            "The readers are being counted and frozen.",
-            "Nobody has been mailed yet. It starts by itself in a moment.".to_owned(),
+            "The list of readers is being prepared.",
+            "No mail has gone out yet. Sending starts by itself in a moment.".to_owned(),
             None,
         )),
         MailingState::Sending => (counts.failed > 0 && counts.sent == 0).then(|| {
@@ -79,7 +79,7 @@ pub(super) fn of(
         MailingState::Finished if counts.unknown > 0 => Some(say(
             "is-wait",
             &format!("Finished, with {} in doubt.", readers(counts.unknown)),
-            "A connection broke at the last moment, so nobody knows whether they got it. They are mailed once more only if somebody says so.".to_owned(),
+            "A connection broke at the last moment, so nobody knows whether they got it. They are mailed again only if somebody says so.".to_owned(),
             // The button below leads there.
             None,
         )),
@@ -93,7 +93,7 @@ pub(super) fn of(
             "is-good",
             "Finished.",
             format!(
-                "Everybody who could be mailed was handed over: {}.",
+                "The relay has accepted the mail for everybody who could be mailed: {}.",
                 readers(counts.sent)
             ),
             None,
@@ -115,7 +115,7 @@ fn cancelled(progress: &Progress, orders: &[Order], zone: &Zone) -> Value {
         format!("{by} Nobody had received it by then.")
     } else {
         format!(
-            "{by} {} had been handed over by then; a mail cannot be called back. The others do not get it: a new issue would go to everybody.",
+            "{by} {} had been handed over by then; a mail cannot be recalled. The others do not get it; a new issue would go to everybody.",
             show::counted(counts.sent, "reader", "readers")
         )
     };

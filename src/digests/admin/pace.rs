@@ -17,7 +17,7 @@ pub(super) struct Moment<'a> {
 /// The text of the progress bar. It never says "delivered", and never "all" while a recipient is waiting.
 pub(super) fn bar_words(state: MailingState, counts: &Counts) -> String {
     if state == MailingState::Preparing {
-        return "Freezing the readers".to_owned();
+        return "Preparing the list of readers".to_owned();
     }
     let (sent, audience) = (
         show::count(counts.sent),
@@ -29,9 +29,9 @@ pub(super) fn bar_words(state: MailingState, counts: &Counts) -> String {
 /// `37 %` of the audience, rounded down, so that 100 % means all.
 pub(super) fn percent(sent: i64, audience: i64) -> String {
     if audience <= 0 {
-        return "0 %".to_owned();
+        return "0%".to_owned();
     }
-    format!("{} %", sent.saturating_mul(100) / audience)
+    format!("{}%", sent.saturating_mul(100) / audience)
 }
 
 /// The explanation of the bar's second colour; empty if there is none.
@@ -68,7 +68,7 @@ pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String 
                 )
             });
             format!(
-                "Only deferred mails are left; they are tried again at growing intervals.{}",
+                "Only deferred mails are left; they are retried at increasing intervals.{}",
                 next.unwrap_or_default()
             )
         }
@@ -174,9 +174,9 @@ mod tests {
 
     #[test]
     fn a_hundred_percent_means_all() {
-        assert_eq!(percent(999, 1_000), "99 %");
-        assert_eq!(percent(1_000, 1_000), "100 %");
-        assert_eq!(percent(0, 0), "0 %");
+        assert_eq!(percent(999, 1_000), "99%");
+        assert_eq!(percent(1_000, 1_000), "100%");
+        assert_eq!(percent(0, 0), "0%");
     }
 
     #[test]

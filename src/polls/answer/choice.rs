@@ -90,7 +90,7 @@ impl ChoiceError {
                 format!("Use each rank from 1 to {max} no more than once.")
             }
             Self::NotAlone { .. } => {
-                "The last answer rules out the others. Choose it on its own, or leave it out."
+                "The last answer cannot be combined with others. Choose it on its own, or clear it."
                     .to_owned()
             }
             Self::TwoAnswers { .. } => {

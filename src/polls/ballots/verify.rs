@@ -233,12 +233,12 @@ async fn chains(
         match known.remove(&slot) {
             Some(head) if head.seq == seq && head.hash[..] == hash[..] => {}
             Some(head) => verified.find(format!(
-                "chain {slot} ends with page {}, {}; its head says page {seq}, {}",
+                "chain {slot} ends at page {} ({}), but its head says page {seq} ({})",
                 head.seq,
                 hex(&head.hash),
                 hex(&hash)
             )),
-            None => verified.find(format!("chain {slot} has a head and no pages")),
+            None => verified.find(format!("chain {slot} has a head but no pages")),
         }
     }
     for slot in known.keys() {
@@ -299,13 +299,13 @@ async fn tally<C: ConnectionTrait>(
     for ((option, tier, slot), said, counted) in differing(&said, &replay.tally) {
         let name = name(poll, option);
         verified.find(format!(
-            "{name}, tier {tier}, slot {slot}: the tally says {said}, the ballots {counted}"
+            "{name}, tier {tier}, slot {slot}: the tally says {said}, but the ballots give {counted}"
         ));
     }
     for (option, said, counted) in differences(db, poll.id, &replay.details, Scope::Slots).await? {
         let name = name(poll, option);
         verified.find(format!(
-            "orders or words of {name}: the tally says {said}, the ballots {counted}"
+            "rankings or words of {name}: the tally says {said}, but the ballots give {counted}"
         ));
     }
     verified.ballots = verified.tally.get(&VOTERS).copied().unwrap_or(0);
@@ -331,7 +331,7 @@ async fn places<C: ConnectionTrait>(
         if counted != Some(said) {
             let counted = counted.map_or_else(|| "nothing".to_owned(), told);
             verified.find(format!(
-                "place {place}, slot {slot}: the counters say {}, the ballots {counted}",
+                "place {place}, slot {slot}: the counters say {}, but the ballots give {counted}",
                 told(said)
             ));
         }
@@ -377,7 +377,7 @@ async fn removals<C: ConnectionTrait>(
         }
     }
     for number in missing.keys() {
-        verified.find(format!("removal {number} is gone"));
+        verified.find(format!("removal {number} is missing"));
     }
     Ok(())
 }

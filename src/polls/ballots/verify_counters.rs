@@ -73,7 +73,7 @@ fn compare<K: Ord + Copy + Debug>(
 ) {
     for (key, said, counted) in differing(said, counted) {
         verified.find(format!(
-            "{what} {key:?}: the counters say {said}, the ballots {counted}"
+            "{what} {key:?}: the counters say {said}, but the ballots give {counted}"
         ));
     }
 }

@@ -26,8 +26,8 @@ pub const WORDS: &str = r#"<canvass-poll words='{
   "small": "No account needed. You can change your answer while the poll is open. The result counts readers who chose to answer; it says nothing about others.",
   "hint": "Optional. It takes effect when you confirm your address. Unless you tick it, your answer stays secret.",
   "note": "Readers who chose to answer: {readers}, from {first} to {last}, on: {places}. They selected themselves; no margin of error applies.",
-  "page": "the poll’s page", "article": "an article", "embed": "pages that carry it", "mail": "the newsletter",
-  "api": "connected services", "elsewhere": "another poll system, from which it was carried over"
+  "page": "the poll’s page", "article": "an article", "embed": "pages that embed it", "mail": "the newsletter",
+  "api": "connected services", "elsewhere": "another poll system, from which it was imported"
 }' …>"#;
 
 /// Texts that the module has in English only, unless they come with the poll: beside the form, and in

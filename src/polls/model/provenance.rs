@@ -88,12 +88,12 @@ impl Place {
     /// The name used in the note, after "on".
     pub fn name(self) -> &'static str {
         match self {
-            Self::PollPage => "the poll's page",
+            Self::PollPage => "the poll’s page",
             Self::Article => "an article",
-            Self::Embed => "pages that carry it",
+            Self::Embed => "pages that embed it",
             Self::Mail => "the newsletter",
             Self::Api => "connected services",
-            Self::Elsewhere => "another poll system, from which it was carried over",
+            Self::Elsewhere => "another poll system, from which it was imported",
         }
     }
 }

@@ -113,8 +113,8 @@ impl Runoff {
             lines: lines(question, counted),
             exhausted: counted.rounds.iter().map(|r| grouped(r.exhausted)).collect(),
             ties: by_rule.then(|| {
-                "Where options were equal in last place, the one left that had fewer ballots in earlier rounds, then the one \
-                 fewer readers ranked at all, then the one listed later."
+                "When options were tied for last place, the one with fewer ballots in earlier rounds was eliminated; if those \
+                 were equal too, the one that fewer readers had ranked; and if those were equal, the one listed later."
                     .to_owned()
             }),
         }
@@ -167,7 +167,7 @@ pub fn summary(question: &Question, counts: &[i64], counted: Option<&Count>) -> 
             let to = question.point(question.options.len().checked_sub(1)?)?;
             let answers = grouped(counts.iter().sum());
             Some(format!(
-                "The mean is {mean} on the scale from {} to {to}, of {answers} ratings.",
+                "The mean of {answers} ratings is {mean}, on a scale from {} to {to}.",
                 scale.from
             ))
         }
@@ -205,12 +205,12 @@ fn ranked_summary(question: &Question, counted: &Count, last: &Round) -> String 
         .unwrap_or(0);
     match labels.as_slice() {
         [label] => format!(
-            "{after}, {label} has {} of the {} ballots that still count.",
+            "{after}, {label} has {} of the {} ballots still in the count.",
             grouped(most),
             grouped(last.continuing())
         ),
         [first @ .., end] => format!(
-            "{after}, {} and {end} are equal, with {} ballots each.",
+            "{after}, {} and {end} are tied, with {} ballots each.",
             first.join(", "),
             grouped(most)
         ),
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(first_choices(&counted, &all), [42, 26, 15, 17]);
         assert_eq!(
             summary(question, &[], Some(&counted)).as_deref(),
-            Some("After 3 rounds, Knoxville has 58 of the 100 ballots that still count.")
+            Some("After 3 rounds, Knoxville has 58 of the 100 ballots still in the count.")
         );
         let (_, stuffed) = super::runoff(question, &totals, Tier::Anonymous).expect("ranked");
         assert_eq!(stuffed.winners, [OptionId(101)]);
@@ -324,7 +324,7 @@ mod tests {
         let (_, counted) = runoff(&poll.questions[0], &totals, Tier::Anonymous).expect("ranked");
         assert_eq!(
             summary(&poll.questions[0], &[], Some(&counted)).as_deref(),
-            Some("In the first round, a and b are equal, with 5 ballots each.")
+            Some("In the first round, a and b are tied, with 5 ballots each.")
         );
     }
 
@@ -339,7 +339,7 @@ mod tests {
         });
         assert_eq!(
             summary(&poll.questions[0], &[10, 10, 11], None).as_deref(),
-            Some("The mean is 2.0 on the scale from 1 to 3, of 31 ratings.")
+            Some("The mean of 31 ratings is 2.0, on a scale from 1 to 3.")
         );
         assert_eq!(summary(&poll.questions[0], &[1, 0, 0], None), None);
     }

@@ -51,7 +51,7 @@ pub fn note(answered: &Answered, zone: &TimeZone) -> String {
         format!("{} readers", grouped(answered.voters))
     };
     format!(
-        "{readers} chose to answer, {}, on {}. They selected themselves; no margin of error applies.",
+        "{readers} chose to answer, {}, {}. They selected themselves; no margin of error applies.",
         between(answered, zone),
         places(&answered.places),
     )
@@ -84,12 +84,24 @@ fn stamp(at: UnixMillis, zone: &TimeZone, format: &str) -> String {
 
 fn places(places: &[Place]) -> String {
     match places {
-        [] => "this site".to_owned(),
-        [one] => one.name().to_owned(),
+        [] => "on this site".to_owned(),
+        [one] => at(*one).to_owned(),
         [most @ .., last] => {
-            let most: Vec<_> = most.iter().map(|p| p.name()).collect();
-            format!("{} and {}", most.join(", "), last.name())
+            let most: Vec<_> = most.iter().map(|place| at(*place)).collect();
+            format!("{} and {}", most.join(", "), at(*last))
         }
+    }
+}
+
+/// The place with its preposition, which differs from place to place.
+fn at(place: Place) -> &'static str {
+    match place {
+        Place::PollPage => "on the poll’s page",
+        Place::Article => "in an article",
+        Place::Embed => "on pages that embed it",
+        Place::Mail => "in the newsletter",
+        Place::Api => "through connected services",
+        Place::Elsewhere => "in another poll system, from which it was imported",
     }
 }
 
@@ -108,7 +120,7 @@ mod tests {
         assert_eq!(
             note(&answered, &TimeZone::UTC),
             "1,213 readers chose to answer, between 3 November 2026 and 9 November 2026, \
-             on the poll's page, an article and the newsletter. They selected themselves; no margin of error applies."
+             on the poll’s page, in an article and in the newsletter. They selected themselves; no margin of error applies."
         );
         let facts = Facts::of(&answered, &TimeZone::UTC);
         assert_eq!(

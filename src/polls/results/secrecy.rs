@@ -107,7 +107,7 @@ fn for_readers(poll: &Poll, now: UnixMillis, days: u64) -> Option<String> {
     }
     poll.seals_at(now, days).map(|at| {
         format!(
-            "The key that could trace an answer to a reader will be destroyed on {}.{}",
+            "The key that could be used to trace an answer to a reader will be destroyed on {}.{}",
             date(at.max(now), &zone),
             agreed(poll)
         )
@@ -117,7 +117,7 @@ fn for_readers(poll: &Poll, now: UnixMillis, days: u64) -> Option<String> {
 /// The addition for polls in which some readers agreed to a link.
 fn agreed(poll: &Poll) -> &'static str {
     match poll.linking {
-        Some(_) => " Only answers whose readers agreed to it are still kept with an address.",
+        Some(_) => " Only the answers of readers who agreed are still kept with their addresses.",
         None => "",
     }
 }
@@ -126,21 +126,21 @@ fn agreed(poll: &Poll) -> &'static str {
 pub fn for_editors(poll: &Poll, now: UnixMillis, days: u64) -> String {
     let zone = zone(poll);
     let joined = match poll.linking {
-        Some(_) => "Answers and addresses are joined only where a reader agreed to it",
-        None => "Answers and addresses are not joined",
+        Some(_) => "Answers and addresses are linked only where a reader agreed to it",
+        None => "Answers and addresses are not linked",
     };
     match (poll.sealed_at, poll.seals_at(now, days)) {
         (Some(at), _) => format!(
-            "The key was destroyed on {}: no answer can be joined to a reader, and the poll stays closed.{}",
+            "The key was destroyed on {}: no answer can be linked to a reader, and the poll stays closed.{}",
             date(at, &zone),
             agreed(poll)
         ),
         (None, Some(at)) => format!(
-            "{joined}. The key is destroyed on {}; until then ballots can be set aside and the poll opened again.",
+            "{joined}. The key is destroyed on {}; until then, ballots can be set aside and the poll can be reopened.",
             date(at.max(now), &zone)
         ),
         (None, None) if poll.closes_at.is_none() && poll.state != PollState::Draft => format!(
-            "{joined}. No close is set: the key is destroyed {days} days after an editor closes the poll, and not before."
+            "{joined}. No closing time is set: the key is destroyed {days} days after an editor closes the poll, and not before."
         ),
         (None, None) => format!("{joined}. The key is destroyed {days} days after the close."),
     }

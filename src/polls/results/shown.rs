@@ -230,7 +230,7 @@ fn mean_range(question: &Question, counts: &[i64], population: Option<i64>) -> S
     match (&question.scale, population) {
         (Some(scale), Some(population)) if question.kind == Kind::Rating => {
             range_of_mean(scale.from, counts, population).map_or_else(String::new, |range| {
-                format!(" Among all subscribers it may lie at {range}.")
+                format!(" Among all subscribers, it is likely to be {range}.")
             })
         }
         _ => String::new(),
@@ -249,14 +249,14 @@ fn width(votes: i64, of: i64) -> f64 {
 /// The public notes about answers that were left out of the count.
 pub fn left_out(parts: &[(i64, String)]) -> impl Iterator<Item = String> {
     parts.iter().map(|(n, reason)| {
-        let n = grouped(*n);
-        if reason.is_empty() {
-            format!(
-                "{n} more answers have been set aside because they look as if they came from one person or program. An editor is checking them."
-            )
-        } else {
-            let answers = if n == "1" { "answer was" } else { "answers were" };
-            format!("{n} {answers} left out by the editors: {reason}")
+        let count = grouped(*n);
+        match (*n, reason.is_empty()) {
+            (1, true) => "1 more answer has been set aside because it looks like one of many from the same person or program. An editor is checking it.".to_owned(),
+            (_, true) => format!(
+                "{count} more answers have been set aside because they look as if they came from one person or program. An editor is checking them."
+            ),
+            (1, false) => format!("1 answer was left out by the editors: {reason}"),
+            (_, false) => format!("{count} answers were left out by the editors: {reason}"),
         }
     })
 }

@@ -26,7 +26,7 @@ function rounds(table, runoff) {
   table.tHead.replaceChildren(el("tr", "", heading, ...numbers));
   table.tBodies[0].replaceChildren(
     ...runoff.lines.map((option) => line(option.leads ? "leads" : "", option.label, option.cells)),
-    line("quiet", "Ballots that rank none of those left", runoff.exhausted));
+    line("quiet", "Ballots that rank none of the options left", runoff.exhausted));
   // A single round shows the same as the bars.
   table.parentElement.hidden = runoff.rounds.length < 2;
 }

@@ -102,12 +102,12 @@ function listen() {
   let over = false;
   const link = (text) => {
     const place = part().querySelector('[data-f="link"]');
-    if (place) place.textContent = text;
+    if (place) Object.assign(place, { textContent: text, hidden: !text });
   };
   source.addEventListener("progress", async (event) => {
     const now = JSON.parse(event.data);
     show(now);
-    link("Live.");
+    link("");
     if (now.shape === part().dataset.shape || busy) return;
     busy = true;
     try {

@@ -80,7 +80,7 @@ impl Replay<'_> {
             (None, _) => false,
             (Some(before), _) if revision <= before => {
                 self.odd
-                    .push("an entry about a ballot comes twice".to_owned());
+                    .push("a change of a ballot is recorded twice".to_owned());
                 return;
             }
             (Some(before), _) => revision == before + 1,
@@ -89,7 +89,7 @@ impl Replay<'_> {
             let known = self.early.entry(voter).or_default().insert(revision, step);
             if known.is_some() {
                 self.odd
-                    .push("an entry about a ballot comes twice".to_owned());
+                    .push("a change of a ballot is recorded twice".to_owned());
             }
             return;
         }
@@ -157,7 +157,7 @@ impl Replay<'_> {
             }
             _ => {
                 self.odd
-                    .push("a ballot was set aside or given back out of turn".to_owned());
+                    .push("a ballot was set aside or restored out of order".to_owned());
                 return;
             }
         };
