@@ -82,7 +82,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
     let page = page.expect(200).says("They are now shown in the result");
     let shown = results().await;
     let all = shown.all(".own-words-shown")[0].clone();
-    assert_eq!(all, "Pirate Party 3 in other words 2");
+    assert_eq!(all, "Pirate Party 3 other answers 2");
     assert!(!shown.text().contains("insult") && !shown.text().contains("Greens"));
 
     let page = decide(&browser, &page, &["An insult"], None, "hide")
@@ -94,7 +94,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
         .says("Nothing is waiting");
     assert_eq!(
         results().await.all(".own-words-shown"),
-        ["Pirate Party 3 Greens 1 in other words 1"]
+        ["Pirate Party 3 Greens 1 other answers 1"]
     );
     // The API returns the same.
     let api: serde_json::Value = app
@@ -117,7 +117,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
     write(&app, "GREENS").await;
     assert_eq!(
         results().await.all(".own-words-shown"),
-        ["Pirate Party 3 Greens 2 in other words 1"]
+        ["Pirate Party 3 Greens 2 other answers 1"]
     );
     let page = browser.follow(&page, "Shown").await.expect(200);
     let page = decide(&browser, &page, &["Greens"], Some("The Greens"), "show")
@@ -129,7 +129,7 @@ async fn words_wait_are_shown_merged_hidden_and_wait_again() {
         .expect(200);
     assert_eq!(
         results().await.all(".own-words-shown"),
-        ["Pirate Party 3 in other words 3"]
+        ["Pirate Party 3 other answers 3"]
     );
     let poll = by_slug(&app.app.db, "party").await.unwrap().unwrap();
     assert_eq!(ballots::audit(&app.app.db, &poll).await.unwrap(), []);

@@ -7,7 +7,7 @@ use super::model::IssueState;
 use crate::admin::show;
 use crate::mailer::mailing::MailingState;
 
-/// Where an issue stands, its mailing included.
+/// The state of an issue, including its mailing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = IssueState)]
 #[serde(rename_all = "lowercase")]

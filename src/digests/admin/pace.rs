@@ -232,7 +232,7 @@ mod tests {
         };
         assert!(of(Some(clock + Duration::from_secs(600))).contains("18 Nov 2026, 11:16 UTC"));
         assert!(
-            of(Some(clock)).ends_with("growing intervals."),
+            of(Some(clock)).ends_with("increasing intervals."),
             "due already"
         );
     }

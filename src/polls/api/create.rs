@@ -74,7 +74,7 @@ pub struct NewPoll {
     /// The slug of a newsletter offered beside the answer.
     #[serde(default)]
     pub newsletter: Option<String>,
-    /// Whether answers may be joined to the addresses of readers who agree; fixed once the poll is published.
+    /// Whether answers may be linked to the addresses of readers who agree; fixed once the poll is published.
     #[serde(default)]
     pub linking: Linking,
     /// The consent text that readers of a linked poll agree to: one paragraph of at most 500 characters. A default text

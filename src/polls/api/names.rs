@@ -66,11 +66,11 @@ impl From<HeadlineTier> for Tier {
     }
 }
 
-/// Whether answers may be joined to the addresses of readers who agree.
+/// Whether answers may be linked to the addresses of readers who agree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Linking {
-    /// Answers are not joined to addresses, and cannot be once the poll's key is destroyed.
+    /// Answers are not linked to addresses, and cannot be once the poll's key is destroyed.
     #[default]
     Secret,
     /// An answer is joined to the reader's address if the reader ticks a separate box.

@@ -15,7 +15,7 @@ pub struct PollView {
     /// Where readers answer.
     pub url: String,
     pub state: PollState,
-    /// Whether answers may be joined to the addresses of readers who agree.
+    /// Whether answers may be linked to the addresses of readers who agree.
     pub linking: Linking,
     /// The consent text that readers agree to; `null`: the poll is secret.
     pub link_words: Option<String>,

@@ -67,7 +67,7 @@ pub struct Answer {
     pub option_key: i64,
     pub option: String,
     pub tier: Tier,
-    /// `None`: hidden.
+    /// `null`: hidden.
     pub answers: Option<i64>,
 }
 
@@ -106,7 +106,7 @@ pub struct Taken {
     pub count: i64,
 }
 
-/// Ballots with both answers; `None`: hidden.
+/// Ballots with both answers; `null`: hidden.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollExportCell)]
 pub struct Cell {

@@ -23,7 +23,7 @@ pub struct Ranked {
 pub struct Round {
     pub question_key: i64,
     pub round: usize,
-    /// `None`: ballots that rank none of the remaining options.
+    /// `null`: ballots that rank none of the remaining options.
     pub option_key: Option<i64>,
     pub option: String,
     pub ballots: i64,

@@ -24,7 +24,7 @@ pub struct Estimated {
     pub high: Option<f64>,
 }
 
-/// How a sample was drawn, and what came back.
+/// How a sample was drawn, and how many answered.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollExportDraw)]
 pub struct Draw {

@@ -15,7 +15,7 @@ use crate::types::{ApiTokenId, EditorId, UnixMillis};
 use crate::web::Problem;
 use crate::web::sheets::defused;
 
-/// The formats of the file.
+/// The format of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[schema(as = ExportFormat)]
 #[serde(rename_all = "lowercase")]

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::types::UnixMillis;
 
-/// An editor's decision about the poll. Whether it can be answered also depends on its times: [`super::Poll::phase`].
+/// An editor's decision about the poll. Whether it can be answered also depends on its times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PollState {

@@ -10,7 +10,7 @@ use super::store::Totals;
 use crate::polls::model::{Kind, PollOption, Question, Role, Tier};
 use crate::types::OptionId;
 
-/// The count of a ranked question, round by round. The rules are in `results::runoff`.
+/// The instant run-off of a ranked question, round by round.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = PollRunoff)]
 pub struct Runoff {

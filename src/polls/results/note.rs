@@ -18,7 +18,7 @@ pub struct Answered {
     pub places: Vec<Place>,
 }
 
-/// The same as data, for notes in other languages.
+/// The values of the note, for notes in other languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = PollAnswered)]
 pub struct Facts {

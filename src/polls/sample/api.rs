@@ -1,4 +1,4 @@
-//! Random samples for scripts: which there are, how each was drawn, and what came back. Only editors draw a sample: it
+//! Random samples for scripts: which there are, how each was drawn, and how many answered. Only editors draw a sample: it
 //! is done once, after reviewing it.
 //!
 //! The rules are the same as for editors: no reader is named, nobody learns who answered, and there is no
@@ -47,7 +47,7 @@ struct ListedSample {
     drawn_at: String,
 }
 
-/// How a sample was drawn, and what came back.
+/// How a sample was drawn, and how many answered.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Sample)]
 pub struct SampleView {
@@ -139,7 +139,7 @@ pub async fn list(
     Ok(axum::Json(SamplesView { samples, next }).into_response())
 }
 
-/// How the sample of a poll was drawn, what came back, and which mails went to it. The slug of the open poll
+/// How the sample of a poll was drawn, how many answered, and which mails went to it. The slug of the open poll
 /// beside it works as well.
 ///
 /// # Errors

@@ -78,10 +78,10 @@ async function save() {
     } else {
       // Signed out, changed by somebody else, or already sent: retrying would not help.
       stopped = true;
-      complain(told.problem ?? "Nothing you write is saved any more. Copy your text, then load this page again.", "is-bad");
+      complain(told.problem ?? "What you write is no longer saved. Copy your text, then reload this page.", "is-bad");
     }
   } catch {
-    complain("The server does not answer. Your text is saved as soon as it does; leave this page open.", "is-wait");
+    complain("The server is not responding. Your text will be saved as soon as it does; keep this page open.", "is-wait");
     timer = setTimeout(save, 5000);
   } finally {
     running = false;
@@ -98,7 +98,7 @@ function show(told) {
   document.getElementById("weight").textContent = told.weight;
   document.getElementById("shown-subject").textContent = told.subject;
   document.getElementById("shown-preheader").textContent = told.preheader;
-  const advice = told.advice.length ? told.advice : [{ tone: "is-good", text: "Nothing to point out." }];
+  const advice = told.advice.length ? told.advice : [{ tone: "is-good", text: "No problems found." }];
   const list = document.getElementById("advice");
   const before = list.textContent.replace(/\s+/g, " ").trim();
   if (before === advice.map((piece) => piece.text).join(" ")) return;
@@ -230,6 +230,6 @@ const insert = document.getElementById("insert-poll");
 if (insert) {
   insert.parentElement.hidden = false;
   document.querySelector(".poll-lines").hidden = true;
-  document.getElementById("poll-hint").textContent = "It is put where the cursor is. Readers answer with one tap and one button.";
+  document.getElementById("poll-hint").textContent = "It is inserted at the cursor. Readers answer with one tap and one button.";
   insert.addEventListener("click", () => block(document.getElementById("poll").value));
 }

@@ -38,7 +38,7 @@ function words(line, row) {
   if (!list) line.querySelector(".bar").before((list = el("span", "own-words-shown")));
   list.replaceChildren(
     ...(row.words ?? []).map((said) => el("span", "", el("bdi", "", said.text), " ", el("span", "quiet", said.count))),
-    ...(row.unshown ? [el("span", "quiet", `in other words ${row.unshown}`)] : []));
+    ...(row.unshown ? [el("span", "quiet", `other answers ${row.unshown}`)] : []));
 }
 
 // A proxy answers 502 while the server restarts, and the browser then gives up; so reconnect. A closed poll answers 204, which looks

@@ -128,7 +128,7 @@ function listen() {
     setTimeout(() => renew().then(listen).catch(() => setTimeout(listen, 5_000)), 1_000);
   });
   source.addEventListener("error", () => {
-    link("The connection is lost. Trying again…");
+    link("Connection lost. Trying again…");
     if (source.readyState === EventSource.CLOSED && !over) setTimeout(listen, 10_000);
   });
   addEventListener("pagehide", () => source.close(), { once: true });
