@@ -18,8 +18,8 @@ use crate::web::Problem;
 const PREVIEW_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'self'; sandbox";
 
-/// The height of the text above the poll in a preview, in CSS pixels.
-const LINE_BEFORE: u32 = 90;
+/// The height of the lines above and below the poll in a preview, in CSS pixels.
+const AROUND: u32 = 130;
 
 /// The look of the page around the poll.
 #[derive(Debug, Default, Deserialize)]
@@ -49,7 +49,8 @@ pub async fn show(
         "sites": sites,
         "origin": app.config.origin(),
         "words": paste::WORDS,
-        "height": embed::height_of_pasted(&poll) + LINE_BEFORE,
+        "height": embed::height_of_pasted(&poll) + AROUND,
+        "wide_height": embed::height_of_pasted_wide(&poll) + AROUND,
         "frame_height": embed::height(&poll),
         "paste": paste::snippets(&app, &poll).await?,
     });
@@ -69,10 +70,13 @@ pub async fn preview(
     } else {
         "light"
     };
+    let snippets = paste::snippets(&app, &poll).await?;
     let page = json!({
         "scheme": scheme,
         "title": poll.headline(),
-        "form": paste::snippets(&app, &poll).await?.form,
+        "form": snippets.form,
+        "sheet": snippets.sheet,
+        "accent": snippets.accent,
     });
     let mut response = app.pages.render("polls/embed_preview", &page)?;
     response.headers_mut().insert(

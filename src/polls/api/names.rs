@@ -73,7 +73,7 @@ pub enum Linking {
     /// Answers are not linked to addresses, and cannot be once the poll's key is destroyed.
     #[default]
     Secret,
-    /// An answer is joined to the reader's address if the reader ticks a separate box.
+    /// An answer is linked to the reader's address if the reader ticks a separate box.
     Linked,
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::LazyLock;
 
+use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::newsletters::Colour;
 use crate::types::token::token_hash;
 
 /// A file as it is sent: without comments and indentation, which the pages of readers do not need.
@@ -79,9 +81,36 @@ pub async fn module(headers: HeaderMap) -> Response {
     MODULE.answer(&headers, JAVASCRIPT)
 }
 
-/// `GET /embed/poll.css`: the style sheet, for the page and for the module.
-pub async fn sheet(headers: HeaderMap) -> Response {
-    SHEET.answer(&headers, "text/css; charset=utf-8")
+const CSS: &str = "text/css; charset=utf-8";
+
+/// `GET /embed/poll.css`: the style sheet, for the page and for the module. `?accent=rrggbb` adds the accent of a
+/// newsletter, for polls that name it; anything else in the query is ignored.
+pub async fn sheet(headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let accent = query
+        .as_deref()
+        .and_then(|query| query.strip_prefix("accent="))
+        .and_then(|hex| Colour::parse(&format!("#{hex}")))
+        .filter(|colour| colour.reads_on_white());
+    match accent {
+        None => SHEET.answer(&headers, CSS),
+        Some(accent) => {
+            File::of(format!("{}\n{}", SHEET.body, accented(accent))).answer(&headers, CSS)
+        }
+    }
+}
+
+/// A page may carry polls of several newsletters, so only those with this accent are coloured. `:where` lets the
+/// page's own colours win.
+fn accented(accent: Colour) -> String {
+    let polls = format!(
+        ":where(canvass-poll[accent=\"{}\"])",
+        accent.to_string().trim_start_matches('#')
+    );
+    let dark = accent.lightened_to_read();
+    format!(
+        "{polls}{{--canvass-accent:{accent};--canvass-on-accent:#fff}}\n\
+         @supports(color:light-dark(red,red)){{{polls}{{--canvass-accent:light-dark({accent},{dark});--canvass-on-accent:light-dark(#fff,#0d1416)}}}}"
+    )
 }
 
 /// `GET /embed/frame.js`: reports from the page in an iframe to the page around it.
@@ -104,5 +133,18 @@ mod tests {
             "a{b:c}\nd{}"
         );
         assert!(!SHEET.body.contains("/*"));
+    }
+
+    #[test]
+    fn an_accent_is_only_for_the_polls_that_name_it() {
+        let violet = Colour::parse("#6a1b9a").expect("a colour");
+        let rules = accented(violet);
+        assert!(
+            rules.starts_with(
+                ":where(canvass-poll[accent=\"6a1b9a\"]){--canvass-accent:#6a1b9a;"
+            ),
+            "{rules}"
+        );
+        assert_eq!(rules.matches('{').count(), rules.matches('}').count());
     }
 }

@@ -2,39 +2,63 @@
 
 use crate::polls::model::Poll;
 
-/// Characters of the question and of an option that fit on one line of a narrow phone; the heights of these lines and
-/// of the rest, in CSS pixels. They follow `reader.css`; a browser test compares them with what is drawn.
-const QUESTION_CHARS: usize = 27;
-const OPTION_CHARS: usize = 34;
+/// The characters that fit on a line, and heights in CSS pixels. They follow `reader.css` and `poll.css`; a browser test
+/// compares the narrow ones with what is drawn.
+struct Room {
+    question: usize,
+    option: usize,
+    link: usize,
+    /// What every poll has, and what a newsletter adds.
+    rest: u32,
+    newsletter: u32,
+}
+
+const PHONE: Room = Room {
+    question: 27,
+    option: 34,
+    link: 38,
+    rest: 236,
+    newsletter: 300,
+};
+const WIDE: Room = Room {
+    question: 50,
+    option: 64,
+    link: 72,
+    rest: 196,
+    newsletter: 216,
+};
+
 const QUESTION_LINE: u32 = 29;
 const OPTION_LINE: u32 = 22;
 const OPTION: u32 = 60;
 const AROUND_QUESTION: u32 = 26;
-const REST: u32 = 236;
-const NEWSLETTER: u32 = 300;
 /// A rating: the height of a row of points with its margin, that of the texts at its ends, and the points
 /// a phone shows in one row.
 const SCALE_ROW: u32 = 72;
 const SCALE_WORDS: u32 = 24;
 const POINTS_IN_A_ROW: usize = 7;
-const LINK_CHARS: usize = 38;
 const LINK_BOX: u32 = 84;
 const LINK_LINE: u32 = 22;
 
 /// The height of the form in CSS pixels on a phone 375 px wide; on wider screens it needs no more.
 pub fn height(poll: &Poll) -> u32 {
-    of(poll, true)
+    of(poll, &PHONE, true)
 }
 
 /// The same for the form that is pasted into an article, where each point of a rating has its own line.
 pub fn height_of_pasted(poll: &Poll) -> u32 {
-    of(poll, false)
+    of(poll, &PHONE, false)
 }
 
-fn of(poll: &Poll, scales: bool) -> u32 {
-    let mut height = REST;
+/// The height of the pasted form in an article with lines of 600 px.
+pub fn height_of_pasted_wide(poll: &Poll) -> u32 {
+    of(poll, &WIDE, false)
+}
+
+fn of(poll: &Poll, room: &Room, scales: bool) -> u32 {
+    let mut height = room.rest;
     for question in &poll.questions {
-        height += AROUND_QUESTION + lines(&question.text, QUESTION_CHARS) * QUESTION_LINE;
+        height += AROUND_QUESTION + lines(&question.text, room.question) * QUESTION_LINE;
         if !question.is_single() {
             height += OPTION_LINE;
         }
@@ -45,13 +69,13 @@ fn of(poll: &Poll, scales: bool) -> u32 {
             continue;
         }
         for option in question.options.iter().filter(|option| !option.retired) {
-            height += OPTION + (lines(&option.label, OPTION_CHARS) - 1) * OPTION_LINE;
+            height += OPTION + (lines(&option.label, room.option) - 1) * OPTION_LINE;
         }
     }
     if poll.newsletter.is_some() {
-        height += NEWSLETTER;
+        height += room.newsletter;
         if let Some(words) = &poll.linking {
-            height += LINK_BOX + lines(&words.text, LINK_CHARS) * LINK_LINE;
+            height += LINK_BOX + lines(&words.text, room.link) * LINK_LINE;
         }
     }
     height

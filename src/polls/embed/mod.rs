@@ -19,4 +19,4 @@ pub mod paste;
 pub use data::data;
 pub use files::{frame_script, module, sheet};
 pub use frame::page;
-pub use height::{height, height_of_pasted};
+pub use height::{height, height_of_pasted, height_of_pasted_wide};

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::height::height;
 use crate::app::App;
+use crate::newsletters::Colour;
 use crate::polls::form::{FormView, offer};
 use crate::polls::model::Poll;
 use crate::polls::voter::mark_number;
@@ -57,6 +58,10 @@ pub struct Snippets {
     pub iframe: String,
     /// The URL to give to a system that supports oEmbed.
     pub url: String,
+    /// The style sheet that the first two link, relative to our origin.
+    pub sheet: String,
+    /// The value of the attribute `accent`, if the newsletter does not have the default one.
+    pub accent: Option<String>,
     /// For WordPress: a line for a plugin or the theme's `functions.php` that makes it trust this provider.
     pub provider: String,
 }
@@ -86,16 +91,26 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
     let origin = app.config.origin();
     let url = format!("{origin}/p/{}", poll.slug);
     let view = form(app, poll).await?;
+    let accent = view
+        .newsletter
+        .as_ref()
+        .and_then(|offer| Colour::parse(&offer.accent))
+        .filter(|colour| *colour != Colour::DEFAULT)
+        .map(|colour| colour.to_string()[1..].to_owned());
+    let (sheet, coloured) = match &accent {
+        None => (SHEET.to_owned(), String::new()),
+        Some(hex) => (format!("{SHEET}?accent={hex}"), format!(" accent=\"{hex}\"")),
+    };
     let form = if view.plain {
         None
     } else {
         let context = serde_json::json!({ "form": view, "small_print": SMALL_PRINT });
         Some(app.pages.html("polls/paste", &context)?)
     };
-    let (sheet, module) = files(&origin);
+    let (link, module) = files(&origin, &sheet);
     let mark = mark_number(poll.id);
     let element = form.as_ref().map(|form| {
-        format!("{sheet}\n<canvass-poll src=\"{url}\" mark=\"{mark}\">\n{form}</canvass-poll>\n{module}\n")
+        format!("{link}\n<canvass-poll src=\"{url}\" mark=\"{mark}\"{coloured}>\n{form}</canvass-poll>\n{module}\n")
     });
     let options = poll.options().filter(|option| !option.retired).count();
     let newsletter = match (poll.newsletter, &poll.linking) {
@@ -108,20 +123,25 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
         element,
         form,
         short: format!(
-            "{sheet}\n<canvass-poll src=\"{url}\" options=\"{options}\"{newsletter}><a href=\"{url}\">{question}</a></canvass-poll>\n{module}\n"
+            "{link}\n<canvass-poll src=\"{url}\" options=\"{options}\"{newsletter}{coloured}><a href=\"{url}\">{question}</a></canvass-poll>\n{module}\n"
         ),
         iframe: format!(
             "{}\n{module}\n",
             iframe(&origin, poll, "100%", height(poll))
         ),
+        sheet,
+        accent,
         provider: format!("wp_oembed_add_provider( '{origin}/p/*', '{origin}/oembed' );"),
         url,
     })
 }
 
-fn files(origin: &str) -> (String, String) {
+/// The path of the style sheet.
+const SHEET: &str = "/embed/poll.css";
+
+fn files(origin: &str, sheet: &str) -> (String, String) {
     (
-        format!("<link rel=\"stylesheet\" href=\"{origin}/embed/poll.css\">"),
+        format!("<link rel=\"stylesheet\" href=\"{origin}{sheet}\">"),
         format!("<script type=\"module\" src=\"{origin}/embed/poll.js\"></script>"),
     )
 }

@@ -63,6 +63,9 @@ pub struct Offer {
     pub language: String,
     /// The style sheet with its accent colour.
     pub accent_sheet: String,
+    /// The accent colour, `#rrggbb`.
+    #[serde(skip)]
+    pub accent: String,
 }
 
 impl Offer {
@@ -81,6 +84,7 @@ impl Offer {
             consent_version: consent.version,
             language: newsletter.language.clone(),
             accent_sheet: newsletter.accent_sheet(),
+            accent: newsletter.accent.clone(),
         }
     }
 }
