@@ -94,6 +94,38 @@ async fn an_issue_is_in_the_language_and_the_colour_of_its_newsletter() {
 }
 
 #[tokio::test]
+async fn a_pasted_poll_has_the_accent_of_its_newsletter() {
+    let app = TestApp::start().await;
+    changed(&app).await;
+    let letter = newsletters::by_slug(app.app.db.read(), "premium").await;
+    let letter = letter.unwrap().unwrap().id;
+    app.poll_with("trust", |poll| poll.newsletter = Some(letter))
+        .await;
+    let editor = signed_in(&app).await;
+    let page = editor.get("/admin/polls/trust/embed").await.expect(200);
+    for name in ["element", "short"] {
+        let pasted = page.all(&format!("#{name}")).join("");
+        let sheet = "/embed/poll.css?accent=6b21a8\"";
+        assert!(pasted.contains(sheet), "{pasted}");
+        assert!(pasted.contains(" accent=\"6b21a8\""), "{pasted}");
+    }
+    let sheet = editor.get("/embed/poll.css?accent=6b21a8").await.expect(200);
+    assert!(
+        sheet
+            .body
+            .contains("[accent=\"6b21a8\"]){--canvass-accent:#6b21a8;"),
+        "{}",
+        sheet.body
+    );
+    // A yellow that cannot be read on white, and what is no colour, change nothing.
+    let plain = editor.get("/embed/poll.css").await.expect(200).body;
+    for query in ["accent=f2c94c", "accent=x%7D", "accent=", "v=1"] {
+        let other = editor.get(&format!("/embed/poll.css?{query}")).await;
+        assert_eq!(other.expect(200).body, plain, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn an_accent_that_cannot_be_read_has_no_sheet() {
     let app = TestApp::start().await;
     for name in ["f2c94c.css", "6b21a8", "6b21a8.css.css", "x%7D.css", ".css"] {

@@ -40,7 +40,7 @@ async fn polls_answers_are_left_out_in_public_and_given_back() {
     // In Berlin the second hour begins at eleven.
     let asked = page.form("form.filters").fill("from", "2026-03-02T11:00");
     let page = editor.submit(asked.choose("place", "2")).await.expect(200);
-    let page = page.says("14 answers of 26 that count meet this");
+    let page = page.says("14 answers of the 26 that count match");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot_removal").await, 0);
     let form = page.form("main form.form");
     editor
@@ -115,7 +115,7 @@ async fn polls_nobody_leaves_out_so_few_that_it_shows_what_they_said() {
     };
     let page = get("from=2026-03-02T12:00")
         .await
-        .says("Fewer than ten answers meet this");
+        .says("Fewer than ten answers match");
     assert!(page.all("main form.form").is_empty());
     get("from=2026-03-02T12:00:30").await.says("whole hour");
     get("from=2026-03-02T12:30").await.says("whole hour");

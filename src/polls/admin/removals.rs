@@ -168,7 +168,7 @@ pub async fn decide(
 
 const NOTHING_ASKED: &str = "Say which answers: by time, place or how much is known.";
 const NO_REASON: &str = "Write why in at most 500 characters: readers see it beside the result.";
-const TOO_FEW: &str = "Fewer than ten answers meet this. So few cannot be left out, because the result would reveal what they said.";
+const TOO_FEW: &str = "Fewer than ten answers match. So few cannot be left out, because the result would reveal what they said.";
 
 async fn again(
     app: &App,
