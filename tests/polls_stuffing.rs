@@ -113,7 +113,7 @@ impl Drill {
         let mail = self.app.mail_to(EDITOR, 1).await;
         assert!(
             mail.text
-                .contains("came as one person or one program sends them"),
+                .contains("look as if one person or one program sent them"),
             "{}",
             mail.text
         );

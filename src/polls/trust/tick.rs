@@ -17,7 +17,7 @@ pub const PAUSE: Duration = Duration::from_secs(3);
 /// Ballots per statement: far below the parameter limits of both databases.
 const AT_ONCE: usize = 2_000;
 /// The reason that readers see until an editor has decided.
-const REASON: &str = "Set aside by the program until an editor has looked: these answers came as one person or one program sends them.";
+const REASON: &str = "Set aside by the program until an editor has looked: these answers look as if one person or one program had sent them.";
 
 /// Sets aside the ballots that are due.
 ///
