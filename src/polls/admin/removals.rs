@@ -265,7 +265,7 @@ async fn page(
         "found": found.filter(|n| *n >= SMALLEST_CELL).map(|n| shown::counted(n, "answer", "answers")),
         "unasked": selection.is_none() && odd.is_none() && !asked.asked.is_empty(),
         "few": found.filter(|n| *n < SMALLEST_CELL).map(|n| match n {
-            0 => "No answer that counts meets this.",
+            0 => "No answer that counts matches.",
             _ => TOO_FEW,
         }),
         "of": shown::count(voters),

@@ -31,7 +31,7 @@ pub struct Arrived {
 
 /// Shown above the form to a reader who has already answered.
 pub const ANSWERED_BEFORE: &str =
-    "You have already answered this poll. Sending the form again replaces your answer.";
+    "You have already answered this poll. You can change your answer here.";
 
 /// `GET /p/{poll}`: the form, or what is shown while the poll is not open.
 ///

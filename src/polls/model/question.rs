@@ -195,7 +195,7 @@ impl Question {
         if end.is_empty() {
             option.label.clone()
         } else {
-            format!("{}, {end}", option.label)
+            format!("{} ({end})", option.label)
         }
     }
 }
