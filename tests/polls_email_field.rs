@@ -164,7 +164,7 @@ async fn polls_a_mistyped_address_is_repeated_and_can_be_given_again() {
         let page = reader.get(path).await.expect(200);
         assert!(!page.body.contains("anna"), "{path}");
     }
-    let form = reader.follow(&told, "Give another one").await.expect(200);
+    let form = reader.follow(&told, "Change it").await.expect(200);
     let result = leave(form.the_form(), "anna@example.org").await;
     let said = result.says("anna@example.org");
     assert!(!said.body.contains("exmaple"));
@@ -194,7 +194,7 @@ async fn polls_a_mistyped_address_is_repeated_and_can_be_given_again() {
     let page = app.reader().get(to).await.expect(200).says("inbox");
     let elsewhere = (
         "/subscribe/premium".to_owned(),
-        "Give another one".to_owned(),
+        "Change it".to_owned(),
     );
     assert!(page.links().contains(&elsewhere), "{:?}", page.links());
 }
