@@ -26,7 +26,7 @@ pub fn look_into_inbox_of(email: &str) -> String {
 }
 
 /// What a reader is told who agreed to have the answer joined to an address, but left none.
-const NO_ADDRESS: &str = "Enter your email address if your answer may be kept with it. It has been counted, and stays secret";
+const NO_ADDRESS: &str = "Enter your email address if your answer may be kept with it. It has been counted, and stays secret unless you do.";
 
 /// The outcome of the address field. The answer counts in any case.
 #[derive(Debug, Clone, PartialEq, Eq)]
