@@ -109,7 +109,10 @@ async fn a_pasted_poll_has_the_accent_of_its_newsletter() {
         assert!(pasted.contains(sheet), "{pasted}");
         assert!(pasted.contains(" accent=\"6b21a8\""), "{pasted}");
     }
-    let sheet = editor.get("/embed/poll.css?accent=6b21a8").await.expect(200);
+    let sheet = editor
+        .get("/embed/poll.css?accent=6b21a8")
+        .await
+        .expect(200);
     assert!(
         sheet
             .body

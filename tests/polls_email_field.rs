@@ -192,9 +192,6 @@ async fn polls_a_mistyped_address_is_repeated_and_can_be_given_again() {
     let to = sent.headers()["location"].to_str().unwrap();
     assert_eq!(to, "/p/trust/results?mail=sent");
     let page = app.reader().get(to).await.expect(200).says("inbox");
-    let elsewhere = (
-        "/subscribe/premium".to_owned(),
-        "Change it".to_owned(),
-    );
+    let elsewhere = ("/subscribe/premium".to_owned(), "Change it".to_owned());
     assert!(page.links().contains(&elsewhere), "{:?}", page.links());
 }

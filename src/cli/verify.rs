@@ -79,7 +79,11 @@ async fn poll(config: Config, slug: &str) -> Result<ExitCode, Failed> {
         return Ok(ExitCode::SUCCESS);
     }
     let differences = verified.differences() + usize::from(sample == Some(false));
-    let noun = if differences == 1 { "difference" } else { "differences" };
+    let noun = if differences == 1 {
+        "difference"
+    } else {
+        "differences"
+    };
     say!("NOT verified: {differences} {noun} in {slug}");
     Ok(ExitCode::from(1))
 }

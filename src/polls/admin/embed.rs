@@ -19,7 +19,7 @@ const PREVIEW_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'no
      frame-ancestors 'self'; sandbox";
 
 /// The height of the lines above and below the poll in a preview, in CSS pixels.
-const AROUND: u32 = 130;
+const AROUND: u32 = 100;
 
 /// The look of the page around the poll.
 #[derive(Debug, Default, Deserialize)]

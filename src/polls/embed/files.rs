@@ -140,9 +140,7 @@ mod tests {
         let violet = Colour::parse("#6a1b9a").expect("a colour");
         let rules = accented(violet);
         assert!(
-            rules.starts_with(
-                ":where(canvass-poll[accent=\"6a1b9a\"]){--canvass-accent:#6a1b9a;"
-            ),
+            rules.starts_with(":where(canvass-poll[accent=\"6a1b9a\"]){--canvass-accent:#6a1b9a;"),
             "{rules}"
         );
         assert_eq!(rules.matches('{').count(), rules.matches('}').count());

@@ -24,8 +24,8 @@ const WIDE: Room = Room {
     question: 50,
     option: 64,
     link: 72,
-    rest: 196,
-    newsletter: 216,
+    rest: 160,
+    newsletter: 205,
 };
 
 const QUESTION_LINE: u32 = 29;

@@ -99,7 +99,10 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
         .map(|colour| colour.to_string()[1..].to_owned());
     let (sheet, coloured) = match &accent {
         None => (SHEET.to_owned(), String::new()),
-        Some(hex) => (format!("{SHEET}?accent={hex}"), format!(" accent=\"{hex}\"")),
+        Some(hex) => (
+            format!("{SHEET}?accent={hex}"),
+            format!(" accent=\"{hex}\""),
+        ),
     };
     let form = if view.plain {
         None
