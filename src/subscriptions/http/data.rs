@@ -140,7 +140,7 @@ fn words(token: &str, kept: &Kept) -> serde_json::Value {
     json!({
         "token": token, "email": kept.email, "name": kept.name, "since": day(&kept.since),
         "subscriptions": subscriptions.collect::<Vec<_>>(), "answers": answers.collect::<Vec<_>>(),
-        "issues": show::counted(i64::try_from(kept.issues.len()).unwrap_or(i64::MAX), "issue was", "issues were"),
+        "issues": show::counted(i64::try_from(kept.issues.len()).unwrap_or(i64::MAX), "issue has been", "issues have been"),
         "singles": show::counted(i64::try_from(kept.single_mails.len()).unwrap_or(i64::MAX), "other email", "other emails"),
     })
 }
