@@ -236,7 +236,7 @@ async fn a_rating_has_a_distribution_and_a_mean() {
         .await
         .expect(200);
     let page = app.reader().get("/p/service/results").await.expect(200);
-    page.says("The mean is 3.5 on the scale from 1 to 5, of 30 ratings.");
+    page.says("The mean of 30 ratings is 3.5, on a scale from 1 to 5.");
     app.reader()
         .post("/p/service", &[("option", "1"), ("option", "5")])
         .await

@@ -30,7 +30,7 @@ async fn polls_linked_the_mode_is_chosen_in_the_draft_and_stays() {
         .await
         .expect(200);
     assert_eq!(page.url.path(), "/admin/polls/is-the-tram-worth-it");
-    page.says("joined only where a reader agreed to it");
+    page.says("linked only where a reader agreed to it");
     let edit = "/admin/polls/is-the-tram-worth-it/edit";
 
     // A draft can still become secret, and linked again.
