@@ -4,49 +4,7 @@ use std::time::Duration;
 
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
-pub use crate::types::SubscriptionState as State;
-
-/// Why an address must not be mailed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suppression {
-    HardBounce,
-    Complaint,
-    Editor,
-    Erased,
-}
-
-impl Suppression {
-    /// Its code in the database.
-    #[must_use]
-    pub const fn code(self) -> i16 {
-        match self {
-            Self::HardBounce => 1,
-            Self::Complaint => 2,
-            Self::Editor => 3,
-            Self::Erased => 4,
-        }
-    }
-
-    /// The name of the suppression with this code, for log lines.
-    #[must_use]
-    pub const fn name_of(code: i16) -> &'static str {
-        match code {
-            1 => "bounce",
-            2 => "complaint",
-            3 => "editor",
-            4 => "erasure",
-            _ => "unknown",
-        }
-    }
-
-    /// Whether the owner of the address can end it by a fresh double opt-in. A complaint and an editor's decision stand
-    /// until an editor lifts them: anybody can type the address of somebody who has reported our mail as spam, and
-    /// another mail would prove that person right. An unknown code stands, too.
-    #[must_use]
-    pub const fn ends_by_opt_in(code: i16) -> bool {
-        code == Self::HardBounce.code() || code == Self::Erased.code()
-    }
-}
+pub use crate::types::{SubscriptionState as State, Suppression};
 
 /// What is known about an address when somebody asks to subscribe it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,15 +119,6 @@ pub const FASTEST_FORM: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn complaints_and_editors_decisions_outlive_a_fresh_opt_in() {
-        assert!(Suppression::ends_by_opt_in(Suppression::HardBounce.code()));
-        assert!(Suppression::ends_by_opt_in(Suppression::Erased.code()));
-        assert!(!Suppression::ends_by_opt_in(Suppression::Complaint.code()));
-        assert!(!Suppression::ends_by_opt_in(Suppression::Editor.code()));
-        assert!(!Suppression::ends_by_opt_in(99));
-    }
 
     #[test]
     fn what_is_mailed_depends_on_who_it_is() {

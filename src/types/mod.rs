@@ -11,7 +11,7 @@
 //! - [`split_mix`]: a reproducible order derived from a seed.
 //! - [`secret`]: values that never print themselves.
 //! - [`keys`]: everything derived from the secret key: sealed link tokens per purpose, keyed hashes.
-//! - [`SubscriptionState`]: the state of a subscription, shared by `subscriptions` and the mailer.
+//! - [`SubscriptionState`] and [`Suppression`]: what `subscriptions` and the mailer both know about a reader.
 //! - [`token`]: random tokens, and their hashes at rest.
 //! - [`varint`]: a compact encoding of integers.
 //! - [`EmailAddress`]: addresses that mail can be sent to.
@@ -25,6 +25,7 @@ pub mod reader_list;
 pub mod secret;
 pub mod split_mix;
 mod subscription_state;
+mod suppression;
 pub mod time;
 pub mod token;
 pub mod varint;
@@ -37,4 +38,5 @@ pub use random::Random;
 pub use secret::Secret;
 pub use split_mix::SplitMix;
 pub use subscription_state::SubscriptionState;
+pub use suppression::Suppression;
 pub use time::{Clock, UnixMillis};

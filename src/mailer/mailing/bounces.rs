@@ -11,7 +11,7 @@ use super::states::{DeliveryState, MailingState, Reason};
 use crate::{
     app::App,
     db::{self, DbErr, WriteTxn},
-    types::{IssueId, ReaderId, SubscriptionState, UnixMillis},
+    types::{IssueId, ReaderId, SubscriptionState, Suppression, UnixMillis},
 };
 
 /// Hard bounces are counted among this many most recent recipients of an issue.
@@ -25,6 +25,8 @@ const KEPT: usize = 100;
 const FEWEST: i64 = 5;
 /// Rows per statement.
 const ROWS: usize = 1_000;
+/// The reason stored in a subscription that ends here; [`allow_again`](super::allow_again()) undoes no other end.
+pub(super) const NO_SUCH_ADDRESS: &str = "the address does not exist";
 
 /// Suppresses the addresses that do not exist and ends their readers' subscriptions as bounced, in the commit of the
 /// outcomes.
@@ -45,11 +47,12 @@ pub(super) async fn settle(
         }
     }
     let bounced: Vec<(&[u8], ReaderId)> = bounced.into_iter().collect();
+    let reason = Suppression::HardBounce.code();
     for chunk in bounced.chunks(ROWS) {
         let list = db::values_list(chunk.len(), 3, 0);
         let values = chunk.iter().flat_map(|(hash, _)| {
             let hash: Vec<u8> = hash.to_vec();
-            [hash.into(), 1i16.into(), now.0.into()]
+            [hash.into(), reason.into(), now.0.into()]
         });
         db::run(
             &**txn,
@@ -65,7 +68,7 @@ pub(super) async fn settle(
         db::run(
             &**txn,
             format!(
-                "UPDATE subscription SET state = {}, changed_ms = $1, reason = 'the address does not exist'
+                "UPDATE subscription SET state = {}, changed_ms = $1, reason = '{NO_SUCH_ADDRESS}'
                  WHERE state = {} AND reader_id IN {list}",
                 SubscriptionState::Bounced.code(),
                 SubscriptionState::Active.code()

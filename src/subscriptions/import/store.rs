@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::gone::Gone;
 use crate::db::{Backend, DbErr, WriteTxn, find_all, find_values, in_list, run, values_list};
 use crate::subscriptions::model::State;
-use crate::subscriptions::store::subscribers::WEIGHTIEST;
+use crate::subscriptions::store::subscribers::weightiest;
 use crate::types::{ConsentTextId, NewsletterId, ReaderId, UnixMillis};
 
 /// A row that is ready for the database. Its key is unique within the batch.
@@ -139,8 +139,9 @@ async fn suppress(
     wanted.sort_unstable();
     let sql = format!(
         "WITH gone (hash, reason) AS (VALUES {}) INSERT INTO suppression (address_hash, reason, note, created_ms) \
-         SELECT hash, CAST(reason AS SMALLINT), CAST($1 AS TEXT), CAST($2 AS BIGINT) FROM gone WHERE true ORDER BY hash {WEIGHTIEST}",
-        values_list(wanted.len(), 2, 2)
+         SELECT hash, CAST(reason AS SMALLINT), CAST($1 AS TEXT), CAST($2 AS BIGINT) FROM gone WHERE true ORDER BY hash {}",
+        values_list(wanted.len(), 2, 2),
+        weightiest()
     );
     let row = |(hash, reason): (&[u8], i16)| [Value::from(hash.to_vec()), reason.into()];
     let values: [Value; 2] = [target.page.clone().into(), now.0.into()];

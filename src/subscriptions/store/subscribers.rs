@@ -258,11 +258,17 @@ pub async fn stop(
 }
 
 /// How an existing suppression changes: a complaint replaces a bounce or an erasure; otherwise the first reason stands.
-pub const WEIGHTIEST: &str =
-    "ON CONFLICT (address_hash) DO UPDATE SET reason = excluded.reason, note = excluded.note
-    WHERE excluded.reason = 2 AND suppression.reason IN (1, 4)";
+pub fn weightiest() -> String {
+    format!(
+        "ON CONFLICT (address_hash) DO UPDATE SET reason = excluded.reason, note = excluded.note
+         WHERE excluded.reason = {} AND suppression.reason IN ({}, {})",
+        Suppression::Complaint.code(),
+        Suppression::HardBounce.code(),
+        Suppression::Erased.code()
+    )
+}
 
-/// Suppresses an address, for the [`WEIGHTIEST`] reason.
+/// Suppresses an address, for the [weightiest](weightiest()) reason.
 pub async fn suppress(
     txn: &WriteTxn,
     address_hash: &[u8],
@@ -272,7 +278,10 @@ pub async fn suppress(
 ) -> Result<(), DbErr> {
     run(
         &**txn,
-        format!("INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, $2, $3, $4) {WEIGHTIEST}"),
+        format!(
+            "INSERT INTO suppression (address_hash, reason, note, created_ms) VALUES ($1, $2, $3, $4) {}",
+            weightiest()
+        ),
         [
             address_hash.to_vec().into(),
             reason.code().into(),
