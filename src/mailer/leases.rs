@@ -7,10 +7,12 @@
 
 use std::time::Duration;
 
-use sea_orm::Value;
+use sea_orm::{FromQueryResult, Value};
 use tokio::time::{Instant, timeout};
 
 use super::held::HeldLeases;
+use super::mailing::BatchState;
+use super::outbox::MailState;
 use crate::{
     app::App,
     db::{self, Backend, DbErr},
@@ -93,11 +95,15 @@ pub(super) fn heartbeat(app: &App) -> Duration {
 /// Renews the leases of all batches and mails that lanes of this process hold, so that a slow relay does not cost them.
 /// A row that another node has taken meanwhile is left alone.
 pub(super) async fn renew(app: &App) -> Result<(), DbErr> {
-    for (table, held) in [
-        ("mail_batch", app.mailer.held_batches()),
-        ("outbox", app.mailer.held_mails()),
+    for (table, ended, held) in [
+        (
+            "mail_batch",
+            BatchState::Done.code(),
+            app.mailer.held_batches(),
+        ),
+        ("outbox", MailState::Sent.code(), app.mailer.held_mails()),
     ] {
-        let renewed = timeout(RENEWAL, renew_in(app, table, held)).await;
+        let renewed = timeout(RENEWAL, renew_in(app, table, ended, held)).await;
         renewed.unwrap_or_else(|_| {
             Err(DbErr::Custom(
                 "the database takes too long to renew leases".into(),
@@ -107,7 +113,15 @@ pub(super) async fn renew(app: &App) -> Result<(), DbErr> {
     Ok(())
 }
 
-async fn renew_in(app: &App, table: &str, held: &HeldLeases) -> Result<(), DbErr> {
+/// A row whose lease goes on, and the fence under which it is held.
+#[derive(FromQueryResult)]
+struct Renewed {
+    id: i64,
+    fence: i64,
+}
+
+/// Renews the leases in `table`, where only rows in a state below `ended` are leased.
+async fn renew_in(app: &App, table: &str, ended: i16, held: &HeldLeases) -> Result<(), DbErr> {
     let leases = held.leases();
     if leases.is_empty() || app.db.backend() == Backend::Sqlite {
         return Ok(());
@@ -115,22 +129,22 @@ async fn renew_in(app: &App, table: &str, held: &HeldLeases) -> Result<(), DbErr
     let until = good_until(app);
     let txn = app.db.write_txn("lease_renew").await?;
     let (list, end) = (
-        db::in_list(leases.len(), 1),
+        db::in_list(leases.len(), 2),
         LeaseSql::new(app, held).until(),
     );
     // In the order in which the ledger locks the rows, to avoid deadlocks.
     let sql = format!(
-        "WITH mine AS MATERIALIZED (SELECT id FROM {table} WHERE worker = $1 AND state < 2 AND id IN {list}
+        "WITH mine AS MATERIALIZED (SELECT id FROM {table} WHERE worker = $1 AND state < $2 AND id IN {list}
            ORDER BY id FOR UPDATE)
          UPDATE {table} SET lease_until_ms = {end} FROM mine WHERE {table}.id = mine.id
          RETURNING {table}.id, {table}.fence"
     );
     let ids = leases.iter().map(|(id, _)| Value::from(*id));
-    let values = std::iter::once(app.node.clone().into()).chain(ids);
-    let renewed = db::fetch_all(&*txn, sql, values).await?;
+    let values = [app.node.clone().into(), ended.into()];
+    let renewed: Vec<Renewed> = db::find_all(&*txn, sql, values.into_iter().chain(ids)).await?;
     txn.commit().await?;
-    for row in &renewed {
-        held.renewed(row.try_get_by_index(0)?, row.try_get_by_index(1)?, until);
+    for row in renewed {
+        held.renewed(row.id, row.fence, until);
     }
     Ok(())
 }

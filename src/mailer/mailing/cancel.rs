@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::FromQueryResult;
 
-use super::lease::in_ledger;
+use super::lease::{InLedger, in_ledger};
 use super::ledger::{Entry, Row, write_off as write_off_rows};
 use super::states::{BatchState, DeliveryState, MailingState, Reason};
 use crate::types::reader_list::unpacked;
@@ -12,7 +12,7 @@ use crate::{
     app::App,
     db::{self, DbErr},
     mailer::leases::LeaseSql,
-    types::{BatchId, IssueId},
+    types::{BatchId, IssueId, ReaderId},
 };
 
 /// Writes off the free batches of every cancelled issue; those that a lane still holds follow on a later tick.
@@ -75,29 +75,10 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     };
     let readers = unpacked(&batch.readers);
     let ledger = in_ledger(&*txn, issue, &readers).await?;
-    let mut off = Vec::with_capacity(readers.len());
-    for reader in readers {
-        let known = ledger.get(&reader);
-        if known.is_some_and(|k| k.attempt > batch.attempt) {
-            // It was ordered to be sent again: the batch that holds it now writes it off or is just sending it.
-            continue;
-        }
-        let (state, reason) = match known.map(|k| (k.state, k.in_doubt())) {
-            Some((_, true)) => (DeliveryState::Unknown, Reason::InDoubt),
-            None | Some((DeliveryState::Deferred, _)) => {
-                (DeliveryState::Skipped, Reason::Cancelled)
-            }
-            Some(_) => continue,
-        };
-        off.push(Row {
-            reader,
-            was_deferred: known.is_some_and(|k| k.was_deferred()),
-            state,
-            reason,
-            words: None,
-            suppress: None,
-        });
-    }
+    let off = readers
+        .into_iter()
+        .filter_map(|reader| written_off(reader, ledger.get(&reader), batch.attempt))
+        .collect();
     let entry = Entry {
         batch: batch.id,
         issue,
@@ -119,6 +100,27 @@ async fn write_off_batch(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     Ok(true)
 }
 
+/// What becomes of a reader in a batch of this attempt; `None`: the reader stays as the ledger says.
+fn written_off(reader: ReaderId, known: Option<&InLedger>, attempt: i64) -> Option<Row> {
+    if known.is_some_and(|k| k.attempt > attempt) {
+        // It was ordered to be sent again: the batch that holds it now writes it off or is just sending it.
+        return None;
+    }
+    let (state, reason) = match known.map(|k| (k.state, k.in_doubt())) {
+        Some((_, true)) => (DeliveryState::Unknown, Reason::InDoubt),
+        None | Some((DeliveryState::Deferred, _)) => (DeliveryState::Skipped, Reason::Cancelled),
+        Some(_) => return None,
+    };
+    Some(Row {
+        reader,
+        was_deferred: known.is_some_and(|k| k.was_deferred()),
+        state,
+        reason,
+        words: None,
+        suppress: None,
+    })
+}
+
 async fn finish(app: &App, issue: IssueId) -> Result<bool, DbErr> {
     let txn = app.db.write_txn("mailing_cancelled").await?;
     let done = db::run(
@@ -128,7 +130,7 @@ async fn finish(app: &App, issue: IssueId) -> Result<bool, DbErr> {
         "UPDATE mailing SET state = $2, finished_ms = $3, started_ms = CASE
            WHEN (SELECT SUM(n) FROM issue_tally WHERE issue_id = $1 AND state IN ($5, $6)) > 0 THEN started_ms END
          WHERE issue_id = $1 AND state = $4
-         AND NOT EXISTS (SELECT 1 FROM mail_batch WHERE issue_id = $1 AND state < 2)",
+         AND NOT EXISTS (SELECT 1 FROM mail_batch WHERE issue_id = $1 AND state < $7)",
         [
             issue.0.into(),
             MailingState::Cancelled.code().into(),
@@ -136,6 +138,7 @@ async fn finish(app: &App, issue: IssueId) -> Result<bool, DbErr> {
             MailingState::Cancelling.code().into(),
             DeliveryState::Sent.code().into(),
             DeliveryState::Unknown.code().into(),
+            BatchState::Done.code().into(),
         ],
     )
     .await?;

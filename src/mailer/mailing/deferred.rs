@@ -1,7 +1,9 @@
 //! The receiving domains with the most deferred recipients, and what their servers replied.
 
+use sea_orm::FromQueryResult;
+
 use super::attempts::{Attempt, attempts};
-use super::recipients::{by_reason_index, domain_of};
+use super::recipients::{by_reason_index, domain_of, has_reason};
 use super::states::{DeliveryState, Reason};
 use crate::{
     db::{self, Db, DbErr},
@@ -33,6 +35,14 @@ pub struct DeferredDomain {
     pub said: Option<Attempt>,
 }
 
+#[derive(FromQueryResult)]
+struct Row {
+    domain: String,
+    n: i64,
+    /// One of its recipients.
+    one: ReaderId,
+}
+
 /// The domains that defer the most recipients.
 pub async fn deferrals(db: &Db, issue: IssueId) -> Result<Deferrals, DbErr> {
     let reasons: Vec<String> = Reason::of_state(DeliveryState::Deferred)
@@ -40,15 +50,16 @@ pub async fn deferrals(db: &Db, issue: IssueId) -> Result<Deferrals, DbErr> {
         .iter()
         .map(|reason| reason.code().to_string())
         .collect();
-    let rows = db::fetch_all(
+    let rows: Vec<Row> = db::find_all(
         db.read(),
         format!(
             "SELECT {} AS domain, CAST(COUNT(*) AS BIGINT) AS n, MAX(d.reader_id) AS one FROM
-               (SELECT reader_id FROM delivery {} WHERE issue_id = $1 AND reason <> 0 AND reason IN ({})
+               (SELECT reader_id FROM delivery {} WHERE issue_id = $1 AND {} AND reason IN ({})
                 AND state = {} LIMIT {LOOKED_AT}) AS d
              JOIN reader r ON r.id = d.reader_id GROUP BY 1 ORDER BY 2 DESC, 1",
             domain_of(db.backend()),
             by_reason_index(db.backend()),
+            has_reason(""),
             reasons.join(","),
             DeliveryState::Deferred.code(),
         ),
@@ -56,14 +67,13 @@ pub async fn deferrals(db: &Db, issue: IssueId) -> Result<Deferrals, DbErr> {
     )
     .await?;
     let (mut domains, mut ones, mut all) = (Vec::new(), Vec::new(), 0);
-    for row in &rows {
-        let n: i64 = row.try_get("", "n")?;
-        all += n;
+    for row in rows {
+        all += row.n;
         if domains.len() < NAMED {
-            ones.push(ReaderId(row.try_get("", "one")?));
+            ones.push(row.one);
             domains.push(DeferredDomain {
-                domain: row.try_get("", "domain")?,
-                recipients: n,
+                domain: row.domain,
+                recipients: row.n,
                 said: None,
             });
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sea_orm::FromQueryResult;
 
+pub(super) use self::decide::InLedger;
 pub(super) use self::sorting::in_ledger;
 
 use super::ledger::Deferred;

@@ -133,13 +133,14 @@ async fn give_back(app: &App, issue: IssueId, fence: i64) -> Result<(), DbErr> {
 /// Writes the batches. Returns the size of the audience, or `None` if this process has lost the claim.
 async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbErr> {
     let only = only(app, frozen.issue).await?;
+    let is_meant = |reader: ReaderId| {
+        let found = only.as_ref().map(|only| only.binary_search(&reader));
+        found.is_none_or(|found| found.is_ok())
+    };
     let lanes = usize::try_from(app.config.mail.connections).unwrap_or(1);
     let expected = match &only {
         Some(only) => only.len(),
-        None => {
-            let about = audience(app.db.read(), frozen.newsletter).await?;
-            usize::try_from(about).unwrap_or(0)
-        }
+        None => usize::try_from(audience(app.db.read(), frozen.newsletter).await?).unwrap_or(0),
     };
     let size = batch_size(expected, lanes);
     // Every reader who is subscribed now and was at the cut-off, in the order of their ids.
@@ -158,10 +159,7 @@ async fn fill(app: &App, frozen: &Frozen, fence: i64) -> Result<Option<i64>, DbE
     let mut chunk: Vec<Vec<Value>> = Vec::with_capacity(CHUNK);
     while let Some(row) = rows.try_next().await? {
         let reader = ReaderId(row.try_get_by_index(0)?);
-        if only
-            .as_ref()
-            .is_some_and(|only| only.binary_search(&reader).is_err())
-        {
+        if !is_meant(reader) {
             continue;
         }
         batch.push(reader);

@@ -100,55 +100,61 @@ pub async fn progress_in<C: ConnectionTrait>(
     let Some(first) = rows.first() else {
         return Ok(None);
     };
-    let mut counts = Counts {
-        audience: first.audience,
-        ..Counts::default()
+    let mut progress = Progress {
+        state: MailingState::of(first.state),
+        reason: first.reason.clone(),
+        counts: Counts {
+            audience: first.audience,
+            ..Counts::default()
+        },
+        reasons: Vec::new(),
+        doubts: Vec::new(),
+        not_before: first.not_before_ms,
+        started: first.started_ms,
+        finished: first.finished_ms,
     };
-    let (mut reasons, mut doubts) = (Vec::new(), Vec::new());
     for row in &rows {
-        let (Some(state), Some(reason), Some(n)) =
+        if let (Some(state), Some(reason), Some(n)) =
             (row.recipient_state, row.recipient_reason, row.n)
-        else {
-            continue;
-        };
-        if n == 0 {
-            continue;
-        }
-        let reason = Reason::of(reason);
-        match DeliveryState::of(state) {
-            Some(DeliveryState::Sent) => counts.sent += n,
-            Some(DeliveryState::Deferred) => counts.deferred += n,
-            Some(DeliveryState::Unknown) => {
-                counts.unknown += n;
-                doubts.push((reason, n));
-            }
-            Some(DeliveryState::Failed) => {
-                counts.failed += n;
-                reasons.push((DeliveryStateName::Failed, reason, n));
-            }
-            Some(DeliveryState::Skipped) => {
-                counts.skipped += n;
-                reasons.push((DeliveryStateName::Skipped, reason, n));
-            }
-            Some(DeliveryState::Intent) | None => {}
+        {
+            progress.add(DeliveryState::of(state), Reason::of(reason), n);
         }
     }
+    let counts = &mut progress.counts;
     counts.queued = counts.audience
         - counts.sent
         - counts.deferred
         - counts.failed
         - counts.unknown
         - counts.skipped;
-    Ok(Some(Progress {
-        state: MailingState::of(first.state),
-        reason: first.reason.clone(),
-        counts,
-        reasons,
-        doubts,
-        not_before: first.not_before_ms,
-        started: first.started_ms,
-        finished: first.finished_ms,
-    }))
+    Ok(Some(progress))
+}
+
+impl Progress {
+    /// Adds `n` recipients in this state.
+    fn add(&mut self, state: Option<DeliveryState>, reason: Reason, n: i64) {
+        if n == 0 {
+            return;
+        }
+        let counts = &mut self.counts;
+        match state {
+            Some(DeliveryState::Sent) => counts.sent += n,
+            Some(DeliveryState::Deferred) => counts.deferred += n,
+            Some(DeliveryState::Unknown) => {
+                counts.unknown += n;
+                self.doubts.push((reason, n));
+            }
+            Some(DeliveryState::Failed) => {
+                counts.failed += n;
+                self.reasons.push((DeliveryStateName::Failed, reason, n));
+            }
+            Some(DeliveryState::Skipped) => {
+                counts.skipped += n;
+                self.reasons.push((DeliveryStateName::Skipped, reason, n));
+            }
+            Some(DeliveryState::Intent) | None => {}
+        }
+    }
 }
 
 /// What may need an editor's attention in an issue.

@@ -5,7 +5,7 @@
 //! have one), a domain by its readers, an address by its prefix; recipients that were not attempted yet are read from
 //! the batches.
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult, Value};
 
 use super::states::{DeliveryState, Reason};
 use super::waiting;
@@ -112,56 +112,25 @@ async fn by_reader(
 ) -> Result<Listed, DbErr> {
     let mut query = Query::of(db, limit + 1);
     let after = match wanted.after {
-        Some(After::Reader(reader)) => reader.0,
-        _ => 0,
+        Some(After::Reader(reader)) => reader,
+        _ => ReaderId(0),
     };
-    let sql = if let Some(reasons) = by_reason(wanted) {
-        let reasons = counted(db, issue, wanted, reasons).await?;
-        if reasons.is_empty() {
-            return Ok(Listed::default());
+    let sql = match by_reason(wanted) {
+        Some(reasons) => {
+            let reasons = counted(db, issue, wanted, reasons).await?;
+            if reasons.is_empty() {
+                return Ok(Listed::default());
+            }
+            query.by_reason(db.backend(), issue, &reasons, after, wanted)
         }
-        // Each reason is read in the order of the index and limited before they are merged.
-        let hint = by_reason_index(db.backend());
-        let parts: Vec<String> = reasons
-            .iter()
-            .map(|reason| {
-                let mut part = format!(
-                    "SELECT {COLUMNS} FROM delivery d {hint} CROSS JOIN reader r WHERE r.id = d.reader_id
-                     AND d.issue_id = {} AND d.reason <> 0 AND d.reason = {} AND d.reader_id > {}",
-                    query.value(issue.0),
-                    reason.code(),
-                    query.value(after),
-                );
-                query.narrow(&mut part, wanted);
-                query.address(&mut part, wanted, "");
-                format!(
-                    "SELECT * FROM ({part} ORDER BY d.reader_id LIMIT {}) AS part{}",
-                    query.limit,
-                    reason.code()
-                )
-            })
-            .collect();
-        format!("SELECT * FROM ({}) AS listed", parts.join(" UNION ALL "))
-    } else {
-        let mut sql = format!(
-            "SELECT {COLUMNS} FROM delivery d CROSS JOIN reader r WHERE r.id = d.reader_id
-             AND d.issue_id = {} AND d.reader_id > {}",
-            query.value(issue.0),
-            query.value(after),
-        );
-        query.narrow(&mut sql, wanted);
-        format!(
-            "SELECT * FROM ({sql} ORDER BY d.reader_id LIMIT {}) AS listed",
-            query.limit
-        )
+        None => query.by_ledger(issue, after, wanted),
     };
-    let rows = db::fetch_all(
+    let mut found: Vec<Recipient> = db::find_all(
         db.read(),
         format!("{sql} ORDER BY id LIMIT {}", query.limit),
         query.values,
     )
     .await?;
-    let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more);
@@ -190,6 +159,50 @@ impl Query {
     pub(super) fn value(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         format!("${}", self.values.len())
+    }
+
+    /// The recipients with these reasons after a reader, each reason read in the order of its index and limited before
+    /// they are merged.
+    fn by_reason(
+        &mut self,
+        backend: Backend,
+        issue: IssueId,
+        reasons: &[Reason],
+        after: ReaderId,
+        wanted: &Wanted,
+    ) -> String {
+        let hint = by_reason_index(backend);
+        let (has_one, limit) = (has_reason("d."), self.limit);
+        let mut parts = Vec::with_capacity(reasons.len());
+        for code in reasons.iter().map(|reason| reason.code()) {
+            let mut part = format!(
+                "SELECT {COLUMNS} FROM delivery d {hint} CROSS JOIN reader r WHERE r.id = d.reader_id
+                 AND d.issue_id = {} AND {has_one} AND d.reason = {code} AND d.reader_id > {}",
+                self.value(issue),
+                self.value(after),
+            );
+            self.narrow(&mut part, wanted);
+            self.address(&mut part, wanted, "");
+            parts.push(format!(
+                "SELECT * FROM ({part} ORDER BY d.reader_id LIMIT {limit}) AS part{code}"
+            ));
+        }
+        format!("SELECT * FROM ({}) AS listed", parts.join(" UNION ALL "))
+    }
+
+    /// The recipients in the ledger after a reader.
+    fn by_ledger(&mut self, issue: IssueId, after: ReaderId, wanted: &Wanted) -> String {
+        let mut sql = format!(
+            "SELECT {COLUMNS} FROM delivery d CROSS JOIN reader r WHERE r.id = d.reader_id
+             AND d.issue_id = {} AND d.reader_id > {}",
+            self.value(issue),
+            self.value(after),
+        );
+        self.narrow(&mut sql, wanted);
+        format!(
+            "SELECT * FROM ({sql} ORDER BY d.reader_id LIMIT {}) AS listed",
+            self.limit
+        )
     }
 
     /// Adds the conditions on the delivery `d`.
@@ -231,6 +244,11 @@ pub(super) fn by_reason_index(backend: Backend) -> &'static str {
         Backend::Sqlite => "INDEXED BY delivery_by_reason",
         Backend::Postgres => "",
     }
+}
+
+/// The condition of that index, spelled as in its definition: SQLite uses the index only then.
+pub(super) fn has_reason(prefix: &str) -> String {
+    format!("{prefix}reason <> {}", Reason::None.code())
 }
 
 /// The expression of the index of domains.
@@ -302,24 +320,26 @@ async fn many(db: &Db, issue: IssueId, wanted: &Wanted) -> Result<bool, DbErr> {
 }
 
 /// Reads a row of [`COLUMNS`]; without a state, the recipient was not attempted yet.
-pub(super) fn read(row: &QueryResult) -> Result<Recipient, DbErr> {
-    let state: Option<i16> = row.try_get("", "state")?;
-    let reason: Option<i16> = row.try_get("", "reason")?;
-    let erased: i32 = row.try_get("", "erased")?;
-    let email: String = row.try_get("", "email")?;
-    let standing = state.and_then(DeliveryState::of);
-    Ok(Recipient {
-        reader: ReaderId(row.try_get("", "id")?),
-        email: if erased == 0 { email } else { String::new() },
-        key: row.try_get("", "email_key")?,
-        // In an intent, this column holds the number of crashes.
-        reason: match standing {
-            Some(DeliveryState::Intent) | None => Reason::None,
-            Some(_) => Reason::of(reason.unwrap_or(0)),
-        },
-        standing: standing.map_or(Standing::Waiting, Standing::Is),
-        at: row.try_get::<Option<i64>>("", "at_ms")?.map(UnixMillis),
-    })
+impl FromQueryResult for Recipient {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let state: Option<i16> = row.try_get(prefix, "state")?;
+        let reason: Option<i16> = row.try_get(prefix, "reason")?;
+        let erased: i32 = row.try_get(prefix, "erased")?;
+        let email: String = row.try_get(prefix, "email")?;
+        let standing = state.and_then(DeliveryState::of);
+        Ok(Self {
+            reader: row.try_get(prefix, "id")?,
+            email: if erased == 0 { email } else { String::new() },
+            key: row.try_get(prefix, "email_key")?,
+            // In an intent, this column holds the number of crashes.
+            reason: match standing {
+                Some(DeliveryState::Intent) | None => Reason::None,
+                Some(_) => reason.map_or(Reason::None, Reason::of),
+            },
+            standing: standing.map_or(Standing::Waiting, Standing::Is),
+            at: row.try_get(prefix, "at_ms")?,
+        })
+    }
 }
 
 impl Recipient {
@@ -338,7 +358,7 @@ pub async fn recipient(
     issue: IssueId,
     reader: ReaderId,
 ) -> Result<Option<Recipient>, DbErr> {
-    let row = db::fetch_one(
+    let found: Option<Recipient> = db::find_one(
         db.read(),
         format!(
             "SELECT {COLUMNS} FROM reader r LEFT JOIN delivery d ON d.issue_id = $1 AND d.reader_id = r.id WHERE r.id = $2"
@@ -346,7 +366,7 @@ pub async fn recipient(
         [issue.0.into(), reader.0.into()],
     )
     .await?;
-    let Some(found) = row.map(|row| read(&row)).transpose()? else {
+    let Some(found) = found else {
         return Ok(None);
     };
     if found.standing == Standing::Waiting

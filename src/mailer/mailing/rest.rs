@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sea_orm::FromQueryResult;
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _};
 use tokio::time::Instant;
 
 use super::states::BatchState;
 use crate::types::reader_list::{packed, unpacked};
 use crate::{
     app::App,
+    db::entities::mail_batch,
     db::{self, Backend, DbErr, WriteTxn},
     mailer::domains::Group,
     types::{BatchId, IssueId, ReaderId, UnixMillis},
@@ -69,6 +71,61 @@ pub(super) async fn put(
     rest: &Rest,
 ) -> Result<(), DbErr> {
     let mut readers = rest.readers.clone();
+    let mut into = None;
+    if let Some(found) = similar(txn, backend, issue, rest).await? {
+        let others = unpacked(&found.readers);
+        if others.len() + readers.len() <= LARGEST {
+            into = Some(found.id);
+            readers.extend(others);
+        }
+    }
+    readers.sort_unstable();
+    readers.dedup();
+    let end = |reader: Option<&ReaderId>| reader.map_or(0, |r| r.0);
+    let batch = mail_batch::ActiveModel {
+        lo: Set(end(readers.first())),
+        hi: Set(end(readers.last())),
+        readers: Set(packed(&readers)),
+        not_before_ms: Set(rest.at),
+        ..Default::default()
+    };
+    if let Some(id) = into {
+        return mail_batch::Entity::update_many()
+            .set(batch)
+            .filter(mail_batch::Column::Id.eq(id))
+            .exec(&**txn)
+            .await
+            .map(drop);
+    }
+    let batch = mail_batch::ActiveModel {
+        issue_id: Set(issue),
+        state: Set(BatchState::Waiting.code()),
+        attempt: Set(rest.attempt),
+        provider: Set(rest.provider.clone()),
+        // A batch of a first attempt with its first fence is assumed to have no rows in the ledger. This one may have
+        // some, so its fence begins at 1.
+        fence: Set(i64::from(rest.attempt == attempt)),
+        ..batch
+    };
+    mail_batch::Entity::insert(batch)
+        .exec_without_returning(&**txn)
+        .await
+        .map(drop)
+}
+
+/// A waiting batch of the same kind, which the readers may join.
+#[derive(FromQueryResult)]
+struct Similar {
+    id: BatchId,
+    readers: Vec<u8>,
+}
+
+async fn similar(
+    txn: &WriteTxn,
+    backend: Backend,
+    issue: IssueId,
+    rest: &Rest,
+) -> Result<Option<Similar>, DbErr> {
     // A batch that is locked is being worked on: then these readers get a batch of their own.
     let lock = match backend {
         Backend::Postgres => "FOR UPDATE SKIP LOCKED",
@@ -79,69 +136,17 @@ pub(super) async fn put(
     } else {
         i64::MAX / 4
     };
-    #[derive(FromQueryResult)]
-    struct Waiting {
-        id: BatchId,
-        readers: Vec<u8>,
-    }
-    let found: Option<Waiting> = db::find_one(
-        &**txn,
-        format!(
-            "SELECT id, readers FROM mail_batch WHERE issue_id = $1 AND state = {} AND provider = $2 AND attempt = $3
-             AND not_before_ms BETWEEN $4 AND $5 ORDER BY id DESC LIMIT 1 {lock}",
-            BatchState::Waiting.code()
-        ),
-        [
-            issue.0.into(),
-            rest.provider.clone().into(),
-            rest.attempt.into(),
-            (rest.at.0 - together).into(),
-            (rest.at.0 + together).into(),
-        ],
-    )
-    .await?;
-    let mut into = None;
-    if let Some(found) = found {
-        let others = unpacked(&found.readers);
-        if others.len() + readers.len() <= LARGEST {
-            into = Some(found.id);
-            readers.extend(others);
-        }
-    }
-    readers.sort_unstable();
-    readers.dedup();
-    let ends = |reader: Option<&ReaderId>| reader.map_or(0, |r| r.0);
-    let (lo, hi) = (ends(readers.first()), ends(readers.last()));
-    if let Some(id) = into {
-        let sql = "UPDATE mail_batch SET lo = $2, hi = $3, readers = $4, not_before_ms = $5 WHERE id = $1";
-        let values = [
-            id.into(),
-            lo.into(),
-            hi.into(),
-            packed(&readers).into(),
-            rest.at.0.into(),
-        ];
-        return db::run(&**txn, sql, values).await.map(drop);
-    }
-    // A batch of a first attempt with its first fence is assumed to have no rows in the ledger. This one may have some,
-    // so its fence begins at 1.
-    let fence = i64::from(rest.attempt == attempt);
-    db::run(
-        &**txn,
-        "INSERT INTO mail_batch (issue_id, lo, hi, readers, state, attempt, not_before_ms, provider, fence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        [
-            issue.0.into(),
-            lo.into(),
-            hi.into(),
-            packed(&readers).into(),
-            BatchState::Waiting.code().into(),
-            rest.attempt.into(),
-            rest.at.0.into(),
-            rest.provider.clone().into(),
-            fence.into(),
-        ],
-    )
-    .await
-    .map(drop)
+    let sql = format!(
+        "SELECT id, readers FROM mail_batch WHERE issue_id = $1 AND state = {} AND provider = $2 AND attempt = $3
+         AND not_before_ms BETWEEN $4 AND $5 ORDER BY id DESC LIMIT 1 {lock}",
+        BatchState::Waiting.code()
+    );
+    let values = [
+        issue.into(),
+        rest.provider.clone().into(),
+        rest.attempt.into(),
+        (rest.at.0 - together).into(),
+        (rest.at.0 + together).into(),
+    ];
+    db::find_one(&**txn, sql, values).await
 }

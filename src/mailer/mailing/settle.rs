@@ -5,16 +5,17 @@
 //! The new attempt number is higher than that of the batch that the recipient came from; if that batch is still open,
 //! it leaves the recipient alone. Whether a reader may still be mailed is checked when the mail is sent, as always.
 
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::{ActiveValue::Set, EntityTrait as _, FromQueryResult, Value};
 
 use super::ledger::Tally;
 use super::orders::{self, By, OrderKind};
 use super::readers::batch_size;
-use super::recipients::by_reason_index;
+use super::recipients::{by_reason_index, has_reason};
 use super::states::{BatchState, DeliveryState, MailingState, Reason};
 use crate::types::reader_list::packed;
 use crate::{
     app::App,
+    db::entities::mail_batch,
     db::{self, Backend, Db, DbErr, WriteTxn},
     types::{IssueId, ReaderId, SubscriptionState},
 };
@@ -90,10 +91,11 @@ pub async fn resend_failed(
 pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
     // Force the join order: from the few rows with the reason to their subscriptions.
     let sql = format!(
-        "SELECT COUNT(*) FROM delivery d {} CROSS JOIN subscription s WHERE d.issue_id = $1 AND d.reason <> 0 AND d.reason = $2 \
+        "SELECT COUNT(*) FROM delivery d {} CROSS JOIN subscription s WHERE d.issue_id = $1 AND {} AND d.reason = $2 \
          AND d.state = $3 AND s.newsletter_id = (SELECT newsletter_id FROM issue WHERE id = $1) AND s.reader_id = d.reader_id \
          AND s.state = {}",
         by_reason_index(db.backend()),
+        has_reason("d."),
         SubscriptionState::Active.code()
     );
     let values: [Value; 3] = [
@@ -277,11 +279,11 @@ impl Moving<'_> {
             // Like the lists: each reason in the order of the partial index, which holds only the few rows that have
             // one.
             Which::All => {
-                let hint = by_reason_index(self.app.db.backend());
+                let (hint, has_one) = (by_reason_index(self.app.db.backend()), has_reason(""));
                 let of = |reason: &Reason| {
                     let code = reason.code();
                     format!(
-                        "SELECT * FROM (SELECT reader_id, reason, attempt FROM delivery {hint} WHERE issue_id = $1 AND reason <> 0 \
+                        "SELECT * FROM (SELECT reader_id, reason, attempt FROM delivery {hint} WHERE issue_id = $1 AND {has_one} \
                          AND reason = {code} AND state = $2 AND reader_id > $3 ORDER BY reader_id LIMIT {size}) AS part{code}"
                     )
                 };
@@ -330,22 +332,20 @@ impl Moving<'_> {
         let ends = |reader: Option<&ReaderId>| reader.map_or(0, |r| r.0);
         // One for the order, whose number is in the ledger now, and one for the new attempt.
         let attempt = found.iter().map(|one| one.attempt).max().unwrap_or(0) + 2;
-        db::run(
-            &**self.txn,
-            "INSERT INTO mail_batch (issue_id, lo, hi, readers, state, attempt, not_before_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            [
-                self.issue.0.into(),
-                ends(readers.first()).into(),
-                ends(readers.last()).into(),
-                packed(&readers).into(),
-                BatchState::Waiting.code().into(),
-                attempt.into(),
-                self.by.now.0.into(),
-            ],
-        )
-        .await
-        .map(drop)
+        let batch = mail_batch::ActiveModel {
+            issue_id: Set(self.issue),
+            lo: Set(ends(readers.first())),
+            hi: Set(ends(readers.last())),
+            readers: Set(packed(&readers)),
+            state: Set(BatchState::Waiting.code()),
+            attempt: Set(attempt),
+            not_before_ms: Set(self.by.now),
+            ..Default::default()
+        };
+        mail_batch::Entity::insert(batch)
+            .exec_without_returning(&**self.txn)
+            .await
+            .map(drop)
     }
 
     /// Sets the mailing to *sending* again, with a new expiry.

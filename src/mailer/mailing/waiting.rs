@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use sea_orm::{FromQueryResult, Value};
 
 use super::lease::in_ledger;
-use super::recipients::{After, Listed, Query, Recipient, Standing, Wanted, columns, read};
+use super::recipients::{After, Listed, Query, Recipient, Standing, Wanted, columns};
+use super::states::BatchState;
 use crate::types::reader_list::unpacked;
 use crate::{
     db::{self, Db, DbErr},
@@ -73,7 +74,7 @@ struct Next {
 /// Reads the readers up to the end of the first batch. Other batches may overlap it: readers that were put aside for a
 /// provider are in batches of their own.
 async fn next(db: &Db, issue: IssueId, after: ReaderId) -> Result<Option<Next>, DbErr> {
-    let open = "issue_id = $1 AND state < 2 AND attempt = 1 AND hi > $2";
+    let open = "issue_id = $1 AND state < $3 AND attempt = 1 AND hi > $2";
     #[derive(FromQueryResult)]
     struct Row {
         hi: ReaderId,
@@ -123,7 +124,7 @@ async fn people(db: &Db, readers: &[ReaderId], wanted: &Wanted) -> Result<Vec<Re
     );
     query.address(&mut sql, wanted, "");
     sql.push_str(" ORDER BY r.id");
-    db::fetch_all_as(db.read(), sql, query.values, read).await
+    db::find_all(db.read(), sql, query.values).await
 }
 
 /// The recipients whose address has this prefix, in the order of addresses. Readers outside the audience are left out.
@@ -137,86 +138,125 @@ pub(super) async fn by_address(
         Some(After::Address(key)) => key.clone(),
         _ => String::new(),
     };
-    let in_ledger = matches!(wanted.standing, Some(Standing::Is(_))) || wanted.reason.is_some();
     let mut recipients: Vec<Recipient> = Vec::new();
     let mut looked = 0;
-    loop {
-        // In the ledger every match counts, however sparse they are; of the other readers, some may not be in the
-        // audience.
-        let (part, rows) = if in_ledger {
-            (MOST, limit + 1)
-        } else {
-            (PART.max(limit + 1), PART.max(limit + 1))
-        };
-        let mut query = Query::of(db, rows);
-        let mut addresses = "FROM reader r WHERE 1 = 1".to_owned();
-        query.address(&mut addresses, wanted, &after);
-        addresses.push_str(" ORDER BY r.email_key");
-        let (end_values, issue_id) = (query.values.clone(), query.value(issue.0));
-        let mut sql = match wanted.standing {
-            _ if in_ledger => format!(
-                "CROSS JOIN delivery d WHERE d.issue_id = {issue_id} AND d.reader_id = r.id"
-            ),
-            standing => format!(
-                "LEFT JOIN delivery d ON d.issue_id = {issue_id} AND d.reader_id = r.id WHERE {}",
-                if standing.is_some() {
-                    "d.reader_id IS NULL"
-                } else {
-                    "1 = 1"
-                }
-            ),
-        };
-        query.narrow(&mut sql, wanted);
-        let sql = format!(
-            "SELECT {} FROM (SELECT id, email, email_key, erased_ms {addresses} LIMIT {part}) AS r {sql} ORDER BY r.email_key LIMIT {}",
-            columns(),
-            query.limit
-        );
-        let found_rows = db::fetch_all(db.read(), sql, query.values).await?;
-        let found = found_rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let without: Vec<ReaderId> = found
-            .iter()
-            .filter(|one| one.standing == Standing::Waiting)
-            .map(|one| one.reader)
-            .collect();
-        let waiting = among(db, issue, &without).await?;
-        // The whole part was checked: the next one begins after it, if there is one.
-        let all = !in_ledger || found.len() < rows;
-        let last = match found.last().filter(|_| !all) {
-            Some(last) => Some(last.key().to_owned()),
-            None => {
-                let end = format!("SELECT r.email_key {addresses} LIMIT 1 OFFSET {}", part - 1);
-                db::find_value(db.read(), end, end_values).await?
-            }
-        };
-        for one in found {
-            if one.standing == Standing::Waiting && !waiting.contains(&one.reader) {
-                continue;
-            }
+    while looked < MOST {
+        let part = part_after(db, issue, wanted, &after, limit).await?;
+        for one in part.recipients {
             if recipients.len() == limit {
-                let next = recipients
-                    .last()
-                    .map(|r| After::Address(r.key().to_owned()));
-                return Ok(Listed { recipients, next });
+                let last = recipients.last();
+                return Ok(Listed {
+                    next: last.map(|r| After::Address(r.key().to_owned())),
+                    recipients,
+                });
             }
             recipients.push(one);
         }
-        let Some(last) = last else {
+        let Some(last) = part.last else {
             return Ok(Listed {
                 recipients,
                 next: None,
             });
         };
         after = last;
-        looked += if all { part } else { rows };
-        if looked >= MOST {
-            break;
-        }
+        looked += part.looked;
     }
     Ok(Listed {
         recipients,
         next: Some(After::Address(after)),
     })
+}
+
+/// Recipients among the next addresses.
+struct Part {
+    recipients: Vec<Recipient>,
+    /// The last address that was checked; `None`: there are no more.
+    last: Option<String>,
+    /// How many addresses were checked at most.
+    looked: usize,
+}
+
+/// Checks the addresses after `after`.
+async fn part_after(
+    db: &Db,
+    issue: IssueId,
+    wanted: &Wanted,
+    after: &str,
+    limit: usize,
+) -> Result<Part, DbErr> {
+    let in_ledger = matches!(wanted.standing, Some(Standing::Is(_))) || wanted.reason.is_some();
+    // In the ledger every match counts, however sparse they are; of the other readers, some may not be in the audience.
+    let (size, rows) = if in_ledger {
+        (MOST, limit + 1)
+    } else {
+        (PART.max(limit + 1), PART.max(limit + 1))
+    };
+    let mut query = Query::of(db, rows);
+    let mut addresses = "FROM reader r WHERE 1 = 1".to_owned();
+    query.address(&mut addresses, wanted, after);
+    addresses.push_str(" ORDER BY r.email_key");
+    let values = query.values.clone();
+    let ledger = with_ledger(&mut query, issue, wanted, in_ledger);
+    let sql = format!(
+        "SELECT {} FROM (SELECT id, email, email_key, erased_ms {addresses} LIMIT {size}) AS r {ledger} \
+         ORDER BY r.email_key LIMIT {}",
+        columns(),
+        query.limit
+    );
+    let mut recipients: Vec<Recipient> = db::find_all(db.read(), sql, query.values).await?;
+    // The whole part was checked: the next one begins after it, if there is one.
+    let all = !in_ledger || recipients.len() < rows;
+    let last = match recipients.last().filter(|_| !all) {
+        Some(last) => Some(last.key().to_owned()),
+        None => {
+            let end = format!("SELECT r.email_key {addresses} LIMIT 1 OFFSET {}", size - 1);
+            db::find_value(db.read(), end, values).await?
+        }
+    };
+    keep_audience(db, issue, &mut recipients).await?;
+    Ok(Part {
+        recipients,
+        last,
+        looked: if all { size } else { rows },
+    })
+}
+
+/// The join of the readers `r` with their rows in the ledger, and the conditions on these. `only`: leaves out readers
+/// without one.
+fn with_ledger(query: &mut Query, issue: IssueId, wanted: &Wanted, only: bool) -> String {
+    let issue = query.value(issue);
+    let mut sql = match wanted.standing {
+        _ if only => {
+            format!("CROSS JOIN delivery d WHERE d.issue_id = {issue} AND d.reader_id = r.id")
+        }
+        standing => format!(
+            "LEFT JOIN delivery d ON d.issue_id = {issue} AND d.reader_id = r.id WHERE {}",
+            if standing.is_some() {
+                "d.reader_id IS NULL"
+            } else {
+                "1 = 1"
+            }
+        ),
+    };
+    query.narrow(&mut sql, wanted);
+    sql
+}
+
+/// Leaves out the readers without a row in the ledger that are not in an open batch either.
+async fn keep_audience(
+    db: &Db,
+    issue: IssueId,
+    recipients: &mut Vec<Recipient>,
+) -> Result<(), DbErr> {
+    let waits = |one: &Recipient| one.standing == Standing::Waiting;
+    let without: Vec<ReaderId> = recipients
+        .iter()
+        .filter(|one| waits(one))
+        .map(|one| one.reader)
+        .collect();
+    let waiting = among(db, issue, &without).await?;
+    recipients.retain(|one| !waits(one) || waiting.contains(&one.reader));
+    Ok(())
 }
 
 /// Those of these readers that are in an open batch.
@@ -238,8 +278,8 @@ pub(super) async fn among(
     }
     let rows: Vec<Row> = db::find_all(
         db.read(),
-        "SELECT id, lo, hi FROM mail_batch WHERE issue_id = $1 AND state < 2 AND attempt = 1",
-        [issue.0.into()],
+        "SELECT id, lo, hi FROM mail_batch WHERE issue_id = $1 AND state < $2 AND attempt = 1",
+        [issue.into(), BatchState::Done.code().into()],
     )
     .await?;
     let may_hold = |row: &Row| readers.iter().any(|r| (row.lo..=row.hi).contains(r));
