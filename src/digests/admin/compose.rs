@@ -236,7 +236,7 @@ async fn polls_to_pick(app: &App, now: UnixMillis) -> Result<Vec<Value>, Problem
         .into_iter()
         .filter(|poll| {
             matches!(
-                polls::phase(poll.state, poll.opens_at, poll.closes_at, now),
+                polls::phase(poll.state(), poll.opens_at, poll.closes_at, now),
                 polls::Phase::Open { .. }
             )
         })

@@ -76,10 +76,10 @@ pub async fn show(
 
 fn listed(row: &Row, bursts: &[trust::Waiting], now: UnixMillis) -> Value {
     let zone = Zone::parse(&row.time_zone).unwrap_or_else(|_| Zone::utc());
-    let at = phase(row.state, row.opens, row.closes, now);
+    let at = phase(row.state(), row.opens, row.closes, now);
     let (state, badge) = badge(at);
     // For a poll that was closed by hand, this is the actual close, whatever was planned.
-    let closes = match row.state {
+    let closes = match row.state() {
         PollState::Closed => row.closed.or(row.closes),
         _ => row.closes,
     };

@@ -1,9 +1,9 @@
 //! The editors' list of polls, filtered, sorted and paged by the database.
 
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{DbErr, FromQueryResult, Value};
 
-use crate::db::{Backend, Db, containing, fetch_all, fetch_one};
-use crate::polls::model::PollState;
+use crate::db::{Backend, Db, containing, find_all, find_value};
+use crate::polls::model::{PollState, Tier};
 use crate::types::UnixMillis;
 
 /// What a poll is called: its first question, like [`Poll::headline`](crate::polls::model::Poll::headline).
@@ -45,17 +45,20 @@ pub enum Order {
 }
 
 /// A row of the list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromQueryResult)]
 pub struct Row {
     pub slug: String,
     /// The first question.
     pub question: String,
     /// Whether it asks a random sample.
     pub sample: bool,
-    pub state: PollState,
+    state: i16,
+    #[sea_orm(from_alias = "opens_ms")]
     pub opens: Option<UnixMillis>,
+    #[sea_orm(from_alias = "closes_ms")]
     pub closes: Option<UnixMillis>,
     /// When it was first seen closed by its time, or when an editor closed it.
+    #[sea_orm(from_alias = "closed_ms")]
     pub closed: Option<UnixMillis>,
     pub time_zone: String,
     /// Ballots of all tiers, and of confirmed subscribers and better.
@@ -63,16 +66,19 @@ pub struct Row {
     pub confirmed: i64,
 }
 
+impl Row {
+    /// An editor's decision about the poll.
+    #[must_use]
+    pub fn state(&self) -> PollState {
+        PollState::from_code(self.state)
+    }
+}
+
 /// The requested page, and the number of matching polls in all.
 pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>, i64), DbErr> {
     let (condition, values) = condition(db.backend(), wanted, now);
-    let total = fetch_one(
-        db.read(),
-        format!("SELECT COUNT(*) FROM poll WHERE {condition}"),
-        values.clone(),
-    )
-    .await?;
-    let total = total.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    let total = format!("SELECT COUNT(*) FROM poll WHERE {condition}");
+    let total = find_value(db.read(), total, values.clone()).await?;
     let order = match wanted.order {
         Order::Newest => "id",
         Order::Question => "LOWER(question)",
@@ -89,15 +95,13 @@ pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>
     };
     let sql = format!(
         "SELECT * FROM (SELECT id, slug, {QUESTION} AS question, \
-         CASE WHEN EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id) THEN 1 ELSE 0 END AS sample, state, opens_ms, closes_ms, closed_ms, time_zone, {} AS answers, {} AS confirmed \
+         EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id) AS sample, state, opens_ms, closes_ms, closed_ms, time_zone, {} AS answers, {} AS confirmed \
          FROM poll WHERE {condition}) AS listed ORDER BY {order} {direction}, id DESC LIMIT {PAGE} OFFSET {}",
         sum(""),
-        sum(" AND tier >= 2"),
+        sum(&format!(" AND tier >= {}", Tier::Subscriber.code())),
         wanted.page.saturating_mul(PAGE),
     );
-    let rows = fetch_all(db.read(), sql, values).await?;
-    let rows: Result<Vec<Row>, DbErr> = rows.iter().map(read).collect();
-    Ok((rows?, total))
+    Ok((find_all(db.read(), sql, values).await?, total.unwrap_or(0)))
 }
 
 fn condition(backend: Backend, wanted: &Wanted, now: UnixMillis) -> (String, Vec<Value>) {
@@ -137,19 +141,4 @@ fn condition(backend: Backend, wanted: &Wanted, now: UnixMillis) -> (String, Vec
         }
     }
     (all.join(" AND "), values)
-}
-
-fn read(row: &QueryResult) -> Result<Row, DbErr> {
-    Ok(Row {
-        slug: row.try_get("", "slug")?,
-        question: row.try_get("", "question")?,
-        sample: row.try_get::<i32>("", "sample")? == 1,
-        state: PollState::from_code(row.try_get("", "state")?),
-        opens: row.try_get("", "opens_ms")?,
-        closes: row.try_get("", "closes_ms")?,
-        closed: row.try_get("", "closed_ms")?,
-        time_zone: row.try_get("", "time_zone")?,
-        answers: row.try_get("", "answers")?,
-        confirmed: row.try_get("", "confirmed")?,
-    })
 }

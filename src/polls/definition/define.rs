@@ -1,12 +1,16 @@
 //! Storing definitions: creating and editing polls.
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Value};
+use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _, QueryTrait as _, SelectExt as _, UpdateMany, Value,
+};
 
 use super::slug;
 use super::store;
 use super::written::{Definition, QuestionText};
-use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
-use crate::db::{Db, WriteTxn, fetch_one, is_unique_violation, run};
+use crate::db::entities::{poll, poll_import, poll_option, poll_question, poll_secret};
+use crate::db::{Db, WriteTxn, is_unique_violation, run};
 use crate::polls::linked;
 use crate::polls::model::{PollState, Visibility};
 use crate::types::{PollId, Random, UnixMillis};
@@ -29,35 +33,15 @@ pub async fn create(
     definition: &Definition,
     state: PollState,
 ) -> Result<Stored, DbErr> {
-    if fetch_one(
-        &**txn,
-        "SELECT id FROM poll WHERE slug = $1",
-        [definition.slug.as_str().into()],
-    )
-    .await?
-    .is_some()
-    {
+    if is_stored(&**txn, &definition.slug).await? {
         return Ok(Stored::SlugTaken);
     }
-    let (linked, words) = linking(txn, now, definition).await?;
     let row = poll::ActiveModel {
-        slug: Set(definition.slug.clone()),
-        title: Set(definition.title.clone()),
-        intro: Set(definition.intro.clone()),
         state: Set(state.code()),
-        visibility: Set(definition.visibility.code()),
-        linked: Set(linked),
-        link_text_id: Set(words),
-        headline_tier: Set(definition.headline_tier.code()),
-        newsletter_id: Set(definition.newsletter),
-        opens_ms: Set(definition.opens_at),
-        closes_ms: Set(definition.closes_at),
-        time_zone: Set(definition.time_zone.clone()),
         secret: Set(None),
         revision: Set(0),
         created_ms: Set(now),
-        updated_ms: Set(now),
-        ..Default::default()
+        ..defined(txn, now, definition).await?
     };
     match poll::Entity::insert(row).exec(&**txn).await {
         Ok(inserted) => {
@@ -75,6 +59,38 @@ pub async fn create(
         Err(error) if is_unique_violation(&error) => Ok(Stored::SlugTaken),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a poll has this slug.
+async fn is_stored<C: ConnectionTrait>(db: &C, slug: &str) -> Result<bool, DbErr> {
+    poll::Entity::find()
+        .filter(poll::Column::Slug.eq(slug))
+        .exists(db)
+        .await
+}
+
+/// The columns that a definition describes, as changed at `now`.
+async fn defined(
+    txn: &WriteTxn,
+    now: UnixMillis,
+    definition: &Definition,
+) -> Result<poll::ActiveModel, DbErr> {
+    let (linked, words) = linking(txn, now, definition).await?;
+    Ok(poll::ActiveModel {
+        slug: Set(definition.slug.clone()),
+        title: Set(definition.title.clone()),
+        intro: Set(definition.intro.clone()),
+        visibility: Set(definition.visibility.code()),
+        linked: Set(linked),
+        link_text_id: Set(words),
+        headline_tier: Set(definition.headline_tier.code()),
+        newsletter_id: Set(definition.newsletter),
+        opens_ms: Set(definition.opens_at),
+        closes_ms: Set(definition.closes_at),
+        time_zone: Set(definition.time_zone.clone()),
+        updated_ms: Set(now),
+        ..Default::default()
+    })
 }
 
 /// The values of the columns `linked` and `link_text_id`.
@@ -102,47 +118,46 @@ pub async fn replace_draft(
     revision: i64,
     definition: &Definition,
 ) -> Result<Stored, DbErr> {
-    let sql = "UPDATE poll SET slug = $1, title = $2, intro = $3, visibility = $4, headline_tier = $5, newsletter_id = $6, \
-               opens_ms = $7, closes_ms = $8, time_zone = $9, updated_ms = $10, linked = $11, link_text_id = $12, revision = revision + 1 \
-               WHERE id = $13 AND revision = $14 AND state = 0 AND NOT EXISTS \
-               (SELECT 1 FROM poll_import i WHERE i.poll_id = poll.id AND i.done_ms IS NULL)";
-    let (linked, words) = linking(txn, now, definition).await?;
-    let values: [Value; 14] = [
-        definition.slug.as_str().into(),
-        definition.title.as_str().into(),
-        definition.intro.as_str().into(),
-        definition.visibility.code().into(),
-        definition.headline_tier.code().into(),
-        definition.newsletter.into(),
-        definition.opens_at.into(),
-        definition.closes_at.into(),
-        definition.time_zone.as_str().into(),
-        now.into(),
-        linked.into(),
-        words.into(),
-        id.into(),
-        revision.into(),
-    ];
-    match run(&**txn, sql, values).await {
-        Ok(done) if done.rows_affected() == 0 => return Ok(Stored::Conflict),
+    let replaced = revised(id)
+        .set(defined(txn, now, definition).await?)
+        .filter(poll::Column::Revision.eq(revision))
+        .filter(poll::Column::State.eq(PollState::Draft.code()))
+        .filter(not_being_imported())
+        .exec(&**txn)
+        .await;
+    match replaced {
+        Ok(done) if done.rows_affected == 0 => return Ok(Stored::Conflict),
         Ok(_) => {}
         Err(error) if is_unique_violation(&error) => return Ok(Stored::SlugTaken),
         Err(error) => return Err(error),
     }
-    run(
-        &**txn,
-        "DELETE FROM poll_option WHERE poll_id = $1",
-        [id.into()],
-    )
-    .await?;
-    run(
-        &**txn,
-        "DELETE FROM poll_question WHERE poll_id = $1",
-        [id.into()],
-    )
-    .await?;
+    poll_option::Entity::delete_many()
+        .filter(poll_option::Column::PollId.eq(id))
+        .exec(&**txn)
+        .await?;
+    poll_question::Entity::delete_many()
+        .filter(poll_question::Column::PollId.eq(id))
+        .exec(&**txn)
+        .await?;
     insert_questions(&**txn, id, &definition.questions).await?;
     Ok(Stored::Yes(id))
+}
+
+/// A change of a poll, which gets a new revision; the caller adds what changes, and on what condition.
+fn revised(id: PollId) -> UpdateMany<poll::Entity> {
+    let revision = poll::Column::Revision;
+    poll::Entity::update_many()
+        .col_expr(revision, Expr::col(revision).add(1))
+        .filter(poll::Column::Id.eq(id))
+}
+
+/// No import of the poll is in progress.
+fn not_being_imported() -> SimpleExpr {
+    let in_progress = poll_import::Entity::find()
+        .select_only()
+        .column(poll_import::Column::PollId)
+        .filter(poll_import::Column::DoneMs.is_null());
+    poll::Column::Id.not_in_subquery(in_progress.into_query())
 }
 
 /// Publishes, closes or reopens a poll. Returns false if the poll is in another state than `from`; if it is sealed,
@@ -154,19 +169,19 @@ pub async fn set_state(
     from: PollState,
     to: PollState,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE poll SET state = $1, updated_ms = $2, closed_ms = $3, revision = revision + 1 \
-               WHERE id = $4 AND state = $5 AND sealed_ms IS NULL AND NOT EXISTS \
-               (SELECT 1 FROM poll_import i WHERE i.poll_id = poll.id AND i.done_ms IS NULL)";
-    let closed = (to == PollState::Closed).then_some(now);
-    let values: [Value; 5] = [
-        to.code().into(),
-        now.into(),
-        closed.into(),
-        id.into(),
-        from.code().into(),
-    ];
-    let done = run(&**txn, sql, values).await?;
-    Ok(done.rows_affected() == 1)
+    let done = revised(id)
+        .set(poll::ActiveModel {
+            state: Set(to.code()),
+            updated_ms: Set(now),
+            closed_ms: Set((to == PollState::Closed).then_some(now)),
+            ..Default::default()
+        })
+        .filter(poll::Column::State.eq(from.code()))
+        .filter(poll::Column::SealedMs.is_null())
+        .filter(not_being_imported())
+        .exec(&**txn)
+        .await?;
+    Ok(done.rows_affected == 1)
 }
 
 /// Changes the opening, the close and the visibility of results of a poll in any state. Returns false if it is sealed.
@@ -179,9 +194,9 @@ pub async fn retime(
     visibility: Visibility,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE poll SET opens_ms = $1, closes_ms = $2, visibility = $3, updated_ms = $4, revision = revision + 1, \
-               closed_ms = CASE WHEN state = 2 OR closes_ms IS NOT DISTINCT FROM $5 THEN closed_ms END \
+               closed_ms = CASE WHEN state = $8 OR closes_ms IS NOT DISTINCT FROM $5 THEN closed_ms END \
                WHERE id = $6 AND (sealed_ms IS NULL OR closes_ms IS NOT DISTINCT FROM $7)";
-    let values: [Value; 7] = [
+    let values: [Value; 8] = [
         opens_at.into(),
         closes_at.into(),
         visibility.code().into(),
@@ -189,6 +204,7 @@ pub async fn retime(
         closes_at.into(),
         id.into(),
         closes_at.into(),
+        PollState::Closed.code().into(),
     ];
     let done = run(&**txn, sql, values).await?;
     Ok(done.rows_affected() == 1)
@@ -262,12 +278,7 @@ pub async fn free_slug(db: &Db, wanted: &str) -> Result<Option<String>, DbErr> {
             1 => wanted.to_owned(),
             n => format!("{stem}-{n}"),
         };
-        let sql = "SELECT id FROM poll WHERE slug = $1";
-        let taken = slug::is_taken(&name)
-            || fetch_one(db.read(), sql, [name.as_str().into()])
-                .await?
-                .is_some();
-        if !taken {
+        if !slug::is_taken(&name) && !is_stored(db.read(), &name).await? {
             return Ok(Some(name));
         }
     }

@@ -1,6 +1,7 @@
 //! Deletes a draft that is no longer wanted.
 
 use crate::db::{DbErr, WriteTxn, run};
+use crate::polls::model::PollState;
 use crate::types::PollId;
 
 /// The tables with rows about a draft.
@@ -14,11 +15,12 @@ const PARTS: [&str; 4] = ["poll_option", "poll_question", "poll_secret", "kept_c
 pub async fn delete_draft(txn: &WriteTxn, id: PollId, revision: i64) -> Result<bool, DbErr> {
     // Locks the row before anything else is read, so that publishing or importing answers has to
     // wait for this transaction.
-    let sql = "UPDATE poll SET revision = revision + 1 WHERE id = $1 AND revision = $2 AND state = 0 \
+    let sql = "UPDATE poll SET revision = revision + 1 WHERE id = $1 AND revision = $2 AND state = $3 \
                AND NOT EXISTS (SELECT 1 FROM poll_import i WHERE i.poll_id = poll.id) \
                AND NOT EXISTS (SELECT 1 FROM ballot b WHERE b.poll_id = poll.id) \
                AND NOT EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id OR s.beside_poll_id = poll.id)";
-    let ours = run(&**txn, sql, [id.into(), revision.into()]).await?;
+    let draft = PollState::Draft.code();
+    let ours = run(&**txn, sql, [id.into(), revision.into(), draft.into()]).await?;
     if ours.rows_affected() == 0 {
         return Ok(false);
     }

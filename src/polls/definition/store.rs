@@ -1,9 +1,12 @@
 //! Reading polls.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    Value,
+};
 
 use crate::db::entities::{poll, poll_option, poll_question, poll_secret};
-use crate::db::{Db, fetch_all_as, in_list};
+use crate::db::{Db, find_all, in_list};
 use crate::polls::linked;
 use crate::polls::model::{
     Kind, Order, Picture, Poll, PollOption, PollSecret, PollState, Question, Role, Scale, Tier,
@@ -35,11 +38,12 @@ pub async fn by_id_in<C: ConnectionTrait>(db: &C, id: PollId) -> Result<Option<P
 }
 
 /// What a poll is called where it is only mentioned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Headline {
     pub id: PollId,
     pub slug: String,
     /// The first question, like [`Poll::headline`].
+    #[sea_orm(from_alias = "headline")]
     pub text: String,
 }
 
@@ -56,15 +60,7 @@ pub async fn headlines(db: &Db, slugs: &[&str]) -> Result<Vec<Headline>, DbErr> 
             in_list(slugs.len(), 0)
         );
         let values = slugs.iter().map(|slug| Value::from(*slug));
-        let found: Vec<Headline> = fetch_all_as(db.read(), sql, values, |row| {
-            Ok(Headline {
-                id: row.try_get("", "id")?,
-                slug: row.try_get("", "slug")?,
-                text: row.try_get("", "headline")?,
-            })
-        })
-        .await?;
-        headlines.extend(found);
+        headlines.extend(find_all::<Headline>(db.read(), sql, values).await?);
     }
     Ok(headlines)
 }
@@ -166,7 +162,7 @@ fn option(row: &poll_option::Model) -> PollOption {
 }
 
 /// A poll in the editors' list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Summary {
     pub id: PollId,
     pub slug: String,
@@ -175,42 +171,33 @@ pub struct Summary {
     pub question: String,
     /// Whether it asks a random sample.
     pub sample: bool,
-    pub state: PollState,
+    state: i16,
+    #[sea_orm(from_alias = "opens_ms")]
     pub opens_at: Option<UnixMillis>,
+    #[sea_orm(from_alias = "closes_ms")]
     pub closes_at: Option<UnixMillis>,
     pub time_zone: String,
+    #[sea_orm(from_alias = "created_ms")]
     pub created_at: UnixMillis,
     /// Ballots of all tiers.
     pub voters: i64,
+}
+
+impl Summary {
+    /// An editor's decision about the poll.
+    #[must_use]
+    pub fn state(&self) -> PollState {
+        PollState::from_code(self.state)
+    }
 }
 
 /// Polls, newest first: `limit` of them after the first `offset`.
 pub async fn list(db: &Db, limit: i64, offset: i64) -> Result<Vec<Summary>, DbErr> {
     let sql = format!(
         "SELECT id, slug, title, {HEADLINE} AS question, \
-               CASE WHEN EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id) THEN 1 ELSE 0 END AS sample, state, opens_ms, closes_ms, time_zone, created_ms, CAST(COALESCE((SELECT SUM(n) FROM tally \
+               EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id) AS sample, state, opens_ms, closes_ms, time_zone, created_ms, CAST(COALESCE((SELECT SUM(n) FROM tally \
                WHERE tally.poll_id = poll.id AND option_id = 0), 0) AS BIGINT) AS voters \
                FROM poll ORDER BY id DESC LIMIT $1 OFFSET $2"
     );
-    fetch_all_as(
-        db.read(),
-        sql,
-        [Value::from(limit), Value::from(offset)],
-        |row| {
-            Ok(Summary {
-                id: row.try_get("", "id")?,
-                slug: row.try_get("", "slug")?,
-                title: row.try_get("", "title")?,
-                question: row.try_get("", "question")?,
-                sample: row.try_get::<i32>("", "sample")? == 1,
-                state: PollState::from_code(row.try_get("", "state")?),
-                opens_at: row.try_get("", "opens_ms")?,
-                closes_at: row.try_get("", "closes_ms")?,
-                time_zone: row.try_get("", "time_zone")?,
-                created_at: row.try_get("", "created_ms")?,
-                voters: row.try_get("", "voters")?,
-            })
-        },
-    )
-    .await
+    find_all(db.read(), sql, [limit.into(), offset.into()]).await
 }

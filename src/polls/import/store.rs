@@ -1,8 +1,10 @@
 //! The imported polls: `poll_import`.
 
-use sea_orm::DbErr;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 
-use crate::db::{Db, WriteTxn, fetch_one_as, run};
+use crate::db::entities::poll_import;
+use crate::db::{Db, WriteTxn};
 use crate::types::{PollId, UnixMillis};
 
 /// A poll that was imported before.
@@ -15,15 +17,13 @@ pub struct Known {
 
 /// The poll with this import key.
 pub async fn known(db: &Db, key: &str) -> Result<Option<Known>, DbErr> {
-    let sql = "SELECT poll_id, done_ms FROM poll_import WHERE source_key = $1";
-    fetch_one_as(db.read(), sql, [key.into()], |row| {
-        let done: Option<UnixMillis> = row.try_get("", "done_ms")?;
-        Ok(Known {
-            poll: row.try_get("", "poll_id")?,
-            done: done.is_some(),
-        })
-    })
-    .await
+    let row = poll_import::Entity::find_by_id(key.to_owned())
+        .one(db.read())
+        .await?;
+    Ok(row.map(|row| Known {
+        poll: row.poll_id,
+        done: row.done_ms.is_some(),
+    }))
 }
 
 /// Records that `key` becomes `poll`, in the transaction that creates it.
@@ -31,14 +31,24 @@ pub async fn known(db: &Db, key: &str) -> Result<Option<Known>, DbErr> {
 /// # Errors
 /// A database error, including a key that already exists.
 pub async fn begin(txn: &WriteTxn, key: &str, poll: PollId, now: UnixMillis) -> Result<(), DbErr> {
-    let sql = "INSERT INTO poll_import (source_key, poll_id, begun_ms) VALUES ($1, $2, $3)";
-    run(&**txn, sql, [key.into(), poll.into(), now.into()])
+    let row = poll_import::ActiveModel {
+        source_key: Set(key.to_owned()),
+        poll_id: Set(poll),
+        begun_ms: Set(now),
+        done_ms: Set(None),
+    };
+    poll_import::Entity::insert(row)
+        .exec_without_returning(&**txn)
         .await
         .map(drop)
 }
 
 /// Records that the import of this poll is complete.
 pub async fn finish(txn: &WriteTxn, key: &str, now: UnixMillis) -> Result<(), DbErr> {
-    let sql = "UPDATE poll_import SET done_ms = $1 WHERE source_key = $2";
-    run(&**txn, sql, [now.into(), key.into()]).await.map(drop)
+    poll_import::Entity::update_many()
+        .col_expr(poll_import::Column::DoneMs, Expr::value(now))
+        .filter(poll_import::Column::SourceKey.eq(key))
+        .exec(&**txn)
+        .await
+        .map(drop)
 }

@@ -1,27 +1,35 @@
 //! Pictures in the database.
 
-use sea_orm::{DbErr, EntityTrait, Value};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, Value,
+};
 
 use super::{FOLDER, Redrawn};
-use crate::db::entities::picture;
+use crate::db::entities::{picture, poll_option};
 use crate::db::{Db, WriteTxn, run};
-use crate::polls::model::Picture;
+use crate::polls::model::{Picture, PollState, Role};
 use crate::types::{PollId, UnixMillis};
 
 /// Stores a picture; an identical one is stored once.
 pub async fn keep(txn: &WriteTxn, now: UnixMillis, redrawn: &Redrawn) -> Result<(), DbErr> {
     // Storing it again makes it new, so that an unused picture is not purged while an editor is still working with it.
-    let sql = "INSERT INTO picture (name, media_type, width, height, body, created_ms) VALUES ($1, $2, $3, $4, $5, $6) \
-               ON CONFLICT (name) DO UPDATE SET created_ms = excluded.created_ms";
-    let values: [Value; 6] = [
-        redrawn.name.as_str().into(),
-        redrawn.media_type.into(),
-        i64::from(redrawn.width).into(),
-        i64::from(redrawn.height).into(),
-        redrawn.body.clone().into(),
-        now.into(),
-    ];
-    run(&**txn, sql, values).await.map(drop)
+    let renew = OnConflict::column(picture::Column::Name)
+        .update_column(picture::Column::CreatedMs)
+        .to_owned();
+    let row = picture::ActiveModel {
+        name: Set(redrawn.name.clone()),
+        media_type: Set(redrawn.media_type.to_owned()),
+        width: Set(i64::from(redrawn.width)),
+        height: Set(i64::from(redrawn.height)),
+        body: Set(redrawn.body.clone()),
+        created_ms: Set(now),
+    };
+    picture::Entity::insert(row)
+        .on_conflict(renew)
+        .exec_without_returning(&**txn)
+        .await
+        .map(drop)
 }
 
 /// The picture with this name.
@@ -41,23 +49,31 @@ pub async fn place(
     option: i64,
     picture: Option<&Picture>,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE poll SET revision = revision + 1, updated_ms = $1 WHERE id = $2 AND revision = $3 AND state = 0";
-    let values: [Value; 3] = [now.into(), poll.into(), revision.into()];
+    let sql = "UPDATE poll SET revision = revision + 1, updated_ms = $1 WHERE id = $2 AND revision = $3 AND state = $4";
+    let values: [Value; 4] = [
+        now.into(),
+        poll.into(),
+        revision.into(),
+        PollState::Draft.code().into(),
+    ];
     if run(&**txn, sql, values).await?.rows_affected() == 0 {
         return Ok(false);
     }
     let size = picture.and_then(|picture| picture.size);
-    let sql = "UPDATE poll_option SET picture = $1, picture_alt = $2, picture_width = $3, picture_height = $4 \
-               WHERE poll_id = $5 AND position = $6 AND role = 0";
-    let values: [Value; 6] = [
-        picture.map(|p| p.path.clone()).into(),
-        picture.map(|p| p.alt.clone()).unwrap_or_default().into(),
-        size.map(|(width, _)| width).into(),
-        size.map(|(_, height)| height).into(),
-        poll.into(),
-        option.into(),
-    ];
-    Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
+    let placed = poll_option::Entity::update_many()
+        .set(poll_option::ActiveModel {
+            picture: Set(picture.map(|picture| picture.path.clone())),
+            picture_alt: Set(picture.map(|p| p.alt.clone()).unwrap_or_default()),
+            picture_width: Set(size.map(|(width, _)| width)),
+            picture_height: Set(size.map(|(_, height)| height)),
+            ..Default::default()
+        })
+        .filter(poll_option::Column::PollId.eq(poll))
+        .filter(poll_option::Column::Position.eq(option))
+        .filter(poll_option::Column::Role.eq(Role::Plain.code()))
+        .exec(&**txn)
+        .await?;
+    Ok(placed.rows_affected == 1)
 }
 
 /// Deletes pictures uploaded before `before` that are not beside any option.

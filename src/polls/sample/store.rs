@@ -1,9 +1,14 @@
 //! The `poll_sample` table: written once, at the draw.
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
+    PaginatorTrait as _, QueryFilter as _, Value,
+};
 
 use super::{Sample, Sampling};
-use crate::db::{Db, WriteTxn, fetch_all_as, fetch_one, is_unique_violation, run};
+use crate::db::entities::{poll_sample, subscription};
+use crate::db::{Db, WriteTxn, find_all, find_one, find_values, is_unique_violation, run};
+use crate::polls::model::PollState;
 use crate::types::reader_list::{packed, unpacked};
 use crate::types::{EditorId, NewsletterId, PollId, ReaderId, SubscriptionState, UnixMillis};
 
@@ -13,21 +18,29 @@ pub async fn of_poll<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Samplin
     let sql = "SELECT s.poll_id, s.beside_poll_id, s.newsletter_id, s.population, s.drawn_ms, n.name, \
                CASE WHEN s.poll_id = $1 THEN s.readers END AS readers \
                FROM poll_sample s JOIN newsletter n ON n.id = s.newsletter_id WHERE s.poll_id = $1 OR s.beside_poll_id = $1";
-    let Some(row) = fetch_one(db, sql, [Value::from(poll)]).await? else {
+    #[derive(FromQueryResult)]
+    struct Row {
+        poll_id: PollId,
+        beside_poll_id: Option<PollId>,
+        newsletter_id: NewsletterId,
+        population: i64,
+        drawn_ms: UnixMillis,
+        name: String,
+        readers: Option<Vec<u8>>,
+    }
+    let Some(row) = find_one::<Row>(db, sql, [poll.into()]).await? else {
         return Ok(Sampling::Open);
     };
-    let of: PollId = row.try_get("", "poll_id")?;
-    if of != poll {
-        return Ok(Sampling::OpenBeside(of));
+    if row.poll_id != poll {
+        return Ok(Sampling::OpenBeside(row.poll_id));
     }
-    let readers: Option<Vec<u8>> = row.try_get("", "readers")?;
     Ok(Sampling::Drawn(Sample {
-        newsletter: row.try_get("", "newsletter_id")?,
-        name: row.try_get("", "name")?,
-        population: row.try_get("", "population")?,
-        readers: unpacked(&readers.unwrap_or_default()).into(),
-        drawn_at: row.try_get("", "drawn_ms")?,
-        beside: row.try_get("", "beside_poll_id")?,
+        newsletter: row.newsletter_id,
+        name: row.name,
+        population: row.population,
+        readers: unpacked(&row.readers.unwrap_or_default()).into(),
+        drawn_at: row.drawn_ms,
+        beside: row.beside_poll_id,
     }))
 }
 
@@ -47,21 +60,20 @@ pub struct Record {
 
 /// Stores a draw. Returns false if the poll, or the open poll beside it, already has a sample.
 pub async fn insert(txn: &WriteTxn, poll: PollId, record: &Record) -> Result<bool, DbErr> {
-    let sql = "INSERT INTO poll_sample (poll_id, beside_poll_id, newsletter_id, seed, population, frame, frame_sha256, readers, drawn_ms, editor_id) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    let values: [Value; 10] = [
-        poll.into(),
-        record.beside.into(),
-        record.newsletter.into(),
-        record.seed.as_str().into(),
-        i64::try_from(record.frame.len()).unwrap_or(i64::MAX).into(),
-        packed(&record.frame).into(),
-        record.frame_sha256.clone().into(),
-        packed(&record.readers).into(),
-        record.drawn_at.into(),
-        record.editor.into(),
-    ];
-    match run(&**txn, sql, values).await {
+    let row = poll_sample::ActiveModel {
+        poll_id: Set(poll),
+        beside_poll_id: Set(record.beside),
+        newsletter_id: Set(record.newsletter),
+        seed: Set(record.seed.clone()),
+        population: Set(i64::try_from(record.frame.len()).unwrap_or(i64::MAX)),
+        frame: Set(packed(&record.frame)),
+        frame_sha256: Set(record.frame_sha256.clone()),
+        readers: Set(packed(&record.readers)),
+        drawn_ms: Set(record.drawn_at),
+        editor_id: Set(record.editor),
+    };
+    let insert = poll_sample::Entity::insert(row);
+    match insert.exec_without_returning(&**txn).await {
         Ok(_) => Ok(true),
         Err(error) if is_unique_violation(&error) => Ok(false),
         Err(error) => Err(error),
@@ -70,22 +82,16 @@ pub async fn insert(txn: &WriteTxn, poll: PollId, record: &Record) -> Result<boo
 
 /// The draw of a poll with its list, so that it can be repeated.
 pub async fn record(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
-    let sql = "SELECT newsletter_id, beside_poll_id, seed, frame, frame_sha256, readers, drawn_ms, editor_id FROM poll_sample WHERE poll_id = $1";
-    let Some(row) = fetch_one(db.read(), sql, [Value::from(poll)]).await? else {
-        return Ok(None);
-    };
-    let list = |column: &str| -> Result<Vec<ReaderId>, DbErr> {
-        Ok(unpacked(&row.try_get::<Vec<u8>>("", column)?))
-    };
-    Ok(Some(Record {
-        newsletter: row.try_get("", "newsletter_id")?,
-        beside: row.try_get("", "beside_poll_id")?,
-        seed: row.try_get("", "seed")?,
-        frame: list("frame")?,
-        frame_sha256: row.try_get("", "frame_sha256")?,
-        readers: list("readers")?,
-        drawn_at: row.try_get("", "drawn_ms")?,
-        editor: row.try_get("", "editor_id")?,
+    let row = poll_sample::Entity::find_by_id(poll).one(db.read()).await?;
+    Ok(row.map(|row| Record {
+        newsletter: row.newsletter_id,
+        beside: row.beside_poll_id,
+        seed: row.seed,
+        frame: unpacked(&row.frame),
+        frame_sha256: row.frame_sha256,
+        readers: unpacked(&row.readers),
+        drawn_at: row.drawn_ms,
+        editor: row.editor_id,
     }))
 }
 
@@ -118,21 +124,27 @@ pub async fn listed(
                ORDER BY s.drawn_ms DESC, s.poll_id DESC LIMIT $3";
     let most = i64::try_from(LISTED + 1).unwrap_or(i64::MAX);
     let values: [Value; 3] = [at.into(), poll.into(), most.into()];
-    let mut found: Vec<Listed> = fetch_all_as(db.read(), sql, values, |row| {
-        let readers: Vec<u8> = row.try_get("", "readers")?;
-        Ok(Listed {
-            poll: row.try_get("", "poll")?,
-            beside: row.try_get("", "beside")?,
-            newsletter: row.try_get("", "newsletter")?,
-            population: row.try_get("", "population")?,
-            drawn: i64::try_from(unpacked(&readers).len()).unwrap_or(i64::MAX),
-            drawn_at: row.try_get("", "drawn_ms")?,
-        })
-    })
-    .await?;
+    #[derive(FromQueryResult)]
+    struct Row {
+        poll: String,
+        beside: Option<String>,
+        newsletter: String,
+        population: i64,
+        readers: Vec<u8>,
+        drawn_ms: UnixMillis,
+    }
+    let mut found: Vec<Row> = find_all(db.read(), sql, values).await?;
     let more = found.len() > LISTED;
     found.truncate(LISTED);
-    Ok((found, more))
+    let listed = |row: Row| Listed {
+        poll: row.poll,
+        beside: row.beside,
+        newsletter: row.newsletter,
+        population: row.population,
+        drawn: i64::try_from(unpacked(&row.readers).len()).unwrap_or(i64::MAX),
+        drawn_at: row.drawn_ms,
+    };
+    Ok((found.into_iter().map(listed).collect(), more))
 }
 
 /// The confirmed subscribers of a newsletter, ascending, read in one statement and so at one instant.
@@ -141,30 +153,23 @@ pub async fn frame(db: &Db, newsletter: NewsletterId) -> Result<Vec<ReaderId>, D
         "SELECT reader_id FROM subscription WHERE newsletter_id = $1 AND state = {} ORDER BY reader_id",
         SubscriptionState::Active.code()
     );
-    fetch_all_as(db.read(), sql, [Value::from(newsletter)], |row| {
-        row.try_get("", "reader_id")
-    })
-    .await
+    find_values(db.read(), sql, [newsletter.into()]).await
 }
 
 /// The number of confirmed subscribers of a newsletter.
 pub async fn population(db: &Db, newsletter: NewsletterId) -> Result<i64, DbErr> {
-    let sql = format!(
-        "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM subscription WHERE newsletter_id = $1 AND state = {}",
-        SubscriptionState::Active.code()
-    );
-    fetch_one(db.read(), sql, [Value::from(newsletter)])
-        .await?
-        .map_or(Ok(0), |row| row.try_get("", "n"))
+    let n = subscription::Entity::find()
+        .filter(subscription::Column::NewsletterId.eq(newsletter))
+        .filter(subscription::Column::State.eq(SubscriptionState::Active.code()))
+        .count(db.read())
+        .await?;
+    Ok(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
 /// The keys of all ballots in a poll.
 pub async fn voter_keys(db: &Db, poll: PollId) -> Result<Vec<Vec<u8>>, DbErr> {
     let sql = "SELECT voter_key FROM ballot WHERE poll_id = $1";
-    fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
-        row.try_get("", "voter_key")
-    })
-    .await
+    find_values(db.read(), sql, [poll.into()]).await
 }
 
 /// Turns a draft into the sample's poll: from now on confirmed subscribers make its result. Returns false if it is no
@@ -176,8 +181,15 @@ pub async fn open_draft(
     tier: i16,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE poll SET state = 1, headline_tier = $1, newsletter_id = NULL, updated_ms = $2, revision = revision + 1 \
-               WHERE id = $3 AND revision = $4 AND state = 0";
-    let values = [tier.into(), now.into(), poll.into(), revision.into()];
+    let sql = "UPDATE poll SET state = $1, headline_tier = $2, newsletter_id = NULL, updated_ms = $3, revision = revision + 1 \
+               WHERE id = $4 AND revision = $5 AND state = $6";
+    let values: [Value; 6] = [
+        PollState::Published.code().into(),
+        tier.into(),
+        now.into(),
+        poll.into(),
+        revision.into(),
+        PollState::Draft.code().into(),
+    ];
     Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
 }
