@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, FromQueryResult};
 
-use crate::db::{Batch, Db, fetch_all_as};
+use crate::db::{Batch, Db, find_all};
 use crate::types::{PollId, UnixMillis};
 
 /// Why an answer was not counted.
@@ -68,8 +68,11 @@ pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Re
 /// The refusals of a poll by reason code, summed over all hours.
 pub async fn refused(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
     let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
-    fetch_all_as(db.read(), sql, [poll.into()], |row| {
-        Ok((row.try_get("", "reason")?, row.try_get("", "n")?))
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        reason: i16,
+        n: i64,
+    }
+    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into()]).await?;
+    Ok(rows.into_iter().map(|row| (row.reason, row.n)).collect())
 }

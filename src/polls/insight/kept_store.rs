@@ -1,9 +1,10 @@
 //! The stored counts, so that every node shows the same one, also after a restart.
 
-use sea_orm::{DbErr, Value};
+use sea_orm::{DbErr, EntityTrait as _, Value};
 
 use super::answers::Counted;
 use super::store::Alike;
+use crate::db::entities::kept_count;
 use crate::db::{Backend, Db, fetch_one, run};
 use crate::polls::model::Tier;
 use crate::polls::statistics::cells::SMALLEST_CELL;
@@ -11,13 +12,11 @@ use crate::types::{OptionId, PollId};
 
 /// The stored count of a poll.
 pub async fn kept(db: &Db, poll: PollId) -> Result<Option<Counted>, DbErr> {
-    let sql = "SELECT tier, counted_ms, said FROM kept_count WHERE poll_id = $1";
-    let Some(row) = fetch_one(db.read(), sql, [poll.into()]).await? else {
+    let Some(row) = kept_count::Entity::find_by_id(poll).one(db.read()).await? else {
         return Ok(None);
     };
-    let said: String = row.try_get("", "said")?;
-    let said: Vec<(Vec<i64>, i64)> =
-        serde_json::from_str(&said).map_err(|e| DbErr::Custom(format!("kept_count.said: {e}")))?;
+    let said: Vec<(Vec<i64>, i64)> = serde_json::from_str(&row.said)
+        .map_err(|e| DbErr::Custom(format!("kept_count.said: {e}")))?;
     let alike: Vec<Alike> = said
         .into_iter()
         .map(|(options, n)| Alike {
@@ -28,8 +27,8 @@ pub async fn kept(db: &Db, poll: PollId) -> Result<Option<Counted>, DbErr> {
     Ok(Some(Counted {
         ballots: alike.iter().map(|alike| alike.n).sum(),
         alike,
-        at: row.try_get("", "counted_ms")?,
-        tier: Tier::from_code(row.try_get("", "tier")?),
+        at: row.counted_ms,
+        tier: Tier::from_code(row.tier),
     }))
 }
 

@@ -23,6 +23,14 @@ pub enum Step {
 }
 
 impl Step {
+    pub(super) fn from_code(code: i16) -> Self {
+        match code {
+            1 => Self::Seen,
+            2 => Self::Asked,
+            _ => Self::Confirmed,
+        }
+    }
+
     /// The code stored in the table.
     pub fn code(self) -> i16 {
         match self {

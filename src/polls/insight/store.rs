@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, Value};
+use sea_orm::{DbErr, FromQueryResult, Value};
 
 use super::steps::Step;
-use crate::db::{Db, WriteTxn, fetch_all, fetch_all_as, run, values_list};
+use crate::db::{Db, WriteTxn, find_all, run, values_list};
 use crate::polls::answer::stored_options;
 use crate::polls::model::{Place, Tier};
 use crate::types::{OptionId, PollId, UnixMillis};
@@ -68,15 +68,18 @@ pub struct Steps {
 pub async fn steps(db: &Db, poll: PollId) -> Result<Steps, DbErr> {
     let sql = "SELECT step, source, CAST(SUM(n) AS BIGINT) AS n FROM poll_step WHERE poll_id = $1 \
                GROUP BY step, source ORDER BY step, source";
+    #[derive(FromQueryResult)]
+    struct Row {
+        step: i16,
+        source: i16,
+        n: i64,
+    }
     let mut steps = Steps::default();
-    for row in fetch_all(db.read(), sql, [Value::from(poll)]).await? {
-        let (step, n): (i16, i64) = (row.try_get("", "step")?, row.try_get("", "n")?);
-        match step {
-            1 => steps
-                .seen
-                .push((Place::from_code(row.try_get("", "source")?), n)),
-            2 => steps.asked += n,
-            _ => steps.confirmed += n,
+    for row in find_all::<Row>(db.read(), sql, [poll.into()]).await? {
+        match Step::from_code(row.step) {
+            Step::Seen => steps.seen.push((Place::from_code(row.source), row.n)),
+            Step::Asked => steps.asked += row.n,
+            Step::Confirmed => steps.confirmed += row.n,
         }
     }
     Ok(steps)
@@ -94,14 +97,19 @@ pub struct Hour {
 pub async fn hours(db: &Db, poll: PollId) -> Result<Vec<Hour>, DbErr> {
     let sql = "SELECT hour_ms, tier, CAST(SUM(n) AS BIGINT) AS n FROM poll_hour WHERE poll_id = $1 \
                GROUP BY hour_ms, tier ORDER BY hour_ms, tier";
-    fetch_all_as(db.read(), sql, [Value::from(poll)], |row| {
-        Ok(Hour {
-            at: row.try_get("", "hour_ms")?,
-            tier: Tier::from_code(row.try_get("", "tier")?),
-            n: row.try_get("", "n")?,
-        })
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        hour_ms: UnixMillis,
+        tier: i16,
+        n: i64,
+    }
+    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into()]).await?;
+    let hour = |row: Row| Hour {
+        at: row.hour_ms,
+        tier: Tier::from_code(row.tier),
+        n: row.n,
+    };
+    Ok(rows.into_iter().map(hour).collect())
 }
 
 /// Ballots that say the same.
@@ -129,15 +137,19 @@ pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike
         tier.code().into(),
         most.into(),
     ];
-    let rows = fetch_all(db.read(), sql, values).await?;
+    #[derive(FromQueryResult)]
+    struct Row {
+        choices: Vec<u8>,
+        n: i64,
+    }
+    let rows: Vec<Row> = find_all(db.read(), sql, values).await?;
     if rows.len() > MOST_KINDS {
         return Ok(None);
     }
     // Readers' own words are left out: ballots that differ only there are alike.
     let mut alike: BTreeMap<Vec<OptionId>, i64> = BTreeMap::new();
     for row in &rows {
-        let choices: Vec<u8> = row.try_get("", "choices")?;
-        *alike.entry(stored_options(&choices)).or_default() += row.try_get::<i64>("", "n")?;
+        *alike.entry(stored_options(&row.choices)).or_default() += row.n;
     }
     let alike = alike.into_iter().map(|(options, n)| Alike { options, n });
     Ok(Some(alike.collect()))

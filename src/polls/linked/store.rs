@@ -1,11 +1,15 @@
 //! The consent texts, and access to links outside the ballot box. Links are written by `ballots::links`.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
+    QueryFilter as _, SelectExt as _, Value,
+};
 
 use super::LinkWords;
 use super::export::Taker;
-use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, fetch_one_as, run};
+use crate::db::entities::{ballot_link, link_export, link_text};
+use crate::db::{Backend, Db, WriteTxn, fetch_all, find_all, find_value, run};
 use crate::types::{EditorId, PollId, ReaderId, UnixMillis};
 
 /// Stores a consent text and returns its version; an identical text keeps its version.
@@ -15,27 +19,26 @@ pub async fn keep_words(txn: &WriteTxn, words: &str, now: UnixMillis) -> Result<
     let sql = "INSERT INTO link_text (sha256, body, created_ms) VALUES ($1, $2, $3) \
                ON CONFLICT (sha256) DO UPDATE SET sha256 = excluded.sha256 RETURNING id";
     let values: [Value; 3] = [hash.into(), words.into(), now.into()];
-    let row = fetch_one(&**txn, sql, values).await?;
-    row.ok_or(DbErr::RecordNotInserted)?.try_get("", "id")
+    let version = find_value(&**txn, sql, values).await?;
+    version.ok_or(DbErr::RecordNotInserted)
 }
 
 /// The consent text with this version.
 pub async fn words<C: ConnectionTrait>(db: &C, version: i64) -> Result<Option<LinkWords>, DbErr> {
-    let sql = "SELECT body FROM link_text WHERE id = $1";
-    fetch_one_as(db, sql, [version.into()], |row| {
-        Ok(LinkWords {
-            version,
-            text: row.try_get("", "body")?,
-        })
-    })
-    .await
+    let row = link_text::Entity::find_by_id(version).one(db).await?;
+    Ok(row.map(|row| LinkWords {
+        version,
+        text: row.body,
+    }))
 }
 
 /// Whether this reader's answer is linked.
 pub async fn is_linked(db: &Db, poll: PollId, reader: ReaderId) -> Result<bool, DbErr> {
-    let sql = "SELECT 1 FROM ballot_link WHERE poll_id = $1 AND reader_id = $2";
-    let row = fetch_one(db.read(), sql, [poll.into(), reader.into()]).await?;
-    Ok(row.is_some())
+    ballot_link::Entity::find()
+        .filter(ballot_link::Column::PollId.eq(poll))
+        .filter(ballot_link::Column::ReaderId.eq(reader))
+        .exists(db.read())
+        .await
 }
 
 /// A linked answer.
@@ -61,22 +64,31 @@ pub async fn of_reader<C: ConnectionTrait>(db: &C, reader: ReaderId) -> Result<V
     let sql = "SELECT l.poll_id, p.slug, l.choices, l.link_text_id, t.body, l.agreed_ms, l.linked_ms, l.changed_ms FROM ballot_link l \
                JOIN poll p ON p.id = l.poll_id JOIN link_text t ON t.id = l.link_text_id \
                WHERE l.reader_id = $1 ORDER BY l.linked_ms DESC, l.poll_id DESC";
-    fetch_all_as(db, sql, [reader.into()], linked).await
-}
-
-fn linked(row: &QueryResult) -> Result<Linked, DbErr> {
-    Ok(Linked {
-        poll: row.try_get("", "poll_id")?,
-        slug: row.try_get("", "slug")?,
-        choices: row.try_get("", "choices")?,
+    #[derive(FromQueryResult)]
+    struct Row {
+        poll_id: PollId,
+        slug: String,
+        choices: Vec<u8>,
+        link_text_id: i64,
+        body: String,
+        agreed_ms: UnixMillis,
+        linked_ms: UnixMillis,
+        changed_ms: UnixMillis,
+    }
+    let rows: Vec<Row> = find_all(db, sql, [reader.into()]).await?;
+    let linked = |row: Row| Linked {
+        poll: row.poll_id,
+        slug: row.slug,
+        choices: row.choices,
         words: LinkWords {
-            version: row.try_get("", "link_text_id")?,
-            text: row.try_get("", "body")?,
+            version: row.link_text_id,
+            text: row.body,
         },
-        agreed: row.try_get("", "agreed_ms")?,
-        linked: row.try_get("", "linked_ms")?,
-        changed: row.try_get("", "changed_ms")?,
-    })
+        agreed: row.agreed_ms,
+        linked: row.linked_ms,
+        changed: row.changed_ms,
+    };
+    Ok(rows.into_iter().map(linked).collect())
 }
 
 /// Withdraws a reader's consent for one poll: the ballot remains, counted and secret. Returns
@@ -111,39 +123,50 @@ pub async fn by_reader(
 ) -> Result<Vec<(ReaderId, Vec<u8>)>, DbErr> {
     let sql = "SELECT reader_id, choices FROM ballot_link WHERE poll_id = $1 ORDER BY reader_id";
     let values: [Value; 1] = [poll.into()];
-    let rows = match frozen {
-        None => fetch_all(db.read(), sql, values).await?,
+    #[derive(FromQueryResult)]
+    struct Row {
+        reader_id: ReaderId,
+        choices: Vec<u8>,
+    }
+    let rows: Vec<Row> = match frozen {
+        None => find_all(db.read(), sql, values).await?,
         Some(txn) => {
             let lock = match db.backend() {
                 Backend::Postgres => " FOR SHARE",
                 Backend::Sqlite => "",
             };
-            fetch_all(&**txn, format!("{sql}{lock}"), values).await?
+            find_all(&**txn, format!("{sql}{lock}"), values).await?
         }
     };
-    rows.iter()
-        .map(|row| Ok((row.try_get("", "reader_id")?, row.try_get("", "choices")?)))
-        .collect()
+    let pair = |row: Row| (row.reader_id, row.choices);
+    Ok(rows.into_iter().map(pair).collect())
 }
 
 /// The numbers of linked answers of a poll, grouped by what they say.
 pub async fn kinds(db: &Db, poll: PollId) -> Result<Vec<(Vec<u8>, i64)>, DbErr> {
     let sql = "SELECT choices, CAST(COUNT(*) AS BIGINT) AS n FROM ballot_link WHERE poll_id = $1 GROUP BY choices";
-    fetch_all_as(db.read(), sql, [poll.into()], |row| {
-        Ok((row.try_get("", "choices")?, row.try_get("", "n")?))
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        choices: Vec<u8>,
+        n: i64,
+    }
+    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into()]).await?;
+    Ok(rows.into_iter().map(|row| (row.choices, row.n)).collect())
 }
 
 /// A linked answer with its reader.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct OfPoll {
     pub email: String,
     pub name: String,
     pub choices: Vec<u8>,
+    #[sea_orm(from_alias = "link_text_id")]
     pub version: i64,
+    #[sea_orm(from_alias = "agreed_ms")]
     pub agreed: UnixMillis,
+    #[sea_orm(from_alias = "linked_ms")]
     pub linked: UnixMillis,
+    #[sea_orm(from_alias = "changed_ms")]
     pub changed: UnixMillis,
 }
 
@@ -151,18 +174,7 @@ pub struct OfPoll {
 pub async fn of_poll(txn: &WriteTxn, poll: PollId) -> Result<Vec<OfPoll>, DbErr> {
     let sql = "SELECT r.email, r.name, l.choices, l.link_text_id, l.agreed_ms, l.linked_ms, l.changed_ms FROM ballot_link l \
                JOIN reader r ON r.id = l.reader_id WHERE l.poll_id = $1 AND r.erased_ms IS NULL ORDER BY r.email_key";
-    fetch_all_as(&**txn, sql, [poll.into()], |row| {
-        Ok(OfPoll {
-            email: row.try_get("", "email")?,
-            name: row.try_get("", "name")?,
-            choices: row.try_get("", "choices")?,
-            version: row.try_get("", "link_text_id")?,
-            agreed: row.try_get("", "agreed_ms")?,
-            linked: row.try_get("", "linked_ms")?,
-            changed: row.try_get("", "changed_ms")?,
-        })
-    })
-    .await
+    find_all(&**txn, sql, [poll.into()]).await
 }
 
 /// Records who exports linked answers.
@@ -178,16 +190,19 @@ pub async fn note_export(
         Taker::Editor(editor) => (editor, None),
         Taker::Script(token) => (EditorId(0), Some(token)),
     };
-    let sql = "INSERT INTO link_export (poll_id, editor_id, format, readers, at_ms, token_id) VALUES ($1, $2, $3, $4, $5, $6)";
-    let values: [Value; 6] = [
-        poll.into(),
-        editor.into(),
-        format.into(),
-        readers.into(),
-        now.into(),
-        token.map(|token| token.0).into(),
-    ];
-    run(&**txn, sql, values).await.map(drop)
+    let row = link_export::ActiveModel {
+        poll_id: Set(poll),
+        editor_id: Set(editor),
+        format: Set(format.to_owned()),
+        readers: Set(readers),
+        at_ms: Set(now),
+        token_id: Set(token),
+        ..Default::default()
+    };
+    link_export::Entity::insert(row)
+        .exec_without_returning(&**txn)
+        .await
+        .map(drop)
 }
 
 /// An export of linked answers.
@@ -203,23 +218,28 @@ pub struct Taken {
 /// The last twenty exports of a poll's linked answers, newest first.
 pub async fn exports(db: &Db, poll: PollId) -> Result<Vec<Taken>, DbErr> {
     let sql = "SELECT CASE WHEN t.id IS NOT NULL THEN t.name WHEN d.name = '' THEN d.email ELSE d.name END AS who, \
-               CASE WHEN e.token_id IS NULL THEN 0 ELSE 1 END AS script, e.format, e.readers, e.at_ms FROM link_export e \
+               e.token_id IS NOT NULL AS script, e.format, e.readers, e.at_ms FROM link_export e \
                LEFT JOIN editor d ON d.id = e.editor_id LEFT JOIN api_token t ON t.id = e.token_id \
                WHERE e.poll_id = $1 ORDER BY e.id DESC LIMIT 20";
-    fetch_all_as(db.read(), sql, [poll.into()], |row| {
-        let who: Option<String> = row.try_get("", "who")?;
-        let script: i32 = row.try_get("", "script")?;
-        Ok(Taken {
-            who: match (who, script) {
-                (Some(name), 1) => format!("Script “{name}”"),
-                (None, 1) => "A script that no longer exists".to_owned(),
-                (Some(name), _) => name,
-                (None, _) => "An editor who no longer exists".to_owned(),
-            },
-            format: row.try_get("", "format")?,
-            readers: row.try_get("", "readers")?,
-            at: row.try_get("", "at_ms")?,
-        })
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        who: Option<String>,
+        script: bool,
+        format: String,
+        readers: i64,
+        at_ms: UnixMillis,
+    }
+    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into()]).await?;
+    let taken = |row: Row| Taken {
+        who: match (row.who, row.script) {
+            (Some(name), true) => format!("Script “{name}”"),
+            (None, true) => "A script that no longer exists".to_owned(),
+            (Some(name), false) => name,
+            (None, false) => "An editor who no longer exists".to_owned(),
+        },
+        format: row.format,
+        readers: row.readers,
+        at: row.at_ms,
+    };
+    Ok(rows.into_iter().map(taken).collect())
 }

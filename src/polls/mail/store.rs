@@ -1,16 +1,16 @@
 //! The numbers of answers from mails: counted, seen but not cast, scanned. By poll and issue, without any reader.
 
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{DbErr, FromQueryResult, Value};
 
 use super::looks::Counts;
 use crate::app::App;
-use crate::db::{Db, fetch_all, fetch_all_as, fetch_one, run, values_list};
+use crate::db::{Db, find_all, find_one, find_value, run, values_list};
 use crate::newsletters::{self, Newsletter};
 use crate::polls::model::Poll;
 use crate::types::{IssueId, PollId};
 
 /// The outcomes of the links to a poll in mails.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromQueryResult)]
 pub struct Numbers {
     /// Ballots first cast by such a link.
     pub counted: i64,
@@ -18,16 +18,6 @@ pub struct Numbers {
     pub seen: i64,
     /// Visits by programs.
     pub scanner: i64,
-}
-
-impl Numbers {
-    fn read(row: &QueryResult) -> Result<Self, DbErr> {
-        Ok(Self {
-            counted: row.try_get("", "counted")?,
-            seen: row.try_get("", "seen")?,
-            scanner: row.try_get("", "scanner")?,
-        })
-    }
 }
 
 const SUMS: &str = "CAST(COALESCE(SUM(counted), 0) AS BIGINT) AS counted, CAST(COALESCE(SUM(seen), 0) AS BIGINT) AS seen, \
@@ -42,9 +32,7 @@ pub async fn newsletter_of(
     let of_mail = match issue {
         Some(issue) => {
             let sql = "SELECT newsletter_id FROM issue WHERE id = $1";
-            let row = fetch_one(db.read(), sql, [issue.into()]).await?;
-            row.map(|row| row.try_get("", "newsletter_id"))
-                .transpose()?
+            find_value(db.read(), sql, [issue.into()]).await?
         }
         None => None,
     };
@@ -57,8 +45,8 @@ pub async fn newsletter_of(
 /// The numbers of a poll, summed over all issues that contained it.
 pub async fn of_poll(db: &Db, poll: PollId) -> Result<Numbers, DbErr> {
     let sql = format!("SELECT {SUMS} FROM mail_vote WHERE poll_id = $1");
-    let rows = fetch_all(db.read(), sql, [Value::from(poll)]).await?;
-    rows.first().map_or(Ok(Numbers::default()), Numbers::read)
+    let numbers = find_one(db.read(), sql, [poll.into()]).await?;
+    Ok(numbers.unwrap_or_default())
 }
 
 /// The numbers of the polls in an issue; polls without any are left out.
@@ -66,10 +54,15 @@ pub async fn of_issue(db: &Db, issue: IssueId) -> Result<Vec<(PollId, Numbers)>,
     let sql = format!(
         "SELECT poll_id, {SUMS} FROM mail_vote WHERE issue_id = $1 GROUP BY poll_id ORDER BY poll_id"
     );
-    fetch_all_as(db.read(), sql, [Value::from(issue)], |row| {
-        Ok((row.try_get("", "poll_id")?, Numbers::read(row)?))
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        poll_id: PollId,
+        #[sea_orm(nested)]
+        numbers: Numbers,
+    }
+    let rows: Vec<Row> = find_all(db.read(), sql, [issue.into()]).await?;
+    let numbers = |row: Row| (row.poll_id, row.numbers);
+    Ok(rows.into_iter().map(numbers).collect())
 }
 
 /// Adds the visits that are over.

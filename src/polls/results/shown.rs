@@ -158,15 +158,7 @@ fn question_result(
         .iter()
         .filter(|o| !o.retired || totals.option(o.id, tier) > 0)
         .collect();
-    // The rows of a ranked question are first choices, so only the reader's first choice is marked.
-    let mut mine: Vec<OptionId> = own
-        .iter()
-        .filter(|id| question.has(**id))
-        .copied()
-        .collect();
-    if question.kind == Kind::Ranked {
-        mine.truncate(1);
-    }
+    let mine = marked(question, own);
     let (runoff, counted) = kinds::runoff(question, totals, tier).unzip();
     let counts: Vec<i64> = match &counted {
         Some(counted) => kinds::first_choices(counted, &options),
@@ -186,6 +178,8 @@ fn question_result(
         .zip(&counts)
         .enumerate()
         .map(|(i, (option, &votes))| {
+            let share = shown.as_ref().and_then(|shares| shares.get(i));
+            let range = population.and_then(|population| range(votes, of, population));
             let (words, unshown) = kinds::own_words(option, totals, tier);
             Row {
                 key: option.key,
@@ -193,13 +187,8 @@ fn question_result(
                 picture: option.picture.as_ref().map(Thumbnail::of),
                 votes,
                 count: grouped(votes),
-                share: shown
-                    .as_ref()
-                    .and_then(|shares| shares.get(i))
-                    .map(|share: &Share| share.text()),
-                range: population
-                    .and_then(|population| range(votes, of, population))
-                    .map(|found| share_range(&found, of)),
+                share: share.map(|share: &Share| share.text()),
+                range: range.map(|found| share_range(&found, of)),
                 width: width(votes, of),
                 own: mine.contains(&option.id),
                 unshown: (!words.is_empty() && unshown > 0).then(|| grouped(unshown)),
@@ -223,6 +212,17 @@ fn question_result(
         shares: shown.is_some(),
         rows,
     }
+}
+
+/// The options of a question that the reader chose. The rows of a ranked question are first choices, so only the
+/// reader's first choice is marked.
+fn marked(question: &Question, own: &[OptionId]) -> Vec<OptionId> {
+    let most = match question.kind {
+        Kind::Ranked => 1,
+        _ => own.len(),
+    };
+    let own = own.iter().copied().filter(|id| question.has(*id));
+    own.take(most).collect()
 }
 
 /// The addition to the mean of a rating in a sample.

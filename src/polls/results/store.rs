@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{DbErr, Value};
+use sea_orm::{DbErr, FromQueryResult};
 
 use super::note::Answered;
-use crate::db::{Db, fetch_all};
+use crate::db::{Db, find_all};
 use crate::polls::ballots::details_store::{Approved, Ranking, approved, rankings};
 use crate::polls::model::{Place, Poll, Tier};
-use crate::types::{OptionId, UnixMillis};
+use crate::types::{OptionId, PollId, UnixMillis};
 
 /// The row of the tally that counts voters instead of an option.
 pub const VOTERS: OptionId = OptionId(0);
@@ -60,53 +60,77 @@ impl Totals {
 
 /// Reads the totals of a poll.
 pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
-    let sql = "SELECT option_id, tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 GROUP BY option_id, tier";
     let mut totals = Totals {
         rankings: rankings(db, poll).await?,
         words: approved(db, poll).await?,
+        options: options(db, poll.id).await?,
+        left_out: left_out(db, poll.id).await?,
         ..Totals::default()
     };
-    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
-        let tier = Tier::from_code(row.try_get("", "tier")?);
-        totals
-            .options
-            .entry(row.try_get("", "option_id")?)
-            .or_default()
-            .insert(tier, row.try_get("", "n")?);
+    let places = places(db, poll.id).await?;
+    let answered_at = |place: &AtPlace| (Place::from_code(place.source), place.n);
+    totals.places = places.iter().map(answered_at).collect();
+    let voters = totals.voters(Tier::Anonymous);
+    if voters > 0 {
+        let (first, last) = (
+            places.iter().map(|place| place.first_ms).min(),
+            places.iter().map(|place| place.last_ms).max(),
+        );
+        totals.answered = Some(Answered {
+            voters,
+            first: first.unwrap_or(UnixMillis(i64::MAX)),
+            last: last.unwrap_or(UnixMillis(i64::MIN)),
+            places: totals.places.iter().map(|(place, _)| *place).collect(),
+        });
     }
+    Ok(totals)
+}
+
+/// Answers by option and tier.
+async fn options(db: &Db, poll: PollId) -> Result<HashMap<OptionId, BTreeMap<Tier, i64>>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        option_id: OptionId,
+        tier: i16,
+        n: i64,
+    }
+    let sql = "SELECT option_id, tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 GROUP BY option_id, tier";
+    let mut options: HashMap<OptionId, BTreeMap<Tier, i64>> = HashMap::new();
+    for row in find_all::<Row>(db.read(), sql, [poll.into()]).await? {
+        let tiers = options.entry(row.option_id).or_default();
+        tiers.insert(Tier::from_code(row.tier), row.n);
+    }
+    Ok(options)
+}
+
+/// The ballots that were first cast at a place.
+#[derive(FromQueryResult)]
+struct AtPlace {
+    source: i16,
+    n: i64,
+    first_ms: UnixMillis,
+    last_ms: UnixMillis,
+}
+
+async fn places(db: &Db, poll: PollId) -> Result<Vec<AtPlace>, DbErr> {
     let sql = "SELECT source, CAST(SUM(n) AS BIGINT) AS n, MIN(first_ms) AS first_ms, MAX(last_ms) AS last_ms \
                FROM poll_source WHERE poll_id = $1 GROUP BY source ORDER BY source";
-    let (mut first, mut last) = (UnixMillis(i64::MAX), UnixMillis(i64::MIN));
-    for row in fetch_all(db.read(), sql, [Value::from(poll.id)]).await? {
-        totals.places.push((
-            Place::from_code(row.try_get("", "source")?),
-            row.try_get("", "n")?,
-        ));
-        first = first.min(row.try_get("", "first_ms")?);
-        last = last.max(row.try_get("", "last_ms")?);
+    find_all(db.read(), sql, [poll.into()]).await
+}
+
+/// Ballots that are set aside, by reason. Bursts have the reason that an editor gave for the whole burst; undecided ones
+/// are a single line. Ballots that were handed over count again.
+async fn left_out(db: &Db, poll: PollId) -> Result<Vec<(i64, String)>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        reason: String,
+        n: i64,
     }
-    // Bursts have the reason that an editor gave for the whole burst; undecided ones are a single line. Ballots that
-    // were handed over count again.
-    let sql = "SELECT CASE WHEN burst.number IS NULL THEN 1 ELSE 0 END AS own, COALESCE(burst.reason, r.reason) AS reason, \
+    let sql = "SELECT burst.number IS NULL AS own, COALESCE(burst.reason, r.reason) AS reason, \
                CAST(SUM(r.ballots - COALESCE(r.gone, 0)) AS BIGINT) AS n FROM ballot_removal r \
                LEFT JOIN (SELECT l.number, b.reason FROM poll_burst b JOIN poll_burst_removal l ON l.burst_id = b.id WHERE b.poll_id = $1) AS burst \
                ON burst.number = r.number WHERE r.poll_id = $2 AND r.undone_ms IS NULL \
                GROUP BY 1, 2 HAVING SUM(r.ballots - COALESCE(r.gone, 0)) > 0 ORDER BY 1, 2";
-    let both = [Value::from(poll.id), Value::from(poll.id)];
-    for row in fetch_all(db.read(), sql, both).await? {
-        totals
-            .left_out
-            .push((row.try_get("", "n")?, row.try_get("", "reason")?));
-    }
-    let voters = totals.voters(Tier::Anonymous);
-    if voters > 0 {
-        let places = totals.places.iter().map(|(place, _)| *place).collect();
-        totals.answered = Some(Answered {
-            voters,
-            first,
-            last,
-            places,
-        });
-    }
-    Ok(totals)
+    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into(), poll.into()]).await?;
+    Ok(rows.into_iter().map(|row| (row.n, row.reason)).collect())
 }

@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QueryOrder as _, Value,
+};
 
 use super::signs::Sign;
 use super::watch::Due;
-use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, in_list, run};
+use crate::db::entities::{poll_burst, poll_burst_removal};
+use crate::db::{Backend, Db, WriteTxn, find_all, find_value, in_list, run};
 use crate::polls::answer::stored_options;
 use crate::polls::ballots::removal::Selection;
 use crate::polls::model::Tier;
@@ -43,6 +47,15 @@ impl State {
             _ => Self::SetAside,
         }
     }
+
+    /// The states in which an editor can decide for this one. A burst that was counted again stays counted: its ballots
+    /// were given back and cannot be distinguished from others. What was only reported has no ballots to remove.
+    fn follows(self) -> &'static [Self] {
+        match self {
+            Self::Counted => &[Self::Noticed, Self::SetAside, Self::Removed],
+            Self::Noticed | Self::SetAside | Self::Removed => &[Self::SetAside, Self::Removed],
+        }
+    }
 }
 
 /// A burst.
@@ -69,28 +82,25 @@ pub struct Burst {
 
 /// Records a new burst.
 pub async fn open(txn: &WriteTxn, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {
-    let sql = "INSERT INTO poll_burst (poll_id, state, signs, choices, ballots, networks, first_ms, last_ms, found_ms) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
     let state = if due.held > 0 {
         State::Noticed
     } else {
         State::SetAside
     };
-    let values: [Value; 9] = [
-        due.poll.into(),
-        state.code().into(),
-        due.signs.iter().map(|sign| sign.bit()).sum::<i64>().into(),
-        due.choices.clone().into(),
-        (due.held as i64).into(),
-        (due.networks as i64).into(),
-        due.first.into(),
-        due.last.into(),
-        now.into(),
-    ];
-    fetch_one(&**txn, sql, values)
-        .await?
-        .ok_or_else(|| DbErr::RecordNotInserted)?
-        .try_get_by_index(0)
+    let row = poll_burst::ActiveModel {
+        poll_id: Set(due.poll),
+        state: Set(state.code()),
+        signs: Set(due.signs.iter().map(|sign| sign.bit()).sum()),
+        choices: Set(due.choices.clone()),
+        ballots: Set(due.held as i64),
+        networks: Set(due.networks as i64),
+        first_ms: Set(due.first),
+        last_ms: Set(due.last),
+        found_ms: Set(now),
+        ..Default::default()
+    };
+    let opened = poll_burst::Entity::insert(row).exec(&**txn).await?;
+    Ok(opened.last_insert_id)
 }
 
 /// Whether editors are to be notified by mail now: not if they were notified about this poll since `since`. If so,
@@ -115,9 +125,8 @@ pub async fn lock(db: &Db, txn: &WriteTxn, burst: BurstId) -> Result<Option<Stat
         Backend::Sqlite => "",
     };
     let sql = format!("SELECT state FROM poll_burst WHERE id = $1{lock}");
-    let row = fetch_one(&**txn, sql, [burst.into()]).await?;
-    row.map(|row| row.try_get("", "state").map(State::from_code))
-        .transpose()
+    let state = find_value(&**txn, sql, [burst.into()]).await?;
+    Ok(state.map(State::from_code))
 }
 
 /// Records that removal `number` sets aside `ballots` more of its ballots, in the same transaction.
@@ -128,58 +137,74 @@ pub async fn add(
     ballots: i64,
     due: &Due,
 ) -> Result<(), DbErr> {
-    let link = "INSERT INTO poll_burst_removal (burst_id, number) VALUES ($1, $2)";
-    run(&**txn, link, [burst.into(), number.into()]).await?;
+    let link = poll_burst_removal::ActiveModel {
+        burst_id: Set(burst),
+        number: Set(number),
+    };
+    poll_burst_removal::Entity::insert(link)
+        .exec_without_returning(&**txn)
+        .await?;
     // Ballots that were only reported are now set aside, so the count starts again.
-    let sql = "UPDATE poll_burst SET ballots = CASE state WHEN 0 THEN $1 ELSE ballots + $1 END, \
-               state = CASE state WHEN 0 THEN 1 ELSE state END, networks = $2, last_ms = $3 WHERE id = $4";
-    let values: [Value; 4] = [
+    let sql = "UPDATE poll_burst SET ballots = CASE state WHEN $5 THEN $1 ELSE ballots + $1 END, \
+               state = CASE state WHEN $5 THEN $6 ELSE state END, networks = $2, last_ms = $3 WHERE id = $4";
+    let values: [Value; 6] = [
         ballots.into(),
         (due.networks as i64).into(),
         due.last.into(),
         burst.into(),
+        State::Noticed.code().into(),
+        State::SetAside.code().into(),
     ];
     run(&**txn, sql, values).await.map(drop)
 }
 
 /// The bursts of a poll, newest first.
 pub async fn of_poll(db: &Db, poll: PollId) -> Result<Vec<Burst>, DbErr> {
-    let sql = "SELECT id, state, signs, choices, ballots, networks, first_ms, last_ms, found_ms, reason, decided_ms \
-               FROM poll_burst WHERE poll_id = $1 ORDER BY id DESC";
-    let rows = fetch_all(db.read(), sql, [poll.into()]).await?;
-    let mut bursts: Vec<Burst> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let rows = poll_burst::Entity::find()
+        .filter(poll_burst::Column::PollId.eq(poll))
+        .order_by_desc(poll_burst::Column::Id)
+        .all(db.read())
+        .await?;
+    let mut bursts: Vec<Burst> = rows.into_iter().map(Burst::from).collect();
     let sql = "SELECT l.burst_id, l.number, r.undone_ms FROM poll_burst b JOIN poll_burst_removal l ON l.burst_id = b.id \
                JOIN ballot_removal r ON r.poll_id = b.poll_id AND r.number = l.number WHERE b.poll_id = $1 ORDER BY l.number";
-    for row in fetch_all(db.read(), sql, [poll.into()]).await? {
-        let id: BurstId = row.try_get("", "burst_id")?;
-        let number = row.try_get("", "number")?;
-        let undone: Option<UnixMillis> = row.try_get("", "undone_ms")?;
-        for burst in bursts.iter_mut().filter(|burst| burst.id == id) {
-            burst.removals.push(number);
-            if undone.is_none() {
-                burst.aside.push(number);
+    #[derive(FromQueryResult)]
+    struct Removal {
+        burst_id: BurstId,
+        number: i64,
+        undone_ms: Option<UnixMillis>,
+    }
+    for removal in find_all::<Removal>(db.read(), sql, [poll.into()]).await? {
+        let of_it = bursts.iter_mut().filter(|b| b.id == removal.burst_id);
+        for burst in of_it {
+            burst.removals.push(removal.number);
+            if removal.undone_ms.is_none() {
+                burst.aside.push(removal.number);
             }
         }
     }
     Ok(bursts)
 }
 
-fn read(row: &QueryResult) -> Result<Burst, DbErr> {
-    Ok(Burst {
-        id: row.try_get("", "id")?,
-        state: State::from_code(row.try_get("", "state")?),
-        signs: Sign::of_bits(row.try_get("", "signs")?),
-        choices: row.try_get("", "choices")?,
-        ballots: row.try_get("", "ballots")?,
-        networks: row.try_get("", "networks")?,
-        first: row.try_get("", "first_ms")?,
-        last: row.try_get("", "last_ms")?,
-        found: row.try_get("", "found_ms")?,
-        reason: row.try_get("", "reason")?,
-        decided: row.try_get("", "decided_ms")?,
-        removals: Vec::new(),
-        aside: Vec::new(),
-    })
+impl From<poll_burst::Model> for Burst {
+    /// Without its removals.
+    fn from(row: poll_burst::Model) -> Self {
+        Self {
+            id: row.id,
+            state: State::from_code(row.state),
+            signs: Sign::of_bits(row.signs),
+            choices: row.choices,
+            ballots: row.ballots,
+            networks: row.networks,
+            first: row.first_ms,
+            last: row.last_ms,
+            found: row.found_ms,
+            reason: row.reason,
+            decided: row.decided_ms,
+            removals: Vec::new(),
+            aside: Vec::new(),
+        }
+    }
 }
 
 /// Records an editor's decision. Returns false if the burst's state does not allow it.
@@ -192,44 +217,39 @@ pub async fn decide(
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
     let txn = db.write_txn("decide-burst").await?;
-    // A burst that was counted again stays counted: its ballots were given back and cannot be
-    // distinguished from others.
-    let sql = "UPDATE poll_burst SET state = $1, reason = $2, decided_ms = $3, editor_id = $4 WHERE id = $5 AND state <> 2 AND (state <> 0 OR $1 = 2)";
-    let values: [Value; 5] = [
-        to.code().into(),
-        reason.into(),
-        now.into(),
-        editor.into(),
-        burst.into(),
-    ];
-    let done = run(&*txn, sql, values).await?.rows_affected() == 1;
+    let decided = poll_burst::Entity::update_many()
+        .set(poll_burst::ActiveModel {
+            state: Set(to.code()),
+            reason: Set(reason.to_owned()),
+            decided_ms: Set(Some(now)),
+            editor_id: Set(Some(editor)),
+            ..Default::default()
+        })
+        .filter(poll_burst::Column::Id.eq(burst))
+        .filter(poll_burst::Column::State.is_in(to.follows().iter().map(|state| state.code())))
+        .exec(&*txn)
+        .await?;
     txn.commit().await?;
-    Ok(done)
+    Ok(decided.rows_affected == 1)
 }
 
 /// A poll with bursts that wait for an editor's decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Waiting {
     pub slug: String,
     pub title: String,
     pub ballots: i64,
+    #[sea_orm(from_alias = "found_ms")]
     pub found: UnixMillis,
 }
 
 /// Every poll with undecided bursts that can still be decided on, the newest burst first.
 pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, DbErr> {
     let sql = "SELECT p.slug, p.title, CAST(SUM(b.ballots) AS BIGINT) AS ballots, MAX(b.found_ms) AS found_ms \
-               FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN (0, 1) AND p.sealed_ms IS NULL \
+               FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN ($1, $2) AND p.sealed_ms IS NULL \
                GROUP BY p.id, p.slug, p.title ORDER BY found_ms DESC";
-    fetch_all_as(db.read(), sql, [], |row| {
-        Ok(Waiting {
-            slug: row.try_get("", "slug")?,
-            title: row.try_get("", "title")?,
-            ballots: row.try_get("", "ballots")?,
-            found: row.try_get("", "found_ms")?,
-        })
-    })
-    .await
+    let undecided = [State::Noticed, State::SetAside];
+    find_all(db.read(), sql, undecided.map(|state| state.code().into())).await
 }
 
 /// What ballots that are set aside would add to the result.
@@ -276,14 +296,18 @@ async fn counts_where(db: &Db, which: &str, values: Vec<Value>) -> Result<Counts
     let sql = format!(
         "SELECT tier, choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND {which} GROUP BY tier, choices"
     );
-    for row in fetch_all(db.read(), sql, values).await? {
-        let tier = Tier::from_code(row.try_get("", "tier")?);
-        let n: i64 = row.try_get("", "n")?;
-        *counts.voters.entry(tier).or_default() += n;
-        let choices: Vec<u8> = row.try_get("", "choices")?;
-        for option in stored_options(&choices) {
+    #[derive(FromQueryResult)]
+    struct Row {
+        tier: i16,
+        choices: Vec<u8>,
+        n: i64,
+    }
+    for row in find_all::<Row>(db.read(), sql, values).await? {
+        let tier = Tier::from_code(row.tier);
+        *counts.voters.entry(tier).or_default() += row.n;
+        for option in stored_options(&row.choices) {
             let tiers = counts.options.entry(option).or_default();
-            *tiers.entry(tier).or_default() += n;
+            *tiers.entry(tier).or_default() += row.n;
         }
     }
     Ok(counts)
