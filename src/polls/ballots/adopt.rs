@@ -5,7 +5,7 @@ use sea_orm::{DbErr, Value};
 use super::chain::{self, BEFORE_THE_LOG, Heads};
 use super::log::{Ballot, Entry, Head, write};
 use super::rows::voter_key;
-use crate::db::{Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::{Db, WriteTxn, fetch_all, find_value, run};
 use crate::polls::definition;
 use crate::polls::model::Poll;
 use crate::types::{PollId, UnixMillis};
@@ -16,8 +16,7 @@ const PAGE: i64 = 10_000;
 /// Starts the log of every poll that the migration found with ballots but without a log.
 pub async fn adopt(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     let next = "SELECT id FROM poll WHERE unchained = 1 ORDER BY id LIMIT 1";
-    while let Some(row) = fetch_one(db.read(), next, []).await? {
-        let id: PollId = row.try_get("", "id")?;
+    while let Some(id) = find_value::<PollId>(db.read(), next, []).await? {
         let txn = db.write_txn("adopt-ballots").await?;
         // Of several nodes that start at once, only one does it.
         let mine = run(

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, FromQueryResult};
 use tokio::time::Instant;
 
 use super::counts::counted;
 use super::details_store::{Details, Scope, differences};
-use crate::db::{Db, fetch_all};
+use crate::db::{Db, find_all, find_values};
 use crate::polls::answer::Choice;
 use crate::polls::definition;
-use crate::polls::model::{Poll, Tier};
+use crate::polls::model::{Poll, PollState, Tier};
 use crate::types::{OptionId, PollId};
 
 /// A difference between the tally and the ballots it should equal.
@@ -31,6 +31,15 @@ pub async fn audit(db: &Db, poll: &Poll) -> Result<Vec<Difference>, DbErr> {
     recount(db, poll.id).await
 }
 
+/// How many ballots of a tier say the same, or how many answers are tallied for an option.
+#[derive(FromQueryResult)]
+struct Number {
+    choices: Option<Vec<u8>>,
+    option_id: Option<OptionId>,
+    tier: i16,
+    n: i64,
+}
+
 async fn recount(db: &Db, poll: PollId) -> Result<Vec<Difference>, DbErr> {
     let moment = db.snapshot().await?;
     // Reads the poll again from this snapshot: if it has been sealed since, its ballots are elsewhere.
@@ -42,33 +51,33 @@ async fn recount(db: &Db, poll: PollId) -> Result<Vec<Difference>, DbErr> {
                UNION ALL SELECT choices, NULL, tier, n FROM sealed_ballot WHERE poll_id = $2 AND set_aside = 0 \
                UNION ALL SELECT NULL, option_id, tier, CAST(SUM(n) AS BIGINT) FROM tally \
                WHERE poll_id = $3 GROUP BY option_id, tier";
-    // The tallied and the counted number, by option and tier.
-    let mut numbers: BTreeMap<(OptionId, Option<i16>), (i64, i64)> = BTreeMap::new();
-    let mut details = Details::default();
-    for row in fetch_all(
+    let rows: Vec<Number> = find_all(
         &moment,
         sql,
         [poll.id.into(), poll.id.into(), poll.id.into()],
     )
-    .await?
+    .await?;
+    // The tallied and the counted number, by option and tier.
+    let mut numbers: BTreeMap<(OptionId, Option<i16>), (i64, i64)> = BTreeMap::new();
+    let mut details = Details::default();
+    for Number {
+        choices,
+        option_id,
+        tier,
+        n,
+    } in rows
     {
-        let tier: i16 = row.try_get("", "tier")?;
-        let n: i64 = row.try_get("", "n")?;
-        let choices: Option<Vec<u8>> = row.try_get("", "choices")?;
-        match choices {
-            Some(choices) => {
-                for option in counted(&choices) {
-                    numbers.entry((option, Some(tier))).or_default().1 += n;
-                }
-                if poll.has_details() {
-                    let tier = Tier::from_code(tier);
-                    details.add(poll, tier, &Choice::from_stored(&choices), n);
-                }
+        if let Some(choices) = choices {
+            for option in counted(&choices) {
+                numbers.entry((option, Some(tier))).or_default().1 += n;
             }
-            None => {
-                let option: OptionId = row.try_get("", "option_id")?;
-                numbers.entry((option, Some(tier))).or_default().0 += n;
+            if poll.has_details() {
+                let tier = Tier::from_code(tier);
+                details.add(poll, tier, &Choice::from_stored(&choices), n);
             }
+        }
+        if let Some(option) = option_id {
+            numbers.entry((option, Some(tier))).or_default().0 += n;
         }
     }
     let details = BTreeMap::from([(0, details)]);
@@ -124,14 +133,14 @@ impl Audits {
         if rest_until.is_some_and(|until| began < until) {
             return Ok(());
         }
-        let sql = "SELECT id FROM poll WHERE id > $1 AND state <> 0 ORDER BY id LIMIT 200";
-        let rows = fetch_all(db.read(), sql, [after.into()]).await?;
-        if rows.is_empty() {
+        let sql = "SELECT id FROM poll WHERE id > $1 AND state <> $2 ORDER BY id LIMIT 200";
+        let values = [after.into(), PollState::Draft.code().into()];
+        let next: Vec<PollId> = find_values(db.read(), sql, values).await?;
+        if next.is_empty() {
             self.state().after = 0;
             return Ok(());
         }
-        for row in rows {
-            let poll: PollId = row.try_get("", "id")?;
+        for poll in next {
             // Set before the recount: a poll that cannot be read must not keep the others from being recounted.
             self.state().after = poll.0;
             self.note(poll, recount(db, poll).await?);

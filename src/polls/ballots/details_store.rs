@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 
-use crate::db::{Batch, Db, fetch_all, fetch_all_as};
+use crate::db::{Batch, Db, find_all};
 use crate::polls::answer::{Choice, stored_options};
 use crate::polls::model::{Kind, Poll, Role, Tier};
-use crate::polls::words::words_key;
+use crate::polls::words::{Ruling, words_key};
 use crate::types::varint::pack;
 use crate::types::{OptionId, PollId};
 
@@ -91,16 +91,21 @@ pub async fn rankings(db: &Db, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
     }
     let sql = "SELECT question, ranking, tier, CAST(SUM(n) AS BIGINT) AS n FROM ranking_tally WHERE poll_id = $1 \
                GROUP BY question, ranking, tier HAVING SUM(n) <> 0 ORDER BY question, ranking, tier";
-    fetch_all_as(db.read(), sql, [Value::from(poll.id)], |row| {
-        let ranking: Vec<u8> = row.try_get("", "ranking")?;
-        Ok(Ranking {
-            question: row.try_get("", "question")?,
-            options: stored_options(&ranking),
-            tier: Tier::from_code(row.try_get("", "tier")?),
-            n: row.try_get("", "n")?,
-        })
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        question: i64,
+        ranking: Vec<u8>,
+        tier: i16,
+        n: i64,
+    }
+    let rows: Vec<Row> = find_all(db.read(), sql, [poll.id.into()]).await?;
+    let ranking = |row: Row| Ranking {
+        question: row.question,
+        options: stored_options(&row.ranking),
+        tier: Tier::from_code(row.tier),
+        n: row.n,
+    };
+    Ok(rows.into_iter().map(ranking).collect())
 }
 
 /// The words of a poll that may be shown; runs no query if the poll has no field for words.
@@ -110,21 +115,25 @@ pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
     }
     let sql = "SELECT w.option_id, r.shown, w.tier, CAST(SUM(w.n) AS BIGINT) AS n FROM words_ruling r JOIN words_tally w \
                ON w.poll_id = r.poll_id AND w.option_id = r.option_id AND w.words_key = r.words_key \
-               WHERE r.poll_id = $1 AND r.ruling = 1 GROUP BY w.option_id, r.shown, w.tier HAVING SUM(w.n) <> 0 \
+               WHERE r.poll_id = $1 AND r.ruling = $2 GROUP BY w.option_id, r.shown, w.tier HAVING SUM(w.n) <> 0 \
                ORDER BY w.option_id, r.shown, w.tier";
-    fetch_all_as(db.read(), sql, [Value::from(poll.id)], |row| {
-        Ok(Approved {
-            option: row.try_get("", "option_id")?,
-            shown: row.try_get("", "shown")?,
-            tier: Tier::from_code(row.try_get("", "tier")?),
-            n: row.try_get("", "n")?,
-        })
-    })
-    .await
+    #[derive(FromQueryResult)]
+    struct Row {
+        option_id: OptionId,
+        shown: String,
+        tier: i16,
+        n: i64,
+    }
+    let values = [poll.id.into(), Ruling::Shown.code().into()];
+    let rows: Vec<Row> = find_all(db.read(), sql, values).await?;
+    let approved = |row: Row| Approved {
+        option: row.option_id,
+        shown: row.shown,
+        tier: Tier::from_code(row.tier),
+        n: row.n,
+    };
+    Ok(rows.into_iter().map(approved).collect())
 }
-
-/// The tallied and the counted number, by what it belongs to, its bytes, tier and stripe.
-type Numbers<Of> = BTreeMap<(Of, Vec<u8>, i64, i64), (i64, i64)>;
 
 /// What is compared with the tallies of rankings and words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +146,27 @@ pub enum Scope {
     Rankings,
 }
 
+/// The tallied and the counted number, by what it belongs to, its bytes, tier and stripe. Tiers are wide integers:
+/// somebody may have tampered with the file.
+#[derive(Debug)]
+struct Numbers<Of>(BTreeMap<(Of, Vec<u8>, i64, i64), (i64, i64)>);
+
+impl<Of: Ord> Numbers<Of> {
+    fn tallied(&mut self, key: (Of, Vec<u8>, i64, i64), n: i64) {
+        self.0.entry(key).or_default().0 += n;
+    }
+
+    fn counted(&mut self, key: (Of, Vec<u8>, i64, i64), n: i64) {
+        self.0.entry(key).or_default().1 += n;
+    }
+}
+
+impl Scope {
+    fn slot(self, slot: i64) -> i64 {
+        if self == Self::Slots { slot } else { 0 }
+    }
+}
+
 /// Where the tallies of rankings and words differ from what was `counted`, by stripe: the option (for a ranking, its
 /// first choice), the number tallied and the number counted.
 pub async fn differences<C: ConnectionTrait>(
@@ -145,65 +175,86 @@ pub async fn differences<C: ConnectionTrait>(
     counted: &BTreeMap<i64, Details>,
     scope: Scope,
 ) -> Result<Vec<(OptionId, i64, i64)>, DbErr> {
-    let slot_of = |slot: i64| if scope == Scope::Slots { slot } else { 0 };
-    // The tallied and the counted number: rankings by question and ranking, words by option and key;
-    // then by tier and stripe.
-    let mut rankings: Numbers<i64> = BTreeMap::new();
-    let mut words: Numbers<OptionId> = BTreeMap::new();
-    for (slot, details) in counted {
-        for ((_, question, ranking, tier), n) in &details.rankings {
-            let key = (*question, ranking.clone(), i64::from(*tier), slot_of(*slot));
-            rankings.entry(key).or_default().1 += n;
-        }
-        for ((_, option, key, tier), (n, _)) in &details.words {
-            let key = (*option, key.to_vec(), i64::from(*tier), slot_of(*slot));
-            words.entry(key).or_default().1 += n;
-        }
+    let rankings = numbers_of_rankings(db, poll, counted, scope).await?;
+    let (words, mut differences) = numbers_of_words(db, poll, counted, scope).await?;
+    for ((_, ranking, ..), (tallied, n)) in rankings.0 {
+        let first = stored_options(&ranking).first().copied();
+        differences.push((first.unwrap_or(OptionId(0)), tallied, n));
     }
-    let sql = "SELECT question, ranking, CAST(tier AS BIGINT) AS tier, slot, n FROM ranking_tally WHERE poll_id = $1";
-    for row in fetch_all(db, sql, [Value::from(poll)]).await? {
-        let key = (
-            row.try_get("", "question")?,
-            row.try_get("", "ranking")?,
-            row.try_get("", "tier")?,
-            slot_of(row.try_get("", "slot")?),
-        );
-        rankings.entry(key).or_default().0 += row.try_get::<i64>("", "n")?;
+    if scope != Scope::Rankings {
+        let words = words.0.into_iter();
+        differences.extend(words.map(|((option, ..), (tallied, n))| (option, tallied, n)));
     }
-    let mut differences = Vec::new();
-    let sql = "SELECT option_id, words_key, CAST(tier AS BIGINT) AS tier, slot, written, n FROM words_tally WHERE poll_id = $1";
-    for row in fetch_all(db, sql, [Value::from(poll)]).await? {
-        let (option, n): (OptionId, i64) = (row.try_get("", "option_id")?, row.try_get("", "n")?);
-        let (written, key): (String, Vec<u8>) =
-            (row.try_get("", "written")?, row.try_get("", "words_key")?);
-        if words_key(&written)[..] != key[..] {
-            // The stored text does not match its key.
-            differences.push((option, n, 0));
-        }
-        let key = (
-            option,
-            key,
-            row.try_get("", "tier")?,
-            slot_of(row.try_get("", "slot")?),
-        );
-        words.entry(key).or_default().0 += n;
-    }
-    differences.extend(
-        rankings
-            .into_iter()
-            .map(|((_, ranking, ..), (tallied, n))| {
-                let first = stored_options(&ranking).first().copied();
-                (first.unwrap_or(OptionId(0)), tallied, n)
-            }),
-    );
-    if scope == Scope::Rankings {
-        words.clear();
-    }
-    differences.extend(
-        words
-            .into_iter()
-            .map(|((option, ..), (tallied, n))| (option, tallied, n)),
-    );
     differences.retain(|(_, tallied, counted)| tallied != counted);
     Ok(differences)
+}
+
+/// The numbers of rankings, by the question's key.
+async fn numbers_of_rankings<C: ConnectionTrait>(
+    db: &C,
+    poll: PollId,
+    counted: &BTreeMap<i64, Details>,
+    scope: Scope,
+) -> Result<Numbers<i64>, DbErr> {
+    let mut numbers = Numbers(BTreeMap::new());
+    for (slot, details) in counted {
+        for ((_, question, ranking, tier), n) in &details.rankings {
+            let key = (
+                *question,
+                ranking.clone(),
+                i64::from(*tier),
+                scope.slot(*slot),
+            );
+            numbers.counted(key, *n);
+        }
+    }
+    #[derive(FromQueryResult)]
+    struct Row {
+        question: i64,
+        ranking: Vec<u8>,
+        tier: i64,
+        slot: i64,
+        n: i64,
+    }
+    let sql = "SELECT question, ranking, CAST(tier AS BIGINT) AS tier, slot, n FROM ranking_tally WHERE poll_id = $1";
+    for row in find_all::<Row>(db, sql, [poll.into()]).await? {
+        let key = (row.question, row.ranking, row.tier, scope.slot(row.slot));
+        numbers.tallied(key, row.n);
+    }
+    Ok(numbers)
+}
+
+/// The numbers of words, by the option; and the rows whose text does not match its key, as differences.
+async fn numbers_of_words<C: ConnectionTrait>(
+    db: &C,
+    poll: PollId,
+    counted: &BTreeMap<i64, Details>,
+    scope: Scope,
+) -> Result<(Numbers<OptionId>, Vec<(OptionId, i64, i64)>), DbErr> {
+    let mut numbers = Numbers(BTreeMap::new());
+    for (slot, details) in counted {
+        for ((_, option, key, tier), (n, _)) in &details.words {
+            let key = (*option, key.to_vec(), i64::from(*tier), scope.slot(*slot));
+            numbers.counted(key, *n);
+        }
+    }
+    #[derive(FromQueryResult)]
+    struct Row {
+        option_id: OptionId,
+        words_key: Vec<u8>,
+        tier: i64,
+        slot: i64,
+        written: String,
+        n: i64,
+    }
+    let mut mismatched = Vec::new();
+    let sql = "SELECT option_id, words_key, CAST(tier AS BIGINT) AS tier, slot, written, n FROM words_tally WHERE poll_id = $1";
+    for row in find_all::<Row>(db, sql, [poll.into()]).await? {
+        if words_key(&row.written)[..] != row.words_key[..] {
+            mismatched.push((row.option_id, row.n, 0));
+        }
+        let key = (row.option_id, row.words_key, row.tier, scope.slot(row.slot));
+        numbers.tallied(key, row.n);
+    }
+    Ok((numbers, mismatched))
 }

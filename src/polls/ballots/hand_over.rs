@@ -5,7 +5,9 @@
 //! kept, no longer counts, and is marked with [`HANDED_OVER`], so that its key cannot cast a second ballot. Which
 //! reader it went to is not recorded anywhere.
 
-use sea_orm::{DbErr, Value};
+use sea_orm::{
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, SelectExt as _, Value,
+};
 
 use super::chain::{self, Heads};
 use super::counts::Counts;
@@ -14,6 +16,7 @@ use super::log::{Ballot, Entry, write};
 use super::replay::Held;
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
+use crate::db::entities::ballot;
 use crate::db::{Backend, Batch, Db, WriteTxn, fetch_one, run};
 use crate::polls::definition;
 use crate::polls::model::{Phase, Poll, Tier};
@@ -24,9 +27,17 @@ pub const HANDED_OVER: i64 = 0;
 
 /// Whether a browser has a ballot of its own that could be handed over.
 pub async fn has_own(db: &Db, poll: PollId, browser: VoterKey) -> Result<bool, DbErr> {
-    let sql = "SELECT 1 FROM ballot WHERE poll_id = $1 AND voter_key = $2 AND (removed IS NULL OR removed <> 0)";
-    let row = fetch_one(db.read(), sql, [poll.into(), browser.to_vec().into()]).await?;
-    Ok(row.is_some())
+    let removed = ballot::Column::Removed;
+    ballot::Entity::find()
+        .filter(ballot::Column::PollId.eq(poll))
+        .filter(ballot::Column::VoterKey.eq(browser.to_vec()))
+        .filter(
+            Condition::any()
+                .add(removed.is_null())
+                .add(removed.ne(HANDED_OVER)),
+        )
+        .exists(db.read())
+        .await
 }
 
 /// The reader who receives a ballot.

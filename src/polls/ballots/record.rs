@@ -17,13 +17,17 @@ mod state;
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use sea_orm::{DatabaseTransaction, DbErr, QueryResult, Value};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _,
+};
 
 pub use self::state::State;
 pub(super) use self::state::{chains, days};
 use super::log::{Hash, Head, finished, head_of_all};
 use super::seal;
-use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_all_as, fetch_one, run};
+use crate::db::entities::poll_record;
+use crate::db::{Backend, Db, WriteTxn, fetch_all};
 use crate::polls::definition;
 use crate::polls::model::{Phase, Poll};
 use crate::types::{PollId, UnixMillis};
@@ -77,44 +81,46 @@ impl Record {
         self.number == before.map_or(0, |record| record.number) + 1
             && self.hash == Self::hash(poll, self.number, self.at, &self.state, last)
     }
+}
 
-    fn read(row: &QueryResult) -> Result<Self, DbErr> {
-        let hash = |column: &str| -> Result<Hash, DbErr> {
-            let bytes: Vec<u8> = row.try_get("", column)?;
-            // A value that is not a hash matches nothing.
-            Ok(bytes.try_into().unwrap_or_default())
-        };
-        Ok(Self {
-            number: row.try_get("", "number")?,
-            at: row.try_get("", "at_ms")?,
+impl From<poll_record::Model> for Record {
+    fn from(row: poll_record::Model) -> Self {
+        // A value that is not a hash matches nothing.
+        let hash = |bytes: Vec<u8>| -> Hash { bytes.try_into().unwrap_or_default() };
+        Self {
+            number: row.number,
+            at: row.at_ms,
             state: State {
-                pages: row.try_get("", "entries")?,
-                ballots: row.try_get("", "ballots")?,
-                set_aside: row.try_get("", "set_aside")?,
-                root: hash("root")?,
-                head: hash("head")?,
-                counters: row.try_get("", "counters")?,
+                pages: row.entries,
+                ballots: row.ballots,
+                set_aside: row.set_aside,
+                root: hash(row.root),
+                head: hash(row.head),
+                counters: row.counters,
             },
-            hash: hash("hash")?,
-        })
+            hash: hash(row.hash),
+        }
     }
 }
 
-const COLUMNS: &str = "number, at_ms, entries, ballots, set_aside, root, head, counters, hash";
-
 /// The records of a poll, oldest first.
 pub(super) async fn all(db: &DatabaseTransaction, poll: PollId) -> Result<Vec<Record>, DbErr> {
-    let sql = format!("SELECT {COLUMNS} FROM poll_record WHERE poll_id = $1 ORDER BY number");
-    fetch_all_as(db, sql, [poll.into()], Record::read).await
+    let rows = poll_record::Entity::find()
+        .filter(poll_record::Column::PollId.eq(poll))
+        .order_by_asc(poll_record::Column::Number)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Record::from).collect())
 }
 
 /// The last record of a poll; there is one once it was closed.
 pub async fn latest(db: &Db, poll: PollId) -> Result<Option<Record>, DbErr> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM poll_record WHERE poll_id = $1 ORDER BY number DESC LIMIT 1"
-    );
-    let row = fetch_one(db.read(), sql, [poll.into()]).await?;
-    row.as_ref().map(Record::read).transpose()
+    let row = poll_record::Entity::find()
+        .filter(poll_record::Column::PollId.eq(poll))
+        .order_by_desc(poll_record::Column::Number)
+        .one(db.read())
+        .await?;
+    Ok(row.map(Record::from))
 }
 
 /// Records the state of the count of `poll` in this transaction, unless the last record already says the same.
@@ -130,21 +136,23 @@ pub(super) async fn renew(
         return Ok(());
     }
     let record = Record::of(poll.id, now, state, last.as_ref());
-    let sql = "INSERT INTO poll_record (poll_id, number, at_ms, entries, ballots, set_aside, root, head, counters, hash) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (poll_id, number) DO NOTHING";
-    let values: [Value; 10] = [
-        poll.id.into(),
-        record.number.into(),
-        now.into(),
-        record.state.pages.into(),
-        record.state.ballots.into(),
-        record.state.set_aside.into(),
-        record.state.root.to_vec().into(),
-        record.state.head.to_vec().into(),
-        record.state.counters.into(),
-        record.hash.to_vec().into(),
-    ];
-    run(&**txn, sql, values).await.map(drop)
+    let row = poll_record::ActiveModel {
+        poll_id: Set(poll.id),
+        number: Set(record.number),
+        at_ms: Set(now),
+        entries: Set(record.state.pages),
+        ballots: Set(record.state.ballots),
+        set_aside: Set(record.state.set_aside),
+        root: Set(record.state.root.to_vec()),
+        head: Set(record.state.head.to_vec()),
+        counters: Set(record.state.counters),
+        hash: Set(record.hash.to_vec()),
+    };
+    poll_record::Entity::insert(row)
+        .on_conflict_do_nothing()
+        .exec_without_returning(&**txn)
+        .await
+        .map(drop)
 }
 
 /// Like [`renew`], but only if the log has grown since the last record. A change that bypassed the log must not be

@@ -3,14 +3,19 @@
 //! A ballot that is set aside is kept but not counted. Its voter may still change it; it stays set aside. The tally
 //! changes in the same commit.
 
-use sea_orm::{DbErr, Value};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    Value,
+};
 
 use super::chain::{self, Heads};
 use super::counts::Counts;
 use super::log::{Entry, sha256, write};
 use super::rows::{Stored, select};
 use super::slip::VoterKey;
-use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all_as, fetch_one, in_list, run};
+use crate::db::entities::ballot_removal;
+use crate::db::{Backend, Batch, Db, WriteTxn, find_all, find_value, in_list, run};
 use crate::polls::definition;
 use crate::polls::model::{Place, Poll, Tier};
 use crate::types::{EditorId, PollId, UnixMillis};
@@ -75,16 +80,19 @@ impl Selection {
 }
 
 /// A removal, as readers see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Removal {
     /// From 1, in each poll.
     pub number: i64,
+    #[sea_orm(from_alias = "at_ms")]
     pub at: UnixMillis,
     pub reason: String,
     pub ballots: i64,
     /// When the ballots were given back.
+    #[sea_orm(from_alias = "undone_ms")]
     pub undone: Option<UnixMillis>,
     /// The editor's name, or address; `None`: it was automatic, or the editor no longer exists.
+    #[sea_orm(from_alias = "by_whom")]
     pub by: Option<String>,
 }
 
@@ -114,11 +122,10 @@ pub const LONGEST_REASON: usize = 500;
 pub async fn matching(db: &Db, poll: PollId, selection: &Selection) -> Result<i64, DbErr> {
     let (conditions, mut values) = selection.conditions(1);
     values.insert(0, poll.into());
-    let sql = format!(
-        "SELECT COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND removed IS NULL{conditions}"
-    );
-    let row = fetch_one(db.read(), sql, values).await?;
-    row.map_or(Ok(0), |row| row.try_get("", "n"))
+    let sql =
+        format!("SELECT COUNT(*) FROM ballot WHERE poll_id = $1 AND removed IS NULL{conditions}");
+    let n = find_value(db.read(), sql, values).await?;
+    Ok(n.unwrap_or(0))
 }
 
 /// Sets aside every ballot that meets the conditions. `slot` is this node's chain.
@@ -178,10 +185,9 @@ impl Held {
         if rows.is_empty() {
             return Err(NotRemoved::Nothing);
         }
-        let sql =
-            "SELECT COALESCE(MAX(number), 0) + 1 AS number FROM ballot_removal WHERE poll_id = $1";
-        let row = fetch_one(&**txn, sql, [poll.id.into()]).await?;
-        let number: i64 = row.map_or(Ok(1), |row| row.try_get("", "number"))?;
+        let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM ballot_removal WHERE poll_id = $1";
+        let number: Option<i64> = find_value(&**txn, sql, [poll.id.into()]).await?;
+        let number = number.unwrap_or(1);
         let removal = Removal {
             number,
             at: now,
@@ -190,16 +196,19 @@ impl Held {
             undone: None,
             by: None,
         };
-        let sql = "INSERT INTO ballot_removal (poll_id, number, at_ms, reason, ballots, editor_id, gone) VALUES ($1, $2, $3, $4, $5, $6, 0)";
-        let values: [Value; 6] = [
-            poll.id.into(),
-            number.into(),
-            now.into(),
-            reason.into(),
-            removal.ballots.into(),
-            editor.into(),
-        ];
-        run(&**txn, sql, values).await?;
+        let row = ballot_removal::ActiveModel {
+            poll_id: Set(poll.id),
+            number: Set(number),
+            at_ms: Set(now),
+            reason: Set(reason.to_owned()),
+            ballots: Set(removal.ballots),
+            editor_id: Set(editor),
+            undone_ms: Set(None),
+            gone: Set(Some(0)),
+        };
+        ballot_removal::Entity::insert(row)
+            .exec_without_returning(&**txn)
+            .await?;
         let first = Entry::Removal {
             number,
             reason: sha256(reason.as_bytes()),
@@ -239,9 +248,14 @@ pub async fn give_back(
     let Held {
         txn, poll, heads, ..
     } = hold(db, slot, poll).await?;
-    let sql = "UPDATE ballot_removal SET undone_ms = $1 WHERE poll_id = $2 AND number = $3 AND undone_ms IS NULL";
-    let undone = run(&*txn, sql, [now.into(), poll.id.into(), number.into()]).await?;
-    if undone.rows_affected() == 0 {
+    let undone = ballot_removal::Entity::update_many()
+        .col_expr(ballot_removal::Column::UndoneMs, Expr::value(now))
+        .filter(ballot_removal::Column::PollId.eq(poll.id))
+        .filter(ballot_removal::Column::Number.eq(number))
+        .filter(ballot_removal::Column::UndoneMs.is_null())
+        .exec(&*txn)
+        .await?;
+    if undone.rows_affected == 0 {
         return Err(NotRemoved::NotThere);
     }
     let rows = select(
@@ -264,17 +278,7 @@ pub async fn give_back(
 pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
     let sql = "SELECT r.number, r.at_ms, r.reason, r.ballots, r.undone_ms, COALESCE(NULLIF(e.name, ''), e.email) AS by_whom \
                FROM ballot_removal r LEFT JOIN editor e ON e.id = r.editor_id WHERE r.poll_id = $1 ORDER BY r.number";
-    fetch_all_as(db.read(), sql, [poll.into()], |row| {
-        Ok(Removal {
-            number: row.try_get("", "number")?,
-            at: row.try_get("", "at_ms")?,
-            reason: row.try_get("", "reason")?,
-            ballots: row.try_get("", "ballots")?,
-            undone: row.try_get("", "undone_ms")?,
-            by: row.try_get("", "by_whom")?,
-        })
-    })
-    .await
+    find_all(db.read(), sql, [poll.into()]).await
 }
 
 /// Locks the chain and then the poll, in the order in which commits of answers lock them. While the poll is locked, no
@@ -290,10 +294,8 @@ pub async fn hold(db: &Db, slot: i64, poll: PollId) -> Result<Held, NotRemoved> 
         Backend::Sqlite => "",
     };
     let sql = format!("SELECT sealed_ms FROM poll WHERE id = $1{lock}");
-    let row = fetch_one(&*txn, sql, [poll.into()]).await?;
-    let row = row.ok_or(NotRemoved::NotThere)?;
-    let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
-    if sealed.is_some() {
+    let sealed: Option<Option<UnixMillis>> = find_value(&*txn, sql, [poll.into()]).await?;
+    if sealed.ok_or(NotRemoved::NotThere)?.is_some() {
         return Err(NotRemoved::Sealed);
     }
     let poll = definition::by_id_in(&*txn, poll)

@@ -10,6 +10,7 @@ use super::log::Head;
 use super::repeats;
 use super::replay::Held;
 use super::slip::{Answer, Slip, VoterKey};
+use crate::api::Once;
 use crate::api::once_store::{self, Known as Answered};
 use crate::db::{AskedTxn, Backend, Db, WriteTxn, fetch_all, in_list, round_up, values_list};
 use crate::polls::model::{Place, PollState, Tier};
@@ -24,6 +25,23 @@ pub(super) struct Now {
     pub(super) revision: i64,
     /// The end of this slot's chain.
     pub(super) head: Head,
+}
+
+impl Now {
+    /// Reads a row of [`NOW`].
+    fn of(row: &QueryResult) -> Result<Self, DbErr> {
+        let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
+        let state = PollState::from_code(row.try_get("", "state")?);
+        Ok(Self {
+            // Closed whatever its times say: without the secret, its voters have no keys.
+            state: sealed.map_or(state, |_| PollState::Closed),
+            opens_at: row.try_get("", "opens_ms")?,
+            closes_at: row.try_get("", "closes_ms")?,
+            seen_closed: row.try_get("", "closed_ms")?,
+            revision: row.try_get("", "revision")?,
+            head: chain::head(row)?,
+        })
+    }
 }
 
 /// What is to be written for a voter: the last of their answers in a group, as if they had arrived one by one.
@@ -82,76 +100,23 @@ pub(super) async fn look(
     group: &[Slip],
 ) -> Result<(AskedTxn, Polls, Known, Answered), DbErr> {
     let again = repeats::keys(group);
-    let mut ids: Vec<PollId> = group.iter().map(Slip::poll).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let columns = "id, state, opens_ms, closes_ms, closed_ms, sealed_ms, revision, seq, hash";
-    let among = in_list(ids.len(), 1);
-    let mut values: Vec<Value> = vec![slot.into()];
-    values.extend(ids.into_iter().map(Value::from));
-    let sql = match db.backend() {
-        // FOR SHARE: either an editor's close waits for this commit, or this commit sees the close.
-        Backend::Postgres => format!(
-            "WITH chain AS MATERIALIZED (SELECT poll_id, seq, hash FROM ballot_chain WHERE slot = $1 AND poll_id IN {among} \
-             ORDER BY poll_id FOR UPDATE) \
-             SELECT FALSE AS known, {columns} FROM poll LEFT JOIN chain ON chain.poll_id = poll.id WHERE id IN {among} \
-             ORDER BY id FOR SHARE OF poll"
-        ),
-        Backend::Sqlite => {
-            let keys: Vec<(PollId, VoterKey)> = group
-                .iter()
-                .filter_map(|slip| match slip {
-                    Slip::Answer(answer) => Some((answer.poll.id, answer.voter)),
-                    Slip::Refused(..) => None,
-                })
-                .collect();
-            let mut sql = format!(
-                "SELECT FALSE AS known, {columns} FROM poll LEFT JOIN ballot_chain ON slot = $1 AND poll_id = id WHERE id IN {among}"
-            );
-            if !keys.is_empty() {
-                let rows = values_list(round_up(keys.len()), 2, values.len());
-                values.extend(filled(&keys).flat_map(key_values));
-                // A join, so that SQLite looks up each key in the table instead of comparing each row with the keys.
-                sql += &format!(
-                    "; SELECT TRUE AS known, {BEFORE} FROM (VALUES {rows}) AS k \
-                     CROSS JOIN ballot ON poll_id = k.column1 AND voter_key = k.column2"
-                );
-            }
-            if !again.is_empty() {
-                let (asked, keys) = once_store::question(&again, values.len());
-                values.extend(keys);
-                sql += &format!("; {asked}");
-            }
-            sql
-        }
+    let (sql, values) = match db.backend() {
+        Backend::Postgres => question_with_locks(slot, group),
+        Backend::Sqlite => question_with_ballots(slot, group, &again),
     };
     let (mut polls, mut known) = (Polls::new(), Known::new());
     let mut answered = Answered::default();
     let (txn, rows) = db.ask_and_write("ballots", sql, values).await?;
     for row in rows {
         match row.try_get("", "known")? {
-            None => {
-                answered.add(&row)?;
-                continue;
-            }
+            None => answered.add(&row)?,
             Some(true) => {
                 known.insert(key(&row)?, Before::of(&row)?);
-                continue;
             }
-            Some(false) => {}
+            Some(false) => {
+                polls.insert(row.try_get("", "id")?, Now::of(&row)?);
+            }
         }
-        let sealed: Option<UnixMillis> = row.try_get("", "sealed_ms")?;
-        let state = PollState::from_code(row.try_get("", "state")?);
-        let now = Now {
-            // Closed whatever its times say: without the secret, its voters have no keys.
-            state: sealed.map_or(state, |_| PollState::Closed),
-            opens_at: row.try_get("", "opens_ms")?,
-            closes_at: row.try_get("", "closes_ms")?,
-            seen_closed: row.try_get("", "closed_ms")?,
-            revision: row.try_get("", "revision")?,
-            head: chain::head(&row)?,
-        };
-        polls.insert(row.try_get("", "id")?, now);
     }
     if let Some(txn) = txn.postgres().filter(|_| !again.is_empty()) {
         once_store::hold(txn, &again).await?;
@@ -161,6 +126,64 @@ pub(super) async fn look(
         }
     }
     Ok((txn, polls, known, answered))
+}
+
+/// The columns of [`Now`].
+const NOW: &str = "id, state, opens_ms, closes_ms, closed_ms, sealed_ms, revision, seq, hash";
+
+/// The ids of the polls that a group is about.
+fn polls_of(group: &[Slip]) -> Vec<PollId> {
+    let mut ids: Vec<PollId> = group.iter().map(Slip::poll).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// What [`look`] asks PostgreSQL: the polls and the ends of their chains. With FOR SHARE, either an editor's close waits
+/// for this commit, or this commit sees the close.
+fn question_with_locks(slot: i64, group: &[Slip]) -> (String, Vec<Value>) {
+    let ids = polls_of(group);
+    let among = in_list(ids.len(), 1);
+    let sql = format!(
+        "WITH chain AS MATERIALIZED (SELECT poll_id, seq, hash FROM ballot_chain WHERE slot = $1 AND poll_id IN {among} \
+         ORDER BY poll_id FOR UPDATE) \
+         SELECT FALSE AS known, {NOW} FROM poll LEFT JOIN chain ON chain.poll_id = poll.id WHERE id IN {among} \
+         ORDER BY id FOR SHARE OF poll"
+    );
+    let values = std::iter::once(slot.into()).chain(ids.into_iter().map(Value::from));
+    (sql, values.collect())
+}
+
+/// What [`look`] asks SQLite: the polls and the ends of their chains, the voters' ballots, and the answers that carry
+/// these Idempotency-Keys.
+fn question_with_ballots(slot: i64, group: &[Slip], again: &[&Once]) -> (String, Vec<Value>) {
+    let ids = polls_of(group);
+    let mut sql = format!(
+        "SELECT FALSE AS known, {NOW} FROM poll LEFT JOIN ballot_chain ON slot = $1 AND poll_id = id WHERE id IN {}",
+        in_list(ids.len(), 1)
+    );
+    let mut values: Vec<Value> = vec![slot.into()];
+    values.extend(ids.into_iter().map(Value::from));
+    let answers = group.iter().filter_map(|slip| match slip {
+        Slip::Answer(answer) => Some((answer.poll.id, answer.voter)),
+        Slip::Refused(..) => None,
+    });
+    let keys: Vec<(PollId, VoterKey)> = answers.collect();
+    if !keys.is_empty() {
+        let rows = values_list(round_up(keys.len()), 2, values.len());
+        values.extend(filled(&keys).flat_map(key_values));
+        // A join, so that SQLite looks up each key in the table instead of comparing each row with the keys.
+        sql += &format!(
+            "; SELECT TRUE AS known, {BEFORE} FROM (VALUES {rows}) AS k \
+             CROSS JOIN ballot ON poll_id = k.column1 AND voter_key = k.column2"
+        );
+    }
+    if !again.is_empty() {
+        let (asked, keys) = once_store::question(again, values.len());
+        values.extend(keys);
+        sql += &format!("; {asked}");
+    }
+    (sql, values)
 }
 
 /// All `items`, padded with the last one to the length given by [`round_up`].

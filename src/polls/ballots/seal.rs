@@ -11,14 +11,17 @@
 
 use std::time::Duration;
 
-use sea_orm::{DbErr, Value};
+use sea_orm::{
+    ColumnTrait as _, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, Value,
+};
 
 use super::record::{self, days};
 use super::root::of_ballots;
 use crate::config::crash_point;
-use crate::db::{Backend, Db, WriteTxn, fetch_all, fetch_one, run};
+use crate::db::entities::poll;
+use crate::db::{Backend, Db, WriteTxn, fetch_one, find_value, find_values, run};
 use crate::polls::definition;
-use crate::polls::model::{Phase, Poll};
+use crate::polls::model::{Phase, Poll, PollState};
 use crate::types::{PollId, UnixMillis};
 
 /// The stripe that holds the sum of all nodes' counters.
@@ -59,10 +62,11 @@ pub async fn seal_due(db: &Db, now: UnixMillis, days: u64) -> Result<Sealed, DbE
     let before = closed_before(now, days);
     // Decided by when the poll was seen closed, not by its closing time, so that a clock that jumps ahead for a
     // moment destroys nothing.
-    let sql = "SELECT id FROM poll WHERE closed_ms <= $1 AND sealed_ms IS NULL AND state <> 0 AND unchained = 0 ORDER BY id";
+    let sql = "SELECT id FROM poll WHERE closed_ms <= $1 AND sealed_ms IS NULL AND state <> $2 AND unchained = 0 ORDER BY id";
+    let values = [before.into(), PollState::Draft.code().into()];
+    let due: Vec<PollId> = find_values(db.read(), sql, values).await?;
     let mut done = Sealed::default();
-    for row in fetch_all(db.read(), sql, [before.into()]).await? {
-        let id: PollId = row.try_get("", "id")?;
+    for id in due {
         match seal(db, now, before, id).await {
             Ok(sealed) => done.polls.extend(sealed),
             Err(error) => {
@@ -84,10 +88,12 @@ pub async fn measure_overdue(db: &Db, now: UnixMillis, days: u64) -> Result<(), 
             .0
             .saturating_sub(OVERDUE.as_millis() as i64),
     );
-    let sql =
-        "SELECT COUNT(*) AS n FROM poll WHERE closed_ms <= $1 AND sealed_ms IS NULL AND state <> 0";
-    let row = fetch_one(db.read(), sql, [before.into()]).await?;
-    let overdue: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+    let overdue = poll::Entity::find()
+        .filter(poll::Column::ClosedMs.lte(before))
+        .filter(poll::Column::SealedMs.is_null())
+        .filter(poll::Column::State.ne(PollState::Draft.code()))
+        .count(db.read())
+        .await?;
     metrics::gauge!("canvass_polls_overdue_for_sealing").set(overdue as f64);
     Ok(())
 }
@@ -110,10 +116,10 @@ async fn seal(
     lock(db, &txn, id).await?;
     let closed =
         "SELECT closed_ms FROM poll WHERE id = $1 AND closed_ms <= $2 AND sealed_ms IS NULL";
-    let Some(row) = fetch_one(&*txn, closed, [id.into(), before.into()]).await? else {
+    let closed: Option<UnixMillis> = find_value(&*txn, closed, [id.into(), before.into()]).await?;
+    let Some(closed) = closed else {
         return Ok(None);
     };
-    let closed: UnixMillis = row.try_get("", "closed_ms")?;
     let poll = definition::by_id_in(&*txn, id).await?;
     let Some(poll) = poll.filter(|poll| matches!(poll.phase(now), Phase::Closed { .. })) else {
         return Ok(None);
@@ -244,8 +250,8 @@ async fn destroy(txn: &WriteTxn, poll: &Poll, now: UnixMillis) -> Result<(), DbE
 /// A database error; call it again.
 pub async fn scrub(db: &Db, now: UnixMillis) -> Result<bool, DbErr> {
     let sql = "SELECT id FROM poll WHERE sealed_ms IS NOT NULL AND scrubbed_ms IS NULL ORDER BY id";
-    let rows = fetch_all(db.read(), sql, []).await?;
-    if rows.is_empty() {
+    let sealed: Vec<PollId> = find_values(db.read(), sql, []).await?;
+    if sealed.is_empty() {
         return Ok(true);
     }
     if !db.scrub(&TABLES).await? {
@@ -254,8 +260,7 @@ pub async fn scrub(db: &Db, now: UnixMillis) -> Result<bool, DbErr> {
     crash_point("after_scrub");
     // Only the polls that were sealed before the scrubbing began.
     let txn = db.write_txn("scrubbed").await?;
-    for row in rows {
-        let id: PollId = row.try_get("", "id")?;
+    for id in sealed {
         let sql = "UPDATE poll SET scrubbed_ms = $1 WHERE id = $2";
         run(&*txn, sql, [now.into(), id.into()]).await?;
     }

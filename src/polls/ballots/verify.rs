@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt as _;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, StreamTrait as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait as _,
+    FromQueryResult, QueryFilter as _, QueryOrder as _, StreamTrait as _,
+};
 
 use super::counts::Seen;
 use super::details_store::{Scope, differences};
@@ -15,7 +18,8 @@ use super::verify_counters::{counters, differing, numbers};
 use super::verify_links::{self, Links};
 use super::verify_sealed::{records, sealed};
 use super::verify_share::{SHARE, Shares, compare};
-use crate::db::{Db, fetch_all, query};
+use crate::db::entities::{ballot_chain, ballot_removal};
+use crate::db::{Db, find_all, query};
 use crate::polls::definition;
 use crate::polls::model::Poll;
 use crate::polls::results::VOTERS;
@@ -168,9 +172,11 @@ async fn unsealed(
 }
 
 /// A page of the log, as stored in its row.
+#[derive(FromQueryResult)]
 struct Page {
     slot: i64,
     seq: i64,
+    #[sea_orm(from_alias = "at_ms")]
     at: UnixMillis,
     entries: Vec<u8>,
     hash: Vec<u8>,
@@ -185,13 +191,7 @@ async fn pages(
     let sql = "SELECT slot, seq, at_ms, entries, hash FROM ballot_log WHERE poll_id = $1 ORDER BY slot, seq";
     let mut rows = db.stream_raw(query(db, sql, [poll.id.into()])).await?;
     while let Some(row) = rows.try_next().await? {
-        take(Page {
-            slot: row.try_get("", "slot")?,
-            seq: row.try_get("", "seq")?,
-            at: row.try_get("", "at_ms")?,
-            entries: row.try_get("", "entries")?,
-            hash: row.try_get("", "hash")?,
-        });
+        take(Page::from_query_result(&row, "")?);
     }
     Ok(())
 }
@@ -225,11 +225,16 @@ async fn chains(
         }
     })
     .await?;
-    let sql = "SELECT slot, seq, hash FROM ballot_chain WHERE poll_id = $1 ORDER BY slot";
+    let heads = ballot_chain::Entity::find()
+        .filter(ballot_chain::Column::PollId.eq(poll.id))
+        .order_by_asc(ballot_chain::Column::Slot)
+        .all(db)
+        .await?;
     let mut known = ends.clone();
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        let (slot, seq): (i64, i64) = (row.try_get("", "slot")?, row.try_get("", "seq")?);
-        let hash: Vec<u8> = row.try_get("", "hash")?;
+    for ballot_chain::Model {
+        slot, seq, hash, ..
+    } in heads
+    {
         match known.remove(&slot) {
             Some(head) if head.seq == seq && head.hash[..] == hash[..] => {}
             Some(head) => verified.find(format!(
@@ -319,13 +324,21 @@ async fn places<C: ConnectionTrait>(
     verified: &mut Verified,
 ) -> Result<(), DbErr> {
     let sql = "SELECT CAST(source AS BIGINT) AS source, slot, n, first_ms, last_ms FROM poll_source WHERE poll_id = $1";
+    #[derive(FromQueryResult)]
+    struct Row {
+        source: i64,
+        slot: i64,
+        n: i64,
+        first_ms: UnixMillis,
+        last_ms: UnixMillis,
+    }
     let mut missing = replay.places.clone();
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        let (place, slot): (i64, i64) = (row.try_get("", "source")?, row.try_get("", "slot")?);
+    for row in find_all::<Row>(db, sql, [poll.id.into()]).await? {
+        let (place, slot) = (row.source, row.slot);
         let said = Seen {
-            n: row.try_get("", "n")?,
-            first: row.try_get("", "first_ms")?,
-            last: row.try_get("", "last_ms")?,
+            n: row.n,
+            first: row.first_ms,
+            last: row.last_ms,
         };
         let counted = missing.remove(&(place, slot));
         if counted != Some(said) {
@@ -354,23 +367,24 @@ async fn removals<C: ConnectionTrait>(
     replay: &Replay<'_>,
     verified: &mut Verified,
 ) -> Result<(), DbErr> {
-    let sql = "SELECT number, at_ms, reason, ballots, undone_ms, gone FROM ballot_removal WHERE poll_id = $1";
+    let rows = ballot_removal::Entity::find()
+        .filter(ballot_removal::Column::PollId.eq(poll.id))
+        .all(db)
+        .await?;
     let mut missing = replay.removals.clone();
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        let number: i64 = row.try_get("", "number")?;
-        let reason: String = row.try_get("", "reason")?;
+    for row in rows {
+        let number = row.number;
         let said = Removed {
-            reason: sha256(reason.as_bytes()),
-            at: row.try_get("", "at_ms")?,
-            ballots: row.try_get("", "ballots")?,
-            undone: row.try_get("", "undone_ms")?,
+            reason: sha256(row.reason.as_bytes()),
+            at: row.at_ms,
+            ballots: row.ballots,
+            undone: row.undone_ms,
         };
         if missing.remove(&number) != Some(said) {
             verified.find(format!("removal {number} differs from the log"));
         }
-        let gone: Option<i64> = row.try_get("", "gone")?;
         let left = replay.gone.get(&number).copied().unwrap_or(0);
-        if gone.is_some_and(|gone| gone != left) {
+        if row.gone.is_some_and(|gone| gone != left) {
             verified.find(format!(
                 "removal {number}: the ballots handed over differ from those in the log"
             ));

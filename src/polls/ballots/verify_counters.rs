@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult};
 
 use super::log::{Hash, sha256};
 use super::replay::Replay;
 use super::verify::{Verified, name};
-use crate::db::{fetch_all, fetch_all_as};
+use crate::db::{fetch_all_as, find_all};
 use crate::polls::model::Poll;
+use crate::polls::words::Ruling;
 use crate::types::{OptionId, UnixMillis};
 
 /// Compares turnout, mails and words. Skips a log that was started by a version that did not record them.
@@ -112,16 +113,21 @@ async fn words<C: ConnectionTrait>(
 ) -> Result<(), DbErr> {
     let sql = "SELECT option_id, words_key, CAST(ruling AS BIGINT) AS ruling, shown, ruled_ms FROM words_ruling WHERE poll_id = $1";
     let mut missing = replay.ruled.clone();
-    for row in fetch_all(db, sql, [poll.id.into()]).await? {
-        let option: OptionId = row.try_get("", "option_id")?;
-        let key: Vec<u8> = row.try_get("", "words_key")?;
-        let key: [u8; 16] = key.try_into().unwrap_or_default();
-        let (ruling, shown): (i64, String) =
-            (row.try_get("", "ruling")?, row.try_get("", "shown")?);
-        let at: UnixMillis = row.try_get("", "ruled_ms")?;
-        let shows: Option<Hash> = (ruling == 1).then(|| sha256(shown.as_bytes()));
-        if missing.remove(&(option.0, key)) != Some((at, shows)) {
-            let name = name(poll, option);
+    /// The ruling is read as a wide integer: somebody may have tampered with the file.
+    #[derive(FromQueryResult)]
+    struct Row {
+        option_id: OptionId,
+        words_key: Vec<u8>,
+        ruling: i64,
+        shown: String,
+        ruled_ms: UnixMillis,
+    }
+    for row in find_all::<Row>(db, sql, [poll.id.into()]).await? {
+        let key: [u8; 16] = row.words_key.try_into().unwrap_or_default();
+        let is_shown = row.ruling == i64::from(Ruling::Shown.code());
+        let shows: Option<Hash> = is_shown.then(|| sha256(row.shown.as_bytes()));
+        if missing.remove(&(row.option_id.0, key)) != Some((row.ruled_ms, shows)) {
+            let name = name(poll, row.option_id);
             verified.find(format!(
                 "words beside {name} are not shown as editors decided"
             ));

@@ -13,7 +13,7 @@ use super::record::{self, Record, State};
 use super::root::{Alike, each_kind};
 use super::verify::{Verified, name};
 use super::verify_counters::{differing, numbers};
-use crate::db::{Backend, fetch_one};
+use crate::db::{Backend, fetch_one, find_value};
 use crate::polls::answer::Choice;
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::VOTERS;
@@ -96,10 +96,9 @@ pub(super) async fn sealed(
     verified: &mut Verified,
 ) -> Result<(), DbErr> {
     for table in ["ballot", "ballot_log", "poll_secret"] {
-        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE poll_id = $1");
-        let row = fetch_one(db, sql, [poll.id.into()]).await?;
-        let left: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
-        if left > 0 {
+        let sql = format!("SELECT COUNT(*) FROM {table} WHERE poll_id = $1");
+        let left: Option<i64> = find_value(db, sql, [poll.id.into()]).await?;
+        if let Some(left) = left.filter(|n| *n > 0) {
             verified.find(format!(
                 "the poll is sealed, but {left} rows of {table} remain"
             ));
