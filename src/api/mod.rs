@@ -15,6 +15,7 @@ pub mod openapi;
 pub mod refusals;
 pub mod tokens;
 mod write;
+mod write_store;
 
 use axum::Router;
 use axum::routing::get;

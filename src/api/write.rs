@@ -7,9 +7,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::Caller;
+use super::{Caller, write_store};
 use crate::app::App;
-use crate::db::{self, DbErr, WriteTxn};
+use crate::db::{DbErr, WriteTxn};
 use crate::types::{UnixMillis, token::token_hash};
 use crate::web::Problem;
 
@@ -23,10 +23,9 @@ pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let before: UnixMillis = app.clock.now() - KEPT;
     let txn = app.db.write_txn("purge idempotency keys").await?;
-    let sql = "DELETE FROM idempotency WHERE created_ms < $1";
-    let gone = db::run(&*txn, sql, [before.into()]).await?;
+    let gone = write_store::purge(&txn, before).await?;
     txn.commit().await?;
-    Ok(gone.rows_affected())
+    Ok(gone)
 }
 
 /// The `Idempotency-Key` of a request, if it has one.
@@ -87,59 +86,31 @@ impl Write {
     ) -> Result<Begun, Problem> {
         let key = idempotency_key(headers)?.map(str::to_owned);
         let txn = app.db.write_txn(name).await?;
+        let fresh = |txn, key| Ok(Begun::Fresh(Box::new(Self { txn, caller, key })));
         let Some(key) = key else {
-            return Ok(Begun::Fresh(Box::new(Self {
-                txn,
-                caller,
-                key: None,
-            })));
+            return fresh(txn, None);
         };
         // A keyed hash, because a request may hold an address, and a plain hash of an address can be reversed by
         // trying addresses.
         let asked = serde_json::to_string(request).unwrap_or_default();
         let asked = format!("{name}\n{asked}");
         let wanted = app.keys.hash("idempotency", asked.as_bytes()).to_vec();
-        // Of two concurrent requests, the second waits here for the first to commit (PostgreSQL) or for the writer
-        // (SQLite).
-        let claimed = db::run(
-            &*txn,
-            "INSERT INTO idempotency (token_id, idempotency_key, request_hash, status, body, created_ms) \
-             VALUES ($1, $2, $3, 0, '', $4) ON CONFLICT DO NOTHING",
-            [
-                caller.token.into(),
-                key.clone().into(),
-                wanted.clone().into(),
-                app.clock.now().into(),
-            ],
-        )
-        .await?;
-        if claimed.rows_affected() == 1 {
-            return Ok(Begun::Fresh(Box::new(Self {
-                txn,
-                caller,
-                key: Some(key),
-            })));
+        let now = app.clock.now();
+        if write_store::claim(&txn, caller.token, &key, &wanted, now).await? {
+            return fresh(txn, Some(key));
         }
-        let row = db::fetch_one(
-            &*txn,
-            "SELECT request_hash, status, body FROM idempotency \
-             WHERE token_id = $1 AND idempotency_key = $2",
-            [caller.token.into(), key.into()],
-        )
-        .await?
-        .ok_or_else(|| Problem::internal(&"an idempotency key vanished"))?;
-        let found: Vec<u8> = row.try_get("", "request_hash")?;
+        let before = write_store::taken(&txn, caller.token, &key)
+            .await?
+            .ok_or_else(|| Problem::internal(&"an idempotency key vanished"))?;
         // Keys from before 2026-11-26 were stored with a plain hash; they disappear within a week.
-        if found != wanted && found != token_hash(&asked) {
+        if before.request_hash != wanted && before.request_hash != token_hash(&asked) {
             return Err(key_reused());
         }
-        let status: i16 = row.try_get("", "status")?;
-        let body: String = row.try_get("", "body")?;
-        let status = u16::try_from(status)
+        let status = u16::try_from(before.status)
             .ok()
             .and_then(|s| StatusCode::from_u16(s).ok())
             .unwrap_or(StatusCode::OK);
-        Ok(Begun::Repeated(json_answer(status, body)))
+        Ok(Begun::Repeated(json_answer(status, before.body)))
     }
 
     /// Stores the response under the key, commits everything, and returns the response.
@@ -153,18 +124,7 @@ impl Write {
     ) -> Result<Response, Problem> {
         let body = serde_json::to_string(body).map_err(|e| Problem::internal(&e))?;
         if let Some(key) = self.key {
-            db::run(
-                &*self.txn,
-                "UPDATE idempotency SET status = $1, body = $2 \
-                 WHERE token_id = $3 AND idempotency_key = $4",
-                [
-                    (status.as_u16() as i16).into(),
-                    body.clone().into(),
-                    self.caller.token.into(),
-                    key.into(),
-                ],
-            )
-            .await?;
+            write_store::answer(&self.txn, self.caller.token, &key, status, &body).await?;
         }
         self.txn.commit().await?;
         Ok(json_answer(status, body))

@@ -1,8 +1,8 @@
 //! Who gets an issue: the confirmed readers of its newsletter, and why others do not.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use crate::db::{DbErr, fetch_all, fetch_one, in_list};
+use crate::db::{DbErr, find_all, find_value, in_list};
 use crate::types::{NewsletterId, ReaderId, SubscriptionState};
 
 /// Readers of a newsletter who get no mail, by reason.
@@ -28,9 +28,8 @@ pub(super) async fn count_of<C: ConnectionTrait>(
             in_list(part.len(), 1)
         );
         let values = std::iter::once(newsletter.0.into()).chain(part.iter().map(|r| r.0.into()));
-        if let Some(row) = fetch_one(db, sql, values).await? {
-            all += row.try_get_by_index::<i64>(0)?;
-        }
+        let n: Option<i64> = find_value(db, sql, values).await?;
+        all += n.unwrap_or(0);
     }
     Ok(all)
 }
@@ -45,19 +44,21 @@ pub(super) async fn excluded<C: ConnectionTrait>(
          WHERE newsletter_id = $1 AND state <> {} GROUP BY state ORDER BY state",
         SubscriptionState::Active.code()
     );
-    let mut excluded = Vec::new();
-    for row in fetch_all(db, sql, [newsletter.0.into()]).await? {
-        let state: i16 = row.try_get("", "state")?;
-        excluded.push(Excluded {
-            reason: match SubscriptionState::from_code(state) {
-                Some(SubscriptionState::Left) => "left",
-                Some(SubscriptionState::Removed) => "taken off by an editor",
-                Some(SubscriptionState::Bounced) => "their address bounced",
-                Some(SubscriptionState::Complained) => "complained",
-                Some(SubscriptionState::Active) | None => "not subscribed",
-            },
-            readers: row.try_get("", "readers")?,
-        });
+    #[derive(FromQueryResult)]
+    struct Row {
+        state: i16,
+        readers: i64,
     }
-    Ok(excluded)
+    let rows: Vec<Row> = find_all(db, sql, [newsletter.into()]).await?;
+    let excluded = |row: Row| Excluded {
+        reason: match SubscriptionState::from_code(row.state) {
+            Some(SubscriptionState::Left) => "left",
+            Some(SubscriptionState::Removed) => "taken off by an editor",
+            Some(SubscriptionState::Bounced) => "their address bounced",
+            Some(SubscriptionState::Complained) => "complained",
+            Some(SubscriptionState::Active) | None => "not subscribed",
+        },
+        readers: row.readers,
+    };
+    Ok(rows.into_iter().map(excluded).collect())
 }

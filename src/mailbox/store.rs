@@ -1,17 +1,19 @@
 //! The table `captured_mail`.
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
 
 use crate::db::entities::captured_mail;
-use crate::db::{WriteTxn, fetch_all_as, run};
+use crate::db::{WriteTxn, find_all};
 use crate::types::{CapturedMailId, UnixMillis};
 
 /// A mail as the list shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Listed {
     pub id: CapturedMailId,
+    #[sea_orm(from_alias = "envelope_to")]
     pub to: String,
     pub subject: String,
+    #[sea_orm(from_alias = "captured_ms")]
     pub at: UnixMillis,
 }
 
@@ -26,15 +28,7 @@ pub async fn list<C: ConnectionTrait>(
     let sql = "SELECT id, envelope_to, subject, captured_ms FROM captured_mail \
         WHERE id < $1 AND LOWER(envelope_to) LIKE $2 ESCAPE '!' ORDER BY id DESC LIMIT $3";
     let values = [before.into(), containing(to).into(), most.into()];
-    fetch_all_as(db, sql, values, |row| {
-        Ok(Listed {
-            id: row.try_get("", "id")?,
-            to: row.try_get("", "envelope_to")?,
-            subject: row.try_get("", "subject")?,
-            at: row.try_get("", "captured_ms")?,
-        })
-    })
-    .await
+    find_all(db, sql, values).await
 }
 
 /// A case-insensitive LIKE pattern that finds `text` anywhere.
@@ -60,8 +54,8 @@ pub async fn by_id<C: ConnectionTrait>(
 
 /// Deletes all mails.
 pub async fn clear(txn: &WriteTxn) -> Result<(), DbErr> {
-    run(&**txn, "DELETE FROM captured_mail", []).await?;
-    Ok(())
+    let all = captured_mail::Entity::delete_many();
+    all.exec(&**txn).await.map(drop)
 }
 
 #[cfg(test)]

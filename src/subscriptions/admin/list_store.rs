@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{DbErr, FromQueryResult, Value};
 
-use crate::db::{Db, fetch_all, fetch_all_as, fetch_one, in_list};
+use crate::db::{Db, find_all, find_value, in_list};
 use crate::subscriptions::model::State;
 use crate::types::{NewsletterId, ReaderId, UnixMillis};
 
@@ -38,12 +38,14 @@ pub enum After {
 }
 
 /// A reader in the list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromQueryResult)]
 pub struct Row {
     pub id: ReaderId,
+    #[sea_orm(from_alias = "email_key")]
     pub key: String,
     pub email: String,
     pub name: String,
+    #[sea_orm(from_alias = "created_ms")]
     pub since: UnixMillis,
 }
 
@@ -118,7 +120,7 @@ pub async fn page(db: &Db, wanted: &Wanted) -> Result<Vec<Row>, DbErr> {
             .add(order(wanted))
             .add(&format!(" LIMIT {limit}"));
     }
-    fetch_all_as(db.read(), sql.text, sql.values, read).await
+    find_all(db.read(), sql.text, sql.values).await
 }
 
 /// The number of matching readers, as far as they were counted.
@@ -144,10 +146,8 @@ pub async fn total(db: &Db, wanted: &Wanted) -> Result<Total, DbErr> {
         // A full scan of the smallest index takes 25 ms for a million; with a condition it would take ten times that.
         (true, true) => {
             sql.add("SELECT (SELECT COUNT(*) FROM reader) - (SELECT COUNT(*) FROM reader WHERE erased_ms IS NOT NULL)");
-            let row = fetch_one(db.read(), sql.text, sql.values).await?;
-            return row.map_or(Ok(Total::Exactly(0)), |row| {
-                Ok(Total::Exactly(row.try_get_by_index(0)?))
-            });
+            let all = find_value(db.read(), sql.text, sql.values).await?;
+            return Ok(Total::Exactly(all.unwrap_or(0)));
         }
         (true, false) => {
             sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM reader r WHERE ")
@@ -173,8 +173,8 @@ pub async fn total(db: &Db, wanted: &Wanted) -> Result<Total, DbErr> {
         }
     }
     sql.add(&format!(" LIMIT {}) AS counted", most + 1));
-    let row = fetch_one(db.read(), sql.text, sql.values).await?;
-    let found: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    let found: Option<i64> = find_value(db.read(), sql.text, sql.values).await?;
+    let found = found.unwrap_or(0);
     Ok(if found > most {
         Total::MoreThan(most)
     } else {
@@ -189,9 +189,8 @@ async fn is_rare(db: &Db, wanted: &Wanted) -> Result<bool, DbErr> {
     sql.add("SELECT COUNT(*) FROM (SELECT 1 FROM subscription s WHERE 1 = 1");
     subscribed(&mut sql, wanted);
     sql.add(&format!(" LIMIT {}) AS counted", FEW + 1));
-    let row = fetch_one(db.read(), sql.text, sql.values).await?;
-    let found: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    Ok(found <= FEW)
+    let found: Option<i64> = find_value(db.read(), sql.text, sql.values).await?;
+    Ok(found.unwrap_or(0) <= FEW)
 }
 
 /// Adds the conditions on the newsletter and state of the subscription `s`.
@@ -232,16 +231,6 @@ fn order(wanted: &Wanted) -> &'static str {
     }
 }
 
-fn read(row: &QueryResult) -> Result<Row, DbErr> {
-    Ok(Row {
-        id: row.try_get("", "id")?,
-        key: row.try_get("", "email_key")?,
-        email: row.try_get("", "email")?,
-        name: row.try_get("", "name")?,
-        since: row.try_get("", "created_ms")?,
-    })
-}
-
 /// The subscriptions of each reader, as newsletter names and states.
 pub async fn subscriptions(
     db: &Db,
@@ -257,12 +246,15 @@ pub async fn subscriptions(
         in_list(readers.len(), 0)
     );
     let ids = readers.iter().map(|row| Value::from(row.id));
-    for row in fetch_all(db.read(), sql, ids).await? {
-        let subscription = (row.try_get("", "name")?, row.try_get("", "state")?);
-        found
-            .entry(row.try_get("", "reader_id")?)
-            .or_default()
-            .push(subscription);
+    #[derive(FromQueryResult)]
+    struct Subscription {
+        reader_id: ReaderId,
+        name: String,
+        state: i16,
+    }
+    for row in find_all::<Subscription>(db.read(), sql, ids).await? {
+        let of_reader = found.entry(row.reader_id).or_default();
+        of_reader.push((row.name, row.state));
     }
     Ok(found)
 }
