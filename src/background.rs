@@ -19,6 +19,9 @@ pub struct Tasks {
     tracker: TaskTracker,
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// How long the tasks may take to finish the work in progress.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -29,19 +32,25 @@ impl Tasks {
         let tasks = Self {
             tracker: TaskTracker::new(),
         };
-        let seconds = Duration::from_secs;
-        tasks.every(app, "tidy", seconds(60), |app| async move {
+        tasks.keep_house(app);
+        mailer::start(app, &tasks.tracker);
+        tasks.mail(app);
+        tasks.show_polls(app);
+        tasks.count(app);
+        tasks.tracker.close();
+        tasks
+    }
+
+    /// The process and its database.
+    fn keep_house(&self, app: &App) {
+        self.every(app, "tidy", SECOND * 60, |app| async move {
             app.limits.tidy();
             probes::tidy();
         });
-        tasks.every(app, "look_after", seconds(2), |app| async move {
+        self.every(app, "look_after", SECOND * 2, |app| async move {
             app.db.look_after().await;
         });
-        mailer::start(app, &tasks.tracker);
-        tasks.every(app, "signing_keys", seconds(5), |app| async move {
-            mailer::refresh_signing_keys(&app).await;
-        });
-        tasks.every(app, "purge", seconds(3_600), |app| async move {
+        self.every(app, "purge", HOUR, |app| async move {
             if let Err(error) = subscriptions::purge(&app).await {
                 tracing::error!(%error, "old subscription requests were not purged");
             }
@@ -55,57 +64,65 @@ impl Tasks {
                 tracing::error!(%error, "old idempotency keys were not purged");
             }
         });
-        tasks.every(
-            app,
-            "issues",
-            Duration::from_millis(500),
-            |app| async move {
-                if let Err(error) = digests::tick(&app).await {
-                    tracing::error!(%error, "due issues could not be looked up");
-                }
-            },
-        );
-        tasks.every_and_at_last(app, "flush_views", seconds(30), |app| async move {
+    }
+
+    /// Issues and what signs them.
+    fn mail(&self, app: &App) {
+        self.every(app, "signing_keys", SECOND * 5, |app| async move {
+            mailer::refresh_signing_keys(&app).await;
+        });
+        self.every(app, "issues", SECOND / 2, |app| async move {
+            if let Err(error) = digests::tick(&app).await {
+                tracing::error!(%error, "due issues could not be looked up");
+            }
+        });
+    }
+
+    /// What belongs to polls but not to their counts.
+    fn show_polls(&self, app: &App) {
+        self.every_and_at_last(app, "flush_views", SECOND * 30, |app| async move {
             if let Err(error) = polls::flush_views(&app).await {
                 tracing::error!(%error, "views of polls were not saved");
             }
         });
-        tasks.every(app, "purge_pictures", seconds(3_600), |app| async move {
+        self.every(app, "purge_pictures", HOUR, |app| async move {
             if let Err(error) = polls::purge_pictures(&app).await {
                 tracing::error!(%error, "unused pictures were not purged");
             }
         });
-        let looking = app.clone();
-        tasks.tracker.spawn(async move {
-            panics::kept("looks", || polls::keep_looks(looking.clone())).await;
+        let app = app.clone();
+        self.tracker.spawn(async move {
+            panics::kept("looks", || polls::keep_looks(app.clone())).await;
         });
-        tasks.every(app, "watch_closes", seconds(1), |app| async move {
+    }
+
+    /// The count: what closes, checks, seals and guards it.
+    fn count(&self, app: &App) {
+        self.every(app, "watch_closes", SECOND, |app| async move {
             if let Err(error) = polls::watch_closes(&app.db, app.clock.now()).await {
                 tracing::error!(%error, "closing polls could not be looked up");
             }
         });
-        tasks.every(app, "audit", seconds(60), |app| async move {
+        self.every(app, "audit", SECOND * 60, |app| async move {
             if let Err(error) = app.polls.audits.tick(&app.db).await {
                 tracing::error!(%error, "tallies could not be audited");
             }
         });
-        tasks.every(app, "seal", seconds(10), |app| async move {
+        self.every(app, "seal", SECOND * 10, |app| async move {
             if let Err(error) = polls::seal_tick(&app).await {
                 tracing::error!(%error, "polls could not be recorded or sealed");
             }
         });
-        tasks.every_and_at_last(app, "keep_answers", seconds(1), |app| async move {
+        self.every_and_at_last(app, "keep_answers", SECOND, |app| async move {
             if let Err(error) = app.polls.answers.keep(&app.db).await {
                 tracing::error!(%error, "what editors looked at was not recorded");
             }
         });
-        tasks.every(app, "watch", polls::WATCH_PAUSE, |app| async move {
+        self.every(app, "watch", polls::WATCH_PAUSE, |app| async move {
             if let Err(error) = polls::watch_tick(&app).await {
                 tracing::error!(%error, "a burst of answers could not be set aside");
             }
         });
-        tasks.tracker.close();
-        tasks
     }
 
     /// Waits until all tasks have ended, and returns whether they did so in time. Cancel

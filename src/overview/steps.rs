@@ -28,22 +28,48 @@ impl Step {
     }
 }
 
+/// The places in the list of the steps that need a closer look.
+const RELAY: usize = 1;
+const SNIPPET: usize = 3;
+const TEST: usize = 5;
+
 /// All steps, in the recommended order.
 #[must_use]
 pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
-    let poll = so_far.poll.as_deref();
-    let (relay, relay_done) = match transport {
-        Transport::Smtp => ("Mails go out through your relay.", true),
-        Transport::Mailbox => (
-            "While you try things out, mails stay in the built-in mailbox. For real readers, set mail.smtp_url.",
-            true,
-        ),
-        Transport::File => (
-            "Mails are written to files. For real readers, set mail.smtp_url.",
-            true,
-        ),
+    let mut steps = all(so_far, transport);
+    if let (Some(slug), Some(step)) = (&so_far.poll, steps.get_mut(SNIPPET)) {
+        step.href = format!("/admin/polls/{slug}");
+    }
+    if let Some(test) = steps.get_mut(TEST).filter(|step| !step.done) {
+        test.skipped = so_far.sent_issues > 0;
+    }
+    if let Some(next) = steps.iter_mut().find(|step| step.is_left()) {
+        next.next = true;
+    }
+    for step in steps.iter_mut().filter(|step| !step.is_left()) {
+        step.action = None;
+    }
+    // From the test on, nothing can be done before there is an issue.
+    for step in steps.iter_mut().skip(TEST).filter(|_| so_far.issues == 0) {
+        step.action = None;
+    }
+    if let (Transport::Mailbox, Some(step)) = (transport, steps.get_mut(RELAY)) {
+        step.action = Some("Open the mailbox");
+        step.href = "/mailbox".to_owned();
+    }
+    steps
+}
+
+/// All steps, each with its action.
+fn all(so_far: &Progress, transport: Transport) -> Vec<Step> {
+    let relay = match transport {
+        Transport::Smtp => "Mails go out through your relay.",
+        Transport::Mailbox => {
+            "While you try things out, mails stay in the built-in mailbox. For real readers, set mail.smtp_url."
+        }
+        Transport::File => "Mails are written to files. For real readers, set mail.smtp_url.",
     };
-    let mut steps = vec![
+    vec![
         step(
             "Say who the mail comes from",
             "A newsletter has a sender, a postal address, a time zone, and the words readers agree to.",
@@ -51,25 +77,26 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
             "/admin/newsletters/new",
             so_far.newsletters > 0,
         ),
+        // Whatever the transport is, somebody has decided on it.
         step(
             "Know where mails go",
             relay,
             "Mail queue",
             "/admin/mail",
-            relay_done,
+            true,
         ),
         step(
             "Ask the first question",
             "A poll with two options is enough to start.",
             "New poll",
             "/admin/polls/new",
-            poll.is_some(),
+            so_far.poll.is_some(),
         ),
         step(
             "Put the poll into an article",
             "Copy its snippet into the article. This step is done when the first answer has come in.",
             "Show the snippet",
-            poll.map_or("/admin/polls", |_| ""),
+            "/admin/polls",
             so_far.answers > 0,
         ),
         step(
@@ -93,28 +120,7 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
             "/admin/issues",
             so_far.sent_issues > 0,
         ),
-    ];
-    if let (Some(slug), Some(step)) = (poll, steps.get_mut(3)) {
-        step.href = format!("/admin/polls/{slug}");
-    }
-    if let Some(test) = steps.get_mut(5).filter(|step| !step.done) {
-        test.skipped = so_far.sent_issues > 0;
-    }
-    if let Some(next) = steps.iter_mut().find(|step| step.is_left()) {
-        next.next = true;
-    }
-    for step in steps.iter_mut().filter(|step| !step.is_left()) {
-        step.action = None;
-    }
-    // These steps cannot be done before there is an issue.
-    for step in steps.iter_mut().skip(5).filter(|_| so_far.issues == 0) {
-        step.action = None;
-    }
-    if let (Transport::Mailbox, Some(step)) = (transport, steps.get_mut(1)) {
-        step.action = Some("Open the mailbox");
-        step.href = "/mailbox".to_owned();
-    }
-    steps
+    ]
 }
 
 fn step(

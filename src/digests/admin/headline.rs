@@ -16,11 +16,7 @@ pub(super) fn of(
     zone: &Zone,
 ) -> Option<Value> {
     let counts = &progress.counts;
-    let readers = |n: i64| show::counted(n, "reader", "readers");
-    let base = address(issue);
-    let stopped = orders
-        .iter()
-        .find(|order| matches!(order.kind, OrderKind::Pause | OrderKind::PausedItself));
+    let failed = format!("{}/recipients?state=failed", address(issue));
     match progress.state {
         MailingState::Preparing => Some(say(
             "is-live",
@@ -33,42 +29,10 @@ pub(super) fn of(
                 "is-bad",
                 "Nothing has been accepted so far.",
                 "Every attempt failed, and no mail was handed over.".to_owned(),
-                Some((format!("{base}/recipients?state=failed"), "See what the relay says")),
+                Some((failed, "See what the relay says")),
             )
         }),
-        MailingState::Paused => {
-            let itself = stopped.is_some_and(|order| order.kind == OrderKind::PausedItself);
-            if itself {
-                return Some(say(
-                    "is-bad",
-                    "Canvass paused this issue automatically.",
-                    format!(
-                        "The reason: {}. Fix the cause, then resume; those that failed can be sent to again afterwards.",
-                        progress.reason.trim_end_matches('.')
-                    ),
-                    Some((format!("{base}/recipients?state=failed"), "What the relay said")),
-                ));
-            }
-            if counts.audience == 0 {
-                // Happens only in a restored database, if the backup was made while the issue was being prepared.
-                return Some(say(
-                    "is-wait",
-                    "Nothing goes out until somebody resumes it.",
-                    "Its readers have not been counted yet. Resuming counts those who were subscribed when it was sent, and continues with them.".to_owned(),
-                    None,
-                ));
-            }
-            let by = stopped.map_or_else(String::new, |order| {
-                let at = written::short(order.at.timestamp(), zone);
-                format!(" It was paused by {} on {at}.", order.who)
-            });
-            Some(say(
-                "is-wait",
-                "Nothing goes out until somebody resumes it.",
-                format!("{by} Resuming sends to exactly those who are waiting.").trim_start().to_owned(),
-                None,
-            ))
-        }
+        MailingState::Paused => Some(paused(progress, orders, failed, zone)),
         MailingState::Cancelling => Some(say(
             "is-wait",
             "It is being cancelled.",
@@ -76,29 +40,71 @@ pub(super) fn of(
             None,
         )),
         MailingState::Cancelled => Some(cancelled(progress, orders, zone)),
-        MailingState::Finished if counts.unknown > 0 => Some(say(
+        MailingState::Finished => Some(finished(progress)),
+    }
+}
+
+/// `failed`: the page with the recipients that failed.
+fn paused(progress: &Progress, orders: &[Order], failed: String, zone: &Zone) -> Value {
+    let stopped = orders
+        .iter()
+        .find(|order| matches!(order.kind, OrderKind::Pause | OrderKind::PausedItself));
+    if stopped.is_some_and(|order| order.kind == OrderKind::PausedItself) {
+        return say(
+            "is-bad",
+            "Canvass paused this issue automatically.",
+            format!(
+                "The reason: {}. Fix the cause, then resume; those that failed can be sent to again afterwards.",
+                progress.reason.trim_end_matches('.')
+            ),
+            Some((failed, "What the relay said")),
+        );
+    }
+    let text = if progress.counts.audience == 0 {
+        // Happens only in a restored database, if the backup was made while the issue was being prepared.
+        "Its readers have not been counted yet. Resuming counts those who were subscribed when it was sent, and continues with them.".to_owned()
+    } else {
+        let by = stopped.map_or_else(String::new, |order| {
+            let at = written::short(order.at.timestamp(), zone);
+            format!("It was paused by {} on {at}. ", order.who)
+        });
+        format!("{by}Resuming sends to exactly those who are waiting.")
+    };
+    say(
+        "is-wait",
+        "Nothing goes out until somebody resumes it.",
+        text,
+        None,
+    )
+}
+
+fn finished(progress: &Progress) -> Value {
+    let counts = &progress.counts;
+    let readers = |n: i64| show::counted(n, "reader", "readers");
+    if counts.unknown > 0 {
+        return say(
             "is-wait",
             &format!("Finished, with {} in doubt.", readers(counts.unknown)),
             "A connection broke at the last moment, so nobody knows whether they got it. They are mailed again only if somebody says so.".to_owned(),
             // The button below leads there.
             None,
-        )),
-        MailingState::Finished if counts.failed > 0 => Some(say(
+        );
+    }
+    if counts.failed > 0 {
+        return say(
             "is-wait",
             &format!("Finished; {} could not be mailed.", readers(counts.failed)),
             "The reasons are below. Those who may still be mailed can be sent to again.".to_owned(),
             None,
-        )),
-        MailingState::Finished => Some(say(
-            "is-good",
-            "Finished.",
-            format!(
-                "The relay has accepted the mail for everybody who could be mailed: {}.",
-                readers(counts.sent)
-            ),
-            None,
-        )),
+        );
     }
+    let sent = readers(counts.sent);
+    say(
+        "is-good",
+        "Finished.",
+        format!("Everybody who could be mailed was handed over: {sent}."),
+        None,
+    )
 }
 
 fn cancelled(progress: &Progress, orders: &[Order], zone: &Zone) -> Value {

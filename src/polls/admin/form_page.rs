@@ -6,12 +6,14 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::form::{Errors, HEADLINES, LINKINGS, Typed, VISIBILITIES};
+use super::questions::TypedQuestion;
 use super::tabs::poll_of;
 use crate::admin::{Editor, Frame, show};
 use crate::app::App;
-use crate::newsletters::{self, Newsletter};
+use crate::newsletters;
 use crate::polls::form::{FormPage, FormView, offer};
 use crate::polls::model::{Kind, Poll, PollState, Tier};
+use crate::polls::results;
 use crate::scheduler::Zone;
 use crate::web::Problem;
 use crate::web::problems::in_order;
@@ -94,6 +96,56 @@ fn step(times: &[&str]) -> &'static str {
     }
 }
 
+/// Radio buttons: values, labels and hints.
+fn choices<'a>(
+    all: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>,
+    chosen: &str,
+) -> Vec<Value> {
+    all.into_iter()
+        .map(|(value, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": value == chosen }))
+        .collect()
+}
+
+/// Adds to a typed question what can be chosen in it, and its errors.
+fn complete(into: &mut Value, question: &TypedQuestion, errors: &Errors) {
+    let kinds = KINDS.map(|(kind, label, hint)| (kind.name(), label, hint));
+    into["kinds"] = choices(kinds, &question.kind).into();
+    let known = SCALES.iter().any(|(value, _)| *value == question.scale);
+    let own = (!known).then(|| question.scale.replace('-', " to "));
+    into["scales"] = SCALES
+        .iter()
+        .copied()
+        .chain(own.as_deref().map(|label| (question.scale.as_str(), label)))
+        .map(|(value, label)| json!({ "value": value, "label": label, "chosen": value == question.scale }))
+        .collect();
+    for field in OF_A_QUESTION {
+        if let Some(error) = errors.get(&format!("{field}.{}", question.number)) {
+            into[format!("{field}_error")] = error.as_str().into();
+        }
+    }
+}
+
+/// Makes the page that of an existing poll. Of a poll that is no longer a draft only a part can be changed.
+async fn describe(app: &App, page: &mut Value, poll: &Poll) -> Result<(), Problem> {
+    let back = format!("/admin/polls/{}", poll.slug);
+    page["existing"] = poll.slug.as_str().into();
+    page["heading"] = "Edit the poll".into();
+    page["action"] = format!("{back}/edit").into();
+    page["back"] = back.into();
+    page["back_label"] = poll.headline().into();
+    if poll.state == PollState::Draft {
+        return Ok(());
+    }
+    let totals = results::totals(&app.db, poll).await?;
+    let voters = totals.voters(Tier::Anonymous);
+    let words = poll.linking.as_ref().map(|words| words.text.as_str());
+    page["whole"] = false.into();
+    page["linked"] = words.into();
+    page["submit"] = "Save".into();
+    page["answered"] = show::counted(voters, "reader has", "readers have").into();
+    Ok(())
+}
+
 /// The form, with its errors.
 ///
 /// # Errors
@@ -106,75 +158,22 @@ pub async fn form_page(
     errors: &Errors,
 ) -> Result<Response, Problem> {
     let letters = newsletters::all(app.db.read()).await?;
-    let letters: Vec<Value> = letters
-        .iter()
-        .map(|letter: &Newsletter| json!({ "slug": letter.slug, "name": letter.name, "chosen": letter.slug == typed.newsletter }))
-        .collect();
-    let visibilities: Vec<Value> = VISIBILITIES
-        .iter()
-        .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.visibility }))
-        .collect();
-    let headlines: Vec<Value> = HEADLINES
-        .iter()
-        .map(|(value, _, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.headline_tier }))
-        .collect();
-    let linkings: Vec<Value> = LINKINGS
-        .iter()
-        .map(|(value, label, hint)| json!({ "value": value, "label": label, "hint": hint, "chosen": *value == typed.linking }))
-        .collect();
     let mut page = json!({
-        "frame": frame, "form": typed, "errors": errors, "error_list": in_order(errors, &fields(typed)), "zones": Zone::names(), "newsletters": letters,
-        "visibilities": visibilities, "headlines": headlines, "linkings": linkings, "whole": true, "many": typed.questions.len() > 1,
+        "frame": frame, "form": typed, "errors": errors, "error_list": in_order(errors, &fields(typed)), "zones": Zone::names(),
+        "newsletters": letters.iter()
+            .map(|letter| json!({ "slug": letter.slug, "name": letter.name, "chosen": letter.slug == typed.newsletter }))
+            .collect::<Vec<_>>(),
+        "visibilities": choices(VISIBILITIES.map(|(value, _, label, hint)| (value, label, hint)), &typed.visibility),
+        "headlines": choices(HEADLINES.map(|(value, _, label, hint)| (value, label, hint)), &typed.headline_tier),
+        "linkings": choices(LINKINGS, &typed.linking), "whole": true, "many": typed.questions.len() > 1,
         "step": step(&[&typed.opens, &typed.closes]),
         "heading": "New poll", "action": "/admin/polls", "submit": "Save the draft", "back": "/admin/polls", "back_label": "Polls",
     });
     for (place, question) in typed.questions.iter().enumerate() {
-        let into = &mut page["form"]["questions"][place];
-        into["kinds"] = KINDS
-            .iter()
-            .map(|(kind, label, hint)| json!({ "value": kind.name(), "label": label, "hint": hint, "chosen": kind.name() == question.kind }))
-            .collect();
-        let known = SCALES.iter().any(|(value, _)| *value == question.scale);
-        let own = (!known).then(|| question.scale.replace('-', " to "));
-        into["scales"] = SCALES
-            .iter()
-            .copied()
-            .chain(own.as_deref().map(|label| (question.scale.as_str(), label)))
-            .map(|(value, label)| json!({ "value": value, "label": label, "chosen": value == question.scale }))
-            .collect();
-        for field in [
-            "question",
-            "options",
-            "max_choices",
-            "scale",
-            "other",
-            "pictures",
-        ] {
-            if let Some(error) = errors.get(&format!("{field}.{}", question.number)) {
-                into[format!("{field}_error")] = error.as_str().into();
-            }
-        }
+        complete(&mut page["form"]["questions"][place], question, errors);
     }
     if let Some(poll) = poll {
-        let back = format!("/admin/polls/{}", poll.slug);
-        page["existing"] = poll.slug.as_str().into();
-        page["heading"] = "Edit the poll".into();
-        page["action"] = format!("{back}/edit").into();
-        page["back"] = back.into();
-        page["back_label"] = poll.headline().into();
-        if poll.state != PollState::Draft {
-            let voters = crate::polls::results::totals(&app.db, poll)
-                .await?
-                .voters(Tier::Anonymous);
-            page["whole"] = false.into();
-            page["linked"] = poll
-                .linking
-                .as_ref()
-                .map(|words| words.text.as_str())
-                .into();
-            page["submit"] = "Save".into();
-            page["answered"] = show::counted(voters, "reader has", "readers have").into();
-        }
+        describe(app, &mut page, poll).await?;
     }
     let page = app.pages.render("polls/admin_form", &page)?;
     let status = if errors.is_empty() {

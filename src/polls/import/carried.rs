@@ -83,6 +83,39 @@ pub struct Plan {
     pub disagrees: bool,
 }
 
+/// What the log of another system says.
+struct Logged {
+    /// The time of each ballot, if it is known, and the keys of its options.
+    ballots: Vec<(Option<UnixMillis>, Vec<i64>)>,
+    /// The votes for each option that are counted but not in the log.
+    left: BTreeMap<i64, u64>,
+    /// An answer has more votes in the log than in its count.
+    disagrees: bool,
+}
+
+/// The ballots in the order of their times. The other system's close was not exact: a vote after it counts as the last
+/// one before it. Ballots without a time get the last hour, except for the first one after the `logged` ones, which gets
+/// the first hour.
+fn timed(
+    ballots: Vec<(Option<UnixMillis>, Vec<i64>)>,
+    logged: usize,
+    opens_at: UnixMillis,
+    closes_at: UnixMillis,
+) -> Vec<Ballot> {
+    let last = UnixMillis(closes_at.0 - 1);
+    let unlogged_at = |i: usize| if i == logged { opens_at } else { last };
+    let mut ballots: Vec<Ballot> = ballots
+        .into_iter()
+        .enumerate()
+        .map(|(i, (at, options))| Ballot {
+            at: at.unwrap_or_else(|| unlogged_at(i)).clamp(opens_at, last),
+            options,
+        })
+        .collect();
+    ballots.sort();
+    ballots
+}
+
 /// The instant of a local time. A time that occurs twice means the first; one that is skipped means the
 /// first instant after the gap.
 pub fn instant(local: DateTime, zone: &TimeZone) -> Option<UnixMillis> {
@@ -122,54 +155,24 @@ impl Found {
         if let Some(why) = self.gone {
             return Err(why.to_owned());
         }
-        let counted = self
-            .questions
-            .iter()
-            .flat_map(|q| &q.options)
-            .map(|o| o.count);
-        let votes = counted
-            .chain(self.log.values().copied())
-            .fold(0, u64::saturating_add);
+        let votes = self.votes();
         if votes > MOST_VOTES {
             return Err(format!(
                 "its counts show {votes} votes; at most 10,000,000 can be imported"
             ));
         }
-        let at = |local: Option<DateTime>| local.and_then(|local| instant(local, zone));
         let (mut questions, keys) = self.wording()?;
-        let mut left: BTreeMap<i64, u64> = BTreeMap::new();
-        for option in self.questions.iter().flat_map(|q| &q.options) {
-            if let Some(key) = keys.get(&option.id) {
-                *left.entry(*key).or_default() += option.count;
-            }
-        }
-        let mut ballots = Vec::new();
-        let mut disagrees = false;
-        for ((hour, ids), n) in &self.log {
-            let mut options: Vec<i64> = ids.iter().filter_map(|id| keys.get(id).copied()).collect();
-            options.sort_unstable();
-            options.dedup();
-            if options.is_empty() {
-                continue;
-            }
-            for key in &options {
-                let count = left.entry(*key).or_default();
-                disagrees |= *count < *n;
-                *count = count.saturating_sub(*n);
-            }
-            let at = at(*hour);
-            for _ in 0..*n {
-                ballots.push((at, options.clone()));
-            }
-        }
+        let Logged {
+            mut ballots,
+            left,
+            disagrees,
+        } = self.logged(&keys, zone);
         let logged = ballots.len();
-        ballots.extend(
-            self.unlogged(&questions, &left, logged)
-                .into_iter()
-                .map(|options| (None, options)),
-        );
+        let unlogged = self.unlogged(&questions, &left, logged);
+        ballots.extend(unlogged.into_iter().map(|options| (None, options)));
         allow(&mut questions, ballots.iter().map(|(_, options)| options));
 
+        let at = |local: Option<DateTime>| local.and_then(|local| instant(local, zone));
         let first = ballots.iter().filter_map(|(at, _)| *at).min();
         let opens_at = at(self.opens)
             .into_iter()
@@ -182,28 +185,57 @@ impl Found {
             .unwrap_or(now)
             .max(UnixMillis(opens_at.0 + 1));
         let goes_on = (self.active && end.is_none_or(|end| end > now)).then_some(end);
-        // The other system's close was not exact: a vote after it counts as the last one before it. Votes without a
-        // time get the first and the last hour.
-        let last = UnixMillis(closes_at.0 - 1);
-        let unlogged_at = |i: usize| if i == logged { opens_at } else { last };
-        let mut ballots: Vec<Ballot> = ballots
-            .into_iter()
-            .enumerate()
-            .map(|(i, (at, options))| Ballot {
-                at: at.unwrap_or_else(|| unlogged_at(i)).clamp(opens_at, last),
-                options,
-            })
-            .collect();
-        ballots.sort();
         Ok(Plan {
             questions,
             opens_at,
             closes_at,
             goes_on,
-            ballots,
+            ballots: timed(ballots, logged, opens_at, closes_at),
             logged,
             disagrees,
         })
+    }
+
+    /// The number of votes that its counts and its log show.
+    fn votes(&self) -> u64 {
+        let options = self.questions.iter().flat_map(|q| &q.options);
+        let counted = options.map(|option| option.count);
+        counted
+            .chain(self.log.values().copied())
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The ballots in the log, given the key of each option.
+    fn logged(&self, keys: &BTreeMap<u64, i64>, zone: &TimeZone) -> Logged {
+        let mut left: BTreeMap<i64, u64> = BTreeMap::new();
+        for option in self.questions.iter().flat_map(|q| &q.options) {
+            if let Some(key) = keys.get(&option.id) {
+                *left.entry(*key).or_default() += option.count;
+            }
+        }
+        let (mut ballots, mut disagrees) = (Vec::new(), false);
+        for ((hour, ids), n) in &self.log {
+            let mut options: Vec<i64> = ids.iter().filter_map(|id| keys.get(id).copied()).collect();
+            options.sort_unstable();
+            options.dedup();
+            if options.is_empty() {
+                continue;
+            }
+            for key in &options {
+                let count = left.entry(*key).or_default();
+                disagrees |= *count < *n;
+                *count = count.saturating_sub(*n);
+            }
+            let at = hour.and_then(|hour| instant(hour, zone));
+            for _ in 0..*n {
+                ballots.push((at, options.clone()));
+            }
+        }
+        Logged {
+            ballots,
+            left,
+            disagrees,
+        }
     }
 
     /// The questions as asked here, and the key of each option by its id in the other system.

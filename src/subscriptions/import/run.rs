@@ -163,27 +163,18 @@ pub async fn run(
     order: &Order,
     terminal: &mut dyn Write,
 ) -> Result<Summary, Stopped> {
-    let name = order.file.display().to_string();
     if order.consent.trim().is_empty() {
         return Err(Stopped::NoConsent);
     }
-    let file = File::open(&order.file).map_err(|e| Stopped::Read(name.clone(), e))?;
-    let (size, is_file) = file
-        .metadata()
-        .map(|m| (m.len(), m.is_file()))
-        .map_err(|e| Stopped::Read(name.clone(), e))?;
+    let name = order.file.display().to_string();
     let now = clock.now();
-    let rows = Rows::open(file, now.timestamp()).map_err(|e| Stopped::Header(name.clone(), e))?;
-    let ignored = rows.columns().ignored.clone();
-    let says_who_left = !rows.columns().states.is_empty();
-    if says_who_left && !is_file {
-        return Err(Stopped::Pipe(name));
-    }
+    let opened = Opened::of(order, now)?;
     let target = target(db, order, now).await?;
     let mut report = Report::open(order.report.as_deref())?;
-    report.ignored(&ignored)?;
+    report.ignored(&opened.ignored)?;
     let (to_writer, mut from_reader) = mpsc::channel(AHEAD);
     let hashes = keys.clone();
+    let (rows, says_who_left) = (opened.rows, opened.says_who_left);
     let reader = tokio::task::spawn_blocking(move || {
         let read = if says_who_left {
             gone_in(rows, &hashes)
@@ -197,10 +188,10 @@ pub async fn run(
     });
 
     let mut summary = Summary {
-        ignored,
+        ignored: opened.ignored,
         ..Summary::default()
     };
-    let mut progress = Progress::new(size, clock.clone());
+    let mut progress = Progress::new(opened.size, clock.clone());
     while let Some(message) = from_reader.recv().await {
         match message {
             Message::Bad(row) => {
@@ -218,12 +209,7 @@ pub async fn run(
                 let fates = store::write(db.backend(), &txn, &target, &batch, clock.now()).await?;
                 txn.commit().await?;
                 for (row, fate) in batch.iter().zip(fates) {
-                    for (line, fate) in std::iter::once((row.line, fate))
-                        .chain(row.again.iter().map(|&line| (line, fate.again())))
-                    {
-                        summary.count(fate);
-                        report.fate(line, fate)?;
-                    }
+                    settle(row, fate, &mut summary, &mut report)?;
                 }
                 progress.advance(terminal, offset, summary.rows());
             }
@@ -237,6 +223,52 @@ pub async fn run(
         .map_err(|_| Stopped::Read(name, io::Error::other("a bug in this program")))?;
     report.close()?;
     Ok(summary)
+}
+
+/// The file, with its header read.
+struct Opened {
+    rows: Rows<File>,
+    /// In bytes.
+    size: u64,
+    /// Whether a column says who left, so that the file has to be read twice.
+    says_who_left: bool,
+    /// The columns that are not understood.
+    ignored: Vec<String>,
+}
+
+impl Opened {
+    fn of(order: &Order, now: UnixMillis) -> Result<Self, Stopped> {
+        let name = || order.file.display().to_string();
+        let file = File::open(&order.file).map_err(|e| Stopped::Read(name(), e))?;
+        let found = file.metadata().map_err(|e| Stopped::Read(name(), e))?;
+        let rows = Rows::open(file, now.timestamp()).map_err(|e| Stopped::Header(name(), e))?;
+        let columns = rows.columns();
+        let (ignored, says_who_left) = (columns.ignored.clone(), !columns.states.is_empty());
+        if says_who_left && !found.is_file() {
+            return Err(Stopped::Pipe(name()));
+        }
+        Ok(Self {
+            rows,
+            size: found.len(),
+            says_who_left,
+            ignored,
+        })
+    }
+}
+
+/// Counts and reports what became of a reader, once for each row of the file that names them.
+fn settle(
+    row: &Ready,
+    fate: Fate,
+    summary: &mut Summary,
+    report: &mut Report,
+) -> Result<(), Stopped> {
+    let again = row.again.iter().map(|&line| (line, fate.again()));
+    for (line, fate) in std::iter::once((row.line, fate)).chain(again) {
+        summary.count(fate);
+        report.fate(line, fate)?;
+    }
+    Ok(())
 }
 
 async fn target(db: &Db, order: &Order, now: UnixMillis) -> Result<Target, Stopped> {
