@@ -262,7 +262,7 @@ async fn nobody_is_brought_back_by_an_import() {
 }
 
 #[tokio::test]
-async fn what_readers_said_themselves_is_not_overwritten() {
+async fn a_later_import_fills_gaps_and_overwrites_nothing() {
     let desk = Desk::open().await;
     desk.import(&desk.order("email,name\nanna@example.org,Anna\n"))
         .await;

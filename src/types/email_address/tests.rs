@@ -89,7 +89,7 @@ fn every_refusal_says_its_own_reason() {
 }
 
 #[test]
-fn a_million_characters_are_refused_without_work() {
+fn a_million_characters_are_too_long() {
     assert_eq!(
         refused(&format!("a@{}", "é.".repeat(500_000))),
         AddressRefused::TooLong
