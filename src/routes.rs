@@ -25,46 +25,40 @@ use crate::{
 /// Every URL of Canvass.
 pub fn router(app: &App) -> Router {
     let bytes = app.config.http.max_body_bytes;
-    let guard = |readers, most_bytes| Guard {
-        readers,
-        most_bytes,
-        patience: app.config.timeout(),
+    let headers = security::Headers::new(app.config.is_https());
+    let compressed = SizeAbove::new(1_024)
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("image/png"))
+        .and(NotForContentType::const_new("image/jpeg"));
+    // One layer for each group, not one inside the other: axum allocates for each, and clones everything below it for
+    // each request.
+    let around = |readers, most_bytes: u64| {
+        let (headers, patience) = (headers.clone(), app.config.timeout());
+        ServiceBuilder::new()
+            .map_response(move |response| headers.add(response))
+            .layer(CompressionLayer::new().compress_when(compressed.clone()))
+            .layer(DefaultBodyLimit::max(
+                usize::try_from(most_bytes).unwrap_or(usize::MAX),
+            ))
+            .layer(Guard {
+                readers,
+                most_bytes,
+                patience,
+            })
     };
     let people = Readers::People(app.pages.clone());
     let pages = pages(app)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(guard(people.clone(), bytes));
+        .layer(around(people.clone(), bytes));
     let uploads = polls::upload_routes()
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(
-            ServiceBuilder::new()
-                .layer(guard(people, polls::UPLOAD_BYTES as u64))
-                .layer(DefaultBodyLimit::max(polls::UPLOAD_BYTES)),
-        );
-    let scripts = scripts().layer(guard(Readers::Scripts, bytes));
-    let headers = security::Headers::new(app.config.is_https());
+        .layer(around(people, polls::UPLOAD_BYTES as u64));
     Router::new()
-        .merge(probes::routes().layer(guard(Readers::Nobody, bytes)))
-        .nest("/api/v1", scripts)
+        .merge(probes::routes().layer(around(Readers::Nobody, bytes)))
+        .nest("/api/v1", scripts().layer(around(Readers::Scripts, bytes)))
         .merge(pages)
         .merge(uploads)
-        // One layer for all of these concerns: see `web::guard`.
-        .layer(
-            ServiceBuilder::new()
-                .map_response(move |response| headers.add(response))
-                .layer(
-                    CompressionLayer::new().compress_when(
-                        SizeAbove::new(1_024)
-                            .and(NotForContentType::const_new("text/event-stream"))
-                            .and(NotForContentType::const_new("image/png"))
-                            .and(NotForContentType::const_new("image/jpeg")),
-                    ),
-                )
-                .layer(DefaultBodyLimit::max(
-                    usize::try_from(bytes).unwrap_or(usize::MAX),
-                )),
-        )
         .with_state(app.clone())
 }
 

@@ -41,7 +41,7 @@ impl Embedding {
         let editor = signed_in(&self.app).await;
         let page = editor.get(&format!("/admin/polls/{poll}/embed")).await;
         let text = page.expect(200).all(&format!("#{which}")).remove(0);
-        text.replace(&self.app.app.config.origin(), &self.road.origin)
+        text.replace(&*self.app.app.config.origin(), &self.road.origin)
     }
 
     /// Publishes the HTML under the strictest content security policy.

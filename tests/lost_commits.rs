@@ -236,7 +236,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
             once: None,
             witness: None,
         };
-        app.app.polls.queue.submit(Slip::Answer(answer))
+        app.app.polls.queue.submit(Slip::from(answer))
     });
     for outcome in futures::future::join_all(voting).await {
         outcome.unwrap();

@@ -17,10 +17,11 @@ use crate::polls_verify::verified;
 fn new(ballots: &Box, from: usize, n: usize) -> Vec<Slip> {
     let answer = |who: usize| {
         let answer = ballots.answer(who, &[if who.is_multiple_of(3) { "2" } else { "1" }]);
-        Slip::Answer(Answer {
+        let answer = Answer {
             is_new: true,
             ..answer
-        })
+        };
+        answer.into()
     };
     (from..from + n).map(answer).collect()
 }
@@ -75,7 +76,7 @@ async fn polls_new_voters_take_one_trip_once_the_chain_is_known() {
     assert_eq!((verified.findings, verified.pages), (vec![], 5));
     // If one of the voters is not new, the whole group takes the regular path.
     let mut group = new(&ballots, 900, 5);
-    group.push(Slip::Answer(ballots.answer(0, &["1"])));
+    group.push(Slip::from(ballots.answer(0, &["1"])));
     let told = stripe.commit(&group).await.unwrap();
     assert_eq!((told[4], told[5]), (Outcome::Counted, Outcome::Changed));
     assert_eq!(stripe.written_at_once(), 4);

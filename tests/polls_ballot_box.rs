@@ -95,7 +95,7 @@ impl Box {
 
     pub async fn cast(&self, who: usize, options: &[&str]) -> Outcome {
         self.queue
-            .submit(Slip::Answer(self.answer(who, options)))
+            .submit(Slip::from(self.answer(who, options)))
             .await
             .unwrap()
     }
@@ -172,7 +172,7 @@ async fn polls_two_answers_of_one_voter_in_a_group_are_one_first_ballot() {
         ..ballots.answer(1, &["1"])
     };
     let group = [worked, ballots.answer(1, &["2"]), ballots.answer(2, &["2"])];
-    let group = group.map(Slip::Answer);
+    let group = group.map(Slip::from);
     let outcomes = ballots::commit(&ballots.db, &ballots.clock, 0, &group).await;
     assert_eq!(
         outcomes.unwrap(),

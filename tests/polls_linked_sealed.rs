@@ -79,7 +79,7 @@ async fn polls_linked_after_the_sealing_a_dump_knows_those_who_agreed_and_nobody
         .collect();
     let verified = verify(db, id).await.unwrap().unwrap();
     assert_eq!((verified.findings.len(), verified.linked), (0, 4));
-    let secret = before.secret.0.clone();
+    let secret = before.secret.bytes().to_vec();
     let loot = Loot::of(db, &before).await;
     let by_key = loot.by_key(&known, std::slice::from_ref(&secret));
     assert_eq!(
@@ -90,7 +90,7 @@ async fn polls_linked_after_the_sealing_a_dump_knows_those_who_agreed_and_nobody
 
     seal(&app).await;
     let after = by_slug(db, "trust").await.unwrap().unwrap();
-    assert!(after.secret.0.is_empty());
+    assert!(after.secret.is_destroyed());
     let mut loot = Loot::of(db, &after).await;
     attacker::left(db, &after, &mut loot).await;
     for guesses in [loot.by_key(&known, &[vec![0; 32]]), loot.by_time(&known)] {

@@ -85,7 +85,7 @@ async fn readings_while_they_vote(
 ) -> usize {
     let before = readings.load(SeqCst);
     for who in first..first + VOTES {
-        let slip = Slip::Answer(votes.answer(who, &["1"]));
+        let slip = Slip::from(votes.answer(who, &["1"]));
         station.queue.submit(slip).await.unwrap();
         sleep(Duration::from_millis(100)).await;
     }

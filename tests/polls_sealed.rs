@@ -168,7 +168,7 @@ async fn polls_whoever_has_all_but_the_destroyed_key_knows_no_more_than_the_resu
         Some(truth[13]),
         "the only one on a page of another site"
     );
-    let secret = before.secret.0.clone();
+    let secret = before.secret.bytes().to_vec();
     let keys: Vec<_> = readers.iter().map(|r| r.voter.key(&before)).collect();
     let file = files(&app).await;
     if let Some(file) = &file {
@@ -184,7 +184,7 @@ async fn polls_whoever_has_all_but_the_destroyed_key_knows_no_more_than_the_resu
     app.advance(HOUR);
     seal(&app).await;
     let after = poll(db).await;
-    assert!(after.secret.0.is_empty() && after.sealed_at.is_some());
+    assert!(after.secret.is_destroyed() && after.sealed_at.is_some());
     let mut loot = Loot::of(db, &after).await;
     assert!(loot.ballots.is_empty(), "no ballot has a row of its own");
     attacker::left(db, &after, &mut loot).await;

@@ -29,7 +29,7 @@ enum State {
 async fn closed() -> Box {
     let ballots = opened(&["yes", "no"], 1, Some(NOON + DAY)).await;
     let slips: Vec<Slip> = (0..VOTERS as usize)
-        .map(|who| Slip::Answer(ballots.answer(who, &[["1", "2"][who % 2]])))
+        .map(|who| Slip::from(ballots.answer(who, &[["1", "2"][who % 2]])))
         .collect();
     for group in slips.chunks(500) {
         commit(&ballots.db, &ballots.clock, 0, group).await.unwrap();
@@ -90,7 +90,7 @@ fn secret_is_gone(ballots: &Box) -> bool {
         let file = ballots.database.dir.path().join(format!("canvass.db{end}"));
         !contains(
             &std::fs::read(file).unwrap_or_default(),
-            &ballots.poll.secret.0,
+            ballots.poll.secret.bytes(),
         )
     })
 }

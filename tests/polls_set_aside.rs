@@ -18,7 +18,7 @@ async fn stuffed() -> Box {
     for who in 0..40 {
         let mut answer = ballots.answer(who, &[if who < 10 { "1" } else { "2" }]);
         answer.network = Some([if who < 10 { who as u8 } else { 99 }; 8]);
-        let slip = canvass::polls::ballots::Slip::Answer(answer);
+        let slip = canvass::polls::ballots::Slip::from(answer);
         assert_eq!(ballots.queue.submit(slip).await.unwrap(), Outcome::Counted);
         ballots.clock.advance(Duration::from_secs(2));
     }

@@ -48,7 +48,7 @@ pub async fn eventful() -> Box {
 }
 
 async fn put(ballots: &Box, slot: i64, answer: ballots::Answer) {
-    let slips = [Slip::Answer(answer)];
+    let slips = [Slip::from(answer)];
     ballots::commit(&ballots.db, &ballots.clock, slot, &slips)
         .await
         .unwrap();

@@ -29,7 +29,7 @@ async fn polls_two_writers_keep_one_ballot_for_each_voter_and_a_chain_each() {
     let answers = (0..900).map(|n| (n % 300, if n % 2 == 0 { "1" } else { "2" }));
     let undecided = (0..200).map(|n| (300, if n % 2 == 0 { "1" } else { "2" }));
     let sent = answers.chain(undecided).map(|(who, option)| {
-        let slip = Slip::Answer(ballots.answer(who, &[option]));
+        let slip = Slip::from(ballots.answer(who, &[option]));
         let writers = writers.clone();
         tokio::spawn(async move { writers.submit(slip).await })
     });
@@ -67,11 +67,11 @@ async fn polls_answers_of_one_voter_in_a_group_are_told_what_each_did() {
     let options = ["1", "1", "2", "2", "1"];
     let mut slips: Vec<Slip> = options
         .iter()
-        .map(|option| Slip::Answer(group.answer(7, &[option])))
+        .map(|option| Slip::from(group.answer(7, &[option])))
         .collect();
     let mut known_better = group.answer(7, &["1"]);
     known_better.tier = Tier::Worked;
-    slips.push(Slip::Answer(known_better));
+    slips.push(Slip::from(known_better));
     let told = ballots::commit(&group.db, &group.clock, 0, &slips)
         .await
         .unwrap();

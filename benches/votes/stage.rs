@@ -30,6 +30,7 @@ impl Stage {
             ("CANVASS_MAIL__TRANSPORT", "mailbox".to_owned()),
             ("CANVASS_MAIL__ALLOW_CAPTURE", "true".to_owned()),
             ("CANVASS_POLLS__QUEUE", queue.to_string()),
+            ("CANVASS_HTTP__PUBLIC_URL", "http://127.0.0.1".to_owned()),
         ];
         settings.extend(url.map(|url| ("CANVASS_DATABASE__URL", url.to_owned())));
         let settings: Vec<_> = settings

@@ -1,5 +1,6 @@
 //! The typed settings. Their meaning and units are documented in `reference.toml`.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -173,11 +174,11 @@ impl Config {
     /// The origin that readers use, without a trailing slash: `public_url`, or the bound address if that is not
     /// set.
     #[must_use]
-    pub fn origin(&self) -> String {
+    pub fn origin(&self) -> Cow<'_, str> {
         if self.http.public_url.is_empty() {
-            format!("http://{}", self.http.bind)
+            format!("http://{}", self.http.bind).into()
         } else {
-            self.http.public_url.clone()
+            (&self.http.public_url).into()
         }
     }
 

@@ -254,14 +254,14 @@ pub fn round_up(rows: usize) -> usize {
 #[must_use]
 pub fn values_list(rows: usize, columns: usize, taken: usize) -> String {
     let mut sql = String::with_capacity(rows * columns * 6);
+    let mut digits = itoa::Buffer::new();
     let mut n = taken;
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ",(" });
         for column in 0..columns {
             n += 1;
-            let comma = if column == 0 { "" } else { "," };
-            // Writing into a String cannot fail.
-            let _ = write!(sql, "{comma}${n}");
+            sql.push_str(if column == 0 { "$" } else { ",$" });
+            sql.push_str(digits.format(n));
         }
         sql.push(')');
     }

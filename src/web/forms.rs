@@ -4,6 +4,8 @@
 //! `application/x-www-form-urlencoded` and uncompressed (415), UTF-8 without NUL (400), and must not repeat a
 //! single-valued field (400). Line breaks in a one-line field are refused where the field is read.
 
+use std::borrow::Cow;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use http::StatusCode;
@@ -133,13 +135,18 @@ fn decode(bytes: &[u8]) -> Result<String, Problem> {
         .iter()
         .map(|b| if *b == b'+' { b' ' } else { *b })
         .collect();
-    let text = percent_encoding::percent_decode(&spaced)
-        .decode_utf8()
+    let decoded = Cow::from(percent_encoding::percent_decode(&spaced));
+    // Without anything to decode, the copy that was made is the text.
+    let decoded = match decoded {
+        Cow::Borrowed(_) => spaced,
+        Cow::Owned(decoded) => decoded,
+    };
+    let text = String::from_utf8(decoded)
         .map_err(|_| Problem::bad_request("The form is not valid UTF-8."))?;
     if text.contains('\0') {
         return Err(Problem::bad_request("The form holds a NUL character."));
     }
-    Ok(text.into_owned())
+    Ok(text)
 }
 
 impl<S: Send + Sync> FromRequest<S> for RawForm {

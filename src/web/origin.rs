@@ -4,10 +4,12 @@
 //! programs, old browsers and feed readers. They carry no cookie that another site could abuse (ours are `SameSite`
 //! or set only on voting), so they are accepted for readers' actions and refused for editors'.
 
-use http::HeaderMap;
 use http::header::ORIGIN;
+use http::{HeaderMap, HeaderName};
 
 use super::Problem;
+
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The site whose page sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +28,9 @@ pub enum From {
 /// every site).
 #[must_use]
 pub fn of(headers: &HeaderMap, ours: &str, embedders: &[String]) -> From {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let origin = text(ORIGIN.as_str());
-    match text("sec-fetch-site") {
+    let text = |name: &HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
+    let (origin, site) = (text(&ORIGIN), text(&SEC_FETCH_SITE));
+    match site {
         Some("same-origin") => return From::Ours,
         // From the address bar, a bookmark or a mail program: no page sent it.
         Some("none") => return From::Unknown,
@@ -43,7 +45,7 @@ pub fn of(headers: &HeaderMap, ours: &str, embedders: &[String]) -> From {
                 From::Stranger
             }
         }
-        None => match text("sec-fetch-site") {
+        None => match site {
             Some("cross-site" | "same-site") if !embedders.iter().any(|e| e == "*") => {
                 From::Stranger
             }
@@ -63,7 +65,7 @@ pub fn of(headers: &HeaderMap, ours: &str, embedders: &[String]) -> From {
 /// 403 for another site's form.
 pub fn refuse_strangers(headers: &HeaderMap, ours: &str) -> Result<From, Problem> {
     let says_nothing = headers.get(ORIGIN).is_some_and(|origin| origin == "null")
-        && !headers.contains_key("sec-fetch-site");
+        && !headers.contains_key(&SEC_FETCH_SITE);
     match of(headers, ours, &[]) {
         From::Stranger | From::Embedder if says_nothing => Ok(From::Unknown),
         From::Stranger | From::Embedder => Err(Problem::wrong_origin()),

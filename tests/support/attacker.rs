@@ -62,7 +62,7 @@ impl Loot {
             .iter()
             .chain(keys)
             .map(|key| Poll {
-                secret: PollSecret(key.clone()),
+                secret: PollSecret::new(key.clone()),
                 ..self.poll.clone()
             })
             .collect();
@@ -121,7 +121,7 @@ pub fn key_in_file(file: &[u8], poll: &Poll, voter: &Voter) -> bool {
     let tried: HashSet<&[u8]> = file.windows(32).collect();
     tried.into_iter().any(|key| {
         let poll = Poll {
-            secret: PollSecret(key.to_vec()),
+            secret: PollSecret::new(key.to_vec()),
             questions: Vec::new(),
             ..poll.clone()
         };

@@ -147,7 +147,7 @@ impl World {
         };
         let request = client
             .request(method, self.app.url(path))
-            .header("origin", self.app.app.config.origin())
+            .header("origin", &*self.app.app.config.origin())
             .header("sec-fetch-site", "same-origin");
         match visitor {
             Visitor::Stranger | Visitor::Editor => request,

@@ -68,7 +68,7 @@ pub(in crate::mailer) async fn run(
     let mut lane = Lane {
         app,
         ledger,
-        origin: app.config.origin(),
+        origin: app.config.origin().into_owned(),
         message: Vec::with_capacity(16 * 1024),
         pending: Vec::new(),
         back: None,

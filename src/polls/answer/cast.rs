@@ -155,17 +155,17 @@ async fn cast(
     for _ in 0..2 {
         if !voter.is_asked_by(&poll) {
             let refused = Slip::Refused(poll.id, Reason::NotInvited);
-            station.queue.submit(refused).await?;
+            Box::pin(station.queue.submit(refused)).await?;
             return Ok(Answered::NotInvited);
         }
         let choice = match Choice::read(&poll, sent) {
             Ok(choice) => choice,
             Err(error) => {
-                note(station, &poll, error).await?;
+                Box::pin(note(station, &poll, error)).await?;
                 return Ok(Answered::Invalid(error));
             }
         };
-        let slip = Slip::Answer(Answer {
+        let answer = Answer {
             link: Tick::of(&poll, voter, sent),
             voter: voter.key(&poll),
             is_new: matches!(voter, Voter::New(_)),
@@ -177,8 +177,8 @@ async fn cast(
             network: from.network,
             once: from.once.clone(),
             witness: from.witness,
-        });
-        match station.queue.submit(slip).await? {
+        };
+        match station.queue.submit(answer.into()).await? {
             Outcome::Counted => {
                 return Ok(Answered::Counted {
                     choice,
@@ -197,7 +197,7 @@ async fn cast(
             Outcome::NotOpen(phase) => return Ok(Answered::NotOpen(phase)),
             Outcome::Edited | Outcome::Noted => {}
         }
-        match station.book.reread(&poll.slug).await? {
+        match Box::pin(station.book.reread(&poll.slug)).await? {
             Some(reread) => poll = reread,
             None => break,
         }

@@ -38,9 +38,16 @@ pub struct Answer {
 /// What goes into the box.
 #[derive(Debug, Clone)]
 pub enum Slip {
-    Answer(Answer),
+    /// Shared, because a slip is moved from future to future on its way, and copied for each attempt to commit it.
+    Answer(Arc<Answer>),
     /// Input that is not a valid answer: recorded, so that nothing is blocked silently.
     Refused(PollId, Reason),
+}
+
+impl From<Answer> for Slip {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(Arc::new(answer))
+    }
 }
 
 impl Slip {

@@ -54,7 +54,8 @@ impl Book {
                 return Ok(Some(known.poll));
             }
         }
-        self.reread(slug).await
+        // Boxed, so that the many calls that find it do not reserve space for reading it.
+        Box::pin(self.reread(slug)).await
     }
 
     /// Forgets definitions that were not used lately: another node may have destroyed a poll's secret, and this

@@ -89,7 +89,7 @@ async fn complete<C: ConnectionTrait>(
         _ => None,
     };
     let secret = poll_secret::Entity::find_by_id(row.id).one(db).await?;
-    let secret = PollSecret(secret.map(|row| row.secret).unwrap_or_default());
+    let secret = PollSecret::new(secret.map(|row| row.secret).unwrap_or_default());
     let poll = assemble(row, secret, questions, &options, sampling);
     Ok(Some(Poll { linking, ..poll }))
 }

@@ -216,7 +216,7 @@ impl Definition {
                 .map(|text| LinkWords { version: 0, text }),
             sampling: Sampling::Open,
             time_zone: self.time_zone.clone(),
-            secret: PollSecret(Vec::new()),
+            secret: PollSecret::new(Vec::new()),
             revision: 0,
         }
     }

@@ -75,7 +75,7 @@ pub async fn oembed(
     let origin = app.config.origin();
     let slug = asked
         .url
-        .strip_prefix(&origin)
+        .strip_prefix(&*origin)
         .and_then(|path| path.strip_prefix("/p/"))
         .and_then(|rest| rest.split(['?', '#']).next())
         .map(|rest| rest.trim_end_matches('/').trim_end_matches("/results"))
@@ -93,7 +93,7 @@ pub async fn oembed(
         provider_name: "Canvass",
         cache_age: 3_600,
         html: iframe(&origin, &poll, &width.to_string(), height),
-        provider_url: origin,
+        provider_url: origin.into_owned(),
         width,
         height,
     };

@@ -138,12 +138,12 @@ impl<'a> Vote<'a> {
         }
         let known = known::reader(app, &poll, headers).await?;
         if let Some(reader) = &known {
-            known::take_over(app, &poll, headers, reader).await?;
+            Box::pin(known::take_over(app, &poll, headers, reader)).await?;
         }
         let network = app.polls.networks.hash(&request.client.network(), now);
         if let Showed::Bad(_) = browser.showed {
             let bad = Slip::Refused(poll.id, Reason::BadProof);
-            app.polls.queue.submit(bad).await?;
+            Box::pin(app.polls.queue.submit(bad)).await?;
         }
         let mut sent = Sent::of(form);
         if sent.link.is_some() {

@@ -17,7 +17,7 @@ use super::zone::zone;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::polls::answer::{Choice, Sent};
-use crate::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
+use crate::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome};
 use crate::polls::definition::{self, Definition, Stored, slug_of};
 use crate::polls::model::{Place, Poll, PollState, Tier, Visibility};
 use crate::polls::voter::Voter;
@@ -307,7 +307,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
         {
             let sent = Sent::options(ballot.options.iter().map(ToString::to_string));
             let choice = Choice::read(&poll, &sent).map_err(|e| stopped(&e.message()))?;
-            group.push(Slip::Answer(Answer {
+            let answer = Answer {
                 poll: poll.clone(),
                 voter: Voter::Carried(number as u64).key(&poll),
                 is_new: false,
@@ -319,7 +319,8 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
                 link: None,
                 once: None,
                 witness: None,
-            }));
+            };
+            group.push(answer.into());
         }
         // The box decides by its clock whether the poll is open, so for each group it is given a clock that
         // shows the hour of the votes.

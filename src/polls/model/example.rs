@@ -40,7 +40,7 @@ pub fn several(labels: &[&str], min_choices: i64, max_choices: i64) -> Poll {
         linking: None,
         sampling: Sampling::Open,
         time_zone: "UTC".to_owned(),
-        secret: PollSecret(vec![7; 32]),
+        secret: PollSecret::new(vec![7; 32]),
         revision: 0,
         questions: vec![Question {
             key: 1,

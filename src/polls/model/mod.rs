@@ -15,6 +15,8 @@ mod question;
 use std::fmt;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
+
 pub use self::phase::{Phase, PollState, Visibility, phase};
 pub use self::provenance::{Place, Tier};
 pub use self::question::{
@@ -62,8 +64,46 @@ pub struct Poll {
 
 /// The HMAC key of a poll's voter keys. Empty once it was destroyed, some days after the close: from then on no ballot
 /// can be joined to a reader.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PollSecret(pub Vec<u8>);
+#[derive(Clone)]
+pub struct PollSecret {
+    bytes: Vec<u8>,
+    /// Made once, because that takes as long as a voter's key.
+    key: hmac::Key,
+}
+
+impl PollSecret {
+    /// `bytes` are 32 random ones, or none.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+        Self { bytes, key }
+    }
+
+    /// The bytes as they are stored.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether nobody has it any more.
+    #[must_use]
+    pub fn is_destroyed(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Begins a MAC under this secret.
+    pub(super) fn mac(&self) -> hmac::Context {
+        hmac::Context::with_key(&self.key)
+    }
+}
+
+impl PartialEq for PollSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for PollSecret {}
 
 impl fmt::Debug for PollSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

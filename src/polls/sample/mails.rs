@@ -29,7 +29,7 @@ pub async fn audience(
     if round == Round::Invitation {
         return Ok(Ok(sample.readers.to_vec()));
     }
-    if poll.secret.0.is_empty() {
+    if poll.secret.is_destroyed() {
         return Ok(Err(
             "The poll's secret has been destroyed: nobody can tell any more who has answered.",
         ));

@@ -2,7 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use http::HeaderMap;
+use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, USER_AGENT};
+use http::{HeaderMap, HeaderName};
 
 use super::browser::{Browser, Showed};
 use super::signs::Trace;
@@ -15,13 +16,13 @@ use crate::types::{IssueId, ReaderId, UnixMillis};
 use crate::web::{Client, origin};
 
 /// The headers in which every browser describes itself with every request.
-const SHAPE: [&str; 6] = [
-    "user-agent",
-    "accept-language",
-    "accept-encoding",
-    "sec-ch-ua",
-    "sec-ch-ua-platform",
-    "sec-ch-ua-mobile",
+static SHAPE: [HeaderName; 6] = [
+    USER_AGENT,
+    ACCEPT_LANGUAGE,
+    ACCEPT_ENCODING,
+    HeaderName::from_static("sec-ch-ua"),
+    HeaderName::from_static("sec-ch-ua-platform"),
+    HeaderName::from_static("sec-ch-ua-mobile"),
 ];
 
 /// Tells the watch that somebody opened the poll or started to answer it.
@@ -119,7 +120,7 @@ fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
 
 fn shape(app: &App, headers: &HeaderMap, now: UnixMillis) -> [u8; 8] {
     let mut bytes = b"browser".to_vec();
-    for name in SHAPE {
+    for name in &SHAPE {
         bytes.push(0);
         if let Some(value) = headers.get(name) {
             bytes.extend(value.as_bytes());

@@ -55,8 +55,7 @@ impl Voter {
 
     /// The voter's key in `poll`.
     pub fn key(&self, poll: &Poll) -> VoterKey {
-        let secret = hmac::Key::new(hmac::HMAC_SHA256, &poll.secret.0);
-        let mut context = hmac::Context::with_key(&secret);
+        let mut context = poll.secret.mac();
         let mut born = None;
         match self {
             Self::Browser(marker) | Self::New(marker) | Self::Worked(marker) => {
@@ -88,7 +87,7 @@ impl Voter {
 /// A hash of `value` in `domain`. It can be verified by trying values as long as the poll's secret
 /// exists, and not afterwards.
 pub fn hash_under(poll: &Poll, domain: &str, value: &[u8]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &poll.secret.0));
+    let mut context = poll.secret.mac();
     context.update(domain.as_bytes());
     context.update(b"\0");
     context.update(value);
@@ -110,7 +109,7 @@ mod tests {
     #[test]
     fn a_key_means_nothing_in_another_poll() {
         let (one, mut other) = (example::single(&["a", "b"]), example::single(&["a", "b"]));
-        other.secret = PollSecret(vec![8; 32]);
+        other.secret = PollSecret::new(vec![8; 32]);
         let voter = Voter::Subscriber(ReaderId(5));
         assert_eq!(voter.key(&one), voter.key(&one));
         assert_ne!(voter.key(&one), voter.key(&other));

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use http::header::SET_COOKIE;
+use http::header::{self, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use super::key::Voter;
@@ -39,6 +39,9 @@ const KEEP: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The reader to whom this browser is known to belong for `poll`, as a voter.
 pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Option<Voter>, DbErr> {
+    if !headers.contains_key(header::COOKIE) {
+        return Ok(None);
+    }
     let by_mail = || {
         let sealed = cookies::get(headers, &cookie(poll), app.config.is_https())?;
         let [of, reader] = unpack(&app.keys.open(Purpose::Ballot, &sealed).ok()?)?;
@@ -49,7 +52,9 @@ pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Optio
         return Ok(None);
     };
     let exists = match voter {
-        Voter::SignedIn(reader) | Voter::Subscriber(reader) => is_reader(&app.db, reader).await?,
+        Voter::SignedIn(reader) | Voter::Subscriber(reader) => {
+            Box::pin(is_reader(&app.db, reader)).await?
+        }
         _ => false,
     };
     Ok(exists.then_some(voter))

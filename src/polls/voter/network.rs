@@ -1,6 +1,6 @@
 //! A client's network, hashed for one day.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::hmac;
 
@@ -12,7 +12,8 @@ use crate::types::{Random, UnixMillis};
 #[derive(Debug)]
 pub struct NetworkOfTheDay {
     random: Random,
-    today: Mutex<(i64, [u8; 32])>,
+    /// The day, and its secret.
+    today: Mutex<Option<(i64, Arc<hmac::Key>)>>,
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -21,24 +22,26 @@ impl NetworkOfTheDay {
     pub fn new(random: Random) -> Self {
         Self {
             random,
-            today: Mutex::new((i64::MIN, [0; 32])),
+            today: Mutex::default(),
         }
     }
 
     /// The hash of a client's network for the day of `now` (see [`crate::web::Client::network`]).
     pub fn hash(&self, network: &[u8], now: UnixMillis) -> [u8; 8] {
-        let day = now.0.div_euclid(DAY_MS);
-        let secret = {
-            let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
-            if today.0 != day {
-                *today = (day, self.random.bytes());
+        first(hmac::sign(&self.of(now.0.div_euclid(DAY_MS)), network))
+    }
+
+    fn of(&self, day: i64) -> Arc<hmac::Key> {
+        let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*today {
+            Some((of, secret)) if *of == day => Arc::clone(secret),
+            _ => {
+                let bytes: [u8; 32] = self.random.bytes();
+                let secret = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes));
+                *today = Some((day, Arc::clone(&secret)));
+                secret
             }
-            today.1
-        };
-        first(hmac::sign(
-            &hmac::Key::new(hmac::HMAC_SHA256, &secret),
-            network,
-        ))
+        }
     }
 }
 
