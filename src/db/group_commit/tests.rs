@@ -1,5 +1,7 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake};
 
 use tokio::task::yield_now;
 
@@ -42,6 +44,129 @@ async fn what_waits_during_a_commit_travels_together() {
         assert_eq!(answer.await.expect("no panic"), n as u32 * 2);
     }
     assert!(commits.load(Ordering::SeqCst) < 50);
+}
+
+/// Notes that a request was answered.
+#[derive(Default)]
+struct Told(AtomicBool);
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Otherwise the database would be idle while those who were answered make work for every thread.
+#[tokio::test]
+async fn the_next_commit_begins_before_the_last_group_is_answered() {
+    let told = Arc::new(Told::default());
+    let (gate, told_before) = (
+        Arc::new(Semaphore::new(0)),
+        Arc::<Mutex<Vec<bool>>>::default(),
+    );
+    let (closed, heard, noted) = (gate.clone(), told.clone(), told_before.clone());
+    let queue = GroupCommit::start(queue(10, 10), move |group: Vec<u32>| {
+        let (closed, heard, noted) = (closed.clone(), heard.clone(), noted.clone());
+        async move {
+            noted.lock().await.push(heard.0.load(Relaxed));
+            closed.acquire().await.expect("open").forget();
+            Ok(group)
+        }
+    });
+    let (mut first, mut second) = (pin!(queue.submit(1)), pin!(queue.submit(2)));
+    let waker = told.clone().into();
+    assert!(
+        first
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    while told_before.lock().await.is_empty() {
+        yield_now().await;
+    }
+    assert!(futures::poll!(second.as_mut()).is_pending());
+    gate.add_permits(1);
+    while told_before.lock().await.len() < 2 {
+        yield_now().await;
+    }
+    assert_eq!(first.await.expect("written"), 1);
+    assert!(told.0.load(Relaxed));
+    assert_eq!(*told_before.lock().await, [false, false]);
+    gate.add_permits(1);
+    assert_eq!(second.await.expect("written"), 2);
+}
+
+/// The sizes of the groups in which eight clients are written, of which `back` come back one after the other once they
+/// were answered, and three others that arrive while the eight are being written.
+async fn sizes(back: usize) -> Vec<usize> {
+    let (gate, sizes) = (
+        Arc::new(Semaphore::new(0)),
+        Arc::<Mutex<Vec<usize>>>::default(),
+    );
+    let (closed, noted) = (gate.clone(), sizes.clone());
+    let gathering = Queue {
+        gathers: true,
+        ..queue(100, 100)
+    };
+    let (queue, writer) = GroupCommit::open(gathering, Bounds::default(), move |group| {
+        let (closed, noted) = (closed.clone(), noted.clone());
+        async move {
+            noted.lock().await.push(group.len());
+            closed.acquire().await.expect("open").forget();
+            Ok(group)
+        }
+    });
+    let mut clients: Vec<_> = (0..8)
+        .map(|n| {
+            let queue = queue.clone();
+            tokio::spawn(async move {
+                queue.submit(n).await.expect("written");
+                if n < back {
+                    for _ in 0..2 * n {
+                        yield_now().await;
+                    }
+                    queue.submit(n).await.expect("written again");
+                }
+            })
+        })
+        .collect();
+    while queue.waiting() < 8 {
+        yield_now().await;
+    }
+    let writer = tokio::spawn(writer);
+    while sizes.lock().await.is_empty() {
+        yield_now().await;
+    }
+    clients.extend((8..11).map(|n| {
+        let queue = queue.clone();
+        tokio::spawn(async move {
+            queue.submit(n).await.expect("written");
+        })
+    }));
+    drop(queue);
+    while clients
+        .iter()
+        .filter(|client| !client.is_finished())
+        .count()
+        > 0
+    {
+        gate.add_permits(1);
+        for _ in 0..100 {
+            yield_now().await;
+        }
+    }
+    writer.await.expect("it stops");
+    let sizes = sizes.lock().await;
+    sizes.clone()
+}
+
+#[tokio::test]
+async fn a_group_goes_when_half_of_those_who_take_part_are_there() {
+    // Six of eight and three.
+    assert_eq!(sizes(8).await, [8, 6, 5]);
+    // Those who stay away are not waited for.
+    assert_eq!(sizes(0).await, [8, 3]);
+    assert_eq!(sizes(1).await, [8, 4]);
 }
 
 #[tokio::test]
