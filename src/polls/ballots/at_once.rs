@@ -110,7 +110,7 @@ impl Stripe {
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a group of new voters is written by the general path")
+                    tracing::debug!(%error, "a group of new voters takes the regular path")
                 }
             }
         }
