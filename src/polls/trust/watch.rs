@@ -6,6 +6,7 @@
 //! then. The lock is held only briefly, since each answer takes it; slow work is done on a copy ([`Glance`]).
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -101,11 +102,21 @@ pub struct Watch {
     polls: Mutex<HashMap<PollId, Seen>>,
     /// Held during a look: two looks at once would find the same.
     turn: Mutex<()>,
+    /// The key of [`Watch::shape`].
+    shapes: RandomState,
 }
 
 impl Watch {
     fn lock(&self) -> MutexGuard<'_, HashMap<PollId, Seen>> {
         self.polls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A hash of how a browser describes itself, keyed by a secret of this process. It is compared with those of the
+    /// last minutes and never stored, so a quick hash will do.
+    pub fn shape<'a>(&self, described: impl Iterator<Item = Option<&'a [u8]>>) -> [u8; 8] {
+        let mut hasher = self.shapes.build_hasher();
+        described.for_each(|header| header.hash(&mut hasher));
+        hasher.finish().to_be_bytes()
     }
 
     /// Records that somebody in this network opened the poll.

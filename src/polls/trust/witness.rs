@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, USER_AGENT};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::browser::{Browser, Showed};
 use super::signs::Trace;
@@ -63,9 +63,12 @@ pub fn manner(
     headers: &HeaderMap,
     now: UnixMillis,
 ) -> Manner {
+    let described = SHAPE
+        .iter()
+        .map(|name| headers.get(name).map(HeaderValue::as_bytes));
     Manner {
         at: now,
-        shape: shape(app, headers, now),
+        shape: app.polls.watch.shape(described),
         puzzled: app.config.polls.proof_work > 0,
         worked: match browser.showed {
             Showed::Work { posed_at } => {
@@ -116,15 +119,4 @@ fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
         taken: false,
     };
     watch.cast(answer.poll.id, trace, &choices);
-}
-
-fn shape(app: &App, headers: &HeaderMap, now: UnixMillis) -> [u8; 8] {
-    let mut bytes = b"browser".to_vec();
-    for name in &SHAPE {
-        bytes.push(0);
-        if let Some(value) = headers.get(name) {
-            bytes.extend(value.as_bytes());
-        }
-    }
-    app.polls.networks.hash(&bytes, now)
 }

@@ -7,7 +7,7 @@
 
 use aws_lc_rs::hmac;
 
-use super::marker::born_in;
+use super::marker::{born, born_in};
 use crate::polls::ballots::VoterKey;
 use crate::polls::model::{Poll, Tier};
 use crate::types::ReaderId;
@@ -56,12 +56,15 @@ impl Voter {
     /// The voter's key in `poll`.
     pub fn key(&self, poll: &Poll) -> VoterKey {
         let mut context = poll.secret.mac();
-        let mut born = None;
+        let mut moment = None;
         match self {
             Self::Browser(marker) | Self::New(marker) | Self::Worked(marker) => {
                 context.update(b"browser\0");
                 context.update(marker.as_bytes());
-                born = born_in(poll.id, marker);
+                moment = match self {
+                    Self::New(marker) => born(marker),
+                    _ => born_in(poll.id, marker),
+                };
             }
             Self::Named(name) => {
                 context.update(b"named\0");
@@ -77,7 +80,7 @@ impl Voter {
             }
         }
         let mut key: VoterKey = first(context.sign());
-        if let Some(moment) = born {
+        if let Some(moment) = moment {
             key[..moment.len()].copy_from_slice(&moment);
         }
         key
