@@ -230,7 +230,10 @@ async fn a_rating_has_a_distribution_and_a_mean() {
             .expect(200);
     }
     let page = app.reader().get("/p/service/results").await.expect(200);
-    assert!(!page.text().contains("The mean of"), "no mean under 30 ratings");
+    assert!(
+        !page.text().contains("The mean of"),
+        "no mean under 30 ratings"
+    );
     app.reader()
         .post("/p/service", &[("option", "5")])
         .await

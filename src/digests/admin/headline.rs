@@ -102,7 +102,7 @@ fn finished(progress: &Progress) -> Value {
     say(
         "is-good",
         "Finished.",
-        format!("Everybody who could be mailed was handed over: {sent}."),
+        format!("The relay has accepted the mail for everybody who could be mailed: {sent}."),
         None,
     )
 }
