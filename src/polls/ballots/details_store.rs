@@ -146,17 +146,20 @@ pub enum Scope {
     Rankings,
 }
 
-/// The tallied and the counted number, by what it belongs to, its bytes, tier and stripe. Tiers are wide integers:
-/// somebody may have tampered with the file.
+/// What a number belongs to, its bytes, tier and stripe. Tiers are wide integers: somebody may have tampered with the
+/// file.
+type Key<Of> = (Of, Vec<u8>, i64, i64);
+
+/// The tallied and the counted number for each key.
 #[derive(Debug)]
-struct Numbers<Of>(BTreeMap<(Of, Vec<u8>, i64, i64), (i64, i64)>);
+struct Numbers<Of>(BTreeMap<Key<Of>, (i64, i64)>);
 
 impl<Of: Ord> Numbers<Of> {
-    fn tallied(&mut self, key: (Of, Vec<u8>, i64, i64), n: i64) {
+    fn tallied(&mut self, key: Key<Of>, n: i64) {
         self.0.entry(key).or_default().0 += n;
     }
 
-    fn counted(&mut self, key: (Of, Vec<u8>, i64, i64), n: i64) {
+    fn counted(&mut self, key: Key<Of>, n: i64) {
         self.0.entry(key).or_default().1 += n;
     }
 }
