@@ -44,9 +44,7 @@ pub struct Queue {
     pub capacity: usize,
     /// The most requests in one commit.
     pub largest: usize,
-    /// Whether the writer waits until half of the participants are there, as long as other tasks add to the group. For
-    /// requests that arrive in their hundreds and need little other work. Where the other tasks have much to do, such
-    /// as signing mails, it would only delay the writer.
+    /// Whether the writer waits until half of the participants are there, as long as other tasks add to the group.
     pub gathers: bool,
 }
 

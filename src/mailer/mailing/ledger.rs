@@ -113,7 +113,7 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
             name: "ledger",
             capacity: 1_024,
             largest,
-            gathers: false,
+            gathers: true,
         };
         GroupCommit::start(line, move |entries| {
             let writer = Arc::clone(&writer);
