@@ -319,7 +319,7 @@ async fn many(db: &Db, issue: IssueId, wanted: &Wanted) -> Result<bool, DbErr> {
     Ok(n.unwrap_or(0) > FEW)
 }
 
-/// Reads a row of [`COLUMNS`]; without a state, the recipient was not attempted yet.
+/// Reads a row of `COLUMNS`; without a state, the recipient was not attempted yet.
 impl FromQueryResult for Recipient {
     fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
         let state: Option<i16> = row.try_get(prefix, "state")?;
