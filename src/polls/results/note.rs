@@ -144,7 +144,7 @@ mod tests {
         };
         assert!(
             note(&answered, &TimeZone::UTC)
-                .starts_with("1 reader chose to answer, on 1 January 1970, on")
+                .starts_with("1 reader chose to answer, on 1 January 1970, in an article")
         );
     }
 }
