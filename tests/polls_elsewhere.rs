@@ -68,7 +68,7 @@ async fn polls_a_mail_link_counts_by_its_button_only() {
         .await
         .expect(200)
         .says("Your answer has been counted")
-        .says("on the newsletter");
+        .says("in the newsletter");
     assert_eq!(result.all("tr.is-own .result-label"), ["No"]);
     // She changes her mind by the other link; it remains one ballot, of a confirmed subscriber.
     let page = reader

@@ -85,7 +85,11 @@ async fn next(db: &Db, issue: IssueId, after: ReaderId) -> Result<Option<Next>, 
         format!(
             "SELECT hi, readers FROM mail_batch WHERE {open} AND lo <= (SELECT MIN(hi) FROM mail_batch WHERE {open})"
         ),
-        [issue.0.into(), after.0.into()],
+        [
+            issue.into(),
+            after.into(),
+            BatchState::Done.code().into(),
+        ],
     )
     .await?;
     let mut up_to = ReaderId(i64::MAX);
