@@ -159,8 +159,8 @@ async fn rewrite(
     Ok(true)
 }
 
-/// Waits until no transaction uses a snapshot older than this one: for those, VACUUM would copy the deleted rows
-/// too.
+/// Waits until no transaction is older than this one, by its snapshot or by its own number, which it keeps between two
+/// statements when it has no snapshot: for those, VACUUM would copy the deleted rows too.
 async fn are_alone(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::query("SELECT pg_current_xact_id()::xid::text")
         .fetch_one(&mut *connection)
@@ -168,7 +168,7 @@ async fn are_alone(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Er
     let now: String = row.try_get(0)?;
     let older = format!(
         "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-         AND age(backend_xmin) >= age('{now}'::xid)"
+         AND GREATEST(age(backend_xmin), age(backend_xid)) >= age('{now}'::xid)"
     );
     for _ in 0..20 {
         let row = sqlx::query(AssertSqlSafe(older.clone()))
