@@ -53,6 +53,28 @@ async fn polls_sealing_is_done_once_and_resumed() {
     assert_eq!(verified(&ballots).await.findings, Vec::<String>::new());
 }
 
+/// Such a transaction has a number and no snapshot, and VACUUM keeps what was deleted since.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_sealing_waits_for_a_transaction_between_two_statements() {
+    let ballots = eventful().await;
+    if ballots.db.backend() == db::Backend::Sqlite {
+        println!("skipped: SQLite has one writer");
+        return;
+    }
+    close(&ballots).await;
+    ballots.clock.advance(DAY * 7);
+    let now = ballots.clock.now();
+    let other = ballots.database.open().await;
+    let older = other.write_txn("test").await.unwrap();
+    db::fetch_one(&*older, "SELECT pg_current_xact_id()::text", [])
+        .await
+        .unwrap();
+    assert_eq!(seal_due(&ballots.db, now, 7).await.unwrap().polls.len(), 1);
+    assert!(!scrub(&ballots.db, now).await.unwrap());
+    older.commit().await.unwrap();
+    assert!(scrub(&ballots.db, now).await.unwrap());
+}
+
 async fn count_in(moment: &sea_orm::DatabaseTransaction) {
     db::fetch_all(moment, "SELECT COUNT(*) FROM ballot", [])
         .await
