@@ -42,7 +42,6 @@ async fn what_is_added_is_added_once() {
         name: "test",
         capacity: 100,
         largest: 10,
-        gathers: false,
     };
     let queue = GroupCommit::start(line, move |group: Vec<i64>| {
         let db = cut.clone();

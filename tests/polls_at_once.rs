@@ -84,7 +84,7 @@ async fn polls_new_voters_take_one_trip_once_the_chain_is_known() {
 
 /// Any change since the last commit is detected, and nothing is half written.
 #[tokio::test]
-async fn polls_new_voters_go_the_long_way_where_something_is_not_as_it_was() {
+async fn polls_new_voters_take_the_regular_path_where_something_is_not_as_it_was() {
     let ballots = opened(&["yes", "no"], 1, None).await;
     let stripe = stripe(&ballots);
     stripe.commit(&new(&ballots, 0, 10)).await.unwrap();

@@ -60,7 +60,6 @@ pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMi
         name: "ballots",
         capacity: 4_096,
         largest: LARGEST_GROUP,
-        gathers: true,
     };
     let queue = GroupCommit::start(line, move |group: Vec<Slip>| {
         let (db, clock) = (box_db.clone(), box_clock.clone());

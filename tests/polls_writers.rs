@@ -15,7 +15,6 @@ async fn polls_two_writers_keep_one_ballot_for_each_voter_and_a_chain_each() {
         name: "ballots",
         capacity: 4_096,
         largest: 40,
-        gathers: true,
     };
     let queues = [0, 32].into_iter().map(|slot| {
         let (db, clock) = (ballots.db.clone(), ballots.clock.clone());

@@ -1,11 +1,11 @@
 //! Group commit: many small writes in one durable commit.
 //!
-//! A bounded queue and one writer. When a commit has ended, the writer takes everything that is waiting (there is
-//! no timer, so an idle system adds no latency), commits it as one group, and only then answers each request: right
-//! after it has started the next commit. A full queue is [`Refused::Busy`] at once, and so is a request that has
-//! waited for [`PATIENCE`]: the caller answers 503 with Retry-After instead of letting people run into a timeout. A
-//! request refused this way has left the queue and is never written. Only one that is being written for too long is
-//! [`Refused::Unknown`].
+//! A bounded queue and one writer. When a commit has ended, the writer takes everything that is waiting, as soon as
+//! that is half of those who take part, or other tasks add nothing more (there is no timer, so an idle system adds no
+//! latency). It commits this as one group, and only then answers each request: right after it has started the next
+//! commit. A full queue is [`Refused::Busy`] at once, and so is a request that has waited for [`PATIENCE`]: the caller
+//! answers 503 with Retry-After instead of letting people run into a timeout. A request refused this way has left the
+//! queue and is never written. Only one that is being written for too long is [`Refused::Unknown`].
 //!
 //! A group that fails is retried one request at a time, so that one bad request cannot fail its neighbours. The
 //! same holds if the commit panics: dropping the transaction rolls it back, and the writer survives ([`panics`]). A
@@ -44,8 +44,6 @@ pub struct Queue {
     pub capacity: usize,
     /// The most requests in one commit.
     pub largest: usize,
-    /// Whether the writer waits until half of the participants are there, as long as other tasks add to the group.
-    pub gathers: bool,
 }
 
 /// How long requests may take. Tests use shorter times than the server.

@@ -7,8 +7,8 @@
 //! - SQLite: every write zeroes what it frees (`secure_delete`), but pages that were split keep copies in their
 //!   unused parts. So a table is copied in key order into a new one and the old one is dropped, which zeroes all
 //!   its pages. Then the log is checkpointed and truncated.
-//! - PostgreSQL: `VACUUM FULL` writes a table into a new file and removes the old one, once no transaction uses an
-//!   older snapshot. Archived write-ahead logs, replicas and backups are the operator's responsibility.
+//! - PostgreSQL: `VACUUM FULL` writes a table into a new file and removes the old one, once no older transaction
+//!   is running. Archived write-ahead logs, replicas and backups are the operator's responsibility.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LOCK: i64 = 0x73_63_72_75_62;
 
 impl Db {
-    /// Rewrites `tables` and overwrites the space they occupied. Returns false if a transaction still uses an older
-    /// snapshot or holds a table; call it again then. It is idempotent. No other table may reference these.
+    /// Rewrites `tables` and overwrites the space they occupied. Returns false if an older transaction is still
+    /// running or holds a table; call it again then. It is idempotent. No other table may reference these.
     pub async fn scrub(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
         match self.backend() {
             Backend::Sqlite => {

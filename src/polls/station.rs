@@ -54,7 +54,6 @@ impl Station {
             name: "ballots",
             capacity: capacity.div_ceil(slots.len().max(1)),
             largest: LARGEST_GROUP,
-            gathers: true,
         };
         let (looks, watch) = (Arc::<Looks>::default(), Arc::<Watch>::default());
         let writers = slots.into_iter().map(|slot| {

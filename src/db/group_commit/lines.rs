@@ -111,7 +111,6 @@ mod tests {
             name: "test",
             capacity,
             largest: 1,
-            gathers: false,
         };
         let start = |()| GroupCommit::start(queue, |_| std::future::pending());
         Lines::new(spill, [(); 2].map(start).into_iter())
@@ -190,7 +189,6 @@ mod tests {
             name: "test",
             capacity: 1_000,
             largest: 1,
-            gathers: false,
         };
         let slow = Spill {
             enough: 1,

@@ -12,7 +12,6 @@ fn queue(capacity: usize, largest: usize) -> Queue {
         name: "test",
         capacity,
         largest,
-        gathers: false,
     }
 }
 
@@ -104,11 +103,7 @@ async fn sizes(back: usize) -> Vec<usize> {
         Arc::<Mutex<Vec<usize>>>::default(),
     );
     let (closed, noted) = (gate.clone(), sizes.clone());
-    let gathering = Queue {
-        gathers: true,
-        ..queue(100, 100)
-    };
-    let (queue, writer) = GroupCommit::open(gathering, Bounds::default(), move |group| {
+    let (queue, writer) = GroupCommit::open(queue(100, 100), Bounds::default(), move |group| {
         let (closed, noted) = (closed.clone(), noted.clone());
         async move {
             noted.lock().await.push(group.len());

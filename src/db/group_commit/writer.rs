@@ -88,12 +88,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         F: Fn(Vec<Req>) -> Fut,
         Fut: Future<Output = Result<Vec<Res>, DbErr>>,
     {
-        let Queue {
-            name,
-            largest,
-            gathers,
-            ..
-        } = self.queue;
+        let Queue { name, largest, .. } = self.queue;
         let pace = self.pace.clone();
         let timed = |group| pace.of(unbroken(name, async { commit(group).await }));
         let mut last = 0;
@@ -102,10 +97,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             self.take_in();
             // Half of those who take part: they either wait or were in the last group. While one half is being
             // written, the other is answered and comes back; a group of all would leave the processor idle meanwhile.
-            let enough = match gathers {
-                true => (last + self.waiting.len()).div_ceil(2).clamp(1, largest),
-                false => 1,
-            };
+            let enough = (last + self.waiting.len()).div_ceil(2).clamp(1, largest);
             if self.waiting.len() < enough {
                 tell(committed.take());
                 if !self.someone().await {

@@ -113,7 +113,6 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
             name: "ledger",
             capacity: 1_024,
             largest,
-            gathers: true,
         };
         GroupCommit::start(line, move |entries| {
             let writer = Arc::clone(&writer);
