@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use canvass::db;
+use canvass::db::group_commit::LONGEST_WRITE;
+use canvass::db::{self, Backend};
 use canvass::mailer::mailing::{self, MailingState};
 use canvass::types::UnixMillis;
 
@@ -90,6 +91,34 @@ async fn the_database_is_stopped_without_warning_and_started_again() {
     assert_eq!((verdict.mails, verdict.twice, verdict.unknown), (300, 0, 0));
     drop(node);
     drop(trial);
+}
+
+/// The commit of a group goes on while nobody hears of it, for longer than a reader's request would wait: whoever wrote
+/// the same outcomes again would count them twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_while_outcomes_are_written_counts_nobody_twice() {
+    let relay = relay().await;
+    let app = app_with(&relay, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 120).await;
+    let outside = app.database.open().await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    relay.wait_for(30, PATIENCE).await;
+    let hangs = match app.app.db.backend() {
+        // The one writer is taken.
+        Backend::Sqlite => app.app.db.write_txn("test").await.unwrap(),
+        Backend::Postgres => {
+            let txn = outside.write_txn("test").await.unwrap();
+            let lock = "LOCK TABLE issue_tally IN EXCLUSIVE MODE";
+            db::run(&*txn, lock, []).await.unwrap();
+            txn
+        }
+    };
+    tokio::time::sleep(LONGEST_WRITE + Duration::from_secs(4)).await;
+    hangs.commit().await.unwrap();
+    until(&app, issue, |p| p.state == MailingState::Finished).await;
+    nobody_twice(&relay, 120);
+    the_ledger_agrees(&app, issue).await;
 }
 
 /// A small file system mounted over a directory, unmounted when dropped.

@@ -9,24 +9,34 @@ use crate::app::App;
 
 /// How long an outcome is kept.
 const KEPT: Duration = Duration::from_secs(600);
+/// How long it is kept once the process is to stop: with the time that a relay gets (`stop`), less than the 10 s that
+/// the whole stop takes.
+const KEPT_IN_STOP: Duration = Duration::from_secs(2);
 /// The pause between attempts to write it.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// The deadline of something that is to be written, set at the first attempt.
 pub(super) struct Remembered {
     until: Instant,
+    stops: bool,
 }
 
 impl Remembered {
     pub(super) fn begin() -> Self {
         Self {
             until: Instant::now() + KEPT,
+            stops: false,
         }
     }
 
-    /// Waits before the next attempt. Returns `false` if there is none: the process stops, or the deadline has passed.
-    pub(super) async fn again(&self, app: &App) -> bool {
-        if app.stopping.is_cancelled() || Instant::now() >= self.until {
+    /// Waits before the next attempt. Returns `false` if there is none, because the deadline has passed.
+    pub(super) async fn again(&mut self, app: &App) -> bool {
+        let now = Instant::now();
+        if !self.stops && app.stopping.is_cancelled() {
+            self.stops = true;
+            self.until = self.until.min(now + KEPT_IN_STOP);
+        }
+        if now >= self.until {
             return false;
         }
         sleep(AGAIN).await;

@@ -26,7 +26,7 @@ use crate::{
     config::crash_point,
     db::{
         self, Backend, DbErr, Turns, WriteTxn,
-        group_commit::{GroupCommit, Lines, Queue, Spill},
+        group_commit::{GroupCommit, Lines, Queue, Refused, Spill},
     },
     mailer::fate::Words,
     types::{BatchId, IssueId, ReaderId, UnixMillis},
@@ -73,8 +73,9 @@ pub(super) struct Row {
 pub(super) enum Ending {
     /// Every recipient was dealt with; those that wait or are retried go into other batches.
     Done(Vec<Rest>),
-    /// The remaining recipients are for another lane, not before this time.
-    Released(UnixMillis),
+    /// The remaining recipients are for another lane: not before this time, or at once. Without one, the batch keeps the
+    /// time from which it was due, so that a clock that was ahead for a moment delays nobody.
+    Released(Option<UnixMillis>),
 }
 
 /// The answer to an entry.
@@ -89,7 +90,19 @@ pub(in crate::mailer) enum Answer {
 }
 
 /// The queues to the writers.
-pub(in crate::mailer) type Ledger = Lines<Entry, Answer>;
+#[derive(Clone, Debug)]
+pub(in crate::mailer) struct Ledger(Lines<Entry, Answer>);
+
+impl Ledger {
+    /// Writes an entry, however long the database takes. A lane that gave up while the commit goes on would write the
+    /// same outcomes again, and they would be counted twice.
+    ///
+    /// # Errors
+    /// The entry was not written.
+    pub(super) async fn write(&self, entry: Entry) -> Result<Answer, Refused> {
+        self.0.submit_waiting(entry).await
+    }
+}
 
 /// The number of writers on PostgreSQL: while the commit of one waits for a slow disk, the other goes on.
 const WRITERS: usize = 2;
@@ -123,10 +136,10 @@ pub(in crate::mailer) fn start(app: &App) -> Ledger {
         enough: lanes.div_ceil(4).max(4),
         slow: SLOW_COMMIT,
     };
-    let ledger = Lines::new(spill, queues);
+    let lines = Lines::new(spill, queues);
     // It is already set only if a test starts the tasks twice.
-    let _ = app.mailer.ledger.set(ledger.pulses());
-    ledger
+    let _ = app.mailer.ledger.set(lines.pulses());
+    Ledger(lines)
 }
 
 /// Writes one group after another.
@@ -211,10 +224,10 @@ async fn end(
         Ending::Released(not_before) => {
             db::run(
                 &**txn,
-                "UPDATE mail_batch SET state = $3, lease_until_ms = 0, worker = '', not_before_ms = $2 WHERE id = $1",
+                "UPDATE mail_batch SET state = $3, lease_until_ms = 0, worker = '', not_before_ms = COALESCE($2, not_before_ms) WHERE id = $1",
                 [
                     entry.batch.0.into(),
-                    not_before.0.into(),
+                    not_before.map(|at| at.0).into(),
                     BatchState::Waiting.code().into(),
                 ],
             )

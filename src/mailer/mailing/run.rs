@@ -96,9 +96,9 @@ pub(in crate::mailer) async fn run(
     let ending = match stopped {
         Some(Stop::Stale) => return Ended::Well,
         Some(Stop::Broken) => return Ended::Badly,
-        Some(Stop::Release | Stop::Trouble) => Ending::Released(now),
+        Some(Stop::Release | Stop::Trouble) => Ending::Released(None),
         Some(Stop::Wait(until)) => {
-            Ending::Released(now + until.saturating_duration_since(Instant::now()))
+            Ending::Released(Some(now + until.saturating_duration_since(Instant::now())))
         }
         None => lane.retries(&holding, now),
     };
@@ -252,10 +252,10 @@ impl Lane<'_> {
             intent,
             ending,
         };
-        let remembered = Remembered::begin();
+        let mut remembered = Remembered::begin();
         let mut dropped = false;
         loop {
-            let error = match self.ledger.submit(entry.clone()).await {
+            let error = match self.ledger.write(entry.clone()).await {
                 Ok(Answer::Stale) => return Err(Stop::Stale),
                 Ok(_) if dropped => return Err(Stop::Trouble),
                 Ok(answer) => {

@@ -228,7 +228,7 @@ where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<(), DbErr>>,
 {
-    let remembered = Remembered::begin();
+    let mut remembered = Remembered::begin();
     loop {
         let Err(error) = write().await else {
             return Ok(());
