@@ -38,7 +38,7 @@ async fn survive(plan: &Plan) {
     trial.hand_over().await;
     let began = Instant::now();
     let mut nodes: Vec<_> = (0..plan.nodes).map(|_| trial.setup.start()).collect();
-    for _ in 0..plan.kills {
+    for kill in 0..plan.kills {
         // Mostly while mails are sent, and sometimes while the program starts.
         let some = trial.server.count() + random.below(50) as usize;
         let enough = Instant::now() + Duration::from_millis(random.below(1_500));
@@ -50,14 +50,20 @@ async fn survive(plan: &Plan) {
         // Checked now and again at the end: only mails that a kill left in doubt may arrive twice. The mails that the
         // other node is sending at this moment cannot be told from those.
         trial.note_kill(plan.nodes * trial.setup.connections).await;
-        if random.below(10) == 0 {
+        let refuses = kill == plan.kills / 2 || random.below(10) == 0;
+        if refuses {
             trial.server.refuse_connections();
         }
         if random.below(4) == 0 {
             tokio::time::sleep(Duration::from_millis(random.below(300))).await;
         }
         nodes[which] = trial.setup.start();
-        trial.server.accept_connections();
+        if refuses {
+            // Long enough for the new process to hear it.
+            let closed = Duration::from_millis(500 + random.below(2_000));
+            tokio::time::sleep(closed).await;
+            trial.server.accept_connections();
+        }
         trial.let_time_pass().await;
         trial.numbers_add_up().await;
         if trial.finished().await {
