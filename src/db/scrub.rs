@@ -7,8 +7,10 @@
 //! - SQLite: every write zeroes what it frees (`secure_delete`), but pages that were split keep copies in their
 //!   unused parts. So a table is copied in key order into a new one and the old one is dropped, which zeroes all
 //!   its pages. Then the log is checkpointed and truncated.
-//! - PostgreSQL: `VACUUM FULL` writes a table into a new file and removes the old one, once no older transaction
-//!   is running. Archived write-ahead logs, replicas and backups are the operator's responsibility.
+//! - PostgreSQL: `VACUUM FULL` writes a table into a new file and removes the old one. It copies what was deleted, too,
+//!   as long as a transaction might see it, so the older ones are waited for: those of the whole cluster, prepared ones
+//!   and those of replicas that report theirs. Archived write-ahead logs, replicas and backups are the operator's
+//!   responsibility.
 
 use std::time::Duration;
 
@@ -27,13 +29,24 @@ const LOCK: i64 = 0x73_63_72_75_62;
 impl Db {
     /// Rewrites `tables` and overwrites the space they occupied. Returns false if an older transaction is still
     /// running or holds a table; call it again then. It is idempotent. No other table may reference these.
-    pub async fn scrub(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
+    ///
+    /// `deleters` is a table and a condition: rows that each of the deleting transactions has written, the last of
+    /// which is the one that others must not be older than.
+    pub async fn scrub(
+        &self,
+        tables: &[&'static str],
+        deleters: &'static str,
+    ) -> Result<bool, DbErr> {
         match self.backend() {
             Backend::Sqlite => {
+                // While a reader needs the log, it can only grow: by all these tables with each attempt.
+                if !self.cut_log(PATIENCE).await? {
+                    return Ok(false);
+                }
                 self.rewrite_sqlite(tables).await?;
                 self.cut_log(PATIENCE).await
             }
-            Backend::Postgres => self.rewrite_postgres(tables).await,
+            Backend::Postgres => self.rewrite_postgres(tables, deleters).await,
         }
     }
 
@@ -88,12 +101,16 @@ impl Db {
         cut.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
     }
 
-    async fn rewrite_postgres(&self, tables: &[&'static str]) -> Result<bool, DbErr> {
+    async fn rewrite_postgres(
+        &self,
+        tables: &[&'static str],
+        deleters: &'static str,
+    ) -> Result<bool, DbErr> {
         // VACUUM cannot run in a transaction, and the settings are for one connection, which is closed afterwards.
         let writer = self.writer();
         let pool = writer.get_postgres_connection_pool();
         let mut connection = pool.acquire().await.map_err(failed)?;
-        let done = rewrite(&mut connection, tables).await;
+        let done = rewrite(&mut connection, tables, deleters).await;
         connection.close().await.map_err(failed)?;
         match done {
             Err(error) if is_taken(&error) => Ok(false),
@@ -136,6 +153,7 @@ async fn cut(
 async fn rewrite(
     connection: &mut sqlx::PgConnection,
     tables: &[&'static str],
+    deleters: &'static str,
 ) -> Result<bool, sqlx::Error> {
     let lock = format!("SELECT pg_try_advisory_lock({LOCK})");
     let row = sqlx::query(AssertSqlSafe(lock))
@@ -144,7 +162,7 @@ async fn rewrite(
     if !row.try_get::<bool, _>(0)? {
         return Ok(false);
     }
-    if !are_alone(connection).await? {
+    if !nobody_sees_them(connection, deleters).await? {
         return Ok(false);
     }
     let patience = format!("SET lock_timeout = {}", PATIENCE.as_millis());
@@ -159,22 +177,36 @@ async fn rewrite(
     Ok(true)
 }
 
-/// Waits until no transaction is older than this one, by its snapshot or by its own number, which it keeps between two
-/// statements when it has no snapshot: for those, VACUUM would copy the deleted rows too.
-async fn are_alone(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
-    let row = sqlx::query("SELECT pg_current_xact_id()::xid::text")
-        .fetch_one(&mut *connection)
+/// Waits until no transaction can see what the last of the `deleters` has deleted.
+///
+/// These keep dead rows, and VACUUM FULL copies them: a transaction with an older number anywhere in the cluster, also a
+/// prepared one, because it is in VACUUM's own snapshot; an older snapshot in this database, or of a replica (without a
+/// database); and what a replication slot holds. A VACUUM that is running counts for none of them.
+async fn nobody_sees_them(
+    connection: &mut sqlx::PgConnection,
+    deleters: &'static str,
+) -> Result<bool, sqlx::Error> {
+    let last = format!("SELECT xmin::text FROM {deleters} ORDER BY age(xmin) LIMIT 1");
+    let last = sqlx::query(AssertSqlSafe(last))
+        .fetch_optional(&mut *connection)
         .await?;
-    let now: String = row.try_get(0)?;
-    let older = format!(
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-         AND GREATEST(age(backend_xmin), age(backend_xid)) >= age('{now}'::xid)"
+    let Some(last) = last else {
+        // Another node has done it.
+        return Ok(false);
+    };
+    let last: String = last.try_get(0)?;
+    let alone = format!(
+        "SELECT age(pg_snapshot_xmin(pg_current_snapshot())::xid) < age('{last}'::xid) \
+         AND NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
+           AND (datname = current_database() OR datname IS NULL) AND age(backend_xmin) >= age('{last}'::xid) \
+           AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum)) \
+         AND NOT EXISTS (SELECT 1 FROM pg_replication_slots WHERE age(xmin) >= age('{last}'::xid))"
     );
     for _ in 0..20 {
-        let row = sqlx::query(AssertSqlSafe(older.clone()))
+        let row = sqlx::query(AssertSqlSafe(alone.clone()))
             .fetch_one(&mut *connection)
             .await?;
-        if row.try_get::<i64, _>(0)? == 0 {
+        if row.try_get::<bool, _>(0)? {
             return Ok(true);
         }
         tokio::time::sleep(PATIENCE / 10).await;

@@ -45,6 +45,9 @@ const TABLES: [&str; 14] = [
     "sealed_ballot",
 ];
 
+/// The polls whose data is deleted, but not yet from the files.
+const UNSCRUBBED: &str = "poll WHERE sealed_ms IS NOT NULL AND scrubbed_ms IS NULL";
+
 /// The result of [`seal_due`].
 #[derive(Debug, Default)]
 pub struct Sealed {
@@ -81,20 +84,23 @@ pub async fn seal_due(db: &Db, now: UnixMillis, days: u64) -> Result<Sealed, DbE
 /// Time for ten ticks and a restart of the server.
 const OVERDUE: Duration = Duration::from_secs(600);
 
-/// Counts the polls whose keys should have been destroyed by now, for `/metrics`: a promise to readers is being broken.
+/// Counts the polls whose keys should have been destroyed by now, and those whose keys are still in the files, for
+/// `/metrics`: a promise to readers is being broken.
 pub async fn measure_overdue(db: &Db, now: UnixMillis, days: u64) -> Result<(), DbErr> {
-    let before = UnixMillis(
-        closed_before(now, days)
-            .0
-            .saturating_sub(OVERDUE.as_millis() as i64),
-    );
+    let since = UnixMillis(now.0.saturating_sub(OVERDUE.as_millis() as i64));
     let overdue = poll::Entity::find()
-        .filter(poll::Column::ClosedMs.lte(before))
+        .filter(poll::Column::ClosedMs.lte(closed_before(since, days)))
         .filter(poll::Column::SealedMs.is_null())
         .filter(poll::Column::State.ne(PollState::Draft.code()))
         .count(db.read())
         .await?;
     metrics::gauge!("canvass_polls_overdue_for_sealing").set(overdue as f64);
+    let in_files = poll::Entity::find()
+        .filter(poll::Column::SealedMs.lte(since))
+        .filter(poll::Column::ScrubbedMs.is_null())
+        .count(db.read())
+        .await?;
+    metrics::gauge!("canvass_polls_overdue_for_scrubbing").set(in_files as f64);
     Ok(())
 }
 
@@ -249,12 +255,12 @@ async fn destroy(txn: &WriteTxn, poll: &Poll, now: UnixMillis) -> Result<(), DbE
 /// # Errors
 /// A database error; call it again.
 pub async fn scrub(db: &Db, now: UnixMillis) -> Result<bool, DbErr> {
-    let sql = "SELECT id FROM poll WHERE sealed_ms IS NOT NULL AND scrubbed_ms IS NULL ORDER BY id";
-    let sealed: Vec<PollId> = find_values(db.read(), sql, []).await?;
+    let sql = format!("SELECT id FROM {UNSCRUBBED} ORDER BY id");
+    let sealed: Vec<PollId> = find_values(db.read(), &sql, []).await?;
     if sealed.is_empty() {
         return Ok(true);
     }
-    if !db.scrub(&TABLES).await? {
+    if !db.scrub(&TABLES, UNSCRUBBED).await? {
         return Ok(false);
     }
     crash_point("after_scrub");
