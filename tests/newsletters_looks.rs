@@ -120,6 +120,10 @@ async fn a_pasted_poll_has_the_accent_of_its_newsletter() {
         "{}",
         sheet.body
     );
+    // A site's own cache-buster does not matter.
+    let busted = "/embed/poll.css?ver=6.5&accent=6b21a8&x";
+    let busted = editor.get(busted).await.expect(200).body;
+    assert_eq!(busted, sheet.body);
     // A yellow that cannot be read on white, and what is no colour, change nothing.
     let plain = editor.get("/embed/poll.css").await.expect(200).body;
     for query in ["accent=f2c94c", "accent=x%7D", "accent=", "v=1"] {

@@ -156,6 +156,7 @@ pub async fn purge_pictures(app: &App) -> Result<u64, DbErr> {
 pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     let days = app.config.polls.seal_days;
+    app.polls.networks.forget(now);
     // Neither waits for the other: a poll that cannot be recorded must not keep keys from being destroyed.
     let recorded = ballots::record::record_closed(&app.db, now).await;
     let sealed = ballots::seal::seal_due(&app.db, now, days).await;

@@ -31,6 +31,12 @@ impl NetworkOfTheDay {
         first(hmac::sign(&self.of(now.0.div_euclid(DAY_MS)), network))
     }
 
+    /// Forgets the secret of a day that is over; otherwise it would stay until the next visitor comes.
+    pub fn forget(&self, now: UnixMillis) {
+        let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+        today.take_if(|(day, _)| *day != now.0.div_euclid(DAY_MS));
+    }
+
     fn of(&self, day: i64) -> Arc<hmac::Key> {
         let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
         match &*today {
@@ -55,6 +61,11 @@ mod tests {
         let today = networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS / 2));
         assert_eq!(today, networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS - 1)));
         assert_ne!(today, networks.hash(b"\xc0\0\x03", UnixMillis(DAY_MS / 2)));
+        networks.forget(UnixMillis(DAY_MS - 1));
+        assert_eq!(today, networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS - 1)));
         assert_ne!(today, networks.hash(b"\xc0\0\x02", UnixMillis(DAY_MS)));
+        // Without a visitor, too.
+        networks.forget(UnixMillis(DAY_MS * 2));
+        assert!(networks.today.lock().expect("a lock").is_none());
     }
 }
