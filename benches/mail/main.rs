@@ -3,7 +3,7 @@
 //!     cargo bench --bench mail                    4 kB and 30 kB at 20 connections, both databases; DKIM; a far relay
 //!     cargo bench --bench mail -- table           1, 10, 20 and 50 connections, 4 kB and 30 kB, both databases
 //!     cargo bench --bench mail -- fair            an issue beside another whose provider is slow, or defers every mail
-//!     cargo bench --bench mail -- long            10,000, 100,000 and 1,000,000 recipients, with the editors' pages meanwhile
+//!     cargo bench --bench mail -- long            10,000, 100,000 and 1,000,000 recipients, with editors' pages and confirmations meanwhile
 //!
 //! Alternating, three times, medians: `smtp-source` against `smtp-sink` (the limit), then Canvass against the same
 //! sink with a durable ledger: SQLite with `synchronous=FULL`, or a PostgreSQL of its own with
@@ -145,7 +145,7 @@ impl Bench {
         const SMALL: usize = 10_000;
         const LARGE: usize = 1_000_000;
         println!(
-            "4 kB, 20 connections; an issue's page and the overview are asked for in turn meanwhile"
+            "4 kB, 20 connections; an issue's page and the overview are asked for in turn meanwhile, and four readers a second subscribe"
         );
         for &postgres in self.databases() {
             let mut small = vec![];
@@ -163,7 +163,7 @@ impl Bench {
                 let sent = self.send(sink.port, case);
                 let each = sent.took.as_secs_f64() * 1e6 / recipients as f64;
                 println!(
-                    "{:10} {recipients:9} recipients: {:6.0} mails/s, {each:6.1} µs a mail, first batch after {:.2} s, {:.2} CPU s per 1,000, peak {:.1} MB, pages p50 {:.1} ms p95 {:.1} ms max {:.1} ms ({} asked)",
+                    "{:10} {recipients:9} recipients: {:6.0} mails/s, {each:6.1} µs a mail, first batch after {:.2} s, {:.2} CPU s per 1,000, peak {:.1} MB, pages p50 {:.1} ms p95 {:.1} ms max {:.1} ms ({} asked), confirmations p50 {:.0} ms p99 {:.0} ms ({} sent)",
                     name(postgres),
                     rate(recipients, sent.took),
                     sent.until_first.as_secs_f64(),
@@ -173,6 +173,9 @@ impl Bench {
                     share(&sent.pages_ms, 95),
                     share(&sent.pages_ms, 100),
                     sent.pages_ms.len(),
+                    share(&sent.singles_ms, 50),
+                    share(&sent.singles_ms, 99),
+                    sent.singles_ms.len(),
                 );
                 match recipients {
                     SMALL => small.push(each),
@@ -189,6 +192,11 @@ impl Bench {
                     1.1,
                 ),
                 ("pages p95, ms", share(&sent.pages_ms, 95), 100.0),
+                (
+                    "confirmations p99, ms",
+                    share(&sent.singles_ms, 99),
+                    2_000.0,
+                ),
             ] {
                 let outcome = if found <= aim { "reached" } else { "missed" };
                 println!(
@@ -276,9 +284,9 @@ async fn send(dir: &Path, database: &str, relay: u16, case: Case) -> Sent {
         return program.sent(&db, case.recipients, None).await;
     }
     let program = Program::serve(dir, database, relay, case.connections);
-    let editor = program.sign_in(dir, database).await;
+    let visits = program.visits(dir, database).await;
     seed::hand_over(&db, case.octets).await;
-    program.sent(&db, case.recipients, Some(editor)).await
+    program.sent(&db, case.recipients, Some(visits)).await
 }
 
 fn heading() {

@@ -18,6 +18,9 @@ pub async fn readers(url: &str, readers: usize) -> Db {
         "INSERT INTO newsletter (id, slug, name, from_name, from_address, created_ms)
          VALUES (1, 'daily', 'The daily letter', 'The newsroom', 'news@example.org', 1)"
             .to_owned(),
+        "INSERT INTO consent_text (newsletter_id, version, body, created_ms)
+         VALUES (1, 1, 'Send me this newsletter by mail.', 1)"
+            .to_owned(),
         format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {readers})
              INSERT INTO reader (id, email_key, email, name, created_ms)

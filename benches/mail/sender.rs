@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use canvass::db::{self, Db};
+use canvass::mailer::outbox::MailState;
 
 use crate::relays::{Running, free_port};
 use crate::seed::ISSUE;
@@ -26,6 +28,16 @@ pub struct Sent {
     pub peak_mb: f64,
     /// Response times of the editors' pages requested meanwhile, in milliseconds, ascending.
     pub pages_ms: Vec<f64>,
+    /// From a request to subscribe until its confirmation was handed over, in milliseconds, ascending.
+    pub singles_ms: Vec<f64>,
+}
+
+/// What is asked of the program while it sends.
+pub struct Visits {
+    /// An editor's session cookie, for pages.
+    editor: String,
+    /// A token of the API, for requests to subscribe.
+    token: String,
 }
 
 pub struct Program {
@@ -90,25 +102,26 @@ impl Program {
         }
     }
 
-    /// Waits until the issue is finished. If `editor` is a session cookie, pages are requested with it meanwhile.
-    pub async fn sent(mut self, db: &Db, readers: usize, editor: Option<String>) -> Sent {
+    /// Waits until the issue is finished.
+    pub async fn sent(mut self, db: &Db, readers: usize, visits: Option<Visits>) -> Sent {
         let (mut before, mut until_first) = (self.cpu_seconds(), Duration::ZERO);
-        let mut pages_ms = Vec::new();
+        let (mut pages_ms, mut singles) = (Vec::new(), None);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let took = loop {
             let (started, finished) = times(db).await;
             if let (Some(started), Some(finished)) = (started, finished) {
                 break Duration::from_millis(u64::try_from(finished - started).unwrap().max(1));
             }
-            match (started, &editor) {
+            match (started, &visits) {
                 (None, _) => (before, until_first) = (self.cpu_seconds(), self.began.elapsed()),
-                (Some(_), Some(cookie)) => {
+                (Some(_), Some(Visits { editor, token })) => {
+                    singles.get_or_insert_with(|| Singles::start(db, &self.address, token));
                     for page in ["/admin/issues/1", "/admin"] {
                         let url = format!("http://{}{page}", self.address);
                         let asked = Instant::now();
                         let got = client
                             .get(url)
-                            .header("cookie", cookie)
+                            .header("cookie", editor)
                             .send()
                             .await
                             .unwrap();
@@ -131,13 +144,16 @@ impl Program {
             .unwrap();
         let sent: i64 = sent.try_get_by_index(0).unwrap();
         assert_eq!(usize::try_from(sent).unwrap(), readers);
+        let mut singles_ms = singles.map_or_else(Vec::new, Singles::end);
         pages_ms.sort_by(f64::total_cmp);
+        singles_ms.sort_by(f64::total_cmp);
         Sent {
             took,
             until_first,
             cpu_seconds,
             peak_mb: self.peak_mb(),
             pages_ms,
+            singles_ms,
         }
     }
 
@@ -158,8 +174,19 @@ impl Program {
         kib.parse::<f64>().unwrap() * 1_024.0 / 1e6
     }
 
+    /// Creates what [`sent`](Self::sent) needs to visit the program.
+    pub async fn visits(&self, dir: &Path, database: &str) -> Visits {
+        let editor = self.sign_in(dir, database).await;
+        let output = Self::command(dir, database)
+            .args(["api-token", "create", "bench"])
+            .output()
+            .unwrap();
+        let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        Visits { editor, token }
+    }
+
     /// Signs an editor in like a person: by the printed link, a password, the cookie.
-    pub async fn sign_in(&self, dir: &Path, database: &str) -> String {
+    async fn sign_in(&self, dir: &Path, database: &str) -> String {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -197,6 +224,55 @@ impl Program {
             .unwrap()
             .to_owned()
     }
+}
+
+/// Requests to subscribe, four a second, each measured until its confirmation is handed over.
+struct Singles {
+    task: tokio::task::JoinHandle<()>,
+    took_ms: Arc<Mutex<Vec<f64>>>,
+}
+
+impl Singles {
+    fn start(db: &Db, address: &str, token: &str) -> Self {
+        let took_ms = Arc::new(Mutex::new(Vec::new()));
+        let (db, noted) = (db.clone(), Arc::clone(&took_ms));
+        let (url, token) = (
+            format!("http://{address}/api/v1/subscriptions"),
+            token.to_owned(),
+        );
+        let task = tokio::spawn(async move {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            for number in 1_i64.. {
+                let wish = serde_json::json!({
+                    "newsletter": "daily", "email": format!("new{number}@example.net"), "consent": true,
+                });
+                let asked = Instant::now();
+                let got = client.post(&url).bearer_auth(&token).json(&wish).send();
+                assert_eq!(got.await.unwrap().status(), 202);
+                while handed_over(&db).await < number {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                let took = asked.elapsed();
+                noted.lock().unwrap().push(took.as_secs_f64() * 1_000.0);
+                tokio::time::sleep(Duration::from_millis(250).saturating_sub(took)).await;
+            }
+        });
+        Self { task, took_ms }
+    }
+
+    /// What was measured, in milliseconds.
+    fn end(self) -> Vec<f64> {
+        self.task.abort();
+        std::mem::take(&mut self.took_ms.lock().unwrap())
+    }
+}
+
+/// How many single mails the relay has accepted.
+async fn handed_over(db: &Db) -> i64 {
+    let sql = "SELECT COUNT(*) FROM outbox WHERE state = $1";
+    let accepted = MailState::Sent.code().into();
+    let count = db::find_value(db.read(), sql, [accepted]).await.unwrap();
+    count.unwrap_or_default()
 }
 
 async fn times(db: &Db) -> (Option<i64>, Option<i64>) {
