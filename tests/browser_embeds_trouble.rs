@@ -78,7 +78,7 @@ async fn an_embed_says_when_the_poll_has_closed_meanwhile() {
     };
     here.app.advance(Duration::from_secs(61));
     choose_and_send(&browser, 1).await;
-    let seen = wait_for_result(&browser, "Your answer was not counted. Closed on").await;
+    let seen = wait_for_result(&browser, "Your answer was not counted. The poll closed on").await;
     assert_eq!(seen["focus"], "Results", "the result is shown all the same");
     assert_eq!(here.ballots().await, 0);
     browser.picture("embed-closed").await;

@@ -162,7 +162,7 @@ async fn polls_mail_links_that_are_not_whole_do_nothing() {
         .submit(page.the_form())
         .await
         .expect(409)
-        .says("Your answer was not counted. Closed on");
+        .says("Your answer was not counted. The poll closed on");
     reader.get(&good).await.expect(200).says("Closed on");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 0);
 }

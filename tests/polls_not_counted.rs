@@ -79,7 +79,7 @@ async fn polls_what_cannot_be_counted_has_a_page_that_says_why() {
         .post("/p/over", &[("option", "2")])
         .await
         .expect(409)
-        .says("Your answer was not counted. Closed on 2 March 2026");
+        .says("Your answer was not counted. The poll closed on 2 March 2026");
     let over = reader
         .get("/p/over")
         .await

@@ -114,8 +114,8 @@ fn relay(transport: Transport, single: &Single, now: UnixMillis) -> Value {
         ),
         (false, false) => say(
             "is-good",
-            "Mail flows.",
-            "No single mail is waiting longer than it should.",
+            "No single mail is late.",
+            "How the relays and the issues are doing is shown below.",
         ),
     }
 }

@@ -114,7 +114,7 @@ fn cancelled(progress: &Progress, orders: &[Order], zone: &Zone) -> Value {
         || "It was cancelled.".to_owned(),
         |order| {
             let at = written::short(order.at.timestamp(), zone);
-            format!("{} cancelled it on {at}.", order.who)
+            format!("It was cancelled by {} on {at}.", order.who)
         },
     );
     let text = if counts.sent == 0 {

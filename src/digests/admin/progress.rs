@@ -281,5 +281,9 @@ fn order_line(order: &Order, zone: &Zone) -> Value {
     } else {
         &order.who
     };
+    // It begins the line.
+    let who = who
+        .strip_prefix("the ")
+        .map_or_else(|| who.to_owned(), |rest| format!("The {rest}"));
     json!({ "at": show::time(order.at, zone), "who": who, "what": what })
 }

@@ -54,10 +54,10 @@ pub fn zone(poll: &Poll) -> TimeZone {
 pub fn not_counted(poll: &Poll, phase: Phase) -> String {
     let when = match phase {
         Phase::NotYetOpen { .. } => hidden_reason(poll, phase),
-        _ => closed(poll, phase).map_or_else(
-            || "This poll is closed.".to_owned(),
-            |closed| format!("{closed}."),
-        ),
+        Phase::Closed { at: Some(at) } => {
+            format!("The poll closed on {}.", date_time(at, &zone(poll)))
+        }
+        _ => "This poll is closed.".to_owned(),
     };
     format!("Your answer was not counted. {when}")
 }

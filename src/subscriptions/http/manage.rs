@@ -21,7 +21,7 @@ const MAILED: &str = "Check your inbox for a link to everything we keep about yo
 const TAKEN_BACK: &str =
     "Withdrawn. Your answer still counts, and is no longer kept with your address.";
 const NO_ZONE: &str = "This is not a time zone. Use a name like Europe/Vienna or America/New_York.";
-const BROKEN: &str = "It may be incomplete. Nothing has been changed.";
+const BROKEN: &str = "It may be incomplete, or what it led to has been erased.";
 
 /// The input in the form, and its errors.
 #[derive(Default)]

@@ -17,7 +17,7 @@ use crate::types::{NewsletterId, ReaderId};
 use crate::web::forms::{bounded_bytes, has_type};
 use crate::web::{Problem, RawForm, press};
 
-const BROKEN: &str = "It may be incomplete. Nothing has been changed.";
+const BROKEN: &str = "It may be incomplete, or what it led to has been erased.";
 
 /// `GET`
 pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
