@@ -34,6 +34,7 @@ mod digests_api;
 mod digests_api_steering;
 mod digests_archive;
 mod digests_composing;
+mod digests_decisions;
 mod digests_deep_texts;
 mod digests_progress;
 mod digests_recipients;
