@@ -17,6 +17,7 @@ mod backup_unfinished;
 mod bad_input;
 mod bounces;
 mod bounces_domains;
+mod bounces_pause;
 mod browser_embeds;
 mod browser_embeds_budget;
 mod browser_embeds_trouble;

@@ -7,6 +7,7 @@ use super::read::{Kind, read};
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
+use crate::mailer::mailing::{self, CameBack};
 use crate::mailer::outbox;
 use crate::mailer::verp::{self, Mail};
 use crate::subscriptions::{self, State};
@@ -85,6 +86,14 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
         return Ok(Taken::Repeated(kind));
     }
     let taken = follow(app, &txn, issue, reader, kind, now).await?;
+    let counts = match taken {
+        Taken::Stopped(Kind::Hard | Kind::NoDomain) => Some(CameBack::HardBounce),
+        Taken::Stopped(Kind::Complaint) => Some(CameBack::Complaint),
+        _ => None,
+    };
+    if let Some(what) = counts {
+        mailing::came_back(app, &txn, issue, what).await?;
+    }
     txn.commit().await?;
     Ok(taken)
 }

@@ -50,14 +50,19 @@ fn paused(progress: &Progress, orders: &[Order], failed: String, zone: &Zone) ->
         .iter()
         .find(|order| matches!(order.kind, OrderKind::Pause | OrderKind::PausedItself));
     if stopped.is_some_and(|order| order.kind == OrderKind::PausedItself) {
+        let reason = progress.reason.trim_end_matches('.');
+        let (then, link) = if progress.counts.failed > 0 {
+            let then =
+                "Fix the cause, then resume; those that failed can be sent to again afterwards.";
+            (then, Some((failed, "What the relay said")))
+        } else {
+            ("Fix the cause, then resume.", None)
+        };
         return say(
             "is-bad",
             "Canvass paused this issue automatically.",
-            format!(
-                "The reason: {}. Fix the cause, then resume; those that failed can be sent to again afterwards.",
-                progress.reason.trim_end_matches('.')
-            ),
-            Some((failed, "What the relay said")),
+            format!("The reason: {reason}. {then}"),
+            link,
         );
     }
     let text = if progress.counts.audience == 0 {

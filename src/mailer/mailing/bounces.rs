@@ -1,4 +1,10 @@
 //! Hard bounces: an address that does not exist loses its subscriptions at once, and too many of them pause the issue.
+//!
+//! This file: what a relay says when it is given the mail. `came_back`: what is reported later, as mail.
+
+mod came_back;
+
+pub use came_back::{CameBack, came_back};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -83,6 +89,9 @@ pub(super) async fn settle(
     Ok(())
 }
 
+/// A bit of `mailing.bounce_paused`: the issue has paused itself because of hard bounces. `came_back` has others.
+const PAUSED: i16 = 1;
+
 /// A mailing's audience, its numbers, and whether it has paused itself before.
 #[derive(FromQueryResult)]
 struct Totals {
@@ -137,7 +146,7 @@ async fn stop_if_many(
         tried: row.tried,
         bounces: row.bounces,
     };
-    let again = row.bounce_paused != 0;
+    let again = row.bounce_paused & PAUSED != 0;
     let lately = app.mailer.bounced.now(issue, total, fresh, again);
     if !too_many(audience, total.tried, lately.bounces, again) {
         return Ok(());
@@ -146,23 +155,9 @@ async fn stop_if_many(
         "{} of the last {} addresses do not exist: the list may be old or wrong, or a provider with a failure is denying all of its addresses. Resuming continues with the rest.",
         lately.bounces, lately.tried
     );
-    let stopped = db::run(
-        &**txn,
-        "UPDATE mailing SET state = $2, bounce_paused = 1, reason = $3 WHERE issue_id = $1 AND state = $4",
-        [
-            issue.into(),
-            MailingState::Paused.code().into(),
-            reason.clone().into(),
-            MailingState::Sending.code().into(),
-        ],
-    )
-    .await?;
-    if stopped.rows_affected() == 0 {
-        // Somebody has paused or cancelled it in the meantime.
+    if !stop(txn, IssueId(issue), &reason, PAUSED, now).await? {
         return Ok(());
     }
-    let (kind, nobody) = (OrderKind::PausedItself, By::nobody(now));
-    orders::record(txn, IssueId(issue), kind, &nobody, 0, &reason).await?;
     app.mailer.bounced.begin_anew(issue, total);
     tracing::warn!(
         issue,
@@ -171,6 +166,32 @@ async fn stop_if_many(
         "an issue paused itself: too many addresses do not exist"
     );
     Ok(())
+}
+
+/// Pauses an issue that is being sent, for a reason that editors see, and remembers `why` as a bit. Returns false if
+/// somebody has paused or cancelled it in the meantime.
+async fn stop(
+    txn: &WriteTxn,
+    issue: IssueId,
+    reason: &str,
+    why: i16,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let sql = format!(
+        "UPDATE mailing SET state = $2, bounce_paused = bounce_paused | {why}, reason = $3 WHERE issue_id = $1 AND state = $4"
+    );
+    let values = [
+        issue.into(),
+        MailingState::Paused.code().into(),
+        reason.into(),
+        MailingState::Sending.code().into(),
+    ];
+    if db::run(&**txn, sql, values).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let (kind, nobody) = (OrderKind::PausedItself, By::nobody(now));
+    orders::record(txn, issue, kind, &nobody, 0, reason).await?;
+    Ok(true)
 }
 
 /// True from the threshold on, with at least [`FEWEST`] bounces, and only while some recipients are still to be
