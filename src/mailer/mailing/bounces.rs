@@ -1,10 +1,14 @@
-//! Hard bounces: an address that does not exist loses its subscriptions at once, and too many of them pause the issue.
+//! Bounces: an address that does not exist loses its subscriptions at once, and too many of them pause the issue; other
+//! bounces end subscriptions once they are enough.
 //!
-//! This file: what a relay says when it is given the mail. `came_back`: what is reported later, as mail.
+//! This file: what a relay says when it is given the mail. `came_back`: what is reported later, as mail. `recorded`:
+//! when bounces are enough, however they are reported.
 
 mod came_back;
+mod recorded;
 
 pub use came_back::{CameBack, came_back};
+pub use recorded::{Noted, Weak, enough, note};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -34,27 +38,60 @@ const ROWS: usize = 1_000;
 /// The reason stored in a subscription that ends here; [`allow_again`](super::allow_again()) undoes no other end.
 pub(super) const NO_SUCH_ADDRESS: &str = "the address does not exist";
 
-/// Suppresses the addresses that do not exist and ends their readers' subscriptions as bounced, in the commit of the
-/// outcomes.
+/// A recipient's address, as its keyed hash, and the reader.
+type Address<'e> = (&'e [u8], ReaderId);
+
+/// Suppresses the addresses that do not exist, or have bounced enough, and ends their readers' subscriptions as bounced,
+/// in the commit of the outcomes.
 pub(super) async fn settle(
     app: &App,
     txn: &WriteTxn,
     entries: &[&Entry],
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    let mut bounced: BTreeMap<&[u8], ReaderId> = BTreeMap::new();
+    let mut gone: BTreeMap<&[u8], ReaderId> = BTreeMap::new();
     let mut issues: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut others: BTreeMap<Weak, Vec<(Noted, &[u8])>> = BTreeMap::new();
     for entry in entries {
         for row in entry.rows.iter() {
-            if let Some(hash) = &row.suppress {
-                bounced.insert(hash, row.reader);
+            let Some(hash) = &row.suppress else {
+                continue;
+            };
+            if row.reason == Reason::BadAddress {
+                gone.insert(hash, row.reader);
                 *issues.entry(entry.issue.0).or_default() += 1;
+            } else if let Some(words) = &row.words {
+                let weak = Weak::of(words);
+                let noted = Noted {
+                    issue: entry.issue,
+                    reader: row.reader,
+                    kind: weak as i16,
+                    status: words.enhanced.clone(),
+                };
+                others.entry(weak).or_default().push((noted, hash));
             }
         }
     }
-    let bounced: Vec<(&[u8], ReaderId)> = bounced.into_iter().collect();
+    let gone: Vec<Address<'_>> = gone.into_iter().collect();
+    end(txn, &gone, NO_SUCH_ADDRESS, now).await?;
+    for (weak, bounced) in &others {
+        recorded::settle(txn, *weak, bounced, now).await?;
+    }
+    for (issue, fresh) in issues {
+        stop_if_many(app, txn, issue, fresh, now).await?;
+    }
+    Ok(())
+}
+
+/// Suppresses addresses and ends their readers' subscriptions as bounced.
+async fn end(
+    txn: &WriteTxn,
+    addresses: &[Address<'_>],
+    why: &str,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
     let reason = Suppression::HardBounce.code();
-    for chunk in bounced.chunks(ROWS) {
+    for chunk in addresses.chunks(ROWS) {
         let list = db::values_list(chunk.len(), 3, 0);
         let values = chunk.iter().flat_map(|(hash, _)| {
             let hash: Vec<u8> = hash.to_vec();
@@ -69,22 +106,18 @@ pub(super) async fn settle(
             values,
         )
         .await?;
-        let list = db::in_list(chunk.len(), 1);
+        let list = db::in_list(chunk.len(), 2);
         let readers = chunk.iter().map(|(_, reader)| reader.0.into());
         db::run(
             &**txn,
             format!(
-                "UPDATE subscription SET state = {}, changed_ms = $1, reason = '{NO_SUCH_ADDRESS}'
-                 WHERE state = {} AND reader_id IN {list}",
+                "UPDATE subscription SET state = {}, changed_ms = $1, reason = $2 WHERE state = {} AND reader_id IN {list}",
                 SubscriptionState::Bounced.code(),
                 SubscriptionState::Active.code()
             ),
-            std::iter::once(now.0.into()).chain(readers),
+            [now.0.into(), why.into()].into_iter().chain(readers),
         )
         .await?;
-    }
-    for (issue, fresh) in issues {
-        stop_if_many(app, txn, issue, fresh, now).await?;
     }
     Ok(())
 }

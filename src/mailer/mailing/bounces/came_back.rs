@@ -10,7 +10,7 @@ use crate::{
     app::App,
     db::{self, DbErr, WriteTxn},
     mailer::mailing::states::Reason,
-    types::{IssueId, UnixMillis},
+    types::IssueId,
 };
 
 /// What a report says about a mail that was handed over.
