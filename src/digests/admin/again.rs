@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::model::Issue;
+use super::attempts;
 use super::compose::address;
 use super::recipients::handed;
 use super::standing::{self, REASONS};
@@ -265,12 +266,12 @@ async fn settle_page(
     };
     let listed = mailing::recipients(&app.db, issue.id, &wanted, PAGE).await?;
     let readers: Vec<ReaderId> = listed.recipients.iter().map(|one| one.reader).collect();
-    let attempts = mailing::attempts(app.db.read(), issue.id, &readers).await?;
+    let all = mailing::attempts(app.db.read(), issue.id, &readers).await?;
     let rows: Vec<Value> = listed
         .recipients
         .iter()
         .map(|one| {
-            let tried = attempts.get(&one.reader).and_then(|all| all.last());
+            let tried = all.get(&one.reader).map_or(&[][..], Vec::as_slice);
             json!({
                 "reader": one.reader.0,
                 "href": format!("{}/recipients/{}", address(issue.id), one.reader.0),
@@ -278,7 +279,7 @@ async fn settle_page(
                 "local": standing::halves(standing::email(one)).0,
                 "domain": standing::halves(standing::email(one)).1,
                 "reason": standing::reason(one),
-                "words": tried.map(standing::said),
+                "words": attempts::last_words(one, tried),
                 "at": one.at.map(|at| shown::time(at, &zone)),
             })
         })

@@ -3,6 +3,7 @@
 mod again;
 mod answers;
 mod ask;
+mod attempts;
 mod compose;
 mod headline;
 mod list;

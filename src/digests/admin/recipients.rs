@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::model::Issue;
+use super::attempts;
 use super::compose::address;
 use super::standing::{self, STANDINGS};
 use super::views;
@@ -109,15 +110,9 @@ pub(super) async fn one(
     let found = mailing::recipient(&app.db, issue.id, reader)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let mut attempts = mailing::attempts(app.db.read(), issue.id, &[reader]).await?;
-    let attempts = attempts.remove(&reader).unwrap_or_default();
-    let mut rows: Vec<Value> = attempts.iter().map(|tried| attempt(tried, &zone)).collect();
-    // An accepted mail has no reply in the ledger.
-    if let (Standing::Is(DeliveryState::Sent), Some(at)) = (found.standing, found.at) {
-        rows.push(json!({
-            "at": shown::time(at, &zone), "state": "Handed over", "badge": "is-good", "reply": "",
-        }));
-    }
+    let mut tried = mailing::attempts(app.db.read(), issue.id, &[reader]).await?;
+    let tried = tried.remove(&reader).unwrap_or_default();
+    let rows = attempts::rows(&app, issue.id, &found, &tried, &zone).await?;
     let (state, badge) = standing::words(found.standing);
     app.pages.render(
         "digests/recipient",
@@ -203,7 +198,7 @@ fn cells(one: &Recipient, tried: &[Attempt]) -> [String; 8] {
         standing::name(one.standing).to_owned(),
         standing::reason(one).to_owned(),
         one.at.map(|at| at.to_string()).unwrap_or_default(),
-        tries(one, tried).to_string(),
+        attempts::count(one, tried).to_string(),
         last.filter(|a| a.code != 0)
             .map(|a| a.code.to_string())
             .unwrap_or_default(),
@@ -217,11 +212,6 @@ fn line(cells: [String; 8]) -> Vec<u8> {
     // Writing into memory cannot fail.
     let _ = writer.write_record(cells.map(defused));
     writer.into_inner().unwrap_or_default()
-}
-
-/// The number of attempts: those with a reply, and the accepted one.
-fn tries(one: &Recipient, tried: &[Attempt]) -> usize {
-    tried.len() + usize::from(one.standing == Standing::Is(DeliveryState::Sent))
 }
 
 /// The issue, which must have been handed over, and its newsletter's zone.
@@ -242,18 +232,9 @@ fn row(issue: &Issue, one: &Recipient, tried: &[Attempt], zone: &Zone) -> Value 
         "state": state,
         "badge": badge,
         "reason": standing::reason(one),
-        "words": tried.last().map(|last| cut(&standing::said(last))),
+        "words": attempts::last_words(one, tried).map(|words| cut(&words)),
         "at": one.at.map(|at| shown::time(at, zone)),
-        "attempts": shown::count(tries(one, tried) as i64),
-    })
-}
-
-fn attempt(tried: &Attempt, zone: &Zone) -> Value {
-    let standing = tried.state.map_or(Standing::Waiting, Standing::Is);
-    let (state, badge) = standing::words(standing);
-    json!({
-        "at": shown::time(tried.at, zone), "state": state, "badge": badge,
-        "code": (tried.code != 0).then_some(tried.code), "enhanced": tried.enhanced, "reply": tried.reply,
+        "attempts": shown::count(attempts::count(one, tried) as i64),
     })
 }
 
