@@ -71,7 +71,7 @@ pub use bounces::{CameBack, Noted, Weak, came_back, enough, note};
 pub use control::{Change, Handover, Steer, hand_over, pause, pause_all, steer};
 pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, accepted_by, orders};
-pub use preview::{Size, measure, preview, send_test};
+pub use preview::{Size, frozen, measure, preview, send_test};
 pub use progress::{
     Counts, DeliveryStateName, Progress, Trouble, audience, progress, progress_in, to_be_frozen,
     troubles,
