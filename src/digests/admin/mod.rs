@@ -8,6 +8,7 @@ mod compose;
 mod headline;
 mod list;
 mod new;
+mod obstacle;
 mod outbound;
 mod pace;
 mod preview;
