@@ -73,8 +73,8 @@ pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, accepted_by, orders};
 pub use preview::{Size, frozen, measure, preview, send_test};
 pub use progress::{
-    Counts, DeliveryStateName, Progress, Trouble, audience, progress, progress_in, to_be_frozen,
-    troubles,
+    Counts, DeliveryStateName, Progress, Trouble, audience, oldest_due, progress, progress_in,
+    to_be_frozen, troubles,
 };
 pub use recipients::{
     After, Listed, Recipient, Standing, Wanted, readers_named, recipient, recipients,
