@@ -196,7 +196,12 @@ async fn a_script_sends_again_to_those_that_failed_and_settles_those_in_doubt() 
     assert_eq!((status.as_u16(), &again), (202, &first));
     assert_eq!(script.status(&made["id"]).await["state"], "finished");
 
-    let one = json!({ "how": "accept", "emails": ["R4@Example.org"] });
+    // It read the status when only one was in doubt.
+    let stale = json!({ "how": "accept", "expected": 1 });
+    let (status, told) = script.post(&path("settle"), "", stale).await;
+    assert_eq!(status, 409, "{told}");
+    assert_eq!(script.status(&made["id"]).await["counts"]["unknown"], 2);
+    let one = json!({ "how": "accept", "emails": ["R4@Example.org"], "expected": 1 });
     let (_, told) = script.post(&path("settle"), "one", one).await;
     assert_eq!(
         (&told["recipients"], &told["state"]),

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use canvass::config::InDoubt;
+use canvass::config::{InDoubt, Relay, Transport};
 use canvass::mailer::mailing::{self, MailingState, Steer};
+use canvass::types::Secret;
 use serde_json::Value;
 
 use crate::support::app::TestApp;
@@ -239,4 +240,39 @@ async fn an_issue_that_stopped_itself_says_why() {
     page.says("Canvass paused this issue automatically.")
         .says("the relay refuses our mail")
         .says("Resume");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issue_that_waits_for_tomorrow_says_so() {
+    let server = SmtpServer::start().await;
+    let relay = Relay {
+        name: "relay".to_owned(),
+        url: Secret::new(server.url()),
+        weight: 1,
+        connections: None,
+        mails_per_connection: None,
+        per_second: 0,
+        per_day: 3,
+        warm_up: None,
+    };
+    let app = TestApp::start_with(|config| {
+        config.mail.transport = Transport::Smtp;
+        config.mail.relays = vec![relay];
+    })
+    .await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 10).await;
+    let editor = signed_in(&app).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |p| p.counts.sent == 3).await;
+    let path = format!("/admin/issues/{}", issue.0);
+    editor.get(&path).await.expect(200);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let page = editor.get(&path).await.expect(200);
+    let page = page.says("as its daily limit allows. The others go out tomorrow");
+    editor
+        .follow(&page, "the mail queue")
+        .await
+        .expect(200)
+        .says("3 of 3");
 }

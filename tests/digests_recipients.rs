@@ -14,7 +14,7 @@ use crate::support::reader::Reader;
 use canvass::mailer::mailing::{self, MailingState, Reason};
 
 /// An issue that was sent to `n` readers at five domains, with some of them failed, deferred, in doubt or skipped.
-async fn sent_to(app: &TestApp, n: i64) -> IssueId {
+pub async fn sent_to(app: &TestApp, n: i64) -> IssueId {
     let newsletter = app.newsletter("daily").await;
     let numbers = "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $1)";
     let address = "SUBSTR('abcdefghijklmnopqrstuvwxyz', 1 + CAST((i * 7919) % 26 AS INTEGER), 1) || i || '@' ||

@@ -1,14 +1,17 @@
 //! Waiting recipients in overlapping batches: readers who were put aside for their provider are between those of other
 //! batches.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use canvass::db;
-use canvass::mailer::mailing::{self, Listed, Standing, Wanted};
+use canvass::mailer::mailing::{self, Listed, MailingState, Standing, Wanted};
 use canvass::types::{IssueId, ReaderId, reader_list::packed};
 
 use crate::support::app::TestApp;
-use crate::support::issues::{hand_over, subscribe, until};
+use crate::support::editor::signed_in;
+use crate::support::issues::{app_with, hand_over, progress, subscribe, until};
+use crate::support::smtp_server::SmtpServer;
 
 /// Replaces the batches of an issue with these.
 async fn batches(app: &TestApp, issue: IssueId, batches: &[(&str, Vec<i64>)]) {
@@ -96,4 +99,32 @@ async fn everybody_who_waits_is_listed_once_where_batches_overlap() {
     for limit in [100, 1_000] {
         assert_eq!(pages(&app, issue, limit).await, all, "{limit} a page");
     }
+}
+
+/// Whoever is attempted while the file is written is in it, and once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_taken_while_it_is_being_sent_has_everybody_once() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 3_000).await;
+    let browser = signed_in(&app).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |p| p.counts.audience == 3_000).await;
+    let url = app.url(&format!("/admin/issues/{}/recipients.csv", issue.0));
+    let (mut files, mut over) = (0, false);
+    while !over {
+        over = progress(&app, issue).await.state == MailingState::Finished;
+        let file = browser.client().get(url.clone()).send().await.unwrap();
+        let file = file.text().await.unwrap();
+        let rows = file
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split(',').next());
+        let all: Vec<&str> = rows.collect();
+        let once: BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!((all.len(), once.len()), (3_000, 3_000), "file {files}");
+        files += 1;
+    }
+    assert!(files > 1, "none was taken while it was being sent");
 }

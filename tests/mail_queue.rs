@@ -140,6 +140,8 @@ async fn the_page_and_the_metrics_tell_of_relays_and_issues() {
         "canvass_mailings{state=\"sending\"}",
         "canvass_recipients{state=\"queued\"}",
         "canvass_recipients{state=\"deferred\"}",
+        "canvass_recipients_failed{reason=\"ours\"}",
+        "canvass_mailings_oldest_due_seconds",
         "canvass_outbox_oldest_seconds",
     ];
     let until = tokio::time::Instant::now() + Duration::from_secs(20);

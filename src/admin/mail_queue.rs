@@ -11,7 +11,7 @@ use super::{Editor, EditorForm, mail_relays, show};
 use crate::app::App;
 use crate::config::Transport;
 use crate::mailer;
-use crate::mailer::mailing::MailingState;
+use crate::mailer::mailing::{self, MailingState};
 use crate::mailer::outbox::{self, MailState, Order};
 use crate::scheduler::Zone;
 use crate::types::{OutboxId, UnixMillis};
@@ -29,7 +29,7 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let zone = zone.unwrap_or_else(Zone::utc);
     let now = app.clock.now();
     let status = mailer::status(&app);
-    let due = store::oldest_due(&app.db).await?.filter(|at| *at < now);
+    let due = mailing::oldest_due(&app.db).await?.filter(|at| *at < now);
     let number = |label: &str, value: String| json!({ "label": label, "value": value });
     let when = |label: &str, at: Option<UnixMillis>| json!({ "label": label, "value": at.map_or("\u{2013}".to_owned(), |at| show::time(at, &zone).text), "when": at.is_some() });
     let page = json!({

@@ -3,7 +3,7 @@
 use sea_orm::{DbErr, FromQueryResult};
 
 use crate::db::{Db, find_all, find_one, find_value};
-use crate::mailer::mailing::{BatchState, DeliveryState, MailingState};
+use crate::mailer::mailing::DeliveryState;
 use crate::mailer::outbox::MailState;
 use crate::types::{IssueId, OutboxId, UnixMillis};
 
@@ -89,17 +89,6 @@ pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
     let mut mails: Vec<Mail> = find_all(db.read(), ended, []).await?;
     mails.extend(find_all::<Mail>(db.read(), waits, []).await?);
     Ok(mails)
-}
-
-/// When the oldest batch that is not leased was due, among the issues being sent.
-pub async fn oldest_due(db: &Db) -> Result<Option<UnixMillis>, DbErr> {
-    let sql = format!(
-        "SELECT MIN(b.not_before_ms) FROM mail_batch b JOIN mailing m ON m.issue_id = b.issue_id WHERE m.state = {} AND b.state = {}",
-        MailingState::Sending.code(),
-        BatchState::Waiting.code()
-    );
-    let due: Option<Option<UnixMillis>> = find_value(db.read(), sql, []).await?;
-    Ok(due.flatten())
 }
 
 /// The time zone of the newsroom: the one that most newsletters have; of equally frequent ones, that of the oldest

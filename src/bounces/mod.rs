@@ -16,6 +16,10 @@
 //! | about us: blocked, policy, authentication | recorded; it never costs a reader anything |
 //! | delivered, delayed, an auto-reply, anything else | nothing |
 //!
+//! What a relay says at once when it is given the mail counts by the same rule (`mailer::mailing::enough`).
+//!
+//! Too many addresses that do not exist, or complaints, pause the issue they are about, if it is still being sent.
+//!
 //! Reports are kept for 400 days ([`purge()`]).
 //!
 //! Promises: a repeated report changes nothing; no report is ever answered; no address in a log line.

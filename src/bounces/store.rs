@@ -1,14 +1,10 @@
-//! The table `bounce`, and queries in the ledger about a reader's last mails.
+//! Queries about reports. They are recorded by [`mailing::note`](crate::mailer::mailing::note), together with what
+//! relays say at once.
 
-use sea_orm::ActiveValue::Set;
-use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, TryInsertResult,
-};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
-use super::read::Kind;
 use crate::db::entities::bounce;
 use crate::db::{Backend, DbErr, WriteTxn, fetch_one, find_value};
-use crate::mailer::mailing::DeliveryState;
 use crate::types::{IssueId, NewsletterId, ReaderId, UnixMillis};
 
 /// Locks a reader's row until the commit, so that if two reports arrive at once, the second counts the first. On SQLite
@@ -19,61 +15,6 @@ pub(super) async fn hold(txn: &WriteTxn, backend: Backend, reader: ReaderId) -> 
         fetch_one(&**txn, sql, [reader.0.into()]).await?;
     }
     Ok(())
-}
-
-/// Records a report about a mail; `false` if the same was recorded before.
-pub(super) async fn note(
-    txn: &WriteTxn,
-    issue: IssueId,
-    reader: ReaderId,
-    kind: Kind,
-    status: &str,
-    now: UnixMillis,
-) -> Result<bool, DbErr> {
-    let row = bounce::ActiveModel {
-        reader_id: Set(reader.0),
-        issue_id: Set(issue.0),
-        kind: Set(kind as i16),
-        status: Set(status.to_owned()),
-        at_ms: Set(now),
-    };
-    let noted = bounce::Entity::insert(row)
-        .on_conflict_do_nothing()
-        .exec_without_returning(&**txn)
-        .await?;
-    Ok(matches!(noted, TryInsertResult::Inserted(1..)))
-}
-
-/// How many issues have bounced like this for a reader since that time.
-pub(super) async fn issues(
-    txn: &WriteTxn,
-    reader: ReaderId,
-    kind: Kind,
-    since: UnixMillis,
-) -> Result<u64, DbErr> {
-    bounce::Entity::find()
-        .filter(bounce::Column::ReaderId.eq(reader.0))
-        .filter(bounce::Column::Kind.eq(kind as i16))
-        .filter(bounce::Column::AtMs.gte(since))
-        .count(&**txn)
-        .await
-}
-
-/// When the last mail before `until` was sent to the reader that did not bounce; the beginning of time if there is
-/// none.
-pub(super) async fn last_arrival(
-    txn: &WriteTxn,
-    reader: ReaderId,
-    until: UnixMillis,
-) -> Result<UnixMillis, DbErr> {
-    let sql = format!(
-        "SELECT COALESCE(MAX(d.at_ms), 0) FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1
-         WHERE d.state = {} AND d.at_ms < $2
-           AND NOT EXISTS (SELECT 1 FROM bounce b WHERE b.reader_id = d.reader_id AND b.issue_id = d.issue_id)",
-        DeliveryState::Sent.code()
-    );
-    let last = find_value(&**txn, sql, [reader.0.into(), until.0.into()]).await?;
-    Ok(last.unwrap_or(UnixMillis(0)))
 }
 
 /// Deletes reports from before that time, and returns the number of rows.

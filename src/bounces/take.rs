@@ -1,24 +1,16 @@
 //! Acts on a report.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::read::{Kind, read};
 use super::store;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
+use crate::mailer::mailing::{self, CameBack, Noted, Weak};
 use crate::mailer::outbox;
 use crate::mailer::verp::{self, Mail};
 use crate::subscriptions::{self, State};
 use crate::types::{IssueId, OutboxId, ReaderId, UnixMillis};
-
-const DAY: Duration = Duration::from_secs(24 * 3_600);
-/// The window in which soft bounces are counted.
-const WINDOW: Duration = Duration::from_secs(14 * 24 * 3_600);
-/// This many soft bounces end a subscription.
-const SOFT: u64 = 5;
-/// A mail that was sent more recently than this may still bounce, so it does not count as arrived yet.
-const SETTLES: Duration = DAY;
 
 /// The result of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +73,24 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
     let now = app.clock.now();
     let txn = app.db.write_txn("bounce").await?;
     store::hold(&txn, app.db.backend(), reader).await?;
-    if !store::note(&txn, issue, reader, kind, &report.status, now).await? {
+    let bounce = Noted {
+        issue,
+        reader,
+        kind: kind as i16,
+        status: report.status,
+    };
+    if mailing::note(&txn, &[bounce], now).await? == 0 {
         return Ok(Taken::Repeated(kind));
     }
     let taken = follow(app, &txn, issue, reader, kind, now).await?;
+    let counts = match taken {
+        Taken::Stopped(Kind::Hard | Kind::NoDomain) => Some(CameBack::HardBounce),
+        Taken::Stopped(Kind::Complaint) => Some(CameBack::Complaint),
+        _ => None,
+    };
+    if let Some(what) = counts {
+        mailing::came_back(app, &txn, issue, what).await?;
+    }
     txn.commit().await?;
     Ok(taken)
 }
@@ -119,15 +125,14 @@ async fn follow(
     let ends = match kind {
         Kind::Hard => Some((State::Bounced, "the address does not exist")),
         Kind::Complaint => Some((State::Complained, "reported as spam")),
-        Kind::NoDomain => {
-            let since = store::last_arrival(txn, reader, now - SETTLES).await?;
-            let said = store::issues(txn, reader, kind, since).await?;
-            (said >= 2).then_some((State::Bounced, "the domain does not exist"))
-        }
-        Kind::Soft => {
-            let arrived = store::last_arrival(txn, reader, now - SETTLES).await?;
-            let said = store::issues(txn, reader, kind, arrived.max(now - WINDOW)).await?;
-            (said >= SOFT).then_some((State::Bounced, "it bounced for two weeks"))
+        Kind::NoDomain | Kind::Soft => {
+            let weak = if kind == Kind::Soft {
+                Weak::Soft
+            } else {
+                Weak::NoDomain
+            };
+            let why = mailing::enough(txn, reader, weak, now).await?;
+            why.map(|why| (State::Bounced, why))
         }
         Kind::OptOut => {
             if let Some(newsletter) = store::newsletter(txn, issue).await? {

@@ -1,10 +1,10 @@
-//! Gauges of the mail, for `/metrics`. Labels are relays, states and what lanes do, so their number is bounded by the
+//! Gauges of the mail, for `/metrics`. Labels are relays, states, reasons and what lanes do, so their number is bounded by the
 //! configuration; an issue, a domain or an address is never a label.
 
 use sea_orm::FromQueryResult;
 
 use super::{
-    mailing::{DeliveryState, MailingState},
+    mailing::{self, DeliveryState, MailingState, Reason},
     outbox,
     status::{BreakerState, Doing, status},
 };
@@ -15,6 +15,15 @@ use crate::{
 
 /// The states of an unfinished mailing, in the order of their codes.
 const MAILINGS: [&str; 4] = ["preparing", "sending", "paused", "cancelling"];
+
+/// Why recipients failed.
+const FAILED: [(&str, Reason); Reason::FAILURES.len()] = [
+    ("refused", Reason::Refused),
+    ("ours", Reason::Ours),
+    ("expired", Reason::Expired),
+    ("bad_address", Reason::BadAddress),
+    ("internal", Reason::Internal),
+];
 
 /// Single mails in the queue. Somebody is waiting for each of them.
 pub(super) async fn outbox(app: &App) -> Result<(), DbErr> {
@@ -74,6 +83,7 @@ pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
     #[derive(FromQueryResult)]
     struct Recipients {
         state: i16,
+        reason: i16,
         n: i64,
     }
     let finished = MailingState::Finished.code();
@@ -99,18 +109,24 @@ pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
         ("unknown", DeliveryState::Unknown),
         ("skipped", DeliveryState::Skipped),
     ];
-    let mut recipients = [0i64; 5];
+    let (mut recipients, mut failed) = ([0i64; 5], [0i64; FAILED.len()]);
     let rows: Vec<Recipients> = db::find_all(
         app.db.read(),
-        "SELECT t.state, CAST(SUM(t.n) AS BIGINT) AS n FROM mailing m JOIN issue_tally t ON t.issue_id = m.issue_id
-         WHERE m.state < $1 GROUP BY t.state",
+        "SELECT t.state, t.reason, CAST(SUM(t.n) AS BIGINT) AS n FROM mailing m JOIN issue_tally t ON t.issue_id = m.issue_id
+         WHERE m.state < $1 GROUP BY t.state, t.reason",
         [finished.into()],
     )
     .await?;
     for row in rows {
         let state = DeliveryState::of(row.state);
         if let Some(at) = states.iter().position(|(_, known)| Some(*known) == state) {
-            recipients[at] = row.n;
+            recipients[at] += row.n;
+        }
+        let reason = FAILED
+            .iter()
+            .position(|(_, known)| known.code() == row.reason);
+        if let Some(at) = reason.filter(|_| state == Some(DeliveryState::Failed)) {
+            failed[at] = row.n;
         }
     }
     for (name, n) in MAILINGS.into_iter().zip(mailings) {
@@ -123,5 +139,12 @@ pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
         recipient(name, n);
     }
     recipient("queued", audience - recipients.iter().sum::<i64>());
+    for ((reason, _), n) in FAILED.into_iter().zip(failed) {
+        metrics::gauge!("canvass_recipients_failed", "reason" => reason).set(n as f64);
+    }
+    let now = app.clock.now();
+    let due = mailing::oldest_due(&app.db).await?.filter(|at| *at < now);
+    let age = due.map_or(0.0, |at| now.since(at).as_secs_f64());
+    metrics::gauge!("canvass_mailings_oldest_due_seconds").set(age);
     Ok(())
 }

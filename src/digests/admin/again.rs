@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::model::Issue;
+use super::attempts;
 use super::compose::address;
 use super::recipients::handed;
 use super::standing::{self, REASONS};
@@ -17,7 +18,7 @@ use crate::mailer::mailing::{
     Verdict, Wanted, Which,
 };
 use crate::types::{IssueId, ReaderId};
-use crate::web::Problem;
+use crate::web::{Problem, RawForm};
 
 /// Recipients in doubt on one page; the others are shown once these are settled.
 const PAGE: usize = 100;
@@ -29,7 +30,7 @@ pub(super) async fn ask_resend(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let (issue, _) = handed(&app, &id).await?;
-    resend_page(&app, &editor, &issue, false).await
+    resend_page(&app, &editor, &issue, None).await
 }
 
 /// `POST /admin/issues/{id}/resend`.
@@ -48,36 +49,66 @@ pub(super) async fn resend(
         .filter(|reason| Reason::FAILURES.contains(reason))
         .collect();
     if failures.is_empty() {
-        let page = resend_page(&app, &editor, &issue, true).await?;
+        let page = resend_page(&app, &editor, &issue, Some("Choose at least one.")).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    }
+    let mut shown = Some(0);
+    for reason in &failures {
+        let n = number(&form, &shown_as(*reason))?;
+        shown = shown.zip(n).map(|(all, n)| all + n);
     }
     let txn = app.db.write_txn("issue_resend").await?;
     let by = by(&app, &editor);
     let ordered = mailing::resend_failed(&app, &txn, issue.id, &failures, &by).await?;
+    if is_other(ordered, shown) {
+        drop(txn);
+        let page = resend_page(&app, &editor, &issue, Some(OTHERS_FAILED)).await?;
+        return Ok((StatusCode::CONFLICT, page).into_response());
+    }
     txn.commit().await?;
     after(&issue, ordered, "again", "")
+}
+
+/// What an editor is told if the button would have affected other recipients than the page showed.
+const OTHERS_FAILED: &str = "The number of readers that failed has changed since the page was shown, so nothing was sent. These are the present numbers: choose again.";
+
+/// The field with the number of failed recipients that the page showed for a reason.
+fn shown_as(reason: Reason) -> String {
+    let name = REASONS.iter().find(|(_, known)| *known == reason);
+    format!("shown-{}", name.map_or("", |(name, _)| name))
+}
+
+fn number(form: &RawForm, field: &str) -> Result<Option<i64>, Problem> {
+    Ok(form.text(field)?.parse().ok())
+}
+
+/// Whether an order would affect another number of recipients than the page showed: while an issue is being sent, more
+/// of them may come in between. An order without any effect is no such case, because somebody else was faster.
+fn is_other(ordered: Ordered, shown: Option<i64>) -> bool {
+    matches!(ordered, Ordered::Done(n) if n > 0 && shown != Some(n))
 }
 
 async fn resend_page(
     app: &App,
     editor: &Editor,
     issue: &Issue,
-    nothing_chosen: bool,
+    wrong: Option<&str>,
 ) -> Result<Response, Problem> {
     let progress = mailing::progress(app, issue.id)
         .await?
         .ok_or_else(Problem::not_found)?;
     let back = bounced_and_back(app, issue.id, &progress).await?;
-    let failed = failures(&progress).filter_map(|(reason, n)| {
+    let failed = failures(&progress).filter_map(|(reason, all)| {
         let name = REASONS.iter().find(|(_, known)| *known == reason)?.0;
         let n = if reason == Reason::BadAddress {
             back
         } else {
-            n
+            all
         };
         (n > 0).then(|| {
             json!({
                 "value": name,
+                "shown": { "name": shown_as(reason), "value": all },
                 "label": reason.words(),
                 "count": shown::counted(n, "reader", "readers"),
                 "hint": hint(reason),
@@ -103,7 +134,7 @@ async fn resend_page(
             "failed": failed,
             "skipped": (skipped > 0).then(|| shown::counted(skipped, "reader", "readers")),
             "cancelled": matches!(progress.state, MailingState::Cancelled | MailingState::Cancelling),
-            "errors": nothing_chosen.then(|| json!({ "reasons": "Choose at least one." })),
+            "errors": wrong.map(|words| json!({ "reasons": words })),
         }),
     )
 }
@@ -164,7 +195,7 @@ pub(super) async fn ask_settle(
     Query(done): Query<Done>,
 ) -> Result<Response, Problem> {
     let (issue, _) = handed(&app, &id).await?;
-    settle_page(&app, &editor, &issue, Some(&done.done)).await
+    settle_page(&app, &editor, &issue, Said::Done(&done.done)).await
 }
 
 /// `POST /admin/issues/{id}/settle`.
@@ -186,12 +217,18 @@ pub(super) async fn settle(
         _ => (Which::These(&[]), Verdict::Accept),
     };
     if which == Which::These(&[]) {
-        let page = settle_page(&app, &editor, &issue, None).await?;
+        let page = settle_page(&app, &editor, &issue, Said::NobodyTicked).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
+    let shown = number(&form, "shown")?;
     let txn = app.db.write_txn("issue_settle").await?;
     let by = by(&app, &editor);
     let ordered = mailing::settle_unknown(&app, &txn, issue.id, which, verdict, &by).await?;
+    if which == Which::All && is_other(ordered, shown) {
+        drop(txn);
+        let page = settle_page(&app, &editor, &issue, Said::OtherNumber).await?;
+        return Ok((StatusCode::CONFLICT, page).into_response());
+    }
     txn.commit().await?;
     let progress = mailing::progress(&app, issue.id).await?;
     let left = progress.is_some_and(|progress| progress.counts.unknown > 0);
@@ -203,12 +240,21 @@ pub(super) async fn settle(
     after(&issue, ordered, did, if left { "/settle" } else { "" })
 }
 
-/// `done` says what was just done, as in the address; `None` means that no box was ticked.
+/// What the page says at its top.
+#[derive(Clone, Copy, Debug)]
+enum Said<'a> {
+    /// What was just done, as in the address.
+    Done(&'a str),
+    NobodyTicked,
+    /// A button for all would have affected another number of recipients than it showed.
+    OtherNumber,
+}
+
 async fn settle_page(
     app: &App,
     editor: &Editor,
     issue: &Issue,
-    done: Option<&str>,
+    says: Said<'_>,
 ) -> Result<Response, Problem> {
     let (_, zone) = handed(app, &issue.id.0.to_string()).await?;
     let progress = mailing::progress(app, issue.id)
@@ -220,12 +266,12 @@ async fn settle_page(
     };
     let listed = mailing::recipients(&app.db, issue.id, &wanted, PAGE).await?;
     let readers: Vec<ReaderId> = listed.recipients.iter().map(|one| one.reader).collect();
-    let attempts = mailing::attempts(app.db.read(), issue.id, &readers).await?;
+    let all = mailing::attempts(app.db.read(), issue.id, &readers).await?;
     let rows: Vec<Value> = listed
         .recipients
         .iter()
         .map(|one| {
-            let tried = attempts.get(&one.reader).and_then(|all| all.last());
+            let tried = all.get(&one.reader).map_or(&[][..], Vec::as_slice);
             json!({
                 "reader": one.reader.0,
                 "href": format!("{}/recipients/{}", address(issue.id), one.reader.0),
@@ -233,7 +279,7 @@ async fn settle_page(
                 "local": standing::halves(standing::email(one)).0,
                 "domain": standing::halves(standing::email(one)).1,
                 "reason": standing::reason(one),
-                "words": tried.map(standing::said),
+                "words": attempts::last_words(one, tried),
                 "at": one.at.map(|at| shown::time(at, &zone)),
             })
         })
@@ -243,18 +289,33 @@ async fn settle_page(
         progress.state,
         MailingState::Cancelled | MailingState::Cancelling
     );
+    let (notice, wrong) = match says {
+        Said::Done(done) => (said(done, unknown), None),
+        Said::NobodyTicked => (
+            None,
+            Some("Tick at least one recipient, or use the buttons for all.".to_owned()),
+        ),
+        Said::OtherNumber => (
+            None,
+            Some(format!(
+                "The number of readers in doubt has changed since the page was shown, so nothing was done. Now it is {}.",
+                shown::count(unknown)
+            )),
+        ),
+    };
     app.pages.render(
         "digests/settle",
         &json!({
-            "frame": editor.frame_saying(done.and_then(|done| said(done, unknown))),
+            "frame": editor.frame_saying(notice),
             "id": issue.id.0,
             "crumb": issue.title(),
             "rows": rows,
             "count": shown::counted(unknown, "reader", "readers"),
+            "shown": unknown,
             "all": if unknown == 1 { "it".to_owned() } else { format!("all {}", shown::count(unknown)) },
             "more": (listed.next.is_some()).then(|| shown::count(unknown - rows.len() as i64)),
             "can_resend": can_resend,
-            "errors": done.is_none().then(|| json!({ "readers": "Tick at least one recipient, or use the buttons for all." })),
+            "errors": wrong.map(|words| json!({ "readers": words })),
         }),
     )
 }
@@ -299,6 +360,20 @@ pub(super) fn said(done: &str, left: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_order_with_an_effect_needs_the_number_that_was_shown() {
+        for (ordered, shown, other) in [
+            (Ordered::Done(3), Some(3), false),
+            (Ordered::Done(40), Some(3), true),
+            (Ordered::Done(2), Some(3), true),
+            (Ordered::Done(3), None, true),
+            (Ordered::Done(0), Some(3), false),
+            (Ordered::NotNow(MailingState::Cancelled), Some(3), false),
+        ] {
+            assert_eq!(is_other(ordered, shown), other, "{ordered:?} {shown:?}");
+        }
+    }
 
     #[test]
     fn what_was_done_is_said_with_its_numbers() {

@@ -50,14 +50,19 @@ fn paused(progress: &Progress, orders: &[Order], failed: String, zone: &Zone) ->
         .iter()
         .find(|order| matches!(order.kind, OrderKind::Pause | OrderKind::PausedItself));
     if stopped.is_some_and(|order| order.kind == OrderKind::PausedItself) {
+        let reason = progress.reason.trim_end_matches('.');
+        let (then, link) = if progress.counts.failed > 0 {
+            let then =
+                "Fix the cause, then resume; those that failed can be sent to again afterwards.";
+            (then, Some((failed, "What the relay said")))
+        } else {
+            ("Fix the cause, then resume.", None)
+        };
         return say(
             "is-bad",
             "Canvass paused this issue automatically.",
-            format!(
-                "The reason: {}. Fix the cause, then resume; those that failed can be sent to again afterwards.",
-                progress.reason.trim_end_matches('.')
-            ),
-            Some((failed, "What the relay said")),
+            format!("The reason: {reason}. {then}"),
+            link,
         );
     }
     let text = if progress.counts.audience == 0 {
@@ -85,7 +90,7 @@ fn finished(progress: &Progress) -> Value {
         return say(
             "is-wait",
             &format!("Finished, with {} in doubt.", readers(counts.unknown)),
-            "A connection broke at the last moment, so nobody knows whether they got it. They are mailed again only if somebody says so.".to_owned(),
+            "A connection broke or Canvass ended at the last moment, so nobody knows whether they got it. They are mailed again only if somebody says so.".to_owned(),
             // The button below leads there.
             None,
         );
@@ -117,13 +122,19 @@ fn cancelled(progress: &Progress, orders: &[Order], zone: &Zone) -> Value {
             format!("It was cancelled by {} on {at}.", order.who)
         },
     );
-    let text = if counts.sent == 0 {
-        format!("{by} Nobody had received it by then.")
-    } else {
-        format!(
-            "{by} {} had been handed over by then; a mail cannot be recalled. The others do not get it; a new issue would go to everybody.",
-            show::counted(counts.sent, "reader", "readers")
-        )
+    let readers = |n: i64| show::counted(n, "reader", "readers");
+    let in_doubt = match counts.unknown {
+        0 => String::new(),
+        1 => " 1 reader is in doubt and may have got it.".to_owned(),
+        n => format!(" {} are in doubt and may have got it.", readers(n)),
+    };
+    let text = match (counts.sent, counts.unknown) {
+        (0, 0) => format!("{by} Nobody had received it by then."),
+        (0, _) => format!("{by}{in_doubt} Nobody else gets it."),
+        (sent, _) => format!(
+            "{by} {} had been handed over by then; a mail cannot be recalled.{in_doubt} The others do not get it; a new issue would go to everybody.",
+            readers(sent)
+        ),
     };
     say("is-bad", "Cancelled.", text, None)
 }
@@ -201,6 +212,13 @@ mod tests {
             said.contains("1,200 readers had been handed over"),
             "{said}"
         );
+        let nobody = counts(0, 0, 0, 0);
+        let said = heading(MailingState::Cancelled, nobody, Some(OrderKind::Cancel));
+        assert!(said.contains("Nobody had received it"), "{said}");
+        let doubts = counts(0, 0, 0, 3);
+        let said = heading(MailingState::Cancelled, doubts, Some(OrderKind::Cancel));
+        assert!(said.contains("3 readers are in doubt"), "{said}");
+        assert!(!said.contains("Nobody had received it"), "{said}");
         let said = heading(MailingState::Finished, counts(5, 0, 3, 2), None);
         assert!(
             said.starts_with("Finished, with 2 readers in doubt."),

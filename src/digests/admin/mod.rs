@@ -3,10 +3,12 @@
 mod again;
 mod answers;
 mod ask;
+mod attempts;
 mod compose;
 mod headline;
 mod list;
 mod new;
+mod obstacle;
 mod outbound;
 mod pace;
 mod preview;

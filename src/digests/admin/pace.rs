@@ -12,7 +12,22 @@ pub(super) struct Moment<'a> {
     pub(super) progress: &'a Progress,
     pub(super) pace: Option<Pace>,
     pub(super) next_attempt: Option<UnixMillis>,
+    /// What holds the mails up, if anything is known.
+    pub(super) obstacle: Option<String>,
 }
+
+impl Moment<'_> {
+    /// Whether mails should go out now, and none does.
+    pub(super) fn is_stuck(&self) -> bool {
+        let counts = &self.progress.counts;
+        self.progress.state == MailingState::Sending
+            && (counts.queued > 0 || counts.deferred == 0)
+            && self.pace.is_some_and(|pace| pace.per_second < SLOWEST)
+    }
+}
+
+/// Fewer mails per second than this are none.
+const SLOWEST: f64 = 0.01;
 
 /// The text of the progress bar. It never says "delivered", and never "all" while a recipient is waiting.
 pub(super) fn bar_words(state: MailingState, counts: &Counts) -> String {
@@ -72,6 +87,12 @@ pub(super) fn words(now: &Moment<'_>, clock: UnixMillis, zone: &Zone) -> String 
                 next.unwrap_or_default()
             )
         }
+        MailingState::Sending if now.is_stuck() => {
+            let obstacle = now.obstacle.clone();
+            obstacle.unwrap_or_else(|| {
+                "The relay has not accepted any mail in the last few moments.".to_owned()
+            })
+        }
         MailingState::Sending => sending(now.pace, clock, zone),
     }
 }
@@ -89,9 +110,6 @@ fn sending(pace: Option<Pace>, clock: UnixMillis, zone: &Zone) -> String {
     let Some(pace) = pace else {
         return "The pace is being measured.".to_owned();
     };
-    if pace.per_second < 0.01 {
-        return "The relay has not accepted any mail in the last few moments.".to_owned();
-    }
     let rate = if pace.per_second >= 10.0 {
         let n = pace.per_second.round() as i64;
         format!("{} mails a second", show::count(n))
@@ -193,6 +211,7 @@ mod tests {
                 progress: &progress,
                 pace,
                 next_attempt: None,
+                obstacle: None,
             };
             words(&moment, clock, &zone)
         };
@@ -217,6 +236,26 @@ mod tests {
     }
 
     #[test]
+    fn the_cause_is_named_only_while_nothing_moves() {
+        let (clock, zone) = (UnixMillis(1_795_000_000_000), Zone::utc());
+        let progress = progress(MailingState::Sending);
+        for (per_second, stuck) in [(0.0, true), (2.0, false)] {
+            let moment = Moment {
+                progress: &progress,
+                pace: Some(Pace {
+                    per_second,
+                    left: None,
+                }),
+                next_attempt: None,
+                obstacle: Some("The limit is reached.".to_owned()),
+            };
+            assert_eq!(moment.is_stuck(), stuck);
+            let said = words(&moment, clock, &zone);
+            assert_eq!(said == "The limit is reached.", stuck, "{said}");
+        }
+    }
+
+    #[test]
     fn when_only_deferred_mails_are_left_the_next_attempt_is_named() {
         let clock = UnixMillis(1_795_000_000_000);
         let zone = Zone::utc();
@@ -227,6 +266,7 @@ mod tests {
                 progress: &progress,
                 pace: None,
                 next_attempt,
+                obstacle: None,
             };
             words(&moment, clock, &zone)
         };

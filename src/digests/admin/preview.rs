@@ -1,5 +1,5 @@
 //! `GET /admin/issues/{id}/preview`: the mail itself, filled in by the code that sends it and parsed like in a mail
-//! client.
+//! client. Once the issue was handed over, it is the mail as it was frozen then, whatever has changed since.
 //!
 //! It is shown in a sandboxed frame and has a content policy of its own: inline styles, as mails need them, but no
 //! script, no form and no frame.
@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
 
+use super::super::model::IssueState;
 use super::super::prepare::prepare;
 use super::views::view_of;
 use crate::admin::Editor;
@@ -28,14 +29,19 @@ pub(super) async fn show(
     let issue = super::find(&app, &id).await?;
     let query = RawForm::parse(query.unwrap_or_default().as_bytes())?;
     let view = view_of(&query.line("view")?);
-    let now = app.clock.now();
-    let prepared = super::prepared(prepare(&app, &issue, now).await)?;
-    let mail = mailing::preview(
-        &app,
-        &prepared.compiled.edition,
-        &editor.email,
-        Some(&editor.name),
-    );
+    let (to, name) = (&editor.email, Some(editor.name.as_str()));
+    let frozen = match issue.state {
+        IssueState::Handed(_) => mailing::frozen(&app, issue.id).await?,
+        _ => None,
+    };
+    let mail = match frozen {
+        Some(edition) => mailing::preview(&app, &edition, to, name),
+        None => {
+            let now = app.clock.now();
+            let prepared = super::prepared(prepare(&app, &issue, now).await)?;
+            mailing::preview(&app, &prepared.compiled.edition, to, name)
+        }
+    };
     let (kind, body) = match view {
         "text" => ("text/plain; charset=utf-8", mail.text),
         "dark" => ("text/html; charset=utf-8", in_scheme(&mail.html, true)),

@@ -20,9 +20,10 @@ use super::super::model::{Issue, IssueState};
 use super::super::prepare::is_for_all;
 use super::pace::{self, Moment};
 use super::recipients::handed;
-use super::{again, answers, headline, standing, views};
+use super::{again, answers, headline, obstacle, standing, views};
 use crate::admin::{Editor, show};
 use crate::app::App;
+use crate::mailer;
 use crate::mailer::mailing::{
     self, Deferrals, DeliveryStateName, MailingState, Order, OrderKind, Progress, Snapshot,
 };
@@ -91,7 +92,7 @@ pub(super) async fn show(
             "badge": show::mailing(state, progress.counts.failed + progress.counts.unknown).1,
             "headline": headline::of(progress, &orders, issue.id, &zone),
             "bar_tone": bar_tone(state),
-            "now": parts(&snapshot, app.clock.now(), &zone),
+            "now": parts(app, &snapshot, &zone),
             "can_pause": state == MailingState::Sending,
             "can_resume": state == MailingState::Paused,
             "can_cancel": state == MailingState::Sending || state == MailingState::Paused,
@@ -124,10 +125,9 @@ pub(super) async fn live(
     }
     let mut viewer = mailing::watch(&app, issue.id);
     viewer.mark_changed();
-    let clock = app.clock.clone();
     // `None`: the last event was sent.
     let events = stream::unfold(Some(viewer), move |viewer| {
-        let (clock, zone) = (clock.clone(), zone.clone());
+        let (app, zone) = (app.clone(), zone.clone());
         async move {
             let mut viewer = viewer?;
             loop {
@@ -137,7 +137,7 @@ pub(super) async fn live(
                 }
                 let latest: Option<Arc<Snapshot>> = viewer.borrow_and_update().clone();
                 if let Some(snapshot) = latest {
-                    let data = parts(&snapshot, clock.now(), &zone).to_string();
+                    let data = parts(&app, &snapshot, &zone).to_string();
                     let event = Event::default().event("progress").data(data);
                     return Some((Ok(event), Some(viewer)));
                 }
@@ -157,7 +157,8 @@ async fn look(app: &App, issue: IssueId) -> Option<Arc<Snapshot>> {
 }
 
 /// The parts that change while the page is open; `shape` changes when more than numbers must be updated.
-fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
+fn parts(app: &App, snapshot: &Snapshot, zone: &Zone) -> Value {
+    let now = app.clock.now();
     let progress = &snapshot.progress;
     let counts = &progress.counts;
     let trouble = counts.failed + counts.unknown;
@@ -167,10 +168,12 @@ fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
         progress,
         pace: snapshot.pace,
         next_attempt: snapshot.next_attempt,
+        obstacle: obstacle::of(&mailer::status(app), now, zone),
     };
+    let stuck = moment.is_stuck();
     json!({
         "shape": format!(
-            "{state} {} {} {} {} {}",
+            "{state} {} {stuck} {} {} {} {}",
             progress.reason,
             counts.failed > 0,
             again > 0,
@@ -187,6 +190,7 @@ fn parts(snapshot: &Snapshot, now: UnixMillis, zone: &Zone) -> Value {
         "audience": counts.audience.max(1),
         "percent": pace::percent(counts.sent, counts.audience),
         "pace": pace::words(&moment, now, zone),
+        "stuck": stuck,
         "sum": pace::sum_words(counts),
         "counts": counts_shown(progress),
         "reasons": reasons(progress),

@@ -1,6 +1,8 @@
 //! Who got an issue and who did not: a list with filters and pages, one recipient with every attempt, and
 //! everything as CSV.
 
+use std::collections::BTreeMap;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::model::Issue;
+use super::attempts;
 use super::compose::address;
 use super::standing::{self, STANDINGS};
 use super::views;
@@ -17,11 +20,11 @@ use crate::admin::{Editor, show as shown};
 use crate::app::App;
 use crate::db::DbErr;
 use crate::mailer::mailing::{
-    self, After, Attempt, Counts, DeliveryState, Recipient, Standing, Wanted,
+    self, After, Attempt, Counts, DeliveryState, Listed, Recipient, Standing, Wanted,
 };
 use crate::newsletters;
 use crate::scheduler::Zone;
-use crate::types::{Keys, Purpose, ReaderId};
+use crate::types::{IssueId, Keys, Purpose, ReaderId};
 use crate::web::{Problem, sheets::defused};
 
 /// Rows of a page.
@@ -109,15 +112,9 @@ pub(super) async fn one(
     let found = mailing::recipient(&app.db, issue.id, reader)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let mut attempts = mailing::attempts(app.db.read(), issue.id, &[reader]).await?;
-    let attempts = attempts.remove(&reader).unwrap_or_default();
-    let mut rows: Vec<Value> = attempts.iter().map(|tried| attempt(tried, &zone)).collect();
-    // An accepted mail has no reply in the ledger.
-    if let (Standing::Is(DeliveryState::Sent), Some(at)) = (found.standing, found.at) {
-        rows.push(json!({
-            "at": shown::time(at, &zone), "state": "Handed over", "badge": "is-good", "reply": "",
-        }));
-    }
+    let mut tried = mailing::attempts(app.db.read(), issue.id, &[reader]).await?;
+    let tried = tried.remove(&reader).unwrap_or_default();
+    let rows = attempts::rows(&app, issue.id, &found, &tried, &zone).await?;
     let (state, badge) = standing::words(found.standing);
     app.pages.render(
         "digests/recipient",
@@ -151,16 +148,6 @@ pub(super) async fn file(
         after: None,
         ..asked.wanted(&app.keys)
     };
-    // Without a filter by state, those who are waiting follow those who were attempted.
-    let waiting = (wanted.standing.is_none()
-        && wanted.reason.is_none()
-        && wanted.address.is_empty()
-        && wanted.domain.is_empty())
-    .then(|| Wanted {
-        standing: Some(Standing::Waiting),
-        ..wanted.clone()
-    });
-    let parts: Vec<Wanted> = waiting.into_iter().chain([wanted]).collect();
     let heading = line(
         [
             "email", "state", "reason", "at", "attempts", "code", "enhanced", "reply",
@@ -168,11 +155,11 @@ pub(super) async fn file(
         .map(str::to_owned),
     );
     let id = issue.id;
-    let rows = stream::try_unfold((app, parts), move |(app, mut parts)| async move {
-        let Some(mut wanted) = parts.pop() else {
+    let rows = stream::try_unfold(Some((app, wanted)), move |rest| async move {
+        let Some((app, mut wanted)) = rest else {
             return Ok::<_, DbErr>(None);
         };
-        let listed = mailing::recipients(&app.db, id, &wanted, PART).await?;
+        let listed = part(&app, id, &wanted).await?;
         let readers: Vec<ReaderId> = listed.recipients.iter().map(|one| one.reader).collect();
         let mut attempts = mailing::attempts(app.db.read(), id, &readers).await?;
         let mut text = Vec::new();
@@ -180,11 +167,11 @@ pub(super) async fn file(
             let tried = attempts.remove(&one.reader).unwrap_or_default();
             text.extend(line(cells(one, &tried)));
         }
-        if let Some(after) = listed.next {
+        let rest = listed.next.map(|after| {
             wanted.after = Some(after);
-            parts.push(wanted);
-        }
-        Ok(Some((Bytes::from(text), (app, parts))))
+            (app, wanted)
+        });
+        Ok(Some((Bytes::from(text), rest)))
     });
     let body = stream::once(async { Ok(Bytes::from(heading)) });
     let name = format!("attachment; filename=\"{}-recipients.csv\"", issue.slug);
@@ -196,6 +183,42 @@ pub(super) async fn file(
     Ok((headers, body).into_response())
 }
 
+/// The next rows of the file. Without a filter, both those who wait and those who were attempted, in the order of
+/// readers: who waits is read first, so that a recipient who is attempted in between is in the file all the same.
+async fn part(app: &App, issue: IssueId, wanted: &Wanted) -> Result<Listed, DbErr> {
+    let everybody = Wanted {
+        after: wanted.after.clone(),
+        ..Wanted::default()
+    };
+    if *wanted != everybody {
+        return mailing::recipients(&app.db, issue, wanted, PART).await;
+    }
+    let waiting = Wanted {
+        standing: Some(Standing::Waiting),
+        ..everybody
+    };
+    let waiting = mailing::recipients(&app.db, issue, &waiting, PART).await?;
+    let attempted = mailing::recipients(&app.db, issue, wanted, PART).await?;
+    Ok(merged(waiting, attempted))
+}
+
+/// Two lists in the order of readers as one, up to where both are complete. Of a recipient who is in both, the second
+/// one's row counts.
+fn merged(first: Listed, second: Listed) -> Listed {
+    let end = |listed: &Listed| match listed.next {
+        Some(After::Reader(reader)) => Some(reader),
+        _ => None,
+    };
+    let up_to = [end(&first), end(&second)].into_iter().flatten().min();
+    let all = first.recipients.into_iter().chain(second.recipients);
+    let all = all.filter(|one| up_to.is_none_or(|end| one.reader <= end));
+    let by_reader: BTreeMap<ReaderId, Recipient> = all.map(|one| (one.reader, one)).collect();
+    Listed {
+        recipients: by_reader.into_values().collect(),
+        next: up_to.map(After::Reader),
+    }
+}
+
 fn cells(one: &Recipient, tried: &[Attempt]) -> [String; 8] {
     let last = tried.last();
     [
@@ -203,7 +226,7 @@ fn cells(one: &Recipient, tried: &[Attempt]) -> [String; 8] {
         standing::name(one.standing).to_owned(),
         standing::reason(one).to_owned(),
         one.at.map(|at| at.to_string()).unwrap_or_default(),
-        tries(one, tried).to_string(),
+        attempts::count(one, tried).to_string(),
         last.filter(|a| a.code != 0)
             .map(|a| a.code.to_string())
             .unwrap_or_default(),
@@ -217,11 +240,6 @@ fn line(cells: [String; 8]) -> Vec<u8> {
     // Writing into memory cannot fail.
     let _ = writer.write_record(cells.map(defused));
     writer.into_inner().unwrap_or_default()
-}
-
-/// The number of attempts: those with a reply, and the accepted one.
-fn tries(one: &Recipient, tried: &[Attempt]) -> usize {
-    tried.len() + usize::from(one.standing == Standing::Is(DeliveryState::Sent))
 }
 
 /// The issue, which must have been handed over, and its newsletter's zone.
@@ -242,18 +260,9 @@ fn row(issue: &Issue, one: &Recipient, tried: &[Attempt], zone: &Zone) -> Value 
         "state": state,
         "badge": badge,
         "reason": standing::reason(one),
-        "words": tried.last().map(|last| cut(&standing::said(last))),
+        "words": attempts::last_words(one, tried).map(|words| cut(&words)),
         "at": one.at.map(|at| shown::time(at, zone)),
-        "attempts": shown::count(tries(one, tried) as i64),
-    })
-}
-
-fn attempt(tried: &Attempt, zone: &Zone) -> Value {
-    let standing = tried.state.map_or(Standing::Waiting, Standing::Is);
-    let (state, badge) = standing::words(standing);
-    json!({
-        "at": shown::time(tried.at, zone), "state": state, "badge": badge,
-        "code": (tried.code != 0).then_some(tried.code), "enhanced": tried.enhanced, "reply": tried.reply,
+        "attempts": shown::count(attempts::count(one, tried) as i64),
     })
 }
 

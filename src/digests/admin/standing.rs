@@ -23,6 +23,7 @@ pub(super) const REASONS: &[(&str, Reason)] = &[
     ("later", Reason::Later),
     ("again", Reason::Again),
     ("in_doubt", Reason::InDoubt),
+    ("interrupted", Reason::Interrupted),
     ("crashed", Reason::Crashed),
     ("refused", Reason::Refused),
     ("ours", Reason::Ours),

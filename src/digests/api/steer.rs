@@ -191,6 +191,10 @@ pub(super) struct SettleOrder {
     how: How,
     /// Their addresses, at most 500. Default: all recipients in doubt.
     emails: Option<Vec<String>>,
+    /// How many recipients it may affect, for example `counts.unknown` of the status. If it would affect another number,
+    /// it is refused with 409 and nothing is changed: while an issue is being sent, more may be in doubt by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
@@ -244,7 +248,7 @@ pub(super) async fn resend(
 #[utoipa::path(post, path = "/api/v1/issues/{id}/settle", tag = "issues", params(("id" = i64, Path),
     IdempotencyKey),
     request_body = SettleOrder, security(("bearer" = [])),
-    responses((status = 202, body = Settled), (status = 409, description = "The issue's present state does not allow this"),
+    responses((status = 202, body = Settled), (status = 409, description = "The issue's present state does not allow this, or another number of recipients than `expected` is in doubt"),
         Refusals, WriteRefusals, NotFound))]
 pub(super) async fn settle(
     State(app): State<App>,
@@ -270,6 +274,13 @@ pub(super) async fn settle(
     };
     let which = readers.as_deref().map_or(Which::All, Which::These);
     let ordered = mailing::settle_unknown(&app, &write.txn, issue.id, which, verdict, &by).await?;
+    if let (Ordered::Done(n), Some(expected)) = (ordered, order.expected)
+        && n != expected
+    {
+        return Err(Problem::conflict(format!(
+            "It would affect {n} recipients, not {expected}. Nothing was changed."
+        )));
+    }
     finish(write, &issue, ordered).await
 }
 

@@ -1,4 +1,14 @@
-//! Hard bounces: an address that does not exist loses its subscriptions at once, and too many of them pause the issue.
+//! Bounces: an address that does not exist loses its subscriptions at once, and too many of them pause the issue; other
+//! bounces end subscriptions once they are enough.
+//!
+//! This file: what a relay says when it is given the mail. `came_back`: what is reported later, as mail. `recorded`:
+//! when bounces are enough, however they are reported.
+
+mod came_back;
+mod recorded;
+
+pub use came_back::{CameBack, came_back};
+pub use recorded::{Noted, Weak, enough, note};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -28,27 +38,60 @@ const ROWS: usize = 1_000;
 /// The reason stored in a subscription that ends here; [`allow_again`](super::allow_again()) undoes no other end.
 pub(super) const NO_SUCH_ADDRESS: &str = "the address does not exist";
 
-/// Suppresses the addresses that do not exist and ends their readers' subscriptions as bounced, in the commit of the
-/// outcomes.
+/// A recipient's address, as its keyed hash, and the reader.
+type Address<'e> = (&'e [u8], ReaderId);
+
+/// Suppresses the addresses that do not exist, or have bounced enough, and ends their readers' subscriptions as bounced,
+/// in the commit of the outcomes.
 pub(super) async fn settle(
     app: &App,
     txn: &WriteTxn,
     entries: &[&Entry],
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    let mut bounced: BTreeMap<&[u8], ReaderId> = BTreeMap::new();
+    let mut gone: BTreeMap<&[u8], ReaderId> = BTreeMap::new();
     let mut issues: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut others: BTreeMap<Weak, Vec<(Noted, &[u8])>> = BTreeMap::new();
     for entry in entries {
         for row in entry.rows.iter() {
-            if let Some(hash) = &row.suppress {
-                bounced.insert(hash, row.reader);
+            let Some(hash) = &row.suppress else {
+                continue;
+            };
+            if row.reason == Reason::BadAddress {
+                gone.insert(hash, row.reader);
                 *issues.entry(entry.issue.0).or_default() += 1;
+            } else if let Some(words) = &row.words {
+                let weak = Weak::of(words);
+                let noted = Noted {
+                    issue: entry.issue,
+                    reader: row.reader,
+                    kind: weak as i16,
+                    status: words.enhanced.clone(),
+                };
+                others.entry(weak).or_default().push((noted, hash));
             }
         }
     }
-    let bounced: Vec<(&[u8], ReaderId)> = bounced.into_iter().collect();
+    let gone: Vec<Address<'_>> = gone.into_iter().collect();
+    end(txn, &gone, NO_SUCH_ADDRESS, now).await?;
+    for (weak, bounced) in &others {
+        recorded::settle(txn, *weak, bounced, now).await?;
+    }
+    for (issue, fresh) in issues {
+        stop_if_many(app, txn, issue, fresh, now).await?;
+    }
+    Ok(())
+}
+
+/// Suppresses addresses and ends their readers' subscriptions as bounced.
+async fn end(
+    txn: &WriteTxn,
+    addresses: &[Address<'_>],
+    why: &str,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
     let reason = Suppression::HardBounce.code();
-    for chunk in bounced.chunks(ROWS) {
+    for chunk in addresses.chunks(ROWS) {
         let list = db::values_list(chunk.len(), 3, 0);
         let values = chunk.iter().flat_map(|(hash, _)| {
             let hash: Vec<u8> = hash.to_vec();
@@ -63,25 +106,24 @@ pub(super) async fn settle(
             values,
         )
         .await?;
-        let list = db::in_list(chunk.len(), 1);
+        let list = db::in_list(chunk.len(), 2);
         let readers = chunk.iter().map(|(_, reader)| reader.0.into());
         db::run(
             &**txn,
             format!(
-                "UPDATE subscription SET state = {}, changed_ms = $1, reason = '{NO_SUCH_ADDRESS}'
-                 WHERE state = {} AND reader_id IN {list}",
+                "UPDATE subscription SET state = {}, changed_ms = $1, reason = $2 WHERE state = {} AND reader_id IN {list}",
                 SubscriptionState::Bounced.code(),
                 SubscriptionState::Active.code()
             ),
-            std::iter::once(now.0.into()).chain(readers),
+            [now.0.into(), why.into()].into_iter().chain(readers),
         )
         .await?;
     }
-    for (issue, fresh) in issues {
-        stop_if_many(app, txn, issue, fresh, now).await?;
-    }
     Ok(())
 }
+
+/// A bit of `mailing.bounce_paused`: the issue has paused itself because of hard bounces. `came_back` has others.
+const PAUSED: i16 = 1;
 
 /// A mailing's audience, its numbers, and whether it has paused itself before.
 #[derive(FromQueryResult)]
@@ -137,7 +179,7 @@ async fn stop_if_many(
         tried: row.tried,
         bounces: row.bounces,
     };
-    let again = row.bounce_paused != 0;
+    let again = row.bounce_paused & PAUSED != 0;
     let lately = app.mailer.bounced.now(issue, total, fresh, again);
     if !too_many(audience, total.tried, lately.bounces, again) {
         return Ok(());
@@ -146,23 +188,9 @@ async fn stop_if_many(
         "{} of the last {} addresses do not exist: the list may be old or wrong, or a provider with a failure is denying all of its addresses. Resuming continues with the rest.",
         lately.bounces, lately.tried
     );
-    let stopped = db::run(
-        &**txn,
-        "UPDATE mailing SET state = $2, bounce_paused = 1, reason = $3 WHERE issue_id = $1 AND state = $4",
-        [
-            issue.into(),
-            MailingState::Paused.code().into(),
-            reason.clone().into(),
-            MailingState::Sending.code().into(),
-        ],
-    )
-    .await?;
-    if stopped.rows_affected() == 0 {
-        // Somebody has paused or cancelled it in the meantime.
+    if !stop(txn, IssueId(issue), &reason, PAUSED, now).await? {
         return Ok(());
     }
-    let (kind, nobody) = (OrderKind::PausedItself, By::nobody(now));
-    orders::record(txn, IssueId(issue), kind, &nobody, 0, &reason).await?;
     app.mailer.bounced.begin_anew(issue, total);
     tracing::warn!(
         issue,
@@ -171,6 +199,32 @@ async fn stop_if_many(
         "an issue paused itself: too many addresses do not exist"
     );
     Ok(())
+}
+
+/// Pauses an issue that is being sent, for a reason that editors see, and remembers `why` as a bit. Returns false if
+/// somebody has paused or cancelled it in the meantime.
+async fn stop(
+    txn: &WriteTxn,
+    issue: IssueId,
+    reason: &str,
+    why: i16,
+    now: UnixMillis,
+) -> Result<bool, DbErr> {
+    let sql = format!(
+        "UPDATE mailing SET state = $2, bounce_paused = bounce_paused | {why}, reason = $3 WHERE issue_id = $1 AND state = $4"
+    );
+    let values = [
+        issue.into(),
+        MailingState::Paused.code().into(),
+        reason.into(),
+        MailingState::Sending.code().into(),
+    ];
+    if db::run(&**txn, sql, values).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let (kind, nobody) = (OrderKind::PausedItself, By::nobody(now));
+    orders::record(txn, issue, kind, &nobody, 0, reason).await?;
+    Ok(true)
 }
 
 /// True from the threshold on, with at least [`FEWEST`] bounces, and only while some recipients are still to be

@@ -106,8 +106,8 @@ fn written_off(reader: ReaderId, known: Option<&InLedger>, attempt: i64) -> Opti
         // It was ordered to be sent again: the batch that holds it now writes it off or is just sending it.
         return None;
     }
-    let (state, reason) = match known.map(|k| (k.state, k.in_doubt())) {
-        Some((_, true)) => (DeliveryState::Unknown, Reason::InDoubt),
+    let (state, reason) = match known.map(|k| (k.state, k.doubt())) {
+        Some((_, Some(doubt))) => (DeliveryState::Unknown, doubt),
         None | Some((DeliveryState::Deferred, _)) => (DeliveryState::Skipped, Reason::Cancelled),
         Some(_) => return None,
     };

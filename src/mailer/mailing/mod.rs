@@ -7,8 +7,8 @@
 //! `delivery` has a row for each recipient that was attempted or skipped; no row means: still to be sent. Deferred
 //! recipients go into a new batch, with its own `not_before_ms`, in the commit that closes the old one.
 //! `issue_tally` counts (state, reason) in the same commit as the rows, so that at every instant
-//! audience = queued + sent + deferred + failed + unknown + skipped. Server replies other than 250 are kept in
-//! `delivery_attempt`.
+//! audience = queued + sent + deferred + failed + unknown + skipped; reports that come back later are counted beside
+//! them, under a state of their own. Server replies other than 250 are kept in `delivery_attempt`.
 //!
 //! An editor can order a resend to the recipients that failed or are in doubt. They go into new batches too, and a
 //! finished mailing is *sending* again. `mailing_order` records who ordered what and when.
@@ -67,13 +67,14 @@ mod watch;
 
 pub use allow_again::{AllowedAgain, allow_again};
 pub use attempts::{Attempt, attempts, forget_reader, message_id_of};
+pub use bounces::{CameBack, Noted, Weak, came_back, enough, note};
 pub use control::{Change, Handover, Steer, hand_over, pause, pause_all, steer};
 pub use deferred::{Deferrals, DeferredDomain, deferrals};
-pub use orders::{By, Order, OrderKind, orders};
-pub use preview::{Size, measure, preview, send_test};
+pub use orders::{By, Order, OrderKind, accepted_by, orders};
+pub use preview::{Size, frozen, measure, preview, send_test};
 pub use progress::{
-    Counts, DeliveryStateName, Progress, Trouble, audience, progress, progress_in, to_be_frozen,
-    troubles,
+    Counts, DeliveryStateName, Progress, Trouble, audience, oldest_due, progress, progress_in,
+    to_be_frozen, troubles,
 };
 pub use recipients::{
     After, Listed, Recipient, Standing, Wanted, readers_named, recipient, recipients,

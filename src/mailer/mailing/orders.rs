@@ -119,3 +119,18 @@ pub async fn orders<C: ConnectionTrait>(
     };
     Ok(rows.into_iter().filter_map(order).collect())
 }
+
+/// Who decided at that time that recipients in doubt count as sent: their rows in the ledger carry the order's time.
+pub async fn accepted_by<C: ConnectionTrait>(
+    db: &C,
+    issue: IssueId,
+    at: UnixMillis,
+) -> Result<Option<String>, DbErr> {
+    let row = mailing_order::Entity::find()
+        .filter(mailing_order::Column::IssueId.eq(issue))
+        .filter(mailing_order::Column::Kind.eq(OrderKind::SettleAccept as i16))
+        .filter(mailing_order::Column::AtMs.eq(at))
+        .one(db)
+        .await?;
+    Ok(row.map(|row| row.who))
+}

@@ -1,5 +1,8 @@
 //! An edition as one reader would get it, rendered by the code that sends.
 
+use std::sync::Arc;
+
+use super::lease::edition;
 use crate::{
     app::App,
     db::{DbErr, WriteTxn},
@@ -7,7 +10,7 @@ use crate::{
         mime::{Edition, Recipient, Sending, View},
         outbox,
     },
-    types::{EmailAddress, OutboxId, ReaderId},
+    types::{EmailAddress, IssueId, OutboxId, ReaderId},
 };
 
 /// The id in the links of a preview. No reader has it.
@@ -45,6 +48,18 @@ pub fn measure(app: &App, edition: &Edition) -> Size {
 #[must_use]
 pub fn preview(app: &App, edition: &Edition, address: &str, name: Option<&str>) -> View {
     View::of(&filled(app, edition, NOBODY, address, name))
+}
+
+/// The edition of an issue that was handed over, as it was frozen then; `None` before.
+///
+/// # Errors
+/// On a database error, and if an edition cannot be read.
+pub async fn frozen(app: &App, issue: IssueId) -> Result<Option<Arc<Edition>>, DbErr> {
+    match edition(app, issue).await {
+        Ok(edition) => Ok(Some(edition)),
+        Err(DbErr::RecordNotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn filled(

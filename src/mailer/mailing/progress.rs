@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 
-use super::states::{DeliveryState, MailingState, Reason};
+use super::states::{BatchState, DeliveryState, MailingState, Reason};
 use crate::{
     app::App,
-    db::{self, DbErr},
+    db::{self, Db, DbErr},
     types::{IssueId, NewsletterId, SubscriptionState, UnixMillis, reader_list::unpacked},
 };
 
@@ -227,4 +227,15 @@ pub async fn audience<C: ConnectionTrait>(db: &C, newsletter: NewsletterId) -> R
     );
     let n = db::find_value(db, sql, [newsletter.0.into()]).await?;
     Ok(n.unwrap_or(0))
+}
+
+/// When the oldest batch that is not leased was due, among the issues being sent.
+pub async fn oldest_due(db: &Db) -> Result<Option<UnixMillis>, DbErr> {
+    let sql = format!(
+        "SELECT MIN(b.not_before_ms) FROM mail_batch b JOIN mailing m ON m.issue_id = b.issue_id WHERE m.state = {} AND b.state = {}",
+        MailingState::Sending.code(),
+        BatchState::Waiting.code()
+    );
+    let due: Option<Option<UnixMillis>> = db::find_value(db.read(), sql, []).await?;
+    Ok(due.flatten())
 }

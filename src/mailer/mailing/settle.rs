@@ -125,7 +125,7 @@ pub async fn settle_unknown(
     let (to, kind) = match verdict {
         Verdict::Resend => (None, OrderKind::SettleResend),
         Verdict::Accept => (
-            Some((DeliveryState::Sent, Reason::None)),
+            Some((DeliveryState::Sent, Reason::Accepted)),
             OrderKind::SettleAccept,
         ),
     };

@@ -134,11 +134,15 @@ pub enum Reason {
     Again = 15,
     /// Three panics of this program while sending to this recipient.
     Internal = 16,
+    /// The process ended after it had begun to send the message, so the relay's reply was lost.
+    Interrupted = 17,
+    /// It was in doubt, and a person decided that it counts as handed over.
+    Accepted = 18,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::None,
         Self::Left,
         Self::Removed,
@@ -156,6 +160,8 @@ impl Reason {
         Self::Later,
         Self::Again,
         Self::Internal,
+        Self::Interrupted,
+        Self::Accepted,
     ];
 
     /// The reasons for which a recipient can have failed.
@@ -167,14 +173,14 @@ impl Reason {
         Self::Internal,
     ];
 
-    /// The reasons that a recipient in this state can have; `None` if the state has no reasons.
+    /// The reasons that a recipient in this state has; `None` if most have none.
     #[must_use]
     pub fn of_state(state: DeliveryState) -> Option<&'static [Self]> {
         match state {
             DeliveryState::Intent | DeliveryState::Sent => None,
             DeliveryState::Deferred => Some(&[Self::Later, Self::InDoubt, Self::Again]),
             DeliveryState::Failed => Some(&Self::FAILURES),
-            DeliveryState::Unknown => Some(&[Self::InDoubt, Self::Crashed]),
+            DeliveryState::Unknown => Some(&[Self::InDoubt, Self::Interrupted, Self::Crashed]),
             DeliveryState::Skipped => Some(&[
                 Self::Left,
                 Self::Removed,
@@ -219,6 +225,8 @@ impl Reason {
             Self::Later => "deferred by the server",
             Self::Again => "to be sent again, as ordered",
             Self::Internal => "an error in Canvass; see its log",
+            Self::Interrupted => "Canvass ended before the relay’s reply",
+            Self::Accepted => "was in doubt; taken as handed over",
         }
     }
 }

@@ -25,12 +25,14 @@ pub(in crate::mailer::mailing) struct InLedger {
 }
 
 impl InLedger {
-    /// Whether it is unknown if an earlier mail has arrived.
-    pub(in crate::mailer::mailing) fn in_doubt(self) -> bool {
+    /// Why it is unknown whether an earlier mail has arrived, if it is.
+    pub(in crate::mailer::mailing) fn doubt(self) -> Option<Reason> {
         match self.state {
-            DeliveryState::Intent => true,
-            DeliveryState::Deferred => Reason::of(self.reason) == Reason::InDoubt,
-            _ => false,
+            DeliveryState::Intent => Some(Reason::Interrupted),
+            DeliveryState::Deferred => {
+                Some(Reason::of(self.reason)).filter(|reason| *reason == Reason::InDoubt)
+            }
+            _ => None,
         }
     }
 
@@ -131,7 +133,7 @@ impl Rules {
                 DeliveryState::Intent => {
                     crashes = entry.reason + 1;
                     if self.in_doubt == InDoubt::Hold {
-                        return Decision::Settle(DeliveryState::Unknown, Reason::InDoubt);
+                        return Decision::Settle(DeliveryState::Unknown, Reason::Interrupted);
                     }
                     if crashes >= CRASHES {
                         return Decision::Settle(DeliveryState::Unknown, Reason::Crashed);
@@ -155,10 +157,10 @@ impl Rules {
             None => Decision::Send { expires, crashes },
             // It is not mailed again, but it may have the mail: so it is unknown, not a failure, and no order may
             // repeat it as one.
-            Some(_) if entry.is_some_and(InLedger::in_doubt) => {
-                Decision::Settle(DeliveryState::Unknown, Reason::InDoubt)
-            }
-            Some((state, reason)) => Decision::Settle(state, reason),
+            Some((state, reason)) => match entry.and_then(InLedger::doubt) {
+                Some(doubt) => Decision::Settle(DeliveryState::Unknown, doubt),
+                None => Decision::Settle(state, reason),
+            },
         }
     }
 }
@@ -249,7 +251,7 @@ mod tests {
             in_doubt: InDoubt::Hold,
             ..RULES
         };
-        let held = Settle(Unknown, Reason::InDoubt);
+        let held = Settle(Unknown, Reason::Interrupted);
         for crashes in [0, 2, 9] {
             let intent = entry(Intent, 2, crashes);
             assert_eq!(hold.decide(intent, None, Some(READS)), held, "{crashes}");
@@ -289,9 +291,10 @@ mod tests {
             let deferred = entry(DeliveryState::Deferred, 1, Reason::Later.code());
             assert_eq!(RULES.decide(deferred, None, standing), skipped);
             // A recipient who may have the mail is not called skipped.
-            let in_doubt = Settle(Unknown, Reason::InDoubt);
             let intent = entry(Intent, 2, 0);
-            assert_eq!(RULES.decide(intent, None, standing), in_doubt);
+            let interrupted = Settle(Unknown, Reason::Interrupted);
+            assert_eq!(RULES.decide(intent, None, standing), interrupted);
+            let in_doubt = Settle(Unknown, Reason::InDoubt);
             let doubtful = entry(DeliveryState::Deferred, 1, Reason::InDoubt.code());
             assert_eq!(RULES.decide(doubtful, None, standing), in_doubt);
         }
@@ -319,7 +322,7 @@ mod tests {
         // A recipient who was never attempted is never too late.
         assert_eq!(late.decide(None, None, Some(READS)), send(1_300_000, 0));
         let intent = late.decide(entry(Intent, 2, 0), began(1), Some(READS));
-        assert_eq!(intent, Settle(Unknown, Reason::InDoubt));
+        assert_eq!(intent, Settle(Unknown, Reason::Interrupted));
         let left = Standing {
             subscription: Some(SubscriptionState::Left),
             ..READS

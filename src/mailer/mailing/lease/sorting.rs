@@ -60,7 +60,7 @@ impl Holding {
                         name: person.name,
                         was_deferred: entry.is_some_and(InLedger::was_deferred),
                         before: entry.and_then(InLedger::deferred),
-                        in_doubt: entry.is_some_and(InLedger::in_doubt),
+                        in_doubt: entry.and_then(InLedger::doubt).is_some(),
                         expires,
                         crashes,
                     });

@@ -65,7 +65,11 @@ impl Lane<'_> {
                     // This attempt was refused, but an earlier one may have arrived.
                     self.settled(work, DeliveryState::Unknown, Reason::InDoubt, Some(words));
                 } else {
-                    self.settled(work, DeliveryState::Failed, reason, Some(words));
+                    // A reply about this recipient is counted with its other bounces.
+                    let counts = reason == Reason::Refused && words.code != 0;
+                    let address = counts.then(|| self.app.keys.address_hash(&work.key).to_vec());
+                    let row = self.settled(work, DeliveryState::Failed, reason, Some(words));
+                    row.suppress = address;
                 }
             }
             Fate::InDoubt(words) if self.app.config.mail.in_doubt == InDoubt::Hold => {

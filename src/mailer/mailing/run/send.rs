@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::super::control;
 use super::super::lease::{Holding, Work};
-use super::super::ledger::{Answer, Intent};
+use super::super::ledger::{Answer, Intent, Row};
 use super::super::states::Reason;
 use super::ahead::Mail;
 use super::broken::{self, At};
@@ -179,7 +179,8 @@ impl Lane<'_> {
         let sent = fate == Fate::Sent;
         self.note(holding, work, fate);
         broken::breaks(work, "after the outcome");
-        let bounces = self.pending.iter().filter(|row| row.suppress.is_some());
+        let gone = |row: &&Row| row.reason == Reason::BadAddress;
+        let bounces = self.pending.iter().filter(gone);
         if self.pending.len() >= FLUSH || bounces.count() >= FLUSH_BOUNCES {
             self.write(holding, None, None).await?;
             // Refusals before an intent do not go through the ledger, which may have paused the issue because of these
