@@ -123,6 +123,8 @@ mod polls_sealing_kill;
 mod polls_set_aside;
 mod polls_sharing;
 mod polls_stuffing;
+mod polls_stuffing_crowds;
+mod polls_stuffing_varied;
 mod polls_tiers;
 mod polls_times;
 mod polls_verify;

@@ -42,7 +42,8 @@ pub struct Manner {
     /// Milliseconds of work. An `i32`, because this struct is kept small: each answer carries one.
     worked: Option<i32>,
     bad_proof: bool,
-    opened: bool,
+    /// It came from another site's page, so that we cannot see whether it was opened there.
+    elsewhere: bool,
 }
 
 /// Who is told about an answer once it is in the box: see [`tell`].
@@ -54,8 +55,8 @@ pub enum Witness {
     Mail(ReaderId),
 }
 
-/// What the watch is told about a request with an answer. `from` is the page it came from; if a form was pasted into
-/// another site's page, we cannot see whether it was opened there.
+/// What the watch is told about a request with an answer. `from` is the page it came from, as the request says: a
+/// program can say anything.
 pub fn manner(
     app: &App,
     browser: &Browser,
@@ -77,7 +78,7 @@ pub fn manner(
             _ => None,
         },
         bad_proof: matches!(browser.showed, Showed::Bad(_)),
-        opened: from == origin::From::Embedder,
+        elsewhere: from == origin::From::Embedder,
     }
 }
 
@@ -114,7 +115,7 @@ fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
         puzzled: manner.puzzled,
         worked: manner.worked.map(i64::from),
         bad_proof: manner.bad_proof,
-        opened: manner.opened,
+        opened: (!manner.elsewhere).then_some(false),
         said: said.finish(),
         taken: false,
     };

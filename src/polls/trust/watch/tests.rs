@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::*;
 
 /// A ballot as a program sends it: without proof of work, from a page that nobody opened.
@@ -14,7 +16,7 @@ fn bare(who: u32, network: u32, said: u64) -> Trace {
         puzzled: true,
         worked: None,
         bad_proof: false,
-        opened: false,
+        opened: Some(false),
         said,
         taken: false,
     }
@@ -25,7 +27,7 @@ fn read(who: u32, said: u64) -> Trace {
     Trace {
         shape: bare(0, who, 0).network,
         worked: Some(4_000),
-        opened: true,
+        opened: Some(true),
         ..bare(who, who, said)
     }
 }
