@@ -124,6 +124,7 @@ mod polls_set_aside;
 mod polls_sharing;
 mod polls_stuffing;
 mod polls_stuffing_crowds;
+mod polls_stuffing_restart;
 mod polls_stuffing_varied;
 mod polls_tiers;
 mod polls_times;

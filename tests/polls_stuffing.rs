@@ -20,7 +20,7 @@ const AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0"
 /// A poll that 400 readers and 150 subscribers have answered, and an editor who watches.
 pub struct Drill {
     pub app: TestApp,
-    editor: Reader,
+    pub editor: Reader,
     before: Vec<Vec<f64>>,
 }
 
@@ -67,6 +67,12 @@ impl Drill {
         assert_eq!(drill.voters(Tier::Worked).await, 530);
         drill.before = drill.shares().await;
         drill
+    }
+
+    /// The same after a restart, with nothing in memory.
+    pub async fn restarted(self) -> Self {
+        let app = self.app.restarted().await;
+        Self { app, ..self }
     }
 
     pub async fn voters(&self, tier: Tier) -> i64 {

@@ -7,6 +7,7 @@
 //! same, and the other voters do not. A group that does not push is no attempt to change the result.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::polls::ballots::VoterKey;
 use crate::types::UnixMillis;
@@ -28,7 +29,7 @@ pub struct Trace {
     /// Whether somebody in that network had opened the poll before. `None`: we cannot see that, for a form pasted into
     /// another site's page.
     pub opened: Option<bool>,
-    /// A hash of everything the ballot says.
+    /// A hash of everything the ballot says: see [`said_by`].
     pub said: u64,
     /// Whether it already belongs to a burst.
     pub taken: bool,
@@ -79,11 +80,9 @@ impl Sign {
     fn weight(self) -> u32 {
         match self {
             Self::NoWork | Self::Rush => 1,
-            Self::OneBrowser
-            | Self::OneAtATime
-            | Self::Unopened
-            | Self::Forged
-            | Self::Torrent => 2,
+            Self::OneBrowser | Self::OneAtATime | Self::Unopened | Self::Forged | Self::Torrent => {
+                2
+            }
             Self::EvenPace | Self::Haste | Self::Unalike => 3,
         }
     }
@@ -249,6 +248,13 @@ pub fn push(group: &[Trace], rest: &HashMap<u64, u64>) -> Option<Push> {
 pub fn usual(said: u64, rest: &HashMap<u64, u64>) -> Option<f64> {
     let others: u64 = rest.values().sum();
     (others >= FEWEST_OTHERS).then(|| rest.get(&said).copied().unwrap_or(0) as f64 / others as f64)
+}
+
+/// A hash of everything a ballot says; `choices` is its choice as stored. The same in every process of this version.
+pub fn said_by(choices: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    choices.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -2,17 +2,18 @@
 //! seconds, and open bursts.
 //!
 //! Nothing is stored: networks and browsers are hashes under a secret of the day, and everything is forgotten after ten
-//! minutes or with the process. It is bounded to [`MOST_TRACES`] traces for each poll; older ones have been examined by
-//! then. The lock is held only briefly, since each answer takes it; slow work is done on a copy ([`Glance`]).
+//! minutes or with the process; which ballots belong to a burst that counts so far, after a day. It is bounded to
+//! [`MOST_TRACES`] traces for each poll; older ones have been examined by then. What ballots from before the process
+//! say, the database is asked when a group would otherwise have too few others to compare it with. The lock is held only briefly, since each answer takes it; slow work is done on a copy ([`Glance`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::seen::{Burst, Seen, join};
 use super::glance::Glance;
 use super::signs::{Sign, Trace};
-use self::seen::{Burst, Seen, join};
 use crate::polls::ballots::VoterKey;
 use crate::types::{BurstId, PollId, UnixMillis};
 
@@ -28,10 +29,6 @@ const MOST_NETWORKS: usize = 20_000;
 const MOST_SAID: usize = 5_000;
 /// Ballots of an open burst are set aside in batches at this interval, so that the public log has few entries.
 const TOGETHER: Duration = Duration::from_secs(15);
-/// The most ballots of a held burst that are remembered until there is something to compare them with.
-const MOST_HELD: usize = 100_000;
-/// How long they are remembered after the last of them.
-const HELD: Duration = Duration::from_secs(60 * 60);
 /// How long an editor's decision that a burst is a crowd also applies to similar ballots.
 const EXCUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -47,7 +44,7 @@ pub enum Key {
     Machines,
 }
 
-/// Ballots to set aside: of a new burst, or more of an open one. Empty for a burst that is only reported.
+/// Ballots to set aside: of a new burst, or more of an open one. Empty for a burst that counts so far.
 #[derive(Debug, Clone)]
 pub struct Due {
     pub poll: PollId,
@@ -93,7 +90,7 @@ impl Watch {
     /// Records that somebody in this network opened the poll.
     pub fn opened(&self, poll: PollId, network: [u8; 8], now: UnixMillis) {
         let mut polls = self.lock();
-        let seen = polls.entry(poll).or_default();
+        let seen = polls.entry(poll).or_insert_with(|| Seen::new(now));
         if seen.opened.len() < MOST_NETWORKS || seen.opened.contains_key(&network) {
             let looks = seen.opened.entry(network).or_insert((0, now));
             *looks = (looks.0.saturating_add(1), now);
@@ -104,7 +101,7 @@ impl Watch {
     /// network had opened the poll; `choices` is its choice as stored.
     pub fn cast(&self, poll: PollId, mut trace: Trace, choices: &[u8]) {
         let mut polls = self.lock();
-        let seen = polls.entry(poll).or_default();
+        let seen = polls.entry(poll).or_insert_with(|| Seen::new(trace.at));
         if seen.looked(trace.network) {
             trace.opened = Some(true);
         }
@@ -133,27 +130,50 @@ impl Watch {
         })
     }
 
-    /// Looks for new bursts, which may take some tens of milliseconds, and hands out what is to be set aside now. What
-    /// could not be set aside must be returned by [`put_back`](Self::put_back).
-    pub fn due(&self, now: UnixMillis) -> Vec<Due> {
+    /// Looks for new bursts, which may take some tens of milliseconds.
+    pub fn look(&self, now: UnixMillis) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let polls: Vec<PollId> = self.lock().keys().copied().collect();
-        let mut due = Vec::new();
         for poll in polls {
             let glance = self.lock().get_mut(&poll).and_then(|seen| {
                 seen.forget(now);
-                std::mem::take(&mut seen.fresh).then(|| seen.glance())
+                std::mem::take(&mut seen.fresh).then(|| seen.glance(now))
             });
             let found = glance.map(Glance::judged).unwrap_or_default();
             if let Some(seen) = self.lock().get_mut(&poll) {
                 seen.open(found);
-                due.extend(seen.take(poll, now));
             }
         }
         self.lock().retain(|_, seen| {
             !(seen.traces.is_empty() && seen.opened.is_empty() && seen.bursts.is_empty())
         });
-        due
+    }
+
+    /// The polls in which too few other ballots are known to judge a group, and since when this process has watched
+    /// them. What the database has is to be given to [`learn`](Self::learn) before the next look.
+    pub fn short(&self, now: UnixMillis) -> Vec<(PollId, UnixMillis)> {
+        let polls = self.lock();
+        let short = polls.iter().filter(|(_, seen)| seen.wants_others(now));
+        short.map(|(poll, seen)| (*poll, seen.since)).collect()
+    }
+
+    /// Takes note of the ballots that this process did not see: their numbers, by what they say.
+    pub fn learn(&self, poll: PollId, unseen: HashMap<u64, u64>, now: UnixMillis) {
+        if let Some(seen) = self.lock().get_mut(&poll) {
+            seen.unseen = Some((now, unseen));
+            seen.short = false;
+            seen.fresh = true;
+        }
+    }
+
+    /// Hands out what is to be set aside now. What could not be set aside must be returned by
+    /// [`put_back`](Self::put_back).
+    pub fn due(&self, now: UnixMillis) -> Vec<Due> {
+        let mut polls = self.lock();
+        let due = polls
+            .iter_mut()
+            .flat_map(|(poll, seen)| seen.take(*poll, now));
+        due.collect()
     }
 
     /// Sets the id under which a burst is stored.
@@ -179,6 +199,25 @@ impl Watch {
                 burst.waiting.clear();
             }
         }
+    }
+
+    /// Stops holding a burst back: an editor decided to leave it out, or another node set some of it aside. Returns
+    /// false if this process does not know its ballots.
+    pub fn release(&self, poll: PollId, id: BurstId) -> bool {
+        let mut polls = self.lock();
+        let bursts = polls.get_mut(&poll).map(|seen| &mut seen.bursts);
+        let mut held = bursts.into_iter().flat_map(BTreeMap::values_mut);
+        let burst = held.find(|burst| burst.id == Some(id) && burst.held);
+        burst.map(Burst::release).is_some()
+    }
+
+    /// Whether this process knows the ballots of a burst that counts so far.
+    pub fn holds(&self, poll: PollId, id: BurstId) -> bool {
+        let polls = self.lock();
+        polls.get(&poll).is_some_and(|seen| {
+            let mut bursts = seen.bursts.values();
+            bursts.any(|burst| burst.id == Some(id) && burst.held && burst.excused.is_none())
+        })
     }
 
     fn with(&self, poll: PollId, key: Key, change: impl FnOnce(&mut Burst)) {

@@ -1,12 +1,10 @@
 //! What the watch is told about a request.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::browser::{Browser, Showed};
-use super::signs::Trace;
+use super::signs::{Trace, said_by};
 use super::watch::Watch;
 use crate::app::App;
 use crate::polls::ballots::{Answer, Outcome, Slip};
@@ -105,8 +103,6 @@ fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
         return;
     };
     let choices = answer.choice.to_stored();
-    let mut said = DefaultHasher::new();
-    choices.hash(&mut said);
     let trace = Trace {
         at: manner.at,
         voter: answer.voter,
@@ -116,7 +112,7 @@ fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
         worked: manner.worked.map(i64::from),
         bad_proof: manner.bad_proof,
         opened: (!manner.elsewhere).then_some(false),
-        said: said.finish(),
+        said: said_by(&choices),
         taken: false,
     };
     watch.cast(answer.poll.id, trace, &choices);

@@ -1,17 +1,26 @@
 //! What was seen of one poll, and the bursts in it.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
-use super::{
-    Due, EXCUSED, HELD, Key, MOST_HELD, MOST_NETWORKS, TOGETHER, WINDOW, keys,
-};
+use super::{Due, EXCUSED, Key, MOST_NETWORKS, TOGETHER, WINDOW, keys};
 use crate::polls::ballots::VoterKey;
 use crate::polls::trust::glance::{Found, Glance};
 use crate::polls::trust::signs::{Sign, Trace, usual};
 use crate::types::{BurstId, PollId, UnixMillis};
 
+/// The most ballots of a held burst that are remembered until there is something to compare them with.
+const MOST_HELD: usize = 100_000;
+/// How long they are remembered after the last of them.
+const HELD: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long what the database said of ballots that this process did not see is good enough while there are too few
+/// others: counting them reads every ballot of the poll.
+const ASKED: Duration = Duration::from_secs(5 * 60);
+
 #[derive(Debug, Default)]
 pub(super) struct Seen {
+    /// When this process began to watch the poll: only the database has earlier ballots.
+    pub(super) since: UnixMillis,
     pub(super) traces: VecDeque<Trace>,
     /// The number of traces so far.
     pub(super) came: u64,
@@ -24,6 +33,10 @@ pub(super) struct Seen {
     pub(super) bursts: BTreeMap<Key, Burst>,
     /// Whether anything has come since the last look.
     pub(super) fresh: bool,
+    /// The numbers of the ballots that this process did not see, by what they say, and when the database was asked.
+    pub(super) unseen: Option<(UnixMillis, HashMap<u64, u64>)>,
+    /// Whether a group waits for the database to be asked.
+    pub(super) short: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +55,22 @@ pub(super) struct Burst {
     pub(super) excused: Option<UnixMillis>,
 }
 
+impl Burst {
+    /// From now on its ballots are set aside.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+        self.taken = None;
+    }
+}
+
 impl Seen {
+    pub(super) fn new(since: UnixMillis) -> Self {
+        Self {
+            since,
+            ..Self::default()
+        }
+    }
+
     /// Uses up one view by this network. If there are too many networks to remember them all, everybody counts
     /// as having viewed the poll.
     pub(super) fn looked(&mut self, network: [u8; 8]) -> bool {
@@ -71,25 +99,48 @@ impl Seen {
         });
     }
 
+    /// Whether what the database said is recent enough to take its word that there are too few others.
+    fn asked(&self, now: UnixMillis) -> bool {
+        let asked = self.unseen.as_ref().map(|(at, _)| *at);
+        asked.is_some_and(|at| now.since(at) < ASKED)
+    }
+
+    /// Whether the database is to be asked now for ballots to compare with.
+    pub(super) fn wants_others(&self, now: UnixMillis) -> bool {
+        let held = |burst: &Burst| burst.held && burst.excused.is_none();
+        (self.short || self.bursts.values().any(held)) && !self.asked(now)
+    }
+
+    /// The numbers of the ballots that are in no burst, in memory or only in the database, by what they say.
+    fn others(&self) -> HashMap<u64, u64> {
+        let mut others = self.said.clone();
+        for (said, n) in self.unseen.iter().flat_map(|(_, unseen)| unseen) {
+            *others.entry(*said).or_default() += n;
+        }
+        others
+    }
+
     /// Copies what is to be examined. Held bursts are released if other ballots disagree by now.
-    pub(super) fn glance(&mut self) -> Glance {
+    pub(super) fn glance(&mut self, now: UnixMillis) -> Glance {
+        let others = self.others();
         for burst in self.bursts.values_mut().filter(|burst| burst.held) {
-            if usual(burst.pushed, &self.said).is_some_and(|usual| usual < 0.65) {
-                burst.held = false;
-                burst.taken = None;
+            if usual(burst.pushed, &others).is_some_and(|usual| usual < 0.65) {
+                burst.release();
             }
         }
         let excused = |burst: &Burst| burst.excused.is_some();
         Glance {
             traces: self.traces.iter().copied().collect(),
             came: self.came,
-            said: self.said.clone(),
+            said: others,
+            asked: self.asked(now),
             bursts: self.bursts.iter().map(|(k, b)| (*k, excused(b))).collect(),
         }
     }
 
     /// Opens the bursts that were found, and adds similar ballots that have come since the copy was made.
     pub(super) fn open(&mut self, found: Found) {
+        self.short |= found.short;
         if found.groups.is_empty() {
             return;
         }
@@ -147,8 +198,6 @@ impl Seen {
         self.bursts
             .iter_mut()
             .filter(|(_, burst)| burst.excused.is_none() && !burst.waiting.is_empty())
-            // A held burst is reported once.
-            .filter(|(_, burst)| !burst.held || burst.id.is_none())
             .filter(|(_, burst)| burst.taken.is_none_or(|at| now.since(at) >= TOGETHER))
             .map(|(key, burst)| {
                 burst.taken = Some(now);
