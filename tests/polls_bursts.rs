@@ -97,6 +97,7 @@ async fn crowd(
             address: format!("10.7.{i}.9"),
             agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0".into(),
             option: 1,
+            origin: "",
         };
         let said: HeaderMap = headers(&visitor);
         if let Some(look) = look {

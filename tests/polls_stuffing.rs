@@ -8,7 +8,9 @@ use canvass::polls::{Answered, Place, Sent, Tier, Voter, answer, by_slug};
 use canvass::types::{Random, ReaderId};
 
 use super::support::app::TestApp;
-use super::support::crowd::{Ran, Visitor, agents, people, random_gap, run};
+use super::support::crowd::{
+    EMBEDDER, Ran, Visitor, agents, people, random_gap, readers_agent, run,
+};
 use super::support::editor::{EDITOR, signed_in};
 use super::support::reader::Reader;
 
@@ -18,7 +20,7 @@ const AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0"
 /// A poll that 400 readers and 150 subscribers have answered, and an editor who watches.
 pub struct Drill {
     pub app: TestApp,
-    editor: Reader,
+    pub editor: Reader,
     before: Vec<Vec<f64>>,
 }
 
@@ -28,6 +30,7 @@ impl Drill {
         let app = TestApp::start_with(|config| {
             config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
             config.polls.proof_work = 40;
+            config.http.embed_origins = vec![EMBEDDER.to_owned()];
         })
         .await;
         app.newsletter("morning").await;
@@ -66,6 +69,12 @@ impl Drill {
         drill
     }
 
+    /// The same after a restart, with nothing in memory.
+    pub async fn restarted(self) -> Self {
+        let app = self.app.restarted().await;
+        Self { app, ..self }
+    }
+
     pub async fn voters(&self, tier: Tier) -> i64 {
         let poll = by_slug(&self.app.app.db, "trust").await.unwrap().unwrap();
         let totals = totals(&self.app.app.db, &poll).await.unwrap();
@@ -86,7 +95,7 @@ impl Drill {
     }
 
     /// By how many points each headline changed.
-    async fn moved(&self) -> Vec<f64> {
+    pub async fn moved(&self) -> Vec<f64> {
         let now = self.shares().await;
         let points = |(before, now): (&Vec<f64>, &Vec<f64>)| {
             let moved = before.iter().zip(now).map(|(b, n)| (b - n).abs());
@@ -96,7 +105,7 @@ impl Drill {
     }
 
     /// Checks that the attack failed: no headline has changed, and the editor was notified within a minute.
-    async fn repelled(&self, name: &str, ran: &Ran) {
+    pub async fn repelled(&self, name: &str, ran: &Ran) {
         let moved = self.moved().await;
         let warned = ran.warned_after_ms.map(|ms| ms as f64 / 1_000.0);
         let aside = self
@@ -171,6 +180,7 @@ pub fn hand(random: &Random, minutes: i64, javascript: bool) -> Vec<Visitor> {
                 address: "203.0.113.9".into(),
                 agent: AGENT.into(),
                 option: 1,
+                origin: "",
             }
         })
         .collect()
@@ -212,6 +222,7 @@ async fn a_script_from_one_address_moves_nothing() {
                     "curl/8.5.0".into()
                 },
                 option: 1,
+                origin: "",
             })
             .collect();
         let ran = run(&drill.app, &script).await;
@@ -237,6 +248,7 @@ async fn a_thousand_proxies_move_nothing() {
                     address: format!("10.{}.{}.9", i / 250, i % 250),
                     agent: AGENT.into(),
                     option: 1,
+                    origin: "",
                 }
             })
             .collect();
@@ -247,22 +259,27 @@ async fn a_thousand_proxies_move_nothing() {
 }
 
 /// 500 pupils behind one address within 20 minutes, four of five of whom say the same, unlike the readers. With their
-/// own phones, with identical school computers, and at a school that does not allow JavaScript.
+/// own phones, with identical school computers, and at a school that does not allow JavaScript; and with as many different
+/// phones as a newspaper's readers have.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_school_behind_one_address_is_counted_whole() {
-    for (name, one_machine, javascript) in [
-        ("school, own phones", false, true),
-        ("school, identical machines", true, true),
-        ("school, no JavaScript", false, false),
-        ("school, identical machines, no JavaScript", true, false),
+    for (name, machines, javascript) in [
+        ("school, own phones", 18, true),
+        ("school, identical machines", 1, true),
+        ("school, no JavaScript", 18, false),
+        ("school, identical machines, no JavaScript", 1, false),
+        ("school, many phones", 200, true),
+        ("school, many phones, no JavaScript", 200, false),
     ] {
         let drill = Drill::begin(14).await;
         let random = Random::seeded(5);
         let option = |i: usize| if i % 5 == 4 { 2 } else { 1 };
         let mut pupils = people(&random, 500, 20, |_| "203.0.113.9".into(), option);
         for pupil in &mut pupils {
-            if one_machine {
-                pupil.agent = AGENT.into();
+            match machines {
+                1 => pupil.agent = AGENT.into(),
+                200 => pupil.agent = readers_agent(&random),
+                _ => {}
             }
             if !javascript {
                 pupil.touches = None;

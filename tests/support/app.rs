@@ -229,6 +229,33 @@ impl TestApp {
         assert_eq!(verified.unwrap().findings, Vec::<String>::new(), "{slug}");
     }
 
+    /// Stops the server, and starts it again on the same database and address.
+    pub async fn restarted(self) -> Self {
+        let (config, now, address) = (self.app.config.clone(), self.app.clock.now(), self.address);
+        let Self {
+            app,
+            server,
+            database,
+            ..
+        } = self;
+        if let Some(server) = server {
+            server.stop().await;
+        }
+        drop(app);
+        let listener = TcpListener::bind(address).await.unwrap();
+        let (role, clock) = (Role::Server, Clock::manual(now));
+        let app = App::build(config, role, clock, Random::System)
+            .await
+            .unwrap();
+        let server = serve::start_within(app.clone(), listener, QUIET).unwrap();
+        Self {
+            app,
+            address,
+            server: Some(server),
+            database,
+        }
+    }
+
     /// Stops the server as SIGTERM does, and waits until it has ended.
     pub async fn stop(mut self) -> TestDatabase {
         if let Some(server) = self.server.take() {

@@ -23,7 +23,12 @@ pub struct Visitor {
     pub address: String,
     pub agent: String,
     pub option: u8,
+    /// The site whose page it names as the form's; empty: none.
+    pub origin: &'static str,
 }
+
+/// A site that may embed polls, where [`Visitor::origin`] is to be one.
+pub const EMBEDDER: &str = "https://news.example";
 
 /// User agent strings of real browsers.
 pub fn agents() -> Vec<String> {
@@ -44,6 +49,20 @@ pub fn agents() -> Vec<String> {
         .iter()
         .flat_map(|system| engines.map(|engine| format!("Mozilla/5.0 ({system}) {engine}")))
         .collect()
+}
+
+/// The user agent of one of a newspaper's readers. In an hour there are some 200 different ones, and the ten most
+/// frequent have more than half of the readers.
+pub fn readers_agent(random: &Random) -> String {
+    let share = |rank: u32| f64::from(rank).powf(-1.1);
+    let all: f64 = (1..=200).map(share).sum();
+    let mut left = all * random.below(1 << 30) as f64 / f64::from(1 << 30);
+    let rank = (1..200).find(|rank| {
+        left -= share(*rank);
+        left < 0.0
+    });
+    let version = rank.unwrap_or(200);
+    format!("Mozilla/5.0 (iPhone; CPU iPhone OS 18_{version} like Mac OS X)")
 }
 
 /// A random time between two arrivals, in milliseconds.
@@ -75,6 +94,7 @@ pub fn people(
                 address: address(i),
                 agent: agents[random.below(agents.len() as u64) as usize].clone(),
                 option: option(i),
+                origin: "",
             }
         })
         .collect()
@@ -185,5 +205,8 @@ pub fn headers(visitor: &Visitor) -> HeaderMap {
     headers.insert("x-forwarded-for", text(&visitor.address));
     headers.insert("user-agent", text(&visitor.agent));
     headers.insert("accept-language", text("en"));
+    if !visitor.origin.is_empty() {
+        headers.insert("origin", text(visitor.origin));
+    }
     headers
 }

@@ -1,25 +1,31 @@
 //! `/admin/polls/{slug}/bursts`: bursts of answers that were set aside, what they have in common, how they would change
 //! the result, and the editor's decision about them.
 
+use std::time::Duration;
+
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::moment;
 use super::tabs::poll_of;
 use crate::admin::{Done, Editor, EditorForm, show as shown};
 use crate::app::App;
+use crate::db::Backend;
 use crate::polls::answer::stored_options;
 use crate::polls::ballots::removal::{LONGEST_REASON, NotRemoved};
 use crate::polls::model::{Poll, Tier};
 use crate::polls::results::{self, Totals};
 use crate::polls::trust::{self, Burst, BurstState};
 use crate::scheduler::Zone;
-use crate::types::BurstId;
+use crate::types::{BurstId, UnixMillis};
 use crate::web::Problem;
 
 /// Why bursts of this poll can no longer be decided on.
 pub(super) const SEALED: &str = "The key of this poll has been destroyed, so that nobody can link its answers to readers. What counts stays as it is.";
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// `GET /admin/polls/{slug}/bursts`
 pub async fn show(
@@ -31,6 +37,7 @@ pub async fn show(
     let notice = match query.done.as_str() {
         "counted" => Some("These answers count again."),
         "removed" => Some("The answers stay out, and readers see your reason."),
+        "leaving" => Some("Your decision is recorded. The answers still count: see below."),
         _ => None,
     };
     page(&app, &slug, editor.frame_saying(notice), None).await
@@ -68,12 +75,17 @@ pub async fn decide(
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             return Ok(response);
         }
-        if !trust::leave_out(&app, burst, &reason, editor.id).await? {
+        if !trust::leave_out(&app, poll.id, burst, &reason, editor.id).await? {
             return Err(Problem::conflict(
                 "These answers count again. Reload the page to see the current state.",
             ));
         }
-        "removed"
+        let now = trust::bursts_of(&app.db, poll.id).await?;
+        let waits = |now: &Burst| now.id == burst.id && now.state == BurstState::Leaving;
+        match now.iter().any(waits) {
+            true => "leaving",
+            false => "removed",
+        }
     };
     Ok(Redirect::to(&format!("/admin/polls/{slug}/bursts?done={done}")).into_response())
 }
@@ -92,6 +104,12 @@ async fn page(
     for burst in &bursts {
         let with = trust::counts_of(&app.db, poll.id, &burst.aside).await?;
         let mut row = burst_view(&poll, burst, &zone);
+        // With several nodes, another one may know them.
+        let known =
+            app.db.backend() == Backend::Postgres || app.polls.watch.holds(poll.id, burst.id);
+        row["known"] = known.into();
+        let out = row["out"] == true;
+        row["leave_out"] = (out || known && burst.state == BurstState::Noticed).into();
         row["groups"] = compared(
             &poll,
             &Without {
@@ -127,12 +145,15 @@ fn burst_view(poll: &Poll, burst: &Burst, zone: &Zone) -> Value {
         BurstState::SetAside => ("Set aside", "is-wait"),
         BurstState::Counted => ("Counted", "is-good"),
         BurstState::Removed => ("Removed", "is-neutral"),
+        BurstState::Leaving => ("Still counted", "is-wait"),
     };
     json!({
         "id": burst.id.0,
         "ballots": shown::counted(burst.ballots, "answer", "answers"),
         "state": state, "badge": badge,
         "noticed": burst.state == BurstState::Noticed,
+        "leaving": burst.state == BurstState::Leaving,
+        "from_hour": hour(burst.first, zone), "until_hour": hour(burst.last + HOUR, zone),
         "out": matches!(burst.state, BurstState::SetAside | BurstState::Removed),
         // The process ended before all of the burst's ballots were given back.
         "unfinished": burst.state == BurstState::Counted && !burst.aside.is_empty(),
@@ -146,6 +167,12 @@ fn burst_view(poll: &Poll, burst: &Burst, zone: &Zone) -> Value {
         "signs": burst.signs.iter().map(|sign| sign.words()).collect::<Vec<_>>(),
         "reason": burst.reason,
     })
+}
+
+/// The hour in which something happened, as the page about answers left out by time reads it.
+fn hour(at: UnixMillis, zone: &Zone) -> String {
+    let written = moment::written(at, zone);
+    format!("{}00", written.get(..14).unwrap_or_default())
 }
 
 /// A result without some answers: the totals as they are if these answers are already excluded, else

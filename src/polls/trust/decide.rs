@@ -1,6 +1,7 @@
 //! An editor's decisions about a burst.
 
 use super::store::{self, Burst, State};
+use super::tick::tick;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::polls::ballots::removal::{NotRemoved, give_back};
@@ -33,14 +34,22 @@ pub async fn count_after_all(
     Ok(())
 }
 
-/// Excludes a burst, for a reason that readers see. Returns false if the burst counts: it was only reported, or an
-/// editor has decided to count it.
+/// Excludes a burst, for a reason that readers see. If its ballots count so far, they are set aside now if this process
+/// knows them, else by the node that does. Returns false if an editor has decided to count the burst.
 pub async fn leave_out(
     app: &App,
+    poll: PollId,
     burst: &Burst,
     reason: &str,
     editor: EditorId,
 ) -> Result<bool, DbErr> {
     let now = app.clock.now();
+    // In this order, because a burst that counts so far may be set aside in between, but not the other way round.
+    if store::decide(&app.db, burst.id, State::Leaving, reason, editor, now).await? {
+        if app.polls.watch.release(poll, burst.id) {
+            tick(app).await?;
+        }
+        return Ok(true);
+    }
     store::decide(&app.db, burst.id, State::Removed, reason, editor, now).await
 }

@@ -17,6 +17,8 @@ pub(super) struct Glance {
     pub came: u64,
     /// The numbers of ballots that are in no burst, by what they say.
     pub said: HashMap<u64, u64>,
+    /// Whether these include what only the database had lately.
+    pub asked: bool,
     /// The open bursts, and whether an editor said that they are crowds.
     pub bursts: BTreeMap<Key, bool>,
 }
@@ -27,6 +29,8 @@ pub(super) struct Found {
     /// The same as in the [`Glance`].
     pub came: u64,
     pub groups: Vec<Group>,
+    /// Whether the database must be asked for other ballots before a group can be judged.
+    pub short: bool,
 }
 
 /// Ballots that came as one person or one program would send them.
@@ -66,7 +70,7 @@ impl Glance {
         }
         let mut found = Found {
             came: self.came,
-            groups: Vec::new(),
+            ..Found::default()
         };
         for (key, members) in groups {
             let fleet = matches!(key, Key::Fleet(_) | Key::Machines);
@@ -76,7 +80,12 @@ impl Glance {
                 SMALLEST_GROUP
             };
             if members.len() >= smallest && !self.bursts.contains_key(&key) {
-                found.groups.extend(self.judge(key, &members));
+                let group = self.judge(key, &members);
+                if group.as_ref().is_some_and(|group| group.held) && !self.asked {
+                    found.short = true;
+                    continue;
+                }
+                found.groups.extend(group);
             }
         }
         found
@@ -99,16 +108,16 @@ impl Glance {
         }
         let (pushed, held) = match push(&traces, &rest)? {
             Push::Yes(said) => (said, false),
-            // Machines have nothing else in common, so they are judged only by how they differ from other voters.
-            Push::Perhaps(said) if key != Key::Machines => (said, true),
-            Push::Perhaps(_) => return None,
+            Push::Perhaps(said) => (said, true),
         };
-        for at in members {
-            if let Some(trace) = self.traces.get_mut(*at) {
-                trace.taken = true;
+        if !held || self.asked {
+            for at in members {
+                if let Some(trace) = self.traces.get_mut(*at) {
+                    trace.taken = true;
+                }
             }
+            self.said = rest;
         }
-        self.said = rest;
         Some(Group {
             key,
             signs,

@@ -10,8 +10,8 @@
 //! - `decide`: an editor's decision about a burst; `store`: bursts as rows.
 //!
 //! Promises: no answer is refused, and a voter whose ballot is set aside cannot tell; nothing about a network or a
-//! browser is stored that outlives the day; a burst without other answers to compare it with is reported and counted;
-//! readers see what editors decide.
+//! browser is stored that outlives the day; a burst without other answers to compare it with, in memory or in the
+//! database, is reported and counted until there are some or an editor decides; readers see what editors decide.
 
 mod browser;
 mod decide;

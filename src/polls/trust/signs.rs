@@ -2,11 +2,12 @@
 //!
 //! A school of 500 behind one address, a rush of readers after the evening news, and a person who clears cookies 32
 //! times a minute all send many answers in a short time, so counting them does not help. What differs is *how* they
-//! come: a crowd has many browsers, its answers come at random times and overlap, and it does not agree with itself. So
-//! a burst needs several signs together, and in addition it must *push*: nearly all of it says the same, and the other
-//! voters do not. A group that does not push is no attempt to change the result.
+//! come: a crowd has many browsers, some of them alike, its answers come at random times and overlap, and it does not
+//! agree with itself. So a burst needs several signs together, and in addition it must *push*: nearly all of it says the
+//! same, and the other voters do not. A group that does not push is no attempt to change the result.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::polls::ballots::VoterKey;
 use crate::types::UnixMillis;
@@ -25,10 +26,10 @@ pub struct Trace {
     /// Milliseconds between the puzzle and the answer, if the puzzle was solved.
     pub worked: Option<i64>,
     pub bad_proof: bool,
-    /// Whether somebody in that network had opened the poll before. Also true if we cannot see that, for a form pasted
-    /// into another site's page.
-    pub opened: bool,
-    /// A hash of everything the ballot says.
+    /// Whether somebody in that network had opened the poll before. `None`: we cannot see that, for a form pasted into
+    /// another site's page.
+    pub opened: Option<bool>,
+    /// A hash of everything the ballot says: see [`said_by`].
     pub said: u64,
     /// Whether it already belongs to a burst.
     pub taken: bool,
@@ -56,6 +57,8 @@ pub enum Sign {
     Haste,
     Forged,
     Rush,
+    Unalike,
+    Torrent,
 }
 
 /// A person takes longer than this from the first touch of an option to the button; solving the puzzle
@@ -65,6 +68,10 @@ const HASTE_MS: i64 = 700;
 pub const SMALLEST_GROUP: usize = 20;
 /// The fewest ballots in a group that comes from everywhere, where coincidences are more likely.
 pub const SMALLEST_FLEET: usize = 50;
+/// Hardly any two browsers are alike if less than this share of all pairs of ballots come from browsers with the same
+/// description. Among a newspaper's readers it is one pair in ten to fifty: the ten most frequent descriptions of an hour
+/// have most of the answers.
+const RARELY: f64 = 1.0 / 500.0;
 /// The total weight of signs that is enough.
 const ENOUGH: u32 = 4;
 
@@ -73,8 +80,10 @@ impl Sign {
     fn weight(self) -> u32 {
         match self {
             Self::NoWork | Self::Rush => 1,
-            Self::OneBrowser | Self::OneAtATime | Self::Unopened | Self::Forged => 2,
-            Self::EvenPace | Self::Haste => 3,
+            Self::OneBrowser | Self::OneAtATime | Self::Unopened | Self::Forged | Self::Torrent => {
+                2
+            }
+            Self::EvenPace | Self::Haste | Self::Unalike => 3,
         }
     }
 
@@ -85,7 +94,7 @@ impl Sign {
 
     /// The signs for a sum of bits.
     pub fn of_bits(bits: i64) -> Vec<Self> {
-        const ALL: [Sign; 8] = [
+        const ALL: [Sign; 10] = [
             Sign::OneBrowser,
             Sign::EvenPace,
             Sign::OneAtATime,
@@ -94,6 +103,8 @@ impl Sign {
             Sign::Haste,
             Sign::Forged,
             Sign::Rush,
+            Sign::Unalike,
+            Sign::Torrent,
         ];
         ALL.into_iter()
             .filter(|sign| bits & sign.bit() != 0)
@@ -115,6 +126,12 @@ impl Sign {
             Self::Haste => "They were sent faster after the first touch than a hand could.",
             Self::Forged => "Proofs of work were invented or reused.",
             Self::Rush => "More than one came each second.",
+            Self::Unalike => {
+                "Hardly any two browsers describe themselves in the same way; among readers, many do."
+            }
+            Self::Torrent => {
+                "More than five came each second from a single network, without that computation."
+            }
         }
     }
 }
@@ -141,8 +158,18 @@ pub fn signs(group: &[Trace], one_browser: bool) -> Option<Vec<Sign>> {
         Sign::OneAtATime,
         per_minute >= 20.0 && share(|t| t.worked.is_some()) >= 0.8 && overlaps(group) <= 0.05,
     );
-    say(Sign::NoWork, share(Trace::left_work_out) >= 0.8);
-    say(Sign::Unopened, share(|t| !t.opened) >= 0.5);
+    // Readers whose browsers do the computation may be as different, inside the browsers of apps that name the phone's
+    // model and their own version, and come as fast, from a provider's network.
+    let no_work = share(Trace::left_work_out) >= 0.8;
+    let many = no_work && n >= SMALLEST_FLEET;
+    say(Sign::NoWork, no_work);
+    say(Sign::Unalike, many && alike(group) < RARELY);
+    let one_network = group.iter().all(|t| t.network == group[0].network);
+    say(Sign::Torrent, many && one_network && per_minute > 300.0);
+    // The others say nothing about those where we cannot see it.
+    let seen = share(|t| t.opened.is_some());
+    let unopened = share(|t| t.opened == Some(false));
+    say(Sign::Unopened, seen >= 0.5 && unopened >= seen / 2.0);
     say(
         Sign::Haste,
         share(|t| t.worked.is_some_and(|took| took < HASTE_MS)) >= 0.5,
@@ -166,6 +193,16 @@ fn is_even(group: &[Trace]) -> bool {
     let at = |quarter: usize| gaps[(gaps.len() - 1) * quarter / 4] as f64;
     let limit = if gaps.len() < 40 { 0.5 } else { 0.7 };
     at(2) > 0.0 && (at(3) - at(1)) / at(2) < limit
+}
+
+/// The share of all pairs of ballots that came from browsers which describe themselves in the same way.
+fn alike(group: &[Trace]) -> f64 {
+    let mut browsers: HashMap<[u8; 8], f64> = HashMap::new();
+    for trace in group {
+        *browsers.entry(trace.shape).or_default() += 1.0;
+    }
+    let pairs = |n: f64| n * (n - 1.0);
+    browsers.values().map(|n| pairs(*n)).sum::<f64>() / pairs(group.len() as f64).max(1.0)
 }
 
 /// The share of ballots that were begun before the previous one was sent.
@@ -213,118 +250,12 @@ pub fn usual(said: u64, rest: &HashMap<u64, u64>) -> Option<f64> {
     (others >= FEWEST_OTHERS).then(|| rest.get(&said).copied().unwrap_or(0) as f64 / others as f64)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::types::Random;
-
-    /// `n` ballots for one option, with these intervals.
-    fn group(
-        n: usize,
-        gap: impl Fn(usize) -> i64,
-        change: impl Fn(usize, &mut Trace),
-    ) -> Vec<Trace> {
-        let mut at = 0;
-        (0..n)
-            .map(|i| {
-                at += gap(i).max(1);
-                let mut trace = Trace {
-                    at: UnixMillis(at),
-                    voter: [0; 16],
-                    network: [1; 8],
-                    shape: [1; 8],
-                    puzzled: true,
-                    worked: Some(4_000),
-                    bad_proof: false,
-                    opened: true,
-                    said: 1,
-                    taken: false,
-                };
-                change(i, &mut trace);
-                trace
-            })
-            .collect()
-    }
-
-    fn exponential(random: &Random, mean_ms: f64) -> i64 {
-        let unit = (random.below(1 << 30) as f64 + 1.0) / (1u64 << 30) as f64;
-        (-unit.ln() * mean_ms) as i64
-    }
-
-    #[test]
-    fn a_hand_is_told_by_its_rhythm() {
-        let random = Random::seeded(1);
-        let hand = group(
-            20,
-            |_| 1_500 + random.below(750) as i64,
-            |_, t| t.worked = Some(1_200),
-        );
-        let found = signs(&hand, true).expect("a hand");
-        assert!(
-            found.contains(&Sign::EvenPace) && found.contains(&Sign::OneAtATime),
-            "{found:?}"
-        );
-    }
-
-    #[test]
-    fn a_program_is_told_by_what_it_leaves_out() {
-        let bare = |_: usize, t: &mut Trace| (t.worked, t.opened) = (None, false);
-        assert!(signs(&group(20, |_| 10, bare), true).is_some());
-        // Changing its description with every answer helps a program little.
-        assert!(signs(&group(20, |_| 10, bare), false).is_some());
-        // If no proof of work is asked for, none is left out.
-        let random = Random::seeded(2);
-        let press = |puzzled: bool| {
-            let of = |_: usize, t: &mut Trace| (t.worked, t.puzzled) = (None, puzzled);
-            group(60, |_| exponential(&random, 500.0), of)
-        };
-        assert!(signs(&press(true), true).is_some());
-        assert_eq!(signs(&press(false), true), None);
-        assert!(press(true)[0].is_machine_like() && !press(false)[0].is_machine_like());
-        let hasty = |_: usize, t: &mut Trace| t.worked = Some(30);
-        assert!(signs(&group(20, |_| 300, hasty), false).is_some());
-    }
-
-    /// 500 pupils within 20 minutes, a thousand times: with their own phones or identical school computers,
-    /// with or without JavaScript.
-    #[test]
-    fn a_school_is_no_burst() {
-        for seed in 0..1_000 {
-            let random = Random::seeded(seed);
-            let js = seed % 2 == 0;
-            let school = group(
-                500,
-                |_| exponential(&random, 2_400.0),
-                |_, t| t.worked = js.then(|| 2_000 + random.below(9_000) as i64),
-            );
-            for window in school.chunks(250) {
-                assert_eq!(signs(window, true), None, "seed {seed}");
-                assert_eq!(signs(window, false), None, "seed {seed}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_does_not_push_is_left_alone() {
-        let mixed = group(100, |_| 1_000, |i, t| t.said = u64::from(i % 3 == 0));
-        let none = HashMap::new();
-        assert_eq!(push(&mixed, &none), None);
-        let one = group(100, |_| 1_000, |_, _| {});
-        assert_eq!(push(&one, &none), Some(Push::Perhaps(1)));
-        let agreed = HashMap::from([(1, 900), (2, 50)]);
-        assert_eq!(push(&one, &agreed), None, "as everybody says");
-        let divided = HashMap::from([(1, 500), (2, 500)]);
-        assert_eq!(push(&one, &divided), Some(Push::Yes(1)));
-    }
-
-    #[test]
-    fn bits_survive_the_round_trip() {
-        let all = Sign::of_bits(i64::MAX);
-        assert_eq!(all.len(), 8);
-        assert_eq!(Sign::of_bits(all.iter().map(|sign| sign.bit()).sum()), all);
-        assert!(
-            all.iter().all(|sign| sign.weight() < ENOUGH),
-            "one is never enough"
-        );
-    }
+/// A hash of everything a ballot says; `choices` is its choice as stored. The same in every process of this version.
+pub fn said_by(choices: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    choices.hash(&mut hasher);
+    hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,13 +7,13 @@ use sea_orm::{
     QueryOrder as _, Value,
 };
 
-use super::signs::Sign;
+use super::signs::{Sign, said_by};
 use super::watch::Due;
 use crate::db::entities::{poll_burst, poll_burst_removal};
 use crate::db::{Backend, Db, WriteTxn, find_all, find_value, in_list, run};
 use crate::polls::answer::stored_options;
 use crate::polls::ballots::removal::Selection;
-use crate::polls::model::Tier;
+use crate::polls::model::{Place, Tier};
 use crate::types::{BurstId, EditorId, OptionId, PollId, UnixMillis};
 
 /// What is done with a burst's ballots.
@@ -27,6 +27,8 @@ pub enum State {
     Counted,
     /// Not counted: the editor's reason is shown beside the result.
     Removed,
+    /// Counted until the node that knows its ballots sets them aside, as an editor decided.
+    Leaving,
 }
 
 impl State {
@@ -36,6 +38,7 @@ impl State {
             Self::SetAside => 1,
             Self::Counted => 2,
             Self::Removed => 3,
+            Self::Leaving => 4,
         }
     }
 
@@ -44,15 +47,17 @@ impl State {
             0 => Self::Noticed,
             2 => Self::Counted,
             3 => Self::Removed,
+            4 => Self::Leaving,
             _ => Self::SetAside,
         }
     }
 
     /// The states in which an editor can decide for this one. A burst that was counted again stays counted: its ballots
-    /// were given back and cannot be distinguished from others. What was only reported has no ballots to remove.
+    /// were given back and cannot be distinguished from others.
     fn follows(self) -> &'static [Self] {
         match self {
-            Self::Counted => &[Self::Noticed, Self::SetAside, Self::Removed],
+            Self::Counted => &[Self::Noticed, Self::SetAside, Self::Removed, Self::Leaving],
+            Self::Leaving => &[Self::Noticed, Self::Leaving],
             Self::Noticed | Self::SetAside | Self::Removed => &[Self::SetAside, Self::Removed],
         }
     }
@@ -144,18 +149,84 @@ pub async fn add(
     poll_burst_removal::Entity::insert(link)
         .exec_without_returning(&**txn)
         .await?;
-    // Ballots that were only reported are now set aside, so the count starts again.
-    let sql = "UPDATE poll_burst SET ballots = CASE state WHEN $5 THEN $1 ELSE ballots + $1 END, \
-               state = CASE state WHEN $5 THEN $6 ELSE state END, networks = $2, last_ms = $3 WHERE id = $4";
-    let values: [Value; 6] = [
+    // Ballots that counted so far are now set aside, so the count starts again.
+    let sql = "UPDATE poll_burst SET ballots = CASE WHEN state IN ($5, $7) THEN $1 ELSE ballots + $1 END, \
+               state = CASE state WHEN $5 THEN $6 WHEN $7 THEN $8 ELSE state END, networks = $2, last_ms = $3 WHERE id = $4";
+    let values: [Value; 8] = [
         ballots.into(),
         (due.networks as i64).into(),
         due.last.into(),
         burst.into(),
         State::Noticed.code().into(),
         State::SetAside.code().into(),
+        State::Leaving.code().into(),
+        State::Removed.code().into(),
     ];
     run(&**txn, sql, values).await.map(drop)
+}
+
+/// Records how many ballots a burst has that counts so far. Returns its state; `None`: there is no such burst.
+pub async fn grow(db: &Db, burst: BurstId, due: &Due) -> Result<Option<State>, DbErr> {
+    let Some(row) = poll_burst::Entity::find_by_id(burst).one(db.read()).await? else {
+        return Ok(None);
+    };
+    let state = State::from_code(row.state);
+    if state == State::Noticed && row.ballots != due.held as i64 {
+        let txn = db.write_txn("grow-burst").await?;
+        poll_burst::Entity::update_many()
+            .set(poll_burst::ActiveModel {
+                ballots: Set(due.held as i64),
+                networks: Set(due.networks as i64),
+                last_ms: Set(due.last),
+                ..Default::default()
+            })
+            .filter(poll_burst::Column::Id.eq(burst))
+            .filter(poll_burst::Column::State.eq(state.code()))
+            .exec(&*txn)
+            .await?;
+        txn.commit().await?;
+    }
+    Ok(Some(state))
+}
+
+/// The counting ballots of a poll that a process which has watched it `since` then did not see, by a hash of what they
+/// say: earlier ones, and those of known readers and scripts. Those of earlier bursts that count so far are taken off,
+/// since they are no others. Reads every ballot of the poll.
+pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<HashMap<u64, u64>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        choices: Vec<u8>,
+        n: i64,
+    }
+    let sql = "SELECT choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND removed IS NULL \
+               AND (cast_ms < $2 OR tier >= $3 OR source = $4) GROUP BY choices ORDER BY n DESC LIMIT 5000";
+    let values: [Value; 4] = [
+        poll.into(),
+        since.into(),
+        Tier::Subscriber.code().into(),
+        Place::Api.code().into(),
+    ];
+    let rows: Vec<Row> = find_all(db.read(), sql, values).await?;
+    let number = |row: &Row| (said_by(&row.choices), row.n.unsigned_abs());
+    let mut unseen: HashMap<u64, u64> = rows.iter().map(number).collect();
+    let sql = "SELECT choices, CAST(SUM(ballots) AS BIGINT) AS n FROM poll_burst \
+               WHERE poll_id = $1 AND state IN ($2, $3) AND first_ms < $4 GROUP BY choices";
+    let values: [Value; 4] = [
+        poll.into(),
+        State::Noticed.code().into(),
+        State::Leaving.code().into(),
+        since.into(),
+    ];
+    for (said, n) in find_all::<Row>(db.read(), sql, values)
+        .await?
+        .iter()
+        .map(number)
+    {
+        if let Some(others) = unseen.get_mut(&said) {
+            *others = others.saturating_sub(n);
+        }
+    }
+    Ok(unseen)
 }
 
 /// The bursts of a poll, newest first.
@@ -246,9 +317,9 @@ pub struct Waiting {
 /// Every poll with undecided bursts that can still be decided on, the newest burst first.
 pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, DbErr> {
     let sql = "SELECT p.slug, p.title, CAST(SUM(b.ballots) AS BIGINT) AS ballots, MAX(b.found_ms) AS found_ms \
-               FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN ($1, $2) AND p.sealed_ms IS NULL \
+               FROM poll_burst b JOIN poll p ON p.id = b.poll_id WHERE b.state IN ($1, $2, $3) AND p.sealed_ms IS NULL \
                GROUP BY p.id, p.slug, p.title ORDER BY found_ms DESC";
-    let undecided = [State::Noticed, State::SetAside];
+    let undecided = [State::Noticed, State::SetAside, State::Leaving];
     find_all(db.read(), sql, undecided.map(|state| state.code().into())).await
 }
 

@@ -26,12 +26,17 @@ const REASON: &str = "Set aside by the program until an editor has looked: these
 pub async fn tick(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     let mut failed = None;
-    let watch = app.polls.watch.clone();
-    let looking = tokio::task::spawn_blocking(move || watch.due(now));
-    let due = looking
-        .await
-        .map_err(|_| DbErr::Custom(Broke.to_string()))?;
-    for due in due {
+    let watch = &app.polls.watch;
+    look(app, now).await?;
+    for (poll, since) in watch.short(now) {
+        match store::unseen(&app.db, poll, since).await {
+            Ok(unseen) => watch.learn(poll, unseen, now),
+            Err(error) => failed = Some(error),
+        }
+    }
+    // Nothing is fresh unless something was learned.
+    look(app, now).await?;
+    for due in watch.due(now) {
         if let Err(error) = act(app, &due, now).await {
             app.polls.watch.put_back(due);
             failed = Some(error);
@@ -40,8 +45,15 @@ pub async fn tick(app: &App) -> Result<(), DbErr> {
     failed.map_or(Ok(()), Err)
 }
 
+async fn look(app: &App, now: UnixMillis) -> Result<(), DbErr> {
+    let watch = app.polls.watch.clone();
+    let looking = tokio::task::spawn_blocking(move || watch.look(now));
+    looking.await.map_err(|_| DbErr::Custom(Broke.to_string()))
+}
+
 async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
     let burst = match due.burst {
+        Some(burst) if due.held > 0 => return follow(app, due, burst, now).await,
         Some(burst) => burst,
         None => open(app, due, now).await?,
     };
@@ -59,6 +71,18 @@ async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
         }
     }
     app.polls.live.touch(std::iter::once(due.poll));
+    Ok(())
+}
+
+/// Keeps the number of a burst that counts so far current, and follows what an editor decided on another node.
+async fn follow(app: &App, due: &Due, burst: BurstId, now: UnixMillis) -> Result<(), DbErr> {
+    match store::grow(&app.db, burst, due).await? {
+        Some(State::Noticed) | None => {}
+        Some(State::Counted) => app.polls.watch.excuse(due.poll, burst, now),
+        Some(State::Leaving | State::SetAside | State::Removed) => {
+            app.polls.watch.release(due.poll, burst);
+        }
+    }
     Ok(())
 }
 

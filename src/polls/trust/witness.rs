@@ -1,12 +1,10 @@
 //! What the watch is told about a request.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::browser::{Browser, Showed};
-use super::signs::Trace;
+use super::signs::{Trace, said_by};
 use super::watch::Watch;
 use crate::app::App;
 use crate::polls::ballots::{Answer, Outcome, Slip};
@@ -42,7 +40,8 @@ pub struct Manner {
     /// Milliseconds of work. An `i32`, because this struct is kept small: each answer carries one.
     worked: Option<i32>,
     bad_proof: bool,
-    opened: bool,
+    /// It came from another site's page, so that we cannot see whether it was opened there.
+    elsewhere: bool,
 }
 
 /// Who is told about an answer once it is in the box: see [`tell`].
@@ -54,8 +53,8 @@ pub enum Witness {
     Mail(ReaderId),
 }
 
-/// What the watch is told about a request with an answer. `from` is the page it came from; if a form was pasted into
-/// another site's page, we cannot see whether it was opened there.
+/// What the watch is told about a request with an answer. `from` is the page it came from, as the request says: a
+/// program can say anything.
 pub fn manner(
     app: &App,
     browser: &Browser,
@@ -77,7 +76,7 @@ pub fn manner(
             _ => None,
         },
         bad_proof: matches!(browser.showed, Showed::Bad(_)),
-        opened: from == origin::From::Embedder,
+        elsewhere: from == origin::From::Embedder,
     }
 }
 
@@ -104,8 +103,6 @@ fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
         return;
     };
     let choices = answer.choice.to_stored();
-    let mut said = DefaultHasher::new();
-    choices.hash(&mut said);
     let trace = Trace {
         at: manner.at,
         voter: answer.voter,
@@ -114,8 +111,8 @@ fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
         puzzled: manner.puzzled,
         worked: manner.worked.map(i64::from),
         bad_proof: manner.bad_proof,
-        opened: manner.opened,
-        said: said.finish(),
+        opened: (!manner.elsewhere).then_some(false),
+        said: said_by(&choices),
         taken: false,
     };
     watch.cast(answer.poll.id, trace, &choices);
