@@ -20,7 +20,8 @@ pub struct Results {
     pub questions: Vec<QuestionResult>,
     /// Who answered, when and where, and that it is not a sample.
     pub note: String,
-    /// The values in the note, for pages in another language. Absent for a sample, and before the first answer.
+    /// The values in the note, for pages in another language. Absent for a sample, before the first answer, and while
+    /// only a part of those who answered is counted: days and places are known only of all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered: Option<Facts>,
     /// Further remarks about the tiers.
@@ -123,8 +124,9 @@ impl Results {
             }
             Some(answered) if voters > 0 => {
                 let mut answered = answered.clone();
+                answered.all = voters == answered.voters;
                 answered.voters = voters;
-                facts = Some(Facts::of(&answered, &zone));
+                facts = answered.all.then(|| Facts::of(&answered, &zone));
                 note(&answered, &zone)
             }
             _ => "Nobody has answered yet.".to_owned(),
