@@ -84,6 +84,7 @@ mod polls_at_once;
 mod polls_ballot_box;
 mod polls_bursts;
 mod polls_draft_deleted;
+mod polls_editors_result;
 mod polls_elsewhere;
 mod polls_email_field;
 mod polls_export;

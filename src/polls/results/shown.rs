@@ -111,7 +111,7 @@ impl Results {
         let questions = poll
             .questions
             .iter()
-            .map(|question| question_result(poll, question, totals, voters, own))
+            .map(|question| question_result(poll, question, totals, tier, own))
             .collect();
         let zone = TimeZone::get(&poll.time_zone).unwrap_or(TimeZone::UTC);
         let sampled = poll
@@ -145,14 +145,15 @@ impl Results {
     }
 }
 
-fn question_result(
+/// The results of a question among readers of `tier` and better, with the choices `own` marked.
+pub fn question_result(
     poll: &Poll,
     question: &Question,
     totals: &Totals,
-    voters: i64,
+    tier: Tier,
     own: &[OptionId],
 ) -> QuestionResult {
-    let tier = poll.headline_tier;
+    let voters = totals.voters(tier);
     let population = poll.sample().map(|sample| sample.population);
     // A retired option is shown as long as somebody has chosen it.
     let options: Vec<_> = question
