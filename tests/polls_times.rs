@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use canvass::db;
 use canvass::polls::ballots::{self, Outcome};
-use canvass::polls::{self, Phase, Retimed, Visibility};
+use canvass::polls::{self, Phase, RefusalReason, Retimed, Visibility};
 use canvass::types::UnixMillis;
 use futures::future::join_all;
 
@@ -43,7 +43,7 @@ async fn polls_the_close_is_decided_at_the_commit() {
     assert_eq!(ballots.counts().await, [1, 1, 0]);
     assert_eq!(
         polls::refused(&ballots.db, ballots.poll.id).await.unwrap(),
-        [(1, 2)]
+        [(RefusalReason::Closed, 2)]
     );
 }
 
@@ -57,9 +57,9 @@ async fn polls_the_opening_is_decided_at_the_commit() {
     ballots.clock.advance(Duration::from_millis(1));
     assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
     assert_eq!(ballots.counts().await, [1, 1, 0]);
-    // 2: not open yet. No refusal goes unrecorded.
+    // No refusal goes unrecorded.
     let refusals = polls::refused(&ballots.db, ballots.poll.id).await;
-    assert_eq!(refusals.unwrap(), [(2, 1)]);
+    assert_eq!(refusals.unwrap(), [(RefusalReason::NotOpen, 1)]);
 }
 
 /// Not by the time it was sent, nor by the time it began to wait: both pass while an answer waits for the writer.

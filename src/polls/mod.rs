@@ -57,7 +57,9 @@ mod voter;
 mod words;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
-pub use answer::{Answered, Choice, Sent, answer, refused, stored_options};
+pub use answer::{
+    Answered, Choice, Reason as RefusalReason, Sent, answer, refused, stored_options,
+};
 pub use api::Document as ApiDocument;
 pub use ballots::{adopt as adopt_ballots, verify, watch_closes, writers as ballot_writers};
 pub use definition::{
