@@ -110,6 +110,7 @@ mod polls_live;
 mod polls_mail_again;
 mod polls_not_counted;
 mod polls_one_reader;
+mod polls_opening;
 mod polls_pages;
 mod polls_pictures;
 mod polls_removals;

@@ -38,21 +38,24 @@ pub async fn show(
     let totals = totals(&app.db, &poll).await?;
     let now = app.clock.now();
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
+    let at = phase(poll.state, poll.opens_at, poll.closes_at, now);
     let notice = match query.done.as_str() {
         "created" => Some("The draft is saved. Nobody sees it until you open it.".to_owned()),
         "saved" => Some("Saved.".to_owned()),
-        "published" => Some(match poll.opens_at.filter(|at| *at > now) {
-            Some(at) => format!(
+        "published" => match at {
+            Phase::NotYetOpen { opens_at } => Some(format!(
                 "Readers can answer from {}.",
-                written::short(at.timestamp(), &zone)
-            ),
-            None => "The poll is open. Readers can answer now.".to_owned(),
-        }),
+                written::short(opens_at.timestamp(), &zone)
+            )),
+            Phase::Open { .. } => Some("The poll is open. Readers can answer now.".to_owned()),
+            _ => None,
+        },
         "closed" => Some("The poll is closed. Nobody can answer any more.".to_owned()),
-        "reopened" => Some("The poll accepts answers again.".to_owned()),
+        "reopened" if matches!(at, Phase::Open { .. }) => {
+            Some("The poll accepts answers again.".to_owned())
+        }
         _ => None,
     };
-    let at = phase(poll.state, poll.opens_at, poll.closes_at, now);
     let (state, badge) = badge(at);
     let url = format!("{}/p/{}", app.config.origin(), poll.slug);
     let facts = facts(&app, &poll).await?;

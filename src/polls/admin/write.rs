@@ -206,16 +206,9 @@ async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(),
 pub async fn publish(
     State(app): State<App>,
     Path(slug): Path<String>,
-    _: EditorForm,
+    EditorForm { editor, .. }: EditorForm,
 ) -> Result<Response, Problem> {
-    turn(
-        &app,
-        &slug,
-        PollState::Draft,
-        PollState::Published,
-        "published",
-    )
-    .await
+    open(&app, &editor, &slug, PollState::Draft, "published").await
 }
 
 /// `POST /admin/polls/{slug}/close`
@@ -238,16 +231,28 @@ pub async fn close(
 pub async fn reopen(
     State(app): State<App>,
     Path(slug): Path<String>,
-    _: EditorForm,
+    EditorForm { editor, .. }: EditorForm,
 ) -> Result<Response, Problem> {
-    turn(
-        &app,
-        &slug,
-        PollState::Closed,
-        PollState::Published,
-        "reopened",
-    )
-    .await
+    open(&app, &editor, &slug, PollState::Closed, "reopened").await
+}
+
+/// Opens the poll, or shows its form if its close has passed.
+async fn open(
+    app: &App,
+    editor: &Editor,
+    slug: &str,
+    from: PollState,
+    done: &str,
+) -> Result<Response, Problem> {
+    let poll = poll_of(app, slug).await?;
+    let over = definition::over(poll.closes_at, app.clock.now());
+    if let Some(over) = over.filter(|_| poll.state == from && poll.sealed_at.is_none()) {
+        let letters = newsletters::all(app.db.read()).await?;
+        let typed = Typed::of(&poll, &letters);
+        let errors = Errors::from([("closes".to_owned(), format!("{}.", over.message))]);
+        return form_page(app, editor.frame(), Some(&poll), &typed, &errors).await;
+    }
+    turn(app, slug, from, PollState::Published, done).await
 }
 
 async fn turn(

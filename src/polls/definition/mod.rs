@@ -20,7 +20,7 @@ mod tests;
 mod written;
 
 pub use book::Book;
-pub use check::{MAX_OPTIONS, MAX_QUESTIONS, MAX_TEXT_CHARS, is_line, is_path};
+pub use check::{MAX_OPTIONS, MAX_QUESTIONS, MAX_TEXT_CHARS, is_line, is_path, over};
 pub use define::{Retimed, Stored, create, free_slug, replace_draft, retime, set_state};
 pub use delete::delete_draft;
 pub use slug::{is_slug, slug_of};
