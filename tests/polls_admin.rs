@@ -165,11 +165,19 @@ async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
         .expect(409)
         .says("Somebody else changed this poll");
 
+    // A form of the draft is not saved after somebody opened the poll: its questions would be lost without a word.
+    let edit = browser.get("/admin/polls/mine/edit").await.expect(200);
+    let draft = own_form(&edit).fill("question.1", "Fourth?");
     let page = browser.get("/admin/polls/mine").await;
     browser
         .submit(page.form("form[action$='/publish']"))
         .await
         .expect(200);
+    browser
+        .submit(draft.button("then", "save"))
+        .await
+        .expect(409)
+        .says("Somebody else changed this poll");
     let edit = browser
         .get("/admin/polls/mine/edit")
         .await
@@ -181,16 +189,49 @@ async fn a_draft_changes_whole_and_an_open_poll_only_its_times() {
     form.fields
         .push(("question.1".into(), "Changed behind readers' backs?".into()));
     browser
-        .submit(form.clone())
+        .submit(form)
         .await
         .expect(200)
         .says("Second?")
         .says("Only editors");
+    let edit = browser.get("/admin/polls/mine/edit").await.expect(200);
     browser
-        .submit(form.fill("opens", "2026-03-04 07:00"))
+        .submit(own_form(&edit).fill("opens", "2026-03-04 07:00"))
         .await
         .expect(422)
         .says("close after it opens");
+}
+
+/// A tab that was left open must not move the close back, or open a poll that somebody has closed.
+#[tokio::test]
+async fn an_outdated_form_of_an_open_poll_is_not_saved() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app).await;
+    app.poll("trust").await;
+    let edit = browser.get("/admin/polls/trust/edit").await.expect(200);
+    let stale = own_form(&edit).fill("closes", "2026-03-03 07:00");
+    let later = own_form(&edit).fill("closes", "2026-03-04 07:00");
+    browser.submit(later).await.expect(200);
+    let closes = app.count("SELECT closes_ms FROM poll").await;
+    browser
+        .submit(stale)
+        .await
+        .expect(409)
+        .says("Somebody else changed this poll");
+    assert_eq!(app.count("SELECT closes_ms FROM poll").await, closes);
+
+    let edit = browser.get("/admin/polls/trust/edit").await.expect(200);
+    let stale = own_form(&edit).fill("closes", "2026-03-05 07:00");
+    let page = browser.get("/admin/polls/trust").await;
+    browser
+        .submit(page.form("form[action$='/close']"))
+        .await
+        .expect(200);
+    browser.submit(stale.clone()).await.expect(409);
+    let mut without = stale;
+    without.fields.retain(|(name, _)| name != "revision");
+    browser.submit(without).await.expect(409);
+    assert_eq!(app.count("SELECT closes_ms FROM poll").await, closes);
 }
 
 #[tokio::test]

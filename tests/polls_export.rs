@@ -37,7 +37,7 @@ async fn polls_an_export_is_counts_and_leads_to_nobody() {
     let editor = signed_in(&app).await;
     let page = editor.get("/admin/polls/trust/export").await.expect(200);
     let files = page.attributes("tbody th a", "href");
-    assert_eq!(files.len(), 12);
+    assert_eq!(files.len(), 13);
     for file in &files {
         let taken = editor.get(file).await.expect(200);
         let said = taken.headers["content-disposition"].to_str().unwrap();

@@ -71,8 +71,8 @@ async fn polls_linked_the_mode_is_chosen_in_the_draft_and_stays() {
     browser
         .submit(old.button("then", "save"))
         .await
-        .expect(422)
-        .says("make a new poll instead");
+        .expect(409)
+        .says("Somebody else changed this poll");
     browser
         .submit(
             open.fill("closes", "2026-04-01T10:00")

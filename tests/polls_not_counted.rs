@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use canvass::polls::{self, RefusalReason};
+
 use crate::support::app::{START, TestApp};
+use crate::support::editor::signed_in;
 
 #[tokio::test]
 async fn polls_what_cannot_be_counted_has_a_page_that_says_why() {
@@ -169,9 +172,68 @@ async fn polls_only_sites_that_may_embed_can_send_answers() {
         .await
         .expect(403);
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 0);
+    assert_eq!(refused(&app).await, [(RefusalReason::OtherSite, 2)]);
     from("https://news.example", "cross-site")
         .post("/p/trust", &[("option", "1")])
         .await
         .expect(200);
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot").await, 1);
+}
+
+async fn refused(app: &TestApp) -> Vec<(RefusalReason, i64)> {
+    let poll = polls::by_slug(&app.app.db, "trust").await.unwrap().unwrap();
+    polls::refused(&app.app.db, poll.id).await.unwrap()
+}
+
+#[tokio::test]
+async fn polls_editors_see_how_many_answers_were_not_counted_and_why() {
+    let app = TestApp::start().await;
+    app.poll_with("trust", |d| {
+        d.closes_at = Some(START + Duration::from_secs(60))
+    })
+    .await;
+    let editor = signed_in(&app).await;
+    let turnout = "/admin/polls/trust/turnout";
+    let page = editor.get(turnout).await.expect(200);
+    page.says("No answer was refused.");
+    let reader = app.reader();
+    let proven = [("option", "1"), ("proof", "forged")];
+    let stranger = app.reader().with_header("origin", "https://evil.example");
+    let stranger = stranger.with_header("sec-fetch-site", "cross-site");
+    reader.post("/p/trust", &proven).await.expect(200);
+    stranger.post("/p/trust", &proven).await.expect(403);
+    app.advance(Duration::from_secs(60));
+    for _ in 0..2 {
+        let late = reader.post("/p/trust", &[("option", "2")]).await;
+        late.expect(409);
+    }
+    let page = editor.get(turnout).await.expect(200);
+    let page = page.says("1 answer came with an invalid or outdated proof of work");
+    assert_eq!(
+        page.all("[aria-labelledby=refused] tbody tr > *"),
+        [
+            "The poll was closed",
+            "2",
+            "From the page of a site that is not allowed to embed polls",
+            "1"
+        ]
+    );
+    let file = "/admin/polls/trust/export/refusals.csv";
+    let file = editor.get(file).await.expect(200);
+    let lines: Vec<&str> = file.body.lines().collect();
+    assert_eq!(lines.len(), 1 + 11, "reasons without refusals, too");
+    for line in [
+        "\u{feff}reason,count",
+        "closed,2",
+        "bad_proof,1",
+        "other_site,1",
+    ] {
+        assert!(lines.contains(&line), "{line}: {lines:?}");
+    }
+    let token = app.api_token().await;
+    let url = app.url("/api/v1/polls/trust/export/poll.json");
+    let request = reqwest::Client::new().get(url).bearer_auth(token);
+    let document: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    let first = serde_json::json!({ "reason": "closed", "count": 2 });
+    assert_eq!(document["refusals"][0], first);
 }

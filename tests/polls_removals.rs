@@ -62,7 +62,10 @@ async fn polls_answers_are_left_out_in_public_and_given_back() {
         .expect(200)
         .says("readers see your reason");
     let result = app.reader().get("/p/trust/results").await.expect(200);
-    result.says("14 answers were left out by the editors: A class did its homework twice");
+    let result =
+        result.says("14 answers were left out by the editors: A class did its homework twice");
+    // No answer from an embed counts any more.
+    result.says("12 readers chose to answer, on 2 March 2026, on the poll’s page. They selected");
     assert_eq!(
         app.count("SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE option_id = 0")
             .await,
@@ -148,6 +151,58 @@ async fn polls_nobody_leaves_out_so_few_that_it_shows_what_they_said() {
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot_removal").await, 1);
     assert!(app.app.clock.now() > START);
+}
+
+/// If an editor could set all but one aside, the result would show what that one said.
+#[tokio::test]
+async fn polls_nobody_leaves_out_so_many_that_it_shows_what_the_others_said() {
+    let app = TestApp::start().await;
+    let editor = answered(&app).await;
+    for _ in 0..3 {
+        let fields = [("option", "3")];
+        app.reader().post("/p/trust", &fields).await.expect(200);
+    }
+    let path = "/admin/polls/trust/removals";
+    let get = |query: &str| {
+        let url = format!("{path}?{query}");
+        let editor = editor.clone();
+        async move { editor.get(&url).await.expect(200) }
+    };
+    // Nine o'clock: 12 on the page. Ten o'clock: 3 on the page, 14 in embeds.
+    let early = get("until=2026-03-02T11:00").await;
+    assert_eq!(early.all("main form.form table").len(), 1, "by time alone");
+    let embeds = get("place=2").await.says("14 answers of the 29");
+    assert!(
+        embeds.all("main form.form table").is_empty(),
+        "less a table by time it would be the 3 of the hour"
+    );
+    let alone = [
+        ("place=0&until=2026-03-02T11:00", "the 3 later on the page"),
+        ("place=2&from=2026-03-02T11:00", "the 3 of the same hour"),
+    ];
+    for (query, whom) in alone {
+        let page = get(query).await.says("Fewer than ten other answers");
+        assert!(page.all("main form.form").is_empty(), "{whom}");
+        // A form that was never shown.
+        let form = embeds.form("main form.form").fill("reason", "Because");
+        let mut form = form.button("then", "remove");
+        let asked: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        for (name, value) in &mut form.fields {
+            if let Some((_, asked)) = asked.iter().find(|(field, _)| field == name) {
+                *value = asked.clone().into_owned();
+            }
+        }
+        form.fields.push(("sure".to_owned(), "yes".to_owned()));
+        let page = editor.submit(form).await.expect(422);
+        page.says("Fewer than ten other answers");
+    }
+    // With the 12 of nine o'clock out, the embeds are all but three.
+    let form = early.form("main form.form").fill("reason", "A test");
+    let mut form = form.button("then", "remove");
+    form.fields.push(("sure".to_owned(), "yes".to_owned()));
+    editor.submit(form).await.expect(200);
+    get("place=2").await.says("Fewer than ten other answers");
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot_removal").await, 1);
 }
 
 #[tokio::test]

@@ -95,22 +95,23 @@ async fn polls_a_sealed_poll_is_kind_to_everybody() {
         .await
         .expect(200)
         .says("What counts stays as it is");
-    let form = editor
-        .get("/admin/polls/trust/edit")
-        .await
-        .expect(200)
-        .form("main form.form");
+    let form = async || {
+        let page = editor.get("/admin/polls/trust/edit").await;
+        page.expect(200).form("main form.form")
+    };
     // The visibility of the result can still be changed, but not the close.
     editor
         .submit(
-            form.clone()
+            form()
+                .await
                 .choose("visibility", "never")
                 .button("then", "save"),
         )
         .await
         .expect(200)
         .says("Saved.");
-    let later = form
+    let later = form()
+        .await
         .fill("closes", "2027-01-01T12:00")
         .button("then", "save");
     editor

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use canvass::polls::Tier;
 use futures::future::join_all;
 use serde_json::json;
 
@@ -199,6 +200,33 @@ async fn forged_tiers_are_counted_as_what_they_are() {
         0
     );
     app.assert_the_count_agrees("trust").await;
+}
+
+/// Days and places are not counted by tier, so they are those of all who answered, and the note says so.
+#[tokio::test]
+async fn the_note_under_a_higher_tier_does_not_say_where_its_readers_answered() {
+    let app = TestApp::start().await;
+    app.poll_with("trust", |poll| poll.headline_tier = Tier::Worked)
+        .await;
+    prove(&app.reader(), "1", &solved(&app.reader(), "trust").await).await;
+    let note = async || {
+        let token = app.api_token().await;
+        let url = app.url("/api/v1/polls/trust/results");
+        let request = reqwest::Client::new().get(url).bearer_auth(token);
+        let results: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+        (results["note"].clone(), results["answered"].clone())
+    };
+    let (said, answered) = note().await;
+    let all = "1 reader chose to answer, on 2 March 2026, on the poll’s page. They selected themselves; no margin of error applies.";
+    assert_eq!(said, all);
+    assert_eq!(answered["places"], json!(["page"]));
+    let embedded = [("option", "1"), ("place", "embed")];
+    app.reader().post("/p/trust", &embedded).await.expect(200);
+    let (said, answered) = note().await;
+    let part = "1 reader who chose to answer is counted here. All answers, including those not counted here, were given on 2 March 2026, \
+                on the poll’s page and on pages that embed it. Readers selected themselves; no margin of error applies.";
+    assert_eq!(said, part);
+    assert!(answered.is_null(), "{answered}");
 }
 
 /// Sent a hundred times at once by browsers without a cookie: it is one voter, on every node and after a restart,

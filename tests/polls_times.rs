@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use canvass::db;
 use canvass::polls::ballots::{self, Outcome};
-use canvass::polls::{self, Phase, Visibility};
+use canvass::polls::{self, Phase, RefusalReason, Retimed, Visibility};
 use canvass::types::UnixMillis;
 use futures::future::join_all;
 
@@ -15,7 +15,7 @@ use crate::polls_ballot_box::{Box, NOON, opened};
 async fn reopened(ballots: Box, opens: Option<UnixMillis>, closes: Option<UnixMillis>) -> Box {
     let (db, id) = (&ballots.db, ballots.poll.id);
     let txn = db.write_txn("test").await.unwrap();
-    let retimed = polls::retime(&txn, NOON, id, opens, closes, Visibility::Always);
+    let retimed = polls::retime(&txn, NOON, id, None, opens, closes, Visibility::Always);
     retimed.await.unwrap();
     txn.commit().await.unwrap();
     let poll = polls::by_id(db, id).await.unwrap().unwrap();
@@ -43,7 +43,7 @@ async fn polls_the_close_is_decided_at_the_commit() {
     assert_eq!(ballots.counts().await, [1, 1, 0]);
     assert_eq!(
         polls::refused(&ballots.db, ballots.poll.id).await.unwrap(),
-        [(1, 2)]
+        [(RefusalReason::Closed, 2)]
     );
 }
 
@@ -57,9 +57,9 @@ async fn polls_the_opening_is_decided_at_the_commit() {
     ballots.clock.advance(Duration::from_millis(1));
     assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
     assert_eq!(ballots.counts().await, [1, 1, 0]);
-    // 2: not open yet. No refusal goes unrecorded.
+    // No refusal goes unrecorded.
     let refusals = polls::refused(&ballots.db, ballots.poll.id).await;
-    assert_eq!(refusals.unwrap(), [(2, 1)]);
+    assert_eq!(refusals.unwrap(), [(RefusalReason::NotOpen, 1)]);
 }
 
 /// Not by the time it was sent, nor by the time it began to wait: both pass while an answer waits for the writer.
@@ -112,10 +112,13 @@ async fn polls_a_clock_that_steps_back_over_the_close_opens_nothing() {
         let read = polls::by_id(&ballots.db, id).await.unwrap().unwrap();
         assert_eq!(read.phase(NOON), Phase::Closed { at: Some(closes) });
         assert_eq!(ballots.counts().await, [1, 1, 0]);
-        // An editor who moves the close does so on purpose.
+        // An editor who moves the close does so on purpose, and knowing what others have done to the poll.
         let txn = ballots.db.write_txn("test").await.unwrap();
         let later = Some(closes + Duration::from_secs(60));
-        polls::retime(&txn, NOON, id, None, later, Visibility::Always)
+        let before = Some(read.revision - 1);
+        let outdated = polls::retime(&txn, NOON, id, before, None, later, Visibility::Always);
+        assert_eq!(outdated.await.unwrap(), Retimed::Conflict);
+        polls::retime(&txn, NOON, id, None, None, later, Visibility::Always)
             .await
             .unwrap();
         txn.commit().await.unwrap();

@@ -2,8 +2,8 @@
 
 use canvass::db::group_commit::{GroupCommit, Lines, Queue};
 use canvass::db::{self, fetch_one};
-use canvass::polls::Tier;
 use canvass::polls::ballots::{self, Outcome, SPILL, Slip};
+use canvass::polls::{self, RefusalReason, Tier};
 
 use crate::polls_ballot_box::opened;
 use crate::polls_verify::verified;
@@ -89,4 +89,6 @@ async fn polls_answers_of_one_voter_in_a_group_are_told_what_each_did() {
         .await
         .unwrap();
     assert_eq!(told, [Outcome::HandedOver; 6]);
+    let refused = polls::refused(&group.db, group.poll.id).await.unwrap();
+    assert_eq!(refused, [(RefusalReason::HandedOver, 6)]);
 }

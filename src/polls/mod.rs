@@ -57,12 +57,14 @@ mod voter;
 mod words;
 
 pub use admin::{PAGES as ADMIN_PAGES, routes as admin_routes};
-pub use answer::{Answered, Choice, Sent, answer, refused, stored_options};
+pub use answer::{
+    Answered, Choice, Reason as RefusalReason, Sent, answer, refused, stored_options,
+};
 pub use api::Document as ApiDocument;
 pub use ballots::{adopt as adopt_ballots, verify, watch_closes, writers as ballot_writers};
 pub use definition::{
-    Definition, Headline, OptionText, QuestionText, ScaleText, Stored, by_id, by_slug, create,
-    headlines, is_slug, list, replace_draft, retime, set_state,
+    Definition, Headline, OptionText, QuestionText, Retimed, ScaleText, Stored, by_id, by_slug,
+    create, headlines, is_slug, list, replace_draft, retime, set_state,
 };
 pub use form::{FormView, form_for_article};
 pub use import::{

@@ -184,6 +184,11 @@ impl Typed {
         }
     }
 
+    /// The revision of the poll that the form was made from; one that no poll has if the form does not say it.
+    pub fn based_on(&self) -> i64 {
+        self.revision.parse().unwrap_or(-1)
+    }
+
     /// The form after a button that adds, moves or removes something.
     pub fn changed(mut self, then: Then) -> Self {
         self.questions = changed(self.questions, then);

@@ -1,8 +1,10 @@
 //! `/admin/polls/{slug}/removals`: excludes answers publicly, by what an editor may know about
 //! them, and gives them back.
 //!
-//! Answers are selected by hour, place and tier, and never fewer than [`SMALLEST_CELL`] at once: an editor who set a
-//! single answer aside would see in the result what it said.
+//! Answers are selected by hour, place and tier, and neither they nor those that remain beside them may be fewer than
+//! [`SMALLEST_CELL`]: an editor who set all but one aside, or a single one, would see in the result what it said. What
+//! the selected answers said is shown before they are left out only if they are selected by hour alone: tiers and
+//! places could be subtracted from each other.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,6 +18,7 @@ use super::result::TIERS;
 use super::tabs::poll_of;
 use crate::admin::{Editor, EditorForm, Frame, show as shown};
 use crate::app::App;
+use crate::polls::ballots::others::{self, Small};
 use crate::polls::ballots::removal::{
     LONGEST_REASON, NotRemoved, Removal, Selection, give_back, matching, removals, set_aside,
 };
@@ -139,8 +142,8 @@ pub async fn decide(
             if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
                 return again(&app, &poll, &editor, &asked, NO_REASON).await;
             }
-            if matching(&app.db, poll.id, &selection).await? < SMALLEST_CELL {
-                return again(&app, &poll, &editor, &asked, TOO_FEW).await;
+            if let Some(why) = judged(&app, &poll, &selection).await?.1 {
+                return again(&app, &poll, &editor, &asked, why).await;
             }
             if form.text("sure")? != "yes" && is_much(&app, &poll, &selection).await? {
                 return page(&app, &poll, editor.frame(), &asked, None, Some(&reason)).await;
@@ -169,6 +172,30 @@ pub async fn decide(
 const NOTHING_ASKED: &str = "Say which answers: by time, place or how much is known.";
 const NO_REASON: &str = "Write why in at most 500 characters: readers see it beside the result.";
 const TOO_FEW: &str = "Fewer than ten answers match. So few cannot be left out, because the result would reveal what they said.";
+const TOO_FEW_COUNTED: &str = "Fewer than ten of these answers count in the result. So few cannot be left out, because the result would reveal what they said.";
+const TOO_FEW_OTHERS: &str = "Fewer than ten other answers would remain: in all, or with the same time, place or kind of reader. The numbers would reveal what they said, so these answers cannot be left out.";
+
+/// The number of answers that match, and why they cannot be left out.
+async fn judged(
+    app: &App,
+    poll: &Poll,
+    selection: &Selection,
+) -> Result<(i64, Option<&'static str>), Problem> {
+    let found = matching(&app.db, poll.id, selection).await?;
+    let why = match found {
+        0 => Some("No answer that counts matches."),
+        ..SMALLEST_CELL => Some(TOO_FEW),
+        _ => {
+            let groups = others::groups(&app.db, poll.id, selection).await?;
+            let small = others::small(&groups, selection, poll.headline_tier);
+            small.map(|small| match small {
+                Small::Counted => TOO_FEW_COUNTED,
+                Small::Others => TOO_FEW_OTHERS,
+            })
+        }
+    };
+    Ok((found, why))
+}
 
 async fn again(
     app: &App,
@@ -214,15 +241,18 @@ async fn page(
         Ok(selection) => (selection, None),
         Err(odd) => (None, Some(odd)),
     };
-    let found = match &selection {
-        Some(selection) => Some(matching(&app.db, poll.id, selection).await?),
+    let asked_about = match &selection {
+        Some(selection) => Some(judged(app, poll, selection).await?),
         None => None,
     };
+    let refused = asked_about.and_then(|(_, why)| why);
     let totals = results::totals(&app.db, poll).await?;
     let voters = totals.voters(Tier::Anonymous);
-    let found = found.map(|n| n.min(voters));
+    let found = asked_about
+        .filter(|(_, why)| why.is_none())
+        .map(|(n, _)| n.min(voters));
     let groups = match &selection {
-        Some(selection) if found.is_some_and(|n| n >= SMALLEST_CELL) => {
+        Some(selection) if found.is_some() && selection.is_by_hours() => {
             let them = trust::counts_meeting(&app.db, poll.id, selection).await?;
             let without = Without {
                 totals: &totals,
@@ -262,12 +292,10 @@ async fn page(
         "groups": groups, "headline": headline(poll.headline_tier),
         "unsure": unsure,
         "left": found.map(|n| voters - n).filter(|left| *left > 0).map(shown::count),
-        "found": found.filter(|n| *n >= SMALLEST_CELL).map(|n| shown::counted(n, "answer", "answers")),
+        "found": found.map(|n| shown::counted(n, "answer", "answers")),
         "unasked": selection.is_none() && odd.is_none() && !asked.asked.is_empty(),
-        "few": found.filter(|n| *n < SMALLEST_CELL).map(|n| match n {
-            0 => "No answer that counts matches.",
-            _ => TOO_FEW,
-        }),
+        // On top of the page already if the form was sent.
+        "few": refused.filter(|_| error.is_none()),
         "of": shown::count(voters),
         "removals": listed,
     });

@@ -4,6 +4,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::bursts::headline;
 use super::tabs::{Tab, poll_of, tabs};
 use super::{acts, badge};
 use crate::admin::{Done, Editor, show as shown};
@@ -12,9 +13,9 @@ use crate::newsletters;
 use crate::polls::mail;
 use crate::polls::model::{Kind, Phase, Poll, PollState, Question, Tier, Visibility, phase};
 use crate::polls::results::note::note;
-use crate::polls::results::shares::shares;
-use crate::polls::results::shown::left_out;
-use crate::polls::results::{Results, Totals, kinds, secrecy, totals};
+use crate::polls::results::shown::{left_out, question_result};
+use crate::polls::results::{Results, Row, Totals, secrecy, totals};
+use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::polls::trust;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
@@ -37,21 +38,24 @@ pub async fn show(
     let totals = totals(&app.db, &poll).await?;
     let now = app.clock.now();
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
+    let at = phase(poll.state, poll.opens_at, poll.closes_at, now);
     let notice = match query.done.as_str() {
         "created" => Some("The draft is saved. Nobody sees it until you open it.".to_owned()),
         "saved" => Some("Saved.".to_owned()),
-        "published" => Some(match poll.opens_at.filter(|at| *at > now) {
-            Some(at) => format!(
+        "published" => match at {
+            Phase::NotYetOpen { opens_at } => Some(format!(
                 "Readers can answer from {}.",
-                written::short(at.timestamp(), &zone)
-            ),
-            None => "The poll is open. Readers can answer now.".to_owned(),
-        }),
+                written::short(opens_at.timestamp(), &zone)
+            )),
+            Phase::Open { .. } => Some("The poll is open. Readers can answer now.".to_owned()),
+            _ => None,
+        },
         "closed" => Some("The poll is closed. Nobody can answer any more.".to_owned()),
-        "reopened" => Some("The poll accepts answers again.".to_owned()),
+        "reopened" if matches!(at, Phase::Open { .. }) => {
+            Some("The poll accepts answers again.".to_owned())
+        }
         _ => None,
     };
-    let at = phase(poll.state, poll.opens_at, poll.closes_at, now);
     let (state, badge) = badge(at);
     let url = format!("{}/p/{}", app.config.origin(), poll.slug);
     let facts = facts(&app, &poll).await?;
@@ -89,7 +93,9 @@ pub async fn show(
             { "label": "Answered", "value": shown::count(voters) },
             { "label": "Of them confirmed readers", "value": shown::count(totals.voters(Tier::Subscriber)) },
         ],
-        "questions": poll.questions.iter().map(|q| question(q, &totals, poll.questions.len() > 1)).collect::<Vec<_>>(),
+        "questions": poll.questions.iter().map(|q| question(&poll, q, &totals)).collect::<Vec<_>>(),
+        "headline": headline(poll.headline_tier),
+        "others": others(&poll, &totals),
         "note": said_of(&poll, &totals, &zone),
         "sample": poll.sample().is_some(),
         "tiers": tiers,
@@ -148,39 +154,50 @@ fn times(at: Phase, poll: &Poll, zone: &Zone) -> String {
     }
 }
 
-fn question(question: &Question, totals: &Totals, many: bool) -> Value {
-    let voters = totals.voters(Tier::Anonymous);
-    let ranked = kinds::runoff(question, totals, Tier::Anonymous);
-    let all: Vec<i64> = question
-        .options
+/// Readers who answered but are not counted in the result.
+fn uncounted(poll: &Poll, totals: &Totals) -> i64 {
+    totals.voters(Tier::Anonymous) - totals.voters(poll.headline_tier)
+}
+
+/// Why their answers are not shown: beside the result, those of fewer than [`SMALLEST_CELL`] readers could be worked
+/// out.
+fn others(poll: &Poll, totals: &Totals) -> Option<String> {
+    let n = uncounted(poll, totals);
+    let few = (1..SMALLEST_CELL).contains(&n);
+    few.then(|| {
+        format!(
+            "{} not counted in the result. What they said is shown beside it from ten readers on.",
+            shown::counted(n, "reader who answered is", "readers who answered are")
+        )
+    })
+}
+
+/// The result of a question, and beside it the answers of everybody where the result does not count all of them.
+fn question(poll: &Poll, question: &Question, totals: &Totals) -> Value {
+    let among = |tier| question_result(poll, question, totals, tier, &[]);
+    let result = among(poll.headline_tier);
+    let everybody = (uncounted(poll, totals) >= SMALLEST_CELL).then(|| among(Tier::Anonymous));
+    // Every row of the result is among those of everybody.
+    let all: &[Row] = everybody.as_ref().map_or(&result.rows, |all| &all.rows);
+    let options: Vec<Value> = all
         .iter()
-        .map(|option| totals.option(option.id, Tier::Anonymous))
-        .collect();
-    let counts = match &ranked {
-        // A ranked option is on most ballots, so the options are compared by first choices.
-        Some((_, counted)) => {
-            kinds::first_choices(counted, &question.options.iter().collect::<Vec<_>>())
-        }
-        None => all.clone(),
-    };
-    let exclusive = question.is_single() || ranked.is_some();
-    let summary = kinds::summary(question, &all, ranked.as_ref().map(|(_, counted)| counted));
-    let shares = shares(&counts, voters, exclusive);
-    let options: Vec<Value> = question
-        .options
-        .iter()
-        .zip(&counts)
-        .enumerate()
-        .map(|(at, (option, n))| {
+        .map(|all| {
+            let row = result.rows.iter().find(|row| row.key == all.key);
+            let retired = question.options.iter().any(|o| o.key == all.key && o.retired);
             json!({
-                "key": option.key, "label": question.shown_label(option), "retired": option.retired, "n": n, "count": shown::count(*n),
-                "max": voters.max(1), "share": shares.as_ref().map(|shares| shares[at].text()).unwrap_or_default(),
+                "key": all.key, "label": all.label, "retired": retired,
+                "count": row.map_or("0", |row| &row.count), "share": row.and_then(|row| row.share.as_ref()),
+                "width": row.map_or(0.0, |row| row.width),
+                "all": all.count, "all_share": all.share,
             })
         })
         .collect();
+    let voters = totals.voters(poll.headline_tier);
     json!({
-        "text": question.text, "many": many, "answers": voters > 0, "options": options,
-        "summary": summary, "ranked": ranked.is_some(),
+        "text": question.text, "many": poll.questions.len() > 1,
+        "answers": voters > 0 || everybody.is_some(), "options": options,
+        "summary": result.summary, "ranked": question.kind == Kind::Ranked,
+        "everybody": everybody.is_some(), "everybody_summary": everybody.and_then(|all| all.summary),
     })
 }
 

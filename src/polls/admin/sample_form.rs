@@ -10,7 +10,7 @@ use super::tabs::{Tab, page, poll_of};
 use crate::admin::{Editor, EditorForm, show as shown};
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
-use crate::polls::definition::{Definition, free_slug};
+use crate::polls::definition::{Definition, free_slug, over};
 use crate::polls::model::{Poll, PollState, Tier};
 use crate::polls::sample::{LARGEST, Order, SMALLEST, Taken, margin, store, take};
 use crate::web::Problem;
@@ -63,6 +63,11 @@ pub async fn draw(
     if poll.state == PollState::Draft && poll.linking.is_some() {
         return Err(Problem::conflict(
             "A random sample is asked in secret, and its mail says so. Edit this draft and make it secret, then draw.",
+        ));
+    }
+    if poll.state == PollState::Draft && over(poll.closes_at, app.clock.now()).is_some() {
+        return Err(Problem::conflict(
+            "The closing time of this draft has passed, so nobody could answer. Edit it and choose a later one, then draw.",
         ));
     }
     let letters = newsletters::all(app.db.read()).await?;

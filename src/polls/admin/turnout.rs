@@ -8,6 +8,7 @@ use super::result::TIERS;
 use super::tabs::{Tab, page, per_cent, poll_of};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
+use crate::polls::answer::{Reason, refused};
 use crate::polls::insight::store::{self, Steps};
 use crate::polls::insight::turnout::{Bucket, Turnout, Unit, turnout};
 use crate::polls::model::{Place, Tier};
@@ -45,6 +46,9 @@ pub async fn show(
     page["steps"] = funnel(&steps, &totals, answered, poll.newsletter.is_some()).into();
     page["places"] = places(&steps, &totals).into();
     page["tiers"] = tiers.into();
+    let refused = refused(&app.db, poll.id).await?;
+    page["refused"] = refusals(&refused).into();
+    page["bad_proofs"] = bad_proofs(&refused).into();
     app.pages.render("polls/admin_turnout", &page)
 }
 
@@ -171,6 +175,47 @@ fn places(steps: &Steps, totals: &Totals) -> Vec<Value> {
             json!({ "label": label, "seen": seen, "answered": answered })
         })
         .collect()
+}
+
+/// Answers that were not counted, by reason.
+fn refusals(refused: &[(Reason, i64)]) -> Vec<Value> {
+    let told = refused.iter().filter_map(|(reason, n)| {
+        let why = why(*reason)?;
+        Some(json!({ "why": why, "count": shown::count(*n) }))
+    });
+    told.collect()
+}
+
+/// Why an answer was not counted; `None`: it was.
+fn why(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::Closed => "The poll was closed",
+        Reason::NotOpen => "The poll was not open yet",
+        Reason::ForeignOption => "The poll has no such option",
+        Reason::WrongNumber => "Too many or too few options, or invalid ranks or words",
+        Reason::TooFast => "By a mail’s link, faster than a person reads",
+        Reason::BadNonce => "By a mail’s link, from a page that had expired",
+        Reason::Untouched => "By a mail’s link, but no person had pressed the button",
+        Reason::NotInvited => "Not selected for the random sample",
+        Reason::HandedOver => {
+            "The browser’s answer counts as a subscriber’s and can be changed only there"
+        }
+        Reason::OtherSite => "From the page of a site that is not allowed to embed polls",
+        Reason::BadProof => return None,
+    })
+}
+
+/// What is said about answers that were counted in a lower tier.
+fn bad_proofs(refused: &[(Reason, i64)]) -> Option<String> {
+    let bad = refused
+        .iter()
+        .find(|(reason, _)| *reason == Reason::BadProof);
+    bad.map(|(_, n)| {
+        format!(
+            "{} with an invalid or outdated proof of work and counted as without one.",
+            shown::counted(*n, "answer came", "answers came")
+        )
+    })
 }
 
 #[cfg(test)]

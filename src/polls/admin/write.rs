@@ -10,7 +10,7 @@ use super::tabs::poll_of;
 use crate::admin::{Editor, EditorForm};
 use crate::app::App;
 use crate::newsletters;
-use crate::polls::definition::{self, Stored};
+use crate::polls::definition::{self, Retimed, Stored};
 use crate::polls::model::{Poll, PollState};
 use crate::web::Problem;
 
@@ -20,6 +20,9 @@ pub const SEALED: &str = "The key of this poll has been destroyed, so that nobod
 /// Why a poll stays secret, or stays linked with these words.
 const LINKING_STAYS: &str = "Readers were told whether their answers are secret, and in which words they agree to a link. That stays; make a new \
      poll instead.";
+
+/// Why an outdated form is not saved. The browser still has what was typed.
+const CHANGED: &str = "Somebody else changed this poll while you were editing it. Go back, copy what you wrote, and load the page again.";
 
 /// `GET /admin/polls/new`
 pub async fn show_new(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
@@ -118,6 +121,10 @@ pub async fn save(
         )
         .await;
     }
+    // Before anything else: an outdated form may be that of a draft, with questions that can no longer change.
+    if typed.based_on() != poll.revision {
+        return Err(Problem::conflict(CHANGED));
+    }
     let done = if poll.state == PollState::Draft {
         save_draft(&app, &poll, &typed).await?
     } else {
@@ -152,7 +159,7 @@ async fn save_draft(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(), 
         Ok(definition) => definition,
         Err(errors) => return Ok(Err(errors)),
     };
-    let revision = typed.revision.parse().unwrap_or(-1);
+    let revision = typed.based_on();
     let txn = app.db.write_txn("edit-poll").await?;
     match definition::replace_draft(&txn, app.clock.now(), poll.id, revision, &definition).await? {
         Stored::Yes(_) => {
@@ -160,9 +167,7 @@ async fn save_draft(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(), 
             Ok(Ok(()))
         }
         Stored::SlugTaken => Ok(Err(slug_taken())),
-        Stored::Conflict => Err(Problem::conflict(
-            "Somebody else changed this poll while you were editing it. Go back, copy what you wrote, and load the page again.",
-        )),
+        Stored::Conflict => Err(Problem::conflict(CHANGED)),
     }
 }
 
@@ -182,31 +187,28 @@ async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(),
         Ok(timing) => timing,
         Err(errors) => return Ok(Err(errors)),
     };
+    let (now, revision) = (app.clock.now(), Some(typed.based_on()));
     let txn = app.db.write_txn("time-poll").await?;
-    if !definition::retime(&txn, app.clock.now(), poll.id, opens, closes, visibility).await? {
-        return Ok(Err(Errors::from([(
+    match definition::retime(&txn, now, poll.id, revision, opens, closes, visibility).await? {
+        Retimed::Yes => {
+            txn.commit().await?;
+            Ok(Ok(()))
+        }
+        Retimed::Sealed => Ok(Err(Errors::from([(
             "closes".to_owned(),
             SEALED.to_owned(),
-        )])));
+        )]))),
+        Retimed::Conflict => Err(Problem::conflict(CHANGED)),
     }
-    txn.commit().await?;
-    Ok(Ok(()))
 }
 
 /// `POST /admin/polls/{slug}/publish`
 pub async fn publish(
     State(app): State<App>,
     Path(slug): Path<String>,
-    _: EditorForm,
+    EditorForm { editor, .. }: EditorForm,
 ) -> Result<Response, Problem> {
-    turn(
-        &app,
-        &slug,
-        PollState::Draft,
-        PollState::Published,
-        "published",
-    )
-    .await
+    open(&app, &editor, &slug, PollState::Draft, "published").await
 }
 
 /// `POST /admin/polls/{slug}/close`
@@ -229,16 +231,28 @@ pub async fn close(
 pub async fn reopen(
     State(app): State<App>,
     Path(slug): Path<String>,
-    _: EditorForm,
+    EditorForm { editor, .. }: EditorForm,
 ) -> Result<Response, Problem> {
-    turn(
-        &app,
-        &slug,
-        PollState::Closed,
-        PollState::Published,
-        "reopened",
-    )
-    .await
+    open(&app, &editor, &slug, PollState::Closed, "reopened").await
+}
+
+/// Opens the poll, or shows its form if its close has passed.
+async fn open(
+    app: &App,
+    editor: &Editor,
+    slug: &str,
+    from: PollState,
+    done: &str,
+) -> Result<Response, Problem> {
+    let poll = poll_of(app, slug).await?;
+    let over = definition::over(poll.closes_at, app.clock.now());
+    if let Some(over) = over.filter(|_| poll.state == from && poll.sealed_at.is_none()) {
+        let letters = newsletters::all(app.db.read()).await?;
+        let typed = Typed::of(&poll, &letters);
+        let errors = Errors::from([("closes".to_owned(), format!("{}.", over.message))]);
+        return form_page(app, editor.frame(), Some(&poll), &typed, &errors).await;
+    }
+    turn(app, slug, from, PollState::Published, done).await
 }
 
 async fn turn(

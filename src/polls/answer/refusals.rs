@@ -24,9 +24,27 @@ pub enum Reason {
     Untouched,
     /// The voter is not in the sample that the poll asks.
     NotInvited,
+    /// The browser's ballot counts as that of the reader it was handed over to, and can be changed only there.
+    HandedOver,
+    /// The page that sent it belongs to a site that may not embed polls. The reader gets the form on our own page.
+    OtherSite,
 }
 
 impl Reason {
+    pub const ALL: [Self; 11] = [
+        Self::Closed,
+        Self::NotOpen,
+        Self::ForeignOption,
+        Self::WrongNumber,
+        Self::TooFast,
+        Self::BadProof,
+        Self::BadNonce,
+        Self::Untouched,
+        Self::NotInvited,
+        Self::HandedOver,
+        Self::OtherSite,
+    ];
+
     /// The code stored in the table.
     pub fn code(self) -> i16 {
         match self {
@@ -39,6 +57,25 @@ impl Reason {
             Self::BadNonce => 20,
             Self::Untouched => 21,
             Self::NotInvited => 22,
+            Self::HandedOver => 23,
+            Self::OtherSite => 24,
+        }
+    }
+
+    /// The name in exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::NotOpen => "not_open",
+            Self::ForeignOption => "unknown_option",
+            Self::WrongNumber => "invalid",
+            Self::TooFast => "too_fast",
+            Self::BadProof => "bad_proof",
+            Self::BadNonce => "bad_nonce",
+            Self::Untouched => "untouched",
+            Self::NotInvited => "not_invited",
+            Self::HandedOver => "handed_over",
+            Self::OtherSite => "other_site",
         }
     }
 }
@@ -65,8 +102,9 @@ pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Re
     );
 }
 
-/// The refusals of a poll by reason code, summed over all hours.
-pub async fn refused(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
+/// The refusals of a poll by reason, over all hours: some came by a reader's own link, so the hour of one would reveal
+/// that this reader was there. Reasons without any are left out.
+pub async fn refused(db: &Db, poll: PollId) -> Result<Vec<(Reason, i64)>, DbErr> {
     let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
     #[derive(FromQueryResult)]
     struct Row {
@@ -74,5 +112,9 @@ pub async fn refused(db: &Db, poll: PollId) -> Result<Vec<(i16, i64)>, DbErr> {
         n: i64,
     }
     let rows: Vec<Row> = find_all(db.read(), sql, [poll.into()]).await?;
-    Ok(rows.into_iter().map(|row| (row.reason, row.n)).collect())
+    let named = rows.into_iter().filter_map(|row| {
+        let reason = Reason::ALL.into_iter().find(|r| r.code() == row.reason)?;
+        Some((reason, row.n))
+    });
+    Ok(named.collect())
 }

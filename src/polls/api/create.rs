@@ -13,7 +13,7 @@ use crate::api::refusals::{IdempotencyKey, Refusals, WriteRefusals};
 use crate::api::{Begun, Caller, Json, Write};
 use crate::app::App;
 use crate::newsletters;
-use crate::polls::definition::{self, Definition, QuestionText, Stored};
+use crate::polls::definition::{self, Definition, Fault, QuestionText, Stored};
 use crate::polls::model::{Kind, PollState};
 use crate::types::UnixMillis;
 use crate::web::Problem;
@@ -58,7 +58,7 @@ pub struct NewPoll {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub opens_at: Option<jiff::Timestamp>,
-    /// When the poll closes, RFC 3339. Default: when an editor closes it.
+    /// When the poll closes, RFC 3339; in the future, unless it is a draft. Default: when an editor closes it.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub closes_at: Option<jiff::Timestamp>,
@@ -120,15 +120,7 @@ pub async fn create(
     let mut definition = definition(&app, &new).await?;
     let faults = definition.check();
     if !faults.is_empty() {
-        let several = definition.questions.len() > 1;
-        let fields = faults.into_iter().map(|fault| FieldProblem {
-            field: match fault.question {
-                Some(place) if several => format!("questions.{place}.{}", fault.field),
-                _ => fault.field.to_owned(),
-            },
-            message: fault.message,
-        });
-        return Err(Problem::invalid_fields(fields.collect()));
+        return Err(to_correct(&definition, faults));
     }
     let write = match Write::begin(&app, caller, &headers, "api-poll", &new).await? {
         Begun::Fresh(write) => write,
@@ -140,6 +132,11 @@ pub async fn create(
         PollState::Published
     };
     let now = app.clock.now();
+    // Only now: a repeated request gets the first response, even after the close.
+    let over = definition::over(definition.closes_at, now).filter(|_| !new.draft);
+    if let Some(over) = over {
+        return Err(to_correct(&definition, vec![over]));
+    }
     match definition::create(&write.txn, &app.random, now, &definition, state).await? {
         Stored::Yes(id) => {
             let poll = definition::by_id_in(&*write.txn, id)
@@ -153,6 +150,19 @@ pub async fn create(
             Err(Problem::conflict("Another poll has this slug."))
         }
     }
+}
+
+/// A 422 with the fields to correct.
+fn to_correct(definition: &Definition, faults: Vec<Fault>) -> Problem {
+    let several = definition.questions.len() > 1;
+    let fields = faults.into_iter().map(|fault| FieldProblem {
+        field: match fault.question {
+            Some(place) if several => format!("questions.{place}.{}", fault.field),
+            _ => fault.field.to_owned(),
+        },
+        message: fault.message,
+    });
+    Problem::invalid_fields(fields.collect())
 }
 
 async fn definition(app: &App, new: &NewPoll) -> Result<Definition, Problem> {

@@ -63,9 +63,13 @@ pub(super) async fn commit_and_tell(
     moved.counts.write(&mut batch, slot);
     let pages = moved.pages.into_iter().collect();
     let ahead = chain::add(&mut batch, slot, now, &heads, pages);
-    refusals::add(&mut batch, slot, now, &judged.refused);
     moved.links.write(&mut batch, db.backend(), now);
     let mut outcomes = settled(group, judged.outcomes, &judged.last, &moved.said);
+    let handed_over = group.iter().zip(&outcomes);
+    let handed_over = handed_over.filter(|(_, outcome)| **outcome == Outcome::HandedOver);
+    let mut refused = judged.refused;
+    refused.extend(handed_over.map(|(slip, _)| (slip.poll(), Reason::HandedOver)));
+    refusals::add(&mut batch, slot, now, &refused);
     repeats.settle(&mut outcomes, &mut batch, now);
     txn.commit_with(batch).await?;
     if let Err(error) = close::remember(db, now, &judged.seen_closed).await {

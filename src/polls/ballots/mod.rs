@@ -17,7 +17,8 @@
 //! - `links`: answers linked to the readers who agreed to it; `verify_links`: checks that they
 //!   say what the ballots say.
 //! - [`own_choice`]: what a voter's ballot says.
-//! - [`removal`]: ballots that editors set aside, with a reason that readers see.
+//! - [`removal`]: ballots that editors set aside, with a reason that readers see. `others`: whether that would reveal
+//!   what a few voters said.
 //! - `ruled`: editors' rulings on readers' own words, in the log.
 //! - [`audit()`]: a periodic recount.
 //! - `close`: a permanent close, whatever the clock does.
@@ -36,6 +37,7 @@ mod hand_over;
 mod insert;
 mod links;
 pub mod log;
+pub mod others;
 mod own;
 pub mod record;
 pub mod removal;

@@ -42,6 +42,17 @@ impl Selection {
         *self == Self::default()
     }
 
+    /// Whether the ballots are selected by the hour of their first cast alone.
+    #[must_use]
+    pub fn is_by_hours(&self) -> bool {
+        let hours = Self {
+            from: self.from,
+            until: self.until,
+            ..Self::default()
+        };
+        *self == hours
+    }
+
     /// The conditions on `ballot` as SQL; their parameters follow the first `taken`.
     pub fn conditions(&self, taken: usize) -> (String, Vec<Value>) {
         let (mut sql, mut values) = (String::new(), Vec::new());

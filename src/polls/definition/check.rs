@@ -4,6 +4,7 @@ use super::slug;
 use super::written::{Definition, Fault, QuestionText, ScaleText};
 use crate::polls::linked;
 use crate::polls::model::{Kind, MAX_RANKED_OPTIONS, deepest_ranking};
+use crate::types::UnixMillis;
 
 /// The limits: questions in a poll, options in a question and in all of them, and characters of a text.
 pub const MAX_QUESTIONS: usize = 20;
@@ -71,6 +72,17 @@ impl Definition {
         }
         faults.found
     }
+}
+
+/// Why a poll that closes at `closes_at` cannot be published at `now`; `None`: it can. Drafts and imported polls may
+/// have any close.
+pub fn over(closes_at: Option<UnixMillis>, now: UnixMillis) -> Option<Fault> {
+    closes_at.filter(|at| *at <= now).map(|_| Fault {
+        field: "closes_at",
+        message: "This closing time has passed, so nobody could answer. Choose a later one"
+            .to_owned(),
+        question: None,
+    })
 }
 
 impl QuestionText {

@@ -184,19 +184,31 @@ pub async fn set_state(
     Ok(done.rows_affected == 1)
 }
 
-/// Changes the opening, the close and the visibility of results of a poll in any state. Returns false if it is sealed.
+/// The result of changing the times of a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retimed {
+    Yes,
+    /// The poll is sealed, and its close would change.
+    Sealed,
+    /// Somebody else has changed the poll since the revision.
+    Conflict,
+}
+
+/// Changes the opening, the close and the visibility of results of a poll in any state. `revision` is the one that the
+/// change is based on; `None`: whatever it is now.
 pub async fn retime(
     txn: &WriteTxn,
     now: UnixMillis,
     id: PollId,
+    revision: Option<i64>,
     opens_at: Option<UnixMillis>,
     closes_at: Option<UnixMillis>,
     visibility: Visibility,
-) -> Result<bool, DbErr> {
+) -> Result<Retimed, DbErr> {
     let sql = "UPDATE poll SET opens_ms = $1, closes_ms = $2, visibility = $3, updated_ms = $4, revision = revision + 1, \
                closed_ms = CASE WHEN state = $8 OR closes_ms IS NOT DISTINCT FROM $5 THEN closed_ms END \
-               WHERE id = $6 AND (sealed_ms IS NULL OR closes_ms IS NOT DISTINCT FROM $7)";
-    let values: [Value; 8] = [
+               WHERE id = $6 AND (sealed_ms IS NULL OR closes_ms IS NOT DISTINCT FROM $7) AND revision = COALESCE($9, revision)";
+    let values: [Value; 9] = [
         opens_at.into(),
         closes_at.into(),
         visibility.code().into(),
@@ -205,9 +217,22 @@ pub async fn retime(
         id.into(),
         closes_at.into(),
         PollState::Closed.code().into(),
+        revision.into(),
     ];
-    let done = run(&**txn, sql, values).await?;
-    Ok(done.rows_affected() == 1)
+    if run(&**txn, sql, values).await?.rows_affected() == 1 {
+        return Ok(Retimed::Yes);
+    }
+    let unchanged = poll::Entity::find_by_id(id)
+        .apply_if(revision, |found, revision| {
+            found.filter(poll::Column::Revision.eq(revision))
+        })
+        .exists(&**txn)
+        .await?;
+    Ok(if unchanged {
+        Retimed::Sealed
+    } else {
+        Retimed::Conflict
+    })
 }
 
 /// Positions start at 1; those of options run through the whole poll.

@@ -105,6 +105,15 @@ fn each_fault_names_its_field() {
     assert_eq!(faults(|d| d.questions[0].max_choices = 3), ["max_choices"]);
 }
 
+#[test]
+fn a_close_that_has_passed_is_a_fault() {
+    let at = |closes: Option<i64>| super::over(closes.map(UnixMillis), UnixMillis(7));
+    assert_eq!((at(None), at(Some(8))), (None, None));
+    for passed in [6, 7] {
+        assert_eq!(at(Some(passed)).map(|fault| fault.field), Some("closes_at"));
+    }
+}
+
 fn question(change: impl FnOnce(&mut QuestionText)) -> (Vec<&'static str>, QuestionText) {
     let mut definition = definition();
     change(&mut definition.questions[0]);

@@ -30,6 +30,7 @@ const fn entry(
 
 const TIER: &str = "How much is known about who answered: anonymous (a browser), worked (a browser that solved a proof of work), subscriber (confirmed, by a personal link), signed_in.";
 const TIER_OF_HOURS: &str = "How much is known about who answered, as in voters; all once the poll's key has been destroyed.";
+const REASONS: &str = "Why an answer was not counted: closed, not_open (yet), unknown_option, invalid (too many or too few options, or invalid ranks or words), not_invited (to the random sample), handed_over (the browser's answer counts as a reader's, and can be changed only there), other_site (not allowed to embed polls; the reader was shown the poll's own page); by a mail's link: too_fast, bad_nonce (a page that expired or belongs to another link), untouched (no person pressed the button). Those of bad_proof were counted, as answers without proof of work.";
 
 /// Every field of every file, in order.
 pub const DICTIONARY: &[Entry] = &[
@@ -100,6 +101,13 @@ pub const DICTIONARY: &[Entry] = &[
         "looked, answered, asked (for the newsletter beside the poll), confirmed (that subscription, from the mail).",
     ),
     entry("steps", "count", "integer", "How often the step was taken."),
+    entry("refusals", "reason", "text", REASONS),
+    entry(
+        "refusals",
+        "count",
+        "integer",
+        "How many answers were not counted for this reason. Attempts, not readers: whoever was refused may have answered again.",
+    ),
     entry(
         "tables",
         "row_question_key",

@@ -7,6 +7,7 @@ use super::ranked::{Ranked, Round, ranks, rounds};
 use super::sampled::{Draw, Estimated, drawn, estimated};
 use super::tiers::by_tier;
 use crate::app::App;
+use crate::polls::answer::{Reason, refused};
 use crate::polls::api::ResultsFor;
 use crate::polls::insight::compare::{comparable, table};
 use crate::polls::insight::store;
@@ -26,6 +27,8 @@ pub struct Document {
     pub turnout: Vec<Hour>,
     pub places: Vec<At>,
     pub steps: Vec<Taken>,
+    /// Answers that were not counted.
+    pub refusals: Vec<Refused>,
     pub tables: Vec<Cell>,
     /// For a poll that asks a random sample: an estimate for each option. Empty for any other poll.
     pub sample: Vec<Estimated>,
@@ -103,6 +106,14 @@ pub struct At {
 #[schema(as = PollExportTaken)]
 pub struct Taken {
     pub step: &'static str,
+    pub count: i64,
+}
+
+/// How many answers were not counted for a reason.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PollExportRefused)]
+pub struct Refused {
+    pub reason: &'static str,
     pub count: i64,
 }
 
@@ -188,6 +199,14 @@ impl Document {
             ("asked", steps.asked),
             ("confirmed", steps.confirmed),
         ];
+        let refused = refused(&app.db, poll.id).await?;
+        let refusals = Reason::ALL.map(|reason| Refused {
+            reason: reason.name(),
+            count: refused
+                .iter()
+                .find(|(r, _)| *r == reason)
+                .map_or(0, |(_, n)| *n),
+        });
         let counted = totals.voters(poll.headline_tier);
         Ok(Self {
             poll: About::of(&app.config.origin(), poll, &totals),
@@ -197,6 +216,7 @@ impl Document {
             turnout,
             places: places.into(),
             steps: taken.map(|(step, count)| Taken { step, count }).into(),
+            refusals: refusals.into(),
             tables: tables(app, poll, counted).await?,
             ranks: ranks(poll, &totals),
             rounds: rounds(poll, &totals),

@@ -32,7 +32,7 @@ pub async fn download(
 /// 401, 404.
 #[utoipa::path(get, path = "/api/v1/polls/{slug}/export/{file}", tag = "polls", security(("bearer" = [])),
     params(("slug" = String, Path, description = "The poll's slug"),
-        ("file" = String, Path, description = "poll.json, results.csv, voters.csv, turnout.csv, places.csv, steps.csv, tables.csv, ranks.csv, rounds.csv, sample.csv, draw.csv or dictionary.csv")),
+        ("file" = String, Path, description = "poll.json, results.csv, voters.csv, turnout.csv, places.csv, steps.csv, refusals.csv, tables.csv, ranks.csv, rounds.csv, sample.csv, draw.csv or dictionary.csv")),
     responses((status = 200, description = "The file", content((Document = "application/json"), (String = "text/csv"))), Refusals,
         (status = 404, description = "No such poll, or it has no such file")))]
 pub async fn export(

@@ -1,7 +1,7 @@
 //! Writes each list of the export as lines of its file, with the columns in the order of the dictionary.
 
 use super::dictionary::Entry;
-use super::document::{Answer, At, Cell, Hour, Taken, Voters};
+use super::document::{Answer, At, Cell, Hour, Refused, Taken, Voters};
 use super::ranked::{Ranked, Round};
 use super::sampled::{Draw, Estimated};
 
@@ -63,6 +63,12 @@ impl Line for At {
 impl Line for Taken {
     fn cells(&self) -> Vec<String> {
         vec![self.step.into(), self.count.to_string()]
+    }
+}
+
+impl Line for Refused {
+    fn cells(&self) -> Vec<String> {
+        vec![self.reason.into(), self.count.to_string()]
     }
 }
 
@@ -211,6 +217,8 @@ mod tests {
                 count: 1,
             },
         );
+        let (reason, count) = ("closed", 1);
+        is_as_headed("refusals", &Refused { reason, count });
         is_as_headed(
             "tables",
             &Cell {

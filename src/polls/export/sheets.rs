@@ -16,7 +16,7 @@ pub struct File {
 }
 
 /// The files, as the page lists them.
-pub const FILES: [File; 11] = [
+pub const FILES: [File; 12] = [
     File {
         name: "results.csv",
         label: "Answers by option and tier, small numbers hidden",
@@ -41,6 +41,11 @@ pub const FILES: [File; 11] = [
         name: "steps.csv",
         label: "From view to subscription",
         lines: |document| cells(&document.steps),
+    },
+    File {
+        name: "refusals.csv",
+        label: "Answers that were not counted, and why",
+        lines: |document| cells(&document.refusals),
     },
     File {
         name: "tables.csv",

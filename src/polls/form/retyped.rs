@@ -6,8 +6,9 @@ use http::{HeaderMap, StatusCode};
 use super::page::{form as form_of, seed};
 use super::view::{FormPage, FormView};
 use crate::app::App;
-use crate::polls::answer::Sent;
+use crate::polls::answer::{Reason, Sent};
 use crate::polls::asking::public_poll;
+use crate::polls::ballots::Slip;
 use crate::polls::definition::is_slug;
 use crate::polls::linked;
 use crate::polls::model::{Phase, Poll};
@@ -20,7 +21,7 @@ use crate::web::{Client, Problem, RawForm};
 /// press the button for them.
 ///
 /// # Errors
-/// 403 if the poll cannot be answered; 500 or 503 when the database fails.
+/// 403 if the poll cannot be answered; 500 or 503 when the database fails or too many answers are waiting.
 pub async fn unsent(
     app: &App,
     slug: &str,
@@ -31,6 +32,8 @@ pub async fn unsent(
 ) -> Result<Response, Problem> {
     let poll = public_poll(app, slug).await?;
     let now = app.clock.now();
+    let refused = Slip::Refused(poll.id, Reason::OtherSite);
+    app.polls.queue.submit(refused).await?;
     if json || !matches!(poll.phase(now), Phase::Open { .. }) {
         return Err(Problem::wrong_origin());
     }

@@ -240,7 +240,8 @@ impl Import<'_> {
         if !poll.future {
             let goes_on = plan.goes_on.filter(|_| self.order.open);
             let end = goes_on.unwrap_or(Some(plan.closes_at));
-            definition::retime(&txn, now, id, Some(plan.opens_at), end, Visibility::Always).await?;
+            let (opens, seen) = (Some(plan.opens_at), Visibility::Always);
+            definition::retime(&txn, now, id, None, opens, end, seen).await?;
             let (from, to) = (PollState::Draft, PollState::Published);
             definition::set_state(&txn, now, id, from, to).await?;
         }

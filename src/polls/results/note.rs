@@ -11,7 +11,10 @@ use crate::types::UnixMillis;
 /// The values in the note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
+    /// The readers counted in the result.
     pub voters: i64,
+    /// Whether these are all who answered. If not, days and places are those of all: they are not counted by tier.
+    pub all: bool,
     pub first: UnixMillis,
     pub last: UnixMillis,
     /// The places that answers came from, in the order they are named.
@@ -50,11 +53,18 @@ pub fn note(answered: &Answered, zone: &TimeZone) -> String {
     } else {
         format!("{} readers", grouped(answered.voters))
     };
-    format!(
-        "{readers} chose to answer, {}, {}. They selected themselves; no margin of error applies.",
-        between(answered, zone),
-        places(&answered.places),
-    )
+    let (when, places) = (between(answered, zone), places(&answered.places));
+    if answered.all {
+        format!(
+            "{readers} chose to answer, {when}, {places}. They selected themselves; no margin of error applies."
+        )
+    } else {
+        let are = if answered.voters == 1 { "is" } else { "are" };
+        format!(
+            "{readers} who chose to answer {are} counted here. All answers, including those not counted here, were given {when}, {places}. \
+             Readers selected themselves; no margin of error applies."
+        )
+    }
 }
 
 /// When they answered: `on 3 November 2026`, `between 3 November 2026 and 9 November 2026`.
@@ -113,6 +123,7 @@ mod tests {
     fn the_note_says_who_when_where_and_what_it_is_not() {
         let answered = Answered {
             voters: 1_213,
+            all: true,
             first: UnixMillis(1_793_700_000_000),
             last: UnixMillis(1_794_218_400_000),
             places: vec![Place::PollPage, Place::Article, Place::Mail],
@@ -138,6 +149,7 @@ mod tests {
     fn one_reader_is_not_readers() {
         let answered = Answered {
             voters: 1,
+            all: true,
             first: UnixMillis(0),
             last: UnixMillis(0),
             places: vec![Place::Article],
@@ -145,6 +157,28 @@ mod tests {
         assert!(
             note(&answered, &TimeZone::UTC)
                 .starts_with("1 reader chose to answer, on 1 January 1970, in an article")
+        );
+    }
+
+    #[test]
+    fn days_and_places_of_all_are_not_said_of_those_who_are_counted() {
+        let mut answered = Answered {
+            voters: 12,
+            all: false,
+            first: UnixMillis(1_793_700_000_000),
+            last: UnixMillis(1_794_218_400_000),
+            places: vec![Place::Article, Place::Mail],
+        };
+        assert_eq!(
+            note(&answered, &TimeZone::UTC),
+            "12 readers who chose to answer are counted here. All answers, including those not counted here, were given \
+             between 3 November 2026 and 9 November 2026, in an article and in the newsletter. \
+             Readers selected themselves; no margin of error applies."
+        );
+        answered.voters = 1;
+        assert!(
+            note(&answered, &TimeZone::UTC)
+                .starts_with("1 reader who chose to answer is counted here. All answers,")
         );
     }
 }

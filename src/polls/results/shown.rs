@@ -20,7 +20,8 @@ pub struct Results {
     pub questions: Vec<QuestionResult>,
     /// Who answered, when and where, and that it is not a sample.
     pub note: String,
-    /// The values in the note, for pages in another language. Absent for a sample, and before the first answer.
+    /// The values in the note, for pages in another language. Absent for a sample, before the first answer, and while
+    /// only a part of those who answered is counted: days and places are known only of all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered: Option<Facts>,
     /// Further remarks about the tiers.
@@ -110,7 +111,7 @@ impl Results {
         let questions = poll
             .questions
             .iter()
-            .map(|question| question_result(poll, question, totals, voters, own))
+            .map(|question| question_result(poll, question, totals, tier, own))
             .collect();
         let zone = TimeZone::get(&poll.time_zone).unwrap_or(TimeZone::UTC);
         let sampled = poll
@@ -123,8 +124,9 @@ impl Results {
             }
             Some(answered) if voters > 0 => {
                 let mut answered = answered.clone();
+                answered.all = voters == answered.voters;
                 answered.voters = voters;
-                facts = Some(Facts::of(&answered, &zone));
+                facts = answered.all.then(|| Facts::of(&answered, &zone));
                 note(&answered, &zone)
             }
             _ => "Nobody has answered yet.".to_owned(),
@@ -143,14 +145,15 @@ impl Results {
     }
 }
 
-fn question_result(
+/// The results of a question among readers of `tier` and better, with the choices `own` marked.
+pub fn question_result(
     poll: &Poll,
     question: &Question,
     totals: &Totals,
-    voters: i64,
+    tier: Tier,
     own: &[OptionId],
 ) -> QuestionResult {
-    let tier = poll.headline_tier;
+    let voters = totals.voters(tier);
     let population = poll.sample().map(|sample| sample.population);
     // A retired option is shown as long as somebody has chosen it.
     let options: Vec<_> = question

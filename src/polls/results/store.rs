@@ -78,6 +78,7 @@ pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
         );
         totals.answered = Some(Answered {
             voters,
+            all: true,
             first: first.unwrap_or(UnixMillis(i64::MAX)),
             last: last.unwrap_or(UnixMillis(i64::MIN)),
             places: totals.places.iter().map(|(place, _)| *place).collect(),
@@ -103,7 +104,7 @@ async fn options(db: &Db, poll: PollId) -> Result<HashMap<OptionId, BTreeMap<Tie
     Ok(options)
 }
 
-/// The ballots that were first cast at a place.
+/// The ballots that were first cast at a place, where any of them still counts.
 #[derive(FromQueryResult)]
 struct AtPlace {
     source: i16,
@@ -114,7 +115,7 @@ struct AtPlace {
 
 async fn places(db: &Db, poll: PollId) -> Result<Vec<AtPlace>, DbErr> {
     let sql = "SELECT source, CAST(SUM(n) AS BIGINT) AS n, MIN(first_ms) AS first_ms, MAX(last_ms) AS last_ms \
-               FROM poll_source WHERE poll_id = $1 GROUP BY source ORDER BY source";
+               FROM poll_source WHERE poll_id = $1 GROUP BY source HAVING SUM(n) > 0 ORDER BY source";
     find_all(db.read(), sql, [poll.into()]).await
 }
 

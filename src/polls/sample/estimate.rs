@@ -215,6 +215,7 @@ mod tests {
             ..sample(0, 12_480)
         };
         let answered = Answered {
+            all: true,
             voters: 48,
             first: UnixMillis(1_793_700_000_000),
             last: UnixMillis(1_794_218_400_000),
