@@ -88,7 +88,11 @@ const CSS: &str = "text/css; charset=utf-8";
 pub async fn sheet(headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let accent = query
         .as_deref()
-        .and_then(|query| query.split('&').find_map(|part| part.strip_prefix("accent=")))
+        .and_then(|query| {
+            query
+                .split('&')
+                .find_map(|part| part.strip_prefix("accent="))
+        })
         .and_then(|hex| Colour::parse(&format!("#{hex}")))
         .filter(|colour| colour.reads_on_white());
     match accent {
