@@ -43,6 +43,8 @@ pub struct QuestionResult {
     pub kind: Kind,
     /// What the rows do not say: a rating's mean, the outcome of a run-off.
     pub summary: Option<String>,
+    /// What the percentages are of, or what the rows are, if that does not go without saying.
+    pub hint: Option<&'static str>,
     /// For a ranked question.
     pub runoff: Option<Runoff>,
     /// Whether there are enough answers for percentages.
@@ -214,12 +216,25 @@ fn question_result(
     }
 }
 
+        hint: hint(question, shown.is_some(), runoff.as_ref()),
 /// The options of a question that the reader chose. The rows of a ranked question are first choices, so only the
 /// reader's first choice is marked.
 fn marked(question: &Question, own: &[OptionId]) -> Vec<OptionId> {
     let most = match question.kind {
         Kind::Ranked => 1,
         _ => own.len(),
+fn hint(question: &Question, shares: bool, runoff: Option<&Runoff>) -> Option<&'static str> {
+    match (question.kind, shares) {
+        (Kind::Several, false) => Some("Readers could choose several answers."),
+        (Kind::Several, true) => {
+            Some("Readers could choose several answers; percentages are of all who answered.")
+        }
+        _ => runoff
+            .filter(|runoff| runoff.rounds.len() > 1)
+            .map(|_| "These are the first choices, before the rounds."),
+    }
+}
+
     };
     let own = own.iter().copied().filter(|id| question.has(*id));
     own.take(most).collect()
