@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::polls::asking::{allow_embedding, public_poll};
 use crate::polls::form::{FormView, form};
 use crate::polls::model::{Phase, Place, Poll};
-use crate::polls::results::{BY_INVITATION, Results, closed, hidden_reason, visible};
+use crate::polls::results::{BY_INVITATION, Results, closed, hidden_reason, stream_of, visible};
 use crate::polls::trust;
 use crate::web::{Client, Problem};
 
@@ -27,6 +27,8 @@ struct Data {
     results: Option<Results>,
     /// The text to show if there is neither a form nor results.
     message: String,
+    /// Where below the poll's URL the results can be followed, if they can.
+    live: Option<String>,
     small_print: &'static str,
 }
 
@@ -54,6 +56,7 @@ pub async fn data(
         small_print: SMALL_PRINT,
     };
     let mut response = axum::Json(data).into_response();
+        live: stream_of(&app, &poll, false),
     response.headers_mut().insert(
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=10"),

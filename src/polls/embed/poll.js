@@ -260,7 +260,7 @@ class CanvassPoll extends HTMLElement {
         this.scrollIntoView();
       }
     }
-    this.watching = data.open && data.results;
+    this.watching = data.live;
     this.watch();
   }
 
@@ -285,7 +285,7 @@ class CanvassPoll extends HTMLElement {
 
   watch(wait = 5) {
     if (!this.watching || this.live) return;
-    const live = (this.live = new EventSource(this.source + "/live"));
+    const live = (this.live = new EventSource(this.source + this.watching));
     live.onmessage = (event) => {
       wait = 5;
       this.fill(JSON.parse(event.data));

@@ -143,6 +143,12 @@ impl Results {
             sample: sampled.map(|(_, found)| found),
         }
     }
+
+    /// The keys of the options that are marked as the reader's.
+    pub fn own(&self) -> impl Iterator<Item = i64> {
+        let rows = self.questions.iter().flat_map(|question| &question.rows);
+        rows.filter(|row| row.own).map(|row| row.key)
+    }
 }
 
 fn question_result(
@@ -210,19 +216,13 @@ fn question_result(
         kind: question.kind,
         summary: kinds::summary(question, &all, counted.as_ref())
             .map(|said| said + &mean_range(question, &all, population)),
+        hint: hint(question, shown.is_some(), runoff.as_ref()),
         runoff,
         shares: shown.is_some(),
         rows,
     }
 }
 
-        hint: hint(question, shown.is_some(), runoff.as_ref()),
-/// The options of a question that the reader chose. The rows of a ranked question are first choices, so only the
-/// reader's first choice is marked.
-fn marked(question: &Question, own: &[OptionId]) -> Vec<OptionId> {
-    let most = match question.kind {
-        Kind::Ranked => 1,
-        _ => own.len(),
 fn hint(question: &Question, shares: bool, runoff: Option<&Runoff>) -> Option<&'static str> {
     match (question.kind, shares) {
         (Kind::Several, false) => Some("Readers could choose several answers."),
@@ -235,6 +235,12 @@ fn hint(question: &Question, shares: bool, runoff: Option<&Runoff>) -> Option<&'
     }
 }
 
+/// The options of a question that the reader chose. The rows of a ranked question are first choices, so only the
+/// reader's first choice is marked.
+fn marked(question: &Question, own: &[OptionId]) -> Vec<OptionId> {
+    let most = match question.kind {
+        Kind::Ranked => 1,
+        _ => own.len(),
     };
     let own = own.iter().copied().filter(|id| question.has(*id));
     own.take(most).collect()
