@@ -14,7 +14,18 @@ use crate::web::Problem;
 pub const SMALL_PRINT: &str = "No account needed. You can change your answer while the poll is open. \
      The result counts readers who chose to answer; it says nothing about others.";
 
-/// The module's own texts, in the attribute that replaces them. A test keeps them in step with the module.
+/// Texts of a form that the module draws, which come with its poll.
+pub const DRAWN: [(&str, &str); 7] = [
+    ("marked", "Questions marked * need an answer."),
+    ("from", "From"),
+    ("to", "to"),
+    ("email", "Email address"),
+    ("optional", "Optional."),
+    ("either", "Your answer counts either way."),
+    ("see", "See the results"),
+];
+
+/// The module's texts, in the attribute that replaces them. A test keeps them in step with the module and [`DRAWN`].
 pub const WORDS: &str = r#"<canvass-poll words='{
   "marked": "Questions marked * need an answer.", "from": "From", "to": "to",
   "email": "Email address", "optional": "Optional.", "either": "Your answer counts either way.",
@@ -31,8 +42,7 @@ pub const WORDS: &str = r#"<canvass-poll words='{
   "api": "connected services", "elsewhere": "another poll system, from which it was imported"
 }' …>"#;
 
-/// Texts that the module has in English only, unless they come with the poll: beside the form, and in
-/// the note under a result.
+/// Texts that come with the poll or its result in English: beside the form, and in the note under a result.
 #[cfg(test)]
 const OTHERS: [&str; 9] = [
     "small",
@@ -190,6 +200,9 @@ mod tests {
                 (key.to_owned(), text.trim_matches('"').to_owned())
             })
             .collect();
+        for (name, text) in DRAWN {
+            assert_eq!(words.remove(name).as_deref(), Some(text), "{name}");
+        }
         assert_eq!(words, own);
     }
 }

@@ -4,7 +4,8 @@
 // and nothing shifts before the reader answers. Without a form (options="4") it draws the poll from one request.
 // No inline style or script, no innerHTML, no third-party cookie. Styling: poll.css, custom properties, ::part().
 //
-// Its texts are in English; the attribute `words` can replace any of those in WORDS, as JSON, for the site's language.
+// Its texts are in English; the attribute `words` can replace any of those in WORDS, and of those that come with a poll
+// to be drawn, as JSON, for the site's language.
 //
 // Before an answer is sent the element fires `canvass-answer`; a listener may add fields to `detail.body`, and let the
 // answer wait for a promise with `detail.wait(promise)`.
@@ -14,14 +15,7 @@ const styled = fetch(new URL("poll.css", import.meta.url)).then((answer) => answ
 const home = new URL(import.meta.url).origin;
 const frames = [];
 const WORDS = {
-  marked: "Questions marked * need an answer.",
-  from: "From",
-  to: "to",
-  email: "Email address",
-  optional: "Optional.",
-  either: "Your answer counts either way.",
   answer: "Answer",
-  see: "See the results",
   counted: "Your answer has been counted.",
   busy: "Many readers are answering. Trying again in a moment.",
   unsent: "Your answer could not be sent. Try again, or",
@@ -37,8 +31,7 @@ const WORDS = {
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 function el(name, attributes = {}, ...children) {
-  const space = /^(svg|rect)$/.test(name) ? "2000/svg" : "1999/xhtml";
-  const node = document.createElementNS(`http://www.w3.org/${space}`, name);
+  const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (value) node.setAttribute(key, value);
   }
@@ -146,6 +139,7 @@ class CanvassPoll extends HTMLElement {
       await styled;
       if (!poll.open) return poll.results ? this.results(poll, closed) : this.show(el("p", { class: "canvass-note" }), closed ?? poll.message);
       poll.plain ? this.frame(poll) : this.draw(poll);
+      this.words = { ...poll.words, ...this.words };
       if (closed) this.warn(closed);
     } catch {
       if (closed) this.warn(closed);
@@ -319,8 +313,8 @@ function table(question, own, words) {
       const mine = own.includes(row.key);
       return el("tr", { class: mine && "own", part: "row" },
         el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${words.yours}`),
-          el("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": true },
-            el("rect", { class: "track", width: 100, height: 1 }), el("rect", { class: "fill", width: row.width + "", height: 1 }))),
+          ...(row.words ?? []).map((said) => el("small", {}, el("bdi", {}, said.text), " " + said.count)),
+          el("b", {}, bar)),
         el("td", {}, row.count), shares && el("td", {}, row.share));
     })));
 }
@@ -336,3 +330,5 @@ if (!customElements.get("canvass-poll")) {
     }
   });
 }
+      const bar = el("b");
+      bar.style.inlineSize = row.width + "%";
