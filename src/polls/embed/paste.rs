@@ -72,6 +72,8 @@ pub struct Snippets {
     pub sheet: String,
     /// The value of the attribute `accent`, if the newsletter does not have the default one.
     pub accent: Option<String>,
+    /// Whether options are in a different order for each reader, where the module can shuffle them.
+    pub random: bool,
     /// For WordPress: a line for a plugin or the theme's `functions.php` that makes it trust this provider.
     pub provider: String,
 }
@@ -85,6 +87,12 @@ pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
     let page = format!("{}{}", app.config.origin(), form.action);
     form.results_href = shows_while_open(poll).then(|| format!("{page}/results"));
     form.action = page;
+    for question in &mut form.questions {
+        // The module shuffles the others.
+        question
+            .options
+            .sort_by_key(|o| question.random && !o.moves);
+    }
     Ok(form)
 }
 
@@ -101,6 +109,7 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
     let origin = app.config.origin();
     let url = format!("{origin}/p/{}", poll.slug);
     let view = form(app, poll).await?;
+    let random = view.random;
     let accent = view
         .newsletter
         .as_ref()
@@ -144,6 +153,7 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
         ),
         sheet,
         accent,
+        random,
         provider: format!("wp_oembed_add_provider( '{origin}/p/*', '{origin}/oembed' );"),
         url,
     })
@@ -190,6 +200,9 @@ mod tests {
         for name in OTHERS {
             assert!(words.remove(name).is_some(), "{name}");
         }
+        for (name, text) in DRAWN {
+            assert_eq!(words.remove(name).as_deref(), Some(text), "{name}");
+        }
         let module = include_str!("poll.js");
         let own = module.split_once("const WORDS = {\n").unwrap().1;
         let own: std::collections::BTreeMap<String, String> = own
@@ -200,9 +213,6 @@ mod tests {
                 (key.to_owned(), text.trim_matches('"').to_owned())
             })
             .collect();
-        for (name, text) in DRAWN {
-            assert_eq!(words.remove(name).as_deref(), Some(text), "{name}");
-        }
         assert_eq!(words, own);
     }
 }

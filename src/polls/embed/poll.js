@@ -95,7 +95,10 @@ class CanvassPoll extends HTMLElement {
     this.body = el("div", {}, this.slotted);
     this.whole = el("div", { class: "canvass" }, this.status, this.body, this.alertBox);
     this.shadowRoot.append(this.whole);
-    if (form) return this.listen(form);
+    if (form) {
+      shuffle(form);
+      return this.listen(form);
+    }
     this.style.setProperty("--n", this.getAttribute("options") || 4);
     this.load();
   }
@@ -136,10 +139,10 @@ class CanvassPoll extends HTMLElement {
       if (!answer.ok) throw answer.status;
       const poll = await answer.json();
       this.poll = poll.mark;
+      this.words = { ...poll.words, ...this.words };
       await styled;
       if (!poll.open) return poll.results ? this.results(poll, closed) : this.show(el("p", { class: "canvass-note" }), closed ?? poll.message);
       poll.plain ? this.frame(poll) : this.draw(poll);
-      this.words = { ...poll.words, ...this.words };
       if (closed) this.warn(closed);
     } catch {
       if (closed) this.warn(closed);
@@ -307,12 +310,29 @@ class CanvassPoll extends HTMLElement {
 
 function table(question, own, words) {
   const shares = question.rows.some((row) => row.share);
+// Puts the options of a pasted form into a random order. poll.css hides them until then, but not for long: where a reader
+// may have seen them, they stay in their places.
+function shuffle(form) {
+  const rows = form.querySelectorAll("[data-random]");
+  const unseen = rows[0]?.checkVisibility?.({ visibilityProperty: true }) === false;
+  let order = [];
+  for (const row of rows) {
+    delete row.dataset.random;
+    if (row.parentNode !== order[0]?.parentNode) order = [];
+    const place = Math.random() * (order.length + 1);
+    if (unseen) order[place | 0]?.before(row);
+    order.splice(place, 0, row);
+  }
+}
+
   return el("table", {}, el("caption", {}, question.text),
     el("thead", {}, el("tr", {}, ...[words.answer, words.readers, shares && words.share].map((head) => head && el("th", { scope: "col" }, head)))),
     el("tbody", {}, ...question.rows.map((row) => {
       const mine = own.includes(row.key);
       return el("tr", { class: mine && "own", part: "row" },
         el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${words.yours}`),
+      const bar = el("b");
+      bar.style.inlineSize = row.width + "%";
           ...(row.words ?? []).map((said) => el("small", {}, el("bdi", {}, said.text), " " + said.count)),
           el("b", {}, bar)),
         el("td", {}, row.count), shares && el("td", {}, row.share));
@@ -330,5 +350,3 @@ if (!customElements.get("canvass-poll")) {
     }
   });
 }
-      const bar = el("b");
-      bar.style.inlineSize = row.width + "%";
