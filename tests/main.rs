@@ -19,6 +19,7 @@ mod bounces;
 mod bounces_domains;
 mod browser_embeds;
 mod browser_embeds_budget;
+mod browser_embeds_results;
 mod browser_embeds_trouble;
 mod browser_every_page;
 mod browser_kinds;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::height::height;
+use super::height::{height, rows};
 use crate::app::App;
 use crate::newsletters::Colour;
 use crate::polls::form::{FormView, offer};
@@ -134,7 +134,7 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
     let element = form.as_ref().map(|form| {
         format!("{link}\n<canvass-poll src=\"{url}\" mark=\"{mark}\"{coloured}>\n{form}</canvass-poll>\n{module}\n")
     });
-    let options = poll.options().filter(|option| !option.retired).count();
+    let options = rows(poll);
     let newsletter = match (poll.newsletter, &poll.linking) {
         (Some(_), Some(_)) => " newsletter linked",
         (Some(_), None) => " newsletter",

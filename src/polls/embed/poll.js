@@ -171,7 +171,7 @@ class CanvassPoll extends HTMLElement {
             el("input", { type: question.input, name: question.name, value: option.key, required: question.native_required }), el("span", {}, option.label)))));
     const letter = poll.newsletter;
     const form = el("form", { class: "canvass", method: "post", action: this.source, part: "form" },
-      el("p", { class: "canvass-top" }, words.marked), ...fields,
+      poll.intro && el("p", { class: "canvass-top" }, poll.intro), el("p", { class: "canvass-top" }, words.marked), ...fields,
       letter && el("label", { class: "canvass-field" }, words.email, el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
       letter && el("p", { class: "canvass-top" }, `${words.optional} ${letter.promise} ${words.either}`),
       letter && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
@@ -262,9 +262,11 @@ class CanvassPoll extends HTMLElement {
   }
 
   fill(results, message) {
-    this.tables.replaceChildren();
-    for (const question of results?.questions ?? []) this.tables.append(table(question, this.own, this.words), question.summary ? el("p", { class: "canvass-top" }, question.summary) : "");
-    this.note.textContent = results ? this.noted(results) : message;
+    this.tables.replaceChildren(...(results?.questions ?? []).map((question) =>
+      el("div", {}, table(question, this.own, this.words),
+        question.hint && el("p", { class: "canvass-top" }, question.hint), question.summary && el("p", { class: "canvass-top" }, question.summary))));
+    // Not textContent: every remark has a line of its own.
+    this.note.innerText = results ? [this.noted(results), ...results.asides].join("\n") : message;
   }
 
   // The note on the numbers: ours in English, or the site's own text with the same values.
@@ -308,8 +310,6 @@ class CanvassPoll extends HTMLElement {
   }
 }
 
-function table(question, own, words) {
-  const shares = question.rows.some((row) => row.share);
 // Puts the options of a pasted form into a random order. poll.css hides them until then, but not for long: where a reader
 // may have seen them, they stay in their places.
 function shuffle(form) {
@@ -325,14 +325,16 @@ function shuffle(form) {
   }
 }
 
+function table(question, own, words) {
+  const shares = question.rows.some((row) => row.share);
   return el("table", {}, el("caption", {}, question.text),
     el("thead", {}, el("tr", {}, ...[words.answer, words.readers, shares && words.share].map((head) => head && el("th", { scope: "col" }, head)))),
     el("tbody", {}, ...question.rows.map((row) => {
       const mine = own.includes(row.key);
-      return el("tr", { class: mine && "own", part: "row" },
-        el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${words.yours}`),
       const bar = el("b");
       bar.style.inlineSize = row.width + "%";
+      return el("tr", { class: mine && "own", part: "row" },
+        el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${words.yours}`),
           ...(row.words ?? []).map((said) => el("small", {}, el("bdi", {}, said.text), " " + said.count)),
           el("b", {}, bar)),
         el("td", {}, row.count), shares && el("td", {}, row.share));
