@@ -87,6 +87,8 @@ class CanvassPoll extends HTMLElement {
     }
     this.source = new URL((this.getAttribute("src") ?? form.action).replace(/\/$/, ""), document.baseURI);
     this.inside = this.source.href.replace("/p/", "/embed/p/");
+    // Before the shadow tree, in which the form would be drawn anew and hidden once more.
+    if (form) shuffle(form);
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
     this.status = el("div", { class: "canvass-top", role: "status", part: "status" });
     // Laid over the last line, which reserves the space: a message shifts nothing. A custom form has no such line.
@@ -95,10 +97,7 @@ class CanvassPoll extends HTMLElement {
     this.body = el("div", {}, this.slotted);
     this.whole = el("div", { class: "canvass" }, this.status, this.body, this.alertBox);
     this.shadowRoot.append(this.whole);
-    if (form) {
-      shuffle(form);
-      return this.listen(form);
-    }
+    if (form) return this.listen(form);
     this.style.setProperty("--n", this.getAttribute("options") || 4);
     this.load();
   }
