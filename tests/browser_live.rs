@@ -1,5 +1,8 @@
 //! Editors' pages that claim to be live are live, as seen in a real browser.
 
+use canvass::polls::Kind;
+use serde_json::json;
+
 use crate::support::app::TestApp;
 use crate::support::browser::{Browser, Look};
 use crate::support::editor::{EDITOR, PASSWORD, invited};
@@ -59,6 +62,69 @@ async fn a_polls_result_moves_by_itself() {
     browser.close().await;
 }
 
+/// Percentages come with the thirtieth answer, and go when editors leave answers out; so do the remarks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_page_follows_in_all_its_parts() {
+    let app = TestApp::start().await;
+    app.poll_with("trust", |poll| {
+        let question = &mut poll.questions[0];
+        (question.kind, question.max_choices) = (Kind::Several, 2);
+    })
+    .await;
+    let answer = async |place: &str| {
+        let fields = [("option", "1"), ("place", place)];
+        app.reader().post("/p/trust", &fields).await.expect(200);
+    };
+    for _ in 0..15 {
+        answer("page").await;
+    }
+    for _ in 0..14 {
+        answer("embed").await;
+    }
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    let shares = "return [...document.querySelectorAll('[data-share]')].map(c => c.hidden ? null : c.textContent);";
+    let none = json!([null, null, null, null]);
+    let percentages = "percentages are of all who answered";
+    browser.goto(&app.url("/p/trust/results")).await;
+    assert_eq!(browser.run(shares).await, none);
+    assert!(!browser.text().await.contains(percentages));
+
+    answer("page").await;
+    browser.wait_for_text("30 readers chose to answer").await;
+    let all = json!(["Share", "100%", "0%", "0%"]);
+    assert_eq!(browser.run(shares).await, all);
+    browser.wait_for_text(percentages).await;
+    browser.assert_accessible().await;
+
+    let editor = crate::support::editor::signed_in(&app).await;
+    let page = editor.get("/admin/polls/trust/removals").await.expect(200);
+    let asked = page.form("form.filters").choose("place", "2");
+    let page = editor.submit(asked).await.expect(200);
+    let form = page.form("main form.form").fill("reason", "A class");
+    let page = editor.submit(form.button("then", "remove")).await;
+    // They are more than a quarter.
+    let form = page.expect(200).form("main form.form");
+    let page = editor
+        .submit(form.button("then", "remove"))
+        .await
+        .expect(200);
+    let aside = "14 answers were left out by the editors: A class";
+    browser.wait_for_text(aside).await;
+    assert_eq!(browser.run(shares).await, none);
+    assert!(!browser.text().await.contains(percentages));
+    browser.assert_accessible().await;
+
+    let back = page.form("form.inline-form[action='/admin/polls/trust/removals']");
+    let back = editor.submit(back.button("then", "restore")).await;
+    back.expect(200);
+    browser.wait_for_text("30 readers chose to answer").await;
+    assert!(!browser.text().await.contains(aside));
+    assert_eq!(browser.run(shares).await, all);
+    browser.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mail_queue_moves_by_itself_and_keeps_what_was_opened() {
     let app = TestApp::start().await;
@@ -82,9 +148,6 @@ async fn the_mail_queue_moves_by_itself_and_keeps_what_was_opened() {
     browser.wait_for_text("550 5.1.1 no such user").await;
     let script = "return [window.stayed, window.part !== document.getElementById('queue'), \
                   [...document.querySelectorAll('#queue details')].every((d) => d.open)];";
-    assert_eq!(
-        browser.run(script).await,
-        serde_json::json!([true, true, true])
-    );
+    assert_eq!(browser.run(script).await, json!([true, true, true]));
     browser.close().await;
 }

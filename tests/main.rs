@@ -20,6 +20,7 @@ mod bounces_domains;
 mod bounces_pause;
 mod browser_embeds;
 mod browser_embeds_budget;
+mod browser_embeds_results;
 mod browser_embeds_trouble;
 mod browser_every_page;
 mod browser_kinds;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use canvass::db::group_commit::Bounds;
-use canvass::polls::Station;
 use canvass::polls::ballots::Slip;
+use canvass::polls::{Station, Visibility};
 use canvass::types::Random;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,36 @@ async fn polls_a_viewer_is_told_four_times_a_second_at_most() {
     println!("{VOTES} votes, {events} events in {:?}", begun.elapsed());
     assert!(events <= most, "{events} events where {most} are allowed");
     assert!(events > 1, "it moves while they come");
+}
+
+/// On another site's page no cookie says who answered: the ticket does that comes with the result.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_who_answered_elsewhere_follows_with_a_ticket() {
+    let app = TestApp::start().await;
+    for slug in ["trust", "other"] {
+        app.poll_with(slug, |poll| poll.visibility = Visibility::AfterVoting)
+            .await;
+    }
+    let client = forgetful();
+    let opened = async |path: &str| {
+        let answer = client.get(app.url(path)).send().await.unwrap();
+        (answer.status().as_u16(), answer)
+    };
+    assert_eq!(opened("/p/trust/live").await.0, 404);
+    let reader = app.reader().with_header("accept", "application/json");
+    let said = reader
+        .post("/p/trust", &[("option", "1")])
+        .await
+        .expect(200);
+    let said: serde_json::Value = serde_json::from_str(&said.body).unwrap();
+    let live = said["live"].as_str().unwrap();
+    let (status, mut stream) = opened(&format!("/p/trust{live}")).await;
+    assert_eq!(status, 200, "{live}");
+    events_until(&mut stream, "\"voters\":1").await;
+    assert_eq!(opened(&format!("/p/other{live}")).await.0, 404);
+    assert_eq!(opened(&format!("/p/trust{live}x")).await.0, 404);
+    app.advance(Duration::from_secs(24 * 60 * 60));
+    assert_eq!(opened(&format!("/p/trust{live}")).await.0, 404);
 }
 
 /// Counts the queries to the pool of readers; votes are written through another. It sees only this thread.

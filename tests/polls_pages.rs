@@ -49,8 +49,10 @@ async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
         .await
         .expect(200);
     assert_eq!(result.all(".result-count"), ["0", "0", "2"]);
-    assert!(
-        result.all(".result-share").is_empty(),
+    assert_eq!(result.all(".result-share"), ["", "", ""]);
+    assert_eq!(
+        result.attributes("[data-share]", "hidden").len(),
+        4,
         "no percentages under 30"
     );
 }

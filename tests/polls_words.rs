@@ -9,14 +9,14 @@ use super::support::editor::signed_in;
 use super::support::page::Page;
 use super::support::reader::Reader;
 
-async fn party(app: &TestApp) {
+pub async fn party(app: &TestApp) {
     app.poll_with("party", |poll| {
         poll.questions[0].other = Some("Another party".into())
     })
     .await;
 }
 
-async fn write(app: &TestApp, words: &str) {
+pub async fn write(app: &TestApp, words: &str) {
     app.reader()
         .post("/p/party", &[("option", "4"), ("words.4", words)])
         .await
@@ -24,7 +24,7 @@ async fn write(app: &TestApp, words: &str) {
 }
 
 /// Ticks the lines with these texts and presses a button.
-async fn decide(
+pub async fn decide(
     browser: &Reader,
     page: &Page,
     lines: &[&str],

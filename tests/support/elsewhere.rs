@@ -141,6 +141,7 @@ impl Road {
 async fn pass(State(road): State<Forward>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().unwrap().as_str().to_owned();
+    let live = parts.uri.path().ends_with("/live");
     let line = format!("{} {path}", parts.method);
     let mut wait = Duration::ZERO;
     let (mut full, mut lost) = (false, false);
@@ -195,8 +196,13 @@ async fn pass(State(road): State<Forward>, request: Request) -> Response {
     *response.status_mut() = sent.status();
     *response.headers_mut() = sent.headers().clone();
     response.headers_mut().remove("transfer-encoding");
-    if !path.ends_with("/live") {
-        *response.body_mut() = Body::from(sent.bytes().await.unwrap());
-    }
+    *response.body_mut() = match live {
+        // It has no end.
+        true => Body::from_stream(futures::stream::unfold(sent, async |mut sent| {
+            let chunk = sent.chunk().await.ok()??;
+            Some((Ok::<_, std::convert::Infallible>(chunk), sent))
+        })),
+        false => Body::from(sent.bytes().await.unwrap()),
+    };
     response
 }

@@ -1,5 +1,7 @@
 //! The data from which the module draws a poll if the page has no form.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CACHE_CONTROL;
@@ -7,12 +9,12 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde::Serialize;
 
 use super::height::height;
-use super::paste::SMALL_PRINT;
+use super::paste::{DRAWN, SMALL_PRINT};
 use crate::app::App;
 use crate::polls::asking::{allow_embedding, public_poll};
 use crate::polls::form::{FormView, form};
 use crate::polls::model::{Phase, Place, Poll};
-use crate::polls::results::{BY_INVITATION, Results, closed, hidden_reason, visible};
+use crate::polls::results::{BY_INVITATION, Results, closed, hidden_reason, stream_of, visible};
 use crate::polls::trust;
 use crate::web::{Client, Problem};
 
@@ -25,9 +27,13 @@ struct Data {
     #[serde(flatten)]
     form: FormView,
     results: Option<Results>,
+    /// Where below the poll's URL the results can be followed, if they can.
+    live: Option<String>,
     /// The text to show if there is neither a form nor results.
     message: String,
     small_print: &'static str,
+    /// The other texts of a form that the module draws.
+    words: BTreeMap<&'static str, &'static str>,
 }
 
 /// `GET /embed/p/{poll}/data`
@@ -50,8 +56,10 @@ pub async fn data(
         height: height(&poll),
         form,
         results: visible(&app, &poll, None).await?,
+        live: stream_of(&app, &poll, false),
         message: said_without(&poll, phase),
         small_print: SMALL_PRINT,
+        words: BTreeMap::from(DRAWN),
     };
     let mut response = axum::Json(data).into_response();
     response.headers_mut().insert(

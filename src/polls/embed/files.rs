@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::newsletters::Colour;
 use crate::types::token::token_hash;
 
-/// A file as it is sent: without comments and indentation, which the pages of readers do not need.
+/// A file as it is sent: without comments and needless white space, which the pages of readers do not need.
 struct File {
     body: String,
     tag: String,
@@ -22,7 +22,7 @@ impl File {
         let kept: Vec<&str> = lines
             .filter(|line| !line.is_empty() && !line.starts_with("//"))
             .collect();
-        Self::of(kept.join("\n"))
+        Self::of(squeezed(&kept.join("\n")))
     }
 
     fn style(source: &str) -> Self {
@@ -68,6 +68,41 @@ impl File {
         }
         response
     }
+}
+
+/// Punctuation beside which a space in a script means nothing. `+` and `-` do not belong here because of `a + +b`, nor
+/// does `/`, which may begin a regular expression.
+const TIGHT: &[char] = &[
+    '{', '}', '(', ')', '[', ']', ',', ';', ':', '?', '=', '<', '>', '&', '|', '*', '!',
+];
+/// After these, a statement cannot end with its line.
+const OPEN: &[char] = &['{', '(', '[', ',', ';'];
+
+/// The script without needless spaces and ends of lines, outside strings. It must have no comments, and no quotes in
+/// regular expressions.
+fn squeezed(script: &str) -> String {
+    let mut out = String::with_capacity(script.len());
+    let mut chars = script.chars().peekable();
+    let mut quote = None;
+    while let Some(c) = chars.next() {
+        let needless = match c {
+            _ if quote.is_some() => false,
+            ' ' => out.ends_with(TIGHT) || chars.peek().is_some_and(|next| TIGHT.contains(next)),
+            '\n' => out.ends_with(OPEN),
+            _ => false,
+        };
+        if needless {
+            continue;
+        }
+        out.push(c);
+        match quote {
+            Some(_) if c == '\\' => out.extend(chars.next()),
+            Some(open) if c == open => quote = None,
+            None if matches!(c, '"' | '\'' | '`') => quote = Some(c),
+            _ => {}
+        }
+    }
+    out
 }
 
 static MODULE: LazyLock<File> = LazyLock::new(|| File::script(include_str!("poll.js")));
@@ -127,11 +162,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_has_no_comments() {
+    fn what_is_sent_has_no_comments_and_no_needless_space() {
+        let script = "// Why.\nconst a = \"https://b { c }\";\n\n  if (a) {\n    a(b + +c, `${ d } \\` ,`);\n  }\n";
         assert_eq!(
-            File::script("// Why.\nconst a = \"https://b\"; // kept\n\n  a();\n").body,
-            "const a = \"https://b\"; // kept\na();"
+            File::script(script).body,
+            "const a=\"https://b { c }\";if(a){a(b + +c,`${ d } \\` ,`);}"
         );
+        for (sent, source) in [
+            (&MODULE.body, include_str!("poll.js")),
+            (&FRAME.body, include_str!("frame.js")),
+        ] {
+            // Every string arrives as it was written.
+            for line in source.lines().map(str::trim) {
+                assert!(!line.contains("; //"), "a comment after code: {line}");
+                let strings = line.split('"').skip(1).step_by(2);
+                for string in strings.filter(|_| !line.starts_with("//")) {
+                    assert!(sent.contains(&format!("\"{string}\"")), "{string}");
+                }
+            }
+        }
         assert_eq!(
             File::style("/* Why. */\na{b:c}/* x */\nd{}").body,
             "a{b:c}\nd{}"

@@ -37,6 +37,9 @@ const AROUND_QUESTION: u32 = 26;
 const SCALE_ROW: u32 = 72;
 const SCALE_WORDS: u32 = 24;
 const POINTS_IN_A_ROW: usize = 7;
+/// The sentence above the questions: its margin and its lines.
+const AROUND_INTRO: u32 = 16;
+const INTRO_LINE: u32 = 26;
 const LINK_BOX: u32 = 84;
 const LINK_LINE: u32 = 22;
 
@@ -55,8 +58,22 @@ pub fn height_of_pasted_wide(poll: &Poll) -> u32 {
     of(poll, &WIDE, false)
 }
 
+/// The options for which the short element reserves space. The sentence above the questions needs some of it, too.
+pub(super) fn rows(poll: &Poll) -> usize {
+    let options = poll.options().filter(|option| !option.retired).count();
+    let intro = intro(poll, &PHONE).div_ceil(OPTION);
+    options + usize::try_from(intro).unwrap_or(0)
+}
+
+fn intro(poll: &Poll, room: &Room) -> u32 {
+    match poll.intro.is_empty() {
+        true => 0,
+        false => AROUND_INTRO + lines(&poll.intro, room.option) * INTRO_LINE,
+    }
+}
+
 fn of(poll: &Poll, room: &Room, scales: bool) -> u32 {
-    let mut height = room.rest;
+    let mut height = room.rest + intro(poll, room);
     for question in &poll.questions {
         height += AROUND_QUESTION + lines(&question.text, room.question) * QUESTION_LINE;
         if !question.is_single() {

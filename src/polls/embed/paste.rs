@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::height::height;
+use super::height::{height, rows};
 use crate::app::App;
 use crate::newsletters::Colour;
 use crate::polls::form::{FormView, offer};
@@ -14,7 +14,18 @@ use crate::web::Problem;
 pub const SMALL_PRINT: &str = "No account needed. You can change your answer while the poll is open. \
      The result counts readers who chose to answer; it says nothing about others.";
 
-/// The module's own texts, in the attribute that replaces them. A test keeps them in step with the module.
+/// Texts of a form that the module draws, which come with its poll.
+pub const DRAWN: [(&str, &str); 7] = [
+    ("marked", "Questions marked * need an answer."),
+    ("from", "From"),
+    ("to", "to"),
+    ("email", "Email address"),
+    ("optional", "Optional."),
+    ("either", "Your answer counts either way."),
+    ("see", "See the results"),
+];
+
+/// The module's texts, in the attribute that replaces them. A test keeps them in step with the module and [`DRAWN`].
 pub const WORDS: &str = r#"<canvass-poll words='{
   "marked": "Questions marked * need an answer.", "from": "From", "to": "to",
   "email": "Email address", "optional": "Optional.", "either": "Your answer counts either way.",
@@ -31,8 +42,7 @@ pub const WORDS: &str = r#"<canvass-poll words='{
   "api": "connected services", "elsewhere": "another poll system, from which it was imported"
 }' …>"#;
 
-/// Texts that the module has in English only, unless they come with the poll: beside the form, and in
-/// the note under a result.
+/// Texts that come with the poll or its result in English: beside the form, and in the note under a result.
 #[cfg(test)]
 const OTHERS: [&str; 9] = [
     "small",
@@ -62,6 +72,8 @@ pub struct Snippets {
     pub sheet: String,
     /// The value of the attribute `accent`, if the newsletter does not have the default one.
     pub accent: Option<String>,
+    /// Whether options are in a different order for each reader, where the module can shuffle them.
+    pub random: bool,
     /// For WordPress: a line for a plugin or the theme's `functions.php` that makes it trust this provider.
     pub provider: String,
 }
@@ -75,6 +87,12 @@ pub async fn form(app: &App, poll: &Poll) -> Result<FormView, Problem> {
     let page = format!("{}{}", app.config.origin(), form.action);
     form.results_href = shows_while_open(poll).then(|| format!("{page}/results"));
     form.action = page;
+    for question in &mut form.questions {
+        // The module shuffles the others.
+        question
+            .options
+            .sort_by_key(|o| question.random && !o.moves);
+    }
     Ok(form)
 }
 
@@ -91,6 +109,7 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
     let origin = app.config.origin();
     let url = format!("{origin}/p/{}", poll.slug);
     let view = form(app, poll).await?;
+    let random = view.random;
     let accent = view
         .newsletter
         .as_ref()
@@ -115,7 +134,7 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
     let element = form.as_ref().map(|form| {
         format!("{link}\n<canvass-poll src=\"{url}\" mark=\"{mark}\"{coloured}>\n{form}</canvass-poll>\n{module}\n")
     });
-    let options = poll.options().filter(|option| !option.retired).count();
+    let options = rows(poll);
     let newsletter = match (poll.newsletter, &poll.linking) {
         (Some(_), Some(_)) => " newsletter linked",
         (Some(_), None) => " newsletter",
@@ -134,6 +153,7 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
         ),
         sheet,
         accent,
+        random,
         provider: format!("wp_oembed_add_provider( '{origin}/p/*', '{origin}/oembed' );"),
         url,
     })
@@ -179,6 +199,9 @@ mod tests {
             serde_json::from_str(json.unwrap().0).unwrap();
         for name in OTHERS {
             assert!(words.remove(name).is_some(), "{name}");
+        }
+        for (name, text) in DRAWN {
+            assert_eq!(words.remove(name).as_deref(), Some(text), "{name}");
         }
         let module = include_str!("poll.js");
         let own = module.split_once("const WORDS = {\n").unwrap().1;

@@ -4,7 +4,8 @@
 // and nothing shifts before the reader answers. Without a form (options="4") it draws the poll from one request.
 // No inline style or script, no innerHTML, no third-party cookie. Styling: poll.css, custom properties, ::part().
 //
-// Its texts are in English; the attribute `words` can replace any of those in WORDS, as JSON, for the site's language.
+// Its texts are in English; the attribute `words` can replace any of those in WORDS, and of those that come with a poll
+// to be drawn, as JSON, for the site's language.
 //
 // Before an answer is sent the element fires `canvass-answer`; a listener may add fields to `detail.body`, and let the
 // answer wait for a promise with `detail.wait(promise)`.
@@ -14,14 +15,7 @@ const styled = fetch(new URL("poll.css", import.meta.url)).then((answer) => answ
 const home = new URL(import.meta.url).origin;
 const frames = [];
 const WORDS = {
-  marked: "Questions marked * need an answer.",
-  from: "From",
-  to: "to",
-  email: "Email address",
-  optional: "Optional.",
-  either: "Your answer counts either way.",
   answer: "Answer",
-  see: "See the results",
   counted: "Your answer has been counted.",
   busy: "Many readers are answering. Trying again in a moment.",
   unsent: "Your answer could not be sent. Try again, or",
@@ -37,8 +31,7 @@ const WORDS = {
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 function el(name, attributes = {}, ...children) {
-  const space = /^(svg|rect)$/.test(name) ? "2000/svg" : "1999/xhtml";
-  const node = document.createElementNS(`http://www.w3.org/${space}`, name);
+  const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (value) node.setAttribute(key, value);
   }
@@ -94,6 +87,8 @@ class CanvassPoll extends HTMLElement {
     }
     this.source = new URL((this.getAttribute("src") ?? form.action).replace(/\/$/, ""), document.baseURI);
     this.inside = this.source.href.replace("/p/", "/embed/p/");
+    // Before the shadow tree, in which the form would be drawn anew and hidden once more.
+    if (form) shuffle(form);
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
     this.status = el("div", { class: "canvass-top", role: "status", part: "status" });
     // Laid over the last line, which reserves the space: a message shifts nothing. A custom form has no such line.
@@ -143,6 +138,7 @@ class CanvassPoll extends HTMLElement {
       if (!answer.ok) throw answer.status;
       const poll = await answer.json();
       this.poll = poll.mark;
+      this.words = { ...poll.words, ...this.words };
       await styled;
       if (!poll.open) return poll.results ? this.results(poll, closed) : this.show(el("p", { class: "canvass-note" }), closed ?? poll.message);
       poll.plain ? this.frame(poll) : this.draw(poll);
@@ -174,7 +170,7 @@ class CanvassPoll extends HTMLElement {
             el("input", { type: question.input, name: question.name, value: option.key, required: question.native_required }), el("span", {}, option.label)))));
     const letter = poll.newsletter;
     const form = el("form", { class: "canvass", method: "post", action: this.source, part: "form" },
-      el("p", { class: "canvass-top" }, words.marked), ...fields,
+      poll.intro && el("p", { class: "canvass-top" }, poll.intro), el("p", { class: "canvass-top" }, words.marked), ...fields,
       letter && el("label", { class: "canvass-field" }, words.email, el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
       letter && el("p", { class: "canvass-top" }, `${words.optional} ${letter.promise} ${words.either}`),
       letter && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
@@ -260,14 +256,16 @@ class CanvassPoll extends HTMLElement {
         this.scrollIntoView();
       }
     }
-    this.watching = data.open && data.results;
+    this.watching = data.live;
     this.watch();
   }
 
   fill(results, message) {
-    this.tables.replaceChildren();
-    for (const question of results?.questions ?? []) this.tables.append(table(question, this.own, this.words), question.summary ? el("p", { class: "canvass-top" }, question.summary) : "");
-    this.note.textContent = results ? this.noted(results) : message;
+    this.tables.replaceChildren(...(results?.questions ?? []).map((question) =>
+      el("div", {}, table(question, this.own, this.words),
+        question.hint && el("p", { class: "canvass-top" }, question.hint), question.summary && el("p", { class: "canvass-top" }, question.summary))));
+    // Not textContent: every remark has a line of its own.
+    this.note.innerText = results ? [this.noted(results), ...results.asides].join("\n") : message;
   }
 
   // The note on the numbers: ours in English, or the site's own text with the same values.
@@ -285,7 +283,7 @@ class CanvassPoll extends HTMLElement {
 
   watch(wait = 5) {
     if (!this.watching || this.live) return;
-    const live = (this.live = new EventSource(this.source + "/live"));
+    const live = (this.live = new EventSource(this.source + this.watching));
     live.onmessage = (event) => {
       wait = 5;
       this.fill(JSON.parse(event.data));
@@ -311,16 +309,33 @@ class CanvassPoll extends HTMLElement {
   }
 }
 
+// Puts the options of a pasted form into a random order. poll.css hides them until then, but not for long: where a reader
+// may have seen them, they stay in their places.
+function shuffle(form) {
+  const rows = form.querySelectorAll("[data-random]");
+  const unseen = rows[0]?.checkVisibility?.({ visibilityProperty: true }) === false;
+  let order = [];
+  for (const row of rows) {
+    delete row.dataset.random;
+    if (row.parentNode !== order[0]?.parentNode) order = [];
+    const place = Math.random() * (order.length + 1);
+    if (unseen) order[place | 0]?.before(row);
+    order.splice(place, 0, row);
+  }
+}
+
 function table(question, own, words) {
   const shares = question.rows.some((row) => row.share);
   return el("table", {}, el("caption", {}, question.text),
     el("thead", {}, el("tr", {}, ...[words.answer, words.readers, shares && words.share].map((head) => head && el("th", { scope: "col" }, head)))),
     el("tbody", {}, ...question.rows.map((row) => {
       const mine = own.includes(row.key);
+      const bar = el("b");
+      bar.style.inlineSize = row.width + "%";
       return el("tr", { class: mine && "own", part: "row" },
         el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${words.yours}`),
-          el("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": true },
-            el("rect", { class: "track", width: 100, height: 1 }), el("rect", { class: "fill", width: row.width + "", height: 1 }))),
+          ...(row.words ?? []).map((said) => el("small", {}, el("bdi", {}, said.text), " " + said.count)),
+          el("b", {}, bar)),
         el("td", {}, row.count), shares && el("td", {}, row.share));
     })));
 }

@@ -2,7 +2,8 @@
 //!
 //! A browser that has voted here keeps its order, and the link of a mail has its own; a first-time visitor gets a
 //! random order for each rendering. A cached page has the same order for everybody who gets that copy: no cookie is set
-//! before an answer, so these readers cannot be told apart. "Other" and "None of these" stay last.
+//! before an answer, so these readers cannot be told apart. Only a pasted form is shuffled in the browser, by the
+//! module: it may be cached for ever. "Other" and "None of these" stay last.
 
 use super::view::FormView;
 use crate::polls::model::{Order, Poll, Question, Role};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::polls::answer::{Choice, Sent};
-use crate::polls::model::{Kind, PollOption, Question, Role, Scale};
+use crate::polls::model::{Kind, Order, PollOption, Question, Role, Scale};
 use crate::polls::words::MAX_WORDS_CHARS;
 
 /// A question in the form.
@@ -31,6 +31,8 @@ pub struct QuestionView {
     pub pictured: bool,
     /// For a rating.
     pub scale: Option<ScaleView>,
+    /// Whether each reader sees the options in an order of their own.
+    pub random: bool,
     pub options: Vec<OptionView>,
 }
 
@@ -52,6 +54,8 @@ pub struct OptionView {
     pub key: i64,
     pub label: String,
     pub checked: bool,
+    /// Whether its place differs from reader to reader.
+    pub moves: bool,
     /// For a ranked question: the ranks to choose from, with the chosen one marked.
     pub ranks: Vec<RankView>,
     /// For "Other": the field for the reader's own words.
@@ -136,6 +140,7 @@ impl QuestionView {
                     .then(|| ends(&offered, scale))
                     .filter(|line| !line.is_empty()),
             }),
+            random: question.order == Order::Random,
             options: offered
                 .into_iter()
                 .map(|option| option_view(option, question))
@@ -194,6 +199,7 @@ fn option_view(option: &PollOption, question: &Question) -> OptionView {
         key: option.key,
         label: option.label.clone(),
         checked: false,
+        moves: question.order == Order::Random && option.role == Role::Plain,
         ranks: (1..=depth)
             .map(|rank| RankView {
                 rank,

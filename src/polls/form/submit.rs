@@ -20,7 +20,9 @@ use crate::polls::asking::{allow_embedding, own_choice, public_poll, wants_json}
 use crate::polls::ballots::Slip;
 use crate::polls::linked;
 use crate::polls::model::{Place, Poll};
-use crate::polls::results::{hidden_reason, not_asked, not_counted, results_response, visible};
+use crate::polls::results::{
+    Results, hidden_reason, not_asked, not_counted, results_response, stream_of, visible,
+};
 use crate::polls::trust::{self, Browser, Showed};
 use crate::polls::voter::{Voter, known, remember};
 use crate::types::UnixMillis;
@@ -344,7 +346,8 @@ async fn counted_json(
     let body = serde_json::json!({
         "counted": true,
         "open": true,
-        "own": poll.keys(own.options()),
+        "own": results.iter().flat_map(Results::own).collect::<Vec<_>>(),
+        "live": stream_of(app, poll, true),
         "message": results.is_none().then(|| hidden_reason(poll, phase)),
         "results": results,
         "mail": (*left == Left::Asked).then(|| offer::look_into_inbox_of(email)),

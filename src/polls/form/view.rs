@@ -22,6 +22,9 @@ pub struct FormView {
     /// The prefix of markers made by new browsers: see `mark_number`.
     pub mark: u32,
     pub questions: Vec<QuestionView>,
+    /// Whether a question has a random order. A browser that restores a form after a reload goes by the places of the
+    /// options, so it must not restore this one.
+    pub random: bool,
     /// Whether a question is marked as required, which a line explains.
     pub starred: bool,
     pub newsletter: Option<Offer>,
@@ -101,6 +104,7 @@ impl FormView {
         Self {
             action: format!("/p/{}", poll.slug),
             mark: mark_number(poll.id),
+            random: questions.iter().any(|question| question.random),
             starred: questions.iter().any(|question| question.star),
             questions,
             linking: newsletter.as_ref().and_then(|_| LinkBox::of(poll)),

@@ -44,6 +44,8 @@ pub struct QuestionResult {
     pub kind: Kind,
     /// What the rows do not say: a rating's mean, the outcome of a run-off.
     pub summary: Option<String>,
+    /// What the percentages are of, or what the rows are, if that does not go without saying.
+    pub hint: Option<&'static str>,
     /// For a ranked question.
     pub runoff: Option<Runoff>,
     /// Whether there are enough answers for percentages.
@@ -143,6 +145,12 @@ impl Results {
             sample: sampled.map(|(_, found)| found),
         }
     }
+
+    /// The keys of the options that are marked as the reader's.
+    pub fn own(&self) -> impl Iterator<Item = i64> {
+        let rows = self.questions.iter().flat_map(|question| &question.rows);
+        rows.filter(|row| row.own).map(|row| row.key)
+    }
 }
 
 /// The results of a question among readers of `tier` and better, with the choices `own` marked.
@@ -211,9 +219,22 @@ pub fn question_result(
         kind: question.kind,
         summary: kinds::summary(question, &all, counted.as_ref())
             .map(|said| said + &mean_range(question, &all, population)),
+        hint: hint(question, shown.is_some(), runoff.as_ref()),
         runoff,
         shares: shown.is_some(),
         rows,
+    }
+}
+
+fn hint(question: &Question, shares: bool, runoff: Option<&Runoff>) -> Option<&'static str> {
+    match (question.kind, shares) {
+        (Kind::Several, false) => Some("Readers could choose several answers."),
+        (Kind::Several, true) => {
+            Some("Readers could choose several answers; percentages are of all who answered.")
+        }
+        _ => runoff
+            .filter(|runoff| runoff.rounds.len() > 1)
+            .map(|_| "These are the first choices, before the rounds."),
     }
 }
 

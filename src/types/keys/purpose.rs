@@ -42,6 +42,8 @@ pub enum Purpose {
     Typed,
     /// A puzzle given to a browser, with its solution.
     Proof,
+    /// Live results for a browser that has just answered, on another site's page, where it sends no cookie.
+    Live,
 }
 
 impl Purpose {
@@ -63,6 +65,7 @@ impl Purpose {
             Self::Cursor => b"cursor",
             Self::Bounce => b"bounce",
             Self::Dkim => b"dkim",
+            Self::Live => b"live",
             Self::Proof => b"proof",
             Self::Answer => b"answer",
             Self::Ballot => b"ballot",

@@ -8,11 +8,12 @@ function el(name, className, ...children) {
   return node;
 }
 
-// The sentence under the question: the mean of a rating, the outcome of a run-off.
-function summarise(caption, text) {
-  let line = caption.querySelector(".result-summary");
-  if (!line && text) caption.append(" ", (line = el("span", "result-summary")));
-  if (line) line.textContent = text ?? "";
+// A sentence under the question: the mean of a rating, the outcome of a run-off, what the percentages are of.
+function say(caption, className, text) {
+  let line = caption.querySelector("." + className);
+  if (!text) return line?.remove();
+  if (!line) caption.append(" ", (line = el("span", className)));
+  line.textContent = text;
 }
 
 // The rounds of a run-off, drawn like in table.hbs.
@@ -29,6 +30,9 @@ function rounds(table, runoff) {
     line("quiet", "Ballots that rank none of the options left", runoff.exhausted));
   // A single round shows the same as the bars.
   table.parentElement.hidden = runoff.rounds.length < 2;
+  const ties = table.parentElement.nextElementSibling;
+  ties.textContent = runoff.ties ?? "";
+  ties.hidden = !runoff.ties;
 }
 
 // Readers' words beside "Other" that editors approved.
@@ -53,24 +57,30 @@ function follow(wait = 5_000) {
     const results = JSON.parse(event.data);
     for (const question of results.questions) {
       const table = box.querySelector(`[data-question="${Number(question.key)}"]`);
-      if (table) summarise(table.caption, question.summary);
-      const after = table?.nextElementSibling?.querySelector("table");
+      if (!table) continue;
+      say(table.caption, "result-summary", question.summary);
+      say(table.caption, "hint", question.hint);
+      // Percentages come with the thirtieth answer, and go if editors leave some out.
+      for (const cell of table.querySelectorAll("[data-share]")) cell.hidden = !question.shares;
+      const after = table.nextElementSibling?.querySelector("table");
       if (question.runoff && after) rounds(after, question.runoff);
       for (const row of question.rows) {
         const line = box.querySelector(`[data-option="${Number(row.key)}"]`);
         if (!line) continue;
         line.querySelector(".result-count").textContent = row.count;
-        const share = line.querySelector(".result-share");
-        if (share && row.share) share.textContent = row.share;
+        line.querySelector(".result-share").textContent = row.share ?? "";
         const range = line.querySelector(".result-range");
-        if (range && row.range) range.textContent = row.range;
+        if (range) range.textContent = row.range ?? "";
         line.querySelector(".bar-fill").setAttribute("width", row.width);
         words(line, row);
       }
     }
     const sample = box.querySelector(".result-sample");
     if (sample && results.sample) sample.textContent = results.sample.line;
-    box.querySelector(".results-note").textContent = results.note;
+    const [note, ...asides] = box.querySelectorAll(".results-note");
+    note.textContent = results.note;
+    for (const aside of asides) aside.remove();
+    box.append(...results.asides.map((text) => el("p", "results-note", text)));
   };
 }
 
