@@ -7,8 +7,8 @@
 //! `delivery` has a row for each recipient that was attempted or skipped; no row means: still to be sent. Deferred
 //! recipients go into a new batch, with its own `not_before_ms`, in the commit that closes the old one.
 //! `issue_tally` counts (state, reason) in the same commit as the rows, so that at every instant
-//! audience = queued + sent + deferred + failed + unknown + skipped. Server replies other than 250 are kept in
-//! `delivery_attempt`.
+//! audience = queued + sent + deferred + failed + unknown + skipped; reports that come back later are counted beside
+//! them, under a state of their own. Server replies other than 250 are kept in `delivery_attempt`.
 //!
 //! An editor can order a resend to the recipients that failed or are in doubt. They go into new batches too, and a
 //! finished mailing is *sending* again. `mailing_order` records who ordered what and when.

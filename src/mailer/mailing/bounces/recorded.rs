@@ -177,7 +177,7 @@ async fn enough_among(
 }
 
 /// When the last mail before `until` was sent to the reader that did not bounce; the beginning of time if there is
-/// none.
+/// none. A mail that was refused at first and accepted later did not bounce.
 async fn last_arrival(
     txn: &WriteTxn,
     reader: ReaderId,
@@ -186,7 +186,8 @@ async fn last_arrival(
     let sql = format!(
         "SELECT COALESCE(MAX(d.at_ms), 0) FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1
          WHERE d.state = {} AND d.at_ms < $2
-           AND NOT EXISTS (SELECT 1 FROM bounce b WHERE b.reader_id = d.reader_id AND b.issue_id = d.issue_id)",
+           AND NOT EXISTS (SELECT 1 FROM bounce b
+             WHERE b.reader_id = d.reader_id AND b.issue_id = d.issue_id AND b.at_ms >= d.at_ms)",
         DeliveryState::Sent.code()
     );
     let last = db::find_value(&**txn, sql, [reader.into(), until.into()]).await?;
