@@ -86,7 +86,8 @@ async fn refusals_of_the_same_recipient_end_its_subscription_when_they_are_enoug
         server.rule(At::Rcpt, "reader4@", Act::Say(FULL.to_owned()), Some(1));
         let issue = another(&app, &daily, n).await;
         if n == 3 {
-            // Sent again, one of them arrives.
+            // Sent again an hour later, one of them arrives.
+            app.advance(Duration::from_secs(3_600));
             resend(&app, issue, &[Reason::Refused]).await;
             until(&app, issue, |p| p.state == MailingState::Finished).await;
         }
