@@ -87,7 +87,7 @@ async fn a_pasted_poll_is_in_another_order_for_each_reader() {
     // Nobody waits for a script that does not run.
     for which in ["element", "form"] {
         here.publish(&here.snippet("order", which).await);
-        let Some(browser) = Browser::open(Look::phone().without_javascript()).await else {
+        let Some(browser) = Browser::open(Look::default().without_javascript()).await else {
             return;
         };
         browser.goto(&here.publisher.article()).await;

@@ -129,7 +129,9 @@ pub fn edition(newsletter: &Newsletter, subject: &str) -> Edition {
             "Hello {name}\n{}",
             "Half of you do, half of you do not.\n".repeat(40)
         ),
-        html: format!("<p>Hello {name}</p>\n"),
+        html: format!(
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Trust</title></head><body><p>Hello {name}</p></body></html>\n"
+        ),
         slots,
         list: Some(ListHeaders {
             name: newsletter.name.clone(),
