@@ -130,7 +130,7 @@ pub fn edition(newsletter: &Newsletter, subject: &str) -> Edition {
             "Half of you do, half of you do not.\n".repeat(40)
         ),
         html: format!(
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Trust</title></head><body><p>Hello {name}</p></body></html>\n"
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta name=\"viewport\" content=\"width=device-width\"><title>Trust</title></head><body><p>Hello {name}</p></body></html>\n"
         ),
         slots,
         list: Some(ListHeaders {
