@@ -64,7 +64,8 @@ pub(super) struct Row {
     pub(super) state: DeliveryState,
     pub(super) reason: Reason,
     pub(super) words: Option<Words>,
-    /// The address to suppress, as its keyed hash.
+    /// The address as its keyed hash, if the outcome counts against it: it is suppressed at once where it does not
+    /// exist, otherwise when it has bounced enough ([`bounces`]).
     pub(super) suppress: Option<Vec<u8>>,
 }
 

@@ -1,5 +1,5 @@
 //! Whether ballots can be set aside without revealing what a few voters said: neither the ballots that are set aside
-//! nor those that remain beside them may be fewer than [`SMALLEST_CELL`].
+//! nor those that remain beside them may be fewer than the smallest cell that editors are shown.
 //!
 //! The remaining ballots are compared under every subset of the conditions: in all, and with the same tier, place or
 //! hours. Otherwise the difference between two selections would be a small group.

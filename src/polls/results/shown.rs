@@ -289,8 +289,9 @@ fn asides(totals: &Totals, headline: Tier) -> Vec<String> {
     let all = totals.voters(Tier::Anonymous);
     let subscribers = totals.voters(Tier::Subscriber);
     let others = |known: &str| {
+        let readers = if all == 1 { "reader" } else { "readers" };
         format!(
-            "In all, {} readers answered; only {known} are counted here.",
+            "In all, {} {readers} answered; only {known} are counted here.",
             grouped(all)
         )
     };

@@ -1,10 +1,12 @@
 //! The watch over new ballots: traces of the last minutes in memory, groups examined every few
 //! seconds, and open bursts.
 //!
-//! Nothing is stored: networks and browsers are hashes under a secret of the day, and everything is forgotten after ten
-//! minutes or with the process; which ballots belong to a burst that counts so far, after a day. It is bounded to
-//! [`MOST_TRACES`] traces for each poll; older ones have been examined by then. What ballots from before the process
-//! say, the database is asked when a group would otherwise have too few others to compare it with. The lock is held only briefly, since each answer takes it; slow work is done on a copy ([`Glance`]).
+//! Nothing is stored: networks are hashes under a secret of the day, descriptions of browsers under one of the process,
+//! and everything is forgotten after ten minutes or with the process; which ballots belong to a burst that counts so
+//! far, after a day. It is bounded to [`MOST_TRACES`] traces for each poll; older ones have been examined by then. If a
+//! group would have too few others to compare it with, the database is asked what the ballots said that were cast before
+//! this process began. The lock is held only briefly, since each answer takes it; slow work is done on a copy
+//! ([`Glance`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
