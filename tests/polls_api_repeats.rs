@@ -1,6 +1,8 @@
 //! Ballots by scripts with an Idempotency-Key: a repeated request gets the first response and changes nothing.
 
+use canvass::api::tokens;
 use canvass::db::{Db, fetch_all};
+use canvass::types::ApiTokenId;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
@@ -23,10 +25,14 @@ impl Script {
     }
 
     async fn votes(&self) -> Vec<i64> {
+        self.votes_by(&self.token).await
+    }
+
+    async fn votes_by(&self, token: &str) -> Vec<i64> {
         self.app.assert_the_count_agrees("trust").await;
         let sent = reqwest::Client::new()
             .get(self.app.url("/api/v1/polls/trust/results"))
-            .bearer_auth(&self.token)
+            .bearer_auth(token)
             .send()
             .await
             .unwrap();
@@ -128,6 +134,35 @@ async fn polls_the_same_ballot_many_times_at_once_is_one() {
     let refused = answers.iter().filter(|(status, _)| *status == 422).count();
     assert_eq!((counted, refused), (6, 6), "{answers:?}");
     assert_eq!(script.votes().await.iter().sum::<i64>(), 5);
+}
+
+/// A leaked token is revoked and replaced: whom its script named has no second ballot, and what it asked before is not
+/// done again.
+#[tokio::test]
+async fn polls_a_replaced_token_speaks_for_the_same_voters() {
+    let script = Script::start().await;
+    let url = script.app.url(BALLOTS);
+    let yes = json!({"option": [1], "voter": "reader 7"});
+    assert_eq!(script.cast("k", &yes).await.0, 201);
+    let app = &script.app.app;
+    let first = tokens::list(app.db.read()).await.unwrap()[0].id;
+    tokens::revoke(app, first).await.unwrap();
+    let second = script.app.token_in_place_of(Some(first)).await;
+    let last = tokens::list(app.db.read()).await.unwrap()[1].id;
+    let third = script.app.token_in_place_of(Some(last)).await;
+
+    for token in [&second, &third] {
+        assert_eq!(cast(&url, token, "k", &yes).await.0, 201, "the same request");
+        let no = json!({"option": [2], "voter": "reader 7"});
+        assert_eq!(cast(&url, token, token, &no).await.0, 200, "the same voter");
+    }
+    assert_eq!(script.votes_by(&third).await, [0, 1]);
+    // Another script's reader 7 is somebody else.
+    let other = script.app.api_token().await;
+    assert_eq!(cast(&url, &other, "k", &yes).await.0, 201);
+    assert_eq!(script.votes_by(&third).await, [1, 1]);
+    let none = tokens::create(app, "none", Some(ApiTokenId(99))).await;
+    assert!(none.unwrap().is_none());
 }
 
 #[tokio::test]

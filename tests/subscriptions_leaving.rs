@@ -322,8 +322,14 @@ async fn a_box_that_was_emptied_stays_empty_beside_a_mistake() {
     assert_eq!(form.value("keep"), None, "and empty");
     assert_eq!(state_of(&app, "anna@example.org").await, 1);
     let form = form.fill("time_zone", "").button("action", "save");
-    reader.submit(form).await.expect(200).says("saved");
+    let page = reader.submit(form).await.expect(200);
+    let page = page.says("You will no longer receive “Premium”");
     assert_eq!(state_of(&app, "anna@example.org").await, 2);
+    // The tick may have been removed by mistake.
+    let undo = page.form(".undo").button("action", "undo-all");
+    let page = reader.submit(undo).await.expect(200);
+    page.says("Your emails will keep coming");
+    assert_eq!(state_of(&app, "anna@example.org").await, 1);
 }
 
 /// What mail scanners do: HEAD and GET on every link of every mail, in any order, many times.

@@ -28,6 +28,7 @@ mod m0026_one_age_index;
 mod m0028_outbox_addressee;
 mod m0029_requests_and_caps;
 mod m0030_ballots_of_polls;
+mod m0031_replaced_tokens;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0028_outbox_addressee::MIGRATION),
             Box::new(m0029_requests_and_caps::MIGRATION),
             Box::new(m0030_ballots_of_polls::MIGRATION),
+            Box::new(m0031_replaced_tokens::MIGRATION),
         ]
     }
 }

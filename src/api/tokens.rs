@@ -22,27 +22,43 @@ use crate::web::Problem;
 pub struct Caller {
     /// The token it sent.
     pub token: ApiTokenId,
+    /// The script it speaks for: the first token of which this one is a replacement, or the token itself. Whoever a
+    /// script names, and what it has asked for under an Idempotency-Key, outlives the change of its token.
+    pub script: ApiTokenId,
 }
 
-/// Creates a token. Its text is not stored, so this is the only time it can be read.
-pub async fn create(app: &App, name: &str) -> Result<Secret, DbErr> {
+/// Creates a token. Its text is not stored, so this is the only time it can be read. With `replaces`, it speaks for
+/// the same script as that token, which stays valid until it is revoked. `None`: there is no such token.
+pub async fn create(
+    app: &App,
+    name: &str,
+    replaces: Option<ApiTokenId>,
+) -> Result<Option<Secret>, DbErr> {
     let text = format!(
         "cvs_{}{}",
         random_token(&app.random),
         random_token(&app.random)
     );
     let txn = app.db.write_txn("api-token").await?;
+    let script = match replaces {
+        None => None,
+        Some(token) => match api_token::Entity::find_by_id(token).one(&*txn).await? {
+            Some(old) => Some(old.script_id.unwrap_or(old.id)),
+            None => return Ok(None),
+        },
+    };
     api_token::ActiveModel {
         id: NotSet,
         name: Set(name.into()),
         token_hash: Set(token_hash(&text)),
         created_ms: Set(app.clock.now()),
         revoked_ms: Set(None),
+        script_id: Set(script),
     }
     .insert(&*txn)
     .await?;
     txn.commit().await?;
-    Ok(Secret::new(text))
+    Ok(Some(Secret::new(text)))
 }
 
 /// A token in the list for the operator; its text was never stored.
@@ -56,6 +72,8 @@ pub struct Listed {
     pub created: UnixMillis,
     /// When it was revoked.
     pub revoked: Option<UnixMillis>,
+    /// The first token of the same script, if it is another one.
+    pub script: Option<ApiTokenId>,
 }
 
 /// Every token ever created, oldest first.
@@ -69,6 +87,7 @@ pub async fn list<C: ConnectionTrait>(db: &C) -> Result<Vec<Listed>, DbErr> {
         name: row.name,
         created: row.created_ms,
         revoked: row.revoked_ms,
+        script: row.script_id,
     });
     Ok(listed.collect())
 }
@@ -117,7 +136,10 @@ impl FromRequestParts<App> for Caller {
             .await?
             .ok_or_else(|| unknown(app))?;
         app.limits.api.check(&hash)?;
-        Ok(Self { token: row.id })
+        Ok(Self {
+            token: row.id,
+            script: row.script_id.unwrap_or(row.id),
+        })
     }
 }
 

@@ -96,10 +96,10 @@ impl Write {
         let asked = format!("{name}\n{asked}");
         let wanted = app.keys.hash("idempotency", asked.as_bytes()).to_vec();
         let now = app.clock.now();
-        if write_store::claim(&txn, caller.token, &key, &wanted, now).await? {
+        if write_store::claim(&txn, caller.script, &key, &wanted, now).await? {
             return fresh(txn, Some(key));
         }
-        let before = write_store::taken(&txn, caller.token, &key)
+        let before = write_store::taken(&txn, caller.script, &key)
             .await?
             .ok_or_else(|| Problem::internal(&"an idempotency key vanished"))?;
         // Keys from before 2026-11-26 were stored with a plain hash; they disappear within a week.
@@ -124,7 +124,7 @@ impl Write {
     ) -> Result<Response, Problem> {
         let body = serde_json::to_string(body).map_err(|e| Problem::internal(&e))?;
         if let Some(key) = self.key {
-            write_store::answer(&self.txn, self.caller.token, &key, status, &body).await?;
+            write_store::answer(&self.txn, self.caller.script, &key, status, &body).await?;
         }
         self.txn.commit().await?;
         Ok(json_answer(status, body))

@@ -14,8 +14,12 @@ pub(super) enum TokenCommand {
     Create {
         /// What the token is for, to tell it apart from others.
         name: String,
+        /// The number of the token that it replaces: voters whom the script has named, and Idempotency-Keys it has
+        /// used, stay known. The old token is valid until it is revoked.
+        #[arg(long, value_name = "NUMBER")]
+        replaces: Option<i64>,
     },
-    /// List the tokens: number, name, date of creation, and date of revocation.
+    /// List the tokens: number, name, date of creation, whether it is revoked, and the token it speaks for.
     List,
     /// Revoke a token: it is refused from the next request on.
     Revoke {
@@ -26,15 +30,19 @@ pub(super) enum TokenCommand {
 
 pub async fn run(config: Config, command: TokenCommand) -> Result<(), Failed> {
     match command {
-        TokenCommand::Create { name } => create(config, &name).await,
+        TokenCommand::Create { name, replaces } => create(config, &name, replaces).await,
         TokenCommand::List => list(config).await,
         TokenCommand::Revoke { number } => revoke(config, number).await,
     }
 }
 
-async fn create(config: Config, name: &str) -> Result<(), Failed> {
+async fn create(config: Config, name: &str, replaces: Option<i64>) -> Result<(), Failed> {
     let app = tool(config).await?;
-    let token = tokens::create(&app, name).await?;
+    let Some(token) = tokens::create(&app, name, replaces.map(ApiTokenId)).await? else {
+        return Err(Failed::Other(
+            "there is no token of that number; `canvass api-token list` shows the tokens".into(),
+        ));
+    };
     tell!("Send it as \"Authorization: Bearer …\". It is shown only this once:");
     say!("{}", token.expose());
     Ok(())
@@ -52,8 +60,9 @@ async fn list(config: Config) -> Result<(), Failed> {
             Some(at) => format!("revoked {}", day(at)),
             None => "live".into(),
         };
+        let script = token.script.map_or_else(String::new, |first| format!("\tspeaks for {}", first.0));
         say!(
-            "{}\t{}\tmade {}\t{state}",
+            "{}\t{}\tmade {}\t{state}{script}",
             token.id.0,
             token.name,
             day(token.created)

@@ -10,7 +10,7 @@ use canvass::db::{fetch_all, fetch_one};
 use canvass::newsletters::Newsletter;
 use canvass::polls::{self, Definition, PollState, QuestionText, Stored};
 use canvass::serve::{self, Server};
-use canvass::types::{Clock, PollId, Random, UnixMillis};
+use canvass::types::{ApiTokenId, Clock, PollId, Random, UnixMillis};
 use canvass::web::connections::QUIET;
 use tokio::net::TcpListener;
 
@@ -176,10 +176,15 @@ impl TestApp {
 
     /// A token for the JSON API.
     pub async fn api_token(&self) -> String {
-        let token = canvass::api::tokens::create(&self.app, "test")
+        self.token_in_place_of(None).await
+    }
+
+    /// A token for the script that has the token of this number.
+    pub async fn token_in_place_of(&self, number: Option<ApiTokenId>) -> String {
+        let token = canvass::api::tokens::create(&self.app, "test", number)
             .await
             .unwrap();
-        token.expose().to_owned()
+        token.expect("there is such a token").expose().to_owned()
     }
 
     /// Creates a newsletter with this slug.

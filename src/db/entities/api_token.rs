@@ -14,6 +14,7 @@ pub struct Model {
     pub token_hash: Vec<u8>,
     pub created_ms: UnixMillis,
     pub revoked_ms: Option<UnixMillis>,
+    pub script_id: Option<ApiTokenId>,
 }
 
 /// None are declared: joins are written where they are needed.

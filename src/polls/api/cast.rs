@@ -130,7 +130,7 @@ fn voter(
                 "Use 1 to 200 bytes that do not look like an address",
             ));
         }
-        return Ok(Voter::Named(format!("{}:{name}", caller.token.0)));
+        return Ok(Voter::Named(format!("{}:{name}", caller.script.0)));
     }
     if let Some(marker) = voter::marker(app, headers) {
         return Ok(Voter::Browser(marker));
@@ -140,7 +140,7 @@ fn voter(
             let (now, chance) = (app.clock.now(), app.random.bytes());
             Voter::New(new_marker(poll.id, now, chance))
         }
-        Some(key) => Voter::Named(format!("{}:key:{key}", caller.token.0)),
+        Some(key) => Voter::Named(format!("{}:key:{key}", caller.script.0)),
     })
 }
 
@@ -159,7 +159,7 @@ fn once(
     let asked = serde_json::to_vec(ballot).map_err(|e| Problem::internal(&e))?;
     let key = hash_under(poll, "idempotency key", key.as_bytes());
     Ok(Some(Once {
-        token: caller.token,
+        token: caller.script,
         key: format!("ballot {}", data_encoding::HEXLOWER.encode(&key)),
         request: hash_under(poll, "request", &asked).to_vec(),
     }))

@@ -30,7 +30,7 @@ struct Filled {
     time_zone: String,
     /// The newsletters whose box is not ticked.
     unticked: Vec<String>,
-    /// The newsletters that were just left all at once, which can be undone.
+    /// The newsletters that were just left, which can be undone.
     left: Vec<String>,
     name_error: Option<String>,
     time_zone_error: Option<String>,
@@ -54,7 +54,7 @@ pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<R
                 token: &token,
                 reader,
             };
-            visit.as_stored(None).await
+            visit.as_stored(Shown::AsItIs, Vec::new()).await
         }
         None => unknown_link(&app, BROKEN),
     }
@@ -123,7 +123,7 @@ impl Action {
     }
 }
 
-/// The newsletters that the page listed after *Stop all emails*.
+/// The newsletters that the page said were just left.
 fn left_just_now(form: &RawForm) -> Vec<String> {
     form.all("back").map(str::to_owned).collect()
 }
@@ -199,7 +199,10 @@ impl Visit<'_> {
             return self.show(preferences, &typed, Shown::AsItIs);
         };
         preferences::change(self.app, self.reader, &change).await?;
-        self.as_stored(Some("Your changes have been saved.")).await
+        let left = |s: &&Subscribed| change.leave.contains(&s.newsletter);
+        let left: Vec<&Subscribed> = preferences.active.iter().filter(left).collect();
+        let slugs = left.iter().map(|s| s.slug.clone()).collect();
+        self.as_stored(Shown::Saved(&saved(&left)), slugs).await
     }
 
     async fn leave_all(&self, mut typed: Filled) -> Result<Response, Problem> {
@@ -213,7 +216,7 @@ impl Visit<'_> {
             true => "Your emails will keep coming.",
             false => "That was too long ago to be undone. Subscribe again, below.",
         };
-        self.as_stored(Some(said)).await
+        self.as_stored(Shown::Saved(said), Vec::new()).await
     }
 
     async fn mail_data(&self, typed: &Filled) -> Result<Response, Problem> {
@@ -234,12 +237,15 @@ impl Visit<'_> {
         }
     }
 
-    async fn as_stored(&self, saved: Option<&str>) -> Result<Response, Problem> {
+    /// The page without any input. `left`: newsletters that were just left, to be undone.
+    async fn as_stored(&self, shown: Shown<'_>, left: Vec<String>) -> Result<Response, Problem> {
         let Some(preferences) = preferences::look(self.app, self.reader).await? else {
             return unknown_link(self.app, BROKEN);
         };
-        let filled = Filled::of(&preferences);
-        let shown = saved.map_or(Shown::AsItIs, Shown::Saved);
+        let filled = Filled {
+            left,
+            ..Filled::of(&preferences)
+        };
         self.show(&preferences, &filled, shown)
     }
 
@@ -287,10 +293,25 @@ impl Visit<'_> {
                 "summary": "Please look at this again",
                 "saved": saved,
                 "left": filled.left,
+                "left_one": filled.left.len() == 1,
                 "ask_person": shown == Shown::ByAProgram,
                 "again": press::AGAIN,
             }),
         )
+    }
+}
+
+/// What is said after a save: with the names of what was left, since one tick removed by mistake looks like any other
+/// change.
+fn saved(left: &[&Subscribed]) -> String {
+    let names: Vec<&str> = left.iter().map(|s| s.name.as_str()).collect();
+    match names.as_slice() {
+        [] => "Your changes have been saved.".to_owned(),
+        [one] => format!("Saved. You will no longer receive “{one}”."),
+        [first @ .., last] => {
+            let first = first.join("”, “");
+            format!("Saved. You will no longer receive “{first}” and “{last}”.")
+        }
     }
 }
 
