@@ -7,6 +7,7 @@ use canvass::types::Secret;
 
 use crate::support::app::TestApp;
 use crate::support::database::{server_needed, sqlite_needed};
+use crate::support::log_lines::LogLines;
 
 async fn ready(app: &TestApp) -> (u16, String) {
     let answer = reqwest::get(app.url("/readyz")).await.unwrap();
@@ -181,4 +182,21 @@ async fn a_new_database_is_for_its_owner_alone() {
         assert_eq!(mode & 0o077, 0, "{ending}: {mode:o}");
     }
     db.close().await.unwrap();
+}
+
+/// Whoever reads the log of a failed request needs to know which query it was.
+#[tokio::test]
+async fn the_log_says_which_line_of_a_handler_gave_up() {
+    let log = LogLines::watch();
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "ALTER TABLE newsletter RENAME COLUMN name TO former_name";
+    run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    let page = app.reader().get("/subscribe/premium").await;
+    assert_eq!(page.status, 500);
+    let lines = log.of("a request failed");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("src/subscriptions/http/"), "{lines:?}");
 }

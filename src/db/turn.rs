@@ -13,6 +13,7 @@ use sea_orm::{DbErr, QueryResult, Value};
 use tokio::time::{Instant, sleep};
 
 use super::fate::connection_lost;
+use super::write::note;
 use super::{Db, fetch_all, fetch_one, run};
 use crate::types::UnixMillis;
 
@@ -69,7 +70,7 @@ impl Turns {
         };
         let taken: [Value; 3] = [self.writer.clone().into(), turn.into(), now.into()];
         let done = fetch_all(&*self.db.writer(), sql, taken.into_iter().chain(values)).await;
-        metrics::histogram!("canvass_commit_seconds", "txn" => self.name).record(started.elapsed());
+        note(self.name, started.elapsed());
         let done = done.inspect_err(|error| self.db.health().note(error));
         match done {
             Ok(rows) if !rows.is_empty() => {

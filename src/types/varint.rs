@@ -17,7 +17,8 @@ pub fn read(bytes: &mut &[u8]) -> Option<i64> {
     loop {
         let (&byte, rest) = bytes.split_first()?;
         *bytes = rest;
-        if shift > 63 {
+        // The tenth byte has room for one bit.
+        if shift > 63 || (shift == 63 && byte > 1) {
             return None;
         }
         value |= u64::from(byte & 0x7f) << shift;
@@ -65,6 +66,8 @@ mod tests {
         assert_eq!(unpack::<1>(&[0x80]), None);
         assert_eq!(unpack::<1>(&[1, 1]), None);
         assert_eq!(unpack::<1>(&[0xff; 11]), None);
+        let seventy = [&[0xff; 9][..], &[2]].concat();
+        assert_eq!(unpack::<1>(&seventy), None, "bits that would be lost");
         assert_eq!(unpack(&pack(&[i64::MAX])), Some([i64::MAX]));
     }
 }

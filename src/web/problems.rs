@@ -10,6 +10,7 @@ mod fields;
 mod json;
 mod readers;
 
+use std::panic::Location;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -248,10 +249,12 @@ impl Problem {
         }
     }
 
-    /// 500; `error` is logged, never shown.
+    /// 500; `error` is logged with the place that gave up, never shown.
     #[must_use]
+    #[track_caller]
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%error, "a request failed");
+        let at = Location::caller();
+        tracing::error!(%error, %at, "a request failed");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -316,6 +319,7 @@ impl IntoResponse for Problem {
 }
 
 impl From<DbErr> for Problem {
+    #[track_caller]
     fn from(error: DbErr) -> Self {
         // Without a connection nothing was begun.
         let unconnected = matches!(error, DbErr::ConnectionAcquire(_));
@@ -334,12 +338,14 @@ impl From<DbErr> for Problem {
 }
 
 impl From<Broke> for Problem {
+    #[track_caller]
     fn from(broke: Broke) -> Self {
         Self::internal(&broke)
     }
 }
 
 impl From<Refused> for Problem {
+    #[track_caller]
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Busy => Self::busy(),
