@@ -127,7 +127,10 @@ async fn a_request_of_before_the_upgrade_is_answered_after_it() {
             HeaderName::from_static("idempotency-key"),
             HeaderValue::from_static("one"),
         )]);
-        let caller = Caller { token: id };
+        let caller = Caller {
+            token: id,
+            script: id,
+        };
         Write::begin(&app.app, caller, &headers, "test", &request).await
     };
     let Ok(Begun::Fresh(write)) = begin("send it").await else {

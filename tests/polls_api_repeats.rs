@@ -152,7 +152,11 @@ async fn polls_a_replaced_token_speaks_for_the_same_voters() {
     let third = script.app.token_in_place_of(Some(last)).await;
 
     for token in [&second, &third] {
-        assert_eq!(cast(&url, token, "k", &yes).await.0, 201, "the same request");
+        assert_eq!(
+            cast(&url, token, "k", &yes).await.0,
+            201,
+            "the same request"
+        );
         let no = json!({"option": [2], "voter": "reader 7"});
         assert_eq!(cast(&url, token, token, &no).await.0, 200, "the same voter");
     }

@@ -60,7 +60,9 @@ async fn list(config: Config) -> Result<(), Failed> {
             Some(at) => format!("revoked {}", day(at)),
             None => "live".into(),
         };
-        let script = token.script.map_or_else(String::new, |first| format!("\tspeaks for {}", first.0));
+        let script = token
+            .script
+            .map_or_else(String::new, |first| format!("\tspeaks for {}", first.0));
         say!(
             "{}\t{}\tmade {}\t{state}{script}",
             token.id.0,
