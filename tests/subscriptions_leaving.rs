@@ -323,7 +323,7 @@ async fn a_box_that_was_emptied_stays_empty_beside_a_mistake() {
     assert_eq!(state_of(&app, "anna@example.org").await, 1);
     let form = form.fill("time_zone", "").button("action", "save");
     let page = reader.submit(form).await.expect(200);
-    let page = page.says("You will no longer receive “Premium”");
+    let page = page.says("You will no longer receive “The premium letter”");
     assert_eq!(state_of(&app, "anna@example.org").await, 2);
     // The tick may have been removed by mistake.
     let undo = page.form(".undo").button("action", "undo-all");
