@@ -319,6 +319,26 @@ async fn a_draft_is_deleted_after_a_question() {
 }
 
 #[tokio::test]
+async fn a_draft_that_was_saved_again_is_not_deleted_unread() {
+    let (app, mara) = newsroom().await;
+    let page = draft(&mara, "brief", "Two hands").await;
+    let omar = signed_in_as(&app, "omar@lindenpost.example").await;
+    let omars = omar.get(&path(&page)).await.expect(200);
+    save(&omar, &omars, "Omar wrote on.", "preview").await.expect(200);
+    let stale = page.form("form[action$='/delete']");
+    let told = mara.submit(stale).await.expect(409);
+    told.says("was saved again, at 2 Mar 2026");
+    let seen = mara.get(&path(&page)).await.expect(200);
+    let asked = mara.submit(seen.form("form[action$='/delete']")).await;
+    let asked = asked.expect(200).says("Delete this draft?");
+    let omars = omar.get(&path(&page)).await.expect(200);
+    save(&omar, &omars, "And on.", "preview").await.expect(200);
+    let sure = asked.form("form[action$='/delete']");
+    mara.submit(sure).await.expect(409).says("was not deleted");
+    assert_eq!(app.count("SELECT COUNT(*) FROM issue").await, 1);
+}
+
+#[tokio::test]
 async fn a_name_in_the_subject_is_filled_like_one_in_the_text() {
     let (app, editor) = newsroom().await;
     let page = draft(&editor, "brief", "{{ name | Friend }}, look at me").await;

@@ -19,12 +19,15 @@ async fn asked(editor: &Reader, slug: &str) -> Page {
     asked.expect(200).says("Delete this draft?").says("Keep it")
 }
 
+async fn change(app: &TestApp, sql: &str) {
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+}
+
 async fn draft(app: &TestApp, slug: &str) {
     app.poll_with(slug, every_kind).await;
-    let back = format!("UPDATE poll SET state = 0 WHERE slug = '{slug}'");
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    run(&*txn, back.as_str(), []).await.unwrap();
-    txn.commit().await.unwrap();
+    change(app, &format!("UPDATE poll SET state = 0 WHERE slug = '{slug}'")).await;
     app.app.polls.book.reread(slug).await.unwrap();
 }
 
@@ -89,17 +92,22 @@ async fn polls_only_a_draft_as_it_was_seen_is_deleted() {
         .says("Only drafts can be deleted");
     app.reader().get("/p/opened").await.expect(200);
 
+    // The draft was edited before the question was asked.
+    draft(&app, "unread").await;
+    let page = editor.get("/admin/polls/unread").await.expect(200);
+    change(&app, "UPDATE poll SET revision = revision + 1 WHERE slug = 'unread'").await;
+    let form = page.form("form[action$='/delete']");
+    editor.submit(form).await.expect(409).says("was not deleted");
+
     // The draft was edited meanwhile, or answers were imported into it.
     let changes = [
         "UPDATE poll SET revision = revision + 1 WHERE slug = 'changed'",
         "INSERT INTO poll_import (source_key, poll_id, begun_ms) SELECT 'x', id, 1 FROM poll WHERE slug = 'changed'",
     ];
     draft(&app, "changed").await;
-    for change in changes {
+    for sql in changes {
         let page = asked(&editor, "changed").await;
-        let txn = app.app.db.write_txn("test").await.unwrap();
-        run(&*txn, change, []).await.unwrap();
-        txn.commit().await.unwrap();
+        change(&app, sql).await;
         editor
             .submit(page.form("form[action$='/delete']"))
             .await

@@ -7,12 +7,15 @@ use serde_json::json;
 use super::super::model::{Issue, IssueState};
 use super::super::write;
 use super::compose::address;
-use crate::admin::{Editor, EditorForm};
+use super::views;
+use crate::admin::{Editor, EditorForm, show};
 use crate::app::App;
 use crate::mailer::mailing;
+use crate::newsletters;
 use crate::web::Problem;
 
-/// `POST /admin/issues/{id}/delete`: asks for confirmation, and deletes once confirmed.
+/// `POST /admin/issues/{id}/delete`: asks for confirmation, and deletes once confirmed. Both presses name the revision
+/// that the editor saw, so a text that came later is not deleted unread.
 pub(super) async fn delete(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -24,7 +27,9 @@ pub(super) async fn delete(
             "This issue is no longer a draft. Only drafts can be deleted.",
         ));
     }
-    let revision: i64 = form.text("revision")?.parse().unwrap_or(issue.revision);
+    if form.text("revision")? != issue.revision.to_string() {
+        return Err(changed(&app, &issue).await?);
+    }
     if form.text("sure")? != "yes" {
         return question(
             &app,
@@ -39,12 +44,22 @@ pub(super) async fn delete(
             "delete",
         );
     }
-    if !write::delete(&app, issue.id, revision).await? {
-        return Err(Problem::conflict(
-            "Somebody changed this draft in the meantime, so it was not deleted. Look at it once more.",
-        ));
+    if !write::delete(&app, issue.id, issue.revision).await? {
+        let issue = super::find(&app, &id).await?;
+        return Err(changed(&app, &issue).await?);
     }
     Ok(Redirect::to("/admin/issues").into_response())
+}
+
+/// The error for a draft that was saved after the editor had looked at it.
+async fn changed(app: &App, issue: &Issue) -> Result<Problem, Problem> {
+    let newsletter = newsletters::by_id(app.db.read(), issue.newsletter).await?;
+    let newsletter = newsletter.ok_or_else(Problem::not_found)?;
+    let saved = show::time(issue.updated, &views::zone_of(&newsletter)).text;
+    Ok(Problem::conflict(format!(
+        "This draft was saved again, at {saved}, after the page with the button was opened. It was not deleted. Look at it \
+         once more.",
+    )))
 }
 
 /// `GET /admin/issues/{id}/cancel`.
@@ -60,7 +75,7 @@ pub(super) async fn cancel(
     let Some(progress) = mailing::progress(&app, issue.id).await? else {
         return Err(Problem::not_found());
     };
-    let left = crate::admin::show::counted(
+    let left = show::counted(
         progress.counts.queued + progress.counts.deferred,
         "reader",
         "readers",

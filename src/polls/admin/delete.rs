@@ -1,4 +1,5 @@
-//! `POST /admin/polls/{slug}/delete`: asks for confirmation first, and deletes the draft once it is given.
+//! `POST /admin/polls/{slug}/delete`: asks for confirmation first, and deletes the draft once it is given. Both presses
+//! name the revision that the editor saw, so a question that came later is not deleted unread.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -22,6 +23,11 @@ pub async fn delete(
             "This poll is no longer a draft. Only drafts can be deleted: what readers were asked is kept.",
         ));
     }
+    if form.text("revision")? != poll.revision.to_string() {
+        return Err(Problem::conflict(
+            "The draft was not deleted: somebody changed it after you opened the page with the button. Look at it once more.",
+        ));
+    }
     if form.text("sure")? != "yes" {
         let address = format!("/admin/polls/{slug}");
         return app.pages.render(
@@ -41,9 +47,8 @@ pub async fn delete(
             }),
         );
     }
-    let revision = form.text("revision")?.parse().unwrap_or(-1);
     let txn = app.db.write_txn("delete-poll").await?;
-    if !definition::delete_draft(&txn, poll.id, revision).await? {
+    if !definition::delete_draft(&txn, poll.id, poll.revision).await? {
         return Err(Problem::conflict(
             "The draft was not deleted: it was changed in the meantime, or it contains answers from elsewhere, or a random sample was drawn for it. \
              Look at it once more.",

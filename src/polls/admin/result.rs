@@ -84,7 +84,7 @@ pub async fn show(
         "bursts": (bursts > 0).then(|| shown::counted(bursts, "answer", "answers")),
         "frame": editor.frame_saying(notice),
         "left_out": left_out(&decided).collect::<Vec<_>>(),
-        "slug": poll.slug, "question": poll.headline(),
+        "slug": poll.slug, "revision": poll.revision, "question": poll.headline(),
         "state": state, "badge": badge, "times": times(at, &poll, &zone),
         "acts": acts, "draft": poll.state == PollState::Draft,
         "tabs": tabs(&poll, Tab::Result),

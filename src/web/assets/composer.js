@@ -68,7 +68,8 @@ async function save() {
     const told = answer.headers.get("content-type")?.includes("json") ? await answer.json() : {};
     if (answer.ok) {
       stored = sent;
-      form.elements.revision.value = told.revision;
+      // The form that deletes the draft names the revision, too.
+      for (const field of document.querySelectorAll("input[name=revision]")) field.value = told.revision;
       show(told);
       refresh();
     } else if (answer.status === 422) {
