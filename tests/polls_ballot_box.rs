@@ -210,7 +210,7 @@ async fn polls_an_editors_close_stops_answers_to_the_poll_as_it_was() {
     let ballots = opened(&["yes", "no"], 1, None).await;
     let turn = async |from, to| {
         let txn = ballots.db.write_txn("test").await.unwrap();
-        let turned = polls::set_state(&txn, NOON, ballots.poll.id, from, to).await;
+        let turned = polls::set_state(&txn, NOON, ballots.poll.id, None, from, to).await;
         txn.commit().await.unwrap();
         assert!(turned.unwrap());
     };

@@ -179,7 +179,7 @@ async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
     let draft = by_slug(&app.app.db, "big").await.unwrap().unwrap();
     let txn = app.app.db.write_txn("test").await.unwrap();
     let (now, open) = (app.app.clock.now(), PollState::Published);
-    let published = set_state(&txn, now, draft.id, PollState::Draft, open).await;
+    let published = set_state(&txn, now, draft.id, None, PollState::Draft, open).await;
     assert!(!published.unwrap());
     let other = Definition::new("big", vec![QuestionText::default()]);
     let (id, revision) = (draft.id, draft.revision);

@@ -1,11 +1,11 @@
-//! Opening a poll: not after its close, on the editors' pages or by a script.
+//! Opening a poll: not after its close, on the editors' pages or by a script; and only as an editor saw it.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::support::app::TestApp;
-use super::support::editor::signed_in;
+use super::support::editor::{signed_in, signed_in_as};
 
 #[tokio::test]
 async fn a_poll_is_not_opened_after_its_close() {
@@ -23,7 +23,7 @@ async fn a_poll_is_not_opened_after_its_close() {
         .await
         .expect(200);
     let publish = page.form("form[action$='/publish']");
-    let page = browser.submit(publish.clone()).await.expect(422);
+    let page = browser.submit(publish).await.expect(422);
     assert_eq!(
         page.attributes(".error-summary a", "href"),
         ["#closes"],
@@ -37,10 +37,11 @@ async fn a_poll_is_not_opened_after_its_close() {
     let form = page
         .form("main form.form")
         .fill("closes", "2026-03-02T18:00");
-    browser
+    let page = browser
         .submit(form.button("then", "save"))
         .await
         .expect(200);
+    let publish = page.form("form[action$='/publish']");
     let page = browser.submit(publish).await.expect(200);
     let page = page.says("The poll is open. Readers can answer now.");
 
@@ -57,6 +58,36 @@ async fn a_poll_is_not_opened_after_its_close() {
         .says("This closing time has passed");
     let page = browser.get("/admin/polls/tram?done=published").await;
     assert!(!page.text().contains("can answer now"));
+}
+
+#[tokio::test]
+async fn a_poll_is_opened_only_as_the_editor_saw_it() {
+    let app = TestApp::start().await;
+    let mara = signed_in(&app).await;
+    let page = mara.get("/admin/polls/new").await.expect(200);
+    let form = page
+        .form("main form.form")
+        .fill("question.1", "Is the tram worth it?")
+        .fill("slug", "tram")
+        .with_options(1, &["Yes", "No"]);
+    let seen = mara.submit(form.button("then", "save")).await.expect(200);
+    let omar = signed_in_as(&app, "omar@lindenpost.example").await;
+    let edit = omar.get("/admin/polls/tram/edit").await.expect(200);
+    let form = edit
+        .form("main form.form")
+        .fill("question.1", "Is the bus worth it?");
+    omar.submit(form.button("then", "save")).await.expect(200);
+
+    let publish = seen.form("form[action$='/publish']");
+    let page = mara.submit(publish).await.expect(409);
+    page.says("was not opened");
+    app.reader().get("/p/tram").await.expect(404);
+    let seen = mara.get("/admin/polls/tram").await.expect(200);
+    let publish = seen.says("Is the bus worth it?").form("form[action$='/publish']");
+    mara.submit(publish.clone()).await.expect(200);
+    // The second press of a double click.
+    mara.submit(publish).await.expect(200);
+    app.reader().get("/p/tram").await.expect(200);
 }
 
 #[tokio::test]

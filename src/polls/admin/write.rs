@@ -202,13 +202,18 @@ async fn save_timing(app: &App, poll: &Poll, typed: &Typed) -> Result<Result<(),
     }
 }
 
-/// `POST /admin/polls/{slug}/publish`
+/// `POST /admin/polls/{slug}/publish`: opens the draft as the editor saw it, because nobody can change it afterwards.
 pub async fn publish(
     State(app): State<App>,
     Path(slug): Path<String>,
-    EditorForm { editor, .. }: EditorForm,
+    EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
-    open(&app, &editor, &slug, PollState::Draft, "published").await
+    let seen = form.text("revision")?.parse().unwrap_or(-1);
+    let (draft, open) = (PollState::Draft, PollState::Published);
+    if let Some(page) = over(&app, &editor, &slug, draft).await? {
+        return Ok(page);
+    }
+    turn(&app, &slug, (draft, Some(seen)), open, "published").await
 }
 
 /// `POST /admin/polls/{slug}/close`
@@ -217,14 +222,8 @@ pub async fn close(
     Path(slug): Path<String>,
     _: EditorForm,
 ) -> Result<Response, Problem> {
-    turn(
-        &app,
-        &slug,
-        PollState::Published,
-        PollState::Closed,
-        "closed",
-    )
-    .await
+    let (open, closed) = (PollState::Published, PollState::Closed);
+    turn(&app, &slug, (open, None), closed, "closed").await
 }
 
 /// `POST /admin/polls/{slug}/reopen`
@@ -233,47 +232,56 @@ pub async fn reopen(
     Path(slug): Path<String>,
     EditorForm { editor, .. }: EditorForm,
 ) -> Result<Response, Problem> {
-    open(&app, &editor, &slug, PollState::Closed, "reopened").await
+    let (closed, open) = (PollState::Closed, PollState::Published);
+    if let Some(page) = over(&app, &editor, &slug, closed).await? {
+        return Ok(page);
+    }
+    turn(&app, &slug, (closed, None), open, "reopened").await
 }
 
-/// Opens the poll, or shows its form if its close has passed.
-async fn open(
+/// The poll's form, if it is to be opened after its close.
+async fn over(
     app: &App,
     editor: &Editor,
     slug: &str,
     from: PollState,
-    done: &str,
-) -> Result<Response, Problem> {
+) -> Result<Option<Response>, Problem> {
     let poll = poll_of(app, slug).await?;
     let over = definition::over(poll.closes_at, app.clock.now());
-    if let Some(over) = over.filter(|_| poll.state == from && poll.sealed_at.is_none()) {
-        let letters = newsletters::all(app.db.read()).await?;
-        let typed = Typed::of(&poll, &letters);
-        let errors = Errors::from([("closes".to_owned(), format!("{}.", over.message))]);
-        return form_page(app, editor.frame(), Some(&poll), &typed, &errors).await;
-    }
-    turn(app, slug, from, PollState::Published, done).await
+    let Some(over) = over.filter(|_| poll.state == from && poll.sealed_at.is_none()) else {
+        return Ok(None);
+    };
+    let letters = newsletters::all(app.db.read()).await?;
+    let typed = Typed::of(&poll, &letters);
+    let errors = Errors::from([("closes".to_owned(), format!("{}.", over.message))]);
+    let page = form_page(app, editor.frame(), Some(&poll), &typed, &errors).await?;
+    Ok(Some(page))
 }
 
+/// Takes the poll from a state, and from a revision if that matters, to another state.
 async fn turn(
     app: &App,
     slug: &str,
-    from: PollState,
+    (from, seen): (PollState, Option<i64>),
     to: PollState,
     done: &str,
 ) -> Result<Response, Problem> {
-    let poll = poll_of(app, slug).await?;
+    let id = poll_of(app, slug).await?.id;
     let txn = app.db.write_txn("turn-poll").await?;
-    let turned = definition::set_state(&txn, app.clock.now(), poll.id, from, to).await?;
+    let turned = definition::set_state(&txn, app.clock.now(), id, seen, from, to).await?;
     txn.commit().await?;
     // Readers see the change at once on this node, and within a second on others.
     app.polls.book.reread(slug).await?;
+    let poll = poll_of(app, slug).await?;
     if turned || poll.state == to {
         return Ok(Redirect::to(&format!("/admin/polls/{slug}?done={done}")).into_response());
     }
-    Err(Problem::conflict(match poll.sealed_at {
-        Some(_) => SEALED,
-        None => "The state of the poll has changed. Go back and reload the page.",
+    Err(Problem::conflict(if poll.sealed_at.is_some() {
+        SEALED
+    } else if seen.is_some_and(|seen| seen != poll.revision) {
+        "Somebody changed this poll after you opened its page, so it was not opened. Look at it once more."
+    } else {
+        "The state of the poll has changed. Go back and reload the page."
     }))
 }
 

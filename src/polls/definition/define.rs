@@ -162,14 +162,19 @@ fn not_being_imported() -> SimpleExpr {
 
 /// Publishes, closes or reopens a poll. Returns false if the poll is in another state than `from`; if it is sealed,
 /// because then it stays closed; or if its import is still in progress, because a partial result must not be published.
+/// `revision` is the one that was looked at; `None`: whatever it is now.
 pub async fn set_state(
     txn: &WriteTxn,
     now: UnixMillis,
     id: PollId,
+    revision: Option<i64>,
     from: PollState,
     to: PollState,
 ) -> Result<bool, DbErr> {
     let done = revised(id)
+        .apply_if(revision, |change, revision| {
+            change.filter(poll::Column::Revision.eq(revision))
+        })
         .set(poll::ActiveModel {
             state: Set(to.code()),
             updated_ms: Set(now),

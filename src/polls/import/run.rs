@@ -243,7 +243,7 @@ impl Import<'_> {
             let (opens, seen) = (Some(plan.opens_at), Visibility::Always);
             definition::retime(&txn, now, id, None, opens, end, seen).await?;
             let (from, to) = (PollState::Draft, PollState::Published);
-            definition::set_state(&txn, now, id, from, to).await?;
+            definition::set_state(&txn, now, id, None, from, to).await?;
         }
         txn.commit().await?;
         Ok(())
