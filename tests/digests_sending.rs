@@ -10,7 +10,7 @@ use crate::support::page::Page;
 use crate::support::reader::Reader;
 
 /// Confirmed readers `r1@example.org` to `rN@example.org`.
-async fn readers(app: &TestApp, newsletter: NewsletterId, from: i64, to: i64) {
+pub async fn readers(app: &TestApp, newsletter: NewsletterId, from: i64, to: i64) {
     let txn = app.app.db.write_txn("test").await.unwrap();
     let now = app.app.clock.now().0;
     for n in from..=to {
@@ -30,7 +30,8 @@ async fn readers(app: &TestApp, newsletter: NewsletterId, from: i64, to: i64) {
     txn.commit().await.unwrap();
 }
 
-async fn written(editor: &Reader, subject: &str) -> Page {
+/// An issue with a subject and a text; the last page before it goes out.
+pub async fn written(editor: &Reader, subject: &str) -> Page {
     let new = editor.get("/admin/issues/new").await.expect(200);
     let page = editor
         .submit(
@@ -47,7 +48,7 @@ async fn written(editor: &Reader, subject: &str) -> Page {
 }
 
 /// Chooses a time on the last page, sees it in words, and confirms it.
-async fn scheduled(editor: &Reader, last: &Page, at: &str, zone: &str) -> Page {
+pub async fn scheduled(editor: &Reader, last: &Page, at: &str, zone: &str) -> Page {
     let form = last
         .form("form[action$='/schedule']")
         .fill("at", at)

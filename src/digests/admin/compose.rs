@@ -73,7 +73,7 @@ pub(super) async fn show(
         "saved" => Some("Saved."),
         "test" => Some("The test is on its way to you."),
         "no-test" => Some("Your own address cannot be mailed, so no test was sent."),
-        "back" => Some("It is a draft again. Nothing was sent."),
+        "stop" => Some("It is a draft again. Nothing was sent."),
         _ => None,
     };
     let view = views::view_of(&query.line("view")?);

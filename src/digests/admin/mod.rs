@@ -117,8 +117,12 @@ pub fn routes() -> Router<App> {
 
 /// The issue with the id in the address. An id that is not a number is not found, like one that does not exist.
 async fn find(app: &App, id: &str) -> Result<Issue, Problem> {
-    let id = id.parse().map_err(|_| Problem::not_found())?;
-    store::find(app.db.read(), IssueId(id))
+    by_id(app, IssueId(id.parse().map_err(|_| Problem::not_found())?)).await
+}
+
+/// The issue with that key, as it is now.
+async fn by_id(app: &App, id: IssueId) -> Result<Issue, Problem> {
+    store::find(app.db.read(), id)
         .await?
         .ok_or_else(Problem::not_found)
 }

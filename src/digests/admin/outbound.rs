@@ -51,7 +51,10 @@ pub(super) async fn send(
     Path(id): Path<String>,
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
-    let issue = at_revision(&app, &id, &form.text("revision")?).await?;
+    let issue = super::find(&app, &id).await?;
+    if form.text("revision")? != issue.revision.to_string() {
+        return overtaken(&issue);
+    }
     if audience::of(&app, &issue).await?.readers == 0 {
         return last_page(&app, &editor, &issue, Planned::default()).await;
     }
@@ -66,7 +69,10 @@ pub(super) async fn schedule(
     Path(id): Path<String>,
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
-    let issue = at_revision(&app, &id, &form.text("revision")?).await?;
+    let issue = super::find(&app, &id).await?;
+    if form.text("revision")? != issue.revision.to_string() {
+        return overtaken(&issue);
+    }
     let mut planned = Planned {
         at: form.text("at")?.chars().take(40).collect(),
         zone: form.text("zone")?.chars().take(64).collect(),
@@ -117,23 +123,22 @@ pub(super) async fn unschedule(
     _: EditorForm,
 ) -> Result<Response, Problem> {
     let issue = super::find(&app, &id).await?;
-    let done = if send::unschedule(&app, issue.id).await? {
-        "?done=back"
-    } else {
-        ""
-    };
-    Ok(Redirect::to(&format!("{}{done}", address(issue.id))).into_response())
+    send::unschedule(&app, issue.id).await?;
+    // The page of the state that it has now says what came of it.
+    Ok(Redirect::to(&format!("{}?done=stop", address(issue.id))).into_response())
 }
 
-/// The issue, if it has not changed since the editor looked at it.
-async fn at_revision(app: &App, id: &str, revision: &str) -> Result<Issue, Problem> {
-    let issue = super::find(app, id).await?;
-    if revision != issue.revision.to_string() {
-        return Err(Problem::conflict(
-            "This issue was changed, or is on its way already. Nothing was done; look at it once more.",
-        ));
+/// The response if the issue was changed since the editor looked at it: its page if it is on its way, as after the
+/// second press of a double click, otherwise an error.
+fn overtaken(issue: &Issue) -> Result<Response, Problem> {
+    match issue.state {
+        IssueState::Scheduled(_) | IssueState::Handed(_) => {
+            Ok(Redirect::to(&address(issue.id)).into_response())
+        }
+        IssueState::Draft | IssueState::Held { .. } => Err(Problem::conflict(
+            "Somebody changed this issue after you opened its page. Nothing was done; look at it once more.",
+        )),
     }
-    Ok(issue)
 }
 
 async fn after(
@@ -158,9 +163,7 @@ async fn after(
             refused(app, editor, issue, planned).await
         }
         Sent::NameTaken => Err(Problem::conflict(NAME_TAKEN)),
-        Sent::Changed => Err(Problem::conflict(
-            "This issue was changed, or is on its way already. Nothing was done; look at it once more.",
-        )),
+        Sent::Changed => overtaken(&super::by_id(app, issue.id).await?),
     }
 }
 
@@ -290,7 +293,7 @@ pub(super) async fn waiting(
         _ => return Err(Problem::not_found()),
     };
     let now = app.clock.now();
-    let prepared = super::prepared(prepare(app, issue, slot.at).await)?;
+    let prepared = super::prepared(prepare(app, issue, issue.goes_out(now)).await)?;
     let zone = slot.local.as_ref().map_or_else(
         || views::zone_of(&prepared.newsletter),
         |(_, zone)| zone.clone(),

@@ -83,7 +83,7 @@ pub(super) async fn show(
     app.pages.render(
         "digests/progress",
         &json!({
-            "frame": editor.frame_saying(again::said(done, progress.counts.unknown)),
+            "frame": editor.frame_saying(said(done, progress)),
             "id": issue.id.0,
             "title": issue.title(),
             "newsletter": views::newsletter(&newsletter),
@@ -110,6 +110,19 @@ pub(super) async fn show(
             "orders": orders.iter().map(|order| order_line(order, &zone)).collect::<Vec<_>>(),
         }),
     )
+}
+
+/// What was just done, or that a stop came too late.
+fn said(done: &str, progress: &Progress) -> Option<String> {
+    if done != "stop" {
+        return again::said(done, progress.counts.unknown);
+    }
+    let said = match progress.state {
+        MailingState::Finished => "It was not stopped: it had already gone out.",
+        MailingState::Cancelling | MailingState::Cancelled => return None,
+        _ => "It was not stopped: it had already begun. Pause it, or cancel the rest.",
+    };
+    Some(said.to_owned())
 }
 
 /// `GET /admin/issues/{id}/live`: the parts of the page that change, as server-sent events; ends when the mailing

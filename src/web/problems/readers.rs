@@ -55,7 +55,7 @@ impl Readers {
 }
 
 /// What was requested, as far as it decides which link the error page offers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::web) struct Asked {
     /// A form was sent: opening the address again would not send it.
     sent: bool,
@@ -63,25 +63,35 @@ pub(in crate::web) struct Asked {
     editor: bool,
     /// The list that the requested item would be in, and the text of the link to it.
     list: Option<(&'static str, &'static str)>,
+    /// The page of the item that a form was about, and the text of the link to it.
+    item: Option<(String, &'static str)>,
 }
 
-/// The lists in the editors' part.
-const LISTS: [(&str, &str); 3] = [
-    ("/admin/issues", "All issues"),
-    ("/admin/polls", "All polls"),
-    ("/admin/readers", "All readers"),
+/// The lists in the editors' part, and the texts of the links to them and to one of their items.
+const LISTS: [(&str, &str, &str); 3] = [
+    ("/admin/issues", "All issues", "To the issue"),
+    ("/admin/polls", "All polls", "To the poll"),
+    ("/admin/readers", "All readers", "To the reader"),
 ];
 
 impl Asked {
     pub(in crate::web) fn of(request: &Request) -> Self {
+        let path = request.uri().path();
+        let list = LISTS.into_iter().find(|(list, ..)| path.starts_with(list));
         Self {
             sent: !request.method().is_safe(),
-            editor: request.uri().path().starts_with("/admin"),
-            list: LISTS
-                .into_iter()
-                .find(|(list, _)| request.uri().path().starts_with(list)),
+            editor: path.starts_with("/admin"),
+            list: list.map(|(list, all, _)| (list, all)),
+            item: list.and_then(|(list, _, one)| Some((item(path, list)?, one))),
         }
     }
+}
+
+/// The address of the item of `list` that `path` is about.
+fn item(path: &str, list: &str) -> Option<String> {
+    let inside = path.strip_prefix(list)?.strip_prefix('/')?;
+    let name = inside.split('/').next().filter(|name| !name.is_empty())?;
+    Some(format!("{list}/{name}"))
 }
 
 /// Renders the error page, which always offers a link to go on.
@@ -95,6 +105,10 @@ fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String)
         _ if here => ("", "Open the page here"),
         _ if later && !asked.sent => ("", "Open this page again"),
         StatusCode::NOT_FOUND if asked.list.is_some() => asked.list.unwrap_or_default(),
+        StatusCode::CONFLICT if asked.item.is_some() => {
+            let item = asked.item.as_ref();
+            item.map_or((home, ""), |(href, label)| (href.as_str(), *label))
+        }
         _ if asked.editor => (home, "To the overview"),
         _ => (home, "Go to the front page"),
     };
