@@ -143,6 +143,14 @@ impl Issue {
         self.state == IssueState::Draft
     }
 
+    /// When it goes out as far as known at `now`: at its time if that is to come, otherwise at once.
+    pub fn goes_out(&self, now: UnixMillis) -> UnixMillis {
+        match &self.state {
+            IssueState::Scheduled(slot) | IssueState::Held { slot, .. } => now.max(slot.at),
+            IssueState::Draft | IssueState::Handed(_) => now,
+        }
+    }
+
     /// The subject, or a substitute for lists if there is none yet.
     pub fn title(&self) -> &str {
         if self.content.subject.is_empty() {

@@ -1,5 +1,6 @@
 //! `GET /admin/issues/{id}/preview`: the mail itself, filled in by the code that sends it and parsed like in a mail
-//! client. Once the issue was handed over, it is the mail as it was frozen then, whatever has changed since.
+//! client, as it is at the time at which it goes out. Once the issue was handed over, it is the mail as it was frozen
+//! then, whatever has changed since.
 //!
 //! It is shown in a sandboxed frame and has a content policy of its own: inline styles, as mails need them, but no
 //! script, no form and no frame.
@@ -37,8 +38,8 @@ pub(super) async fn show(
     let mail = match frozen {
         Some(edition) => mailing::preview(&app, &edition, to, name),
         None => {
-            let now = app.clock.now();
-            let prepared = super::prepared(prepare(&app, &issue, now).await)?;
+            let at = issue.goes_out(app.clock.now());
+            let prepared = super::prepared(prepare(&app, &issue, at).await)?;
             mailing::preview(&app, &prepared.compiled.edition, to, name)
         }
     };
