@@ -47,6 +47,7 @@ mod documents;
 mod documents_privacy;
 mod every_route;
 mod lost_commits;
+mod lost_texts;
 mod mail_queue;
 mod mailbox;
 mod mailbox_pages;

@@ -77,24 +77,27 @@ impl FromRequestParts<App> for Editor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let Some(session) = session::of_request(app, &parts.headers) else {
-            return Err(not_signed_in(&parts.method, &parts.uri));
-        };
-        let account = store::of_session(app.db.read(), &session, app.clock.now())
-            .await
-            .map_err(|error| Problem::from(error).into_response())?;
-        let Some(account) = account else {
-            return Err(not_signed_in(&parts.method, &parts.uri));
-        };
-        Ok(Self {
-            id: account.id,
-            email: account.email,
-            name: account.name,
-            csrf: session::csrf(&app.keys, &session),
-            mailbox: app.config.mail.transport == Transport::Mailbox,
-            session,
-        })
+        let editor = signed_in(app, &parts.headers).await;
+        editor
+            .map_err(Problem::into_response)?
+            .ok_or_else(|| not_signed_in(&parts.method, &parts.uri))
     }
+}
+
+/// The editor whose session the request carries, if it has not ended.
+async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<Editor>, Problem> {
+    let Some(session) = session::of_request(app, headers) else {
+        return Ok(None);
+    };
+    let account = store::of_session(app.db.read(), &session, app.clock.now()).await?;
+    Ok(account.map(|account| Editor {
+        id: account.id,
+        email: account.email,
+        name: account.name,
+        csrf: session::csrf(&app.keys, &session),
+        mailbox: app.config.mail.transport == Transport::Mailbox,
+        session,
+    }))
 }
 
 /// The query parameter with which the redirect after a form says what was just done, for the notice on the page.
@@ -108,12 +111,18 @@ impl FromRequest<App> for EditorForm {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         from_our_page(app, &parts.headers).map_err(Problem::into_response)?;
-        let editor = Editor::from_request_parts(&mut parts, app).await?;
-        let form = RawForm::from_request(Request::from_parts(parts, body), app)
+        let editor = signed_in(app, &parts.headers)
             .await
             .map_err(Problem::into_response)?;
+        let form = RawForm::from_request(Request::from_parts(parts, body), app).await;
+        let Some(editor) = editor else {
+            // The session may have ended while they wrote, so they get their text back.
+            let form = form.unwrap_or_default();
+            return Err(signed_out().keeping(&form).into_response());
+        };
+        let form = form.map_err(Problem::into_response)?;
         of_this_session(app, &editor, &form).map_err(Problem::into_response)?;
         Ok(Self { editor, form })
     }
@@ -164,7 +173,7 @@ fn of_this_session(app: &App, editor: &Editor, form: &RawForm) -> Result<(), Pro
     if session::csrf_matches(&app.keys, &editor.session, token) {
         Ok(())
     } else {
-        Err(stale_form())
+        Err(stale_form().keeping(form))
     }
 }
 
@@ -176,13 +185,16 @@ fn not_signed_in(method: &Method, uri: &Uri) -> Response {
         let back = utf8_percent_encode(back, NON_ALPHANUMERIC);
         return Redirect::to(&format!("/admin/sign-in?next={back}")).into_response();
     }
+    signed_out().into_response()
+}
+
+fn signed_out() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
         "signed-out",
         "You are signed out",
-        "Nothing was saved. Go back and copy what you wrote, then sign in again.",
+        "Nothing was saved. Sign in again to go on.",
     )
-    .into_response()
 }
 
 fn stale_form() -> Problem {
@@ -190,7 +202,7 @@ fn stale_form() -> Problem {
         StatusCode::FORBIDDEN,
         "stale-form",
         "This form is from an earlier sign-in",
-        "Nothing was saved. Go back and copy what you wrote, then load the page again.",
+        "Nothing was saved. Open the page again to go on.",
     )
 }
 

@@ -9,7 +9,7 @@
 //! - Content and audience are frozen in the same transaction.
 //! - The preview shows what is sent: one function makes both.
 //! - No text is lost: a save names the revision that it is based on, and if two editors save, the second is shown
-//!   both versions.
+//!   both versions. A text that cannot be saved at all is given back on the error page.
 
 mod admin;
 mod api;

@@ -16,11 +16,13 @@ use crate::config::Site;
 /// Names and texts of templates.
 pub type Templates = &'static [(&'static str, &'static str)];
 
-/// The layout of readers' pages, the partial above a button that only a person may press, and the error pages.
+/// The layout of readers' pages, the partial above a button that only a person may press, the error pages, and what
+/// was typed into a form that was not accepted.
 pub const PAGES: Templates = &[
     ("reader", include_str!("pages/reader.hbs")),
     ("press", include_str!("pages/press.hbs")),
     ("problem", include_str!("pages/problem.hbs")),
+    ("kept", include_str!("pages/kept.hbs")),
     ("problem_editor", include_str!("pages/problem_editor.hbs")),
 ];
 

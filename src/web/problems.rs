@@ -8,6 +8,7 @@
 
 mod fields;
 mod json;
+mod kept;
 mod readers;
 
 use std::panic::Location;
@@ -21,6 +22,7 @@ use utoipa::ToSchema;
 
 pub use self::fields::{in_order, of_those_wrong};
 pub use self::json::KIND;
+use self::kept::Kept;
 pub(in crate::web) use self::readers::Asked;
 pub use self::readers::Readers;
 use crate::db::group_commit::Refused;
@@ -44,8 +46,12 @@ pub struct Problem {
     /// The errors of single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
+    /// What was typed into the form: see [`keeping`](Self::keeping).
     #[serde(skip)]
-    retry_after: Option<Duration>,
+    kept: Option<Box<Kept>>,
+    /// In seconds.
+    #[serde(skip)]
+    retry_after: Option<u32>,
     /// Asks the client to authenticate with a bearer token.
     #[serde(skip)]
     wants_token: bool,
@@ -80,6 +86,7 @@ impl Problem {
             title: title.into(),
             detail: detail.into(),
             errors: Vec::new(),
+            kept: None,
             retry_after: None,
             wants_token: false,
         }
@@ -190,14 +197,14 @@ impl Problem {
     #[must_use]
     pub fn too_many(wait: Duration) -> Self {
         // Rounded up, so that a client that waits as long as it was told is accepted.
-        let seconds = wait.as_millis().div_ceil(1_000).clamp(1, 86_400) as u64;
+        let seconds = wait.as_millis().div_ceil(1_000).clamp(1, 86_400) as u32;
         let words = match seconds {
             1 => "one second".to_string(),
             2..=90 => format!("{seconds} seconds"),
             _ => format!("{} minutes", seconds.div_ceil(60)),
         };
         Self {
-            retry_after: Some(Duration::from_secs(seconds)),
+            retry_after: Some(seconds),
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-requests",
@@ -211,7 +218,7 @@ impl Problem {
     #[must_use]
     pub fn busy() -> Self {
         Self {
-            retry_after: Some(Duration::from_secs(2)),
+            retry_after: Some(2),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -225,7 +232,7 @@ impl Problem {
     #[must_use]
     pub fn unwritable() -> Self {
         Self {
-            retry_after: Some(Duration::from_secs(5)),
+            retry_after: Some(5),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unwritable",
@@ -239,7 +246,7 @@ impl Problem {
     #[must_use]
     pub fn late() -> Self {
         Self {
-            retry_after: Some(Duration::from_secs(10)),
+            retry_after: Some(10),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "late",
@@ -304,10 +311,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        if let Some(wait) = self.retry_after
-            && let Ok(value) = HeaderValue::from_str(&wait.as_secs().to_string())
-        {
-            response.headers_mut().insert(RETRY_AFTER, value);
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, wait.into());
         }
         if self.wants_token {
             let value = HeaderValue::from_static("Bearer");

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::super::model::{BadContent, Content, Issue};
-use super::super::prepare::{Prepared, prepare};
+use super::super::prepare::prepare;
 use super::super::segment;
 use super::super::test_mail;
 use super::super::write::{self, Saved};
@@ -95,7 +95,9 @@ pub(super) async fn save(
     Path(id): Path<String>,
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
-    let issue = super::find(&app, &id).await?;
+    // Whatever the reason, a text that is not saved is given back.
+    let keep = |problem: Problem| problem.keeping(&form);
+    let issue = super::find(&app, &id).await.map_err(keep)?;
     let typed = Typed::read(&form)?;
     let content = match typed.check().await? {
         Ok(content) => content,
@@ -109,11 +111,11 @@ pub(super) async fn save(
         Saved::Stored { .. } => {}
         Saved::Conflict(theirs) => return conflict(&app, &editor, &theirs, &typed).await,
         Saved::NotADraft(_) => {
-            return Err(Problem::conflict(
+            return Err(keep(Problem::conflict(
                 "This issue is scheduled or being sent, so its text was not changed. Take it back to the drafts to change it.",
-            ));
+            )));
         }
-        Saved::Gone => return Err(Problem::not_found()),
+        Saved::Gone => return Err(keep(Problem::not_found())),
     }
     let address = format!("/admin/issues/{}", issue.id.0);
     let next = match form.text("then")?.as_str() {
@@ -206,7 +208,6 @@ async fn page(
             "revision": typed.revision,
             "form": typed.fields(),
             "errors": errors,
-            "preheader_hint": preheader_hint(&prepared),
             "polls": polls_to_pick(app, app.clock.now()).await?,
             "advice": views::advice(&prepared.compiled.advice),
             "editor_email": editor.email,
@@ -221,13 +222,6 @@ async fn page(
             "shown_preheader": prepared.compiled.preheader,
         }),
     )
-}
-
-fn preheader_hint(prepared: &Prepared) -> String {
-    match prepared.compiled.preheader.as_str() {
-        "" => "Inboxes show it beside the subject. If left empty, they show the first words of the text.".to_owned(),
-        _ => "Inboxes show it beside the subject. If left empty, they show the first words of the text.".to_owned(),
-    }
 }
 
 async fn polls_to_pick(app: &App, now: UnixMillis) -> Result<Vec<Value>, Problem> {

@@ -21,8 +21,8 @@ pub const SEALED: &str = "The key of this poll has been destroyed, so that nobod
 const LINKING_STAYS: &str = "Readers were told whether their answers are secret, and in which words they agree to a link. That stays; make a new \
      poll instead.";
 
-/// Why an outdated form is not saved. The browser still has what was typed.
-const CHANGED: &str = "Somebody else changed this poll while you were editing it. Go back, copy what you wrote, and load the page again.";
+/// Why an outdated form is not saved.
+const CHANGED: &str = "Somebody else changed this poll while you were editing it, so your version was not saved.";
 
 /// `GET /admin/polls/new`
 pub async fn show_new(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
@@ -102,7 +102,9 @@ pub async fn save(
     Path(slug): Path<String>,
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
-    let poll = poll_of(&app, &slug).await?;
+    // Whatever the reason, a form that is not saved is given back.
+    let keep = |problem: Problem| problem.keeping(&form);
+    let poll = poll_of(&app, &slug).await.map_err(keep)?;
     let (typed, then) = (Typed::read(&form)?, Then::read(&form)?);
     let typed = Typed {
         slug: poll.slug.clone(),
@@ -123,14 +125,14 @@ pub async fn save(
     }
     // Before anything else: an outdated form may be that of a draft, with questions that can no longer change.
     if typed.based_on() != poll.revision {
-        return Err(Problem::conflict(CHANGED));
+        return Err(keep(Problem::conflict(CHANGED)));
     }
     let done = if poll.state == PollState::Draft {
-        save_draft(&app, &poll, &typed).await?
+        save_draft(&app, &poll, &typed).await
     } else {
-        save_timing(&app, &poll, &typed).await?
+        save_timing(&app, &poll, &typed).await
     };
-    match done {
+    match done.map_err(keep)? {
         Ok(()) => {
             app.polls.book.reread(&poll.slug).await?;
             Ok(Redirect::to(&format!("/admin/polls/{}?done=saved", poll.slug)).into_response())

@@ -4,6 +4,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Problem;
 use crate::web::Pages;
@@ -94,22 +95,31 @@ fn item(path: &str, list: &str) -> Option<String> {
     Some(format!("{list}/{name}"))
 }
 
+/// The text of the link to the editors' first page.
+const OVERVIEW: &str = "To the overview";
+
 /// Renders the error page, which always offers a link to go on.
 fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String) {
     let home = if asked.editor { "/admin" } else { "/" };
     let later = matches!(problem.status.as_u16(), 408 | 429 | 500..=599);
     // If a reader's form was refused because of its origin, our own page with that form is at the same address.
     let here = problem.kind == "canvass:wrong-origin" && !asked.editor;
+    let item = asked.item.as_ref();
+    let back = item.map(|(item, _)| item.as_str());
+    let back = back.or_else(|| asked.list.map(|(list, _)| list));
+    let sign_in = back.map_or("/admin/sign-in".to_owned(), |back| {
+        let back = utf8_percent_encode(back, NON_ALPHANUMERIC);
+        format!("/admin/sign-in?next={back}")
+    });
     let (href, label) = match problem.status {
-        StatusCode::UNAUTHORIZED if asked.editor => ("/admin/sign-in", "Sign in"),
+        StatusCode::UNAUTHORIZED if asked.editor => (sign_in.as_str(), "Sign in"),
         _ if here => ("", "Open the page here"),
         _ if later && !asked.sent => ("", "Open this page again"),
         StatusCode::NOT_FOUND if asked.list.is_some() => asked.list.unwrap_or_default(),
-        StatusCode::CONFLICT if asked.item.is_some() => {
-            let item = asked.item.as_ref();
-            item.map_or((home, ""), |(href, label)| (href.as_str(), *label))
+        StatusCode::CONFLICT | StatusCode::FORBIDDEN if asked.editor => {
+            item.map_or((home, OVERVIEW), |(href, label)| (href.as_str(), *label))
         }
-        _ if asked.editor => (home, "To the overview"),
+        _ if asked.editor => (home, OVERVIEW),
         _ => (home, "Go to the front page"),
     };
     let context = serde_json::json!({
@@ -117,6 +127,7 @@ fn page(pages: &Pages, problem: Problem, asked: Asked) -> (&'static str, String)
         "title": problem.title,
         "detail": problem.detail,
         "errors": problem.errors,
+        "kept": problem.kept,
         "href": href,
         "label": label,
         // Reloading makes the browser send the form again, with everything that was typed.
