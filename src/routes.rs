@@ -53,12 +53,16 @@ pub fn router(app: &App) -> Router {
         .layer(around(people.clone(), bytes));
     let uploads = polls::upload_routes()
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(around(people, polls::UPLOAD_BYTES as u64));
+        .layer(around(people.clone(), polls::UPLOAD_BYTES as u64));
+    let composer = digests::composer_routes()
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(around(people, bytes.max(digests::COMPOSER_BYTES as u64)));
     Router::new()
         .merge(probes::routes().layer(around(Readers::Nobody, bytes)))
         .nest("/api/v1", scripts().layer(around(Readers::Scripts, bytes)))
         .merge(pages)
         .merge(uploads)
+        .merge(composer)
         .with_state(app.clone())
 }
 

@@ -29,7 +29,7 @@ async fn slow(readers: i64) -> (SmtpServer, TestApp, IssueId) {
     (server, app, issue)
 }
 
-async fn signed_in(app: &TestApp, browser: &Browser) {
+pub async fn signed_in(app: &TestApp, browser: &Browser) {
     let link = invited(app, EDITOR).await;
     browser.goto(&app.url(&link)).await;
     for field in ["password", "again"] {

@@ -202,6 +202,18 @@ async fn autosave_answers_with_what_the_page_shows() {
     send("2", "a\0b").await.expect(400);
 }
 
+/// Browsers send each byte of a letter beyond ASCII as three.
+#[tokio::test]
+async fn a_text_may_be_as_long_in_every_script() {
+    let (_app, editor) = newsroom().await;
+    let page = draft(&editor, "brief", "Long").await;
+    let (most, more) = ("ж".repeat(100_000), "ж".repeat(100_001));
+    save(&editor, &page, &most, "preview").await.expect(200);
+    save(&editor, &page, &more, "preview").await.expect(422);
+    let too_large = "ж".repeat(110_000);
+    save(&editor, &page, &too_large, "preview").await.expect(413);
+}
+
 #[tokio::test]
 async fn a_script_in_the_text_reaches_nobody() {
     let (_app, editor) = newsroom().await;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use canvass::config;
 use canvass::db::run;
+use canvass::digests;
 use canvass::polls;
 
 use crate::architecture::sources;
@@ -284,17 +285,38 @@ fn nginx_takes_what_canvass_takes() {
     let key = ("CANVASS_SECRET_KEY".to_owned(), "5".repeat(64));
     let config = config::load(None, &[key]).unwrap();
     assert_eq!(bytes(&text) as u64, config.http.max_body_bytes);
-    let place = "location ~ ^/admin/polls/[^/]+/pictures$ {";
-    let uploads = text.split_once(place).unwrap().1.split_once('}').unwrap().0;
-    assert_eq!(bytes(uploads), polls::UPLOAD_BYTES);
-    assert!(uploads.contains("proxy_pass http://canvass;"));
-    // The only route with this limit.
-    let admin = read("src/polls/admin/mod.rs");
-    let routes = admin.split_once("pub fn upload_routes()").unwrap().1;
-    let routes = routes.split_once("\n}").unwrap().0;
-    let of_poll = "\"/admin/polls/{slug}/";
-    assert_eq!(routes.matches("\"/").count(), 1);
-    assert!(routes.contains(&format!("{of_poll}pictures\"")), "{routes}");
+    for (place, most, source, group, paths) in [
+        (
+            "^/admin/polls/[^/]+/pictures$",
+            polls::UPLOAD_BYTES,
+            "src/polls/admin/mod.rs",
+            "upload_routes",
+            &["/admin/polls/{slug}/pictures"][..],
+        ),
+        (
+            "^/admin/issues/[^/]+(/autosave)?$",
+            digests::COMPOSER_BYTES,
+            "src/digests/admin/mod.rs",
+            "composer_routes",
+            &["/admin/issues/{id}", "/admin/issues/{id}/autosave"],
+        ),
+    ] {
+        let place = format!("location ~ {place} {{");
+        let place = text.split_once(&place).unwrap().1;
+        let place = place.split_once("    }\n").unwrap().0;
+        assert_eq!(bytes(place), most, "{group}");
+        assert!(place.contains("proxy_pass http://canvass;"));
+        // The only routes with this limit.
+        let source = read(source);
+        let routes = source.split_once(&format!("pub fn {group}()")).unwrap().1;
+        let routes = routes.split_once("\n}").unwrap().0;
+        let routes: Vec<_> = routes.split(".route(").skip(1).collect();
+        assert_eq!(routes.len(), paths.len(), "{group}");
+        for (route, path) in routes.iter().zip(paths) {
+            let route = route.trim_start().strip_prefix('"').unwrap();
+            assert_eq!(route.split('"').next(), Some(*path), "{group}");
+        }
+    }
 }
 
 /// Every command in the documents exists.

@@ -18,6 +18,7 @@ mod bad_input;
 mod bounces;
 mod bounces_domains;
 mod bounces_pause;
+mod browser_composer;
 mod browser_embeds;
 mod browser_embeds_budget;
 mod browser_embeds_results;

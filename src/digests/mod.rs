@@ -34,7 +34,7 @@ mod write;
 
 use axum::Router;
 
-pub use admin::PAGES;
+pub use admin::{COMPOSER_BYTES, PAGES, composer_routes};
 pub use api::{Document as ApiDocument, routes as api_routes};
 pub use bodies::Bodies;
 pub use desk::{Desk, Last, Line, Need, Stopped, desk};

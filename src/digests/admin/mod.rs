@@ -22,7 +22,7 @@ mod views;
 use axum::Router;
 use axum::routing::{get, post};
 
-use super::model::Issue;
+use super::model::{BODY_MAX, Issue};
 use super::prepare::PrepareError;
 use super::store;
 use crate::app::App;
@@ -77,13 +77,21 @@ pub const PAGES: Templates = &[
     ),
 ];
 
-/// The routes under `/admin/issues`.
+/// The most bytes in a form of [`composer_routes`]: browsers send each byte of a letter beyond ASCII as three.
+pub const COMPOSER_BYTES: usize = (3 * BODY_MAX).next_multiple_of(1024) + 16 * 1024;
+
+/// The routes that take the whole text of an issue, with a limit of their own: see [`COMPOSER_BYTES`].
+pub fn composer_routes() -> Router<App> {
+    Router::new()
+        .route("/admin/issues/{id}", get(show::show).post(compose::save))
+        .route("/admin/issues/{id}/autosave", post(compose::autosave))
+}
+
+/// The other routes under `/admin/issues`.
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/admin/issues", get(list::show).post(new::create))
         .route("/admin/issues/new", get(new::show))
-        .route("/admin/issues/{id}", get(show::show).post(compose::save))
-        .route("/admin/issues/{id}/autosave", post(compose::autosave))
         .route("/admin/issues/{id}/preview", get(preview::show))
         .route("/admin/issues/{id}/delete", post(ask::delete))
         .route(

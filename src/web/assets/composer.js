@@ -20,7 +20,14 @@ const PAUSE = 700;
 let timer;
 let running = false;
 let again = false;
+// Saving has ended for good; the text may still be unsaved.
 let stopped = false;
+// The form itself is being sent.
+let leaving = false;
+// A save whose answer did not come: whether it was stored, and under which revision, is not known.
+let unsure = null;
+// A button that was pressed during a save.
+let pressed = null;
 let stored = words();
 
 function words() {
@@ -56,37 +63,48 @@ async function save() {
   clearTimeout(timer);
   if (stopped) return;
   if (running) { again = true; return; }
-  const sent = words();
-  if (sent === stored) return;
+  // The same text once more is no conflict, so its answer has the revision that a newer text is based on.
+  const sent = unsure ?? { words: words(), fields: new URLSearchParams(new FormData(form)) };
+  if (sent.words === stored && !unsure) return;
   running = true;
   try {
     const answer = await fetch(form.dataset.autosave, {
       method: "POST",
-      body: new URLSearchParams(new FormData(form)),
+      body: sent.fields,
       headers: { accept: "application/json" },
     });
     const told = answer.headers.get("content-type")?.includes("json") ? await answer.json() : {};
+    if (answer.status >= 500 || answer.status === 429) throw new Error(String(answer.status));
+    again ||= unsure !== null;
+    unsure = null;
     if (answer.ok) {
-      stored = sent;
+      stored = sent.words;
       // The form that deletes the draft names the revision, too.
       for (const field of document.querySelectorAll("input[name=revision]")) field.value = told.revision;
       show(told);
       refresh();
     } else if (answer.status === 422) {
       complain(told.problem ?? "The text could not be saved.", "is-bad");
-    } else if (answer.status >= 500 || answer.status === 429) {
-      throw new Error(String(answer.status));
     } else {
       // Signed out, changed by somebody else, or already sent: retrying would not help.
       stopped = true;
       complain(told.problem ?? "What you write is no longer saved. Copy your text, then reload this page.", "is-bad");
     }
   } catch {
+    unsure = sent;
+    pressed = null;
     complain("The server is not responding. Your text will be saved as soon as it does; keep this page open.", "is-wait");
     timer = setTimeout(save, 5000);
   } finally {
     running = false;
-    if (again) { again = false; save(); }
+    if (pressed) {
+      const button = pressed.submitter;
+      pressed = null;
+      form.requestSubmit(button);
+    } else if (again && !unsure) {
+      again = false;
+      save();
+    }
   }
 }
 
@@ -111,8 +129,19 @@ function show(told) {
 }
 
 form.addEventListener("input", changed);
-form.addEventListener("submit", () => { stopped = true; clearTimeout(timer); });
-addEventListener("beforeunload", (event) => { if (!stopped && words() !== stored) event.preventDefault(); });
+form.addEventListener("submit", (event) => {
+  clearTimeout(timer);
+  if (!stopped && (running || unsure)) {
+    // The form names the revision that it is based on, so it has to wait for the answer.
+    event.preventDefault();
+    pressed = event;
+    say("saving…");
+    save();
+    return;
+  }
+  stopped = leaving = true;
+});
+addEventListener("beforeunload", (event) => { if (!leaving && words() !== stored) event.preventDefault(); });
 document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") save(); });
 
 // --- the preview ---
