@@ -96,6 +96,17 @@ async fn only_as_many_are_sent_to_again_as_the_page_showed() {
         .says(&format!("{} readers are sent to again.", shown + 1));
 }
 
+#[tokio::test]
+async fn a_reason_that_begins_a_line_begins_with_a_capital() {
+    let app = TestApp::start().await;
+    let issue = sent_to(&app, 1_100).await;
+    let browser = signed_in(&app).await;
+    for page in ["", "/recipients"] {
+        let page = browser.get(&format!("/admin/issues/{}{page}", issue.0));
+        page.await.expect(200).says("Refused by the receiving side");
+    }
+}
+
 /// How often an issue was attempted for a recipient, in the file and on the page of the recipient.
 async fn attempts(
     app: &TestApp,

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use canvass::types::varint::pack;
+use sea_orm::Value;
+
 use crate::digests_sending::{readers, scheduled, written};
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
@@ -74,4 +77,35 @@ async fn the_preview_of_a_scheduled_issue_is_the_mail_that_goes_out() {
     let then = editor.get(&preview).await.expect(200);
     assert!(then.body.contains("Is the tram worth it?"), "{}", then.body);
     assert!(then.body.contains("2026-03-03"), "{}", then.body);
+}
+
+#[tokio::test]
+async fn a_scheduled_issue_says_whose_list_is_fixed_when_it_goes_out() {
+    let app = TestApp::start().await;
+    let newsletter = app.newsletter("brief").await;
+    readers(&app, newsletter.id, 1, 1).await;
+    app.poll("trust").await;
+    let editor = signed_in(&app).await;
+    let last = written(&editor, "For some").await;
+    let page = scheduled(&editor, &last, "2026-03-03T11:00", "Europe/Berlin").await;
+    let issue = page.url.path().to_owned();
+    let everybody = "readers who join before then get it";
+    page.expect(200).says(everybody);
+    let change = async |sql: &str, values: Vec<Value>| {
+        let txn = app.app.db.write_txn("test").await.unwrap();
+        canvass::db::run(&*txn, sql, values).await.unwrap();
+        txn.commit().await.unwrap();
+        editor.get(&issue).await.expect(200)
+    };
+    let sample = "UPDATE issue SET sample_poll_id = (SELECT id FROM poll), sample_round = 1";
+    let page = change(sample, vec![]).await;
+    let page = page.says("The sample stays the same");
+    assert!(!page.text().contains(everybody));
+    let all = "UPDATE issue SET sample_poll_id = NULL, sample_round = 0";
+    change(all, vec![]).await.says(everybody);
+    let option = app.count("SELECT MIN(id) FROM poll_option").await;
+    let segment = "INSERT INTO issue_segment (issue_id, poll_id, options) SELECT issue.id, poll.id, $1 FROM issue, poll";
+    let page = change(segment, vec![pack(&[option]).into()]).await;
+    let page = page.says("readers who agree before then get it");
+    assert!(!page.text().contains(everybody));
 }

@@ -264,6 +264,26 @@ async fn the_live_result_counts_every_tier_for_editors() {
 }
 
 #[tokio::test]
+async fn the_list_says_that_a_poll_has_more_questions() {
+    let app = TestApp::start().await;
+    app.poll("one").await;
+    app.poll_with("three", |poll| {
+        let first = poll.questions[0].clone();
+        poll.questions.extend(["Why?", "Since when?"].map(|text| {
+            let mut next = first.clone();
+            next.text = text.into();
+            next
+        }));
+    })
+    .await;
+    let list = signed_in(&app).await.get("/admin/polls?sort=question");
+    let rows = list.await.expect(200).all("tbody th");
+    let more: Vec<_> = rows.iter().filter(|row| row.contains("more")).collect();
+    assert_eq!(more.len(), 1, "{rows:?}");
+    assert!(more[0].ends_with("… and 2 more questions"), "{rows:?}");
+}
+
+#[tokio::test]
 async fn the_list_is_cut_into_pages_without_gaps() {
     let app = TestApp::start().await;
     for n in 0..103 {

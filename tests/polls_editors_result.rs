@@ -71,3 +71,25 @@ async fn the_result_is_shown_beside_everybodys_answers() {
     assert!(!page.text().contains("are not counted in the result"));
     assert_eq!(page.all(".stat dd"), ["60", "40"]);
 }
+
+#[tokio::test]
+async fn readers_who_answered_and_are_not_counted_are_not_nobody() {
+    let app = TestApp::start().await;
+    app.poll_with("trust", |poll| poll.headline_tier = Tier::Subscriber)
+        .await;
+    let browser = signed_in(&app).await;
+    let pages = async || {
+        let editors = browser.get("/admin/polls/trust").await.expect(200);
+        let public = app.reader().get("/p/trust/results").await.expect(200);
+        [editors, public]
+    };
+    for page in pages().await {
+        page.says("Nobody has answered yet.");
+    }
+    let answer = app.reader().post("/p/trust", &[("option", "1")]).await;
+    answer.expect(200);
+    for page in pages().await {
+        let page = page.says("None of those who answered is counted here yet.");
+        assert!(!page.text().contains("Nobody has answered"), "{}", page.url);
+    }
+}

@@ -167,11 +167,7 @@ fn single_mail(mail: &Mail, now: UnixMillis, zone: &Zone) -> Value {
 
 /// A template's name in words: `confirm-subscription` is “Confirm subscription”.
 fn kind(template: &str) -> String {
-    let words = template.replace(['-', '_', '/'], " ");
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    show::capital(&template.replace(['-', '_', '/'], " "))
 }
 
 #[cfg(test)]

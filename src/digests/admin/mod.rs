@@ -47,6 +47,10 @@ pub const PAGES: Templates = &[
         include_str!("../pages/admin_issue_send.hbs"),
     ),
     (
+        "digests/fixed",
+        include_str!("../pages/admin_issue_fixed.hbs"),
+    ),
+    (
         "digests/waiting",
         include_str!("../pages/admin_issue_waiting.hbs"),
     ),

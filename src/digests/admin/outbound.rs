@@ -309,6 +309,8 @@ pub(super) async fn waiting(
             "title": issue.title(),
             "revision": issue.revision,
             "newsletter": views::newsletter(&prepared.newsletter),
+            "sample": issue.sample.is_some(),
+            "segment": segment::whom(app, issue).await?,
             "state": if held.is_some() { "Held" } else { "Scheduled" },
             "badge": if held.is_some() { "is-wait" } else { "is-live" },
             "held": held,

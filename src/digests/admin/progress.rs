@@ -258,7 +258,7 @@ fn reasons(progress: &Progress) -> Vec<Value> {
             };
             let name = standing::REASONS.iter().find(|(_, known)| known == reason);
             json!({
-                "reason": reason.words(), "kind": kind, "badge": badge, "count": show::count(*n),
+                "reason": show::capital(reason.words()), "kind": kind, "badge": badge, "count": show::count(*n),
                 "query": name.map(|(name, _)| format!("state={state}&reason={name}")),
             })
         })

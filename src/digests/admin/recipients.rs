@@ -88,7 +88,7 @@ pub(super) async fn list(
             "reasons": standing::occurring(&progress, &asked.state, &asked.reason)
                 .into_iter()
                 .map(|(name, reason, n)| json!({
-                    "value": name, "label": reason.words(), "chosen": name == asked.reason,
+                    "value": name, "label": shown::capital(reason.words()), "chosen": name == asked.reason,
                     "count": n.map(shown::count),
                 }))
                 .collect::<Vec<_>>(),

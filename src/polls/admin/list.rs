@@ -86,7 +86,9 @@ fn listed(row: &Row, bursts: &[trust::Waiting], now: UnixMillis) -> Value {
     let burst = bursts.iter().find(|burst| burst.slug == row.slug);
     json!({
         "burst": burst.map(|burst| shown::count(burst.ballots)),
-        "slug": row.slug, "question": row.question, "sample": row.sample, "state": state, "badge": badge,
+        "slug": row.slug, "question": row.question,
+        "more": (row.questions > 1).then(|| shown::counted(row.questions - 1, "more question", "more questions")),
+        "sample": row.sample, "state": state, "badge": badge,
         "answers": shown::count(row.answers), "confirmed": shown::count(row.confirmed),
         "closes": closes.map(|at| shown::time(at, &zone)), "open_end": !matches!(at, Phase::Hidden | Phase::Closed { .. }),
     })

@@ -50,6 +50,8 @@ pub struct Row {
     pub slug: String,
     /// The first question.
     pub question: String,
+    /// How many questions it has.
+    pub questions: i64,
     /// Whether it asks a random sample.
     pub sample: bool,
     state: i16,
@@ -95,6 +97,7 @@ pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>
     };
     let sql = format!(
         "SELECT * FROM (SELECT id, slug, {QUESTION} AS question, \
+         (SELECT COUNT(*) FROM poll_question q WHERE q.poll_id = poll.id) AS questions, \
          EXISTS (SELECT 1 FROM poll_sample s WHERE s.poll_id = poll.id) AS sample, state, opens_ms, closes_ms, closed_ms, time_zone, {} AS answers, {} AS confirmed \
          FROM poll WHERE {condition}) AS listed ORDER BY {order} {direction}, id DESC LIMIT {PAGE} OFFSET {}",
         sum(""),

@@ -280,7 +280,7 @@ async fn page(
         let is_chosen = value == chosen;
         json!({ "value": value, "label": label, "chosen": is_chosen })
     };
-    let places = PLACES.map(|p| choice(p.code().to_string(), &capital(p.name()), &asked.place));
+    let places = PLACES.map(|p| choice(p.code().to_string(), &shown::capital(p.name()), &asked.place));
     let tiers = TIERS.map(|(tier, label)| choice(tier.code().to_string(), label, &asked.tier));
     let page = json!({
         "frame": frame, "title": format!("Answers left out: {}", poll.headline()),
@@ -300,11 +300,4 @@ async fn page(
         "removals": listed,
     });
     app.pages.render("polls/admin_removals", &page)
-}
-
-/// The words with a capital first letter, to begin a line.
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).collect()
 }

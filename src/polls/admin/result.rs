@@ -95,6 +95,7 @@ pub async fn show(
         ],
         "questions": poll.questions.iter().map(|q| question(&poll, q, &totals)).collect::<Vec<_>>(),
         "headline": headline(poll.headline_tier),
+        "uncounted": voters > 0,
         "others": others(&poll, &totals),
         "note": said_of(&poll, &totals, &zone),
         "sample": poll.sample().is_some(),

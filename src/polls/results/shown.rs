@@ -131,6 +131,9 @@ impl Results {
                 facts = answered.all.then(|| Facts::of(&answered, &zone));
                 note(&answered, &zone)
             }
+            Some(answered) if answered.voters > 0 => {
+                "None of those who answered is counted here yet.".to_owned()
+            }
             _ => "Nobody has answered yet.".to_owned(),
         };
         Self {
