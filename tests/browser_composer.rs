@@ -83,7 +83,8 @@ async fn a_save_whose_answer_is_lost_is_no_conflict() {
     until(&browser, saved).await;
     assert!(stored(&app, "Good morning. One. Two.").await);
     // Every form of the page is now based on what was saved last.
-    let revisions = "[...document.querySelectorAll('input[name=revision]')].map((field) => field.value)";
+    let revisions =
+        "[...document.querySelectorAll('input[name=revision]')].map((field) => field.value)";
     let same = format!("new Set({revisions}).size === 1 && {revisions}.length === 2");
     until(&browser, &same).await;
     browser.close().await;
@@ -101,7 +102,9 @@ async fn a_text_that_is_no_longer_saved_is_not_left_without_a_question() {
     canvass::db::run(&*txn, theirs, []).await.unwrap();
     txn.commit().await.unwrap();
     write(&browser, " Mine.").await;
-    browser.wait_for_text("Somebody else saved this issue").await;
+    browser
+        .wait_for_text("Somebody else saved this issue")
+        .await;
     let asks = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))";
     until(&browser, asks).await;
     // The button still leads to both versions.

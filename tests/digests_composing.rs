@@ -211,7 +211,9 @@ async fn a_text_may_be_as_long_in_every_script() {
     save(&editor, &page, &most, "preview").await.expect(200);
     save(&editor, &page, &more, "preview").await.expect(422);
     let too_large = "ж".repeat(110_000);
-    save(&editor, &page, &too_large, "preview").await.expect(413);
+    save(&editor, &page, &too_large, "preview")
+        .await
+        .expect(413);
 }
 
 #[tokio::test]
@@ -336,7 +338,9 @@ async fn a_draft_that_was_saved_again_is_not_deleted_unread() {
     let page = draft(&mara, "brief", "Two hands").await;
     let omar = signed_in_as(&app, "omar@lindenpost.example").await;
     let omars = omar.get(&path(&page)).await.expect(200);
-    save(&omar, &omars, "Omar wrote on.", "preview").await.expect(200);
+    save(&omar, &omars, "Omar wrote on.", "preview")
+        .await
+        .expect(200);
     let stale = page.form("form[action$='/delete']");
     let told = mara.submit(stale).await.expect(409);
     told.says("was saved again, at 2 Mar 2026");

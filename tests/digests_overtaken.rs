@@ -47,7 +47,11 @@ async fn what_another_editor_changed_is_not_sent_and_the_error_leads_to_it() {
         let page = page.says("Somebody changed this issue");
         assert_eq!(page.attributes("main a.button", "href"), [issue.as_str()]);
     }
-    assert_eq!(app.count("SELECT COUNT(*) FROM issue WHERE state = 0").await, 1);
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM issue WHERE state = 0")
+            .await,
+        1
+    );
 }
 
 #[tokio::test]

@@ -27,12 +27,20 @@ async fn a_text_outlives_the_session_in_which_it_was_begun() {
     // From an earlier sign-in of the same browser.
     let stale = editor.submit(form.clone().fill("csrf", "x")).await;
     let stale = stale.expect(403);
-    assert!(kept(&stale).iter().any(|text| text.contains("</textarea><b>")));
+    assert!(
+        kept(&stale)
+            .iter()
+            .any(|text| text.contains("</textarea><b>"))
+    );
     assert_eq!(stale.attributes("main a.button", "href"), [issue.as_str()]);
 
     app.advance(8 * DAY);
     let csrf = form.value("csrf").unwrap().to_owned();
-    let out = editor.submit(form).await.expect(401).says("You are signed out");
+    let out = editor
+        .submit(form)
+        .await
+        .expect(401)
+        .says("You are signed out");
     assert_eq!(kept(&out).len(), 2, "subject and body: {:?}", kept(&out));
     assert!(out.body.contains("A long evening’s work.\n\n&lt;/textarea"));
     assert!(!out.body.contains(&csrf));
@@ -61,7 +69,9 @@ async fn a_text_for_an_issue_that_is_no_longer_a_draft_is_given_back() {
     assert_eq!(page.attributes("main a.button", "href"), [issue.as_str()]);
 
     let txn = app.app.db.write_txn("test").await.unwrap();
-    canvass::db::run(&*txn, "DELETE FROM issue", []).await.unwrap();
+    canvass::db::run(&*txn, "DELETE FROM issue", [])
+        .await
+        .unwrap();
     txn.commit().await.unwrap();
     let page = omar.submit(form).await.expect(404);
     assert!(kept(&page).iter().any(|text| text.contains("long evening")));

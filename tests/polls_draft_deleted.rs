@@ -27,7 +27,11 @@ async fn change(app: &TestApp, sql: &str) {
 
 async fn draft(app: &TestApp, slug: &str) {
     app.poll_with(slug, every_kind).await;
-    change(app, &format!("UPDATE poll SET state = 0 WHERE slug = '{slug}'")).await;
+    change(
+        app,
+        &format!("UPDATE poll SET state = 0 WHERE slug = '{slug}'"),
+    )
+    .await;
     app.app.polls.book.reread(slug).await.unwrap();
 }
 
@@ -95,9 +99,17 @@ async fn polls_only_a_draft_as_it_was_seen_is_deleted() {
     // The draft was edited before the question was asked.
     draft(&app, "unread").await;
     let page = editor.get("/admin/polls/unread").await.expect(200);
-    change(&app, "UPDATE poll SET revision = revision + 1 WHERE slug = 'unread'").await;
+    change(
+        &app,
+        "UPDATE poll SET revision = revision + 1 WHERE slug = 'unread'",
+    )
+    .await;
     let form = page.form("form[action$='/delete']");
-    editor.submit(form).await.expect(409).says("was not deleted");
+    editor
+        .submit(form)
+        .await
+        .expect(409)
+        .says("was not deleted");
 
     // The draft was edited meanwhile, or answers were imported into it.
     let changes = [

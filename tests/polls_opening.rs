@@ -83,7 +83,9 @@ async fn a_poll_is_opened_only_as_the_editor_saw_it() {
     page.says("was not opened");
     app.reader().get("/p/tram").await.expect(404);
     let seen = mara.get("/admin/polls/tram").await.expect(200);
-    let publish = seen.says("Is the bus worth it?").form("form[action$='/publish']");
+    let publish = seen
+        .says("Is the bus worth it?")
+        .form("form[action$='/publish']");
     mara.submit(publish.clone()).await.expect(200);
     // The second press of a double click.
     mara.submit(publish).await.expect(200);

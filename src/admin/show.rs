@@ -101,7 +101,11 @@ mod tests {
 
     #[test]
     fn a_line_begins_with_a_capital_and_the_rest_stays() {
-        for (words, line) in [("", ""), ("no such address", "No such address"), ("élan Vital", "Élan Vital")] {
+        for (words, line) in [
+            ("", ""),
+            ("no such address", "No such address"),
+            ("élan Vital", "Élan Vital"),
+        ] {
             assert_eq!(capital(words), line);
         }
     }

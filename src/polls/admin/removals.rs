@@ -280,7 +280,13 @@ async fn page(
         let is_chosen = value == chosen;
         json!({ "value": value, "label": label, "chosen": is_chosen })
     };
-    let places = PLACES.map(|p| choice(p.code().to_string(), &shown::capital(p.name()), &asked.place));
+    let places = PLACES.map(|p| {
+        choice(
+            p.code().to_string(),
+            &shown::capital(p.name()),
+            &asked.place,
+        )
+    });
     let tiers = TIERS.map(|(tier, label)| choice(tier.code().to_string(), label, &asked.tier));
     let page = json!({
         "frame": frame, "title": format!("Answers left out: {}", poll.headline()),

@@ -22,7 +22,8 @@ const LINKING_STAYS: &str = "Readers were told whether their answers are secret,
      poll instead.";
 
 /// Why an outdated form is not saved.
-const CHANGED: &str = "Somebody else changed this poll while you were editing it, so your version was not saved.";
+const CHANGED: &str =
+    "Somebody else changed this poll while you were editing it, so your version was not saved.";
 
 /// `GET /admin/polls/new`
 pub async fn show_new(State(app): State<App>, editor: Editor) -> Result<Response, Problem> {
