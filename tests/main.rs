@@ -40,6 +40,7 @@ mod digests_composing;
 mod digests_decisions;
 mod digests_deep_texts;
 mod digests_overtaken;
+mod digests_forged_markers;
 mod digests_progress;
 mod digests_recipients;
 mod digests_recipients_waiting;

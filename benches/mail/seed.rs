@@ -92,7 +92,7 @@ async fn handed_over(db: &Db, issue: IssueId, newsletter: NewsletterId, octets: 
 }
 
 fn edition(octets: usize) -> Edition {
-    let mut slots = Slots::new();
+    let mut slots = Slots::new([7; 16]);
     let name = slots.name("reader");
     let manage = slots.link("/manage/", Purpose::Manage, &[1]);
     let paragraph = "What readers told us about the news they read, and why it matters to them. ";

@@ -50,6 +50,8 @@ pub struct Parts<'a> {
     pub domain: &'a str,
     /// Whether it is in the archive; a mail to a sample or a segment is not.
     pub in_archive: bool,
+    /// Random bytes for the markers of the mailer's slots, drawn after the texts were read: see [`Slots::new`].
+    pub chance: [u8; 16],
 }
 
 /// A compiled issue, and the advice on it.
@@ -127,7 +129,7 @@ pub fn compile(
         newsletter,
         ..
     } = *parts;
-    let mut slots = Slots::new();
+    let mut slots = Slots::new(parts.chance);
     // The subject for pages and the archive; each mail has its reader's name in it.
     let subject = subject(content);
     let subject_pieces = Pieces::of_line(&content.subject);

@@ -98,6 +98,7 @@ async fn prepare_content(
                 origin: &app.config.origin(),
                 domain: &app.config.domain(),
                 in_archive,
+                chance: app.random.bytes(),
             },
             |edition| mailing::measure(&app, edition),
         )?;

@@ -53,7 +53,7 @@ mod tests {
             subject: "F".into(),
             text: "F\n".into(),
             html: "<p>F</p>\n".into(),
-            slots: Slots::new(),
+            slots: Slots::new([7; 16]),
             list: None,
         }))
     }

@@ -116,7 +116,7 @@ pub async fn newsletter(db: &Db, slug: &str, now: UnixMillis) -> Newsletter {
 }
 
 pub fn edition(newsletter: &Newsletter, subject: &str) -> Edition {
-    let mut slots = Slots::new();
+    let mut slots = Slots::new([7; 16]);
     let name = slots.name("reader");
     Edition::compile(Draft {
         from: Mailbox {

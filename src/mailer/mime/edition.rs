@@ -7,7 +7,7 @@ use super::{
     draft::{Draft, ListHeaders},
     header,
     quoted_printable::{self, Encoder},
-    slots::{Piece, Recipient, Slot, Slots, Values, pieces},
+    slots::{Piece, Recipient, Slot, Values, Word, pieces},
 };
 use crate::types::{Keys, Purpose, UnixMillis};
 
@@ -23,6 +23,9 @@ pub struct Edition {
     slots: Vec<Slot>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     choices: Vec<Choices>,
+    /// For the markers in the subject. It is the old one in editions from before it was stored.
+    #[serde(default)]
+    word: Word,
     sender: String,
 }
 
@@ -81,7 +84,8 @@ impl Edition {
         let unsubscribe = list
             .as_ref()
             .map(|list| slots.link(UNSUBSCRIBE_PATH, Purpose::Unsubscribe, &list.unsubscribe));
-        let (slots, choices) = Slots::into_parts(slots);
+        let (word, slots, choices) = slots.into_parts();
+        let cut = |text| pieces(text, &word, &slots);
 
         let mut compiled = Compiler::default();
         let head = &mut compiled.fixed;
@@ -89,10 +93,7 @@ impl Edition {
         head.push_str("To: ");
         compiled.open(Segment::To);
         compiled.fixed.push_str("\r\n");
-        if pieces(&subject, &slots)
-            .iter()
-            .any(|p| matches!(p, Piece::Slot(_)))
-        {
+        if cut(&subject).iter().any(|p| matches!(p, Piece::Slot(_))) {
             compiled.open(Segment::Subject(subject.clone()));
         } else {
             header::unstructured(&mut compiled.fixed, "Subject", &subject);
@@ -109,7 +110,7 @@ impl Edition {
         match (&list, &unsubscribe) {
             (Some(list), Some(unsubscribe)) => {
                 head.push_str("List-Unsubscribe: <");
-                for piece in pieces(unsubscribe, &slots) {
+                for piece in cut(unsubscribe) {
                     if let Piece::Slot(index) = piece {
                         compiled.open(Segment::Header(index));
                     }
@@ -127,8 +128,8 @@ impl Edition {
         head.push_str("Content-Type: multipart/alternative;\r\n boundary=\"");
         head.push_str(BOUNDARY);
         head.push_str("\"\r\n\r\n");
-        compiled.part("text/plain", &text, &slots, Segment::Text);
-        compiled.part("text/html", &html, &slots, Segment::Html);
+        compiled.part("text/plain", cut(&text), Segment::Text);
+        compiled.part("text/html", cut(&html), Segment::Html);
         compiled.fixed.push_str("--");
         compiled.fixed.push_str(BOUNDARY);
         compiled.fixed.push_str("--\r\n");
@@ -136,6 +137,7 @@ impl Edition {
             segments: compiled.finish(),
             slots,
             choices,
+            word,
             sender: from.address.as_str().to_owned(),
         }
     }
@@ -184,7 +186,7 @@ impl Edition {
     /// Replaces the markers in a text with this recipient's values.
     fn plain(&self, marked: &str, own: &Values<'_>) -> String {
         let mut text = String::new();
-        for piece in pieces(marked, &self.slots) {
+        for piece in pieces(marked, &self.word, &self.slots) {
             match piece {
                 Piece::Text(fixed) => text.push_str(fixed),
                 Piece::Slot(index) => text.push_str(&own.of(&self.slots[index])),
@@ -247,7 +249,7 @@ impl Compiler {
         self.segments.push(segment);
     }
 
-    fn part(&mut self, kind: &str, body: &str, slots: &[Slot], open: fn(usize) -> Segment) {
+    fn part(&mut self, kind: &str, body: Vec<Piece<'_>>, open: fn(usize) -> Segment) {
         self.fixed.push_str("--");
         self.fixed.push_str(BOUNDARY);
         self.fixed.push_str("\r\n");
@@ -263,7 +265,8 @@ impl Compiler {
         );
         self.fixed.push_str("\r\n");
         let mut encoder = Encoder::default();
-        for piece in pieces(body, slots) {
+        let ends_its_line = matches!(body.last(), Some(Piece::Text(text)) if text.ends_with('\n'));
+        for piece in body {
             match piece {
                 Piece::Text(text) => encoder.text(text),
                 Piece::Slot(index) => {
@@ -275,7 +278,7 @@ impl Compiler {
         }
         // A slot at the very end leaves a soft line break; the line end that follows belongs to the delimiter (RFC 2046
         // §5.1.1).
-        if body.is_empty() || !body.ends_with('\n') {
+        if !ends_its_line {
             encoder.text("\n");
         }
         encoder.finish();

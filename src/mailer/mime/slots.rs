@@ -56,17 +56,23 @@ pub struct Recipient<'r> {
 ///
 /// A marker is a plain ASCII word, or a URL for a link, so that it passes unchanged through Markdown, HTML
 /// sanitizers and the CSS inliner. Text that looks like a marker but was not handed out stays plain text.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Slots {
+    word: Word,
     slots: Vec<Slot>,
     choices: Vec<Choices>,
 }
 
 impl Slots {
-    /// An empty set of slots.
+    /// An empty set of slots. `chance`: random bytes for the markers, drawn after everything else in the mail was
+    /// written, so that no text in it can contain a marker.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(chance: [u8; 16]) -> Self {
+        Self {
+            word: Word::new(chance),
+            slots: Vec::new(),
+            choices: Vec::new(),
+        }
     }
 
     /// The marker for the reader's address.
@@ -116,15 +122,36 @@ impl Slots {
                 self.slots.push(slot);
                 self.slots.len() - 1
             });
-        format!("{WORD_START}{index}{WORD_END}")
+        format!("{}{index}{WORD_END}", self.word.0)
     }
 
-    pub(super) fn into_parts(self) -> (Vec<Slot>, Vec<Choices>) {
-        (self.slots, self.choices)
+    pub(super) fn into_parts(self) -> (Word, Vec<Slot>, Vec<Choices>) {
+        (self.word, self.slots, self.choices)
     }
 }
 
-const WORD_START: &str = "qzslotx";
+/// The start of an edition's markers. It is random, because whoever writes a marker into an issue gets each reader's
+/// value there, even inside a link to elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Word(String);
+
+impl Word {
+    /// Lower-case letters only, as in a host name; a marker is shorter than the 63 octets of a label (RFC 1035).
+    fn new(chance: [u8; 16]) -> Self {
+        let letters = chance.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let letters = letters.map(|four_bits| char::from(b'a' + four_bits));
+        Self(format!("qz{}x", letters.collect::<String>()))
+    }
+}
+
+impl Default for Word {
+    /// That of the editions from before it was random.
+    fn default() -> Self {
+        Self("qzslotx".to_owned())
+    }
+}
+
 const WORD_END: &str = "xzq";
 const LINK_START: &str = "https://";
 const LINK_END: &str = ".invalid/";
@@ -137,12 +164,12 @@ pub(super) enum Piece<'t> {
 }
 
 /// Splits `text` at the markers of `slots`.
-pub(super) fn pieces<'t>(text: &'t str, slots: &[Slot]) -> Vec<Piece<'t>> {
+pub(super) fn pieces<'t>(text: &'t str, word_start: &Word, slots: &[Slot]) -> Vec<Piece<'t>> {
     let mut pieces = Vec::new();
     let (mut start, mut from) = (0, 0);
-    while let Some(found) = text[from..].find(WORD_START) {
+    while let Some(found) = text[from..].find(&word_start.0) {
         let word = from + found;
-        from = word + WORD_START.len();
+        from = word + word_start.0.len();
         let Some(length) = text[from..].find(WORD_END) else {
             break;
         };
@@ -254,7 +281,7 @@ mod tests {
 
     #[test]
     fn text_is_cut_at_its_markers() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::new([7; 16]);
         let name = slots.name("reader");
         let link = slots.link("/u/", Purpose::Unsubscribe, &[7]);
         assert_eq!(
@@ -263,9 +290,9 @@ mod tests {
             "one link, one slot"
         );
         let text = format!("Hello {name}, leave: <a href=\"{link}\">");
-        let (slots, _) = slots.into_parts();
+        let (word, slots, _) = slots.into_parts();
         assert_eq!(
-            pieces(&text, &slots),
+            pieces(&text, &word, &slots),
             [
                 Piece::Text("Hello "),
                 Piece::Slot(0),
@@ -281,12 +308,12 @@ mod tests {
         let mut choices = Choices::new(&[7]);
         choices.add("Yes", "/v/", Purpose::Vote, &[7, 1]);
         choices.add("No", "/v/", Purpose::Vote, &[7, 2]);
-        let mut slots = Slots::new();
+        let mut slots = Slots::new([7; 16]);
         let html = slots.choices(choices.clone());
         assert_eq!(slots.choices(choices), html, "both parts have one order");
         let text: String = html.iter().map(|(w, l)| format!("{w} {l} ")).collect();
-        let (slots, sets) = slots.into_parts();
-        let found = pieces(&text, &slots);
+        let (word, slots, sets) = slots.into_parts();
+        let found = pieces(&text, &word, &slots);
         let found = found.iter().filter(|p| matches!(p, Piece::Slot(_)));
         assert_eq!((found.count(), sets.len()), (4, 1));
     }
@@ -300,9 +327,34 @@ mod tests {
             "qzslotxqzslotx0",
             "qzslotx-1xzq",
         ] {
-            assert_eq!(pieces(text, &[Slot::Email]), [Piece::Text(text)]);
+            let pieces = pieces(text, &Word::default(), &[Slot::Email]);
+            assert_eq!(pieces, [Piece::Text(text)]);
         }
         let link = Slot::Link(SignedLink::new("/u/", Purpose::Unsubscribe, &[]));
-        assert_eq!(pieces("qzslotx0xzq", &[link]), [Piece::Text("qzslotx0xzq")]);
+        let pieces = pieces("qzslotx0xzq", &Word::default(), &[link]);
+        assert_eq!(pieces, [Piece::Text("qzslotx0xzq")]);
+    }
+
+    #[test]
+    fn the_markers_of_one_mail_are_text_in_another() {
+        let marker = Slots::new([7; 16]).email();
+        let mut slots = Slots::new([8; 16]);
+        slots.email();
+        let (word, slots, _) = slots.into_parts();
+        assert_eq!(pieces(&marker, &word, &slots), [Piece::Text(&marker)]);
+    }
+
+    #[test]
+    fn a_marker_fits_into_a_host_name() {
+        let mut slots = Slots::new([255; 16]);
+        let link = slots.link("/u/", Purpose::Unsubscribe, &[7]);
+        let host = link.trim_start_matches(LINK_START).trim_end_matches('/');
+        let label = host.split('.').next().unwrap();
+        assert!(label.len() < 60, "{label}");
+        assert!(
+            label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        );
     }
 }

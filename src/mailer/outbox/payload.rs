@@ -121,7 +121,7 @@ impl Payload {
                     subject: rendered.subject,
                     text: rendered.text,
                     html: rendered.html,
-                    slots: Slots::new(),
+                    slots: Slots::new(app.random.bytes()),
                     list: None,
                 });
                 (edition, to, None)

@@ -56,7 +56,7 @@ async fn handed_over(app: &App, now: UnixMillis) {
         subject: "F".into(),
         text: "F\n".into(),
         html: "<p>F</p>\n".into(),
-        slots: Slots::new(),
+        slots: Slots::new([7; 16]),
         list: None,
     });
     let handover = Handover {

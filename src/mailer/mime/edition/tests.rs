@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    mailer::mime::{Mailbox, View, message_id},
+    mailer::mime::{Mailbox, Slots, View, message_id},
     types::{EmailAddress, IssueId, ReaderId, Secret},
 };
 
@@ -16,7 +16,7 @@ fn mailbox(name: &str, address: &str) -> Mailbox {
 }
 
 fn draft(list: bool) -> Draft {
-    let mut slots = Slots::new();
+    let mut slots = Slots::new([7; 16]);
     let name = slots.name("reader");
     let link = slots.link("/manage/", Purpose::Manage, &[4]);
     Draft {
@@ -170,6 +170,16 @@ fn an_edition_survives_storage() {
     assert_eq!(serde_json::from_str::<Edition>(&stored).unwrap(), edition);
 }
 
+/// Its subject is kept with its markers, and filled in for each reader.
+#[test]
+fn an_edition_from_before_the_markers_were_random_is_filled_in() {
+    let stored = r#"{"segments": [{"subject": "For qzslotx0xzq"}, {"fixed": "\r\n\r\n"}],
+        "slots": [{"name": "reader"}], "sender": "news@example.org"}"#;
+    let edition: Edition = serde_json::from_str(stored).unwrap();
+    let raw = fill(&edition, "ada@example.org", Some("Ada"));
+    assert_eq!(View::of(raw.as_bytes()).subject, "For Ada");
+}
+
 #[test]
 fn both_parts_are_there_text_first() {
     let raw = fill(&Edition::compile(draft(true)), "ada@example.org", None);
@@ -208,7 +218,7 @@ mod hostile {
             Just("=?UTF-8?B?".to_owned()),
             Just("\u{2028}".to_owned()),
             Just(" \t ".to_owned()),
-            Just("qzslotx0xzq".to_owned()),
+            forged(),
             "[ -~]{0,90}",
             "\\PC{0,40}",
             "(?s).{0,20}",
@@ -216,7 +226,51 @@ mod hostile {
         proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
     }
 
+    /// A marker as in another edition, or an old one.
+    fn forged() -> impl Strategy<Value = String> {
+        let other = Slots::new([8; 16]).email();
+        let starts = [
+            other.trim_end_matches("0xzq").to_owned(),
+            "qzslotx".to_owned(),
+        ];
+        let start = proptest::sample::select(starts.to_vec());
+        (start, 0..9_usize, any::<bool>()).prop_map(|(start, index, link)| match link {
+            true => format!("https://{start}{index}xzq.invalid/"),
+            false => format!("{start}{index}xzq"),
+        })
+    }
+
+    /// The mail with a value of its own in every kind of slot, once in each part.
+    fn personal(subject: &str, body: &str, html: &str) -> Draft {
+        let mut draft = draft(true);
+        let name = draft.slots.name("reader");
+        let address = draft.slots.email();
+        let link = draft.slots.link("/manage/", Purpose::Manage, &[4]);
+        draft.subject = format!("{subject} {name}");
+        draft.text = format!("{body} {name} {address} {link} {body}");
+        draft.html = format!("{html} {name} {address} {link} {html}");
+        draft
+    }
+
     proptest! {
+        #[test]
+        fn a_readers_values_are_only_in_their_places(subject in text(), body in text(), html in text(), forged in forged()) {
+            let (subject, body, html) = (format!("{subject}{forged}"), format!("{body}{forged}"), format!("{forged}{html}"));
+            let edition = Edition::compile(personal(&subject, &body, &html));
+            for (address, name) in [("ada.7531@example.org", "Zaphod7531"), ("bob.8642@example.org", "Trillian8642")] {
+                let view = View::of(fill(&edition, address, Some(name)).as_bytes());
+                prop_assert_eq!(view.subject.matches(name).count(), 1, "{}", view.subject);
+                prop_assert_eq!(view.subject.matches(address).count(), 0);
+                for part in [&view.text, &view.html] {
+                    for own in [name, address, "https://news.example.org/manage/"] {
+                        prop_assert_eq!(part.matches(own).count(), 1, "{}", part);
+                    }
+                    prop_assert!(!part.contains("https://news.example.org/u/"), "{}", part);
+                    prop_assert!(part.contains(&forged), "it is text: {}", part);
+                }
+            }
+        }
+
         #[test]
         fn nothing_breaks_out_of_its_place(subject in text(), from in text(), list in text(), body in text(), html in text(), name in text()) {
             let mut draft = draft(true);
