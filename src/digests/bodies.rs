@@ -5,7 +5,7 @@
 //! serves requests.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::content::Body;
 use crate::panics::Broke;
@@ -20,8 +20,8 @@ type Known = (String, Arc<Body>);
 #[derive(Debug, Default)]
 pub struct Bodies {
     /// The most recently used one comes first.
-    known: Mutex<VecDeque<Known>>,
-    turn: tokio::sync::Mutex<()>,
+    known: Arc<Mutex<VecDeque<Known>>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Bodies {
@@ -33,35 +33,36 @@ impl Bodies {
         if let Some(body) = self.known(markdown) {
             return Ok(body);
         }
-        let _turn = self.turn.lock().await;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         // Another caller may have parsed the same text while this one waited.
         if let Some(body) = self.known(markdown) {
             return Ok(body);
         }
-        let text = markdown.to_owned();
+        let (text, known) = (markdown.to_owned(), Arc::clone(&self.known));
         let reading = tokio::task::spawn_blocking(move || {
+            // The turn ends with the work, not with the request: the client may disconnect before.
+            let _turn = turn;
             let body = Arc::new(Body::parse(&text));
-            (text, body)
+            let mut known = lock(&known);
+            known.push_front((text, Arc::clone(&body)));
+            known.truncate(KEPT);
+            body
         });
-        let (text, body) = reading.await.map_err(|_| Broke)?;
-        let mut known = self.lock();
-        known.push_front((text, Arc::clone(&body)));
-        known.truncate(KEPT);
-        Ok(body)
+        reading.await.map_err(|_| Broke)
     }
 
     fn known(&self, markdown: &str) -> Option<Arc<Body>> {
-        let mut known = self.lock();
+        let mut known = lock(&self.known);
         let at = known.iter().position(|(text, _)| text == markdown)?;
         let found = known.remove(at)?;
         let body = Arc::clone(&found.1);
         known.push_front(found);
         Some(body)
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(known: &Mutex<VecDeque<Known>>) -> MutexGuard<'_, VecDeque<Known>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -81,7 +82,7 @@ mod tests {
             let other = bodies.read(&n.to_string()).await.unwrap();
             assert_eq!(other.lead(), n.to_string());
         }
-        assert_eq!(bodies.lock().len(), KEPT);
+        assert_eq!(lock(&bodies.known).len(), KEPT);
         for n in 0..KEPT {
             bodies.read(&format!("other {n}")).await.unwrap();
         }
@@ -98,5 +99,19 @@ mod tests {
         let at_once = std::future::poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx).is_ready()));
         assert!(!at_once.await);
         assert!(!reading.await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_keeps_its_turn_until_the_text_is_read() {
+        let bodies = Bodies::default();
+        let text = "*a* ".repeat(50_000);
+        let reading = bodies.read(&text);
+        tokio::select! {
+            biased;
+            _ = reading => panic!("ready at once"),
+            () = std::future::ready(()) => {}
+        }
+        let _next = bodies.turn.lock().await;
+        assert!(bodies.known(&text).is_some(), "read, and kept");
     }
 }

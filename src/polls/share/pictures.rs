@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -59,7 +59,7 @@ impl Pictures {
     ) -> Result<Picture, &'static str> {
         let (tag, frame) = (hash(&sketch), frame(revision, &sketch));
         let kept = || {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = lock(&self.kept);
             kept.get(&poll)
                 .filter(|p| {
                     let young = p.drawn_at <= now && now.since(p.drawn_at) < PAUSE;
@@ -70,37 +70,50 @@ impl Pictures {
         if let Some(picture) = kept() {
             return Ok(picture);
         }
-        let _turn = self.turn.lock().await;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         if let Some(picture) = kept() {
             return Ok(picture);
         }
-        let painter = self.painter.clone();
+        let (painter, kept) = (Arc::clone(&self.painter), Arc::clone(&self.kept));
         let drawn = tokio::task::spawn_blocking(move || {
-            let mut painter = painter.lock().unwrap_or_else(PoisonError::into_inner);
-            painter.get_or_insert_with(Painter::new).paint(&sketch)
-        })
-        .await;
-        let Ok(Ok(png)) = drawn else {
-            return Err("the picture of a poll could not be drawn");
-        };
-        let picture = Picture {
-            png: png.into(),
-            tag,
-            drawn_at: now,
-            frame,
-        };
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT
-            && let Some(oldest) = kept
-                .iter()
-                .min_by_key(|(_, p)| p.drawn_at)
-                .map(|(id, _)| *id)
-        {
-            kept.remove(&oldest);
-        }
-        kept.insert(poll, picture.clone());
-        Ok(picture)
+            // The turn ends with the work, not with the request: the client may disconnect before.
+            let _turn = turn;
+            let png = lock(&painter)
+                .get_or_insert_with(Painter::new)
+                .paint(&sketch)
+                .ok()?;
+            let picture = Picture {
+                png: png.into(),
+                tag,
+                drawn_at: now,
+                frame,
+            };
+            keep(&mut lock(&kept), poll, picture.clone());
+            Some(picture)
+        });
+        drawn
+            .await
+            .ok()
+            .flatten()
+            .ok_or("the picture of a poll could not be drawn")
     }
+}
+
+/// Puts a picture in the place of the oldest one if there are many.
+fn keep(kept: &mut HashMap<PollId, Picture>, poll: PollId, picture: Picture) {
+    if kept.len() >= KEPT
+        && let Some(oldest) = kept
+            .iter()
+            .min_by_key(|(_, p)| p.drawn_at)
+            .map(|(id, _)| *id)
+    {
+        kept.remove(&oldest);
+    }
+    kept.insert(poll, picture);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn hash(sketch: &Sketch) -> String {
@@ -116,4 +129,28 @@ fn frame(revision: i64, sketch: &Sketch) -> u64 {
     sketch.question.hash(&mut hasher);
     sketch.bars.is_empty().hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_keeps_its_turn_until_the_picture_is_drawn() {
+        let (pictures, poll) = (Pictures::default(), PollId(7));
+        let sketch = Sketch {
+            question: "Do you trust the news?".to_owned(),
+            bars: Vec::new(),
+            foot: String::new(),
+            host: "polls.example.org".to_owned(),
+        };
+        let now = UnixMillis(1_800_000_000_000);
+        tokio::select! {
+            biased;
+            _ = pictures.of(poll, 1, sketch, now) => panic!("ready at once"),
+            () = std::future::ready(()) => {}
+        }
+        let _next = pictures.turn.lock().await;
+        assert!(lock(&pictures.kept).contains_key(&poll), "drawn, and kept");
+    }
 }
