@@ -146,11 +146,16 @@ async fn picture(
         };
         return Ok((None, Some(picture)));
     };
-    let _one = DECODING
+    let turn = DECODING
         .acquire()
         .await
         .map_err(|_| "The server stops.".to_owned())?;
-    let redrawn = tokio::task::spawn_blocking(move || redraw(&file.bytes))
+    let redrawing = tokio::task::spawn_blocking(move || {
+        // Held by the thread, not by the request: if the client disconnects, the memory is still in use.
+        let _turn = turn;
+        redraw(&file.bytes)
+    });
+    let redrawn = redrawing
         .await
         .map_err(|_| "The file is damaged. Save the picture again and upload that.".to_owned())?
         .map_err(|not| format!("{not}."))?;
@@ -205,4 +210,34 @@ fn page(
         StatusCode::OK
     };
     Ok((status, page).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use image::{DynamicImage, ImageFormat};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_keeps_its_turn_until_the_picture_is_decoded() {
+        let mut bytes = Vec::new();
+        DynamicImage::new_rgb8(1_000, 800)
+            .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+            .expect("encoded");
+        let typed = Typed {
+            alt: "A tram".to_owned(),
+            ..Typed::default()
+        };
+        let field = "file".to_owned();
+        let chosen = picture(None, &typed, vec![File { field, bytes }]);
+        tokio::select! {
+            biased;
+            _ = chosen => panic!("ready at once"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!(DECODING.available_permits(), 0);
+        let _next = DECODING.acquire().await.expect("its turn comes");
+    }
 }

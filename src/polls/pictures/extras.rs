@@ -66,6 +66,31 @@ fn webp_fits(file: &[u8]) -> Result<(), NotAPicture> {
     Ok(())
 }
 
+/// Whether the header of a JPEG declares it progressive. The decoder holds all of such a picture as coefficients, beside
+/// the pixels. What is between two segments is read as the decoder reads it.
+pub fn is_progressive(file: &[u8]) -> bool {
+    const PROGRESSIVE: u8 = 0xc2;
+    const SCAN: u8 = 0xda;
+    let mut rest = file.get(2..).unwrap_or_default();
+    while let Some(at) = rest.iter().position(|byte| *byte == 0xff) {
+        let filled = &rest[at..];
+        let Some(at) = filled.iter().position(|byte| !matches!(byte, 0xff | 0)) else {
+            return false;
+        };
+        match filled[at] {
+            PROGRESSIVE => return true,
+            SCAN => return false,
+            _ => {}
+        }
+        let segment = &filled[at + 1..];
+        let length = segment
+            .first_chunk()
+            .map_or(0, |two| u16::from_be_bytes(*two));
+        rest = segment.get(usize::from(length)..).unwrap_or_default();
+    }
+    false
+}
+
 /// The length and the name at the start of a block; `at` is the offset of the length.
 fn block(bytes: &[u8], number: fn([u8; 4]) -> u32, at: usize) -> Option<(usize, [u8; 4])> {
     let four = |at: usize| bytes.get(at..at + 4)?.try_into().ok();

@@ -8,11 +8,15 @@ use image::codecs::png::PngEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use super::extras::picture_alone;
+use super::extras::{is_progressive, picture_alone};
 
 /// The longest side of an accepted file, in pixels.
 const LONGEST_SIDE: u32 = 8_000;
-/// The memory that decoding may take, in bytes: 8,000 × 5,000 pixels with four bytes each.
+/// The most pixels: 8,000 × 5,000.
+const MOST_PIXELS: u64 = 40_000_000;
+/// The most pixels of a progressive JPEG, which needs six bytes more for each.
+const MOST_PROGRESSIVE: u64 = 12_000_000;
+/// The memory of the decoded picture, in bytes: four for each pixel, and some room.
 const MOST_MEMORY: u64 = 160 * 1024 * 1024;
 /// The longest side of the stored picture: twice what any page shows.
 const KEPT_SIDE: u32 = 960;
@@ -37,6 +41,10 @@ pub enum NotAPicture {
     Unknown,
     #[error("The picture is too large: use at most 8,000 pixels a side and 40 million in all")]
     TooLarge,
+    #[error(
+        "The picture is too large for a progressive JPEG, which may have 12 million pixels: save it smaller, or not as progressive"
+    )]
+    TooLargeProgressive,
     #[error("The file is damaged. Save the picture again and upload that")]
     Damaged,
 }
@@ -63,7 +71,11 @@ pub fn redraw(file: &[u8]) -> Result<Redrawn, NotAPicture> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(reason)?;
     let (width, height) = decoder.dimensions();
-    if width > LONGEST_SIDE || height > LONGEST_SIDE || decoder.total_bytes() > MOST_MEMORY {
+    fits(
+        (width, height),
+        format == ImageFormat::Jpeg && is_progressive(file),
+    )?;
+    if decoder.total_bytes() > MOST_MEMORY {
         return Err(NotAPicture::TooLarge);
     }
     let held = decoder.orientation().map_err(reason)?;
@@ -73,6 +85,17 @@ pub fn redraw(file: &[u8]) -> Result<Redrawn, NotAPicture> {
         picture = picture.resize(KEPT_SIDE, KEPT_SIDE, FilterType::CatmullRom);
     }
     encoded(&picture)
+}
+
+fn fits((width, height): (u32, u32), progressive: bool) -> Result<(), NotAPicture> {
+    let pixels = u64::from(width) * u64::from(height);
+    if width > LONGEST_SIDE || height > LONGEST_SIDE || pixels > MOST_PIXELS {
+        return Err(NotAPicture::TooLarge);
+    }
+    if progressive && pixels > MOST_PROGRESSIVE {
+        return Err(NotAPicture::TooLargeProgressive);
+    }
+    Ok(())
 }
 
 fn encoded(picture: &DynamicImage) -> Result<Redrawn, NotAPicture> {
@@ -174,6 +197,49 @@ mod tests {
         assert_eq!((redrawn.width, redrawn.height), (20, 40), "turned");
         let kept = String::from_utf8_lossy(&redrawn.body).into_owned();
         assert!(!kept.contains("GPS") && !kept.contains("script") && !kept.contains("Exif"));
+    }
+
+    /// A JPEG whose header declares another size and another process, in a few bytes.
+    fn declared(width: u16, height: u16, process: u8) -> Vec<u8> {
+        let mut jpeg = file(&photograph(40, 20), ImageFormat::Jpeg);
+        let frame = jpeg.windows(2).position(|two| two == [0xff, 0xc0]);
+        let at = frame.expect("a frame");
+        jpeg[at + 1] = process;
+        jpeg[at + 5..at + 7].copy_from_slice(&height.to_be_bytes());
+        jpeg[at + 7..at + 9].copy_from_slice(&width.to_be_bytes());
+        jpeg
+    }
+
+    #[test]
+    fn a_picture_has_at_most_the_pixels_that_the_message_names() {
+        assert_eq!(fits((8_000, 5_000), false), Ok(()));
+        assert_eq!(fits((8_000, 5_001), false), Err(NotAPicture::TooLarge));
+        assert_eq!(fits((8_001, 1), false), Err(NotAPicture::TooLarge));
+        assert_eq!(fits((4_000, 3_000), true), Ok(()));
+        assert_eq!(
+            redraw(&declared(7_400, 7_400, 0xc0)),
+            Err(NotAPicture::TooLarge)
+        );
+        assert_eq!(
+            redraw(&declared(4_000, 3_001, 0xc2)),
+            Err(NotAPicture::TooLargeProgressive)
+        );
+    }
+
+    /// Bytes between the segments do not hide it.
+    #[test]
+    fn a_progressive_file_is_recognised() {
+        assert!(!is_progressive(&declared(40, 20, 0xc0)));
+        let plain = declared(40, 20, 0xc2);
+        assert!(is_progressive(&plain));
+        let at = plain.windows(2).position(|two| two == [0xff, 0xc2]);
+        let at = at.expect("a frame");
+        for between in [&b"\xff\xff"[..], b"\xff\0", b"abc"] {
+            let (before, behind) = plain.split_at(at);
+            let hidden = [before, between, behind].concat();
+            assert!(is_progressive(&hidden), "{between:?}");
+        }
+        assert!(!is_progressive(&plain[..at]));
     }
 
     #[test]
