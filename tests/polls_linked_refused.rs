@@ -1,7 +1,9 @@
 //! Linked polls: requests that must not join anything to an address.
 
 use crate::polls_elsewhere::link;
-use crate::polls_linked::{ADDRESS, SECOND, asked, by_mail, is_ticked, left, links, signed_in};
+use crate::polls_linked::{
+    ADDRESS, SECOND, asked, by_mail, is_ticked, left, links, one, signed_in,
+};
 use crate::support::app::TestApp;
 use crate::support::dump::Dump;
 
@@ -81,4 +83,35 @@ async fn polls_linked_another_sites_page_ticks_for_nobody() {
     let page = stranger.post("/p/trust", &fields).await.expect(403);
     assert!(!is_ticked(&page.says("not been counted yet")));
     assert_eq!(links(&app).await, []);
+}
+
+/// Whoever was forwarded a vote link may guess whose it is: neither the page nor the link says whether they are right.
+#[tokio::test]
+async fn polls_linked_a_forwarded_link_confirms_no_guess_at_its_reader() {
+    let app = TestApp::start().await;
+    let poll = asked(&app).await;
+    let path = link(&app, poll, 1, ADDRESS).await;
+    let browser = app.reader();
+    let page = browser.get(&path).await.expect(200);
+    let version = page.attributes("input#link", "value")[0].clone();
+    app.advance(SECOND);
+    browser.submit(page.the_form()).await.expect(200);
+    let mut seen = Vec::new();
+    for guess in ["eve@example.org", ADDRESS] {
+        let fields = [
+            ("option", "2"),
+            ("link", version.as_str()),
+            ("email", guess),
+            ("consent", "1"),
+        ];
+        let answered = browser.post("/p/trust", &fields).await.expect(200);
+        let results = browser.get("/p/trust/results").await.expect(200);
+        seen.push([answered, results].map(|page| page.text().replace(guess, "?")));
+        assert_eq!(links(&app).await, []);
+    }
+    assert_eq!(seen[0], seen[1]);
+    // The tick alone is the reader's, as before.
+    let fields = [("option", "2"), ("link", version.as_str())];
+    browser.post("/p/trust", &fields).await.expect(200);
+    assert_eq!(links(&app).await, one(2));
 }
