@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use canvass::config::{InDoubt, Relay, Transport};
 use canvass::mailer::mailing::{self, MailingState, Steer};
-use canvass::types::Secret;
+use canvass::types::{EmailAddress, Secret};
 use serde_json::Value;
 
 use crate::support::app::TestApp;
-use crate::support::editor::signed_in;
+use crate::support::editor::{EDITOR, signed_in, signed_in_as};
 use crate::support::issues::{app_with, hand_over, steer, subscribe, until};
 use crate::support::reader::Reader;
 use crate::support::smtp_server::{Act, At, SmtpServer};
@@ -157,6 +157,34 @@ async fn many_viewers_share_one_look_and_the_server_can_stop() {
         let last = stream.next().await;
         assert!(last.is_none_or(|(name, _)| name == "end"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_editors_account() {
+    let server = SmtpServer::start().await;
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 5).await;
+    let (editor, other) = (
+        signed_in(&app).await,
+        signed_in_as(&app, "jo@lindenpost.example").await,
+    );
+    let issue = hand_over(&app, &daily, Duration::from_secs(3_600)).await;
+    until(&app, issue, |p| p.counts.audience == 5).await;
+    let mut stream = Stream::open(&app, &editor, issue.0).await;
+    let mut others = Stream::open(&app, &other, issue.0).await;
+    for stream in [&mut stream, &mut others] {
+        assert_eq!(stream.next().await.unwrap().0, "progress");
+    }
+    let (now, address) = (app.app.clock.now(), EmailAddress::parse(EDITOR).unwrap());
+    let closed = canvass::admin::close(&app.app.db, now, &address).await;
+    assert!(closed.unwrap());
+    app.advance(Duration::from_secs(31));
+    steer(&app, issue, Steer::Pause).await;
+    let (_, seen) = others.next().await.unwrap();
+    assert_eq!(seen["state"], "Paused", "those who are signed in go on");
+    assert_eq!(stream.next().await.unwrap().0, "end");
+    assert!(stream.next().await.is_none());
 }
 
 /// Complete without a script: the numbers, the pace after a while, the headline of every state, and links onwards.

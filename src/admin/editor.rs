@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{session, store};
 use crate::app::App;
 use crate::config::Transport;
+use crate::db::DbErr;
 use crate::types::EditorId;
 use crate::web::{Problem, RawForm, origin, uploads};
 
@@ -65,6 +66,15 @@ impl Editor {
             notice: notice.map(Into::into),
             ..self.frame()
         }
+    }
+
+    /// Whether this session still lasts: for responses that go on after the request.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn is_still_signed_in(&self, app: &App) -> Result<bool, DbErr> {
+        let account = store::of_session(app.db.read(), &self.session, app.clock.now());
+        Ok(account.await?.is_some())
     }
 
     /// The hash of this session's token.

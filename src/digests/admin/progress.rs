@@ -15,6 +15,8 @@ use futures::stream;
 use http::HeaderValue;
 use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::super::model::{Issue, IssueState};
 use super::super::prepare::is_for_all;
@@ -37,6 +39,8 @@ use crate::web::held::UNBUFFERED;
 const ORDERS: u64 = 20;
 /// How long a page waits for the first snapshot of a watch.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// How often a stream looks whether its editor is still signed in.
+const SESSION_CHECK: Duration = Duration::from_secs(30);
 /// The reload interval without scripts, in seconds: long enough to reach a button by keyboard.
 const RELOAD: u32 = 15;
 
@@ -126,35 +130,36 @@ fn said(done: &str, progress: &Progress) -> Option<String> {
 }
 
 /// `GET /admin/issues/{id}/live`: the parts of the page that change, as server-sent events; ends when the mailing
-/// does.
+/// does, or the editor's session.
 pub(super) async fn live(
     State(app): State<App>,
-    _: Editor,
+    editor: Editor,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let (issue, zone) = handed(&app, &id).await?;
     if mailing::progress(&app, issue.id).await?.is_none() {
         return Err(Problem::not_found());
     }
-    let mut viewer = mailing::watch(&app, issue.id);
-    viewer.mark_changed();
+    let mut snapshots = mailing::watch(&app, issue.id);
+    snapshots.mark_changed();
+    let viewer = Viewer {
+        checked: app.clock.passed(),
+        app,
+        editor,
+        snapshots,
+    };
     // `None`: the last event was sent.
     let events = stream::unfold(Some(viewer), move |viewer| {
-        let (app, zone) = (app.clone(), zone.clone());
+        let zone = zone.clone();
         async move {
             let mut viewer = viewer?;
-            loop {
-                if viewer.changed().await.is_err() {
-                    let end = Event::default().event("end").data("");
-                    return Some((Ok::<_, Infallible>(end), None));
-                }
-                let latest: Option<Arc<Snapshot>> = viewer.borrow_and_update().clone();
-                if let Some(snapshot) = latest {
-                    let data = parts(&app, &snapshot, &zone).to_string();
-                    let event = Event::default().event("progress").data(data);
-                    return Some((Ok(event), Some(viewer)));
-                }
-            }
+            let Some(snapshot) = viewer.next().await else {
+                let end = Event::default().event("end").data("");
+                return Some((Ok::<_, Infallible>(end), None));
+            };
+            let data = parts(&viewer.app, &snapshot, &zone).to_string();
+            let event = Event::default().event("progress").data(data);
+            Some((Ok(event), Some(viewer)))
         }
     });
     let events = Sse::new(events).keep_alive(KeepAlive::default());
@@ -162,10 +167,48 @@ pub(super) async fn live(
     Ok(([UNBUFFERED, unkept], events).into_response())
 }
 
+/// An editor who watches an issue being sent.
+struct Viewer {
+    app: App,
+    editor: Editor,
+    snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    /// When the session was last looked up, in [`Clock::passed`](crate::types::Clock::passed).
+    checked: Duration,
+}
+
+impl Viewer {
+    /// The next snapshot; `None` once the mailing has ended, or the session.
+    async fn next(&mut self) -> Option<Arc<Snapshot>> {
+        loop {
+            let changed = timeout(SESSION_CHECK, self.snapshots.changed()).await;
+            if !self.is_still_signed_in().await || matches!(changed, Ok(Err(_))) {
+                return None;
+            }
+            let latest = self.snapshots.borrow_and_update().clone();
+            if changed.is_ok() && latest.is_some() {
+                return latest;
+            }
+        }
+    }
+
+    /// Looks the session up if the last time was a while ago. While the database cannot be read, it counts as ended.
+    async fn is_still_signed_in(&mut self) -> bool {
+        let now = self.app.clock.passed();
+        if now.saturating_sub(self.checked) < SESSION_CHECK {
+            return true;
+        }
+        self.checked = now;
+        self.editor
+            .is_still_signed_in(&self.app)
+            .await
+            .unwrap_or(false)
+    }
+}
+
 /// The latest snapshot of a watch, or its first one.
 async fn look(app: &App, issue: IssueId) -> Option<Arc<Snapshot>> {
     let mut viewer = mailing::watch(app, issue);
-    let seen = tokio::time::timeout(FIRST_LOOK, viewer.wait_for(Option::is_some)).await;
+    let seen = timeout(FIRST_LOOK, viewer.wait_for(Option::is_some)).await;
     seen.ok()?.ok()?.clone()
 }
 
