@@ -123,3 +123,29 @@ async fn what_a_proxy_passes_on_is_not_local() {
         turned_away(&app, "/mailbox/1", Some(passed_on)).await;
     }
 }
+
+/// A site can give one of its names the address of the visitor's own machine; its page may then read the answers.
+#[tokio::test]
+async fn a_site_whose_name_leads_here_reads_no_mail() {
+    let app = TestApp::start().await;
+    send(&app, "ada@example.org").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for own in [
+        "localhost:8080",
+        "LOCALHOST",
+        "127.0.0.2:8080",
+        "[::1]:8080",
+    ] {
+        let asking = client.get(app.url("/mailbox/1")).header("host", own);
+        assert_eq!(asking.send().await.unwrap().status(), 200, "{own}");
+    }
+    for other in [
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost@evil.example",
+        "192.0.2.1",
+    ] {
+        turned_away(&app, "/mailbox/1", Some(("host", other))).await;
+    }
+}

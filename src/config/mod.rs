@@ -22,5 +22,5 @@ pub use load::{ConfigError, REFERENCE, arguments, environment, ignored, keys, lo
 pub use relays::{Domain, Relay, WarmUp};
 pub use settings::{
     Config, Database, Http, InDoubt, Limits, Log, LogFormat, Mail, Polls, Site, Subscriptions,
-    Transport, sqlite_url,
+    Transport, is_loopback_host, sqlite_url,
 };

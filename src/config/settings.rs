@@ -209,10 +209,7 @@ impl Config {
     /// loopback.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let named = self
-            .host_address()
-            .map_or(self.host() == "localhost", |ip| ip.is_loopback());
-        named && self.http.bind.ip().is_loopback()
+        is_loopback_host(&self.host()) && self.http.bind.ip().is_loopback()
     }
 
     /// The domain for identifiers in mails: the public host, or `localhost` if that is an IP address (RFC 2919 §3).
@@ -342,6 +339,18 @@ fn in_doubt<'de, D: serde::Deserializer<'de>>(d: D) -> Result<InDoubt, D::Error>
 
 fn log_format<'de, D: serde::Deserializer<'de>>(d: D) -> Result<LogFormat, D::Error> {
     word(d, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+/// Whether a host, as in a URL or without its brackets, is this machine's own name or address.
+#[must_use]
+pub fn is_loopback_host(host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match bare.unwrap_or(host).parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
 }
 
 /// The URL of a SQLite file of any name: `?` would begin the parameters, and `%` an escape.

@@ -3,8 +3,9 @@
 use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::HeaderMap;
-use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
 use http::request::Parts;
+use http::uri::Authority;
 use serde_json::{Value, json};
 
 use super::inert::{self, Images};
@@ -12,6 +13,7 @@ use super::letter::{self, Letter};
 use super::store;
 use crate::admin::{Editor, show};
 use crate::app::App;
+use crate::config::is_loopback_host;
 use crate::db::entities::captured_mail;
 use crate::newsletters;
 use crate::types::CapturedMailId;
@@ -33,19 +35,27 @@ const PASSED_ON: [&str; 4] = [
 ];
 
 /// Extractor for visitors who may read other people's mails: editors, or everybody if the server can be reached only
-/// from its own machine, so that a demonstration needs no account. A request through a proxy may come from anywhere.
+/// from its own machine, so that a demonstration needs no account. A request through a proxy may come from anywhere,
+/// and one to another name from any site's page: its owner can give that name this machine's address (DNS rebinding).
 pub struct Looker;
 
 impl FromRequestParts<App> for Looker {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let passed_on = |name| parts.headers.contains_key(name);
-        if !app.config.is_loopback() || PASSED_ON.into_iter().any(passed_on) {
+        if !app.config.is_loopback() || !is_local(&parts.headers) {
             Editor::from_request_parts(parts, app).await?;
         }
         Ok(Self)
     }
+}
+
+/// Whether a request was made to this machine by a name that only this machine has, and not passed on by a proxy.
+fn is_local(headers: &HeaderMap) -> bool {
+    let passed_on = |name| headers.contains_key(name);
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| host.parse::<Authority>().ok());
+    host.is_some_and(|host| is_loopback_host(host.host())) && !PASSED_ON.into_iter().any(passed_on)
 }
 
 /// A link back to the editors' pages.
