@@ -169,6 +169,25 @@ async fn polls_a_replaced_token_speaks_for_the_same_voters() {
     assert!(none.unwrap().is_none());
 }
 
+/// Without a name, the voter is that of the Idempotency-Key.
+#[tokio::test]
+async fn polls_a_name_is_never_the_voter_of_a_key() {
+    let script = Script::start().await;
+    let unnamed = json!({"option": [1]});
+    assert_eq!(script.cast("K", &unnamed).await.0, 201);
+    for (n, name) in ["key:K", "name:key:K", "name:name:key:K"]
+        .iter()
+        .enumerate()
+    {
+        let named = json!({"option": [2], "voter": name});
+        let (status, told) = script.cast(&format!("request {n}"), &named).await;
+        assert_eq!(status, 201, "{name}: {told}");
+        let (status, told) = script.cast(&format!("again {n}"), &named).await;
+        assert_eq!(status, 200, "{name}: {told}");
+    }
+    assert_eq!(script.votes().await, [1, 3]);
+}
+
 #[tokio::test]
 async fn polls_what_was_not_counted_keeps_no_key() {
     let script = Script::start().await;

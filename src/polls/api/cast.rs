@@ -130,7 +130,7 @@ fn voter(
                 "Use 1 to 200 bytes that do not look like an address",
             ));
         }
-        return Ok(Voter::Named(format!("{}:{name}", caller.script.0)));
+        return Ok(Voter::Named(named(caller, &name)));
     }
     if let Some(marker) = voter::marker(app, headers) {
         return Ok(Voter::Browser(marker));
@@ -142,6 +142,16 @@ fn voter(
         }
         Some(key) => Voter::Named(format!("{}:key:{key}", caller.script.0)),
     })
+}
+
+/// A voter by the caller's own name. Names that begin like the voters of Idempotency-Keys have a prefix of their own, so
+/// that no name is the voter of a key, nor another name.
+fn named(caller: Caller, name: &str) -> String {
+    let taken = ["key:", "name:"]
+        .iter()
+        .any(|start| name.starts_with(start));
+    let prefix = if taken { "name:" } else { "" };
+    format!("{}:{prefix}{name}", caller.script.0)
 }
 
 /// The request under its Idempotency-Key. Both are kept as hashes under the poll's own secret, and the response
