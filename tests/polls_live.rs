@@ -56,6 +56,43 @@ async fn polls_a_viewer_is_told_four_times_a_second_at_most() {
     assert!(events > 1, "it moves while they come");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_one_network_has_a_number_of_viewers_and_any_number_of_votes() {
+    let app = TestApp::start_with(|config| {
+        config.limits.viewers_per_network = 2;
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    app.poll("trust").await;
+    let client = forgetful();
+    let opened = async |from: &str| {
+        let asking = client.get(app.url("/p/trust/live"));
+        asking.header("x-forwarded-for", from).send().await.unwrap()
+    };
+    let mut first = opened("198.51.100.7").await;
+    let mut second = opened("198.51.100.8").await;
+    for stream in [&mut first, &mut second] {
+        events_until(stream, "\"voters\":0").await;
+    }
+    let refused = opened("198.51.100.9").await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()["retry-after"], "60");
+    let mut elsewhere = opened("203.0.113.7").await;
+    events_until(&mut elsewhere, "\"voters\":0").await;
+    let form = [("option", "1"), ("marker", "0000000000000000000001")];
+    let post = client.post(app.url("/p/trust")).form(&form);
+    let vote = post.header("x-forwarded-for", "198.51.100.9").send().await;
+    assert_eq!(vote.unwrap().status(), 303);
+    events_until(&mut second, "\"voters\":1").await;
+    // A viewer who leaves is noticed by the connection.
+    drop(first);
+    let begun = Instant::now();
+    while opened("198.51.100.9").await.status() != 200 {
+        assert!(begun.elapsed() < PATIENCE, "the place stays taken");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// On another site's page no cookie says who answered: the ticket does that comes with the result.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_who_answered_elsewhere_follows_with_a_ticket() {

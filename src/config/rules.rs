@@ -140,7 +140,7 @@ impl Config {
 
     /// Settings with a minimum and a maximum.
     #[rustfmt::skip]
-    fn ranges(&self) -> [(&'static str, u64, u64, u64); 19] {
+    fn ranges(&self) -> [(&'static str, u64, u64, u64); 20] {
         let Self { http, mail, polls, subscriptions, limits, .. } = self;
         [
             ("http.max_body_bytes", http.max_body_bytes, 4_096, 64 << 20),
@@ -162,6 +162,7 @@ impl Config {
             ("limits.subscriptions_per_minute", limits.subscriptions_per_minute.into(), 1, 1 << 20),
             ("limits.sign_ins_per_minute", limits.sign_ins_per_minute.into(), 1, 1 << 20),
             ("limits.api_per_minute", limits.api_per_minute.into(), 1, 1 << 24),
+            ("limits.viewers_per_network", limits.viewers_per_network.into(), 1, 1 << 20),
         ]
     }
 }

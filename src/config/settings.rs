@@ -103,6 +103,7 @@ pub struct Limits {
     pub subscriptions_per_minute: u32,
     pub sign_ins_per_minute: u32,
     pub api_per_minute: u32,
+    pub viewers_per_network: u32,
 }
 
 /// `[log]`

@@ -264,13 +264,15 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::web::viewers::Viewers;
 
     /// Sends `requests` in one go and returns what the client reads until the server closes.
     async fn conversation(requests: &str) -> String {
         let (events, watched) = watch::channel(Some(held::event("news")));
+        let place = Viewers::new(1).take(Vec::new()).expect("free");
         let live = move || {
-            let watched = watched.clone();
-            async move { Held::answer(watched) }
+            let (watched, place) = (watched.clone(), place.clone());
+            async move { Held::answer(watched, place) }
         };
         let router = Router::new()
             .route("/", get(|| async { "hello" }))

@@ -8,6 +8,7 @@
 
 use std::convert::Infallible;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -20,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::viewers::Place;
 use crate::types::UnixMillis;
 
 /// Proxies and mobile networks drop silent connections. Browsers ignore a comment.
@@ -37,7 +39,11 @@ pub const UNBUFFERED: (HeaderName, HeaderValue) = (
 /// The events of a response: the latest one, and each newer one until the sender is dropped. A slow client skips
 /// events that were superseded meanwhile.
 #[derive(Clone, Debug)]
-pub struct Held(watch::Receiver<Option<Bytes>>);
+pub struct Held {
+    events: watch::Receiver<Option<Bytes>>,
+    /// Free again when the response ends.
+    _place: Arc<Place>,
+}
 
 /// An event in its wire format. `data` must be one line.
 #[must_use]
@@ -46,9 +52,9 @@ pub fn event(data: &str) -> Bytes {
 }
 
 impl Held {
-    /// A response that continues with `events`.
+    /// A response that continues with `events`, and holds a viewer's place as long.
     #[must_use]
-    pub fn answer(events: watch::Receiver<Option<Bytes>>) -> Response {
+    pub fn answer(events: watch::Receiver<Option<Bytes>>, place: Arc<Place>) -> Response {
         // A stream, because its length is unknown and nobody then adds a length to the head.
         let mut response = Response::new(Body::from_stream(stream::empty::<
             Result<Bytes, Infallible>,
@@ -59,7 +65,10 @@ impl Held {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let (name, value) = UNBUFFERED;
         headers.insert(name, value);
-        response.extensions_mut().insert(Self(events));
+        response.extensions_mut().insert(Self {
+            events,
+            _place: place,
+        });
         response
     }
 
@@ -69,14 +78,14 @@ impl Held {
             return;
         }
         drop(head);
-        self.0.mark_changed();
+        self.events.mark_changed();
         loop {
             let news = tokio::select! {
                 () = hung_up(&stream) => return,
-                news = timeout(SIGN_OF_LIFE, self.0.changed()) => news,
+                news = timeout(SIGN_OF_LIFE, self.events.changed()) => news,
             };
             let latest = match news {
-                Ok(Ok(())) => self.0.borrow_and_update().clone(),
+                Ok(Ok(())) => self.events.borrow_and_update().clone(),
                 Ok(Err(_)) => break,
                 Err(_) => Some(Bytes::from_static(COMMENT)),
             };
@@ -142,11 +151,20 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::web::viewers::Viewers;
+
+    fn held(events: watch::Receiver<Option<Bytes>>) -> Held {
+        let place = Viewers::new(1).take(Vec::new());
+        Held {
+            events,
+            _place: place.expect("free"),
+        }
+    }
 
     #[test]
     fn a_head_says_that_the_connection_ends_with_the_answer() {
         let (_sender, events) = watch::channel(None);
-        let (mut parts, _) = Held::answer(events).into_parts();
+        let (mut parts, _) = Held::answer(events.clone(), held(events)._place).into_parts();
         parts
             .headers
             .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -168,7 +186,7 @@ mod tests {
         let mut viewer = TcpStream::connect(address).await.expect("connected");
         let (stream, _) = listener.accept().await.expect("accepted");
         let (sender, events) = watch::channel(Some(event("1")));
-        let sending = tokio::spawn(Held(events).send(stream, b"head\r\n\r\n".to_vec()));
+        let sending = tokio::spawn(held(events).send(stream, b"head\r\n\r\n".to_vec()));
         let mut seen = String::new();
         while !seen.ends_with("data: 1\n\n") {
             let mut buffer = [0; 64];
@@ -193,7 +211,7 @@ mod tests {
         let viewer = TcpStream::connect(address).await.expect("connected");
         let (stream, _) = listener.accept().await.expect("accepted");
         let (sender, events) = watch::channel(None);
-        let sending = tokio::spawn(Held(events).send(stream, b"head".to_vec()));
+        let sending = tokio::spawn(held(events).send(stream, b"head".to_vec()));
         drop(viewer);
         timeout(Duration::from_secs(10), sending)
             .await

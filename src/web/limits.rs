@@ -11,6 +11,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use super::Problem;
+use super::viewers::Viewers;
 use crate::config;
 use crate::db::Sparing;
 use crate::types::Clock;
@@ -26,6 +27,8 @@ pub struct Limits {
     pub sign_ins_of_account: AccountLimit,
     /// API requests, by token.
     pub api: Limit,
+    /// Viewers of live results, by network and in all.
+    pub viewers: Viewers,
     /// Limits the log lines about failed sign-ins.
     pub told_of_sign_ins: Sparing,
     /// Limits the log lines about unknown API tokens.
@@ -71,6 +74,7 @@ impl Limits {
             ),
             sign_ins_of_account: AccountLimit::new(settings.sign_ins_per_minute, clock),
             api: Limit::per_minute("api", settings.api_per_minute, clock),
+            viewers: Viewers::new(settings.viewers_per_network),
             told_of_sign_ins: Sparing::new(),
             told_of_tokens: Sparing::new(),
         }

@@ -15,7 +15,7 @@
 //! - [`press`]: buttons on pages linked from mails, which programs must not press.
 //! - [`cookies`]: reading and setting the few cookies in use.
 //! - [`connections`]: the HTTP server; [`held`]: responses that last for hours and cost little more than a socket;
-//!   [`watched`]: one task for all viewers of the same thing.
+//!   [`watched`]: one task for all viewers of the same thing; [`viewers`]: how many there may be.
 //!
 //! Nothing is parsed without a limit, and no response leaves without the security headers.
 
@@ -34,6 +34,7 @@ pub mod problems;
 pub mod security;
 pub mod sheets;
 pub mod uploads;
+pub mod viewers;
 pub mod watched;
 
 pub use client::Client;

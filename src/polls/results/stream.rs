@@ -16,8 +16,8 @@ use crate::polls::asking::{allow_embedding, own_choice, public_poll};
 use crate::polls::model::{Phase, Poll};
 use crate::types::varint::{pack, unpack};
 use crate::types::{Keys, PollId, Purpose, UnixMillis};
-use crate::web::Problem;
 use crate::web::held::Held;
+use crate::web::{Client, Problem};
 
 /// How long a browser can come back to the stream, for example after its machine slept.
 const LASTS: Duration = Duration::from_secs(24 * 60 * 60);
@@ -58,11 +58,12 @@ fn is_valid(keys: &Keys, ticket: &str, poll: PollId, now: UnixMillis) -> bool {
 /// Results as server-sent events, until the poll closes.
 ///
 /// # Errors
-/// 404 for an unknown poll, or for one whose results this reader may not see now.
+/// 404 for an unknown poll, or for one whose results this reader may not see now; 429 if too many are watching.
 pub async fn live(
     State(app): State<App>,
     Path(slug): Path<String>,
     Query(Ticket { ticket }): Query<Ticket>,
+    client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
@@ -78,7 +79,8 @@ pub async fn live(
         allow_embedding(&app, &headers, &mut response);
         return Ok(response);
     }
-    let mut response = Held::answer(app.polls.live.watch(&poll));
+    let place = app.limits.viewers.take(client.network())?;
+    let mut response = Held::answer(app.polls.live.watch(&poll), place);
     allow_embedding(&app, &headers, &mut response);
     Ok(response)
 }
