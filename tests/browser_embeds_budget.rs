@@ -145,7 +145,7 @@ async fn an_embed_never_moves_the_page() {
             wait_for_module(&browser).await;
             let name = format!("{poll}, {which}, {} px", look.width);
             if which == "short" {
-                wait_for_result(&browser, "need an answer").await;
+                wait_for_result(&browser, "No account needed").await;
                 assert_eq!(browser.moved().await, 0.0, "{name}: drawn");
                 browser
                     .run(

@@ -251,7 +251,7 @@ async fn an_embedded_result_says_what_it_shows_of_other_kinds() {
     assert!(text.contains("Full results"), "{text}");
     // The rows are first choices, so one of them is the reader's.
     let own = "return [...document.querySelector('canvass-poll').shadowRoot.querySelectorAll('.own th')].map(r => r.textContent);";
-    assert_eq!(browser.run(own).await, json!(["No your answer"]));
+    assert_eq!(browser.run(own).await, json!(["No your first choice"]));
     browser.close().await;
 }
 
@@ -281,4 +281,64 @@ async fn an_embedded_result_is_live_for_those_who_answered() {
     let asked = seen.iter().filter(|line| line.contains("/live")).count();
     assert_eq!(asked, 1, "{seen:?}");
     browser.close().await;
+}
+
+/// Whatever the page says about its language, and while only a part of the answers is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_in_the_sites_own_words_never_loses_an_answer() {
+    let here = Embedding::of(&[]).await;
+    here.app
+        .poll_with("trust", |poll| poll.headline_tier = Tier::Worked)
+        .await;
+    let words = r#"{"note":"Es antworteten: {readers}.","part":"Gezählt: {readers}, am {first}."}"#;
+    let html = here.snippet("trust", "element").await;
+    let html = html.replace("<canvass-poll", &format!("<canvass-poll words='{words}'"));
+    for (n, (lang, note)) in [
+        ("de_DE", "Es antworteten: 1."),
+        ("", "Es antworteten: 2."),
+        ("de", "Gezählt: 3, am 2. März 2026."),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        if lang == "de" {
+            // No proof of work, so it is not counted.
+            let answer = [("option", "2")];
+            here.app
+                .reader()
+                .post("/p/trust", &answer)
+                .await
+                .expect(200);
+        }
+        let opening = format!("<html lang=\"{lang}\">");
+        here.publisher
+            .publish_as(&opening, "<body>", &html, &here.road.origin);
+        let Some(browser) = Browser::open(Look::default()).await else {
+            return;
+        };
+        browser.goto(&here.publisher.article()).await;
+        wait_for_module(&browser).await;
+        choose_and_send(&browser, 1).await;
+        let seen = wait_for_result(&browser, "Your answer has been counted").await;
+        let text = seen["text"].as_str().unwrap_or_default();
+        assert!(text.contains(note), "{lang:?}, reader {n}: {text}");
+        assert!(!text.contains("could not be sent"), "{lang:?}: {text}");
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_pasted_form_explains_its_stars_if_it_has_any() {
+    let here = Embedding::of(&["trust"]).await;
+    here.app
+        .poll_with("two", |poll| {
+            poll.questions.push(poll.questions[0].clone());
+            poll.questions[1].required = false;
+        })
+        .await;
+    let one = here.snippet("trust", "form").await;
+    assert!(!one.contains('*'), "{one}");
+    let two = here.snippet("two", "form").await;
+    assert!(two.contains("Questions marked * need an answer."), "{two}");
+    assert_eq!(two.matches(" *</legend>").count(), 1, "{two}");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use canvass::polls::{Kind, QuestionText};
 use serde_json::json;
 
 use crate::browser_embeds::{Embedding, choose_and_send, wait_for_module, wait_for_result};
@@ -240,5 +241,73 @@ async fn an_embed_follows_its_result_again_after_the_server_was_away() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(asked() > 1, "{:?}", here.road.seen());
+    browser.close().await;
+}
+
+/// Each error is in its own question, and the focus on the first that has one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embed_says_in_each_question_what_is_wrong() {
+    let here = Embedding::of(&[]).await;
+    let several = |question: &mut QuestionText| {
+        (question.kind, question.max_choices) = (Kind::Several, 2);
+    };
+    here.app
+        .poll_with("trust", |poll| {
+            several(&mut poll.questions[0]);
+            poll.questions.push(poll.questions[0].clone());
+            poll.questions.push(poll.questions[0].clone());
+        })
+        .await;
+    here.app
+        .poll_with("capital", |poll| {
+            let question = &mut poll.questions[0];
+            (question.kind, question.max_choices) = (Kind::Ranked, 0);
+        })
+        .await;
+    let errors = "const root = document.querySelector('form') ?? document.querySelector('canvass-poll').shadowRoot;
+         const focus = document.activeElement.shadowRoot?.activeElement ?? document.activeElement;
+         const described = focus.getAttribute('aria-describedby');
+         return [[...root.querySelectorAll('fieldset')].map(f => f.querySelector('legend + .canvass-error')?.textContent ?? ''),
+                 focus.name, described && root.querySelector('#' + CSS.escape(described)).textContent,
+                 root.querySelectorAll('p.canvass-error').length];";
+    let send = "const root = document.querySelector('form') ?? document.querySelector('canvass-poll').shadowRoot;
+         root.querySelector('[value=\"4\"]').click(); root.querySelector('button').click();";
+    let missing = "Choose an answer.";
+    for which in ["element", "short"] {
+        let Some(browser) = opened(&here, which).await else {
+            return;
+        };
+        if which == "short" {
+            wait_for_result(&browser, "need an answer").await;
+        }
+        browser.run(send).await;
+        for _ in 0..400 {
+            if browser.run(errors).await[1] == "option.1" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        assert_eq!(
+            browser.run(errors).await,
+            json!([[missing, "", missing], "option.1", missing, 2]),
+            "{which}"
+        );
+        browser.picture(&format!("embed-errors-{which}")).await;
+        browser.assert_accessible().await;
+        browser.close().await;
+    }
+    let Some(browser) = Browser::open(Look::phone()).await else {
+        return;
+    };
+    browser.goto(&here.app.url("/embed/p/capital")).await;
+    wait_for_module(&browser).await;
+    browser.click("canvass-poll button").await;
+    let unranked = "Give at least your first choice a rank.";
+    browser.wait_for_text(unranked).await;
+    assert_eq!(
+        browser.run(errors).await,
+        json!([[unranked], "rank.1", unranked, 1])
+    );
+    browser.picture("embed-errors-ranked").await;
     browser.close().await;
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use canvass::polls::{QuestionText, Visibility};
+use canvass::polls::{Kind, QuestionText, Visibility};
 
 use crate::support::app::TestApp;
+use crate::support::page::Page;
 
 #[tokio::test]
 async fn polls_a_reader_answers_sees_the_result_and_changes_it() {
@@ -221,7 +222,67 @@ async fn polls_scripts_of_the_page_get_json() {
         .await
         .expect(422);
     let said: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
-    assert_eq!(said["errors"][0]["message"], "Choose an answer.");
+    assert_eq!(
+        said["errors"],
+        serde_json::json!([{ "field": "option", "message": "Choose an answer." }])
+    );
+}
+
+/// What a question asks for is said with it, and so is what is wrong with the answer.
+#[tokio::test]
+async fn polls_hints_and_errors_belong_to_their_question() {
+    let app = TestApp::start().await;
+    app.poll_with("several", |poll| {
+        let question = &mut poll.questions[0];
+        (question.kind, question.max_choices) = (Kind::Several, 2);
+    })
+    .await;
+    app.poll("trust").await;
+    let reader = app.reader();
+    for (slug, before, after) in [
+        ("several", vec!["q1-hint"], vec!["q1-hint", "q1-error"]),
+        ("trust", vec![], vec!["q1-error"]),
+    ] {
+        let path = format!("/p/{slug}");
+        let described = |page: &Page| -> Vec<String> {
+            let of = page.attributes("fieldset", "aria-describedby").join(" ");
+            of.split_whitespace().map(str::to_owned).collect()
+        };
+        let page = reader.get(&path).await.expect(200);
+        assert_eq!(described(&page), before, "{slug}");
+        let page = reader.post(&path, &[]).await.expect(422);
+        assert_eq!(described(&page), after, "{slug}");
+        for id in after {
+            assert_eq!(page.all(&format!("#{id}")).len(), 1, "{slug}: {id}");
+        }
+    }
+}
+
+/// By the name of the first input of each question, so that a script finds where it belongs.
+#[tokio::test]
+async fn polls_scripts_get_all_errors_by_the_names_of_the_inputs() {
+    let app = TestApp::start().await;
+    app.poll_with("three", |poll| {
+        for kind in [Kind::Several, Kind::Ranked] {
+            let mut question = poll.questions[0].clone();
+            (question.kind, question.max_choices) = (kind, 2);
+            question.none = (kind == Kind::Several).then(|| "None of these".into());
+            poll.questions.push(question);
+        }
+    })
+    .await;
+    let reader = app.reader().with_header("accept", "application/json");
+    let answer = [("option.2", "5"), ("option.2", "7")];
+    let refused = reader.post("/p/three", &answer).await.expect(422);
+    let said: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
+    assert_eq!(
+        said["errors"],
+        serde_json::json!([
+            { "field": "option.1", "message": "Choose an answer." },
+            { "field": "option.2", "message": "“None of these” cannot be combined with other answers. Choose it on its own, or clear it." },
+            { "field": "rank.8", "message": "Give at least your first choice a rank." },
+        ])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

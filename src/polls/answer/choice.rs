@@ -76,8 +76,8 @@ impl ChoiceError {
         matches!(self, Self::Nothing { .. } | Self::Unranked { .. })
     }
 
-    /// The message that readers see beside the question.
-    pub fn message(self) -> String {
+    /// The message that readers of `poll` see beside the question.
+    pub fn message(self, poll: &Poll) -> String {
         match self {
             Self::Nothing { .. } => "Choose an answer.".to_owned(),
             Self::Unranked { .. } => "Give at least your first choice a rank.".to_owned(),
@@ -89,9 +89,14 @@ impl ChoiceError {
             Self::BadRank { max, .. } => {
                 format!("Use each rank from 1 to {max} no more than once.")
             }
-            Self::NotAlone { .. } => {
-                "The last answer cannot be combined with others. Choose it on its own, or clear it."
-                    .to_owned()
+            Self::NotAlone { question } => {
+                let question = poll.questions.iter().find(|q| q.key == question);
+                let mut options = question.iter().flat_map(|question| &question.options);
+                let apart = options.find(|option| option.role == Role::Apart && !option.retired);
+                let label = apart.map_or("", |option| &option.label);
+                format!(
+                    "“{label}” cannot be combined with other answers. Choose it on its own, or clear it."
+                )
             }
             Self::TwoAnswers { .. } => {
                 "You chose an answer and wrote one of your own. Keep one of them.".to_owned()

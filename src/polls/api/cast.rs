@@ -108,7 +108,7 @@ pub async fn cast(
             }
             Ok(response)
         }
-        Answered::Invalid(error) => Err(Problem::invalid("option", error.message())),
+        Answered::Invalid(error) => Err(Problem::invalid("option", error.message(&poll))),
         Answered::NotOpen(phase) => Err(Problem::conflict(not_counted(&poll, phase))),
         Answered::HandedOver => Err(Problem::conflict(known::HANDED_OVER)),
         Answered::NotInvited => Err(Problem::conflict(not_asked())),

@@ -31,7 +31,7 @@ impl File {
         for part in parts {
             body.push_str(part.split_once("*/").map_or("", |(_, rest)| rest));
         }
-        Self::of(body.trim().to_owned())
+        Self::of(body.trim().replace("}\n", "}"))
     }
 
     fn of(body: String) -> Self {
@@ -75,11 +75,11 @@ impl File {
 const TIGHT: &[char] = &[
     '{', '}', '(', ')', '[', ']', ',', ';', ':', '?', '=', '<', '>', '&', '|', '*', '!',
 ];
-/// After these, a statement cannot end with its line.
-const OPEN: &[char] = &['{', '(', '[', ',', ';'];
+/// After these, an end of a line means nothing: every statement that ends with an expression has its semicolon.
+const OPEN: &[char] = &['{', '}', '(', '[', ',', ';'];
 
-/// The script without needless spaces and ends of lines, outside strings. It must have no comments, and no quotes in
-/// regular expressions.
+/// The script without needless spaces, semicolons and ends of lines, outside strings. It must have no comments, no
+/// quotes in regular expressions, and no empty statements.
 fn squeezed(script: &str) -> String {
     let mut out = String::with_capacity(script.len());
     let mut chars = script.chars().peekable();
@@ -93,6 +93,10 @@ fn squeezed(script: &str) -> String {
         };
         if needless {
             continue;
+        }
+        // A block's last statement needs no semicolon.
+        if c == '}' && quote.is_none() && out.ends_with(';') {
+            out.pop();
         }
         out.push(c);
         match quote {
@@ -166,7 +170,7 @@ mod tests {
         let script = "// Why.\nconst a = \"https://b { c }\";\n\n  if (a) {\n    a(b + +c, `${ d } \\` ,`);\n  }\n";
         assert_eq!(
             File::script(script).body,
-            "const a=\"https://b { c }\";if(a){a(b + +c,`${ d } \\` ,`);}"
+            "const a=\"https://b { c }\";if(a){a(b + +c,`${ d } \\` ,`)}"
         );
         for (sent, source) in [
             (&MODULE.body, include_str!("poll.js")),
@@ -183,7 +187,7 @@ mod tests {
         }
         assert_eq!(
             File::style("/* Why. */\na{b:c}/* x */\nd{}").body,
-            "a{b:c}\nd{}"
+            "a{b:c}d{}"
         );
         assert!(!SHEET.body.contains("/*"));
     }

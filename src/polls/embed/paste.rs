@@ -34,20 +34,22 @@ pub const WORDS: &str = r#"<canvass-poll words='{
   "unsent": "Your answer could not be sent. Try again, or",
   "there": "answer on the poll’s page", "open": "Answer the poll",
   "results": "Results", "whole": "Full results", "change": "Change my answer",
-  "readers": "Readers", "share": "Share", "yours": "your answer",
+  "readers": "Readers", "share": "Share", "yours": "your answer", "first": "your first choice",
   "small": "No account needed. You can change your answer while the poll is open. The result counts readers who chose to answer; it says nothing about others.",
   "hint": "Optional. It takes effect when you confirm your address. Unless you tick it, your answer stays secret.",
   "note": "Readers who chose to answer: {readers}, from {first} to {last}, on: {places}. They selected themselves; no margin of error applies.",
+  "part": "Readers who chose to answer and are counted here: {readers}. All answers, including those not counted here, were given from {first} to {last}, on: {places}. Readers selected themselves; no margin of error applies.",
   "page": "the poll’s page", "article": "an article", "embed": "pages that embed it", "mail": "the newsletter",
   "api": "connected services", "elsewhere": "another poll system, from which it was imported"
 }' …>"#;
 
 /// Texts that come with the poll or its result in English: beside the form, and in the note under a result.
 #[cfg(test)]
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "small",
     "hint",
     "note",
+    "part",
     "page",
     "article",
     "embed",

@@ -27,6 +27,7 @@ const WORDS = {
   readers: "Readers",
   share: "Share",
   yours: "your answer",
+  first: "your first choice",
 };
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
@@ -114,13 +115,16 @@ class CanvassPoll extends HTMLElement {
     this.body.style.paddingBlockStart = said && this.status.offsetHeight + 11 + "px";
   }
 
-  // Shows each error before its field, and moves the focus to the first.
+  // Shows each error below its question or before its field, and moves the focus to the first.
   mend(form, errors) {
     let first;
     for (const { field, message } of errors) {
-      const input = form.querySelector(`[name=${field}]`) ?? form.elements[0];
+      // A form of the site's own may have other names.
+      const input = form.querySelector(`[name="${field}"]`) ?? form.querySelector("input");
       const id = "canvass-" + field;
-      (input.closest("label:not(.canvass-field)") ?? input).before(el("p", { class: "canvass-error error", id }, message));
+      const said = el("p", { class: "canvass-error error", id }, message);
+      const legend = input.closest("fieldset")?.querySelector("legend");
+      legend ? legend.after(said) : (input.closest("label:not(.canvass-field)") ?? input).before(said);
       input.setAttribute("aria-invalid", true);
       input.setAttribute("aria-describedby", id);
       (first ??= input).focus();
@@ -163,14 +167,14 @@ class CanvassPoll extends HTMLElement {
   draw(poll) {
     const words = this.words;
     const fields = poll.questions.map((question) =>
-      el("fieldset", {}, el("legend", {}, question.text, question.required && " *"), question.hint && el("p", { class: "canvass-top" }, question.hint),
+      el("fieldset", {}, el("legend", {}, question.text, question.star && " *"), question.hint && el("p", { class: "canvass-top" }, question.hint),
         question.scale?.low && el("p", { class: "canvass-top" }, `${words.from} “${question.scale.low}” ${words.to} “${question.scale.high}”.`),
         ...question.options.map((option) =>
           el("label", { part: "option" },
             el("input", { type: question.input, name: question.name, value: option.key, required: question.native_required }), el("span", {}, option.label)))));
     const letter = poll.newsletter;
     const form = el("form", { class: "canvass", method: "post", action: this.source, part: "form" },
-      poll.intro && el("p", { class: "canvass-top" }, poll.intro), el("p", { class: "canvass-top" }, words.marked), ...fields,
+      poll.intro && el("p", { class: "canvass-top" }, poll.intro), el("p", { class: "canvass-top" }, poll.starred && words.marked), ...fields,
       letter && el("label", { class: "canvass-field" }, words.email, el("input", { type: "email", name: "email", autocomplete: "email", maxlength: 254 })),
       letter && el("p", { class: "canvass-top" }, `${words.optional} ${letter.promise} ${words.either}`),
       letter && el("label", { class: "canvass-plain" }, el("input", { type: "checkbox", name: "consent", value: letter.consent_version }), el("span", {}, letter.consent)),
@@ -271,14 +275,20 @@ class CanvassPoll extends HTMLElement {
   // The note on the numbers: ours in English, or the site's own text with the same values.
   noted({ note, answered }) {
     const words = this.words;
-    if (!words.note || !answered) return note;
-    const lang = this.closest("[lang]")?.lang;
+    const text = answered && words[answered.all ? "note" : "part"];
+    if (!text) return note;
+    let lang;
+    try {
+      [lang] = Intl.getCanonicalLocales(this.closest("[lang]")?.lang);
+    } catch {
+      // Not a language tag: the browser's own language.
+    }
     const day = (date) => new Date(date).toLocaleDateString(lang, { dateStyle: "long", timeZone: "UTC" });
     const facts = {
       readers: answered.readers.toLocaleString(lang), first: day(answered.first), last: day(answered.last),
       places: answered.places.map((place) => words[place] ?? place).join(", "),
     };
-    return words.note.replace(/{(\w+)}/g, (all, key) => facts[key] ?? all);
+    return text.replace(/{(\w+)}/g, (all, key) => facts[key] ?? all);
   }
 
   watch(wait = 5) {
@@ -333,7 +343,7 @@ function table(question, own, words) {
       const bar = el("b");
       bar.style.inlineSize = row.width + "%";
       return el("tr", { class: mine && "own", part: "row" },
-        el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${words.yours}`),
+        el("th", { scope: "row" }, row.label, mine && el("i", {}, ` ${question.runoff ? words.first : words.yours}`),
           ...(row.words ?? []).map((said) => el("small", {}, el("bdi", {}, said.text), " " + said.count)),
           el("b", {}, bar)),
         el("td", {}, row.count), shares && el("td", {}, row.share));

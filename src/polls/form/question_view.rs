@@ -148,6 +148,14 @@ impl QuestionView {
         }
     }
 
+    /// The name of its first input.
+    pub fn first_input(&self) -> String {
+        match self.options.first().filter(|_| self.ranked) {
+            Some(option) => format!("rank.{}", option.key),
+            None => self.name.clone(),
+        }
+    }
+
     /// Fills in what was sent.
     pub fn refill(&mut self, sent: &Sent) {
         // A mail's link names one option: in a ranking, that is the first choice.

@@ -10,7 +10,7 @@ use super::offer::{self, Left};
 use super::page::seed;
 use super::retyped::{is_article, retyped, shown, unsent};
 use super::typed;
-use super::view::{FormPage, FormView};
+use super::view::{FormPage, FormView, by_input};
 use crate::app::App;
 use crate::db::group_commit::Refused;
 use crate::polls::answer::{
@@ -81,7 +81,10 @@ async fn submitted(
     let vote = Vote::read(request, slug).await?;
     match vote.cast().await {
         Ok(Answered::Counted { choice, .. }) => Ok(vote.counted(&choice).await),
-        Ok(Answered::Invalid(error)) if json => Err(Problem::invalid("option", error.message())),
+        Ok(Answered::Invalid(error)) if json => {
+            let errors = by_input(&vote.poll, &vote.sent, error);
+            Err(Problem::invalid_fields(errors))
+        }
         Ok(Answered::Invalid(error)) => Box::pin(vote.to_mend(error)).await,
         Ok(Answered::NotOpen(phase)) => vote.not_counted(not_counted(&vote.poll, phase)).await,
         Ok(Answered::HandedOver) => vote.not_counted(known::HANDED_OVER.to_owned()).await,

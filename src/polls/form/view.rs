@@ -140,18 +140,19 @@ impl FormView {
     }
 
     /// Shows the error beside its question, and returns it for the summary at the top.
-    pub fn mark(&mut self, error: ChoiceError) -> FieldProblem {
+    fn mark(&mut self, poll: &Poll, error: ChoiceError) -> FieldProblem {
         let at = error.question().unwrap_or(1);
         let several = self.questions.len() > 1;
+        let message = error.message(poll);
         let mut problem = FieldProblem {
             field: format!("q{at}"),
-            message: error.message(),
+            message: message.clone(),
         };
         for question in self.questions.iter_mut().filter(|q| q.key == at) {
-            question.error = Some(error.message());
             if several {
-                problem.message = format!("“{}”: {}", question.text, error.message());
+                problem.message = format!("“{}”: {message}", question.text);
             }
+            question.error = Some(message.clone());
             if let Some(option) = question.options.first() {
                 problem.field = format!("o{}", option.key);
             }
@@ -161,12 +162,33 @@ impl FormView {
 
     /// Marks every error that makes `sent` invalid for `poll`: `first`, and any others.
     pub fn mark_all(&mut self, poll: &Poll, sent: &Sent, first: ChoiceError) -> Vec<FieldProblem> {
-        let mut faults = Choice::faults(poll, sent);
-        if faults.is_empty() {
-            faults.push(first);
-        }
-        faults.into_iter().map(|fault| self.mark(fault)).collect()
+        let faults = faults(poll, sent, first).into_iter();
+        faults.map(|fault| self.mark(poll, fault)).collect()
     }
+}
+
+/// Everything that makes `sent` invalid for `poll`: `first`, and any others.
+fn faults(poll: &Poll, sent: &Sent, first: ChoiceError) -> Vec<ChoiceError> {
+    let faults = Choice::faults(poll, sent);
+    if faults.is_empty() {
+        return vec![first];
+    }
+    faults
+}
+
+/// The same for a script: each error by the name of the first input of its question.
+pub fn by_input(poll: &Poll, sent: &Sent, first: ChoiceError) -> Vec<FieldProblem> {
+    let form = FormView::of(poll, None);
+    let faults = faults(poll, sent, first).into_iter();
+    let problems = faults.map(|fault| {
+        let at = fault.question().unwrap_or(1);
+        let question = form.questions.iter().find(|question| question.key == at);
+        FieldProblem {
+            field: question.map_or_else(|| "option".to_owned(), QuestionView::first_input),
+            message: fault.message(poll),
+        }
+    });
+    problems.collect()
 }
 
 /// The heading above the list of errors.
@@ -197,6 +219,8 @@ pub struct FormPage {
     /// Mail votes only: the nonce of this page, and why it is shown again.
     pub nonce: Option<String>,
     pub again: Option<&'static str>,
+    /// Mail votes only: where those whose answer does not count through the link can give one.
+    pub elsewhere: Option<String>,
     /// Mail votes only: the questions beside the one that the mail's link has answered.
     pub more: Option<More>,
     /// The script that solves the puzzle while the reader answers, for a better tier.
@@ -233,6 +257,7 @@ impl FormPage {
             share: None,
             nonce: None,
             again: None,
+            elsewhere: None,
             script: assets::url("proof.js"),
             ask_person: false,
             oembed: None,

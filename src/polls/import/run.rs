@@ -307,7 +307,7 @@ async fn cast(app: &App, id: PollId, ballots: &[Ballot], name: &str) -> Result<(
             numbered.next_if(|(_, ballot)| group.len() < LARGEST_GROUP && coarse(ballot.at) == at)
         {
             let sent = Sent::options(ballot.options.iter().map(ToString::to_string));
-            let choice = Choice::read(&poll, &sent).map_err(|e| stopped(&e.message()))?;
+            let choice = Choice::read(&poll, &sent).map_err(|e| stopped(&e.message(&poll)))?;
             let answer = Answer {
                 poll: poll.clone(),
                 voter: Voter::Carried(number as u64).key(&poll),

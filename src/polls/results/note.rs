@@ -25,7 +25,11 @@ pub struct Answered {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = PollAnswered)]
 pub struct Facts {
+    /// The readers counted in the result.
     pub readers: i64,
+    /// Whether these are all who answered. If not, days and places are those of all, because they are known only of
+    /// all of them.
+    pub all: bool,
     /// The day of the first answer in the poll's zone: `2026-11-03`.
     pub first: String,
     /// The day of the last.
@@ -39,6 +43,7 @@ impl Facts {
     pub fn of(answered: &Answered, zone: &TimeZone) -> Self {
         Self {
             readers: answered.voters,
+            all: answered.all,
             first: stamp(answered.first, zone, "%F"),
             last: stamp(answered.last, zone, "%F"),
             places: answered.places.clone(),

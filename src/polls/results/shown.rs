@@ -20,8 +20,8 @@ pub struct Results {
     pub questions: Vec<QuestionResult>,
     /// Who answered, when and where, and that it is not a sample.
     pub note: String,
-    /// The values in the note, for pages in another language. Absent for a sample, before the first answer, and while
-    /// only a part of those who answered is counted: days and places are known only of all of them.
+    /// The values in the note, for pages in another language. Absent for a sample, and before the first answer that is
+    /// counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered: Option<Facts>,
     /// Further remarks about the tiers.
@@ -128,7 +128,7 @@ impl Results {
                 let mut answered = answered.clone();
                 answered.all = voters == answered.voters;
                 answered.voters = voters;
-                facts = answered.all.then(|| Facts::of(&answered, &zone));
+                facts = Some(Facts::of(&answered, &zone));
                 note(&answered, &zone)
             }
             Some(answered) if answered.voters > 0 => {

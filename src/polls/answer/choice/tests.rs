@@ -116,7 +116,7 @@ fn ranks_give_the_order_and_may_have_gaps() {
         rank: 2,
     };
     assert_eq!(ranked(&poll, &[(1, "2"), (4, "2")]), Err(same));
-    assert!(same.message().contains("rank 2"));
+    assert!(same.message(&poll).contains("rank 2"));
     let bad = Err(ChoiceError::BadRank {
         question: 1,
         max: 4,
@@ -211,6 +211,8 @@ fn none_of_these_stands_alone() {
         read(&poll, &["1", "4"]),
         Err(ChoiceError::NotAlone { question: 1 })
     );
+    let told = ChoiceError::NotAlone { question: 1 }.message(&poll);
+    assert!(told.starts_with("“None” cannot be combined"), "{told}");
     // Nobody is told first that there are too many, and then that the combination is impossible.
     assert_eq!(
         read(&poll, &["1", "2", "3", "4"]),
