@@ -161,6 +161,7 @@ mod subscriptions_import;
 mod subscriptions_import_consent;
 mod subscriptions_leaving;
 mod subscriptions_outdated_words;
+mod subscriptions_undoing;
 mod subscriptions_whose_browser;
 mod support_itself;
 mod table_owners;

@@ -1,7 +1,7 @@
 //! A reader leaves a newsletter, or undoes that.
 
 use super::confirm::parse_own;
-use super::model::{State, UNDO_WITHIN};
+use super::model::{State, Subscribed, UNDO_WITHIN};
 use super::store::subscribers::{self, Changed, Reader};
 use crate::app::App;
 use crate::db::DbErr;
@@ -36,12 +36,7 @@ pub async fn look(
     };
     let state = subscribers::state(app.db.read(), newsletter, reader).await?;
     let can_undo = match undoable(state, app.clock.now()) {
-        Some(_) => {
-            let hash = hash_of(app, &known)?;
-            subscribers::suppression(app.db.read(), &hash)
-                .await?
-                .is_none()
-        }
+        Some(_) => !is_suppressed(app, &known).await?,
         None => false,
     };
     Ok(Some(Relation {
@@ -82,6 +77,30 @@ pub async fn undo(app: &App, newsletter: NewsletterId, reader: ReaderId) -> Resu
     };
     txn.commit().await?;
     Ok(done)
+}
+
+/// Those of a reader's subscriptions whose leaving can still be undone.
+pub async fn undoable_of(
+    app: &App,
+    reader: &Reader,
+    subscribed: &[Subscribed],
+) -> Result<Vec<Subscribed>, DbErr> {
+    let now = app.clock.now();
+    let left = subscribed.iter().filter(|s| {
+        let (state, at) = (s.state, s.changed);
+        undoable(Some(Changed { state, at }), now).is_some()
+    });
+    let left: Vec<Subscribed> = left.cloned().collect();
+    if left.is_empty() || is_suppressed(app, reader).await? {
+        return Ok(Vec::new());
+    }
+    Ok(left)
+}
+
+async fn is_suppressed(app: &App, reader: &Reader) -> Result<bool, DbErr> {
+    let hash = hash_of(app, reader)?;
+    let found = subscribers::suppression(app.db.read(), &hash).await?;
+    Ok(found.is_some())
 }
 
 fn hash_of(app: &App, reader: &Reader) -> Result<[u8; 32], DbErr> {

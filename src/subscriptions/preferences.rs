@@ -1,5 +1,6 @@
 //! What a reader receives, and the name by which mails address them.
 
+use super::leave;
 use super::model::Subscribed;
 use super::reader_name::ReaderName;
 use super::store::subscribers::{self, Reader};
@@ -16,6 +17,8 @@ pub struct Preferences {
     pub reader: Reader,
     /// The subscriptions that are active.
     pub active: Vec<Subscribed>,
+    /// Those that were just left, which can be undone.
+    pub left: Vec<Subscribed>,
     /// The other newsletters.
     pub others: Vec<Newsletter>,
     /// The style sheet with the accent, if all newsletters have the same one.
@@ -39,6 +42,7 @@ pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, Db
         return Ok(None);
     };
     let mut active = subscribers::of_reader(app.db.read(), reader.id).await?;
+    let left = leave::undoable_of(app, &reader, &active).await?;
     active.retain(Subscribed::is_active);
     let mut others = newsletters::all(app.db.read()).await?;
     let mut sheets = others.iter().map(Newsletter::accent_sheet);
@@ -49,6 +53,7 @@ pub async fn look(app: &App, reader: ReaderId) -> Result<Option<Preferences>, Db
     Ok(Some(Preferences {
         reader,
         active,
+        left,
         others,
         accent_sheet,
         linked,
@@ -98,27 +103,22 @@ pub async fn take_back(app: &App, reader: ReaderId, poll: &str) -> Result<bool, 
     Ok(done)
 }
 
-/// Leaves all newsletters, and returns those that were left, by slug.
-pub async fn leave_all(app: &App, reader: ReaderId) -> Result<Vec<String>, DbErr> {
+/// Leaves all newsletters.
+pub async fn leave_all(app: &App, reader: ReaderId) -> Result<(), DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("leave all").await?;
-    let mut left = Vec::new();
     for subscribed in subscribers::of_reader(&*txn, reader).await? {
         subscribers::leave(&txn, subscribed.newsletter, reader, "preferences", now).await?;
-        if subscribed.is_active() {
-            left.push(subscribed.slug);
-        }
     }
-    txn.commit().await?;
-    Ok(left)
+    txn.commit().await
 }
 
-/// Undoes leaving these newsletters, as far as that is still possible ([`super::leave::undo`]). False: none was.
+/// Undoes leaving these newsletters, as far as that is still possible ([`leave::undo`]). False: none was.
 pub async fn undo_all(app: &App, reader: ReaderId, slugs: &[String]) -> Result<bool, DbErr> {
     let mut done = false;
     for subscribed in subscribers::of_reader(app.db.read(), reader).await? {
         if slugs.contains(&subscribed.slug) {
-            done |= super::leave::undo(app, subscribed.newsletter, reader).await?;
+            done |= leave::undo(app, subscribed.newsletter, reader).await?;
         }
     }
     Ok(done)

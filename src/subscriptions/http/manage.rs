@@ -30,8 +30,6 @@ struct Filled {
     time_zone: String,
     /// The newsletters whose box is not ticked.
     unticked: Vec<String>,
-    /// The newsletters that were just left, which can be undone.
-    left: Vec<String>,
     name_error: Option<String>,
     time_zone_error: Option<String>,
 }
@@ -54,7 +52,7 @@ pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<R
                 token: &token,
                 reader,
             };
-            visit.as_stored(Shown::AsItIs, Vec::new()).await
+            visit.as_stored(Shown::AsItIs).await
         }
         None => unknown_link(&app, BROKEN),
     }
@@ -77,14 +75,10 @@ pub async fn submit(
         token: &token,
         reader,
     };
-    if !press::is_by_a_person(&form)? {
-        let filled = Filled {
-            left: left_just_now(&form),
-            ..Filled::of(&preferences)
-        };
-        return visit.show(&preferences, &filled, Shown::ByAProgram);
-    }
     let typed = || Filled::typed(&form, &preferences);
+    if !press::is_by_a_person(&form)? {
+        return visit.show(&preferences, &typed()?, Shown::ByAProgram);
+    }
     match Action::of(&form)? {
         Action::Save => visit.save(&preferences, typed()?).await,
         Action::LeaveAll => visit.leave_all(typed()?).await,
@@ -113,7 +107,7 @@ impl Action {
     fn of(form: &RawForm) -> Result<Self, Problem> {
         Ok(match form.one("action")? {
             Some("leave-all") => Self::LeaveAll,
-            Some("undo-all") => Self::UndoAll(left_just_now(form)),
+            Some("undo-all") => Self::UndoAll(offered_back(form)),
             Some("data") => Self::MailData,
             _ => match form.one("take_back")? {
                 Some(poll) => Self::TakeBack(poll.to_owned()),
@@ -123,8 +117,8 @@ impl Action {
     }
 }
 
-/// The newsletters that the page said were just left.
-fn left_just_now(form: &RawForm) -> Vec<String> {
+/// The newsletters that the page offered to keep sending.
+fn offered_back(form: &RawForm) -> Vec<String> {
     form.all("back").map(str::to_owned).collect()
 }
 
@@ -201,12 +195,11 @@ impl Visit<'_> {
         preferences::change(self.app, self.reader, &change).await?;
         let left = |s: &&Subscribed| change.leave.contains(&s.newsletter);
         let left: Vec<&Subscribed> = preferences.active.iter().filter(left).collect();
-        let slugs = left.iter().map(|s| s.slug.clone()).collect();
-        self.as_stored(Shown::Saved(&saved(&left)), slugs).await
+        self.as_stored(Shown::Saved(&saved(&left))).await
     }
 
-    async fn leave_all(&self, mut typed: Filled) -> Result<Response, Problem> {
-        typed.left = preferences::leave_all(self.app, self.reader).await?;
+    async fn leave_all(&self, typed: Filled) -> Result<Response, Problem> {
+        preferences::leave_all(self.app, self.reader).await?;
         self.beside(&typed, "You will get no more emails from us.")
             .await
     }
@@ -216,7 +209,7 @@ impl Visit<'_> {
             true => "Your emails will keep coming.",
             false => "That was too long ago to be undone. Subscribe again, below.",
         };
-        self.as_stored(Shown::Saved(said), Vec::new()).await
+        self.as_stored(Shown::Saved(said)).await
     }
 
     async fn mail_data(&self, typed: &Filled) -> Result<Response, Problem> {
@@ -237,16 +230,12 @@ impl Visit<'_> {
         }
     }
 
-    /// The page without any input. `left`: newsletters that were just left, to be undone.
-    async fn as_stored(&self, shown: Shown<'_>, left: Vec<String>) -> Result<Response, Problem> {
+    /// The page without any input.
+    async fn as_stored(&self, shown: Shown<'_>) -> Result<Response, Problem> {
         let Some(preferences) = preferences::look(self.app, self.reader).await? else {
             return unknown_link(self.app, BROKEN);
         };
-        let filled = Filled {
-            left,
-            ..Filled::of(&preferences)
-        };
-        self.show(&preferences, &filled, shown)
+        self.show(&preferences, &Filled::of(&preferences), shown)
     }
 
     fn show(
@@ -292,8 +281,7 @@ impl Visit<'_> {
                 "problems": problems,
                 "summary": "Please look at this again",
                 "saved": saved,
-                "left": filled.left,
-                "left_one": filled.left.len() == 1,
+                "left": preferences.left.iter().map(|s| entry(&s.slug, &s.name)).collect::<Vec<_>>(),
                 "ask_person": shown == Shown::ByAProgram,
                 "again": press::AGAIN,
             }),

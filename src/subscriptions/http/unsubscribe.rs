@@ -31,7 +31,7 @@ pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<R
         let title = format!("Unsubscribe from {}?", relation.newsletter.name);
         return say(&app, "unsubscribe", &title, &relation, &token);
     }
-    gone(&app, &relation, &token)
+    gone(&app, &relation, &token, false)
 }
 
 /// `POST`
@@ -90,7 +90,7 @@ async fn stop(
 ) -> Result<Response, Problem> {
     leave::leave(app, newsletter, reader, how).await?;
     match leave::look(app, newsletter, reader).await? {
-        Some(relation) => gone(app, &relation, token),
+        Some(relation) => gone(app, &relation, token, false),
         None => unknown_link(app, BROKEN),
     }
 }
@@ -107,14 +107,17 @@ async fn undo(
             let title = format!("You will keep receiving {}", relation.newsletter.name);
             say(app, "resubscribed", &title, &relation, token)
         }
-        Some(relation) => gone(app, &relation, token),
+        Some(relation) => gone(app, &relation, token, true),
         None => unknown_link(app, BROKEN),
     }
 }
 
-fn gone(app: &App, relation: &Relation, token: &str) -> Result<Response, Problem> {
+/// `too_late`: an undo was asked for, and is not possible any more.
+fn gone(app: &App, relation: &Relation, token: &str, too_late: bool) -> Result<Response, Problem> {
     let title = format!("You no longer receive {}", relation.newsletter.name);
-    say(app, "unsubscribed", &title, relation, token)
+    let mut words = words(relation, token);
+    words["too_late"] = (too_late && !relation.can_undo).into();
+    page(app, StatusCode::OK, "unsubscribed", &title, words)
 }
 
 fn say(
