@@ -62,6 +62,11 @@ async fn list(
                 "date": date(issue.handed, &zone),
                 "iso": written::machine(issue.handed.timestamp()),
             })).collect::<Vec<_>>(),
+            "newer": (page > 1).then(|| match (page, issues.is_empty()) {
+                // Past the end, the page before may be empty as well.
+                (2, _) | (_, true) => format!("/archive/{}", newsletter.slug),
+                _ => format!("/archive/{}?page={}", newsletter.slug, page - 1),
+            }),
             "older": more.then(|| format!("/archive/{}?page={}", newsletter.slug, page + 1)),
         }),
     )?;

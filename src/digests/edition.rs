@@ -211,13 +211,12 @@ fn mailbox(newsletter: &Newsletter, address: &str) -> Result<Mailbox, CompileErr
 /// archive, if it has one.
 fn list_headers(parts: &Parts<'_>, archive: Option<String>) -> ListHeaders {
     let newsletter = parts.newsletter;
-    let reply_to = newsletter.reply_to.as_ref();
     ListHeaders {
         name: newsletter.name.clone(),
         id: format!("{}.{}", newsletter.slug, parts.domain),
         unsubscribe: vec![newsletter.id.0],
         help: format!("{}/subscribe/{}", parts.origin, newsletter.slug),
-        owner: reply_to.unwrap_or(&newsletter.from_address).clone(),
+        owner: newsletter.answers_to().to_owned(),
         archive,
         feedback_id: format!("{}:{}:issue:canvass", parts.issue.0, newsletter.slug),
     }

@@ -43,6 +43,12 @@ impl Newsletter {
         }
     }
 
+    /// The address at which readers reach the publisher.
+    #[must_use]
+    pub fn answers_to(&self) -> &str {
+        self.reply_to.as_ref().unwrap_or(&self.from_address)
+    }
+
     /// The variant of the accent for dark pages and mails.
     #[must_use]
     pub fn dark_accent(&self) -> String {

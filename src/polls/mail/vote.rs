@@ -139,8 +139,10 @@ pub async fn page(
         own => own.map(|_| ANSWERED_BEFORE),
     };
     let more = again.is_none().then(|| more(&link)).flatten();
+    let open = link.is_test && link.poll.is_open_to_all(app.clock.now());
     let page = FormPage {
         more,
+        elsewhere: open.then(|| format!("/p/{}", link.poll.slug)),
         ..with_nonce(&app, &link, &token, form, again)
     };
     render(&app, &page, StatusCode::OK)
@@ -275,6 +277,8 @@ async fn not_drawn(app: &App, link: &Link, status: StatusCode) -> Result<Respons
     let page = ResultsPage {
         invitation: None,
         refused: Some(NOT_DRAWN.to_owned()),
+        accent_sheet: link.newsletter.as_ref().map(Newsletter::accent_sheet),
+        lang: link.newsletter.as_ref().map(|n| n.language.clone()),
         beside: beside(app, &link.poll).await?,
         noindex: true,
         ..ResultsPage::of(&link.poll, app.clock.now(), results, None)

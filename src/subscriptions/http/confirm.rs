@@ -123,13 +123,12 @@ pub async fn submit(
             let words = expired_words(&app, &newsletter, &token, answer).await?;
             page(&app, StatusCode::GONE, "confirm_expired", EXPIRED, words)
         }
-        Confirmed::Refused(newsletter) => page(
-            &app,
-            StatusCode::CONFLICT,
-            "confirm_refused",
-            "We cannot email this address",
-            words(&newsletter, &token),
-        ),
+        Confirmed::Refused(newsletter) => {
+            let title = "We cannot email this address";
+            let mut words = words(&newsletter, &token);
+            words["write_to"] = newsletter.answers_to().into();
+            page(&app, StatusCode::CONFLICT, "confirm_refused", title, words)
+        }
         Confirmed::Unknown => unknown_link(&app, FORGOTTEN),
     }
 }
