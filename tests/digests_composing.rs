@@ -143,6 +143,8 @@ async fn of_two_editors_nobody_loses_words() {
         .await
         .expect(409);
     assert!(both.body.contains("Mara was here.") && both.body.contains("Omar was here."));
+    // Both in the direction of their language, as where they were written.
+    assert_eq!(both.attributes("textarea", "dir"), ["auto", "auto"]);
     // Mara's version stays stored until Omar decides.
     assert!(
         mara.get(&path(&maras))

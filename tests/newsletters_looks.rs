@@ -1,9 +1,13 @@
 //! A newsletter's accent and language as readers see them: in mails and on the pages about it.
 
+use std::time::Duration;
+
 use canvass::newsletters::{self, Typed};
+use canvass::types::Purpose;
+use canvass::types::varint::pack;
 
 use crate::subscriptions_double_opt_in::ask;
-use crate::support::app::TestApp;
+use crate::support::app::{START, TestApp};
 use crate::support::editor::signed_in;
 
 const VIOLET: &str = "#6b21a8";
@@ -82,6 +86,12 @@ async fn an_issue_is_in_the_language_and_the_colour_of_its_newsletter() {
     let mail = editor.get("/admin/issues/1/preview").await.expect(200);
     assert_eq!(mail.attributes("html", "lang"), ["de-AT"]);
     assert_eq!(mail.attributes(".footer", "lang"), ["en"]);
+    // Gmail drops the attributes of `html`. English words keep their direction in an Arabic issue, and the name at the
+    // top does not decide that of the text.
+    assert_eq!(mail.attributes(".outer", "lang"), ["de-AT"]);
+    assert_eq!(mail.attributes(".outer", "dir"), ["auto"]);
+    assert_eq!(mail.attributes(".name, .address", "dir"), ["auto", "auto"]);
+    assert_eq!(mail.attributes(".footer", "dir"), ["ltr"]);
     let links = mail.attributes(".content p a", "style").join(" ");
     assert!(links.contains(VIOLET), "{links}");
     let db = app.app.db.read();
@@ -140,5 +150,36 @@ async fn an_accent_that_cannot_be_read_has_no_sheet() {
             .get(&format!("/accent/{name}"))
             .await
             .expect(404);
+    }
+}
+
+/// On every page that shows it, so that it is read aloud and hyphenated in its own language.
+#[tokio::test]
+async fn a_poll_is_in_the_language_of_its_newsletter() {
+    let app = TestApp::start().await;
+    changed(&app).await;
+    let letter = newsletters::by_slug(app.app.db.read(), "premium").await;
+    let letter = letter.unwrap().unwrap().id;
+    let over = START + Duration::from_secs(60);
+    let poll = app
+        .poll_with("trust", |poll| {
+            poll.newsletter = Some(letter);
+            poll.intro = "Eine Frage.".into();
+            poll.closes_at = Some(over);
+        })
+        .await;
+    let reader = app.reader();
+    let token = app.app.keys.seal(Purpose::Vote, &pack(&[poll.0, 1, 1, 99]));
+    let pages = ["/p/trust".to_owned(), format!("/v/{token}")];
+    for path in pages {
+        let page = reader.get(&path).await.expect(200);
+        let words = page.attributes(".poll-intro, legend, .option-text", "lang");
+        assert_eq!(words, ["de-AT"; 5], "{path}");
+    }
+    app.advance(Duration::from_secs(60));
+    for path in ["/p/trust/results", "/embed/p/trust"] {
+        let page = reader.get(path).await.expect(200);
+        let words = page.attributes("caption [lang], .result-label", "lang");
+        assert_eq!(words, ["de-AT"; 4], "{path}");
     }
 }

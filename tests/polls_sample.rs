@@ -217,6 +217,9 @@ async fn polls_sample_asks_those_who_were_drawn_and_says_how_far_they_carry() {
         own.contains("no margin of error applies") && !own.contains('±'),
         "{own}"
     );
+    // In the language of the newsletter whose subscribers were asked.
+    let lang = open.attributes(".beside .result-label", "lang");
+    assert_eq!(lang, ["en"; 3]);
     open.says("We also asked a random sample of subscribers")
         .says(line);
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::data::{said_without, seen};
 use crate::app::App;
 use crate::polls::asking::public_poll;
-use crate::polls::form::{FormView, form};
+use crate::polls::form::{FormView, form, offer};
 use crate::polls::results::{ResultsView, visible};
 use crate::polls::voter::mark_number;
 use crate::web::{Client, Problem, security};
@@ -51,6 +51,8 @@ struct EmbedPage {
     mark: u32,
     form: Option<FormView>,
     results: Option<ResultsView>,
+    /// The language of the poll's own texts, for its results.
+    lang: Option<String>,
     closed: String,
 }
 
@@ -77,7 +79,12 @@ pub async fn page(
         false => None,
     };
     let results = visible(&app, &poll, None).await?;
+    let lang = match &form {
+        Some(form) => form.lang.clone(),
+        None => offer::of(&app, &poll).await?.map(|offer| offer.language),
+    };
     let page = EmbedPage {
+        lang,
         scheme: around.scheme(),
         title: poll.headline().to_owned(),
         src: format!("/p/{}", poll.slug),

@@ -3,6 +3,7 @@
 use super::page::visible;
 use super::view::{Beside, ResultsView};
 use crate::app::App;
+use crate::newsletters;
 use crate::polls::definition;
 use crate::polls::model::{Phase, Poll};
 use crate::polls::sample::{Sample, Sampling};
@@ -31,7 +32,15 @@ pub async fn beside(app: &App, poll: &Poll) -> Result<Option<Beside>, Problem> {
         return Ok(None);
     }
     let results = visible(app, &other, None).await?;
+    let of = other
+        .newsletter
+        .or(other.sample().map(|sample| sample.newsletter));
+    let newsletter = match of {
+        Some(id) => newsletters::by_id(app.db.read(), id).await?,
+        None => None,
+    };
     Ok(Some(Beside {
+        lang: newsletter.map(|newsletter| newsletter.language),
         heading,
         link,
         href: format!("/p/{}", other.slug),

@@ -58,6 +58,8 @@ pub struct ResultsPage {
 #[derive(Debug, Serialize)]
 pub struct Beside {
     pub heading: &'static str,
+    /// The language of its own texts.
+    pub lang: Option<String>,
     /// The text of its link, which must also make sense when links are read out alone.
     pub link: &'static str,
     pub href: String,
