@@ -69,6 +69,10 @@ async fn polls_an_export_is_counts_and_leads_to_nobody() {
         .sum();
     assert_eq!(hours, 44);
 
+    let meanings = list(&document, "dictionary").iter();
+    for meaning in meanings.map(|entry| entry["meaning"].as_str().unwrap()) {
+        assert!(!meaning.contains('\''), "a straight apostrophe: {meaning}");
+    }
     // Every field is in the dictionary, and no other field exists.
     for (name, rows) in document.as_object().unwrap() {
         let Some(Value::Object(row)) = rows.as_array().and_then(|rows| rows.first()) else {

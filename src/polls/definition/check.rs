@@ -40,7 +40,7 @@ impl Definition {
         if !slug::is_slug(&self.slug) {
             faults.add("slug", "Use 1 to 80 lower-case letters, digits and hyphens");
         } else if slug::is_taken(&self.slug) {
-            faults.add("slug", "Choose another name: this one is Canvass's own");
+            faults.add("slug", "Choose another name: this one is Canvass’s own");
         }
         if jiff::tz::TimeZone::get(&self.time_zone).is_err() {
             faults.add("time_zone", "Use a name such as Europe/Berlin");
@@ -180,7 +180,7 @@ impl QuestionText {
             if !is_path(&picture.path) {
                 faults.add(
                     "pictures",
-                    "Give the picture's path on this site, such as /media/tram.jpg",
+                    "Give the picture’s path on this site, such as /media/tram.jpg",
                 );
             } else if picture.alt.is_empty() || !is_line(&picture.alt) {
                 faults.add("pictures", "Say in one line what each picture shows");

@@ -29,8 +29,8 @@ const fn entry(
 }
 
 const TIER: &str = "How much is known about who answered: anonymous (a browser), worked (a browser that solved a proof of work), subscriber (confirmed, by a personal link), signed_in.";
-const TIER_OF_HOURS: &str = "How much is known about who answered, as in voters; all once the poll's key has been destroyed.";
-const REASONS: &str = "Why an answer was not counted: closed, not_open (yet), unknown_option, invalid (too many or too few options, or invalid ranks or words), not_invited (to the random sample), handed_over (the browser's answer counts as a reader's, and can be changed only there), other_site (not allowed to embed polls; the reader was shown the poll's own page); by a mail's link: too_fast, bad_nonce (a page that expired or belongs to another link), untouched (no person pressed the button). Those of bad_proof were counted, as answers without proof of work.";
+const TIER_OF_HOURS: &str = "How much is known about who answered, as in voters; all once the poll’s key has been destroyed.";
+const REASONS: &str = "Why an answer was not counted: closed, not_open (yet), unknown_option, invalid (too many or too few options, or invalid ranks or words), not_invited (to the random sample), handed_over (the browser’s answer counts as a reader’s, and can be changed only there), other_site (not allowed to embed polls; the reader was shown the poll’s own page); by a mail’s link: too_fast, bad_nonce (a page that expired or belongs to another link), untouched (no person pressed the button). Those of bad_proof were counted, as answers without proof of work.";
 
 /// Every field of every file, in order.
 pub const DICTIONARY: &[Entry] = &[
@@ -38,7 +38,7 @@ pub const DICTIONARY: &[Entry] = &[
         "results",
         "question_key",
         "integer",
-        "The question's position in the poll, from 1.",
+        "The question’s position in the poll, from 1.",
     ),
     entry(
         "results",
@@ -56,7 +56,7 @@ pub const DICTIONARY: &[Entry] = &[
         "results",
         "option_key",
         "integer",
-        "The option's position in the whole poll, from 1. It never changes.",
+        "The option’s position in the whole poll, from 1. It never changes.",
     ),
     entry("results", "option", "text", "The option as readers saw it."),
     entry("results", "tier", "text", TIER),
@@ -137,13 +137,13 @@ pub const DICTIONARY: &[Entry] = &[
         "ranks",
         "question_key",
         "integer",
-        "The question's position in the poll, from 1. Only ranked questions have lines here.",
+        "The question’s position in the poll, from 1. Only ranked questions have lines here.",
     ),
     entry(
         "ranks",
         "option_key",
         "integer",
-        "The option's position in the whole poll, from 1.",
+        "The option’s position in the whole poll, from 1.",
     ),
     entry("ranks", "option", "text", "The option as readers saw it."),
     entry("ranks", "rank", "integer", "1 is the first choice."),
@@ -157,7 +157,7 @@ pub const DICTIONARY: &[Entry] = &[
         "rounds",
         "question_key",
         "integer",
-        "The question's position in the poll, from 1.",
+        "The question’s position in the poll, from 1.",
     ),
     entry(
         "rounds",
@@ -182,13 +182,13 @@ pub const DICTIONARY: &[Entry] = &[
         "sample",
         "question_key",
         "integer",
-        "The question's position in the poll, from 1. Only polls that ask a random sample have lines here.",
+        "The question’s position in the poll, from 1. Only polls that ask a random sample have lines here.",
     ),
     entry(
         "sample",
         "option_key",
         "integer",
-        "The option's position in the whole poll, from 1.",
+        "The option’s position in the whole poll, from 1.",
     ),
     entry("sample", "option", "text", "The option as readers saw it."),
     entry(

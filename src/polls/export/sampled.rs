@@ -40,7 +40,7 @@ pub struct Draw {
     pub frame_sha256: String,
 }
 
-const METHOD: &str = "Simple random sample without replacement: the readers with the smallest HMAC-SHA256(seed, reader's number as eight bytes, big-endian).";
+const METHOD: &str = "Simple random sample without replacement: the readers with the smallest HMAC-SHA256(seed, reader’s number as eight bytes, big-endian).";
 
 /// The estimates; none for a poll without a sample.
 pub fn estimated(poll: &Poll, totals: &Totals) -> Vec<Estimated> {

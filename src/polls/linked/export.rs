@@ -95,18 +95,18 @@ pub const DICTIONARY: [Entry; 12] = [
     entry(
         "name",
         "text",
-        "The reader's name as given by the reader; may be empty.",
+        "The reader’s name as given by the reader; may be empty.",
     ),
     entry(
         "question_key",
         "integer",
-        "The question's position in the poll, from 1.",
+        "The question’s position in the poll, from 1.",
     ),
     entry("question", "text", "The question as readers saw it."),
     entry(
         "option_key",
         "integer",
-        "The chosen option's position in the whole poll, from 1.",
+        "The chosen option’s position in the whole poll, from 1.",
     ),
     entry("option", "text", "The option as readers saw it."),
     entry(

@@ -31,7 +31,7 @@ pub async fn audience(
     }
     if poll.secret.is_destroyed() {
         return Ok(Err(
-            "The poll's secret has been destroyed: nobody can tell any more who has answered.",
+            "The poll’s secret has been destroyed: nobody can tell any more who has answered.",
         ));
     }
     let cast: HashSet<Vec<u8>> = store::voter_keys(&app.db, poll.id)

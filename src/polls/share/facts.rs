@@ -86,7 +86,7 @@ pub fn json_ld(origin: &str, poll: &Poll, results: &Results) -> Option<String> {
         "name": format!("Reader poll: {}", poll.headline()),
         "description": results.note,
         "measurementTechnique": match &results.sample {
-            Some(_) => "Simple random sample, without replacement, of a newsletter's confirmed subscribers, asked by email.",
+            Some(_) => "Simple random sample, without replacement, of a newsletter’s confirmed subscribers, asked by email.",
             None => "Open reader poll. Respondents selected themselves; not a probability sample.",
         },
         "isAccessibleForFree": true,
