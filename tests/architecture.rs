@@ -279,6 +279,50 @@ fn pages_hold_no_inline_script_or_style() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A screen reader says an error with the field or the group that refers to it.
+#[test]
+fn every_error_belongs_to_its_field() {
+    let mut wrong = Vec::new();
+    for path in files(&root().join("src"), "hbs") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let described: Vec<&str> = text.split("aria-describedby=\"").skip(1).collect();
+        for error in text.split("class=\"error\"").skip(1) {
+            let id = error
+                .strip_prefix(" id=\"")
+                .and_then(|id| id.split_once('"'));
+            let refers = |id: &str| {
+                described
+                    .iter()
+                    .any(|rest| before_tag_ends(rest).contains(id))
+            };
+            if !id.is_some_and(|(id, _)| refers(id)) {
+                wrong.push(format!("{}: {:.60}", path.display(), error));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn before_tag_ends(text: &str) -> &str {
+    text.split('>').next().unwrap_or_default()
+}
+
+#[test]
+fn pages_and_mails_have_typographic_apostrophes() {
+    let mut wrong = Vec::new();
+    for folder in ["src", "email-templates"] {
+        for path in files(&root().join(folder), "hbs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let straight = |part: &[char]| matches!(part, [a, '\'', b] if a.is_alphabetic() && b.is_alphabetic());
+            let chars: Vec<char> = text.chars().collect();
+            if chars.windows(3).any(straight) {
+                wrong.push(path.display().to_string());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Whether a text starts like `onclick="`.
 fn is_attribute(text: &str) -> bool {
     let end = text.find(|c: char| !c.is_ascii_alphabetic());

@@ -165,11 +165,14 @@ async fn a_reader_shows_what_was_agreed_to_and_can_be_stopped() {
     let address = page.all("h1")[0].clone();
 
     let form = page.form("form[action$='/stop']");
-    browser
+    assert_eq!(page.all("form[action$='/stop'] button"), ["Stop the mails"]);
+    let page = browser
         .submit(form.clone().fill("reason", "asked by phone"))
         .await
         .expect(422)
         .says("Choose what to do");
+    let described = page.attributes("fieldset#what", "aria-describedby");
+    assert_eq!(described, ["what-error"]);
     let page = browser
         .submit(form.clone().choose("what", "morning"))
         .await
