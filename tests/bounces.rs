@@ -1,5 +1,6 @@
 //! Mails that come back, through the command that a mail server pipes them into.
 
+mod at_once;
 mod single;
 
 use std::io::Write as _;
@@ -329,54 +330,4 @@ async fn what_came_back_long_ago_is_forgotten_and_what_it_led_to_is_not() {
     assert_eq!(purge(&world.app.app).await.unwrap(), 1);
     assert_eq!(world.app.count("SELECT COUNT(*) FROM bounce").await, 1);
     assert_eq!(world.state().await, (4, 1), "still bounced and suppressed");
-}
-
-/// On PostgreSQL, two concurrent reports once saw only themselves.
-#[tokio::test]
-async fn of_two_reports_at_the_same_moment_the_second_counts_the_first() {
-    let world = World::new().await;
-    let readers = 12;
-    let daily = world.newsletter;
-    let txn = world.app.app.db.write_txn("test").await.unwrap();
-    for n in 0..readers {
-        let address = format!("twice{n}@gone.example");
-        db::run(
-            &*txn,
-            "INSERT INTO reader (email_key, email, name, created_ms) VALUES ($1, $1, '', 1)",
-            [address.into()],
-        )
-        .await
-        .unwrap();
-    }
-    db::run(
-        &*txn,
-        "INSERT INTO subscription (newsletter_id, reader_id, state, confirmed_ms, changed_ms)
-         SELECT $1, id, 1, 1, 1 FROM reader WHERE email LIKE 'twice%'",
-        [daily.0.into()],
-    )
-    .await
-    .unwrap();
-    txn.commit().await.unwrap();
-    let issues = [world.issue().await, world.reader_again().await];
-    let first = world
-        .app
-        .count("SELECT MIN(id) FROM reader WHERE email LIKE 'twice%'")
-        .await;
-    let mut reports = Vec::new();
-    for reader in (first..first + readers).map(ReaderId) {
-        for issue in issues {
-            let app = world.app.app.clone();
-            let mail = Mail::Issue(issue, reader);
-            let path = verp::address(&app.keys, "bounces.example.org", mail);
-            let raw = dsn("failed", "5.1.2", "550 5.1.2 host unknown");
-            reports.push(tokio::spawn(async move {
-                take(&app, &raw, Some(&path)).await.unwrap()
-            }));
-        }
-    }
-    let mut stopped = 0;
-    for report in reports {
-        stopped += i64::from(matches!(report.await.unwrap(), Taken::Stopped(_)));
-    }
-    assert_eq!(stopped, readers, "one of each two");
 }

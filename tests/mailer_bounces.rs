@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use canvass::mailer::mailing::{Change, MailingState, Reason, Steer};
+use canvass::mailer::mailing::{Change, MailingState, Reason, Steer, allow_again};
 use canvass::newsletters::Newsletter;
-use canvass::types::IssueId;
+use canvass::types::{IssueId, UnixMillis};
 
 use crate::mailer_settle::resend;
 use crate::support::app::TestApp;
@@ -78,6 +78,7 @@ async fn refusals_of_the_same_recipient_end_its_subscription_when_they_are_enoug
     let app = app_with(&server, |_| {}).await;
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 6).await;
+    let mut last = None;
     for n in 1..=5 {
         server.forgive();
         server.say(At::Rcpt, "reader1@", FULL);
@@ -85,6 +86,7 @@ async fn refusals_of_the_same_recipient_end_its_subscription_when_they_are_enoug
         server.say(At::Rcpt, "reader3@", "550 5.1.2 host unknown");
         server.rule(At::Rcpt, "reader4@", Act::Say(FULL.to_owned()), Some(1));
         let issue = another(&app, &daily, n).await;
+        last = Some(issue);
         if n == 3 {
             // Sent again an hour later, one of them arrives.
             app.advance(Duration::from_secs(3_600));
@@ -103,10 +105,17 @@ async fn refusals_of_the_same_recipient_end_its_subscription_when_they_are_enoug
         }
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM suppression").await, 3);
-    let why = "SELECT COUNT(*) FROM subscription WHERE reason = 'it bounced for two weeks'";
+    let why = "SELECT COUNT(*) FROM subscription WHERE reason = 'it bounced for a week or longer'";
     assert_eq!(app.count(why).await, 2);
     let known = "SELECT COUNT(*) FROM bounce WHERE kind = 3 AND status = '5.2.2'";
     assert_eq!(app.count(known).await, 5 + 5);
+    // The two whom the last issue ended can be given back with it.
+    let (from, end) = (UnixMillis(0), app.app.clock.now() + DAY);
+    let given = allow_again(&app.app, last.unwrap(), from, end)
+        .await
+        .unwrap();
+    assert_eq!((given.addresses, given.subscriptions), (2, 2));
+    assert_eq!(app.count("SELECT COUNT(*) FROM suppression").await, 1);
 }
 
 /// Postfix behind a broken resolver, or a relay whose words no table knows.

@@ -9,10 +9,10 @@
 //! | the report says | what happens |
 //! |---|---|
 //! | no such address | every subscription of the reader ends as *bounced*, the address is suppressed |
-//! | no such domain | the same, once a second issue bounced like this and no mail arrived in between |
+//! | no such domain | the same, once a second issue bounced like this a day or more later and no mail arrived in between |
 //! | a complaint (ARF) | every subscription ends as *complained*, the address is suppressed; of a single mail as well, unless it went to an editor |
 //! | an opt-out (ARF) | the reader leaves that newsletter |
-//! | full, closed for now, too late | recorded; five issues within 14 days without a mail arriving in between count as a bounce |
+//! | full, closed for now, too late | recorded; five issues within 14 days, over at least seven, without a mail arriving in between count as a bounce |
 //! | about us: blocked, policy, authentication | recorded; it never costs a reader anything |
 //! | delivered, delayed, an auto-reply, anything else | nothing |
 //!

@@ -123,7 +123,7 @@ async fn follow(
     now: UnixMillis,
 ) -> Result<Taken, DbErr> {
     let ends = match kind {
-        Kind::Hard => Some((State::Bounced, "the address does not exist")),
+        Kind::Hard => Some((State::Bounced, mailing::NO_SUCH_ADDRESS)),
         Kind::Complaint => Some((State::Complained, "reported as spam")),
         Kind::NoDomain | Kind::Soft => {
             let weak = if kind == Kind::Soft {

@@ -1,13 +1,13 @@
-//! Undoes the hard bounces of an issue in bulk, after a relay or provider denied addresses that do exist.
+//! Undoes the bounces of an issue in bulk, after a relay or provider denied addresses that do exist, at once or by mail.
 //!
-//! The suppression and the end of the subscription carry the same millisecond as the ledger's row, because one commit
-//! wrote them. So exactly these are undone, and later events stand: a complaint, an unsubscription, an erasure, a
-//! bounce of another issue.
+//! The suppression and the end of the subscription carry the same millisecond as the ledger's row or the recorded
+//! bounce, because one commit wrote them. So exactly these are undone, and later events stand: a complaint, an
+//! unsubscription, an erasure, a bounce of another issue.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _};
 
-use super::bounces::NO_SUCH_ADDRESS;
+use super::bounces::{NO_SUCH_ADDRESS, Weak};
 use super::states::{DeliveryState, Reason};
 use crate::{
     app::App,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Readers per transaction.
-const AT_ONCE: i64 = 500;
+const AT_ONCE: usize = 500;
 
 /// How much was undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct AllowedAgain {
     pub subscriptions: u64,
 }
 
-/// A recipient whose address did not exist.
+/// A recipient who bounced.
 #[derive(FromQueryResult)]
 struct Bounced {
     reader_id: ReaderId,
@@ -37,7 +37,7 @@ struct Bounced {
     at_ms: UnixMillis,
 }
 
-/// Allows mail again to the readers whom hard bounces of this issue suppressed from `from` to before `until`, and
+/// Allows mail again to the readers whom bounces of this issue suppressed from `from` to before `until`, and
 /// reactivates the subscriptions that ended with them. If it is interrupted, call it again.
 ///
 /// # Errors
@@ -49,39 +49,49 @@ pub async fn allow_again(
     until: UnixMillis,
 ) -> Result<AllowedAgain, DbErr> {
     let mut given = AllowedAgain::default();
-    let mut after = ReaderId(0);
-    loop {
-        let txn = app.db.write_txn("allow_again").await?;
-        let rows: Vec<Bounced> = db::find_all(
-            &*txn,
-            format!(
-                "SELECT d.reader_id, r.email, d.at_ms FROM delivery d JOIN reader r ON r.id = d.reader_id
-                 WHERE d.issue_id = $1 AND d.reader_id > $2 AND d.state = $3 AND d.reason = $4
-                   AND d.at_ms >= $5 AND d.at_ms < $6 ORDER BY d.reader_id LIMIT {AT_ONCE}"
-            ),
-            [
-                issue.into(),
-                after.into(),
-                DeliveryState::Failed.code().into(),
-                Reason::BadAddress.code().into(),
-                from.into(),
-                until.into(),
-            ],
-        )
-        .await?;
-        let Some(last) = rows.last() else {
-            return Ok(given);
-        };
-        after = last.reader_id;
-        for row in &rows {
-            if !lift(app, &txn, row).await? {
-                continue;
+    for bounced in [at_once(), by_mail()] {
+        let mut after = Some(ReaderId(0));
+        while let Some(reader) = after {
+            let txn = app.db.write_txn("allow_again").await?;
+            let values = [issue.into(), reader.into(), from.into(), until.into()];
+            let rows: Vec<Bounced> = db::find_all(&*txn, &bounced, values).await?;
+            // A reader may have several rows, and the last page may have ended between them.
+            let full = rows.last().filter(|_| rows.len() == AT_ONCE);
+            after = full.map(|last| ReaderId(last.reader_id.0 - 1));
+            for row in &rows {
+                if !lift(app, &txn, row).await? {
+                    continue;
+                }
+                given.addresses += 1;
+                given.subscriptions += reactivate(&txn, row, app.clock.now()).await?;
             }
-            given.addresses += 1;
-            given.subscriptions += reactivate(&txn, row, app.clock.now()).await?;
+            txn.commit().await?;
         }
-        txn.commit().await?;
     }
+    Ok(given)
+}
+
+/// The recipients whom a relay refused when it was given the mail.
+fn at_once() -> String {
+    format!(
+        "SELECT b.reader_id, r.email, b.at_ms FROM delivery b JOIN reader r ON r.id = b.reader_id
+         WHERE b.issue_id = $1 AND b.reader_id > $2 AND b.at_ms >= $3 AND b.at_ms < $4
+           AND b.state = {} AND b.reason IN ({}, {}) ORDER BY b.reader_id LIMIT {AT_ONCE}",
+        DeliveryState::Failed.code(),
+        Reason::BadAddress.code(),
+        Reason::Refused.code()
+    )
+}
+
+/// Those about whom a report came back. Kind 1 is a hard bounce.
+fn by_mail() -> String {
+    format!(
+        "SELECT b.reader_id, r.email, b.at_ms FROM bounce b JOIN reader r ON r.id = b.reader_id
+         WHERE b.issue_id = $1 AND b.reader_id > $2 AND b.at_ms >= $3 AND b.at_ms < $4
+           AND b.kind IN (1, {}, {}) ORDER BY b.reader_id LIMIT {AT_ONCE}",
+        Weak::NoDomain as i16,
+        Weak::Soft as i16
+    )
 }
 
 /// Lifts the suppression that this bounce caused. Returns false if there is none any more.
@@ -111,7 +121,11 @@ async fn reactivate(txn: &WriteTxn, row: &Bounced, now: UnixMillis) -> Result<u6
         .filter(subscription::Column::ReaderId.eq(row.reader_id))
         .filter(subscription::Column::State.eq(SubscriptionState::Bounced.code()))
         .filter(subscription::Column::ChangedMs.eq(row.at_ms))
-        .filter(subscription::Column::Reason.eq(NO_SUCH_ADDRESS))
+        .filter(subscription::Column::Reason.is_in([
+            NO_SUCH_ADDRESS,
+            Weak::NoDomain.why(),
+            Weak::Soft.why(),
+        ]))
         .exec(&**txn)
         .await?;
     Ok(active.rows_affected)

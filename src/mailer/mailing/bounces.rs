@@ -35,8 +35,8 @@ const KEPT: usize = 100;
 const FEWEST: i64 = 5;
 /// Rows per statement.
 const ROWS: usize = 1_000;
-/// The reason stored in a subscription that ends here; [`allow_again`](super::allow_again()) undoes no other end.
-pub(super) const NO_SUCH_ADDRESS: &str = "the address does not exist";
+/// The reason stored in a subscription that ends by a hard bounce; see [`Weak`] for the others.
+pub const NO_SUCH_ADDRESS: &str = "the address does not exist";
 
 /// A recipient's address, as its keyed hash, and the reader.
 type Address<'e> = (&'e [u8], ReaderId);

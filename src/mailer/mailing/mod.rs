@@ -67,7 +67,7 @@ mod watch;
 
 pub use allow_again::{AllowedAgain, allow_again};
 pub use attempts::{Attempt, attempts, forget_reader, message_id_of};
-pub use bounces::{CameBack, Noted, Weak, came_back, enough, note};
+pub use bounces::{CameBack, NO_SUCH_ADDRESS, Noted, Weak, came_back, enough, note};
 pub use control::{Change, Handover, Steer, hand_over, pause, pause_all, steer};
 pub use deferred::{Deferrals, DeferredDomain, deferrals};
 pub use orders::{By, Order, OrderKind, accepted_by, orders};

@@ -23,6 +23,9 @@ const WINDOW: Duration = Duration::from_secs(14 * 24 * 3_600);
 /// A mail that was sent more recently than this may still bounce, so it does not count as arrived yet.
 const SETTLES: Duration = DAY;
 
+/// The kind of a report which does not say that the mail did not arrive.
+const UNAUTHENTICATED: i16 = 10;
+
 /// From this many refusals of an issue on, and from this share of its mails in percent, they have a common cause.
 const MANY: i64 = 10;
 const SHARE: i64 = 25;
@@ -55,6 +58,14 @@ impl Weak {
         }
     }
 
+    /// The first of them must be at least this old. In one outage of DNS or of a provider, several issues may bounce.
+    fn lasts(self) -> Duration {
+        match self {
+            Self::NoDomain => DAY,
+            Self::Soft => 7 * DAY,
+        }
+    }
+
     /// Bounces before this time do not count, whatever arrived since.
     fn since(self, now: UnixMillis) -> UnixMillis {
         match self {
@@ -64,10 +75,10 @@ impl Weak {
     }
 
     /// Why the subscriptions end.
-    fn why(self) -> &'static str {
+    pub(in crate::mailer::mailing) fn why(self) -> &'static str {
         match self {
             Self::NoDomain => "the domain does not exist",
-            Self::Soft => "it bounced for two weeks",
+            Self::Soft => "it bounced for a week or longer",
         }
     }
 }
@@ -110,8 +121,8 @@ pub async fn note(txn: &WriteTxn, bounces: &[Noted], now: UnixMillis) -> Result<
     Ok(db::run(&**txn, sql, values).await?.rows_affected())
 }
 
-/// Why a reader's subscriptions end by bounces of this kind: enough issues bounced, and no mail arrived in between.
-/// `None`: not yet. An issue that a relay refused for many does not count, because the cause is not the readers': one
+/// Why a reader's subscriptions end by bounces of this kind: enough issues bounced, over a long enough time, and no mail
+/// arrived in between. `None`: not yet. An issue that a relay refused for many does not count, because the cause is not the readers': one
 /// that refuses everybody in words that nobody knows must not cost a whole list its subscriptions.
 ///
 /// # Errors
@@ -132,11 +143,18 @@ pub async fn enough(
     let sql = format!(
         "SELECT COUNT(*) FROM bounce b WHERE b.reader_id = $1 AND b.kind = $2 AND b.at_ms >= $3
            AND NOT EXISTS (SELECT 1 FROM issue_tally t WHERE t.issue_id = b.issue_id AND t.state IN ({sent}, {failed})
-             GROUP BY t.issue_id HAVING {refused} >= {MANY} AND {refused} * 100 >= SUM(t.n) * {SHARE})"
+             GROUP BY t.issue_id HAVING {refused} >= {MANY} AND {refused} * 100 >= SUM(t.n) * {SHARE})
+         GROUP BY b.reader_id HAVING COUNT(*) >= {needed} AND MIN(b.at_ms) <= $4",
+        needed = weak.needed()
     );
-    let values: [Value; 3] = [reader.into(), (weak as i16).into(), since.into()];
-    let issues: i64 = db::find_value(&**txn, sql, values).await?.unwrap_or(0);
-    Ok((issues >= weak.needed()).then(|| weak.why()))
+    let values: [Value; 4] = [
+        reader.into(),
+        (weak as i16).into(),
+        since.into(),
+        (now - weak.lasts()).into(),
+    ];
+    let issues: Option<i64> = db::find_value(&**txn, sql, values).await?;
+    Ok(issues.map(|_| weak.why()))
 }
 
 /// Those of these readers for whom enough issues bounced since that time.
@@ -186,8 +204,8 @@ async fn last_arrival(
     let sql = format!(
         "SELECT COALESCE(MAX(d.at_ms), 0) FROM issue i JOIN delivery d ON d.issue_id = i.id AND d.reader_id = $1
          WHERE d.state = {} AND d.at_ms < $2
-           AND NOT EXISTS (SELECT 1 FROM bounce b
-             WHERE b.reader_id = d.reader_id AND b.issue_id = d.issue_id AND b.at_ms >= d.at_ms)",
+           AND NOT EXISTS (SELECT 1 FROM bounce b WHERE b.kind <> {UNAUTHENTICATED}
+             AND b.reader_id = d.reader_id AND b.issue_id = d.issue_id AND b.at_ms >= d.at_ms)",
         DeliveryState::Sent.code()
     );
     let last = db::find_value(&**txn, sql, [reader.into(), until.into()]).await?;
