@@ -265,14 +265,17 @@ async fn a_complaint_ends_everything_and_outweighs_a_bounce() {
         2
     );
     for (kind, expected) in [
-        ("not-spam", Kind::Nothing),
-        ("auth-failure", Kind::Authentication),
+        ("not-spam", Taken::Ignored(Kind::Nothing)),
+        ("auth-failure", Taken::Noted(Kind::Authentication)),
+        ("auth-failure", Taken::Repeated(Kind::Authentication)),
     ] {
         let taken = take(&world.app.app, &complaint(kind, &path), None)
             .await
             .unwrap();
-        assert_eq!(taken, Taken::Ignored(expected));
+        assert_eq!(taken, expected);
     }
+    let counted = "SELECT CAST(SUM(n) AS BIGINT) FROM issue_tally WHERE state = 0 AND reason = 19";
+    assert_eq!(world.app.count(counted).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::bounces::{Taken, take};
+use canvass::bounces::{Kind, Taken, take};
 use canvass::mailer::mailing::{Change, MailingState, OrderKind, Steer, orders};
 use canvass::mailer::verp::{self, Mail};
 use canvass::types::{IssueId, ReaderId};
@@ -89,6 +89,61 @@ async fn many_addresses_that_do_not_exist_pause_it_at_each_limit_once() {
         }
         assert_eq!(state(&app, issue).await, expected, "{upto}");
     }
+}
+
+/// Behind a smarthost, a signature that fails or a block list shows only in reports.
+#[tokio::test]
+async fn refusals_because_of_us_pause_it_and_cost_no_reader_anything() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = nearly_done(&server, 150).await;
+    let refused = dsn("failed", "5.7.26", "550 5.7.26 unauthenticated mail");
+    comes_back(&app, issue, 0, &refused).await;
+    for n in 0..9 {
+        let taken = comes_back(&app, issue, n, &refused).await;
+        let expected = match n {
+            0 => Taken::Repeated(Kind::Ours),
+            _ => Taken::Noted(Kind::Ours),
+        };
+        assert_eq!(taken, expected, "{n}");
+    }
+    assert_eq!(state(&app, issue).await, MailingState::Sending);
+    comes_back(&app, issue, 9, &refused).await;
+    let paused = progress(&app, issue).await;
+    assert_eq!(paused.state, MailingState::Paused);
+    assert!(
+        paused.reason.starts_with("10 of the 149 mails") && paused.reason.contains("5.7.26"),
+        "{}",
+        paused.reason
+    );
+    assert_eq!(paused.counts.sent, 149, "the numbers stay as they were");
+    let ended = "SELECT COUNT(*) FROM subscription WHERE state <> 1";
+    assert_eq!(app.count(ended).await, 0);
+    let editor = signed_in(&app).await;
+    editor
+        .get(&format!("/admin/issues/{}", issue.0))
+        .await
+        .expect(200)
+        .says("Canvass paused this issue automatically.")
+        .says("Came back later: 10 because the receiving server refuses us or this message.");
+    let metric = "canvass_mails_came_back{reason=\"ours\"}";
+    let end = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer = reqwest::get(app.url("/metrics")).await.unwrap();
+        if answer.text().await.unwrap().contains(metric) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < end, "no {metric}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+
+    // Whoever resumes it knows: from now on the limit is a tenth.
+    assert_eq!(steer(&app, issue, Steer::Resume).await, Change::Done);
+    for n in 10..14 {
+        comes_back(&app, issue, n, &refused).await;
+    }
+    assert_eq!(state(&app, issue).await, MailingState::Sending);
+    comes_back(&app, issue, 14, &refused).await;
+    assert_eq!(state(&app, issue).await, MailingState::Paused);
 }
 
 #[tokio::test]

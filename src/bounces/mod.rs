@@ -14,11 +14,13 @@
 //! | an opt-out (ARF) | the reader leaves that newsletter |
 //! | full, closed for now, too late | recorded; five issues within 14 days, over at least seven, without a mail arriving in between count as a bounce |
 //! | about us: blocked, policy, authentication | recorded; it never costs a reader anything |
+//! | not authenticated (ARF) | recorded, for the operator |
 //! | delivered, delayed, an auto-reply, anything else | nothing |
 //!
 //! What a relay says at once when it is given the mail counts by the same rule (`mailer::mailing::enough`).
 //!
-//! Too many addresses that do not exist, or complaints, pause the issue they are about, if it is still being sent.
+//! Too many addresses that do not exist, complaints, or refusals because of us pause the issue they are about, if it is
+//! still being sent.
 //!
 //! Reports are kept for 400 days ([`purge()`]).
 //!

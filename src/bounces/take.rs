@@ -66,7 +66,7 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
     };
     if matches!(
         kind,
-        Kind::AutoReply | Kind::Delivered | Kind::Delayed | Kind::Authentication | Kind::Nothing
+        Kind::AutoReply | Kind::Delivered | Kind::Delayed | Kind::Nothing
     ) {
         return Ok(Taken::Ignored(kind));
     }
@@ -79,17 +79,22 @@ pub async fn take(app: &App, raw: &[u8], recipient: Option<&str>) -> Result<Take
         kind: kind as i16,
         status: report.status,
     };
-    if mailing::note(&txn, &[bounce], now).await? == 0 {
+    if mailing::note(&txn, std::slice::from_ref(&bounce), now).await? == 0 {
         return Ok(Taken::Repeated(kind));
     }
     let taken = follow(app, &txn, issue, reader, kind, now).await?;
     let counts = match taken {
         Taken::Stopped(Kind::Hard | Kind::NoDomain) => Some(CameBack::HardBounce),
         Taken::Stopped(Kind::Complaint) => Some(CameBack::Complaint),
+        Taken::Noted(Kind::Ours) => Some(CameBack::Ours),
+        Taken::Noted(Kind::Authentication) => {
+            tracing::warn!(issue = issue.0, "a provider could not authenticate a mail");
+            Some(CameBack::Unauthenticated)
+        }
         _ => None,
     };
     if let Some(what) = counts {
-        mailing::came_back(app, &txn, issue, what).await?;
+        mailing::came_back(app, &txn, issue, what, &bounce.status).await?;
     }
     txn.commit().await?;
     Ok(taken)

@@ -1,10 +1,12 @@
 //! Gauges of the mail, for `/metrics`. Labels are relays, states, reasons and what lanes do, so their number is bounded by the
 //! configuration; an issue, a domain or an address is never a label.
 
+use std::time::Duration;
+
 use sea_orm::FromQueryResult;
 
 use super::{
-    mailing::{self, DeliveryState, MailingState, Reason},
+    mailing::{self, DeliveryState, MailingState, REPORTED, Reason},
     outbox,
     status::{BreakerState, Doing, status},
 };
@@ -24,6 +26,16 @@ const FAILED: [(&str, Reason); Reason::FAILURES.len()] = [
     ("bad_address", Reason::BadAddress),
     ("internal", Reason::Internal),
 ];
+
+/// What reports say about mails that had been handed over.
+const CAME_BACK: [(&str, Reason); 4] = [
+    ("ours", Reason::Ours),
+    ("bad_address", Reason::BadAddress),
+    ("complaint", Reason::Complained),
+    ("unauthenticated", Reason::Unauthenticated),
+];
+/// Reports arrive for some days after an issue has ended.
+const REPORTS: Duration = Duration::from_secs(3 * 24 * 3_600);
 
 /// Single mails in the queue. Somebody is waiting for each of them.
 pub(super) async fn outbox(app: &App) -> Result<(), DbErr> {
@@ -146,5 +158,29 @@ pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
     let due = mailing::oldest_due(&app.db).await?.filter(|at| *at < now);
     let age = due.map_or(0.0, |at| now.since(at).as_secs_f64());
     metrics::gauge!("canvass_mailings_oldest_due_seconds").set(age);
+    came_back(app).await
+}
+
+/// Reports about the issues that are not finished or have ended recently. `canvass bounce` is a process of its own, so
+/// they are read from the database.
+async fn came_back(app: &App) -> Result<(), DbErr> {
+    #[derive(FromQueryResult)]
+    struct Reports {
+        reason: i16,
+        n: i64,
+    }
+    let since = app.clock.now() - REPORTS;
+    let rows: Vec<Reports> = db::find_all(
+        app.db.read(),
+        "SELECT t.reason, CAST(SUM(t.n) AS BIGINT) AS n FROM mailing m JOIN issue_tally t ON t.issue_id = m.issue_id
+         WHERE t.state = $1 AND (m.state < $2 OR m.finished_ms >= $3) GROUP BY t.reason",
+        [REPORTED.into(), MailingState::Finished.code().into(), since.into()],
+    )
+    .await?;
+    for (name, reason) in CAME_BACK {
+        let row = rows.iter().find(|row| row.reason == reason.code());
+        let n = row.map_or(0, |row| row.n);
+        metrics::gauge!("canvass_mails_came_back", "reason" => name).set(n as f64);
+    }
     Ok(())
 }

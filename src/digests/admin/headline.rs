@@ -159,6 +159,7 @@ mod tests {
             counts,
             reasons: Vec::new(),
             doubts: Vec::new(),
+            came_back: Vec::new(),
             not_before: UnixMillis(0),
             started: None,
             finished: None,

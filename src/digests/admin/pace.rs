@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::admin::show;
-use crate::mailer::mailing::{Counts, MailingState, Pace, Progress};
+use crate::mailer::mailing::{Counts, MailingState, Pace, Progress, Reason};
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 
@@ -154,6 +154,27 @@ pub(super) fn sum_words(counts: &Counts) -> String {
     )
 }
 
+/// What reports by mail said later about mails that had been handed over; empty if there are none.
+pub(super) fn came_back_words(came_back: &[(Reason, i64)]) -> String {
+    let parts: Vec<String> = came_back
+        .iter()
+        .filter_map(|(reason, n)| {
+            let what = match reason {
+                Reason::BadAddress => "because the address does not exist",
+                Reason::Complained => "as spam, reported by the reader",
+                Reason::Unauthenticated => "with a report that the sender could not be verified",
+                Reason::Ours => "because the receiving server refuses us or this message",
+                _ => return None,
+            };
+            Some(format!("{} {what}", show::count(*n)))
+        })
+        .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("Came back later: {}.", parts.join("; "))
+}
+
 fn lasting(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -184,6 +205,7 @@ mod tests {
             },
             reasons: Vec::new(),
             doubts: Vec::new(),
+            came_back: Vec::new(),
             not_before: UnixMillis(0),
             started: Some(UnixMillis(0)),
             finished: None,

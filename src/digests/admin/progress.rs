@@ -248,6 +248,7 @@ fn parts(app: &App, snapshot: &Snapshot, zone: &Zone) -> Value {
         "pace": pace::words(&moment, now, zone),
         "stuck": stuck,
         "sum": pace::sum_words(counts),
+        "came_back": pace::came_back_words(&progress.came_back),
         "counts": counts_shown(progress),
         "reasons": reasons(progress),
         "deferred": deferred(&snapshot.deferrals),

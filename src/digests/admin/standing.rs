@@ -171,6 +171,7 @@ mod tests {
                 (DeliveryStateName::Skipped, Reason::Left, 2),
             ],
             doubts: vec![(Reason::InDoubt, 3)],
+            came_back: Vec::new(),
             not_before: UnixMillis(0),
             started: None,
             finished: None,

@@ -7,6 +7,7 @@
 mod came_back;
 mod recorded;
 
+pub(in crate::mailer) use came_back::REPORTED;
 pub use came_back::{CameBack, came_back};
 pub use recorded::{Noted, Weak, enough, note};
 

@@ -84,7 +84,7 @@ pub use states::{BatchState, DeliveryState, MailingState, Reason};
 
 pub use watch::{Pace, Snapshot, watch};
 
-pub(super) use bounces::Bounced;
+pub(super) use bounces::{Bounced, REPORTED};
 pub(super) use lease::lease;
 pub(super) use ledger::{Ledger, start as start_ledger};
 pub(super) use refusals::Refusals;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 
+use super::bounces::REPORTED;
 use super::states::{BatchState, DeliveryState, MailingState, Reason};
 use crate::{
     app::App,
@@ -45,6 +46,8 @@ pub struct Progress {
     pub reasons: Vec<(DeliveryStateName, Reason, i64)>,
     /// Recipients in doubt by reason.
     pub doubts: Vec<(Reason, i64)>,
+    /// Mails that came back after they had been handed over, by reason. They are still counted as sent.
+    pub came_back: Vec<(Reason, i64)>,
     /// No mail is sent before this time.
     pub not_before: UnixMillis,
     /// When the first batch was leased.
@@ -109,6 +112,7 @@ pub async fn progress_in<C: ConnectionTrait>(
         },
         reasons: Vec::new(),
         doubts: Vec::new(),
+        came_back: Vec::new(),
         not_before: first.not_before_ms,
         started: first.started_ms,
         finished: first.finished_ms,
@@ -117,7 +121,11 @@ pub async fn progress_in<C: ConnectionTrait>(
         if let (Some(state), Some(reason), Some(n)) =
             (row.recipient_state, row.recipient_reason, row.n)
         {
-            progress.add(DeliveryState::of(state), Reason::of(reason), n);
+            let reason = Reason::of(reason);
+            if state == REPORTED {
+                progress.came_back.push((reason, n));
+            }
+            progress.add(DeliveryState::of(state), reason, n);
         }
     }
     let counts = &mut progress.counts;

@@ -138,11 +138,13 @@ pub enum Reason {
     Interrupted = 17,
     /// It was in doubt, and a person decided that it counts as handed over.
     Accepted = 18,
+    /// A provider reported that it could not authenticate the mail. No recipient has this reason.
+    Unauthenticated = 19,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::None,
         Self::Left,
         Self::Removed,
@@ -162,6 +164,7 @@ impl Reason {
         Self::Internal,
         Self::Interrupted,
         Self::Accepted,
+        Self::Unauthenticated,
     ];
 
     /// The reasons for which a recipient can have failed.
@@ -227,6 +230,7 @@ impl Reason {
             Self::Internal => "an error in Canvass; see its log",
             Self::Interrupted => "Canvass ended before the relay’s reply",
             Self::Accepted => "was in doubt; taken as handed over",
+            Self::Unauthenticated => "reported as not authenticated",
         }
     }
 }

@@ -51,7 +51,7 @@ function fill(name, rows, make) {
 
 function show(now) {
   const box = part();
-  for (const name of ["state", "bar", "percent", "trouble", "unknown", "again", "pace", "sum", "deferred_among"]) {
+  for (const name of ["state", "bar", "percent", "trouble", "unknown", "again", "pace", "sum", "came_back", "deferred_among"]) {
     const place = box.querySelector(`[data-f="${name}"]`);
     if (place && place.textContent !== (now[name] ?? "")) place.textContent = now[name] ?? "";
   }

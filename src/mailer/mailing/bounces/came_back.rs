@@ -1,5 +1,5 @@
-//! Hard bounces and complaints that are reported by mail, some time after the relay has accepted the mail. Behind a
-//! smarthost all of them are, and too many pause the issue like those that the relay reports itself.
+//! Hard bounces, complaints and refusals because of us that are reported by mail, some time after the relay has accepted
+//! the mail. Behind a smarthost all of them are, and too many pause the issue like those that the relay reports itself.
 //!
 //! A report comes when it comes, so the limits are shares of all who were mailed so far, and not of a window. Each
 //! limit pauses the issue once: whoever resumes it for the second time knows its list, and reports about mails that
@@ -20,11 +20,15 @@ pub enum CameBack {
     HardBounce,
     /// The reader reported it as spam.
     Complaint,
+    /// The sender or the message was refused: a block list, a policy, a signature that fails.
+    Ours,
+    /// A provider could not authenticate it. It may have arrived, so this pauses nothing.
+    Unauthenticated,
 }
 
 /// Reports are counted in `issue_tally` under this state, which no recipient has: the table of the reports cannot be
 /// searched by issue.
-const REPORTED: i16 = 0;
+pub(in crate::mailer) const REPORTED: i16 = 0;
 /// All processes count in the same stripe. Each waits for the one before, so the report that reaches a limit knows it.
 const SLOT: i64 = 0;
 
@@ -51,8 +55,11 @@ const HARD_BOUNCES: [Limit; 2] = [limit(PAUSED, 5, 20), limit(2, 5, 100)];
 /// Providers want less than 0.1 %, and filter senders from 0.3 % on. One reader who presses the wrong button is no
 /// reason to stop.
 const COMPLAINTS: [Limit; 2] = [limit(4, 3, 1), limit(8, 9, 3)];
+/// A few servers of companies refuse what they have a rule against. One large provider that refuses us is far more.
+const OURS: [Limit; 2] = [limit(16, 10, 20), limit(32, 10, 100)];
 
 /// Counts a report about one recipient, which must not have been counted before, and pauses an issue with too many.
+/// `status` is its enhanced status code, or empty.
 ///
 /// # Errors
 /// On a database error.
@@ -61,10 +68,13 @@ pub async fn came_back(
     txn: &WriteTxn,
     issue: IssueId,
     what: CameBack,
+    status: &str,
 ) -> Result<(), DbErr> {
-    let (reason, limits) = match what {
+    let (reason, limits): (Reason, &[Limit]) = match what {
         CameBack::HardBounce => (Reason::BadAddress, &HARD_BOUNCES),
         CameBack::Complaint => (Reason::Complained, &COMPLAINTS),
+        CameBack::Ours => (Reason::Ours, &OURS),
+        CameBack::Unauthenticated => (Reason::Unauthenticated, &[]),
     };
     let reported = count(txn, issue, reason).await?;
     let Some(row) = totals(txn, issue.0).await? else {
@@ -72,18 +82,19 @@ pub async fn came_back(
     };
     let n = match what {
         CameBack::HardBounce => reported + row.bounces,
-        CameBack::Complaint => reported,
+        _ => reported,
     };
     let Some(limit) = reached(limits, row.bounce_paused, row.audience, row.tried, n) else {
         return Ok(());
     };
-    let why = words(what, n, row.tried);
+    let why = words(what, n, row.tried, status);
     if stop(txn, issue, &why, limit.bit, app.clock.now()).await? {
         tracing::warn!(
             issue = issue.0,
             reports = n,
             tried = row.tried,
-            "an issue paused itself: too many bounces or complaints came back"
+            status,
+            "an issue paused itself: too many bounces, complaints or refusals came back"
         );
     }
     Ok(())
@@ -107,7 +118,7 @@ fn reached(limits: &[Limit], paused: i16, audience: i64, tried: i64, n: i64) -> 
     (tried < audience && n >= limit.fewest && n * 1_000 >= among * limit.per_mille).then_some(limit)
 }
 
-fn words(what: CameBack, n: i64, tried: i64) -> String {
+fn words(what: CameBack, n: i64, tried: i64, status: &str) -> String {
     match what {
         CameBack::HardBounce => format!(
             "{n} of the {tried} addresses mailed so far do not exist, as reports say that came back: the list may be old or wrong. Resuming continues with the rest."
@@ -115,6 +126,15 @@ fn words(what: CameBack, n: i64, tried: i64) -> String {
         CameBack::Complaint => format!(
             "{n} of the {tried} readers mailed so far reported it as spam. Providers block senders with more than one in a thousand: make sure that these readers asked for this newsletter. Resuming continues with the rest."
         ),
+        CameBack::Ours | CameBack::Unauthenticated => {
+            let last = match status {
+                "" => String::new(),
+                status => format!(", the last with the code {status}"),
+            };
+            format!(
+                "{n} of the {tried} mails so far came back because the receiving servers refuse us or this message{last}: for example a block list, or a signature that they cannot verify. The operator can find the replies in the relay’s log, and compare the signatures with canvass check dkim. Resuming continues with the rest."
+            )
+        }
     }
 }
 
@@ -152,6 +172,18 @@ mod tests {
             (12, 100_000, 1_000, 90, 0),
         ] {
             let given = bit(&COMPLAINTS, paused, audience, tried, n);
+            assert_eq!(given, expected, "{paused} {audience} {tried} {n}");
+        }
+        for (paused, audience, tried, n, expected) in [
+            (0, 100, 50, 9, 0),
+            (0, 100, 50, 10, 16),
+            (15, 100_000, 1_000, 19, 0),
+            (15, 100_000, 1_000, 20, 16),
+            (16, 100_000, 1_000, 99, 0),
+            (16, 100_000, 1_000, 100, 32),
+            (48, 100_000, 1_000, 900, 0),
+        ] {
+            let given = bit(&OURS, paused, audience, tried, n);
             assert_eq!(given, expected, "{paused} {audience} {tried} {n}");
         }
     }
